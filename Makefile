@@ -1,0 +1,62 @@
+# make run    the main job: 20,000 synthetic patients -> risk model -> explained report
+# make test   the tests (make slow: the long ones)
+# make lint   ruff and mypy          make format   let ruff lay the code out
+# make bench  the benchmark suite    make clean    remove .venv, builds and caches
+#
+# Each builds .venv from requirements.lock first, once; again when requirements.lock or pyproject.toml changes.
+# Another Python: make run PYTHON=/path/to/python3.12
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup run test slow lint format bench clean
+
+# The first of these that is 3.11 or later, can make an environment, and really runs (a shim may not).
+PYTHON_IS_GOOD = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	if $$p $(PYTHON_IS_GOOD); then echo $$p; break; fi; done)
+
+BIN := .venv/bin
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+setup: .venv/.installed
+
+.venv/.locked: requirements.lock
+	@chosen="$(PYTHON)"; "$$chosen" $(PYTHON_IS_GOOD) || { \
+		echo "crsrisk needs Python 3.11 or later with the venv module: found '$$chosen'." \
+		     "Install one, or name it: make run PYTHON=/path/to/python3.12" >&2; exit 2; }; \
+	if ! $(BIN)/python $(PYTHON_IS_GOOD); then \
+		echo "Making .venv with $$chosen"; "$$chosen" -m venv --clear .venv; fi
+	@echo "Installing requirements.lock into .venv (a few minutes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup
+	$(BIN)/crsrisk run experiments/001_baseline
+
+test: setup
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: setup
+	$(BIN)/python -m pytest -m slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

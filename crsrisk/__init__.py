@@ -1,0 +1,71 @@
+"""Synthetic cohorts of cytokine release syndrome in solid tumours, and explained risk models trained on them.
+
+Research software: the patients are simulated, and no model here has been validated on real ones.
+
+The nouns and verbs of the package stand here under one name each, and are imported when first used, so that
+``import crsrisk`` is instant and loads no scientific library:
+
+>>> import crsrisk
+>>> crsrisk.InputError.__module__
+'crsrisk.errors'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+try:
+    __version__ = version("crsrisk")
+except PackageNotFoundError:  # a bare source tree on the path, not installed
+    __version__ = "0.0.0+source"
+
+# Public name -> the module that holds it. To export one more, add one line. A name must differ from those of
+# the subpackages (`simulate_cohort`, not `simulate`): importing crsrisk.simulate would take its place.
+_EXPORTS = {
+    # what goes wrong
+    "CrsriskError": "crsrisk.errors",
+    "InputError": "crsrisk.errors",
+    "OutputError": "crsrisk.errors",
+    # nouns
+    "Assumption": "crsrisk.domain.assumptions",
+    "Assumptions": "crsrisk.domain.assumptions",
+    "Cohort": "crsrisk.domain.cohort",
+    "Explanation": "crsrisk.domain.explanation",
+    "FeatureContract": "crsrisk.domain.risk_model",
+    "Mitigation": "crsrisk.domain.mitigation",
+    "Policy": "crsrisk.domain.population",
+    "Population": "crsrisk.domain.population",
+    "Prediction": "crsrisk.domain.risk_model",
+    "Product": "crsrisk.domain.product",
+    "Reason": "crsrisk.domain.explanation",
+    "RiskModel": "crsrisk.domain.risk_model",
+    "Scenario": "crsrisk.domain.assumptions",
+    "World": "crsrisk.domain.world",
+    # verbs, in the order of the journey
+    "load_assumptions": "crsrisk.read.world",
+    "load_product": "crsrisk.read.world",
+    "load_population": "crsrisk.read.world",
+    "load_mitigation": "crsrisk.read.world",
+    "load_policy": "crsrisk.read.world",
+    "load_scenario": "crsrisk.read.world",
+    "all_products": "crsrisk.read.world",
+    "read_table": "crsrisk.read.tables",
+    "read_patients": "crsrisk.read.tables",
+    "build_features": "crsrisk.features.table",
+    "evaluate": "crsrisk.learn.evaluate",
+}
+
+__all__ = sorted([*_EXPORTS, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        known = ", ".join(sorted(_EXPORTS))
+        raise AttributeError(f"module 'crsrisk' has no attribute {name!r}; it has {known}")
+    return getattr(import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,164 @@
+"""Assumptions: every number of the synthetic world, with its meaning, unit, spread, range, source and strength."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from crsrisk.errors import InputError
+
+# suffix of a name -> the unit it promises; a name without such a suffix is a pure number (unit "1")
+UNIT_OF_SUFFIX: Mapping[str, str] = MappingProxyType({
+    "_per_h": "1/h", "_pg_ml_h": "pg/mL/h", "_l_h": "L/h", "_mg_l": "mg/L", "_ug_l": "ug/L", "_pg_ml": "pg/mL",
+    "_g_l": "g/L", "_x_uln": "x ULN", "_umol_l": "umol/L", "_mmhg": "mmHg", "_pct": "%", "_kda": "kDa", "_nm": "nM",
+    "_mm": "mm", "_kg": "kg", "_years": "years", "_mg": "mg", "_h": "h", "_d": "d", "_l": "L", "_c": "degC",
+    "_e6": "1e6 cells", "_copies": "copies per cell",
+})
+
+
+def unit_of_name(name: str) -> str:
+    """The unit that a name promises: ``unit_of_name("clearance_l_h") == "L/h"``; "1" for a pure number.
+
+    A name with ``__`` relates two quantities (``corr_crp_mg_l__ldh_x_uln``) and is a pure number.
+    """
+    if "__" in name:
+        return "1"
+    for suffix, unit in UNIT_OF_SUFFIX.items():
+        if name.endswith(suffix):
+            return unit
+    return "1"
+
+
+class Strength(StrEnum):
+    """How well a number is known."""
+
+    measured = "measured"
+    estimated = "estimated"
+    expert = "expert"
+    assumed = "assumed"
+
+
+class Strict(BaseModel):
+    """Base of every noun read from a file: frozen, no unknown keys, no silent conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Quantity(Strict):
+    """A number with its origin. ``spread`` is the SD of its logarithm when ``range`` is positive, else its SD."""
+
+    value: float
+    unit: str
+    spread: float
+    range: list[float]
+    source: str
+    strength: str
+
+    @field_validator("source")
+    @classmethod
+    def _source_is_said(cls, text: str) -> str:
+        if len(text.strip()) < 3:
+            raise ValueError("a source (write `assumed: ...` with the reason when there is none)")
+        return text
+
+    @field_validator("strength")
+    @classmethod
+    def _strength_is_known(cls, text: str) -> str:
+        return Strength(text).value
+
+    @model_validator(mode="after")
+    def _value_in_range(self) -> Quantity:
+        if len(self.range) != 2 or not self.range[0] <= self.value <= self.range[1]:
+            raise ValueError(f"range as [low, high] around the value {self.value}")
+        if self.spread < 0:
+            raise ValueError("a spread of 0 or more")
+        return self
+
+
+class Assumption(Quantity):
+    """One assumption: a quantity and what it means in words a clinician can read."""
+
+    meaning: str
+
+
+def check_unit(name: str, quantity: Quantity, *, where: str) -> None:
+    """Refuse a unit that contradicts the name (``clearance_l_h`` must be in L/h)."""
+    if quantity.unit != unit_of_name(name):
+        raise InputError(where=where, key=name, found=f"unit {quantity.unit}",
+                         expected=f"unit {unit_of_name(name)}, as the name says",
+                         cure="convert the value or rename the quantity")
+
+
+@dataclass(frozen=True)
+class Assumptions(Mapping[str, Assumption]):
+    """All assumptions by ``stem.name``, for example ``cascade.tnf_clearance_per_h``."""
+
+    entries: Mapping[str, Assumption]
+
+    def __getitem__(self, key: str) -> Assumption:
+        return self.entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def value(self, key: str) -> float:
+        """The number itself."""
+        return self.entries[key].value
+
+    def group(self, stem: str) -> dict[str, float]:
+        """All values of one stem by their short names."""
+        prefix = stem + "."
+        return {key[len(prefix):]: entry.value for key, entry in self.entries.items() if key.startswith(prefix)}
+
+    def replace(self, values: Mapping[str, float], *, where: str = "replacement") -> Assumptions:
+        """A new set with other values; unknown names are refused, the range widens to hold an explicit choice."""
+        entries = dict(self.entries)
+        for key, value in values.items():
+            if key not in entries:
+                raise InputError(where=where, key=key, found="an unknown assumption", expected="a name such as "
+                                 + next(iter(self.entries)), cure="see synthetic/assumptions/ for the names")
+            old = entries[key]
+            span = [min(old.range[0], value), max(old.range[1], value)]
+            entries[key] = old.model_copy(update={"value": float(value), "range": span})
+        return Assumptions(MappingProxyType(entries))
+
+    @property
+    def digest(self) -> str:
+        """Hash of every name and value: two cohorts with equal digests rest on the same numbers."""
+        values = {key: self.entries[key].value for key in sorted(self.entries)}
+        return digest_of(values)
+
+
+def digest_of(tree: Any) -> str:
+    """Short stable hash of a JSON-ready tree."""
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Override(Strict):
+    """A scenario's change of one assumption, with its reason."""
+
+    value: float
+    reason: str
+
+
+class Scenario(Strict):
+    """A named world: overrides of assumptions, and the evidence that speaks for it."""
+
+    name: str
+    title: str
+    evidence: list[str]
+    overrides: dict[str, Override]
+
+    def apply(self, assumptions: Assumptions) -> Assumptions:
+        """The assumptions of this world."""
+        return assumptions.replace({k: o.value for k, o in self.overrides.items()}, where=f"scenario {self.name}")

@@ -1,0 +1,47 @@
+"""One family of errors: where it happened, at which key, what was found, what was expected, and the cure.
+
+Every error that a user can cause is a :class:`CrsriskError`. The command line prints it and leaves with
+exit code 2; a notebook user reads the same sentence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CrsriskError(Exception):
+    """Something that a user can put right.
+
+    Parameters
+    ----------
+    where : file, table or command in which the problem sits.
+    key : row, column or key inside it ("" when the whole is meant).
+    found, expected : what stands there, and what should.
+    cure : what to do, as an order ("write 0.001 instead of 1e-3").
+
+    Example
+    -------
+    >>> raise InputError(where="a.yaml", key="dose", found="-1", expected="a dose above 0", cure="correct it")
+    Traceback (most recent call last):
+    ...
+    crsrisk.errors.InputError: a.yaml, dose: found -1; expected a dose above 0. Cure: correct it
+    """
+
+    def __init__(
+        self, *, where: str, found: Any, expected: str, cure: str, key: str = ""
+    ) -> None:
+        self.where = str(where)
+        self.key = str(key)
+        self.found = str(found)
+        self.expected = expected
+        self.cure = cure
+        place = f"{self.where}, {self.key}" if self.key else self.where
+        super().__init__(f"{place}: found {self.found}; expected {expected}. Cure: {cure}")
+
+
+class InputError(CrsriskError):
+    """A file, table, row, key or option that cannot be used as it is."""
+
+
+class OutputError(CrsriskError):
+    """A folder or file that cannot be written."""

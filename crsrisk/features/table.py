@@ -1,0 +1,228 @@
+"""Table: from what a hospital knows of a patient to the numbers that a model reads. Pure, row by row.
+
+Nothing is fitted here: a row's features depend on that row alone, so nothing can leak from one patient (or from
+the test patients) to another. What has to be learnt from many rows lives in the estimator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import field_validator, model_validator
+
+from crsrisk.domain.assumptions import Strict
+from crsrisk.domain.risk_model import Direction, Kind, Role, Theme
+from crsrisk.errors import InputError
+from crsrisk.features.indices import INDICES
+from crsrisk.read.strict_yaml import build, read_yaml
+from crsrisk.units import FIELDS
+
+# Columns of words that may become yes/no features, one for each word: `product__tarlatamab`.
+WORDS: tuple[str, ...] = ("product", "platform", "tumour_type", "site", "regimen")
+
+
+class ClinicalVariable(Strict):
+    """How a reason speaks of one clinical variable (models/configs/variables.yaml)."""
+
+    kind: Kind
+    role: Role
+    theme: Theme
+    why: str
+    label: str | None = None
+    unit: str | None = None
+
+
+class FeatureChoice(Strict):
+    """One feature of a model: its direction, the assumption that gives the direction, and why.
+
+    ``assumption``: names in synthetic/assumptions (or `product`, `mitigation`) that the direction follows from;
+    required when there is a direction.
+    """
+
+    name: str
+    direction: Direction
+    reason: str
+    assumption: list[str] = []
+
+    @model_validator(mode="after")
+    def _direction_has_an_origin(self) -> FeatureChoice:
+        if self.direction != "none" and not self.assumption:
+            raise ValueError(f"the assumption from which the direction of {self.name} follows")
+        return self
+
+
+class Learner(Strict):
+    """Settings of the LightGBM learner (:class:`crsrisk.learn.estimator.CrsClassifier`)."""
+
+    max_trees: int
+    learning_rate: float
+    num_leaves: int
+    min_data_in_leaf: int
+    l2: float
+    feature_fraction: float
+    bagging_fraction: float
+    n_folds: int
+
+
+class FeatureConfig(Strict):
+    """A model before it is fitted: outcome, window, time of prediction, features, learner.
+
+    ``one_hot`` names the columns of words that become yes/no features; which words, the training cohort says.
+    ``landmark_h`` is 0 for a prediction before the first dose.
+    """
+
+    name: str
+    version: str
+    about: str
+    outcome: Literal["crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"]
+    outcome_in_words: str
+    window_d: dict[str, float]
+    landmark_h: int
+    one_hot: list[str]
+    features: list[FeatureChoice]
+    learner: Learner
+    variables: dict[str, ClinicalVariable]
+
+    @field_validator("one_hot")
+    @classmethod
+    def _words_are_known(cls, names: list[str]) -> list[str]:
+        if unknown := sorted(set(names) - set(WORDS)):
+            raise ValueError(f"columns of words ({', '.join(WORDS)}), not {', '.join(unknown)}")
+        return names
+
+    @model_validator(mode="after")
+    def _complete(self) -> FeatureConfig:
+        names = [feature.name for feature in self.features]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"each feature once, not {', '.join(twice)} again")
+        if unknown := [name for name in names if not is_known_feature(name)]:
+            raise ValueError(f"features that are columns or published indices, not {', '.join(unknown)}")
+        if "default" not in self.window_d:
+            raise ValueError("window_d with a `default` beside the platforms")
+        if silent := sorted({variable_of(name) for name in (*names, *self.one_hot)} - set(self.variables)):
+            raise ValueError(f"variables.yaml to say what these are: {', '.join(silent)}")
+        return self
+
+    def feature_names(self, *, levels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+        """Every column of the model's table; ``levels`` holds the known words of each one-hot column."""
+        words = tuple(f"{column}__{level}" for column in self.one_hot for level in levels[column])
+        return words + tuple(feature.name for feature in self.features)
+
+
+def load_config(path: Path) -> FeatureConfig:
+    """Read a model's configuration (models/configs/<name>.yaml) with the variables.yaml beside it.
+
+    A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace, its
+    ``features`` are added. Raises :class:`InputError` naming file and key.
+    """
+    tree = read_yaml(path)
+    parent = tree.pop("extends", None)
+    if parent is not None:
+        base = read_yaml(path.with_name(f"{parent}.yaml"))
+        tree = {**base, **tree, "features": [*base["features"], *tree.get("features", [])]}
+    if "variables" in tree:
+        raise InputError(where=path.name, key="variables", found="variables inside the model's file",
+                         expected="variables.yaml beside it", cure="move them there")
+    return build(FeatureConfig, {**tree, "variables": read_yaml(path.with_name("variables.yaml"))}, where=path.name)
+
+
+def is_known_feature(name: str) -> bool:
+    """Whether :func:`build_features` knows a feature of that name (one-hot features apart)."""
+    return name in INDICES or source_field(name) in FIELDS
+
+
+def source_field(name: str) -> str:
+    """The entry of the field table that describes a column: `crp_mg_l__max__h24` -> `crp_mg_l__h24`."""
+    if name in FIELDS:
+        return name
+    return name.replace("__max__h", "__h", 1)
+
+
+def variable_of(feature: str) -> str:
+    """The clinical variable to which a feature belongs: one reason for each.
+
+    Product and platform are one variable, and so are all readings of one laboratory value after the first dose.
+
+    >>> variable_of("product__tarlatamab"), variable_of("crp_mg_l"), variable_of("crp_mg_l__max__h24")
+    ('product', 'crp_mg_l', 'crp_mg_l__course')
+    """
+    stem, mark, rest = feature.partition("__")
+    if stem in WORDS:
+        return "product" if stem == "platform" else stem
+    return f"{stem}__course" if mark and rest else feature
+
+
+def columns_needed(names: Iterable[str]) -> tuple[str, ...]:
+    """The columns of the observed table that these features are made of, each once, in order of first use."""
+    needed: dict[str, None] = {}
+    for name in names:
+        stem = name.partition("__")[0]
+        if stem in WORDS:
+            needed[stem] = None
+        else:
+            needed.update(dict.fromkeys(INDICES[name].columns if name in INDICES else (name,)))
+    return tuple(needed)
+
+
+def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFrame:
+    """The model's table: one row a patient, one float column a feature, NaN = not measured.
+
+    ``names`` are names of observed columns, of published indices (:mod:`crsrisk.features.indices`) or
+    `column__word` for a yes/no feature of a column of words (an unknown or missing word is "no" everywhere).
+    Raises :class:`InputError` for a missing column, text in a number, or an infinite value.
+
+    >>> table = pd.DataFrame({"product": ["tarlatamab"], "crp_mg_l": [40.0], "albumin_g_l": [40]})
+    >>> build_features(table, names=["product__tarlatamab", "crp_mg_l", "crp_albumin_ratio"]).iloc[0].tolist()
+    [1.0, 40.0, 1.0]
+    """
+    columns = columns_needed(names)
+    if absent := [column for column in columns if column not in observed.columns]:
+        raise InputError(where="table", key=", ".join(absent), found="no such column", expected="the column",
+                         cure="add it (cells may be empty where the data dictionary allows it)")
+    numbers = {column: numbers_of(observed, column=column) for column in columns if column not in WORDS}
+    made: dict[str, NDArray[np.float64]] = {}
+    for name in names:
+        stem, _, word = name.partition("__")
+        if stem in WORDS:
+            made[name] = words_of(observed, column=stem) == word
+        elif name in INDICES:
+            made[name] = INDICES[name].compute(**{column: numbers[column] for column in INDICES[name].columns})
+        else:
+            made[name] = numbers[name]
+    return pd.DataFrame({name: values.astype(np.float64) for name, values in made.items()}, index=observed.index)
+
+
+def words_of(observed: pd.DataFrame, *, column: str) -> NDArray[Any]:
+    """A column of words as an array of text; a missing word is the empty text."""
+    words = observed[column].astype(object)
+    return np.asarray(words.where(words.notna(), "").map(str).to_numpy(dtype=object))
+
+
+def numbers_of(observed: pd.DataFrame, *, column: str) -> NDArray[np.float64]:
+    """A column of numbers or yes/no as floats (yes = 1), NaN = missing; text or infinity is refused by row."""
+    values = observed[column]
+    if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        numbers = np.array([_number(cell) for cell in values], dtype=np.float64)
+    wrong = np.isinf(numbers)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(where="table", key=f"row {row + 1}, {column}",
+                         found=f"{type(values.iloc[row]).__name__} that is no finite number",
+                         expected="a number, true or false, or an empty cell", cure="correct the cell")
+    return np.asarray(numbers)
+
+
+def _number(cell: object) -> float:
+    """A cell of a mixed column: a number or yes/no as it is, missing as NaN, anything else as infinity (refused)."""
+    if cell is None or cell is pd.NA or cell is pd.NaT:
+        return np.nan
+    if isinstance(cell, bool | np.bool_ | int | float | np.integer | np.floating):
+        return float(cell)
+    return np.inf

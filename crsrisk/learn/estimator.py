@@ -1,0 +1,226 @@
+"""Estimator: the learner as data scientists type it, a scikit-learn classifier on arrays or frames.
+
+LightGBM with monotone directions, made for a nearly additive truth with strong groups: first a few trees that see
+only the ``first_columns`` (which product), then many shallow trees with randomised thresholds that see everything.
+The number of trees and the calibration come from patients that the scoring trees had not seen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds on busy machines
+
+import lightgbm as lgb  # noqa: E402
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from scipy.special import expit  # noqa: E402
+from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402
+from sklearn.model_selection import StratifiedKFold  # noqa: E402
+from sklearn.utils import check_random_state  # noqa: E402
+from sklearn.utils.multiclass import check_classification_targets, type_of_target  # noqa: E402
+from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: E402
+
+from crsrisk.domain.risk_model import Calibrator  # noqa: E402
+from crsrisk.learn.calibrate import fit_calibrator  # noqa: E402
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_FIRST = {"learning_rate": 0.3, "num_leaves": 8, "lambda_l2": 1.0, "feature_fraction": 1.0, "bagging_freq": 0,
+          "bagging_fraction": 1.0, "extra_trees": False, "min_data_in_leaf": 10}
+_FIRST_TREES = 40
+
+
+class CrsClassifier(ClassifierMixin, BaseEstimator):
+    """Monotone, calibrated gradient-boosted trees for a yes/no outcome; missing values (NaN) are allowed.
+
+    Parameters
+    ----------
+    max_trees : most trees after the first stage; cross-validation chooses how many are kept.
+    learning_rate, num_leaves, min_data_in_leaf, l2, feature_fraction, bagging_fraction : as in LightGBM.
+    monotonic_cst : +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, as a
+        mapping of column names; None for no constraint (the name is scikit-learn's).
+    first_columns : positions or names of the columns that the first stage sees; None for no first stage.
+    n_folds : folds of the cross-validation that chooses the number of trees and calibrates. Fewer are used when
+        a class has fewer patients; with fewer than two, all trees are kept and nothing is calibrated.
+    random_state : seed. n_jobs : threads (1: results never depend on the machine's load).
+
+    Attributes
+    ----------
+    booster_ : lightgbm.Booster. calibrator_ : Calibrator. n_trees_ : trees kept. classes_, n_features_in_.
+    fill_values_ : by column, the training median where nothing was missing in training, else NaN. A value
+        missing at prediction only is replaced by it (LightGBM alone would read it as 0).
+    cv_log_loss_ : cross-validated log loss before calibration, NaN without folds.
+
+    Raises ``ValueError``, as scikit-learn asks, for other than two classes, infinite values or wrong shapes.
+
+    Example
+    -------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(400, 2)); y = rng.random(400) < expit(2 * X[:, 0])
+    >>> model = CrsClassifier(max_trees=50, monotonic_cst=[1, 0]).fit(X, y)
+    >>> risk = model.predict_proba([[-2.0, 0.0], [2.0, 0.0]])[:, 1]
+    >>> bool(risk[0] < risk[1])
+    True
+    """
+
+    def __init__(
+        self, *, max_trees: int = 700, learning_rate: float = 0.05, num_leaves: int = 4, min_data_in_leaf: int = 30,
+        l2: float = 10.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
+        monotonic_cst: Sequence[int] | Mapping[str, int] | None = None,
+        first_columns: Sequence[int] | Sequence[str] | None = None, n_folds: int = 5,
+        random_state: int | None = 0, n_jobs: int = 1,
+    ) -> None:
+        self.max_trees = max_trees
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_data_in_leaf = min_data_in_leaf
+        self.l2 = l2
+        self.feature_fraction = feature_fraction
+        self.bagging_fraction = bagging_fraction
+        self.monotonic_cst = monotonic_cst
+        self.first_columns = first_columns
+        self.n_folds = n_folds
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: Any, y: Any) -> CrsClassifier:
+        """Fit to ``X`` (patients, features) and ``y`` (patients,), two classes; the later one is the event."""
+        table, outcome = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
+        check_classification_targets(outcome)
+        kind = type_of_target(outcome, input_name="y", raise_unknown=True)
+        if kind != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        self.classes_, codes = np.unique(outcome, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class only, {self.classes_[0]!r}: a risk needs patients of both classes.")
+        labels = codes.astype(np.float64)
+        self.fill_values_ = _fill_values(table)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        settings, first = self._settings(seed), self._first_positions()
+        self._learn_from_folds(table, labels, settings=settings, first=first, seed=seed)
+        self.booster_ = _grow(table, labels, settings=settings, first=first, n_trees=self.n_trees_)
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """Calibrated log-odds of the event, shape (patients,)."""
+        return self.calibrator_.log_odds(self._raw(X))
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Calibrated probabilities of the two classes, shape (patients, 2)."""
+        risk = expit(self.decision_function(X))
+        return np.column_stack([1 - risk, risk])
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likelier class. Choose a threshold of your own for a decision: 0.5 has no clinical meaning."""
+        is_event = self.decision_function(X) > 0
+        return np.asarray(self.classes_[is_event.astype(np.intp)])
+
+    def _raw(self, X: Any) -> Floats:
+        check_is_fitted(self)
+        table = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        filled = np.where(np.isnan(table), self.fill_values_, table)
+        return np.asarray(self.booster_.predict(filled, raw_score=True, num_threads=self.n_jobs), dtype=np.float64)
+
+    def _settings(self, seed: int) -> dict[str, Any]:
+        return {
+            "objective": "binary", "learning_rate": self.learning_rate, "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_data_in_leaf, "lambda_l2": self.l2, "extra_trees": True,
+            "feature_fraction": self.feature_fraction, "bagging_fraction": self.bagging_fraction, "bagging_freq": 1,
+            "monotone_constraints": self._directions(), "seed": seed, "num_threads": self.n_jobs,
+            "deterministic": True, "force_row_wise": True, "feature_pre_filter": False, "verbosity": -1,
+        }
+
+    def _directions(self) -> list[int]:
+        given = self.monotonic_cst
+        if given is None:
+            return [0] * self.n_features_in_
+        if isinstance(given, Mapping):
+            if unknown := set(given) - set(self._names()):
+                raise ValueError(f"monotonic_cst names columns that X does not have: {sorted(unknown)}")
+            given = [given.get(name, 0) for name in self._names()]
+        directions = [int(direction) for direction in given]
+        if len(directions) != self.n_features_in_ or not set(directions) <= {-1, 0, 1}:
+            raise ValueError(f"monotonic_cst needs {self.n_features_in_} values of -1, 0 or 1")
+        return directions
+
+    def _first_positions(self) -> list[int]:
+        wanted = list(self.first_columns or [])
+        names = self._names()
+        positions = [names.index(column) if isinstance(column, str) and column in names else column for column in wanted]
+        if not all(isinstance(place, int | np.integer) and 0 <= place < self.n_features_in_ for place in positions):
+            raise ValueError("first_columns must be columns of X, by position or (for a frame) by name")
+        return [int(place) for place in positions]
+
+    def _names(self) -> list[str]:
+        return [str(name) for name in getattr(self, "feature_names_in_", ())]
+
+    def _learn_from_folds(
+        self, table: Floats, labels: Floats, *, settings: Mapping[str, Any], first: list[int], seed: int
+    ) -> None:
+        """Choose the number of trees and calibrate, both on patients outside the trees that score them."""
+        smaller = int(min(labels.sum(), labels.size - labels.sum()))
+        n_folds = min(self.n_folds, smaller)
+        if n_folds < 2:
+            self.n_trees_, self.cv_log_loss_ = self.max_trees, float("nan")
+            self.calibrator_ = Calibrator(intercept=0.0, slope=1.0, n_patients=0, method="none: too few patients")
+            return
+        folds = list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(table, labels))
+        boosters, curve = [], np.zeros(self.max_trees)
+        for fitted, held in folds:
+            booster, losses = _grow_and_watch(table, labels, settings=settings, first=first,
+                                              n_trees=self.max_trees, fitted=fitted, held=held)
+            boosters.append(booster)
+            curve += losses * (held.size / labels.size)
+        self.n_trees_ = int(np.argmin(curve)) + 1
+        self.cv_log_loss_ = float(curve[self.n_trees_ - 1])
+        outside = np.empty(labels.size)
+        for (_, held), booster in zip(folds, boosters, strict=True):
+            kept = booster.num_trees() - self.max_trees + self.n_trees_
+            outside[held] = booster.predict(table[held], raw_score=True, num_iteration=kept, num_threads=self.n_jobs)
+        self.calibrator_ = fit_calibrator(outside, labels, method=f"logistic recalibration on {n_folds} held-out folds")
+
+
+def _fill_values(table: Floats) -> Floats:
+    """By column: the median where nothing is missing, NaN where the trees learn what missing means."""
+    has_missing = np.isnan(table).any(axis=0)
+    return np.where(has_missing, np.nan, np.median(np.where(has_missing, 0.0, table), axis=0))
+
+
+def _first_stage(table: Floats, labels: Floats, settings: Mapping[str, Any], first: list[int]) -> lgb.Booster | None:
+    """Trees that see only the first columns (the others are held constant)."""
+    if not first:
+        return None
+    masked = np.zeros_like(table)
+    masked[:, first] = table[:, first]
+    return lgb.train({**settings, **_FIRST}, lgb.Dataset(masked, labels), _FIRST_TREES)
+
+
+def _grow(
+    table: Floats, labels: Floats, *, settings: Mapping[str, Any], first: list[int], n_trees: int
+) -> lgb.Booster:
+    start = _first_stage(table, labels, settings, first)
+    return lgb.train(dict(settings), lgb.Dataset(table, labels), n_trees, init_model=start)
+
+
+def _grow_and_watch(
+    table: Floats, labels: Floats, *, settings: Mapping[str, Any], first: list[int], n_trees: int,
+    fitted: NDArray[np.intp], held: NDArray[np.intp],
+) -> tuple[lgb.Booster, Floats]:
+    """Trees grown on ``fitted`` and their log loss in ``held`` after each tree, shape (n_trees,)."""
+    start = _first_stage(table[fitted], labels[fitted], settings, first)
+    inside = lgb.Dataset(table[fitted], labels[fitted], free_raw_data=False)
+    outside = lgb.Dataset(table[held], labels[held], reference=inside, free_raw_data=False)
+    watched: dict[str, Any] = {}
+    booster = lgb.train(
+        {**settings, "metric": "binary_logloss"}, inside, n_trees, init_model=start, valid_sets=[outside],
+        valid_names=["held"], callbacks=[lgb.record_evaluation(watched)])
+    return booster, np.asarray(watched["held"]["binary_logloss"])

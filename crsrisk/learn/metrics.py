@@ -1,0 +1,326 @@
+"""Figures that say how good predicted risks are, each with its 95% interval.
+
+Pure functions of two arrays of the same length, one place a patient: what happened (`outcome`, True for the
+event, CRS of grade >= 2) and what had been predicted (`risk`, 0 to 1). A figure comes as an
+:class:`Estimate` with its interval, or as :class:`NotEstimable` with the reason. Risks of exactly 0 or 1 are
+never bent in silence: see :func:`clip_risk`. The patients may be synthetic: no interval here covers the step
+from a simulator to a hospital.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+from scipy.stats import binom, binomtest, rankdata
+
+from crsrisk.errors import InputError
+from crsrisk.streams import uniforms
+
+FloatArray: TypeAlias = NDArray[np.float64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+CONFIDENCE = 0.95
+Z_95 = float(ndtri(0.5 + CONFIDENCE / 2))
+TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+RISK_FLOOR = 1e-6  # nearer to 0 or 1 a logarithm says more about the rounding of a risk than about the risk
+_DELONG_MIN_PATIENTS = 2  # in each class, or a variance does not exist
+BLOCK_CELLS = 2_000_000  # resamples x patients held in memory at once
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95% interval, all three in the unit of the figure.
+
+    >>> Estimate(0.71, 0.68, 0.74).value
+    0.71
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The three numbers as JSON writes them."""
+        return {"value": float(self.value), "low": float(self.low), "high": float(self.high)}
+
+
+@dataclass(frozen=True)
+class NotEstimable:
+    """A figure that these patients cannot give, and why, as a sentence for the reader."""
+
+    reason: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The reason under the key `not_estimable`, so that no reader takes it for a number."""
+        return {"not_estimable": self.reason}
+
+
+@dataclass(frozen=True)
+class ClippedRisk:
+    """Risks with 0 and 1 moved inwards, and how many patients were moved."""
+
+    risk: FloatArray
+    n_clipped: int
+
+
+@dataclass(frozen=True)
+class RiskDistribution:
+    """How predicted risk spreads among the patients of one outcome class.
+
+    `quantiles` maps a probability (0.5 = median) to the risk below which that share of the class lies;
+    `counts` are patients per bin of `bin_edges` (the last bin includes its right edge).
+    """
+
+    n: int
+    mean: Estimate
+    quantiles: dict[float, Estimate]
+    bin_edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+def check_outcome_and_risk(outcome: ArrayLike, risk: ArrayLike) -> tuple[BoolArray, FloatArray]:
+    """The two arrays as bool and float, or an :class:`InputError` that says what is wrong.
+
+    Refused: different lengths, fewer than two patients, outcomes other than True/False (or 0/1), a risk that
+    is missing or outside 0-1, and one-class outcomes, for which no measure of discrimination exists.
+    """
+    happened, predicted = np.asarray(outcome), np.asarray(risk)
+    if happened.ndim != 1 or happened.shape != predicted.shape or happened.size < 2:
+        raise InputError(where="evaluation", key="outcome and risk",
+                         found=f"shapes {happened.shape} and {predicted.shape}",
+                         expected="two lists of the same length, at least two patients",
+                         cure="pass one outcome and one risk for each patient")
+    if happened.dtype.kind not in "biuf" or not bool(np.isin(happened, (0, 1)).all()):
+        raise InputError(where="evaluation", key="outcome", found=f"values of type {happened.dtype}",
+                         expected="True (event) or False, none missing",
+                         cure="leave out patients without an outcome and count them")
+    happened = happened.astype(np.bool_)
+    n_events = int(happened.sum())
+    if n_events in (0, happened.size):
+        raise InputError(where="evaluation", key="outcome",
+                         found=f"{n_events} events among {happened.size} patients",
+                         expected="at least one patient with and one without the event",
+                         cure="evaluate more patients, or pool products")
+    return happened, check_risk(predicted)
+
+
+def check_risk(risk: ArrayLike) -> FloatArray:
+    """Risks as floats, or an :class:`InputError` where one is missing, not a number or outside 0-1."""
+    predicted = np.asarray(risk)
+    if predicted.dtype.kind not in "biuf":
+        raise InputError(where="evaluation", key="risk", found=f"values of type {predicted.dtype}",
+                         expected="numbers from 0 to 1", cure="pass the predicted probability of the event")
+    predicted = predicted.astype(np.float64)
+    is_bad = ~((predicted >= 0) & (predicted <= 1))
+    if is_bad.any():
+        row = int(np.flatnonzero(is_bad)[0])
+        raise InputError(where="evaluation", key=f"risk, row {row}", found=predicted[row],
+                         expected="a number from 0 to 1",
+                         cure="divide percentages by 100; score every patient")
+    return predicted
+
+
+def clip_risk(risk: ArrayLike) -> ClippedRisk:
+    """Move risks below 1e-6 or above 1 - 1e-6 to these bounds and count them: logits need 0 < risk < 1.
+
+    >>> clip_risk([0.0, 0.3, 1.0]).n_clipped
+    2
+    """
+    predicted = check_risk(risk)
+    clipped = np.clip(predicted, RISK_FLOOR, 1 - RISK_FLOOR)
+    return ClippedRisk(clipped, int((clipped != predicted).sum()))
+
+
+def check_inner_risk(risk: FloatArray) -> FloatArray:
+    """Refuse risks that would need clipping, so that whoever clips does it in sight and counts."""
+    n_extreme = int(((risk < RISK_FLOOR) | (risk > 1 - RISK_FLOOR)).sum())
+    if n_extreme:
+        raise InputError(where="evaluation", key="risk", found=f"{n_extreme} risks of 0 or 1",
+                         expected=f"risks between {RISK_FLOOR:g} and 1 - {RISK_FLOOR:g}",
+                         cure="call clip_risk first and report how many it moved")
+    return risk
+
+
+def mean_with_interval(values: FloatArray) -> Estimate:
+    """Mean of a figure that each patient contributes to, with the normal interval of a mean (n - 1)."""
+    half = Z_95 * float(values.std(ddof=1)) / values.size**0.5
+    mean = float(values.mean())
+    return Estimate(mean, mean - half, mean + half)
+
+
+def event_rate(outcome: BoolArray) -> Estimate:
+    """Share of patients with the event, with Wilson's interval (it exists for 0 and for all events, too)."""
+    n_events, n = int(outcome.sum()), int(outcome.size)
+    interval = binomtest(n_events, n).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(n_events / n, float(interval.low), float(interval.high))
+
+
+def auroc(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate | NotEstimable:
+    """Probability that a patient with the event had been given the higher risk (ties count one half).
+
+    Interval: DeLong's variance by midranks (Sun & Xu, IEEE Signal Process Lett 2014;21:1389), normal on the
+    AUROC's own scale and cut at 0 and 1, as R's pROC does; where risks separate the classes completely its
+    width is 0. Not estimable with fewer than two patients in a class, for which DeLong has no variance.
+
+    >>> auroc([0, 0, 1, 1], risk=[0.1, 0.4, 0.35, 0.8]).value
+    0.75
+    """
+    happened, predicted = check_outcome_and_risk(outcome, risk)
+    n_events = int(happened.sum())
+    n_others = happened.size - n_events
+    if min(n_events, n_others) < _DELONG_MIN_PATIENTS:
+        return NotEstimable(f"{n_events} with and {n_others} without the event; two of each are needed")
+    value, variance = _delong(happened, predicted)
+    return _interval_within_0_and_1(value, variance)
+
+
+def auroc_within(outcome: ArrayLike, *, risk: ArrayLike, group: ArrayLike) -> Estimate | NotEstimable:
+    """AUROC among pairs of patients of one group (product), where knowing the product cannot help.
+
+    Mean of the groups' AUROCs, each weighted by its pairs (events x patients without): the probability of
+    ranking a random within-group pair rightly. Interval: normal, DeLong's variances combined, the weights
+    taken as fixed. Groups with fewer than two patients in either class have no part in it.
+    """
+    happened, predicted = check_outcome_and_risk(outcome, risk)
+    names = np.asarray(group)
+    pairs, values, variances = [], [], []
+    for name in np.unique(names):
+        rows = names == name
+        n_events = int(happened[rows].sum())
+        n_others = int(rows.sum()) - n_events
+        if min(n_events, n_others) >= _DELONG_MIN_PATIENTS:
+            value, variance = _delong(happened[rows], predicted[rows])
+            pairs.append(n_events * n_others)
+            values.append(value)
+            variances.append(variance)
+    if not pairs:
+        return NotEstimable("no product has two patients with and two without the event")
+    weight = np.array(pairs, dtype=np.float64) / sum(pairs)
+    return _interval_within_0_and_1(float(weight @ np.array(values)), float(weight**2 @ np.array(variances)))
+
+
+def brier(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
+    """Mean squared distance of risk from outcome (0 best). Interval: normal, of the mean over patients.
+
+    >>> round(brier([0, 1], risk=[0.2, 0.6]).value, 3)
+    0.1
+    """
+    happened, predicted = check_outcome_and_risk(outcome, risk)
+    return mean_with_interval((predicted - happened) ** 2)
+
+
+def log_loss(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
+    """Mean surprise at the outcome in nats (0 best). Interval: normal, of the mean over patients.
+
+    Refuses risks of 0 or 1 (an impossible event that happens costs infinity): call :func:`clip_risk` first.
+    """
+    happened, predicted = check_outcome_and_risk(outcome, risk)
+    check_inner_risk(predicted)
+    return mean_with_interval(-np.log(np.where(happened, predicted, 1 - predicted)))
+
+
+def observed_to_expected(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
+    """Events that happened over events predicted (1 = right on average; above 1 = too few were predicted).
+
+    Interval: normal on the log scale with SE sqrt((1 - observed rate) / events), the expected number taken
+    as fixed (Debray et al., BMJ 2017;356:i6460).
+    """
+    happened, predicted = check_outcome_and_risk(outcome, risk)
+    expected = float(predicted.sum())
+    if expected <= 0:
+        raise InputError(where="evaluation", key="risk", found="a predicted risk of 0 for every patient",
+                         expected="at least one risk above 0", cure="check that the risks are probabilities")
+    n_events = int(happened.sum())
+    ratio = n_events / expected
+    spread = float(np.exp(Z_95 * ((1 - n_events / happened.size) / n_events) ** 0.5))
+    return Estimate(ratio, ratio / spread, ratio * spread)
+
+
+def discrimination_slope(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate | NotEstimable:
+    """Mean risk of patients with the event minus that of patients without.
+
+    Interval: normal, variances unequal.
+    """
+    happened, predicted = check_outcome_and_risk(outcome, risk)
+    events, others = predicted[happened], predicted[~happened]
+    if min(events.size, others.size) < _DELONG_MIN_PATIENTS:
+        return NotEstimable(f"{events.size} with and {others.size} without the event; two of each are needed")
+    half = Z_95 * float(events.var(ddof=1) / events.size + others.var(ddof=1) / others.size) ** 0.5
+    value = float(events.mean() - others.mean())
+    return Estimate(value, value - half, value + half)
+
+
+def risk_distribution(outcome: ArrayLike, *, risk: ArrayLike) -> dict[str, RiskDistribution]:
+    """Where the risks lie among patients with (`event`) and without (`no_event`) the event.
+
+    Mean with normal interval (0 to 1 for a single patient); quantiles (5, 25, 50, 75, 95%) with the
+    distribution-free interval between two order statistics, which ends at 0 or 1 where the class is too small
+    for an order statistic; patients in twenty bins of 0.05.
+    """
+    happened, predicted = check_outcome_and_risk(outcome, risk)
+    return {"event": _distribution(predicted[happened]), "no_event": _distribution(predicted[~happened])}
+
+
+def bootstrap_counts(*, n: int, n_resamples: int, seed: int) -> Iterator[FloatArray]:
+    """How often each of `n` patients is drawn in each resample: blocks of rows, `n_resamples` rows in all.
+
+    The numbers belong to (seed, resample), so two predictors of the same patients are compared on the same
+    resamples, and the size of the blocks changes nothing.
+    """
+    rows = max(1, BLOCK_CELLS // n)
+    for start in range(0, n_resamples, rows):
+        stop = min(start + rows, n_resamples)
+        draws = uniforms(seed=seed, decision=f"evaluation/bootstrap/{n}", start=start, stop=stop, width=n)
+        patient = np.minimum((draws * n).astype(np.int64), n - 1)
+        cell = patient + n * np.arange(stop - start)[:, None]
+        counts = np.bincount(cell.ravel(), minlength=(stop - start) * n)
+        yield counts.reshape(stop - start, n).astype(np.float64)
+
+
+def percentile_estimate(value: float, resampled: FloatArray) -> Estimate:
+    """A figure with the percentile interval of its bootstrap resamples."""
+    low, high = np.quantile(resampled, TAILS)
+    return Estimate(float(value), float(low), float(high))
+
+
+def _delong(happened: BoolArray, predicted: FloatArray) -> tuple[float, float]:
+    """AUROC and DeLong's variance: each patient's share of the other class on the right side of him."""
+    n_events = int(happened.sum())
+    n_others = happened.size - n_events
+    rank = rankdata(predicted)
+    below_event = (rank[happened] - rankdata(predicted[happened])) / n_others
+    above_other = 1 - (rank[~happened] - rankdata(predicted[~happened])) / n_events
+    variance = below_event.var(ddof=1) / n_events + above_other.var(ddof=1) / n_others
+    return float(below_event.mean()), float(variance)
+
+
+def _interval_within_0_and_1(value: float, variance: float) -> Estimate:
+    half = Z_95 * variance**0.5
+    return Estimate(value, max(0.0, value - half), min(1.0, value + half))
+
+
+def _distribution(risk: FloatArray) -> RiskDistribution:
+    counts, edges = np.histogram(risk, bins=np.round(np.linspace(0, 1, 21), 2))
+    ordered = np.sort(risk)
+    return RiskDistribution(
+        n=int(risk.size),
+        mean=mean_with_interval(risk) if risk.size > 1 else Estimate(float(risk[0]), 0.0, 1.0),
+        quantiles={share: _quantile(ordered, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)},
+        bin_edges=tuple(float(edge) for edge in edges),
+        counts=tuple(int(count) for count in counts),
+    )
+
+
+def _quantile(ordered: FloatArray, share: float) -> Estimate:
+    """Quantile with the order statistics that enclose it with at least 95% (binomial), else 0 or 1."""
+    n = ordered.size
+    lower = int(binom.ppf(TAILS[0], n, share))  # 1-based rank; 0 = below every patient
+    upper = int(binom.ppf(TAILS[1], n, share)) + 1
+    bounded = np.concatenate([[0.0], ordered, [1.0]])
+    low, high = float(bounded[lower]), float(bounded[min(upper, n + 1)])
+    return Estimate(float(np.quantile(ordered, share)), low, high)

@@ -1,0 +1,337 @@
+"""Files are written beside their place and then renamed, so that nothing half-written is ever left behind.
+
+A reader of ``cohort.parquet`` sees the old file or the new one, never a part of it: Ctrl-C, a full disk or
+an error in the middle remove the temporary sibling. Tables stream to disk in bounded memory, and the bytes
+depend on the values alone, not on how they were cut into chunks.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crsrisk.errors import InputError, OutputError
+
+ROWS_PER_GROUP = 65_536  # rows of one Parquet row group: the most that a stream holds, beside one frame
+_DISK_TROUBLES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+
+
+def _cannot_write(path: Path, problem: OSError) -> OutputError:
+    return OutputError(
+        where=str(path), found=problem.strerror or str(problem), expected="a place that can be written",
+        cure="choose another folder, correct its permissions or free space on the disk")
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make ``folder`` and its parents; return those that did not exist, innermost first."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+@contextmanager
+def write_beside(path: str | Path) -> Iterator[Path]:
+    """Write a file wholly or not at all: yields a temporary sibling, which replaces ``path`` at the end.
+
+    Missing folders are made. When the body fails (Ctrl-C too) the sibling and the folders made for it go
+    away and what stood at ``path`` stays as it was. A folder that cannot be written raises
+    :class:`OutputError` before the body starts.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with write_beside(place) as beside:
+    ...     _ = beside.write_text("whole")
+    >>> place.read_text()
+    'whole'
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
+    if path.is_dir():
+        raise OutputError(where=str(path), found="a folder", expected="the name of a file",
+                          cure=f"add a file name, for example {path.name}/cohort.parquet")
+    made: list[Path] = []
+    try:
+        try:
+            made = _make_folder(path.parent)
+            beside.touch(exist_ok=False)  # finds an unwritable folder before hours of work, not after
+        except OSError as problem:
+            raise _cannot_write(path, problem) from problem
+        yield beside
+        os.replace(beside, path)
+    except BaseException as problem:
+        _remove(beside, made)
+        if isinstance(problem, OSError) and problem.errno in _DISK_TROUBLES:
+            raise _cannot_write(path, problem) from problem
+        raise
+
+
+def _remove(beside: Path, made: Iterable[Path]) -> None:
+    try:
+        beside.unlink(missing_ok=True)
+        for folder in made:
+            folder.rmdir()
+    except OSError:  # the first error matters, not a second one while clearing up
+        return
+
+
+def write_json(path: str | Path, tree: Any) -> None:
+    """Write a tree of plain values as JSON: UTF-8, keys in the given order, the same bytes always.
+
+    JSON has no NaN: NaN or infinity raise :class:`ValueError`: write ``None`` where a number does not exist.
+    """
+    text = json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with write_beside(path) as beside:
+        beside.write_bytes(text.encode("utf-8"))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text as UTF-8 with its line ends as they are."""
+    with write_beside(path) as beside:
+        beside.write_bytes(text.encode("utf-8"))
+
+
+def write_parquet_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
+    """Write frames, one after another, into one Parquet file; returns the number of rows.
+
+    Memory: one row group (``ROWS_PER_GROUP`` rows) and one frame. The bytes do not depend on how the rows are
+    cut into frames. The first frame sets the columns and types; a later one that differs raises
+    :class:`ValueError`.
+    """
+    with write_beside(path) as beside:
+        return _stream_parquet(beside, frames)
+
+
+def _stream_parquet(beside: Path, frames: Iterable[pd.DataFrame]) -> int:
+    schema, waiting, rows = None, None, 0
+    writer: Any = None
+    try:
+        for frame in frames:
+            table = _as_arrow(frame, schema)
+            if schema is None:
+                schema = table.schema
+                writer = pq.ParquetWriter(beside, schema, compression="zstd")
+            rows += table.num_rows
+            waiting = table if waiting is None else pa.concat_tables([waiting, table])
+            while waiting.num_rows >= ROWS_PER_GROUP:
+                writer.write_table(waiting.slice(0, ROWS_PER_GROUP).combine_chunks())
+                waiting = waiting.slice(ROWS_PER_GROUP)
+        if writer is None:
+            raise ValueError("no frame to write: give at least one, which may have no rows")
+        if waiting is not None and (waiting.num_rows or not rows):
+            writer.write_table(waiting.combine_chunks())
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _as_arrow(frame: pd.DataFrame, schema: Any) -> Any:
+    if schema is not None and list(frame.columns) != schema.names:
+        raise ValueError("every frame of a stream needs the columns of the first, in the same order")
+    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False, nthreads=1)
+    return table.replace_schema_metadata(None)  # it would carry the version of pandas into the bytes
+
+
+def write_csv_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
+    """Write frames into one CSV file (UTF-8, comma, point, missing = empty); returns the number of rows.
+
+    Numbers are written in full, so that reading gives the same values back. Columns as in
+    :func:`write_parquet_stream`.
+    """
+    with write_beside(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+        columns: list[str] | None = None
+        rows = 0
+        for frame in frames:
+            if columns is not None and list(frame.columns) != columns:
+                raise ValueError("every frame of a stream needs the columns of the first, in the same order")
+            frame.to_csv(stream, index=False, header=columns is None, lineterminator="\n")
+            columns = list(frame.columns)
+            rows += len(frame)
+        if columns is None:
+            raise ValueError("no frame to write: give at least one, which may have no rows")
+        return rows
+
+
+def write_table_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
+    """Write frames as CSV or Parquet, as the file's suffix says; returns the number of rows."""
+    writers: Mapping[str, Callable[[str | Path, Iterable[pd.DataFrame]], int]] = {
+        ".csv": write_csv_stream, ".parquet": write_parquet_stream}
+    suffix = Path(path).suffix.lower()
+    if suffix not in writers:
+        raise OutputError(where=str(path), found=f"the suffix {suffix!r}", expected=".parquet or .csv",
+                          cure="end the file name with .parquet or .csv")
+    return writers[suffix](path, frames)
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as problem:
+        raise _cannot_read(Path(path), problem) from problem
+
+
+def frame_digest(frame: pd.DataFrame) -> str:
+    """SHA-256 of a table's column names and values: the same through CSV or Parquet, on any machine.
+
+    The index does not count; the order of rows and columns does, and so does the kind of a column (text,
+    whole number, number, yes/no). Every NaN is one missing value.
+    """
+    digest = hashlib.sha256(f"{len(frame)} rows".encode())
+    for position, name in enumerate(frame.columns):
+        kind, content = _column_bytes(frame.iloc[:, position])
+        digest.update(f"|{kind}|{len(str(name))}|{name}|".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _column_bytes(column: pd.Series[Any]) -> tuple[str, bytes]:
+    if pd.api.types.is_bool_dtype(column.dtype) and not column.hasnans:
+        return "bool", column.to_numpy(dtype=np.uint8).tobytes()
+    if pd.api.types.is_integer_dtype(column.dtype) and not column.hasnans:
+        return "int", column.to_numpy(dtype="<i8").tobytes()
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        values = column.to_numpy(dtype="<f8", na_value=np.nan).copy()
+        values[np.isnan(values)] = np.nan
+        return "float", values.tobytes()
+    words = [None if missing else str(value).encode()
+             for value, missing in zip(column, column.isna(), strict=True)]
+    lengths = np.array([-1 if word is None else len(word) for word in words], dtype="<i8")
+    return "text", lengths.tobytes() + b"".join(word for word in words if word is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is needed to make a simulated file again, and to know that it is the same one. No date, no path.
+
+    ``file`` name without folder; ``sha256`` of its bytes; ``assumptions_hash`` of every number of the
+    synthetic world that it rests on; ``products``, ``regimen`` and ``mitigations`` as asked for.
+    """
+
+    file: str
+    sha256: str
+    version: str
+    seed: int
+    scenario: str
+    assumptions_hash: str
+    n_rows: int
+    columns: tuple[str, ...]
+    products: tuple[str, ...] = ()
+    regimen: str = ""
+    mitigations: tuple[str, ...] = ()
+    data_are: str = "synthetic: simulated patients, no real person, no external validation"
+
+
+def manifest_path(path: str | Path) -> Path:
+    """Where the manifest of a file stands: ``cohort.parquet`` -> ``cohort.parquet.manifest.json``."""
+    path = Path(path)
+    return path.with_name(f"{path.name}.manifest.json")
+
+
+def write_manifest(
+    path: str | Path, *, seed: int, scenario: str, assumptions_hash: str, version: str,
+    columns: Iterable[str], n_rows: int, products: Iterable[str] = (), regimen: str = "",
+    mitigations: Iterable[str] = (),
+) -> Manifest:
+    """Write ``<file>.manifest.json`` beside a finished file and return it; the file's hash is taken here."""
+    manifest = Manifest(
+        file=Path(path).name, sha256=sha256_of(path), version=version, seed=seed, scenario=scenario,
+        assumptions_hash=assumptions_hash, n_rows=n_rows, columns=tuple(columns), products=tuple(products),
+        regimen=regimen, mitigations=tuple(mitigations))
+    write_json(manifest_path(path), asdict(manifest))
+    return manifest
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """The manifest of a file, checked against its bytes: a changed file raises :class:`InputError`."""
+    place = manifest_path(path)
+    trouble = {"where": place.name, "expected": "the manifest that was written with the file"}
+    try:
+        tree = json.loads(place.read_text(encoding="utf-8"))
+        lists = {key: tuple(tree[key]) for key in ("columns", "products", "mitigations")}
+        manifest = Manifest(**{**tree, **lists})
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise InputError(**trouble, found=type(problem).__name__, cure="simulate the file again") from problem
+    if manifest.sha256 != sha256_of(path):
+        raise InputError(**trouble, key="sha256", found="another hash than that of the file",
+                         cure="the file was changed after it was written: simulate it again")
+    return manifest
+
+
+# ------------------------------------------------------------------------------------ tables as they stand
+
+
+def csv_header(path: Path) -> list[str]:
+    """The column names of a CSV file, after a look that every row has as many cells; else InputError."""
+    rule = {"expected": "a CSV file: UTF-8, separated by commas, every row as long as the header"}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.reader(stream, strict=True)
+            header = [name.strip() for name in next(rows, [])]
+            if not header:
+                raise InputError(where=str(path), found="an empty file", cure="write header and rows", **rule)
+            if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+                raise InputError(where=str(path), found="columns separated by semicolons or tabs",
+                                 cure="save the table with commas", **rule)
+            for row in rows:
+                if row and len(row) != len(header):
+                    raise InputError(
+                        where=str(path), key=f"line {rows.line_num}", found=f"{len(row)} cells",
+                        cure=f"make it {len(header)} cells; put text with a comma in quotes", **rule)
+    except OSError as problem:
+        raise _cannot_read(path, problem) from problem
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise InputError(where=str(path), found=f"bytes that are not such a file ({type(problem).__name__})",
+                         cure="save it again as CSV, UTF-8", **rule) from problem
+    _check_twice(header, where=str(path))
+    return header
+
+
+def read_csv_cells(path: Path) -> pd.DataFrame:
+    """A CSV file as text, cell by cell, nothing interpreted."""
+    header = csv_header(path)
+    return pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False, header=0, names=header,
+                       index_col=False)
+
+
+def read_parquet_cells(path: Path) -> pd.DataFrame:
+    """A Parquet file with the types it has; a broken file raises InputError."""
+    try:
+        table = pq.read_table(path, use_threads=False)
+    except ValueError as problem:
+        raise InputError(where=str(path), found="bytes that are not Parquet", expected="a whole Parquet file",
+                         cure="write the file again") from problem
+    except OSError as problem:
+        raise _cannot_read(path, problem) from problem
+    _check_twice(table.column_names, where=str(path))
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
+    return frame
+
+
+def _cannot_read(path: Path, problem: OSError) -> InputError:
+    return InputError(where=str(path), found=problem.strerror or "a file that cannot be read",
+                      expected="a readable file", cure="check the path and its permissions")
+
+
+def _check_twice(header: Iterable[str], *, where: str) -> None:
+    seen: set[str] = set()
+    for name in header:
+        if name in seen:
+            raise InputError(where=where, key=name, found="the column a second time",
+                             expected="each column once", cure="delete or rename one of the two")
+        seen.add(name)

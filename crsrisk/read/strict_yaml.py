@@ -1,0 +1,108 @@
+"""YAML that cannot be misread: duplicate keys, ``no`` read as False and ``1e-3`` read as text are refused.
+
+PyYAML keeps the last of two equal keys, reads ``no`` as False and ``1e-3`` as the text "1e-3". In a file of
+scientific numbers each of these is a silent error, so the reader stops and names the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from crsrisk.errors import InputError
+
+_TRAP_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
+_TRAP_NUMBER = re.compile(r"^[-+]?(\d+[eE][-+]?\d+|\d+\.\d*[eE]\d+|\.\d+[eE]\d+|0[0-7]+|\d[\d_]*_\d+|\d+:\d+.*)$")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that remembers the file and refuses what YAML 1.1 would misread."""
+
+    where = ""
+
+
+def _refuse(loader: _StrictLoader, node: yaml.Node, *, key: str, found: str, expected: str, cure: str) -> InputError:
+    line = node.start_mark.line + 1
+    return InputError(where=f"{loader.where}, line {line}", key=key, found=found, expected=expected, cure=cure)
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    seen: dict[Hashable, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise _refuse(loader, key_node, key=str(key), found=f"a key of type {type(key).__name__}",
+                          expected="a text key", cure="put the key in quotes")
+        if key in seen:
+            raise _refuse(loader, key_node, key=key, found="the key a second time",
+                          expected="each key once", cure="delete one of the two")
+        seen[key] = loader.construct_object(value_node, deep=True)
+    return seen
+
+
+def _scalar(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
+    text = node.value
+    if node.style is None:  # plain, not quoted
+        if text.lower() in _TRAP_BOOLEANS:
+            raise _refuse(loader, node, key=text, found=f"the bare word {text}", expected="true, false or quoted text",
+                          cure="write true or false, or put the word in quotes")
+        if _TRAP_NUMBER.match(text):
+            raise _refuse(loader, node, key=text, found=f"the number {text}, which YAML reads as text or as octal",
+                          expected="a plain decimal number", cure="write 0.001 or 1.0e-3 (point and signed exponent)")
+    kinds = {"bool": loader.construct_yaml_bool, "int": loader.construct_yaml_int,
+             "float": loader.construct_yaml_float, "null": loader.construct_yaml_null}
+    kind = node.tag.rsplit(":", 1)[-1]
+    return kinds[kind](node) if kind in kinds else loader.construct_scalar(node)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
+for _kind in ("bool", "int", "float", "null", "str", "timestamp"):
+    _StrictLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", _scalar)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read one YAML file whose top is a mapping; raises :class:`InputError` naming file, line, key and cure."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise InputError(where=str(path), found=problem.strerror or "no readable file", expected="a YAML file",
+                         cure="check the path and its permissions") from problem
+    loader = _StrictLoader(text)
+    loader.where = path.name
+    try:
+        tree = loader.get_single_data()
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(where=f"{path.name}{line}", found=str(getattr(problem, "problem", problem)),
+                         expected="valid YAML", cure="check indentation, colons and quotes") from problem
+    finally:
+        loader.dispose()
+    if not isinstance(tree, dict):
+        raise InputError(where=path.name, found=type(tree).__name__, expected="a mapping at the top",
+                         cure="start the file with `key: value` lines")
+    return tree
+
+
+Noun = TypeVar("Noun", bound=BaseModel)
+
+
+def build(kind: type[Noun], tree: Any, *, where: str) -> Noun:
+    """Make a checked noun of a YAML tree; the first problem becomes an :class:`InputError` that names its key."""
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or kind.__name__
+        more = f" ({problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
+        missing, unknown = first["type"] == "missing", first["type"] == "extra_forbidden"
+        found = "nothing" if missing else "an unknown key" if unknown else repr(first["input"])[:120]
+        expected = "this key to be present" if missing else "only known keys" if unknown else first["msg"]
+        cure = ("add it" if missing else f"remove it, or correct its name (known: {', '.join(kind.model_fields)})"
+                if unknown else "correct the value")
+        raise InputError(where=where, key=key, found=found, expected=expected + more, cure=cure) from problem

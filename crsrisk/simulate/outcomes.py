@@ -1,0 +1,65 @@
+"""Outcomes: from what the solver recorded to the tables that a trial would report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crsrisk.simulate.arm import Arm
+from crsrisk.simulate.layout import SNAPSHOT
+from crsrisk.simulate.population import Patients
+from crsrisk.simulate.run import LANDMARKS_H, Episode
+from crsrisk.simulate.ward import NEVER
+
+Values = NDArray[np.float64]
+_DAY_H = 24.0
+_COURSE = {"crp": "crp_mg_l__h", "il6": "il6_pg_ml__h", "ferritin": "ferritin_ug_l__h",
+           "peak_temperature": "temperature_c__max__h", "lowest_map": "map_mmhg__min__h",
+           "lowest_spo2": "spo2_pct__min__h", "max_grade": "grade__max__h"}
+
+
+def _time(values: Values) -> Values:
+    """Hours, with NaN where the event never happened."""
+    return np.where(values >= NEVER, np.nan, values)
+
+
+def outcomes(episode: Episode, *, arm: Arm, patients: Patients) -> pd.DataFrame:
+    """One row a patient: grades within the window after the first dose, times, support, extremes.
+
+    ``crs_grade2plus`` is the label: a first grade >= 2 within ``window_d`` days. Grade 5 is not simulated. ``duration_h``
+    and ``resolution_d`` are of the first episode, from its first to its last sign or support (ASTCT), and NaN when it
+    is still open at the end of the window; ``resolution_d`` counts calendar days as case report forms do
+    (a date of start and a date of end, both included).
+    """
+    t = episode.tracks
+    first_2 = t["first_2"]
+    open_from, resolved = _time(t["first_1"]), _time(t["first_resolved"])
+    given = [dose.time_h < arm.window_d * _DAY_H for dose in arm.regimen.doses]
+    by_dose = {f"grade_after_dose_{k}": t[f"grade_dose_{k}"].astype(np.int64) if k <= len(given) and given[k - 1]
+               else np.full(len(patients), -1, dtype=np.int64) for k in (1, 2, 3, 4)}
+    # the first dose is given at ten in the morning
+    days = np.floor((resolved + 10.0) / _DAY_H) - np.floor((open_from + 10.0) / _DAY_H) + 1.0
+    return pd.DataFrame({
+        "patient_id": patients.patient_id, "max_grade": t["max_grade"].astype(np.int64),
+        "crs_any": t["max_grade"] >= 1, "crs_grade2plus": t["max_grade"] >= 2, "crs_grade3plus": t["max_grade"] >= 3,
+        "crs_grade2plus_10d": first_2 <= 10 * _DAY_H, "crs_grade2plus_14d": first_2 <= 14 * _DAY_H,
+        "onset_h": open_from, "onset_grade2plus_h": _time(first_2), "duration_h": _time(t["first_duration"]),
+        "resolution_d": days, "n_episodes": t["n_episodes"].astype(np.int64), **by_dose,
+        "peak_il6_pg_ml": t["peak_il6"], "peak_crp_mg_l": t["peak_crp"], "peak_ferritin_ug_l": t["peak_ferritin"],
+        "peak_temperature_c": t["peak_temperature"], "min_map_mmhg": t["lowest_map"], "min_spo2_pct": t["lowest_spo2"],
+        "n_tocilizumab": t["n_tocilizumab"].astype(np.int64), "has_steroid_rescue": t["n_steroid"] > 0,
+        "has_fluids": t["had_fluids"] > 0, "has_vasopressor": t["had_vasopressor"] > 0, "has_oxygen": t["had_oxygen"] > 0,
+        "window_d": np.full(len(patients), float(arm.window_d)),
+    })
+
+
+def course(episode: Episode, *, patients: Patients) -> pd.DataFrame:
+    """What was known at each landmark hour after the first dose: labs, extremes so far, worst grade so far."""
+    columns: dict[str, Values | NDArray[np.int64]] = {"patient_id": patients.patient_id}
+    for k, hour in enumerate(LANDMARKS_H):
+        for q, name in enumerate(SNAPSHOT):
+            values = episode.snapshots[k, q]
+            unseen = (values >= NEVER) | (values <= 0.0) & (name == "peak_temperature")
+            columns[f"{_COURSE[name]}{hour:g}"] = np.where(unseen, np.nan, values)
+    return pd.DataFrame(columns)

@@ -1,0 +1,78 @@
+"""Run: patients of one arm through the compiled solver, on one thread or several, with the same result."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crsrisk.domain.world import World
+from crsrisk.simulate.arm import Arm, timetable
+from crsrisk.simulate.layout import LANES, SNAPSHOT, TICK_H, TRACE, TRACKS
+from crsrisk.simulate.parameters import patient_parameters
+from crsrisk.simulate.population import Patients, take
+from crsrisk.simulate.solve import run_patients
+
+Values = NDArray[np.float64]
+LANDMARKS_H: tuple[float, ...] = (6.0, 12.0, 24.0, 48.0, 72.0, 168.0)
+_CHUNK = 4096  # patients whose parameters are in memory at one time
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What the solver recorded of a group of patients.
+
+    ``tracks`` by name, each of shape (n,); ``snapshots`` of shape (landmark, quantity of SNAPSHOT, n);
+    ``traces`` of shape (tick, quantity of TRACE, n), empty unless asked for; ``time_h`` of the ticks.
+    """
+
+    tracks: dict[str, Values]
+    snapshots: Values
+    traces: Values
+    time_h: Values
+
+
+def run(
+    arm: Arm, patients: Patients, *, world: World, workers: int = 1, substeps: int = 1, has_support: bool = True,
+    has_traces: bool = False,
+) -> Episode:
+    """Simulate every patient of an arm from the first dose to the end of the window.
+
+    ``substeps`` divides the half-hour step (2 halves it). ``has_support=False`` leaves the ward out: no grading, no
+    rescue, an open loop for checks against other solvers. The result does not depend on ``workers``.
+    """
+    parts = [_run_chunk(arm, take(patients, np.arange(at, min(at + _CHUNK, len(patients)))), world, workers, substeps,
+                        has_support, has_traces) for at in range(0, len(patients), _CHUNK)]
+    if len(parts) == 1:
+        return parts[0]
+    tracks = {name: np.concatenate([part.tracks[name] for part in parts]) for name in TRACKS}
+    return Episode(tracks, np.concatenate([part.snapshots for part in parts], axis=2),
+                   np.concatenate([part.traces for part in parts], axis=2), parts[0].time_h)
+
+
+def _run_chunk(
+    arm: Arm, patients: Patients, world: World, workers: int, substeps: int, has_support: bool, has_traces: bool
+) -> Episode:
+    plan = timetable(arm, world=world)
+    n = len(patients)
+    padded = -(-n // LANES) * LANES
+    fill = np.minimum(np.arange(padded), n - 1)
+    parameters = np.ascontiguousarray(patient_parameters(arm, patients, world=world, plan=plan)[:, fill])
+    keys = np.ascontiguousarray(patients.keys[fill])
+    n_ticks = len(plan.infusion)
+    at = np.array([plan.lead + round(hour / TICK_H) for hour in LANDMARKS_H], dtype=np.int64)
+    tracks = np.empty((len(TRACKS), padded))
+    snapshots = np.full((len(LANDMARKS_H), len(SNAPSHOT), padded), np.nan)
+    traces = np.empty((n_ticks if has_traces else 0, len(TRACE), padded))
+    edges = np.linspace(0, padded // LANES, max(1, min(workers, padded // LANES)) + 1).astype(int) * LANES
+
+    def work(first: int, stop: int) -> None:
+        run_patients(parameters, keys, plan.infusion, plan.depot, plan.interleukin_2, plan.dose_number, plan.slots,
+                     plan.pairs, at, plan.lead, substeps, has_support, first, stop, tracks, snapshots, traces)
+
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        list(pool.map(work, edges[:-1].tolist(), edges[1:].tolist()))
+    time_h = (np.arange(n_ticks) - plan.lead) * TICK_H
+    return Episode({name: tracks[k, :n] for k, name in enumerate(TRACKS)}, snapshots[:, :, :n], traces[:, :, :n], time_h)

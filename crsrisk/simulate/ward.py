@@ -1,0 +1,211 @@
+"""Ward: what happens at the bedside every half hour: look, grade, support, rescue, record.
+
+Every decision is a selection between numbers, never a branch, because sixteen patients pass in lockstep. Random
+measurement error comes from a hash of (patient's key, tick), so it does not depend on the order of anything.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from crsrisk.biology.compiled import scalar
+from crsrisk.biology.grading import astct_grade
+from crsrisk.biology.mitigation import effect_site, occupancy
+from crsrisk.biology.vitals import mean_arterial_pressure, oxygen_saturation
+from crsrisk.simulate.layout import AT, LANES, N_NODES, TICK_H
+
+Workspace = NDArray[np.float64]
+_WEYL = np.uint64(0x9E3779B97F4A7C15)  # increments of a Weyl sequence (Steele 2014, SplitMix64)
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31, _S21, _S42 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(21), np.uint64(42)
+_LOW_21 = np.uint64(0x1FFFFF)
+_UNIT_VARIANCE = 2.0 * 3.0**0.5 / 2.0**21  # 21 random bits -> uniform with mean 0 (after centring) and variance 1
+_CENTRE = 3.0**0.5
+NEVER = 1.0e6  # hours: an event that has not happened
+
+
+@numba.njit(error_model="numpy", cache=True)
+def draw_noise(w: Workspace, keys: NDArray[np.uint64], tick: int) -> None:
+    """First-order autoregressive measurement error of temperature, MAP and SpO2 (innovations uniform, variance 1)."""
+    for i in range(LANES):
+        z = keys[i] + _WEYL * np.uint64(tick + 1)
+        z = (z ^ (z >> _S30)) * _MIX_1
+        z = (z ^ (z >> _S27)) * _MIX_2
+        z = z ^ (z >> _S31)
+        keep = w[AT.memory + i]
+        fresh = np.sqrt(1.0 - keep * keep)
+        first = np.float64(np.int64(z & _LOW_21)) * _UNIT_VARIANCE - _CENTRE
+        second = np.float64(np.int64((z >> _S21) & _LOW_21)) * _UNIT_VARIANCE - _CENTRE
+        third = np.float64(np.int64(z >> _S42 & _LOW_21)) * _UNIT_VARIANCE - _CENTRE
+        w[AT.noise_temperature + i] = keep * w[AT.noise_temperature + i] + fresh * first
+        w[AT.noise_map + i] = keep * w[AT.noise_map + i] + fresh * second
+        w[AT.noise_spo2 + i] = keep * w[AT.noise_spo2 + i] + fresh * third
+
+
+@scalar
+def held(trigger: float, timer: float, hold: float) -> float:
+    """Timer of a measure: refilled when triggered, else running down."""
+    return hold if trigger > 0.0 else max(timer - TICK_H, 0.0)
+
+
+@scalar
+def on(value: float) -> float:
+    """1 when a timer still runs, else 0."""
+    return 1.0 if value > 0.0 else 0.0
+
+
+@numba.njit(error_model="numpy", fastmath=True, cache=True)
+def look(w: Workspace, time_h: float) -> None:
+    """Observe, open or close CRS, give support, grade; one tick for all lanes."""
+    for i in range(LANES):
+        leak, water = w[AT.leak + i], w[AT.lung_water + i]
+        pressors = w[AT.pressor + i] + w[AT.second_pressor + i]
+        pressure = mean_arterial_pressure(
+            w[AT.normal_map + i], leak, w[AT.map_fall + i], w[AT.map_half + i], w[AT.fluids + i], w[AT.fluid_gain + i],
+            pressors, w[AT.pressor_gain + i])
+        saturation_ = oxygen_saturation(w[AT.normal_spo2 + i], water, w[AT.spo2_fall + i], w[AT.spo2_half + i])
+        seen_t = w[AT.temperature + i] + w[AT.sd_temperature + i] * w[AT.noise_temperature + i]
+        seen_p = pressure + w[AT.sd_map + i] * w[AT.noise_map + i]
+        seen_o = saturation_ + w[AT.sd_spo2 + i] * w[AT.noise_spo2 + i]
+
+        # is it time to look?
+        was_open = w[AT.is_open + i]
+        due = 1.0 if w[AT.to_next_look + i] <= 0.0 else 0.0
+        interval = w[AT.look_ill + i] if was_open > 0.0 else w[AT.look_well + i]
+        w[AT.to_next_look + i] = (interval if due > 0.0 else w[AT.to_next_look + i]) - TICK_H
+        fever = due if seen_t >= w[AT.fever_at + i] else 0.0
+
+        is_open = max(was_open, fever)
+        ill = due * is_open
+
+        # support
+        low_map = max(w[AT.fluids_below + i], w[AT.normal_map + i] - w[AT.fluids_fall + i])
+        fluid_hold = held(ill if seen_p < low_map else 0.0, w[AT.fluid_hold + i], w[AT.fluid_hold_time + i])
+        shocked = ill if seen_p < w[AT.pressor_below + i] else 0.0
+        pressor_hold = held(shocked if w[AT.fluids + i] > w[AT.fluids_needed + i] else 0.0, w[AT.pressor_hold + i],
+                            w[AT.pressor_hold_time + i])
+        second_hold = held(shocked if w[AT.pressor + i] > w[AT.pressor_needed + i] else 0.0, w[AT.second_hold + i],
+                           w[AT.pressor_hold_time + i])
+        oxygen_time = w[AT.oxygen_hold_time + i]
+        low_flow = held(ill if seen_o < w[AT.low_flow_below + i] else 0.0, w[AT.low_flow_hold + i], oxygen_time)
+        high_flow = held(ill if seen_o < w[AT.high_flow_below + i] else 0.0, w[AT.high_flow_hold + i], oxygen_time)
+        positive = held(ill if seen_o < w[AT.positive_below + i] else 0.0, w[AT.positive_hold + i], oxygen_time)
+        has_fluids, has_pressor, has_second = on(fluid_hold), on(pressor_hold), on(second_hold)
+        pace = w[AT.fluid_onset + i]
+        w[AT.fluids + i] += pace * (has_fluids - w[AT.fluids + i])
+        w[AT.pressor + i] += pace * (has_pressor - w[AT.pressor + i])
+        w[AT.second_pressor + i] += pace * (has_second - w[AT.second_pressor + i])
+        w[AT.fluid_hold + i], w[AT.pressor_hold + i], w[AT.second_hold + i] = fluid_hold, pressor_hold, second_hold
+        w[AT.low_flow_hold + i], w[AT.high_flow_hold + i], w[AT.positive_hold + i] = low_flow, high_flow, positive
+
+        grade = astct_grade(is_open, has_fluids, on(low_flow), has_pressor, on(high_flow), has_second, on(positive))
+
+        # ASTCT resolution: every sign and all support gone for a day
+        sign = max(fever, 1.0 if grade > 1.5 else 0.0)
+        quiet = 0.0 if sign > 0.0 else w[AT.quiet + i] + TICK_H
+        last_sign = time_h if sign > 0.0 else w[AT.last_sign + i]
+        closes = is_open if quiet >= w[AT.quiet_needed + i] else 0.0
+        opens = fever * (1.0 - was_open)
+        episodes = w[AT.n_episodes + i] + opens
+        w[AT.n_episodes + i] = episodes
+        open_from = time_h if opens > 0.0 else w[AT.open_from + i]
+        w[AT.open_from + i] = open_from
+        ends_first = closes if episodes < 1.5 else 0.0
+        w[AT.first_duration + i] = last_sign - open_from if ends_first > 0.0 else w[AT.first_duration + i]
+        w[AT.first_resolved + i] = last_sign if ends_first > 0.0 else w[AT.first_resolved + i]
+        w[AT.tocilizumab_in_episode + i] *= 1.0 - opens
+        w[AT.quiet + i], w[AT.last_sign + i], w[AT.grade + i] = quiet, last_sign, grade
+        w[AT.is_open + i] = is_open * (1.0 - closes)
+
+        # how long at which grade
+        at_2 = 1.0 if grade > 1.5 else 0.0
+        w[AT.time_grade2 + i] = at_2 * (w[AT.time_grade2 + i] + TICK_H)
+        w[AT.time_grade1 + i] = (w[AT.time_grade1 + i] + TICK_H) if quiet < w[AT.look_ill + i] + TICK_H and is_open > 0.0 else 0.0
+
+        # record
+        w[AT.first_1 + i] = min(w[AT.first_1 + i], time_h if grade > 0.5 else NEVER)
+        w[AT.first_2 + i] = min(w[AT.first_2 + i], time_h if grade > 1.5 else NEVER)
+        w[AT.first_3 + i] = min(w[AT.first_3 + i], time_h if grade > 2.5 else NEVER)
+        w[AT.first_4 + i] = min(w[AT.first_4 + i], time_h if grade > 3.5 else NEVER)
+        w[AT.max_grade + i] = max(w[AT.max_grade + i], grade)
+        w[AT.had_fluids + i] = max(w[AT.had_fluids + i], has_fluids)
+        w[AT.had_vasopressor + i] = max(w[AT.had_vasopressor + i], has_pressor)
+        w[AT.had_oxygen + i] = max(w[AT.had_oxygen + i], on(low_flow))
+        w[AT.peak_temperature + i] = max(w[AT.peak_temperature + i], seen_t if due > 0.0 else 0.0)
+        w[AT.lowest_map + i] = min(w[AT.lowest_map + i], seen_p if due > 0.0 else NEVER)
+        w[AT.lowest_spo2 + i] = min(w[AT.lowest_spo2 + i], seen_o if due > 0.0 else NEVER)
+
+
+@numba.njit(error_model="numpy", fastmath=True, cache=True)
+def rescue(w: Workspace) -> None:
+    """Antipyretic, tocilizumab and steroid as the policy and the patient's draws say; one tick for all lanes."""
+    for i in range(LANES):
+        grade, is_open = w[AT.grade + i], w[AT.is_open + i]
+        ripe = 1.0 if w[AT.time_grade2 + i] >= w[AT.rescue_delay + i] else 0.0
+        tired = 1.0 if w[AT.time_grade1 + i] >= w[AT.grade1_patience + i] else 0.0
+        at_2, at_3 = (1.0 if grade > 1.5 else 0.0), (1.0 if grade > 2.5 else 0.0)
+
+        wants = max(max(at_3 * w[AT.wants_toci_3 + i], at_2 * ripe * w[AT.wants_toci_2 + i]),
+                    tired * w[AT.wants_toci_1 + i])
+        free = 1.0 if w[AT.since_tocilizumab + i] >= w[AT.toci_interval + i] else 0.0
+        below_cap = 1.0 if w[AT.tocilizumab_in_episode + i] < w[AT.toci_cap + i] else 0.0
+        gives = is_open * wants * free * below_cap
+        w[AT.amount_0 + i] += gives * w[AT.toci_dose + i]
+        w[AT.n_tocilizumab + i] += gives
+        w[AT.tocilizumab_in_episode + i] += gives
+        w[AT.since_tocilizumab + i] = (1.0 - gives) * (w[AT.since_tocilizumab + i] + TICK_H)
+
+        wants = max(at_2 * max(ripe, at_3) * w[AT.wants_steroid_2 + i], tired * w[AT.wants_steroid_1 + i])
+        wait = w[AT.steroid_interval_3 + i] if at_3 > 0.0 else w[AT.steroid_interval + i]
+        gives = is_open * wants * (1.0 if w[AT.since_steroid + i] >= wait else 0.0)
+        w[AT.amount_1 + i] += gives * w[AT.steroid_dose + i]
+        w[AT.n_steroid + i] += gives
+        w[AT.since_steroid + i] = (1.0 - gives) * (w[AT.since_steroid + i] + TICK_H)
+
+        febrile = is_open if w[AT.quiet + i] <= 0.0 else 0.0
+        gives = febrile * w[AT.wants_antipyretic + i] * (
+            1.0 if w[AT.since_antipyretic + i] >= w[AT.antipyretic_interval + i] else 0.0)
+        w[AT.amount_2 + i] += gives
+        w[AT.since_antipyretic + i] = (1.0 - gives) * (w[AT.since_antipyretic + i] + TICK_H)
+
+
+@numba.njit(error_model="numpy", fastmath=True, cache=True)
+def agents_act(w: Workspace, pairs: NDArray[np.int64]) -> None:
+    """Decay of the agents, transfer to the effect site, and the joint block of every node they act on.
+
+    ``pairs`` lists (slot, node) with an effect in this arm, so that nothing is computed for agents not in use.
+    """
+    for p in range(pairs.shape[0]):
+        node = pairs[p, 1] * LANES
+        for i in range(LANES):
+            w[AT.block_t_cell_activation + node + i] = 0.0
+    previous = -1
+    for p in range(pairs.shape[0]):
+        slot, node = pairs[p, 0] * LANES, pairs[p, 1] * LANES
+        if pairs[p, 0] != previous:
+            previous = pairs[p, 0]
+            for i in range(LANES):
+                amount = w[AT.amount_0 + slot + i] * w[AT.keep_0 + slot + i]
+                site = effect_site(amount, w[AT.at_site_0 + slot + i], w[AT.transfer_0 + slot + i])
+                w[AT.amount_0 + slot + i] = amount
+                w[AT.at_site_0 + slot + i] = site
+                w[AT.half_effect_now + i] = occupancy(site, w[AT.half_0 + slot + i])
+        emax = AT.emax_0_0 + pairs[p, 0] * N_NODES * LANES + node
+        for i in range(LANES):
+            others = w[AT.block_t_cell_activation + node + i]
+            w[AT.block_t_cell_activation + node + i] = others + (1.0 - others) * w[emax + i] * w[AT.half_effect_now + i]
+
+
+@numba.njit(error_model="numpy", fastmath=True, cache=True)
+def track_peaks(w: Workspace) -> None:
+    """Running extremes of what a paper or a registry reports."""
+    for i in range(LANES):
+        w[AT.peak_il6 + i] = max(w[AT.peak_il6 + i], w[AT.il6 + i])
+        w[AT.peak_crp + i] = max(w[AT.peak_crp + i], w[AT.crp + i])
+        w[AT.peak_ferritin + i] = max(w[AT.peak_ferritin + i], w[AT.ferritin + i])
+        w[AT.peak_active + i] = max(w[AT.peak_active + i], w[AT.active + i])
+        w[AT.peak_tnf + i] = max(w[AT.peak_tnf + i], w[AT.tnf + i])
+        w[AT.peak_interferon + i] = max(w[AT.peak_interferon + i], w[AT.interferon + i])
+        w[AT.peak_cells + i] = max(w[AT.peak_cells + i], w[AT.cells + i])
