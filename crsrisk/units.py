@@ -198,8 +198,8 @@ def _limit(name: str, upper_limit_u_l: ArrayLike | None) -> NDArray[np.float64]:
 
 # -------------------------------------------------------------------------------------- the table itself
 
-_CHART = "patient record before the first dose; ranges assumed"
-_PROTOCOL = "product label or protocol; ranges assumed"
+_CHART = "patient record before the first dose"
+_PROTOCOL = "product label or protocol"
 _LABORATORY = "hospital laboratory, last value before the first dose; ranges assumed"
 _NHANES = f"{_LABORATORY}; usual: 5th to 95th percentile of US adults, NHANES 2017-2018"
 _ASTCT = "simulated; graded as ASTCT 2019 (Lee, Biol Blood Marrow Transplant 2019), grade 5 not simulated"
@@ -212,8 +212,9 @@ def _number(
     possible: Interval, plausible: Interval, source: str = _CHART, loinc: tuple[str, ...] = (),
 ) -> Field:
     return Field(
-        name=name, label=label, meaning=meaning, unit=unit, quantity=quantity, source=source, loinc=loinc,
-        other_units=MappingProxyType(dict(others)), possible=possible, plausible=plausible)
+        name=name, label=label, meaning=meaning, unit=unit, quantity=quantity, loinc=loinc,
+        other_units=MappingProxyType(dict(others)), possible=possible, plausible=plausible,
+        source=f"{source}; ranges assumed")
 
 
 def _laboratory(
@@ -244,8 +245,8 @@ def _count(
     name: str, label: str, meaning: str, *, possible: Interval, plausible: Interval,
     loinc: tuple[str, ...] = (),
 ) -> Field:
-    return Field(name=name, label=label, meaning=meaning, kind="int", quantity=name, source=_CHART,
-                 possible=possible, plausible=plausible, loinc=loinc)
+    return Field(name=name, label=label, meaning=meaning, kind="int", quantity=name, loinc=loinc,
+                 possible=possible, plausible=plausible, source=f"{_CHART}; ranges assumed")
 
 
 _OBSERVED = (

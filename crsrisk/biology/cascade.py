@@ -21,6 +21,12 @@ def myeloid_rate(myeloid: float, drive: float, il10: float, on: float, off: floa
 
 
 @scalar
+def tolerance_rate(tolerance: float, myeloid: float, on: float, off: float) -> float:
+    """Change of myeloid tolerance (0-1, per h): cells that have fired answer less for weeks, so later doses are milder."""
+    return on * myeloid * (1.0 - tolerance) - off * tolerance
+
+
+@scalar
 def two_source_rate(
     level: float, first: float, from_first: float, second: float, from_second: float, clearance: float
 ) -> float:

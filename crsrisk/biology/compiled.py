@@ -2,16 +2,35 @@
 
 ``error_model="numpy"`` keeps division free of branches and ``forceinline`` lets LLVM fuse a whole step, so
 that neighbouring patients share one vector instruction. Each function stays callable from Python.
+
+Compiled code is kept between runs. Numba notices a change only in the file of the cached function itself, not
+in the files it calls; so the cache lives in a folder named after a hash of every file that takes part.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
+_PACKAGE = Path(__file__).resolve().parent.parent
+_SOURCES = (*sorted((_PACKAGE / "biology").glob("*.py")), *(_PACKAGE / "simulate" / f"{stem}.py" for stem in ("layout", "ward", "solve")),
+            _PACKAGE / "domain" / "mitigation.py")
+
+
+def _cache_folder() -> Path:
+    """Folder for compiled code: one for each state of the sources, under the user's cache folder."""
+    home = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    digest = hashlib.blake2b(b"".join(path.read_bytes() for path in _SOURCES), digest_size=8).hexdigest()
+    return Path(home) / "crsrisk" / f"compiled-{digest}"
+
+
+numba.config.CACHE_DIR = str(_cache_folder())
 
 
 def scalar(function: F) -> F:

@@ -76,7 +76,7 @@ METRIC_MEANINGS: Mapping[str, MetricMeaning] = MappingProxyType({
     "onset_median_d_grade3plus": MetricMeaning(
         "median time to CRS whose worst grade is 3 or 4", "onset", "d", _CRS, needs_clock=True),
     "resolution_median_d": MetricMeaning(
-        "median time from onset until all signs and support are gone", "resolution", "d", _CRS),
+        "median calendar days until all signs and support are gone", "resolution", "d", _CRS),
     "crs_duration_median_d": MetricMeaning("median duration of CRS", "resolution", "d", _CRS),
     "tocilizumab_use_rate": MetricMeaning("tocilizumab given", "treatment", "1", _ALL_OR_CRS),
     "steroid_use_rate": MetricMeaning("steroid given for CRS", "treatment", "1", _ALL_OR_CRS),

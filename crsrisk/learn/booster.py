@@ -12,12 +12,17 @@ import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds on busy machines
 
-import lightgbm as lgb  # noqa: E402
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
 
-from crsrisk.errors import InputError  # noqa: E402
+from crsrisk.errors import InputError
+
+Floats: TypeAlias = NDArray[np.float64]
 
 LARGEST_TEXT = 64_000_000  # characters
 _END = "end of trees\n"
@@ -39,6 +44,20 @@ def booster_of(text: str) -> lgb.Booster:
     """The LightGBM booster of a checked text; kept, so that scoring one patient does not parse the trees again."""
     check_text(text)
     return lgb.Booster(model_str=text)
+
+
+def raw_log_odds_of(booster: lgb.Booster, matrix: Floats, *, n_trees: int | None = None) -> Floats:
+    """Log-odds of all trees or the first ``n_trees``, shape (rows,), on one thread."""
+    if not len(matrix):
+        return np.empty(0)
+    scores: Any = booster.predict(matrix, raw_score=True, num_iteration=n_trees, num_threads=1)
+    return np.asarray(scores, dtype=np.float64)
+
+
+def contributions_of(booster: lgb.Booster, matrix: Floats) -> Floats:
+    """LightGBM's exact Shapley values and, as last column, the base, shape (rows, features + 1)."""
+    shares: Any = booster.predict(matrix, pred_contrib=True, num_threads=1)
+    return np.asarray(shares, dtype=np.float64)
 
 
 def check_text(text: str, *, feature_names: Sequence[str] | None = None) -> int:

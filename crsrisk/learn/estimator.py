@@ -8,29 +8,34 @@ The number of trees and the calibration come from patients that the scoring tree
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds on busy machines
 
-import lightgbm as lgb  # noqa: E402
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
-from scipy.special import expit  # noqa: E402
-from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402
-from sklearn.model_selection import StratifiedKFold  # noqa: E402
-from sklearn.utils import check_random_state  # noqa: E402
-from sklearn.utils.multiclass import check_classification_targets, type_of_target  # noqa: E402
-from sklearn.utils.validation import check_is_fitted, validate_data  # noqa: E402
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from crsrisk.domain.risk_model import Calibrator  # noqa: E402
-from crsrisk.learn.calibrate import fit_calibrator  # noqa: E402
+from crsrisk.domain.risk_model import Calibrator
+from crsrisk.learn.booster import raw_log_odds_of
+from crsrisk.learn.calibrate import fit_calibrator
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _FIRST = {"learning_rate": 0.3, "num_leaves": 8, "lambda_l2": 1.0, "feature_fraction": 1.0, "bagging_freq": 0,
           "bagging_fraction": 1.0, "extra_trees": False, "min_data_in_leaf": 10}
 _FIRST_TREES = 40
+_WRITABLE = re.compile(r"[A-Za-z0-9_.\-]+")
+_FEW_MISSING = 30  # patients: with fewer, the trees could only guess what a missing value means
 
 
 class CrsClassifier(ClassifierMixin, BaseEstimator):
@@ -50,8 +55,9 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     booster_ : lightgbm.Booster. calibrator_ : Calibrator. n_trees_ : trees kept. classes_, n_features_in_.
-    fill_values_ : by column, the training median where nothing was missing in training, else NaN. A value
-        missing at prediction only is replaced by it (LightGBM alone would read it as 0).
+    fill_values_ : by column, what stands in for a missing value: the training median where hardly anything was
+        missing in training (LightGBM alone would read such a value as 0, or guess), NaN where the trees have
+        learnt what missing means.
     cv_log_loss_ : cross-validated log loss before calibration, NaN without folds.
 
     Raises ``ValueError``, as scikit-learn asks, for other than two classes, infinite values or wrong shapes.
@@ -104,14 +110,16 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y has one class only, {self.classes_[0]!r}: a risk needs patients of both classes.")
         labels = codes.astype(np.float64)
         self.fill_values_ = _fill_values(table)
+        table = _filled(table, self.fill_values_)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        settings, first = self._settings(seed), self._first_positions()
-        self._learn_from_folds(table, labels, settings=settings, first=first, seed=seed)
-        self.booster_ = _grow(table, labels, settings=settings, first=first, n_trees=self.n_trees_)
+        recipe = _Recipe(self._settings(seed), self._first_positions(), self._column_names())
+        self._learn_from_folds(table, labels, recipe=recipe, seed=seed)
+        self.booster_ = recipe.grow(table, labels, n_trees=self.n_trees_)
         return self
 
     def decision_function(self, X: Any) -> Floats:
         """Calibrated log-odds of the event, shape (patients,)."""
+        check_is_fitted(self)
         return self.calibrator_.log_odds(self._raw(X))
 
     def predict_proba(self, X: Any) -> Floats:
@@ -125,10 +133,8 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(self.classes_[is_event.astype(np.intp)])
 
     def _raw(self, X: Any) -> Floats:
-        check_is_fitted(self)
         table = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        filled = np.where(np.isnan(table), self.fill_values_, table)
-        return np.asarray(self.booster_.predict(filled, raw_score=True, num_threads=self.n_jobs), dtype=np.float64)
+        return raw_log_odds_of(self.booster_, _filled(table, self.fill_values_))
 
     def _settings(self, seed: int) -> dict[str, Any]:
         return {
@@ -138,6 +144,13 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
             "monotone_constraints": self._directions(), "seed": seed, "num_threads": self.n_jobs,
             "deterministic": True, "force_row_wise": True, "feature_pre_filter": False, "verbosity": -1,
         }
+
+    def _column_names(self) -> list[str]:
+        """Names for the trees: those of the frame where LightGBM can write them, else Column_0, Column_1, ..."""
+        names = self._names()
+        if names and all(_WRITABLE.fullmatch(name) for name in names):
+            return names
+        return [f"Column_{place}" for place in range(self.n_features_in_)]
 
     def _directions(self) -> list[int]:
         given = self.monotonic_cst
@@ -155,17 +168,18 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     def _first_positions(self) -> list[int]:
         wanted = list(self.first_columns or [])
         names = self._names()
-        positions = [names.index(column) if isinstance(column, str) and column in names else column for column in wanted]
-        if not all(isinstance(place, int | np.integer) and 0 <= place < self.n_features_in_ for place in positions):
+        places = [names.index(column) if isinstance(column, str) and column in names else column
+                  for column in wanted]
+        known = [int(place) for place in places
+                 if isinstance(place, int | np.integer) and 0 <= place < self.n_features_in_]
+        if len(known) < len(places):
             raise ValueError("first_columns must be columns of X, by position or (for a frame) by name")
-        return [int(place) for place in positions]
+        return known
 
     def _names(self) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", ())]
 
-    def _learn_from_folds(
-        self, table: Floats, labels: Floats, *, settings: Mapping[str, Any], first: list[int], seed: int
-    ) -> None:
+    def _learn_from_folds(self, table: Floats, labels: Floats, *, recipe: _Recipe, seed: int) -> None:
         """Choose the number of trees and calibrate, both on patients outside the trees that score them."""
         smaller = int(min(labels.sum(), labels.size - labels.sum()))
         n_folds = min(self.n_folds, smaller)
@@ -176,8 +190,7 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         folds = list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(table, labels))
         boosters, curve = [], np.zeros(self.max_trees)
         for fitted, held in folds:
-            booster, losses = _grow_and_watch(table, labels, settings=settings, first=first,
-                                              n_trees=self.max_trees, fitted=fitted, held=held)
+            booster, losses = recipe.grow_and_watch(table, labels, n_trees=self.max_trees, fitted=fitted, held=held)
             boosters.append(booster)
             curve += losses * (held.size / labels.size)
         self.n_trees_ = int(np.argmin(curve)) + 1
@@ -185,42 +198,56 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         outside = np.empty(labels.size)
         for (_, held), booster in zip(folds, boosters, strict=True):
             kept = booster.num_trees() - self.max_trees + self.n_trees_
-            outside[held] = booster.predict(table[held], raw_score=True, num_iteration=kept, num_threads=self.n_jobs)
+            outside[held] = raw_log_odds_of(booster, table[held], n_trees=kept)
         self.calibrator_ = fit_calibrator(outside, labels, method=f"logistic recalibration on {n_folds} held-out folds")
 
 
 def _fill_values(table: Floats) -> Floats:
-    """By column: the median where nothing is missing, NaN where the trees learn what missing means."""
-    has_missing = np.isnan(table).any(axis=0)
-    return np.where(has_missing, np.nan, np.median(np.where(has_missing, 0.0, table), axis=0))
+    """By column: the median where hardly anything is missing, NaN where the trees learn what missing means."""
+    n_missing = np.isnan(table).sum(axis=0)
+    filled = np.full(table.shape[1], np.nan)
+    for column in np.flatnonzero((n_missing < _FEW_MISSING) & (n_missing < len(table))):
+        filled[column] = np.nanmedian(table[:, column])
+    return filled
 
 
-def _first_stage(table: Floats, labels: Floats, settings: Mapping[str, Any], first: list[int]) -> lgb.Booster | None:
-    """Trees that see only the first columns (the others are held constant)."""
-    if not first:
-        return None
-    masked = np.zeros_like(table)
-    masked[:, first] = table[:, first]
-    return lgb.train({**settings, **_FIRST}, lgb.Dataset(masked, labels), _FIRST_TREES)
+def _filled(table: Floats, values: Floats) -> Floats:
+    return np.where(np.isnan(table), values, table)
 
 
-def _grow(
-    table: Floats, labels: Floats, *, settings: Mapping[str, Any], first: list[int], n_trees: int
-) -> lgb.Booster:
-    start = _first_stage(table, labels, settings, first)
-    return lgb.train(dict(settings), lgb.Dataset(table, labels), n_trees, init_model=start)
+@dataclass(frozen=True)
+class _Recipe:
+    """How trees are grown: LightGBM's settings, the columns of the first stage, and the names of all columns."""
 
+    settings: Mapping[str, Any]
+    first: list[int]
+    names: list[str]
 
-def _grow_and_watch(
-    table: Floats, labels: Floats, *, settings: Mapping[str, Any], first: list[int], n_trees: int,
-    fitted: NDArray[np.intp], held: NDArray[np.intp],
-) -> tuple[lgb.Booster, Floats]:
-    """Trees grown on ``fitted`` and their log loss in ``held`` after each tree, shape (n_trees,)."""
-    start = _first_stage(table[fitted], labels[fitted], settings, first)
-    inside = lgb.Dataset(table[fitted], labels[fitted], free_raw_data=False)
-    outside = lgb.Dataset(table[held], labels[held], reference=inside, free_raw_data=False)
-    watched: dict[str, Any] = {}
-    booster = lgb.train(
-        {**settings, "metric": "binary_logloss"}, inside, n_trees, init_model=start, valid_sets=[outside],
-        valid_names=["held"], callbacks=[lgb.record_evaluation(watched)])
-    return booster, np.asarray(watched["held"]["binary_logloss"])
+    def grow(self, table: Floats, labels: Floats, *, n_trees: int) -> lgb.Booster:
+        """Both stages on these patients."""
+        start = self._first_stage(table, labels)
+        return lgb.train(dict(self.settings), self._dataset(table, labels), n_trees, init_model=start)
+
+    def grow_and_watch(
+        self, table: Floats, labels: Floats, *, n_trees: int, fitted: NDArray[np.intp], held: NDArray[np.intp]
+    ) -> tuple[lgb.Booster, Floats]:
+        """Trees grown on ``fitted``, and their log loss in ``held`` after each tree, shape (n_trees,)."""
+        start = self._first_stage(table[fitted], labels[fitted])
+        inside = self._dataset(table[fitted], labels[fitted])
+        outside = self._dataset(table[held], labels[held], reference=inside)
+        watched: dict[str, Any] = {}
+        booster = lgb.train(
+            {**self.settings, "metric": "binary_logloss"}, inside, n_trees, init_model=start,
+            valid_sets=[outside], valid_names=["held"], callbacks=[lgb.record_evaluation(watched)])
+        return booster, np.asarray(watched["held"]["binary_logloss"])
+
+    def _first_stage(self, table: Floats, labels: Floats) -> lgb.Booster | None:
+        """Trees that see only the first columns (the others are held constant)."""
+        if not self.first:
+            return None
+        masked = np.zeros_like(table)
+        masked[:, self.first] = table[:, self.first]
+        return lgb.train({**self.settings, **_FIRST}, self._dataset(masked, labels), _FIRST_TREES)
+
+    def _dataset(self, table: Floats, labels: Floats, *, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+        return lgb.Dataset(table, labels, feature_name=self.names, reference=reference, free_raw_data=False)

@@ -1,7 +1,23 @@
 """Everything that is said about a model's risks in held-out patients, as one plain dictionary.
 
 :func:`evaluate` computes; the report and the tracker only read. All numbers are Python floats and ints, so
-that `json.dumps` writes the dictionary as it is; what cannot be estimated is `{"not_estimable": reason}`.
+that `json.dumps` writes the dictionary as it is. Its keys:
+
+- `what`, `outcome_name`, `seed`, `n_resamples`, `methods` (figure -> how it and its interval are computed);
+- `pooled` and `by_product[name]`, each with
+
+  - `n`, `n_events`, `event_rate`, `n_risks_clipped`;
+  - `auroc`, `brier`, `log_loss`, `discrimination_slope`, pooled also `auroc_within_product`: estimates;
+  - `calibration`: the estimates `in_the_large`, `slope`, `intercept_joint`, `observed_to_expected`, and
+    `curve`: the fields of :class:`~crsrisk.learn.calibration_curve.CalibrationCurve`;
+  - `net_benefit`: the fields of :class:`~crsrisk.learn.net_benefit.NetBenefitCurve`;
+  - `risk_distribution`: for `event` and `no_event` the fields of
+    :class:`~crsrisk.learn.metrics.RiskDistribution`;
+
+- `ladder`: the fields of :class:`~crsrisk.learn.ladder.Ladders`, or None.
+
+An estimate is `{"value", "low", "high"}`; whatever cannot be estimated is `{"not_estimable": reason}`. A
+product in which nobody or everybody had the event keeps its keys; there, what needs both is not estimable.
 """
 
 from __future__ import annotations
@@ -80,22 +96,7 @@ def evaluate(
     ladders : from :func:`crsrisk.learn.ladder.ladder`, when patients were re-simulated.
     thresholds : of the decision curve.
 
-    Returns
-    -------
-    `what`, `outcome_name`, `seed`, `n_resamples`, `methods` (figure -> how it and its interval are computed);
-    `pooled` and `by_product[name]`, each with
-
-    - `n`, `n_events`, `event_rate`, `n_risks_clipped`;
-    - `auroc`, `brier`, `log_loss`, `discrimination_slope`, pooled also `auroc_within_product`: estimates;
-    - `calibration`: `in_the_large`, `slope`, `intercept_joint`, `observed_to_expected` (estimates) and
-      `curve`: the fields of :class:`~crsrisk.learn.calibration_curve.CalibrationCurve`;
-    - `net_benefit`: the fields of :class:`~crsrisk.learn.net_benefit.NetBenefitCurve`;
-    - `risk_distribution`: `event` and `no_event`, each the fields of
-      :class:`~crsrisk.learn.metrics.RiskDistribution`;
-
-    and `ladder`: the fields of :class:`~crsrisk.learn.ladder.Ladders`, or None. An estimate is
-    `{"value", "low", "high"}` or `{"not_estimable": reason}`. A product in which nobody or everybody had the
-    event keeps its keys; the figures that need both classes are not estimable there.
+    Returns the dictionary that the head of this module describes.
 
     >>> rng = np.random.default_rng(1)
     >>> risk = rng.uniform(0.1, 0.5, 400)

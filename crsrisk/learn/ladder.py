@@ -198,12 +198,8 @@ def ladder(
                          cure="re-simulate more test patients")
     truths = (truth, *further_truths)
     n = products.size
+    _check_same_patients(truths, n=n)
     predicted = _predicted(risks, model=model, product_only=product_only, null_risk=null_risk, n=n)
-    for one in truths:
-        if one.n_events.size != n:
-            raise InputError(where="ladder", key=f"truth ({one.name})", found=f"{one.n_events.size} patients",
-                             expected=f"the {n} patients of the product column",
-                             cure="re-simulate the same patients, in the same order")
 
     def climb(rows: Rows, groups: Sequence[Rows] | None) -> Ladder:
         entrants = _entrants([one.of(rows) for one in truths],
@@ -224,6 +220,15 @@ def ladder(
             for name, rows in rows_of.items()
         },
     )
+
+
+def _check_same_patients(truths: Sequence[Truth], *, n: int) -> None:
+    for truth in truths:
+        if truth.n_events.size != n:
+            raise InputError(where="ladder", key=f"truth ({truth.name})",
+                             found=f"{truth.n_events.size} patients",
+                             expected=f"the {n} patients of the product column",
+                             cure="re-simulate the same patients, in the same order")
 
 
 def _predicted(

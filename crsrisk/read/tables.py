@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
-from crsrisk.read.files import csv_header, read_csv_cells, read_parquet_cells
+from crsrisk.read.files import read_csv_cells, read_parquet_cells
 from crsrisk.units import (
     FIELDS,
     Field,
@@ -116,12 +116,10 @@ def read_table(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not _is_csv(path):
         return read_parquet_cells(path)
-    header = csv_header(path)
-    known = {name: str for name in header if name in FIELDS}
-    frame = pd.read_csv(
-        path, encoding="utf-8-sig", dtype=known, keep_default_na=False, na_values=[""], header=0, names=header,
-        index_col=False, float_precision="round_trip")
-    return frame.assign(**{name: _typed(frame[name], FIELDS[name], where=str(path)) for name in known})
+    cells = read_csv_cells(path)
+    return pd.DataFrame({
+        name: _typed(column, FIELDS[name], where=str(path)) if name in FIELDS else _guessed(column)
+        for name, column in cells.items() if isinstance(name, str)})
 
 
 def read_patients(
@@ -362,7 +360,7 @@ def _typed(cells: pd.Series[Any], column: Field, *, where: str) -> pd.Series[Any
     if column.name == "patient_id":
         return _as_ids(_id_texts(cells))
     if column.kind == "category":
-        return cells
+        return cells.where(cells != "", np.nan)
     values, missing, bad = _parse(cells, column)
     if column.kind in ("int", "bool"):
         bad |= missing
@@ -372,6 +370,19 @@ def _typed(cells: pd.Series[Any], column: Field, *, where: str) -> pd.Series[Any
             where=where, key=f"row {row + 1}, column {column.name}", found=repr(_texts(cells).iloc[row]),
             expected=_expected(column), cure="correct the cell, or write the table again")
     return pd.Series(values, index=cells.index, name=cells.name).astype(_TYPES[column.kind])
+
+
+def _guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """A column that the field table does not know: whole numbers, numbers, True/False or text."""
+    present = cells[cells != ""]
+    is_full = len(present) == len(cells)
+    if is_full and bool(present.isin(["True", "False"]).all()):
+        return cells == "True"
+    if is_full and bool(present.str.fullmatch(f"-?({_WHOLE_ID})").all()):
+        return cells.astype(np.int64)
+    if bool(present.str.fullmatch(_NUMBER).all()):
+        return pd.Series(_parse_numbers(cells)[0], index=cells.index, name=cells.name)
+    return cells.where(cells != "", np.nan)
 
 
 _TYPES: Mapping[str, type[Any]] = {"float": np.float64, "int": np.int64, "bool": np.bool_, "category": str}

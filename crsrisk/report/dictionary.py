@@ -7,10 +7,10 @@ import pandas as pd
 from crsrisk.units import FIELDS, Field, Interval, Table
 
 LOINC_NOTICE = (
-    "This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief Institute, "
-    "Inc. and the Logical Observation Identifiers Names and Codes (LOINC) Committee and is available at no cost "
-    "under the license at http://loinc.org/license. LOINC® is a registered United States trademark of Regenstrief "
-    "Institute, Inc.")
+    "This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief "
+    "Institute, Inc. and the Logical Observation Identifiers Names and Codes (LOINC) Committee and is "
+    "available at no cost under the license at http://loinc.org/license. LOINC® is a registered United States "
+    "trademark of Regenstrief Institute, Inc.")
 _TITLES: dict[Table, str] = {
     "observed": "Observed: what is known before the first dose",
     "input": "Read beside it from a user's table",
@@ -24,7 +24,7 @@ def data_dictionary(*, table: Table | None = None) -> pd.DataFrame:
     """One row a column: table, column, label, meaning, type, unit, accepted names, ranges, LOINC, source.
 
     ``table`` picks one of "observed", "input", "outcomes", "course"; by default all of them. Outside the
-    plausible range a value is used with a warning, outside the possible one it is refused. Everything is text.
+    plausible range a value is used with a warning, outside the possible one it is refused. All is text.
 
     >>> dictionary = data_dictionary(table="observed").set_index("column")
     >>> dictionary.loc["crp_mg_l", ["unit", "possible", "usual"]].tolist()
@@ -34,10 +34,10 @@ def data_dictionary(*, table: Table | None = None) -> pd.DataFrame:
 
 
 def data_dictionary_markdown() -> str:
-    """The data dictionary as Markdown: one table of columns for each table of a cohort, and the LOINC notice."""
-    parts = ["# Data dictionary", "", "Generated from `crsrisk/units.py`; do not edit. All simulated tables hold "
-             "synthetic patients. Outside the plausible range a value is used with a warning, outside the "
-             "possible range it is refused; usual is what most healthy adults have.", ""]
+    """The data dictionary as Markdown, one section for each table of a cohort, and the LOINC notice."""
+    parts = ["# Data dictionary", "", "Generated from `crsrisk/units.py`; do not edit. All simulated tables "
+             "hold synthetic patients. Outside the plausible range a value is used with a warning, outside "
+             "the possible range it is refused; usual is what most healthy adults have.", ""]
     for table, title in _TITLES.items():
         frame = data_dictionary(table=table).drop(columns="table")
         frame = frame.loc[:, (frame != "").any()]

@@ -155,8 +155,8 @@ def _onset(*, unit_h: float, column: str = "onset_h", low: int = 1, high: int = 
     return measure_onset
 
 
-def _duration_d(table: pd.DataFrame, _: Sequence[float]) -> Estimate:
-    return median(_column(table, "duration_h") / 24.0)
+def _time_d(column: str, *, unit_h: float) -> Measure:
+    return lambda table, _: median(_column(table, column) * unit_h / 24.0)
 
 
 # metric -> its value among the patients of the denominator; onsets count from the doses that are handed in
@@ -187,8 +187,8 @@ METRICS: Mapping[str, Measure] = MappingProxyType({
     "onset_median_d": _onset(unit_h=24.0),
     "onset_median_d_grade1_2": _onset(unit_h=24.0, high=2),
     "onset_median_d_grade3plus": _onset(unit_h=24.0, low=3),
-    "resolution_median_d": _duration_d,
-    "crs_duration_median_d": _duration_d,
+    "resolution_median_d": _time_d("resolution_d", unit_h=24.0),  # calendar days
+    "crs_duration_median_d": _time_d("duration_h", unit_h=1.0),
     "tocilizumab_use_rate": _rate(lambda table: table["n_tocilizumab"] >= 1),
     "steroid_use_rate": _rate(lambda table: table["has_steroid_rescue"]),
     "oxygen_use_rate": _rate(lambda table: table["has_oxygen"]),
@@ -200,8 +200,8 @@ METRICS: Mapping[str, Measure] = MappingProxyType({
 _GROUPS: Mapping[str, Group] = MappingProxyType({
     "patients": _grades(0), "crs_patients": _grades(1), "grade2plus_patients": _grades(2)})
 REQUIRED_COLUMNS: tuple[str, ...] = (
-    "max_grade", "n_episodes", "onset_h", "onset_grade2plus_h", "duration_h", "peak_temperature_c",
-    "n_tocilizumab", "has_steroid_rescue", "has_oxygen", "has_vasopressor", "window_d",
+    "max_grade", "n_episodes", "onset_h", "onset_grade2plus_h", "duration_h", "resolution_d",
+    "peak_temperature_c", "n_tocilizumab", "has_steroid_rescue", "has_oxygen", "has_vasopressor", "window_d",
     *(f"grade_after_dose_{dose}" for dose in range(1, 5)))
 
 

@@ -21,7 +21,7 @@ N_OCCASIONS = 4  # doses with an occasion effect of their own; later ones share 
 
 STATES = (
     "depot", "central", "peripheral", "cells", "active", "desensitised", "tnf", "interferon", "il1", "il6", "il10",
-    "myeloid", "crp", "ferritin", "leak", "lung_water", "temperature",
+    "myeloid", "tolerance", "crp", "ferritin", "leak", "lung_water", "temperature",
 )
 INPUTS = ("infusion", "occasion", "interleukin_2", *(f"block_{node}" for node in NODES))
 SUPPORT = (
@@ -49,7 +49,7 @@ PARAMETERS = (
     "tnf_from_t", "tnf_from_m", "tnf_clearance", "ifn_from_t", "ifn_from_m", "ifn_clearance", "il10_from_m",
     "il10_from_t", "il10_clearance", "il1_from_m", "il1_clearance", "il6_basal", "il6_from_m", "il6_by_il1", "il6_by_tnf",
     "il6_by_leak", "il6_clearance", "il6_receptor_clearance", "half_tnf", "half_ifn", "half_il1", "half_gm", "half_il6",
-    "half_il10", "gain_m", "w_tnf", "w_ifn", "w_gm", "w_il1", "w_damage", "myeloid_on", "myeloid_off", "il10_strength",
+    "half_il10", "gain_m", "w_tnf", "w_ifn", "w_gm", "w_il1", "w_damage", "myeloid_on", "myeloid_off", "il10_strength", "tolerance_on", "tolerance_off", "tolerance_strength",
     "apheresis",
     # acute phase
     "crp_per_signal", "crp_maximum", "crp_turnover", "signal_at_rest", "ferritin_baseline", "ferritin_gain",

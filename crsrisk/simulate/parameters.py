@@ -144,7 +144,9 @@ def _cascade(arm: Arm, patients: Patients, true: Mapping[str, Values], world: Wo
         "w_ifn": g["weight_ifn"], "w_gm": g["weight_gm_csf"],
         "w_il1": g["weight_il1"] * (true["ferritin_ug_l"] / g["ferritin_reference_ug_l"]) ** g["ferritin_il1_exponent"],
         "w_damage": g["weight_damage"] * (1.0 + g["ldh_damp_slope"] * above_normal),
-        "myeloid_on": g["myeloid_on_per_h"], "myeloid_off": g["myeloid_off_per_h"], "apheresis": g["apheresis_per_h"],
+        "myeloid_on": g["myeloid_on_per_h"], "myeloid_off": g["myeloid_off_per_h"],
+        "tolerance_on": g["tolerance_on_per_h"], "tolerance_off": g["tolerance_off_per_h"],
+        "tolerance_strength": g["tolerance_strength"], "apheresis": g["apheresis_per_h"],
     }
     # a smooth ceiling on the loop gain: below half of it nothing changes, above it the gain flattens out
     ratio = loop_gain(values) / g["loop_gain_ceiling"]

@@ -25,6 +25,8 @@ Values = NDArray[np.float64]
 TRAITS: tuple[str, ...] = ("load", "myeloid", "endothelium", "il6", "t_cell", "adaptation", "clearance", "expansion",
                            "temperature", "map", "spo2", "cell_dose")
 HABITS: tuple[str, ...] = ("antipyretic", "tocilizumab", "steroid")  # uniform draws: would this patient be given it?
+N_OCCASIONS = 4  # doses with a random effect of their own
+N_SITE_EFFECTS = 4  # blood pressure for fluids, readiness to rescue, interval of vital signs, missing values
 _BURDEN = ("sum_of_diameters_mm", "extra_sites", "has_liver_metastases")
 
 
@@ -118,26 +120,53 @@ def _discrete(uniform: Values, population: Population) -> dict[str, Values]:
     }
 
 
-def sample(population: Population, *, assumptions: Assumptions, seed: int, start: int, stop: int) -> Patients:
-    """Patients ``start`` to ``stop - 1`` of the world with this seed.
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of a contiguous range of patients, before any product or tumour type is chosen."""
 
-    The same patient number has the same draws under every product, so that arms are compared in twins.
-    """
+    patient_id: NDArray[np.int64]
+    site: NDArray[np.int64]
+    site_effects: Values
+    discrete: Values
+    covariates: Values
+    traits: Values
+    occasions: Values
+    habits: Values
+    keys: NDArray[np.uint64]
+
+
+def draw(*, assumptions: Assumptions, seed: int, start: int, stop: int) -> Draws:
+    """Random numbers of patients ``start`` to ``stop - 1``; the same patient has the same under every product."""
     span = {"seed": seed, "start": start, "stop": stop}
     n_sites = round(assumptions.value("population.n_sites"))
     site = (streams.uniforms(decision="site", width=1, **span)[:, 0] * n_sites).astype(np.int64)
-    discrete = _discrete(streams.uniforms(decision="discrete", width=6, **span), population)
-    normal = streams.normals(decision="covariates", width=len(CONTINUOUS), **span)
-    latent = normal @ np.linalg.cholesky(correlation(assumptions)).T
-    site_effects = streams.normals(seed=seed, decision="site effects", start=0, stop=n_sites, width=4)
-    return Patients(
-        patient_id=np.arange(start, stop, dtype=np.int64), site=site, site_effects=site_effects[site], discrete=discrete,
-        latent=latent + latent_mean(discrete, assumptions=assumptions),
-        traits=streams.normals(decision="traits", width=len(TRAITS), **span),
-        occasions=streams.normals(decision="occasions", width=4, **span),
-        habits=streams.uniforms(decision="habits", width=len(HABITS), **span),
-        keys=streams.keys(decision="measurement", **span),
+    site_effects = streams.normals(seed=seed, decision="site effects", start=0, stop=n_sites, width=N_SITE_EFFECTS)
+    return Draws(
+        np.arange(start, stop, dtype=np.int64), site, site_effects[site],
+        streams.uniforms(decision="discrete", width=6, **span),
+        streams.normals(decision="covariates", width=len(CONTINUOUS), **span),
+        streams.normals(decision="traits", width=len(TRAITS), **span),
+        streams.normals(decision="occasions", width=N_OCCASIONS, **span),
+        streams.uniforms(decision="habits", width=len(HABITS), **span),
+        streams.keys(decision="measurement", **span),
     )
+
+
+def settle(draws: Draws, population: Population, *, assumptions: Assumptions, rows: NDArray[np.int64]) -> Patients:
+    """Patients of one population from some rows of the draws."""
+    discrete = _discrete(draws.discrete[rows], population)
+    latent = draws.covariates[rows] @ np.linalg.cholesky(correlation(assumptions)).T
+    return Patients(
+        draws.patient_id[rows], draws.site[rows], draws.site_effects[rows], discrete,
+        latent + latent_mean(discrete, assumptions=assumptions), draws.traits[rows], draws.occasions[rows],
+        draws.habits[rows], draws.keys[rows],
+    )
+
+
+def sample(population: Population, *, assumptions: Assumptions, seed: int, start: int, stop: int) -> Patients:
+    """Patients ``start`` to ``stop - 1`` of one population in the world with this seed."""
+    draws = draw(assumptions=assumptions, seed=seed, start=start, stop=stop)
+    return settle(draws, population, assumptions=assumptions, rows=np.arange(stop - start))
 
 
 def take(patients: Patients, rows: NDArray[np.int64]) -> Patients:

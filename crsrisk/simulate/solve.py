@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.biology.acute_phase import crp_rate, ferritin_rate
-from crsrisk.biology.cascade import il6_rate, il6_signal, myeloid_drive, myeloid_rate, two_source_rate
+from crsrisk.biology.cascade import il6_rate, il6_signal, myeloid_drive, myeloid_rate, tolerance_rate, two_source_rate
 from crsrisk.biology.compiled import scalar
 from crsrisk.biology.engagement import (
     activation_rate,
@@ -36,7 +36,7 @@ Workspace = NDArray[np.float64]
 def rates(y: Any, w: Workspace, i: int) -> Any:
     """Right-hand side for the patient in lane ``i``: the wiring of the whole mechanism, in plain sight."""
     (depot, central, peripheral, cells, active, desensitised, tnf, interferon, il1, il6, il10,
-     myeloid, crp, ferritin, leak, lung_water, temperature) = y
+     myeloid, tolerance, crp, ferritin, leak, lung_water, temperature) = y
 
     # drug or cells at the tumour and in normal tissue -> engagement not yet met -> active T cells
     arriving = w[AT.absorption + i] * depot * (1.0 - w[AT.soluble + i])
@@ -64,7 +64,8 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
 
     # cascade
     making = myeloid * (1.0 - w[AT.block_myeloid_activation + i])
-    drive = w[AT.gain_m + i] * (1.0 - w[AT.block_myeloid_activation + i]) * myeloid_drive(
+    answer = (1.0 - w[AT.tolerance_strength + i] * tolerance) * (1.0 - w[AT.block_myeloid_activation + i])
+    drive = w[AT.gain_m + i] * answer * myeloid_drive(
         tnf_signal, ifn_signal, gm_signal, il1_signal, active, w[AT.w_tnf + i], w[AT.w_ifn + i], w[AT.w_gm + i],
         w[AT.w_il1 + i], w[AT.w_damage + i])
     damping = w[AT.il10_strength + i] * saturation(il10, w[AT.half_il10 + i])
@@ -92,6 +93,7 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
                  w[AT.il6_receptor_clearance + i], w[AT.block_il6_receptor + i]),
         two_source_rate(il10, active, w[AT.il10_from_t + i], making, w[AT.il10_from_m + i], w[AT.il10_clearance + i]),
         myeloid_rate(myeloid, drive, damping, w[AT.myeloid_on + i], w[AT.myeloid_off + i]),
+        tolerance_rate(tolerance, myeloid, w[AT.tolerance_on + i], w[AT.tolerance_off + i]),
         crp_rate(crp, w[AT.crp_per_signal + i], signal, signal_above, w[AT.crp_maximum + i],
                  w[AT.crp_turnover + i]),
         ferritin_rate(ferritin, w[AT.ferritin_baseline + i], myeloid, ifn_signal, w[AT.ferritin_gain + i],
@@ -109,23 +111,23 @@ def moved(y: Any, k: Any, h: float) -> Any:
     return (
         y[0] + h * k[0], y[1] + h * k[1], y[2] + h * k[2], y[3] + h * k[3], y[4] + h * k[4], y[5] + h * k[5],
         y[6] + h * k[6], y[7] + h * k[7], y[8] + h * k[8], y[9] + h * k[9], y[10] + h * k[10], y[11] + h * k[11],
-        y[12] + h * k[12], y[13] + h * k[13], y[14] + h * k[14], y[15] + h * k[15], y[16] + h * k[16],
+        y[12] + h * k[12], y[13] + h * k[13], y[14] + h * k[14], y[15] + h * k[15], y[16] + h * k[16], y[17] + h * k[17],
     )
 
 
 @scalar
 def load_state(w: Workspace, i: int) -> Any:
-    """The seventeen states of lane ``i``."""
+    """The eighteen states of lane ``i``."""
     return (
         w[AT.depot + i], w[AT.central + i], w[AT.peripheral + i], w[AT.cells + i], w[AT.active + i],
         w[AT.desensitised + i], w[AT.tnf + i], w[AT.interferon + i], w[AT.il1 + i], w[AT.il6 + i], w[AT.il10 + i],
-        w[AT.myeloid + i], w[AT.crp + i], w[AT.ferritin + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
+        w[AT.myeloid + i], w[AT.tolerance + i], w[AT.crp + i], w[AT.ferritin + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
     )
 
 
 @scalar
 def store_state(w: Workspace, i: int, y: Any) -> None:
-    """Write the seventeen states of lane ``i`` back."""
+    """Write the eighteen states of lane ``i`` back."""
     w[AT.depot + i] = y[0]
     w[AT.central + i] = y[1]
     w[AT.peripheral + i] = y[2]
@@ -138,11 +140,12 @@ def store_state(w: Workspace, i: int, y: Any) -> None:
     w[AT.il6 + i] = y[9]
     w[AT.il10 + i] = y[10]
     w[AT.myeloid + i] = y[11]
-    w[AT.crp + i] = y[12]
-    w[AT.ferritin + i] = y[13]
-    w[AT.leak + i] = y[14]
-    w[AT.lung_water + i] = y[15]
-    w[AT.temperature + i] = y[16]
+    w[AT.tolerance + i] = y[12]
+    w[AT.crp + i] = y[13]
+    w[AT.ferritin + i] = y[14]
+    w[AT.leak + i] = y[15]
+    w[AT.lung_water + i] = y[16]
+    w[AT.temperature + i] = y[17]
 
 
 @numba.njit(error_model="numpy", fastmath=True, cache=True)

@@ -27,7 +27,8 @@ TRIAL: dict[str, Any] = {
 COMPARISON = Comparison(
     id="X1", trial="a_trial", product="tarlatamab", metric="onset_median_h", of="crs_patients",
     family="onset", unit="h", window_d=28.0, published=16.0, n=268, low=14.1, high=18.1,
-    interval="assumed", simulated=nan, mc_error=nan, n_simulated=0, agrees=False, verdict="not judged", reason="no patient", role="validation",
+    interval="assumed", simulated=nan, mc_error=nan, n_simulated=0, agrees=False,
+    verdict="not judged", reason="no patient", role="validation",
     is_independent=True, verified=True, citation="a label", note="")
 
 

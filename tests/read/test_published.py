@@ -43,6 +43,18 @@ def test_there_is_enough_evidence_of_either_role(trials: list[Trial]) -> None:
     assert len(unseen) >= 6
 
 
+def test_the_readme_names_every_source_and_counts_right(trials: list[Trial]) -> None:
+    text = (SYNTHETIC / "evidence" / "README.md").read_text(encoding="utf-8")
+    for trial in trials:
+        table_row = f"| {trial.name} | {trial.product} | {len(trial.rows)} |"
+        assert table_row in text, table_row
+    validation = [trial for trial in trials if trial.role == "validation"]
+    unseen = [trial for trial in trials if trial.is_independent]
+    assert f"{_figures(trials)} figures of {len(trials)} sources" in text
+    assert f"Validation: {_figures(validation)} figures of {len(validation)} sources" in text
+    assert f"{_figures(unseen)} figures of {len(unseen)} sources share no patient" in text
+
+
 def test_one_role_can_be_loaded_alone() -> None:
     assert {trial.name for trial in load_trials(role="calibration")} == CALIBRATION
     assert CALIBRATION.isdisjoint(trial.name for trial in load_trials(role="validation"))

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from crsrisk.domain.published import METRIC_MEANINGS, Figure, Trial, wilson_interval
 from crsrisk.errors import InputError
@@ -37,6 +38,7 @@ OUTCOMES = pd.DataFrame({
     "onset_h": [nan, nan, nan, 12.0, 180.0, 20.0, 40.0, 340.0],
     "onset_grade2plus_h": [nan, nan, nan, nan, nan, 24.0, 172.0, 342.0],
     "duration_h": [nan, nan, nan, 24.0, 48.0, 72.0, 96.0, nan],
+    "resolution_d": [nan, nan, nan, 2.0, 3.0, 4.0, 5.0, nan],
     "peak_temperature_c": [36.9, 38.0, 37.2, 38.2, 38.5, 39.1, 40.0, 40.4],
     "n_tocilizumab": [0, 0, 0, 0, 0, 1, 2, 3],
     "has_steroid_rescue": [False] * 6 + [True, True],
@@ -70,7 +72,7 @@ BY_HAND = {
     ("onset_median_h_grade2plus", "grade2plus_patients"): 6.0,  # 24, 4, 6 h
     ("onset_median_d_grade1_2", "crs_patients"): 0.5,  # 12, 12, 20 h
     ("onset_median_d_grade3plus", "crs_patients"): 22 / 24,  # 40, 4 h
-    ("resolution_median_d", "crs_patients"): 3.0,  # one not over when the window ends
+    ("resolution_median_d", "crs_patients"): 4.0,  # one not over when the window ends
     ("crs_duration_median_d", "crs_patients"): 3.0,
     ("tocilizumab_use_rate", "crs_patients"): 3 / 5, ("tocilizumab_use_rate", "patients"): 3 / 8,
     ("steroid_use_rate", "crs_patients"): 2 / 5, ("oxygen_use_rate", "patients"): 3 / 8,
@@ -127,7 +129,7 @@ def test_nobody_in_the_denominator_is_no_number() -> None:
 
 
 @given(order=st.permutations(range(8)), n_without=st.integers(0, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_order_is_irrelevant_and_the_well_do_not_count_among_the_ill(
     order: list[int], n_without: int
 ) -> None:
@@ -167,13 +169,15 @@ def test_median_is_numpys_and_scales(times: list[float], factor: float) -> None:
 
 
 def test_error_of_a_median_is_that_of_theory_and_covers() -> None:
-    """2,000 samples of 400: the truth lies outside in 5%; outside 3.4-6.6% by chance once in 1,000 runs."""
+    """2,000 samples of 400: the truth lies outside in 4-5% (ranks are whole numbers, so rather too seldom);
+    beyond 2.7-6.6% by chance once in 1,000 runs. Expected error: Blom's means of ranks 180 and 221.
+    """
     draws = np.random.default_rng(7).normal(10.0, 2.0, size=(2_000, 400))
     found = [median(sample) for sample in draws]
     errors = np.array([estimate.mc_error for estimate in found])
-    assert errors.mean() == pytest.approx(2.0 * sqrt(np.pi / 2) / 20, rel=0.05)
+    assert errors.mean() == pytest.approx(2.0 * norm.ppf((221 - 0.375) / 400.25) / 1.959964, rel=0.01)
     outside = np.mean([abs(estimate.value - 10) > 1.96 * estimate.mc_error for estimate in found])
-    assert 0.034 <= outside <= 0.066
+    assert 0.027 <= outside <= 0.066
 
 
 def test_unfinished_episodes_are_longer_than_all_others() -> None:
@@ -213,7 +217,9 @@ def test_interval_of_a_median_follows_its_rule() -> None:
 
 
 def test_interval_of_a_lognormal_median_covers() -> None:
-    """2,000 trials of 60 patients whose times have the assumed spread: 5% lie outside, as above."""
+    """2,000 trials of 60 patients whose times have the assumed spread: the truth lies outside in 5%; beyond
+    3.4-6.6% by chance once in 1,000 runs.
+    """
     rng = np.random.default_rng(11)
     outside = 0
     for printed in np.median(rng.lognormal(np.log(16), 0.8, size=(2_000, 60)), axis=1):

@@ -1,0 +1,147 @@
+"""Explain: exact Shapley values of the calibrated model, one reason for each clinical variable.
+
+LightGBM's own contributions (path-dependent TreeSHAP, exact for trees) are taken on the log-odds scale, multiplied
+with the calibration's slope, and added up over the features of one clinical variable. A Shapley value of a group's
+sum is the sum of its features' values: nothing is approximated, and additivity is checked every time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crsrisk.domain.explanation import Explanation, Reason
+from crsrisk.domain.risk_model import RiskModel, Variable
+from crsrisk.errors import InputError
+from crsrisk.features.table import WORDS, build_features, words_of
+from crsrisk.learn.booster import booster_of, contributions_of, raw_log_odds_of
+from crsrisk.learn.predict import feature_matrix, predict
+
+Floats = NDArray[np.float64]
+
+ADDITIVITY = 1e-9  # largest difference, in log-odds, between base + contributions and the calibrated prediction
+
+
+def explain(model: RiskModel, observed: pd.DataFrame) -> Explanation:
+    """Explain the risk of every row.
+
+    Raises :class:`InputError` for what :func:`crsrisk.learn.predict.predict` raises, for an empty table and for a
+    row that it refuses (an impossible value has no explanation), and ``ArithmeticError`` should the
+    contributions not add up.
+    """
+    prediction = predict(model, observed)
+    if not len(observed) or prediction.is_refused.any():
+        row = int(np.argmax(prediction.is_refused)) + 1 if len(observed) else 0
+        raise InputError(where="table", key=f"row {row}", found="a row that is refused" if row else "no row",
+                         expected="rows that can be scored", cure="see the reasons that `predict` gives, leave it out")
+    base, by_feature = feature_contributions(model, observed)
+    places = {variable.name: place for place, variable in enumerate(model.contract.variables)}
+    members = np.zeros((len(model.contract.features), len(places)))
+    for row, feature in enumerate(model.contract.features):
+        members[row, places[feature.variable]] = 1.0
+    return Explanation(
+        base_log_odds=base, contributions=by_feature @ members, variables=model.contract.variables,
+        values=_values(model, observed), prediction=prediction)
+
+
+def feature_contributions(model: RiskModel, observed: pd.DataFrame) -> tuple[float, Floats]:
+    """Base log-odds and the contributions of the single features, shape (patients, features), calibrated."""
+    booster, matrix = booster_of(model.booster_text), feature_matrix(model, observed)
+    slope = model.calibrator.slope
+    raw = contributions_of(booster, matrix)
+    base = model.calibrator.intercept + slope * float(raw[0, -1])
+    contributions = slope * raw[:, :-1]
+    log_odds = model.calibrator.log_odds(raw_log_odds_of(booster, matrix))
+    gap = float(np.abs(base + contributions.sum(axis=1) - log_odds).max())
+    if not gap < ADDITIVITY:
+        raise ArithmeticError(f"contributions miss the prediction by {gap:.1e} log-odds (allowed: {ADDITIVITY:.0e})")
+    return base, contributions
+
+
+def reasons(explanation: Explanation, row: int, *, at_least: float = 0.0) -> list[Reason]:
+    """One patient's reasons, the largest first; ``row`` counts from 0.
+
+    Whole points are rounded so that they add up to round(100 x risk) - round(100 x base risk) over all reasons.
+    ``at_least`` leaves out reasons of fewer points of risk (0.005 = half a patient of 100).
+    """
+    points = explanation.points[row]
+    total = round(100 * float(explanation.prediction.risk[row])) - round(100 * explanation.base_risk)
+    whole = whole_points(points, total=total)
+    made = [_reason(variable, explanation.values.iloc[row, place], points=float(points[place]), whole=whole[place])
+            for place, variable in enumerate(explanation.variables)]
+    return sorted((reason for reason in made if abs(reason.points) >= at_least), key=lambda reason: -abs(reason.points))
+
+
+def whole_points(points: Sequence[float] | Floats, *, total: int) -> list[int]:
+    """Points of 100 as whole numbers that add up to ``total``: cut, then given to the largest remainders.
+
+    What rounding risk and base by themselves may add falls to the largest reasons, never to one of no size.
+
+    >>> whole_points([0.034, 0.034, -0.01], total=6)
+    [4, 3, -1]
+    """
+    exact = [100 * float(value) for value in points]
+    whole = [math.trunc(value) for value in exact]
+    short = total - sum(whole)
+    sign = 1 if short > 0 else -1
+    left = [max(sign * (value - kept), 0.0) for value, kept in zip(exact, whole, strict=True)]
+    order = sorted(range(len(exact)), key=lambda place: (-left[place], -abs(exact[place])))
+    for place in order[:abs(short)]:
+        whole[place] += sign
+    return whole
+
+
+def _reason(variable: Variable, value: object, *, points: float, whole: int) -> Reason:
+    text = _value_in_words(variable, value)
+    usual = ""
+    if variable.usual is not None and text != "not measured":
+        usual = f" (usual {variable.usual[0]:g} to {variable.usual[1]:g})"
+    size = f"about {abs(whole)} of 100" if abs(whole) > 1 else "about 1 of 100" if whole else "less than 1 of 100"
+    direction = "raises" if points > 0 else "lowers" if points < 0 else "does not change"
+    end = f" by {size}" if points else ""
+    marker = {"cause": "", "marker": "; it travels with causes, without an effect of its own",
+              "mediator": "; it is part of the reaction, not its origin"}[variable.kind]
+    sentence = f"{variable.label}: {text}{usual} {direction} the risk{end} ({variable.why}{marker})."
+    return Reason(variable=variable.name, label=variable.label, value=text, points=points, whole_points=whole,
+                  kind=variable.kind, role=variable.role, theme=variable.theme, sentence=sentence)
+
+
+def _value_in_words(variable: Variable, value: object) -> str:
+    """A value as a clinician writes it; the table holds words, yes/no as Booleans, and numbers."""
+    if isinstance(value, str):
+        return value.replace("_", " ") if value else "not given"
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "not measured"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    number = float(value)  # type: ignore[arg-type]
+    digits = f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
+    return digits if variable.unit == "1" else f"{digits} {variable.unit}"
+
+
+def _values(model: RiskModel, observed: pd.DataFrame) -> pd.DataFrame:
+    """What each patient had of each clinical variable: words, yes/no, or the first of the variable's features."""
+    kinds = {column.name: column.kind for column in model.contract.columns}
+    shown: dict[str, pd.Series[Any]] = {}
+    for variable in model.contract.variables:
+        if variable.name in WORDS:
+            words = words_of(observed, column=variable.name)
+            shown[variable.name] = pd.Series(list(words), index=observed.index, dtype=object)
+            continue
+        feature = _shown_feature(model, variable)
+        numbers = build_features(observed, names=[feature])[feature].astype(object)
+        if kinds.get(feature) == "flag":
+            numbers = numbers.map(lambda cell: cell if math.isnan(cell) else bool(cell))
+        shown[variable.name] = numbers
+    return pd.DataFrame(shown, index=observed.index)
+
+
+def _shown_feature(model: RiskModel, variable: Variable) -> str:
+    """The feature whose value stands for a variable: its highest reading where there is one, else the first."""
+    own = [feature.name for feature in model.contract.features if feature.variable == variable.name]
+    return next((name for name in own if "__max__" in name), own[0])

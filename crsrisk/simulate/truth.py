@@ -1,0 +1,164 @@
+"""Truth: the risk that an oracle would state, by simulating the same patient again and again.
+
+Two oracles, never to be mixed up:
+
+``given="baseline"``: the oracle knows everything that is true at baseline (true laboratory values, unmeasured
+biology, the site's habits); only the future is redrawn (dose-to-dose variation, measurement of vital signs, habits
+of prescribing). No model on observed data can reach it.
+
+``given="observed"``: the oracle knows the mechanism but, of the patient, only what the hospital's table shows. True
+values are drawn given the measured ones (exactly, since both are normal on the latent scale), gaps are filled
+the same way, unmeasured biology and the site's habits are drawn anew. It is the ceiling for every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crsrisk import streams
+from crsrisk.domain.population import CONTINUOUS
+from crsrisk.domain.world import World
+from crsrisk.errors import InputError
+from crsrisk.simulate.arm import Arm
+from crsrisk.simulate.observation import measured_latent, noise_sd
+from crsrisk.simulate.population import (
+    HABITS,
+    N_OCCASIONS,
+    N_SITE_EFFECTS,
+    TRAITS,
+    Patients,
+    correlation,
+    draw,
+    latent_mean,
+    settle,
+    take,
+)
+from crsrisk.simulate.run import run
+
+Values = NDArray[np.float64]
+Given = Literal["baseline", "observed"]
+_BATCH = 8192  # virtual repetitions simulated together
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """How often each patient had the event among his repetitions, in two independent halves.
+
+    ``n_grade2plus`` and ``n_grade3plus`` have shape (n, 2): events in the first and second half of the repetitions;
+    ``half`` is the number of repetitions in one half.
+    """
+
+    patient_id: NDArray[np.int64]
+    given: Given
+    n_grade2plus: NDArray[np.int64]
+    n_grade3plus: NDArray[np.int64]
+    half: int
+
+    def risk(self, event: Literal["grade2plus", "grade3plus"] = "grade2plus") -> Values:
+        """Estimated risk within the window, shape (n,)."""
+        return np.asarray(getattr(self, f"n_{event}").sum(axis=1) / (2.0 * self.half))
+
+    def table(self) -> pd.DataFrame:
+        """Risks with their Monte Carlo standard errors, one row a patient."""
+        columns: dict[str, NDArray[np.int64] | Values] = {"patient_id": self.patient_id}
+        for event in ("grade2plus", "grade3plus"):
+            p = self.risk(event)  # type: ignore[arg-type]
+            columns[f"risk_{event}__given_{self.given}"] = p
+            columns[f"mc_error_{event}__given_{self.given}"] = np.sqrt(p * (1.0 - p) / (2.0 * self.half))
+        return pd.DataFrame(columns)
+
+
+def posterior(seen: Values, mean: Values, *, covariance: Values, noise: Values) -> tuple[Values, Values]:
+    """Mean and a square root of the covariance of one patient's true latent values given the measured ones.
+
+    ``seen`` (11,) with NaN for gaps, ``mean`` (11,) prior mean, ``noise`` (11,) SD of measurement (0 = exact).
+    """
+    has = ~np.isnan(seen)
+    if not has.any():
+        return mean, np.linalg.cholesky(covariance)
+    block = covariance[np.ix_(has, has)] + np.diag(noise[has] ** 2)
+    gain = np.linalg.solve(block, covariance[has]).T
+    left = covariance - gain @ covariance[has]
+    values, vectors = np.linalg.eigh((left + left.T) / 2.0)
+    return mean + gain @ (seen[has] - mean[has]), vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def _future(patient: int, *, seed: int, n: int) -> dict[str, Values | NDArray[np.uint64]]:
+    span = {"seed": seed, "start": 0, "stop": n}
+    return {
+        "occasions": streams.normals(decision=f"oracle occasions {patient}", width=N_OCCASIONS, **span),
+        "habits": streams.uniforms(decision=f"oracle habits {patient}", width=len(HABITS), **span),
+        "keys": streams.keys(decision=f"oracle measurement {patient}", **span),
+    }
+
+
+def _unknown(patients: Patients, row: int, seen: Values, root: tuple[Values, Values], *, seed: int, n: int) -> dict[str, Values]:
+    """Latent values, unmeasured traits and site effects drawn anew for one patient."""
+    patient = int(patients.patient_id[row])
+    span = {"seed": seed, "start": 0, "stop": n}
+    mean, spread = root
+    normal = streams.normals(decision=f"oracle covariates {patient}", width=len(CONTINUOUS), **span)
+    traits = streams.normals(decision=f"oracle traits {patient}", width=len(TRAITS), **span)
+    traits[:, TRAITS.index("cell_dose")] = patients.traits[row, TRAITS.index("cell_dose")]  # the dose given is known
+    return {"latent": mean + normal @ spread.T, "traits": traits,
+            "site_effects": streams.normals(decision=f"oracle site {patient}", width=N_SITE_EFFECTS, **span)}
+
+
+def oracle(
+    arm: Arm, patients: Patients, *, world: World, seed: int, given: Given, repetitions: int, workers: int = 1,
+    advance: Callable[[int], None] | None = None,
+) -> Oracle:
+    """Risk of these patients of one arm by ``repetitions`` (an even number) simulations each.
+
+    ``advance`` is told how many patients are done (for a progress bar). Raises :class:`InputError` for an odd number.
+    """
+    if repetitions < 2 or repetitions % 2:
+        raise InputError(where="oracle", key="repetitions", found=repetitions, expected="an even number of 2 or more",
+                         cure="use 200 or 500")
+    n, half = len(patients), repetitions // 2
+    prior = latent_mean(patients.discrete, assumptions=world.assumptions)
+    covariance, noise = correlation(world.assumptions), noise_sd(arm.population, assumptions=world.assumptions)
+    seen = measured_latent(patients, population=arm.population, world=world, seed=seed)
+    counts = np.zeros((2, n, 2), dtype=np.int64)
+    size = max(1, _BATCH // repetitions)
+    for first in range(0, n, size):
+        rows = np.arange(first, min(first + size, n))
+        again = take(patients, np.repeat(rows, repetitions))
+        drawn = []
+        for row in rows:
+            new = dict(_future(int(patients.patient_id[row]), seed=seed, n=repetitions))
+            if given == "observed":
+                root = posterior(seen[row], prior[row], covariance=covariance, noise=noise)
+                new |= _unknown(patients, int(row), seen[row], root, seed=seed, n=repetitions)
+            drawn.append(new)
+        again = replace(again, **{name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]})
+        grade = run(arm, again, world=world, workers=workers).tracks["max_grade"].reshape(len(rows), 2, half)
+        counts[0, rows], counts[1, rows] = (grade >= 2).sum(axis=2), (grade >= 3).sum(axis=2)
+        if advance is not None:
+            advance(len(rows))
+    return Oracle(patients.patient_id, given, counts[0], counts[1], half)
+
+
+def patients_of(
+    arm: Arm, *, world: World, seed: int, patient_ids: NDArray[np.int64]
+) -> Patients:
+    """The patients of these numbers as they are in the world with this seed (for re-simulation)."""
+    order = np.argsort(patient_ids, kind="stable")
+    parts = []
+    for group in np.split(patient_ids[order], np.flatnonzero(np.diff(patient_ids[order]) > 4096) + 1):
+        draws = draw(assumptions=world.assumptions, seed=seed, start=int(group[0]), stop=int(group[-1]) + 1)
+        parts.append(settle(draws, arm.population, assumptions=world.assumptions, rows=group - group[0]))
+    if len(parts) == 1:
+        return take(parts[0], np.argsort(order, kind="stable"))
+    joined = Patients(
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("patient_id", "site", "site_effects")),
+        {name: np.concatenate([p.discrete[name] for p in parts]) for name in parts[0].discrete},
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("latent", "traits", "occasions", "habits", "keys")),
+    )
+    return take(joined, np.argsort(order, kind="stable"))
