@@ -72,6 +72,11 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
     (``./my.yaml``, ``trials/my_product.yaml``) is a path, anything else a name. An experiment is found by
     its name, its folder or its experiment.yaml; a released model is a folder. What is not there raises
     :class:`InputError`, with the nearest names and how to add one.
+
+    >>> find("products", "no_such_product")
+    Traceback (most recent call last):
+    ...
+    crsrisk.errors.InputError: products, no_such_product: found an unknown name ...
     """
     if kind not in get_args(Kind):
         raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {kind!r}")

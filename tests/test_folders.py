@@ -59,7 +59,8 @@ def test_names_are_those_of_the_files(checkout: Path) -> None:
 def test_a_name_finds_its_file(checkout: Path) -> None:
     assert folders.find("products", "tarlatamab") == checkout / "synthetic/products/tarlatamab.yaml"
     assert folders.find("configs", "baseline") == checkout / "models/configs/baseline.yaml"
-    assert folders.find("experiments", "001_baseline") == checkout / "experiments/001_baseline/experiment.yaml"
+    experiment = checkout / "experiments/001_baseline/experiment.yaml"
+    assert folders.find("experiments", "001_baseline") == experiment
     assert folders.find("released", "crs-1.0.0") == checkout / "models/released/crs-1.0.0"
 
 
@@ -79,7 +80,8 @@ def test_a_path_from_any_folder_finds_the_users_own_file(
 @pytest.mark.parametrize("text", ["checkout/experiments/001_baseline", "checkout/experiments/001_baseline/",
                                   "checkout/experiments/001_baseline/experiment.yaml"])
 def test_an_experiment_is_found_by_folder_or_file(checkout: Path, text: str) -> None:
-    assert folders.find("experiments", text).resolve() == checkout / "experiments/001_baseline/experiment.yaml"
+    experiment = checkout / "experiments/001_baseline/experiment.yaml"
+    assert folders.find("experiments", text).resolve() == experiment
 
 
 @pytest.mark.parametrize("text", ["tarlatmab", "Tarlatamab", "./tarlatamab.yml", "nowhere/tarlatamab.yaml"])

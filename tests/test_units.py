@@ -23,15 +23,25 @@ from crsrisk.units import (
     unit_key,
 )
 
-OBSERVED = """patient_id product platform regimen tumour_type site age_years is_female weight_kg ecog
-sum_of_diameters_mm n_metastatic_sites has_liver_metastases has_prior_checkpoint_inhibitor has_infection crp_mg_l
-ferritin_ug_l ldh_x_uln il6_pg_ml albumin_g_l platelets_g_l creatinine_umol_l lymphocytes_g_l antigen_restriction
-dose_intensity is_stepped_up has_steroid_premedication has_tocilizumab_prophylaxis has_lymphodepletion""".split()
-OUTCOMES = """patient_id max_grade crs_any crs_grade2plus crs_grade3plus crs_grade2plus_10d crs_grade2plus_14d
-onset_h onset_grade2plus_h duration_h resolution_d n_episodes grade_after_dose_1 grade_after_dose_2
-grade_after_dose_3 grade_after_dose_4 peak_il6_pg_ml peak_crp_mg_l peak_ferritin_ug_l peak_temperature_c
-min_map_mmhg min_spo2_pct n_tocilizumab has_steroid_rescue has_fluids has_vasopressor has_oxygen window_d""".split()
-COURSE = """crp_mg_l il6_pg_ml ferritin_ug_l temperature_c__max map_mmhg__min spo2_pct__min grade__max""".split()
+OBSERVED = [
+    "patient_id", "product", "platform", "regimen", "tumour_type", "site", "age_years", "is_female",
+    "weight_kg", "ecog", "sum_of_diameters_mm", "n_metastatic_sites", "has_liver_metastases",
+    "has_prior_checkpoint_inhibitor", "has_infection", "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml",
+    "albumin_g_l", "platelets_g_l", "creatinine_umol_l", "lymphocytes_g_l", "antigen_restriction",
+    "dose_intensity", "is_stepped_up", "has_steroid_premedication", "has_tocilizumab_prophylaxis",
+    "has_lymphodepletion",
+]
+OUTCOMES = [
+    "patient_id", "max_grade", "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d",
+    "crs_grade2plus_14d", "onset_h", "onset_grade2plus_h", "duration_h", "resolution_d", "n_episodes",
+    "grade_after_dose_1", "grade_after_dose_2", "grade_after_dose_3", "grade_after_dose_4", "peak_il6_pg_ml",
+    "peak_crp_mg_l", "peak_ferritin_ug_l", "peak_temperature_c", "min_map_mmhg", "min_spo2_pct",
+    "n_tocilizumab", "has_steroid_rescue", "has_fluids", "has_vasopressor", "has_oxygen", "window_d",
+]
+COURSE = [
+    "crp_mg_l", "il6_pg_ml", "ferritin_ug_l", "temperature_c__max", "map_mmhg__min", "spo2_pct__min",
+    "grade__max",
+]
 
 UNIT_PAIRS = [(name, unit) for name, column in FIELDS.items() for unit in column.accepted_units
               if column.kind == "float"]
@@ -48,17 +58,20 @@ def test_tables_hold_the_columns_agreed_in_their_order() -> None:
 # Factors by definition (1 dL = 0.1 L) or from molar mass: creatinine C4H7N3O = 4*12.011 + 7*1.008 + 3*14.007
 # + 15.999 = 113.12 g/mol, so 1 mg/dL = 10 mg/L = 10 / 113.12 mmol/L = 88.40 umol/L; laboratories use 88.42.
 @pytest.mark.parametrize(("name", "unit", "value", "standard"), [
-    ("crp_mg_l", "mg/dL", 2.5, 25.0), ("albumin_g_l", "g/dL", 4.1, 41.0), ("ferritin_ug_l", "ng/mL", 310, 310),
-    ("il6_pg_ml", "ng/L", 7, 7), ("creatinine_umol_l", "mg/dL", 1.0, 88.42), ("platelets_g_l", "10*3/uL", 250, 250),
+    ("crp_mg_l", "mg/dL", 2.5, 25.0), ("albumin_g_l", "g/dL", 4.1, 41.0),
+    ("ferritin_ug_l", "ng/mL", 310, 310), ("il6_pg_ml", "ng/L", 7, 7),
+    ("creatinine_umol_l", "mg/dL", 1.0, 88.42), ("platelets_g_l", "10*3/uL", 250, 250),
     ("platelets_g_l", "cells/µL", 250_000, 250), ("lymphocytes_g_l", "/mm³", 1500, 1.5),
-    ("age_years", "months", 18, 1.5), ("weight_kg", "lb", 100, 45.359237), ("antigen_restriction", "%", 85, 0.85),
+    ("age_years", "months", 18, 1.5), ("weight_kg", "lb", 100, 45.359237),
+    ("antigen_restriction", "%", 85, 0.85),
 ])
 def test_known_conversions(name: str, unit: str, value: float, standard: float) -> None:
     assert float(convert(value, name=name, unit=unit)) == pytest.approx(standard, rel=1e-12)
 
 
 def test_creatinine_factor_agrees_with_the_molar_mass() -> None:
-    assert float(convert(1.0, name="creatinine_umol_l", unit="mg/dL")) == pytest.approx(1e4 / 113.12, rel=1e-3)
+    converted = float(convert(1.0, name="creatinine_umol_l", unit="mg/dL"))
+    assert converted == pytest.approx(1e4 / 113.12, rel=1e-3)
 
 
 def test_ldh_in_units_needs_the_limit_of_the_laboratory() -> None:
@@ -74,7 +87,8 @@ def test_ldh_in_units_needs_the_limit_of_the_laboratory() -> None:
             convert(500.0, name="ldh_x_uln", unit="U/L", upper_limit_u_l=limit)
 
 
-@pytest.mark.parametrize("spelling", ["10^9/L", "×10⁹/L", "10*9/L", "10E9/L", "1e9/L", "x 10^9 / l", "10^9/litre"])
+@pytest.mark.parametrize(
+    "spelling", ["10^9/L", "×10⁹/L", "10*9/L", "10E9/L", "1e9/L", "x 10^9 / l", "10^9/litre"])
 def test_powers_are_read_however_they_are_written(spelling: str) -> None:
     assert accepts("platelets_g_l", spelling)
 
@@ -107,7 +121,8 @@ def test_missing_stays_missing_and_shape_stays() -> None:
 def test_there_and_back_is_the_same_value(pair: tuple[str, str], value: float, limit: float) -> None:
     name, unit = pair
     standard = convert(value, name=name, unit=unit, upper_limit_u_l=limit)
-    assert float(express(standard, name=name, unit=unit, upper_limit_u_l=limit)) == pytest.approx(value, rel=1e-14)
+    back = float(express(standard, name=name, unit=unit, upper_limit_u_l=limit))
+    assert back == pytest.approx(value, rel=1e-14)
 
 
 @given(pair=st.sampled_from(UNIT_PAIRS), low=st.floats(0, 1e6), step=st.floats(1e-3, 1e6))
@@ -136,7 +151,8 @@ def test_units_of_one_column_are_never_confused() -> None:
 @pytest.mark.parametrize(("name", "value", "unit"), [
     ("albumin_g_l", 4.1, "g/dL"), ("creatinine_umol_l", 0.9, "mg/dL"), ("platelets_g_l", 235_000, "/uL"),
     ("lymphocytes_g_l", 1800, "/uL"), ("ldh_x_uln", 310, "U/L"), ("antigen_restriction", 85, "%"),
-    ("weight_kg", 70_000, "g"), ("age_years", 700, "months"), ("crp_mg_l", -1, None), ("crp_mg_l", 5000, None),
+    ("weight_kg", 70_000, "g"), ("age_years", 700, "months"), ("crp_mg_l", -1, None),
+    ("crp_mg_l", 5000, None),
 ])
 def test_an_impossible_value_suggests_its_unit(name: str, value: float, unit: str | None) -> None:
     assert likely_unit(name, value) == unit
@@ -172,7 +188,8 @@ def test_healthy_adults_and_sick_ones_are_possible() -> None:
 
 
 def test_children_are_possible() -> None:
-    for name, value in {"age_years": 0.5, "weight_kg": 5.5, "creatinine_umol_l": 17.0, "lymphocytes_g_l": 9.0}.items():
+    child = {"age_years": 0.5, "weight_kg": 5.5, "creatinine_umol_l": 17.0, "lymphocytes_g_l": 9.0}
+    for name, value in child.items():
         plausible = FIELDS[name].plausible
         assert plausible is not None
         assert plausible[0] <= value <= plausible[1], name

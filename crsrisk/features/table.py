@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from crsrisk.domain.assumptions import Strict
 from crsrisk.domain.risk_model import Direction, Kind, Role, Theme
@@ -47,7 +47,7 @@ class FeatureChoice(Strict):
     name: str
     direction: Direction
     reason: str
-    assumption: list[str] = []
+    assumption: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _direction_has_an_origin(self) -> FeatureChoice:

@@ -183,3 +183,14 @@ def _check_splits(pairs: dict[str, str], *, place: str, n_nodes: int, n_features
         waiting += [child for child in (left[node], right[node]) if child >= 0]
     if reached != n_nodes:
         raise _bad(f"{place}, children", "a cycle", "every node reached from the root")
+
+
+def calibrated_booster(text: str, calibrator: Calibrator) -> lgb.Booster:
+    """A booster of its own whose prediction is the calibrated risk: slope and intercept written into the leaves."""
+    check_text(text)
+    booster = lgb.Booster(model_str=text)
+    for tree, leaves in enumerate(map(int, re.findall(r"^num_leaves=(\d+)$", text, flags=re.MULTILINE))):
+        extra = calibrator.intercept if tree == 0 else 0.0
+        for leaf in range(leaves):
+            booster.set_leaf_output(tree, leaf, calibrator.slope * booster.get_leaf_output(tree, leaf) + extra)
+    return booster

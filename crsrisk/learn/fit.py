@@ -66,7 +66,7 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
         "data_are": "synthetic", "seed": seed, "n_patients": len(y), "n_events": int(y.sum()),
         "observed_sha256": frame_digest(observed[list(columns_needed(names))]),
         "outcome_sha256": frame_digest(pd.DataFrame({config.outcome: y.astype(bool)})),
-        "n_trees": learner.booster_.num_trees(), "cv_log_loss": learner.cv_log_loss_,
+        "n_trees": learner.booster_.num_trees(), "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
         "learner": config.learner.model_dump(), "made_with": made_with}
     return RiskModel(contract=contract, booster_text=learner.booster_.model_to_string(),
                      calibrator=learner.calibrator_, version=config.version, manifest=manifest)

@@ -29,6 +29,7 @@ Z_95 = float(ndtri(0.5 + CONFIDENCE / 2))
 TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 RISK_FLOOR = 1e-6  # nearer to 0 or 1 a logarithm says more about the rounding of a risk than about the risk
 _DELONG_MIN_PATIENTS = 2  # in each class, or a variance does not exist
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BLOCK_CELLS = 2_000_000  # resamples x patients held in memory at once
 
 
@@ -306,21 +307,20 @@ def _interval_within_0_and_1(value: float, variance: float) -> Estimate:
 
 def _distribution(risk: FloatArray) -> RiskDistribution:
     counts, edges = np.histogram(risk, bins=np.round(np.linspace(0, 1, 21), 2))
-    ordered = np.sort(risk)
     return RiskDistribution(
         n=int(risk.size),
         mean=mean_with_interval(risk) if risk.size > 1 else Estimate(float(risk[0]), 0.0, 1.0),
-        quantiles={share: _quantile(ordered, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)},
+        quantiles=_quantiles(risk),
         bin_edges=tuple(float(edge) for edge in edges),
         counts=tuple(int(count) for count in counts),
     )
 
 
-def _quantile(ordered: FloatArray, share: float) -> Estimate:
-    """Quantile with the order statistics that enclose it with at least 95% (binomial), else 0 or 1."""
-    n = ordered.size
-    lower = int(binom.ppf(TAILS[0], n, share))  # 1-based rank; 0 = below every patient
-    upper = int(binom.ppf(TAILS[1], n, share)) + 1
-    bounded = np.concatenate([[0.0], ordered, [1.0]])
-    low, high = float(bounded[lower]), float(bounded[min(upper, n + 1)])
-    return Estimate(float(np.quantile(ordered, share)), low, high)
+def _quantiles(risk: FloatArray) -> dict[float, Estimate]:
+    """Quantiles, between order statistics that enclose each with at least 95% (binomial), else 0 or 1."""
+    n, shares = risk.size, np.array(QUANTILES)
+    lower = np.asarray(binom.ppf(TAILS[0], n, shares), dtype=np.int64)  # rank from 1; 0 = below all
+    upper = np.asarray(binom.ppf(TAILS[1], n, shares), dtype=np.int64) + 1  # n + 1 = above all
+    bounded = np.concatenate([[0.0], np.sort(risk), [1.0]])
+    rows = zip(QUANTILES, np.quantile(risk, shares), bounded[lower], bounded[upper], strict=True)
+    return {share: Estimate(float(value), float(low), float(high)) for share, value, low, high in rows}

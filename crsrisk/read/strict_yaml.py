@@ -65,24 +65,32 @@ for _kind in ("bool", "int", "float", "null", "str", "timestamp"):
     _StrictLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", _scalar)
 
 
+def _tree(text: str, *, where: str) -> Any:
+    loader = _StrictLoader(text)
+    loader.where = where
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read one YAML file whose top is a mapping; raises :class:`InputError` naming file, line, key and cure."""
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as problem:
+        raise InputError(where=path.name, found="bytes that are not UTF-8 text", expected="a YAML file in UTF-8",
+                         cure="save it as plain text in UTF-8") from problem
     except OSError as problem:
         raise InputError(where=str(path), found=problem.strerror or "no readable file", expected="a YAML file",
                          cure="check the path and its permissions") from problem
-    loader = _StrictLoader(text)
-    loader.where = path.name
     try:
-        tree = loader.get_single_data()
+        tree = _tree(text, where=path.name)
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise InputError(where=f"{path.name}{line}", found=str(getattr(problem, "problem", problem)),
                          expected="valid YAML", cure="check indentation, colons and quotes") from problem
-    finally:
-        loader.dispose()
     if not isinstance(tree, dict):
         raise InputError(where=path.name, found=type(tree).__name__, expected="a mapping at the top",
                          cure="start the file with `key: value` lines")

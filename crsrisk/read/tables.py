@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -43,8 +43,8 @@ NO_WORDS = frozenset({"false", "no", "0", "0.0"})
 SEX_COLUMNS = frozenset({"sex", "gender"})
 _SEX_WORDS = (frozenset({"f", "female"}), frozenset({"m", "male"}))
 _LIMIT = "ldh_upper_limit_u_l"
-_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_WHOLE_ID = r"0|[1-9][0-9]{0,17}"
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     In CSV an empty cell is missing. Text in a number, or a missing whole number or yes/no, raises
     :class:`InputError` with row and column. Units and ranges are not looked at: see :func:`read_patients`.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "outcomes.csv"
+    >>> _ = place.write_text("patient_id,crs_any,onset_h\\n1,True,20.5\\n2,False,\\n")
+    >>> read_table(place).dtypes.astype(str).tolist()
+    ['int64', 'bool', 'float64']
     """
     path = Path(path)
     if not _is_csv(path):
@@ -142,6 +148,15 @@ def read_patients(
     A missing column, a quantity without a unit and a column given twice always raise. Yes/no columns take
     true/false, yes/no, 1/0; a column `sex` takes F/M. Missing is written as an empty cell, NA, N/A, NaN,
     null, none or a point.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "mine.csv"
+    >>> _ = place.write_text("patient_id,crp\\n1,2.5\\n")
+    >>> read_patients(place)
+    Traceback (most recent call last):
+    ...
+    crsrisk.errors.InputError: ...mine.csv, crp: found a quantity without a unit; expected crp_mg_l or
+    crp [mg/dL] or crp [ug/mL]. Cure: rename the column, or state its unit beside the table (crp=mg/L)
     """
     path = Path(path)
     cells = read_csv_cells(path) if _is_csv(path) else read_parquet_cells(path)
@@ -309,14 +324,15 @@ class _Reading:
             found=first.found or "an empty cell", cure=f"{first.cure} ({count})")
 
 
-def _texts(cells: pd.Series[Any]) -> pd.Series[str]:
+def _texts(cells: pd.Series[Any]) -> list[str]:
     """Cells as text without blanks around; a missing one is empty."""
-    filled: pd.Series[Any] = cells.astype(object).where(cells.notna(), "")
-    return filled.map(str).str.strip()
+    missing = cells.isna().to_numpy(dtype=bool)
+    return ["" if gone else str(value).strip()
+            for value, gone in zip(cells.to_numpy(dtype=object), missing, strict=True)]
 
 
-def _is_missing(text: pd.Series[str]) -> Mask:
-    return text.str.casefold().isin(MISSING_WORDS).to_numpy(dtype=bool)
+def _among(texts: list[str], words: Collection[str]) -> Mask:
+    return np.array([text.lower() in words for text in texts], dtype=bool)
 
 
 def _parse(cells: pd.Series[Any], column: Field, *, is_sex: bool = False) -> tuple[NDArray[Any], Mask, Mask]:
@@ -327,14 +343,13 @@ def _parse(cells: pd.Series[Any], column: Field, *, is_sex: bool = False) -> tup
         if column.kind == "int":
             bad |= np.isfinite(values) & (values != np.floor(values))
         return values, missing, bad
-    text = _texts(cells)
-    missing = _is_missing(text)
+    texts = _texts(cells)
+    missing = _among(texts, MISSING_WORDS)
     if column.kind == "category":
-        unknown = ~text.isin(column.categories).to_numpy(dtype=bool) & bool(column.categories)
-        return text.to_numpy(dtype=object).copy(), missing, unknown & ~missing
+        known = np.array([text in column.categories for text in texts], dtype=bool) | (not column.categories)
+        return np.array(texts, dtype=object), missing, ~known & ~missing
     yes, no = _SEX_WORDS if is_sex else (YES_WORDS, NO_WORDS)
-    small = text.str.casefold()
-    values = np.where(small.isin(yes), 1.0, np.where(small.isin(no), 0.0, np.nan))
+    values = np.where(_among(texts, yes), 1.0, np.where(_among(texts, no), 0.0, np.nan))
     return values, missing, np.isnan(values) & ~missing
 
 
@@ -342,11 +357,9 @@ def _parse_numbers(cells: pd.Series[Any]) -> tuple[Floats, Mask]:
     if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
         return values, np.isnan(values)
-    text = _texts(cells)
-    is_number = text.str.fullmatch(_NUMBER).to_numpy(dtype=bool)
-    values = np.full(len(text), np.nan)
-    values[is_number] = [float(word) for word in text[is_number]]
-    return values, _is_missing(text)
+    texts = _texts(cells)
+    numbers = [float(text) if _NUMBER.fullmatch(text) else np.nan for text in texts]
+    return np.array(numbers, dtype=np.float64), _among(texts, MISSING_WORDS)
 
 
 def _expected(column: Field, *, is_sex: bool = False) -> str:
@@ -367,20 +380,19 @@ def _typed(cells: pd.Series[Any], column: Field, *, where: str) -> pd.Series[Any
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            where=where, key=f"row {row + 1}, column {column.name}", found=repr(_texts(cells).iloc[row]),
+            where=where, key=f"row {row + 1}, column {column.name}", found=repr(str(cells.iloc[row])),
             expected=_expected(column), cure="correct the cell, or write the table again")
     return pd.Series(values, index=cells.index, name=cells.name).astype(_TYPES[column.kind])
 
 
 def _guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
     """A column that the field table does not know: whole numbers, numbers, True/False or text."""
-    present = cells[cells != ""]
-    is_full = len(present) == len(cells)
-    if is_full and bool(present.isin(["True", "False"]).all()):
+    words = set(cells)
+    if words <= {"True", "False"}:
         return cells == "True"
-    if is_full and bool(present.str.fullmatch(f"-?({_WHOLE_ID})").all()):
+    if all(_WHOLE.fullmatch(word) for word in words):
         return cells.astype(np.int64)
-    if bool(present.str.fullmatch(_NUMBER).all()):
+    if all(_NUMBER.fullmatch(word) for word in words - {""}):
         return pd.Series(_parse_numbers(cells)[0], index=cells.index, name=cells.name)
     return cells.where(cells != "", np.nan)
 
@@ -392,13 +404,13 @@ def _id_texts(cells: pd.Series[Any]) -> pd.Series[str]:
     """Patients' numbers as text; missing ones empty. Whole floats (a column with gaps) lose their ".0"."""
     if pd.api.types.is_float_dtype(cells.dtype) and bool((cells.dropna() % 1 == 0).all()):
         cells = cells.astype("Int64")
-    text = _texts(cells)
-    return text.where(~_is_missing(text), "").astype(str)
+    texts = ["" if text.lower() in MISSING_WORDS else text for text in _texts(cells)]
+    return pd.Series(texts, index=cells.index, name="patient_id", dtype=str)
 
 
-def _as_ids(text: pd.Series[str]) -> pd.Series[Any]:
+def _as_ids(texts: pd.Series[str]) -> pd.Series[Any]:
     """int64 if every one is a whole number as people write it (007 is not), else text."""
-    return text.astype(np.int64) if bool(text.str.fullmatch(_WHOLE_ID).all()) else text
+    return texts.astype(np.int64) if all(_WHOLE.fullmatch(text) for text in texts) else texts
 
 
 def _ldh_limits(

@@ -122,14 +122,14 @@ def load_policy(name_or_path: str | Path) -> Policy:
 
 
 def load_scenario(name_or_path: str | Path, *, assumptions: Assumptions | None = None) -> Scenario:
-    """A named world. With ``assumptions``, an override of a name they do not hold is refused.
+    """A named world. With ``assumptions``, an override of a name they lack is refused.
 
     >>> load_scenario("reference").overrides
     {}
     """
     scenario, path = _load(Scenario, "scenarios", name_or_path)
     for key, override in scenario.overrides.items():
-        _check_said(override.reason, where=path.name, key=f"overrides.{key}.reason", what="the reason in words")
+        _check_said(override.reason, where=path.name, key=f"overrides.{key}.reason", what="a reason in words")
     if scenario.overrides and not any(text.strip() for text in scenario.evidence):
         raise InputError(where=path.name, key="evidence", found="nothing",
                          expected="what speaks for this world",

@@ -9,8 +9,8 @@ from crsrisk.units import FIELDS, Field, Interval, Table
 LOINC_NOTICE = (
     "This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief "
     "Institute, Inc. and the Logical Observation Identifiers Names and Codes (LOINC) Committee and is "
-    "available at no cost under the license at http://loinc.org/license. LOINC® is a registered United States "
-    "trademark of Regenstrief Institute, Inc.")
+    "available at no cost under the license at http://loinc.org/license. LOINC® is a registered United "
+    "States trademark of Regenstrief Institute, Inc.")
 _TITLES: dict[Table, str] = {
     "observed": "Observed: what is known before the first dose",
     "input": "Read beside it from a user's table",

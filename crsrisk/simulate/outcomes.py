@@ -39,14 +39,12 @@ def outcomes(episode: Episode, *, arm: Arm, patients: Patients) -> pd.DataFrame:
     by_dose = {f"grade_after_dose_{k}": t[f"grade_dose_{k}"].astype(np.int64) if k <= len(given) and given[k - 1]
                else np.full(len(patients), -1, dtype=np.int64) for k in (1, 2, 3, 4)}
     # the first dose is given at ten in the morning
-    starts = np.array([dose.time_h for dose in arm.regimen.doses])
-    latest = starts[np.maximum(np.searchsorted(starts, np.nan_to_num(open_from), side="right") - 1, 0)]
     days = np.floor((resolved + 10.0) / _DAY_H) - np.floor((open_from + 10.0) / _DAY_H) + 1.0
     return pd.DataFrame({
         "patient_id": patients.patient_id, "max_grade": t["max_grade"].astype(np.int64),
         "crs_any": t["max_grade"] >= 1, "crs_grade2plus": t["max_grade"] >= 2, "crs_grade3plus": t["max_grade"] >= 3,
         "crs_grade2plus_10d": first_2 <= 10 * _DAY_H, "crs_grade2plus_14d": first_2 <= 14 * _DAY_H,
-        "onset_h": open_from, "onset_since_dose_h": open_from - latest, "onset_grade2plus_h": _time(first_2), "duration_h": _time(t["first_duration"]),
+        "onset_h": open_from, "onset_grade2plus_h": _time(first_2), "duration_h": _time(t["first_duration"]),
         "resolution_d": days, "n_episodes": t["n_episodes"].astype(np.int64), **by_dose,
         "peak_il6_pg_ml": t["peak_il6"], "peak_crp_mg_l": t["peak_crp"], "peak_ferritin_ug_l": t["peak_ferritin"],
         "peak_temperature_c": t["peak_temperature"], "min_map_mmhg": t["lowest_map"], "min_spo2_pct": t["lowest_spo2"],

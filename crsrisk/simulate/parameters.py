@@ -79,7 +79,8 @@ def loads(arm: Arm, patients: Patients, true: Mapping[str, Values], *, world: Wo
 
 def _engagement(arm: Arm, patients: Patients, true: Mapping[str, Values], world: World) -> dict[str, Values | float]:
     g, binding, kinetics = world.assumptions.group("engagement"), arm.product.binding, arm.product.kinetics
-    kind, is_soluble = _kind(arm), arm.product.platform not in CELLULAR
+    platform = arm.product.platform
+    kind, is_soluble = _kind(arm), platform not in CELLULAR
     tumour, normal = loads(arm, patients, true, world=world)
     gain = g["t_gain"] * np.exp(g["t_gain_log_sd"] * _trait(patients, "t_cell")
                                 + g["age_gain_per_decade"] * (true["age_years"] - 60.0) / 10.0)
@@ -99,7 +100,7 @@ def _engagement(arm: Arm, patients: Patients, true: Mapping[str, Values], world:
         "tumour_affinity": binding.tumour_affinity_nm.value,
         "hook": g["hook_ratio"] * binding.cd3_affinity_nm.value if is_engager else 1.0e9,
         "fc_half": g["fc_half_nm"], "soluble": 1.0 if is_soluble else 0.0,
-        "cells_half": 0.0 if is_engager else g["native_half"] if kind == "native" else g["cells_half"],
+        "cells_half": 0.0 if is_engager else g[f"cells_half_{platform}"],
         "cells_start": 1.0 if is_engager else g["native_clone_start"] if is_soluble else 0.0,
         "adaptation": g[f"adaptation_{kind}_per_h"] * np.exp(g["adaptation_log_sd"] * _trait(patients, "adaptation")),
         "recovery": g["recovery_per_h"], "corner": g["corner"], "gain_t": gain, "decay_t": g["t_decay_per_h"],
@@ -115,6 +116,12 @@ def loop_gain(values: Mapping[str, Values | float]) -> Values:
     through_tnf = values["w_tnf"] * values["tnf_from_m"] / (values["tnf_clearance"] * values["half_tnf"])
     through_il1 = values["w_il1"] * values["il1_from_m"] / (values["il1_clearance"] * values["half_il1"])
     return np.asarray(values["gain_m"] * values["myeloid_on"] * (through_tnf + through_il1) / values["myeloid_off"])
+
+
+def half_il6(patients: Patients, *, world: World) -> Values:
+    """IL-6 of half signal (pg/mL): people who make more IL-6 also buffer more of it (soluble receptors)."""
+    g = world.assumptions.group("cascade")
+    return g["half_il6_pg_ml"] * np.exp(g["il6_buffer"] * g["il6_log_sd"] * _trait(patients, "il6"))
 
 
 def _cascade(arm: Arm, patients: Patients, true: Mapping[str, Values], world: World) -> dict[str, Values | float]:
@@ -140,7 +147,7 @@ def _cascade(arm: Arm, patients: Patients, true: Mapping[str, Values], world: Wo
         "il6_by_il1": g["il6_by_il1"], "il6_by_tnf": g["il6_by_tnf"], "il6_by_leak": g["il6_by_leak"],
         "il6_clearance": clearance, "il6_receptor_clearance": by_receptor,
         "half_tnf": g["half_tnf_pg_ml"], "half_ifn": g["half_ifn_pg_ml"], "half_il1": g["half_il1_pg_ml"],
-        "half_gm": g["half_gm_csf"], "half_il6": g["half_il6_pg_ml"], "gain_m": gain, "w_tnf": g["weight_tnf"],
+        "half_gm": g["half_gm_csf"], "half_il6": half_il6(patients, world=world), "gain_m": gain, "w_tnf": g["weight_tnf"],
         "w_ifn": g["weight_ifn"], "w_gm": g["weight_gm_csf"],
         "w_il1": g["weight_il1"] * (true["ferritin_ug_l"] / g["ferritin_reference_ug_l"]) ** g["ferritin_il1_exponent"],
         "w_damage": g["weight_damage"] * (1.0 + g["ldh_damp_slope"] * above_normal),
@@ -148,21 +155,24 @@ def _cascade(arm: Arm, patients: Patients, true: Mapping[str, Values], world: Wo
         "tolerance_on": g["tolerance_on_per_h"], "tolerance_off": g["tolerance_off_per_h"],
         "tolerance_strength": g["tolerance_strength"], "apheresis": g["apheresis_per_h"],
     }
-    # a smooth ceiling on the loop gain: below half of it nothing changes, above it the gain flattens out
+    # a smooth ceiling on the feedback loops alone: what T cells drive directly stays as it is
     ratio = loop_gain(values) / g["loop_gain_ceiling"]
-    values["gain_m"] = gain / (1.0 + ratio**8) ** 0.125
+    softened = 1.0 / (1.0 + ratio**8) ** 0.125
+    values["w_il1"], values["tnf_from_m"] = values["w_il1"] * softened, values["tnf_from_m"] * softened
     return values
 
 
 def _vitals(patients: Patients, true: Mapping[str, Values], world: World) -> dict[str, Values | float]:
     g, acute = world.assumptions.group("vitals"), world.assumptions.group("acute_phase")
-    half_il6 = world.assumptions.value("cascade.half_il6_pg_ml")
-    at_rest = true["il6_pg_ml"] / (half_il6 + true["il6_pg_ml"])
+    at_rest = true["il6_pg_ml"] / (half_il6(patients, world=world) + true["il6_pg_ml"])
     decades = np.maximum(true["age_years"] - 60.0, -30.0) / 10.0
     grown = np.clip(true["age_years"] / 18.0, 0.0, 1.0)
     pressure = g["child_map_mmhg"] + (g["adult_map_mmhg"] - g["child_map_mmhg"]) * grown
     susceptible = np.exp(g["leak_log_sd"] * _trait(patients, "endothelium") + g["leak_age_per_decade"] * decades)
     susceptible = susceptible * g["leak_ecog_ratio"] ** true["ecog"]
+    susceptible = susceptible * (true["albumin_g_l"] / g["albumin_reference_g_l"]) ** -g["leak_albumin_exponent"]
+    susceptible = susceptible * (true["creatinine_umol_l"] / g["creatinine_reference_umol_l"]) ** g["leak_creatinine_exponent"]
+    susceptible = susceptible * (true["platelets_g_l"] / g["platelet_reference"]) ** -g["leak_platelet_exponent"]
     return {
         "crp_per_signal": true["crp_mg_l"] / at_rest, "crp_maximum": acute["crp_maximum_mg_l"],
         "crp_turnover": acute["crp_turnover_per_h"], "signal_at_rest": at_rest,

@@ -83,7 +83,15 @@ def shifts(assumptions: Assumptions) -> Values:
 
 def latent_mean(discrete: Mapping[str, Values], *, assumptions: Assumptions) -> Values:
     """Mean of the latent covariates given the discrete ones, shape (n, 11)."""
-    return np.column_stack([discrete[name] for name in SHIFTERS]) @ shifts(assumptions)
+    return _times(np.column_stack([discrete[name] for name in SHIFTERS]), shifts(assumptions))
+
+
+def _times(rows: Values, matrix: Values) -> Values:
+    """Matrix product summed column by column: unlike BLAS, its rounding does not depend on the number of rows."""
+    total = np.zeros((len(rows), matrix.shape[1]))
+    for k in range(matrix.shape[0]):
+        total += rows[:, k:k + 1] * matrix[k]
+    return total
 
 
 def covariate(latent: Values, marginal: Marginal) -> Values:
@@ -155,7 +163,7 @@ def draw(*, assumptions: Assumptions, seed: int, start: int, stop: int) -> Draws
 def settle(draws: Draws, population: Population, *, assumptions: Assumptions, rows: NDArray[np.int64]) -> Patients:
     """Patients of one population from some rows of the draws."""
     discrete = _discrete(draws.discrete[rows], population)
-    latent = draws.covariates[rows] @ np.linalg.cholesky(correlation(assumptions)).T
+    latent = _times(draws.covariates[rows], np.linalg.cholesky(correlation(assumptions)).T)
     return Patients(
         draws.patient_id[rows], draws.site[rows], draws.site_effects[rows], discrete,
         latent + latent_mean(discrete, assumptions=assumptions), draws.traits[rows], draws.occasions[rows],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -34,7 +35,7 @@ def test_a_cohort_knows_its_patients_and_cannot_be_changed() -> None:
 def test_a_table_that_disagrees_is_named(table: str, ids: list[int], found: str) -> None:
     cohort = _cohort([1, 2, 3])
     with pytest.raises(InputError, match=rf"cohort\.{table}.*{found}"):
-        dataclasses.replace(cohort, **{table: pd.DataFrame({"patient_id": ids})})
+        dataclasses.replace(cohort, **cast(Any, {table: pd.DataFrame({"patient_id": ids})}))
 
 
 def test_a_table_without_patients_and_a_patient_twice_are_refused() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
@@ -89,6 +89,7 @@ def test_exact_risks_reach_the_closed_form(row: dict[str, float]) -> None:
     assert area.value == pytest.approx(row["auroc"], abs=4 / 1.96 * (area.high - area.value))
 
 
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), threshold=st.floats(0.01, 0.99))
 def test_bounds(seed: int, threshold: float) -> None:
     rng = np.random.default_rng(seed)

@@ -16,8 +16,9 @@ from crsrisk.read.tables import NOT_STATED, PatientTable, read_patients, read_ta
 from crsrisk.units import FIELDS, columns_of, express
 
 PATIENT: dict[str, Any] = {
-    "patient_id": 1, "product": "tarlatamab", "platform": "tce", "regimen": "label", "tumour_type": "small_cell_lung",
-    "site": "site_1", "age_years": 64, "is_female": False, "weight_kg": 72.5, "ecog": 1,
+    "patient_id": 1, "product": "tarlatamab", "platform": "tce", "regimen": "label",
+    "tumour_type": "small_cell_lung", "site": "site_1", "age_years": 64, "is_female": False,
+    "weight_kg": 72.5, "ecog": 1,
     "sum_of_diameters_mm": 95, "n_metastatic_sites": 2, "has_liver_metastases": True,
     "has_prior_checkpoint_inhibitor": True, "has_infection": False, "crp_mg_l": 12.5, "ferritin_ug_l": 310,
     "ldh_x_uln": 1.4, "il6_pg_ml": 6.1, "albumin_g_l": 39, "platelets_g_l": 240, "creatinine_umol_l": 80,
@@ -93,10 +94,11 @@ def test_a_column_that_is_not_used_is_told(tmp_path: Path) -> None:
     assert _notes(table, "warned") == [(0, "favourite_colour"), (0, "max_grade")]
 
 
-@pytest.mark.parametrize(("word", "value"), [("true", True), ("TRUE", True), ("yes", True), ("1", True), ("1.0", True),
-                                             ("false", False), ("No", False), ("0", False)])
-def test_yes_and_no_as_people_write_them(tmp_path: Path, word: str, value: bool) -> None:
-    assert read_patients(_write(tmp_path, _table(1, has_infection=[word]))).frame["has_infection"].tolist() == [value]
+def test_yes_and_no_as_people_write_them(tmp_path: Path) -> None:
+    words = {"true": True, "TRUE": True, "yes": True, "1": True, "1.0": True,
+             "false": False, "No": False, "0": False, "0.0": False}
+    table = read_patients(_write(tmp_path, _table(len(words), has_infection=list(words))))
+    assert table.frame["has_infection"].tolist() == list(words.values())
 
 
 def test_sex_is_read_as_letters_and_only_in_a_column_of_that_name(tmp_path: Path) -> None:
@@ -110,7 +112,8 @@ def test_sex_is_read_as_letters_and_only_in_a_column_of_that_name(tmp_path: Path
 
 def test_patients_numbers_may_be_text(tmp_path: Path) -> None:
     for words in (["P-01", "P-02"], ["007", "8"]):
-        assert read_patients(_write(tmp_path, _table(2, patient_id=words))).frame["patient_id"].tolist() == words
+        table = read_patients(_write(tmp_path, _table(2, patient_id=words)))
+        assert table.frame["patient_id"].tolist() == words
     gaps = _table(2).assign(patient_id=[3.0, 4.0])
     assert read_patients(_write(tmp_path, gaps, ".parquet")).frame["patient_id"].tolist() == [3, 4]
 
@@ -124,7 +127,7 @@ def test_a_unit_in_the_name_is_converted_and_told(tmp_path: Path, header: str) -
     table = read_patients(_write(tmp_path, _renamed("crp_mg_l", header, [2.5, None])))
     assert table.frame["crp_mg_l"].tolist() == pytest.approx([25.0, np.nan], nan_ok=True)
     (note,) = [note for note in table.account if note.kind == "converted"]
-    assert (note.row, note.found, note.expected) == (1, "2.5 mg/dL", "mg/L")
+    assert (note.row, note.found.casefold(), note.expected) == (1, "2.5 mg/dl", "mg/L")
     assert "25 mg/L" in note.cure
 
 
@@ -167,7 +170,8 @@ def test_the_users_own_names_are_mapped(tmp_path: Path) -> None:
     assert read_patients(place, mapping=mapping).frame["crp_mg_l"].tolist() == [25.0]
     assert read_patients(place, mapping=mapping | {"CRP_BASE": "crp"}, units={"CRP_BASE": "mg/dL"}
                          ).frame["crp_mg_l"].tolist() == [25.0]
-    for wrong, problem in (({"CRP": "crp_mg_l"}, "no such column"), ({"CRP_BASE": "c_r_protein"}, "a mapping to")):
+    wrongs = [({"CRP": "crp_mg_l"}, "no such column"), ({"CRP_BASE": "c_r_protein"}, "a mapping to")]
+    for wrong, problem in wrongs:
         with pytest.raises(InputError, match=problem):
             read_patients(place, mapping={"AGE": "age_years"} | wrong)
 
@@ -187,14 +191,14 @@ def test_ldh_in_units_takes_the_limit_of_each_row_or_of_all(tmp_path: Path) -> N
     for limit in (0, 25, -250, 1e6):
         with pytest.raises(InputError, match="50 to 2000 U/L"):
             read_patients(place, ldh_upper_limit_u_l=limit)
-    both = _write(tmp_path, frame.assign(ldh_upper_limit_u_l=[250, None]))
+    both = _write(tmp_path, frame.assign(ldh_upper_limit_u_l=[250, np.nan]))
     assert read_patients(both, ldh_upper_limit_u_l=240).frame["ldh_x_uln"].tolist() == [2.0, 2.0]
     table = read_patients(both, strict=False)
     assert table.frame["ldh_x_uln"].tolist() == [2.0]
     assert "upper limit" in table.reasons[2]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
 @given(data=st.data())
 def test_any_units_lead_to_the_same_patients(tmp_path: Path, data: st.DataObject) -> None:
     frame = _table(3)
@@ -214,17 +218,20 @@ def test_any_units_lead_to_the_same_patients(tmp_path: Path, data: st.DataObject
 @pytest.mark.parametrize(("name", "text", "expected", "cure"), [
     ("crp_mg_l", "high", "a number", "number alone"), ("crp_mg_l", "4,1", "a number", "4.1, with a point"),
     ("crp_mg_l", "<5", "a number", "limit itself"), ("crp_mg_l", "12 mg/L", "a number", "number alone"),
-    ("crp_mg_l", "1_000", "a number", "number alone"), ("crp_mg_l", "inf", "a number", "leave the cell empty"),
-    ("crp_mg_l", "True", "a number", "number alone"), ("crp_mg_l", "-1", "0 to 1000 mg/L", "correct the value"),
+    ("crp_mg_l", "1_000", "a number", "number alone"), ("crp_mg_l", "inf", "a number", "cell empty"),
+    ("crp_mg_l", "True", "a number", "number alone"), ("crp_mg_l", "-1", "0 to 1000 mg/L", "correct"),
     ("crp_mg_l", "1e999", "a number", "number alone"), ("ecog", "1.5", "a whole number", "number alone"),
     ("ecog", "5", "0 to 4", "correct the value"), ("ecog", "", "a whole number", "fill in the cell"),
-    ("has_infection", "maybe", "true or false", "correct the cell"), ("has_infection", "", "true or false", "fill in"),
+    ("has_infection", "maybe", "true or false", "correct the cell"),
+    ("has_infection", "", "true or false", "fill in"),
     ("platform", "cart", "one of tce", "did you mean car_t"), ("product", "", "a name", "fill in the cell"),
     ("patient_id", "", "the patient's number", "fill in the cell"),
-    ("albumin_g_l", "4.1", "8 to 70 g/L", r"4.1 looks like g/dL: if it is, name the column albumin \[g/dL\]"),
+    ("albumin_g_l", "4.1", "8 to 70 g/L", r"4.1 looks like g/dL.* name the column albumin \[g/dL\]"),
     ("creatinine_umol_l", "0.9", "8 to 3000", "looks like mg/dL"),
-    ("platelets_g_l", "235000", "1 to 3000", "looks like /uL"), ("ldh_x_uln", "310", "0.1 to 60", "looks like U/L"),
-    ("age_years", "640", "0 to 110 years", "looks like months"), ("age_years", "", "a number", "fill in the cell"),
+    ("platelets_g_l", "235000", "1 to 3000", "looks like /uL"),
+    ("ldh_x_uln", "310", "0.1 to 60", "looks like U/L"),
+    ("age_years", "640", "0 to 110 years", "looks like months"),
+    ("age_years", "", "a number", "fill in the cell"),
 ])
 def test_a_cell_that_cannot_be_is_refused_by_row_and_column(
     tmp_path: Path, name: str, text: str, expected: str, cure: str
@@ -249,7 +256,8 @@ def test_a_converted_value_that_was_in_the_standard_unit_suggests_it(tmp_path: P
 
 
 def test_the_first_problem_is_raised_with_the_number_of_all(tmp_path: Path) -> None:
-    frame = _table(4, has_lymphodepletion=[True, "?", True, True], crp_mg_l=[1, 2, -3, 4], ecog=[0, 1, "x", 1])
+    frame = _table(
+        4, has_lymphodepletion=[True, "?", True, True], crp_mg_l=[1, 2, -3, 4], ecog=[0, 1, "x", 1])
     with pytest.raises(InputError, match=r"row 2, column has_lymphodepletion.*3 cells in 2 of 4 rows"):
         read_patients(_write(tmp_path, frame))
 
@@ -298,7 +306,8 @@ def test_a_table_without_patients_and_files_that_are_none_are_refused(tmp_path: 
 
 
 def test_every_row_comes_back_in_order_with_its_result_or_reason(tmp_path: Path) -> None:
-    table = read_patients(_write(tmp_path, _table(3, crp_mg_l=[1, "x", 3], reason=["a", "b", "c"])), strict=False)
+    frame = _table(3, crp_mg_l=[1, "x", 3], reason=["a", "b", "c"])
+    table = read_patients(_write(tmp_path, frame), strict=False)
     joined = table.rejoin(pd.DataFrame({"risk_grade2plus": [0.1, 0.3]}))
     assert joined["patient_id"].tolist() == [1, 2, 3]
     assert joined["is_refused"].tolist() == [False, True, False]
@@ -310,7 +319,7 @@ def test_every_row_comes_back_in_order_with_its_result_or_reason(tmp_path: Path)
 
 
 def test_the_account_is_a_table_by_row(tmp_path: Path) -> None:
-    frame = _renamed("crp_mg_l", "crp [mg/dL]", [None, 1.5, 60]).assign(ferritin_ug_l=[10, None, 10])
+    frame = _renamed("crp_mg_l", "crp [mg/dL]", [None, 1.5, 60]).assign(ferritin_ug_l=[10, np.nan, 10])
     account = read_patients(_write(tmp_path, frame)).account_frame()
     assert list(account.columns) == ["row", "column", "kind", "found", "expected", "cure"]
     assert account[["row", "column", "kind"]].to_numpy().tolist() == [
@@ -318,19 +327,19 @@ def test_the_account_is_a_table_by_row(tmp_path: Path) -> None:
         [3, "crp_mg_l", "converted"], [3, "crp_mg_l", "warned"]]
 
 
-_CELLS = st.one_of(st.text(max_size=8), st.integers().map(str), st.floats().map(str),
-                   st.sampled_from(["", "NA", "true", "<3", "1e5", "-0", "٣", "0x10", "1,5", '"', "\n"]))
+_CELLS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00"), max_size=8),
+    st.integers().map(str), st.floats().map(str),
+    st.sampled_from(["", "NA", "true", "<3", "1e5", "-0", "٣", "0x10", "1,5", '"', "\n"]))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
-@given(name=st.sampled_from(sorted(PATIENT)), cells=st.lists(_CELLS, min_size=1, max_size=4))
-def test_whatever_stands_in_a_cell_is_kept_refused_or_told(tmp_path: Path, name: str, cells: list[str]) -> None:
-    frame = _table(len(cells), **{name: cells})
-    try:
-        table = read_patients(_write(tmp_path, frame, ".parquet" if "\x00" in "".join(cells) else ".csv"), strict=False)
-    except InputError as problem:  # the text broke the file itself (a lone carriage return, a surrogate)
-        assert "CSV" in problem.expected or "no patients" in problem.found
-        return
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(name=st.sampled_from(sorted(PATIENT)), cells=st.lists(_CELLS, min_size=1, max_size=4),
+       suffix=st.sampled_from([".csv", ".parquet"]))
+def test_whatever_stands_in_a_cell_is_kept_refused_or_told(
+    tmp_path: Path, name: str, cells: list[str], suffix: str
+) -> None:
+    table = read_patients(_write(tmp_path, _table(len(cells), **{name: cells}), suffix), strict=False)
     assert table.n_rows == len(cells)
     assert sorted([*table.frame.index, *table.refused.index]) == list(range(1, len(cells) + 1))
     assert set(table.reasons) == set(table.refused.index)
@@ -344,8 +353,10 @@ def test_whatever_stands_in_a_cell_is_kept_refused_or_told(tmp_path: Path, name:
 def test_a_simulated_table_is_read_back_without_a_note(tmp_path: Path) -> None:
     for suffix in (".csv", ".parquet"):
         place = _write(tmp_path, _table(4), suffix)
-        pd.testing.assert_frame_equal(read_patients(place).frame.reset_index(drop=True), read_table(place).astype(
-            {name: float for name, column in FIELDS.items() if column.table == "observed" and column.kind == "float"}))
+        floats = {name: float for name in PATIENT if FIELDS[name].kind == "float"}
+        read = read_patients(place)
+        pd.testing.assert_frame_equal(read.frame.reset_index(drop=True), read_table(place).astype(floats))
+        assert read.account == ()
 
 
 # ------------------------------------------------------------------------------------ crsrisk's own tables
@@ -353,7 +364,8 @@ def test_a_simulated_table_is_read_back_without_a_note(tmp_path: Path) -> None:
 
 def test_own_tables_keep_types_known_and_unknown(tmp_path: Path) -> None:
     frame = pd.DataFrame({
-        "patient_id": [1, 2], "product": ["NA", "none"], "is_female": [True, False], "onset_h": [np.nan, 1 / 3],
+        "patient_id": [1, 2], "product": ["NA", "none"], "is_female": [True, False],
+        "onset_h": [np.nan, 1 / 3],
         "max_grade": [0, 4], "gain": [0.1, 1e-300], "n_things": [-3, 4], "is_odd": [True, True],
         "word": ["a", "1"], "gaps": [np.nan, 2.0]})
     place = _write(tmp_path, frame)

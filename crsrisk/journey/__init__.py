@@ -1,0 +1,1 @@
+"""Journey: an experiment from its question to its report, by calling one verb after the other."""

@@ -1,0 +1,147 @@
+"""Store: a model as a folder of plain files, with a hash of each; nothing in it is ever unpickled.
+
+``booster.txt`` (LightGBM's text), ``contract.json``, ``calibrator.json`` and ``manifest.json`` (SHA-256 of the
+others, version, how it was made). Loading checks every hash and the structure of every tree before LightGBM sees a
+byte: the hashes find accidents, the structure check also stops a file that was changed together with its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from crsrisk.domain.risk_model import Calibrator, FeatureContract, RiskModel
+from crsrisk.errors import InputError, OutputError
+from crsrisk.features.table import columns_needed
+from crsrisk.learn.booster import LARGEST_TEXT, check_text
+from crsrisk.read.files import write_json, write_text
+
+BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = "booster.txt", "contract.json", "calibrator.json", "manifest.json"
+_FORMAT = "crsrisk model 1"
+
+Noun = TypeVar("Noun", bound=BaseModel)
+
+
+def save_model(model: RiskModel, folder: str | Path) -> Path:
+    """Write a model as a folder, wholly or not at all; a model that stood there is replaced.
+
+    Raises :class:`OutputError` when the folder holds anything but a model, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and (folder / MANIFEST).is_file()):
+        raise OutputError(where=str(folder), found="something that is no model", cure="choose another folder",
+                          expected="a new folder, or one that holds a model")
+    beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        _write_files(model, beside)
+        _replace(beside, folder)
+    except OSError as problem:
+        raise OutputError(where=str(folder), found=problem.strerror or str(problem),
+                          expected="a folder that can be written", cure="choose another folder") from problem
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def load_model(folder: str | Path) -> RiskModel:
+    """Read a model back, checked. Anything changed, lost or broken raises :class:`InputError`."""
+    folder = Path(folder)
+    manifest = _manifest(folder)
+    texts = {name: _checked_text(folder, name, expected=manifest["files"][name])
+             for name in (BOOSTER, CONTRACT, CALIBRATOR)}
+    contract = _noun(FeatureContract, texts[CONTRACT], where=CONTRACT)
+    if missing := set(columns_needed(contract.feature_names)) - {column.name for column in contract.columns}:
+        raise _bad(CONTRACT, ", ".join(sorted(missing)), "every column that the features are made of")
+    check_text(texts[BOOSTER], feature_names=contract.feature_names)
+    return RiskModel(
+        contract=contract, booster_text=texts[BOOSTER], version=manifest["version"], manifest=manifest["made"],
+        calibrator=_noun(Calibrator, texts[CALIBRATOR], where=CALIBRATOR))
+
+
+def _write_files(model: RiskModel, folder: Path) -> None:
+    texts = {BOOSTER: model.booster_text, CONTRACT: _json(model.contract), CALIBRATOR: _json(model.calibrator)}
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    write_json(folder / MANIFEST, {
+        "format": _FORMAT, "model": model.label, "version": model.version, "made": dict(model.manifest),
+        "files": {name: _digest(text) for name, text in texts.items()}})
+
+
+def _replace(beside: Path, folder: Path) -> None:
+    """Put the new folder where the old one stood; the old one goes only when the new one is there."""
+    old = beside.with_suffix(".old")
+    had_one = folder.exists()
+    if had_one:
+        os.replace(folder, old)
+    try:
+        os.replace(beside, folder)
+    except OSError:
+        if had_one:
+            os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _json(noun: BaseModel) -> str:
+    return noun.model_dump_json(indent=2) + "\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _bad(where: str, found: object, expected: str, *, key: str = "") -> InputError:
+    return InputError(where=where, key=key, found=found, expected=expected,
+                      cure="take the model folder as it was saved, or fit the model again")
+
+
+def _read(folder: Path, name: str) -> str:
+    place = folder / name
+    try:
+        if place.stat().st_size > LARGEST_TEXT:
+            raise _bad(name, f"{place.stat().st_size} bytes", f"at most {LARGEST_TEXT}")
+        return place.read_bytes().decode("utf-8")
+    except OSError as problem:
+        raise InputError(where=str(place), found=problem.strerror or "no readable file", expected="a file of a model",
+                         cure="give the folder that the model was saved to") from problem
+    except UnicodeDecodeError as problem:
+        raise _bad(name, "bytes that are no text", "UTF-8 text") from problem
+
+
+def _checked_text(folder: Path, name: str, *, expected: str) -> str:
+    text = _read(folder, name)
+    if _digest(text) != expected:
+        raise _bad(name, "another hash than the manifest's", "the file as it was saved", key="SHA-256")
+    return text
+
+
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    try:
+        tree = json.loads(_read(folder, MANIFEST))
+    except (ValueError, RecursionError) as problem:
+        raise _bad(MANIFEST, "no valid JSON", "the manifest of a model") from problem
+    kinds = {"format": str, "model": str, "version": str, "made": dict, "files": dict}
+    if not isinstance(tree, dict) or set(tree) != set(kinds) or tree["format"] != _FORMAT:
+        raise _bad(MANIFEST, "other keys or another format", f"format {_FORMAT!r} with {', '.join(kinds)}")
+    if wrong := [key for key, kind in kinds.items() if not isinstance(tree[key], kind)]:
+        raise _bad(MANIFEST, "values of another type", "text and mappings", key=", ".join(wrong))
+    if set(tree["files"]) != {BOOSTER, CONTRACT, CALIBRATOR}:
+        raise _bad(MANIFEST, "other files", ", ".join((BOOSTER, CONTRACT, CALIBRATOR)), key="files")
+    return tree
+
+
+def _noun(kind: type[Noun], text: str, *, where: str) -> Noun:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        raise _bad(where, first["type"], "the file as it was saved",
+                   key=".".join(str(part) for part in first["loc"])) from problem

@@ -1,0 +1,53 @@
+"""Errors say where, which key, what was found, what was expected, and the cure; one family catches all."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import crsrisk
+from crsrisk.errors import CrsriskError, InputError, OutputError
+
+_WORDS = st.text(min_size=1, max_size=20)
+
+
+@given(where=_WORDS, key=_WORDS, found=_WORDS, expected=_WORDS, cure=_WORDS)
+def test_the_message_holds_every_part(where: str, key: str, found: str, expected: str, cure: str) -> None:
+    problem = InputError(where=where, key=key, found=found, expected=expected, cure=cure)
+    assert str(problem) == f"{where}, {key}: found {found}; expected {expected}. Cure: {cure}"
+    parts = (problem.where, problem.key, problem.found, problem.expected, problem.cure)
+    assert parts == (where, key, found, expected, cure)
+
+
+def test_without_a_key_the_whole_is_meant() -> None:
+    problem = OutputError(where="out/", found="no permission to write", expected="a folder", cure="choose another")
+    assert str(problem) == "out/: found no permission to write; expected a folder. Cure: choose another"
+    assert problem.key == ""
+
+
+def test_any_value_may_be_what_was_found() -> None:
+    """A number, None or an object becomes text, so that the fields can be logged and compared."""
+    for value in (1, -0.5, None, ["a"]):
+        assert InputError(where="a", found=value, expected="b", cure="c").found == str(value)
+
+
+@pytest.mark.parametrize("kind", [InputError, OutputError])
+def test_one_family(kind: type[CrsriskError]) -> None:
+    assert issubclass(kind, CrsriskError)
+    assert not issubclass(kind, (ValueError, OSError)), "a stray library error must not pass for one of ours"
+    with pytest.raises(CrsriskError):
+        raise kind(where="a", found="b", expected="c", cure="d")
+
+
+def test_every_field_is_asked_for_by_name() -> None:
+    with pytest.raises(TypeError):
+        InputError("a", "b", "c", "d")  # type: ignore[misc, call-arg]
+    with pytest.raises(TypeError):
+        InputError(where="a", found="b", expected="c")  # type: ignore[call-arg]
+
+
+def test_the_package_exports_them() -> None:
+    assert crsrisk.CrsriskError is CrsriskError
+    assert crsrisk.InputError is InputError
+    assert crsrisk.OutputError is OutputError
