@@ -36,7 +36,7 @@ def uniforms(*, seed: int, decision: str, start: int, stop: int, width: int) -> 
     True
     """
     words = _raw_words(seed, decision, start, stop, width)
-    return ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52  # never 0, never 1
 
 
 def normals(*, seed: int, decision: str, start: int, stop: int, width: int) -> NDArray[np.float64]:

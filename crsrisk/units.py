@@ -364,8 +364,9 @@ _OUTCOMES = (
     _time("onset_grade2plus_h", "Onset of grade 2",
           "Hours from the first dose to the first CRS of grade 2 or more", unit="h"),
     _time("duration_h", "Duration", "Length of the first episode of CRS", unit="h"),
-    _time("resolution_d", "Resolution", "Days from the first dose until every sign of CRS and all support "
-          "for it had ended, within the time simulated", unit="d"),
+    _time("resolution_d", "Resolution", "Calendar days of the first episode, from the date of its first to "
+          "the date of its last sign or support (ASTCT), both counted; missing when it outlasts the window",
+          unit="d"),
     _outcome("n_episodes", "Episodes", f"Number of separate episodes of CRS {_WINDOW}", kind="int",
              possible=(0, 100)),
     *(_outcome(f"grade_after_dose_{dose}", f"Grade after dose {dose}", f"Worst CRS grade between dose {dose} "

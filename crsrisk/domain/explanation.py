@@ -1,4 +1,4 @@
-"""Explanation and Reason: why a model gave these risks. About the model, never by itself about the patient."""
+"""Explanation and Reason: why a model gave these risks. About the model, not proof about the patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RiskModel: a fitted, calibrated model with the contract that says what it takes, what it means and what it saw.
+"""RiskModel: a fitted, calibrated model with the contract that says what it takes, means and has seen.
 
 Everything here is frozen and plain: text, numbers and tables of names. The trees are LightGBM's own text, the
 calibration is two numbers, nothing has to be unpickled.
@@ -43,10 +43,10 @@ class Feature(Strict):
 class Variable(Strict):
     """A clinical variable as a reason speaks of it.
 
-    ``kind``: a *cause* acts through a named mechanism of the simulator, a *marker* only travels with causes, a
-    *mediator* lies between the drug and the outcome (values after the first dose). ``role``: a *lever* can be
-    changed by the treating team, a *fact* cannot. ``why`` is the mechanism in words. ``usual`` is what most
-    healthy adults have, where that has a meaning.
+    ``kind``: a *cause* acts through a named mechanism of the simulator, a *marker* only travels with causes,
+    a *mediator* lies between the drug and the outcome (values after the first dose). ``role``: a *lever* can
+    be changed by the treating team, a *fact* cannot. ``why`` is the mechanism in words. ``usual`` is what
+    most healthy adults have, where that has a meaning.
     """
 
     name: str
@@ -130,7 +130,7 @@ class Calibrator(Strict):
         return np.asarray(self.intercept + self.slope * np.asarray(raw, dtype=np.float64))
 
     def risk(self, raw: ArrayLike) -> NDArray[np.float64]:
-        """Calibrated risk, 0-1, of the trees' raw log-odds (scipy's expit: the same bits alone or in a batch)."""
+        """Calibrated risk, 0-1, of raw log-odds (scipy's expit: the same bits alone or in a batch)."""
         return np.asarray(expit(self.log_odds(raw)))
 
 

@@ -1,8 +1,8 @@
 """Indices: scores that others published, computed from routine laboratory values and named as published.
 
 All take columns of the observed table (arrays of floats in the units that the names say) and return an array;
-a missing value in gives a missing value out. They were proposed for CAR-T therapy of blood cancers or as general
-prognostic scores: none has been validated for cytokine release syndrome in solid tumours.
+a missing value in gives a missing value out. They were proposed for CAR-T therapy of blood cancers or as
+general prognostic scores: none has been validated for cytokine release syndrome in solid tumours.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.units import express
 
-# The observed table holds LDH in multiples of each laboratory's own upper limit; the published indices want U/L.
-# Assumed: one limit for all. It multiplies an index by a constant, which a rank or a fitted slope does not notice.
+# The observed table holds LDH in multiples of each laboratory's own upper limit; the published indices want
+# U/L. Assumed: one limit for all. It multiplies an index by a constant, which a rank or a fitted slope does
+# not notice.
 LDH_UPPER_LIMIT_U_L = 250.0
 
 
-def easix(*, ldh_x_uln: ArrayLike, creatinine_umol_l: ArrayLike, platelets_g_l: ArrayLike) -> NDArray[np.float64]:
+def easix(
+    *, ldh_x_uln: ArrayLike, creatinine_umol_l: ArrayLike, platelets_g_l: ArrayLike
+) -> NDArray[np.float64]:
     """EASIX, Endothelial Activation and Stress Index: LDH [U/L] x creatinine [mg/dL] / platelets [10^9/L].
 
     Source: formula as given in Pennisi, Blood Adv 2021;5:3397 (index of Luft and colleagues).
@@ -97,7 +100,8 @@ INDICES: Mapping[str, Index] = MappingProxyType({
                      ("ldh_x_uln", "crp_mg_l", "platelets_g_l"), m_easix),
     "easix_ferritin": Index("EASIX x ferritin", "EASIX x ferritin [ug/L], in the spirit of EASIX-F",
                             "after Greenbaum, Blood Adv 2021;5:2799, whose cut-points are not used",
-                            ("ldh_x_uln", "creatinine_umol_l", "platelets_g_l", "ferritin_ug_l"), easix_ferritin),
+                            ("ldh_x_uln", "creatinine_umol_l", "platelets_g_l", "ferritin_ug_l"),
+                            easix_ferritin),
     "crp_albumin_ratio": Index("CRP/albumin ratio", "CRP [mg/L] / albumin [g/L]",
                                "Xu, Onco Targets Ther 2017;10:3059",
                                ("crp_mg_l", "albumin_g_l"), crp_albumin_ratio),

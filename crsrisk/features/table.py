@@ -1,7 +1,7 @@
 """Table: from what a hospital knows of a patient to the numbers that a model reads. Pure, row by row.
 
-Nothing is fitted here: a row's features depend on that row alone, so nothing can leak from one patient (or from
-the test patients) to another. What has to be learnt from many rows lives in the estimator.
+Nothing is fitted here: a row's features depend on that row alone, so nothing can leak from one patient (or
+from the test patients) to another. What has to be learnt from many rows lives in the estimator.
 """
 
 from __future__ import annotations
@@ -40,13 +40,16 @@ class ClinicalVariable(Strict):
 class FeatureChoice(Strict):
     """One feature of a model: its direction, the assumption that gives the direction, and why.
 
-    ``assumption``: names in synthetic/assumptions (or `product`, `mitigation`) that the direction follows from;
-    required when there is a direction.
+    ``assumption``: names in synthetic/assumptions (or `product`, `mitigation <name>`) that the direction
+    follows from; required when there is a direction. ``variable``: the clinical variable whose reason it
+    belongs to, where that is not the feature itself (an index counts with the laboratory value that gives it
+    its direction).
     """
 
     name: str
     direction: Direction
     reason: str
+    variable: str | None = None
     assumption: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -69,6 +72,10 @@ class Learner(Strict):
     n_folds: int
 
 
+Outcome = Literal[
+    "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"]
+
+
 class FeatureConfig(Strict):
     """A model before it is fitted: outcome, window, time of prediction, features, learner.
 
@@ -79,7 +86,7 @@ class FeatureConfig(Strict):
     name: str
     version: str
     about: str
-    outcome: Literal["crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"]
+    outcome: Outcome
     outcome_in_words: str
     window_d: dict[str, float]
     landmark_h: int
@@ -104,7 +111,8 @@ class FeatureConfig(Strict):
             raise ValueError(f"features that are columns or published indices, not {', '.join(unknown)}")
         if "default" not in self.window_d:
             raise ValueError("window_d with a `default` beside the platforms")
-        if silent := sorted({variable_of(name) for name in (*names, *self.one_hot)} - set(self.variables)):
+        described = {self.variable_of(name) for name in (*names, *self.one_hot)}
+        if silent := sorted(described - set(self.variables)):
             raise ValueError(f"variables.yaml to say what these are: {', '.join(silent)}")
         return self
 
@@ -112,6 +120,11 @@ class FeatureConfig(Strict):
         """Every column of the model's table; ``levels`` holds the known words of each one-hot column."""
         words = tuple(f"{column}__{level}" for column in self.one_hot for level in levels[column])
         return words + tuple(feature.name for feature in self.features)
+
+    def variable_of(self, feature: str) -> str:
+        """The clinical variable to which a feature belongs: one reason for each."""
+        chosen = next((choice.variable for choice in self.features if choice.name == feature), None)
+        return chosen or usual_variable_of(feature)
 
 
 def load_config(path: Path) -> FeatureConfig:
@@ -128,7 +141,8 @@ def load_config(path: Path) -> FeatureConfig:
     if "variables" in tree:
         raise InputError(where=path.name, key="variables", found="variables inside the model's file",
                          expected="variables.yaml beside it", cure="move them there")
-    return build(FeatureConfig, {**tree, "variables": read_yaml(path.with_name("variables.yaml"))}, where=path.name)
+    variables = read_yaml(path.with_name("variables.yaml"))
+    return build(FeatureConfig, {**tree, "variables": variables}, where=path.name)
 
 
 def is_known_feature(name: str) -> bool:
@@ -143,13 +157,14 @@ def source_field(name: str) -> str:
     return name.replace("__max__h", "__h", 1)
 
 
-def variable_of(feature: str) -> str:
-    """The clinical variable to which a feature belongs: one reason for each.
+def usual_variable_of(feature: str) -> str:
+    """The clinical variable of a feature where the configuration names no other.
 
-    Product and platform are one variable, and so are all readings of one laboratory value after the first dose.
+    Product and platform are one variable, and so are all readings of one laboratory value after the first
+    dose.
 
-    >>> variable_of("product__tarlatamab"), variable_of("crp_mg_l"), variable_of("crp_mg_l__max__h24")
-    ('product', 'crp_mg_l', 'crp_mg_l__course')
+    >>> [usual_variable_of(name) for name in ("product__tarlatamab", "crp_mg_l", "crp_mg_l__max__h24")]
+    ['product', 'crp_mg_l', 'crp_mg_l__course']
     """
     stem, mark, rest = feature.partition("__")
     if stem in WORDS:
@@ -191,10 +206,12 @@ def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFr
         if stem in WORDS:
             made[name] = words_of(observed, column=stem) == word
         elif name in INDICES:
-            made[name] = INDICES[name].compute(**{column: numbers[column] for column in INDICES[name].columns})
+            index = INDICES[name]
+            made[name] = index.compute(**{column: numbers[column] for column in index.columns})
         else:
             made[name] = numbers[name]
-    return pd.DataFrame({name: values.astype(np.float64) for name, values in made.items()}, index=observed.index)
+    return pd.DataFrame(
+        {name: values.astype(np.float64) for name, values in made.items()}, index=observed.index)
 
 
 def words_of(observed: pd.DataFrame, *, column: str) -> NDArray[Any]:
@@ -204,7 +221,7 @@ def words_of(observed: pd.DataFrame, *, column: str) -> NDArray[Any]:
 
 
 def numbers_of(observed: pd.DataFrame, *, column: str) -> NDArray[np.float64]:
-    """A column of numbers or yes/no as floats (yes = 1), NaN = missing; text or infinity is refused by row."""
+    """A column of numbers or yes/no as floats (yes = 1, missing = NaN); text or infinity is refused."""
     values = observed[column]
     if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -220,7 +237,7 @@ def numbers_of(observed: pd.DataFrame, *, column: str) -> NDArray[np.float64]:
 
 
 def _number(cell: object) -> float:
-    """A cell of a mixed column: a number or yes/no as it is, missing as NaN, anything else as infinity (refused)."""
+    """A cell of a mixed column as a float: missing is NaN, anything but a number or yes/no infinity."""
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return np.nan
     if isinstance(cell, bool | np.bool_ | int | float | np.integer | np.floating):

@@ -1,8 +1,8 @@
 """Booster: LightGBM's text format, checked before LightGBM reads it.
 
-LightGBM trusts a model file: half a file aborts the process, a changed index crashes it, a changed child can make it
-run for ever, a lost end goes unnoticed (measured with 4.7). So every text is read in plain Python first: each
-tree must be a tree, every index in bounds, every size as declared.
+LightGBM trusts a model file: half a file aborts the process, a changed index crashes it, a changed child can
+make it run for ever, a lost end goes unnoticed (measured with 4.7). So every text is read in plain Python
+first: each tree must be a tree, every index in bounds, every size as declared.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds on busy machines
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds
 
 import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from crsrisk.domain.risk_model import Calibrator
 from crsrisk.errors import InputError
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -36,12 +37,12 @@ _HEADER_KEYS = {
     "feature_names", "feature_infos", "tree_sizes", "monotone_constraints",
 }
 _INTEGER = re.compile(r"-?\d{1,9}")
-_DECISIONS = {"0", "2", "4", "6", "8", "10"}  # numerical split; bit 2: missing goes left, bits 4 and 8: kind of missing
+_DECISIONS = {"0", "2", "4", "6", "8", "10"}  # numerical; bit 2: missing goes left, bits 4, 8: its kind
 
 
 @lru_cache(maxsize=8)
 def booster_of(text: str) -> lgb.Booster:
-    """The LightGBM booster of a checked text; kept, so that scoring one patient does not parse the trees again."""
+    """The LightGBM booster of a checked text; kept, so that one patient does not cost a parsing of trees."""
     check_text(text)
     return lgb.Booster(model_str=text)
 
@@ -120,7 +121,8 @@ def _check_numbers(pairs: dict[str, str], key: str, *, place: str, length: int) 
 
 def _check_header(header: dict[str, str], feature_names: Sequence[str] | None) -> tuple[int, list[int]]:
     """Number of features and declared sizes of the trees."""
-    expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "objective": "binary sigmoid:1"}
+    expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1",
+                "objective": "binary sigmoid:1"}
     for key, value in expected.items():
         if header.get(key) != value:
             raise _bad(key, repr(header.get(key, "nothing"))[:40], value)
@@ -138,7 +140,7 @@ def _check_header(header: dict[str, str], feature_names: Sequence[str] | None) -
 
 
 def _check_tree(block: str, *, number: int, n_features: int) -> None:
-    """One tree: as many values as leaves, features in bounds, and every node reached from the root exactly once."""
+    """One tree: as many values as leaves, features in bounds, every node reached from the root once."""
     place = f"tree {number}"
     first, _, rest = block.partition("\n")
     if first != f"Tree={number}" or not block.endswith("\n\n"):
@@ -186,11 +188,12 @@ def _check_splits(pairs: dict[str, str], *, place: str, n_nodes: int, n_features
 
 
 def calibrated_booster(text: str, calibrator: Calibrator) -> lgb.Booster:
-    """A booster of its own whose prediction is the calibrated risk: slope and intercept written into the leaves."""
+    """A new booster whose prediction is the calibrated risk: slope and intercept written into the leaves."""
     check_text(text)
     booster = lgb.Booster(model_str=text)
     for tree, leaves in enumerate(map(int, re.findall(r"^num_leaves=(\d+)$", text, flags=re.MULTILINE))):
         extra = calibrator.intercept if tree == 0 else 0.0
         for leaf in range(leaves):
-            booster.set_leaf_output(tree, leaf, calibrator.slope * booster.get_leaf_output(tree, leaf) + extra)
+            value = booster.get_leaf_output(tree, leaf)
+            booster.set_leaf_output(tree, leaf, calibrator.slope * value + extra)
     return booster

@@ -1,4 +1,4 @@
-"""Calibrate: two numbers that make predicted risks agree with what happened in patients not used for the fit."""
+"""Calibrate: two numbers that make risks agree with what happened in patients not used for the fit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def fit_calibrator(log_odds: NDArray[np.float64], y: NDArray[np.float64], *, met
     """Logistic recalibration: intercept and slope of a regression of the outcome on the predicted log-odds.
 
     ``log_odds`` must come from models that had not seen the patient (out-of-fold). Outcomes are smoothed as
-    Platt proposed (Platt 1999; Lin, Lin and Weng 2007): (n1 + 1) / (n1 + 2) for an event, 1 / (n0 + 2) for none, so
-    that the answer is finite even where the two groups are perfectly apart. A slope below 0 (the out-of-fold
-    predictions point the wrong way: there is nothing to learn) becomes 0: everybody gets the overall risk.
+    Platt proposed (Platt 1999; Lin, Lin and Weng 2007): (n1 + 1) / (n1 + 2) for an event, 1 / (n0 + 2) for
+    none, so that the answer is finite even where the two groups are perfectly apart. A slope below 0 (the
+    out-of-fold predictions point the wrong way: there is nothing to learn) becomes 0: everybody gets the
+    overall risk.
 
     >>> x = np.linspace(-3, 3, 2001)
     >>> fitted = fit_calibrator(2 * x, expit(x - 1), method="example")
@@ -39,7 +40,7 @@ def _logistic(x: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[flo
     """Intercept and slope of a logistic regression on one variable, by Newton steps with halving."""
     spread = float(x.std())
     if spread == 0:
-        return float(logit(targets.mean())) , 0.0
+        return float(logit(targets.mean())), 0.0
     z = (x - x.mean()) / spread
     design = np.stack([np.ones_like(z), z])
     beta = np.array([float(logit(targets.mean())), 0.0])
@@ -49,8 +50,10 @@ def _logistic(x: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[flo
         gradient = design @ (targets - risk)
         curvature = (design * (risk * (1 - risk))) @ design.T
         step = np.linalg.solve(curvature + 1e-12 * np.eye(2), gradient)
-        while (new := _loss(design, beta + step, targets)) > loss and float(np.abs(step).max()) > _CLOSE_ENOUGH:
+        new = _loss(design, beta + step, targets)
+        while new > loss and float(np.abs(step).max()) > _CLOSE_ENOUGH:
             step = step / 2
+            new = _loss(design, beta + step, targets)
         beta, loss = beta + step, new
         if float(np.abs(step).max()) < _CLOSE_ENOUGH:
             break

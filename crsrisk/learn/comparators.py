@@ -1,12 +1,13 @@
 """Comparators: what a model has to beat. Each learns from the same patients and gives calibrated risks.
 
-``ProductPrevalence``: the share of events of each product. ``ScoreRegression``: a published index, recalibrated, on
-top of the product. ``PenalisedLogistic``: ridge regression on everything, the simplest serious model.
+``ProductPrevalence``: the share of events of each product. ``ScoreRegression``: a published index,
+recalibrated, on top of the product. ``PenalisedLogistic``: ridge regression on everything, the simplest
+serious model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.features.indices import INDICES
 from crsrisk.features.table import FeatureConfig, build_features, words_of
@@ -26,13 +28,14 @@ Floats: TypeAlias = NDArray[np.float64]
 
 # Skewed quantities, taken as logarithms; 0.1 is added, below what the assays can tell from 0.
 SKEWED: tuple[str, ...] = (
-    "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml", "platelets_g_l", "creatinine_umol_l", "lymphocytes_g_l",
-    "sum_of_diameters_mm", "dose_intensity", *INDICES,
+    "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml", "platelets_g_l", "creatinine_umol_l",
+    "lymphocytes_g_l", "sum_of_diameters_mm", "dose_intensity", *INDICES,
 )
 _OFFSET = 0.1
-_STRENGTHS = np.logspace(-4, 2, 10)  # C of the ridge: inverse penalty
+_STRENGTHS = np.logspace(-4, 1, 8)  # C of the ridge: inverse penalty
 _FOLDS = 5
 _UNPENALISED = 1e4
+_WORDS_WEIGHT = 10.0  # one-hot columns enter tenfold: the ridge hardly shrinks differences of products
 
 
 class Comparator(Protocol):
@@ -63,14 +66,15 @@ class ProductPrevalence:
         """Count events by product."""
         events = pd.Series(np.asarray(y, dtype=np.float64))
         by_product = events.groupby(list(words_of(observed, column="product")))
-        self.risk_of_product_: Mapping[str, float] = ((by_product.sum() + 0.5) / (by_product.size() + 1)).to_dict()
+        shares = (by_product.sum() + 0.5) / (by_product.size() + 1)
+        self.risk_of_product_ = {str(product): float(share) for product, share in shares.items()}
         self.risk_of_others_ = float((events.sum() + 0.5) / (len(events) + 1))
         return self
 
     def predict_risk(self, observed: pd.DataFrame) -> Floats:
         """Risks, shape (patients,); an unknown product gets the overall share."""
         words = words_of(observed, column="product")
-        return np.array([self.risk_of_product_.get(word, self.risk_of_others_) for word in words], dtype=np.float64)
+        return np.array([self.risk_of_product_.get(word, self.risk_of_others_) for word in words])
 
 
 class ScoreRegression:
@@ -112,8 +116,8 @@ class ScoreRegression:
 class PenalisedLogistic:
     """Ridge logistic regression on the model's own features.
 
-    Medians for missing values with an indicator, logarithms of skewed quantities, standardised, product and platform
-    one-hot; the penalty is chosen by cross-validated log loss.
+    Medians for missing values with an indicator, logarithms of skewed quantities, standardised, product and
+    platform one-hot; the penalty is chosen by cross-validated log loss.
     """
 
     name = "penalised logistic regression"
@@ -136,7 +140,8 @@ class PenalisedLogistic:
             Cs=_STRENGTHS, cv=StratifiedKFold(n_folds, shuffle=True, random_state=0), scoring="neg_log_loss",
             solver="newton-cholesky", l1_ratios=(0.0,), use_legacy_attributes=False)
         self.pipeline_ = Pipeline([("columns", columns), ("logistic", ridge)])
-        self.pipeline_.fit(self._table(observed), outcome)
+        with threadpool_limits(1):  # waiting threads of the linear algebra cost seconds on a busy machine
+            self.pipeline_.fit(self._table(observed), outcome)
         return self
 
     def predict_risk(self, observed: pd.DataFrame) -> Floats:
@@ -168,5 +173,10 @@ def _numbers() -> Pipeline:
                          StandardScaler())
 
 
-def _one_hot() -> OneHotEncoder:
-    return OneHotEncoder(handle_unknown="ignore")
+def _one_hot() -> Pipeline:
+    return make_pipeline(
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False), FunctionTransformer(_widen))
+
+
+def _widen(values: Any) -> Any:
+    return values * _WORDS_WEIGHT

@@ -1,8 +1,8 @@
 """Estimator: the learner as data scientists type it, a scikit-learn classifier on arrays or frames.
 
-LightGBM with monotone directions, made for a nearly additive truth with strong groups: first a few trees that see
-only the ``first_columns`` (which product), then many shallow trees with randomised thresholds that see everything.
-The number of trees and the calibration come from patients that the scoring trees had not seen.
+LightGBM with monotone directions, made for a nearly additive truth with strong groups: first a few trees that
+see only the ``first_columns`` (which product), then many shallow trees with randomised thresholds that see
+everything. The number of trees and the calibration come from patients that the scoring trees had not seen.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds on busy machines
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds
 
 import lightgbm as lgb
 import numpy as np
@@ -48,14 +48,16 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     monotonic_cst : +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, as a
         mapping of column names; None for no constraint (the name is scikit-learn's).
     first_columns : positions or names of the columns that the first stage sees; None for no first stage.
-    n_folds : folds of the cross-validation that chooses the number of trees and calibrates. Fewer are used when
+    n_folds : folds of the cross-validation that chooses the number of trees and calibrates. Fewer are used
+    when
         a class has fewer patients; with fewer than two, all trees are kept and nothing is calibrated.
     random_state : seed. n_jobs : threads (1: results never depend on the machine's load).
 
     Attributes
     ----------
     booster_ : lightgbm.Booster. calibrator_ : Calibrator. n_trees_ : trees kept. classes_, n_features_in_.
-    fill_values_ : by column, what stands in for a missing value: the training median where hardly anything was
+    fill_values_ : by column, what stands in for a missing value: the training median where hardly anything
+    was
         missing in training (LightGBM alone would read such a value as 0, or guess), NaN where the trees have
         learnt what missing means.
     cv_log_loss_ : cross-validated log loss before calibration, NaN without folds.
@@ -73,8 +75,8 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, *, max_trees: int = 700, learning_rate: float = 0.05, num_leaves: int = 4, min_data_in_leaf: int = 30,
-        l2: float = 10.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
+        self, *, max_trees: int = 900, learning_rate: float = 0.03, num_leaves: int = 4,
+        min_data_in_leaf: int = 30, l2: float = 10.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
         monotonic_cst: Sequence[int] | Mapping[str, int] | None = None,
         first_columns: Sequence[int] | Sequence[str] | None = None, n_folds: int = 5,
         random_state: int | None = 0, n_jobs: int = 1,
@@ -99,15 +101,16 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def fit(self, X: Any, y: Any) -> CrsClassifier:
-        """Fit to ``X`` (patients, features) and ``y`` (patients,), two classes; the later one is the event."""
-        table, outcome = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
+        """Fit to ``X`` (patients, features) and ``y`` (patients,); of two classes the later is the event."""
+        table, outcome = validate_data(
+            self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         check_classification_targets(outcome)
         kind = type_of_target(outcome, input_name="y", raise_unknown=True)
         if kind != "binary":
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         self.classes_, codes = np.unique(outcome, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class only, {self.classes_[0]!r}: a risk needs patients of both classes.")
+            raise ValueError(f"y has one class only, {self.classes_[0]!r}: a risk needs both classes.")
         labels = codes.astype(np.float64)
         self.fill_values_ = _fill_values(table)
         table = _filled(table, self.fill_values_)
@@ -140,13 +143,13 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         return {
             "objective": "binary", "learning_rate": self.learning_rate, "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_data_in_leaf, "lambda_l2": self.l2, "extra_trees": True,
-            "feature_fraction": self.feature_fraction, "bagging_fraction": self.bagging_fraction, "bagging_freq": 1,
-            "monotone_constraints": self._directions(), "seed": seed, "num_threads": self.n_jobs,
+            "feature_fraction": self.feature_fraction, "bagging_fraction": self.bagging_fraction,
+            "bagging_freq": 1, "monotone_constraints": self._directions(), "seed": seed, "num_threads": self.n_jobs,
             "deterministic": True, "force_row_wise": True, "feature_pre_filter": False, "verbosity": -1,
         }
 
     def _column_names(self) -> list[str]:
-        """Names for the trees: those of the frame where LightGBM can write them, else Column_0, Column_1, ..."""
+        """Names for the trees: the frame's where LightGBM can write them, else Column_0, Column_1, ..."""
         names = self._names()
         if names and all(_WRITABLE.fullmatch(name) for name in names):
             return names
@@ -185,12 +188,14 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         n_folds = min(self.n_folds, smaller)
         if n_folds < 2:
             self.n_trees_, self.cv_log_loss_ = self.max_trees, float("nan")
-            self.calibrator_ = Calibrator(intercept=0.0, slope=1.0, n_patients=0, method="none: too few patients")
+            self.calibrator_ = Calibrator(
+                intercept=0.0, slope=1.0, n_patients=0, method="none: too few patients")
             return
         folds = list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(table, labels))
         boosters, curve = [], np.zeros(self.max_trees)
         for fitted, held in folds:
-            booster, losses = recipe.grow_and_watch(table, labels, n_trees=self.max_trees, fitted=fitted, held=held)
+            booster, losses = recipe.grow_and_watch(
+                table, labels, n_trees=self.max_trees, fitted=fitted, held=held)
             boosters.append(booster)
             curve += losses * (held.size / labels.size)
         self.n_trees_ = int(np.argmin(curve)) + 1
@@ -199,11 +204,12 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         for (_, held), booster in zip(folds, boosters, strict=True):
             kept = booster.num_trees() - self.max_trees + self.n_trees_
             outside[held] = raw_log_odds_of(booster, table[held], n_trees=kept)
-        self.calibrator_ = fit_calibrator(outside, labels, method=f"logistic recalibration on {n_folds} held-out folds")
+        self.calibrator_ = fit_calibrator(
+            outside, labels, method=f"logistic recalibration on {n_folds} held-out folds")
 
 
 def _fill_values(table: Floats) -> Floats:
-    """By column: the median where hardly anything is missing, NaN where the trees learn what missing means."""
+    """By column: the median where hardly anything is missing, NaN where the trees learn what it means."""
     n_missing = np.isnan(table).sum(axis=0)
     filled = np.full(table.shape[1], np.nan)
     for column in np.flatnonzero((n_missing < _FEW_MISSING) & (n_missing < len(table))):
@@ -217,7 +223,7 @@ def _filled(table: Floats, values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How trees are grown: LightGBM's settings, the columns of the first stage, and the names of all columns."""
+    """How trees are grown: LightGBM's settings, the columns of the first stage, the names of all."""
 
     settings: Mapping[str, Any]
     first: list[int]

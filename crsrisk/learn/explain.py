@@ -1,8 +1,9 @@
 """Explain: exact Shapley values of the calibrated model, one reason for each clinical variable.
 
-LightGBM's own contributions (path-dependent TreeSHAP, exact for trees) are taken on the log-odds scale, multiplied
-with the calibration's slope, and added up over the features of one clinical variable. A Shapley value of a group's
-sum is the sum of its features' values: nothing is approximated, and additivity is checked every time.
+LightGBM's own contributions (path-dependent TreeSHAP, exact for trees) are taken on the log-odds scale,
+multiplied with the calibration's slope, and added up over the features of one clinical variable. A Shapley
+value of a group's sum is the sum of its features' values: nothing is approximated, and additivity is checked
+every time.
 """
 
 from __future__ import annotations
@@ -24,21 +25,22 @@ from crsrisk.learn.predict import feature_matrix, predict
 
 Floats = NDArray[np.float64]
 
-ADDITIVITY = 1e-9  # largest difference, in log-odds, between base + contributions and the calibrated prediction
+ADDITIVITY = 1e-9  # largest gap, in log-odds, between base + contributions and the prediction
 
 
 def explain(model: RiskModel, observed: pd.DataFrame) -> Explanation:
     """Explain the risk of every row.
 
-    Raises :class:`InputError` for what :func:`crsrisk.learn.predict.predict` raises, for an empty table and for a
-    row that it refuses (an impossible value has no explanation), and ``ArithmeticError`` should the
+    Raises :class:`InputError` for what :func:`crsrisk.learn.predict.predict` raises, for an empty table and
+    for a row that it refuses (an impossible value has no explanation), and ``ArithmeticError`` should the
     contributions not add up.
     """
     prediction = predict(model, observed)
     if not len(observed) or prediction.is_refused.any():
         row = int(np.argmax(prediction.is_refused)) + 1 if len(observed) else 0
         raise InputError(where="table", key=f"row {row}", found="a row that is refused" if row else "no row",
-                         expected="rows that can be scored", cure="see the reasons that `predict` gives, leave it out")
+                         expected="rows that can be scored",
+                         cure="see the reasons that `predict` gives, and leave it out")
     base, by_feature = feature_contributions(model, observed)
     places = {variable.name: place for place, variable in enumerate(model.contract.variables)}
     members = np.zeros((len(model.contract.features), len(places)))
@@ -59,22 +61,24 @@ def feature_contributions(model: RiskModel, observed: pd.DataFrame) -> tuple[flo
     log_odds = model.calibrator.log_odds(raw_log_odds_of(booster, matrix))
     gap = float(np.abs(base + contributions.sum(axis=1) - log_odds).max())
     if not gap < ADDITIVITY:
-        raise ArithmeticError(f"contributions miss the prediction by {gap:.1e} log-odds (allowed: {ADDITIVITY:.0e})")
+        raise ArithmeticError(f"contributions miss the prediction by {gap:.1e} log-odds")
     return base, contributions
 
 
 def reasons(explanation: Explanation, row: int, *, at_least: float = 0.0) -> list[Reason]:
     """One patient's reasons, the largest first; ``row`` counts from 0.
 
-    Whole points are rounded so that they add up to round(100 x risk) - round(100 x base risk) over all reasons.
-    ``at_least`` leaves out reasons of fewer points of risk (0.005 = half a patient of 100).
+    Whole points are rounded so that they add up to round(100 x risk) - round(100 x base risk) over all
+    reasons. ``at_least`` leaves out reasons of fewer points of risk (0.005 = half a patient of 100).
     """
     points = explanation.points[row]
     total = round(100 * float(explanation.prediction.risk[row])) - round(100 * explanation.base_risk)
     whole = whole_points(points, total=total)
-    made = [_reason(variable, explanation.values.iloc[row, place], points=float(points[place]), whole=whole[place])
-            for place, variable in enumerate(explanation.variables)]
-    return sorted((reason for reason in made if abs(reason.points) >= at_least), key=lambda reason: -abs(reason.points))
+    made = [
+        _reason(variable, explanation.values.iloc[row, place], points=float(points[place]), whole=whole[place])
+        for place, variable in enumerate(explanation.variables)]
+    kept = [reason for reason in made if abs(reason.points) >= at_least]
+    return sorted(kept, key=lambda reason: -abs(reason.points))
 
 
 def whole_points(points: Sequence[float] | Floats, *, total: int) -> list[int]:
@@ -101,7 +105,7 @@ def _reason(variable: Variable, value: object, *, points: float, whole: int) -> 
     usual = ""
     if variable.usual is not None and text != "not measured":
         usual = f" (usual {variable.usual[0]:g} to {variable.usual[1]:g})"
-    size = f"about {abs(whole)} of 100" if abs(whole) > 1 else "about 1 of 100" if whole else "less than 1 of 100"
+    size = f"about {abs(whole)} of 100" if whole else "less than 1 of 100"
     direction = "raises" if points > 0 else "lowers" if points < 0 else "does not change"
     end = f" by {size}" if points else ""
     marker = {"cause": "", "marker": "; it travels with causes, without an effect of its own",
@@ -125,7 +129,7 @@ def _value_in_words(variable: Variable, value: object) -> str:
 
 
 def _values(model: RiskModel, observed: pd.DataFrame) -> pd.DataFrame:
-    """What each patient had of each clinical variable: words, yes/no, or the first of the variable's features."""
+    """What each patient had of each clinical variable: words, yes/no or a number."""
     kinds = {column.name: column.kind for column in model.contract.columns}
     shown: dict[str, pd.Series[Any]] = {}
     for variable in model.contract.variables:
@@ -142,6 +146,8 @@ def _values(model: RiskModel, observed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shown_feature(model: RiskModel, variable: Variable) -> str:
-    """The feature whose value stands for a variable: its highest reading where there is one, else the first."""
+    """The feature whose value stands for a variable: itself, or its highest reading, or the first."""
     own = [feature.name for feature in model.contract.features if feature.variable == variable.name]
+    if variable.name in own:
+        return variable.name
     return next((name for name in own if "__max__" in name), own[0])

@@ -28,7 +28,6 @@ from crsrisk.features.table import (
     columns_needed,
     numbers_of,
     source_field,
-    variable_of,
     words_of,
 )
 from crsrisk.learn.estimator import CrsClassifier
@@ -36,7 +35,7 @@ from crsrisk.read.files import frame_digest
 from crsrisk.units import FIELDS
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
-_RARE = (0.001, 0.999)  # quantiles that bound what the model has seen: not the extremes, which are single patients
+_RARE = (0.001, 0.999)  # quantiles that bound what was seen: not the extremes, which are single patients
 _DIGITS = 4  # significant digits of these bounds
 _WHOLE_WINDOW = ("crs_any", "crs_grade2plus", "crs_grade3plus")
 
@@ -46,9 +45,9 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
 
     ``observed`` and ``outcomes`` hold the same patients in the same order (a landmark table goes with
     ``outcomes.loc[table.index]``). The products, platforms and ranges of these patients enter the contract.
-    The same tables, configuration and seed give the same model, byte for byte. Raises :class:`InputError` when
-    the tables do not fit together, the outcome's window is another one than the configuration says, or only one
-    class occurs.
+    The same tables, configuration and seed give the same model, byte for byte. Raises :class:`InputError`
+    when the tables do not fit together, the outcome's window is another one than the configuration says, or
+    only one class occurs.
     """
     y = outcome_of(observed, outcomes, config=config)
     levels = {name: tuple(sorted({word for word in words_of(observed, column=name) if word}))
@@ -58,15 +57,16 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
     learner = make_learner(names, config=config, seed=seed).fit(table, y)
     contract = FeatureContract(
         name=config.name, outcome=config.outcome, outcome_in_words=config.outcome_in_words,
-        window_d=config.window_d, landmark_h=config.landmark_h, columns=_columns(observed, names, levels=levels),
-        features=_features(names, config=config, fill=learner.fill_values_),
+        window_d=config.window_d, landmark_h=config.landmark_h,
+        columns=_columns(observed, names, levels=levels), features=_features(names, config=config, fill=learner.fill_values_),
         variables=_variables(names, config=config), n_patients=len(y), n_events=int(y.sum()))
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
     manifest: dict[str, Any] = {
         "data_are": "synthetic", "seed": seed, "n_patients": len(y), "n_events": int(y.sum()),
         "observed_sha256": frame_digest(observed[list(columns_needed(names))]),
         "outcome_sha256": frame_digest(pd.DataFrame({config.outcome: y.astype(bool)})),
-        "n_trees": learner.booster_.num_trees(), "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
+        "n_trees": learner.booster_.num_trees(),
+        "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
         "learner": config.learner.model_dump(), "made_with": made_with}
     return RiskModel(contract=contract, booster_text=learner.booster_.model_to_string(),
                      calibrator=learner.calibrator_, version=config.version, manifest=manifest)
@@ -78,10 +78,11 @@ def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) ->
     signs = {feature.name: SIGNS[feature.direction] for feature in config.features}
     return CrsClassifier(
         max_trees=settings.max_trees, learning_rate=settings.learning_rate, num_leaves=settings.num_leaves,
-        min_data_in_leaf=settings.min_data_in_leaf, l2=settings.l2, feature_fraction=settings.feature_fraction,
-        bagging_fraction=settings.bagging_fraction, n_folds=settings.n_folds, random_state=seed,
+        min_data_in_leaf=settings.min_data_in_leaf, l2=settings.l2,
+        feature_fraction=settings.feature_fraction, bagging_fraction=settings.bagging_fraction, n_folds=settings.n_folds, random_state=seed,
         monotonic_cst=[signs.get(name, 0) for name in names],
-        first_columns=[place for place, name in enumerate(names) if name.partition("__")[0] in config.one_hot])
+        first_columns=[
+            place for place, name in enumerate(names) if name.partition("__")[0] in config.one_hot])
 
 
 def outcome_of(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig) -> NDArray[np.int64]:
@@ -92,7 +93,8 @@ def outcome_of(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: Featur
                          cure="take the outcomes table of the same cohort")
     if not np.array_equal(observed["patient_id"].to_numpy(), outcomes["patient_id"].to_numpy()):
         raise InputError(where=where, key="patient_id", found="other patients than in the observed table",
-                         expected="the same patients in the same order", cure="take both tables of one cohort")
+                         expected="the same patients in the same order",
+                         cure="take both tables of one cohort")
     values = outcomes[config.outcome]
     if not pd.api.types.is_bool_dtype(values.dtype) or values.isna().any():
         raise InputError(where=where, key=config.outcome, found=f"values of type {values.dtype}",
@@ -102,13 +104,15 @@ def outcome_of(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: Featur
     y = values.to_numpy(dtype=np.int64)
     if len(set(y.tolist())) < 2:
         raise InputError(where=where, key=config.outcome, found=f"{int(y.sum())} events in {len(y)} patients",
-                         expected="patients with and without the event", cure="take more patients or another outcome")
+                         expected="patients with and without the event",
+                         cure="take more patients or another outcome")
     return y
 
 
 def _check_window(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig) -> None:
     default = config.window_d["default"]
-    wanted = np.array([config.window_d.get(platform, default) for platform in words_of(observed, column="platform")])
+    platforms = words_of(observed, column="platform")
+    wanted = np.array([config.window_d.get(platform, default) for platform in platforms])
     given = outcomes["window_d"].to_numpy(dtype=np.float64)
     if (wrong := given != wanted).any():
         row = int(np.argmax(wrong))
@@ -122,7 +126,7 @@ def _features(
 ) -> tuple[Feature, ...]:
     directions = {feature.name: feature.direction for feature in config.features}
     return tuple(
-        Feature(name=name, variable=variable_of(name), direction=directions.get(name, "none"),
+        Feature(name=name, variable=config.variable_of(name), direction=directions.get(name, "none"),
                 fill=None if np.isnan(value) else float(value))
         for name, value in zip(names, fill, strict=True))
 
@@ -130,7 +134,7 @@ def _features(
 def _variables(names: tuple[str, ...], *, config: FeatureConfig) -> tuple[Variable, ...]:
     """Each clinical variable once, in the order of its first feature."""
     made = []
-    for name in dict.fromkeys(variable_of(feature) for feature in names):
+    for name in dict.fromkeys(config.variable_of(feature) for feature in names):
         about, field, index = config.variables[name], FIELDS.get(name), INDICES.get(name)
         label = about.label or (field.label if field else index.label if index else name)
         unit = about.unit or (field.unit if field else "1")

@@ -1,4 +1,4 @@
-"""Predict: risks for a table of patients, with an account of every row, or a refusal that says what to correct."""
+"""Predict: risks for a table of patients with an account of every row, or a refusal that says the cure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Notes: TypeAlias = list[list[str]]  # by row: the sentences about it
 def predict(model: RiskModel, observed: pd.DataFrame) -> Prediction:
     """The risk of every patient (0-1), alone or in a batch the same to the last bit.
 
-    Any value may be missing. A row with an impossible value is *refused* (risk NaN); one outside what the model
-    has seen, of an unknown product, or without a value that no training patient lacked, is *warned* about. A table
-    of another kind (a missing column, text in a number, a patient twice) raises :class:`InputError`. The reasons
-    name columns and bounds, never a patient's value.
+    Any value may be missing. A row with an impossible value is *refused* (risk NaN); one outside what the
+    model has seen, of an unknown product, or without a value that no training patient lacked, is *warned*
+    about. A table of another kind (a missing column, text in a number, a patient twice) raises
+    :class:`InputError`. The reasons name columns and bounds, never a patient's value.
     """
     check_table(model, observed)
     refusals, warnings, missing = account(model, observed)
@@ -31,7 +31,7 @@ def predict(model: RiskModel, observed: pd.DataFrame) -> Prediction:
     risk = model.calibrator.risk(raw_log_odds(model, observed))
     rows = pd.DataFrame({
         "risk": np.where(is_refused, np.nan, risk),
-        "status": np.where(is_refused, "refused", np.where([bool(text) for text in warnings], "warned", "ok")),
+        "status": np.where(is_refused, "refused", np.where([bool(note) for note in warnings], "warned", "ok")),
         "reasons": [" ".join((*no, *note)) for no, note in zip(refusals, warnings, strict=True)],
         "missing": [", ".join(names) for names in missing],
     }, index=observed.index)
@@ -39,7 +39,7 @@ def predict(model: RiskModel, observed: pd.DataFrame) -> Prediction:
 
 
 def feature_matrix(model: RiskModel, observed: pd.DataFrame) -> Floats:
-    """What the trees read, shape (patients, features): the features with the contract's stand-ins for missing."""
+    """What the trees read, (patients, features): the features with the contract's stand-ins for missing."""
     table = build_features(observed, names=model.contract.feature_names).to_numpy(dtype=np.float64)
     fill = np.array([np.nan if feature.fill is None else feature.fill for feature in model.contract.features])
     return np.where(np.isnan(table), fill, table)

@@ -1,8 +1,9 @@
 """Store: a model as a folder of plain files, with a hash of each; nothing in it is ever unpickled.
 
-``booster.txt`` (LightGBM's text), ``contract.json``, ``calibrator.json`` and ``manifest.json`` (SHA-256 of the
-others, version, how it was made). Loading checks every hash and the structure of every tree before LightGBM sees a
-byte: the hashes find accidents, the structure check also stops a file that was changed together with its hash.
+``booster.txt`` (LightGBM's text), ``contract.json``, ``calibrator.json`` and ``manifest.json`` (SHA-256 of
+the others, version, how it was made). Loading checks every hash and the structure of every tree before
+LightGBM sees a byte: the hashes find accidents, the structure check also stops a file that was changed
+together with its hash.
 """
 
 from __future__ import annotations
@@ -62,12 +63,14 @@ def load_model(folder: str | Path) -> RiskModel:
         raise _bad(CONTRACT, ", ".join(sorted(missing)), "every column that the features are made of")
     check_text(texts[BOOSTER], feature_names=contract.feature_names)
     return RiskModel(
-        contract=contract, booster_text=texts[BOOSTER], version=manifest["version"], manifest=manifest["made"],
-        calibrator=_noun(Calibrator, texts[CALIBRATOR], where=CALIBRATOR))
+        contract=contract, booster_text=texts[BOOSTER],
+        calibrator=_noun(Calibrator, texts[CALIBRATOR], where=CALIBRATOR),
+        version=manifest["version"], manifest=manifest["made"])
 
 
 def _write_files(model: RiskModel, folder: Path) -> None:
-    texts = {BOOSTER: model.booster_text, CONTRACT: _json(model.contract), CALIBRATOR: _json(model.calibrator)}
+    texts = {
+        BOOSTER: model.booster_text, CONTRACT: _json(model.contract), CALIBRATOR: _json(model.calibrator)}
     for name, text in texts.items():
         write_text(folder / name, text)
     write_json(folder / MANIFEST, {
@@ -110,8 +113,8 @@ def _read(folder: Path, name: str) -> str:
             raise _bad(name, f"{place.stat().st_size} bytes", f"at most {LARGEST_TEXT}")
         return place.read_bytes().decode("utf-8")
     except OSError as problem:
-        raise InputError(where=str(place), found=problem.strerror or "no readable file", expected="a file of a model",
-                         cure="give the folder that the model was saved to") from problem
+        raise InputError(where=str(place), found=problem.strerror or "no readable file",
+                         expected="a file of a model", cure="give the folder that the model was saved to") from problem
     except UnicodeDecodeError as problem:
         raise _bad(name, "bytes that are no text", "UTF-8 text") from problem
 

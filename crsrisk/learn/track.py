@@ -1,8 +1,8 @@
 """Track: what was done and what came out, in MLflow. The only module that imports mlflow.
 
-By default an sqlite file and the artifacts beside it, in one folder; any tracking server through the environment
-variable MLFLOW_TRACKING_URI. Nothing of a single patient goes in: no table of rows, no patient number, and the
-model's input example is made from the contract, not taken from the cohort.
+By default an sqlite file and the artifacts beside it, in one folder; any tracking server through the
+environment variable MLFLOW_TRACKING_URI. Nothing of a single patient goes in: no table of rows, no patient
+number, and the model's input example is made from the contract, not taken from the cohort.
 """
 
 from __future__ import annotations
@@ -20,24 +20,28 @@ from pathlib import Path
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import
 os.environ["DO_NOT_TRACK"] = "true"
 
-import mlflow  # noqa: E402
-import mlflow.lightgbm  # noqa: E402
-import pandas as pd  # noqa: E402
-from mlflow.data.code_dataset_source import CodeDatasetSource  # noqa: E402
-from mlflow.data.meta_dataset import MetaDataset  # noqa: E402
-from mlflow.models import ModelSignature  # noqa: E402
-from mlflow.types.schema import ColSpec, Schema  # noqa: E402
+import mlflow
+import mlflow.lightgbm
+import pandas as pd
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.dataset import Dataset
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.models import ModelSignature
+from mlflow.types.schema import ColSpec, Schema
 
-from crsrisk.domain.risk_model import NOTICE, Column, RiskModel  # noqa: E402
-from crsrisk.errors import InputError  # noqa: E402
-from crsrisk.features.table import build_features  # noqa: E402
-from crsrisk.learn.booster import calibrated_booster  # noqa: E402
-from crsrisk.learn.store import save_model  # noqa: E402
+from crsrisk.domain.risk_model import NOTICE, Column, RiskModel
+from crsrisk.errors import InputError
+from crsrisk.features.table import build_features
+from crsrisk.learn.booster import calibrated_booster
+from crsrisk.learn.store import save_model
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"
-ROW_TABLES = (".csv", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".xpt", ".pkl", ".pickle", ".joblib", ".npy")
+ROW_TABLES = (
+    ".csv", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".xpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz")
 WRITTEN = (".html", ".json", ".md", ".svg", ".txt", ".yaml", ".yml")
 _A_PATIENT = re.compile(r"patient_id[\"']?\s*[:=,]\s*\[?\s*\d")
+_LIBRARIES = ("lightgbm", "numpy", "pandas")
+_DIGEST = 36  # characters of a data set's digest that MLflow takes
 _LIMIT = 500  # characters of a parameter: MLflow's oldest servers take no more
 
 for _chatty in ("alembic", "mlflow.store.db.utils", "mlflow.models.model"):
@@ -71,35 +75,36 @@ class Tracker:
         mlflow.log_params({name: str(value)[:_LIMIT] for name, value in values.items()}, run_id=self.run_id)
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Figures, all in one batch. Give intervals as `auroc`, `auroc_low`, `auroc_high`; leave out what is NaN."""
+        """Figures, all in one batch: an interval as `auroc`, `auroc_low`, `auroc_high`. NaN is left out."""
         _refuse_names(values, what="metric")
         numbers = {name: float(value) for name, value in values.items() if value == value}
         mlflow.log_metrics(numbers, run_id=self.run_id)
 
     def dataset(self, *, name: str, digest: str, context: str) -> None:
-        """That a table was used: its name and digest, no column, no row. ``context``: training, evaluation, ..."""
+        """That a table was used: name and digest, no column, no row. ``context``: training, evaluation."""
         source = CodeDatasetSource(tags={"made_by": "crsrisk simulate", "data_are": "synthetic"})
-        mlflow.log_input(MetaDataset(source, name=name, digest=digest[:36]), context=context)  # MLflow's limit
+        used: Dataset = MetaDataset(source, name=name, digest=digest[:_DIGEST])  # type: ignore[abstract]
+        mlflow.log_input(used, context=context)
 
     def file(self, path: Path, *, under: str | None = None) -> None:
-        """A figure, report or manifest. Raises :class:`InputError` for a table of rows or a patient's number."""
+        """A figure, report or manifest; :class:`InputError` for a table of rows or a patient's number."""
         refuse_patients(path)
         mlflow.log_artifact(str(path), artifact_path=under, run_id=self.run_id)
 
     def model(self, model: RiskModel) -> str:
         """The model, in two forms; returns MLflow's address of the first.
 
-        As MLflow's LightGBM flavour, without pickle: the calibrated trees, whose prediction is the risk. Its input
-        are the features of the contract as doubles; a value that was never missing in training must be given
-        (the contract's `fill` says which, and what stands in for it). And the whole model folder under
+        As MLflow's LightGBM flavour, without pickle: the calibrated trees, whose prediction is the risk. Its
+        input are the features of the contract as doubles; a value that was never missing in training must be
+        given (the contract's `fill` says which, and what stands in for it). And the whole model folder under
         `risk_model`, from which ``crsrisk.learn.store.load_model`` gives the model with its contract.
         """
         names = model.contract.feature_names
         logged = mlflow.lightgbm.log_model(
-            calibrated_booster(model.booster_text, model.calibrator), name="model", input_example=example_row(model),
-            signature=ModelSignature(inputs=Schema([ColSpec("double", name) for name in names]),
+            calibrated_booster(model.booster_text, model.calibrator), name="model",
+            input_example=example_row(model), signature=ModelSignature(inputs=Schema([ColSpec("double", name) for name in names]),
                                      outputs=Schema([ColSpec("double")])),
-            pip_requirements=[f"{library}=={version_of(library)}" for library in ("lightgbm", "numpy", "pandas")],
+            pip_requirements=[f"{library}=={version_of(library)}" for library in _LIBRARIES],
             metadata={"model": model.label, "outcome": model.contract.outcome, "notice": NOTICE})
         with tempfile.TemporaryDirectory() as place:
             folder = save_model(model, Path(place) / "risk_model")
@@ -117,8 +122,8 @@ def tracking(*, folder: str | Path, experiment: str, run: str) -> Iterator[Track
     uri = os.environ.get(ENVIRONMENT) or _embedded(Path(folder))
     mlflow.set_tracking_uri(uri)
     try:
-        with mlflow.start_run(experiment_id=_experiment(experiment, uri=uri, folder=Path(folder)), run_name=run,
-                              description=NOTICE) as opened:
+        identity = _experiment(experiment, uri=uri, folder=Path(folder))
+        with mlflow.start_run(experiment_id=identity, run_name=run, description=NOTICE) as opened:
             yield Tracker(uri=uri, run_id=opened.info.run_id)
     finally:
         mlflow.set_tracking_uri(before)

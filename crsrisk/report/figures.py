@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -250,8 +249,8 @@ def ladder(rungs: Sequence[Group], *, key: str, is_pooled: bool) -> str:
                            y_text=str)
         start = 0.0 if at == 0 else 0.5
         body += line(x.at(start), top, x.at(start), bottom, style="ideal")
-        body += "".join(_rung(rung, field=field, x=x, y=top + row * (place_ + 0.5), digits=digits)
-                        for place_, rung in enumerate(rungs))
+        body += "".join(_rung(rung, field=field, x=x, y=top + row * (step + 0.5), digits=digits)
+                        for step, rung in enumerate(rungs))
     told = "; ".join(f"{rung['label']} {_value(rung['gain_over_product_only'], 3)}" for rung in rungs)
     return picture(body, key=key, width=width, height=bottom + 24, title="From knowing nothing to knowing all",
                    description=f"Gain in log loss over knowing the product alone, nats: {told}.")
@@ -339,7 +338,3 @@ def onset(curve: Group, *, key: str) -> str:
     return picture(body, key=key, width=width, height=top + plot + 44, title=f"Onset of CRS, {curve['label']}",
                    description=about)
 
-
-def escaped(text: str) -> str:
-    """Text made safe for markup."""
-    return escape(text)

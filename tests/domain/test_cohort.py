@@ -61,6 +61,7 @@ def test_a_subset_keeps_order_and_every_value(data: st.DataObject, ids: list[int
     assert part.outcomes["max_grade"].tolist() == [number % 5 for number in part.patient_ids]
     assert part.truth is not None
     assert part.truth["gain"].tolist() == [number * 2 for number in part.patient_ids]
+    assert part.course.index.tolist() == list(range(part.n_patients))
     assert part.manifest == cohort.manifest
     assert cohort.n_patients == len(ids)
 

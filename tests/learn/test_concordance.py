@@ -118,7 +118,7 @@ def test_no_signal_no_oracle() -> None:
 
 
 def test_monte_carlo_error_by_numerical_derivatives() -> None:
-    """The delta method repeated pair by pair: d AUROC / d q_i by differences, times the variance of each q_i."""
+    """The delta method repeated pair by pair: slopes in each q_i by differences, times its variance."""
     q, risk = truth_and_scores(3)
     scores, step = Scores(risk, risk), 1e-5
     variance = 0.0

@@ -181,6 +181,11 @@ def test_a_stream_broken_in_the_middle_leaves_nothing(tmp_path: Path, write: obj
     assert list(tmp_path.iterdir()) == []
 
 
+def test_bytes_carry_no_version_of_pandas(tmp_path: Path) -> None:
+    write_parquet_stream(tmp_path / "a.parquet", [_frame(3)])
+    assert b"pandas" not in (tmp_path / "a.parquet").read_bytes()
+
+
 def test_an_unknown_suffix_is_refused_before_the_first_frame(tmp_path: Path) -> None:
     asked = []
 
@@ -262,6 +267,12 @@ def test_a_digest_notices_every_cell(row: int, name: str) -> None:
 def test_a_digest_notices_names_order_length_and_kind(other: object) -> None:
     assert callable(other)
     assert frame_digest(other(_frame(20))) != frame_digest(_frame(20))
+
+
+def test_every_nan_is_the_same_missing_value() -> None:
+    other_nan = np.array([0x7FF8_0000_0000_0001], dtype=np.uint64).view(np.float64)
+    assert other_nan.tobytes() != np.array([np.nan]).tobytes()
+    assert frame_digest(pd.DataFrame({"a": other_nan})) == frame_digest(pd.DataFrame({"a": [np.nan]}))
 
 
 def test_text_cannot_slip_from_one_cell_to_the_next() -> None:

@@ -248,6 +248,7 @@ def test_a_cell_that_cannot_be_is_refused_by_row_and_column(
     assert table.refused.index.tolist() == [2]
     assert table.refused.loc[2, name] == text
     assert name in table.reasons[2]
+    assert [note.kind for note in table.account if note.row == 2] == ["refused"]
 
 
 def test_a_converted_value_that_was_in_the_standard_unit_suggests_it(tmp_path: Path) -> None:

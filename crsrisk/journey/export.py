@@ -1,0 +1,140 @@
+"""Export: a simulated cohort written to one file, with its manifest, truth and trajectories beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crsrisk import __version__
+from crsrisk.domain.cohort import Cohort
+from crsrisk.domain.world import World
+from crsrisk.errors import InputError
+from crsrisk.read.files import write_manifest, write_table_stream
+from crsrisk.simulate.arm import Arm
+from crsrisk.simulate.cohort import CHUNK, stream_cohort
+from crsrisk.simulate.layout import TRACE
+from crsrisk.simulate.population import sample, take
+from crsrisk.simulate.run import run
+from crsrisk.simulate.truth import oracle, patients_of
+
+MOST_TRAJECTORIES = 2000
+_TRACE_NAMES = {"tnf": "tnf_pg_ml", "interferon": "ifn_gamma_pg_ml", "il1": "il1_pg_ml", "il6": "il6_pg_ml", "il10": "il10_pg_ml",
+                "crp": "crp_mg_l", "ferritin": "ferritin_ug_l", "temperature": "temperature_c"}
+
+
+def beside(path: Path, word: str) -> Path:
+    """``cohort.parquet`` -> ``cohort.truth.parquet``."""
+    return path.with_name(f"{path.stem}.{word}{path.suffix}")
+
+
+def one_table(cohort: Cohort) -> pd.DataFrame:
+    """Observed columns, then outcomes, one row a patient."""
+    return cohort.observed.merge(cohort.outcomes, on="patient_id", validate="one_to_one")
+
+
+def export_cohort(
+    path: Path, *, arms: Sequence[Arm], world: World, n_patients: int, seed: int, workers: int = 1, chunk: int = CHUNK,
+    has_truth: bool = False, truth_repetitions: int = 200, has_trajectories: bool = False,
+    begin: Callable[[str, int], Callable[[int], None]] | None = None,
+) -> dict[str, Any]:
+    """Stream the cohort to ``path`` (.parquet or .csv) in bounded memory; returns a summary.
+
+    With ``has_truth`` the unmeasured biology and both oracle risks of every patient go to ``<name>.truth.<suffix>``;
+    with ``has_trajectories`` the half-hourly states to ``<name>.trajectories.<suffix>`` (at most 2,000 patients).
+    """
+    if has_trajectories and n_patients > MOST_TRAJECTORIES:
+        raise InputError(where="simulate", key="--trajectories", found=f"{n_patients} patients",
+                         expected=f"at most {MOST_TRAJECTORIES} (a trajectory has a thousand rows)",
+                         cure="ask for fewer patients, or leave --trajectories out")
+    advance = begin("Simulating patients", n_patients) if begin else None
+    counts: dict[str, list[pd.DataFrame]] = {"outcomes": []}
+    columns: list[str] = []
+
+    def frames() -> Iterator[pd.DataFrame]:
+        for cohort in stream_cohort(arms, world=world, n_patients=n_patients, seed=seed, workers=workers, chunk=chunk):
+            table = one_table(cohort)
+            columns[:] = list(table.columns)
+            counts["outcomes"].append(table[["product", "crs_any", "crs_grade2plus", "crs_grade3plus", "onset_h"]])
+            if advance:
+                advance(len(table))
+            yield table
+
+    identity = {"seed": seed, "scenario": world.scenario.name, "assumptions_hash": world.digest, "version": __version__,
+                "products": [arm.product.name for arm in arms], "regimen": arms[0].regimen_name,
+                "mitigations": arms[0].mitigations}
+    n_rows = write_table_stream(path, frames())
+    write_manifest(path, columns=columns, n_rows=n_rows, **identity)
+    written = [str(path)]
+    further = []
+    if has_truth:
+        further.append(("truth", _truth(arms, world, n_patients, seed, workers, chunk, truth_repetitions, begin)))
+    if has_trajectories:
+        further.append(("trajectories", _trajectories(arms, world, n_patients, seed, workers)))
+    for word, rows in further:
+        target = beside(path, word)
+        first: list[str] = []
+        n_rows = write_table_stream(target, _noting(rows, first))
+        write_manifest(target, columns=first, n_rows=n_rows, **identity)
+        written.append(str(target))
+    return {"files": written, "n_patients": n_patients, "seed": seed, "scenario": world.scenario.name,
+            "products": summary(pd.concat(counts["outcomes"]), arms=arms),
+            "notice": "Synthetic patients; research use; no external validation."}
+
+
+def _noting(frames: Iterator[pd.DataFrame], columns: list[str]) -> Iterator[pd.DataFrame]:
+    for frame in frames:
+        columns[:] = list(frame.columns)
+        yield frame
+
+
+def _truth(
+    arms: Sequence[Arm], world: World, n: int, seed: int, workers: int, chunk: int, repetitions: int,
+    begin: Callable[[str, int], Callable[[int], None]] | None,
+) -> Iterator[pd.DataFrame]:
+    advance = begin("Re-simulating for the truth", 2 * n) if begin else None
+    for cohort in stream_cohort(arms, world=world, n_patients=n, seed=seed, workers=workers, chunk=chunk):
+        assert cohort.truth is not None
+        parts = []
+        lot = cohort.observed["patient_id"].to_numpy() % len(arms)
+        for k, arm in enumerate(arms):
+            ids = cohort.observed["patient_id"].to_numpy()[lot == k]
+            if not len(ids):
+                continue
+            patients = patients_of(arm, world=world, seed=seed, patient_ids=ids)
+            tables = [oracle(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions, workers=workers,
+                             advance=advance).table() for given in ("baseline", "observed")]
+            parts.append(tables[0].merge(tables[1], on="patient_id"))
+        yield cohort.truth.merge(pd.concat(parts), on="patient_id", validate="one_to_one")
+
+
+def _trajectories(arms: Sequence[Arm], world: World, n: int, seed: int, workers: int) -> Iterator[pd.DataFrame]:
+    for k, arm in enumerate(arms):
+        everyone = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
+        patients = take(everyone, np.arange(k, n, len(arms)))
+        for at in range(0, len(patients), 100):
+            some = take(patients, np.arange(at, min(at + 100, len(patients))))
+            episode = run(arm, some, world=world, workers=workers, has_traces=True)
+            n_ticks = len(episode.time_h)
+            yield pd.DataFrame({
+                "patient_id": np.repeat(some.patient_id, n_ticks), "product": arm.product.name,
+                "time_h": np.tile(episode.time_h, len(some)),
+                **{_TRACE_NAMES.get(name, name): episode.traces[:, q, :].T.ravel() for q, name in enumerate(TRACE)},
+            })
+
+
+def summary(table: pd.DataFrame, *, arms: Sequence[Arm]) -> dict[str, Any]:
+    """Rates per product with Monte Carlo errors, and the median onset among those with CRS."""
+    windows = {arm.product.name: arm.window_d for arm in arms}
+    found = {}
+    for name, rows in table.groupby("product", sort=True):
+        n = len(rows)
+        rates = {event: {"value": float(rows[event].mean()), "mc_error": float(np.sqrt(rows[event].mean() * (1 - rows[event].mean()) / n))}
+                 for event in ("crs_any", "crs_grade2plus", "crs_grade3plus")}
+        onset = rows["onset_h"].median()
+        found[str(name)] = {"n": n, "window_d": windows[str(name)], **rates,
+                            "onset_median_h": None if np.isnan(onset) else float(onset)}
+    return found

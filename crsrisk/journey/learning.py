@@ -1,0 +1,137 @@
+"""Learning: split the cohort, fit the models and their comparators, and judge them against outcomes and truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crsrisk import streams
+from crsrisk.domain.cohort import Cohort, subset
+from crsrisk.domain.explanation import Explanation
+from crsrisk.domain.risk_model import RiskModel
+from crsrisk.domain.world import World
+from crsrisk.features.landmark import BEFORE_DOSE_2_H, landmark_table
+from crsrisk.features.table import FeatureConfig, load_config
+from crsrisk.folders import find
+from crsrisk.journey.config import Experiment
+from crsrisk.learn.comparators import ProductPrevalence, comparators
+from crsrisk.learn.evaluate import evaluate
+from crsrisk.learn.explain import explain
+from crsrisk.learn.fit import fit
+from crsrisk.learn.ladder import Truth, ladder
+from crsrisk.learn.predict import predict
+from crsrisk.simulate.arm import Arm
+from crsrisk.simulate.truth import Oracle, oracle, patients_of
+
+Floats = NDArray[np.float64]
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and held-out patients of one cohort."""
+
+    training: Cohort
+    test: Cohort
+
+
+def split(cohort: Cohort, *, seed: int, test_share: float) -> Split:
+    """Hold patients out by a draw of their own, so that a patient's side depends on seed and number alone."""
+    ids = cohort.observed["patient_id"].to_numpy()
+    start = int(ids.min())
+    chance = streams.uniforms(seed=seed, decision="split", start=start, stop=int(ids.max()) + 1, width=1)[ids - start, 0]
+    return Split(subset(cohort, patient_ids=ids[chance >= test_share]), subset(cohort, patient_ids=ids[chance < test_share]))
+
+
+def config_of(name: str) -> FeatureConfig:
+    """A shipped model configuration by name."""
+    return load_config(find("configs", name))
+
+
+def fit_before_dose_2(cohort: Cohort, *, seed: int) -> RiskModel:
+    """Risk of a first grade >= 2 from dose 2 on, knowing the course after dose 1, among those still at risk."""
+    known = before_dose_2(cohort)
+    return fit(known, cohort.outcomes.loc[known.index], config=config_of("before_dose_2"), seed=seed)
+
+
+def before_dose_2(cohort: Cohort) -> pd.DataFrame:
+    """Landmark table of the patients who will receive a second dose a week after the first."""
+    known = landmark_table(cohort.observed, cohort.course, hour=BEFORE_DOSE_2_H)
+    has_second = cohort.outcomes.loc[known.index, "grade_after_dose_2"].to_numpy() >= 0
+    is_weekly = (known["platform"] != "ici").to_numpy()
+    return known.loc[has_second & is_weekly]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the held-out patients say: the evaluation dictionary and the two oracles of the re-simulated ones."""
+
+    evaluation: dict[str, Any]
+    truth_ids: NDArray[np.int64]
+    observed_oracle: dict[str, Oracle]
+
+
+def choose_for_truth(test: Cohort, *, n: int) -> NDArray[np.int64]:
+    """Test patients to re-simulate, the same number of every product, in the order of their numbers."""
+    table = test.observed[["patient_id", "product"]]
+    each = n // table["product"].nunique()
+    return table.groupby("product", sort=True).head(each)["patient_id"].to_numpy()
+
+
+def re_simulate(
+    test: Cohort, *, ids: NDArray[np.int64], arms: Mapping[str, Arm], world: World, seed: int, repetitions: int,
+    given: str, workers: int, advance: Callable[[int], None] | None,
+) -> dict[str, Oracle]:
+    """The oracle of the chosen patients, product by product."""
+    table = test.observed.set_index("patient_id").loc[ids]
+    oracles = {}
+    for name, rows in table.groupby("product", sort=True):
+        arm = arms[str(name)]
+        patients = patients_of(arm, world=world, seed=seed, patient_ids=rows.index.to_numpy())
+        oracles[str(name)] = oracle(arm, patients, world=world, seed=seed, given="observed" if given == "observed" else "baseline",
+                                    repetitions=repetitions, workers=workers, advance=advance)
+    return oracles
+
+
+def truth_of(oracles: Mapping[str, Oracle], *, ids: NDArray[np.int64], name: str) -> Truth:
+    """Counts of the oracles in the order of ``ids``."""
+    counts = pd.concat([pd.Series(one.n_grade2plus.sum(axis=1), index=one.patient_id) for one in oracles.values()])
+    total = pd.concat([pd.Series(2 * one.half, index=one.patient_id) for one in oracles.values()])
+    return Truth(name, counts.loc[ids].to_numpy(dtype=np.int64), total.loc[ids].to_numpy(dtype=np.int64))
+
+
+def judge(
+    model: RiskModel, sides: Split, *, config: FeatureConfig, experiment: Experiment, arms: Mapping[str, Arm], world: World,
+    workers: int, advance: Callable[[int], None] | None,
+) -> Judgement:
+    """Evaluate the model on the held-out patients and climb the ladder null, comparators, model, oracle."""
+    training, test = sides.training, sides.test
+    event = training.outcomes["crs_grade2plus"].to_numpy()
+    risk = predict(model, test.observed).risk
+    ids = choose_for_truth(test, n=experiment.truth_patients)
+    shared = {"ids": ids, "arms": arms, "world": world, "seed": experiment.seed, "workers": workers, "advance": advance}
+    seen = re_simulate(test, given="observed", repetitions=experiment.truth_repetitions, **shared)
+    known = re_simulate(test, given="baseline", repetitions=experiment.baseline_repetitions, **shared)
+    chosen = test.observed.set_index("patient_id", drop=False).loc[ids].reset_index(drop=True)
+    risks: dict[str, Floats] = {one.name: one.fit(training.observed, event).predict_risk(chosen)
+                                for one in comparators(config=config)}
+    risks[MODEL] = predict(model, chosen).risk
+    steps = ladder(
+        chosen["product"].to_numpy(dtype=str), truth=truth_of(seen, ids=ids, name="what was observed"), risks=risks,
+        model=MODEL, product_only=ProductPrevalence.name, null_risk=float(event.mean()), seed=experiment.seed,
+        further_truths=[truth_of(known, ids=ids, name="everything true at baseline")], n_resamples=experiment.bootstrap)
+    found = evaluate(
+        test.outcomes["crs_grade2plus"].to_numpy(), risk=risk, product=test.observed["product"].to_numpy(dtype=str),
+        outcome_name="first CRS of grade >= 2 within the window after the first dose (21 days; 60 for checkpoint inhibitors)",
+        seed=experiment.seed, ladders=steps, n_resamples=experiment.bootstrap)
+    return Judgement(found, ids, seen)
+
+
+def explain_test(model: RiskModel, test: Cohort, *, at_most: int = 2000) -> Explanation:
+    """Reasons for the first held-out patients, for the global picture."""
+    return explain(model, test.observed.head(at_most))

@@ -1,0 +1,96 @@
+"""Score: a user's table through a saved model, with a row-by-row account; nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from crsrisk.domain.risk_model import RiskModel
+from crsrisk.learn.predict import predict
+from crsrisk.learn.store import load_model
+from crsrisk.read.files import write_table_stream
+from crsrisk.read.tables import PatientTable, read_patients
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Every row of the user's file in its order, with risk and status, and the account of the reading."""
+
+    model: RiskModel
+    rows: pd.DataFrame
+    table: PatientTable
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows were scored, warned about and refused, and how many values were converted or missing."""
+        status = self.rows["status"].value_counts()
+        noted = self.table.counts()
+        return {"rows": len(self.rows), **{name: int(status.get(name, 0)) for name in ("ok", "warned", "refused")},
+                **{f"values_{name}": noted.get(name, 0) for name in ("converted", "missing")}}
+
+    def as_tree(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        rows = self.rows.astype(object).where(self.rows.notna(), None)
+        return {"model": self.model.label, "outcome": self.model.contract.outcome_in_words,
+                "window_d": dict(self.model.contract.window_d), "counts": self.counts,
+                "rows": [{str(k): v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
+                         for row in rows.to_dict(orient="records")],
+                "account": self.table.account_frame().to_dict(orient="records"),
+                "notice": "Research use; model fitted to synthetic patients; no external validation."}
+
+
+def score_table(
+    model: Path, table: Path, *, units: Mapping[str, str], mapping: Mapping[str, str], ldh_upper_limit_u_l: float | None,
+    strict: bool, out: Path | None,
+) -> Scored:
+    """Read, check and score a table; with ``out`` the rows are written there."""
+    loaded = load_model(model)
+    read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=strict)
+    results = pd.DataFrame({"patient_id": read.frame["patient_id"]})
+    if len(read.frame):
+        found = predict(loaded, read.frame).rows
+        results = results.assign(**{name: found[name].to_numpy() for name in ("risk", "status", "reasons", "missing")})
+    else:
+        results = results.assign(risk=np.nan, status="refused", reasons="", missing="")
+    joined = read.rejoin(results)
+    refused = joined["is_refused"].to_numpy(dtype=bool)
+    rows = pd.DataFrame({
+        "patient_id": joined["patient_id"], "risk_crs_grade2plus": joined["risk"],
+        "status": np.where(refused, "refused", joined["status"]),
+        "reasons": np.where(refused, joined["reason"], joined["reasons"]), "missing": joined["missing"].fillna(""),
+    })
+    rows = rows.rename(columns={"risk_crs_grade2plus": f"risk_{loaded.contract.outcome}"})
+    if out is not None:
+        write_table_stream(out, iter([rows]))
+    return Scored(loaded, rows, read)
+
+
+def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
+    """Risks (or where they were written) and the account, on the terminal."""
+    console = Console(width=max(Console().width, 110))
+    column = f"risk_{scored.model.contract.outcome}"
+    if out is None:
+        table = Table(title=f"{scored.model.contract.outcome_in_words} within the window after the first dose, of 100")
+        for name in ("patient", "risk", "status", "why"):
+            table.add_column(name, overflow="fold")
+        for row in scored.rows.head(at_most).to_dict(orient="records"):
+            risk = "-" if pd.isna(row[column]) else f"{100 * row[column]:.0f}"
+            table.add_row(str(row["patient_id"]), risk, str(row["status"]), str(row["reasons"] or ""))
+        console.print(table)
+        if len(scored.rows) > at_most:
+            console.print(f"... and {len(scored.rows) - at_most} more rows: use --out to write them all")
+    else:
+        console.print(f"Wrote {out}")
+    for note in [n for n in scored.table.account if n.kind != "missing"][:at_most]:
+        place = f"row {note.row}, {note.column}" if note.row else note.column
+        console.print(f"  {note.kind}: {place}: {note.found} -> {note.expected}. {note.cure}", highlight=False)
+    counts = scored.counts
+    console.print(", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items()))
+    console.print("Research use; model fitted to synthetic patients; no external validation.")

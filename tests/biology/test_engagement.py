@@ -1,0 +1,117 @@
+"""Engagement: the bell shape of a bridge, saturation, a rounded corner, adaptation to what was met."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from crsrisk.biology import engagement as formulas
+from tests.biology.plain_python import plain
+
+bridge, engagement = plain(formulas.bridge), plain(formulas.engagement)
+saturation, positive_part = plain(formulas.saturation), plain(formulas.positive_part)
+desensitisation_rate = plain(formulas.desensitisation_rate)
+activation_rate = plain(formulas.activation_rate)
+
+_NM = st.floats(1e-4, 1e4)
+_LOAD = st.floats(0.0, 1e3)
+_SHARE = st.floats(0.0, 1.0)
+
+
+@given(drug=st.floats(0.0, 1e6), affinity=_NM, hook=_NM)
+def test_bridge_is_a_share(drug: float, affinity: float, hook: float) -> None:
+    assert 0.0 <= bridge(drug, affinity, hook, 1.0) < 1.0 + 1e-12
+
+
+@given(drug=st.floats(0.0, 1e6), affinity=_NM, hook=_NM)
+def test_cells_need_no_drug(drug: float, affinity: float, hook: float) -> None:
+    assert bridge(drug, affinity, hook, 0.0) == 1.0
+
+
+@given(affinity=_NM, hook=_NM, factor=st.floats(1.01, 100.0))
+def test_bridge_is_highest_at_the_geometric_mean(affinity: float, hook: float, factor: float) -> None:
+    """C / ((A + C)(H + C)) has its only maximum at sqrt(A H): rising below, falling above (hook effect)."""
+    best = sqrt(affinity * hook)
+    top = bridge(best, affinity, hook, 1.0)
+    assert top >= bridge(best * factor, affinity, hook, 1.0) >= bridge(best * factor * 2, affinity, hook, 1.0)
+    assert top >= bridge(best / factor, affinity, hook, 1.0) >= bridge(best / factor / 2, affinity, hook, 1.0)
+    assert top == pytest.approx(hook / (sqrt(affinity) + sqrt(hook)) ** 2, rel=1e-9)
+
+
+def test_the_hook_concentration_halves_a_tight_bridge() -> None:
+    assert bridge(75.0, 1e-9, 75.0, 1.0) == pytest.approx(0.5)
+    assert bridge(0.0, 0.64, 75.0, 1.0) == 0.0
+    assert bridge(0.64, 0.64, 1e12, 1.0) == pytest.approx(0.5)  # no hook: Michaelis and Menten
+
+
+@given(tumour=_LOAD, normal=_LOAD, fc=_LOAD, occasion=st.floats(0.01, 100.0), more=st.floats(1e-3, 10.0))
+def test_engagement_is_a_share_that_rises_with_each_load(
+    tumour: float, normal: float, fc: float, occasion: float, more: float
+) -> None:
+    now = engagement(tumour, normal, fc, occasion)
+    assert 0.0 <= now < 1.0
+    for other in (
+        engagement(tumour + more, normal, fc, occasion),
+        engagement(tumour, normal + more, fc, occasion),
+        engagement(tumour, normal, fc + more, occasion),
+        engagement(tumour, normal, fc, occasion + more),
+    ):
+        assert other >= now
+
+
+def test_a_load_of_one_engages_half() -> None:
+    assert engagement(0.4, 0.5, 0.1, 1.0) == pytest.approx(0.5)
+    assert engagement(0.0, 0.0, 0.0, 3.0) == 0.0
+
+
+@given(amount=st.floats(0.0, 1e6), half=st.floats(1e-3, 1e3), more=st.floats(1e-3, 1e3))
+def test_saturation(amount: float, half: float, more: float) -> None:
+    assert 0.0 <= saturation(amount, half) <= saturation(amount + more, half) <= 1.0
+    assert saturation(half, half) == 0.5
+    assert saturation(amount + more, 0.0) == 1.0  # engagers: T cells are there at once
+
+
+@given(value=st.floats(-10.0, 10.0), softness=st.floats(0.0, 1.0))
+def test_positive_part_hugs_the_corner(value: float, softness: float) -> None:
+    """Never below max(value, 0), at most half the softness above it, and that at 0."""
+    above = positive_part(value, softness) - max(value, 0.0)
+    assert -1e-12 <= above <= softness / 2 + 1e-12
+    assert positive_part(0.0, softness) == pytest.approx(softness / 2)
+    assert positive_part(value, 0.0) == pytest.approx(max(value, 0.0), abs=1e-12)
+
+
+@given(value=st.floats(-5.0, 5.0), step=st.floats(1e-3, 1.0), softness=st.floats(1e-3, 1.0))
+def test_positive_part_rises_with_a_slope_between_0_and_1(value: float, step: float, softness: float) -> None:
+    rise = positive_part(value + step, softness) - positive_part(value, softness)
+    assert -1e-12 <= rise <= step + 1e-12
+
+
+@given(excess=st.floats(-1.0, 1.0), adaptation=st.floats(0.0, 0.2), recovery=st.floats(0.0, 0.1))
+def test_desensitisation_is_fast_up_and_slow_back(excess: float, adaptation: float, recovery: float) -> None:
+    """Without the rounded corner: adaptation x excess above what was met, recovery x gap below."""
+    rate = desensitisation_rate(excess, max(excess, 0.0), adaptation, recovery)
+    assert rate == pytest.approx(adaptation * excess if excess > 0 else recovery * excess, abs=1e-15)
+
+
+@given(
+    active=_SHARE, fresh=_SHARE, gain=st.floats(0.1, 3.0), inhibition=_SHARE, decay=st.floats(0.01, 1.0)
+)  # fmt: skip
+def test_active_t_cells_move_towards_their_target(
+    active: float, fresh: float, gain: float, inhibition: float, decay: float
+) -> None:
+    target = gain * fresh * (1.0 - inhibition)
+    assume(abs(active - target) > 1e-9)
+    rate = activation_rate(active, fresh, gain, inhibition, decay)
+    assert (rate > 0.0) == (active < target)
+    assert activation_rate(target, fresh, gain, inhibition, decay) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_step_exposes_only_what_is_new() -> None:
+    """Cells that have met an engagement of 0.5 answer to 0.6 as naive cells answer to 0.1."""
+    naive, stepped = positive_part(0.1 - 0.0, 0.0), positive_part(0.6 - 0.5, 0.0)
+    assert activation_rate(0.0, stepped, 1.0, 0.0, 0.385) == pytest.approx(
+        activation_rate(0.0, naive, 1.0, 0.0, 0.385)
+    )

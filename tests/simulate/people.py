@@ -1,0 +1,96 @@
+"""The reference world and its patients, loaded once for all tests; and the kernel walked tick by tick in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crsrisk.domain.product import Product
+from crsrisk.domain.world import World
+from crsrisk.folders import names
+from crsrisk.read.world import load_product
+from crsrisk.simulate import solve
+from crsrisk.simulate.arm import Arm, make_arm, timetable
+from crsrisk.simulate.layout import LANES, N_ROWS, STATES, TICK_H, TRACE
+from crsrisk.simulate.parameters import patient_parameters
+from crsrisk.simulate.population import Patients, sample
+from crsrisk.simulate.run import Episode, run
+from crsrisk.simulate.ward import agents_act, draw_noise, look, rescue, track_peaks
+from crsrisk.simulate.world import load_world
+
+Values = NDArray[np.float64]
+PRODUCTS = names("products")
+world_of = cache(load_world)
+product_of: Callable[[str], Product] = cache(load_product)
+
+
+def arm_of(product: str | Product, *, world: World | None = None, **choices: Any) -> Arm:
+    """An arm of the reference world; ``choices`` are those of `make_arm`."""
+    chosen = product_of(product) if isinstance(product, str) else product
+    return make_arm(chosen, world=world or world_of(), **choices)
+
+
+def people(arm: Arm, n: int, *, world: World | None = None, seed: int = 1, start: int = 0) -> Patients:
+    """Patients ``start`` to ``start + n - 1`` of the arm's population."""
+    assumptions = (world or world_of()).assumptions
+    return sample(arm.population, assumptions=assumptions, seed=seed, start=start, stop=start + n)
+
+
+def episode(arm: Arm, n: int, *, world: World | None = None, seed: int = 1, **choices: Any) -> Episode:
+    """What happens to the first ``n`` patients of an arm; ``choices`` are those of `run`."""
+    there = world or world_of()
+    return run(arm, people(arm, n, world=there, seed=seed), world=there, **choices)
+
+
+def trace(of: Episode, name: str) -> Values:
+    """One quantity over time, shape (tick, patient)."""
+    return of.traces[:, TRACE.index(name)]
+
+
+def varied(product: str, part: str, **values: float) -> Product:
+    """A product with other numbers in its ``binding`` or ``kinetics``."""
+    whole = product_of(product)
+    old = getattr(whole, part)
+    new = {name: getattr(old, name).model_copy(update={"value": value}) for name, value in values.items()}
+    return cast(Product, whole.model_copy(update={part: old.model_copy(update=new)}))
+
+
+def with_policy(world: World, name: str, **values: float) -> World:
+    """A world in which one policy has other numbers."""
+    old = world.policies[name]
+    new = {key: getattr(old, key).model_copy(update={"value": value}) for key, value in values.items()}
+    policies: Mapping[str, Any] = {**world.policies, name: old.model_copy(update=new)}
+    return World(world.scenario, world.assumptions, world.populations, policies, world.mitigations)
+
+
+def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterator[tuple[float, Values]]:
+    """The kernel's loop in Python for up to sixteen patients: (hours since dose 1, workspace) at every tick.
+
+    The workspace, (row, lane), is shown after the ward has looked and rescued and before the next step: it may be read
+    at any row, and it changes under the reader's hands.
+    """
+    there = world or world_of()
+    plan = timetable(arm, world=there)
+    fill = np.minimum(np.arange(LANES), len(patients) - 1)
+    table = patient_parameters(arm, patients, world=there, plan=plan)[:, fill]
+    w = np.empty(N_ROWS * LANES)
+    solve._begin(w, np.ascontiguousarray(table), 0)
+    keys = np.ascontiguousarray(patients.keys[fill])
+    for tick in range(len(plan.infusion)):
+        solve._give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
+                    plan.slots[tick])  # fmt: skip
+        if tick >= plan.lead:
+            draw_noise(w, keys, tick - plan.lead)
+            look(w, (tick - plan.lead) * TICK_H)
+            rescue(w)
+        agents_act(w, plan.pairs)
+        yield (tick - plan.lead) * TICK_H, w.reshape(N_ROWS, LANES)
+        solve.step(w, TICK_H)
+        track_peaks(w)
+
+
+N_STATES = len(STATES)
