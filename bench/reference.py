@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from types import FunctionType
 from typing import Any, cast
 
 import numba
 import numpy as np
+from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 from scipy.integrate import odeint, solve_ivp
 
@@ -28,14 +28,14 @@ from crsrisk.simulate.population import Patients
 from crsrisk.simulate.ward import agents_act
 
 Values = NDArray[np.float64]
-Slope = Callable[[float, Any], Any]
 _HELD = np.array([ROW[name] for name in INPUTS])
-_POINTS = 5  # points inside half an hour at which the reference is read
+_STATES = 18  # a literal, so that the compiler can unroll; see `layout.STATES`
+_POINTS = 5  # points inside half an hour at which the strict reference is read
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of time with constant inputs: ticks ``first`` to ``last``, workspace, drug added to the depot."""
+    """A stretch with constant inputs: ticks ``first`` to ``last``, workspace, drug added to the depot."""
 
     first: int
     last: int
@@ -58,20 +58,18 @@ class Solution:
 @numba.njit(error_model="numpy", cache=True)
 def compiled_slope(y: Values, t: float, w: Values) -> Values:
     """Right-hand side for lane 0 of a workspace, compiled, in the order of arguments that odeint expects."""
-    k = solve.rates(
-        (y[0], y[1], y[2], y[3], y[4], y[5], y[6], y[7], y[8], y[9], y[10], y[11], y[12], y[13], y[14], y[15],
-         y[16], y[17]), w, 0)
-    out = np.empty(18)
-    for n in range(18):
+    k = solve.rates(to_fixed_tuple(y, _STATES), w, 0)
+    out = np.empty(_STATES)
+    for n in range(_STATES):
         out[n] = k[n]
     return out
 
 
 def _in_plain_python() -> Callable[[Any, Any, int], Any]:
     """`rates` with nothing compiled in it: every scalar function of the biology is its Python original."""
-    compiled = cast(Any, solve.rates)
-    names = {name: getattr(value, "py_func", value) for name, value in compiled.py_func.__globals__.items()}
-    return cast(Callable[[Any, Any, int], Any], FunctionType(compiled.py_func.__code__, names))
+    original = cast(Any, solve.rates).py_func
+    names = {name: getattr(value, "py_func", value) for name, value in original.__globals__.items()}
+    return cast(Callable[[Any, Any, int], Any], FunctionType(original.__code__, names))
 
 
 plain_rates = _in_plain_python()
@@ -90,32 +88,36 @@ def segments(plan: Timetable, w: Values) -> list[Segment]:
     """The open loop (no ward) cut where an input changes or drug reaches the depot."""
     found: list[Segment] = []
     start, into, before = 0, 0.0, np.full(len(_HELD), np.nan)
-    held = w.copy()
+    given, held = w.copy(), w
     for tick in range(len(plan.infusion)):
-        w[AT.depot] = 0.0
-        solve._give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
-                    plan.slots[tick])
-        agents_act(w, plan.pairs)
-        now = w[_HELD * LANES]
-        if tick == 0 or w[AT.depot] > 0.0 or not np.array_equal(now, before):
+        given[AT.depot] = 0.0
+        solve._give(
+            given, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick],
+            plan.dose_number[tick], plan.slots[tick],
+        )  # fmt: skip
+        agents_act(given, plan.pairs)
+        now = given[_HELD * LANES]
+        if given[AT.depot] > 0.0 or not np.array_equal(now, before):
             if tick > 0:
                 found.append(Segment(start, tick, held, into))
-            start, into, before, held = tick, float(w[AT.depot]), now, w.copy()
+            start, into, before, held = tick, float(given[AT.depot]), now, given.copy()
     return [*found, Segment(start, len(plan.infusion), held, into)]
 
 
-def begin_state(w: Values) -> Values:
-    """States of lane 0 of a workspace."""
+def _begin(w: Values) -> Values:
+    """States of lane 0 of a workspace before the first tick."""
     return w.reshape(N_ROWS, LANES)[:N_STATES, 0].copy()
 
 
 def reference(plan: Timetable, w: Values, *, rtol: float = 1e-9) -> Solution:
-    """Strict solution by LSODA (scipy's odeint) with the compiled right-hand side, read every six minutes."""
-    y, times, states = begin_state(w), [], []
+    """Strict solution by LSODA (scipy's odeint), compiled right-hand side, read every six minutes."""
+    y, times, states = _begin(w), [], []
     for part in segments(plan, w):
         y[0] += part.into_depot
         grid = np.linspace(part.first, part.last, (part.last - part.first) * _POINTS + 1) * TICK_H
-        path = odeint(compiled_slope, y, grid, args=(part.workspace,), rtol=rtol, atol=1e-3 * rtol, mxstep=100_000)
+        path = odeint(
+            compiled_slope, y, grid, args=(part.workspace,), rtol=rtol, atol=1e-3 * rtol, mxstep=100_000
+        )
         times.append(grid[:-1])
         states.append(path[:-1])
         y = path[-1].copy()
@@ -123,15 +125,14 @@ def reference(plan: Timetable, w: Values, *, rtol: float = 1e-9) -> Solution:
 
 
 def by_solve_ivp(
-    plan: Timetable, w: Values, *, rtol: float, atol: float, edges: list[tuple[int, Values, float]]
+    plan: Timetable, w: Values, *, parts: list[Segment], rtol: float, atol: Values
 ) -> Solution:
-    """What a scipy user would run: solve_ivp, LSODA, plain Python right-hand side, one segment per dose."""
-    y, times, states = begin_state(w), [], []
-    last = (len(plan.infusion), w, 0.0)
-    for (first, workspace, into), (stop, _, _) in pairwise([*edges, last]):
-        y[0] += into
-        numbers = workspace.tolist()
-        grid = np.arange(first, stop + 1) * TICK_H
+    """What a scipy user would run: solve_ivp with LSODA and a plain Python right-hand side."""
+    y, times, states = _begin(w), [], []
+    for part in parts:
+        y[0] += part.into_depot
+        numbers = part.workspace.tolist()
+        grid = np.arange(part.first, part.last + 1) * TICK_H
 
         def slope(t: float, state: Values, numbers: list[float] = numbers) -> Any:
             return plain_rates(state.tolist(), numbers, 0)

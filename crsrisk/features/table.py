@@ -200,11 +200,12 @@ def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFr
         raise InputError(where="table", key=", ".join(absent), found="no such column", expected="the column",
                          cure="add it (cells may be empty where the data dictionary allows it)")
     numbers = {column: numbers_of(observed, column=column) for column in columns if column not in WORDS}
+    words = {column: words_of(observed, column=column) for column in columns if column in WORDS}
     made: dict[str, NDArray[np.float64]] = {}
     for name in names:
         stem, _, word = name.partition("__")
         if stem in WORDS:
-            made[name] = words_of(observed, column=stem) == word
+            made[name] = words[stem] == word
         elif name in INDICES:
             index = INDICES[name]
             made[name] = index.compute(**{column: numbers[column] for column in index.columns})
@@ -216,8 +217,9 @@ def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFr
 
 def words_of(observed: pd.DataFrame, *, column: str) -> NDArray[Any]:
     """A column of words as an array of text; a missing word is the empty text."""
-    words = observed[column].astype(object)
-    return np.asarray(words.where(words.notna(), "").map(str).to_numpy(dtype=object))
+    cells = observed[column].to_numpy(dtype=object)
+    words = ["" if is_missing else str(cell) for cell, is_missing in zip(cells, pd.isna(cells), strict=True)]
+    return np.array(words, dtype=object)
 
 
 def numbers_of(observed: pd.DataFrame, *, column: str) -> NDArray[np.float64]:

@@ -55,7 +55,8 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    booster_ : lightgbm.Booster. calibrator_ : Calibrator. n_trees_ : trees kept. classes_, n_features_in_.
+    booster_ : lightgbm.Booster. calibrator_ : Calibrator. classes_, n_features_in_, as in scikit-learn.
+    n_trees_ : rounds kept after the first stage.
     fill_values_ : by column, what stands in for a missing value: the training median where hardly anything
     was
         missing in training (LightGBM alone would read such a value as 0, or guess), NaN where the trees have
@@ -76,7 +77,8 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self, *, max_trees: int = 900, learning_rate: float = 0.03, num_leaves: int = 4,
-        min_data_in_leaf: int = 30, l2: float = 10.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
+        min_data_in_leaf: int = 30, l2: float = 10.0, feature_fraction: float = 0.3,
+        bagging_fraction: float = 0.7,
         monotonic_cst: Sequence[int] | Mapping[str, int] | None = None,
         first_columns: Sequence[int] | Sequence[str] | None = None, n_folds: int = 5,
         random_state: int | None = 0, n_jobs: int = 1,
@@ -144,8 +146,9 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
             "objective": "binary", "learning_rate": self.learning_rate, "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_data_in_leaf, "lambda_l2": self.l2, "extra_trees": True,
             "feature_fraction": self.feature_fraction, "bagging_fraction": self.bagging_fraction,
-            "bagging_freq": 1, "monotone_constraints": self._directions(), "seed": seed, "num_threads": self.n_jobs,
-            "deterministic": True, "force_row_wise": True, "feature_pre_filter": False, "verbosity": -1,
+            "bagging_freq": 1, "monotone_constraints": self._directions(), "seed": seed,
+            "num_threads": self.n_jobs, "deterministic": True, "force_row_wise": True,
+            "feature_pre_filter": False, "verbosity": -1,
         }
 
     def _column_names(self) -> list[str]:
@@ -192,18 +195,16 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
                 intercept=0.0, slope=1.0, n_patients=0, method="none: too few patients")
             return
         folds = list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(table, labels))
-        boosters, curve = [], np.zeros(self.max_trees)
-        for fitted, held in folds:
-            booster, losses = recipe.grow_and_watch(
-                table, labels, n_trees=self.max_trees, fitted=fitted, held=held)
-            boosters.append(booster)
-            curve += losses * (held.size / labels.size)
-        self.n_trees_ = int(np.argmin(curve)) + 1
-        self.cv_log_loss_ = float(curve[self.n_trees_ - 1])
+        grown = [recipe.grow_and_watch(table, labels, n_trees=self.max_trees, fitted=fitted, held=held)
+                 for fitted, held in folds]
+        curve = sum(watched.losses * (held.size / labels.size)
+                    for (_, held), watched in zip(folds, grown, strict=True))
+        best = int(np.argmin(curve))
+        self.n_trees_, self.cv_log_loss_ = best + 1, float(curve[best])
         outside = np.empty(labels.size)
-        for (_, held), booster in zip(folds, boosters, strict=True):
-            kept = booster.num_trees() - self.max_trees + self.n_trees_
-            outside[held] = raw_log_odds_of(booster, table[held], n_trees=kept)
+        for (_, held), watched in zip(folds, grown, strict=True):
+            n_trees = int(watched.sizes[best])
+            outside[held] = raw_log_odds_of(watched.booster, table[held], n_trees=n_trees)
         self.calibrator_ = fit_calibrator(
             outside, labels, method=f"logistic recalibration on {n_folds} held-out folds")
 
@@ -222,6 +223,18 @@ def _filled(table: Floats, values: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
+class _Watched:
+    """Trees and, after each round, their log loss in patients they had not seen and how many trees there were.
+
+    (A round in which no split is worth its while adds no tree.)
+    """
+
+    booster: lgb.Booster
+    losses: Floats
+    sizes: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class _Recipe:
     """How trees are grown: LightGBM's settings, the columns of the first stage, the names of all."""
 
@@ -236,16 +249,21 @@ class _Recipe:
 
     def grow_and_watch(
         self, table: Floats, labels: Floats, *, n_trees: int, fitted: NDArray[np.intp], held: NDArray[np.intp]
-    ) -> tuple[lgb.Booster, Floats]:
-        """Trees grown on ``fitted``, and their log loss in ``held`` after each tree, shape (n_trees,)."""
+    ) -> _Watched:
+        """Trees grown on ``fitted``, and their log loss in ``held`` after each round."""
         start = self._first_stage(table[fitted], labels[fitted])
         inside = self._dataset(table[fitted], labels[fitted])
         outside = self._dataset(table[held], labels[held], reference=inside)
-        watched: dict[str, Any] = {}
+        rounds: list[tuple[float, int]] = []
+
+        def watch(now: Any) -> None:  # lightgbm.callback.CallbackEnv
+            rounds.append((now.evaluation_result_list[0][2], now.model.num_trees()))
+
         booster = lgb.train(
             {**self.settings, "metric": "binary_logloss"}, inside, n_trees, init_model=start,
-            valid_sets=[outside], valid_names=["held"], callbacks=[lgb.record_evaluation(watched)])
-        return booster, np.asarray(watched["held"]["binary_logloss"])
+            valid_sets=[outside], callbacks=[watch])
+        losses, sizes = zip(*rounds, strict=True)
+        return _Watched(booster, np.array(losses), np.array(sizes))
 
     def _first_stage(self, table: Floats, labels: Floats) -> lgb.Booster | None:
         """Trees that see only the first columns (the others are held constant)."""

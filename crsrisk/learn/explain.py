@@ -75,7 +75,8 @@ def reasons(explanation: Explanation, row: int, *, at_least: float = 0.0) -> lis
     total = round(100 * float(explanation.prediction.risk[row])) - round(100 * explanation.base_risk)
     whole = whole_points(points, total=total)
     made = [
-        _reason(variable, explanation.values.iloc[row, place], points=float(points[place]), whole=whole[place])
+        _reason(variable, explanation.values.iloc[row, place], points=float(points[place]),
+                whole=whole[place])
         for place, variable in enumerate(explanation.variables)]
     kept = [reason for reason in made if abs(reason.points) >= at_least]
     return sorted(kept, key=lambda reason: -abs(reason.points))

@@ -58,7 +58,8 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
     contract = FeatureContract(
         name=config.name, outcome=config.outcome, outcome_in_words=config.outcome_in_words,
         window_d=config.window_d, landmark_h=config.landmark_h,
-        columns=_columns(observed, names, levels=levels), features=_features(names, config=config, fill=learner.fill_values_),
+        columns=_columns(observed, names, levels=levels),
+        features=_features(names, config=config, fill=learner.fill_values_),
         variables=_variables(names, config=config), n_patients=len(y), n_events=int(y.sum()))
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
     manifest: dict[str, Any] = {
@@ -79,7 +80,8 @@ def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) ->
     return CrsClassifier(
         max_trees=settings.max_trees, learning_rate=settings.learning_rate, num_leaves=settings.num_leaves,
         min_data_in_leaf=settings.min_data_in_leaf, l2=settings.l2,
-        feature_fraction=settings.feature_fraction, bagging_fraction=settings.bagging_fraction, n_folds=settings.n_folds, random_state=seed,
+        feature_fraction=settings.feature_fraction, bagging_fraction=settings.bagging_fraction,
+        n_folds=settings.n_folds, random_state=seed,
         monotonic_cst=[signs.get(name, 0) for name in names],
         first_columns=[
             place for place, name in enumerate(names) if name.partition("__")[0] in config.one_hot])

@@ -29,9 +29,10 @@ def predict(model: RiskModel, observed: pd.DataFrame) -> Prediction:
     refusals, warnings, missing = account(model, observed)
     is_refused = np.array([bool(text) for text in refusals])
     risk = model.calibrator.risk(raw_log_odds(model, observed))
+    is_warned = np.array([bool(text) for text in warnings])
     rows = pd.DataFrame({
         "risk": np.where(is_refused, np.nan, risk),
-        "status": np.where(is_refused, "refused", np.where([bool(note) for note in warnings], "warned", "ok")),
+        "status": np.where(is_refused, "refused", np.where(is_warned, "warned", "ok")),
         "reasons": [" ".join((*no, *note)) for no, note in zip(refusals, warnings, strict=True)],
         "missing": [", ".join(names) for names in missing],
     }, index=observed.index)

@@ -114,7 +114,8 @@ def _read(folder: Path, name: str) -> str:
         return place.read_bytes().decode("utf-8")
     except OSError as problem:
         raise InputError(where=str(place), found=problem.strerror or "no readable file",
-                         expected="a file of a model", cure="give the folder that the model was saved to") from problem
+                         expected="a file of a model",
+                         cure="give the folder that the model was saved to") from problem
     except UnicodeDecodeError as problem:
         raise _bad(name, "bytes that are no text", "UTF-8 text") from problem
 

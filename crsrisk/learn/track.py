@@ -37,7 +37,8 @@ from crsrisk.learn.store import save_model
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"
 ROW_TABLES = (
-    ".csv", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".xpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz")
+    ".csv", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".xpt", ".pkl", ".pickle", ".joblib", ".npy",
+    ".npz")
 WRITTEN = (".html", ".json", ".md", ".svg", ".txt", ".yaml", ".yml")
 _A_PATIENT = re.compile(r"patient_id[\"']?\s*[:=,]\s*\[?\s*\d")
 _LIBRARIES = ("lightgbm", "numpy", "pandas")
@@ -102,7 +103,8 @@ class Tracker:
         names = model.contract.feature_names
         logged = mlflow.lightgbm.log_model(
             calibrated_booster(model.booster_text, model.calibrator), name="model",
-            input_example=example_row(model), signature=ModelSignature(inputs=Schema([ColSpec("double", name) for name in names]),
+            input_example=example_row(model),
+            signature=ModelSignature(inputs=Schema([ColSpec("double", name) for name in names]),
                                      outputs=Schema([ColSpec("double")])),
             pip_requirements=[f"{library}=={version_of(library)}" for library in _LIBRARIES],
             metadata={"model": model.label, "outcome": model.contract.outcome, "notice": NOTICE})

@@ -27,7 +27,7 @@ def rung_label(rung: Group, *, ladders: Group, predictor_labels: Mapping[str, st
     if rung["kind"] == "model":
         return "This model"
     if rung["kind"] == "oracle":
-        return plain_name(name.removeprefix("oracle (").removesuffix(")")).join(("Oracle: ", ""))
+        return f"Oracle: {plain_name(name.removeprefix('oracle (').removesuffix(')'))}"
     return plain_name(name)
 
 
