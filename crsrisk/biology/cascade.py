@@ -45,7 +45,6 @@ def il6_rate(
 
 
 @scalar
-def il6_signal(il6: float, half: float, receptor_blocked: float, neutralised: float, jak_blocked: float) -> float:
-    """IL-6 signal at its receptor (0-1) after receptor blockade, neutralisation and JAK inhibition."""
-    free = (1.0 - receptor_blocked) * (1.0 - neutralised) * il6
-    return (1.0 - jak_blocked) * free / (half + free)
+def free_il6(il6: float, receptor_blocked: float, neutralised: float) -> float:
+    """IL-6 (pg/mL) that can still signal after receptor blockade and neutralisation."""
+    return (1.0 - receptor_blocked) * (1.0 - neutralised) * il6

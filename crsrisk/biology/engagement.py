@@ -8,26 +8,42 @@ from crsrisk.biology.compiled import scalar
 
 
 @scalar
-def bridge(concentration: float, tumour_affinity: float, hook: float, soluble: float) -> float:
-    """Share of antigen bridged (0-1): rises with drug, falls again in excess (hook); 1 for cells, which need no drug.
+def bridges(
+    in_tumour: float, in_normal: float, affinity: float, hook: float, fc_half: float, soluble: float
+) -> tuple[float, float, float]:
+    """Share of antigen bridged in tumour and in normal tissue, and of Fc receptors bridged (each 0-1).
 
-    ``concentration`` and affinities in nM; ``hook`` is the concentration at which excess drug halves the bridge.
+    Bridging rises with drug and falls again in excess (hook); it is 1 for cells, which need no drug. Concentrations
+    and affinities in nM; ``hook`` is the concentration at which excess drug halves the bridge. The three fractions
+    share one division, the dearest operation of the solver.
     """
-    bound = concentration * hook / ((tumour_affinity + concentration) * (hook + concentration))
-    return soluble * bound + (1.0 - soluble)
+    tumour = (affinity + in_tumour) * (hook + in_tumour)
+    normal = (affinity + in_normal) * (hook + in_normal)
+    fc = fc_half + in_normal
+    both = tumour * normal
+    one_over = soluble / (both * fc)
+    rest = 1.0 - soluble
+    return (in_tumour * hook * normal * fc * one_over + rest, in_normal * hook * tumour * fc * one_over + rest,
+            in_normal * both * one_over)
 
 
 @scalar
-def engagement(tumour: float, normal: float, fc_bridge: float, occasion: float) -> float:
-    """Share of T cells engaged (0-1), saturating in the summed load of tumour, normal tissue and Fc receptors."""
-    load = occasion * (tumour + normal + fc_bridge)
-    return load / (1.0 + load)
+def engagement(load: float, cells: float, cells_half: float) -> tuple[float, float]:
+    """Stimulus of one T cell by the load (0-1), and the share of all T cells engaged (0-1, with few cells less)."""
+    one_over = 1.0 / ((1.0 + load) * (cells_half + cells))
+    stimulus = load * (cells_half + cells) * one_over
+    return stimulus, load * cells * one_over
 
 
 @scalar
-def saturation(amount: float, half: float) -> float:
-    """Michaelis term: 0 without, 0.5 at ``half``, 1 in excess."""
-    return amount / (half + amount)
+def saturations(
+    a: float, half_a: float, b: float, half_b: float, c: float, half_c: float
+) -> tuple[float, float, float]:
+    """Three Michaelis terms (0 without, 0.5 at half, 1 in excess) that share one division."""
+    full_a, full_b, full_c = half_a + a, half_b + b, half_c + c
+    ab = full_a * full_b
+    one_over = 1.0 / (ab * full_c)
+    return a * full_b * full_c * one_over, b * full_a * full_c * one_over, c * ab * one_over
 
 
 @scalar

@@ -224,7 +224,7 @@ def _filled(table: Floats, values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Watched:
-    """Trees and, after each round, their log loss in patients they had not seen and how many trees there were.
+    """Trees and, after each round, their log loss in patients they had not seen and their number.
 
     (A round in which no split is worth its while adds no tree.)
     """

@@ -5,11 +5,15 @@ The only module that imports shap; the values themselves never need it.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import shap
+
+with warnings.catch_warnings():  # shap builds its colour maps with calls that matplotlib is about to retire
+    warnings.simplefilter("ignore", PendingDeprecationWarning)
+    import shap
 
 from crsrisk.domain.explanation import Explanation
 

@@ -38,7 +38,9 @@ N_DOWN = 4  # and that lower it: counter-evidence always stands beside
 _LEFT_OUT = ("patient_id", "site", "platform", "regimen", "antigen_restriction")
 
 
-def describe_patient(observed: pd.DataFrame, *, row: int, product_labels: Mapping[str, str]) -> list[dict[str, Any]]:
+def describe_patient(
+    observed: pd.DataFrame, *, row: int, product_labels: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """What is known of one patient: label, value in print, unit, usual range. ``row`` counts from 0.
 
     Missing values are said ("not measured"), flags that are not set are left out, as in a letter.
@@ -52,9 +54,15 @@ def describe_patient(observed: pd.DataFrame, *, row: int, product_labels: Mappin
         low_high = "" if field.usual is None else f"{field.usual[0]:g} to {field.usual[1]:g}"
         text = product_labels.get(str(value), str(value)) if name == "product" else value_in_words(value)
         has_unit = field.kind == "float" and not pd.isna(value)
-        made.append({"label": field.label, "value": short_label(text) if name == "product" else text,
-                     "unit": unit_in_words(field.unit) if has_unit else "", "usual": low_high,
-                     "is_outside": is_outside(value, field.usual)})
+        made.append(
+            {
+                "label": field.label,
+                "value": short_label(text) if name == "product" else text,
+                "unit": unit_in_words(field.unit) if has_unit else "",
+                "usual": low_high,
+                "is_outside": is_outside(value, field.usual),
+            }
+        )
     return made
 
 
@@ -73,7 +81,11 @@ def value_in_words(value: object) -> str:
 
 def is_outside(value: object, usual: tuple[float, float] | None) -> bool:
     """Whether a number lies outside the usual range; a missing one does not."""
-    if usual is None or not isinstance(value, int | float | np.integer | np.floating) or np.isnan(float(value)):
+    if (
+        usual is None
+        or not isinstance(value, int | float | np.integer | np.floating)
+        or np.isnan(float(value))
+    ):
         return False
     return not usual[0] <= float(value) <= usual[1]
 
@@ -82,38 +94,75 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
     """One example patient as the page shows him. What ``spec`` holds: :func:`crsrisk.report.content.build_content`."""
     window_d, product = float(spec["window_d"]), str(spec["product"])
     label = typeset(product_labels.get(product, product))
-    risks = {name: _risk(spec[f"risk_{name}"], event=event, window_d=window_d, covers=spec["interval_covers"],
-                         key=f"examples[{at}].risk_{name}") for name, event in EVENTS.items()}
+    risks = {
+        name: _risk(
+            spec[f"risk_{name}"],
+            event=event,
+            window_d=window_d,
+            covers=spec["interval_covers"],
+            key=f"examples[{at}].risk_{name}",
+        )
+        for name, event in EVENTS.items()
+    }
     is_nested = risks["grade3plus"]["risk"] <= risks["grade2plus"]["risk"]
     return {
         "key": f"patient-{at + 1}",
-        "name": str(spec["name"]), "about": typeset(str(spec.get("about", ""))), "product": label,
-        "window_d": window_d, "notice": NOTICE,
+        "name": str(spec["name"]),
+        "about": typeset(str(spec.get("about", ""))),
+        "product": label,
+        "window_d": window_d,
+        "notice": NOTICE,
         "description": [dict(one) for one in spec["description"]],
         "risks": risks,
         "interval_covers": str(spec["interval_covers"]),
-        "warnings": [] if is_nested else [
+        "warnings": []
+        if is_nested
+        else [
             "Two models speak here, and for this patient they contradict each other: grade 3 or more cannot be more "
-            "likely than grade 2 or more. Both numbers are unsure; the icons show grade 2 or more alone."],
-        "icons": {"n_grade2plus": risks["grade2plus"]["of_100"],
-                  "n_grade3plus": risks["grade3plus"]["of_100"] if is_nested else None},
-        "reasons": _reasons(spec, risk=risks["grade2plus"]["risk"], key=f"examples[{at}]", labels=product_labels),
+            "likely than grade 2 or more. Both numbers are unsure; the icons show grade 2 or more alone."
+        ],
+        "icons": {
+            "n_grade2plus": risks["grade2plus"]["of_100"],
+            "n_grade3plus": risks["grade3plus"]["of_100"] if is_nested else None,
+        },
+        "reasons": _reasons(
+            spec, risk=risks["grade2plus"]["risk"], key=f"examples[{at}]", labels=product_labels
+        ),
         "resimulated": _resimulated(spec.get("resimulated"), window_d=window_d),
-        "before_dose_2": _before_dose_2(spec["before_dose_2"], before=risks["grade2plus"], window_d=window_d,
-                                        key=f"examples[{at}].before_dose_2"),
+        "before_dose_2": _before_dose_2(
+            spec["before_dose_2"],
+            before=risks["grade2plus"],
+            window_d=window_d,
+            key=f"examples[{at}].before_dose_2",
+        ),
     }
 
 
-def _risk(estimate: Mapping[str, float], *, event: str, window_d: float, covers: str, key: str) -> dict[str, Any]:
+def _risk(
+    estimate: Mapping[str, float], *, event: str, window_d: float, covers: str, key: str
+) -> dict[str, Any]:
     """A risk with its interval, its sentence and what the interval covers."""
     risk, low, high = (check_risk(float(estimate[part]), key=key) for part in ("value", "low", "high"))
     if not low <= risk <= high:
-        raise InputError(where="report", key=key, found=f"{risk:g} with interval {low:g} to {high:g}",
-                         expected="a risk inside its interval", cure="pass value, low and high of the same estimate")
+        raise InputError(
+            where="report",
+            key=key,
+            found=f"{risk:g} with interval {low:g} to {high:g}",
+            expected="a risk inside its interval",
+            cure="pass value, low and high of the same estimate",
+        )
     sentence = risk_in_words(risk, event=event, window_d=window_d)
-    return {"event": event, "risk": risk, "low": low, "high": high, "of_100": of_100(risk), "window_d": window_d,
-            "sentence": sentence, "interval": f"Plausible range {range_of_100(low, high)}: {covers}.",
-            "notice": NOTICE}
+    return {
+        "event": event,
+        "risk": risk,
+        "low": low,
+        "high": high,
+        "of_100": of_100(risk),
+        "window_d": window_d,
+        "sentence": sentence,
+        "interval": f"Plausible range {range_of_100(low, high)}: {covers}.",
+        "notice": NOTICE,
+    }
 
 
 def _reasons(spec: Spec, *, risk: float, key: str, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -131,7 +180,7 @@ def _reasons(spec: Spec, *, risk: float, key: str, labels: Mapping[str, str]) ->
         "down": [_reason(one, labels=labels) for one in down],
         "rest_of_100": rest,
         "rest": f"All other variables together: {number(rest, digits=0) if rest <= 0 else f'+{rest}'} of 100. "
-                f"Sum: {of_100(risk)} of 100.",
+        f"Sum: {of_100(risk)} of 100.",
         "levers": levers,
         "notice": EXPLANATION_NOTICE,
     }
@@ -143,9 +192,17 @@ def _reason(reason: Reason, *, labels: Mapping[str, str]) -> dict[str, Any]:
         for name, label in labels.items():
             if name.replace("_", " ") == value:
                 sentence, value = sentence.replace(value, short_label(label)), short_label(label)
-    return {"variable": reason.variable, "label": reason.label, "value": typeset(value), "theme": reason.theme,
-            "of_100": reason.whole_points, "points": float(reason.points), "kind": reason.kind, "role": reason.role,
-            "sentence": typeset(sentence)}
+    return {
+        "variable": reason.variable,
+        "label": reason.label,
+        "value": typeset(value),
+        "theme": reason.theme,
+        "of_100": reason.whole_points,
+        "points": float(reason.points),
+        "kind": reason.kind,
+        "role": reason.role,
+        "sentence": typeset(sentence),
+    }
 
 
 def _resimulated(again: Spec | None, *, window_d: float) -> str:
@@ -154,10 +211,17 @@ def _resimulated(again: Spec | None, *, window_d: float) -> str:
         return ""
     n, n_events = int(again["n"]), int(again["n_grade2plus"])
     if not 0 <= n_events <= n or n < 1:
-        raise InputError(where="report", key="resimulated", found=f"{n_events} of {n}", expected="events among runs",
-                         cure="pass the number of repetitions as n and those with the event as n_grade2plus")
-    return (f"This patient is simulated, so the truth can be asked: in {number(n, digits=0)} repetitions of the same "
-            f"patient, {about_of_100(n_events / n)} of 100 had {EVENTS['grade2plus']} {window_in_words(window_d)}.")
+        raise InputError(
+            where="report",
+            key="resimulated",
+            found=f"{n_events} of {n}",
+            expected="events among runs",
+            cure="pass the number of repetitions as n and those with the event as n_grade2plus",
+        )
+    return (
+        f"This patient is simulated, so the truth can be asked: in {number(n, digits=0)} repetitions of the same "
+        f"patient, {about_of_100(n_events / n)} of 100 had {EVENTS['grade2plus']} {window_in_words(window_d)}."
+    )
 
 
 def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, key: str) -> dict[str, Any]:
@@ -171,10 +235,17 @@ def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, ke
     return {
         "known": [typeset(str(line)) for line in spec["known"]],
         "dose_2_h": float(spec["dose_2_h"]),
-        "risk": {"event": event, "risk": risk, "low": low, "high": high, "of_100": of_100(risk), "window_d": window_d,
-                 "sentence": risk_in_words(risk, event=event, window_d=window_d, whom=whom),
-                 "interval": f"Plausible range {range_of_100(low, high)}: {spec['interval_covers']}.",
-                 "notice": NOTICE},
+        "risk": {
+            "event": event,
+            "risk": risk,
+            "low": low,
+            "high": high,
+            "of_100": of_100(risk),
+            "window_d": window_d,
+            "sentence": risk_in_words(risk, event=event, window_d=window_d, whom=whom),
+            "interval": f"Plausible range {range_of_100(low, high)}: {spec['interval_covers']}.",
+            "notice": NOTICE,
+        },
         "change": f"Before the first dose the estimate was {before['of_100']} of 100, for grade 2 or more at any dose. The "
-                  "new one counts only what comes from dose 2 on, in patients without grade 2 or more so far.",
+        "new one counts only what comes from dose 2 on, in patients without grade 2 or more so far.",
     }

@@ -93,23 +93,37 @@ def build_content(
     whole_labels = {**{name: name for name in order}, **product_labels}
     labels = short_labels({**{name: name for name in _all_products(comparisons)}, **whole_labels})
     plain_evaluation = as_plain(evaluation)
-    windows = {labels[name]: float(cohort.outcomes.loc[(cohort.observed["product"] == name).to_numpy(), "window_d"].iloc[0])
-               for name in order}
-    performance = _performance(plain_evaluation, labels=labels, order=order, predictor_labels=predictor_labels or {})
+    windows = {
+        labels[name]: float(
+            cohort.outcomes.loc[(cohort.observed["product"] == name).to_numpy(), "window_d"].iloc[0]
+        )
+        for name in order
+    }
+    performance = _performance(
+        plain_evaluation, labels=labels, order=order, predictor_labels=predictor_labels or {}
+    )
     published = published_section(comparisons, summary=as_plain(comparison_summary), labels=labels)
     patients = [example_patient(spec, at=at, product_labels=whole_labels) for at, spec in enumerate(examples)]
     trial = {
-        "mitigations": mitigation_section(mitigation_table, labels=labels, mitigation_labels=mitigation_labels, order=order),
+        "mitigations": mitigation_section(
+            mitigation_table, labels=labels, mitigation_labels=mitigation_labels, order=order
+        ),
         "observation": observation_table(observation_hours, labels=labels, order=order),
         "onset": onset_curves(cohort, labels=labels, order=order),
     }
     content = {
-        "format": FORMAT, "title": typeset(title), "notice": NOTICE, "question": typeset(question), "event": EVENT,
+        "format": FORMAT,
+        "title": typeset(title),
+        "notice": NOTICE,
+        "question": typeset(question),
+        "event": EVENT,
         "window": windows_in_words(windows),
         "key_figures": _key_figures(cohort, plain_evaluation, published=published, n_products=len(order)),
         "first_words": _first_words(performance, trial=trial, patients=patients),
-        "cohort": {"tables": table_one(cohort.observed, labels=labels),
-                   "outcomes": outcomes_table(cohort.observed, cohort.outcomes, labels=labels)},
+        "cohort": {
+            "tables": table_one(cohort.observed, labels=labels),
+            "outcomes": outcomes_table(cohort.observed, cohort.outcomes, labels=labels),
+        },
         "published": published,
         "performance": performance,
         "trial": trial,
@@ -129,19 +143,26 @@ def _all_products(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _performance(
-    evaluation: Mapping[str, Any], *, labels: Mapping[str, str], order: Sequence[str], predictor_labels: Mapping[str, str]
+    evaluation: Mapping[str, Any],
+    *,
+    labels: Mapping[str, str],
+    order: Sequence[str],
+    predictor_labels: Mapping[str, str],
 ) -> dict[str, Any]:
     ladders = evaluation["ladder"]
     return {
         "outcome": typeset(str(evaluation["outcome_name"])),
-        "ladder": None if ladders is None else ladder_section(
-            ladders, labels=labels, order=order, predictor_labels=predictor_labels),
+        "ladder": None
+        if ladders is None
+        else ladder_section(ladders, labels=labels, order=order, predictor_labels=predictor_labels),
         "tables": performance_tables(evaluation, labels=labels, order=order),
         "net_benefit": net_benefit_table(evaluation),
         "net_benefit_not_estimable": not_estimable_net_benefit(evaluation, labels=labels, order=order),
         "products": [name for name in order if name in evaluation["by_product"]],
-        "methods": [{"figure": typeset(str(figure)), "method": typeset(str(method))}
-                    for figure, method in evaluation["methods"].items()],
+        "methods": [
+            {"figure": typeset(str(figure)), "method": typeset(str(method))}
+            for figure, method in evaluation["methods"].items()
+        ],
     }
 
 
@@ -155,11 +176,21 @@ def onset_curves(cohort: Cohort, *, labels: Mapping[str, str], order: Sequence[s
 
         def reached(column: str, part: pd.DataFrame = part, time_d: Any = time_d) -> list[float]:
             onset_d = np.sort(part[column].dropna().to_numpy(dtype=np.float64)) / 24.0
-            return [round(100 * float(n) / len(part), 4) for n in np.searchsorted(onset_d, time_d, side="right")]
+            return [
+                round(100 * float(n) / len(part), 4) for n in np.searchsorted(onset_d, time_d, side="right")
+            ]
 
-        curves.append({"product": product, "label": labels[product], "window_d": window_d, "n": len(part),
-                       "time_d": [round(float(at), 6) for at in time_d], "any_per100": reached("onset_h"),
-                       "grade2plus_per100": reached("onset_grade2plus_h")})
+        curves.append(
+            {
+                "product": product,
+                "label": labels[product],
+                "window_d": window_d,
+                "n": len(part),
+                "time_d": [round(float(at), 6) for at in time_d],
+                "any_per100": reached("onset_h"),
+                "grade2plus_per100": reached("onset_grade2plus_h"),
+            }
+        )
     return curves
 
 
@@ -171,22 +202,48 @@ def _key_figures(
     independent = published["summary"]["independent_validation"]
     rows = [
         ("Simulated patients", number(cohort.n_patients, digits=0), f"of {n_products} products"),
-        ("Held-out patients", number(pooled["n"], digits=0), f"{number(pooled['n_events'], digits=0)} of them with {EVENT}"),
-        ("AUROC among patients of one product", estimate_in_words(pooled["auroc_within_product"]), "95% interval"),
-        ("AUROC over all patients, products mixed", estimate_in_words(pooled["auroc"]),
-         "95% interval; the product alone explains much of it"),
+        (
+            "Held-out patients",
+            number(pooled["n"], digits=0),
+            f"{number(pooled['n_events'], digits=0)} of them with {EVENT}",
+        ),
+        (
+            "AUROC among patients of one product",
+            estimate_in_words(pooled["auroc_within_product"]),
+            "95% interval",
+        ),
+        (
+            "AUROC over all patients, products mixed",
+            estimate_in_words(pooled["auroc"]),
+            "95% interval; the product alone explains much of it",
+        ),
         ("Calibration slope", estimate_in_words(pooled["calibration"]["slope"]), "95% interval; ideal 1"),
-        ("Observed over expected events", estimate_in_words(pooled["calibration"]["observed_to_expected"]),
-         "95% interval; ideal 1"),
-        ("Published figures that the simulator meets",
-         f"{tally['n_agree']} of {tally['n_judged']}", f"judged, of {tally['n_figures']} entered"),
-        ("The same, sources never tuned to, no shared patients",
-         f"{independent['n_agree']} of {independent['n_judged']}", f"judged, of {independent['n_figures']} entered"),
+        (
+            "Observed over expected events",
+            estimate_in_words(pooled["calibration"]["observed_to_expected"]),
+            "95% interval; ideal 1",
+        ),
+        (
+            "Published figures that the simulator meets",
+            f"{tally['n_agree']} of {tally['n_judged']}",
+            f"judged, of {tally['n_figures']} entered",
+        ),
+        (
+            "The same, sources never tuned to, no shared patients",
+            f"{independent['n_agree']} of {independent['n_judged']}",
+            f"judged, of {independent['n_figures']} entered",
+        ),
     ]
     if evaluation["ladder"] is not None:
         share = evaluation["ladder"]["pooled"]["share_of_oracle_gain"]
-        rows.insert(3, ("Share of the knowable that is learnt", estimate_in_words(share, digits=0, factor=100),
-                        "per cent of the oracle’s gain over the product alone, 95% interval"))
+        rows.insert(
+            3,
+            (
+                "Share of the knowable that is learnt",
+                estimate_in_words(share, digits=0, factor=100),
+                "per cent of the oracle’s gain over the product alone, 95% interval",
+            ),
+        )
     return [{"label": label, "value": value, "note": note} for label, value, note in rows]
 
 
@@ -195,34 +252,56 @@ def _first_words(
 ) -> list[dict[str, str]]:
     """One paragraph for each reader, with the place to go on."""
     ladder = performance["ladder"]
-    hours = [(row["label"], row["hours_90"]) for row in trial["observation"]["raw"] if row["hours_90"] is not None]
+    hours = [
+        (row["label"], row["hours_90"]) for row in trial["observation"]["raw"] if row["hours_90"] is not None
+    ]
     words = []
     if ladder is not None:
         words.append({"reader": "Data scientist", "text": ladder["sentences"][0], "target": "performance"})
     if hours:
         first, last = min(hours, key=lambda one: one[1]), max(hours, key=lambda one: one[1])
-        words.append({"reader": "Trial designer", "target": "trial", "text":
-                      "Rates with and without each mitigation stand product by product. Nine of ten onsets of CRS are "
-                      f"seen within {significant(first[1])} h of the most recent dose with {first[0]}, within "
-                      f"{significant(last[1])} h with {last[0]}; the other products lie between."})
+        words.append(
+            {
+                "reader": "Trial designer",
+                "target": "trial",
+                "text": "Rates with and without each mitigation stand product by product. Nine of ten onsets of CRS are "
+                f"seen within {significant(first[1])} h of the most recent dose with {first[0]}, within "
+                f"{significant(last[1])} h with {last[0]}; the other products lie between.",
+            }
+        )
     if patients:
-        estimates = [f"{one['name']} ({one['product'].split(' (')[0]}), {one['risks']['grade2plus']['of_100']}"
-                     for one in patients]
+        estimates = [
+            f"{one['name']} ({one['product'].split(' (')[0]}), {one['risks']['grade2plus']['of_100']}"
+            for one in patients
+        ]
         windows = sorted({f"{one['window_d']:g}" for one in patients}, key=float)
-        words.append({"reader": "Clinician", "target": "patients", "text":
-                      f"Of 100 patients like each of these, about so many would develop {EVENT} within the window "
-                      f"({listed(windows)} days after the first dose): {'; '.join(estimates)}. {NOTICE}"})
+        words.append(
+            {
+                "reader": "Clinician",
+                "target": "patients",
+                "text": f"Of 100 patients like each of these, about so many would develop {EVENT} within the window "
+                f"({listed(windows)} days after the first dose): {'; '.join(estimates)}. {NOTICE}",
+            }
+        )
     return words
 
 
 def limits(
-    evaluation: Mapping[str, Any], *, published: Mapping[str, Any], labels: Mapping[str, str], order: Sequence[str]
+    evaluation: Mapping[str, Any],
+    *,
+    published: Mapping[str, Any],
+    labels: Mapping[str, str],
+    order: Sequence[str],
 ) -> list[str]:
     """What the report cannot say, from what it found."""
     tally = published["summary"]["all"]
     unsure = published["summary"]["unverified"]
-    few = [labels[name] for name in order
-           if name in evaluation["by_product"] and "not_estimable" in evaluation["by_product"][name]["net_benefit"]]
+    few = [
+        labels[name]
+        for name in order
+        if name in evaluation["by_product"]
+        and "not_estimable" in evaluation["by_product"][name]["net_benefit"]
+    ]
     said = [
         "All patients are simulated. Nothing here has been tested on a real patient; there is no external validation, and "
         "no interval in this report covers the step from the simulator to a hospital.",

@@ -10,7 +10,8 @@ LOINC_NOTICE = (
     "This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief "
     "Institute, Inc. and the Logical Observation Identifiers Names and Codes (LOINC) Committee and is "
     "available at no cost under the license at http://loinc.org/license. LOINC® is a registered United "
-    "States trademark of Regenstrief Institute, Inc.")
+    "States trademark of Regenstrief Institute, Inc."
+)
 _TITLES: dict[Table, str] = {
     "observed": "Observed: what is known before the first dose",
     "input": "Read beside it from a user's table",
@@ -35,9 +36,14 @@ def data_dictionary(*, table: Table | None = None) -> pd.DataFrame:
 
 def data_dictionary_markdown() -> str:
     """The data dictionary as Markdown, one section for each table of a cohort, and the LOINC notice."""
-    parts = ["# Data dictionary", "", "Generated from `crsrisk/units.py`; do not edit. All simulated tables "
-             "hold synthetic patients. Outside the plausible range a value is used with a warning, outside "
-             "the possible range it is refused; usual is what most healthy adults have.", ""]
+    parts = [
+        "# Data dictionary",
+        "",
+        "Generated from `crsrisk/units.py`; do not edit. All simulated tables "
+        "hold synthetic patients. Outside the plausible range a value is used with a warning, outside "
+        "the possible range it is refused; usual is what most healthy adults have.",
+        "",
+    ]
     for table, title in _TITLES.items():
         frame = data_dictionary(table=table).drop(columns="table")
         frame = frame.loc[:, (frame != "").any()]

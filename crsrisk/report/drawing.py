@@ -70,7 +70,9 @@ def mark(x: float, y: float, *, shape: str, style: str, size: float = 4.0) -> st
         d = f"M{place(x - size)} {place(y - size)}l{place(2 * size)} {place(2 * size)}"
         d += f"m0 {place(-2 * size)}l{place(-2 * size)} {place(2 * size)}"
         return element("path", {"d": d, "class": style})
-    return path([x + size * dx for dx, _ in steps], [y + size * dy for _, dy in steps], style=style, is_closed=True)
+    return path(
+        [x + size * dx for dx, _ in steps], [y + size * dy for _, dy in steps], style=style, is_closed=True
+    )
 
 
 def path(xs: Numbers, ys: Numbers, *, style: str, is_closed: bool = False) -> str:
@@ -142,7 +144,9 @@ class Panel:
         """Hairlines at the ticks of y, a base line, tick words and the names of the axes."""
         x, y = self.x, self.y
         parts = [line(x.start, y.at(tick), x.stop, y.at(tick), style="hair") for tick in y_ticks]
-        parts += [words(x.start - 6, y.at(tick) + 3.5, y_text(tick), style="tick", anchor="end") for tick in y_ticks]
+        parts += [
+            words(x.start - 6, y.at(tick) + 3.5, y_text(tick), style="tick", anchor="end") for tick in y_ticks
+        ]
         parts.append(line(x.start, y.start, x.stop, y.start, style="base"))
         for tick in x_ticks:
             parts.append(line(x.at(tick), y.start, x.at(tick), y.start + 4, style="base"))

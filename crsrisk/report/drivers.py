@@ -26,31 +26,68 @@ def drivers_section(explanation: Explanation) -> dict[str, Any]:
     rows = []
     for at in np.argsort(-sizes, kind="stable"):
         variable = explanation.variables[at]
-        rows.append({
-            "variable": variable.name, "label": typeset(variable.label), "theme": variable.theme, "kind": variable.kind,
-            "role": variable.role, "mean_points": round(float(sizes[at]), 6),
-            "mean_log_odds": round(float(log_odds[at]), 6), "why": typeset(variable.why),
-            "direction": direction(explanation.values.iloc[:, at], explanation.contributions[:, at], variable=variable),
-        })
+        rows.append(
+            {
+                "variable": variable.name,
+                "label": typeset(variable.label),
+                "theme": variable.theme,
+                "kind": variable.kind,
+                "role": variable.role,
+                "mean_points": round(float(sizes[at]), 6),
+                "mean_log_odds": round(float(log_odds[at]), 6),
+                "why": typeset(variable.why),
+                "direction": direction(
+                    explanation.values.iloc[:, at], explanation.contributions[:, at], variable=variable
+                ),
+            }
+        )
     highest = max((row["mean_points"] for row in rows), default=0.0)
-    columns = [{"label": "Mean change", "sub": "of 100 patients"}, {"label": "", "sub": ""},
-               {"label": "Direction", "sub": "", "is_text": True}, {"label": "Group", "sub": "", "is_text": True},
-               {"label": "In the simulator", "sub": "", "is_text": True}]
+    columns = [
+        {"label": "Mean change", "sub": "of 100 patients"},
+        {"label": "", "sub": ""},
+        {"label": "Direction", "sub": "", "is_text": True},
+        {"label": "Group", "sub": "", "is_text": True},
+        {"label": "In the simulator", "sub": "", "is_text": True},
+    ]
     table = {
-        "key": "table-drivers", "number": "11", "title": "What drives the model", "row_header": "Clinical variable",
+        "key": "table-drivers",
+        "number": "11",
+        "title": "What drives the model",
+        "row_header": "Clinical variable",
         "columns": columns,
-        "groups": [{"label": "", "rows": [{
-            "label": row["label"], "note": "", "cells": [
-                number(row["mean_points"], digits=1),
-                {"draw": "bar", "value": row["mean_points"], "highest": highest}, row["direction"], row["theme"],
-                _KINDS[row["kind"]] + (", lever" if row["role"] == "lever" else "")]} for row in rows]}],
-        "notes": ["Mean over held-out patients of the absolute contribution (exact Shapley values of the calibrated model, "
-                  "summed over the features of a variable), as change of the risk of 100 patients. Direction: rank "
-                  "correlation of value and contribution of 0.3 or more.",
-                  "Lever: the treating team can change it. Marker: travels with causes without an effect of its own."],
+        "groups": [
+            {
+                "label": "",
+                "rows": [
+                    {
+                        "label": row["label"],
+                        "note": "",
+                        "cells": [
+                            number(row["mean_points"], digits=1),
+                            {"draw": "bar", "value": row["mean_points"], "highest": highest},
+                            row["direction"],
+                            row["theme"],
+                            _KINDS[row["kind"]] + (", lever" if row["role"] == "lever" else ""),
+                        ],
+                    }
+                    for row in rows
+                ],
+            }
+        ],
+        "notes": [
+            "Mean over held-out patients of the absolute contribution (exact Shapley values of the calibrated model, "
+            "summed over the features of a variable), as change of the risk of 100 patients. Direction: rank "
+            "correlation of value and contribution of 0.3 or more.",
+            "Lever: the treating team can change it. Marker: travels with causes without an effect of its own.",
+        ],
     }
-    return {"rows": rows, "table": table, "n_patients": len(explanation.values),
-            "base_risk": float(explanation.base_risk), "notice": explanation.notice}
+    return {
+        "rows": rows,
+        "table": table,
+        "n_patients": len(explanation.values),
+        "base_risk": float(explanation.base_risk),
+        "notice": explanation.notice,
+    }
 
 
 def direction(values: pd.Series[Any], contributions: NDArray[np.float64], *, variable: Variable) -> str:
@@ -73,5 +110,3 @@ def direction(values: pd.Series[Any], contributions: NDArray[np.float64], *, var
     if abs(correlation) < _CLEAR:
         return "mixed"
     return f"{word} {'raises' if correlation > 0 else 'lowers'}"
-
-

@@ -50,7 +50,9 @@ def stand_alone(svg: str) -> str:
 def _style_of_files() -> str:
     """figures.css with the light palette put in place of its variables (drawing programs know no variables)."""
     folder = files("crsrisk.report").joinpath("templates")
-    palette, rules = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("palette.css", "figures.css"))
+    palette, rules = (
+        folder.joinpath(name).read_text(encoding="utf-8") for name in ("palette.css", "figures.css")
+    )
     light = dict(re.findall(r"(--[a-z-]+):\s*([^;]+);", palette.split("@media")[0]))
     return re.sub(r"var\((--[a-z-]+)\)", lambda found: light[found.group(1)], rules)
 
@@ -95,13 +97,20 @@ def calibration(group: Group, *, key: str, name: str, is_small: bool = False) ->
     head = words(left, 14, name, style="strong")
     if "not_estimable" in curve:
         body = head + _refusal(curve["not_estimable"], width=width, height=height)
-        return picture(body, key=key, width=width, height=height, title=title,
-                       description=f"Not estimable: {curve['not_estimable']}.")
+        return picture(
+            body,
+            key=key,
+            width=width,
+            height=height,
+            title=title,
+            description=f"Not estimable: {curve['not_estimable']}.",
+        )
     limit = _limit(max(*curve["risk"], *curve["high"]))
     panel = Panel(Scale(0, limit, left, left + plot), Scale(0, limit, top + plot, top))
     ticks = round_ticks(0, limit, n=4 if is_small else 5)
     body = head + panel.axes(
-        x_ticks=[], y_ticks=ticks, x_label="", y_label="Observed, of 100", x_text=_hundred, y_text=_hundred)
+        x_ticks=[], y_ticks=ticks, x_label="", y_label="Observed, of 100", x_text=_hundred, y_text=_hundred
+    )
     body += panel.curve([0, limit], [0, limit], style="ideal")
     body += panel.band(curve["risk"], curve["low"], curve["high"], style="model-band")
     body += panel.curve(curve["risk"], curve["observed"], style="model-line")
@@ -113,8 +122,10 @@ def calibration(group: Group, *, key: str, name: str, is_small: bool = False) ->
         body += words(panel.x.at(tick), foot + 16, _hundred(tick), style="tick", anchor="middle")
     body += words(left + plot / 2, foot + 33, "Predicted, of 100", style="name", anchor="middle")
     ends = [number(100 * curve[part][at], digits=0) for at in (0, -1) for part in ("risk", "observed")]
-    about = (f"Of 100 patients with a predicted risk of {ends[0]} of 100, {ends[1]} had the event; of 100 with "
-             f"{ends[2]} of 100, {ends[3]} had it. A perfect model lies on the diagonal.")
+    about = (
+        f"Of 100 patients with a predicted risk of {ends[0]} of 100, {ends[1]} had the event; of 100 with "
+        f"{ends[2]} of 100, {ends[3]} had it. A perfect model lies on the diagonal."
+    )
     return picture(body, key=key, width=width, height=height, title=title, description=about)
 
 
@@ -122,8 +133,10 @@ def _histograms(distribution: Group, *, x: Scale, top: float, height: float) -> 
     """Shares of both outcome classes in bins of predicted risk, with the event up and without down."""
     if "not_estimable" in distribution:
         return ""
-    shares = {name: [count / distribution[name]["n"] for count in distribution[name]["counts"]]
-              for name in ("event", "no_event")}
+    shares = {
+        name: [count / distribution[name]["n"] for count in distribution[name]["counts"]]
+        for name in ("event", "no_event")
+    }
     highest, middle = max(max(values) for values in shares.values()), top + height / 2
     parts = []
     for name, style, sign in (("event", "event-bar", -1), ("no_event", "other-bar", 1)):
@@ -132,8 +145,15 @@ def _histograms(distribution: Group, *, x: Scale, top: float, height: float) -> 
             if stop > x.high + 1e-9:
                 continue
             tall = share / highest * height / 2
-            parts.append(box(x.at(start) + 0.5, middle - tall if sign < 0 else middle, x.at(stop) - x.at(start) - 1,
-                             tall, style=style))
+            parts.append(
+                box(
+                    x.at(start) + 0.5,
+                    middle - tall if sign < 0 else middle,
+                    x.at(stop) - x.at(start) - 1,
+                    tall,
+                    style=style,
+                )
+            )
     parts.append(line(x.start, middle, x.stop, middle, style="hair"))
     if height > 50:
         parts.append(words(x.stop, top + 10, "with the event", style="event-text", anchor="end"))
@@ -150,8 +170,14 @@ def risk_distribution(groups: Mapping[str, Group], *, key: str) -> str:
     top, bottom = 26.0, 26.0 + row * len(groups)
     x = Scale(0, 1, left, width - 24)
     panel = Panel(x, Scale(0, 1, bottom, top))
-    body = panel.axes(x_ticks=[0, 0.2, 0.4, 0.6, 0.8, 1], y_ticks=[], x_label="Predicted risk, of 100 patients",
-                      y_label="", x_text=_hundred, y_text=_hundred)
+    body = panel.axes(
+        x_ticks=[0, 0.2, 0.4, 0.6, 0.8, 1],
+        y_ticks=[],
+        x_label="Predicted risk, of 100 patients",
+        y_label="",
+        x_text=_hundred,
+        y_text=_hundred,
+    )
     body += words(left, 14, "Upper bar: with the event", style="event-text")
     body += words(left + 190, 14, "Lower bar: without", style="other-text")
     medians = []
@@ -159,19 +185,38 @@ def risk_distribution(groups: Mapping[str, Group], *, key: str) -> str:
         y = top + row * at
         body += line(0, y, width - 24, y, style="hair") + words(0, y + 24, label, style="row")
         if "not_estimable" in group["risk_distribution"]:
-            body += words(left, y + 24, f"not estimable: {group['risk_distribution']['not_estimable']}", style="note")
+            body += words(
+                left, y + 24, f"not estimable: {group['risk_distribution']['not_estimable']}", style="note"
+            )
             continue
         middle = []
         for name, style, offset in (("event", "event", 13), ("no_event", "other", 27)):
-            spread = {share: one["value"] for share, one in group["risk_distribution"][name]["quantiles"].items()}
-            body += line(x.at(spread["0.05"]), y + offset, x.at(spread["0.95"]), y + offset, style=f"{style}-whisker")
-            body += box(x.at(spread["0.25"]), y + offset - 4, max(x.at(spread["0.75"]) - x.at(spread["0.25"]), 1), 8,
-                        style=f"{style}-bar")
-            body += line(x.at(spread["0.5"]), y + offset - 5.5, x.at(spread["0.5"]), y + offset + 5.5, style="median")
+            spread = {
+                share: one["value"] for share, one in group["risk_distribution"][name]["quantiles"].items()
+            }
+            body += line(
+                x.at(spread["0.05"]), y + offset, x.at(spread["0.95"]), y + offset, style=f"{style}-whisker"
+            )
+            body += box(
+                x.at(spread["0.25"]),
+                y + offset - 4,
+                max(x.at(spread["0.75"]) - x.at(spread["0.25"]), 1),
+                8,
+                style=f"{style}-bar",
+            )
+            body += line(
+                x.at(spread["0.5"]), y + offset - 5.5, x.at(spread["0.5"]), y + offset + 5.5, style="median"
+            )
             middle.append(of_100(spread["0.5"]))
         medians.append(f"{label}: {middle[0]} with, {middle[1]} without")
-    return picture(body, key=key, width=width, height=bottom + 42, title="Predicted risk by outcome",
-                   description=f"Median predicted risk of 100 patients. {'; '.join(medians)}.")
+    return picture(
+        body,
+        key=key,
+        width=width,
+        height=bottom + 42,
+        title="Predicted risk by outcome",
+        description=f"Median predicted risk of 100 patients. {'; '.join(medians)}.",
+    )
 
 
 # ------------------------------------------------------------------------------------------- net benefit
@@ -189,32 +234,52 @@ def net_benefit(group: Group, *, key: str, name: str, is_small: bool = False) ->
     head = words(left, 14, name, style="strong")
     if "not_estimable" in curve:
         body = head + _refusal(curve["not_estimable"], width=width, height=height)
-        return picture(body, key=key, width=width, height=height, title=title,
-                       description=f"Not estimable: {curve['not_estimable']}.")
+        return picture(
+            body,
+            key=key,
+            width=width,
+            height=height,
+            title=title,
+            description=f"Not estimable: {curve['not_estimable']}.",
+        )
     threshold, model, everybody = curve["threshold"], curve["model"], curve["treat_all"]["value"]
     highest = 1.05 * max(*model["high"], everybody[0])
-    panel = Panel(Scale(0, max(threshold), left, width - 14), Scale(-0.18 * highest, highest, top + plot, top))
+    panel = Panel(
+        Scale(0, max(threshold), left, width - 14), Scale(-0.18 * highest, highest, top + plot, top)
+    )
     ticks = round_ticks(0, highest, n=4)
     body = head + panel.axes(
-        x_ticks=round_ticks(0, max(threshold), n=3 if is_small else 6), y_ticks=ticks, x_label="Threshold, of 100",
-        y_label="Net benefit per 100 patients", x_text=_hundred, y_text=lambda tick: number(
-            100 * tick, digits=0 if all(abs(100 * one - round(100 * one)) < 1e-6 for one in ticks) else 1))
+        x_ticks=round_ticks(0, max(threshold), n=3 if is_small else 6),
+        y_ticks=ticks,
+        x_label="Threshold, of 100",
+        y_label="Net benefit per 100 patients",
+        x_text=_hundred,
+        y_text=lambda tick: number(
+            100 * tick, digits=0 if all(abs(100 * one - round(100 * one)) < 1e-6 for one in ticks) else 1
+        ),
+    )
     body += panel.curve([0, max(threshold)], [0, 0], style="none-line")
     body += panel.curve(threshold, everybody, style="all-line")
     body += panel.band(threshold, model["low"], model["high"], style="model-band")
     body += panel.curve(threshold, model["value"], style="model-line")
     if not is_small:
         body += _net_benefit_key(panel)
-    better = [one for one, low in zip(threshold, curve["model_minus_treat_all"]["low"], strict=True) if low > 0]
-    about = (f"The model is clearly better than treating everybody from a threshold of {of_100(better[0])} of 100 on."
-             if better else "At no threshold is the model clearly better than treating everybody.")
+    better = [
+        one for one, low in zip(threshold, curve["model_minus_treat_all"]["low"], strict=True) if low > 0
+    ]
+    about = (
+        f"The model is clearly better than treating everybody from a threshold of {of_100(better[0])} of 100 on."
+        if better
+        else "At no threshold is the model clearly better than treating everybody."
+    )
     return picture(body, key=key, width=width, height=height, title=title, description=about)
 
 
 def _net_benefit_key(panel: Panel) -> str:
     parts = []
-    for at, (style, text) in enumerate((
-            ("model-line", "Model, 95% band"), ("all-line", "Treat everybody"), ("none-line", "Treat nobody"))):
+    for at, (style, text) in enumerate(
+        (("model-line", "Model, 95% band"), ("all-line", "Treat everybody"), ("none-line", "Treat nobody"))
+    ):
         y, x = panel.y.stop + 12 + 17 * at, panel.x.stop - 140
         parts.append(line(x, y, x + 26, y, style=style) + words(x + 33, y + 4, text, style="note"))
     return "".join(parts)
@@ -233,27 +298,45 @@ def ladder(rungs: Sequence[Group], *, key: str, is_pooled: bool) -> str:
     bottom = top + row * len(rungs)
     columns = [("gain_over_product_only", "Gain in log loss over", "knowing the product, nats", 3)]
     columns += [("auroc_within_product", "AUROC among patients", "of one product", 2)] if is_pooled else []
-    columns.append(("auroc", "AUROC over all patients,", "products mixed" if is_pooled else "this product", 2))
+    columns.append(
+        ("auroc", "AUROC over all patients,", "products mixed" if is_pooled else "this product", 2)
+    )
     width = label + len(columns) * (plot + gap)
     body = "".join(
-        line(0, top + row * at, width, top + row * at, style="hair") + words(0, top + row * at + 18, rung["label"],
-        style="row-strong" if rung["kind"] == "model" else "row")
-        for at, rung in enumerate(rungs))
+        line(0, top + row * at, width, top + row * at, style="hair")
+        + words(
+            0, top + row * at + 18, rung["label"], style="row-strong" if rung["kind"] == "model" else "row"
+        )
+        for at, rung in enumerate(rungs)
+    )
     for at, (field, first, second, digits) in enumerate(columns):
         x0 = label + at * (plot + gap)
         body += words(x0, 16, first, style="strong") + words(x0, 31, second, style="name")
         x = _rung_scale([rung[field] for rung in rungs], start=x0, stop=x0 + plot, is_gain=at == 0)
         panel = Panel(x, Scale(0, 1, bottom, top))
-        body += panel.axes(x_ticks=round_ticks(x.low, x.high, n=3), y_ticks=[], x_label="", y_label="",
-                           x_text=lambda tick, digits=digits: number(tick, digits=digits - 1 if digits == 2 else 2),
-                           y_text=str)
+        body += panel.axes(
+            x_ticks=round_ticks(x.low, x.high, n=3),
+            y_ticks=[],
+            x_label="",
+            y_label="",
+            x_text=lambda tick, digits=digits: number(tick, digits=digits - 1 if digits == 2 else 2),
+            y_text=str,
+        )
         start = 0.0 if at == 0 else 0.5
         body += line(x.at(start), top, x.at(start), bottom, style="ideal")
-        body += "".join(_rung(rung, field=field, x=x, y=top + row * (step + 0.5), digits=digits)
-                        for step, rung in enumerate(rungs))
+        body += "".join(
+            _rung(rung, field=field, x=x, y=top + row * (step + 0.5), digits=digits)
+            for step, rung in enumerate(rungs)
+        )
     told = "; ".join(f"{rung['label']} {_value(rung['gain_over_product_only'], 3)}" for rung in rungs)
-    return picture(body, key=key, width=width, height=bottom + 24, title="From knowing nothing to knowing all",
-                   description=f"Gain in log loss over knowing the product alone, nats: {told}.")
+    return picture(
+        body,
+        key=key,
+        width=width,
+        height=bottom + 24,
+        title="From knowing nothing to knowing all",
+        description=f"Gain in log loss over knowing the product alone, nats: {told}.",
+    )
 
 
 def _value(estimate: Group | None, digits: int) -> str:
@@ -307,9 +390,17 @@ def icon_array(*, n_grade2plus: int, n_grade3plus: int | None, key: str, sentenc
     for at in range(100):
         style = "icon-grade3" if at < severe else "icon-grade2" if at < n_grade2plus else "icon-none"
         x, y = 3 + step_x * (at % 10), 3 + step_y * (at // 10)
-        people.append(element("path", {"class": style, "d": _PERSON, "transform": f"translate({place(x)} {place(y)})"}))
-    return picture("".join(people), key=key, width=3 + 10 * step_x - 4, height=3 + 10 * step_y - 2,
-                   title="100 patients like this one", description=sentence)
+        people.append(
+            element("path", {"class": style, "d": _PERSON, "transform": f"translate({place(x)} {place(y)})"})
+        )
+    return picture(
+        "".join(people),
+        key=key,
+        width=3 + 10 * step_x - 4,
+        height=3 + 10 * step_y - 2,
+        title="100 patients like this one",
+        description=sentence,
+    )
 
 
 def onset(curve: Group, *, key: str) -> str:
@@ -322,9 +413,13 @@ def onset(curve: Group, *, key: str) -> str:
     panel = Panel(Scale(0, curve["window_d"], left, width - 34), Scale(0, highest, top + plot, top))
     body = words(left - 24, 14, curve["label"], style="strong")
     body += panel.axes(
-        x_ticks=[k * curve["window_d"] / 3 for k in range(4)], y_ticks=round_ticks(0, highest, n=4),
-        x_label="Days after the first dose", y_label="", x_text=lambda tick: f"{tick:.0f}",
-        y_text=lambda tick: f"{tick:g}")
+        x_ticks=[k * curve["window_d"] / 3 for k in range(4)],
+        y_ticks=round_ticks(0, highest, n=4),
+        x_label="Days after the first dose",
+        y_label="",
+        x_text=lambda tick: f"{tick:.0f}",
+        y_text=lambda tick: f"{tick:g}",
+    )
     ends = []
     for name, style in (("any_per100", "other"), ("grade2plus_per100", "event")):
         values = curve[name]
@@ -333,8 +428,15 @@ def onset(curve: Group, *, key: str) -> str:
     if ends[1][0] - ends[0][0] < 12:  # the two numbers would touch
         ends = [(ends[1][0] - 12, *ends[0][1:]), ends[1]]
     body += "".join(words(panel.x.stop + 5, y, text, style=f"{style}-text") for y, text, style in ends)
-    about = (f"{ends[0][1]} of 100 patients had CRS, {ends[1][1]} of grade 2 or more, within "
-             f"{curve['window_d']:g} days after the first dose.")
-    return picture(body, key=key, width=width, height=top + plot + 44, title=f"Onset of CRS, {curve['label']}",
-                   description=about)
-
+    about = (
+        f"{ends[0][1]} of 100 patients had CRS, {ends[1][1]} of grade 2 or more, within "
+        f"{curve['window_d']:g} days after the first dose."
+    )
+    return picture(
+        body,
+        key=key,
+        width=width,
+        height=top + plot + 44,
+        title=f"Onset of CRS, {curve['label']}",
+        description=about,
+    )

@@ -55,17 +55,40 @@ def _told(value: Any) -> str:
 
 
 def _pairs(title: str, values: Mapping[str, Any], *, key: str, numeral: str) -> Table:
-    rows = [{"label": plain_name(str(name)), "note": "", "cells": [_told(value)]} for name, value in values.items()]
-    return {"key": key, "number": numeral, "title": title, "row_header": "What",
-            "columns": [{"label": "Value", "sub": "", "is_text": True, "is_code": True}],
-            "groups": [{"label": "", "rows": rows}], "notes": []}
+    rows = [
+        {"label": plain_name(str(name)), "note": "", "cells": [_told(value)]}
+        for name, value in values.items()
+    ]
+    return {
+        "key": key,
+        "number": numeral,
+        "title": title,
+        "row_header": "What",
+        "columns": [{"label": "Value", "sub": "", "is_text": True, "is_code": True}],
+        "groups": [{"label": "", "rows": rows}],
+        "notes": [],
+    }
 
 
 def _records(title: str, records: list[Mapping[str, Any]], *, key: str, numeral: str) -> Table:
     names = list(dict.fromkeys(name for record in records for name in record))
-    rows = [{"label": _told(record.get(names[0])), "note": "",
-             "cells": [_told(record.get(name)) for name in names[1:]]} for record in records]
-    return {"key": key, "number": numeral, "title": title, "row_header": plain_name(str(names[0])).capitalize(),
-            "columns": [{"label": plain_name(str(name)).capitalize(), "sub": "", "is_text": True, "is_code": True}
-                        for name in names[1:]],
-            "groups": [{"label": "", "rows": rows}], "notes": []}
+    rows = [
+        {
+            "label": _told(record.get(names[0])),
+            "note": "",
+            "cells": [_told(record.get(name)) for name in names[1:]],
+        }
+        for record in records
+    ]
+    return {
+        "key": key,
+        "number": numeral,
+        "title": title,
+        "row_header": plain_name(str(names[0])).capitalize(),
+        "columns": [
+            {"label": plain_name(str(name)).capitalize(), "sub": "", "is_text": True, "is_code": True}
+            for name in names[1:]
+        ],
+        "groups": [{"label": "", "rows": rows}],
+        "notes": [],
+    }

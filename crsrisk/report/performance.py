@@ -35,9 +35,12 @@ def ladder_section(
     ladders: Group, *, labels: Mapping[str, str], order: Sequence[str], predictor_labels: Mapping[str, str]
 ) -> dict[str, Any]:
     """Sentences, rungs for the figure, and the tables of the ladder."""
+
     def named(rungs: Sequence[Group]) -> list[dict[str, Any]]:
-        return [{**rung, "label": rung_label(rung, ladders=ladders, predictor_labels=predictor_labels)}
-                for rung in rungs]
+        return [
+            {**rung, "label": rung_label(rung, ladders=ladders, predictor_labels=predictor_labels)}
+            for rung in rungs
+        ]
 
     pooled = ladders["pooled"]
     rungs = named(pooled["rungs"])
@@ -56,15 +59,21 @@ def ladder_sentences(ladders: Group, rungs: Sequence[Group]) -> list[str]:
     pooled = ladders["pooled"]
     share = pooled["share_of_oracle_gain"]
     if "not_estimable" in share:
-        first = f"Which share of the knowable the model has learnt cannot be estimated: {share['not_estimable']}."
+        first = (
+            f"Which share of the knowable the model has learnt cannot be estimated: {share['not_estimable']}."
+        )
     else:
-        first = (f"Of what an oracle gains over knowing the product alone (log loss; oracle: {ladders['truth']}), the "
-                 f"model gains {number(100 * share['value'], digits=0)} per cent (95% interval "
-                 f"{number(100 * share['low'], digits=0)} to {number(100 * share['high'], digits=0)}).")
+        first = (
+            f"Of what an oracle gains over knowing the product alone (log loss; oracle: {ladders['truth']}), the "
+            f"model gains {number(100 * share['value'], digits=0)} per cent (95% interval "
+            f"{number(100 * share['low'], digits=0)} to {number(100 * share['high'], digits=0)})."
+        )
     replicates = sorted({ladders["n_replicates_min"], ladders["n_replicates_max"]})
-    second = (f"{number(pooled['n_patients'], digits=0)} held-out patients were simulated again "
-              f"{' to '.join(number(n, digits=0) for n in replicates)} times each; every predictor is scored under "
-              "the risk so found, not under one random outcome. No real patient has such a known risk.")
+    second = (
+        f"{number(pooled['n_patients'], digits=0)} held-out patients were simulated again "
+        f"{' to '.join(number(n, digits=0) for n in replicates)} times each; every predictor is scored under "
+        "the risk so found, not under one random outcome. No real patient has such a known risk."
+    )
     return [first, second]
 
 
@@ -74,19 +83,32 @@ def _ladder_table(rungs: Sequence[Group], *, n_patients: int, is_pooled: bool) -
     columns += [("AUROC, all patients mixed", "(95% interval)")]
     rows = []
     for rung in reversed(rungs):
-        cells = [estimate_in_words(rung["log_loss"], digits=3),
-                 estimate_in_words(rung["gain_over_product_only"], digits=3)]
+        cells = [
+            estimate_in_words(rung["log_loss"], digits=3),
+            estimate_in_words(rung["gain_over_product_only"], digits=3),
+        ]
         cells += [_auroc(rung, "auroc_within_product")] if is_pooled else []
-        rows.append({"label": rung["label"], "note": "", "cells": [*cells, _auroc(rung, "auroc")],
-                     "is_strong": rung["kind"] == "model"})
+        rows.append(
+            {
+                "label": rung["label"],
+                "note": "",
+                "cells": [*cells, _auroc(rung, "auroc")],
+                "is_strong": rung["kind"] == "model",
+            }
+        )
     return {
-        "key": "table-ladder", "number": "4", "title": "From knowing nothing to knowing all: the ladder",
-        "row_header": "Predictor", "columns": [{"label": label, "sub": sub} for label, sub in columns],
+        "key": "table-ladder",
+        "number": "4",
+        "title": "From knowing nothing to knowing all: the ladder",
+        "row_header": "Predictor",
+        "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": [{"label": "", "rows": rows}],
-        "notes": [f"Scored under the true risk of {number(n_patients, digits=0)} held-out patients. Log loss: 0 is "
-                  "best. Entropies are corrected for the finite number of repetitions (Miller-Madow).",
-                  "An oracle's AUROC lies between the value and the upper bound after “at most”. Each oracle is "
-                  "scored under its own truth."],
+        "notes": [
+            f"Scored under the true risk of {number(n_patients, digits=0)} held-out patients. Log loss: 0 is "
+            "best. Entropies are corrected for the finite number of repetitions (Miller-Madow).",
+            "An oracle's AUROC lies between the value and the upper bound after “at most”. Each oracle is "
+            "scored under its own truth.",
+        ],
     }
 
 
@@ -107,22 +129,41 @@ def _by_product(ladders: Group, *, labels: Mapping[str, str], order: Sequence[st
             rows.append({"label": labels[product], "note": "", "cells": [MISSING, *["not estimable"] * 4]})
             notes.append(f"{labels[product]}: {one['not_estimable']}.")
             continue
-        by_kind = {rung["kind"]: rung for rung in reversed(one["rungs"])}  # the first oracle is the one measured against
+        by_kind = {
+            rung["kind"]: rung for rung in reversed(one["rungs"])
+        }  # the first oracle is the one measured against
         model, oracle = by_kind["model"], by_kind["oracle"]
         share = one["share_of_oracle_gain"]
-        rows.append({"label": labels[product], "note": "", "cells": [
-            number(one["n_patients"], digits=0), estimate_in_words(model["gain_over_product_only"], digits=3),
-            estimate_in_words(share, digits=0, factor=100), estimate_in_words(model["auroc"]),
-            _auroc(oracle, "auroc")]})
+        rows.append(
+            {
+                "label": labels[product],
+                "note": "",
+                "cells": [
+                    number(one["n_patients"], digits=0),
+                    estimate_in_words(model["gain_over_product_only"], digits=3),
+                    estimate_in_words(share, digits=0, factor=100),
+                    estimate_in_words(model["auroc"]),
+                    _auroc(oracle, "auroc"),
+                ],
+            }
+        )
         if "not_estimable" in share:
             notes.append(f"{labels[product]}: {share['not_estimable']}.")
-    columns = [("Re-simulated", "patients"), ("Gain of the model", "nats (95% interval)"),
-               ("Share of the oracle’s gain", "per cent (95% interval)"), ("AUROC, model", "(95% interval)"),
-               ("AUROC, oracle", "(95% interval)")]
+    columns = [
+        ("Re-simulated", "patients"),
+        ("Gain of the model", "nats (95% interval)"),
+        ("Share of the oracle’s gain", "per cent (95% interval)"),
+        ("AUROC, model", "(95% interval)"),
+        ("AUROC, oracle", "(95% interval)"),
+    ]
     return {
-        "key": "table-ladder-product", "number": "5", "title": "The same within each product", "row_header": "Product",
+        "key": "table-ladder-product",
+        "number": "5",
+        "title": "The same within each product",
+        "row_header": "Product",
         "columns": [{"label": label, "sub": sub} for label, sub in columns],
-        "groups": [{"label": "", "rows": rows}], "notes": [*_folded(notes)],
+        "groups": [{"label": "", "rows": rows}],
+        "notes": [*_folded(notes)],
     }
 
 
@@ -137,8 +178,10 @@ def _folded(notes: Sequence[str]) -> list[str]:
 
 def performance_tables(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str]) -> list[Table]:
     """Discrimination and calibration: first everybody together, then, apart from it, each product."""
-    return [_discrimination(evaluation, labels=labels, order=order),
-            _calibration(evaluation, labels=labels, order=order)]
+    return [
+        _discrimination(evaluation, labels=labels, order=order),
+        _calibration(evaluation, labels=labels, order=order),
+    ]
 
 
 def _grouped_rows(
@@ -146,53 +189,95 @@ def _grouped_rows(
 ) -> list[dict[str, Any]]:
     products = [name for name in order if name in evaluation["by_product"]]
     return [
-        {"label": "Pooled: depends on the mix of products",
-         "rows": [{"label": "All products", "note": "", "cells": cells(evaluation["pooled"]), "is_strong": True}]},
-        {"label": "Within each product", "rows": [
-            {"label": labels[name], "note": "", "cells": cells(evaluation["by_product"][name])} for name in products]},
+        {
+            "label": "Pooled: depends on the mix of products",
+            "rows": [
+                {"label": "All products", "note": "", "cells": cells(evaluation["pooled"]), "is_strong": True}
+            ],
+        },
+        {
+            "label": "Within each product",
+            "rows": [
+                {"label": labels[name], "note": "", "cells": cells(evaluation["by_product"][name])}
+                for name in products
+            ],
+        },
     ]
 
 
 def _discrimination(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str]) -> Table:
     def cells(group: Group) -> list[str]:
-        return [number(group["n"], digits=0), number(group["n_events"], digits=0), estimate_in_words(group["auroc"]),
-                estimate_in_words(group["discrimination_slope"]), estimate_in_words(group["brier"], digits=3),
-                estimate_in_words(group["log_loss"], digits=3)]
+        return [
+            number(group["n"], digits=0),
+            number(group["n_events"], digits=0),
+            estimate_in_words(group["auroc"]),
+            estimate_in_words(group["discrimination_slope"]),
+            estimate_in_words(group["brier"], digits=3),
+            estimate_in_words(group["log_loss"], digits=3),
+        ]
 
-    columns = [("Patients", ""), ("Events", ""), ("AUROC", "(95% interval)"),
-               ("Discrimination slope", "(95% interval)"), ("Brier score", "(95% interval)"),
-               ("Log loss", "nats (95% interval)")]
+    columns = [
+        ("Patients", ""),
+        ("Events", ""),
+        ("AUROC", "(95% interval)"),
+        ("Discrimination slope", "(95% interval)"),
+        ("Brier score", "(95% interval)"),
+        ("Log loss", "nats (95% interval)"),
+    ]
     within = evaluation["pooled"]["auroc_within_product"]
     return {
-        "key": "table-discrimination", "number": "6", "title": "Held-out patients: how well risks are ranked",
-        "row_header": "", "columns": [{"label": label, "sub": sub} for label, sub in columns],
+        "key": "table-discrimination",
+        "number": "6",
+        "title": "Held-out patients: how well risks are ranked",
+        "row_header": "",
+        "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": _grouped_rows(evaluation, labels=labels, order=order, cells=cells),
-        "notes": ["The pooled AUROC is high when products differ in risk, even for a model that knows the product alone. "
-                  f"Among pairs of patients of one product it is {estimate_in_words(within)}.",
-                  *_reasons(evaluation, labels=labels, order=order, field="auroc")],
+        "notes": [
+            "The pooled AUROC is high when products differ in risk, even for a model that knows the product alone. "
+            f"Among pairs of patients of one product it is {estimate_in_words(within)}.",
+            *_reasons(evaluation, labels=labels, order=order, field="auroc"),
+        ],
     }
 
 
 def _calibration(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str]) -> Table:
     def cells(group: Group) -> list[str]:
         calibration, curve = group["calibration"], group["calibration"]["curve"]
-        ici = ["not estimable", MISSING] if "not_estimable" in curve else [
-            estimate_in_words(curve["ici"], digits=1, factor=100),
-            f"{number(100 * curve['ici_if_perfect']['low'], digits=1)} to "
-            f"{number(100 * curve['ici_if_perfect']['high'], digits=1)}"]
-        return [estimate_in_words(calibration["observed_to_expected"]), estimate_in_words(calibration["in_the_large"]),
-                estimate_in_words(calibration["slope"]), *ici]
+        ici = (
+            ["not estimable", MISSING]
+            if "not_estimable" in curve
+            else [
+                estimate_in_words(curve["ici"], digits=1, factor=100),
+                f"{number(100 * curve['ici_if_perfect']['low'], digits=1)} to "
+                f"{number(100 * curve['ici_if_perfect']['high'], digits=1)}",
+            ]
+        )
+        return [
+            estimate_in_words(calibration["observed_to_expected"]),
+            estimate_in_words(calibration["in_the_large"]),
+            estimate_in_words(calibration["slope"]),
+            *ici,
+        ]
 
-    columns = [("Observed / expected", "ideal 1 (95% interval)"), ("Intercept", "ideal 0 (95% interval)"),
-               ("Slope", "ideal 1 (95% interval)"), ("ICI", "of 100 (95% interval)"),
-               ("ICI of exact risks", "of 100, 95% range")]
+    columns = [
+        ("Observed / expected", "ideal 1 (95% interval)"),
+        ("Intercept", "ideal 0 (95% interval)"),
+        ("Slope", "ideal 1 (95% interval)"),
+        ("ICI", "of 100 (95% interval)"),
+        ("ICI of exact risks", "of 100, 95% range"),
+    ]
     return {
-        "key": "table-calibration", "number": "7", "title": "Held-out patients: whether 30 of 100 means 30 of 100",
-        "row_header": "", "columns": [{"label": label, "sub": sub} for label, sub in columns],
+        "key": "table-calibration",
+        "number": "7",
+        "title": "Held-out patients: whether 30 of 100 means 30 of 100",
+        "row_header": "",
+        "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": _grouped_rows(evaluation, labels=labels, order=order, cells=cells),
-        "notes": ["Intercept: calibration in the large, slope fixed at 1. ICI: mean distance of the calibration curve from "
-                  "the diagonal; even exact risks show one, its range stands beside.",
-                  *_reasons(evaluation, labels=labels, order=order, field="calibration")],
+        "notes": [
+            "Intercept: calibration in the large, slope fixed at 1. ICI: mean distance of the calibration curve from "
+            "the diagonal; even exact risks show one, its range stands beside.",
+            *_reasons(evaluation, labels=labels, order=order, field="calibration"),
+        ],
     }
 
 
@@ -221,24 +306,43 @@ def net_benefit_table(evaluation: Group) -> Table | None:
             one = {part: curve[name][part][at] for part in ("value", "low", "high")}
             return estimate_in_words(one, digits=digits, factor=factor)
 
-        rows.append({"label": f"{of_100(threshold)} of 100", "note": "", "cells": [
-            number(curve["n_true_positive"][at] + curve["n_false_positive"][at], digits=0),
-            band("model", digits=1, factor=100), band("treat_all", digits=1, factor=100),
-            band("model_minus_treat_all", digits=1, factor=100),
-            band("interventions_avoided_per_100", digits=0, factor=1)]})
-    columns = [("At or above it", "patients"), ("Model", "per 100 (95% interval)"),
-               ("Treat everybody", "per 100 (95% interval)"), ("Model − everybody", "per 100 (95% interval)"),
-               ("Needless treatments spared", "per 100 (95% interval)")]
+        rows.append(
+            {
+                "label": f"{of_100(threshold)} of 100",
+                "note": "",
+                "cells": [
+                    number(curve["n_true_positive"][at] + curve["n_false_positive"][at], digits=0),
+                    band("model", digits=1, factor=100),
+                    band("treat_all", digits=1, factor=100),
+                    band("model_minus_treat_all", digits=1, factor=100),
+                    band("interventions_avoided_per_100", digits=0, factor=1),
+                ],
+            }
+        )
+    columns = [
+        ("At or above it", "patients"),
+        ("Model", "per 100 (95% interval)"),
+        ("Treat everybody", "per 100 (95% interval)"),
+        ("Model − everybody", "per 100 (95% interval)"),
+        ("Needless treatments spared", "per 100 (95% interval)"),
+    ]
     return {
-        "key": "table-net-benefit", "number": "8", "title": "Net benefit at five thresholds, all products together",
-        "row_header": "Threshold", "columns": [{"label": label, "sub": sub} for label, sub in columns],
+        "key": "table-net-benefit",
+        "number": "8",
+        "title": "Net benefit at five thresholds, all products together",
+        "row_header": "Threshold",
+        "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": [{"label": "", "rows": rows}],
-        "notes": ["Net benefit: events found per 100 patients, needless treatments subtracted at the odds of the "
-                  "threshold; treating nobody is 0. It values finding an event, not what a treatment does to the "
-                  "patient. Spared: against treating everybody, at equal events found."],
+        "notes": [
+            "Net benefit: events found per 100 patients, needless treatments subtracted at the odds of the "
+            "threshold; treating nobody is 0. It values finding an event, not what a treatment does to the "
+            "patient. Spared: against treating everybody, at equal events found."
+        ],
     }
 
 
-def not_estimable_net_benefit(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str]) -> list[str]:
+def not_estimable_net_benefit(
+    evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str]
+) -> list[str]:
     """The products whose decision curve is not shown, and why."""
     return _reasons(evaluation, labels=labels, order=order, field="net_benefit")

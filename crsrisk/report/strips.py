@@ -22,8 +22,11 @@ _TICKS = {
     "rate": [(0.0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1.0, "100")],
     "time": [(1.0, "1 h"), (6.0, "6 h"), (24.0, "1 d"), (168.0, "7 d"), (1440.0, "60 d")],
 }
-_VERDICT_MARKS = {"agrees": ("circle", "agrees"), "differs": ("diamond", "differs"),
-                  "not judged": ("square", "not-judged")}
+_VERDICT_MARKS = {
+    "agrees": ("circle", "agrees"),
+    "differs": ("diamond", "differs"),
+    "not judged": ("square", "not-judged"),
+}
 
 
 def axis_scale(axis: str, *, start: float = _PAD, stop: float = WIDTH - _PAD) -> Scale:
@@ -35,7 +38,9 @@ def axis_scale(axis: str, *, start: float = _PAD, stop: float = WIDTH - _PAD) ->
 def axis_strip(axis: str) -> str:
     """The axis itself, for the head of the column."""
     scale = axis_scale(axis)
-    body = "".join(words(scale.at(value), 12, text, style="tick", anchor="middle") for value, text in _TICKS[axis])
+    body = "".join(
+        words(scale.at(value), 12, text, style="tick", anchor="middle") for value, text in _TICKS[axis]
+    )
     return strip(body, width=WIDTH, height=16)
 
 
@@ -53,24 +58,33 @@ def _forest_marks(row: Row) -> str:
     def at(value: float) -> float:
         return scale.at(scale.inside(value))
 
-    body = "".join(line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS[row["axis"]])
+    body = "".join(
+        line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS[row["axis"]]
+    )
     if row["low"] is not None:
         style = "published-whisker" if row["is_verified"] else "published-unsure"
         body += line(at(row["low"]), _MIDDLE, at(row["high"]), _MIDDLE, style=style)
-    body += line(at(row["published"]), _MIDDLE - 5, at(row["published"]), _MIDDLE + 5, style="published-value")
+    body += line(
+        at(row["published"]), _MIDDLE - 5, at(row["published"]), _MIDDLE + 5, style="published-value"
+    )
     if row["simulated"] is None:
         return body
     shape, style = _VERDICT_MARKS[row["verdict"]]
     if row["mc_error"] is not None:
         reach = _Z_95 * row["mc_error"]
-        body += line(at(row["simulated"] - reach), _MIDDLE, at(row["simulated"] + reach), _MIDDLE, style=style)
+        body += line(
+            at(row["simulated"] - reach), _MIDDLE, at(row["simulated"] + reach), _MIDDLE, style=style
+        )
     return body + mark(at(row["simulated"]), _MIDDLE, shape=shape, style=style, size=3.4)
 
 
 def bar_strip(value: float, *, highest: float, style: str = "size") -> str:
     """A bar from the left."""
-    return strip(box(0, 5, value / highest * WIDTH if highest > 0 else 0.0, HEIGHT - 10, style=style),
-                 width=WIDTH, height=HEIGHT)
+    return strip(
+        box(0, 5, value / highest * WIDTH if highest > 0 else 0.0, HEIGHT - 10, style=style),
+        width=WIDTH,
+        height=HEIGHT,
+    )
 
 
 def rates_strip(grade2plus: float, grade3plus: float) -> str:
@@ -96,12 +110,16 @@ def _reason_marks(points: float, *, highest: float) -> str:
 def hours_strip(hours: Sequence[float | None]) -> str:
     """Marks at the hours that show 50, 90 and 95% of onsets."""
     scale = axis_scale("time")
-    body = "".join(line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS["time"])
+    body = "".join(
+        line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS["time"]
+    )
     known = [scale.at(scale.inside(value)) for value in hours if value is not None]
     if len(known) > 1:
         body += line(known[0], _MIDDLE, known[-1], _MIDDLE, style="model-whisker")
     for x, shape in zip(known, ("circle", "diamond", "square"), strict=False):
-        body += mark(x, _MIDDLE, shape=shape, style="model-mark" if shape == "circle" else "open-mark", size=3.4)
+        body += mark(
+            x, _MIDDLE, shape=shape, style="model-mark" if shape == "circle" else "open-mark", size=3.4
+        )
     return strip(body, width=WIDTH, height=HEIGHT)
 
 
@@ -113,28 +131,60 @@ def forest(rows: Sequence[Row], *, key: str, title: str) -> str:
     drawn = [(row["label"], _forest_marks(row), row["told"]) for row in rows]
     ticks = axis_strip(rows[0]["axis"]) if rows else ""
     n_agree = sum(row["verdict"] == "agrees" for row in rows)
-    return _listing(drawn, key=key, title=title, label_width=420, told_width=300, head=ticks,
-                    description=f"{n_agree} of {len(rows)} simulated figures agree with the published ones.")
+    return _listing(
+        drawn,
+        key=key,
+        title=title,
+        label_width=420,
+        told_width=300,
+        head=ticks,
+        description=f"{n_agree} of {len(rows)} simulated figures agree with the published ones.",
+    )
 
 
 def importance(rows: Sequence[Row], *, key: str) -> str:
     """Mean size of contribution by clinical variable. ``rows``: label, mean_points, direction."""
     highest = max((row["mean_points"] for row in rows), default=0.0)
-    drawn = [(row["label"], box(0, 5, row["mean_points"] / highest * WIDTH if highest else 0, HEIGHT - 10,
-                                style="size"), f"{row['mean_points']:.1f}  {row['direction']}") for row in rows]
+    drawn = [
+        (
+            row["label"],
+            box(0, 5, row["mean_points"] / highest * WIDTH if highest else 0, HEIGHT - 10, style="size"),
+            f"{row['mean_points']:.1f}  {row['direction']}",
+        )
+        for row in rows
+    ]
     told = "; ".join(f"{row['label']} {row['mean_points']:.1f}" for row in rows[:5])
-    return _listing(drawn, key=key, title="What drives the model", label_width=270, told_width=250,
-                    description=f"Mean change of the risk, of 100 patients, largest first: {told}.")
+    return _listing(
+        drawn,
+        key=key,
+        title="What drives the model",
+        label_width=270,
+        told_width=250,
+        description=f"Mean change of the risk, of 100 patients, largest first: {told}.",
+    )
 
 
 def reasons(rows: Sequence[Row], *, key: str, title: str) -> str:
     """One patient's reasons. ``rows``: label, points (of 100, up positive)."""
     highest = max((abs(row["points"]) for row in rows), default=0.0)
-    drawn = [(row["label"], _reason_marks(row["points"], highest=highest), f"{row['points']:+.0f}".replace("-", "−"))
-             for row in rows]
+    drawn = [
+        (
+            row["label"],
+            _reason_marks(row["points"], highest=highest),
+            f"{row['points']:+.0f}".replace("-", "−"),
+        )
+        for row in rows
+    ]
     told = "; ".join(f"{label} {number}" for label, _, number in drawn)
-    return _listing(drawn, key=key, title=title, label_width=330, told_width=60, strip_width=WIDTH / 2,
-                    description=f"Change of the risk, of 100 patients: {told}.")
+    return _listing(
+        drawn,
+        key=key,
+        title=title,
+        label_width=330,
+        told_width=60,
+        strip_width=WIDTH / 2,
+        description=f"Change of the risk, of 100 patients: {told}.",
+    )
 
 
 def _listing(
@@ -156,7 +206,15 @@ def _listing(
     for at, (label, marks, told) in enumerate(drawn):
         y = top + at * HEIGHT
         body += line(0, y, label_width + strip_width + told_width, y, style="hair")
-        body += words(0, y + 14, label, style="row") + words(label_width + strip_width + 10, y + 14, told, style="row")
+        body += words(0, y + 14, label, style="row") + words(
+            label_width + strip_width + 10, y + 14, told, style="row"
+        )
         body += f'<g transform="translate({label_width:g} {y:g})">{marks}</g>'
-    return picture(body, key=key, width=label_width + strip_width + told_width, height=top + len(drawn) * HEIGHT + 6,
-                   title=title, description=description)
+    return picture(
+        body,
+        key=key,
+        width=label_width + strip_width + told_width,
+        height=top + len(drawn) * HEIGHT + 6,
+        title=title,
+        description=description,
+    )

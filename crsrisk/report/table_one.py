@@ -29,12 +29,34 @@ PLATFORMS: Mapping[str, str] = {
 }
 MAX_PRODUCTS = 6  # in one table: more do not fit a page
 _GROUPS: Mapping[str, Sequence[str]] = {
-    "Patient": ("age_years", "is_female", "weight_kg", "ecog", "has_prior_checkpoint_inhibitor", "has_infection"),
+    "Patient": (
+        "age_years",
+        "is_female",
+        "weight_kg",
+        "ecog",
+        "has_prior_checkpoint_inhibitor",
+        "has_infection",
+    ),
     "Tumour": ("tumour_type", "sum_of_diameters_mm", "n_metastatic_sites", "has_liver_metastases"),
-    "Laboratory": ("crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml", "albumin_g_l", "platelets_g_l",
-                   "creatinine_umol_l", "lymphocytes_g_l"),
-    "Product and prevention": ("regimen", "antigen_restriction", "dose_intensity", "is_stepped_up",
-                               "has_steroid_premedication", "has_tocilizumab_prophylaxis", "has_lymphodepletion"),
+    "Laboratory": (
+        "crp_mg_l",
+        "ferritin_ug_l",
+        "ldh_x_uln",
+        "il6_pg_ml",
+        "albumin_g_l",
+        "platelets_g_l",
+        "creatinine_umol_l",
+        "lymphocytes_g_l",
+    ),
+    "Product and prevention": (
+        "regimen",
+        "antigen_restriction",
+        "dose_intensity",
+        "is_stepped_up",
+        "has_steroid_premedication",
+        "has_tocilizumab_prophylaxis",
+        "has_lymphodepletion",
+    ),
 }
 
 
@@ -52,11 +74,13 @@ def table_one(observed: pd.DataFrame, *, labels: Mapping[str, str]) -> list[Tabl
     Median (quartiles) of numbers, number (per 100) of yes/no, the last column the share without a value.
     """
     order = product_order(observed)
-    chunks = [order[start:start + MAX_PRODUCTS] for start in range(0, len(order), MAX_PRODUCTS)]
+    chunks = [order[start : start + MAX_PRODUCTS] for start in range(0, len(order), MAX_PRODUCTS)]
     made = []
     for at, products in enumerate(chunks):
         letter = chr(ord("a") + at) if len(chunks) > 1 else ""
-        made.append(_one_table(observed, products, labels=labels, numeral=f"1{letter}", key=f"table-1{letter}"))
+        made.append(
+            _one_table(observed, products, labels=labels, numeral=f"1{letter}", key=f"table-1{letter}")
+        )
     return made
 
 
@@ -64,8 +88,10 @@ def _one_table(
     observed: pd.DataFrame, products: Sequence[str], *, labels: Mapping[str, str], numeral: str, key: str
 ) -> Table:
     parts = [observed[observed["product"] == product] for product in products]
-    columns = [{"label": labels[product], "sub": f"n = {number(len(part), digits=0)}"}
-               for product, part in zip(products, parts, strict=True)]
+    columns = [
+        {"label": labels[product], "sub": f"n = {number(len(part), digits=0)}"}
+        for product, part in zip(products, parts, strict=True)
+    ]
     columns.append({"label": "All products", "sub": f"n = {number(len(observed), digits=0)}"})
     groups = []
     for group, names in _GROUPS.items():
@@ -74,11 +100,16 @@ def _one_table(
             group = "Laboratory, last value before the first dose"
         groups.append({"label": group, "rows": rows})
     return {
-        "key": key, "number": numeral, "title": "Patients before the first dose, by product",
-        "row_header": "Characteristic", "columns": [*columns, {"label": "Not measured", "sub": "of 100, all"}],
+        "key": key,
+        "number": numeral,
+        "title": "Patients before the first dose, by product",
+        "row_header": "Characteristic",
+        "columns": [*columns, {"label": "Not measured", "sub": "of 100, all"}],
         "groups": groups,
-        "notes": ["Numbers: median (quartiles). Yes/no: number of patients (of 100).",
-                  "Simulated patients. What is shown was measured with noise and gaps, as in a hospital."],
+        "notes": [
+            "Numbers: median (quartiles). Yes/no: number of patients (of 100).",
+            "Simulated patients. What is shown was measured with noise and gaps, as in a hospital.",
+        ],
     }
 
 
@@ -89,8 +120,14 @@ def _rows(name: str, parts: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
     missing = "" if not field.may_be_missing else number(100 * float(values[-1].isna().mean()), digits=0)
     if name == "ecog":
         scores = sorted({int(score) for score in values[-1]})
-        return [{"label": f"{field.label} {score}", "note": "",
-                 "cells": [*(_share(one == score) for one in values), ""]} for score in scores]
+        return [
+            {
+                "label": f"{field.label} {score}",
+                "note": "",
+                "cells": [*(_share(one == score) for one in values), ""],
+            }
+            for score in scores
+        ]
     if field.kind == "bool":
         cells = [_share(one.astype(bool)) for one in values]
     elif field.kind == "category":
@@ -130,22 +167,45 @@ def outcomes_table(observed: pd.DataFrame, outcomes: pd.DataFrame, *, labels: Ma
     for product in product_order(observed):
         part = outcomes[(observed["product"] == product).to_numpy()]
         windows = sorted({float(window) for window in part["window_d"]})
-        rows.append({"label": labels[product], "note": "", "cells": [
-            number(len(part), digits=0), " or ".join(f"{window:g}" for window in windows),
-            *(_per_100(part[name].astype(bool)) for name in ("crs_any", "crs_grade2plus", "crs_grade3plus")),
-            median_in_words(part["onset_h"].to_numpy(dtype=np.float64)),
-            number(100 * float((part["n_tocilizumab"] > 0).mean()), digits=0),
-            number(100 * float(part["has_vasopressor"].astype(bool).mean()), digits=0)]})
-    columns = [("Patients", ""), ("Window", "days"), ("CRS, any grade", "per 100 (95% interval)"),
-               ("Grade ≥ 2", "per 100 (95% interval)"), ("Grade ≥ 3", "per 100 (95% interval)"),
-               ("Onset", "h, median (quartiles)"), ("Tocilizumab", "of 100"), ("Vasopressor", "of 100")]
+        rows.append(
+            {
+                "label": labels[product],
+                "note": "",
+                "cells": [
+                    number(len(part), digits=0),
+                    " or ".join(f"{window:g}" for window in windows),
+                    *(
+                        _per_100(part[name].astype(bool))
+                        for name in ("crs_any", "crs_grade2plus", "crs_grade3plus")
+                    ),
+                    median_in_words(part["onset_h"].to_numpy(dtype=np.float64)),
+                    number(100 * float((part["n_tocilizumab"] > 0).mean()), digits=0),
+                    number(100 * float(part["has_vasopressor"].astype(bool).mean()), digits=0),
+                ],
+            }
+        )
+    columns = [
+        ("Patients", ""),
+        ("Window", "days"),
+        ("CRS, any grade", "per 100 (95% interval)"),
+        ("Grade ≥ 2", "per 100 (95% interval)"),
+        ("Grade ≥ 3", "per 100 (95% interval)"),
+        ("Onset", "h, median (quartiles)"),
+        ("Tocilizumab", "of 100"),
+        ("Vasopressor", "of 100"),
+    ]
     return {
-        "key": "table-2", "number": "2", "title": "What happened to them, by product", "row_header": "Product",
+        "key": "table-2",
+        "number": "2",
+        "title": "What happened to them, by product",
+        "row_header": "Product",
         "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": [{"label": "", "rows": rows}],
-        "notes": ["Graded as ASTCT 2019, grade 5 not simulated. The window counts from the first dose; so does onset, "
-                  "among patients with CRS. Intervals (Wilson) are of the simulated patients alone.",
-                  "Tocilizumab and vasopressor: given for CRS under the product's policy of rescue."],
+        "notes": [
+            "Graded as ASTCT 2019, grade 5 not simulated. The window counts from the first dose; so does onset, "
+            "among patients with CRS. Intervals (Wilson) are of the simulated patients alone.",
+            "Tocilizumab and vasopressor: given for CRS under the product's policy of rescue.",
+        ],
     }
 
 

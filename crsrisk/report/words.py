@@ -85,15 +85,22 @@ def estimate_in_words(estimate: Mapping[str, Any], *, digits: int = 2, factor: f
     """
     if "not_estimable" in estimate:
         return "not estimable"
-    value, low, high = (number(factor * float(estimate[key]), digits=digits) for key in ("value", "low", "high"))
+    value, low, high = (
+        number(factor * float(estimate[key]), digits=digits) for key in ("value", "low", "high")
+    )
     return f"{value} ({low} to {high})"
 
 
 def check_risk(risk: float, *, key: str) -> float:
     """The risk itself, or an :class:`InputError` when it is not a probability."""
     if not 0 <= risk <= 1:
-        raise InputError(where="report", key=key, found=risk, expected="a risk from 0 to 1",
-                         cure="divide percentages by 100; leave out patients without a risk")
+        raise InputError(
+            where="report",
+            key=key,
+            found=risk,
+            expected="a risk from 0 to 1",
+            cure="divide percentages by 100; leave out patients without a risk",
+        )
     return float(risk)
 
 

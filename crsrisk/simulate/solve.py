@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.biology.acute_phase import crp_rate, ferritin_rate
-from crsrisk.biology.cascade import il6_rate, il6_signal, myeloid_drive, myeloid_rate, tolerance_rate, two_source_rate
+from crsrisk.biology.cascade import free_il6, il6_rate, myeloid_drive, myeloid_rate, tolerance_rate, two_source_rate
 from crsrisk.biology.compiled import scalar
 from crsrisk.biology.engagement import (
     activation_rate,
-    bridge,
+    bridges,
     desensitisation_rate,
     engagement,
     positive_part,
-    saturation,
+    saturations,
 )
 from crsrisk.biology.exposure import central_rate, depot_rate, expansion_rate, peripheral_rate
 from crsrisk.biology.vitals import leak_rate, lung_water_rate, temperature_rate
@@ -44,22 +44,24 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
     in_tumour = w[AT.share_active_tumour + i] * tissue
     in_normal = w[AT.share_active_normal + i] * tissue
     affinity, hook, soluble = w[AT.tumour_affinity + i], w[AT.hook + i], w[AT.soluble + i]
-    tumour = w[AT.load_tumour + i] * bridge(in_tumour, affinity, hook, soluble)
-    normal = w[AT.load_normal + i] * bridge(in_normal, affinity, hook, soluble)
-    fc_bridge = w[AT.load_fc + i] * saturation(in_normal, w[AT.fc_half + i])
-    stimulus = engagement(tumour, normal, fc_bridge, w[AT.occasion + i])
-    engaged = stimulus * saturation(cells, w[AT.cells_half + i])
+    tumour, normal, fc = bridges(in_tumour, in_normal, affinity, hook, w[AT.fc_half + i], soluble)
+    load = w[AT.load_tumour + i] * tumour + w[AT.load_normal + i] * normal + w[AT.load_fc + i] * fc
+    stimulus, engaged = engagement(w[AT.occasion + i] * load, cells, w[AT.cells_half + i])
     excess = engaged - desensitised
     fresh = positive_part(excess, w[AT.corner + i])
 
     # signals after blockade
-    tnf_signal = saturation((1.0 - w[AT.block_tnf_free + i]) * tnf, w[AT.half_tnf + i])
     jak_open = 1.0 - w[AT.block_jak_signal + i]
-    ifn_signal = jak_open * saturation((1.0 - w[AT.block_ifn_gamma_free + i]) * interferon, w[AT.half_ifn + i])
-    il1_signal = (1.0 - w[AT.block_il1_signal + i]) * saturation(il1, w[AT.half_il1 + i])
-    gm_signal = jak_open * (1.0 - w[AT.block_gm_csf_signal + i]) * saturation(active, w[AT.half_gm + i])
-    signal = il6_signal(il6, w[AT.half_il6 + i], w[AT.block_il6_receptor + i], w[AT.block_il6_free + i],
-                        w[AT.block_jak_signal + i])
+    tnf_signal, ifn_signal, il1_signal = saturations(
+        (1.0 - w[AT.block_tnf_free + i]) * tnf, w[AT.half_tnf + i],
+        (1.0 - w[AT.block_ifn_gamma_free + i]) * interferon, w[AT.half_ifn + i], il1, w[AT.half_il1 + i])
+    signal, gm_signal, il10_signal = saturations(
+        free_il6(il6, w[AT.block_il6_receptor + i], w[AT.block_il6_free + i]), w[AT.half_il6 + i],
+        active, w[AT.half_gm + i], il10, w[AT.half_il10 + i])
+    ifn_signal = jak_open * ifn_signal
+    il1_signal = (1.0 - w[AT.block_il1_signal + i]) * il1_signal
+    gm_signal = jak_open * (1.0 - w[AT.block_gm_csf_signal + i]) * gm_signal
+    signal = jak_open * signal
     signal_above = positive_part(signal - w[AT.signal_at_rest + i], w[AT.corner + i])
 
     # cascade
@@ -68,7 +70,7 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
     drive = w[AT.gain_m + i] * answer * myeloid_drive(
         tnf_signal, ifn_signal, gm_signal, il1_signal, active, w[AT.w_tnf + i], w[AT.w_ifn + i], w[AT.w_gm + i],
         w[AT.w_il1 + i], w[AT.w_damage + i])
-    damping = w[AT.il10_strength + i] * saturation(il10, w[AT.half_il10 + i])
+    damping = w[AT.il10_strength + i] * il10_signal
     wash = w[AT.apheresis + i] * w[AT.block_cytokine_clearance + i]
     leak_drive = (w[AT.leak_il6 + i] * signal_above + w[AT.leak_tnf + i] * tnf_signal + w[AT.leak_il1 + i] * il1_signal
                   + w[AT.leak_ifn + i] * ifn_signal + w[AT.leak_il2 + i] * w[AT.interleukin_2 + i])
@@ -215,7 +217,7 @@ def run_patients(
     (time, quantity, patient) and, unless it is empty, ``traces`` (tick, quantity, patient). The first ``lead`` ticks
     come before the first dose: premedication works, nobody looks yet.
     """
-    w = np.empty(N_ROWS * LANES)
+    w, effect = np.empty(N_ROWS * LANES), np.empty(LANES)
     for start in range(first, stop, LANES):
         _begin(w, parameters, start)
         lane_keys = keys[start:start + LANES]
@@ -229,7 +231,7 @@ def run_patients(
                 for i in range(LANES):
                     w[AT.grade_dose_1 + number * LANES + i] = max(w[AT.grade_dose_1 + number * LANES + i], w[AT.grade + i])
                 rescue(w)
-            agents_act(w, pairs)
+            agents_act(w, pairs, effect)
             if shot < snapshot_ticks.shape[0] and snapshot_ticks[shot] == tick:
                 for q in range(_SNAPSHOT_ROWS.shape[0]):
                     for i in range(LANES):

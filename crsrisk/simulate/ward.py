@@ -172,10 +172,11 @@ def rescue(w: Workspace) -> None:
 
 
 @numba.njit(error_model="numpy", fastmath=True, cache=True)
-def agents_act(w: Workspace, pairs: NDArray[np.int64]) -> None:
+def agents_act(w: Workspace, pairs: NDArray[np.int64], effect: Workspace) -> None:
     """Decay of the agents, transfer to the effect site, and the joint block of every node they act on.
 
-    ``pairs`` lists (slot, node) with an effect in this arm, so that nothing is computed for agents not in use.
+    ``pairs`` lists (slot, node) with an effect in this arm, so that nothing is computed for agents not in use;
+    ``effect`` is room for one row (a separate array, so that the compiler may vectorise).
     """
     for p in range(pairs.shape[0]):
         node = pairs[p, 1] * LANES
@@ -194,8 +195,10 @@ def agents_act(w: Workspace, pairs: NDArray[np.int64]) -> None:
                 w[AT.half_effect_now + i] = occupancy(site, w[AT.half_0 + slot + i])
         emax = AT.emax_0_0 + pairs[p, 0] * N_NODES * LANES + node
         for i in range(LANES):
+            effect[i] = w[emax + i] * w[AT.half_effect_now + i]
+        for i in range(LANES):
             others = w[AT.block_t_cell_activation + node + i]
-            w[AT.block_t_cell_activation + node + i] = others + (1.0 - others) * w[emax + i] * w[AT.half_effect_now + i]
+            w[AT.block_t_cell_activation + node + i] = others + (1.0 - others) * effect[i]
 
 
 @numba.njit(error_model="numpy", fastmath=True, cache=True)

@@ -1,0 +1,94 @@
+"""Landmarks: only what is known by then, only patients still at risk."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crsrisk.errors import InputError
+from crsrisk.features.landmark import BEFORE_DOSE_2_H, landmark_columns, landmark_table
+from crsrisk.features.table import build_features
+from crsrisk.units import LANDMARK_HOURS
+
+N = 6
+
+
+def observed() -> pd.DataFrame:
+    return pd.DataFrame({"patient_id": np.arange(N), "age_years": 60.0}, index=np.arange(100, 100 + N))
+
+
+def course() -> pd.DataFrame:
+    """Every value tells its hour: CRP 10 x hour, but the third patient's CRP was highest at 12 h."""
+    columns: dict[str, object] = {"patient_id": np.arange(N)}
+    for hour in LANDMARK_HOURS:
+        for stem in ("crp_mg_l", "il6_pg_ml", "ferritin_ug_l"):
+            columns[f"{stem}__h{hour}"] = np.full(N, 10.0 * hour)
+        columns[f"temperature_c__max__h{hour}"] = np.full(N, 37.0 + hour / 1000)
+        columns[f"map_mmhg__min__h{hour}"] = np.full(N, 80.0 - hour / 100)
+        columns[f"spo2_pct__min__h{hour}"] = np.full(N, 97.0)
+        columns[f"grade__max__h{hour}"] = np.array([0, 1, 2 * (hour >= 24), 3 * (hour >= 72), 0, 1])
+    table = pd.DataFrame(columns)
+    table.loc[2, "crp_mg_l__h12"] = 99_999.0
+    return table
+
+
+def test_patients_with_grade_2_are_no_longer_at_risk() -> None:
+    assert landmark_table(observed(), course(), hour=12)["patient_id"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert landmark_table(observed(), course(), hour=24)["patient_id"].tolist() == [0, 1, 3, 4, 5]
+    assert landmark_table(observed(), course(), hour=BEFORE_DOSE_2_H)["patient_id"].tolist() == [0, 1, 4, 5]
+
+
+def test_the_index_is_kept() -> None:
+    assert landmark_table(observed(), course(), hour=24).index.tolist() == [100, 101, 103, 104, 105]
+
+
+def test_last_and_highest_values() -> None:
+    row = landmark_table(observed(), course(), hour=12).set_index("patient_id").loc[2]
+    assert row["crp_mg_l__h12"] == row["crp_mg_l__max__h12"] == 99_999.0
+    changed = course()
+    changed.loc[2, "grade__max__h24"] = 0
+    row = landmark_table(observed(), changed, hour=24).set_index("patient_id").loc[2]
+    assert (row["crp_mg_l__h24"], row["crp_mg_l__max__h24"]) == (240.0, 99_999.0)
+
+
+@pytest.mark.parametrize("hour", LANDMARK_HOURS)
+def test_later_readings_cannot_leak(hour: int) -> None:
+    expected = landmark_table(observed(), course(), hour=hour)
+    poisoned = course()
+    later = [name for name in poisoned.columns if "__h" in name and int(name.rpartition("__h")[2]) > hour]
+    assert bool(later) == (hour < max(LANDMARK_HOURS))
+    poisoned[later] = 12_345.0
+    pd.testing.assert_frame_equal(landmark_table(observed(), poisoned, hour=hour), expected)
+    without = course().drop(columns=later)  # and none is even looked for
+    pd.testing.assert_frame_equal(landmark_table(observed(), without, hour=hour), expected)
+
+
+def test_a_column_without_an_hour_is_never_used() -> None:
+    with_outcome = course().assign(max_grade=4, crp_mg_l=1.0)
+    pd.testing.assert_frame_equal(
+        landmark_table(observed(), with_outcome, hour=24), landmark_table(observed(), course(), hour=24))
+
+
+def test_the_columns_can_be_features() -> None:
+    table = landmark_table(observed(), course(), hour=168)
+    built = build_features(table, names=landmark_columns(hour=168))
+    assert not built.isna().any().any()
+
+
+def test_a_missing_reading_stays_missing_but_the_highest_known_counts() -> None:
+    gaps = course()
+    gaps["crp_mg_l__h24"] = np.nan
+    row = landmark_table(observed(), gaps, hour=24).iloc[0]
+    assert np.isnan(row["crp_mg_l__h24"])
+    assert row["crp_mg_l__max__h24"] == 120.0
+
+
+def test_an_hour_that_is_no_landmark_is_refused() -> None:
+    with pytest.raises(InputError, match="found 13"):
+        landmark_table(observed(), course(), hour=13)
+
+
+def test_other_patients_are_refused() -> None:
+    with pytest.raises(InputError, match="other patients"):
+        landmark_table(observed(), course().iloc[::-1], hour=24)

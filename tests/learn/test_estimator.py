@@ -1,0 +1,172 @@
+"""The learner as scikit-learn sees it, and what it promises beyond that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from crsrisk.learn.booster import check_text
+from crsrisk.learn.estimator import CrsClassifier
+
+QUICK = {"max_trees": 60, "learning_rate": 0.1, "n_folds": 3}
+
+
+@parametrize_with_checks([CrsClassifier(**QUICK)])
+def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def world(n: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Two groups far apart, a variable that raises the risk, one that lowers it, one without effect."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"group": rng.integers(0, 2, n).astype(float), "up": rng.normal(size=n),
+                      "down": rng.normal(size=n), "noise": rng.normal(size=n)})
+    risk = expit(-2 + 3 * X["group"] + 0.8 * X["up"] - 0.8 * X["down"]).to_numpy()
+    return X, (rng.random(n) < risk).astype(int), risk
+
+
+@pytest.fixture(scope="module")
+def fitted() -> CrsClassifier:
+    X, y, _ = world(3000, seed=1)
+    settings_ = {**QUICK, "max_trees": 300}
+    return CrsClassifier(**settings_, monotonic_cst={"up": 1, "down": -1}, first_columns=["group"]).fit(X, y)
+
+
+def test_it_learns_what_can_be_known(fitted: CrsClassifier) -> None:
+    X, y, risk = world(20_000, seed=2)
+    predicted = fitted.predict_proba(X)[:, 1]
+    # 20,000 patients: the standard error of an AUC is about 0.003, far below what is asked
+    assert roc_auc_score(y, predicted) > roc_auc_score(y, risk) - 0.015
+    assert np.abs(predicted - risk).mean() < 0.05
+
+
+def test_it_is_calibrated(fitted: CrsClassifier) -> None:
+    X, _, risk = world(20_000, seed=3)
+    predicted = fitted.predict_proba(X)[:, 1]
+    assert abs(predicted.mean() - risk.mean()) < 0.02
+    high = predicted > 0.6
+    assert abs(predicted[high].mean() - risk[high].mean()) < 0.04
+
+
+@given(values=st.lists(st.floats(-4, 4), min_size=3, max_size=3), other=st.floats(-4, 4),
+       group=st.sampled_from([0.0, 1.0, float("nan")]))
+@settings(max_examples=40)
+def test_directions_hold_everywhere(fitted: CrsClassifier, values: list[float], other: float, group: float) -> None:
+    grid = np.sort(values)
+    rising = pd.DataFrame({"group": group, "up": grid, "down": other, "noise": values[0]})
+    falling = pd.DataFrame({"group": group, "up": other, "down": grid, "noise": values[0]})
+    assert (np.diff(fitted.predict_proba(rising)[:, 1]) >= -1e-12).all()
+    assert (np.diff(fitted.predict_proba(falling)[:, 1]) <= 1e-12).all()
+
+
+def test_without_constraint_a_direction_can_break() -> None:
+    """The property above can fail: noise in a small sample bends an unconstrained model."""
+    X, y, _ = world(300, seed=4)
+    free = CrsClassifier(**QUICK, min_data_in_leaf=5, l2=0.1).fit(X, y)
+    grid = pd.DataFrame({"group": 1.0, "up": np.linspace(-3, 3, 200), "down": 0.0, "noise": 0.0})
+    assert (np.diff(free.predict_proba(grid)[:, 1]) < -1e-6).any()
+
+
+def test_same_seed_same_bits_other_seed_other_model() -> None:
+    X, y, _ = world(400, seed=5)
+    first, again, other = (CrsClassifier(**QUICK, random_state=seed).fit(X, y) for seed in (1, 1, 2))
+    assert first.booster_.model_to_string() == again.booster_.model_to_string()
+    assert first.calibrator_ == again.calibrator_
+    assert first.booster_.model_to_string() != other.booster_.model_to_string()
+
+
+def test_nothing_to_learn_gives_everybody_nearly_the_overall_risk() -> None:
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(2000, 5)), rng.random(2000) < 0.3
+    risk = CrsClassifier(**QUICK).fit(X, y).predict_proba(rng.normal(size=(2000, 5)))[:, 1]
+    assert abs(risk.mean() - 0.3) < 0.04
+    assert risk.std() < 0.03
+
+
+def test_the_first_stage_sees_only_its_columns() -> None:
+    X, y, _ = world(800, seed=7)
+    settings_ = {**QUICK, "max_trees": 1}
+    booster = CrsClassifier(**settings_, first_columns=["group"]).fit(X, y).booster_
+    trees = booster.dump_model()["tree_info"]
+    used = {trees[k]["tree_structure"].get("split_feature", 0) for k in range(len(trees) - 1)}
+    assert used == {0}
+    assert len(trees) == 41
+    assert len(CrsClassifier(**settings_).fit(X, y).booster_.dump_model()["tree_info"]) == 1
+
+
+def test_columns_may_be_given_by_position() -> None:
+    X, y, _ = world(400, seed=8)
+    by_name = CrsClassifier(**QUICK, monotonic_cst={"up": 1}, first_columns=["group"]).fit(X, y)
+    by_place = CrsClassifier(**QUICK, monotonic_cst=[0, 1, 0, 0], first_columns=[0]).fit(X.to_numpy(), y)
+    np.testing.assert_array_equal(by_name.predict_proba(X), by_place.predict_proba(X.to_numpy()))
+
+
+def test_a_value_missing_only_at_prediction_takes_the_training_median() -> None:
+    X, y, _ = world(500, seed=9)
+    model = CrsClassifier(**QUICK).fit(X, y)
+    gap = X.head(5).assign(up=np.nan)
+    filled = X.head(5).assign(up=np.median(X["up"]))
+    np.testing.assert_array_equal(model.predict_proba(gap), model.predict_proba(filled))
+
+
+def test_missing_in_training_is_learnt() -> None:
+    X, y, _ = world(4000, seed=10)
+    is_missing = (y == 1) & (np.random.default_rng(0).random(4000) < 0.8)
+    X = X.assign(up=np.where(is_missing, np.nan, X["up"]))
+    model = CrsClassifier(**QUICK).fit(X, y)
+    assert np.isnan(model.fill_values_[1])
+    row = pd.DataFrame({"group": [0.0, 0.0], "up": [np.nan, 0.0], "down": 0.0, "noise": 0.0})
+    risk = model.predict_proba(row)[:, 1]
+    assert risk[0] > risk[1] + 0.3
+
+
+@pytest.mark.parametrize(("settings_", "message"), [
+    ({"monotonic_cst": [1]}, "monotonic_cst needs 4 values"),
+    ({"monotonic_cst": [2, 0, 0, 0]}, "monotonic_cst needs 4 values"),
+    ({"monotonic_cst": {"weight": 1}}, "names columns that X does not have"),
+    ({"first_columns": ["weight"]}, "first_columns"),
+    ({"first_columns": [4]}, "first_columns"),
+])
+def test_wrong_columns_are_refused(settings_: dict[str, Any], message: str) -> None:
+    X, y, _ = world(100, seed=11)
+    with pytest.raises(ValueError, match=message):
+        CrsClassifier(**QUICK, **settings_).fit(X, y)
+
+
+def test_too_few_patients_of_a_class_means_no_calibration() -> None:
+    X, y, _ = world(50, seed=12)
+    y[:] = 0
+    y[0] = 1
+    model = CrsClassifier(max_trees=5).fit(X, y)
+    assert model.calibrator_.method.startswith("none")
+    assert (model.n_trees_, np.isnan(model.cv_log_loss_)) == (5, True)
+
+
+def test_the_number_of_trees_is_where_the_held_out_log_loss_is_lowest() -> None:
+    X, y, _ = world(600, seed=13)
+    long = CrsClassifier(max_trees=400, learning_rate=0.3, n_folds=3).fit(X, y)
+    assert 1 <= long.n_trees_ < 400
+    short = clone(long).set_params(max_trees=long.n_trees_).fit(X, y)
+    assert (short.n_trees_, short.cv_log_loss_) == (long.n_trees_, long.cv_log_loss_)
+    assert short.booster_.num_trees() == long.booster_.num_trees()
+
+
+def test_odd_column_names_are_replaced() -> None:
+    X, y, _ = world(300, seed=14)
+    model = CrsClassifier(**QUICK).fit(X.rename(columns={"up": 'a "strange" {name}'}), y)
+    assert model.booster_.feature_name() == ["Column_0", "Column_1", "Column_2", "Column_3"]
+    assert check_text(model.booster_.model_to_string()) == model.booster_.num_trees()
+
+
+def test_it_is_light_gbm_inside(fitted: CrsClassifier) -> None:
+    assert isinstance(fitted.booster_, lgb.Booster)
