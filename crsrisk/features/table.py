@@ -196,9 +196,7 @@ def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFr
     [1.0, 40.0, 1.0]
     """
     columns = columns_needed(names)
-    if absent := [column for column in columns if column not in observed.columns]:
-        raise InputError(where="table", key=", ".join(absent), found="no such column", expected="the column",
-                         cure="add it (cells may be empty where the data dictionary allows it)")
+    require_columns(observed, columns)
     numbers = {column: numbers_of(observed, column=column) for column in columns if column not in WORDS}
     words = {column: words_of(observed, column=column) for column in columns if column in WORDS}
     made: dict[str, NDArray[np.float64]] = {}
@@ -213,6 +211,13 @@ def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFr
             made[name] = numbers[name]
     return pd.DataFrame(
         {name: values.astype(np.float64) for name, values in made.items()}, index=observed.index)
+
+
+def require_columns(observed: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Raise :class:`InputError` that names the columns that a table lacks."""
+    if absent := [column for column in columns if column not in observed.columns]:
+        raise InputError(where="table", key=", ".join(absent), found="no such column", expected="the column",
+                         cure="add it (cells may be empty where the data dictionary allows it)")
 
 
 def words_of(observed: pd.DataFrame, *, column: str) -> NDArray[Any]:

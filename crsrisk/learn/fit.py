@@ -27,6 +27,7 @@ from crsrisk.features.table import (
     build_features,
     columns_needed,
     numbers_of,
+    require_columns,
     source_field,
     words_of,
 )
@@ -50,9 +51,10 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
     only one class occurs.
     """
     y = outcome_of(observed, outcomes, config=config)
+    require_columns(observed, config.one_hot)
     levels = {name: tuple(sorted({word for word in words_of(observed, column=name) if word}))
-              for name in config.one_hot if name in observed.columns}
-    names = config.feature_names(levels={name: levels.get(name, ()) for name in config.one_hot})
+              for name in config.one_hot}
+    names = config.feature_names(levels=levels)
     table = build_features(observed, names=names)
     learner = make_learner(names, config=config, seed=seed).fit(table, y)
     contract = FeatureContract(

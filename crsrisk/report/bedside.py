@@ -35,7 +35,7 @@ Spec = Mapping[str, Any]
 EVENTS = {"grade2plus": "CRS of grade 2 or more", "grade3plus": "CRS of grade 3 or more"}
 N_UP = 5  # reasons shown that raise the risk
 N_DOWN = 4  # and that lower it: counter-evidence always stands beside
-_LEFT_OUT = ("patient_id", "site", "platform", "regimen", "antigen_restriction")
+_LEFT_OUT = ("patient_id", "product", "site", "platform", "regimen", "antigen_restriction")
 
 
 def describe_patient(

@@ -147,18 +147,21 @@ def _words(values: pd.Series[Any]) -> str:
 
 
 def median_in_words(values: np.ndarray[Any, np.dtype[np.float64]]) -> str:
-    """Median and quartiles of the values that are there.
+    """Median and quartiles of the values that are there, with the decimals that a reader can use.
 
     >>> median_in_words(np.array([1.0, 2.0, 3.0, 4.0, 5.0, np.nan]))
-    '3 (2–4)'
+    '3.0 (2.0–4.0)'
+    >>> median_in_words(np.array([0.9, 0.9, 0.9]))
+    '0.9'
     """
     known = values[~np.isnan(values)]
     if not known.size:
         return MISSING
-    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+    low, middle, high = (float(value) for value in np.quantile(known, [0.25, 0.5, 0.75]))
     if low == high:
-        return significant(float(middle))
-    return f"{significant(float(middle))} ({significant(float(low))}–{significant(float(high))})"
+        return significant(middle)
+    digits = 0 if abs(middle) >= 10 else 1 if abs(middle) >= 1 else 2
+    return f"{number(middle, digits=digits)} ({number(low, digits=digits)}–{number(high, digits=digits)})"
 
 
 def outcomes_table(observed: pd.DataFrame, outcomes: pd.DataFrame, *, labels: Mapping[str, str]) -> Table:

@@ -27,7 +27,7 @@ _GLYPHS = (
     (re.compile(r"\bdegC\b"), "°C"),
     (re.compile(r"\bx ULN\b"), "× ULN"),
     (re.compile(r"(?<=\S) x (?=\S)"), " × "),
-    (re.compile(r"(?<![\w-])-(?=\d)"), "−"),
+    (re.compile(r"(?<![^\s(])-(?=\d)"), "−"),
 )
 
 
@@ -136,6 +136,15 @@ def range_of_100(low: float, high: float) -> str:
     return f"{of_100(low)} to {of_100(high)} of 100"
 
 
+def hours_in_words(hours: float) -> str:
+    """A time in hours, from three days on in days.
+
+    >>> hours_in_words(12.4), hours_in_words(500)
+    ('12 hours', '21 days')
+    """
+    return f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
+
+
 def window_in_words(window_d: float) -> str:
     """The window of an outcome, as every risk carries it.
 
@@ -185,6 +194,21 @@ def short_labels(labels: Mapping[str, str]) -> dict[str, str]:
 def plain_name(name: str) -> str:
     """A name of the code for people: `small_cell_lung` -> `small cell lung`."""
     return typeset(name.replace("_", " "))
+
+
+def wrapped(text: str, *, room: int) -> list[str]:
+    """Text broken between words into lines of at most ``room`` letters (a longer word keeps its line).
+
+    >>> wrapped("Tumour-infiltrating lymphocytes with interleukin-2", room=32)
+    ['Tumour-infiltrating lymphocytes', 'with interleukin-2']
+    """
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
 
 
 def listed(words: list[str]) -> str:

@@ -97,7 +97,7 @@ def test_an_unknown_product_is_no_known_product(model: RiskModel, toy: Toy) -> N
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda t: t.drop(columns=["crp_mg_l", "ecog"]), "ecog, crp_mg_l: found no such column"),
+    (lambda t: t.drop(columns=["crp_mg_l", "ecog"]), "crp_mg_l, ecog: found no such column"),
     (lambda t: t.astype({"crp_mg_l": str}), "row 1, crp_mg_l: found str that is no finite number"),
     (lambda t: t.assign(weight_kg="heavy"), "row 1, weight_kg"),
     (lambda t: t.assign(weight_kg=np.inf), "row 1, weight_kg"),

@@ -1,0 +1,205 @@
+"""Baseline: the main job. Cohort -> models -> judgement against outcomes and truth -> reasons -> tracking -> report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from crsrisk import __version__
+from crsrisk.domain.cohort import Cohort
+from crsrisk.domain.product import Product
+from crsrisk.domain.published import Comparison
+from crsrisk.domain.risk_model import RiskModel
+from crsrisk.domain.world import World
+from crsrisk.journey.clinician import examples
+from crsrisk.journey.config import Experiment, load_experiment
+from crsrisk.journey.designer import mitigation_table, observation_hours
+from crsrisk.journey.export import one_table
+from crsrisk.journey.learning import Judgement, Split, config_of, explain_test, fit_before_dose_2, judge, split
+from crsrisk.journey.published import compare_with_published
+from crsrisk.learn.fit import fit
+from crsrisk.learn.store import save_model
+from crsrisk.learn.track import tracking
+from crsrisk.read.files import frame_digest, sha256_of, write_json, write_manifest, write_parquet_stream, write_text
+from crsrisk.read.published import load_trials
+from crsrisk.read.world import all_products, load_product
+from crsrisk.report.content import build_content
+from crsrisk.report.pages import render
+from crsrisk.simulate.arm import Arm, make_arm
+from crsrisk.simulate.cohort import simulate_cohort
+from crsrisk.simulate.evidence import summarise, to_json
+from crsrisk.simulate.world import load_world
+
+Begin = Callable[[str, int], Callable[[int], None]]
+LIBRARIES = ("numpy", "scipy", "pandas", "numba", "scikit-learn", "lightgbm")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where everything went and the figures that close the run."""
+
+    folder: Path
+    report: Path
+    how_to_open_tracking: str
+    evaluation: dict[str, Any]
+    comparison_summary: dict[str, Any]
+
+
+def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
+    """Run the experiment in ``place`` and write its results beside its experiment.yaml."""
+    experiment = load_experiment(place)
+    home = place if place.is_dir() else place.parent
+    folder = home / "results"
+    write_text(folder / "README.txt", "Made by `crsrisk run`; safe to delete.\n")  # an unwritable folder shows now
+    world = load_world(experiment.scenario)
+    names = experiment.products or list(all_products())
+    products = {one.name: one for one in map(load_product, names)}
+    arms = {name: make_arm(one, world=world) for name, one in products.items()}
+    trials = load_trials()
+
+    cohort = _cohort(experiment, list(arms.values()), world=world, workers=workers, begin=begin)
+    sides = split(cohort, seed=experiment.seed, test_share=experiment.test_share)
+    models, configs = _models(sides, seed=experiment.seed, begin=begin)
+    n_oracle = 2 * (experiment.truth_patients // len(arms)) * len(arms)
+    judgement = judge(models["baseline"], sides, config=configs["baseline"], experiment=experiment, arms=arms, world=world,
+                      workers=workers, advance=begin("Asking the oracles", n_oracle))
+    comparisons = compare_with_published(
+        trials, world=world, seed=experiment.seed, n=experiment.evidence_patients, n_rare=experiment.evidence_patients_rare,
+        workers=workers, advance=begin("Simulating published trials", len(trials)))
+    content = _content(experiment, cohort, sides, models, configs, judgement, comparisons, products, world, workers, begin)
+    return _write(experiment, folder, cohort, sides, models, judgement, comparisons, content, world, arms)
+
+
+def _cohort(experiment: Experiment, arms: list[Arm], *, world: World, workers: int, begin: Begin) -> Cohort:
+    advance = begin("Simulating patients", experiment.n_patients)
+    cohort = simulate_cohort(arms, world=world, n_patients=experiment.n_patients, seed=experiment.seed, workers=workers)
+    advance(experiment.n_patients)
+    return cohort
+
+
+def _models(sides: Split, *, seed: int, begin: Begin) -> tuple[dict[str, RiskModel], dict[str, Any]]:
+    advance = begin("Fitting models", 3)
+    configs = {name: config_of(name) for name in ("baseline", "grade3plus", "before_dose_2")}
+    models = {}
+    for name in ("baseline", "grade3plus"):
+        models[name] = fit(sides.training.observed, sides.training.outcomes, config=configs[name], seed=seed)
+        advance(1)
+    models["before_dose_2"] = fit_before_dose_2(sides.training, seed=seed)
+    advance(1)
+    return models, configs
+
+
+def _content(
+    experiment: Experiment, cohort: Cohort, sides: Split, models: dict[str, RiskModel], configs: dict[str, Any],
+    judgement: Judgement, comparisons: list[Comparison], products: dict[str, Product], world: World, workers: int, begin: Begin,
+) -> dict[str, Any]:
+    labels = {name: one.label for name, one in {**all_products(), **products}.items()}
+    n_arms = len(products) * (1 + len(experiment.mitigations))
+    prevention = mitigation_table(
+        list(products.values()), world=world, mitigations=experiment.mitigations, n=experiment.designer_patients,
+        seed=experiment.seed, workers=workers, advance=begin("Simulating prophylaxis", n_arms))
+    waits = observation_hours({name: (one, cohort.outcomes[(cohort.observed["product"] == name).to_numpy()])
+                               for name, one in products.items()})
+    dose_2 = {name: doses[1].time_h for name, one in products.items()
+              if len(doses := one.regimens[one.default_regimen].doses) > 1}
+    patients = examples(models, configs, training=sides.training, test=sides.test, oracles=judgement.observed_oracle,
+                        truth_ids=judgement.truth_ids, labels=labels, dose_2_h=dose_2, seed=experiment.seed)
+    return build_content(
+        question=experiment.question, cohort=cohort, comparisons=comparisons, comparison_summary=summarise(comparisons),
+        evaluation=judgement.evaluation, explanation=explain_test(models["baseline"], sides.test), examples=patients,
+        mitigation_table=prevention, observation_hours=waits, product_labels=labels,
+        mitigation_labels={"none": "None beyond the usual regimen", **{name: one.label for name, one in world.mitigations.items()}},
+        manifest=_manifest(experiment, cohort, models))
+
+
+def _manifest(experiment: Experiment, cohort: Cohort, models: dict[str, RiskModel]) -> dict[str, Any]:
+    """How the results were made. No date and no path: the same run gives the same bytes."""
+    return {
+        "experiment": experiment.model_dump(), "cohort": dict(cohort.manifest),
+        "observed_digest": frame_digest(cohort.observed), "outcomes_digest": frame_digest(cohort.outcomes),
+        "models": {name: dict(model.manifest) for name, model in models.items()},
+        "versions": {"crsrisk": __version__, **{name: version_of(name) for name in LIBRARIES}},
+    }
+
+
+def _write(
+    experiment: Experiment, folder: Path, cohort: Cohort, sides: Split, models: dict[str, RiskModel], judgement: Judgement,
+    comparisons: list[Comparison], content: dict[str, Any], world: World, arms: dict[str, Arm],
+) -> Results:
+    table = one_table(cohort)
+    n_rows = write_parquet_stream(folder / "cohort.parquet", iter([table]))
+    write_manifest(folder / "cohort.parquet", seed=experiment.seed, scenario=world.scenario.name, assumptions_hash=world.digest,
+                   version=__version__, columns=table.columns, n_rows=n_rows, products=list(arms))
+    for name, model in models.items():
+        save_model(model, folder / "models" / name)
+    write_text(folder / "evidence.json", to_json(comparisons))
+    write_json(folder / "content.json", content)
+    report = folder / "report.html"
+    write_text(report, render(content))
+    manifest = _manifest(experiment, cohort, models)
+    manifest["files"] = {name: sha256_of(folder / name) for name in ("cohort.parquet", "evidence.json", "content.json", "report.html")}
+    write_json(folder / "manifest.json", manifest)
+    how = _track(experiment, folder, cohort, sides, models, judgement, comparisons)
+    return Results(folder, report, how, judgement.evaluation, summarise(comparisons))
+
+
+def _track(
+    experiment: Experiment, folder: Path, cohort: Cohort, sides: Split, models: dict[str, RiskModel], judgement: Judgement,
+    comparisons: list[Comparison],
+) -> str:
+    """Log the run to MLflow: one parent, nested runs for cohort, models and evaluation; nothing of a patient."""
+    with tracking(folder=folder.parent.parent / "mlflow", experiment=experiment.name, run=experiment.name) as parent:
+        parent.params({name: str(value) for name, value in experiment.model_dump().items() if name != "question"})
+        parent.metrics(headline(judgement.evaluation))
+        for name in ("report.html", "manifest.json", "evidence.json"):
+            parent.file(folder / name)
+        with parent.step("cohort") as step:
+            step.params({name: str(cohort.manifest[name]) for name in ("scenario", "assumptions", "world", "seed")})
+            step.dataset(name="training", digest=frame_digest(sides.training.observed), context="training")
+            step.dataset(name="held out", digest=frame_digest(sides.test.observed), context="evaluation")
+        for name, model in models.items():
+            with parent.step(f"fit {name}") as step:
+                step.params({key: str(value) for key, value in model.manifest["learner"].items()})
+                step.metrics({"n_events": float(model.contract.n_events), "n_trees": float(model.manifest["n_trees"])})
+                step.model(model)
+        with parent.step("evaluate") as step:
+            step.metrics(headline(judgement.evaluation))
+            found = summarise(comparisons)["by_role"]
+            step.metrics({f"evidence_{role}_{name}": float(row[name]) for role, row in found.items()
+                          for name in ("n_figures", "n_judged", "n_agree")})
+        return parent.how_to_open
+
+
+def headline(evaluation: dict[str, Any]) -> dict[str, float]:
+    """The figures that one looks at first, each with its interval."""
+    pooled, steps = evaluation["pooled"], evaluation["ladder"]["pooled"]
+    estimates = {
+        "auroc_pooled": pooled["auroc"], "auroc_within_product": pooled["auroc_within_product"],
+        "calibration_slope": pooled["calibration"]["slope"], "calibration_in_the_large": pooled["calibration"]["in_the_large"],
+        "ici": pooled["calibration"]["curve"].get("ici"), "brier": pooled["brier"], "log_loss": pooled["log_loss"],
+        "share_of_oracle_gain": steps["share_of_oracle_gain"],
+    }
+    return {f"{name}{part}": float(one[key]) for name, one in estimates.items() if one and "value" in one
+            for part, key in (("", "value"), ("_low", "low"), ("_high", "high"))}
+
+
+def print_closing(results: Results) -> None:
+    """Report, key figures with intervals, and how to open the tracking page."""
+    figures = headline(results.evaluation)
+    words = {"auroc_within_product": "AUROC within products", "auroc_pooled": "AUROC pooled (product mix inflates it)",
+             "calibration_slope": "Calibration slope", "ici": "Mean calibration error (ICI)",
+             "share_of_oracle_gain": "Share of the oracle's gain over product alone"}
+    typer.echo("Grade >= 2 CRS within the window after the first dose (21 days; 60 for checkpoint inhibitors), held-out patients:")
+    for name, text in words.items():
+        if name in figures:
+            typer.echo(f"  {text}: {figures[name]:.3f} (95% interval {figures[name + '_low']:.3f} to {figures[name + '_high']:.3f})")
+    for role, found in results.comparison_summary["by_role"].items():
+        typer.echo(f"  Published figures, {role}: {found['n_agree']} of {found['n_judged']} judged agree")
+    typer.echo("Research use; synthetic data; no external validation.")
+    typer.echo(f"Report: {results.report}")
+    typer.echo(f"MLflow: {results.how_to_open_tracking}")
