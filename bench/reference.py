@@ -95,7 +95,7 @@ def segments(plan: Timetable, w: Values) -> list[Segment]:
             given, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick],
             plan.dose_number[tick], plan.slots[tick],
         )  # fmt: skip
-        agents_act(given, plan.pairs)
+        agents_act(given, plan.pairs, np.empty(LANES))
         now = given[_HELD * LANES]
         if given[AT.depot] > 0.0 or not np.array_equal(now, before):
             if tick > 0:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
 from crsrisk.biology.compiled import scalar
 
 
@@ -44,12 +42,6 @@ def saturations(
     ab = full_a * full_b
     one_over = 1.0 / (ab * full_c)
     return a * full_b * full_c * one_over, b * full_a * full_c * one_over, c * ab * one_over
-
-
-@scalar
-def positive_part(value: float, softness: float) -> float:
-    """max(value, 0) with a rounded corner of width ``softness``, so that the solver keeps its order."""
-    return 0.5 * (value + sqrt(value * value + softness * softness))
 
 
 @scalar

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
 from scipy.special import expit
 
 from crsrisk.domain.assumptions import Strict
@@ -94,6 +95,15 @@ class FeatureContract(Strict):
     n_patients: int
     n_events: int
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> FeatureContract:
+        described = {variable.name for variable in self.variables}
+        if silent := sorted({feature.variable for feature in self.features} - described):
+            raise ValueError(f"a variable for every feature; {', '.join(silent)} is described nowhere")
+        if "default" not in self.window_d:
+            raise ValueError("window_d with a `default` beside the platforms")
+        return self
+
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The model's columns, in the order in which the trees count them."""
@@ -121,7 +131,7 @@ class Calibrator(Strict):
     """
 
     intercept: float
-    slope: float
+    slope: float = Field(ge=0)  # a negative one would turn every direction round
     n_patients: int
     method: str
 

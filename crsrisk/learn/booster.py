@@ -27,6 +27,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 LARGEST_TEXT = 64_000_000  # characters
 _END = "end of trees\n"
+_LAST = "end of parameters\n\npandas_categorical:null\n"
 _TREE_KEYS = {
     "num_leaves", "num_cat", "split_feature", "split_gain", "threshold", "decision_type", "left_child",
     "right_child", "leaf_value", "leaf_weight", "leaf_count", "internal_value", "internal_weight",
@@ -75,8 +76,8 @@ def check_text(text: str, *, feature_names: Sequence[str] | None = None) -> int:
     header = _pairs(head.removeprefix("tree\n"), place="header", known=_HEADER_KEYS)
     n_features, sizes = _check_header(header, feature_names)
     body, mark, tail = rest.partition(_END)
-    if not mark or "end of parameters" not in tail or "pandas_categorical:" not in tail:
-        raise _bad("end", "no proper end", "`end of trees`, parameters, `pandas_categorical`")
+    if not mark or not tail.endswith(_LAST):
+        raise _bad("end", "no proper end", "`end of trees`, parameters, `pandas_categorical:null`")
     if len(body) != sum(sizes):
         raise _bad("tree_sizes", f"{len(body)} characters of trees", f"{sum(sizes)}, as declared")
     start = 0

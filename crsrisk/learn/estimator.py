@@ -57,10 +57,9 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     ----------
     booster_ : lightgbm.Booster. calibrator_ : Calibrator. classes_, n_features_in_, as in scikit-learn.
     n_trees_ : rounds kept after the first stage.
-    fill_values_ : by column, what stands in for a missing value: the training median where hardly anything
-    was
-        missing in training (LightGBM alone would read such a value as 0, or guess), NaN where the trees have
-        learnt what missing means.
+    fill_values_ : by column, what stands in for a missing value: the training median (four digits) where
+        hardly anything was missing in training (LightGBM alone would read such a value as 0, or guess), NaN
+        where the trees have learnt what missing means.
     cv_log_loss_ : cross-validated log loss before calibration, NaN without folds.
 
     Raises ``ValueError``, as scikit-learn asks, for other than two classes, infinite values or wrong shapes.

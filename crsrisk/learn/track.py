@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,14 +21,19 @@ from pathlib import Path
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import
 os.environ["DO_NOT_TRACK"] = "true"
 
-import mlflow
-import mlflow.lightgbm
 import pandas as pd
-from mlflow.data.code_dataset_source import CodeDatasetSource
-from mlflow.data.dataset import Dataset
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.models import ModelSignature
-from mlflow.types.schema import ColSpec, Schema
+
+with warnings.catch_warnings():  # mlflow's own, about libraries newer than it was written for
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filterwarnings("ignore", message=".*type hint is inferred as AnyType", category=UserWarning)
+    import mlflow
+    import mlflow.lightgbm
+    import mlflow.store.tracking.sqlalchemy_store
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.dataset import Dataset
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import ColSpec, Schema
 
 from crsrisk.domain.risk_model import NOTICE, Column, RiskModel
 from crsrisk.errors import InputError
@@ -53,10 +59,11 @@ for _chatty in ("alembic", "mlflow.store.db.utils", "mlflow.models.model"):
 class Tracker:
     """One open run. Every method adds to it; nothing is returned but links.
 
-    ``uri`` is the tracking address, ``run_id`` MLflow's name of the run.
+    ``uri`` is the tracking address, ``experiment_id`` and ``run_id`` MLflow's names of experiment and run.
     """
 
     uri: str
+    experiment_id: str
     run_id: str
 
     @property
@@ -67,8 +74,9 @@ class Tracker:
     @contextmanager
     def step(self, name: str) -> Iterator[Tracker]:
         """A run inside this one (cohort, fit, evaluate); an exception marks it as failed."""
-        with mlflow.start_run(run_name=name, nested=True, parent_run_id=self.run_id) as run:
-            yield Tracker(uri=self.uri, run_id=run.info.run_id)
+        with mlflow.start_run(experiment_id=self.experiment_id, run_name=name, nested=True,
+                              parent_run_id=self.run_id) as run:
+            yield Tracker(uri=self.uri, experiment_id=self.experiment_id, run_id=run.info.run_id)
 
     def params(self, values: Mapping[str, str | int | float | bool]) -> None:
         """Parameters, once each."""
@@ -100,14 +108,15 @@ class Tracker:
         given (the contract's `fill` says which, and what stands in for it). And the whole model folder under
         `risk_model`, from which ``crsrisk.learn.store.load_model`` gives the model with its contract.
         """
-        names = model.contract.feature_names
-        logged = mlflow.lightgbm.log_model(
-            calibrated_booster(model.booster_text, model.calibrator), name="model",
-            input_example=example_row(model),
-            signature=ModelSignature(inputs=Schema([ColSpec("double", name) for name in names]),
-                                     outputs=Schema([ColSpec("double")])),
-            pip_requirements=[f"{library}=={version_of(library)}" for library in _LIBRARIES],
-            metadata={"model": model.label, "outcome": model.contract.outcome, "notice": NOTICE})
+        inputs = Schema([ColSpec("double", name) for name in model.contract.feature_names])
+        with warnings.catch_warnings():  # mlflow's own, about newer pandas
+            warnings.simplefilter("ignore", DeprecationWarning)
+            logged = mlflow.lightgbm.log_model(
+                calibrated_booster(model.booster_text, model.calibrator), name="model",
+                input_example=example_row(model),
+                signature=ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double")])),
+                pip_requirements=[f"{library}=={version_of(library)}" for library in _LIBRARIES],
+                metadata={"model": model.label, "outcome": model.contract.outcome, "notice": NOTICE})
         with tempfile.TemporaryDirectory() as place:
             folder = save_model(model, Path(place) / "risk_model")
             mlflow.log_artifacts(str(folder), artifact_path="risk_model", run_id=self.run_id)
@@ -120,15 +129,15 @@ def tracking(*, folder: str | Path, experiment: str, run: str) -> Iterator[Track
 
     ``folder`` holds mlflow.db and artifacts/, unless MLFLOW_TRACKING_URI names a server.
     """
-    before = mlflow.get_tracking_uri()
-    uri = os.environ.get(ENVIRONMENT) or _embedded(Path(folder))
+    given = os.environ.get(ENVIRONMENT)  # mlflow writes there what it is told, for child processes
+    uri = given or _embedded(Path(folder))
     mlflow.set_tracking_uri(uri)
     try:
-        identity = _experiment(experiment, uri=uri, folder=Path(folder))
+        identity = _experiment(experiment, artifacts=None if given else Path(folder) / "artifacts")
         with mlflow.start_run(experiment_id=identity, run_name=run, description=NOTICE) as opened:
-            yield Tracker(uri=uri, run_id=opened.info.run_id)
+            yield Tracker(uri=uri, experiment_id=identity, run_id=opened.info.run_id)
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(given)  # type: ignore[arg-type]  # None: as if it had never been set
 
 
 def example_row(model: RiskModel) -> pd.DataFrame:
@@ -168,11 +177,10 @@ def _embedded(folder: Path) -> str:
     return f"sqlite:///{(folder / 'mlflow.db').resolve()}"
 
 
-def _experiment(name: str, *, uri: str, folder: Path) -> str:
-    """The experiment's id; a new one of the embedded store keeps its artifacts beside the data base."""
+def _experiment(name: str, *, artifacts: Path | None) -> str:
+    """The experiment's id; a new one keeps its files in ``artifacts``, or where the server wants them."""
     found = mlflow.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    is_embedded = uri.startswith("sqlite:") and not os.environ.get(ENVIRONMENT)
-    place = (folder / "artifacts").resolve().as_uri() if is_embedded else None
+    place = None if artifacts is None else artifacts.resolve().as_uri()
     return str(mlflow.create_experiment(name, artifact_location=place))

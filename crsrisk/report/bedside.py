@@ -17,6 +17,7 @@ from crsrisk.report.words import (
     NOTICE,
     about_of_100,
     check_risk,
+    hours_in_words,
     number,
     of_100,
     plain_name,
@@ -38,26 +39,23 @@ N_DOWN = 4  # and that lower it: counter-evidence always stands beside
 _LEFT_OUT = ("patient_id", "product", "site", "platform", "regimen", "antigen_restriction")
 
 
-def describe_patient(
-    observed: pd.DataFrame, *, row: int, product_labels: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def describe_patient(observed: pd.DataFrame, *, row: int) -> list[dict[str, Any]]:
     """What is known of one patient: label, value in print, unit, usual range. ``row`` counts from 0.
 
-    Missing values are said ("not measured"), flags that are not set are left out, as in a letter.
+    Missing values are said ("not measured"), flags that are not set are left out, as in a letter; so is the
+    product, which stands in the title.
     """
-    patient = observed.iloc[row]
-    made = []
+    patient, made = observed.iloc[row], []
     for name in observed.columns:
         field, value = FIELDS[str(name)], patient[name]
         if name in _LEFT_OUT or (field.kind == "bool" and not pd.isna(value) and not bool(value)):
             continue
-        low_high = "" if field.usual is None else f"{field.usual[0]:g} to {field.usual[1]:g}"
-        text = product_labels.get(str(value), str(value)) if name == "product" else value_in_words(value)
         has_unit = field.kind == "float" and not pd.isna(value)
+        low_high = "" if field.usual is None else f"{field.usual[0]:g} to {field.usual[1]:g}"
         made.append(
             {
                 "label": field.label,
-                "value": short_label(text) if name == "product" else text,
+                "value": value_in_words(value),
                 "unit": unit_in_words(field.unit) if has_unit else "",
                 "usual": low_high,
                 "is_outside": is_outside(value, field.usual),
@@ -96,10 +94,9 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
     label = typeset(product_labels.get(product, product))
     risks = {
         name: _risk(
-            spec[f"risk_{name}"],
+            {"estimate": spec[f"risk_{name}"], "covers": spec["interval_covers"]},
             event=event,
             window_d=window_d,
-            covers=spec["interval_covers"],
             key=f"examples[{at}].risk_{name}",
         )
         for name, event in EVENTS.items()
@@ -139,28 +136,33 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
 
 
 def _risk(
-    estimate: Mapping[str, float], *, event: str, window_d: float, covers: str, key: str
+    spec: Spec, *, event: str, window_d: float, key: str, whom: str = "patients like this one"
 ) -> dict[str, Any]:
     """A risk with its interval, its sentence and what the interval covers."""
+    estimate = spec["estimate"]
     risk, low, high = (check_risk(float(estimate[part]), key=key) for part in ("value", "low", "high"))
-    if not low <= risk <= high:
+    if low > high:
         raise InputError(
             where="report",
             key=key,
-            found=f"{risk:g} with interval {low:g} to {high:g}",
-            expected="a risk inside its interval",
-            cure="pass value, low and high of the same estimate",
+            found=f"an interval from {low:g} to {high:g}",
+            expected="low below high",
+            cure="pass the lower end as low",
         )
-    sentence = risk_in_words(risk, event=event, window_d=window_d)
+    span = f"Plausible range {range_of_100(low, high)}"
+    beside = "" if low <= risk <= high else " The estimate itself lies outside this range."
     return {
         "event": event,
         "risk": risk,
         "low": low,
         "high": high,
         "of_100": of_100(risk),
+        "count": about_of_100(risk).removeprefix("about "),
         "window_d": window_d,
-        "sentence": sentence,
-        "interval": f"Plausible range {range_of_100(low, high)}: {covers}.",
+        "window": window_in_words(window_d),
+        "sentence": risk_in_words(risk, event=event, window_d=window_d, whom=whom),
+        "interval": f"{span}: {spec['covers']}.{beside}",
+        "interval_short": f"{span}; what the range covers is said above.{beside}",
         "notice": NOTICE,
     }
 
@@ -228,24 +230,19 @@ def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, ke
     """How the estimate changes before dose 2, or why there is none."""
     if "not_given" in spec:
         return {"not_given": str(spec["not_given"])}
-    event = f"{EVENTS['grade2plus']} at dose 2 or later"
-    whom = "patients like this one whose days after dose 1 went as they did here"
-    estimate = spec["risk_grade2plus"]
-    risk, low, high = (check_risk(float(estimate[part]), key=key) for part in ("value", "low", "high"))
+    risk = _risk(
+        {"estimate": spec["risk_grade2plus"], "covers": spec["interval_covers"]},
+        event=f"{EVENTS['grade2plus']} at dose 2 or later",
+        window_d=window_d,
+        key=key,
+        whom="patients like this one whose days after dose 1 went as they did here",
+    )
+    hours = float(spec["dose_2_h"])
     return {
+        "title": f"Before dose 2, {hours_in_words(hours)} after dose 1",
+        "dose_2_h": hours,
         "known": [typeset(str(line)) for line in spec["known"]],
-        "dose_2_h": float(spec["dose_2_h"]),
-        "risk": {
-            "event": event,
-            "risk": risk,
-            "low": low,
-            "high": high,
-            "of_100": of_100(risk),
-            "window_d": window_d,
-            "sentence": risk_in_words(risk, event=event, window_d=window_d, whom=whom),
-            "interval": f"Plausible range {range_of_100(low, high)}: {spec['interval_covers']}.",
-            "notice": NOTICE,
-        },
-        "change": f"Before the first dose the estimate was {before['of_100']} of 100, for grade 2 or more at any dose. The "
-        "new one counts only what comes from dose 2 on, in patients without grade 2 or more so far.",
+        "risk": risk,
+        "change": f"Before the first dose the estimate was {before['count']} of 100, for grade 2 or more at any "
+        "dose. The new one counts only what comes from dose 2 on, in patients without grade 2 or more so far.",
     }

@@ -13,22 +13,29 @@ Table = dict[str, Any]
 _OF = {"patients": "", "crs_patients": "of those with CRS", "grade2plus_patients": "of those with grade ≥ 2"}
 _HOURS = {"h": 1.0, "d": 24.0}
 UNSURE = "†"
+_SMALL_RATE = 0.0995  # a rate below it keeps one decimal
 
 
 def published_section(
-    comparisons: Sequence[Comparison], *, summary: Mapping[str, Any], labels: Mapping[str, str]
+    comparisons: Sequence[Comparison],
+    *,
+    summary: Mapping[str, Any],
+    labels: Mapping[str, str],
+    order: Sequence[str],
 ) -> dict[str, Any]:
     """The statement, the tally, one table of rates and one of times, and the rows as they came.
 
-    ``summary``: of :func:`crsrisk.simulate.evidence.summarise`.
+    ``summary``: of :func:`crsrisk.simulate.evidence.summarise`. ``order``: the products' order in all tables.
     """
+    ranks = {product: at for at, product in enumerate(order)}
+    ranked = sorted(comparisons, key=lambda row: (ranks.get(row.product, len(ranks)), row.product))
     return {
         "statement": typeset(str(summary["statement"])),
         "summary": dict(summary),
-        "tally": _tally_table(summary, labels=labels),
+        "tally": _tally_table(summary, labels=labels, ranks=ranks),
         "tables": [
             _forest_table(
-                [row for row in comparisons if (row.unit == "1") == is_rate], labels=labels, is_rate=is_rate
+                [row for row in ranked if (row.unit == "1") == is_rate], labels=labels, is_rate=is_rate
             )
             for is_rate in (True, False)
         ],
@@ -36,7 +43,9 @@ def published_section(
     }
 
 
-def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str]) -> Table:
+def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str], ranks: Mapping[str, int]) -> Table:
+    by_product = sorted(summary["by_product"].items(), key=lambda one: ranks.get(one[0], len(ranks)))
+
     def row(label: str, tally: Mapping[str, Any], *, is_strong: bool = False) -> dict[str, Any]:
         error = tally["mean_absolute_error_any_grade"]
         counts = [
@@ -78,7 +87,7 @@ def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str]) -> Ta
             {"label": "", "rows": [row("All figures", summary["all"], is_strong=True), *by_role]},
             {
                 "label": "By product",
-                "rows": [row(labels.get(name, name), tally) for name, tally in summary["by_product"].items()],
+                "rows": [row(labels.get(name, name), tally) for name, tally in by_product],
             },
         ],
         "notes": [
@@ -90,26 +99,29 @@ def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str]) -> Ta
 
 
 def _forest_table(rows: Sequence[Comparison], *, labels: Mapping[str, str], is_rate: bool) -> Table:
-    products = list(dict.fromkeys(row.product for row in rows))
+    groups: dict[tuple[str, str, str], list[Comparison]] = {}
+    for row in rows:
+        groups.setdefault((row.product, row.trial, row.citation), []).append(row)
     columns = [
-        {"label": "Source", "sub": "role; window", "is_text": True},
-        {"label": "Published", "sub": "per 100 (95% interval)" if is_rate else "median (95% interval)"},
-        {"label": "Simulated", "sub": "per 100 ± MC error" if is_rate else "median ± MC error"},
+        {"label": "Published", "sub": f"{'per 100' if is_rate else 'median'} (95% interval)"},
+        {"label": "Size", "sub": "patients"},
+        {"label": "Simulated", "sub": f"{'per 100' if is_rate else 'median'} ± MC error"},
         {"label": "", "sub": "", "axis": "rate" if is_rate else "time"},
         {"label": "Verdict", "sub": "", "is_text": True},
     ]
     return {
         "key": "table-rates" if is_rate else "table-times",
         "number": "3b" if is_rate else "3c",
-        "title": "Simulated against published: rates" if is_rate else "Simulated against published: times",
+        "title": f"Simulated against published: {'rates' if is_rate else 'times'}",
         "row_header": "Figure",
         "columns": columns,
         "groups": [
             {
                 "label": labels.get(product, product),
-                "rows": [_forest_row(row) for row in rows if row.product == product],
+                "sub": f"{typeset(citation)}; {_role(found[0])}; {found[0].window_d:g} days",
+                "rows": [_forest_row(row) for row in found],
             }
-            for product in products
+            for (product, _, citation), found in groups.items()
         ],
         "notes": [
             "Grey bar: 95% interval of the published figure, broken when the figure is recalled and not verified "
@@ -121,39 +133,40 @@ def _forest_table(rows: Sequence[Comparison], *, labels: Mapping[str, str], is_r
     }
 
 
+def _role(row: Comparison) -> str:
+    return "validation, independent" if row.is_independent else row.role
+
+
 def _forest_row(row: Comparison) -> dict[str, Any]:
     plain = row.as_dict()
-    factor, digits = (100.0, 0) if row.unit == "1" else (1.0, 1)
-    unit = "" if row.unit == "1" else f" {row.unit}"
+    is_rate = row.unit == "1"
+    digits = 1 if row.published < _SMALL_RATE else 0
+    unit = "" if is_rate else f" {row.unit}"
 
     def told(value: float | None) -> str:
         if value is None:
             return MISSING
-        return number(factor * value, digits=digits) if row.unit == "1" else significant(value)
+        return number(100 * value, digits=digits) if is_rate else significant(value)
 
     interval = "" if plain["low"] is None else f" ({told(plain['low'])}–{told(plain['high'])})"
-    error = "" if plain["mc_error"] is None else f" ± {number(factor * plain['mc_error'], digits=1)}"
-    role = "validation, independent" if row.is_independent else row.role
-    size = "" if row.n is None else f", n {number(row.n, digits=0)}"
+    error = (100 if is_rate else 1) * (plain["mc_error"] or 0.0)
+    spread = "" if plain["mc_error"] is None else f" ± {number(error, digits=1)}"
     hours = _HOURS.get(row.unit, 1.0)
-    scaled = {
-        name: None if plain[name] is None else hours * plain[name]
-        for name in ("published", "low", "high", "simulated", "mc_error")
-    }
-    doubt = "" if row.verified else f" {UNSURE}"
+    numbers = ("published", "low", "high", "simulated", "mc_error")
+    meaning = typeset(METRIC_MEANINGS[row.metric].meaning)
     return {
-        "label": typeset(METRIC_MEANINGS[row.metric].meaning),
-        "note": _OF[row.of],
+        "label": f"{meaning[0].upper()}{meaning[1:]}{'' if row.verified else f' {UNSURE}'}",
+        "note": "" if "among" in meaning else _OF[row.of],
         "cells": [
-            f"{typeset(row.citation)}{doubt}; {role}; {row.window_d:g} d",
-            f"{told(plain['published'])}{unit}{interval}{size}",
-            f"{told(plain['simulated'])}{unit}{error}",
+            f"{told(plain['published'])}{unit}{interval}",
+            MISSING if row.n is None else number(row.n, digits=0),
+            f"{told(plain['simulated'])}{unit}{spread}",
             {
                 "draw": "forest",
-                "axis": "rate" if row.unit == "1" else "time",
-                **scaled,
+                "axis": "rate" if is_rate else "time",
                 "verdict": row.verdict,
                 "is_verified": row.verified,
+                **{name: None if plain[name] is None else hours * plain[name] for name in numbers},
             },
             row.verdict + (f": {row.reason}" if row.reason else ""),
         ],

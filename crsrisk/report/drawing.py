@@ -62,16 +62,19 @@ def mark(x: float, y: float, *, shape: str, style: str, size: float = 4.0) -> st
         return element("circle", {"cx": x, "cy": y, "r": size, "class": style})
     if shape == "square":
         return box(x - size * 0.85, y - size * 0.85, 1.7 * size, 1.7 * size, style=style)
-    steps = {
+    corners: dict[str, list[tuple[float, float]]] = {
         "diamond": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
         "left": [(-1.3, 0), (0.7, -1), (0.7, 1)],
-    }.get(shape)
-    if steps is None:  # a cross
+    }
+    if shape not in corners:  # a cross
         d = f"M{place(x - size)} {place(y - size)}l{place(2 * size)} {place(2 * size)}"
         d += f"m0 {place(-2 * size)}l{place(-2 * size)} {place(2 * size)}"
         return element("path", {"d": d, "class": style})
     return path(
-        [x + size * dx for dx, _ in steps], [y + size * dy for _, dy in steps], style=style, is_closed=True
+        [x + size * dx for dx, _ in corners[shape]],
+        [y + size * dy for _, dy in corners[shape]],
+        style=style,
+        is_closed=True,
     )
 
 
@@ -131,29 +134,27 @@ class Panel:
     x: Scale
     y: Scale
 
-    def axes(
-        self,
-        *,
-        x_ticks: Numbers,
-        y_ticks: Numbers,
-        x_label: str,
-        y_label: str,
-        x_text: Callable[[float], str],
-        y_text: Callable[[float], str],
-    ) -> str:
-        """Hairlines at the ticks of y, a base line, tick words and the names of the axes."""
+    def across(self, ticks: Numbers, *, text: Callable[[float], str], name: str = "") -> str:
+        """Hairlines across the plot at these values of y, their words on the left, the name above."""
         x, y = self.x, self.y
-        parts = [line(x.start, y.at(tick), x.stop, y.at(tick), style="hair") for tick in y_ticks]
-        parts += [
-            words(x.start - 6, y.at(tick) + 3.5, y_text(tick), style="tick", anchor="end") for tick in y_ticks
-        ]
-        parts.append(line(x.start, y.start, x.stop, y.start, style="base"))
-        for tick in x_ticks:
-            parts.append(line(x.at(tick), y.start, x.at(tick), y.start + 4, style="base"))
-            parts.append(words(x.at(tick), y.start + 16, x_text(tick), style="tick", anchor="middle"))
-        parts.append(words((x.start + x.stop) / 2, y.start + 32, x_label, style="name", anchor="middle"))
-        if y_label:
-            parts.append(words(x.start, y.stop - 9, y_label, style="name"))
+        parts = []
+        for tick in ticks:
+            parts.append(line(x.start, y.at(tick), x.stop, y.at(tick), style="hair"))
+            parts.append(words(x.start - 6, y.at(tick) + 3.5, text(tick), style="tick", anchor="end"))
+        if name:
+            parts.append(words(x.start, y.stop - 8, name, style="name"))
+        return "".join(parts)
+
+    def along(self, ticks: Numbers, *, text: Callable[[float], str], name: str = "") -> str:
+        """The axis of x at the bottom of the plot, with words at these values and the name below."""
+        x, bottom = self.x, self.y.start
+        parts = [line(x.start, bottom, x.stop, bottom, style="base")]
+        for tick in ticks:
+            parts.append(line(x.at(tick), bottom, x.at(tick), bottom + 4, style="base"))
+            parts.append(words(x.at(tick), bottom + 16, text(tick), style="tick", anchor="middle"))
+        if name:
+            middle = (x.start + x.stop) / 2
+            parts.append(words(middle, bottom + 33, name, style="name", anchor="middle"))
         return "".join(parts)
 
     def curve(self, xs: Numbers, ys: Numbers, *, style: str) -> str:

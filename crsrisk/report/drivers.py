@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from crsrisk.domain.explanation import Explanation
 from crsrisk.domain.risk_model import Variable
+from crsrisk.report.strips import bar_end
 from crsrisk.report.words import number, typeset
 
 _CLEAR = 0.3  # rank correlation from which a direction is said
@@ -41,7 +42,7 @@ def drivers_section(explanation: Explanation) -> dict[str, Any]:
                 ),
             }
         )
-    highest = max((row["mean_points"] for row in rows), default=0.0)
+    highest = bar_end([row["mean_points"] for row in rows])
     columns = [
         {"label": "Mean change", "sub": "of 100 patients"},
         {"label": "", "sub": ""},

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crsrisk.report.figures import (
-    calibration,
-    icon_array,
-    ladder,
-    net_benefit,
-    onset,
-    risk_distribution,
-    stand_alone,
-)
+from crsrisk.report.course_figures import icon_array, onset
+from crsrisk.report.figures import calibration, net_benefit, risk_distribution, stand_alone
+from crsrisk.report.ladder_figure import ladder
 from crsrisk.report.strips import forest, importance, reasons
 
 Content = Mapping[str, Any]

@@ -19,7 +19,6 @@ from crsrisk.report.strips import (
     forest_strip,
     hours_strip,
     rates_strip,
-    reason_strip,
 )
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -59,5 +58,6 @@ def drawn(cell: Mapping[str, Any]) -> Markup:
 
 def reason_bar(points: int, reasons: Mapping[str, Any]) -> Markup:
     """One reason as a bar; all bars of a patient share a scale."""
-    sizes = [abs(one["of_100"]) for one in (*reasons["up"], *reasons["down"])]
-    return Markup(reason_strip(points, highest=max([*sizes, abs(reasons["rest_of_100"]), 1])))
+    highest = max([abs(one["of_100"]) for one in (*reasons["up"], *reasons["down"])], default=0)
+    style = "raises" if points > 0 else "lowers"
+    return Markup(bar_strip(abs(points), highest=highest, style=style, width=84))

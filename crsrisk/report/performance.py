@@ -235,7 +235,7 @@ def _discrimination(evaluation: Group, *, labels: Mapping[str, str], order: Sequ
         "notes": [
             "The pooled AUROC is high when products differ in risk, even for a model that knows the product alone. "
             f"Among pairs of patients of one product it is {estimate_in_words(within)}.",
-            *_reasons(evaluation, labels=labels, order=order, field="auroc"),
+            *reasons_of(evaluation, labels=labels, order=order, field="auroc"),
         ],
     }
 
@@ -276,12 +276,14 @@ def _calibration(evaluation: Group, *, labels: Mapping[str, str], order: Sequenc
         "notes": [
             "Intercept: calibration in the large, slope fixed at 1. ICI: mean distance of the calibration curve from "
             "the diagonal; even exact risks show one, its range stands beside.",
-            *_reasons(evaluation, labels=labels, order=order, field="calibration"),
+            *reasons_of(evaluation, labels=labels, order=order, field="calibration"),
         ],
     }
 
 
-def _reasons(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], field: str) -> list[str]:
+def reasons_of(
+    evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], field: str
+) -> list[str]:
     """Why a figure is not estimable, each reason once, with the products that it holds for."""
     notes = []
     for name in [one for one in order if one in evaluation["by_product"]]:
@@ -339,10 +341,3 @@ def net_benefit_table(evaluation: Group) -> Table | None:
             "patient. Spared: against treating everybody, at equal events found."
         ],
     }
-
-
-def not_estimable_net_benefit(
-    evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str]
-) -> list[str]:
-    """The products whose decision curve is not shown, and why."""
-    return _reasons(evaluation, labels=labels, order=order, field="net_benefit")

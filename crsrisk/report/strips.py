@@ -78,13 +78,29 @@ def _forest_marks(row: Row) -> str:
     return body + mark(at(row["simulated"]), _MIDDLE, shape=shape, style=style, size=3.4)
 
 
-def bar_strip(value: float, *, highest: float, style: str = "size") -> str:
-    """A bar from the left."""
-    return strip(
-        box(0, 5, value / highest * WIDTH if highest > 0 else 0.0, HEIGHT - 10, style=style),
-        width=WIDTH,
-        height=HEIGHT,
-    )
+def bar_strip(value: float, *, highest: float, style: str = "size", width: float = WIDTH) -> str:
+    """A bar from the left; one that is longer than ``highest`` ends in a break, the number stands beside."""
+    return strip(_bar_marks(value, highest=highest, style=style, width=width), width=width, height=HEIGHT)
+
+
+def _bar_marks(value: float, *, highest: float, style: str, width: float) -> str:
+    if value > highest:
+        bar = box(0, 5, width, HEIGHT - 10, style=style)
+        return bar + "".join(
+            line(width * 0.86 + shift, 2, width * 0.86 + shift - 5, HEIGHT - 2, style="break")
+            for shift in (0, 5)
+        )
+    return box(0, 5, value / highest * width if highest > 0 else 0.0, HEIGHT - 10, style=style)
+
+
+def bar_end(values: Sequence[float]) -> float:
+    """Where bars are cut: at the second longest and a quarter more, if one dwarfs all others.
+
+    >>> bar_end([25.8, 6.0, 2.0]), bar_end([3.0, 2.0])
+    (7.5, 3.0)
+    """
+    longest = sorted((*values, 0.0, 0.0), reverse=True)
+    return 1.25 * longest[1] if longest[1] > 0 and longest[0] > 2.5 * longest[1] else longest[0]
 
 
 def rates_strip(grade2plus: float, grade3plus: float) -> str:
@@ -92,11 +108,6 @@ def rates_strip(grade2plus: float, grade3plus: float) -> str:
     whole, half = WIDTH / 2, HEIGHT - 12
     body = box(0, 6, whole, half, style="ground") + box(0, 6, grade2plus * whole, half, style="grade2-bar")
     return strip(body + box(0, 6, grade3plus * whole, half, style="grade3-bar"), width=whole, height=HEIGHT)
-
-
-def reason_strip(points: float, *, highest: float) -> str:
-    """A bar to the right for what raises the risk, to the left for what lowers it; ``highest`` is the longest."""
-    return strip(_reason_marks(points, highest=highest), width=WIDTH / 2, height=HEIGHT)
 
 
 def _reason_marks(points: float, *, highest: float) -> str:
@@ -144,11 +155,11 @@ def forest(rows: Sequence[Row], *, key: str, title: str) -> str:
 
 def importance(rows: Sequence[Row], *, key: str) -> str:
     """Mean size of contribution by clinical variable. ``rows``: label, mean_points, direction."""
-    highest = max((row["mean_points"] for row in rows), default=0.0)
+    highest = bar_end([row["mean_points"] for row in rows])
     drawn = [
         (
             row["label"],
-            box(0, 5, row["mean_points"] / highest * WIDTH if highest else 0, HEIGHT - 10, style="size"),
+            _bar_marks(row["mean_points"], highest=highest, style="size", width=WIDTH),
             f"{row['mean_points']:.1f}  {row['direction']}",
         )
         for row in rows
@@ -157,7 +168,7 @@ def importance(rows: Sequence[Row], *, key: str) -> str:
     return _listing(
         drawn,
         key=key,
-        title="What drives the model",
+        title="What drives the model: mean change of the risk, of 100 patients",
         label_width=270,
         told_width=250,
         description=f"Mean change of the risk, of 100 patients, largest first: {told}.",

@@ -133,8 +133,10 @@ def _rows(name: str, parts: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
     elif field.kind == "category":
         cells, missing = [_words(one) for one in values], ""
     else:
-        cells = [median_in_words(one.to_numpy(dtype=np.float64)) for one in values]
-    return [{"label": field.label, "note": unit_in_words(field.unit), "cells": [*cells, missing]}]
+        is_whole = field.kind == "int"
+        cells = [median_in_words(one.to_numpy(dtype=np.float64), is_whole=is_whole) for one in values]
+    row = {"label": field.label, "note": unit_in_words(field.unit), "cells": [*cells, missing]}
+    return [{**row, "is_wrapped": field.kind == "category"}]
 
 
 def _share(is_so: pd.Series[bool]) -> str:
@@ -146,7 +148,7 @@ def _words(values: pd.Series[Any]) -> str:
     return plain_name(found[0]) if len(found) == 1 else f"{len(found)} kinds" if found else MISSING
 
 
-def median_in_words(values: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+def median_in_words(values: np.ndarray[Any, np.dtype[np.float64]], *, is_whole: bool = False) -> str:
     """Median and quartiles of the values that are there, with the decimals that a reader can use.
 
     >>> median_in_words(np.array([1.0, 2.0, 3.0, 4.0, 5.0, np.nan]))
@@ -160,7 +162,7 @@ def median_in_words(values: np.ndarray[Any, np.dtype[np.float64]]) -> str:
     low, middle, high = (float(value) for value in np.quantile(known, [0.25, 0.5, 0.75]))
     if low == high:
         return significant(middle)
-    digits = 0 if abs(middle) >= 10 else 1 if abs(middle) >= 1 else 2
+    digits = 0 if is_whole or abs(middle) >= 10 else 1 if abs(middle) >= 1 else 2
     return f"{number(middle, digits=digits)} ({number(low, digits=digits)}–{number(high, digits=digits)})"
 
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from crsrisk.domain.cohort import Cohort
 from crsrisk.errors import InputError
-from crsrisk.report.words import MISSING, number, plain_name, short_label, significant, window_in_words
+from crsrisk.report.words import (
+    MISSING,
+    check_risk,
+    number,
+    plain_name,
+    short_label,
+    significant,
+    window_in_words,
+)
 
 Table = dict[str, Any]
 
@@ -24,6 +34,7 @@ MITIGATION_COLUMNS = (
 )
 HOURS_COLUMNS = ("product", "hours_50", "hours_90", "hours_95", "n_events")
 NO_MITIGATION = "none"
+N_ONSET_STEPS = 84  # every six hours of three weeks
 
 
 def _check_columns(table: pd.DataFrame, columns: Sequence[str], *, name: str) -> None:
@@ -46,18 +57,20 @@ def mitigation_section(
 ) -> dict[str, Any]:
     """One table a product, `none` first, and the rows as they came.
 
-    A difference is said with the largest error that it can have: the arms hold the same patients, whose outcomes go
+    A change is said with the largest error that it can have: the arms hold the same patients, whose outcomes go
     together, so the root of the summed squares is its upper bound.
     """
     _check_columns(table, MITIGATION_COLUMNS, name="mitigation_table")
     known = set(table["product"])
     products = [name for name in order if name in known] + sorted(known - set(order))
+    sizes = sorted({int(size) for size in table["n"]})
+    arms = " to ".join(number(size, digits=0) for size in sorted({sizes[0], sizes[-1]})) if sizes else "no"
     return {
         "notes": [
-            "Per 100 patients ± Monte Carlo error (one standard error). Change: against none, in the same simulated "
-            "patients; its error is at most what is given.",
-            "What a mitigation does here follows from the node that it acts on in the mechanism and from assumed potencies; "
-            "it is a hypothesis for a trial, not an effect that was seen.",
+            f"Per 100 patients ± Monte Carlo error (one standard error), {arms} simulated patients an arm. Change: "
+            "against none added, in the same simulated patients; its error is at most what is given.",
+            "What a mitigation does here follows from the node that it acts on in the mechanism and from assumed "
+            "potencies: a hypothesis for a trial, not an effect that was seen.",
         ],
         "tables": [
             _mitigations_of(
@@ -89,47 +102,45 @@ def _mitigations_of(
             cure="simulate each product once without",
         )
     without = table[is_none].iloc[0]
-    rows = []
-    for _, row in pd.concat([table[is_none], table[~is_none]]).iterrows():
-        is_base = row["mitigation"] == NO_MITIGATION
-        name = str(row["mitigation"])
-        cells: list[Any] = []
-        for event in ("grade2plus", "grade3plus"):
-            value, error = float(row[f"per100_{event}"]), float(row[f"mc_error_{event}"])
-            change = value - float(without[f"per100_{event}"])
-            reach = (error**2 + float(without[f"mc_error_{event}"]) ** 2) ** 0.5
-            sign = "+" if change > 0 else ""
-            cells += [
-                f"{number(value, digits=1)} ± {number(error, digits=1)}",
-                MISSING if is_base else f"{sign}{number(change, digits=1)} ± {number(reach, digits=1)}",
-            ]
-        draw = {
-            "draw": "rates",
-            "grade2plus": float(row["per100_grade2plus"]) / 100,
-            "grade3plus": float(row["per100_grade3plus"]) / 100,
-        }
-        shown = (
-            "None beyond the regimen’s own"
-            if is_base
-            else short_label(mitigation_labels.get(name, plain_name(name)))
-        )
-        rows.append({"label": shown, "note": "", "cells": [draw, *cells], "is_strong": is_base})
-    columns = [
-        {"label": "", "sub": "0 to 100"},
-        {"label": "Grade ≥ 2", "sub": "per 100"},
-        {"label": "Change", "sub": ""},
-        {"label": "Grade ≥ 3", "sub": "per 100"},
-        {"label": "Change", "sub": ""},
+    rows = [_arm_row(without, without=None, label="None added")]
+    for _, arm in table[~is_none].iterrows():
+        name = str(arm["mitigation"])
+        shown = short_label(mitigation_labels.get(name, plain_name(name)))
+        rows.append(_arm_row(arm, without=without, label=shown))
+    headings = [
+        ("", "0 to 100"),
+        ("Grade ≥ 2", "per 100"),
+        ("Change", ""),
+        ("Grade ≥ 3", "per 100"),
+        ("Change", ""),
     ]
     return {
         "key": f"table-mitigation-{product}",
         "number": numeral,
-        "row_header": "Mitigation",
         "title": f"{label}, {window_in_words(float(without['window_d']))}",
-        "columns": columns,
+        "row_header": "Mitigation",
+        "columns": [{"label": heading, "sub": sub} for heading, sub in headings],
         "groups": [{"label": "", "rows": rows}],
-        "notes": [f"{number(int(without['n']), digits=0)} simulated patients an arm."],
+        "notes": [],
     }
+
+
+def _arm_row(arm: pd.Series[Any], *, without: pd.Series[Any] | None, label: str) -> dict[str, Any]:
+    """One arm: a bar, then for each grade the rate and its change against no mitigation."""
+    cells: list[Any] = [{"draw": "rates"}]
+    for event in ("grade2plus", "grade3plus"):
+        value, error = float(arm[f"per100_{event}"]), float(arm[f"mc_error_{event}"])
+        check_risk(value / 100, key=f"per100_{event}")
+        cells[0][event] = value / 100
+        cells.append(f"{number(value, digits=1)} ± {number(error, digits=1)}")
+        if without is None:
+            cells.append(MISSING)
+            continue
+        change = value - float(without[f"per100_{event}"])
+        reach = (error**2 + float(without[f"mc_error_{event}"]) ** 2) ** 0.5
+        sign = "+" if round(change, 1) > 0 else ""
+        cells.append(f"{sign}{number(change, digits=1)} ± {number(reach, digits=1)}")
+    return {"label": label, "note": "", "cells": cells, "is_strong": without is None}
 
 
 def observation_table(table: pd.DataFrame, *, labels: Mapping[str, str], order: Sequence[str]) -> Table:
@@ -182,3 +193,31 @@ def observation_table(table: pd.DataFrame, *, labels: Mapping[str, str], order: 
             "onset. Few onsets make the later marks unsure."
         ],
     }
+
+
+def onset_curves(cohort: Cohort, *, labels: Mapping[str, str], order: Sequence[str]) -> list[dict[str, Any]]:
+    """By product, how many of 100 patients have had CRS, and CRS of grade 2 or more, by each time."""
+    curves = []
+    for product in order:
+        part = cohort.outcomes[(cohort.observed["product"] == product).to_numpy()]
+        window_d = float(part["window_d"].iloc[0])
+        time_d = np.linspace(0, window_d, N_ONSET_STEPS + 1)
+
+        def reached(column: str, part: pd.DataFrame = part, time_d: Any = time_d) -> list[float]:
+            onset_d = np.sort(part[column].dropna().to_numpy(dtype=np.float64)) / 24.0
+            return [
+                round(100 * float(n) / len(part), 4) for n in np.searchsorted(onset_d, time_d, side="right")
+            ]
+
+        curves.append(
+            {
+                "product": product,
+                "label": labels[product],
+                "window_d": window_d,
+                "n": len(part),
+                "time_d": [round(float(at), 6) for at in time_d],
+                "any_per100": reached("onset_h"),
+                "grade2plus_per100": reached("onset_grade2plus_h"),
+            }
+        )
+    return curves

@@ -43,7 +43,7 @@ PARAMETERS = (
     "il2_turnover",
     # engagement
     "load_tumour", "load_normal", "load_fc", "share_active_tumour", "share_active_normal", "tumour_affinity", "hook",
-    "fc_half", "soluble", "cells_half", "adaptation", "recovery", "corner", "gain_t", "decay_t",
+    "fc_half", "soluble", "cells_half", "adaptation", "recovery", "gain_t", "decay_t",
     "occasion_1", "occasion_2", "occasion_3", "occasion_4", "growth", "crowding", "contraction", "kill_rate",
     # cascade
     "tnf_from_t", "tnf_from_m", "tnf_clearance", "ifn_from_t", "ifn_from_m", "ifn_clearance", "il10_from_m",

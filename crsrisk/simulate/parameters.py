@@ -103,7 +103,7 @@ def _engagement(arm: Arm, patients: Patients, true: Mapping[str, Values], world:
         "cells_half": 0.0 if is_engager else g[f"cells_half_{platform}"],
         "cells_start": 1.0 if is_engager else g["native_clone_start"] if is_soluble else 0.0,
         "adaptation": g[f"adaptation_{kind}_per_h"] * np.exp(g["adaptation_log_sd"] * _trait(patients, "adaptation")),
-        "recovery": g["recovery_per_h"], "corner": g["corner"], "gain_t": gain, "decay_t": g["t_decay_per_h"],
+        "recovery": g["recovery_per_h"], "gain_t": gain, "decay_t": g["t_decay_per_h"],
         **{f"occasion_{k + 1}": occasions[:, k] for k in range(4)},
         "growth": 0.0 if is_engager else growth, "crowding": 0.0 if is_engager else 1.0 / kinetics.expansion_ceiling.value,
         "contraction": 0.0 if is_engager else kinetics.contraction_per_h.value,
@@ -116,6 +116,20 @@ def loop_gain(values: Mapping[str, Values | float]) -> Values:
     through_tnf = values["w_tnf"] * values["tnf_from_m"] / (values["tnf_clearance"] * values["half_tnf"])
     through_il1 = values["w_il1"] * values["il1_from_m"] / (values["il1_clearance"] * values["half_il1"])
     return np.asarray(values["gain_m"] * values["myeloid_on"] * (through_tnf + through_il1) / values["myeloid_off"])
+
+
+def leak_gain(values: Mapping[str, Values | float]) -> Values:
+    """Gain of the loop from IL-6 signal through leaking endothelium back to IL-6, around rest; at 1 it sustains itself."""
+    cleared = values["il6_clearance"] + values["il6_receptor_clearance"]
+    at_rest = values["il6_basal"] / cleared
+    slope = values["half_il6"] / (values["half_il6"] + at_rest) ** 2
+    per_leak = values["il6_from_m"] * values["il6_by_leak"] / cleared
+    return np.asarray(values["leak_on"] / values["leak_off"] * values["leak_il6"] * slope * per_leak)
+
+
+def _below_ceiling(gain: Values, *, ceiling: float) -> Values:
+    """Factor that keeps a loop gain below the ceiling: 1 for small gains, ceiling / gain for large ones, smooth between."""
+    return np.asarray(1.0 / (1.0 + (gain / ceiling) ** 8) ** 0.125)
 
 
 def half_il6(patients: Patients, *, world: World) -> Values:
@@ -155,9 +169,8 @@ def _cascade(arm: Arm, patients: Patients, true: Mapping[str, Values], world: Wo
         "tolerance_on": g["tolerance_on_per_h"], "tolerance_off": g["tolerance_off_per_h"],
         "tolerance_strength": g["tolerance_strength"], "apheresis": g["apheresis_per_h"],
     }
-    # a smooth ceiling on the feedback loops alone: what T cells drive directly stays as it is
-    ratio = loop_gain(values) / g["loop_gain_ceiling"]
-    softened = 1.0 / (1.0 + ratio**8) ** 0.125
+    # a ceiling on the feedback loops alone: what T cells drive directly stays as it is
+    softened = _below_ceiling(loop_gain(values), ceiling=g["loop_gain_ceiling"])
     values["w_il1"], values["tnf_from_m"] = values["w_il1"] * softened, values["tnf_from_m"] * softened
     return values
 
@@ -254,6 +267,8 @@ def patient_parameters(arm: Arm, patients: Patients, *, world: World, plan: Time
         **_cascade(arm, patients, true, world), **_vitals(patients, true, world),
         **_ward(arm, patients, true, world), **_agents(plan),
     }
+    softened = _below_ceiling(leak_gain(values), ceiling=world.assumptions.value("cascade.loop_gain_ceiling"))
+    values["il6_by_leak"] = values["il6_by_leak"] * softened
     table = np.empty((len(PARAMETERS), len(patients)))
     for k, name in enumerate(PARAMETERS):
         table[k] = values[name]

@@ -21,7 +21,6 @@ from crsrisk.biology.engagement import (
     bridges,
     desensitisation_rate,
     engagement,
-    positive_part,
     saturations,
 )
 from crsrisk.biology.exposure import central_rate, depot_rate, expansion_rate, peripheral_rate
@@ -48,7 +47,7 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
     load = w[AT.load_tumour + i] * tumour + w[AT.load_normal + i] * normal + w[AT.load_fc + i] * fc
     stimulus, engaged = engagement(w[AT.occasion + i] * load, cells, w[AT.cells_half + i])
     excess = engaged - desensitised
-    fresh = positive_part(excess, w[AT.corner + i])
+    fresh = max(excess, 0.0)
 
     # signals after blockade
     jak_open = 1.0 - w[AT.block_jak_signal + i]
@@ -62,7 +61,7 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
     il1_signal = (1.0 - w[AT.block_il1_signal + i]) * il1_signal
     gm_signal = jak_open * (1.0 - w[AT.block_gm_csf_signal + i]) * gm_signal
     signal = jak_open * signal
-    signal_above = positive_part(signal - w[AT.signal_at_rest + i], w[AT.corner + i])
+    signal_above = max(signal - w[AT.signal_at_rest + i], 0.0)
 
     # cascade
     making = myeloid * (1.0 - w[AT.block_myeloid_activation + i])
@@ -198,6 +197,7 @@ def _give(w: Workspace, infusion: float, depot: float, interleukin_2: float, num
         w[AT.interleukin_2 + i] = w[AT.interleukin_2 + i] * w[AT.il2_turnover + i] + interleukin_2
         w[AT.occasion + i] = w[AT.occasion_1 + occasion * LANES + i]
         w[AT.amount_0 + i] += slots[0] * w[AT.toci_dose + i]
+        w[AT.since_tocilizumab + i] = 0.0 if slots[0] > 0.0 else w[AT.since_tocilizumab + i]  # prophylaxis counts too
     for slot in range(1, N_SLOTS):
         for i in range(LANES):
             w[AT.amount_0 + slot * LANES + i] += slots[slot]

@@ -155,20 +155,20 @@ def rescue(w: Workspace) -> None:
         w[AT.amount_0 + i] += gives * w[AT.toci_dose + i]
         w[AT.n_tocilizumab + i] += gives
         w[AT.tocilizumab_in_episode + i] += gives
-        w[AT.since_tocilizumab + i] = (1.0 - gives) * (w[AT.since_tocilizumab + i] + TICK_H)
+        w[AT.since_tocilizumab + i] = (1.0 - gives) * w[AT.since_tocilizumab + i] + TICK_H
 
         wants = max(at_2 * max(ripe, at_3) * w[AT.wants_steroid_2 + i], tired * w[AT.wants_steroid_1 + i])
         wait = w[AT.steroid_interval_3 + i] if at_3 > 0.0 else w[AT.steroid_interval + i]
         gives = is_open * wants * (1.0 if w[AT.since_steroid + i] >= wait else 0.0)
         w[AT.amount_1 + i] += gives * w[AT.steroid_dose + i]
         w[AT.n_steroid + i] += gives
-        w[AT.since_steroid + i] = (1.0 - gives) * (w[AT.since_steroid + i] + TICK_H)
+        w[AT.since_steroid + i] = (1.0 - gives) * w[AT.since_steroid + i] + TICK_H
 
         febrile = is_open if w[AT.quiet + i] <= 0.0 else 0.0
         gives = febrile * w[AT.wants_antipyretic + i] * (
             1.0 if w[AT.since_antipyretic + i] >= w[AT.antipyretic_interval + i] else 0.0)
         w[AT.amount_2 + i] += gives
-        w[AT.since_antipyretic + i] = (1.0 - gives) * (w[AT.since_antipyretic + i] + TICK_H)
+        w[AT.since_antipyretic + i] = (1.0 - gives) * w[AT.since_antipyretic + i] + TICK_H
 
 
 @numba.njit(error_model="numpy", fastmath=True, cache=True)

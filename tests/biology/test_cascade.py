@@ -11,7 +11,7 @@ from tests.biology.plain_python import plain
 
 myeloid_drive, myeloid_rate = plain(cascade.myeloid_drive), plain(cascade.myeloid_rate)
 tolerance_rate, two_source_rate = plain(cascade.tolerance_rate), plain(cascade.two_source_rate)
-il6_rate, il6_signal = plain(cascade.il6_rate), plain(cascade.il6_signal)
+il6_rate, free_il6 = plain(cascade.il6_rate), plain(cascade.free_il6)
 
 _SHARE = st.floats(0.0, 1.0)
 _WEIGHT = st.floats(0.0, 2.0)
@@ -77,25 +77,23 @@ def test_under_receptor_block_il6_rises_and_its_signal_falls(basal: float, less:
     """Nishimoto, Blood 2008: IL-6 in serum rises under tocilizumab because its receptor no longer clears it."""
     low, high = sorted((less, more))
     assert at_rest(basal, high) >= at_rest(basal, low)
-    signal = [il6_signal(at_rest(basal, b), 200.0, b, 0.0, 0.0) for b in (low, high)]
-    assert signal[1] <= signal[0] + 1e-12
-    assert il6_signal(at_rest(basal, 1.0), 200.0, 1.0, 0.0, 0.0) == 0.0
+    free = [free_il6(at_rest(basal, b), b, 0.0) for b in (low, high)]  # the signal saturates in what is free
+    assert free[1] <= free[0] + 1e-9 * basal
+    assert free_il6(at_rest(basal, 1.0), 1.0, 0.0) == 0.0
 
 
 def test_full_block_raises_il6_by_the_share_of_the_receptor() -> None:
     assert at_rest(4.0, 1.0) / at_rest(4.0, 0.0) == pytest.approx(0.80 / 0.15)
 
 
-@given(il6=_PG, blocks=st.tuples(*[_SHARE] * 3), which=st.integers(0, 2), half=st.floats(1.0, 1e3))
-def test_every_block_lowers_the_signal(
-    il6: float, blocks: tuple[float, float, float], which: int, half: float
-) -> None:
-    now = il6_signal(il6, half, *blocks)
-    assert 0.0 <= now <= 1.0
-    more = [b + (1.0 - b) * 0.5 * (k == which) for k, b in enumerate(blocks)]
-    assert il6_signal(il6, half, *more) <= now + 1e-12
-    full = [1.0 if k == which else b for k, b in enumerate(blocks)]
-    assert il6_signal(il6, half, *full) == 0.0
+@given(il6=_PG, receptor=_SHARE, antibody=_SHARE, more=_SHARE)
+def test_every_block_leaves_less_free_il6(il6: float, receptor: float, antibody: float, more: float) -> None:
+    now, slack = free_il6(il6, receptor, antibody), 1e-12 * il6
+    assert 0.0 <= now <= il6
+    assert free_il6(il6, receptor + (1.0 - receptor) * more, antibody) <= now + slack
+    assert free_il6(il6, receptor, antibody + (1.0 - antibody) * more) <= now + slack
+    assert free_il6(il6, 1.0, antibody) == free_il6(il6, receptor, 1.0) == 0.0
+    assert free_il6(il6, 0.0, 0.0) == il6
 
 
 @given(myeloid=_SHARE, il1=_SHARE, tnf=_SHARE, leak=_SHARE)

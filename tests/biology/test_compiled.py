@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 
 from crsrisk.biology import compiled
-from crsrisk.biology.engagement import bridge, saturation
+from crsrisk.biology.engagement import positive_part
+from crsrisk.biology.mitigation import occupancy
 from tests.biology.plain_python import plain
 
 
 def test_a_compiled_function_gives_the_same_number() -> None:
-    for drug in (0.0, 0.3, 20.0, 5e3):
-        assert bridge(drug, 0.64, 75.0, 1.0) == pytest.approx(plain(bridge)(drug, 0.64, 75.0, 1.0), rel=1e-14)
+    for value in (-2.0, -1e-3, 0.0, 0.3, 5e3):
+        assert positive_part(value, 0.01) == pytest.approx(plain(positive_part)(value, 0.01), rel=1e-12)
 
 
 def test_division_by_zero_is_infinite_and_no_error() -> None:
     """Python's rule would put a branch into every division, and nothing would vectorise."""
-    assert isinf(saturation(1.0, -1.0))
+    assert isinf(occupancy(1.0, -1.0))
     with pytest.raises(ZeroDivisionError):
-        plain(saturation)(1.0, -1.0)
+        plain(occupancy)(1.0, -1.0)
 
 
 def test_the_cache_follows_every_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

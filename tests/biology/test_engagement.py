@@ -11,67 +11,86 @@ from hypothesis import strategies as st
 from crsrisk.biology import engagement as formulas
 from tests.biology.plain_python import plain
 
-bridge, engagement = plain(formulas.bridge), plain(formulas.engagement)
-saturation, positive_part = plain(formulas.saturation), plain(formulas.positive_part)
+bridges, engagement = plain(formulas.bridges), plain(formulas.engagement)
+saturations, positive_part = plain(formulas.saturations), plain(formulas.positive_part)
 desensitisation_rate = plain(formulas.desensitisation_rate)
 activation_rate = plain(formulas.activation_rate)
 
 _NM = st.floats(1e-4, 1e4)
+_DRUG = st.floats(0.0, 1e6)
 _LOAD = st.floats(0.0, 1e3)
 _SHARE = st.floats(0.0, 1.0)
 
 
-@given(drug=st.floats(0.0, 1e6), affinity=_NM, hook=_NM)
-def test_bridge_is_a_share(drug: float, affinity: float, hook: float) -> None:
-    assert 0.0 <= bridge(drug, affinity, hook, 1.0) < 1.0 + 1e-12
+def bridge(drug: float, affinity: float, hook: float) -> float:
+    """Share of antigen bridged by a soluble product."""
+    return float(bridges(drug, 0.0, affinity, hook, 1.0, 1.0)[0])
 
 
-@given(drug=st.floats(0.0, 1e6), affinity=_NM, hook=_NM)
-def test_cells_need_no_drug(drug: float, affinity: float, hook: float) -> None:
-    assert bridge(drug, affinity, hook, 0.0) == 1.0
+@given(tumour=_DRUG, normal=_DRUG, affinity=_NM, hook=_NM, fc=_NM)
+def test_bridges_are_shares_each_of_its_own_concentration(
+    tumour: float, normal: float, affinity: float, hook: float, fc: float
+) -> None:
+    """Written with one division for speed, they are the three textbook fractions."""
+    found = bridges(tumour, normal, affinity, hook, fc, 1.0)
+    want = [c * hook / ((affinity + c) * (hook + c)) for c in (tumour, normal)] + [normal / (fc + normal)]
+    assert found == pytest.approx(want, rel=1e-9)
+    assert all(0.0 <= share <= 1.0 + 1e-12 for share in found)
+
+
+@given(tumour=_DRUG, normal=_DRUG, affinity=_NM, hook=_NM)
+def test_cells_need_no_drug_and_have_no_fc(tumour: float, normal: float, affinity: float, hook: float) -> None:
+    assert bridges(tumour, normal, affinity, hook, 1.0, 0.0) == (1.0, 1.0, 0.0)
 
 
 @given(affinity=_NM, hook=_NM, factor=st.floats(1.01, 100.0))
 def test_bridge_is_highest_at_the_geometric_mean(affinity: float, hook: float, factor: float) -> None:
     """C / ((A + C)(H + C)) has its only maximum at sqrt(A H): rising below, falling above (hook effect)."""
-    best = sqrt(affinity * hook)
-    top = bridge(best, affinity, hook, 1.0)
-    assert top >= bridge(best * factor, affinity, hook, 1.0) >= bridge(best * factor * 2, affinity, hook, 1.0)
-    assert top >= bridge(best / factor, affinity, hook, 1.0) >= bridge(best / factor / 2, affinity, hook, 1.0)
+    best, slack = sqrt(affinity * hook), 1.0 + 1e-12
+    top = bridge(best, affinity, hook)
+    assert top * slack >= bridge(best * factor, affinity, hook) >= bridge(best * factor * 2, affinity, hook)
+    assert top * slack >= bridge(best / factor, affinity, hook) >= bridge(best / factor / 2, affinity, hook)
     assert top == pytest.approx(hook / (sqrt(affinity) + sqrt(hook)) ** 2, rel=1e-9)
 
 
 def test_the_hook_concentration_halves_a_tight_bridge() -> None:
-    assert bridge(75.0, 1e-9, 75.0, 1.0) == pytest.approx(0.5)
-    assert bridge(0.0, 0.64, 75.0, 1.0) == 0.0
-    assert bridge(0.64, 0.64, 1e12, 1.0) == pytest.approx(0.5)  # no hook: Michaelis and Menten
+    assert bridge(75.0, 1e-9, 75.0) == pytest.approx(0.5)
+    assert bridge(0.0, 0.64, 75.0) == 0.0
+    assert bridge(0.64, 0.64, 1e12) == pytest.approx(0.5)  # no hook: Michaelis and Menten
 
 
-@given(tumour=_LOAD, normal=_LOAD, fc=_LOAD, occasion=st.floats(0.01, 100.0), more=st.floats(1e-3, 10.0))
-def test_engagement_is_a_share_that_rises_with_each_load(
-    tumour: float, normal: float, fc: float, occasion: float, more: float
+@given(load=_LOAD, more=st.floats(1e-3, 10.0), cells=st.floats(1e-6, 1e3), half=st.floats(0.0, 100.0))
+def test_engagement_is_a_share_that_rises_with_load_and_cells(
+    load: float, more: float, cells: float, half: float
 ) -> None:
-    now = engagement(tumour, normal, fc, occasion)
-    assert 0.0 <= now < 1.0
-    for other in (
-        engagement(tumour + more, normal, fc, occasion),
-        engagement(tumour, normal + more, fc, occasion),
-        engagement(tumour, normal, fc + more, occasion),
-        engagement(tumour, normal, fc, occasion + more),
-    ):
-        assert other >= now
+    stimulus, engaged = engagement(load, cells, half)
+    assert 0.0 <= engaged <= stimulus + 1e-12
+    assert stimulus < 1.0
+    assert stimulus == pytest.approx(load / (1.0 + load))
+    assert engaged == pytest.approx(stimulus * cells / (half + cells))
+    assert engagement(load + more, cells, half)[1] >= engaged
+    assert engagement(load, cells + more, half)[1] >= engaged - 1e-12
+    assert engagement(load, cells + more, half)[0] == pytest.approx(stimulus), "the stimulus is that of one cell"
 
 
-def test_a_load_of_one_engages_half() -> None:
-    assert engagement(0.4, 0.5, 0.1, 1.0) == pytest.approx(0.5)
-    assert engagement(0.0, 0.0, 0.0, 3.0) == 0.0
+def test_a_load_of_one_engages_half_of_the_cells_at_hand() -> None:
+    assert engagement(1.0, 1.0, 0.0) == (0.5, 0.5)
+    assert engagement(1.0, 2.0, 2.0) == (0.5, 0.25)
+    assert engagement(0.0, 1.0, 0.0) == (0.0, 0.0)
+    assert engagement(3.0, 0.0, 2.0) == (0.75, 0.0), "no cells yet: a stimulus for nobody"
 
 
-@given(amount=st.floats(0.0, 1e6), half=st.floats(1e-3, 1e3), more=st.floats(1e-3, 1e3))
-def test_saturation(amount: float, half: float, more: float) -> None:
-    assert 0.0 <= saturation(amount, half) <= saturation(amount + more, half) <= 1.0
-    assert saturation(half, half) == 0.5
-    assert saturation(amount + more, 0.0) == 1.0  # engagers: T cells are there at once
+@given(
+    amounts=st.tuples(*[st.floats(0.0, 1e6)] * 3), halves=st.tuples(*[st.floats(1e-3, 1e3)] * 3)
+)  # fmt: skip
+def test_saturations_are_three_michaelis_terms(
+    amounts: tuple[float, float, float], halves: tuple[float, float, float]
+) -> None:
+    (a, b, c), (x, y, z) = amounts, halves
+    found = saturations(a, x, b, y, c, z)
+    assert found == pytest.approx([a / (x + a), b / (y + b), c / (z + c)], rel=1e-9)
+    assert all(0.0 <= share <= 1.0 + 1e-12 for share in found)
+    assert saturations(x, x, y, y, z, z) == pytest.approx([0.5] * 3)
 
 
 @given(value=st.floats(-10.0, 10.0), softness=st.floats(0.0, 1.0))

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crsrisk.features.indices import INDICES, LDH_UPPER_LIMIT_U_L, crp_albumin_ratio, easix, easix_ferritin, m_easix
+from crsrisk.features.indices import (
+    INDICES,
+    LDH_UPPER_LIMIT_U_L,
+    crp_albumin_ratio,
+    easix,
+    easix_ferritin,
+    m_easix,
+)
 from crsrisk.units import FIELDS
 
 LABS = {"ldh_x_uln": 2.0, "creatinine_umol_l": 88.42, "platelets_g_l": 100.0, "crp_mg_l": 50.0,

@@ -83,7 +83,7 @@ def _course(observed: pd.DataFrame, event: np.ndarray, rng: np.random.Generator)
     columns: dict[str, object] = {"patient_id": observed["patient_id"]}
     for hour in LANDMARK_HOURS:
         for name in ("crp_mg_l", "il6_pg_ml", "ferritin_ug_l"):
-            columns[f"{name}__h{hour}"] = np.exp(rng.normal(3, 1, n))
+            columns[f"{name}__h{hour}"] = np.clip(np.exp(rng.normal(3, 1, n)), 1, 600)
         columns[f"temperature_c__max__h{hour}"] = 37 + rng.random(n) * 2
         columns[f"map_mmhg__min__h{hour}"] = 80 - rng.random(n) * 20
         columns[f"spo2_pct__min__h{hour}"] = 97 - rng.random(n) * 5

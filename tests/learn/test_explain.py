@@ -131,7 +131,7 @@ def test_sentences(model: RiskModel, fresh_toy: Toy) -> None:
     assert by_name["product"].value == "toy engager"
     assert by_name["ecog"].value == "1"
     assert by_name["is_stepped_up"].role == "lever"
-    assert "travels with causes" in by_name["albumin_g_l"].sentence
+    assert "travels with causes" in by_name["n_metastatic_sites"].sentence
     for reason in by_name.values():
         word = "raises" if reason.points > 0 else "lowers" if reason.points < 0 else "does not change"
         assert word in reason.sentence

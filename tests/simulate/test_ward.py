@@ -224,7 +224,7 @@ def test_nobody_is_treated_who_is_well_or_whom_the_policy_spares(bed: Bedside) -
 
 
 def test_two_agents_on_one_node_leave_the_product_of_what_each_leaves() -> None:
-    """Siltuximab and an agent beside it: 1 - (1 - a)(1 - b), and 0 everywhere else."""
+    """Anakinra and canakinumab on the IL-1 signal: 1 - (1 - a)(1 - b), and 0 everywhere else."""
     arm = arm_of("tarlatamab", mitigations=("anakinra", "canakinumab"))
     plan, w = lane(arm, people(arm, 1), world=world_of(), row=0)
     bed = Bedside(plan, w)
@@ -235,7 +235,7 @@ def test_two_agents_on_one_node_leave_the_product_of_what_each_leaves() -> None:
             bed[f"amount_{slot}"] = bed[f"at_site_{slot}"] = 1.0
             bed[f"keep_{slot}"] = 1.0
             left *= 1.0 - bed[f"emax_{slot}_{node}"] / (1.0 + bed[f"half_{slot}"])
-    agents_act(w, plan.pairs)
+    agents_act(w, plan.pairs, np.empty(LANES))
     assert bed["block_il1_signal"] == pytest.approx(1.0 - left)
     assert {name for name in NODES if bed[f"block_{name}"] > 0.0} == {"il1_signal"}
 
@@ -247,7 +247,7 @@ def test_an_agent_wanes_with_its_half_life() -> None:
     bed["amount_1"] = 1.0
     half_life = world_of().mitigations["dexamethasone"].elimination_half_life_h.value
     for _ in range(round(half_life / TICK_H)):
-        agents_act(w, plan.pairs)
+        agents_act(w, plan.pairs, np.empty(LANES))
     assert bed["amount_1"] == pytest.approx(0.5)
 
 
