@@ -270,7 +270,7 @@ _OBSERVED = (
            possible=(0, 4), plausible=(0, 2), loinc=("89247-1",)),
     _number("sum_of_diameters_mm", "Tumour burden", "Sum of the diameters of the target lesions (RECIST 1.1)",
             unit="mm", quantity="sum_of_diameters", others={"cm": 10.0}, possible=(0, 1500),
-            plausible=(5, 500)),
+            plausible=(5, 500), may_be_missing=True),
     _count("n_metastatic_sites", "Metastatic sites", "Number of organs with metastases",
            possible=(0, 30), plausible=(0, 12)),
     _flag("has_liver_metastases", "Liver metastases", "Metastases in the liver"),

@@ -226,7 +226,9 @@ def _resimulated(again: Spec | None, *, window_d: float) -> str:
     )
 
 
-def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, key: str) -> dict[str, Any]:
+def _before_dose_2(
+    spec: Spec, *, before: Mapping[str, Any], window_d: float, covers: str, key: str
+) -> dict[str, Any]:
     """How the estimate changes before dose 2, or why there is none."""
     if "not_given" in spec:
         return {"not_given": str(spec["not_given"])}
@@ -243,6 +245,7 @@ def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, ke
         "dose_2_h": hours,
         "known": [typeset(str(line)) for line in spec["known"]],
         "risk": risk,
+        "is_same_cover": spec["interval_covers"] == covers,
         "change": f"Before the first dose the estimate was {before['count']} of 100, for grade 2 or more at any "
         "dose. The new one counts only what comes from dose 2 on, in patients without grade 2 or more so far.",
     }

@@ -62,8 +62,8 @@ def key_figures(
 
 
 def _met(label: str, tally: Part) -> tuple[str, str, str]:
-    wide = f"{tally['n_agree_wide']} of them with an interval so wide that nearly anything agrees"
-    return label, f"{tally['n_agree']} of {tally['n_judged']}", f"judged; {wide}"
+    wide = f"judged; {tally['n_agree_wide']} of those met have a very wide interval"
+    return label, f"{tally['n_agree']} of {tally['n_judged']}", wide
 
 
 def first_words(ladder: Part | None, *, observation: Part, patients: Sequence[Part]) -> list[dict[str, Any]]:

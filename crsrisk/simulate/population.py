@@ -101,7 +101,8 @@ def covariate(latent: Values, marginal: Marginal) -> Values:
         ends = (np.log(low / marginal.median) / marginal.sd, np.log(high / marginal.median) / marginal.sd)
     else:
         ends = ((low - marginal.median) / marginal.sd, (high - marginal.median) / marginal.sd)
-    inside = ndtri(ndtr(ends[0]) + (ndtr(ends[1]) - ndtr(ends[0])) * ndtr(latent))
+    scores = np.where(np.isnan(latent), np.nan, np.clip(latent, -8.0, 8.0))  # beyond 8 the distribution function is 1
+    inside = ndtri(ndtr(ends[0]) + (ndtr(ends[1]) - ndtr(ends[0])) * ndtr(scores))
     step = marginal.sd * inside
     return np.asarray(marginal.median * np.exp(step) if marginal.shape == "lognormal" else marginal.median + step)
 

@@ -73,11 +73,10 @@ def look(w: Workspace, time_h: float) -> None:
         # is it time to look?
         was_open = w[AT.is_open + i]
         due = 1.0 if w[AT.to_next_look + i] <= 0.0 else 0.0
-        interval = w[AT.look_ill + i] if was_open > 0.0 else w[AT.look_well + i]
-        w[AT.to_next_look + i] = (interval if due > 0.0 else w[AT.to_next_look + i]) - TICK_H
         fever = due if seen_t >= w[AT.fever_at + i] else 0.0
-
         is_open = max(was_open, fever)
+        interval = w[AT.look_ill + i] if is_open > 0.0 else w[AT.look_well + i]
+        w[AT.to_next_look + i] = (interval if due > 0.0 else w[AT.to_next_look + i]) - TICK_H
         ill = due * is_open
 
         # support

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from crsrisk.biology import compiled
-from crsrisk.biology.engagement import positive_part
 from crsrisk.biology.mitigation import occupancy
+from crsrisk.biology.vitals import mean_arterial_pressure
 from tests.biology.plain_python import plain
 
 
 def test_a_compiled_function_gives_the_same_number() -> None:
-    for value in (-2.0, -1e-3, 0.0, 0.3, 5e3):
-        assert positive_part(value, 0.01) == pytest.approx(plain(positive_part)(value, 0.01), rel=1e-12)
+    for leak in (0.0, 0.1, 0.53, 1.0):
+        of = (90.0, leak, 55.0, 0.53, 0.4, 8.0, 1.0, 16.0)
+        assert mean_arterial_pressure(*of) == pytest.approx(plain(mean_arterial_pressure)(*of), rel=1e-12)
 
 
 def test_division_by_zero_is_infinite_and_no_error() -> None:

@@ -1,4 +1,4 @@
-"""Engagement: the bell shape of a bridge, saturation, a rounded corner, adaptation to what was met."""
+"""Engagement: the bell shape of a bridge, saturation, adaptation to what was met."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crsrisk.biology import engagement as formulas
 from tests.biology.plain_python import plain
 
 bridges, engagement = plain(formulas.bridges), plain(formulas.engagement)
-saturations, positive_part = plain(formulas.saturations), plain(formulas.positive_part)
+saturations = plain(formulas.saturations)
 desensitisation_rate = plain(formulas.desensitisation_rate)
 activation_rate = plain(formulas.activation_rate)
 
@@ -93,24 +93,9 @@ def test_saturations_are_three_michaelis_terms(
     assert saturations(x, x, y, y, z, z) == pytest.approx([0.5] * 3)
 
 
-@given(value=st.floats(-10.0, 10.0), softness=st.floats(0.0, 1.0))
-def test_positive_part_hugs_the_corner(value: float, softness: float) -> None:
-    """Never below max(value, 0), at most half the softness above it, and that at 0."""
-    above = positive_part(value, softness) - max(value, 0.0)
-    assert -1e-12 <= above <= softness / 2 + 1e-12
-    assert positive_part(0.0, softness) == pytest.approx(softness / 2)
-    assert positive_part(value, 0.0) == pytest.approx(max(value, 0.0), abs=1e-12)
-
-
-@given(value=st.floats(-5.0, 5.0), step=st.floats(1e-3, 1.0), softness=st.floats(1e-3, 1.0))
-def test_positive_part_rises_with_a_slope_between_0_and_1(value: float, step: float, softness: float) -> None:
-    rise = positive_part(value + step, softness) - positive_part(value, softness)
-    assert -1e-12 <= rise <= step + 1e-12
-
-
 @given(excess=st.floats(-1.0, 1.0), adaptation=st.floats(0.0, 0.2), recovery=st.floats(0.0, 0.1))
 def test_desensitisation_is_fast_up_and_slow_back(excess: float, adaptation: float, recovery: float) -> None:
-    """Without the rounded corner: adaptation x excess above what was met, recovery x gap below."""
+    """Adaptation x excess above what was met, recovery x gap below."""
     rate = desensitisation_rate(excess, max(excess, 0.0), adaptation, recovery)
     assert rate == pytest.approx(adaptation * excess if excess > 0 else recovery * excess, abs=1e-15)
 
@@ -130,7 +115,7 @@ def test_active_t_cells_move_towards_their_target(
 
 def test_a_step_exposes_only_what_is_new() -> None:
     """Cells that have met an engagement of 0.5 answer to 0.6 as naive cells answer to 0.1."""
-    naive, stepped = positive_part(0.1 - 0.0, 0.0), positive_part(0.6 - 0.5, 0.0)
+    naive, stepped = max(0.1 - 0.0, 0.0), max(0.6 - 0.5, 0.0)
     assert activation_rate(0.0, stepped, 1.0, 0.0, 0.385) == pytest.approx(
         activation_rate(0.0, naive, 1.0, 0.0, 0.385)
     )

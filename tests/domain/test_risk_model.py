@@ -15,27 +15,57 @@ from scipy.special import expit
 from crsrisk.domain.explanation import Explanation
 from crsrisk.domain.risk_model import Calibrator, Column, Feature, FeatureContract, Prediction, Variable
 
-finite = st.floats(-8, 8)
+finite = st.floats(-8, 8, allow_subnormal=False)
 
 
 def contract() -> FeatureContract:
     return FeatureContract(
-        name="m", outcome="crs_grade2plus", outcome_in_words="CRS", window_d={"default": 21.0, "ici": 60.0},
-        landmark_h=0, n_patients=10, n_events=3,
-        columns=(Column(name="product", kind="word", unit="1", may_be_missing=False,
-                        was_missing_in_training=False, levels=("a", "b")),),
+        name="m",
+        outcome="crs_grade2plus",
+        outcome_in_words="CRS",
+        window_d={"default": 21.0, "ici": 60.0},
+        landmark_h=0,
+        n_patients=10,
+        n_events=3,
+        columns=(
+            Column(
+                name="product",
+                kind="word",
+                unit="1",
+                may_be_missing=False,
+                was_missing_in_training=False,
+                levels=("a", "b"),
+            ),
+        ),
         features=(Feature(name="product__a", variable="product", direction="none"),),
-        variables=(Variable(name="product", label="Product", unit="1", kind="cause", role="fact",
-                            theme="drug and dose", why="potency"),))
+        variables=(
+            Variable(
+                name="product",
+                label="Product",
+                unit="1",
+                kind="cause",
+                role="fact",
+                theme="drug and dose",
+                why="potency",
+            ),
+        ),
+    )
 
 
 def explanation(contributions: list[list[float]], *, base: float) -> Explanation:
     rows = np.array(contributions)
     variables = contract().variables * rows.shape[1]
     risk = expit(base + rows.sum(axis=1))
-    prediction = Prediction(rows=pd.DataFrame({"risk": risk, "status": "ok"}), model="m-1", outcome_in_words="CRS")
-    return Explanation(base_log_odds=base, contributions=rows, variables=variables,
-                       values=pd.DataFrame(rows), prediction=prediction)
+    prediction = Prediction(
+        rows=pd.DataFrame({"risk": risk, "status": "ok"}), model="m-1", outcome_in_words="CRS"
+    )
+    return Explanation(
+        base_log_odds=base,
+        contributions=rows,
+        variables=variables,
+        values=pd.DataFrame(rows),
+        prediction=prediction,
+    )
 
 
 def test_contract_speaks() -> None:
@@ -56,9 +86,14 @@ def test_nouns_are_frozen() -> None:
         explanation([[1.0]], base=0.0).base_log_odds = 1.0  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("text", ['{"intercept": 0, "slope": "1", "n_patients": 1, "method": "m"}',
-                                  '{"intercept": 0, "slope": NaN, "n_patients": 1, "method": "m"}',
-                                  '{"intercept": 0, "slope": 1, "n_patients": 1, "method": "m", "x": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"intercept": 0, "slope": "1", "n_patients": 1, "method": "m"}',
+        '{"intercept": 0, "slope": NaN, "n_patients": 1, "method": "m"}',
+        '{"intercept": 0, "slope": 1, "n_patients": 1, "method": "m", "x": 1}',
+    ],
+)
 def test_calibrator_refuses_what_is_not_two_numbers(text: str) -> None:
     with pytest.raises(ValidationError):
         Calibrator.model_validate_json(text)

@@ -17,8 +17,14 @@ from crsrisk.features.indices import (
 )
 from crsrisk.units import FIELDS
 
-LABS = {"ldh_x_uln": 2.0, "creatinine_umol_l": 88.42, "platelets_g_l": 100.0, "crp_mg_l": 50.0,
-        "ferritin_ug_l": 800.0, "albumin_g_l": 25.0}
+LABS = {
+    "ldh_x_uln": 2.0,
+    "creatinine_umol_l": 88.42,
+    "platelets_g_l": 100.0,
+    "crp_mg_l": 50.0,
+    "ferritin_ug_l": 800.0,
+    "albumin_g_l": 25.0,
+}
 level = st.floats(0.1, 500.0)
 
 
@@ -53,7 +59,9 @@ def test_each_missing_value_makes_the_index_missing(name: str) -> None:
 
 @pytest.mark.parametrize("name", INDICES)
 def test_index_of_a_column_is_a_column(name: str) -> None:
-    values = INDICES[name].compute(**{column: np.array([LABS[column]] * 3) for column in INDICES[name].columns})
+    values = INDICES[name].compute(
+        **{column: np.array([LABS[column]] * 3) for column in INDICES[name].columns}
+    )
     assert values.shape == (3,)
 
 
@@ -64,10 +72,16 @@ def test_index_names_its_columns_and_source(name: str) -> None:
 
 
 @given(level, level, level, st.floats(1.01, 10.0))
-def test_easix_rises_with_ldh_and_falls_with_platelets(ldh: float, creatinine: float, platelets: float, k: float) -> None:
+def test_easix_rises_with_ldh_and_falls_with_platelets(
+    ldh: float, creatinine: float, platelets: float, k: float
+) -> None:
     value = float(easix(ldh_x_uln=ldh, creatinine_umol_l=creatinine, platelets_g_l=platelets))
-    assert float(easix(ldh_x_uln=k * ldh, creatinine_umol_l=creatinine, platelets_g_l=platelets)) == pytest.approx(k * value)
-    assert float(easix(ldh_x_uln=ldh, creatinine_umol_l=creatinine, platelets_g_l=k * platelets)) == pytest.approx(value / k)
+    assert float(
+        easix(ldh_x_uln=k * ldh, creatinine_umol_l=creatinine, platelets_g_l=platelets)
+    ) == pytest.approx(k * value)
+    assert float(
+        easix(ldh_x_uln=ldh, creatinine_umol_l=creatinine, platelets_g_l=k * platelets)
+    ) == pytest.approx(value / k)
 
 
 @given(level, level, level)

@@ -67,7 +67,8 @@ def test_later_readings_cannot_leak(hour: int) -> None:
 def test_a_column_without_an_hour_is_never_used() -> None:
     with_outcome = course().assign(max_grade=4, crp_mg_l=1.0)
     pd.testing.assert_frame_equal(
-        landmark_table(observed(), with_outcome, hour=24), landmark_table(observed(), course(), hour=24))
+        landmark_table(observed(), with_outcome, hour=24), landmark_table(observed(), course(), hour=24)
+    )
 
 
 def test_the_columns_can_be_features() -> None:

@@ -27,14 +27,26 @@ CONFIGS = ("baseline", "grade3plus", "before_dose_2")
 
 
 def table() -> pd.DataFrame:
-    return pd.DataFrame({
-        "product": ["a", "b", "other", None], "is_female": [True, False, None, True], "ecog": [0, 1, 2, 1],
-        "crp_mg_l": [40.0, np.nan, 5.0, 1.0], "albumin_g_l": [40.0, 35.0, 25.0, np.nan], "age_years": [1.0] * 4})
+    return pd.DataFrame(
+        {
+            "product": ["a", "b", "other", None],
+            "is_female": [True, False, None, True],
+            "ecog": [0, 1, 2, 1],
+            "crp_mg_l": [40.0, np.nan, 5.0, 1.0],
+            "albumin_g_l": [40.0, 35.0, 25.0, np.nan],
+            "age_years": [1.0] * 4,
+        }
+    )
 
 
 def test_known_values() -> None:
     built = build_features(table(), names=NAMES)
-    expected = [[1, 0, 1, 0, 40, 1], [0, 1, 0, 1, np.nan, np.nan], [0, 0, np.nan, 2, 5, 0.2], [0, 0, 1, 1, 1, np.nan]]
+    expected = [
+        [1, 0, 1, 0, 40, 1],
+        [0, 1, 0, 1, np.nan, np.nan],
+        [0, 0, np.nan, 2, 5, 0.2],
+        [0, 0, 1, 1, 1, np.nan],
+    ]
     np.testing.assert_array_equal(built.to_numpy(), expected)
     assert list(built.columns) == list(NAMES)
     assert set(built.dtypes) == {np.dtype("float64")}
@@ -88,18 +100,28 @@ def test_shipped_configuration_is_sound(repository: Path, name: str) -> None:
     assert config.name == name
     names = config.feature_names(levels={"product": ["tarlatamab"], "platform": ["tce"]})
     assert len(set(names)) == len(names)
-    later = {column for column in columns_needed(names) if FIELDS.get(column) and FIELDS[column].table != "observed"}
+    later = {
+        column
+        for column in columns_needed(names)
+        if FIELDS.get(column) and FIELDS[column].table != "observed"
+    }
     assert bool(later) == (config.landmark_h > 0)  # before the first dose nothing from after it
-    assert all(FIELDS[column].role == "predictor" for column in columns_needed(names)
-               if column in FIELDS and column not in later)
+    assert all(
+        FIELDS[column].role == "predictor"
+        for column in columns_needed(names)
+        if column in FIELDS and column not in later
+    )
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_direction_names_an_assumption_that_exists(repository: Path, name: str) -> None:
     config = load_config(repository / "models" / "configs" / f"{name}.yaml")
     synthetic = repository / "synthetic"
-    known = {f"{path.stem}.{key}" for path in (synthetic / "assumptions").glob("*.yaml")
-             for key in yaml.safe_load(path.read_text(encoding="utf-8"))}
+    known = {
+        f"{path.stem}.{key}"
+        for path in (synthetic / "assumptions").glob("*.yaml")
+        for key in yaml.safe_load(path.read_text(encoding="utf-8"))
+    }
     agents = {f"mitigation {path.stem}" for path in (synthetic / "mitigations").glob("*.yaml")}
     named = {origin for feature in config.features for origin in feature.assumption}
     assert named <= known | agents | {"product"}
@@ -109,8 +131,8 @@ def test_every_direction_names_an_assumption_that_exists(repository: Path, name:
 def test_a_landmark_model_adds_to_the_baseline(repository: Path) -> None:
     folder = repository / "models" / "configs"
     base, later = load_config(folder / "baseline.yaml"), load_config(folder / "before_dose_2.yaml")
-    assert later.features[:len(base.features)] == base.features
-    assert all("__h168" in feature.name for feature in later.features[len(base.features):])
+    assert later.features[: len(base.features)] == base.features
+    assert all("__h168" in feature.name for feature in later.features[len(base.features) :])
 
 
 def test_an_index_counts_with_its_laboratory_value(repository: Path) -> None:
@@ -125,16 +147,21 @@ def test_a_direction_without_an_assumption_is_refused() -> None:
         FeatureChoice(name="crp_mg_l", direction="up", reason="because")
 
 
-@pytest.mark.parametrize(("change", "key"), [
-    ("outcome: crs_grade2plus\n->outcome: death\n", "outcome"),
-    ("  - name: ecog\n->  - name: shoe_size\n", "shoe_size"),
-    ("  - name: ecog\n->  - name: weight_kg\n", "weight_kg"),
-    ("default: 21.0, ->", "default"),
-    ("one_hot: [product, platform]->one_hot: [product, age_years]", "one_hot"),
-    ("num_leaves: 4->n_leaves: 4", "learner"),
-    ("landmark_h: 0->landmark_h: soon", "landmark_h"),
-])
-def test_a_broken_configuration_is_refused_by_name(repository: Path, tmp_path: Path, change: str, key: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("outcome: crs_grade2plus\n->outcome: death\n", "outcome"),
+        ("  - name: ecog\n->  - name: shoe_size\n", "shoe_size"),
+        ("  - name: ecog\n->  - name: weight_kg\n", "weight_kg"),
+        ("default: 21.0, ->", "default"),
+        ("one_hot: [product, platform]->one_hot: [product, age_years]", "one_hot"),
+        ("num_leaves: 4->n_leaves: 4", "learner"),
+        ("landmark_h: 0->landmark_h: soon", "landmark_h"),
+    ],
+)
+def test_a_broken_configuration_is_refused_by_name(
+    repository: Path, tmp_path: Path, change: str, key: str
+) -> None:
     source = repository / "models" / "configs"
     before, after = change.split("->")
     text = (source / "baseline.yaml").read_text(encoding="utf-8")

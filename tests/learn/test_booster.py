@@ -1,7 +1,7 @@
 """The check of a booster's text: a whole model passes, whatever is changed in its trees is found or harmless.
 
-LightGBM itself aborts, crashes or loops on such files (design note on engines), so nothing here hands it a text that
-the check has not passed.
+LightGBM itself aborts, crashes or loops on such files (design note on engines), so nothing here hands it a
+text that the check has not passed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,13 @@ def text() -> str:
     X = rng.normal(size=(300, 3))
     X[:50, 2] = np.nan
     y = rng.random(300) < 1 / (1 + np.exp(-X[:, 0] - np.nan_to_num(X[:, 2])))
-    options = {"objective": "binary", "num_leaves": 5, "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5}
+    options = {
+        "objective": "binary",
+        "num_leaves": 5,
+        "verbosity": -1,
+        "num_threads": 1,
+        "min_data_in_leaf": 5,
+    }
     return lgb.train(options, lgb.Dataset(X, y), 10).model_to_string()
 
 
@@ -39,28 +45,33 @@ def resized(text: str, number: int, change: Any) -> str:
     sizes = [int(size) for size in re.search(r"^tree_sizes=(.*)$", text, re.M).group(1).split()]
     head, _, rest = text.partition("\n\n")
     start = sum(sizes[:number])
-    old = rest[start:start + sizes[number]]
+    old = rest[start : start + sizes[number]]
     new = change(old)
     assert new != old
     sizes[number] += len(new) - len(old)
     head = re.sub(r"^tree_sizes=.*$", f"tree_sizes={' '.join(map(str, sizes))}", head, flags=re.M)
-    return head + "\n\n" + rest[:start] + new + rest[start + len(old):]
+    return head + "\n\n" + rest[:start] + new + rest[start + len(old) :]
 
 
 def put(key: str, place: int, value: str) -> Any:
     """A change of one value of one line."""
+
     def change(tree: str) -> str:
         line = re.search(rf"^{key}=(.*)$", tree, re.M).group(1)
         words = line.split(" ")
         words[place] = value
         return tree.replace(f"{key}={line}", f"{key}={' '.join(words)}")
+
     return change
 
 
 def test_a_whole_model_passes(text: str, model: RiskModel) -> None:
     assert check_text(text) == 10
     assert check_text(text, feature_names=["Column_0", "Column_1", "Column_2"]) == 10
-    assert check_text(model.booster_text, feature_names=model.contract.feature_names) == model.manifest["n_trees"]
+    assert (
+        check_text(model.booster_text, feature_names=model.contract.feature_names)
+        == model.manifest["n_trees"]
+    )
 
 
 def test_other_features_are_refused(text: str) -> None:
@@ -68,65 +79,83 @@ def test_other_features_are_refused(text: str) -> None:
         check_text(text, feature_names=["a", "b", "c"])
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (put("split_feature", 0, "3"), "split_feature: found an index out of bounds"),
-    (put("split_feature", 0, "-1"), "split_feature: found an index out of bounds"),
-    (put("split_feature", 0, "99999999999"), "split_feature"),
-    (put("left_child", 0, "0"), "a node missing, twice or out of bounds"),  # its own child: an endless loop
-    (put("right_child", 0, "77"), "a node missing, twice or out of bounds"),
-    (put("right_child", 0, "-77"), "a node missing, twice or out of bounds"),
-    (put("leaf_value", 0, "nan"), "finite numbers"),
-    (put("leaf_value", 0, "inf"), "finite numbers"),
-    (put("leaf_value", 0, "1 2"), "leaf_value: found 6 values"),
-    (put("threshold", 0, "x"), "threshold"),
-    (put("decision_type", 0, "1"), "numerical splits"),  # categorical: would index a table that is not there
-    (put("num_leaves", 0, "4"), "found 5 values; expected 4 finite numbers"),
-    (put("num_leaves", 0, "1000000"), "num_leaves"),
-    (put("num_cat", 0, "1"), "categorical or linear"),
-    (put("is_linear", 0, "1"), "categorical or linear"),
-    (put("leaf_count", 0, "-5"), "counts"),
-    (put("internal_count", 0, "1.5"), "internal_count"),
-    (lambda tree: tree.replace("leaf_value=", "leaf_values="), "each known key once"),
-    (lambda tree: tree.replace("num_cat=0\n", "num_cat=0\nnum_cat=0\n"), "each known key once"),
-    (lambda tree: tree.replace("Tree=1", "Tree=2"), "a block `Tree=1`"),
-    (lambda tree: "".join(line for line in tree.splitlines(keepends=True) if "threshold" not in line), "threshold"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put("split_feature", 0, "3"), "split_feature: found an index out of bounds"),
+        (put("split_feature", 0, "-1"), "split_feature: found an index out of bounds"),
+        (put("split_feature", 0, "99999999999"), "split_feature"),
+        (
+            put("left_child", 0, "0"),
+            "a node missing, twice or out of bounds",
+        ),  # its own child: an endless loop
+        (put("right_child", 0, "77"), "a node missing, twice or out of bounds"),
+        (put("right_child", 0, "-77"), "a node missing, twice or out of bounds"),
+        (put("leaf_value", 0, "nan"), "finite numbers"),
+        (put("leaf_value", 0, "inf"), "finite numbers"),
+        (put("leaf_value", 0, "1 2"), "leaf_value: found 6 values"),
+        (put("threshold", 0, "x"), "threshold"),
+        (
+            put("decision_type", 0, "1"),
+            "numerical splits",
+        ),  # categorical: would index a table that is not there
+        (put("num_leaves", 0, "4"), "found 5 values; expected 4 finite numbers"),
+        (put("num_leaves", 0, "1000000"), "num_leaves"),
+        (put("num_cat", 0, "1"), "categorical or linear"),
+        (put("is_linear", 0, "1"), "categorical or linear"),
+        (put("leaf_count", 0, "-5"), "counts"),
+        (put("internal_count", 0, "1.5"), "internal_count"),
+        (lambda tree: tree.replace("leaf_value=", "leaf_values="), "each known key once"),
+        (lambda tree: tree.replace("num_cat=0\n", "num_cat=0\nnum_cat=0\n"), "each known key once"),
+        (lambda tree: tree.replace("Tree=1", "Tree=2"), "a block `Tree=1`"),
+        (
+            lambda tree: "".join(line for line in tree.splitlines(keepends=True) if "threshold" not in line),
+            "threshold",
+        ),
+    ],
+)
 def test_a_forged_tree_is_refused(text: str, change: Any, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         check_text(resized(text, 1, change))
 
 
 def test_a_cycle_that_uses_every_number_once_is_found(text: str) -> None:
-    """Root -> leaves only; the other nodes point at each other: each child still stands there exactly once."""
+    """Nodes point at each other, and every number still stands there exactly once."""
+
     def change(tree: str) -> str:
         for key, line in (("left_child", "-1 2 1 3"), ("right_child", "-2 -3 -4 -5")):
             tree = re.sub(rf"^{key}=.*$", f"{key}={line}", tree, flags=re.M)
         return tree
-    with pytest.raises(InputError, match="a cycle|twice or out of bounds"):
+
+    with pytest.raises(InputError, match=r"a cycle|twice or out of bounds"):
         check_text(resized(text, 1, change))
 
     def real_cycle(tree: str) -> str:
         for key, line in (("left_child", "-1 2 3 1"), ("right_child", "-2 -3 -4 -5")):
             tree = re.sub(rf"^{key}=.*$", f"{key}={line}", tree, flags=re.M)
         return tree
+
     with pytest.raises(InputError, match="a cycle"):
         check_text(resized(text, 1, real_cycle))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda t: "", "another beginning"),
-    (lambda t: t[:len(t) // 2], "no proper end|characters of trees"),
-    (lambda t: t[:-200], "no proper end"),
-    (lambda t: t.replace("version=v4", "version=v3"), "version"),
-    (lambda t: t.replace("num_class=1", "num_class=3"), "num_class"),
-    (lambda t: t.replace("objective=binary sigmoid:1", "objective=regression"), "objective"),
-    (lambda t: t.replace("max_feature_idx=2", "max_feature_idx=9"), "feature_names"),
-    (lambda t: t.replace("max_feature_idx=2", "max_feature_idx=two"), "max_feature_idx"),
-    (lambda t: re.sub(r"tree_sizes=\d+ ", "tree_sizes=7 ", t), "characters of trees"),
-    (lambda t: re.sub(r"tree_sizes=.*", "tree_sizes=", t), "no tree"),
-    (lambda t: t.replace("num_class", "number_class"), "each known key once"),
-    (lambda t: t + "\u00e4", "ASCII"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: "", "another beginning"),
+        (lambda t: t[: len(t) // 2], "no proper end|characters of trees"),
+        (lambda t: t[:-200], "no proper end"),
+        (lambda t: t.replace("version=v4", "version=v3"), "version"),
+        (lambda t: t.replace("num_class=1", "num_class=3"), "num_class"),
+        (lambda t: t.replace("objective=binary sigmoid:1", "objective=regression"), "objective"),
+        (lambda t: t.replace("max_feature_idx=2", "max_feature_idx=9"), "feature_names"),
+        (lambda t: t.replace("max_feature_idx=2", "max_feature_idx=two"), "max_feature_idx"),
+        (lambda t: re.sub(r"tree_sizes=\d+ ", "tree_sizes=7 ", t), "characters of trees"),
+        (lambda t: re.sub(r"tree_sizes=.*", "tree_sizes=", t), "no tree"),
+        (lambda t: t.replace("num_class", "number_class"), "each known key once"),
+        (lambda t: t + "\u00e4", "ASCII"),
+    ],
+)
 def test_a_broken_file_is_refused(text: str, change: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_text(change(text))
@@ -135,7 +164,7 @@ def test_a_broken_file_is_refused(text: str, change: Any, message: str) -> None:
 @given(cut=st.floats(0, 1))
 @settings(max_examples=60)
 def test_every_truncation_is_refused(text: str, cut: float) -> None:
-    shorter = text[:int(cut * (len(text) - 1))]
+    shorter = text[: int(cut * (len(text) - 1))]
     with pytest.raises(InputError):
         check_text(shorter)
 
@@ -145,7 +174,7 @@ def test_every_truncation_is_refused(text: str, cut: float) -> None:
 def test_one_changed_letter_is_refused_or_harmless(text: str, place: float, letter: str) -> None:
     """What still passes loads and scores in LightGBM; a crash or loop would end this test run."""
     at = int(place * text.index("end of trees"))
-    changed = text[:at] + letter + text[at + 1:]
+    changed = text[:at] + letter + text[at + 1 :]
     try:
         check_text(changed)
     except InputError:
@@ -161,9 +190,13 @@ def test_a_booster_is_parsed_once(text: str) -> None:
 def test_calibrated_booster_predicts_the_risk(model: RiskModel, fresh_toy: Toy) -> None:
     table = fresh_toy.observed.head(300)
     booster = calibrated_booster(model.booster_text, model.calibrator)
-    np.testing.assert_allclose(booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12)
+    np.testing.assert_allclose(
+        booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12
+    )
     assert booster_of(model.booster_text).model_to_string() == model.booster_text  # the original is untouched
-    plain = calibrated_booster(model.booster_text, Calibrator(intercept=0, slope=1, n_patients=0, method="none"))
+    plain = calibrated_booster(
+        model.booster_text, Calibrator(intercept=0, slope=1, n_patients=0, method="none")
+    )
     raw = raw_log_odds_of(booster_of(model.booster_text), feature_matrix(model, table))
     np.testing.assert_allclose(raw_log_odds_of(plain, feature_matrix(model, table)), raw, atol=1e-12)
 

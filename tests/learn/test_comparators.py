@@ -1,4 +1,4 @@
-"""Comparators: worked by hand where they can be, better than nothing where they should be, strict about tables."""
+"""Comparators: worked by hand where they can be, better than nothing where they should be."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def losses(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> dict[str, float]:
     """Expected log loss of every comparator in fresh patients."""
     y = toy.outcomes["crs_grade2plus"]
     fitted = {one.name: one.fit(toy.observed, y) for one in comparators(config=config)}
-    return {name: expected_log_loss(one.predict_risk(fresh_toy.observed), fresh_toy.true_risk)
-            for name, one in fitted.items()}
+    return {
+        name: expected_log_loss(one.predict_risk(fresh_toy.observed), fresh_toy.true_risk)
+        for name, one in fitted.items()
+    }
 
 
 def test_product_prevalence_by_hand() -> None:
@@ -65,7 +67,7 @@ def test_every_index_is_on_the_ladder(losses: dict[str, float]) -> None:
 
 
 def test_a_score_alone_is_a_logistic_regression_of_its_logarithm(toy: Toy) -> None:
-    """With complete labs: risk = expit(a + b log(index + 0.1)), as scikit-learn fits it on the plain column."""
+    """With complete labs: risk = expit(a + b log(index + 0.1)), as scikit-learn fits it."""
     index = build_features(toy.observed, names=["m_easix"])["m_easix"]
     complete = toy.observed[index.notna()]
     y = toy.outcomes.loc[complete.index, "crs_grade2plus"]
@@ -78,7 +80,8 @@ def test_a_score_alone_is_a_logistic_regression_of_its_logarithm(toy: Toy) -> No
 def test_gaps_and_new_products_are_scored(toy: Toy, config: FeatureConfig) -> None:
     y = toy.outcomes["crs_grade2plus"]
     odd = toy.observed.head(3).assign(
-        crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"])
+        crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
+    )
     for one in comparators(config=config):
         risk = one.fit(toy.observed, y).predict_risk(odd)
         assert ((risk > 0) & (risk < 1)).all(), one.name

@@ -29,8 +29,14 @@ def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
 def world(n: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Two groups far apart, a variable that raises the risk, one that lowers it, one without effect."""
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"group": rng.integers(0, 2, n).astype(float), "up": rng.normal(size=n),
-                      "down": rng.normal(size=n), "noise": rng.normal(size=n)})
+    X = pd.DataFrame(
+        {
+            "group": rng.integers(0, 2, n).astype(float),
+            "up": rng.normal(size=n),
+            "down": rng.normal(size=n),
+            "noise": rng.normal(size=n),
+        }
+    )
     risk = expit(-2 + 3 * X["group"] + 0.8 * X["up"] - 0.8 * X["down"]).to_numpy()
     return X, (rng.random(n) < risk).astype(int), risk
 
@@ -58,10 +64,15 @@ def test_it_is_calibrated(fitted: CrsClassifier) -> None:
     assert abs(predicted[high].mean() - risk[high].mean()) < 0.04
 
 
-@given(values=st.lists(st.floats(-4, 4), min_size=3, max_size=3), other=st.floats(-4, 4),
-       group=st.sampled_from([0.0, 1.0, float("nan")]))
+@given(
+    values=st.lists(st.floats(-4, 4), min_size=3, max_size=3),
+    other=st.floats(-4, 4),
+    group=st.sampled_from([0.0, 1.0, float("nan")]),
+)
 @settings(max_examples=40)
-def test_directions_hold_everywhere(fitted: CrsClassifier, values: list[float], other: float, group: float) -> None:
+def test_directions_hold_everywhere(
+    fitted: CrsClassifier, values: list[float], other: float, group: float
+) -> None:
     grid = np.sort(values)
     rising = pd.DataFrame({"group": group, "up": grid, "down": other, "noise": values[0]})
     falling = pd.DataFrame({"group": group, "up": other, "down": grid, "noise": values[0]})
@@ -130,13 +141,16 @@ def test_missing_in_training_is_learnt() -> None:
     assert risk[0] > risk[1] + 0.3
 
 
-@pytest.mark.parametrize(("settings_", "message"), [
-    ({"monotonic_cst": [1]}, "monotonic_cst needs 4 values"),
-    ({"monotonic_cst": [2, 0, 0, 0]}, "monotonic_cst needs 4 values"),
-    ({"monotonic_cst": {"weight": 1}}, "names columns that X does not have"),
-    ({"first_columns": ["weight"]}, "first_columns"),
-    ({"first_columns": [4]}, "first_columns"),
-])
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [
+        ({"monotonic_cst": [1]}, "monotonic_cst needs 4 values"),
+        ({"monotonic_cst": [2, 0, 0, 0]}, "monotonic_cst needs 4 values"),
+        ({"monotonic_cst": {"weight": 1}}, "names columns that X does not have"),
+        ({"first_columns": ["weight"]}, "first_columns"),
+        ({"first_columns": [4]}, "first_columns"),
+    ],
+)
 def test_wrong_columns_are_refused(settings_: dict[str, Any], message: str) -> None:
     X, y, _ = world(100, seed=11)
     with pytest.raises(ValueError, match=message):

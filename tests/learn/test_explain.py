@@ -1,4 +1,4 @@
-"""Explanations: exact (three independent ways), additive, one reason a variable, sentences that say the truth."""
+"""Explanations: exact (three independent ways), additive, one reason a variable, true sentences."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_equals_tree_explainer(model: RiskModel, fresh_toy: Toy) -> None:
 
 
 def brute_force(booster: Any, row: np.ndarray) -> np.ndarray:
-    """Shapley values by their definition: all coalitions, unknown features averaged by the trees' own counts."""
+    """Shapley values by definition: all coalitions, unknown features averaged by the trees' counts."""
     trees = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
     n = booster.num_feature()
 
@@ -81,28 +81,43 @@ def test_equals_the_definition_of_the_shapley_value() -> None:
     X = rng.normal(size=(600, 4))
     X[rng.random(X.shape) < 0.2] = np.nan
     y = rng.random(600) < expit(np.nan_to_num(X[:, 0]) * (1 + np.isnan(X[:, 1])) - np.nan_to_num(X[:, 2]))
-    learner = CrsClassifier(max_trees=12, learning_rate=0.3, num_leaves=6, min_data_in_leaf=10, first_columns=[0])
+    learner = CrsClassifier(
+        max_trees=12, learning_rate=0.3, num_leaves=6, min_data_in_leaf=10, first_columns=[0]
+    )
     booster = learner.fit(X, y).booster_
     for row in X[:5]:
-        np.testing.assert_allclose(contributions_of(booster, row[None])[0, :-1], brute_force(booster, row), atol=1e-9)
+        np.testing.assert_allclose(
+            contributions_of(booster, row[None])[0, :-1], brute_force(booster, row), atol=1e-9
+        )
 
 
 def test_a_variables_share_is_the_sum_of_its_features(model: RiskModel, fresh_toy: Toy) -> None:
     table = fresh_toy.observed.head(20)
     told, (_, by_feature) = explain(model, table), feature_contributions(model, table)
     names = [variable.name for variable in told.variables]
-    of = {name: [k for k, feature in enumerate(model.contract.features) if feature.variable == name] for name in names}
+    of = {
+        name: [k for k, feature in enumerate(model.contract.features) if feature.variable == name]
+        for name in names
+    }
     assert len(of["product"]) == 6
     assert len(of["crp_mg_l"]) == 3
     for place, name in enumerate(names):
-        np.testing.assert_allclose(told.contributions[:, place], by_feature[:, of[name]].sum(axis=1), atol=1e-12)
+        np.testing.assert_allclose(
+            told.contributions[:, place], by_feature[:, of[name]].sum(axis=1), atol=1e-12
+        )
 
 
 def test_what_the_toy_world_is_made_of_leads(model: RiskModel, fresh_toy: Toy) -> None:
     told = explain(model, fresh_toy.observed.head(N))
     size = dict(zip([v.name for v in told.variables], np.abs(told.contributions).mean(axis=0), strict=True))
-    wired = {"product", "sum_of_diameters_mm", "crp_mg_l", "has_liver_metastases", "is_stepped_up",
-             "has_steroid_premedication"}
+    wired = {
+        "product",
+        "sum_of_diameters_mm",
+        "crp_mg_l",
+        "has_liver_metastases",
+        "is_stepped_up",
+        "has_steroid_premedication",
+    }
     assert set(sorted(size, key=lambda name: -size[name])[:6]) == wired
 
 
@@ -120,7 +135,13 @@ def test_reasons_are_sorted_and_add_up(model: RiskModel, fresh_toy: Toy) -> None
 
 def test_sentences(model: RiskModel, fresh_toy: Toy) -> None:
     table = fresh_toy.observed.head(1).assign(
-        crp_mg_l=85.0, il6_pg_ml=np.nan, has_liver_metastases=True, product="toy_engager", platform="tce", ecog=1)
+        crp_mg_l=85.0,
+        il6_pg_ml=np.nan,
+        has_liver_metastases=True,
+        product="toy_engager",
+        platform="tce",
+        ecog=1,
+    )
     by_name = {reason.variable: reason for reason in reasons(explain(model, table), 0)}
     crp = by_name["crp_mg_l"]
     assert crp.sentence.startswith("C-reactive protein: 85 mg/L (usual 0 to 5) raises the risk by about ")
@@ -171,7 +192,8 @@ def test_shap_takes_it(model: RiskModel, fresh_toy: Toy) -> None:
     np.testing.assert_array_equal(bridged.values, told.contributions)
     np.testing.assert_array_equal(bridged.base_values, np.full(30, told.base_log_odds))
     np.testing.assert_allclose(
-        expit(bridged.base_values + bridged.values.sum(axis=1)), told.prediction.risk, atol=1e-12)
+        expit(bridged.base_values + bridged.values.sum(axis=1)), told.prediction.risk, atol=1e-12
+    )
     assert bridged.data.shape == bridged.values.shape
     assert np.isnan(bridged.data[:, bridged.feature_names.index("Product")]).all()
     assert set(bridged.data[:, bridged.feature_names.index("Liver metastases")]) <= {0.0, 1.0}

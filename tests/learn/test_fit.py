@@ -46,7 +46,7 @@ def test_one_variable_for_each_reason(model: RiskModel) -> None:
 
 
 def test_no_single_patient_in_contract_or_manifest(model: RiskModel, toy: Toy) -> None:
-    """Bounds are quantiles, not the extreme patients; the contract knows no patient number, site or identity."""
+    """Bounds are quantiles, not the extreme patients; no patient number, no site."""
     columns = {column.name: column for column in model.contract.columns}
     assert not {"patient_id", "site", "regimen"} & set(columns)
     for name in ("crp_mg_l", "ferritin_ug_l", "sum_of_diameters_mm"):
@@ -62,7 +62,9 @@ def test_same_input_same_bytes(model: RiskModel, toy: Toy, config: FeatureConfig
     assert other.booster_text != model.booster_text
 
 
-def test_columns_that_are_no_features_do_not_matter(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
+def test_columns_that_are_no_features_do_not_matter(
+    model: RiskModel, toy: Toy, config: FeatureConfig
+) -> None:
     shuffled = toy.observed[toy.observed.columns[::-1]].assign(site="elsewhere", note="x")
     assert fit(shuffled, toy.outcomes, config=config, seed=7) == model
 
@@ -76,7 +78,9 @@ def test_it_learns(model: RiskModel, fresh_toy: Toy) -> None:
 
 
 def test_outcome_and_window_can_be_others(toy: Toy, config: FeatureConfig) -> None:
-    severe = fit(toy.observed, toy.outcomes, config=config.model_copy(update={"outcome": "crs_grade3plus"}), seed=1)
+    severe = fit(
+        toy.observed, toy.outcomes, config=config.model_copy(update={"outcome": "crs_grade3plus"}), seed=1
+    )
     assert severe.contract.n_events == int(toy.outcomes["crs_grade3plus"].sum())
 
 
@@ -87,7 +91,9 @@ def test_before_dose_2(toy: Toy, repository: Any, config: FeatureConfig) -> None
     fitted = fit(table, toy.outcomes.loc[table.index], config=later, seed=1)
     assert fitted.contract.landmark_h == 168
     assert len(table) == fitted.contract.n_patients < len(toy.observed)
-    assert {"temperature_c__course", "crp_mg_l__course"} <= {variable.name for variable in fitted.contract.variables}
+    assert {"temperature_c__course", "crp_mg_l__course"} <= {
+        variable.name for variable in fitted.contract.variables
+    }
     assert not predict(fitted, table).is_refused.any()
 
 
@@ -95,15 +101,20 @@ def changed(outcomes: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     return outcomes.assign(**columns)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda t: t.drop(columns="window_d"), "window_d: found no such column"),
-    (lambda t: t.iloc[::-1], "other patients"),
-    (lambda t: t.head(10), "other patients"),
-    (lambda t: changed(t, crs_grade2plus=t["crs_grade2plus"].astype(int)), "true or false in every row"),
-    (lambda t: changed(t, crs_grade2plus=False), "found 0 events in 1500 patients"),
-    (lambda t: changed(t, window_d=14.0), r"row 1, window_d: found 14 days"),
-])
-def test_outcomes_that_do_not_fit_are_refused(toy: Toy, config: FeatureConfig, change: Any, message: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="window_d"), "window_d: found no such column"),
+        (lambda t: t.iloc[::-1], "other patients"),
+        (lambda t: t.head(10), "other patients"),
+        (lambda t: changed(t, crs_grade2plus=t["crs_grade2plus"].astype(int)), "true or false in every row"),
+        (lambda t: changed(t, crs_grade2plus=False), "found 0 events in 1500 patients"),
+        (lambda t: changed(t, window_d=14.0), r"row 1, window_d: found 14 days"),
+    ],
+)
+def test_outcomes_that_do_not_fit_are_refused(
+    toy: Toy, config: FeatureConfig, change: Any, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         fit(toy.observed, change(toy.outcomes), config=config, seed=1)
 

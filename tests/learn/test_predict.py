@@ -64,17 +64,20 @@ def test_ok_when_nothing_is_odd(model: RiskModel, toy: Toy) -> None:
     assert (row["status"], row["reasons"], row["missing"]) == ("ok", "", "")
 
 
-@pytest.mark.parametrize(("column", "value", "status", "reason"), [
-    ("crp_mg_l", -1.0, "refused", "crp_mg_l is impossible: outside 0 to 1000 mg/L."),
-    ("albumin_g_l", 4.1, "refused", "albumin_g_l is impossible: outside 8 to 70 g/L."),
-    ("crp_mg_l", 900.0, "warned", "crp_mg_l is outside what the model has seen"),
-    ("ecog", 4, "warned", "ecog is outside what the model has seen, 0 to 2"),
-    ("ecog", 5, "refused", "ecog is impossible"),
-    ("has_infection", 2, "refused", "has_infection is impossible: outside 0 to 1."),
-    ("has_infection", 0.5, "refused", "has_infection is impossible"),
-    ("product", "toy_new", "warned", "product is not one that the model was trained on"),
-    ("platform", "til", "warned", "platform is not one that the model was trained on"),
-])
+@pytest.mark.parametrize(
+    ("column", "value", "status", "reason"),
+    [
+        ("crp_mg_l", -1.0, "refused", "crp_mg_l is impossible: outside 0 to 1000 mg/L."),
+        ("albumin_g_l", 4.1, "refused", "albumin_g_l is impossible: outside 8 to 70 g/L."),
+        ("crp_mg_l", 900.0, "warned", "crp_mg_l is outside what the model has seen"),
+        ("ecog", 4, "warned", "ecog is outside what the model has seen, 0 to 2"),
+        ("ecog", 5, "refused", "ecog is impossible"),
+        ("has_infection", 2, "refused", "has_infection is impossible: outside 0 to 1."),
+        ("has_infection", 0.5, "refused", "has_infection is impossible"),
+        ("product", "toy_new", "warned", "product is not one that the model was trained on"),
+        ("platform", "til", "warned", "platform is not one that the model was trained on"),
+    ],
+)
 def test_odd_values(model: RiskModel, toy: Toy, column: str, value: Any, status: str, reason: str) -> None:
     table = pd.concat([usual(toy), usual(toy).assign(patient_id=-1)]).astype({column: object})
     table[column] = [table[column].iloc[0], value]
@@ -96,14 +99,17 @@ def test_an_unknown_product_is_no_known_product(model: RiskModel, toy: Toy) -> N
     assert one == other
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda t: t.drop(columns=["crp_mg_l", "ecog"]), "crp_mg_l, ecog: found no such column"),
-    (lambda t: t.astype({"crp_mg_l": str}), "row 1, crp_mg_l: found str that is no finite number"),
-    (lambda t: t.assign(weight_kg="heavy"), "row 1, weight_kg"),
-    (lambda t: t.assign(weight_kg=np.inf), "row 1, weight_kg"),
-    (lambda t: t.assign(patient_id=[1, 2, 1]), "row 3, patient_id: found a patient who was there before"),
-    (lambda t: pd.concat([t, t[["ecog"]]], axis=1), "ecog: found the column twice"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns=["crp_mg_l", "ecog"]), "crp_mg_l, ecog: found no such column"),
+        (lambda t: t.astype({"crp_mg_l": str}), "row 1, crp_mg_l: found str that is no finite number"),
+        (lambda t: t.assign(weight_kg="heavy"), "row 1, weight_kg"),
+        (lambda t: t.assign(weight_kg=np.inf), "row 1, weight_kg"),
+        (lambda t: t.assign(patient_id=[1, 2, 1]), "row 3, patient_id: found a patient who was there before"),
+        (lambda t: pd.concat([t, t[["ecog"]]], axis=1), "ecog: found the column twice"),
+    ],
+)
 def test_other_tables_are_refused(model: RiskModel, fresh_toy: Toy, change: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         predict(model, change(fresh_toy.observed.head(3)))
@@ -113,10 +119,15 @@ def test_an_empty_table_gives_no_rows(model: RiskModel, toy: Toy) -> None:
     assert predict(model, toy.observed.head(0)).rows.shape == (0, 4)
 
 
-@given(factor=st.floats(1.0, 20.0), row=st.integers(0, 499),
-       column=st.sampled_from(["crp_mg_l", "ldh_x_uln", "sum_of_diameters_mm", "ferritin_ug_l"]))
+@given(
+    factor=st.floats(1.0, 20.0),
+    row=st.integers(0, 499),
+    column=st.sampled_from(["crp_mg_l", "ldh_x_uln", "sum_of_diameters_mm", "ferritin_ug_l"]),
+)
 @settings(max_examples=60)
-def test_more_never_lowers_the_risk(model: RiskModel, fresh_toy: Toy, factor: float, row: int, column: str) -> None:
+def test_more_never_lowers_the_risk(
+    model: RiskModel, fresh_toy: Toy, factor: float, row: int, column: str
+) -> None:
     """Directions hold for the patient's values, through every index that is made of them."""
     patient = fresh_toy.observed.iloc[[row]]
     pair = pd.concat([patient, patient.assign(patient_id=-1, **{column: patient[column] * factor})])

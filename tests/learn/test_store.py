@@ -1,4 +1,4 @@
-"""Saving and loading: the same model comes back; anything altered, lost or forged is refused with the cure."""
+"""Saving and loading: the same model comes back; anything altered, lost or forged is refused."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_every_flipped_bit_is_found(
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_every_truncated_file_is_found(folder: Path, name: str, share: float) -> None:
     content = (folder / name).read_bytes()
-    (folder / name).write_bytes(content[:int(share * len(content))])
+    (folder / name).write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError):
         load_model(folder)
 
@@ -97,18 +97,21 @@ def test_trees_of_other_features_are_found(model: RiskModel, folder: Path) -> No
         load_model(folder)
 
 
-@pytest.mark.parametrize(("name", "change"), [
-    (CONTRACT, lambda tree: tree.pop("outcome")),
-    (CONTRACT, lambda tree: tree.update(extra=1)),
-    (CONTRACT, lambda tree: tree.update(landmark_h="0")),
-    (CONTRACT, lambda tree: tree.update(columns=[])),
-    (CONTRACT, lambda tree: tree["features"][0].update(variable="ghost")),
-    (CONTRACT, lambda tree: tree["features"][0].update(direction="sideways")),
-    (CONTRACT, lambda tree: tree["window_d"].pop("default")),
-    (CALIBRATOR, lambda tree: tree.update(slope="1")),
-    (CALIBRATOR, lambda tree: tree.update(slope=-1.0)),
-    (CALIBRATOR, lambda tree: tree.pop("intercept")),
-])
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        (CONTRACT, lambda tree: tree.pop("outcome")),
+        (CONTRACT, lambda tree: tree.update(extra=1)),
+        (CONTRACT, lambda tree: tree.update(landmark_h="0")),
+        (CONTRACT, lambda tree: tree.update(columns=[])),
+        (CONTRACT, lambda tree: tree["features"][0].update(variable="ghost")),
+        (CONTRACT, lambda tree: tree["features"][0].update(direction="sideways")),
+        (CONTRACT, lambda tree: tree["window_d"].pop("default")),
+        (CALIBRATOR, lambda tree: tree.update(slope="1")),
+        (CALIBRATOR, lambda tree: tree.update(slope=-1.0)),
+        (CALIBRATOR, lambda tree: tree.pop("intercept")),
+    ],
+)
 def test_forged_nouns_are_found_although_their_hash_fits(folder: Path, name: str, change: Any) -> None:
     tree = json.loads((folder / name).read_text())
     change(tree)
@@ -117,10 +120,17 @@ def test_forged_nouns_are_found_although_their_hash_fits(folder: Path, name: str
         load_model(folder)
 
 
-@pytest.mark.parametrize("change", [
-    lambda tree: tree.update(format="other 1"), lambda tree: tree.pop("files"), lambda tree: tree.update(files=[]),
-    lambda tree: tree["files"].pop(BOOSTER), lambda tree: tree.update(version=1), lambda tree: tree.update(x=1),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: tree.update(format="other 1"),
+        lambda tree: tree.pop("files"),
+        lambda tree: tree.update(files=[]),
+        lambda tree: tree["files"].pop(BOOSTER),
+        lambda tree: tree.update(version=1),
+        lambda tree: tree.update(x=1),
+    ],
+)
 def test_a_forged_manifest_is_found(folder: Path, change: Any) -> None:
     tree = json.loads((folder / MANIFEST).read_text())
     change(tree)

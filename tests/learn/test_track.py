@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,9 @@ def test_parameters_metrics_and_digest_are_there(tracked: Tracked, toy: Toy) -> 
 
 
 def test_files_are_where_they_were_put(tracked: Tracked) -> None:
-    assert [file.path for file in tracked.client.list_artifacts(tracked.runs["everything"].info.run_id)] == ["report.html"]
+    assert [file.path for file in tracked.client.list_artifacts(tracked.runs["everything"].info.run_id)] == [
+        "report.html"
+    ]
     figures = tracked.client.list_artifacts(tracked.runs["evaluate"].info.run_id, "figures")
     assert [file.path for file in figures] == ["figures/calibration.svg"]
 
@@ -94,11 +97,15 @@ def test_the_store_is_one_file_with_artifacts_beside_it(tracked: Tracked) -> Non
     assert list(tracked.folder.glob("artifacts/**/report.html"))
 
 
-def test_the_booster_comes_back_and_gives_the_risk(tracked: Tracked, model: RiskModel, fresh_toy: Toy) -> None:
+def test_the_booster_comes_back_and_gives_the_risk(
+    tracked: Tracked, model: RiskModel, fresh_toy: Toy
+) -> None:
     mlflow.set_tracking_uri(tracked.uri)
     booster = mlflow.lightgbm.load_model(tracked.model_uri)
     table = fresh_toy.observed.head(100)
-    np.testing.assert_allclose(booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12)
+    np.testing.assert_allclose(
+        booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12
+    )
 
 
 def test_the_pyfunc_model_takes_doubles_only(tracked: Tracked, model: RiskModel, fresh_toy: Toy) -> None:
@@ -107,8 +114,12 @@ def test_the_pyfunc_model_takes_doubles_only(tracked: Tracked, model: RiskModel,
     inputs = loaded.metadata.signature.inputs
     assert inputs.input_names() == list(model.contract.feature_names)
     assert {str(column.type) for column in inputs} == {"DataType.double"}
-    frame = pd.DataFrame(feature_matrix(model, fresh_toy.observed.head(5)), columns=list(model.contract.feature_names))
-    np.testing.assert_allclose(loaded.predict(frame), predict(model, fresh_toy.observed.head(5)).risk, atol=1e-12)
+    frame = pd.DataFrame(
+        feature_matrix(model, fresh_toy.observed.head(5)), columns=list(model.contract.feature_names)
+    )
+    np.testing.assert_allclose(
+        loaded.predict(frame), predict(model, fresh_toy.observed.head(5)).risk, atol=1e-12
+    )
 
 
 def test_the_whole_model_folder_is_there(tracked: Tracked, model: RiskModel) -> None:
@@ -118,7 +129,9 @@ def test_the_whole_model_folder_is_there(tracked: Tracked, model: RiskModel) -> 
 
 def test_nothing_is_pickled(tracked: Tracked) -> None:
     files = [path for path in tracked.folder.rglob("*") if path.is_file()]
-    assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle", ".skops")]
+    assert not [
+        path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle", ".skops")
+    ]
     for path in files:
         assert not path.read_bytes().startswith((b"\x80\x03", b"\x80\x04", b"\x80\x05")), path.name
     assert list(tracked.folder.rglob("model.lgb"))
@@ -137,18 +150,25 @@ def fingerprints(observed: pd.DataFrame) -> set[str]:
 
 
 def test_nothing_of_a_patient_is_in_it(tracked: Tracked, toy: Toy) -> None:
-    """Every file and every cell of the data base: no patient number, no column of identity, no patient's value.
+    """Every file and every cell of the data base: no patient number, no patient's value.
 
     The trees are left out of the search for values: their thresholds lie between patients' values by nature.
     """
     secrets = fingerprints(toy.observed)
     assert len(secrets) > 5000
-    texts = {path.name: path.read_bytes().decode("utf-8", errors="replace")
-             for path in tracked.folder.rglob("*") if path.is_file() and path.suffix != ".db"}
+    texts = {
+        path.name: path.read_bytes().decode("utf-8", errors="replace")
+        for path in tracked.folder.rglob("*")
+        if path.is_file() and path.suffix != ".db"
+    }
     with sqlite3.connect(tracked.folder / "mlflow.db") as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
         for table in tables:
-            texts[f"table {table}"] = json.dumps(connection.execute(f'SELECT * FROM "{table}"').fetchall(), default=str)
+            texts[f"table {table}"] = json.dumps(
+                connection.execute(f'SELECT * FROM "{table}"').fetchall(), default=str
+            )
     connection.close()
     assert len(texts) > 30
     for name, text in texts.items():
@@ -169,7 +189,9 @@ def test_the_example_is_made_up(model: RiskModel, toy: Toy) -> None:
     assert list(row.columns) == list(model.contract.feature_names)
     assert not row.isna().any().any()
     assert set(row.dtypes) == {np.dtype("float64")}
-    assert not set(row[["crp_mg_l", "weight_kg"]].iloc[0]) & set(toy.observed[["crp_mg_l", "weight_kg"]].to_numpy().ravel())
+    assert not set(row[["crp_mg_l", "weight_kg"]].iloc[0]) & set(
+        toy.observed[["crp_mg_l", "weight_kg"]].to_numpy().ravel()
+    )
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.CSV", "model.pkl"])
@@ -179,7 +201,9 @@ def test_tables_of_rows_are_refused(tmp_path: Path, name: str) -> None:
         refuse_patients(tmp_path / name)
 
 
-@pytest.mark.parametrize("text", ['{"patient_id": 17}', '{"patient_id": [17, 18]}', "patient_id: 17", "patient_id=17"])
+@pytest.mark.parametrize(
+    "text", ['{"patient_id": 17}', '{"patient_id": [17, 18]}', "patient_id: 17", "patient_id=17"]
+)
 def test_a_patients_number_in_a_text_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "note.json").write_text(text)
     with pytest.raises(InputError, match="a patient's number"):
@@ -191,35 +215,45 @@ def test_a_data_dictionary_is_not_refused(tmp_path: Path) -> None:
     refuse_patients(tmp_path / "dictionary.html")
 
 
-def test_a_failed_step_is_marked_and_the_address_is_put_back(tmp_path: Path) -> None:
+def test_a_failed_step_is_marked_and_the_address_is_put_back(tracked: Tracked) -> None:
     before = mlflow.get_tracking_uri()
-    with (pytest.raises(RuntimeError, match="broke"), tracking(folder=tmp_path, experiment="toy", run="r") as tracker,
-          tracker.step("cohort")):
+    with (
+        pytest.raises(RuntimeError, match="broke"),
+        tracking(folder=tracked.folder, experiment="failing", run="r") as tracker,
+        tracker.step("cohort"),
+    ):
         raise RuntimeError("it broke")
     assert mlflow.get_tracking_uri() == before
     assert mlflow.active_run() is None
-    client = mlflow.MlflowClient(f"sqlite:///{tmp_path.resolve()}/mlflow.db")
-    runs = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
+    experiment = tracked.client.get_experiment_by_name("failing")
+    assert experiment is not None
+    runs = tracked.client.search_runs([experiment.experiment_id])
+    assert len(runs) == 2
     assert {run.info.status for run in runs} == {"FAILED"}
 
 
-def test_a_metric_named_after_a_patient_is_refused(tmp_path: Path) -> None:
-    with tracking(folder=tmp_path, experiment="toy", run="r") as tracker:
+def test_a_metric_named_after_a_patient_is_refused(tracked: Tracked) -> None:
+    with tracking(folder=tracked.folder, experiment="refusing", run="r") as tracker:
         with pytest.raises(InputError, match="named after a patient"):
             tracker.metrics({"risk_of_patient_id_17": 0.5})
         with pytest.raises(InputError, match="named after a patient"):
             tracker.params({"patient_id": 17})
 
 
-def test_the_environment_names_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_the_server(
+    tracked: Tracked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(tracked.folder / "mlflow.db", tmp_path / "elsewhere.db")  # making a new one takes seconds
     elsewhere = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
     monkeypatch.chdir(tmp_path)
-    with tracking(folder=tmp_path / "unused", experiment="toy", run="r") as tracker:
+    with tracking(folder=tmp_path / "unused", experiment="elsewhere", run="r") as tracker:
         tracker.params({"a": 1})
         assert tracker.uri == elsewhere
         assert elsewhere in tracker.how_to_open
-    assert (tmp_path / "elsewhere.db").exists()
+    found = mlflow.MlflowClient(elsewhere).get_experiment_by_name("elsewhere")
+    assert found is not None
+    assert tracked.client.get_experiment_by_name("elsewhere") is None
     assert not (tmp_path / "unused").exists()
 
 

@@ -19,7 +19,7 @@ from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
 from crsrisk.simulate.arm import Arm, timetable
 from crsrisk.simulate.layout import PARAMETERS
-from crsrisk.simulate.parameters import dose_intensity, loads, loop_gain, patient_parameters
+from crsrisk.simulate.parameters import dose_intensity, leak_gain, loads, loop_gain, patient_parameters
 from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariate, covariates
 from tests.simulate.people import PRODUCTS, Values, arm_of, people, product_of, varied, world_of
 
@@ -56,7 +56,7 @@ def moved(name: str, *, world: World | None = None, product: str = "tarlatamab")
     return changed(table_of(arm, patients, world), table_of(arm, other, world))
 
 
-CEILING = {"w_il1", "tnf_from_m"}  # what the smooth ceiling on the loop gain moves
+CEILING = {"w_il1", "tnf_from_m", "il6_by_leak"}  # what the smooth ceilings on the loop gains move
 # covariate -> the parameters through which it acts (susceptibility to leak: `leak_on`)
 ENTRANCES = {
     "sum_of_diameters_mm": {"load_tumour"},
@@ -101,7 +101,8 @@ def test_each_covariate_can_be_switched_off(name: str) -> None:
 
 def test_baseline_il6_can_be_switched_off() -> None:
     world = world_of().with_values({"cascade.il6_baseline_exponent": 0.0})
-    assert moved("il6_pg_ml", world=world) == {"il6_basal", "signal_at_rest", "crp_per_signal"}
+    left = {"il6_basal", "signal_at_rest", "crp_per_signal"}
+    assert left <= moved("il6_pg_ml", world=world) <= left | CEILING
 
 
 @pytest.mark.parametrize(
@@ -223,6 +224,18 @@ def test_every_parameter_is_a_number(product: str) -> None:
         assert all(np.isfinite(values).all() for values in table.values())
         may_be_negative = {"fluids_fall"}
         assert {name for name, values in table.items() if values.min() < 0.0} <= may_be_negative
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_the_leak_cannot_sustain_itself(product: str) -> None:
+    """IL-6 opens vessels and leaky vessels make IL-6: around rest that loop must fade in everyone."""
+    arm = arm_of(product)
+    patients = people(arm, 256)
+    extreme = patients.traits.copy()
+    for name in ("il6", "endothelium"):
+        extreme[:128, TRAITS.index(name)] = 4.0
+    for group in (patients, replace(patients, traits=extreme)):
+        assert (leak_gain(table_of(arm, group)) < world_of().assumptions.value("cascade.loop_gain_ceiling")).all()
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
