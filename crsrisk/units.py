@@ -210,11 +210,12 @@ _CELLS = {"G/L": 1.0, "10^3/uL": 1.0, "K/uL": 1.0, "10^3/mm3": 1.0, "/nL": 1.0, 
 def _number(
     name: str, label: str, meaning: str, *, unit: str, quantity: str, others: Mapping[str, float],
     possible: Interval, plausible: Interval, source: str = _CHART, loinc: tuple[str, ...] = (),
+    may_be_missing: bool = False,
 ) -> Field:
     return Field(
         name=name, label=label, meaning=meaning, unit=unit, quantity=quantity, loinc=loinc,
         other_units=MappingProxyType(dict(others)), possible=possible, plausible=plausible,
-        source=f"{source}; ranges assumed")
+        may_be_missing=may_be_missing, source=f"{source}; ranges assumed")
 
 
 def _laboratory(

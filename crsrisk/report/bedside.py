@@ -130,6 +130,7 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
             spec["before_dose_2"],
             before=risks["grade2plus"],
             window_d=window_d,
+            covers=spec["interval_covers"],
             key=f"examples[{at}].before_dose_2",
         ),
     }
