@@ -1,6 +1,6 @@
 # make run    the main job: 20,000 synthetic patients -> risk model -> explained report
 # make test   the tests (make slow: the long ones)
-# make lint   ruff and mypy          make format   let ruff lay the code out
+# make lint   ruff and mypy
 # make bench  the benchmark suite    make clean    remove .venv, builds and caches
 #
 # Each builds .venv from requirements.lock first, once; again when requirements.lock or pyproject.toml changes.
@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test slow lint format bench clean
+.PHONY: help setup run test slow lint bench clean
 
 # The first of these that is 3.11 or later, can make an environment, and really runs (a shim may not).
 PYTHON_IS_GOOD = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -47,12 +47,7 @@ slow: setup
 
 lint: setup
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-format: setup
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
 
 bench: setup
 	$(BIN)/python -m bench

@@ -19,8 +19,10 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PACKAGE = Path(__file__).resolve().parent.parent
-_SOURCES = (*sorted((_PACKAGE / "biology").glob("*.py")), *(_PACKAGE / "simulate" / f"{stem}.py" for stem in ("layout", "ward", "solve")),
-            _PACKAGE / "domain" / "mitigation.py")
+_SOURCES = (
+    *sorted((_PACKAGE / "biology").glob("*.py")), _PACKAGE / "domain" / "mitigation.py",
+    *(_PACKAGE / "simulate" / f"{stem}.py" for stem in ("layout", "ward", "solve")),
+)
 
 
 def _cache_folder() -> Path:
@@ -30,7 +32,7 @@ def _cache_folder() -> Path:
     return Path(home) / "crsrisk" / f"compiled-{digest}"
 
 
-numba.config.CACHE_DIR = str(_cache_folder())
+setattr(numba.config, "CACHE_DIR", str(_cache_folder()))  # noqa: B010  numba makes its settings at run time
 
 
 def scalar(function: F) -> F:

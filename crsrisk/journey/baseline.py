@@ -108,7 +108,7 @@ def _content(
     dose_2 = {name: doses[1].time_h for name, one in products.items()
               if len(doses := one.regimens[one.default_regimen].doses) > 1}
     patients = examples(models, configs, training=sides.training, test=sides.test, oracles=judgement.observed_oracle,
-                        truth_ids=judgement.truth_ids, labels=labels, dose_2_h=dose_2, seed=experiment.seed)
+                        truth_ids=judgement.truth_ids, dose_2_h=dose_2, seed=experiment.seed)
     return build_content(
         question=experiment.question, cohort=cohort, comparisons=comparisons, comparison_summary=summarise(comparisons),
         evaluation=judgement.evaluation, explanation=explain_test(models["baseline"], sides.test), examples=patients,

@@ -78,8 +78,7 @@ def _known_by_dose_2(row: pd.Series[Any]) -> list[str]:
 
 def examples(
     models: Mapping[str, RiskModel], configs: Mapping[str, FeatureConfig], *, training: Cohort, test: Cohort,
-    oracles: Mapping[str, Oracle], truth_ids: NDArray[np.int64], labels: Mapping[str, str], dose_2_h: Mapping[str, float],
-    seed: int,
+    oracles: Mapping[str, Oracle], truth_ids: NDArray[np.int64], dose_2_h: Mapping[str, float], seed: int,
 ) -> list[dict[str, Any]]:
     """Three patients as the report shows them (see :func:`crsrisk.report.content.build_content`)."""
     chosen = choose_examples(models["baseline"], test, truth_ids=truth_ids)
@@ -100,7 +99,7 @@ def examples(
         place = int(np.flatnonzero(oracle.patient_id == observed["patient_id"].iloc[at])[0])
         made.append({
             "name": NAMES[at], "product": product, "window_d": float(test.outcomes.loc[observed.index[at], "window_d"]),
-            "description": describe_patient(observed, row=at, product_labels=labels),
+            "description": describe_patient(observed, row=at),
             "risk_grade2plus": risks["baseline"][at], "risk_grade3plus": risks["grade3plus"][at], "interval_covers": COVERS,
             "base_risk": why.base_risk, "reasons": reasons(why, at),
             "before_dose_2": {"risk_grade2plus": risks["before_dose_2"][at], "interval_covers": COVERS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,11 @@ def export_cohort(
                 advance(len(table))
             yield table
 
-    identity = {"seed": seed, "scenario": world.scenario.name, "assumptions_hash": world.digest, "version": __version__,
-                "products": [arm.product.name for arm in arms], "regimen": arms[0].regimen_name,
-                "mitigations": arms[0].mitigations}
+    manifest = partial(write_manifest, seed=seed, scenario=world.scenario.name, assumptions_hash=world.digest,
+                       version=__version__, products=[arm.product.name for arm in arms], regimen=arms[0].regimen_name,
+                       mitigations=arms[0].mitigations)
     n_rows = write_table_stream(path, frames())
-    write_manifest(path, columns=columns, n_rows=n_rows, **identity)
+    manifest(path, columns=columns, n_rows=n_rows)
     written = [str(path)]
     further = []
     if has_truth:
@@ -78,7 +79,7 @@ def export_cohort(
         target = beside(path, word)
         first: list[str] = []
         n_rows = write_table_stream(target, _noting(rows, first))
-        write_manifest(target, columns=first, n_rows=n_rows, **identity)
+        manifest(target, columns=first, n_rows=n_rows)
         written.append(str(target))
     return {"files": written, "n_patients": n_patients, "seed": seed, "scenario": world.scenario.name,
             "products": summary(pd.concat(counts["outcomes"]), arms=arms),

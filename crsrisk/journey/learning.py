@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from crsrisk.learn.fit import fit
 from crsrisk.learn.ladder import Truth, ladder
 from crsrisk.learn.predict import predict
 from crsrisk.simulate.arm import Arm
-from crsrisk.simulate.truth import Oracle, oracle, patients_of
+from crsrisk.simulate.truth import Given, Oracle, oracle, patients_of
 
 Floats = NDArray[np.float64]
 MODEL = "model"
@@ -64,7 +65,7 @@ def before_dose_2(cohort: Cohort) -> pd.DataFrame:
     known = landmark_table(cohort.observed, cohort.course, hour=BEFORE_DOSE_2_H)
     has_second = cohort.outcomes.loc[known.index, "grade_after_dose_2"].to_numpy() >= 0
     is_weekly = (known["platform"] != "ici").to_numpy()
-    return known.loc[has_second & is_weekly]
+    return pd.DataFrame(known.loc[has_second & is_weekly])
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def choose_for_truth(test: Cohort, *, n: int) -> NDArray[np.int64]:
 
 def re_simulate(
     test: Cohort, *, ids: NDArray[np.int64], arms: Mapping[str, Arm], world: World, seed: int, repetitions: int,
-    given: str, workers: int, advance: Callable[[int], None] | None,
+    given: Given, workers: int, advance: Callable[[int], None] | None,
 ) -> dict[str, Oracle]:
     """The oracle of the chosen patients, product by product."""
     table = test.observed.set_index("patient_id").loc[ids]
@@ -93,16 +94,17 @@ def re_simulate(
     for name, rows in table.groupby("product", sort=True):
         arm = arms[str(name)]
         patients = patients_of(arm, world=world, seed=seed, patient_ids=rows.index.to_numpy())
-        oracles[str(name)] = oracle(arm, patients, world=world, seed=seed, given="observed" if given == "observed" else "baseline",
-                                    repetitions=repetitions, workers=workers, advance=advance)
+        oracles[str(name)] = oracle(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions,
+                                    workers=workers, advance=advance)
     return oracles
 
 
 def truth_of(oracles: Mapping[str, Oracle], *, ids: NDArray[np.int64], name: str) -> Truth:
     """Counts of the oracles in the order of ``ids``."""
-    counts = pd.concat([pd.Series(one.n_grade2plus.sum(axis=1), index=one.patient_id) for one in oracles.values()])
-    total = pd.concat([pd.Series(2 * one.half, index=one.patient_id) for one in oracles.values()])
-    return Truth(name, counts.loc[ids].to_numpy(dtype=np.int64), total.loc[ids].to_numpy(dtype=np.int64))
+    known = {int(patient): (int(events), 2 * one.half) for one in oracles.values()
+             for patient, events in zip(one.patient_id, one.n_grade2plus.sum(axis=1), strict=True)}
+    counts = np.array([known[int(patient)] for patient in ids], dtype=np.int64)
+    return Truth(name, counts[:, 0], counts[:, 1])
 
 
 def judge(
@@ -114,9 +116,9 @@ def judge(
     event = training.outcomes["crs_grade2plus"].to_numpy()
     risk = predict(model, test.observed).risk
     ids = choose_for_truth(test, n=experiment.truth_patients)
-    shared = {"ids": ids, "arms": arms, "world": world, "seed": experiment.seed, "workers": workers, "advance": advance}
-    seen = re_simulate(test, given="observed", repetitions=experiment.truth_repetitions, **shared)
-    known = re_simulate(test, given="baseline", repetitions=experiment.baseline_repetitions, **shared)
+    again = partial(re_simulate, test, ids=ids, arms=arms, world=world, seed=experiment.seed, workers=workers, advance=advance)
+    seen = again(given="observed", repetitions=experiment.truth_repetitions)
+    known = again(given="baseline", repetitions=experiment.baseline_repetitions)
     chosen = test.observed.set_index("patient_id", drop=False).loc[ids].reset_index(drop=True)
     risks: dict[str, Floats] = {one.name: one.fit(training.observed, event).predict_risk(chosen)
                                 for one in comparators(config=config)}

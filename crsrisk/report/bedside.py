@@ -79,11 +79,7 @@ def value_in_words(value: object) -> str:
 
 def is_outside(value: object, usual: tuple[float, float] | None) -> bool:
     """Whether a number lies outside the usual range; a missing one does not."""
-    if (
-        usual is None
-        or not isinstance(value, int | float | np.integer | np.floating)
-        or np.isnan(float(value))
-    ):
+    if usual is None or not isinstance(value, int | float | np.integer | np.floating) or np.isnan(float(value)):
         return False
     return not usual[0] <= float(value) <= usual[1]
 
@@ -122,9 +118,7 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
             "n_grade2plus": risks["grade2plus"]["of_100"],
             "n_grade3plus": risks["grade3plus"]["of_100"] if is_nested else None,
         },
-        "reasons": _reasons(
-            spec, risk=risks["grade2plus"]["risk"], key=f"examples[{at}]", labels=product_labels
-        ),
+        "reasons": _reasons(spec, risk=risks["grade2plus"]["risk"], key=f"examples[{at}]", labels=product_labels),
         "resimulated": _resimulated(spec.get("resimulated"), window_d=window_d),
         "before_dose_2": _before_dose_2(
             spec["before_dose_2"],
@@ -136,9 +130,7 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
     }
 
 
-def _risk(
-    spec: Spec, *, event: str, window_d: float, key: str, whom: str = "patients like this one"
-) -> dict[str, Any]:
+def _risk(spec: Spec, *, event: str, window_d: float, key: str, whom: str = "patients like this one") -> dict[str, Any]:
     """A risk with its interval, its sentence and what the interval covers."""
     estimate = spec["estimate"]
     risk, low, high = (check_risk(float(estimate[part]), key=key) for part in ("value", "low", "high"))
@@ -227,9 +219,7 @@ def _resimulated(again: Spec | None, *, window_d: float) -> str:
     )
 
 
-def _before_dose_2(
-    spec: Spec, *, before: Mapping[str, Any], window_d: float, covers: str, key: str
-) -> dict[str, Any]:
+def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, covers: str, key: str) -> dict[str, Any]:
     """How the estimate changes before dose 2, or why there is none."""
     if "not_given" in spec:
         return {"not_given": str(spec["not_given"])}

@@ -34,9 +34,7 @@ def published_section(
         "summary": dict(summary),
         "tally": _tally_table(summary, labels=labels, ranks=ranks),
         "tables": [
-            _forest_table(
-                [row for row in ranked if (row.unit == "1") == is_rate], labels=labels, is_rate=is_rate
-            )
+            _forest_table([row for row in ranked if (row.unit == "1") == is_rate], labels=labels, is_rate=is_rate)
             for is_rate in (True, False)
         ],
         "rows": [row.as_dict() for row in comparisons],
@@ -48,10 +46,7 @@ def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str], ranks
 
     def row(label: str, tally: Mapping[str, Any], *, is_strong: bool = False) -> dict[str, Any]:
         error = tally["mean_absolute_error_any_grade"]
-        counts = [
-            number(tally[name], digits=0)
-            for name in ("n_trials", "n_figures", "n_judged", "n_agree", "n_agree_wide")
-        ]
+        counts = [number(tally[name], digits=0) for name in ("n_trials", "n_figures", "n_judged", "n_agree", "n_agree_wide")]
         return {
             "label": label,
             "note": "",

@@ -83,9 +83,7 @@ def build_content(
     labels = short_labels({**{row.product: row.product for row in comparisons}, **whole_labels})
     plain = as_plain(evaluation)
     performance = _performance(plain, labels=labels, order=order, predictor_labels=predictor_labels or {})
-    published = published_section(
-        comparisons, summary=as_plain(comparison_summary), labels=labels, order=order
-    )
+    published = published_section(comparisons, summary=as_plain(comparison_summary), labels=labels, order=order)
     patients = [example_patient(spec, at=at, product_labels=whole_labels) for at, spec in enumerate(examples)]
     observation = observation_table(observation_hours, labels=labels, order=order)
     content = {
@@ -95,9 +93,7 @@ def build_content(
         "question": typeset(question),
         "event": EVENT,
         "window": windows_in_words({labels[name]: days for name, days in _windows(cohort).items()}),
-        "key_figures": key_figures(
-            plain, published=published, n_patients=cohort.n_patients, n_products=len(order)
-        ),
+        "key_figures": key_figures(plain, published=published, n_patients=cohort.n_patients, n_products=len(order)),
         "first_words": first_words(performance["ladder"], observation=observation, patients=patients),
         "cohort": {
             "tables": table_one(cohort.observed, labels=labels),

@@ -28,8 +28,7 @@ def element(name: str, attributes: Mapping[str, str | float], *inside: str) -> s
     '<line x1="0.5" class="rule"/>'
     """
     written = "".join(
-        f' {key}="{escape(value) if isinstance(value, str) else place(value)}"'
-        for key, value in attributes.items()
+        f' {key}="{escape(value) if isinstance(value, str) else place(value)}"' for key, value in attributes.items()
     )
     return f"<{name}{written}>{''.join(inside)}</{name}>" if inside else f"<{name}{written}/>"
 

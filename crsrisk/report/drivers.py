@@ -37,9 +37,7 @@ def drivers_section(explanation: Explanation) -> dict[str, Any]:
                 "mean_points": round(float(sizes[at]), 6),
                 "mean_log_odds": round(float(log_odds[at]), 6),
                 "why": typeset(variable.why),
-                "direction": direction(
-                    explanation.values.iloc[:, at], explanation.contributions[:, at], variable=variable
-                ),
+                "direction": direction(explanation.values.iloc[:, at], explanation.contributions[:, at], variable=variable),
             }
         )
     highest = bar_end([row["mean_points"] for row in rows])

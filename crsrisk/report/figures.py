@@ -21,6 +21,8 @@ Group = Mapping[str, Any]
 SMALL_WIDTH = 250.0  # of a panel among many
 TITLE_ROOM = 36  # letters in a line above such a panel
 _LIMITS = (0.1, 0.25, 0.5, 1.0)  # ends of a risk axis: few, so that panels can be compared
+_SIZE = re.compile(r'viewBox="[^"]*" width="([^"]*)" height="([^"]*)"')
+_MARGIN = 12.0
 _LEGEND = (
     ("model-line", "Model, 95% band"),
     ("all-line", "Treat everybody"),
@@ -28,14 +30,28 @@ _LEGEND = (
 )
 
 
-def stand_alone(svg: str) -> str:
-    """A figure as a file of its own: colours and fonts written into it, light ground.
+def stand_alone(svg: str, *, note: str) -> str:
+    """A figure as a file of its own: colours and fonts written into it, a light ground, ``note`` below it.
 
-    >>> "var(" in stand_alone('<svg class="figure"></svg>')
-    False
+    The note says what a page says around the figure: event, window, and that the data are synthetic.
+
+    >>> svg = picture("", key="a", width=200, height=100, title="", description="")
+    >>> "no external" in stand_alone(svg, note="Synthetic data; no external validation.")
+    True
     """
     start = svg.index(">") + 1
-    return f"{svg[:start]}<style>{_style_of_files()}</style>{svg[start:]}\n"
+    width, height = (float(size) for size in _SIZE.findall(svg[:start])[0])
+    lines = wrapped(note, room=max(24, int(width / 5.6)))
+    below = 15.0 * len(lines) + 8
+    body = box(-_MARGIN, -_MARGIN, width + 2 * _MARGIN, height + below + 2 * _MARGIN, style="paper")
+    foot = "".join(words(0, height + 16 + 15 * at, text, style="note") for at, text in enumerate(lines))
+    head = _SIZE.sub(
+        f'viewBox="{-_MARGIN:g} {-_MARGIN:g} {width + 2 * _MARGIN:g} {height + below + 2 * _MARGIN:g}" '
+        f'width="{width + 2 * _MARGIN:g}" height="{height + below + 2 * _MARGIN:g}"',
+        svg[:start],
+    )
+    inside = svg[start:].removesuffix("</svg>")
+    return f"{head}<style>{_style_of_files()}</style>{body}{inside}{foot}</svg>\n"
 
 
 @cache
@@ -126,8 +142,7 @@ def _histograms(distribution: Group, *, x: Scale, top: float, height: float) -> 
     if "not_estimable" in distribution:
         return ""
     shares = {
-        name: [count / distribution[name]["n"] for count in distribution[name]["counts"]]
-        for name in ("event", "no_event")
+        name: [count / distribution[name]["n"] for count in distribution[name]["counts"]] for name in ("event", "no_event")
     }
     highest, middle = max(max(values) for values in shares.values()), top + height / 2
     parts = []
@@ -162,8 +177,7 @@ def risk_distribution(groups: Mapping[str, Group], *, key: str) -> str:
         lines = wrapped(label, room=36)[:2]
         body += line(0, y, width - 24, y, style="hair")
         body += "".join(
-            words(0, y + (24 if len(lines) == 1 else 17) + 15 * k, part, style="row")
-            for k, part in enumerate(lines)
+            words(0, y + (24 if len(lines) == 1 else 17) + 15 * k, part, style="row") for k, part in enumerate(lines)
         )
         if "not_estimable" in distribution:
             body += words(left, y + 24, f"not estimable: {distribution['not_estimable']}", style="note")
@@ -173,9 +187,7 @@ def risk_distribution(groups: Mapping[str, Group], *, key: str) -> str:
         middle = [of_100(distribution[name]["quantiles"]["0.5"]["value"]) for name in ("event", "no_event")]
         medians.append(f"{label}: {middle[0]} with, {middle[1]} without")
     about = f"Median predicted risk of 100 patients. {'; '.join(medians)}."
-    return picture(
-        body, key=key, width=width, height=bottom + 42, title="Predicted risk by outcome", description=about
-    )
+    return picture(body, key=key, width=width, height=bottom + 42, title="Predicted risk by outcome", description=about)
 
 
 def _spread(distribution: Group, *, x: Scale, y: float, style: str) -> str:
@@ -221,8 +233,7 @@ def net_benefit(group: Group, *, key: str, name: str, is_small: bool = False) ->
     gain = curve["model_minus_treat_all"]["low"]
     better = [one for one, low in zip(threshold, gain, strict=True) if low > 0]
     about = (
-        f"The lowest threshold at which the model is clearly better than treating everybody is {of_100(better[0])} "
-        "of 100."
+        f"The lowest threshold at which the model is clearly better than treating everybody is {of_100(better[0])} of 100."
         if better
         else "At no threshold is the model clearly better than treating everybody."
     )

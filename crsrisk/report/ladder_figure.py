@@ -77,9 +77,7 @@ def _drawn(column: _Column, rungs: Sequence[Rung], *, start: float, bottom: floa
     body = words(start, 12, column.heading, style="strong") + words(start, 27, column.below, style="name")
     body += Panel(x, Scale(0, 1, bottom, _TOP)).along(round_ticks(x.low, x.high, n=4), text=tick_words)
     body += line(x.at(column.chance), _TOP, x.at(column.chance), bottom, style="ideal")
-    return body + "".join(
-        _rung(rung, column=column, x=x, y=_TOP + _ROW * (at + 0.5)) for at, rung in enumerate(rungs)
-    )
+    return body + "".join(_rung(rung, column=column, x=x, y=_TOP + _ROW * (at + 0.5)) for at, rung in enumerate(rungs))
 
 
 def _scale(known: Sequence[Mapping[str, float]], *, column: _Column, start: float) -> Scale:

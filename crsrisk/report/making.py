@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crsrisk.report.words import MISSING, plain_name
@@ -13,17 +13,31 @@ Table = dict[str, Any]
 def making_section(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Single values in one table, every group of values in its own, lists of alike records as rows."""
     single = {key: value for key, value in manifest.items() if not isinstance(value, Mapping | list)}
-    tables = [_pairs("Settings", single, key="table-made", numeral="12a")] if single else []
-    groups = [(key, value) for key, value in manifest.items() if isinstance(value, Mapping | list) and value]
-    for at, (key, value) in enumerate(groups, start=len(tables)):
-        numeral = f"12{chr(ord('a') + at)}" if at < 26 else f"12.{at + 1}"
-        title, name = plain_name(str(key)).capitalize(), f"table-made-{at + 1}"
-        if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
-            tables.append(_records(title, value, key=name, numeral=numeral))
-        else:
-            flat = dict(flattened(value)) if isinstance(value, Mapping) else {str(key): value}
-            tables.append(_pairs(title, flat, key=name, numeral=numeral))
+    found: list[tuple[str, Any]] = [("Settings", single)] if single else []
+    for key, value in manifest.items():
+        if isinstance(value, Mapping | list) and value:
+            found += _parts(plain_name(str(key)), value)
+    tables = []
+    for at, (title, part) in enumerate(found, start=1):
+        make = _records if isinstance(part, list) else _pairs
+        tables.append(make(_opened(title), part, key=f"table-made-{at}", numeral=f"12.{at}"))
     return {"manifest": dict(manifest), "tables": tables}
+
+
+def _parts(title: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A group as pairs, and each list of records inside it as a part of its own."""
+    if not isinstance(value, Mapping):
+        yield title, value if _is_records(value) else {title: value}
+        return
+    leaves = flattened(value)
+    pairs = {path: leaf for path, leaf in leaves if not _is_records(leaf)}
+    if pairs:
+        yield title, pairs
+    yield from ((f"{title} / {path}", leaf) for path, leaf in leaves if _is_records(leaf))
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
 
 
 def flattened(tree: Mapping[str, Any], *, before: str = "") -> list[tuple[str, Any]]:
@@ -42,53 +56,52 @@ def flattened(tree: Mapping[str, Any], *, before: str = "") -> list[tuple[str, A
     return leaves
 
 
-def _told(value: Any) -> str:
-    if value is None or value == [] or value == "":
+def told(value: Any) -> str:
+    """One value of a manifest.
+
+    >>> told(21.0), told(True), told(["a", "b"]), told(None)
+    ('21', 'yes', 'a; b', '–')
+    """
+    if value is None or value == [] or value == "" or value == {}:
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return "; ".join(_told(one) for one in value)
+        return "; ".join(told(one) for one in value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{path} {_told(leaf)}" for path, leaf in flattened(value))
-    return str(value)
+        return ", ".join(f"{path} {told(leaf)}" for path, leaf in flattened(value))
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _opened(title: str) -> str:
+    return f"{title[0].upper()}{title[1:]}"
 
 
 def _pairs(title: str, values: Mapping[str, Any], *, key: str, numeral: str) -> Table:
-    rows = [
-        {"label": plain_name(str(name)), "note": "", "cells": [_told(value)]}
-        for name, value in values.items()
-    ]
-    return {
-        "key": key,
-        "number": numeral,
-        "title": title,
-        "row_header": "What",
-        "columns": [{"label": "Value", "sub": "", "is_text": True, "is_code": True}],
-        "groups": [{"label": "", "rows": rows}],
-        "notes": [],
-    }
+    rows = [{"label": plain_name(str(name)), "note": "", "cells": [told(value)]} for name, value in values.items()]
+    columns = [{"label": "Value", "sub": "", "is_text": True, "is_code": True}]
+    return _table(title, rows, key=key, numeral=numeral, head="What", columns=columns)
 
 
-def _records(title: str, records: list[Mapping[str, Any]], *, key: str, numeral: str) -> Table:
+def _records(title: str, records: Sequence[Mapping[str, Any]], *, key: str, numeral: str) -> Table:
     names = list(dict.fromkeys(name for record in records for name in record))
     rows = [
-        {
-            "label": _told(record.get(names[0])),
-            "note": "",
-            "cells": [_told(record.get(name)) for name in names[1:]],
-        }
+        {"label": told(record.get(names[0])), "note": "", "cells": [told(record.get(name)) for name in names[1:]]}
         for record in records
     ]
+    columns = [{"label": _opened(plain_name(str(name))), "sub": "", "is_text": True, "is_code": True} for name in names[1:]]
+    return _table(title, rows, key=key, numeral=numeral, head=_opened(plain_name(str(names[0]))), columns=columns)
+
+
+def _table(
+    title: str, rows: Sequence[Mapping[str, Any]], *, key: str, numeral: str, head: str, columns: Sequence[Mapping[str, Any]]
+) -> Table:
     return {
         "key": key,
         "number": numeral,
         "title": title,
-        "row_header": plain_name(str(names[0])).capitalize(),
-        "columns": [
-            {"label": plain_name(str(name)).capitalize(), "sub": "", "is_text": True, "is_code": True}
-            for name in names[1:]
-        ],
-        "groups": [{"label": "", "rows": rows}],
+        "row_header": head,
+        "columns": list(columns),
+        "groups": [{"label": "", "rows": list(rows)}],
         "notes": [],
     }

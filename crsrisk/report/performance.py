@@ -37,10 +37,7 @@ def ladder_section(
     """Sentences, rungs for the figure, and the tables of the ladder."""
 
     def named(rungs: Sequence[Group]) -> list[dict[str, Any]]:
-        return [
-            {**rung, "label": rung_label(rung, ladders=ladders, predictor_labels=predictor_labels)}
-            for rung in rungs
-        ]
+        return [{**rung, "label": rung_label(rung, ladders=ladders, predictor_labels=predictor_labels)} for rung in rungs]
 
     pooled = ladders["pooled"]
     rungs = named(pooled["rungs"])
@@ -59,9 +56,7 @@ def ladder_sentences(ladders: Group, rungs: Sequence[Group]) -> list[str]:
     pooled = ladders["pooled"]
     share = pooled["share_of_oracle_gain"]
     if "not_estimable" in share:
-        first = (
-            f"Which share of the knowable the model has learnt cannot be estimated: {share['not_estimable']}."
-        )
+        first = f"Which share of the knowable the model has learnt cannot be estimated: {share['not_estimable']}."
     else:
         first = (
             f"Of what an oracle gains over knowing the product alone (log loss; oracle: {ladders['truth']}), the "
@@ -129,9 +124,7 @@ def _by_product(ladders: Group, *, labels: Mapping[str, str], order: Sequence[st
             rows.append({"label": labels[product], "note": "", "cells": [MISSING, *["not estimable"] * 4]})
             notes.append(f"{labels[product]}: {one['not_estimable']}.")
             continue
-        by_kind = {
-            rung["kind"]: rung for rung in reversed(one["rungs"])
-        }  # the first oracle is the one measured against
+        by_kind = {rung["kind"]: rung for rung in reversed(one["rungs"])}  # the first oracle is the one measured against
         model, oracle = by_kind["model"], by_kind["oracle"]
         share = one["share_of_oracle_gain"]
         rows.append(
@@ -184,22 +177,17 @@ def performance_tables(evaluation: Group, *, labels: Mapping[str, str], order: S
     ]
 
 
-def _grouped_rows(
-    evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], cells: Any
-) -> list[dict[str, Any]]:
+def _grouped_rows(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], cells: Any) -> list[dict[str, Any]]:
     products = [name for name in order if name in evaluation["by_product"]]
     return [
         {
             "label": "Pooled: depends on the mix of products",
-            "rows": [
-                {"label": "All products", "note": "", "cells": cells(evaluation["pooled"]), "is_strong": True}
-            ],
+            "rows": [{"label": "All products", "note": "", "cells": cells(evaluation["pooled"]), "is_strong": True}],
         },
         {
             "label": "Within each product",
             "rows": [
-                {"label": labels[name], "note": "", "cells": cells(evaluation["by_product"][name])}
-                for name in products
+                {"label": labels[name], "note": "", "cells": cells(evaluation["by_product"][name])} for name in products
             ],
         },
     ]
@@ -281,9 +269,7 @@ def _calibration(evaluation: Group, *, labels: Mapping[str, str], order: Sequenc
     }
 
 
-def reasons_of(
-    evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], field: str
-) -> list[str]:
+def reasons_of(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], field: str) -> list[str]:
     """Why a figure is not estimable, each reason once, with the products that it holds for."""
     notes = []
     for name in [one for one in order if one in evaluation["by_product"]]:

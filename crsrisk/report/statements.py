@@ -21,9 +21,7 @@ Part = Mapping[str, Any]
 EVENT = "CRS of grade 2 or more"
 
 
-def key_figures(
-    evaluation: Part, *, published: Part, n_patients: int, n_products: int
-) -> list[dict[str, str]]:
+def key_figures(evaluation: Part, *, published: Part, n_patients: int, n_products: int) -> list[dict[str, str]]:
     """The figures that the report would be reduced to, each with its interval: label, value, note."""
     pooled, summary = evaluation["pooled"], published["summary"]
     calibration, ladders = pooled["calibration"], evaluation["ladder"]
@@ -38,9 +36,7 @@ def key_figures(
     if ladders is not None:
         share = ladders["pooled"]["share_of_oracle_gain"]
         told = estimate_in_words(share, digits=0, factor=100)
-        rows.append(
-            ("Share of the knowable that is learnt", told, "per cent of the oracle’s gain, 95% interval")
-        )
+        rows.append(("Share of the knowable that is learnt", told, "per cent of the oracle’s gain, 95% interval"))
     within = estimate_in_words(pooled["auroc_within_product"])
     rows += [
         ("AUROC among patients of one product", within, "95% interval"),
@@ -70,9 +66,7 @@ def first_words(ladder: Part | None, *, observation: Part, patients: Sequence[Pa
     """One paragraph for each reader, sentence by sentence, with the place to go on."""
     found: list[dict[str, Any]] = []
     if ladder is not None:
-        found.append(
-            {"reader": "Data scientist", "sentences": [ladder["sentences"][0]], "target": "performance"}
-        )
+        found.append({"reader": "Data scientist", "sentences": [ladder["sentences"][0]], "target": "performance"})
     hours = [row for row in observation["raw"] if row["hours_90"] is not None]
     if hours:
         first, last = (choose(hours, key=lambda row: row["hours_90"]) for choose in (min, max))
@@ -96,7 +90,7 @@ def first_words(ladder: Part | None, *, observation: Part, patients: Sequence[Pa
 def _patient_in_words(patient: Part) -> str:
     risk = patient["risks"]["grade2plus"]
     return (
-        f"Of 100 patients like {patient['name']} ({short_label(patient['product'])}), {_about(risk['count'])} would "
+        f"Of 100 patients like {patient['name']}, {short_label(patient['product'])}, {_about(risk['count'])} would "
         f"develop {EVENT} {window_in_words(patient['window_d'])} (plausible range "
         f"{range_of_100(risk['low'], risk['high'])})."
     )
@@ -106,17 +100,11 @@ def _about(count: str) -> str:
     return f"about {count}" if count.isdigit() else count
 
 
-def limits(
-    evaluation: Part, *, published: Part, labels: Mapping[str, str], order: Sequence[str]
-) -> list[str]:
+def limits(evaluation: Part, *, published: Part, labels: Mapping[str, str], order: Sequence[str]) -> list[str]:
     """What the report cannot say, from what it found."""
     tally, unsure = published["summary"]["all"], published["summary"]["unverified"]
     by_product = evaluation["by_product"]
-    few = [
-        labels[name]
-        for name in order
-        if name in by_product and "not_estimable" in by_product[name]["net_benefit"]
-    ]
+    few = [labels[name] for name in order if name in by_product and "not_estimable" in by_product[name]["net_benefit"]]
     n_differ, n_open = tally["n_judged"] - tally["n_agree"], tally["n_figures"] - tally["n_judged"]
     said = [
         "All patients are simulated. Nothing here has been tested on a real patient; there is no external "

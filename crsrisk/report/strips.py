@@ -38,9 +38,7 @@ def axis_scale(axis: str, *, start: float = _PAD, stop: float = WIDTH - _PAD) ->
 def axis_strip(axis: str) -> str:
     """The axis itself, for the head of the column."""
     scale = axis_scale(axis)
-    body = "".join(
-        words(scale.at(value), 12, text, style="tick", anchor="middle") for value, text in _TICKS[axis]
-    )
+    body = "".join(words(scale.at(value), 12, text, style="tick", anchor="middle") for value, text in _TICKS[axis])
     return strip(body, width=WIDTH, height=16)
 
 
@@ -58,23 +56,17 @@ def _forest_marks(row: Row) -> str:
     def at(value: float) -> float:
         return scale.at(scale.inside(value))
 
-    body = "".join(
-        line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS[row["axis"]]
-    )
+    body = "".join(line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS[row["axis"]])
     if row["low"] is not None:
         style = "published-whisker" if row["is_verified"] else "published-unsure"
         body += line(at(row["low"]), _MIDDLE, at(row["high"]), _MIDDLE, style=style)
-    body += line(
-        at(row["published"]), _MIDDLE - 5, at(row["published"]), _MIDDLE + 5, style="published-value"
-    )
+    body += line(at(row["published"]), _MIDDLE - 5, at(row["published"]), _MIDDLE + 5, style="published-value")
     if row["simulated"] is None:
         return body
     shape, style = _VERDICT_MARKS[row["verdict"]]
     if row["mc_error"] is not None:
         reach = _Z_95 * row["mc_error"]
-        body += line(
-            at(row["simulated"] - reach), _MIDDLE, at(row["simulated"] + reach), _MIDDLE, style=style
-        )
+        body += line(at(row["simulated"] - reach), _MIDDLE, at(row["simulated"] + reach), _MIDDLE, style=style)
     return body + mark(at(row["simulated"]), _MIDDLE, shape=shape, style=style, size=3.4)
 
 
@@ -87,8 +79,7 @@ def _bar_marks(value: float, *, highest: float, style: str, width: float) -> str
     if value > highest:
         bar = box(0, 5, width, HEIGHT - 10, style=style)
         return bar + "".join(
-            line(width * 0.86 + shift, 2, width * 0.86 + shift - 5, HEIGHT - 2, style="break")
-            for shift in (0, 5)
+            line(width * 0.86 + shift, 2, width * 0.86 + shift - 5, HEIGHT - 2, style="break") for shift in (0, 5)
         )
     return box(0, 5, value / highest * width if highest > 0 else 0.0, HEIGHT - 10, style=style)
 
@@ -121,16 +112,12 @@ def _reason_marks(points: float, *, highest: float) -> str:
 def hours_strip(hours: Sequence[float | None]) -> str:
     """Marks at the hours that show 50, 90 and 95% of onsets."""
     scale = axis_scale("time")
-    body = "".join(
-        line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS["time"]
-    )
+    body = "".join(line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS["time"])
     known = [scale.at(scale.inside(value)) for value in hours if value is not None]
     if len(known) > 1:
         body += line(known[0], _MIDDLE, known[-1], _MIDDLE, style="model-whisker")
     for x, shape in zip(known, ("circle", "diamond", "square"), strict=False):
-        body += mark(
-            x, _MIDDLE, shape=shape, style="model-mark" if shape == "circle" else "open-mark", size=3.4
-        )
+        body += mark(x, _MIDDLE, shape=shape, style="model-mark" if shape == "circle" else "open-mark", size=3.4)
     return strip(body, width=WIDTH, height=HEIGHT)
 
 
@@ -217,9 +204,7 @@ def _listing(
     for at, (label, marks, told) in enumerate(drawn):
         y = top + at * HEIGHT
         body += line(0, y, label_width + strip_width + told_width, y, style="hair")
-        body += words(0, y + 14, label, style="row") + words(
-            label_width + strip_width + 10, y + 14, told, style="row"
-        )
+        body += words(0, y + 14, label, style="row") + words(label_width + strip_width + 10, y + 14, told, style="row")
         body += f'<g transform="translate({label_width:g} {y:g})">{marks}</g>'
     return picture(
         body,

@@ -78,9 +78,7 @@ def table_one(observed: pd.DataFrame, *, labels: Mapping[str, str]) -> list[Tabl
     made = []
     for at, products in enumerate(chunks):
         letter = chr(ord("a") + at) if len(chunks) > 1 else ""
-        made.append(
-            _one_table(observed, products, labels=labels, numeral=f"1{letter}", key=f"table-1{letter}")
-        )
+        made.append(_one_table(observed, products, labels=labels, numeral=f"1{letter}", key=f"table-1{letter}"))
     return made
 
 
@@ -179,10 +177,7 @@ def outcomes_table(observed: pd.DataFrame, outcomes: pd.DataFrame, *, labels: Ma
                 "cells": [
                     number(len(part), digits=0),
                     " or ".join(f"{window:g}" for window in windows),
-                    *(
-                        _per_100(part[name].astype(bool))
-                        for name in ("crs_any", "crs_grade2plus", "crs_grade3plus")
-                    ),
+                    *(_per_100(part[name].astype(bool)) for name in ("crs_any", "crs_grade2plus", "crs_grade3plus")),
                     median_in_words(part["onset_h"].to_numpy(dtype=np.float64)),
                     number(100 * float((part["n_tocilizumab"] > 0).mean()), digits=0),
                     number(100 * float(part["has_vasopressor"].astype(bool).mean()), digits=0),

@@ -83,8 +83,7 @@ def mitigation_section(
             for at, product in enumerate(products)
         ],
         "rows": [
-            {str(key): value for key, value in row.items()}
-            for row in table[list(MITIGATION_COLUMNS)].to_dict("records")
+            {str(key): value for key, value in row.items()} for row in table[list(MITIGATION_COLUMNS)].to_dict("records")
         ],
     }
 
@@ -150,9 +149,7 @@ def observation_table(table: pd.DataFrame, *, labels: Mapping[str, str], order: 
     rows, raw = [], []
     for product in [name for name in order if name in by_product] + sorted(set(by_product) - set(order)):
         row = by_product[product]
-        hours = [
-            None if pd.isna(row[name]) else float(row[name]) for name in ("hours_50", "hours_90", "hours_95")
-        ]
+        hours = [None if pd.isna(row[name]) else float(row[name]) for name in ("hours_50", "hours_90", "hours_95")]
         label = labels.get(product, product)
         raw.append(
             {
@@ -205,9 +202,7 @@ def onset_curves(cohort: Cohort, *, labels: Mapping[str, str], order: Sequence[s
 
         def reached(column: str, part: pd.DataFrame = part, time_d: Any = time_d) -> list[float]:
             onset_d = np.sort(part[column].dropna().to_numpy(dtype=np.float64)) / 24.0
-            return [
-                round(100 * float(n) / len(part), 4) for n in np.searchsorted(onset_d, time_d, side="right")
-            ]
+            return [round(100 * float(n) / len(part), 4) for n in np.searchsorted(onset_d, time_d, side="right")]
 
         curves.append(
             {

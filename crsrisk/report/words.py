@@ -85,9 +85,7 @@ def estimate_in_words(estimate: Mapping[str, Any], *, digits: int = 2, factor: f
     """
     if "not_estimable" in estimate:
         return "not estimable"
-    value, low, high = (
-        number(factor * float(estimate[key]), digits=digits) for key in ("value", "low", "high")
-    )
+    value, low, high = (number(factor * float(estimate[key]), digits=digits) for key in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
 
 

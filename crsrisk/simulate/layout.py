@@ -39,7 +39,8 @@ TRACKS = (
 )
 PARAMETERS = (
     # exposure
-    "dose_scale", "cells_start", "absorption", "bioavailability", "elimination", "to_peripheral", "to_central", "concentration",
+    "dose_scale", "cells_start", "absorption", "bioavailability", "elimination", "to_peripheral",
+    "to_central", "concentration",
     "il2_turnover",
     # engagement
     "load_tumour", "load_normal", "load_fc", "share_active_tumour", "share_active_normal", "tumour_affinity", "hook",
@@ -47,9 +48,11 @@ PARAMETERS = (
     "occasion_1", "occasion_2", "occasion_3", "occasion_4", "growth", "crowding", "contraction", "kill_rate",
     # cascade
     "tnf_from_t", "tnf_from_m", "tnf_clearance", "ifn_from_t", "ifn_from_m", "ifn_clearance", "il10_from_m",
-    "il10_from_t", "il10_clearance", "il1_from_m", "il1_clearance", "il6_basal", "il6_from_m", "il6_by_il1", "il6_by_tnf",
+    "il10_from_t", "il10_clearance", "il1_from_m", "il1_clearance", "il6_basal", "il6_from_m", "il6_by_il1",
+    "il6_by_tnf",
     "il6_by_leak", "il6_clearance", "il6_receptor_clearance", "half_tnf", "half_ifn", "half_il1", "half_gm", "half_il6",
-    "half_il10", "gain_m", "w_tnf", "w_ifn", "w_gm", "w_il1", "w_damage", "myeloid_on", "myeloid_off", "il10_strength", "tolerance_on", "tolerance_off", "tolerance_strength",
+    "half_il10", "gain_m", "w_tnf", "w_ifn", "w_gm", "w_il1", "w_damage", "myeloid_on", "myeloid_off",
+    "il10_strength", "tolerance_on", "tolerance_off", "tolerance_strength",
     "apheresis",
     # acute phase
     "crp_per_signal", "crp_maximum", "crp_turnover", "signal_at_rest", "ferritin_baseline", "ferritin_gain",
@@ -74,10 +77,10 @@ ROWS = (*STATES, *INPUTS, *SUPPORT, *TRACKS, *PARAMETERS)
 ROW = {name: index for index, name in enumerate(ROWS)}
 N_STATES, N_ROWS = len(STATES), len(ROWS)
 FIRST_PARAMETER = ROW[PARAMETERS[0]]
-FIRST_TRACK = ROW[TRACKS[0]]
 SNAPSHOT = ("crp", "il6", "ferritin", "peak_temperature", "lowest_map", "lowest_spo2", "max_grade")
 TRACE = (*STATES, "grade", "is_open")
 
 
 # offsets into the flat workspace by name, frozen by the compiler: ``w[AT.tnf + lane]``
-AT: Any = namedtuple("Offsets", ROWS)(*(index * LANES for index in range(N_ROWS)))
+_Offsets: Any = namedtuple("_Offsets", ROWS)
+AT = _Offsets(*(index * LANES for index in range(N_ROWS)))

@@ -59,12 +59,15 @@ def observe(patients: Patients, *, arm: Arm, world: World, seed: int) -> pd.Data
     given = {p.mitigation for p in regimen.premedication} | set(arm.mitigations)
     steroids = {"dexamethasone", "methylprednisolone"}
     return pd.DataFrame({
-        "patient_id": patients.patient_id, "product": np.full(n, arm.product.name), "platform": np.full(n, arm.product.platform),
+        "patient_id": patients.patient_id, "product": np.full(n, arm.product.name),
+        "platform": np.full(n, arm.product.platform),
         "regimen": np.full(n, arm.regimen_name), "tumour_type": np.full(n, arm.population.name),
         "site": np.char.add("site_", np.char.zfill((patients.site + 1).astype(str), 3)),
-        "age_years": np.floor(seen["age_years"] * 10.0) / 10.0, "is_female": d["is_female"] > 0, "weight_kg": seen["weight_kg"],
+        "age_years": np.floor(seen["age_years"] * 10.0) / 10.0, "is_female": d["is_female"] > 0,
+        "weight_kg": seen["weight_kg"],
         "ecog": d["ecog"].astype(np.int64), "sum_of_diameters_mm": seen["sum_of_diameters_mm"],
-        "n_metastatic_sites": d["n_metastatic_sites"].astype(np.int64), "has_liver_metastases": d["has_liver_metastases"] > 0,
+        "n_metastatic_sites": d["n_metastatic_sites"].astype(np.int64),
+        "has_liver_metastases": d["has_liver_metastases"] > 0,
         "has_prior_checkpoint_inhibitor": d["has_prior_checkpoint_inhibitor"] > 0, "has_infection": d["has_infection"] > 0,
         **{name: seen[name] for name in CONTINUOUS[3:]},
         "antigen_restriction": np.full(n, arm.product.binding.antigen_restriction.value),

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from crsrisk.domain.mitigation import NODES
 from crsrisk.domain.product import CELLULAR
 from crsrisk.domain.world import World
 from crsrisk.simulate.arm import Arm, Timetable
 from crsrisk.simulate.layout import N_NODES, PARAMETERS, TICK_H
-from crsrisk.domain.mitigation import NODES
 from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariates
 
 Values = NDArray[np.float64]
@@ -184,7 +184,8 @@ def _vitals(patients: Patients, true: Mapping[str, Values], world: World) -> dic
     susceptible = np.exp(g["leak_log_sd"] * _trait(patients, "endothelium") + g["leak_age_per_decade"] * decades)
     susceptible = susceptible * g["leak_ecog_ratio"] ** true["ecog"]
     susceptible = susceptible * (true["albumin_g_l"] / g["albumin_reference_g_l"]) ** -g["leak_albumin_exponent"]
-    susceptible = susceptible * (true["creatinine_umol_l"] / g["creatinine_reference_umol_l"]) ** g["leak_creatinine_exponent"]
+    creatinine = true["creatinine_umol_l"] / g["creatinine_reference_umol_l"]
+    susceptible = susceptible * creatinine ** g["leak_creatinine_exponent"]
     susceptible = susceptible * (true["platelets_g_l"] / g["platelet_reference"]) ** -g["leak_platelet_exponent"]
     return {
         "crp_per_signal": true["crp_mg_l"] / at_rest, "crp_maximum": acute["crp_maximum_mg_l"],
@@ -200,35 +201,38 @@ def _vitals(patients: Patients, true: Mapping[str, Values], world: World) -> dic
         "fever_rise": g["fever_rise_c"], "temperature_turnover": g["temperature_turnover_per_h"],
         "normal_map": pressure + g["map_sd_mmhg"] * _trait(patients, "map"), "map_fall": g["map_fall_mmhg"],
         "map_half": g["map_half"], "fluid_gain": g["fluid_gain_mmhg"], "pressor_gain": g["pressor_gain_mmhg"],
-        "normal_spo2": g["normal_spo2_pct"] + g["spo2_sd_pct"] * _trait(patients, "spo2") - g["spo2_ecog_fall_pct"] * true["ecog"],
+        "normal_spo2": g["normal_spo2_pct"] + g["spo2_sd_pct"] * _trait(patients, "spo2")
+        - g["spo2_ecog_fall_pct"] * true["ecog"],
         "spo2_fall": g["spo2_fall_pct"], "spo2_half": g["spo2_half"],
     }
 
 
 def _ward(arm: Arm, patients: Patients, true: Mapping[str, Values], world: World) -> dict[str, Values | float]:
     g, rule, policy = world.assumptions.group("ward"), world.assumptions.group("grading"), arm.policy
-    site_pressure, site_rescue, site_interval = patients.site_effects[:, 0], patients.site_effects[:, 1], patients.site_effects[:, 2]
+    site_pressure, site_rescue, site_interval = (patients.site_effects[:, k] for k in range(3))
     small = np.clip(true["age_years"] / 18.0, 0.0, 1.0)  # children have lower pressures: thresholds scale with them
     v = world.assumptions.group("vitals")
     scale = (v["child_map_mmhg"] + (v["adult_map_mmhg"] - v["child_map_mmhg"]) * small) / v["adult_map_mmhg"]
 
     def wants(habit: str, share: float) -> Values:
         at_site = expit(logit(np.clip(share, 1e-6, 1.0 - 1e-6)) + g["site_rescue_log_sd"] * site_rescue)
-        return (patients.habits[:, HABITS.index(habit)] < at_site).astype(float)
+        return np.asarray(patients.habits[:, HABITS.index(habit)] < at_site, dtype=np.float64)
 
     agent = world.mitigations["tocilizumab"]
     full = (agent.dose_mg_per_kg or 8.0) * true["weight_kg"]
     return {
         "sd_temperature": g["sd_temperature_c"], "sd_map": g["sd_map_mmhg"], "sd_spo2": g["sd_spo2_pct"],
         "memory": g["memory"], "look_ill": g["look_ill_h"],
-        "look_well": np.maximum(TICK_H, policy.observation_interval_h.value * np.exp(g["site_interval_log_sd"] * site_interval)),
+        "look_well": np.maximum(
+            TICK_H, policy.observation_interval_h.value * np.exp(g["site_interval_log_sd"] * site_interval)),
         "fever_at": rule["fever_at_c"], "quiet_needed": rule["quiet_needed_h"],
         "fluids_below": policy.fluids_below_map_mmhg.value * scale,
         "fluids_fall": policy.fluids_map_fall_mmhg.value * scale - g["site_map_sd_mmhg"] * site_pressure,
         "pressor_below": policy.pressor_below_map_mmhg.value * scale,
         "low_flow_below": policy.low_flow_below_spo2_pct.value, "high_flow_below": policy.high_flow_below_spo2_pct.value,
         "positive_below": policy.positive_pressure_below_spo2_pct.value,
-        "fluid_hold_time": g["fluid_hold_h"], "pressor_hold_time": g["pressor_hold_h"], "oxygen_hold_time": g["oxygen_hold_h"],
+        "fluid_hold_time": g["fluid_hold_h"], "pressor_hold_time": g["pressor_hold_h"],
+        "oxygen_hold_time": g["oxygen_hold_h"],
         "fluid_onset": 1.0 - np.exp(-TICK_H / g["support_onset_h"]), "fluids_needed": g["fluids_before_pressor"],
         "pressor_needed": g["pressor_before_second"],
         "wants_antipyretic": wants("antipyretic", policy.antipyretic_share.value),

@@ -164,7 +164,8 @@ def draw(*, assumptions: Assumptions, seed: int, start: int, stop: int) -> Draws
 def settle(draws: Draws, population: Population, *, assumptions: Assumptions, rows: NDArray[np.int64]) -> Patients:
     """Patients of one population from some rows of the draws."""
     discrete = _discrete(draws.discrete[rows], population)
-    latent = _times(draws.covariates[rows], np.linalg.cholesky(correlation(assumptions)).T)
+    root = np.asarray(np.linalg.cholesky(correlation(assumptions)).T, dtype=np.float64)
+    latent = _times(draws.covariates[rows], root)
     return Patients(
         draws.patient_id[rows], draws.site[rows], draws.site_effects[rows], discrete,
         latent + latent_mean(discrete, assumptions=assumptions), draws.traits[rows], draws.occasions[rows],

@@ -74,5 +74,5 @@ def _run_chunk(
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         list(pool.map(work, edges[:-1].tolist(), edges[1:].tolist()))
-    time_h = (np.arange(n_ticks) - plan.lead) * TICK_H
+    time_h = (np.arange(n_ticks, dtype=np.float64) - plan.lead) * TICK_H
     return Episode({name: tracks[k, :n] for k, name in enumerate(TRACKS)}, snapshots[:, :, :n], traces[:, :, :n], time_h)

@@ -25,7 +25,19 @@ from crsrisk.biology.engagement import (
 )
 from crsrisk.biology.exposure import central_rate, depot_rate, expansion_rate, peripheral_rate
 from crsrisk.biology.vitals import leak_rate, lung_water_rate, temperature_rate
-from crsrisk.simulate.layout import AT, FIRST_PARAMETER, FIRST_TRACK, LANES, N_OCCASIONS, N_ROWS, N_SLOTS, ROW, SNAPSHOT, TICK_H, TRACE, TRACKS
+from crsrisk.simulate.layout import (
+    AT,
+    FIRST_PARAMETER,
+    LANES,
+    N_OCCASIONS,
+    N_ROWS,
+    N_SLOTS,
+    ROW,
+    SNAPSHOT,
+    TICK_H,
+    TRACE,
+    TRACKS,
+)
 from crsrisk.simulate.ward import NEVER, agents_act, draw_noise, look, rescue, track_peaks
 
 Workspace = NDArray[np.float64]
@@ -122,7 +134,8 @@ def load_state(w: Workspace, i: int) -> Any:
     return (
         w[AT.depot + i], w[AT.central + i], w[AT.peripheral + i], w[AT.cells + i], w[AT.active + i],
         w[AT.desensitised + i], w[AT.tnf + i], w[AT.interferon + i], w[AT.il1 + i], w[AT.il6 + i], w[AT.il10 + i],
-        w[AT.myeloid + i], w[AT.tolerance + i], w[AT.crp + i], w[AT.ferritin + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
+        w[AT.myeloid + i], w[AT.tolerance + i], w[AT.crp + i],
+        w[AT.ferritin + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
     )
 
 
@@ -162,7 +175,7 @@ def step(w: Workspace, h: float) -> None:
         store_state(w, i, y)
 
 
-_N_TRACKS = len(TRACKS)
+_TRACK_ROWS = np.array([ROW[name] for name in TRACKS])
 _SNAPSHOT_ROWS = np.array([ROW[name] for name in SNAPSHOT])
 _TRACE_ROWS = np.array([ROW[name] for name in TRACE])
 
@@ -188,7 +201,9 @@ def _begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
 
 
 @numba.njit(error_model="numpy", cache=True)
-def _give(w: Workspace, infusion: float, depot: float, interleukin_2: float, number: int, slots: NDArray[np.float64]) -> None:
+def _give(
+    w: Workspace, infusion: float, depot: float, interleukin_2: float, number: int, slots: NDArray[np.float64]
+) -> None:
     """What the schedule brings at this tick: drug, cells, IL-2, agents; a new dose is a new occasion."""
     occasion = min(max(number, 1), N_OCCASIONS) - 1
     for i in range(LANES):
@@ -201,6 +216,25 @@ def _give(w: Workspace, infusion: float, depot: float, interleukin_2: float, num
     for slot in range(1, N_SLOTS):
         for i in range(LANES):
             w[AT.amount_0 + slot * LANES + i] += slots[slot]
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _visit(w: Workspace, keys: NDArray[np.uint64], since_dose: int, number: int) -> None:
+    """The ward's half hour: noise of this look, the look, the worst grade since the last dose, rescue."""
+    draw_noise(w, keys, since_dose)
+    look(w, since_dose * TICK_H)
+    track = AT.grade_dose_1 + (min(max(number, 1), 4) - 1) * LANES
+    for i in range(LANES):
+        w[track + i] = max(w[track + i], w[AT.grade + i])
+    rescue(w)
+
+
+@numba.njit(error_model="numpy", cache=True)
+def _copy_rows(w: Workspace, rows: NDArray[np.int64], target: NDArray[np.float64], start: int) -> None:
+    """Write some rows of the workspace to ``target`` (quantity, patient)."""
+    for q in range(rows.shape[0]):
+        for i in range(LANES):
+            target[q, start + i] = w[rows[q] * LANES + i]
 
 
 @numba.njit(error_model="numpy", nogil=True, cache=True)
@@ -225,25 +259,14 @@ def run_patients(
         for tick in range(infusion.shape[0]):
             _give(w, infusion[tick], depot[tick], interleukin_2[tick], dose_number[tick], slots[tick])
             if has_support and tick >= lead:
-                draw_noise(w, lane_keys, tick - lead)
-                look(w, (tick - lead) * TICK_H)
-                number = min(max(dose_number[tick], 1), 4) - 1
-                for i in range(LANES):
-                    w[AT.grade_dose_1 + number * LANES + i] = max(w[AT.grade_dose_1 + number * LANES + i], w[AT.grade + i])
-                rescue(w)
+                _visit(w, lane_keys, tick - lead, dose_number[tick])
             agents_act(w, pairs, effect)
             if shot < snapshot_ticks.shape[0] and snapshot_ticks[shot] == tick:
-                for q in range(_SNAPSHOT_ROWS.shape[0]):
-                    for i in range(LANES):
-                        snapshots[shot, q, start + i] = w[_SNAPSHOT_ROWS[q] * LANES + i]
+                _copy_rows(w, _SNAPSHOT_ROWS, snapshots[shot], start)
                 shot += 1
             if traces.shape[0] > 0:
-                for q in range(_TRACE_ROWS.shape[0]):
-                    for i in range(LANES):
-                        traces[tick, q, start + i] = w[_TRACE_ROWS[q] * LANES + i]
+                _copy_rows(w, _TRACE_ROWS, traces[tick], start)
             for _ in range(substeps):
                 step(w, TICK_H / substeps)
             track_peaks(w)
-        for k in range(_N_TRACKS):
-            for i in range(LANES):
-                tracks[k, start + i] = w[(FIRST_TRACK + k) * LANES + i]
+        _copy_rows(w, _TRACK_ROWS, tracks, start)

@@ -14,8 +14,8 @@ the same way, unmeasured biology and the site's habits are drawn anew. It is the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,7 @@ from crsrisk.simulate.run import run
 
 Values = NDArray[np.float64]
 Given = Literal["baseline", "observed"]
+Event = Literal["grade2plus", "grade3plus"]
 _BATCH = 8192  # virtual repetitions simulated together
 
 
@@ -60,15 +61,16 @@ class Oracle:
     n_grade3plus: NDArray[np.int64]
     half: int
 
-    def risk(self, event: Literal["grade2plus", "grade3plus"] = "grade2plus") -> Values:
+    def risk(self, event: Event = "grade2plus") -> Values:
         """Estimated risk within the window, shape (n,)."""
         return np.asarray(getattr(self, f"n_{event}").sum(axis=1) / (2.0 * self.half))
 
     def table(self) -> pd.DataFrame:
         """Risks with their Monte Carlo standard errors, one row a patient."""
         columns: dict[str, NDArray[np.int64] | Values] = {"patient_id": self.patient_id}
-        for event in ("grade2plus", "grade3plus"):
-            p = self.risk(event)  # type: ignore[arg-type]
+        events: tuple[Event, ...] = ("grade2plus", "grade3plus")
+        for event in events:
+            p = self.risk(event)
             columns[f"risk_{event}__given_{self.given}"] = p
             columns[f"mc_error_{event}__given_{self.given}"] = np.sqrt(p * (1.0 - p) / (2.0 * self.half))
         return pd.DataFrame(columns)
@@ -81,12 +83,13 @@ def posterior(seen: Values, mean: Values, *, covariance: Values, noise: Values) 
     """
     has = ~np.isnan(seen)
     if not has.any():
-        return mean, np.linalg.cholesky(covariance)
+        return mean, np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     block = covariance[np.ix_(has, has)] + np.diag(noise[has] ** 2)
     gain = np.linalg.solve(block, covariance[has]).T
     left = covariance - gain @ covariance[has]
     values, vectors = np.linalg.eigh((left + left.T) / 2.0)
-    return mean + gain @ (seen[has] - mean[has]), vectors * np.sqrt(np.maximum(values, 0.0))
+    root = np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float64)
+    return mean + gain @ (seen[has] - mean[has]), root
 
 
 def _future(patient: int, *, seed: int, n: int) -> dict[str, Values | NDArray[np.uint64]]:
@@ -98,7 +101,9 @@ def _future(patient: int, *, seed: int, n: int) -> dict[str, Values | NDArray[np
     }
 
 
-def _unknown(patients: Patients, row: int, seen: Values, root: tuple[Values, Values], *, seed: int, n: int) -> dict[str, Values]:
+def _unknown(
+    patients: Patients, row: int, root: tuple[Values, Values], *, seed: int, n: int
+) -> dict[str, Values]:
     """Latent values, unmeasured traits and site effects drawn anew for one patient."""
     patient = int(patients.patient_id[row])
     span = {"seed": seed, "start": 0, "stop": n}
@@ -135,9 +140,10 @@ def oracle(
             new = dict(_future(int(patients.patient_id[row]), seed=seed, n=repetitions))
             if given == "observed":
                 root = posterior(seen[row], prior[row], covariance=covariance, noise=noise)
-                new |= _unknown(patients, int(row), seen[row], root, seed=seed, n=repetitions)
+                new |= _unknown(patients, int(row), root, seed=seed, n=repetitions)
             drawn.append(new)
-        again = replace(again, **{name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]})
+        fresh: dict[str, Any] = {name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]}
+        again = replace(again, **fresh)
         grade = run(arm, again, world=world, workers=workers).tracks["max_grade"].reshape(len(rows), 2, half)
         counts[0, rows], counts[1, rows] = (grade >= 2).sum(axis=2), (grade >= 3).sum(axis=2)
         if advance is not None:
@@ -156,9 +162,8 @@ def patients_of(
         parts.append(settle(draws, arm.population, assumptions=world.assumptions, rows=group - group[0]))
     if len(parts) == 1:
         return take(parts[0], np.argsort(order, kind="stable"))
-    joined = Patients(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("patient_id", "site", "site_effects")),
-        {name: np.concatenate([p.discrete[name] for p in parts]) for name in parts[0].discrete},
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("latent", "traits", "occasions", "habits", "keys")),
-    )
+    arrays: dict[str, Any] = {one.name: np.concatenate([getattr(p, one.name) for p in parts])
+                              for one in fields(Patients) if one.name != "discrete"}
+    discrete = {name: np.concatenate([p.discrete[name] for p in parts]) for name in parts[0].discrete}
+    joined = Patients(discrete=discrete, **arrays)
     return take(joined, np.argsort(order, kind="stable"))

@@ -121,7 +121,8 @@ def look(w: Workspace, time_h: float) -> None:
         # how long at which grade
         at_2 = 1.0 if grade > 1.5 else 0.0
         w[AT.time_grade2 + i] = at_2 * (w[AT.time_grade2 + i] + TICK_H)
-        w[AT.time_grade1 + i] = (w[AT.time_grade1 + i] + TICK_H) if quiet < w[AT.look_ill + i] + TICK_H and is_open > 0.0 else 0.0
+        still_ill = is_open if quiet < w[AT.look_ill + i] + TICK_H else 0.0
+        w[AT.time_grade1 + i] = still_ill * (w[AT.time_grade1 + i] + TICK_H)
 
         # record
         w[AT.first_1 + i] = min(w[AT.first_1 + i], time_h if grade > 0.5 else NEVER)

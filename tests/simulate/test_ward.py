@@ -77,6 +77,16 @@ def test_fever_of_38_opens_crs(bed: Bedside) -> None:
     assert bed["first_2"] == NEVER
 
 
+def test_looks_come_more_often_once_crs_is_open(bed: Bedside) -> None:
+    bed["look_well"], bed["look_ill"] = 4.0, 1.0
+    waits = []
+    for temperature in (WELL_C, *[FEVER_C] * 16):
+        bed.tick(temperature)
+        waits.append(bed["to_next_look"] + TICK_H)
+    assert waits[:9] == [4.0 - TICK_H * k for k in range(8)] + [1.0], "the look at 4 h finds the fever"
+    assert waits[9:] == [0.5, 1.0] * 4
+
+
 def test_a_fever_nobody_measures_is_not_seen(bed: Bedside) -> None:
     bed["look_well"] = 4.0
     bed.tick(WELL_C)
@@ -188,7 +198,7 @@ def test_tocilizumab_stops_at_four_doses_an_episode(bed: Bedside) -> None:
     times = _doses(bed, 72, leak=0.0, water=water)
     assert len(times) == 4
     assert times[0] == 0.0, "grade 3 is treated at once"
-    assert 8.0 <= np.diff(times).min() <= np.diff(times).max() <= 8.5
+    assert np.diff(times).tolist() == [bed["toci_interval"]] * 3 == [8.0] * 3
     bed.hours(bed["quiet_needed"] + bed["oxygen_hold_time"] + 1)
     assert bed["is_open"] == 0.0
     assert len(_doses(bed, 72, leak=0.0, water=water)) == 4
