@@ -20,6 +20,7 @@ def rung_label(rung: Group, *, ladders: Group, predictor_labels: Mapping[str, st
     name = str(rung["name"])
     if name in predictor_labels:
         return predictor_labels[name]
+    label = plain_name(name)
     if rung["kind"] == "null":
         return "Null: one risk for everybody"
     if name == ladders["product_only"]:
@@ -27,8 +28,8 @@ def rung_label(rung: Group, *, ladders: Group, predictor_labels: Mapping[str, st
     if rung["kind"] == "model":
         return "This model"
     if rung["kind"] == "oracle":
-        return f"Oracle: {plain_name(name.removeprefix('oracle (').removesuffix(')'))}"
-    return plain_name(name)
+        return f"Oracle: {label.removeprefix('oracle (').removesuffix(')')}"
+    return f"{label[:1].upper()}{label[1:]}"
 
 
 def ladder_section(

@@ -32,6 +32,8 @@ MITIGATION_COLUMNS = (
     "n",
     "window_d",
 )
+# Optional: Monte Carlo error of the difference against `none` in the same patients.
+PAIRED_ERRORS = {"grade2plus": "mc_error_difference", "grade3plus": "mc_error_difference_grade3plus"}
 HOURS_COLUMNS = ("product", "hours_50", "hours_90", "hours_95", "n_events")
 NO_MITIGATION = "none"
 N_ONSET_STEPS = 84  # every six hours of three weeks
@@ -57,8 +59,8 @@ def mitigation_section(
 ) -> dict[str, Any]:
     """One table a product, `none` first, and the rows as they came.
 
-    A change is said with the largest error that it can have: the arms hold the same patients, whose outcomes go
-    together, so the root of the summed squares is its upper bound.
+    A change is said with the error of the paired difference where the table has it, else with the largest that it
+    can have: arms hold the same patients, whose outcomes go together, so the root of the summed squares bounds it.
     """
     _check_columns(table, MITIGATION_COLUMNS, name="mitigation_table")
     known = set(table["product"])
@@ -68,7 +70,7 @@ def mitigation_section(
     return {
         "notes": [
             f"Per 100 patients ± Monte Carlo error (one standard error), {arms} simulated patients an arm. Change: "
-            "against none added, in the same simulated patients; its error is at most what is given.",
+            f"against none added, in the same simulated patients. {_errors_in_words(table)}",
             "What a mitigation does here follows from the node that it acts on in the mechanism and from assumed "
             "potencies: a hypothesis for a trial, not an effect that was seen.",
         ],
@@ -86,6 +88,16 @@ def mitigation_section(
             {str(key): value for key, value in row.items()} for row in table[list(MITIGATION_COLUMNS)].to_dict("records")
         ],
     }
+
+
+def _errors_in_words(table: pd.DataFrame) -> str:
+    """Which changes carry the error of the paired difference, and which its upper bound."""
+    is_paired = [column in table.columns for column in PAIRED_ERRORS.values()]
+    if all(is_paired):
+        return "Errors of changes are of paired differences."
+    if is_paired[0]:
+        return "Errors of changes are of paired differences for grade ≥ 2, the largest possible for grade ≥ 3."
+    return "Errors of changes are the largest possible."
 
 
 def _mitigations_of(
@@ -136,10 +148,17 @@ def _arm_row(arm: pd.Series[Any], *, without: pd.Series[Any] | None, label: str)
             cells.append(MISSING)
             continue
         change = value - float(without[f"per100_{event}"])
-        reach = (error**2 + float(without[f"mc_error_{event}"]) ** 2) ** 0.5
+        reach = _error_of_change(arm, without, event=event)
         sign = "+" if round(change, 1) > 0 else ""
         cells.append(f"{sign}{number(change, digits=1)} ± {number(reach, digits=1)}")
     return {"label": label, "note": "", "cells": cells, "is_strong": without is None}
+
+
+def _error_of_change(arm: pd.Series[Any], without: pd.Series[Any], *, event: str) -> float:
+    """The error of the paired difference where the table has it, else the largest that it can be."""
+    if PAIRED_ERRORS[event] in arm.index and not pd.isna(arm[PAIRED_ERRORS[event]]):
+        return float(arm[PAIRED_ERRORS[event]])
+    return float((arm[f"mc_error_{event}"] ** 2 + without[f"mc_error_{event}"] ** 2) ** 0.5)
 
 
 def observation_table(table: pd.DataFrame, *, labels: Mapping[str, str], order: Sequence[str]) -> Table:

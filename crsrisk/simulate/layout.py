@@ -8,7 +8,7 @@ and parameters (constants of the patient). The names double as documentation of 
 from __future__ import annotations
 
 from collections import namedtuple
-from typing import Any
+from typing import Any, cast
 
 from crsrisk.domain.mitigation import NODES
 
@@ -82,5 +82,4 @@ TRACE = (*STATES, "grade", "is_open")
 
 
 # offsets into the flat workspace by name, frozen by the compiler: ``w[AT.tnf + lane]``
-_Offsets: Any = namedtuple("_Offsets", ROWS)
-AT = _Offsets(*(index * LANES for index in range(N_ROWS)))
+AT: Any = cast(Any, namedtuple("Offsets", ROWS))(*(index * LANES for index in range(N_ROWS)))

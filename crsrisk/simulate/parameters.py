@@ -111,11 +111,15 @@ def _engagement(arm: Arm, patients: Patients, true: Mapping[str, Values], world:
     }
 
 
-def loop_gain(values: Mapping[str, Values | float]) -> Values:
-    """Gain of the myeloid feedback loops (TNF and IL-1) around rest; at 1 activation would sustain itself."""
+def loop_gains(values: Mapping[str, Values | float]) -> tuple[Values, Values]:
+    """Gains of the two myeloid feedback loops, through TNF and through IL-1, around rest.
+
+    At a sum of 1 activation would sustain itself.
+    """
+    per_signal = values["gain_m"] * values["myeloid_on"] / values["myeloid_off"]
     through_tnf = values["w_tnf"] * values["tnf_from_m"] / (values["tnf_clearance"] * values["half_tnf"])
     through_il1 = values["w_il1"] * values["il1_from_m"] / (values["il1_clearance"] * values["half_il1"])
-    return np.asarray(values["gain_m"] * values["myeloid_on"] * (through_tnf + through_il1) / values["myeloid_off"])
+    return np.asarray(per_signal * through_tnf), np.asarray(per_signal * through_il1)
 
 
 def leak_gain(values: Mapping[str, Values | float]) -> Values:
@@ -169,9 +173,10 @@ def _cascade(arm: Arm, patients: Patients, true: Mapping[str, Values], world: Wo
         "tolerance_on": g["tolerance_on_per_h"], "tolerance_off": g["tolerance_off_per_h"],
         "tolerance_strength": g["tolerance_strength"], "apheresis": g["apheresis_per_h"],
     }
-    # a ceiling on the feedback loops alone: what T cells drive directly stays as it is
-    softened = _below_ceiling(loop_gain(values), ceiling=g["loop_gain_ceiling"])
-    values["w_il1"], values["tnf_from_m"] = values["w_il1"] * softened, values["tnf_from_m"] * softened
+    # each loop has half of the ceiling, so that more of one never takes from the other; what T cells drive stays
+    gain_tnf, gain_il1 = loop_gains(values)
+    values["tnf_from_m"] = values["tnf_from_m"] * _below_ceiling(gain_tnf, ceiling=g["loop_gain_ceiling"] / 2.0)
+    values["w_il1"] = values["w_il1"] * _below_ceiling(gain_il1, ceiling=g["loop_gain_ceiling"] / 2.0)
     return values
 
 

@@ -94,13 +94,14 @@ def test_every_drug_with_a_node_is_spoken_of() -> None:
 
 
 def test_a_suicide_gene_kills_the_cells_it_is_built_into() -> None:
-    """Three days after the infusion the cells fall, and what they drive falls with them; an engager has no such gene."""
-    with_it = arm_of("cldn182_car_t", mitigations=("suicide_gene",))
-    plain = arm_of("cldn182_car_t")
-    one, other = episode(plain, _N, has_support=False, has_traces=True), episode(
-        with_it, _N, has_support=False, has_traces=True)  # fmt: skip
-    end = trace(other, "cells")[-1] / trace(one, "cells")[-1]
-    assert (end < 0.9).all()
+    """Triggered at the infusion, it leaves a minority of the cells in everyone; an engager has no such gene.
+
+    The survivors grow back: what they drive comes later and is never more.
+    """
+    plain, with_it = arm_of("cldn182_car_t"), arm_of("cldn182_car_t", mitigations=("suicide_gene",))
+    one, other = (episode(arm, _N, has_support=False, has_traces=True) for arm in (plain, with_it))
+    third_day = one.time_h == 60.0
+    assert (trace(other, "cells")[third_day] < 0.5 * trace(one, "cells")[third_day]).all()
     assert (other.tracks["peak_tnf"] <= one.tracks["peak_tnf"] * (1 + 1e-9)).all()
     engager = arm_of("tarlatamab", regimen="label_no_steroid", window_d=_FIRST_DOSE_D)
     gene = arm_of("tarlatamab", regimen="label_no_steroid", window_d=_FIRST_DOSE_D, mitigations=("suicide_gene",))
