@@ -3,10 +3,14 @@
 (a) Open loop (no ward): the lockstep kernel against scipy's solve_ivp (LSODA, right-hand side in plain Python, one
 patient at a time, one segment per dose and per end of an infusion), at equal accuracy: both are measured against LSODA
 at rtol 1e-9, and scipy gets the loosest tolerance that is as accurate as the kernel, or reaches 1e-3 when the kernel is
-better than that. scipy also gets the kindest absolute tolerance: one per state, relative to its peak.
+better than that. scipy also gets the kindest absolute tolerance, one per state, relative to its peak, and is timed
+on its own steps, without interpolation.
 
-(b) Complete patients: 21 days of tarlatamab's label with support, rescue and grading, tables not included; on one
-thread and on two.
+(b) Complete patients: 21 days of tarlatamab's label with support, rescue and grading, from drawn patients to recorded
+outcomes, tables not included; on one thread and on two.
+
+"Per core" is per second of processor time, so that other work on the machine matters less; the speed-up of the second
+thread needs the clock on the wall and an idle machine.
 """
 
 from __future__ import annotations
@@ -57,8 +61,9 @@ class OpenLoop:
 
 @dataclass(frozen=True)
 class Complete:
-    """Patients per second with support, rescue and grading."""
+    """Patients per second with support, rescue and grading: of processor time, and on the wall."""
 
+    per_s_and_core: float
     one_thread_per_s: float
     two_threads_per_s: float
     speed_up: float
@@ -72,14 +77,14 @@ def _people(arm: Arm, n: int, world: World) -> Patients:
     return sample(arm.population, assumptions=world.assumptions, seed=1, start=0, stop=n)
 
 
-def _seconds(work: Callable[[], object], *, repeats: int) -> float:
-    """Shortest of a few runs: other work on the machine can only lengthen a run."""
+def _seconds(work: Callable[[], object], *, repeats: int) -> tuple[float, float]:
+    """Processor time of all threads, and time on the wall: the shortest of a few runs, for other work only adds."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time(), time.perf_counter()
         work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        times.append((time.process_time() - start[0], time.perf_counter() - start[1]))
+    return min(used for used, _ in times), min(wall for _, wall in times)
 
 
 def _error(states: Values, truth: Values) -> float:
@@ -111,9 +116,9 @@ def _cases(arm: Arm, patients: Patients, world: World) -> list[_Case]:
     return cases
 
 
-def _scipy(case: _Case, rtol: float) -> Solution:
+def _scipy(case: _Case, rtol: float, *, at_ticks: bool) -> Solution:
     atol = rtol * np.maximum(np.abs(case.truth.states).max(axis=0), 1e-9)
-    return by_solve_ivp(case.plan, case.workspace, parts=case.parts, rtol=rtol, atol=atol)
+    return by_solve_ivp(case.plan, case.workspace, parts=case.parts, rtol=rtol, atol=atol, at_ticks=at_ticks)
 
 
 def open_loop(world: World) -> OpenLoop:
@@ -128,12 +133,12 @@ def open_loop(world: World) -> OpenLoop:
     accepted = max(kernel_error, TARGET)
     rtol, scipy_error = TOLERANCES[-1], np.inf
     for rtol in TOLERANCES:
-        scipy_error = max(_error(_scipy(case, rtol).states, case.at_ticks) for case in cases)
+        scipy_error = max(_error(_scipy(case, rtol, at_ticks=True).states, case.at_ticks) for case in cases)
         if scipy_error <= accepted:
             break
-    scipy_s = _seconds(lambda: [_scipy(case, rtol) for case in cases], repeats=2) / N_SCIPY
+    scipy_s = _seconds(lambda: [_scipy(case, rtol, at_ticks=False) for case in cases], repeats=2)[0] / N_SCIPY
     many = _people(arm, N_OPEN, world)
-    kernel_s = _seconds(lambda: run(arm, many, world=world, has_support=False), repeats=3) / N_OPEN
+    kernel_s = _seconds(lambda: run(arm, many, world=world, has_support=False), repeats=3)[0] / N_OPEN
     return OpenLoop(
         kernel_per_s=1.0 / kernel_s, kernel_error=kernel_error, kernel_peak_error=max(peaks), scipy_per_s=1.0 / scipy_s,
         scipy_error=float(scipy_error), scipy_rtol=rtol, ratio=scipy_s / kernel_s, n_segments=len(cases[0].parts),
@@ -145,9 +150,9 @@ def complete(world: World) -> Complete:
     arm = _arm(COMPLETE, world)
     patients = _people(arm, N_COMPLETE, world)
     run(arm, _people(arm, 32, world), world=world)
-    one = _seconds(lambda: run(arm, patients, world=world, workers=1), repeats=3)
-    two = _seconds(lambda: run(arm, patients, world=world, workers=2), repeats=3)
-    return Complete(N_COMPLETE / one, N_COMPLETE / two, one / two)
+    used, one = _seconds(lambda: run(arm, patients, world=world, workers=1), repeats=3)
+    _, two = _seconds(lambda: run(arm, patients, world=world, workers=2), repeats=3)
+    return Complete(N_COMPLETE / used, N_COMPLETE / one, N_COMPLETE / two, one / two)
 
 
 def measure() -> dict[str, Any]:
@@ -177,10 +182,11 @@ def table(found: dict[str, Any]) -> str:
         ("peak IL-6, CRP, temperature", "", f"{a['kernel_peak_error']:.1e}", "1e-3: "
          + verdict[a["kernel_peak_error"] <= TARGET]),
         ("(b) complete patients, 21 days", "patients/s", "", ""),
-        ("one thread", f"{b['one_thread_per_s']:,.0f}", "",
-         f"{BAR_COMPLETE:,.0f}: {verdict[b['one_thread_per_s'] >= BAR_COMPLETE]}"),
-        ("two threads", f"{b['two_threads_per_s']:,.0f}", f"{b['speed_up']:.2f} x", "close to 2 x"),
+        ("per core (processor time)", f"{b['per_s_and_core']:,.0f}", "",
+         f"{BAR_COMPLETE:,.0f}: {verdict[b['per_s_and_core'] >= BAR_COMPLETE]}"),
+        ("one thread, on the wall", f"{b['one_thread_per_s']:,.0f}", "", ""),
+        ("two threads, on the wall", f"{b['two_threads_per_s']:,.0f}", f"{b['speed_up']:.2f} x", "close to 2 x"),
     ]  # fmt: skip
     lines = [f"{name:<36}{speed:>12}  {error:>12}  {bar}".rstrip() for name, speed, error, bar in rows]
-    lines.append(f"load of the machine while measuring: {load:.1f} (other work makes every figure smaller)")
+    lines.append(f"load of the machine while measuring: {load:.1f} (on two cores, above 1 it distorts the wall times)")
     return "\n".join(lines)

@@ -22,6 +22,7 @@ app = typer.Typer(
 Workers = Annotated[int, typer.Option(help="Threads; the result does not depend on it.", min=1)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CPUS = os.cpu_count() or 1
+INTERRUPTED = 130  # exit code after Ctrl-C
 
 
 def main() -> None:
@@ -33,9 +34,11 @@ def main() -> None:
     except CrsriskError as problem:
         typer.secho(f"crsrisk: {problem}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as leaving:
+        if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:  # what typer makes of Ctrl-C
+            raise
         typer.echo("crsrisk: interrupted; files written so far are whole, the one in work was removed", err=True)
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _print_json(tree: Any) -> None:
@@ -47,7 +50,7 @@ def _print_json(tree: Any) -> None:
 @app.command()
 def simulate(
     patients: Annotated[int, typer.Option(help="How many patients.", min=1)] = 1000,
-    product: Annotated[list[str] | None, typer.Option(help="Product name or YAML file; repeatable; all when left out.")] = None,
+    product: Annotated[list[str] | None, typer.Option(help="Product name or YAML file; repeatable; else all.")] = None,
     regimen: Annotated[str | None, typer.Option(help="Regimen of the product; its default when left out.")] = None,
     mitigation: Annotated[list[str] | None, typer.Option(help="Prophylaxis added before dose 1; repeatable.")] = None,
     scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
@@ -66,10 +69,11 @@ def simulate(
 
     world = load_world(scenario)
     arms = _arms(product, world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
-    target = out if out.suffix else out.with_suffix(".parquet")
+    target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
     with steps() as begin:
-        found = export_cohort(target, arms=arms, world=world, n_patients=patients, seed=seed, workers=workers, has_truth=truth,
-                              truth_repetitions=truth_repetitions, has_trajectories=trajectories, begin=begin)
+        found = export_cohort(target, arms=arms, world=world, n_patients=patients, seed=seed, workers=workers,
+                              has_truth=truth, truth_repetitions=truth_repetitions, has_trajectories=trajectories,
+                              begin=begin)
     if as_json:
         _print_json(found)
         return
@@ -151,7 +155,10 @@ def predict(
     strict: Annotated[bool, typer.Option(help="Stop at the first refused value.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a table, with an account of what was refused, converted or missing."""
+    """Score a table, with an account of what was refused, converted or missing.
+
+    Every row is answered: a refused one with its reason and without a risk. If any was refused, the exit code is 2.
+    """
     from crsrisk.journey.score import print_score, score_table
 
     scored = score_table(model, table, units=_pairs(unit, "--unit"), mapping=_pairs(rename, "--rename"),
@@ -160,6 +167,8 @@ def predict(
         _print_json(scored.as_tree())
     else:
         print_score(scored, out=out)
+    if (problem := scored.refusal()) is not None:
+        raise problem
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
@@ -169,7 +178,8 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
     for text in texts or []:
         left, mark, right = text.partition("=")
         if not mark or not left or not right:
-            raise InputError(where="predict", key=option, found=text, expected="name=value", cure=f"write {option} crp=mg/dL")
+            raise InputError(where="predict", key=option, found=text, expected="name=value",
+                             cure=f"write {option} crp=mg/dL")
         pairs[left.strip()] = right.strip()
     return pairs
 

@@ -41,12 +41,12 @@ def test_the_reference_generator_is_philox() -> None:
 
 
 def test_a_patient_sits_at_a_fixed_place_of_the_stream() -> None:
-    """Patient 17, six numbers wide, has blocks 34 and 35; numpy counts one up before it gives the first block."""
+    """Patient 17, six numbers wide, has blocks 34 and 35; numpy counts up by one before its first block."""
     digest = blake2b(b"5|traits", digest_size=16).digest()
     key = (int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little"))
     words = [*philox_block(35, key), *philox_block(36, key)][:6]
     drawn = streams.uniforms(seed=5, decision="traits", start=17, stop=18, width=6)[0]
-    assert drawn.tolist() == [((word >> 11) + 0.5) * 2.0**-53 for word in words]
+    assert drawn.tolist() == [((word >> 12) + 0.5) * 2.0**-52 for word in words]
 
 
 @given(
@@ -78,9 +78,17 @@ def test_the_order_of_calls_does_not_matter() -> None:
 
 def test_numbers_stay_inside_and_finite() -> None:
     u = streams.uniforms(seed=8, decision="x", start=0, stop=_N, width=4)
-    assert 0.0 < u.min()
+    assert u.min() > 0.0
     assert u.max() < 1.0
     assert np.isfinite(streams.normals(seed=8, decision="x", start=0, stop=_N, width=4)).all()
+
+
+@pytest.mark.parametrize("word", [0, 2**64 - 1])
+def test_the_extreme_words_give_neither_0_nor_1(word: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One word in 2^52 would else become an infinite normal number."""
+    monkeypatch.setattr(streams, "_raw_words", lambda *_: np.full((1, 1), word, dtype=np.uint64))
+    assert 0.0 < streams.uniforms(seed=1, decision="x", start=0, stop=1, width=1)[0, 0] < 1.0
+    assert np.isfinite(streams.normals(seed=1, decision="x", start=0, stop=1, width=1)).all()
 
 
 @pytest.mark.parametrize("width", [1, 3, 4, 12])

@@ -19,7 +19,7 @@ from crsrisk.domain.world import World
 from crsrisk.journey.clinician import examples
 from crsrisk.journey.config import Experiment, load_experiment
 from crsrisk.journey.designer import mitigation_table, observation_hours
-from crsrisk.journey.export import one_table
+from crsrisk.journey.export import identity_of, one_table
 from crsrisk.journey.learning import Judgement, Split, config_of, explain_test, fit_before_dose_2, judge, split
 from crsrisk.journey.published import compare_with_published
 from crsrisk.learn.fit import fit
@@ -30,7 +30,7 @@ from crsrisk.read.published import load_trials
 from crsrisk.read.world import all_products, load_product
 from crsrisk.report.content import build_content
 from crsrisk.report.pages import render
-from crsrisk.simulate.arm import Arm, make_arm
+from crsrisk.simulate.arm import Arm, make_arm, timetable
 from crsrisk.simulate.cohort import simulate_cohort
 from crsrisk.simulate.evidence import summarise, to_json
 from crsrisk.simulate.world import load_world
@@ -55,12 +55,14 @@ def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
     experiment = load_experiment(place)
     home = place if place.is_dir() else place.parent
     folder = home / "results"
-    write_text(folder / "README.txt", "Made by `crsrisk run`; safe to delete.\n")  # an unwritable folder shows now
     world = load_world(experiment.scenario)
-    names = experiment.products or list(all_products())
-    products = {one.name: one for one in map(load_product, names)}
+    products = {one.name: one for one in map(load_product, experiment.products)} or all_products()
     arms = {name: make_arm(one, world=world) for name, one in products.items()}
+    for one in products.values():  # what is wrong with a mitigation shows now, not after the models
+        for name in experiment.mitigations:
+            timetable(make_arm(one, world=world, mitigations=(name,)), world=world)
     trials = load_trials()
+    write_text(folder / "README.txt", "Made by `crsrisk run`; safe to delete.\n")  # an unwritable folder shows now
 
     cohort = _cohort(experiment, list(arms.values()), world=world, workers=workers, begin=begin)
     sides = split(cohort, seed=experiment.seed, test_share=experiment.test_share)
@@ -96,7 +98,8 @@ def _models(sides: Split, *, seed: int, begin: Begin) -> tuple[dict[str, RiskMod
 
 def _content(
     experiment: Experiment, cohort: Cohort, sides: Split, models: dict[str, RiskModel], configs: dict[str, Any],
-    judgement: Judgement, comparisons: list[Comparison], products: dict[str, Product], world: World, workers: int, begin: Begin,
+    judgement: Judgement, comparisons: list[Comparison], products: dict[str, Product], world: World, workers: int,
+    begin: Begin,
 ) -> dict[str, Any]:
     labels = {name: one.label for name, one in {**all_products(), **products}.items()}
     n_arms = len(products) * (1 + len(experiment.mitigations))
@@ -113,7 +116,8 @@ def _content(
         question=experiment.question, cohort=cohort, comparisons=comparisons, comparison_summary=summarise(comparisons),
         evaluation=judgement.evaluation, explanation=explain_test(models["baseline"], sides.test), examples=patients,
         mitigation_table=prevention, observation_hours=waits, product_labels=labels,
-        mitigation_labels={"none": "None beyond the usual regimen", **{name: one.label for name, one in world.mitigations.items()}},
+        mitigation_labels={"none": "None beyond the usual regimen",
+                           **{name: one.label for name, one in world.mitigations.items()}},
         manifest=_manifest(experiment, cohort, models))
 
 
@@ -133,8 +137,8 @@ def _write(
 ) -> Results:
     table = one_table(cohort)
     n_rows = write_parquet_stream(folder / "cohort.parquet", iter([table]))
-    write_manifest(folder / "cohort.parquet", seed=experiment.seed, scenario=world.scenario.name, assumptions_hash=world.digest,
-                   version=__version__, columns=table.columns, n_rows=n_rows, products=list(arms))
+    write_manifest(folder / "cohort.parquet", columns=table.columns, n_rows=n_rows,
+                   **identity_of(list(arms.values()), world=world, seed=experiment.seed))
     for name, model in models.items():
         save_model(model, folder / "models" / name)
     write_text(folder / "evidence.json", to_json(comparisons))
@@ -142,7 +146,8 @@ def _write(
     report = folder / "report.html"
     write_text(report, render(content))
     manifest = _manifest(experiment, cohort, models)
-    manifest["files"] = {name: sha256_of(folder / name) for name in ("cohort.parquet", "evidence.json", "content.json", "report.html")}
+    files = ("cohort.parquet", "evidence.json", "content.json", "report.html")
+    manifest["files"] = {name: sha256_of(folder / name) for name in files}
     write_json(folder / "manifest.json", manifest)
     how = _track(experiment, folder, cohort, sides, models, judgement, comparisons)
     return Results(folder, report, how, judgement.evaluation, summarise(comparisons))
@@ -178,10 +183,11 @@ def _track(
 def headline(evaluation: dict[str, Any]) -> dict[str, float]:
     """The figures that one looks at first, each with its interval."""
     pooled, steps = evaluation["pooled"], evaluation["ladder"]["pooled"]
+    calibration = pooled["calibration"]
     estimates = {
         "auroc_pooled": pooled["auroc"], "auroc_within_product": pooled["auroc_within_product"],
-        "calibration_slope": pooled["calibration"]["slope"], "calibration_in_the_large": pooled["calibration"]["in_the_large"],
-        "ici": pooled["calibration"]["curve"].get("ici"), "brier": pooled["brier"], "log_loss": pooled["log_loss"],
+        "calibration_slope": calibration["slope"], "calibration_in_the_large": calibration["in_the_large"],
+        "ici": calibration["curve"].get("ici"), "brier": pooled["brier"], "log_loss": pooled["log_loss"],
         "share_of_oracle_gain": steps["share_of_oracle_gain"],
     }
     return {f"{name}{part}": float(one[key]) for name, one in estimates.items() if one and "value" in one
@@ -194,10 +200,12 @@ def print_closing(results: Results) -> None:
     words = {"auroc_within_product": "AUROC within products", "auroc_pooled": "AUROC pooled (product mix inflates it)",
              "calibration_slope": "Calibration slope", "ici": "Mean calibration error (ICI)",
              "share_of_oracle_gain": "Share of the oracle's gain over product alone"}
-    typer.echo("Grade >= 2 CRS within the window after the first dose (21 days; 60 for checkpoint inhibitors), held-out patients:")
+    typer.echo("Grade >= 2 CRS within the window after the first dose (21 days; 60 for checkpoint inhibitors), "
+               "held-out patients:")
     for name, text in words.items():
         if name in figures:
-            typer.echo(f"  {text}: {figures[name]:.3f} (95% interval {figures[name + '_low']:.3f} to {figures[name + '_high']:.3f})")
+            low, high = figures[f"{name}_low"], figures[f"{name}_high"]
+            typer.echo(f"  {text}: {figures[name]:.3f} (95% interval {low:.3f} to {high:.3f})")
     for role, found in results.comparison_summary["by_role"].items():
         typer.echo(f"  Published figures, {role}: {found['n_agree']} of {found['n_judged']} judged agree")
     typer.echo("Research use; synthetic data; no external validation.")

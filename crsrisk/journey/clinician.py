@@ -83,9 +83,10 @@ def examples(
     """Three patients as the report shows them (see :func:`crsrisk.report.content.build_content`)."""
     chosen = choose_examples(models["baseline"], test, truth_ids=truth_ids)
     observed = test.observed.loc[chosen.index]
-    tables = {"baseline": (training.observed, training.outcomes, observed), "grade3plus": (training.observed, training.outcomes, observed)}
     late = before_dose_2(training)
-    tables["before_dose_2"] = (late, training.outcomes.loc[late.index], chosen)
+    before_dose_1 = (training.observed, training.outcomes, observed)
+    tables = {"baseline": before_dose_1, "grade3plus": before_dose_1,
+              "before_dose_2": (late, training.outcomes.loc[late.index], chosen)}
     risks = {}
     for name, (table, result, rows) in tables.items():
         low, high = refit_interval(models[name], table, result, config=configs[name], rows=rows, seed=seed)

@@ -57,8 +57,9 @@ def mitigation_table(
             change = 100.0 * (table["crs_grade2plus"].astype(float) - usual["crs_grade2plus"].astype(float))
             rows.append({
                 "product": product.name, "mitigation": name, "per100_grade2plus": two, "mc_error_grade2plus": error_two,
-                "per100_grade3plus": three, "mc_error_grade3plus": error_three, "difference_grade2plus": float(change.mean()),
-                "mc_error_difference": float(change.std() / np.sqrt(n)), "n": n, "window_d": float(table["window_d"].iloc[0]),
+                "per100_grade3plus": three, "mc_error_grade3plus": error_three,
+                "difference_grade2plus": float(change.mean()), "mc_error_difference": float(change.std() / np.sqrt(n)),
+                "n": n, "window_d": float(table["window_d"].iloc[0]),
             })
             if advance is not None:
                 advance(1)

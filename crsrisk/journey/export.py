@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crsrisk import __version__
+from crsrisk.domain.assumptions import digest_of
 from crsrisk.domain.cohort import Cohort
 from crsrisk.domain.world import World
 from crsrisk.errors import InputError
@@ -23,8 +24,9 @@ from crsrisk.simulate.run import run
 from crsrisk.simulate.truth import oracle, patients_of
 
 MOST_TRAJECTORIES = 2000
-_TRACE_NAMES = {"tnf": "tnf_pg_ml", "interferon": "ifn_gamma_pg_ml", "il1": "il1_pg_ml", "il6": "il6_pg_ml", "il10": "il10_pg_ml",
-                "crp": "crp_mg_l", "ferritin": "ferritin_ug_l", "temperature": "temperature_c"}
+EVENTS = ("crs_any", "crs_grade2plus", "crs_grade3plus")
+_TRACE_NAMES = {"tnf": "tnf_pg_ml", "interferon": "ifn_gamma_pg_ml", "il1": "il1_pg_ml", "il6": "il6_pg_ml",
+                "il10": "il10_pg_ml", "crp": "crp_mg_l", "ferritin": "ferritin_ug_l", "temperature": "temperature_c"}
 
 
 def beside(path: Path, word: str) -> Path:
@@ -47,19 +49,17 @@ def export_cohort(
     With ``has_truth`` the unmeasured biology and both oracle risks of every patient go to ``<name>.truth.<suffix>``;
     with ``has_trajectories`` the half-hourly states to ``<name>.trajectories.<suffix>`` (at most 2,000 patients).
     """
-    if has_trajectories and n_patients > MOST_TRAJECTORIES:
-        raise InputError(where="simulate", key="--trajectories", found=f"{n_patients} patients",
-                         expected=f"at most {MOST_TRAJECTORIES} (a trajectory has a thousand rows)",
-                         cure="ask for fewer patients, or leave --trajectories out")
+    _check_request(arms, n_patients=n_patients, has_trajectories=has_trajectories,
+                   truth_repetitions=truth_repetitions if has_truth else None)
     advance = begin("Simulating patients", n_patients) if begin else None
-    counts: dict[str, list[pd.DataFrame]] = {"outcomes": []}
+    counts: list[pd.DataFrame] = []
     columns: list[str] = []
 
     def frames() -> Iterator[pd.DataFrame]:
         for cohort in stream_cohort(arms, world=world, n_patients=n_patients, seed=seed, workers=workers, chunk=chunk):
             table = one_table(cohort)
             columns[:] = list(table.columns)
-            counts["outcomes"].append(table[["product", "crs_any", "crs_grade2plus", "crs_grade3plus", "onset_h"]])
+            counts[:] = [count_events([*counts, table])]
             if advance:
                 advance(len(table))
             yield table
@@ -82,8 +82,38 @@ def export_cohort(
         manifest(target, columns=first, n_rows=n_rows)
         written.append(str(target))
     return {"files": written, "n_patients": n_patients, "seed": seed, "scenario": world.scenario.name,
-            "products": summary(pd.concat(counts["outcomes"]), arms=arms),
+            "products": summary(counts[0], arms=arms),
             "notice": "Synthetic patients; research use; no external validation."}
+
+
+def identity_of(arms: Sequence[Arm], *, world: World, seed: int) -> dict[str, Any]:
+    """What a manifest says about where a file comes from; its hash covers the world and the products, a user's own too."""
+    regimens = {arm.product.name: arm.regimen_name for arm in arms}
+    is_one = len(set(regimens.values())) == 1
+    return {
+        "seed": seed, "scenario": world.scenario.name, "version": __version__, "products": list(regimens),
+        "assumptions_hash": digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
+        "regimen": arms[0].regimen_name if is_one else "; ".join(f"{name}: {regimen}" for name, regimen in regimens.items()),
+        "mitigations": arms[0].mitigations,
+    }
+
+
+def _check_request(
+    arms: Sequence[Arm], *, n_patients: int, has_trajectories: bool, truth_repetitions: int | None
+) -> None:
+    """Refuse what cannot be done before anything is simulated or written."""
+    asked = {"--product": [arm.product.name for arm in arms], "--mitigation": list(arms[0].mitigations) if arms else []}
+    for option, names in asked.items():
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(where="simulate", key=option, found=f"{', '.join(twice)} more than once",
+                             expected="each name once", cure="leave the repeated one out; give your own file a name of its own")
+    if has_trajectories and n_patients > MOST_TRAJECTORIES:
+        raise InputError(where="simulate", key="--trajectories", found=f"{n_patients} patients",
+                         expected=f"at most {MOST_TRAJECTORIES} (a trajectory has a thousand rows)",
+                         cure="ask for fewer patients, or leave --trajectories out")
+    if truth_repetitions is not None and (truth_repetitions < 2 or truth_repetitions % 2):
+        raise InputError(where="simulate", key="--truth-repetitions", found=truth_repetitions,
+                         expected="an even number of 2 or more (two halves are compared)", cure="use 200 or 500")
 
 
 def _noting(frames: Iterator[pd.DataFrame], columns: list[str]) -> Iterator[pd.DataFrame]:
@@ -127,15 +157,31 @@ def _trajectories(arms: Sequence[Arm], world: World, n: int, seed: int, workers:
             })
 
 
-def summary(table: pd.DataFrame, *, arms: Sequence[Arm]) -> dict[str, Any]:
-    """Rates per product with Monte Carlo errors, and the median onset among those with CRS."""
+def count_events(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Patients and events by product and time of onset: few rows however many patients (onsets fall on half hours).
+
+    Each table is a cohort's, or such counts themselves.
+    """
+    parts = [(table if "n" in table else table.assign(n=1))[["product", "onset_h", "n", *EVENTS]] for table in tables]
+    return pd.concat(parts).groupby(["product", "onset_h"], dropna=False, as_index=False)[["n", *EVENTS]].sum()
+
+
+def summary(counts: pd.DataFrame, *, arms: Sequence[Arm]) -> dict[str, Any]:
+    """Rates per product with Monte Carlo errors, and the median onset among those with CRS; of :func:`count_events`."""
     windows = {arm.product.name: arm.window_d for arm in arms}
     found = {}
-    for name, rows in table.groupby("product", sort=True):
-        n = len(rows)
-        rates = {event: {"value": float(rows[event].mean()), "mc_error": float(np.sqrt(rows[event].mean() * (1 - rows[event].mean()) / n))}
-                 for event in ("crs_any", "crs_grade2plus", "crs_grade3plus")}
-        onset = rows["onset_h"].median()
-        found[str(name)] = {"n": n, "window_d": windows[str(name)], **rates,
-                            "onset_median_h": None if np.isnan(onset) else float(onset)}
+    for name, rows in counts.groupby("product", sort=True):
+        n = int(rows["n"].sum())
+        share = {event: float(rows[event].sum()) / n for event in EVENTS}
+        rates = {event: {"value": p, "mc_error": float(np.sqrt(p * (1 - p) / n))} for event, p in share.items()}
+        found[str(name)] = {"n": n, "window_d": windows[str(name)], **rates, "onset_median_h": _median_onset(rows)}
     return found
+
+
+def _median_onset(rows: pd.DataFrame) -> float | None:
+    known = rows.dropna(subset="onset_h").sort_values("onset_h")
+    if known.empty:
+        return None
+    up_to = known["n"].cumsum().to_numpy()
+    middle = np.searchsorted(up_to, [(up_to[-1] + 1) // 2, up_to[-1] // 2 + 1])
+    return float(known["onset_h"].to_numpy()[middle].mean())

@@ -116,7 +116,8 @@ def judge(
     event = training.outcomes["crs_grade2plus"].to_numpy()
     risk = predict(model, test.observed).risk
     ids = choose_for_truth(test, n=experiment.truth_patients)
-    again = partial(re_simulate, test, ids=ids, arms=arms, world=world, seed=experiment.seed, workers=workers, advance=advance)
+    again = partial(re_simulate, test, ids=ids, arms=arms, world=world, seed=experiment.seed, workers=workers,
+                    advance=advance)
     seen = again(given="observed", repetitions=experiment.truth_repetitions)
     known = again(given="baseline", repetitions=experiment.baseline_repetitions)
     chosen = test.observed.set_index("patient_id", drop=False).loc[ids].reset_index(drop=True)
@@ -129,7 +130,8 @@ def judge(
         further_truths=[truth_of(known, ids=ids, name="everything true at baseline")], n_resamples=experiment.bootstrap)
     found = evaluate(
         test.outcomes["crs_grade2plus"].to_numpy(), risk=risk, product=test.observed["product"].to_numpy(dtype=str),
-        outcome_name="first CRS of grade >= 2 within the window after the first dose (21 days; 60 for checkpoint inhibitors)",
+        outcome_name="first CRS of grade >= 2 within the window after the first dose (21 days; 60 for checkpoint "
+                     "inhibitors)",
         seed=experiment.seed, ladders=steps, n_resamples=experiment.bootstrap)
     return Judgement(found, ids, seen)
 

@@ -24,10 +24,11 @@ def compare_with_published(
 
     Trials that differ in nothing the simulator knows share one simulation.
     """
+    products = {name: load_product(name) for name in {trial.product for trial in trials}}
     done: dict[tuple[object, ...], pd.DataFrame] = {}
 
     def simulate_trial(trial: Trial) -> pd.DataFrame:
-        product = load_product(trial.product)
+        product = products[trial.product]
         key = (trial.product, trial.regimen, trial.population, trial.support_policy, trial.window_d)
         if key not in done:
             done[key] = simulate_outcomes(

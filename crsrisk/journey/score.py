@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from crsrisk.domain.risk_model import RiskModel
+from crsrisk.errors import InputError, OutputError
 from crsrisk.learn.predict import predict
 from crsrisk.learn.store import load_model
 from crsrisk.read.files import write_table_stream
 from crsrisk.read.tables import PatientTable, read_patients
+
+TOLD = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
+NOT_USED = "a column that is not used"  # in the account of the reader
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Scored:
     model: RiskModel
     rows: pd.DataFrame
     table: PatientTable
+    path: Path
 
     @property
     def counts(self) -> dict[str, int]:
@@ -34,6 +40,21 @@ class Scored:
         noted = self.table.counts()
         return {"rows": len(self.rows), **{name: int(status.get(name, 0)) for name in ("ok", "warned", "refused")},
                 **{f"values_{name}": noted.get(name, 0) for name in ("converted", "missing")}}
+
+    def refusal(self) -> InputError | None:
+        """The first refused value as an error that names its row, with the number of all; None when every row was scored."""
+        refused = np.flatnonzero((self.rows["status"] == "refused").to_numpy())
+        if not len(refused):
+            return None
+        row = int(refused[0])
+        count = f"{len(refused)} of {len(self.rows)} rows refused, the others scored"
+        for note in self.table.account:
+            if note.kind == "refused" and note.row == row + 1:
+                return InputError(where=str(self.path), key=f"row {note.row}, column {note.column}",
+                                  found=note.found or "an empty cell", expected=note.expected,
+                                  cure=f"{note.cure} ({count})")
+        return InputError(where=str(self.path), key=f"row {row + 1}", found=self.rows["reasons"].iloc[row],
+                          expected="values that the model can use", cure=f"correct the row ({count})")
 
     def as_tree(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -50,15 +71,23 @@ def score_table(
     model: Path, table: Path, *, units: Mapping[str, str], mapping: Mapping[str, str], ldh_upper_limit_u_l: float | None,
     strict: bool, out: Path | None,
 ) -> Scored:
-    """Read, check and score a table; with ``out`` the rows are written there."""
+    """Read, check and score a table; with ``out`` the rows are written there.
+
+    Raises :class:`InputError` for a table that cannot be read as a whole, and for a model that needs the course after
+    a dose (see :func:`crsrisk.features.landmark.landmark_table`); with ``strict`` also for the first refused value.
+    """
     loaded = load_model(model)
+    if loaded.contract.landmark_h:
+        raise InputError(where=str(model), found=f"a model that needs the course of {loaded.contract.landmark_h} h after dose 1",
+                         expected="a model of what is known before the first dose",
+                         cure="choose that model, or score a landmark table in Python with crsrisk.learn.predict")
+    if out is not None and out.resolve() == table.resolve():
+        raise OutputError(where=str(out), key="--out", found="the table that is scored", expected="another file",
+                          cure="give the results a name of their own")
     read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=strict)
-    results = pd.DataFrame({"patient_id": read.frame["patient_id"]})
+    results = pd.DataFrame({"risk": pd.Series(dtype=np.float64), **{name: pd.Series(dtype=str) for name in TOLD}})
     if len(read.frame):
-        found = predict(loaded, read.frame).rows
-        results = results.assign(**{name: found[name].to_numpy() for name in ("risk", "status", "reasons", "missing")})
-    else:
-        results = results.assign(risk=np.nan, status="refused", reasons="", missing="")
+        results = predict(loaded, read.frame).rows[["risk", *TOLD]]
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
     rows = pd.DataFrame({
@@ -69,12 +98,12 @@ def score_table(
     rows = rows.rename(columns={"risk_crs_grade2plus": f"risk_{loaded.contract.outcome}"})
     if out is not None:
         write_table_stream(out, iter([rows]))
-    return Scored(loaded, rows, read)
+    return Scored(loaded, rows, read, table)
 
 
 def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
     """Risks (or where they were written) and the account, on the terminal."""
-    console = Console(width=max(Console().width, 110))
+    console = Console(width=max(Console().width, 110), markup=False, highlight=False)  # a unit stands in brackets too
     column = f"risk_{scored.model.contract.outcome}"
     if out is None:
         table = Table(title=f"{scored.model.contract.outcome_in_words} within the window after the first dose, of 100")
@@ -82,15 +111,20 @@ def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
             table.add_column(name, overflow="fold")
         for row in scored.rows.head(at_most).to_dict(orient="records"):
             risk = "-" if pd.isna(row[column]) else f"{100 * row[column]:.0f}"
-            table.add_row(str(row["patient_id"]), risk, str(row["status"]), str(row["reasons"] or ""))
+            table.add_row(*(Text(str(cell)) for cell in (row["patient_id"], risk, row["status"], row["reasons"])))
         console.print(table)
         if len(scored.rows) > at_most:
             console.print(f"... and {len(scored.rows) - at_most} more rows: use --out to write them all")
     else:
-        console.print(f"Wrote {out}")
-    for note in [n for n in scored.table.account if n.kind != "missing"][:at_most]:
+        console.print(f"Wrote {out}", soft_wrap=True)
+    notes = [note for note in scored.table.account if note.kind != "missing" and note.found != NOT_USED]
+    for note in notes[:at_most]:
         place = f"row {note.row}, {note.column}" if note.row else note.column
-        console.print(f"  {note.kind}: {place}: {note.found} -> {note.expected}. {note.cure}", highlight=False)
+        console.print(f"  {note.kind}: {place}: {note.found} -> {note.expected}. {note.cure}", soft_wrap=True)
+    if len(notes) > at_most:
+        console.print(f"  ... and {len(notes) - at_most} more notes: use --json for all of them")
+    if unused := [note.column for note in scored.table.account if note.found == NOT_USED]:
+        console.print(f"  columns not used: {', '.join(unused)}", soft_wrap=True)
     counts = scored.counts
     console.print(", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items()))
     console.print("Research use; model fitted to synthetic patients; no external validation.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crsrisk.domain.published import METRIC_MEANINGS, Comparison
-from crsrisk.report.words import MISSING, number, significant, typeset
+from crsrisk.report.words import MISSING, number, typeset
 
 Table = dict[str, Any]
 
@@ -14,6 +14,7 @@ _OF = {"patients": "", "crs_patients": "of those with CRS", "grade2plus_patients
 _HOURS = {"h": 1.0, "d": 24.0}
 UNSURE = "†"
 _SMALL_RATE = 0.0995  # a rate below it keeps one decimal
+_SMALL_ERROR = 0.05  # an error below it keeps two
 
 
 def published_section(
@@ -135,17 +136,15 @@ def _role(row: Comparison) -> str:
 def _forest_row(row: Comparison) -> dict[str, Any]:
     plain = row.as_dict()
     is_rate = row.unit == "1"
-    digits = 1 if row.published < _SMALL_RATE else 0
-    unit = "" if is_rate else f" {row.unit}"
+    factor, unit = (100, "") if is_rate else (1, f" {row.unit}")
+    digits = 0 if is_rate and row.published >= _SMALL_RATE else 1
 
     def told(value: float | None) -> str:
-        if value is None:
-            return MISSING
-        return number(100 * value, digits=digits) if is_rate else significant(value)
+        return MISSING if value is None else number(factor * value, digits=digits)
 
     interval = "" if plain["low"] is None else f" ({told(plain['low'])}–{told(plain['high'])})"
-    error = (100 if is_rate else 1) * (plain["mc_error"] or 0.0)
-    spread = "" if plain["mc_error"] is None else f" ± {number(error, digits=1)}"
+    error = factor * (plain["mc_error"] or 0.0)
+    spread = "" if plain["mc_error"] is None else f" ± {number(error, digits=1 if error >= _SMALL_ERROR else 2)}"
     hours = _HOURS.get(row.unit, 1.0)
     numbers = ("published", "low", "high", "simulated", "mc_error")
     meaning = typeset(METRIC_MEANINGS[row.metric].meaning)
@@ -155,7 +154,7 @@ def _forest_row(row: Comparison) -> dict[str, Any]:
         "cells": [
             f"{told(plain['published'])}{unit}{interval}",
             MISSING if row.n is None else number(row.n, digits=0),
-            f"{told(plain['simulated'])}{unit}{spread}",
+            MISSING if plain["simulated"] is None else f"{told(plain['simulated'])}{unit}{spread}",
             {
                 "draw": "forest",
                 "axis": "rate" if is_rate else "time",

@@ -46,13 +46,13 @@ def ladder_section(
     return {
         "is_pooled": is_pooled,
         "rungs": rungs[::-1],  # the oracle on top
-        "sentences": ladder_sentences(ladders, rungs),
+        "sentences": ladder_sentences(ladders),
         "table": _ladder_table(rungs, n_patients=pooled["n_patients"], is_pooled=is_pooled),
         "by_product": _by_product(ladders, labels=labels, order=order),
     }
 
 
-def ladder_sentences(ladders: Group, rungs: Sequence[Group]) -> list[str]:
+def ladder_sentences(ladders: Group) -> list[str]:
     """The share of what can be known, and what stands behind the figure."""
     pooled = ladders["pooled"]
     share = pooled["share_of_oracle_gain"]
@@ -60,7 +60,7 @@ def ladder_sentences(ladders: Group, rungs: Sequence[Group]) -> list[str]:
         first = f"Which share of the knowable the model has learnt cannot be estimated: {share['not_estimable']}."
     else:
         first = (
-            f"Of what an oracle gains over knowing the product alone (log loss; oracle: {ladders['truth']}), the "
+            f"Of what an oracle that knows {ladders['truth']} gains over knowing the product alone (log loss), the "
             f"model gains {number(100 * share['value'], digits=0)} per cent (95% interval "
             f"{number(100 * share['low'], digits=0)} to {number(100 * share['high'], digits=0)})."
         )

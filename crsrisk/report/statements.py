@@ -52,7 +52,7 @@ def key_figures(evaluation: Part, *, published: Part, n_patients: int, n_product
             "95% interval; ideal 1",
         ),
         _met("Published figures that the simulator meets", summary["all"]),
-        _met("of these, never tuned to, no patient shared", summary["independent_validation"]),
+        _met("of these, never tuned to, sharing no patient", summary["independent_validation"]),
     ]
     return [{"label": label, "value": value, "note": note} for label, value, note in rows]
 

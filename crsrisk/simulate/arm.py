@@ -14,6 +14,8 @@ from crsrisk.domain.world import World
 from crsrisk.errors import InputError
 from crsrisk.simulate.layout import N_NODES, N_SLOTS, SLOT_ANTIPYRETIC, SLOT_FREE, SLOT_IL6R, SLOT_STEROID, TICK_H
 
+CELLS_UNIT_E6 = 250.0  # the solver counts cells in multiples of 250 million
+
 # slots whose agent the rescue policy may give; the others hold what a study adds
 _POLICY_AGENTS = {"tocilizumab": SLOT_IL6R, "dexamethasone": SLOT_STEROID, "antipyretic": SLOT_ANTIPYRETIC}
 
@@ -59,6 +61,11 @@ def _known(name: str, group: object, *, where: str, key: str) -> None:
     if name not in names:
         raise InputError(where=where, key=key, found=name, expected=f"one of {', '.join(names)}",
                          cure="correct the name, or add a YAML file of that name")
+
+
+def usual_first_dose(product: Product) -> float:
+    """First dose of the product's default regimen: what a dose intensity of 1 means."""
+    return product.regimens[product.default_regimen].doses[0].amount
 
 
 @dataclass(frozen=True)
@@ -119,17 +126,18 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
     infusion, depot, il2 = np.zeros(n), np.zeros(n), np.zeros(n)
     number, slots = np.zeros(n, dtype=np.int64), np.zeros((n, N_SLOTS))
     is_infused = arm.regimen.route == "iv"
+    usual, power = usual_first_dose(arm.product), world.assumptions.value("exposure.dose_exponent")
     for k, dose in enumerate(arm.regimen.doses):
         at = lead + round(dose.time_h / TICK_H)
         number[at:] = k + 1
         if at >= n:
             continue
+        amount = usual * (dose.amount / usual) ** power
         if is_infused:
             ticks = max(1, round(dose.infusion_h / TICK_H))
-            infusion[at:at + ticks] += dose.amount / (ticks * TICK_H)
+            infusion[at:at + ticks] += amount / (ticks * TICK_H)
         else:
-            scale = 1.0 / 250.0 if arm.product.platform in CELLULAR else 1.0
-            depot[at] += dose.amount * scale
+            depot[at] += amount / CELLS_UNIT_E6 if arm.product.platform in CELLULAR else amount
     for name, time, amount in gifts:
         at = lead + round(time / TICK_H)
         if at < n:

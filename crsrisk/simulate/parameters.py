@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from crsrisk.domain.mitigation import NODES
 from crsrisk.domain.product import CELLULAR
 from crsrisk.domain.world import World
-from crsrisk.simulate.arm import Arm, Timetable
+from crsrisk.simulate.arm import Arm, Timetable, usual_first_dose
 from crsrisk.simulate.layout import N_NODES, PARAMETERS, TICK_H
 from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariates
 
@@ -28,10 +28,8 @@ def _trait(patients: Patients, name: str) -> Values:
 
 def dose_intensity(patients: Patients, *, arm: Arm) -> Values:
     """First dose actually given relative to the product's usual first dose (1 = usual), shape (n,)."""
-    product, regimen = arm.product, arm.regimen
-    usual = product.regimens[product.default_regimen].doses[0].amount
-    spread = np.exp(regimen.amount_log_sd * _trait(patients, "cell_dose"))
-    return regimen.doses[0].amount / usual * spread
+    spread = np.exp(arm.regimen.amount_log_sd * _trait(patients, "cell_dose"))
+    return arm.regimen.doses[0].amount / usual_first_dose(arm.product) * spread
 
 
 def _exposure(arm: Arm, patients: Patients, true: Mapping[str, Values], world: World) -> dict[str, Values | float]:
@@ -44,7 +42,7 @@ def _exposure(arm: Arm, patients: Patients, true: Mapping[str, Values], world: W
     between = kinetics.intercompartmental_l_h.value * flow
     per_kg = true["weight_kg"] if arm.regimen.amount_unit == "ug/kg" else 1.0
     return {
-        "dose_scale": per_kg * np.exp(arm.regimen.amount_log_sd * _trait(patients, "cell_dose")),
+        "dose_scale": per_kg * np.exp(g["dose_exponent"] * arm.regimen.amount_log_sd * _trait(patients, "cell_dose")),
         "absorption": kinetics.absorption_per_h.value, "bioavailability": kinetics.bioavailability.value,
         "elimination": clearance / central, "to_peripheral": between / central, "to_central": between / peripheral,
         "concentration": kinetics.tissue_fraction.value / (peripheral * binding.molecular_weight_kda.value),

@@ -23,9 +23,7 @@ def test_crp_rests_at_the_patients_baseline(crp0: float, rest: float) -> None:
 @given(crp0=st.floats(0.2, 400.0), rest=st.floats(0.001, 0.9), left=_SHARE)
 def test_crp_falls_below_baseline_when_il6_is_blocked(crp0: float, rest: float, left: float) -> None:
     """With a share ``left`` of the resting signal, CRP settles at that share of its baseline."""
-    assert crp_rate(left * crp0, crp0 / rest, left * rest, 0.0, 300.0, 0.0365) == pytest.approx(
-        0.0, abs=1e-9 * crp0
-    )
+    assert crp_rate(left * crp0, crp0 / rest, left * rest, 0.0, 300.0, 0.0365) == pytest.approx(0.0, abs=1e-9 * crp0)
     assert crp_rate(crp0, crp0 / rest, left * rest, 0.0, 300.0, 0.0365) <= 1e-9 * crp0
 
 
@@ -48,11 +46,7 @@ def test_half_lives() -> None:
 
 
 @given(baseline=st.floats(5.0, 2e4), myeloid=_SHARE, interferon=_SHARE)
-def test_ferritin_settles_above_baseline_with_active_macrophages(
-    baseline: float, myeloid: float, interferon: float
-) -> None:
+def test_ferritin_settles_above_baseline_with_active_macrophages(baseline: float, myeloid: float, interferon: float) -> None:
     level = baseline * (1.0 + 4.0 * myeloid * (1.0 + interferon))
-    assert ferritin_rate(level, baseline, myeloid, interferon, 4.0, 0.0231) == pytest.approx(
-        0.0, abs=1e-9 * baseline
-    )
+    assert ferritin_rate(level, baseline, myeloid, interferon, 4.0, 0.0231) == pytest.approx(0.0, abs=1e-9 * baseline)
     assert ferritin_rate(baseline, baseline, 0.0, interferon, 4.0, 0.0231) == 0.0  # interferon needs macrophages

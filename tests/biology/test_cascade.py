@@ -97,9 +97,7 @@ def test_every_block_leaves_less_free_il6(il6: float, receptor: float, antibody:
 
 
 @given(myeloid=_SHARE, il1=_SHARE, tnf=_SHARE, leak=_SHARE)
-def test_il6_is_made_by_macrophages_and_by_leaky_vessels(
-    myeloid: float, il1: float, tnf: float, leak: float
-) -> None:
+def test_il6_is_made_by_macrophages_and_by_leaky_vessels(myeloid: float, il1: float, tnf: float, leak: float) -> None:
     def rate(m: float, a: float, b: float, e: float) -> float:
         return float(il6_rate(0.0, 4.0, 320.0, m, a, b, e, 0.6, 0.4, 0.3, 0.15, 0.65, 0.0))
 

@@ -60,9 +60,7 @@ def test_the_hook_concentration_halves_a_tight_bridge() -> None:
 
 
 @given(load=_LOAD, more=st.floats(1e-3, 10.0), cells=st.floats(1e-6, 1e3), half=st.floats(0.0, 100.0))
-def test_engagement_is_a_share_that_rises_with_load_and_cells(
-    load: float, more: float, cells: float, half: float
-) -> None:
+def test_engagement_is_a_share_that_rises_with_load_and_cells(load: float, more: float, cells: float, half: float) -> None:
     stimulus, engaged = engagement(load, cells, half)
     assert 0.0 <= engaged <= stimulus + 1e-12
     assert stimulus < 1.0
@@ -116,6 +114,4 @@ def test_active_t_cells_move_towards_their_target(
 def test_a_step_exposes_only_what_is_new() -> None:
     """Cells that have met an engagement of 0.5 answer to 0.6 as naive cells answer to 0.1."""
     naive, stepped = max(0.1 - 0.0, 0.0), max(0.6 - 0.5, 0.0)
-    assert activation_rate(0.0, stepped, 1.0, 0.0, 0.385) == pytest.approx(
-        activation_rate(0.0, naive, 1.0, 0.0, 0.385)
-    )
+    assert activation_rate(0.0, stepped, 1.0, 0.0, 0.385) == pytest.approx(activation_rate(0.0, naive, 1.0, 0.0, 0.385))

@@ -32,9 +32,7 @@ def test_lung_water_follows_the_leak(water: float, leak: float, turnover: float)
 
 
 @given(pyrogen=st.floats(0.0, 10.0), more=st.floats(0.0, 5.0), antipyresis=_SHARE)
-def test_the_set_point_lies_between_normal_and_normal_plus_rise(
-    pyrogen: float, more: float, antipyresis: float
-) -> None:
+def test_the_set_point_lies_between_normal_and_normal_plus_rise(pyrogen: float, more: float, antipyresis: float) -> None:
     def set_point(p: float, a: float) -> float:
         return 36.8 + float(temperature_rate(36.8, 36.8, p, 0.43, 3.2, a, 1.0))
 
@@ -50,9 +48,7 @@ def test_fever_by_hand() -> None:
 
 
 @given(leak=_SHARE, more=_SHARE, fluids=_SHARE, pressors=st.floats(0.0, 2.0))
-def test_pressure_falls_with_leak_and_rises_with_support(
-    leak: float, more: float, fluids: float, pressors: float
-) -> None:
+def test_pressure_falls_with_leak_and_rises_with_support(leak: float, more: float, fluids: float, pressors: float) -> None:
     def pressure(e: float, f: float, p: float) -> float:
         return float(mean_arterial_pressure(90.0, e, 55.0, 0.53, f, 8.0, p, 16.0))
 

@@ -9,6 +9,8 @@ alarm needs a draw five standard errors away (fewer than 1e-6 of seeds).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +20,18 @@ from crsrisk.simulate.arm import Arm
 from crsrisk.simulate.layout import TRACE
 from crsrisk.simulate.population import Patients
 from crsrisk.simulate.run import run
-from tests.simulate.people import Values, arm_of, episode, people, product_of, trace, varied, world_of
-from tests.simulate.test_parameters import with_covariate, with_flag
+from tests.simulate.people import (
+    Values,
+    arm_of,
+    episode,
+    people,
+    product_of,
+    trace,
+    varied,
+    with_covariate,
+    with_flag,
+    world_of,
+)
 
 _N = 48
 _FIRST_DOSE_D = 6.0  # days: the second dose comes on day 8
@@ -125,9 +137,7 @@ def test_a_suicide_gene_kills_the_cells_it_is_built_into() -> None:
                      id="no step-up raises grade 2 of tebentafusp"),
     ],
 )  # fmt: skip
-def test_twins_in_the_ward(
-    product: str, one: dict[str, object], other: dict[str, object], at: int, n: int, sign: int
-) -> None:
+def test_twins_in_the_ward(product: str, one: dict[str, Any], other: dict[str, Any], at: int, n: int, sign: int) -> None:
     grades = [episode(arm_of(product, **choice), n).tracks["max_grade"] for choice in (one, other)]
     assert sign * z_of_twins(*grades, at=at) > _Z
 
@@ -174,7 +184,7 @@ def test_a_mask_spares_normal_tissue() -> None:
     shares = (0.0, 0.05, 0.3, 1.0)
     il6 = [peaks(arm_of(varied("psma_masked_engager", "binding", active_fraction_periphery=share),
                         window_d=_FIRST_DOSE_D))["il6"] for share in shares]  # fmt: skip
-    for less, more in zip(il6, il6[1:], strict=False):
+    for less, more in pairwise(il6):
         assert (less < more).all()
     fully = peaks(arm_of(varied("psma_masked_engager", "binding", active_fraction_periphery=0.0,
                                 antigen_restriction=1.0), window_d=_FIRST_DOSE_D))["il6"]  # fmt: skip
@@ -193,9 +203,7 @@ def _shifted(name: str, *, world: World | None = None) -> tuple[dict[str, Values
     return (run(arm, one, world=there, has_support=False).tracks, run(arm, other, world=there, has_support=False).tracks)
 
 
-@pytest.mark.parametrize(
-    "name", ["sum_of_diameters_mm", "has_liver_metastases", "crp_mg_l", "il6_pg_ml", "ferritin_ug_l"]
-)
+@pytest.mark.parametrize("name", ["sum_of_diameters_mm", "has_liver_metastases", "crp_mg_l", "il6_pg_ml", "ferritin_ug_l"])
 def test_burden_and_inflammation_raise_il6_in_everyone(name: str) -> None:
     usual, more = _shifted(name)
     assert (more["peak_il6"] > usual["peak_il6"]).all()

@@ -103,7 +103,7 @@ def test_tocilizumab_keeps_its_caps_on_every_path() -> None:
         before = plasma * w[ROW["keep_0"]]
         added = w[ROW["amount_0"]] / w[ROW["keep_0"]] - plasma  # of one usual dose, decayed by half an hour since
         assert (before <= w[ROW["amount_0"]] + 1e-12).all()
-        for lane in np.flatnonzero(added > 1e-9):
+        for lane in np.flatnonzero(added > 1e-9).tolist():
             assert added[lane] * 8.0 * kg[lane] <= 800.0 + 1e-6
             given[lane].append((time_h, int(w[ROW["n_episodes"], lane])))
         plasma, rescued = w[ROW["amount_0"]].copy(), w[ROW["n_tocilizumab"]].copy()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crsrisk.domain.population import CONTINUOUS
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
 from crsrisk.folders import names
@@ -67,7 +68,19 @@ def varied(product: str, part: str, **values: float) -> Product:
     whole = product_of(product)
     old = getattr(whole, part)
     new = {name: getattr(old, name).model_copy(update={"value": value}) for name, value in values.items()}
-    return cast(Product, whole.model_copy(update={part: old.model_copy(update=new)}))
+    return whole.model_copy(update={part: old.model_copy(update=new)})
+
+
+def with_covariate(patients: Patients, name: str, shift: float) -> Patients:
+    """The same patients with one true covariate moved by ``shift`` on its latent scale."""
+    latent = patients.latent.copy()
+    latent[:, CONTINUOUS.index(name)] += shift
+    return replace(patients, latent=latent)
+
+
+def with_flag(patients: Patients, name: str, value: float) -> Patients:
+    """The same patients, all with (1) or without (0) a condition, or with another count."""
+    return replace(patients, discrete={**patients.discrete, name: np.full(len(patients), value)})
 
 
 def with_policy(world: World, name: str, **values: float) -> World:

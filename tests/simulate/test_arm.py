@@ -11,17 +11,27 @@ from crsrisk.simulate.arm import make_arm, timetable
 from crsrisk.simulate.layout import N_SLOTS, SLOT_IL6R, SLOT_STEROID, TICK_H
 from tests.simulate.people import PRODUCTS, arm_of, product_of, world_of
 
+LINEAR = world_of().with_values({"exposure.dose_exponent": 1.0})  # the effect grows with the dose itself
+
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_every_dose_inside_the_window_is_given_in_full(product: str) -> None:
     for regimen in product_of(product).regimens:
         arm = arm_of(product, regimen=regimen)
-        plan = timetable(arm, world=world_of())
+        plan = timetable(arm, world=LINEAR)
         inside = [dose for dose in arm.regimen.doses if dose.time_h < arm.window_d * 24]
         total = sum(dose.amount for dose in inside) / (250.0 if arm.regimen.route == "cells" else 1.0)
         given = plan.infusion.sum() * TICK_H + plan.depot.sum()
         assert given == pytest.approx(total, rel=1e-12), regimen
         assert (plan.infusion.sum() > 0) == (arm.regimen.route == "iv")
+
+
+@pytest.mark.parametrize(("power", "factor"), [(1.0, 10.0), (0.5, 10.0**0.5), (0.0, 1.0)])
+def test_dose_intensity_can_be_switched_off(power: float, factor: float) -> None:
+    """The usual first dose acts as it is; ten times as much as 10^exponent times as much; with 0 all doses alike."""
+    plan = timetable(arm_of("tarlatamab"), world=world_of().with_values({"exposure.dose_exponent": power}))
+    given = plan.infusion[np.flatnonzero(plan.infusion)][::2]
+    assert given == pytest.approx([1000.0, 1000.0 * factor, 1000.0 * factor])
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -36,7 +46,7 @@ def test_every_array_spans_lead_and_window(product: str) -> None:
 
 def test_tarlatamab_label_by_hand() -> None:
     """1 mg over 1 h at 0 h, 10 mg at 168 and 336 h; dexamethasone 1 h before the first two doses."""
-    plan = timetable(arm_of("tarlatamab"), world=world_of())
+    plan = timetable(arm_of("tarlatamab"), world=LINEAR)
     assert plan.lead == 2
     starts = [plan.lead + round(hour / TICK_H) for hour in (0, 168, 336)]
     assert np.flatnonzero(plan.infusion).tolist() == [t + k for t in starts for k in (0, 1)]
@@ -82,7 +92,7 @@ def test_pairs_name_every_node_of_every_agent_slot_by_slot() -> None:
 
 def test_a_dose_after_the_window_is_not_given() -> None:
     arm = arm_of("tarlatamab", window_d=10.0)
-    plan = timetable(arm, world=world_of())
+    plan = timetable(arm, world=LINEAR)
     assert plan.infusion.sum() * TICK_H == pytest.approx(11_000.0)
     assert plan.dose_number.max() == 2
 

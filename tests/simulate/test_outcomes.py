@@ -75,7 +75,7 @@ def test_columns_and_kinds_are_those_of_the_dictionary() -> None:
     ):
         assert tuple(found.columns) == tuple(columns_of(name))  # type: ignore[arg-type]
         for column in found.columns if name == "outcomes" else ["patient_id"]:
-            assert np.issubdtype(found[column].dtype, kinds[FIELDS[column].kind]), column
+            assert np.issubdtype(found[column].to_numpy().dtype, kinds[FIELDS[column].kind]), column
 
 
 def test_simulated_times_are_in_order() -> None:

@@ -5,6 +5,8 @@ Statistical claims hold with |z| < 5 (a false alarm in fewer than 1e-6 of seeds 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -117,12 +119,10 @@ def test_shifts_move_the_mean_by_what_is_stated(patients: Patients) -> None:
     other=st.floats(-6.0, 6.0),
 )
 def test_a_covariate_rises_inside_its_limits(
-    shape: str, median: float, sd: float, below: float, above: float, one: float, other: float
+    shape: Literal["lognormal", "normal"], median: float, sd: float, below: float, above: float, one: float, other: float
 ) -> None:
     limits = [median * below, median * above]
-    marginal = Marginal(
-        shape=shape, median=median, sd=sd, limits=limits, unit="1", source="test", strength="assumed"
-    )
+    marginal = Marginal(shape=shape, median=median, sd=sd, limits=limits, unit="1", source="test", strength="assumed")
     low, high = sorted((one, other))
     values = covariate(np.array([low, high]), marginal)
     slack = 1e-6 * limits[1]

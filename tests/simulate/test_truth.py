@@ -139,7 +139,7 @@ def oracles() -> dict[str, Oracle]:
     arm = arm_of("tarlatamab")
     patients = people(arm, 40)
     return {known: oracle(arm, patients, world=world_of(), seed=1, given=known, repetitions=60)
-            for known in ("baseline", "observed")}  # type: ignore[arg-type, misc]  # fmt: skip
+            for known in ("baseline", "observed")}  # fmt: skip
 
 
 def test_two_halves_are_independent_repetitions(oracles: dict[str, Oracle]) -> None:
@@ -194,9 +194,7 @@ def test_an_odd_number_of_repetitions_is_refused(repetitions: int) -> None:
     assert problem.value.key == "repetitions"
 
 
-@pytest.mark.parametrize(
-    "ids", [[5], [3, 9, 4], [12, 2, 2], [0, 50_000, 7], [90_000, 10], list(range(20, 0, -1))]
-)
+@pytest.mark.parametrize("ids", [[5], [3, 9, 4], [12, 2, 2], [0, 50_000, 7], [90_000, 10], list(range(20, 0, -1))])
 def test_patients_come_back_by_number(ids: list[int]) -> None:
     """In the order asked for, twice when asked twice, near or far apart, and to the last bit the same patients."""
     wanted: NDArray[np.int64] = np.array(ids)

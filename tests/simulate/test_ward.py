@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bench.reference import lane
 from crsrisk.domain.mitigation import NODES
@@ -106,9 +107,7 @@ def test_a_fall_of_25_mmhg_brings_fluids_and_grade_2(bed: Bedside, fall: float, 
     assert bed["had_fluids"] == float(grade == 2.0)
 
 
-@pytest.mark.parametrize(
-    ("spo2", "grade"), [(92.5, 1.0), (91.5, 2.0), (86.5, 2.0), (85.5, 3.0), (80.5, 3.0), (79.5, 4.0)]
-)
+@pytest.mark.parametrize(("spo2", "grade"), [(92.5, 1.0), (91.5, 2.0), (86.5, 2.0), (85.5, 3.0), (80.5, 3.0), (79.5, 4.0)])
 def test_oxygen_steps(bed: Bedside, spo2: float, grade: float) -> None:
     """Low flow below 92%, high flow below 86%, positive pressure below 80% (standard policy)."""
     assert bed.tick(FEVER_C, water=_water_for(bed, spo2)) == grade
@@ -291,10 +290,11 @@ def test_measurement_error_depends_on_key_and_tick_alone() -> None:
     arm = arm_of("tarlatamab")
     keys = people(arm, LANES).keys
 
-    def first(keys: np.ndarray, tick: int) -> Values:  # type: ignore[type-arg]
+    def first(keys: NDArray[np.uint64], tick: int) -> Values:
         _, w = lane(arm, people(arm, 1), world=world_of(), row=0)
         draw_noise(w, keys, tick)
-        return w.reshape(N_ROWS, LANES)[ROW["noise_map"]].copy()
+        found: Values = w.reshape(N_ROWS, LANES)[ROW["noise_map"]].copy()
+        return found
 
     assert np.array_equal(first(keys, 7), first(keys, 7))
     assert np.array_equal(first(keys[::-1].copy(), 7), first(keys, 7)[::-1])

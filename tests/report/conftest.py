@@ -1,0 +1,312 @@
+"""A small made-up experiment: everything that a report is built from, without a simulator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crsrisk.domain.cohort import Cohort
+from crsrisk.domain.explanation import Explanation, Reason
+from crsrisk.domain.published import Comparison
+from crsrisk.domain.risk_model import Prediction, Variable
+from crsrisk.learn.evaluate import evaluate
+from crsrisk.learn.ladder import Truth, ladder
+from crsrisk.report.bedside import describe_patient
+from crsrisk.report.content import build_content
+from crsrisk.simulate.evidence import summarise
+
+EVIL = "<script>alert('x')</script> & \"Co\""
+N = 240  # patients of each product
+PRODUCTS = {"tarlatamab": ("tce", 21.0, 0.35), "evil": ("car_t", 21.0, 0.02), "checkpoint_inhibitor": ("ici", 60.0, 0.5)}
+LABELS = {"tarlatamab": "Tarlatamab (DLL3 x CD3 engager)", "evil": EVIL, "checkpoint_inhibitor": "Anti-PD-1"}
+
+
+def make_observed(rng: np.random.Generator) -> pd.DataFrame:
+    n = N * len(PRODUCTS)
+    names = np.repeat(list(PRODUCTS), N)
+    crp = np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(2, 1, n))
+    return pd.DataFrame(
+        {
+            "patient_id": np.arange(n),
+            "product": names,
+            "platform": [PRODUCTS[name][0] for name in names],
+            "regimen": "label",
+            "tumour_type": "small_cell_lung",
+            "site": "site 1",
+            "age_years": rng.normal(64, 8, n),
+            "is_female": rng.random(n) < 0.4,
+            "weight_kg": rng.normal(75, 12, n),
+            "ecog": rng.integers(0, 3, n),
+            "sum_of_diameters_mm": rng.lognormal(4.3, 0.5, n),
+            "n_metastatic_sites": rng.integers(1, 5, n),
+            "has_liver_metastases": rng.random(n) < 0.3,
+            "has_prior_checkpoint_inhibitor": False,
+            "has_infection": False,
+            "crp_mg_l": crp,
+            "ferritin_ug_l": rng.lognormal(5, 0.7, n),
+            "albumin_g_l": rng.normal(39, 4, n),
+            "is_stepped_up": names == "tarlatamab",
+            "antigen_restriction": 0.9,
+            "dose_intensity": 1.0,
+        }
+    )
+
+
+def make_outcomes(observed: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+    rate = np.array([PRODUCTS[name][2] for name in observed["product"]])
+    risk = 1 / (1 + np.exp(-(np.log(rate / (1 - rate)) + rng.normal(0, 0.8, len(rate)))))
+    grade2 = rng.random(len(rate)) < risk
+    any_grade = grade2 | (rng.random(len(rate)) < 0.2)
+    onset = np.where(any_grade, rng.uniform(5, 300, len(rate)), np.nan)
+    return pd.DataFrame(
+        {
+            "patient_id": observed["patient_id"],
+            "crs_any": any_grade,
+            "crs_grade2plus": grade2,
+            "crs_grade3plus": grade2 & (rng.random(len(rate)) < 0.2),
+            "onset_h": onset,
+            "onset_grade2plus_h": np.where(grade2, onset + 2, np.nan),
+            "n_tocilizumab": grade2.astype(int),
+            "has_vasopressor": grade2 & (rng.random(len(rate)) < 0.3),
+            "window_d": [PRODUCTS[name][1] for name in observed["product"]],
+        }
+    ), risk
+
+
+def make_comparison(**changes: Any) -> Comparison:
+    base: dict[str, Any] = dict(
+        id="E1",
+        trial="label",
+        product="tarlatamab",
+        metric="crs_any_rate",
+        of="patients",
+        family="any grade",
+        unit="1",
+        window_d=28.0,
+        published=0.57,
+        n=473,
+        low=0.52,
+        high=0.61,
+        interval="95% Wilson",
+        simulated=0.55,
+        mc_error=0.01,
+        n_simulated=2000,
+        agrees=True,
+        verdict="agrees",
+        reason="",
+        role="calibration",
+        is_independent=False,
+        verified=True,
+        citation="A label 2025",
+        note="",
+    )
+    return Comparison(**{**base, **changes})
+
+
+def make_comparisons() -> list[Comparison]:
+    nan = float("nan")
+    return [
+        make_comparison(),
+        make_comparison(
+            id="E2",
+            metric="crs_grade3plus_rate",
+            published=0.012,
+            low=0.005,
+            high=0.03,
+            simulated=0.2,
+            agrees=False,
+            verdict="differs",
+            verified=False,
+            family="grade >= 3",
+        ),
+        make_comparison(
+            id="E3",
+            trial="centre",
+            product="checkpoint_inhibitor",
+            metric="onset_median_d",
+            of="crs_patients",
+            unit="d",
+            family="onset",
+            published=11.0,
+            n=None,
+            low=nan,
+            high=nan,
+            simulated=nan,
+            mc_error=nan,
+            agrees=False,
+            verdict="not judged",
+            reason="published without a size",
+            role="validation",
+            is_independent=True,
+            citation=f"{EVIL} 2024",
+            window_d=60.0,
+        ),
+    ]
+
+
+def make_explanation(observed: pd.DataFrame, rng: np.random.Generator) -> Explanation:
+    kinds: dict[str, Any] = {"kind": "cause", "role": "fact", "theme": "inflammation"}
+    variables = (
+        Variable(name="product", label="Product", unit="1", why="potency", **{**kinds, "theme": "drug and dose"}),
+        Variable(name="crp_mg_l", label="C-reactive protein", unit="mg/L", why="primes macrophages", usual=(0, 5), **kinds),
+        Variable(
+            name="is_stepped_up",
+            label="Step-up dosing",
+            unit="1",
+            why="adapts",
+            kind="cause",
+            role="lever",
+            theme="prevention",
+        ),
+    )
+    values = observed[["product", "crp_mg_l", "is_stepped_up"]]
+    crp = np.log(values["crp_mg_l"].fillna(7.0).to_numpy())
+    contributions = np.column_stack(
+        [rng.normal(0, 1.5, len(values)), 0.4 * (crp - crp.mean()), np.where(values["is_stepped_up"], -0.3, 0.15)]
+    )
+    risk = 1 / (1 + np.exp(0.8 - contributions.sum(axis=1)))
+    rows = pd.DataFrame({"risk": risk, "status": "ok", "reasons": "", "missing": ""}, index=values.index)
+    return Explanation(
+        base_log_odds=-0.8,
+        contributions=contributions,
+        variables=variables,
+        values=values,
+        prediction=Prediction(rows=rows, model="m-1", outcome_in_words="first CRS of grade 2 or more"),
+    )
+
+
+def make_reason(variable: str, points: float, **changes: Any) -> Reason:
+    direction = "raises" if points > 0 else "lowers"
+    base: dict[str, Any] = dict(
+        variable=variable,
+        label=variable,
+        value="1",
+        points=points,
+        whole_points=round(100 * points),
+        kind="cause",
+        role="fact",
+        theme="host",
+        sentence=f"{variable}: 1 {direction} the risk by about {abs(round(100 * points))} of 100 (why).",
+    )
+    return Reason(**{**base, **changes})
+
+
+def make_example(observed: pd.DataFrame, **changes: Any) -> dict[str, Any]:
+    covers = "from refitting the model; it does not hold differences between hospitals"
+    base: dict[str, Any] = dict(
+        name="Patient A",
+        product="tarlatamab",
+        window_d=21.0,
+        description=describe_patient(observed, row=0),
+        risk_grade2plus={"value": 0.234, "low": 0.15, "high": 0.34},
+        risk_grade3plus={"value": 0.041, "low": 0.01, "high": 0.1},
+        interval_covers=covers,
+        base_risk=0.30,
+        reasons=[
+            make_reason("crp", 0.05),
+            make_reason("lymphocytes", -0.08, role="lever"),
+            make_reason("age", -0.02),
+            make_reason("product", -0.01, value="tarlatamab", sentence="Product: tarlatamab lowers the risk."),
+        ],
+        before_dose_2={
+            "risk_grade2plus": {"value": 0.1, "low": 0.04, "high": 0.2},
+            "interval_covers": covers,
+            "dose_2_h": 168.0,
+            "known": ["highest temperature 38.4 degC"],
+        },
+        resimulated={"n": 500, "n_grade2plus": 131},
+    )
+    return {**base, **changes}
+
+
+def make_mitigations() -> pd.DataFrame:
+    rows = [
+        (product, name, value, 1.0, value / 10, 0.5, 2000, window)
+        for product, (_, window, rate) in PRODUCTS.items()
+        for name, value in (("tocilizumab", 60 * rate), ("none", 100 * rate))
+    ]
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "product",
+            "mitigation",
+            "per100_grade2plus",
+            "mc_error_grade2plus",
+            "per100_grade3plus",
+            "mc_error_grade3plus",
+            "n",
+            "window_d",
+        ],
+    )
+
+
+@pytest.fixture(scope="session")
+def experiment() -> dict[str, Any]:
+    """The keyword arguments of build_content."""
+    rng = np.random.default_rng(7)
+    observed = make_observed(rng)
+    outcomes, risk = make_outcomes(observed, rng)
+    product = observed["product"].to_numpy(dtype=str)
+    some = np.concatenate([np.flatnonzero(product == name)[:40] for name in PRODUCTS])
+    truth = Truth("what was observed", rng.binomial(100, risk[some]), np.full(some.size, 100))
+    prevalence = np.array([PRODUCTS[name][2] for name in product[some]])
+    steps = ladder(
+        product[some],
+        truth=truth,
+        risks={"product only": prevalence, "model": np.clip(risk[some] * 1.05, 0, 1)},
+        model="model",
+        product_only="product only",
+        null_risk=0.29,
+        seed=1,
+        n_resamples=40,
+    )
+    evaluation = evaluate(
+        outcomes["crs_grade2plus"].to_numpy(),
+        risk=risk,
+        product=product,
+        seed=1,
+        ladders=steps,
+        n_resamples=20,
+        outcome_name="first CRS of grade >= 2 within 21 days after the first dose (60 for checkpoint inhibitors)",
+    )
+    comparisons = make_comparisons()
+    return {
+        "question": "Who will develop CRS of grade >= 2?",
+        "cohort": Cohort(observed=observed, outcomes=outcomes, course=observed[["patient_id"]]),
+        "comparisons": comparisons,
+        "comparison_summary": summarise(comparisons),
+        "evaluation": evaluation,
+        "explanation": make_explanation(observed, rng),
+        "examples": [
+            make_example(observed),
+            make_example(observed, name="Patient B", product="evil", before_dose_2={"not_given": "There is no dose 2."}),
+            make_example(observed, name="Patient C", product="checkpoint_inhibitor", window_d=60.0, resimulated=None),
+        ],
+        "mitigation_table": make_mitigations(),
+        "observation_hours": pd.DataFrame(
+            {
+                "product": list(PRODUCTS),
+                "hours_50": [14.0, np.nan, 500.0],
+                "hours_90": [30.0, np.nan, 900.0],
+                "hours_95": [40.0, np.nan, 1000.0],
+                "n_events": [90, 0, 120],
+            }
+        ),
+        "manifest": {
+            "seed": 1,
+            "command": EVIL,
+            "versions": {"numpy": "2.0", "nested": {"deep": [1, 2]}},
+            "cohort": {"arms": [{"product": "tarlatamab", "window_d": 21.0}]},
+        },
+        "product_labels": LABELS,
+        "mitigation_labels": {"tocilizumab": "Tocilizumab (anti-IL-6R)"},
+    }
+
+
+@pytest.fixture(scope="session")
+def content(experiment: dict[str, Any]) -> dict[str, Any]:
+    """The content dictionary of that experiment."""
+    return build_content(**experiment)
