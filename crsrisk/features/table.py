@@ -62,6 +62,7 @@ class FeatureChoice(Strict):
 class Learner(Strict):
     """Settings of the LightGBM learner (:class:`crsrisk.learn.estimator.CrsClassifier`)."""
 
+    additive_penalty: float
     max_trees: int
     learning_rate: float
     num_leaves: int

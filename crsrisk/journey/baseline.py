@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
@@ -16,19 +17,21 @@ from crsrisk.domain.product import Product
 from crsrisk.domain.published import Comparison
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.domain.world import World
+from crsrisk.errors import InputError
 from crsrisk.journey.clinician import examples
 from crsrisk.journey.config import Experiment, load_experiment
 from crsrisk.journey.designer import mitigation_table, observation_hours
-from crsrisk.journey.export import identity_of, one_table
+from crsrisk.journey.export import manifest_writer, one_table, refuse_idle
 from crsrisk.journey.learning import Judgement, Split, config_of, explain_test, fit_before_dose_2, judge, split
 from crsrisk.journey.published import compare_with_published
 from crsrisk.learn.fit import fit
 from crsrisk.learn.store import save_model
-from crsrisk.learn.track import tracking
-from crsrisk.read.files import frame_digest, sha256_of, write_json, write_manifest, write_parquet_stream, write_text
+from crsrisk.learn.track import ENVIRONMENT, tracking
+from crsrisk.read.files import frame_digest, sha256_of, write_json, write_parquet_stream, write_text
 from crsrisk.read.published import load_trials
 from crsrisk.read.world import all_products, load_product
 from crsrisk.report.content import build_content
+from crsrisk.report.gallery import figure_files
 from crsrisk.report.pages import render
 from crsrisk.simulate.arm import Arm, make_arm, timetable
 from crsrisk.simulate.cohort import simulate_cohort
@@ -56,13 +59,16 @@ def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
     home = place if place.is_dir() else place.parent
     folder = home / "results"
     world = load_world(experiment.scenario)
-    products = {one.name: one for one in map(load_product, experiment.products)} or all_products()
+    products = products_of(experiment, where=str(home / "experiment.yaml"))
     arms = {name: make_arm(one, world=world) for name, one in products.items()}
     for one in products.values():  # what is wrong with a mitigation shows now, not after the models
         for name in experiment.mitigations:
             timetable(make_arm(one, world=world, mitigations=(name,)), world=world)
+    refuse_idle(experiment.mitigations, world=world, where=str(home / "experiment.yaml"), key="mitigations")
     trials = load_trials()
-    write_text(folder / "README.txt", "Made by `crsrisk run`; safe to delete.\n")  # an unwritable folder shows now
+    written = [folder] if os.environ.get(ENVIRONMENT) else [folder, _tracking_folder(folder)]
+    for made in written:  # and so does a folder that cannot be written
+        write_text(made / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
 
     cohort = _cohort(experiment, list(arms.values()), world=world, workers=workers, begin=begin)
     sides = split(cohort, seed=experiment.seed, test_share=experiment.test_share)
@@ -75,6 +81,29 @@ def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
         workers=workers, advance=begin("Simulating published trials", len(trials)))
     content = _content(experiment, cohort, sides, models, configs, judgement, comparisons, products, world, workers, begin)
     return _write(experiment, folder, cohort, sides, models, judgement, comparisons, content, world, arms)
+
+
+def products_of(experiment: Experiment, *, where: str) -> dict[str, Product]:
+    """The products of an experiment by name; every one that ships when it names none.
+
+    Raises :class:`InputError` for a name that comes twice, and when nobody receives a second dose (a part of every
+    report is how the estimate changes before dose 2).
+    """
+    chosen = [load_product(name) for name in experiment.products] or list(all_products().values())
+    names = [one.name for one in chosen]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(where=where, key="products", found=f"{', '.join(twice)} more than once",
+                         expected="each name once", cure="leave the repeated one out; give your own file a name of its own")
+    if not any(len(one.regimens[one.default_regimen].doses) > 1 and one.platform != "ici" for one in chosen):
+        raise InputError(where=where, key="products", found=f"{', '.join(names)}: none is given again after a week",
+                         expected="at least one product with a second dose, for the estimate before dose 2",
+                         cure="add one, as tarlatamab; or simulate these alone with crsrisk simulate")
+    return {one.name: one for one in chosen}
+
+
+def _tracking_folder(results: Path) -> Path:
+    """MLflow's records: beside the experiments, one place for all of them."""
+    return results.resolve().parent.parent / "mlflow"
 
 
 def _cohort(experiment: Experiment, arms: list[Arm], *, world: World, workers: int, begin: Begin) -> Cohort:
@@ -137,14 +166,16 @@ def _write(
 ) -> Results:
     table = one_table(cohort)
     n_rows = write_parquet_stream(folder / "cohort.parquet", iter([table]))
-    write_manifest(folder / "cohort.parquet", columns=table.columns, n_rows=n_rows,
-                   **identity_of(list(arms.values()), world=world, seed=experiment.seed))
+    write_manifest = manifest_writer(list(arms.values()), world=world, seed=experiment.seed)
+    write_manifest(folder / "cohort.parquet", columns=table.columns, n_rows=n_rows)
     for name, model in models.items():
         save_model(model, folder / "models" / name)
     write_text(folder / "evidence.json", to_json(comparisons))
     write_json(folder / "content.json", content)
     report = folder / "report.html"
     write_text(report, render(content))
+    for name, figure in figure_files(content).items():
+        write_text(folder / "figures" / name, figure)
     manifest = _manifest(experiment, cohort, models)
     files = ("cohort.parquet", "evidence.json", "content.json", "report.html")
     manifest["files"] = {name: sha256_of(folder / name) for name in files}
@@ -158,11 +189,13 @@ def _track(
     comparisons: list[Comparison],
 ) -> str:
     """Log the run to MLflow: one parent, nested runs for cohort, models and evaluation; nothing of a patient."""
-    with tracking(folder=folder.parent.parent / "mlflow", experiment=experiment.name, run=experiment.name) as parent:
+    with tracking(folder=_tracking_folder(folder), experiment=experiment.name, run=experiment.name) as parent:
         parent.params({name: str(value) for name, value in experiment.model_dump().items() if name != "question"})
         parent.metrics(headline(judgement.evaluation))
         for name in ("report.html", "manifest.json", "evidence.json"):
             parent.file(folder / name)
+        for figure in sorted((folder / "figures").glob("*.svg")):
+            parent.file(figure, under="figures")
         with parent.step("cohort") as step:
             step.params({name: str(cohort.manifest[name]) for name in ("scenario", "assumptions", "world", "seed")})
             step.dataset(name="training", digest=frame_digest(sides.training.observed), context="training")

@@ -15,7 +15,7 @@ from crsrisk.domain.assumptions import digest_of
 from crsrisk.domain.cohort import Cohort
 from crsrisk.domain.world import World
 from crsrisk.errors import InputError
-from crsrisk.read.files import write_manifest, write_table_stream
+from crsrisk.read.files import Manifest, write_manifest, write_table_stream
 from crsrisk.simulate.arm import Arm
 from crsrisk.simulate.cohort import CHUNK, stream_cohort
 from crsrisk.simulate.layout import TRACE
@@ -51,6 +51,7 @@ def export_cohort(
     """
     _check_request(arms, n_patients=n_patients, has_trajectories=has_trajectories,
                    truth_repetitions=truth_repetitions if has_truth else None)
+    refuse_idle(arms[0].mitigations if arms else (), world=world, where="simulate", key="--mitigation")
     advance = begin("Simulating patients", n_patients) if begin else None
     counts: list[pd.DataFrame] = []
     columns: list[str] = []
@@ -64,10 +65,8 @@ def export_cohort(
                 advance(len(table))
             yield table
 
-    manifest = partial(write_manifest, seed=seed, scenario=world.scenario.name, assumptions_hash=world.digest,
-                       version=__version__, products=[arm.product.name for arm in arms], regimen=arms[0].regimen_name,
-                       mitigations=arms[0].mitigations)
     n_rows = write_table_stream(path, frames())
+    manifest = manifest_writer(arms, world=world, seed=seed)
     manifest(path, columns=columns, n_rows=n_rows)
     written = [str(path)]
     further = []
@@ -86,16 +85,23 @@ def export_cohort(
             "notice": "Synthetic patients; research use; no external validation."}
 
 
-def identity_of(arms: Sequence[Arm], *, world: World, seed: int) -> dict[str, Any]:
-    """What a manifest says about where a file comes from; its hash covers the world and the products, a user's own too."""
+def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[Manifest]:
+    """Writes manifests of files of these arms (path, columns, n_rows); the hash covers a user's own products too."""
     regimens = {arm.product.name: arm.regimen_name for arm in arms}
     is_one = len(set(regimens.values())) == 1
-    return {
-        "seed": seed, "scenario": world.scenario.name, "version": __version__, "products": list(regimens),
-        "assumptions_hash": digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
-        "regimen": arms[0].regimen_name if is_one else "; ".join(f"{name}: {regimen}" for name, regimen in regimens.items()),
-        "mitigations": arms[0].mitigations,
-    }
+    listed = "; ".join(f"{name}: {regimen}" for name, regimen in regimens.items())
+    return partial(
+        write_manifest, seed=seed, scenario=world.scenario.name, version=__version__, products=list(regimens),
+        assumptions_hash=digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
+        regimen=arms[0].regimen_name if is_one else listed, mitigations=arms[0].mitigations)
+
+
+def refuse_idle(mitigations: Sequence[str], *, world: World, where: str, key: str) -> None:
+    """Refuse supportive care as prophylaxis: it acts on nothing before CRS, and would look as if it did not help."""
+    if idle := [name for name in mitigations if not world.mitigations[name].acts_on]:
+        raise InputError(where=where, key=key, found=f"{', '.join(idle)}: support that is given when signs call for it",
+                         expected="an agent that acts on the mechanism before dose 1",
+                         cure="leave it out; to change when it is given, name another support policy in the product's file")
 
 
 def _check_request(
@@ -106,7 +112,8 @@ def _check_request(
     for option, names in asked.items():
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(where="simulate", key=option, found=f"{', '.join(twice)} more than once",
-                             expected="each name once", cure="leave the repeated one out; give your own file a name of its own")
+                             expected="each name once",
+                             cure="leave the repeated one out; give your own file a name of its own")
     if has_trajectories and n_patients > MOST_TRAJECTORIES:
         raise InputError(where="simulate", key="--trajectories", found=f"{n_patients} patients",
                          expected=f"at most {MOST_TRAJECTORIES} (a trajectory has a thousand rows)",

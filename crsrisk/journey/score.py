@@ -78,7 +78,8 @@ def score_table(
     """
     loaded = load_model(model)
     if loaded.contract.landmark_h:
-        raise InputError(where=str(model), found=f"a model that needs the course of {loaded.contract.landmark_h} h after dose 1",
+        raise InputError(where=str(model),
+                         found=f"a model that needs the course of {loaded.contract.landmark_h} h after dose 1",
                          expected="a model of what is known before the first dose",
                          cure="choose that model, or score a landmark table in Python with crsrisk.learn.predict")
     if out is not None and out.resolve() == table.resolve():

@@ -26,6 +26,7 @@ from crsrisk.errors import InputError
 Floats: TypeAlias = NDArray[np.float64]
 
 LARGEST_TEXT = 64_000_000  # characters
+BINARY, REGRESSION = "binary sigmoid:1", "regression"  # LightGBM's names of objectives
 _END = "end of trees\n"
 _LAST = "end of parameters\n\npandas_categorical:null\n"
 _TREE_KEYS = {
@@ -62,7 +63,9 @@ def contributions_of(booster: lgb.Booster, matrix: Floats) -> Floats:
     return np.asarray(shares, dtype=np.float64)
 
 
-def check_text(text: str, *, feature_names: Sequence[str] | None = None) -> int:
+def check_text(
+    text: str, *, feature_names: Sequence[str] | None = None, objective: str = BINARY
+) -> int:
     """Check a booster text before LightGBM reads it; returns the number of trees.
 
     Raises :class:`InputError` for anything that is not a whole, binary, numerical LightGBM model (and for
@@ -74,7 +77,7 @@ def check_text(text: str, *, feature_names: Sequence[str] | None = None) -> int:
     if not mark or not head.startswith("tree\n"):
         raise _bad("header", "another beginning", "a LightGBM text that begins with `tree`")
     header = _pairs(head.removeprefix("tree\n"), place="header", known=_HEADER_KEYS)
-    n_features, sizes = _check_header(header, feature_names)
+    n_features, sizes = _check_header(header, feature_names, objective)
     body, mark, tail = rest.partition(_END)
     if not mark or not tail.endswith(_LAST):
         raise _bad("end", "no proper end", "`end of trees`, parameters, `pandas_categorical:null`")
@@ -120,10 +123,11 @@ def _check_numbers(pairs: dict[str, str], key: str, *, place: str, length: int) 
         raise _bad(f"{place}, {key}", f"{len(words)} values", f"{length} finite numbers")
 
 
-def _check_header(header: dict[str, str], feature_names: Sequence[str] | None) -> tuple[int, list[int]]:
+def _check_header(
+    header: dict[str, str], feature_names: Sequence[str] | None, objective: str
+) -> tuple[int, list[int]]:
     """Number of features and declared sizes of the trees."""
-    expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1",
-                "objective": "binary sigmoid:1"}
+    expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "objective": objective}
     for key, value in expected.items():
         if header.get(key) != value:
             raise _bad(key, repr(header.get(key, "nothing"))[:40], value)
@@ -186,6 +190,20 @@ def _check_splits(pairs: dict[str, str], *, place: str, n_nodes: int, n_features
         waiting += [child for child in (left[node], right[node]) if child >= 0]
     if reached != n_nodes:
         raise _bad(f"{place}, children", "a cycle", "every node reached from the root")
+
+
+def joined_text(texts: Sequence[str]) -> str:
+    """One text of several regression boosters of the same features: its prediction is the sum of theirs."""
+    blocks = []
+    for text in texts:
+        check_text(text, objective=REGRESSION)
+        _, _, rest = text.partition("\n\n")
+        blocks += re.split(r"^Tree=\d+\n", rest.partition(_END)[0], flags=re.MULTILINE)[1:]
+    trees = [f"Tree={number}\n{block}" for number, block in enumerate(blocks)]
+    head, _, rest = texts[0].partition("\n\n")
+    sizes = " ".join(str(len(tree)) for tree in trees)
+    head = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", head, flags=re.MULTILINE)
+    return f"{head}\n\n{''.join(trees)}{_END}{rest.partition(_END)[2]}"
 
 
 def calibrated_booster(text: str, calibrator: Calibrator) -> lgb.Booster:

@@ -1,8 +1,9 @@
 """Estimator: the learner as data scientists type it, a scikit-learn classifier on arrays or frames.
 
-LightGBM with monotone directions, made for a nearly additive truth with strong groups: first a few trees that
-see only the ``first_columns`` (which product), then many shallow trees with randomised thresholds that see
-everything. The number of trees and the calibration come from patients that the scoring trees had not seen.
+LightGBM with monotone directions, made for a nearly additive truth with strong groups (products). It starts
+from a penalised additive model, written as one tree a column; shallow trees with randomised thresholds then
+learn what that misses. So the whole model is one LightGBM booster, with exact Shapley values and a plain text.
+The number of trees and the calibration come from patients that the scoring trees had not seen.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from crsrisk.domain.risk_model import Calibrator
-from crsrisk.learn.booster import raw_log_odds_of
+from crsrisk.learn.additive import fit_additive
+from crsrisk.learn.booster import joined_text, raw_log_odds_of
 from crsrisk.learn.calibrate import fit_calibrator
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_FIRST = {"learning_rate": 0.3, "num_leaves": 8, "lambda_l2": 1.0, "feature_fraction": 1.0, "bagging_freq": 0,
-          "bagging_fraction": 1.0, "extra_trees": False, "min_data_in_leaf": 10}
-_FIRST_TREES = 40
+_ONE_COLUMN = {"objective": "regression", "boost_from_average": False, "learning_rate": 1.0, "num_leaves": 64,
+               "min_data_in_leaf": 5, "lambda_l2": 0.0, "feature_fraction": 1.0, "bagging_freq": 0,
+               "bagging_fraction": 1.0, "extra_trees": False}
 _WRITABLE = re.compile(r"[A-Za-z0-9_.\-]+")
+_NO_EFFECT = 1e-9  # log-odds between any two patients
 _FEW_MISSING = 30  # patients: with fewer, the trees could only guess what a missing value means
 
 
@@ -43,20 +46,21 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    max_trees : most trees after the first stage; cross-validation chooses how many are kept.
+    additive_penalty : ridge penalty of the additive start (:func:`crsrisk.learn.additive.fit_additive`): the
+        higher, the smaller the effects that it expects.
+    free_columns : positions or names of columns that bear hardly any of it: groups, such as products.
+    max_trees : most trees after the start; cross-validation chooses how many are kept.
     learning_rate, num_leaves, min_data_in_leaf, l2, feature_fraction, bagging_fraction : as in LightGBM.
     monotonic_cst : +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, as a
         mapping of column names; None for no constraint (the name is scikit-learn's).
-    first_columns : positions or names of the columns that the first stage sees; None for no first stage.
     n_folds : folds of the cross-validation that chooses the number of trees and calibrates. Fewer are used
-    when
-        a class has fewer patients; with fewer than two, all trees are kept and nothing is calibrated.
+        when a class has fewer patients; with fewer than two, all trees are kept and nothing is calibrated.
     random_state : seed. n_jobs : threads (1: results never depend on the machine's load).
 
     Attributes
     ----------
     booster_ : lightgbm.Booster. calibrator_ : Calibrator. classes_, n_features_in_, as in scikit-learn.
-    n_trees_ : rounds kept after the first stage.
+    n_trees_ : trees kept after the start.
     fill_values_ : by column, what stands in for a missing value: the training median (four digits) where
         hardly anything was missing in training (LightGBM alone would read such a value as 0, or guess), NaN
         where the trees have learnt what missing means.
@@ -75,13 +79,14 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, *, max_trees: int = 900, learning_rate: float = 0.03, num_leaves: int = 4,
-        min_data_in_leaf: int = 30, l2: float = 10.0, feature_fraction: float = 0.3,
-        bagging_fraction: float = 0.7,
-        monotonic_cst: Sequence[int] | Mapping[str, int] | None = None,
-        first_columns: Sequence[int] | Sequence[str] | None = None, n_folds: int = 5,
+        self, *, additive_penalty: float = 60.0, free_columns: Sequence[int] | Sequence[str] | None = None,
+        max_trees: int = 500, learning_rate: float = 0.03, num_leaves: int = 6, min_data_in_leaf: int = 30,
+        l2: float = 10.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
+        monotonic_cst: Sequence[int] | Mapping[str, int] | None = None, n_folds: int = 5,
         random_state: int | None = 0, n_jobs: int = 1,
     ) -> None:
+        self.additive_penalty = additive_penalty
+        self.free_columns = free_columns
         self.max_trees = max_trees
         self.learning_rate = learning_rate
         self.num_leaves = num_leaves
@@ -90,7 +95,6 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         self.feature_fraction = feature_fraction
         self.bagging_fraction = bagging_fraction
         self.monotonic_cst = monotonic_cst
-        self.first_columns = first_columns
         self.n_folds = n_folds
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -116,7 +120,8 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         self.fill_values_ = _fill_values(table)
         table = _filled(table, self.fill_values_)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        recipe = _Recipe(self._settings(seed), self._first_positions(), self._column_names())
+        recipe = _Recipe(
+            self._settings(seed), self._free_positions(), self._column_names(), self.additive_penalty)
         self._learn_from_folds(table, labels, recipe=recipe, seed=seed)
         self.booster_ = recipe.grow(table, labels, n_trees=self.n_trees_)
         return self
@@ -170,15 +175,15 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"monotonic_cst needs {self.n_features_in_} values of -1, 0 or 1")
         return directions
 
-    def _first_positions(self) -> list[int]:
-        wanted = list(self.first_columns or [])
+    def _free_positions(self) -> list[int]:
+        wanted = list(self.free_columns or [])
         names = self._names()
         places = [names.index(column) if isinstance(column, str) and column in names else column
                   for column in wanted]
         known = [int(place) for place in places
                  if isinstance(place, int | np.integer) and 0 <= place < self.n_features_in_]
         if len(known) < len(places):
-            raise ValueError("first_columns must be columns of X, by position or (for a frame) by name")
+            raise ValueError("free_columns must be columns of X, by position or (for a frame) by name")
         return known
 
     def _names(self) -> list[str]:
@@ -235,22 +240,23 @@ class _Watched:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How trees are grown: LightGBM's settings, the columns of the first stage, the names of all."""
+    """How trees are grown: LightGBM's settings, the additive start, and the names of the columns."""
 
     settings: Mapping[str, Any]
-    first: list[int]
+    free: list[int]
     names: list[str]
+    penalty: float
 
     def grow(self, table: Floats, labels: Floats, *, n_trees: int) -> lgb.Booster:
-        """Both stages on these patients."""
-        start = self._first_stage(table, labels)
+        """The start and ``n_trees`` rounds on these patients."""
+        start = self._start(table, labels)
         return lgb.train(dict(self.settings), self._dataset(table, labels), n_trees, init_model=start)
 
     def grow_and_watch(
         self, table: Floats, labels: Floats, *, n_trees: int, fitted: NDArray[np.intp], held: NDArray[np.intp]
     ) -> _Watched:
         """Trees grown on ``fitted``, and their log loss in ``held`` after each round."""
-        start = self._first_stage(table[fitted], labels[fitted])
+        start = self._start(table[fitted], labels[fitted])
         inside = self._dataset(table[fitted], labels[fitted])
         outside = self._dataset(table[held], labels[held], reference=inside)
         rounds: list[tuple[float, int]] = []
@@ -264,13 +270,18 @@ class _Recipe:
         losses, sizes = zip(*rounds, strict=True)
         return _Watched(booster, np.array(losses), np.array(sizes))
 
-    def _first_stage(self, table: Floats, labels: Floats) -> lgb.Booster | None:
-        """Trees that see only the first columns (the others are held constant)."""
-        if not self.first:
-            return None
-        masked = np.zeros_like(table)
-        masked[:, self.first] = table[:, self.first]
-        return lgb.train({**self.settings, **_FIRST}, self._dataset(masked, labels), _FIRST_TREES)
+    def _start(self, table: Floats, labels: Floats) -> lgb.Booster | None:
+        """The additive model as one tree a column; None when no column has an effect."""
+        additive = fit_additive(table, labels, directions=self.settings["monotone_constraints"],
+                                free=self.free, penalty=self.penalty)
+        data = self._dataset(table, labels)
+        intercept, texts = additive.intercept, []
+        for column in np.flatnonzero(np.ptp(additive.contributions, axis=0) > _NO_EFFECT):
+            data.set_label(additive.contributions[:, column] + intercept)
+            settings = {**self.settings, **_ONE_COLUMN, "interaction_constraints": [[int(column)]]}
+            texts.append(lgb.train(settings, data, 1).model_to_string())
+            intercept = 0.0  # it stands in the first tree
+        return lgb.Booster(model_str=joined_text(texts)) if texts else None
 
     def _dataset(self, table: Floats, labels: Floats, *, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         return lgb.Dataset(table, labels, feature_name=self.names, reference=reference, free_raw_data=False)

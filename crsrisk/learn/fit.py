@@ -68,7 +68,7 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
         "data_are": "synthetic", "seed": seed, "n_patients": len(y), "n_events": int(y.sum()),
         "observed_sha256": frame_digest(observed[list(columns_needed(names))]),
         "outcome_sha256": frame_digest(pd.DataFrame({config.outcome: y.astype(bool)})),
-        "n_trees": learner.booster_.num_trees(),
+        "n_trees": learner.n_trees_, "n_trees_in_all": learner.booster_.num_trees(),
         "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
         "learner": config.learner.model_dump(), "made_with": made_with}
     return RiskModel(contract=contract, booster_text=learner.booster_.model_to_string(),
@@ -80,12 +80,13 @@ def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) ->
     settings = config.learner
     signs = {feature.name: SIGNS[feature.direction] for feature in config.features}
     return CrsClassifier(
-        max_trees=settings.max_trees, learning_rate=settings.learning_rate, num_leaves=settings.num_leaves,
+        additive_penalty=settings.additive_penalty, max_trees=settings.max_trees,
+        learning_rate=settings.learning_rate, num_leaves=settings.num_leaves,
         min_data_in_leaf=settings.min_data_in_leaf, l2=settings.l2,
         feature_fraction=settings.feature_fraction, bagging_fraction=settings.bagging_fraction,
         n_folds=settings.n_folds, random_state=seed,
         monotonic_cst=[signs.get(name, 0) for name in names],
-        first_columns=[
+        free_columns=[
             place for place, name in enumerate(names) if name.partition("__")[0] in config.one_hot])
 
 

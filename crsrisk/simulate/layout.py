@@ -13,7 +13,9 @@ from typing import Any, cast
 from crsrisk.domain.mitigation import NODES
 
 LANES = 16  # patients in lockstep: a literal, so that the inner loop vectorises
-TICK_H = 0.5  # vital signs, support and rescue are looked at every half hour
+TICK_H = 0.5  # step of the solver and of the timetable
+WARD_TICKS = 2  # the ward looks, supports and treats once an hour
+WARD_H = WARD_TICKS * TICK_H
 N_SLOTS = 5  # agents at work in one arm: 0 tocilizumab, 1 steroid, 2 antipyretic, 3-4 free
 N_NODES = len(NODES)
 SLOT_IL6R, SLOT_STEROID, SLOT_ANTIPYRETIC, SLOT_FREE = 0, 1, 2, 3

@@ -16,7 +16,7 @@ from crsrisk.domain.mitigation import NODES
 from crsrisk.domain.product import CELLULAR
 from crsrisk.domain.world import World
 from crsrisk.simulate.arm import Arm, Timetable, usual_first_dose
-from crsrisk.simulate.layout import N_NODES, PARAMETERS, TICK_H
+from crsrisk.simulate.layout import N_NODES, PARAMETERS, TICK_H, WARD_H
 from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariates
 
 Values = NDArray[np.float64]
@@ -227,7 +227,7 @@ def _ward(arm: Arm, patients: Patients, true: Mapping[str, Values], world: World
         "sd_temperature": g["sd_temperature_c"], "sd_map": g["sd_map_mmhg"], "sd_spo2": g["sd_spo2_pct"],
         "memory": g["memory"], "look_ill": g["look_ill_h"],
         "look_well": np.maximum(
-            TICK_H, policy.observation_interval_h.value * np.exp(g["site_interval_log_sd"] * site_interval)),
+            WARD_H, policy.observation_interval_h.value * np.exp(g["site_interval_log_sd"] * site_interval)),
         "fever_at": rule["fever_at_c"], "quiet_needed": rule["quiet_needed_h"],
         "fluids_below": policy.fluids_below_map_mmhg.value * scale,
         "fluids_fall": policy.fluids_map_fall_mmhg.value * scale - g["site_map_sd_mmhg"] * site_pressure,
@@ -236,7 +236,7 @@ def _ward(arm: Arm, patients: Patients, true: Mapping[str, Values], world: World
         "positive_below": policy.positive_pressure_below_spo2_pct.value,
         "fluid_hold_time": g["fluid_hold_h"], "pressor_hold_time": g["pressor_hold_h"],
         "oxygen_hold_time": g["oxygen_hold_h"],
-        "fluid_onset": 1.0 - np.exp(-TICK_H / g["support_onset_h"]), "fluids_needed": g["fluids_before_pressor"],
+        "fluid_onset": 1.0 - np.exp(-WARD_H / g["support_onset_h"]), "fluids_needed": g["fluids_before_pressor"],
         "pressor_needed": g["pressor_before_second"],
         "wants_antipyretic": wants("antipyretic", policy.antipyretic_share.value),
         "wants_toci_1": wants("tocilizumab", policy.tocilizumab_share_grade1.value),
@@ -258,8 +258,8 @@ def _agents(plan: Timetable) -> dict[str, Values | float]:
             values |= {f"keep_{slot}": 0.0, f"transfer_{slot}": 0.0, f"half_{slot}": 1.0}
             values |= {f"emax_{slot}_{node}": 0.0 for node in range(N_NODES)}
             continue
-        values[f"keep_{slot}"] = 0.5 ** (TICK_H / agent.elimination_half_life_h.value)
-        values[f"transfer_{slot}"] = 1.0 - np.exp(-TICK_H / max(agent.effect_delay_h.value, 1e-3))
+        values[f"keep_{slot}"] = 0.5 ** (WARD_H / agent.elimination_half_life_h.value)
+        values[f"transfer_{slot}"] = 1.0 - np.exp(-WARD_H / max(agent.effect_delay_h.value, 1e-3))
         values[f"half_{slot}"] = agent.half_effect_dose.value
         for node, name in enumerate(NODES):
             values[f"emax_{slot}_{node}"] = agent.acts_on[name].value if name in agent.acts_on else 0.0

@@ -1,4 +1,4 @@
-"""Ward: what happens at the bedside every half hour: look, grade, support, rescue, record.
+"""Ward: what happens at the bedside once an hour: look, grade, support, rescue, record.
 
 Every decision is a selection between numbers, never a branch, because sixteen patients pass in lockstep. Random
 measurement error comes from a hash of (patient's key, tick), so it does not depend on the order of anything.
@@ -14,7 +14,7 @@ from crsrisk.biology.compiled import scalar
 from crsrisk.biology.grading import astct_grade
 from crsrisk.biology.mitigation import effect_site, occupancy
 from crsrisk.biology.vitals import mean_arterial_pressure, oxygen_saturation
-from crsrisk.simulate.layout import AT, LANES, N_NODES, TICK_H
+from crsrisk.simulate.layout import AT, LANES, N_NODES, WARD_H
 
 Workspace = NDArray[np.float64]
 _WEYL = np.uint64(0x9E3779B97F4A7C15)  # increments of a Weyl sequence (Steele 2014, SplitMix64)
@@ -47,7 +47,7 @@ def draw_noise(w: Workspace, keys: NDArray[np.uint64], tick: int) -> None:
 @scalar
 def held(trigger: float, timer: float, hold: float) -> float:
     """Timer of a measure: refilled when triggered, else running down."""
-    return hold if trigger > 0.0 else max(timer - TICK_H, 0.0)
+    return hold if trigger > 0.0 else max(timer - WARD_H, 0.0)
 
 
 @scalar
@@ -76,7 +76,7 @@ def look(w: Workspace, time_h: float) -> None:
         fever = due if seen_t >= w[AT.fever_at + i] else 0.0
         is_open = max(was_open, fever)
         interval = w[AT.look_ill + i] if is_open > 0.0 else w[AT.look_well + i]
-        w[AT.to_next_look + i] = (interval if due > 0.0 else w[AT.to_next_look + i]) - TICK_H
+        w[AT.to_next_look + i] = (interval if due > 0.0 else w[AT.to_next_look + i]) - WARD_H
         ill = due * is_open
 
         # support
@@ -103,7 +103,7 @@ def look(w: Workspace, time_h: float) -> None:
 
         # ASTCT resolution: every sign and all support gone for a day
         sign = max(fever, 1.0 if grade > 1.5 else 0.0)
-        quiet = 0.0 if sign > 0.0 else w[AT.quiet + i] + TICK_H
+        quiet = 0.0 if sign > 0.0 else w[AT.quiet + i] + WARD_H
         last_sign = time_h if sign > 0.0 else w[AT.last_sign + i]
         closes = is_open if quiet >= w[AT.quiet_needed + i] else 0.0
         opens = fever * (1.0 - was_open)
@@ -120,9 +120,9 @@ def look(w: Workspace, time_h: float) -> None:
 
         # how long at which grade
         at_2 = 1.0 if grade > 1.5 else 0.0
-        w[AT.time_grade2 + i] = at_2 * (w[AT.time_grade2 + i] + TICK_H)
-        still_ill = is_open if quiet < w[AT.look_ill + i] + TICK_H else 0.0
-        w[AT.time_grade1 + i] = still_ill * (w[AT.time_grade1 + i] + TICK_H)
+        w[AT.time_grade2 + i] = at_2 * (w[AT.time_grade2 + i] + WARD_H)
+        still_ill = is_open if quiet < w[AT.look_ill + i] + WARD_H else 0.0
+        w[AT.time_grade1 + i] = still_ill * (w[AT.time_grade1 + i] + WARD_H)
 
         # record
         w[AT.first_1 + i] = min(w[AT.first_1 + i], time_h if grade > 0.5 else NEVER)
@@ -155,20 +155,20 @@ def rescue(w: Workspace) -> None:
         w[AT.amount_0 + i] += gives * w[AT.toci_dose + i]
         w[AT.n_tocilizumab + i] += gives
         w[AT.tocilizumab_in_episode + i] += gives
-        w[AT.since_tocilizumab + i] = (1.0 - gives) * w[AT.since_tocilizumab + i] + TICK_H
+        w[AT.since_tocilizumab + i] = (1.0 - gives) * w[AT.since_tocilizumab + i] + WARD_H
 
         wants = max(at_2 * max(ripe, at_3) * w[AT.wants_steroid_2 + i], tired * w[AT.wants_steroid_1 + i])
         wait = w[AT.steroid_interval_3 + i] if at_3 > 0.0 else w[AT.steroid_interval + i]
         gives = is_open * wants * (1.0 if w[AT.since_steroid + i] >= wait else 0.0)
         w[AT.amount_1 + i] += gives * w[AT.steroid_dose + i]
         w[AT.n_steroid + i] += gives
-        w[AT.since_steroid + i] = (1.0 - gives) * w[AT.since_steroid + i] + TICK_H
+        w[AT.since_steroid + i] = (1.0 - gives) * w[AT.since_steroid + i] + WARD_H
 
         febrile = is_open if w[AT.quiet + i] <= 0.0 else 0.0
         gives = febrile * w[AT.wants_antipyretic + i] * (
             1.0 if w[AT.since_antipyretic + i] >= w[AT.antipyretic_interval + i] else 0.0)
         w[AT.amount_2 + i] += gives
-        w[AT.since_antipyretic + i] = (1.0 - gives) * w[AT.since_antipyretic + i] + TICK_H
+        w[AT.since_antipyretic + i] = (1.0 - gives) * w[AT.since_antipyretic + i] + WARD_H
 
 
 @numba.njit(error_model="numpy", fastmath=True, cache=True)
