@@ -115,6 +115,8 @@ def _integers(pairs: dict[str, str], key: str, *, place: str, length: int) -> li
 
 def _check_numbers(pairs: dict[str, str], key: str, *, place: str, length: int) -> None:
     words = pairs.get(key, "").split(" ") if pairs.get(key) else []
+    if key == "threshold":  # LightGBM writes inf where a split parts missing from known values
+        words = ["0" if word == "inf" else word for word in words]
     try:
         is_sound = len(words) == length and all(math.isfinite(float(word)) for word in words)
     except ValueError:

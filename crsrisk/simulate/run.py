@@ -17,7 +17,7 @@ from crsrisk.simulate.solve import run_patients
 
 Values = NDArray[np.float64]
 LANDMARKS_H: tuple[float, ...] = (6.0, 12.0, 24.0, 48.0, 72.0, 168.0)
-_CHUNK = 4096  # patients whose parameters are in memory at one time
+_CHUNK = 4096  # patients simulated by one thread at one time
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,14 @@ def run(
     ``substeps`` divides the half-hour step (2 halves it). ``has_support=False`` leaves the ward out: no grading, no
     rescue, an open loop for checks against other solvers. The result does not depend on ``workers``.
     """
-    parts = [_run_chunk(arm, take(patients, np.arange(at, min(at + _CHUNK, len(patients)))), world, workers, substeps,
-                        has_support, has_traces) for at in range(0, len(patients), _CHUNK)]
+    each = min(_CHUNK, -(-len(patients) // (LANES * max(1, workers))) * LANES)
+    rows = [np.arange(at, min(at + each, len(patients))) for at in range(0, len(patients), each)]
+
+    def work(some: NDArray[np.int64]) -> Episode:
+        return _run_chunk(arm, take(patients, some), world, substeps, has_support, has_traces)
+
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        parts = list(pool.map(work, rows))
     if len(parts) == 1:
         return parts[0]
     tracks = {name: np.concatenate([part.tracks[name] for part in parts]) for name in TRACKS}
@@ -53,7 +59,7 @@ def run(
 
 
 def _run_chunk(
-    arm: Arm, patients: Patients, world: World, workers: int, substeps: int, has_support: bool, has_traces: bool
+    arm: Arm, patients: Patients, world: World, substeps: int, has_support: bool, has_traces: bool
 ) -> Episode:
     plan = timetable(arm, world=world)
     n = len(patients)
@@ -66,13 +72,7 @@ def _run_chunk(
     tracks = np.empty((len(TRACKS), padded))
     snapshots = np.full((len(LANDMARKS_H), len(SNAPSHOT), padded), np.nan)
     traces = np.empty((n_ticks if has_traces else 0, len(TRACE), padded))
-    edges = np.linspace(0, padded // LANES, max(1, min(workers, padded // LANES)) + 1).astype(int) * LANES
-
-    def work(first: int, stop: int) -> None:
-        run_patients(parameters, keys, plan.infusion, plan.depot, plan.interleukin_2, plan.dose_number, plan.slots,
-                     plan.pairs, at, plan.lead, substeps, has_support, first, stop, tracks, snapshots, traces)
-
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        list(pool.map(work, edges[:-1].tolist(), edges[1:].tolist()))
+    run_patients(parameters, keys, plan.infusion, plan.depot, plan.interleukin_2, plan.dose_number, plan.slots, plan.pairs,
+                 at, plan.lead, substeps, has_support, 0, padded, tracks, snapshots, traces)
     time_h = (np.arange(n_ticks, dtype=np.float64) - plan.lead) * TICK_H
     return Episode({name: tracks[k, :n] for k, name in enumerate(TRACKS)}, snapshots[:, :, :n], traces[:, :, :n], time_h)
