@@ -2,7 +2,7 @@
 
 The right-hand side is the one the compiled kernel uses (`rates` of `crsrisk/simulate/solve.py`): once in plain
 Python, as a scipy user would write it, once compiled for one patient, so that a strict reference stays affordable.
-Inputs held for half an hour (infusion, agents, interleukin-2) come from the kernel's own functions; every change of
+Inputs held between half hours (infusion, agents, interleukin-2) come from the kernel's own functions; every change of
 an input starts a new segment, so that no solver steps across an edge.
 """
 
@@ -22,7 +22,7 @@ from scipy.integrate import odeint, solve_ivp
 from crsrisk.domain.world import World
 from crsrisk.simulate import solve
 from crsrisk.simulate.arm import Arm, Timetable, timetable
-from crsrisk.simulate.layout import AT, INPUTS, LANES, N_ROWS, N_STATES, ROW, TICK_H
+from crsrisk.simulate.layout import AT, INPUTS, LANES, N_ROWS, N_STATES, ROW, TICK_H, WARD_TICKS
 from crsrisk.simulate.parameters import patient_parameters
 from crsrisk.simulate.population import Patients
 from crsrisk.simulate.ward import agents_act
@@ -96,7 +96,8 @@ def segments(plan: Timetable, w: Values) -> list[Segment]:
             given, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick],
             plan.dose_number[tick], plan.slots[tick],
         )  # fmt: skip
-        agents_act(given, plan.pairs, np.empty(LANES))
+        if (tick - plan.lead) % WARD_TICKS == 0:
+            agents_act(given, plan.pairs, np.empty(LANES))
         now = given[_HELD * LANES]
         if given[AT.depot] > 0.0 or not np.array_equal(now, before):
             if tick > 0:

@@ -117,11 +117,17 @@ def _models(sides: Split, *, seed: int, begin: Begin) -> tuple[dict[str, RiskMod
     advance = begin("Fitting models", 3)
     configs = {name: config_of(name) for name in ("baseline", "grade3plus", "before_dose_2")}
     models = {}
-    for name in ("baseline", "grade3plus"):
-        models[name] = fit(sides.training.observed, sides.training.outcomes, config=configs[name], seed=seed)
+    for name in configs:
+        try:
+            if name == "before_dose_2":
+                models[name] = fit_before_dose_2(sides.training, seed=seed)
+            else:
+                models[name] = fit(sides.training.observed, sides.training.outcomes, config=configs[name], seed=seed)
+        except InputError as problem:
+            raise InputError(where=f"experiment.yaml, model {name}", key=problem.key, found=problem.found,
+                             expected=problem.expected,
+                             cure="raise n_patients, or add products in which it happens more often") from problem
         advance(1)
-    models["before_dose_2"] = fit_before_dose_2(sides.training, seed=seed)
-    advance(1)
     return models, configs
 
 
@@ -174,7 +180,11 @@ def _write(
     write_json(folder / "content.json", content)
     report = folder / "report.html"
     write_text(report, render(content))
-    for name, figure in figure_files(content).items():
+    figures = figure_files(content)
+    for old in (folder / "figures").glob("*.svg"):  # of an earlier run, perhaps of other products
+        if old.name not in figures:
+            old.unlink()
+    for name, figure in figures.items():
         write_text(folder / "figures" / name, figure)
     manifest = _manifest(experiment, cohort, models)
     files = ("cohort.parquet", "evidence.json", "content.json", "report.html")

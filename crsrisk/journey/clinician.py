@@ -26,15 +26,16 @@ Floats = NDArray[np.float64]
 EXAMPLE_PRODUCT = "tarlatamab"
 QUANTILES = (0.1, 0.5, 0.95)  # of predicted risk: a low, a middle and a high one
 NAMES = ("Patient A (low estimate)", "Patient B (middle estimate)", "Patient C (high estimate)")
-N_REFITS = 20
-COVERS = ("it comes from refitting the model to 20 resampled cohorts; it does not include differences between hospitals or "
+N_REFITS = 8
+_T_95 = 2.365  # of Student's t with 7 degrees of freedom
+COVERS = ("it comes from refitting the model to 8 resampled cohorts; it does not include differences between hospitals or "
           "drugs, nor the step from synthetic data to real patients")
 
 
 def refit_interval(
     model: RiskModel, training: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, rows: pd.DataFrame, seed: int
 ) -> tuple[Floats, Floats]:
-    """95% interval of some patients' risks from refits to bootstrap samples (normal on the log-odds scale).
+    """95% interval of some patients' risks from refits to bootstrap samples (Student's t on the log-odds scale).
 
     The refits keep the number of trees that cross-validation chose for the model, and its calibration.
     """
@@ -48,7 +49,7 @@ def refit_interval(
         table = training.iloc[chosen].assign(patient_id=np.arange(n))
         result = outcomes.iloc[chosen].assign(patient_id=np.arange(n))
         found.append(logit(np.clip(predict(fit(table, result, config=fixed, seed=seed), rows).risk, 1e-6, 1 - 1e-6)))
-    spread = 1.96 * np.std(found, axis=0, ddof=1)
+    spread = _T_95 * np.std(found, axis=0, ddof=1)
     centre = logit(np.clip(predict(model, rows).risk, 1e-6, 1 - 1e-6))
     return expit(centre - spread), expit(centre + spread)
 

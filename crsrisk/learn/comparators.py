@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -168,9 +168,10 @@ def _logarithms() -> Pipeline:
     return make_pipeline(FunctionTransformer(_log), _numbers())
 
 
-def _numbers() -> Pipeline:
-    return make_pipeline(SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-                         StandardScaler())
+def _numbers() -> FeatureUnion:
+    """Medians for what is missing, standardised; and 0/1 columns that say what was missing, as they are."""
+    medians = SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_union(make_pipeline(medians, StandardScaler()), MissingIndicator(error_on_new=False))
 
 
 def _one_hot() -> Pipeline:

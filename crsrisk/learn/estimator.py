@@ -80,7 +80,7 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self, *, additive_penalty: float = 60.0, free_columns: Sequence[int] | Sequence[str] | None = None,
-        max_trees: int = 500, learning_rate: float = 0.03, num_leaves: int = 6, min_data_in_leaf: int = 30,
+        max_trees: int = 300, learning_rate: float = 0.05, num_leaves: int = 6, min_data_in_leaf: int = 30,
         l2: float = 10.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
         monotonic_cst: Sequence[int] | Mapping[str, int] | None = None, n_folds: int = 5,
         random_state: int | None = 0, n_jobs: int = 1,

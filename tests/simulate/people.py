@@ -17,7 +17,7 @@ from crsrisk.folders import names
 from crsrisk.read.world import load_product, load_scenario
 from crsrisk.simulate import solve
 from crsrisk.simulate.arm import Arm, make_arm, timetable
-from crsrisk.simulate.layout import LANES, N_ROWS, STATES, TICK_H, TRACE
+from crsrisk.simulate.layout import LANES, N_ROWS, STATES, TICK_H, TRACE, WARD_TICKS
 from crsrisk.simulate.parameters import patient_parameters
 from crsrisk.simulate.population import Patients, sample
 from crsrisk.simulate.run import Episode, run
@@ -91,7 +91,7 @@ def with_policy(world: World, name: str, **values: float) -> World:
 
 
 def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterator[tuple[float, Values]]:
-    """The kernel's loop in Python for up to sixteen patients: (hours since dose 1, workspace) at every tick.
+    """The kernel's loop in Python for up to sixteen patients: (hours since dose 1, workspace) every half hour.
 
     The workspace, (row, lane), is shown after the ward has looked and rescued and before the next step: it may be read
     at any row, and it changes under the reader's hands.
@@ -106,11 +106,13 @@ def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterato
     for tick in range(len(plan.infusion)):
         solve._give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
                     plan.slots[tick])  # fmt: skip
-        if tick >= plan.lead:
+        is_visit = (tick - plan.lead) % WARD_TICKS == 0
+        if is_visit and tick >= plan.lead:
             draw_noise(w, keys, tick - plan.lead)
             look(w, (tick - plan.lead) * TICK_H)
             rescue(w)
-        agents_act(w, plan.pairs, np.empty(LANES))
+        if is_visit:
+            agents_act(w, plan.pairs, np.empty(LANES))
         yield (tick - plan.lead) * TICK_H, w.reshape(N_ROWS, LANES)
         solve.step(w, TICK_H)
         track_peaks(w)

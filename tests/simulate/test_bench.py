@@ -9,7 +9,7 @@ import pytest
 
 from bench.kernel import table
 from bench.reference import by_solve_ivp, lane, reference, segments
-from crsrisk.simulate.layout import N_STATES
+from crsrisk.simulate.layout import N_STATES, WARD_TICKS
 from tests.simulate.people import arm_of, people, world_of
 
 
@@ -27,7 +27,7 @@ def test_scipy_solves_the_same_patient() -> None:
 
 
 def test_segments_are_cut_where_an_input_changes() -> None:
-    """Three infusions of half an hour: six stretches; a steroid that wanes: one stretch a half hour."""
+    """Three infusions of half an hour: six stretches; a steroid that wanes: one a visit of the ward."""
     arm = arm_of("tebentafusp")
     plan, w = lane(arm, people(arm, 1), world=world_of(), row=0)
     parts = segments(plan, w)
@@ -35,7 +35,7 @@ def test_segments_are_cut_where_an_input_changes() -> None:
     assert [part.last for part in parts] == [1, 336, 337, 672, 673, 1008]
     steroid = arm_of("tarlatamab")
     plan, w = lane(steroid, people(steroid, 1), world=world_of(), row=0)
-    assert len(segments(plan, w)) == len(plan.infusion)
+    assert len(segments(plan, w)) == len(plan.infusion) / WARD_TICKS
 
 
 def _found(ratio: float, per_s: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Ward: one bedside, half hour by half hour, with signs set by hand: opening, support, grade, closing, rescue."""
+"""Ward: one bedside, visit by visit, with signs set by hand: opening, support, grade, closing, rescue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.reference import lane
 from crsrisk.domain.mitigation import NODES
 from crsrisk.simulate.arm import Timetable
-from crsrisk.simulate.layout import LANES, N_ROWS, ROW, TICK_H
+from crsrisk.simulate.layout import LANES, N_ROWS, ROW, WARD_H
 from crsrisk.simulate.ward import NEVER, agents_act, draw_noise, look, rescue
 from tests.simulate.people import Values, arm_of, people, world_of
 
@@ -33,28 +33,28 @@ class Bedside:
         self.w[ROW[name] * LANES : (ROW[name] + 1) * LANES] = value
 
     def tick(self, temperature: float = WELL_C, *, leak: float = 0.0, water: float = 0.0) -> float:
-        """One half hour with these signs; the grade."""
+        """One visit with these signs; the grade."""
         self["temperature"], self["leak"], self["lung_water"] = temperature, leak, water
         look(self.w, self.time_h)
         rescue(self.w)
-        self.time_h += TICK_H
+        self.time_h += WARD_H
         return self["grade"]
 
     def hours(self, hours: float, temperature: float = WELL_C, *, leak: float = 0.0) -> None:
-        for _ in range(round(hours / TICK_H)):
+        for _ in range(round(hours / WARD_H)):
             self.tick(temperature, leak=leak)
 
 
 @pytest.fixture
 def bed() -> Bedside:
-    """An adult with MAP 90 mmHg and SpO2 96.5%, looked at every half hour, no rescue wished for."""
+    """An adult with MAP 90 mmHg and SpO2 96.5%, looked at on every visit, no rescue wished for."""
     arm = arm_of("tarlatamab")
     plan, w = lane(arm, people(arm, 1), world=world_of(), row=0)
     bed = Bedside(plan, w)
     for name in ("wants_antipyretic", "wants_toci_1", "wants_toci_2", "wants_toci_3", "wants_steroid_1",
                  "wants_steroid_2"):  # fmt: skip
         bed[name] = 0.0
-    bed["look_well"] = bed["look_ill"] = TICK_H
+    bed["look_well"] = bed["look_ill"] = WARD_H
     bed["normal_map"], bed["fluids_fall"], bed["normal_spo2"] = 90.0, 25.0, 96.5
     return bed
 
@@ -74,25 +74,27 @@ def test_fever_of_38_opens_crs(bed: Bedside) -> None:
     """ASTCT (Lee 2019): a temperature of 38.0 degC or more."""
     assert bed.tick(37.99) == 0.0
     assert bed.tick(38.0) == 1.0
-    assert (bed["n_episodes"], bed["first_1"], bed["max_grade"]) == (1.0, 0.5, 1.0)
+    assert (bed["n_episodes"], bed["first_1"], bed["max_grade"]) == (1.0, WARD_H, 1.0)
     assert bed["first_2"] == NEVER
 
 
 def test_looks_come_more_often_once_crs_is_open(bed: Bedside) -> None:
-    bed["look_well"], bed["look_ill"] = 4.0, 1.0
-    waits = []
-    for temperature in (WELL_C, *[FEVER_C] * 16):
-        bed.tick(temperature)
-        waits.append(bed["to_next_look"] + TICK_H)
-    assert waits[:9] == [4.0 - TICK_H * k for k in range(8)] + [1.0], "the look at 4 h finds the fever"
-    assert waits[9:] == [0.5, 1.0] * 4
+    """Every 4 h while well; the look that finds the fever is followed by one every 2 h."""
+    bed["look_well"], bed["look_ill"] = 4.0, 2.0
+    looks = []
+    for visit in range(round(12 / WARD_H)):
+        wait = bed["to_next_look"]
+        bed.tick(WELL_C if visit == 0 else FEVER_C)
+        if wait <= 0.0:
+            looks.append(visit * WARD_H)
+    assert looks == [0.0, 4.0, 6.0, 8.0, 10.0]
 
 
 def test_a_fever_nobody_measures_is_not_seen(bed: Bedside) -> None:
     bed["look_well"] = 4.0
     bed.tick(WELL_C)
-    seen = [bed.tick(FEVER_C) for _ in range(8)]
-    assert seen == [0.0] * 7 + [1.0], "looked at 0 and at 4 h"
+    seen = [bed.tick(FEVER_C) for _ in range(round(4 / WARD_H))]
+    assert seen == [0.0] * (len(seen) - 1) + [1.0], "looked at 0 and at 4 h"
 
 
 def test_hypotension_and_hypoxia_without_fever_are_not_crs(bed: Bedside) -> None:
@@ -123,7 +125,7 @@ def test_a_vasopressor_comes_only_after_fluids_have_failed(bed: Bedside) -> None
     full = 1.0 - (1.0 - bed["fluid_onset"]) ** started
     assert full > bed["fluids_needed"], "share of full resuscitation when the pressor starts"
     assert grades == sorted(grades)
-    assert (bed["first_2"], bed["first_3"]) == (0.0, started * TICK_H)
+    assert (bed["first_2"], bed["first_3"]) == (0.0, started * WARD_H)
 
 
 def test_a_second_vasopressor_is_grade_4(bed: Bedside) -> None:
@@ -131,25 +133,25 @@ def test_a_second_vasopressor_is_grade_4(bed: Bedside) -> None:
     grades = [bed.tick(FEVER_C, leak=0.98) for _ in range(24)]
     assert grades[-1] == 4.0
     assert grades.index(4.0) > grades.index(3.0) > grades.index(2.0)
-    assert bed["first_4"] == grades.index(4.0) * TICK_H
+    assert bed["first_4"] == grades.index(4.0) * WARD_H
 
 
 def test_support_lasts_for_its_shortest_course(bed: Bedside) -> None:
     bed.tick(FEVER_C, leak=_leak_for(bed, 30.0))
     grades = [bed.tick(WELL_C) for _ in range(24)]
-    assert grades.count(2.0) == round(bed["fluid_hold_time"] / TICK_H) - 1
+    assert grades.count(2.0) == round(bed["fluid_hold_time"] / WARD_H) - 1
     assert grades == sorted(grades, reverse=True)
 
 
 def test_crs_closes_only_when_every_sign_has_been_gone_long_enough(bed: Bedside) -> None:
     quiet = bed["quiet_needed"]
-    bed.hours(5, FEVER_C)
-    bed.hours(quiet - TICK_H)
+    bed.hours(6, FEVER_C)
+    bed.hours(quiet - WARD_H)
     assert bed["is_open"] == 1.0
     bed.tick(WELL_C)
     assert bed["is_open"] == 0.0
     assert bed.tick(WELL_C) == 0.0
-    assert bed["first_duration"] == bed["first_resolved"] == 4.5, "from the first to the last febrile look"
+    assert bed["first_duration"] == bed["first_resolved"] == 6.0 - WARD_H, "from the first to the last febrile look"
 
 
 def test_a_sign_starts_the_wait_anew(bed: Bedside) -> None:
@@ -182,10 +184,10 @@ def test_fever_after_resolution_is_a_new_episode(bed: Bedside) -> None:
 def _doses(bed: Bedside, hours: float, *, leak: float, water: float = 0.0) -> list[float]:
     """Hours at which tocilizumab was given under these signs."""
     times, before = [], bed["n_tocilizumab"]
-    for _ in range(round(hours / TICK_H)):
+    for _ in range(round(hours / WARD_H)):
         bed.tick(FEVER_C, leak=leak, water=water)
         if bed["n_tocilizumab"] > before:
-            times.append(bed.time_h - TICK_H)
+            times.append(bed.time_h - WARD_H)
             before = bed["n_tocilizumab"]
     return times
 
@@ -208,7 +210,7 @@ def test_grade_2_is_treated_after_the_delay(bed: Bedside) -> None:
     bed["wants_toci_2"] = bed["wants_steroid_2"] = 1.0
     leak = _leak_for(bed, 30.0)
     times = _doses(bed, 12, leak=leak)
-    assert times[0] == pytest.approx(bed["rescue_delay"], abs=TICK_H)
+    assert times[0] == pytest.approx(bed["rescue_delay"], abs=WARD_H)
     assert bed["n_steroid"] >= 1.0
     assert bed["amount_0"] > 0.0
     assert bed["amount_1"] > 0.0
@@ -217,7 +219,7 @@ def test_grade_2_is_treated_after_the_delay(bed: Bedside) -> None:
 def test_grade_1_is_treated_only_after_a_day_of_fever(bed: Bedside) -> None:
     bed["wants_toci_1"] = 1.0
     times = _doses(bed, 30, leak=0.0)
-    assert times[0] == pytest.approx(bed["grade1_patience"], abs=TICK_H)
+    assert times[0] == pytest.approx(bed["grade1_patience"], abs=WARD_H)
 
 
 def test_nobody_is_treated_who_is_well_or_whom_the_policy_spares(bed: Bedside) -> None:
@@ -255,7 +257,7 @@ def test_an_agent_wanes_with_its_half_life() -> None:
     bed = Bedside(plan, w)
     bed["amount_1"] = 1.0
     half_life = world_of().mitigations["dexamethasone"].elimination_half_life_h.value
-    for _ in range(round(half_life / TICK_H)):
+    for _ in range(round(half_life / WARD_H)):
         agents_act(w, plan.pairs, np.empty(LANES))
     assert bed["amount_1"] == pytest.approx(0.5)
 

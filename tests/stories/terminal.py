@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import pytest
 
 from crsrisk.cli import main
-from crsrisk.folders import find
+from crsrisk.folders import Kind, find
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def _no_constant(word: str) -> NoReturn:
     raise AssertionError(f"{word} is no JSON")
 
 
-def crsrisk(*words: str | Path) -> Answer:
+def crsrisk(*words: str | int | float | Path) -> Answer:
     """Type ``crsrisk words...`` and wait for the end."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
@@ -47,14 +47,14 @@ def crsrisk(*words: str | Path) -> Answer:
     return Answer(code, out.getvalue(), err.getvalue())
 
 
-def done(*words: str | Path) -> Answer:
+def done(*words: str | int | float | Path) -> Answer:
     """The same for a command that must succeed without a word of complaint."""
     answer = crsrisk(*words)
     assert (answer.code, answer.err) == (0, ""), answer.err
     return answer
 
 
-def refused(*words: str | Path, says: tuple[str, ...], folder: Path) -> Answer:
+def refused(*words: str | int | float | Path, says: tuple[str, ...], folder: Path) -> Answer:
     """The same for a command that must be refused: exit code 2, one clear sentence, and not a byte changed in ``folder``."""
     before = digests(folder)
     answer = crsrisk(*words)
@@ -76,11 +76,10 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def own_copy(kind: Any, shipped: str, target: Path, **changes: str) -> Path:
-    """A user's own file made of a shipped one: named after the file, with some texts replaced (each must be there)."""
-    text = find(kind, shipped).read_text(encoding="utf-8").replace(f"name: {shipped}", f"name: {target.stem}", 1)
-    for old, new in changes.items():
-        old = old.replace("_is_", ": ")
+def own_copy(kind: Kind, shipped: str, target: Path, *changes: tuple[str, str]) -> Path:
+    """A user's own file made of a shipped one: named after the file, some texts (each must be there) replaced."""
+    text = find(kind, shipped).read_text(encoding="utf-8")
+    for old, new in ((f"\nname: {shipped}\n", f"\nname: {target.stem}\n"), *changes):
         assert old in text
         text = text.replace(old, new, 1)
     target.parent.mkdir(parents=True, exist_ok=True)
