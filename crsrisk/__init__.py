@@ -53,8 +53,19 @@ _EXPORTS = {
     "all_products": "crsrisk.read.world",
     "read_table": "crsrisk.read.tables",
     "read_patients": "crsrisk.read.tables",
+    "load_world": "crsrisk.simulate.world",
+    "make_arm": "crsrisk.simulate.arm",
+    "simulate_cohort": "crsrisk.simulate.cohort",
+    "stream_cohort": "crsrisk.simulate.cohort",
+    "oracle": "crsrisk.simulate.truth",
     "build_features": "crsrisk.features.table",
+    "CrsClassifier": "crsrisk.learn.estimator",
+    "fit": "crsrisk.learn.fit",
+    "predict": "crsrisk.learn.predict",
+    "explain": "crsrisk.learn.explain",
     "evaluate": "crsrisk.learn.evaluate",
+    "save_model": "crsrisk.learn.store",
+    "load_model": "crsrisk.learn.store",
 }
 
 __all__ = sorted([*_EXPORTS, "__version__"])

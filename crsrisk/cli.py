@@ -30,7 +30,7 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # small linear algebra: threads only get in each other's way
         os.environ.setdefault(name, "1")
     try:
-        app()
+        app(prog_name="crsrisk")
     except CrsriskError as problem:
         typer.secho(f"crsrisk: {problem}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
         raise SystemExit(2) from None
@@ -100,7 +100,7 @@ def evidence(
     role: Annotated[str | None, typer.Option(help="calibration or validation; both when left out.")] = None,
     patients: Annotated[int, typer.Option(help="Simulated patients a trial.", min=100)] = 4000,
     patients_rare: Annotated[int, typer.Option(help="The same for checkpoint inhibitors.", min=100)] = 24000,
-    seed: Annotated[int, typer.Option(min=0)] = 20261121,
+    seed: Annotated[int, typer.Option(help="Same seed, same figures.", min=0)] = 20261121,
     workers: Workers = CPUS,
     as_json: AsJson = False,
 ) -> None:

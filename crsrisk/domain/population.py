@@ -98,7 +98,7 @@ class Policy(Strict):
     antipyretic_share: Quantity  # share of febrile patients given an antipyretic
     tocilizumab_share_grade2: Quantity  # share given tocilizumab for grade 2 that lasts
     tocilizumab_share_grade3: Quantity
-    tocilizumab_share_grade1: Quantity  # for grade 1 lasting a day
+    tocilizumab_share_grade1: Quantity  # for grade 1 that lasts (ward.grade1_patience_h)
     steroid_share_grade2: Quantity
     steroid_share_grade1: Quantity
     rescue_delay_h: Quantity  # from grade 2 to the drug

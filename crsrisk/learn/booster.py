@@ -194,6 +194,18 @@ def _check_splits(pairs: dict[str, str], *, place: str, n_nodes: int, n_features
         raise _bad(f"{place}, children", "a cycle", "every node reached from the root")
 
 
+def without_extremes(text: str) -> str:
+    """The text without each column's lowest and highest training value, which are values of single patients.
+
+    LightGBM writes them for information; nothing reads them.
+    """
+    return re.sub(r"^feature_infos=.*$", _forgotten, text, count=1, flags=re.MULTILINE)
+
+
+def _forgotten(line: re.Match[str]) -> str:
+    return "feature_infos=" + " ".join("none" for _ in line.group().split(" "))
+
+
 def joined_text(texts: Sequence[str]) -> str:
     """One text of several regression boosters of the same features: its prediction is the sum of theirs."""
     blocks = []

@@ -80,8 +80,8 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self, *, additive_penalty: float = 60.0, free_columns: Sequence[int] | Sequence[str] | None = None,
-        max_trees: int = 300, learning_rate: float = 0.05, num_leaves: int = 6, min_data_in_leaf: int = 30,
-        l2: float = 10.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
+        max_trees: int = 400, learning_rate: float = 0.05, num_leaves: int = 6, min_data_in_leaf: int = 60,
+        l2: float = 30.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
         monotonic_cst: Sequence[int] | Mapping[str, int] | None = None, n_folds: int = 5,
         random_state: int | None = 0, n_jobs: int = 1,
     ) -> None:
@@ -196,7 +196,7 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         if n_folds < 2:
             self.n_trees_, self.cv_log_loss_ = self.max_trees, float("nan")
             self.calibrator_ = Calibrator(
-                intercept=0.0, slope=1.0, n_patients=0, method="none: too few patients")
+                intercept=0.0, slope=1.0, n_patients=0, method="none: no held-out folds")
             return
         folds = list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(table, labels))
         grown = [recipe.grow_and_watch(table, labels, n_trees=self.max_trees, fitted=fitted, held=held)

@@ -101,7 +101,7 @@ def look(w: Workspace, time_h: float) -> None:
 
         grade = astct_grade(is_open, has_fluids, on(low_flow), has_pressor, on(high_flow), has_second, on(positive))
 
-        # ASTCT resolution: every sign and all support gone for a day
+        # ASTCT resolution: every sign and all support gone for as long as grading.quiet_needed_h says
         sign = max(fever, 1.0 if grade > 1.5 else 0.0)
         quiet = 0.0 if sign > 0.0 else w[AT.quiet + i] + WARD_H
         last_sign = time_h if sign > 0.0 else w[AT.last_sign + i]

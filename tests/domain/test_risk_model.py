@@ -56,9 +56,7 @@ def explanation(contributions: list[list[float]], *, base: float) -> Explanation
     rows = np.array(contributions)
     variables = contract().variables * rows.shape[1]
     risk = expit(base + rows.sum(axis=1))
-    prediction = Prediction(
-        rows=pd.DataFrame({"risk": risk, "status": "ok"}), model="m-1", outcome_in_words="CRS"
-    )
+    prediction = Prediction(rows=pd.DataFrame({"risk": risk, "status": "ok"}), model="m-1", outcome_in_words="CRS")
     return Explanation(
         base_log_odds=base,
         contributions=rows,

@@ -100,16 +100,10 @@ def test_shipped_configuration_is_sound(repository: Path, name: str) -> None:
     assert config.name == name
     names = config.feature_names(levels={"product": ["tarlatamab"], "platform": ["tce"]})
     assert len(set(names)) == len(names)
-    later = {
-        column
-        for column in columns_needed(names)
-        if FIELDS.get(column) and FIELDS[column].table != "observed"
-    }
+    later = {column for column in columns_needed(names) if FIELDS.get(column) and FIELDS[column].table != "observed"}
     assert bool(later) == (config.landmark_h > 0)  # before the first dose nothing from after it
     assert all(
-        FIELDS[column].role == "predictor"
-        for column in columns_needed(names)
-        if column in FIELDS and column not in later
+        FIELDS[column].role == "predictor" for column in columns_needed(names) if column in FIELDS and column not in later
     )
 
 
@@ -155,13 +149,11 @@ def test_a_direction_without_an_assumption_is_refused() -> None:
         ("  - name: ecog\n->  - name: weight_kg\n", "weight_kg"),
         ("default: 21.0, ->", "default"),
         ("one_hot: [product, platform]->one_hot: [product, age_years]", "one_hot"),
-        ("num_leaves: 4->n_leaves: 4", "learner"),
+        ("num_leaves: 6->n_leaves: 6", "learner"),
         ("landmark_h: 0->landmark_h: soon", "landmark_h"),
     ],
 )
-def test_a_broken_configuration_is_refused_by_name(
-    repository: Path, tmp_path: Path, change: str, key: str
-) -> None:
+def test_a_broken_configuration_is_refused_by_name(repository: Path, tmp_path: Path, change: str, key: str) -> None:
     source = repository / "models" / "configs"
     before, after = change.split("->")
     text = (source / "baseline.yaml").read_text(encoding="utf-8")

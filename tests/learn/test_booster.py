@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 
 from crsrisk.domain.risk_model import Calibrator, RiskModel
 from crsrisk.errors import InputError
-from crsrisk.learn.booster import booster_of, calibrated_booster, check_text, raw_log_odds_of
+from crsrisk.learn.booster import (
+    REGRESSION,
+    booster_of,
+    calibrated_booster,
+    check_text,
+    joined_text,
+    raw_log_odds_of,
+)
 from crsrisk.learn.predict import feature_matrix, predict
 
 Toy = Any
@@ -68,10 +75,7 @@ def put(key: str, place: int, value: str) -> Any:
 def test_a_whole_model_passes(text: str, model: RiskModel) -> None:
     assert check_text(text) == 10
     assert check_text(text, feature_names=["Column_0", "Column_1", "Column_2"]) == 10
-    assert (
-        check_text(model.booster_text, feature_names=model.contract.feature_names)
-        == model.manifest["n_trees"]
-    )
+    assert check_text(model.booster_text, feature_names=model.contract.feature_names) == model.manifest["n_trees_in_all"]
 
 
 def test_other_features_are_refused(text: str) -> None:
@@ -93,6 +97,8 @@ def test_other_features_are_refused(text: str) -> None:
         (put("right_child", 0, "-77"), "a node missing, twice or out of bounds"),
         (put("leaf_value", 0, "nan"), "finite numbers"),
         (put("leaf_value", 0, "inf"), "finite numbers"),
+        (put("threshold", 0, "nan"), "finite numbers"),
+        (put("threshold", 0, "-inf"), "finite numbers"),
         (put("leaf_value", 0, "1 2"), "leaf_value: found 6 values"),
         (put("threshold", 0, "x"), "threshold"),
         (
@@ -190,15 +196,22 @@ def test_a_booster_is_parsed_once(text: str) -> None:
 def test_calibrated_booster_predicts_the_risk(model: RiskModel, fresh_toy: Toy) -> None:
     table = fresh_toy.observed.head(300)
     booster = calibrated_booster(model.booster_text, model.calibrator)
-    np.testing.assert_allclose(
-        booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12
-    )
+    np.testing.assert_allclose(booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12)
     assert booster_of(model.booster_text).model_to_string() == model.booster_text  # the original is untouched
-    plain = calibrated_booster(
-        model.booster_text, Calibrator(intercept=0, slope=1, n_patients=0, method="none")
-    )
+    plain = calibrated_booster(model.booster_text, Calibrator(intercept=0, slope=1, n_patients=0, method="none"))
     raw = raw_log_odds_of(booster_of(model.booster_text), feature_matrix(model, table))
     np.testing.assert_allclose(raw_log_odds_of(plain, feature_matrix(model, table)), raw, atol=1e-12)
+
+
+def test_joined_boosters_predict_the_sum() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(400, 2))
+    options = {"objective": "regression", "verbosity": -1, "num_threads": 1}
+    texts = [lgb.train(options, lgb.Dataset(X, X[:, k] ** 2), 3 + k).model_to_string() for k in (0, 1)]
+    joined = joined_text(texts)
+    assert check_text(joined, objective=REGRESSION) == 7
+    expected = sum(lgb.Booster(model_str=text).predict(X) for text in texts)
+    np.testing.assert_allclose(lgb.Booster(model_str=joined).predict(X), expected, atol=1e-12)
 
 
 def test_single_leaf_trees_pass() -> None:

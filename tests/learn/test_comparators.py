@@ -33,8 +33,7 @@ def losses(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> dict[str, float]:
     y = toy.outcomes["crs_grade2plus"]
     fitted = {one.name: one.fit(toy.observed, y) for one in comparators(config=config)}
     return {
-        name: expected_log_loss(one.predict_risk(fresh_toy.observed), fresh_toy.true_risk)
-        for name, one in fitted.items()
+        name: expected_log_loss(one.predict_risk(fresh_toy.observed), fresh_toy.true_risk) for name, one in fitted.items()
     }
 
 
@@ -79,9 +78,7 @@ def test_a_score_alone_is_a_logistic_regression_of_its_logarithm(toy: Toy) -> No
 
 def test_gaps_and_new_products_are_scored(toy: Toy, config: FeatureConfig) -> None:
     y = toy.outcomes["crs_grade2plus"]
-    odd = toy.observed.head(3).assign(
-        crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
-    )
+    odd = toy.observed.head(3).assign(crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"])
     for one in comparators(config=config):
         risk = one.fit(toy.observed, y).predict_risk(odd)
         assert ((risk > 0) & (risk < 1)).all(), one.name

@@ -81,30 +81,21 @@ def test_equals_the_definition_of_the_shapley_value() -> None:
     X = rng.normal(size=(600, 4))
     X[rng.random(X.shape) < 0.2] = np.nan
     y = rng.random(600) < expit(np.nan_to_num(X[:, 0]) * (1 + np.isnan(X[:, 1])) - np.nan_to_num(X[:, 2]))
-    learner = CrsClassifier(
-        max_trees=12, learning_rate=0.3, num_leaves=6, min_data_in_leaf=10, first_columns=[0]
-    )
+    learner = CrsClassifier(max_trees=12, learning_rate=0.3, num_leaves=6, min_data_in_leaf=10, free_columns=[0])
     booster = learner.fit(X, y).booster_
     for row in X[:5]:
-        np.testing.assert_allclose(
-            contributions_of(booster, row[None])[0, :-1], brute_force(booster, row), atol=1e-9
-        )
+        np.testing.assert_allclose(contributions_of(booster, row[None])[0, :-1], brute_force(booster, row), atol=1e-9)
 
 
 def test_a_variables_share_is_the_sum_of_its_features(model: RiskModel, fresh_toy: Toy) -> None:
     table = fresh_toy.observed.head(20)
     told, (_, by_feature) = explain(model, table), feature_contributions(model, table)
     names = [variable.name for variable in told.variables]
-    of = {
-        name: [k for k, feature in enumerate(model.contract.features) if feature.variable == name]
-        for name in names
-    }
+    of = {name: [k for k, feature in enumerate(model.contract.features) if feature.variable == name] for name in names}
     assert len(of["product"]) == 6
     assert len(of["crp_mg_l"]) == 3
     for place, name in enumerate(names):
-        np.testing.assert_allclose(
-            told.contributions[:, place], by_feature[:, of[name]].sum(axis=1), atol=1e-12
-        )
+        np.testing.assert_allclose(told.contributions[:, place], by_feature[:, of[name]].sum(axis=1), atol=1e-12)
 
 
 def test_what_the_toy_world_is_made_of_leads(model: RiskModel, fresh_toy: Toy) -> None:
@@ -191,9 +182,7 @@ def test_shap_takes_it(model: RiskModel, fresh_toy: Toy) -> None:
     bridged = to_shap(told)
     np.testing.assert_array_equal(bridged.values, told.contributions)
     np.testing.assert_array_equal(bridged.base_values, np.full(30, told.base_log_odds))
-    np.testing.assert_allclose(
-        expit(bridged.base_values + bridged.values.sum(axis=1)), told.prediction.risk, atol=1e-12
-    )
+    np.testing.assert_allclose(expit(bridged.base_values + bridged.values.sum(axis=1)), told.prediction.risk, atol=1e-12)
     assert bridged.data.shape == bridged.values.shape
     assert np.isnan(bridged.data[:, bridged.feature_names.index("Product")]).all()
     assert set(bridged.data[:, bridged.feature_names.index("Liver metastases")]) <= {0.0, 1.0}

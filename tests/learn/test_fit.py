@@ -62,9 +62,7 @@ def test_same_input_same_bytes(model: RiskModel, toy: Toy, config: FeatureConfig
     assert other.booster_text != model.booster_text
 
 
-def test_columns_that_are_no_features_do_not_matter(
-    model: RiskModel, toy: Toy, config: FeatureConfig
-) -> None:
+def test_columns_that_are_no_features_do_not_matter(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
     shuffled = toy.observed[toy.observed.columns[::-1]].assign(site="elsewhere", note="x")
     assert fit(shuffled, toy.outcomes, config=config, seed=7) == model
 
@@ -78,9 +76,7 @@ def test_it_learns(model: RiskModel, fresh_toy: Toy) -> None:
 
 
 def test_outcome_and_window_can_be_others(toy: Toy, config: FeatureConfig) -> None:
-    severe = fit(
-        toy.observed, toy.outcomes, config=config.model_copy(update={"outcome": "crs_grade3plus"}), seed=1
-    )
+    severe = fit(toy.observed, toy.outcomes, config=config.model_copy(update={"outcome": "crs_grade3plus"}), seed=1)
     assert severe.contract.n_events == int(toy.outcomes["crs_grade3plus"].sum())
 
 
@@ -91,9 +87,7 @@ def test_before_dose_2(toy: Toy, repository: Any, config: FeatureConfig) -> None
     fitted = fit(table, toy.outcomes.loc[table.index], config=later, seed=1)
     assert fitted.contract.landmark_h == 168
     assert len(table) == fitted.contract.n_patients < len(toy.observed)
-    assert {"temperature_c__course", "crp_mg_l__course"} <= {
-        variable.name for variable in fitted.contract.variables
-    }
+    assert {"temperature_c__course", "crp_mg_l__course"} <= {variable.name for variable in fitted.contract.variables}
     assert not predict(fitted, table).is_refused.any()
 
 
@@ -112,9 +106,7 @@ def changed(outcomes: pd.DataFrame, **columns: Any) -> pd.DataFrame:
         (lambda t: changed(t, window_d=14.0), r"row 1, window_d: found 14 days"),
     ],
 )
-def test_outcomes_that_do_not_fit_are_refused(
-    toy: Toy, config: FeatureConfig, change: Any, message: str
-) -> None:
+def test_outcomes_that_do_not_fit_are_refused(toy: Toy, config: FeatureConfig, change: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         fit(toy.observed, change(toy.outcomes), config=config, seed=1)
 

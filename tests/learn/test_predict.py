@@ -125,9 +125,7 @@ def test_an_empty_table_gives_no_rows(model: RiskModel, toy: Toy) -> None:
     column=st.sampled_from(["crp_mg_l", "ldh_x_uln", "sum_of_diameters_mm", "ferritin_ug_l"]),
 )
 @settings(max_examples=60)
-def test_more_never_lowers_the_risk(
-    model: RiskModel, fresh_toy: Toy, factor: float, row: int, column: str
-) -> None:
+def test_more_never_lowers_the_risk(model: RiskModel, fresh_toy: Toy, factor: float, row: int, column: str) -> None:
     """Directions hold for the patient's values, through every index that is made of them."""
     patient = fresh_toy.observed.iloc[[row]]
     pair = pd.concat([patient, patient.assign(patient_id=-1, **{column: patient[column] * factor})])

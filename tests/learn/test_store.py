@@ -163,9 +163,7 @@ def test_a_model_is_replaced_but_nothing_else_is(model: RiskModel, folder: Path,
     assert (other / "chapter.txt").read_text() == "irreplaceable"
 
 
-def test_an_interrupted_save_leaves_the_old_model(
-    model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_save_leaves_the_old_model(model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: (folder / name).read_bytes() for name in FILES}
 
     def interrupt(*_: object) -> None:
@@ -178,9 +176,7 @@ def test_an_interrupted_save_leaves_the_old_model(
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_a_failed_swap_puts_the_old_model_back(
-    model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_swap_puts_the_old_model_back(model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old folder is moved away, then the new one cannot be moved in: the old one comes back."""
     tries: list[Path] = []
     real = os.replace

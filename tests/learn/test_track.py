@@ -84,9 +84,7 @@ def test_parameters_metrics_and_digest_are_there(tracked: Tracked, toy: Toy) -> 
 
 
 def test_files_are_where_they_were_put(tracked: Tracked) -> None:
-    assert [file.path for file in tracked.client.list_artifacts(tracked.runs["everything"].info.run_id)] == [
-        "report.html"
-    ]
+    assert [file.path for file in tracked.client.list_artifacts(tracked.runs["everything"].info.run_id)] == ["report.html"]
     figures = tracked.client.list_artifacts(tracked.runs["evaluate"].info.run_id, "figures")
     assert [file.path for file in figures] == ["figures/calibration.svg"]
 
@@ -97,15 +95,11 @@ def test_the_store_is_one_file_with_artifacts_beside_it(tracked: Tracked) -> Non
     assert list(tracked.folder.glob("artifacts/**/report.html"))
 
 
-def test_the_booster_comes_back_and_gives_the_risk(
-    tracked: Tracked, model: RiskModel, fresh_toy: Toy
-) -> None:
+def test_the_booster_comes_back_and_gives_the_risk(tracked: Tracked, model: RiskModel, fresh_toy: Toy) -> None:
     mlflow.set_tracking_uri(tracked.uri)
     booster = mlflow.lightgbm.load_model(tracked.model_uri)
     table = fresh_toy.observed.head(100)
-    np.testing.assert_allclose(
-        booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12
-    )
+    np.testing.assert_allclose(booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12)
 
 
 def test_the_pyfunc_model_takes_doubles_only(tracked: Tracked, model: RiskModel, fresh_toy: Toy) -> None:
@@ -114,12 +108,8 @@ def test_the_pyfunc_model_takes_doubles_only(tracked: Tracked, model: RiskModel,
     inputs = loaded.metadata.signature.inputs
     assert inputs.input_names() == list(model.contract.feature_names)
     assert {str(column.type) for column in inputs} == {"DataType.double"}
-    frame = pd.DataFrame(
-        feature_matrix(model, fresh_toy.observed.head(5)), columns=list(model.contract.feature_names)
-    )
-    np.testing.assert_allclose(
-        loaded.predict(frame), predict(model, fresh_toy.observed.head(5)).risk, atol=1e-12
-    )
+    frame = pd.DataFrame(feature_matrix(model, fresh_toy.observed.head(5)), columns=list(model.contract.feature_names))
+    np.testing.assert_allclose(loaded.predict(frame), predict(model, fresh_toy.observed.head(5)).risk, atol=1e-12)
 
 
 def test_the_whole_model_folder_is_there(tracked: Tracked, model: RiskModel) -> None:
@@ -129,9 +119,7 @@ def test_the_whole_model_folder_is_there(tracked: Tracked, model: RiskModel) -> 
 
 def test_nothing_is_pickled(tracked: Tracked) -> None:
     files = [path for path in tracked.folder.rglob("*") if path.is_file()]
-    assert not [
-        path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle", ".skops")
-    ]
+    assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle", ".skops")]
     for path in files:
         assert not path.read_bytes().startswith((b"\x80\x03", b"\x80\x04", b"\x80\x05")), path.name
     assert list(tracked.folder.rglob("model.lgb"))
@@ -162,13 +150,9 @@ def test_nothing_of_a_patient_is_in_it(tracked: Tracked, toy: Toy) -> None:
         if path.is_file() and path.suffix != ".db"
     }
     with sqlite3.connect(tracked.folder / "mlflow.db") as connection:
-        tables = [
-            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        ]
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
-            texts[f"table {table}"] = json.dumps(
-                connection.execute(f'SELECT * FROM "{table}"').fetchall(), default=str
-            )
+            texts[f"table {table}"] = json.dumps(connection.execute(f'SELECT * FROM "{table}"').fetchall(), default=str)
     connection.close()
     assert len(texts) > 30
     for name, text in texts.items():
@@ -189,9 +173,7 @@ def test_the_example_is_made_up(model: RiskModel, toy: Toy) -> None:
     assert list(row.columns) == list(model.contract.feature_names)
     assert not row.isna().any().any()
     assert set(row.dtypes) == {np.dtype("float64")}
-    assert not set(row[["crp_mg_l", "weight_kg"]].iloc[0]) & set(
-        toy.observed[["crp_mg_l", "weight_kg"]].to_numpy().ravel()
-    )
+    assert not set(row[["crp_mg_l", "weight_kg"]].iloc[0]) & set(toy.observed[["crp_mg_l", "weight_kg"]].to_numpy().ravel())
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.CSV", "model.pkl"])
@@ -201,9 +183,7 @@ def test_tables_of_rows_are_refused(tmp_path: Path, name: str) -> None:
         refuse_patients(tmp_path / name)
 
 
-@pytest.mark.parametrize(
-    "text", ['{"patient_id": 17}', '{"patient_id": [17, 18]}', "patient_id: 17", "patient_id=17"]
-)
+@pytest.mark.parametrize("text", ['{"patient_id": 17}', '{"patient_id": [17, 18]}', "patient_id: 17", "patient_id=17"])
 def test_a_patients_number_in_a_text_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "note.json").write_text(text)
     with pytest.raises(InputError, match="a patient's number"):
@@ -240,9 +220,7 @@ def test_a_metric_named_after_a_patient_is_refused(tracked: Tracked) -> None:
             tracker.params({"patient_id": 17})
 
 
-def test_the_environment_names_the_server(
-    tracked: Tracked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_names_the_server(tracked: Tracked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(tracked.folder / "mlflow.db", tmp_path / "elsewhere.db")  # making a new one takes seconds
     elsewhere = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -77,7 +77,7 @@ class Job:
 
 
 @pytest.fixture(scope="session")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """The small main job, run twice."""
     home = tmp_path_factory.mktemp("experiments") / "small"
     home.mkdir()
@@ -90,4 +90,4 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
         (home / "results" / "figures" / "onset-nobody.svg").write_text("of an earlier run with other products")
         second = crsrisk("run", home)
     assert first.code == 0, first.err
-    yield Job(home, first, second, found, digests(home / "results"))
+    return Job(home, first, second, found, digests(home / "results"))

@@ -1,0 +1,148 @@
+"""What is written for people stays true: links lead somewhere, names exist, the dictionary is fresh, snippets run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crsrisk.domain.mitigation import NODES
+from crsrisk.journey.config import Experiment
+from crsrisk.read.strict_yaml import build, read_yaml
+from crsrisk.read.world import load_assumptions, load_scenario
+from crsrisk.report.dictionary import data_dictionary_markdown
+from crsrisk.simulate.layout import STATES
+from crsrisk.simulate.world import load_world
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([
+    ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "bench" / "README.md", ROOT / "synthetic" / "README.md",
+    ROOT / "synthetic" / "evidence" / "README.md", *(ROOT / "docs").glob("*.md"),
+])  # fmt: skip
+SNIPPETS = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+SHOWN_FILE = re.compile(r"as\s+`(my/[^`]+)`:\s+```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, *, kind: str) -> list[str]:
+    """The fenced blocks of one language, in order."""
+    return [body for language, body in FENCE.findall(page.read_text(encoding="utf-8")) if language == kind]
+
+
+def prose(page: Path) -> str:
+    """The page without its fenced blocks."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that headings get, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def label(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(prose(page)):
+        if target.startswith(("http://", "https://")):
+            continue
+        place, _, anchor = target.partition("#")
+        found = (page.parent / place).resolve() if place else page
+        assert found.exists(), f"{label(page)}: no {target}"
+        assert not anchor or anchor in anchors(found), f"{label(page)}: no heading {target}"
+
+
+def test_the_data_dictionary_is_fresh() -> None:
+    written = (ROOT / "docs" / "data_dictionary.md").read_text(encoding="utf-8")
+    assert written == data_dictionary_markdown(), "run: crsrisk dictionary --out docs/data_dictionary.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_assumptions_named_exist(page: Path) -> None:
+    known = load_assumptions()
+    stems = "|".join(sorted({name.partition(".")[0] for name in known}))
+    named = re.findall(rf"`((?:{stems})\.[a-z0-9_]+)`", prose(page))
+    files = {"yaml", "py", "md"}
+    assert [name for name in named if name not in known and name.partition(".")[2] not in files] == []
+
+
+def test_the_page_on_the_mechanism_is_complete() -> None:
+    text = (ROOT / "docs" / "mechanism.md").read_text(encoding="utf-8")
+    assert [state for state in STATES if f"`{state}`" not in text] == []
+    assert [node for node in NODES if f"`{node}`" not in text and f"u_{node}" not in text] == []
+    table = text.partition("## Where each mitigation acts")[2].partition("\n## ")[0]
+    for name, agent in load_world().mitigations.items():
+        row = next((line for line in table.splitlines() if name.replace("_", " ") in line), "")
+        assert [node for node in agent.acts_on if f"`{node}`" not in row] == [], f"{name} in its row"
+
+
+def test_every_switch_is_a_neutral_value() -> None:
+    """The table of switches: a world made with each exists, and shares and exponents are cut by 0, ratios by 1."""
+    text = (ROOT / "docs" / "mechanism.md").read_text(encoding="utf-8")
+    switches = re.findall(r"`([a-z_]+\.[a-z0-9_]+)` = (\d+)", text.partition("and its switch")[2].partition("\n## ")[0])
+    world = load_world()
+    assert len(switches) > 20
+    for name, value in switches:
+        assert world.with_values({name: float(value)}).assumptions.value(name) == float(value)
+        assert float(value) == (1.0 if name.endswith("_ratio") else 0.0), name
+
+
+def test_the_site_lists_every_page() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    listed = [name for entry in site["nav"] for name in entry.values()]
+    assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_commands_are_written_one_way(page: Path) -> None:
+    for block in blocks(page, kind="console"):
+        for line in block.splitlines():
+            assert line.startswith("$ "), f"{label(page)}: {line!r}"
+            assert shlex.split(line[2:]), "a command that a shell can read"
+    assert not any(blocks(page, kind=other) for other in ("bash", "sh", "shell"))
+
+
+def test_files_to_save_are_accepted(tmp_path: Path) -> None:
+    shown = [found for page in PAGES for found in SHOWN_FILE.findall(page.read_text(encoding="utf-8"))]
+    assert len(shown) >= 3
+    for name, body in shown:
+        place = tmp_path / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(body, encoding="utf-8")
+        if place.name == "experiment.yaml":
+            assert build(Experiment, read_yaml(place), where=name).name == place.parent.name
+        else:
+            assert load_scenario(place, assumptions=load_assumptions()).overrides
+
+
+def test_the_two_commands_come_first() -> None:
+    commands = [line for block in blocks(ROOT / "README.md", kind="console") for line in block.splitlines()]
+    assert commands[:2] == ["$ make run", "$ make test"]
+    headings = re.findall(r"^## (.+)$", prose(ROOT / "README.md"), re.MULTILINE)
+    order = ["Two commands", "The map", *(f"Ten minutes for a {who}" for who in
+                                          ("data scientist", "trial designer", "clinician"))]  # fmt: skip
+    places = [headings.index(heading) for heading in order]
+    assert all(one < other for one, other in pairwise(places))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_nothing_of_one_machine(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"(?<![\w.])/(?:home|Users|root|tmp|work|mnt|opt)/\S*", text) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", SNIPPETS, ids=label)
+def test_snippets_run_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for number, body in enumerate(blocks(page, kind="python"), start=1):
+        exec(compile(body, f"{label(page)}, block {number}", "exec"), names)

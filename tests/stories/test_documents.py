@@ -1,0 +1,186 @@
+"""README and docs/ do what they say: commands and snippets are run in order, page by page, in a folder of their own.
+
+In a ```console block a line that starts with ``$ `` is typed; a ```yaml block is saved where the text before it says
+("Save this as `my/x.yaml`"); ```python blocks of one page share their names. The numbers of patients are made smaller,
+since the sizes are not what is tested. What `make` and `crsrisk run` do is tested elsewhere; here only that the target or
+the experiment exists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crsrisk.journey.config import load_experiment
+from crsrisk.read.world import load_product
+from tests.stories.conftest import Job
+from tests.stories.terminal import done
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+SHELL = {"mkdir", "sed", "grep", "cp", "cat", "head", "ls"}  # may be typed as they stand
+STATE = {".", "export"}  # change the shell, not the disk
+AT_MOST = {  # command -> option -> the largest number that is run here
+    "simulate": {"--patients": 60, "--truth-repetitions": 20},
+    "evidence": {"--patients": 100, "--patients-rare": 100},
+}
+ALWAYS_SMALLER = {"evidence": ("--patients", "100", "--patients-rare", "100")}
+BLOCK = re.compile(r"^```(console|bash|python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SAVE = re.compile(r"Save this as\s+`([^`]+)`:\s*\Z")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One block of a page: its kind, its text, and where it is to be saved ("" = nowhere)."""
+
+    kind: str
+    text: str
+    place: str
+
+
+def steps_of(page: str) -> list[Step]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = []
+    for block in BLOCK.finditer(text):
+        saved = SAVE.search(text[: block.start()])
+        found.append(Step(block.group(1), block.group(2), saved.group(1) if saved else ""))
+    return found
+
+
+def commands_of(page: str) -> list[str]:
+    return [
+        line.removeprefix("$ ")
+        for step in steps_of(page)
+        if step.kind in ("console", "bash")
+        for line in step.text.splitlines()
+        if line.startswith("$ ")
+    ]
+
+
+@pytest.fixture
+def checkout(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what a user has in a checkout after `make run`, to work in."""
+    for name in ("synthetic", "models", "docs"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    baseline = tmp_path / "experiments" / "001_baseline"
+    baseline.mkdir(parents=True)
+    shutil.copy(ROOT / "experiments" / "001_baseline" / "experiment.yaml", baseline)
+    shutil.copytree(job.results, baseline / "results")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def smaller(words: list[str]) -> list[str]:
+    """The same command with fewer patients; an option given twice counts the second time."""
+    limits = AT_MOST.get(words[0], {})
+    given = [(option, limit) for option, limit in limits.items() if option in words]
+    cut = [
+        text
+        for option, limit in given
+        for text in (option, str(min(limit, int(words[words.index(option) + 1]))))
+    ]
+    return [*words, *ALWAYS_SMALLER.get(words[0], ()), *cut]
+
+
+def type_in(command: str) -> None:
+    """Do what a line of a page says."""
+    words = shlex.split(command)
+    if words[0] == "make":
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in words[1:]), command
+    elif words[:2] == ["crsrisk", "run"]:
+        experiment = load_experiment(words[2])
+        assert all(load_product(name) for name in experiment.products), "each product is there"
+    elif words[0] == "crsrisk" and not set(command) & set("|><&;"):
+        done(*smaller(words[1:]))
+    elif words[0] in SHELL:
+        subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True, capture_output=True)
+    else:
+        assert words[0] in STATE, f"teach this test what to do with {command!r}"
+
+
+def save(step: Step) -> None:
+    place = Path(step.place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(step.text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_does_what_it_says(checkout: Path, page: str) -> None:
+    names: dict[str, Any] = {"__name__": page}
+    for step in steps_of(page):
+        if step.kind == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(step.text, page, "exec"), names)
+            assert printed.getvalue() or "print" not in step.text
+        elif step.kind == "yaml":
+            if step.place:
+                save(step)
+        else:
+            for line in step.text.splitlines():
+                if line.startswith("$ "):
+                    type_in(line.removeprefix("$ "))
+
+
+@pytest.mark.parametrize("page", [*PAGES, "synthetic/README.md", "synthetic/evidence/README.md", "bench/README.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    places = [place for place in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in place]
+    missing = [place for place in places if not (path.parent / place).exists()]
+    assert missing == []
+
+
+def test_readme_shows_the_two_commands_first() -> None:
+    assert commands_of("README.md")[:2] == ["make run", "make test"]
+
+
+def test_readme_tells_of_every_command_and_every_floor() -> None:
+    typed = {shlex.split(command)[1] for command in commands_of("README.md") if command.startswith("crsrisk ")}
+    assert {"simulate", "evidence", "predict", "dictionary"} <= typed
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    floors = [path.name for path in (ROOT / "crsrisk").iterdir() if (path / "__init__.py").is_file()]
+    assert [floor for floor in floors if f"crsrisk/{floor}/" not in text] == []
+    assert "no external validation" in " ".join(text.split())
+
+
+def test_each_of_the_three_users_has_ten_minutes() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").lower()
+    for user in ("data scientist", "trial designer", "clinician"):
+        assert re.search(rf"^#+ ten minutes for a {user}", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("simulate --patients 4000 --seed 1", "simulate --patients 4000 --seed 1 --patients 60"),
+        ("simulate --patients 5", "simulate --patients 5 --patients 5"),
+        ("evidence --role validation", "evidence --role validation --patients 100 --patients-rare 100"),
+        ("dictionary", "dictionary"),
+    ],
+)
+def test_commands_are_only_made_smaller(command: str, typed: str) -> None:
+    assert smaller(command.split()) == typed.split()
+
+
+def test_an_unknown_tool_is_not_run() -> None:
+    with pytest.raises(AssertionError, match="teach this test"):
+        type_in("curl something")
+
+
+def test_blocks_are_found_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "Save this as `my/x.yaml`:\n\n```yaml\na: 1\n```\n\n```console\n$ ls my\nx.yaml\n```\n\n```python\nx = 1\n```\n"
+    (tmp_path / "page.md").write_text(page, encoding="utf-8")
+    monkeypatch.setattr("tests.stories.test_documents.ROOT", tmp_path)
+    found = steps_of("page.md")
+    assert found == [Step("yaml", "a: 1\n", "my/x.yaml"), Step("console", "$ ls my\nx.yaml\n", ""), Step("python", "x = 1\n", "")]
+    assert commands_of("page.md") == ["ls my"]

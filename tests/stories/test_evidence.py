@@ -1,0 +1,99 @@
+"""Simulated beside published: every row stays, with its interval and its error, and the summary only counts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from crsrisk.read.published import load_trials
+from tests.stories.terminal import crsrisk, done
+
+SMALL = ("--patients", 100, "--patients-rare", 100)
+KEYS = ("id", "product", "metric", "published", "n", "low", "high", "simulated", "mc_error", "agrees")
+
+
+@pytest.fixture(scope="module")
+def tree() -> Any:
+    return done("evidence", "--json", *SMALL).tree
+
+
+def test_every_figure_has_its_row(tree: Any) -> None:
+    assert set(tree) == {"rows", "summary"}
+    figures = [figure.id for trial in load_trials() for figure in trial.rows]
+    assert [row["id"] for row in tree["rows"]] == figures
+    assert len(figures) >= 60
+    assert len(set(figures)) == len(figures)
+    for row in tree["rows"]:
+        assert set(KEYS) <= set(row), row["id"]
+
+
+def test_published_figures_are_those_of_the_files(tree: Any) -> None:
+    figures = {figure.id: (trial, figure) for trial in load_trials() for figure in trial.rows}
+    for row in tree["rows"]:
+        trial, figure = figures[row["id"]]
+        assert (row["product"], row["metric"], row["published"]) == (trial.product, figure.metric, figure.value)
+        assert (row["role"], row["window_d"]) == (trial.role, trial.window_d)
+        assert row["low"] is None or row["low"] <= row["published"] <= row["high"]
+
+
+def test_simulated_figures_carry_their_error(tree: Any) -> None:
+    rates = [row for row in tree["rows"] if row["unit"] == "1" and row["simulated"] is not None]
+    assert len(rates) > 40
+    for row in rates:
+        assert 0 <= row["simulated"] <= 1
+        whole = row["n_simulated"] * row["simulated"]
+        assert whole == pytest.approx(round(whole), abs=1e-6), "a share of simulated patients"
+        assert row["mc_error"] is None or row["mc_error"] >= 0
+    inner = [row for row in rates if 0.1 < row["simulated"] < 0.9 and row["n_simulated"] == 100]
+    assert len(inner) > 10
+    for row in inner:
+        p = row["simulated"]
+        assert row["mc_error"] == pytest.approx(math.sqrt(p * (1 - p) / 100), rel=0.05), row["id"]
+
+
+def test_rows_that_disagree_stay_and_are_counted(tree: Any) -> None:
+    rows, summary = tree["rows"], tree["summary"]
+    verdicts = {row["verdict"] for row in rows}
+    assert len(verdicts - {"agrees", "not judged"}) >= 1, "at a hundred patients something always disagrees"
+    for row in rows:
+        assert row["agrees"] is (row["verdict"] == "agrees")
+    assert summary["all"]["n_figures"] == len(rows)
+    assert summary["all"]["n_agree"] == sum(row["agrees"] for row in rows)
+    assert summary["all"]["n_judged"] == sum(row["verdict"] != "not judged" for row in rows)
+    assert set(summary["by_role"]) == {"calibration", "validation"}
+    for role, found in summary["by_role"].items():
+        assert found["n_agree"] == sum(row["agrees"] for row in rows if row["role"] == role)
+
+
+def test_on_the_terminal_one_role_alone_row_by_row(tree: Any) -> None:
+    shown = done("evidence", "--role", "validation", *SMALL).out
+    rows = [row for row in tree["rows"] if row["role"] == "validation"]
+    for row in rows:
+        assert row["id"] in shown
+    for row in tree["rows"]:
+        assert (row["id"] in shown) is (row["role"] == "validation"), row["id"]
+    found = tree["summary"]["by_role"]["validation"]
+    assert f"validation: {found['n_agree']} of {found['n_judged']} judged figures agree" in " ".join(shown.split())
+    assert "calibration:" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--role", "both"), ("--role", "both", "calibration or validation")),
+        (("--scenario", "sunny"), ("scenarios", "sunny", "burden_null")),
+    ],
+)
+def test_refusals(words: tuple[str, ...], says: tuple[str, ...]) -> None:
+    answer = crsrisk("evidence", *words)
+    assert answer.code == 2
+    for part in ("found", "expected", "Cure", *says):
+        assert part in answer.err
+
+
+def test_too_few_patients_are_refused_by_the_option() -> None:
+    answer = crsrisk("evidence", "--patients", 10)
+    assert answer.code == 2
+    assert "100" in answer.err

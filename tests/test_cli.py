@@ -1,0 +1,110 @@
+"""The entry point: how it ends, what it says of itself, and that it stays a thin layer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+import typer
+
+from crsrisk import cli
+from crsrisk.errors import InputError, OutputError
+
+COMMANDS = ("simulate", "evidence", "run", "predict", "dictionary")
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["crsrisk", *words])
+    with pytest.raises(SystemExit) as leaving:
+        cli.main()
+    return leaving.value.code
+
+
+def app_that(raises: BaseException) -> typer.Typer:
+    """A command line whose only command fails."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command()
+    def fail() -> None:
+        raise raises
+
+    return app
+
+
+def test_the_installed_command_is_this_one() -> None:
+    (point,) = entry_points(group="console_scripts", name="crsrisk")
+    assert point.load() is cli.main
+
+
+@pytest.mark.parametrize("words", [("--help",), *((name, "--help") for name in COMMANDS)])
+def test_help_of_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert ended(monkeypatch, *words) == 0
+    shown = capsys.readouterr().out
+    assert "Usage: crsrisk" in shown
+    if words == ("--help",):
+        assert "no external" in shown
+        for name in COMMANDS:
+            assert name in shown
+
+
+def test_every_option_is_explained() -> None:
+    command = typer.main.get_command(cli.app)
+    assert set(getattr(command, "commands")) == set(COMMANDS)  # noqa: B009  typer's group keeps its commands there
+    for name, one in getattr(command, "commands").items():  # noqa: B009
+        assert one.help, name
+        silent = [option.name for option in one.params if not getattr(option, "help", None)]
+        assert silent == [], name
+
+
+def test_without_a_word_it_shows_its_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(monkeypatch) == 2
+    printed = capsys.readouterr()
+    assert "simulate" in printed.out + printed.err
+
+
+@pytest.mark.parametrize("kind", [InputError, OutputError])
+def test_what_a_user_can_put_right_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[InputError] | type[OutputError]
+) -> None:
+    problem = kind(where="a.csv", key="row 3", found="-5", expected="0 or more", cure="correct it")
+    monkeypatch.setattr(cli, "app", app_that(problem))
+    assert ended(monkeypatch) == 2
+    assert capsys.readouterr().err == "crsrisk: a.csv, row 3: found -5; expected 0 or more. Cure: correct it\n"
+
+
+def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "app", app_that(ZeroDivisionError("a mistake in crsrisk")))
+    monkeypatch.setattr(sys, "argv", ["crsrisk"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cli, "app", app_that(KeyboardInterrupt()))
+    assert ended(monkeypatch) == 130
+    assert capsys.readouterr().err.startswith("crsrisk: interrupted; ")
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_other_ends_pass_through(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    monkeypatch.setattr(cli, "app", app_that(typer.Exit(code)))
+    assert ended(monkeypatch) == code
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"), [(None, {}), ([], {}), (["crp=mg/dL", " a b = c=d "], {"crp": "mg/dL", "a b": "c=d"})]
+)
+def test_pairs(texts: list[str] | None, found: dict[str, str]) -> None:
+    assert cli._pairs(texts, "--unit") == found
+
+
+def test_the_module_runs_too() -> None:
+    done = subprocess.run([sys.executable, "-m", "crsrisk.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "crsrisk" in done.stdout
