@@ -20,7 +20,7 @@ BIN := .venv/bin
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
-setup: .venv/.installed
+setup: .venv/.compiled
 
 .venv/.locked: requirements.lock
 	@chosen="$(PYTHON)"; "$$chosen" $(PYTHON_IS_GOOD) || { \
@@ -34,6 +34,14 @@ setup: .venv/.installed
 
 .venv/.installed: .venv/.locked pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# the solver is compiled once for each state of its sources; the compiled code is kept in the user's cache
+KERNEL := $(wildcard crsrisk/biology/*.py) crsrisk/domain/mitigation.py $(patsubst %,crsrisk/simulate/%.py,layout ward solve)
+
+.venv/.compiled: .venv/.installed $(KERNEL)
+	@echo "Compiling the solver (up to a minute, once)"
+	@$(BIN)/crsrisk simulate --patients 16 --product tarlatamab --out .venv/compiled/cohort.parquet > /dev/null
 	@touch $@
 
 run: setup

@@ -161,7 +161,7 @@ def config(repository: Path) -> FeatureConfig:
     """The shipped baseline, with fewer trees, to be quick."""
     shipped = load_config(repository / "models" / "configs" / "baseline.yaml")
     return shipped.model_copy(
-        update={"learner": shipped.learner.model_copy(update={"max_trees": 100, "learning_rate": 0.1, "n_folds": 3})}
+        update={"learner": shipped.learner.model_copy(update={"max_trees": 80, "learning_rate": 0.1, "n_folds": 2})}
     )
 
 

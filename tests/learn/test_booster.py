@@ -24,6 +24,7 @@ from crsrisk.learn.booster import (
     check_text,
     joined_text,
     raw_log_odds_of,
+    without_extremes,
 )
 from crsrisk.learn.predict import feature_matrix, predict
 
@@ -201,6 +202,19 @@ def test_calibrated_booster_predicts_the_risk(model: RiskModel, fresh_toy: Toy) 
     plain = calibrated_booster(model.booster_text, Calibrator(intercept=0, slope=1, n_patients=0, method="none"))
     raw = raw_log_odds_of(booster_of(model.booster_text), feature_matrix(model, table))
     np.testing.assert_allclose(raw_log_odds_of(plain, feature_matrix(model, table)), raw, atol=1e-12)
+
+
+def test_extremes_are_forgotten_and_nothing_else(text: str) -> None:
+    """LightGBM writes each column's lowest and highest value: values of single patients."""
+    plain = without_extremes(text)
+    assert re.search(r"^feature_infos=\[", text, re.M)
+    assert re.search(r"^feature_infos=none none none$", plain, re.M)
+    assert len(plain.splitlines()) == len(text.splitlines())
+    rows = np.random.default_rng(2).normal(size=(50, 3))
+    before, after = lgb.Booster(model_str=text), lgb.Booster(model_str=plain)
+    np.testing.assert_array_equal(before.predict(rows), after.predict(rows))
+    np.testing.assert_array_equal(before.predict(rows, pred_contrib=True), after.predict(rows, pred_contrib=True))
+    assert check_text(plain) == 10
 
 
 def test_joined_boosters_predict_the_sum() -> None:

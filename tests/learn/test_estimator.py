@@ -117,7 +117,7 @@ def test_it_starts_from_the_additive_model() -> None:
     # The best 64 steps for a normal variable of effect 0.8 miss by 0.8 x 1.65 / 64 (Lloyd-Max), two of them by
     # 0.03; LightGBM's steps are found one by one, so twice that.
     assert np.sqrt(np.mean(error**2)) < 0.06
-    assert np.quantile(error, 0.99) < 0.1  # the last of 64 steps takes in the few most extreme values
+    assert np.corrcoef(start, expected)[0, 1] > 0.999
 
 
 def _columns_of(node: dict[str, Any]) -> set[int]:
