@@ -329,6 +329,7 @@ _INPUT = (
 )
 
 _WINDOW = "within the window (column window_d) after the first dose"
+_SIMULATED_TIME = "in the time simulated (the window; for cells at least four weeks)"
 _ONWARDS: Interval = (0, 10_000)  # hours or days since the first dose: no end that matters
 
 
@@ -368,26 +369,26 @@ _OUTCOMES = (
     _time("resolution_d", "Resolution", "Calendar days of the first episode, from the date of its first to "
           "the date of its last sign or support (ASTCT), both counted; missing when it outlasts the window",
           unit="d"),
-    _outcome("n_episodes", "Episodes", f"Number of separate episodes of CRS {_WINDOW}", kind="int",
+    _outcome("n_episodes", "Episodes", f"Number of separate episodes of CRS {_SIMULATED_TIME}", kind="int",
              possible=(0, 100)),
     *(_outcome(f"grade_after_dose_{dose}", f"Grade after dose {dose}", f"Worst CRS grade between dose {dose} "
                "and the next; -1 if the dose was not given", kind="int", possible=(-1, 4), source=_ASTCT)
       for dose in (1, 2, 3, 4)),
-    _outcome("peak_il6_pg_ml", "Peak interleukin-6", f"Highest interleukin-6 {_WINDOW}", unit="pg/mL",
+    _outcome("peak_il6_pg_ml", "Peak interleukin-6", f"Highest interleukin-6 {_SIMULATED_TIME}", unit="pg/mL",
              possible=(0, 10_000_000), plausible=(0, 500_000)),
-    _outcome("peak_crp_mg_l", "Peak CRP", f"Highest C-reactive protein {_WINDOW}", unit="mg/L",
+    _outcome("peak_crp_mg_l", "Peak CRP", f"Highest C-reactive protein {_SIMULATED_TIME}", unit="mg/L",
              possible=(0, 1000), plausible=(0, 600)),
-    _outcome("peak_ferritin_ug_l", "Peak ferritin", f"Highest ferritin {_WINDOW}", unit="ug/L",
+    _outcome("peak_ferritin_ug_l", "Peak ferritin", f"Highest ferritin {_SIMULATED_TIME}", unit="ug/L",
              possible=(0, 1_000_000), plausible=(3, 300_000)),
-    _outcome("peak_temperature_c", "Peak temperature", f"Highest body temperature {_WINDOW}", unit="degC",
+    _outcome("peak_temperature_c", "Peak temperature", f"Highest body temperature {_SIMULATED_TIME}", unit="degC",
              possible=(30, 45), plausible=(35.5, 42)),
-    _outcome("min_map_mmhg", "Lowest arterial pressure", f"Lowest mean arterial pressure {_WINDOW}",
+    _outcome("min_map_mmhg", "Lowest arterial pressure", f"Lowest mean arterial pressure {_SIMULATED_TIME}",
              unit="mmHg", possible=(0, 200), plausible=(25, 130)),
-    _outcome("min_spo2_pct", "Lowest oxygen saturation", f"Lowest oxygen saturation {_WINDOW}", unit="%",
+    _outcome("min_spo2_pct", "Lowest oxygen saturation", f"Lowest oxygen saturation {_SIMULATED_TIME}", unit="%",
              possible=(0, 100), plausible=(50, 100)),
-    _outcome("n_tocilizumab", "Doses of tocilizumab", f"Doses of tocilizumab given as a rescue {_WINDOW}",
+    _outcome("n_tocilizumab", "Doses of tocilizumab", f"Doses of tocilizumab given as a rescue {_SIMULATED_TIME}",
              kind="int", possible=(0, 50), plausible=(0, 12)),
-    *(_outcome(name, label, f"{label} given for CRS {_WINDOW}", kind="bool") for name, label in (
+    *(_outcome(name, label, f"{label} given for CRS {_SIMULATED_TIME}", kind="bool") for name, label in (
         ("has_steroid_rescue", "Corticosteroid"), ("has_fluids", "Intravenous fluids"),
         ("has_vasopressor", "Vasopressor"), ("has_oxygen", "Oxygen"))),
     _outcome("window_d", "Window", "Days after the first dose in which the outcome is counted", unit="d",

@@ -14,6 +14,7 @@ from crsrisk.domain.world import World
 from crsrisk.errors import InputError
 from crsrisk.simulate.layout import N_NODES, N_SLOTS, SLOT_ANTIPYRETIC, SLOT_FREE, SLOT_IL6R, SLOT_STEROID, TICK_H
 
+CELLS_HORIZON_D = 28.0
 CELLS_UNIT_E6 = 250.0  # the solver counts cells in multiples of 250 million
 
 # slots whose agent the rescue policy may give; the others hold what a study adds
@@ -30,6 +31,11 @@ class Arm:
     population: Population
     policy: Policy
     window_d: float
+
+    @property
+    def horizon_d(self) -> float:
+        """Days simulated: the window, and for cells at least four weeks, so that late episodes end inside."""
+        return max(self.window_d, CELLS_HORIZON_D) if self.product.platform in CELLULAR else self.window_d
 
     @property
     def regimen(self) -> Regimen:
@@ -122,7 +128,7 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
     slot_of = {agent.name: slot for slot, agent in enumerate(seats) if agent is not None}
     gifts = _gifts(arm, world)
     lead = int(np.ceil(max([0.0, *(-time for _, time, _ in gifts)]) / TICK_H))
-    n = lead + round(arm.window_d * 24.0 / TICK_H)
+    n = lead + round(arm.horizon_d * 24.0 / TICK_H)
     infusion, depot, il2 = np.zeros(n), np.zeros(n), np.zeros(n)
     number, slots = np.zeros(n, dtype=np.int64), np.zeros((n, N_SLOTS))
     is_infused = arm.regimen.route == "iv"

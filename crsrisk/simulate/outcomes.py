@@ -24,27 +24,36 @@ def _time(values: Values) -> Values:
     return np.where(values >= NEVER, np.nan, values)
 
 
+def grade_within(episode: Episode, *, window_h: float) -> NDArray[np.int64]:
+    """Worst grade (0-4) reached before ``window_h`` hours after the first dose, shape (n,)."""
+    reached = [episode.tracks[f"first_{grade}"] < window_h for grade in (1, 2, 3, 4)]
+    return np.asarray(np.sum(reached, axis=0), dtype=np.int64)
+
+
 def outcomes(episode: Episode, *, arm: Arm, patients: Patients) -> pd.DataFrame:
     """One row a patient: grades within the window after the first dose, times, support, extremes.
 
     ``crs_grade2plus`` is the label: a first grade >= 2 within ``window_d`` days. Grade 5 is not simulated. ``duration_h``
     and ``resolution_d`` are of the first episode, from its first to its last sign or support (ASTCT), and NaN when it
-    is still open at the end of the window; ``resolution_d`` counts calendar days as case report forms do
-    (a date of start and a date of end, both included).
+    is still open at the end of the simulation; ``resolution_d`` counts calendar days as case report forms do
+    (a date of start and a date of end, both included). Episodes, extremes and support count over all that is
+    simulated: the window, for cells at least four weeks.
     """
-    t = episode.tracks
-    first_2 = t["first_2"]
-    open_from, resolved = _time(t["first_1"]), _time(t["first_resolved"])
+    t, window_h = episode.tracks, arm.window_d * _DAY_H
+    worst, first_2 = grade_within(episode, window_h=window_h), t["first_2"]
+    open_from = np.where(t["first_1"] < window_h, t["first_1"], np.nan)
+    resolved = np.where(np.isnan(open_from), np.nan, _time(t["first_resolved"]))
     given = [dose.time_h < arm.window_d * _DAY_H for dose in arm.regimen.doses]
     by_dose = {f"grade_after_dose_{k}": t[f"grade_dose_{k}"].astype(np.int64) if k <= len(given) and given[k - 1]
                else np.full(len(patients), -1, dtype=np.int64) for k in (1, 2, 3, 4)}
     # the first dose is given at ten in the morning
     days = np.floor((resolved + 10.0) / _DAY_H) - np.floor((open_from + 10.0) / _DAY_H) + 1.0
     return pd.DataFrame({
-        "patient_id": patients.patient_id, "max_grade": t["max_grade"].astype(np.int64),
-        "crs_any": t["max_grade"] >= 1, "crs_grade2plus": t["max_grade"] >= 2, "crs_grade3plus": t["max_grade"] >= 3,
+        "patient_id": patients.patient_id, "max_grade": worst,
+        "crs_any": worst >= 1, "crs_grade2plus": worst >= 2, "crs_grade3plus": worst >= 3,
         "crs_grade2plus_10d": first_2 <= 10 * _DAY_H, "crs_grade2plus_14d": first_2 <= 14 * _DAY_H,
-        "onset_h": open_from, "onset_grade2plus_h": _time(first_2), "duration_h": _time(t["first_duration"]),
+        "onset_h": open_from, "onset_grade2plus_h": np.where(first_2 < window_h, first_2, np.nan),
+        "duration_h": np.where(np.isnan(open_from), np.nan, _time(t["first_duration"])),
         "resolution_d": days, "n_episodes": t["n_episodes"].astype(np.int64), **by_dose,
         "peak_il6_pg_ml": t["peak_il6"], "peak_crp_mg_l": t["peak_crp"], "peak_ferritin_ug_l": t["peak_ferritin"],
         "peak_temperature_c": t["peak_temperature"], "min_map_mmhg": t["lowest_map"], "min_spo2_pct": t["lowest_spo2"],

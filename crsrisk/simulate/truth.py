@@ -27,6 +27,7 @@ from crsrisk.domain.world import World
 from crsrisk.errors import InputError
 from crsrisk.simulate.arm import Arm
 from crsrisk.simulate.observation import measured_latent, noise_sd
+from crsrisk.simulate.outcomes import grade_within
 from crsrisk.simulate.population import (
     HABITS,
     N_OCCASIONS,
@@ -144,7 +145,8 @@ def oracle(
             drawn.append(new)
         fresh: dict[str, Any] = {name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]}
         again = replace(again, **fresh)
-        grade = run(arm, again, world=world, workers=workers).tracks["max_grade"].reshape(len(rows), 2, half)
+        episode = run(arm, again, world=world, workers=workers)
+        grade = grade_within(episode, window_h=24.0 * arm.window_d).reshape(len(rows), 2, half)
         counts[0, rows], counts[1, rows] = (grade >= 2).sum(axis=2), (grade >= 3).sum(axis=2)
         if advance is not None:
             advance(len(rows))

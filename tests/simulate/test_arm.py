@@ -38,7 +38,7 @@ def test_dose_intensity_can_be_switched_off(power: float, factor: float) -> None
 def test_every_array_spans_lead_and_window(product: str) -> None:
     arm = arm_of(product, mitigations=("tocilizumab",))
     plan = timetable(arm, world=world_of())
-    n = plan.lead + round(arm.window_d * 24 / TICK_H)
+    n = plan.lead + round(arm.horizon_d * 24 / TICK_H)
     assert plan.lead == 4  # tocilizumab two hours before the first dose
     shapes = {a.shape[0] for a in (plan.infusion, plan.depot, plan.interleukin_2, plan.dose_number, plan.slots)}
     assert shapes == {n}

@@ -182,5 +182,9 @@ def test_blocks_are_found_with_their_place(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "page.md").write_text(page, encoding="utf-8")
     monkeypatch.setattr("tests.stories.test_documents.ROOT", tmp_path)
     found = steps_of("page.md")
-    assert found == [Step("yaml", "a: 1\n", "my/x.yaml"), Step("console", "$ ls my\nx.yaml\n", ""), Step("python", "x = 1\n", "")]
+    assert found == [
+        Step("yaml", "a: 1\n", "my/x.yaml"),
+        Step("console", "$ ls my\nx.yaml\n", ""),
+        Step("python", "x = 1\n", ""),
+    ]
     assert commands_of("page.md") == ["ls my"]

@@ -1,0 +1,75 @@
+"""An experiment's question and sizes are read strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from crsrisk.errors import InputError
+from crsrisk.folders import find, names
+from crsrisk.journey.config import Experiment, load_experiment
+from crsrisk.read.world import load_mitigation, load_product, load_scenario
+
+
+@pytest.mark.parametrize("name", names("experiments"))
+def test_shipped_experiments_name_only_what_ships(name: str) -> None:
+    experiment = load_experiment(find("experiments", name))
+    assert experiment.name == name
+    assert experiment.question.endswith("?")
+    load_scenario(experiment.scenario)
+    for product in experiment.products:
+        load_product(product)
+    for mitigation in experiment.mitigations:
+        load_mitigation(mitigation)
+
+
+def test_the_main_job_is_as_large_as_it_says() -> None:
+    experiment = load_experiment(find("experiments", "001_baseline"))
+    assert (experiment.n_patients, experiment.products, experiment.scenario) == (20_000, [], "reference")
+    assert (experiment.truth_patients, experiment.truth_repetitions) == (1000, 500)
+    assert {"tocilizumab", "dexamethasone"} <= set(experiment.mitigations)
+
+
+def test_folder_or_file(tmp_path: Path) -> None:
+    shipped = find("experiments", "001_baseline")
+    assert load_experiment(shipped) == load_experiment(shipped.parent) == load_experiment(str(shipped.parent))
+    with pytest.raises(InputError, match=r"no experiment\.yaml"):
+        load_experiment(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("n_patients", 399),
+        ("seed", -1),
+        ("test_share", 0.05),
+        ("test_share", 0.9),
+        ("truth_patients", 29),
+        ("truth_repetitions", 21),
+        ("truth_repetitions", 18),
+        ("baseline_repetitions", 3),
+        ("evidence_patients", 99),
+        ("designer_patients", 99),
+        ("bootstrap", 49),
+        ("n_patients", "600"),
+        ("products", "tarlatamab"),
+    ],
+)
+def test_sizes_outside_their_limits(tmp_path: Path, key: str, value: object) -> None:
+    tree = load_experiment(find("experiments", "001_baseline")).model_dump() | {key: value}
+    place = tmp_path / "experiment.yaml"
+    lines = [f"{name}: {given!r}" for name, given in tree.items()]
+    place.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(InputError) as refusal:
+        load_experiment(place)
+    assert refusal.value.key == key
+    assert refusal.value.where == str(place)
+
+
+def test_an_experiment_never_changes() -> None:
+    experiment = load_experiment(find("experiments", "001_baseline"))
+    with pytest.raises(ValidationError):
+        experiment.seed = 2
+    assert isinstance(experiment, Experiment)
