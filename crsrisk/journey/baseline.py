@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -72,7 +73,7 @@ def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
 
     cohort = _cohort(experiment, list(arms.values()), world=world, workers=workers, begin=begin)
     sides = split(cohort, seed=experiment.seed, test_share=experiment.test_share)
-    models, configs = _models(sides, seed=experiment.seed, begin=begin)
+    models, configs = _models(sides, seed=experiment.seed, workers=workers, begin=begin)
     n_oracle = 2 * (experiment.truth_patients // len(arms)) * len(arms)
     judgement = judge(models["baseline"], sides, config=configs["baseline"], experiment=experiment, arms=arms, world=world,
                       workers=workers, advance=begin("Asking the oracles", n_oracle))
@@ -113,22 +114,25 @@ def _cohort(experiment: Experiment, arms: list[Arm], *, world: World, workers: i
     return cohort
 
 
-def _models(sides: Split, *, seed: int, begin: Begin) -> tuple[dict[str, RiskModel], dict[str, Any]]:
-    advance = begin("Fitting models", 3)
+def _models(sides: Split, *, seed: int, workers: int, begin: Begin) -> tuple[dict[str, RiskModel], dict[str, Any]]:
     configs = {name: config_of(name) for name in ("baseline", "grade3plus", "before_dose_2")}
-    models = {}
-    for name in configs:
+    advance = begin("Fitting models", len(configs))
+
+    def fitted(name: str) -> RiskModel:
         try:
             if name == "before_dose_2":
-                models[name] = fit_before_dose_2(sides.training, seed=seed)
+                model = fit_before_dose_2(sides.training, seed=seed)
             else:
-                models[name] = fit(sides.training.observed, sides.training.outcomes, config=configs[name], seed=seed)
+                model = fit(sides.training.observed, sides.training.outcomes, config=configs[name], seed=seed)
         except InputError as problem:
             raise InputError(where=f"experiment.yaml, model {name}", key=problem.key, found=problem.found,
                              expected=problem.expected,
                              cure="raise n_patients, or add products in which it happens more often") from problem
         advance(1)
-    return models, configs
+        return model
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        return dict(zip(configs, pool.map(fitted, configs), strict=True)), configs
 
 
 def _content(
@@ -146,7 +150,7 @@ def _content(
     dose_2 = {name: doses[1].time_h for name, one in products.items()
               if len(doses := one.regimens[one.default_regimen].doses) > 1}
     patients = examples(models, configs, training=sides.training, test=sides.test, oracles=judgement.observed_oracle,
-                        truth_ids=judgement.truth_ids, dose_2_h=dose_2, seed=experiment.seed)
+                        truth_ids=judgement.truth_ids, dose_2_h=dose_2, seed=experiment.seed, workers=workers)
     return build_content(
         question=experiment.question, cohort=cohort, comparisons=comparisons, comparison_summary=summarise(comparisons),
         evaluation=judgement.evaluation, explanation=explain_test(models["baseline"], sides.test), examples=patients,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ COVERS = ("it comes from refitting the model to 8 resampled cohorts; it does not
 
 
 def refit_interval(
-    model: RiskModel, training: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, rows: pd.DataFrame, seed: int
+    model: RiskModel, training: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, rows: pd.DataFrame,
+    seed: int, workers: int = 1,
 ) -> tuple[Floats, Floats]:
     """95% interval of some patients' risks from refits to bootstrap samples (Student's t on the log-odds scale).
 
@@ -42,13 +44,16 @@ def refit_interval(
     learner = config.learner.model_copy(update={"n_folds": 1, "max_trees": int(model.manifest["n_trees"])})
     fixed = config.model_copy(update={"learner": learner})
     n = len(training)
-    found = []
-    for again in range(N_REFITS):
+
+    def refit(again: int) -> Floats:
         drawn = streams.uniforms(seed=seed, decision=f"refit {again}", start=0, stop=n, width=1)[:, 0]
         chosen = (drawn * n).astype(np.int64)
         table = training.iloc[chosen].assign(patient_id=np.arange(n))
         result = outcomes.iloc[chosen].assign(patient_id=np.arange(n))
-        found.append(logit(np.clip(predict(fit(table, result, config=fixed, seed=seed), rows).risk, 1e-6, 1 - 1e-6)))
+        return np.asarray(logit(np.clip(predict(fit(table, result, config=fixed, seed=seed), rows).risk, 1e-6, 1 - 1e-6)))
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        found = list(pool.map(refit, range(N_REFITS)))
     spread = _T_95 * np.std(found, axis=0, ddof=1)
     centre = logit(np.clip(predict(model, rows).risk, 1e-6, 1 - 1e-6))
     return expit(centre - spread), expit(centre + spread)
@@ -80,6 +85,7 @@ def _known_by_dose_2(row: pd.Series[Any]) -> list[str]:
 def examples(
     models: Mapping[str, RiskModel], configs: Mapping[str, FeatureConfig], *, training: Cohort, test: Cohort,
     oracles: Mapping[str, Oracle], truth_ids: NDArray[np.int64], dose_2_h: Mapping[str, float], seed: int,
+    workers: int = 1,
 ) -> list[dict[str, Any]]:
     """Three patients as the report shows them (see :func:`crsrisk.report.content.build_content`)."""
     chosen = choose_examples(models["baseline"], test, truth_ids=truth_ids)
@@ -90,7 +96,7 @@ def examples(
               "before_dose_2": (late, training.outcomes.loc[late.index], chosen)}
     risks = {}
     for name, (table, result, rows) in tables.items():
-        low, high = refit_interval(models[name], table, result, config=configs[name], rows=rows, seed=seed)
+        low, high = refit_interval(models[name], table, result, config=configs[name], rows=rows, seed=seed, workers=workers)
         risks[name] = [{"value": float(v), "low": float(a), "high": float(b)}
                        for v, a, b in zip(predict(models[name], rows).risk, low, high, strict=True)]
     why = explain(models["baseline"], observed)

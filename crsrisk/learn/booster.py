@@ -28,7 +28,7 @@ Floats: TypeAlias = NDArray[np.float64]
 LARGEST_TEXT = 64_000_000  # characters
 BINARY, REGRESSION = "binary sigmoid:1", "regression"  # LightGBM's names of objectives
 _END = "end of trees\n"
-_LAST = "end of parameters\n\npandas_categorical:null\n"
+_LAST = "\npandas_categorical:null\n"
 _TREE_KEYS = {
     "num_leaves", "num_cat", "split_feature", "split_gain", "threshold", "decision_type", "left_child",
     "right_child", "leaf_value", "leaf_weight", "leaf_count", "internal_value", "internal_weight",
@@ -46,7 +46,10 @@ _DECISIONS = {"0", "2", "4", "6", "8", "10"}  # numerical; bit 2: missing goes l
 def booster_of(text: str) -> lgb.Booster:
     """The LightGBM booster of a checked text; kept, so that one patient does not cost a parsing of trees."""
     check_text(text)
-    return lgb.Booster(model_str=text)
+    try:
+        return lgb.Booster(model_str=text)
+    except lgb.basic.LightGBMError as problem:
+        raise _bad("text", "what LightGBM cannot read", "a LightGBM text") from problem
 
 
 def raw_log_odds_of(booster: lgb.Booster, matrix: Floats, *, n_trees: int | None = None) -> Floats:
@@ -66,10 +69,10 @@ def contributions_of(booster: lgb.Booster, matrix: Floats) -> Floats:
 def check_text(
     text: str, *, feature_names: Sequence[str] | None = None, objective: str = BINARY
 ) -> int:
-    """Check a booster text before LightGBM reads it; returns the number of trees.
+    """Check a bare booster text before LightGBM reads it; returns the number of trees.
 
-    Raises :class:`InputError` for anything that is not a whole, binary, numerical LightGBM model (and for
-    feature names other than ``feature_names``).
+    Raises :class:`InputError` for anything that is not a whole, numerical LightGBM model for one yes/no outcome,
+    as :func:`bare_text` writes it, and for feature names other than ``feature_names``.
     """
     if len(text) > LARGEST_TEXT or not text.isascii():
         raise _bad("size", f"{len(text)} characters", f"at most {LARGEST_TEXT} ASCII characters")
@@ -79,8 +82,8 @@ def check_text(
     header = _pairs(head.removeprefix("tree\n"), place="header", known=_HEADER_KEYS)
     n_features, sizes = _check_header(header, feature_names, objective)
     body, mark, tail = rest.partition(_END)
-    if not mark or not tail.endswith(_LAST):
-        raise _bad("end", "no proper end", "`end of trees`, parameters, `pandas_categorical:null`")
+    if not mark or tail != _LAST:
+        raise _bad("end", "another end", "`end of trees` and `pandas_categorical:null`, nothing else")
     if len(body) != sum(sizes):
         raise _bad("tree_sizes", f"{len(body)} characters of trees", f"{sum(sizes)}, as declared")
     start = 0
@@ -100,7 +103,7 @@ def _pairs(block: str, *, place: str, known: set[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for line in block.splitlines():
         key, _, value = line.partition("=")
-        if key not in known or key in pairs:
+        if key not in known or key in pairs or "=" in value:
             raise _bad(place, f"the line {line[:40]!r}", "each known key once")
         pairs[key] = value
     return pairs
@@ -129,14 +132,17 @@ def _check_header(
     header: dict[str, str], feature_names: Sequence[str] | None, objective: str
 ) -> tuple[int, list[int]]:
     """Number of features and declared sizes of the trees."""
-    expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "objective": objective}
+    expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "label_index": "0",
+                "objective": objective}
     for key, value in expected.items():
         if header.get(key) != value:
             raise _bad(key, repr(header.get(key, "nothing"))[:40], value)
     n_features = _integers(header, "max_feature_idx", place="header", length=1)[0] + 1
     names = header.get("feature_names", "").split(" ")
-    if len(names) != n_features or len(header.get("feature_infos", "").split(" ")) != n_features:
-        raise _bad("feature_names", f"{len(names)} names", f"{n_features} names and infos")
+    if len(names) != n_features or header.get("feature_infos", "").split(" ") != ["none"] * n_features:
+        raise _bad("feature_names", f"{len(names)} names", f"{n_features} names, and infos that say none")
+    if "monotone_constraints" in header:
+        _integers(header, "monotone_constraints", place="header", length=n_features)
     if feature_names is not None and tuple(names) != tuple(feature_names):
         raise _bad("feature_names", "other features", "the features of the contract, in its order")
     n_trees = len(header.get("tree_sizes", "").split())
@@ -194,30 +200,32 @@ def _check_splits(pairs: dict[str, str], *, place: str, n_nodes: int, n_features
         raise _bad(f"{place}, children", "a cycle", "every node reached from the root")
 
 
-def without_extremes(text: str) -> str:
-    """The text without each column's lowest and highest training value, which are values of single patients.
+def bare_text(text: str) -> str:
+    """LightGBM's own text of a booster, with nothing but what a prediction needs.
 
-    LightGBM writes them for information; nothing reads them.
+    What goes: each column's lowest and highest training value (values of single patients), importances, and the
+    training parameters (which LightGBM parses without care: a broken line there crashes it).
     """
-    return re.sub(r"^feature_infos=.*$", _forgotten, text, count=1, flags=re.MULTILINE)
-
-
-def _forgotten(line: re.Match[str]) -> str:
-    return "feature_infos=" + " ".join("none" for _ in line.group().split(" "))
+    head, _, rest = text.partition("\n\n")
+    infos = re.search(r"^feature_infos=(.*)$", head, flags=re.MULTILINE)
+    if infos is not None:
+        nothing = " ".join("none" for _ in infos.group(1).split(" "))
+        head = head.replace(infos.group(), f"feature_infos={nothing}")
+    return f"{head}\n\n{rest.partition(_END)[0]}{_END}{_LAST}"
 
 
 def joined_text(texts: Sequence[str]) -> str:
-    """One text of several regression boosters of the same features: its prediction is the sum of theirs."""
+    """One bare text of several bare regression boosters: its prediction is the sum of theirs."""
     blocks = []
     for text in texts:
         check_text(text, objective=REGRESSION)
         _, _, rest = text.partition("\n\n")
         blocks += re.split(r"^Tree=\d+\n", rest.partition(_END)[0], flags=re.MULTILINE)[1:]
     trees = [f"Tree={number}\n{block}" for number, block in enumerate(blocks)]
-    head, _, rest = texts[0].partition("\n\n")
+    head = texts[0].partition("\n\n")[0]
     sizes = " ".join(str(len(tree)) for tree in trees)
     head = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", head, flags=re.MULTILINE)
-    return f"{head}\n\n{''.join(trees)}{_END}{rest.partition(_END)[2]}"
+    return f"{head}\n\n{''.join(trees)}{_END}{_LAST}"
 
 
 def calibrated_booster(text: str, calibrator: Calibrator) -> lgb.Booster:

@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from crsrisk.domain.risk_model import Calibrator
 from crsrisk.learn.additive import fit_additive
-from crsrisk.learn.booster import joined_text, raw_log_odds_of
+from crsrisk.learn.booster import bare_text, joined_text, raw_log_odds_of
 from crsrisk.learn.calibrate import fit_calibrator
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -279,7 +279,7 @@ class _Recipe:
         for column in np.flatnonzero(np.ptp(additive.contributions, axis=0) > _NO_EFFECT):
             data.set_label(additive.contributions[:, column] + intercept)
             settings = {**self.settings, **_ONE_COLUMN, "interaction_constraints": [[int(column)]]}
-            texts.append(lgb.train(settings, data, 1).model_to_string())
+            texts.append(bare_text(lgb.train(settings, data, 1).model_to_string()))
             intercept = 0.0  # it stands in the first tree
         return lgb.Booster(model_str=joined_text(texts)) if texts else None
 

@@ -31,7 +31,7 @@ from crsrisk.features.table import (
     source_field,
     words_of,
 )
-from crsrisk.learn.booster import without_extremes
+from crsrisk.learn.booster import bare_text
 from crsrisk.learn.estimator import CrsClassifier
 from crsrisk.read.files import frame_digest
 from crsrisk.units import FIELDS
@@ -72,7 +72,7 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
         "n_trees": learner.n_trees_, "n_trees_in_all": learner.booster_.num_trees(),
         "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
         "learner": config.learner.model_dump(), "made_with": made_with}
-    return RiskModel(contract=contract, booster_text=without_extremes(learner.booster_.model_to_string()),
+    return RiskModel(contract=contract, booster_text=bare_text(learner.booster_.model_to_string()),
                      calibrator=learner.calibrator_, version=config.version, manifest=manifest)
 
 

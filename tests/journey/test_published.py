@@ -1,0 +1,66 @@
+"""Every trial is simulated as it was: its own window, policy and population, and no simulation twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from crsrisk.domain.product import Product
+from crsrisk.domain.published import Trial
+from crsrisk.journey import published
+from crsrisk.journey.designer import simulate_outcomes
+from crsrisk.journey.published import compare_with_published, print_comparisons
+from crsrisk.read.published import load_trials
+from tests.simulate.people import product_of, world_of
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is simulated; each time with few patients, since only the question is looked at."""
+    requests: list[dict[str, Any]] = []
+
+    def noting(product: Product, **choices: Any) -> pd.DataFrame:
+        requests.append({"product": product.name, **choices})
+        return simulate_outcomes(product, **{**choices, "n": 16})
+
+    monkeypatch.setattr(published, "simulate_outcomes", noting)
+    return requests
+
+
+def setting(trial: Trial) -> tuple[object, ...]:
+    return (trial.product, trial.regimen, trial.population, trial.support_policy, trial.window_d)
+
+
+def test_trials_that_differ_in_nothing_share_a_simulation(asked: list[dict[str, Any]]) -> None:
+    trials = load_trials()
+    told: list[int] = []
+    rows = compare_with_published(trials, world=world_of(), seed=9, n=200, n_rare=300, workers=1, advance=told.append)
+    assert len(asked) == len({setting(trial) for trial in trials}) < len(trials)
+    assert told == [1] * len(trials)
+    assert [row.id for row in rows] == [figure.id for trial in trials for figure in trial.rows]
+
+
+def test_each_is_simulated_in_its_own_setting(asked: list[dict[str, Any]]) -> None:
+    trials = load_trials()
+    compare_with_published(trials, world=world_of(), seed=9, n=200, n_rare=300)
+    wanted = {setting(trial) for trial in trials}
+    names = ("product", "regimen", "population", "policy", "window_d")
+    assert {tuple(request[name] for name in names) for request in asked} == wanted
+    for request in asked:
+        is_rare = product_of(request["product"]).platform == "ici"
+        assert request["n"] == (300 if is_rare else 200)
+        assert request["seed"] == 9
+
+
+def test_what_is_printed(asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    rows = compare_with_published(load_trials()[:6], world=world_of(), seed=9, n=200, n_rare=300)
+    print_comparisons(rows)
+    shown = capsys.readouterr().out
+    assert "Simulated against published figures" in shown
+    for row in rows:
+        line = next(line for line in shown.splitlines() if row.id in line)
+        assert row.verdict.split()[0] in line
+    assert "judged figures agree" in " ".join(shown.split())
+    assert ("unverified" in shown) is any(not row.verified for row in rows)
