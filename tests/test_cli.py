@@ -90,9 +90,7 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
-def test_other_ends_pass_through(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
-) -> None:
+def test_other_ends_pass_through(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int) -> None:
     monkeypatch.setattr(cli, "app", app_that(typer.Exit(code)))
     assert ended(monkeypatch) == code
     assert capsys.readouterr().err == ""

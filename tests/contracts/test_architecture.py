@@ -195,11 +195,7 @@ def pickles(module: Module) -> Iterator[str]:
         if name in PICKLERS or ("pickle" in name.lower() and name != "allow_pickle"):
             yield f"{name}: no pickle, since loading one runs whatever is in it"
     for node in ast.walk(module.tree):
-        if (
-            isinstance(node, ast.keyword)
-            and node.arg == "allow_pickle"
-            and ast.unparse(node.value) != "False"
-        ):
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
             yield "allow_pickle may only be False"
 
 
@@ -325,9 +321,7 @@ def test_unknown_export_names_the_known_ones() -> None:
 def loaded_after(code: str) -> set[str]:
     """The heavy libraries in memory of a fresh Python after ``code``."""
     tell = "import sys; print('HEAVY', *sorted(m for m in sys.modules if '.' not in m))"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split()) & set(HEAVY)
 

@@ -42,9 +42,7 @@ def exported(path: Path, arms: Sequence[Arm], **choices: Any) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------ files
 
 
-@pytest.mark.parametrize(
-    ("name", "other"), [("cohort.parquet", "cohort.truth.parquet"), ("a.b.csv", "a.b.truth.csv")]
-)
+@pytest.mark.parametrize(("name", "other"), [("cohort.parquet", "cohort.truth.parquet"), ("a.b.csv", "a.b.truth.csv")])
 def test_names_beside(name: str, other: str) -> None:
     assert beside(Path("here") / name, "truth") == Path("here") / other
 
@@ -151,8 +149,11 @@ def test_memory_does_not_grow_with_the_number_of_patients(
     def endless(*_: Any, n_patients: int, chunk: int, **__: Any) -> Iterator[Cohort]:
         """The same 200 patients again and again under other numbers: memory is measured, not the simulator."""
         for first in range(0, n_patients, chunk):
-            tables = (some.observed, some.outcomes, some.course)
-            yield Cohort(*(table.copy(deep=True).assign(patient_id=table["patient_id"] + first) for table in tables))
+            observed, outcomes, course = (
+                table.copy(deep=True).assign(patient_id=table["patient_id"] + first)
+                for table in (some.observed, some.outcomes, some.course)
+            )
+            yield Cohort(observed=observed, outcomes=outcomes, course=course)
 
     monkeypatch.setattr(export, "stream_cohort", endless)
     few = peak_bytes(tmp_path / "few.csv", list(arms.values()), n_patients=400)

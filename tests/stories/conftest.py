@@ -16,13 +16,14 @@ from crsrisk.simulate import world
 from tests.stories.terminal import Answer, crsrisk, digests
 
 # As small as an experiment may be. Two products: the models need one with a second dose and events after it.
-EXPERIMENT = """\
+N_PATIENTS = 900
+EXPERIMENT = f"""\
 name: small
 question: "Does the whole journey run?"
 scenario: reference
 products: [tarlatamab, psma_masked_engager]
 seed: 5
-n_patients: 600
+n_patients: {N_PATIENTS}
 test_share: 0.3
 truth_patients: 30
 truth_repetitions: 20

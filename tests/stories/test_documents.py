@@ -84,11 +84,7 @@ def smaller(words: list[str]) -> list[str]:
     """The same command with fewer patients; an option given twice counts the second time."""
     limits = AT_MOST.get(words[0], {})
     given = [(option, limit) for option, limit in limits.items() if option in words]
-    cut = [
-        text
-        for option, limit in given
-        for text in (option, str(min(limit, int(words[words.index(option) + 1]))))
-    ]
+    cut = [text for option, limit in given for text in (option, str(min(limit, int(words[words.index(option) + 1]))))]
     return [*words, *ALWAYS_SMALLER.get(words[0], ()), *cut]
 
 

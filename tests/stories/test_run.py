@@ -15,7 +15,7 @@ import pytest
 from crsrisk.read.files import read_manifest, sha256_of
 from crsrisk.read.tables import read_table
 from crsrisk.units import columns_of
-from tests.stories.conftest import EXPERIMENT, Job
+from tests.stories.conftest import EXPERIMENT, N_PATIENTS, Job
 from tests.stories.terminal import done, refused
 
 MODELS = ("baseline", "grade3plus", "before_dose_2")
@@ -77,10 +77,10 @@ def test_a_second_run_gives_the_same_bytes_and_leaves_nothing_old(job: Job) -> N
 def test_cohort_is_whole_and_known_by_its_manifest(job: Job) -> None:
     table = read_table(job.results / "cohort.parquet")
     assert tuple(table.columns) == (*columns_of("observed"), *columns_of("outcomes")[1:])
-    assert table["patient_id"].tolist() == list(range(600))
-    assert table["product"].value_counts().to_dict() == {"tarlatamab": 300, "psma_masked_engager": 300}
+    assert table["patient_id"].tolist() == list(range(N_PATIENTS))
+    assert table["product"].value_counts().to_dict() == dict.fromkeys(("tarlatamab", "psma_masked_engager"), N_PATIENTS // 2)
     manifest = read_manifest(job.results / "cohort.parquet")
-    assert (manifest.seed, manifest.n_rows, manifest.scenario) == (5, 600, "reference")
+    assert (manifest.seed, manifest.n_rows, manifest.scenario) == (5, N_PATIENTS, "reference")
     assert manifest.products == ("tarlatamab", "psma_masked_engager")
     assert manifest.regimen == "tarlatamab: label; psma_masked_engager: step_up"
 
@@ -173,8 +173,8 @@ def test_runs_are_nested_and_hold_figures(job: Job) -> None:
     metrics = {key for (key,) in database_rows(job, "select distinct key from metrics")}
     for name in ("auroc_within_product", "log_loss", "brier", "calibration_slope", "share_of_oracle_gain"):
         assert {name, f"{name}_low", f"{name}_high"} <= metrics
-    params = dict(database_rows(job, "select distinct key, value from params"))
-    assert params["n_patients"] == "600"
+    params = database_rows(job, "select distinct key, value from params")
+    assert ("n_patients", str(N_PATIENTS)) in params
     stored = database_rows(job, "select key, value from params union select key, value from tags")
     assert not [row for row in stored if "patient_id" in " ".join(row)]
     digests = {digest for (digest,) in database_rows(job, "select digest from datasets")}
@@ -189,10 +189,10 @@ def test_runs_are_nested_and_hold_figures(job: Job) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("n_patients: 600", "n_patients: 50", ("experiment.yaml", "n_patients", "50")),
-        ("n_patients: 600", "n_patients: 1e3", ("experiment.yaml, line 6", "1e3", "point")),
-        ("n_patients: 600", "n_patients: many", ("n_patients", "many")),
-        ("n_patients: 600\n", "", ("n_patients", "nothing", "add it")),
+        ("n_patients: 900", "n_patients: 50", ("experiment.yaml", "n_patients", "50")),
+        ("n_patients: 900", "n_patients: 1e3", ("experiment.yaml, line 6", "1e3", "point")),
+        ("n_patients: 900", "n_patients: many", ("n_patients", "many")),
+        ("n_patients: 900\n", "", ("n_patients", "nothing", "add it")),
         ("seed: 5", "seed: 5\nseed: 6", ("seed", "second time", "delete one")),
         ("seed: 5", "seed: 5\nspeed: 6", ("speed", "unknown key", "known:")),
         ("scenario: reference", "scenario: no", ("no", "quotes")),
@@ -221,9 +221,7 @@ def test_a_folder_without_an_experiment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("occupied", ["mine/results", "mlflow"])
-def test_an_unwritable_folder_shows_before_the_work(
-    tmp_path: Path, occupied: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unwritable_folder_shows_before_the_work(tmp_path: Path, occupied: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     home = tmp_path / "mine"
     home.mkdir()
