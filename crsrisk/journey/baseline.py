@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -241,6 +243,13 @@ def headline(evaluation: dict[str, Any]) -> dict[str, float]:
             for part, key in (("", "value"), ("_low", "low"), ("_high", "high"))}
 
 
+def _runnable(command: str) -> str:
+    """The command with the place of its program, when that is not on the path (no environment active)."""
+    program, _, rest = command.partition(" ")
+    beside = Path(sys.executable).with_name(program)
+    return command if shutil.which(program) or not beside.exists() else f"{beside} {rest}"
+
+
 def print_closing(results: Results) -> None:
     """Report, key figures with intervals, and how to open the tracking page."""
     figures = headline(results.evaluation)
@@ -257,4 +266,4 @@ def print_closing(results: Results) -> None:
         typer.echo(f"  Published figures, {role}: {found['n_agree']} of {found['n_judged']} judged agree")
     typer.echo("Research use; synthetic data; no external validation.")
     typer.echo(f"Report: {results.report}")
-    typer.echo(f"MLflow: {results.how_to_open_tracking}")
+    typer.echo(f"MLflow: {_runnable(results.how_to_open_tracking)}")

@@ -214,11 +214,14 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _fill_values(table: Floats) -> Floats:
-    """By column: the median where hardly anything is missing, NaN where the trees learn what it means."""
+    """By column: the median where hardly anything is missing, NaN where the trees learn what it means.
+
+    Rounded to four digits: with an odd number of patients the median itself is one patient's value.
+    """
     n_missing = np.isnan(table).sum(axis=0)
     filled = np.full(table.shape[1], np.nan)
     for column in np.flatnonzero((n_missing < _FEW_MISSING) & (n_missing < len(table))):
-        filled[column] = np.nanmedian(table[:, column])
+        filled[column] = float(f"{np.nanmedian(table[:, column]):.4g}")
     return filled
 
 

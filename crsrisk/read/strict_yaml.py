@@ -86,6 +86,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
                          cure="check the path and its permissions") from problem
     try:
         tree = _tree(text, where=path.name)
+    except RecursionError as problem:
+        raise InputError(where=path.name, found="brackets within brackets without end",
+                         expected="a mapping a few levels deep", cure="check the brackets") from problem
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -110,7 +113,8 @@ def build(kind: type[Noun], tree: Any, *, where: str) -> Noun:
         more = f" ({problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
         missing, unknown = first["type"] == "missing", first["type"] == "extra_forbidden"
         found = "nothing" if missing else "an unknown key" if unknown else repr(first["input"])[:120]
-        expected = "this key to be present" if missing else "only known keys" if unknown else first["msg"]
+        said = first["msg"].removeprefix("Value error, ")
+        expected = "this key to be present" if missing else "only known keys" if unknown else said
         cure = ("add it" if missing else f"remove it, or correct its name (known: {', '.join(kind.model_fields)})"
                 if unknown else "correct the value")
         raise InputError(where=where, key=key, found=found, expected=expected + more, cure=cure) from problem

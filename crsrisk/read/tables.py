@@ -290,7 +290,7 @@ def _check_missing(header: list[str], columns: Mapping[str, _Column], *, where: 
         return
     column = FIELDS[missing[0]]
     taken = {one.found for one in columns.values()}
-    free = [name for name in header if name not in taken]
+    free = [name for name in header if name not in taken and name not in FIELDS]
     near = difflib.get_close_matches(missing[0], free, n=1, cutoff=0.5)
     others = f"; also missing: {', '.join(missing[1:])}" if missing[1:] else ""
     empty = ", with empty cells where it was not measured" if column.may_be_missing else ""

@@ -39,7 +39,13 @@ def test_what_cannot_be_estimated_is_left_out() -> None:
     assert found["calibration_slope"] == 0.71
 
 
-def test_closing_lines(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("is_on_path", [True, False])
+def test_closing_lines(
+    is_on_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mlflow").touch()
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr("shutil.which", lambda name: name if is_on_path else None)
     role = {"n_agree": 3, "n_judged": 5, "n_figures": 9}
     results = Results(
         folder=Path("x"), report=Path("x/report.html"), how_to_open_tracking="mlflow ui",
@@ -51,7 +57,8 @@ def test_closing_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert not [line for line in lines if "pooled" in line]
     assert "  Published figures, validation: 3 of 5 judged agree" in lines
     assert lines[-3] == "Research use; synthetic data; no external validation."
-    assert lines[-2:] == ["Report: x/report.html", "MLflow: mlflow ui"]
+    program = "mlflow" if is_on_path else str(tmp_path / "mlflow")
+    assert lines[-2:] == ["Report: x/report.html", f"MLflow: {program} ui"]
 
 
 def experiment_with(*products: str) -> Experiment:

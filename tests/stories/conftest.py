@@ -79,16 +79,16 @@ class Job:
 
 @pytest.fixture(scope="session")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The small main job, run twice."""
+    """The small main job, run twice: on two threads, then on one."""
     home = tmp_path_factory.mktemp("experiments") / "small"
     home.mkdir()
     (home / "experiment.yaml").write_text(EXPERIMENT, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clinician, "N_REFITS", N_REFITS)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        first = crsrisk("run", home)
+        first = crsrisk("run", home, "--workers", 2)
         found = digests(home / "results")
         (home / "results" / "figures" / "onset-nobody.svg").write_text("of an earlier run with other products")
-        second = crsrisk("run", home)
+        second = crsrisk("run", home, "--workers", 1)
     assert first.code == 0, first.err
     return Job(home, first, second, found, digests(home / "results"))

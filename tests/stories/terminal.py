@@ -62,7 +62,7 @@ def refused(*words: str | int | float | Path, says: tuple[str, ...], folder: Pat
     assert answer.err.startswith("crsrisk: ")
     assert answer.err.count("\n") == 1
     for part in ("found ", "expected ", "Cure: ", *says):
-        assert part in answer.err
+        assert part in answer.err, f"{part!r} is not in: {answer.err}"
     assert "Traceback" not in answer.err
     assert digests(folder) == before, "a refused command wrote something"
     return answer

@@ -68,7 +68,7 @@ def test_figures_of_every_product_are_files_too(job: Job) -> None:
     assert figures - {name for name in figures if name.endswith(".svg")} == set()
 
 
-def test_a_second_run_gives_the_same_bytes_and_leaves_nothing_old(job: Job) -> None:
+def test_a_second_run_on_one_thread_gives_the_same_bytes_and_leaves_nothing_old(job: Job) -> None:
     assert job.second.code == 0
     assert job.second_digests == job.first_digests
     assert job.second.out == job.first.out
