@@ -150,8 +150,8 @@ def complete(world: World) -> Complete:
     arm = _arm(COMPLETE, world)
     patients = _people(arm, N_COMPLETE, world)
     run(arm, _people(arm, 32, world), world=world)
-    used, one = _seconds(lambda: run(arm, patients, world=world, workers=1), repeats=3)
-    _, two = _seconds(lambda: run(arm, patients, world=world, workers=2), repeats=3)
+    used, one = _seconds(lambda: run(arm, patients, world=world, workers=1), repeats=8)
+    _, two = _seconds(lambda: run(arm, patients, world=world, workers=2), repeats=8)
     return Complete(N_COMPLETE / used, N_COMPLETE / one, N_COMPLETE / two, one / two)
 
 
