@@ -214,8 +214,9 @@ def _resimulated(again: Spec | None, *, window_d: float) -> str:
             cure="pass the number of repetitions as n and those with the event as n_grade2plus",
         )
     return (
-        f"This patient is simulated, so the truth can be asked: in {number(n, digits=0)} repetitions of the same "
-        f"patient, {about_of_100(n_events / n)} of 100 had {EVENTS['grade2plus']} {window_in_words(window_d)}."
+        f"This patient is simulated, so the simulator can be asked: of {number(n, digits=0)} simulated patients with the "
+        f"same values in this table, {about_of_100(n_events / n)} of 100 had {EVENTS['grade2plus']} "
+        f"{window_in_words(window_d)}."
     )
 
 
