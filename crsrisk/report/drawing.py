@@ -121,8 +121,12 @@ def round_ticks(low: float, high: float, *, n: int = 5) -> list[float]:
     """
     rough = (high - low) / n
     power = 10.0 ** floor(log10(rough))
-    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough * 0.999)
-    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    steps = [power * digit for digit in (0.5, 1, 2, 5, 10)]
+    at = next(k for k, step in enumerate(steps) if step >= rough * 0.999)
+    for step in (steps[at], steps[max(at - 1, 0)]):  # a coarse step may have no multiple inside; then the next finer
+        first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+        if last >= first:
+            break
     return [round(k * step, 10) + 0.0 for k in range(first, last + 1)]
 
 

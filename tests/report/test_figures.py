@@ -276,3 +276,7 @@ def test_grade_3_lies_inside_grade_2() -> None:
 def test_hours_without_a_value_are_not_drawn() -> None:
     assert hours_strip([None, None, None]).count("mark") == 0
     assert hours_strip([10.0, 20.0, None]).count("-mark") == 2
+
+
+def test_a_coarse_step_without_a_multiple_inside_gives_way_to_a_finer_one() -> None:
+    assert round_ticks(1.0, 402.0, n=2) == [200.0, 400.0]
