@@ -94,7 +94,7 @@ def segments(plan: Timetable, w: Values) -> list[Segment]:
         given[AT.depot] = 0.0
         solve._give(
             given, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick],
-            plan.dose_number[tick], plan.slots[tick],
+            plan.dose_number[tick], plan.slots[tick], (tick - plan.lead) * TICK_H,
         )  # fmt: skip
         if (tick - plan.lead) % WARD_TICKS == 0:
             agents_act(given, plan.pairs, np.empty(LANES))

@@ -28,10 +28,10 @@ STATES = (
 INPUTS = ("infusion", "occasion", "interleukin_2", *(f"block_{node}" for node in NODES))
 SUPPORT = (
     *(f"amount_{slot}" for slot in range(N_SLOTS)), *(f"at_site_{slot}" for slot in range(N_SLOTS)),
-    "noise_temperature", "noise_map", "noise_spo2", "to_next_look",
+    "noise_temperature", "noise_map", "noise_spo2", "to_next_look", "seen_map", "seen_spo2", "due", "fever",
     "is_open", "quiet", "grade", "time_grade2", "time_grade1", "fluid_hold", "fluids", "pressor_hold", "pressor",
     "second_hold", "second_pressor", "low_flow_hold", "high_flow_hold", "positive_hold",
-    "since_tocilizumab", "since_steroid", "since_antipyretic", "tocilizumab_in_episode", "last_sign", "half_effect_now",
+    "last_tocilizumab", "last_steroid", "last_antipyretic", "tocilizumab_in_episode", "last_sign", "half_effect_now",
     "il6_before", "il6_before_that",
 )
 TRACKS = (

@@ -40,7 +40,7 @@ from crsrisk.simulate.layout import (
     TRACKS,
     WARD_TICKS,
 )
-from crsrisk.simulate.ward import NEVER, agents_act, draw_noise, look, rescue, track_peaks
+from crsrisk.simulate.ward import NEVER, agents_act, draw_noise, look, observe_signs, rescue, track_peaks
 
 Workspace = NDArray[np.float64]
 
@@ -199,12 +199,13 @@ def _begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
         w[AT.first_1 + i] = w[AT.first_2 + i] = w[AT.first_3 + i] = w[AT.first_4 + i] = NEVER
         w[AT.lowest_map + i] = w[AT.lowest_spo2 + i] = NEVER
         w[AT.first_duration + i] = w[AT.first_resolved + i] = NEVER
-        w[AT.since_tocilizumab + i] = w[AT.since_steroid + i] = w[AT.since_antipyretic + i] = NEVER
+        w[AT.last_tocilizumab + i] = w[AT.last_steroid + i] = w[AT.last_antipyretic + i] = -NEVER
 
 
 @numba.njit(error_model="numpy", cache=True)
 def _give(
-    w: Workspace, infusion: float, depot: float, interleukin_2: float, number: int, slots: NDArray[np.float64]
+    w: Workspace, infusion: float, depot: float, interleukin_2: float, number: int, slots: NDArray[np.float64],
+    time_h: float,
 ) -> None:
     """What the schedule brings at this tick: drug, cells, IL-2, agents; a new dose is a new occasion."""
     occasion = min(max(number, 1), N_OCCASIONS) - 1
@@ -214,7 +215,7 @@ def _give(
         w[AT.interleukin_2 + i] = w[AT.interleukin_2 + i] * w[AT.il2_turnover + i] + interleukin_2
         w[AT.occasion + i] = w[AT.occasion_1 + occasion * LANES + i]
         w[AT.amount_0 + i] += slots[0] * w[AT.toci_dose + i]
-        w[AT.since_tocilizumab + i] = 0.0 if slots[0] > 0.0 else w[AT.since_tocilizumab + i]  # prophylaxis counts too
+        w[AT.last_tocilizumab + i] = time_h if slots[0] > 0.0 else w[AT.last_tocilizumab + i]  # prophylaxis counts too
     for slot in range(1, N_SLOTS):
         for i in range(LANES):
             w[AT.amount_0 + slot * LANES + i] += slots[slot]
@@ -223,12 +224,14 @@ def _give(
 @numba.njit(error_model="numpy", cache=True)
 def _visit(w: Workspace, keys: NDArray[np.uint64], since_dose: int, number: int) -> None:
     """The ward's hour: noise of this look, the look, the worst grade since the last dose, rescue."""
+    time_h = since_dose * TICK_H
     draw_noise(w, keys, since_dose)
-    look(w, since_dose * TICK_H)
-    track = AT.grade_dose_1 + (min(max(number, 1), 4) - 1) * LANES
-    for i in range(LANES):
-        w[track + i] = max(w[track + i], w[AT.grade + i])
-    rescue(w)
+    if observe_signs(w) > 0.0:
+        look(w, time_h)
+        track = AT.grade_dose_1 + (min(max(number, 1), 4) - 1) * LANES
+        for i in range(LANES):
+            w[track + i] = max(w[track + i], w[AT.grade + i])
+        rescue(w, time_h)
 
 
 @numba.njit(error_model="numpy", cache=True)
@@ -259,7 +262,8 @@ def run_patients(
         lane_keys = keys[start:start + LANES]
         shot = 0
         for tick in range(infusion.shape[0]):
-            _give(w, infusion[tick], depot[tick], interleukin_2[tick], dose_number[tick], slots[tick])
+            time_h = (tick - lead) * TICK_H
+            _give(w, infusion[tick], depot[tick], interleukin_2[tick], dose_number[tick], slots[tick], time_h)
             if (tick - lead) % WARD_TICKS == 0:
                 if has_support and tick >= lead:
                     _visit(w, lane_keys, tick - lead, dose_number[tick])

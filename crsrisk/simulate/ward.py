@@ -24,6 +24,7 @@ _LOW_21 = np.uint64(0x1FFFFF)
 _UNIT_VARIANCE = 2.0 * 3.0**0.5 / 2.0**21  # 21 random bits -> uniform with mean 0 (after centring) and variance 1
 _CENTRE = 3.0**0.5
 NEVER = 1.0e6  # hours: an event that has not happened
+NEGLIGIBLE = 1.0e-6  # share of a full effect, or of a usual dose, below which it counts as gone
 
 
 @numba.njit(error_model="numpy", cache=True)
@@ -56,9 +57,20 @@ def on(value: float) -> float:
     return 1.0 if value > 0.0 else 0.0
 
 
+@scalar
+def _following(value: float, target: float, pace: float) -> float:
+    """Effect of a measure on its way to its target; what is left of it below a millionth counts as gone."""
+    moved = value + pace * (target - value)
+    return moved if moved > NEGLIGIBLE else 0.0
+
+
 @numba.njit(error_model="numpy", fastmath=True, cache=True)
-def look(w: Workspace, time_h: float) -> None:
-    """Observe, open or close CRS, give support, grade; one tick for all lanes."""
+def observe_signs(w: Workspace) -> float:
+    """Measure temperature, MAP and SpO2 where a look is due; more than 0 when any lane needs the rest of the visit.
+
+    A lane needs it when it shows fever, has an open episode or is still supported. For any other lane `look` and
+    `rescue` change nothing, so that leaving them out is exact and does not depend on the neighbours.
+    """
     for i in range(LANES):
         leak, water = w[AT.leak + i], w[AT.lung_water + i]
         pressors = w[AT.pressor + i] + w[AT.second_pressor + i]
@@ -69,15 +81,31 @@ def look(w: Workspace, time_h: float) -> None:
         seen_t = w[AT.temperature + i] + w[AT.sd_temperature + i] * w[AT.noise_temperature + i]
         seen_p = pressure + w[AT.sd_map + i] * w[AT.noise_map + i]
         seen_o = saturation_ + w[AT.sd_spo2 + i] * w[AT.noise_spo2 + i]
-
-        # is it time to look?
-        was_open = w[AT.is_open + i]
         due = 1.0 if w[AT.to_next_look + i] <= 0.0 else 0.0
         fever = due if seen_t >= w[AT.fever_at + i] else 0.0
-        is_open = max(was_open, fever)
+        is_open = max(w[AT.is_open + i], fever)
         interval = w[AT.look_ill + i] if is_open > 0.0 else w[AT.look_well + i]
         w[AT.to_next_look + i] = (interval if due > 0.0 else w[AT.to_next_look + i]) - WARD_H
-        ill = due * is_open
+        w[AT.seen_map + i], w[AT.seen_spo2 + i], w[AT.due + i], w[AT.fever + i] = seen_p, seen_o, due, fever
+        w[AT.peak_temperature + i] = max(w[AT.peak_temperature + i], seen_t if due > 0.0 else 0.0)
+        w[AT.lowest_map + i] = min(w[AT.lowest_map + i], seen_p if due > 0.0 else NEVER)
+        w[AT.lowest_spo2 + i] = min(w[AT.lowest_spo2 + i], seen_o if due > 0.0 else NEVER)
+    needs = 0.0
+    for i in range(LANES):
+        support = w[AT.fluids + i] + w[AT.pressor + i] + w[AT.second_pressor + i]
+        holds = w[AT.low_flow_hold + i] + w[AT.high_flow_hold + i] + w[AT.positive_hold + i]
+        needs += w[AT.is_open + i] + w[AT.fever + i] + w[AT.grade + i] + support + holds
+    return needs
+
+
+@numba.njit(error_model="numpy", fastmath=True, cache=True)
+def look(w: Workspace, time_h: float) -> None:
+    """Open or close CRS, give support, grade, record; one visit for all lanes, after `observe_signs`."""
+    for i in range(LANES):
+        seen_p, seen_o = w[AT.seen_map + i], w[AT.seen_spo2 + i]
+        was_open, fever = w[AT.is_open + i], w[AT.fever + i]
+        is_open = max(was_open, fever)
+        ill = w[AT.due + i] * is_open
 
         # support
         low_map = max(w[AT.fluids_below + i], w[AT.normal_map + i] - w[AT.fluids_fall + i])
@@ -93,9 +121,9 @@ def look(w: Workspace, time_h: float) -> None:
         positive = held(ill if seen_o < w[AT.positive_below + i] else 0.0, w[AT.positive_hold + i], oxygen_time)
         has_fluids, has_pressor, has_second = on(fluid_hold), on(pressor_hold), on(second_hold)
         pace = w[AT.fluid_onset + i]
-        w[AT.fluids + i] += pace * (has_fluids - w[AT.fluids + i])
-        w[AT.pressor + i] += pace * (has_pressor - w[AT.pressor + i])
-        w[AT.second_pressor + i] += pace * (has_second - w[AT.second_pressor + i])
+        w[AT.fluids + i] = _following(w[AT.fluids + i], has_fluids, pace)
+        w[AT.pressor + i] = _following(w[AT.pressor + i], has_pressor, pace)
+        w[AT.second_pressor + i] = _following(w[AT.second_pressor + i], has_second, pace)
         w[AT.fluid_hold + i], w[AT.pressor_hold + i], w[AT.second_hold + i] = fluid_hold, pressor_hold, second_hold
         w[AT.low_flow_hold + i], w[AT.high_flow_hold + i], w[AT.positive_hold + i] = low_flow, high_flow, positive
 
@@ -103,7 +131,7 @@ def look(w: Workspace, time_h: float) -> None:
 
         # ASTCT resolution: every sign and all support gone for as long as grading.quiet_needed_h says
         sign = max(fever, 1.0 if grade > 1.5 else 0.0)
-        quiet = 0.0 if sign > 0.0 else w[AT.quiet + i] + WARD_H
+        quiet = 0.0 if sign > 0.0 else is_open * (w[AT.quiet + i] + WARD_H)
         last_sign = time_h if sign > 0.0 else w[AT.last_sign + i]
         closes = is_open if quiet >= w[AT.quiet_needed + i] else 0.0
         opens = fever * (1.0 - was_open)
@@ -133,13 +161,10 @@ def look(w: Workspace, time_h: float) -> None:
         w[AT.had_fluids + i] = max(w[AT.had_fluids + i], has_fluids)
         w[AT.had_vasopressor + i] = max(w[AT.had_vasopressor + i], has_pressor)
         w[AT.had_oxygen + i] = max(w[AT.had_oxygen + i], on(low_flow))
-        w[AT.peak_temperature + i] = max(w[AT.peak_temperature + i], seen_t if due > 0.0 else 0.0)
-        w[AT.lowest_map + i] = min(w[AT.lowest_map + i], seen_p if due > 0.0 else NEVER)
-        w[AT.lowest_spo2 + i] = min(w[AT.lowest_spo2 + i], seen_o if due > 0.0 else NEVER)
 
 
 @numba.njit(error_model="numpy", fastmath=True, cache=True)
-def rescue(w: Workspace) -> None:
+def rescue(w: Workspace, time_h: float) -> None:
     """Antipyretic, tocilizumab and steroid as the policy and the patient's draws say; one tick for all lanes."""
     for i in range(LANES):
         grade, is_open = w[AT.grade + i], w[AT.is_open + i]
@@ -149,26 +174,42 @@ def rescue(w: Workspace) -> None:
 
         wants = max(max(at_3 * w[AT.wants_toci_3 + i], at_2 * ripe * w[AT.wants_toci_2 + i]),
                     tired * w[AT.wants_toci_1 + i])
-        free = 1.0 if w[AT.since_tocilizumab + i] >= w[AT.toci_interval + i] else 0.0
+        free = 1.0 if time_h - w[AT.last_tocilizumab + i] >= w[AT.toci_interval + i] else 0.0
         below_cap = 1.0 if w[AT.tocilizumab_in_episode + i] < w[AT.toci_cap + i] else 0.0
         gives = is_open * wants * free * below_cap
         w[AT.amount_0 + i] += gives * w[AT.toci_dose + i]
         w[AT.n_tocilizumab + i] += gives
         w[AT.tocilizumab_in_episode + i] += gives
-        w[AT.since_tocilizumab + i] = (1.0 - gives) * w[AT.since_tocilizumab + i] + WARD_H
+        w[AT.last_tocilizumab + i] = time_h if gives > 0.0 else w[AT.last_tocilizumab + i]
 
         wants = max(at_2 * max(ripe, at_3) * w[AT.wants_steroid_2 + i], tired * w[AT.wants_steroid_1 + i])
         wait = w[AT.steroid_interval_3 + i] if at_3 > 0.0 else w[AT.steroid_interval + i]
-        gives = is_open * wants * (1.0 if w[AT.since_steroid + i] >= wait else 0.0)
+        gives = is_open * wants * (1.0 if time_h - w[AT.last_steroid + i] >= wait else 0.0)
         w[AT.amount_1 + i] += gives * w[AT.steroid_dose + i]
         w[AT.n_steroid + i] += gives
-        w[AT.since_steroid + i] = (1.0 - gives) * w[AT.since_steroid + i] + WARD_H
+        w[AT.last_steroid + i] = time_h if gives > 0.0 else w[AT.last_steroid + i]
 
         febrile = is_open if w[AT.quiet + i] <= 0.0 else 0.0
         gives = febrile * w[AT.wants_antipyretic + i] * (
-            1.0 if w[AT.since_antipyretic + i] >= w[AT.antipyretic_interval + i] else 0.0)
+            1.0 if time_h - w[AT.last_antipyretic + i] >= w[AT.antipyretic_interval + i] else 0.0)
         w[AT.amount_2 + i] += gives
-        w[AT.since_antipyretic + i] = (1.0 - gives) * w[AT.since_antipyretic + i] + WARD_H
+        w[AT.last_antipyretic + i] = time_h if gives > 0.0 else w[AT.last_antipyretic + i]
+
+
+@numba.njit(error_model="numpy", fastmath=True, cache=True)
+def _slot_decays(w: Workspace, slot: int) -> float:
+    """One hour of an agent: elimination and transfer to the effect site; more than 0 while any lane holds some."""
+    left = 0.0
+    for i in range(LANES):
+        left += w[AT.amount_0 + slot + i] + w[AT.at_site_0 + slot + i]
+    if left > 0.0:
+        for i in range(LANES):
+            amount = w[AT.amount_0 + slot + i] * w[AT.keep_0 + slot + i]
+            site = effect_site(amount, w[AT.at_site_0 + slot + i], w[AT.transfer_0 + slot + i])
+            w[AT.amount_0 + slot + i] = amount if amount > NEGLIGIBLE else 0.0
+            w[AT.at_site_0 + slot + i] = site = site if site > NEGLIGIBLE else 0.0
+            w[AT.half_effect_now + i] = occupancy(site, w[AT.half_0 + slot + i])
+    return left
 
 
 @numba.njit(error_model="numpy", fastmath=True, cache=True)
@@ -182,23 +223,19 @@ def agents_act(w: Workspace, pairs: NDArray[np.int64], effect: Workspace) -> Non
         node = pairs[p, 1] * LANES
         for i in range(LANES):
             w[AT.block_t_cell_activation + node + i] = 0.0
-    previous = -1
+    previous, left = -1, 0.0
     for p in range(pairs.shape[0]):
-        slot, node = pairs[p, 0] * LANES, pairs[p, 1] * LANES
         if pairs[p, 0] != previous:
             previous = pairs[p, 0]
+            left = _slot_decays(w, previous * LANES)
+        if left > 0.0:
+            node = pairs[p, 1] * LANES
+            emax = AT.emax_0_0 + previous * N_NODES * LANES + node
             for i in range(LANES):
-                amount = w[AT.amount_0 + slot + i] * w[AT.keep_0 + slot + i]
-                site = effect_site(amount, w[AT.at_site_0 + slot + i], w[AT.transfer_0 + slot + i])
-                w[AT.amount_0 + slot + i] = amount
-                w[AT.at_site_0 + slot + i] = site
-                w[AT.half_effect_now + i] = occupancy(site, w[AT.half_0 + slot + i])
-        emax = AT.emax_0_0 + pairs[p, 0] * N_NODES * LANES + node
-        for i in range(LANES):
-            effect[i] = w[emax + i] * w[AT.half_effect_now + i]
-        for i in range(LANES):
-            others = w[AT.block_t_cell_activation + node + i]
-            w[AT.block_t_cell_activation + node + i] = others + (1.0 - others) * effect[i]
+                effect[i] = w[emax + i] * w[AT.half_effect_now + i]
+            for i in range(LANES):
+                others = w[AT.block_t_cell_activation + node + i]
+                w[AT.block_t_cell_activation + node + i] = others + (1.0 - others) * effect[i]
 
 
 @scalar

@@ -21,7 +21,7 @@ from crsrisk.simulate.layout import LANES, N_ROWS, STATES, TICK_H, TRACE, WARD_T
 from crsrisk.simulate.parameters import patient_parameters
 from crsrisk.simulate.population import Patients, sample
 from crsrisk.simulate.run import Episode, run
-from crsrisk.simulate.ward import agents_act, draw_noise, look, rescue, track_peaks
+from crsrisk.simulate.ward import agents_act, draw_noise, look, observe_signs, rescue, track_peaks
 from crsrisk.simulate.world import load_world
 
 Values = NDArray[np.float64]
@@ -105,12 +105,13 @@ def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterato
     keys = np.ascontiguousarray(patients.keys[fill])
     for tick in range(len(plan.infusion)):
         solve._give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
-                    plan.slots[tick])  # fmt: skip
+                    plan.slots[tick], (tick - plan.lead) * TICK_H)  # fmt: skip
         is_visit = (tick - plan.lead) % WARD_TICKS == 0
         if is_visit and tick >= plan.lead:
             draw_noise(w, keys, tick - plan.lead)
+            observe_signs(w)  # look and rescue follow in any case: the solver leaves them out when nothing would change
             look(w, (tick - plan.lead) * TICK_H)
-            rescue(w)
+            rescue(w, (tick - plan.lead) * TICK_H)
         if is_visit:
             agents_act(w, plan.pairs, np.empty(LANES))
         yield (tick - plan.lead) * TICK_H, w.reshape(N_ROWS, LANES)

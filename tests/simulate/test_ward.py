@@ -12,7 +12,7 @@ from bench.reference import lane
 from crsrisk.domain.mitigation import NODES
 from crsrisk.simulate.arm import Timetable
 from crsrisk.simulate.layout import LANES, N_ROWS, ROW, WARD_H
-from crsrisk.simulate.ward import NEVER, agents_act, draw_noise, look, rescue
+from crsrisk.simulate.ward import NEVER, agents_act, draw_noise, look, observe_signs, rescue
 from tests.simulate.people import Values, arm_of, people, world_of
 
 WELL_C, FEVER_C = 36.8, 38.6
@@ -35,8 +35,9 @@ class Bedside:
     def tick(self, temperature: float = WELL_C, *, leak: float = 0.0, water: float = 0.0) -> float:
         """One visit with these signs; the grade."""
         self["temperature"], self["leak"], self["lung_water"] = temperature, leak, water
-        look(self.w, self.time_h)
-        rescue(self.w)
+        if observe_signs(self.w) > 0.0:
+            look(self.w, self.time_h)
+            rescue(self.w, self.time_h)
         self.time_h += WARD_H
         return self["grade"]
 
