@@ -1,4 +1,4 @@
-"""Acute phase: CRP and ferritin, which start at the patient's baseline and answer to IL-6 and macrophages."""
+"""Acute phase: CRP, ferritin and ALT, which start at the patient's baseline and answer to IL-6 and macrophages."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def ferritin_rate(
 ) -> float:
     """Change of ferritin (ug/L/h): macrophages release it, more so under interferon gamma."""
     return turnover * (baseline * (1.0 + gain * myeloid * (1.0 + interferon)) - ferritin)
+
+
+@scalar
+def alt_rate(alt: float, baseline: float, myeloid: float, interferon: float, gain: float, turnover: float) -> float:
+    """Change of alanine aminotransferase (x ULN per h): liver cells leak it when liver macrophages are active."""
+    return turnover * (baseline * (1.0 + gain * myeloid * (1.0 + interferon)) - alt)

@@ -38,3 +38,13 @@ setattr(numba.config, "CACHE_DIR", str(_cache_folder()))  # noqa: B010  numba ma
 def scalar(function: F) -> F:
     """Compile a function of numbers so that it can be inlined into the solver's step."""
     return cast(F, numba.njit(error_model="numpy", fastmath=True, forceinline=True)(function))
+
+
+def pass_over_lanes(function: F) -> F:
+    """Compile a loop over the lanes as a part of the solver's loop: always inlined, never linked.
+
+    A function that stays apart exists twice, in its own compiled library and in its caller's, each optimised in its
+    own way. Which copy runs then depends on whether the caller was just compiled or came from the cache, and the last
+    digit of a result with it.
+    """
+    return cast(F, numba.njit(error_model="numpy", fastmath=True, forceinline=True)(function))

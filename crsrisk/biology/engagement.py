@@ -7,16 +7,19 @@ from crsrisk.biology.compiled import scalar
 
 @scalar
 def bridges(
-    in_tumour: float, in_normal: float, affinity: float, hook: float, fc_half: float, soluble: float
+    in_tumour: float, in_normal: float, affinity: float, hook: float, need: float, fc_half: float, soluble: float
 ) -> tuple[float, float, float]:
-    """Share of antigen bridged in tumour and in normal tissue, and of Fc receptors bridged (each 0-1).
+    """How far bridged antigen goes towards a full signal in tumour and in normal tissue, and Fc receptors bridged.
 
-    Bridging rises with drug and falls again in excess (hook); it is 1 for cells, which need no drug. Concentrations
+    Each is between 0 and 1. The share of antigen bridged, ``s``, rises with drug and falls again in excess (hook). What
+    a T cell counts is bridges, not shares, so the signal is ``s / (s + need)`` with ``need`` the copies needed for half a
+    signal over the copies there are: plentiful antigen reaches a full signal at little drug (as potency rises with
+    antigen density in culture; Betts 2019 and Jiang 2018 model it so). 1 for cells, which need no drug. Concentrations
     and affinities in nM; ``hook`` is the concentration at which excess drug halves the bridge. The three fractions
     share one division, the dearest operation of the solver.
     """
-    tumour = (affinity + in_tumour) * (hook + in_tumour)
-    normal = (affinity + in_normal) * (hook + in_normal)
+    tumour = in_tumour * hook + need * (affinity + in_tumour) * (hook + in_tumour)
+    normal = in_normal * hook + need * (affinity + in_normal) * (hook + in_normal)
     fc = fc_half + in_normal
     both = tumour * normal
     one_over = soluble / (both * fc)

@@ -52,7 +52,10 @@ class Strict(BaseModel):
 
 
 class Quantity(Strict):
-    """A number with its origin. ``spread`` is the SD of its logarithm when ``range`` is positive, else its SD."""
+    """A number with its origin. ``spread`` is the SD of its logarithm when ``range`` is positive, else its SD.
+
+    ``prior`` is the value that was believed before calibration moved it; absent where calibration left it alone.
+    """
 
     value: float
     unit: str
@@ -60,6 +63,7 @@ class Quantity(Strict):
     range: list[float]
     source: str
     strength: str
+    prior: float | None = None
 
     @field_validator("source")
     @classmethod
@@ -77,6 +81,8 @@ class Quantity(Strict):
     def _value_in_range(self) -> Quantity:
         if len(self.range) != 2 or not self.range[0] <= self.value <= self.range[1]:
             raise ValueError(f"range as [low, high] around the value {self.value}")
+        if self.prior is not None and not self.range[0] <= self.prior <= self.range[1]:
+            raise ValueError(f"a prior inside the range, found {self.prior}")
         if self.spread < 0:
             raise ValueError("a spread of 0 or more")
         return self

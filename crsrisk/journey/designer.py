@@ -9,25 +9,10 @@ import pandas as pd
 
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
-from crsrisk.simulate.arm import make_arm
 from crsrisk.simulate.evidence import since_dose_h
-from crsrisk.simulate.outcomes import outcomes
-from crsrisk.simulate.population import sample
-from crsrisk.simulate.run import run
+from crsrisk.simulate.trial import simulate_outcomes
 
 NONE = "none"
-
-
-def simulate_outcomes(
-    product: Product, *, world: World, n: int, seed: int, workers: int = 1, regimen: str | None = None,
-    mitigations: tuple[str, ...] = (), population: str | None = None, policy: str | None = None,
-    window_d: float | None = None,
-) -> pd.DataFrame:
-    """Outcomes table of ``n`` patients of one arm; the same patients in every arm (common random numbers)."""
-    arm = make_arm(product, world=world, regimen=regimen, mitigations=mitigations, population=population, policy=policy,
-                   window_d=window_d)
-    patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
-    return outcomes(run(arm, patients, world=world, workers=workers), arm=arm, patients=patients)
 
 
 def _per_100(event: pd.Series[bool]) -> tuple[float, float]:

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from crsrisk.domain.published import Comparison, Trial
 from crsrisk.domain.world import World
-from crsrisk.journey.designer import simulate_outcomes
 from crsrisk.read.world import load_product
 from crsrisk.simulate.evidence import compare, summarise
+from crsrisk.simulate.trial import trial_simulator
 
 
 def compare_with_published(
@@ -25,18 +25,13 @@ def compare_with_published(
     Trials that differ in nothing the simulator knows share one simulation.
     """
     products = {name: load_product(name) for name in {trial.product for trial in trials}}
-    done: dict[tuple[object, ...], pd.DataFrame] = {}
+    simulate = trial_simulator(products, world=world, n=n, n_rare=n_rare, seed=seed, workers=workers)
 
     def simulate_trial(trial: Trial) -> pd.DataFrame:
-        product = products[trial.product]
-        key = (trial.product, trial.regimen, trial.population, trial.support_policy, trial.window_d)
-        if key not in done:
-            done[key] = simulate_outcomes(
-                product, world=world, n=n_rare if product.platform == "ici" else n, seed=seed, workers=workers,
-                regimen=trial.regimen, population=trial.population, policy=trial.support_policy, window_d=trial.window_d)
+        table = simulate(trial)
         if advance is not None:
             advance(1)
-        return done[key]
+        return table
 
     return compare(trials, simulate_trial=simulate_trial)
 

@@ -15,6 +15,7 @@ from crsrisk.errors import InputError
 from crsrisk.simulate.layout import N_NODES, N_SLOTS, SLOT_ANTIPYRETIC, SLOT_FREE, SLOT_IL6R, SLOT_STEROID, TICK_H
 
 CELLS_HORIZON_D = 28.0
+FINE_H = 6.0  # hours after a dose into a vein in which the solver takes two steps a tick: T cells engage at once
 CELLS_UNIT_E6 = 250.0  # the solver counts cells in multiples of 250 million
 
 # slots whose agent the rescue policy may give; the others hold what a study adds
@@ -86,6 +87,7 @@ class Timetable:
     slots: NDArray[np.float64]  # (tick, slot) amounts in usual doses
     agents: tuple[Mitigation | None, ...]  # by slot
     pairs: NDArray[np.int64]  # (slot, node) with an effect
+    pieces: NDArray[np.int64]  # by tick: steps of the solver in this half hour
 
 
 def _seat_agents(arm: Arm, world: World) -> tuple[Mitigation | None, ...]:
@@ -131,6 +133,7 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
     n = lead + round(arm.horizon_d * 24.0 / TICK_H)
     infusion, depot, il2 = np.zeros(n), np.zeros(n), np.zeros(n)
     number, slots = np.zeros(n, dtype=np.int64), np.zeros((n, N_SLOTS))
+    pieces = np.ones(n, dtype=np.int64)
     is_infused = arm.regimen.route == "iv"
     usual, power = usual_first_dose(arm.product), world.assumptions.value("exposure.dose_exponent")
     for k, dose in enumerate(arm.regimen.doses):
@@ -142,6 +145,7 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
         if is_infused:
             ticks = max(1, round(dose.infusion_h / TICK_H))
             infusion[at:at + ticks] += amount / (ticks * TICK_H)
+            pieces[at:at + ticks + round(FINE_H / TICK_H)] = 2
         else:
             depot[at] += amount / CELLS_UNIT_E6 if arm.product.platform in CELLULAR else amount
     for name, time, amount in gifts:
@@ -154,4 +158,5 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
             il2[lead + bolus * every] += arm.regimen.interleukin_2
     pairs = [(slot, node) for slot, agent in enumerate(seats) if agent is not None
              for node in range(N_NODES) if NODES[node] in agent.acts_on]
-    return Timetable(lead, infusion, depot, il2, number, slots, seats, np.array(pairs, dtype=np.int64).reshape(-1, 2))
+    return Timetable(lead, infusion, depot, il2, number, slots, seats, np.array(pairs, dtype=np.int64).reshape(-1, 2),
+                     pieces)

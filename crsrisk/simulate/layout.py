@@ -23,7 +23,7 @@ N_OCCASIONS = 4  # doses with an occasion effect of their own; later ones share 
 
 STATES = (
     "depot", "central", "peripheral", "cells", "active", "desensitised", "tnf", "interferon", "il1", "il6", "il10",
-    "myeloid", "tolerance", "crp", "ferritin", "leak", "lung_water", "temperature",
+    "myeloid", "tolerance", "crp", "ferritin", "alt", "leak", "lung_water", "temperature",
 )
 INPUTS = ("infusion", "occasion", "interleukin_2", *(f"block_{node}" for node in NODES))
 SUPPORT = (
@@ -32,13 +32,15 @@ SUPPORT = (
     "is_open", "quiet", "grade", "time_grade2", "time_grade1", "fluid_hold", "fluids", "pressor_hold", "pressor",
     "second_hold", "second_pressor", "low_flow_hold", "high_flow_hold", "positive_hold",
     "last_tocilizumab", "last_steroid", "last_antipyretic", "tocilizumab_in_episode", "last_sign", "half_effect_now",
-    "il6_before", "il6_before_that",
+    "il6_before", "il6_before_that", "fluid_hours", "pressor_hours",
 )
 TRACKS = (
     "max_grade", "first_1", "first_2", "first_3", "first_4", "n_episodes", "open_from", "first_duration",
     "first_resolved", "grade_dose_1", "grade_dose_2", "grade_dose_3", "grade_dose_4", "peak_il6", "peak_crp",
     "peak_ferritin", "peak_temperature", "lowest_map", "lowest_spo2", "n_tocilizumab", "n_steroid", "had_fluids",
     "had_vasopressor", "had_oxygen", "peak_active", "peak_tnf", "peak_interferon", "peak_cells",
+    "peak_alt", "longest_fluids_h", "longest_vasopressor_h", "had_second_vasopressor", "had_high_flow",
+    "had_positive_pressure",
 )
 PARAMETERS = (
     # exposure
@@ -47,7 +49,7 @@ PARAMETERS = (
     "il2_turnover",
     # engagement
     "load_tumour", "load_normal", "load_fc", "share_active_tumour", "share_active_normal", "tumour_affinity", "hook",
-    "fc_half", "soluble", "cells_half", "adaptation", "recovery", "gain_t", "decay_t",
+    "need", "fc_half", "soluble", "cells_half", "adaptation", "recovery", "gain_t", "decay_t",
     "occasion_1", "occasion_2", "occasion_3", "occasion_4", "growth", "crowding", "contraction", "kill_rate",
     # cascade
     "tnf_from_t", "tnf_from_m", "tnf_clearance", "ifn_from_t", "ifn_from_m", "ifn_clearance", "il10_from_m",
@@ -59,7 +61,7 @@ PARAMETERS = (
     "apheresis",
     # acute phase
     "crp_per_signal", "crp_maximum", "crp_turnover", "signal_at_rest", "ferritin_baseline", "ferritin_gain",
-    "ferritin_turnover",
+    "ferritin_turnover", "alt_baseline", "alt_gain", "alt_turnover",
     # vitals
     "leak_il6", "leak_tnf", "leak_il1", "leak_ifn", "leak_il2", "leak_on", "leak_off", "lung_turnover",
     "normal_temperature", "pyrogen_il6", "pyrogen_il1", "pyrogen_tnf", "pyrogen_il2", "pyrogen_half", "fever_rise",

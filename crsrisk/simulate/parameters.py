@@ -56,11 +56,18 @@ def _kind(arm: Arm) -> str:
     return "native" if platform in ("ici", "til") else "cells" if platform in CELLULAR else "engager"
 
 
+def antigen_need(arm: Arm, *, world: World) -> float:
+    """Antigen copies that half a signal takes, over the copies a tumour cell of this product's target has."""
+    need = world.assumptions.value(f"engagement.need_{arm.product.platform}_copies")
+    return need / arm.product.binding.antigen_density_copies.value
+
+
 def loads(arm: Arm, patients: Patients, true: Mapping[str, Values], *, world: World) -> tuple[Values, Values]:
     """Antigen load of tumour and of normal tissue; a load of 1 engages half of the T cells at hand."""
     g, binding, platform = world.assumptions.group("engagement"), arm.product.binding, arm.product.platform
-    density = binding.antigen_density_copies.value
-    signal = g[f"strength_{platform}"] * density / (density + g[f"need_{platform}_copies"])
+    signal = g[f"strength_{platform}"]
+    if platform in CELLULAR or platform == "ici":  # the share of a full signal that soluble drugs reach is the solver's
+        signal *= 1.0 / (1.0 + antigen_need(arm, world=world))
     if platform in ("tce", "immtac"):
         signal *= (g["reference_cd3_nm"] / binding.cd3_affinity_nm.value) ** g["cd3_exponent"]
     signal *= binding.valency.value ** g["valency_exponent"]
@@ -96,6 +103,7 @@ def _engagement(arm: Arm, patients: Patients, true: Mapping[str, Values], world:
         "share_active_tumour": binding.active_fraction_tumour.value,
         "share_active_normal": binding.active_fraction_periphery.value,
         "tumour_affinity": binding.tumour_affinity_nm.value,
+        "need": antigen_need(arm, world=world),
         "hook": g["hook_ratio"] * binding.cd3_affinity_nm.value if is_engager else 1.0e9,
         "fc_half": g["fc_half_nm"], "soluble": 1.0 if is_soluble else 0.0,
         "cells_half": 0.0 if is_engager else g[f"cells_half_{platform}"],
@@ -195,6 +203,9 @@ def _vitals(patients: Patients, true: Mapping[str, Values], world: World) -> dic
         "crp_turnover": acute["crp_turnover_per_h"], "signal_at_rest": at_rest,
         "ferritin_baseline": true["ferritin_ug_l"], "ferritin_gain": acute["ferritin_gain"],
         "ferritin_turnover": acute["ferritin_turnover_per_h"],
+        "alt_baseline": acute["alt_baseline_x_uln"] * np.exp(acute["alt_baseline_log_sd"] * _trait(patients, "liver")),
+        "alt_gain": acute["alt_gain"] * np.exp(acute["alt_gain_log_sd"] * _trait(patients, "hepatocyte")),
+        "alt_turnover": acute["alt_turnover_per_h"],
         "leak_il6": g["leak_by_il6"], "leak_tnf": g["leak_by_tnf"], "leak_il1": g["leak_by_il1"],
         "leak_ifn": g["leak_by_ifn"], "leak_il2": g["leak_by_il2"], "leak_on": g["leak_on_per_h"] * susceptible,
         "leak_off": g["leak_off_per_h"], "lung_turnover": g["lung_turnover_per_h"],

@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 
 # what differs between patients and nobody measures, in the order of the draws
 TRAITS: tuple[str, ...] = ("load", "myeloid", "endothelium", "il6", "t_cell", "adaptation", "clearance", "expansion",
-                           "temperature", "map", "spo2", "cell_dose")
+                           "temperature", "map", "spo2", "cell_dose", "liver", "hepatocyte")
 HABITS: tuple[str, ...] = ("antipyretic", "tocilizumab", "steroid")  # uniform draws: would this patient be given it?
 N_OCCASIONS = 4  # doses with a random effect of their own
 N_SITE_EFFECTS = 4  # blood pressure for fluids, readiness to rescue, interval of vital signs, missing values

@@ -40,7 +40,7 @@ def run(
 ) -> Episode:
     """Simulate every patient of an arm from the first dose to the end of the window.
 
-    ``substeps`` divides the half-hour step (2 halves it). ``has_support=False`` leaves the ward out: no grading, no
+    ``substeps`` divides every step of the solver (2 halves it). ``has_support=False`` leaves the ward out: no grading, no
     rescue, an open loop for checks against other solvers. The result does not depend on ``workers``.
     """
     each = min(_CHUNK, -(-len(patients) // (LANES * max(1, workers))) * LANES)
@@ -73,6 +73,6 @@ def _run_chunk(
     snapshots = np.full((len(LANDMARKS_H), len(SNAPSHOT), padded), np.nan)
     traces = np.empty((n_ticks if has_traces else 0, len(TRACE), padded))
     run_patients(parameters, keys, plan.infusion, plan.depot, plan.interleukin_2, plan.dose_number, plan.slots, plan.pairs,
-                 at, plan.lead, substeps, has_support, 0, padded, tracks, snapshots, traces)
+                 at, plan.lead, plan.pieces * substeps, has_support, 0, padded, tracks, snapshots, traces)
     time_h = (np.arange(n_ticks, dtype=np.float64) - plan.lead) * TICK_H
     return Episode({name: tracks[k, :n] for k, name in enumerate(TRACKS)}, snapshots[:, :, :n], traces[:, :, :n], time_h)

@@ -1,8 +1,8 @@
 """Solve: the explicit wiring of the biology, compiled to step sixteen patients in lockstep.
 
-Runge-Kutta of order three (Bogacki and Shampine 1989) with a fixed step of half an hour: a fourth stage buys
-nothing here, because desensitisation has a corner. All stages stay in registers and the inner loop runs over the
-lanes of one flat workspace, so that the compiler turns patients into vector elements. No branch differs between
+Runge-Kutta of order three (Bogacki and Shampine 1989) with a step of half an hour, a quarter after an infusion: a
+fourth stage buys nothing here, because desensitisation has a corner. All stages stay in registers and the inner loop runs
+over the lanes of one flat workspace, so that the compiler turns patients into vector elements. No branch differs between
 lanes. Once an hour the ward looks at the patient (`ward.py`).
 """
 
@@ -14,9 +14,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from crsrisk.biology.acute_phase import crp_rate, ferritin_rate
+from crsrisk.biology.acute_phase import alt_rate, crp_rate, ferritin_rate
 from crsrisk.biology.cascade import free_il6, il6_rate, myeloid_drive, myeloid_rate, tolerance_rate, two_source_rate
-from crsrisk.biology.compiled import scalar
+from crsrisk.biology.compiled import pass_over_lanes, scalar
 from crsrisk.biology.engagement import (
     activation_rate,
     bridges,
@@ -49,7 +49,7 @@ Workspace = NDArray[np.float64]
 def rates(y: Any, w: Workspace, i: int) -> Any:
     """Right-hand side for the patient in lane ``i``: the wiring of the whole mechanism, in plain sight."""
     (depot, central, peripheral, cells, active, desensitised, tnf, interferon, il1, il6, il10,
-     myeloid, tolerance, crp, ferritin, leak, lung_water, temperature) = y
+     myeloid, tolerance, crp, ferritin, alt, leak, lung_water, temperature) = y
 
     # drug or cells at the tumour and in normal tissue -> engagement not yet met -> active T cells
     arriving = w[AT.absorption + i] * depot * (1.0 - w[AT.soluble + i])
@@ -57,7 +57,8 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
     in_tumour = w[AT.share_active_tumour + i] * tissue
     in_normal = w[AT.share_active_normal + i] * tissue
     affinity, hook, soluble = w[AT.tumour_affinity + i], w[AT.hook + i], w[AT.soluble + i]
-    tumour, normal, fc = bridges(in_tumour, in_normal, affinity, hook, w[AT.fc_half + i], soluble)
+    tumour, normal, fc = bridges(in_tumour, in_normal, affinity, hook, w[AT.need + i], w[AT.fc_half + i],
+                                soluble)
     load = w[AT.load_tumour + i] * tumour + w[AT.load_normal + i] * normal + w[AT.load_fc + i] * fc
     stimulus, engaged = engagement(w[AT.occasion + i] * load, cells, w[AT.cells_half + i])
     excess = engaged - desensitised
@@ -113,6 +114,7 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
                  w[AT.crp_turnover + i]),
         ferritin_rate(ferritin, w[AT.ferritin_baseline + i], myeloid, ifn_signal, w[AT.ferritin_gain + i],
                       w[AT.ferritin_turnover + i]),
+        alt_rate(alt, w[AT.alt_baseline + i], myeloid, ifn_signal, w[AT.alt_gain + i], w[AT.alt_turnover + i]),
         leak_rate(leak, leak_drive, w[AT.block_endothelium + i], w[AT.leak_on + i], w[AT.leak_off + i]),
         lung_water_rate(lung_water, leak, w[AT.lung_turnover + i]),
         temperature_rate(temperature, w[AT.normal_temperature + i], pyrogen, w[AT.pyrogen_half + i], w[AT.fever_rise + i],
@@ -127,23 +129,24 @@ def moved(y: Any, k: Any, h: float) -> Any:
         y[0] + h * k[0], y[1] + h * k[1], y[2] + h * k[2], y[3] + h * k[3], y[4] + h * k[4], y[5] + h * k[5],
         y[6] + h * k[6], y[7] + h * k[7], y[8] + h * k[8], y[9] + h * k[9], y[10] + h * k[10], y[11] + h * k[11],
         y[12] + h * k[12], y[13] + h * k[13], y[14] + h * k[14], y[15] + h * k[15], y[16] + h * k[16], y[17] + h * k[17],
+        y[18] + h * k[18],
     )
 
 
 @scalar
 def load_state(w: Workspace, i: int) -> Any:
-    """The eighteen states of lane ``i``."""
+    """The nineteen states of lane ``i``."""
     return (
         w[AT.depot + i], w[AT.central + i], w[AT.peripheral + i], w[AT.cells + i], w[AT.active + i],
         w[AT.desensitised + i], w[AT.tnf + i], w[AT.interferon + i], w[AT.il1 + i], w[AT.il6 + i], w[AT.il10 + i],
         w[AT.myeloid + i], w[AT.tolerance + i], w[AT.crp + i],
-        w[AT.ferritin + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
+        w[AT.ferritin + i], w[AT.alt + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
     )
 
 
 @scalar
 def store_state(w: Workspace, i: int, y: Any) -> None:
-    """Write the eighteen states of lane ``i`` back."""
+    """Write the nineteen states of lane ``i`` back."""
     w[AT.depot + i] = y[0]
     w[AT.central + i] = y[1]
     w[AT.peripheral + i] = y[2]
@@ -159,12 +162,13 @@ def store_state(w: Workspace, i: int, y: Any) -> None:
     w[AT.tolerance + i] = y[12]
     w[AT.crp + i] = y[13]
     w[AT.ferritin + i] = y[14]
-    w[AT.leak + i] = y[15]
-    w[AT.lung_water + i] = y[16]
-    w[AT.temperature + i] = y[17]
+    w[AT.alt + i] = y[15]
+    w[AT.leak + i] = y[16]
+    w[AT.lung_water + i] = y[17]
+    w[AT.temperature + i] = y[18]
 
 
-@numba.njit(error_model="numpy", fastmath=True, cache=True)
+@pass_over_lanes
 def step(w: Workspace, h: float) -> None:
     """Advance all lanes by ``h`` hours with the inputs held."""
     for i in range(LANES):
@@ -181,7 +185,7 @@ _SNAPSHOT_ROWS = np.array([ROW[name] for name in SNAPSHOT])
 _TRACE_ROWS = np.array([ROW[name] for name in TRACE])
 
 
-@numba.njit(error_model="numpy", cache=True)
+@pass_over_lanes
 def _begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
     """Fill the workspace of sixteen patients: parameters, states at rest, nothing given yet."""
     w[:] = 0.0
@@ -194,6 +198,7 @@ def _begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
         w[AT.il6_before + i] = w[AT.il6_before_that + i] = w[AT.il6 + i]
         w[AT.crp + i] = w[AT.crp_per_signal + i] * w[AT.signal_at_rest + i]
         w[AT.ferritin + i] = w[AT.ferritin_baseline + i]
+        w[AT.alt + i] = w[AT.alt_baseline + i]
         w[AT.temperature + i] = w[AT.normal_temperature + i]
         w[AT.occasion + i] = 1.0
         w[AT.first_1 + i] = w[AT.first_2 + i] = w[AT.first_3 + i] = w[AT.first_4 + i] = NEVER
@@ -202,7 +207,7 @@ def _begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
         w[AT.last_tocilizumab + i] = w[AT.last_steroid + i] = w[AT.last_antipyretic + i] = -NEVER
 
 
-@numba.njit(error_model="numpy", cache=True)
+@pass_over_lanes
 def _give(
     w: Workspace, infusion: float, depot: float, interleukin_2: float, number: int, slots: NDArray[np.float64],
     time_h: float,
@@ -221,7 +226,7 @@ def _give(
             w[AT.amount_0 + slot * LANES + i] += slots[slot]
 
 
-@numba.njit(error_model="numpy", cache=True)
+@pass_over_lanes
 def _visit(w: Workspace, keys: NDArray[np.uint64], since_dose: int, number: int) -> None:
     """The ward's hour: noise of this look, the look, the worst grade since the last dose, rescue."""
     time_h = since_dose * TICK_H
@@ -234,7 +239,7 @@ def _visit(w: Workspace, keys: NDArray[np.uint64], since_dose: int, number: int)
         rescue(w, time_h)
 
 
-@numba.njit(error_model="numpy", cache=True)
+@pass_over_lanes
 def _copy_rows(w: Workspace, rows: NDArray[np.int64], target: NDArray[np.float64], start: int) -> None:
     """Write some rows of the workspace to ``target`` (quantity, patient)."""
     for q in range(rows.shape[0]):
@@ -246,7 +251,7 @@ def _copy_rows(w: Workspace, rows: NDArray[np.int64], target: NDArray[np.float64
 def run_patients(
     parameters: NDArray[np.float64], keys: NDArray[np.uint64], infusion: NDArray[np.float64], depot: NDArray[np.float64],
     interleukin_2: NDArray[np.float64], dose_number: NDArray[np.int64], slots: NDArray[np.float64], pairs: NDArray[np.int64],
-    snapshot_ticks: NDArray[np.int64], lead: int, substeps: int, has_support: bool,
+    snapshot_ticks: NDArray[np.int64], lead: int, pieces: NDArray[np.int64], has_support: bool,
     first: int, stop: int,
     tracks: NDArray[np.float64], snapshots: NDArray[np.float64], traces: NDArray[np.float64],
 ) -> None:
@@ -273,7 +278,7 @@ def run_patients(
                 shot += 1
             if traces.shape[0] > 0:
                 _copy_rows(w, _TRACE_ROWS, traces[tick], start)
-            for _ in range(substeps):
-                step(w, TICK_H / substeps)
+            for _ in range(pieces[tick]):
+                step(w, TICK_H / pieces[tick])
             track_peaks(w)
         _copy_rows(w, _TRACK_ROWS, tracks, start)

@@ -6,11 +6,10 @@ measurement error comes from a hash of (patient's key, tick), so it does not dep
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from crsrisk.biology.compiled import scalar
+from crsrisk.biology.compiled import pass_over_lanes, scalar
 from crsrisk.biology.grading import astct_grade
 from crsrisk.biology.mitigation import effect_site, occupancy
 from crsrisk.biology.vitals import mean_arterial_pressure, oxygen_saturation
@@ -27,7 +26,7 @@ NEVER = 1.0e6  # hours: an event that has not happened
 NEGLIGIBLE = 1.0e-6  # share of a full effect, or of a usual dose, below which it counts as gone
 
 
-@numba.njit(error_model="numpy", cache=True)
+@pass_over_lanes
 def draw_noise(w: Workspace, keys: NDArray[np.uint64], tick: int) -> None:
     """First-order autoregressive measurement error of temperature, MAP and SpO2 (innovations uniform, variance 1)."""
     for i in range(LANES):
@@ -64,7 +63,7 @@ def _following(value: float, target: float, pace: float) -> float:
     return moved if moved > NEGLIGIBLE else 0.0
 
 
-@numba.njit(error_model="numpy", fastmath=True, cache=True)
+@pass_over_lanes
 def observe_signs(w: Workspace) -> float:
     """Measure temperature, MAP and SpO2 where a look is due; more than 0 when any lane needs the rest of the visit.
 
@@ -98,7 +97,7 @@ def observe_signs(w: Workspace) -> float:
     return needs
 
 
-@numba.njit(error_model="numpy", fastmath=True, cache=True)
+@pass_over_lanes
 def look(w: Workspace, time_h: float) -> None:
     """Open or close CRS, give support, grade, record; one visit for all lanes, after `observe_signs`."""
     for i in range(LANES):
@@ -158,12 +157,23 @@ def look(w: Workspace, time_h: float) -> None:
         w[AT.first_3 + i] = min(w[AT.first_3 + i], time_h if grade > 2.5 else NEVER)
         w[AT.first_4 + i] = min(w[AT.first_4 + i], time_h if grade > 3.5 else NEVER)
         w[AT.max_grade + i] = max(w[AT.max_grade + i], grade)
+
+        # what the other grading systems look at
+        fluid_hours = has_fluids * (w[AT.fluid_hours + i] + WARD_H)
+        pressor_hours = has_pressor * (w[AT.pressor_hours + i] + WARD_H)
+        w[AT.fluid_hours + i], w[AT.pressor_hours + i] = fluid_hours, pressor_hours
+        w[AT.longest_fluids_h + i] = max(w[AT.longest_fluids_h + i], fluid_hours)
+        w[AT.longest_vasopressor_h + i] = max(w[AT.longest_vasopressor_h + i], pressor_hours)
+        w[AT.had_second_vasopressor + i] = max(w[AT.had_second_vasopressor + i], has_second)
+        w[AT.had_high_flow + i] = max(w[AT.had_high_flow + i], on(high_flow))
+        w[AT.had_positive_pressure + i] = max(w[AT.had_positive_pressure + i], on(positive))
+        w[AT.peak_alt + i] = max(w[AT.peak_alt + i], is_open * w[AT.alt + i])
         w[AT.had_fluids + i] = max(w[AT.had_fluids + i], has_fluids)
         w[AT.had_vasopressor + i] = max(w[AT.had_vasopressor + i], has_pressor)
         w[AT.had_oxygen + i] = max(w[AT.had_oxygen + i], on(low_flow))
 
 
-@numba.njit(error_model="numpy", fastmath=True, cache=True)
+@pass_over_lanes
 def rescue(w: Workspace, time_h: float) -> None:
     """Antipyretic, tocilizumab and steroid as the policy and the patient's draws say; one tick for all lanes."""
     for i in range(LANES):
@@ -196,7 +206,7 @@ def rescue(w: Workspace, time_h: float) -> None:
         w[AT.last_antipyretic + i] = time_h if gives > 0.0 else w[AT.last_antipyretic + i]
 
 
-@numba.njit(error_model="numpy", fastmath=True, cache=True)
+@pass_over_lanes
 def _slot_decays(w: Workspace, slot: int) -> float:
     """One hour of an agent: elimination and transfer to the effect site; more than 0 while any lane holds some."""
     left = 0.0
@@ -212,7 +222,7 @@ def _slot_decays(w: Workspace, slot: int) -> float:
     return left
 
 
-@numba.njit(error_model="numpy", fastmath=True, cache=True)
+@pass_over_lanes
 def agents_act(w: Workspace, pairs: NDArray[np.int64], effect: Workspace) -> None:
     """Decay of the agents, transfer to the effect site, and the joint block of every node they act on.
 
@@ -251,7 +261,7 @@ def _top(first: float, second: float, third: float) -> float:
     return is_top * (second + rise * rise / (8.0 * safe)) + (1.0 - is_top) * third
 
 
-@numba.njit(error_model="numpy", fastmath=True, cache=True)
+@pass_over_lanes
 def track_peaks(w: Workspace) -> None:
     """Running extremes of what a paper or a registry reports."""
     for i in range(LANES):

@@ -20,27 +20,38 @@ _NM = st.floats(1e-4, 1e4)
 _DRUG = st.floats(0.0, 1e6)
 _LOAD = st.floats(0.0, 1e3)
 _SHARE = st.floats(0.0, 1.0)
+_SCARCE = 1e12  # copies needed for half a signal over copies there are
 
 
 def bridge(drug: float, affinity: float, hook: float) -> float:
-    """Share of antigen bridged by a soluble product."""
-    return float(bridges(drug, 0.0, affinity, hook, 1.0, 1.0)[0])
+    """Share of antigen bridged by a soluble product: what is far from enough for a signal is counted bridge by bridge."""
+    return float(_SCARCE * bridges(drug, 0.0, affinity, hook, _SCARCE, 1.0, 1.0)[0])
 
 
-@given(tumour=_DRUG, normal=_DRUG, affinity=_NM, hook=_NM, fc=_NM)
+@given(tumour=_DRUG, normal=_DRUG, affinity=_NM, hook=_NM, need=st.floats(1e-3, 1e3), fc=_NM)
 def test_bridges_are_shares_each_of_its_own_concentration(
-    tumour: float, normal: float, affinity: float, hook: float, fc: float
+    tumour: float, normal: float, affinity: float, hook: float, need: float, fc: float
 ) -> None:
     """Written with one division for speed, they are the three textbook fractions."""
-    found = bridges(tumour, normal, affinity, hook, fc, 1.0)
-    want = [c * hook / ((affinity + c) * (hook + c)) for c in (tumour, normal)] + [normal / (fc + normal)]
+    found = bridges(tumour, normal, affinity, hook, need, fc, 1.0)
+    bound = [c * hook / ((affinity + c) * (hook + c)) for c in (tumour, normal)]
+    want = [share / (share + need) for share in bound] + [normal / (fc + normal)]
     assert found == pytest.approx(want, rel=1e-9)
     assert all(0.0 <= share <= 1.0 + 1e-12 for share in found)
 
 
 @given(tumour=_DRUG, normal=_DRUG, affinity=_NM, hook=_NM)
 def test_cells_need_no_drug_and_have_no_fc(tumour: float, normal: float, affinity: float, hook: float) -> None:
-    assert bridges(tumour, normal, affinity, hook, 1.0, 0.0) == (1.0, 1.0, 0.0)
+    assert bridges(tumour, normal, affinity, hook, 1.0, 1.0, 0.0) == (1.0, 1.0, 0.0)
+
+
+@given(drug=st.floats(1e-3, 1e3), affinity=_NM, need=st.floats(1e-3, 1e3), factor=st.floats(1.1, 100.0))
+def test_more_copies_reach_a_signal_at_less_drug(drug: float, affinity: float, need: float, factor: float) -> None:
+    """Potency rises with antigen density: half a signal of what can be reached takes affinity x need / (1 + need)."""
+    few, many = (bridges(drug, 0.0, affinity, 1e12, ratio, 1.0, 1.0)[0] for ratio in (need, need / factor))
+    assert many > few
+    half = affinity * need / (1.0 + need)
+    assert bridges(half, 0.0, affinity, 1e12, need, 1.0, 1.0)[0] == pytest.approx(0.5 / (1.0 + need), rel=1e-6)
 
 
 @given(affinity=_NM, hook=_NM, factor=st.floats(1.01, 100.0))

@@ -29,7 +29,7 @@ FLOORS = {
     "domain": 1,
     **dict.fromkeys(["read", "biology"], 2),
     "simulate": 3,
-    "features": 4,
+    **dict.fromkeys(["features", "belief"], 4),
     "learn": 5,
     "decide": 6,
     "report": 7,

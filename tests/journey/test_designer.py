@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from crsrisk.errors import InputError
-from crsrisk.journey.designer import mitigation_table, observation_hours, simulate_outcomes
+from crsrisk.journey.designer import mitigation_table, observation_hours
+from crsrisk.simulate.trial import simulate_outcomes
 from tests.simulate.people import product_of, world_of
 
 N = 120

@@ -10,9 +10,9 @@ import pytest
 from crsrisk.domain.product import Product
 from crsrisk.domain.published import Trial
 from crsrisk.journey import published
-from crsrisk.journey.designer import simulate_outcomes
 from crsrisk.journey.published import compare_with_published, print_comparisons
 from crsrisk.read.published import load_trials
+from crsrisk.simulate.trial import simulate_outcomes
 from tests.simulate.people import product_of, world_of
 
 

@@ -115,7 +115,8 @@ def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterato
         if is_visit:
             agents_act(w, plan.pairs, np.empty(LANES))
         yield (tick - plan.lead) * TICK_H, w.reshape(N_ROWS, LANES)
-        solve.step(w, TICK_H)
+        for _ in range(plan.pieces[tick]):
+            solve.step(w, TICK_H / plan.pieces[tick])
         track_peaks(w)
 
 

@@ -19,7 +19,7 @@ from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
 from crsrisk.simulate.arm import Arm, timetable
 from crsrisk.simulate.layout import PARAMETERS
-from crsrisk.simulate.parameters import dose_intensity, leak_gain, loads, loop_gains, patient_parameters
+from crsrisk.simulate.parameters import antigen_need, dose_intensity, leak_gain, loads, loop_gains, patient_parameters
 from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariate, covariates
 from tests.simulate.people import (
     PRODUCTS,
@@ -166,14 +166,17 @@ def _load(product: str, **binding: float) -> Values:
 
 def test_density_affinity_valency_and_checkpoint_change_the_load() -> None:
     usual = _load("tarlatamab")
-    assert (_load("tarlatamab", antigen_density_copies=4000.0) > usual).all()
+    assert (_load("cldn182_car_t", antigen_density_copies=1e7) > _load("cldn182_car_t")).all()
     assert (_load("tarlatamab", cd3_affinity_nm=150.0) < usual).all()
     assert (_load("tarlatamab", valency=2.0) > usual).all()
     assert (_load("tarlatamab", checkpoint_modulation=1.0) > usual).all()
-    # half of the strength at the density that the platform needs
-    need = world_of().assumptions.value("engagement.need_tce_copies")
-    half, most = _load("tarlatamab", antigen_density_copies=need), _load("tarlatamab", antigen_density_copies=1e12)
+    # cells: half of the strength at the density that the platform needs; for a drug the solver counts bridges
+    need = world_of().assumptions.value("engagement.need_car_t_copies")
+    half, most = _load("cldn182_car_t", antigen_density_copies=need), _load("cldn182_car_t", antigen_density_copies=1e12)
     assert half == pytest.approx(most / 2, rel=1e-6)
+    sparse = antigen_need(arm_of(varied("tarlatamab", "binding", antigen_density_copies=1000.0)), world=world_of())
+    assert sparse == pytest.approx(2.0 * antigen_need(arm_of(
+        varied("tarlatamab", "binding", antigen_density_copies=2000.0)), world=world_of()))
 
 
 @pytest.mark.parametrize("field", ["stroma_barrier", "suppression"])

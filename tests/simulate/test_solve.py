@@ -78,26 +78,27 @@ def _plasma_by_matrix_exponential(arm: Arm, patient: int) -> Values:
 
 @pytest.mark.parametrize("product", ["tarlatamab", "psma_sc_engager", "tebentafusp"])
 def test_drug_follows_the_matrix_exponential(product: str) -> None:
-    """Linear kinetics have a closed form; what remains is the step: 1e-6 where exchange is slow, 0.4% where fast."""
+    """Linear kinetics have a closed form; what remains is the step: 3e-5 where exchange is slow, 0.4% where fast."""
     arm, patient = arm_of(product), 3
     exact = _plasma_by_matrix_exponential(arm, patient)
     at = episode(arm, patient + 1, has_support=False, has_traces=True)
     for k, name in enumerate(("depot", "central", "peripheral")):
         error = np.abs(trace(at, name)[:, patient] - exact[:, k]).max()
-        assert error <= (4e-3 if product == "tebentafusp" else 2e-5) * max(exact[:, k].max(), 1.0)
+        assert error <= (4e-3 if product == "tebentafusp" else 3e-5) * max(exact[:, k].max(), 1.0)
 
 
 def test_halving_the_step_changes_little() -> None:
-    """Support, rescue and grading on: of 600 patients at most one may change his grade, no peak by more than 1e-3.
+    """Of 600 patients at most one may change his grade; without rescue, which is all or nothing, no peak by more than 1e-3.
 
-    Were it one patient in 100, the test would fail with probability 0.98 (binomial); measured: 0 of 5,000.
+    Were it one patient in 100, the test would fail with probability 0.98 (binomial).
     """
     changed = 0
     for name in ("tarlatamab", "tebentafusp", "til_il2"):
         arm = arm_of(name)
         whole, half = episode(arm, 200), episode(arm, 200, substeps=2)
         changed += int((whole.tracks["max_grade"] != half.tracks["max_grade"]).sum())
-        for peak in ("peak_il6", "peak_crp", "peak_ferritin", "peak_temperature"):
+        whole, half = episode(arm, 200, has_support=False), episode(arm, 200, has_support=False, substeps=2)
+        for peak in ("peak_il6", "peak_crp", "peak_ferritin"):
             assert np.abs(whole.tracks[peak] / half.tracks[peak] - 1).max() < BAR
     assert changed <= 1
 
@@ -154,10 +155,11 @@ def test_begin_is_the_patients_baseline() -> None:
     true = covariates(patients, arm.population)
     for state, covariate in {"crp": "crp_mg_l", "il6": "il6_pg_ml", "ferritin": "ferritin_ug_l"}.items():
         assert trace(at, state)[0] == pytest.approx(true[covariate], rel=1e-12)
-    for state in set(STATES) - {"crp", "il6", "ferritin", "temperature", "cells"}:
+    assert (trace(at, "alt")[0] > 0.0).all()
+    for state in set(STATES) - {"alt", "crp", "il6", "ferritin", "temperature", "cells"}:
         assert (trace(at, state)[0] == 0.0).all(), state
 
 
 def test_states_are_all_there() -> None:
     plan, w = lane(arm_of("tebentafusp"), people(arm_of("tebentafusp"), 1), world=world_of(), row=0)
-    assert reference(plan, w, rtol=1e-4).states.shape[1] == N_STATES == len(compiled_slope(w[:18] * 0, 0.0, w))
+    assert reference(plan, w, rtol=1e-4).states.shape[1] == N_STATES == len(compiled_slope(w[:N_STATES] * 0, 0.0, w))

@@ -1,0 +1,146 @@
+"""Constants: which numbers of the synthetic world are uncertain, how far, and how to put other values in their place.
+
+The prior of a constant is written in its file: median (`prior` when calibration has moved the `value`, else the value),
+`spread` (the SD of its logarithm when its range is positive, else its SD) and `range`, beyond which it never goes.
+Priors of different constants are independent. A *score* is a standard normal number; :meth:`Constant.at` turns it into
+a value, so that a world is a vector of scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from scipy.special import ndtr, ndtri
+
+from crsrisk import streams
+from crsrisk.domain.assumptions import Quantity
+from crsrisk.domain.product import Product
+from crsrisk.domain.world import World
+
+Values = NDArray[np.float64]
+Noun = TypeVar("Noun", bound=BaseModel)
+# stems that say how CRS arises and is handled; who the patients are (population) and how they are measured
+# (observation) are compared with baseline data instead and stay as they are
+STEMS = ("acute_phase", "cascade", "engagement", "exposure", "grading", "vitals", "ward")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One uncertain number: its key, prior median, spread and range."""
+
+    key: str
+    median: float
+    spread: float
+    low: float
+    high: float
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the prior is normal on the logarithmic scale."""
+        return self.low > 0.0
+
+    def at(self, score: Values | float) -> Values:
+        """Value at a standard normal score: the median at 0, either half squeezed into the range."""
+        low, high = self._reach()
+        z = np.asarray(score, dtype=np.float64)
+        end = np.where(z > 0.0, high, low)
+        inside = ndtri(0.5 + (ndtr(z) - 0.5) * (ndtr(end) - 0.5) / np.where(z > 0.0, 0.5, -0.5))
+        step = self.spread * inside
+        return np.asarray(self.median * np.exp(step) if self.is_log else self.median + step)
+
+    def score(self, value: float) -> float:
+        """The score of a value (the inverse of :meth:`at`), between -6 and 6."""
+        low, high = self._reach()
+        step = np.log(value / self.median) if self.is_log else value - self.median
+        half = (0.5 if step > 0.0 else -0.5) / (ndtr(high if step > 0.0 else low) - 0.5 or 1.0)
+        share = 0.5 + (ndtr(step / self.spread) - 0.5) * half
+        return float(np.clip(ndtri(np.clip(share, 1e-9, 1.0 - 1e-9)), -6.0, 6.0))
+
+    def _reach(self) -> tuple[float, float]:
+        """Ends of the range in prior SDs from the median."""
+        if self.is_log:
+            return float(np.log(self.low / self.median) / self.spread), float(np.log(self.high / self.median) / self.spread)
+        return (self.low - self.median) / self.spread, (self.high - self.median) / self.spread
+
+
+def _constant(key: str, quantity: Quantity) -> Constant | None:
+    low, high = quantity.range
+    if quantity.spread <= 0.0 or low >= high:
+        return None
+    return Constant(key, quantity.value if quantity.prior is None else quantity.prior, quantity.spread, low, high)
+
+
+def _quantities(noun: BaseModel) -> Iterable[tuple[str, Quantity]]:
+    """Every quantity of a noun with its path."""
+    parts: list[tuple[str, BaseModel]] = [("", noun)]
+    if isinstance(noun, Product):
+        parts = [("binding.", noun.binding), ("kinetics.", noun.kinetics)]
+    for path, part in parts:
+        for name in type(part).model_fields:
+            value = getattr(part, name)
+            if isinstance(value, Quantity):
+                yield path + name, value
+            elif name == "acts_on":
+                yield from ((f"acts_on.{node}", effect) for node, effect in value.items())
+
+
+def shared_constants(world: World) -> list[Constant]:
+    """Uncertain assumptions, policies and mitigations of a world, in the order of their keys."""
+    found = [_constant(f"assumption:{key}", entry) for key, entry in world.assumptions.items()
+             if key.split(".")[0] in STEMS]
+    for kind, nouns in (("policy", world.policies), ("mitigation", world.mitigations)):
+        for name, noun in sorted(nouns.items()):
+            found += [_constant(f"{kind}:{name}.{path}", quantity) for path, quantity in _quantities(noun)]
+    return sorted((one for one in found if one is not None), key=lambda one: one.key)
+
+
+def product_constants(product: Product) -> list[Constant]:
+    """Uncertain numbers of one product: affinities, density, restriction, kinetics."""
+    found = [_constant(f"product:{product.name}.{path}", quantity) for path, quantity in _quantities(product)]
+    return sorted((one for one in found if one is not None), key=lambda one: one.key)
+
+
+def prior_values(constants: Iterable[Constant], *, member: int) -> dict[str, float]:
+    """Values drawn from the priors for one member of an ensemble, each from a stream of its own (same key, same value)."""
+    def score(key: str) -> float:
+        return float(streams.normals(seed=member, decision=f"constant {key}", start=0, stop=1, width=1)[0, 0])
+
+    return {one.key: float(one.at(score(one.key))) for one in constants}
+
+
+def with_world_values(world: World, values: Mapping[str, float]) -> World:
+    """The world with other values of some constants; keys of products are passed over."""
+    entries = {key.removeprefix("assumption:"): value for key, value in values.items() if key.startswith("assumption:")}
+    policies, mitigations = dict(world.policies), dict(world.mitigations)
+    for key, value in values.items():
+        kind, _, path = key.partition(":")
+        name, _, path = path.partition(".")
+        if kind == "policy":
+            policies[name] = _with_value(policies[name], path, value)
+        elif kind == "mitigation":
+            mitigations[name] = _with_value(mitigations[name], path, value)
+    return replace(world, assumptions=world.assumptions.replace(entries), policies=policies, mitigations=mitigations)
+
+
+def with_product_values(product: Product, values: Mapping[str, float]) -> Product:
+    """The product with other values of some of its constants; keys of other things are passed over."""
+    start = f"product:{product.name}."
+    changed: dict[str, BaseModel] = {"binding": product.binding, "kinetics": product.kinetics}
+    for key, value in values.items():
+        if key.startswith(start):
+            part, _, name = key.removeprefix(start).partition(".")
+            changed[part] = _with_value(changed[part], name, value)
+    return product.model_copy(update=changed)
+
+
+def _with_value(noun: Noun, path: str, value: float) -> Noun:
+    if path.startswith("acts_on."):
+        node = path.removeprefix("acts_on.")
+        effects = getattr(noun, "acts_on")  # noqa: B009  only mitigations have it
+        return noun.model_copy(update={"acts_on": {**effects, node: effects[node].model_copy(update={"value": value})}})
+    return noun.model_copy(update={path: getattr(noun, path).model_copy(update={"value": value})})

@@ -1,0 +1,111 @@
+"""Design: many sets of assumptions, each simulated, so that published figures become functions of the assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, qmc
+
+from crsrisk.belief.constants import Constant, product_constants, shared_constants, with_product_values, with_world_values
+from crsrisk.domain.product import Product
+from crsrisk.domain.published import Figure, Trial
+from crsrisk.domain.world import World
+from crsrisk.simulate.evidence import measure
+from crsrisk.simulate.trial import trial_simulator
+
+Values = NDArray[np.float64]
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One published figure that the assumptions are confronted with, and the trial it stands in."""
+
+    figure: Figure
+    trial: Trial
+
+    @property
+    def is_rate(self) -> bool:
+        """A share of patients; else a time."""
+        return self.figure.is_rate
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Figures at a set of points: ``scores`` (point, constant), ``values`` and ``sizes`` (point, target).
+
+    ``values`` are on the scale of :func:`link` (logit of a rate, logarithm of a time), NaN where nothing was to measure.
+    ``sizes`` are the simulated patients behind each value.
+    """
+
+    scores: Values
+    values: Values
+    sizes: Values
+
+    def and_then(self, other: Simulated) -> Simulated:
+        """Both sets of points."""
+        return Simulated(np.vstack([self.scores, other.scores]), np.vstack([self.values, other.values]),
+                         np.vstack([self.sizes, other.sizes]))
+
+
+def varied_constants(world: World, products: Sequence[Product], targets: Sequence[Target]) -> list[Constant]:
+    """Constants that the targets can depend on: assumptions, the policies of their trials, rescue and premedication,
+    and the products' own."""
+    by_name = {product.name: product for product in products}
+    policies = {target.trial.support_policy or by_name[target.trial.product].support_policy for target in targets}
+    agents = {"tocilizumab", "dexamethasone", "antipyretic"}
+    for product in products:
+        agents |= {one.mitigation for one in product.regimens[product.default_regimen].premedication}
+
+    def is_met(key: str) -> bool:
+        kind, _, rest = key.partition(":")
+        name = rest.split(".")[0]
+        return kind == "assumption" or name in (policies if kind == "policy" else agents)
+
+    shared = [one for one in shared_constants(world) if is_met(one.key)]
+    own = [one for product in products for one in product_constants(product)]
+    return [one for one in (*shared, *own) if one.low < one.median or one.median < one.high]
+
+
+def latin_hypercube(n: int, n_constants: int, *, seed: int) -> Values:
+    """Scores of ``n`` worlds spread evenly over the priors."""
+    uniform = qmc.LatinHypercube(d=n_constants, rng=np.random.default_rng(seed)).random(n)
+    return np.asarray(norm.ppf(uniform), dtype=np.float64)
+
+
+def link(value: float, *, is_rate: bool, n: float) -> float:
+    """Logit of a rate with half an event added to either side, logarithm of a time; NaN for what cannot be measured."""
+    if np.isnan(value) or n <= 0 or (not is_rate and value <= 0.0):
+        return float("nan")
+    if not is_rate:
+        return float(np.log(value))
+    events = value * n
+    return float(np.log((events + 0.5) / (n - events + 0.5)))
+
+
+def simulate_points(
+    scores: Values, *, constants: Sequence[Constant], targets: Sequence[Target], world: World, products: Sequence[Product],
+    n: int, n_rare: int, seed: int, workers: int = 1, advance: Advance | None = None,
+) -> Simulated:
+    """Every target at every point, ``n`` patients a trial (``n_rare`` under checkpoint inhibitors).
+
+    Point ``k`` has patients of its own (seed + k), so that sampling error averages out over the points.
+    """
+    def at(k: int) -> tuple[list[float], list[float]]:
+        values = {one.key: float(one.at(score)) for one, score in zip(constants, scores[k], strict=True)}
+        here = with_world_values(world, values)
+        own = {product.name: with_product_values(product, values) for product in products}
+        simulate = trial_simulator(own, world=here, n=n, n_rare=n_rare, seed=seed + k)
+        found = [measure(simulate(target.trial), figure=target.figure, trial=target.trial) for target in targets]
+        if advance is not None:
+            advance(1)
+        return [link(one.value, is_rate=target.is_rate, n=one.n) for one, target in zip(found, targets, strict=True)], [
+            float(one.n) for one in found]
+
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        rows = list(pool.map(at, range(len(scores))))
+    return Simulated(scores, np.array([row[0] for row in rows]), np.array([row[1] for row in rows]))

@@ -1,0 +1,48 @@
+"""Trial: simulate what a published trial did, once for all trials that differ in nothing the simulator knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from crsrisk.domain.product import Product
+from crsrisk.domain.published import Trial
+from crsrisk.domain.world import World
+from crsrisk.simulate.arm import make_arm
+from crsrisk.simulate.outcomes import outcomes
+from crsrisk.simulate.population import sample
+from crsrisk.simulate.run import run
+
+
+def simulate_outcomes(
+    product: Product, *, world: World, n: int, seed: int, workers: int = 1, regimen: str | None = None,
+    mitigations: tuple[str, ...] = (), population: str | None = None, policy: str | None = None,
+    window_d: float | None = None,
+) -> pd.DataFrame:
+    """Outcomes table of ``n`` patients of one arm; the same patients in every arm (common random numbers)."""
+    arm = make_arm(product, world=world, regimen=regimen, mitigations=mitigations, population=population, policy=policy,
+                   window_d=window_d)
+    patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
+    return outcomes(run(arm, patients, world=world, workers=workers), arm=arm, patients=patients)
+
+
+def trial_simulator(
+    products: Mapping[str, Product], *, world: World, n: int, n_rare: int, seed: int, workers: int = 1
+) -> Callable[[Trial], pd.DataFrame]:
+    """A function from a trial to its simulated outcomes: ``n`` patients, ``n_rare`` under checkpoint inhibitors.
+
+    Trials of one product with the same regimen, population, policy and window share one simulation.
+    """
+    done: dict[tuple[object, ...], pd.DataFrame] = {}
+
+    def simulate(trial: Trial) -> pd.DataFrame:
+        product = products[trial.product]
+        key = (trial.product, trial.regimen, trial.population, trial.support_policy, trial.window_d)
+        if key not in done:
+            done[key] = simulate_outcomes(
+                product, world=world, n=n_rare if product.platform == "ici" else n, seed=seed, workers=workers,
+                regimen=trial.regimen, population=trial.population, policy=trial.support_policy, window_d=trial.window_d)
+        return done[key]
+
+    return simulate
