@@ -59,10 +59,18 @@ def simulate(
     trajectories: Annotated[bool, typer.Option(help="Write half-hourly trajectories beside it.")] = False,
     truth: Annotated[bool, typer.Option(help="Write unmeasured biology and oracle risks beside it.")] = False,
     truth_repetitions: Annotated[int, typer.Option(help="Simulations a patient for the oracle.", min=2)] = 200,
+    ensemble: Annotated[bool, typer.Option(
+        "--ensemble", help="No cohort: rates and onset with intervals over the ensemble of assumptions.")] = False,
+    trial_size: Annotated[int | None, typer.Option(
+        help="With --ensemble: add chance in a trial of this many patients.", min=1)] = None,
     workers: Workers = CPUS,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a cohort and write it with its manifest."""
+    """Simulate a cohort and write it with its manifest; or, with --ensemble, foretell rates with their uncertainty."""
+    if ensemble:
+        _foretell(product, patients=patients, regimen=regimen, mitigation=mitigation, scenario=scenario, seed=seed,
+                  trial_size=trial_size, workers=workers, as_json=as_json)
+        return
     from crsrisk.journey.export import export_cohort
     from crsrisk.journey.progress import steps
     from crsrisk.simulate.world import load_world
@@ -86,6 +94,30 @@ def simulate(
     typer.echo(found["notice"])
 
 
+def _foretell(
+    product: list[str] | None, *, patients: int, regimen: str | None, mitigation: list[str] | None, scenario: str, seed: int,
+    trial_size: int | None, workers: int, as_json: bool,
+) -> None:
+    from crsrisk.journey.foretold import RARE_FOLD, foretell_products, print_products
+    from crsrisk.journey.progress import steps
+    from crsrisk.read.ensemble import load_ensemble
+    from crsrisk.read.world import all_products, load_product
+    from crsrisk.simulate.world import load_world
+
+    members = load_ensemble()
+    products = [load_product(name) for name in product] if product else list(all_products().values())
+    each = max(64, min(patients, 1000))
+    with steps() as begin:
+        found = foretell_products(
+            products, ensemble=members, world=load_world(scenario), n=each, n_rare=RARE_FOLD * each, seed=seed,
+            trial_size=trial_size, regimen=regimen, mitigations=tuple(mitigation or ()), workers=workers,
+            advance=begin("Simulating the ensemble", len(members)))
+    if as_json:
+        _print_json(found)
+    else:
+        print_products(found)
+
+
 def _arms(names: list[str] | None, *, world: Any, regimen: str | None, mitigations: tuple[str, ...]) -> list[Arm]:
     from crsrisk.read.world import all_products, load_product
     from crsrisk.simulate.arm import make_arm
@@ -101,10 +133,15 @@ def evidence(
     patients: Annotated[int, typer.Option(help="Simulated patients a trial.", min=100)] = 4000,
     patients_rare: Annotated[int, typer.Option(help="The same for checkpoint inhibitors.", min=100)] = 24000,
     seed: Annotated[int, typer.Option(help="Same seed, same figures.", min=0)] = 20261121,
+    ensemble: Annotated[bool, typer.Option(
+        "--ensemble", help="Forecast every figure over the ensemble of assumptions, with predictive intervals.")] = False,
     workers: Workers = CPUS,
     as_json: AsJson = False,
 ) -> None:
     """Compare simulated with published figures; rows that disagree stay."""
+    if ensemble:
+        _foretell_evidence(role, scenario=scenario, seed=seed, workers=workers, as_json=as_json)
+        return
     from crsrisk.journey.progress import steps
     from crsrisk.journey.published import compare_with_published, print_comparisons
     from crsrisk.read.published import load_trials
@@ -121,6 +158,24 @@ def evidence(
         print_comparisons(rows)
 
 
+def _foretell_evidence(role: str | None, *, scenario: str, seed: int, workers: int, as_json: bool) -> None:
+    from crsrisk.journey.foretold import PER_MEMBER, RARE_FOLD, foretell_published, foretold_tree, print_foretold
+    from crsrisk.journey.progress import steps
+    from crsrisk.read.ensemble import load_ensemble
+    from crsrisk.read.published import load_trials
+    from crsrisk.simulate.world import load_world
+
+    members, trials = load_ensemble(), load_trials(role=_role(role))
+    with steps() as begin:
+        rows = foretell_published(trials, ensemble=members, world=load_world(scenario), n=PER_MEMBER,
+                                  n_rare=RARE_FOLD * PER_MEMBER, seed=seed, workers=workers,
+                                  advance=begin("Simulating the ensemble", len(members)))
+    if as_json:
+        _print_json(foretold_tree(rows))
+    else:
+        print_foretold(rows)
+
+
 def _role(role: str | None) -> Any:
     from crsrisk.errors import InputError
 
@@ -135,9 +190,18 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="Folder with experiment.yaml.")],
     workers: Workers = CPUS,
 ) -> None:
-    """Run an experiment from its question to its report."""
-    from crsrisk.journey.baseline import print_closing, run_baseline
+    """Run an experiment from its question to its report (or to its ensemble, for a calibration)."""
+    from crsrisk.journey.config import kind_of
     from crsrisk.journey.progress import steps
+
+    if kind_of(experiment) == "calibration":
+        from crsrisk.journey.calibration import print_calibration, run_calibration
+
+        with steps() as begin:
+            found = run_calibration(experiment, workers=workers, begin=begin)
+        print_calibration(found)
+        return
+    from crsrisk.journey.baseline import print_closing, run_baseline
 
     with steps() as begin:
         results = run_baseline(experiment, workers=workers, begin=begin)
@@ -182,6 +246,50 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
                              cure=f"write {option} crp=mg/dL")
         pairs[left.strip()] = right.strip()
     return pairs
+
+
+@app.command()
+def grade(
+    table: Annotated[Path, typer.Argument(help="Registry or trial: .csv or .parquet, one row a patient and time point.")],
+    system: Annotated[list[str] | None, typer.Option(
+        help="astct, lee_2014, ctcae_4, ctcae_5, penn, mskcc or cartox; repeatable; all when left out.")] = None,
+    alt_upper_limit: Annotated[float | None, typer.Option(help="Upper limit of ALT (U/L), for a column alt_u_l.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the grades of every row here (.csv or .parquet).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Grade CRS in a registry or trial under each published system; onset, peak, resolution and agreement."""
+    from crsrisk.journey.grade import grade_table, print_graded
+
+    graded = grade_table(table, systems=tuple(system or ()), alt_upper_limit_u_l=alt_upper_limit, out=out)
+    if as_json:
+        _print_json(graded.as_tree())
+    else:
+        print_graded(graded, out=out)
+
+
+export = typer.Typer(no_args_is_help=True, help="Write the mechanism in the language of other programs.")
+app.add_typer(export, name="export")
+
+
+@export.command("sbml")
+def export_sbml_file(
+    product: Annotated[str, typer.Argument(help="Product name or YAML file.")],
+    regimen: Annotated[str | None, typer.Option(help="Regimen of the product; its default when left out.")] = None,
+    mitigation: Annotated[list[str] | None, typer.Option(help="Prophylaxis added before dose 1; repeatable.")] = None,
+    scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
+    patient: Annotated[int | None, typer.Option(help="A simulated patient, from 0; else a typical one.", min=0)] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the world that the patient is from.", min=0)] = 1,
+    out: Annotated[Path | None, typer.Option(help="File to write; PRODUCT.xml when left out.")] = None,
+) -> None:
+    """Write the mechanism, without the ward, as SBML that COPASI and libRoadRunner run."""
+    from crsrisk.journey.sbml import NOTICE, export_sbml
+    from crsrisk.simulate.world import load_world
+
+    world = load_world(scenario)
+    (arm,) = _arms([product], world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
+    target = export_sbml(out or Path(f"{arm.product.name}.xml"), arm=arm, world=world, patient=patient, seed=seed)
+    typer.echo(f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)")
+    typer.echo(NOTICE)
 
 
 @app.command()

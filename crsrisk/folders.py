@@ -17,6 +17,7 @@ Kind: TypeAlias = Literal["assumptions", "products", "populations", "mitigations
 
 _PACKAGE = Path(__file__).resolve().parent
 _SUFFIXES = (".yaml", ".yml")
+_EVIDENCE_ONLY = "evidence_only"  # products that are found by name, but belong to no list of shipped ones
 
 
 def _root() -> Path:
@@ -65,6 +66,17 @@ def names(kind: Kind) -> tuple[str, ...]:
     return tuple(sorted(place.stem for place in folder.glob("*.yaml")))
 
 
+def evidence_only_products() -> tuple[str, ...]:
+    """Products whose file serves only to compare the simulator with their trial, in alphabetical order.
+
+    `find` knows them by name; ``names("products")``, and so an experiment that names no product, leaves them out.
+
+    >>> set(evidence_only_products()).isdisjoint(names("products"))
+    True
+    """
+    return tuple(sorted(place.stem for place in (_folder("products") / _EVIDENCE_ONLY).glob("*.yaml")))
+
+
 def find(kind: Kind, name_or_path: str | Path) -> Path:
     """The file of a name that ships with the package, or of a user's own path.
 
@@ -88,6 +100,8 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
             return found
         problem = "a folder" if path.is_dir() else "no such file"
         raise _unknown(kind, text, found=problem, wanted=path.stem)
+    if kind == "products" and text in evidence_only_products():
+        return _folder(kind) / _EVIDENCE_ONLY / f"{text}.yaml"
     known = names(kind)
     if text in known:
         tail = {"experiments": f"{text}/experiment.yaml", "released": text}.get(kind, f"{text}.yaml")
@@ -102,7 +116,8 @@ def _looks_like_a_path(text: str, kind: Kind) -> bool:
 
 def _unknown(kind: Kind, text: str, *, found: str, wanted: str) -> InputError:
     known = names(kind)
-    near = difflib.get_close_matches(wanted.lower(), known, n=3, cutoff=0.5)
+    hidden = evidence_only_products() if kind == "products" else ()
+    near = difflib.get_close_matches(wanted.lower(), (*known, *hidden), n=3, cutoff=0.5)
     choice = f"did you mean {' or '.join(near)}? " if near else ""
     what = "the folder of a model" if kind == "released" else "one YAML file"
     return InputError(

@@ -374,12 +374,20 @@ _OUTCOMES = (
     *(_outcome(f"grade_after_dose_{dose}", f"Grade after dose {dose}", f"Worst CRS grade between dose {dose} "
                "and the next; -1 if the dose was not given", kind="int", possible=(-1, 4), source=_ASTCT)
       for dose in (1, 2, 3, 4)),
+    *(_outcome(f"grade_{name}", f"Worst grade, {label}", f"Worst grade of the same patient under {label} "
+               f"{_SIMULATED_TIME}; 0 without CRS in the window", kind="int", possible=(0, 4), source=source)
+      for name, label, source in (
+          ("lee_2014", "Lee 2014", "Lee, Blood 2014"), ("ctcae_4", "CTCAE 4.03", "US National Cancer Institute"),
+          ("ctcae_5", "CTCAE 5.0", "US National Cancer Institute"), ("penn", "Penn", "Porter, J Hematol Oncol 2018"),
+          ("mskcc", "MSKCC", "Park, N Engl J Med 2018"), ("cartox", "CARTOX", "Neelapu, Nat Rev Clin Oncol 2018"))),
     _outcome("peak_il6_pg_ml", "Peak interleukin-6", f"Highest interleukin-6 {_SIMULATED_TIME}", unit="pg/mL",
              possible=(0, 10_000_000), plausible=(0, 500_000)),
     _outcome("peak_crp_mg_l", "Peak CRP", f"Highest C-reactive protein {_SIMULATED_TIME}", unit="mg/L",
              possible=(0, 1000), plausible=(0, 600)),
     _outcome("peak_ferritin_ug_l", "Peak ferritin", f"Highest ferritin {_SIMULATED_TIME}", unit="ug/L",
              possible=(0, 1_000_000), plausible=(3, 300_000)),
+    _outcome("peak_alt_x_uln", "Peak ALT", f"Highest alanine aminotransferase during CRS {_SIMULATED_TIME}; 0 without CRS",
+             unit="x ULN", possible=(0, 1000), plausible=(0, 100)),
     _outcome("peak_temperature_c", "Peak temperature", f"Highest body temperature {_SIMULATED_TIME}", unit="degC",
              possible=(30, 45), plausible=(35.5, 42)),
     _outcome("min_map_mmhg", "Lowest arterial pressure", f"Lowest mean arterial pressure {_SIMULATED_TIME}",

@@ -64,6 +64,22 @@ def test_a_name_finds_its_file(checkout: Path) -> None:
     assert folders.find("released", "crs-1.0.0") == checkout / "models/released/crs-1.0.0"
 
 
+def test_a_product_of_the_evidence_is_found_but_not_listed(checkout: Path) -> None:
+    hidden = checkout / "synthetic/products/evidence_only/pasotuxizumab.yaml"
+    assert folders.evidence_only_products() == ()
+    hidden.parent.mkdir()
+    hidden.write_text("name: one\n")
+    assert folders.evidence_only_products() == ("pasotuxizumab",)
+    assert folders.names("products") == ("tarlatamab", "tebentafusp")
+    assert folders.find("products", "pasotuxizumab") == hidden
+    with pytest.raises(InputError, match="unknown name"):
+        folders.find("scenarios", "pasotuxizumab")
+    with pytest.raises(InputError) as caught:
+        folders.find("products", "pasotuximab")
+    assert "did you mean pasotuxizumab" in caught.value.cure
+    assert "pasotuxizumab" not in caught.value.expected
+
+
 def test_a_path_from_any_folder_finds_the_users_own_file(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,8 +34,9 @@ OBSERVED = [
 OUTCOMES = [
     "patient_id", "max_grade", "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d",
     "crs_grade2plus_14d", "onset_h", "onset_grade2plus_h", "duration_h", "resolution_d", "n_episodes",
-    "grade_after_dose_1", "grade_after_dose_2", "grade_after_dose_3", "grade_after_dose_4", "peak_il6_pg_ml",
-    "peak_crp_mg_l", "peak_ferritin_ug_l", "peak_temperature_c", "min_map_mmhg", "min_spo2_pct",
+    "grade_after_dose_1", "grade_after_dose_2", "grade_after_dose_3", "grade_after_dose_4",
+    "grade_lee_2014", "grade_ctcae_4", "grade_ctcae_5", "grade_penn", "grade_mskcc", "grade_cartox", "peak_il6_pg_ml",
+    "peak_crp_mg_l", "peak_ferritin_ug_l", "peak_alt_x_uln", "peak_temperature_c", "min_map_mmhg", "min_spo2_pct",
     "n_tocilizumab", "has_steroid_rescue", "has_fluids", "has_vasopressor", "has_oxygen", "window_d",
 ]
 COURSE = [

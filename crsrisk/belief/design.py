@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -91,15 +91,29 @@ def simulate_points(
     scores: Values, *, constants: Sequence[Constant], targets: Sequence[Target], world: World, products: Sequence[Product],
     n: int, n_rare: int, seed: int, workers: int = 1, advance: Advance | None = None,
 ) -> Simulated:
-    """Every target at every point, ``n`` patients a trial (``n_rare`` under checkpoint inhibitors).
+    """Every target at every point, ``n`` patients a trial (``n_rare`` under checkpoint inhibitors)."""
+    def values(k: int) -> dict[str, float]:
+        return {one.key: float(one.at(score)) for one, score in zip(constants, scores[k], strict=True)}
 
-    Point ``k`` has patients of its own (seed + k), so that sampling error averages out over the points.
+    found, sizes = simulate_worlds(values, len(scores), targets=targets, world=world, products=products, n=n, n_rare=n_rare,
+                                   seed=seed, workers=workers, advance=advance)
+    return Simulated(scores, found, sizes)
+
+
+def simulate_worlds(
+    values_of: Callable[[int], Mapping[str, float]], n_worlds: int, *, targets: Sequence[Target], world: World,
+    products: Sequence[Product], n: int, n_rare: int, seed: int, mitigations: tuple[str, ...] = (), workers: int = 1,
+    advance: Advance | None = None,
+) -> tuple[Values, Values]:
+    """Targets (world, target) on their link scale under each set of constants, and the simulated patients behind them.
+
+    World ``k`` has patients of its own (seed + k), so that sampling error averages out over the worlds.
     """
     def at(k: int) -> tuple[list[float], list[float]]:
-        values = {one.key: float(one.at(score)) for one, score in zip(constants, scores[k], strict=True)}
+        values = values_of(k)
         here = with_world_values(world, values)
         own = {product.name: with_product_values(product, values) for product in products}
-        simulate = trial_simulator(own, world=here, n=n, n_rare=n_rare, seed=seed + k)
+        simulate = trial_simulator(own, world=here, n=n, n_rare=n_rare, seed=seed + k, mitigations=mitigations)
         found = [measure(simulate(target.trial), figure=target.figure, trial=target.trial) for target in targets]
         if advance is not None:
             advance(1)
@@ -107,5 +121,5 @@ def simulate_points(
             float(one.n) for one in found]
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        rows = list(pool.map(at, range(len(scores))))
-    return Simulated(scores, np.array([row[0] for row in rows]), np.array([row[1] for row in rows]))
+        rows = list(pool.map(at, range(n_worlds)))
+    return np.array([row[0] for row in rows]), np.array([row[1] for row in rows])

@@ -1,7 +1,9 @@
 """Emulator: a published figure as a smooth function of the assumptions, fitted to simulated worlds.
 
-For each figure a ridge regression with linear terms of every constant it can depend on and quadratic terms and products
-of the most influential ones. Its error is the cross-validated one, and it is carried on into the likelihood.
+For each figure a ridge regression with linear terms of the constants it depends on and quadratic terms and products of the
+most influential ones. A later wave, simulated where the evidence leaves worlds standing, corrects the emulator before it by
+a regression of what that one gets wrong there. Its error is the cross-validated one, and it is carried on into the
+likelihood.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from sklearn.model_selection import KFold
 
 from crsrisk.belief.constants import Constant
 from crsrisk.belief.design import Simulated, Target
+from crsrisk.errors import InputError
 from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY
 
 Values = NDArray[np.float64]
-N_CURVED = 24  # constants with quadratic terms and products
-N_LINEAR = 120  # constants with a linear term
+N_CURVED = (24, 10)  # constants with quadratic terms and products: in the first wave, in a correction
+N_LINEAR = (120, 80)  # constants with a linear term
 FOLDS = 5
+FEWEST = 20  # worlds that an emulator may rest on
 _PENALTIES = tuple(10.0 ** np.arange(0.0, 4.1, 0.5))
 
 
@@ -39,10 +43,12 @@ class Emulator:
     intercept: float
     error: float
     explained: float
+    before: Emulator | None = None  # what this one corrects
 
     def predict(self, scores: Values) -> Values:
         """The figure on its link scale at each row of ``scores``."""
-        return np.asarray(_terms(scores, self.linear, self.curved) @ self.coefficients + self.intercept)
+        here = _terms(scores, self.linear, self.curved) @ self.coefficients + self.intercept
+        return np.asarray(here if self.before is None else here + self.before.predict(scores))
 
 
 def _terms(scores: Values, linear: NDArray[np.int64], curved: NDArray[np.int64]) -> Values:
@@ -67,17 +73,23 @@ def relevant(target: Target, constants: Sequence[Constant]) -> NDArray[np.int64]
                     dtype=np.int64)
 
 
-def fit_emulator(simulated: Simulated, column: int, *, target: Target, constants: Sequence[Constant]) -> Emulator:
-    """Fit one figure."""
+def fit_emulator(
+    simulated: Simulated, column: int, *, target: Target, constants: Sequence[Constant], before: Emulator | None = None
+) -> Emulator:
+    """Fit one figure to one wave; with ``before``, fit what that emulator gets wrong."""
     values, sizes = simulated.values[:, column], simulated.sizes[:, column]
-    known = ~np.isnan(values) & (sizes >= 10)
-    x, y = simulated.scores[known], values[known]
-    noise = _noise(y, sizes[known], is_rate=target.is_rate)
+    known = ~np.isnan(values) & (sizes >= 5)
+    if known.sum() < FEWEST:
+        raise InputError(where="calibration", key=target.figure.id, found=f"{known.sum()} worlds that can say it",
+                         expected=f"at least {FEWEST}", cure="simulate more worlds in every wave, or more patients a world")
+    x, level = simulated.scores[known], 0 if before is None else 1
+    noise = _noise(values[known], sizes[known], is_rate=target.is_rate)
+    y = values[known] if before is None else values[known] - before.predict(x)
     weight = 1.0 / (noise + 0.02)
     columns = relevant(target, constants)
     first = RidgeCV(alphas=_PENALTIES).fit(x[:, columns], y, sample_weight=weight)
     order = columns[np.argsort(-np.abs(first.coef_), kind="stable")]
-    linear, curved = np.sort(order[:N_LINEAR]), np.sort(order[:N_CURVED])
+    linear, curved = np.sort(order[:N_LINEAR[level]]), np.sort(order[:N_CURVED[level]])
     terms = _terms(x, linear, curved)
     guessed = np.empty(len(y))
     for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(terms):
@@ -86,15 +98,19 @@ def fit_emulator(simulated: Simulated, column: int, *, target: Target, constants
     whole = RidgeCV(alphas=_PENALTIES).fit(terms, y, sample_weight=weight)
     share = weight / weight.sum()
     left = float((share * ((y - guessed) ** 2 - noise)).sum())
-    spread = float((share * (y - (share * y).sum()) ** 2).sum() - (share * noise).sum())
+    whole_y = values[known]
+    spread = float((share * (whole_y - (share * whole_y).sum()) ** 2).sum() - (share * noise).sum())
     error = np.sqrt(max(left, 1e-4))
     return Emulator(linear, curved, np.asarray(whole.coef_), float(whole.intercept_), float(error),
-                    1.0 - max(left, 0.0) / max(spread, 1e-9))
+                    1.0 - max(left, 0.0) / max(spread, 1e-9), before)
 
 
-def fit_emulators(simulated: Simulated, *, targets: Sequence[Target], constants: Sequence[Constant]) -> list[Emulator]:
-    """One emulator a target."""
-    return [fit_emulator(simulated, k, target=target, constants=constants) for k, target in enumerate(targets)]
+def fit_emulators(
+    simulated: Simulated, *, targets: Sequence[Target], constants: Sequence[Constant], before: Sequence[Emulator] = ()
+) -> list[Emulator]:
+    """One emulator a target, each a correction of the one ``before`` where there is one."""
+    return [fit_emulator(simulated, k, target=target, constants=constants, before=before[k] if before else None)
+            for k, target in enumerate(targets)]
 
 
 def emulate(emulators: Sequence[Emulator], scores: Values) -> tuple[Values, Values]:

@@ -7,7 +7,7 @@ derived: where a source gives no size or interval the field stays empty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from math import isnan, sqrt
 from types import MappingProxyType
@@ -197,6 +197,11 @@ class Trial(Strict):
     overlaps: list[str]
     rows: list[Figure]
 
+    @property
+    def is_verified(self) -> bool:
+        """False when every figure is only recalled: such a source is never the only support of a claim."""
+        return any(row.verified for row in self.rows)
+
     @model_validator(mode="after")
     def _consistent(self) -> Trial:
         if not self.rows:
@@ -213,6 +218,35 @@ class Trial(Strict):
         if not times and any(row.clock == "recent_dose" for row in self.rows):
             raise ValueError("dose_times_h, since an onset counts from the most recent dose")
         return self
+
+
+def counted_once(trials: Iterable[Trial]) -> frozenset[str]:
+    """Names of the sources to count, so that no patient is counted twice: no two of them overlap.
+
+    Taken one after the other, each unless it shares patients with one taken before: first sources with a verified
+    figure whose size is known, then other verified ones, then recalled ones; larger before smaller, then by name.
+    Hand in the sources of one claim (a role, say): a validation source that overlaps with a calibration source counts
+    when the claim is about validation alone.
+
+    >>> counted_once([])
+    frozenset()
+    """
+    chosen = list(trials)
+    shared = {trial.name: set(trial.overlaps) for trial in chosen}
+    for trial in chosen:  # an overlap holds both ways, whichever file says it
+        for other in trial.overlaps:
+            shared.setdefault(other, set()).add(trial.name)
+    taken: set[str] = set()
+    for trial in sorted(chosen, key=_precedence):
+        if not shared[trial.name] & taken:
+            taken.add(trial.name)
+    return frozenset(taken)
+
+
+def _precedence(trial: Trial) -> tuple[bool, bool, int, str]:
+    """Sort key: verified with a size, verified, recalled; then the largest; then by name."""
+    has_size = any(row.verified and (row.n_patients or trial.n_patients) for row in trial.rows)
+    return not has_size, not trial.is_verified, -(trial.n_patients or 0), trial.name
 
 
 @dataclass(frozen=True)

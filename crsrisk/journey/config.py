@@ -31,11 +31,22 @@ class Experiment(Strict):
     bootstrap: int = Field(ge=50)
 
 
-def load_experiment(folder: str | Path) -> Experiment:
-    """Read ``experiment.yaml`` of a folder (or the file itself); the first thing wrong raises :class:`InputError`."""
+def experiment_file(folder: str | Path) -> Path:
+    """``experiment.yaml`` of a folder (or the file itself)."""
     path = Path(folder)
     path = path / "experiment.yaml" if path.is_dir() else path
     if not path.is_file():
         raise InputError(where=str(folder), found="no experiment.yaml", expected="a folder with experiment.yaml",
                          cure="give the folder, as experiments/001_baseline")
+    return path
+
+
+def kind_of(folder: str | Path) -> str:
+    """``calibration`` when the experiment says so, else ``baseline`` (the main job's kind)."""
+    return str(read_yaml(experiment_file(folder)).get("kind", "baseline"))
+
+
+def load_experiment(folder: str | Path) -> Experiment:
+    """Read ``experiment.yaml`` of a folder (or the file itself); the first thing wrong raises :class:`InputError`."""
+    path = experiment_file(folder)
     return build(Experiment, read_yaml(path), where=str(path))

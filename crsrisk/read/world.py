@@ -74,6 +74,8 @@ def load_assumptions(folder: Path | None = None) -> Assumptions:
 def load_product(name_or_path: str | Path) -> Product:
     """A product by its shipped name or the path of a YAML file from any folder.
 
+    Names of ``products/evidence_only/`` are found as well; `all_products` leaves those out.
+
     >>> load_product("tarlatamab").regimens["label"].is_stepped_up
     True
     """
@@ -140,7 +142,7 @@ def load_scenario(name_or_path: str | Path, *, assumptions: Assumptions | None =
 
 
 def all_products() -> dict[str, Product]:
-    """Every product that ships, by name, in alphabetical order.
+    """Every product that ships, by name, in alphabetical order; not those of ``products/evidence_only/``.
 
     >>> len(all_products()) >= 10
     True

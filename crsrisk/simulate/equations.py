@@ -87,8 +87,8 @@ def _give(w: Workspace, plan: Timetable, tick: int, *, bolus: Operand) -> Worksp
 
 def _act(w: Workspace, plan: Timetable) -> Workspace:
     """An hour of the agents that this arm gives; those that only rescue would give stay away."""
-    is_given = plan.slots.any(axis=0)
-    original(agents_act)(w, plan.pairs[is_given[plan.pairs[:, 0]]], [0.0])
+    given = np.flatnonzero(plan.slots.any(axis=0))
+    original(agents_act)(w, plan.pairs[np.isin(plan.pairs[:, 0], given)], [0.0])
     return w
 
 

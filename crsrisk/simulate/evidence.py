@@ -32,6 +32,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from crsrisk.domain.grading_systems import GradingSystem, system_of
 from crsrisk.domain.published import (
     METRIC_MEANINGS,
     Z_95,
@@ -202,11 +203,18 @@ _GROUPS: Mapping[str, Group] = MappingProxyType({
 REQUIRED_COLUMNS: tuple[str, ...] = (
     "max_grade", "n_episodes", "onset_h", "onset_grade2plus_h", "duration_h", "resolution_d",
     "peak_temperature_c", "n_tocilizumab", "has_steroid_rescue", "has_oxygen", "has_vasopressor", "window_d",
-    *(f"grade_after_dose_{dose}" for dose in range(1, 5)))
+    *(f"grade_after_dose_{dose}" for dose in range(1, 5)),
+    *(f"grade_{system.value}" for system in GradingSystem if system is not GradingSystem.ASTCT))
 
 
 def measure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> Estimate:
-    """The simulated twin of one figure: its metric among its denominator, onsets from its clock."""
+    """The simulated twin of one figure: its metric among its denominator, onsets from its clock, under its grading.
+
+    Grades after single doses stay ASTCT, since the other systems are known for the whole follow-up only.
+    """
+    system = system_of(trial.grading, where=trial.name)
+    if system is not GradingSystem.ASTCT:
+        outcomes = outcomes.assign(max_grade=outcomes[f"grade_{system.value}"])
     group = outcomes[_GROUPS[figure.of](outcomes)]
     doses = trial.dose_times_h if figure.clock == "recent_dose" else [0.0]
     return METRICS[figure.metric](group, doses)

@@ -26,12 +26,14 @@ class Episode:
 
     ``tracks`` by name, each of shape (n,); ``snapshots`` of shape (landmark, quantity of SNAPSHOT, n);
     ``traces`` of shape (tick, quantity of TRACE, n), empty unless asked for; ``time_h`` of the ticks.
+    ``multiple_boluses_h``: hours under fluids that count as several boluses (Penn scale), as the world assumes.
     """
 
     tracks: dict[str, Values]
     snapshots: Values
     traces: Values
     time_h: Values
+    multiple_boluses_h: float
 
 
 def run(
@@ -55,7 +57,8 @@ def run(
         return parts[0]
     tracks = {name: np.concatenate([part.tracks[name] for part in parts]) for name in TRACKS}
     return Episode(tracks, np.concatenate([part.snapshots for part in parts], axis=2),
-                   np.concatenate([part.traces for part in parts], axis=2), parts[0].time_h)
+                   np.concatenate([part.traces for part in parts], axis=2), parts[0].time_h,
+                   parts[0].multiple_boluses_h)
 
 
 def _run_chunk(
@@ -75,4 +78,5 @@ def _run_chunk(
     run_patients(parameters, keys, plan.infusion, plan.depot, plan.interleukin_2, plan.dose_number, plan.slots, plan.pairs,
                  at, plan.lead, plan.pieces * substeps, has_support, 0, padded, tracks, snapshots, traces)
     time_h = (np.arange(n_ticks, dtype=np.float64) - plan.lead) * TICK_H
-    return Episode({name: tracks[k, :n] for k, name in enumerate(TRACKS)}, snapshots[:, :, :n], traces[:, :, :n], time_h)
+    return Episode({name: tracks[k, :n] for k, name in enumerate(TRACKS)}, snapshots[:, :, :n], traces[:, :, :n], time_h,
+                   world.assumptions.value("grading.multiple_boluses_h"))

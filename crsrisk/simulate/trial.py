@@ -28,9 +28,12 @@ def simulate_outcomes(
 
 
 def trial_simulator(
-    products: Mapping[str, Product], *, world: World, n: int, n_rare: int, seed: int, workers: int = 1
+    products: Mapping[str, Product], *, world: World, n: int, n_rare: int, seed: int,
+    mitigations: tuple[str, ...] = (), workers: int = 1,
 ) -> Callable[[Trial], pd.DataFrame]:
     """A function from a trial to its simulated outcomes: ``n`` patients, ``n_rare`` under checkpoint inhibitors.
+
+    ``mitigations`` are given to everybody beside what the trial gives.
 
     Trials of one product with the same regimen, population, policy and window share one simulation.
     """
@@ -42,7 +45,8 @@ def trial_simulator(
         if key not in done:
             done[key] = simulate_outcomes(
                 product, world=world, n=n_rare if product.platform == "ici" else n, seed=seed, workers=workers,
-                regimen=trial.regimen, population=trial.population, policy=trial.support_policy, window_d=trial.window_d)
+                mitigations=mitigations, regimen=trial.regimen, population=trial.population, policy=trial.support_policy,
+                window_d=trial.window_d)
         return done[key]
 
     return simulate

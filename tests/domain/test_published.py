@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import binomtest
 
-from crsrisk.domain.published import METRIC_MEANINGS, Comparison, Figure, Trial, wilson_interval
+from crsrisk.domain.published import METRIC_MEANINGS, Comparison, Figure, Trial, counted_once, wilson_interval
 
 FIGURE: dict[str, Any] = {
     "id": "X1", "metric": "crs_any_rate", "of": "patients", "value": 0.57, "n_patients": 473, "events": 268,
@@ -136,3 +136,42 @@ def test_a_comparison_reads_as_one_sentence_and_nulls_what_is_missing() -> None:
     assert tree["published"] == 16.0
     with pytest.raises(FrozenInstanceError):
         COMPARISON.agrees = True  # type: ignore[misc]
+
+
+def _source(name: str, *, n: int | None = 100, overlaps: tuple[str, ...] = (), kind: str = "FOUND") -> Trial:
+    figure = {**FIGURE, "id": f"X_{name}", "source_kind": kind}
+    if n is None:
+        figure |= {"n_patients": None, "events": None, "low": None, "high": None, "interval_kind": None}
+    return Trial.model_validate({**TRIAL, "name": name, "n_patients": n, "overlaps": list(overlaps), "rows": [figure]})
+
+
+@pytest.mark.parametrize(("sources", "counted"), [
+    ([_source("a"), _source("b")], {"a", "b"}),
+    ([_source("pool", n=400, overlaps=("a", "b")), _source("a"), _source("b", n=200)], {"pool"}),  # said on one side only
+    ([_source("pool", n=400, overlaps=("a", "b"), kind="RECALL"), _source("a"), _source("b")], {"a", "b"}),
+    ([_source("a", n=10), _source("b", n=None, overlaps=("a",))], {"a"}),  # without a size a figure weighs nothing
+    ([_source("a", n=10, kind="RECALL"), _source("b", n=None, overlaps=("a",))], {"b"}),  # but more than a recalled one
+    ([_source("b", overlaps=("a",)), _source("a")], {"a"}),  # by name at last
+    ([_source("a", overlaps=("elsewhere",))], {"a"}),  # an overlap with a source that is not handed in
+])
+def test_overlapping_sources_count_once(sources: list[Trial], counted: set[str]) -> None:
+    assert counted_once(sources) == counted
+    assert counted_once(reversed(sources)) == counted
+
+
+@given(st.integers(0, 2**15 - 1), st.lists(st.integers(1, 500), min_size=6, max_size=6))
+def test_no_two_counted_sources_overlap_and_each_left_out_overlaps_with_one(links: int, sizes: list[int]) -> None:
+    names = "abcdef"
+    pairs = [(one, other) for k, one in enumerate(names) for other in names[k + 1:]]
+    linked = [pair for bit, pair in enumerate(pairs) if links >> bit & 1]
+    sources = [_source(name, n=n, overlaps=tuple(other for one, other in linked if one == name))
+               for name, n in zip(names, sizes, strict=True)]
+    counted = counted_once(sources)
+    assert not any(set(pair) <= counted for pair in linked)
+    for name in set(names) - counted:
+        assert any(name in pair and set(pair) & counted for pair in linked)
+
+
+def test_a_source_with_nothing_but_recalled_figures_is_not_verified() -> None:
+    assert _source("a").is_verified
+    assert not _source("a", kind="RECALL").is_verified

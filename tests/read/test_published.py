@@ -12,6 +12,7 @@ import yaml
 from crsrisk.domain.product import Product
 from crsrisk.domain.published import Trial, wilson_interval
 from crsrisk.errors import InputError
+from crsrisk.folders import find
 from crsrisk.read.published import load_trials
 from crsrisk.read.strict_yaml import build, read_yaml
 
@@ -87,7 +88,7 @@ def test_entered_intervals_are_wilsons(trials: list[Trial]) -> None:
 
 def test_trials_fit_the_shipped_products(trials: list[Trial]) -> None:
     for trial in trials:
-        path = SYNTHETIC / "products" / f"{trial.product}.yaml"
+        path = find("products", trial.product)
         product = build(Product, read_yaml(path), where=path.name)
         regimen = product.regimens[trial.regimen or product.default_regimen]
         if trial.dose_times_h:

@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from crsrisk.domain.assumptions import Assumption, Assumptions, Quantity
 from crsrisk.domain.product import Product
 from crsrisk.errors import InputError
-from crsrisk.folders import Kind, find, names, synthetic_folder
+from crsrisk.folders import Kind, evidence_only_products, find, names, synthetic_folder
+from crsrisk.read.published import load_trials
 from crsrisk.read.strict_yaml import build, read_yaml
 from crsrisk.read.world import (
     all_products,
@@ -171,7 +172,7 @@ def test_tocilizumab_obeys_its_cap() -> None:
     assert (tocilizumab.dose_mg_per_kg, tocilizumab.cap_total_mg) == (8.0, 800.0)
 
 
-@pytest.mark.parametrize("name", names("products"))
+@pytest.mark.parametrize("name", [*names("products"), *evidence_only_products()])
 def test_the_rating_guide_yields_the_shipped_restriction_and_density(name: str) -> None:
     """Independent arithmetic: 1.00 less the deductions in the rationale; a density of the 1-2-5 series."""
     product = load_product(name)
@@ -182,6 +183,25 @@ def test_the_rating_guide_yields_the_shipped_restriction_and_density(name: str) 
     assert f"Result {restriction.value:.2f}" in restriction.rationale
     assert density.value in {step * 10**power for step in (1, 2, 5) for power in range(1, 7)}
     assert f"step {density.value:,.0f}" in density.rationale
+
+
+def test_products_of_the_evidence_are_apart_and_complete() -> None:
+    """They load like the others, serve a published trial, and no list of shipped products names them."""
+    hidden = evidence_only_products()
+    assert {"pasotuxizumab", "psca_car_t", "cldn6_car_t", "psma_tgfb_car_t", "tarlatamab_pd_l1"} == set(hidden)
+    assert set(hidden).isdisjoint(all_products())
+    assert set(hidden) <= {trial.product for trial in load_trials()}
+    for name in hidden:
+        product = load_product(name)
+        assert (product.name, product.window_d) == (name, 21.0)
+
+
+def test_tarlatamab_with_a_checkpoint_inhibitor_differs_in_nothing_else() -> None:
+    alone, both = load_product("tarlatamab"), load_product("tarlatamab_pd_l1")
+    assert alone.kinetics == both.kinetics
+    assert {name for name, value in both.binding if value != getattr(alone.binding, name)} == {"checkpoint_modulation"}
+    assert both.regimens["label"].doses == alone.regimens["label"].doses
+    assert both.regimens["label"].premedication == alone.regimens["label"].premedication
 
 
 def test_windows_are_21_days_and_60_for_checkpoint_inhibitors() -> None:

@@ -48,6 +48,8 @@ OUTCOMES = pd.DataFrame({
     "grade_after_dose_2": [0, 0, 0, 0, 1, 0, 3, 0],
     "grade_after_dose_3": [0, 0, 0, 0, 1, 0, 2, 4],
     "grade_after_dose_4": [-1] * 8,
+    **{f"grade_{system}": [0, 0, 0, 1, 1, 2, 3, 4] for system in ("ctcae_4", "ctcae_5", "penn", "mskcc", "cartox")},
+    "grade_lee_2014": [0, 0, 0, 1, 3, 2, 3, 4],
     "window_d": [28.0] * 8,
 })
 # metric, denominator -> value among these eight patients, counted by hand

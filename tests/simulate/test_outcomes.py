@@ -27,7 +27,7 @@ HAND = {
 @pytest.fixture
 def table() -> pd.DataFrame:
     tracks = {name: np.array(HAND.get(name, [1.0, 2.0, 3.0]), dtype=float) for name in TRACKS}
-    made = Episode(tracks, np.zeros((len(LANDMARKS_H), len(SNAPSHOT), 3)), np.zeros((0, 0, 3)), np.zeros(0))
+    made = Episode(tracks, np.zeros((len(LANDMARKS_H), len(SNAPSHOT), 3)), np.zeros((0, 0, 3)), np.zeros(0), 6.0)
     arm = arm_of("tarlatamab")
     return outcomes(made, arm=arm, patients=people(arm, 3))
 

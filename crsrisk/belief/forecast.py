@@ -1,0 +1,125 @@
+"""Forecast: what a trial would report, with everything that is not known about it.
+
+Three things spread a forecast: which assumptions hold (the members of the ensemble and their weights), how this trial
+differs from others of its product (the SD between trials), and chance at the trial's size. A constant that the ensemble
+does not hold, such as the affinity of a product nobody calibrated, is drawn from its prior anew for every member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from crsrisk.belief.constants import prior_values, product_constants, shared_constants
+from crsrisk.belief.design import Target, simulate_worlds
+from crsrisk.belief.likelihood import between_sd, observe_target
+from crsrisk.domain.ensemble import Ensemble
+from crsrisk.domain.product import Product
+from crsrisk.domain.world import World
+from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY
+
+Values = NDArray[np.float64]
+REPEATS = 200  # trials imagined for each member
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A figure foretold: ``value`` (mean rate or median time over the ensemble) with its Monte Carlo error, the 95%
+    predictive interval, and the interval from the assumptions alone."""
+
+    value: float
+    mc_error: float
+    low: float
+    high: float
+    assumptions_low: float
+    assumptions_high: float
+    n_members: int
+
+
+def member_values(ensemble: Ensemble, *, world: World, products: Sequence[Product]) -> Callable[[int], Mapping[str, float]]:
+    """A function from the number of a member to all of its constants: the ensemble's, and the prior's for all others."""
+    held = set(ensemble.keys)
+    others = [one for one in (*shared_constants(world), *(one for product in products for one in product_constants(product)))
+              if one.key not in held]
+
+    def values(k: int) -> dict[str, float]:
+        return {**prior_values(others, member=k), **ensemble.member(k)}
+
+    return values
+
+
+def forecast(
+    targets: Sequence[Target], *, ensemble: Ensemble, world: World, products: Sequence[Product], n: int, n_rare: int,
+    seed: int, workers: int = 1, at_trial_size: bool = True, mitigations: tuple[str, ...] = (),
+    advance: Callable[[int], None] | None = None,
+) -> list[Forecast]:
+    """Every target foretold over all members, ``n`` patients a trial and member.
+
+    ``at_trial_size=False`` leaves out chance at the size of the trial (for products without a trial).
+    """
+    found, sizes = simulate_worlds(member_values(ensemble, world=world, products=products), len(ensemble), targets=targets,
+                                   world=world, products=products, n=n, n_rare=n_rare, seed=seed, workers=workers,
+                                   mitigations=mitigations, advance=advance)
+    rng = np.random.default_rng(seed)
+    return [_spread(found[:, k], sizes[:, k], target, ensemble.weights, world, at_trial_size, rng)
+            for k, target in enumerate(targets)]
+
+
+def steadied(values: Values, noise: Values, weights: Values) -> Values:
+    """Values of the members drawn together until their spread is that of the truth behind them.
+
+    Simulated with few patients each, members differ by chance too; shrinking towards the mean by the square root of the
+    reliability takes that part of the variance out and leaves the mean.
+    """
+    mean = float((weights * values).sum())
+    total = float((weights * (values - mean) ** 2).sum())
+    true = max(total - float((weights * noise).sum()), 0.0)
+    return np.asarray(mean + (values - mean) * sqrt(true / total)) if total > 0 else values
+
+
+def _spread(
+    values: Values, sizes: Values, target: Target, weights: Values, world: World, at_trial_size: bool,
+    rng: np.random.Generator,
+) -> Forecast:
+    known = ~np.isnan(values)
+    if known.sum() < 2:
+        return Forecast(nan, nan, nan, nan, nan, nan, int(known.sum()))
+    values, sizes, weight = values[known], sizes[known], weights[known] / weights[known].sum()
+    if target.is_rate:
+        p = expit(values)
+        noise = 1.0 / (sizes * p * (1.0 - p) + 0.5)
+    else:
+        noise = (MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / sizes
+    center = steadied(values, noise, weight)
+    one = observe_target(target, world=world)
+    between = between_sd(target, world=world)
+    trials = center[:, None] + between * rng.standard_normal((len(center), REPEATS))
+    if target.is_rate:
+        reported = expit(trials)
+        if at_trial_size:
+            reported = rng.binomial(int(one.n), reported) / int(one.n)
+        value = float((weight * p).sum())
+        error = float(np.sqrt((weight**2 * p * (1.0 - p) / sizes).sum()))
+        alone = expit(center)
+    else:
+        if at_trial_size:
+            trials = trials + one.sampling_sd * rng.standard_normal(trials.shape)
+        reported = np.exp(trials)
+        value = float(_quantile(np.exp(center), weight, 0.5))
+        error = value * float(np.sqrt((weight**2 * noise).sum()))
+        alone = np.exp(center)
+    many = np.repeat(weight / REPEATS, REPEATS)
+    low, high = (_quantile(reported.ravel(), many, q) for q in (0.025, 0.975))
+    return Forecast(value, error, low, high, _quantile(alone, weight, 0.025), _quantile(alone, weight, 0.975), len(values))
+
+
+def _quantile(values: Values, weights: Values, q: float) -> float:
+    """Weighted quantile (the smallest value with that much weight at or below it)."""
+    order = np.argsort(values, kind="stable")
+    mass = np.cumsum(weights[order])
+    return float(values[order][min(int(np.searchsorted(mass, q * mass[-1])), len(values) - 1)])
