@@ -4,7 +4,7 @@ One patient after the other with changed constants, at equal accuracy: both are 
 `bench/reference.py` at every half hour, and libRoadRunner may be as inaccurate as the kernel, or 1e-3 when the kernel
 is better than that. Two settings that keep to this are shown: the fastest of a usual user's (CVODE as it comes, for stiff
 systems, with one absolute tolerance) and the fastest of all (also Adams, and a tolerance for each state by its peak, which
-nobody knows beforehand). Bars are judged by the latter. Not timed: compiling the model, working out constants (the
+nobody knows beforehand). The bar is judged for both. Not timed: compiling the model, working out constants (the
 kernel's time includes that), and output between begin and end.
 """
 
@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -110,6 +113,22 @@ class Model:
         return np.array(self._runner.simulate(0.0, (self._n_ticks - 1) * TICK_H, n_points))
 
 
+@contextmanager
+def _without_complaints() -> Iterator[None]:
+    """CVODE prints a line for every tiny step, of which some settings take thousands: below Python, so below it is cut."""
+    sys.stdout.flush()
+    kept, nowhere = {stream: os.dup(stream) for stream in (1, 2)}, os.open(os.devnull, os.O_WRONLY)
+    try:
+        for stream in kept:
+            os.dup2(nowhere, stream)
+        yield
+    finally:
+        for stream, old in kept.items():
+            os.dup2(old, stream)
+            os.close(old)
+        os.close(nowhere)
+
+
 @dataclass(frozen=True)
 class _Measured:
     """The patients on whom libRoadRunner is measured, with their strict solutions."""
@@ -119,8 +138,10 @@ class _Measured:
     truths: list[Values]
 
     def error(self, setting: Setting) -> float:
-        """Worst error over patients; infinite when CVODE gives up."""
+        """Worst error over patients; infinite when CVODE gives up, with output every half hour or without."""
         try:
+            for row in range(len(self.truths)):
+                self._course(row, setting, at_ticks=False)
             return max(kernel._error(self._course(row, setting, at_ticks=True), truth)
                        for row, truth in enumerate(self.truths))  # fmt: skip
         except RuntimeError:
@@ -149,9 +170,11 @@ def compare(name: tuple[str, str], *, world: World, n: int = N_PEER, n_kernel: i
     table = patient_parameters(arm, patients, world=world, plan=timetable(arm, world=world))
     model = Model(arm, world=world)
     peer = _Measured(model, [model.numbers(table[:, row]) for row in range(len(truths))], truths)
-    errors = {one: peer.error(one) for one in (Setting(*each) for each in product((True, False), (True, False), TOLERANCES))}
+    choices = [Setting(*each) for each in product((True, False), (True, False), TOLERANCES)]
     accepted = max(kernel_error, TARGET)
-    seconds = {one: peer.seconds(one) for one, error in errors.items() if error <= accepted}
+    with _without_complaints():
+        errors = {one: peer.error(one) for one in choices}
+        seconds = {one: peer.seconds(one) for one in choices if errors[one] <= accepted}
 
     many = kernel._people(arm, n_kernel, world)
     kernel_s = kernel._seconds(lambda: run(arm, many, world=world, has_support=False), repeats=3)[0] / n_kernel
@@ -185,7 +208,7 @@ def measure() -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The result in words; the bar is judged by the arm that is worst for the kernel."""
+    """The result in words; the bar is judged by the arm that is worst for the kernel, for both settings."""
     rows = [("(c) open loop against libRoadRunner", "patients/s", "state error", "")]
     for arm in found["arms"]:
         rows += [
@@ -193,7 +216,9 @@ def table(found: dict[str, Any]) -> str:
             *((f"  {which}: {peer['ratio']:,.0f} x", f"{peer['per_s']:,.1f}", f"{peer['error']:.1e}", peer["setting"])
               for which in ("usual", "best") for peer in [arm[which]]),
         ]
-    worst = min(arm["best"]["ratio"] for arm in found["arms"])
-    verdict = "met" if worst >= BAR_RATIO else "MISSED"
-    rows.append(("smallest ratio", f"{worst:,.0f} x", "", f"{BAR_RATIO:g} x: {verdict} (aim {AIM_RATIO:g} x)"))
+    for which in ("usual", "best"):
+        worst = min(arm[which]["ratio"] for arm in found["arms"])
+        verdict = "met" if worst >= BAR_RATIO else "MISSED"
+        rows.append((f"smallest ratio, {which} setting", f"{worst:,.0f} x", "",
+                     f"{BAR_RATIO:g} x: {verdict} (aim {AIM_RATIO:g} x)"))
     return "\n".join(f"{name:<36}{speed:>12}  {error:>12}  {word}".rstrip() for name, speed, error, word in rows)

@@ -161,6 +161,7 @@ def evidence(
 def _foretell_evidence(role: str | None, *, scenario: str, seed: int, workers: int, as_json: bool) -> None:
     from crsrisk.journey.foretold import PER_MEMBER, RARE_FOLD, foretell_published, foretold_tree, print_foretold
     from crsrisk.journey.progress import steps
+    from crsrisk.journey.roster import print_roster, roster_summary
     from crsrisk.read.ensemble import load_ensemble
     from crsrisk.read.published import load_trials
     from crsrisk.simulate.world import load_world
@@ -171,9 +172,10 @@ def _foretell_evidence(role: str | None, *, scenario: str, seed: int, workers: i
                                   n_rare=RARE_FOLD * PER_MEMBER, seed=seed, workers=workers,
                                   advance=begin("Simulating the ensemble", len(members)))
     if as_json:
-        _print_json(foretold_tree(rows))
+        _print_json({**foretold_tree(rows), "roster": roster_summary()})
     else:
         print_foretold(rows)
+        print_roster()
 
 
 def _role(role: str | None) -> Any:

@@ -394,6 +394,8 @@ _OUTCOMES = (
              unit="mmHg", possible=(0, 200), plausible=(25, 130)),
     _outcome("min_spo2_pct", "Lowest oxygen saturation", f"Lowest oxygen saturation {_SIMULATED_TIME}", unit="%",
              possible=(0, 100), plausible=(50, 100)),
+    _outcome("has_hlh_like_ferritin", "HLH-like ferritin", "Peak ferritin above the bound that flags a course like "
+             "hemophagocytic lymphohistiocytosis, which is out of scope: do not trust the rest of the course", kind="bool"),
     _outcome("n_tocilizumab", "Doses of tocilizumab", f"Doses of tocilizumab given as a rescue {_SIMULATED_TIME}",
              kind="int", possible=(0, 50), plausible=(0, 12)),
     *(_outcome(name, label, f"{label} given for CRS {_SIMULATED_TIME}", kind="bool") for name, label in (

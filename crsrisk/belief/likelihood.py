@@ -28,7 +28,7 @@ from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, publish
 Values = NDArray[np.float64]
 SIZE_WHEN_UNKNOWN = 100
 MOST_ROWS_OF_A_TRIAL = 4
-_NODES, _WEIGHTS = hermegauss(21)
+_NODES, _WEIGHTS = hermegauss(41)
 _SEVERE = ("grade >= 3", "support")
 _SD_OF: Mapping[str, str] = MappingProxyType({"rate": "between_trial_rate_sd", "severe": "between_trial_severe_sd",
                                               "time": "between_trial_time_sd"})

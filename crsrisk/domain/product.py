@@ -77,6 +77,7 @@ class Regimen(Strict):
     has_g_csf: bool
     interleukin_2: float  # high-dose IL-2 support, 1 = the usual course of 6 boluses
     note: str
+    has_checkpoint_inhibitor: bool = False  # given beside it: releases suppression as a checkpoint-modulating arm does
 
     @model_validator(mode="after")
     def _doses_in_order(self) -> Regimen:

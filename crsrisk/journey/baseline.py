@@ -21,6 +21,7 @@ from crsrisk.domain.published import Comparison
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.domain.world import World
 from crsrisk.errors import InputError
+from crsrisk.folders import evidence_only_products
 from crsrisk.journey.clinician import examples
 from crsrisk.journey.config import Experiment, load_experiment
 from crsrisk.journey.designer import mitigation_table, observation_hours
@@ -143,6 +144,7 @@ def _content(
     begin: Begin,
 ) -> dict[str, Any]:
     labels = {name: one.label for name, one in {**all_products(), **products}.items()}
+    labels |= {name: load_product(name).label for name in evidence_only_products()}
     n_arms = len(products) * (1 + len(experiment.mitigations))
     prevention = mitigation_table(
         list(products.values()), world=world, mitigations=experiment.mitigations, n=experiment.designer_patients,

@@ -73,6 +73,7 @@ def outcomes(episode: Episode, *, arm: Arm, patients: Patients) -> pd.DataFrame:
         "peak_il6_pg_ml": t["peak_il6"], "peak_crp_mg_l": t["peak_crp"], "peak_ferritin_ug_l": t["peak_ferritin"],
         "peak_alt_x_uln": t["peak_alt"], "peak_temperature_c": t["peak_temperature"], "min_map_mmhg": t["lowest_map"],
         "min_spo2_pct": t["lowest_spo2"],
+        "has_hlh_like_ferritin": t["peak_ferritin"] > episode.hlh_ferritin_ug_l,
         "n_tocilizumab": t["n_tocilizumab"].astype(np.int64), "has_steroid_rescue": t["n_steroid"] > 0,
         "has_fluids": t["had_fluids"] > 0, "has_vasopressor": t["had_vasopressor"] > 0, "has_oxygen": t["had_oxygen"] > 0,
         "window_d": np.full(len(patients), float(arm.window_d)),

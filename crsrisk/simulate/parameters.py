@@ -71,8 +71,8 @@ def loads(arm: Arm, patients: Patients, true: Mapping[str, Values], *, world: Wo
     if platform in ("tce", "immtac"):
         signal *= (g["reference_cd3_nm"] / binding.cd3_affinity_nm.value) ** g["cd3_exponent"]
     signal *= binding.valency.value ** g["valency_exponent"]
-    suppression = arm.population.suppression.value * (
-        1.0 - g["checkpoint_release"] * binding.checkpoint_modulation.value)
+    modulation = 1.0 if arm.regimen.has_checkpoint_inhibitor else binding.checkpoint_modulation.value
+    suppression = arm.population.suppression.value * (1.0 - g["checkpoint_release"] * modulation)
     access = (1.0 - g["stroma_effect"] * arm.population.stroma_barrier.value) * (1.0 - g["suppression_effect"] * suppression)
     spread = g[f"load_log_sd_{_kind(arm)}"]
     tumour = signal * access * np.exp(spread * _trait(patients, "load"))

@@ -26,7 +26,8 @@ class Episode:
 
     ``tracks`` by name, each of shape (n,); ``snapshots`` of shape (landmark, quantity of SNAPSHOT, n);
     ``traces`` of shape (tick, quantity of TRACE, n), empty unless asked for; ``time_h`` of the ticks.
-    ``multiple_boluses_h``: hours under fluids that count as several boluses (Penn scale), as the world assumes.
+    ``multiple_boluses_h`` (hours under fluids that count as several boluses, Penn scale) and ``hlh_ferritin_ug_l``
+    (ferritin that flags a course like hemophagocytic lymphohistiocytosis) are those of the world it was simulated in.
     """
 
     tracks: dict[str, Values]
@@ -34,6 +35,7 @@ class Episode:
     traces: Values
     time_h: Values
     multiple_boluses_h: float
+    hlh_ferritin_ug_l: float
 
 
 def run(
@@ -58,7 +60,7 @@ def run(
     tracks = {name: np.concatenate([part.tracks[name] for part in parts]) for name in TRACKS}
     return Episode(tracks, np.concatenate([part.snapshots for part in parts], axis=2),
                    np.concatenate([part.traces for part in parts], axis=2), parts[0].time_h,
-                   parts[0].multiple_boluses_h)
+                   parts[0].multiple_boluses_h, parts[0].hlh_ferritin_ug_l)
 
 
 def _run_chunk(
@@ -79,4 +81,5 @@ def _run_chunk(
                  at, plan.lead, plan.pieces * substeps, has_support, 0, padded, tracks, snapshots, traces)
     time_h = (np.arange(n_ticks, dtype=np.float64) - plan.lead) * TICK_H
     return Episode({name: tracks[k, :n] for k, name in enumerate(TRACKS)}, snapshots[:, :, :n], traces[:, :, :n], time_h,
-                   world.assumptions.value("grading.multiple_boluses_h"))
+                   world.assumptions.value("grading.multiple_boluses_h"),
+                   world.assumptions.value("grading.hlh_ferritin_ug_l"))

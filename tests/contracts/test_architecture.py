@@ -45,7 +45,7 @@ OWNERS = {
     "shap": ("learn.shap_bridge",),
     "matplotlib": ("report.figures",),
     "numba": ("biology.", "simulate."),
-    "sklearn": ("features.", "learn."),
+    "sklearn": ("features.", "learn.", "belief.emulator"),
     "typer": ("cli", "journey.baseline"),
     "click": ("cli",),
     "rich": ("journey.",),

@@ -70,7 +70,7 @@ def test_assumptions_named_exist(page: Path) -> None:
     known = load_assumptions()
     stems = "|".join(sorted({name.partition(".")[0] for name in known}))
     named = re.findall(rf"`((?:{stems})\.[a-z0-9_]+)`", prose(page))
-    files = {"yaml", "py", "md"}
+    files = {"yaml", "py", "md", "json"}
     assert [name for name in named if name not in known and name.partition(".")[2] not in files] == []
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from crsrisk.domain.product import Product
 from crsrisk.domain.published import Trial
-from crsrisk.journey import published
 from crsrisk.journey.published import compare_with_published, print_comparisons
 from crsrisk.read.published import load_trials
+from crsrisk.simulate import trial as trial_module
 from crsrisk.simulate.trial import simulate_outcomes
 from tests.simulate.people import product_of, world_of
 
@@ -25,7 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         requests.append({"product": product.name, **choices})
         return simulate_outcomes(product, **{**choices, "n": 16})
 
-    monkeypatch.setattr(published, "simulate_outcomes", noting)
+    monkeypatch.setattr(trial_module, "simulate_outcomes", noting)
     return requests
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crsrisk.domain.grading_systems import GradingSystem
 from crsrisk.simulate.layout import SNAPSHOT, TRACKS
-from crsrisk.simulate.outcomes import course, outcomes
+from crsrisk.simulate.outcomes import course, grades_by_system, outcomes
 from crsrisk.simulate.run import LANDMARKS_H, Episode
 from crsrisk.simulate.ward import NEVER
 from crsrisk.units import FIELDS, columns_of
@@ -27,7 +28,7 @@ HAND = {
 @pytest.fixture
 def table() -> pd.DataFrame:
     tracks = {name: np.array(HAND.get(name, [1.0, 2.0, 3.0]), dtype=float) for name in TRACKS}
-    made = Episode(tracks, np.zeros((len(LANDMARKS_H), len(SNAPSHOT), 3)), np.zeros((0, 0, 3)), np.zeros(0), 6.0)
+    made = Episode(tracks, np.zeros((len(LANDMARKS_H), len(SNAPSHOT), 3)), np.zeros((0, 0, 3)), np.zeros(0), 6.0, 2.5)
     arm = arm_of("tarlatamab")
     return outcomes(made, arm=arm, patients=people(arm, 3))
 
@@ -106,3 +107,12 @@ def test_the_course_knows_only_the_past() -> None:
     ):  # fmt: skip
         path = np.column_stack([*(table[f"{stem}{hour:g}"] for hour in LANDMARKS_H), whole[end]])
         assert (np.diff(sign * path, axis=1) >= 0).all(), stem
+
+
+def test_astct_among_the_systems_is_the_wards_own_grade() -> None:
+    made = episode(arm_of("tebentafusp"), 400)
+    assert (grades_by_system(made)[GradingSystem.ASTCT] == made.tracks["max_grade"]).all()
+
+
+def test_a_ferritin_beyond_the_bound_is_flagged(table: pd.DataFrame) -> None:
+    assert table["has_hlh_like_ferritin"].tolist() == [False, False, True]  # 1, 2 and 3 ug/L with a bound of 2.5

@@ -1,0 +1,83 @@
+"""Constants: scores and values, what is uncertain, and worlds with other values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crsrisk.belief.constants import (
+    Constant,
+    prior_values,
+    product_constants,
+    shared_constants,
+    with_product_values,
+    with_world_values,
+)
+from tests.simulate.people import product_of, world_of
+
+_SPREAD = Constant("assumption:a.b", 2.0, 0.5, 0.5, 20.0)
+_FLAT = Constant("assumption:a.c", 0.3, 0.2, 0.0, 1.0)
+
+
+@given(score=st.floats(-5.0, 5.0), more=st.floats(0.01, 2.0))
+@pytest.mark.parametrize("one", [_SPREAD, _FLAT])
+def test_values_rise_with_the_score_inside_the_range(one: Constant, score: float, more: float) -> None:
+    assert one.low <= float(one.at(score)) <= float(one.at(score + more)) <= one.high
+
+
+@given(score=st.floats(-3.0, 3.0))
+@pytest.mark.parametrize("one", [_SPREAD, _FLAT])
+def test_the_score_of_a_value_is_the_score(one: Constant, score: float) -> None:
+    assert one.score(float(one.at(score))) == pytest.approx(score, abs=1e-5)
+
+
+def test_the_median_is_the_value_and_the_spread_is_of_the_logarithm() -> None:
+    """Far from the ends one SD of the score is one spread: exp(0.5) for a positive range."""
+    wide = Constant("assumption:a.b", 2.0, 0.5, 1e-6, 1e6)
+    assert float(wide.at(0.0)) == 2.0
+    assert float(wide.at(1.0)) == pytest.approx(2.0 * np.exp(0.5), rel=1e-9)
+    flat = Constant("assumption:a.b", 0.5, 0.1, -10.0, 10.0)
+    assert float(flat.at(-1.0)) == pytest.approx(0.4, rel=1e-9)
+
+
+def test_an_end_at_the_median_leaves_one_half() -> None:
+    at_zero = Constant("assumption:a.b", 0.0, 1.0, 0.0, 10.0)
+    assert float(at_zero.at(-2.0)) == 0.0
+    assert float(at_zero.at(2.0)) > 1.0
+
+
+def test_what_is_certain_is_no_constant() -> None:
+    keys = {one.key for one in shared_constants(world_of())}
+    assert "assumption:grading.fever_at_c" not in keys  # spread 0
+    assert "assumption:population.n_sites" not in keys
+    assert {"assumption:engagement.t_gain", "policy:standard_astct.rescue_delay_h",
+            "mitigation:dexamethasone.acts_on.myeloid_activation"} <= keys
+    own = {one.key for one in product_constants(product_of("tarlatamab"))}
+    assert "product:tarlatamab.binding.tumour_affinity_nm" in own
+    assert "product:tarlatamab.binding.valency" not in own
+
+
+def test_a_world_with_other_values_holds_them_and_leaves_the_rest() -> None:
+    world, product = world_of(), product_of("tarlatamab")
+    values = {"assumption:engagement.t_gain": 1.5, "policy:standard_astct.rescue_delay_h": 7.0,
+              "mitigation:dexamethasone.half_effect_dose": 0.5, "mitigation:dexamethasone.acts_on.endothelium": 0.2,
+              "product:tarlatamab.binding.tumour_affinity_nm": 1.1, "product:acapatamab.binding.tumour_affinity_nm": 9.0}
+    there, other = with_world_values(world, values), with_product_values(product, values)
+    assert there.assumptions.value("engagement.t_gain") == 1.5
+    assert there.policies["standard_astct"].rescue_delay_h.value == 7.0
+    assert there.mitigations["dexamethasone"].half_effect_dose.value == 0.5
+    assert there.mitigations["dexamethasone"].acts_on["endothelium"].value == 0.2
+    assert there.mitigations["dexamethasone"].acts_on["myeloid_activation"] == (
+        world.mitigations["dexamethasone"].acts_on["myeloid_activation"])
+    assert other.binding.tumour_affinity_nm.value == 1.1
+    assert other.kinetics == product.kinetics
+    assert world.assumptions.value("engagement.t_gain") != 1.5, "the world itself is unchanged"
+
+
+def test_a_draw_from_the_prior_depends_on_key_and_member_only() -> None:
+    everything = shared_constants(world_of())
+    one = prior_values(everything, member=4)
+    assert prior_values(everything[5:9], member=4) == {key.key: one[key.key] for key in everything[5:9]}
+    assert prior_values(everything[5:9], member=5) != prior_values(everything[5:9], member=4)
