@@ -49,7 +49,8 @@ def _print_json(tree: Any) -> None:
 
 @app.command()
 def simulate(
-    patients: Annotated[int, typer.Option(help="How many patients.", min=1)] = 1000,
+    patients: Annotated[int | None, typer.Option(
+        help="How many patients (1000), or with --ensemble for each member and product (192).", min=1)] = None,
     product: Annotated[list[str] | None, typer.Option(help="Product name or YAML file; repeatable; else all.")] = None,
     regimen: Annotated[str | None, typer.Option(help="Regimen of the product; its default when left out.")] = None,
     mitigation: Annotated[list[str] | None, typer.Option(help="Prophylaxis added before dose 1; repeatable.")] = None,
@@ -79,7 +80,7 @@ def simulate(
     arms = _arms(product, world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
     target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
     with steps() as begin:
-        found = export_cohort(target, arms=arms, world=world, n_patients=patients, seed=seed, workers=workers,
+        found = export_cohort(target, arms=arms, world=world, n_patients=patients or 1000, seed=seed, workers=workers,
                               has_truth=truth, truth_repetitions=truth_repetitions, has_trajectories=trajectories,
                               begin=begin)
     if as_json:
@@ -95,10 +96,10 @@ def simulate(
 
 
 def _foretell(
-    product: list[str] | None, *, patients: int, regimen: str | None, mitigation: list[str] | None, scenario: str, seed: int,
-    trial_size: int | None, workers: int, as_json: bool,
+    product: list[str] | None, *, patients: int | None, regimen: str | None, mitigation: list[str] | None, scenario: str,
+    seed: int, trial_size: int | None, workers: int, as_json: bool,
 ) -> None:
-    from crsrisk.journey.foretold import RARE_FOLD, foretell_products, print_products
+    from crsrisk.journey.foretold import PER_MEMBER, RARE_FOLD, foretell_products, print_products
     from crsrisk.journey.progress import steps
     from crsrisk.read.ensemble import load_ensemble
     from crsrisk.read.world import all_products, load_product
@@ -106,7 +107,7 @@ def _foretell(
 
     members = load_ensemble()
     products = [load_product(name) for name in product] if product else list(all_products().values())
-    each = max(64, min(patients, 1000))
+    each = patients or PER_MEMBER
     with steps() as begin:
         found = foretell_products(
             products, ensemble=members, world=load_world(scenario), n=each, n_rare=RARE_FOLD * each, seed=seed,
