@@ -204,11 +204,28 @@ def run(
             found = run_calibration(experiment, workers=workers, begin=begin)
         print_calibration(found)
         return
+    if kind_of(experiment) == "sensitivity":
+        from crsrisk.journey.sensitivity import run_sensitivity
+        from crsrisk.journey.sensitivity_tables import print_sensitivity
+
+        with steps() as begin:
+            done = run_sensitivity(experiment, workers=workers, begin=begin)
+        print_sensitivity(done)
+        return
     from crsrisk.journey.baseline import print_closing, run_baseline
 
     with steps() as begin:
         results = run_baseline(experiment, workers=workers, begin=begin)
     print_closing(results)
+
+
+@app.command()
+def adopt(results: Annotated[Path, typer.Argument(help="Folder with the results of a calibration.")]) -> None:
+    """Make the result of a calibration the world that everybody uses: values in the files, ensemble beside them."""
+    from crsrisk.journey.adopt import adopt as put
+
+    changed = put(results)
+    typer.echo(f"Changed {len(changed)} files: {', '.join(changed)}. What was believed before stays in them as `prior`.")
 
 
 @app.command()
@@ -304,6 +321,26 @@ def dictionary(out: Annotated[Path | None, typer.Option(help="Write Markdown her
     text = data_dictionary_markdown()
     if out is None:
         typer.echo(text)
+    else:
+        write_text(out, text)
+
+
+@app.command()
+def card(
+    out: Annotated[Path | None, typer.Option(help="Write it here instead of printing.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The generator card: credibility factors, every assumption with source and strength, what must not be concluded."""
+    import json
+
+    from crsrisk.journey.card import make_card
+    from crsrisk.read.files import write_text
+    from crsrisk.report.generator_card import generator_card_markdown
+
+    made = make_card()
+    text = json.dumps(made, indent=1, allow_nan=False) + "\n" if as_json else generator_card_markdown(made)
+    if out is None:
+        typer.echo(text, nl=False)
     else:
         write_text(out, text)
 

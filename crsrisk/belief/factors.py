@@ -75,15 +75,18 @@ def factors_apart(constants: Sequence[Constant]) -> list[Factor]:
     return [Factor(one.key, (one,)) for one in constants]
 
 
-def values_at(places: Values, factors: Sequence[Factor]) -> dict[str, float]:
-    """Constants at one place of the unit cube: 0.5 is every prior's median.
+def values_at(places: Values, factors: Sequence[Factor]) -> tuple[tuple[str, ...], Values]:
+    """Keys of all constants, and their values (place, key) at places of the unit cube (place, factor).
+
+    A coordinate is the cumulative probability of a prior: 0.5 is its median.
 
     >>> one = Constant("assumption:a.b", median=2.0, spread=0.5, low=0.1, high=40.0)
-    >>> values_at(np.array([0.5]), [Factor("a", (one,))])
-    {'assumption:a.b': 2.0}
+    >>> values_at(np.array([[0.5]]), [Factor("a", (one,))])
+    (('assumption:a.b',), array([[2.]]))
     """
     scores = ndtri(places)
-    return {one.key: float(one.at(score)) for factor, score in zip(factors, scores, strict=True) for one in factor.constants}
+    pairs = [(one, column) for factor, column in zip(factors, scores.T, strict=True) for one in factor.constants]
+    return tuple(one.key for one, _ in pairs), np.column_stack([one.at(column) for one, column in pairs])
 
 
 def quantity_of(key: str, *, world: World, products: Mapping[str, Product]) -> Quantity:

@@ -28,7 +28,7 @@ from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, publish
 Values = NDArray[np.float64]
 SIZE_WHEN_UNKNOWN = 100
 MOST_ROWS_OF_A_TRIAL = 4
-_NODES, _WEIGHTS = hermegauss(41)
+_NODES, _WEIGHTS = hermegauss(21)
 _SEVERE = ("grade >= 3", "support")
 _SD_OF: Mapping[str, str] = MappingProxyType({"rate": "between_trial_rate_sd", "severe": "between_trial_severe_sd",
                                               "time": "between_trial_time_sd"})
@@ -59,14 +59,13 @@ def kind_of(target: Target) -> str:
 
 
 def between_sd(target: Target, *, world: World) -> float:
-    """SD between trials of a target on its scale; doubled for a figure that is recalled, not verified."""
-    sd = world.assumptions.value(f"evidence.{_SD_OF[kind_of(target)]}")
-    return sd if target.figure.verified else 2.0 * sd
+    """SD between trials of a target on its scale."""
+    return world.assumptions.value(f"evidence.{_SD_OF[kind_of(target)]}")
 
 
 def observe_target(target: Target, *, world: World) -> Observation:
-    """Counts or times of one target with both of its spreads."""
-    figure, sd = target.figure, between_sd(target, world=world)
+    """Counts or times of one target with both of its spreads; a recalled figure has twice the SD between trials."""
+    figure, sd = target.figure, between_sd(target, world=world) * (1.0 if target.figure.verified else 2.0)
     interval = published_interval(figure, trial=target.trial)
     n = float(interval.n or SIZE_WHEN_UNKNOWN)
     if target.is_rate:

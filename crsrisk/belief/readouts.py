@@ -152,15 +152,17 @@ def read_worlds(
 
     The last column chooses the patients, so that what chance adds is seen beside what the constants do.
     """
-    def at(place: Values) -> Values:
-        found = read_world(inquiry, values=values_at(place[:-1], factors), n=n, n_judged=n_judged,
-                           seed=seed + 1 + int(place[-1] * _SEEDS))
+    keys, values = values_at(places[:, :-1], factors)
+
+    def at(k: int) -> Values:
+        found = read_world(inquiry, values=dict(zip(keys, values[k].tolist(), strict=True)), n=n, n_judged=n_judged,
+                           seed=seed + 1 + int(places[k, -1] * _SEEDS))
         if advance is not None:
             advance(1)
         return found
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        return np.array(list(pool.map(at, places)))
+        return np.array(list(pool.map(at, range(len(places)))))
 
 
 def selection_by_chance(inquiry: Inquiry, *, n_judged: int, repeats: int, seed: int) -> tuple[float, float]:

@@ -27,11 +27,11 @@ from crsrisk.simulate.run import run
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-CAVEAT = ("Relative support among these scenarios only, each with all its other numbers fixed at the reference values. It rests "
-          "on a handful of findings, most without effect sizes; a named predictor is read as p < 0.05 for one factor alone, "
-          "though predictors are picked among many, and small series that name predictors are published more readily than "
-          "silent ones: compare the rows with and without them. A size that was not printed is assumed. No weight here is "
-          "the probability that a scenario is true.")
+CAVEAT = ("Relative support among these scenarios only, each with all its other numbers fixed at the reference values. It "
+          "rests on a handful of findings, most without effect sizes; a named predictor is read as p < 0.05 for one factor "
+          "alone, though predictors are picked among many, and small series that name predictors are published more readily "
+          "than silent ones: compare the rows with and without them. A size that was not printed is assumed. No weight here "
+          "is the probability that a scenario is true.")
 SETS = {"all": "all findings", "without_small_positive": "without the small series that name predictors"}
 _LOWEST: Mapping[Event, int] = {"any_grade": 1, "grade2plus": 2, "grade3plus": 3}
 _TOGETHER = 400  # simulated series in memory at one time
@@ -61,7 +61,7 @@ def pool_of(
 def _factor(observed: pd.DataFrame, finding: Finding) -> Values:
     values = observed[finding.factor].to_numpy(dtype=np.float64)
     if finding.above is None:
-        return np.log(values)
+        return np.asarray(np.log(values))
     return np.where(np.isnan(values), np.nan, values > finding.above)
 
 
@@ -75,14 +75,24 @@ def score_test(factors: Values, events: Flags) -> Values:
     >>> float(score_test(factor, event)[0])
     2.0
     """
+    return _z(_terms(factors, events).sum(axis=-2))
+
+
+def _terms(factors: Values, events: Flags) -> Values:
+    """What each patient adds to the sums of the test: measured, x, x^2, event, x times event; shape (..., finding * 5)."""
     has = ~np.isnan(factors)
-    m = np.maximum(has.sum(axis=-2, keepdims=True), 1)
-    x, y = np.where(has, factors, 0.0), has & events
-    x = np.where(has, x - x.sum(axis=-2, keepdims=True) / m, 0.0)
-    rate = y.sum(axis=-2, keepdims=True) / m
-    spread = (x**2).sum(axis=-2) * (rate * (1.0 - rate))[..., 0, :]
-    together = (x * y).sum(axis=-2)
-    return np.asarray(np.divide(together, np.sqrt(spread), out=np.zeros_like(together), where=spread > 1e-12))
+    x, y = np.where(has, factors, 0.0), (has & events).astype(np.float64)
+    return np.concatenate([has.astype(np.float64), x, x**2, y, x * y], axis=-1)
+
+
+def _z(sums: Values) -> Values:
+    """The test from its sums."""
+    m, x, xx, y, xy = np.split(sums, 5, axis=-1)
+    m = np.maximum(m, 1.0)
+    spread = (xx - x**2 / m) * (y / m) * (1.0 - y / m)
+    together = xy - x * y / m
+    varies = spread > 1e-9
+    return np.asarray(np.divide(together, np.sqrt(np.where(varies, spread, 1.0)), out=np.zeros_like(together), where=varies))
 
 
 def is_reported(z: Values, *, findings: Sequence[Finding]) -> Flags:
@@ -93,11 +103,12 @@ def is_reported(z: Values, *, findings: Sequence[Finding]) -> Flags:
 
 
 def count_reports(pool: Pool, *, series: Series, rows: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
-    """Of the simulated series whose patients are ``rows`` (series, patient): how many report everything, and each finding."""
+    """Of the simulated series with the patients ``rows`` (series, patient): how many report everything, and each finding."""
     together, each = 0, np.zeros(len(series.findings), dtype=np.int64)
+    terms = _terms(pool.factors - np.nanmean(pool.factors, axis=0), pool.events)  # centred, so that no digits are lost
     for first in range(0, len(rows), _TOGETHER):
-        some = rows[first:first + _TOGETHER]
-        said = is_reported(score_test(pool.factors[some], pool.events[some]), findings=series.findings)
+        sums = np.add.reduce(terms[rows[first:first + _TOGETHER]], axis=1)
+        said = is_reported(_z(sums), findings=series.findings)
         together += int(said.all(axis=-1).sum())
         each += said.sum(axis=0)
     return together, each

@@ -81,7 +81,8 @@ def most_influential(screening: pd.DataFrame, *, n: int, leaving_out: Sequence[s
 
 
 def sobol_indices(
-    evaluate: Evaluate, *, groupings: Sequence[Sequence[str]], outputs: Sequence[str], n: int, seed: int, resamples: int = 500
+    evaluate: Evaluate, *, groupings: Sequence[Sequence[str]], outputs: Sequence[str], n: int, seed: int,
+    resamples: int = 500,
 ) -> Indices:
     """Sobol indices of groups of columns; a grouping names the group of every column, and points are shared by groupings.
 
@@ -110,7 +111,8 @@ def _indices(problem: Mapping[str, Any], values: Values, output: str, seed: int,
     names = list(dict.fromkeys(problem["groups"]))
     columns: dict[str, Values] = {}
     if np.ptp(values) == 0.0:
-        columns = {f"{kind}{end}": np.full(len(names), np.nan) for kind in ("first", "total") for end in ("", "_low", "_high")}
+        columns = {f"{kind}{end}": np.full(len(names), np.nan)
+                   for kind in ("first", "total") for end in ("", "_low", "_high")}
     else:
         found = sobol_analysis.analyze(dict(problem), values, calc_second_order=False, num_resamples=resamples,
                                        conf_level=_CONFIDENCE, seed=seed + 1)
@@ -130,17 +132,17 @@ def variance_by_strength(
     strength over what the constants explain together (without chance: the denominator is 1 minus the total index of
     chance); ``with_others`` the total index, of the whole variance, interactions with other constants and with chance
     included. Both with 95% bootstrap intervals (that of the denominator is left out). Chance has rows of its own, whose
-    ``alone`` is of the whole variance.
+    ``alone`` is of the whole variance; where it explains everything, the constants' ``alone`` is NaN.
     """
     rows = []
     for output, table in indices.groupby("output", sort=False):
-        by_factor = table.set_index("factor")
-        explained = 1.0 - float(by_factor.loc[chance, "total"])
+        explained = 1.0 - float(table.loc[table["factor"] == chance, "total"].iloc[0])
         explained = explained if explained > 0.0 else float("nan")
-        for name, row in by_factor.iterrows():
+        for row in table.to_dict("records"):
+            name = str(row["factor"])
             over = 1.0 if name == chance else explained
             rows.append({
-                "output": output, "strength": name, "n_constants": counts[str(output)].get(str(name), 0),
+                "output": output, "strength": name, "n_constants": counts[str(output)].get(name, 0),
                 "alone": row["first"] / over, "alone_low": row["first_low"] / over, "alone_high": row["first_high"] / over,
                 "with_others": row["total"], "with_others_low": row["total_low"], "with_others_high": row["total_high"]})
     return pd.DataFrame(rows)

@@ -22,6 +22,7 @@ from crsrisk.domain.risk_model import RiskModel
 from crsrisk.domain.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import evidence_only_products
+from crsrisk.journey.card import make_card
 from crsrisk.journey.clinician import examples
 from crsrisk.journey.config import Experiment, load_experiment
 from crsrisk.journey.designer import mitigation_table, observation_hours
@@ -161,7 +162,7 @@ def _content(
         mitigation_table=prevention, observation_hours=waits, product_labels=labels,
         mitigation_labels={"none": "None beyond the usual regimen",
                            **{name: one.label for name, one in world.mitigations.items()}},
-        manifest=_manifest(experiment, cohort, models))
+        manifest=_manifest(experiment, cohort, models), generator=make_card(world, products=products.values()))
 
 
 def _manifest(experiment: Experiment, cohort: Cohort, models: dict[str, RiskModel]) -> dict[str, Any]:

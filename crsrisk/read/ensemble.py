@@ -36,7 +36,7 @@ def load_ensemble(folder: Path | None = None) -> Ensemble:
     place = folder or ensemble_folder()
     cure = "give the folder with members.csv, or make it: crsrisk run experiments/002_calibration"
     try:
-        table = pd.read_csv(place / "members.csv", float_precision="round_trip")
+        table = pd.read_csv(place / "members.csv")
         about = json.loads((place / "about.json").read_text())
     except (OSError, ValueError) as problem:
         raise InputError(where=str(place), key="members.csv", found=type(problem).__name__,

@@ -2,7 +2,8 @@
 
 :func:`build_content` takes nouns and plain tables and gives what `json.dumps` can write. Its keys, in the order of the
 page: `format`, `title`, `notice`, `question`, `window`, `key_figures`, `first_words`, `cohort`, `published`,
-`performance`, `trial`, `drivers`, `patients`, `limits`, `making`, and `evaluation` (all figures as they came).
+`performance`, `trial`, `drivers`, `patients`, `generator` (None without a card), `limits`, `making`, and `evaluation` (all
+figures as they came).
 Every table has the shape that :mod:`crsrisk.report.table_one` describes.
 """
 
@@ -21,6 +22,7 @@ from crsrisk.learn.evaluate import as_plain
 from crsrisk.report.bedside import example_patient
 from crsrisk.report.comparison_tables import published_section
 from crsrisk.report.drivers import drivers_section
+from crsrisk.report.generator_section import generator_section
 from crsrisk.report.making import making_section
 from crsrisk.report.performance import (
     ladder_section,
@@ -52,6 +54,7 @@ def build_content(
     product_labels: Mapping[str, str],
     mitigation_labels: Mapping[str, str],
     predictor_labels: Mapping[str, str] | None = None,
+    generator: Mapping[str, Any] | None = None,
     title: str = TITLE,
 ) -> dict[str, Any]:
     """The whole report as a dictionary.
@@ -75,6 +78,8 @@ def build_content(
         not estimable), n_events.
     manifest : how it was made: seeds, digests, versions; no date, or two runs differ.
     product_labels, mitigation_labels : name -> label; ``predictor_labels`` the same for rungs of the ladder.
+    generator : the card of the simulator, from :func:`crsrisk.report.generator_card.generator_card`; without one the report
+        has no section on how far to believe it.
 
     Raises :class:`crsrisk.errors.InputError` for a missing column, a risk outside 0-1 or inside no interval.
     """
@@ -110,6 +115,7 @@ def build_content(
         },
         "drivers": drivers_section(explanation),
         "patients": patients,
+        "generator": None if generator is None else generator_section(generator),
         "limits": limits(plain, published=published, labels=labels, order=order),
         "making": making_section(as_plain(manifest)),
         "evaluation": {name: part for name, part in plain.items() if name != "ladder"},

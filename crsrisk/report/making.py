@@ -20,7 +20,7 @@ def making_section(manifest: Mapping[str, Any]) -> dict[str, Any]:
     tables = []
     for at, (title, part) in enumerate(found, start=1):
         make = _records if isinstance(part, list) else _pairs
-        tables.append(make(_opened(title), part, key=f"table-made-{at}", numeral=f"12.{at}"))
+        tables.append(make(_opened(title), part, key=f"table-made-{at}", numeral=f"13.{at}"))
     return {"manifest": dict(manifest), "tables": tables}
 
 

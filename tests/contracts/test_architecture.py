@@ -49,6 +49,7 @@ OWNERS = {
     "typer": ("cli", "journey.baseline"),
     "click": ("cli",),
     "rich": ("journey.",),
+    "SALib": ("belief.sensitivity",),
 }
 HEAVY = {*OWNERS, "numpy", "pandas", "pyarrow", "scipy"} - {"typer", "click", "rich"}
 

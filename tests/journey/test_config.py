@@ -9,11 +9,25 @@ from pydantic import ValidationError
 
 from crsrisk.errors import InputError
 from crsrisk.folders import find, names
-from crsrisk.journey.config import load_experiment
+from crsrisk.journey.calibration import Calibration
+from crsrisk.journey.config import experiment_file, kind_of, load_experiment
+from crsrisk.read.strict_yaml import build, read_yaml
 from crsrisk.read.world import load_mitigation, load_product, load_scenario
 
+_OF_KIND = {name: kind_of(find("experiments", name)) for name in names("experiments")}
 
-@pytest.mark.parametrize("name", names("experiments"))
+
+def test_every_shipped_experiment_has_a_kind_that_is_known() -> None:
+    assert set(_OF_KIND.values()) == {"baseline", "calibration", "sensitivity"}
+
+
+def test_shipped_calibrations_are_sound() -> None:
+    for name in [name for name, kind in _OF_KIND.items() if kind == "calibration"]:
+        path = experiment_file(find("experiments", name))
+        assert build(Calibration, read_yaml(path), where=name).name == name
+
+
+@pytest.mark.parametrize("name", [name for name, kind in _OF_KIND.items() if kind == "baseline"])
 def test_shipped_experiments_name_only_what_ships(name: str) -> None:
     experiment = load_experiment(find("experiments", name))
     assert experiment.name == name

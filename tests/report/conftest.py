@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from crsrisk.domain.cohort import Cohort
+from crsrisk.domain.credibility import FACTORS, Credibility
+from crsrisk.domain.ensemble_about import EnsembleAbout, VarianceShares
 from crsrisk.domain.explanation import Explanation, Reason
 from crsrisk.domain.published import Comparison
 from crsrisk.domain.risk_model import Prediction, Variable
@@ -16,7 +18,9 @@ from crsrisk.learn.evaluate import evaluate
 from crsrisk.learn.ladder import Truth, ladder
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import build_content
+from crsrisk.report.generator_card import generator_card
 from crsrisk.simulate.evidence import summarise
+from crsrisk.simulate.world import load_world
 
 EVIL = "<script>alert('x')</script> & \"Co\""
 N = 240  # patients of each product
@@ -243,8 +247,43 @@ def make_mitigations() -> pd.DataFrame:
     )
 
 
+def make_credibility() -> Credibility:
+    """A review that holds a text somebody might smuggle in."""
+    factor = {"done": f"What was done by {EVIL}", "reproduce": ["make test"], "missing": "The rest", "level": "low"}
+    return Credibility.model_validate({
+        "question_of_interest": "How often?", "context_of_use": "Research only.", "model_influence": "Low.",
+        "decision_consequence": "Too short a watch.", "factors": dict.fromkeys(FACTORS, factor),
+        "must_not_be_concluded": ["That anything is known of a patient."]})  # fmt: skip
+
+
+def make_shares() -> VarianceShares:
+    """One output, whose variance rests on assumed numbers by 60%, on others by 20%, on chance by 20%."""
+    def share(strength: str, value: float | None) -> dict[str, Any]:
+        ends = {"": 0.0, "_low": -0.1, "_high": 0.1}
+        return {"strength": strength, "n_constants": 3,
+                **{f"{kind}{end}": None if value is None else value + more + step
+                   for kind, more in (("alone", 0.0), ("with_others", 0.05)) for end, step in ends.items()}}  # fmt: skip
+
+    shares = [share("assumed", 0.6), share("estimated", 0.2), share("expert", None), share("patients (chance)", 0.2)]
+    return VarianceShares.model_validate({
+        "experiment": "003_sensitivity", "seed": 5, "version": "0.1.0", "notice": "Over the priors.",
+        "outputs": [{"name": "grade2plus_tarlatamab", "meaning": "grade >= 2, tarlatamab", "shares": shares}]})  # fmt: skip
+
+
+def make_about() -> EnsembleAbout:
+    return EnsembleAbout(experiment="002_calibration", seed=7, version="0.1.0", targets=["E030", "E035"], n_members=256,
+                         effective_size=130.5)  # fmt: skip
+
+
 @pytest.fixture(scope="session")
-def experiment() -> dict[str, Any]:
+def card() -> dict[str, Any]:
+    """A generator card: the shipped assumptions under a made-up review."""
+    return generator_card(load_world(), products=[], credibility=make_credibility(), sensitivity=make_shares(),
+                          ensemble=make_about())  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def experiment(card: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments of build_content."""
     rng = np.random.default_rng(7)
     observed = make_observed(rng)
@@ -303,6 +342,7 @@ def experiment() -> dict[str, Any]:
         },
         "product_labels": LABELS,
         "mitigation_labels": {"tocilizumab": "Tocilizumab (anti-IL-6R)"},
+        "generator": card,
     }
 
 

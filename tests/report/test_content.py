@@ -130,6 +130,7 @@ def test_content_has_the_documented_keys(content: Content) -> None:
         "trial",
         "drivers",
         "patients",
+        "generator",
         "limits",
         "making",
         "evaluation",

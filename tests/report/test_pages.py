@@ -113,8 +113,8 @@ def test_the_policy_forbids_the_rest(page: Node) -> None:
 def test_text_is_escaped_wherever_it_comes_from(html: str, page: Node) -> None:
     assert "<script" not in html
     assert "&lt;script&gt;alert(" in html
-    # product label in tables, figures and captions; citation; manifest
-    for place in ("cohort", "published", "performance", "trial", "patients", "making"):
+    # product label in tables, figures and captions; citation; review of the simulator; manifest
+    for place in ("cohort", "published", "performance", "trial", "patients", "generator", "making"):
         (section,) = [node for node in page.find("section") if node.attributes["id"] == place]
         assert "<script>alert(" in section.text, place
 
@@ -205,6 +205,7 @@ def test_the_sections_come_in_the_order_of_the_questions(page: Node) -> None:
         "trial",
         "drivers",
         "patients",
+        "generator",
         "limits",
         "making",
     ]
@@ -277,6 +278,7 @@ def test_colours_meet_aa(theme: int) -> None:
         {"examples": []},
         {"comparisons": []},
         {"manifest": {}},
+        {"generator": None},
     ],
 )
 def test_a_thin_report_still_reads(experiment: Content, change: Content) -> None:

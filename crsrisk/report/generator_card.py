@@ -1,0 +1,244 @@
+"""The generator card: what the simulator may be believed for, what its numbers rest on, what must not be concluded.
+
+:func:`generator_card` makes one plain dictionary that JSON can hold, :func:`generator_card_markdown` the page
+`docs/generator_card.md` of it; the report shows a short form (:mod:`crsrisk.report.generator_section`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from crsrisk import __version__
+from crsrisk.domain.assumptions import Quantity, Strength
+from crsrisk.domain.credibility import FACTORS, LEVELS, Credibility, is_command
+from crsrisk.domain.ensemble_about import CHANCE, EnsembleAbout, VarianceShares
+from crsrisk.domain.product import Product
+from crsrisk.domain.world import World
+from crsrisk.report.words import NOTICE, unit_in_words
+
+Card = dict[str, Any]
+
+FORMAT = "crsrisk-generator-card-1"
+STRENGTHS: Mapping[str, str] = {
+    "measured": "looked up in the source that is named",
+    "estimated": "recalled, or taken over from a neighbouring setting",
+    "expert": "judged by the rating guide or from general knowledge",
+    "assumed": "nothing better was at hand",
+}
+NO_VARIANCE = ("The share of the outputs' variance that rests on assumed numbers was not computed for this version. To "
+               "compute it: `crsrisk run experiments/003_sensitivity`, then copy `results/summary.json` of that folder to "
+               "`synthetic/ensemble/sensitivity.json`.")
+NO_ENSEMBLE = ("No ensemble ships with this version. To make it: `crsrisk run experiments/002_calibration`, then "
+               "`crsrisk adopt experiments/002_calibration/results`.")
+_NOT_USED = "not used"  # source of a neutral value that a product does not need: no number that anything rests on
+
+
+def generator_card(
+    world: World, *, products: Sequence[Product], credibility: Credibility, sensitivity: VarianceShares | None = None,
+    ensemble: EnsembleAbout | None = None,
+) -> Card:
+    """The card as a dictionary; equal input gives an equal card.
+
+    Keys: `question_of_interest`, `context_of_use`, `model_influence`, `decision_consequence`; `factors` (the credibility
+    factors of ASME V&V 40-2018 in their order) and `levels` (what their levels mean); `counts` (numbers by group and
+    strength); `variance` (shares of variance by strength; None when not computed) and `ensemble` (None when there is
+    none), each with a `statement`; `assumptions` (every one: value, unit, prior where calibration moved it, range, strength,
+    source; what a scenario overrides counts as assumed, with its reason as source); `must_not_be_concluded`.
+    """
+    rows = list(_assumptions(world))
+    return {
+        "format": FORMAT, "version": __version__, "notice": NOTICE,
+        "scenario": world.scenario.name, "assumptions_digest": world.assumptions.digest,
+        "question_of_interest": credibility.question_of_interest, "context_of_use": credibility.context_of_use,
+        "model_influence": credibility.model_influence, "decision_consequence": credibility.decision_consequence,
+        "levels": dict(LEVELS), "strengths": dict(STRENGTHS),
+        "factors": [{"id": name, "area": area, "factor": label, **credibility.factors[name].model_dump()}
+                    for name, (area, label) in FACTORS.items()],
+        "counts": _counts(rows, world=world, products=products),
+        "variance": None if sensitivity is None else sensitivity.model_dump(),
+        "ensemble": None if ensemble is None else ensemble.model_dump(),
+        "assumptions": rows,
+        "must_not_be_concluded": list(credibility.must_not_be_concluded),
+    }
+
+
+def _assumptions(world: World) -> Iterator[dict[str, Any]]:
+    for name, entry in world.assumptions.items():
+        row = {"name": name, "meaning": entry.meaning, "value": entry.value, "unit": entry.unit, "prior": entry.prior,
+               "range": list(entry.range), "strength": entry.strength, "source": entry.source}
+        if (change := world.scenario.overrides.get(name)) is not None:
+            row |= {"strength": Strength.assumed.value, "prior": None,
+                    "source": f"scenario {world.scenario.name}: {change.reason}"}
+        yield row
+
+
+def _counts(
+    rows: Iterable[Mapping[str, Any]], *, world: World, products: Sequence[Product]
+) -> list[dict[str, Any]]:
+    groups: list[tuple[str, int | None, Iterable[str]]] = [("Assumptions on the mechanism", None,
+                                                            [str(row["strength"]) for row in rows])]
+    nouns: tuple[tuple[str, Sequence[BaseModel]], ...] = (
+        ("Products", products), ("Policies of support", list(world.policies.values())),
+        ("Mitigations", list(world.mitigations.values())), ("Populations", list(world.populations.values())))
+    groups += [(label, len(group), [one for noun in group for one in _strengths(noun)]) for label, group in nouns]
+    counted = [(label, files, Counter(strengths)) for label, files, strengths in groups]
+    counted.append(("All", None, sum((found for _, _, found in counted), Counter[str]())))
+    return [{"group": label, "n_files": files, "n": found.total(), **{one.value: found[one.value] for one in Strength}}
+            for label, files, found in counted]
+
+
+def _strengths(noun: BaseModel) -> Iterator[str]:
+    """Strengths of all numbers of a noun, however deep; a distribution or list with one source counts once."""
+    strength, source = getattr(noun, "strength", None), getattr(noun, "source", "")
+    if isinstance(strength, str):
+        if not source.lower().startswith(_NOT_USED):
+            yield strength
+        if isinstance(noun, Quantity):
+            return
+    for name in type(noun).model_fields:
+        value = getattr(noun, name)
+        for one in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(one, BaseModel):
+                yield from _strengths(one)
+
+
+# --- as a page ---
+
+
+def generator_card_markdown(card: Card) -> str:
+    """The card as Markdown, for `docs/`: links are relative to that folder.
+
+    ``card``: of :func:`generator_card`, also after a way through JSON.
+    """
+    parts = [
+        "# The generator card", "",
+        "Generated by `crsrisk card --out docs/generator_card.md`; do not edit. The words come from "
+        "[synthetic/credibility.yaml](../synthetic/credibility.yaml), the numbers from the files of "
+        "[synthetic/](../synthetic/README.md).", "",
+        f"**{card['notice']}** The factors are those of ASME V&V 40-2018 (Assessing Credibility of Computational Modeling "
+        "through Verification and Validation: Application to Medical Devices); the words and the verdicts are our own. "
+        "Nobody else has assessed them.", "",
+        f"Version {card['version']}, scenario {card['scenario']}, assumptions {card['assumptions_digest']}.", "",
+        "## What it is for", "",
+    ]
+    for key, title in (("question_of_interest", "Question of interest"), ("context_of_use", "Context of use"),
+                       ("model_influence", "Influence of the model"), ("decision_consequence", "If the answer is wrong")):
+        parts += [f"**{title}.** {card[key]}", ""]
+    parts += ["## What must not be concluded", "", *(f"- {text}" for text in card["must_not_be_concluded"]), ""]
+    parts += _factors_page(card)
+    parts += _numbers_page(card)
+    parts += ["## What the answers rest on", "", *_variance_page(card), "",
+              "## Where the ensemble stands", "", ensemble_statement(card), ""]
+    parts += _assumptions_page(card)
+    return "\n".join(parts).rstrip("\n") + "\n"
+
+
+def _factors_page(card: Card) -> list[str]:
+    found = ["## Credibility, factor by factor", "",
+             *(f"- *{level}*: {meaning}" for level, meaning in card["levels"].items()), ""]
+    for area in dict.fromkeys(one["area"] for one in card["factors"]):
+        rows = [[one["factor"], one["level"], one["done"], one["missing"], ", ".join(map(_way, one["reproduce"]))]
+                for one in card["factors"] if one["area"] == area]
+        found += [f"### {area.capitalize()}", "",
+                  *_table(["factor", "level", "what was done", "what is missing", "how to repeat it"], rows), ""]
+    return found
+
+
+def _numbers_page(card: Card) -> list[str]:
+    strengths = list(card["strengths"])
+    rows = [[group_label(row), row["n"], *(row[name] for name in strengths)] for row in card["counts"]]
+    return ["## How well the numbers are known", "",
+            *(f"- *{name}*: {meaning}" for name, meaning in card["strengths"].items()), "",
+            *_table(["numbers of", "all", *strengths], rows), "",
+            "A distribution that is stated with one source counts once. Neutral values of what a product does not need are "
+            "not counted. Doses and timing of regimens come from the citations of each product and have no strength.", ""]
+
+
+def group_label(row: Mapping[str, Any]) -> str:
+    """What a row of the counts is about, with its number of files.
+
+    >>> group_label({"group": "Products", "n_files": 12}), group_label({"group": "All", "n_files": None})
+    ('Products (12 files)', 'All')
+    """
+    return row["group"] if row["n_files"] is None else f"{row['group']} ({row['n_files']} files)"
+
+
+def _variance_page(card: Card) -> list[str]:
+    variance = card["variance"]
+    if variance is None:
+        return [NO_VARIANCE]
+    strengths = list(card["strengths"])[::-1]
+    rows = []
+    for output in variance["outputs"]:
+        found = {share["strength"]: share for share in output["shares"]}
+        rows.append([output["meaning"], percent(found.get("assumed"), "alone"), percent(found.get("assumed"), "with_others"),
+                     *(percent(found.get(name), "alone") for name in (*strengths[1:], CHANCE))])
+    header = ["output", "assumed, alone", "assumed, with others", *(f"{name}, alone" for name in strengths[1:]), "chance"]
+    return [variance_statement(card), "", *_table(header, rows)]
+
+
+def variance_statement(card: Card) -> str:
+    """What the shares of variance are, where they come from; how to compute them when they are not there."""
+    variance = card["variance"]
+    if variance is None:
+        return NO_VARIANCE
+    return ("Share of each output's variance that rests on numbers of each strength, when all vary over their priors. "
+            "*Alone*: what numbers of that strength do by themselves, of what all numbers explain together. *With others*: "
+            "by themselves and together with others, of the whole variance. *Chance*: which patients were simulated, of the "
+            f"whole variance. 95% intervals. From {variance['experiment']}, seed {variance['seed']}, version "
+            f"{variance['version']}. {variance['notice']}")
+
+
+def ensemble_statement(card: Card) -> str:
+    """Members, effective size and targets of the ensemble; how to make it when there is none."""
+    about = card["ensemble"]
+    if about is None:
+        return NO_ENSEMBLE
+    return (f"The ensemble has {about['n_members']} members of effective size {about['effective_size']:g}, from "
+            f"{about['experiment']} (seed {about['seed']}, version {about['version']}), confronted with "
+            f"{len(about['targets'])} published figures: {', '.join(about['targets'])}. They are the sets of assumptions that "
+            "these figures do not tell apart, given the shape of the mechanism and the priors; they are not all that could be true.")
+
+
+def percent(share: Mapping[str, Any] | None, name: str) -> str:
+    """A share of variance in per cent with its interval; a dash where there is none.
+
+    >>> percent({"alone": 0.714, "alone_low": 0.6, "alone_high": 0.82}, "alone"), percent(None, "alone")
+    ('71% (60 to 82)', '–')
+    """
+    if share is None or any(share[f"{name}{end}"] is None for end in ("", "_low", "_high")):
+        return "–"
+    value, low, high = (f"{100.0 * share[f'{name}{end}']:.0f}".replace("-", "−") for end in ("", "_low", "_high"))
+    return f"{value}% ({low} to {high})"
+
+
+def _assumptions_page(card: Card) -> list[str]:
+    found = ["## Every assumption on the mechanism", "",
+             "Value in use; where calibration moved it, what was believed before stands under *prior*. The range holds what "
+             "was believed possible. Numbers of products, policies, mitigations and populations stand with their sources in "
+             "[synthetic/](../synthetic/README.md).", ""]
+    for stem in dict.fromkeys(row["name"].partition(".")[0] for row in card["assumptions"]):
+        rows = [[f"`{row['name']}`", row["meaning"], _with_unit(row["value"], row["unit"]),
+                 "" if row["prior"] is None else f"{row['prior']:g}", f"{row['range'][0]:g} to {row['range'][1]:g}",
+                 row["strength"], row["source"]]
+                for row in card["assumptions"] if row["name"].partition(".")[0] == stem]
+        found += [f"### {stem.replace('_', ' ').capitalize()}", "",
+                  *_table(["assumption", "meaning", "value", "prior", "range", "strength", "source"], rows), ""]
+    return found
+
+
+def _with_unit(value: float, unit: str) -> str:
+    return f"{value:g} {unit_in_words(unit)}".strip()
+
+
+def _way(text: str) -> str:
+    return f"`{text}`" if is_command(text) else f"[{text}](../{text})"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(' '.join(str(cell).split()).replace('|', chr(92) + '|') for cell in line)} |" for line in lines]

@@ -1,0 +1,90 @@
+"""Foretold: published figures and new products over a small ensemble."""
+
+from __future__ import annotations
+
+import json
+from math import nan
+from typing import Any
+
+import pytest
+
+from crsrisk.belief.forecast import Forecast
+from crsrisk.domain.ensemble import Ensemble
+from crsrisk.journey.foretold import (
+    Foretold,
+    foretell_products,
+    foretell_published,
+    foretold_tree,
+    print_foretold,
+    print_products,
+    summarise_foretold,
+)
+from crsrisk.read.ensemble import load_ensemble
+from crsrisk.read.published import load_trials
+from tests.simulate.people import product_of, world_of
+
+
+def _few() -> Ensemble:
+    whole = load_ensemble()
+    return Ensemble(whole.keys, whole.values[:4], whole.weights[:4] / whole.weights[:4].sum(), whole.assumptions)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Foretold]:
+    trials = [trial for trial in load_trials() if trial.name in ("tarlatamab_label_2025", "tarlatamab_moffitt")]
+    return foretell_published(trials, ensemble=_few(), world=world_of(), n=96, n_rare=96, seed=1)
+
+
+def test_the_answer_has_what_was_promised(rows: list[Foretold]) -> None:
+    tree = json.loads(json.dumps(foretold_tree(rows), allow_nan=False))
+    assert {"targets", "inside", "validation_targets", "validation_inside", "mean_abs_error_any",
+            "validation_mean_abs_error_any"} <= set(tree["summary"])
+    assert {"id", "product", "metric", "published", "n", "low", "high", "simulated", "mc_error", "agrees", "predictive_low",
+            "predictive_high", "role"} <= set(tree["rows"][0])
+    assert tree["summary"]["targets"] == 17
+    assert tree["summary"]["validation_targets"] == 2
+
+
+def test_the_counts_are_of_what_lies_inside() -> None:
+    trial = next(trial for trial in load_trials() if trial.name == "tarlatamab_label_2025")
+    by_id = {figure.id: figure for figure in trial.rows}
+
+    def row(name: str, low: float, high: float, value: float = 0.5) -> Foretold:
+        return Foretold(by_id[name], trial, Forecast(value, 0.01, low, high, low, high, 4))
+
+    found = summarise_foretold([row("E030", 0.5, 0.6), row("E035", 0.2, 0.3), row("E046", nan, nan)])
+    assert (found["targets"], found["inside"], found["not_judged"]) == (2, 1, 1)
+    assert found["mean_abs_error_any"] == pytest.approx(0.0666)
+    assert found["mean_width_grade2plus"] == pytest.approx(0.1)
+    assert found["validation_mean_abs_error_any"] is None
+
+
+def test_a_new_product_has_intervals_and_a_trial_size_widens_them() -> None:
+    choices: dict[str, Any] = {"ensemble": _few(), "world": world_of(), "n": 96, "n_rare": 96, "seed": 1}
+    plain = foretell_products([product_of("acapatamab")], **choices)["acapatamab"]
+    small = foretell_products([product_of("acapatamab")], **choices, trial_size=20)["acapatamab"]
+    for name in ("crs_any", "crs_grade2plus", "crs_grade3plus"):
+        assert 0.0 <= plain[name]["low"] <= plain[name]["high"] <= 1.0
+        assert small[name]["value"] == plain[name]["value"]
+    assert small["crs_any"]["high"] - small["crs_any"]["low"] > plain["crs_any"]["high"] - plain["crs_any"]["low"]
+    assert plain["onset_median_h"]["value"] > 0
+    assert plain["grading"].startswith("Lee")
+
+
+def test_prophylaxis_lowers_the_forecast() -> None:
+    choices: dict[str, Any] = {"ensemble": _few(), "world": world_of(), "n": 96, "n_rare": 96, "seed": 1}
+    plain, with_it = (foretell_products([product_of("tebentafusp")], **choices, mitigations=given)["tebentafusp"]
+                      for given in ((), ("tocilizumab",)))  # fmt: skip
+    assert with_it["crs_any"]["value"] < plain["crs_any"]["value"]
+
+
+def test_what_is_printed(rows: list[Foretold], capsys: pytest.CaptureFixture[str]) -> None:
+    print_foretold(rows)
+    shown = capsys.readouterr().out
+    assert "no external validation" in shown
+    assert "calibration:" in shown
+    found = foretell_products([product_of("tarlatamab")], ensemble=_few(), world=world_of(), n=96, n_rare=96, seed=1)
+    print_products(found)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "tarlatamab" in shown
+    assert "no external validation" in shown

@@ -1,0 +1,231 @@
+"""The generator card: counts, shares of variance, what is said when something was not computed, the page that is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crsrisk.belief.factors import CHANCE as SENSITIVITY_CHANCE
+from crsrisk.domain.assumptions import Strength
+from crsrisk.domain.credibility import FACTORS
+from crsrisk.domain.ensemble_about import CHANCE
+from crsrisk.domain.product import Product
+from crsrisk.journey.card import make_card
+from crsrisk.read.world import load_assumptions, load_product, load_scenario
+from crsrisk.report.content import build_content
+from crsrisk.report.generator_card import (
+    NO_ENSEMBLE,
+    NO_VARIANCE,
+    STRENGTHS,
+    generator_card,
+    generator_card_markdown,
+    percent,
+)
+from crsrisk.report.generator_section import generator_section
+from crsrisk.report.pages import render
+from crsrisk.simulate.world import load_world
+from tests.report.conftest import EVIL, make_about, make_credibility, make_shares
+from tests.stories.terminal import done
+
+ROOT = Path(__file__).resolve().parents[2]
+Card = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Card:
+    return make_card()
+
+
+def row_of(card: Card, group: str) -> Card:
+    (row,) = [one for one in card["counts"] if one["group"] == group]
+    return dict(row)
+
+
+def cells(text: str, label: str) -> list[str]:
+    """The cells of the one line of a Markdown table that starts with a label."""
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {label} |")]
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+# --- the dictionary
+
+
+def test_it_is_json_and_the_same_twice(card: Card) -> None:
+    again = generator_card(load_world(), products=[], credibility=make_credibility(), sensitivity=make_shares(),
+                           ensemble=make_about())
+    assert json.loads(json.dumps(card, allow_nan=False)) == card == again
+
+
+def test_every_factor_and_every_assumption_is_there(shipped: Card) -> None:
+    assert [one["id"] for one in shipped["factors"]] == list(FACTORS)
+    known = load_assumptions()
+    assert [row["name"] for row in shipped["assumptions"]] == list(known)
+    for row in shipped["assumptions"]:
+        entry = known[row["name"]]
+        assert (row["value"], row["prior"], row["strength"], row["source"]) == (
+            entry.value, entry.prior, entry.strength, entry.source)
+    assert shipped["must_not_be_concluded"]
+
+
+def test_strengths_are_the_known_ones() -> None:
+    assert list(STRENGTHS) == [one.value for one in Strength]
+    assert CHANCE == SENSITIVITY_CHANCE
+
+
+def test_numbers_of_a_product_by_hand() -> None:
+    """Binding has 10 numbers, kinetics 10; those that the file calls `not used` rest on nothing."""
+    product = load_product("tarlatamab")
+    numbers = [getattr(part, name) for part in (product.binding, product.kinetics) for name in type(part).model_fields]
+    assert len(numbers) == 20
+    used = [one for one in numbers if not one.source.startswith("not used")]
+    assert 0 < len(used) < 20
+    counted = row_of(generator_card(load_world(), products=[product], credibility=make_credibility()), "Products")
+    assert counted["n"] == len(used)
+    assert counted["n_files"] == 1
+    assert counted["assumed"] == sum(one.strength == "assumed" for one in used)
+
+
+def test_a_number_that_becomes_assumed_is_counted_so() -> None:
+    product = load_product("tarlatamab")
+    clearance = product.kinetics.clearance_l_h
+    assert clearance.strength == "estimated"
+    weaker = product.kinetics.model_copy(update={"clearance_l_h": clearance.model_copy(update={"strength": "assumed"})})
+    before, after = (row_of(generator_card(load_world(), products=[one], credibility=make_credibility()), "Products")
+                     for one in (product, product.model_copy(update={"kinetics": weaker})))
+    assert after["assumed"] == before["assumed"] + 1
+    assert after["n"] == before["n"]
+
+
+def test_a_distribution_with_one_source_counts_once() -> None:
+    world = load_world()
+    n = len(world.populations)
+    # 11 covariates, 4 shares, the table of ECOG and sites, stroma and suppression: the same in each population
+    assert row_of(generator_card(world, products=[], credibility=make_credibility()), "Populations")["n"] == n * 18
+
+
+def test_counts_add_up(shipped: Card) -> None:
+    *groups, whole = shipped["counts"]
+    assert whole["group"] == "All"
+    for row in shipped["counts"]:
+        assert row["n"] == sum(row[name] for name in STRENGTHS)
+    for name in ("n", *STRENGTHS):
+        assert whole[name] == sum(row[name] for row in groups)
+    assert row_of(shipped, "Assumptions on the mechanism")["n"] == len(shipped["assumptions"])
+
+
+def test_what_a_scenario_overrides_is_assumed_with_its_reason() -> None:
+    scenario = load_scenario("burden_null")
+    card = generator_card(load_world("burden_null"), products=[], credibility=make_credibility())
+    changed = {row["name"]: row for row in card["assumptions"] if row["name"] in scenario.overrides}
+    assert set(changed) == set(scenario.overrides)
+    for name, row in changed.items():
+        assert row["value"] == scenario.overrides[name].value
+        assert row["strength"] == "assumed"
+        assert scenario.overrides[name].reason in row["source"]
+
+
+def test_a_product_of_ones_own_is_counted_beside_the_shipped(shipped: Card) -> None:
+    mine: Product = load_product("tarlatamab").model_copy(update={"name": "mine"})
+    assert row_of(make_card(products=[mine]), "Products")["n_files"] == row_of(shipped, "Products")["n_files"] + 1
+
+
+# --- the page
+
+
+def test_the_kept_page_is_fresh() -> None:
+    kept = (ROOT / "docs" / "generator_card.md").read_text(encoding="utf-8")
+    assert kept == generator_card_markdown(make_card()), "run: crsrisk card --out docs/generator_card.md"
+
+
+def test_the_page_does_not_need_the_nouns(shipped: Card) -> None:
+    assert generator_card_markdown(json.loads(json.dumps(shipped))) == generator_card_markdown(shipped)
+
+
+def test_every_assumption_stands_on_the_page_with_unit_source_and_strength(shipped: Card) -> None:
+    text = generator_card_markdown(shipped)
+    for row in shipped["assumptions"]:
+        _, _, value, prior, span, strength, source = cells(text, f"`{row['name']}`")
+        assert float(value.split()[0]) == pytest.approx(row["value"], rel=1e-5)
+        assert (prior == "") == (row["prior"] is None)
+        assert span == f"{row['range'][0]:g} to {row['range'][1]:g}"
+        assert (strength, source) == (row["strength"], " ".join(row["source"].split()).replace("|", "\\|"))
+
+
+def test_a_value_that_calibration_moved_shows_its_prior(card: Card) -> None:
+    first = {**card["assumptions"][0], "value": 0.5, "prior": 0.25}
+    text = generator_card_markdown({**card, "assumptions": [first]})
+    assert cells(text, f"`{first['name']}`")[2:4] == ["0.5 1/h", "0.25"]
+
+
+def test_the_share_that_rests_on_assumed_numbers(card: Card) -> None:
+    text = generator_card_markdown(card)
+    assert cells(text, "grade >= 2, tarlatamab")[1:] == [
+        "60% (50 to 70)", "65% (55 to 75)", "–", "20% (10 to 30)", "–", "20% (10 to 30)"]
+    assert "003_sensitivity, seed 5" in text
+    assert "256 members of effective size 130.5" in text
+    assert "2 published figures: E030, E035" in text
+
+
+def test_what_was_not_computed_is_said_with_the_command(card: Card) -> None:
+    bare = {**card, "variance": None, "ensemble": None}
+    text = generator_card_markdown(bare)
+    assert NO_VARIANCE in text
+    assert "crsrisk run experiments/003_sensitivity" in NO_VARIANCE
+    assert NO_ENSEMBLE in text
+    section = generator_section(bare)
+    assert [table["key"] for table in section["tables"]] == ["table-credibility", "table-strengths"]
+    assert any("was not computed" in text for text in section["remarks"])
+    assert any("No ensemble" in text for text in section["remarks"])
+
+
+def test_text_of_the_files_cannot_break_a_table(card: Card) -> None:
+    broken = [{**card["assumptions"][0], "source": "one | two\nthree"}]
+    text = generator_card_markdown({**card, "assumptions": broken})
+    assert cells(text, f"`{broken[0]['name']}`")[-1] == "one \\| two three"
+
+
+@given(value=st.floats(-0.5, 1.5))
+def test_a_share_is_said_in_per_cent_with_a_true_minus(value: float) -> None:
+    told = percent({"alone": value, "alone_low": value, "alone_high": value}, "alone")
+    assert "-" not in told
+    assert float(told.partition("%")[0].replace("−", "-")) == pytest.approx(100 * value, abs=0.51)
+
+
+# --- the report
+
+
+def test_the_report_shows_it_in_short(card: Card, content: Card) -> None:
+    section = content["generator"]
+    factors, counts, shares = section["tables"]
+    assert sum(len(group["rows"]) for group in factors["groups"]) == len(FACTORS)
+    assert [group["label"] for group in factors["groups"]] == ["Verification", "Validation", "Applicability"]
+    assert EVIL in factors["groups"][0]["rows"][0]["cells"][1]
+    assert [row["label"] for row in counts["groups"][0]["rows"]][-1] == "All"
+    assert shares["groups"][0]["rows"][0]["cells"] == ["60% (50 to 70)", "65% (55 to 75)"]
+    assert section["must_not_be_concluded"] == ["That anything is known of a patient."]
+    assert "`" not in json.dumps(section)
+    assert "assumptions" not in section, "the whole list stays on the card"
+
+
+def test_a_report_without_a_card_has_no_such_section(experiment: Card) -> None:
+    page = render(build_content(**{**experiment, "generator": None}))
+    assert "How far to believe the simulator" not in page
+    assert 'href="#generator"' not in page
+    assert "How far to believe the simulator" in render(build_content(**experiment))
+
+
+# --- the command
+
+
+def test_the_command_prints_writes_and_gives_json(shipped: Card, tmp_path: Path) -> None:
+    assert done("card").out == generator_card_markdown(shipped)
+    assert json.loads(done("card", "--json").out) == shipped
+    assert done("card", "--out", tmp_path / "card.md").out == ""
+    assert (tmp_path / "card.md").read_text(encoding="utf-8") == generator_card_markdown(shipped)
+    done("card", "--json", "--out", tmp_path / "card.json")
+    assert json.loads((tmp_path / "card.json").read_text(encoding="utf-8")) == shipped
