@@ -50,7 +50,7 @@ def _print_json(tree: Any) -> None:
 @app.command()
 def simulate(
     patients: Annotated[int | None, typer.Option(
-        help="How many patients (1000), or with --ensemble for each member and product (192).", min=1)] = None,
+        help="How many patients (1000), or with --ensemble for each member and product (160).", min=1)] = None,
     product: Annotated[list[str] | None, typer.Option(help="Product name or YAML file; repeatable; else all.")] = None,
     regimen: Annotated[str | None, typer.Option(help="Regimen of the product; its default when left out.")] = None,
     mitigation: Annotated[list[str] | None, typer.Option(help="Prophylaxis added before dose 1; repeatable.")] = None,

@@ -12,7 +12,7 @@ import typer
 from crsrisk import cli
 from crsrisk.errors import InputError, OutputError
 
-COMMANDS = ("simulate", "evidence", "run", "predict", "dictionary")
+COMMANDS = ("simulate", "evidence", "run", "adopt", "predict", "grade", "dictionary", "card", "export")
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:

@@ -68,11 +68,12 @@ class Constant:
         return (self.low - self.median) / self.spread, (self.high - self.median) / self.spread
 
 
-def _constant(key: str, quantity: Quantity) -> Constant | None:
+def _constant(key: str, quantity: Quantity, *, is_new: bool = False) -> Constant | None:
     low, high = quantity.range
     if quantity.spread <= 0.0 or low >= high:
         return None
-    return Constant(key, quantity.value if quantity.prior is None else quantity.prior, quantity.spread, low, high)
+    believed = quantity.value if quantity.prior is None or is_new else quantity.prior
+    return Constant(key, believed, quantity.spread, low, high)
 
 
 def _quantities(noun: BaseModel) -> Iterable[tuple[str, Quantity]]:
@@ -99,9 +100,14 @@ def shared_constants(world: World) -> list[Constant]:
     return sorted((one for one in found if one is not None), key=lambda one: one.key)
 
 
-def product_constants(product: Product) -> list[Constant]:
-    """Uncertain numbers of one product: affinities, density, restriction, kinetics."""
-    found = [_constant(f"product:{product.name}.{path}", quantity) for path, quantity in _quantities(product)]
+def product_constants(product: Product, *, is_new: bool = False) -> list[Constant]:
+    """Uncertain numbers of one product: affinities, density, restriction, kinetics.
+
+    ``is_new``: no calibration has seen this product, so its values are its priors, whatever `prior` a file that was copied
+    from a calibrated product still says.
+    """
+    found = [_constant(f"product:{product.name}.{path}", quantity, is_new=is_new)
+             for path, quantity in _quantities(product)]
     return sorted((one for one in found if one is not None), key=lambda one: one.key)
 
 

@@ -44,8 +44,8 @@ class Forecast:
 def member_values(ensemble: Ensemble, *, world: World, products: Sequence[Product]) -> Callable[[int], Mapping[str, float]]:
     """A function from the number of a member to all of its constants: the ensemble's, and the prior's for all others."""
     held = set(ensemble.keys)
-    others = [one for one in (*shared_constants(world), *(one for product in products for one in product_constants(product)))
-              if one.key not in held]
+    own = [one for product in products for one in product_constants(product, is_new=True)]
+    others = [one for one in (*shared_constants(world), *own) if one.key not in held]
 
     def values(k: int) -> dict[str, float]:
         return {**prior_values(others, member=k), **ensemble.member(k)}

@@ -21,8 +21,8 @@ from crsrisk.read.world import load_product
 from crsrisk.simulate.evidence import STATEMENT, published_interval
 
 Advance = Callable[[int], None]
-PER_MEMBER = 192  # patients simulated for each arm and member
-RARE_FOLD = 8  # that many times more under checkpoint inhibitors, in whom CRS is rare
+PER_MEMBER = 160  # patients simulated for each arm and member
+RARE_FOLD = 5  # that many times more under checkpoint inhibitors, in whom CRS is rare
 _NEW: tuple[tuple[str, str, str], ...] = (
     ("crs_any", "crs_any_rate", "patients"), ("crs_grade2plus", "crs_grade2plus_rate", "patients"),
     ("crs_grade3plus", "crs_grade3plus_rate", "patients"), ("onset_median_h", "onset_median_h", "crs_patients"))

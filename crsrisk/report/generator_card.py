@@ -200,8 +200,9 @@ def ensemble_statement(card: Card) -> str:
         return NO_ENSEMBLE
     return (f"The ensemble has {about['n_members']} members of effective size {about['effective_size']:g}, from "
             f"{about['experiment']} (seed {about['seed']}, version {about['version']}), confronted with "
-            f"{len(about['targets'])} published figures: {', '.join(about['targets'])}. They are the sets of assumptions that "
-            "these figures do not tell apart, given the shape of the mechanism and the priors; they are not all that could be true.")
+            f"{len(about['targets'])} published figures: {', '.join(about['targets'])}. They are the sets of assumptions "
+            "that these figures do not tell apart, given the shape of the mechanism and the priors; they are not all that "
+            "could be true.")
 
 
 def percent(share: Mapping[str, Any] | None, name: str) -> str:

@@ -81,3 +81,13 @@ def test_a_draw_from_the_prior_depends_on_key_and_member_only() -> None:
     one = prior_values(everything, member=4)
     assert prior_values(everything[5:9], member=4) == {key.key: one[key.key] for key in everything[5:9]}
     assert prior_values(everything[5:9], member=5) != prior_values(everything[5:9], member=4)
+
+
+def test_a_copied_file_starts_from_its_values() -> None:
+    product = product_of("tarlatamab")
+    moved = product.binding.tumour_affinity_nm.model_copy(update={"value": 1.5, "prior": 0.5})
+    copied = product.model_copy(update={"name": "mine", "binding": product.binding.model_copy(
+        update={"tumour_affinity_nm": moved})})
+    key = "product:mine.binding.tumour_affinity_nm"
+    assert next(one.median for one in product_constants(copied, is_new=True) if one.key == key) == 1.5
+    assert next(one.median for one in product_constants(copied) if one.key == key) == 0.5

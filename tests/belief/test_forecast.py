@@ -13,8 +13,8 @@ from crsrisk.errors import InputError
 from crsrisk.read.published import load_trials
 from tests.simulate.people import product_of, world_of
 
-_TARGETS = [Target(figure, trial) for trial in load_trials() if trial.name == "tarlatamab_label_2025" for figure in trial.rows
-            if figure.id in ("E030", "E035", "E046")]
+_TARGETS = [Target(figure, trial) for trial in load_trials() if trial.name == "tarlatamab_label_2025"
+            for figure in trial.rows if figure.id in ("E030", "E035", "E046")]
 
 
 def _ensemble(gains: list[float]) -> Ensemble:

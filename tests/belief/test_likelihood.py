@@ -21,7 +21,8 @@ def _count(events: float, n: float, between: float) -> Observation:
     return Observation(_BY_ID["E030"], events, n, float("nan"), float("nan"), between)
 
 
-@pytest.mark.parametrize(("events", "n", "between", "center"), [(268, 473, 0.35, 0.2), (0, 37, 0.6, -3.0), (3, 3, 0.35, 1.0)])
+@pytest.mark.parametrize(("events", "n", "between", "center"), [
+    (268, 473, 0.35, 0.2), (0, 37, 0.6, -3.0), (3, 3, 0.35, 1.0)])  # fmt: skip
 def test_a_rate_is_binomial_around_a_logit_normal_rate(events: int, n: int, between: float, center: float) -> None:
     """Against adaptive integration (scipy.integrate.quad) of the binomial over the trial's own rate.
 

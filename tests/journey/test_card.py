@@ -13,7 +13,8 @@ def test_an_ensemble_of_ones_own(tmp_path: Path) -> None:
     bare = make_card(ensemble=tmp_path)
     assert bare["ensemble"] is None
     assert bare["variance"] is None
-    about = {"experiment": "mine", "seed": 3, "version": "0.1.0", "targets": ["E030"], "effective_size": 99.5, "n_members": 200}
+    about = {"experiment": "mine", "seed": 3, "version": "0.1.0", "targets": ["E030"], "effective_size": 99.5,
+             "n_members": 200}
     (tmp_path / "about.json").write_text(json.dumps(about), encoding="utf-8")
     assert make_card(ensemble=tmp_path)["ensemble"] == about
 
