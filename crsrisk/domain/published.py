@@ -69,7 +69,7 @@ METRIC_MEANINGS: Mapping[str, MetricMeaning] = MappingProxyType({
         "first episode within 24 h of the dose", "onset", "1", _CRS, needs_clock=True),
     "onset_median_h": MetricMeaning("median time to CRS", "onset", "h", _CRS, needs_clock=True),
     "onset_median_h_grade2plus": MetricMeaning(
-        "median time to grade >= 2", "onset", "h", ("grade2plus_patients",), needs_clock=True),
+        "median time to CRS whose worst grade is 2 or more", "onset", "h", ("grade2plus_patients",), needs_clock=True),
     "onset_median_d": MetricMeaning("median time to CRS", "onset", "d", _CRS, needs_clock=True),
     "onset_median_d_grade1_2": MetricMeaning(
         "median time to CRS whose worst grade is 1 or 2", "onset", "d", _CRS, needs_clock=True),

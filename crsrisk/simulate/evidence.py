@@ -43,6 +43,7 @@ from crsrisk.domain.published import (
     wilson_interval,
 )
 from crsrisk.errors import InputError
+from crsrisk.simulate.layout import WARD_H
 
 ASSUMED_LOG_SD = 0.8  # between patients, of times to onset or resolution without a printed IQR (assumed)
 MEDIAN_EFFICIENCY = sqrt(np.pi / 2)  # 1.2533: standard error of a median over that of a mean, normal values
@@ -148,10 +149,12 @@ def _same_day(table: pd.DataFrame, dose_times_h: Sequence[float]) -> Estimate:
     return share(pd.Series(waited <= 24.0))
 
 
-def _onset(*, unit_h: float, column: str = "onset_h", low: int = 1, high: int = 4) -> Measure:
+def _onset(*, unit_h: float, low: int = 1, high: int = 4) -> Measure:
     def measure_onset(table: pd.DataFrame, dose_times_h: Sequence[float]) -> Estimate:
-        onset_h = _column(table[_grades(low, high)(table)], column)
-        return median(since_dose_h(onset_h, dose_times_h=dose_times_h) / unit_h)
+        onset_h = _column(table[_grades(low, high)(table)], "onset_h")
+        found = median(since_dose_h(onset_h, dose_times_h=dose_times_h) / unit_h)
+        # looks come on the hour, so that an onset is known to within one: the SD of such rounding adds to the error
+        return found._replace(mc_error=sqrt(found.mc_error**2 + (WARD_H / unit_h) ** 2 / 12.0))
 
     return measure_onset
 
@@ -184,7 +187,7 @@ METRICS: Mapping[str, Measure] = MappingProxyType({
     "share_of_grade2plus_events_at_dose1": _rate(_after_doses(1, 1, grade=2)),
     "share_of_episodes_starting_day_of_infusion": _same_day,
     "onset_median_h": _onset(unit_h=1.0),
-    "onset_median_h_grade2plus": _onset(unit_h=1.0, column="onset_grade2plus_h", low=2),
+    "onset_median_h_grade2plus": _onset(unit_h=1.0, low=2),  # of the event that reached it, as adverse events are dated
     "onset_median_d": _onset(unit_h=24.0),
     "onset_median_d_grade1_2": _onset(unit_h=24.0, high=2),
     "onset_median_d_grade3plus": _onset(unit_h=24.0, low=3),
@@ -201,7 +204,7 @@ METRICS: Mapping[str, Measure] = MappingProxyType({
 _GROUPS: Mapping[str, Group] = MappingProxyType({
     "patients": _grades(0), "crs_patients": _grades(1), "grade2plus_patients": _grades(2)})
 REQUIRED_COLUMNS: tuple[str, ...] = (
-    "max_grade", "n_episodes", "onset_h", "onset_grade2plus_h", "duration_h", "resolution_d",
+    "max_grade", "n_episodes", "onset_h", "duration_h", "resolution_d",
     "peak_temperature_c", "n_tocilizumab", "has_steroid_rescue", "has_oxygen", "has_vasopressor", "window_d",
     *(f"grade_after_dose_{dose}" for dose in range(1, 5)),
     *(f"grade_{system.value}" for system in GradingSystem if system is not GradingSystem.ASTCT))

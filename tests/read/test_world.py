@@ -179,16 +179,17 @@ def test_the_rating_guide_yields_the_shipped_restriction_and_density(name: str) 
     restriction, density = product.binding.antigen_restriction, product.binding.antigen_density_copies
     deducted = sum(float(times or 1) * float(size)
                    for times, size in re.findall(r"(?:(\d) x )?-(0\.\d+)", restriction.rationale))
-    assert restriction.value == pytest.approx(1.0 - deducted, abs=1e-9)
-    assert f"Result {restriction.value:.2f}" in restriction.rationale
-    assert density.value in {step * 10**power for step in (1, 2, 5) for power in range(1, 7)}
-    assert f"step {density.value:,.0f}" in density.rationale
+    judged, step_judged = (one.value if one.prior is None else one.prior for one in (restriction, density))  # as rated
+    assert judged == pytest.approx(1.0 - deducted, abs=1e-9)
+    assert f"Result {judged:.2f}" in restriction.rationale
+    assert step_judged in {step * 10**power for step in (1, 2, 5) for power in range(1, 7)}
+    assert f"step {step_judged:,.0f}" in density.rationale
 
 
 def test_products_of_the_evidence_are_apart_and_complete() -> None:
     """They load like the others, serve a published trial, and no list of shipped products names them."""
     hidden = evidence_only_products()
-    assert {"pasotuxizumab", "psca_car_t", "cldn6_car_t", "psma_tgfb_car_t", "tarlatamab_pd_l1"} == set(hidden)
+    assert {"pasotuxizumab", "psca_car_t", "cldn6_car_t", "psma_tgfb_car_t"} == set(hidden)
     assert set(hidden).isdisjoint(all_products())
     assert set(hidden) <= {trial.product for trial in load_trials()}
     for name in hidden:
@@ -197,11 +198,9 @@ def test_products_of_the_evidence_are_apart_and_complete() -> None:
 
 
 def test_tarlatamab_with_a_checkpoint_inhibitor_differs_in_nothing_else() -> None:
-    alone, both = load_product("tarlatamab"), load_product("tarlatamab_pd_l1")
-    assert alone.kinetics == both.kinetics
-    assert {name for name, value in both.binding if value != getattr(alone.binding, name)} == {"checkpoint_modulation"}
-    assert both.regimens["label"].doses == alone.regimens["label"].doses
-    assert both.regimens["label"].premedication == alone.regimens["label"].premedication
+    regimens = load_product("tarlatamab").regimens
+    alone, both = regimens["label"], regimens["label_with_checkpoint_inhibitor"]
+    assert {name for name, value in both if value != getattr(alone, name)} == {"has_checkpoint_inhibitor", "note"}
 
 
 def test_windows_are_21_days_and_60_for_checkpoint_inhibitors() -> None:

@@ -71,7 +71,7 @@ BY_HAND = {
     ("share_of_grade2plus_events_at_dose1", "grade2plus_patients"): 1 / 3,
     ("share_of_episodes_starting_day_of_infusion", "crs_patients"): 4 / 5,  # 12, 12, 20, 40, 4 h
     ("onset_median_h", "crs_patients"): 12.0, ("onset_median_d", "crs_patients"): 0.5,
-    ("onset_median_h_grade2plus", "grade2plus_patients"): 6.0,  # 24, 4, 6 h
+    ("onset_median_h_grade2plus", "grade2plus_patients"): 20.0,  # 20, 40, 4 h: of the event, at any grade
     ("onset_median_d_grade1_2", "crs_patients"): 0.5,  # 12, 12, 20 h
     ("onset_median_d_grade3plus", "crs_patients"): 22 / 24,  # 40, 4 h
     ("resolution_median_d", "crs_patients"): 4.0,  # one not over when the window ends
