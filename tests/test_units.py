@@ -37,7 +37,8 @@ OUTCOMES = [
     "grade_after_dose_1", "grade_after_dose_2", "grade_after_dose_3", "grade_after_dose_4",
     "grade_lee_2014", "grade_ctcae_4", "grade_ctcae_5", "grade_penn", "grade_mskcc", "grade_cartox", "peak_il6_pg_ml",
     "peak_crp_mg_l", "peak_ferritin_ug_l", "peak_alt_x_uln", "peak_temperature_c", "min_map_mmhg", "min_spo2_pct",
-    "has_hlh_like_ferritin", "n_tocilizumab", "has_steroid_rescue", "has_fluids", "has_vasopressor", "has_oxygen", "window_d",
+    "has_hlh_like_ferritin", "n_tocilizumab", "has_steroid_rescue", "has_fluids", "has_vasopressor", "has_oxygen",
+    "window_d",
 ]
 COURSE = [
     "crp_mg_l", "il6_pg_ml", "ferritin_ug_l", "temperature_c__max", "map_mmhg__min", "spo2_pct__min",

@@ -13,7 +13,8 @@ def revised(text: str, values: Mapping[tuple[str, ...], float], *, where: str) -
     """The YAML text with the ``value`` of some quantities replaced; what stood there becomes their ``prior``.
 
     A key is the path of a quantity, ``("binding", "tumour_affinity_nm")``. A prior that is there already stays: it is what
-    was believed before any calibration. Raises :class:`InputError` for a path that is not in the text.
+    was believed before any calibration; a value that goes back to it loses the line. Raises :class:`InputError` for a path
+    that is not in the text.
 
     >>> print(revised("gain:\\n  value: 2.0\\n  unit: '1'\\n", {("gain",): 1.25}, where="a.yaml"), end="")
     gain:
@@ -26,12 +27,12 @@ def revised(text: str, values: Mapping[tuple[str, ...], float], *, where: str) -
         first, last, depth = _block(lines, path, where=where)
         spaces = "  " * depth
         at = _line(lines, f"{spaces}value:", first, last, path=path, where=where)
-        before = lines[at].partition(":")[2].strip()
-        if float(before.partition("#")[0]) == float(_number(value)):
-            continue
-        if not any(lines[k].startswith(f"{spaces}prior:") for k in range(first, last)):
-            lines.insert(at + 1, f"{spaces}prior: {before}")
-        lines[at] = f"{spaces}value: {_number(value)}"
+        priors = [k for k in range(first, last) if lines[k].startswith(f"{spaces}prior:")]
+        believed = lines.pop(priors[0]).partition(":")[2].strip() if priors else lines[at].partition(":")[2].strip()
+        if float(believed.partition("#")[0]) == float(_number(value)):
+            lines[at] = f"{spaces}value: {believed}"
+        else:
+            lines[at : at + 1] = [f"{spaces}value: {_number(value)}", f"{spaces}prior: {believed}"]
     return "\n".join(lines)
 
 

@@ -115,7 +115,7 @@ def load_mitigation(name_or_path: str | Path) -> Mitigation:
 def load_policy(name_or_path: str | Path) -> Policy:
     """How a trial or ward recognises and treats CRS.
 
-    >>> load_policy("standard_astct").low_flow_below_spo2_pct.value
+    >>> load_policy("conservative_fluids").low_flow_below_spo2_pct.value
     92.0
     """
     policy, path = _load(Policy, "policies", name_or_path)

@@ -32,7 +32,7 @@ SUPPORT = (
     "is_open", "quiet", "grade", "time_grade2", "time_grade1", "fluid_hold", "fluids", "pressor_hold", "pressor",
     "second_hold", "second_pressor", "low_flow_hold", "high_flow_hold", "positive_hold",
     "last_tocilizumab", "last_steroid", "last_antipyretic", "tocilizumab_in_episode", "last_sign", "half_effect_now",
-    "il6_before", "il6_before_that", "fluid_hours", "pressor_hours",
+    "fluid_hours", "pressor_hours",
 )
 TRACKS = (
     "max_grade", "first_1", "first_2", "first_3", "first_4", "n_episodes", "open_from", "first_duration",

@@ -195,7 +195,6 @@ def _begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
     for i in range(LANES):
         w[AT.cells + i] = w[AT.cells_start + i]
         w[AT.il6 + i] = w[AT.il6_basal + i] / (w[AT.il6_clearance + i] + w[AT.il6_receptor_clearance + i])
-        w[AT.il6_before + i] = w[AT.il6_before_that + i] = w[AT.il6 + i]
         w[AT.crp + i] = w[AT.crp_per_signal + i] * w[AT.signal_at_rest + i]
         w[AT.ferritin + i] = w[AT.ferritin_baseline + i]
         w[AT.alt + i] = w[AT.alt_baseline + i]
@@ -280,5 +279,5 @@ def run_patients(
                 _copy_rows(w, _TRACE_ROWS, traces[tick], start)
             for _ in range(pieces[tick]):
                 step(w, TICK_H / pieces[tick])
-            track_peaks(w)
+                track_peaks(w)
         _copy_rows(w, _TRACK_ROWS, tracks, start)

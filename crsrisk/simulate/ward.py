@@ -248,26 +248,11 @@ def agents_act(w: Workspace, pairs: NDArray[np.int64], effect: Workspace) -> Non
                 w[AT.block_t_cell_activation + node + i] = others + (1.0 - others) * effect[i]
 
 
-@scalar
-def _top(first: float, second: float, third: float) -> float:
-    """Height of the parabola through three readings when the middle one is the highest, else the last reading.
-
-    IL-6 peaks sharply after short infusions; the highest of half-hourly readings would miss up to 0.1%.
-    """
-    bend = 2.0 * second - first - third
-    is_top = 1.0 if second > first and second >= third else 0.0
-    safe = bend if is_top > 0.0 else 1.0
-    rise = third - first
-    return is_top * (second + rise * rise / (8.0 * safe)) + (1.0 - is_top) * third
-
-
 @pass_over_lanes
 def track_peaks(w: Workspace) -> None:
     """Running extremes of what a paper or a registry reports."""
     for i in range(LANES):
-        w[AT.peak_il6 + i] = max(w[AT.peak_il6 + i], _top(w[AT.il6_before_that + i], w[AT.il6_before + i], w[AT.il6 + i]))
-        w[AT.il6_before_that + i] = w[AT.il6_before + i]
-        w[AT.il6_before + i] = w[AT.il6 + i]
+        w[AT.peak_il6 + i] = max(w[AT.peak_il6 + i], w[AT.il6 + i])
         w[AT.peak_crp + i] = max(w[AT.peak_crp + i], w[AT.crp + i])
         w[AT.peak_ferritin + i] = max(w[AT.peak_ferritin + i], w[AT.ferritin + i])
         w[AT.peak_active + i] = max(w[AT.peak_active + i], w[AT.active + i])

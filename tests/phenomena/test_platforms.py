@@ -79,8 +79,6 @@ def test_checkpoint_inhibitors_onset_in_one_to_four_weeks() -> None:
     assert 7.0 < cases["onset_h"].median() / _DAY_H < 28.0
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason=(
-    "measured before the calibration: 0.0024 within 30 days (strength_ici and load_log_sd_native set it)"))  # fmt: skip
 def test_checkpoint_inhibitors_about_one_in_a_hundred() -> None:
     """CRS in about 1% within 30 days of a checkpoint inhibitor: 28 of 2672, 0.7 to 1.5% (E011).
 

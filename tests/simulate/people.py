@@ -117,7 +117,7 @@ def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterato
         yield (tick - plan.lead) * TICK_H, w.reshape(N_ROWS, LANES)
         for _ in range(plan.pieces[tick]):
             solve.step(w, TICK_H / plan.pieces[tick])
-        track_peaks(w)
+            track_peaks(w)
 
 
 N_STATES = len(STATES)

@@ -258,9 +258,9 @@ def test_an_agent_wanes_with_its_half_life() -> None:
     bed = Bedside(plan, w)
     bed["amount_1"] = 1.0
     half_life = world_of().mitigations["dexamethasone"].elimination_half_life_h.value
-    for _ in range(round(half_life / WARD_H)):
+    for _ in range(12):
         agents_act(w, plan.pairs, np.empty(LANES))
-    assert bed["amount_1"] == pytest.approx(0.5)
+    assert bed["amount_1"] == pytest.approx(0.5 ** (12 * WARD_H / half_life))
 
 
 def test_measurement_error_has_its_moments_and_memory() -> None:

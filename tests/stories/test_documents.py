@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from crsrisk.journey.config import load_experiment
+from crsrisk.journey.config import kind_of, load_experiment
+from crsrisk.read.ensemble import load_ensemble
 from crsrisk.read.world import load_product
 from tests.stories.conftest import Job
 from tests.stories.terminal import done
@@ -94,6 +95,10 @@ def type_in(command: str) -> None:
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in words[1:]), command
+    elif words[:2] == ["crsrisk", "run"] and kind_of(ROOT / words[2]) != "baseline":
+        assert kind_of(ROOT / words[2]) in ("calibration", "sensitivity"), "half an hour: see tests/journey for small ones"
+    elif words[:2] == ["crsrisk", "evidence"] and "--ensemble" in words:
+        assert load_ensemble(), "some minutes: see tests/journey/test_foretold.py for a small one"
     elif words[:2] == ["crsrisk", "run"]:
         experiment = load_experiment(words[2])
         assert all(load_product(name) for name in experiment.products), "each product is there"
