@@ -18,7 +18,6 @@ from crsrisk.read.world import load_product
 from crsrisk.simulate.world import load_world
 
 MOVED = 0.05  # prior SDs below which a value is left as it was
-RATED = ("antigen_restriction", "antigen_density_copies")  # stay as the guide rates them: two people enter the same number
 _FOLDERS = {"assumption": "assumptions", "product": "products", "policy": "policies", "mitigation": "mitigations"}
 
 
@@ -41,7 +40,7 @@ def adopt(results: Path) -> list[str]:
     by_file: dict[Path, dict[tuple[str, ...], float]] = defaultdict(dict)
     for key, value in zip(moved["constant"], moved["most_probable"], strict=True):
         place, path = _place(key)
-        is_moved = path[-1] not in RATED and abs(known[key].score(float(value))) >= MOVED
+        is_moved = abs(known[key].score(float(value))) >= MOVED
         by_file[place][path] = float(value) if is_moved else known[key].median
     texts = {place: revised(place.read_text(encoding="utf-8"), values, where=place.name)
              for place, values in by_file.items()}
