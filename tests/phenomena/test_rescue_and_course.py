@@ -175,7 +175,7 @@ def test_tarlatamab_episodes_last_about_three_days() -> None:
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason=(
-    "measured after the calibration: median 32 days; slower contraction of clones meets onset and flares better"))  # fmt: skip
+    "measured after the calibration: median 32 days; slow contraction of clones meets onset and flares better"))  # fmt: skip
 def test_checkpoint_episodes_last_about_two_weeks() -> None:
     """Median duration 15 days, middle half 6 to 30 (E205); and far longer than after an engager.
 
