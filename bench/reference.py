@@ -81,7 +81,7 @@ def lane(arm: Arm, patients: Patients, *, world: World, row: int) -> tuple[Timet
     plan = timetable(arm, world=world)
     table = patient_parameters(arm, patients, world=world, plan=plan)[:, [row] * LANES]
     w = np.empty(N_ROWS * LANES)
-    solve._begin(w, np.ascontiguousarray(table), 0)
+    solve.begin(w, np.ascontiguousarray(table), 0)
     return plan, w
 
 
@@ -92,7 +92,7 @@ def segments(plan: Timetable, w: Values) -> list[Segment]:
     given, held = w.copy(), w
     for tick in range(len(plan.infusion)):
         given[AT.depot] = 0.0
-        solve._give(
+        solve.give(
             given, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick],
             plan.dose_number[tick], plan.slots[tick], (tick - plan.lead) * TICK_H,
         )  # fmt: skip

@@ -56,7 +56,7 @@ def simulate(
     mitigation: Annotated[list[str] | None, typer.Option(help="Prophylaxis added before dose 1; repeatable.")] = None,
     scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 1,
-    out: Annotated[Path, typer.Option(help="File to write: .parquet or .csv.")] = Path("cohort.parquet"),
+    out: Annotated[Path | None, typer.Option(help="File to write: .parquet or .csv; cohort.parquet when left out.")] = None,
     trajectories: Annotated[bool, typer.Option(help="Write half-hourly trajectories beside it.")] = False,
     truth: Annotated[bool, typer.Option(help="Write unmeasured biology and oracle risks beside it.")] = False,
     truth_repetitions: Annotated[int, typer.Option(help="Simulations a patient for the oracle.", min=2)] = 200,
@@ -68,6 +68,8 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a cohort and write it with its manifest; or, with --ensemble, foretell rates with their uncertainty."""
+    given = {"--out": out, "--trajectories": trajectories, "--truth": truth} if ensemble else {"--trial-size": trial_size}
+    _refuse_options(given, with_ensemble=ensemble)
     if ensemble:
         _foretell(product, patients=patients, regimen=regimen, mitigation=mitigation, scenario=scenario, seed=seed,
                   trial_size=trial_size, workers=workers, as_json=as_json)
@@ -78,6 +80,7 @@ def simulate(
 
     world = load_world(scenario)
     arms = _arms(product, world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
+    out = out or Path("cohort.parquet")
     target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
     with steps() as begin:
         found = export_cohort(target, arms=arms, world=world, n_patients=patients or 1000, seed=seed, workers=workers,
@@ -93,6 +96,15 @@ def simulate(
         typer.echo(f"  {name}: n {row['n']}, CRS {100 * row['crs_any']['value']:.0f}%, grade >= 2 {100 * two['value']:.1f}% "
                    f"(Monte Carlo error {100 * two['mc_error']:.1f}) within {row['window_d']:g} days after the first dose")
     typer.echo(found["notice"])
+
+
+def _refuse_options(given: dict[str, Any], *, with_ensemble: bool) -> None:
+    from crsrisk.errors import InputError
+
+    if idle := [option for option, value in given.items() if value]:
+        raise InputError(where="simulate", key=", ".join(idle), found=f"{'with' if with_ensemble else 'without'} --ensemble",
+                         expected="a cohort's options without --ensemble, a forecast's with it",
+                         cure="leave one of them out: a forecast is printed, with --json as data")
 
 
 def _foretell(
@@ -131,8 +143,10 @@ def _arms(names: list[str] | None, *, world: Any, regimen: str | None, mitigatio
 def evidence(
     scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
     role: Annotated[str | None, typer.Option(help="calibration or validation; both when left out.")] = None,
-    patients: Annotated[int, typer.Option(help="Simulated patients a trial.", min=100)] = 4000,
-    patients_rare: Annotated[int, typer.Option(help="The same for checkpoint inhibitors.", min=100)] = 24000,
+    patients: Annotated[int | None, typer.Option(
+        help="Simulated patients a trial (4000), or with --ensemble for each member (160).", min=100)] = None,
+    patients_rare: Annotated[int | None, typer.Option(
+        help="The same for checkpoint inhibitors (24000, or 800).", min=100)] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same figures.", min=0)] = 20261121,
     ensemble: Annotated[bool, typer.Option(
         "--ensemble", help="Forecast every figure over the ensemble of assumptions, with predictive intervals.")] = False,
@@ -141,7 +155,8 @@ def evidence(
 ) -> None:
     """Compare simulated with published figures; rows that disagree stay."""
     if ensemble:
-        _foretell_evidence(role, scenario=scenario, seed=seed, workers=workers, as_json=as_json)
+        _foretell_evidence(role, patients=patients, patients_rare=patients_rare, scenario=scenario, seed=seed,
+                           workers=workers, as_json=as_json)
         return
     from crsrisk.journey.progress import steps
     from crsrisk.journey.published import compare_with_published, print_comparisons
@@ -151,15 +166,19 @@ def evidence(
 
     trials = load_trials(role=_role(role))
     with steps() as begin:
-        rows = compare_with_published(trials, world=load_world(scenario), seed=seed, n=patients, n_rare=patients_rare,
-                                      workers=workers, advance=begin("Simulating published trials", len(trials)))
+        rows = compare_with_published(
+            trials, world=load_world(scenario), seed=seed, n=patients or 4000, n_rare=patients_rare or 24000,
+            workers=workers, advance=begin("Simulating published trials", len(trials)))
     if as_json:
         typer.echo(to_json(rows))
     else:
         print_comparisons(rows)
 
 
-def _foretell_evidence(role: str | None, *, scenario: str, seed: int, workers: int, as_json: bool) -> None:
+def _foretell_evidence(
+    role: str | None, *, patients: int | None, patients_rare: int | None, scenario: str, seed: int, workers: int,
+    as_json: bool,
+) -> None:
     from crsrisk.journey.foretold import PER_MEMBER, RARE_FOLD, foretell_published, foretold_tree, print_foretold
     from crsrisk.journey.progress import steps
     from crsrisk.journey.roster import print_roster, roster_summary
@@ -169,8 +188,9 @@ def _foretell_evidence(role: str | None, *, scenario: str, seed: int, workers: i
 
     members, trials = load_ensemble(), load_trials(role=_role(role))
     with steps() as begin:
-        rows = foretell_published(trials, ensemble=members, world=load_world(scenario), n=PER_MEMBER,
-                                  n_rare=RARE_FOLD * PER_MEMBER, seed=seed, workers=workers,
+        each = patients or PER_MEMBER
+        rows = foretell_published(trials, ensemble=members, world=load_world(scenario), n=each,
+                                  n_rare=patients_rare or RARE_FOLD * each, seed=seed, workers=workers,
                                   advance=begin("Simulating the ensemble", len(members)))
     if as_json:
         _print_json({**foretold_tree(rows), "roster": roster_summary()})

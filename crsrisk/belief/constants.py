@@ -8,7 +8,7 @@ a value, so that a world is a vector of scores.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ Values = NDArray[np.float64]
 Noun = TypeVar("Noun", bound=BaseModel)
 # stems that say how CRS arises and is handled; who the patients are (population) and how they are measured
 # (observation) are compared with baseline data instead and stay as they are
+RESCUE = ("tocilizumab", "dexamethasone", "antipyretic")  # agents that every support policy may give
 STEMS = ("acute_phase", "cascade", "engagement", "exposure", "grading", "vitals", "ward")
 
 
@@ -109,6 +110,20 @@ def product_constants(product: Product, *, is_new: bool = False) -> list[Constan
     found = [_constant(f"product:{product.name}.{path}", quantity, is_new=is_new)
              for path, quantity in _quantities(product)]
     return sorted((one for one in found if one is not None), key=lambda one: one.key)
+
+
+def constants_met(world: World, products: Sequence[Product], *, policies: Collection[str]) -> list[Constant]:
+    """What the default regimens of these products under these policies can depend on: assumptions, the policies, rescue
+    agents and premedication, and the products' own numbers."""
+    agents = {*RESCUE, *(one.mitigation for product in products
+                         for one in product.regimens[product.default_regimen].premedication)}
+
+    def is_met(key: str) -> bool:
+        kind, _, rest = key.partition(":")
+        return kind == "assumption" or rest.split(".")[0] in (policies if kind == "policy" else agents)
+
+    shared = [one for one in shared_constants(world) if is_met(one.key)]
+    return [*shared, *(one for product in products for one in product_constants(product))]
 
 
 def prior_values(constants: Iterable[Constant], *, member: int) -> dict[str, float]:

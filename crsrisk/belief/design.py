@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from scipy.stats import norm, qmc
 
-from crsrisk.belief.constants import Constant, product_constants, shared_constants, with_product_values, with_world_values
+from crsrisk.belief.constants import Constant, constants_met, with_product_values, with_world_values
 from crsrisk.domain.product import Product
 from crsrisk.domain.published import Figure, Trial
 from crsrisk.domain.world import World
-from crsrisk.simulate.evidence import measure
+from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, measure
 from crsrisk.simulate.trial import trial_simulator
 
 Values = NDArray[np.float64]
@@ -53,22 +54,10 @@ class Simulated:
 
 
 def varied_constants(world: World, products: Sequence[Product], targets: Sequence[Target]) -> list[Constant]:
-    """Constants that the targets can depend on: assumptions, the policies of their trials, rescue and premedication,
-    and the products' own."""
+    """Constants that the targets can depend on, under the policies of their trials."""
     by_name = {product.name: product for product in products}
     policies = {target.trial.support_policy or by_name[target.trial.product].support_policy for target in targets}
-    agents = {"tocilizumab", "dexamethasone", "antipyretic"}
-    for product in products:
-        agents |= {one.mitigation for one in product.regimens[product.default_regimen].premedication}
-
-    def is_met(key: str) -> bool:
-        kind, _, rest = key.partition(":")
-        name = rest.split(".")[0]
-        return kind == "assumption" or name in (policies if kind == "policy" else agents)
-
-    shared = [one for one in shared_constants(world) if is_met(one.key)]
-    own = [one for product in products for one in product_constants(product)]
-    return [one for one in (*shared, *own) if one.low < one.median or one.median < one.high]
+    return constants_met(world, products, policies=policies)
 
 
 def latin_hypercube(n: int, n_constants: int, *, seed: int) -> Values:
@@ -85,6 +74,14 @@ def link(value: float, *, is_rate: bool, n: float) -> float:
         return float(np.log(value))
     events = value * n
     return float(np.log((events + 0.5) / (n - events + 0.5)))
+
+
+def sampling_variance(values: Values, sizes: Values, *, is_rate: bool) -> Values:
+    """Variance by chance of simulated figures on their link scale, with ``sizes`` patients behind each."""
+    if not is_rate:
+        return np.asarray((MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / np.maximum(sizes, 1.0))
+    p = expit(values)
+    return np.asarray(1.0 / (sizes * p * (1.0 - p) + 0.5))
 
 
 def simulate_points(

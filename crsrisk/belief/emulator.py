@@ -17,9 +17,8 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold
 
 from crsrisk.belief.constants import Constant
-from crsrisk.belief.design import Simulated, Target
+from crsrisk.belief.design import Simulated, Target, sampling_variance
 from crsrisk.errors import InputError
-from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY
 
 Values = NDArray[np.float64]
 N_CURVED = (24, 10)  # constants with quadratic terms and products: in the first wave, in a correction
@@ -58,14 +57,6 @@ def _terms(scores: Values, linear: NDArray[np.int64], curved: NDArray[np.int64])
     return np.hstack([scores[:, linear], some[:, one] * some[:, other]])
 
 
-def _noise(values: Values, sizes: Values, *, is_rate: bool) -> Values:
-    """Sampling variance of simulated figures on their link scale."""
-    if not is_rate:
-        return np.asarray((MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / sizes)
-    p = 1.0 / (1.0 + np.exp(-values))
-    return np.asarray(1.0 / (sizes * p * (1.0 - p) + 0.5))
-
-
 def relevant(target: Target, constants: Sequence[Constant]) -> NDArray[np.int64]:
     """Columns a figure can depend on: shared constants and those of its own product."""
     own = f"product:{target.trial.product}."
@@ -83,7 +74,7 @@ def fit_emulator(
         raise InputError(where="calibration", key=target.figure.id, found=f"{known.sum()} worlds that can say it",
                          expected=f"at least {FEWEST}", cure="simulate more worlds in every wave, or more patients a world")
     x, level = simulated.scores[known], 0 if before is None else 1
-    noise = _noise(values[known], sizes[known], is_rate=target.is_rate)
+    noise = sampling_variance(values[known], sizes[known], is_rate=target.is_rate)
     y = values[known] if before is None else values[known] - before.predict(x)
     weight = 1.0 / (noise + 0.02)
     columns = relevant(target, constants)

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from crsrisk.belief.constants import Constant, product_constants, shared_constants
+from crsrisk.belief.constants import Constant, constants_met
 from crsrisk.domain.assumptions import Quantity
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
 
 Values = NDArray[np.float64]
 CHANCE = "patients (chance)"  # the column that chooses which patients are simulated
-RESCUE = ("tocilizumab", "dexamethasone", "antipyretic")  # agents that every support policy may give
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,8 @@ class Factor:
 
 
 def uncertain_constants(world: World, products: Sequence[Product]) -> list[Constant]:
-    """Constants that the default regimens of these products can depend on.
-
-    Assumptions, the products' own support policies, rescue agents and premedication, and the products' own numbers.
-    """
-    policies = {product.support_policy for product in products}
-    agents = {*RESCUE, *(one.mitigation for product in products
-                         for one in product.regimens[product.default_regimen].premedication)}
-
-    def is_met(key: str) -> bool:
-        kind, _, rest = key.partition(":")
-        return kind == "assumption" or rest.split(".")[0] in (policies if kind == "policy" else agents)
-
-    shared = [one for one in shared_constants(world) if is_met(one.key)]
-    own = [one for product in products for one in product_constants(product)]
-    return [one for one in (*shared, *own) if one.low < one.high]
+    """Constants that the default regimens of these products can depend on, under their own support policies."""
+    return constants_met(world, products, policies={product.support_policy for product in products})
 
 
 def factor_name(key: str) -> str:

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from crsrisk.belief.constants import prior_values, product_constants, shared_constants
-from crsrisk.belief.design import Target, simulate_worlds
+from crsrisk.belief.design import Target, sampling_variance, simulate_worlds
 from crsrisk.belief.likelihood import between_sd, observe_target
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
-from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY
 
 Values = NDArray[np.float64]
 REPEATS = 200  # trials imagined for each member
@@ -90,11 +89,7 @@ def _spread(
     if known.sum() < 2:
         return Forecast(nan, nan, nan, nan, nan, nan, int(known.sum()))
     values, sizes, weight = values[known], sizes[known], weights[known] / weights[known].sum()
-    if target.is_rate:
-        p = expit(values)
-        noise = 1.0 / (sizes * p * (1.0 - p) + 0.5)
-    else:
-        noise = (MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / sizes
+    noise = sampling_variance(values, sizes, is_rate=target.is_rate)
     center = steadied(values, noise, weight)
     one = observe_target(target, world=world)
     between = between_sd(target, world=world)
@@ -103,6 +98,7 @@ def _spread(
         reported = expit(trials)
         if at_trial_size:
             reported = rng.binomial(int(one.n), reported) / int(one.n)
+        p = expit(values)
         value = float((weight * p).sum())
         error = float(np.sqrt((weight**2 * p * (1.0 - p) / sizes).sum()))
         alone = expit(center)

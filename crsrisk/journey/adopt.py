@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def adopt(results: Path) -> list[str]:
     if not table.is_file():
         raise InputError(where=str(results), key="constants.csv", found="no such file", expected="results of a calibration",
                          cure="run crsrisk run experiments/002_calibration, then give its results folder")
-    ensemble = load_ensemble(results)
+    load_ensemble(results)  # refuses one that is not whole before anything is written
     moved = pd.read_csv(table)
     world = load_world()
     products = {key.partition(":")[2].partition(".")[0] for key in moved["constant"] if key.startswith("product:")}
@@ -40,17 +39,16 @@ def adopt(results: Path) -> list[str]:
     by_file: dict[Path, dict[tuple[str, ...], float]] = defaultdict(dict)
     for key, value in zip(moved["constant"], moved["most_probable"], strict=True):
         place, path = _place(key)
-        is_moved = abs(known[key].score(float(value))) >= MOVED
-        by_file[place][path] = float(value) if is_moved else known[key].median
+        one = known[key]
+        is_switch = one.median in (one.low, one.high)  # what is off, or at its cap, is a choice and stays
+        is_moved = not is_switch and abs(one.score(float(value))) >= MOVED
+        by_file[place][path] = float(value) if is_moved else one.median
     texts = {place: revised(place.read_text(encoding="utf-8"), values, where=place.name)
              for place, values in by_file.items()}
     for place, text in sorted(texts.items()):
         write_text(place, text)
-    if results.resolve() != ensemble_folder().resolve():
-        for name in ("members.csv", "about.json"):
-            ensemble_folder().mkdir(exist_ok=True)
-            shutil.copyfile(results / name, ensemble_folder() / name)
-    assert len(ensemble) > 0
+    for name in ("members.csv", "about.json"):
+        write_text(ensemble_folder() / name, (results / name).read_text(encoding="utf-8"))
     return [place.name for place in sorted(texts)]
 
 

@@ -22,7 +22,7 @@ from scipy.special import expit
 
 from crsrisk import __version__
 from crsrisk.belief.constants import Constant
-from crsrisk.belief.design import Simulated, Target, latin_hypercube, simulate_points, varied_constants
+from crsrisk.belief.design import Simulated, Target, latin_hypercube, sampling_variance, simulate_points, varied_constants
 from crsrisk.belief.emulator import Emulator, emulate, fit_emulators
 from crsrisk.belief.likelihood import Observation, log_likelihood, observations
 from crsrisk.belief.posterior import elliptical_slice, importance, most_probable
@@ -36,7 +36,6 @@ from crsrisk.read.files import write_text
 from crsrisk.read.published import load_trials
 from crsrisk.read.strict_yaml import build, read_yaml
 from crsrisk.read.world import load_product
-from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY
 from crsrisk.simulate.world import load_world
 
 Values = NDArray[np.float64]
@@ -174,11 +173,8 @@ def _draw(task: _Task, emulators: Sequence[Emulator], n: int, *, seed: int, begi
 
 def _weights(task: _Task, emulators: Sequence[Emulator], many: Simulated) -> Values:
     """Weights of candidates by what they themselves simulate, with the sampling error of that carried along."""
-    noise = np.empty_like(many.values)
-    for k, target in enumerate(task.targets):
-        p = expit(many.values[:, k])
-        noise[:, k] = (1.0 / (many.sizes[:, k] * p * (1.0 - p) + 0.5) if target.is_rate
-                       else (MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / np.maximum(many.sizes[:, k], 1.0))
+    noise = np.column_stack([sampling_variance(many.values[:, k], many.sizes[:, k], is_rate=target.is_rate)
+                             for k, target in enumerate(task.targets)])
     exact = log_likelihood(many.values, np.sqrt(np.nan_to_num(noise, nan=1.0)), observed=task.observed)
     return importance(exact, _emulated(task, emulators, many.scores))
 

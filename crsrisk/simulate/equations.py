@@ -80,7 +80,7 @@ def right_hand_side() -> tuple[Mapping[str, Operand], Mapping[str, Operand]]:
 
 
 def _give(w: Workspace, plan: Timetable, tick: int, *, bolus: Operand) -> Workspace:
-    original(solve._give)(w, float(plan.infusion[tick]), float(plan.depot[tick]), bolus, int(plan.dose_number[tick]),
+    original(solve.give)(w, float(plan.infusion[tick]), float(plan.depot[tick]), bolus, int(plan.dose_number[tick]),
                           plan.slots[tick].tolist(), (tick - plan.lead) * TICK_H)  # fmt: skip
     return w
 
@@ -97,7 +97,7 @@ def _begin(plan: Timetable) -> dict[str, Operand]:
 
     def run() -> dict[str, Operand]:
         w = Workspace()
-        original(solve._begin)(w, np.array([[name(row)] for row in PARAMETERS], dtype=object), 0)
+        original(solve.begin)(w, np.array([[name(row)] for row in PARAMETERS], dtype=object), 0)
         _give(w, plan, 0, bolus=float(plan.interleukin_2[0]))
         if plan.lead % WARD_TICKS == 0:
             _act(w, plan)

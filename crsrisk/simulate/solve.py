@@ -186,7 +186,7 @@ _TRACE_ROWS = np.array([ROW[name] for name in TRACE])
 
 
 @pass_over_lanes
-def _begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
+def begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
     """Fill the workspace of sixteen patients: parameters, states at rest, nothing given yet."""
     w[:] = 0.0
     for k in range(parameters.shape[0]):
@@ -207,7 +207,7 @@ def _begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
 
 
 @pass_over_lanes
-def _give(
+def give(
     w: Workspace, infusion: float, depot: float, interleukin_2: float, number: int, slots: NDArray[np.float64],
     time_h: float,
 ) -> None:
@@ -262,12 +262,12 @@ def run_patients(
     """
     w, effect = np.empty(N_ROWS * LANES), np.empty(LANES)
     for start in range(first, stop, LANES):
-        _begin(w, parameters, start)
+        begin(w, parameters, start)
         lane_keys = keys[start:start + LANES]
         shot = 0
         for tick in range(infusion.shape[0]):
             time_h = (tick - lead) * TICK_H
-            _give(w, infusion[tick], depot[tick], interleukin_2[tick], dose_number[tick], slots[tick], time_h)
+            give(w, infusion[tick], depot[tick], interleukin_2[tick], dose_number[tick], slots[tick], time_h)
             if (tick - lead) % WARD_TICKS == 0:
                 if has_support and tick >= lead:
                     _visit(w, lane_keys, tick - lead, dose_number[tick])

@@ -101,10 +101,10 @@ def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterato
     fill = np.minimum(np.arange(LANES), len(patients) - 1)
     table = patient_parameters(arm, patients, world=there, plan=plan)[:, fill]
     w = np.empty(N_ROWS * LANES)
-    solve._begin(w, np.ascontiguousarray(table), 0)
+    solve.begin(w, np.ascontiguousarray(table), 0)
     keys = np.ascontiguousarray(patients.keys[fill])
     for tick in range(len(plan.infusion)):
-        solve._give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
+        solve.give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
                     plan.slots[tick], (tick - plan.lead) * TICK_H)  # fmt: skip
         is_visit = (tick - plan.lead) % WARD_TICKS == 0
         if is_visit and tick >= plan.lead:

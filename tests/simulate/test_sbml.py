@@ -78,7 +78,7 @@ def test_traced_changes_equal_the_solvers_timetable(product: str, mitigations: t
     checked = [row for row in (*INPUTS, "depot", *(f"at_site_{k}" for k in range(5))) if row in held]
     for tick in range(len(plan.infusion)):
         w[AT.depot] = 0.0  # nothing is absorbed here: only what arrives
-        solve._give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
+        solve.give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
                     plan.slots[tick], 0.0)  # fmt: skip
         if (tick - plan.lead) * TICK_H % WARD_H == 0:
             agents_act(w, plan.pairs, np.empty(LANES))

@@ -78,13 +78,13 @@ def _plasma_by_matrix_exponential(arm: Arm, patient: int) -> Values:
 
 @pytest.mark.parametrize("product", ["tarlatamab", "psma_sc_engager", "tebentafusp"])
 def test_drug_follows_the_matrix_exponential(product: str) -> None:
-    """Linear kinetics have a closed form; what remains is the step: 3e-5 where exchange is slow, 0.4% where fast."""
+    """Linear kinetics have a closed form; what remains is the step: 1e-6 where exchange is slow, 0.4% where fast."""
     arm, patient = arm_of(product), 3
     exact = _plasma_by_matrix_exponential(arm, patient)
     at = episode(arm, patient + 1, has_support=False, has_traces=True)
     for k, name in enumerate(("depot", "central", "peripheral")):
         error = np.abs(trace(at, name)[:, patient] - exact[:, k]).max()
-        assert error <= (4e-3 if product == "tebentafusp" else 3e-5) * max(exact[:, k].max(), 1.0)
+        assert error <= (4e-3 if product == "tebentafusp" else 2e-5) * max(exact[:, k].max(), 1.0)
 
 
 def test_halving_the_step_changes_little() -> None:

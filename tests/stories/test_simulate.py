@@ -14,7 +14,7 @@ from crsrisk.folders import find, names
 from crsrisk.read.files import frame_digest, read_manifest, sha256_of
 from crsrisk.read.tables import read_table
 from crsrisk.units import columns_of
-from tests.stories.terminal import digests, done, own_copy
+from tests.stories.terminal import digests, done, own_copy, refused
 
 COLUMNS = (*columns_of("observed"), *columns_of("outcomes")[1:])
 ONE = ("--product", "tarlatamab")
@@ -233,3 +233,12 @@ def test_shipped_files_can_be_given_by_path(tmp_path: Path) -> None:
     named = simulated(tmp_path, "--product", "tebentafusp", n=5)
     by_path = simulated(tmp_path, "--product", copy, n=5)
     pd.testing.assert_frame_equal(named, by_path, check_exact=True)
+
+
+@pytest.mark.parametrize(("words", "option"), [
+    (("--ensemble", "--out", "a.csv"), "--out"), (("--ensemble", "--truth"), "--truth"),
+    (("--trial-size", "30"), "--trial-size"),
+])  # fmt: skip
+def test_an_option_that_would_do_nothing_is_refused(tmp_path: Path, words: tuple[str, ...], option: str) -> None:
+    """A forecast writes no cohort, a cohort has no trial size: said, never passed over."""
+    refused("simulate", "--product", "tarlatamab", *words, says=(option, "forecast"), folder=tmp_path)
