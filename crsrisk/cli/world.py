@@ -1,50 +1,13 @@
-"""The command line: one command a verb, no logic. Imports stay inside the commands, so that --help is instant."""
+"""The synthetic world: simulate, compare with what was published, run experiments, export."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from crsrisk.errors import CrsriskError
-
-if TYPE_CHECKING:
-    from crsrisk.simulate.arm import Arm
-
-app = typer.Typer(
-    name="crsrisk", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    help="Cytokine release syndrome in solid tumours: mechanistic synthetic cohorts, risk models, explanations. "
-         "Research use; synthetic data; no external validation.")
-
-Workers = Annotated[int, typer.Option(help="Threads; the result does not depend on it.", min=1)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-CPUS = os.cpu_count() or 1
-INTERRUPTED = 130  # exit code after Ctrl-C
-
-
-def main() -> None:
-    """Run the command line; what a user can put right ends with exit code 2 and one clear sentence."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # small linear algebra: threads only get in each other's way
-        os.environ.setdefault(name, "1")
-    try:
-        app(prog_name="crsrisk")
-    except CrsriskError as problem:
-        typer.secho(f"crsrisk: {problem}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
-        raise SystemExit(2) from None
-    except (KeyboardInterrupt, SystemExit) as leaving:
-        if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:  # what typer makes of Ctrl-C
-            raise
-        typer.echo("crsrisk: interrupted; files written so far are whole, the one in work was removed", err=True)
-        raise SystemExit(INTERRUPTED) from None
-
-
-def _print_json(tree: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(tree, indent=1, allow_nan=False))
+from crsrisk.cli.application import CPUS, AsJson, Workers, app, arms_of, print_json
 
 
 @app.command()
@@ -79,7 +42,7 @@ def simulate(
     from crsrisk.simulate.world import load_world
 
     world = load_world(scenario)
-    arms = _arms(product, world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
+    arms = arms_of(product, world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
     out = out or Path("cohort.parquet")
     target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
     with steps() as begin:
@@ -87,7 +50,7 @@ def simulate(
                               has_truth=truth, truth_repetitions=truth_repetitions, has_trajectories=trajectories,
                               begin=begin)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for file in found["files"]:
         typer.echo(f"Wrote {file} (manifest beside it)")
@@ -126,17 +89,9 @@ def _foretell(
             trial_size=trial_size, regimen=regimen, mitigations=tuple(mitigation or ()), workers=workers,
             advance=begin("Simulating the ensemble", len(members)))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_products(found)
-
-
-def _arms(names: list[str] | None, *, world: Any, regimen: str | None, mitigations: tuple[str, ...]) -> list[Arm]:
-    from crsrisk.read.world import all_products, load_product
-    from crsrisk.simulate.arm import make_arm
-
-    products = [load_product(name) for name in names] if names else list(all_products().values())
-    return [make_arm(one, world=world, regimen=regimen, mitigations=mitigations) for one in products]
 
 
 @app.command()
@@ -193,7 +148,7 @@ def _foretell_evidence(
                                   n_rare=patients_rare or RARE_FOLD * each, seed=seed, workers=workers,
                                   advance=begin("Simulating the ensemble", len(members)))
     if as_json:
-        _print_json({**foretold_tree(rows), "roster": roster_summary()})
+        print_json({**foretold_tree(rows), "roster": roster_summary()})
     else:
         print_foretold(rows)
         print_roster()
@@ -248,65 +203,6 @@ def adopt(results: Annotated[Path, typer.Argument(help="Folder with the results 
     typer.echo(f"Changed {len(changed)} files: {', '.join(changed)}. What was believed before stays in them as `prior`.")
 
 
-@app.command()
-def predict(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved model.")],
-    table: Annotated[Path, typer.Argument(help="Patients: .csv or .parquet.")],
-    out: Annotated[Path | None, typer.Option(help="Write risks here (.csv or .parquet) instead of printing.")] = None,
-    unit: Annotated[list[str] | None, typer.Option(help="Unit of a column: crp=mg/dL; repeatable.")] = None,
-    rename: Annotated[list[str] | None, typer.Option(help="Your name of a column: CRP_BASE=crp_mg_l; repeatable.")] = None,
-    ldh_upper_limit: Annotated[float | None, typer.Option(help="Upper limit of LDH (U/L) of the laboratory.")] = None,
-    strict: Annotated[bool, typer.Option(help="Stop at the first refused value.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Score a table, with an account of what was refused, converted or missing.
-
-    Every row is answered: a refused one with its reason and without a risk. If any was refused, the exit code is 2.
-    """
-    from crsrisk.journey.score import print_score, score_table
-
-    scored = score_table(model, table, units=_pairs(unit, "--unit"), mapping=_pairs(rename, "--rename"),
-                         ldh_upper_limit_u_l=ldh_upper_limit, strict=strict, out=out)
-    if as_json:
-        _print_json(scored.as_tree())
-    else:
-        print_score(scored, out=out)
-    if (problem := scored.refusal()) is not None:
-        raise problem
-
-
-def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
-    from crsrisk.errors import InputError
-
-    pairs = {}
-    for text in texts or []:
-        left, mark, right = text.partition("=")
-        if not mark or not left or not right:
-            raise InputError(where="predict", key=option, found=text, expected="name=value",
-                             cure=f"write {option} crp=mg/dL")
-        pairs[left.strip()] = right.strip()
-    return pairs
-
-
-@app.command()
-def grade(
-    table: Annotated[Path, typer.Argument(help="Registry or trial: .csv or .parquet, one row a patient and time point.")],
-    system: Annotated[list[str] | None, typer.Option(
-        help="astct, lee_2014, ctcae_4, ctcae_5, penn, mskcc or cartox; repeatable; all when left out.")] = None,
-    alt_upper_limit: Annotated[float | None, typer.Option(help="Upper limit of ALT (U/L), for a column alt_u_l.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the grades of every row here (.csv or .parquet).")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Grade CRS in a registry or trial under each published system; onset, peak, resolution and agreement."""
-    from crsrisk.journey.grade import grade_table, print_graded
-
-    graded = grade_table(table, systems=tuple(system or ()), alt_upper_limit_u_l=alt_upper_limit, out=out)
-    if as_json:
-        _print_json(graded.as_tree())
-    else:
-        print_graded(graded, out=out)
-
-
 export = typer.Typer(no_args_is_help=True, help="Write the mechanism in the language of other programs.")
 app.add_typer(export, name="export")
 
@@ -326,7 +222,7 @@ def export_sbml_file(
     from crsrisk.simulate.world import load_world
 
     world = load_world(scenario)
-    (arm,) = _arms([product], world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
+    (arm,) = arms_of([product], world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
     target = export_sbml(out or Path(f"{arm.product.name}.xml"), arm=arm, world=world, patient=patient, seed=seed)
     typer.echo(f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)")
     typer.echo(NOTICE)
@@ -363,7 +259,3 @@ def card(
         typer.echo(text, nl=False)
     else:
         write_text(out, text)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,30 @@
+"""The command line: one command a verb, no logic. Imports stay inside the commands, so that --help is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from crsrisk.cli import clinic, models, world  # noqa: F401  each registers its commands
+from crsrisk.cli.application import app
+from crsrisk.errors import CrsriskError
+
+INTERRUPTED = 130  # exit code after Ctrl-C
+
+
+def main() -> None:
+    """Run the command line; what a user can put right ends with exit code 2 and one clear sentence."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # small linear algebra: threads only get in each other's way
+        os.environ.setdefault(name, "1")
+    try:
+        app(prog_name="crsrisk")
+    except CrsriskError as problem:
+        typer.secho(f"crsrisk: {problem}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
+        raise SystemExit(2) from None
+    except (KeyboardInterrupt, SystemExit) as leaving:
+        if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:  # what typer makes of Ctrl-C
+            raise
+        typer.echo("crsrisk: interrupted; files written so far are whole, the one in work was removed", err=True)
+        raise SystemExit(INTERRUPTED) from None

@@ -1,0 +1,50 @@
+"""What all commands share: the application, options, printing, the products of a command."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from crsrisk.simulate.arm import Arm
+
+app = typer.Typer(
+    name="crsrisk", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Cytokine release syndrome in solid tumours: mechanistic synthetic cohorts, risk models, explanations. "
+         "Research use; synthetic data; no external validation.")
+
+Workers = Annotated[int, typer.Option(help="Threads; the result does not depend on it.", min=1)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CPUS = os.cpu_count() or 1
+
+
+def print_json(tree: Any) -> None:
+    """Print an answer as data."""
+    import json
+
+    typer.echo(json.dumps(tree, indent=1, allow_nan=False))
+
+
+def arms_of(names: list[str] | None, *, world: Any, regimen: str | None, mitigations: tuple[str, ...]) -> list[Arm]:
+    """Arms of the named products (all when none is named)."""
+    from crsrisk.read.world import all_products, load_product
+    from crsrisk.simulate.arm import make_arm
+
+    products = [load_product(name) for name in names] if names else list(all_products().values())
+    return [make_arm(one, world=world, regimen=regimen, mitigations=mitigations) for one in products]
+
+
+def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:
+    """``name=value`` options as a dictionary."""
+    from crsrisk.errors import InputError
+
+    pairs = {}
+    for text in texts or []:
+        left, mark, right = text.partition("=")
+        if not mark or not left or not right:
+            raise InputError(where="predict", key=option, found=text, expected="name=value",
+                             cure=f"write {option} crp=mg/dL")
+        pairs[left.strip()] = right.strip()
+    return pairs
