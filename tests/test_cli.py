@@ -9,7 +9,8 @@ from importlib.metadata import entry_points
 import pytest
 import typer
 
-from crsrisk import cli
+from crsrisk.cli import __main__ as cli
+from crsrisk.cli.application import pairs_of
 from crsrisk.errors import InputError, OutputError
 
 COMMANDS = ("simulate", "evidence", "run", "adopt", "predict", "grade", "dictionary", "card", "export")
@@ -100,7 +101,7 @@ def test_other_ends_pass_through(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     ("texts", "found"), [(None, {}), ([], {}), (["crp=mg/dL", " a b = c=d "], {"crp": "mg/dL", "a b": "c=d"})]
 )
 def test_pairs(texts: list[str] | None, found: dict[str, str]) -> None:
-    assert cli._pairs(texts, "--unit") == found
+    assert pairs_of(texts, "--unit") == found
 
 
 def test_the_module_runs_too() -> None:

@@ -1,5 +1,34 @@
-"""``python -m crsrisk.cli``: the command line without its script."""
+"""Run the command line: all commands together, and what becomes of errors."""
 
-from crsrisk.cli import main
+from __future__ import annotations
 
-main()
+import os
+import sys
+
+import typer
+
+from crsrisk.cli import clinic, models, world  # noqa: F401  each registers its commands
+from crsrisk.cli.application import app
+from crsrisk.errors import CrsriskError
+
+INTERRUPTED = 130  # exit code after Ctrl-C
+
+
+def main() -> None:
+    """Run the command line; what a user can put right ends with exit code 2 and one clear sentence."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # small linear algebra: threads only get in each other's way
+        os.environ.setdefault(name, "1")
+    try:
+        app(prog_name="crsrisk")
+    except CrsriskError as problem:
+        typer.secho(f"crsrisk: {problem}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None)
+        raise SystemExit(2) from None
+    except (KeyboardInterrupt, SystemExit) as leaving:
+        if isinstance(leaving, SystemExit) and leaving.code != INTERRUPTED:  # what typer makes of Ctrl-C
+            raise
+        typer.echo("crsrisk: interrupted; files written so far are whole, the one in work was removed", err=True)
+        raise SystemExit(INTERRUPTED) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -46,8 +46,8 @@ OWNERS = {
     "matplotlib": ("report.figures",),
     "numba": ("biology.", "simulate."),
     "sklearn": ("features.", "learn.", "belief.emulator"),
-    "typer": ("cli", "journey.baseline"),
-    "click": ("cli",),
+    "typer": ("cli.", "journey.baseline"),
+    "click": ("cli.",),
     "rich": ("journey.",),
     "SALib": ("belief.sensitivity",),
 }
@@ -234,7 +234,7 @@ def test_rule_holds_everywhere(rule: Callable[[Module], Iterator[str]]) -> None:
         (imports_that_go_up, "read.files", "from crsrisk.biology import cascade"),
         (imports_that_go_up, "learn.fit", "from . import predict"),
         (imports_that_go_up, "report.pages", "from crsrisk.journey.config import Experiment"),
-        (imports_that_go_up, "journey.baseline", "from crsrisk.cli import main"),
+        (imports_that_go_up, "journey.baseline", "from crsrisk.cli.__main__ import main"),
         (imports_inside_functions, "journey.score", "def score():\n    import json"),
         (imports_inside_functions, "learn.fit", "def fit():\n    import json"),
         (imports_inside_functions, "learn.fit", "import importlib\nx = importlib.import_module('json')"),
@@ -335,7 +335,7 @@ def test_import_is_light() -> None:
 def test_help_is_light() -> None:
     code = (
         "import sys; sys.argv = ['crsrisk', '--help']\n"
-        "from crsrisk.cli import main\n"
+        "from crsrisk.cli.__main__ import main\n"
         "try:\n    code = main()\nexcept SystemExit as leaving:\n    code = leaving.code\n"
         "assert not code, code\n"
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from crsrisk.cli import app
+from crsrisk.cli.__main__ import app
 from crsrisk.domain.credibility import FACTORS, LEVELS, Credibility, is_command
 from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder

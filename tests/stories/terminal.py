@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from crsrisk.cli import main
+from crsrisk.cli.__main__ import main
 from crsrisk.folders import Kind, find
 
 
