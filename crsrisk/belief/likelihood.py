@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import hypot, log, sqrt
 from types import MappingProxyType
 
 import numpy as np
@@ -27,6 +27,7 @@ from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, publish
 
 Values = NDArray[np.float64]
 SIZE_WHEN_UNKNOWN = 100
+WHOLE = 1.0 / sqrt(12.0)  # SD of rounding to a whole unit, as printed medians are
 MOST_ROWS_OF_A_TRIAL = 4
 _NODES, _WEIGHTS = hermegauss(21)
 _SEVERE = ("grade >= 3", "support")
@@ -74,7 +75,8 @@ def observe_target(target: Target, *, world: World) -> Observation:
     sampling = MEDIAN_EFFICIENCY * ASSUMED_LOG_SD / sqrt(n)
     if interval.low > 0:
         sampling = log(interval.high / interval.low) / (2.0 * Z_95)
-    return Observation(target, float("nan"), n, log(figure.value), sampling, sd)
+    rounding = WHOLE / figure.value if figure.value == round(figure.value) else 0.0
+    return Observation(target, float("nan"), n, log(figure.value), hypot(sampling, rounding), sd)
 
 
 def observations(targets: Sequence[Target], *, world: World) -> list[Observation]:

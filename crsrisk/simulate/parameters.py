@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from crsrisk.domain.mitigation import NODES
 from crsrisk.domain.product import CELLULAR
 from crsrisk.domain.world import World
-from crsrisk.simulate.arm import Arm, Timetable, usual_first_dose
+from crsrisk.simulate.arm import CELLS_UNIT_E6, Arm, Timetable, usual_first_dose
 from crsrisk.simulate.layout import N_NODES, PARAMETERS, TICK_H, WARD_H
 from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariates
 
@@ -30,6 +30,25 @@ def dose_intensity(patients: Patients, *, arm: Arm) -> Values:
     """First dose actually given relative to the product's usual first dose (1 = usual), shape (n,)."""
     spread = np.exp(arm.regimen.amount_log_sd * _trait(patients, "cell_dose"))
     return arm.regimen.doses[0].amount / usual_first_dose(arm.product) * spread
+
+
+def infused_cells(arm: Arm, patients: Patients, *, world: World) -> Values:
+    """Cells given over the whole regimen, relative to 250 million, shape (n,)."""
+    power, usual = world.assumptions.value("exposure.dose_exponent"), usual_first_dose(arm.product)
+    total = sum(usual * (dose.amount / usual) ** power for dose in arm.regimen.doses) / CELLS_UNIT_E6
+    return np.asarray(total * np.exp(power * arm.regimen.amount_log_sd * _trait(patients, "cell_dose")))
+
+
+def crowding(arm: Arm, patients: Patients, *, world: World) -> Values:
+    """One over the most cells there can be, relative to 250 million: room in the body, and divisions left in each cell.
+
+    Few infused cells cannot fill the room, since each multiplies only so often; many are held by the room.
+    """
+    room = np.full(len(patients), 1.0 / arm.product.kinetics.expansion_ceiling.value)
+    if arm.product.platform not in CELLULAR:
+        return room
+    most = world.assumptions.value("engagement.largest_multiplication_of_cells")
+    return np.asarray(room + 1.0 / (most * infused_cells(arm, patients, world=world)))
 
 
 def _exposure(arm: Arm, patients: Patients, true: Mapping[str, Values], world: World) -> dict[str, Values | float]:
@@ -111,7 +130,8 @@ def _engagement(arm: Arm, patients: Patients, true: Mapping[str, Values], world:
         "adaptation": g[f"adaptation_{kind}_per_h"] * np.exp(g["adaptation_log_sd"] * _trait(patients, "adaptation")),
         "recovery": g["recovery_per_h"], "gain_t": gain, "decay_t": g["t_decay_per_h"],
         **{f"occasion_{k + 1}": occasions[:, k] for k in range(4)},
-        "growth": 0.0 if is_engager else growth, "crowding": 0.0 if is_engager else 1.0 / kinetics.expansion_ceiling.value,
+        "growth": 0.0 if is_engager else growth,
+        "crowding": 0.0 if is_engager else crowding(arm, patients, world=world),
         "contraction": 0.0 if is_engager else kinetics.contraction_per_h.value,
         "kill_rate": 0.0 if is_engager else 1.0,
     }
