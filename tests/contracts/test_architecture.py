@@ -41,7 +41,7 @@ STRANGERS = {("read", "biology"), ("biology", "read")}
 # Heavy library -> where it may be imported: a module, or a folder ending in a dot.
 OWNERS = {
     "mlflow": ("learn.track",),
-    "lightgbm": ("learn.estimator", "learn.booster"),
+    "lightgbm": ("learn.estimator", "learn.booster", "learn.offset_boosting"),
     "shap": ("learn.shap_bridge",),
     "matplotlib": ("report.figures",),
     "numba": ("biology.", "simulate."),

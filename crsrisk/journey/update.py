@@ -1,0 +1,142 @@
+"""Update: a saved model and a table of patients with outcomes in, a new model folder with a new version out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich.console import Console
+from scipy.special import expit
+
+from crsrisk.domain.risk_model import NOTICE
+from crsrisk.errors import InputError, OutputError
+from crsrisk.features.table import FeatureConfig, load_config
+from crsrisk.folders import find, names
+from crsrisk.learn.calibration_curve import Recalibration, recalibrate
+from crsrisk.learn.metrics import Estimate, NotEstimable, clip_risk, log_loss, observed_to_expected
+from crsrisk.learn.store import load_model, save_model
+from crsrisk.learn.update import METHODS, Method, Update, log_odds_of, out_of_fold, update
+from crsrisk.read.outcome import read_outcome
+from crsrisk.read.tables import PatientTable, read_patients
+
+Floats = NDArray[np.float64]
+AFTER = ("out of fold: each patient's risk comes from an update made without him, so that the model is not praised for "
+         "agreeing with the patients it was fitted to")
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What `crsrisk update` did: the update, where it was written, calibration before and after, rows left out."""
+
+    label_before: str
+    outcome_in_words: str
+    update: Update
+    folder: Path
+    before: dict[str, Any]
+    after: dict[str, Any]
+    left_out: dict[str, int]
+
+    def as_tree(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        closed = self.update.closed
+        return {
+            "model_before": self.label_before, "model_after": self.update.model.label, "folder": str(self.folder),
+            "outcome": self.outcome_in_words, "method": self.update.method,
+            "closed_test": None if closed is None else asdict(closed), "cv_log_loss": self.update.cv_log_loss,
+            "n_patients": self.update.n_patients, "n_events": self.update.n_events, "n_trees_added": self.update.n_trees,
+            "left_out": self.left_out, "calibration_before": self.before, "calibration_after": self.after,
+            "calibration_after_is": AFTER, "notice": f"{NOTICE} An update to few patients is no validation."}
+
+
+def update_model(
+    model: Path, table: Path, *, out: Path | None, outcome: str | None, method: str, units: Mapping[str, str],
+    mapping: Mapping[str, str], ldh_upper_limit_u_l: float | None, seed: int,
+) -> Updated:
+    """Read model and table, update, write the new folder (``out``, else beside the old one under its new name).
+
+    ``outcome`` is the column with the outcome (the model's own name of it when None), counted within the model's window.
+    Rows that cannot be scored or whose outcome is not known are left out and counted. Raises :class:`InputError` for what
+    the readers and :func:`crsrisk.learn.update.update` refuse, :class:`OutputError` when the new folder is already there.
+    """
+    loaded = load_model(model)
+    if loaded.contract.landmark_h:
+        raise InputError(where=str(model),
+                         found=f"a model that needs the course of {loaded.contract.landmark_h} h after dose 1",
+                         expected="a model of what is known before the first dose",
+                         cure="choose that model, or update it in Python with crsrisk.learn.update")
+    read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=False)
+    y, observed, left_out = _known(read, read_outcome(table, column=outcome or loaded.contract.outcome))
+    done = update(loaded, observed, y=y, method=_method(method), config=_recipe(loaded.contract.name), seed=seed)
+    folder = out or model.resolve().with_name(done.model.label)
+    if folder.exists():
+        raise OutputError(where=str(folder), found="something that is there already", expected="a new folder",
+                          cure="name another with --out; an update never replaces a model")
+    before = _calibration(y, log_odds_of(loaded, observed))
+    later = out_of_fold(loaded, observed, y=y, method=done.method, config=_recipe(loaded.contract.name), seed=seed)
+    save_model(done.model, folder)
+    return Updated(loaded.label, loaded.contract.outcome_in_words, done, folder, before, _calibration(y, later), left_out)
+
+
+def print_updated(updated: Updated) -> None:
+    """Method and why, calibration before and after, and where the new model is."""
+    console = Console(width=max(Console().width, 110), markup=False, highlight=False)
+    tree = updated.as_tree()
+    console.print(f"{tree['model_before']} -> {tree['model_after']}: {tree['method']}, from {tree['n_patients']} patients, "
+                  f"{tree['n_events']} with the event ({tree['outcome']})", soft_wrap=True)
+    if any(updated.left_out.values()):
+        console.print("Left out: " + ", ".join(f"{n} {why}" for why, n in updated.left_out.items() if n), soft_wrap=True)
+    if updated.update.closed is not None:
+        for step in updated.update.closed.steps:
+            console.print(f"  closed test, revision against {step.against}: likelihood ratio {step.likelihood_ratio:.2f}, "
+                          f"{step.degrees} df, p = {step.p_value:.3g}", soft_wrap=True)
+    for name, loss in updated.update.cv_log_loss.items():
+        console.print(f"  out-of-fold log loss, {name}: {loss:.4f}")
+    for figure, before in updated.before.items():
+        console.print(f"  {figure}: before {_words(before)}, after {_words(updated.after[figure])}", soft_wrap=True)
+    console.print(f"  after is {AFTER}.", soft_wrap=True)
+    console.print(f"Wrote {updated.folder}", soft_wrap=True)
+    console.print(tree["notice"], soft_wrap=True)
+
+
+def _method(text: str) -> Method | Literal["auto"]:
+    known = {name.replace(" ", "-"): name for name in METHODS}
+    if text == "auto":
+        return "auto"
+    if text not in known:
+        raise InputError(where="update", key="--method", found=text, expected=f"auto, {', '.join(known)}",
+                         cure="choose one of these")
+    return known[text]
+
+
+def _recipe(name: str) -> FeatureConfig | None:
+    """The shipped configuration of that name: what a refit follows; None where there is none."""
+    return load_config(find("configs", name)) if name in names("configs") else None
+
+
+def _known(read: PatientTable, outcome: Floats) -> tuple[Floats, pd.DataFrame, dict[str, int]]:
+    """Outcomes and rows of the patients who can be scored and whose outcome is known, and how many are not."""
+    rows = read.frame.index.to_numpy()
+    y = outcome[rows - 1]
+    has_outcome = ~np.isnan(y)
+    left_out = {"rows that cannot be scored": len(read.refused), "rows without an outcome": int((~has_outcome).sum())}
+    return y[has_outcome], read.frame[has_outcome], left_out
+
+
+def _calibration(y: Floats, log_odds: Floats) -> dict[str, Any]:
+    risk = clip_risk(expit(log_odds)).risk
+    fitted: Recalibration = recalibrate(y, risk=risk)
+    figures: dict[str, Estimate | NotEstimable] = {
+        "observed / expected": observed_to_expected(y, risk=risk), "calibration-in-the-large": fitted.in_the_large,
+        "calibration slope": fitted.slope, "log loss": log_loss(y, risk=risk)}
+    return {name: figure.as_dict() for name, figure in figures.items()}
+
+
+def _words(figure: Mapping[str, Any]) -> str:
+    if "not_estimable" in figure:
+        return f"not estimable ({figure['not_estimable']})"
+    return f"{figure['value']:.2f} (95% interval {figure['low']:.2f} to {figure['high']:.2f})"

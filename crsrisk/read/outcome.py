@@ -1,0 +1,45 @@
+"""The outcome column of a user's table: yes or no for each row, or not known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crsrisk.errors import InputError
+from crsrisk.read.files import read_csv_cells, read_parquet_cells
+from crsrisk.read.tables import MISSING_WORDS, NO_WORDS, YES_WORDS
+
+
+def read_outcome(path: str | Path, *, column: str) -> NDArray[np.float64]:
+    """The outcome of every row of the file, in its order: 1 yes, 0 no, NaN not known.
+
+    Yes and no are written true/false, yes/no or 1/0; not known is an empty cell, NA and the like. Raises
+    :class:`InputError` for a file without the column and for any other word, with its row.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "mine.csv"
+    >>> _ = place.write_text("patient_id,crs_grade2plus\\n1,yes\\n2,no\\n3,\\n")
+    >>> read_outcome(place, column="crs_grade2plus").tolist()
+    [1.0, 0.0, nan]
+    """
+    path = Path(path)
+    cells = read_csv_cells(path) if path.suffix.lower() == ".csv" else read_parquet_cells(path)
+    if column not in cells.columns:
+        raise InputError(where=str(path), key=column, found="no such column",
+                         expected="a column with the outcome, yes or no for every patient",
+                         cure="add it, or name the column that has it (--outcome)")
+    words = ["" if is_missing else str(cell).strip().lower()
+             for cell, is_missing in zip(cells[column], pd.isna(cells[column]), strict=True)]
+    return np.array([_yes_or_no(word, row=row, path=path, column=column) for row, word in enumerate(words, start=1)])
+
+
+def _yes_or_no(word: str, *, row: int, path: Path, column: str) -> float:
+    if word in MISSING_WORDS:
+        return float("nan")
+    if word in YES_WORDS or word in NO_WORDS:
+        return float(word in YES_WORDS)
+    raise InputError(where=str(path), key=f"row {row}, column {column}", found=word,
+                     expected="true or false, yes or no, 1 or 0, or an empty cell", cure="correct the cell")
