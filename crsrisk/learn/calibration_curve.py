@@ -2,8 +2,9 @@
 
 The flexible curve is a logistic regression of the outcome on a restricted cubic spline of logit(risk) with
 four knots at the 5, 35, 65 and 95% quantiles of logit(risk) (Harrell, Regression Modeling Strategies, 2nd
-edition, table 2.3), fewer where these coincide. ICI, E50 and E90 are the mean, median and 90th percentile of
-the distance between curve and risk over the patients (Austin & Steyerberg, Stat Med 2019;38:4051).
+edition, table 2.3), fewer where these coincide. ICI, E50, E90 and Emax are the mean, median, 90th percentile and
+maximum of the distance between curve and risk over the patients (Austin & Steyerberg, Stat Med 2019;38:4051).
+:mod:`crsrisk.learn.loess_curve` draws the same with the other usual smoother.
 """
 
 from __future__ import annotations
@@ -58,8 +59,11 @@ class CalibrationCurve:
 
     The distances cannot be negative, so even exact risks show an ICI above 0: `ici_if_perfect` is what the
     same estimator gives for outcomes drawn from the risks themselves (mean, 2.5 and 97.5% quantiles). Only an
-    ICI above that range speaks against the risks; `knots` are risks.
+    ICI above that range speaks against the risks; `knots` are risks (none for a smoother without knots).
+    `emax` is the largest distance of any patient: it grows with the number of patients.
     """
+
+    smoother: str
 
     risk: FloatArray
     observed: FloatArray
@@ -68,6 +72,7 @@ class CalibrationCurve:
     ici: Estimate
     e50: Estimate
     e90: Estimate
+    emax: Estimate
     ici_if_perfect: Estimate
     knots: tuple[float, ...]
     n_resamples: int
@@ -92,7 +97,7 @@ def recalibrate(outcome: ArrayLike, *, risk: ArrayLike) -> Recalibration:
     weight = np.ones_like(target)
     shift, _ = _fit_logistic(intercept_only, weight=weight, target=target, start=np.zeros(1), offset=logits)
     in_the_large = _wald(intercept_only, logits, shift[0])[0]
-    reason = _slope_problem(happened, logits)
+    reason = slope_problem(happened, logits)
     if reason is not None:
         return Recalibration(in_the_large, NotEstimable(reason), NotEstimable(reason))
     design = np.column_stack([np.ones_like(logits), logits])
@@ -104,10 +109,10 @@ def recalibrate(outcome: ArrayLike, *, risk: ArrayLike) -> Recalibration:
 def fit_calibration_curve(
     outcome: ArrayLike, *, risk: ArrayLike, seed: int, n_resamples: int = 500
 ) -> CalibrationCurve | NotEstimable:
-    """The flexible curve with ICI, E50, E90; intervals and band by percentiles of a bootstrap over patients.
+    """The flexible curve with ICI, E50, E90, Emax; intervals and band by percentiles of a bootstrap over patients.
 
     The knots stay where the whole sample puts them; every resample refits the spline; resamples whose fit
-    does not converge are left out and counted. An interval of ICI, E50 or E90 starts at 0 where outcomes
+    does not converge are left out and counted. An interval of a distance starts at 0 where outcomes
     drawn from the risks themselves exceed the figure in more than 2.5% of draws (a percentile interval alone
     can never contain 0). Not estimable below 30 patients with or without the event, or where all risks are
     the same. Risks of 0 or 1 are refused.
@@ -115,7 +120,7 @@ def fit_calibration_curve(
     happened, predicted = check_outcome_and_risk(outcome, risk)
     logits = logit(check_inner_risk(predicted))
     n_events = int(happened.sum())
-    reason = _slope_problem(happened, logits)
+    reason = slope_problem(happened, logits)
     if min(n_events, happened.size - n_events) < CURVE_MIN_EVENTS:
         reason = (f"{n_events} patients with and {happened.size - n_events} without the event; a flexible "
                   f"calibration curve needs {CURVE_MIN_EVENTS} of each")
@@ -138,9 +143,10 @@ def fit_calibration_curve(
         return NotEstimable(f"the curve could not be fitted in {n_failed} of {n_resamples} resamples")
     low, high = np.quantile(np.concatenate(curves), TAILS, axis=0)
     if_perfect = _distances_if_perfect(design, predicted, seed=seed, n_draws=n_resamples)
-    ici, e50, e90 = (_distance_estimate(distances[k], resampled[:, k], if_perfect[:, k]) for k in range(3))
+    ici, e50, e90, emax = (distance_estimate(distances[k], resampled[:, k], if_perfect[:, k]) for k in range(4))
     return CalibrationCurve(
-        risk=grid, observed=expit(fitted[0] @ on_grid.T), low=low, high=high, ici=ici, e50=e50, e90=e90,
+        smoother=f"logistic regression on a restricted cubic spline of logit(risk), {knots.size} knots",
+        risk=grid, observed=expit(fitted[0] @ on_grid.T), low=low, high=high, ici=ici, e50=e50, e90=e90, emax=emax,
         ici_if_perfect=percentile_estimate(float(if_perfect[:, 0].mean()), if_perfect[:, 0]),
         knots=tuple(float(knot) for knot in expit(knots)),
         n_resamples=n_resamples, n_resamples_failed=n_failed,
@@ -169,7 +175,41 @@ def spline_basis(logits: FloatArray, *, knots: FloatArray) -> FloatArray:
     return np.column_stack(columns)
 
 
-def _slope_problem(happened: BoolArray, logits: FloatArray) -> str | None:
+def point_recalibration(happened: BoolArray, logits: FloatArray) -> tuple[float, float, float]:
+    """Intercept with slope 1, slope and joint intercept without intervals, for figures computed thousands of times.
+
+    Slope and joint intercept are NaN where :func:`recalibrate` would not estimate them.
+    """
+    target, weight = happened.astype(np.float64)[None, :], np.ones((1, happened.size))
+    ones = np.ones((happened.size, 1))
+    shift, _ = _fit_logistic(ones, weight=weight, target=target, start=np.zeros(1), offset=logits)
+    if slope_problem(happened, logits) is not None:
+        return float(shift[0, 0]), float("nan"), float("nan")
+    design = np.column_stack([np.ones_like(logits), logits])
+    line, is_fit = _fit_logistic(design, weight=weight, target=target, start=_perfect(design))
+    slope, joint = (float(line[0, 1]), float(line[0, 0])) if is_fit[0] else (float("nan"), float("nan"))
+    return float(shift[0, 0]), slope, joint
+
+
+def point_ici(happened: BoolArray, logits: FloatArray) -> float:
+    """ICI of the spline curve without interval; NaN where :func:`fit_calibration_curve` would not estimate it."""
+    return float(np.mean(np.abs(spline_curve_on(happened, logits, grid=logits) - expit(logits))))
+
+
+def spline_curve_on(happened: BoolArray, logits: FloatArray, *, grid: FloatArray) -> FloatArray:
+    """The spline curve at ``grid`` (logits of risk), without band; NaN throughout where it is not estimable."""
+    n_events = int(happened.sum())
+    if min(n_events, happened.size - n_events) < CURVE_MIN_EVENTS or slope_problem(happened, logits) is not None:
+        return np.full(grid.size, np.nan)
+    knots = np.unique(np.quantile(logits, KNOT_QUANTILES))
+    design = spline_basis(logits, knots=knots)
+    fitted, is_fit = _fit_logistic(design, weight=np.ones((1, happened.size)),
+                                   target=happened.astype(np.float64)[None, :], start=_perfect(design))
+    curve = np.asarray(expit(fitted[0] @ spline_basis(grid, knots=knots).T))
+    return curve if is_fit[0] else np.full(grid.size, np.nan)
+
+
+def slope_problem(happened: BoolArray, logits: FloatArray) -> str | None:
     """Why no slope exists, or None."""
     if np.ptp(logits) == 0:
         return "every patient has the same predicted risk, so no slope and no curve exist"
@@ -230,8 +270,12 @@ def _wald(design: FloatArray, offset: FloatArray | float, coefficients: FloatArr
 def _distances(
     design: FloatArray, coefficients: FloatArray, predicted: FloatArray, weight: FloatArray
 ) -> FloatArray:
-    """Mean, median and 90th percentile of |curve - risk| over the patients, shape (fits, 3)."""
-    distance = np.abs(expit(coefficients @ design.T) - predicted)
+    """Mean, median, 90th percentile, maximum of |curve - risk| over the patients, shape (fits, 4)."""
+    return distances_of(np.abs(expit(coefficients @ design.T) - predicted), weight=weight)
+
+
+def distances_of(distance: FloatArray, *, weight: FloatArray) -> FloatArray:
+    """Weighted mean, median, 90th percentile and maximum of each row, shape (rows, 4); weight 0 = not there."""
     order = np.argsort(distance, axis=1)
     ordered = np.take_along_axis(distance, order, axis=1)
     cumulated = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
@@ -240,13 +284,14 @@ def _distances(
     for share in (0.5, 0.9):
         place = np.argmax(cumulated >= share * total[:, None], axis=1)
         columns.append(ordered[np.arange(place.size), place])
+    columns.append(np.where(weight > 0, distance, 0.0).max(axis=1))
     return np.column_stack(columns)
 
 
 def _distances_if_perfect(
     design: FloatArray, predicted: FloatArray, *, seed: int, n_draws: int
 ) -> FloatArray:
-    """Distances fitted to outcomes drawn from the predicted risks themselves, shape (draws that fit, 3)."""
+    """Distances fitted to outcomes drawn from the predicted risks themselves, shape (draws that fit, 4)."""
     n = predicted.size
     rows = max(1, BLOCK_CELLS // n)
     found = []
@@ -260,7 +305,7 @@ def _distances_if_perfect(
     return np.concatenate(found)
 
 
-def _distance_estimate(value: float, resampled: FloatArray, if_perfect: FloatArray) -> Estimate:
+def distance_estimate(value: float, resampled: FloatArray, if_perfect: FloatArray) -> Estimate:
     """Percentile interval, its lower end 0 where exact risks could well have given such a distance."""
     estimate = percentile_estimate(value, resampled)
     if value <= float(np.quantile(if_perfect, TAILS[1])):

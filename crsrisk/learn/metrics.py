@@ -215,6 +215,24 @@ def brier(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
     return mean_with_interval((predicted - happened) ** 2)
 
 
+def scaled_brier(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
+    """Share of the Brier score taken away that everybody's being given the event rate leaves: 1 best, 0 useless.
+
+    1 - Brier / (rate x (1 - rate)), below 0 where the risks are worse than the mere rate (Steyerberg et al.,
+    Epidemiology 2010;21:128). Interval: normal, delta method (both the Brier score and the rate vary).
+
+    >>> round(scaled_brier([0, 1], risk=[0.2, 0.6]).value, 3)
+    0.6
+    """
+    happened, predicted = check_outcome_and_risk(outcome, risk)
+    loss, rate = (predicted - happened) ** 2, float(happened.mean())
+    spread = rate * (1 - rate)
+    ratio = float(loss.mean()) / spread
+    influence = (loss - ratio * (1 - 2 * rate) * (happened - rate)) / spread
+    half = Z_95 * float(influence.std(ddof=1)) / happened.size**0.5
+    return Estimate(1 - ratio, 1 - ratio - half, 1 - ratio + half)
+
+
 def log_loss(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
     """Mean surprise at the outcome in nats (0 best). Interval: normal, of the mean over patients.
 
@@ -289,15 +307,23 @@ def percentile_estimate(value: float, resampled: FloatArray) -> Estimate:
     return Estimate(float(value), float(low), float(high))
 
 
-def _delong(happened: BoolArray, predicted: FloatArray) -> tuple[float, float]:
-    """AUROC and DeLong's variance: each patient's share of the other class on the right side of him."""
+def delong_shares(happened: BoolArray, risk: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """For each patient the share of the other class that is ranked on the right side of him (ties one half).
+
+    Two arrays: of the patients with the event, and of those without. The mean of each is the AUROC.
+    """
     n_events = int(happened.sum())
-    n_others = happened.size - n_events
-    rank = rankdata(predicted)
-    below_event = (rank[happened] - rankdata(predicted[happened])) / n_others
-    above_other = 1 - (rank[~happened] - rankdata(predicted[~happened])) / n_events
-    variance = below_event.var(ddof=1) / n_events + above_other.var(ddof=1) / n_others
-    return float(below_event.mean()), float(variance)
+    rank = rankdata(risk)
+    of_events = (rank[happened] - rankdata(risk[happened])) / (happened.size - n_events)
+    of_others = 1 - (rank[~happened] - rankdata(risk[~happened])) / n_events
+    return of_events, of_others
+
+
+def _delong(happened: BoolArray, predicted: FloatArray) -> tuple[float, float]:
+    """AUROC and DeLong's variance."""
+    of_events, of_others = delong_shares(happened, predicted)
+    variance = of_events.var(ddof=1) / of_events.size + of_others.var(ddof=1) / of_others.size
+    return float(of_events.mean()), float(variance)
 
 
 def _interval_within_0_and_1(value: float, variance: float) -> Estimate:

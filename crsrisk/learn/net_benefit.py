@@ -62,7 +62,7 @@ def net_benefit(*, n: int, n_true_positive: int, n_false_positive: int, threshol
     >>> round(net_benefit(n=750, n_true_positive=75, n_false_positive=98, threshold=0.2), 6)
     0.067333
     """
-    odds = _odds(np.array([threshold]))[0]
+    odds = _odds(check_thresholds([threshold]))[0]
     return float(n_true_positive / n - n_false_positive / n * odds)
 
 
@@ -75,7 +75,7 @@ def net_benefit_curve(
     """
     happened, predicted = check_outcome_and_risk(outcome, risk)
     n, n_events = happened.size, int(happened.sum())
-    threshold = np.asarray(thresholds, dtype=np.float64)
+    threshold = check_thresholds(thresholds)
     odds = _odds(threshold)
     if n_events < NET_BENEFIT_MIN_EVENTS:
         return NotEstimable(f"{n_events} events; net benefit needs at least {NET_BENEFIT_MIN_EVENTS}")
@@ -104,10 +104,16 @@ def _band(rows: FloatArray) -> Band:
     return Band(rows[0], low, high)
 
 
-def _odds(threshold: FloatArray) -> FloatArray:
-    """Needless treatments accepted for one event found; thresholds of 0 or 1 are refused."""
+def check_thresholds(thresholds: ArrayLike) -> FloatArray:
+    """Thresholds as an array; 0, 1 and an empty list are refused."""
+    threshold = np.asarray(thresholds, dtype=np.float64)
     if threshold.ndim != 1 or threshold.size == 0 or not bool(((threshold > 0) & (threshold < 1)).all()):
         raise InputError(where="net benefit", key="thresholds", found=threshold.tolist(),
                          expected="one or more risks above 0 and below 1",
                          cure="drop 0 (treat everybody) and 1 (treat nobody)")
+    return threshold
+
+
+def _odds(threshold: FloatArray) -> FloatArray:
+    """Needless treatments accepted for one event found."""
     return np.asarray(threshold / (1 - threshold))

@@ -29,6 +29,7 @@ from crsrisk.learn.metrics import (
     log_loss,
     observed_to_expected,
     risk_distribution,
+    scaled_brier,
 )
 from tests.shared_data import shared_path
 
@@ -60,6 +61,9 @@ def test_r_answers() -> None:
     assert [area.low, area.value, area.high] == pytest.approx(expected["auc_delong_ci95"], abs=1e-10)
     assert brier(table["y"], risk=table["p"]).value == pytest.approx(expected["valprob"]["Brier"], abs=1e-10)
     assert observed_to_expected(table["y"], risk=table["p"]).value == pytest.approx(expected["OE"], abs=1e-10)
+    rate = table["y"].mean()
+    scaled = 1 - expected["valprob"]["Brier"] / (rate * (1 - rate))
+    assert scaled_brier(table["y"], risk=table["p"]).value == pytest.approx(scaled, abs=1e-10)
 
 
 @pytest.mark.parametrize("row", KNOWN["event_rate"]["rows"])
@@ -236,3 +240,22 @@ def test_bootstrap_counts_are_multinomial() -> None:
     """Mean 1 and variance 1 - 1/n a patient; 200,000 cells, so 0.98 is more than eight errors away."""
     counts = np.concatenate(list(bootstrap_counts(n=200, n_resamples=1000, seed=1)))
     assert counts.var() == pytest.approx(1 - 1 / 200, abs=0.015)
+
+
+def test_scaled_brier_of_the_rate_is_0_and_of_the_outcome_1() -> None:
+    outcome = np.arange(50) < 15
+    assert scaled_brier(outcome, risk=np.full(50, 0.3)).value == pytest.approx(0.0, abs=1e-12)
+    assert scaled_brier(outcome, risk=outcome.astype(float)).value == 1.0
+
+
+def test_scaled_brier_covers() -> None:
+    """Exact risks from Beta(2, 5): 1 - E[q(1 - q)] / (m(1 - m)) = 1/8; of 400 intervals 367 to 391 must cover.
+
+    A wrong alarm comes in fewer than 1 of 200 such tests; the seed is fixed.
+    """
+    rng, covered = np.random.default_rng(31), 0
+    for _ in range(400):
+        risk = rng.beta(2, 5, 500)
+        found = scaled_brier(rng.random(500) < risk, risk=risk)
+        covered += found.low <= 1 / 8 <= found.high
+    assert 367 <= covered <= 391
