@@ -1,0 +1,119 @@
+"""How a trial that looks several times divides its error among the looks: spending functions and shapes of bounds.
+
+Two families that are often mixed up. A *shape* (O'Brien-Fleming, Pocock, Wang-Tsiatis) fixes the form of the bounds and
+scales it until the whole error is used; a *spending function* (Lan & DeMets, Biometrika 1983;70:659) fixes how much
+error may be used by which share of the information, whatever the number of looks. "O'Brien-Fleming" and "Lan-DeMets
+O'Brien-Fleming-like" are two designs with different bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import e, exp, log, sqrt
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from crsrisk.decide.checks import FloatArray, positive, real
+from crsrisk.errors import InputError
+
+WHERE = "group-sequential design"
+
+Kind: TypeAlias = Literal["shape", "spending"]
+NAMES = (
+    "OBrien-Fleming", "Pocock", "Wang-Tsiatis", "Lan-DeMets OBF-like spending", "Lan-DeMets Pocock-like spending",
+    "Kim-DeMets power spending", "Hwang-Shih-DeCani spending",
+)  # fmt: skip
+# Letters that a name must hold, in this order of asking -> the name.
+_MARKS = (
+    (("kim",), "Kim-DeMets power spending"),
+    (("power",), "Kim-DeMets power spending"),
+    (("hwang",), "Hwang-Shih-DeCani spending"),
+    (("hsd",), "Hwang-Shih-DeCani spending"),
+    (("wang",), "Wang-Tsiatis"),
+    (("like", "pocock"), "Lan-DeMets Pocock-like spending"),
+    (("spending", "pocock"), "Lan-DeMets Pocock-like spending"),
+    (("demets", "pocock"), "Lan-DeMets Pocock-like spending"),
+    (("like", "ob"), "Lan-DeMets OBF-like spending"),
+    (("spending", "ob"), "Lan-DeMets OBF-like spending"),
+    (("demets", "ob"), "Lan-DeMets OBF-like spending"),
+    (("pocock",), "Pocock"),
+    (("obf",), "OBrien-Fleming"),
+    (("obrien",), "OBrien-Fleming"),
+)
+_NEEDS = {
+    "Wang-Tsiatis": "delta",
+    "Kim-DeMets power spending": "rho",
+    "Hwang-Shih-DeCani spending": "gamma",
+}
+# Kim & DeMets' exponent 3 and Hwang, Shih & DeCani's -4 both come near to O'Brien-Fleming.
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A way to divide the error: the canonical name and its one parameter (0 where it has none)."""
+
+    name: str
+    parameter: float = 0.0
+
+    @property
+    def is_shape(self) -> bool:
+        return self.name in ("OBrien-Fleming", "Pocock", "Wang-Tsiatis")
+
+    def shape(self, info: FloatArray) -> FloatArray:
+        """The z bounds up to one constant: 1 at full information (Wang & Tsiatis, Biometrics 1987;43:193)."""
+        delta = {"OBrien-Fleming": 0.0, "Pocock": 0.5}.get(self.name, self.parameter)
+        return np.asarray(info ** (delta - 0.5))
+
+    def spent(self, info: FloatArray, *, alpha: float) -> FloatArray:
+        """Error of one side that may be used by each share of the information."""
+        return np.array([self._spent(min(1.0, float(t)), alpha) for t in info])
+
+    def _spent(self, t: float, alpha: float) -> float:
+        if self.name == "Lan-DeMets OBF-like spending":
+            return float(2 * ndtr(ndtri(alpha / 2) / sqrt(t)))
+        if self.name == "Lan-DeMets Pocock-like spending":
+            return alpha * log(1 + (e - 1) * t)
+        if self.name == "Kim-DeMets power spending":
+            return float(alpha * t**self.parameter)
+        if self.parameter == 0:  # Hwang, Shih & DeCani's limit: evenly
+            return alpha * t
+        return alpha * (1 - exp(-self.parameter * t)) / (1 - exp(-self.parameter))
+
+
+def boundary(name: str, *, rho: float | None = None, gamma: float | None = None, delta: float | None = None) -> Boundary:
+    """The boundary that a name means, spelt in any of the usual ways.
+
+    Parameters
+    ----------
+    name : "O'Brien-Fleming", "Pocock", "Wang-Tsiatis", "Lan-DeMets OBF-like spending", "Lan-DeMets Pocock-like
+        spending", "Kim-DeMets power spending" or "Hwang-Shih-DeCani spending".
+    rho : exponent of Kim & DeMets (Biometrika 1987;74:149), above 0: error used by share t is alpha t^rho.
+    gamma : parameter of Hwang, Shih & DeCani (Stat Med 1990;9:1439); negative spends late.
+    delta : shape of Wang & Tsiatis: 0 is O'Brien-Fleming, 0.5 Pocock.
+
+    >>> boundary("O'Brien-Fleming").name, boundary("Lan-DeMets OBF-like spending").is_shape
+    ('OBrien-Fleming', False)
+    >>> boundary("Kim-DeMets power family", rho=3).parameter
+    3.0
+    """
+    letters = re.sub(r"[^a-z]", "", name.lower()) if isinstance(name, str) else ""
+    canonical = next((found for marks, found in _MARKS if all(mark in letters for mark in marks)), None)
+    if canonical is None:
+        raise InputError(where=WHERE, key="type", found=repr(name), expected=" or ".join(NAMES),
+                         cure="write one of these names")
+    given = {"rho": rho, "gamma": gamma, "delta": delta}
+    needed = _NEEDS.get(canonical)
+    idle = [key for key, value in given.items() if value is not None and key != needed]
+    if idle:
+        raise InputError(where=WHERE, key=idle[0], found=given[idle[0]], expected=f"nothing: {canonical} has no {idle[0]}",
+                         cure=f"leave {idle[0]} out, or name another type")
+    if needed is None:
+        return Boundary(canonical)
+    if given[needed] is None:
+        raise InputError(where=WHERE, key=needed, found="nothing", expected=f"the {needed} of {canonical}",
+                         cure=f"add {needed}: {dict(rho=3, gamma=-4, delta=0.25)[needed]} is a usual value")
+    check = positive if needed == "rho" else real
+    return Boundary(canonical, check(given[needed], where=WHERE, key=needed))
