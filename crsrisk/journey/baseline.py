@@ -12,6 +12,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import typer
 
 from crsrisk import __version__
@@ -27,9 +28,21 @@ from crsrisk.journey.clinician import examples
 from crsrisk.journey.config import Experiment, load_experiment
 from crsrisk.journey.designer import mitigation_table, observation_hours
 from crsrisk.journey.export import manifest_writer, one_table, refuse_idle
-from crsrisk.journey.learning import Judgement, Split, config_of, explain_test, fit_before_dose_2, judge, split
+from crsrisk.journey.learning import (
+    Judgement,
+    Split,
+    before_dose_2,
+    config_of,
+    explain_test,
+    fit_before_dose_2,
+    judge,
+    split,
+)
 from crsrisk.journey.published import compare_with_published
+from crsrisk.learn import refits as refits_of
+from crsrisk.learn.companions import reference_groups, save_companions
 from crsrisk.learn.fit import fit
+from crsrisk.learn.refits import Refits
 from crsrisk.learn.store import save_model
 from crsrisk.learn.track import ENVIRONMENT, tracking
 from crsrisk.read.files import frame_digest, sha256_of, write_json, write_parquet_stream, write_text
@@ -78,14 +91,15 @@ def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
     cohort = _cohort(experiment, list(arms.values()), world=world, workers=workers, begin=begin)
     sides = split(cohort, seed=experiment.seed, test_share=experiment.test_share)
     models, configs = _models(sides, seed=experiment.seed, workers=workers, begin=begin)
+    refits = _refits(models, configs, sides, seed=experiment.seed, workers=workers, begin=begin)
     n_oracle = 2 * (experiment.truth_patients // len(arms)) * len(arms)
     judgement = judge(models["baseline"], sides, config=configs["baseline"], experiment=experiment, arms=arms, world=world,
                       workers=workers, advance=begin("Asking the oracles", n_oracle))
     comparisons = compare_with_published(
         trials, world=world, seed=experiment.seed, n=experiment.evidence_patients, n_rare=experiment.evidence_patients_rare,
         workers=workers, advance=begin("Simulating published trials", len(trials)))
-    content = _content(experiment, cohort, sides, models, configs, judgement, comparisons, products, world, workers, begin)
-    return _write(experiment, folder, cohort, sides, models, judgement, comparisons, content, world, arms)
+    content = _content(experiment, cohort, sides, models, refits, judgement, comparisons, products, world, workers, begin)
+    return _write(experiment, folder, cohort, sides, models, refits, judgement, comparisons, content, world, arms)
 
 
 def products_of(experiment: Experiment, *, where: str) -> dict[str, Product]:
@@ -139,8 +153,25 @@ def _models(sides: Split, *, seed: int, workers: int, begin: Begin) -> tuple[dic
         return dict(zip(configs, pool.map(fitted, configs), strict=True)), configs
 
 
+def training_table(sides: Split, *, name: str) -> pd.DataFrame:
+    """What a model was trained on: the observed table, or before dose 2 the landmark table."""
+    return before_dose_2(sides.training) if name == "before_dose_2" else sides.training.observed
+
+
+def _refits(
+    models: dict[str, RiskModel], configs: dict[str, Any], sides: Split, *, seed: int, workers: int, begin: Begin,
+) -> dict[str, Refits]:
+    """Every model fitted again to bootstrap samples, for the intervals of single risks; the models share the samples."""
+    advance, made = begin("Fitting again for intervals", len(models) * refits_of.N_REFITS), {}
+    for name, model in models.items():
+        table = training_table(sides, name=name)
+        made[name] = refits_of.make_refits(model, table, sides.training.outcomes.loc[table.index], config=configs[name],
+                                           seed=seed, workers=workers, advance=advance)
+    return made
+
+
 def _content(
-    experiment: Experiment, cohort: Cohort, sides: Split, models: dict[str, RiskModel], configs: dict[str, Any],
+    experiment: Experiment, cohort: Cohort, sides: Split, models: dict[str, RiskModel], refits: dict[str, Refits],
     judgement: Judgement, comparisons: list[Comparison], products: dict[str, Product], world: World, workers: int,
     begin: Begin,
 ) -> dict[str, Any]:
@@ -154,8 +185,8 @@ def _content(
                                for name, one in products.items()})
     dose_2 = {name: doses[1].time_h for name, one in products.items()
               if len(doses := one.regimens[one.default_regimen].doses) > 1}
-    patients = examples(models, configs, training=sides.training, test=sides.test, oracles=judgement.observed_oracle,
-                        truth_ids=judgement.truth_ids, dose_2_h=dose_2, seed=experiment.seed, workers=workers)
+    patients = examples(models, refits, test=sides.test, oracles=judgement.observed_oracle,
+                        truth_ids=judgement.truth_ids, dose_2_h=dose_2)
     return build_content(
         question=experiment.question, cohort=cohort, comparisons=comparisons, comparison_summary=summarise(comparisons),
         evaluation=judgement.evaluation, explanation=explain_test(models["baseline"], sides.test), examples=patients,
@@ -176,8 +207,9 @@ def _manifest(experiment: Experiment, cohort: Cohort, models: dict[str, RiskMode
 
 
 def _write(
-    experiment: Experiment, folder: Path, cohort: Cohort, sides: Split, models: dict[str, RiskModel], judgement: Judgement,
-    comparisons: list[Comparison], content: dict[str, Any], world: World, arms: dict[str, Arm],
+    experiment: Experiment, folder: Path, cohort: Cohort, sides: Split, models: dict[str, RiskModel],
+    refits: dict[str, Refits], judgement: Judgement, comparisons: list[Comparison], content: dict[str, Any], world: World,
+    arms: dict[str, Arm],
 ) -> Results:
     table = one_table(cohort)
     n_rows = write_parquet_stream(folder / "cohort.parquet", iter([table]))
@@ -185,6 +217,9 @@ def _write(
     write_manifest(folder / "cohort.parquet", columns=table.columns, n_rows=n_rows)
     for name, model in models.items():
         save_model(model, folder / "models" / name)
+        save_companions(folder / "models" / name, model=model, refits=refits[name],
+                        reference=reference_groups(model, training_table(sides, name=name)),
+                        grade3plus="grade3plus" if name == "baseline" else None)
     write_text(folder / "evidence.json", to_json(comparisons))
     write_json(folder / "content.json", content)
     report = folder / "report.html"

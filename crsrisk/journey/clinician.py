@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
-from crsrisk import streams
 from crsrisk.domain.cohort import Cohort
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.features.landmark import BEFORE_DOSE_2_H
-from crsrisk.features.table import FeatureConfig
 from crsrisk.journey.learning import before_dose_2
 from crsrisk.learn.explain import explain, reasons
-from crsrisk.learn.fit import fit
 from crsrisk.learn.predict import predict
+from crsrisk.learn.refits import Refits, covers, refit_interval
 from crsrisk.report.bedside import describe_patient
 from crsrisk.simulate.truth import Oracle
 
-Floats = NDArray[np.float64]
 EXAMPLE_PRODUCT = "tarlatamab"
 QUANTILES = (0.1, 0.5, 0.95)  # of predicted risk: a low, a middle and a high one
 NAMES = ("Patient A (low estimate)", "Patient B (middle estimate)", "Patient C (high estimate)")
-N_REFITS = 8
-_T_95 = 2.365  # of Student's t with 7 degrees of freedom
-COVERS = ("it comes from refitting the model to 8 resampled cohorts; it does not include differences between hospitals or "
-          "drugs, nor the step from synthetic data to real patients")
-
-
-def refit_interval(
-    model: RiskModel, training: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, rows: pd.DataFrame,
-    seed: int, workers: int = 1,
-) -> tuple[Floats, Floats]:
-    """95% interval of some patients' risks from refits to bootstrap samples (Student's t on the log-odds scale).
-
-    The refits keep the number of trees that cross-validation chose for the model, and its calibration.
-    """
-    learner = config.learner.model_copy(update={"n_folds": 1, "max_trees": int(model.manifest["n_trees"])})
-    fixed = config.model_copy(update={"learner": learner})
-    n = len(training)
-
-    def refit(again: int) -> Floats:
-        drawn = streams.uniforms(seed=seed, decision=f"refit {again}", start=0, stop=n, width=1)[:, 0]
-        chosen = (drawn * n).astype(np.int64)
-        table = training.iloc[chosen].assign(patient_id=np.arange(n))
-        result = outcomes.iloc[chosen].assign(patient_id=np.arange(n))
-        return np.asarray(logit(np.clip(predict(fit(table, result, config=fixed, seed=seed), rows).risk, 1e-6, 1 - 1e-6)))
-
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        found = list(pool.map(refit, range(N_REFITS)))
-    spread = _T_95 * np.std(found, axis=0, ddof=1)
-    centre = logit(np.clip(predict(model, rows).risk, 1e-6, 1 - 1e-6))
-    return expit(centre - spread), expit(centre + spread)
 
 
 def choose_examples(model: RiskModel, test: Cohort, *, truth_ids: NDArray[np.int64]) -> pd.DataFrame:
@@ -83,24 +48,19 @@ def _known_by_dose_2(row: pd.Series[Any]) -> list[str]:
 
 
 def examples(
-    models: Mapping[str, RiskModel], configs: Mapping[str, FeatureConfig], *, training: Cohort, test: Cohort,
-    oracles: Mapping[str, Oracle], truth_ids: NDArray[np.int64], dose_2_h: Mapping[str, float], seed: int,
-    workers: int = 1,
+    models: Mapping[str, RiskModel], refits: Mapping[str, Refits], *, test: Cohort, oracles: Mapping[str, Oracle],
+    truth_ids: NDArray[np.int64], dose_2_h: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """Three patients as the report shows them (see :func:`crsrisk.report.content.build_content`)."""
     chosen = choose_examples(models["baseline"], test, truth_ids=truth_ids)
     observed = test.observed.loc[chosen.index]
-    late = before_dose_2(training)
-    before_dose_1 = (training.observed, training.outcomes, observed)
-    tables = {"baseline": before_dose_1, "grade3plus": before_dose_1,
-              "before_dose_2": (late, training.outcomes.loc[late.index], chosen)}
     risks = {}
-    for name, (table, result, rows) in tables.items():
-        low, high = refit_interval(models[name], table, result, config=configs[name], rows=rows, seed=seed, workers=workers)
+    for name, rows in {"baseline": observed, "grade3plus": observed, "before_dose_2": chosen}.items():
+        low, high = refit_interval(models[name], refits[name], rows)
         risks[name] = [{"value": float(v), "low": float(a), "high": float(b)}
                        for v, a, b in zip(predict(models[name], rows).risk, low, high, strict=True)]
     why = explain(models["baseline"], observed)
-    made = []
+    said, made = f"it comes {covers(len(refits['baseline']))}", []
     for at in range(len(observed)):
         product = str(observed["product"].iloc[at])
         oracle = oracles[product]
@@ -108,9 +68,9 @@ def examples(
         made.append({
             "name": NAMES[at], "product": product, "window_d": float(test.outcomes.loc[observed.index[at], "window_d"]),
             "description": describe_patient(observed, row=at),
-            "risk_grade2plus": risks["baseline"][at], "risk_grade3plus": risks["grade3plus"][at], "interval_covers": COVERS,
+            "risk_grade2plus": risks["baseline"][at], "risk_grade3plus": risks["grade3plus"][at], "interval_covers": said,
             "base_risk": why.base_risk, "reasons": reasons(why, at),
-            "before_dose_2": {"risk_grade2plus": risks["before_dose_2"][at], "interval_covers": COVERS,
+            "before_dose_2": {"risk_grade2plus": risks["before_dose_2"][at], "interval_covers": said,
                               "dose_2_h": dose_2_h[product], "known": _known_by_dose_2(chosen.iloc[at])},
             "resimulated": {"n": 2 * oracle.half, "n_grade2plus": int(oracle.n_grade2plus[place].sum())},
         })

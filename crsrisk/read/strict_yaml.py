@@ -100,6 +100,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
+def lines_of(path: Path) -> dict[str, int]:
+    """The line of each key at the top of a file that :func:`read_yaml` has read."""
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    return {key.value: key.start_mark.line + 1 for key, _ in node.value} if isinstance(node, yaml.MappingNode) else {}
+
+
 Noun = TypeVar("Noun", bound=BaseModel)
 
 

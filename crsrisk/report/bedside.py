@@ -89,7 +89,7 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
     window_d, product = float(spec["window_d"]), str(spec["product"])
     label = typeset(product_labels.get(product, product))
     risks = {
-        name: _risk(
+        name: risk_with_interval(
             {"estimate": spec[f"risk_{name}"], "covers": spec["interval_covers"]},
             event=event,
             window_d=window_d,
@@ -118,7 +118,7 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
             "n_grade2plus": risks["grade2plus"]["of_100"],
             "n_grade3plus": risks["grade3plus"]["of_100"] if is_nested else None,
         },
-        "reasons": _reasons(spec, risk=risks["grade2plus"]["risk"], key=f"examples[{at}]", labels=product_labels),
+        "reasons": shown_reasons(spec, risk=risks["grade2plus"]["risk"], key=f"examples[{at}]", labels=product_labels),
         "resimulated": _resimulated(spec.get("resimulated"), window_d=window_d),
         "before_dose_2": _before_dose_2(
             spec["before_dose_2"],
@@ -130,7 +130,9 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
     }
 
 
-def _risk(spec: Spec, *, event: str, window_d: float, key: str, whom: str = "patients like this one") -> dict[str, Any]:
+def risk_with_interval(
+    spec: Spec, *, event: str, window_d: float, key: str, whom: str = "patients like this one"
+) -> dict[str, Any]:
     """A risk with its interval, its sentence and what the interval covers."""
     estimate = spec["estimate"]
     risk, low, high = (check_risk(float(estimate[part]), key=key) for part in ("value", "low", "high"))
@@ -160,7 +162,7 @@ def _risk(spec: Spec, *, event: str, window_d: float, key: str, whom: str = "pat
     }
 
 
-def _reasons(spec: Spec, *, risk: float, key: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def shown_reasons(spec: Spec, *, risk: float, key: str, labels: Mapping[str, str]) -> dict[str, Any]:
     """The largest reasons up and down, what all others add, and the start from which they count."""
     base = of_100(check_risk(float(spec["base_risk"]), key=f"{key}.base_risk"))
     found: Sequence[Reason] = sorted(spec["reasons"], key=lambda one: -abs(one.points))
@@ -224,7 +226,7 @@ def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, co
     """How the estimate changes before dose 2, or why there is none."""
     if "not_given" in spec:
         return {"not_given": str(spec["not_given"])}
-    risk = _risk(
+    risk = risk_with_interval(
         {"estimate": spec["risk_grade2plus"], "covers": spec["interval_covers"]},
         event=f"{EVENTS['grade2plus']} at dose 2 or later",
         window_d=window_d,

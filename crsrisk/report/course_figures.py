@@ -18,7 +18,8 @@ _STEP_X = 17.0
 _STEP_Y = 18.0
 
 
-def icon_array(*, n_grade2plus: int, n_grade3plus: int | None, key: str, sentence: str) -> str:
+def icon_array(*, n_grade2plus: int, n_grade3plus: int | None, key: str, sentence: str,
+               title: str = "100 patients like this one") -> str:
     """One hundred people in ten rows; those with the event stand together, from the top.
 
     Those with grade 3 or more come first and are among those with grade 2 or more; ``n_grade3plus`` None leaves
@@ -38,7 +39,7 @@ def icon_array(*, n_grade2plus: int, n_grade3plus: int | None, key: str, sentenc
         key=key,
         width=10 * _STEP_X - 3,
         height=10 * _STEP_Y - 1,
-        title="100 patients like this one",
+        title=title,
         description=sentence,
     )
 

@@ -1,35 +1,13 @@
-"""Three example patients: who is chosen, and the interval beside a risk."""
+"""Three example patients: who is chosen."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from crsrisk.domain.risk_model import RiskModel
-from crsrisk.features.table import FeatureConfig
-from crsrisk.journey import clinician
-from crsrisk.journey.clinician import EXAMPLE_PRODUCT, QUANTILES, choose_examples, refit_interval
+from crsrisk.journey.clinician import EXAMPLE_PRODUCT, QUANTILES, choose_examples
 from crsrisk.journey.learning import Split, before_dose_2, choose_for_truth
 from crsrisk.learn.predict import predict
-from tests.journey.conftest import SEED
-
-
-@pytest.fixture
-def few_refits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clinician, "N_REFITS", 4)
-
-
-@pytest.mark.usefixtures("few_refits")
-def test_interval_holds_the_estimate_and_is_repeatable(model: RiskModel, sides: Split, config: FeatureConfig) -> None:
-    rows = sides.test.observed.head(6)
-    tables = (sides.training.observed, sides.training.outcomes)
-    low, high = refit_interval(model, *tables, config=config, rows=rows, seed=SEED)
-    risk = predict(model, rows).risk
-    assert ((low > 0) & (low < risk) & (risk < high) & (high < 1)).all()
-    again = refit_interval(model, *tables, config=config, rows=rows, seed=SEED)
-    np.testing.assert_array_equal((low, high), again)
-    other = refit_interval(model, *tables, config=config, rows=rows, seed=SEED + 1)
-    assert not np.array_equal((low, high), other)
 
 
 def test_examples_are_low_middle_and_high_and_at_risk_at_dose_2(model: RiskModel, sides: Split) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from crsrisk.domain.world import World
 from crsrisk.folders import names
-from crsrisk.journey import clinician
+from crsrisk.learn import refits
 from crsrisk.simulate import world
 from tests.stories.terminal import Answer, crsrisk, digests
 
@@ -84,7 +84,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     home.mkdir()
     (home / "experiment.yaml").write_text(EXPERIMENT, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clinician, "N_REFITS", N_REFITS)
+        patch.setattr(refits, "N_REFITS", N_REFITS)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         first = crsrisk("run", home, "--workers", 2)
         found = digests(home / "results")

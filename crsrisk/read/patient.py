@@ -1,0 +1,257 @@
+"""One patient in a YAML file, with units as a clinician has them. Nothing is guessed: a doubtful value is refused with
+the likely correction, unless the file says that it was checked (``confirmed``)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crsrisk.domain.patient_file import GivenValue, PatientFile
+from crsrisk.domain.product import Product
+from crsrisk.errors import InputError
+from crsrisk.read.strict_yaml import lines_of, read_yaml
+from crsrisk.units import FIELDS, Field, accepts, columns_of, convert, needs_upper_limit, unit_key
+
+LIMIT = "ldh_upper_limit"
+NUMBERS: Mapping[str, str] = {  # key in the file -> column; the others follow from product and regimen
+    FIELDS[name].quantity: name for name in columns_of("observed")
+    if FIELDS[name].kind == "float" and name not in ("antigen_restriction",)}
+COUNTS = ("ecog", "n_metastatic_sites")
+FLAGS = ("has_liver_metastases", "has_prior_checkpoint_inhibitor", "has_infection")
+UNKNOWN_WORDS = frozenset({"", "not measured", "not known", "unknown", "missing"})
+KEYS = ("label", "product", "regimen", "prophylaxis", "tumour_type", "sex", *NUMBERS, LIMIT, *COUNTS, *FLAGS, "confirmed")
+_WRITTEN = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(.*)")
+_LONGEST_LABEL = 40
+
+
+def read_patient(path: str | Path) -> PatientFile:
+    """Read one patient.
+
+    ``product`` is required, everything else may be left out. A number with a unit is text (``crp: 8.5 mg/dL``); LDH in
+    U/L needs ``ldh_upper_limit``. Raises :class:`InputError` with line and key for an unknown key, a number without a
+    unit, a unit that does not fit, an impossible value and one that no patient is likely to have.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "one.yaml"
+    >>> _ = place.write_text("product: tarlatamab\\ncrp: 8.5 mg/dL\\n")
+    >>> read_patient(place).values["crp_mg_l"].value
+    85.0
+    """
+    path = Path(path)
+    tree = read_yaml(path)
+    reading = _Reading(path.name, lines_of(path), tree)
+    for key in tree:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.6)
+            raise reading.bad(key, "an unknown key", "one of the template's keys",
+                              f"did you mean {near[0]}?" if near else "remove it; explain --template PRODUCT lists them")
+    if not isinstance(tree.get("product"), str):
+        raise reading.bad("product", repr(tree.get("product", "nothing")), "the name of a product, or its YAML file",
+                          "write product: tarlatamab, say")
+    values = dict(reading.values())
+    label = reading.text("label") or "This patient"
+    if len(label) > _LONGEST_LABEL:
+        raise reading.bad("label", f"{len(label)} letters", f"at most {_LONGEST_LABEL}", "shorten it, and name nobody")
+    return PatientFile(
+        where=path.name, label=label, product=str(tree["product"]), regimen=reading.text("regimen"),
+        prophylaxis=reading.names("prophylaxis"), tumour_type=reading.text("tumour_type"), values=values,
+        lines=reading.lines)
+
+
+class _Reading:
+    """One file being read: what stands in it, and where."""
+
+    def __init__(self, where: str, lines: Mapping[str, int], tree: Mapping[str, Any]) -> None:
+        self.where, self.lines, self.tree = where, lines, tree
+        self.confirmed = self.names("confirmed")
+        if strangers := sorted(set(self.confirmed) - {*NUMBERS, *COUNTS}):
+            raise self.bad("confirmed", ", ".join(strangers), "keys of values in this file", "write for example [ferritin]")
+
+    def bad(self, key: str, found: object, expected: str, cure: str) -> InputError:
+        where = f"{self.where}, line {self.lines[key]}" if key in self.lines else self.where
+        return InputError(where=where, key=key, found=found, expected=expected, cure=cure)
+
+    def text(self, key: str) -> str | None:
+        value = self.tree.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value.strip():
+            raise self.bad(key, repr(value), "a name", "write a name, or leave the key out")
+        return value.strip()
+
+    def names(self, key: str) -> tuple[str, ...]:
+        value = self.tree.get(key)
+        value = [] if value is None else value
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.bad(key, repr(value), "a list of names", f"write {key}: [] or {key}: [name]")
+        return tuple(value)
+
+    def values(self) -> Iterator[tuple[str, GivenValue]]:
+        for key in self.tree:
+            if self.is_unknown(key):
+                continue
+            if key in NUMBERS:
+                yield NUMBERS[key], self.number(key, FIELDS[NUMBERS[key]])
+            elif key in COUNTS:
+                yield key, self.count(key)
+            elif key in FLAGS:
+                yield key, self.flag(key)
+            elif key == "sex":
+                yield "is_female", self.sex()
+
+    def is_unknown(self, key: str) -> bool:
+        value = self.tree.get(key)
+        return value is None or (isinstance(value, str) and value.strip().lower() in UNKNOWN_WORDS)
+
+    def flag(self, key: str) -> GivenValue:
+        value = self.tree[key]
+        if not isinstance(value, bool):
+            raise self.bad(key, repr(value), "true or false", "write true or false, or leave the key out if it is not known")
+        return GivenValue(value=float(value), written="yes" if value else "no", number=float(value), unit="1")
+
+    def sex(self) -> GivenValue:
+        word = str(self.tree["sex"]).strip().lower()
+        if word not in ("f", "female", "m", "male"):
+            raise self.bad("sex", repr(self.tree["sex"]), "female or male", "write one of the two, or leave the key out")
+        return GivenValue(value=float(word[0] == "f"), written=word, number=float(word[0] == "f"), unit="1")
+
+    def count(self, key: str) -> GivenValue:
+        value, column = self.tree[key], FIELDS[key]
+        low, high = column.possible or (0, np.inf)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise self.bad(key, repr(value), f"a whole number from {low:g} to {high:g}", "correct the value")
+        return GivenValue(value=float(value), written=str(value), number=float(value), unit="1",
+                          is_confirmed=key in self.confirmed)
+
+    def split(self, key: str, column: Field) -> tuple[float, str, str]:
+        """Number, unit and text of a value."""
+        value = self.tree[key]
+        units = [unit for unit in column.accepted_units if unit != "1"]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if "1" in column.accepted_units:
+                return float(value), "1", f"{value:g}"
+            raise self.bad(key, f"{value:g} without a unit", f"a number with its unit: {' or '.join(units)}",
+                           f"write {key}: {value:g} {units[0]} if that is the unit")
+        text = str(value).strip()
+        if text[:1] in ("<", ">"):
+            raise self.bad(key, repr(text), f"a number with its unit: {' or '.join(units)}", "write the limit itself")
+        parts = _WRITTEN.fullmatch(text)
+        if parts is None:
+            raise self.bad(key, repr(text), f"a number with its unit: {' or '.join(units)}",
+                           f"write {key}: 12 {units[0]}, say, or leave the key out if it was not measured")
+        if "," in parts.group(1):
+            raise self.bad(key, repr(text), "a decimal point", f"write {text.replace(',', '.')}")
+        if not accepts(column.name, parts.group(2)):
+            raise self.bad(key, f"the unit {parts.group(2)!r}" if parts.group(2) else f"{parts.group(1)} without a unit",
+                           " or ".join(units), "convert the value, or correct the unit")
+        return float(parts.group(1)), parts.group(2), text
+
+    def number(self, key: str, column: Field) -> GivenValue:
+        raw, unit, text = self.split(key, column)
+        limit = self.limit() if needs_upper_limit(column.name, unit) else None
+        value = float(convert(raw, name=column.name, unit=unit, upper_limit_u_l=limit))
+        is_confirmed = key in self.confirmed
+        low, high = column.possible or (-np.inf, np.inf)
+        if not low <= value <= high:
+            raise self.bad(key, text, f"{low:g} to {high:g} {column.unit}, which is possible",
+                           _likely(column, raw, unit, limit) or "correct the value, or leave it out")
+        low, high = column.plausible or (-np.inf, np.inf)
+        if not low <= value <= high and not is_confirmed:
+            cure = _likely(column, raw, unit, limit) or "check it"
+            raise self.bad(key, text, f"usually {low:g} to {high:g} {column.unit}",
+                           f"{cure}; if it is right as it stands, add {key} to `confirmed`")
+        return GivenValue(value=value, written=text, number=raw, unit=unit, is_confirmed=is_confirmed,
+                          is_converted=unit_key(unit) != unit_key(column.unit) and value != raw)
+
+    def limit(self) -> float:
+        """The laboratory's upper limit of LDH in U/L."""
+        column = FIELDS["ldh_upper_limit_u_l"]
+        if self.is_unknown(LIMIT):
+            raise self.bad("ldh", "LDH without the laboratory's upper limit of normal", f"{LIMIT} beside it",
+                           f"add for example {LIMIT}: 250 U/L, as the laboratory's report says")
+        raw, unit, text = self.split(LIMIT, column)
+        low, high = column.plausible or (0.0, np.inf)
+        value = raw
+        if unit_key(unit) != unit_key("U/L") or not low <= value <= high:
+            raise self.bad(LIMIT, text, f"{low:g} to {high:g} U/L", "write the upper limit of normal of that laboratory")
+        return value
+
+
+def _likely(column: Field, raw: float, unit: str, limit: float | None) -> str:
+    """What a doubtful value looks like in another unit that is read, or nothing."""
+    for other in other_readings(column, raw, unit, limit, within=column.plausible):
+        return f"{raw:g} looks like {other}: if it is, write {raw:g} {other}"
+    return ""
+
+
+def other_readings(
+    column: Field, raw: float, unit: str, limit: float | None, *, within: tuple[float, float] | None
+) -> list[str]:
+    """Units other than ``unit`` in which the same number would lie ``within`` a range (of the standard unit)."""
+    low, high = within or (-np.inf, np.inf)
+    found = []
+    for other in column.accepted_units:
+        if unit_key(other) == unit_key(unit):
+            continue
+        upper = limit or (240.0 if needs_upper_limit(column.name, other) else None)  # only to guess, never to convert
+        if low <= float(convert(raw, name=column.name, unit=other, upper_limit_u_l=upper)) <= high:
+            found.append(other)
+    return found
+
+
+def check_units(patient: PatientFile, *, seen: Mapping[str, tuple[float, float]]) -> None:
+    """Refuse a value that lies outside what training patients had, where the same number in another unit would not.
+
+    ``seen``: by column, the range of the training patients. Albumin 4.1 g/L cannot be and is refused on reading; a CRP
+    of 45 mg/dL can, and is refused here, until ``confirmed`` says that it is right.
+    """
+    for key, name in NUMBERS.items():
+        given, span = patient.values.get(name), seen.get(name)
+        if given is None or span is None or given.is_confirmed or span[0] <= given.value <= span[1]:
+            continue
+        if others := other_readings(FIELDS[name], given.number, given.unit, None, within=span):
+            raise InputError(
+                where=patient.place(key), key=key, found=given.written,
+                expected=f"{span[0]:g} to {span[1]:g} {FIELDS[name].unit}, as the model's training patients had",
+                cure=f"{given.number:g} looks like {others[0]}: if it is, write {given.number:g} {others[0]}; if it is "
+                     f"right as it stands, add {key} to `confirmed`")
+
+
+# ------------------------------------------------------------------------------------ the template
+
+_EXAMPLES = {
+    "age_years": "66 years", "weight_kg": "74 kg", "sum_of_diameters_mm": "85 mm", "crp_mg_l": "4.2 mg/dL",
+    "ferritin_ug_l": "640 ng/mL", "ldh_x_uln": "390 U/L", "il6_pg_ml": "not measured", "albumin_g_l": "3.6 g/dL",
+    "platelets_g_l": "240 10^9/L", "creatinine_umol_l": "0.9 mg/dL", "lymphocytes_g_l": "1.1 10^9/L"}
+
+
+def template(product: Product) -> str:
+    """A patient file to fill in, for one product: every key with its units; made-up values."""
+    lines = [
+        "# One patient for: crsrisk explain MODEL PATIENT.yaml. The values are made up: write over them.",
+        "# Only `product` is required. Leave out, or write `not measured` for, what is not known. Name nobody here.",
+        f"product: {product.name}",
+        f"regimen: {product.default_regimen}  # {' | '.join(product.regimens)}",
+        "prophylaxis: []  # given before the first dose beside the regimen, as [tocilizumab]",
+        f"tumour_type: {product.population}",
+        "",
+        "sex: female  # or male",
+    ]
+    for key, name in NUMBERS.items():
+        column = FIELDS[name]
+        if name == "dose_intensity":
+            continue
+        lines.append(f"{key}: {_EXAMPLES[name]}  # {column.label}: {', '.join(column.accepted_units)}")
+        if name == "ldh_x_uln":
+            lines.append(f"{LIMIT}: 250 U/L  # of the laboratory that measured LDH; needed with U/L")
+    lines += [
+        "ecog: 1", "n_metastatic_sites: 2", *(f"{key}: false  # {FIELDS[key].meaning}" for key in FLAGS),
+        "confirmed: []  # keys of unusual values that were checked and are right, as [ferritin]"]
+    if any(regimen.amount_log_sd > 0 for regimen in product.regimens.values()):
+        lines.append('# dose_intensity: "100 %"  # cells given, as a share of the usual dose')
+    return "\n".join(lines) + "\n"
