@@ -27,7 +27,7 @@ from crsrisk.learn.metrics import (
     percentile_estimate,
 )
 from crsrisk.learn.net_benefit import check_thresholds
-from crsrisk.learn.resampling import Refits
+from crsrisk.learn.resampling import Repeats
 
 N_SHOWN = 40  # refits whose curves are drawn
 _MIN_REFITS = 20
@@ -63,7 +63,7 @@ class Instability:
 
 
 def instability(
-    outcome: ArrayLike, *, risk: ArrayLike, refits: Refits, thresholds: Sequence[float], at: Sequence[float], seed: int,
+    outcome: ArrayLike, *, risk: ArrayLike, refits: Repeats, thresholds: Sequence[float], at: Sequence[float], seed: int,
 ) -> Instability | NotEstimable:
     """Instability of the risks of the development patients.
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from crsrisk.errors import InputError
 from crsrisk.learn.measures import label_of, measure_all
 from crsrisk.learn.metrics import TAILS, Estimate, FloatArray, NotEstimable, check_outcome_and_risk
-from crsrisk.learn.resampling import Refits
+from crsrisk.learn.resampling import Repeats
 
 MAX_FAILED_SHARE = 0.2  # of the resamples: beyond it the others describe the easy draws only
 _MIN_REFITS = 20
@@ -58,7 +58,7 @@ class OptimismTable:
 
 
 def optimism(
-    outcome: ArrayLike, *, risk: ArrayLike, refits: Refits, product: ArrayLike | None = None,
+    outcome: ArrayLike, *, risk: ArrayLike, refits: Repeats, product: ArrayLike | None = None,
     thresholds: Sequence[float] = (),
 ) -> OptimismTable | NotEstimable:
     """Apparent performance, optimism and corrected performance of every measure.
@@ -90,7 +90,7 @@ def optimism(
 
 
 def _row(
-    name: str, apparent: float, inside: FloatArray, outside: FloatArray, *, refits: Refits
+    name: str, apparent: float, inside: FloatArray, outside: FloatArray, *, refits: Repeats
 ) -> Optimism | NotEstimable:
     is_known = np.isfinite(inside) & np.isfinite(outside)
     n_known = int(is_known.sum())
@@ -108,7 +108,7 @@ def _row(
         optimism_saved_tuning=float(excess[~tuned].mean()) if not tuned.all() else None, n_refits=n_known)
 
 
-def _note(refits: Refits) -> str:
+def _note(refits: Repeats) -> str:
     n_tuned = int(refits.is_tuned.sum())
     tuning = "No refit repeated tuning: the settings are fixed and no part of the development."
     if n_tuned:

@@ -1,4 +1,4 @@
-"""Refits: the whole development of a model repeated in bootstrap resamples of its patients.
+"""Resampling: the whole development of a model repeated in bootstrap resamples of its patients.
 
 What a refit repeats is the caller's: imputation, choice of trees, calibration, and in the first resamples tuning too.
 What is kept of each is only its risk for every original patient: a patient's risk depends on his row alone, so it is
@@ -28,7 +28,7 @@ TUNED_AT_LEAST = 20
 """Resamples in which tuning is repeated; the others use the tuning result of the model under judgement."""
 
 
-class Refit(Protocol):
+class Develop(Protocol):
     """Everything that made the model, from the two tables to the calibrated model."""
 
     def __call__(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
@@ -39,7 +39,7 @@ class Refit(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Refits:
+class Repeats:
     """The refits that succeeded, one row each, in the order of the resamples.
 
     ``rows`` (refits, n): which original patients the resample drew. ``risk`` (refits, n): the refit's risk of every
@@ -55,7 +55,7 @@ class Refits:
 
     @property
     def n(self) -> int:
-        """Refits that succeeded."""
+        """Repeats that succeeded."""
         return len(self.risk)
 
     @property
@@ -65,9 +65,9 @@ class Refits:
 
 
 def refit_in_resamples(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, refit: Refit, tune_and_refit: Refit | None, n_resamples: int,
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, refit: Develop, tune_and_refit: Develop | None, n_resamples: int,
     n_tuned: int = TUNED_AT_LEAST, seed: int, workers: int = 1, advance: Callable[[int], None] | None = None,
-) -> Refits:
+) -> Repeats:
     """Draw patients with replacement, repeat the development on each draw, score the original patients.
 
     ``observed`` and ``outcomes``: the development patients in the same order. ``tune_and_refit`` repeats tuning too
@@ -98,7 +98,7 @@ def refit_in_resamples(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         found = list(pool.map(one, range(n_resamples)))
     good = [number for number, risk in enumerate(found) if not isinstance(risk, str)]
-    return Refits(
+    return Repeats(
         rows=rows[good], risk=np.array([found[number] for number in good], dtype=np.float64).reshape(len(good), n),
         is_tuned=np.array([tune_and_refit is not None and number < n_tuned for number in good], dtype=np.bool_),
         n_asked=n_resamples, failures=dict(Counter(risk for risk in found if isinstance(risk, str))))

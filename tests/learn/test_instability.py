@@ -8,15 +8,15 @@ import pytest
 from crsrisk.errors import InputError
 from crsrisk.learn.instability import Instability, instability
 from crsrisk.learn.metrics import NotEstimable
-from crsrisk.learn.resampling import Refits
+from crsrisk.learn.resampling import Repeats
 
 RNG = np.random.default_rng(1)
 OWN = RNG.beta(2, 4, 300)
 OUTCOME = RNG.random(300) < OWN
 
 
-def refits(risk: np.ndarray) -> Refits:
-    return Refits(rows=np.zeros(risk.shape, dtype=np.int64), risk=risk, is_tuned=np.zeros(len(risk), dtype=bool),
+def refits(risk: np.ndarray) -> Repeats:
+    return Repeats(rows=np.zeros(risk.shape, dtype=np.int64), risk=risk, is_tuned=np.zeros(len(risk), dtype=bool),
                   n_asked=len(risk) + 1, failures={"no model": 1})
 
 

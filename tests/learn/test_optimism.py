@@ -12,11 +12,11 @@ from crsrisk.errors import InputError
 from crsrisk.learn.measures import measure_all
 from crsrisk.learn.metrics import NotEstimable
 from crsrisk.learn.optimism import Optimism, OptimismTable, optimism
-from crsrisk.learn.resampling import Refits
+from crsrisk.learn.resampling import Repeats
 
 
-def refits(rows: np.ndarray, risk: np.ndarray, *, n_failed: int = 0, n_tuned: int = 0) -> Refits:
-    return Refits(rows=rows, risk=risk, is_tuned=np.arange(len(risk)) < n_tuned, n_asked=len(risk) + n_failed,
+def refits(rows: np.ndarray, risk: np.ndarray, *, n_failed: int = 0, n_tuned: int = 0) -> Repeats:
+    return Repeats(rows=rows, risk=risk, is_tuned=np.arange(len(risk)) < n_tuned, n_asked=len(risk) + n_failed,
                   failures={"no model": n_failed} if n_failed else {})
 
 
@@ -25,7 +25,7 @@ def table_of(found: OptimismTable | NotEstimable) -> dict[str, Optimism]:
     return {row.measure: row for row in found.rows if isinstance(row, Optimism)}
 
 
-def logistic(n: int, *, n_noise: int, n_refits: int, seed: int) -> tuple[np.ndarray, np.ndarray, Refits, float]:
+def logistic(n: int, *, n_noise: int, n_refits: int, seed: int) -> tuple[np.ndarray, np.ndarray, Repeats, float]:
     """A logistic regression on one true and many idle predictors, refitted; and its AUROC in 100,000 new patients."""
     rng = np.random.default_rng(seed)
 
@@ -64,7 +64,8 @@ def test_corrects_an_overfitted_model_towards_the_truth() -> None:
     """Over 10 developments of 400 patients and 12 idle predictors the correction takes away most of the error.
 
     The apparent AUROC is too good by more than 3 standard errors of its mean, the corrected one is off by less than 3,
-    and by less than half as much (a wrong alarm in under 1 of 100; seeds fixed). With far fewer patients a predictor the bootstrap keeps some optimism.
+    and by less than half as much (a wrong alarm in under 1 of 100; seeds fixed).
+    With far fewer patients a predictor the bootstrap keeps some optimism.
     """
     apparent, corrected = [], []
     for seed in range(10):

@@ -1,4 +1,4 @@
-"""Refits: the same bytes with any number of threads, failures counted, tuning where it is said."""
+"""Repeats: the same bytes with any number of threads, failures counted, tuning where it is said."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.features.table import FeatureConfig
 from crsrisk.learn.fit import fit
-from crsrisk.learn.resampling import Refits, refit_in_resamples
+from crsrisk.learn.resampling import Repeats, refit_in_resamples
 from tests.learn.conftest import Toy
 
 
@@ -36,8 +36,8 @@ def test_refits_do_not_depend_on_threads_and_keep_the_copies(toy: Toy, config: F
 
 def refits_of(
     toy: Toy, model: RiskModel, *, fails: frozenset[int] = frozenset(), n_tuned: int = 2
-) -> tuple[Refits, list[str]]:
-    """Refits that are the finished model, some of which fail; and which callable was used."""
+) -> tuple[Repeats, list[str]]:
+    """Repeats that are the finished model, some of which fail; and which callable was used."""
     used: list[str] = []
 
     def maker(name: str):  # type: ignore[no-untyped-def]
