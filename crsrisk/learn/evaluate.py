@@ -7,9 +7,10 @@ that `json.dumps` writes the dictionary as it is. Its keys:
 - `pooled` and `by_product[name]`, each with
 
   - `n`, `n_events`, `event_rate`, `n_risks_clipped`;
-  - `auroc`, `brier`, `log_loss`, `discrimination_slope`, pooled also `auroc_within_product`: estimates;
+  - `auroc`, `brier`, `scaled_brier`, `log_loss`, `discrimination_slope`, pooled also `auroc_within_product`: estimates;
   - `calibration`: the estimates `in_the_large`, `slope`, `intercept_joint`, `observed_to_expected`, and
-    `curve`: the fields of :class:`~crsrisk.learn.calibration_curve.CalibrationCurve`;
+    `curve`: the fields of :class:`~crsrisk.learn.calibration_curve.CalibrationCurve`, pooled also `loess_curve`, the same
+    by the other smoother;
   - `net_benefit`: the fields of :class:`~crsrisk.learn.net_benefit.NetBenefitCurve`;
   - `risk_distribution`: for `event` and `no_event` the fields of
     :class:`~crsrisk.learn.metrics.RiskDistribution`;
@@ -32,6 +33,7 @@ from numpy.typing import ArrayLike
 from crsrisk.errors import InputError
 from crsrisk.learn.calibration_curve import fit_calibration_curve, recalibrate
 from crsrisk.learn.ladder import Ladders
+from crsrisk.learn.loess_curve import fit_loess_curve
 from crsrisk.learn.metrics import (
     RISK_FLOOR,
     BoolArray,
@@ -47,6 +49,7 @@ from crsrisk.learn.metrics import (
     log_loss,
     observed_to_expected,
     risk_distribution,
+    scaled_brier,
 )
 from crsrisk.learn.net_benefit import net_benefit_curve
 
@@ -59,6 +62,7 @@ METHODS = {
     "auroc": "DeLong's variance by midranks, normal on the AUROC scale, cut at 0 and 1",
     "auroc_within_product": "products' AUROCs weighted by pairs (events x others), DeLong's variances",
     "brier, log_loss": "mean over patients with the normal interval of a mean",
+    "scaled_brier": "1 - Brier / (rate x (1 - rate)); normal, delta method",
     "calibration.in_the_large": "intercept of logit(P) = a + logit(risk), slope fixed at 1; Wald",
     "calibration.slope, calibration.intercept_joint": (
         "b and a of logit(P) = a + b logit(risk), fitted together; Wald"
@@ -66,9 +70,10 @@ METHODS = {
     "calibration.observed_to_expected": "normal on the log scale, expected number taken as fixed",
     "calibration.curve": (
         "logistic regression on a restricted cubic spline of logit(risk), four knots at its 5, 35, 65 and "
-        "95% quantiles; pointwise percentile bootstrap; ICI, E50, E90: percentile bootstrap, from 0 where "
+        "95% quantiles; pointwise percentile bootstrap; ICI, E50, E90, Emax: percentile bootstrap, from 0 where "
         "exact risks could give as much (ici_if_perfect)"
     ),
+    "calibration.loess_curve": "the same by loess (span 2/3, tricube, no robustness steps), as lowess of R",
     "net_benefit": "TP/n - FP/n x t/(1 - t), treated when risk >= t; pointwise percentile bootstrap",
     "risk_distribution": "means: normal; quantiles: distribution-free by order statistics",
     "clipping": f"for logits and log loss, risks closer than {RISK_FLOOR:g} to 0 or 1 are moved and counted",
@@ -117,6 +122,8 @@ def evaluate(
                                n_resamples=n_resamples)
 
     pooled = one_group(np.ones_like(happened))
+    pooled["calibration"]["loess_curve"] = as_plain(
+        fit_loess_curve(happened, risk=clip_risk(predicted).risk, seed=seed, n_resamples=n_resamples))
     pooled["auroc_within_product"] = as_plain(auroc_within(happened, risk=predicted, group=names))
     return {
         "what": "held-out patients of a synthetic cohort; no external validation",
@@ -169,6 +176,7 @@ def _evaluate_group(
         **counted,
         "auroc": auroc(happened, risk=predicted),
         "brier": brier(happened, risk=predicted),
+        "scaled_brier": scaled_brier(happened, risk=predicted),
         "log_loss": log_loss(happened, risk=clipped.risk),
         "discrimination_slope": discrimination_slope(happened, risk=predicted),
         "calibration": {
@@ -193,6 +201,6 @@ def _one_class(n_events: int) -> dict[str, Any]:
     reason = NotEstimable("no patient had the event" if n_events == 0 else "every patient had the event")
     keys = ("in_the_large", "slope", "intercept_joint", "observed_to_expected", "curve")
     return {
-        "auroc": reason, "brier": reason, "log_loss": reason, "discrimination_slope": reason,
+        "auroc": reason, "brier": reason, "scaled_brier": reason, "log_loss": reason, "discrimination_slope": reason,
         "calibration": dict.fromkeys(keys, reason), "net_benefit": reason, "risk_distribution": reason,
     }

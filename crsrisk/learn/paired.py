@@ -51,6 +51,31 @@ def auroc_difference(outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike) -
     return Estimate(value, value - half, value + half)
 
 
+def auroc_within_difference(
+    outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike, group: ArrayLike
+) -> Estimate | NotEstimable:
+    """The same among pairs of patients of one group (product): products' differences weighted by their pairs.
+
+    Normal interval, DeLong's paired variances combined, the weights taken as fixed. Groups with fewer than two patients
+    in either class have no part in it.
+    """
+    happened, first, second = _both(outcome, risk, other)
+    names = np.asarray(group)
+    pairs, values, variances = [], [], []
+    for name in np.unique(names):
+        rows = names == name
+        found = auroc_difference(happened[rows], risk=first[rows], other=second[rows]) if len(set(happened[rows])) > 1 else None
+        if isinstance(found, Estimate):
+            pairs.append(float(happened[rows].sum()) * float((~happened[rows]).sum()))
+            values.append(found.value)
+            variances.append(((found.high - found.low) / (2 * Z_95)) ** 2)
+    if not pairs:
+        return NotEstimable("no product has two patients with and two without the event")
+    weight = np.array(pairs) / sum(pairs)
+    value, half = float(weight @ np.array(values)), Z_95 * float(weight**2 @ np.array(variances)) ** 0.5
+    return Estimate(value, value - half, value + half)
+
+
 def brier_difference(outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike) -> Estimate:
     """Brier score of ``risk`` minus that of ``other`` (below 0: ``risk`` is better); normal, paired.
 

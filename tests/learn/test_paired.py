@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from crsrisk.errors import InputError
 from crsrisk.learn.metrics import Estimate, NotEstimable, auroc, brier, log_loss
 from crsrisk.learn.net_benefit import Band, NetBenefitCurve, net_benefit_curve
-from crsrisk.learn.paired import auroc_difference, brier_difference, log_loss_difference, net_benefit_difference
+from crsrisk.learn.paired import (
+    auroc_difference,
+    auroc_within_difference,
+    brier_difference,
+    log_loss_difference,
+    net_benefit_difference,
+)
 from tests.shared_data import shared_path
 
 
@@ -84,6 +90,18 @@ def test_net_benefit_difference_is_that_of_the_curves() -> None:
     assert isinstance(curves[1], NetBenefitCurve)
     assert found.value == pytest.approx(curves[0].model.value - curves[1].model.value, abs=1e-12)
     assert (found.high - found.low < curves[0].model.high - curves[0].model.low).all()
+
+
+def test_within_one_product_is_the_plain_difference() -> None:
+    rng = np.random.default_rng(6)
+    outcome, first, second = rng.random(200) < 0.3, rng.random(200), rng.random(200)
+    plain = value(auroc_difference(outcome, risk=first, other=second))
+    within = value(auroc_within_difference(outcome, risk=first, other=second, group=np.full(200, "a")))
+    assert (within.low, within.value, within.high) == pytest.approx((plain.low, plain.value, plain.high), abs=1e-12)
+    product = np.where(np.arange(200) < 100, "a", "b")
+    level = np.where(product == "a", 0.4, 0.0)
+    both = value(auroc_within_difference(outcome, risk=first, other=first * 0.5 + level, group=product))
+    assert both.value == pytest.approx(0, abs=1e-12), "a level of each product changes no pair within it"
 
 
 def test_refusals() -> None:
