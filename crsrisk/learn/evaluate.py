@@ -8,9 +8,9 @@ that `json.dumps` writes the dictionary as it is. Its keys:
 
   - `n`, `n_events`, `event_rate`, `n_risks_clipped`;
   - `auroc`, `brier`, `scaled_brier`, `log_loss`, `discrimination_slope`, pooled also `auroc_within_product`: estimates;
+    pooled also `loess_curve`, the calibration curve by the other smoother;
   - `calibration`: the estimates `in_the_large`, `slope`, `intercept_joint`, `observed_to_expected`, and
-    `curve`: the fields of :class:`~crsrisk.learn.calibration_curve.CalibrationCurve`, pooled also `loess_curve`, the same
-    by the other smoother;
+    `curve`: the fields of :class:`~crsrisk.learn.calibration_curve.CalibrationCurve`;
   - `net_benefit`: the fields of :class:`~crsrisk.learn.net_benefit.NetBenefitCurve`;
   - `risk_distribution`: for `event` and `no_event` the fields of
     :class:`~crsrisk.learn.metrics.RiskDistribution`;
@@ -73,7 +73,7 @@ METHODS = {
         "95% quantiles; pointwise percentile bootstrap; ICI, E50, E90, Emax: percentile bootstrap, from 0 where "
         "exact risks could give as much (ici_if_perfect)"
     ),
-    "calibration.loess_curve": "the same by loess (span 2/3, tricube, no robustness steps), as lowess of R",
+    "loess_curve": "the same by loess (span 2/3, tricube, no robustness steps), as lowess of R",
     "net_benefit": "TP/n - FP/n x t/(1 - t), treated when risk >= t; pointwise percentile bootstrap",
     "risk_distribution": "means: normal; quantiles: distribution-free by order statistics",
     "clipping": f"for logits and log loss, risks closer than {RISK_FLOOR:g} to 0 or 1 are moved and counted",
@@ -122,7 +122,7 @@ def evaluate(
                                n_resamples=n_resamples)
 
     pooled = one_group(np.ones_like(happened))
-    pooled["calibration"]["loess_curve"] = as_plain(
+    pooled["loess_curve"] = as_plain(
         fit_loess_curve(happened, risk=clip_risk(predicted).risk, seed=seed, n_resamples=n_resamples))
     pooled["auroc_within_product"] = as_plain(auroc_within(happened, risk=predicted, group=names))
     return {

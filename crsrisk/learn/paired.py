@@ -64,7 +64,9 @@ def auroc_within_difference(
     pairs, values, variances = [], [], []
     for name in np.unique(names):
         rows = names == name
-        found = auroc_difference(happened[rows], risk=first[rows], other=second[rows]) if len(set(happened[rows])) > 1 else None
+        if len(set(happened[rows].tolist())) < 2:
+            continue
+        found = auroc_difference(happened[rows], risk=first[rows], other=second[rows])
         if isinstance(found, Estimate):
             pairs.append(float(happened[rows].sum()) * float((~happened[rows]).sum()))
             values.append(found.value)

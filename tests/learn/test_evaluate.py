@@ -46,9 +46,9 @@ def test_it_is_json_and_comes_back_the_same(result: dict[str, object]) -> None:
 
 
 def test_every_group_has_the_same_keys(result: dict[str, object]) -> None:
-    keys = {"n", "n_events", "event_rate", "n_risks_clipped", "auroc", "brier", "log_loss",
+    keys = {"n", "n_events", "event_rate", "n_risks_clipped", "auroc", "brier", "scaled_brier", "log_loss",
             "discrimination_slope", "calibration", "net_benefit", "risk_distribution"}
-    assert set(result["pooled"]) == keys | {"auroc_within_product"}
+    assert set(result["pooled"]) == keys | {"auroc_within_product", "loess_curve"}
     assert list(result["by_product"]) == ["car_t", "engager", "never"]
     calibration = {"in_the_large", "slope", "intercept_joint", "observed_to_expected", "curve"}
     for group in result["by_product"].values():
