@@ -47,13 +47,20 @@ class Explanation:
         path from base to patient (Aumann-Shapley). It is finite also when the contributions cancel, and no
         reason changes its sign.
         """
-        total = self.contributions.sum(axis=1)
+        return self._in_risk(self.contributions)
+
+    def points_of(self, row: int) -> NDArray[np.float64]:
+        """The row of :attr:`points` for one patient (counted from 0), shape (variables,)."""
+        return self._in_risk(self.contributions[row:row + 1]).reshape(-1)
+
+    def _in_risk(self, contributions: NDArray[np.float64]) -> NDArray[np.float64]:
+        total = contributions.sum(axis=1)
         log_odds = self.base_log_odds + total
         is_close = np.abs(total) < _NEARLY_EQUAL
         risk = expit(log_odds)
         steepness = np.where(
             is_close, risk * (1 - risk), (risk - self.base_risk) / np.where(is_close, 1.0, total))
-        return np.asarray(self.contributions * steepness[:, None])
+        return np.asarray(contributions * steepness[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from the test patients) to another. What has to be learnt from many rows lives i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from pydantic import Field, field_validator, model_validator
 from crsrisk.domain.assumptions import Strict
 from crsrisk.domain.risk_model import Direction, Kind, Role, Theme
 from crsrisk.errors import InputError
-from crsrisk.features.indices import INDICES
+from crsrisk.features.indices import INDICES, Index
 from crsrisk.read.strict_yaml import build, read_yaml
 from crsrisk.units import FIELDS
 
@@ -196,22 +197,43 @@ def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFr
     >>> build_features(table, names=["product__tarlatamab", "crp_mg_l", "crp_albumin_ratio"]).iloc[0].tolist()
     [1.0, 40.0, 1.0]
     """
-    columns = columns_needed(names)
-    require_columns(observed, columns)
-    numbers = {column: numbers_of(observed, column=column) for column in columns if column not in WORDS}
-    words = {column: words_of(observed, column=column) for column in columns if column in WORDS}
-    made: dict[str, NDArray[np.float64]] = {}
+    columns = read_columns(observed, columns=columns_needed(names))
+    return pd.DataFrame(feature_array(columns, names=tuple(names)), columns=list(names), index=observed.index)
+
+
+def read_columns(observed: pd.DataFrame, *, columns: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Columns of a table as arrays: words as text (missing = ""), the others as floats (missing = NaN).
+
+    Raises :class:`InputError` for a missing column, text in a number, or an infinite value.
+    """
+    wanted = tuple(columns)
+    require_columns(observed, wanted)
+    return {column: (words_of if column in WORDS else numbers_of)(observed, column=column) for column in wanted}
+
+
+def feature_array(columns: Mapping[str, Any], *, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """The features of columns that are read, shape (patients, features), or (1, features) for one patient.
+
+    ``columns`` holds arrays as :func:`read_columns` makes them or, for one patient, plain texts and floats. The
+    arithmetic is the same, so one patient alone and in a batch has the same features to the last bit.
+    """
+    made = []
+    for stem, word, index in _origins(names):
+        if index is not None:
+            made.append(index.compute(**{column: columns[column] for column in index.columns}))
+        else:
+            made.append(columns[stem] if word is None else columns[stem] == word)
+    return np.atleast_2d(np.array(made, dtype=np.float64).T)
+
+
+@lru_cache(maxsize=64)
+def _origins(names: tuple[str, ...]) -> tuple[tuple[str, str | None, Index | None], ...]:
+    """By feature: its column, the word for which it is 1, the published index that it is."""
+    found: list[tuple[str, str | None, Index | None]] = []
     for name in names:
         stem, _, word = name.partition("__")
-        if stem in WORDS:
-            made[name] = words[stem] == word
-        elif name in INDICES:
-            index = INDICES[name]
-            made[name] = index.compute(**{column: numbers[column] for column in index.columns})
-        else:
-            made[name] = numbers[name]
-    return pd.DataFrame(
-        {name: values.astype(np.float64) for name, values in made.items()}, index=observed.index)
+        found.append((stem, word, None) if stem in WORDS else (name, None, INDICES.get(name)))
+    return tuple(found)
 
 
 def require_columns(observed: pd.DataFrame, columns: Iterable[str]) -> None:
@@ -231,7 +253,9 @@ def words_of(observed: pd.DataFrame, *, column: str) -> NDArray[Any]:
 def numbers_of(observed: pd.DataFrame, *, column: str) -> NDArray[np.float64]:
     """A column of numbers or yes/no as floats (yes = 1, missing = NaN); text or infinity is refused."""
     values = observed[column]
-    if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
+        numbers = values.to_numpy().astype(np.float64)
+    elif pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         numbers = np.array([_number(cell) for cell in values], dtype=np.float64)

@@ -1,7 +1,7 @@
 """Explain: exact Shapley values of the calibrated model, one reason for each clinical variable.
 
-LightGBM's own contributions (path-dependent TreeSHAP, exact for trees) are taken on the log-odds scale,
-multiplied with the calibration's slope, and added up over the features of one clinical variable. A Shapley
+Path-dependent Shapley values (:mod:`crsrisk.learn.tree_shap`, exact) are taken on the log-odds scale, multiplied
+with the calibration's slope, and added up over the features of one clinical variable. A Shapley
 value of a group's sum is the sum of its features' values: nothing is approximated, and additivity is checked
 every time.
 """
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from crsrisk.domain.explanation import Explanation, Reason
 from crsrisk.domain.risk_model import RiskModel, Variable
 from crsrisk.errors import InputError
-from crsrisk.features.table import WORDS, build_features, words_of
-from crsrisk.learn.booster import booster_of, contributions_of, raw_log_odds_of
-from crsrisk.learn.predict import feature_matrix, predict
+from crsrisk.features.table import WORDS, feature_array
+from crsrisk.learn.forest import forest_of, raw_log_odds_by
+from crsrisk.learn.predict import Columns, feature_matrix, matrix_of, read_contract, score_columns
+from crsrisk.learn.tree_shap import path_shapley
 
 Floats = NDArray[np.float64]
 
@@ -35,30 +36,35 @@ def explain(model: RiskModel, observed: pd.DataFrame) -> Explanation:
     for a row that it refuses (an impossible value has no explanation), and ``ArithmeticError`` should the
     contributions not add up.
     """
-    prediction = predict(model, observed)
+    columns = read_contract(model, observed)
+    prediction = score_columns(model, columns, index=observed.index)
     if not len(observed) or prediction.is_refused.any():
         row = int(np.argmax(prediction.is_refused)) + 1 if len(observed) else 0
         raise InputError(where="table", key=f"row {row}", found="a row that is refused" if row else "no row",
                          expected="rows that can be scored",
                          cure="see the reasons that `predict` gives, and leave it out")
-    base, by_feature = feature_contributions(model, observed)
+    base, by_feature = _contributions(model, matrix_of(model, columns))
     places = {variable.name: place for place, variable in enumerate(model.contract.variables)}
-    members = np.zeros((len(model.contract.features), len(places)))
-    for row, feature in enumerate(model.contract.features):
-        members[row, places[feature.variable]] = 1.0
+    contributions = np.zeros((len(observed), len(places)))
+    for feature, share in zip(model.contract.features, by_feature.T, strict=True):  # no BLAS: it sums by batch size
+        contributions[:, places[feature.variable]] += share
     return Explanation(
-        base_log_odds=base, contributions=by_feature @ members, variables=model.contract.variables,
-        values=_values(model, observed), prediction=prediction)
+        base_log_odds=base, contributions=contributions, variables=model.contract.variables,
+        values=_values(model, columns, index=observed.index), prediction=prediction)
 
 
 def feature_contributions(model: RiskModel, observed: pd.DataFrame) -> tuple[float, Floats]:
     """Base log-odds and the contributions of the single features, shape (patients, features), calibrated."""
-    booster, matrix = booster_of(model.booster_text), feature_matrix(model, observed)
+    return _contributions(model, feature_matrix(model, observed))
+
+
+def _contributions(model: RiskModel, matrix: Floats) -> tuple[float, Floats]:
+    forest = forest_of(model.booster_text)
     slope = model.calibrator.slope
-    raw = contributions_of(booster, matrix)
+    raw = path_shapley(forest, matrix)
     base = model.calibrator.intercept + slope * float(raw[0, -1])
     contributions = slope * raw[:, :-1]
-    log_odds = model.calibrator.log_odds(raw_log_odds_of(booster, matrix))
+    log_odds = model.calibrator.log_odds(raw_log_odds_by(forest, matrix))
     gap = float(np.abs(base + contributions.sum(axis=1) - log_odds).max())
     if not gap < ADDITIVITY:
         raise ArithmeticError(f"contributions miss the prediction by {gap:.1e} log-odds")
@@ -71,11 +77,11 @@ def reasons(explanation: Explanation, row: int, *, at_least: float = 0.0) -> lis
     Whole points are rounded so that they add up to round(100 x risk) - round(100 x base risk) over all
     reasons. ``at_least`` leaves out reasons of fewer points of risk (0.005 = half a patient of 100).
     """
-    points = explanation.points[row]
+    points, values = explanation.points_of(row), explanation.values.iloc[row].tolist()
     total = round(100 * float(explanation.prediction.risk[row])) - round(100 * explanation.base_risk)
     whole = whole_points(points, total=total)
     made = [
-        _reason(variable, explanation.values.iloc[row, place], points=float(points[place]),
+        _reason(variable, values[place], points=float(points[place]),
                 whole=whole[place])
         for place, variable in enumerate(explanation.variables)]
     kept = [reason for reason in made if abs(reason.points) >= at_least]
@@ -129,21 +135,23 @@ def _value_in_words(variable: Variable, value: object) -> str:
     return digits if variable.unit == "1" else f"{digits} {variable.unit}"
 
 
-def _values(model: RiskModel, observed: pd.DataFrame) -> pd.DataFrame:
+def _values(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> pd.DataFrame:
     """What each patient had of each clinical variable: words, yes/no or a number."""
-    kinds = {column.name: column.kind for column in model.contract.columns}
-    shown: dict[str, pd.Series[Any]] = {}
+    flags = {column.name for column in model.contract.columns if column.kind == "flag"}
+    words = {variable.name for variable in model.contract.variables if variable.name in WORDS}
+    features = {variable.name: _shown_feature(model, variable)
+                for variable in model.contract.variables if variable.name not in words}
+    numbers = feature_array(columns, names=tuple(features.values())).astype(object)
+    shown: dict[str, NDArray[Any]] = {}
     for variable in model.contract.variables:
-        if variable.name in WORDS:
-            words = words_of(observed, column=variable.name)
-            shown[variable.name] = pd.Series(list(words), index=observed.index, dtype=object)
+        if variable.name in words:
+            shown[variable.name] = columns[variable.name]
             continue
-        feature = _shown_feature(model, variable)
-        numbers = build_features(observed, names=[feature])[feature].astype(object)
-        if kinds.get(feature) == "flag":
-            numbers = numbers.map(lambda cell: cell if math.isnan(cell) else bool(cell))
-        shown[variable.name] = numbers
-    return pd.DataFrame(shown, index=observed.index)
+        values = numbers[:, list(features).index(variable.name)]
+        if features[variable.name] in flags:
+            values = np.array([cell if math.isnan(cell) else bool(cell) for cell in values], dtype=object)
+        shown[variable.name] = values
+    return pd.DataFrame(shown, index=index, dtype=object)
 
 
 def _shown_feature(model: RiskModel, variable: Variable) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 
 from crsrisk.domain.risk_model import Column, Prediction, RiskModel
 from crsrisk.errors import InputError
-from crsrisk.features.table import build_features, numbers_of, words_of
-from crsrisk.learn.booster import booster_of, raw_log_odds_of
+from crsrisk.features.table import columns_needed, feature_array, read_columns
+from crsrisk.learn.forest import forest_of, raw_log_odds_by
 
 Floats: TypeAlias = NDArray[np.float64]
+Columns: TypeAlias = Mapping[str, NDArray[Any]]  # of a contract: words as text, the others as floats
 Notes: TypeAlias = list[list[str]]  # by row: the sentences about it
 
 
@@ -25,30 +27,56 @@ def predict(model: RiskModel, observed: pd.DataFrame) -> Prediction:
     about. A table of another kind (a missing column, text in a number, a patient twice) raises
     :class:`InputError`. The reasons name columns and bounds, never a patient's value.
     """
+    return score_columns(model, read_contract(model, observed), index=observed.index)
+
+
+def read_contract(model: RiskModel, observed: pd.DataFrame) -> Columns:
+    """The columns that the contract names as arrays; a table of another kind raises :class:`InputError`."""
     check_table(model, observed)
-    refusals, warnings, missing = account(model, observed)
-    is_refused = np.array([bool(text) for text in refusals])
-    risk = model.calibrator.risk(raw_log_odds(model, observed))
-    is_warned = np.array([bool(text) for text in warnings])
+    return read_columns(observed, columns=[column.name for column in model.contract.columns])
+
+
+def score_columns(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> Prediction:
+    """:func:`predict` for columns that are read."""
+    refusals, warnings, missing = account(model, columns, n_rows=len(index))
+    is_refused = np.array([bool(text) for text in refusals], dtype=bool)
+    is_warned = np.array([bool(text) for text in warnings], dtype=bool)
+    risk = model.calibrator.risk(raw_log_odds_by(forest_of(model.booster_text), matrix_of(model, columns)))
     rows = pd.DataFrame({
         "risk": np.where(is_refused, np.nan, risk),
         "status": np.where(is_refused, "refused", np.where(is_warned, "warned", "ok")),
         "reasons": [" ".join((*no, *note)) for no, note in zip(refusals, warnings, strict=True)],
         "missing": [", ".join(names) for names in missing],
-    }, index=observed.index)
+    }, index=index)
     return Prediction(rows=rows, model=model.label, outcome_in_words=model.contract.outcome_in_words)
 
 
-def feature_matrix(model: RiskModel, observed: pd.DataFrame) -> Floats:
-    """What the trees read, (patients, features): the features with the contract's stand-ins for missing."""
-    table = build_features(observed, names=model.contract.feature_names).to_numpy(dtype=np.float64)
-    fill = np.array([np.nan if feature.fill is None else feature.fill for feature in model.contract.features])
+def matrix_of(model: RiskModel, columns: Mapping[str, Any]) -> Floats:
+    """What the trees read, (patients, features): the features with the contract's stand-ins for missing.
+
+    ``columns`` are arrays or one patient's plain values, see :func:`crsrisk.features.table.feature_array`.
+    """
+    return filled(feature_array(columns, names=model.contract.feature_names), fill_of(model))
+
+
+def fill_of(model: RiskModel) -> Floats:
+    """By feature, what stands in for a missing value; NaN where the trees know missing."""
+    return np.array([np.nan if feature.fill is None else feature.fill for feature in model.contract.features])
+
+
+def filled(table: Floats, fill: Floats) -> Floats:
+    """A table of features with stand-ins for what is missing."""
     return np.where(np.isnan(table), fill, table)
+
+
+def feature_matrix(model: RiskModel, observed: pd.DataFrame) -> Floats:
+    """:func:`matrix_of` for a table of patients."""
+    return matrix_of(model, read_columns(observed, columns=columns_needed(model.contract.feature_names)))
 
 
 def raw_log_odds(model: RiskModel, observed: pd.DataFrame) -> Floats:
     """The trees' log-odds before calibration, shape (patients,)."""
-    return raw_log_odds_of(booster_of(model.booster_text), feature_matrix(model, observed))
+    return raw_log_odds_by(forest_of(model.booster_text), feature_matrix(model, observed))
 
 
 def check_table(model: RiskModel, observed: pd.DataFrame) -> None:
@@ -67,48 +95,48 @@ def check_table(model: RiskModel, observed: pd.DataFrame) -> None:
                          cure="give every row its own patient_id")
 
 
-def account(model: RiskModel, observed: pd.DataFrame) -> tuple[Notes, Notes, Notes]:
+def account(model: RiskModel, columns: Columns, *, n_rows: int) -> tuple[Notes, Notes, Notes]:
     """For every row: why it is refused, what to be warned of, and which columns are missing."""
-    refusals: Notes = [[] for _ in range(len(observed))]
-    warnings: Notes = [[] for _ in range(len(observed))]
-    missing: Notes = [[] for _ in range(len(observed))]
+    refusals: Notes = [[] for _ in range(n_rows)]
+    warnings: Notes = [[] for _ in range(n_rows)]
+    missing: Notes = [[] for _ in range(n_rows)]
 
     def note(book: Notes, where: NDArray[np.bool_], text: str) -> None:
         for row in np.flatnonzero(where):
             book[row].append(text)
 
     for column in model.contract.columns:
-        is_missing, is_impossible, is_new = _look_at(observed, column)
+        values = columns[column.name]
+        is_missing = values == "" if column.kind == "word" else np.isnan(values)
+        wrong = is_impossible(values, column=column)
         note(missing, is_missing, column.name)
         if not column.was_missing_in_training:
             note(warnings, is_missing, f"{column.name} is missing, but was known of every training patient.")
         possible = f"{_span(column.possible)} {_unit(column)}".strip()
-        note(refusals, is_impossible, f"{column.name} is impossible: outside {possible}.")
-        note(warnings, is_new & ~is_impossible, _unseen(column))
+        note(refusals, wrong, f"{column.name} is impossible: outside {possible}.")
+        note(warnings, _is_new(values, column) & ~wrong, _unseen(column))
     return refusals, warnings, missing
 
 
-def _look_at(
-    observed: pd.DataFrame, column: Column
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """By row: is the value missing, is it impossible, is it outside what the model has seen?"""
+def is_impossible(values: Any, *, column: Column) -> Any:
+    """Which values of a column, or whether the one value, cannot be; a missing one and words can."""
     if column.kind == "word":
-        words = words_of(observed, column=column.name)
-        is_missing = words == ""
-        is_new = ~is_missing & ~np.isin(words.astype(str), np.array(column.levels, dtype=str))
-        return is_missing, np.zeros(len(words), dtype=bool), is_new
-    values = numbers_of(observed, column=column.name)
-    is_impossible = _outside(values, column.possible)
+        return values != values  # none, in the shape of the values
     if column.kind == "flag":
-        is_impossible = ~np.isnan(values) & (values != 0) & (values != 1)
-    return np.isnan(values), is_impossible, _outside(values, column.trained)
+        return (values == values) & (values != 0) & (values != 1)  # NaN differs from itself
+    return _outside(values, column.possible)
 
 
-def _outside(values: Floats, span: tuple[float, float] | None) -> NDArray[np.bool_]:
-    """Which values lie outside; a missing one does not."""
-    if span is None:
-        return np.zeros(len(values), dtype=bool)
-    return np.asarray((values < span[0]) | (values > span[1]))
+def _is_new(values: NDArray[Any], column: Column) -> NDArray[np.bool_]:
+    """Which values lie outside what the model has seen; a missing one does not."""
+    if column.kind == "word":
+        return np.array([word != "" and word not in column.levels for word in values], dtype=bool)
+    return np.asarray(_outside(values, column.trained))
+
+
+def _outside(values: Any, span: tuple[float, float] | None) -> Any:
+    low, high = span if span is not None else (-np.inf, np.inf)
+    return (values < low) | (values > high)
 
 
 def _unseen(column: Column) -> str:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 from crsrisk.domain.risk_model import Calibrator, FeatureContract, RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.features.table import columns_needed
-from crsrisk.learn.booster import LARGEST_TEXT, check_text
+from crsrisk.learn.booster_text import LARGEST_TEXT, check_text
 from crsrisk.read.files import write_json, write_text
 
 BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = "booster.txt", "contract.json", "calibrator.json", "manifest.json"
