@@ -13,7 +13,7 @@ the same way, unmeasured biology and the site's habits are drawn anew. It is the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -116,6 +116,30 @@ def _unknown(
             "site_effects": streams.normals(decision=f"oracle site {patient}", width=N_SITE_EFFECTS, **span)}
 
 
+def redrawn(
+    arm: Arm, patients: Patients, *, world: World, seed: int, given: Given, repetitions: int
+) -> Iterator[tuple[NDArray[np.int64], Patients]]:
+    """Batches of rows of ``patients`` with every row repeated ``repetitions`` times, what is not given drawn anew.
+
+    The draws depend on seed and patient alone, so that different arms of the same patients meet the same futures.
+    """
+    prior = latent_mean(patients.discrete, assumptions=world.assumptions)
+    covariance, noise = correlation(world.assumptions), noise_sd(arm.population, assumptions=world.assumptions)
+    seen = measured_latent(patients, population=arm.population, world=world, seed=seed)
+    n, size = len(patients), max(1, _BATCH // repetitions)
+    for first in range(0, n, size):
+        rows = np.arange(first, min(first + size, n))
+        drawn = []
+        for row in rows:
+            new = dict(_future(int(patients.patient_id[row]), seed=seed, n=repetitions))
+            if given == "observed":
+                root = posterior(seen[row], prior[row], covariance=covariance, noise=noise)
+                new |= _unknown(patients, int(row), root, seed=seed, n=repetitions)
+            drawn.append(new)
+        fresh: dict[str, Any] = {name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]}
+        yield rows, replace(take(patients, np.repeat(rows, repetitions)), **fresh)
+
+
 def oracle(
     arm: Arm, patients: Patients, *, world: World, seed: int, given: Given, repetitions: int, workers: int = 1,
     advance: Callable[[int], None] | None = None,
@@ -127,24 +151,9 @@ def oracle(
     if repetitions < 2 or repetitions % 2:
         raise InputError(where="oracle", key="repetitions", found=repetitions, expected="an even number of 2 or more",
                          cure="use 200 or 500")
-    n, half = len(patients), repetitions // 2
-    prior = latent_mean(patients.discrete, assumptions=world.assumptions)
-    covariance, noise = correlation(world.assumptions), noise_sd(arm.population, assumptions=world.assumptions)
-    seen = measured_latent(patients, population=arm.population, world=world, seed=seed)
-    counts = np.zeros((2, n, 2), dtype=np.int64)
-    size = max(1, _BATCH // repetitions)
-    for first in range(0, n, size):
-        rows = np.arange(first, min(first + size, n))
-        again = take(patients, np.repeat(rows, repetitions))
-        drawn = []
-        for row in rows:
-            new = dict(_future(int(patients.patient_id[row]), seed=seed, n=repetitions))
-            if given == "observed":
-                root = posterior(seen[row], prior[row], covariance=covariance, noise=noise)
-                new |= _unknown(patients, int(row), root, seed=seed, n=repetitions)
-            drawn.append(new)
-        fresh: dict[str, Any] = {name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]}
-        again = replace(again, **fresh)
+    half = repetitions // 2
+    counts = np.zeros((2, len(patients), 2), dtype=np.int64)
+    for rows, again in redrawn(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions):
         episode = run(arm, again, world=world, workers=workers)
         grade = grade_within(episode, window_h=24.0 * arm.window_d).reshape(len(rows), 2, half)
         counts[0, rows], counts[1, rows] = (grade >= 2).sum(axis=2), (grade >= 3).sum(axis=2)

@@ -1,0 +1,163 @@
+"""Potential outcomes: the same patients under every strategy, with the same random numbers, and what an oracle expects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crsrisk import streams
+from crsrisk.domain.potential_outcomes import (
+    RESPONSE_WORLDS,
+    STANDARD,
+    PotentialOutcomes,
+    ResponseWorld,
+    Strategy,
+    TrueRisks,
+)
+from crsrisk.domain.world import World
+from crsrisk.errors import InputError
+from crsrisk.simulate.arm import Arm, timetable
+from crsrisk.simulate.consequences import infection_risks, response_risks
+from crsrisk.simulate.layout import PARAMETERS
+from crsrisk.simulate.parameters import patient_parameters
+from crsrisk.simulate.population import Patients
+from crsrisk.simulate.strategies import Tracks, play, strategy_arm
+from crsrisk.simulate.truth import Given, redrawn
+
+Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+_LEAST_ACTIVATION = 1e-6  # a peak below it counts as no activation
+
+
+@dataclass(frozen=True)
+class _Course:
+    """Patients under one strategy."""
+
+    tracks: Tracks
+    grade: NDArray[np.int64]
+    is_exposed: Flags
+    infection: Values
+
+    @property
+    def log_activation(self) -> Values:
+        return np.asarray(np.log(np.maximum(self.tracks["peak_active"], _LEAST_ACTIVATION)))
+
+
+def with_standard(strategies: Sequence[Strategy]) -> tuple[Strategy, ...]:
+    """The strategies after what is done without prophylaxis; :class:`InputError` when two share a name."""
+    chosen = (STANDARD, *(one for one in strategies if not one.is_standard))
+    names = [one.name for one in chosen]
+    if len(set(names)) < len(names):
+        raise InputError(where="strategies", key="name", found=", ".join(names), expected="each strategy once",
+                         cure="leave the repeated one out")
+    return chosen
+
+
+def _courses(
+    arm: Arm, strategies: Sequence[Strategy], *, patients: Patients, world: World, workers: int
+) -> list[_Course]:
+    window_h, usual, found = 24.0 * arm.window_d, None, []
+    for strategy in strategies:
+        tracks = play(arm, strategy, patients=patients, world=world, workers=workers, usual=usual)
+        usual = tracks if usual is None else usual
+        grade = np.sum([tracks[f"first_{k}"] < window_h for k in (1, 2, 3, 4)], axis=0).astype(np.int64)
+        exposed = usual["first_1"] < window_h if strategy.timing == "at_fever" else np.full(len(patients), True)
+        if strategy.is_standard:
+            exposed = np.full(len(patients), False)
+        infection = infection_risks(arm, strategy, tracks=tracks, is_exposed=exposed, ecog=patients.discrete["ecog"],
+                                    world=world)
+        found.append(_Course(tracks, grade, exposed, infection))
+    return found
+
+
+def _needs_support(arm: Arm, patients: Patients, tracks: Tracks, *, world: World) -> Flags:
+    """Whether pressure or oxygen, as seen at any visit, fell to where this ward gives support."""
+    table = patient_parameters(arm, patients, world=world, plan=timetable(arm, world=world))
+
+    def of(name: str) -> Values:
+        return np.asarray(table[PARAMETERS.index(name)])
+
+    low_map = np.maximum(of("fluids_below"), of("normal_map") - of("fluids_fall"))
+    return np.asarray((tracks["lowest_map"] < low_map) | (tracks["lowest_spo2"] < of("low_flow_below")))
+
+
+def potential_outcomes(
+    arm: Arm, strategies: Sequence[Strategy], *, patients: Patients, world: World, seed: int, workers: int = 1,
+    advance: Callable[[int], None] | None = None,
+) -> PotentialOutcomes:
+    """Grade, infection and response of every patient under every strategy, with common random numbers.
+
+    ``arm`` is what is given without prophylaxis; it comes first, under the name ``none``. ``seed`` draws infection and
+    response (use the seed of the patients). ``advance`` is told when all is done (strategies).
+
+    Raises :class:`InputError` for an unknown agent, a regimen that the product does not allow, a strategy given twice.
+
+    >>> from crsrisk.domain.potential_outcomes import parse_strategy
+    >>> from crsrisk.read.world import load_product
+    >>> from crsrisk.simulate.arm import make_arm
+    >>> from crsrisk.simulate.population import sample
+    >>> from crsrisk.simulate.world import load_world
+    >>> world = load_world()
+    >>> arm = make_arm(load_product("tarlatamab"), world=world, regimen="label_no_steroid")
+    >>> some = sample(arm.population, assumptions=world.assumptions, seed=1, start=0, stop=16)
+    >>> ways = [parse_strategy("dexamethasone"), parse_strategy("tocilizumab@fever")]
+    >>> potential_outcomes(arm, ways, patients=some, world=world, seed=1).names
+    ('none', 'dexamethasone', 'tocilizumab@fever')
+    """
+    chosen = with_standard(strategies)
+    courses = _courses(arm, chosen, patients=patients, world=world, workers=workers)
+    activation = np.array([one.log_activation for one in courses])
+    infection = np.array([one.infection for one in courses])
+    center = float(activation[0].mean())
+    response = _responses(activation, center=center, world=world)
+    ids = patients.patient_id
+    start, stop = int(ids.min()), int(ids.max()) + 1
+    lots = streams.uniforms(seed=seed, decision="consequences", start=start, stop=stop, width=2)[ids - start]
+    support = np.array([_needs_support(strategy_arm(arm, one, world=world), patients, course.tracks, world=world)
+                        for one, course in zip(chosen, courses, strict=True)])
+    if advance is not None:
+        advance(len(chosen))
+    return PotentialOutcomes(
+        chosen, ids, float(arm.window_d), np.array([one.grade for one in courses]), support,
+        np.array([one.is_exposed for one in courses]), activation, infection, lots[:, 0] < infection, response,
+        {name: lots[:, 1] < chance for name, chance in response.items()})
+
+
+def _responses(activation: Values, *, center: float, world: World) -> dict[ResponseWorld, Values]:
+    by_strategy = [response_risks(one, usual=activation[0], center=center, world=world) for one in activation]
+    return {name: np.array([one[name] for one in by_strategy]) for name in RESPONSE_WORLDS}
+
+
+def true_risks(
+    arm: Arm, strategies: Sequence[Strategy], *, patients: Patients, world: World, seed: int, given: Given,
+    repetitions: int, workers: int = 1, advance: Callable[[int], None] | None = None,
+) -> TrueRisks:
+    """What an oracle expects of these patients under each strategy, by ``repetitions`` (an even number) futures each.
+
+    ``given="baseline"`` is the mechanism oracle, ``given="observed"`` the covariate oracle (see `truth.py`). ``advance`` is
+    told how many patients are done. Raises :class:`InputError` for an odd number of repetitions.
+    """
+    if repetitions < 2 or repetitions % 2:
+        raise InputError(where="true risks", key="repetitions", found=repetitions, expected="an even number of 2 or more",
+                         cure="use 50 or 100")
+    chosen, n = with_standard(strategies), len(patients)
+    first, second, severe, infection = (np.zeros((len(chosen), n)) for _ in range(4))
+    response: Mapping[ResponseWorld, Values] = {name: np.zeros((len(chosen), n)) for name in RESPONSE_WORLDS}
+    center = float(_courses(arm, [STANDARD], patients=patients, world=world, workers=workers)[0].log_activation.mean())
+    for rows, again in redrawn(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions):
+        courses = _courses(arm, chosen, patients=again, world=world, workers=workers)
+        chances = _responses(np.array([one.log_activation for one in courses]), center=center, world=world)
+        for k, one in enumerate(courses):
+            two = (one.grade >= 2).reshape(len(rows), repetitions)
+            first[k, rows], second[k, rows] = two[:, 0::2].mean(axis=1), two[:, 1::2].mean(axis=1)
+            severe[k, rows] = (one.grade >= 3).reshape(len(rows), repetitions).mean(axis=1)
+            infection[k, rows] = one.infection.reshape(len(rows), repetitions).mean(axis=1)
+            for name in RESPONSE_WORLDS:
+                response[name][k, rows] = chances[name][k].reshape(len(rows), repetitions).mean(axis=1)
+        if advance is not None:
+            advance(len(rows))
+    return TrueRisks(chosen, patients.patient_id, given, repetitions, (first + second) / 2.0, severe, infection, response,
+                     first, second)
