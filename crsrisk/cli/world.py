@@ -187,6 +187,14 @@ def run(
             done = run_sensitivity(experiment, workers=workers, begin=begin)
         print_sensitivity(done)
         return
+    if (kind := kind_of(experiment)) in ("shift", "updating", "explanation_truth"):
+        from crsrisk.journey.truth_experiments import KINDS
+
+        run_kind, print_kind = KINDS[kind]
+        with steps() as begin:
+            answer = run_kind(experiment, workers=workers, begin=begin)
+        print_kind(answer)
+        return
     from crsrisk.journey.baseline import print_closing, run_baseline
 
     with steps() as begin:

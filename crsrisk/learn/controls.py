@@ -33,4 +33,5 @@ def with_planted_leak(observed: pd.DataFrame, outcomes: pd.DataFrame, *, column:
 
     What was not measured at baseline stays empty.
     """
-    return observed.assign(**{column: outcomes[peak].astype(np.float64).where(observed[column].notna().to_numpy()).to_numpy()})
+    was_measured = observed[column].notna().to_numpy()
+    return observed.assign(**{column: np.where(was_measured, outcomes[peak].to_numpy(dtype=np.float64), np.nan)})

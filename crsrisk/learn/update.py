@@ -3,12 +3,13 @@
 Five updates, from the smallest: none; intercept (right on average); intercept and slope; offset boosting (a few trees on top
 of the model); refit (the same recipe on the new patients alone). ``auto`` takes what the closed test leaves standing;
 where it asks for a revision, offset boosting and refit are compared by their out-of-fold log loss, and the recalibrated
-model stays if neither is better. Calibration is two numbers and boosting joins the trees, so that the updated model
-predicts, explains and is saved like any other.
+model stays unless one is better by a standard error. Calibration is two numbers and boosting joins the trees, so that
+the updated model predicts, explains and is saved like any other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,7 +25,7 @@ from crsrisk.learn.closed_test import ClosedTest, closed_test
 from crsrisk.learn.explain import feature_contributions
 from crsrisk.learn.fit import SIGNS, fit
 from crsrisk.learn.offset_boosting import boosted_on, intercept_of
-from crsrisk.learn.offset_logistic import fit_offset_logistic, log_likelihood
+from crsrisk.learn.offset_logistic import fit_offset_logistic
 from crsrisk.learn.predict import feature_matrix, raw_log_odds
 from crsrisk.read.files import frame_digest
 
@@ -74,7 +75,7 @@ def update(
     closed: ClosedTest | None = None
     compared: dict[Method, float] = {}
     if method == "auto":
-        closed, compared, chosen = _choose(model, observed, y, config=config, seed=seed)
+        closed, compared, chosen = choose(model, observed, y, config=config, seed=seed)
     else:
         chosen = method
     changed, n_trees = _apply(model, observed, y, method=chosen, config=config, seed=seed)
@@ -135,18 +136,34 @@ def _check(observed: pd.DataFrame, y: Floats) -> None:
                          expected=f"at least {FEWEST_EVENTS} of each", cure="collect more patients before updating")
 
 
-def _choose(
+def choose(
     model: RiskModel, observed: pd.DataFrame, y: Floats, *, config: FeatureConfig | None, seed: int
 ) -> tuple[ClosedTest, dict[Method, float], Method]:
+    """The closed test, out-of-fold log loss (nats) of the rivals where it asks for a revision, and the method chosen."""
     closed = closed_test(log_odds_of(model, observed), themes_of(model, observed), y)
     if closed.chosen != "revision":
         return closed, {}, closed.chosen
     rivals: list[Method] = ["intercept and slope", "offset boosting"]
     if config is not None:
         rivals.append("refit")
-    compared = {one: -log_likelihood(out_of_fold(model, observed, y=y, method=one, config=config, seed=seed), y) / len(y)
-                for one in rivals}
-    return closed, compared, min(rivals, key=lambda name: compared[name])
+    losses: dict[Method, Floats] = {}
+    for name in rivals:
+        log_odds = out_of_fold(model, observed, y=y, method=name, config=config, seed=seed)
+        losses[name] = np.logaddexp(0.0, log_odds) - y * log_odds
+    return closed, {name: float(loss.mean()) for name, loss in losses.items()}, _smallest_good(losses)
+
+
+def _smallest_good(losses: Mapping[Method, Floats]) -> Method:
+    """The smallest update (they come in this order) that no larger one beats by a standard error of the paired difference.
+
+    In small cohorts the larger ones vary most, so the best of three would often be a lucky refit.
+    """
+    chosen, *larger = losses
+    for name in larger:
+        gain = losses[chosen] - losses[name]
+        if gain.mean() > gain.std(ddof=1) / gain.size**0.5:
+            chosen = name
+    return chosen
 
 
 def _apply(

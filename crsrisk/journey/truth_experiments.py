@@ -1,0 +1,13 @@
+"""Experiments that ask the simulator for the truth: what runs each kind and prints its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from crsrisk.journey.shift import print_shift, run_shift
+from crsrisk.journey.updating import print_updating, run_updating
+
+KINDS: Mapping[str, tuple[Callable[..., dict[str, Any]], Callable[[dict[str, Any]], None]]] = {
+    "shift": (run_shift, print_shift), "updating": (run_updating, print_updating),
+}
