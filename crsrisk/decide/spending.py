@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from math import e, exp, log, sqrt
+from math import e, expm1, log, sqrt
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -48,7 +48,8 @@ _NEEDS = {
     "Kim-DeMets power spending": "rho",
     "Hwang-Shih-DeCani spending": "gamma",
 }
-# Kim & DeMets' exponent 3 and Hwang, Shih & DeCani's -4 both come near to O'Brien-Fleming.
+USUAL = {"rho": 3, "gamma": -4, "delta": 0.25}  # the first two come near to O'Brien-Fleming
+MOST_EXTREME = 40.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Boundary:
             return float(alpha * t**self.parameter)
         if self.parameter == 0:  # Hwang, Shih & DeCani's limit: evenly
             return alpha * t
-        return alpha * (1 - exp(-self.parameter * t)) / (1 - exp(-self.parameter))
+        return alpha * expm1(-self.parameter * t) / expm1(-self.parameter)
 
 
 def boundary(name: str, *, rho: float | None = None, gamma: float | None = None, delta: float | None = None) -> Boundary:
@@ -114,6 +115,10 @@ def boundary(name: str, *, rho: float | None = None, gamma: float | None = None,
         return Boundary(canonical)
     if given[needed] is None:
         raise InputError(where=WHERE, key=needed, found="nothing", expected=f"the {needed} of {canonical}",
-                         cure=f"add {needed}: {dict(rho=3, gamma=-4, delta=0.25)[needed]} is a usual value")
+                         cure=f"add {needed}: {USUAL[needed]} is a usual value")
     check = positive if needed == "rho" else real
-    return Boundary(canonical, check(given[needed], where=WHERE, key=needed))
+    parameter = check(given[needed], where=WHERE, key=needed)
+    if abs(parameter) > MOST_EXTREME:
+        raise InputError(where=WHERE, key=needed, found=parameter, expected=f"a number within ±{MOST_EXTREME:g}",
+                         cure="a more extreme one spends everything at one look: leave the other looks out")
+    return Boundary(canonical, parameter)
