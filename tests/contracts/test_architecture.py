@@ -44,7 +44,7 @@ OWNERS = {
     "lightgbm": ("learn.estimator", "learn.booster", "learn.offset_boosting"),
     "shap": ("learn.shap_bridge",),
     "matplotlib": ("report.figures",),
-    "numba": ("biology.", "simulate.", "learn.tree_kernels"),
+    "numba": ("biology.", "simulate.", "learn.tree_kernels", "decide.enrolment"),
     "sklearn": ("features.", "learn.", "belief.emulator"),
     "typer": ("cli.", "journey.baseline"),
     "click": ("cli.",),

@@ -1,0 +1,140 @@
+"""Characteristics: what the simulated trials of a design add up to, and what it does when an assumption is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from crsrisk.decide.candidates import ASTCT, SUPPORT, Pool
+from crsrisk.decide.count_rules import count_rule_oc
+from crsrisk.decide.trial import DAYS_PER_MONTH, Ready, Trials, mean_figure, run_trials, screened_by, share_figure
+from crsrisk.decide.trial_arms import CONTROL, EXPERIMENTAL, Arms, rate_of
+from crsrisk.domain.operating_characteristics import Figure, Look, Misspecification, OperatingCharacteristics
+from crsrisk.domain.trial import Screening
+
+DRIFT = (0.05, 0.1, 0.15)  # by how much untreated patients may do better than the benchmark says
+
+
+def operating_characteristics(
+    ready: Ready, *, n_sim: int, seed: int, workers: int = 1
+) -> OperatingCharacteristics:
+    """Run a design with the effect and without, and the worlds in which an assumption is wrong.
+
+    >>> from crsrisk.decide.candidates import stated_pool
+    >>> from crsrisk.decide.trial import make_ready
+    >>> from crsrisk.domain.trial import Design, Masking, Stated
+    >>> screening = Screening(candidates_per_month=10.0)
+    >>> pool = stated_pool(Stated(risk="Beta(2,6)", risk_ratio=0.5), screening=screening, masking=Masking())
+    >>> ready = make_ready(pool, Design(name="high risk", kind="enrichment", threshold=0.3), screening=screening)
+    >>> found = operating_characteristics(ready, n_sim=2000, seed=1)
+    >>> found.n_max, 3.0 < found.screened_per_enrolled.value < 3.1
+    (152, True)
+    """
+    sized, design, screening = ready.sized, ready.design, ready.screening
+    arms = ready.arms("effect")
+    effect = run_trials(sized, arms, n_sim=n_sim, seed=seed, workers=workers)
+    null = run_trials(sized, ready.arms("null"), n_sim=n_sim, seed=seed, workers=workers)
+    p_enters = arms.eligible_share * screening.consent
+    screened = screened_by(effect, p_enters=p_enters, at_look=sized.at_look, seed=seed)
+    months = screened / screening.candidates_per_month + screening.wait_d / DAYS_PER_MONTH
+    return OperatingCharacteristics(
+        design=design.name, kind=design.kind, n_sim=n_sim, n_max=sized.n_max, eligible_share=arms.eligible_share,
+        rate_control=_untreated(arms, ready.pool) if design.kind == "single_arm" else rate_of(arms, CONTROL),
+        rate_experimental=rate_of(arms, EXPERIMENTAL), planned_power=sized.planned_power, wanted_power=sized.wanted_power,
+        power=share_figure(effect.has_claim), type_one_error=share_figure(null.has_claim), nominal_alpha=sized.alpha,
+        expected_n=mean_figure(effect.n), expected_n_null=mean_figure(null.n), screened=mean_figure(screened),
+        screened_per_enrolled=mean_figure(screened / effect.n), duration_months=mean_figure(months),
+        waiting=mean_figure(_waiting(effect, ready, p_enters)), exposed=mean_figure(effect.exposed),
+        exposed_without_need=mean_figure(effect.needless),
+        interaction_power=share_figure(effect.has_interaction) if arms.n_strata > 1 else None,
+        looks=_looks(ready, effect, null),
+        misspecifications=_misspecifications(ready, arms, n_sim=n_sim, seed=seed, workers=workers))
+
+
+def _untreated(arms: Arms, pool: Pool) -> float:
+    return float(pool.control[ASTCT][arms.eligible].mean())
+
+
+def _waiting(trials: Trials, ready: Ready, p_enters: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Patients who enter while a look waits for its outcomes, in trials that this look then stops."""
+    per_wait = ready.screening.candidates_per_month * p_enters * ready.screening.wait_d / DAYS_PER_MONTH
+    return np.minimum(per_wait, (ready.sized.n_max - trials.n).astype(np.float64))
+
+
+def _looks(ready: Ready, effect: Trials, null: Trials) -> list[Look]:
+    sized, rule = ready.sized, ready.sized.rule
+    looks = []
+    for k, n in enumerate(map(int, sized.at_look)):
+        shares = {f"{name}_{world}": share_figure(flags & (trials.stop == k))
+                  for world, trials in (("effect", effect), ("null", null))
+                  for name, flags in (("benefit", trials.has_claim), ("futility", trials.is_futile))}
+        bounds: dict[str, float | int | None] = {}
+        if rule is not None:
+            bounds["upper_count"] = int(rule.upper[k]) if rule.upper[k] <= n else None
+            bounds["lower_count"] = int(rule.lower[k]) if rule.lower[k] >= 0 else None
+        elif sized.region is None:
+            bounds["upper_z"] = float(sized.upper[k])
+            bounds["lower_z"] = float(sized.lower[k]) if np.isfinite(sized.lower[k]) else None
+        looks.append(Look.model_validate({"n": n, "share": float(sized.share[k]), **bounds, **shares}))
+    return looks
+
+
+# ------------------------------------------------------------------------------------ when an assumption is wrong
+
+
+def _misspecifications(ready: Ready, arms: Arms, *, n_sim: int, seed: int, workers: int) -> list[Misspecification]:
+    rows = []
+    if ready.sized.rule is not None:
+        rows += _drifting_benchmark(ready, arms)
+    else:
+        rows += _hidden_fever(ready, arms, n_sim=n_sim, seed=seed, workers=workers)
+    if _is_noisy(ready.screening) and ready.design.kind in ("enrichment", "stratified", "strategy"):
+        exact = _without_noise(ready)
+        claims = share_figure(run_trials(exact.sized, exact.arms("effect"), n_sim=n_sim, seed=seed,
+                                         workers=workers).has_claim)
+        rows.append(Misspecification(what="Effect as assumed, but the score known without error or gaps", claims=claims,
+                                     is_error=False))
+    return rows
+
+
+def _drifting_benchmark(ready: Ready, arms: Arms) -> list[Misspecification]:
+    """A single arm has only history to compare with; exact, since it is the sharpest fact about it."""
+    rule, single = ready.sized.rule, ready.design.single_arm
+    if rule is None or single is None:
+        return []
+    p0, own = single.benchmark, 1 - _untreated(arms, ready.pool)
+    cases = [(f"No effect, {100 * p0:.0f} of 100 untreated without CRS, as the benchmark says", p0)]
+    cases += [(f"No effect, but {100 * (p0 + more):.0f} of 100 untreated without CRS", p0 + more)
+              for more in DRIFT if p0 + more < 1]
+    cases.append((f"No effect, untreated as in these candidates ({100 * own:.1f} of 100 without CRS)", own))
+    return [Misspecification(what=what, is_error=True,
+                             claims=Figure(value=count_rule_oc(rule, p_success=p).p_claim, mcse=0.0)) for what, p in cases]
+
+
+def _hidden_fever(ready: Ready, arms: Arms, *, n_sim: int, seed: int, workers: int) -> list[Misspecification]:
+    """The ASTCT grade alone, support alone, and both, with the effect; and hiding without any effect."""
+    def claims(which: Arms, *, both: bool) -> Figure:
+        return share_figure(run_trials(ready.sized, which, n_sim=n_sim, seed=seed, co_primary=both,
+                                       workers=workers).has_claim)
+
+    rows = []
+    if ready.sized.region is None or ready.design.co_primary_support or ready.hidden > 0:
+        support = replace(arms, chance=np.ascontiguousarray(arms.chance[:, [SUPPORT, SUPPORT]]))
+        rows = [("Effect as assumed, ASTCT grade as the only primary endpoint", claims(arms, both=False), False),
+                ("Effect as assumed, need of support as the only primary endpoint", claims(support, both=False), False),
+                ("Effect as assumed, both must show it", claims(arms, both=True), False)]
+    if ready.hidden > 0:
+        hidden, share = ready.arms("hidden"), f"{100 * ready.hidden:.0f} of 100 events hidden from the ASTCT grade"
+        rows += [(f"No effect, but {share}: ASTCT grade alone", claims(hidden, both=False), True),
+                 (f"No effect, but {share}: both must show it", claims(hidden, both=True), True)]
+    return [Misspecification(what=what, claims=figure, is_error=is_error) for what, figure, is_error in rows]
+
+
+def _is_noisy(screening: Screening) -> bool:
+    return screening.score_noise_sd > 0 or screening.missing_labs > 0
+
+
+def _without_noise(ready: Ready) -> Ready:
+    exact = ready.screening.model_copy(update={"score_noise_sd": 0.0, "missing_labs": 0.0})
+    return replace(ready, pool=replace(ready.pool, score=ready.pool.risk), screening=exact)
