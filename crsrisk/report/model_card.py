@@ -1,0 +1,70 @@
+"""Model card: one page that travels with a model: what it is, for whom, how good, for whom less, what it cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from crsrisk.report.words import NOTICE, estimate_in_words, number, of_100, plain_name
+
+Content = Mapping[str, Any]
+
+
+def model_card(content: Content) -> dict[str, Any]:
+    """The card as a dictionary: `title`, `notice`, and `parts`, each `title` and `lines`. ``content``: a judgement."""
+    model, data, pooled = content["model"], content["data"], content["evaluation"]["pooled"]
+    calibration = pooled["calibration"]
+    groups = [f"{plain_name(one['variable'])}, {one['label']}: {one['n']} patients, {one['n_events']} events, AUROC "
+              f"{estimate_in_words(one['auroc'])}, observed / expected {estimate_in_words(one['observed_to_expected'])}"
+              for one in content["subgroups"]]
+    parts = {
+        "What it is": [model["about"], f"Output: probability of {content['event']}, {content['window']}."],
+        "What it is for": ["Research and teaching: to see how such a model reasons and how it is judged."],
+        "What it is not for": ["Decisions about a person; any product, dose or setting as if it had been tested there."],
+        "What goes in": [
+            f"{one['label']} ({one['unit']}), known {one['time']}{', may be missing' if one['may_be_missing'] else ''}"
+            for one in content["predictors"]],
+        "What it was made from": [f"{model['n_patients']} patients, {model['n_events']} with the event. {data['source']}"],
+        "How good it is": [
+            f"Judged in {pooled['n']} patients, {pooled['n_events']} with the event. {data['split']}",
+            f"AUROC among patients of one product {estimate_in_words(pooled['auroc_within_product'])}; all products mixed "
+            f"{estimate_in_words(pooled['auroc'])}.",
+            f"Calibration: observed / expected {estimate_in_words(calibration['observed_to_expected'])}, slope "
+            f"{estimate_in_words(calibration['slope'])}, intercept (slope fixed at 1) "
+            f"{estimate_in_words(calibration['in_the_large'])}.",
+            f"Scaled Brier score {estimate_in_words(pooled['scaled_brier'])}."],
+        "For whom": groups,
+        "How stable a risk is": _stability(content),
+        "What it cannot say": [NOTICE, *content["limits"]],
+    }
+    return {"title": f"Model card: {model['label']}", "notice": NOTICE,
+            "parts": [{"title": title, "lines": lines} for title, lines in parts.items() if lines]}
+
+
+def _stability(content: Content) -> list[str]:
+    found = content["instability"]
+    if found is None or "not_estimable" in found:
+        return []
+    said = [f"From one development to the next a risk moves by {number(100 * found['mean_mape']['value'], digits=1)} of 100 "
+            "on average."]
+    return said + [f"At a threshold of {of_100(float(at))} of 100, {number(100 * share['value'], digits=0)} of 100 patients "
+                   "change sides." for at, share in found["classification"].items()]
+
+
+def model_card_markdown(card: Mapping[str, Any]) -> str:
+    """The card as Markdown.
+
+    >>> print(model_card_markdown({"title": "A", "notice": "N", "parts": [{"title": "B", "lines": ["c"]}]}))
+    # A
+    <BLANKLINE>
+    **N**
+    <BLANKLINE>
+    ## B
+    <BLANKLINE>
+    - c
+    <BLANKLINE>
+    """
+    lines = [f"# {card['title']}", "", f"**{card['notice']}**", ""]
+    for part in card["parts"]:
+        lines += [f"## {part['title']}", "", *(f"- {line}" for line in part["lines"]), ""]
+    return "\n".join(lines)
