@@ -62,7 +62,8 @@ def names(kind: Kind) -> tuple[str, ...]:
     if kind == "experiments":
         return tuple(sorted(place.parent.name for place in folder.glob("*/experiment.yaml")))
     if kind == "released":
-        return tuple(sorted(place.name for place in folder.iterdir() if place.is_dir()))
+        found = [place.name for place in folder.iterdir() if (place / "manifest.json").is_file()]
+        return tuple(sorted(name for name in found if not name.startswith(".")))
     return tuple(sorted(place.stem for place in folder.glob("*.yaml")))
 
 
@@ -82,7 +83,8 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
 
     ``kind`` is a folder name: "products", "scenarios", ... A text with a folder or a suffix in it
     (``./my.yaml``, ``trials/my_product.yaml``) is a path, anything else a name. An experiment is found by
-    its name, its folder or its experiment.yaml; a released model is a folder. What is not there raises
+    its name, its folder or its experiment.yaml; a model is a folder, or the name of a released one where no
+    folder of that name is. What is not there raises
     :class:`InputError`, with the nearest names and how to add one.
 
     >>> find("products", "no_such_product")
@@ -94,7 +96,7 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
         raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
     text = str(name_or_path)
     path = Path(name_or_path).expanduser()
-    if isinstance(name_or_path, Path) or _looks_like_a_path(text, kind):
+    if isinstance(name_or_path, Path) or _looks_like_a_path(text, kind) or (kind == "released" and text and path.is_dir()):
         found = path / "experiment.yaml" if kind == "experiments" and path.is_dir() else path
         if found.is_file() or (kind == "released" and found.is_dir()):
             return found

@@ -1,4 +1,4 @@
-"""Risk models: score a table, update a model."""
+"""Risk models: score a table, update a model, release one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crsrisk.cli.application import AsJson, app, pairs_of, print_json
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved model.")],
+    model: Annotated[str, typer.Argument(help="Folder of a saved model, or the name of a released one.")],
     table: Annotated[Path, typer.Argument(help="Patients: .csv or .parquet.")],
     out: Annotated[Path | None, typer.Option(help="Write risks here (.csv or .parquet) instead of printing.")] = None,
     unit: Annotated[list[str] | None, typer.Option(help="Unit of a column: crp=mg/dL; repeatable.")] = None,
@@ -25,10 +25,11 @@ def predict(
 
     Every row is answered: a refused one with its reason and without a risk. If any was refused, the exit code is 2.
     """
+    from crsrisk.folders import find
     from crsrisk.journey.score import print_score, score_table
 
-    scored = score_table(model, table, units=pairs_of(unit, "--unit"), mapping=pairs_of(rename, "--rename"),
-                         ldh_upper_limit_u_l=ldh_upper_limit, strict=strict, out=out)
+    scored = score_table(find("released", model), table, units=pairs_of(unit, "--unit"),
+                         mapping=pairs_of(rename, "--rename"), ldh_upper_limit_u_l=ldh_upper_limit, strict=strict, out=out)
     if as_json:
         print_json(scored.as_tree())
     else:
@@ -39,7 +40,8 @@ def predict(
 
 @app.command()
 def update(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved model; it is left as it is.")],
+    model: Annotated[str, typer.Argument(
+        help="Folder of a saved model, or the name of a released one; it is left as it is.")],
     table: Annotated[Path, typer.Argument(help="Patients with their outcome: .csv or .parquet.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the updated model; beside the old one when left out.")] = None,
     outcome: Annotated[str | None, typer.Option(
@@ -53,11 +55,68 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Update a model with new patients whose outcomes are known, as little as they call for; writes a new model folder."""
+    from crsrisk.folders import find
     from crsrisk.journey.update import print_updated, update_model
 
-    updated = update_model(model, table, out=out, outcome=outcome, method=method, units=pairs_of(unit, "--unit"),
-                           mapping=pairs_of(rename, "--rename"), ldh_upper_limit_u_l=ldh_upper_limit, seed=seed)
+    updated = update_model(find("released", model), table, out=out, outcome=outcome, method=method,
+                           units=pairs_of(unit, "--unit"), mapping=pairs_of(rename, "--rename"),
+                           ldh_upper_limit_u_l=ldh_upper_limit, seed=seed)
     if as_json:
         print_json(updated.as_tree())
     else:
         print_updated(updated)
+
+
+@app.command()
+def release(
+    model: Annotated[str, typer.Argument(help="Folder of a saved model with what explaining needs beside it.")],
+    name: Annotated[str | None, typer.Option(help="Name of the release; the model's own when left out.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version of the release; the model's own when left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of releases; models/released/ when left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze a model as NAME-VERSION: plain files, a card, and a manifest with the SHA-256 of each.
+
+    Nothing is ever overwritten: another content needs another version. The model for grade 3 or more goes with it.
+    """
+    from crsrisk.journey.release import print_released, release_model
+
+    released = release_model(model, name=name, version=version, out=out)
+    if as_json:
+        print_json(released.as_tree())
+    else:
+        print_released(released)
+
+
+@app.command("evaluate")
+def evaluate_table(
+    model: Annotated[Path, typer.Argument(help="Folder of a saved or released model.")],
+    table: Annotated[Path, typer.Argument(help="Patients with their outcome: .csv or .parquet.")],
+    html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
+    out: Annotated[Path | None, typer.Option(
+        help="Folder for everything: judgement.json and .html, both checklists, model card.")] = None,
+    outcome: Annotated[str | None, typer.Option(
+        help="Column with the outcome within the model's window; the model's own name of it when left out.")] = None,
+    threshold: Annotated[float, typer.Option(
+        help="Risk (0 to 1) from which on somebody would act; declare it before you see the figures.")] = 0.3,
+    track: Annotated[Path | None, typer.Option(help="Log to MLflow in this folder too (needs --out).")] = None,
+    unit: Annotated[list[str] | None, typer.Option(help="Unit of a column: crp=mg/dL; repeatable.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(help="Your name of a column: CRP_BASE=crp_mg_l; repeatable.")] = None,
+    ldh_upper_limit: Annotated[float | None, typer.Option(help="Upper limit of LDH (U/L) of the laboratory.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same intervals.", min=0)] = 1,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for bands and intervals.", min=50)] = 300,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a model in patients whose outcomes are known: discrimination, calibration, usefulness, subgroups, checklists."""
+    from crsrisk.folders import find
+    from crsrisk.journey.evaluate import evaluate_model, evaluation_lines, track_evaluation, write_evaluation
+
+    content = evaluate_model(find("released", model), table, outcome=outcome, units=pairs_of(unit, "--unit"),
+                             mapping=pairs_of(rename, "--rename"), ldh_upper_limit_u_l=ldh_upper_limit,
+                             threshold=threshold, seed=seed, n_resamples=resamples)
+    written = write_evaluation(content, html=html, out=out)
+    how = track_evaluation(content, out=out, folder=track)
+    if as_json:
+        print_json(content)
+        return
+    typer.echo("\n".join([*evaluation_lines(content), *(f"Wrote {name}" for name in written), *how]))

@@ -19,7 +19,7 @@ from crsrisk.features.table import FeatureConfig, load_config
 from crsrisk.folders import find, names
 from crsrisk.learn.calibration_curve import Recalibration, recalibrate
 from crsrisk.learn.metrics import Estimate, NotEstimable, clip_risk, log_loss, observed_to_expected
-from crsrisk.learn.store import load_model, save_model
+from crsrisk.learn.store import is_released, load_model, save_model
 from crsrisk.learn.update import METHODS, Method, Update, log_odds_of, out_of_fold, update
 from crsrisk.read.outcome import read_outcome
 from crsrisk.read.tables import PatientTable, read_patients
@@ -57,7 +57,8 @@ def update_model(
     model: Path, table: Path, *, out: Path | None, outcome: str | None, method: str, units: Mapping[str, str],
     mapping: Mapping[str, str], ldh_upper_limit_u_l: float | None, seed: int,
 ) -> Updated:
-    """Read model and table, update, write the new folder (``out``, else beside the old one under its new name).
+    """Read model and table, update, write the new folder (``out``, else under its new name beside the
+    old one, or in the current folder when the old one is a release).
 
     ``outcome`` is the column with the outcome (the model's own name of it when None), counted within the model's window.
     Rows that cannot be scored or whose outcome is not known are left out and counted. Raises :class:`InputError` for what
@@ -72,7 +73,8 @@ def update_model(
     read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=False)
     y, observed, left_out = _known(read, read_outcome(table, column=outcome or loaded.contract.outcome))
     done = update(loaded, observed, y=y, method=_method(method), config=_recipe(loaded.contract.name), seed=seed)
-    folder = out or model.resolve().with_name(done.model.label)
+    home = Path.cwd() if is_released(model) else model.resolve().parent  # nothing is written among releases
+    folder = out or home / done.model.label
     if folder.exists():
         raise OutputError(where=str(folder), found="something that is there already", expected="a new folder",
                           cure="name another with --out; an update never replaces a model")

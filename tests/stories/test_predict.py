@@ -429,7 +429,7 @@ def lose_everything(model: Path) -> None:
         (lose_the_contract, ("contract.json",)),
         (lose_the_manifest, ("manifest.json", "the folder that the model was saved to")),
         (break_the_manifest, ("manifest.json", "no valid JSON")),
-        (lose_everything, ("manifest.json", "No such file")),
+        (lose_everything, ("no such file", "the folder of a model")),
     ],
 )
 def test_a_damaged_model_is_refused(
