@@ -1,4 +1,4 @@
-"""For the clinic: grade a registry."""
+"""For the clinic: explain a patient, grade a registry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,53 @@ from typing import Annotated
 
 import typer
 
-from crsrisk.cli.application import AsJson, app, print_json
+from crsrisk.cli.application import CPUS, AsJson, Workers, app, pairs_of, print_json
+
+
+@app.command()
+def explain(
+    model: Annotated[str | None, typer.Argument(help="Folder of a saved model, or the name of a released one.")] = None,
+    patient: Annotated[Path | None, typer.Argument(help="One patient: YAML (see --template).")] = None,
+    template: Annotated[str | None, typer.Option(
+        help="Print a patient file to fill in, for this product (name or YAML file), and stop.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Explain every row of a table instead: .csv or .parquet.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the patient's page here: one file, prints on one page.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With --table: write the rows here (.csv, .parquet or .json).")] = None,
+    quick: Annotated[bool, typer.Option(
+        "--quick", help="Leave out what is simulated: spread over assumptions, levers, scenarios.")] = False,
+    members: Annotated[int, typer.Option(help="Members of the ensemble to simulate the patient under.", min=10)] = 40,
+    people: Annotated[int, typer.Option(help="Simulated people for each member.", min=50)] = 256,
+    seed: Annotated[int, typer.Option(help="Same seed, same page.", min=0)] = 1,
+    unit: Annotated[list[str] | None, typer.Option(help="With --table: unit of a column, crp=mg/dL; repeatable.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(help="With --table: your name of a column; repeatable.")] = None,
+    ldh_upper_limit: Annotated[float | None, typer.Option(help="With --table: upper limit of LDH (U/L).")] = None,
+    workers: Workers = CPUS,
+    as_json: AsJson = False,
+) -> None:
+    """Explain one patient's risk at the bedside: sentence, range, reasons, reference patient, levers, what reviews say.
+
+    Research use; synthetic data; no external validation.
+    """
+    from crsrisk.journey import explain_answers as answers
+
+    if template is not None:
+        typer.echo(answers.template_of(template), nl=False)
+        return
+    answers.check_options(model, patient, table=table, html=html, out=out)
+    if table is not None:
+        tree = answers.answer_table(str(model), table, units=pairs_of(unit, "--unit"), mapping=pairs_of(rename, "--rename"),
+                                    ldh_upper_limit_u_l=ldh_upper_limit, out=out, is_printed=not as_json)
+        if as_json:
+            print_json(tree)
+        if (problem := answers.refusal(tree, where=table)) is not None:
+            raise problem
+        return
+    content = answers.answer_patient(str(model), patient or Path(), html=html, seed=seed, has_simulation=not quick,
+                                     n_members=members, n_people=people, workers=workers)
+    if as_json:
+        print_json(content)
+    else:
+        answers.print_patient(content, html=html)
 
 
 @app.command()

@@ -1,0 +1,259 @@
+"""Explain: one patient through a model: risk, interval, reasons, reference, what is simulated.
+
+Grade 3 or more is the smaller of what its own model and the model for grade 2 or more say, refit by refit too: whoever has
+grade 3 or more has grade 2 or more, and the second model knows many more events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from crsrisk.belief.one_patient import N_MEMBERS, N_PEOPLE, Simulated, over_members, over_scenarios
+from crsrisk.domain.bedside_estimate import Change, MissingRange, ReferencePatient, RiskEstimate, SimulatedPart
+from crsrisk.domain.patient_file import PatientFile
+from crsrisk.domain.population import CONTINUOUS
+from crsrisk.domain.product import Product
+from crsrisk.domain.risk_model import RiskModel
+from crsrisk.domain.world import World
+from crsrisk.errors import InputError
+from crsrisk.features.table import build_features
+from crsrisk.folders import names
+from crsrisk.journey.export import refuse_idle
+from crsrisk.learn.companions import Companions, ReferenceGroup, load_companions
+from crsrisk.learn.explain import explain, reasons
+from crsrisk.learn.predict import predict, raw_log_odds
+from crsrisk.learn.refits import Refits, interval
+from crsrisk.learn.store import load_model
+from crsrisk.read.ensemble import load_ensemble
+from crsrisk.read.guidance import load_guidance
+from crsrisk.read.patient import check_units, read_patient
+from crsrisk.read.world import load_product, load_scenario
+from crsrisk.report.explain_content import Bedside, explain_content
+from crsrisk.simulate.alike import DISCRETE, is_beyond
+from crsrisk.simulate.arm import Arm, make_arm, timetable, usual_first_dose
+from crsrisk.simulate.evidence import since_dose_h
+from crsrisk.simulate.levers import STEROIDS, levers
+from crsrisk.simulate.world import load_world
+from crsrisk.units import columns_of
+
+Floats = NDArray[np.float64]
+Advance = Callable[[int], None]
+GRADES = ("grade2plus", "grade3plus")
+
+
+@dataclass(frozen=True, eq=False)
+class BedsideModel:
+    """A loaded model with all that a bedside page needs; ``reference`` by product, its risks computed once."""
+
+    model: RiskModel
+    beside: Companions
+    reference: Mapping[str, ReferencePatient]
+
+
+def load_bedside(folder: str | Path) -> BedsideModel:
+    """Load and check a model folder with its companions.
+
+    Raises :class:`InputError` for a broken folder and for a model of another outcome or a later time than the first dose.
+    """
+    model = load_model(folder)
+    contract = model.contract
+    if contract.landmark_h or not contract.outcome.startswith("crs_grade2plus"):
+        found = f"a model of {contract.outcome}, {contract.landmark_h} h after the first dose"
+        raise InputError(where=str(folder), found=found,
+                         expected="a model of grade >= 2 from what is known before the first dose",
+                         cure="choose that model; one of grade 3 or more speaks beside it on the same page")
+    beside = load_companions(folder, model=model)
+    bare = BedsideModel(model, beside, {})
+    rows = [reference_row(group) for group in beside.reference.values()]
+    if not rows:
+        return bare
+    risks = estimates(bare, pd.DataFrame(rows))
+    reference = {
+        name: ReferencePatient(n_patients=group.n_patients, typical=group.typical,
+                               risks={grade: found[k] for grade, found in risks.items()})
+        for k, (name, group) in enumerate(beside.reference.items())}
+    return replace(bare, reference=reference)
+
+
+def reference_row(group: ReferenceGroup) -> dict[str, object]:
+    """The typical patient of a group as a row of the observed table."""
+    return {name: np.nan if value is None else value for name, value in group.typical.items()}
+
+
+def estimates(bedside: BedsideModel, observed: pd.DataFrame) -> dict[str, list[RiskEstimate]]:
+    """By outcome (`grade2plus`, and `grade3plus` where that model is there): the risk of every row with its interval."""
+    beside = bedside.beside
+    two, spread_two = _log_odds(bedside.model, beside.refits, observed)
+    found = {GRADES[0]: _with_interval(two, spread_two)}
+    if beside.grade3plus is not None:
+        three, spread_three = _log_odds(beside.grade3plus, beside.grade3plus_refits, observed)
+        held = np.minimum(three, two)
+        if spread_three is not None and spread_two is not None and len(spread_two) == len(spread_three):
+            spread_three = np.minimum(spread_three, spread_two)
+        found[GRADES[1]] = [_below(one, two, is_held=bool(is_held)) for one, two, is_held in zip(
+            _with_interval(held, spread_three), found[GRADES[0]], three > two, strict=True)]
+    return found
+
+
+def _log_odds(model: RiskModel, refits: Refits | None, observed: pd.DataFrame) -> tuple[Floats, Floats | None]:
+    """The model's calibrated log-odds, shape (rows,), and those of its refits, shape (refits, rows)."""
+    log_odds = model.calibrator.log_odds(raw_log_odds(model, observed))
+    if refits is None:
+        return log_odds, None
+    return log_odds, refits.log_odds(build_features(observed, names=refits.features).to_numpy(dtype=np.float64))
+
+
+def _with_interval(log_odds: Floats, spread: Floats | None) -> list[RiskEstimate]:
+    if spread is None:
+        return [RiskEstimate(value=float(value), low=None, high=None) for value in expit(log_odds)]
+    low, high = interval(log_odds, spread)
+    return [RiskEstimate(value=float(value), low=float(a), high=float(b))
+            for value, a, b in zip(expit(log_odds), low, high, strict=True)]
+
+
+def _below(one: RiskEstimate, two: RiskEstimate, *, is_held: bool) -> RiskEstimate:
+    """An interval for grade 3 or more whose ends do not pass those for grade 2 or more."""
+    def least(a: float | None, b: float | None) -> float | None:
+        return a if b is None else b if a is None else min(a, b)
+
+    return RiskEstimate(value=one.value, low=least(one.low, two.low), high=least(one.high, two.high), is_held=is_held)
+
+
+# ------------------------------------------------------------------------------------ one patient
+
+
+def row_of(patient: PatientFile, *, arm: Arm) -> pd.DataFrame:
+    """One row of the observed table: what was given, and what follows from product and regimen; the rest is missing."""
+    regimen = arm.regimen
+    given = {one.mitigation for one in regimen.premedication} | set(arm.mitigations)
+    known: dict[str, object] = {
+        "patient_id": 0, "product": arm.product.name, "platform": arm.product.platform, "regimen": arm.regimen_name,
+        "tumour_type": arm.population.name, "site": "not stated",
+        "antigen_restriction": arm.product.binding.antigen_restriction.value,
+        "dose_intensity": regimen.doses[0].amount / usual_first_dose(arm.product), "is_stepped_up": regimen.is_stepped_up,
+        "has_steroid_premedication": bool(given & set(STEROIDS)), "has_tocilizumab_prophylaxis": "tocilizumab" in given,
+        "has_lymphodepletion": regimen.has_lymphodepletion}
+    known |= {name: one.value for name, one in patient.values.items()}
+    return pd.DataFrame([{name: known.get(name, np.nan) for name in columns_of("observed")}])
+
+
+def arm_of(patient: PatientFile, *, world: World) -> Arm:
+    """The arm that the file asks for; an error names the line of the file."""
+    try:
+        product: Product = load_product(patient.product)
+        arm = make_arm(product, world=world, regimen=patient.regimen, mitigations=patient.prophylaxis,
+                       population=patient.tumour_type)
+        timetable(arm, world=world)  # finds agents that cannot be given together
+    except InputError as problem:
+        key = {"regimen": "regimen", "mitigation": "prophylaxis", "mitigations": "prophylaxis",
+               "population": "tumour_type"}.get(problem.key, "product")
+        raise InputError(where=patient.place(key), key=key, found=problem.found, expected=problem.expected,
+                         cure=problem.cure) from problem
+    refuse_idle(arm.mitigations, world=world, where=patient.place("prophylaxis"), key="prophylaxis")
+    if "dose_intensity" in patient.values and arm.regimen.amount_log_sd == 0:
+        raise InputError(where=patient.place("dose_intensity"), key="dose_intensity", found="a dose of its own",
+                         expected="the dose of the regimen, which is the same for every patient",
+                         cure="leave the key out, or write a product file with that regimen")
+    return arm
+
+
+def missing_ranges(bedside: BedsideModel, observed: pd.DataFrame) -> list[MissingRange]:
+    """What each missing value leaves open: the risk with a low and a high value of the product's training patients.
+
+    For yes and no: without and with it. The widest comes first; nothing for a product that the model does not know.
+    """
+    group = bedside.beside.reference.get(str(observed["product"].iloc[0]))
+    if group is None:
+        return []
+    asked: list[tuple[str, float, float]] = []
+    for column in bedside.model.contract.columns:
+        if column.kind == "word" or not pd.isna(observed[column.name].iloc[0]):
+            continue
+        ends = (0.0, 1.0) if column.kind == "flag" else (group.low.get(column.name), group.high.get(column.name))
+        if ends[0] is not None and ends[1] is not None:
+            asked.append((column.name, ends[0], ends[1]))
+    if not asked:
+        return []
+    rows = pd.concat([observed.assign(**{name: end}) for name, *ends in asked for end in ends], ignore_index=True)
+    risk = predict(bedside.model, rows.drop(columns="patient_id")).risk.reshape(-1, 2)
+    found = [MissingRange(column=name, values=(low, high), risks=(float(risk[k, 0]), float(risk[k, 1])))
+             for k, (name, low, high) in enumerate(asked)]
+    return sorted(found, key=lambda one: -one.width)
+
+
+def simulate_patient(
+    patient: PatientFile, *, arm: Arm, world: World, seed: int, n_members: int = N_MEMBERS, n_people: int = N_PEOPLE,
+    workers: int = 1, advance: Advance | None = None,
+) -> SimulatedPart:
+    """Patients like this one under the ensemble, with each lever, and under every scenario."""
+    wanted = (*DISCRETE, *CONTINUOUS, "dose_intensity")
+    known = {name: one.value for name, one in patient.values.items() if name in wanted}
+    found = levers(arm, world=world)
+    spread = over_members(known, arm=arm, changed=[one.arm for one in found], ensemble=load_ensemble(), world=world,
+                          seed=seed, n_members=n_members, n_people=n_people, workers=workers, advance=advance)
+    scenarios = {}
+    for name in names("scenarios"):
+        scenario = load_scenario(name, assumptions=world.assumptions)
+        scenarios[name] = replace(world, scenario=scenario, assumptions=scenario.apply(world.assumptions))
+    waits = since_dose_h(spread.onset_h, dose_times_h=[dose.time_h for dose in arm.regimen.doses])
+    hours = tuple(float(hour) for hour in np.quantile(waits, [0.5, 0.9, 0.95])) if len(waits) else None
+    marginals = arm.population.marginals
+    return SimulatedPart(
+        usual=_plain(spread.usual), waits_h=hours,  # type: ignore[arg-type]
+        changes=[Change(kind=one.kind, label=one.label, usual=_plain(spread.usual), with_it=_plain(with_it),
+                        difference=_plain(difference))
+                 for one, with_it, difference in zip(found, spread.levers, spread.differences, strict=True)],
+        scenarios=over_scenarios(known, arm=arm, worlds=scenarios, seed=seed, workers=workers),
+        n_members=spread.n_members, n_people=spread.n_people,
+        held=tuple(name for name in CONTINUOUS if name in known and is_beyond(known[name], marginals[name])))
+
+
+def _plain(found: Mapping[int, Simulated]) -> dict[int, tuple[float, float, float, float]]:
+    return {grade: (one.value, one.mc_error, one.low, one.high) for grade, one in found.items()}
+
+
+def explain_patient(
+    bedside: BedsideModel, path: str | Path, *, seed: int = 1, has_simulation: bool = True, n_members: int = N_MEMBERS,
+    n_people: int = N_PEOPLE, workers: int = 1, advance: Advance | None = None,
+) -> dict[str, Any]:
+    """The page of one patient as a dictionary (:func:`crsrisk.report.explain_content.explain_content`).
+
+    Raises :class:`InputError`, with line and key of the file, for what cannot be or is likely in another unit.
+    """
+    patient, world = read_patient(path), load_world()
+    arm = arm_of(patient, world=world)
+    model = bedside.model
+    seen = {column.name: column.trained for column in model.contract.columns if column.trained is not None}
+    check_units(patient, seen=seen)
+    observed = row_of(patient, arm=arm)
+    simulated = simulate_patient(patient, arm=arm, world=world, seed=seed, n_members=n_members, n_people=n_people,
+                                 workers=workers, advance=advance) if has_simulation else None
+    return explain_content(_bedside(bedside, patient, arm=arm, world=world, observed=observed, simulated=simulated))
+
+
+def _bedside(
+    bedside: BedsideModel, patient: PatientFile, *, arm: Arm, world: World, observed: pd.DataFrame,
+    simulated: SimulatedPart | None,
+) -> Bedside:
+    model, name = bedside.model, arm.product.name
+    told = explain(model, observed)
+    group = bedside.beside.reference.get(name)
+    guidance = load_guidance()
+    return Bedside(
+        label=patient.label, product=arm.product, product_label=arm.product.label, regimen=arm.regimen_name,
+        regimen_note=arm.regimen.note, prophylaxis=tuple(world.mitigations[one].label for one in arm.mitigations),
+        window_d=model.contract.window_of(arm.product.platform), observed=observed, given=patient.values, model=model,
+        n_refits=len(bedside.beside.refits) if bedside.beside.refits is not None else 0,
+        risks={grade: found[0] for grade, found in estimates(bedside, observed).items()},
+        reference=bedside.reference.get(name), seen=group.seen if group is not None else {}, base_risk=told.base_risk,
+        reasons=reasons(told, 0), missing=missing_ranges(bedside, observed), simulated=simulated,
+        guidance=guidance.of(product=name, platform=arm.product.platform), guidance_about=guidance.about,
+        sources=guidance.sources, population_label=arm.population.label)

@@ -1,0 +1,141 @@
+"""Explain answers: what `crsrisk explain` writes and prints for a patient or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crsrisk.errors import InputError
+from crsrisk.folders import find
+from crsrisk.journey.explain import BedsideModel, explain_patient, load_bedside
+from crsrisk.journey.explain_table import explain_table, refusal
+from crsrisk.journey.progress import steps
+from crsrisk.read.files import write_text
+from crsrisk.read.patient import template
+from crsrisk.read.world import load_product
+from crsrisk.report.explain_page import render_explanation
+from crsrisk.report.words import of_100
+
+__all__ = ["answer_patient", "answer_table", "check_options", "print_patient", "refusal", "template_of"]
+AT_MOST = 40  # rows printed
+
+
+def template_of(product: str) -> str:
+    """A patient file to fill in."""
+    return template(load_product(product))
+
+
+def check_options(
+    model: str | None, patient: Path | None, *, table: Path | None, html: Path | None, out: Path | None
+) -> None:
+    """Refuse a command that asks for nothing, or for two things at once."""
+    problem = None
+    if model is None:
+        problem = ("MODEL", "nothing", "a model's folder and a patient file, or --template PRODUCT")
+    elif (patient is None) == (table is None):
+        problem = ("PATIENT", "both a patient and --table" if table else "neither a patient nor --table", "one of the two")
+    elif table is not None and html is not None:
+        problem = ("--html", "a page for a table", "--html with one patient, --out or --json with --table")
+    elif table is None and out is not None:
+        problem = ("--out", "an output table for one patient", "--html or --json with one patient, --out with --table")
+    if problem is not None:
+        raise InputError(where="explain", key=problem[0], found=problem[1], expected=problem[2],
+                         cure="crsrisk explain --help shows the forms of the command")
+
+
+def model_of(model: str) -> BedsideModel:
+    """The model of a folder, or of the name of a released one."""
+    return load_bedside(find("released", model))
+
+
+def answer_patient(
+    model: str, patient: Path, *, html: Path | None, seed: int, has_simulation: bool, n_members: int, n_people: int,
+    workers: int,
+) -> dict[str, Any]:
+    """Explain one patient; with ``html`` the page is written there."""
+    bedside = model_of(model)
+    with steps() as begin:
+        content = explain_patient(
+            bedside, patient, seed=seed, has_simulation=has_simulation, n_members=n_members, n_people=n_people,
+            workers=workers, advance=begin("Simulating patients like this one", n_members) if has_simulation else None)
+    if html is not None:
+        write_text(html, render_explanation(content))
+    return content
+
+
+def print_patient(content: Mapping[str, Any], *, html: Path | None) -> None:
+    """The page in short, on the terminal: the same order, warnings first."""
+    console = Console(width=max(min(Console().width, 120), 80), markup=False, highlight=False)
+
+    def say(text: str, *, lead: str = "") -> None:
+        console.print(Text(f"{lead}{text}"))
+
+    say(f"{content['label']}: {content['therapy']['product']}, regimen {content['therapy']['regimen']}")
+    for one in content["warnings"]:
+        say(one["text"], lead="  ! ")
+    for key, one in content["risks"].items():
+        say(f"\n{one['sentence']}")
+        say(one["interval"], lead="  ")
+        if content["assumptions"] is not None:
+            say(content["assumptions"][key]["sentence"], lead="  ")
+    if content["reference"] is not None:
+        say(f"\n{content['reference']['sentence']}")
+    reasons = content["reasons"]
+    say(f"\n{reasons['start']}")
+    for heading, rows in (("Raises the risk:", reasons["up"]), ("Argues against:", reasons["down"])):
+        say(heading)
+        for row in rows or [{"sentence": "no variable, by 1 of 100 or more", "of_100": 0, "kind": "-", "role": "-"}]:
+            say(f"{row['of_100']:+4d}  {row['sentence']} [{row['kind']}, {row['role']}]", lead="  ")
+    say(f"{reasons['rest']} {reasons['notice']}")
+    _print_changes(console, content["changes"])
+    say(f"\n{content['notice']}" + (f" Page: {html}" if html is not None else " --html FILE writes the page."))
+
+
+def _print_changes(console: Console, changes: Mapping[str, Any]) -> None:
+    if not changes["rows"]:
+        console.print(Text(f"\nWhat would change it: {changes['none']}"))
+        return
+    table = Table(title="What would change it (levers; simulated; patients of 100)", title_justify="left")
+    for name in ("change", "grade >= 2", "difference ± Monte Carlo error", "over assumptions", "grade >= 3"):
+        table.add_column(name, justify="left" if name == "change" else "right")
+    for row in changes["rows"]:
+        table.add_row(*(Text(row[key]) for key in ("label", "of_100", "points", "range", "severe")))
+    console.print()
+    console.print(table)
+    console.print(Text(changes["notice"]))
+
+
+def answer_table(
+    model: str, table: Path, *, units: Mapping[str, str], mapping: Mapping[str, str], ldh_upper_limit_u_l: float | None,
+    out: Path | None, is_printed: bool,
+) -> dict[str, Any]:
+    """Explain every row; printed in short unless it is wanted as data."""
+    tree = explain_table(model_of(model), table, units=units, mapping=mapping,
+                         ldh_upper_limit_u_l=ldh_upper_limit_u_l, out=out)
+    if is_printed:
+        _print_rows(tree, out=out)
+    return tree
+
+
+def _print_rows(tree: Mapping[str, Any], *, out: Path | None) -> None:
+    console = Console(width=max(Console().width, 120), markup=False, highlight=False)
+    shown = Table(title=f"{tree['outcome']} within the window after the first dose, of 100 (range from refits)")
+    for name in ("patient", "risk", "range", "strongest reasons", "notes"):
+        shown.add_column(name, overflow="fold")
+    for row in tree["rows"][:AT_MOST]:
+        one = row.get("risks", {}).get("grade2plus")
+        risk = "-" if one is None else str(of_100(one["risk"]))
+        span = "-" if one is None or one["low"] is None else f"{of_100(one['low'])} to {of_100(one['high'])}"
+        why = ", ".join(f"{reason['variable']} {reason['of_100']:+d}"
+                        for reason in [*row.get("up", [])[:2], *row.get("down", [])[:1]])
+        shown.add_row(*(Text(str(cell)) for cell in (row["patient_id"], risk, span, why, row["notes"])))
+    console.print(shown)
+    if len(tree["rows"]) > AT_MOST:
+        console.print(f"... and {len(tree['rows']) - AT_MOST} more rows: use --out or --json for all of them")
+    console.print(f"rows {tree['n_rows']}, refused {tree['n_refused']}. {tree['notice']}"
+                  + (f" Wrote {out}" if out is not None else ""), soft_wrap=True)

@@ -1,0 +1,54 @@
+"""Levers: one change at a time, none where none applies, and only the lever differs."""
+
+from __future__ import annotations
+
+import pytest
+
+from crsrisk.simulate.arm import timetable
+from crsrisk.simulate.levers import levers
+from tests.simulate.people import PRODUCTS, arm_of, world_of
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_every_lever_can_be_given(name: str) -> None:
+    arm, world = arm_of(name), world_of()
+    found = levers(arm, world=world)
+    assert len({one.label for one in found}) == len(found)
+    for one in found:
+        timetable(one.arm, world=world)
+        assert one.arm.product.binding == arm.product.binding
+        assert (one.arm.population, one.arm.policy, one.arm.window_d) == (arm.population, arm.policy, arm.window_d)
+        assert (one.arm.regimen, one.arm.mitigations) != (arm.regimen, arm.mitigations)
+
+
+def test_checkpoint_inhibitors_have_none_and_cells_only_prophylaxis() -> None:
+    assert levers(arm_of("checkpoint_inhibitor"), world=world_of()) == ()
+    assert [one.kind for one in levers(arm_of("afami_cel"), world=world_of())] == ["prophylaxis"]
+
+
+def test_a_lever_and_its_way_back() -> None:
+    world = world_of()
+    there = levers(arm_of("tarlatamab"), world=world)
+    prevented = there[0].arm
+    assert prevented.mitigations == ("tocilizumab",)
+    assert levers(prevented, world=world)[0].arm.mitigations == ()
+    bare = there[1].arm  # without dexamethasone
+    assert bare.regimen.premedication == []
+    back = levers(bare, world=world)[1]
+    assert back.label == "Dexamethasone as premedication"
+    assert back.arm.regimen.premedication == arm_of("tarlatamab").regimen.premedication
+
+
+def test_without_steps_every_dose_is_the_full_one() -> None:
+    (one,) = [one for one in levers(arm_of("tarlatamab"), world=world_of()) if one.kind == "step-up"]
+    usual = arm_of("tarlatamab").regimen
+    assert {dose.amount for dose in one.arm.regimen.doses} == {usual.doses[-1].amount}
+    assert one.arm.regimen.premedication == usual.premedication
+    stepped = levers(arm_of("tarlatamab", regimen="fixed_10mg"), world=world_of())
+    assert "With step-up dosing" in {lever.label for lever in stepped}
+
+
+def test_another_route_says_what_else_differs() -> None:
+    (one,) = [one for one in levers(arm_of("psma_sc_engager"), world=world_of()) if one.kind == "route"]
+    assert one.arm.regimen.route == "iv"
+    assert "no step-up" in one.label

@@ -1,0 +1,100 @@
+"""A clinician asks about one patient: a template, a page, an answer as data, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.stories.conftest import Job
+from tests.stories.terminal import done, refused
+
+FEW = ("--members", 10, "--people", 50)
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Path:
+    """The shipped template, filled in with its own made-up values."""
+    place = tmp_path / "patient.yaml"
+    place.write_text(done("explain", "--template", "tarlatamab").out, encoding="utf-8")
+    return place
+
+
+def test_from_template_to_page(job: Job, patient: Path, tmp_path: Path) -> None:
+    answer = done("explain", job.model, patient, *FEW, "--html", tmp_path / "page.html")
+    for text in ("Of 100 patients like this one", "CRS of grade 3 or more", "Plausible range", "sets of assumptions",
+                 "Reference patient, the median patient under Tarlatamab", "Raises the risk:", "What would change it",
+                 "no external validation"):  # fmt: skip
+        assert text in answer.out.replace("\n", " ").replace("  ", " ")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "Research use; synthetic data; no external validation." in page
+    assert str(tmp_path) not in page
+
+
+def test_as_data(job: Job, patient: Path) -> None:
+    one = done("explain", job.model, patient, *FEW, "--json").tree
+    two = done("explain", job.model, patient, *FEW, "--workers", 1, "--json").tree
+    assert one == two
+    assert set(one["risks"]) == {"grade2plus", "grade3plus"}
+    assert one["risks"]["grade3plus"]["risk"] <= one["risks"]["grade2plus"]["risk"]
+    assert one["risks"]["grade2plus"]["low"] < one["risks"]["grade2plus"]["risk"] < one["risks"]["grade2plus"]["high"]
+    assert done("explain", job.model, patient, "--quick", "--json").tree["changes"]["rows"] == []
+
+
+def test_the_pages_values_stay_out_of_the_tracking(job: Job, patient: Path, tmp_path: Path) -> None:
+    before = sorted(job.mlflow.rglob("*"))
+    done("explain", job.model, patient, "--quick", "--html", tmp_path / "page.html")
+    assert sorted(job.mlflow.rglob("*")) == before
+
+
+def test_a_table(job: Job, tmp_path: Path) -> None:
+    table = tmp_path / "cohort.csv"
+    done("simulate", "--product", "tarlatamab", "--patients", 5, "--seed", 77, "--out", table)
+    tree = done("explain", job.model, "--table", table, "--json", "--out", tmp_path / "rows.csv").tree
+    assert len(tree["rows"]) == len(pd.read_csv(tmp_path / "rows.csv")) == 5
+    assert "Wrote" in done("explain", job.model, "--table", table, "--out", tmp_path / "rows.json").out
+    assert json.loads((tmp_path / "rows.json").read_text(encoding="utf-8")) == tree
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("albumin: 41 g/dL", ("line 2, albumin", "41 looks like g/L")),
+        ("crp: 40", ("line 2, crp", "without a unit")),
+        ("ldh: 480 U/L", ("line 2, ldh", "upper limit of normal")),
+        ("crpp: 3 mg/L", ("line 2, crpp", "did you mean crp?")),
+        ("regimen: lable", ("line 2, regimen", "label")),
+        ("sex: no", ("line 2", "bare word no")),
+        ("crp: [", ("valid YAML",)),
+    ],
+)
+def test_a_patient_that_cannot_be(job: Job, tmp_path: Path, line: str, says: tuple[str, ...]) -> None:
+    place = tmp_path / "one.yaml"
+    place.write_text(f"product: tarlatamab\n{line}\n", encoding="utf-8")
+    refused("explain", job.model, place, "--html", tmp_path / "page.html", says=says, folder=tmp_path)
+
+
+def test_options_that_do_not_go_together(job: Job, patient: Path, tmp_path: Path) -> None:
+    for words, says in (
+        ((), ("MODEL", "--template")),
+        ((job.model,), ("PATIENT", "neither")),
+        ((job.model, patient, "--table", patient), ("PATIENT", "both")),
+        ((job.model, "--table", patient, "--html", tmp_path / "x.html"), ("--html",)),
+        ((job.model, patient, "--out", tmp_path / "x.csv"), ("--out",)),
+        (("no_such_model", patient), ("released", "no_such_model")),
+        ((job.model, tmp_path / "nobody.yaml"), ("nobody.yaml",)),
+        ((job.results / "models" / "before_dose_2", patient), ("168 h after",)),
+    ):
+        refused("explain", *words, says=says, folder=tmp_path)
+
+
+def test_a_changed_companion_is_refused(job: Job, patient: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "models" / "baseline"
+    copy.mkdir(parents=True)
+    for file in job.model.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "refits.json").write_text("{}", encoding="utf-8")
+    refused("explain", copy, patient, "--quick", says=("refits.json", "another hash"), folder=tmp_path)
