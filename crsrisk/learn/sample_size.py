@@ -8,6 +8,7 @@ regression; boosted trees need more, and C-statistics of 0.8 and above need more
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from math import asinh, ceil, exp, log, sqrt
 from typing import Any
 
@@ -260,6 +261,7 @@ def _patients_for_benefit(
     return _up(variance / _stepped(width / (2 * Z_95)) ** 2)
 
 
+@lru_cache(maxsize=1)
 def _normal_rule() -> tuple[FloatArray, FloatArray]:
     """Nodes and weights of the mean over a standard normal."""
     node, weight = np.polynomial.hermite_e.hermegauss(N_NODES)
