@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import crsrisk
 from crsrisk.domain.mitigation import NODES
 from crsrisk.journey.config import Experiment
 from crsrisk.read.strict_yaml import build, read_yaml
@@ -99,6 +100,16 @@ def test_the_site_lists_every_page() -> None:
     site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     listed = [name for entry in site["nav"] for name in entry.values()]
     assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
+def test_the_page_on_trial_statistics_names_every_function() -> None:
+    text = (ROOT / "docs" / "trial_statistics.md").read_text(encoding="utf-8")
+    known = yaml.safe_load((ROOT / "tests" / "known" / "trial_statistics.yaml").read_text(encoding="utf-8"))["rows"]
+    assert sorted({row["function"] for row in known if f"`{row['function']}`" not in text}) == []
+    named = re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
+    functions = [name for cell in named for name in re.findall(r"`(\w+)`", cell)]
+    assert len(functions) > 40
+    assert [name for name in functions if name not in crsrisk.__all__] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)

@@ -39,6 +39,17 @@ def test_each_look_separately() -> None:
     assert found.upper == pytest.approx(-np.diff(inside), abs=2e-6)
 
 
+@pytest.mark.parametrize("info", [[0.2, 0.4, 0.6, 0.8, 1.0], [0.1, 0.5, 0.51, 1.0], np.arange(1, 21) / 20])
+def test_a_finer_grid_changes_nothing(info: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = np.array(info)
+    upper, lower = 2.1 / np.sqrt(shares), np.append(np.full(shares.size - 1, -0.5), 2.1)
+    usual = crossing(upper=upper, lower=lower, info=shares, drift=2.8)
+    monkeypatch.setattr("crsrisk.decide.brownian.NODES_PER_STEP", 15)
+    finer = crossing(upper=upper, lower=lower, info=shares, drift=2.8)
+    assert usual.upper == pytest.approx(finer.upper, abs=1e-10)
+    assert usual.lower == pytest.approx(finer.lower, abs=1e-10)
+
+
 @settings(max_examples=40)
 @given(info=INFO, drift=st.floats(-3, 5), top=st.floats(0.5, 4), depth=st.floats(0.2, 4))
 def test_all_trials_end_somewhere(info: np.ndarray, drift: float, top: float, depth: float) -> None:
