@@ -13,7 +13,7 @@ Without prophylaxis the last two are the same to the last digit, so no observati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,30 @@ Values = NDArray[np.float64]
 _MOST_RESCUES = 40  # doses of one rescue agent that are told apart
 
 
-def _amounts(agent: Mitigation, gifts: list[tuple[float, float]], hours: Values) -> Values:
-    """Amount of an agent in usual doses at each hour after gifts of (hour, usual doses)."""
-    total = np.zeros_like(hours)
-    for at, dose in gifts:
-        since = hours - at
-        total += np.where(since >= 0.0, dose * 0.5 ** (np.maximum(since, 0.0) / agent.elimination_half_life_h.value), 0.0)
-    return total
+def _amounts(agent: Mitigation, gifts: Sequence[tuple[float, float]], hours: Values) -> Values:
+    """Amount of an agent in usual doses after the first, the first two, ... gifts of (hour, usual doses): (gift, hour)."""
+    at, dose = np.array(gifts, dtype=np.float64).reshape(-1, 2).T[:, :, None]
+    since = hours - at
+    left = 0.5 ** (np.maximum(since, 0.0) / agent.elimination_half_life_h.value)
+    return np.cumsum(np.where(since >= 0.0, dose * left, 0.0), axis=0)
+
+
+def _hours(world: World) -> Values:
+    return np.arange(0.0, 24.0 * world.assumptions.value("consequences.infection_window_d"), 1.0)
+
+
+def _ratio(amounts: Mapping[str, Values], *, world: World) -> Values:
+    """Mean hazard ratio of infection over the last axis (hours) under amounts of agents; nodes act independently."""
+    known = world.assumptions.group("consequences")
+    blocked: dict[str, Values] = {}
+    for name, amount in amounts.items():
+        agent = world.mitigations[name]
+        for node, effect in agent.acts_on.items():
+            if f"infection_ratio__{node}" in known:
+                share = share_blocked(amount, agent.half_effect_dose.value, effect.value)
+                blocked[node] = blocked_together(blocked[node], share) if node in blocked else share
+    logs = [np.log(known[f"infection_ratio__{node}"]) * share for node, share in blocked.items()]
+    return np.asarray(np.exp(np.sum(logs, axis=0)).mean(axis=-1)) if logs else np.ones(1)
 
 
 def mean_hazard_ratio(courses: Mapping[str, list[tuple[float, float]]], *, world: World) -> float:
@@ -42,18 +59,9 @@ def mean_hazard_ratio(courses: Mapping[str, list[tuple[float, float]]], *, world
 
     1 without any agent; nodes act independently of each other.
     """
-    known = world.assumptions.group("consequences")
-    hours = np.arange(0.0, 24.0 * known["infection_window_d"], 1.0)
-    open_nodes: dict[str, Values] = {}
-    for name, gifts in courses.items():
-        agent = world.mitigations[name]
-        amount = _amounts(agent, gifts, hours)
-        for node, effect in agent.acts_on.items():
-            if f"infection_ratio__{node}" in known:
-                blocked = share_blocked(amount, agent.half_effect_dose.value, effect.value)
-                open_nodes[node] = blocked_together(open_nodes.get(node, np.zeros_like(hours)), blocked)
-    logs = [np.log(known[f"infection_ratio__{node}"]) * blocked for node, blocked in open_nodes.items()]
-    return float(np.exp(np.sum(logs, axis=0)).mean()) if logs else 1.0
+    hours = _hours(world)
+    last = {name: _amounts(world.mitigations[name], gifts, hours)[-1] for name, gifts in courses.items() if gifts}
+    return float(np.ravel(_ratio(last, world=world))[0])
 
 
 def _courses(arm: Arm, strategy: Strategy | None, *, world: World) -> dict[str, list[tuple[float, float]]]:
@@ -72,10 +80,11 @@ def _courses(arm: Arm, strategy: Strategy | None, *, world: World) -> dict[str, 
     return courses
 
 
-def _rescue_excess(agent: str, interval_h: float, dose: float, *, world: World) -> Values:
-    """What n rescue doses of an agent add to the mean hazard ratio, for n = 0, 1, 2, ..."""
-    return np.array([mean_hazard_ratio({agent: [(k * interval_h, dose) for k in range(n)]}, world=world) - 1.0
-                     for n in range(_MOST_RESCUES + 1)])
+def _rescue_excess(agent: str, interval_h: float, dose: float, *, most: int, world: World) -> Values:
+    """What n rescue doses of an agent add to the mean hazard ratio, for n = 0 to ``most``."""
+    gifts = [(k * interval_h, dose) for k in range(max(most, 1))]
+    ratios = _ratio({agent: _amounts(world.mitigations[agent], gifts, _hours(world))}, world=world)
+    return np.concatenate([[0.0], ratios - 1.0])
 
 
 def infection_risks(
@@ -89,7 +98,7 @@ def infection_risks(
     for agent, count, interval, dose in (("tocilizumab", "n_tocilizumab", ward["tocilizumab_interval_h"], 1.0),
                                          ("dexamethasone", "n_steroid", ward["steroid_interval_h"], ward["steroid_dose"])):
         n = np.clip(tracks[count], 0.0, _MOST_RESCUES).astype(np.int64)
-        ratio = ratio + _rescue_excess(agent, interval, dose, world=world)[n]
+        ratio = ratio + _rescue_excess(agent, interval, dose, most=int(n.max()), world=world)[n]
     return infection_risk(known["infection_usual_risk"], ratio * known["infection_ecog_ratio"] ** ecog)
 
 

@@ -133,12 +133,13 @@ def _responses(activation: Values, *, center: float, world: World) -> dict[Respo
 
 def true_risks(
     arm: Arm, strategies: Sequence[Strategy], *, patients: Patients, world: World, seed: int, given: Given,
-    repetitions: int, workers: int = 1, advance: Callable[[int], None] | None = None,
+    repetitions: int, first_repetition: int = 0, workers: int = 1, advance: Callable[[int], None] | None = None,
 ) -> TrueRisks:
     """What an oracle expects of these patients under each strategy, by ``repetitions`` (an even number) futures each.
 
-    ``given="baseline"`` is the mechanism oracle, ``given="observed"`` the covariate oracle (see `truth.py`). ``advance`` is
-    told how many patients are done. Raises :class:`InputError` for an odd number of repetitions.
+    ``given="baseline"`` is the mechanism oracle, ``given="observed"`` the covariate oracle (see `truth.py`).
+    Futures from another ``first_repetition`` on are independent ones: choose by these, count in those. ``advance`` is told
+    how many patients are done. Raises :class:`InputError` for an odd number of repetitions.
     """
     if repetitions < 2 or repetitions % 2:
         raise InputError(where="true risks", key="repetitions", found=repetitions, expected="an even number of 2 or more",
@@ -147,7 +148,8 @@ def true_risks(
     first, second, severe, infection = (np.zeros((len(chosen), n)) for _ in range(4))
     response: Mapping[ResponseWorld, Values] = {name: np.zeros((len(chosen), n)) for name in RESPONSE_WORLDS}
     center = float(_courses(arm, [STANDARD], patients=patients, world=world, workers=workers)[0].log_activation.mean())
-    for rows, again in redrawn(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions):
+    for rows, again in redrawn(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions,
+                               first=first_repetition):
         courses = _courses(arm, chosen, patients=again, world=world, workers=workers)
         chances = _responses(np.array([one.log_activation for one in courses]), center=center, world=world)
         for k, one in enumerate(courses):

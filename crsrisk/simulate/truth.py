@@ -93,8 +93,8 @@ def posterior(seen: Values, mean: Values, *, covariance: Values, noise: Values) 
     return mean + gain @ (seen[has] - mean[has]), root
 
 
-def _future(patient: int, *, seed: int, n: int) -> dict[str, Values | NDArray[np.uint64]]:
-    span = {"seed": seed, "start": 0, "stop": n}
+def _future(patient: int, *, seed: int, n: int, first: int) -> dict[str, Values | NDArray[np.uint64]]:
+    span = {"seed": seed, "start": first, "stop": first + n}
     return {
         "occasions": streams.normals(decision=f"oracle occasions {patient}", width=N_OCCASIONS, **span),
         "habits": streams.uniforms(decision=f"oracle habits {patient}", width=len(HABITS), **span),
@@ -103,11 +103,11 @@ def _future(patient: int, *, seed: int, n: int) -> dict[str, Values | NDArray[np
 
 
 def _unknown(
-    patients: Patients, row: int, root: tuple[Values, Values], *, seed: int, n: int
+    patients: Patients, row: int, root: tuple[Values, Values], *, seed: int, n: int, first: int
 ) -> dict[str, Values]:
     """Latent values, unmeasured traits and site effects drawn anew for one patient."""
     patient = int(patients.patient_id[row])
-    span = {"seed": seed, "start": 0, "stop": n}
+    span = {"seed": seed, "start": first, "stop": first + n}
     mean, spread = root
     normal = streams.normals(decision=f"oracle covariates {patient}", width=len(CONTINUOUS), **span)
     traits = streams.normals(decision=f"oracle traits {patient}", width=len(TRAITS), **span)
@@ -117,24 +117,25 @@ def _unknown(
 
 
 def redrawn(
-    arm: Arm, patients: Patients, *, world: World, seed: int, given: Given, repetitions: int
+    arm: Arm, patients: Patients, *, world: World, seed: int, given: Given, repetitions: int, first: int = 0
 ) -> Iterator[tuple[NDArray[np.int64], Patients]]:
     """Batches of rows of ``patients`` with every row repeated ``repetitions`` times, what is not given drawn anew.
 
-    The draws depend on seed and patient alone, so that different arms of the same patients meet the same futures.
+    The draws depend on seed and patient alone, so that different arms of the same patients meet the same futures;
+    ``first`` is the number of the first future (others are independent of those before).
     """
     prior = latent_mean(patients.discrete, assumptions=world.assumptions)
     covariance, noise = correlation(world.assumptions), noise_sd(arm.population, assumptions=world.assumptions)
     seen = measured_latent(patients, population=arm.population, world=world, seed=seed)
     n, size = len(patients), max(1, _BATCH // repetitions)
-    for first in range(0, n, size):
-        rows = np.arange(first, min(first + size, n))
+    for start in range(0, n, size):
+        rows = np.arange(start, min(start + size, n))
         drawn = []
         for row in rows:
-            new = dict(_future(int(patients.patient_id[row]), seed=seed, n=repetitions))
+            new = dict(_future(int(patients.patient_id[row]), seed=seed, n=repetitions, first=first))
             if given == "observed":
                 root = posterior(seen[row], prior[row], covariance=covariance, noise=noise)
-                new |= _unknown(patients, int(row), root, seed=seed, n=repetitions)
+                new |= _unknown(patients, int(row), root, seed=seed, n=repetitions, first=first)
             drawn.append(new)
         fresh: dict[str, Any] = {name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]}
         yield rows, replace(take(patients, np.repeat(rows, repetitions)), **fresh)

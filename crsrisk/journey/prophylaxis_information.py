@@ -1,0 +1,162 @@
+"""Prophylaxis over what is not known: rules over the ensemble, what turns the decision, what to measure first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crsrisk.belief.forecast import steadied
+from crsrisk.decide.information_value import evpi, evppi
+from crsrisk.decide.tipping import crossing, line_crossing
+from crsrisk.domain.potential_outcomes import RESPONSE_WORLDS
+from crsrisk.domain.world import World
+from crsrisk.journey.prophylaxis_worlds import NOBODY, STEM, VALUES, Ends, Members, Rule, Verdict
+
+Floats = NDArray[np.float64]
+_LISTED = 12  # assumptions of the mechanism that are shown
+_FIELDS = (("risk_ratio", "risk ratio of CRS of grade >= 2"), ("infections_added", "infections added"),
+           ("responses_lost", "responses lost if activation mediates response"))
+_WORLD = "how T-cell activation and response hang together"
+
+
+def rules_table(verdicts: Mapping[str, Verdict], rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """One row a scenario: base rate, effects, net benefit per 100 of every rule in each world of response, best rule."""
+    rows = []
+    for name, one in verdicts.items():
+        value = {world: {rule.name: 100.0 * one.value[world][rule.name] for rule in rules} for world in RESPONSE_WORLDS}
+        rows.append({
+            "world": name, "base_rate": one.base_rate, "risk_ratio": dict(one.risk_ratio),
+            "infections_added_per_100": {key: 100.0 * rate for key, rate in one.infections_added.items()},
+            "responses_lost_per_100": {key: 100.0 * rate for key, rate in one.responses_lost.items()},
+            "net_benefit_per_100": value, "mc_error_per_100": {key: 100.0 * error for key, error in one.error.items()},
+            "best": {world: max(value[world], key=value[world].__getitem__) for world in RESPONSE_WORLDS},
+        })
+    return rows
+
+
+def _values(members: Members, rules: Sequence[Rule]) -> tuple[Floats, Floats, NDArray[np.str_]]:
+    """Net benefit (row, rule), weights and world of response; one row a member and world, the worlds equally likely.
+
+    Chance at the size of a member is taken out of the spread between members, rule by rule and world by world.
+    """
+    parts = []
+    noise = np.array([[one.error[rule.name] ** 2 for rule in rules] for one in members.verdicts])
+    for world in RESPONSE_WORLDS:
+        raw = np.array([[one.value[world][rule.name] for rule in rules] for one in members.verdicts])
+        parts.append(np.column_stack([steadied(raw[:, k], noise[:, k], members.weights) for k in range(len(rules))]))
+    weights = np.tile(members.weights / len(RESPONSE_WORLDS), len(RESPONSE_WORLDS))
+    return np.vstack(parts), weights, np.repeat(np.array(RESPONSE_WORLDS), len(members.weights))
+
+
+def _spread(values: Floats, weights: Floats) -> dict[str, float]:
+    order = np.argsort(values, kind="stable")
+    mass = np.cumsum(weights[order]) / weights.sum()
+    at = np.minimum(np.searchsorted(mass, [0.025, 0.5, 0.975]), len(values) - 1)
+    low, middle, high = (float(value) for value in values[order][at])
+    return {"value": middle, "low": low, "high": high}
+
+
+def over_members(members: Members, rules: Sequence[Rule]) -> dict[str, Any]:
+    """Rules and effects over the ensemble: medians with 95% intervals, mean net benefit, how often each rule is best."""
+    table, weights, worlds = _values(members, rules)
+    mean, names = weights @ table, [rule.name for rule in rules]
+    best = table.argmax(axis=1)
+    first = members.verdicts[0]
+
+    def of(read: Sequence[float]) -> dict[str, float]:
+        return _spread(np.asarray(read, dtype=np.float64), members.weights)
+
+    effects = {
+        strategy: {field: of([getattr(one, field)[strategy] for one in members.verdicts])
+                   for field in ("risk_ratio", "support_ratio", "infections_added", "responses_lost")}
+        for strategy in first.risk_ratio}
+    rows = [{
+        "rule": name, "mean_net_benefit_per_100": float(100.0 * mean[k]),
+        "net_benefit_per_100": {key: 100.0 * value for key, value in _spread(table[:, k], weights).items()},
+        "mean_by_response_world": {world: float(100.0 * (members.weights @ table[worlds == world, k]))
+                                   for world in RESPONSE_WORLDS},
+        "probability_best": float(weights[best == k].sum()),
+    } for k, name in enumerate(names)]
+    return {"n_members": len(members.verdicts), "base_rate": of([one.base_rate for one in members.verdicts]),
+            "effects": effects, "rules": rows, "best": names[int(mean.argmax())]}
+
+
+def what_to_measure(members: Members, rules: Sequence[Rule], *, world: World, seed: int) -> dict[str, Any]:
+    """Value of perfect information, and of knowing one quantity or assumption, per 100 patients in CRS events.
+
+    ``quantities`` are what a study could count; ``assumptions`` are the numbers behind them; ``judgements`` are weights that
+    people set and no study measures. Worlds of response count alike.
+    """
+    table, weights, worlds = _values(members, rules)
+    alike = np.mean([table[worlds == one] for one in RESPONSE_WORLDS], axis=0)  # knowing a number tells nothing of the world
+    by_world = np.array([members.weights @ table[worlds == one] for one in RESPONSE_WORLDS])
+    order = np.argsort(-(weights @ table), kind="stable")
+    best, rival = int(order[0]), int(order[min(1, len(order) - 1)])
+    ask = partial(_knowing, alike, members.weights, seed)
+    quantities: list[dict[str, Any]] = [
+        {"name": "response world", "meaning": _WORLD, "by_chance_per_100": 0.0,
+         "evppi_per_100": 100.0 * evpi(by_world, np.full(len(by_world), 1.0 / len(by_world)))},
+        ask("base rate", [one.base_rate for one in members.verdicts], "rate of CRS of grade >= 2 without prophylaxis")]
+    for strategy in members.verdicts[0].risk_ratio:
+        for field, words in _FIELDS:
+            quantities.append(ask(f"{field} {strategy}", [getattr(one, field)[strategy] for one in members.verdicts],
+                                  f"{words} with {strategy}"))
+    assumptions: list[dict[str, Any]] = []
+    judgements: list[dict[str, Any]] = []
+    for key in sorted({key for values in members.values for key in values}):
+        read = np.array([values[key] for values in members.values])
+        if np.ptp(read) > 0.0:
+            short = key.removeprefix("assumption:")
+            low, high = (float(end) for end in np.quantile(read, [0.025, 0.975]))
+            tips_at = line_crossing(read, alike[:, best] - alike[:, rival], members.weights, low=low, high=high)
+            is_judgement = short in {f"{STEM}.{name}" for name in VALUES}
+            (judgements if is_judgement else assumptions).append(
+                {**ask(short, read, _meaning(short, world)), "low": low, "high": high, "now": float(np.median(read)),
+                 "tips_at": tips_at})
+    tips = _first([row for row in assumptions if row["tips_at"] is not None])
+    return {"evpi_per_100": 100.0 * evpi(table, weights), "quantities": _first(quantities),
+            "assumptions": _first(assumptions)[:_LISTED], "judgements": _first(judgements),
+            "n_assumptions": len(assumptions),
+            "tipping": tips[:_LISTED], "n_tipping": len(tips), "between": [rules[best].name, rules[rival].name]}
+
+
+def _knowing(
+    table: Floats, weights: Floats, seed: int, name: str, parameter: Sequence[float] | Floats, meaning: str
+) -> dict[str, Any]:
+    found = evppi(table, weights, np.asarray(parameter, dtype=np.float64), seed=seed)
+    return {"name": name, "meaning": meaning, "evppi_per_100": 100.0 * found.evppi,
+            "by_chance_per_100": 100.0 * found.by_chance}
+
+
+def _first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: -row["evppi_per_100"])
+
+
+def _meaning(key: str, world: World) -> str:
+    if key in world.assumptions:
+        return world.assumptions[key].meaning
+    kind, _, path = key.partition(":")
+    return f"{path.replace('.', ', ').replace('_', ' ')} ({kind})"
+
+
+def ends_table(ends: Sequence[Ends], rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """One row an assumption: net benefit of the best rule at both ends, and where another rule would take over."""
+    return sorted((_end_row(one, rules) for one in ends),
+                  key=lambda row: -abs(row["net_benefit_per_100"][2] - row["net_benefit_per_100"][0]))
+
+
+def _end_row(one: Ends, rules: Sequence[Rule]) -> dict[str, Any]:
+    low, best, high = (max((rule.name for rule in rules), key=lambda name: one.value[name][k]) for k in range(3))
+    rivals = [name for name in (low, high) if name != best]
+    rival = rivals[0] if rivals else None
+    difference = [one.value[best][k] - one.value[rival or NOBODY.name][k] for k in range(3)]
+    return {
+        "key": one.key, "meaning": one.meaning, "low": one.at[0], "now": one.at[1], "high": one.at[2],
+        "is_judgement": one.is_judgement, "best_at_low": low, "best_now": best, "best_at_high": high,
+        "net_benefit_per_100": [100.0 * one.value[best][k] for k in range(3)],
+        "tips_at": crossing(one.at, difference, near=one.at[1]) if rival else None, "turns_to": rival,
+    }
