@@ -1,8 +1,10 @@
-"""Additive: a penalised logistic regression that keeps directions, taken apart into one contribution a column.
+"""Additive: a partially pooled logistic regression, taken apart into effects that can be written as trees.
 
-It is where the learner starts: near the truth if effects add up on the log-odds scale, and steady in small
-cohorts. The trees that follow only have to learn what it misses. It is linear in each column, or in the logarithm
-of a skewed one; what is missing gets an effect of its own.
+It is where the learner starts: near the truth if effects add up on the log-odds scale, and steady in small cohorts.
+Each quantity (or the logarithm of a skewed one) has a slope and a curve. Groups such as products and platforms have
+a level of their own and, for every quantity, a slope of their own that is drawn towards the common one. How strongly
+everything is drawn together is not set but learnt, from how much the groups differ (empirical Bayes: the penalties
+that make the data likeliest, MacKay 1992). A missing value is expected from the others that are known.
 """
 
 from __future__ import annotations
@@ -13,84 +15,146 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, logit
 from scipy.stats import skew
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from crsrisk.learn.pooled_logistic import PooledLogistic
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _SKEWED = 1.0  # a column of positive numbers with more skewness is taken as its logarithm
 _OFFSET = 0.01  # of the median, added before the logarithm: 0 stays finite
-_FREE = 0.01  # share of the penalty that free columns (groups such as products) bear
-_STEPS = 1000
+_FEW_VALUES = 6  # a column with no more different values has no curve
+_FARTHEST = 3.5  # standard deviations: farther out an effect grows no more
+_RIDGE = 1.0  # of the regressions that expect a missing value
+_WORTH = 0.1  # SD by SD: a weaker tie between two columns tells nothing of a missing value
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a column enters: standardised, by its logarithm when skewed; constant columns become 0."""
+
+    is_log: bool
+    offset: float
+    mean: float
+    sd: float
+    is_curved: bool
+
+    def scaled(self, values: Floats) -> Floats:
+        """Standard deviations from the mean, NaN where missing."""
+        known = np.log(np.maximum(values, 0.0) + self.offset) if self.is_log else values
+        return np.clip((known - self.mean) / self.sd, -_FARTHEST, _FARTHEST)
 
 
 @dataclass(frozen=True)
 class Additive:
-    """Log-odds = ``intercept`` + sum over columns of ``contributions``, shape (patients, columns)."""
+    """Log-odds of a row: see :meth:`log_odds`. Effects stand per SD of each column's :class:`Scaling`.
+
+    ``slope``, ``curve``, ``gap`` have shape (columns,) and are 0 for group columns; ``expected`` (columns, columns) says
+    how a missing column (row) is expected from known ones; ``groups`` are the places of the group columns (yes/no),
+    ``level`` (groups,) and ``own`` (groups, columns) what a group adds to the intercept and to each slope.
+    """
 
     intercept: float
-    contributions: Floats
+    scalings: tuple[Scaling, ...]
+    slope: Floats
+    curve: Floats
+    gap: Floats
+    expected: Floats
+    groups: tuple[int, ...]
+    level: Floats
+    own: Floats
+
+    def log_odds(self, table: Floats) -> Floats:
+        """Log-odds of every row, shape (rows,)."""
+        scaled = scaled_of(table, self.scalings)
+        belongs = belongs_to(table, self.groups)
+        known = np.nan_to_num(scaled)
+        is_missing = np.isnan(scaled)
+        given = (known * (self.slope + belongs @ self.own)).sum(axis=1) + _bend(scaled, self.scalings) @ self.curve
+        standing_in = (is_missing * (known @ self.expected.T)) @ self.slope
+        return np.asarray(self.intercept + belongs @ self.level + given + is_missing @ self.gap + standing_in)
+
+
+def scaled_of(table: Floats, scalings: Sequence[Scaling]) -> Floats:
+    """All columns in standard deviations, shape (rows, columns)."""
+    return np.column_stack([one.scaled(table[:, place]) for place, one in enumerate(scalings)])
+
+
+def belongs_to(table: Floats, groups: Sequence[int]) -> Floats:
+    """1 where a row belongs to a group, else 0 (a missing word is no group), shape (rows, groups)."""
+    return np.asarray(table[:, list(groups)] > 0.5, dtype=np.float64)
+
+
+def _bend(scaled: Floats, scalings: Sequence[Scaling]) -> Floats:
+    is_curved = np.array([one.is_curved for one in scalings])
+    return np.where(is_curved & ~np.isnan(scaled), np.nan_to_num(scaled) ** 2 - 1.0, 0.0)
 
 
 def fit_additive(
-    table: Floats, labels: Floats, *, directions: Sequence[int], free: Sequence[int], penalty: float
+    table: Floats, labels: Floats, *, directions: Sequence[int], groups: Sequence[int], penalty: float
 ) -> Additive:
-    """Fit by penalised maximum likelihood.
+    """Fit; ``table`` (patients, columns) may hold NaN, ``labels`` are 0 or 1.
 
-    ``table`` (patients, columns) may hold NaN; ``labels`` are 0 or 1. ``penalty`` is that of a ridge on
-    standardised columns: 1 / penalty is the variance that effects (log-odds per SD) are expected to have;
-    ``free`` columns bear a hundredth of it. ``directions``: +1 a column's effect is not negative, -1 not positive.
+    ``penalty``: 1 / penalty is the variance that slopes (log-odds per SD) are expected to have before the data are seen.
+    ``directions``: a column's common slope is not negative (+1) or not positive (-1). ``groups``: places of yes/no
+    columns that are groups.
 
     >>> rng = np.random.default_rng(0)
+    >>> from scipy.special import expit
     >>> table = rng.normal(size=(2000, 2)); labels = (rng.random(2000) < expit(table[:, 0])).astype(float)
-    >>> fitted = fit_additive(table, labels, directions=[0, -1], free=[], penalty=1.0)
-    >>> slope = np.polyfit(table[:, 0], fitted.contributions[:, 0], 1)[0]
-    >>> bool(abs(slope - 1) < 0.2)
+    >>> fitted = fit_additive(table, labels, directions=[0, -1], groups=[], penalty=1.0)
+    >>> bool(abs(fitted.slope[0] - 1) < 0.2)
     True
     """
     n_columns = table.shape[1]
-    is_missing = np.isnan(table)
-    gappy = np.flatnonzero(is_missing.any(axis=0))
-    scaled = np.column_stack([_scaled(table[:, column]) for column in range(n_columns)])
-    gaps = is_missing[:, gappy] - is_missing[:, gappy].mean(axis=0)
-    design = np.hstack([np.ones((len(table), 1)), scaled, gaps])
-    penalties = np.full(design.shape[1], penalty)
-    penalties[0] = 0.0
-    penalties[[1 + column for column in free]] *= _FREE
-    bounds = [(None, None), *((0.0 if sign > 0 else None, 0.0 if sign < 0 else None) for sign in directions),
-              *((None, None) for _ in gappy)]
+    scalings = tuple(_scaling(table[:, place], is_group=place in set(groups)) for place in range(n_columns))
+    scaled = scaled_of(table, scalings)
+    belongs = belongs_to(table, groups)
+    known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
     with threadpool_limits(1):  # waiting threads of the linear algebra cost seconds on a busy machine
-        weights = _fit(design, labels, penalties=penalties, bounds=bounds)
-    contributions = scaled * weights[1:1 + n_columns]
-    contributions[:, gappy] += gaps * weights[1 + n_columns:]
-    return Additive(float(weights[0]), contributions)
+        expected = _expected(scaled, directions=np.asarray(directions))
+        problem = PooledLogistic.of(
+            known, bend=_bend(scaled, scalings), is_missing=is_missing, stood=is_missing * (known @ expected.T),
+            belongs=belongs, labels=labels, penalty=penalty)
+        weights = problem.solve(np.asarray(directions))
+    intercept, (slope, curve, gap), level, own = problem.parts(weights)
+    return Additive(intercept, scalings, slope, curve, gap, expected, tuple(groups), level, own)
 
 
-def _scaled(column: Floats) -> Floats:
-    """A column, or the logarithm of a skewed one, with mean 0 and SD 1; missing is 0."""
-    is_known = ~np.isnan(column)
-    values = column[is_known]
-    made = np.zeros(len(column))
-    if values.size < 2 or np.ptp(values) == 0:
-        return made
-    if values.min() >= 0 and len(np.unique(values)) > 2 and skew(values) > _SKEWED:
-        values = np.log(values + _OFFSET * (np.median(values) or values.mean()))
-    spread = values.std()
-    made[is_known] = (values - values.mean()) / (spread if spread > 0 else 1.0)
-    return made
+def _scaling(column: Floats, *, is_group: bool) -> Scaling:
+    values = column[~np.isnan(column)]
+    if is_group or values.size < 2 or np.ptp(values) == 0:
+        return Scaling(False, 0.0, float(values.mean()) if values.size else 0.0, np.inf, False)
+    n_values = len(np.unique(values))
+    is_log = bool(values.min() >= 0 and n_values > 2 and skew(values) > _SKEWED)
+    offset = _OFFSET * float(np.median(values) or values.mean()) if is_log else 0.0
+    if is_log:
+        values = np.log(values + offset)
+    spread = float(values.std())
+    return Scaling(is_log, offset, float(values.mean()), spread if spread > 0 else np.inf, n_values > _FEW_VALUES)
 
 
-def _fit(
-    design: Floats, labels: Floats, *, penalties: Floats, bounds: list[tuple[float | None, float | None]]
-) -> Floats:
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        scores = design @ weights
-        value = np.sum(np.logaddexp(0, scores) - labels * scores) + 0.5 * np.sum(penalties * weights**2)
-        return float(value), design.T @ (expit(scores) - labels) + penalties * weights
+def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
+    """Ties (columns, columns): a missing column is expected as ties x the known ones, in SD.
 
-    start = np.zeros(design.shape[1])
-    start[0] = float(logit(np.clip(labels.mean(), 1e-6, 1 - 1e-6)))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
-    return np.asarray(found.x, dtype=np.float64)
+    Ridge regression among those in whom it is known, kept to the ties that are worth it. A tie that would turn a
+    direction round (more of a column that may only raise the risk, less of another such) is left out.
+    """
+    known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
+    ties = np.zeros((scaled.shape[1],) * 2)
+    for column in np.flatnonzero(is_missing.any(axis=0) & ~is_missing.all(axis=0)):
+        rows = ~is_missing[:, column]
+        others = np.flatnonzero(np.ptp(known, axis=0) > 0)
+        others = others[others != column]
+        while others.size:
+            design = np.column_stack([np.ones(rows.sum()), known[np.ix_(rows, others)]])
+            found = np.linalg.solve(design.T @ design + _RIDGE * np.eye(design.shape[1]),
+                                    design.T @ known[rows, column])[1:]
+            turned = found * directions[column] * directions[others] < 0
+            keep = (np.abs(found) >= _WORTH) & ~turned
+            if keep.all():
+                ties[column, others] = found
+                break
+            others = others[keep]
+    return ties

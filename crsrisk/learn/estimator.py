@@ -1,8 +1,9 @@
 """Estimator: the learner as data scientists type it, a scikit-learn classifier on arrays or frames.
 
 LightGBM with monotone directions, made for a nearly additive truth with strong groups (products). It starts
-from a penalised additive model, written as one tree a column; shallow trees with randomised thresholds then
-learn what that misses. So the whole model is one LightGBM booster, with exact Shapley values and a plain text.
+from a partially pooled additive model (:mod:`crsrisk.learn.additive`), written as trees
+(:mod:`crsrisk.learn.staircase`); shallow trees with randomised thresholds then learn what that misses. So the whole
+model is one LightGBM booster, with exact Shapley values and a plain text.
 The number of trees and the calibration come from patients that the scoring trees had not seen.
 """
 
@@ -28,16 +29,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from crsrisk.domain.risk_model import Calibrator
 from crsrisk.learn.additive import fit_additive
-from crsrisk.learn.booster import bare_text, joined_text, raw_log_odds_of
+from crsrisk.learn.booster import raw_log_odds_of
 from crsrisk.learn.calibrate import fit_calibrator
+from crsrisk.learn.staircase import staircase_text
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_ONE_COLUMN = {"objective": "regression", "boost_from_average": False, "learning_rate": 1.0, "num_leaves": 64,
-               "min_data_in_leaf": 5, "lambda_l2": 0.0, "feature_fraction": 1.0, "bagging_freq": 0,
-               "bagging_fraction": 1.0, "extra_trees": False}
 _WRITABLE = re.compile(r"[A-Za-z0-9_.\-]+")
-_NO_EFFECT = 1e-9  # log-odds between any two patients
 _FEW_MISSING = 30  # patients: with fewer, the trees could only guess what a missing value means
 
 
@@ -46,9 +44,10 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    additive_penalty : ridge penalty of the additive start (:func:`crsrisk.learn.additive.fit_additive`): the
-        higher, the smaller the effects that it expects.
-    free_columns : positions or names of columns that bear hardly any of it: groups, such as products.
+    additive_penalty : ridge penalty that the additive start (:func:`crsrisk.learn.additive.fit_additive`) expects
+        before it learns penalties from the data: the higher, the smaller the effects that it expects.
+    free_columns : positions or names of yes/no columns that are groups, such as products: each has a level of its
+        own, and slopes of its own that are drawn towards the common ones as strongly as the data say.
     max_trees : most trees after the start; cross-validation chooses how many are kept.
     learning_rate, num_leaves, min_data_in_leaf, l2, feature_fraction, bagging_fraction : as in LightGBM.
     monotonic_cst : +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, as a
@@ -246,7 +245,7 @@ class _Recipe:
     """How trees are grown: LightGBM's settings, the additive start, and the names of the columns."""
 
     settings: Mapping[str, Any]
-    free: list[int]
+    groups: list[int]
     names: list[str]
     penalty: float
 
@@ -273,18 +272,11 @@ class _Recipe:
         losses, sizes = zip(*rounds, strict=True)
         return _Watched(booster, np.array(losses), np.array(sizes))
 
-    def _start(self, table: Floats, labels: Floats) -> lgb.Booster | None:
-        """The additive model as one tree a column; None when no column has an effect."""
-        additive = fit_additive(table, labels, directions=self.settings["monotone_constraints"],
-                                free=self.free, penalty=self.penalty)
-        data = self._dataset(table, labels)
-        intercept, texts = additive.intercept, []
-        for column in np.flatnonzero(np.ptp(additive.contributions, axis=0) > _NO_EFFECT):
-            data.set_label(additive.contributions[:, column] + intercept)
-            settings = {**self.settings, **_ONE_COLUMN, "interaction_constraints": [[int(column)]]}
-            texts.append(bare_text(lgb.train(settings, data, 1).model_to_string()))
-            intercept = 0.0  # it stands in the first tree
-        return lgb.Booster(model_str=joined_text(texts)) if texts else None
+    def _start(self, table: Floats, labels: Floats) -> lgb.Booster:
+        """The additive model, written as trees."""
+        directions = self.settings["monotone_constraints"]
+        additive = fit_additive(table, labels, directions=directions, groups=self.groups, penalty=self.penalty)
+        return lgb.Booster(model_str=staircase_text(additive, table, directions=directions, names=self.names))
 
     def _dataset(self, table: Floats, labels: Floats, *, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         return lgb.Dataset(table, labels, feature_name=self.names, reference=reference, free_raw_data=False)

@@ -130,7 +130,9 @@ def test_a_landmark_model_adds_to_the_baseline(repository: Path) -> None:
 
 
 def test_an_index_counts_with_its_laboratory_value(repository: Path) -> None:
-    config = load_config(repository / "models" / "configs" / "baseline.yaml")
+    shipped = load_config(repository / "models" / "configs" / "baseline.yaml")
+    index = FeatureChoice(name="m_easix", variable="crp_mg_l", direction="none", reason="rises with CRP")
+    config = shipped.model_copy(update={"features": [*shipped.features, index]})
     assert config.variable_of("m_easix") == config.variable_of("crp_mg_l") == "crp_mg_l"
     assert config.variable_of("product__x") == config.variable_of("platform__y") == "product"
     assert all(is_known_feature(name) for name in INDICES)

@@ -1,0 +1,176 @@
+"""Pooled logistic: a penalised logistic regression with slopes of groups drawn towards common ones.
+
+How strongly weights of one kind are drawn together is learnt from the data by empirical Bayes: the penalties that make
+the data likeliest (MacKay 1992), with a weak expectation before. Rows fall into few combinations of groups, within which
+everything is linear in a few columns; so even many groups cost little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import expit, logit
+
+Floats: TypeAlias = NDArray[np.float64]
+Places: TypeAlias = NDArray[np.intp]
+Rows: TypeAlias = NDArray[np.bool_]
+
+_TRUST = 3.0  # how many coefficients' worth the expected penalties count
+_OF_GROUPS = 0.3  # penalty of the groups' levels: their log-odds differ by about 2
+_ROUNDS = 12  # of learning the penalties
+_STEPS = 25  # of Newton's method
+_CLOSE = 1e-6
+_SETTLED = 0.05  # change of the logarithm of a penalty
+_EFFECTS = (0, 1, 4, 5)  # kinds of weights that a direction binds
+_HELD_AT_ZERO = 1e9
+
+
+def combinations(belongs: Floats) -> tuple[Floats, Places]:
+    """The different combinations of groups, shape (combinations, groups), and which of them every row has."""
+    code = np.zeros(len(belongs), dtype=np.intp)
+    for column in belongs.T:
+        _, code = np.unique(2 * code + (column > 0), return_inverse=True)
+    _, first, of_row = np.unique(code, return_index=True, return_inverse=True)
+    return belongs[first], of_row
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """The rows of one combination of groups: what they are described by, and which weights act on them."""
+
+    design: Floats
+    labels: Floats
+    reach: Floats
+
+
+@dataclass(frozen=True)
+class PooledLogistic:
+    """Penalised logistic regression whose rows fall into few combinations of groups.
+
+    Within one combination everything is linear in a few columns, so that the large matrix of all weights is put together
+    from small ones. ``kinds`` gives each weight's kind: weights of one kind share a penalty, learnt from the data; those
+    of kind -1 bear none. ``columns`` says of which column each weight is.
+    """
+
+    patterns: list[_Pattern]
+    kinds: NDArray[np.int_]
+    columns: NDArray[np.int_]
+    prior: Floats
+    varied: Places
+    n_columns: int
+
+    @staticmethod
+    def of(known: Floats, *, bend: Floats, is_missing: Rows, stood: Floats, belongs: Floats, labels: Floats,
+           penalty: float) -> PooledLogistic:
+        """The problem of these patients; all arrays (patients, columns), ``belongs`` (patients, groups).
+
+        ``known`` holds SDs with 0 for missing, ``bend`` their curves, ``stood`` what stands in for missing values.
+        """
+        words, of_row = combinations(belongs)
+        n, k = known.shape[1], belongs.shape[1]
+        varied = np.flatnonzero(np.max([np.ptp(known[of_row == at], axis=0) for at in range(len(words))], axis=0) > 0)
+        main = 1 + 3 * n
+        own = 1 + varied.size
+        covers = (words > 0).sum(axis=0)
+        kinds = np.concatenate([[-1], np.repeat([0, 1, 2], n), *(
+            np.r_[3, np.full(varied.size, 4 if covers[c] > 1 else 5)] for c in range(k))]).astype(np.int_)
+        columns = np.concatenate([[-1], np.tile(np.arange(n), 3), *(np.r_[-1, varied] for _ in range(k))]).astype(np.int_)
+        patterns = []
+        for at, word in enumerate(words):
+            rows = of_row == at
+            design = np.hstack([np.ones((rows.sum(), 1)), known[rows], bend[rows], is_missing[rows], stood[rows]])
+            reach = np.zeros((design.shape[1], main + k * own))
+            reach[:main, :main] = np.eye(main)
+            reach[main:, 1:1 + n] = np.eye(n)
+            for c in np.flatnonzero(word > 0):
+                start = main + c * own
+                reach[0, start] = 1.0
+                reach[1 + varied, start + 1 + np.arange(varied.size)] = 1.0
+            used = np.flatnonzero(np.abs(design).max(axis=0) > 0)
+            patterns.append(_Pattern(design[:, used], labels[rows], reach[used]))
+        prior = np.array([penalty, 4 * penalty, 4 * penalty, _OF_GROUPS, 4 * penalty, 4 * penalty])
+        return PooledLogistic(patterns, kinds, columns, prior, varied, n)
+
+    def solve(self, directions: NDArray[np.int_]) -> Floats:
+        """The weights, with penalties learnt and directions kept."""
+        events = sum(one.labels.sum() for one in self.patterns)
+        n = sum(one.labels.size for one in self.patterns)
+        weights = np.zeros(self.kinds.size)
+        weights[0] = logit(np.clip(events / n, 1e-6, 1 - 1e-6))
+        held = np.zeros(self.kinds.size, dtype=bool)
+        shared = self.prior
+        for _ in range(_ROUNDS):
+            weights, variance, held = self._kept(weights, shared, held, directions)
+            before = shared
+            shared = np.array([self._learnt(kind, weights, variance, before[kind], held) for kind in range(shared.size)])
+            if np.abs(np.log(shared / before)).max() < _SETTLED:
+                break
+        return self._kept(weights, shared, held, directions)[0]
+
+    def _kept(
+        self, weights: Floats, shared: Floats, held: Rows, directions: NDArray[np.int_]
+    ) -> tuple[Floats, Floats, Rows]:
+        """Weights and their variances, with every column held at zero whose common slope breaks its direction."""
+        signs = np.where(self.kinds == 0, directions[self.columns], 0)
+        while True:
+            weights, variance = self._newton(weights, self._penalties(shared, held))
+            weights = np.where(held, 0.0, weights)
+            wrong = signs * weights < 0
+            if not wrong.any():
+                return weights, variance, held
+            held = held | (np.isin(self.columns, self.columns[wrong]) & np.isin(self.kinds, _EFFECTS))
+
+    def _penalties(self, shared: Floats, held: Rows) -> Floats:
+        return np.where(held, _HELD_AT_ZERO, np.where(self.kinds >= 0, shared[self.kinds], 1e-8))
+
+    def _learnt(self, kind: int, weights: Floats, variance: Floats, penalty: float, held: Rows) -> float:
+        mine = (self.kinds == kind) & ~held
+        known = float(np.sum(1.0 - penalty * variance[mine]))
+        squares = float(np.sum(weights[mine] ** 2))
+        return (max(known, 0.0) + _TRUST) / (squares + _TRUST / float(self.prior[kind]))
+
+    def _newton(self, weights: Floats, penalties: Floats) -> tuple[Floats, Floats]:
+        """Weights at the maximum and the variances of their posterior (Laplace)."""
+        loss = self._loss(weights, penalties)
+        for _ in range(_STEPS):
+            gradient, curvature = self._slopes(weights)
+            factor = cho_factor(curvature + np.diag(penalties))
+            step = cho_solve(factor, gradient - penalties * weights)
+            share = 1.0
+            new = self._loss(weights + step, penalties)
+            while new > loss + 1e-9 and share > 1e-3:
+                share /= 2
+                new = self._loss(weights + share * step, penalties)
+            weights, gained, loss = weights + share * step, loss - new, new
+            if gained < _CLOSE * max(1.0, abs(loss)):
+                break
+        _, curvature = self._slopes(weights)
+        return weights, np.diag(np.linalg.inv(curvature + np.diag(penalties)))
+
+    def _loss(self, weights: Floats, penalties: Floats) -> float:
+        value = 0.5 * float(penalties @ weights**2)
+        for one in self.patterns:
+            scores = one.design @ (one.reach @ weights)
+            value += float(np.sum(np.logaddexp(0.0, scores) - one.labels * scores))
+        return value
+
+    def _slopes(self, weights: Floats) -> tuple[Floats, Floats]:
+        gradient, curvature = np.zeros(weights.size), np.zeros((weights.size,) * 2)
+        for one in self.patterns:
+            risk = expit(one.design @ (one.reach @ weights))
+            gradient += one.reach.T @ (one.design.T @ (one.labels - risk))
+            small = (one.design * (risk * (1.0 - risk))[:, None]).T @ one.design
+            curvature += one.reach.T @ small @ one.reach
+        return gradient, curvature
+
+    def parts(self, weights: Floats) -> tuple[float, Floats, Floats, Floats]:
+        """Intercept; slopes, curves and gaps (3, columns); levels (groups,); own slopes (groups, columns)."""
+        n, after = self.n_columns, 1 + 3 * self.n_columns
+        of_groups = weights[after:].reshape(-1, 1 + self.varied.size)
+        own = np.zeros((len(of_groups), n))
+        own[:, self.varied] = of_groups[:, 1:]
+        return float(weights[0]), weights[1:after].reshape(3, n), of_groups[:, 0], own
