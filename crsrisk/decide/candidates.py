@@ -19,6 +19,7 @@ from scipy.stats import qmc
 
 from crsrisk.decide.checks import FloatArray
 from crsrisk.decide.risk_spread import BetaRisk, risk_spread
+from crsrisk.domain.potential_outcomes import PotentialOutcomes
 from crsrisk.domain.trial import FromCohort, Masking, Screening, Stated
 from crsrisk.errors import InputError
 
@@ -123,6 +124,19 @@ def patients_pool(
     return Pool(
         risk=risk[rows], score=_screened(risk[rows], points[:, 0], points[:, 1], screening), control=control[:, rows],
         treated=treated[:, rows], treated_unmasked=treated_unmasked[rows], n_patients=n, origin=origin)
+
+
+def outcomes_pool(
+    outcomes: PotentialOutcomes, *, strategy: str, risk: FloatArray, screening: Screening, origin: str
+) -> Pool:
+    """Candidates whose outcomes under both arms were simulated; fever that the drug hides is hidden by the mechanism."""
+    at = outcomes.index(strategy)
+    graded, support = (np.asarray(values, dtype=np.float64) for values in (outcomes.grade >= 2, outcomes.needs_support))
+    if not 0 < graded[0].mean() < 1:
+        raise InputError(where="candidates", key="simulated", found=f"{graded[0].mean():g} with CRS of grade >= 2",
+                         expected="patients with the event and patients without", cure="simulate more patients")
+    return patients_pool(risk=risk, control=np.stack([graded[0], support[0]]), treated=np.stack([graded[at], support[at]]),
+                         treated_unmasked=graded[at], screening=screening, origin=origin)
 
 
 def cohort_pool(table: pd.DataFrame, source: FromCohort, *, screening: Screening, masking: Masking) -> Pool:

@@ -39,7 +39,9 @@ def operating_characteristics(
     screened = screened_by(effect, p_enters=p_enters, at_look=sized.at_look, seed=seed)
     months = screened / screening.candidates_per_month + screening.wait_d / DAYS_PER_MONTH
     return OperatingCharacteristics(
-        design=design.name, kind=design.kind, n_sim=n_sim, n_max=sized.n_max, eligible_share=arms.eligible_share,
+        design=design.name, kind=design.kind, n_sim=n_sim, n_max=sized.n_max,
+        co_primary_support=design.co_primary_support, eligible_share=arms.eligible_share,
+        benchmark=None if design.single_arm is None else design.single_arm.benchmark,
         rate_control=_untreated(arms, ready.pool) if design.kind == "single_arm" else rate_of(arms, CONTROL),
         rate_experimental=rate_of(arms, EXPERIMENTAL), planned_power=sized.planned_power, wanted_power=sized.wanted_power,
         power=share_figure(effect.has_claim), type_one_error=share_figure(null.has_claim), nominal_alpha=sized.alpha,
@@ -93,8 +95,9 @@ def _misspecifications(ready: Ready, arms: Arms, *, n_sim: int, seed: int, worke
         exact = _without_noise(ready)
         claims = share_figure(run_trials(exact.sized, exact.arms("effect"), n_sim=n_sim, seed=seed,
                                          workers=workers).has_claim)
-        rows.append(Misspecification(what="Effect as assumed, but the score known without error or gaps", claims=claims,
-                                     is_error=False))
+        rows.append(Misspecification(
+            key="exact_score", what="Effect as assumed, but the score known without error or gaps", claims=claims,
+            is_error=False))
     return rows
 
 
@@ -104,12 +107,13 @@ def _drifting_benchmark(ready: Ready, arms: Arms) -> list[Misspecification]:
     if rule is None or single is None:
         return []
     p0, own = single.benchmark, 1 - _untreated(arms, ready.pool)
-    cases = [(f"No effect, {100 * p0:.0f} of 100 untreated without CRS, as the benchmark says", p0)]
-    cases += [(f"No effect, but {100 * (p0 + more):.0f} of 100 untreated without CRS", p0 + more)
+    cases = [("drift_0", f"No effect, {100 * p0:.0f} of 100 untreated without CRS, as the benchmark says", p0)]
+    cases += [(f"drift_{100 * more:.0f}", f"No effect, but {100 * (p0 + more):.0f} of 100 untreated without CRS", p0 + more)
               for more in DRIFT if p0 + more < 1]
-    cases.append((f"No effect, untreated as in these candidates ({100 * own:.1f} of 100 without CRS)", own))
-    return [Misspecification(what=what, is_error=True,
-                             claims=Figure(value=count_rule_oc(rule, p_success=p).p_claim, mcse=0.0)) for what, p in cases]
+    cases.append(("own", f"No effect, untreated as in these candidates ({100 * own:.1f} of 100 without CRS)", own))
+    return [Misspecification(key=key, what=what, is_error=True,
+                             claims=Figure(value=count_rule_oc(rule, p_success=p).p_claim, mcse=0.0))
+            for key, what, p in cases]
 
 
 def _hidden_fever(ready: Ready, arms: Arms, *, n_sim: int, seed: int, workers: int) -> list[Misspecification]:
@@ -121,14 +125,16 @@ def _hidden_fever(ready: Ready, arms: Arms, *, n_sim: int, seed: int, workers: i
     rows = []
     if ready.sized.region is None or ready.design.co_primary_support or ready.hidden > 0:
         support = replace(arms, chance=np.ascontiguousarray(arms.chance[:, [SUPPORT, SUPPORT]]))
-        rows = [("Effect as assumed, ASTCT grade as the only primary endpoint", claims(arms, both=False), False),
-                ("Effect as assumed, need of support as the only primary endpoint", claims(support, both=False), False),
-                ("Effect as assumed, both must show it", claims(arms, both=True), False)]
+        rows = [("astct_alone", "Effect as assumed, ASTCT grade as the only primary endpoint", claims(arms, both=False),
+                 False),
+                ("support_alone", "Effect as assumed, need of support as the only primary endpoint",
+                 claims(support, both=False), False),
+                ("both", "Effect as assumed, both must show it", claims(arms, both=True), False)]
     if ready.hidden > 0:
         hidden, share = ready.arms("hidden"), f"{100 * ready.hidden:.0f} of 100 events hidden from the ASTCT grade"
-        rows += [(f"No effect, but {share}: ASTCT grade alone", claims(hidden, both=False), True),
-                 (f"No effect, but {share}: both must show it", claims(hidden, both=True), True)]
-    return [Misspecification(what=what, claims=figure, is_error=is_error) for what, figure, is_error in rows]
+        rows += [("hidden_astct", f"No effect, but {share}: ASTCT grade alone", claims(hidden, both=False), True),
+                 ("hidden_both", f"No effect, but {share}: both must show it", claims(hidden, both=True), True)]
+    return [Misspecification(key=key, what=what, claims=figure, is_error=is_error) for key, what, figure, is_error in rows]
 
 
 def _is_noisy(screening: Screening) -> bool:

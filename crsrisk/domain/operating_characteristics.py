@@ -48,8 +48,12 @@ class Look(Strict):
 
 
 class Misspecification(Strict):
-    """What the same design does when an assumption is wrong: how often it then claims that prophylaxis works."""
+    """What the same design does when an assumption is wrong: how often it then claims that prophylaxis works.
 
+    ``key`` groups the same row over designs (`hidden_astct`, `drift_10`); ``what`` says it in words.
+    """
+
+    key: str
     what: str
     claims: Figure
     is_error: bool  # a claim would be false here
@@ -62,14 +66,16 @@ class OperatingCharacteristics(Strict):
     control, and ``rate_control`` is then what the enrolled would have had untreated. ``exposed_without_need``: patients
     treated who would not have had the event untreated. ``waiting``: patients enrolled while the outcomes of an interim
     look that stops the trial were awaited; they come on top of ``expected_n``. ``planned_power``: by formula, as if the
-    score were exact (None for a single arm).
+    score were exact (None for a single arm). ``benchmark``: share without the event that a single arm is compared with.
     """
 
     design: str
     kind: Kind
     n_sim: int
     n_max: int
+    co_primary_support: bool
     eligible_share: float
+    benchmark: float | None = None
     rate_control: float
     rate_experimental: float
     planned_power: float | None

@@ -72,8 +72,8 @@ class Simulated(Strict):
     """Candidates from the simulator, each with his own outcome under both arms.
 
     ``prophylaxis`` is a strategy as `crsrisk prophylaxis` writes it (``tocilizumab``, ``dexamethasone+anakinra``,
-    ``tocilizumab@fever``). The score is the risk that ``model`` (a folder) predicts; without one, the risk that an oracle
-    states who sees what the hospital sees, from ``oracle_repetitions`` simulations a patient.
+    ``tocilizumab@fever``). The score is the risk that ``model`` (a folder) predicts; without one, that of a model fitted to
+    ``training_patients`` other patients of the same product and regimen.
     """
 
     product: str
@@ -83,7 +83,7 @@ class Simulated(Strict):
     n_patients: int = Field(ge=100, le=200_000)
     seed: int = Field(default=1, ge=0)
     model: str | None = None
-    oracle_repetitions: int = Field(default=40, ge=2, multiple_of=2)
+    training_patients: int = Field(default=3000, ge=200, le=100_000)
 
 
 class FromCohort(Strict):

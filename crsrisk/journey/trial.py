@@ -1,0 +1,186 @@
+"""Trial: from a design file to the operating characteristics of every design in it, a page, and a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crsrisk import __version__
+from crsrisk.decide.candidates import ASTCT, ENDPOINTS, SUPPORT, Pool
+from crsrisk.decide.characteristics import operating_characteristics
+from crsrisk.decide.power_grid import power_grid
+from crsrisk.decide.trial import Ready, make_ready
+from crsrisk.domain.assumptions import digest_of
+from crsrisk.domain.operating_characteristics import OperatingCharacteristics
+from crsrisk.domain.trial import TrialPlan
+from crsrisk.errors import InputError
+from crsrisk.journey.trial_candidates import pool_of
+from crsrisk.read.design import load_design, located
+from crsrisk.read.files import write_json, write_text
+from crsrisk.report.figures import stand_alone
+from crsrisk.report.trial_content import notice_of, trial_content, with_error
+from crsrisk.report.trial_page import render_trial, trial_svgs
+from crsrisk.report.trial_protocol import methods_paragraph, protocol_tree, protocol_yaml
+
+Begin = Callable[[str, int], Callable[[int], None]]
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What a design file led to; ``power`` are the cells of the grid, ``protocol`` the file that makes it all again."""
+
+    plan: TrialPlan
+    candidates: dict[str, Any]
+    found: tuple[OperatingCharacteristics, ...]
+    power: tuple[dict[str, Any], ...]
+    methods: str
+    protocol: str
+    digest: str
+
+    def as_tree(self) -> dict[str, Any]:
+        """All results, ready for JSON; the same for a design file and for the protocol made of it."""
+        return {"trial": self.plan.trial, "question": self.plan.question, "notice": notice_of(self.plan), "version": __version__,
+                "seed": self.plan.seed, "protocol_digest": self.digest, "candidates": self.candidates,
+                "estimand": self.plan.estimand.model_dump(), "designs": [one.model_dump() for one in self.found],
+                "power_curves": list(self.power), "methods": self.methods}
+
+    def content(self) -> dict[str, Any]:
+        """The page as a dictionary."""
+        making = {"crsrisk": __version__, "seed": self.plan.seed, "trials a design": f"{self.plan.n_sim:,}",
+                  "candidates": self.candidates["origin"], "digest of the protocol": self.digest[:12]}
+        return trial_content(self.plan, found=self.found, power=self.power, candidates=self.candidates, methods=self.methods,
+                             protocol=self.protocol, making=making)
+
+
+def run_design(path: str | Path, *, workers: int, begin: Begin) -> Compared:
+    """Read a design file and run every design in it.
+
+    Raises :class:`InputError`, with file and line, for whatever the file, its cohort or its numbers cannot give; among
+    them a design that cannot reach its power, with what it reaches and what it would need.
+    """
+    place = Path(path).expanduser()
+    plan = load_design(place)
+    try:
+        return _compare(plan, folder=place.parent, workers=workers, begin=begin)
+    except InputError as problem:
+        raise located(problem, place) from problem
+
+
+def _compare(plan: TrialPlan, *, folder: Path, workers: int, begin: Begin) -> Compared:
+    pool = pool_of(plan, folder=folder, workers=workers, begin=begin)
+    hidden = 0.0 if plan.candidates.simulated is not None else plan.masking.hidden
+    ready = [make_ready(pool, design, screening=plan.screening, hidden=hidden, alpha=plan.alpha_one_sided, power=plan.power)
+             for design in plan.designs]
+    found = tuple(_each(ready, plan, workers=workers, advance=begin("Simulating trials", len(ready))))
+    tree = protocol_tree(plan, n_max={one.design: one.n_max for one in found})
+    candidates = _candidates(pool)
+    return Compared(plan, candidates, found, tuple(_power(plan, pool, workers=workers, begin=begin)),
+                    methods_paragraph(plan, origin=pool.origin, found=found, version=__version__),
+                    protocol_yaml(tree, version=__version__), digest_of(tree))
+
+
+def _each(
+    ready: list[Ready], plan: TrialPlan, *, workers: int, advance: Callable[[int], None]
+) -> list[OperatingCharacteristics]:
+    found = []
+    for one in ready:
+        found.append(operating_characteristics(one, n_sim=plan.n_sim, seed=plan.seed, workers=workers))
+        advance(1)
+    return found
+
+
+def _candidates(pool: Pool) -> dict[str, Any]:
+    return {"origin": pool.origin, "n_patients": pool.n_patients, "base_rate": pool.base_rate,
+            "base_rate_error": pool.base_rate_error, "risk_ratio": pool.risk_ratio,
+            "rates": [{"endpoint": ENDPOINTS[at], "untreated": float(pool.control[at].mean()),
+                       "with_prophylaxis": float(pool.treated[at].mean())} for at in (ASTCT, SUPPORT)]}
+
+
+def _power(plan: TrialPlan, pool: Pool, *, workers: int, begin: Begin) -> list[dict[str, Any]]:
+    curves = plan.power_curves
+    if curves is None:
+        return []
+    n_cells = len(curves.risk_ratio) * len(curves.base_rate) * len(curves.threshold)
+    cells = power_grid(curves, stated=plan.candidates.stated, pool=pool, screening=plan.screening, masking=plan.masking,
+                       seed=plan.seed, alpha=plan.alpha_one_sided, workers=workers, advance=begin("Power curves", n_cells))
+    return [{"risk_ratio": one.risk_ratio, "base_rate": one.base_rate, "threshold": one.threshold, "n_total": one.n_total,
+             "eligible_share": one.eligible_share, "power": one.power.value, "mcse": one.power.mcse} for one in cells]
+
+
+def write_compared(compared: Compared, *, html: Path | None, out: Path | None) -> list[Path]:
+    """Write the page, and into a folder protocol, results, methods and figures; gives the files written."""
+    written = []
+    content = compared.content()
+    if html is not None:
+        write_text(html, render_trial(content))
+        written.append(html)
+    if out is not None:
+        texts = {"protocol.yaml": compared.protocol, "methods.md": f"{compared.methods}\n\n{content['notice']}\n"}
+        texts |= {f"{name}.svg": stand_alone(svg, note=f"{content['event']}. {content['notice']}")
+                  for name, svg in trial_svgs(content).items()}
+        for name, text in texts.items():
+            write_text(out / name, text)
+        write_json(out / "results.json", compared.as_tree())
+        write_json(out / "content.json", content)
+        written += [out / name for name in (*texts, "results.json", "content.json")]
+    return written
+
+
+# ------------------------------------------------------------------------------------ on the terminal
+
+
+def print_compared(compared: Compared, *, written: list[Path]) -> None:
+    """The paragraph, the table of designs and what was written."""
+    console = Console(width=max(Console().width, 132), markup=False, highlight=False)
+    content = compared.content()
+    console.print(content["aloud"])
+    console.print(_estimand_table(compared.plan))
+    console.print(_designs_table(compared.found))
+    if any(row.is_error for one in compared.found for row in one.misspecifications):
+        console.print(_wrong_table(compared.found))
+    for path in written:
+        console.print(f"Wrote {path}", soft_wrap=True)
+    console.print(content["notice"], soft_wrap=True)
+
+
+def _new_table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for at, name in enumerate(columns):
+        table.add_column(name, overflow="fold", justify="left" if at == 0 else "right")
+    return table
+
+
+def _estimand_table(plan: TrialPlan) -> Table:
+    table = Table(title="Estimand (ICH E9(R1))", title_justify="left", show_header=False)
+    for name, text in plan.estimand.rows:
+        table.add_row(Text(name), Text(text))
+    return table
+
+
+def _designs_table(found: tuple[OperatingCharacteristics, ...]) -> Table:
+    table = _new_table("Designs (± Monte Carlo error)", "design", "N max", "mean N", "power of 100", "type I of 100",
+                       "screened per enrolled", "screened", "months", "exposed", "without need")
+    for one in found:
+        cells = [(one.expected_n, 0, 1), (one.power, 1, 100), (one.type_one_error, 2, 100),
+                 (one.screened_per_enrolled, 2, 1), (one.screened, 0, 1), (one.duration_months, 1, 1),
+                 (one.exposed, 0, 1), (one.exposed_without_need, 0, 1)]
+        table.add_row(Text(one.design), f"{one.n_max:,}",
+                      *(with_error(figure, digits=digits, factor=factor) for figure, digits, factor in cells))
+    return table
+
+
+def _wrong_table(found: tuple[OperatingCharacteristics, ...]) -> Table:
+    """Only worlds without an effect; the page has the others too."""
+    table = _new_table("False claims of benefit in 100 trials when an assumption is wrong", "design", "what is true",
+                       "claims")
+    table.columns[1].justify = "left"
+    for one in found:
+        for at, row in enumerate(row for row in one.misspecifications if row.is_error):
+            table.add_row(Text(one.design if at == 0 else ""), Text(row.what), with_error(row.claims, digits=1, factor=100))
+    return table
