@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import kernel, roadrunner
+from bench import kernel, one_patient, roadrunner, shapley
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -28,6 +28,13 @@ def main() -> int:
     peer = roadrunner.measure()
     print(roadrunner.table(peer))
     _keep(peer, "roadrunner.json")
+    print("measuring explanations and single patients (a few minutes more)", file=sys.stderr)
+    shares = shapley.measure()
+    print(shapley.table(shares))
+    _keep(shares, "shapley.json")
+    patient = one_patient.measure()
+    print(one_patient.table(patient))
+    _keep(patient, "one_patient.json")
     return 0
 
 

@@ -130,7 +130,7 @@ def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
         refits = read_refits(_tree(place / REFITS, digest=found.refits_sha256), where=REFITS, model=model)
     if found.grade3plus is None:
         return Companions(found.reference, refits)
-    if not _NAME.fullmatch(found.grade3plus) or model.contract.outcome == "crs_grade3plus":  # else models could name in a ring
+    if not _NAME.fullmatch(found.grade3plus) or model.contract.outcome == "crs_grade3plus":  # else: models in a ring
         raise _bad(BEDSIDE, "grade3plus", found.grade3plus)
     beside = place.resolve().parent / found.grade3plus
     severe = load_model(beside)

@@ -1,0 +1,127 @@
+"""How long one patient waits: one risk, one explanation, and the command line's first word.
+
+(f) One risk from a patient's plain values (features, stand-ins, trees, calibration) against `Booster.predict` on a
+one-row frame of features that are made already; it must also be the same number.
+(g) One patient explained once the model is loaded: risk of grade 2 or more and of grade 3 or more, each with its interval
+from the stored refits, and all reasons, from a one-row table. Nothing is simulated in it.
+(h) `crsrisk --help` in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.models import Fitted, fitted, saved
+from crsrisk.journey.explain import BedsideModel, estimates, load_bedside
+from crsrisk.learn.booster import booster_of
+from crsrisk.learn.explain import explain, reasons
+from crsrisk.learn.one_row import OneRow
+from crsrisk.learn.predict import feature_matrix, predict
+
+BAR_RATIO, BAR_EXPLAINED_MS, BAR_HELP_S = 4.0, 20.0, 0.5
+
+
+@dataclass(frozen=True)
+class OnePatient:
+    """Times on the wall, medians of many patients or runs."""
+
+    risk_us: float
+    booster_us: float
+    ratio: float
+    is_same: bool
+    predict_ms: float
+    explained_ms: float
+    explained_slowest_ms: float
+    load_ms: float
+    help_s: float
+
+
+def median_s(work: Callable[[], object], *, repeats: int) -> float:
+    """Seconds on the wall, the median of many runs."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def help_s(repeats: int = 5) -> float:
+    """Seconds until `crsrisk --help` has ended, the shortest of a few."""
+    command = [sys.executable, "-m", "crsrisk.cli", "--help"]
+    return min(median_s(lambda: subprocess.run(command, check=True, capture_output=True), repeats=1) for _ in range(repeats))
+
+
+def single(some: Fitted, *, n: int = 200) -> tuple[float, float, bool]:
+    """Seconds for one risk by us and by LightGBM, in turns, and whether ours is the risk of the batch to the last bit."""
+    model, observed = some.model, some.cohort.observed.head(n)
+    one, booster = OneRow.of(model), booster_of(model.booster_text)
+    patients: list[dict[str, Any]] = observed.to_dict(orient="records")  # type: ignore[assignment]
+    table = pd.DataFrame(feature_matrix(model, observed), columns=list(model.contract.feature_names))
+    frames = [table.iloc[[row]] for row in range(n)]
+    ours, theirs = [], []
+    for patient, frame in zip(patients, frames, strict=True):
+        ours.append(median_s(partial(one.risk, patient), repeats=9))
+        theirs.append(median_s(partial(booster.predict, frame, num_threads=1), repeats=9))
+    same = [one.risk(patient) for patient in patients] == predict(model, observed).risk.tolist()
+    return float(np.median(ours)), float(np.median(theirs)), same
+
+
+def bedside(model: BedsideModel, row: pd.DataFrame) -> None:
+    """Risks with intervals, and all reasons."""
+    estimates(model, row)
+    reasons(explain(model.model, row), 0)
+
+
+def measure() -> dict[str, Any]:
+    """All of it and what it was measured on, ready for JSON."""
+    some = fitted()
+    ours, theirs, is_same = single(some)
+    rows = [some.cohort.observed.iloc[[row]] for row in range(100)]
+    with saved(some) as folder:
+        start = time.perf_counter()
+        model = load_bedside(folder)
+        load = time.perf_counter() - start
+    bedside(model, rows[0])
+    explained = [median_s(partial(bedside, model, row), repeats=3) for row in rows]
+    found = OnePatient(
+        risk_us=1e6 * ours, booster_us=1e6 * theirs, ratio=theirs / ours, is_same=is_same,
+        predict_ms=1e3 * median_s(lambda: predict(some.model, rows[0]), repeats=50),
+        explained_ms=1e3 * float(np.median(explained)), explained_slowest_ms=1e3 * max(explained), load_ms=1e3 * load,
+        help_s=help_s())
+    return {
+        "one_patient": asdict(found), "n_features": len(some.model.contract.features),
+        "bars": {"ratio": BAR_RATIO, "explained_ms": BAR_EXPLAINED_MS, "help_s": BAR_HELP_S},
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count(),
+                    "load_1_min": os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")},
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "pandas": pd.__version__},
+    }  # fmt: skip
+
+
+def table(found: dict[str, Any]) -> str:
+    """The result in words."""
+    one = found["one_patient"]
+    verdict = {True: "met", False: "MISSED"}
+    rows = [
+        ("(f) one risk", f"{one['risk_us']:,.1f} us", f"the batch's to the last bit: {verdict[one['is_same']]}"),
+        ("  Booster.predict, one-row frame", f"{one['booster_us']:,.1f} us",
+         f"{found['n_features']} features, made already"),
+        ("  ratio", f"{one['ratio']:,.1f} x", f"{BAR_RATIO:g} x: {verdict[one['ratio'] >= BAR_RATIO]}"),
+        ("  predict, one-row table", f"{one['predict_ms']:,.2f} ms", "with the account of the row"),
+        ("(g) one patient explained", f"{one['explained_ms']:,.1f} ms",
+         f"{BAR_EXPLAINED_MS:g} ms: {verdict[one['explained_ms'] < BAR_EXPLAINED_MS]} "
+         f"(slowest of 100: {one['explained_slowest_ms']:,.1f} ms; loading before: {one['load_ms']:,.0f} ms)"),
+        ("(h) crsrisk --help", f"{one['help_s']:,.2f} s", f"{BAR_HELP_S:g} s: {verdict[one['help_s'] < BAR_HELP_S]}"),
+    ]  # fmt: skip
+    return "\n".join(f"{name:<36}{speed:>12}  {word}".rstrip() for name, speed, word in rows)
