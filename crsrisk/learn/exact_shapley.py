@@ -1,103 +1,130 @@
 """Exact Shapley values by their definition: every coalition, every term, for checking those who compute them fast.
 
-Shapley values are additive over trees, and a tree speaks of few features: the sum over all coalitions of *its* features is
-exact for the whole model. Two games are played, and never compared with each other: *interventional*, where unknown
-features take the values of a stated background of patients, one after another; and *path-dependent*, where an unknown
-split sends a patient both ways in the proportions of the training patients. What a tree says of a mixed patient is asked
-of LightGBM itself in the first game; the second follows the tree's splits in plain sight.
+Shapley values are additive over leaves, and a leaf speaks of the few features on its path: the sum over all coalitions of
+*these* is exact for the whole model. Two games are played, and never compared with each other: *interventional*, where
+unknown features take the values of a stated background of patients, one after another; and *path-dependent*, where an
+unknown split sends a patient both ways in the proportions of the training patients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
-from crsrisk.learn.booster import booster_of
 from crsrisk.learn.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO
-from crsrisk.learn.forest import Forest, forest_of
+from crsrisk.learn.forest import Forest, as_rows, forest_of
 
 Floats = NDArray[np.float64]
-MOST_FEATURES = 14  # of one tree: 16,384 coalitions
+Flags = NDArray[np.bool_]
+MOST_FEATURES = 16  # of one path: 65,536 coalitions
 _LIGHTGBM_ZERO = 1e-35
+_Path = tuple[tuple[int, bool], ...]  # (node, does the path go left there?)
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    value: float
+    path: _Path
+    features: tuple[int, ...]
 
 
 def exact_interventional(text: str, matrix: Floats, *, background: Floats) -> Floats:
     """Interventional Shapley values of a booster text, shape (rows, features + 1), the last the base.
 
-    ``matrix`` and ``background`` (rows, features) as the trees read them. Raises :class:`InputError` for a tree of more than
-    14 features.
+    ``matrix`` and ``background`` (rows, features) as the trees read them. Raises :class:`InputError` for a path with more
+    than 16 features.
     """
-    booster, forest = booster_of(text), forest_of(text)
-    n, n_others = len(matrix), len(background)
-    shares = np.zeros((n, forest.n_features + 1))
+    forest = forest_of(text)
+    here, there = _goes_left(forest, matrix), _goes_left(forest, background)
 
-    def said(tree: int, rows: Floats) -> Floats:
-        scores = booster.predict(rows, raw_score=True, start_iteration=tree, num_iteration=1, num_threads=1)
-        return np.asarray(scores, dtype=np.float64)
+    def of_unknown(leaf: _Leaf, coalitions: Flags) -> Floats:
+        """Share of the background that all features outside a coalition let pass, by coalition."""
+        return np.asarray(_all_pass(_passes(forest, leaf, there), ~coalitions).mean(axis=0))
 
-    for tree, features in enumerate(_features_by_tree(forest)):
-        values = {}
-        for known in _coalitions(features):
-            mixed = np.tile(background, (n, 1))
-            mixed[:, list(known)] = np.repeat(matrix[:, list(known)], n_others, axis=0)
-            values[known] = said(tree, mixed).reshape(n, n_others).mean(axis=1)
-        _add(shares, values, features)
-    return shares
+    return _shapley(forest, here, of_unknown)
 
 
 def exact_path_dependent(text: str, matrix: Floats) -> Floats:
     """Path-dependent Shapley values of a booster text, shape (rows, features + 1), the last the base."""
     forest = forest_of(text)
-    shares = np.zeros((len(matrix), forest.n_features + 1))
-    goes_left = _goes_left(forest, matrix)
-    for root, features in zip(forest.roots.tolist(), _features_by_tree(forest), strict=True):
-        values = {known: _expected(forest, root, goes_left, frozenset(known)) for known in _coalitions(features)}
-        _add(shares, values, features)
+
+    def of_unknown(leaf: _Leaf, coalitions: Flags) -> Floats:
+        """Product, over the features outside a coalition, of the shares of training patients that go along the path."""
+        share = np.ones(len(leaf.features))
+        for node, is_left in leaf.path:
+            child = int(forest.nodes["left" if is_left else "right"][node])
+            place = leaf.features.index(int(forest.nodes["feature"][node]))
+            share[place] *= _count(forest, child) / forest.node_count[node]
+        return np.asarray(np.where(coalitions, 1.0, share).prod(axis=1))
+
+    return _shapley(forest, _goes_left(forest, matrix), of_unknown)
+
+
+def _shapley(forest: Forest, goes_left: Flags, of_unknown: Callable[[_Leaf, Flags], Floats]) -> Floats:
+    """Sum over leaves and coalitions; a leaf's value counts where the known features let the patient pass."""
+    shares = np.zeros((goes_left.shape[1], forest.n_features + 1))
+    for leaf in _leaves(forest):
+        coalitions, weights = _coalitions(len(leaf.features))
+        known = _all_pass(_passes(forest, leaf, goes_left), coalitions)
+        worth = leaf.value * known * of_unknown(leaf, coalitions)  # (rows, coalitions)
+        shares[:, list(leaf.features)] += worth @ weights
+        shares[:, -1] += worth[:, 0]  # the first coalition is the empty one
     return shares
 
 
-def _add(shares: Floats, values: dict[tuple[int, ...], Floats], features: Sequence[int]) -> None:
-    """Add one tree's Shapley values, from what it says for each coalition."""
-    size = len(features)
-    shares[:, -1] += values[()]
-    for feature in features:
-        for known in _coalitions([one for one in features if one != feature]):
-            weight = factorial(len(known)) * factorial(size - len(known) - 1) / factorial(size)
-            joined = tuple(one for one in features if one in known or one == feature)
-            shares[:, feature] += weight * (values[joined] - values[known])
+@lru_cache(maxsize=MOST_FEATURES + 1)
+def _coalitions(size: int) -> tuple[Flags, Floats]:
+    """Every coalition (coalitions, features), the empty one first, and each feature's weight of its worth, same shape.
+
+    A feature gains the worth of every coalition that it is in, and loses that of every one that it could join.
+    """
+    member = (np.arange(2**size)[:, None] >> np.arange(size)) & 1 == 1
+    number = member.sum(axis=1)
+    joins = np.array([factorial(k) * factorial(size - k - 1) / factorial(size) for k in range(size)] + [0.0])
+    return member, np.where(member, joins[number - 1][:, None], -joins[number][:, None])
 
 
-def _coalitions(features: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Every subset, its members in the order of ``features``."""
-    for bits in range(2 ** len(features)):
-        yield tuple(one for place, one in enumerate(features) if bits >> place & 1)
-
-
-def _features_by_tree(forest: Forest) -> list[list[int]]:
-    found = []
-    for root in forest.roots.tolist():
-        seen, waiting = set(), [root]
-        while waiting:
-            node = waiting.pop()
-            if node >= 0:
-                seen.add(int(forest.nodes["feature"][node]))
-                waiting += [int(forest.nodes["left"][node]), int(forest.nodes["right"][node])]
-        if len(seen) > MOST_FEATURES:
-            raise InputError(where="exact Shapley values", key="tree", found=f"{len(seen)} features in one tree",
-                             expected=f"at most {MOST_FEATURES}", cure="check a model of smaller trees")
-        found.append(sorted(seen))
+def _passes(forest: Forest, leaf: _Leaf, goes_left: Flags) -> Flags:
+    """Does each feature let each patient pass along the whole path? Shape (rows, features of the path)."""
+    found = np.ones((goes_left.shape[1], len(leaf.features)), dtype=bool)
+    for node, is_left in leaf.path:
+        found[:, leaf.features.index(int(forest.nodes["feature"][node]))] &= goes_left[node] == is_left
     return found
 
 
-def _goes_left(forest: Forest, matrix: Floats) -> NDArray[np.bool_]:
+def _all_pass(passes: Flags, coalitions: Flags) -> Floats:
+    """Whether all members of each coalition let each patient pass, shape (rows, coalitions), 0 or 1."""
+    blocked = (~passes).astype(np.float64) @ coalitions.T.astype(np.float64)
+    return np.asarray(blocked == 0, dtype=np.float64)
+
+
+def _leaves(forest: Forest) -> Iterator[_Leaf]:
+    for root in forest.roots.tolist():
+        waiting: list[tuple[int, _Path]] = [(root, ())]
+        while waiting:
+            node, path = waiting.pop()
+            if node < 0:
+                features = tuple(dict.fromkeys(int(forest.nodes["feature"][at]) for at, _ in path))
+                if len(features) > MOST_FEATURES:
+                    raise InputError(where="exact Shapley values", key="path", found=f"{len(features)} features on one path",
+                                     expected=f"at most {MOST_FEATURES}", cure="check a model of smaller trees")
+                yield _Leaf(float(forest.leaf_value[~node]), path, features)
+                continue
+            waiting += [(int(forest.nodes["left"][node]), (*path, (node, True))),
+                        (int(forest.nodes["right"][node]), (*path, (node, False)))]
+
+
+def _goes_left(forest: Forest, matrix: Floats) -> Flags:
     """Which way each patient goes at each node, shape (nodes, rows)."""
-    nodes = forest.nodes
+    nodes, rows = forest.nodes, as_rows(forest, matrix)
     kind, threshold = nodes["kind"][:, None], nodes["threshold"][:, None]
-    value = matrix[:, nodes["feature"]].T
+    value = rows[:, nodes["feature"]].T
     knows_nan = (kind & MISSING_NAN) > 0
     number = np.where(np.isnan(value) & ~knows_nan, 0.0, value)
     is_missing = np.where(knows_nan, np.isnan(number), ((kind & MISSING_ZERO) > 0) & (np.abs(number) <= _LIGHTGBM_ZERO))
@@ -113,18 +140,6 @@ def _is_in_set(forest: Forest, node: int, category: float) -> bool:
     if not category >= 0 or int(category) >= 32 * n_words:
         return False
     return bool(int(forest.words[first + int(category) // 32]) >> int(category) % 32 & 1)
-
-
-def _expected(forest: Forest, node: int, goes_left: NDArray[np.bool_], known: frozenset[int]) -> Floats:
-    """What a tree says when only the known features are looked at, shape (rows,)."""
-    if node < 0:
-        return np.full(goes_left.shape[1], forest.leaf_value[~node])
-    left, right = int(forest.nodes["left"][node]), int(forest.nodes["right"][node])
-    says_left, says_right = (_expected(forest, child, goes_left, known) for child in (left, right))
-    if int(forest.nodes["feature"][node]) in known:
-        return np.where(goes_left[node], says_left, says_right)
-    share = _count(forest, left) / forest.node_count[node]
-    return np.asarray(share * says_left + (1.0 - share) * says_right)
 
 
 def _count(forest: Forest, node: int) -> float:

@@ -1,4 +1,4 @@
-"""Exact Shapley values by definition against every fast method: LightGBM, our kernels, the shap package; and by hand."""
+"""Exact Shapley values by definition against every fast method, and against a game that only asks LightGBM what it says."""
 
 from __future__ import annotations
 
