@@ -18,7 +18,8 @@ def explain(
         help="Print a patient file to fill in, for this product (name or YAML file), and stop.")] = None,
     table: Annotated[Path | None, typer.Option(help="Explain every row of a table instead: .csv or .parquet.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the patient's page here: one file, prints on one page.")] = None,
-    out: Annotated[Path | None, typer.Option(help="With --table: write the rows here (.csv, .parquet or .json).")] = None,
+    out: Annotated[Path | None, typer.Option(
+        help="With --table: write the rows here (.csv, .parquet or .json); with --template: the file.")] = None,
     quick: Annotated[bool, typer.Option(
         "--quick", help="Leave out what is simulated: spread over assumptions, levers, scenarios.")] = False,
     members: Annotated[int, typer.Option(help="Members of the ensemble to simulate the patient under.", min=10)] = 40,
@@ -37,7 +38,7 @@ def explain(
     from crsrisk.journey import explain_answers as answers
 
     if template is not None:
-        typer.echo(answers.template_of(template), nl=False)
+        typer.echo(answers.answer_template(template, out=out), nl=False)
         return
     answers.check_options(model, patient, table=table, html=html, out=out)
     if table is not None:

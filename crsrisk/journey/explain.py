@@ -24,12 +24,13 @@ from crsrisk.domain.product import Product
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.domain.world import World
 from crsrisk.errors import InputError
-from crsrisk.features.table import build_features
+from crsrisk.features.table import columns_needed, feature_array, read_columns
 from crsrisk.folders import names
 from crsrisk.journey.export import refuse_idle
 from crsrisk.learn.companions import Companions, ReferenceGroup, load_companions
 from crsrisk.learn.explain import explain, reasons
-from crsrisk.learn.predict import predict, raw_log_odds
+from crsrisk.learn.forest import forest_of, raw_log_odds_by
+from crsrisk.learn.predict import Columns, fill_of, filled, predict
 from crsrisk.learn.refits import Refits, interval
 from crsrisk.learn.store import load_model
 from crsrisk.read.ensemble import load_ensemble
@@ -90,11 +91,13 @@ def reference_row(group: ReferenceGroup) -> dict[str, object]:
 
 def estimates(bedside: BedsideModel, observed: pd.DataFrame) -> dict[str, list[RiskEstimate]]:
     """By outcome (`grade2plus`, and `grade3plus` where that model is there): the risk of every row with its interval."""
-    beside = bedside.beside
-    two, spread_two = _log_odds(bedside.model, beside.refits, observed)
+    beside, models = bedside.beside, [one for one in (bedside.model, bedside.beside.grade3plus) if one is not None]
+    needed = dict.fromkeys(name for one in models for name in columns_needed(one.contract.feature_names))
+    columns = read_columns(observed, columns=list(needed))
+    two, spread_two = _log_odds(bedside.model, beside.refits, columns)
     found = {GRADES[0]: _with_interval(two, spread_two)}
     if beside.grade3plus is not None:
-        three, spread_three = _log_odds(beside.grade3plus, beside.grade3plus_refits, observed)
+        three, spread_three = _log_odds(beside.grade3plus, beside.grade3plus_refits, columns)
         held = np.minimum(three, two)
         if spread_three is not None and spread_two is not None and len(spread_two) == len(spread_three):
             spread_three = np.minimum(spread_three, spread_two)
@@ -103,12 +106,11 @@ def estimates(bedside: BedsideModel, observed: pd.DataFrame) -> dict[str, list[R
     return found
 
 
-def _log_odds(model: RiskModel, refits: Refits | None, observed: pd.DataFrame) -> tuple[Floats, Floats | None]:
+def _log_odds(model: RiskModel, refits: Refits | None, columns: Columns) -> tuple[Floats, Floats | None]:
     """The model's calibrated log-odds, shape (rows,), and those of its refits, shape (refits, rows)."""
-    log_odds = model.calibrator.log_odds(raw_log_odds(model, observed))
-    if refits is None:
-        return log_odds, None
-    return log_odds, refits.log_odds(build_features(observed, names=refits.features).to_numpy(dtype=np.float64))
+    table = feature_array(columns, names=model.contract.feature_names)
+    raw = raw_log_odds_by(forest_of(model.booster_text), filled(table, fill_of(model)))
+    return model.calibrator.log_odds(raw), None if refits is None else refits.log_odds(table)
 
 
 def _with_interval(log_odds: Floats, spread: Floats | None) -> list[RiskEstimate]:

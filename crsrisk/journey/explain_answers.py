@@ -21,13 +21,17 @@ from crsrisk.read.world import load_product
 from crsrisk.report.explain_page import render_explanation
 from crsrisk.report.words import of_100
 
-__all__ = ["answer_patient", "answer_table", "check_options", "print_patient", "refusal", "template_of"]
+__all__ = ["answer_patient", "answer_table", "answer_template", "check_options", "print_patient", "refusal"]
 AT_MOST = 40  # rows printed
 
 
-def template_of(product: str) -> str:
-    """A patient file to fill in."""
-    return template(load_product(product))
+def answer_template(product: str, *, out: Path | None) -> str:
+    """A patient file to fill in; with ``out`` it is written there, and what is said is where."""
+    text = template(load_product(product))
+    if out is None:
+        return text
+    write_text(out, text)
+    return f"Wrote {out}: write your values over the made-up ones\n"
 
 
 def check_options(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,17 +21,16 @@ from crsrisk import streams
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.features.table import FeatureConfig, build_features
-from crsrisk.learn.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO, read_text
+from crsrisk.learn.booster_text import CATEGORICAL, read_text
 from crsrisk.learn.fit import fit
-from crsrisk.learn.predict import raw_log_odds
+from crsrisk.learn.forest import NODE, Forest, raw_log_odds_by
+from crsrisk.learn.predict import filled, raw_log_odds
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
 N_REFITS = 20
 FORMAT = "crsrisk refits 1"
-_MISSING = MISSING_ZERO | MISSING_NAN
-_TINY = 1e-35  # LightGBM's zero
 _DIGITS = 8  # significant digits of a leaf or a calibration: far below the spread that the refits are kept for
 
 
@@ -51,21 +51,21 @@ class Refit:
     intercept: float
     slope: float
 
+    @cached_property
+    def forest(self) -> Forest:
+        """The same trees as the compiled code reads them; counts of patients are not kept."""
+        nodes = np.zeros(len(self.feature), dtype=NODE)
+        parts = {"threshold": self.threshold, "feature": self.feature, "kind": self.decision, "left": self.left,
+                 "right": self.right}
+        for name, part in parts.items():
+            nodes[name] = part
+        return Forest(
+            feature_names=tuple(map(str, range(len(self.fill)))), nodes=nodes, words=np.zeros(0, dtype=np.int64),
+            roots=self.roots, leaf_value=self.leaf, node_count=np.zeros(len(nodes)), leaf_count=np.zeros(len(self.leaf)))
+
     def log_odds(self, table: Floats) -> Floats:
         """Calibrated log-odds of rows of features, NaN = missing; shape (rows,)."""
-        matrix = np.where(np.isnan(table), self.fill, table)
-        rows = np.arange(len(matrix))[:, None]
-        node = np.repeat(self.roots[None, :], len(matrix), axis=0)
-        while (inner := node >= 0).any():
-            at = np.where(inner, node, 0)
-            value, decision = matrix[rows, self.feature[at]], self.decision[at]
-            kind = decision & _MISSING
-            gap = np.isnan(value)
-            value = np.where(gap & (kind != MISSING_NAN), 0.0, value)
-            is_missing = ((kind == MISSING_NAN) & gap) | ((kind == MISSING_ZERO) & (np.abs(value) <= _TINY))
-            goes_left = np.where(is_missing, (decision & DEFAULT_LEFT) > 0, value <= self.threshold[at])
-            node = np.where(inner, np.where(goes_left, self.left[at], self.right[at]), node)
-        return np.asarray(self.intercept + self.slope * self.leaf[-node - 1].sum(axis=1))
+        return np.asarray(self.intercept + self.slope * raw_log_odds_by(self.forest, filled(table, self.fill)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def make_refits(
         made = fit(table, result, config=fixed, seed=seed)
         if advance is not None:
             advance(1)
-        return flatten(made, features=model.contract.feature_names)
+        return flatten(replace(made, calibrator=model.calibrator), features=model.contract.feature_names)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         return Refits(model.label, model.contract.feature_names, tuple(pool.map(refit, range(n or N_REFITS))))

@@ -72,6 +72,11 @@ def test_same_seed_same_refits_whatever_the_workers(
     assert refits_tree(other)["refits"][0] != refits_tree(refits)["refits"][0]
 
 
+def test_the_models_calibration_stays(model: RiskModel, refits: Refits) -> None:
+    for one in refits.refits:
+        assert (one.intercept, one.slope) == (model.calibrator.intercept, model.calibrator.slope)
+
+
 def test_round_trip_through_json(model: RiskModel, refits: Refits, fresh_toy: Toy) -> None:
     tree = json.loads(json.dumps(refits_tree(refits), allow_nan=False))
     back = read_refits(tree, where="refits.json", model=model)

@@ -18,7 +18,9 @@ FEW = ("--members", 10, "--people", 50)
 def patient(tmp_path: Path) -> Path:
     """The shipped template, filled in with its own made-up values."""
     place = tmp_path / "patient.yaml"
-    place.write_text(done("explain", "--template", "tarlatamab").out, encoding="utf-8")
+    said = done("explain", "--template", "tarlatamab", "--out", place)
+    assert f"Wrote {place}" in said.out
+    assert place.read_text(encoding="utf-8") == done("explain", "--template", "tarlatamab").out
     return place
 
 
