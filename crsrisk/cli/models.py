@@ -90,7 +90,7 @@ def release(
 
 @app.command("evaluate")
 def evaluate_table(
-    model: Annotated[Path, typer.Argument(help="Folder of a saved or released model.")],
+    model: Annotated[str, typer.Argument(help="Folder of a saved model, or the name of a released one.")],
     table: Annotated[Path, typer.Argument(help="Patients with their outcome: .csv or .parquet.")],
     html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
     out: Annotated[Path | None, typer.Option(

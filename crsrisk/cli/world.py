@@ -187,6 +187,13 @@ def run(
             done = run_sensitivity(experiment, workers=workers, begin=begin)
         print_sensitivity(done)
         return
+    if kind_of(experiment) == "judgement":
+        from crsrisk.journey.judgement import judgement_lines, run_judgement
+
+        with steps() as begin:
+            judged = run_judgement(experiment, workers=workers, begin=begin)
+        typer.echo("\n".join(judgement_lines(judged)))
+        return
     if (kind := kind_of(experiment)) in ("shift", "updating", "explanation_truth"):
         from crsrisk.journey.truth_experiments import KINDS
 

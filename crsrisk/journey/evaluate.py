@@ -24,6 +24,7 @@ from crsrisk.journey.judging import (
 )
 from crsrisk.learn.evaluate import evaluate
 from crsrisk.learn.predict import predict
+from crsrisk.learn.probe import probe
 from crsrisk.learn.store import load_model
 from crsrisk.learn.track import tracking
 from crsrisk.read.files import frame_digest, read_csv_cells, read_parquet_cells, write_text
@@ -118,7 +119,7 @@ def judge_table(
     about = About(
         purpose="evaluation", question=f"How good are the risks of {model.label} in the patients of {name}?", data=data,
         missing=missing_shares(observed, contract=contract), threshold=threshold,
-        labels=labels_of(sorted(set(products)), {}), why_not=NO_DEVELOPMENT,
+        labels=labels_of(sorted(set(products)), {}), probe=probe(model, observed), why_not=NO_DEVELOPMENT,
         manifest={"model": model.label, "version": __version__, "seed": seed, "n_resamples": n_resamples,
                   "table_digest": frame_digest(observed)})
     groups = judged_subgroups(happened, risk=risk, observed=observed, contract=contract, threshold=threshold, seed=seed,

@@ -54,6 +54,7 @@ from crsrisk.learn.paired import (
     net_benefit_difference,
 )
 from crsrisk.learn.predict import predict
+from crsrisk.learn.probe import probe
 from crsrisk.learn.resampling import Repeats, refit_in_resamples
 from crsrisk.learn.store import save_model
 from crsrisk.learn.track import tracking
@@ -334,7 +335,8 @@ def _about(material: Material, labels: Mapping[str, str]) -> About:
     return About(
         purpose="development and evaluation", question=inquiry.question, data=data,
         missing=missing_shares(test.observed, contract=material.model.contract), threshold=inquiry.threshold,
-        labels=labels_of(sorted(material.arms), labels), tuning=material.development.in_words,
+        labels=labels_of(sorted(material.arms), labels), probe=probe(material.model, test.observed),
+        tuning=material.development.in_words,
         tuning_is_fixed=material.development.tuning is None,
         manifest={"experiment": inquiry.model_dump(), "model": dict(material.model.manifest), "version": __version__,
                   "chosen_settings": material.development.config.learner.model_dump(),

@@ -31,7 +31,8 @@ def judged_subgroups(
 ) -> list[Subgroup]:
     """Subgroups of the table that the model scored; a column that is no predictor and not there makes no subgroup."""
     parts = parts_of(observed, measured=may_be_missing(contract))
-    return subgroups(happened, risk=risk, parts=parts, threshold=threshold, seed=seed, n_resamples=n_resamples)
+    return subgroups(happened, risk=risk, product=observed["product"].to_numpy(dtype=str), parts=parts,
+                      threshold=threshold, seed=seed, n_resamples=n_resamples)
 
 
 def may_be_missing(contract: FeatureContract) -> tuple[str, ...]:

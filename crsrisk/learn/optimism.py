@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.errors import InputError
 from crsrisk.learn.measures import label_of, measure_all
@@ -27,9 +27,11 @@ _MIN_REFITS = 20
 class Optimism:
     """One measure: what the model shows in its own patients, what of that is optimism, and what remains.
 
-    ``corrected`` has the location-shifted bootstrap interval: the 2.5 and 97.5% quantiles of the refits' apparent
-    performance, moved by the optimism (Noma et al., Stat Med 2021;40:5691); it leaves out the uncertainty of the
-    optimism itself, whose Monte Carlo error is ``optimism_mc_error``. ``optimism_tuned`` and
+    ``corrected`` has the interval of the model's own apparent performance (bootstrap over patients, risks as they are),
+    moved by the optimism. It leaves out the uncertainty of the optimism, so it covers somewhat less than it says
+    (tests/learn/test_optimism.py has how much). The spread of the refits' *apparent* performance, which some use instead,
+    cannot serve: a model fits its own patients' mean and slope in every resample, so calibration would look certain.
+    ``optimism_mc_error`` is the Monte Carlo error of the mean over refits. ``optimism_tuned`` and
     ``optimism_saved_tuning``: the mean over the refits that repeated tuning, and over those that did not (None: none).
     """
 
@@ -61,7 +63,9 @@ def optimism(
     outcome: ArrayLike, *, risk: ArrayLike, refits: Repeats, product: ArrayLike | None = None,
     thresholds: Sequence[float] = (),
 ) -> OptimismTable | NotEstimable:
-    """Apparent performance, optimism and corrected performance of every measure.
+    """Apparent performance, optimism and corrected performance of every measure but the ICI.
+
+    (A distance is not corrected by a subtraction; slope and intercepts say what there is to say about calibration.)
 
     ``outcome``, ``risk`` and ``product``: of the development patients, in the order in which they were resampled;
     ``risk`` is that of the model under judgement in its own patients. Not estimable when more than a fifth of the
@@ -75,30 +79,35 @@ def optimism(
         return NotEstimable(f"{refits.n_failed} of {refits.n_asked} resamples gave no model; at least {_MIN_REFITS} refits "
                             f"and at most {MAX_FAILED_SHARE:.0%} failures are needed")
     group = None if product is None else np.asarray(product, dtype=str)
-    apparent = measure_all(happened, risk=apparent_risk, group=group, thresholds=thresholds)
-    inside, outside = [], []
-    for rows, refit_risk in zip(refits.rows, refits.risk, strict=True):
-        inside.append(measure_all(happened[rows], risk=refit_risk[rows], group=None if group is None else group[rows],
-                                  thresholds=thresholds))
-        outside.append(measure_all(happened, risk=refit_risk, group=group, thresholds=thresholds))
+
+    def measured(risks: FloatArray, rows: NDArray[np.int64]) -> dict[str, float]:
+        return measure_all(happened[rows], risk=risks[rows], group=None if group is None else group[rows],
+                           thresholds=thresholds, has_curve=False)
+
+    everybody = np.arange(happened.size)
+    apparent = measured(apparent_risk, everybody)
+    inside = [measured(one, rows) for rows, one in zip(refits.rows, refits.risk, strict=True)]
+    outside = [measured(one, everybody) for one in refits.risk]
+    redrawn = [measured(apparent_risk, rows) for rows in refits.rows]
+    left_out = {"ici", *(() if group is not None else ("auroc_within_product",))}
     table = tuple(
-        _row(name, apparent[name], np.array([one[name] for one in inside]), np.array([one[name] for one in outside]),
+        _row(name, apparent[name], *(np.array([one[name] for one in figures]) for figures in (inside, outside, redrawn)),
              refits=refits)
-        for name in apparent if not (name == "auroc_within_product" and group is None))
+        for name in apparent if name not in left_out)
     return OptimismTable(rows=table, n_asked=refits.n_asked, n_refits=refits.n, n_tuned=int(refits.is_tuned.sum()),
                          n_failed=refits.n_failed, failures=refits.failures, note=_note(refits))
 
 
 def _row(
-    name: str, apparent: float, inside: FloatArray, outside: FloatArray, *, refits: Repeats
+    name: str, apparent: float, inside: FloatArray, outside: FloatArray, redrawn: FloatArray, *, refits: Repeats
 ) -> Optimism | NotEstimable:
-    is_known = np.isfinite(inside) & np.isfinite(outside)
+    is_known = np.isfinite(inside) & np.isfinite(outside) & np.isfinite(redrawn)
     n_known = int(is_known.sum())
     if not np.isfinite(apparent) or n_known < (1 - MAX_FAILED_SHARE) * refits.n or n_known < _MIN_REFITS:
         return NotEstimable(f"{label_of(name)}: known in {n_known} of {refits.n} refits only")
     excess = (inside - outside)[is_known]
     mean = float(excess.mean())
-    low, high = np.quantile(inside[is_known], TAILS) - mean
+    low, high = np.quantile(redrawn[is_known], TAILS) - float(redrawn[is_known].mean()) + apparent - mean
     tuned = refits.is_tuned[is_known]
     return Optimism(
         measure=name, label=label_of(name), apparent=apparent, optimism=mean,

@@ -26,6 +26,7 @@ from crsrisk.learn.metrics import (
     FloatArray,
     NotEstimable,
     auroc,
+    auroc_within,
     check_outcome_and_risk,
     clip_risk,
     event_rate,
@@ -38,7 +39,7 @@ from crsrisk.streams import uniforms
 
 FEW_EVENTS = 30  # with or without: below, figures stand with a warning
 AGES = ((0, 65, "under 65 years"), (65, 75, "65 to 74 years"), (75, 200, "75 years or more"))
-DIFFERENCES = ("auroc", "in_the_large", "slope", "observed_to_expected", "scaled_brier", "log_loss")
+DIFFERENCES = ("auroc", "auroc_within_product", "in_the_large", "slope", "observed_to_expected", "scaled_brier", "log_loss")
 VARIABLES: Mapping[str, str] = MappingProxyType({
     "sex": "Sex", "age": "Age", "tumour_type": "Tumour type", "liver_metastases": "Liver metastases",
     "missing": "Missing values"})
@@ -68,6 +69,7 @@ class Subgroup:
     is_small: bool
     event_rate: Estimate
     auroc: Estimate | NotEstimable
+    auroc_within_product: Estimate | NotEstimable
     in_the_large: Estimate | NotEstimable
     slope: Estimate | NotEstimable
     observed_to_expected: Estimate | NotEstimable
@@ -122,34 +124,41 @@ def _by_missing(n_missing: NDArray[np.int64]) -> dict[str, BoolArray]:
 
 
 def subgroups(
-    outcome: ArrayLike, *, risk: ArrayLike, parts: Mapping[str, Mapping[str, BoolArray]], threshold: float, seed: int,
-    n_resamples: int = 200,
+    outcome: ArrayLike, *, risk: ArrayLike, product: ArrayLike, parts: Mapping[str, Mapping[str, BoolArray]],
+    threshold: float, seed: int, n_resamples: int = 200,
 ) -> list[Subgroup]:
     """Every part of :func:`parts_of` with its figures and their differences to the rest.
 
     ``threshold``: the risk from which on somebody would act, declared beforehand (0-1).
     """
     happened, predicted = check_outcome_and_risk(outcome, risk)
-    return [_subgroup(variable, label, rows, happened, predicted, threshold=threshold, seed=seed, n_resamples=n_resamples)
+    patients = _Patients(happened, predicted, np.asarray(product, dtype=str))
+    return [_subgroup(variable, label, rows, patients, threshold=threshold, seed=seed, n_resamples=n_resamples)
             for variable, labelled in parts.items() for label, rows in labelled.items()]
 
 
+@dataclass(frozen=True, eq=False)
+class _Patients:
+    happened: BoolArray
+    risk: FloatArray
+    product: NDArray[np.str_]
+
+
 def _subgroup(
-    variable: str, label: str, rows: BoolArray, happened: BoolArray, risk: FloatArray, *, threshold: float, seed: int,
-    n_resamples: int,
+    variable: str, label: str, rows: BoolArray, patients: _Patients, *, threshold: float, seed: int, n_resamples: int,
 ) -> Subgroup:
-    here, own = happened[rows], risk[rows]
+    here, own = patients.happened[rows], patients.risk[rows]
     n, n_events = int(rows.sum()), int(here.sum())
-    figures = _figures(here, own, seed=seed, n_resamples=n_resamples)
+    figures = _figures(here, own, patients.product[rows], seed=seed, n_resamples=n_resamples)
     return Subgroup(
         variable=variable, label=label, n=n, n_events=n_events, is_small=min(n_events, n - n_events) < FEW_EVENTS,
         event_rate=event_rate(here), **figures,
         at_threshold=_at_threshold(here, own, threshold=threshold, seed=seed, n_resamples=n_resamples),
-        minus_rest=_minus_rest(happened, risk, rows, seed=seed, n_resamples=n_resamples, key=f"{variable}/{label}"))
+        minus_rest=_minus_rest(patients, rows, seed=seed, n_resamples=n_resamples, key=f"{variable}/{label}"))
 
 
 def _figures(
-    happened: BoolArray, risk: FloatArray, *, seed: int, n_resamples: int
+    happened: BoolArray, risk: FloatArray, product: NDArray[np.str_], *, seed: int, n_resamples: int
 ) -> dict[str, Estimate | NotEstimable]:
     n, n_events = happened.size, int(happened.sum())
     if min(n_events, n - n_events) < _MIN_CLASS:
@@ -159,7 +168,8 @@ def _figures(
     line = recalibrate(happened, risk=clipped)
     curve = fit_calibration_curve(happened, risk=clipped, seed=seed, n_resamples=n_resamples)
     return {
-        "auroc": auroc(happened, risk=risk), "in_the_large": line.in_the_large, "slope": line.slope,
+        "auroc": auroc(happened, risk=risk), "auroc_within_product": auroc_within(happened, risk=risk, group=product),
+        "in_the_large": line.in_the_large, "slope": line.slope,
         "observed_to_expected": observed_to_expected(happened, risk=clipped),
         "ici": curve if isinstance(curve, NotEstimable) else curve.ici,
         "scaled_brier": scaled_brier(happened, risk=risk), "log_loss": log_loss(happened, risk=clipped),
@@ -189,16 +199,16 @@ def _first(curve: NetBenefitCurve) -> Estimate:
 
 
 def _minus_rest(
-    happened: BoolArray, risk: FloatArray, rows: BoolArray, *, seed: int, n_resamples: int, key: str
+    patients: _Patients, rows: BoolArray, *, seed: int, n_resamples: int, key: str
 ) -> dict[str, Estimate | NotEstimable]:
     """The figure here minus the figure in all others, with percentiles over draws within both."""
     places = [np.flatnonzero(rows), np.flatnonzero(~rows)]
-    value = _difference(happened, risk, places)
-    draws = uniforms(seed=seed, decision=f"evaluation/subgroup/{key}", start=0, stop=n_resamples, width=happened.size)
+    value = _difference(patients, places)
+    draws = uniforms(seed=seed, decision=f"evaluation/subgroup/{key}", start=0, stop=n_resamples, width=rows.size)
     again = []
     for draw in draws:
         drawn = [place[np.minimum((draw[place] * place.size).astype(np.int64), place.size - 1)] for place in places]
-        again.append(_difference(happened, risk, drawn))
+        again.append(_difference(patients, drawn))
     found: dict[str, Estimate | NotEstimable] = {}
     for name in DIFFERENCES:
         known = np.array([one[name] for one in again])
@@ -211,6 +221,7 @@ def _minus_rest(
     return found
 
 
-def _difference(happened: BoolArray, risk: FloatArray, places: list[NDArray[np.int64]]) -> dict[str, float]:
-    here, rest = (measure_all(happened[rows], risk=risk[rows], has_curve=False) for rows in places)
+def _difference(patients: _Patients, places: list[NDArray[np.int64]]) -> dict[str, float]:
+    here, rest = (measure_all(patients.happened[rows], risk=patients.risk[rows], group=patients.product[rows],
+                              has_curve=False) for rows in places)
     return {name: here[name] - rest[name] for name in DIFFERENCES}

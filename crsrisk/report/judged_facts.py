@@ -19,8 +19,8 @@ _AT_HOUR = re.compile(r"__h(\d+)$")
 
 def facts_of(content: Content, *, contract: FeatureContract) -> dict[str, str]:
     """Name -> sentence, for :mod:`crsrisk.report.tripod_ai` and :mod:`crsrisk.report.probast_ai`."""
-    return {**_about_data(content, contract), **_about_predictors(contract), **_about_analysis(content, contract),
-            **_about_results(content, contract)}
+    return {**_about_data(content, contract), **_about_predictors(contract), **_about_input(content),
+            **_about_analysis(content, contract), **_about_results(content, contract)}
 
 
 def _about_data(content: Content, contract: FeatureContract) -> dict[str, str]:
@@ -74,9 +74,20 @@ def _about_predictors(contract: FeatureContract) -> dict[str, str]:
         "missing": f"{len(optional)} of {len(contract.columns)} columns may be empty, in development and in use alike: the "
                    "trees learn what a gap means, or a fixed stand-in is used where gaps were rare.",
         "prediction": "By crsrisk.predict from the contract: checked, converted, scored; no threshold is applied.",
-        "poor_input": "Impossible values are refused with the reason, values outside training and unknown products are "
-                      "scored with a warning, missing values are allowed where the contract says so.",
     }
+
+
+def _about_input(content: Content) -> dict[str, str]:
+    """What the probe found."""
+    found = content["probe"]
+    optional = len(found["accepts_gaps"]) + len(found["rejects_gaps"])
+    said = [f"Tried on {found['n_rows']} rows: a risk alone and in a batch is "
+            f"{'the same' if found['alone_equals_batch'] else 'NOT the same'}; {len(found['accepts_gaps'])} of {optional} "
+            f"columns that may be empty were scored when empty; {found['refuses_impossible']} of {found['n_impossible']} "
+            "impossible numbers were refused."]
+    if found["warns_of_unknown_product"] is not None:
+        said.append(f"An unknown product is scored {'with' if found['warns_of_unknown_product'] else 'WITHOUT'} a warning.")
+    return {"poor_input": " ".join(said)}
 
 
 def _about_analysis(content: Content, contract: FeatureContract) -> dict[str, str]:
@@ -123,7 +134,8 @@ def _about_results(content: Content, contract: FeatureContract) -> dict[str, str
 
 def checks_of(content: Content, *, contract: FeatureContract) -> dict[str, Check]:
     """Name -> `answer` (True, False, or None: a human must say) and `why`."""
-    return {**_about_model(contract), **_about_development(content, contract), **_about_evaluation(content)}
+    return {**_about_model(contract), **_about_probe(content),
+            **_about_development(content, contract), **_about_evaluation(content)}
 
 
 def _about_model(contract: FeatureContract) -> dict[str, Check]:
@@ -132,7 +144,6 @@ def _about_model(contract: FeatureContract) -> dict[str, Check]:
     leaking = [feature.name for feature in contract.features if feature.name.startswith(contract.outcome)]
     days = sorted(set(contract.window_d.values()))
     return {
-        "prepared_alike": _check(True, "One function makes the features of every row from that row alone."),
         "blind_predictors": _check(not late, "All are measured before the outcome can happen." if not late else
                                    f"Measured after the time of prediction: {', '.join(late)}."),
         "available": _check(not late, f"No feature is measured later than {contract.landmark_h} h after the first dose."
@@ -144,6 +155,17 @@ def _about_model(contract: FeatureContract) -> dict[str, Check]:
         "not_dichotomised": _check(True, "No number was cut into classes: trees place their own splits, directions hold."),
         "missing_handled": _check(True, "Gaps are part of the contract; whoever lacks an outcome was not used."),
         "imbalance": _check(True, "Imbalance was not treated, so nothing had to be undone."),
+    }
+
+
+def _about_probe(content: Content) -> dict[str, Check]:
+    found = content["probe"]
+    return {
+        "prepared_alike": _check(found["alone_equals_batch"], "Features are made row by row, and the same rows gave "
+                                 f"{'the same' if found['alone_equals_batch'] else 'other'} risks alone and in a batch."),
+        "missing_in_use": _check(not found["rejects_gaps"], "Every column that may be empty was scored when empty, by the "
+                                 "stand-ins of development." if not found["rejects_gaps"] else
+                                 f"No risk when these were empty: {listed(found['rejects_gaps'])}."),
     }
 
 
@@ -173,7 +195,6 @@ def _about_evaluation(content: Content) -> dict[str, Check]:
                                "Whether they were used in development cannot be seen from the table."),
         "evaluation_size": _check(min(n_events, n_others) >= ENOUGH,
                                   f"{n_events} patients with and {n_others} without the event; at least {ENOUGH} of each."),
-        "missing_in_use": _check(True, "Scored as in use: gaps as they come, stand-ins from development."),
         "no_leakage": _check(None if data["n_overlap"] is None else data["n_overlap"] == 0,
                              "The program cannot see who developed the model." if data["n_overlap"] is None else
                              f"{data['n_overlap']} patients stand on both sides; nothing is fitted on the patients judged."),

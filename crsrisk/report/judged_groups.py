@@ -48,7 +48,7 @@ def internal_external_section(kinds: Sequence[Group], *, labels: Mapping[str, st
         sentences=[*missing, *left_in, "Products, tumour types and sites here are simulated: a new product of this "
                    "simulator is still a product of this simulator."],
         tables=[*tables, *(_places(one, labels=labels) for one in done)],
-        figures=[figure(f"places-{one['by']}", title=f"One {plain_name(one['by'])} left out.", style="pair",
+        figures=[figure(f"places-{one['by']}", title=f"One {plain_name(one['by'])} left out.", style="two",
                         panels=[("dots", text, _dots(one, name, reference, text, labels))
                                 for name, text, reference in _FIGURES[:2]],
                         text="Circles: places with 95% intervals. Diamond: pooled mean; broad grey: prediction interval.")
@@ -110,8 +110,9 @@ def subgroups_section(groups: Sequence[Group], gaps: Sequence[Group], *, thresho
                                              for one in parts]) for name, parts in by_variable.items()]
 
     figures = grouped(lambda one: [
-        number(one["n"], digits=0), number(one["n_events"], digits=0), estimate_in_words(one["auroc"]),
-        estimate_in_words(one["observed_to_expected"]), estimate_in_words(one["in_the_large"]),
+        number(one["n"], digits=0), number(one["n_events"], digits=0), estimate_in_words(one["auroc_within_product"]),
+        estimate_in_words(one["auroc"]), estimate_in_words(one["observed_to_expected"]),
+        estimate_in_words(one["in_the_large"]),
         estimate_in_words(one["slope"]), estimate_in_words(one["ici"], digits=1, factor=100)])
     at = f"At {of_100(threshold)} of 100"
     acting = grouped(lambda one: [
@@ -121,7 +122,8 @@ def subgroups_section(groups: Sequence[Group], gaps: Sequence[Group], *, thresho
         estimate_in_words(one["scaled_brier"])])
     differences = grouped(lambda one: [
         estimate_in_words(one["minus_rest"][name], digits=digits)
-        for name, digits in (("auroc", 2), ("observed_to_expected", 2), ("in_the_large", 2), ("slope", 2), ("log_loss", 3))])
+        for name, digits in (("auroc_within_product", 2), ("auroc", 2), ("observed_to_expected", 2), ("in_the_large", 2),
+                             ("slope", 2), ("log_loss", 3))])
     small = "* fewer than 30 patients with or without the event: read the interval, not the figure."
     return section(
         "subgroups", title="For whom it works less well",
@@ -130,7 +132,8 @@ def subgroups_section(groups: Sequence[Group], gaps: Sequence[Group], *, thresho
         sentences=["About one in twenty differences leaves 0 outside its interval by chance alone."],
         tables=[
             table("subgroups", title="Discrimination and calibration by group", row_header="Group",
-                  columns=[("Patients", ""), ("Events", ""), ("AUROC", "products mixed"), ("Observed / expected", "ideal 1"),
+                  columns=[("Patients", ""), ("Events", ""), ("AUROC", "within products"), ("AUROC", "products mixed"),
+                           ("Observed / expected", "ideal 1"),
                            ("Intercept", "slope fixed at 1"), ("Slope", "ideal 1"), ("ICI", "of 100")], rows=figures,
                   notes=[small, "95% intervals in brackets."]),
             table("subgroups-acting", title="If somebody acted on the risk", row_header="Group",
@@ -139,7 +142,8 @@ def subgroups_section(groups: Sequence[Group], gaps: Sequence[Group], *, thresho
                   notes=["The threshold was declared before the figures were seen; Wilson's intervals, bootstrap for net "
                          "benefit."]),
             table("subgroups-differences", title="Group minus all other patients", row_header="Group",
-                  columns=[("AUROC", ""), ("Observed / expected", ""), ("Intercept", ""), ("Slope", ""),
+                  columns=[("AUROC", "within products"), ("AUROC", "products mixed"), ("Observed / expected", ""),
+                           ("Intercept", ""), ("Slope", ""),
                            ("Log loss", "nats")], rows=differences,
                    notes=["Percentile bootstrap, both sides drawn anew."]),
             *([_gaps(gaps)] if gaps else []),
@@ -178,7 +182,7 @@ def sample_size_section(size: Group) -> Section:
         lead += (f" This learner reached all targets from {number(smallest, digits=0)} patients on." if smallest else
                  f" This learner did not reach all targets with {number(needed['points'][-1]['n'], digits=0)} patients.")
         tables.append(_curve_table(needed))
-        figures.append(figure("curve", title="Learning curve.", style="many",
+        figures.append(figure("curve", title="Learning curve.", style="two",
                               panels=[("lines", target["label"], _curve(needed, target)) for target in needed["targets"]],
                               text="Means over developments with 95% Monte Carlo bands; broken line: the target. Patients "
                                    "by logarithm (base 10)."))

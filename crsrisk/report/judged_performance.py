@@ -33,9 +33,9 @@ def performance_section(evaluation: Group, *, labels: Mapping[str, str]) -> Sect
                    "hides a threshold that nobody chose."],
         tables=tables,
         figures=[
-            figure("calibration", title="Calibration.", panels=[("calibration", "all products", pooled)],
+            figure("calibration", title="Calibration.", style="half", panels=[("calibration", "all products", pooled)],
                    text="Spline with its 95% bootstrap band; the diagonal is perfect. Below: where predicted risks lie."),
-            figure("benefit", title="Decision curve.", panels=[("net_benefit", "all products", pooled)],
+            figure("benefit", title="Decision curve.", style="half", panels=[("net_benefit", "all products", pooled)],
                    text="Events found per 100 patients, needless treatments subtracted at the odds of the threshold."),
             figure("risks", title="Predicted risk by outcome.", panels=[("risk_distribution", "", groups)],
                    text="Thin line: 5 to 95 of 100 patients; bar: the middle half; stroke: the median."),
@@ -143,7 +143,8 @@ def optimism_section(optimism: Group) -> Section:
                       columns=[("Apparent", "own patients"), ("Optimism", ""), ("Monte Carlo error", "of the optimism"),
                                ("Corrected", "(95% interval)"), ("Optimism", "tuning repeated"),
                                ("Optimism", "saved tuning")], rows=rows,
-                      notes=["Intervals: location-shifted bootstrap; they leave out the uncertainty of the optimism itself.",
+                      notes=["Intervals: of the apparent figure (bootstrap over patients), moved by the optimism; they "
+                             "leave out the uncertainty of the optimism itself and cover somewhat less than they say.",
                              *notes])])
 
 
@@ -171,7 +172,7 @@ def instability_section(instability: Group) -> Section:
             figure("instability", title="Risk and its instability interval.", panels=[("lines", "Instability", _spans(one))],
                    text=f"Each stroke: one of {N_INTERVALS} equal groups of patients by risk, typical ends of their 95% "
                         "instability intervals. The diagonal is the model."),
-            figure("instability-curves", title="Calibration and decision curves of the refits.", style="pair",
+            figure("instability-curves", title="Calibration and decision curves of the refits.", style="two",
                    panels=[("lines", "Calibration of refits", _calibrations(one)),
                            ("lines", "Net benefit of refits", _benefits(one))],
                    text="Each thin line is one refit, judged in the original development patients."),

@@ -19,6 +19,7 @@ from crsrisk.domain.risk_model import RiskModel
 from crsrisk.learn.evaluate import as_plain
 from crsrisk.learn.instability import Instability
 from crsrisk.learn.metrics import NotEstimable
+from crsrisk.learn.probe import Probe
 from crsrisk.report.judged_facts import checks_of, facts_of
 from crsrisk.report.judged_groups import internal_external_section, sample_size_section, subgroups_section
 from crsrisk.report.judged_performance import (
@@ -35,6 +36,7 @@ from crsrisk.report.tripod_ai import tripod_ai
 from crsrisk.report.words import NOTICE, listed, typeset, window_in_words
 
 FORMAT = "crsrisk-judgement-1"
+_PLATFORMS = {"ici": "checkpoint inhibitors"}
 _DIGITS = 4  # of curves that are only drawn
 
 
@@ -58,7 +60,8 @@ class About:
 
     ``purpose``: "development and evaluation" or "evaluation". ``data``: `who`, `source`, `eligibility`, `outcome_from`,
     `flow`, `split`, `differences` (sentences, "" for none), `is_synthetic`, `n_overlap` (None: not known). ``missing``:
-    rows of `label` and `share` in the patients judged. ``tuning``: how settings were chosen; ``tuning_is_fixed``: they
+    rows of `label` and `share` in the patients judged. ``probe``: how the model took poor input.
+    ``tuning``: how settings were chosen; ``tuning_is_fixed``: they
     were not chosen from these patients. ``why_not``: what a run without development did not compute, and why.
     """
 
@@ -69,6 +72,7 @@ class About:
     threshold: float
     labels: Mapping[str, str]
     manifest: Mapping[str, Any]
+    probe: Probe
     tuning: str = ""
     tuning_is_fixed: bool = True
     why_not: str = ""
@@ -84,10 +88,12 @@ def build_judgement(
     contract = model.contract
     content: dict[str, Any] = {
         "format": FORMAT, "title": f"Judgement of {model.label}", "notice": NOTICE, "purpose": about.purpose,
-        "question": about.question, "event": typeset(contract.outcome_in_words), "window": _windows(contract.window_d),
+        "question": typeset(about.question),
+        "event": typeset(contract.outcome_in_words[:1].upper() + contract.outcome_in_words[1:]),
+        "window": _windows(contract.window_d),
         "threshold": about.threshold, "tuning": about.tuning, "tuning_is_fixed": about.tuning_is_fixed,
         "model": _model(model), "data": dict(about.data), "predictors": _predictors(model),
-        "missing": [dict(one) for one in about.missing],
+        "missing": [dict(one) for one in about.missing], "probe": as_plain(about.probe),
         "evaluation": as_plain(evaluation), "subgroups": as_plain(list(subgroups)), "gaps": as_plain(list(gaps)),
         "optimism": as_plain(optimism), "instability": instability_content(instability),
         "internal_external": as_plain(internal_external), "comparison": as_plain(comparison),
@@ -169,5 +175,6 @@ def _limits(about: About, further: Sequence[Further]) -> list[str]:
 
 
 def _windows(window_d: Mapping[str, float]) -> str:
-    others = [f"{platform}: {days:g} days" for platform, days in window_d.items() if platform != "default"]
+    others = [f"{_PLATFORMS.get(platform, platform)}: {days:g} days" for platform, days in window_d.items()
+              if platform != "default"]
     return window_in_words(window_d["default"]) + (f" ({listed(others)})" if others else "")

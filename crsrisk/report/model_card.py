@@ -18,12 +18,14 @@ def model_card(content: Content) -> dict[str, Any]:
               f"{estimate_in_words(one['auroc'])}, observed / expected {estimate_in_words(one['observed_to_expected'])}"
               for one in content["subgroups"]]
     parts = {
-        "What it is": [model["about"], f"Output: probability of {content['event']}, {content['window']}."],
+        "What it is": [model["about"], f"Output: a probability. Event: {content['event']}, {content['window']}."],
         "What it is for": ["Research and teaching: to see how such a model reasons and how it is judged."],
         "What it is not for": ["Decisions about a person; any product, dose or setting as if it had been tested there."],
         "What goes in": [
-            f"{one['label']} ({one['unit']}), known {one['time']}{', may be missing' if one['may_be_missing'] else ''}"
-            for one in content["predictors"]],
+            f"Known {content['predictors'][0]['time']}: " + "; ".join(
+                one["label"] + (f" ({one['unit']})" if one["unit"] != "1" else "") + (" *" if one["may_be_missing"] else "")
+                for one in content["predictors"]) + ".",
+            "* may be missing."],
         "What it was made from": [f"{model['n_patients']} patients, {model['n_events']} with the event. {data['source']}"],
         "How good it is": [
             f"Judged in {pooled['n']} patients, {pooled['n_events']} with the event. {data['split']}",

@@ -43,8 +43,8 @@ def lines(data: Data, *, key: str, title: str) -> str:
 
 
 def _axis(axis: Data) -> Any:
-    step = (axis["high"] - axis["low"]) * axis["factor"] / 5
-    digits = 0 if step >= 1 else 1 if step >= 0.1 else 2
+    ticks = [axis["factor"] * tick for tick in round_ticks(axis["low"], axis["high"])]
+    digits = next((at for at in range(5) if all(abs(round(tick, at) - tick) < 1e-9 for tick in ticks)), 5)
     return lambda value: number(axis["factor"] * value, digits=digits)
 
 

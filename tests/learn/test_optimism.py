@@ -25,8 +25,8 @@ def table_of(found: OptimismTable | NotEstimable) -> dict[str, Optimism]:
     return {row.measure: row for row in found.rows if isinstance(row, Optimism)}
 
 
-def logistic(n: int, *, n_noise: int, n_refits: int, seed: int) -> tuple[np.ndarray, np.ndarray, Repeats, float]:
-    """A logistic regression on one true and many idle predictors, refitted; and its AUROC in 100,000 new patients."""
+def logistic(n: int, *, n_noise: int, n_refits: int, seed: int) -> tuple[np.ndarray, np.ndarray, Repeats, dict[str, float]]:
+    """A logistic regression on one true and many idle predictors, refitted; and its measures in 50,000 new patients."""
     rng = np.random.default_rng(seed)
 
     def patients(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,8 +38,8 @@ def logistic(n: int, *, n_noise: int, n_refits: int, seed: int) -> tuple[np.ndar
     model = clone(learner).fit(x, y)
     rows = rng.integers(0, n, (n_refits, n))
     risk = np.array([clone(learner).fit(x[row], y[row]).predict_proba(x)[:, 1] for row in rows])
-    new_x, new_y = patients(100_000)
-    truth = measure_all(new_y, risk=model.predict_proba(new_x)[:, 1])["auroc"]
+    new_x, new_y = patients(50_000)
+    truth = measure_all(new_y, risk=model.predict_proba(new_x)[:, 1], has_curve=False)
     return y, model.predict_proba(x)[:, 1], refits(rows, risk, n_tuned=5), truth
 
 
@@ -56,7 +56,8 @@ def test_by_hand() -> None:
     assert found.optimism_tuned == pytest.approx((inside - outside)[:8].mean(), abs=1e-12)
     assert found.optimism_saved_tuning == pytest.approx((inside - outside)[8:].mean(), abs=1e-12)
     assert found.optimism_mc_error == pytest.approx((inside - outside).std(ddof=1) / 20**0.5, abs=1e-12)
-    low, high = np.quantile(inside, [0.025, 0.975]) - found.optimism
+    redrawn = np.array([np.mean((own[row] - outcome[row]) ** 2) for row in rows])
+    low, high = np.quantile(redrawn, [0.025, 0.975]) - redrawn.mean() + found.corrected.value
     assert (found.corrected.low, found.corrected.high) == pytest.approx((low, high), abs=1e-12)
 
 
@@ -71,8 +72,8 @@ def test_corrects_an_overfitted_model_towards_the_truth() -> None:
     for seed in range(10):
         y, own, again, truth = logistic(400, n_noise=12, n_refits=30, seed=seed)
         row = table_of(optimism(y, risk=own, refits=again))["auroc"]
-        apparent.append(row.apparent - truth)
-        corrected.append(row.corrected.value - truth)
+        apparent.append(row.apparent - truth["auroc"])
+        corrected.append(row.corrected.value - truth["auroc"])
     error = np.std(corrected, ddof=1) / 10**0.5
     assert np.mean(apparent) > 3 * np.std(apparent, ddof=1) / 10**0.5
     assert abs(np.mean(corrected)) < min(3 * error, np.mean(apparent) / 2)
@@ -92,8 +93,23 @@ def test_a_fixed_rule_has_no_optimism_on_average() -> None:
     outcome = rng.random(300) < own
     again = refits(rng.integers(0, 300, (200, 300)), np.tile(own, (200, 1)))
     for name, row in table_of(optimism(outcome, risk=own, refits=again)).items():
-        if name != "ici":  # a distance: larger in any resample of the same patients
-            assert abs(row.optimism) < 4 * row.optimism_mc_error + 1e-12, name
+        assert abs(row.optimism) < 4 * row.optimism_mc_error + 1e-12, name
+
+
+@pytest.mark.slow
+def test_intervals_cover_almost_as_they_say() -> None:
+    """60 developments of 300 patients and 10 idle predictors: 49 or more of 60 intervals hold the truth, each measure.
+
+    They leave out the uncertainty of the optimism, so 95% is not reached; true coverage of 0.91 falls below 49 of 60 in
+    about 1 of 100 such tests (seeds fixed).
+    """
+    covered = dict.fromkeys(("auroc", "slope", "in_the_large", "observed_to_expected", "brier"), 0)
+    for seed in range(60):
+        y, own, again, truth = logistic(300, n_noise=10, n_refits=40, seed=seed)
+        for name, row in table_of(optimism(y, risk=own, refits=again)).items():
+            if name in covered:
+                covered[name] += row.corrected.low <= truth[name] <= row.corrected.high
+    assert min(covered.values()) >= 49, covered
 
 
 def test_what_is_said_about_tuning_and_failures() -> None:

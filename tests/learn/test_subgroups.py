@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from crsrisk.learn.metrics import Estimate, NotEstimable, auroc, observed_to_expected
+from crsrisk.learn.metrics import Estimate, NotEstimable, auroc, auroc_within, observed_to_expected
 from crsrisk.learn.subgroups import Subgroup, parts_of, subgroups
 from tests.learn.conftest import Toy
+
+PRODUCT = np.array(["a", "b"] * 1000)
 
 
 def value(figure: Estimate | NotEstimable) -> Estimate:
@@ -41,12 +43,15 @@ def judged(n: int, *, shift: float, seed: int) -> tuple[list[Subgroup], np.ndarr
     risk, is_in = rng.beta(2, 5, n), rng.random(n) < 0.3
     happened = rng.random(n) < expit(logit(risk) + shift * is_in)
     parts = {"liver_metastases": {"with liver metastases": is_in, "without": ~is_in}}
-    return subgroups(happened, risk=risk, parts=parts, threshold=0.3, seed=1, n_resamples=60), happened, risk, is_in
+    found = subgroups(happened, risk=risk, product=PRODUCT[: risk.size], parts=parts, threshold=0.3, seed=1, n_resamples=60)
+    return found, happened, risk, is_in
 
 
 def test_figures_are_those_of_the_patients_alone() -> None:
     (inside, outside), happened, risk, is_in = judged(1500, shift=0.8, seed=1)
     assert inside.auroc == auroc(happened[is_in], risk=risk[is_in])
+    product = PRODUCT[:1500][is_in]
+    assert inside.auroc_within_product == auroc_within(happened[is_in], risk=risk[is_in], group=product)
     assert inside.observed_to_expected == observed_to_expected(happened[is_in], risk=risk[is_in])
     assert inside.n + outside.n == 1500
     difference = value(inside.minus_rest["observed_to_expected"])
@@ -70,7 +75,8 @@ def test_small_parts_are_flagged_and_empty_ones_refused() -> None:
     happened = rng.random(400) < risk
     few = np.zeros(400, dtype=bool)
     few[np.flatnonzero(~happened)[:20]] = True
-    (found,) = subgroups(happened, risk=risk, parts={"sex": {"women": few}}, threshold=0.3, seed=1, n_resamples=50)
+    (found,) = subgroups(happened, risk=risk, product=PRODUCT[: risk.size], parts={"sex": {"women": few}}, threshold=0.3,
+                         seed=1, n_resamples=50)
     assert found.is_small
     assert isinstance(found.auroc, NotEstimable)
     assert isinstance(found.at_threshold.sensitivity, NotEstimable)
