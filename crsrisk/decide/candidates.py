@@ -8,6 +8,7 @@ simulated or real patients the rows are those patients, repeated under several e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,10 +64,20 @@ class Pool:
         return float(self.treated_unmasked.mean() / self.control[ASTCT].mean())
 
 
+@cache
 def _even(n_log2: int, width: int) -> FloatArray:
     """Points spread evenly over the unit cube, shape (2^n, width), none at its faces."""
-    points = qmc.Sobol(d=width, scramble=False).random_base2(n_log2)
-    return np.asarray(points + 0.5 / 2**n_log2)
+    points = np.asarray(qmc.Sobol(d=width, scramble=False).random_base2(n_log2) + 0.5 / 2**n_log2)
+    points.setflags(write=False)
+    return points
+
+
+@lru_cache(maxsize=32)
+def _risks(a: float, b: float, n_log2: int) -> FloatArray:
+    """Risks at the first coordinate of the even points."""
+    risk = np.asarray(beta_distribution(a, b).ppf(_even(n_log2, 3)[:, 0]))
+    risk.setflags(write=False)
+    return risk
 
 
 def _screened(risk: FloatArray, noise: FloatArray, missing: FloatArray, screening: Screening) -> FloatArray:
@@ -98,7 +109,7 @@ def stated_pool(
         total = spread.a + spread.b
         spread = BetaRisk(base_rate * total, (1 - base_rate) * total)
     points = _even(n_log2, 3)
-    risk = np.asarray(beta_distribution(spread.a, spread.b).ppf(points[:, 0]))
+    risk = _risks(spread.a, spread.b, n_log2)
     treated = risk * (stated.risk_ratio if risk_ratio is None else risk_ratio)
     return Pool(
         risk=risk, score=_screened(risk, points[:, 1], points[:, 2], screening),

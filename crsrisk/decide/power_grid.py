@@ -15,9 +15,6 @@ from crsrisk.decide.trial import make_ready, simulated_power
 from crsrisk.domain.operating_characteristics import Figure
 from crsrisk.domain.trial import Design, Masking, PowerCurves, Screening, Sequential, Stated
 
-LEAST_POWER = 1e-6  # asked of every cell, so that none is refused
-LOOKS = Sequential(boundary="O'Brien-Fleming", looks=4)
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -70,13 +67,9 @@ def _cell(
     if threshold > float(pool.risk.max()) or threshold > float(np.nanmax(pool.score)):
         return None
     design = Design(name="cell", kind="enrichment" if threshold > 0 else "all_comers", threshold=threshold or None,
-                    n_total=curves.n_total, power=LEAST_POWER, sequential=sequential)
+                    n_total=curves.n_total, sequential=sequential)
     share = eligible_rows(pool, screening, threshold=threshold or None).size / pool.score.size
-    if ratio == 1:  # no effect: nothing to size for; the same trial on a pool whose treated are as the untreated
-        helped = replace(pool, treated_unmasked=0.5 * pool.control[ASTCT])
-        ready = make_ready(helped, design, screening=screening, alpha=alpha)
-    else:
-        ready = make_ready(pool, design, screening=screening, alpha=alpha)
+    ready = make_ready(pool, design, screening=screening, alpha=alpha, must_reach=False)
     power = simulated_power(ready, n_sim=curves.n_sim, seed=seed)
     return Cell(ratio, rate, threshold, curves.n_total, share, power)
 

@@ -169,10 +169,11 @@ class Ready:
 
 
 def make_ready(
-    pool: Pool, design: Design, *, screening: Screening, hidden: float = 0.0, alpha: float = 0.025, power: float = 0.8
+    pool: Pool, design: Design, *, screening: Screening, hidden: float = 0.0, alpha: float = 0.025, power: float = 0.8,
+    must_reach: bool = True,
 ) -> Ready:
-    """Size a design on a pool; raises :class:`crsrisk.errors.InputError` when it cannot reach its power."""
-    return Ready(size_design(pool, design, alpha=alpha, power=power), pool, screening, hidden)
+    """Size a design on a pool; raises :class:`crsrisk.errors.InputError` when it must reach its power and cannot."""
+    return Ready(size_design(pool, design, alpha=alpha, power=power, must_reach=must_reach), pool, screening, hidden)
 
 
 def simulated_power(ready: Ready, *, n_sim: int, seed: int, workers: int = 1, world: World = "effect") -> Figure:

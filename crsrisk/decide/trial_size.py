@@ -82,8 +82,11 @@ def planned_rates(
     return _Rates(*(float(np.where(given, treated, usual)[rows].mean()) for given in (in_experimental, in_control)))
 
 
-def size_design(pool: Pool, design: Design, *, alpha: float, power: float) -> Sized:
-    """The design with its numbers; raises :class:`InputError` when it cannot reach its power."""
+def size_design(pool: Pool, design: Design, *, alpha: float, power: float, must_reach: bool = True) -> Sized:
+    """The design with its numbers; raises :class:`InputError` when it cannot reach its power.
+
+    ``must_reach=False`` takes a stated ``n_total`` whatever it reaches, as a power curve does.
+    """
     where = f"design {design.name}"
     wanted = design.power or power
     if design.single_arm is not None:
@@ -95,13 +98,14 @@ def size_design(pool: Pool, design: Design, *, alpha: float, power: float) -> Si
     rates = [planned_rates(pool, design, endpoint=endpoint) for endpoint in endpoints]
     bounds = _bounds(design.sequential, alpha=alpha, power=wanted)
     sign = -1.0 if rates[0].experimental > rates[0].control else 1.0
-    _has_effect(rates, design, pool, where=where)
+    if must_reach:
+        _has_effect(rates, design, pool, where=where)
     n = design.n_total or _needed(rates, design, bounds, alpha=alpha, power=wanted, sign=sign, where=where)
     share = np.ones(1) if bounds is None else bounds.info
     at_look = np.maximum.accumulate(np.rint(share * n).astype(np.int64))
     region = _region(design, n, alpha=alpha, sign=sign)
     planned = min(_power(one, design, n, bounds, region, alpha=alpha) for one in rates)
-    if planned < wanted - SLACK:
+    if must_reach and planned < wanted - SLACK:
         raise _too_small(pool, design, n, planned, wanted, rates, bounds, alpha=alpha, sign=sign)
     upper = np.array([ndtri(1 - alpha)]) if bounds is None else bounds.z
     floor = bounds.futility_z if bounds is not None else None

@@ -322,6 +322,10 @@ class TrialPlan(Strict):
             raise _refuse("trial", "alpha_one_sided", self.alpha_one_sided, "a level above 0 and below 0.5",
                           "write 0.025 for the usual 5% on two sides")
         _rate(self.power, where="trial", key="power")
+        for one in self.designs:
+            if (one.power or self.power) <= self.alpha_one_sided:
+                raise _refuse(f"design {one.name}", "power", one.power or self.power,
+                              f"a power above the level of {self.alpha_one_sided:g}", "write 0.8 or 0.9")
         names = [one.name for one in self.designs]
         if len(set(names)) < len(names):
             raise _refuse("trial", "designs", ", ".join(names), "a name of its own for each design", "rename one")

@@ -45,7 +45,8 @@ class Compared:
 
     def as_tree(self) -> dict[str, Any]:
         """All results, ready for JSON; the same for a design file and for the protocol made of it."""
-        return {"trial": self.plan.trial, "question": self.plan.question, "notice": notice_of(self.plan), "version": __version__,
+        return {"trial": self.plan.trial, "question": self.plan.question, "notice": notice_of(self.plan),
+                "version": __version__,
                 "seed": self.plan.seed, "protocol_digest": self.digest, "candidates": self.candidates,
                 "estimand": self.plan.estimand.model_dump(), "designs": [one.model_dump() for one in self.found],
                 "power_curves": list(self.power), "methods": self.methods}

@@ -1,0 +1,81 @@
+"""Operating characteristics: figures that must agree with each other, and the worlds in which an assumption is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from crsrisk.decide.characteristics import operating_characteristics
+from crsrisk.decide.trial import make_ready
+from crsrisk.domain.operating_characteristics import OperatingCharacteristics
+from crsrisk.domain.trial import Design, Masking, Sequential, SingleArm
+from tests.decide.designs import EXACT_SCREENING, NOISY_SCREENING, beta_pool
+
+LOOKS = Sequential(boundary="O'Brien-Fleming", looks=4, futility_z=[0.0, 0.0, 0.5])
+N_SIM = 3000
+
+
+def found(design: Design, *, hidden: float = 0.0, is_noisy: bool = False) -> OperatingCharacteristics:
+    screening = NOISY_SCREENING if is_noisy else EXACT_SCREENING
+    pool = beta_pool(screening=screening, masking=Masking(hidden=hidden))
+    return operating_characteristics(make_ready(pool, design, screening=screening, hidden=hidden), n_sim=N_SIM, seed=1)
+
+
+def test_looks_add_up() -> None:
+    one = found(Design(name="x", kind="all_comers", sequential=LOOKS))
+    assert sum(look.benefit_effect.value for look in one.looks) == pytest.approx(one.power.value)
+    assert sum(look.benefit_null.value for look in one.looks) == pytest.approx(one.type_one_error.value)
+    ends = [look.benefit_effect.value + look.futility_effect.value for look in one.looks]
+    ends[-1] = 1 - sum(ends[:-1])
+    assert one.expected_n.value == pytest.approx(sum(p * look.n for p, look in zip(ends, one.looks, strict=True)))
+    assert one.looks[-1].lower_z is None
+    assert one.expected_n_null.value < one.expected_n.value < one.n_max
+    assert one.exposed.value == pytest.approx(one.expected_n.value / 2, abs=1)
+
+
+def test_screening_months_and_waiting() -> None:
+    plain, noisy = (found(Design(name="x", kind="enrichment", threshold=0.3), is_noisy=flag) for flag in (False, True))
+    assert plain.screened_per_enrolled.value == pytest.approx(1 / plain.eligible_share, rel=0.01)
+    assert noisy.screened_per_enrolled.value == pytest.approx(1 / (0.8 * noisy.eligible_share), rel=0.01)
+    assert plain.duration_months.value == pytest.approx(plain.screened.value / 10 + 14 / 30.4375)
+    assert (plain.waiting.value, plain.interaction_power) == (0.0, None)
+    early = found(Design(name="x", kind="all_comers", sequential=LOOKS))
+    per_wait = 10 * 14 / 30.4375
+    assert 0 < early.waiting.value <= per_wait
+
+
+def test_noise_costs_power_and_the_row_without_it_says_so() -> None:
+    one = found(Design(name="x", kind="enrichment", threshold=0.3), is_noisy=True)
+    exact = next(row for row in one.misspecifications if row.key == "exact_score")
+    assert exact.claims.value > one.power.value + 2 * one.power.mcse
+    assert not exact.is_error
+    assert one.planned_power == pytest.approx(0.8, abs=0.005)
+    assert exact.claims.value == pytest.approx(0.8, abs=0.03)
+
+
+def test_hidden_fever_has_its_rows() -> None:
+    one = found(Design(name="x", kind="all_comers", co_primary_support=True), hidden=0.3)
+    rows = {row.key: row.claims.value for row in one.misspecifications}
+    assert rows["both"] == one.power.value
+    assert rows["astct_alone"] >= rows["support_alone"] >= rows["both"] - 0.01
+    assert rows["hidden_astct"] > 0.1
+    assert rows["hidden_both"] < 0.05
+    assert {row.key for row in one.misspecifications if row.is_error} == {"hidden_astct", "hidden_both"}
+
+
+def test_a_single_arm_always_shows_its_benchmark_drifting() -> None:
+    single = SingleArm(method="simon_optimal", benchmark=0.6, target=0.8)
+    one = found(Design(name="x", kind="single_arm", single_arm=single))
+    rows = {row.key: row.claims for row in one.misspecifications}
+    assert set(rows) == {"drift_0", "drift_5", "drift_10", "drift_15", "own"}
+    assert rows["drift_10"].value == pytest.approx(0.34488, abs=1e-5)  # C11
+    assert rows["drift_10"].mcse == 0
+    assert one.benchmark == 0.6
+    assert one.rate_control == pytest.approx(0.25, abs=1e-4)
+    assert (one.looks[0].lower_count, one.looks[0].upper_count, one.looks[1].upper_count) == (7, None, 31)
+    assert one.exposed.value == one.expected_n.value
+
+
+def test_a_stratified_design_tests_the_interaction() -> None:
+    one = found(Design(name="x", kind="stratified", cuts=[0.2]))
+    assert one.interaction_power is not None
+    assert 0.05 < one.interaction_power.value < 0.9  # the same risk ratio averts more where risk is higher

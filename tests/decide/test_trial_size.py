@@ -1,0 +1,84 @@
+"""Sizes of designs meet the certified ones, and a design that cannot reach its power says what it would need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from crsrisk.decide.exact_tests import exact_rejection_prob
+from crsrisk.decide.sequential import gs_sample_size_rates
+from crsrisk.decide.trial_size import arm_sizes, fixed_power, size_design
+from crsrisk.domain.trial import Design, Sequential
+from crsrisk.errors import InputError
+from tests.decide.designs import beta_pool, same_risk_pool
+
+KNOWN = yaml.safe_load((Path(__file__).parents[1] / "known" / "trial_designs.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("row", KNOWN["sizes"], ids=lambda row: f"{row['id']}-{row['kind']}-{row.get('threshold', 0)}")
+def test_sizes_are_the_certified_ones(row: dict[str, Any]) -> None:
+    asked = {key: row[key] for key in ("kind", "threshold", "control") if key in row}
+    assert size_design(beta_pool(), Design(name="x", **asked), alpha=0.025, power=0.8).n_max == row["n_total"]
+
+
+def test_a_sequential_design_has_the_bounds_and_size_of_the_exact_module() -> None:
+    design = Design(name="x", kind="all_comers", sequential=Sequential(boundary="O'Brien-Fleming", looks=4,
+                                                                       futility_z=[0.0, 0.0, 0.5]))
+    sized = size_design(beta_pool(), design, alpha=0.025, power=0.8)
+    known = gs_sample_size_rates(p_treat=0.125, p_control=0.25, type="O'Brien-Fleming", K=4, futility_z=[0.0, 0.0, 0.5])
+    np.testing.assert_allclose(sized.upper, known.z, atol=1e-9)
+    assert sized.n_max == known.n_max_ceil + known.n_max_ceil % 2
+    assert sized.lower[:3].tolist() == [0.0, 0.0, 0.5]
+    assert sized.planned_power == pytest.approx(0.8, abs=0.003)
+
+
+@pytest.mark.parametrize("test", ["fisher", "boschloo"])
+def test_an_exact_test_gets_the_patients_that_it_needs(test: str) -> None:
+    pool = same_risk_pool(control=0.5, treated=0.2)
+    sized = size_design(pool, Design(name="x", kind="all_comers", test=test), alpha=0.025, power=0.8)
+    half = sized.n_max // 2
+    found = exact_rejection_prob(n1=half, n2=half, p1=0.2, p2=0.5, tests=[test]).by_test[test]
+    assert found.power >= 0.8
+    assert found.size_max <= 0.025 + 1e-9
+    assert sized.planned_power == pytest.approx(found.power, abs=1e-9)
+
+
+def test_power_is_the_sample_size_formula_read_backwards() -> None:
+    assert fixed_power(0.25, 0.4, n=2 * 151.86885, ratio=1.0, alpha=0.025) == pytest.approx(0.8, abs=1e-6)  # A01
+
+
+def test_arms_are_allocated_by_the_ratio() -> None:
+    assert arm_sizes(305, 1.0) == (153, 152)
+    assert arm_sizes(90, 0.5) == (30, 60)
+
+
+@pytest.mark.parametrize("looks", [None, Sequential(boundary="Pocock", looks=3)])
+def test_a_design_that_is_too_small_says_what_it_reaches_and_needs(looks: Sequential | None) -> None:
+    pool = beta_pool()
+    with pytest.raises(InputError) as refused:
+        size_design(pool, Design(name="small", kind="all_comers", n_total=200, sequential=looks), alpha=0.025, power=0.8)
+    told = str(refused.value)
+    needed = size_design(pool, Design(name="x", kind="all_comers", sequential=looks), alpha=0.025, power=0.8).n_max
+    assert f"n_total: {needed}" in told
+    assert "risk ratio of 0." in told
+    # each of the three cures works
+    reached = float(told.rsplit("power: ", 1)[1])
+    size_design(pool, Design(name="a", kind="all_comers", n_total=200, power=reached, sequential=looks),
+                alpha=0.025, power=0.8)
+    ratio = float(told.split("risk ratio of ")[1].split(" ")[0])
+    size_design(beta_pool(rr=ratio), Design(name="b", kind="all_comers", n_total=200, sequential=looks), alpha=0.025,
+                power=0.8)
+
+
+def test_what_nobody_could_enrol_is_refused() -> None:
+    with pytest.raises(InputError, match="20,000 patients"):
+        size_design(beta_pool(rr=0.97), Design(name="x", kind="all_comers"), alpha=0.025, power=0.8)
+    with pytest.raises(InputError, match="which nobody reaches"):
+        size_design(same_risk_pool(control=0.3, treated=0.1), Design(name="x", kind="enrichment", threshold=0.5),
+                    alpha=0.025, power=0.8)
+    with pytest.raises(InputError, match="two different rates"):
+        size_design(same_risk_pool(control=0.3, treated=0.3), Design(name="x", kind="all_comers"), alpha=0.025, power=0.8)
