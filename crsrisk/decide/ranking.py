@@ -25,7 +25,8 @@ from crsrisk.errors import InputError
 WHERE = "ranking"
 Z_95 = 1.959963984540054
 _FORMULA = re.compile(r"\s*(?:([\d.]+)\s*\*\s*)?([a-z]+)\(\s*([^)]*)\)\s*", re.IGNORECASE)
-_BEST, _WORST, _BLIND = ("tau", "risk", "oracle", "benefit"), ("-tau", "-risk", "reversed"), ("random", "constant")
+_BEST, _WORST = ("tau", "risk", "oracle", "benefit"), ("-tau", "-risk", "reversed", "reverse")
+_BLIND = ("random", "constant", "noise", "independent")
 # Quantile function of the effect from the top: the effect that a share v of patients exceeds.
 FromTop: TypeAlias = Callable[[float], float]
 

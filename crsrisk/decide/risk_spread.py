@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import quad
 from scipy.special import betainc, betaincc, betaincinv
-from scipy.stats import beta as beta_distribution
 from scipy.stats import rankdata
 
 from crsrisk.decide.checks import FloatArray, inner_rate, positive
@@ -90,9 +89,9 @@ class BetaRisk(RiskSpread):
 
     @property
     def auc(self) -> float:
-        """Risk of those with the event is Beta(a + 1, b), of those without Beta(a, b + 1)."""
-        event = beta_distribution(self.a + 1, self.b)
-        area, _ = quad(lambda r: event.pdf(r) * betainc(self.a, self.b + 1, r), 0, 1, epsabs=1e-11, limit=200)
+        """Risk of those with the event is Beta(a + 1, b), of those without Beta(a, b + 1); averaged by quantile."""
+        area, _ = quad(lambda u: betainc(self.a, self.b + 1, betaincinv(self.a + 1, self.b, u)), 0, 1,
+                       epsabs=1e-10, limit=200)
         return float(area)
 
 

@@ -223,15 +223,13 @@ def gs_naive_error(
     z = positive(z_each_look, where=WHERE, key="z_each_look")
     choice(report, options=("upper tail", "both tails"), where=WHERE, key="report")
     sides = 2.0 if two_sided and report == "both tails" else 1.0
-    is_many = isinstance(looks, (list, tuple, np.ndarray))
-    asked = list(looks) if is_many else [looks]  # type: ignore[arg-type]
     errors = []
-    for n_looks in asked:
+    for n_looks in looks if isinstance(looks, Sequence) else [looks]:
         info = equal_steps(count(n_looks, where=WHERE, key="looks", least=1))
         upper = np.full(info.size, z)
         lower = -upper if two_sided else np.full(info.size, -np.inf)
         errors.append(sides * float(crossing(upper=upper, lower=lower, info=info).upper.sum()))
-    return np.array(errors) if is_many else errors[0]
+    return np.array(errors) if isinstance(looks, Sequence) else errors[0]
 
 
 def gs_crossing(

@@ -50,6 +50,8 @@ _NEEDS = {
 }
 USUAL = {"rho": 3, "gamma": -4, "delta": 0.25}  # the first two come near to O'Brien-Fleming
 MOST_EXTREME = 40.0
+EVEN = 1e-12  # nearer to 0 the quotient is rounding, and spending even to twelve digits
+_IN_NAME = re.compile(r"\(?\s*\b(rho|gamma|delta)\s*=\s*(-?\d+\.?\d*)\s*\)?")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Boundary:
             return alpha * log(1 + (e - 1) * t)
         if self.name == "Kim-DeMets power spending":
             return float(alpha * t**self.parameter)
-        if self.parameter == 0:  # Hwang, Shih & DeCani's limit: evenly
+        if abs(self.parameter) < EVEN:  # Hwang, Shih & DeCani's limit at 0
             return alpha * t
         return alpha * expm1(-self.parameter * t) / expm1(-self.parameter)
 
@@ -90,22 +92,27 @@ def boundary(name: str, *, rho: float | None = None, gamma: float | None = None,
     Parameters
     ----------
     name : "O'Brien-Fleming", "Pocock", "Wang-Tsiatis", "Lan-DeMets OBF-like spending", "Lan-DeMets Pocock-like
-        spending", "Kim-DeMets power spending" or "Hwang-Shih-DeCani spending".
+        spending", "Kim-DeMets power spending" or "Hwang-Shih-DeCani spending"; its parameter may stand behind it,
+        "Hwang-Shih-DeCani gamma=-4".
     rho : exponent of Kim & DeMets (Biometrika 1987;74:149), above 0: error used by share t is alpha t^rho.
     gamma : parameter of Hwang, Shih & DeCani (Stat Med 1990;9:1439); negative spends late.
     delta : shape of Wang & Tsiatis: 0 is O'Brien-Fleming, 0.5 Pocock.
 
     >>> boundary("O'Brien-Fleming").name, boundary("Lan-DeMets OBF-like spending").is_shape
     ('OBrien-Fleming', False)
-    >>> boundary("Kim-DeMets power family", rho=3).parameter
-    3.0
+    >>> boundary("Kim-DeMets power family", rho=3) == boundary("Kim-DeMets power family (rho=3)")
+    True
     """
-    letters = re.sub(r"[^a-z]", "", name.lower()) if isinstance(name, str) else ""
+    words = name.lower() if isinstance(name, str) else ""
+    stated = _IN_NAME.search(words)
+    letters = re.sub(r"[^a-z]", "", _IN_NAME.sub("", words))
     canonical = next((found for marks, found in _MARKS if all(mark in letters for mark in marks)), None)
     if canonical is None:
         raise InputError(where=WHERE, key="type", found=repr(name), expected=" or ".join(NAMES),
                          cure="write one of these names")
     given = {"rho": rho, "gamma": gamma, "delta": delta}
+    if stated and given[stated.group(1)] is None:
+        given[stated.group(1)] = float(stated.group(2))
     needed = _NEEDS.get(canonical)
     idle = [key for key, value in given.items() if value is not None and key != needed]
     if idle:

@@ -107,12 +107,12 @@ def n_two_proportions(
         _size(low, high, alpha=alpha, power=powers[i % len(powers)], ratio=ratios[i % len(ratios)], variance=variance)
         for i in range(n_asked)
     )
-    is_single = not isinstance(power, (list, tuple)) and not isinstance(ratio, (list, tuple))
+    is_single = not isinstance(power, Sequence) and not isinstance(ratio, Sequence)
     return sizes[0] if is_single else TwoProportionsSizes(sizes)
 
 
 def _listed(value: float | Sequence[float]) -> list[float]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]  # type: ignore[list-item]
+    return list(value) if isinstance(value, Sequence) else [value]
 
 
 def _size(

@@ -283,11 +283,13 @@ def _stepped(error: float) -> float:
 def _inside(
     value: object, *, key: str, low: float = 0.0, high: float = 1.0, cure: str = "divide percentages by 100"
 ) -> float:
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not low < float(value) < high:  # type: ignore[arg-type]
+    number = float("nan")
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        number = float(value)
+    if not low < number < high:
         raise InputError(where=WHERE, key=key, found=value, expected=f"a number above {low:g} and below {high:.4g}",
                          cure=cure)
-    return float(value)  # type: ignore[arg-type]
+    return number
 
 
 def _whole(value: object, *, key: str) -> int:

@@ -23,7 +23,7 @@ class Nested(Answer):
 
 
 def test_records_become_plain() -> None:
-    record = Nested(np.float64(0.5), np.array([1, 2]), ByNumber({0.1: np.float64(2.0)}), (np.int64(3), None))  # type: ignore[arg-type]
+    record = Nested(np.float64(0.5), np.array([1, 2]), ByNumber({0.1: np.float64(2.0)}), (np.int64(3), None))
     expected = {"one": 0.5, "many": [1, 2], "inner": {"0.1": 2.0}, "pair": [3, None]}
     assert record.as_dict() == expected
     assert json.loads(json.dumps(record.as_dict())) == expected

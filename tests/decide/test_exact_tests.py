@@ -34,7 +34,7 @@ def test_fisher_is_scipys(n1: int, n2: int) -> None:
 def test_boschloo_rejects_what_scipy_rejects() -> None:
     """Every table of 8 against 9 patients, in either direction; scipy searches each p value for itself."""
     for direction, alternative in (("treatment lower", "less"), ("treatment higher", "greater")):
-        region = rejection_region(n1=8, n2=9, alpha_one_sided=0.05, test="boschloo", direction=direction)  # type: ignore[arg-type]
+        region = rejection_region(n1=8, n2=9, alpha_one_sided=0.05, test="boschloo", direction=direction)
         for x1, x2 in product(range(9), range(10)):
             p = boschloo_exact([[x1, x2], [8 - x1, 9 - x2]], alternative=alternative, n=64).pvalue
             assert region[x1, x2] == (p <= 0.05), (x1, x2, p)
@@ -76,8 +76,8 @@ def test_power_table_by_table() -> None:
 
 def test_words_for_the_tests() -> None:
     plain = {"n1": 20, "n2": 20, "p1": 0.1, "p2": 0.4}
-    worded = exact_rejection_prob(**plain, reject_if="z>=1.959964 pooled | one-sided Fisher p<=.025 | Boschloo")  # type: ignore[arg-type]
-    assert worded == exact_rejection_prob(**plain, tests=["z", "fisher", "boschloo"])  # type: ignore[arg-type]
+    worded = exact_rejection_prob(**plain, reject_if="z>=1.959964 pooled | one-sided Fisher p<=.025 | Boschloo")
+    assert worded == exact_rejection_prob(**plain, tests=["z", "fisher", "boschloo"])
     assert set(worded.as_dict()) >= {"z_power", "fisher_size_p10", "boschloo_size_max"}
 
 
@@ -152,4 +152,4 @@ def test_one_stage_is_the_plain_test() -> None:
 def test_stages_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
     plain = {"n_per_arm_per_stage": [5, 5], "bounds": [2.8, 2.0], "p_treat": 0.1, "p_control": 0.4}
     with pytest.raises(InputError, match="Cure"):
-        gs_exact_two_stage_binary(**{**plain, **wrong})  # type: ignore[arg-type]
+        gs_exact_two_stage_binary(**{**plain, **wrong})

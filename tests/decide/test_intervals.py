@@ -30,7 +30,7 @@ LEVEL = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 def test_a_rates_intervals_are_scipys(arm: tuple[int, int], level: float) -> None:
     x, n = arm
     for ours, method in ((clopper_pearson(x=x, n=n, level=level), "exact"), (wilson(x=x, n=n, level=level), "wilson")):
-        theirs = binomtest(x, n).proportion_ci(level, method=method)  # type: ignore[arg-type]
+        theirs = binomtest(x, n).proportion_ci(level, method=method)
         assert ours == pytest.approx([theirs.low, theirs.high], abs=1e-9)
     if level == 0.95:
         assert wilson(x=x, n=n) == pytest.approx(wilson_interval(x / n, n=n), abs=1e-12)
@@ -136,7 +136,7 @@ def test_frechet_bounds_hold_every_joint_distribution(p0: float, p1: float, join
 
 
 def test_monte_carlo_error() -> None:
-    assert mcse_proportion(p=[0.0, 1.0], n_sim=[10, 10]).tolist() == [0, 0]  # type: ignore[union-attr]
+    assert mcse_proportion(p=[0.0, 1.0], n_sim=[10, 10]).tolist() == [0, 0]
     draws = np.random.default_rng(4).binomial(400, 0.3, 20_000) / 400
     assert mcse_proportion(p=0.3, n_sim=400) == pytest.approx(draws.std(), rel=0.03)  # 4 standard errors: 2%
 

@@ -30,7 +30,7 @@ def test_estimates_are_unbiased_and_their_intervals_cover() -> None:
     risk = rng.beta(2, 6, TRUTH_DRAWS)
     treats = risk >= 0.2
     truth = float(np.mean(1 - np.where(treats, RR * risk + HARM, risk)))
-    found = {"ipw": [], "aipw": []}  # type: dict[str, list[tuple[float, float]]]
+    found: dict[str, list[tuple[float, float]]] = {"ipw": [], "aipw": []}
     held = {"ipw": 0, "aipw": 0}
     for _ in range(1500):
         t = trial(rng)
@@ -82,4 +82,4 @@ def test_with_predictions_of_0_both_estimators_agree(data: st.DataObject, n: int
 def test_impossible_trials_are_refused(wrong: dict[str, Any]) -> None:
     plain = {"W": [1, 0, 1, 0], "Y_crs": [0, 1, 0, 0], "policy": [1, 1, 0, 0], "e": 0.5, "m1": 0.8, "m0": 0.6}
     with pytest.raises(InputError, match=r"Cure: \w"):
-        policy_value_estimate(**{**plain, **wrong})  # type: ignore[arg-type]
+        policy_value_estimate(**{**plain, **wrong})

@@ -45,8 +45,8 @@ def test_shares_fit_together(a: float, b: float, t: float) -> None:
     found = policy.by_threshold[t]
     assert found.treated == pytest.approx(policy.mean * found.sens + (1 - policy.mean) * (1 - found.spec))
     assert found.ppv >= max(t, policy.mean) - 1e-12, "those selected have at least the threshold's risk"
-    counted = net_benefit(n=1, n_true_positive=policy.mean * found.sens,  # type: ignore[arg-type]
-                          n_false_positive=found.treated - policy.mean * found.sens, threshold=t)  # type: ignore[arg-type]
+    counted = net_benefit(n=1, n_true_positive=policy.mean * found.sens,
+                          n_false_positive=found.treated - policy.mean * found.sens, threshold=t)
     assert found.net_benefit == pytest.approx(counted, abs=1e-12)
     assert 0.5 <= policy.auc <= 1
 

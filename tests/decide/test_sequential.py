@@ -60,7 +60,7 @@ def test_the_default_design_of_gsdesign() -> None:
 @given(info=INFO, power=st.floats(0.6, 0.95), is_binding=st.booleans())
 def test_both_errors_are_spent(info: list[float], power: float, is_binding: bool) -> None:
     kind = {"type": "HSD", "gamma": -4.0, "futility": "Kim-DeMets power spending", "futility_rho": 2.0}
-    design = gs_sample_size_rates(p_treat=0.15, p_control=0.3, info=info, power=power, binding=is_binding, **kind)  # type: ignore[arg-type]
+    design = gs_sample_size_rates(p_treat=0.15, p_control=0.3, info=info, power=power, binding=is_binding, **kind)
     assert design.cum_power[-1] == pytest.approx(power, abs=1e-8)
     spent = (1 - power) * np.array(info) ** 2
     assert np.cumsum(design.stop_futility_H1)[:-1] == pytest.approx(spent[:-1], abs=1e-8)

@@ -51,6 +51,12 @@ def test_names_are_understood(spelt: str, name: str) -> None:
     assert boundary(spelt).name == name
 
 
+def test_a_parameter_may_stand_in_the_name() -> None:
+    assert boundary("Hwang-Shih-DeCani gamma=-4") == boundary("HSD (gamma = -4.0)") == boundary("HSD", gamma=-4)
+    assert boundary("Wang-Tsiatis, delta=0.25").parameter == 0.25
+    assert boundary("Kim-DeMets rho=3", rho=2).parameter == 2, "what is given beside the name counts"
+
+
 @pytest.mark.parametrize(
     ("name", "given"),
     [
