@@ -14,8 +14,6 @@ from crsrisk.errors import InputError
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
-Number: TypeAlias = float
-
 
 def _checked(value: object, *, ok: Callable[[float], bool], where: str, key: str, expected: str, cure: str) -> float:
     if isinstance(value, (bool, str)) or not isinstance(value, (int, float, np.integer, np.floating)):
