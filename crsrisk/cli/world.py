@@ -188,10 +188,12 @@ def run(
         print_sensitivity(done)
         return
     if kind_of(experiment) == "judgement":
+        from crsrisk.journey.against_truth import truth_part
         from crsrisk.journey.judgement import judgement_lines, run_judgement
 
         with steps() as begin:
-            judged = run_judgement(experiment, workers=workers, begin=begin)
+            judged = run_judgement(experiment, workers=workers, begin=begin,
+                                   further=[truth_part(workers=workers, begin=begin)])
         typer.echo("\n".join(judgement_lines(judged)))
         return
     if (kind := kind_of(experiment)) in ("shift", "updating", "explanation_truth"):

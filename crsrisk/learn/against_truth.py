@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import hypergeom
 
 from crsrisk.errors import InputError
 from crsrisk.learn.ladder import Truth
@@ -33,6 +34,7 @@ from crsrisk.learn.metrics import (
     mean_with_interval,
     percentile_estimate,
 )
+from crsrisk.streams import uniforms
 
 IntArray = NDArray[np.int64]
 BANDS: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.6, 1.0)  # of predicted risk
@@ -61,6 +63,17 @@ class Halves:
             raise InputError(where="against the truth", key=self.name, found=f"counts of shape {counts.shape}",
                              expected="events in two halves of the repetitions of each patient, 0 to half",
                              cure="take n_grade2plus and half of an oracle")
+
+    @classmethod
+    def of(cls, truth: Truth, *, seed: int) -> Halves:
+        """Halves of counts that were kept as a whole: repetitions are exchangeable, so which are in which half is drawn."""
+        m = int(truth.n_replicates[0])
+        if m % 2 or bool((truth.n_replicates != m).any()):
+            raise InputError(where="against the truth", key=truth.name, cure="re-simulate all patients alike",
+                             found="numbers of repetitions that differ or are odd", expected="one even number for all")
+        chance = uniforms(seed=seed, decision="halves of repetitions", start=0, stop=len(truth.n_events), width=1)[:, 0]
+        first = hypergeom.ppf(chance, m, truth.n_events, m // 2).astype(np.int64)
+        return cls(truth.name, np.stack([first, truth.n_events - first], axis=1), m // 2)
 
     @property
     def risk(self) -> FloatArray:

@@ -19,6 +19,7 @@ from crsrisk.learn.against_truth import (
     noise_removed,
     only,
 )
+from crsrisk.learn.ladder import Truth
 from crsrisk.learn.metrics import NotEstimable
 
 N = 4000
@@ -134,3 +135,16 @@ def test_same_seed_same_figure() -> None:
     _, _, truth = people(10, n=100)
     figures = [noise_removed(lambda q, rows: float(q[rows].mean()), truth, seed=4, n_resamples=20) for _ in range(2)]
     assert figures[0] == figures[1]
+
+
+def test_halves_of_a_whole_count_are_like_halves_that_were_counted() -> None:
+    """Drawn halves add up, and their product has the mean that independent halves have (four standard errors)."""
+    rng = np.random.default_rng(9)
+    whole = Truth("x", rng.binomial(40, 0.3, 20_000), np.full(20_000, 40))
+    halves = Halves.of(whole, seed=1)
+    assert halves.n_events.sum(axis=1).tolist() == whole.n_events.tolist()
+    one, other = (halves.n_events / halves.half).T
+    product = one * other
+    assert abs(product.mean() - 0.09) < 4 * product.std() / 20_000**0.5
+    with pytest.raises(InputError, match="even"):
+        Halves.of(Truth("x", np.array([1]), np.array([3])), seed=1)
