@@ -55,7 +55,7 @@ def test_the_figures_printed_are_those_of_the_report(job: Job) -> None:
 
 def test_everything_promised_is_there(job: Job) -> None:
     files = {name for name, hashed in job.first_digests.items() if hashed != "folder" and not name.startswith("figures/")}
-    parts = ("booster.txt", "calibrator.json", "contract.json", "manifest.json")
+    parts = ("booster.txt", "calibrator.json", "contract.json", "manifest.json", "bedside.json", "refits.json")
     assert files == {
         "README.txt", "cohort.parquet", "cohort.parquet.manifest.json", "content.json", "evidence.json",
         "manifest.json", "report.html", *(f"models/{model}/{part}" for model, part in product(MODELS, parts)),
