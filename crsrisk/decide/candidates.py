@@ -101,10 +101,7 @@ def stated_pool(
     >>> round(pool.base_rate, 4), round(pool.risk_ratio, 4)
     (0.25, 0.5)
     """
-    spread = risk_spread(stated.risk)
-    if not isinstance(spread, BetaRisk):
-        raise InputError(where="candidates", key="risk", found=repr(stated.risk), expected="Beta(a, b)",
-                         cure="write Beta(2,6)")
+    spread = _spread(stated.risk)
     if base_rate is not None:
         total = spread.a + spread.b
         spread = BetaRisk(base_rate * total, (1 - base_rate) * total)
@@ -116,6 +113,17 @@ def stated_pool(
         control=np.stack([risk, support_chance(risk, other=masking.other_support)]),
         treated=np.stack([treated * (1 - masking.hidden), support_chance(treated, other=masking.other_support)]),
         treated_unmasked=treated, n_patients=0, origin=f"{stated.risk}, risk ratio {stated.risk_ratio:g} for everybody")
+
+
+def _spread(text: str) -> BetaRisk:
+    try:
+        spread = risk_spread(text)
+    except InputError as problem:
+        raise InputError(where="candidates", key="risk", found=repr(text), expected="Beta(a, b) with a and b above 0",
+                         cure="write Beta(2,6), or give patients under candidates.cohort") from problem
+    if not isinstance(spread, BetaRisk):
+        raise AssertionError("a text is a Beta distribution or refused")
+    return spread
 
 
 def patients_pool(

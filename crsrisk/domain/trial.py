@@ -215,7 +215,8 @@ class SingleArm(Strict):
         if not self.target > self.benchmark:
             raise _refuse("single_arm", "target", self.target, f"a rate above the benchmark of {self.benchmark:g}",
                           "success is no CRS: encode both as rates without CRS of grade >= 2")
-        if (self.method == "predictive_probability") != (self.n_max is not None and self.looks is not None):
+        stated = [value is not None for value in (self.n_max, self.looks)]
+        if not (all(stated) if self.method == "predictive_probability" else not any(stated)):
             raise _refuse("single_arm", "looks", f"{self.method}, n_max {self.n_max}, looks {self.looks}",
                           "n_max and looks for predictive_probability, and only there",
                           "Simon designs find their own numbers")

@@ -16,6 +16,7 @@ from crsrisk.decide.candidates import Pool
 from crsrisk.decide.count_rules import count_rule_oc
 from crsrisk.decide.enrichment import screening_moments
 from crsrisk.decide.exact_tests import exact_rejection_prob, gs_exact_two_stage_binary
+from crsrisk.decide.risk_spread import risk_spread
 from crsrisk.decide.trial import CHUNK, make_ready, run_trials, screened_by, simulated_power
 from crsrisk.decide.trial_arms import World
 from crsrisk.domain.operating_characteristics import Figure
@@ -85,7 +86,8 @@ def test_an_enriched_trial_is_the_exact_one() -> None:
     """G08: patients of many risks; the events of each arm are still binomial, with the mean risk of the eligible."""
     design = Design(name="x", kind="enrichment", threshold=0.3)
     ready = make_ready(beta_pool(), design, screening=EXACT_SCREENING)
-    rate = 0.438740  # E[risk | risk >= 0.3] of Beta(2,6)
+    spread = risk_spread("Beta(2,6)")
+    rate = spread.event_share_above(0.3) / spread.share_above(0.3)
     exact = exact_rejection_prob(n1=76, n2=76, p1=rate / 2, p2=rate, tests=["z"]).by_test["z"]
     near(simulated_power(ready, n_sim=MANY, seed=4, workers=2), exact.power)
     near(simulated_power(ready, n_sim=MANY, seed=4, workers=2, world="null"), exact.size_at_p2)
