@@ -1,19 +1,21 @@
 """Emulator: a published figure as a smooth function of the assumptions, fitted to simulated worlds.
 
-For each figure a ridge regression with linear terms of the constants it depends on and quadratic terms and products of the
-most influential ones. A later wave, simulated where the evidence leaves worlds standing, corrects the emulator before it by
-a regression of what that one gets wrong there. Its error is the cross-validated one, and it is carried on into the
-likelihood.
+For each figure a lasso regression with linear terms of the constants it depends on and quadratic terms and products of the
+most influential ones: most constants say nothing to most figures, and the lasso leaves them out. A later wave, simulated
+where the evidence leaves worlds standing, corrects the emulator before it by a regression of what that one gets wrong there.
+Its error is the cross-validated one, and it is carried on into the likelihood.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LassoCV
 from sklearn.model_selection import KFold
 
 from crsrisk.belief.constants import Constant
@@ -21,11 +23,10 @@ from crsrisk.belief.design import Simulated, Target, sampling_variance
 from crsrisk.errors import InputError
 
 Values = NDArray[np.float64]
-N_CURVED = (24, 10)  # constants with quadratic terms and products: in the first wave, in a correction
-N_LINEAR = (120, 80)  # constants with a linear term
+N_CURVED = (24, 12)  # constants with quadratic terms and products: in the first wave, in a correction
 FOLDS = 5
 FEWEST = 20  # worlds that an emulator may rest on
-_PENALTIES = tuple(10.0 ** np.arange(0.0, 4.1, 0.5))
+PENALTIES = 30  # penalties of the lasso among which cross-validation chooses
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,17 @@ class Emulator:
         return np.asarray(here if self.before is None else here + self.before.predict(scores))
 
 
+    def slope(self, scores: Values) -> Values:
+        """How the figure changes with each score, at each row of ``scores``, shape (point, constant)."""
+        slopes = np.zeros_like(scores) if self.before is None else self.before.slope(scores)
+        slopes[:, self.linear] += self.coefficients[: len(self.linear)]
+        one, other = np.triu_indices(len(self.curved))
+        symmetric = np.zeros((len(self.curved), len(self.curved)))
+        symmetric[one, other] = self.coefficients[len(self.linear):]
+        slopes[:, self.curved] += scores[:, self.curved] @ (symmetric + symmetric.T)
+        return slopes
+
+
 def _terms(scores: Values, linear: NDArray[np.int64], curved: NDArray[np.int64]) -> Values:
     """Linear terms, then squares and products."""
     some = scores[:, curved]
@@ -62,6 +74,22 @@ def relevant(target: Target, constants: Sequence[Constant]) -> NDArray[np.int64]
     own = f"product:{target.trial.product}."
     return np.array([k for k, one in enumerate(constants) if not one.key.startswith("product:") or one.key.startswith(own)],
                     dtype=np.int64)
+
+
+def _fit(x: Values, y: Values, weight: Values, columns: NDArray[np.int64], n_curved: int) -> Emulator:
+    """A lasso on the linear terms finds who takes part, a second one on theirs and the products of the strongest fits."""
+    first = _lasso(x[:, columns], y, weight)
+    order = columns[np.argsort(-np.abs(first.coef_), kind="stable")]
+    curved = np.sort(order[:n_curved])
+    linear = np.sort(order[: max(int((first.coef_ != 0.0).sum()), n_curved)])
+    second = _lasso(_terms(x, linear, curved), y, weight)
+    return Emulator(linear, curved, np.asarray(second.coef_), float(second.intercept_), error=np.nan, explained=np.nan)
+
+
+def _lasso(terms: Values, y: Values, weight: Values) -> LassoCV:
+    with warnings.catch_warnings():  # the smallest penalties need not converge to be found worse than others
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return LassoCV(alphas=PENALTIES, cv=FOLDS, max_iter=3000).fit(terms, y, sample_weight=weight)
 
 
 def fit_emulator(
@@ -78,22 +106,16 @@ def fit_emulator(
     y = values[known] if before is None else values[known] - before.predict(x)
     weight = 1.0 / (noise + 0.02)
     columns = relevant(target, constants)
-    first = RidgeCV(alphas=_PENALTIES).fit(x[:, columns], y, sample_weight=weight)
-    order = columns[np.argsort(-np.abs(first.coef_), kind="stable")]
-    linear, curved = np.sort(order[:N_LINEAR[level]]), np.sort(order[:N_CURVED[level]])
-    terms = _terms(x, linear, curved)
     guessed = np.empty(len(y))
-    for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(terms):
-        part = RidgeCV(alphas=_PENALTIES).fit(terms[train], y[train], sample_weight=weight[train])
-        guessed[test] = part.predict(terms[test])
-    whole = RidgeCV(alphas=_PENALTIES).fit(terms, y, sample_weight=weight)
+    for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(x):
+        guessed[test] = _fit(x[train], y[train], weight[train], columns, N_CURVED[level]).predict(x[test])
+    whole = _fit(x, y, weight, columns, N_CURVED[level])
     share = weight / weight.sum()
     left = float((share * ((y - guessed) ** 2 - noise)).sum())
     whole_y = values[known]
     spread = float((share * (whole_y - (share * whole_y).sum()) ** 2).sum() - (share * noise).sum())
     error = np.sqrt(max(left, 1e-4))
-    return Emulator(linear, curved, np.asarray(whole.coef_), float(whole.intercept_), float(error),
-                    1.0 - max(left, 0.0) / max(spread, 1e-9), before)
+    return replace(whole, error=float(error), explained=1.0 - max(left, 0.0) / max(spread, 1e-9), before=before)
 
 
 def fit_emulators(
@@ -102,6 +124,11 @@ def fit_emulators(
     """One emulator a target, each a correction of the one ``before`` where there is one."""
     return [fit_emulator(simulated, k, target=target, constants=constants, before=before[k] if before else None)
             for k, target in enumerate(targets)]
+
+
+def slopes_of(emulators: Sequence[Emulator], scores: Values) -> Values:
+    """Slopes of every figure at each row of ``scores``, shape (point, target, constant)."""
+    return np.stack([one.slope(scores) for one in emulators], axis=1)
 
 
 def emulate(emulators: Sequence[Emulator], scores: Values) -> tuple[Values, Values]:

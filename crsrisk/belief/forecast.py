@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from crsrisk.belief.constants import prior_values, product_constants, shared_constants
 from crsrisk.belief.design import Target, sampling_variance, simulate_worlds
-from crsrisk.belief.likelihood import between_sd, observe_target
+from crsrisk.belief.observations import between_sd, observe_target
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
@@ -28,8 +28,8 @@ REPEATS = 200  # trials imagined for each member
 
 @dataclass(frozen=True)
 class Forecast:
-    """A figure foretold: ``value`` (mean rate or median time over the ensemble) with its Monte Carlo error, the 95%
-    predictive interval, and the interval from the assumptions alone."""
+    """A figure foretold: ``value`` (median over the ensemble: half of the worlds say more) with its Monte Carlo error, the
+    95% predictive interval, and the interval from the assumptions alone."""
 
     value: float
     mc_error: float
@@ -99,7 +99,7 @@ def _spread(
         if at_trial_size:
             reported = rng.binomial(int(one.n), reported) / int(one.n)
         p = expit(values)
-        value = float((weight * p).sum())
+        value = _quantile(expit(center), weight, 0.5)
         error = float(np.sqrt((weight**2 * p * (1.0 - p) / sizes).sum()))
         alone = expit(center)
     else:

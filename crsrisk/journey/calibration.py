@@ -1,8 +1,8 @@
 """Calibration: from priors and published counts to an ensemble of worlds, by one command.
 
-Waves of simulated worlds teach an emulator; elliptical slice sampling draws worlds that the evidence leaves standing; each
-of those is simulated again with more patients and weighted by how well it does, so that the emulator decides nothing in
-the end.
+Waves of simulated worlds teach an emulator. Each member of the ensemble is a draw of the priors, moved as little as meets
+figures that the trials might have reported: first by the emulator, then by simulating it and moving it again, so that the
+emulator gives the direction and the simulator decides.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from scipy.special import expit
 from crsrisk import __version__
 from crsrisk.belief.constants import Constant
 from crsrisk.belief.design import Simulated, Target, latin_hypercube, sampling_variance, simulate_points, varied_constants
-from crsrisk.belief.emulator import Emulator, emulate, fit_emulators
-from crsrisk.belief.likelihood import Observation, log_likelihood, observations
-from crsrisk.belief.posterior import elliptical_slice, importance, most_probable
+from crsrisk.belief.emulator import Emulator, emulate, fit_emulators, slopes_of
+from crsrisk.belief.observations import Observation, observations
+from crsrisk.belief.posterior import moved, normal_data, settle
 from crsrisk.domain.assumptions import Strict, digest_of
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.published import Trial
@@ -40,7 +40,6 @@ from crsrisk.simulate.world import load_world
 
 Values = NDArray[np.float64]
 CLOSER = 1.0 / 3.0  # of the spread between trials, for the reference world
-RADIUS = 0.5  # prior SDs around a reference, in which the first correction of the emulator is simulated
 Begin = Callable[[str, int], Callable[[int], None]]
 
 
@@ -54,14 +53,12 @@ class Calibration(Strict):
     seed: int = Field(ge=0)
     targets: list[str] = Field(min_length=1)
     waves: list[int] = Field(min_length=1)
-    refine: list[int]
     patients: int = Field(ge=64)
     patients_rare: int = Field(ge=64)
-    steps: int = Field(ge=20)
-    candidates: int = Field(ge=20)
-    candidate_patients: int = Field(ge=64)
-    candidate_patients_rare: int = Field(ge=64)
     members: int = Field(ge=10)
+    rounds: int = Field(ge=1)
+    final_patients: int = Field(ge=64)
+    final_patients_rare: int = Field(ge=64)
 
 
 @dataclass(frozen=True)
@@ -71,6 +68,24 @@ class _Task:
     constants: list[Constant]
     observed: list[Observation]
     simulate: Callable[[Values, int, int, int, Callable[[int], None] | None], Simulated]
+
+    def at(self, scores: Values, seed: int, advance: Callable[[int], None] | None) -> Simulated:
+        """Worlds simulated with as many patients as the waves have."""
+        return self.simulate(scores, self.config.patients, self.config.patients_rare, self.config.seed + seed, advance)
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Draws of the prior and of what the trials might have reported; the last row is the reference world.
+
+    The reference starts at the medians and meets the figures as they were published, more closely than the spread between
+    trials asks for (a third of it): a member is a world in which such trials can happen, the reference is one that they
+    typically happen in.
+    """
+
+    prior: Values
+    wanted: Values
+    sd: Values
 
 
 def find_targets(ids: Sequence[str], *, trials: Sequence[Trial]) -> list[Target]:
@@ -99,24 +114,22 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
 
     task = _Task(config, targets, constants, observations(targets, world=world), simulate)
     points, emulators = _learn(task, begin)
-    candidates = _draw(task, emulators, config.candidates, seed=config.seed + 1, begin=begin)
-    many = simulate(candidates, config.candidate_patients, config.candidate_patients_rare, config.seed + 10**6,
-                    begin("Simulating the worlds that are left", len(candidates)))
-    weights = _weights(task, emulators, many)
-    reference = _refined(task, emulators, start=weights @ candidates, begin=begin)
-    kept = np.sort(np.argsort(-weights, kind="stable")[: config.members])
-    values = np.array([[float(one.at(score)) for one, score in zip(constants, candidates[k], strict=True)] for k in kept])
+    scores, emulators = _members(task, emulators, begin)
+    many = simulate(scores[:-1], config.final_patients, config.final_patients_rare, config.seed + 10**6,
+                    begin("Simulating the members", config.members))
+    values = np.array([[float(one.at(score)) for one, score in zip(constants, row, strict=True)] for row in scores[:-1]])
     priors = digest_of({one.key: [one.median, one.spread, one.low, one.high] for one in constants})
-    ensemble = Ensemble(tuple(one.key for one in constants), values, weights[kept] / weights[kept].sum(), priors)
+    weights = np.full(config.members, 1.0 / config.members)
+    ensemble = Ensemble(tuple(one.key for one in constants), values, weights, priors)
     save_ensemble(ensemble, results, about={
         "experiment": config.name, "scenario": config.scenario, "seed": config.seed, "version": __version__,
         "targets": config.targets, "effective_size": round(ensemble.effective_size, 1)})
-    moved = moved_table(constants, candidates, weights, reference)
+    shifted = moved_table(constants, scores[:-1], weights, scores[-1])
     fitted = fitted_table(task.observed, emulators, points, many, weights)
-    write_text(results / "constants.csv", moved.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
+    write_text(results / "constants.csv", shifted.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
     write_text(results / "figures.csv", fitted.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
     return {"results": str(results), "n_members": len(ensemble), "effective_size": ensemble.effective_size,
-            "n_constants": len(constants), "figures": fitted, "constants": moved}
+            "n_constants": len(constants), "figures": fitted, "constants": shifted}
 
 
 def _learn(task: _Task, begin: Begin) -> tuple[Simulated, list[Emulator]]:
@@ -125,58 +138,51 @@ def _learn(task: _Task, begin: Begin) -> tuple[Simulated, list[Emulator]]:
     emulators: list[Emulator] = []
     for wave, n in enumerate(task.config.waves):
         scores = (latin_hypercube(n, len(task.constants), seed=task.config.seed) if points is None
-                  else _draw(task, emulators, n, seed=task.config.seed + 100 + wave, begin=begin))
-        found = task.simulate(scores, task.config.patients, task.config.patients_rare,
-                              task.config.seed + 10_000 * (wave + 1), begin(f"Wave {wave + 1}: simulating worlds", n))
+                  else _settled(emulators, _drawn(task, n, seed=task.config.seed + 100 + wave)))
+        found = task.at(scores, 10_000 * (wave + 1), begin(f"Wave {wave + 1}: simulating worlds", n))
         points = found if points is None else points.and_then(found)
         emulators = fit_emulators(found, targets=task.targets, constants=task.constants, before=emulators)
     assert points is not None
     return points, emulators
 
 
-def _refined(task: _Task, emulators: Sequence[Emulator], *, start: Values, begin: Begin) -> Values:
-    """Scores of the reference world: the least movement from the priors that meets the calibration figures themselves.
+def _drawn(task: _Task, n: int, *, seed: int) -> _Members:
+    """``n`` members, then the reference."""
+    rng = np.random.default_rng(seed)
+    center, sd = normal_data(task.observed)
+    _, close = normal_data([replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed])
+    prior = np.vstack([rng.standard_normal((n, len(task.constants))), np.zeros(len(task.constants))])
+    wanted = np.vstack([center + sd * rng.standard_normal((n, len(center))), center])
+    return _Members(prior, wanted, np.vstack([np.tile(sd, (n, 1)), close]))
 
-    Found on the emulator, then on corrections of it that are simulated closer and closer around what was found. Figures are
-    met more closely than the spread between trials asks for (a third of it): an ensemble member is a world in which such
-    trials can happen, the reference is one that they typically happen in.
+
+def _settled(emulators: Sequence[Emulator], members: _Members) -> Values:
+    """Members by the emulator alone, whose error counts like a spread of the data."""
+    def emulated(scores: Values) -> tuple[Values, Values]:
+        return emulate(emulators, scores)[0], slopes_of(emulators, scores)
+
+    error = np.array([[one.error for one in emulators]])
+    return settle(members.prior, emulated=emulated, wanted=members.wanted, sd=np.hypot(members.sd, error))
+
+
+def _members(task: _Task, emulators: list[Emulator], begin: Begin) -> tuple[Values, list[Emulator]]:
+    """Members and reference, moved by the emulator and then, round after round, by what they themselves simulate.
+
+    Each round also corrects the emulator where the members are, so that slopes are those of the place.
     """
-    observed = [replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed]
-
-    def best(known: Sequence[Emulator], start: Values) -> Values:
-        def height(scores: Values) -> Values:
-            center, error = emulate(known, scores)
-            return log_likelihood(center, CLOSER * error, observed=observed)
-
-        return most_probable(height, start=start)
-
-    reference = best(emulators, start)
-    rng = np.random.default_rng(task.config.seed + 7)
-    for k, n in enumerate(task.config.refine):
-        around = reference + RADIUS / (k + 1) * rng.standard_normal((n, len(reference)))
-        found = task.simulate(around, task.config.patients, task.config.patients_rare,
-                              task.config.seed + 2 * 10**6 + 10_000 * k, begin(f"Reference {k + 1}: simulating worlds", n))
-        local = fit_emulators(found, targets=task.targets, constants=task.constants, before=emulators)
-        reference = best(local, reference)
-    return reference
-
-
-def _emulated(task: _Task, emulators: Sequence[Emulator], scores: Values) -> Values:
-    center, error = emulate(emulators, scores)
-    return log_likelihood(center, error, observed=task.observed)
-
-
-def _draw(task: _Task, emulators: Sequence[Emulator], n: int, *, seed: int, begin: Begin) -> Values:
-    return elliptical_slice(lambda z: _emulated(task, emulators, z), n_dimensions=len(task.constants), n_chains=n,
-                            n_steps=task.config.steps, seed=seed, advance=begin("Drawing worlds", task.config.steps))
-
-
-def _weights(task: _Task, emulators: Sequence[Emulator], many: Simulated) -> Values:
-    """Weights of candidates by what they themselves simulate, with the sampling error of that carried along."""
-    noise = np.column_stack([sampling_variance(many.values[:, k], many.sizes[:, k], is_rate=target.is_rate)
-                             for k, target in enumerate(task.targets)])
-    exact = log_likelihood(many.values, np.sqrt(np.nan_to_num(noise, nan=1.0)), observed=task.observed)
-    return importance(exact, _emulated(task, emulators, many.scores))
+    members = _drawn(task, task.config.members, seed=task.config.seed + 1)
+    scores = _settled(emulators, members)
+    for k in range(task.config.rounds):
+        found = task.at(scores, 2 * 10**6 + 10_000 * k, begin(f"Round {k + 1}: simulating members", len(scores)))
+        emulators = fit_emulators(found, targets=task.targets, constants=task.constants, before=emulators)
+        guessed, error = emulate(emulators, scores)
+        noise = np.column_stack([sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
+                                 for j, target in enumerate(task.targets)])
+        is_known = ~np.isnan(found.values)
+        scores = moved(scores, prior=members.prior, slopes=slopes_of(emulators, scores), wanted=members.wanted,
+                       found=np.where(is_known, found.values, guessed),
+                       sd=np.sqrt(members.sd**2 + np.where(is_known, noise, error**2)))
+    return scores, emulators
 
 
 def moved_table(constants: Sequence[Constant], scores: Values, weights: Values, reference: Values) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from crsrisk.belief.constants import Constant
 from crsrisk.belief.design import Simulated, Target, latin_hypercube, link
-from crsrisk.belief.emulator import emulate, fit_emulators, relevant
+from crsrisk.belief.emulator import emulate, fit_emulators, relevant, slopes_of
 from crsrisk.errors import InputError
 from crsrisk.read.published import load_trials
 
@@ -80,3 +80,18 @@ def test_link() -> None:
     assert np.isfinite(link(0.0, is_rate=True, n=50.0))
     assert link(np.e, is_rate=False, n=5.0) == pytest.approx(1.0)
     assert np.isnan(link(float("nan"), is_rate=True, n=50.0))
+
+
+def test_slopes_are_those_of_the_surface() -> None:
+    """Against central differences, after a correction too."""
+    scores = latin_hypercube(300, len(_CONSTANTS), seed=1)
+    before = fit_emulators(_wave(scores, _quadratic(scores)), targets=[_TARGET], constants=_CONSTANTS)
+    near = 1.0 + 0.3 * latin_hypercube(100, len(_CONSTANTS), seed=2)
+    emulators = fit_emulators(_wave(near, _quadratic(near) + 0.1 * near[:, 4] * near[:, 5]), targets=[_TARGET],
+                              constants=_CONSTANTS, before=before)
+    here = near[:5]
+    found = slopes_of(emulators, here)
+    for k in range(len(_CONSTANTS)):
+        step = 1e-4 * np.eye(len(_CONSTANTS))[k]
+        difference = (emulate(emulators, here + step)[0] - emulate(emulators, here - step)[0]) / 2e-4
+        assert found[:, :, k] == pytest.approx(difference, abs=1e-6)

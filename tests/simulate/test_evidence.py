@@ -24,6 +24,7 @@ from crsrisk.simulate.evidence import (
     judge,
     measure,
     median,
+    median_of_days,
     published_interval,
     share,
     since_dose_h,
@@ -326,3 +327,19 @@ def test_the_shipped_evidence_goes_through_and_comes_out_as_json() -> None:
         assert row["reason"] if row["verdict"] == "not judged" else not row["reason"]
     unsized = [row["id"] for row in tree["rows"] if row["low"] is None]
     assert unsized == ["E015", "E016", "E013", "E014"]
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=60))
+def test_median_of_days_stays_within_half_a_day_of_the_plain_one(days: list[int]) -> None:
+    found, plain = median_of_days(np.array(days, dtype=float)), median(np.array(days, dtype=float))
+    low = float(np.sort(days)[(len(days) - 1) // 2])
+    assert low - 0.5 <= found.value <= low + 0.5
+    if low == plain.value:
+        assert abs(found.value - plain.value) <= 0.5
+
+
+def test_median_of_days_moves_between_whole_days() -> None:
+    values = [median_of_days(np.array([2.0] * two + [3.0] * (10 - two))).value for two in (9, 7, 5, 3, 1)]
+    assert values == sorted(values)
+    assert len(set(values)) == 5
+    assert np.isnan(median_of_days(np.array([2.0, np.nan, np.nan])).value)

@@ -19,7 +19,16 @@ from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
 from crsrisk.simulate.arm import Arm, timetable
 from crsrisk.simulate.layout import PARAMETERS
-from crsrisk.simulate.parameters import antigen_need, dose_intensity, leak_gain, loads, loop_gains, patient_parameters
+from crsrisk.simulate.parameters import (
+    antigen_need,
+    crowding,
+    dose_intensity,
+    infused_cells,
+    leak_gain,
+    loads,
+    loop_gains,
+    patient_parameters,
+)
 from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariate, covariates
 from tests.simulate.people import (
     PRODUCTS,
@@ -318,3 +327,37 @@ def test_sites_and_habits_enter_the_ward_only() -> None:
     eager = replace(patients, habits=np.zeros((64, len(HABITS))))
     for name in ("wants_antipyretic", "wants_toci_2", "wants_steroid_2"):
         assert (table_of(arm, eager)[name] == 1.0).all(), name
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1.001, 50.0))
+def test_few_infused_cells_leave_room_unfilled(dose: float, more: float) -> None:
+    """The most cells there can be rises with the infused number, below the room and below what that number can make."""
+    ceilings = []
+    for times in (dose, dose * more):
+        product = product_of("cldn182_car_t")
+        regimen = product.regimens[product.default_regimen]
+        given_cells = regimen.doses[0].model_copy(update={"amount": 250.0 * times})
+        whole = product.model_copy(update={"regimens": {
+            **product.regimens, "what_if": regimen.model_copy(update={"doses": [given_cells], "amount_log_sd": 0.0})}})
+        arm = arm_of(whole, regimen="what_if")
+        patients = people(arm, 4)
+        infused = infused_cells(arm, patients, world=world_of())
+        assert infused == pytest.approx(np.full(4, times))
+        ceiling = 1.0 / crowding(arm, patients, world=world_of())
+        most = world_of().assumptions.value("engagement.largest_multiplication_of_cells") * times
+        assert (ceiling < min(product.kinetics.expansion_ceiling.value, most)).all()
+        ceilings.append(ceiling)
+    assert (ceilings[0] < ceilings[1]).all()
+
+
+def test_the_switch_of_dose_takes_the_infused_number_along() -> None:
+    flat = world_of().with_values({"exposure.dose_exponent": 0.0})
+    arms = [arm_of("cldn182_car_t", regimen=name, world=flat) for name in ("dose_250", "dose_500")]
+    first, second = (crowding(arm, people(arm, 8, world=flat), world=flat) for arm in arms)
+    assert np.array_equal(first, second)
+
+
+def test_clones_of_the_patient_have_the_room_alone() -> None:
+    arm = arm_of("checkpoint_inhibitor")
+    room = 1.0 / arm.product.kinetics.expansion_ceiling.value
+    assert (crowding(arm, people(arm, 8), world=world_of()) == room).all()

@@ -1,0 +1,39 @@
+"""Observations: counts and times with their spreads, recalled figures less sure, no trial louder than four figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crsrisk.belief.design import Target
+from crsrisk.belief.observations import kind_of, observations
+from crsrisk.errors import InputError
+from crsrisk.read.published import load_trials
+from crsrisk.simulate.evidence import published_interval
+from tests.simulate.people import world_of
+
+_BY_ID = {figure.id: Target(figure, trial) for trial in load_trials() for figure in trial.rows}
+
+
+def test_recalled_figures_have_twice_the_spread() -> None:
+    world = world_of()
+    sure, recalled = observations([_BY_ID["E030"], _BY_ID["E091"]], world=world)
+    assert recalled.between_sd == 2.0 * sure.between_sd == 2.0 * world.assumptions.value("evidence.between_trial_rate_sd")
+
+
+def test_kinds() -> None:
+    assert [kind_of(_BY_ID[name]) for name in ("E030", "E035", "E172", "E175", "E173")] == [
+        "rate", "rate", "severe", "severe", "time"]
+
+
+def test_no_trial_has_more_than_four_rows() -> None:
+    five = [_BY_ID[name] for name in ("E030", "E031", "E032", "E033", "E035")]
+    with pytest.raises(InputError, match="at most 4"):
+        observations(five, world=world_of())
+
+
+def test_a_median_printed_as_a_whole_number_is_known_to_within_a_half() -> None:
+    """E173, a median of 2 days of 33 patients: the SD of rounding, 0.29 days, adds to that of the median, in logarithms."""
+    (found,) = observations([_BY_ID["E173"]], world=world_of())
+    alone = np.log(published_interval(_BY_ID["E173"].figure, trial=_BY_ID["E173"].trial).high / 2.0) / 1.96
+    assert found.sampling_sd == pytest.approx(np.hypot(alone, np.sqrt(1 / 12) / 2.0), rel=1e-3)
