@@ -62,6 +62,7 @@ _EXPORTS = {
     "CrsClassifier": "crsrisk.learn.estimator",
     "fit": "crsrisk.learn.fit",
     "predict": "crsrisk.learn.predict",
+    "OneRow": "crsrisk.learn.one_row",
     "explain": "crsrisk.learn.explain",
     "evaluate": "crsrisk.learn.evaluate",
     "save_model": "crsrisk.learn.store",

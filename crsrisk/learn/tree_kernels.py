@@ -89,9 +89,10 @@ def add_shares(
 ) -> None:
     """Add every tree's Shapley integral to ``shares`` (tile, feature, lane) for the patients in ``tiles``.
 
-    Each tree is a list of edges, depth first. Going down an edge multiplies, at each point of the quadrature, the
-    product of the path's factors; a leaf times its value is carried up again, and each edge takes its feature's part
-    of what comes up (:mod:`crsrisk.learn.tree_shap` has the formula and the weights).
+    Each tree is a list of edges, depth first, and a last one of depth 0 that leads out of it. Going down an edge
+    multiplies, at each point of the quadrature, the product of the path's factors; a leaf times its value is carried
+    up again, and each edge takes its feature's part of what comes up (:mod:`crsrisk.learn.tree_shap` has the formula and
+    the weights).
     """
     n_deepest, n_most, n_widest = edges["depth"].max() + 1, n_points.max(), (first_node[1:] - first_node[:-1]).max()
     is_left = np.empty((n_widest, LANES), dtype=np.bool_)
@@ -107,15 +108,13 @@ def add_shares(
             depth = 0
             for at in range(first_edge[tree], first_edge[tree + 1]):
                 edge = edges[at]
-                while depth >= edge["depth"]:
+                while depth >= max(edge["depth"], 1):
                     _leave(edges[path[depth]], depth, points, weights, is_one, up, part, shares[tile])
                     depth -= 1
                 depth = edge["depth"]
-                path[depth] = at
-                _enter(edge, depth, points, weights, is_left[edge["node"]], is_one, down, up)
-            while depth > 0:
-                _leave(edges[path[depth]], depth, points, weights, is_one, up, part, shares[tile])
-                depth -= 1
+                if depth > 0:
+                    path[depth] = at
+                    _enter(edge, depth, points, weights, is_left[edge["node"]], is_one, down, up)
 
 
 @numba.njit(error_model="numpy", forceinline=True)

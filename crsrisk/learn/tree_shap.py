@@ -100,10 +100,11 @@ def _plan_of(forest: Forest) -> _Plan:
 
 
 def _edges_of(forest: Forest, root: int) -> tuple[Nodes, Floats, int]:
-    """One tree's edges, depth first; by edge the shares z of its feature, here and where it was split on before.
+    """One tree's edges, depth first, then one of depth 0 as the end, with the shares z of each edge's feature.
 
-    Also the largest number of different features on a path. ``same`` is the depth of the edge above with the same
-    feature, 0 for none; a share of training patients belongs to all splits of the path on the feature.
+    Two shares: here, and where the path was split on the feature before. ``same`` is the depth of that edge above, 0 for
+    none; a share of training patients belongs to all splits of the path on the feature. The third part is the largest
+    number of different features on a path.
     """
     nodes = forest.nodes
     features, left, right = nodes["feature"], nodes["left"], nodes["right"]
@@ -126,6 +127,8 @@ def _edges_of(forest: Forest, root: int) -> tuple[Nodes, Floats, int]:
         most = max(most, len({one for one, _ in here}))
         if child >= 0:
             waiting += [(child, True, here), (child, False, here)]
+    rows.append((0.0, 0.0, 0, 0, 0, 0, 0, False))  # the way out
+    shares.append((1.0, np.nan))
     return np.array(rows, dtype=EDGE), np.array(shares), most
 
 
