@@ -1,4 +1,4 @@
-"""For trial designers: what a trial design does."""
+"""For trial designers: who should get prophylaxis, and what a trial design does."""
 
 from __future__ import annotations
 
@@ -33,3 +33,61 @@ def trial(
         print_json(compared.as_tree())
     else:
         print_compared(compared, written=written)
+
+@app.command()
+def prophylaxis(
+    product: Annotated[str | None, typer.Option(help="Simulate patients of this product (name or YAML file).")] = None,
+    strategy: Annotated[list[str] | None, typer.Option(
+        help="AGENT[+AGENT][@fever|@two_doses][/half_first_dose|/no_step_up|/under_skin]; repeatable.")] = None,
+    regimen: Annotated[str | None, typer.Option(help="Regimen of the product; its default when left out.")] = None,
+    scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
+    cohort: Annotated[Path | None, typer.Option(help="Or: weigh this table of patients (.csv or .parquet).")] = None,
+    risk_column: Annotated[str | None, typer.Option(help="Column of the table with risks of CRS >= 2, 0 to 1.")] = None,
+    model: Annotated[str | None, typer.Option(help="Folder of a saved model, or the name of a released one.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="Column of the table with the outcome, yes or no.")] = None,
+    rr: Annotated[float | None, typer.Option(help="For a table: risk ratio of prophylaxis.")] = None,
+    rr_low: Annotated[float | None, typer.Option(help="For a table: lower end of its interval.")] = None,
+    rr_high: Annotated[float | None, typer.Option(help="For a table: upper end of its interval.")] = None,
+    infections_added: Annotated[float, typer.Option(help="For a table: serious infections added a treated patient.")] = 0.0,
+    responses_lost: Annotated[float, typer.Option(help="For a table: responses lost a treated patient.")] = 0.0,
+    threshold: Annotated[list[float] | None, typer.Option(help="For a table: a further threshold; repeatable.")] = None,
+    infection_weight: Annotated[float | None, typer.Option(help="One infection in CRS events; else as assumed.")] = None,
+    response_weight: Annotated[float | None, typer.Option(help="One lost response in CRS events; else as assumed.")] = None,
+    burden: Annotated[float | None, typer.Option(help="One course in CRS events; else as assumed.")] = None,
+    response_world: Annotated[str, typer.Option(help="Plan for no_link, common_cause or mediation.")] = "mediation",
+    doses: Annotated[list[float] | None, typer.Option(help="Doses for 100 patients; repeatable (30).")] = None,
+    patients: Annotated[int, typer.Option(help="Simulated patients whom policies are judged on.")] = 1000,
+    repetitions: Annotated[int, typer.Option(help="Futures of each, for the oracles (even).")] = 40,
+    training: Annotated[int, typer.Option(help="Simulated patients an arm that scores learn from.")] = 1500,
+    members: Annotated[int | None, typer.Option(help="Members of the ensemble; all when left out.", min=2)] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same answer.", min=0)] = 1,
+    html: Annotated[Path | None, typer.Option(help="Write the page here (one file, opens offline).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for page, content, tables and figures.")] = None,
+    workers: Workers = CPUS,
+    as_json: AsJson = False,
+) -> None:
+    """Who should get prophylaxis: harms, thresholds, policies, oracles, scenarios, and what to measure first.
+
+    With --product patients are simulated under every strategy; with --cohort a table is weighed by a stated risk ratio.
+    """
+    from crsrisk.journey.progress import steps
+    from crsrisk.journey.prophylaxis_answer import answer, print_answer, write_answer
+    from crsrisk.journey.prophylaxis_cohort import Sizes
+    from crsrisk.journey.prophylaxis_request import Request, StatedEffect, TableRequest, Weights
+
+    weights = Weights(infection_weight, response_weight, burden)
+    simulated = Request(
+        product=product or "", strategies=tuple(strategy or ()), regimen=regimen, scenario=scenario, model=model, seed=seed,
+        sizes=Sizes(patients, repetitions, training), members=members, doses_per_100=tuple(doses or (30.0,)),
+        weights=weights, response_world=response_world)
+    weighed = TableRequest(
+        path=cohort or Path(), effect=StatedEffect(rr, rr_low, rr_high, infections_added, responses_lost), weights=weights,
+        risk_column=risk_column, model=model, outcome=outcome, thresholds=tuple(threshold or ()),
+        doses_per_100=tuple(doses or (30.0,)), seed=seed)
+    with steps() as begin:
+        content = answer(simulated if product else None, weighed if cohort else None, begin=begin, workers=workers)
+    written = write_answer(content, html=html, out=out)
+    if as_json:
+        print_json(content)
+    else:
+        print_answer(content, written=written)

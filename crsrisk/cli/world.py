@@ -196,7 +196,14 @@ def run(
                                    further=[truth_part(workers=workers, begin=begin)])
         typer.echo("\n".join(judgement_lines(judged)))
         return
-    if (kind := kind_of(experiment)) in ("shift", "updating", "explanation_truth"):
+    if kind_of(experiment) == "prophylaxis":
+        from crsrisk.journey.prophylaxis_answer import print_answer, run_prophylaxis
+
+        with steps() as begin:
+            content = run_prophylaxis(experiment, workers=workers, begin=begin)
+        print_answer(content, written=[experiment / "results" / "report.html"])
+        return
+    if (kind := kind_of(experiment)) in ("shift", "updating", "explanation_truth", "true_optimism"):
         from crsrisk.journey.truth_experiments import KINDS
 
         run_kind, print_kind = KINDS[kind]

@@ -6,10 +6,12 @@ everything, the one that is best in the world that holds; knowing one thing, the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
 from crsrisk.decide.answers import Answer
 from crsrisk.decide.checks import FloatArray
@@ -17,17 +19,19 @@ from crsrisk.errors import InputError
 
 _PERMUTATIONS = 60
 _DEGREE = 2
+_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class PartialInformation(Answer):
-    """Expected value of knowing one thing; ``by_chance`` is what the same calculation gives for a shuffled parameter.
+    """Expected value of knowing one thing: the excess over what a shuffled parameter shows (``by_chance``), not below 0.
 
-    ``evppi`` is the excess over it, not below 0.
+    ``is_beyond_chance``: more than 95 of 100 shuffles show of any of the parameters asked about together.
     """
 
     evppi: float
     by_chance: float
+    is_beyond_chance: bool
 
 
 def _checked(values: ArrayLike, weights: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -49,22 +53,36 @@ def evpi(values: ArrayLike, weights: ArrayLike) -> float:
     return float(mass @ table.max(axis=1) - (mass @ table).max())
 
 
-def evppi(values: ArrayLike, weights: ArrayLike, parameter: ArrayLike, *, seed: int) -> PartialInformation:
-    """Expected value of knowing one parameter, by regression of each decision's value on it (Strong, Oakley & Brennan,
-    Med Decis Making 2014;34:311), with the value that a shuffled parameter would show taken off.
+def evppi(
+    values: ArrayLike, weights: ArrayLike, parameters: Mapping[str, ArrayLike], *, seed: int
+) -> dict[str, PartialInformation]:
+    """Expected value of knowing each parameter, by regression of each decision's value on it (Strong, Oakley & Brennan,
+    Med Decis Making 2014;34:311), with the value that chance alone would show taken off.
 
-    ``parameter``: a number for each world, or a word (then the mean of the worlds with the same word).
+    ``parameters``: name -> a number for each world, or a word (then the mean of the worlds with the same word). Chance is
+    learnt by shuffling the worlds' values against all parameters at once.
+
+    >>> rows = [[0.0, 1.0 if k % 2 else -1.0] for k in range(200)]
+    >>> known = evppi(rows, [1.0] * 200, {"side": [float(k % 2) for k in range(200)]}, seed=1)["side"]
+    >>> 0.4 < known.evppi <= 0.5, known.is_beyond_chance
+    (True, True)
     """
     table, mass = _checked(values, weights)
-    known = np.asarray(parameter)
-    base = (mass @ table).max()
+    known = {name: np.asarray(parameter) for name, parameter in parameters.items()}
     rng = np.random.default_rng(seed)
 
-    def value_of(one: NDArray[np.generic]) -> float:
-        return float(mass @ _fitted(table, mass, one).max(axis=1) - base)
+    def value_of(one: NDArray[np.generic], order: NDArray[np.int64]) -> float:
+        rows, share = table[order], mass[order]
+        return float(share @ _fitted(rows, share, one).max(axis=1) - (share @ rows).max())
 
-    chance = float(np.mean([value_of(rng.permutation(known)) for _ in range(_PERMUTATIONS)]))
-    return PartialInformation(max(value_of(known) - chance, 0.0), chance)
+    shuffles = [rng.permutation(len(mass)) for _ in range(_PERMUTATIONS)]
+    chance = np.array([[value_of(one, order) for one in known.values()] for order in shuffles])
+    bar = float(np.quantile(chance.max(axis=1), _LEVEL)) if known else 0.0
+    found = {}
+    for k, (name, one) in enumerate(known.items()):
+        raw, by_chance = value_of(one, np.arange(len(mass))), float(chance[:, k].mean())
+        found[name] = PartialInformation(max(raw - by_chance, 0.0), by_chance, raw > bar + 1e-12)
+    return found
 
 
 def _fitted(table: FloatArray, mass: FloatArray, parameter: NDArray[np.generic]) -> FloatArray:
@@ -75,8 +93,7 @@ def _fitted(table: FloatArray, mass: FloatArray, parameter: NDArray[np.generic])
             same = parameter == word
             fitted[same] = mass[same] @ table[same] / mass[same].sum()
         return fitted
-    order = np.argsort(np.argsort(parameter, kind="stable"), kind="stable")
-    design = np.vander(order / max(len(order) - 1, 1) - 0.5, _DEGREE + 1)
+    design = np.vander(rankdata(parameter) / len(parameter) - 0.5, _DEGREE + 1)
     root = np.sqrt(mass)[:, None]
     slope, *_ = np.linalg.lstsq(design * root, table * root, rcond=None)
     return np.asarray(design @ slope)

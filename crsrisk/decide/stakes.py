@@ -74,11 +74,17 @@ def expected_stakes(
     return Stakes(two[0], two[k], given, risks.infection[k] - risks.infection[0], lost[0] - lost[k])
 
 
-def realised_stakes(outcomes: PotentialOutcomes, strategy: str, *, response_world: ResponseWorld) -> Stakes:
-    """What happens to each simulated patient with CRS, and the chances of infection and lost response."""
+def realised_stakes(
+    outcomes: PotentialOutcomes, strategy: str, *, response_world: ResponseWorld, by_support: bool = False
+) -> Stakes:
+    """What happens to each simulated patient with CRS, and the chances of infection and lost response.
+
+    ``by_support`` counts who needs support instead of who is graded 2 or more, which a hidden fever does not touch.
+    """
     k = outcomes.index(strategy)
     lost = outcomes.response_risk[response_world]
-    return Stakes(outcomes.event("none").astype(np.float64), outcomes.event(strategy).astype(np.float64),
+    event = outcomes.needs_support if by_support else outcomes.grade >= 2
+    return Stakes(event[0].astype(np.float64), event[k].astype(np.float64),
                   outcomes.is_exposed[k].astype(np.float64), outcomes.infection_risk[k] - outcomes.infection_risk[0],
                   lost[0] - lost[k])
 

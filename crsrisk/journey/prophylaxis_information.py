@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ def rules_table(verdicts: Mapping[str, Verdict], rules: Sequence[Rule]) -> list[
             "infections_added_per_100": {key: 100.0 * rate for key, rate in one.infections_added.items()},
             "responses_lost_per_100": {key: 100.0 * rate for key, rate in one.responses_lost.items()},
             "net_benefit_per_100": value, "mc_error_per_100": {key: 100.0 * error for key, error in one.error.items()},
+            "net_benefit_by_support_per_100": {key: 100.0 * found for key, found in one.value_by_support.items()},
             "best": {world: max(value[world], key=value[world].__getitem__) for world in RESPONSE_WORLDS},
         })
     return rows
@@ -65,80 +66,121 @@ def over_members(members: Members, rules: Sequence[Rule]) -> dict[str, Any]:
     table, weights, worlds = _values(members, rules)
     mean, names = weights @ table, [rule.name for rule in rules]
     best = table.argmax(axis=1)
+    by_support = members.weights @ np.array([[one.value_by_support[name] for name in names] for one in members.verdicts])
     first = members.verdicts[0]
 
     def of(read: Sequence[float]) -> dict[str, float]:
         return _spread(np.asarray(read, dtype=np.float64), members.weights)
 
     effects = {
-        strategy: {field: of([getattr(one, field)[strategy] for one in members.verdicts])
-                   for field in ("risk_ratio", "support_ratio", "infections_added", "responses_lost")}
+        strategy: {**{field: of([getattr(one, field)[strategy] for one in members.verdicts])
+                      for field in ("risk_ratio", "support_ratio", "infections_added", "responses_lost")},
+                   "hidden_share": of([hidden_share(one.risk_ratio[strategy], one.support_ratio[strategy])
+                                       for one in members.verdicts])}
         for strategy in first.risk_ratio}
     rows = [{
         "rule": name, "mean_net_benefit_per_100": float(100.0 * mean[k]),
         "net_benefit_per_100": {key: 100.0 * value for key, value in _spread(table[:, k], weights).items()},
         "mean_by_response_world": {world: float(100.0 * (members.weights @ table[worlds == world, k]))
                                    for world in RESPONSE_WORLDS},
+        "mean_by_support": float(100.0 * by_support[k]),
         "probability_best": float(weights[best == k].sum()),
     } for k, name in enumerate(names)]
     return {"n_members": len(members.verdicts), "base_rate": of([one.base_rate for one in members.verdicts]),
-            "effects": effects, "rules": rows, "best": names[int(mean.argmax())]}
+            "effects": effects, "rules": rows, "best": names[int(mean.argmax())],
+            "best_by_support": names[int(by_support.argmax())]}
 
 
-def what_to_measure(members: Members, rules: Sequence[Rule], *, world: World, seed: int) -> dict[str, Any]:
+def hidden_share(risk_ratio: float, support_ratio: float) -> float:
+    """Share of the effect on the grade that need of support does not show: fever that nobody sees. Between 0 and 1.
+
+    >>> hidden_share(0.5, 0.6)
+    0.2
+    """
+    if risk_ratio >= 1.0:
+        return 0.0
+    return round(min(max(1.0 - (1.0 - support_ratio) / (1.0 - risk_ratio), 0.0), 1.0), 6)
+
+
+def what_to_measure(
+    members: Members, rules: Sequence[Rule], *, world: World, met: Collection[str], seed: int
+) -> dict[str, Any]:
     """Value of perfect information, and of knowing one quantity or assumption, per 100 patients in CRS events.
 
-    ``quantities`` are what a study could count; ``assumptions`` are the numbers behind them; ``judgements`` are weights that
-    people set and no study measures. Worlds of response count alike.
+    ``quantities`` are what a study could count; ``assumptions`` (those of ``met``, which the answer can depend on) are the
+    numbers behind them; ``judgements`` are weights that people set and no study measures. Worlds of response count alike.
+    ``explains``: share of the variance of net benefit, best rule against its rival, that goes with it.
     """
     table, weights, worlds = _values(members, rules)
     alike = np.mean([table[worlds == one] for one in RESPONSE_WORLDS], axis=0)  # knowing a number tells nothing of the world
     by_world = np.array([members.weights @ table[worlds == one] for one in RESPONSE_WORLDS])
-    order = np.argsort(-(weights @ table), kind="stable")
-    best, rival = int(order[0]), int(order[min(1, len(order) - 1)])
-    ask = partial(_knowing, alike, members.weights, seed)
-    quantities: list[dict[str, Any]] = [
-        {"name": "response world", "meaning": _WORLD, "by_chance_per_100": 0.0,
-         "evppi_per_100": 100.0 * evpi(by_world, np.full(len(by_world), 1.0 / len(by_world)))},
-        ask("base rate", [one.base_rate for one in members.verdicts], "rate of CRS of grade >= 2 without prophylaxis")]
+    best, rival = best_and_rival(weights @ table, rules)
+    against = alike[:, best] - alike[:, rival]
+    ask = partial(_ask, alike, members.weights, against, seed)
+    meaning = {"base rate": "rate of CRS of grade >= 2 without prophylaxis"}
+    read = {"base rate": np.array([one.base_rate for one in members.verdicts])}
     for strategy in members.verdicts[0].risk_ratio:
         for field, words in _FIELDS:
-            quantities.append(ask(f"{field} {strategy}", [getattr(one, field)[strategy] for one in members.verdicts],
-                                  f"{words} with {strategy}"))
-    assumptions: list[dict[str, Any]] = []
-    judgements: list[dict[str, Any]] = []
-    for key in sorted({key for values in members.values for key in values}):
-        read = np.array([values[key] for values in members.values])
-        if np.ptp(read) > 0.0:
-            short = key.removeprefix("assumption:")
-            low, high = (float(end) for end in np.quantile(read, [0.025, 0.975]))
-            tips_at = line_crossing(read, alike[:, best] - alike[:, rival], members.weights, low=low, high=high)
-            is_judgement = short in {f"{STEM}.{name}" for name in VALUES}
-            (judgements if is_judgement else assumptions).append(
-                {**ask(short, read, _meaning(short, world)), "low": low, "high": high, "now": float(np.median(read)),
-                 "tips_at": tips_at})
-    tips = _first([row for row in assumptions if row["tips_at"] is not None])
+            read[f"{field} {strategy}"] = np.array([getattr(one, field)[strategy] for one in members.verdicts])
+            meaning[f"{field} {strategy}"] = f"{words} with {strategy}"
+    numbers = {key: np.array([values[key] for values in members.values]) for key in sorted(met)}
+    numbers = {key: values for key, values in numbers.items() if np.ptp(values) > 0.0}
+    meaning |= {key: _meaning(key, world) for key in numbers}
+    judged = {f"assumption:{STEM}.{name}" for name in VALUES}
+    quantities = [*ask(read, meaning), {
+        "name": "response world", "meaning": _WORLD, "by_chance_per_100": 0.0, "is_beyond_chance": True,
+        "evppi_per_100": 100.0 * evpi(by_world, np.full(len(by_world), 1.0 / len(by_world))),
+        "explains": float(np.var(by_world[:, best] - by_world[:, rival])
+                          / max(_variance(table[:, best] - table[:, rival], weights), 1e-12))}]
+    assumptions = ask({key: values for key, values in numbers.items() if key not in judged}, meaning)
+    tips = [row for row in assumptions if row["tips_at"] is not None]
     return {"evpi_per_100": 100.0 * evpi(table, weights), "quantities": _first(quantities),
-            "assumptions": _first(assumptions)[:_LISTED], "judgements": _first(judgements),
-            "n_assumptions": len(assumptions),
-            "tipping": tips[:_LISTED], "n_tipping": len(tips), "between": [rules[best].name, rules[rival].name]}
+            "assumptions": _first(assumptions)[:_LISTED], "n_assumptions": len(assumptions),
+            "judgements": _first(ask({key: values for key, values in numbers.items() if key in judged}, meaning)),
+            "tipping": _first(tips)[:_LISTED], "n_tipping": len(tips), "between": [rules[best].name, rules[rival].name]}
 
 
-def _knowing(
-    table: Floats, weights: Floats, seed: int, name: str, parameter: Sequence[float] | Floats, meaning: str
-) -> dict[str, Any]:
-    found = evppi(table, weights, np.asarray(parameter, dtype=np.float64), seed=seed)
-    return {"name": name, "meaning": meaning, "evppi_per_100": 100.0 * found.evppi,
-            "by_chance_per_100": 100.0 * found.by_chance}
+def best_and_rival(mean: Floats, rules: Sequence[Rule]) -> tuple[int, int]:
+    """The rule of highest mean, and the best one of another strategy (treating by risk is no rival of treating all)."""
+    order = [int(k) for k in np.argsort(-mean, kind="stable")]
+    others = [k for k in order if rules[k].strategy != rules[order[0]].strategy]
+    return order[0], (others or order)[0]
+
+
+def _variance(values: Floats, weights: Floats) -> float:
+    share = weights / weights.sum()
+    return float(share @ np.square(values - share @ values))
+
+
+def _ask(
+    table: Floats, weights: Floats, against: Floats, seed: int, read: Mapping[str, Floats], meaning: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """A row for each parameter asked about together."""
+    found, total, rows = evppi(table, weights, read, seed=seed), _variance(against, weights), []
+    for name, values in read.items():
+        low, high = (float(end) for end in np.quantile(values, [0.025, 0.975]))
+        share = weights / weights.sum()
+        covariance = float(share @ ((values - share @ values) * (against - share @ against)))
+        spread = _variance(values, weights)
+        one = found[name]
+        rows.append({
+            "name": name.removeprefix("assumption:"), "meaning": meaning[name], "evppi_per_100": 100.0 * one.evppi,
+            "by_chance_per_100": 100.0 * one.by_chance, "is_beyond_chance": one.is_beyond_chance,
+            "explains": covariance**2 / (spread * total) if spread * total > 0.0 else 0.0,
+            "low": low, "high": high, "now": float(np.median(values)),
+            "tips_at": line_crossing(values, against, weights, low=low, high=high)})
+    return rows
 
 
 def _first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: -row["evppi_per_100"])
+    """Beyond chance first, then by what it is worth, then by what it explains."""
+    return sorted(rows, key=lambda row: (not row["is_beyond_chance"], -row["evppi_per_100"], -row["explains"]))
 
 
 def _meaning(key: str, world: World) -> str:
-    if key in world.assumptions:
-        return world.assumptions[key].meaning
+    short = key.removeprefix("assumption:")
+    if short in world.assumptions:
+        return world.assumptions[short].meaning
     kind, _, path = key.partition(":")
     return f"{path.replace('.', ', ').replace('_', ' ')} ({kind})"
 

@@ -19,26 +19,24 @@ def recommend(
     Sizes are for the median effect over the ensemble, for the least favourable end of its interval (None when that is no
     effect), and for need of support instead of grade, which hidden fever does not touch.
     """
-    strategy, threshold = rules[over["best"]]
     ranked = sorted(over["rules"], key=lambda row: -row["mean_net_benefit_per_100"])
-    if strategy == "none":
-        candidates = [row for row in ranked if row["rule"] != over["best"]]
-        strategy, threshold = rules[candidates[0]["rule"]] if candidates else ("none", None)
-        is_worth_it = False
-    else:
-        is_worth_it = True
+    of_drugs = [row for row in ranked if rules[row["rule"]][0] != "none"]
+    best, chosen = ranked[0], of_drugs[0]
+    strategy, threshold = rules[chosen["rule"]]
+    rivals = [row for row in ranked if rules[row["rule"]][0] != rules[best["rule"]][0]]
     effect, rate = over["effects"][strategy], over["base_rate"]["value"]
-    subgroup = answers[strategy]["ledger"]
     sizes = {
         "median effect": _size(rate, effect["risk_ratio"]["value"]),
         "least effect of the 95% interval": _size(rate, effect["risk_ratio"]["high"]),
         "median effect on need of support": _size(rate, effect["support_ratio"]["value"]),
     }
-    return {"strategy": strategy, "threshold": threshold, "rule": over["best"], "is_worth_it": is_worth_it,
-            "control_rate": rate, "risk_ratio": effect["risk_ratio"], "sizes": sizes,
-            "threshold_of_the_ledger": subgroup["threshold"], "runner_up": ranked[1]["rule"] if len(ranked) > 1 else None,
-            "margin_over_runner_up_per_100": ranked[0]["mean_net_benefit_per_100"] - ranked[1]["mean_net_benefit_per_100"]
-            if len(ranked) > 1 else None}
+    return {"strategy": strategy, "threshold": threshold, "rule": chosen["rule"], "best_rule": best["rule"],
+            "best_rule_by_support": over["best_by_support"], "is_worth_it": best is chosen,
+            "mean_net_benefit_per_100": chosen["mean_net_benefit_per_100"], "probability_best": best["probability_best"],
+            "control_rate": rate, "risk_ratio": effect["risk_ratio"], "support_ratio": effect["support_ratio"],
+            "infections_added": effect["infections_added"], "responses_lost": effect["responses_lost"], "sizes": sizes,
+            "threshold_of_the_ledger": answers[strategy]["ledger"]["threshold"], "rival": rivals[0]["rule"],
+            "margin_over_rival_per_100": best["mean_net_benefit_per_100"] - rivals[0]["mean_net_benefit_per_100"]}
 
 
 def _size(rate: float, ratio: float) -> dict[str, float | int | None]:

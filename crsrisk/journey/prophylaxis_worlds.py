@@ -52,7 +52,8 @@ class Verdict:
     """One world: base rate, effects of each strategy in everybody, and the net benefit of each rule by response world.
 
     Effects by strategy: risk ratio, infections added, responses lost under mediation, and the risk ratio of needing support
-    (which hidden fever does not touch). ``value`` and ``error`` (Monte Carlo) are per patient, in CRS events.
+    (which hidden fever does not touch). ``value`` and ``error`` (Monte Carlo) are per patient, in CRS events;
+    ``value_by_support`` counts need of support instead of grade (under mediation).
     """
 
     base_rate: float
@@ -62,6 +63,7 @@ class Verdict:
     responses_lost: Mapping[str, float]
     treated: Mapping[str, float]
     value: Mapping[ResponseWorld, Mapping[str, float]]
+    value_by_support: Mapping[str, float]
     error: Mapping[str, float]
 
 
@@ -83,6 +85,7 @@ def verdict(
     harms, names = harms_of(world), found.names[1:]
     stakes = {one: {name: realised_stakes(found, name, response_world=one) for name in names} for one in RESPONSE_WORLDS}
     plain = stakes["mediation"]
+    seen = {name: realised_stakes(found, name, response_world="mediation", by_support=True) for name in names}
     chosen = {rule.name: _treated(rule, risk) for rule in rules}
     support = found.needs_support.mean(axis=1)
     gains = {rule.name: chosen[rule.name] * plain[rule.strategy].gain(harms) for rule in rules if rule.strategy != "none"}
@@ -94,6 +97,7 @@ def verdict(
         {name: float(one.responses_lost.mean()) for name, one in plain.items()},
         {name: float(share.mean()) for name, share in chosen.items()},
         {one: {rule.name: _value(rule, stakes[one], chosen[rule.name], harms) for rule in rules} for one in RESPONSE_WORLDS},
+        {rule.name: _value(rule, seen, chosen[rule.name], harms) for rule in rules},
         {rule.name: float(gains[rule.name].std() / np.sqrt(n)) if rule.name in gains else 0.0 for rule in rules})
 
 

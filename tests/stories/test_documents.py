@@ -96,7 +96,7 @@ def type_in(command: str) -> None:
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in words[1:]), command
     elif words[:2] == ["crsrisk", "run"] and not Path(words[2]).exists():  # too long here: see tests/journey
-        assert kind_of(ROOT / words[2]) in ("calibration", "sensitivity", "judgement")
+        assert kind_of(ROOT / words[2]) in ("calibration", "sensitivity", "judgement", "prophylaxis")
     elif words[:2] == ["crsrisk", "evidence"] and "--ensemble" in words:
         assert load_ensemble(), "some minutes: see tests/journey/test_foretold.py for a small one"
     elif words[:2] == ["crsrisk", "run"]:

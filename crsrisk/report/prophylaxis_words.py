@@ -1,0 +1,182 @@
+"""Prophylaxis in words: the paragraph that is read aloud, what would overturn it, and what to measure first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crsrisk.report.words import MISSING, listed, number
+
+Results = Mapping[str, Any]
+WORLD_WORDS = {"no_link": "no link", "common_cause": "a common cause", "mediation": "mediation"}
+_SMALL = 0.05  # events of CRS in 100 patients: below it nothing is worth saying
+
+
+def amount(value: float | None, *, digits: int = 1) -> str:
+    """A figure for 100 patients."""
+    return number(value, digits=digits)
+
+
+def spread(found: Mapping[str, Any], *, factor: float = 1.0, digits: int = 1) -> str:
+    """A figure with its interval; an end without a number is said to be open."""
+    if found["value"] is None and found["low"] is None:
+        return "none"
+    value, low, high = (None if found[key] is None else factor * found[key] for key in ("value", "low", "high"))
+    ends = [number(end, digits=digits) if end is not None else "none" for end in (low, high)]
+    return f"{number(value, digits=digits) if value is not None else 'none'} ({ends[0]} to {ends[1]})"
+
+
+def rule_in_words(rule: Mapping[str, Any]) -> str:
+    """A rule as a committee says it."""
+    if rule["strategy"] == "none":
+        return "giving nobody prophylaxis"
+    if rule["threshold"] is None:
+        return f"giving {drug(rule['strategy'])} to everybody"
+    return f"giving {drug(rule['strategy'])} to patients at a predicted risk of {percent(rule)} or more"
+
+
+def percent(rule: Mapping[str, Any]) -> str:
+    """The threshold of a rule as patients of 100."""
+    return f"{100 * rule['threshold']:.0f} of 100"
+
+
+def drug(strategy: str) -> str:
+    """A strategy in words.
+
+    >>> drug("tocilizumab+anakinra@fever"), drug("half_first_dose")
+    ('tocilizumab and anakinra at fever', 'half of the first dose')
+    """
+    plan, _, change = strategy.partition("/")
+    agents, _, when = plan.partition("@")
+    changes = {"half_first_dose": "half of the first dose", "no_step_up": "no step-up",
+               "under_skin": "the drug under the skin"}
+    words = changes.get(agents, agents.replace("_", " ").replace("+", " and "))
+    words += {"fever": " at fever", "two_doses": " before the first two doses"}.get(when, "")
+    return f"{words} with {changes[change]}" if change in changes else words
+
+
+def rule_named(results: Results, name: str) -> Mapping[str, Any]:
+    """The rule of that name."""
+    found: Mapping[str, Any] = next(rule for rule in results["rules"] if rule["name"] == name)
+    return found
+
+
+def policy_of(results: Results, rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row of the reference cohort that a rule stands for."""
+    rows = results["strategies"][rule["strategy"]]["policies"]
+    found: Mapping[str, Any] = rows[1] if rule["threshold"] is None else rows[2]
+    return found
+
+
+def read_aloud(results: Results) -> str:
+    """The first paragraph: setting, answer, price, certainty, trial, and what it is not."""
+    setting, over, wanted = results["setting"], results["ensemble"], results["recommendation"]
+    rule, best = rule_named(results, wanted["rule"]), rule_named(results, wanted["best_rule"])
+    row, base = policy_of(results, rule), over["base_rate"]
+    parts = [
+        f"In simulated patients with {setting['population'][0].lower()}{setting['population'][1:]} starting "
+        f"{setting['product']} (regimen {setting['regimen']}), CRS of grade >= 2 within {setting['window_d']:g} days after "
+        "the first dose came in "
+        f"{amount(100 * results['common']['rate']['value'], digits=0)} of 100 without prophylaxis; over "
+        f"{over['n_members']} sets "
+        f"of assumptions that published figures cannot tell apart, in {amount(100 * base['low'], digits=0)} to "
+        f"{amount(100 * base['high'], digits=0)}.",
+        f"Over these sets, {rule_in_words(best)} has the highest expected net benefit of {len(results['rules'])} rules, "
+        f"and is the best of them in {amount(100 * wanted['probability_best'], digits=0)} of 100 worlds.",
+        f"In the reference world {rule_in_words(rule)} treats {amount(row['treated']['value'], digits=0)} of 100 patients, "
+        "averts "
+        f"{spread(row['averted'])} CRS of grade >= 2, adds {spread(row['infections_added'])} serious infections within 90 "
+        f"days and costs {spread(row['responses_lost'])} tumour responses if T-cell activation "
+        "mediates response, none if it does not: nobody knows which.",
+        _trial_sentence(results),
+        "All of it is synthetic: a design scenario, without external validation, never advice on a patient.",
+    ]
+    return " ".join(parts)
+
+
+def _trial_sentence(results: Results) -> str:
+    wanted = results["recommendation"]
+    rule, size = rule_named(results, wanted["rule"]), wanted["sizes"]["median effect"]["n_per_arm_0.8"]
+    who = "all comers" if rule["threshold"] is None else f"patients at a predicted risk of {percent(rule)} or more"
+    told = (f"The trial that follows randomises {who} to {drug(rule['strategy'])} or placebo"
+            + (f", {size} patients an arm for 80% power at the median effect," if size else ",")
+            + " with need of fluids, vasopressor or oxygen as a second primary endpoint that a hidden fever cannot flatter.")
+    if not wanted["is_worth_it"]:
+        told = "No strategy is expected to pay; if one is tried all the same, it is this. " + told
+    return told
+
+
+def what_would_overturn(results: Results) -> list[str]:
+    """Sentences about what turns the answer, the plausible ones first."""
+    wanted, found = results["recommendation"], []
+    if wanted["best_rule_by_support"] != wanted["best_rule"]:
+        other = rule_named(results, wanted["best_rule_by_support"])
+        found.append(f"Counted by need of support instead of grade, {rule_in_words(other)} would be best: "
+                     "a part of the effect on the grade is fever that is not seen.")
+    for one in results["strategies"][wanted["strategy"]]["tipping_points"]:
+        if one["is_within"] and one["tips_at"] is not None:
+            found.append(f"{one['assumption'][:1].upper()}{one['assumption'][1:]}: {figure_text(one['tips_at'])} (now "
+                         f"{figure_text(one['now'])}; {figure_text(one['low'])} to {figure_text(one['high'])} is "
+                         "plausible) makes "
+                         f"{drug(wanted['strategy'])} no better than nothing.")
+    for one in results["ends"]:
+        if one["turns_to"]:
+            at = f" at {figure_text(one['tips_at'])}" if one["tips_at"] is not None else ""
+            found.append(f"{_without_comment(one['meaning'])}: from {figure_text(one['low'])} to "
+                         f"{figure_text(one['high'])} (now "
+                         f"{figure_text(one['now'])}), the best rule in the reference world turns{at} from "
+                         f"{rule_in_words(rule_named(results, one['best_now']))} to "
+                         f"{rule_in_words(rule_named(results, one['turns_to']))}.")
+    cautious = results["setting"]["response_world"]
+    strategy = rule_named(results, wanted["best_rule"])["strategy"]
+    worlds = [one for one in results["scenarios"]
+              if rule_named(results, one["best"][cautious])["strategy"] != strategy]
+    if worlds:
+        found.append("Scenarios, everything else at its reference value, in which another strategy is best: " + listed(
+            [f"{one['world'].replace('_', ' ')} ({rule_in_words(rule_named(results, one['best'][cautious]))})"
+             for one in worlds]) + ".")
+    return found or ["Nothing that was varied within its plausible range turns the answer. That says more about the ranges "
+                     "than about patients."]
+
+
+def _without_comment(meaning: str) -> str:
+    return meaning.split(" (")[0].split(":")[0]
+
+
+def measure_first(results: Results) -> list[str]:
+    """What is worth measuring before the trial, in sentences."""
+    known = results["information"]
+    first = [f"Knowing everything before deciding would be worth {amount(known['evpi_per_100'], digits=2)} CRS events for "
+             f"each 100 patients; the decision is between {_rule_text(results, known['between'][0])} and "
+             f"{_rule_text(results, known['between'][1])}."]
+    worth = [one for one in known["quantities"] if one["is_beyond_chance"] and one["evppi_per_100"] >= _SMALL]
+    if worth:
+        first.append(f"The one measurement worth making first: {worth[0]['meaning']} (worth "
+                     f"{amount(worth[0]['evppi_per_100'], digits=2)} for each 100 patients).")
+        return first
+    moving = max(known["quantities"], key=lambda one: one["explains"])
+    first.append("No single quantity is worth more than chance shows. If one is to be measured first, it is what moves the "
+                 f"difference between the two most: {moving['meaning']} ({100 * moving['explains']:.0f} of 100 parts of its "
+                 "variance).")
+    return first
+
+
+def _rule_text(results: Results, name: str) -> str:
+    return rule_in_words(rule_named(results, name))
+
+
+def strategies_in_words(names: Sequence[str]) -> str:
+    """Strategies as a list in a sentence."""
+    return listed([drug(name) for name in names])
+
+
+def figure_text(value: float | None) -> str:
+    """A figure of an unknown size, in two or three digits that matter; `none` when there is none."""
+    if value is None:
+        return "none"
+    return number(value, digits=0 if abs(value) >= 100 else 2 if abs(value) >= 0.1 or value == 0 else 4)
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """From and to."""
+    return MISSING if low is None or high is None else f"{figure_text(low)} to {figure_text(high)}"
