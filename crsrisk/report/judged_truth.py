@@ -90,7 +90,8 @@ def _coverage_table(results: Results, labels: Mapping[str, str]) -> Table:
                  columns=[("Hold it", "of 100 intervals"), ("Mean width", "of 100")], rows=groups,
                  notes=["Bands are of predicted risk. Refitting shows what the sample of patients does to a risk, not what "
                         "the model cannot express; Venn-Abers speaks of groups of patients with that risk, not of one "
-                        "patient. Neither promises to hold a single patient's true risk: here is how often each does."])
+                        "patient. Neither promises to hold a single patient's true risk: here is how often each does. "
+                        "Taking the noise out can carry a share a little below 0 or above 100."])
 
 
 def _optimism_table(found: Results) -> Table:
