@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
 from crsrisk.domain.risk_model import RiskModel
@@ -73,8 +74,9 @@ def evaluate_model(
                          found=f"{int(happened.sum())} events in {happened.size} patients who can be judged",
                          expected="patients with and without the event", cure="take more patients, or another outcome")
     observed = read.frame.loc[keep].reset_index(drop=True)
-    return judge_table(loaded, observed, happened, risk=predicted.risk[keep], left_out=left_out, n_rows=read.n_rows,
-                       name=table.name, threshold=threshold, seed=seed, n_resamples=n_resamples, has_window=has_window)
+    with threadpool_limits(1):  # products of matrices on several threads differ in their last digits from run to run
+        return judge_table(loaded, observed, happened, risk=predicted.risk[keep], left_out=left_out, n_rows=read.n_rows,
+                           name=table.name, threshold=threshold, seed=seed, n_resamples=n_resamples, has_window=has_window)
 
 
 def _check_window(table: Path, rows: NDArray[np.int64], observed: pd.DataFrame, model: RiskModel) -> bool:

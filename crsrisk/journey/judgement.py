@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
 from crsrisk.domain.assumptions import Strict
@@ -142,8 +143,9 @@ def run_judgement(
     inquiry = build(Inquiry, read_yaml(path), where=str(path))
     results = path.parent / "results"
     write_text(results / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
-    material = gather(inquiry, where=str(path), workers=workers, begin=begin)
-    content = judge_material(material, workers=workers, begin=begin, further=further)
+    with threadpool_limits(1):  # products of matrices on several threads differ in their last digits from run to run
+        material = gather(inquiry, where=str(path), workers=workers, begin=begin)
+        content = judge_material(material, workers=workers, begin=begin, further=further)
     write_judgement(content, results)
     save_model(material.model, results / "model")
     with tracking(folder=results.resolve().parent.parent / "mlflow", experiment=inquiry.name, run=inquiry.name) as run:
