@@ -191,7 +191,7 @@ def gap_split(risk: ArrayLike, *, observed: Halves, baseline: Halves) -> tuple[G
 
     ``observed`` and ``baseline``: the two truths of the same patients. Brier: every part is unbiased whatever the number of
     repetitions. Log loss: the oracles' entropies carry Miller and Madow's correction, which is too small where risks are
-    near 0 (with 40 repetitions by up to 0.008 nats, with 200 by up to 0.001): ask for 200 or more, given baseline too.
+    near 0 (with 40 repetitions by up to 0.008 nats, with 200 by up to 0.002): ask for 200 or more, given baseline too.
     """
     p = _matched(risk, observed)
     _matched(risk, baseline)

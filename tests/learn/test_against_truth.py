@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import entr, expit
+from scipy.stats import binom
 
 from crsrisk.errors import InputError
 from crsrisk.learn.against_truth import (
@@ -148,3 +149,14 @@ def test_halves_of_a_whole_count_are_like_halves_that_were_counted() -> None:
     assert abs(product.mean() - 0.09) < 4 * product.std() / 20_000**0.5
     with pytest.raises(InputError, match="even"):
         Halves.of(Truth("x", np.array([1]), np.array([3])), seed=1)
+
+
+@pytest.mark.parametrize(("repetitions", "bound"), [(40, 0.008), (200, 0.002)])
+def test_corrected_entropies_are_off_by_no_more_than_is_said(repetitions: int, bound: float) -> None:
+    """Expectation over all counts, for risks from 0.05% to 50%: what the documents say of the correction near 0."""
+    k = np.arange(repetitions + 1)
+    corrected = Truth("x", k, np.full(repetitions + 1, repetitions)).entropy
+    risks = np.linspace(0.0005, 0.5, 200)
+    off = [float(binom.pmf(k, repetitions, q) @ corrected - entr(q) - entr(1 - q)) for q in risks]
+    assert bound / 2 < -min(off) < bound
+    assert max(off) < 1e-4
