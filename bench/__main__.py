@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import kernel, one_patient, roadrunner, shapley
+from bench import kernel, one_patient, roadrunner, shapley, trials
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -35,6 +35,9 @@ def main() -> int:
     patient = one_patient.measure()
     print(one_patient.table(patient))
     _keep(patient, "one_patient.json")
+    designs = trials.measure()
+    print(trials.table(designs))
+    _keep(designs, "trials.json")
     return 0
 
 

@@ -13,6 +13,7 @@ import yaml
 import crsrisk
 from crsrisk.domain.mitigation import NODES
 from crsrisk.journey.config import Experiment
+from crsrisk.read.design import load_design
 from crsrisk.read.strict_yaml import build, read_yaml
 from crsrisk.read.world import load_assumptions, load_scenario
 from crsrisk.report.dictionary import data_dictionary_markdown
@@ -130,6 +131,8 @@ def test_files_to_save_are_accepted(tmp_path: Path) -> None:
         place.write_text(body, encoding="utf-8")
         if place.name == "experiment.yaml":
             assert build(Experiment, read_yaml(place), where=name).name == place.parent.name
+        elif place.name == "design.yaml":
+            assert load_design(place).designs
         else:
             assert load_scenario(place, assumptions=load_assumptions()).overrides
 

@@ -1,0 +1,172 @@
+"""How fast trials are simulated, and against whom.
+
+(i) Ten thousand trials of a four-look design, patient by patient: candidates with risks spread as Beta(2,6), the outcome
+under both arms from one random number, pooled z against O'Brien-Fleming bounds, exposure counted. Against the plain way,
+one trial after the other with numpy's generator and scipy's normal distribution: same design, same bounds, and less to do,
+since it draws no identity and counts no exposure.
+
+(j) A grid of 200 cells (risk ratio x base rate x threshold) of the same design, ten thousand trials each, on two threads.
+The plain way is timed on some of its trials and multiplied: it would take too long.
+
+"Per core" is per second of processor time, so that other work on the machine matters less; the grid is on the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import scipy
+from scipy.stats import norm
+
+from crsrisk.decide.candidates import stated_pool
+from crsrisk.decide.power_grid import power_grid
+from crsrisk.decide.trial import Ready, make_ready, run_trials
+from crsrisk.domain.trial import Design, Masking, PowerCurves, Screening, Sequential, Stated
+
+N_TRIALS, N_PLAIN = 10_000, 2_000
+BAR_SECONDS, BAR_GRID_SECONDS, BAR_MEMORY_MB = 1.0, 60.0, 500.0
+SCREENING = Screening(candidates_per_month=10.0)
+STATED = Stated(risk="Beta(2,6)", risk_ratio=0.5)
+LOOKS = Sequential(boundary="O'Brien-Fleming", looks=4)
+GRID = PowerCurves(
+    risk_ratio=[0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75], base_rate=[0.2, 0.25, 0.3, 0.35],
+    threshold=[0.0, 0.1, 0.2, 0.25, 0.3], n_total=312, n_sim=N_TRIALS)  # fmt: skip
+_MEMORY = """
+import resource, sys
+from bench.trials import ready_design, N_TRIALS
+from crsrisk.decide.trial import run_trials
+ready = ready_design()
+run_trials(ready.sized, ready.arms("effect"), n_sim=20 * N_TRIALS, seed=1, workers=2)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak / 1024 if sys.platform != "darwin" else peak / 1024**2)
+"""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of processor time for 10,000 trials of each kind, their ratio, and both powers (which must agree)."""
+
+    seconds: float
+    plain_seconds: float
+    ratio: float
+    power: float
+    plain_power: float
+    n_max: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Seconds on the clock for all cells on two threads, and what the plain way would take on one core."""
+
+    cells: int
+    seconds: float
+    plain_seconds: float
+    ratio: float
+
+
+def ready_design() -> Ready:
+    """The four-look design for 80% power."""
+    pool = stated_pool(STATED, screening=SCREENING, masking=Masking())
+    return make_ready(pool, Design(name="four looks", kind="all_comers", sequential=LOOKS), screening=SCREENING)
+
+
+def plain_trial(rng: np.random.Generator, *, at_look: list[int], level: list[float], risk_ratio: float) -> tuple[bool, int]:
+    """One trial the plain way: whether it claims benefit, and with how many patients.
+
+    ``level``: one-sided p at or below which each look stops.
+    """
+    n = at_look[-1]
+    risk = rng.beta(2, 6, size=n)
+    is_treated = np.arange(n) % 2 == 0
+    has_event = rng.random(n) < np.where(is_treated, risk_ratio * risk, risk)
+    for size, alpha in zip(at_look, level, strict=True):
+        treated, seen = is_treated[:size], has_event[:size]
+        n1, n0 = int(treated.sum()), int((~treated).sum())
+        x1, x0 = int(seen[treated].sum()), int(seen[~treated].sum())
+        mean = (x1 + x0) / size
+        error = np.sqrt(mean * (1 - mean) * (1 / n1 + 1 / n0))
+        if error > 0 and norm.sf((x0 / n0 - x1 / n1) / error) <= alpha:
+            return True, size
+    return False, n
+
+
+def plain_trials(ready: Ready, *, n_sim: int, seed: int) -> float:
+    """Share of plain trials that claim benefit."""
+    rng = np.random.default_rng(seed)
+    at_look, level = ready.sized.at_look.tolist(), norm.sf(ready.sized.upper - 1e-10).tolist()
+    return sum(plain_trial(rng, at_look=at_look, level=level, risk_ratio=0.5)[0] for _ in range(n_sim)) / n_sim
+
+
+def speed(ready: Ready) -> Speed:
+    """Measure (i); the shortest of five runs, one thread."""
+    arms = ready.arms("effect")
+    run_trials(ready.sized, arms, n_sim=100, seed=1)  # compiles
+    used, power = [], 0.0
+    for _ in range(5):
+        start = time.process_time()
+        power = float(run_trials(ready.sized, arms, n_sim=N_TRIALS, seed=1).has_claim.mean())
+        used.append(time.process_time() - start)
+    start = time.process_time()
+    plain_power = plain_trials(ready, n_sim=N_PLAIN, seed=2)
+    plain = (time.process_time() - start) * N_TRIALS / N_PLAIN
+    return Speed(min(used), plain, plain / min(used), power, plain_power, ready.sized.n_max)
+
+
+def grid(plain_seconds: float) -> Grid:
+    """Measure (j), pools included."""
+    start = time.perf_counter()
+    cells = power_grid(GRID, stated=STATED, pool=None, screening=SCREENING, masking=Masking(), seed=1, alpha=0.025,
+                       sequential=LOOKS, workers=2)  # fmt: skip
+    seconds = time.perf_counter() - start
+    return Grid(len(cells), seconds, plain_seconds * len(cells), plain_seconds * len(cells) / seconds)
+
+
+def memory_mb() -> float:
+    """Largest memory of a fresh process that runs 200,000 trials on two threads."""
+    told = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True).stdout
+    return float(told)
+
+
+def measure() -> dict[str, Any]:
+    """All measurements and what they were made on, ready for JSON."""
+    first = speed(ready_design())
+    second = grid(first.plain_seconds)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    return {
+        "trials": asdict(first), "grid": asdict(second), "memory_mb": memory_mb(),
+        "bars": {"seconds": BAR_SECONDS, "grid_seconds": BAR_GRID_SECONDS, "memory_mb": BAR_MEMORY_MB},
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "load_1_min": load},
+        "versions": {"python": platform.python_version(), "numba": numba.__version__, "numpy": np.__version__,
+                     "scipy": scipy.__version__},
+    }  # fmt: skip
+
+
+def table(found: dict[str, Any]) -> str:
+    """The result in words."""
+    d, e = found["trials"], found["grid"]
+    verdict = {True: "met", False: "MISSED"}
+    rows = [
+        (f"(i) 10,000 trials, four looks, n {d['n_max']}, per core", "seconds", "power", "bar"),
+        ("patient by patient, compiled", f"{d['seconds']:.3f}", f"{d['power']:.3f}",
+         f"{BAR_SECONDS:g} s: {verdict[d['seconds'] <= BAR_SECONDS]}"),
+        ("plain, one trial after the other (scipy)", f"{d['plain_seconds']:.2f}", f"{d['plain_power']:.3f}", ""),
+        ("ratio", f"{d['ratio']:,.0f} x", "", ""),
+        (f"(j) grid of {e['cells']} cells, 10,000 trials each", "seconds", "", ""),
+        ("two threads, on the wall", f"{e['seconds']:.1f}", "",
+         f"{BAR_GRID_SECONDS:g} s: {verdict[e['seconds'] <= BAR_GRID_SECONDS and e['cells'] == 200]}"),
+        ("plain, one core (from its trials above)", f"{e['plain_seconds']:,.0f}", "", ""),
+        ("ratio", f"{e['ratio']:,.0f} x", "", ""),
+        ("memory of 200,000 trials, two threads", f"{found['memory_mb']:.0f} MB", "",
+         f"{BAR_MEMORY_MB:g} MB: {verdict[found['memory_mb'] <= BAR_MEMORY_MB]}"),
+    ]  # fmt: skip
+    lines = [f"{name:<52}{value:>10}  {power:>7}  {bar}".rstrip() for name, value, power, bar in rows]
+    lines.append(f"load of the machine while measuring: {found['machine']['load_1_min']:.1f}")
+    return "\n".join(lines)
