@@ -203,6 +203,13 @@ def run(
             content = run_prophylaxis(experiment, workers=workers, begin=begin)
         print_answer(content, written=[experiment / "results" / "report.html"])
         return
+    if kind_of(experiment) == "learning":
+        from crsrisk.journey.learning_curves import learning_lines, run_learning_curves
+
+        with steps() as begin:
+            learnt = run_learning_curves(experiment, workers=workers, begin=begin)
+        typer.echo("\n".join(learning_lines(learnt)))
+        return
     if (kind := kind_of(experiment)) in ("shift", "updating", "explanation_truth", "true_optimism"):
         from crsrisk.journey.truth_experiments import KINDS
 

@@ -2,7 +2,8 @@
 
 ``ProductPrevalence``: the share of events of each product. ``ScoreRegression``: a published index,
 recalibrated, on top of the product. ``PenalisedLogistic``: ridge regression on everything, the simplest
-serious model.
+serious model. ``SplineLogistic``: the same with splines and with slopes of its own for each product, drawn towards the
+common ones. (Explainable boosting: :mod:`crsrisk.learn.explainable_boosting`.)
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.features.indices import INDICES
@@ -36,6 +37,11 @@ _STRENGTHS = np.logspace(-4, 1, 8)  # C of the ridge: inverse penalty
 _FOLDS = 5
 _UNPENALISED = 1e4
 _WORDS_WEIGHT = 10.0  # one-hot columns enter tenfold: the ridge hardly shrinks differences of products
+_OWN_WEIGHT = 0.5  # slopes of one product enter by half: the ridge draws them four times as strongly to 0
+_KNOTS = 5
+_FEW_VALUES = 6  # a column with no more different values has no spline
+_SPLINE_STRENGTHS = (0.001, 0.005, 0.025, 0.125)
+_SPLINE_FOLDS = 3
 
 
 class Comparator(Protocol):
@@ -154,6 +160,63 @@ class PenalisedLogistic:
         return build_features(observed, names=names).assign(**words)
 
 
+class SplineLogistic:
+    """Ridge logistic regression with cubic splines and partially pooled slopes of products.
+
+    Every quantity is a cubic spline with knots at its quantiles, straight beyond the outermost; every product has a level
+    of its own, hardly penalised (nearly a fixed effect), and linear slopes of its own that bear a larger penalty than the
+    common ones (as random slopes do). One penalty for all, chosen by cross-validated log loss. Missing: median and
+    indicator. An unknown product gets the common slopes.
+    """
+
+    name = "penalised logistic regression with splines"
+
+    def __init__(self, *, config: FeatureConfig) -> None:
+        self.config = config
+
+    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> SplineLogistic:
+        """Fit and choose the penalty."""
+        names = [feature.name for feature in self.config.features]
+        table = build_features(observed, names=names)
+        quantities = [name for name in names if table[name].nunique() > _FEW_VALUES]
+        flags = [name for name in names if name not in quantities]
+        skewed = [name for name in quantities if name in SKEWED]
+        plain = [name for name in quantities if name not in SKEWED]
+        self.linear_ = ColumnTransformer([("skewed", _logarithms(), skewed), ("plain", _numbers(), plain),
+                                          ("flags", _numbers(), flags)])
+        self.slopes_ = ColumnTransformer([("skewed", make_pipeline(FunctionTransformer(_log), _medians()), skewed),
+                                          ("others", _medians(), [*plain, *flags])])
+        self.splines_ = ColumnTransformer([("skewed", _curves(is_skewed=True), skewed),
+                                           ("plain", _curves(is_skewed=False), plain)])
+        self.words_ = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        outcome = np.asarray(y, dtype=np.int64)
+        n_folds = max(2, min(_SPLINE_FOLDS, int(outcome.sum()), int((1 - outcome).sum())))
+        self.ridge_ = LogisticRegressionCV(
+            Cs=_SPLINE_STRENGTHS, cv=StratifiedKFold(n_folds, shuffle=True, random_state=0), scoring="neg_log_loss",
+            solver="newton-cholesky", l1_ratios=(0.0,), use_legacy_attributes=False)
+        self.words_.fit(self._words(observed))
+        for part in (self.linear_, self.slopes_, self.splines_):
+            part.fit(table)
+        with threadpool_limits(1):
+            self.ridge_.fit(self._design(observed), outcome)
+        return self
+
+    def predict_risk(self, observed: pd.DataFrame) -> Floats:
+        """Risks, shape (patients,)."""
+        return np.asarray(self.ridge_.predict_proba(self._design(observed))[:, 1])
+
+    def _design(self, observed: pd.DataFrame) -> Floats:
+        """Common slopes and curves, levels of the words, and slopes of each product."""
+        table = build_features(observed, names=[feature.name for feature in self.config.features])
+        words = self.words_.transform(self._words(observed))
+        slopes = self.slopes_.transform(table) * _OWN_WEIGHT
+        own = [slopes * words[:, [word]] for word in range(len(self.words_.categories_[0]))]
+        return np.hstack([self.linear_.transform(table), self.splines_.transform(table), words * _WORDS_WEIGHT, *own])
+
+    def _words(self, observed: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({name: words_of(observed, column=name) for name in self.config.one_hot})
+
+
 def comparators(*, config: FeatureConfig) -> tuple[Comparator, ...]:
     """The ladder below the model, from the simplest up, none fitted yet."""
     scores: Sequence[Comparator] = [ScoreRegression(score=score) for score in INDICES]
@@ -170,8 +233,17 @@ def _logarithms() -> Pipeline:
 
 def _numbers() -> FeatureUnion:
     """Medians for what is missing, standardised; and 0/1 columns that say what was missing, as they are."""
-    medians = SimpleImputer(strategy="median", keep_empty_features=True)
-    return make_union(make_pipeline(medians, StandardScaler()), MissingIndicator(error_on_new=False))
+    return make_union(_medians(), MissingIndicator(error_on_new=False))
+
+
+def _medians() -> Pipeline:
+    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+
+
+def _curves(*, is_skewed: bool) -> Pipeline:
+    logarithm = [FunctionTransformer(_log)] if is_skewed else []
+    spline = SplineTransformer(n_knots=_KNOTS, knots="quantile", extrapolation="linear", include_bias=False)
+    return make_pipeline(*logarithm, _medians(), spline)
 
 
 def _one_hot() -> Pipeline:

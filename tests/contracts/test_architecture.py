@@ -43,6 +43,8 @@ OWNERS = {
     "mlflow": ("learn.track",),
     "lightgbm": ("learn.estimator", "learn.booster", "learn.offset_boosting"),
     "shap": ("learn.shap_bridge",),
+    "optuna": ("learn.tune",),
+    "interpret": ("learn.explainable_boosting",),
     "matplotlib": ("report.figures",),
     "numba": ("biology.", "simulate.", "learn.tree_kernels", "decide.enrolment"),
     "sklearn": ("features.", "learn.", "belief.emulator"),

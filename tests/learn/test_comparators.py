@@ -15,6 +15,7 @@ from crsrisk.learn.comparators import (
     PenalisedLogistic,
     ProductPrevalence,
     ScoreRegression,
+    SplineLogistic,
     comparators,
 )
 from crsrisk.learn.predict import predict
@@ -94,3 +95,27 @@ def test_alone_as_in_a_batch(toy: Toy, fresh_toy: Toy, config: FeatureConfig) ->
 def test_the_model_beats_the_product_alone(losses: dict[str, float], model: Any, fresh_toy: Toy) -> None:
     ours = expected_log_loss(predict(model, fresh_toy.observed).risk, fresh_toy.true_risk)
     assert ours < losses["product only"] - 0.01
+
+
+def test_splines_learn_a_curve_and_slopes_of_products(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> None:
+    """An outcome that is likeliest in the middle of CRP, and rises with age under one product only."""
+
+    def outcome(table: pd.DataFrame, seed: int) -> np.ndarray:
+        middle = np.abs(np.log(table["crp_mg_l"].fillna(7.4)) - 2) < 1
+        old = (table["product"] == "toy_engager") * (table["age_years"] - 62) / 11
+        risk = 1 / (1 + np.exp(-(2.5 * middle + 1.2 * old - 1.5)))
+        return np.asarray(np.random.default_rng(seed).random(len(table)) < risk)
+
+    y, fresh = outcome(toy.observed, 1), outcome(fresh_toy.observed, 2)
+    loss = [expected_log_loss(one.fit(toy.observed, y).predict_risk(fresh_toy.observed), fresh)
+            for one in (SplineLogistic(config=config), PenalisedLogistic(config=config))]
+    assert loss[0] < loss[1] - 0.03
+
+
+def test_splines_score_gaps_and_new_products(toy: Toy, config: FeatureConfig) -> None:
+    fitted = SplineLogistic(config=config).fit(toy.observed, toy.outcomes["crs_grade2plus"])
+    odd = toy.observed.head(3).assign(crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"])
+    risk = fitted.predict_risk(odd)
+    assert ((risk > 0) & (risk < 1)).all()
+    alone = [fitted.predict_risk(odd.iloc[[row]])[0] for row in range(3)]
+    np.testing.assert_allclose(alone, risk, rtol=1e-12)
