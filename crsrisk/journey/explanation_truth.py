@@ -292,7 +292,8 @@ def _comparisons(found: Sequence[_Attributions], *, seed: int) -> dict[str, Any]
     def told(pairs: Sequence[Pair]) -> dict[str, Any]:
         made = agreement(pairs, seed=seed)
         return {"n_patients": made.n_patients, **{name: getattr(made, name).as_dict()
-                                                  for name in ("rank_correlation", "sign", "top", "distance")}}
+                                                  for name in ("rank_correlation", "linear_correlation", "sign",
+                                                               "top", "distance")}}
 
     effects = agreement([one.effect_halves for one in found], seed=seed).rank_correlation
     return {

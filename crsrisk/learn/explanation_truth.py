@@ -29,13 +29,16 @@ class Agreement:
     """How attributions agree with a reference, over one product or several.
 
     ``rank_correlation``: Spearman's, of one feature across the patients of one product, mean over features (and products),
-    each weighted by the reference's mean absolute value. ``sign``: share of the reference's absolute value whose sign the
+    each weighted by the reference's mean absolute value. ``linear_correlation``: Pearson's, weighted alike; a yes/no value
+    has two clusters of attributions, within which ranks are decided by differences that nobody would see, and there it
+    says more. ``sign``: share of the reference's absolute value whose sign the
     attributions have. ``top``: of each patient's three largest reasons by the reference, the share among his three
     largest by the attributions. ``distance``: mean absolute difference, in the unit of both (log-odds).
     """
 
     n_patients: int
     rank_correlation: Figure
+    linear_correlation: Figure
     sign: Figure
     top: Figure
     distance: Figure
@@ -43,12 +46,13 @@ class Agreement:
 
 @dataclass(frozen=True)
 class FeatureAgreement:
-    """One feature of one product: its size by the reference and by the attributions, and their rank correlation."""
+    """One feature of one product: its size by the reference and by the attributions, and their correlations."""
 
     feature: str
     size: float
     size_attributed: float
     rank_correlation: float
+    linear_correlation: float
 
 
 def agreement(pairs: Sequence[Pair], *, seed: int, n_resamples: int = 200) -> Agreement:
@@ -70,20 +74,26 @@ def agreement(pairs: Sequence[Pair], *, seed: int, n_resamples: int = 200) -> Ag
         again.append(_ratios([_sums(values[some], reference[some])
                               for (values, reference), some in zip(pairs, rows, strict=True)]))
     table = np.array(again)
-    figures = [Figure(percentile_estimate(whole[k], table[:, k]), float(table[:, k].std(ddof=1))) for k in range(4)]
+    figures = [Figure(percentile_estimate(whole[k], table[:, k]), float(table[:, k].std(ddof=1))) for k in range(5)]
     return Agreement(sum(len(values) for values, _ in pairs), *figures)
 
 
 def by_feature(values: Floats, reference: Floats, *, features: Sequence[str]) -> list[FeatureAgreement]:
     """Feature by feature, the largest by the reference first."""
     sizes, made = np.abs(reference).mean(axis=0), np.abs(values).mean(axis=0)
-    ranks = rank_correlations(values, reference)
-    return [FeatureAgreement(features[k], float(sizes[k]), float(made[k]), float(ranks[k])) for k in np.argsort(-sizes)]
+    ranks, lines = rank_correlations(values, reference), linear_correlations(values, reference)
+    return [FeatureAgreement(features[k], float(sizes[k]), float(made[k]), float(ranks[k]), float(lines[k]))
+            for k in np.argsort(-sizes)]
 
 
 def rank_correlations(values: Floats, reference: Floats) -> Floats:
     """Spearman's correlation of each column; 0 where one of the two does not vary."""
-    one, other = (_centred(rankdata(table, axis=0)) for table in (_flattened(values), _flattened(reference)))
+    return linear_correlations(rankdata(_flattened(values), axis=0), rankdata(_flattened(reference), axis=0))
+
+
+def linear_correlations(values: Floats, reference: Floats) -> Floats:
+    """Pearson's correlation of each column; 0 where one of the two does not vary."""
+    one, other = (_flattened(table - table.mean(axis=0)) for table in (values, reference))
     spread = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
     return np.where(spread > 0, (one * other).sum(axis=0) / np.where(spread > 0, spread, 1.0), 0.0)
 
@@ -105,12 +115,8 @@ def _flattened(table: Floats) -> Floats:
     return np.asarray(np.round(table, 12))
 
 
-def _centred(ranks: Floats) -> Floats:
-    return np.asarray(ranks - ranks.mean(axis=0))
-
-
 def _sums(values: Floats, reference: Floats) -> Floats:
-    """Numerators and denominators of the four figures: sums over one product's patients and features."""
+    """Numerators and denominators of the five figures: sums over one product's patients and features."""
     n = len(values)
     size = np.abs(reference)
     weight = size.mean(axis=0)
@@ -119,8 +125,9 @@ def _sums(values: Floats, reference: Floats) -> Floats:
     first = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :top]
     wanted = np.argsort(-size, axis=1, kind="stable")[:, :top]
     hits = float(sum(len(set(a) & set(b)) for a, b in zip(first.tolist(), wanted.tolist(), strict=True)))
-    return np.array([n * float(weight @ rank_correlations(values, reference)), n * weight.sum(), same, size.sum(), hits,
-                     float(n * top), np.abs(values - reference).sum(), float(values.size)])
+    ranks, lines = (n * float(weight @ made(values, reference)) for made in (rank_correlations, linear_correlations))
+    return np.array([ranks, n * weight.sum(), lines, n * weight.sum(), same, size.sum(), hits, float(n * top),
+                     np.abs(values - reference).sum(), float(values.size)])
 
 
 def _ratios(sums: Sequence[Floats]) -> Floats:

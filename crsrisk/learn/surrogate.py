@@ -29,7 +29,7 @@ _SPLINE_FROM = 6  # different values: with fewer a player is linear
 _SKEWED = 1.0
 _PENALTY_MAIN, _PENALTY_PAIR = 1.0, 100.0  # 1 / variance expected of coefficients, log-odds per SD (per SD squared)
 _CHUNK = 16_384
-_STEPS, _CLOSE_ENOUGH = 25, 1e-5
+_STEPS, _CLOSE_ENOUGH = 25, 1e-4
 
 
 @dataclass(frozen=True)
@@ -120,22 +120,32 @@ def _terms(rows: Floats, scales: Sequence[_Scale]) -> tuple[Floats, Floats]:
 
 
 def _newton(rows: Floats, y: Floats, scales: Sequence[_Scale], pairs: NDArray[np.int64]) -> Floats:
-    """Coefficients of main terms, then of pairs; the design is made anew chunk by chunk, so memory stays small."""
+    """Coefficients of main terms, then of pairs: first from a part of the patients, which leaves few steps for all."""
     n_main = _terms(rows[:1], scales)[0].shape[1]
     weights = np.zeros(n_main + len(pairs))
     weights[0] = float(logit(y.mean()))
     penalty = np.r_[0.0, np.full(n_main - 1, _PENALTY_MAIN), np.full(len(pairs), _PENALTY_PAIR)]
-    for _ in range(_STEPS):
-        gradient, curvature = -penalty * weights, np.diag(penalty)
-        for first in range(0, len(rows), _CHUNK):
-            terms, factors = _terms(rows[first:first + _CHUNK], scales)
-            design = np.hstack([terms, factors[:, pairs[:, 0]] * factors[:, pairs[:, 1]]])
-            risk = expit(design @ weights)
-            gradient += design.T @ (y[first:first + _CHUNK] - risk)
-            curvature += design.T @ (design * (risk * (1 - risk))[:, None])
-        step = np.linalg.solve(curvature, gradient)
-        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), _CLOSE_ENOUGH))
-        weights += step
-        if float(np.abs(step).max()) < _CLOSE_ENOUGH:
-            break
+    part = len(rows) // 8
+    for some in (slice(0, part), slice(None)):
+        for _ in range(_STEPS):
+            step = _newton_step(rows[some], y[some], scales, pairs, weights, penalty * len(y[some]) / len(y))
+            weights = weights + step
+            if float(np.abs(step).max()) < _CLOSE_ENOUGH:
+                break
     return weights
+
+
+def _newton_step(
+    rows: Floats, y: Floats, scales: Sequence[_Scale], pairs: NDArray[np.int64], weights: Floats, penalty: Floats
+) -> Floats:
+    """One step, cut to 2; the design is made anew chunk by chunk, so memory stays small."""
+    gradient, curvature = -penalty * weights, np.diag(penalty)
+    for first in range(0, len(rows), _CHUNK):
+        terms, factors = _terms(rows[first:first + _CHUNK], scales)
+        design = np.hstack([terms, factors[:, pairs[:, 0]] * factors[:, pairs[:, 1]]])
+        risk = expit(design @ weights)
+        gradient += design.T @ (y[first:first + _CHUNK] - risk)
+        design *= np.sqrt(risk * (1 - risk))[:, None]
+        curvature += design.T @ design  # one matrix with itself: half the work of two
+    step = np.linalg.solve(curvature, gradient)
+    return np.asarray(step * min(1.0, 2.0 / max(float(np.abs(step).max()), _CLOSE_ENOUGH)))

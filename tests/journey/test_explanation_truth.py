@@ -53,7 +53,7 @@ def test_three_numbers_are_reported_apart(tree: dict[str, Any]) -> None:
     row = tree["products"]["psma_masked_engager"]
     assert max(row["explainer"]["path_dependent"], row["explainer"]["interventional"]) < EXPLAINER_BAR
     for name in ("model_against_oracle", "oracle_against_intervention", "model_against_intervention"):
-        assert set(row[name]) == {"n_patients", "rank_correlation", "sign", "top", "distance"}
+        assert set(row[name]) == {"n_patients", "rank_correlation", "linear_correlation", "sign", "top", "distance"}
         assert row[name]["rank_correlation"]["mc_error"] > 0
     assert row["surrogate"]["root_mean_squared"]["value"] > 0
     assert 0 <= row["surrogate"]["reliability"] <= 1

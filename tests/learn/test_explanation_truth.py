@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from crsrisk.learn.explanation_truth import agreement, by_feature, rank_correlations, reliability
+from crsrisk.learn.explanation_truth import agreement, by_feature, linear_correlations, rank_correlations, reliability
 
 RNG = np.random.default_rng(2)
 TRUTH = RNG.normal(size=(200, 5)) * [1.0, 0.5, 0.2, 0.1, 0.0]
@@ -76,3 +76,11 @@ def test_reliability_is_that_of_a_mean_of_two_halves() -> None:
     with_the_truth = np.corrcoef((one + other) / 2, truth)[0, 1]
     assert reliability(np.corrcoef(one, other)[0, 1]) == pytest.approx(with_the_truth, abs=0.005)
     assert reliability(-0.2) == 0
+
+
+def test_ranks_within_two_clusters_are_decided_by_what_nobody_sees() -> None:
+    """A yes/no value, right but for a hundredth: an additive model's ties cap the rank correlation at sqrt(3 p (1 - p))."""
+    yes = (np.arange(1000) < 400).astype(float)[:, None]
+    reference = yes + 0.01 * RNG.normal(size=(1000, 1))
+    assert rank_correlations(yes, reference)[0] == pytest.approx((3 * 0.4 * 0.6) ** 0.5, abs=0.001)
+    assert linear_correlations(yes, reference)[0] > 0.999
