@@ -74,6 +74,35 @@ class Learner(Strict):
     n_folds: int
 
 
+class Range(Strict):
+    """Where a setting is looked for: from ``low`` to ``high``, evenly or by its logarithm, in whole numbers or not."""
+
+    low: float
+    high: float
+    is_log: bool = False
+    is_whole: bool = False
+
+    @model_validator(mode="after")
+    def _rises(self) -> Range:
+        if not self.low < self.high or (self.is_log and self.low <= 0):
+            raise ValueError("low below high, and above 0 for a logarithm")
+        return self
+
+
+class Tuning(Strict):
+    """How settings of the learner are looked for: so many ``trials``, each judged by cross-validated log loss."""
+
+    trials: int = Field(ge=1)
+    search: dict[str, Range] = Field(min_length=1)
+
+    @field_validator("search")
+    @classmethod
+    def _settings_are_known(cls, search: dict[str, Range]) -> dict[str, Range]:
+        if unknown := sorted(set(search) - set(Learner.model_fields)):
+            raise ValueError(f"settings of the learner, not {', '.join(unknown)}")
+        return search
+
+
 Outcome = Literal[
     "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"]
 
@@ -82,7 +111,7 @@ class FeatureConfig(Strict):
     """A model before it is fitted: outcome, window, time of prediction, features, learner.
 
     ``one_hot`` names the columns of words that become yes/no features; which words, the training cohort says.
-    ``landmark_h`` is 0 for a prediction before the first dose.
+    ``landmark_h`` is 0 for a prediction before the first dose. ``tuning`` says what ``crsrisk train --tune`` may change.
     """
 
     name: str
@@ -95,6 +124,7 @@ class FeatureConfig(Strict):
     one_hot: list[str]
     features: list[FeatureChoice]
     learner: Learner
+    tuning: Tuning | None = None
     variables: dict[str, ClinicalVariable]
 
     @field_validator("one_hot")

@@ -52,9 +52,7 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
     only one class occurs.
     """
     y = outcome_of(observed, outcomes, config=config)
-    require_columns(observed, config.one_hot)
-    levels = {name: tuple(sorted({word for word in words_of(observed, column=name) if word}))
-              for name in config.one_hot}
+    levels = _levels(observed, config=config)
     names = config.feature_names(levels=levels)
     table = build_features(observed, names=names)
     learner = make_learner(names, config=config, seed=seed).fit(table, y)
@@ -74,6 +72,16 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
         "learner": config.learner.model_dump(), "made_with": made_with}
     return RiskModel(contract=contract, booster_text=bare_text(learner.booster_.model_to_string()),
                      calibrator=learner.calibrator_, version=config.version, manifest=manifest)
+
+
+def names_of(observed: pd.DataFrame, *, config: FeatureConfig) -> tuple[str, ...]:
+    """The features of a model that is fitted to these patients: words that occur, then the configuration's features."""
+    return config.feature_names(levels=_levels(observed, config=config))
+
+
+def _levels(observed: pd.DataFrame, *, config: FeatureConfig) -> dict[str, tuple[str, ...]]:
+    require_columns(observed, config.one_hot)
+    return {name: tuple(sorted({word for word in words_of(observed, column=name) if word})) for name in config.one_hot}
 
 
 def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) -> CrsClassifier:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from crsrisk.errors import InputError
-from crsrisk.journey.learning_curves import MODEL, learners, learning_lines, run_learning_curves
 from crsrisk.journey.learning import config_of
+from crsrisk.journey.learning_curves import MODEL, learners, learning_lines, run_learning_curves
 
 SMALL = """
 kind: learning

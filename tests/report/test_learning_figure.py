@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from crsrisk.report.learning_figure import learning_curves
@@ -26,4 +27,4 @@ def test_names_do_not_overlap() -> None:
     figure = learning_curves(rows(names), key="k")
     heights = sorted(float(y) for y in re.findall(r'y="([\d.]+)"[^>]*class="row[^"]*">learner', figure))
     assert len(heights) == 8
-    assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 14
+    assert min(b - a for a, b in pairwise(heights)) >= 14
