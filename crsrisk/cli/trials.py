@@ -24,8 +24,9 @@ def trial(
     A design that cannot reach its power is refused, with the power it reaches and what it would need.
     """
     from crsrisk.journey.progress import steps
-    from crsrisk.journey.trial import print_compared, run_design, write_compared
+    from crsrisk.journey.trial import check_targets, print_compared, run_design, write_compared
 
+    check_targets(design, html=html, out=out)
     with steps() as begin:
         compared = run_design(design, workers=workers, begin=begin)
     written = write_compared(compared, html=html, out=out)

@@ -67,7 +67,7 @@ def _cell(
     if threshold > float(pool.risk.max()) or threshold > float(np.nanmax(pool.score)):
         return None
     design = Design(name="cell", kind="enrichment" if threshold > 0 else "all_comers", threshold=threshold or None,
-                    n_total=curves.n_total, sequential=sequential)
+                    n_total=curves.n_total, sequential=sequential, co_primary_support=curves.co_primary_support)
     share = eligible_rows(pool, screening, threshold=threshold or None).size / pool.score.size
     ready = make_ready(pool, design, screening=screening, alpha=alpha, must_reach=False)
     power = simulated_power(ready, n_sim=curves.n_sim, seed=seed)

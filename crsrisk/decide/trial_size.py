@@ -66,7 +66,10 @@ class _Rates:
 def planned_rates(
     pool: Pool, design: Design, *, endpoint: int = ASTCT, risk_ratio: float | None = None
 ) -> _Rates:
-    """Rates of the two arms among those who should be eligible; ``risk_ratio`` replaces the pool's own effect."""
+    """Rates of the two arms among those who should be eligible.
+
+    ``risk_ratio``: the pool's own effect on every patient, made larger or smaller in proportion until this is the ratio.
+    """
     rows = np.ones(pool.risk.size, dtype=bool)
     if design.kind == "enrichment":
         rows = pool.risk >= float(design.threshold or 0.0)
@@ -77,7 +80,7 @@ def planned_rates(
     usual = pool.control[endpoint]
     treated = pool.treated_unmasked if endpoint == ASTCT else pool.treated[endpoint]
     if risk_ratio is not None:
-        treated = usual * risk_ratio
+        treated = usual + (treated - usual) * (1 - risk_ratio) / (1 - pool.risk_ratio)
     in_control, in_experimental = given_by(design, pool.risk)
     return _Rates(*(float(np.where(given, treated, usual)[rows].mean()) for given in (in_experimental, in_control)))
 
@@ -245,10 +248,12 @@ def _too_small(
 def _ratio_needed(
     pool: Pool, design: Design, n: int, wanted: float, bounds: GroupSequentialBounds | None, *, alpha: float
 ) -> float | None:
-    """The risk ratio at which this number of patients is enough; None when none is."""
+    """The risk ratio at which this number of patients is enough, by the normal approximation; None when none is."""
+    endpoints = (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
 
     def surplus(ratio: float) -> float:
-        return _power(planned_rates(pool, design, risk_ratio=ratio), design, n, bounds, None, alpha=alpha) - wanted
+        rates = [planned_rates(pool, design, endpoint=one, risk_ratio=ratio) for one in endpoints]
+        return min(_power(one, design, n, bounds, None, alpha=alpha) for one in rates) - wanted
 
     lowest, highest = 1e-3, 0.999
     if design.control == "everybody" or surplus(lowest) < 0 or surplus(highest) > 0:

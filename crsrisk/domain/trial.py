@@ -279,12 +279,16 @@ class Design(Strict):
 
 
 class PowerCurves(Strict):
-    """A grid on which power is simulated: every risk ratio with every base rate and threshold (0 = all-comers)."""
+    """A grid on which power is simulated: every risk ratio with every base rate and threshold (0 = all-comers).
+
+    ``co_primary_support``: both endpoints must show the effect; else the ASTCT grade alone, hidden fever and all.
+    """
 
     risk_ratio: list[float] = Field(min_length=1, max_length=20)
     base_rate: list[float] = Field(min_length=1, max_length=20)
     threshold: list[float] = Field(default=[0.0], min_length=1, max_length=20)
     n_total: int = Field(ge=10, le=100_000)
+    co_primary_support: bool = False
     n_sim: int = Field(default=10_000, ge=100, le=1_000_000)
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from crsrisk.decide.trial import Ready, make_ready
 from crsrisk.domain.assumptions import digest_of
 from crsrisk.domain.operating_characteristics import OperatingCharacteristics
 from crsrisk.domain.trial import TrialPlan
-from crsrisk.errors import InputError
+from crsrisk.errors import InputError, OutputError
 from crsrisk.journey.trial_candidates import pool_of
 from crsrisk.read.design import load_design, located
 from crsrisk.read.files import write_json, write_text
@@ -112,6 +112,15 @@ def _power(plan: TrialPlan, pool: Pool, *, workers: int, begin: Begin) -> list[d
                        seed=plan.seed, alpha=plan.alpha_one_sided, workers=workers, advance=begin("Power curves", n_cells))
     return [{"risk_ratio": one.risk_ratio, "base_rate": one.base_rate, "threshold": one.threshold, "n_total": one.n_total,
              "eligible_share": one.eligible_share, "power": one.power.value, "mcse": one.power.mcse} for one in cells]
+
+
+def check_targets(design: Path, *, html: Path | None, out: Path | None) -> None:
+    """Refuse to write over the design file itself, before anything is computed."""
+    targets = {"--html": html, "--out": None if out is None else out / "protocol.yaml"}
+    for option, target in targets.items():
+        if target is not None and target.expanduser().resolve() == design.expanduser().resolve():
+            raise OutputError(where=str(target), key=option, found="the design file that is run", expected="another place",
+                              cure="give the results a name or folder of their own")
 
 
 def write_compared(compared: Compared, *, html: Path | None, out: Path | None) -> list[Path]:

@@ -1,8 +1,8 @@
 """Trial content: everything the page on trial designs says, as one dictionary that JSON can hold.
 
 Keys in the order of the page: `format`, `title`, `notice`, `event`, `window`, `question`, `aloud` (a paragraph that can be
-read to a committee), `estimand`, `comparison`, `looks`, `boundaries`, `wrong`, `power`, `methods`, `protocol`, `limits`,
-`making`.
+read to a committee), `estimand`, `candidates`, `comparison`, `looks`, `boundaries`, `wrong`, `power`, `power_note`,
+`methods`, `protocol`, `limits`, `making`.
 Tables have the shape that :mod:`crsrisk.report.table_one` describes.
 """
 
@@ -53,10 +53,12 @@ def trial_content(
     content = {
         "format": FORMAT, "title": typeset(plan.trial.replace("_", " ")), "notice": notice_of(plan), "event": EVENT,
         "window": f"known {plan.screening.wait_d:g} days after enrolment", "question": typeset(plan.question),
-        "aloud": aloud(plan, found, candidates), "estimand": _estimand(plan), "comparison": _comparison(found),
+        "aloud": aloud(plan, found, candidates), "estimand": _estimand(plan),
+        "candidates": _candidates(candidates), "comparison": _comparison(found),
         "looks": [_looks(one, at) for at, one in enumerate(one for one in found if len(one.looks) > 1)],
         "boundaries": [_boundary(one) for one in found if len(one.looks) > 1], "wrong": _wrong(found),
-        "power": power_panels(power, wanted=plan.power), "methods": typeset(methods), "protocol": protocol,
+        "power": power_panels(power, wanted=plan.power), "power_note": _power_note(plan, power),
+        "methods": typeset(methods), "protocol": protocol,
         "limits": list(LIMITS), "making": {str(name): str(value) for name, value in making.items()},
     }
     json.dumps(content, allow_nan=False)
@@ -130,8 +132,7 @@ def _single(one: OperatingCharacteristics) -> str:
     rows = [row for row in one.misspecifications if row.is_error]
     worst = rows[min(2, len(rows) - 1)]
     return (f"The design without a control (\"{one.design}\") needs {one.n_max} patients at most, but stands or falls "
-            "with its benchmark: with "
-            f"{worst.what[0].lower()}{worst.what[1:]}, it would claim a "
+            f"with its benchmark: with {worst.what[0].lower()}{worst.what[1:]}, it would claim a "
             f"benefit in {100 * worst.claims.value:.0f} of 100 trials.")
 
 
@@ -165,6 +166,17 @@ def _estimand(plan: TrialPlan) -> Table:
     return table
 
 
+def _candidates(candidates: Mapping[str, Any]) -> Table:
+    rows = [{"label": typeset(str(one["endpoint"])), "note": "", "cells": [
+        number(100 * one[name], digits=1) for name in ("untreated", "with_prophylaxis")]} for one in candidates["rates"]]
+    error = 100 * candidates["base_rate_error"]
+    known = f"Standard error of the rate untreated {number(error, digits=1)}, from so many patients." if error else (
+        "By formula, without error.")
+    return _table("table-candidates", "2", "Candidates: events of 100", "Endpoint",
+                  [("Untreated", "of 100"), ("With prophylaxis", "of 100")], rows,
+                  [f"{typeset(str(candidates['origin']))}. {known}"])
+
+
 def _comparison(found: Sequence[OperatingCharacteristics]) -> Table:
     columns = [("Patients", "at most"), ("Patients", "mean"), ("without effect", "mean"), ("Power", "of 100"),
                ("planned", "of 100"), ("Type I error", "of 100"), ("Screened", "mean"), ("Screened", "per enrolled"),
@@ -179,10 +191,19 @@ def _comparison(found: Sequence[OperatingCharacteristics]) -> Table:
             with_error(one.duration_months, digits=1), with_error(one.exposed, digits=0),
             with_error(one.exposed_without_need, digits=0)]})
     kinds = "; ".join(f"{name.replace('_', ' ')}: {KINDS[name]}" for name in dict.fromkeys(one.kind for one in found))
-    return _table("table-comparison", "2", "Designs on the same candidates", "Design", columns, rows, [
+    return _table("table-comparison", "3", "Designs on the same candidates", "Design", columns, rows, [
         "± one Monte Carlo standard error, left out where it is below a twentieth of the last digit. Planned: by "
         "formula, as if the score were exact and no fever hidden. Exposed without "
-        "need: treated patients who would have stayed without the event untreated.", f"Kinds: {kinds}."])
+        "need: treated patients who would have stayed without the event "
+        "untreated.", f"Kinds: {kinds}.", *_interactions(found)])
+
+
+def _interactions(found: Sequence[OperatingCharacteristics]) -> list[str]:
+    """How often strata differ in their risk difference, as a secondary test shows it."""
+    return [f"{one.design}: in {with_error(one.interaction_power, digits=1, factor=100)} of 100 trials the risk "
+            "difference is found to differ between the highest and the lowest stratum (two-sided 5%); with one risk ratio "
+            "for everybody it does."
+            for one in found if one.interaction_power is not None]
 
 
 def _bound_words(look: Look) -> tuple[str, str]:
@@ -201,8 +222,9 @@ def _looks(one: OperatingCharacteristics, at: int) -> Table:
     rows = [{"label": f"{number(look.n, digits=0)} patients", "note": "", "cells": [
         *_bound_words(look), *(with_error(figure, digits=2, factor=100) for figure in (
             look.benefit_effect, look.futility_effect, look.benefit_null, look.futility_null))]} for look in one.looks]
-    waiting = f"While an interim look waits, {with_error(one.waiting, digits=1)} further patients are enrolled on average."
-    return _table(f"table-looks-{at}", f"5.{at + 1}", f"{one.design}: when it stops", "Look", columns, rows, [waiting])
+    waiting = (f"While an interim look waits, {with_error(one.waiting, digits=1)} further patients are enrolled on "
+               "average. 0.00: in none of the simulated trials, or impossible.")
+    return _table(f"table-looks-{at}", f"6.{at + 1}", f"{one.design}: when it stops", "Look", columns, rows, [waiting])
 
 
 _ENDPOINTS = (
@@ -222,14 +244,14 @@ def _wrong(found: Sequence[OperatingCharacteristics]) -> list[Table]:
     without = [one for one in found if one.kind == "single_arm"]
     tables = []
     if with_control:
-        tables.append(_claims("table-endpoints", "3", "Claims of benefit in 100 trials, by what is true and which "
+        tables.append(_claims("table-endpoints", "4", "Claims of benefit in 100 trials, by what is true and which "
             "endpoint counts",
                               _ENDPOINTS, with_control, [
             "With hidden fever the ASTCT grade flatters prophylaxis, and sees a benefit where nothing is prevented: in "
             "the last two columns every claim is an error. The support-based endpoint does not ask for fever."]))
     if without:
         benchmarks = "; ".join(f"{one.design}: {100 * one.benchmark:.0f}" for one in without if one.benchmark is not None)
-        tables.append(_claims("table-benchmark", "4", "Without a control: false claims in 100 trials when untreated "
+        tables.append(_claims("table-benchmark", "5", "Without a control: false claims in 100 trials when untreated "
             "patients do better than the benchmark", _DRIFTS, without, [
             f"Exact. Untreated patients of 100 without the event, by the benchmark: {benchmarks}."]))
     return tables
@@ -252,6 +274,18 @@ def _boundary(one: OperatingCharacteristics) -> dict[str, Any]:
          "lower": look.lower_count if is_count else look.lower_z,
          **{name: getattr(look, name).value for name in ("benefit_effect", "futility_effect", "benefit_null",
             "futility_null")}} for look in one.looks]}
+
+
+def _power_note(plan: TrialPlan, cells: Sequence[Mapping[str, Any]]) -> str:
+    """Which endpoint the curves are about, and their largest error."""
+    if plan.power_curves is None or not cells:
+        return ""
+    worst = 100 * max(cell["mcse"] for cell in cells)
+    hidden = 100 * plan.masking.hidden
+    endpoint = "Both endpoints must show it" if plan.power_curves.co_primary_support else "ASTCT grade alone"
+    masked = f", {hidden:g} of 100 events under prophylaxis hidden from the grade" if hidden else ""
+    return (f"Pooled z test without looks. {endpoint}{masked}. Largest Monte Carlo error {worst:.1f} points. The dotted "
+            "line is the power asked for. Where the risk ratio is 1, a claim is an error.")
 
 
 def power_panels(cells: Sequence[Mapping[str, Any]], *, wanted: float) -> list[dict[str, Any]]:

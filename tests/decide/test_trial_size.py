@@ -12,7 +12,7 @@ import yaml
 from crsrisk.decide.exact_tests import exact_rejection_prob
 from crsrisk.decide.sequential import gs_sample_size_rates
 from crsrisk.decide.trial_size import arm_sizes, fixed_power, size_design
-from crsrisk.domain.trial import Design, Sequential
+from crsrisk.domain.trial import Design, Masking, Sequential
 from crsrisk.errors import InputError
 from tests.decide.designs import beta_pool, same_risk_pool
 
@@ -57,21 +57,22 @@ def test_arms_are_allocated_by_the_ratio() -> None:
 
 
 @pytest.mark.parametrize("looks", [None, Sequential(boundary="Pocock", looks=3)])
-def test_a_design_that_is_too_small_says_what_it_reaches_and_needs(looks: Sequential | None) -> None:
-    pool = beta_pool()
+@pytest.mark.parametrize("both", [False, True])
+def test_a_design_that_is_too_small_says_what_it_reaches_and_needs(looks: Sequential | None, both: bool) -> None:
+    masking = Masking(hidden=0.2, other_support=0.05)
+    pool, small = beta_pool(masking=masking), Design(name="small", kind="all_comers", n_total=200, sequential=looks,
+                                                     co_primary_support=both)
     with pytest.raises(InputError) as refused:
-        size_design(pool, Design(name="small", kind="all_comers", n_total=200, sequential=looks), alpha=0.025, power=0.8)
+        size_design(pool, small, alpha=0.025, power=0.8)
     told = str(refused.value)
-    needed = size_design(pool, Design(name="x", kind="all_comers", sequential=looks), alpha=0.025, power=0.8).n_max
+    needed = size_design(pool, small.model_copy(update={"n_total": None}), alpha=0.025, power=0.8).n_max
     assert f"n_total: {needed}" in told
     assert "risk ratio of 0." in told
     # each of the three cures works
     reached = float(told.rsplit("power: ", 1)[1])
-    size_design(pool, Design(name="a", kind="all_comers", n_total=200, power=reached, sequential=looks),
-                alpha=0.025, power=0.8)
+    size_design(pool, small.model_copy(update={"power": reached}), alpha=0.025, power=0.8)
     ratio = float(told.split("risk ratio of ")[1].split(" ")[0])
-    size_design(beta_pool(rr=ratio), Design(name="b", kind="all_comers", n_total=200, sequential=looks), alpha=0.025,
-                power=0.8)
+    size_design(beta_pool(masking=masking, rr=ratio), small, alpha=0.025, power=0.8)
 
 
 def test_what_nobody_could_enrol_is_refused() -> None:

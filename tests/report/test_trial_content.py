@@ -10,7 +10,7 @@ import pytest
 
 from crsrisk.domain.estimand import Estimand, IntercurrentEvent
 from crsrisk.domain.operating_characteristics import Figure, Look, Misspecification, OperatingCharacteristics, proportion
-from crsrisk.domain.trial import Candidates, Design, Screening, SingleArm, Stated, TrialPlan
+from crsrisk.domain.trial import Candidates, Design, Masking, PowerCurves, Screening, SingleArm, Stated, TrialPlan
 from crsrisk.report.pages import POLICY
 from crsrisk.report.trial_content import power_panels, trial_content, with_error
 from crsrisk.report.trial_figures import boundary_figure
@@ -60,6 +60,9 @@ PLAN = TrialPlan(
     designs=[Design(name="Everybody", kind="all_comers"),
              Design(name="Single arm", kind="single_arm",
                     single_arm=SingleArm(method="simon_optimal", benchmark=0.6, target=0.8))])  # fmt: skip
+CANDIDATES = {"origin": "Beta(2,6)", "base_rate": 0.25, "base_rate_error": 0.0, "risk_ratio": 0.5, "rates": [
+    {"endpoint": "ASTCT grade >= 2", "untreated": 0.25, "with_prophylaxis": 0.1},
+    {"endpoint": "support", "untreated": 0.27, "with_prophylaxis": 0.15}]}  # fmt: skip
 CELLS = [{"base_rate": rate, "risk_ratio": ratio, "threshold": t, "n_total": 300, "power": 0.9 - ratio / 2, "mcse": 0.004}
          for rate in (0.25, 0.4) for ratio in (0.4, 0.6) for t in (0.0, 0.3)]
 
@@ -68,7 +71,7 @@ CELLS = [{"base_rate": rate, "risk_ratio": ratio, "threshold": t, "n_total": 300
 def content() -> dict[str, Any]:
     return trial_content(
         PLAN, found=[characteristics(), single_arm()], power=CELLS, methods="Aim: x >= 2.", protocol="trial: mine\n",
-        candidates={"origin": "Beta(2,6)", "base_rate": 0.25, "base_rate_error": 0.0, "risk_ratio": 0.5}, making={"seed": 1})
+        candidates=CANDIDATES, making={"seed": 1})
 
 
 def test_the_paragraph_can_be_read_aloud(content: dict[str, Any]) -> None:
@@ -87,6 +90,11 @@ def test_every_rate_in_the_comparison_carries_its_error(content: dict[str, Any])
     assert cells["Type I error of 100"] == "2.50 ± 0.49"
     assert cells["Patients at most"] == "300"
     assert "Monte Carlo standard error" in table["notes"][0]
+
+
+def test_candidates_have_both_endpoints(content: dict[str, Any]) -> None:
+    assert [row["cells"] for row in content["candidates"]["groups"][0]["rows"]] == [["25.0", "10.0"], ["27.0", "15.0"]]
+    assert content["candidates"]["notes"] == ["Beta(2,6). By formula, without error."]
 
 
 def test_the_benchmark_is_always_printed(content: dict[str, Any]) -> None:
@@ -131,6 +139,15 @@ def test_power_panels_group_by_base_rate_and_threshold() -> None:
     assert [panel["base_rate"] for panel in panels] == [0.25, 0.4]
     assert [curve["label"] for curve in panels[0]["curves"]] == ["everybody", "risk 0.3 or more"]
     assert panels[0]["curves"][0]["risk_ratio"] == [0.4, 0.6]
+
+
+def test_the_power_note_says_which_endpoint() -> None:
+    curves = PowerCurves(risk_ratio=[0.5], base_rate=[0.25], n_total=300, co_primary_support=True)
+    plan = PLAN.model_copy(update={"power_curves": curves, "masking": Masking(hidden=0.2)})
+    made = trial_content(plan, found=[characteristics()], power=CELLS, methods="", protocol="", making={},
+                         candidates=CANDIDATES)
+    for part in ("Both endpoints must show it", "20 of 100 events", "Largest Monte Carlo error 0.4 points"):
+        assert part in made["power_note"]
 
 
 def test_errors_are_left_out_only_where_they_say_nothing() -> None:

@@ -60,5 +60,12 @@ def test_refusals(design: Path, tmp_path: Path, old: str, new: str, says: tuple[
     refused("trial", design, "--html", tmp_path / "t.html", "--out", tmp_path / "out", says=says, folder=tmp_path)
 
 
+def test_the_design_itself_is_not_written_over(design: Path, tmp_path: Path) -> None:
+    refused("trial", design, "--html", design, says=("--html", "the design file that is run"), folder=tmp_path)
+    protocol = tmp_path / "protocol.yaml"
+    design.rename(protocol)
+    refused("trial", protocol, "--out", tmp_path, says=("--out", "the design file that is run"), folder=tmp_path)
+
+
 def test_no_file(tmp_path: Path) -> None:
     refused("trial", tmp_path / "nowhere.yaml", says=("nowhere.yaml",), folder=tmp_path)
