@@ -70,6 +70,7 @@ _EXPORTS = {
     "OneRow": "crsrisk.learn.one_row",
     "explain": "crsrisk.learn.explain",
     "evaluate": "crsrisk.learn.evaluate",
+    "update": "crsrisk.learn.update",
     "save_model": "crsrisk.learn.store",
     "load_model": "crsrisk.learn.store",
     # statistics of prophylaxis and trials
