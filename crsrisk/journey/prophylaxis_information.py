@@ -17,6 +17,7 @@ from crsrisk.domain.world import World
 from crsrisk.journey.prophylaxis_worlds import NOBODY, STEM, VALUES, Ends, Members, Rule, Verdict
 
 Floats = NDArray[np.float64]
+WORTH_A_SCORE = 0.001  # CRS events a patient (0.1 for 100) that a score must gain over treating everybody
 _LISTED = 12  # assumptions of the mechanism that are shown
 _FIELDS = (("risk_ratio", "risk ratio of CRS of grade >= 2"), ("infections_added", "infections added"),
            ("responses_lost", "responses lost if activation mediates response"))
@@ -87,8 +88,11 @@ def over_members(members: Members, rules: Sequence[Rule]) -> dict[str, Any]:
         "probability_best": float(weights[best == k].sum()),
     } for k, name in enumerate(names)]
     return {"n_members": len(members.verdicts), "base_rate": of([one.base_rate for one in members.verdicts]),
-            "effects": effects, "rules": rows, "best": names[int(mean.argmax())],
-            "best_by_support": names[int(by_support.argmax())]}
+            "effects": effects, "rules": rows, "best": names[best_and_rival(mean, rules)[0]],
+            "best_by_support": names[best_and_rival(by_support, rules)[0]],
+            "rival": names[best_and_rival(mean, rules)[1]],
+            "probability_strategy_best": {name: float(weights[[rules[k].strategy == name for k in best]].sum())
+                                          for name in ("none", *first.risk_ratio)}}
 
 
 def hidden_share(risk_ratio: float, support_ratio: float) -> float:
@@ -141,10 +145,19 @@ def what_to_measure(
 
 
 def best_and_rival(mean: Floats, rules: Sequence[Rule]) -> tuple[int, int]:
-    """The rule of highest mean, and the best one of another strategy (treating by risk is no rival of treating all)."""
+    """The rule of highest mean, and the best one of another strategy (treating by risk is no rival of treating all).
+
+    Everybody goes before by risk when a score gains less than :data:`WORTH_A_SCORE`: a score that changes nothing costs
+    laboratory values, a model and its upkeep.
+    """
     order = [int(k) for k in np.argsort(-mean, kind="stable")]
     others = [k for k in order if rules[k].strategy != rules[order[0]].strategy]
-    return order[0], (others or order)[0]
+    return _plainest(order[0], mean, rules), _plainest((others or order)[0], mean, rules)
+
+
+def _plainest(k: int, mean: Floats, rules: Sequence[Rule]) -> int:
+    alike = [j for j, rule in enumerate(rules) if rule.strategy == rules[k].strategy and rule.threshold is None]
+    return alike[0] if alike and mean[k] - mean[alike[0]] < WORTH_A_SCORE else k
 
 
 def _variance(values: Floats, weights: Floats) -> float:

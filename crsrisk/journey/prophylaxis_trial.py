@@ -19,11 +19,10 @@ def recommend(
     Sizes are for the median effect over the ensemble, for the least favourable end of its interval (None when that is no
     effect), and for need of support instead of grade, which hidden fever does not touch.
     """
-    ranked = sorted(over["rules"], key=lambda row: -row["mean_net_benefit_per_100"])
-    of_drugs = [row for row in ranked if rules[row["rule"]][0] != "none"]
-    best, chosen = ranked[0], of_drugs[0]
+    by_name = {row["rule"]: row for row in over["rules"]}
+    best, rival = by_name[over["best"]], by_name[over["rival"]]
+    chosen = best if rules[over["best"]][0] != "none" else rival
     strategy, threshold = rules[chosen["rule"]]
-    rivals = [row for row in ranked if rules[row["rule"]][0] != rules[best["rule"]][0]]
     effect, rate = over["effects"][strategy], over["base_rate"]["value"]
     sizes = {
         "median effect": _size(rate, effect["risk_ratio"]["value"]),
@@ -32,11 +31,11 @@ def recommend(
     }
     return {"strategy": strategy, "threshold": threshold, "rule": chosen["rule"], "best_rule": best["rule"],
             "best_rule_by_support": over["best_by_support"], "is_worth_it": best is chosen,
-            "mean_net_benefit_per_100": chosen["mean_net_benefit_per_100"], "probability_best": best["probability_best"],
+            "mean_net_benefit_per_100": chosen["mean_net_benefit_per_100"], "probability_best": over["probability_strategy_best"][rules[over["best"]][0]],
             "control_rate": rate, "risk_ratio": effect["risk_ratio"], "support_ratio": effect["support_ratio"],
             "infections_added": effect["infections_added"], "responses_lost": effect["responses_lost"], "sizes": sizes,
-            "threshold_of_the_ledger": answers[strategy]["ledger"]["threshold"], "rival": rivals[0]["rule"],
-            "margin_over_rival_per_100": best["mean_net_benefit_per_100"] - rivals[0]["mean_net_benefit_per_100"]}
+            "threshold_of_the_ledger": answers[strategy]["ledger"]["threshold"], "rival": rival["rule"],
+            "margin_over_rival_per_100": best["mean_net_benefit_per_100"] - rival["mean_net_benefit_per_100"]}
 
 
 def _size(rate: float, ratio: float) -> dict[str, float | int | None]:

@@ -23,6 +23,8 @@ def spread(found: Mapping[str, Any], *, factor: float = 1.0, digits: int = 1) ->
         return "none"
     value, low, high = (None if found[key] is None else factor * found[key] for key in ("value", "low", "high"))
     ends = [number(end, digits=digits) if end is not None else "none" for end in (low, high)]
+    if value is not None and low == high == value:
+        return number(value, digits=digits)
     return f"{number(value, digits=digits) if value is not None else 'none'} ({ends[0]} to {ends[1]})"
 
 
@@ -82,7 +84,7 @@ def read_aloud(results: Results) -> str:
         f"of assumptions that published figures cannot tell apart, in {amount(100 * base['low'], digits=0)} to "
         f"{amount(100 * base['high'], digits=0)}.",
         f"Over these sets, {rule_in_words(best)} has the highest expected net benefit of {len(results['rules'])} rules, "
-        f"and is the best of them in {amount(100 * wanted['probability_best'], digits=0)} of 100 worlds.",
+        f"and its strategy is the best one in {amount(100 * wanted['probability_best'], digits=0)} of 100 worlds.",
         f"In the reference world {rule_in_words(rule)} treats {amount(row['treated']['value'], digits=0)} of 100 patients, "
         "averts "
         f"{spread(row['averted'])} CRS of grade >= 2, adds {spread(row['infections_added'])} serious infections within 90 "

@@ -1,7 +1,7 @@
 """README and docs/ do what they say: commands and snippets are run in order, page by page, in a folder of their own.
 
-In a ```console block a line that starts with ``$ `` is typed; a ```yaml block is saved where the text before it says
-("Save this as `my/x.yaml`"); ```python blocks of one page share their names. The numbers of patients are made smaller,
+In a ```console block a line that starts with ``$ `` is typed; a ```yaml or ```csv block is saved where the text before it
+says ("Save this as `my/x.yaml`"); ```python blocks of one page share their names. The numbers of patients are made smaller,
 since the sizes are not what is tested. What `make` and `crsrisk run` do is tested elsewhere; here only that the target or
 the experiment exists.
 """
@@ -34,8 +34,11 @@ AT_MOST = {  # command -> option -> the largest number that is run here
     "simulate": {"--patients": 60, "--truth-repetitions": 20},
     "evidence": {"--patients": 100, "--patients-rare": 100},
 }
-ALWAYS_SMALLER = {"evidence": ("--patients", "100", "--patients-rare", "100")}
-BLOCK = re.compile(r"^```(console|bash|python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ALWAYS_SMALLER = {
+    "evidence": ("--patients", "100", "--patients-rare", "100"),
+    "prophylaxis": ("--patients", "100", "--repetitions", "2", "--training", "300", "--members", "2"),
+}
+BLOCK = re.compile(r"^```(console|bash|python|yaml|csv)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVE = re.compile(r"Save this as\s+`([^`]+)`:\s*\Z")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -124,7 +127,7 @@ def test_a_page_does_what_it_says(checkout: Path, page: str) -> None:
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 exec(compile(step.text, page, "exec"), names)
             assert printed.getvalue() or "print" not in step.text
-        elif step.kind == "yaml":
+        elif step.kind in ("yaml", "csv"):
             if step.place:
                 save(step)
         else:
