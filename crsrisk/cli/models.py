@@ -1,4 +1,4 @@
-"""Risk models: score a table, update a model, release one."""
+"""Risk models: train one, score a table, update a model, release one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,56 @@ from typing import Annotated
 
 import typer
 
-from crsrisk.cli.application import AsJson, app, pairs_of, print_json
+from crsrisk.cli.application import CPUS, AsJson, Workers, app, arms_of, pairs_of, print_json
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="Configuration in models/configs/ by name, or a .yaml file.")] = "baseline",
+    out: Annotated[Path | None, typer.Option(help="Folder of the model; the configuration's name when left out.")] = None,
+    patients: Annotated[int | None, typer.Option(help="Simulated patients (20000).", min=100)] = None,
+    product: Annotated[list[str] | None, typer.Option(help="Product name or YAML file; repeatable; else all.")] = None,
+    scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
+    table: Annotated[Path | None, typer.Option(help="Learn from these patients (.csv or .parquet) instead.")] = None,
+    outcomes: Annotated[Path | None, typer.Option(
+        help="With --table: file with the outcome, same patients, same order; the table itself when left out.")] = None,
+    outcome: Annotated[str | None, typer.Option(
+        help="With --table: column with the outcome in the configuration's window; its own name when left out.")] = None,
+    unit: Annotated[list[str] | None, typer.Option(help="Unit of a column: crp=mg/dL; repeatable.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(help="Your name of a column: CRP_BASE=crp_mg_l; repeatable.")] = None,
+    ldh_upper_limit: Annotated[float | None, typer.Option(help="Upper limit of LDH (U/L) of the laboratory.")] = None,
+    tune: Annotated[bool, typer.Option("--tune", help="Look for better settings first, as the configuration says.")] = False,
+    track: Annotated[Path | None, typer.Option(help="Log the run to MLflow in this folder.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same model.", min=0)] = 1,
+    workers: Workers = CPUS,
+    as_json: AsJson = False,
+) -> None:
+    """Train a risk model on simulated patients or on a table with outcomes; writes a model folder."""
+    from crsrisk.errors import InputError
+    from crsrisk.journey.progress import steps
+    from crsrisk.journey.train import config_from, simulated_training, table_training, train, training_lines
+    from crsrisk.simulate.world import load_world
+
+    if table is not None and (patients or product):
+        raise InputError(where="train", key="--table", found="a table and options of a simulation",
+                         expected="--patients and --product without --table", cure="leave one of them out")
+    chosen = config_from(config)
+    with steps() as begin:
+        if table is None:
+            world = load_world(scenario)
+            training = simulated_training(
+                arms_of(product, world=world, regimen=None, mitigations=()), config=chosen, world=world,
+                n_patients=patients or 20_000, seed=seed, workers=workers)
+        else:
+            training = table_training(
+                table, config=chosen, outcomes=outcomes, outcome=outcome, units=pairs_of(unit, "--unit"),
+                mapping=pairs_of(rename, "--rename"), ldh_upper_limit_u_l=ldh_upper_limit)
+        trained = train(training, config=chosen, seed=seed, out=out or Path(chosen.name), is_tuned=tune, track=track,
+                        begin=begin)
+    if as_json:
+        print_json(trained.as_tree())
+    else:
+        typer.echo("\n".join(training_lines(trained)))
 
 
 @app.command()

@@ -1,0 +1,175 @@
+"""Train: a cohort, simulated or from a table, and a configuration in; a saved and tracked model out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crsrisk.domain.risk_model import NOTICE, RiskModel
+from crsrisk.domain.world import World
+from crsrisk.errors import InputError, OutputError
+from crsrisk.features.landmark import landmark_table
+from crsrisk.features.table import FeatureConfig, load_config
+from crsrisk.folders import find
+from crsrisk.learn.fit import fit
+from crsrisk.learn.store import save_model
+from crsrisk.learn.track import tracking
+from crsrisk.learn.tune import Tuned, tune
+from crsrisk.read.files import frame_digest
+from crsrisk.read.outcome import read_outcome
+from crsrisk.read.tables import read_patients
+from crsrisk.simulate.arm import Arm
+from crsrisk.simulate.cohort import simulate_cohort
+
+Begin = Callable[[str, int], Callable[[int], None]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Patients to learn from: what was known, what happened, and in words who they are."""
+
+    observed: pd.DataFrame
+    outcomes: pd.DataFrame
+    who: str
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What `crsrisk train` made, where it stands, and how to look at the run."""
+
+    model: RiskModel
+    folder: Path
+    training: Training
+    tuned: Tuned | None
+    how_to_open: str | None
+
+    def as_tree(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        contract, calibrator, made = self.model.contract, self.model.calibrator, self.model.manifest
+        return {
+            "model": self.model.label, "folder": str(self.folder), "outcome": contract.outcome_in_words,
+            "window_d": dict(contract.window_d), "landmark_h": contract.landmark_h, "training": self.training.who,
+            "left_out": dict(self.training.left_out), "n_patients": contract.n_patients, "n_events": contract.n_events,
+            "products": list(contract.products), "n_trees": made["n_trees_in_all"], "cv_log_loss": made["cv_log_loss"],
+            "calibration": {"intercept": calibrator.intercept, "slope": calibrator.slope, "method": calibrator.method},
+            "learner": made["learner"], "tuning": None if self.tuned is None else self.tuned.as_tree(),
+            "tracking": self.how_to_open, "notice": NOTICE}
+
+
+def config_from(name: str) -> FeatureConfig:
+    """A configuration that ships, by name, or any .yaml file with a variables.yaml beside it."""
+    return load_config(Path(name) if name.endswith((".yaml", ".yml")) else find("configs", name))
+
+
+def simulated_training(
+    arms: Sequence[Arm], *, config: FeatureConfig, world: World, n_patients: int, seed: int, workers: int
+) -> Training:
+    """Simulated patients; for a landmark model those still at risk then, with what was known by then."""
+    cohort = simulate_cohort(arms, world=world, n_patients=n_patients, seed=seed, workers=workers)
+    who = f"{n_patients} simulated patients, scenario {world.scenario.name}, seed {seed}"
+    if not config.landmark_h:
+        return Training(cohort.observed, cohort.outcomes, who, {})
+    known = landmark_table(cohort.observed, cohort.course, hour=config.landmark_h)
+    gone = {f"no longer at risk at {config.landmark_h} h": n_patients - len(known)}
+    return Training(known, cohort.outcomes.loc[known.index], who, gone)
+
+
+def table_training(
+    table: Path, *, config: FeatureConfig, outcomes: Path | None, outcome: str | None, units: Mapping[str, str],
+    mapping: Mapping[str, str], ldh_upper_limit_u_l: float | None,
+) -> Training:
+    """Patients of a table; the outcome stands in a column of it, or of ``outcomes`` (same patients, same order).
+
+    The outcome must be counted within the configuration's window. Rows that cannot be read or have no outcome are left out
+    and counted. Raises :class:`InputError` for a landmark configuration, and for what the readers refuse.
+    """
+    if config.landmark_h:
+        raise InputError(where=str(table), expected="a configuration of what is known before the first dose",
+                         found=f"{config.name}, which needs the course of {config.landmark_h} h after dose 1",
+                         cure="choose baseline, or make a landmark table in Python with crsrisk.features.landmark")
+    read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=False)
+    happened = read_outcome(outcomes or table, column=outcome or config.outcome)
+    if len(happened) != read.n_rows:
+        raise InputError(where=str(outcomes), found=f"{len(happened)} rows", expected=f"{read.n_rows} rows, as in {table}",
+                         cure="take the same patients in the same order")
+    y = happened[read.frame.index.to_numpy() - 1]
+    known = ~np.isnan(y)
+    observed = read.frame.loc[known].reset_index(drop=True)
+    windows = observed["platform"].map(lambda platform: config.window_d.get(platform, config.window_d["default"]))
+    made = pd.DataFrame({"patient_id": observed["patient_id"], config.outcome: y[known] > 0,
+                         "window_d": windows.astype(np.float64)})
+    left_out = {"rows that cannot be read": len(read.refused), "rows without an outcome": int((~known).sum())}
+    return Training(observed, made, f"{len(observed)} patients of {table.name}", left_out)
+
+
+def train(
+    training: Training, *, config: FeatureConfig, seed: int, out: Path, is_tuned: bool, track: Path | None, begin: Begin
+) -> Trained:
+    """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``.
+
+    Raises :class:`OutputError` when ``out`` is there already.
+    """
+    if out.exists():
+        raise OutputError(where=str(out), found="something that is there already", expected="a new folder",
+                          cure="name another with --out; training never replaces a model")
+    tuned = None
+    if is_tuned:
+        trials = config.tuning.trials if config.tuning else 0
+        tuned = tune(training.observed, training.outcomes, config=config, seed=seed, advance=begin("Tuning", trials))
+        config = tuned.config
+    advance = begin("Fitting", 1)
+    model = fit(training.observed, training.outcomes, config=config, seed=seed)
+    advance(1)
+    told = {"training": training.who, "tuning": None if tuned is None else tuned.as_tree()}
+    model = replace(model, manifest={**model.manifest, **told})
+    save_model(model, out)
+    how = None if track is None else _track(model, training, tuned, folder=track)
+    return Trained(model, out, training, tuned, how)
+
+
+def _track(model: RiskModel, training: Training, tuned: Tuned | None, *, folder: Path) -> str:
+    """The run in MLflow: settings, figures, digest of the training table, model; nothing of a patient."""
+    with tracking(folder=folder, experiment="train", run=model.label) as run:
+        run.params({"training": training.who, "seed": model.manifest["seed"],
+                    **{key: str(value) for key, value in model.manifest["learner"].items()}})
+        figures = {"n_patients": float(model.contract.n_patients), "n_events": float(model.contract.n_events),
+                   "n_trees": float(model.manifest["n_trees_in_all"])}
+        if model.manifest["cv_log_loss"] is not None:
+            figures["cv_log_loss"] = float(model.manifest["cv_log_loss"])
+        run.metrics(figures)
+        run.dataset(name="training", digest=frame_digest(training.observed), context="training")
+        for number, trial in enumerate(tuned.trials if tuned else ()):
+            with run.step(f"trial {number}") as step:
+                step.params(trial.settings)
+                step.metrics({"cv_log_loss": trial.log_loss})
+        run.model(model)
+        return run.how_to_open
+
+
+def training_lines(trained: Trained) -> list[str]:
+    """The answer in a few lines of text."""
+    tree = trained.as_tree()
+    when = "before the first dose" if not tree["landmark_h"] else f"{tree['landmark_h']} h after the first dose"
+    windows = ", ".join(f"{days:g} days" + ("" if name == "default" else f" for {name}")
+                        for name, days in tree["window_d"].items())
+    lines = [f"{tree['model']}: {tree['outcome']} within {windows} after the first dose, predicted {when}",
+             f"Learnt from {tree['n_patients']} patients, {tree['n_events']} with the event ({tree['training']})"]
+    lines += [f"Left out: {n} {why}" for why, n in tree["left_out"].items() if n]
+    if tree["tuning"]:
+        found = tree["tuning"]
+        lines.append(f"Tuned in {found['n_trials']} trials: cross-validated log loss {found['log_loss_before']:.5f} before, "
+                     f"{found['log_loss_after']:.5f} after (of the best, so a little too good)")
+    elif tree["cv_log_loss"] is not None:
+        lines.append(f"Cross-validated log loss {tree['cv_log_loss']:.5f}")
+    lines.append(f"Calibrated by {tree['calibration']['method']}: slope {tree['calibration']['slope']:.3f}, "
+                 f"intercept {tree['calibration']['intercept']:.3f}")
+    lines.append(f"Wrote {tree['folder']}")
+    if tree["tracking"]:
+        lines.append(f"MLflow: {tree['tracking']}")
+    return [*lines, tree["notice"]]

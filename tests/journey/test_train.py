@@ -1,0 +1,128 @@
+"""Training: from simulated patients or a table to a saved, tracked model; nothing replaced, nothing of a patient logged."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crsrisk.domain.cohort import Cohort
+from crsrisk.errors import InputError, OutputError
+from crsrisk.features.table import FeatureConfig, Range, Tuning
+from crsrisk.journey.train import Trained, config_from, simulated_training, table_training, train, training_lines
+from crsrisk.learn.predict import predict
+from crsrisk.learn.store import load_model
+from crsrisk.read.files import write_text
+from crsrisk.simulate.arm import Arm
+from tests.journey.conftest import SEED
+from tests.simulate.people import world_of
+
+
+def silent(title: str, total: int) -> Any:
+    return lambda n: None
+
+
+@pytest.fixture(scope="module")
+def quick() -> FeatureConfig:
+    shipped = config_from("baseline")
+    learner = shipped.learner.model_copy(update={"max_trees": 20, "n_folds": 2, "learning_rate": 0.1})
+    tuning = Tuning(trials=2, search={"num_leaves": Range(low=3, high=8, is_whole=True)})
+    return shipped.model_copy(update={"learner": learner, "tuning": tuning})
+
+
+@pytest.fixture(scope="module")
+def trained(arms: dict[str, Arm], quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("train")
+    training = simulated_training(list(arms.values()), config=quick, world=world_of(), n_patients=400, seed=SEED, workers=2)
+    return train(training, config=quick, seed=SEED, out=folder / "model", is_tuned=True, track=folder / "runs", begin=silent)
+
+
+def test_the_saved_model_is_the_trained_one(trained: Trained, cohort: Cohort) -> None:
+    again = load_model(trained.folder)
+    np.testing.assert_array_equal(predict(again, cohort.observed).risk, predict(trained.model, cohort.observed).risk)
+    assert again.manifest["tuning"]["n_trials"] == 2
+    assert "400 simulated patients" in again.manifest["training"]
+
+
+def test_what_is_said_of_it(trained: Trained) -> None:
+    text = "\n".join(training_lines(trained))
+    for part in ("within 21 days", "400 patients", "Tuned in 2 trials", "mlflow ui", "no external validation"):
+        assert part in text
+
+
+def test_the_run_is_tracked_without_a_patient(trained: Trained) -> None:
+    runs = trained.folder.parent / "runs"
+    with sqlite3.connect(runs / "mlflow.db") as store:
+        names = {row[0] for row in store.execute("select name from runs")}
+        metrics = {row[0] for row in store.execute("select key from metrics")}
+    assert {"trial 0", "trial 1", trained.model.label} <= names
+    assert {"cv_log_loss", "n_events"} <= metrics
+    text = [path.read_text(encoding="utf-8") for path in runs.rglob("*.json")]
+    assert text
+    assert not any("patient_id" in one for one in text)
+
+
+def test_a_model_is_never_replaced(trained: Trained, quick: FeatureConfig) -> None:
+    with pytest.raises(OutputError, match="already"):
+        train(trained.training, config=quick, seed=1, out=trained.folder, is_tuned=False, track=None, begin=silent)
+
+
+def from_table(place: Path, config: FeatureConfig, **changed: Any) -> Any:
+    given: dict[str, Any] = {
+        "outcomes": None, "outcome": None, "units": {}, "mapping": {}, "ldh_upper_limit_u_l": None, **changed}
+    return table_training(place, config=config, **given)
+
+
+def test_a_table_with_outcomes_gives_the_model_of_its_cohort(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
+    table, beside = tmp_path / "patients.csv", tmp_path / "outcomes.csv"
+    write_text(table, cohort.observed.to_csv(index=False))
+    write_text(beside, cohort.outcomes[["patient_id", "crs_grade2plus"]].to_csv(index=False))
+    training = from_table(table, quick, outcomes=beside)
+    made = [train(one, config=quick, seed=1, out=tmp_path / name, is_tuned=False, track=None, begin=silent)
+            for name, one in (("a", training), ("b", type(training)(cohort.observed, cohort.outcomes, "", {})))]
+    risks = [predict(one.model, cohort.observed).risk for one in made]
+    np.testing.assert_allclose(risks[0], risks[1], atol=1e-6)
+
+
+def test_rows_that_tell_nothing_are_left_out_and_counted(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
+    table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]]).astype({"crs_grade2plus": object})
+    table.loc[[3, 4], "crs_grade2plus"] = None
+    table.loc[7, "crp_mg_l"] = -5.0
+    write_text(tmp_path / "t.csv", table.to_csv(index=False))
+    training = from_table(tmp_path / "t.csv", quick)
+    assert training.left_out == {"rows that cannot be read": 1, "rows without an outcome": 2}
+    assert len(training.observed) == len(table) - 3
+
+
+def test_another_number_of_outcomes_is_refused(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
+    write_text(tmp_path / "t.csv", cohort.observed.to_csv(index=False))
+    write_text(tmp_path / "o.csv", cohort.outcomes.head(5).to_csv(index=False))
+    with pytest.raises(InputError, match="5 rows"):
+        from_table(tmp_path / "t.csv", quick, outcomes=tmp_path / "o.csv")
+
+
+def test_a_landmark_configuration_learns_from_those_at_risk(arms: dict[str, Arm]) -> None:
+    config = config_from("before_dose_2")
+    training = simulated_training(list(arms.values()), config=config, world=world_of(), n_patients=200, seed=1, workers=1)
+    assert training.left_out == {"no longer at risk at 168 h": 200 - len(training.observed)}
+    assert len(training.observed) == len(training.outcomes) < 200
+    with pytest.raises(InputError, match="course of 168 h"):
+        from_table(Path("t.csv"), config)
+
+
+def test_a_configuration_may_be_a_file(repository: Path) -> None:
+    assert config_from(str(repository / "models" / "configs" / "baseline.yaml")) == config_from("baseline")
+    with pytest.raises(InputError):
+        config_from("no_such_configuration")
+
+
+def test_outcomes_are_counted_within_the_window(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
+    table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]])
+    write_text(tmp_path / "t.csv", table.to_csv(index=False))
+    windows = from_table(tmp_path / "t.csv", quick).outcomes
+    assert set(windows["window_d"]) == {21.0}
+    assert isinstance(windows, pd.DataFrame)
