@@ -128,7 +128,9 @@ def differences_from_mean(risks: ArrayLike) -> FloatArray:
     """How far each development's risks are from the mean of all developments of its size, mean over patients.
 
     ``risks``: (developments, patients); gives (developments,). The mean over developments is itself an estimate; the
-    factor sqrt(developments / (developments - 1)) makes up for that, as it does for a standard deviation.
+    factor sqrt(developments / (developments - 1)) makes up for that, as it does for a
+    standard deviation. The values of one size share that mean, so the spread between them understates the Monte Carlo
+    error; with two developments it is 0.
 
     >>> differences_from_mean([[0.2, 0.5], [0.4, 0.5]]).round(4).tolist()
     [0.0707, 0.0707]

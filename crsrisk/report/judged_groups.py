@@ -129,7 +129,9 @@ def subgroups_section(groups: Sequence[Group], gaps: Sequence[Group], *, thresho
         "subgroups", title="For whom it works less well",
         lead="Figures of each group, and their differences to all other patients. There is no verdict: whether a gap "
              "matters depends on what is done with the risk.",
-        sentences=["About one in twenty differences leaves 0 outside its interval by chance alone."],
+        sentences=["About one in twenty differences leaves 0 outside its interval by chance alone.",
+                   *(["No gap could be traced to its parts: too few patients with a known true risk in each group."]
+                     if gaps and all("not_estimable" in one for one in gaps) else [])],
         tables=[
             table("subgroups", title="Discrimination and calibration by group", row_header="Group",
                   columns=[("Patients", ""), ("Events", ""), ("AUROC", "within products"), ("AUROC", "products mixed"),
@@ -146,7 +148,7 @@ def subgroups_section(groups: Sequence[Group], gaps: Sequence[Group], *, thresho
                            ("Intercept", ""), ("Slope", ""),
                            ("Log loss", "nats")], rows=differences,
                    notes=["Percentile bootstrap, both sides drawn anew."]),
-            *([_gaps(gaps)] if gaps else []),
+            *([_gaps(gaps)] if any("not_estimable" not in one for one in gaps) else []),
         ])
 
 
