@@ -20,7 +20,7 @@ class Figure(Strict):
 def proportion(n_yes: int, n: int) -> Figure:
     """A share of simulated trials; its error is sqrt(p (1 - p) / n) (Morris, White & Crowther, Stat Med 2019;38:2074).
 
-    >>> proportion(8000, 10000).mcse
+    >>> round(proportion(8000, 10000).mcse, 6)
     0.004
     """
     p = n_yes / n

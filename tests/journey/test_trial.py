@@ -23,7 +23,7 @@ COHORT = """candidates:
 def smaller(text: str, *, n_sim: int = 300) -> str:
     """A shipped design with few trials, without the design that needs thousands of patients."""
     lines = [line for line in text.splitlines() if "treating everybody" not in line]
-    return "\n".join(lines).replace("n_sim: 20000", f"n_sim: {n_sim}").replace("n_sim: 5000", "n_sim: 100") + "\n"
+    return "\n".join(lines).replace("n_sim: 10000", f"n_sim: {n_sim}").replace("n_sim: 5000", "n_sim: 100") + "\n"
 
 
 def run(path: Path, *, workers: int = 1) -> Compared:
@@ -101,7 +101,7 @@ def test_candidates_from_a_table(tmp_path: Path) -> None:
 def test_candidates_from_the_simulator(tmp_path: Path) -> None:
     """No rate is expected here: the simulator may be calibrated anew."""
     text = (SHIPPED / "simulated.yaml").read_text(encoding="utf-8")
-    for old, new in (("n_sim: 20000", "n_sim: 300"), ("n_patients: 6000", "n_patients: 600"),
+    for old, new in (("n_sim: 10000", "n_sim: 300"), ("n_patients: 6000", "n_patients: 600"),
                      ("training_patients: 3000", "training_patients: 400")):
         assert old in text
         text = text.replace(old, new)

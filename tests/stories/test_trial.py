@@ -15,7 +15,7 @@ SHIPPED = experiments_folder() / "010_trial_designs" / "design.yaml"
 @pytest.fixture
 def design(tmp_path: Path) -> Path:
     """The shipped file with three designs and few trials."""
-    text = SHIPPED.read_text(encoding="utf-8").replace("n_sim: 20000", "n_sim: 200")
+    text = SHIPPED.read_text(encoding="utf-8").replace("n_sim: 10000", "n_sim: 200")
     start, stop = text.index("  - name: All-comers, four looks"), text.index("  - name: Single arm, Simon minimax")
     kept = text[:start] + "  - {name: High risk, kind: enrichment, threshold: 0.3}\n" + text[start:stop][
         text[start:stop].index("  - name: Single arm"):]
