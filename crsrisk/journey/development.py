@@ -1,34 +1,31 @@
 """Development: everything that makes a model of two tables, as one callable, so that all of it can be repeated.
 
 What is repeated: features, stand-ins for missing values, the additive start, the choice of the number of trees and the
-calibration (:func:`crsrisk.learn.fit.fit`); with tuning also the choice among settings. Tuning here takes the candidate
-with the least cross-validated log loss.
+calibration (:func:`crsrisk.learn.fit.fit`); with tuning also the search for settings (:func:`crsrisk.learn.tune.tune`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
-from crsrisk.features.table import FeatureConfig, Learner
+from crsrisk.features.table import FeatureConfig
 from crsrisk.learn.fit import fit
 from crsrisk.learn.resampling import Develop
+from crsrisk.learn.tune import tune
 
 
 @dataclass(frozen=True)
 class Development:
-    """How a model is made: ``config`` with the settings that were chosen, and the ``candidates`` they were chosen from.
-
-    Both methods are :class:`crsrisk.learn.resampling.Develop`.
+    """How a model is made: ``config`` with the settings that were chosen, and ``searched``, the configuration whose search
+    chose them (None: nothing was tuned). Both methods are :class:`crsrisk.learn.resampling.Develop`.
     """
 
     config: FeatureConfig
-    candidates: tuple[FeatureConfig, ...]
+    searched: FeatureConfig | None = None
 
     def refit(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
         """With the saved result of tuning."""
@@ -36,48 +33,39 @@ class Development:
 
     def tune_and_refit(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
         """With tuning repeated in these patients."""
-        return tuned(observed, outcomes, candidates=self.candidates, seed=seed)[1]
+        return developed(observed, outcomes, searched=self.searched or self.config, seed=seed)[1]
 
     @property
     def tuning(self) -> Develop | None:
-        """``tune_and_refit``, or None where there was nothing to choose."""
-        return self.tune_and_refit if len(self.candidates) > 1 else None
+        """``tune_and_refit``, or None where nothing was tuned."""
+        return None if self.searched is None else self.tune_and_refit
 
     @property
     def in_words(self) -> str:
         """How settings were chosen, for a report."""
-        if len(self.candidates) < 2:
+        if self.searched is None or self.searched.tuning is None:
             return "The settings are those of the shipped configuration; nothing was tuned on these patients."
-        return f"The settings with the least cross-validated log loss among {len(self.candidates)} candidates."
-
-
-def tuned(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, candidates: Sequence[FeatureConfig], seed: int
-) -> tuple[FeatureConfig, RiskModel]:
-    """The candidate with the least cross-validated log loss (the first of equals), and its model."""
-    made = [(config, fit(observed, outcomes, config=config, seed=seed)) for config in candidates]
-
-    def loss(at: int) -> tuple[float, int]:
-        found = made[at][1].manifest["cv_log_loss"]
-        return (float("inf") if found is None else float(found), at)
-
-    return made[min(range(len(made)), key=loss)]
-
-
-def candidates_of(config: FeatureConfig, overrides: Sequence[Mapping[str, Any]], *, where: str) -> tuple[FeatureConfig, ...]:
-    """The configuration itself and one for each set of other settings of its learner."""
-    known = set(Learner.model_fields)
-    for change in overrides:
-        if unknown := sorted(set(change) - known):
-            raise InputError(where=where, key=f"candidates, {', '.join(unknown)}", found="no setting of the learner",
-                             expected=", ".join(sorted(known)), cure="correct the name")
-    return (config, *(config.model_copy(update={"learner": Learner.model_validate(
-        {**config.learner.model_dump(), **change})}) for change in overrides))
+        return (f"The best by cross-validated log loss of {self.searched.tuning.trials} settings tried by Optuna, the "
+                "shipped ones first.")
 
 
 def develop(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, candidates: tuple[FeatureConfig, ...], seed: int
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, trials: int, seed: int
 ) -> tuple[Development, RiskModel]:
-    """Tune once, and keep the result for whoever repeats the development."""
-    config, model = tuned(observed, outcomes, candidates=candidates, seed=seed)
-    return Development(config, candidates), model
+    """Tune once (with ``trials`` trials; 0: not at all), fit, and keep both for whoever repeats the development."""
+    if trials == 0:
+        return Development(config), fit(observed, outcomes, config=config, seed=seed)
+    if config.tuning is None:
+        raise InputError(where=f"configuration {config.name}", key="tuning", found="nothing to search",
+                         expected="trials and the ranges of settings", cure="add tuning, or ask for 0 trials")
+    searched = config.model_copy(update={"tuning": config.tuning.model_copy(update={"trials": trials})})
+    chosen, model = developed(observed, outcomes, searched=searched, seed=seed)
+    return Development(chosen, searched), model
+
+
+def developed(
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, searched: FeatureConfig, seed: int
+) -> tuple[FeatureConfig, RiskModel]:
+    """The configuration that tuning chose, and its model."""
+    chosen = tune(observed, outcomes, config=searched, seed=seed).config
+    return chosen, fit(observed, outcomes, config=chosen, seed=seed)

@@ -27,7 +27,7 @@ from crsrisk.errors import InputError
 from crsrisk.features.table import load_config
 from crsrisk.folders import find
 from crsrisk.journey.config import experiment_file
-from crsrisk.journey.development import Development, candidates_of, develop
+from crsrisk.journey.development import Development, develop
 from crsrisk.journey.judgement_size import learning_curve, size_content
 from crsrisk.journey.judging import (
     closing_lines,
@@ -76,9 +76,9 @@ Begin = Callable[[str, int], Callable[[int], None]]
 class Inquiry(Strict):
     """What a judgement asks and how much it may compute. Numbers of patients are of synthetic patients.
 
-    ``candidates``: settings of the learner, beside those of the configuration, among which tuning chooses. The learning
-    curve and the patients who judge it are simulated beside the cohort. ``left_out``: columns whose words are left out
-    one at a time; of sites the ``sites_at_most`` largest.
+    ``tuning_trials``: settings that tuning tries (0: nothing is tuned). The learning curve and the patients who judge it
+    are simulated beside the cohort. ``left_out``: columns whose words are left out one at a time; of sites the
+    ``sites_at_most`` largest.
     """
 
     kind: str
@@ -92,7 +92,7 @@ class Inquiry(Strict):
     test_share: float = Field(gt=0.05, lt=0.9)
     threshold: float = Field(gt=0, lt=1)
     bootstrap: int = Field(ge=50)
-    candidates: list[dict[str, float | int]]
+    tuning_trials: int = Field(ge=0)
     refits: int = Field(ge=20)
     tuned_refits: int = Field(ge=0)
     left_out: list[str]
@@ -144,7 +144,7 @@ def run_judgement(
     results = path.parent / "results"
     write_text(results / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
     with threadpool_limits(1):  # products of matrices on several threads differ in their last digits from run to run
-        material = gather(inquiry, where=str(path), workers=workers, begin=begin)
+        material = gather(inquiry, workers=workers, begin=begin)
         content = judge_material(material, workers=workers, begin=begin, further=further)
     write_judgement(content, results)
     save_model(material.model, results / "model")
@@ -156,13 +156,12 @@ def run_judgement(
     return {"content": content, "folder": str(results), "tracking": how}
 
 
-def gather(inquiry: Inquiry, *, where: str, workers: int, begin: Begin) -> Material:
+def gather(inquiry: Inquiry, *, workers: int, begin: Begin) -> Material:
     """Simulate the cohort, develop the model, repeat its development, and ask the oracles."""
     world = load_world(inquiry.scenario)
     names = inquiry.products or list(all_products())
     arms = {name: make_arm(load_product(name), world=world) for name in names}
     config = load_config(find("configs", inquiry.config))
-    candidates = candidates_of(config, inquiry.candidates, where=where)
     n_pool = inquiry.curve_developments * max(inquiry.curve_sizes) + inquiry.curve_judged_in
     advance = begin("Simulating patients", inquiry.n_patients + n_pool)
     everybody = simulate_cohort(list(arms.values()), world=world, n_patients=inquiry.n_patients + n_pool, seed=inquiry.seed,
@@ -171,7 +170,8 @@ def gather(inquiry: Inquiry, *, where: str, workers: int, begin: Begin) -> Mater
     ids = everybody.patient_ids.to_numpy()
     sides = split(subset(everybody, patient_ids=ids[:inquiry.n_patients]), seed=inquiry.seed, test_share=inquiry.test_share)
     training, test = sides.training, sides.test
-    development, model = develop(training.observed, training.outcomes, candidates=candidates, seed=inquiry.seed)
+    development, model = develop(training.observed, training.outcomes, config=config, trials=inquiry.tuning_trials,
+                                 seed=inquiry.seed)
     repeats = refit_in_resamples(
         training.observed, training.outcomes, refit=development.refit, tune_and_refit=development.tuning,
         n_resamples=inquiry.refits, n_tuned=inquiry.tuned_refits, seed=inquiry.seed, workers=workers,

@@ -64,7 +64,7 @@ def run_true_optimism(folder: Path, *, workers: int, begin: Begin) -> dict[str, 
 
     def one(k: int) -> Claims:
         cohort = patients_from(place, n=config.cohort_patients, seed=config.seed + k)
-        found = claims_of(cohort, fresh, development=Development(recipe, (recipe,)), outcome=recipe.outcome,
+        found = claims_of(cohort, fresh, development=Development(recipe), outcome=recipe.outcome,
                           refits=config.refits, seed=config.seed + k)
         advance(1)
         return found

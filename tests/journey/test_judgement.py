@@ -11,7 +11,7 @@ import pytest
 from crsrisk.domain.cohort import Cohort
 from crsrisk.errors import InputError
 from crsrisk.journey.config import kind_of
-from crsrisk.journey.development import candidates_of, develop, tuned
+from crsrisk.journey.development import develop
 from crsrisk.journey.judgement import Inquiry, Material, judgement_lines, run_judgement
 from crsrisk.journey.judgement_size import riley
 from crsrisk.journey.judging import FILES
@@ -23,7 +23,7 @@ from crsrisk.report.sections import section
 from tests.learn.conftest import make_toy
 
 SMALL = {"products": "[tarlatamab, tebentafusp, psma_masked_engager]", "n_patients": 600, "bootstrap": 50, "refits": 22,
-         "tuned_refits": 20, "candidates": "[{num_leaves: 3}]", "sites_at_most": 2, "truth_patients": 60,
+         "tuned_refits": 20, "tuning_trials": 2, "sites_at_most": 2, "truth_patients": 60,
          "truth_repetitions": 20, "baseline_repetitions": 10, "curve_sizes": "[300, 400]", "curve_developments": 2,
          "curve_judged_in": 400}
 
@@ -34,29 +34,28 @@ def test_shipped_experiment_is_sound(repository: Path) -> None:
     inquiry = build(Inquiry, read_yaml(place / "experiment.yaml"), where="005")
     assert inquiry.tuned_refits >= 20
     assert {"product", "tumour_type", "site"} == set(inquiry.left_out)
-    assert len(candidates_of(config_of(inquiry.config), inquiry.candidates, where="005")) == 1 + len(inquiry.candidates)
+    assert config_of(inquiry.config).tuning is not None
 
 
-def test_tuning_takes_the_least_cross_validated_loss() -> None:
-    toy = make_toy(400, seed=3)
-    shipped = config_of("baseline")
+def test_development_repeats_its_tuning_or_says_that_there_was_none() -> None:
+    toy, shipped = make_toy(400, seed=3), config_of("baseline")
     quick = shipped.model_copy(update={"learner": shipped.learner.model_copy(update={"max_trees": 20, "n_folds": 2})})
-    candidates = candidates_of(quick, [{"additive_penalty": 1e6}, {"additive_penalty": 30.0}], where="test")
-    config, model = tuned(toy.observed, toy.outcomes, candidates=candidates, seed=1)
-    losses = [tuned(toy.observed, toy.outcomes, candidates=[one], seed=1)[1].manifest["cv_log_loss"] for one in candidates]
-    assert len(set(losses)) == 3
-    assert model.manifest["cv_log_loss"] == min(losses)
-    assert config == candidates[int(np.argmin(losses))]
-    development, _ = develop(toy.observed, toy.outcomes, candidates=candidates[:1], seed=1)
-    assert development.tuning is None
-    assert "nothing was tuned" in development.in_words
-    with pytest.raises(InputError, match="no setting of the learner"):
-        candidates_of(quick, [{"leaves": 3}], where="test")
+    development, model = develop(toy.observed, toy.outcomes, config=quick, trials=3, seed=1)
+    assert development.tuning is not None
+    assert "3 settings tried" in development.in_words
+    assert development.tuning(toy.observed, toy.outcomes, 1).booster_text == model.booster_text
+    assert development.refit(toy.observed, toy.outcomes, 1).booster_text == model.booster_text
+    plain, _ = develop(toy.observed, toy.outcomes, config=quick, trials=0, seed=1)
+    assert plain.tuning is None
+    assert plain.config == quick
+    assert "nothing was tuned" in plain.in_words
+    with pytest.raises(InputError, match="nothing to search"):
+        develop(toy.observed, toy.outcomes, config=quick.model_copy(update={"tuning": None}), trials=3, seed=1)
 
 
 def test_riley_is_left_out_without_discrimination() -> None:
     toy = make_toy(400, seed=3)
-    model = tuned(toy.observed, toy.outcomes, candidates=[config_of("baseline")], seed=1)[1]
+    model = develop(toy.observed, toy.outcomes, config=config_of("baseline"), trials=0, seed=1)[1]
     made = riley(contract=model.contract, c=0.75)
     assert made["largest"] == max(row["n"] for row in made["rows"][:3])
 
@@ -64,9 +63,7 @@ def test_riley_is_left_out_without_discrimination() -> None:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     lines = (repository / "experiments" / "005_judgement" / "experiment.yaml").read_text(encoding="utf-8").splitlines()
-    candidates = next(at for at, line in enumerate(lines) if line.startswith("candidates:"))
-    kept = [line for at, line in enumerate(lines) if not (at > candidates and line.startswith("  - "))]
-    changed = [f"{name}: {SMALL[name]}" if (name := line.partition(":")[0]) in SMALL else line for line in kept]
+    changed = [f"{name}: {SMALL[name]}" if (name := line.partition(":")[0]) in SMALL else line for line in lines]
     place = tmp_path_factory.mktemp("judged") / "experiments" / "005_judgement"
     place.mkdir(parents=True)
     (place / "experiment.yaml").write_text("\n".join(changed) + "\n", encoding="utf-8")
