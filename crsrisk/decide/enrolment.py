@@ -32,7 +32,7 @@ def as_chance(probability: FloatArray) -> Chances:
     return np.rint(np.clip(probability, 0.0, 1.0) * CERTAIN).astype(np.uint32)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, inline="always")
 def _word(key: np.uint64, place: int) -> np.uint64:
     z = key + _WEYL * np.uint64(place + 1)
     z = (z ^ (z >> _S30)) * _MIX_1
@@ -40,7 +40,7 @@ def _word(key: np.uint64, place: int) -> np.uint64:
     return z ^ (z >> _S31)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def enrol(
     keys: NDArray[np.uint64], eligible: NDArray[np.uint32], chance: Chances, untreated: Chances,
     is_given: NDArray[np.uint8], stratum: NDArray[np.uint8], at_look: NDArray[np.int64], ratio: float,
