@@ -25,7 +25,7 @@ Role: TypeAlias = Literal["identifier", "predictor", "outcome", "course", "input
 Table: TypeAlias = Literal["observed", "outcomes", "course", "input"]
 Interval: TypeAlias = tuple[float, float]
 
-LANDMARK_HOURS: tuple[int, ...] = (6, 12, 24, 48, 72, 168)
+LANDMARK_HOURS: tuple[int, ...] = (6, 12, 24, 36, 48, 72, 168)
 _NO_UNITS: Mapping[str, float] = MappingProxyType({})
 
 

@@ -52,9 +52,9 @@ UNIT_PAIRS = [(name, unit) for name, column in FIELDS.items() for unit in column
 def test_tables_hold_the_columns_agreed_in_their_order() -> None:
     assert list(columns_of("observed")) == OBSERVED
     assert list(columns_of("outcomes")) == OUTCOMES
-    course = [f"{stem}__h{hour}" for hour in (6, 12, 24, 48, 72, 168) for stem in COURSE]
+    course = [f"{stem}__h{hour}" for hour in (6, 12, 24, 36, 48, 72, 168) for stem in COURSE]
     assert list(columns_of("course")) == ["patient_id", *course]
-    assert LANDMARK_HOURS == (6, 12, 24, 48, 72, 168)
+    assert LANDMARK_HOURS == (6, 12, 24, 36, 48, 72, 168)
 
 
 # Factors by definition (1 dL = 0.1 L) or from molar mass: creatinine C4H7N3O = 4*12.011 + 7*1.008 + 3*14.007

@@ -6,7 +6,9 @@ from the test patients) to another. What has to be learnt from many rows lives i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +24,9 @@ from crsrisk.errors import InputError
 from crsrisk.features.indices import INDICES, Index
 from crsrisk.read.strict_yaml import build, read_yaml
 from crsrisk.units import FIELDS
+from crsrisk.units import Field as Described
+
+_DYNAMIC = re.compile(r"(.+)__(slope|onset)__h(\d+)")
 
 # Columns of words that may become yes/no features, one for each word: `product__tarlatamab`.
 WORDS: tuple[str, ...] = ("product", "platform", "tumour_type", "site", "regimen")
@@ -163,23 +168,55 @@ def load_config(path: Path) -> FeatureConfig:
     """Read a model's configuration (models/configs/<name>.yaml) with the variables.yaml beside it.
 
     A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace, its
-    ``features`` are added. Raises :class:`InputError` naming file and key.
+    ``features`` are added. In a feature's name ``{hour}`` stands for the file's ``landmark_h``, so that one list serves
+    several landmarks. Raises :class:`InputError` naming file and key.
     """
-    tree = read_yaml(path)
-    parent = tree.pop("extends", None)
-    if parent is not None:
-        base = read_yaml(path.with_name(f"{parent}.yaml"))
-        tree = {**base, **tree, "features": [*base["features"], *tree.get("features", [])]}
+    tree = _with_parents(path)
     if "variables" in tree:
         raise InputError(where=path.name, key="variables", found="variables inside the model's file",
                          expected="variables.yaml beside it", cure="move them there")
+    for feature in tree.get("features", []):
+        if isinstance(feature, dict) and isinstance(feature.get("name"), str):
+            feature["name"] = feature["name"].replace("{hour}", str(tree.get("landmark_h")))
     variables = read_yaml(path.with_name("variables.yaml"))
     return build(FeatureConfig, {**tree, "variables": variables}, where=path.name)
 
 
+def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The file's keys over those of the file that it extends, and so on."""
+    tree = read_yaml(path)
+    parent = tree.pop("extends", None)
+    if parent is None:
+        return tree
+    if parent in (path.stem, *children):
+        raise InputError(where=path.name, key="extends", found=f"{parent}, which extends this file in turn",
+                         expected="a file that does not", cure="let one of them stand by itself")
+    base = _with_parents(path.with_name(f"{parent}.yaml"), children=(*children, path.stem))
+    return {**base, **tree, "features": [*base["features"], *tree.get("features", [])]}
+
+
 def is_known_feature(name: str) -> bool:
     """Whether :func:`build_features` knows a feature of that name (one-hot features apart)."""
-    return name in INDICES or source_field(name) in FIELDS
+    return name in INDICES or field_of(name) is not None
+
+
+def field_of(name: str) -> Described | None:
+    """The field that describes a column; of a slope or an onset one made from that of its readings, None if unknown.
+
+    >>> [field_of(name).unit for name in ("crp_mg_l__max__h24", "crp_mg_l__slope__h24", "grade__onset__h24")]
+    ['mg/L', 'mg/L/h', 'h']
+    """
+    found = _DYNAMIC.fullmatch(name)
+    if found is None:
+        return FIELDS.get(source_field(name))
+    stem, summary, hour = found.groups()
+    likes = [FIELDS.get(f"{stem}{middle}__h{hour}") for middle in ("", "__max", "__min")]
+    like = next((field for field in likes if field is not None), None)
+    if like is None:
+        return None
+    if summary == "onset":
+        return replace(like, name=name, unit="h", kind="float", possible=(0.0, float(hour)), may_be_missing=True)
+    return replace(like, name=name, unit=f"{like.unit}/h", kind="float", possible=None, may_be_missing=True)
 
 
 def source_field(name: str) -> str:

@@ -26,9 +26,9 @@ from crsrisk.features.table import (
     FeatureConfig,
     build_features,
     columns_needed,
+    field_of,
     numbers_of,
     require_columns,
-    source_field,
     words_of,
 )
 from crsrisk.learn.booster import bare_text
@@ -164,7 +164,9 @@ def _columns(
 
 
 def _column(observed: pd.DataFrame, name: str, *, levels: tuple[str, ...]) -> Column:
-    field = FIELDS[source_field(name)]
+    field = field_of(name)
+    if field is None:  # the configuration knows its features, and a word its column
+        raise KeyError(name)
     if name in WORDS:
         was_missing = bool(observed[name].isna().any())
         return Column(name=name, kind="word", unit=field.unit, may_be_missing=field.may_be_missing,

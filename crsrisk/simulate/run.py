@@ -16,7 +16,7 @@ from crsrisk.simulate.population import Patients, take
 from crsrisk.simulate.solve import run_patients
 
 Values = NDArray[np.float64]
-LANDMARKS_H: tuple[float, ...] = (6.0, 12.0, 24.0, 48.0, 72.0, 168.0)
+LANDMARKS_H: tuple[float, ...] = (6.0, 12.0, 24.0, 36.0, 48.0, 72.0, 168.0)
 _CHUNK = 4096  # patients simulated by one thread at one time
 
 

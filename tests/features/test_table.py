@@ -12,18 +12,22 @@ from pydantic import ValidationError
 
 from crsrisk.errors import InputError
 from crsrisk.features.indices import INDICES
+from crsrisk.features.landmark import landmark_columns
 from crsrisk.features.table import (
     FeatureChoice,
     FeatureConfig,
     build_features,
     columns_needed,
+    field_of,
     is_known_feature,
     load_config,
 )
 from crsrisk.units import FIELDS
 
 NAMES = ("product__a", "product__b", "is_female", "ecog", "crp_mg_l", "crp_albumin_ratio")
-CONFIGS = ("baseline", "grade3plus", "before_dose_2")
+LANDMARKS = ("landmark_06h", "landmark_12h", "landmark_24h", "landmark_36h")
+CONFIGS = ("baseline", "grade3plus", "before_dose_2", *LANDMARKS)
+VITAL_STEMS = ("temperature_c", "map_mmhg", "spo2_pct")
 
 
 def table() -> pd.DataFrame:
@@ -120,6 +124,39 @@ def test_every_direction_names_an_assumption_that_exists(repository: Path, name:
     named = {origin for feature in config.features for origin in feature.assumption}
     assert named <= known | agents | {"product"}
     assert len(named) > 10
+
+
+@pytest.mark.parametrize("hour", [6, 12, 24, 36])
+def test_landmarks_share_one_list(repository: Path, hour: int) -> None:
+    folder = repository / "models" / "configs"
+    base, later = load_config(folder / "baseline.yaml"), load_config(folder / f"landmark_{hour:02d}h.yaml")
+    assert later.landmark_h == hour
+    added = [feature.name for feature in later.features[len(base.features) :]]
+    expected = [name for name in landmark_columns(hour=hour) if hour > 6 or name.partition("__slope")[0] not in VITAL_STEMS]
+    assert sorted(added) == sorted(expected)
+
+
+def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    for name, parent in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {parent}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="extends this file in turn"):
+        load_config(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("crp_mg_l__slope__h24", "mg/L/h"), ("temperature_c__slope__h12", "degC/h"), ("grade__onset__h36", "h"),
+     ("crp_mg_l__h6", "mg/L"), ("crp_mg_l__max__h6", "mg/L")],
+)  # fmt: skip
+def test_fields_of_what_is_made_of_readings(name: str, unit: str) -> None:
+    field = field_of(name)
+    assert field is not None
+    assert field.unit == unit
+
+
+@pytest.mark.parametrize("name", ["crp_mg_l__slope__h7", "shoe_size__onset__h24", "crp_mg_l__mean__h24"])
+def test_unknown_summaries_are_no_features(name: str) -> None:
+    assert not is_known_feature(name)
 
 
 def test_a_landmark_model_adds_to_the_baseline(repository: Path) -> None:

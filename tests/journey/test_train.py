@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 
 from crsrisk.domain.cohort import Cohort
+from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.features.table import FeatureConfig, Range, Tuning
 from crsrisk.journey.train import Trained, config_from, simulated_training, table_training, train, training_lines
+from crsrisk.learn.fit import fit
+from crsrisk.learn.leaks import leaks_by_name
 from crsrisk.learn.predict import predict
 from crsrisk.learn.store import load_model
 from crsrisk.read.files import write_text
@@ -126,3 +129,34 @@ def test_outcomes_are_counted_within_the_window(cohort: Cohort, quick: FeatureCo
     windows = from_table(tmp_path / "t.csv", quick).outcomes
     assert set(windows["window_d"]) == {21.0}
     assert isinstance(windows, pd.DataFrame)
+
+
+@pytest.fixture(scope="module", params=["baseline", "landmark_06h", "landmark_12h", "landmark_24h", "landmark_36h"])
+def quick_model(request: pytest.FixtureRequest, arms: dict[str, Arm]) -> tuple[RiskModel, pd.DataFrame]:
+    """A quickly fitted model of each landmark and the patients it learnt from."""
+    shipped = config_from(request.param)
+    learner = shipped.learner.model_copy(update={"max_trees": 10, "n_folds": 2, "learning_rate": 0.1})
+    config = shipped.model_copy(update={"learner": learner})
+    training = simulated_training(list(arms.values()), config=config, world=world_of(), n_patients=500, seed=2, workers=2)
+    return fit(training.observed, training.outcomes, config=config, seed=1), training.observed.reset_index(drop=True)
+
+
+def test_any_single_predictor_may_be_absent(quick_model: tuple[RiskModel, pd.DataFrame]) -> None:
+    model, table = quick_model
+    some = table.head(40)
+    for column in model.contract.columns:
+        gap = some.assign(**{column.name: pd.Series([None] * len(some), dtype=object, index=some.index)})
+        risk = predict(model, gap).risk
+        assert ((risk > 0) & (risk < 1)).all(), column.name
+
+
+def test_a_patient_alone_has_the_risk_of_the_batch(quick_model: tuple[RiskModel, pd.DataFrame]) -> None:
+    model, table = quick_model
+    whole = predict(model, table.head(25)).risk
+    alone = [predict(model, table.iloc[[row]]).risk[0] for row in range(25)]
+    np.testing.assert_array_equal(alone, whole)
+
+
+def test_a_landmark_model_knows_nothing_later(quick_model: tuple[RiskModel, pd.DataFrame]) -> None:
+    model, _ = quick_model
+    assert leaks_by_name(model.contract.feature_names, landmark_h=model.contract.landmark_h) == ()
