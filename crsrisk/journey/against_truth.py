@@ -16,6 +16,7 @@ from scipy.special import expit
 from crsrisk.domain.cohort import Cohort
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.features.table import build_features
+from crsrisk.journey.controls import controls_of
 from crsrisk.journey.judgement import FurtherPart, Material
 from crsrisk.learn.against_truth import (
     CalibrationError,
@@ -32,6 +33,7 @@ from crsrisk.learn.against_truth import (
 )
 from crsrisk.learn.calibration_curve import recalibrate
 from crsrisk.learn.cross_fit import out_of_fold_risk
+from crsrisk.learn.evaluate import as_plain
 from crsrisk.learn.measures import measure_all
 from crsrisk.learn.metrics import (
     TAILS,
@@ -78,7 +80,7 @@ def truth_sections(material: Material, *, workers: int, begin: Begin) -> Further
         "gap": {name: [_plain(one) for one in gap_split(risk[some], observed=only(seen, some), baseline=only(full, some))]
                 for name, some in rows.items()},
         "coverage": _coverages(material, risk, seen, outside=outside, workers=workers, begin=begin),
-        "optimism": _optimism(material, outside=outside)}
+        "optimism": _optimism(material, outside=outside), "controls": as_plain(controls_of(material))}
     labels = short_labels({name: arm.product.label for name, arm in material.arms.items()})
     return Further("against_the_truth", results, [truth_section(results, labels=labels)], LIMITS)
 

@@ -29,9 +29,25 @@ def truth_section(results: Results, *, labels: Mapping[str, str]) -> Section:
             f"{number(results['n_patients'], digits=0)} held-out patients were simulated again {results['repetitions']} "
             f"times given what was observed of them and {results['baseline_repetitions']} times given everything true at "
             "baseline. The noise of these repetitions is removed from every figure. In brackets: 95% interval; then the "
-            "Monte Carlo error."],
+            "Monte Carlo error.", *_control_sentences(results["controls"])],
         tables=[_error_table(results, labels), _gap_table(results, labels), _coverage_table(results, labels),
                 _optimism_table(results["optimism"])])
+
+
+def _control_sentences(controls: Results) -> list[str]:
+    negative, leaks = controls["negative"], controls["leaks"]
+    told = "not estimable" if "not_estimable" in negative["auroc_within_product"] else estimate_in_words(
+        negative["auroc_within_product"])
+    is_noticed = "was noticed" if controls["planted"]["is_noticed"] else "was NOT noticed: the leak check failed"
+    found = "No leak was found among the model's features and between its patients." if not leaks else (
+        "Possible leaks: " + "; ".join(leak["why"] for leak in leaks) + ".")
+    return [
+        f"Negative control: developed on the same patients with outcomes dealt out anew, the model ranks patients of one "
+        f"product with an AUROC of {told} where outcomes were dealt out too, and its largest mean SHAP value is "
+        f"{number(negative['largest_mean_shap'], digits=3)} log-odds "
+        f"({number(negative['largest_mean_shap_of_the_model'], digits=3)} with the true outcomes).",
+        f"Planted leak: a value measured during the reaction, put in the place of a baseline value, {is_noticed}. {found} "
+        f"Nothing known before the first dose can reach an AUROC above {number(controls['limit'])} within products here."]
 
 
 def _named(name: str, labels: Mapping[str, str]) -> str:

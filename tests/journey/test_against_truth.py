@@ -25,14 +25,14 @@ from tests.simulate.people import world_of
 
 INQUIRY = {
     "kind": "judgement", "name": "small", "question": "?", "config": "baseline", "scenario": "reference", "products": [],
-    "seed": SEED, "n_patients": 600, "test_share": 0.3, "threshold": 0.3, "bootstrap": 50, "candidates": [], "refits": 20,
+    "seed": SEED, "n_patients": 600, "test_share": 0.3, "threshold": 0.3, "bootstrap": 50, "tuning_trials": 0, "refits": 20,
     "tuned_refits": 0, "left_out": [], "sites_at_most": 2, "truth_patients": 80, "truth_repetitions": 40,
     "baseline_repetitions": 40, "curve_sizes": [200], "curve_developments": 2, "curve_judged_in": 400}
 
 
 @pytest.fixture(scope="module")
 def found(arms: dict[str, Arm], sides: Split, config: FeatureConfig, model: RiskModel) -> Further:
-    world, development = world_of(), Development(config, (config,))
+    world, development = world_of(), Development(config)
     repeats = refit_in_resamples(sides.training.observed, sides.training.outcomes, refit=development.refit,
                                  tune_and_refit=None, n_resamples=20, seed=1, workers=2)
     ids = choose_for_truth(sides.test, n=80)
@@ -90,3 +90,15 @@ def test_the_section_is_ready_for_the_page(found: Further) -> None:
     value = 100 * found.results["calibration_error"]["all"]["mean_absolute"]["value"]
     assert np.isfinite(value)
     assert f"{value:.1f} of 100 on average" in section["lead"]
+
+
+@pytest.mark.slow
+def test_controls_behave(found: Further) -> None:
+    """Nothing is learnt from nothing (five errors of DeLong allowed), the planted leak fires, the honest table is clean."""
+    controls = found.results["controls"]
+    ranked = controls["negative"]["auroc_within_product"]
+    assert abs(ranked["value"] - 0.5) < 5 * (ranked["high"] - ranked["low"]) / (2 * 1.96)
+    assert controls["negative"]["largest_mean_shap"] < controls["negative"]["largest_mean_shap_of_the_model"]
+    assert controls["planted"]["is_noticed"]
+    assert controls["leaks"] == []
+    assert any("was noticed. No leak was found" in sentence for sentence in found.sections[0]["sentences"])
