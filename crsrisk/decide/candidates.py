@@ -18,7 +18,7 @@ from scipy.special import ndtri
 from scipy.stats import beta as beta_distribution
 from scipy.stats import qmc
 
-from crsrisk.decide.checks import FloatArray
+from crsrisk.decide.checks import BoolArray, FloatArray
 from crsrisk.decide.risk_spread import BetaRisk, risk_spread
 from crsrisk.domain.potential_outcomes import PotentialOutcomes
 from crsrisk.domain.trial import FromCohort, Masking, Screening, Stated
@@ -36,7 +36,8 @@ class Pool:
     ``risk`` is the score without error (the threshold of a protocol is meant of it), ``score`` as measured on the day of
     screening, NaN without laboratory values. ``control`` and ``treated`` are the chances of each endpoint, (endpoint, row),
     without and with prophylaxis: 0 or 1 for patients whose outcomes are known. ``treated_unmasked``: chance of the first
-    endpoint under prophylaxis if no fever were hidden. ``n_patients``: different people behind the rows (0: a formula).
+    endpoint under prophylaxis if no fever were hidden. ``takes``: whether somebody assigned to prophylaxis is given any (at
+    fever only the febrile are). ``n_patients``: different people behind the rows (0: a formula).
     """
 
     risk: FloatArray
@@ -44,6 +45,7 @@ class Pool:
     control: FloatArray
     treated: FloatArray
     treated_unmasked: FloatArray
+    takes: BoolArray
     n_patients: int
     origin: str
 
@@ -112,7 +114,8 @@ def stated_pool(
         risk=risk, score=_screened(risk, points[:, 1], points[:, 2], screening),
         control=np.stack([risk, support_chance(risk, other=masking.other_support)]),
         treated=np.stack([treated * (1 - masking.hidden), support_chance(treated, other=masking.other_support)]),
-        treated_unmasked=treated, n_patients=0, origin=f"{stated.risk}, risk ratio {stated.risk_ratio:g} for everybody")
+        treated_unmasked=treated, takes=np.ones(risk.size, dtype=bool), n_patients=0,
+        origin=f"{stated.risk}, risk ratio {stated.risk_ratio:g} for everybody")
 
 
 def _spread(text: str) -> BetaRisk:
@@ -128,7 +131,7 @@ def _spread(text: str) -> BetaRisk:
 
 def patients_pool(
     *, risk: FloatArray, control: FloatArray, treated: FloatArray, treated_unmasked: FloatArray, screening: Screening,
-    origin: str,
+    origin: str, takes: BoolArray | None = None,
 ) -> Pool:
     """Candidates who are patients: each repeated under several errors of the score where there is any.
 
@@ -142,7 +145,8 @@ def patients_pool(
     points = _even(n_log2, 2)[: rows.size]
     return Pool(
         risk=risk[rows], score=_screened(risk[rows], points[:, 0], points[:, 1], screening), control=control[:, rows],
-        treated=treated[:, rows], treated_unmasked=treated_unmasked[rows], n_patients=n, origin=origin)
+        treated=treated[:, rows], treated_unmasked=treated_unmasked[rows],
+        takes=np.ones(rows.size, dtype=bool) if takes is None else takes[rows], n_patients=n, origin=origin)
 
 
 def outcomes_pool(
@@ -155,7 +159,8 @@ def outcomes_pool(
         raise InputError(where="candidates", key="simulated", found=f"{graded[0].mean():g} with CRS of grade >= 2",
                          expected="patients with the event and patients without", cure="simulate more patients")
     return patients_pool(risk=risk, control=np.stack([graded[0], support[0]]), treated=np.stack([graded[at], support[at]]),
-                         treated_unmasked=graded[at], screening=screening, origin=origin)
+                         treated_unmasked=graded[at], screening=screening, origin=origin,
+                         takes=outcomes.is_exposed[at])
 
 
 def cohort_pool(table: pd.DataFrame, source: FromCohort, *, screening: Screening, masking: Masking) -> Pool:

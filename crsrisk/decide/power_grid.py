@@ -83,7 +83,7 @@ def _moved(pool: Pool, *, base_rate: float, risk_ratio: float, masking: Masking)
     return replace(
         pool, risk=pool.risk[rows], score=pool.score[rows], control=pool.control[:, rows],
         treated=np.stack([treated * (1 - masking.hidden), support_chance(treated, other=masking.other_support)]),
-        treated_unmasked=treated)
+        treated_unmasked=treated, takes=pool.takes[rows])
 
 
 def _systematic(weight: NDArray[np.float64], *, n: int) -> NDArray[np.int64]:

@@ -61,7 +61,8 @@ def arms_of(pool: Pool, design: Design, screening: Screening, *, world: World = 
     both = [chances(pool, given, world=world, hidden=hidden)[: len(ENDPOINTS)] for given in (control, experimental)]
     return Arms(
         eligible=eligible, chance=as_chance(np.stack(both)), untreated=as_chance(pool.control[ASTCT]),
-        is_given=np.stack([control, experimental]).astype(np.uint8), stratum=stratum, n_strata=n_strata,
+        is_given=np.stack([control & pool.takes, experimental & pool.takes]).astype(np.uint8),
+        stratum=stratum, n_strata=n_strata,
         ratio=np.inf if design.kind == "single_arm" else design.ratio, eligible_share=eligible.size / pool.score.size)
 
 

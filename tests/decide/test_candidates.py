@@ -97,9 +97,11 @@ def outcomes_of(grade: list[list[int]], support: list[list[bool]]) -> PotentialO
     n = len(grade[0])
     nothing = np.zeros((2, n))
     flags = np.zeros((2, n), dtype=bool)
+    is_exposed = np.stack([flags[0], np.arange(n) % 2 == 0])  # every other patient had a fever
     return PotentialOutcomes(
         strategies=(Strategy("none"), Strategy("tocilizumab", ("tocilizumab",))), patient_id=np.arange(n), window_d=21.0,
-        grade=np.array(grade), needs_support=np.array(support), is_exposed=flags, log_activation=nothing,
+        grade=np.array(grade), needs_support=np.array(support), is_exposed=is_exposed,
+        log_activation=nothing,
         infection_risk=nothing, infection=flags, response_risk={"no_link": nothing}, response={"no_link": flags})
 
 
@@ -109,6 +111,7 @@ def test_simulated_outcomes_bring_their_own_hidden_events() -> None:
                          origin="four patients")
     assert pool.treated[ASTCT].tolist() == [0, 1, 0, 0]
     assert pool.treated[SUPPORT].tolist() == [1, 1, 0, 0]
+    assert pool.takes.tolist() == [True, False, True, False]
     with pytest.raises(InputError, match="simulate more patients"):
         outcomes_pool(outcomes_of([[0, 0], [0, 0]], [[False, False], [False, False]]), strategy="tocilizumab",
                       risk=np.array([0.4, 0.8]), screening=EXACT_SCREENING, origin="two")

@@ -7,6 +7,8 @@ seeds are fixed, so a pass or a miss repeats.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -183,6 +185,14 @@ def test_exposure_without_need_is_what_the_risks_say() -> None:
     trials = run_trials(ready.sized, ready.arms("effect"), n_sim=FEW, seed=1)
     assert set(trials.exposed) == {152}
     assert trials.needless.mean() == pytest.approx(114, abs=4 * np.sqrt(152 * 0.25 * 0.75 / FEW))
+
+
+def test_who_has_no_fever_is_not_exposed_at_fever() -> None:
+    pool = beta_pool()
+    some = replace(pool, takes=np.arange(pool.risk.size) % 4 == 0)
+    ready = make_ready(some, Design(name="x", kind="all_comers"), screening=EXACT_SCREENING)
+    trials = run_trials(ready.sized, ready.arms("effect"), n_sim=FEW, seed=1)
+    assert trials.exposed.mean() == pytest.approx(152 / 4, abs=4 * np.sqrt(152 * 0.25 * 0.75 / FEW))
 
 
 def test_a_strategy_that_treats_everybody_is_judged_from_the_other_side() -> None:

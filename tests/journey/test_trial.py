@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.folders import experiments_folder
 from crsrisk.journey.progress import steps
 from crsrisk.journey.trial import Compared, run_design, write_compared
+from crsrisk.learn.store import save_model
 from crsrisk.read.design import load_design
 
 SHIPPED = experiments_folder() / "010_trial_designs"
@@ -117,6 +119,24 @@ def test_candidates_from_the_simulator(tmp_path: Path) -> None:
     write_compared(found, html=None, out=out)
     again = run(out / "protocol.yaml")
     assert again.as_tree() == found.as_tree()
+
+
+def test_a_saved_model_scores_the_candidates(model: RiskModel, tmp_path: Path) -> None:
+    """A model beside the design file, named without a path; one that was fitted to this product and one other."""
+    save_model(model, tmp_path / "mine")
+    text = (SHIPPED / "simulated.yaml").read_text(encoding="utf-8")
+    for old, new in (("n_sim: 10000", "n_sim: 100"), ("n_patients: 6000", "n_patients: 200"),
+                     ("training_patients: 3000", "model: mine"),
+                     ("prophylaxis: tocilizumab\n", "prophylaxis: tocilizumab@fever\n")):
+        assert old in text
+        text = text.replace(old, new)
+    everybody = "  - {name: Everybody, kind: all_comers, n_total: 200, power: 0.03}\n"
+    text = text[: text.index("designs:\n")] + "designs:\n" + everybody
+    path = tmp_path / "simulated.yaml"
+    path.write_text(text, encoding="utf-8")
+    found = run(path)
+    assert model.label in found.candidates["origin"]
+    assert found.found[0].exposed.value < 100  # at fever only the febrile are given any
 
 
 def test_a_simulated_strategy_must_do_something(tmp_path: Path) -> None:
