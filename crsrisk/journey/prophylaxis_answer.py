@@ -22,6 +22,7 @@ from crsrisk.journey.prophylaxis_table import weigh_table
 from crsrisk.read.files import write_json, write_text
 from crsrisk.read.strict_yaml import build, read_yaml
 from crsrisk.report.prophylaxis_page import prophylaxis_figures, render_prophylaxis
+from crsrisk.report.prophylaxis_protocol import trial_design_yaml
 
 _SHOWN = ("happens", "worth", "ensemble", "quantities", "sizes", "tipping")  # tables on the terminal
 
@@ -78,7 +79,8 @@ def run_prophylaxis(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
 
 
 def write_answer(content: Mapping[str, Any], *, html: Path | None, out: Path | None) -> list[Path]:
-    """Write the page to ``html``; into the folder ``out`` the page, the content, every table as CSV and every figure."""
+    """Write the page to ``html``; into the folder ``out`` the page, the content, every table as CSV, every figure, and the
+    recommended trial as a design file."""
     written = []
     if html is not None:
         write_text(html, render_prophylaxis(content))
@@ -87,6 +89,9 @@ def write_answer(content: Mapping[str, Any], *, html: Path | None, out: Path | N
         write_text(out / "report.html", render_prophylaxis(content))
         write_json(out / "content.json", content)
         written += [out / "report.html", out / "content.json"]
+        if "recommendation" in content:
+            write_text(out / "trial.yaml", trial_design_yaml(content))
+            written.append(out / "trial.yaml")
         for one in content["sections"]:
             for each in one["tables"]:
                 place = out / "tables" / f"{each['key'].removeprefix('table-')}.csv"

@@ -88,6 +88,7 @@ def over_members(members: Members, rules: Sequence[Rule]) -> dict[str, Any]:
         "probability_best": float(weights[best == k].sum()),
     } for k, name in enumerate(names)]
     return {"n_members": len(members.verdicts), "base_rate": of([one.base_rate for one in members.verdicts]),
+            "base_support": of([one.base_support for one in members.verdicts]),
             "effects": effects, "rules": rows, "best": names[best_and_rival(mean, rules)[0]],
             "best_by_support": names[best_and_rival(by_support, rules)[0]],
             "rival": names[best_and_rival(mean, rules)[1]],

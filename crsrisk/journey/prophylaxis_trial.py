@@ -8,6 +8,7 @@ from typing import Any
 from crsrisk.decide.two_proportions import n_two_proportions
 
 POWERS = (0.8, 0.9)
+ENOUGH_WORLDS = 0.1  # share of worlds in which a rival drug is best that calls for an arm of its own
 
 
 def recommend(
@@ -27,15 +28,23 @@ def recommend(
     sizes = {
         "median effect": _size(rate, effect["risk_ratio"]["value"]),
         "least effect of the 95% interval": _size(rate, effect["risk_ratio"]["high"]),
-        "median effect on need of support": _size(rate, effect["support_ratio"]["value"]),
+        "median effect on need of support": _size(over["base_support"]["value"], effect["support_ratio"]["value"]),
     }
     return {"strategy": strategy, "threshold": threshold, "rule": chosen["rule"], "best_rule": best["rule"],
             "best_rule_by_support": over["best_by_support"], "is_worth_it": best is chosen,
-            "mean_net_benefit_per_100": chosen["mean_net_benefit_per_100"], "probability_best": over["probability_strategy_best"][rules[over["best"]][0]],
+            "mean_net_benefit_per_100": chosen["mean_net_benefit_per_100"],
+            "probability_best": over["probability_strategy_best"][rules[over["best"]][0]],
             "control_rate": rate, "risk_ratio": effect["risk_ratio"], "support_ratio": effect["support_ratio"],
             "infections_added": effect["infections_added"], "responses_lost": effect["responses_lost"], "sizes": sizes,
             "threshold_of_the_ledger": answers[strategy]["ledger"]["threshold"], "rival": rival["rule"],
+            "third_arm": _third_arm(over, strategy, rules[rival["rule"]][0]),
             "margin_over_rival_per_100": best["mean_net_benefit_per_100"] - rival["mean_net_benefit_per_100"]}
+
+
+def _third_arm(over: Mapping[str, Any], strategy: str, rival: str) -> str | None:
+    """The rival drug when it is the best one in a tenth of the worlds or more."""
+    is_drug = rival not in ("none", strategy)
+    return rival if is_drug and over["probability_strategy_best"][rival] >= ENOUGH_WORLDS else None
 
 
 def _size(rate: float, ratio: float) -> dict[str, float | int | None]:

@@ -49,7 +49,9 @@ NOBODY = Rule("none")
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """One world: base rate, effects of each strategy in everybody, and the net benefit of each rule by response world.
+    """One world: rates without prophylaxis, effects of each strategy in everybody, net benefit by rule and response world.
+
+    ``base_rate`` of CRS of grade >= 2, ``base_support`` of needing support.
 
     Effects by strategy: risk ratio, infections added, responses lost under mediation, and the risk ratio of needing support
     (which hidden fever does not touch). ``value`` and ``error`` (Monte Carlo) are per patient, in CRS events;
@@ -57,6 +59,7 @@ class Verdict:
     """
 
     base_rate: float
+    base_support: float
     risk_ratio: Mapping[str, float]
     support_ratio: Mapping[str, float]
     infections_added: Mapping[str, float]
@@ -90,7 +93,7 @@ def verdict(
     support = found.needs_support.mean(axis=1)
     gains = {rule.name: chosen[rule.name] * plain[rule.strategy].gain(harms) for rule in rules if rule.strategy != "none"}
     return Verdict(
-        float(found.event("none").mean()),
+        float(found.event("none").mean()), float(support[0]),
         {name: one.risk_ratio for name, one in plain.items()},
         {name: float(support[found.index(name)] / max(support[0], 1e-12)) for name in names},
         {name: float(one.infections_added.mean()) for name, one in plain.items()},

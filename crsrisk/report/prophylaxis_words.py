@@ -22,10 +22,8 @@ def spread(found: Mapping[str, Any], *, factor: float = 1.0, digits: int = 1) ->
     if found["value"] is None and found["low"] is None:
         return "none"
     value, low, high = (None if found[key] is None else factor * found[key] for key in ("value", "low", "high"))
-    ends = [number(end, digits=digits) if end is not None else "none" for end in (low, high)]
-    if value is not None and low == high == value:
-        return number(value, digits=digits)
-    return f"{number(value, digits=digits) if value is not None else 'none'} ({ends[0]} to {ends[1]})"
+    middle, *ends = (number(end, digits=digits) if end is not None else "none" for end in (value, low, high))
+    return middle if middle == ends[0] == ends[1] else f"{middle} ({ends[0]} to {ends[1]})"
 
 
 def rule_in_words(rule: Mapping[str, Any]) -> str:
@@ -90,17 +88,30 @@ def read_aloud(results: Results) -> str:
         f"{spread(row['averted'])} CRS of grade >= 2, adds {spread(row['infections_added'])} serious infections within 90 "
         f"days and costs {spread(row['responses_lost'])} tumour responses if T-cell activation "
         "mediates response, none if it does not: nobody knows which.",
-        _trial_sentence(results),
+        *_reference_sentence(results), _trial_sentence(results),
         "All of it is synthetic: a design scenario, without external validation, never advice on a patient.",
     ]
     return " ".join(parts)
+
+
+def _reference_sentence(results: Results) -> list[str]:
+    """That the reference world by itself says something else, where it does."""
+    cautious, scenario = results["setting"]["response_world"], results["setting"]["scenario"]
+    here = [one for one in results["scenarios"] if one["world"] == scenario]
+    chosen = rule_named(results, results["recommendation"]["best_rule"])
+    if not here or rule_named(results, here[0]["best"][cautious])["strategy"] == chosen["strategy"]:
+        return []
+    other = rule_in_words(rule_named(results, here[0]["best"][cautious]))
+    return [f"The reference world by itself, with {WORLD_WORDS[cautious]} and weights as assumed, would choose {other}: the "
+            "answer over all sets and that of the single best guess are not the same."]
 
 
 def _trial_sentence(results: Results) -> str:
     wanted = results["recommendation"]
     rule, size = rule_named(results, wanted["rule"]), wanted["sizes"]["median effect"]["n_per_arm_0.8"]
     who = "all comers" if rule["threshold"] is None else f"patients at a predicted risk of {percent(rule)} or more"
-    told = (f"The trial that follows randomises {who} to {drug(rule['strategy'])} or placebo"
+    third = f", {drug(wanted['third_arm'])} (best in too many worlds to be left out)" if wanted["third_arm"] else ""
+    told = (f"The trial that follows randomises {who} to {drug(rule['strategy'])}{third} or placebo"
             + (f", {size} patients an arm for 80% power at the median effect," if size else ",")
             + " with need of fluids, vasopressor or oxygen as a second primary endpoint that a hidden fever cannot flatter.")
     if not wanted["is_worth_it"]:

@@ -137,19 +137,21 @@ def trial_section(results: Results) -> Section:
                                     *(number(one[f"n_per_arm_{power}"], digits=0) for power in ("0.8", "0.9"))])
             for name, one in wanted["sizes"].items()]
     who = "all comers" if rule["threshold"] is None else f"patients at a predicted risk of {percent(rule)} or more"
+    third = f", {drug(wanted['third_arm'])}" if wanted["third_arm"] else ""
     return section(
         "trial", title="The trial that follows",
-        lead=f"Randomise {who} to {drug(wanted['strategy'])} or placebo, one to one; the first primary endpoint is CRS of "
-             "grade >= 2, the second need of fluids, vasopressor or oxygen.",
+        lead=f"Randomise {who} to {drug(wanted['strategy'])}{third} or placebo, in equal numbers; the first primary "
+             "endpoint is CRS of grade >= 2, the second need of fluids, vasopressor or oxygen.",
         sentences=[
             "Serious infection within 90 days is a co-estimand; objective response is to be reported with its interval, "
             "and the trial will not prove it safe.",
             f"Over the ensemble its rule gains {amount(wanted['mean_net_benefit_per_100'])} CRS events for 100 patients on "
             f"average; against the best rule of another strategy ({rule_in_words(rule_named(results, wanted['rival']))}) "
             f"the best rule gains {amount(wanted['margin_over_rival_per_100'])}.",
-            "A finer comparison of designs (enrichment, strata, strategy, group-sequential, single-arm): crsrisk trial."],
+            "trial.yaml in the folder of results is this trial as a design file: crsrisk trial compares its power, type I "
+            "error, screening and exposure, and takes further designs (enrichment, strata, strategy, single-arm)."],
         tables=[table("sizes", title="Patients an arm, one-sided 2.5%, two arms of one size, all comers",
                       row_header="Planned on", rows=rows, columns=[
                           ("Untreated", "of 100"), ("Treated", "of 100"), ("80% power", "an arm"), ("90% power", "an arm")],
                       notes=["Pooled z test. A dash: at that end of the interval there is no effect to show. "
-                             "Untreated: median over the ensemble; for need of support the same rate stands in."])])
+                             "Untreated: medians over the ensemble."])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from crsrisk.domain.potential_outcomes import RESPONSE_WORLDS
 from crsrisk.errors import InputError
 from crsrisk.folders import names
 from crsrisk.journey.prophylaxis import design_prophylaxis
+from crsrisk.journey.prophylaxis_answer import write_answer
 from crsrisk.journey.prophylaxis_cohort import Sizes
 from crsrisk.journey.prophylaxis_information import best_and_rival, hidden_share
 from crsrisk.journey.prophylaxis_request import Request, Weights
 from crsrisk.journey.prophylaxis_worlds import NOBODY, Rule, consequence_constants
+from crsrisk.read.design import load_design
 from crsrisk.report.prophylaxis_page import prophylaxis_figures, render_prophylaxis
 from crsrisk.simulate.world import load_world
 
@@ -106,6 +109,15 @@ def test_the_first_paragraph_can_be_read_aloud() -> None:
     assert page.index("lead aloud") < page.index("<table")
     assert "<script" not in page
     assert answer()["notice"] in page
+
+
+def test_the_recommended_trial_is_a_design_file(tmp_path: Path) -> None:
+    """And its reader takes it, with the strategy as the trial's prophylaxis."""
+    write_answer(answer(), html=None, out=tmp_path)
+    plan = load_design(tmp_path / "trial.yaml")
+    assert plan.candidates.simulated is not None
+    assert plan.candidates.simulated.prophylaxis == answer()["recommendation"]["strategy"]
+    assert (tmp_path / "tables" / "worth.csv").is_file()
 
 
 def test_figures_stand_alone() -> None:
