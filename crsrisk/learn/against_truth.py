@@ -72,7 +72,7 @@ class Halves:
             raise InputError(where="against the truth", key=truth.name, cure="re-simulate all patients alike",
                              found="numbers of repetitions that differ or are odd", expected="one even number for all")
         chance = uniforms(seed=seed, decision="halves of repetitions", start=0, stop=len(truth.n_events), width=1)[:, 0]
-        first = hypergeom.ppf(chance, m, truth.n_events, m // 2).astype(np.int64)
+        first = np.asarray(hypergeom.ppf(chance, m, truth.n_events, m // 2), dtype=np.int64)
         return cls(truth.name, np.stack([first, truth.n_events - first], axis=1), m // 2)
 
     @property
