@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from crsrisk.domain.operating_characteristics import OperatingCharacteristics
-from crsrisk.domain.trial import TrialPlan
+from crsrisk.domain.trial import Design, TrialPlan
 from crsrisk.report.words import listed
 
 HEADER = ("# Written by crsrisk {version}; run it again: crsrisk trial FILE\n"
@@ -48,9 +48,7 @@ def methods_paragraph(
     plan: TrialPlan, *, origin: str, found: Sequence[OperatingCharacteristics], version: str
 ) -> str:
     """How it was done, for the statistics section of a protocol, after the ADEMP scheme (Morris, White & Crowther 2019)."""
-    screening, kinds = plan.screening, {one.kind for one in plan.designs}
-    tests = listed(sorted({_TESTS[one.analysis] for one in plan.designs if one.kind != "single_arm"})) if kinds - {
-        "single_arm"} else "counts of patients without the event"
+    screening = plan.screening
     worst = max(one.power.mcse for one in found)
     sentences = [
         f"Aim: to compare {len(plan.designs)} design{'s' * (len(plan.designs) > 1)} of a trial of "
@@ -64,12 +62,41 @@ def methods_paragraph(
         f"candidates came a month; the outcome was known {screening.wait_d:g} days after enrolment.",
         _masking(plan),
         f"Estimand: {plan.estimand.variable}, as {plan.estimand.summary}.",
-        f"Methods: {tests}, at a one-sided level of {plan.alpha_one_sided:g}; sample sizes and boundaries by formula for a "
-        f"power of {plan.power:g}, as if the score were exact and no fever hidden.",
+        f"Methods: {'; '.join(_design(*pair) for pair in zip(plan.designs, found, strict=True))}. Sizes and boundaries by "
+        "formula, as if the score were exact and no fever hidden.",
         f"Performance: {found[0].n_sim:,} trials for each design and assumption (largest Monte Carlo error of a power "
         f"{100 * worst:.2f} points), seed {plan.seed}, crsrisk {version}; the same command gives the same figures.",
     ]
     return " ".join(one for one in sentences if one)
+
+
+_METHODS = {
+    "simon_optimal": "Simon's optimal two-stage design", "simon_minimax": "Simon's minimax two-stage design",
+    "predictive_probability": "a Bayesian design that stops for a low predictive probability",
+}
+
+
+def _design(design: Design, found: OperatingCharacteristics) -> str:
+    """One design in a clause: whom it enrols, how it is tested, when it stops."""
+    who = {"all_comers": "everybody randomised", "enrichment": f"risk {design.threshold} or more randomised",
+           "stratified": f"randomised within strata of risk cut at {listed([f'{cut:g}' for cut in design.cuts or []])}",
+           "strategy": f"treatment at risk {design.threshold} or more against treating {design.control}",
+           "single_arm": "all treated" if design.threshold is None else f"risk {design.threshold} or more, all treated"}
+    at = listed([f"{look.n:,}" for look in found.looks])
+    if design.single_arm is not None:
+        single = design.single_arm
+        stops = listed([f"{look.lower_count} of {look.n}" for look in found.looks if look.lower_count is not None])
+        return (f"{design.name}: {who[design.kind]}, {_METHODS[single.method]} for {single.benchmark:g} against "
+                f"{single.target:g} without the event, failing with at most {stops}")
+    both = " of both endpoints" if design.co_primary_support else ""
+    ratio = "" if design.ratio == 1 else f" {design.ratio:g} to 1"
+    said = (f"{design.name}: {who[design.kind]}{ratio}, {_TESTS[design.analysis]}{both} at {found.nominal_alpha:g}, power "
+            f"{found.wanted_power:g}, {found.n_max:,} patients")
+    if design.sequential is None:
+        return said
+    looks = design.sequential
+    futility = "" if found.looks[0].lower_z is None else (", binding" if looks.binding else ", non-binding") + " futility"
+    return f"{said}, looks at {at} with {looks.boundary} bounds{futility}"
 
 
 def _masking(plan: TrialPlan) -> str:

@@ -65,7 +65,9 @@ def test_the_protocol_states_every_number(compared: Compared, tmp_path: Path) ->
 
 
 def test_the_methods_name_what_a_reader_needs(compared: Compared) -> None:
-    for part in ("Beta(2,6)", "Cochran-Mantel-Haenszel", "ASTCT grade >= 2", "20 of 100 were hidden", "300 trials",
+    for part in ("looks at 100, 199, 298 and 398 with O'Brien-Fleming bounds, non-binding futility",
+                 "Simon's optimal two-stage design for 0.7 against 0.85", "Beta(2,6)", "Cochran-Mantel-Haenszel",
+                 "ASTCT grade >= 2", "20 of 100 were hidden", "300 trials",
                  "seed 20261126"):
         assert part in compared.methods
 
