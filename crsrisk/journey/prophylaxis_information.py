@@ -66,7 +66,7 @@ def over_members(members: Members, rules: Sequence[Rule]) -> dict[str, Any]:
     """Rules and effects over the ensemble: medians with 95% intervals, mean net benefit, how often each rule is best."""
     table, weights, worlds = _values(members, rules)
     mean, names = weights @ table, [rule.name for rule in rules]
-    best = table.argmax(axis=1)
+    best = (table - WORTH_A_SCORE * np.array([rule.threshold is not None for rule in rules])).argmax(axis=1)
     by_support = members.weights @ np.array([[one.value_by_support[name] for name in names] for one in members.verdicts])
     first = members.verdicts[0]
 
@@ -132,9 +132,10 @@ def what_to_measure(
     numbers = {key: values for key, values in numbers.items() if np.ptp(values) > 0.0}
     meaning |= {key: _meaning(key, world) for key in numbers}
     judged = {f"assumption:{STEM}.{name}" for name in VALUES}
+    of_worlds = evpi(by_world, np.full(len(by_world), 1.0 / len(by_world)))
     quantities = [*ask(read, meaning), {
-        "name": "response world", "meaning": _WORLD, "by_chance_per_100": 0.0, "is_beyond_chance": True,
-        "evppi_per_100": 100.0 * evpi(by_world, np.full(len(by_world), 1.0 / len(by_world))),
+        "name": "response world", "meaning": _WORLD, "by_chance_per_100": 0.0, "is_beyond_chance": of_worlds > 1e-9,
+        "evppi_per_100": 100.0 * of_worlds,
         "explains": float(np.var(by_world[:, best] - by_world[:, rival])
                           / max(_variance(table[:, best] - table[:, rival], weights), 1e-12))}]
     assumptions = ask({key: values for key, values in numbers.items() if key not in judged}, meaning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crsrisk.report.prophylaxis_words import amount, drug, spread
+from crsrisk.report.prophylaxis_words import amount, drug, needed_text, spread
 from crsrisk.report.sections import Section, figure, row, rows_group, section, table
 from crsrisk.report.words import MISSING, number
 
@@ -105,7 +105,7 @@ def policy_happens(one: Mapping[str, Any]) -> dict[str, Any]:
 
 def policy_worth(one: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers needed, and net benefit in both prices of quietening T cells."""
-    needed = [MISSING if not one["treated"]["value"] else spread(one[key]) for key in ("nnt", "nnh")]
+    needed = [MISSING if not one["treated"]["value"] else needed_text(one[key]) for key in ("nnt", "nnh")]
     return row(one["policy"], [*needed, spread(one["net_benefit"]), amount(one["net_benefit_without_link"])],
                is_strong=one["policy"].startswith("by risk, at t*"))
 
@@ -183,7 +183,7 @@ def regret_section(results: Results) -> Section:
 def subgroups_section(results: Results) -> Section:
     """The recommended strategy in subgroups under one common threshold."""
     strategy = results["recommendation"]["strategy"]
-    rows = [row(one["group"].capitalize(), [
+    rows = [row(one["group"][:1].upper() + one["group"][1:], [
         number(one["n"], digits=0), amount(one["risk_per_100"]), amount(one["treated_per_100"]),
         number(100 * one["sensitivity"], digits=0), MISSING if one["ppv"] is None else number(100 * one["ppv"], digits=0),
         number(one["calibration_log_odds"], digits=2), amount(one["effect_beyond_constant_ratio_per_100"]),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crsrisk.report.prophylaxis_sections import policy_happens
-from crsrisk.report.prophylaxis_words import amount, figure_text, range_text, spread
+from crsrisk.report.prophylaxis_words import amount, figure_text, needed_text, range_text, spread
 from crsrisk.report.sections import numbered, row, section, table
 from crsrisk.report.words import MISSING, number, typeset
 
@@ -47,7 +47,7 @@ def table_content(results: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sections(results: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ledger, risk = results["ledger"], results["risk"]
-    worth = [row(one["policy"], [MISSING if not one["treated"]["value"] else spread(one[key]) for key in ("nnt", "nnh")]
+    worth = [row(one["policy"], [MISSING if not one["treated"]["value"] else needed_text(one[key]) for key in ("nnt", "nnh")]
                  + [spread(one["net_benefit"])]) for one in rows]
     harms = [row(one["harm"], [amount(100 * one["per_treated"]), number(one["weight"], digits=2),
                                amount(100 * one["crs_units"])]) for one in ledger["rows"]]

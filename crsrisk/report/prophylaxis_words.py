@@ -9,6 +9,7 @@ from crsrisk.report.words import MISSING, listed, number
 
 Results = Mapping[str, Any]
 WORLD_WORDS = {"no_link": "no link", "common_cause": "a common cause", "mediation": "mediation"}
+_MANY = 1000.0
 _SMALL = 0.05  # events of CRS in 100 patients: below it nothing is worth saying
 
 
@@ -24,6 +25,18 @@ def spread(found: Mapping[str, Any], *, factor: float = 1.0, digits: int = 1) ->
     value, low, high = (None if found[key] is None else factor * found[key] for key in ("value", "low", "high"))
     middle, *ends = (number(end, digits=digits) if end is not None else "none" for end in (value, low, high))
     return middle if middle == ends[0] == ends[1] else f"{middle} ({ends[0]} to {ends[1]})"
+
+
+def needed_text(found: Mapping[str, Any]) -> str:
+    """A number needed to treat or to harm; beyond a thousand the number itself says nothing.
+
+    >>> needed_text({"value": 7.94, "low": 6.0, "high": None}), needed_text({"value": 1630.0, "low": 1400.0, "high": None})
+    ('7.9 (6.0 to none)', 'over 1,000')
+    """
+    ends = [found[key] for key in ("value", "low", "high")]
+    if ends[0] is not None and ends[0] > _MANY:
+        return f"over {number(_MANY, digits=0)}"
+    return spread(found, digits=0 if ends[0] is not None and ends[0] >= 100.0 else 1)
 
 
 def rule_in_words(rule: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from crsrisk.report.prophylaxis_words import (
     what_would_overturn,
 )
 from crsrisk.report.sections import Section, figure, row, section, table
-from crsrisk.report.words import MISSING, number
+from crsrisk.report.words import MISSING, number, typeset
 
 Results = Mapping[str, Any]
 
@@ -61,7 +61,7 @@ def worlds_section(results: Results) -> Section:
 
 
 def _short(rule: str) -> str:
-    return rule.replace("none", "nobody") if rule == "none" else rule
+    return "nobody" if rule == "none" else typeset(rule)
 
 
 def _dots(over: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,9 +89,13 @@ def tipping_section(results: Results) -> Section:
         note="judgement" if one["is_judgement"] else "") for one in results["ends"]]
     trend = [row(one["name"].replace("_", " "), [figure_text(one["now"]), range_text(one["low"], one["high"]),
                                                  figure_text(one["tips_at"])]) for one in known["tipping"]]
+    tally = f"{known['n_tipping']} of {known['n_assumptions']}"
     return section(
         "tipping", title="What would break it",
-        lead=what_would_overturn(results)[0], sentences=what_would_overturn(results)[1:],
+        lead=what_would_overturn(results)[0], sentences=[*what_would_overturn(results)[1:], (
+            f"Of the assumptions behind mechanism and consequences {tally} have, by a straight line over the ensemble, a tie "
+            f"between {known['between'][0]} and {known['between'][1]} inside the range of its members; lines whose slope is "
+            "within twice its error have none.")],
         tables=[
             table("tipping", title=f"{drug(strategy).capitalize()} for everybody against nobody, one quantity at a time",
                   row_header="Quantity", columns=[("Now", ""), ("Ties at", ""), ("Plausible", "ensemble or stated range"),
@@ -99,11 +103,9 @@ def tipping_section(results: Results) -> Section:
             table("ends", title="Consequences and weights moved to the ends of their ranges", row_header="Assumption",
                   columns=[("Now", ""), ("Range", ""), ("Net benefit of the best rule", "low / now / high, for 100"),
                            ("Turns at", ""), ("To", "")], rows=ends, words=[4]),
-            table("trend", title=f"Assumptions of the mechanism: {known['n_tipping']} of {known['n_assumptions']} have a "
-                                 "tie inside the ensemble's range", row_header="Assumption",
-                  columns=[("Median", ""), ("95% of members", ""), ("Turns at", "by a straight line")], rows=trend,
-                  notes=[f"Between {known['between'][0]} and {known['between'][1]}. Lines whose slope is within twice its "
-                         "error have no tie."])])
+            *([table("trend", title=f"Assumptions behind it that turn the answer: {tally}", row_header="Assumption",
+                     columns=[("Median", ""), ("95% of members", ""), ("Turns at", "by a straight line")], rows=trend)]
+              if trend else [])])
 
 
 def information_section(results: Results) -> Section:
