@@ -25,7 +25,7 @@ from crsrisk.belief.constants import Constant
 from crsrisk.belief.design import Simulated, Target, latin_hypercube, sampling_variance, simulate_points, varied_constants
 from crsrisk.belief.emulator import Emulator, emulate, fit_emulators, slopes_of
 from crsrisk.belief.observations import Observation, observations
-from crsrisk.belief.posterior import moved, normal_data, settle
+from crsrisk.belief.posterior import STEP, moved, normal_data, settle
 from crsrisk.domain.assumptions import Strict, digest_of
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.published import Trial
@@ -57,6 +57,9 @@ class Calibration(Strict):
     patients_rare: int = Field(ge=64)
     members: int = Field(ge=10)
     rounds: int = Field(ge=1)
+    reference_rounds: int = Field(ge=1)
+    reference_patients: int = Field(ge=64)
+    reference_patients_rare: int = Field(ge=64)
     final_patients: int = Field(ge=64)
     final_patients_rare: int = Field(ge=64)
 
@@ -76,12 +79,7 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Members:
-    """Draws of the prior and of what the trials might have reported; the last row is the reference world.
-
-    The reference starts at the medians and meets the figures as they were published, more closely than the spread between
-    trials asks for (a third of it): a member is a world in which such trials can happen, the reference is one that they
-    typically happen in.
-    """
+    """Draws of the prior (world, constant), and of what the trials might have reported, with SDs (world, target)."""
 
     prior: Values
     wanted: Values
@@ -114,17 +112,18 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
 
     task = _Task(config, targets, constants, observations(targets, world=world), simulate)
     points, emulators = _learn(task, begin)
-    scores, emulators = _members(task, emulators, begin)
-    many = simulate(scores[:-1], config.final_patients, config.final_patients_rare, config.seed + 10**6,
+    scores, near = _members(task, emulators, begin)
+    reference = _reference(task, near, begin)
+    many = simulate(scores, config.final_patients, config.final_patients_rare, config.seed + 10**6,
                     begin("Simulating the members", config.members))
-    values = np.array([[float(one.at(score)) for one, score in zip(constants, row, strict=True)] for row in scores[:-1]])
+    values = np.array([[float(one.at(score)) for one, score in zip(constants, row, strict=True)] for row in scores])
     priors = digest_of({one.key: [one.median, one.spread, one.low, one.high] for one in constants})
     weights = np.full(config.members, 1.0 / config.members)
     ensemble = Ensemble(tuple(one.key for one in constants), values, weights, priors)
     save_ensemble(ensemble, results, about={
         "experiment": config.name, "scenario": config.scenario, "seed": config.seed, "version": __version__,
         "targets": config.targets, "effective_size": round(ensemble.effective_size, 1)})
-    shifted = moved_table(constants, scores[:-1], weights, scores[-1])
+    shifted = moved_table(constants, scores, weights, reference)
     fitted = fitted_table(task.observed, emulators, points, many, weights)
     write_text(results / "constants.csv", shifted.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
     write_text(results / "figures.csv", fitted.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
@@ -147,13 +146,10 @@ def _learn(task: _Task, begin: Begin) -> tuple[Simulated, list[Emulator]]:
 
 
 def _drawn(task: _Task, n: int, *, seed: int) -> _Members:
-    """``n`` members, then the reference."""
     rng = np.random.default_rng(seed)
     center, sd = normal_data(task.observed)
-    _, close = normal_data([replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed])
-    prior = np.vstack([rng.standard_normal((n, len(task.constants))), np.zeros(len(task.constants))])
-    wanted = np.vstack([center + sd * rng.standard_normal((n, len(center))), center])
-    return _Members(prior, wanted, np.vstack([np.tile(sd, (n, 1)), close]))
+    return _Members(rng.standard_normal((n, len(task.constants))), center + sd * rng.standard_normal((n, len(center))),
+                    np.tile(sd, (n, 1)))
 
 
 def _settled(emulators: Sequence[Emulator], members: _Members) -> Values:
@@ -166,7 +162,7 @@ def _settled(emulators: Sequence[Emulator], members: _Members) -> Values:
 
 
 def _members(task: _Task, emulators: list[Emulator], begin: Begin) -> tuple[Values, list[Emulator]]:
-    """Members and reference, moved by the emulator and then, round after round, by what they themselves simulate.
+    """Members moved by the emulator and then, round after round, by what they themselves simulate.
 
     Each round also corrects the emulator where the members are, so that slopes are those of the place.
     """
@@ -175,14 +171,43 @@ def _members(task: _Task, emulators: list[Emulator], begin: Begin) -> tuple[Valu
     for k in range(task.config.rounds):
         found = task.at(scores, 2 * 10**6 + 10_000 * k, begin(f"Round {k + 1}: simulating members", len(scores)))
         emulators = fit_emulators(found, targets=task.targets, constants=task.constants, before=emulators)
-        guessed, error = emulate(emulators, scores)
-        noise = np.column_stack([sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
-                                 for j, target in enumerate(task.targets)])
-        is_known = ~np.isnan(found.values)
-        scores = moved(scores, prior=members.prior, slopes=slopes_of(emulators, scores), wanted=members.wanted,
-                       found=np.where(is_known, found.values, guessed),
-                       sd=np.sqrt(members.sd**2 + np.where(is_known, noise, error**2)))
+        scores = _nearer(task, emulators, members, found)[0]
     return scores, emulators
+
+
+def _nearer(task: _Task, emulators: Sequence[Emulator], members: _Members, found: Simulated) -> tuple[Values, Values]:
+    """Members moved by what they simulated, and how far they were from draw and figures (a sum of squares) before."""
+    guessed, error = emulate(emulators, found.scores)
+    noise = np.column_stack([sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
+                             for j, target in enumerate(task.targets)])
+    is_known = ~np.isnan(found.values)
+    figures, sd = np.where(is_known, found.values, guessed), np.sqrt(members.sd**2 + np.where(is_known, noise, error**2))
+    away = np.square(found.scores - members.prior).sum(axis=1) + np.square((members.wanted - figures) / sd).sum(axis=1)
+    there = moved(found.scores, prior=members.prior, found=figures, slopes=slopes_of(emulators, found.scores),
+                  wanted=members.wanted, sd=sd)
+    return there, away
+
+
+def _reference(task: _Task, emulators: Sequence[Emulator], begin: Begin) -> Values:
+    """Scores of the reference world: from the medians, the least movement that meets the figures as they were published.
+
+    More closely than the spread between trials asks for (a third of it): a member is a world in which such trials can
+    happen, the reference is one that they typically happen in. Of all rounds the nearest is kept.
+    """
+    close = [replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed]
+    center, sd = normal_data(close)
+    member = _Members(np.zeros((1, len(task.constants))), center[None, :], sd[None, :])
+    scores, best, nearest = _settled(emulators, member), member.prior, np.inf
+    advance = begin("Reference: simulating", task.config.reference_rounds)
+    for k in range(task.config.reference_rounds):
+        found = task.simulate(scores, task.config.reference_patients, task.config.reference_patients_rare,
+                              task.config.seed + 3 * 10**6 + 10_000 * k, None)
+        there, away = _nearer(task, emulators, member, found)
+        if away[0] < nearest:
+            best, nearest = scores, float(away[0])
+        scores = scores + STEP * (there - scores)
+        advance(1)
+    return np.asarray(best[0])
 
 
 def moved_table(constants: Sequence[Constant], scores: Values, weights: Values, reference: Values) -> pd.DataFrame:
