@@ -13,7 +13,8 @@ from crsrisk.cli import __main__ as cli
 from crsrisk.cli.application import pairs_of
 from crsrisk.errors import InputError, OutputError
 
-COMMANDS = ("simulate", "evidence", "run", "adopt", "predict", "grade", "dictionary", "card", "export", "train")
+COMMANDS = ("simulate", "evidence", "run", "adopt", "predict", "explain", "update", "evaluate", "release", "grade",
+            "prophylaxis", "trial", "dictionary", "card", "export", "train")
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:

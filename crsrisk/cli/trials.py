@@ -39,7 +39,8 @@ def trial(
 def prophylaxis(
     product: Annotated[str | None, typer.Option(help="Simulate patients of this product (name or YAML file).")] = None,
     strategy: Annotated[list[str] | None, typer.Option(
-        help="AGENT[+AGENT][@fever|@two_doses][/half_first_dose|/no_step_up|/under_skin]; repeatable.")] = None,
+        help="Agents joined by +, then @fever or @two_doses, then a change of the regimen: /half_first_dose, /no_step_up or "
+             "/under_skin; repeatable. Example: tocilizumab+anakinra@fever.")] = None,
     regimen: Annotated[str | None, typer.Option(help="Regimen of the product; its default when left out.")] = None,
     scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
     cohort: Annotated[Path | None, typer.Option(help="Or: weigh this table of patients (.csv or .parquet).")] = None,

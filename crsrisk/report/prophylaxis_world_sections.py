@@ -94,8 +94,8 @@ def tipping_section(results: Results) -> Section:
         "tipping", title="What would break it",
         lead=what_would_overturn(results)[0], sentences=[*what_would_overturn(results)[1:], (
             f"Of the assumptions behind mechanism and consequences {tally} have, by a straight line over the ensemble, a "
-            f"tie between {known['between'][0]} and {known['between'][1]} inside the range of its members; lines whose slope is "
-            "within twice its error have none.")],
+            f"tie between {known['between'][0]} and {known['between'][1]} inside the range of its members; lines whose "
+            "slope is within twice its error have none.")],
         tables=[
             table("tipping", title=f"{drug(strategy).capitalize()} for everybody against nobody, one quantity at a time",
                   row_header="Quantity", columns=[("Now", ""), ("Ties at", ""), ("Plausible", "ensemble or stated range"),
