@@ -23,10 +23,14 @@ def _peak_times_h(product: str, name: str) -> Values:
 def test_peak_times_of_engagers(product: str, name: str) -> None:
     """Cytokines peak hours after an engager is infused: 6 to 8 h after tebentafusp, an expert's statement (E102).
 
-    The middle half of 500 patients between 3 and 24 h; measured 7 to 22. Tumour necrosis factor comes before IL-6.
+    Tebentafusp, of which the source speaks: the middle half of 500 patients between 3 and 24 h (measured 7 to 13). The
+    others start later (tarlatamab's CRS at a median of 14 to 16 h, E015, E046): their median within a day, measured 11 to
+    22 h with a standard error below 0.4.
     """
-    low, high = np.percentile(_peak_times_h(product, name), [25, 75])
-    assert 3.0 < low <= high < 24.0
+    low, middle, high = np.percentile(_peak_times_h(product, name), [25, 50, 75])
+    assert 3.0 < low <= middle < 24.0
+    if product == "tebentafusp":
+        assert high < 24.0
 
 
 @pytest.mark.parametrize("product", ENGAGERS)
