@@ -77,6 +77,10 @@ def prophylaxis(
     from crsrisk.journey.prophylaxis_cohort import Sizes
     from crsrisk.journey.prophylaxis_request import Request, StatedEffect, TableRequest, Weights
 
+    _refuse_idle({"--risk-column": risk_column, "--outcome": outcome, "--rr": rr, "--rr-low": rr_low, "--rr-high": rr_high,
+                  "--infections-added": infections_added, "--responses-lost": responses_lost, "--threshold": threshold}
+                 if product else {}, asked="--product")
+    _refuse_idle({"--strategy": strategy, "--regimen": regimen} if cohort else {}, asked="--cohort")
     weights = Weights(infection_weight, response_weight, burden)
     simulated = Request(
         product=product or "", strategies=tuple(strategy or ()), regimen=regimen, scenario=scenario, model=model, seed=seed,
@@ -93,3 +97,12 @@ def prophylaxis(
         print_json(content)
     else:
         print_answer(content, written=written)
+
+
+def _refuse_idle(given: dict[str, object], *, asked: str) -> None:
+    from crsrisk.errors import InputError
+
+    if idle := [option for option, value in given.items() if value]:
+        raise InputError(where="prophylaxis", key=", ".join(idle), found=f"with {asked}",
+                         expected="options of simulated patients with --product, of a table with --cohort",
+                         cure="leave it out: it would change nothing")

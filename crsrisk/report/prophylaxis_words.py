@@ -24,7 +24,8 @@ def spread(found: Mapping[str, Any], *, factor: float = 1.0, digits: int = 1) ->
         return "none"
     value, low, high = (None if found[key] is None else factor * found[key] for key in ("value", "low", "high"))
     middle, *ends = (number(end, digits=digits) if end is not None else "none" for end in (value, low, high))
-    return middle if middle == ends[0] == ends[1] else f"{middle} ({ends[0]} to {ends[1]})"
+    is_bare = (low is None and high is None) or middle == ends[0] == ends[1]
+    return middle if is_bare else f"{middle} ({ends[0]} to {ends[1]})"
 
 
 def needed_text(found: Mapping[str, Any]) -> str:

@@ -47,6 +47,8 @@ def test_simulated_patients_are_judged_and_the_page_written(tmp_path: Path) -> N
     ((), ("--product or --cohort",)),
     (("--product", "tarlatamab", "--strategy", "aspirin"), ("aspirin", "tocilizumab")),
     (("--product", "tarlatamab"), ("strategy",)),
+    (("--product", "tarlatamab", "--strategy", "anakinra", "--rr", "0.5"), ("--rr", "with --product")),
+    (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--strategy", "anakinra"), ("--strategy",)),
     (("--product", "tarlatamab", "--strategy", "anakinra", "--doses", "100"), ("fewer than 100",)),
     (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "1"), ("--rr", "averts nothing")),
     (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "60"), ("--rr",)),
