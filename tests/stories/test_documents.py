@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from crsrisk.journey.config import kind_of, load_experiment
+from crsrisk.read.design import load_design
 from crsrisk.read.ensemble import load_ensemble
 from crsrisk.read.world import load_product
 from tests.stories.conftest import Job
@@ -36,6 +37,7 @@ AT_MOST = {  # command -> option -> the largest number that is run here
 }
 ALWAYS_SMALLER = {
     "evidence": ("--patients", "100", "--patients-rare", "100"),
+    "train": ("--patients", "400"),
     "prophylaxis": ("--patients", "100", "--repetitions", "2", "--training", "300", "--members", "2"),
 }
 BLOCK = re.compile(r"^```(console|bash|python|yaml|csv)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -100,6 +102,8 @@ def type_in(command: str) -> None:
         assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in words[1:]), command
     elif words[:2] == ["crsrisk", "run"] and not Path(words[2]).exists():  # too long here: see tests/journey
         assert kind_of(ROOT / words[2]) in ("calibration", "sensitivity", "judgement", "prophylaxis")
+    elif words[:2] == ["crsrisk", "trial"] and not Path(words[2]).exists():
+        assert load_design(ROOT / words[2]), "a shipped design: run by tests/journey/test_trial.py"
     elif words[:2] == ["crsrisk", "evidence"] and "--ensemble" in words:
         assert load_ensemble(), "some minutes: see tests/journey/test_foretold.py for a small one"
     elif words[:2] == ["crsrisk", "run"]:
@@ -150,7 +154,8 @@ def test_readme_shows_the_two_commands_first() -> None:
 
 def test_readme_tells_of_every_command_and_every_floor() -> None:
     typed = {shlex.split(command)[1] for command in commands_of("README.md") if command.startswith("crsrisk ")}
-    assert {"simulate", "evidence", "predict", "dictionary"} <= typed
+    assert {"simulate", "evidence", "predict", "dictionary", "train", "evaluate", "update", "explain", "prophylaxis",
+            "trial"} <= typed
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     floors = [path.name for path in (ROOT / "crsrisk").iterdir() if (path / "__init__.py").is_file()]
     assert [floor for floor in floors if f"crsrisk/{floor}/" not in text] == []
