@@ -101,8 +101,10 @@ def test_common_cause_and_mediation_look_the_same_without_prophylaxis_and_differ
     assert np.array_equal(all_ways().response["common_cause"][0], all_ways().response["mediation"][0])
     assert np.corrcoef(risk["mediation"][0], all_ways().log_activation[0])[0, 1] > 0.9, "a correlation anybody would see"
     assert np.array_equal(risk["common_cause"][k], risk["common_cause"][0]), "blocking costs nothing"
-    worse_off = risk["mediation"][k] <= risk["mediation"][0] + 1e-12
-    assert worse_off.mean() > 0.95, "apart from a few whom it spares a rescue steroid before a later dose"
+    usual = play(base(), STANDARD, patients=people(), world=world_of())
+    unrescued = (usual["n_steroid"] == 0) & (usual["n_tocilizumab"] == 0)  # a rescue quietens T cells before a later dose
+    assert unrescued.any()
+    assert (risk["mediation"][k] <= risk["mediation"][0] + 1e-12)[unrescued].all()
     assert risk["mediation"][k].mean() < risk["mediation"][0].mean()
     assert np.ptp(risk["no_link"]) == 0.0
 
