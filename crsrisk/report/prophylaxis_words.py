@@ -135,7 +135,7 @@ def _trial_sentence(results: Results) -> str:
 
 def what_would_overturn(results: Results) -> list[str]:
     """Sentences about what turns the answer, the plausible ones first."""
-    wanted, found = results["recommendation"], []
+    wanted, found = results["recommendation"], _other_worlds(results)
     if wanted["best_rule_by_support"] != wanted["best_rule"]:
         other = rule_named(results, wanted["best_rule_by_support"])
         found.append(f"Counted by need of support instead of grade, {rule_in_words(other)} would be best: "
@@ -164,6 +164,25 @@ def what_would_overturn(results: Results) -> list[str]:
              for one in worlds]) + ".")
     return found or ["Nothing that was varied within its plausible range turns the answer. That says more about the ranges "
                      "than about patients."]
+
+
+def _other_worlds(results: Results) -> list[str]:
+    """How often another strategy is best, and what a study could count that turns the answer to the rival."""
+    over, known = results["ensemble"], results["information"]
+    best = rule_named(results, over["best"])["strategy"]
+    shares = {name: share for name, share in over["probability_strategy_best"].items() if name != best and share >= 0.005}
+    told = []
+    if shares:
+        named = [f"{'giving nothing' if name == 'none' else drug(name)} in {100 * share:.0f}" for name, share in shares.items()]
+        told.append(f"Of 100 worlds another strategy is best: {listed(named)}.")
+    first, second = (rule_named(results, name) for name in known["between"])
+    for one in known["quantities"]:
+        if one.get("tips_at") is not None:
+            told.append(f"{one['meaning'][:1].upper()}{one['meaning'][1:]}: at {figure_text(one['tips_at'])} (median "
+                        f"{figure_text(one['now'])}; {figure_text(one['low'])} to {figure_text(one['high'])} over the "
+                        f"ensemble) the answer turns, by a straight line, from {rule_in_words(first)} to "
+                        f"{rule_in_words(second)}.")
+    return told
 
 
 def _without_comment(meaning: str) -> str:
