@@ -173,7 +173,8 @@ def _other_worlds(results: Results) -> list[str]:
     shares = {name: share for name, share in over["probability_strategy_best"].items() if name != best and share >= 0.005}
     told = []
     if shares:
-        named = [f"{'giving nothing' if name == 'none' else drug(name)} in {100 * share:.0f}" for name, share in shares.items()]
+        named = [f"{'giving nothing' if name == 'none' else drug(name)} in {100 * share:.0f}"
+                 for name, share in shares.items()]
         told.append(f"Of 100 worlds another strategy is best: {listed(named)}.")
     first, second = (rule_named(results, name) for name in known["between"])
     for one in known["quantities"]:
