@@ -34,6 +34,7 @@ def test_a_table_is_weighed_and_written(table: Path) -> None:
     assert tree["ledger"]["threshold"] == pytest.approx(0.04)
 
 
+@pytest.mark.slow
 def test_simulated_patients_are_judged_and_the_page_written(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     said = done("prophylaxis", "--product", "tarlatamab", "--regimen", "label_no_steroid", "--strategy", "anakinra",
