@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from crsrisk.cli import clinic, models, trials, world  # noqa: F401  each registers its commands
+from crsrisk.cli import clinic, experiments, models, trials, world  # noqa: F401  each registers its commands
 from crsrisk.cli.application import app
 from crsrisk.errors import CrsriskError
 

@@ -1,4 +1,4 @@
-"""The synthetic world: simulate, compare with what was published, run experiments, export."""
+"""The synthetic world: simulate, compare with what was published, adopt a calibration, export."""
 
 from __future__ import annotations
 
@@ -161,68 +161,6 @@ def _role(role: str | None) -> Any:
         raise InputError(where="evidence", key="--role", found=role, expected="calibration or validation",
                          cure="choose one of the two, or leave it out")
     return role
-
-
-@app.command()
-def run(
-    experiment: Annotated[Path, typer.Argument(help="Folder with experiment.yaml.")],
-    workers: Workers = CPUS,
-) -> None:
-    """Run an experiment from its question to its report (or to its ensemble, for a calibration)."""
-    from crsrisk.journey.config import kind_of
-    from crsrisk.journey.progress import steps
-
-    if kind_of(experiment) == "calibration":
-        from crsrisk.journey.calibration import print_calibration, run_calibration
-
-        with steps() as begin:
-            found = run_calibration(experiment, workers=workers, begin=begin)
-        print_calibration(found)
-        return
-    if kind_of(experiment) == "sensitivity":
-        from crsrisk.journey.sensitivity import run_sensitivity
-        from crsrisk.journey.sensitivity_tables import print_sensitivity
-
-        with steps() as begin:
-            done = run_sensitivity(experiment, workers=workers, begin=begin)
-        print_sensitivity(done)
-        return
-    if kind_of(experiment) == "judgement":
-        from crsrisk.journey.against_truth import truth_part
-        from crsrisk.journey.judgement import judgement_lines, run_judgement
-
-        with steps() as begin:
-            judged = run_judgement(experiment, workers=workers, begin=begin,
-                                   further=[truth_part(workers=workers, begin=begin)])
-        typer.echo("\n".join(judgement_lines(judged)))
-        return
-    if kind_of(experiment) == "prophylaxis":
-        from crsrisk.journey.prophylaxis_answer import print_answer, run_prophylaxis
-
-        with steps() as begin:
-            content = run_prophylaxis(experiment, workers=workers, begin=begin)
-        print_answer(content, written=[experiment / "results" / "report.html"])
-        return
-    if kind_of(experiment) == "learning":
-        from crsrisk.journey.learning_curves import learning_lines, run_learning_curves
-
-        with steps() as begin:
-            learnt = run_learning_curves(experiment, workers=workers, begin=begin)
-        typer.echo("\n".join(learning_lines(learnt)))
-        return
-    if (kind := kind_of(experiment)) in ("shift", "updating", "explanation_truth", "true_optimism"):
-        from crsrisk.journey.truth_experiments import KINDS
-
-        run_kind, print_kind = KINDS[kind]
-        with steps() as begin:
-            answer = run_kind(experiment, workers=workers, begin=begin)
-        print_kind(answer)
-        return
-    from crsrisk.journey.baseline import print_closing, run_baseline
-
-    with steps() as begin:
-        results = run_baseline(experiment, workers=workers, begin=begin)
-    print_closing(results)
 
 
 @app.command()

@@ -39,7 +39,7 @@ def all_designs(p0: float, p1: float, *, alpha: float, beta: float, n_max: int) 
 
 
 @settings(max_examples=40)
-@given(data=st.data(), n1=st.integers(1, 12), n2=st.integers(1, 12), p=st.floats(0, 1))
+@given(data=st.data(), n1=st.integers(1, 12), n2=st.integers(1, 12), p=st.floats(1e-6, 1 - 1e-6))
 def test_characteristics_are_sums_over_all_courses(data: st.DataObject, n1: int, n2: int, p: float) -> None:
     r1 = data.draw(st.integers(0, n1 - 1))
     r = data.draw(st.integers(r1, n1 + n2 - 1))

@@ -87,9 +87,13 @@ def leaks_in(cohort: Cohort, observed: pd.DataFrame, model: RiskModel, limit: fl
                       limit=limit)
 
 
-@pytest.mark.parametrize(("column", "peak"), [("albumin_g_l", "min_spo2_pct"), ("has_infection", "has_oxygen")])
+@pytest.mark.parametrize(("column", "peak"), [("albumin_g_l", "min_map_mmhg"), ("has_infection", "has_fluids")])
 def test_the_planted_leak_is_noticed(column: str, peak: str, many: Cohort, model: RiskModel, limit: float) -> None:
-    """A reading of the episode where the baseline value should stand, and a flag that was set when the ward acted."""
+    """A reading of the episode where the baseline value should stand, and a flag that was set when the ward acted.
+
+    Of what goes wrong in an episode these say most of grade 2 (fluids in nearly all); a leak that says less than all that
+    was known before cannot be told from a good feature.
+    """
     planted = with_planted_leak(many.observed, many.outcomes, column=column, peak=peak)
     found = leaks_in(many, planted, model, limit)
     assert column in {leak.feature for leak in found}

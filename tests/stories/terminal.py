@@ -15,6 +15,9 @@ import pytest
 
 from crsrisk.cli.__main__ import main
 from crsrisk.folders import Kind, find
+from crsrisk.read.world import load_product
+
+RESTRICTION = f"{load_product('tarlatamab').binding.antigen_restriction.value:g}"  # as the file has it
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.stories.terminal import digests, done, own_copy, refused
+from tests.stories.terminal import RESTRICTION, digests, done, own_copy, refused
 
 NAMESPACE = "{http://www.sbml.org/sbml/level3/version2/core}"
 
@@ -65,7 +65,7 @@ def test_every_choice_reaches_the_file(tmp_path: Path) -> None:
     assert len({first, second, _constant(plain, "gain_t")}) == 3
     weight = _constant(plain, "load_normal")
     own = own_copy("products", "tarlatamab", tmp_path / "my" / "less_restricted.yaml",
-                   ("antigen_restriction:\n    value: 0.8937", "antigen_restriction:\n    value: 0.8"))
+                   (f"antigen_restriction:\n    value: {RESTRICTION}", "antigen_restriction:\n    value: 0.8"))
     assert _constant(written(own), "load_normal") > weight
 
 

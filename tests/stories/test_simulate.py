@@ -14,7 +14,7 @@ from crsrisk.folders import find, names
 from crsrisk.read.files import frame_digest, read_manifest, sha256_of
 from crsrisk.read.tables import read_table
 from crsrisk.units import columns_of
-from tests.stories.terminal import digests, done, own_copy, refused
+from tests.stories.terminal import RESTRICTION, digests, done, own_copy, refused
 
 COLUMNS = (*columns_of("observed"), *columns_of("outcomes")[1:])
 ONE = ("--product", "tarlatamab")
@@ -139,7 +139,7 @@ def test_a_product_of_her_own_from_any_folder(tmp_path: Path, monkeypatch: pytes
     digest = read_manifest(tmp_path / "cohort.parquet").assumptions_hash
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    loose = ("value: 0.8937\n", "value: 0.4\n"), ("range: [0.8, 1.0]", "range: [0.3, 1.0]")
+    loose = (f"value: {RESTRICTION}\n", "value: 0.4\n"), ("range: [0.8, 1.0]", "range: [0.3, 1.0]")
     own_copy("products", "tarlatamab", tmp_path / "drugs" / "my_engager.yaml", *loose)
     own = simulated(tmp_path, "--product", "../drugs/my_engager.yaml", "--product", "tarlatamab")
     assert own["product"].tolist() == ["my_engager", "tarlatamab"] * 20
@@ -154,8 +154,8 @@ def test_a_product_of_her_own_from_any_folder(tmp_path: Path, monkeypatch: pytes
 
 def test_changed_product_changes_the_hash(tmp_path: Path) -> None:
     found = []
-    for value in ("0.8937", "0.8"):
-        own_copy("products", "tarlatamab", tmp_path / "mine.yaml", ("value: 0.8937\n", f"value: {value}\n"))
+    for value in (RESTRICTION, "0.8"):
+        own_copy("products", "tarlatamab", tmp_path / "mine.yaml", (f"value: {RESTRICTION}\n", f"value: {value}\n"))
         done("simulate", "--product", tmp_path / "mine.yaml", "--patients", 1, "--out", tmp_path / "a.csv")
         found.append(read_manifest(tmp_path / "a.csv").assumptions_hash)
     assert found[0] != found[1]

@@ -1,0 +1,96 @@
+"""Experiments: one command for every kind of question; each kind runs, then says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from crsrisk.cli.application import CPUS, Workers, app
+
+Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
+Tell: TypeAlias = Callable[[], None]
+
+
+@app.command()
+def run(
+    experiment: Annotated[Path, typer.Argument(help="Folder with experiment.yaml.")],
+    workers: Workers = CPUS,
+) -> None:
+    """Run an experiment from its question to its report (or to its ensemble, for a calibration)."""
+    from crsrisk.errors import InputError
+    from crsrisk.journey.config import experiment_file, kind_of
+    from crsrisk.journey.progress import steps
+
+    kind = kind_of(experiment)
+    if kind not in KINDS:
+        raise InputError(where=str(experiment_file(experiment)), key="kind", found=kind,
+                         expected=f"one of {', '.join(sorted(KINDS))}", cure="correct it, or leave it out for the main job")
+    with steps() as begin:
+        tell = KINDS[kind](experiment, workers, begin)
+    tell()
+
+
+def _baseline(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.journey.baseline import print_closing, run_baseline
+
+    found = run_baseline(experiment, workers=workers, begin=begin)
+    return lambda: print_closing(found)
+
+
+def _calibration(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.journey.calibration import print_calibration, run_calibration
+
+    found = run_calibration(experiment, workers=workers, begin=begin)
+    return lambda: print_calibration(found)
+
+
+def _sensitivity(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.journey.sensitivity import run_sensitivity
+    from crsrisk.journey.sensitivity_tables import print_sensitivity
+
+    found = run_sensitivity(experiment, workers=workers, begin=begin)
+    return lambda: print_sensitivity(found)
+
+
+def _learning(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.journey.learning_curves import learning_lines, run_learning_curves
+
+    found = run_learning_curves(experiment, workers=workers, begin=begin)
+    return lambda: typer.echo("\n".join(learning_lines(found)))
+
+
+def _judgement(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.journey.against_truth import truth_part
+    from crsrisk.journey.judgement import judgement_lines, run_judgement
+
+    truth = truth_part(workers=workers, begin=begin)
+    found = run_judgement(experiment, workers=workers, begin=begin, further=[truth])
+    return lambda: typer.echo("\n".join(judgement_lines(found)))
+
+
+def _prophylaxis(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.journey.prophylaxis_answer import print_answer, run_prophylaxis
+
+    found = run_prophylaxis(experiment, workers=workers, begin=begin)
+    return lambda: print_answer(found, written=[experiment / "results" / "report.html"])
+
+
+def _of_truth(kind: str) -> Callable[[Path, int, Begin], Tell]:
+    def begin_it(experiment: Path, workers: int, begin: Begin) -> Tell:
+        from crsrisk.journey.truth_experiments import KINDS as OF_TRUTH
+
+        run_kind, print_kind = OF_TRUTH[kind]
+        found: dict[str, Any] = run_kind(experiment, workers=workers, begin=begin)
+        return lambda: print_kind(found)
+
+    return begin_it
+
+
+KINDS: dict[str, Callable[[Path, int, Begin], Tell]] = {
+    "baseline": _baseline, "calibration": _calibration, "sensitivity": _sensitivity, "learning": _learning,
+    "judgement": _judgement, "prophylaxis": _prophylaxis,
+    **{kind: _of_truth(kind) for kind in ("shift", "updating", "explanation_truth", "true_optimism")},
+}
