@@ -27,7 +27,7 @@ _OFFSET = 0.01  # of the median, added before the logarithm: 0 stays finite
 _FEW_VALUES = 6  # a column with no more different values has no curve
 _FARTHEST = 3.5  # standard deviations: farther out an effect grows no more
 _RIDGE = 1.0  # of the regressions that expect a missing value
-_WORTH = 0.1  # SD by SD: a weaker tie between two columns tells nothing of a missing value
+_WORTH = 0.05  # SD by SD: a weaker tie between two columns tells nothing of a missing value
 
 
 @dataclass(frozen=True)

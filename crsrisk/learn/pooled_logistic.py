@@ -19,7 +19,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
 Rows: TypeAlias = NDArray[np.bool_]
 
-_TRUST = 3.0  # how many coefficients' worth the expected penalties count
+_TRUST = 2.0  # how many coefficients' worth the expected penalties count
 _OF_GROUPS = 0.3  # penalty of the groups' levels: their log-odds differ by about 2
 _ROUNDS = 12  # of learning the penalties
 _STEPS = 25  # of Newton's method

@@ -24,9 +24,9 @@ from crsrisk.learn.pooled_logistic import combinations
 Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.bool_]
 
-_BOUNDS = norm.cdf(np.linspace(-2.4, 2.4, 33))  # of the steps, as shares of the patients
+_BOUNDS = norm.cdf(np.linspace(-2.6, 2.6, 41))  # of the steps, as shares of the patients
 _DIGITS = 4  # significant digits of a bound: no patient's own value
-_ALIKE = 0.02  # log-odds: steps and groups that differ by less are one
+_ALIKE = 0.014  # log-odds: steps and groups that differ by less are one
 _FAR = 2.0  # standard deviations: where the slopes of two groups are compared
 _NO_EFFECT = 1e-3  # log-odds: a column that moves nobody by more gets no tree
 _KNOWN_LEFT = MISSING_NAN  # with the bound inf: known values go left, missing ones right

@@ -188,7 +188,7 @@ def test_a_direction_without_an_assumption_is_refused() -> None:
         ("  - name: ecog\n->  - name: weight_kg\n", "weight_kg"),
         ("default: 21.0, ->", "default"),
         ("one_hot: [product, platform]->one_hot: [product, age_years]", "one_hot"),
-        ("num_leaves: 6->n_leaves: 6", "learner"),
+        ("num_leaves: 4->n_leaves: 4", "learner"),
         ("landmark_h: 0->landmark_h: soon", "landmark_h"),
     ],
 )
