@@ -11,7 +11,8 @@ Row = Mapping[str, Any]
 
 _WIDTH, _HEIGHT = 720.0, 380.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 452.0, 34.0, 318.0
-_STYLES = ("other-line", "all-line", "event-line", "none-line", "ideal", "refit-line", "other-line")
+_STYLES = ("all-line", "other-line", "event-line", "none-line")
+_SCORE, _SCORE_STYLE = "product + ", "ideal"  # published scores on top of the product look alike
 _APART = 15.0  # pixels between the names at the right
 
 
@@ -30,8 +31,10 @@ def learning_curves(rows: Sequence[Row], *, key: str) -> str:
     curves = {name: sorted((row for row in rows if row["learner"] == name), key=lambda row: row["n_training"])
               for name in names}
     heights = _apart({name: y.at(y.inside(curves[name][-1]["share"])) for name in names})
+    others = [name for name in names[1:] if not name.startswith(_SCORE)]
+    styles = {names[0]: "model-line", **{name: _STYLES[at % len(_STYLES)] for at, name in enumerate(others)}}
     for at, name in reversed(list(enumerate(names))):
-        style = "model-line" if at == 0 else _STYLES[(at - 1) % len(_STYLES)]
+        style = styles.get(name, _SCORE_STYLE)
         body += _curve(curves[name], panel, style=style, is_model=at == 0)
         body += line(_RIGHT + 3, y.at(y.inside(curves[name][-1]["share"])), _RIGHT + 16, heights[name] - 4, style="hair")
         body += words(_RIGHT + 19, heights[name], name, style="row-strong" if at == 0 else "row")
