@@ -72,9 +72,15 @@ def dots(data: Data, *, key: str, title: str) -> str:
     for at, row in enumerate(rows):
         y = _TOP + _ROW * at
         style = "row-strong" if row["is_strong"] else "row"
-        body += line(0, y, width, y, style="hair") + words(0, y + 16, wrapped(row["label"], room=38)[0], style=style)
+        body += line(0, y, width, y, style="hair") + words(0, y + 16, _short(row["label"]), style=style)
         body += _dot(row, panel.x, y=y + 12) + words(_LABELS + _PLOT + 14, y + 16, _told(row, data, factor), style=style)
     return picture(body, key=key, width=width, height=bottom + _FOOT, title=title, description=data["told"])
+
+
+def _short(label: str) -> str:
+    """A label that fits; a longer one ends where a word does."""
+    parts = wrapped(label, room=38)
+    return parts[0] if len(parts) == 1 else f"{parts[0]} …"
 
 
 def _dot(row: Data, x: Scale, *, y: float) -> str:
