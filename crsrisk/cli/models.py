@@ -26,6 +26,10 @@ def train(
     rename: Annotated[list[str] | None, typer.Option(help="Your name of a column: CRP_BASE=crp_mg_l; repeatable.")] = None,
     ldh_upper_limit: Annotated[float | None, typer.Option(help="Upper limit of LDH (U/L) of the laboratory.")] = None,
     tune: Annotated[bool, typer.Option("--tune", help="Look for better settings first, as the configuration says.")] = False,
+    refits: Annotated[int | None, typer.Option(
+        help="Refits for the ranges beside single risks (20); 0 for none.", min=0)] = None,
+    grade3plus: Annotated[str | None, typer.Option(
+        "--grade3plus", help="Name of the folder beside it that holds the model for grade >= 3.")] = None,
     track: Annotated[Path | None, typer.Option(help="Log the run to MLflow in this folder.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same model.", min=0)] = 1,
     workers: Workers = CPUS,
@@ -52,7 +56,7 @@ def train(
                 table, config=chosen, outcomes=outcomes, outcome=outcome, units=pairs_of(unit, "--unit"),
                 mapping=pairs_of(rename, "--rename"), ldh_upper_limit_u_l=ldh_upper_limit)
         trained = train(training, config=chosen, seed=seed, out=out or Path(chosen.name), is_tuned=tune, track=track,
-                        begin=begin)
+                        begin=begin, n_refits=refits, grade3plus=grade3plus, workers=workers)
     if as_json:
         print_json(trained.as_tree())
     else:

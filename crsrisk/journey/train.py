@@ -16,7 +16,9 @@ from crsrisk.errors import InputError, OutputError
 from crsrisk.features.landmark import landmark_table
 from crsrisk.features.table import FeatureConfig, load_config
 from crsrisk.folders import find
+from crsrisk.learn.companions import reference_groups, save_companions
 from crsrisk.learn.fit import fit
+from crsrisk.learn.refits import N_REFITS, make_refits
 from crsrisk.learn.store import save_model
 from crsrisk.learn.track import tracking
 from crsrisk.learn.tune import Tuned, tune
@@ -109,11 +111,14 @@ def table_training(
 
 
 def train(
-    training: Training, *, config: FeatureConfig, seed: int, out: Path, is_tuned: bool, track: Path | None, begin: Begin
+    training: Training, *, config: FeatureConfig, seed: int, out: Path, is_tuned: bool, track: Path | None, begin: Begin,
+    n_refits: int | None = None, grade3plus: str | None = None, workers: int = 1,
 ) -> Trained:
     """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``.
 
-    Raises :class:`OutputError` when ``out`` is there already.
+    Beside the model stands what a page for one patient needs: reference patients, ``n_refits`` refits (the usual number when
+    left out; 0 = none), and the name of the neighbouring folder with the model for grade 3 or more. Raises
+    :class:`OutputError` when ``out`` is there already.
     """
     if out.exists():
         raise OutputError(where=str(out), found="something that is there already", expected="a new folder",
@@ -129,6 +134,11 @@ def train(
     told = {"training": training.who, "tuning": None if tuned is None else tuned.as_tree()}
     model = replace(model, manifest={**model.manifest, **told})
     save_model(model, out)
+    refits = None if n_refits == 0 else make_refits(
+        model, training.observed, training.outcomes, config=config, seed=seed, n=n_refits, workers=workers,
+        advance=begin("Refitting", n_refits or N_REFITS))
+    save_companions(out, model=model, refits=refits, reference=reference_groups(model, training.observed),
+                    grade3plus=grade3plus)
     how = None if track is None else _track(model, training, tuned, folder=track)
     return Trained(model, out, training, tuned, how)
 

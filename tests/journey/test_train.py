@@ -15,6 +15,7 @@ from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.features.table import FeatureConfig, Range, Tuning
 from crsrisk.journey.train import Trained, config_from, simulated_training, table_training, train, training_lines
+from crsrisk.learn.companions import load_companions
 from crsrisk.learn.fit import fit
 from crsrisk.learn.leaks import leaks_by_name
 from crsrisk.learn.predict import predict
@@ -41,7 +42,8 @@ def quick() -> FeatureConfig:
 def trained(arms: dict[str, Arm], quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("train")
     training = simulated_training(list(arms.values()), config=quick, world=world_of(), n_patients=400, seed=SEED, workers=2)
-    return train(training, config=quick, seed=SEED, out=folder / "model", is_tuned=True, track=folder / "runs", begin=silent)
+    return train(training, config=quick, seed=SEED, out=folder / "model", is_tuned=True, track=folder / "runs", begin=silent,
+                 n_refits=2)
 
 
 def test_the_saved_model_is_the_trained_one(trained: Trained, cohort: Cohort) -> None:
@@ -71,7 +73,8 @@ def test_the_run_is_tracked_without_a_patient(trained: Trained) -> None:
 
 def test_a_model_is_never_replaced(trained: Trained, quick: FeatureConfig) -> None:
     with pytest.raises(OutputError, match="already"):
-        train(trained.training, config=quick, seed=1, out=trained.folder, is_tuned=False, track=None, begin=silent)
+        train(trained.training, config=quick, seed=1, out=trained.folder, is_tuned=False, track=None, begin=silent,
+              n_refits=0)
 
 
 def from_table(place: Path, config: FeatureConfig, **changed: Any) -> Any:
@@ -85,7 +88,7 @@ def test_a_table_with_outcomes_gives_the_model_of_its_cohort(cohort: Cohort, qui
     write_text(table, cohort.observed.to_csv(index=False))
     write_text(beside, cohort.outcomes[["patient_id", "crs_grade2plus"]].to_csv(index=False))
     training = from_table(table, quick, outcomes=beside)
-    made = [train(one, config=quick, seed=1, out=tmp_path / name, is_tuned=False, track=None, begin=silent)
+    made = [train(one, config=quick, seed=1, out=tmp_path / name, is_tuned=False, track=None, begin=silent, n_refits=0)
             for name, one in (("a", training), ("b", type(training)(cohort.observed, cohort.outcomes, "", {})))]
     risks = [predict(one.model, cohort.observed).risk for one in made]
     np.testing.assert_allclose(risks[0], risks[1], atol=1e-6)
@@ -160,3 +163,11 @@ def test_a_patient_alone_has_the_risk_of_the_batch(quick_model: tuple[RiskModel,
 def test_a_landmark_model_knows_nothing_later(quick_model: tuple[RiskModel, pd.DataFrame]) -> None:
     model, _ = quick_model
     assert leaks_by_name(model.contract.feature_names, landmark_h=model.contract.landmark_h) == ()
+
+
+def test_what_a_page_needs_stands_beside_the_model(trained: Trained) -> None:
+    """Reference patients of every product and the refits; without refits the page says what is missing."""
+    beside = load_companions(trained.folder, model=trained.model)
+    assert set(beside.reference) == set(trained.model.contract.products)
+    assert beside.refits is not None
+    assert len(beside.refits) == 2
