@@ -1,0 +1,48 @@
+"""The released models that ship: whole, small, explained at the bedside, and scoring patients of today's simulator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crsrisk.features.landmark import landmark_table
+from crsrisk.folders import find, names
+from crsrisk.learn.companions import load_companions
+from crsrisk.learn.predict import predict
+from crsrisk.learn.store import load_model
+from crsrisk.read.world import all_products
+from crsrisk.simulate.cohort import simulate_cohort
+from tests.simulate.people import arm_of, world_of
+
+RELEASED = sorted(names("released"))
+MOST_BYTES = 20_000_000
+
+
+def test_a_baseline_and_a_24_h_model_ship() -> None:
+    assert {name.rpartition("-")[0] for name in RELEASED} >= {"baseline", "landmark_24h"}
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_released_model_is_whole_small_and_of_today(name: str) -> None:
+    """Every hash and every tree is checked in loading; what intervals need is there; it knows the products that ship."""
+    folder = find("released", name)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
+    model = load_model(folder)
+    assert model.label == name
+    beside = load_companions(folder, model=model)
+    assert beside.refits is not None
+    assert len(beside.refits) >= 20
+    assert set(beside.reference) == set(model.contract.products) == set(all_products())
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_released_model_scores_fresh_patients(name: str) -> None:
+    """Mean risk of 600 fresh patients agrees with their event rate: z of the difference below 4 (one seed in 15,000)."""
+    model = load_model(find("released", name))
+    cohort = simulate_cohort([arm_of("tarlatamab"), arm_of("cldn182_car_t")], world=world_of(), n_patients=600, seed=987)
+    known = cohort.observed
+    if model.contract.landmark_h:
+        known = landmark_table(cohort.observed, cohort.course, hour=model.contract.landmark_h)
+    risk = predict(model, known).risk
+    event = cohort.outcomes.loc[known.index, model.contract.outcome].to_numpy(dtype=float)
+    assert abs(float((event - risk).sum())) < 4.0 * float(np.sqrt((risk * (1.0 - risk)).sum()))
