@@ -101,7 +101,7 @@ def type_in(command: str) -> None:
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in words[1:]), command
     elif words[:2] == ["crsrisk", "run"] and not Path(words[2]).exists():  # too long here: see tests/journey
-        assert kind_of(ROOT / words[2]) in ("calibration", "sensitivity", "judgement", "prophylaxis")
+        assert kind_of(ROOT / words[2]) in ("calibration", "sensitivity", "judgement", "prophylaxis", "learning")
     elif words[:2] == ["crsrisk", "trial"] and not Path(words[2]).exists():
         assert load_design(ROOT / words[2]), "a shipped design: run by tests/journey/test_trial.py"
     elif words[:2] == ["crsrisk", "evidence"] and "--ensemble" in words:
