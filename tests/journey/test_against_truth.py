@@ -97,7 +97,7 @@ def test_controls_behave(found: Further) -> None:
     """Nothing is learnt from nothing (five errors of DeLong allowed), the planted leak fires, the honest table is clean."""
     controls = found.results["controls"]
     ranked = controls["negative"]["auroc_within_product"]
-    assert abs(ranked["value"] - 0.5) < 5 * (ranked["high"] - ranked["low"]) / (2 * 1.96)
+    assert abs(ranked["value"] - 0.5) <= 5 * (ranked["high"] - ranked["low"]) / (2 * 1.96)
     assert controls["negative"]["largest_mean_shap"] < controls["negative"]["largest_mean_shap_of_the_model"]
     assert controls["planted"]["is_noticed"]
     assert controls["leaks"] == []
