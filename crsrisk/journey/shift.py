@@ -44,8 +44,8 @@ MEASURES = {
     "in_the_large": "calibration-in-the-large: intercept with slope 1 (above 0: risks are too low)",
     "slope": "calibration slope (below 1: risks are too extreme)",
 }
-NOTICE = ("Synthetic data, no external validation. Every repeat trains in some simulated hospitals and tests in others; apart "
-          "from that the worlds differ in their assumptions alone, and real hospitals in more.")
+NOTICE = ("Synthetic data, no external validation. Every repeat trains in some simulated hospitals and tests in others; "
+          "apart from that the worlds differ in their assumptions alone, and real hospitals in more.")
 
 
 class Shift(Strict):
