@@ -17,11 +17,13 @@ from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.learn.predict import predict
 from crsrisk.learn.store import load_model
+from crsrisk.read.course import read_course
 from crsrisk.read.files import write_table_stream
 from crsrisk.read.tables import PatientTable, read_patients
 
 TOLD = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
 NOT_USED = "a column that is not used"  # in the account of the reader
+AFTER = "__"  # in the name of a reading after the first dose: crp_mg_l__max__h24
 
 
 @dataclass(frozen=True)
@@ -73,22 +75,21 @@ def score_table(
 ) -> Scored:
     """Read, check and score a table; with ``out`` the rows are written there.
 
-    Raises :class:`InputError` for a table that cannot be read as a whole, and for a model that needs the course after
-    a dose (see :func:`crsrisk.features.landmark.landmark_table`); with ``strict`` also for the first refused value.
+    A landmark model also reads the course after the first dose, from columns named as in its contract; the rows must be
+    patients still at risk then. Raises :class:`InputError` for a table that cannot be read as a whole; with ``strict`` also
+    for the first refused value.
     """
     loaded = load_model(model)
-    if loaded.contract.landmark_h:
-        raise InputError(where=str(model),
-                         found=f"a model that needs the course of {loaded.contract.landmark_h} h after dose 1",
-                         expected="a model of what is known before the first dose",
-                         cure="choose that model, or score a landmark table in Python with crsrisk.learn.predict")
     if out is not None and out.resolve() == table.resolve():
         raise OutputError(where=str(out), key="--out", found="the table that is scored", expected="another file",
                           cure="give the results a name of their own")
     read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=strict)
     results = pd.DataFrame({"risk": pd.Series(dtype=np.float64), **{name: pd.Series(dtype=str) for name in TOLD}})
-    if len(read.frame):
-        results = predict(loaded, read.frame).rows[["risk", *TOLD]]
+    course = [column.name for column in loaded.contract.columns if AFTER in column.name]
+    observed = read.frame.join(read_course(table, columns=course)) if course else read.frame
+    _check_at_risk(observed, hour=loaded.contract.landmark_h, path=table)
+    if len(observed):
+        results = predict(loaded, observed).rows[["risk", *TOLD]]
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
     rows = pd.DataFrame({
@@ -100,6 +101,15 @@ def score_table(
     if out is not None:
         write_table_stream(out, iter([rows]))
     return Scored(loaded, rows, read, table)
+
+
+def _check_at_risk(observed: pd.DataFrame, *, hour: int, path: Path) -> None:
+    """Refuse patients who had the event by the hour of prediction: nothing is left to predict."""
+    worst = f"grade__max__h{hour}"
+    if worst in observed and len(gone := observed.index[(observed[worst] >= 2.0).to_numpy()]):
+        raise InputError(where=str(path), key=f"row {gone[0]}, column {worst}", found=f"{observed.loc[gone[0], worst]:g}",
+                         expected="patients still at risk: no grade 2 or more so far",
+                         cure=f"leave out the {len(gone)} rows of those who had it")
 
 
 def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
@@ -118,13 +128,14 @@ def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
             console.print(f"... and {len(scored.rows) - at_most} more rows: use --out to write them all")
     else:
         console.print(f"Wrote {out}", soft_wrap=True)
+    read = {column.name for column in scored.model.contract.columns}
     notes = [note for note in scored.table.account if note.kind != "missing" and note.found != NOT_USED]
     for note in notes[:at_most]:
         place = f"row {note.row}, {note.column}" if note.row else note.column
         console.print(f"  {note.kind}: {place}: {note.found} -> {note.expected}. {note.cure}", soft_wrap=True)
     if len(notes) > at_most:
         console.print(f"  ... and {len(notes) - at_most} more notes: use --json for all of them")
-    if unused := [note.column for note in scored.table.account if note.found == NOT_USED]:
+    if unused := [note.column for note in scored.table.account if note.found == NOT_USED and note.column not in read]:
         console.print(f"  columns not used: {', '.join(unused)}", soft_wrap=True)
     counts = scored.counts
     console.print(", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items()))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from crsrisk.errors import InputError
 from crsrisk.features.landmark import landmark_table
 from crsrisk.folders import find, names
+from crsrisk.journey.score import Scored, score_table
 from crsrisk.learn.companions import load_companions
 from crsrisk.learn.predict import predict
 from crsrisk.learn.store import load_model
@@ -46,3 +50,22 @@ def test_a_released_model_scores_fresh_patients(name: str) -> None:
     risk = predict(model, known).risk
     event = cohort.outcomes.loc[known.index, model.contract.outcome].to_numpy(dtype=float)
     assert abs(float((event - risk).sum())) < 4.0 * float(np.sqrt((risk * (1.0 - risk)).sum()))
+
+
+def test_the_landmark_model_scores_a_table_from_a_file(tmp_path: Path) -> None:
+    """As in Python; somebody who had grade 2 by then is refused, since nothing is left to predict."""
+    name = next(name for name in RELEASED if name.startswith("landmark_24h"))
+    cohort = simulate_cohort([arm_of("tarlatamab")], world=world_of(), n_patients=30, seed=5)
+    known = landmark_table(cohort.observed, cohort.course, hour=24)
+    known.to_csv(tmp_path / "known.csv", index=False)
+
+    def score(path: Path) -> Scored:
+        return score_table(find("released", name), path, units={}, mapping={}, ldh_upper_limit_u_l=None, strict=False,
+                           out=None)
+
+    scored = score(tmp_path / "known.csv")
+    expected = predict(load_model(find("released", name)), known).risk
+    assert scored.rows["risk_crs_grade2plus"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    known.iloc[:1].assign(grade__max__h24=2.0).to_csv(tmp_path / "gone.csv", index=False)
+    with pytest.raises(InputError, match="still at risk"):
+        score(tmp_path / "gone.csv")

@@ -441,9 +441,9 @@ def test_a_damaged_model_is_refused(
     refused("predict", model, exported, "--out", tmp_path / "risks.csv", says=says, folder=tmp_path)
 
 
-def test_a_model_of_the_days_after_a_dose_is_refused(job: Job, exported: Path) -> None:
+def test_a_model_of_the_days_after_a_dose_asks_for_the_course(job: Job, exported: Path) -> None:
     later = job.results / "models" / "before_dose_2"
-    says = ("before_dose_2", "168 h after dose 1", "before the first dose")
+    says = ("crp_mg_l__max__h168", "every reading that the model uses", "before the first dose")
     refused("predict", later, exported, says=says, folder=exported.parent)
 
 

@@ -1,0 +1,37 @@
+"""The course after a dose: numbers by their names, gaps kept, everything else refused with its row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crsrisk.errors import InputError
+from crsrisk.read.course import read_course
+
+_COLUMNS = ["crp_mg_l__h24", "grade__max__h24"]
+
+
+def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
+    table = pd.DataFrame({"patient_id": [7, 8, 9], "crp_mg_l__h24": [80.5, np.nan, 3.0], "grade__max__h24": [1.0, 0.0, 0.0]})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.to_parquet(tmp_path / "a.parquet")
+    read = [read_course(tmp_path / name, columns=_COLUMNS) for name in ("a.csv", "a.parquet")]
+    pd.testing.assert_frame_equal(*read)
+    assert read[0].index.tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(read[0].to_numpy(), table[_COLUMNS].to_numpy())
+
+
+@pytest.mark.parametrize("cell", ["high", "inf", "1,5", "80 mg/L"])
+def test_what_is_no_number_is_refused_with_its_row(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "a.csv").write_text(f'patient_id,crp_mg_l__h24,grade__max__h24\n1,3,0\n2,"{cell}",0\n')
+    with pytest.raises(InputError, match=r"row 2, column crp_mg_l__h24"):
+        read_course(tmp_path / "a.csv", columns=_COLUMNS)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("patient_id,crp_mg_l__h24\n1,3\n")
+    with pytest.raises(InputError, match="grade__max__h24"):
+        read_course(tmp_path / "a.csv", columns=_COLUMNS)
