@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.domain.risk_model import (
     Column,
@@ -55,7 +56,8 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
     levels = _levels(observed, config=config)
     names = config.feature_names(levels=levels)
     table = build_features(observed, names=names)
-    learner = make_learner(names, config=config, seed=seed).fit(table, y)
+    with threadpool_limits(1):  # products of matrices on several threads differ in their last digits from run to run
+        learner = make_learner(names, config=config, seed=seed).fit(table, y)
     contract = FeatureContract(
         name=config.name, outcome=config.outcome, outcome_in_words=config.outcome_in_words,
         window_d=config.window_d, landmark_h=config.landmark_h,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.errors import InputError
 from crsrisk.learn.calibration_curve import recalibrate
@@ -92,7 +93,7 @@ def leave_one_out(
             advance(1)
         return place
 
-    with ThreadPoolExecutor(max_workers=workers) as pool_of_threads:
+    with threadpool_limits(1), ThreadPoolExecutor(max_workers=workers) as pool_of_threads:  # same bytes on any threads
         places = tuple(pool_of_threads.map(one, judged))
     pooled = {figure: _pool(places, figure) for figure in SCALES}
     return InternalExternal(by=by, places=places, pooled=pooled, n_left_in=int(found.size) - len(judged))

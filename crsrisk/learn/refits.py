@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, stdtrit
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import streams
 from crsrisk.domain.risk_model import RiskModel
@@ -133,7 +134,7 @@ def make_refits(
             advance(1)
         return flatten(replace(made, calibrator=model.calibrator), features=model.contract.feature_names)
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(max_workers=workers) as pool:  # the same bytes whatever the workers
         return Refits(model.label, model.contract.feature_names, tuple(pool.map(refit, range(n or N_REFITS))))
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
@@ -95,7 +96,7 @@ def refit_in_resamples(
                 advance(1)
         return risk if np.isfinite(risk).all() else "a risk is missing: the model refused a patient"
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(max_workers=workers) as pool:  # the same bytes whatever the workers
         found = list(pool.map(one, range(n_resamples)))
     good = [number for number, risk in enumerate(found) if not isinstance(risk, str)]
     return Repeats(
