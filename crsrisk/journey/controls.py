@@ -17,7 +17,7 @@ from crsrisk.learn.metrics import auroc_within
 from crsrisk.learn.predict import predict
 
 _LOOKED_AT = 8000  # further patients in whom single features are looked at
-PLANTED, SOURCE = "albumin_g_l", "min_spo2_pct"  # a reading of the episode where a baseline value should stand
+PLANTED, SOURCE = "albumin_g_l", "min_map_mmhg"  # a reading of the episode where a baseline value should stand
 
 
 def controls_of(material: Material) -> dict[str, Any]:
