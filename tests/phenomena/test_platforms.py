@@ -24,8 +24,8 @@ def test_peak_times_of_engagers(product: str, name: str) -> None:
     """Cytokines peak hours after an engager is infused: 6 to 8 h after tebentafusp, an expert's statement (E102).
 
     Tebentafusp, of which the source speaks: the middle half of 500 patients between 3 and 24 h (measured 7 to 13). The
-    others start later (tarlatamab's CRS at a median of 14 to 16 h, E015, E046): their median within a day, measured 11 to
-    22 h with a standard error below 0.4.
+    others start later (tarlatamab's CRS at a median of 14 to 16 h, E015, E046): their median within a day, measured 10.5
+    to 21.5 h. Quartiles are asked of tebentafusp alone: tarlatamab's upper one of IL-6 is 25 h in this calibration.
     """
     low, middle, high = np.percentile(_peak_times_h(product, name), [25, 50, 75])
     assert 3.0 < low <= middle < 24.0
