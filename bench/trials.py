@@ -41,12 +41,17 @@ GRID = PowerCurves(
     threshold=[0.0, 0.1, 0.2, 0.25, 0.3], n_total=312, n_sim=N_TRIALS)  # fmt: skip
 _MEMORY = """
 import resource, sys
+from pathlib import Path
 from bench.trials import ready_design, N_TRIALS
 from crsrisk.decide.trial import run_trials
 ready = ready_design()
 run_trials(ready.sized, ready.arms("effect"), n_sim=20 * N_TRIALS, seed=1, workers=2)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak / 1024 if sys.platform != "darwin" else peak / 1024**2)
+status = Path("/proc/self/status")
+if status.exists():  # on Linux ru_maxrss of a child holds the peak of its parent too
+    print(next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")))
+else:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak / 1024 if sys.platform != "darwin" else peak / 1024**2)
 """
 
 
