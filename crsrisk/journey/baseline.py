@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -55,6 +54,7 @@ from crsrisk.simulate.arm import Arm, make_arm, timetable
 from crsrisk.simulate.cohort import simulate_cohort
 from crsrisk.simulate.evidence import summarise, to_json
 from crsrisk.simulate.world import load_world
+from crsrisk.threads import side_by_side
 
 Begin = Callable[[str, int], Callable[[int], None]]
 LIBRARIES = ("numpy", "scipy", "pandas", "numba", "scikit-learn", "lightgbm")
@@ -149,7 +149,7 @@ def _models(sides: Split, *, seed: int, workers: int, begin: Begin) -> tuple[dic
         advance(1)
         return model
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with side_by_side(workers) as pool:
         return dict(zip(configs, pool.map(fitted, configs), strict=True)), configs
 
 

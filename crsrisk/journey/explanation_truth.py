@@ -9,7 +9,6 @@ patients, and an unknown value is taken from the same stated background, the fir
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,7 @@ from crsrisk.simulate.outcomes import grade_within
 from crsrisk.simulate.population import Patients, draw, settle, take
 from crsrisk.simulate.run import run
 from crsrisk.simulate.truth import oracle
+from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -136,7 +136,7 @@ def run_explanation_truth(folder: Path, *, workers: int, begin: Begin) -> dict[s
         advance(1)
         return found
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with side_by_side(workers) as pool:
         found = list(pool.map(one, subjects))
     judged = [(row, attributions) for row, attributions in found if attributions is not None and row["is_judged"]]
     tree = {

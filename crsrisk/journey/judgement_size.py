@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from crsrisk.learn.needed_size import NeededSize, differences_from_mean, needed_
 from crsrisk.learn.predict import predict
 from crsrisk.learn.resampling import Develop
 from crsrisk.learn.sample_size import cstat_to_r2, pm_sample_size_binary, pm_validation_size_binary
+from crsrisk.threads import side_by_side
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def learning_curve(
         return risk, figures
 
     tasks = [(size, number) for size in sizes for number in range(n_developments)]
-    with ThreadPoolExecutor(max_workers=workers) as threads:
+    with side_by_side(workers) as threads:
         found = list(threads.map(one, tasks))
     made = []
     for size in sizes:

@@ -8,7 +8,6 @@ of 2,000.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,7 @@ from crsrisk.report.learning_figure import learning_curves
 from crsrisk.simulate.arm import Arm, make_arm
 from crsrisk.simulate.cohort import simulate_cohort
 from crsrisk.simulate.world import load_world
+from crsrisk.threads import side_by_side
 
 Floats = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -135,7 +135,7 @@ def _all_losses(
         advance(1)
         return found
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with side_by_side(workers) as pool:
         answers = dict(zip(tasks, pool.map(work, tasks), strict=True))
     return {size.patients: {name: [answers[number, size.patients][name] for number in range(size.cohorts)]
                             for name in answers[0, size.patients]} for size in experiment.sizes}

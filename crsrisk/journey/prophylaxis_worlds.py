@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from crsrisk.simulate.arm import Arm, make_arm
 from crsrisk.simulate.observation import observe
 from crsrisk.simulate.population import sample
 from crsrisk.simulate.potential_outcomes import potential_outcomes
+from crsrisk.threads import side_by_side
 
 Floats = NDArray[np.float64]
 Advance = Callable[[int], None]
@@ -171,7 +171,7 @@ def over_ensemble(
             advance(1)
         return found
 
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+    with side_by_side(workers) as pool:
         verdicts = list(pool.map(at, range(count)))
     weights = ensemble.weights[:count]
     return Members(verdicts, [values_of(k) for k in range(count)], weights / weights.sum())

@@ -7,7 +7,7 @@ scenario's patients with outcomes dealt out anew knows nothing, and must show it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from crsrisk.learn.predict import raw_log_odds
 from crsrisk.read.ensemble import load_ensemble
 from crsrisk.read.files import write_json, write_text
 from crsrisk.read.strict_yaml import build, read_yaml
+from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -79,7 +80,8 @@ def run_shift(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
     config = build(Shift, read_yaml(path), where=str(path))
     places = _places(config)
     advance = begin("Training and testing in every world", config.repeats * len(places))
-    found = [_one_repeat(config, places, repeat, workers, advance) for repeat in range(config.repeats)]
+    with side_by_side(workers) as pool:
+        found = [_one_repeat(config, places, repeat, workers, pool, advance) for repeat in range(config.repeats)]
     tree = {
         "name": config.name, "question": config.question, "measures": MEASURES,
         "worlds": [place.name for place in places], "config": config.model_dump(),
@@ -158,7 +160,7 @@ def _places(config: Shift) -> list[Place]:
 
 
 def _one_repeat(
-    config: Shift, places: Sequence[Place], repeat: int, workers: int, advance: Callable[[int], None]
+    config: Shift, places: Sequence[Place], repeat: int, workers: int, pool: Executor, advance: Callable[[int], None]
 ) -> dict[tuple[str, str], dict[str, float]]:
     """Train and test in every world once, on patients that no other repeat has."""
     seed = config.seed + 2 * repeat
@@ -175,8 +177,7 @@ def _one_repeat(
         advance(name != CONTROL)
         return model, ProductPrevalence().fit(cohort.observed, event)
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        learnt = dict(zip(training, pool.map(learn, training), strict=True))
+    learnt = dict(zip(training, pool.map(learn, training), strict=True))
     found = {}
     for place in places:
         test = patients_from(place, n=config.test_patients, seed=seed + 1, workers=workers)

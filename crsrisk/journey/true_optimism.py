@@ -7,7 +7,6 @@ on average, and how far from the truth a single one is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from crsrisk.learn.predict import predict
 from crsrisk.learn.resampling import refit_in_resamples
 from crsrisk.read.files import write_json, write_text
 from crsrisk.read.strict_yaml import build, read_yaml
+from crsrisk.threads import side_by_side
 
 Begin = Callable[[str, int], Callable[[int], None]]
 Claims = Mapping[str, Mapping[str, float]]  # method -> measure -> value; "truth" is one of the methods
@@ -69,7 +69,7 @@ def run_true_optimism(folder: Path, *, workers: int, begin: Begin) -> dict[str, 
         advance(1)
         return found
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with side_by_side(workers) as pool:
         found = list(pool.map(one, range(config.cohorts)))
     tree = {"name": config.name, "question": config.question, "config": config.model_dump(), "rows": rows_of(found),
             "ademp": _ademp(config), "notice": NOTICE}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from crsrisk.read.files import write_json, write_text
 from crsrisk.read.strict_yaml import build, read_yaml
 from crsrisk.simulate.observation import observe
 from crsrisk.simulate.truth import oracle, patients_of
+from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -148,7 +148,7 @@ def _of_target(
             return _losses(model, pool.observed.iloc[cohort], event[cohort], judges=judges, recipe=recipe,
                            seed=config.seed + k)
 
-        with ThreadPoolExecutor(max_workers=workers) as threads:
+        with side_by_side(workers) as threads:
             found = list(threads.map(one, range(config.repetitions)))
         rows.append(summary_row(place.name, n, [one for one in found if one is not None], before=before,
                                 least=judges.least, n_asked=config.repetitions))

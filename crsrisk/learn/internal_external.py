@@ -9,7 +9,6 @@ seen its level of risk, only its construct.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.errors import InputError
 from crsrisk.learn.calibration_curve import recalibrate
@@ -34,6 +32,7 @@ from crsrisk.learn.metrics import (
 from crsrisk.learn.pooling import Pooled, pool
 from crsrisk.learn.predict import predict
 from crsrisk.learn.resampling import Develop
+from crsrisk.threads import side_by_side
 
 MIN_EVENTS = 10  # and as many patients without, in a place that is judged by itself
 SCALES: Mapping[str, str] = MappingProxyType(
@@ -93,7 +92,7 @@ def leave_one_out(
             advance(1)
         return place
 
-    with threadpool_limits(1), ThreadPoolExecutor(max_workers=workers) as pool_of_threads:  # same bytes on any threads
+    with side_by_side(workers) as pool_of_threads:
         places = tuple(pool_of_threads.map(one, judged))
     pooled = {figure: _pool(places, figure) for figure in SCALES}
     return InternalExternal(by=by, places=places, pooled=pooled, n_left_in=int(found.size) - len(judged))

@@ -7,7 +7,6 @@ prediction needs is kept: splits, leaf values, calibration and stand-ins for mis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -16,7 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, stdtrit
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import streams
 from crsrisk.domain.risk_model import RiskModel
@@ -26,6 +24,7 @@ from crsrisk.learn.booster_text import CATEGORICAL, read_text
 from crsrisk.learn.fit import fit
 from crsrisk.learn.forest import NODE, Forest, raw_log_odds_by
 from crsrisk.learn.predict import filled, raw_log_odds
+from crsrisk.threads import side_by_side
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -134,7 +133,7 @@ def make_refits(
             advance(1)
         return flatten(replace(made, calibrator=model.calibrator), features=model.contract.feature_names)
 
-    with threadpool_limits(1), ThreadPoolExecutor(max_workers=workers) as pool:  # the same bytes whatever the workers
+    with side_by_side(workers) as pool:
         return Refits(model.label, model.contract.feature_names, tuple(pool.map(refit, range(n or N_REFITS))))
 
 

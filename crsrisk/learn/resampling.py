@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.learn.metrics import FloatArray
 from crsrisk.learn.predict import predict
 from crsrisk.streams import uniforms
+from crsrisk.threads import side_by_side
 
 TUNED_AT_LEAST = 20
 """Resamples in which tuning is repeated; the others use the tuning result of the model under judgement."""
@@ -96,7 +95,7 @@ def refit_in_resamples(
                 advance(1)
         return risk if np.isfinite(risk).all() else "a risk is missing: the model refused a patient"
 
-    with threadpool_limits(1), ThreadPoolExecutor(max_workers=workers) as pool:  # the same bytes whatever the workers
+    with side_by_side(workers) as pool:
         found = list(pool.map(one, range(n_resamples)))
     good = [number for number, risk in enumerate(found) if not isinstance(risk, str)]
     return Repeats(
