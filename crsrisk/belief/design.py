@@ -54,10 +54,16 @@ class Simulated:
 
 
 def varied_constants(world: World, products: Sequence[Product], targets: Sequence[Target]) -> list[Constant]:
-    """Constants that the targets can depend on, under the policies of their trials."""
+    """Constants that the targets can depend on, under the policies of their trials.
+
+    Of products the own numbers of those with a source of their own; products that only stand for others in a pool stay
+    at the medians of their priors, so that what a pool says is said of the shared constants.
+    """
     by_name = {product.name: product for product in products}
-    policies = {target.trial.support_policy or by_name[target.trial.product].support_policy for target in targets}
-    return constants_met(world, products, policies=policies)
+    policies = {target.trial.support_policy or by_name[name].support_policy
+                for target in targets for name in target.trial.products}
+    alone = {target.trial.product for target in targets if not target.trial.pooled_with}
+    return constants_met(world, [product for product in products if product.name in alone], policies=policies)
 
 
 def latin_hypercube(n: int, n_constants: int, *, seed: int) -> Values:

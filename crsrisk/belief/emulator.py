@@ -70,8 +70,8 @@ def _terms(scores: Values, linear: NDArray[np.int64], curved: NDArray[np.int64])
 
 
 def relevant(target: Target, constants: Sequence[Constant]) -> NDArray[np.int64]:
-    """Columns a figure can depend on: shared constants and those of its own product."""
-    own = f"product:{target.trial.product}."
+    """Columns a figure can depend on: shared constants and those of its own products."""
+    own = tuple(f"product:{name}." for name in target.trial.products)
     return np.array([k for k, one in enumerate(constants) if not one.key.startswith("product:") or one.key.startswith(own)],
                     dtype=np.int64)
 

@@ -48,6 +48,10 @@ METRIC_MEANINGS: Mapping[str, MetricMeaning] = MappingProxyType({
     "crs_grade4_rate": MetricMeaning("worst grade 4", "single grade", "1", _EVERYONE),
     "crs_grade2plus_rate": MetricMeaning("CRS of grade >= 2", "grade >= 2", "1", _EVERYONE),
     "crs_grade3plus_rate": MetricMeaning("CRS of grade >= 3", "grade >= 3", "1", _EVERYONE),
+    "inflammatory_disorder_grade1_2_rate": MetricMeaning("CRS or a CRS-like cluster, worst grade 1 or 2", "single grade", "1",
+                                                         _EVERYONE),
+    "inflammatory_disorder_grade3plus_rate": MetricMeaning("CRS or a CRS-like cluster of grade >= 3", "grade >= 3", "1",
+                                                           _EVERYONE),
     "share_high_grade_among_crs": MetricMeaning("grade >= 3 among those with CRS", "grade >= 3", "1", _CRS),
     "recurrence_rate_any": MetricMeaning("more than one episode", "recurrence", "1", _EVERYONE),
     "multiple_flares_rate": MetricMeaning("more than one episode", "recurrence", "1", _CRS),
@@ -104,6 +108,9 @@ class Figure(Strict):
     """One published number as it is printed. ``of`` says whose share or median it is, ``n_patients`` how many
     they are, ``clock`` what an onset counts from.
 
+    ``elsewhere_patients`` and ``elsewhere_events`` are those of a pool who stand in sources that count on their own
+    (:attr:`counted` leaves them out).
+
     ``source_kind``: SEED = stands in one of the two reviews that the project starts from; FOUND = seen on a
     public page (``url``); RECALL = from memory, unverified.
     """
@@ -114,6 +121,8 @@ class Figure(Strict):
     value: float
     n_patients: int | None = None
     events: int | None = None
+    elsewhere_patients: int = 0
+    elsewhere_events: int = 0
     low: float | None = None
     high: float | None = None
     interval_kind: Literal["wilson_95", "iqr", "range"] | None = None
@@ -133,6 +142,17 @@ class Figure(Strict):
     def is_rate(self) -> bool:
         """Whether the figure is a share between 0 and 1 (else a median time)."""
         return METRIC_MEANINGS[self.metric].unit == "1"
+
+    @property
+    def counted(self) -> Figure:
+        """The figure among the patients who are not counted elsewhere: itself, but for pools."""
+        if not self.elsewhere_patients or self.n_patients is None or self.events is None:
+            return self
+        n, events = self.n_patients - self.elsewhere_patients, self.events - self.elsewhere_events
+        low, high = wilson_interval(events / n, n=n)
+        return self.model_copy(update={
+            "value": events / n, "n_patients": n, "events": events, "elsewhere_patients": 0, "elsewhere_events": 0,
+            "low": low, "high": high, "interval_kind": "wilson_95"})
 
     @model_validator(mode="after")
     def _metric_is_known(self) -> Figure:
@@ -164,17 +184,25 @@ class Figure(Strict):
         if self.value > 1 or self.interval_kind in ("iqr", "range"):
             raise ValueError(f"{self.id}: a rate as a share between 0 and 1, its interval a 95% interval")
         if self.events is None:
+            if self.elsewhere_patients or self.elsewhere_events:
+                raise ValueError(f"{self.id}: n_patients and events of the whole pool beside those counted elsewhere")
             return
         if self.n_patients is None or not 0 <= self.events <= self.n_patients:
             raise ValueError(f"{self.id}: events between 0 and n_patients")
         if abs(self.events / self.n_patients - self.value) > _ROUNDING + 0.5 / self.n_patients:
             raise ValueError(f"{self.id}: value = events / n_patients, apart from rounding")
+        left = self.n_patients - self.elsewhere_patients
+        if self.elsewhere_patients and not 0 <= self.events - self.elsewhere_events <= left:
+            raise ValueError(f"{self.id}: fewer events and patients elsewhere than in the pool")
 
 
 class Trial(Strict):
     """A published source and how to simulate it; keys left out take the product's own setting.
 
     ``dose_times_h`` are the doses within the window, from which onsets count (see ``Figure.clock``).
+
+    ``pooled_with`` names further products whose patients a review pooled with those of ``product``: simulated in equal
+    shares, each in its own default regimen and under its own policy.
 
     ``overlaps`` names the sources that share patients with it. ``is_independent`` is said of validation
     sources only: as far as is known, none of the patients is in a calibration source.
@@ -183,6 +211,7 @@ class Trial(Strict):
     name: str
     label: str
     product: str
+    pooled_with: list[str] = Field(default_factory=list)
     regimen: str | None = None
     population: str | None = None
     support_policy: str | None = None
@@ -198,6 +227,16 @@ class Trial(Strict):
     rows: list[Figure]
 
     @property
+    def products(self) -> list[str]:
+        """The product, and those pooled with it."""
+        return [self.product, *self.pooled_with]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The rows as they are compared: without patients who are counted elsewhere."""
+        return [row.counted for row in self.rows]
+
+    @property
     def is_verified(self) -> bool:
         """False when every figure is only recalled: such a source is never the only support of a claim."""
         return any(row.verified for row in self.rows)
@@ -210,6 +249,10 @@ class Trial(Strict):
             raise ValueError("a window_d above 0 and n_patients of 1 or more")
         if self.role == "calibration" and self.is_independent:
             raise ValueError("is_independent: true for validation sources only")
+        if self.pooled_with and (self.regimen or self.population or self.support_policy):
+            raise ValueError("no regimen, population or support_policy of a pool: each product keeps its own")
+        if len(set(self.products)) < len(self.products):
+            raise ValueError("each product of a pool once")
         if len(self.role_reason.strip()) < 3 or len(self.window_reason.strip()) < 3:
             raise ValueError("a role_reason and a window_reason")
         times = self.dose_times_h

@@ -88,7 +88,7 @@ class _Members:
 
 def find_targets(ids: Sequence[str], *, trials: Sequence[Trial]) -> list[Target]:
     """The figures with these ids; only calibration figures may be asked for."""
-    by_id = {figure.id: Target(figure, trial) for trial in trials for figure in trial.rows}
+    by_id = {figure.id: Target(figure, trial) for trial in trials for figure in trial.figures}
     for name in ids:
         if name not in by_id:
             raise InputError(where="experiment.yaml", key="targets", found=name, expected="the id of a calibration figure",
@@ -103,7 +103,7 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
     results = path.parent / "results"
     world = load_world(config.scenario)
     targets = find_targets(config.targets, trials=load_trials(role="calibration"))
-    products = [load_product(name) for name in dict.fromkeys(target.trial.product for target in targets)]
+    products = [load_product(name) for name in dict.fromkeys(name for target in targets for name in target.trial.products)]
     constants = varied_constants(world, products, targets)
 
     def simulate(scores: Values, n: int, n_rare: int, seed: int, advance: Callable[[int], None] | None) -> Simulated:

@@ -69,8 +69,8 @@ def foretell_published(
     advance: Advance | None = None,
 ) -> list[Foretold]:
     """Every published figure with its predictive interval at its trial's size, under its trial's grading."""
-    targets = [Target(figure, trial) for trial in trials for figure in trial.rows]
-    products = [load_product(name) for name in sorted({trial.product for trial in trials})]
+    targets = [Target(figure, trial) for trial in trials for figure in trial.figures]
+    products = [load_product(name) for name in sorted({name for trial in trials for name in trial.products})]
     found = forecast(targets, ensemble=ensemble, world=world, products=products, n=n, n_rare=n_rare, seed=seed,
                      workers=workers, advance=advance)
     return [Foretold(target.figure, target.trial, one) for target, one in zip(targets, found, strict=True)]

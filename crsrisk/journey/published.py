@@ -24,7 +24,7 @@ def compare_with_published(
 
     Trials that differ in nothing the simulator knows share one simulation.
     """
-    products = {name: load_product(name) for name in {trial.product for trial in trials}}
+    products = {name: load_product(name) for name in sorted({name for trial in trials for name in trial.products})}
     simulate = trial_simulator(products, world=world, n=n, n_rare=n_rare, seed=seed, workers=workers)
 
     def simulate_trial(trial: Trial) -> pd.DataFrame:

@@ -195,6 +195,9 @@ METRICS: Mapping[str, Measure] = MappingProxyType({
     **{f"crs_grade{grade}_rate": _rate(_grades(grade, grade)) for grade in (1, 2, 3, 4)},
     "crs_grade2plus_rate": _rate(_grades(2)),
     "crs_grade3plus_rate": _rate(_grades(3)),
+    # every fever after a dose opens CRS in the simulator, so that a CRS-like cluster is CRS
+    "inflammatory_disorder_grade1_2_rate": _rate(_grades(1, 2)),
+    "inflammatory_disorder_grade3plus_rate": _rate(_grades(3)),
     "share_high_grade_among_crs": _rate(_grades(3)),
     "recurrence_rate_any": _rate(lambda table: table["n_episodes"] >= 2),
     "multiple_flares_rate": _rate(lambda table: table["n_episodes"] >= 2),
@@ -304,7 +307,7 @@ def compare(
     for trial in trials:
         outcomes = simulate_trial(trial)
         _check_outcomes(outcomes, trial=trial)
-        rows += [_compare_figure(outcomes, figure=figure, trial=trial) for figure in trial.rows]
+        rows += [_compare_figure(outcomes, figure=figure, trial=trial) for figure in trial.figures]
     return rows
 
 

@@ -35,18 +35,23 @@ def trial_simulator(
 
     ``mitigations`` are given to everybody beside what the trial gives.
 
-    Trials of one product with the same regimen, population, policy and window share one simulation.
+    Trials of one product with the same regimen, population, policy and window share one simulation. A pool of several
+    products has an equal share of patients of each.
     """
     done: dict[tuple[object, ...], pd.DataFrame] = {}
 
-    def simulate(trial: Trial) -> pd.DataFrame:
-        product = products[trial.product]
-        key = (trial.product, trial.regimen, trial.population, trial.support_policy, trial.window_d)
+    def simulate_one(name: str, trial: Trial, share: int) -> pd.DataFrame:
+        product = products[name]
+        key = (name, share, trial.regimen, trial.population, trial.support_policy, trial.window_d)
         if key not in done:
             done[key] = simulate_outcomes(
-                product, world=world, n=n_rare if product.platform == "ici" else n, seed=seed, workers=workers,
+                product, world=world, n=(n_rare if product.platform == "ici" else n) // share, seed=seed, workers=workers,
                 mitigations=mitigations, regimen=trial.regimen, population=trial.population, policy=trial.support_policy,
                 window_d=trial.window_d)
         return done[key]
+
+    def simulate(trial: Trial) -> pd.DataFrame:
+        tables = [simulate_one(name, trial, len(trial.products)) for name in trial.products]
+        return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
     return simulate

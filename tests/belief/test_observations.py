@@ -37,3 +37,13 @@ def test_a_median_printed_as_a_whole_number_is_known_to_within_a_half() -> None:
     (found,) = observations([_BY_ID["E173"]], world=world_of())
     alone = np.log(published_interval(_BY_ID["E173"].figure, trial=_BY_ID["E173"].trial).high / 2.0) / 1.96
     assert found.sampling_sd == pytest.approx(np.hypot(alone, np.sqrt(1 / 12) / 2.0), rel=1e-3)
+
+
+def test_a_pool_counts_only_patients_who_are_not_counted_elsewhere_and_is_less_sure() -> None:
+    """E005: 307 of 543 less 67 of 81 are 240 of 462."""
+    world = world_of()
+    trials = [trial for trial in load_trials() if trial.name == "cell_pool"]
+    pooled, alone = observations([Target(trials[0].figures[0], trials[0]), _BY_ID["E030"]], world=world)
+    assert (pooled.events, pooled.n) == (240.0, 462.0)
+    agents = world.assumptions.value("evidence.between_agents_sd")
+    assert pooled.between_sd == pytest.approx(np.hypot(alone.between_sd, agents))

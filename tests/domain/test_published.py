@@ -175,3 +175,30 @@ def test_no_two_counted_sources_overlap_and_each_left_out_overlaps_with_one(link
 def test_a_source_with_nothing_but_recalled_figures_is_not_verified() -> None:
     assert _source("a").is_verified
     assert not _source("a", kind="RECALL").is_verified
+
+
+POOL = {**FIGURE, "value": 0.5, "n_patients": 100, "events": 50, "low": 0.4, "high": 0.6,
+        "elsewhere_patients": 20, "elsewhere_events": 18}
+
+
+def test_patients_counted_elsewhere_are_taken_out() -> None:
+    counted = Figure.model_validate(POOL).counted
+    assert (counted.n_patients, counted.events, counted.value) == (80, 32, 0.4)
+    assert (counted.low, counted.high) == wilson_interval(0.4, n=80)
+    assert counted.counted == counted
+    assert Figure.model_validate(FIGURE).counted == Figure.model_validate(FIGURE)
+
+
+@pytest.mark.parametrize("change", [
+    {"elsewhere_events": 60}, {"elsewhere_patients": 60, "elsewhere_events": 1}, {"events": None}])
+def test_a_pool_has_more_patients_and_events_than_its_parts(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="elsewhere|pool"):
+        Figure.model_validate({**POOL, **change})
+
+
+def test_a_pool_keeps_the_settings_of_its_products() -> None:
+    pool = {**TRIAL, "pooled_with": ["acapatamab"]}
+    assert Trial.model_validate(pool).products == ["tarlatamab", "acapatamab"]
+    for change in ({"regimen": "label"}, {"pooled_with": ["tarlatamab"]}):
+        with pytest.raises(ValidationError):
+            Trial.model_validate({**pool, **change})

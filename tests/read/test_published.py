@@ -21,7 +21,7 @@ SYNTHETIC = ROOT / "synthetic"
 PUBLISHED_RATES = ROOT.parent / "shared" / "evidence" / "published_rates.csv"
 # decided before any comparison was run; a change here is a decision to be explained in docs/decisions.md
 CALIBRATION = {
-    "afami_cel_label", "ici_case_series", "ici_karolinska", "satri_cel_first_in_human",
+    "afami_cel_label", "cell_pool", "engager_pool", "ici_case_series", "ici_karolinska", "satri_cel_first_in_human",
     "tarlatamab_dellphi301", "tarlatamab_label_2024", "tarlatamab_label_2025", "tarlatamab_review",
     "tebentafusp_202"}
 

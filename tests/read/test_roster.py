@@ -133,16 +133,16 @@ def spoiled(folder: Path, *, file: str, at: str | None, **change: Any) -> Path:
     ("published_rates.yaml", "E048", {"unverified": False}, "E048.unverified", "false"),
     ("published_rates.yaml", "E030", {"use": "not_usable", "used_in": None, "reason": "pooled", "about": "left out"}, "E030",
      "another use"),
-    ("published_rates.yaml", "E001", {"use": "target", "reason": None, "used_in": "janx007"}, "E001.used_in", "janx007"),
+    ("published_rates.yaml", "E202", {"use": "target", "reason": None, "used_in": "janx007"}, "E202.used_in", "janx007"),
     ("published_rates.yaml", "E020", {"used_in": "nothing"}, "E020.used_in", "nothing"),
     ("published_rates.yaml", "E020", {"reason": "gap"}, "rows.", "used_in for a row that is used"),
     ("published_rates.yaml", "E020", {"unverified": True}, "refractory_checkpoint_remits", "no verified row"),
-    ("published_rates.yaml", "E001", {"about": " "}, "rows.", "in words"),
-    ("published_rates.yaml", "E001", {"reason": "because"}, "rows.", "because"),
+    ("published_rates.yaml", "E202", {"about": " "}, "rows.", "in words"),
+    ("published_rates.yaml", "E202", {"reason": "because"}, "rows.", "because"),
     ("risk_factors.yaml", "F003", {"used_in": "burden_huge"}, "F003.used_in", "burden_huge"),
     ("risk_factors.yaml", "F004", {"used_in": "cascade.nothing"}, "F004.used_in", "cascade.nothing"),
     ("risk_factors.yaml", "F080", {"used_in": "no_check"}, "F080.used_in", "no_check"),
-    ("risk_factors.yaml", "F031", {"counted_as": "E001"}, "F031.counted_as", "E001"),
+    ("risk_factors.yaml", "F031", {"counted_as": "E202"}, "F031.counted_as", "E202"),
 ])
 def test_a_spoiled_roster_is_refused(
     tmp_path: Path, read_once: None, file: str, at: str | None, change: dict[str, Any], key: str, found: str

@@ -59,6 +59,8 @@ BY_HAND = {
     ("crs_grade1_2_rate", "patients"): 3 / 8, ("crs_grade1_rate", "patients"): 2 / 8,
     ("crs_grade2_rate", "patients"): 1 / 8, ("crs_grade3_rate", "patients"): 1 / 8,
     ("crs_grade4_rate", "patients"): 1 / 8, ("crs_grade2plus_rate", "patients"): 3 / 8,
+    ("inflammatory_disorder_grade1_2_rate", "patients"): 3 / 8,
+    ("inflammatory_disorder_grade3plus_rate", "patients"): 2 / 8,
     ("crs_grade3plus_rate", "patients"): 2 / 8, ("share_high_grade_among_crs", "crs_patients"): 2 / 5,
     ("recurrence_rate_any", "patients"): 2 / 8, ("multiple_flares_rate", "crs_patients"): 2 / 5,
     ("crs_after_dose1_rate", "patients"): 3 / 8, ("crs_after_dose2_rate", "patients"): 2 / 8,
