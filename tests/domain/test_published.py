@@ -192,7 +192,7 @@ def test_patients_counted_elsewhere_are_taken_out() -> None:
 @pytest.mark.parametrize("change", [
     {"elsewhere_events": 60}, {"elsewhere_patients": 60, "elsewhere_events": 1}, {"events": None}])
 def test_a_pool_has_more_patients_and_events_than_its_parts(change: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="elsewhere|pool"):
+    with pytest.raises(ValidationError, match=r"elsewhere|pool"):
         Figure.model_validate({**POOL, **change})
 
 
