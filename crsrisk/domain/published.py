@@ -48,10 +48,10 @@ METRIC_MEANINGS: Mapping[str, MetricMeaning] = MappingProxyType({
     "crs_grade4_rate": MetricMeaning("worst grade 4", "single grade", "1", _EVERYONE),
     "crs_grade2plus_rate": MetricMeaning("CRS of grade >= 2", "grade >= 2", "1", _EVERYONE),
     "crs_grade3plus_rate": MetricMeaning("CRS of grade >= 3", "grade >= 3", "1", _EVERYONE),
-    "inflammatory_disorder_grade1_2_rate": MetricMeaning("CRS or a CRS-like cluster, worst grade 1 or 2", "single grade", "1",
-                                                         _EVERYONE),
-    "inflammatory_disorder_grade3plus_rate": MetricMeaning("CRS or a CRS-like cluster of grade >= 3", "grade >= 3", "1",
-                                                           _EVERYONE),
+    "inflammatory_disorder_grade1_2_rate": MetricMeaning(
+        "CRS or a CRS-like cluster, worst grade 1 or 2", "single grade", "1", _EVERYONE),
+    "inflammatory_disorder_grade3plus_rate": MetricMeaning(
+        "CRS or a CRS-like cluster of grade >= 3", "grade >= 3", "1", _EVERYONE),
     "share_high_grade_among_crs": MetricMeaning("grade >= 3 among those with CRS", "grade >= 3", "1", _CRS),
     "recurrence_rate_any": MetricMeaning("more than one episode", "recurrence", "1", _EVERYONE),
     "multiple_flares_rate": MetricMeaning("more than one episode", "recurrence", "1", _CRS),
