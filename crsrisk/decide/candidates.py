@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +22,7 @@ from crsrisk.decide.risk_spread import BetaRisk, risk_spread
 from crsrisk.domain.potential_outcomes import PotentialOutcomes
 from crsrisk.domain.trial import FromCohort, Masking, Screening, Stated
 from crsrisk.errors import InputError
+from crsrisk.read.outcome import yes_or_no
 
 ROWS_LOG2 = 16  # rows of a pool by formula
 ASTCT, SUPPORT = 0, 1  # endpoints
@@ -187,16 +187,22 @@ def cohort_pool(table: pd.DataFrame, source: FromCohort, *, screening: Screening
 
 
 def _column(table: pd.DataFrame, name: str, file: str, *, is_event: bool) -> FloatArray:
-    """A column of risks from 0 to 1, or of events 0/1, without gaps."""
-    values = pd.to_numeric(table[name].replace({"True": 1, "true": 1, "False": 0, "false": 0}), errors="coerce")
-    array = values.to_numpy(dtype=np.float64)
-    wrong = ~((array == 0) | (array == 1)) if is_event else ~((array >= 0) & (array <= 1))
-    if not array.size or wrong.any():
-        row = int(np.flatnonzero(wrong)[0]) if array.size else 0
-        found: Any = table[name].iloc[row] if array.size else "no rows"
-        raise InputError(where=file, key=f"row {row + 1}, {name}", found=found,
-                         expected="0 or 1" if is_event else "a risk from 0 to 1",
-                         cure="leave patients without a value out; divide percentages by 100")
+    """A column of risks from 0 to 1, or of events in the words yes and no, true and false or 1 and 0, without gaps."""
+    if is_event:
+        array = yes_or_no(table[name], where=file)
+    else:
+        array = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
+    wrong = ~((array >= 0) & (array <= 1))
+    if not array.size:
+        raise InputError(where=file, found="no patients", expected="one row a patient", cure="give another table")
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        cell = table[name].iloc[row]
+        raise InputError(where=file, key=f"row {row + 1}, column {name}",
+                         found="nothing" if pd.isna(cell) or str(cell).strip() == "" else cell,
+                         expected="yes or no, true or false, 1 or 0" if is_event else "a risk from 0 to 1",
+                         cure="leave patients without an outcome out, and say how many" if is_event
+                         else "leave patients without a risk out; divide percentages by 100")
     return array
 
 

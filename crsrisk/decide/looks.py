@@ -21,6 +21,7 @@ from crsrisk.decide.spending import WHERE, Boundary, boundary
 from crsrisk.errors import InputError
 
 MOST_DRIFT = 30.0  # of z at full information: power 1 in any design
+CLOSEST = 0.001  # of the information so far: nearer looks are one look, and the integration could not part them
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ def information(info: Literal["equal"] | Sequence[float], K: int | None) -> Floa
     if shares[0] <= 0 or bool((np.diff(shares) <= 0).any()) or abs(shares[-1] - 1) > 1e-9:
         raise InputError(where=WHERE, key="info", found=shares.tolist(),
                          expected="rising shares above 0 that end with 1", cure="divide patients at each look by the last")
+    if bool((np.diff(shares) < CLOSEST * shares[1:]).any()):
+        raise InputError(where=WHERE, key="info", found=shares.tolist(),
+                         expected=f"looks at least {1000 * CLOSEST:g} in 1,000 of the information apart",
+                         cure="make one look of those that nearly coincide")
     if K is not None and shares.size != K:
         raise InputError(where=WHERE, key="K", found=K, expected=f"{shares.size}, the looks in info", cure="leave K out")
     return shares

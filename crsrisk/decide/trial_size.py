@@ -16,16 +16,17 @@ from scipy.special import ndtr, ndtri
 from crsrisk.decide.brownian import crossing
 from crsrisk.decide.candidates import ASTCT, SUPPORT, Pool
 from crsrisk.decide.checks import BoolArray, FloatArray
-from crsrisk.decide.count_rules import CountRule, Whole, count_rule
+from crsrisk.decide.count_rules import CountRule, Whole, count_rule, count_rule_oc
 from crsrisk.decide.exact_tests import probability_of, rejection_region
 from crsrisk.decide.sequential import GroupSequentialBounds, gs_bounds, gs_sample_size_rates
 from crsrisk.decide.trial_arms import given_by
 from crsrisk.decide.two_proportions import n_two_proportions
-from crsrisk.domain.trial import Design, Sequential
+from crsrisk.domain.trial import Design, Sequential, SingleArm
 from crsrisk.errors import InputError
 
 MOST_PATIENTS = 20_000  # a design that needs more is refused
 SLACK = 0.005  # of power: sizes are whole, shares of looks are rounded
+FEWEST_IN_STRATUM = 0.001  # of the candidates
 EXACT_MOST = 1_500  # patients up to which an exact test is enumerated
 
 
@@ -93,19 +94,17 @@ def size_design(pool: Pool, design: Design, *, alpha: float, power: float, must_
     where = f"design {design.name}"
     wanted = design.power or power
     if design.single_arm is not None:
-        rule = count_rule(design.single_arm, where=where)
-        nothing = np.full(rule.at_look.size, np.nan)
-        return Sized(design, rule.at_look, rule.at_look / rule.at_look[-1], nothing, nothing, 1.0, design.single_arm.alpha,
-                     1 - design.single_arm.beta, None, rule=rule)
+        return _sized_single_arm(design, design.single_arm, where=where)
     endpoints = (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
     rates = [planned_rates(pool, design, endpoint=endpoint) for endpoint in endpoints]
     bounds = _bounds(design.sequential, alpha=alpha, power=wanted)
     sign = -1.0 if rates[0].experimental > rates[0].control else 1.0
     if must_reach:
+        _cuts_divide(pool, design, where=where)
         _has_effect(rates, design, pool, where=where)
     n = design.n_total or _needed(rates, design, bounds, alpha=alpha, power=wanted, sign=sign, where=where)
     share = np.ones(1) if bounds is None else bounds.info
-    at_look = np.maximum.accumulate(np.rint(share * n).astype(np.int64))
+    at_look = _at_looks(share, n, ratio=design.ratio, where=where)
     region = _region(design, n, alpha=alpha, sign=sign)
     planned = min(_power(one, design, n, bounds, region, alpha=alpha) for one in rates)
     if must_reach and planned < wanted - SLACK:
@@ -116,12 +115,52 @@ def size_design(pool: Pool, design: Design, *, alpha: float, power: float, must_
     return Sized(design, at_look, share, upper, lower, sign, alpha, wanted, planned, region=region)
 
 
+def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> Sized:
+    """A design without a control; its planned power is exact at its target, whatever the candidates are like."""
+    rule = count_rule(arm, where=where)
+    nothing = np.full(rule.at_look.size, np.nan)
+    reached, wanted = count_rule_oc(rule, p_success=arm.target).p_claim, 1 - arm.beta
+    if reached < wanted - 1e-9:
+        raise InputError(where=where, key="n_max", found=f"{rule.at_look[-1]} patients, which reach a power of "
+                         f"{reached:.2f} where {100 * arm.target:g} of 100 do well",
+                         expected=f"the power of {wanted:g} that beta asks for",
+                         cure="raise n_max or target, stop less eagerly (theta_low), or accept what it reaches with beta: "
+                              f"{np.ceil((1 - reached) * 100) / 100:.2f}")
+    return Sized(design, rule.at_look, rule.at_look / rule.at_look[-1], nothing, nothing, 1.0, arm.alpha, wanted, reached,
+                 rule=rule)
+
+
+def _cuts_divide(pool: Pool, design: Design, *, where: str) -> None:
+    """Every stratum has candidates in it; one in 1,000 is the least that means anything."""
+    if design.cuts is None:
+        return
+    stratum = np.searchsorted(design.cuts, pool.risk, side="right")
+    share = np.bincount(stratum, minlength=len(design.cuts) + 1) / pool.risk.size
+    if share.min() < FEWEST_IN_STRATUM:
+        low, high = (float(np.quantile(pool.risk, q)) for q in (0.05, 0.95))
+        raise InputError(where=where, key="cuts", found=f"{design.cuts}, with "
+                         f"{', '.join(f'{100 * one:.1f}' for one in share)} of 100 candidates in the strata",
+                         expected="cuts with candidates on both sides",
+                         cure=f"nine of ten candidates have a risk of {low:.2g} to {high:.2g}: cut between")
+
+
+def _at_looks(share: FloatArray, n: int, *, ratio: float, where: str) -> Whole:
+    """Patients in all at each look; refuses looks at which an arm is empty or nobody is new."""
+    at_look = np.rint(share * n).astype(np.int64)
+    if min(arm_sizes(int(at_look[0]), ratio)) < 1 or bool((np.diff(at_look) < 1).any()):
+        raise InputError(where=where, key="sequential", found=f"looks after {', '.join(map(str, at_look))} patients",
+                         expected="patients in both arms at every look, and new ones at each",
+                         cure="look later or less often: 20 looks at 30 patients tell nothing")
+    return at_look
+
+
 def _bounds(looks: Sequential | None, *, alpha: float, power: float) -> GroupSequentialBounds | None:
     if looks is None:
         return None
     return gs_bounds(
         type=looks.boundary, K=looks.looks, info=looks.info or "equal", alpha_one_sided=alpha, futility_z=looks.futility_z,
-        futility=looks.futility, binding=looks.binding, power=power, rho=looks.rho, gamma=looks.gamma, delta=looks.delta)
+        futility=looks.futility, binding=looks.binding, power=power, rho=looks.rho, gamma=looks.gamma, delta=looks.delta,
+        futility_rho=looks.futility_rho, futility_gamma=looks.futility_gamma)
 
 
 def _has_effect(rates: list[_Rates], design: Design, pool: Pool, *, where: str) -> None:
@@ -144,7 +183,9 @@ def _needed(
     if n > MOST_PATIENTS:
         raise InputError(where=where, key="power", found=f"{n:,} patients for a power of {power:g}",
                          expected=f"a design within {MOST_PATIENTS:,} patients",
-                         cure="the arms treat almost the same patients: choose another control or threshold")
+                         cure="the arms treat almost the same patients: choose another control or threshold"
+                         if design.kind == "strategy" else "hope for a larger effect, enrol patients at higher risk, or "
+                         "ask for less power")
     return n
 
 
@@ -158,7 +199,8 @@ def _formula(rates: _Rates, design: Design, *, alpha: float, power: float) -> in
     grown = gs_sample_size_rates(
         p_treat=rates.experimental, p_control=rates.control, type=looks.boundary, K=looks.looks, info=looks.info or "equal",
         alpha_one_sided=alpha, power=power, futility_z=looks.futility_z, futility=looks.futility, binding=looks.binding,
-        ratio=design.ratio, rho=looks.rho, gamma=looks.gamma, delta=looks.delta).n_max_ceil
+        ratio=design.ratio, rho=looks.rho, gamma=looks.gamma, delta=looks.delta, futility_rho=looks.futility_rho,
+        futility_gamma=looks.futility_gamma).n_max_ceil
     return grown + grown % 2 if design.ratio == 1 else grown
 
 

@@ -180,6 +180,8 @@ class Sequential(Strict):
     rho: float | None = None
     gamma: float | None = None
     delta: float | None = None
+    futility_rho: float | None = None
+    futility_gamma: float | None = None
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> Sequential:
@@ -276,6 +278,12 @@ class Design(Strict):
         if self.kind == "single_arm" and self.n_total is not None:
             raise _refuse(where, "n_total", self.n_total, "no n_total: the method finds it, or n_max states it",
                           "remove n_total")
+        if self.kind == "single_arm" and self.power is not None:
+            raise _refuse(where, "power", self.power, "no power beside beta, which is 1 - power of a single arm",
+                          f"write beta: {1 - self.power:g} under single_arm")
+        if self.kind == "single_arm" and self.co_primary_support:
+            raise _refuse(where, "co_primary_support", True, "one endpoint in a single arm",
+                          "remove co_primary_support: history knows no need of support to compare with")
 
 
 class PowerCurves(Strict):

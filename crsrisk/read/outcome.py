@@ -31,15 +31,25 @@ def read_outcome(path: str | Path, *, column: str) -> NDArray[np.float64]:
         raise InputError(where=str(path), key=column, found="no such column",
                          expected="a column with the outcome, yes or no for every patient",
                          cure="add it, or name the column that has it (--outcome)")
+    return yes_or_no(cells[column], where=str(path))
+
+
+def yes_or_no(cells: pd.Series, *, where: str) -> NDArray[np.float64]:
+    """A column of yes and no, in the words of :func:`read_outcome`; ``where`` names the file when a cell is neither.
+
+    >>> yes_or_no(pd.Series(["yes", 0, None]), where="mine.csv").tolist()
+    [1.0, 0.0, nan]
+    """
     words = ["" if is_missing else str(cell).strip().lower()
-             for cell, is_missing in zip(cells[column], pd.isna(cells[column]), strict=True)]
-    return np.array([_yes_or_no(word, row=row, path=path, column=column) for row, word in enumerate(words, start=1)])
+             for cell, is_missing in zip(cells, pd.isna(cells), strict=True)]
+    return np.array([_yes_or_no(word, row=row, where=where, column=str(cells.name))
+                     for row, word in enumerate(words, start=1)])
 
 
-def _yes_or_no(word: str, *, row: int, path: Path, column: str) -> float:
+def _yes_or_no(word: str, *, row: int, where: str, column: str) -> float:
     if word in MISSING_WORDS:
         return float("nan")
     if word in YES_WORDS or word in NO_WORDS:
         return float(word in YES_WORDS)
-    raise InputError(where=str(path), key=f"row {row}, column {column}", found=word,
+    raise InputError(where=where, key=f"row {row}, column {column}", found=word,
                      expected="true or false, yes or no, 1 or 0, or an empty cell", cure="correct the cell")

@@ -79,9 +79,9 @@ def test_a_table_keeps_its_patients() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"risk": None}, "risk"), ({"crs": None}, "crs"), ({"risk": [0.1, 20.0, 0.3, 0.2]}, "row 2, risk"),
-        ({"risk": [0.1, np.nan, 0.3, 0.2]}, "row 2, risk"), ({"crs": [0, 1, 2, 0]}, "row 3, crs"),
-        ({"crs": [0, 0, 0, 0]}, "patients with the event"), ({"risk": ["a", 0.1, 0.1, 0.1]}, "row 1, risk"),
+        ({"risk": None}, "risk"), ({"crs": None}, "crs"), ({"risk": [0.1, 20.0, 0.3, 0.2]}, "row 2, column risk"),
+        ({"risk": [0.1, np.nan, 0.3, 0.2]}, "row 2, column risk"), ({"crs": [0, 1, 2, 0]}, "row 3, column crs"),
+        ({"crs": [0, 0, 0, 0]}, "patients with the event"), ({"risk": ["a", 0.1, 0.1, 0.1]}, "row 1, column risk"),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_used_is_refused(change: dict[str, list[float] | None], says: str) -> None:
@@ -90,6 +90,15 @@ def test_a_table_that_cannot_be_used_is_refused(change: dict[str, list[float] | 
         table = table.drop(columns=name) if values is None else table.assign(**{name: values})
     with pytest.raises(InputError, match=says):
         cohort_pool(table, SOURCE, screening=EXACT_SCREENING, masking=Masking())
+
+
+def test_yes_and_no_are_as_good_as_1_and_0() -> None:
+    table = pd.DataFrame({"risk": [0.1, 0.2, 0.3, 0.9], "crs": ["no", "Yes", "yes", "no"]})
+    assert cohort_pool(table, SOURCE, screening=EXACT_SCREENING, masking=Masking()).control[ASTCT].tolist() == [0, 1, 1, 0]
+    with pytest.raises(InputError, match="row 3, column crs: found nothing"):
+        cohort_pool(table.assign(crs=["no", "yes", "", "no"]), SOURCE, screening=EXACT_SCREENING, masking=Masking())
+    with pytest.raises(InputError, match="no patients"):
+        cohort_pool(table.iloc[:0], SOURCE, screening=EXACT_SCREENING, masking=Masking())
 
 
 def outcomes_of(grade: list[list[int]], support: list[list[bool]]) -> PotentialOutcomes:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
+from scipy.stats import multivariate_normal
 
 from crsrisk.decide.brownian import crossing
 from crsrisk.decide.sequential import gs_bounds, gs_crossing, gs_naive_error, gs_sample_size_rates
@@ -165,3 +166,15 @@ def test_bounds_and_looks_must_match() -> None:
         gs_crossing(z=[2.0], info=[0.5, 1.0], drift=0.0)
     with pytest.raises(InputError, match="z_each_look"):
         gs_naive_error(z_each_look=0.0, looks=2)
+
+
+@pytest.mark.parametrize("gap", [0.002, 0.0011])
+def test_looks_that_nearly_coincide_are_parted_or_refused(gap: float) -> None:
+    """Close to the refusal the joint normal distribution still agrees; nearer ones are refused, not solved wrongly."""
+    info = np.array([0.5, 0.5 + gap, 1.0])
+    z = gs_bounds(type="OBrien-Fleming", info=info.tolist()).z
+    spread = np.sqrt(np.minimum.outer(info, info) / np.maximum.outer(info, info))
+    inside = multivariate_normal.cdf(z, np.zeros(3), spread, abseps=1e-7, releps=1e-7)
+    assert inside == pytest.approx(0.975, abs=2e-6)
+    with pytest.raises(InputError, match="nearly coincide"):
+        gs_bounds(type="OBrien-Fleming", info=[0.5, 0.5 + 1e-7, 1.0])

@@ -12,7 +12,7 @@ import yaml
 from crsrisk.decide.exact_tests import exact_rejection_prob
 from crsrisk.decide.sequential import gs_sample_size_rates
 from crsrisk.decide.trial_size import arm_sizes, fixed_power, size_design
-from crsrisk.domain.trial import Design, Masking, Sequential
+from crsrisk.domain.trial import Design, Masking, Sequential, SingleArm
 from crsrisk.errors import InputError
 from tests.decide.designs import beta_pool, same_risk_pool
 
@@ -34,6 +34,15 @@ def test_a_sequential_design_has_the_bounds_and_size_of_the_exact_module() -> No
     assert sized.n_max == known.n_max_ceil + known.n_max_ceil % 2
     assert sized.lower[:3].tolist() == [0.0, 0.0, 0.5]
     assert sized.planned_power == pytest.approx(0.8, abs=0.003)
+
+
+def test_futility_has_a_parameter_of_its_own() -> None:
+    """The default of gsDesign (see test_sequential) as a design file writes it."""
+    looks = Sequential(boundary="Hwang-Shih-DeCani", gamma=-4, looks=3, futility="Hwang-Shih-DeCani", futility_gamma=-2)
+    sized = size_design(beta_pool(), Design(name="x", kind="all_comers", sequential=looks), alpha=0.025, power=0.9)
+    assert sized.upper.round(2).tolist() == [3.01, 2.55, 2.0]
+    assert sized.lower[:2].round(2).tolist() == [-0.24, 0.94]
+    assert sized.n_max == pytest.approx(1.07 * 2 * 202.81, rel=0.01)  # the plain trial needs 202.81 an arm
 
 
 @pytest.mark.parametrize("test", ["fisher", "boschloo"])
@@ -83,3 +92,37 @@ def test_what_nobody_could_enrol_is_refused() -> None:
                     alpha=0.025, power=0.8)
     with pytest.raises(InputError, match="two different rates"):
         size_design(same_risk_pool(control=0.3, treated=0.3), Design(name="x", kind="all_comers"), alpha=0.025, power=0.8)
+
+
+def test_looks_need_patients_and_strata_candidates() -> None:
+    for shares, n in (([0.0001, 1.0], None), ([0.4, 0.401, 1.0], 400)):
+        looks = Sequential(boundary="Pocock", info=shares)
+        with pytest.raises(InputError, match="patients in both arms at every look"):
+            size_design(beta_pool(), Design(name="x", kind="all_comers", sequential=looks, n_total=n), alpha=0.025,
+                        power=0.8)
+    with pytest.raises(InputError, match=r"cuts: found \[0.95\].*cut between"):
+        size_design(beta_pool(), Design(name="x", kind="stratified", cuts=[0.95]), alpha=0.025, power=0.8)
+
+
+def test_the_cure_fits_what_is_wrong() -> None:
+    """Everybody is randomised: the effect is small, not the difference of treatment between the arms."""
+    with pytest.raises(InputError, match="larger effect"):
+        size_design(beta_pool(rr=0.97), Design(name="x", kind="all_comers"), alpha=0.025, power=0.8)
+    with pytest.raises(InputError, match="almost the same patients"):
+        size_design(beta_pool(), Design(name="x", kind="strategy", threshold=0.05, control="everybody"), alpha=0.025,
+                    power=0.8)
+
+
+def test_a_single_arm_must_reach_its_power_too() -> None:
+    """Power at the target by enumeration of the rule, whoever the candidates are; each figure of the cure works."""
+    def single(**given: Any) -> Design:
+        return Design(name="x", kind="single_arm", single_arm=SingleArm(
+            method="predictive_probability", benchmark=0.7, looks=[10, 20], **given))
+
+    with pytest.raises(InputError, match="n_max: found 40 patients") as refused:
+        size_design(beta_pool(), single(target=0.72, n_max=40), alpha=0.025, power=0.8)
+    beta = float(str(refused.value).rsplit("beta: ", 1)[1])
+    assert size_design(beta_pool(), single(target=0.72, n_max=40, beta=beta), alpha=0.025, power=0.8).planned_power == (
+        pytest.approx(1 - beta, abs=0.01))
+    simon = Design(name="x", kind="single_arm", single_arm=SingleArm(method="simon_optimal", benchmark=0.6, target=0.8))
+    assert size_design(beta_pool(), simon, alpha=0.025, power=0.8).planned_power == pytest.approx(0.80237, abs=1e-5)  # C05

@@ -40,6 +40,8 @@ SINGLE = SingleArm(method="simon_optimal", benchmark=0.6, target=0.8)
         ({"kind": "single_arm"}, "single_arm", "add single_arm"),
         ({"kind": "single_arm", "single_arm": SINGLE, "n_total": 40}, "n_total", "remove n_total"),
         ({"kind": "single_arm", "single_arm": SINGLE, "ratio": 2.0}, "ratio", "remove ratio"),
+        ({"kind": "single_arm", "single_arm": SINGLE, "power": 0.9}, "power", "write beta: 0.1"),
+        ({"kind": "single_arm", "single_arm": SINGLE, "co_primary_support": True}, "co_primary_support", "history knows"),
         ({"kind": "all_comers", "test": "fisher", "sequential": Sequential(boundary="Pocock", looks=2)}, "test", "pooled_z"),
     ],
 )
