@@ -41,7 +41,7 @@ class GroupSequentialBounds(Answer):
     ``z`` stops for benefit at or above; ``futility_z`` stops for futility below (None without; at the last look it
     equals ``z``). ``cum_alpha`` is the error of one side used up to each look. ``constant`` scales the shape (the last
     bound at full information; None for spending). ``inflation_power80`` and ``..90`` say how many times the patients of
-    a trial without looks are needed at most for that power.
+    a trial without looks are needed at most for that power, ``inflation`` for the power that was asked.
     """
 
     z: FloatArray
@@ -49,6 +49,7 @@ class GroupSequentialBounds(Answer):
     constant: float | None
     inflation_power80: float
     inflation_power90: float
+    inflation: float
     info: FloatArray
     futility_z: FloatArray | None
     type: str
@@ -114,7 +115,7 @@ def gs_bounds(
         ``futility_gamma``.
     binding : whether the trial must stop for futility. Only then may the bounds for benefit take advantage of it;
         otherwise (the default, as regulators prefer) the error holds whether or not futility is heeded.
-    power : for ``futility`` only.
+    power : for ``futility``, and for ``inflation``.
 
     >>> [round(float(z), 3) for z in gs_bounds(type="O'Brien-Fleming", K=3).z]
     [3.471, 2.454, 2.004]
@@ -125,7 +126,8 @@ def gs_bounds(
         type=type, K=K, alpha=alpha_one_sided, info=info, two_sided=two_sided, futility_z=futility_z, futility=futility,
         binding=binding, rho=rho, gamma=gamma, delta=delta, futility_rho=futility_rho, futility_gamma=futility_gamma,
     )  # fmt: skip
-    upper, lower, _ = solve(looks, power=power_above(power, alpha=looks.alpha, where=WHERE))
+    wanted = power_above(power, alpha=looks.alpha, where=WHERE)
+    upper, lower, drift = solve(looks, power=wanted)
     # What an upper bound spends when nothing but benefit (or, binding, futility) stops the trial.
     spent = crossing(upper=upper, lower=null_floor(looks, upper, lower), info=looks.info).upper
     has_futility = looks.futility_z is not None or looks.futility is not None
@@ -135,6 +137,8 @@ def gs_bounds(
         constant=float(upper[-1] / looks.boundary.shape(looks.info)[-1]) if looks.boundary.is_shape else None,
         inflation_power80=inflation_for(looks, upper, lower, power=0.8),
         inflation_power90=inflation_for(looks, upper, lower, power=0.9),
+        inflation=(inflation_for(looks, upper, lower, power=wanted) if drift is None
+                   else as_inflation(drift, alpha=looks.alpha, power=wanted)),
         info=looks.info,
         futility_z=lower if has_futility else None,
         type=looks.boundary.name,

@@ -17,12 +17,12 @@ from scipy.stats import nbinom
 
 from crsrisk import streams
 from crsrisk.decide.candidates import ASTCT, Pool
-from crsrisk.decide.checks import BoolArray
+from crsrisk.decide.checks import BoolArray, FloatArray
 from crsrisk.decide.count_rules import Whole
 from crsrisk.decide.enrolment import CERTAIN, Counts, enrol
 from crsrisk.decide.trial_arms import EXPERIMENTAL, Arms, World, arms_of
 from crsrisk.decide.trial_size import Sized, size_design
-from crsrisk.decide.trial_tests import interaction_z, looked_up, mantel_haenszel_z, pooled_z
+from crsrisk.decide.trial_tests import farrington_manning_z, interaction_z, looked_up, mantel_haenszel_z, pooled_z
 from crsrisk.domain.operating_characteristics import Figure, proportion
 from crsrisk.domain.trial import Design, Screening
 
@@ -103,12 +103,17 @@ def _judged(sized: Sized, events: Counts, sizes: Counts) -> tuple[BoolArray, Boo
         claims = np.asarray(looked_up(events, sized.region).all(axis=2))
         futile = np.zeros_like(claims)
     else:
-        test = mantel_haenszel_z if sized.design.analysis == "mantel_haenszel" else pooled_z
-        z = sized.sign * test(events, sizes)
+        z = sized.sign * _statistic(sized.design, events, sizes)
         claims = np.asarray((z >= sized.upper[:, None] - TIE).all(axis=2))
         futile = ~claims & (z[:, :, ASTCT] < sized.lower - TIE)
     futile[:, -1] = False
     return claims, futile
+
+
+def _statistic(design: Design, events: Counts, sizes: Counts) -> FloatArray:
+    if design.margin is not None:
+        return farrington_manning_z(events, sizes, margin=design.margin)
+    return mantel_haenszel_z(events, sizes) if design.analysis == "mantel_haenszel" else pooled_z(events, sizes)
 
 
 # ------------------------------------------------------------------------------------ evaluation
@@ -159,6 +164,11 @@ class Ready:
     def design(self) -> Design:
         """The design itself."""
         return self.sized.design
+
+    @property
+    def null_world(self) -> World:
+        """The world in which a claim is false: no effect, or for non-inferiority a rise by the whole margin."""
+        return "null" if self.design.margin is None else "margin"
 
     def arms(self, world: World) -> Arms:
         """The arms in one world. Without a control, "null" means that patients do as well as the benchmark says."""

@@ -14,7 +14,8 @@ from crsrisk.decide.enrolment import Chances, as_chance
 from crsrisk.domain.trial import Design, Screening
 
 # effect: as assumed. null: prophylaxis does nothing. hidden: it does nothing but hide events from the ASTCT grade.
-World: TypeAlias = Literal["effect", "null", "hidden"]
+# margin: the experimental arm has as many more events than the control as the margin of non-inferiority says.
+World: TypeAlias = Literal["effect", "null", "hidden", "margin"]
 CONTROL, EXPERIMENTAL = 0, 1
 
 
@@ -43,7 +44,7 @@ def given_by(design: Design, score: FloatArray) -> tuple[BoolArray, BoolArray]:
 
 def chances(pool: Pool, given: BoolArray, *, world: World, hidden: float) -> FloatArray:
     """Chance of each endpoint, (endpoint, row), when these rows are given prophylaxis."""
-    if world == "effect":
+    if world in ("effect", "margin"):
         treated = pool.treated
     else:
         treated = pool.control.copy()
@@ -59,11 +60,19 @@ def arms_of(pool: Pool, design: Design, screening: Screening, *, world: World = 
     control, experimental = given_by(design, pool.score)
     stratum, n_strata = _strata(pool.score, design, screening)
     both = [chances(pool, given, world=world, hidden=hidden)[: len(ENDPOINTS)] for given in (control, experimental)]
+    if world == "margin":
+        both[EXPERIMENTAL] = _raised(both[CONTROL], by=float(design.margin or 0.0), among=eligible)
     return Arms(
         eligible=eligible, chance=as_chance(np.stack(both)), untreated=as_chance(pool.control[ASTCT]),
         is_given=np.stack([control & pool.takes, experimental & pool.takes]).astype(np.uint8),
         stratum=stratum, n_strata=n_strata,
         ratio=np.inf if design.kind == "single_arm" else design.ratio, eligible_share=eligible.size / pool.score.size)
+
+
+def _raised(chance: FloatArray, *, by: float, among: NDArray[np.uint32]) -> FloatArray:
+    """Chances raised so that their mean among the eligible rises by so much, in proportion to the room below 1."""
+    room = 1 - chance
+    return np.asarray(chance + by * room / room[:, among].mean(axis=1, keepdims=True))
 
 
 def _strata(score: FloatArray, design: Design, screening: Screening) -> tuple[NDArray[np.uint8], int]:

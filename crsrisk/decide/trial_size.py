@@ -18,9 +18,9 @@ from crsrisk.decide.candidates import ASTCT, SUPPORT, Pool
 from crsrisk.decide.checks import BoolArray, FloatArray
 from crsrisk.decide.count_rules import CountRule, Whole, count_rule, count_rule_oc
 from crsrisk.decide.exact_tests import probability_of, rejection_region
-from crsrisk.decide.sequential import GroupSequentialBounds, gs_bounds, gs_sample_size_rates
+from crsrisk.decide.sequential import GroupSequentialBounds, gs_bounds
 from crsrisk.decide.trial_arms import given_by
-from crsrisk.decide.two_proportions import n_two_proportions
+from crsrisk.decide.two_proportions import n_farrington_manning, n_two_proportions, restricted_rates, rounded_up
 from crsrisk.domain.trial import Design, Sequential, SingleArm
 from crsrisk.errors import InputError
 
@@ -98,7 +98,7 @@ def size_design(pool: Pool, design: Design, *, alpha: float, power: float, must_
     endpoints = (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
     rates = [planned_rates(pool, design, endpoint=endpoint) for endpoint in endpoints]
     bounds = _bounds(design.sequential, alpha=alpha, power=wanted)
-    sign = -1.0 if rates[0].experimental > rates[0].control else 1.0
+    sign = -1.0 if rates[0].experimental > rates[0].control and design.margin is None else 1.0
     if must_reach:
         _cuts_divide(pool, design, where=where)
         _has_effect(rates, design, pool, where=where)
@@ -165,6 +165,14 @@ def _bounds(looks: Sequential | None, *, alpha: float, power: float) -> GroupSeq
 
 def _has_effect(rates: list[_Rates], design: Design, pool: Pool, *, where: str) -> None:
     for one in rates:
+        loss = one.experimental - one.control
+        if design.margin is not None and loss > design.margin - 1e-3:
+            raise InputError(
+                where=where, key="margin", found=f"{design.margin:g}, and {100 * loss:.1f} of 100 more events than treating "
+                "everybody", expected="a margin above what leaving patients untreated costs",
+                cure="lower the threshold, or accept a wider margin")
+        if design.margin is not None and 0 < one.experimental < 1 and 0 < one.control < 1:
+            continue
         if not (0 < one.experimental < 1 and 0 < one.control < 1) or abs(one.experimental - one.control) < 1e-6:
             raise InputError(
                 where=where, key="candidates", found=f"event rates {one.experimental:.4g} (experimental) and "
@@ -177,7 +185,7 @@ def _needed(
     rates: list[_Rates], design: Design, bounds: GroupSequentialBounds | None, *, alpha: float, power: float, sign: float,
     where: str,
 ) -> int:
-    n = max(_formula(one, design, alpha=alpha, power=power) for one in rates)
+    n = max(_formula(one, design, bounds, alpha=alpha, power=power) for one in rates)
     if design.analysis in ("fisher", "boschloo"):
         n = _enumerated(rates, design, n, bounds, alpha=alpha, power=power, sign=sign)
     if n > MOST_PATIENTS:
@@ -189,18 +197,21 @@ def _needed(
     return n
 
 
-def _formula(rates: _Rates, design: Design, *, alpha: float, power: float) -> int:
-    """Patients in all, whole in both arms."""
-    looks = design.sequential
-    if looks is None:
-        size = n_two_proportions(p_treat=rates.experimental, p_control=rates.control, alpha_one_sided=alpha, power=power,
-                                 ratio=design.ratio)
-        return size.n_total_ceil
-    grown = gs_sample_size_rates(
-        p_treat=rates.experimental, p_control=rates.control, type=looks.boundary, K=looks.looks, info=looks.info or "equal",
-        alpha_one_sided=alpha, power=power, futility_z=looks.futility_z, futility=looks.futility, binding=looks.binding,
-        ratio=design.ratio, rho=looks.rho, gamma=looks.gamma, delta=looks.delta, futility_rho=looks.futility_rho,
-        futility_gamma=looks.futility_gamma).n_max_ceil
+def _formula(
+    rates: _Rates, design: Design, bounds: GroupSequentialBounds | None, *, alpha: float, power: float
+) -> int:
+    """Patients in all, whole in both arms; looks multiply those of a trial without."""
+    if design.margin is None:
+        plain = n_two_proportions(p_treat=rates.experimental, p_control=rates.control, alpha_one_sided=alpha, power=power,
+                                  ratio=design.ratio)
+        arms = (plain.n_treat_unrounded, plain.n_control_unrounded)
+    else:
+        margin = n_farrington_manning(p1=rates.experimental, p2=rates.control, delta0=design.margin, alpha_one_sided=alpha,
+                                      beta=1 - power, ratio_n2_over_n1=1 / design.ratio)
+        arms = (margin.n1, margin.n2)
+    if bounds is None:
+        return sum(map(rounded_up, arms))
+    grown = rounded_up(sum(arms) * bounds.inflation)
     return grown + grown % 2 if design.ratio == 1 else grown
 
 
@@ -249,7 +260,8 @@ def _power(
     """Power by enumeration for exact tests, else by the normal approximation that also sizes the trial."""
     if region is not None:
         return probability_of(region, p1=rates.experimental, p2=rates.control)
-    fixed = fixed_power(rates.experimental, rates.control, n=n, ratio=design.ratio, alpha=alpha)
+    fixed = (fixed_power(rates.experimental, rates.control, n=n, ratio=design.ratio, alpha=alpha)
+             if design.margin is None else _margin_power(rates, design, n, design.margin, alpha=alpha))
     if bounds is None:
         return fixed
     drift = float(ndtri(1 - alpha) + ndtri(min(max(fixed, 1e-12), 1 - 1e-12)))
@@ -270,12 +282,21 @@ def fixed_power(p_treat: float, p_control: float, *, n: int, ratio: float, alpha
     return float(ndtr((abs(p_treat - p_control) * sqrt(controls) - ndtri(1 - alpha) * sqrt(null)) / sqrt(by_arm)))
 
 
+def _margin_power(rates: _Rates, design: Design, n: int, margin: float, *, alpha: float) -> float:
+    """Power of non-inferiority: the formula of Farrington and Manning read backwards."""
+    n1, n0 = design.ratio * n / (1 + design.ratio), n / (1 + design.ratio)
+    p1, p0 = rates.experimental, rates.control
+    null1, null0 = restricted_rates(p1, p0, delta=margin, ratio=n0 / n1)
+    null, true = (sqrt(a * (1 - a) / n1 + b * (1 - b) / n0) for a, b in ((null1, null0), (p1, p0)))
+    return float(ndtr((margin - (p1 - p0) - ndtri(1 - alpha) * null) / true))
+
+
 def _too_small(
     pool: Pool, design: Design, n: int, planned: float, wanted: float, rates: list[_Rates],
     bounds: GroupSequentialBounds | None, *, alpha: float, sign: float,
 ) -> InputError:
     """Why a design cannot reach its power, and the three ways out."""
-    needed = max(_formula(one, design, alpha=alpha, power=wanted) for one in rates)
+    needed = max(_formula(one, design, bounds, alpha=alpha, power=wanted) for one in rates)
     if design.analysis in ("fisher", "boschloo"):
         needed = _enumerated(rates, design, needed, bounds, alpha=alpha, power=wanted, sign=sign)
     ways = [f"write n_total: {needed}"]

@@ -11,6 +11,7 @@ import numpy as np
 from crsrisk.decide.checks import BoolArray, FloatArray
 from crsrisk.decide.enrolment import Counts
 from crsrisk.decide.trial_arms import CONTROL, EXPERIMENTAL
+from crsrisk.decide.two_proportions import restricted_rate_arrays
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
@@ -43,6 +44,23 @@ def mantel_haenszel_z(events: Counts, sizes: Counts) -> FloatArray:
     away = (_ratio(n1 * had, total + 0 * had) - had1).sum(axis=-1)
     variance = _ratio(n1 * n0 * had * (total - had), total**2 * np.maximum(total - 1, 1) + 0 * had).sum(axis=-1)
     return _ratio(away, np.sqrt(variance))
+
+
+def farrington_manning_z(events: Counts, sizes: Counts, *, margin: float) -> FloatArray:
+    """z of non-inferiority, (trial, look, endpoint): positive when the experimental rate lies below control + ``margin``.
+
+    The variance is that of the most likely rates at the margin (:func:`crsrisk.decide.two_proportions.restricted_rates`);
+    strata ignored.
+
+    >>> events, sizes = np.array([[[[[20], [21]]]]]), np.array([[[[200], [200]]]])
+    >>> round(float(farrington_manning_z(events, sizes, margin=0.1)[0, 0, 0]), 3)
+    2.959
+    """
+    had, n = events.sum(axis=-1, dtype=np.float64), sizes.sum(axis=-1, dtype=np.float64)[:, :, None, :]
+    n0, n1 = n[..., CONTROL], n[..., EXPERIMENTAL]
+    p0, p1 = had[..., CONTROL] / n0, had[..., EXPERIMENTAL] / n1
+    null1, null0 = restricted_rate_arrays(p1, p0, delta=margin, ratio=n0 / n1)
+    return _ratio(p0 + margin - p1, np.sqrt(null1 * (1 - null1) / n1 + null0 * (1 - null0) / n0))
 
 
 def interaction_z(events: Counts, sizes: Counts) -> FloatArray:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import acos, asin, ceil, cos, pi, sqrt
+from math import asin, ceil, sqrt
 from typing import Any, Literal, TypeAlias, overload
 
+import numpy as np
 from scipy.special import ndtri
 
 from crsrisk.decide.answers import Answer, percent
-from crsrisk.decide.checks import choice, inner_rate, one_sided_alpha, positive, power_above, share
+from crsrisk.decide.checks import FloatArray, choice, inner_rate, one_sided_alpha, positive, power_above, share
 from crsrisk.errors import InputError
 
 Variance: TypeAlias = Literal["pooled_null", "unpooled", "arcsine"]
@@ -231,14 +232,22 @@ def restricted_rates(p1: float, p2: float, *, delta: float, ratio: float) -> tup
     >>> [round(p, 4) for p in restricted_rates(0.4, 0.4, delta=-0.15, ratio=1.0)]
     [0.3296, 0.4796]
     """
+    first, second = restricted_rate_arrays(np.float64(p1), np.float64(p2), delta=delta, ratio=np.float64(ratio))
+    return float(first), float(second)
+
+
+def restricted_rate_arrays(
+    p1: FloatArray | np.float64, p2: FloatArray | np.float64, *, delta: float, ratio: FloatArray | np.float64
+) -> tuple[FloatArray, FloatArray]:
+    """The same for many trials at once; arrays that go together."""
     a = 1 + ratio
     b = -(1 + ratio + p1 + ratio * p2 + delta * (ratio + 2))
     c = delta**2 + delta * (2 * p1 + ratio + 1) + p1 + ratio * p2
     d = -p1 * delta * (1 + delta)
     v = b**3 / (3 * a) ** 3 - b * c / (6 * a**2) + d / (2 * a)
-    u = sqrt(max(b**2 / (3 * a) ** 2 - c / (3 * a), 0.0))
-    u = u if v > 0 else -u
-    w = (pi + acos(max(-1.0, min(1.0, v / u**3)))) / 3 if u else pi / 2
-    first = 2 * u * cos(w) - b / (3 * a)
-    first = max(0.0, delta, min(1.0, 1 + delta, first))
-    return first, min(1.0, max(0.0, first - delta))
+    size = np.sqrt(np.maximum(b**2 / (3 * a) ** 2 - c / (3 * a), 0.0))
+    u = np.where(v > 0, size, -size)
+    cosine = np.divide(v, u**3, out=np.zeros_like(u), where=u != 0)
+    w = (np.pi + np.arccos(np.clip(cosine, -1.0, 1.0))) / 3
+    first = np.clip(2 * u * np.cos(w) - b / (3 * a), max(0.0, delta), min(1.0, 1 + delta))
+    return np.asarray(first), np.asarray(np.clip(first - delta, 0.0, 1.0))

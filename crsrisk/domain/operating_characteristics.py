@@ -66,7 +66,9 @@ class OperatingCharacteristics(Strict):
     control, and ``rate_control`` is then what the enrolled would have had untreated. ``exposed_without_need``: patients
     treated who would not have had the event untreated. ``waiting``: patients enrolled while the outcomes of an interim
     look that stops the trial were awaited; they come on top of ``expected_n``. ``planned_power``: by formula, as if the
-    score were exact (None for a single arm). ``benchmark``: share without the event that a single arm is compared with.
+    score were exact; of a single arm exactly, at its target. ``benchmark``: share without the event that a single arm is
+    compared with. ``margin``: of a design that shows non-inferiority; its type I error and all figures "without effect"
+    are those of arms that differ by the whole margin.
     """
 
     design: str
@@ -76,6 +78,7 @@ class OperatingCharacteristics(Strict):
     co_primary_support: bool
     eligible_share: float
     benchmark: float | None = None
+    margin: float | None = None
     rate_control: float
     rate_experimental: float
     planned_power: float | None

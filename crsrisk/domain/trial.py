@@ -17,7 +17,7 @@ from crsrisk.domain.estimand import Estimand
 from crsrisk.errors import InputError
 
 Kind: TypeAlias = Literal["all_comers", "enrichment", "stratified", "strategy", "single_arm"]
-Test: TypeAlias = Literal["pooled_z", "fisher", "boschloo", "mantel_haenszel"]
+Test: TypeAlias = Literal["pooled_z", "fisher", "boschloo", "mantel_haenszel", "farrington_manning"]
 Method: TypeAlias = Literal["simon_optimal", "simon_minimax", "predictive_probability"]
 
 KINDS: Mapping[Kind, str] = MappingProxyType({
@@ -30,6 +30,7 @@ KINDS: Mapping[Kind, str] = MappingProxyType({
 # keys that belong to some kinds only
 _OWNERS: Mapping[str, tuple[Kind, ...]] = MappingProxyType({
     "threshold": ("enrichment", "strategy", "single_arm"), "cuts": ("stratified",), "control": ("strategy",),
+    "margin": ("strategy",),
     "ratio": ("all_comers", "enrichment", "stratified", "strategy"), "sequential": ("all_comers", "enrichment",
                                                                                     "stratified", "strategy"),
     "test": ("all_comers", "enrichment", "stratified", "strategy"), "single_arm": ("single_arm",),
@@ -229,13 +230,17 @@ class SingleArm(Strict):
 
 
 class Design(Strict):
-    """One design. ``n_total`` (or for a sequential design the largest number) is found from ``power`` when left out."""
+    """One design. ``n_total`` (or for a sequential design the largest number) is found from ``power`` when left out.
+
+    ``margin``: of a strategy against treating everybody, the rise of the event rate that it must exclude (non-inferiority).
+    """
 
     name: str = Field(min_length=1)
     kind: Kind
     threshold: float | None = None
     cuts: list[float] | None = None
     control: Literal["nobody", "everybody"] | None = None
+    margin: float | None = None
     ratio: float = Field(default=1.0, gt=0, le=10)
     n_total: int | None = Field(default=None, ge=4, le=100_000)
     power: float | None = None
@@ -246,8 +251,9 @@ class Design(Strict):
 
     @property
     def analysis(self) -> Test:
-        """The test of the primary endpoint: Mantel-Haenszel where randomisation is stratified, else pooled z."""
-        return self.test or ("mantel_haenszel" if self.kind == "stratified" else "pooled_z")
+        """The test of the primary endpoint: by strata, against a margin, or else pooled z."""
+        usual: Test = "mantel_haenszel" if self.kind == "stratified" else "pooled_z"
+        return self.test or ("farrington_manning" if self.margin is not None else usual)
 
     @model_validator(mode="after")
     def _fits(self) -> Design:
@@ -272,6 +278,13 @@ class Design(Strict):
         if self.sequential is not None and self.analysis in ("fisher", "boschloo"):
             raise _refuse(where, "test", self.test, "pooled_z or mantel_haenszel with looks",
                           "exact tests have no group-sequential bounds here: leave sequential out, or use pooled_z")
+        if self.margin is not None and not (self.control == "everybody" and 0 < self.margin < 0.5):
+            raise _refuse(where, "margin", f"{self.margin:g} against treating {self.control}",
+                          "a margin above 0 and below 0.5, against treating everybody",
+                          "write control: everybody and for example margin: 0.05; against nobody a strategy must be better")
+        if (self.analysis == "farrington_manning") != (self.margin is not None):
+            raise _refuse(where, "test", self.analysis, "farrington_manning with a margin, and only there",
+                          "remove test, or state the margin")
         if (self.analysis == "mantel_haenszel") != (self.kind == "stratified"):
             raise _refuse(where, "test", self.test, "mantel_haenszel for stratified designs, and only there",
                           "remove test")

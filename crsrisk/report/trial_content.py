@@ -101,10 +101,16 @@ def _said(one: OperatingCharacteristics) -> str:
         f"at most {one.n_max:,} patients, {one.expected_n.value:,.0f} on average")
     judged = "by the usual grade and by need of support" if one.co_primary_support else "by the usual grade alone"
     return (f"The design \"{one.design}\", judged {judged}, needs {most}, {one.screened.value:,.0f} candidates "
-            f"screened, and {one.duration_months.value:.0f} months; it would show the effect "
+            f"screened, and {one.duration_months.value:.0f} months; it would show {_claim(one)} "
             f"in {100 * one.power.value:.0f} of 100 "
             f"trials, would claim one that is not there in {100 * one.type_one_error.value:.1f} of 100, and would give "
             f"prophylaxis to {one.exposed_without_need.value:,.0f} patients who would have stayed well without it.")
+
+
+def _claim(one: OperatingCharacteristics) -> str:
+    if one.margin is None:
+        return "the effect"
+    return f"that treating fewer costs less than {100 * one.margin:g} more events in 100"
 
 
 def _screens(randomised: Sequence[OperatingCharacteristics]) -> str | None:
@@ -193,9 +199,14 @@ def _comparison(found: Sequence[OperatingCharacteristics]) -> Table:
     kinds = "; ".join(f"{name.replace('_', ' ')}: {KINDS[name]}" for name in dict.fromkeys(one.kind for one in found))
     return _table("table-comparison", "3", "Designs on the same candidates", "Design", columns, rows, [
         "± one Monte Carlo standard error, left out where it is below a twentieth of the last digit. Planned: by "
-        "formula, as if the score were exact and no fever hidden. Exposed without "
+        "formula, as if the score were exact and no fever hidden; of a single arm exactly, at its target. Exposed without "
         "need: treated patients who would have stayed without the event "
-        "untreated.", f"Kinds: {kinds}.", *_interactions(found)])
+        "untreated.", *_margins(found), f"Kinds: {kinds}.", *_interactions(found)])
+
+
+def _margins(found: Sequence[OperatingCharacteristics]) -> list[str]:
+    return [f"{one.design}: non-inferiority, at most {100 * one.margin:g} of 100 more events; its type I error, and its "
+            "patients without effect, are where it has just so many more." for one in found if one.margin is not None]
 
 
 def _interactions(found: Sequence[OperatingCharacteristics]) -> list[str]:
@@ -230,8 +241,11 @@ def _looks(one: OperatingCharacteristics, at: int) -> Table:
 _ENDPOINTS = (
     ("astct_alone", ("Effect: ASTCT", "grade alone")), ("support_alone", ("Effect: support", "endpoint alone")),
     ("both", ("Effect: both", "must show it")), ("exact_score", ("Effect: as designed,", "score without error")),
+    ("no_assay", ("No effect:", "not inferior, yet useless")),
     ("hidden_astct", ("No effect, fever", "hidden: ASTCT alone")), ("hidden_both", ("No effect, fever", "hidden: both")),
 )
+_NO_ASSAY = ("A trial of non-inferiority cannot tell a strategy that spares a drug that works from one that spares a drug "
+             "that does not: it needs other evidence that prophylaxis prevents CRS.")
 _DRIFTS = (
     ("drift_0", ("As the benchmark", "says")), ("drift_5", ("5 of 100", "better")), ("drift_10", ("10 of 100", "better")),
     ("drift_15", ("15 of 100", "better")), ("own", ("As in these", "candidates")),
@@ -248,7 +262,8 @@ def _wrong(found: Sequence[OperatingCharacteristics]) -> list[Table]:
             "endpoint counts",
                               _ENDPOINTS, with_control, [
             "With hidden fever the ASTCT grade flatters prophylaxis, and sees a benefit where nothing is prevented: in "
-            "the last two columns every claim is an error. The support-based endpoint does not ask for fever."]))
+            "the last two columns every claim is an error. The support-based endpoint does not ask for fever."
+            ] + [_NO_ASSAY] * any(one.margin is not None for one in with_control)))
     if without:
         benchmarks = "; ".join(f"{one.design}: {100 * one.benchmark:.0f}" for one in without if one.benchmark is not None)
         tables.append(_claims("table-benchmark", "5", "Without a control: false claims in 100 trials when untreated "

@@ -40,6 +40,7 @@ def protocol_yaml(tree: Mapping[str, Any], *, version: str) -> str:
 _TESTS = {
     "pooled_z": "a one-sided z test of two proportions with pooled variance",
     "mantel_haenszel": "a one-sided Cochran-Mantel-Haenszel test without continuity correction",
+    "farrington_manning": "the one-sided score test of non-inferiority of Farrington and Manning",
     "fisher": "Fisher's exact test, one-sided", "boschloo": "Boschloo's exact unconditional test, one-sided",
 }
 
@@ -80,7 +81,8 @@ def _design(design: Design, found: OperatingCharacteristics) -> str:
     """One design in a clause: whom it enrols, how it is tested, when it stops."""
     who = {"all_comers": "everybody randomised", "enrichment": f"risk {design.threshold} or more randomised",
            "stratified": f"randomised within strata of risk cut at {listed([f'{cut:g}' for cut in design.cuts or []])}",
-           "strategy": f"treatment at risk {design.threshold} or more against treating {design.control}",
+           "strategy": f"treatment at risk {design.threshold} or more against treating {design.control}"
+           + ("" if design.margin is None else f", at most {100 * design.margin:g} of 100 more events"),
            "single_arm": "all treated" if design.threshold is None else f"risk {design.threshold} or more, all treated"}
     at = listed([f"{look.n:,}" for look in found.looks])
     if design.single_arm is not None:

@@ -6,6 +6,7 @@ import pytest
 
 from crsrisk.decide.characteristics import operating_characteristics
 from crsrisk.decide.trial import make_ready
+from crsrisk.decide.trial_arms import CONTROL, EXPERIMENTAL, rate_of
 from crsrisk.domain.operating_characteristics import OperatingCharacteristics
 from crsrisk.domain.trial import Design, Masking, Sequential, SingleArm
 from tests.decide.designs import EXACT_SCREENING, NOISY_SCREENING, beta_pool
@@ -79,3 +80,17 @@ def test_a_stratified_design_tests_the_interaction() -> None:
     one = found(Design(name="x", kind="stratified", cuts=[0.2]))
     assert one.interaction_power is not None
     assert 0.05 < one.interaction_power.value < 0.9  # the same risk ratio averts more where risk is higher
+
+
+def test_non_inferiority_has_its_own_null_and_says_what_it_cannot_tell() -> None:
+    """Type I error where the guided arm has the whole margin more; a drug that does nothing is spared without harm."""
+    design = Design(name="x", kind="strategy", threshold=0.2, control="everybody", margin=0.1)
+    ready = make_ready(beta_pool(masking=Masking(hidden=0.2)), design, screening=EXACT_SCREENING, hidden=0.2)
+    found = operating_characteristics(ready, n_sim=4000, seed=1)
+    margin = ready.arms("margin")
+    assert rate_of(margin, EXPERIMENTAL) - rate_of(margin, CONTROL) == pytest.approx(0.1, abs=1e-6)
+    assert abs(found.type_one_error.value - 0.025) < 4 * 0.0025
+    rows = {row.key: row for row in found.misspecifications}
+    assert set(rows) == {"astct_alone", "support_alone", "both", "no_assay"}
+    assert rows["no_assay"].claims.value > 0.7
+    assert not any(row.is_error for row in rows.values())

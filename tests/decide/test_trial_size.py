@@ -12,6 +12,7 @@ import yaml
 from crsrisk.decide.exact_tests import exact_rejection_prob
 from crsrisk.decide.sequential import gs_sample_size_rates
 from crsrisk.decide.trial_size import arm_sizes, fixed_power, size_design
+from crsrisk.decide.two_proportions import n_farrington_manning
 from crsrisk.domain.trial import Design, Masking, Sequential, SingleArm
 from crsrisk.errors import InputError
 from tests.decide.designs import beta_pool, same_risk_pool
@@ -126,3 +127,22 @@ def test_a_single_arm_must_reach_its_power_too() -> None:
         pytest.approx(1 - beta, abs=0.01))
     simon = Design(name="x", kind="single_arm", single_arm=SingleArm(method="simon_optimal", benchmark=0.6, target=0.8))
     assert size_design(beta_pool(), simon, alpha=0.025, power=0.8).planned_power == pytest.approx(0.80237, abs=1e-5)  # C05
+
+
+def test_non_inferiority_has_the_size_of_farrington_and_manning() -> None:
+    """Guided against treating everybody (G10): 5,784 patients to show that it is worse, fewer that it is not much worse."""
+    pool = beta_pool()
+    for margin in (0.06, 0.1):
+        design = Design(name="x", kind="strategy", threshold=0.2, control="everybody", margin=margin)
+        sized = size_design(pool, design, alpha=0.025, power=0.8)
+        known = n_farrington_manning(p1=0.150385, p2=0.125, delta0=margin)
+        assert sized.n_max == pytest.approx(2 * known.n1, abs=3)
+        assert (sized.planned_power, sized.sign) == (pytest.approx(0.8, abs=0.003), 1.0)
+    looks = Sequential(boundary="O'Brien-Fleming", looks=3)
+    grown = size_design(pool, design.model_copy(update={"sequential": looks}), alpha=0.025, power=0.8)
+    assert grown.n_max == pytest.approx(sized.n_max * 1.01741, abs=3)  # B02
+    assert grown.planned_power == pytest.approx(0.8, abs=0.003)
+    with pytest.raises(InputError, match=r"margin: found 0.02, and 2.5 of 100 more events"):
+        size_design(pool, design.model_copy(update={"margin": 0.02}), alpha=0.025, power=0.8)
+    with pytest.raises(InputError, match="n_total: found 400 patients"):
+        size_design(pool, design.model_copy(update={"n_total": 400}), alpha=0.025, power=0.8)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from crsrisk.decide import exact_tests
 from crsrisk.decide.stratified import cochran_mantel_haenszel
-from crsrisk.decide.trial_tests import interaction_z, looked_up, mantel_haenszel_z, pooled_z
+from crsrisk.decide.trial_tests import farrington_manning_z, interaction_z, looked_up, mantel_haenszel_z, pooled_z
+from crsrisk.decide.two_proportions import restricted_rates
 
 
 def test_every_table_has_the_z_of_the_exact_module() -> None:
@@ -50,3 +51,21 @@ def test_interaction_compares_the_outer_strata() -> None:
     sizes = np.array([[[[50, 50, 50], [50, 50, 50]]]])
     error = np.sqrt(2 * 0.1 * 0.9 / 50 + 0.6 * 0.4 / 50 + 0.2 * 0.8 / 50)
     assert interaction_z(events, sizes)[0, 0] == pytest.approx(-0.4 / error)
+
+
+@given(n=st.tuples(st.integers(2, 60), st.integers(2, 60)), share=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+       margin=st.floats(0.01, 0.3))
+def test_the_z_of_non_inferiority_has_the_most_likely_rates_at_the_margin(
+    n: tuple[int, int], share: tuple[float, float], margin: float
+) -> None:
+    events = [round(one * size) for one, size in zip(share, n, strict=True)]
+    found = farrington_manning_z(np.array([[[[[events[0]], [events[1]]]]]]), np.array([[[[n[0]], [n[1]]]]]), margin=margin)
+    p0, p1 = events[0] / n[0], events[1] / n[1]
+    null1, null0 = restricted_rates(p1, p0, delta=margin, ratio=n[0] / n[1])
+    error = (null1 * (1 - null1) / n[1] + null0 * (1 - null0) / n[0]) ** 0.5
+    assert found[0, 0, 0] == pytest.approx((p0 + margin - p1) / error if error > 0 else 0.0)
+
+
+def test_without_a_margin_it_is_the_pooled_z() -> None:
+    events, sizes = np.array([[[[[20], [12]]]]]), np.array([[[[80], [60]]]])
+    assert farrington_manning_z(events, sizes, margin=0.0) == pytest.approx(pooled_z(events, sizes), abs=1e-9)
