@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from crsrisk.cli.application import CPUS, AsJson, Workers, app, print_json
+from crsrisk.cli.application import CPUS, AsJson, Workers, app, pairs_of, print_json
 
 
 @app.command()
@@ -47,6 +47,10 @@ def prophylaxis(
     risk_column: Annotated[str | None, typer.Option(help="Column of the table with risks of CRS >= 2, 0 to 1.")] = None,
     model: Annotated[str | None, typer.Option(help="Folder of a saved model, or the name of a released one.")] = None,
     outcome: Annotated[str | None, typer.Option(help="Column of the table with the outcome, yes or no.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="For a table: column of subgroups; repeatable.")] = None,
+    unit: Annotated[list[str] | None, typer.Option(help="For a table and a model: unit of a column, crp=mg/dL.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(help="For a table and a model: your name of a column.")] = None,
+    ldh_upper_limit: Annotated[float | None, typer.Option(help="For a table and a model: upper limit of LDH (U/L).")] = None,
     rr: Annotated[float | None, typer.Option(help="For a table: risk ratio of prophylaxis.")] = None,
     rr_low: Annotated[float | None, typer.Option(help="For a table: lower end of its interval.")] = None,
     rr_high: Annotated[float | None, typer.Option(help="For a table: upper end of its interval.")] = None,
@@ -75,9 +79,10 @@ def prophylaxis(
     from crsrisk.journey.progress import steps
     from crsrisk.journey.prophylaxis_answer import answer, print_answer, write_answer
     from crsrisk.journey.prophylaxis_cohort import Sizes
-    from crsrisk.journey.prophylaxis_request import Request, StatedEffect, TableRequest, Weights
+    from crsrisk.journey.prophylaxis_request import Reading, Request, StatedEffect, TableRequest, Weights
 
     _refuse_idle({"--risk-column": risk_column, "--outcome": outcome, "--rr": rr, "--rr-low": rr_low, "--rr-high": rr_high,
+                  "--group": group, "--unit": unit, "--rename": rename, "--ldh-upper-limit": ldh_upper_limit,
                   "--infections-added": infections_added, "--responses-lost": responses_lost, "--threshold": threshold}
                  if product else {}, asked="--product")
     _refuse_idle({"--strategy": strategy, "--regimen": regimen} if cohort else {}, asked="--cohort")
@@ -88,8 +93,9 @@ def prophylaxis(
         weights=weights, response_world=response_world)
     weighed = TableRequest(
         path=cohort or Path(), effect=StatedEffect(rr, rr_low, rr_high, infections_added, responses_lost), weights=weights,
-        risk_column=risk_column, model=model, outcome=outcome, thresholds=tuple(threshold or ()),
-        doses_per_100=tuple(doses or (30.0,)), seed=seed)
+        risk_column=risk_column, model=model, outcome=outcome, groups=tuple(group or ()),
+        reading=Reading(pairs_of(unit, "--unit"), pairs_of(rename, "--rename"), ldh_upper_limit),
+        thresholds=tuple(threshold or ()), doses_per_100=tuple(doses or (30.0,)), seed=seed)
     with steps() as begin:
         content = answer(simulated if product else None, weighed if cohort else None, begin=begin, workers=workers)
     written = write_answer(content, html=html, out=out)

@@ -41,7 +41,7 @@ def _policies(one: Ranked, plan: Plan) -> dict[str, Floats]:
 
     found = {
         "treat none": of(np.zeros(n)), "treat all": of(np.ones(n)),
-        f"by risk, at t* = {ledger.threshold:.2f}": of(at_or_above(one.risk, ledger.threshold)),
+        f"by risk, at t* = {ledger.threshold:.3g}": of(at_or_above(one.risk, ledger.threshold)),
         "by risk, at its best threshold here": of(at_or_above(one.risk, one.best)),
         "by predicted benefit": of(at_or_above(one.benefit, ledger.harm)),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,15 +84,26 @@ class StatedEffect:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a model reads a table of its user: units of columns, his names of columns, the laboratory's upper limit of LDH."""
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    ldh_upper_limit_u_l: float | None = None
+
+
+@dataclass(frozen=True)
 class TableRequest:
-    """A table and where its risks come from: a column, or a model that scores it."""
+    """A table and where its risks come from: a column, or a model that scores it; columns of subgroups."""
 
     path: Path
     effect: StatedEffect
     weights: Weights = Weights()
     risk_column: str | None = None
     model: str | None = None
+    reading: Reading = Reading()
     outcome: str | None = None
+    groups: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
     doses_per_100: tuple[float, ...] = (30.0,)
     seed: int = 1

@@ -23,7 +23,8 @@ from crsrisk.domain.harms import Harms
 from crsrisk.errors import InputError
 from crsrisk.folders import find
 from crsrisk.journey.prophylaxis_cohort import usable
-from crsrisk.journey.prophylaxis_request import TableRequest, checked_effect
+from crsrisk.journey.prophylaxis_request import StatedEffect, TableRequest, checked_effect
+from crsrisk.journey.prophylaxis_stated import read_groups, stated_curve, stated_doses, stated_subgroups
 from crsrisk.learn.metrics import Estimate, auroc
 from crsrisk.learn.store import load_model
 from crsrisk.read.files import read_csv_cells, read_parquet_cells
@@ -79,7 +80,9 @@ def weigh_table(asked: TableRequest) -> dict[str, Any]:
                             responses_lost=effect.responses_lost)
     ledger = stakes.ledger(harms)
     policies = _policies(risk, threshold=ledger.threshold, asked=asked)
-    rows = _rows(policies, counted, ratio=ratio, harms=harms, asked=asked)
+    draws = _draws(len(risk), ratio=ratio, asked=asked)
+    rows = _rows(policies, counted, draws, ratio=ratio, harms=harms, effect=effect)
+    groups = read_groups(asked.path, columns=asked.groups)
     results = {
         "format": "crsrisk-prophylaxis-table-1", "notice": NOTICE, "setting": {
             "table": asked.path.name, "n_patients": len(risk), "n_left_out": int((~known).sum()) if asked.outcome else 0,
@@ -94,6 +97,11 @@ def weigh_table(asked: TableRequest) -> dict[str, Any]:
                  "observed": float(counted.mean()) if asked.outcome else None,
                  "auroc": _auroc(counted, risk) if asked.outcome else None},
         "policies": [row.as_dict() for row in rows],
+        "decision_curve": stated_curve(risk, counted, ratio=ratio, harm=ledger.harm, weights=draws[0], ratios=draws[1]),
+        "doses": stated_doses(risk, counted, ratio=ratio),
+        "subgroups": stated_subgroups(groups[known] if asked.outcome else groups, risk, counted, threshold=ledger.threshold,
+                                      ratio=ratio, harm=ledger.harm, n_resamples=asked.n_resamples, seed=asked.seed,
+                                      has_outcome=asked.outcome is not None),
         "tipping_points": [point.as_dict() for point in tipping_points(stakes, harms=harms)],
     }
     return table_content(results)
@@ -103,14 +111,16 @@ def _risks(asked: TableRequest) -> tuple[Floats, str]:
     if asked.risk_column is not None:
         return read_risks(asked.path, column=asked.risk_column), f"column {asked.risk_column}"
     model = load_model(find("released", str(asked.model)))
-    read = read_patients(asked.path, units={}, mapping={}, ldh_upper_limit_u_l=None, strict=True)
+    reading = asked.reading
+    read = read_patients(asked.path, units=reading.units, mapping=reading.mapping,
+                         ldh_upper_limit_u_l=reading.ldh_upper_limit_u_l, strict=True)
     return usable(model, read.frame), model.label
 
 
 def _policies(risk: Floats, *, threshold: float, asked: TableRequest) -> dict[str, Floats]:
     n = len(risk)
     found = {"treat none": np.zeros(n), "treat all": np.ones(n),
-             f"by risk, at t* = {threshold:.2f}": at_or_above(risk, threshold)}
+             f"by risk, at t* = {threshold:.3g}": at_or_above(risk, threshold)}
     found |= {f"by risk, at {one:.2f}": at_or_above(risk, one) for one in asked.thresholds}
     for doses in asked.doses_per_100:
         found[f"{doses:g} doses per 100, at random"] = np.full(n, doses / 100.0)
@@ -118,16 +128,23 @@ def _policies(risk: Floats, *, threshold: float, asked: TableRequest) -> dict[st
     return found
 
 
-def _rows(
-    policies: Mapping[str, Floats], event: Floats, *, ratio: float, harms: Harms, asked: TableRequest
-) -> list[PolicyRow]:
-    """Intervals from resampled patients and, where the risk ratio has one, its own."""
+def _draws(n: int, *, ratio: float, asked: TableRequest) -> tuple[Floats, Floats]:
+    """Resampled patients, and with each a risk ratio from its own interval where it has one."""
     effect = asked.effect
-    weights = resamples(len(event), n_resamples=asked.n_resamples, seed=asked.seed)
+    weights = resamples(n, n_resamples=asked.n_resamples, seed=asked.seed)
     ratios = np.full(asked.n_resamples, ratio)
     if effect.low is not None and effect.high is not None and ratio > 0.0:
         spread = (log(effect.high) - log(effect.low)) / (2.0 * _Z)
         ratios = ratio * np.exp(spread * np.random.default_rng(asked.seed + 1).standard_normal(asked.n_resamples))
+    return weights, ratios
+
+
+def _rows(
+    policies: Mapping[str, Floats], event: Floats, draws: tuple[Floats, Floats], *, ratio: float, harms: Harms,
+    effect: StatedEffect,
+) -> list[PolicyRow]:
+    """Intervals from resampled patients and, where the risk ratio has one, its own."""
+    weights, ratios = draws
     harm = (harms.infection_weight * effect.infections_added + harms.response_weight * effect.responses_lost
             + harms.burden_per_course)
     rows = []

@@ -92,7 +92,7 @@ def policies_section(results: Results) -> Section:
         figures=[figure("curve", title="Net benefit against the harm of a treated patient.", style="many",
                         text="Blue: by risk at t*, with its 95% band. Broken grey: everybody. Black: nobody. Thin: by "
                              "predicted benefit.",
-                        panels=[("lines", drug(name), _curve(name, found["decision_curve"]))
+                        panels=[("lines", drug(name), net_benefit_panel(found["decision_curve"], name=drug(name)))
                                 for name, found in results["strategies"].items()])])
 
 
@@ -110,22 +110,25 @@ def policy_worth(one: Mapping[str, Any]) -> dict[str, Any]:
                is_strong=one["policy"].startswith("by risk, at t*"))
 
 
-def _curve(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    high = max(5.0, *found["all"], *found["high"], *found["by_benefit"])
+def net_benefit_panel(found: Mapping[str, Any], *, name: str) -> dict[str, Any]:
+    """Net benefit against the harm of a treated patient, as lines; ``by_benefit`` may be missing."""
+    by_benefit = found.get("by_benefit")
+    high = max(5.0, *found["all"], *found["high"], *(by_benefit or [0.0]))
     low = -0.35 * high
     end = found["harm"][-1]
+    series = [
+        {"style": "zero", "x": [0.0, found["harm"][-1]], "y": [0.0, 0.0], "label": "Nobody"},
+        {"style": "reference", "x": found["harm"], "y": [value if value >= low else None for value in found["all"]],
+         "label": "Everybody"},
+        {"style": "model", "x": found["harm"], "y": found["by_risk"], "label": "By risk, at t*"}]
+    if by_benefit is not None:
+        series.insert(2, {"style": "refit", "x": found["harm"], "y": by_benefit, "label": "By predicted benefit"})
     return {
         "x": {"name": "Harm of a treated patient, CRS events for 100", "low": 0.0, "high": end, "factor": 100.0},
-        "y": {"name": f"{drug(name).capitalize()}: net benefit for 100 patients", "low": low, "high": 1.05 * high,
+        "y": {"name": f"{name.capitalize()}: net benefit for 100 patients", "low": low, "high": 1.05 * high,
               "factor": 1.0},
-        "series": [
-            {"style": "zero", "x": [0.0, found["harm"][-1]], "y": [0.0, 0.0], "label": "Nobody"},
-            {"style": "reference", "x": found["harm"], "y": [value if value >= low else None for value in found["all"]],
-             "label": "Everybody"},
-            {"style": "refit", "x": found["harm"], "y": found["by_benefit"], "label": "By predicted benefit"},
-            {"style": "model", "x": found["harm"], "y": found["by_risk"], "label": "By risk, at t*"}],
-        "band": {"x": found["harm"], "low": found["low"], "high": found["high"]},
-        "told": f"{drug(name)}: now {100 * found['harm_now']:.1f} for 100 treated; by risk "
+        "series": series, "band": {"x": found["harm"], "low": found["low"], "high": found["high"]},
+        "told": f"{name}: now {100 * found['harm_now']:.1f} for 100 treated; by risk "
                 f"{found['by_risk'][0]:.1f} at no harm, everybody {found['all'][0]:.1f}.",
     }
 
@@ -148,20 +151,23 @@ def doses_section(results: Results) -> Section:
             ("Net benefit, benefit less risk", "each at its best threshold, for 100")], rows=rows)],
         figures=[figure("doses", title="CRS averted by the share that can be treated.", style="many",
                         text="Blue: by risk. Thin: by predicted benefit. Broken grey: mechanism oracle. Dashed: at random.",
-                        panels=[("lines", drug(name), _doses(name, found["doses"]))
+                        panels=[("lines", drug(name), doses_panel(found["doses"], name=drug(name)))
                                 for name, found in results["strategies"].items()])])
 
 
-def _doses(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    high = max(1.0, *found["oracle"], *found["by_risk"], *found["by_benefit"])
+def doses_panel(found: Mapping[str, Any], *, name: str) -> dict[str, Any]:
+    """CRS averted against the doses at hand, as lines; oracle and benefit may be missing."""
+    lines = [(style, key, label) for style, key, label in (
+        ("reference", "oracle", "Mechanism oracle"), ("ideal", "random", "At random"),
+        ("refit", "by_benefit", "By predicted benefit"), ("model", "by_risk", "By risk")) if key in found]
+    high = max(1.0, *(value for _, key, _ in lines for value in found[key]))
+    oracle = f", oracle {found['oracle'][6]:.1f}" if "oracle" in found else ""
     return {
         "x": {"name": "Doses for 100 patients", "low": 0.0, "high": 1.0, "factor": 100.0},
-        "y": {"name": f"{drug(name).capitalize()}: CRS ≥ 2 averted, of 100", "low": 0.0, "high": 1.08 * high, "factor": 1.0},
-        "series": [{"style": style, "x": found["share"], "y": found[key], "label": label} for style, key, label in (
-            ("reference", "oracle", "Mechanism oracle"), ("ideal", "random", "At random"),
-            ("refit", "by_benefit", "By predicted benefit"), ("model", "by_risk", "By risk"))],
-        "band": None, "told": f"{drug(name)}: at 30 doses for 100 by risk {found['by_risk'][6]:.1f}, at random "
-                              f"{found['random'][6]:.1f}, oracle {found['oracle'][6]:.1f}.",
+        "y": {"name": f"{name.capitalize()}: CRS ≥ 2 averted, of 100", "low": 0.0, "high": 1.08 * high, "factor": 1.0},
+        "series": [{"style": style, "x": found["share"], "y": found[key], "label": label} for style, key, label in lines],
+        "band": None, "told": f"{name}: at 30 doses for 100 by risk {found['by_risk'][6]:.1f}, at random "
+                              f"{found['random'][6]:.1f}{oracle}.",
     }
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crsrisk.report.prophylaxis_sections import policy_happens
-from crsrisk.report.prophylaxis_words import amount, figure_text, needed_text, range_text, spread
-from crsrisk.report.sections import numbered, row, section, table
+from crsrisk.report.prophylaxis_sections import doses_panel, net_benefit_panel, policy_happens
+from crsrisk.report.prophylaxis_words import amount, figure_text, needed_text, range_text, spread, tipping_text
+from crsrisk.report.sections import Section, figure, numbered, row, section, table
 from crsrisk.report.words import MISSING, number, typeset
 
 LIMITS = (
@@ -21,23 +21,11 @@ LIMITS = (
 
 def table_content(results: Mapping[str, Any]) -> dict[str, Any]:
     """Everything for JSON and page: the raw results, `aloud`, `sections`, `limits`."""
-    ledger, best = results["ledger"], max(results["policies"][:3], key=lambda one: one["net_benefit"]["value"])
     content: dict[str, Any] = {
         **results, "title": "Prophylaxis against CRS: what follows from stated effects",
         "question": "Who of these patients should get prophylaxis, if it does what is stated?",
         "event": typeset("CRS of grade >= 2"), "window": "within the window of the risks given",
-        "overturns": _overturns(results), "first": [], "limits": list(LIMITS),
-        "aloud": typeset(
-            f"In {number(results['setting']['n_patients'], digits=0)} patients with a mean risk of CRS of grade >= 2 of "
-            f"{amount(100 * results['risk']['mean'])} of 100, prophylaxis with a risk ratio of "
-            f"{spread(results['stated']['risk_ratio'], digits=2)} and a harm of {amount(100 * ledger['harm'])} CRS events "
-            "for 100 "
-            f"treated pays from a risk of {amount(100 * ledger['threshold'])} of 100 on. Of treating nobody, everybody and "
-            "by that "
-            f"threshold, the highest net benefit has: {best['policy']}, with {spread(best['net_benefit'])} CRS events for "
-            f"100 patients; it treats {amount(best['treated']['value'], digits=0)} of 100 and averts "
-            f"{spread(best['averted'])}. Effect "
-            "and harms are stated, not found in these patients: a design scenario, never advice on a patient."),
+        "overturns": _overturns(results), "first": [], "limits": list(LIMITS), "aloud": typeset(_aloud(results)),
     }
     rows = results["policies"]
     content["sections"] = _sections(results, rows)
@@ -65,11 +53,21 @@ def _sections(results: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> list
                               ("Treated", ""), ("CRS >= 2 averted", ""), ("CRS >= 2 missed", "in the untreated"),
                               ("Treated needlessly", ""), ("Infections added", ""), ("Responses lost", "")]),
                     table("worth", title="What it is worth, for 100 patients", row_header="Policy", rows=worth, columns=[
-                        ("NNT", "for one CRS averted"), ("NNH", "for one infection"), ("Net benefit", "")])]),
+                        ("NNT", "for one CRS averted"), ("NNH", "for one infection"), ("Net benefit", "")])],
+                figures=[
+                    figure("curve", title="Net benefit against the harm of a treated patient.", style="many",
+                           text="Blue: by risk at t*, with its 95% band. Broken grey: everybody. Black: nobody.",
+                           panels=[("lines", "Prophylaxis", net_benefit_panel(results["decision_curve"],
+                                                                              name="prophylaxis"))]),
+                    figure("doses", title="CRS averted by the share that can be treated.", style="many",
+                           text="Blue: by risk. Dashed: at random.",
+                           panels=[("lines", "Prophylaxis", doses_panel(results["doses"], name="prophylaxis"))])]),
         section("harms", title="What it costs, in CRS events",
-                lead=f"t* = h / (1 - RR) = {amount(100 * ledger['threshold'])} of 100.",
+                lead=f"t* = h / (1 - RR) = {amount(100 * ledger['threshold'])} of 100." if ledger["threshold"] <= 1.0 else
+                "t* = h / (1 - RR) lies above 100 of 100: no risk is high enough.",
                 tables=[table("harms", title="Harms for 100 treated patients", row_header="Harm", rows=harms, columns=[
                     ("Number", "for 100"), ("Weight", ""), ("CRS events", "for 100")])]),
+        *_subgroups(results["subgroups"]),
         section("tipping", title="What would break it", lead="Each quantity alone, everything else as stated; exact.",
                 tables=[table("tipping", title="Treating everybody against nobody", row_header="Quantity", rows=tips,
                               columns=[("Now", ""), ("Ties at", ""), ("Possible", "")])]),
@@ -77,7 +75,57 @@ def _sections(results: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> list
     return numbered(found)
 
 
+def _subgroups(rows: Sequence[Mapping[str, Any]]) -> list[Section]:
+    if not rows:
+        return []
+    found = [row(one["group"], [
+        number(one["n"], digits=0), amount(one["risk_per_100"]), amount(one["treated_per_100"]),
+        *(MISSING if one[key] is None else number(100 * one[key], digits=0) for key in ("sensitivity", "ppv")),
+        MISSING if one["calibration_log_odds"] is None else number(one["calibration_log_odds"], digits=2),
+        spread(one["net_benefit"])]) for one in rows]
+    return [section(
+        "subgroups", title="Who is left out: by risk in subgroups",
+        lead="One threshold for all means one price of harm for all; a score that is too low in a subgroup raises that "
+             "price in silence.",
+        tables=[table("subgroups", title="By risk at t*, by subgroup", row_header="Subgroup", rows=found, columns=[
+            ("Patients", ""), ("CRS >= 2", "of 100"), ("Treated", "of 100"), ("Sensitivity", "%"), ("PPV", "%"),
+            ("Calibration", "observed less predicted log odds"), ("Net benefit", "for 100, 95% interval")],
+            notes=["The same risk ratio for everybody. Groups of fewer than 30 patients are left out."])])]
+
+
+def _aloud(results: Mapping[str, Any]) -> str:
+    """The first paragraph: patients, price, the best of three rules with what it does, and what it is not."""
+    ledger, start = results["ledger"], results["ledger"]["threshold"]
+    pays = (f"pays from a risk of {amount(100 * start)} of 100 on" if start <= 1.0 else
+            "pays at no risk: it costs more than it could ever avert")
+    return " ".join([
+        f"In {number(results['setting']['n_patients'], digits=0)} patients with a mean predicted risk of CRS of grade 2 or "
+        f"more of {amount(100 * results['risk']['mean'])} of 100, prophylaxis with a risk ratio of "
+        f"{spread(results['stated']['risk_ratio'], digits=2)} and a harm of {amount(100 * ledger['harm'])} CRS events for "
+        f"100 treated {pays}.", _best_rule(results["policies"]),
+        "Effect and harms are stated, not found in these patients: a design scenario, without external validation, never "
+        "advice on a patient."])
+
+
+def _best_rule(policies: Sequence[Mapping[str, Any]]) -> str:
+    """Which of treating nobody, everybody and by the threshold is worth most, and what it does."""
+    nobody, everybody, some = policies[:3]
+    best = max((nobody, everybody, some), key=lambda one: float(one["net_benefit"]["value"]))
+    if best is nobody:
+        value, low, high = (everybody["net_benefit"][key] for key in ("value", "low", "high"))
+        cost = spread({"value": -value, "low": None if high is None else -high, "high": None if low is None else -low})
+        return ("Treating nobody has the highest net benefit; treating everybody would cost "
+                f"{cost} CRS events for 100 patients, all in all.")
+    who = "everybody" if best is everybody else f"the {amount(some['treated']['value'], digits=0)} of 100 from that risk on"
+    others = "everybody" if best is some else "those from that risk on"
+    than = f"treating nobody or {others}" if some["treated"]["value"] < 100.0 else "treating nobody"
+    low = best["net_benefit"]["low"]
+    doubt = ", and that it is worth nothing is not excluded." if low is not None and low <= 0.0 else "."
+    return (f"Treating {who} has a higher net benefit than {than}: {spread(best['net_benefit'])} CRS events for 100 "
+            f"patients; it averts {spread(best['averted'])} CRS of grade 2 or more{doubt}")
+
+
 def _overturns(results: Mapping[str, Any]) -> list[str]:
-    return [typeset(f"{one['assumption'][:1].upper()}{one['assumption'][1:]}: {figure_text(one['tips_at'])} (now "
-                    f"{figure_text(one['now'])}) makes treating everybody no better than treating nobody.")
-            for one in results["tipping_points"] if one["tips_at"] is not None and one["is_within"] is not False]
+    pays = results["policies"][1]["net_benefit"]["value"] > 0.0
+    return [typeset(tipping_text(one, who="treating everybody", pays=pays)) for one in results["tipping_points"]
+            if one["tips_at"] is not None and one["is_within"] is not False]

@@ -28,6 +28,18 @@ def spread(found: Mapping[str, Any], *, factor: float = 1.0, digits: int = 1) ->
     return middle if is_bare else f"{middle} ({ends[0]} to {ends[1]})"
 
 
+def either_way(found: Mapping[str, Any], more: str, fewer: str) -> str:
+    """A change that may go either way, without a minus sign that nobody can speak.
+
+    >>> either_way({"value": -0.3, "low": -0.4, "high": -0.2}, "adds", "spares")
+    'spares 0.3 (0.2 to 0.4)'
+    """
+    if found["value"] is None or found["value"] >= 0.0:
+        return f"{more} {spread(found)}"
+    value, low, high = (None if found[key] is None else -found[key] for key in ("value", "high", "low"))
+    return f"{fewer} {spread({'value': value, 'low': low, 'high': high})}"
+
+
 def needed_text(found: Mapping[str, Any]) -> str:
     """A number needed to treat or to harm; beyond a thousand the number itself says nothing.
 
@@ -89,8 +101,8 @@ def read_aloud(results: Results) -> str:
     row, base = policy_of(results, rule), over["base_rate"]
     parts = [
         f"In simulated patients with {setting['population'][0].lower()}{setting['population'][1:]} starting "
-        f"{setting['product']} (regimen {setting['regimen']}), CRS of grade >= 2 within {setting['window_d']:g} days after "
-        "the first dose came in "
+        f"{setting['product']} (regimen {setting['regimen']}), CRS of grade 2 or more within {setting['window_d']:g} days "
+        "after the first dose came in "
         f"{amount(100 * results['common']['rate']['value'], digits=0)} of 100 without prophylaxis; over "
         f"{over['n_members']} sets "
         f"of assumptions that published figures cannot tell apart, in {amount(100 * base['low'], digits=0)} to "
@@ -99,9 +111,9 @@ def read_aloud(results: Results) -> str:
         f"and its strategy is the best one in {amount(100 * wanted['probability_best'], digits=0)} of 100 worlds.",
         f"In the reference world {rule_in_words(rule)} treats {amount(row['treated']['value'], digits=0)} of 100 patients, "
         "averts "
-        f"{spread(row['averted'])} CRS of grade >= 2, adds {spread(row['infections_added'])} serious infections within 90 "
-        f"days and costs {spread(row['responses_lost'])} tumour responses if T-cell activation "
-        "mediates response, none if it does not: nobody knows which.",
+        f"{spread(row['averted'])} CRS of grade 2 or more, {either_way(row['infections_added'], 'adds', 'spares')} serious "
+        f"infections within 90 days and {either_way(row['responses_lost'], 'costs', 'spares')} tumour responses if "
+        "T-cell activation mediates response, none if it does not: nobody knows which.",
         *_reference_sentence(results), _trial_sentence(results),
         "All of it is synthetic: a design scenario, without external validation, never advice on a patient.",
     ]
@@ -140,12 +152,10 @@ def what_would_overturn(results: Results) -> list[str]:
         other = rule_named(results, wanted["best_rule_by_support"])
         found.append(f"Counted by need of support instead of grade, {rule_in_words(other)} would be best: "
                      "a part of the effect on the grade is fever that is not seen.")
+    pays = results["strategies"][wanted["strategy"]]["policies"][1]["net_benefit"]["value"] > 0.0
     for one in results["strategies"][wanted["strategy"]]["tipping_points"]:
         if one["is_within"] and one["tips_at"] is not None:
-            found.append(f"{one['assumption'][:1].upper()}{one['assumption'][1:]}: {figure_text(one['tips_at'])} (now "
-                         f"{figure_text(one['now'])}; {figure_text(one['low'])} to {figure_text(one['high'])} is "
-                         "plausible) makes "
-                         f"{drug(wanted['strategy'])} no better than nothing.")
+            found.append(tipping_text(one, who=f"{drug(wanted['strategy'])} for everybody", pays=pays))
     for one in results["ends"]:
         if one["turns_to"]:
             at = f" at {figure_text(one['tips_at'])}" if one["tips_at"] is not None else ""
@@ -164,6 +174,18 @@ def what_would_overturn(results: Results) -> list[str]:
              for one in worlds]) + ".")
     return found or ["Nothing that was varied within its plausible range turns the answer. That says more about the ranges "
                      "than about patients."]
+
+
+def tipping_text(one: Mapping[str, Any], *, who: str, pays: bool) -> str:
+    """Where an assumption turns the answer: away from prophylaxis that pays, or towards one that does not yet.
+
+    >>> point = {"assumption": "risk ratio of CRS", "now": 0.6, "tips_at": 0.78}
+    >>> tipping_text(point, who="treating everybody", pays=True)
+    'Risk ratio of CRS: 0.78 (now 0.60) makes treating everybody no better than treating nobody.'
+    """
+    turns = f"makes {who} no better than treating nobody" if pays else f"would be needed for {who} to pay"
+    return (f"{one['assumption'][:1].upper()}{one['assumption'][1:]}: {figure_text(one['tips_at'])} (now "
+            f"{figure_text(one['now'])}) {turns}.")
 
 
 def _other_worlds(results: Results) -> list[str]:

@@ -11,10 +11,17 @@ import pandas as pd
 import pytest
 
 from crsrisk.decide.policy_formulas import policy_metrics
+from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
-from crsrisk.journey.prophylaxis_request import StatedEffect, TableRequest, Weights
+from crsrisk.journey.prophylaxis_request import Reading, StatedEffect, TableRequest, Weights
 from crsrisk.journey.prophylaxis_table import weigh_table
-from crsrisk.report.prophylaxis_page import render_prophylaxis
+from crsrisk.learn.store import save_model
+from crsrisk.read.world import load_product
+from crsrisk.report.prophylaxis_page import prophylaxis_figures, render_prophylaxis
+from crsrisk.simulate.arm import make_arm
+from crsrisk.simulate.observation import observe
+from crsrisk.simulate.population import sample
+from crsrisk.simulate.world import load_world
 
 EFFECT = StatedEffect(0.5, 0.35, 0.7, infections_added=0.03)
 
@@ -92,3 +99,75 @@ def test_a_cell_that_is_no_risk_is_named_by_its_row(tmp_path: Path, cell: str) -
     path.write_text(f"patient_id,risk\n1,0.2\n2,{cell}\n")
     with pytest.raises(InputError, match="row 2, column risk"):
         weigh_table(request(path))
+
+
+def test_the_curve_of_net_benefit_passes_through_the_table(table: Path) -> None:
+    """At the harm that holds it says what the policies say; without harm everybody is treated."""
+    found = weigh_table(request(table, outcome="crs"))
+    curve, policies = found["decision_curve"], found["policies"]
+    at = curve["harm"].index(pytest.approx(found["ledger"]["harm"]))
+    assert curve["by_risk"][at] == pytest.approx(policies[2]["net_benefit"]["value"])
+    assert curve["all"][at] == pytest.approx(policies[1]["net_benefit"]["value"])
+    assert curve["low"][at] == pytest.approx(policies[2]["net_benefit"]["low"], abs=0.3)
+    assert curve["by_risk"][0] == pytest.approx(curve["all"][0])
+    doses = found["doses"]
+    thirty = next(row for row in policies if row["policy"] == "30 doses per 100, by risk")
+    assert doses["by_risk"][doses["share"].index(0.3)] == pytest.approx(thirty["averted"]["value"])
+    assert set(prophylaxis_figures(found)) == {"curve-1.svg", "doses-1.svg"}
+
+
+def test_subgroups_are_told_apart_by_risk_and_by_how_well_it_is_told(tmp_path: Path) -> None:
+    """Risks that are too low in one ward show there, and nowhere else; they leave its patients untreated."""
+    rng = np.random.default_rng(2)
+    risk, n = rng.beta(2, 6, 1000), 1000
+    ward, event = np.where(np.arange(n) % 2, "A", "B"), rng.random(n) < risk
+    age = np.where(rng.random(n) < 0.1, "", rng.integers(30, 90, n).astype(str))
+    path = tmp_path / "wards.csv"
+    pd.DataFrame({"risk": np.where(ward == "A", risk, risk / 2).round(4), "crs": event, "ward": ward, "age": age,
+                  "rare": np.where(np.arange(n) < 10, "yes", "no")}).to_csv(path, index=False)
+    asked = request(path, outcome="crs", groups=("ward", "age", "rare"))
+    rows = {row["group"]: row for row in weigh_table(asked)["subgroups"]}
+    assert set(rows) == {"ward: A", "ward: B", *(one for one in rows if one.startswith("age: ")), "rare: no"}
+    assert {"age: not known"} < set(rows)
+    assert abs(rows["ward: A"]["calibration_log_odds"]) < 0.3 < rows["ward: B"]["calibration_log_odds"]
+    assert rows["ward: B"]["sensitivity"] < rows["ward: A"]["sensitivity"]
+    low, value, high = (rows["ward: A"]["net_benefit"][key] for key in ("low", "value", "high"))
+    assert low < value < high
+    assert "Who is left out" in render_prophylaxis(weigh_table(asked))
+    assert weigh_table(request(path, groups=("ward",)))["subgroups"][0]["calibration_log_odds"] is None
+    for column, what in (("clinic", "no such column"), ("words", "different words")):
+        pd.read_csv(path).assign(words=[f"w{k}" for k in range(n)]).to_csv(path, index=False)
+        with pytest.raises(InputError, match=what):
+            weigh_table(request(path, groups=(column,)))
+
+
+@pytest.mark.parametrize(("effect", "burden", "said", "turns"), [
+    (EFFECT, 0.02, "from that risk on has a higher net benefit than treating nobody or everybody", "no better than"),
+    (StatedEffect(0.3), 0.0, "Treating everybody has a higher net benefit than treating nobody:", "no better than"),
+    (StatedEffect(0.99), 0.02, "pays at no risk: it costs more than it could ever avert. Treating nobody has the highest",
+     "would be needed for treating everybody to pay"),
+])
+def test_the_paragraph_says_which_way_the_answer_turns(
+    table: Path, effect: StatedEffect, burden: float, said: str, turns: str
+) -> None:
+    found = weigh_table(request(table, effect=effect, weights=Weights(1.0, 2.0, burden)))
+    assert said in found["aloud"]
+    assert "≥" not in found["aloud"]
+    assert all(turns in one for one in found["overturns"])
+    assert found["overturns"]
+
+
+def test_a_model_reads_the_user_s_own_columns(model: RiskModel, tmp_path: Path) -> None:
+    """Another name and another unit of one column, stated, give the same risks as the table that needs neither."""
+    world = load_world()
+    arm = make_arm(load_product("tarlatamab"), world=world)
+    observed = observe(sample(arm.population, assumptions=world.assumptions, seed=5, start=0, stop=60), arm=arm, world=world,
+                       seed=5)
+    save_model(model, tmp_path / "model")
+    observed.to_csv(tmp_path / "plain.csv", index=False)
+    own = observed.assign(CRP_BASE=observed["crp_mg_l"] / 10).drop(columns="crp_mg_l")
+    own.to_csv(tmp_path / "own.csv", index=False)
+    plain, mapped = (weigh_table(request(tmp_path / name, risk_column=None, model=str(tmp_path / "model"), reading=reading))
+                     for name, reading in (("plain.csv", Reading()),
+                                           ("own.csv", Reading(units={"crp": "mg/dL"}, mapping={"CRP_BASE": "crp"}))))
+    assert mapped["risk"]["mean"] == pytest.approx(plain["risk"]["mean"], rel=1e-6)
