@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import norm, qmc
 
 from crsrisk.belief.constants import Constant, constants_met, with_product_values, with_world_values
 from crsrisk.domain.product import Product
@@ -47,11 +46,6 @@ class Simulated:
     values: Values
     sizes: Values
 
-    def and_then(self, other: Simulated) -> Simulated:
-        """Both sets of points."""
-        return Simulated(np.vstack([self.scores, other.scores]), np.vstack([self.values, other.values]),
-                         np.vstack([self.sizes, other.sizes]))
-
 
 def varied_constants(world: World, products: Sequence[Product], targets: Sequence[Target]) -> list[Constant]:
     """Constants that the targets can depend on, under the policies of their trials.
@@ -64,12 +58,6 @@ def varied_constants(world: World, products: Sequence[Product], targets: Sequenc
                 for target in targets for name in target.trial.products}
     alone = {target.trial.product for target in targets if not target.trial.pooled_with}
     return constants_met(world, [product for product in products if product.name in alone], policies=policies)
-
-
-def latin_hypercube(n: int, n_constants: int, *, seed: int) -> Values:
-    """Scores of ``n`` worlds spread evenly over the priors."""
-    uniform = qmc.LatinHypercube(d=n_constants, rng=np.random.default_rng(seed)).random(n)
-    return np.asarray(norm.ppf(uniform), dtype=np.float64)
 
 
 def link(value: float, *, is_rate: bool, n: float) -> float:
@@ -92,31 +80,33 @@ def sampling_variance(values: Values, sizes: Values, *, is_rate: bool) -> Values
 
 def simulate_points(
     scores: Values, *, constants: Sequence[Constant], targets: Sequence[Target], world: World, products: Sequence[Product],
-    n: int, n_rare: int, seed: int, workers: int = 1, advance: Advance | None = None,
+    n: int, n_rare: int, seed: int, has_same_patients: bool = False, workers: int = 1, advance: Advance | None = None,
 ) -> Simulated:
     """Every target at every point, ``n`` patients a trial (``n_rare`` under checkpoint inhibitors)."""
     def values(k: int) -> dict[str, float]:
         return {one.key: float(one.at(score)) for one, score in zip(constants, scores[k], strict=True)}
 
     found, sizes = simulate_worlds(values, len(scores), targets=targets, world=world, products=products, n=n, n_rare=n_rare,
-                                   seed=seed, workers=workers, advance=advance)
+                                   seed=seed, has_same_patients=has_same_patients, workers=workers, advance=advance)
     return Simulated(scores, found, sizes)
 
 
 def simulate_worlds(
     values_of: Callable[[int], Mapping[str, float]], n_worlds: int, *, targets: Sequence[Target], world: World,
-    products: Sequence[Product], n: int, n_rare: int, seed: int, mitigations: tuple[str, ...] = (), workers: int = 1,
-    advance: Advance | None = None,
+    products: Sequence[Product], n: int, n_rare: int, seed: int, mitigations: tuple[str, ...] = (),
+    has_same_patients: bool = False, workers: int = 1, advance: Advance | None = None,
 ) -> tuple[Values, Values]:
     """Targets (world, target) on their link scale under each set of constants, and the simulated patients behind them.
 
-    World ``k`` has patients of its own (seed + k), so that sampling error averages out over the worlds.
+    World ``k`` has patients of its own (seed + k), so that sampling error averages out over the worlds; with
+    ``has_same_patients`` all have the same, so that it cancels between worlds.
     """
     def at(k: int) -> tuple[list[float], list[float]]:
         values = values_of(k)
         here = with_world_values(world, values)
         own = {product.name: with_product_values(product, values) for product in products}
-        simulate = trial_simulator(own, world=here, n=n, n_rare=n_rare, seed=seed + k, mitigations=mitigations)
+        simulate = trial_simulator(own, world=here, n=n, n_rare=n_rare, seed=seed if has_same_patients else seed + k,
+                                   mitigations=mitigations)
         found = [measure(simulate(target.trial), figure=target.figure, trial=target.trial) for target in targets]
         if advance is not None:
             advance(1)

@@ -9,7 +9,7 @@ with a few hundred members in hundreds of dimensions, where weighting worlds by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ from crsrisk.belief.design import link, sampling_variance
 from crsrisk.belief.observations import Observation
 
 Values = NDArray[np.float64]
-STEP = 0.7  # of each move on an emulator, whose slopes change on the way
-N_STEPS = 30
 FARTHEST = 3.0  # prior SDs: no single move is longer, however far the figures are
 
 
@@ -54,15 +52,3 @@ def moved(scores: Values, *, prior: Values, found: Values, slopes: Values, wante
     move = target - scores
     length = np.sqrt(np.square(move).sum(axis=1, keepdims=True))
     return np.asarray(scores + move * np.minimum(1.0, FARTHEST / np.maximum(length, 1e-12)))
-
-
-def settle(
-    prior: Values, *, emulated: Callable[[Values], tuple[Values, Values]], wanted: Values, sd: Values,
-) -> Values:
-    """Worlds nearest to their prior draws that meet their figures by an emulator (figures and slopes at given scores)."""
-    scores = prior.copy()
-    for _ in range(N_STEPS):
-        found, slopes = emulated(scores)
-        there = moved(scores, prior=prior, found=found, slopes=slopes, wanted=wanted, sd=sd)
-        scores = scores + STEP * (there - scores)
-    return scores

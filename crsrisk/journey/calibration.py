@@ -1,8 +1,7 @@
 """Calibration: from priors and published counts to an ensemble of worlds, by one command.
 
-Waves of simulated worlds teach an emulator. Each member of the ensemble is a draw of the priors, moved as little as meets
-figures that the trials might have reported: first by the emulator, then by simulating it and moving it again, so that the
-emulator gives the direction and the simulator decides.
+Each member of the ensemble is a draw of the priors, moved as little as meets figures that the trials might have reported:
+simulated, moved along the slopes of its figures, and simulated again, round after round.
 """
 
 from __future__ import annotations
@@ -22,13 +21,15 @@ from scipy.special import expit
 
 from crsrisk import __version__
 from crsrisk.belief.constants import Constant
-from crsrisk.belief.design import Simulated, Target, latin_hypercube, sampling_variance, simulate_points, varied_constants
-from crsrisk.belief.emulator import Emulator, emulate, fit_emulators, slopes_of
+from crsrisk.belief.design import Simulated, Target, sampling_variance, simulate_points, varied_constants
 from crsrisk.belief.observations import Observation, observations
-from crsrisk.belief.posterior import STEP, moved, normal_data, settle
+from crsrisk.belief.posterior import moved, normal_data
+from crsrisk.belief.slopes import corrected, slopes_at
 from crsrisk.domain.assumptions import Strict, digest_of
 from crsrisk.domain.ensemble import Ensemble
+from crsrisk.domain.product import Product
 from crsrisk.domain.published import Trial
+from crsrisk.domain.world import World
 from crsrisk.errors import InputError
 from crsrisk.journey.config import experiment_file
 from crsrisk.read.ensemble import save_ensemble
@@ -40,6 +41,8 @@ from crsrisk.simulate.world import load_world
 
 Values = NDArray[np.float64]
 CLOSER = 1.0 / 3.0  # of the spread between trials, for the reference world
+UNKNOWN = 1e3  # SD of a figure that a world cannot say, such as the onset of CRS that nobody had: it moves nothing,
+MISSED = 2.0  # and counts as missed by so many SDs
 Begin = Callable[[str, int], Callable[[int], None]]
 
 
@@ -52,7 +55,6 @@ class Calibration(Strict):
     scenario: str
     seed: int = Field(ge=0)
     targets: list[str] = Field(min_length=1)
-    waves: list[int] = Field(min_length=1)
     patients: int = Field(ge=64)
     patients_rare: int = Field(ge=64)
     members: int = Field(ge=10)
@@ -67,21 +69,28 @@ class Calibration(Strict):
 @dataclass(frozen=True)
 class _Task:
     config: Calibration
+    world: World
+    products: list[Product]
     targets: list[Target]
     constants: list[Constant]
     observed: list[Observation]
-    simulate: Callable[[Values, int, int, int, Callable[[int], None] | None], Simulated]
+    workers: int
 
-    def at(self, scores: Values, seed: int, advance: Callable[[int], None] | None) -> Simulated:
-        """Worlds simulated with as many patients as the waves have."""
-        return self.simulate(scores, self.config.patients, self.config.patients_rare, self.config.seed + seed, advance)
+    def simulate(
+        self, scores: Values, n: int, n_rare: int, *, stream: int, has_same_patients: bool = False,
+        advance: Callable[[int], None] | None = None,
+    ) -> Simulated:
+        """The targets at each row of scores; each ``stream`` has patients of its own."""
+        return simulate_points(scores, constants=self.constants, targets=self.targets, world=self.world,
+                               products=self.products, n=n, n_rare=n_rare, seed=self.config.seed + 10**6 * stream,
+                               has_same_patients=has_same_patients, workers=self.workers, advance=advance)
 
 
 @dataclass(frozen=True)
-class _Members:
-    """Draws of the prior (world, constant), and of what the trials might have reported, with SDs (world, target)."""
+class _Aims:
+    """Where worlds start (world, constant), and the figures that they are to meet with their SDs (world, target)."""
 
-    prior: Values
+    start: Values
     wanted: Values
     sd: Values
 
@@ -105,17 +114,11 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
     targets = find_targets(config.targets, trials=load_trials(role="calibration"))
     products = [load_product(name) for name in dict.fromkeys(name for target in targets for name in target.trial.products)]
     constants = varied_constants(world, products, targets)
-
-    def simulate(scores: Values, n: int, n_rare: int, seed: int, advance: Callable[[int], None] | None) -> Simulated:
-        return simulate_points(scores, constants=constants, targets=targets, world=world, products=products, n=n,
-                               n_rare=n_rare, seed=seed, workers=workers, advance=advance)
-
-    task = _Task(config, targets, constants, observations(targets, world=world), simulate)
-    points, emulators = _learn(task, begin)
-    scores, near = _members(task, emulators, begin)
-    reference = _reference(task, near, begin)
-    many = simulate(scores, config.final_patients, config.final_patients_rare, config.seed + 10**6,
-                    begin("Simulating the members", config.members))
+    task = _Task(config, world, products, targets, constants, observations(targets, world=world), workers)
+    reference = _reference(task, begin)
+    scores, before = _members(task, reference, begin)
+    many = task.simulate(scores, config.final_patients, config.final_patients_rare, stream=4,
+                         advance=begin("Simulating the members", config.members))
     values = np.array([[float(one.at(score)) for one, score in zip(constants, row, strict=True)] for row in scores])
     priors = digest_of({one.key: [one.median, one.spread, one.low, one.high] for one in constants})
     weights = np.full(config.members, 1.0 / config.members)
@@ -124,90 +127,79 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
         "experiment": config.name, "scenario": config.scenario, "seed": config.seed, "version": __version__,
         "targets": config.targets, "effective_size": round(ensemble.effective_size, 1)})
     shifted = moved_table(constants, scores, weights, reference)
-    fitted = fitted_table(task.observed, emulators, points, many, weights)
+    fitted = fitted_table(task.observed, before, many)
     write_text(results / "constants.csv", shifted.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
     write_text(results / "figures.csv", fitted.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
     return {"results": str(results), "n_members": len(ensemble), "effective_size": ensemble.effective_size,
             "n_constants": len(constants), "figures": fitted, "constants": shifted}
 
 
-def _learn(task: _Task, begin: Begin) -> tuple[Simulated, list[Emulator]]:
-    """Waves of worlds: the first over the prior, the next where the emulator so far leaves worlds standing."""
-    points: Simulated | None = None
-    emulators: list[Emulator] = []
-    for wave, n in enumerate(task.config.waves):
-        scores = (latin_hypercube(n, len(task.constants), seed=task.config.seed) if points is None
-                  else _settled(emulators, _drawn(task, n, seed=task.config.seed + 100 + wave)))
-        found = task.at(scores, 10_000 * (wave + 1), begin(f"Wave {wave + 1}: simulating worlds", n))
-        points = found if points is None else points.and_then(found)
-        emulators = fit_emulators(found, targets=task.targets, constants=task.constants, before=emulators)
-    assert points is not None
-    return points, emulators
+def _slopes(task: _Task, place: Values, advance: Callable[[int], None]) -> Values:
+    """Slopes of every figure at one place, the same patients in all worlds around it."""
+    def figures(scores: Values) -> Values:
+        return task.simulate(scores, task.config.patients, task.config.patients_rare, stream=1, has_same_patients=True,
+                             advance=advance).values
+
+    return slopes_at(place, figures=figures)
 
 
-def _drawn(task: _Task, n: int, *, seed: int) -> _Members:
-    rng = np.random.default_rng(seed)
-    center, sd = normal_data(task.observed)
-    return _Members(rng.standard_normal((n, len(task.constants))), center + sd * rng.standard_normal((n, len(center))),
-                    np.tile(sd, (n, 1)))
-
-
-def _settled(emulators: Sequence[Emulator], members: _Members) -> Values:
-    """Members by the emulator alone, whose error counts like a spread of the data."""
-    def emulated(scores: Values) -> tuple[Values, Values]:
-        return emulate(emulators, scores)[0], slopes_of(emulators, scores)
-
-    error = np.array([[one.error for one in emulators]])
-    return settle(members.prior, emulated=emulated, wanted=members.wanted, sd=np.hypot(members.sd, error))
-
-
-def _members(task: _Task, emulators: list[Emulator], begin: Begin) -> tuple[Values, list[Emulator]]:
-    """Members moved by the emulator and then, round after round, by what they themselves simulate.
-
-    Each round also corrects the emulator where the members are, so that slopes are those of the place.
-    """
-    members = _drawn(task, task.config.members, seed=task.config.seed + 1)
-    scores = _settled(emulators, members)
-    for k in range(task.config.rounds):
-        found = task.at(scores, 2 * 10**6 + 10_000 * k, begin(f"Round {k + 1}: simulating members", len(scores)))
-        emulators = fit_emulators(found, targets=task.targets, constants=task.constants, before=emulators)
-        scores = _nearer(task, emulators, members, found)[0]
-    return scores, emulators
-
-
-def _nearer(task: _Task, emulators: Sequence[Emulator], members: _Members, found: Simulated) -> tuple[Values, Values]:
-    """Members moved by what they simulated, and how far they were from draw and figures (a sum of squares) before."""
-    guessed, error = emulate(emulators, found.scores)
-    noise = np.column_stack([sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
-                             for j, target in enumerate(task.targets)])
-    is_known = ~np.isnan(found.values)
-    figures, sd = np.where(is_known, found.values, guessed), np.sqrt(members.sd**2 + np.where(is_known, noise, error**2))
-    away = np.square(found.scores - members.prior).sum(axis=1) + np.square((members.wanted - figures) / sd).sum(axis=1)
-    there = moved(found.scores, prior=members.prior, found=figures, slopes=slopes_of(emulators, found.scores),
-                  wanted=members.wanted, sd=sd)
-    return there, away
-
-
-def _reference(task: _Task, emulators: Sequence[Emulator], begin: Begin) -> Values:
+def _reference(task: _Task, begin: Begin) -> Values:
     """Scores of the reference world: from the medians, the least movement that meets the figures as they were published.
 
     More closely than the spread between trials asks for (a third of it): a member is a world in which such trials can
-    happen, the reference is one that they typically happen in. Of all rounds the nearest is kept.
+    happen, the reference is one that they typically happen in.
     """
-    close = [replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed]
-    center, sd = normal_data(close)
-    member = _Members(np.zeros((1, len(task.constants))), center[None, :], sd[None, :])
-    scores, best, nearest = _settled(emulators, member), member.prior, np.inf
-    advance = begin("Reference: simulating", task.config.reference_rounds)
-    for k in range(task.config.reference_rounds):
-        found = task.simulate(scores, task.config.reference_patients, task.config.reference_patients_rare,
-                              task.config.seed + 3 * 10**6 + 10_000 * k, None)
-        there, away = _nearer(task, emulators, member, found)
-        if away[0] < nearest:
-            best, nearest = scores, float(away[0])
-        scores = scores + STEP * (there - scores)
-        advance(1)
-    return np.asarray(best[0])
+    config, medians = task.config, np.zeros(len(task.constants))
+    center, sd = normal_data([replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed])
+    slopes = _slopes(task, medians, begin("Slopes at the medians of the priors", 2 * len(medians)))
+    advance = begin("Reference: simulating", config.reference_rounds)
+    found, _ = _approach(
+        task, _Aims(medians[None, :], center[None, :], sd[None, :]), slopes, rounds=config.reference_rounds,
+        simulate=lambda scores: task.simulate(scores, config.reference_patients, config.reference_patients_rare, stream=2,
+                                              advance=advance))
+    return np.asarray(found[0])
+
+
+def _members(task: _Task, reference: Values, begin: Begin) -> tuple[Values, Simulated]:
+    """Scores of the members, and what their draws of the prior simulated before they were moved."""
+    config, rng = task.config, np.random.default_rng(task.config.seed)
+    center, sd = normal_data(task.observed)
+    draws = _Aims(rng.standard_normal((config.members, len(task.constants))),
+                  center + sd * rng.standard_normal((config.members, len(center))), np.tile(sd, (config.members, 1)))
+    slopes = _slopes(task, reference, begin("Slopes at the reference", 2 * len(reference)))
+    advance = begin("Members: simulating", config.rounds * config.members)
+    return _approach(task, draws, slopes, rounds=config.rounds,
+                     simulate=lambda scores: task.simulate(scores, config.patients, config.patients_rare, stream=3,
+                                                           advance=advance))
+
+
+def _approach(
+    task: _Task, aims: _Aims, slopes: Values, *, rounds: int, simulate: Callable[[Values], Simulated]
+) -> tuple[Values, Simulated]:
+    """Worlds moved, round after round, by what they simulate, and the first round: the figures where they started.
+
+    A world keeps its patients over the rounds, so that its slopes can be corrected by what its moves did. Of all rounds
+    each world's nearest to start and figures together is kept (in squared SDs).
+    """
+    slopes = np.repeat(slopes[None], len(aims.start), axis=0)
+    scores, nearest = aims.start, np.full(len(aims.start), np.inf)
+    best, seen = aims.start, list[Simulated]()
+    for _ in range(rounds):
+        found = simulate(scores)
+        if seen:
+            slopes = corrected(slopes, moved=scores - seen[-1].scores, changed=found.values - seen[-1].values)
+        seen.append(found)
+        is_known = ~np.isnan(found.values)
+        noise = np.column_stack([sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
+                                 for j, target in enumerate(task.targets)])
+        figures = np.where(is_known, found.values, aims.wanted)
+        sd = np.where(is_known, np.sqrt(aims.sd**2 + noise), UNKNOWN)
+        missed = np.where(is_known, (aims.wanted - figures) / sd, MISSED)
+        away = np.square(scores - aims.start).sum(axis=1) + np.square(missed).sum(axis=1)
+        is_nearer = away < nearest
+        best, nearest = np.where(is_nearer[:, None], scores, best), np.minimum(away, nearest)
+        scores = moved(scores, prior=aims.start, found=figures, slopes=slopes, wanted=aims.wanted, sd=sd)
+    return best, seen[0]
 
 
 def moved_table(constants: Sequence[Constant], scores: Values, weights: Values, reference: Values) -> pd.DataFrame:
@@ -230,28 +222,18 @@ def moved_table(constants: Sequence[Constant], scores: Values, weights: Values, 
     return table.iloc[order].reset_index(drop=True)
 
 
-def fitted_table(
-    observed: Sequence[Observation], emulators: Sequence[Emulator], points: Simulated, many: Simulated, weights: Values
-) -> pd.DataFrame:
-    """Each target: published, under the prior, under the posterior (medians and 95% spans), and how good its emulator is."""
+def fitted_table(observed: Sequence[Observation], before: Simulated, after: Simulated) -> pd.DataFrame:
+    """Each target: published, under the priors and under the posterior (medians and 95% spans of the simulated figures)."""
     rows = []
     for k, one in enumerate(observed):
         back = expit if one.target.is_rate else np.exp
-        before = np.nanpercentile(points.values[:, k], [2.5, 50.0, 97.5])
-        spans = zip(("low", "median", "high"), before, strict=True)
-        known = ~np.isnan(many.values[:, k])
-        order = np.argsort(many.values[known, k])
-        mass = np.cumsum(weights[known][order]) / weights[known].sum()
-        places = [min(int(np.searchsorted(mass, q)), len(order) - 1) for q in (0.025, 0.5, 0.975)]
-        after = many.values[known, k][order][places]
+        spans = {f"{when}_{name}": float(value)
+                 for when, found in (("prior", before), ("posterior", after))
+                 for name, value in zip(("low", "median", "high"),
+                                        back(np.nanpercentile(found.values[:, k], [2.5, 50.0, 97.5])), strict=True)}
         rows.append({
             "id": one.target.figure.id, "trial": one.target.trial.name, "metric": one.target.figure.metric,
-            "published": one.target.figure.value, "n": one.n, "verified": one.target.figure.verified,
-            **{f"waves_{name}": float(back(value)) for name, value in spans},
-            "posterior_low": float(back(after[0])), "posterior_median": float(back(after[1])),
-            "posterior_high": float(back(after[2])),
-            "emulator_error": emulators[k].error, "emulator_explained": emulators[k].explained,
-        })
+            "published": one.target.figure.value, "n": one.n, "verified": one.target.figure.verified, **spans})
     return pd.DataFrame(rows)
 
 
@@ -259,13 +241,13 @@ def print_calibration(found: dict[str, Any]) -> None:
     """What the evidence did to the assumptions, on the terminal."""
     console = Console(width=max(Console().width, 130))
     figures = Table(title="Figures the assumptions were confronted with", title_justify="left")
-    for name in ("figure", "trial", "what", "published", "all worlds simulated", "worlds left", "emulator explains"):
+    for name in ("figure", "trial", "what", "published", "draws of the priors", "members"):
         figures.add_column(name, overflow="fold")
     for row in found["figures"].to_dict("records"):
         doubt = "" if row["verified"] else " unverified"
         figures.add_row(row["id"], row["trial"], row["metric"], f"{row['published']:.3g}{doubt}",
                         *(f"{row[f'{when}_median']:.3g} ({row[f'{when}_low']:.3g} to {row[f'{when}_high']:.3g})"
-                          for when in ("waves", "posterior")), f"{100 * row['emulator_explained']:.0f}%")
+                          for when in ("prior", "posterior")))
     console.print(figures)
     constants = found["constants"]
     is_moved = (constants["shift_prior_sd"].abs() > 0.5) | (constants["left_of_prior_sd"] < 0.8)

@@ -47,7 +47,7 @@ OWNERS = {
     "interpret": ("learn.explainable_boosting",),
     "matplotlib": ("report.figures",),
     "numba": ("biology.", "simulate.", "learn.tree_kernels", "decide.enrolment"),
-    "sklearn": ("features.", "learn.", "belief.emulator"),
+    "sklearn": ("features.", "learn."),
     "typer": ("cli.", "journey.baseline"),
     "click": ("cli.",),
     "rich": ("journey.",),

@@ -20,11 +20,10 @@ question: "does it work?"
 scenario: reference
 seed: 7
 targets: [E030, E035, E009]
-waves: [60, 40]
 patients: 96
 patients_rare: 96
 members: 24
-rounds: 2
+rounds: 4
 reference_rounds: 3
 reference_patients: 512
 reference_patients_rare: 512
@@ -55,7 +54,7 @@ def test_a_small_calibration_comes_nearer_to_the_figures(tmp_path: Path) -> None
     assert ensemble.weights == pytest.approx(np.full(24, 1 / 24))
     figures = np.genfromtxt(one / "figures.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
     for row in figures:
-        assert row["posterior_high"] - row["posterior_low"] < row["waves_high"] - row["waves_low"]
+        assert row["posterior_high"] - row["posterior_low"] < row["prior_high"] - row["prior_low"]
         assert row["posterior_low"] <= row["published"] <= row["posterior_high"]
 
 
