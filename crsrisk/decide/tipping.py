@@ -12,6 +12,9 @@ from crsrisk.decide.checks import FloatArray
 from crsrisk.decide.stakes import Stakes
 from crsrisk.domain.harms import Harms
 
+_REDRAWS = 400  # of worlds, for the interval of a tipping point
+_TAIL = 0.025  # on either side
+
 
 @dataclass(frozen=True)
 class TippingPoint(Answer):
@@ -93,21 +96,63 @@ def crossing(at: ArrayLike, values: ArrayLike, *, near: float) -> float | None:
     return min(points, key=lambda one: abs(one - near)) if points else None
 
 
-def line_crossing(parameter: ArrayLike, values: ArrayLike, weights: ArrayLike, *, low: float, high: float) -> float | None:
-    """Where the weighted regression line of values on a parameter crosses 0, when that lies from ``low`` to ``high``.
+@dataclass(frozen=True)
+class Turn(Answer):
+    """Where a trend over worlds crosses 0, with its 95% interval; None when more than 2.5% of redraws do not cross."""
 
-    None when the line is flat within its error (|t| < 2), so that noise has no tipping point.
+    at: float
+    low: float | None
+    high: float | None
+
+
+def trend_crossing(
+    parameter: ArrayLike, values: ArrayLike, weights: ArrayLike, *, low: float, high: float, seed: int
+) -> Turn | None:
+    """Where the weighted trend of values on a parameter crosses 0, when that lies from ``low`` to ``high``.
+
+    The trend is a parabola; of two crossings the one nearest the mean of the parameter counts. The interval comes from
+    worlds drawn again. None when the trend does not cross, or when a straight line is flat within its error (|t| < 2), so
+    that noise has no tipping point.
+
+    >>> x = np.linspace(-1.0, 2.0, 200)
+    >>> round(trend_crossing(x, x**2 + x - 0.75, np.ones(200), low=-1.0, high=2.0, seed=1).at, 6)
+    0.5
     """
     x, y, w = (np.asarray(one, dtype=np.float64) for one in (parameter, values, weights))
     w = w / w.sum()
-    center, level = float(w @ x), float(w @ y)
-    spread = float(w @ (x - center) ** 2)
-    if spread <= 0.0:
+    center = float(w @ x)
+    scale = float(np.sqrt(w @ (x - center) ** 2))
+    if scale <= 0.0 or _is_flat((x - center) / scale, y, w):
         return None
-    slope = float(w @ ((x - center) * (y - level))) / spread
-    left = y - level - slope * (x - center)
-    error = np.sqrt(float(np.square(w) @ (np.square(x - center) * np.square(left)))) / spread
-    if error <= 0.0 or abs(slope) < 2.0 * error:
+    rng = np.random.default_rng(seed)
+    draws = w * np.vstack([np.ones(len(x)), rng.multinomial(len(x), np.full(len(x), 1.0 / len(x)), size=_REDRAWS)])
+    points = center + scale * _roots((x - center) / scale, y, draws)
+    points[~((points >= low) & (points <= high))] = np.nan
+    if np.isnan(points[0]):
         return None
-    point = center - level / slope
-    return point if low <= point <= high else None
+    crossed = points[1:][~np.isnan(points[1:])]
+    if len(crossed) < (1.0 - _TAIL) * _REDRAWS:
+        return Turn(float(points[0]), None, None)
+    first, last = np.quantile(crossed, [_TAIL, 1.0 - _TAIL])
+    return Turn(float(points[0]), float(first), float(last))
+
+
+def _is_flat(x: FloatArray, y: FloatArray, w: FloatArray) -> bool:
+    """Whether the weighted regression line is flat within twice its error; x has mean 0 and variance 1."""
+    slope = float(w @ (x * y))
+    left = y - float(w @ y) - slope * x
+    error = float(np.sqrt(np.square(w) @ np.square(x * left)))
+    return slope == 0.0 or abs(slope) < 2.0 * error
+
+
+def _roots(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
+    """Crossing of 0 nearest x = 0 of the parabola fitted under each row of weights; NaN where it has none."""
+    power = np.vander(x, 5, increasing=True)
+    moments, against = weights @ power, weights @ (power[:, :3] * y[:, None])
+    normal = moments[:, np.add.outer(np.arange(3), np.arange(3))] + 1e-12 * np.eye(3)
+    c, b, a = np.linalg.solve(normal, against[:, :, None])[:, :, 0].T
+    inside = b**2 - 4.0 * a * c
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # the root of smaller size, written so that a -> 0 gives the line's
+        root = -2.0 * c / (b + np.where(b >= 0.0, 1.0, -1.0) * np.sqrt(inside))
+    return np.asarray(np.where(inside >= 0.0, root, np.nan))

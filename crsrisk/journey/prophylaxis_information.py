@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from crsrisk.belief.forecast import steadied
 from crsrisk.decide.information_value import evpi, evppi
-from crsrisk.decide.tipping import crossing, line_crossing
+from crsrisk.decide.tipping import crossing, trend_crossing
 from crsrisk.domain.potential_outcomes import RESPONSE_WORLDS
 from crsrisk.domain.world import World
 from crsrisk.journey.prophylaxis_worlds import NOBODY, STEM, VALUES, Ends, Members, Rule, Verdict
+from crsrisk.report.prophylaxis_words import drug
 
 Floats = NDArray[np.float64]
 WORTH_A_SCORE = 0.001  # CRS events a patient (0.1 for 100) that a score must gain over treating everybody
@@ -66,6 +67,7 @@ def over_members(members: Members, rules: Sequence[Rule]) -> dict[str, Any]:
     """Rules and effects over the ensemble: medians with 95% intervals, mean net benefit, how often each rule is best."""
     table, weights, worlds = _values(members, rules)
     mean, names = weights @ table, [rule.name for rule in rules]
+    left = table.max(axis=1, keepdims=True) - table
     best = (table - WORTH_A_SCORE * np.array([rule.threshold is not None for rule in rules])).argmax(axis=1)
     by_support = members.weights @ np.array([[one.value_by_support[name] for name in names] for one in members.verdicts])
     first = members.verdicts[0]
@@ -86,6 +88,8 @@ def over_members(members: Members, rules: Sequence[Rule]) -> dict[str, Any]:
                                    for world in RESPONSE_WORLDS},
         "mean_by_support": float(100.0 * by_support[k]),
         "probability_best": float(weights[best == k].sum()),
+        "mean_regret_per_100": float(100.0 * (weights @ left[:, k])),
+        "regret_per_100": {key: 100.0 * value for key, value in _spread(left[:, k], weights).items()},
     } for k, name in enumerate(names)]
     return {"n_members": len(members.verdicts), "base_rate": of([one.base_rate for one in members.verdicts]),
             "base_support": of([one.base_support for one in members.verdicts]),
@@ -127,7 +131,7 @@ def what_to_measure(
     for strategy in members.verdicts[0].risk_ratio:
         for field, words in _FIELDS:
             read[f"{field} {strategy}"] = np.array([getattr(one, field)[strategy] for one in members.verdicts])
-            meaning[f"{field} {strategy}"] = f"{words} with {strategy}"
+            meaning[f"{field} {strategy}"] = f"{words} with {drug(strategy)}"
     numbers = {key: np.array([values[key] for values in members.values]) for key in sorted(met)}
     numbers = {key: values for key, values in numbers.items() if np.ptp(values) > 0.0}
     meaning |= {key: _meaning(key, world) for key in numbers}
@@ -177,13 +181,14 @@ def _ask(
         share = weights / weights.sum()
         covariance = float(share @ ((values - share @ values) * (against - share @ against)))
         spread = _variance(values, weights)
-        one = found[name]
+        one, turn = found[name], trend_crossing(values, against, weights, low=low, high=high, seed=seed)
         rows.append({
             "name": name.removeprefix("assumption:"), "meaning": meaning[name], "evppi_per_100": 100.0 * one.evppi,
             "by_chance_per_100": 100.0 * one.by_chance, "is_beyond_chance": one.is_beyond_chance,
             "explains": covariance**2 / (spread * total) if spread * total > 0.0 else 0.0,
             "low": low, "high": high, "now": float(np.median(values)),
-            "tips_at": line_crossing(values, against, weights, low=low, high=high)})
+            "tips_at": turn.at if turn else None, "tips_low": turn.low if turn else None,
+            "tips_high": turn.high if turn else None})
     return rows
 
 

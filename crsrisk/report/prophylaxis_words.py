@@ -134,12 +134,14 @@ def _reference_sentence(results: Results) -> list[str]:
 
 def _trial_sentence(results: Results) -> str:
     wanted = results["recommendation"]
-    rule, size = rule_named(results, wanted["rule"]), wanted["sizes"]["median effect"]["n_per_arm_0.8"]
+    rule = rule_named(results, wanted["rule"])
+    sizes = [wanted["sizes"][key]["n_per_arm_0.8"] for key in ("median effect", "median effect on need of support")]
     who = "all comers" if rule["threshold"] is None else f"patients at a predicted risk of {percent(rule)} or more"
     third = f", {drug(wanted['third_arm'])} (best in too many worlds to be left out)" if wanted["third_arm"] else ""
-    told = (f"The trial that follows randomises {who} to {drug(rule['strategy'])}{third} or placebo"
-            + (f", {size} patients an arm for 80% power at the median effect," if size else ",")
-            + " with need of fluids, vasopressor or oxygen as a second primary endpoint that a hidden fever cannot flatter.")
+    size = "" if None in sizes else (f" {max(sizes)} patients an arm give each of the two endpoints 80% power at its median "
+                                     "effect.")
+    told = (f"The trial that follows randomises {who} to {drug(rule['strategy'])}{third} or placebo, with need of fluids, "
+            f"vasopressor or oxygen as a second primary endpoint that a hidden fever cannot flatter.{size}")
     if not wanted["is_worth_it"]:
         told = "No strategy is expected to pay; if one is tried all the same, it is this. " + told
     return told
@@ -155,7 +157,7 @@ def what_would_overturn(results: Results) -> list[str]:
     pays = results["strategies"][wanted["strategy"]]["policies"][1]["net_benefit"]["value"] > 0.0
     for one in results["strategies"][wanted["strategy"]]["tipping_points"]:
         if one["is_within"] and one["tips_at"] is not None:
-            found.append(tipping_text(one, who=f"{drug(wanted['strategy'])} for everybody", pays=pays))
+            found.append(tipping_text(one, who=f"{drug(wanted['strategy'])} for everybody", pays=pays, has_range=True))
     for one in results["ends"]:
         if one["turns_to"]:
             at = f" at {figure_text(one['tips_at'])}" if one["tips_at"] is not None else ""
@@ -176,16 +178,21 @@ def what_would_overturn(results: Results) -> list[str]:
                      "than about patients."]
 
 
-def tipping_text(one: Mapping[str, Any], *, who: str, pays: bool) -> str:
+def tipping_text(one: Mapping[str, Any], *, who: str, pays: bool, has_range: bool = False) -> str:
     """Where an assumption turns the answer: away from prophylaxis that pays, or towards one that does not yet.
 
-    >>> point = {"assumption": "risk ratio of CRS", "now": 0.6, "tips_at": 0.78}
+    ``has_range``: its low and high are what is plausible, and are said.
+
+    >>> point = {"assumption": "risk ratio of CRS", "now": 0.6, "tips_at": 0.78, "low": 0.3, "high": 0.9}
     >>> tipping_text(point, who="treating everybody", pays=True)
     'Risk ratio of CRS: 0.78 (now 0.60) makes treating everybody no better than treating nobody.'
+    >>> tipping_text(point, who="giving it to everybody", pays=False, has_range=True)
+    'Risk ratio of CRS: 0.78 (now 0.60; 0.30 to 0.90 is plausible) would be needed for giving it to everybody to pay.'
     """
+    range_ = f"; {figure_text(one['low'])} to {figure_text(one['high'])} is plausible" if has_range else ""
     turns = f"makes {who} no better than treating nobody" if pays else f"would be needed for {who} to pay"
     return (f"{one['assumption'][:1].upper()}{one['assumption'][1:]}: {figure_text(one['tips_at'])} (now "
-            f"{figure_text(one['now'])}) {turns}.")
+            f"{figure_text(one['now'])}{range_}) {turns}.")
 
 
 def _other_worlds(results: Results) -> list[str]:
@@ -201,9 +208,9 @@ def _other_worlds(results: Results) -> list[str]:
     first, second = (rule_named(results, name) for name in known["between"])
     for one in known["quantities"]:
         if one.get("tips_at") is not None:
-            told.append(f"{one['meaning'][:1].upper()}{one['meaning'][1:]}: at {figure_text(one['tips_at'])} (median "
-                        f"{figure_text(one['now'])}; {figure_text(one['low'])} to {figure_text(one['high'])} over the "
-                        f"ensemble) the answer turns, by a straight line, from {rule_in_words(first)} to "
+            told.append(f"{one['meaning'][:1].upper()}{one['meaning'][1:]}: at {tie_text(one)} the "
+                        f"answer turns, by the trend over the ensemble (median {figure_text(one['now'])}; "
+                        f"{figure_text(one['low'])} to {figure_text(one['high'])}), from {rule_in_words(first)} to "
                         f"{rule_in_words(second)}.")
     return told
 
@@ -244,6 +251,19 @@ def figure_text(value: float | None) -> str:
     if value is None:
         return "none"
     return number(value, digits=0 if abs(value) >= 100 else 2 if abs(value) >= 0.1 or value == 0 else 4)
+
+
+def tie_text(one: Mapping[str, Any]) -> str:
+    """Where an answer turns, with its interval, or that the interval goes beyond what was looked at.
+
+    >>> tie_text({"tips_at": 0.42, "tips_low": 0.35, "tips_high": 0.5})
+    '0.42 (0.35 to 0.50)'
+    >>> tie_text({"tips_at": 0.42, "tips_low": None, "tips_high": None})
+    '0.42 (interval beyond the range)'
+    """
+    if one["tips_low"] is None:
+        return f"{figure_text(one['tips_at'])} (interval beyond the range)"
+    return f"{figure_text(one['tips_at'])} ({range_text(one['tips_low'], one['tips_high'])})"
 
 
 def range_text(low: float | None, high: float | None) -> str:

@@ -15,6 +15,7 @@ from crsrisk.report.prophylaxis_words import (
     rule_in_words,
     rule_named,
     spread,
+    tie_text,
     what_would_overturn,
 )
 from crsrisk.report.sections import Section, figure, row, section, table
@@ -29,7 +30,8 @@ def worlds_section(results: Results) -> Section:
     rows = [row(_short(one["rule"]), [
         amount(one["mean_net_benefit_per_100"]), spread(one["net_benefit_per_100"]),
         *(amount(one["mean_by_response_world"][world]) for world in ("no_link", "common_cause", "mediation")),
-        amount(one["mean_by_support"]), number(100 * one["probability_best"], digits=0)],
+        amount(one["mean_by_support"]), number(100 * one["probability_best"], digits=0),
+        amount(one["mean_regret_per_100"]), amount(one["regret_per_100"]["high"])],
         is_strong=one["rule"] == over["best"]) for one in over["rules"]]
     cautious = results["setting"]["response_world"]
     scenarios = [row(one["world"].replace("_", " "), [
@@ -48,7 +50,9 @@ def worlds_section(results: Results) -> Section:
         tables=[
             table("ensemble", title="Rules over the ensemble, net benefit for 100 patients", row_header="Rule", columns=[
                 ("Mean", ""), ("Median", "95% of worlds"), ("Mean", "no link"), ("Mean", "common cause"),
-                ("Mean", "mediation"), ("Mean", "by need of support"), ("Best", "of 100 worlds")], rows=rows),
+                ("Mean", "mediation"), ("Mean", "by need of support"), ("Best", "of 100 worlds"), ("Regret", "mean"),
+                ("Regret", "97.5% of worlds")], rows=rows, notes=[
+                    "Regret: what the rule leaves to the best of these rules in each world."]),
             table("effects", title="Effects over the ensemble", row_header="Strategy", columns=[
                 ("RR of CRS >= 2", "median, 95%"), ("RR of need of support", "median, 95%"), ("Infections added", "for 100"),
                 ("Responses lost", "for 100, mediation")], rows=effects),
@@ -88,14 +92,14 @@ def tipping_section(results: Results) -> Section:
         figure_text(one["tips_at"]), _short(one["turns_to"]) if one["turns_to"] else MISSING],
         note="judgement" if one["is_judgement"] else "") for one in results["ends"]]
     trend = [row(one["name"].replace("_", " "), [figure_text(one["now"]), range_text(one["low"], one["high"]),
-                                                 figure_text(one["tips_at"])]) for one in known["tipping"]]
+                                                 tie_text(one)]) for one in known["tipping"]]
     tally = f"{known['n_tipping']} of {known['n_assumptions']}"
     return section(
         "tipping", title="What would break it",
         lead=what_would_overturn(results)[0], sentences=[*what_would_overturn(results)[1:], (
-            f"Of the assumptions behind mechanism and consequences {tally} have, by a straight line over the ensemble, a "
-            f"tie between {known['between'][0]} and {known['between'][1]} inside the range of its members; lines whose "
-            "slope is within twice its error have none.")],
+            f"Of the assumptions behind mechanism and consequences {tally} have, by the trend over the ensemble, a tie "
+            f"between {known['between'][0]} and {known['between'][1]} inside the range of its members; trends whose slope "
+            "is within twice its error have none.")],
         tables=[
             table("tipping", title=f"{drug(strategy).capitalize()} for everybody against nobody, one quantity at a time",
                   row_header="Quantity", columns=[("Now", ""), ("Ties at", ""), ("Plausible", "ensemble or stated range"),
@@ -104,7 +108,8 @@ def tipping_section(results: Results) -> Section:
                   columns=[("Now", ""), ("Range", ""), ("Net benefit of the best rule", "low / now / high, for 100"),
                            ("Turns at", ""), ("To", "")], rows=ends, words=[4]),
             *([table("trend", title=f"Assumptions behind it that turn the answer: {tally}", row_header="Assumption",
-                     columns=[("Median", ""), ("95% of members", ""), ("Turns at", "by a straight line")], rows=trend)]
+                     rows=trend, columns=[("Median", ""), ("95% of members", ""),
+                                          ("Turns at", "by the trend, 95% interval")])]
               if trend else [])])
 
 

@@ -12,7 +12,7 @@ from scipy.stats import beta
 
 from crsrisk.decide.stakes import Stakes, assumed_stakes, with_risk_ratio
 from crsrisk.decide.targeting import at_or_above
-from crsrisk.decide.tipping import TippingPoint, crossing, line_crossing, tipping_points
+from crsrisk.decide.tipping import TippingPoint, crossing, tipping_points, trend_crossing
 from crsrisk.domain.harms import Harms
 
 GRID = beta.ppf((np.arange(20_000) + 0.5) / 20_000, 2, 6)
@@ -70,10 +70,46 @@ def test_a_crossing_is_the_nearest_one() -> None:
     assert crossing([0.0, 1.0], [1.0, 2.0], near=0.0) is None
 
 
-def test_a_line_crosses_where_it_crosses_and_noise_does_not() -> None:
+def test_a_trend_crosses_where_it_crosses_and_noise_does_not() -> None:
     rng = np.random.default_rng(2)
-    x = rng.normal(size=400)
-    found = line_crossing(x, 2.0 * x - 1.0 + 0.01 * rng.normal(size=400), np.ones(400), low=-3.0, high=3.0)
-    assert found == pytest.approx(0.5, abs=0.01)
-    assert line_crossing(x, np.ones(400), np.ones(400), low=-3.0, high=3.0) is None
-    assert line_crossing(x, 2.0 * x - 10.0, np.ones(400), low=-3.0, high=3.0) is None, "beyond what is plausible"
+    x, ones = rng.normal(size=400), np.ones(400)
+    found = trend_crossing(x, 2.0 * x - 1.0 + 0.1 * rng.normal(size=400), ones, low=-3.0, high=3.0, seed=1)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.at == pytest.approx(0.5, abs=0.02)
+    assert found.low < 0.5 < found.high < found.low + 0.05
+    assert trend_crossing(x, ones, ones, low=-3.0, high=3.0, seed=1) is None
+    assert trend_crossing(x, rng.normal(size=400), ones, low=-3.0, high=3.0, seed=1) is None, "noise"
+    assert trend_crossing(x, 2.0 * x - 10.0, ones, low=-3.0, high=3.0, seed=1) is None, "beyond what is plausible"
+
+
+def test_a_bent_trend_is_not_taken_for_a_straight_one() -> None:
+    """exp(x) - 2 crosses at 0.69; its straight line at 0.36."""
+    x = np.linspace(-1.0, 1.0, 300)
+    found = trend_crossing(x, np.exp(x) - 2.0, np.ones(300), low=-1.0, high=1.0, seed=1)
+    assert found is not None
+    assert found.at == pytest.approx(np.log(2.0), abs=0.02)
+
+
+def test_worlds_of_weight_0_do_not_count() -> None:
+    x, weights = np.linspace(0.0, 1.0, 100), np.repeat([1.0, 0.0], 50)
+    values = np.where(weights > 0.0, x - 0.25, 50.0)
+    found = trend_crossing(x, values, weights, low=0.0, high=1.0, seed=1)
+    assert found is not None
+    assert found.at == pytest.approx(0.25, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_tipping_point_covers_it() -> None:
+    """Of 300 studies of 200 worlds 95 of 100 intervals should hold the truth; fewer than 91 happen with probability 0.2%."""
+    rng, held = np.random.default_rng(3), 0
+    for study in range(300):
+        x = rng.uniform(-1.0, 1.0, 200)
+        y = x + 0.5 * x**2 - 0.2 + rng.normal(size=200)
+        found = trend_crossing(x, y, np.ones(200), low=-1.0, high=1.0, seed=study)
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= -1.0 + np.sqrt(1.4) <= found.high
+    assert held >= 273

@@ -78,6 +78,10 @@ def test_not_one_world() -> None:
     over = answer()["ensemble"]
     assert over["n_members"] == 6
     assert sum(row["probability_best"] for row in over["rules"]) == pytest.approx(1.0, abs=1e-4)
+    least = min(over["rules"], key=lambda row: row["mean_regret_per_100"])
+    most = max(over["rules"], key=lambda row: row["mean_net_benefit_per_100"])
+    assert least["rule"] == most["rule"], "the rule of the highest mean leaves least undone"
+    assert least["mean_regret_per_100"] == pytest.approx(answer()["information"]["evpi_per_100"], abs=1e-3)
     assert {row["rule"] for row in over["rules"]} == {rule["name"] for rule in answer()["rules"]}
 
 
@@ -104,6 +108,9 @@ def test_the_first_paragraph_can_be_read_aloud() -> None:
     assert "never advice on a patient" in text
     assert "within 21 days" in text
     assert "need of fluids, vasopressor or oxygen" in text
+    sizes = answer()["recommendation"]["sizes"]
+    both = [sizes[key]["n_per_arm_0.8"] for key in ("median effect", "median effect on need of support")]
+    assert None in both or f" {max(both)} patients an arm give each of the two endpoints 80% power" in text
     assert not set(text) & set("{}[]|_*") - {"_"}
     page = render_prophylaxis(answer())
     assert page.index("lead aloud") < page.index("<table")
