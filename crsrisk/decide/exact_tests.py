@@ -96,6 +96,8 @@ def exact_rejection_prob(
     low, high = inner_rate(p1, where=WHERE, key="p1"), inner_rate(p2, where=WHERE, key="p2")
     alpha = one_sided_alpha(alpha_one_sided, where=WHERE)
     asked = tests if reject_if is None else _tests_in(reject_if, alpha=alpha)
+    if not asked:
+        raise InputError(where=WHERE, key="tests", found="none", expected=f"some of {', '.join(TESTS)}", cure="name one")
     found: dict[str, TestProperties] = {}
     for test in asked:
         region = rejection_region(n1=treated, n2=controls, alpha_one_sided=alpha, test=test, direction=direction)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from crsrisk.decide.answers import Answer
 from crsrisk.decide.brownian import Crossing, crossing
-from crsrisk.decide.checks import FloatArray, choice, count, numbers, positive, power_above
+from crsrisk.decide.checks import FloatArray, choice, count, numbers, positive, power_above, real
 from crsrisk.decide.looks import (
     as_inflation,
     below_upper,
@@ -253,7 +253,7 @@ def gs_crossing(
         raise InputError(where=WHERE, key="z", found=f"{upper.size} bounds", expected=f"{shares.size}, one a look",
                          cure="give z and info the same length")
     floor = _floor(futility_z, upper)
-    return crossing(upper=upper, lower=floor, info=shares, drift=drift)
+    return crossing(upper=upper, lower=floor, info=shares, drift=real(drift, where=WHERE, key="drift"))
 
 
 def _floor(futility_z: ArrayLike | None, upper: FloatArray) -> FloatArray:

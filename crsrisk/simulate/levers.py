@@ -1,7 +1,8 @@
 """Levers: what the treating team could change before the first dose, each as an arm of its own.
 
 Step-up dosing, premedication, prophylaxis and route, one at a time; a regimen of the product's own file stands for
-another route. Only what differs is changed, so that two simulated arms tell the effect of the lever and of nothing else.
+another route. What is added is a strategy (:mod:`crsrisk.simulate.strategies`); what is taken away is made here. Only what
+differs is changed, so that two simulated arms tell the effect of the lever and of nothing else.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from crsrisk.domain.product import Premedication, Regimen
+from crsrisk.domain.potential_outcomes import parse_strategy
+from crsrisk.domain.product import Regimen
 from crsrisk.domain.world import World
 from crsrisk.simulate.arm import Arm
+from crsrisk.simulate.strategies import strategy_arm
 
 LeverKind = Literal["prophylaxis", "premedication", "step-up", "route"]
 ENGAGERS = frozenset({"tce", "immtac"})  # given in steps and with premedication; cells and checkpoint inhibitors are not
@@ -43,7 +46,7 @@ def levers(arm: Arm, *, world: World) -> tuple[Lever, ...]:
         return ()
     found = [_prophylaxis(arm, name, world=world) for name in PROPHYLAXIS]
     if arm.product.platform in ENGAGERS:
-        found += [_premedication(arm, world=world), *_step_up(arm), *_routes(arm)]
+        found += [_premedication(arm, world=world), *_step_up(arm, world=world), *_routes(arm)]
     return tuple(found)
 
 
@@ -52,28 +55,25 @@ def _prophylaxis(arm: Arm, name: str, *, world: World) -> Lever:
     if name in arm.mitigations:
         without = replace(arm, mitigations=tuple(one for one in arm.mitigations if one != name))
         return Lever("prophylaxis", f"Without {_inside(label)} before the first dose", without)
-    return Lever("prophylaxis", f"{label} before the first dose", replace(arm, mitigations=(*arm.mitigations, name)))
+    return Lever("prophylaxis", f"{label} before the first dose", strategy_arm(arm, parse_strategy(name), world=world))
 
 
 def _premedication(arm: Arm, *, world: World) -> Lever:
     """The steroid before the doses taken away, or dexamethasone given before the first two where there is none."""
-    kept = [one for one in arm.regimen.premedication if one.mitigation not in STEROIDS]
     if given := [one.mitigation for one in arm.regimen.premedication if one.mitigation in STEROIDS]:
+        kept = [one for one in arm.regimen.premedication if one.mitigation not in STEROIDS]
         label = f"Without {_inside(world.mitigations[given[0]].label)} as premedication"
         return Lever("premedication", label, _with(arm, premedication=kept))
-    doses = list(range(1, min(len(arm.regimen.doses), 2) + 1))
-    added = Premedication(mitigation=STEROIDS[0], usual_doses=1.0, hours_before=1.0, with_doses=doses)
     label = f"{_short(world.mitigations[STEROIDS[0]].label)} as premedication"
-    return Lever("premedication", label, _with(arm, premedication=[*kept, added]))
+    return Lever("premedication", label, strategy_arm(arm, parse_strategy(f"{STEROIDS[0]}@two_doses"), world=world))
 
 
-def _step_up(arm: Arm) -> list[Lever]:
+def _step_up(arm: Arm, *, world: World) -> list[Lever]:
     """Without steps every dose is the full one; a step-up is taken from the product's own file, where it has one."""
     regimen = arm.regimen
     if regimen.is_stepped_up:
-        full = regimen.doses[-1].amount
-        doses = [dose.model_copy(update={"amount": full}) for dose in regimen.doses]
-        return [Lever("step-up", "Without step-up: the full dose from the start", _with(arm, doses=doses))]
+        return [Lever("step-up", "Without step-up: the full dose from the start",
+                      strategy_arm(arm, parse_strategy("no_step_up"), world=world))]
     stepped = [other for other in arm.product.regimens.values() if other.is_stepped_up and other.route == regimen.route
                and other.doses[-1].amount == regimen.doses[-1].amount]
     return [Lever("step-up", "With step-up dosing", _with(arm, doses=stepped[0].doses))] if stepped else []

@@ -56,7 +56,8 @@ def strategy_arm(base: Arm, strategy: Strategy, *, world: World) -> Arm:
     with_all = make_arm(product, world=world, regimen=name, mitigations=(*base.mitigations, *strategy.mitigations))
     if strategy.timing == "first_two_doses":
         regimen = product.regimens[name]
-        added = [Premedication(mitigation=one, usual_doses=1.0, with_doses=[1, 2],
+        doses = list(range(1, min(len(regimen.doses), 2) + 1))
+        added = [Premedication(mitigation=one, usual_doses=1.0, with_doses=doses,
                                hours_before=world.mitigations[one].prophylaxis_hours_before) for one in strategy.mitigations]
         name = f"{name}, {strategy.name}"
         fuller = regimen.model_copy(update={"premedication": [*regimen.premedication, *added]})

@@ -94,6 +94,7 @@ def test_words_for_the_tests() -> None:
         ({"reject_if": "z>=1.645 pooled"}, "reject_if"),
         ({"reject_if": "Fisher p<=.05"}, "reject_if"),
         ({"reject_if": "likelihood ratio"}, "reject_if"),
+        ({"tests": []}, "tests"),
     ],
 )
 def test_impossible_requests_are_refused(wrong: dict[str, Any], key: str) -> None:

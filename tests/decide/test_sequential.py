@@ -166,6 +166,8 @@ def test_bounds_and_looks_must_match() -> None:
         gs_crossing(z=[2.0], info=[0.5, 1.0], drift=0.0)
     with pytest.raises(InputError, match="z_each_look"):
         gs_naive_error(z_each_look=0.0, looks=2)
+    with pytest.raises(InputError, match="drift: found nan"):
+        gs_crossing(z=[2.0], info=[1.0], drift=float("nan"))
 
 
 @pytest.mark.parametrize("gap", [0.002, 0.0011])

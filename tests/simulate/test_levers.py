@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from crsrisk.domain.potential_outcomes import parse_strategy
 from crsrisk.simulate.arm import timetable
 from crsrisk.simulate.levers import levers
+from crsrisk.simulate.strategies import strategy_arm
 from tests.simulate.people import PRODUCTS, arm_of, world_of
 
 
@@ -52,3 +54,18 @@ def test_another_route_says_what_else_differs() -> None:
     (one,) = [one for one in levers(arm_of("psma_sc_engager"), world=world_of()) if one.kind == "route"]
     assert one.arm.regimen.route == "iv"
     assert "no step-up" in one.label
+
+
+def test_what_is_added_is_what_the_strategy_of_that_name_adds() -> None:
+    """One idea in one place: prophylaxis at the bedside and for a trial are the same arm."""
+    world, bare = world_of(), arm_of("tarlatamab", regimen="label_no_steroid")
+    added = {one.kind: one.arm for one in levers(bare, world=world)}
+    for kind, text in (("prophylaxis", "tocilizumab"), ("premedication", "dexamethasone@two_doses"),
+                       ("step-up", "no_step_up")):
+        expected = strategy_arm(bare, parse_strategy(text), world=world)
+        assert (added[kind].regimen, added[kind].mitigations) == (expected.regimen, expected.mitigations)
+
+
+def test_before_the_first_two_doses_is_before_the_only_one() -> None:
+    arm = strategy_arm(arm_of("afami_cel"), parse_strategy("dexamethasone@two_doses"), world=world_of())
+    assert arm.regimen.premedication[-1].with_doses == [1]
