@@ -7,9 +7,9 @@ scientific numbers each of these is a silent error, so the reader stops and name
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -121,6 +121,21 @@ def build(kind: type[Noun], tree: Any, *, where: str) -> Noun:
         found = "nothing" if missing else "an unknown key" if unknown else repr(first["input"])[:120]
         said = first["msg"].removeprefix("Value error, ")
         expected = "this key to be present" if missing else "only known keys" if unknown else said
-        cure = ("add it" if missing else f"remove it, or correct its name (known: {', '.join(kind.model_fields)})"
+        cure = ("add it" if missing else f"remove it, or correct its name (known: {', '.join(_known(kind, first['loc']))})"
                 if unknown else "correct the value")
         raise InputError(where=where, key=key, found=found, expected=expected + more, cure=cure) from problem
+
+
+def _known(kind: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The keys of the block in which an unknown one stands; parts of the place that are no fields are keys of a mapping."""
+    for part in place[:-1]:
+        if part in kind.model_fields:
+            kind = _model_in(kind.model_fields[str(part)].annotation) or kind
+    return list(kind.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation is, holds in a list or mapping, or allows beside None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)

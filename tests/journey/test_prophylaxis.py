@@ -21,6 +21,7 @@ from crsrisk.journey.prophylaxis_request import Request, Weights
 from crsrisk.journey.prophylaxis_worlds import NOBODY, Rule, consequence_constants
 from crsrisk.read.design import load_design
 from crsrisk.report.prophylaxis_page import prophylaxis_figures, render_prophylaxis
+from crsrisk.report.prophylaxis_words import read_aloud
 from crsrisk.simulate.world import load_world
 
 SMALL = Request(
@@ -163,3 +164,20 @@ def test_hidden_fever_is_a_share() -> None:
     assert hidden_share(0.5, 0.5) == 0.0
     assert hidden_share(0.4, 1.0) == 1.0
     assert hidden_share(1.0, 1.0) == 0.0
+
+
+def test_words_that_depend_on_figures() -> None:
+    """No response lost is not put down to a world; a fever that hides is said where support shows less than the grade."""
+    found = json.loads(json.dumps(answer()))
+    rule = next(one for one in found["rules"] if one["name"] == found["recommendation"]["rule"])
+    lost = found["strategies"][rule["strategy"]]["policies"][1 if rule["threshold"] is None else 2]["responses_lost"]
+    lost |= {"value": 0.01, "low": 0.0, "high": 0.02}
+    found["recommendation"]["risk_ratio"]["value"], found["recommendation"]["support_ratio"]["value"] = 0.5, 0.7
+    text = read_aloud(found)
+    assert "costs no tumour response in any world" in text
+    assert "0.50 by the grade but 0.70 by need of support" in text
+    lost |= {"value": 2.0, "low": 1.0, "high": 3.0}
+    found["recommendation"]["support_ratio"]["value"] = 0.5
+    text = read_aloud(found)
+    assert "costs 2.0 (1.0 to 3.0) tumour responses if T-cell activation mediates" in text
+    assert "fever that is not seen" not in text

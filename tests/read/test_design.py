@@ -62,3 +62,12 @@ def test_what_is_missing_or_doubled_is_named(tmp_path: Path) -> None:
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
         with pytest.raises(InputError, match=says):
             load_design(path)
+
+
+def test_an_unknown_key_is_told_what_its_own_block_knows(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = (SHIPPED / "design.yaml").read_text(encoding="utf-8").replace("looks: 4, ", "looks: 4, fertility: x, ", 1)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"sequential.fertility.*known: boundary, looks, info, futility_z") as refused:
+        load_design(path)
+    assert "prophylaxis_in_words" not in str(refused.value)
