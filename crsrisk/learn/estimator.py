@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -31,6 +30,7 @@ from crsrisk.domain.risk_model import Calibrator
 from crsrisk.learn.additive import fit_additive
 from crsrisk.learn.booster import raw_log_odds_of
 from crsrisk.learn.calibrate import fit_calibrator
+from crsrisk.learn.folds import cut_folds, fold_units
 from crsrisk.learn.staircase import staircase_text
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -53,7 +53,7 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     monotonic_cst : +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, as a
         mapping of column names; None for no constraint (the name is scikit-learn's).
     n_folds : folds of the cross-validation that chooses the number of trees and calibrates. Fewer are used
-        when a class has fewer patients; with fewer than two, all trees are kept and nothing is calibrated.
+        when a class has fewer patients (or groups); with fewer than two, all trees are kept and nothing is calibrated.
     random_state : seed. n_jobs : threads (1: results never depend on the machine's load).
 
     Attributes
@@ -104,8 +104,11 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: Any, y: Any) -> CrsClassifier:
-        """Fit to ``X`` (patients, features) and ``y`` (patients,); of two classes the later is the event."""
+    def fit(self, X: Any, y: Any, *, groups: Any = None) -> CrsClassifier:
+        """Fit to ``X`` (patients, features) and ``y`` (patients,); of two classes the later is the event.
+
+        ``groups`` (patients,): names of rows that no fold may part, such as a patient's copies in a bootstrap sample.
+        """
         table, outcome = validate_data(
             self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         check_classification_targets(outcome)
@@ -121,7 +124,7 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         recipe = _Recipe(
             self._settings(seed), self._free_positions(), self._column_names(), self.additive_penalty)
-        self._learn_from_folds(table, labels, recipe=recipe, seed=seed)
+        self._learn_from_folds(table, labels, groups=groups, recipe=recipe, seed=seed)
         self.booster_ = recipe.grow(table, labels, n_trees=self.n_trees_)
         return self
 
@@ -188,16 +191,17 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     def _names(self) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", ())]
 
-    def _learn_from_folds(self, table: Floats, labels: Floats, *, recipe: _Recipe, seed: int) -> None:
+    def _learn_from_folds(self, table: Floats, labels: Floats, *, groups: Any, recipe: _Recipe, seed: int) -> None:
         """Choose the number of trees and calibrate, both on patients outside the trees that score them."""
-        smaller = int(min(labels.sum(), labels.size - labels.sum()))
+        has_event, _ = fold_units(labels, groups)
+        smaller = int(min(has_event.sum(), has_event.size - has_event.sum()))
         n_folds = min(self.n_folds, smaller)
         if n_folds < 2:
             self.n_trees_, self.cv_log_loss_ = self.max_trees, float("nan")
             self.calibrator_ = Calibrator(
                 intercept=0.0, slope=1.0, n_patients=0, method="none: no held-out folds")
             return
-        folds = list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(table, labels))
+        folds = list(cut_folds(labels, groups, n_folds=n_folds, seed=seed))
         grown = [recipe.grow_and_watch(table, labels, n_trees=self.max_trees, fitted=fitted, held=held)
                  for fitted, held in folds]
         curve = sum(watched.losses * (held.size / labels.size)

@@ -48,6 +48,7 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
 
     ``observed`` and ``outcomes`` hold the same patients in the same order (a landmark table goes with
     ``outcomes.loc[table.index]``). The products, platforms and ranges of these patients enter the contract.
+    Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in one fold.
     The same tables, configuration and seed give the same model, byte for byte. Raises :class:`InputError`
     when the tables do not fit together, the outcome's window is another one than the configuration says, or
     only one class occurs.
@@ -57,7 +58,7 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
     names = config.feature_names(levels=levels)
     table = build_features(observed, names=names)
     with threadpool_limits(1):  # products of matrices on several threads differ in their last digits from run to run
-        learner = make_learner(names, config=config, seed=seed).fit(table, y)
+        learner = make_learner(names, config=config, seed=seed).fit(table, y, groups=observed["patient_id"])
     contract = FeatureContract(
         name=config.name, outcome=config.outcome, outcome_in_words=config.outcome_in_words,
         window_d=config.window_d, landmark_h=config.landmark_h,

@@ -1,6 +1,7 @@
 """Tune: settings of the learner looked for inside resampling, by Optuna. The only module that imports it.
 
-A trial is judged by the log loss in folds that its trees had not seen, the same folds for every trial. The first trial are
+A trial is judged by the log loss in folds that its trees had not seen, the same folds for every trial,
+with the copies of a patient on one side. The first trial are
 the settings of the configuration, so that tuning can only replace them by what did better. The sampler (tree-structured
 Parzen estimator) is seeded and trials run one after another: the same patients and seed give the same settings.
 """
@@ -68,7 +69,7 @@ def tune(
 
     def loss_of(trial: optuna.Trial) -> float:
         settings = {name: _suggested(trial, name, span) for name, span in search.items()}
-        learner = make_learner(names, config=_with(config, settings), seed=seed).fit(table, y)
+        learner = make_learner(names, config=_with(config, settings), seed=seed).fit(table, y, groups=observed["patient_id"])
         if np.isnan(learner.cv_log_loss_):
             raise InputError(where="tuning", found=f"{int(y.sum())} events in {len(y)} patients",
                              expected="at least two of each outcome for the folds", cure="take more patients")

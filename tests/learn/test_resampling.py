@@ -34,6 +34,19 @@ def test_refits_do_not_depend_on_threads_and_keep_the_copies(toy: Toy, config: F
     assert {tuple(some["patient_id"].to_numpy()[rows]) for rows in first.rows} == drawn
 
 
+def test_the_copies_of_a_patient_are_kept_out_of_the_folds_that_judge_him(
+    toy: Toy, config: FeatureConfig
+) -> None:
+    """Who stands there five times is foretold by his copies: cross-validation that parts them looks better than it is."""
+    rows = np.repeat(np.arange(120), 5)
+    observed, outcomes = (table.iloc[rows].reset_index(drop=True) for table in (toy.observed, toy.outcomes))
+    strangers = np.arange(len(rows))
+    kept, parted = (
+        fit(observed.assign(patient_id=ids), outcomes.assign(patient_id=ids), config=config, seed=1).manifest["cv_log_loss"]
+        for ids in (observed["patient_id"].to_numpy(), strangers))
+    assert kept > parted + 0.02
+
+
 def refits_of(
     toy: Toy, model: RiskModel, *, fails: frozenset[int] = frozenset(), n_tuned: int = 2
 ) -> tuple[Repeats, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -50,6 +51,14 @@ def test_settings_stay_in_their_ranges(tuned: Tuned) -> None:
 def test_a_trial_s_loss_is_that_of_the_fit(tuned: Tuned, toy: Any) -> None:
     model = fit(toy.observed.head(600), toy.outcomes.head(600), config=tuned.config, seed=3)
     assert model.manifest["cv_log_loss"] == tuned.trials[tuned.best].log_loss
+
+
+def test_copies_of_a_patient_are_judged_as_the_fit_judges_them(toy: Any, small: FeatureConfig) -> None:
+    rows = np.arange(400) % 200
+    observed, outcomes = (table.iloc[rows].reset_index(drop=True) for table in (toy.observed, toy.outcomes))
+    first = tune(observed, outcomes, config=small.model_copy(
+        update={"tuning": Tuning(trials=1, search=SEARCH)}), seed=3).trials[0]
+    assert first.log_loss == fit(observed, outcomes, config=small, seed=3).manifest["cv_log_loss"]
 
 
 def test_same_seed_same_trials(tuned: Tuned, toy: Any, small: FeatureConfig) -> None:
