@@ -44,7 +44,8 @@ def prophylaxis_content(results: Mapping[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {
         **results, "title": typeset(f"Prophylaxis against CRS under {setting['product']}"),
         "event": typeset("CRS of grade >= 2 (ASTCT)"), "window": f"within {setting['window_d']:g} days after the first dose",
-        "aloud": typeset(read_aloud(results)), "overturns": [typeset(one) for one in what_would_overturn(results)],
+        "question": typeset(results["question"]), "aloud": typeset(read_aloud(results)),
+        "overturns": [typeset(one) for one in what_would_overturn(results)],
         "first": [typeset(one) for one in measure_first(results)], "limits": list(LIMITS),
     }
     content["sections"] = numbered([

@@ -101,8 +101,8 @@ def read_aloud(results: Results) -> str:
     row, base = policy_of(results, rule), over["base_rate"]
     parts = [
         f"In simulated patients with {setting['population'][0].lower()}{setting['population'][1:]} starting "
-        f"{setting['product']} (regimen {setting['regimen']}), CRS of grade 2 or more within {setting['window_d']:g} days "
-        "after the first dose came in "
+        f"{setting['product']} (regimen {setting['regimen'].replace('_', ' ')}), CRS of grade 2 or more within "
+        f"{setting['window_d']:g} days after the first dose came in "
         f"{amount(100 * results['common']['rate']['value'], digits=0)} of 100 without prophylaxis; over "
         f"{over['n_members']} sets "
         f"of assumptions that published figures cannot tell apart, in {amount(100 * base['low'], digits=0)} to "
