@@ -73,8 +73,8 @@ class Simulated(Strict):
     """Candidates from the simulator, each with his own outcome under both arms.
 
     ``prophylaxis`` is a strategy as `crsrisk prophylaxis` writes it (``tocilizumab``, ``dexamethasone+anakinra``,
-    ``tocilizumab@fever``). The score is the risk that ``model`` (a folder) predicts; without one, that of a model fitted to
-    ``training_patients`` other patients of the same product and regimen.
+    ``tocilizumab@fever``). The score is the risk that ``model`` (a folder, or a released one) predicts; without one, that of
+    a model fitted to ``training_patients`` other patients of the same product and regimen.
     """
 
     product: str

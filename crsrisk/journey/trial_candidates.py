@@ -85,9 +85,9 @@ def _simulated(source: Simulated, plan: TrialPlan, *, folder: Path, workers: int
 
 
 def _model(source: Simulated, arm: Arm, *, world: World, folder: Path, workers: int) -> RiskModel:
-    """The model that is named, or one fitted to other patients of the same arm."""
+    """The model of a folder or a released one, or one fitted to other patients of the same arm."""
     if source.model is not None:
-        return load_model(_place(source.model, folder))
+        return load_model(find("released", str(_place(source.model, folder))))
     others = sample(arm.population, assumptions=world.assumptions, seed=source.seed, start=source.n_patients,
                     stop=source.n_patients + source.training_patients)
     table = outcomes(run(arm, others, world=world, workers=workers), arm=arm, patients=others)

@@ -10,7 +10,7 @@ import pytest
 
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
-from crsrisk.folders import experiments_folder
+from crsrisk.folders import experiments_folder, names
 from crsrisk.journey.progress import steps
 from crsrisk.journey.trial import Compared, run_design, write_compared
 from crsrisk.learn.store import save_model
@@ -139,6 +139,18 @@ def test_a_saved_model_scores_the_candidates(model: RiskModel, tmp_path: Path) -
     found = run(path)
     assert model.label in found.candidates["origin"]
     assert found.found[0].exposed.value < 100  # at fever only the febrile are given any
+
+
+def test_a_released_model_goes_by_its_name(tmp_path: Path) -> None:
+    """As in `crsrisk prophylaxis --model`; a name that nothing has is refused with those that there are."""
+    released = names("released")
+    if not released:
+        pytest.skip("no model is released")
+    text = (SHIPPED / "simulated.yaml").read_text(encoding="utf-8").replace("n_patients: 6000", "n_patients: 100")
+    path = tmp_path / "simulated.yaml"
+    path.write_text(text.replace("training_patients: 3000", "model: no_such_model"), encoding="utf-8")
+    with pytest.raises(InputError, match=f"no_such_model.*{released[0]}"):
+        run(path)
 
 
 def test_a_simulated_strategy_must_do_something(tmp_path: Path) -> None:
