@@ -204,8 +204,8 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         folds = list(cut_folds(labels, groups, n_folds=n_folds, seed=seed))
         grown = [recipe.grow_and_watch(table, labels, n_trees=self.max_trees, fitted=fitted, held=held)
                  for fitted, held in folds]
-        curve = sum(watched.losses * (held.size / labels.size)
-                    for (_, held), watched in zip(folds, grown, strict=True))
+        curve = np.sum([watched.losses * (held.size / labels.size)
+                        for (_, held), watched in zip(folds, grown, strict=True)], axis=0)
         best = int(np.argmin(curve))
         self.n_trees_, self.cv_log_loss_ = best + 1, float(curve[best])
         outside = np.empty(labels.size)
