@@ -191,8 +191,8 @@ def _needed(
     if n > MOST_PATIENTS:
         raise InputError(where=where, key="power", found=f"{n:,} patients for a power of {power:g}",
                          expected=f"a design within {MOST_PATIENTS:,} patients",
-                         cure="the arms treat almost the same patients: choose another control or threshold, or against treating "
-                         "everybody ask that it is not much worse (margin: 0.05)"
+                         cure="the arms treat almost the same patients: choose another control or threshold, or against "
+                         "treating everybody ask that it is not much worse (margin: 0.05)"
                          if design.kind == "strategy" else "hope for a larger effect, enrol patients at higher risk, or "
                          "ask for less power")
     return n
