@@ -24,7 +24,7 @@ from crsrisk.belief.constants import Constant
 from crsrisk.belief.design import Simulated, Target, sampling_variance, simulate_points, varied_constants
 from crsrisk.belief.observations import Observation, observations
 from crsrisk.belief.posterior import moved, normal_data
-from crsrisk.belief.slopes import corrected, slopes_at
+from crsrisk.belief.slopes import agreed, corrected, slopes_at
 from crsrisk.domain.assumptions import Strict, digest_of
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.product import Product
@@ -55,6 +55,8 @@ class Calibration(Strict):
     scenario: str
     seed: int = Field(ge=0)
     targets: list[str] = Field(min_length=1)
+    slope_patients: int = Field(ge=64)
+    slope_patients_rare: int = Field(ge=64)
     patients: int = Field(ge=64)
     patients_rare: int = Field(ge=64)
     members: int = Field(ge=10)
@@ -115,8 +117,8 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
     products = [load_product(name) for name in dict.fromkeys(name for target in targets for name in target.trial.products)]
     constants = varied_constants(world, products, targets)
     task = _Task(config, world, products, targets, constants, observations(targets, world=world), workers)
-    reference = _reference(task, begin)
-    scores, before = _members(task, reference, begin)
+    reference, slopes = _reference(task, begin)
+    scores, before = _members(task, slopes, begin)
     many = task.simulate(scores, config.final_patients, config.final_patients_rare, stream=4,
                          advance=begin("Simulating the members", config.members))
     values = np.array([[float(one.at(score)) for one, score in zip(constants, row, strict=True)] for row in scores])
@@ -135,55 +137,61 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
 
 
 def _slopes(task: _Task, place: Values, advance: Callable[[int], None]) -> Values:
-    """Slopes of every figure at one place, the same patients in all worlds around it."""
-    def figures(scores: Values) -> Values:
-        return task.simulate(scores, task.config.patients, task.config.patients_rare, stream=1, has_same_patients=True,
-                             advance=advance).values
+    """Slopes of every figure at one place, on which two groups of patients agree; each lives in all worlds around it."""
+    def figures(stream: int) -> Callable[[Values], Values]:
+        return lambda scores: task.simulate(scores, task.config.slope_patients, task.config.slope_patients_rare,
+                                            stream=stream, has_same_patients=True, advance=advance).values
 
-    return slopes_at(place, figures=figures)
+    return agreed(slopes_at(place, figures=figures(1)), slopes_at(place, figures=figures(5)))
 
 
-def _reference(task: _Task, begin: Begin) -> Values:
-    """Scores of the reference world: from the medians, the least movement that meets the figures as they were published.
+def _reference(task: _Task, begin: Begin) -> tuple[Values, Values]:
+    """Scores of the reference world, and the slopes there: from the medians, the least movement that meets the figures as
+    they were published.
 
     More closely than the spread between trials asks for (a third of it): a member is a world in which such trials can
-    happen, the reference is one that they typically happen in.
+    happen, the reference is one that they typically happen in. It is approached twice, along the slopes at the medians,
+    then along those where that led.
     """
     config, medians = task.config, np.zeros(len(task.constants))
     center, sd = normal_data([replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed])
-    slopes = _slopes(task, medians, begin("Slopes at the medians of the priors", 2 * len(medians)))
-    advance = begin("Reference: simulating", config.reference_rounds)
-    found, _ = _approach(
-        task, _Aims(medians[None, :], center[None, :], sd[None, :]), slopes, rounds=config.reference_rounds,
-        simulate=lambda scores: task.simulate(scores, config.reference_patients, config.reference_patients_rare, stream=2,
-                                              advance=advance))
-    return np.asarray(found[0])
+    aims = _Aims(medians[None, :], center[None, :], sd[None, :])
+    place, slopes = medians, np.empty(0)
+    for where in ("the medians of the priors", "the reference"):
+        slopes = _slopes(task, place, begin(f"Slopes at {where}", 4 * len(medians)))
+        advance = begin("Reference: simulating", config.reference_rounds)
+
+        def simulate(scores: Values, advance: Callable[[int], None] = advance) -> Simulated:
+            return task.simulate(scores, config.reference_patients, config.reference_patients_rare, stream=2,
+                                 advance=advance)
+
+        found, _ = _approach(task, aims, slopes, scores=place[None, :], rounds=config.reference_rounds, simulate=simulate)
+        place = found[0]
+    return place, slopes
 
 
-def _members(task: _Task, reference: Values, begin: Begin) -> tuple[Values, Simulated]:
+def _members(task: _Task, slopes: Values, begin: Begin) -> tuple[Values, Simulated]:
     """Scores of the members, and what their draws of the prior simulated before they were moved."""
     config, rng = task.config, np.random.default_rng(task.config.seed)
     center, sd = normal_data(task.observed)
     draws = _Aims(rng.standard_normal((config.members, len(task.constants))),
                   center + sd * rng.standard_normal((config.members, len(center))), np.tile(sd, (config.members, 1)))
-    slopes = _slopes(task, reference, begin("Slopes at the reference", 2 * len(reference)))
     advance = begin("Members: simulating", config.rounds * config.members)
-    return _approach(task, draws, slopes, rounds=config.rounds,
+    return _approach(task, draws, slopes, scores=draws.start, rounds=config.rounds,
                      simulate=lambda scores: task.simulate(scores, config.patients, config.patients_rare, stream=3,
                                                            advance=advance))
 
 
 def _approach(
-    task: _Task, aims: _Aims, slopes: Values, *, rounds: int, simulate: Callable[[Values], Simulated]
+    task: _Task, aims: _Aims, slopes: Values, *, scores: Values, rounds: int, simulate: Callable[[Values], Simulated]
 ) -> tuple[Values, Simulated]:
-    """Worlds moved, round after round, by what they simulate, and the first round: the figures where they started.
+    """Worlds moved from ``scores``, round after round, by what they simulate, and the first round.
 
     A world keeps its patients over the rounds, so that its slopes can be corrected by what its moves did. Of all rounds
     each world's nearest to start and figures together is kept (in squared SDs).
     """
     slopes = np.repeat(slopes[None], len(aims.start), axis=0)
-    scores, nearest = aims.start, np.full(len(aims.start), np.inf)
-    best, seen = aims.start, list[Simulated]()
+    nearest, best, seen = np.full(len(scores), np.inf), scores, list[Simulated]()
     for _ in range(rounds):
         found = simulate(scores)
         if seen:

@@ -20,6 +20,8 @@ question: "does it work?"
 scenario: reference
 seed: 7
 targets: [E030, E035, E009]
+slope_patients: 64
+slope_patients_rare: 64
 patients: 96
 patients_rare: 96
 members: 24
