@@ -110,6 +110,11 @@ class FeatureContract(Strict):
         return tuple(feature.name for feature in self.features)
 
     @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns of the observed table that the model needs."""
+        return tuple(column.name for column in self.columns)
+
+    @property
     def products(self) -> tuple[str, ...]:
         """The products that the model was trained on."""
         return next((column.levels for column in self.columns if column.name == "product"), ())

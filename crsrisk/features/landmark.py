@@ -36,6 +36,15 @@ def landmark_columns(*, hour: int) -> tuple[str, ...]:
     return (*laboratory, *extremes, *slopes, f"grade__onset__h{hour}")
 
 
+def course_columns(*, hour: int) -> tuple[str, ...]:
+    """The readings that :func:`landmark_columns` are made of, at every landmark up to ``hour``.
+
+    >>> course_columns(hour=6)[:4]
+    ('crp_mg_l__h6', 'il6_pg_ml__h6', 'ferritin_ug_l__h6', 'temperature_c__max__h6')
+    """
+    return tuple(f"{stem}__h{earlier}" for earlier in LANDMARK_HOURS if earlier <= hour for stem in (*LABORATORY, *EXTREMES))
+
+
 def landmark_table(observed: pd.DataFrame, course: pd.DataFrame, *, hour: int) -> pd.DataFrame:
     """The observed table of the patients still at risk at ``hour``, with what was seen up to then.
 
@@ -54,11 +63,15 @@ def landmark_table(observed: pd.DataFrame, course: pd.DataFrame, *, hour: int) -
         raise InputError(where="landmark", key="patient_id", found="other patients in the course table",
                          expected="the same patients in the same order",
                          cure="take both tables of one cohort")
+    table = pd.concat([observed, landmark_features(observed, course, hour=hour)], axis=1)
+    return table.loc[table[f"grade__max__h{hour}"] < 2]
+
+
+def landmark_features(observed: pd.DataFrame, course: pd.DataFrame, *, hour: int) -> pd.DataFrame:
+    """The columns :func:`landmark_columns` of every patient, at risk or not; ``course`` holds the same rows."""
     known = course[[name for name in course.columns if _hour_of(name) <= hour]]
-    added = {name: _column(known, observed, name=name, hour=hour) for name in landmark_columns(hour=hour)}
-    is_at_risk = added[f"grade__max__h{hour}"] < 2
-    table = pd.concat([observed, pd.DataFrame(added, index=observed.index)], axis=1)
-    return table.loc[is_at_risk]
+    return pd.DataFrame({name: _column(known, observed, name=name, hour=hour) for name in landmark_columns(hour=hour)},
+                        index=observed.index)
 
 
 def _hour_of(name: str) -> float:

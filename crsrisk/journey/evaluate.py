@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from crsrisk import __version__
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError
+from crsrisk.journey.at_landmark import read_known
 from crsrisk.journey.judging import (
     THRESHOLD,
     closing_lines,
@@ -30,7 +31,6 @@ from crsrisk.learn.store import load_model
 from crsrisk.learn.track import tracking
 from crsrisk.read.files import frame_digest, read_csv_cells, read_parquet_cells, write_text
 from crsrisk.read.outcome import read_outcome
-from crsrisk.read.tables import read_patients
 from crsrisk.report.judgement import About, build_judgement
 from crsrisk.report.judgement_page import render_judgement
 
@@ -48,26 +48,24 @@ def evaluate_model(
     """Judge a saved model in the patients of a table: the judgement as a dictionary.
 
     ``outcome``: column with the outcome within the model's window (the model's own name of it when None). Rows that
-    cannot be scored, or whose outcome is not known, are left out and counted. Raises :class:`InputError` for what the
-    readers refuse, for a model that needs the course after a dose, and where only one outcome occurs.
+    cannot be scored, or whose outcome is not known, are left out and counted; for a landmark model so are patients who had
+    the event by then. Raises :class:`InputError` for what the readers refuse, and where only one outcome occurs.
     """
     if not 0 < threshold < 1:
         raise InputError(where="evaluate", key="--threshold", found=threshold, expected="a risk above 0 and below 1",
                          cure="write 0.3 for 30 of 100")
     loaded = load_model(model)
-    if loaded.contract.landmark_h:
-        raise InputError(where=str(model),
-                         found=f"a model that needs the course of {loaded.contract.landmark_h} h after dose 1",
-                         expected="a model of what is known before the first dose",
-                         cure="choose that model, or evaluate a landmark table in Python with crsrisk.learn.evaluate")
-    read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=False)
+    there = read_known(table, columns=loaded.contract.column_names, hour=loaded.contract.landmark_h, units=units,
+                       mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l)
+    read = there.table
     rows = read.frame.index.to_numpy() - 1
     known = read_outcome(table, column=outcome or loaded.contract.outcome)[rows]
     has_window = _check_window(table, rows, read.frame, loaded)
     predicted = predict(loaded, read.frame)
-    keep = np.isfinite(known) & ~predicted.is_refused
-    left_out = {"cannot be read": len(read.refused), "have no outcome": int((~np.isfinite(known)).sum()),
-                "are refused by the model": int((np.isfinite(known) & predicted.is_refused).sum())}
+    can_be_judged = ~there.is_unsure
+    keep = np.isfinite(known) & ~predicted.is_refused & can_be_judged
+    left_out = {**there.left_out(), "have no outcome": int((~np.isfinite(known) & can_be_judged).sum()),
+                "are refused by the model": int((np.isfinite(known) & predicted.is_refused & can_be_judged).sum())}
     happened = known[keep].astype(np.bool_)
     if len(set(happened.tolist())) < 2:
         raise InputError(where=str(table), key=outcome or loaded.contract.outcome,
@@ -110,7 +108,7 @@ def judge_table(
         "who": f"the {len(observed)} patients of {name}",
         "source": f"The patients judged are those of {name}; where they come from is not known to the program.",
         "is_synthetic": False, "n_overlap": None,
-        "eligibility": "All rows with the model's columns and a known outcome.",
+        "eligibility": _eligibility(contract.landmark_h),
         "outcome_from": "The outcome is the table's own; " + ("its column window_d names this window." if has_window else
                         "that it was counted within this window is taken on trust."),
         "flow": f"{n_rows} rows; {len(observed)} judged" + (f"; left out: {gone}." if gone else "; none left out."),
@@ -127,6 +125,13 @@ def judge_table(
     groups = judged_subgroups(happened, risk=risk, observed=observed, contract=contract, threshold=threshold, seed=seed,
                               n_resamples=n_resamples)
     return build_judgement(model, about=about, evaluation=found, subgroups=groups)
+
+
+def _eligibility(landmark_h: int) -> str:
+    if not landmark_h:
+        return "All rows with the model's columns and a known outcome."
+    return (f"All rows with the model's columns and a known outcome, of patients still at risk {landmark_h} h after the "
+            "first dose: those who had grade 2 or more by then are not judged, since the model does not speak of them.")
 
 
 def write_evaluation(content: Mapping[str, Any], *, html: Path | None, out: Path | None) -> list[str]:

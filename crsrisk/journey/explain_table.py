@@ -11,10 +11,10 @@ import pandas as pd
 from crsrisk.domain.bedside_estimate import RiskEstimate
 from crsrisk.domain.explanation import Reason
 from crsrisk.errors import InputError, OutputError
+from crsrisk.journey.at_landmark import read_known
 from crsrisk.journey.explain import GRADES, BedsideModel, estimates
 from crsrisk.learn.explain import explain, reasons
 from crsrisk.read.files import write_json, write_table_stream
-from crsrisk.read.tables import read_patients
 from crsrisk.report.bedside import N_DOWN, N_UP
 from crsrisk.report.explain_content import RULE
 from crsrisk.report.words import NOTICE
@@ -35,11 +35,12 @@ def explain_table(
     if out is not None and out.resolve() == table.resolve():
         raise OutputError(where=str(out), key="--out", found="the table that is explained", expected="another file",
                           cure="give the results a name of their own")
-    read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=False)
+    contract = bedside.model.contract
+    read = read_known(table, columns=contract.column_names, hour=contract.landmark_h, units=units, mapping=mapping,
+                      ldh_upper_limit_u_l=ldh_upper_limit_u_l).table
     explained = _rows(bedside, read.frame)
     rows = [{"patient_id": _plain(read.patient_ids.loc[row]), **(explained[row] if row in explained else
              {"status": "refused", "notes": read.reasons[row]})} for row in read.patient_ids.index]
-    contract = bedside.model.contract
     tree = {"format": "crsrisk explanations 1", "notice": NOTICE, "model": bedside.model.label,
             "outcome": contract.outcome_in_words, "window_d": dict(contract.window_d), "rule": RULE,
             "n_rows": len(rows), "n_refused": sum(one["status"] == "refused" for one in rows), "rows": rows}

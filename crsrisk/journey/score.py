@@ -15,15 +15,15 @@ from rich.text import Text
 
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
+from crsrisk.features.landmark import course_columns
+from crsrisk.journey.at_landmark import read_known
 from crsrisk.learn.predict import predict
 from crsrisk.learn.store import load_model
-from crsrisk.read.course import read_course
 from crsrisk.read.files import write_table_stream
-from crsrisk.read.tables import PatientTable, read_patients
+from crsrisk.read.tables import PatientTable
 
 TOLD = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
 NOT_USED = "a column that is not used"  # in the account of the reader
-AFTER = "__"  # in the name of a reading after the first dose: crp_mg_l__max__h24
 
 
 @dataclass(frozen=True)
@@ -75,21 +75,19 @@ def score_table(
 ) -> Scored:
     """Read, check and score a table; with ``out`` the rows are written there.
 
-    A landmark model also reads the course after the first dose, from columns named as in its contract; the rows must be
-    patients still at risk then. Raises :class:`InputError` for a table that cannot be read as a whole; with ``strict`` also
-    for the first refused value.
+    A landmark model also reads the course after the first dose (:func:`crsrisk.journey.at_landmark.read_known`), and refuses
+    the rows of patients who had the event by then. Raises :class:`InputError` for a table that cannot be read as a whole;
+    with ``strict`` also for the first refused value.
     """
     loaded = load_model(model)
     if out is not None and out.resolve() == table.resolve():
         raise OutputError(where=str(out), key="--out", found="the table that is scored", expected="another file",
                           cure="give the results a name of their own")
-    read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=strict)
+    read = read_known(table, columns=loaded.contract.column_names, hour=loaded.contract.landmark_h, units=units,
+                      mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=strict).table
     results = pd.DataFrame({"risk": pd.Series(dtype=np.float64), **{name: pd.Series(dtype=str) for name in TOLD}})
-    course = [column.name for column in loaded.contract.columns if AFTER in column.name]
-    observed = read.frame.join(read_course(table, columns=course)) if course else read.frame
-    _check_at_risk(observed, hour=loaded.contract.landmark_h, path=table)
-    if len(observed):
-        results = predict(loaded, observed).rows[["risk", *TOLD]]
+    if len(read.frame):
+        results = predict(loaded, read.frame).rows[["risk", *TOLD]]
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
     rows = pd.DataFrame({
@@ -101,15 +99,6 @@ def score_table(
     if out is not None:
         write_table_stream(out, iter([rows]))
     return Scored(loaded, rows, read, table)
-
-
-def _check_at_risk(observed: pd.DataFrame, *, hour: int, path: Path) -> None:
-    """Refuse patients who had the event by the hour of prediction: nothing is left to predict."""
-    worst = f"grade__max__h{hour}"
-    if worst in observed and len(gone := observed.index[(observed[worst] >= 2.0).to_numpy()]):
-        raise InputError(where=str(path), key=f"row {gone[0]}, column {worst}", found=f"{observed.loc[gone[0], worst]:g}",
-                         expected="patients still at risk: no grade 2 or more so far",
-                         cure=f"leave out the {len(gone)} rows of those who had it")
 
 
 def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
@@ -128,7 +117,8 @@ def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
             console.print(f"... and {len(scored.rows) - at_most} more rows: use --out to write them all")
     else:
         console.print(f"Wrote {out}", soft_wrap=True)
-    read = {column.name for column in scored.model.contract.columns}
+    contract = scored.model.contract
+    read = {*contract.column_names, *course_columns(hour=contract.landmark_h)}
     notes = [note for note in scored.table.account if note.kind != "missing" and note.found != NOT_USED]
     for note in notes[:at_most]:
         place = f"row {note.row}, {note.column}" if note.row else note.column

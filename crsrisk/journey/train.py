@@ -14,8 +14,9 @@ from crsrisk.domain.risk_model import NOTICE, RiskModel
 from crsrisk.domain.world import World
 from crsrisk.errors import InputError, OutputError
 from crsrisk.features.landmark import landmark_table
-from crsrisk.features.table import FeatureConfig, load_config
+from crsrisk.features.table import FeatureConfig, columns_needed, load_config
 from crsrisk.folders import find
+from crsrisk.journey.at_landmark import read_known
 from crsrisk.learn.companions import reference_groups, save_companions
 from crsrisk.learn.fit import fit
 from crsrisk.learn.refits import N_REFITS, make_refits
@@ -24,7 +25,6 @@ from crsrisk.learn.track import tracking
 from crsrisk.learn.tune import Tuned, tune
 from crsrisk.read.files import frame_digest
 from crsrisk.read.outcome import read_outcome
-from crsrisk.read.tables import read_patients
 from crsrisk.simulate.arm import Arm
 from crsrisk.simulate.cohort import simulate_cohort
 
@@ -89,24 +89,25 @@ def table_training(
     """Patients of a table; the outcome stands in a column of it, or of ``outcomes`` (same patients, same order).
 
     The outcome must be counted within the configuration's window. Rows that cannot be read or have no outcome are left out
-    and counted. Raises :class:`InputError` for a landmark configuration, and for what the readers refuse.
+    and counted; with a landmark configuration so are patients who had the event by then. Raises :class:`InputError` for what
+    the readers refuse.
     """
-    if config.landmark_h:
-        raise InputError(where=str(table), expected="a configuration of what is known before the first dose",
-                         found=f"{config.name}, which needs the course of {config.landmark_h} h after dose 1",
-                         cure="choose baseline, or make a landmark table in Python with crsrisk.features.landmark")
-    read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=False)
+    there = read_known(table, columns=columns_needed(feature.name for feature in config.features), hour=config.landmark_h,
+                       units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l)
+    read = there.table
     happened = read_outcome(outcomes or table, column=outcome or config.outcome)
     if len(happened) != read.n_rows:
         raise InputError(where=str(outcomes), found=f"{len(happened)} rows", expected=f"{read.n_rows} rows, as in {table}",
                          cure="take the same patients in the same order")
     y = happened[read.frame.index.to_numpy() - 1]
-    known = ~np.isnan(y)
+    has_outcome = ~np.isnan(y)
+    known = has_outcome & ~there.is_unsure
     observed = read.frame.loc[known].reset_index(drop=True)
     windows = observed["platform"].map(lambda platform: config.window_d.get(platform, config.window_d["default"]))
     made = pd.DataFrame({"patient_id": observed["patient_id"], config.outcome: y[known] > 0,
                          "window_d": windows.astype(np.float64)})
-    left_out = {"rows that cannot be read": len(read.refused), "rows without an outcome": int((~known).sum())}
+    left_out = {**{f"rows that {why}": n for why, n in there.left_out().items()},
+                "rows without an outcome": int((~has_outcome & ~there.is_unsure).sum())}
     return Training(observed, made, f"{len(observed)} patients of {table.name}", left_out)
 
 

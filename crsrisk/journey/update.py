@@ -17,12 +17,12 @@ from crsrisk.domain.risk_model import NOTICE
 from crsrisk.errors import InputError, OutputError
 from crsrisk.features.table import FeatureConfig, load_config
 from crsrisk.folders import find, names
+from crsrisk.journey.at_landmark import Known, read_known
 from crsrisk.learn.calibration_curve import Recalibration, recalibrate
 from crsrisk.learn.metrics import Estimate, NotEstimable, clip_risk, log_loss, observed_to_expected
 from crsrisk.learn.store import is_released, load_model, save_model
 from crsrisk.learn.update import METHODS, Method, Update, log_odds_of, out_of_fold, update
 from crsrisk.read.outcome import read_outcome
-from crsrisk.read.tables import PatientTable, read_patients
 
 Floats = NDArray[np.float64]
 AFTER = ("out of fold: each patient's risk comes from an update made without him, so that the model is not praised for "
@@ -61,17 +61,14 @@ def update_model(
     old one, or in the current folder when the old one is a release).
 
     ``outcome`` is the column with the outcome (the model's own name of it when None), counted within the model's window.
-    Rows that cannot be scored or whose outcome is not known are left out and counted. Raises :class:`InputError` for what
+    Rows that cannot be scored or whose outcome is not known are left out and counted; with a landmark model so are patients
+    who had the event by then. Raises :class:`InputError` for what
     the readers and :func:`crsrisk.learn.update.update` refuse, :class:`OutputError` when the new folder is already there.
     """
     loaded = load_model(model)
-    if loaded.contract.landmark_h:
-        raise InputError(where=str(model),
-                         found=f"a model that needs the course of {loaded.contract.landmark_h} h after dose 1",
-                         expected="a model of what is known before the first dose",
-                         cure="choose that model, or update it in Python with crsrisk.learn.update")
-    read = read_patients(table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=False)
-    y, observed, left_out = _known(read, read_outcome(table, column=outcome or loaded.contract.outcome))
+    there = read_known(table, columns=loaded.contract.column_names, hour=loaded.contract.landmark_h, units=units,
+                       mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l)
+    y, observed, left_out = _known(there, read_outcome(table, column=outcome or loaded.contract.outcome))
     done = update(loaded, observed, y=y, method=_method(method), config=_recipe(loaded.contract.name), seed=seed)
     home = Path.cwd() if is_released(model) else model.resolve().parent  # nothing is written among releases
     folder = out or home / done.model.label
@@ -120,13 +117,15 @@ def _recipe(name: str) -> FeatureConfig | None:
     return load_config(find("configs", name)) if name in names("configs") else None
 
 
-def _known(read: PatientTable, outcome: Floats) -> tuple[Floats, pd.DataFrame, dict[str, int]]:
+def _known(there: Known, outcome: Floats) -> tuple[Floats, pd.DataFrame, dict[str, int]]:
     """Outcomes and rows of the patients who can be scored and whose outcome is known, and how many are not."""
-    rows = read.frame.index.to_numpy()
-    y = outcome[rows - 1]
+    frame = there.table.frame
+    y = outcome[frame.index.to_numpy() - 1]
     has_outcome = ~np.isnan(y)
-    left_out = {"rows that cannot be scored": len(read.refused), "rows without an outcome": int((~has_outcome).sum())}
-    return y[has_outcome], read.frame[has_outcome], left_out
+    left_out = {f"rows that {why}": n for why, n in there.left_out().items()}
+    left_out["rows without an outcome"] = int((~has_outcome & ~there.is_unsure).sum())
+    keep = has_outcome & ~there.is_unsure
+    return y[keep], frame[keep], left_out
 
 
 def _calibration(y: Floats, log_odds: Floats) -> dict[str, Any]:

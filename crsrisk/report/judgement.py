@@ -90,7 +90,7 @@ def build_judgement(
         "format": FORMAT, "title": f"Judgement of {model.label}", "notice": NOTICE, "purpose": about.purpose,
         "question": typeset(about.question),
         "event": typeset(contract.outcome_in_words[:1].upper() + contract.outcome_in_words[1:]),
-        "window": _windows(contract.window_d),
+        "window": _windows(contract.window_d, landmark_h=contract.landmark_h),
         "threshold": about.threshold, "tuning": about.tuning, "tuning_is_fixed": about.tuning_is_fixed,
         "model": _model(model), "data": dict(about.data), "predictors": _predictors(model),
         "missing": [dict(one) for one in about.missing], "probe": as_plain(about.probe),
@@ -174,7 +174,7 @@ def _limits(about: About, further: Sequence[Further]) -> list[str]:
         *([about.why_not] if about.why_not else []), *(limit for one in further for limit in one.limits)]
 
 
-def _windows(window_d: Mapping[str, float]) -> str:
+def _windows(window_d: Mapping[str, float], *, landmark_h: int) -> str:
     others = [f"{_PLATFORMS.get(platform, platform)}: {days:g} days" for platform, days in window_d.items()
               if platform != "default"]
-    return window_in_words(window_d["default"]) + (f" ({listed(others)})" if others else "")
+    return window_in_words(window_d["default"], landmark_h=landmark_h) + (f" ({listed(others)})" if others else "")

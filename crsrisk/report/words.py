@@ -143,13 +143,16 @@ def hours_in_words(hours: float) -> str:
     return f"{hours:.0f} hours" if hours < 72 else f"{hours / 24:.0f} days"
 
 
-def window_in_words(window_d: float) -> str:
-    """The window of an outcome, as every risk carries it.
+def window_in_words(window_d: float, *, landmark_h: int = 0) -> str:
+    """The window of an outcome, as every risk carries it; after a landmark it begins there.
 
     >>> window_in_words(21.0)
     'within 21 days after the first dose'
+    >>> window_in_words(21.0, landmark_h=24)
+    'later than 24 hours and within 21 days after the first dose'
     """
-    return f"within {window_d:g} days after the first dose"
+    begin = f"later than {hours_in_words(landmark_h)} and " if landmark_h else ""
+    return f"{begin}within {window_d:g} days after the first dose"
 
 
 def windows_in_words(window_d: Mapping[str, float]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from crsrisk.domain.cohort import Cohort
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
+from crsrisk.features.landmark import course_columns, landmark_table
 from crsrisk.features.table import FeatureConfig, Range, Tuning
 from crsrisk.journey.train import Trained, config_from, simulated_training, table_training, train, training_lines
 from crsrisk.learn.companions import load_companions
@@ -116,8 +117,20 @@ def test_a_landmark_configuration_learns_from_those_at_risk(arms: dict[str, Arm]
     training = simulated_training(list(arms.values()), config=config, world=world_of(), n_patients=200, seed=1, workers=1)
     assert training.left_out == {"no longer at risk at 168 h": 200 - len(training.observed)}
     assert len(training.observed) == len(training.outcomes) < 200
-    with pytest.raises(InputError, match="course of 168 h"):
-        from_table(Path("t.csv"), config)
+
+
+def test_a_landmark_configuration_learns_from_a_table(cohort: Cohort, tmp_path: Path) -> None:
+    config = config_from("landmark_12h")
+    course = cohort.course[list(course_columns(hour=12))]
+    write_text(tmp_path / "t.csv", pd.concat([cohort.observed, course], axis=1).to_csv(index=False))
+    write_text(tmp_path / "o.csv", cohort.outcomes.to_csv(index=False))
+    training = from_table(tmp_path / "t.csv", config, outcomes=tmp_path / "o.csv")
+    known = landmark_table(cohort.observed, cohort.course, hour=12)
+    assert training.observed["patient_id"].tolist() == known["patient_id"].tolist()
+    assert training.left_out["rows that had grade 2 or more by 12 h"] == len(cohort.observed) - len(known)
+    write_text(tmp_path / "b.csv", cohort.observed.to_csv(index=False))
+    with pytest.raises(InputError, match="the course until 12 h"):
+        from_table(tmp_path / "b.csv", config, outcomes=tmp_path / "o.csv")
 
 
 def test_a_configuration_may_be_a_file(repository: Path) -> None:

@@ -49,7 +49,7 @@ def test_rows_without_an_outcome_or_with_impossible_values_are_counted(job: Job,
     table.to_csv(tmp_path / "mine.csv", index=False)
     tree = done("update", job.model, tmp_path / "mine.csv", "--outcome", "had_crs", "--method", "none", "--out",
                 tmp_path / "new", "--json").tree
-    assert tree["left_out"] == {"rows that cannot be scored": 1, "rows without an outcome": 1}
+    assert tree["left_out"] == {"rows that cannot be read": 1, "rows without an outcome": 1}
     assert tree["n_patients"] == 118
 
 
