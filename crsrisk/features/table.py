@@ -70,6 +70,7 @@ class Learner(Strict):
 
     additive_penalty: float
     max_trees: int
+    has_interactions: bool
     learning_rate: float
     num_leaves: int
     min_data_in_leaf: int

@@ -49,6 +49,9 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     free_columns : positions or names of yes/no columns that are groups, such as products: each has a level of its
         own, and slopes of its own that are drawn towards the common ones as strongly as the data say.
     max_trees : most trees after the start; cross-validation chooses how many are kept.
+    has_interactions : whether one of these trees may ask about several quantities. Without, it asks about one, and about
+        groups: patients of one group and with one value of a quantity then have one effect of it (missing values apart,
+        which are expected from the others).
     learning_rate, num_leaves, min_data_in_leaf, l2, feature_fraction, bagging_fraction : as in LightGBM.
     monotonic_cst : +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, as a
         mapping of column names; None for no constraint (the name is scikit-learn's).
@@ -79,14 +82,15 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self, *, additive_penalty: float = 60.0, free_columns: Sequence[int] | Sequence[str] | None = None,
-        max_trees: int = 400, learning_rate: float = 0.05, num_leaves: int = 6, min_data_in_leaf: int = 60,
-        l2: float = 30.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
+        max_trees: int = 400, has_interactions: bool = True, learning_rate: float = 0.05, num_leaves: int = 6,
+        min_data_in_leaf: int = 60, l2: float = 30.0, feature_fraction: float = 0.3, bagging_fraction: float = 0.7,
         monotonic_cst: Sequence[int] | Mapping[str, int] | None = None, n_folds: int = 5,
         random_state: int | None = 0, n_jobs: int = 1,
     ) -> None:
         self.additive_penalty = additive_penalty
         self.free_columns = free_columns
         self.max_trees = max_trees
+        self.has_interactions = has_interactions
         self.learning_rate = learning_rate
         self.num_leaves = num_leaves
         self.min_data_in_leaf = min_data_in_leaf
@@ -155,7 +159,14 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
             "bagging_freq": 1, "monotone_constraints": self._directions(), "seed": seed,
             "num_threads": self.n_jobs, "deterministic": True, "force_row_wise": True,
             "feature_pre_filter": False, "verbosity": -1,
+            **({} if self.has_interactions else {"interaction_constraints": self._apart()}),
         }
+
+    def _apart(self) -> list[list[int]]:
+        """For each column but the groups: what a tree may ask beside it, the groups and nothing else."""
+        groups = self._free_positions()
+        others = [place for place in range(self.n_features_in_) if place not in groups]
+        return [[*groups, place] for place in others] or [groups]
 
     def _column_names(self) -> list[str]:
         """Names for the trees: the frame's where LightGBM can write them, else Column_0, Column_1, ..."""

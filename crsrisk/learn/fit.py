@@ -93,7 +93,7 @@ def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) ->
     signs = {feature.name: SIGNS[feature.direction] for feature in config.features}
     return CrsClassifier(
         additive_penalty=settings.additive_penalty, max_trees=settings.max_trees,
-        learning_rate=settings.learning_rate, num_leaves=settings.num_leaves,
+        has_interactions=settings.has_interactions, learning_rate=settings.learning_rate, num_leaves=settings.num_leaves,
         min_data_in_leaf=settings.min_data_in_leaf, l2=settings.l2,
         feature_fraction=settings.feature_fraction, bagging_fraction=settings.bagging_fraction,
         n_folds=settings.n_folds, random_state=seed,

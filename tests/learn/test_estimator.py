@@ -140,6 +140,23 @@ def test_the_trees_learn_what_is_not_additive() -> None:
     assert error[400] < 0.5 * error[1]
 
 
+def test_without_interactions_a_value_has_one_effect_within_its_group() -> None:
+    """Whatever the other quantity is; groups may differ, and missing values too (expected from the other)."""
+    rng = np.random.default_rng(16)
+    X = np.column_stack([rng.integers(0, 2, 4000).astype(float), rng.normal(size=(4000, 2))])
+    y = rng.random(4000) < expit(2.5 * X[:, 1] * (X[:, 2] > 0) * (X[:, 0] - 0.3))
+    grid = np.array([[group, one, other] for group in (0, 1) for one in (-1.5, 0.2, 1.5) for other in (-1.0, 1.0)])
+    spread = {}
+    for has in (True, False):
+        model = CrsClassifier(has_interactions=has, free_columns=[0], feature_fraction=1.0, max_trees=200).fit(X, y)
+        own = model.decision_function(grid).reshape(2, 3, 2)
+        steps = own - own[:, :1]  # effect of the first quantity, by group and by the other quantity
+        spread[has] = np.ptp(steps, axis=2).max()
+        assert np.ptp(steps, axis=0).max() > 0.3, "groups keep effects of their own"
+    assert spread[True] > 1.0
+    assert spread[False] < 1e-9
+
+
 def test_columns_may_be_given_by_position() -> None:
     X, y, _ = world(400, seed=8)
     by_name = CrsClassifier(**QUICK, monotonic_cst={"up": 1}, free_columns=["group"]).fit(X, y)

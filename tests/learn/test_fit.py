@@ -14,7 +14,7 @@ from crsrisk.errors import InputError
 from crsrisk.features.landmark import landmark_table
 from crsrisk.features.table import FeatureConfig, load_config
 from crsrisk.learn.fit import fit
-from crsrisk.learn.predict import predict
+from crsrisk.learn.predict import predict, raw_log_odds
 
 # Toy: the fixture's type lives in conftest.py, which tests do not import.
 Toy = Any
@@ -73,6 +73,14 @@ def test_it_learns(model: RiskModel, fresh_toy: Toy) -> None:
     best = roc_auc_score(fresh_toy.outcomes["crs_grade2plus"], fresh_toy.true_risk)
     assert auc > best - 0.03  # standard error of either AUC below 0.01
     assert np.abs(risk - fresh_toy.true_risk).mean() < 0.08
+
+
+def test_within_a_product_the_effects_of_known_values_add_up(model: RiskModel, toy: Toy) -> None:
+    """CRP raises the log-odds by as much whatever the ECOG status: patients of one status have one reason of one size."""
+    rows = toy.observed[toy.observed["crp_mg_l"].notna() & toy.observed["ecog"].notna()].head(60)
+    made = {(crp, ecog): raw_log_odds(model, rows.assign(crp_mg_l=crp, ecog=ecog)) for crp in (2.0, 90.0) for ecog in (0, 2)}
+    assert (made[90.0, 0] - made[2.0, 0]).min() > 0.1
+    np.testing.assert_allclose(made[90.0, 2] - made[2.0, 2], made[90.0, 0] - made[2.0, 0], atol=1e-9)
 
 
 def test_outcome_and_window_can_be_others(toy: Toy, config: FeatureConfig) -> None:
