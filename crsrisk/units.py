@@ -75,7 +75,7 @@ class Field:
 
 _SAME_UNIT = {
     "iu/l": "u/l", "xuln": "uln", "gm/dl": "g/dl", "gm/l": "g/l", "cells/ul": "/ul", "cells/mm3": "/mm3",
-    "year": "years", "y": "years", "month": "months", "lbs": "lb",
+    "c": "degc", "celsius": "degc", "year": "years", "y": "years", "month": "months", "lbs": "lb",
 }
 
 

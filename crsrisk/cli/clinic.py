@@ -15,7 +15,8 @@ def explain(
     model: Annotated[str | None, typer.Argument(help="Folder of a saved model, or the name of a released one.")] = None,
     patient: Annotated[Path | None, typer.Argument(help="One patient: YAML (see --template).")] = None,
     template: Annotated[str | None, typer.Option(
-        help="Print a patient file to fill in, for this product (name or YAML file), and stop.")] = None,
+        help="Print a patient file to fill in, for this product (name or YAML file), and stop; with the MODEL of some hours "
+        "after the first dose the course is in it.")] = None,
     table: Annotated[Path | None, typer.Option(help="Explain every row of a table instead: .csv or .parquet.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the patient's page here: one file, prints on one page.")] = None,
     out: Annotated[Path | None, typer.Option(
@@ -38,7 +39,7 @@ def explain(
     from crsrisk.journey import explain_answers as answers
 
     if template is not None:
-        typer.echo(answers.answer_template(template, out=out), nl=False)
+        typer.echo(answers.answer_template(template, model=model, out=out), nl=False)
         return
     answers.check_options(model, patient, table=table, html=html, out=out)
     if table is not None:

@@ -54,6 +54,21 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Later:
+    """How what is simulated some hours after the first dose was made.
+
+    ``n_kept`` of ``n_simulated`` people were still at risk at ``hour`` with this ``worst_grade``. ``past``: levers that
+    cannot be pulled any more, in words.
+    """
+
+    hour: int
+    worst_grade: int
+    past: tuple[str, ...]
+    n_kept: int
+    n_simulated: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulatedPart:
     """What the simulator says of patients like this one: under the ensemble, with levers, under scenarios.
 

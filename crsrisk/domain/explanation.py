@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ class Explanation:
     ``base_log_odds``: what the model says of nobody in particular (mean over its training patients, on the
     log-odds scale). ``contributions``: shape (patients, variables), in log-odds; base + their sum is the
     calibrated log-odds of the risk. ``values``: what each patient had, columns in the order of ``variables``.
+    ``course``: by variable that was read several times after the first dose, all its features, a column each.
     """
 
     base_log_odds: float
@@ -32,6 +34,7 @@ class Explanation:
     values: pd.DataFrame
     prediction: Prediction
     notice: str = EXPLANATION_NOTICE
+    course: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def base_risk(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 THERAPY = ("product", "regimen", "prophylaxis", "tumour_type")
 
@@ -24,7 +24,8 @@ class GivenValue:
 @dataclass(frozen=True, kw_only=True)
 class PatientFile:
     """``values`` by column of the observed table; a column that is not there was not measured. ``product`` is a name or
-    the path of a YAML file, ``lines`` the line of each key, for messages."""
+    the path of a YAML file, ``lines`` the line of each key, for messages. ``course``: readings after the first dose, by
+    hour and column without the hour (`crp_mg_l`, `temperature_c__max`)."""
 
     where: str
     label: str
@@ -34,6 +35,7 @@ class PatientFile:
     tumour_type: str | None
     values: Mapping[str, GivenValue]
     lines: Mapping[str, int]
+    course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
 
     def place(self, key: str) -> str:
         """File and line of a key, for a message."""

@@ -7,6 +7,8 @@ later one cannot leak, because no other column is ever looked at.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,6 +45,27 @@ def course_columns(*, hour: int) -> tuple[str, ...]:
     ('crp_mg_l__h6', 'il6_pg_ml__h6', 'ferritin_ug_l__h6', 'temperature_c__max__h6')
     """
     return tuple(f"{stem}__h{earlier}" for earlier in LANDMARK_HOURS if earlier <= hour for stem in (*LABORATORY, *EXTREMES))
+
+
+def gaps_of(row: Mapping[Any, Any], *, columns: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """What is missing of one patient, in groups that one reading would fill: the course by quantity, the rest one by one.
+
+    No hour of onset is missing of whoever has had no CRS.
+
+    >>> nothing = float("nan")
+    >>> row = {"crp_mg_l": 8.0, "crp_mg_l__h24": nothing, "crp_mg_l__slope__h24": nothing, "age_years": nothing,
+    ...        "grade__max__h24": 0.0, "grade__onset__h24": nothing}
+    >>> gaps_of(row, columns=row)
+    (('crp_mg_l__h24', 'crp_mg_l__slope__h24'), ('age_years',))
+    """
+    groups: dict[str, list[str]] = {}
+    for name in columns:
+        stem, mark, rest = name.partition("__")
+        is_idle = rest.startswith("onset__") and not row[f"grade__max__{rest.removeprefix('onset__')}"] >= 1
+        if not pd.isna(row[name]) or is_idle:
+            continue
+        groups.setdefault(stem + mark, []).append(name)
+    return tuple(tuple(group) for group in groups.values())
 
 
 def landmark_table(observed: pd.DataFrame, course: pd.DataFrame, *, hour: int) -> pd.DataFrame:

@@ -17,15 +17,17 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from crsrisk.belief.one_patient import N_MEMBERS, N_PEOPLE, Simulated, over_members, over_scenarios
-from crsrisk.domain.bedside_estimate import Change, MissingRange, ReferencePatient, RiskEstimate, SimulatedPart
+from crsrisk.domain.bedside_estimate import Change, Later, MissingRange, ReferencePatient, RiskEstimate, SimulatedPart
 from crsrisk.domain.patient_file import PatientFile
 from crsrisk.domain.population import CONTINUOUS
 from crsrisk.domain.product import Product
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.domain.world import World
 from crsrisk.errors import InputError
+from crsrisk.features.landmark import gaps_of
 from crsrisk.features.table import columns_needed, feature_array, read_columns
 from crsrisk.folders import names
+from crsrisk.journey.explain_later import simulate_later, with_course, worst_grade
 from crsrisk.journey.export import refuse_idle
 from crsrisk.learn.companions import Companions, ReferenceGroup, load_companions
 from crsrisk.learn.explain import explain, reasons
@@ -62,14 +64,12 @@ class BedsideModel:
 def load_bedside(folder: str | Path) -> BedsideModel:
     """Load and check a model folder with its companions.
 
-    Raises :class:`InputError` for a broken folder and for a model of another outcome or a later time than the first dose.
+    Raises :class:`InputError` for a broken folder and for a model of another outcome than grade 2 or more.
     """
     model = load_model(folder)
     contract = model.contract
-    if contract.landmark_h or not contract.outcome.startswith("crs_grade2plus"):
-        found = f"a model of {contract.outcome}, {contract.landmark_h} h after the first dose"
-        raise InputError(where=str(folder), found=found,
-                         expected="a model of grade >= 2 from what is known before the first dose",
+    if not contract.outcome.startswith("crs_grade2plus"):
+        raise InputError(where=str(folder), found=f"a model of {contract.outcome}", expected="a model of grade >= 2",
                          cure="choose that model; one of grade 3 or more speaks beside it on the same page")
     beside = load_companions(folder, model=model)
     bare = BedsideModel(model, beside, {})
@@ -85,8 +85,13 @@ def load_bedside(folder: str | Path) -> BedsideModel:
 
 
 def reference_row(group: ReferenceGroup) -> dict[str, object]:
-    """The typical patient of a group as a row of the observed table."""
-    return {name: np.nan if value is None else value for name, value in group.typical.items()}
+    """The typical patient of a group as a row of the observed table.
+
+    Without CRS so far there is no hour of its onset; the group's median of that hour is of those who had CRS.
+    """
+    row: dict[str, object] = {name: np.nan if value is None else value for name, value in group.typical.items()}
+    had_crs = any(name.startswith("grade__max__") and value == 1.0 for name, value in row.items())
+    return row if had_crs else {name: np.nan if name.startswith("grade__onset__") else value for name, value in row.items()}
 
 
 def estimates(bedside: BedsideModel, observed: pd.DataFrame) -> dict[str, list[RiskEstimate]]:
@@ -170,25 +175,32 @@ def arm_of(patient: PatientFile, *, world: World) -> Arm:
 def missing_ranges(bedside: BedsideModel, observed: pd.DataFrame) -> list[MissingRange]:
     """What each missing value leaves open: the risk with a low and a high value of the product's training patients.
 
-    For yes and no: without and with it. The widest comes first; nothing for a product that the model does not know.
+    For yes and no: without and with it. What one reading decides (last value, highest, slope) moves together. The widest
+    comes first; nothing for a product that the model does not know.
     """
     group = bedside.beside.reference.get(str(observed["product"].iloc[0]))
     if group is None:
         return []
-    asked: list[tuple[str, float, float]] = []
-    for column in bedside.model.contract.columns:
-        if column.kind == "word" or not pd.isna(observed[column.name].iloc[0]):
-            continue
-        ends = (0.0, 1.0) if column.kind == "flag" else (group.low.get(column.name), group.high.get(column.name))
-        if ends[0] is not None and ends[1] is not None:
-            asked.append((column.name, ends[0], ends[1]))
+    kinds = {column.name: column.kind for column in bedside.model.contract.columns if column.kind != "word"}
+    asked: list[tuple[str, dict[str, float], dict[str, float]]] = []
+    for first, *more in gaps_of(observed.iloc[0].to_dict(), columns=kinds):
+        low, high = ({name: end if kinds[name] == "flag" else known.get(name, np.nan) for name in (first, *more)}
+                     for end, known in ((0.0, group.low), (1.0, group.high)))
+        if not np.isnan([low[first], high[first]]).any():
+            asked.append((first, low, high))
     if not asked:
         return []
-    rows = pd.concat([observed.assign(**{name: end}) for name, *ends in asked for end in ends], ignore_index=True)
+    rows = pd.concat([observed.assign(**end) for _, *ends in asked for end in ends], ignore_index=True)
     risk = predict(bedside.model, rows.drop(columns="patient_id")).risk.reshape(-1, 2)
-    found = [MissingRange(column=name, values=(low, high), risks=(float(risk[k, 0]), float(risk[k, 1])))
+    found = [MissingRange(column=name, values=(low[name], high[name]), risks=(float(risk[k, 0]), float(risk[k, 1])))
              for k, (name, low, high) in enumerate(asked)]
     return sorted(found, key=lambda one: -one.width)
+
+
+def simulated_values(patient: PatientFile) -> dict[str, float]:
+    """What the simulator can be told of a patient, by column."""
+    wanted = (*DISCRETE, *CONTINUOUS, "dose_intensity")
+    return {name: one.value for name, one in patient.values.items() if name in wanted}
 
 
 def simulate_patient(
@@ -196,8 +208,7 @@ def simulate_patient(
     workers: int = 1, advance: Advance | None = None,
 ) -> SimulatedPart:
     """Patients like this one under the ensemble, with each lever, and under every scenario."""
-    wanted = (*DISCRETE, *CONTINUOUS, "dose_intensity")
-    known = {name: one.value for name, one in patient.values.items() if name in wanted}
+    known = simulated_values(patient)
     found = levers(arm, world=world)
     spread = over_members(known, arm=arm, changed=[one.arm for one in found], ensemble=load_ensemble(), world=world,
                           seed=seed, n_members=n_members, n_people=n_people, workers=workers, advance=advance)
@@ -235,15 +246,23 @@ def explain_patient(
     model = bedside.model
     seen = {column.name: column.trained for column in model.contract.columns if column.trained is not None}
     check_units(patient, seen=seen)
-    observed = row_of(patient, arm=arm)
-    simulated = simulate_patient(patient, arm=arm, world=world, seed=seed, n_members=n_members, n_people=n_people,
-                                 workers=workers, advance=advance) if has_simulation else None
-    return explain_content(_bedside(bedside, patient, arm=arm, world=world, observed=observed, simulated=simulated))
+    observed = with_course(patient, row_of(patient, arm=arm), contract=model.contract)
+    simulated, later = None, None
+    if has_simulation and model.contract.landmark_h:
+        simulated, later = simulate_later(
+            simulated_values(patient), arm=arm, world=world, hour=model.contract.landmark_h,
+            worst_grade=worst_grade(observed), seed=seed, n_members=n_members, n_people=n_people, workers=workers,
+            advance=advance)
+    elif has_simulation:
+        simulated = simulate_patient(patient, arm=arm, world=world, seed=seed, n_members=n_members, n_people=n_people,
+                                     workers=workers, advance=advance)
+    return explain_content(_bedside(bedside, patient, arm=arm, world=world, observed=observed, simulated=simulated,
+                                    later=later))
 
 
 def _bedside(
     bedside: BedsideModel, patient: PatientFile, *, arm: Arm, world: World, observed: pd.DataFrame,
-    simulated: SimulatedPart | None,
+    simulated: SimulatedPart | None, later: Later | None,
 ) -> Bedside:
     model, name = bedside.model, arm.product.name
     told = explain(model, observed)
@@ -257,5 +276,6 @@ def _bedside(
         risks={grade: found[0] for grade, found in estimates(bedside, observed).items()},
         reference=bedside.reference.get(name), seen=group.seen if group is not None else {}, base_risk=told.base_risk,
         reasons=reasons(told, 0), missing=missing_ranges(bedside, observed), simulated=simulated,
+        later=later, course=patient.course,
         guidance=guidance.of(product=name, platform=arm.product.platform), guidance_about=guidance.about,
         sources=guidance.sources, population_label=arm.population.label)

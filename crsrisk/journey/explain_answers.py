@@ -15,19 +15,22 @@ from crsrisk.folders import find
 from crsrisk.journey.explain import BedsideModel, explain_patient, load_bedside
 from crsrisk.journey.explain_table import explain_table, refusal
 from crsrisk.journey.progress import steps
+from crsrisk.learn.store import load_model
 from crsrisk.read.files import write_text
-from crsrisk.read.patient import template
+from crsrisk.read.patient_template import template
 from crsrisk.read.world import load_product
 from crsrisk.report.explain_page import render_explanation
-from crsrisk.report.words import of_100
+from crsrisk.report.words import hours_in_words, of_100
 
 __all__ = ["answer_patient", "answer_table", "answer_template", "check_options", "print_patient", "refusal"]
 AT_MOST = 40  # rows printed
 
 
-def answer_template(product: str, *, out: Path | None) -> str:
-    """A patient file to fill in; with ``out`` it is written there, and what is said is where."""
-    text = template(load_product(product))
+def answer_template(product: str, *, model: str | None, out: Path | None) -> str:
+    """A patient file to fill in, with the course where ``model`` speaks some hours after the first dose; with ``out`` it is
+    written there, and what is said is where."""
+    landmark_h = 0 if model is None else load_model(find("released", model)).contract.landmark_h
+    text = template(load_product(product), landmark_h=landmark_h)
     if out is None:
         return text
     write_text(out, text)
@@ -111,7 +114,7 @@ def _print_changes(console: Console, changes: Mapping[str, Any]) -> None:
         table.add_row(*(Text(row[key]) for key in ("label", "of_100", "points", "range", "severe")))
     console.print()
     console.print(table)
-    console.print(Text(changes["notice"]))
+    console.print(Text(f"{changes['none']} {changes['notice']}".strip()))
 
 
 def answer_table(
@@ -128,7 +131,8 @@ def answer_table(
 
 def _print_rows(tree: Mapping[str, Any], *, out: Path | None) -> None:
     console = Console(width=max(Console().width, 120), markup=False, highlight=False)
-    shown = Table(title=f"{tree['outcome']} within the window after the first dose, of 100 (range from refits)")
+    begin = f"later than {hours_in_words(tree['landmark_h'])} and " if tree["landmark_h"] else ""
+    shown = Table(title=f"{tree['outcome']} {begin}within the window after the first dose, of 100 (range from refits)")
     for name in ("patient", "risk", "range", "strongest reasons", "notes"):
         shown.add_column(name, overflow="fold")
     for row in tree["rows"][:AT_MOST]:

@@ -42,8 +42,8 @@ def explain_table(
     rows = [{"patient_id": _plain(read.patient_ids.loc[row]), **(explained[row] if row in explained else
              {"status": "refused", "notes": read.reasons[row]})} for row in read.patient_ids.index]
     tree = {"format": "crsrisk explanations 1", "notice": NOTICE, "model": bedside.model.label,
-            "outcome": contract.outcome_in_words, "window_d": dict(contract.window_d), "rule": RULE,
-            "n_rows": len(rows), "n_refused": sum(one["status"] == "refused" for one in rows), "rows": rows}
+            "outcome": contract.outcome_in_words, "window_d": dict(contract.window_d), "landmark_h": contract.landmark_h,
+            "rule": RULE, "n_rows": len(rows), "n_refused": sum(one["status"] == "refused" for one in rows), "rows": rows}
     if out is not None and out.suffix.lower() == ".json":
         write_json(out, tree)
     elif out is not None:

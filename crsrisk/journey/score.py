@@ -21,6 +21,7 @@ from crsrisk.learn.predict import predict
 from crsrisk.learn.store import load_model
 from crsrisk.read.files import write_table_stream
 from crsrisk.read.tables import PatientTable
+from crsrisk.report.words import hours_in_words
 
 TOLD = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
 NOT_USED = "a column that is not used"  # in the account of the reader
@@ -106,7 +107,10 @@ def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
     console = Console(width=max(Console().width, 110), markup=False, highlight=False)  # a unit stands in brackets too
     column = f"risk_{scored.model.contract.outcome}"
     if out is None:
-        table = Table(title=f"{scored.model.contract.outcome_in_words} within the window after the first dose, of 100")
+        hour = scored.model.contract.landmark_h
+        begin = f"later than {hours_in_words(hour)} and " if hour else ""
+        event = scored.model.contract.outcome_in_words
+        table = Table(title=f"{event} {begin}within the window after the first dose, of 100")
         for name in ("patient", "risk", "status", "why"):
             table.add_column(name, overflow="fold")
         for row in scored.rows.head(at_most).to_dict(orient="records"):

@@ -20,6 +20,7 @@ from crsrisk.domain.explanation import Explanation, Reason
 from crsrisk.domain.risk_model import RiskModel, Variable
 from crsrisk.errors import InputError
 from crsrisk.features.table import WORDS, feature_array
+from crsrisk.learn.course_words import course_in_words
 from crsrisk.learn.forest import forest_of, raw_log_odds_by
 from crsrisk.learn.predict import Columns, feature_matrix, matrix_of, read_contract, score_columns
 from crsrisk.learn.tree_shap import path_shapley
@@ -50,7 +51,8 @@ def explain(model: RiskModel, observed: pd.DataFrame) -> Explanation:
         contributions[:, places[feature.variable]] += share
     return Explanation(
         base_log_odds=base, contributions=contributions, variables=model.contract.variables,
-        values=_values(model, columns, index=observed.index), prediction=prediction)
+        values=_values(model, columns, index=observed.index), prediction=prediction,
+        course=_course(model, columns, index=observed.index))
 
 
 def feature_contributions(model: RiskModel, observed: pd.DataFrame) -> tuple[float, Floats]:
@@ -81,8 +83,7 @@ def reasons(explanation: Explanation, row: int, *, at_least: float = 0.0) -> lis
     total = round(100 * float(explanation.prediction.risk[row])) - round(100 * explanation.base_risk)
     whole = whole_points(points, total=total)
     made = [
-        _reason(variable, values[place], points=float(points[place]),
-                whole=whole[place])
+        _reason(variable, _said(explanation, variable, row, values[place]), points=float(points[place]), whole=whole[place])
         for place, variable in enumerate(explanation.variables)]
     kept = [reason for reason in made if abs(reason.points) >= at_least]
     return sorted(kept, key=lambda reason: -abs(reason.points))
@@ -107,8 +108,15 @@ def whole_points(points: Sequence[float] | Floats, *, total: int) -> list[int]:
     return whole
 
 
-def _reason(variable: Variable, value: object, *, points: float, whole: int) -> Reason:
-    text = _value_in_words(variable, value)
+def _said(explanation: Explanation, variable: Variable, row: int, value: object) -> str:
+    """A patient's value of a variable in words; of one that was read after the first dose all that the model read."""
+    readings = explanation.course.get(variable.name)
+    if readings is None:
+        return _value_in_words(variable, value)
+    return course_in_words({str(name): float(cell) for name, cell in readings.iloc[row].items()}, unit=variable.unit)
+
+
+def _reason(variable: Variable, text: str, *, points: float, whole: int) -> Reason:
     usual = ""
     if variable.usual is not None and text != "not measured":
         usual = f" (usual {variable.usual[0]:g} to {variable.usual[1]:g})"
@@ -152,6 +160,16 @@ def _values(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> pd.D
             values = np.array([cell if math.isnan(cell) else bool(cell) for cell in values], dtype=object)
         shown[variable.name] = values
     return pd.DataFrame(shown, index=index, dtype=object)
+
+
+def _course(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> dict[str, pd.DataFrame]:
+    """By variable of the course, its features of every patient; nothing for a model of before the first dose."""
+    found: dict[str, pd.DataFrame] = {}
+    for variable in model.contract.variables:
+        own = tuple(one.name for one in model.contract.features if one.variable == variable.name)
+        if variable.theme == "course":
+            found[variable.name] = pd.DataFrame(feature_array(columns, names=own), columns=list(own), index=index)
+    return found
 
 
 def _shown_feature(model: RiskModel, variable: Variable) -> str:

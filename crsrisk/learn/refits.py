@@ -104,10 +104,29 @@ def refit_interval(model: RiskModel, refits: Refits, observed: pd.DataFrame) -> 
     return interval(model.calibrator.log_odds(raw_log_odds(model, observed)), refits.log_odds(table))
 
 
-def covers(n: int) -> str:
-    """What such an interval covers, as every page says it."""
-    return (f"from refitting the model to {n} resampled cohorts; it does not include differences between hospitals or "
-            "drugs, nor the step from synthetic data to real patients")
+_RESAMPLED = {  # by method of an update
+    "none": "", "intercept": ", each recalibrated in resampled patients of the update",
+    "intercept and slope": ", each recalibrated in resampled patients of the update",
+    "refit": " of the update’s own patients"}
+
+
+def covers(n: int, *, update: str = "none") -> str:
+    """What such an interval covers, as every page says it; ``update``: the method by which the model was updated."""
+    return (f"from refitting the model to {n} resampled cohorts{_RESAMPLED[update]}; it does not include differences "
+            "between hospitals or drugs, nor the step from synthetic data to real patients")
+
+
+def update_of(model: RiskModel) -> str:
+    """The method by which a model was updated, `none` for one that was not."""
+    return str(model.manifest.get("update", {}).get("method", "none"))
+
+
+def why_no_refits(model: RiskModel) -> str:
+    """Why a model stands without refits."""
+    if update_of(model) == "offset boosting":
+        return ("The update added trees to this model that the refits of the model before it do not have, so they were "
+                "not carried over.")
+    return "No refits are stored with this model."
 
 
 def make_refits(

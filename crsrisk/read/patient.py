@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from crsrisk.domain.patient_file import GivenValue, PatientFile
-from crsrisk.domain.product import Product
 from crsrisk.errors import InputError
 from crsrisk.read.strict_yaml import lines_of, read_yaml
-from crsrisk.units import FIELDS, Field, accepts, columns_of, convert, needs_upper_limit, unit_key
+from crsrisk.units import FIELDS, LANDMARK_HOURS, Field, accepts, columns_of, convert, needs_upper_limit, unit_key
 
 LIMIT = "ldh_upper_limit"
 NUMBERS: Mapping[str, str] = {  # key in the file -> column; the others follow from product and regimen
@@ -24,7 +24,12 @@ NUMBERS: Mapping[str, str] = {  # key in the file -> column; the others follow f
 COUNTS = ("ecog", "n_metastatic_sites")
 FLAGS = ("has_liver_metastases", "has_prior_checkpoint_inhibitor", "has_infection")
 UNKNOWN_WORDS = frozenset({"", "not measured", "not known", "unknown", "missing"})
-KEYS = ("label", "product", "regimen", "prophylaxis", "tumour_type", "sex", *NUMBERS, LIMIT, *COUNTS, *FLAGS, "confirmed")
+KEYS = ("label", "product", "regimen", "prophylaxis", "tumour_type", "sex", *NUMBERS, LIMIT, *COUNTS, *FLAGS, "confirmed",
+        "course")
+COURSE: Mapping[str, str] = {  # key of a reading after the first dose -> its column without the hour
+    "crp": "crp_mg_l", "il6": "il6_pg_ml", "ferritin": "ferritin_ug_l", "highest_temperature": "temperature_c__max",
+    "lowest_pressure": "map_mmhg__min", "lowest_saturation": "spo2_pct__min", "worst_crs_grade": "grade__max"}
+_HOURS = {f"{hour} h": hour for hour in LANDMARK_HOURS}
 _WRITTEN = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(.*)")
 _LONGEST_LABEL = 40
 
@@ -45,11 +50,7 @@ def read_patient(path: str | Path) -> PatientFile:
     path = Path(path)
     tree = read_yaml(path)
     reading = _Reading(path.name, lines_of(path), tree)
-    for key in tree:
-        if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.6)
-            raise reading.bad(key, "an unknown key", "one of the template's keys",
-                              f"did you mean {near[0]}?" if near else "remove it; explain --template PRODUCT lists them")
+    reading.refuse_unknown(KEYS)
     if not isinstance(tree.get("product"), str):
         raise reading.bad("product", repr(tree.get("product", "nothing")), "the name of a product, or its YAML file",
                           "write product: tarlatamab, say")
@@ -60,21 +61,50 @@ def read_patient(path: str | Path) -> PatientFile:
     return PatientFile(
         where=path.name, label=label, product=str(tree["product"]), regimen=reading.text("regimen"),
         prophylaxis=reading.names("prophylaxis"), tumour_type=reading.text("tumour_type"), values=values,
-        lines=reading.lines)
+        lines=reading.lines, course=_course(path, reading))
+
+
+def _course(path: Path, reading: _Reading) -> dict[int, dict[str, GivenValue]]:
+    """Readings after the first dose by hour and column; the hours are those that models know (6 h, 12 h, ...)."""
+    tree = reading.tree.get("course")
+    found: dict[int, dict[str, GivenValue]] = {}
+    if tree is None:
+        return found
+    if not isinstance(tree, dict) or not all(isinstance(part, dict) for part in tree.values()):
+        raise reading.bad("course", repr(tree)[:60], "hours after the first dose with their readings",
+                          "write for example 24 h: {crp: 52 mg/L, worst_crs_grade: 0} below it")
+    hours = _Reading(reading.where, lines_of(path, inside=("course",)), tree)
+    for time, part in tree.items():
+        if time not in _HOURS:
+            raise hours.bad(time, "a time that no model reads", f"one of {', '.join(_HOURS)} after the first dose",
+                            "put each reading at the first of these times by which it was known")
+        one = _CourseReading(reading.where, lines_of(path, inside=("course", time)), part)
+        one.refuse_unknown((*COURSE, "confirmed"))
+        found[_HOURS[time]] = dict(one.values())
+    return dict(sorted(found.items()))
 
 
 class _Reading:
-    """One file being read: what stands in it, and where."""
+    """One file, or a part of it, being read: what stands in it, and where."""
+
+    measured: tuple[str, ...] = (*NUMBERS, *COUNTS)  # keys of values that `confirmed` may name
 
     def __init__(self, where: str, lines: Mapping[str, int], tree: Mapping[str, Any]) -> None:
         self.where, self.lines, self.tree = where, lines, tree
         self.confirmed = self.names("confirmed")
-        if strangers := sorted(set(self.confirmed) - {*NUMBERS, *COUNTS}):
+        if strangers := sorted(set(self.confirmed) - set(self.measured)):
             raise self.bad("confirmed", ", ".join(strangers), "keys of values in this file", "write for example [ferritin]")
 
     def bad(self, key: str, found: object, expected: str, cure: str) -> InputError:
         where = f"{self.where}, line {self.lines[key]}" if key in self.lines else self.where
         return InputError(where=where, key=key, found=found, expected=expected, cure=cure)
+
+    def refuse_unknown(self, keys: Sequence[str]) -> None:
+        for key in self.tree:
+            if key not in keys:
+                near = difflib.get_close_matches(key, keys, n=1, cutoff=0.6)
+                raise self.bad(key, "an unknown key", "one of the template's keys",
+                               f"did you mean {near[0]}?" if near else "remove it; explain --template PRODUCT lists them")
 
     def text(self, key: str) -> str | None:
         value = self.tree.get(key)
@@ -98,7 +128,7 @@ class _Reading:
             if key in NUMBERS:
                 yield NUMBERS[key], self.number(key, FIELDS[NUMBERS[key]])
             elif key in COUNTS:
-                yield key, self.count(key)
+                yield key, self.count(key, FIELDS[key])
             elif key in FLAGS:
                 yield key, self.flag(key)
             elif key == "sex":
@@ -120,8 +150,8 @@ class _Reading:
             raise self.bad("sex", repr(self.tree["sex"]), "female or male", "write one of the two, or leave the key out")
         return GivenValue(value=float(word[0] == "f"), written=word, number=float(word[0] == "f"), unit="1")
 
-    def count(self, key: str) -> GivenValue:
-        value, column = self.tree[key], FIELDS[key]
+    def count(self, key: str, column: Field) -> GivenValue:
+        value = self.tree[key]
         low, high = column.possible or (0, np.inf)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise self.bad(key, repr(value), f"a whole number from {low:g} to {high:g}", "correct the value")
@@ -182,6 +212,23 @@ class _Reading:
         return value
 
 
+class _CourseReading(_Reading):
+    """The readings of one hour after the first dose. Their fields have no hour: it changes neither units nor ranges."""
+
+    measured = tuple(COURSE)
+
+    def values(self) -> Iterator[tuple[str, GivenValue]]:
+        for key, stem in COURSE.items():
+            if key not in self.tree or self.is_unknown(key):
+                continue
+            like = FIELDS[f"{stem}__h{LANDMARK_HOURS[0]}"]
+            if like.kind == "int":
+                yield stem, self.count(key, like)
+                continue
+            units_of = FIELDS.get(stem, like)  # a laboratory value is read in the units of the one before the dose
+            yield stem, self.number(key, replace(units_of, possible=like.possible, plausible=like.plausible))
+
+
 def _likely(column: Field, raw: float, unit: str, limit: float | None) -> str:
     """What a doubtful value looks like in another unit that is read, or nothing."""
     for other in other_readings(column, raw, unit, limit, within=column.plausible):
@@ -211,47 +258,22 @@ def check_units(patient: PatientFile, *, seen: Mapping[str, tuple[float, float]]
     of 45 mg/dL can, and is refused here, until ``confirmed`` says that it is right.
     """
     for key, name in NUMBERS.items():
-        given, span = patient.values.get(name), seen.get(name)
-        if given is None or span is None or given.is_confirmed or span[0] <= given.value <= span[1]:
-            continue
-        if others := other_readings(FIELDS[name], given.number, given.unit, None, within=span):
-            raise InputError(
-                where=patient.place(key), key=key, found=given.written,
-                expected=f"{span[0]:g} to {span[1]:g} {FIELDS[name].unit}, as the model's training patients had",
-                cure=f"{given.number:g} looks like {others[0]}: if it is, write {given.number:g} {others[0]}; if it is "
-                     f"right as it stands, add {key} to `confirmed`")
+        _check_unit(patient.place(key), key, patient.values.get(name), FIELDS[name], seen.get(name))
+    for hour, readings in patient.course.items():
+        for key, stem in COURSE.items():
+            if stem in FIELDS:  # the laboratory values, which are read in more units than one
+                span = next((seen[name] for name in seen if name.startswith(f"{stem}__h")), None)
+                _check_unit(patient.place("course"), f"{hour} h, {key}", readings.get(stem), FIELDS[stem], span)
 
 
-# ------------------------------------------------------------------------------------ the template
-
-_EXAMPLES = {
-    "age_years": "66 years", "weight_kg": "74 kg", "sum_of_diameters_mm": "85 mm", "crp_mg_l": "4.2 mg/dL",
-    "ferritin_ug_l": "640 ng/mL", "ldh_x_uln": "390 U/L", "il6_pg_ml": "not measured", "albumin_g_l": "3.6 g/dL",
-    "platelets_g_l": "240 10^9/L", "creatinine_umol_l": "0.9 mg/dL", "lymphocytes_g_l": "1.1 10^9/L"}
-
-
-def template(product: Product) -> str:
-    """A patient file to fill in, for one product: every key with its units; made-up values."""
-    lines = [
-        "# One patient for: crsrisk explain MODEL PATIENT.yaml. The values are made up: write over them.",
-        "# Only `product` is required. Leave out, or write `not measured` for, what is not known. Name nobody here.",
-        f"product: {product.name}",
-        f"regimen: {product.default_regimen}  # {' | '.join(product.regimens)}",
-        "prophylaxis: []  # given before the first dose beside the regimen, as [tocilizumab]",
-        f"tumour_type: {product.population}",
-        "",
-        "sex: female  # or male",
-    ]
-    for key, name in NUMBERS.items():
-        column = FIELDS[name]
-        if name == "dose_intensity":
-            continue
-        lines.append(f"{key}: {_EXAMPLES[name]}  # {column.label}: {', '.join(column.accepted_units)}")
-        if name == "ldh_x_uln":
-            lines.append(f"{LIMIT}: 250 U/L  # of the laboratory that measured LDH; needed with U/L")
-    lines += [
-        "ecog: 1", "n_metastatic_sites: 2", *(f"{key}: false  # {FIELDS[key].meaning}" for key in FLAGS),
-        "confirmed: []  # keys of unusual values that were checked and are right, as [ferritin]"]
-    if any(regimen.amount_log_sd > 0 for regimen in product.regimens.values()):
-        lines.append('# dose_intensity: "100 %"  # cells given, as a share of the usual dose')
-    return "\n".join(lines) + "\n"
+def _check_unit(
+    where: str, key: str, given: GivenValue | None, column: Field, span: tuple[float, float] | None
+) -> None:
+    if given is None or span is None or given.is_confirmed or span[0] <= given.value <= span[1]:
+        return
+    if others := other_readings(column, given.number, given.unit, None, within=span):
+        raise InputError(
+            where=where, key=key, found=given.written,
+            expected=f"{span[0]:g} to {span[1]:g} {column.unit}, as the model's training patients had",
+            cure=f"{given.number:g} looks like {others[0]}: if it is, write {given.number:g} {others[0]}; if it is "
+                 f"right as it stands, add {key.rpartition(' ')[2]} to `confirmed`")

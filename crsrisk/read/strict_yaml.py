@@ -100,9 +100,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-def lines_of(path: Path) -> dict[str, int]:
-    """The line of each key at the top of a file that :func:`read_yaml` has read."""
+def lines_of(path: Path, *, inside: Sequence[str] = ()) -> dict[str, int]:
+    """The line of each key at the top of a file that :func:`read_yaml` has read, or in the mapping under ``inside``."""
     node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    for step in inside:
+        parts = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for key, value in parts if key.value == step), None)
     return {key.value: key.start_mark.line + 1 for key, _ in node.value} if isinstance(node, yaml.MappingNode) else {}
 
 

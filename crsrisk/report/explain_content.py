@@ -7,25 +7,27 @@ published reviews say, how to use the page. Every risk carries event, window and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from crsrisk.domain.bedside_estimate import Change, MissingRange, ReferencePatient, RiskEstimate, SimulatedPart
+from crsrisk.domain.bedside_estimate import Change, Later, MissingRange, ReferencePatient, RiskEstimate, SimulatedPart
 from crsrisk.domain.explanation import Reason
 from crsrisk.domain.guidance import Statement
 from crsrisk.domain.patient_file import GivenValue
 from crsrisk.domain.product import Product
 from crsrisk.domain.risk_model import RiskModel
-from crsrisk.learn.refits import covers
-from crsrisk.report.bedside import EVENTS, describe_patient, shown_reasons, value_in_words
+from crsrisk.learn.refits import covers, update_of, why_no_refits
+from crsrisk.report.bedside import EVENTS, describe_patient, is_outside, shown_reasons, value_in_words
 from crsrisk.report.explain_warnings import warnings_about
 from crsrisk.report.words import (
     NOTICE,
     about_of_100,
     check_risk,
     hours_in_words,
+    listed,
+    number,
     of_100,
     range_of_100,
     short_label,
@@ -36,7 +38,7 @@ from crsrisk.report.words import (
 from crsrisk.units import FIELDS
 
 FORMAT = "crsrisk explanation 1"
-THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host")
+THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host", "course")
 RULE = (
     "Points are exact Shapley values of the calibrated model on the log-odds scale, one for each clinical variable, all "
     "multiplied with (risk − start) ÷ (log-odds − log-odds of the start), so that they add up from start to risk; as whole "
@@ -46,21 +48,39 @@ SIMULATED = (
     "Simulated, not predicted: people like this one, drawn anew from what the table says, get the product with and without "
     "the change. No feature of the model was edited. What a change does to the tumour is not simulated."
 )
+_WEIGHT = "A reason is the model’s weight, not proof of cause; changing a value need not change the risk."
+_ANSWER = ("Answer the warnings first: missing, unusual and unsure values.",
+           "Read the label and the local protocol; the references are where to start.")
+SIMULATED_LATER = (
+    "Simulated, not predicted: people like this one before the dose, of whom only those still at risk with the same worst "
+    "grade count; of the other readings since the dose nothing is used. With and without the change they are the same "
+    "people. What a change does to the tumour is not simulated."
+)
 USE: Mapping[str, tuple[str, ...]] = {
     "When to use": (
         "Before the first dose, adults with a solid tumour, to see and question how a model reasons: research, teaching.",
         "Not to choose a dose, a drug, a bed or a discharge; not after the first dose; not in children.",
     ),
     "Pitfalls": (
-        "A reason is the model’s weight, not proof of cause; changing a value need not change the risk.",
+        _WEIGHT,
         "A low number is not no risk, and infection may look like CRS.",
         "Two models speak; a value outside what they have seen is read as at the edge.",
     ),
-    "Next steps": (
-        "Answer the warnings first: missing, unusual and unsure values.",
-        "Read the label and the local protocol; the references are where to start.",
-        "After the first dose the course says more than any value before it.",
+    "Next steps": (*_ANSWER, "After the first dose the course says more than any value before it."),
+}
+USE_LATER: Mapping[str, tuple[str, ...]] = {  # {time}: of the landmark
+    "When to use": (
+        "{time} after the first dose, adults with a solid tumour and no CRS of grade 2 or more so far, to see and question "
+        "how a model reasons: research, teaching.",
+        "Not to choose a drug, a bed or a discharge; not at another hour; not in children.",
     ),
+    "Pitfalls": (
+        _WEIGHT,
+        "What was read since the dose is part of the reaction and of what was done against it: paracetamol hides fever, "
+        "tocilizumab lets IL-6 rise and CRP fall.",
+        "A low number is not no risk, and infection may look like CRS.",
+    ),
+    "Next steps": (*_ANSWER, "The model knows nothing later than {time} after the first dose: go on watching."),
 }
 
 
@@ -91,6 +111,25 @@ class Bedside:
     guidance: Sequence[Statement]
     guidance_about: str
     sources: Mapping[str, str]
+    later: Later | None = None
+    course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
+
+    @property
+    def landmark_h(self) -> int:
+        """Hours after the first dose at which the model speaks; 0 = before it."""
+        return self.model.contract.landmark_h
+
+    @property
+    def window(self) -> str:
+        """The window of the outcome in words."""
+        return window_in_words(self.window_d, landmark_h=self.landmark_h)
+
+    @property
+    def whom(self) -> str:
+        """Of whom a risk speaks: at a landmark only of those still at risk."""
+        if not self.landmark_h:
+            return "patients like this one"
+        return f"patients like this one at {hours_in_words(self.landmark_h)}, without grade 2 or more so far"
 
 
 def explain_content(one: Bedside) -> dict[str, Any]:
@@ -101,14 +140,15 @@ def explain_content(one: Bedside) -> dict[str, Any]:
                             labels=labels)
     return {
         "format": FORMAT, "notice": NOTICE, "model": one.model.label, "label": one.label,
-        "title": f"{one.label}: risk of cytokine release syndrome", "window": window_in_words(one.window_d),
-        "window_d": one.window_d, "therapy": _therapy(one), "known": _known(one),
+        "title": f"{one.label}: risk of cytokine release syndrome", "window": one.window,
+        "window_d": one.window_d, "landmark_h": one.landmark_h, "therapy": _therapy(one),
+        "known": [*_known(one), *_known_course(one)],
         "warnings": warnings_about(
             model=one.model, observed=one.observed, product_label=short_label(one.product_label), given=one.given,
             seen=one.seen, missing=one.missing, risks=one.risks, n_refits=one.n_refits, simulated=one.simulated,
-            prophylaxis=one.prophylaxis),
-        "risks": {grade: risk_content(one.risks[grade], event=EVENTS[grade], window_d=one.window_d, n_refits=one.n_refits)
-                  for grade in EVENTS if grade in one.risks},
+            prophylaxis=one.prophylaxis, course_hours=list(one.course)),
+        "risks": {grade: risk_content(one.risks[grade], event=EVENTS[grade], window=one.window, covered=_covered(one),
+                                      whom=one.whom) for grade in EVENTS if grade in one.risks},
         "assumptions": _assumptions(one),
         "reference": _reference(one),
         "reasons": {**reasons, "rule": RULE, "few": _few(reasons)}, "themes": themes(one.reasons, reasons=reasons),
@@ -117,21 +157,25 @@ def explain_content(one: Bedside) -> dict[str, Any]:
 
 
 def risk_content(
-    one: RiskEstimate, *, event: str, window_d: float, n_refits: int, whom: str = "patients like this one"
+    one: RiskEstimate, *, event: str, window: str, covered: str, whom: str = "patients like this one"
 ) -> dict[str, Any]:
-    """One risk in one sentence, with the interval and what it covers."""
+    """One risk in one sentence, with the interval and what it covers (or, without an interval, why there is none)."""
     risk = check_risk(one.value, key=event)
     whole = of_100(risk)
-    sentence = f"Of 100 {whom}, {about_of_100(risk)} ({whole}%) would develop {event} {window_in_words(window_d)}."
+    sentence = f"Of 100 {whom}, {about_of_100(risk)} ({whole}%) would develop {event} {window}."
     if one.low is None or one.high is None:
-        told = "No refits are stored with this model, so no range can be given; the number alone looks surer than it is."
+        told = f"{covered} So no range can be given; the number alone looks surer than it is."
     else:
-        told = f"Plausible range {range_of_100(one.low, one.high)}: {covers(n_refits)}."
+        told = f"Plausible range {range_of_100(one.low, one.high)}: {covered}."
     return {
         "event": event, "risk": risk, "low": one.low, "high": one.high, "of_100": whole,
         "count": about_of_100(risk).removeprefix("about "), "percent": f"{whole}%", "sentence": sentence, "interval": told,
         "is_held": one.is_held, "notice": NOTICE,
     }
+
+
+def _covered(one: Bedside) -> str:
+    return covers(one.n_refits, update=update_of(one.model)) if one.n_refits else why_no_refits(one.model)
 
 
 def _therapy(one: Bedside) -> dict[str, Any]:
@@ -144,7 +188,8 @@ def _therapy(one: Bedside) -> dict[str, Any]:
 def _known(one: Bedside) -> list[dict[str, Any]]:
     """The patient's values: in standard units, and as written where that was another unit."""
     rows = []
-    columns = [name for name in one.observed.columns if name in one.given or FIELDS[str(name)].may_be_missing
+    baseline = [str(name) for name in one.observed.columns if "__" not in str(name)]
+    columns = [name for name in baseline if name in one.given or FIELDS[str(name)].may_be_missing
                or name in ("age_years", "is_female", "weight_kg", "ecog")]
     shown = [name for name in columns if name not in ("site", "regimen")]
     by_label = {row["label"]: row for row in describe_patient(one.observed[shown].infer_objects(), row=0)}
@@ -156,6 +201,22 @@ def _known(one: Bedside) -> list[dict[str, Any]]:
         value = _shown(str(name), one.observed[name].iloc[0])
         rows.append({**by_label[label], "value": value, "column": str(name), "is_missing": written is None,
                      "written": typeset(written.written) if written is not None and written.is_converted else ""})
+    return rows
+
+
+def _known_course(one: Bedside) -> list[dict[str, Any]]:
+    """What was read after the first dose, by hour; nothing of the readings that the model does not know."""
+    rows = []
+    for hour, readings in one.course.items():
+        for stem, given in readings.items():
+            column = FIELDS[f"{stem}__h{hour}"]
+            usual = FIELDS[stem].usual if stem in FIELDS else None
+            if hour <= one.landmark_h:
+                rows.append({
+                    "label": column.label, "value": value_in_words(given.value), "unit": unit_in_words(column.unit),
+                    "usual": "" if usual is None else f"{usual[0]:g} to {usual[1]:g}",
+                    "is_outside": is_outside(given.value, usual), "column": column.name, "is_missing": False,
+                    "written": typeset(given.written) if given.is_converted else ""})
     return rows
 
 
@@ -176,11 +237,19 @@ def _assumptions(one: Bedside) -> dict[str, Any] | None:
         found[key] = {
             "value": value, "mc_error": error, "low": low, "high": high,
             "sentence": f"Simulated anew under {one.simulated.n_members} sets of assumptions that published trials cannot "
-            f"tell apart: {about_of_100(value)} of 100 on average, and {range_of_100(low, high)} in nine of ten sets "
-            f"(Monte Carlo error of the average {100 * error:.1f}).",
+            f"tell apart{_from_where(one)}: {about_of_100(value)} of 100 on average, and {range_of_100(low, high)} in nine "
+            f"of ten sets (Monte Carlo error of the average {100 * error:.1f}).",
             "short": f"Spread over assumptions {range_of_100(low, high)} (simulated; nine of ten sets).",
         }
     return found
+
+
+def _from_where(one: Bedside) -> str:
+    """Of whom the simulated share is, some hours after the first dose."""
+    if one.later is None:
+        return ""
+    return (f" (people like this one before the dose, {number(one.later.n_kept, digits=0)} of whom stood at grade "
+            f"{one.later.worst_grade} at {hours_in_words(one.later.hour)}; no other reading is used)")
 
 
 def _reference(one: Bedside) -> dict[str, Any] | None:
@@ -188,6 +257,8 @@ def _reference(one: Bedside) -> dict[str, Any] | None:
         return None
     found = one.reference
     name = f"the median patient under {short_label(one.product_label)}"
+    if one.landmark_h:
+        name += f" still at risk at {hours_in_words(one.landmark_h)}"
     differs = []
     for row in _known(one):
         usual = found.typical.get(row["column"])
@@ -197,7 +268,7 @@ def _reference(one: Bedside) -> dict[str, Any] | None:
         differs.append({"label": row["label"], "value": value_in_words(usual) + (f" {unit}" if unit else "")})
     return {
         "name": name, "n_patients": found.n_patients,
-        "risks": {grade: risk_content(risk, event=EVENTS[grade], window_d=one.window_d, n_refits=one.n_refits,
+        "risks": {grade: risk_content(risk, event=EVENTS[grade], covered=_covered(one), window=one.window,
                                       whom="patients like the reference patient") for grade, risk in found.risks.items()},
         "sentence": f"Reference patient, {name} (the middle value of each column among {found.n_patients} simulated "
         f"training patients): {about_of_100(found.risks['grade2plus'].value)} of 100 for grade 2 or more.",
@@ -219,17 +290,42 @@ def themes(found: Sequence[Reason], *, reasons: Mapping[str, Any]) -> list[dict[
         inside = [one for one in found if one.theme == name]
         if not inside:
             continue
-        rows = [{key: row[key] for key in ("label", "value", "of_100")} for row in shown if row["theme"] == name]
+        rows = [{"label": row["label"].removesuffix(" since the first dose"), "value": row["value"], "of_100": row["of_100"]}
+                for row in shown if row["theme"] == name]
         made.append({"theme": name, "of_100": sum(one.whole_points for one in inside), "rows": rows})
     return made
 
 
 def _changes(one: Bedside) -> dict[str, Any]:
+    notice = SIMULATED if not one.landmark_h else SIMULATED_LATER
     if one.simulated is None:
-        return {"rows": [], "notice": SIMULATED, "none": "Nothing was simulated for this page."}
-    none = "The simulator knows no lever for this kind of product." if not one.simulated.changes else ""
-    return {"rows": [_change(change) for change in one.simulated.changes], "notice": SIMULATED, "none": none,
-            "n_people": one.simulated.n_members * one.simulated.n_people}
+        return {"rows": [], "notice": notice, "none": _why_none(one)}
+    none = "" if one.simulated.changes else _no_lever(one)
+    n_people = one.simulated.n_members * one.simulated.n_people if one.later is None else one.later.n_kept
+    return {"rows": [_change(change) for change in one.simulated.changes], "notice": notice,
+            "none": f"{none} {_past(one)}".strip(), "n_people": n_people}
+
+
+def _why_none(one: Bedside) -> str:
+    if one.later is None:
+        return "Nothing was simulated for this page."
+    return (f"Too few of {number(one.later.n_simulated, digits=0)} simulated people like this one stood at grade "
+            f"{one.later.worst_grade} at {hours_in_words(one.later.hour)}: nothing is said of what would change it. "
+            f"{_past(one)}")
+
+
+def _no_lever(one: Bedside) -> str:
+    if one.later is not None and one.later.past:
+        return f"No lever that the simulator knows is left at {hours_in_words(one.later.hour)}."
+    return "The simulator knows no lever for this kind of product."
+
+
+def _past(one: Bedside) -> str:
+    """The levers that cannot be pulled any more."""
+    if one.later is None or not one.later.past:
+        return ""
+    return (f"In the past at {hours_in_words(one.later.hour)}, so not shown: {listed(list(one.later.past))} (see a page of "
+            "before the first dose).")
 
 
 def _change(one: Change) -> dict[str, Any]:
@@ -254,7 +350,7 @@ def _signed(value: float) -> str:
 
 
 def _waits(one: Bedside) -> str:
-    if one.simulated is None:
+    if one.simulated is None or one.later is not None:
         return ""
     if one.simulated.waits_h is None:
         return "No CRS at all occurred among the simulated patients like this one."
@@ -281,5 +377,9 @@ def _use(one: Bedside) -> list[dict[str, Any]]:
         "external validation: none.",
         "No baseline predictor of CRS under T-cell engagers in solid tumours is validated prospectively (Monaca 2026).",
     )
-    parts = {**USE, "Evidence": evidence}
+    use = USE
+    if one.landmark_h:
+        time = hours_in_words(one.landmark_h)
+        use = {title: tuple(line.replace("{time}", time) for line in lines) for title, lines in USE_LATER.items()}
+    parts = {**use, "Evidence": evidence}
     return [{"title": title, "lines": list(parts[title])} for title in ("When to use", "Pitfalls", "Evidence", "Next steps")]

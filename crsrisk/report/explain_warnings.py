@@ -10,6 +10,9 @@ import pandas as pd
 from crsrisk.domain.bedside_estimate import MissingRange, RiskEstimate, SimulatedPart
 from crsrisk.domain.patient_file import GivenValue
 from crsrisk.domain.risk_model import Column, RiskModel
+from crsrisk.features.landmark import gaps_of
+from crsrisk.learn.refits import why_no_refits
+from crsrisk.report.bedside import label_of
 from crsrisk.report.words import of_100, significant, typeset, unit_in_words
 from crsrisk.units import FIELDS
 
@@ -26,15 +29,29 @@ Warning = dict[str, str]
 def warnings_about(
     *, model: RiskModel, observed: pd.DataFrame, product_label: str, given: Mapping[str, GivenValue],
     seen: Mapping[str, Sequence[bool | str]], missing: Sequence[MissingRange], risks: Mapping[str, RiskEstimate],
-    n_refits: int, simulated: SimulatedPart | None, prophylaxis: Sequence[str],
+    n_refits: int, simulated: SimulatedPart | None, prophylaxis: Sequence[str], course_hours: Sequence[int] = (),
 ) -> list[Warning]:
     """The warnings, each with a ``kind`` and a ``text``, the gravest first."""
     row = observed.iloc[0]
     found = [
-        *_product(model, row, product_label), *_plan(row, seen, product_label, prophylaxis), *_outside(model, row, given),
-        *_missing(model, row, missing), *_scenarios(simulated), *_disagreement(risks, simulated),
-        *_simulator(simulated, row), *_models(risks, n_refits)]
+        *_unread(model, course_hours), *_product(model, row, product_label),
+        *_plan(row, seen, product_label, prophylaxis), *_outside(model, row, given),
+        *_missing(model, row, missing), *_scenarios(simulated), *_disagreement(model, risks, simulated),
+        *_simulator(simulated, row), *_models(model, risks, n_refits)]
     return [{"kind": kind, "text": typeset(text)} for kind, text in found]
+
+
+def _unread(model: RiskModel, course_hours: Sequence[int]) -> list[tuple[str, str]]:
+    """Readings after the first dose that the model does not know."""
+    hour = model.contract.landmark_h
+    later = [at for at in course_hours if at > hour]
+    if not later:
+        return []
+    if not hour:
+        return [("course not read", "The readings after the first dose are not used: this model speaks of what is known "
+                 "before it. Once the dose is given, a model of some hours later is the one to ask.")]
+    times = ", ".join(f"{at} h" for at in later)
+    return [("course not read", f"The readings at {times} are not used: this model speaks at {hour} h after the dose.")]
 
 
 def _product(model: RiskModel, row: pd.Series[Any], label: str) -> list[tuple[str, str]]:
@@ -68,18 +85,19 @@ def _outside(model: RiskModel, row: pd.Series[Any], given: Mapping[str, GivenVal
         low, high = (significant(end) for end in column.trained)
         unit = unit_in_words(column.unit)
         checked = " (checked, says the file)" if column.name in given and given[column.name].is_confirmed else ""
-        found.append(("outside training", f"{FIELDS[column.name].label} {significant(float(value))} {unit}{checked} is "
+        found.append(("outside training", f"{label_of(column.name)} {significant(float(value))} {unit}{checked} is "
                       f"outside what training patients had ({low} to {high} {unit}): the model goes on as at the edge."))
     return found
 
 
 def _missing(model: RiskModel, row: pd.Series[Any], missing: Sequence[MissingRange]) -> list[tuple[str, str]]:
-    empty = [column for column in model.contract.columns if column.kind != "word" and pd.isna(row[column.name])]
+    columns = {column.name: column for column in model.contract.columns if column.kind != "word"}
+    empty = [columns[first] for first, *_ in gaps_of(row.to_dict(), columns=columns)]
     if not empty:
         return []
     told = {one.column for one in missing[:MOST_MISSING]}
     found = [("missing", _missing_sentence(one, _of(empty, one.column))) for one in missing[:MOST_MISSING]]
-    if others := [FIELDS[column.name].label for column in empty if column.name not in told]:
+    if others := [label_of(column.name) for column in empty if column.name not in told]:
         small = ", each of which matters less" if told else ""
         found.append(("missing", f"Also not measured{small}: {', '.join(others)}." if told else
                       f"Not measured: {', '.join(others)}. The model knows no usual values of this product to try."))
@@ -91,7 +109,7 @@ def _of(columns: Sequence[Column], name: str) -> Column:
 
 
 def _missing_sentence(one: MissingRange, column: Column) -> str:
-    label, (low, high) = FIELDS[one.column].label, (of_100(risk) for risk in one.risks)
+    label, (low, high) = label_of(one.column), (of_100(risk) for risk in one.risks)
     if column.kind == "flag":
         return f"{label} is not known: the estimate would be {low} of 100 without and {high} with it."
     unit = unit_in_words(column.unit)
@@ -116,14 +134,20 @@ def _scenarios(simulated: SimulatedPart | None) -> list[tuple[str, str]]:
     return found
 
 
-def _disagreement(risks: Mapping[str, RiskEstimate], simulated: SimulatedPart | None) -> list[tuple[str, str]]:
+def _disagreement(
+    model: RiskModel, risks: Mapping[str, RiskEstimate], simulated: SimulatedPart | None
+) -> list[tuple[str, str]]:
     if simulated is None:
         return []
     value, error, low, high = simulated.usual[2]
-    model = risks["grade2plus"].value
-    if abs(model - value) <= max(2 * MATTERS, 3 * error):
+    says = risks["grade2plus"].value
+    if abs(says - value) <= max(2 * MATTERS, 3 * error):
         return []
-    return [("model and simulator differ", f"The model says {of_100(model)} of 100, patients like this one simulated anew "
+    if model.contract.landmark_h:
+        return [("model and simulator differ", f"The model, which reads the course, says {of_100(says)} of 100, people "
+                 f"simulated anew over the assumptions who stood at the same grade {of_100(value)} ({of_100(low)} to "
+                 f"{of_100(high)}): take both as unsure.")]
+    return [("model and simulator differ", f"The model says {of_100(says)} of 100, patients like this one simulated anew "
              f"over the assumptions {of_100(value)} ({of_100(low)} to {of_100(high)}): take both as unsure.")]
 
 
@@ -135,7 +159,7 @@ def _simulator(simulated: SimulatedPart | None, row: pd.Series[Any]) -> list[tup
              "simulated holds it at the edge.")]
 
 
-def _models(risks: Mapping[str, RiskEstimate], n_refits: int) -> list[tuple[str, str]]:
+def _models(model: RiskModel, risks: Mapping[str, RiskEstimate], n_refits: int) -> list[tuple[str, str]]:
     found = []
     severe = risks.get("grade3plus")
     if severe is None:
@@ -144,5 +168,5 @@ def _models(risks: Mapping[str, RiskEstimate], n_refits: int) -> list[tuple[str,
         found.append(("models differ", "The model for grade 3 or more said more than the one for grade 2 or more, which "
                       "cannot be: it is held at that value. Both numbers are unsure."))
     if not n_refits:
-        found.append(("no range", "No refits are stored with this model: its numbers stand without a range."))
+        found.append(("no range", f"{why_no_refits(model)} Its numbers stand without a range."))
     return found

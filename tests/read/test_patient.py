@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from crsrisk.errors import InputError
 from crsrisk.folders import names
-from crsrisk.read.patient import NUMBERS, check_units, read_patient, template
+from crsrisk.read.patient import NUMBERS, check_units, read_patient
+from crsrisk.read.patient_template import template
 from crsrisk.read.world import load_product
 from crsrisk.units import FIELDS, express, needs_upper_limit
 

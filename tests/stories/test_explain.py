@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from crsrisk.folders import names
 from tests.stories.conftest import Job
 from tests.stories.terminal import done, refused
 
@@ -88,9 +89,50 @@ def test_options_that_do_not_go_together(job: Job, patient: Path, tmp_path: Path
         ((job.model, patient, "--out", tmp_path / "x.csv"), ("--out",)),
         (("no_such_model", patient), ("released", "no_such_model")),
         ((job.model, tmp_path / "nobody.yaml"), ("nobody.yaml",)),
-        ((job.results / "models" / "before_dose_2", patient), ("168 h after",)),
+        ((job.results / "models" / "before_dose_2", patient), ("no worst_crs_grade at 168 h", "--template PRODUCT")),
     ):
         refused("explain", *words, says=says, folder=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def released() -> str:
+    """The landmark model that ships."""
+    return next(name for name in sorted(names("released")) if name.startswith("landmark_24h"))
+
+
+def test_a_day_after_the_dose(released: str, tmp_path: Path) -> None:
+    """The template of that model holds the course; the page speaks of what is left of the window and of the levers."""
+    place = tmp_path / "patient.yaml"
+    done("explain", released, "--template", "tarlatamab", "--out", place)
+    answer = done("explain", released, place, "--members", 10, "--people", 300, "--html", tmp_path / "page.html")
+    said = " ".join(answer.out.split())
+    for text in ("Of 100 patients like this one at 24 hours, without grade 2 or more so far",
+                 "later than 24 hours and within 21 days after the first dose", "Plausible range",
+                 "still at risk at 24 hours", "110 pg/mL at 24 h (the highest so far, rising by", "[mediator, fact]",
+                 "Tocilizumab before dose 2", "In the past at 24 hours, so not shown: prophylaxis before"):  # fmt: skip
+        assert text in said
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "C-reactive protein at 6 h" in page
+    assert "later than 24 hours and within 21 days after the first dose" in page
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("worst_crs_grade: 1", "worst_crs_grade: 2", ("course", "CRS of grade 2 by 24 h", "still at risk")),
+        ("worst_crs_grade: 1", "worst_crs_grade: not measured", ("no worst_crs_grade at 24 h",)),
+        ("  24 h:", "  25 h:", ("line 44, 25 h", "one of 6 h, 12 h, 24 h")),
+        ("crp: 7.9 mg/dL", "crp: 7.9", ("line 45, crp", "without a unit")),
+        ("crp: 7.9 mg/dL", "crp: 59 mg/dL", ("24 h, crp", "59 looks like mg/L")),
+    ],
+)
+def test_a_course_that_cannot_be(released: str, tmp_path: Path, old: str, new: str, says: tuple[str, ...]) -> None:
+    place = tmp_path / "patient.yaml"
+    done("explain", released, "--template", "tarlatamab", "--out", place)
+    text = place.read_text(encoding="utf-8")
+    assert old in text
+    place.write_text(text.replace(old, new), encoding="utf-8")
+    refused("explain", released, place, "--quick", says=says, folder=tmp_path)
 
 
 def test_a_changed_companion_is_refused(job: Job, patient: Path, tmp_path: Path) -> None:
