@@ -19,7 +19,10 @@ from crsrisk.features.table import FeatureConfig, load_config
 from crsrisk.folders import find, names
 from crsrisk.journey.at_landmark import Known, read_known
 from crsrisk.learn.calibration_curve import Recalibration, recalibrate
+from crsrisk.learn.carry_over import carried_over
+from crsrisk.learn.companions import load_companions, save_companions
 from crsrisk.learn.metrics import Estimate, NotEstimable, clip_risk, log_loss, observed_to_expected
+from crsrisk.learn.refits import covers, why_no_refits
 from crsrisk.learn.store import is_released, load_model, save_model
 from crsrisk.learn.update import METHODS, Method, Update, log_odds_of, out_of_fold, update
 from crsrisk.read.outcome import read_outcome
@@ -40,6 +43,7 @@ class Updated:
     before: dict[str, Any]
     after: dict[str, Any]
     left_out: dict[str, int]
+    interval: str
 
     def as_tree(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -49,8 +53,9 @@ class Updated:
             "outcome": self.outcome_in_words, "method": self.update.method,
             "closed_test": None if closed is None else asdict(closed), "cv_log_loss": self.update.cv_log_loss,
             "n_patients": self.update.n_patients, "n_events": self.update.n_events, "n_trees_added": self.update.n_trees,
-            "left_out": self.left_out, "calibration_before": self.before, "calibration_after": self.after,
-            "calibration_after_is": AFTER, "notice": f"{NOTICE} An update to few patients is no validation."}
+            "left_out": self.left_out, "interval": self.interval, "calibration_before": self.before,
+            "calibration_after": self.after, "calibration_after_is": AFTER,
+            "notice": f"{NOTICE} An update to few patients is no validation."}
 
 
 def update_model(
@@ -77,8 +82,14 @@ def update_model(
                           cure="name another with --out; an update never replaces a model")
     before = _calibration(y, log_odds_of(loaded, observed))
     later = out_of_fold(loaded, observed, y=y, method=done.method, config=_recipe(loaded.contract.name), seed=seed)
+    beside = carried_over(load_companions(model, model=loaded), done, observed=observed, y=y,
+                          config=_recipe(loaded.contract.name), seed=seed)
     save_model(done.model, folder)
-    return Updated(loaded.label, loaded.contract.outcome_in_words, done, folder, before, _calibration(y, later), left_out)
+    save_companions(folder, model=done.model, reference=beside.reference, refits=beside.refits)
+    interval = (why_no_refits(done.model) if beside.refits is None else
+                f"The interval of a single risk comes {covers(len(beside.refits), update=done.method)}.")
+    return Updated(loaded.label, loaded.contract.outcome_in_words, done, folder, before, _calibration(y, later), left_out,
+                   interval)
 
 
 def print_updated(updated: Updated) -> None:
@@ -98,6 +109,7 @@ def print_updated(updated: Updated) -> None:
     for figure, before in updated.before.items():
         console.print(f"  {figure}: before {_words(before)}, after {_words(updated.after[figure])}", soft_wrap=True)
     console.print(f"  after is {AFTER}.", soft_wrap=True)
+    console.print(f"  {updated.interval} No model for grade 3 or more stands beside the new one.", soft_wrap=True)
     console.print(f"Wrote {updated.folder}", soft_wrap=True)
     console.print(tree["notice"], soft_wrap=True)
 

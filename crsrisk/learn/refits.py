@@ -31,6 +31,7 @@ Integers: TypeAlias = NDArray[np.int64]
 
 N_REFITS = 20
 FORMAT = "crsrisk refits 1"
+_TRIES = 1000  # with five of each outcome one sample in a hundred lacks one
 _DIGITS = 8  # significant digits of a leaf or a calibration: far below the spread that the refits are kept for
 
 
@@ -143,8 +144,7 @@ def make_refits(
     size = len(training)
 
     def refit(again: int) -> Refit:
-        drawn = streams.uniforms(seed=seed, decision=f"refit {again}", start=0, stop=size, width=1)[:, 0]
-        chosen = (drawn * size).astype(np.int64)
+        chosen = drawn_rows(outcomes[config.outcome].to_numpy(dtype=np.bool_), decision=f"refit {again}", seed=seed)
         table = training.iloc[chosen].assign(patient_id=np.arange(size))
         result = outcomes.iloc[chosen].assign(patient_id=np.arange(size))
         made = fit(table, result, config=fixed, seed=seed)
@@ -154,6 +154,18 @@ def make_refits(
 
     with side_by_side(workers) as pool:
         return Refits(model.label, model.contract.feature_names, tuple(pool.map(refit, range(n or N_REFITS))))
+
+
+def drawn_rows(happened: NDArray[np.bool_], *, decision: str, seed: int) -> Integers:
+    """Rows of a bootstrap sample that holds both outcomes: drawn again while one is not among them."""
+    size, name = len(happened), decision
+    for again in range(_TRIES):
+        drawn = streams.uniforms(seed=seed, decision=name, start=0, stop=size, width=1)[:, 0]
+        rows = (drawn * size).astype(np.int64)
+        if 0 < happened[rows].sum() < size:
+            return rows
+        name = f"{decision}, again {again}"
+    raise ArithmeticError(f"no sample of {size} patients with and without the event was found")
 
 
 def flatten(model: RiskModel, *, features: Sequence[str]) -> Refit:

@@ -173,7 +173,7 @@ def _apply(
     if method == "none":
         return model, 0
     if method == "refit" and config is not None:
-        return fit(observed, _outcomes(model, observed, y), config=config, seed=seed), 0
+        return fit(observed, outcomes_of(model, observed, y), config=config, seed=seed), 0
     log_odds = log_odds_of(model, observed)
     if method == "offset boosting":
         text, n_trees = boosted_on(
@@ -181,10 +181,10 @@ def _apply(
             directions=[SIGNS[feature.direction] for feature in model.contract.features], seed=seed)
         neutral = Calibrator(intercept=0.0, slope=1.0, n_patients=len(y), method=f"intercept and {n_trees} trees on top")
         return replace(model, booster_text=text, calibrator=neutral), n_trees
-    return replace(model, calibrator=_recalibrated(model.calibrator, log_odds, y, has_slope=method != "intercept")), 0
+    return replace(model, calibrator=recalibrated(model.calibrator, log_odds, y, has_slope=method != "intercept")), 0
 
 
-def _recalibrated(old: Calibrator, log_odds: Floats, y: Floats, *, has_slope: bool) -> Calibrator:
+def recalibrated(old: Calibrator, log_odds: Floats, y: Floats, *, has_slope: bool) -> Calibrator:
     """The old calibration followed by the new one (Firth); a slope below 0 becomes 0: everybody gets the overall risk."""
     if not has_slope:
         shift = intercept_of(log_odds, y)
@@ -198,7 +198,8 @@ def _recalibrated(old: Calibrator, log_odds: Floats, y: Floats, *, has_slope: bo
                       method=f"{old.method}; intercept and slope updated")
 
 
-def _outcomes(model: RiskModel, observed: pd.DataFrame, y: Floats) -> pd.DataFrame:
+def outcomes_of(model: RiskModel, observed: pd.DataFrame, y: Floats) -> pd.DataFrame:
+    """The outcomes table of the patients of an update, as :func:`crsrisk.learn.fit.fit` reads it."""
     return pd.DataFrame({
         "patient_id": observed["patient_id"].to_numpy(), model.contract.outcome: y > 0.5,
         "window_d": [model.contract.window_of(str(platform)) for platform in observed["platform"]]})

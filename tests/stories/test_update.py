@@ -7,6 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from crsrisk.features.landmark import course_columns
+from crsrisk.folders import names
+from crsrisk.simulate.cohort import simulate_cohort
+from tests.simulate.people import arm_of, world_of
 from tests.stories.conftest import Job
 from tests.stories.terminal import digests, done, refused
 
@@ -40,6 +44,41 @@ def test_intercept_moves_risks_and_is_told(job: Job, cohort: Path, tmp_path: Pat
     old = done("predict", job.model, cohort, "--json").tree["rows"]
     new = done("predict", tmp_path / "new", cohort, "--json").tree["rows"]
     assert [row["risk_crs_grade2plus"] for row in old] != [row["risk_crs_grade2plus"] for row in new]
+
+
+def test_the_page_of_an_updated_model_says_what_its_interval_covers(job: Job, cohort: Path, tmp_path: Path) -> None:
+    patient = tmp_path / "patient.yaml"
+    done("explain", "--template", "tarlatamab", "--out", patient)
+    for method, says in (("intercept", "each recalibrated in resampled patients of the update"),
+                         ("offset-boosting", "The update added trees")):  # fmt: skip
+        tree = done("update", job.model, cohort, "--method", method, "--out", tmp_path / method, "--json").tree
+        assert says in tree["interval"]
+        page = done("explain", tmp_path / method, patient, "--quick", "--json").tree
+        risk = page["risks"]["grade2plus"]
+        assert says in risk["interval"]
+        assert (risk["low"] is None) == (method == "offset-boosting")
+        assert page["reference"] is not None
+        assert set(page["risks"]) == {"grade2plus"}
+        assert "no model" in {one["kind"] for one in page["warnings"]}
+
+
+def test_a_landmark_model_is_updated_by_those_at_risk(tmp_path: Path) -> None:
+    """The released 24 h model, from a table with readings; its page then is the page of a landmark model."""
+    released = next(name for name in sorted(names("released")) if name.startswith("landmark_24h"))
+    cohort = simulate_cohort([arm_of("tarlatamab"), arm_of("gpc3_car_t")], world=world_of(), n_patients=200, seed=78)
+    course = cohort.course[list(course_columns(hour=24))]
+    table = pd.concat([cohort.observed, course, cohort.outcomes[["crs_grade2plus", "window_d"]]], axis=1)
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    tree = done("update", released, tmp_path / "mine.csv", "--method", "intercept", "--out", tmp_path / "new", "--json").tree
+    n_gone = int((cohort.course["grade__max__h24"] >= 2).sum())
+    assert tree["left_out"]["rows that had grade 2 or more by 24 h"] == n_gone
+    assert tree["n_patients"] == 200 - n_gone
+    done("explain", tmp_path / "new", "--template", "tarlatamab", "--out", tmp_path / "patient.yaml")
+    page = done("explain", tmp_path / "new", tmp_path / "patient.yaml", "--quick", "--json").tree
+    assert page["window"] == "later than 24 hours and within 21 days after the first dose"
+    assert page["risks"]["grade2plus"]["low"] is not None
+    judged = done("evaluate", released, tmp_path / "mine.csv", "--resamples", 50, "--json").tree
+    assert f"{n_gone} had grade 2 or more by 24 h" in judged["data"]["flow"]
 
 
 def test_rows_without_an_outcome_or_with_impossible_values_are_counted(job: Job, cohort: Path, tmp_path: Path) -> None:
