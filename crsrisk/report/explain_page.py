@@ -13,6 +13,7 @@ from crsrisk.report.pages import POLICY
 from crsrisk.report.theme_chart import theme_chart
 
 MOST_ROWS = 14  # warnings, reasons and levers that fit in the usual type
+COURSE_ROWS = 4  # that the readings after the first dose take
 
 
 def render_explanation(content: Mapping[str, Any]) -> str:
@@ -28,7 +29,8 @@ def render_explanation(content: Mapping[str, Any]) -> str:
 def _is_dense(content: Mapping[str, Any]) -> bool:
     """Whether there is so much to say that the print needs smaller type to stay on one page."""
     reasons = content["reasons"]
-    return len(content["warnings"]) + len(reasons["up"]) + len(reasons["down"]) + len(content["changes"]["rows"]) > MOST_ROWS
+    rows = len(content["warnings"]) + len(reasons["up"]) + len(reasons["down"]) + len(content["changes"]["rows"])
+    return rows + (COURSE_ROWS if content["landmark_h"] else 0) > MOST_ROWS
 
 
 def _figures(content: Mapping[str, Any]) -> dict[str, Markup]:

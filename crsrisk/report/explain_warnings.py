@@ -35,7 +35,7 @@ def warnings_about(
     row = observed.iloc[0]
     found = [
         *_unread(model, course_hours), *_product(model, row, product_label),
-        *_plan(row, seen, product_label, prophylaxis), *_outside(model, row, given),
+        *_plan(model, row, seen, product_label, prophylaxis), *_outside(model, row, given),
         *_missing(model, row, missing), *_scenarios(simulated), *_disagreement(model, risks, simulated),
         *_simulator(simulated, row), *_models(model, risks, n_refits)]
     return [{"kind": kind, "text": typeset(text)} for kind, text in found]
@@ -62,15 +62,16 @@ def _product(model: RiskModel, row: pd.Series[Any], label: str) -> list[tuple[st
 
 
 def _plan(
-    row: pd.Series[Any], seen: Mapping[str, Sequence[bool | str]], label: str, prophylaxis: Sequence[str]
+    model: RiskModel, row: pd.Series[Any], seen: Mapping[str, Sequence[bool | str]], label: str, prophylaxis: Sequence[str]
 ) -> list[tuple[str, str]]:
     """A plan that no training patient under this product had."""
     new = [FIELDS[name].label.lower() for name in PLAN if name in seen and bool(row[name]) not in seen[name]]
     unread = [text.split(" (")[0] for text in prophylaxis if not text.lower().startswith("tocilizumab")]
     found = []
     if new:
+        compare = "" if model.contract.landmark_h else "; compare what is simulated under “What would change it”"
         found.append(("untrained plan", f"No training patient under {label} had this plan ({', '.join(new)} as here): the "
-                      "model cannot know its effect; compare what is simulated under “What would change it”."))
+                      f"model cannot know its effect{compare}."))
     if unread:
         found.append(("untrained plan", f"The model does not read {', '.join(unread)}; only what is simulated does."))
     return found
@@ -144,9 +145,9 @@ def _disagreement(
     if abs(says - value) <= max(2 * MATTERS, 3 * error):
         return []
     if model.contract.landmark_h:
-        return [("model and simulator differ", f"The model, which reads the course, says {of_100(says)} of 100, people "
-                 f"simulated anew over the assumptions who stood at the same grade {of_100(value)} ({of_100(low)} to "
-                 f"{of_100(high)}): take both as unsure.")]
+        return [("model and simulator differ", f"The model, which reads the course, says {of_100(says)} of 100; simulated "
+                 f"anew over the assumptions, and told of the course the worst grade alone, it is {of_100(value)} of 100 "
+                 f"({of_100(low)} to {of_100(high)}): take both as unsure.")]
     return [("model and simulator differ", f"The model says {of_100(says)} of 100, patients like this one simulated anew "
              f"over the assumptions {of_100(value)} ({of_100(low)} to {of_100(high)}): take both as unsure.")]
 
