@@ -145,3 +145,52 @@ def test_any_unit_gives_the_same_patient(tmp_path_factory: pytest.TempPathFactor
     lines = [f'{key}: "{raw!r} {unit}"', *(["ldh_upper_limit: 250 U/L"] if limit else [])]
     read = read_patient(written(tmp_path_factory.mktemp("unit"), *lines)).values[column.name].value
     assert read == pytest.approx(value, rel=1e-9)
+
+
+# ------------------------------------------------------------------------------------ the course
+
+
+def test_the_course_is_read_in_the_units_of_the_values_before_the_dose(tmp_path: Path) -> None:
+    found = read_patient(written(tmp_path, "course:", "  24 h: {crp: 5.2 mg/dL, ferritin: 700 ng/mL, worst_crs_grade: 1}",
+                                 "  6 h: {highest_temperature: 37.5 °C, il6: not measured}")).course
+    assert list(found) == [6, 24]
+    assert found[24]["crp_mg_l"].value == pytest.approx(52.0)
+    assert found[24]["crp_mg_l"].is_converted
+    assert (found[24]["ferritin_ug_l"].value, found[24]["grade__max"].value) == (700.0, 1.0)
+    assert found[6]["temperature_c__max"].value == 37.5
+    assert "il6_pg_ml" not in found[6]
+    assert read_patient(written(tmp_path, "crp: 4 mg/L")).course == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("  13 h: {crp: 5 mg/L}", ("line 3, 13 h", "one of 6 h, 12 h, 24 h")),
+        ("  24 h: 5 mg/L", ("line 2, course", "hours after the first dose")),
+        ("  24 h: {crpp: 5 mg/L}", ("line 3, crpp", "did you mean crp?")),
+        ("  24 h: {crp: 5}", ("line 3, crp", "without a unit")),
+        ("  24 h: {highest_temperature: 48 °C}", ("line 3, highest_temperature", "possible")),
+        ("  24 h: {crp: 700 mg/L}", ("line 3, crp", "add crp to `confirmed`")),
+        ("  24 h: {worst_crs_grade: 5}", ("line 3, worst_crs_grade", "0 to 4")),
+        ("  24 h: {crp: 5 mg/L, confirmed: [albumin]}", ("line 3, confirmed", "albumin")),
+    ],
+)
+def test_a_course_that_cannot_be_names_its_line(tmp_path: Path, line: str, says: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as refused:
+        read_patient(written(tmp_path, "course:", line))
+    for text in says:
+        assert text in str(refused.value)
+
+
+def test_an_unusual_reading_may_be_confirmed_beside_it(tmp_path: Path) -> None:
+    found = read_patient(written(tmp_path, "course:", "  24 h: {crp: 700 mg/L, confirmed: [crp]}"))
+    assert found.course[24]["crp_mg_l"].is_confirmed
+
+
+@pytest.mark.parametrize("hour", [6, 24, 36])
+def test_the_template_of_a_landmark_is_read(tmp_path: Path, hour: int) -> None:
+    place = tmp_path / "one.yaml"
+    place.write_text(template(load_product("tarlatamab"), landmark_h=hour), encoding="utf-8")
+    found = read_patient(place).course
+    assert max(found) == hour
+    assert "grade__max" in found[hour]
