@@ -168,9 +168,9 @@ class FeatureConfig(Strict):
 def load_config(path: Path) -> FeatureConfig:
     """Read a model's configuration (models/configs/<name>.yaml) with the variables.yaml beside it.
 
-    A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace, its
-    ``features`` are added. In a feature's name ``{hour}`` stands for the file's ``landmark_h``, so that one list serves
-    several landmarks. Raises :class:`InputError` naming file and key.
+    A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace (of ``learner`` one setting
+    at a time), its ``features`` are added. In a feature's name ``{hour}`` stands for the file's ``landmark_h``, so that one
+    list serves several landmarks. Raises :class:`InputError` naming file and key.
     """
     tree = _with_parents(path)
     if "variables" in tree:
@@ -193,6 +193,9 @@ def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, An
         raise InputError(where=path.name, key="extends", found=f"{parent}, which extends this file in turn",
                          expected="a file that does not", cure="let one of them stand by itself")
     base = _with_parents(path.with_name(f"{parent}.yaml"), children=(*children, path.stem))
+    learner = tree.get("learner", {})
+    if isinstance(learner, dict):
+        tree["learner"] = {**base.get("learner", {}), **learner}
     return {**base, **tree, "features": [*base["features"], *tree.get("features", [])]}
 
 

@@ -136,6 +136,13 @@ def test_landmarks_share_one_list(repository: Path, hour: int) -> None:
     assert sorted(added) == sorted(expected)
 
 
+def test_a_file_that_extends_changes_one_setting_of_the_learner(repository: Path) -> None:
+    folder = repository / "models" / "configs"
+    base, later = (load_config(folder / f"{name}.yaml").learner for name in ("baseline", "landmark_36h"))
+    assert (base.has_interactions, later.has_interactions) == (False, True)
+    assert later.model_copy(update={"has_interactions": False}) == base
+
+
 def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
     for name, parent in (("a", "b"), ("b", "a")):
         (tmp_path / f"{name}.yaml").write_text(f"extends: {parent}\n", encoding="utf-8")
