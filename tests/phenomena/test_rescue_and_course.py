@@ -54,8 +54,8 @@ def test_recurrence_without_tocilizumab(product: str) -> None:
     """CRS at the next dose is commoner when the first episode was not treated with tocilizumab.
 
     Teclistamab: 20% against 62%, risk ratio 0.32 (E219, E220, F043; myeloma, a direction). Patients with CRS after dose
-    1 when all or when none of them is given tocilizumab (fever that stays, or grade >= 2); z of 17 or more, risk ratio
-    below 0.75 (measured 0.40 and 0.15).
+    1 when all or when none of them is given tocilizumab (fever that stays, or grade >= 2); z of 6.4 or more, risk
+    ratio below 0.75 (measured 0.56 and 0.40).
     """
     courses = []
     for shares in (_NO_TOCILIZUMAB, _TOCILIZUMAB):
