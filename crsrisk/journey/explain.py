@@ -72,6 +72,8 @@ def load_bedside(folder: str | Path) -> BedsideModel:
         raise InputError(where=str(folder), found=f"a model of {contract.outcome}", expected="a model of grade >= 2",
                          cure="choose that model; one of grade 3 or more speaks beside it on the same page")
     beside = load_companions(folder, model=model)
+    if beside.grade3plus is not None and beside.grade3plus.contract.landmark_h != contract.landmark_h:
+        beside = replace(beside, grade3plus=None, grade3plus_refits=None)  # it speaks of other patients: at another hour
     bare = BedsideModel(model, beside, {})
     rows = [reference_row(group) for group in beside.reference.values()]
     if not rows:

@@ -164,7 +164,7 @@ def _models(model: RiskModel, risks: Mapping[str, RiskEstimate], n_refits: int) 
     found = []
     severe = risks.get("grade3plus")
     if severe is None:
-        found.append(("no model", "No model for grade 3 or more stands beside this one."))
+        found.append(("no model", "No model for grade 3 or more at the same hour stands beside this one."))
     elif severe.is_held:
         found.append(("models differ", "The model for grade 3 or more said more than the one for grade 2 or more, which "
                       "cannot be: it is held at that value. Both numbers are unsure."))

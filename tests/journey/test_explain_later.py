@@ -26,7 +26,9 @@ from crsrisk.journey.explain import (
 )
 from crsrisk.journey.explain_later import simulate_later, with_course, worst_grade
 from crsrisk.journey.explain_table import explain_table
+from crsrisk.learn.companions import save_companions
 from crsrisk.learn.predict import predict
+from crsrisk.learn.store import load_model, save_model
 from crsrisk.read.patient import read_patient
 from crsrisk.simulate.cohort import simulate_cohort
 from tests.simulate.people import arm_of as arm
@@ -143,6 +145,16 @@ def test_the_page(bedside: BedsideModel, tmp_path: Path) -> None:
     assert not any("not after the first dose" in line or "{" in line for line in lines)
     assert "before the first dose" in content["changes"]["none"]
     assert all("dose 2" in one["label"] for one in content["changes"]["rows"])
+
+
+def test_a_neighbour_of_another_hour_says_nothing(bedside: BedsideModel, tmp_path: Path) -> None:
+    """A model of before the dose counts grade 3 from the dose on, in everybody: not beside one of those still at risk."""
+    save_model(load_model(find("released", released("grade3plus"))), tmp_path / "grade3plus")
+    folder = save_model(bedside.model, tmp_path / "later")
+    save_companions(folder, model=bedside.model, reference=bedside.beside.reference, refits=None, grade3plus="grade3plus")
+    found = load_bedside(folder)
+    assert found.beside.grade3plus is None
+    assert set(estimates(found, row(tmp_path, found))) == {"grade2plus"}
 
 
 def test_a_later_reading_and_a_model_of_before_the_dose_are_told(bedside: BedsideModel, tmp_path: Path) -> None:
