@@ -30,7 +30,7 @@ def test_every_figure_has_its_row(tree: Any) -> None:
 
 
 def test_published_figures_are_those_of_the_files(tree: Any) -> None:
-    figures = {figure.id: (trial, figure) for trial in load_trials() for figure in trial.rows}
+    figures = {figure.id: (trial, figure) for trial in load_trials() for figure in trial.figures}
     for row in tree["rows"]:
         trial, figure = figures[row["id"]]
         assert (row["product"], row["metric"], row["published"]) == (trial.product, figure.metric, figure.value)
