@@ -75,11 +75,17 @@ def test_each_interval_method_is_covered_by_band_and_product(found: Further) -> 
 
 @pytest.mark.slow
 def test_apparent_performance_is_praised_beyond_the_truth(found: Further) -> None:
-    """A model of 400 patients looks better in them than in 3000 others (log loss; the others' error is about 0.008)."""
+    """A model of 400 patients looks better in them than the correction says of the same patients (log loss).
+
+    Beside 3000 others the chance of who had the event among the 400, an SD of about 0.024, outweighs the optimism; so the
+    truth is only asked to lie within four of its standard errors (0.025 with that of the 3000) of what was corrected.
+    """
     told: dict[str, Any] = found.results["optimism"]
     assert set(told["claims"]) == {"apparent", "bootstrap-corrected", "cross-validation", "held-out patients"}
-    assert told["claims"]["apparent"]["log_loss"] < told["fresh"]["log_loss"]["value"]
+    corrected = told["claims"]["bootstrap-corrected"]["log_loss"]
+    assert told["claims"]["apparent"]["log_loss"] < corrected
     assert told["fresh"]["log_loss"]["mc_error"] < 0.02
+    assert abs(told["fresh"]["log_loss"]["value"] - corrected) < 4.0 * 0.025
 
 
 @pytest.mark.slow
