@@ -202,8 +202,10 @@ class Trial(Strict):
     ``dose_times_h`` are the doses within the window, from which onsets count (see ``Figure.clock``).
 
     ``pooled_with`` names further products whose patients a review pooled with those of ``product``: simulated in equal
-    shares, each in its own default regimen and under its own policy. ``n_trials`` says how many trials such a pool holds,
-    whose differences average out.
+    shares, each in its own default regimen and under its own policy.
+
+    ``n_trials`` is how many trials of one size a source that pools trials is worth, (sum n)^2 / sum n^2: what trials differ by
+    averages out in it.
 
     ``overlaps`` names the sources that share patients with it. ``is_independent`` is said of validation
     sources only: as far as is known, none of the patients is in a calibration source.
@@ -217,7 +219,7 @@ class Trial(Strict):
     population: str | None = None
     support_policy: str | None = None
     n_patients: int | None = None
-    n_trials: int = 1
+    n_trials: float = Field(default=1.0, ge=1.0)
     grading: str
     window_d: float
     window_reason: str
@@ -251,8 +253,6 @@ class Trial(Strict):
             raise ValueError("a window_d above 0 and n_patients of 1 or more")
         if self.role == "calibration" and self.is_independent:
             raise ValueError("is_independent: true for validation sources only")
-        if self.n_trials < 1 or (self.n_trials > 1 and not self.pooled_with):
-            raise ValueError("n_trials of 1 or more, and more than 1 for a pool only")
         if self.pooled_with and (self.regimen or self.population or self.support_policy):
             raise ValueError("no regimen, population or support_policy of a pool: each product keeps its own")
         if len(set(self.products)) < len(self.products):

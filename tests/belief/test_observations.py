@@ -45,5 +45,6 @@ def test_a_pool_counts_only_patients_who_are_not_counted_elsewhere_and_is_less_s
     trials = [trial for trial in load_trials() if trial.name == "cell_pool"]
     pooled, alone = observations([Target(trials[0].figures[0], trials[0]), _BY_ID["E030"]], world=world)
     assert (pooled.events, pooled.n) == (240.0, 462.0)
-    agents = world.assumptions.value("evidence.between_agents_sd")
-    assert pooled.between_sd == pytest.approx(np.hypot(alone.between_sd / np.sqrt(trials[0].n_trials), agents))
+    agents, sd = (world.assumptions.value(f"evidence.between_{name}_sd") for name in ("agents", "trial_rate"))
+    assert pooled.between_sd == pytest.approx(np.hypot(sd / np.sqrt(trials[0].n_trials), agents))
+    assert alone.between_sd == pytest.approx(sd / np.sqrt(473**2 / (133**2 + 54**2 + 252**2 + 34**2)), rel=0.01)
