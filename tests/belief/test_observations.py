@@ -17,7 +17,7 @@ _BY_ID = {figure.id: Target(figure, trial) for trial in load_trials() for figure
 
 def test_recalled_figures_have_twice_the_spread() -> None:
     world = world_of()
-    sure, recalled = observations([_BY_ID["E030"], _BY_ID["E091"]], world=world)
+    sure, recalled = observations([_BY_ID["E095"], _BY_ID["E091"]], world=world)
     assert recalled.between_sd == 2.0 * sure.between_sd == 2.0 * world.assumptions.value("evidence.between_trial_rate_sd")
 
 
