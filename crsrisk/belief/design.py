@@ -14,7 +14,8 @@ from crsrisk.belief.constants import Constant, constants_met, with_product_value
 from crsrisk.domain.product import Product
 from crsrisk.domain.published import Figure, Trial
 from crsrisk.domain.world import World
-from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, measure
+from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY
+from crsrisk.simulate.figures import measure
 from crsrisk.simulate.trial import trial_simulator
 
 Values = NDArray[np.float64]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
-from crsrisk.simulate.evidence import since_dose_h
+from crsrisk.simulate.figures import since_dose_h
 from crsrisk.simulate.trial import simulate_outcomes
 
 NONE = "none"
