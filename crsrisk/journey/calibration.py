@@ -191,12 +191,12 @@ def _approach(
     each world's nearest to start and figures together is kept (in squared SDs).
     """
     slopes = np.repeat(slopes[None], len(aims.start), axis=0)
-    nearest, best, seen = np.full(len(scores), np.inf), scores, list[Simulated]()
-    for _ in range(rounds):
-        found = simulate(scores)
-        if seen:
-            slopes = corrected(slopes, moved=scores - seen[-1].scores, changed=found.values - seen[-1].values)
-        seen.append(found)
+    nearest, best = np.full(len(scores), np.inf), scores
+    first = last = simulate(scores)
+    for number in range(rounds):
+        found = last if number == 0 else simulate(scores)
+        slopes = corrected(slopes, moved=scores - last.scores, changed=found.values - last.values)
+        last = found
         is_known = ~np.isnan(found.values)
         noise = np.column_stack([sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
                                  for j, target in enumerate(task.targets)])
@@ -207,7 +207,7 @@ def _approach(
         is_nearer = away < nearest
         best, nearest = np.where(is_nearer[:, None], scores, best), np.minimum(away, nearest)
         scores = moved(scores, prior=aims.start, found=figures, slopes=slopes, wanted=aims.wanted, sd=sd)
-    return best, seen[0]
+    return best, first
 
 
 def moved_table(constants: Sequence[Constant], scores: Values, weights: Values, reference: Values) -> pd.DataFrame:
