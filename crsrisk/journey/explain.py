@@ -42,7 +42,7 @@ from crsrisk.read.world import load_product, load_scenario
 from crsrisk.report.explain_content import Bedside, explain_content
 from crsrisk.simulate.alike import DISCRETE, is_beyond
 from crsrisk.simulate.arm import Arm, make_arm, timetable, usual_first_dose
-from crsrisk.simulate.evidence import since_dose_h
+from crsrisk.simulate.figures import since_dose_h
 from crsrisk.simulate.levers import STEROIDS, levers
 from crsrisk.simulate.world import load_world
 from crsrisk.units import columns_of
