@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from crsrisk.errors import InputError
 
@@ -51,6 +52,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def misfit(key: str, *, found: object, expected: str) -> PydanticCustomError:
+    """What a noun raises when one of its values does not fit the others, so that the reader can name key and value."""
+    return PydanticCustomError("misfit", "{expected}", {"key": key, "found": str(found), "expected": expected})
+
+
 class Quantity(Strict):
     """A number with its origin. ``spread`` is the SD of its logarithm when ``range`` is positive, else its SD.
 
@@ -75,16 +81,18 @@ class Quantity(Strict):
     @field_validator("strength")
     @classmethod
     def _strength_is_known(cls, text: str) -> str:
-        return Strength(text).value
+        if text not in set(Strength):
+            raise ValueError(" or ".join(Strength))
+        return text
 
     @model_validator(mode="after")
     def _value_in_range(self) -> Quantity:
         if len(self.range) != 2 or not self.range[0] <= self.value <= self.range[1]:
-            raise ValueError(f"range as [low, high] around the value {self.value}")
+            raise misfit("range", found=self.range, expected=f"range as [low, high] around the value {self.value:g}")
         if self.prior is not None and not self.range[0] <= self.prior <= self.range[1]:
-            raise ValueError(f"a prior inside the range, found {self.prior}")
+            raise misfit("prior", found=self.prior, expected=f"a prior inside the range {self.range}")
         if self.spread < 0:
-            raise ValueError("a spread of 0 or more")
+            raise misfit("spread", found=self.spread, expected="a spread of 0 or more")
         return self
 
 

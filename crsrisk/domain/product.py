@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from crsrisk.domain.assumptions import Quantity, Strict, unit_of_name
+from crsrisk.domain.assumptions import Quantity, Strict, misfit, unit_of_name
 
 Platform = Literal["tce", "immtac", "car_t", "tcr_t", "til", "ici"]
 CELLULAR: frozenset[str] = frozenset({"car_t", "tcr_t", "til"})
@@ -83,9 +83,12 @@ class Regimen(Strict):
     def _doses_in_order(self) -> Regimen:
         times = [dose.time_h for dose in self.doses]
         if not times or times != sorted(set(times)) or times[0] != 0.0:
-            raise ValueError("doses in rising time_h, the first at 0")
-        if any(dose.amount <= 0 or dose.infusion_h < 0 for dose in self.doses):
-            raise ValueError("positive amounts and infusion times of 0 or more")
+            raise misfit("doses", found=f"time_h {', '.join(f'{time:g}' for time in times) or 'of no dose'}",
+                         expected="doses in rising time_h, the first at 0")
+        for number, dose in enumerate(self.doses):
+            if dose.amount <= 0 or dose.infusion_h < 0:
+                raise misfit(f"doses.{number}", found=f"amount {dose.amount:g}, infusion_h {dose.infusion_h:g}",
+                             expected="positive amounts and infusion times of 0 or more")
         return self
 
     @property
@@ -115,18 +118,20 @@ class Product(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Product:
         if self.default_regimen not in self.regimens:
-            raise ValueError(f"default_regimen among {', '.join(self.regimens)}")
-        for part in (self.binding, self.kinetics):
+            raise misfit("default_regimen", found=self.default_regimen,
+                         expected=f"default_regimen among {', '.join(self.regimens)}")
+        for place, part in (("binding", self.binding), ("kinetics", self.kinetics)):
             for name in type(part).model_fields:
                 quantity: Quantity = getattr(part, name)
                 if quantity.unit != unit_of_name(name):
-                    raise ValueError(f"{name} in {unit_of_name(name)}, found unit {quantity.unit}")
+                    raise misfit(f"{place}.{name}.unit", found=quantity.unit, expected=f"{name} in {unit_of_name(name)}")
         for field in ("antigen_restriction", "fc_activity", "active_fraction_tumour", "active_fraction_periphery",
                       "checkpoint_modulation"):
-            if not 0.0 <= getattr(self.binding, field).value <= 1.0:
-                raise ValueError(f"{field} between 0 and 1")
+            if not 0.0 <= (value := getattr(self.binding, field).value) <= 1.0:
+                raise misfit(f"binding.{field}", found=value, expected=f"{field} between 0 and 1")
         wants_cells = self.platform in CELLULAR
         for name, regimen in self.regimens.items():
             if (regimen.route == "cells") != wants_cells:
-                raise ValueError(f"route `cells` for cellular platforms and only there (regimen {name})")
+                raise misfit(f"regimens.{name}.route", found=f"{regimen.route} on the platform {self.platform}",
+                             expected="route `cells` for cellular platforms and only there")
         return self

@@ -6,6 +6,7 @@ scientific numbers each of these is a silent error, so the reader stops and name
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -117,16 +118,30 @@ def build(kind: type[Noun], tree: Any, *, where: str) -> Noun:
     try:
         return kind.model_validate(tree)
     except ValidationError as problem:
-        first = problem.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or kind.__name__
-        more = f" ({problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
-        missing, unknown = first["type"] == "missing", first["type"] == "extra_forbidden"
-        found = "nothing" if missing else "an unknown key" if unknown else repr(first["input"])[:120]
-        said = first["msg"].removeprefix("Value error, ")
-        expected = "this key to be present" if missing else "only known keys" if unknown else said
-        cure = ("add it" if missing else f"remove it, or correct its name (known: {', '.join(_known(kind, first['loc']))})"
-                if unknown else "correct the value")
-        raise InputError(where=where, key=key, found=found, expected=expected + more, cure=cure) from problem
+        raise _refused(problem, kind, where=where) from problem
+
+
+def _refused(problem: ValidationError, kind: type[BaseModel], *, where: str) -> InputError:
+    """The first problem; an unknown key goes before the missing one that it may be meant for."""
+    first = min(problem.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    place = [str(part) for part in first["loc"]]
+    more = f" ({problem.error_count() - 1} more problems)" if problem.error_count() > 1 else ""
+    if first["type"] == "missing":
+        found, expected, cure = "nothing", "this key to be present", "add it"
+    elif first["type"] == "extra_forbidden":
+        known = _known(kind, first["loc"])
+        near = difflib.get_close_matches(place[-1], known, n=1)
+        found, expected = "an unknown key", "only known keys"
+        cure = (f"did you mean {near[0]}? " if near else "") + f"remove it, or correct its name (known: {', '.join(known)})"
+    elif first["type"] == "misfit":
+        said = first["ctx"]
+        place.append(said["key"])
+        found, expected, cure = said["found"], said["expected"], "correct the value"
+    else:
+        found, expected = repr(first["input"])[:120], first["msg"].removeprefix("Value error, ")
+        cure = "correct the value"
+    key = ".".join(place) or kind.__name__
+    return InputError(where=where, key=key, found=found, expected=expected + more, cure=cure)
 
 
 def _known(kind: type[BaseModel], place: Sequence[str | int]) -> list[str]:

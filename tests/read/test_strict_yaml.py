@@ -96,9 +96,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("change", "key", "found"), [
     ({"value": "1"}, "value", "'1'"), ({"value": True}, "value", "True"), ({"value": None}, "value", "None"),
     ({"value": math.nan}, "value", "nan"), ({"value": math.inf}, "value", "inf"),
-    ({"value": 3.0}, "Quantity", "3.0"),
-    ({"spread": -0.1}, "Quantity", "-0.1"), ({"range": [2.0, 0.0]}, "Quantity", "2.0"),
-    ({"range": [1.0]}, "Quantity", "[1.0]"), ({"source": "  "}, "source", "'  '"),
+    ({"value": 3.0}, "range", "[0.0, 2.0]"), ({"prior": 3.0}, "prior", "3.0"),
+    ({"spread": -0.1}, "spread", "-0.1"), ({"range": [2.0, 0.0]}, "range", "[2.0, 0.0]"),
+    ({"range": [1.0]}, "range", "[1.0]"), ({"source": "  "}, "source", "'  '"),
     ({"source": None}, "source", "None"),
     ({"strength": "sure"}, "strength", "sure"),
     ({"unit": 1}, "unit", "1"), ({"vallue": 1.0}, "vallue", "an unknown key"),
@@ -109,6 +109,12 @@ def test_an_unsound_quantity_is_refused_by_its_key(change: dict[str, object], ke
     assert (caught.value.where, caught.value.key) == ("world.yaml, entry", key)
     assert found in caught.value.found
     assert caught.value.cure
+
+
+def test_a_misspelt_key_is_named_before_the_one_that_is_missing() -> None:
+    tree = {("vallue" if key == "value" else key): value for key, value in QUANTITY.items()}
+    with pytest.raises(InputError, match=r"vallue: found an unknown key.*1 more problem.*did you mean value\?"):
+        build(Quantity, tree, where="world.yaml")
 
 
 @pytest.mark.parametrize("key", sorted(QUANTITY))
