@@ -96,7 +96,7 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
         raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
     text = str(name_or_path)
     path = Path(name_or_path).expanduser()
-    if isinstance(name_or_path, Path) or _looks_like_a_path(text, kind) or (kind == "released" and text and path.is_dir()):
+    if isinstance(name_or_path, Path) or is_path(text, kind) or (kind == "released" and text and path.is_dir()):
         found = path / "experiment.yaml" if kind == "experiments" and path.is_dir() else path
         if found.is_file() or (kind == "released" and found.is_dir()):
             return found
@@ -111,7 +111,12 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
     raise _unknown(kind, text, found=f"an unknown name {text!r}", wanted=text)
 
 
-def _looks_like_a_path(text: str, kind: Kind) -> bool:
+def is_path(text: str, kind: Kind = "products") -> bool:
+    """Whether a text is the path of a file of a user's own, rather than a name that ships with the package.
+
+    >>> is_path("my/colorectal.yaml"), is_path("small_cell_lung")
+    (True, False)
+    """
     is_file = Path(text).suffix.lower() in _SUFFIXES and kind != "released"
     return is_file or "/" in text or "\\" in text or text in (".", "..") or text.startswith("~")
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from crsrisk.domain.product import Product
+    from crsrisk.domain.world import World
     from crsrisk.simulate.arm import Arm
 
 app = typer.Typer(
@@ -27,13 +29,23 @@ def print_json(tree: Any) -> None:
     typer.echo(json.dumps(tree, indent=1, allow_nan=False))
 
 
-def arms_of(names: list[str] | None, *, world: Any, regimen: str | None, mitigations: tuple[str, ...]) -> list[Arm]:
-    """Arms of the named products (all when none is named)."""
+def products_in(names: list[str] | None, *, scenario: str) -> tuple[list[Product], World]:
+    """The named products (all when none is named) and the world they are in."""
     from crsrisk.read.world import all_products, load_product
-    from crsrisk.simulate.arm import make_arm
+    from crsrisk.simulate.world import load_world, with_own_places
 
     products = [load_product(name) for name in names] if names else list(all_products().values())
-    return [make_arm(one, world=world, regimen=regimen, mitigations=mitigations) for one in products]
+    return with_own_places(products, world=load_world(scenario))
+
+
+def arms_of(
+    names: list[str] | None, *, scenario: str, regimen: str | None, mitigations: tuple[str, ...]
+) -> tuple[list[Arm], World]:
+    """Arms of the named products (all when none is named) and the world they are in."""
+    from crsrisk.simulate.arm import make_arm
+
+    products, world = products_in(names, scenario=scenario)
+    return [make_arm(one, world=world, regimen=regimen, mitigations=mitigations) for one in products], world
 
 
 def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:

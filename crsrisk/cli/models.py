@@ -39,7 +39,6 @@ def train(
     from crsrisk.errors import InputError
     from crsrisk.journey.progress import steps
     from crsrisk.journey.train import config_from, simulated_training, table_training, train, training_lines
-    from crsrisk.simulate.world import load_world
 
     if table is not None and (patients or product):
         raise InputError(where="train", key="--table", found="a table and options of a simulation",
@@ -47,10 +46,9 @@ def train(
     chosen = config_from(config)
     with steps() as begin:
         if table is None:
-            world = load_world(scenario)
+            arms, world = arms_of(product, scenario=scenario, regimen=None, mitigations=())
             training = simulated_training(
-                arms_of(product, world=world, regimen=None, mitigations=()), config=chosen, world=world,
-                n_patients=patients or 20_000, seed=seed, workers=workers)
+                arms, config=chosen, world=world, n_patients=patients or 20_000, seed=seed, workers=workers)
         else:
             training = table_training(
                 table, config=chosen, outcomes=outcomes, outcome=outcome, units=pairs_of(unit, "--unit"),

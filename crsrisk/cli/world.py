@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crsrisk.cli.application import CPUS, AsJson, Workers, app, arms_of, print_json
+from crsrisk.cli.application import CPUS, AsJson, Workers, app, arms_of, print_json, products_in
+
+if TYPE_CHECKING:
+    from crsrisk.domain.product import Product
+    from crsrisk.domain.published import Trial
+    from crsrisk.domain.world import World
 
 
 @app.command()
@@ -39,10 +44,8 @@ def simulate(
         return
     from crsrisk.journey.export import export_cohort
     from crsrisk.journey.progress import steps
-    from crsrisk.simulate.world import load_world
 
-    world = load_world(scenario)
-    arms = arms_of(product, world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
+    arms, world = arms_of(product, scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ()))
     out = out or Path("cohort.parquet")
     target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
     with steps() as begin:
@@ -77,15 +80,13 @@ def _foretell(
     from crsrisk.journey.foretold import PER_MEMBER, RARE_FOLD, foretell_products, print_products
     from crsrisk.journey.progress import steps
     from crsrisk.read.ensemble import load_ensemble
-    from crsrisk.read.world import all_products, load_product
-    from crsrisk.simulate.world import load_world
 
     members = load_ensemble()
-    products = [load_product(name) for name in product] if product else list(all_products().values())
+    products, world = products_in(product, scenario=scenario)
     each = patients or PER_MEMBER
     with steps() as begin:
         found = foretell_products(
-            products, ensemble=members, world=load_world(scenario), n=each, n_rare=RARE_FOLD * each, seed=seed,
+            products, ensemble=members, world=world, n=each, n_rare=RARE_FOLD * each, seed=seed,
             trial_size=trial_size, regimen=regimen, mitigations=tuple(mitigation or ()), workers=workers,
             advance=begin("Simulating the ensemble", len(members)))
     if as_json:
@@ -103,26 +104,26 @@ def evidence(
     patients_rare: Annotated[int | None, typer.Option(
         help="The same for checkpoint inhibitors (24000, or 800).", min=100)] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same figures.", min=0)] = 20261121,
+    trial: Annotated[list[Path] | None, typer.Option(
+        help="A trial of your own (YAML file) instead of those that ship; repeatable.")] = None,
     ensemble: Annotated[bool, typer.Option(
         "--ensemble", help="Forecast every figure over the ensemble of assumptions, with predictive intervals.")] = False,
     workers: Workers = CPUS,
     as_json: AsJson = False,
 ) -> None:
     """Compare simulated with published figures; rows that disagree stay."""
+    trials, products, world = _trials(trial, role=role, scenario=scenario)
     if ensemble:
-        _foretell_evidence(role, patients=patients, patients_rare=patients_rare, scenario=scenario, seed=seed,
-                           workers=workers, as_json=as_json)
+        _foretell_evidence(trials, products, world, patients=patients, patients_rare=patients_rare, seed=seed,
+                           has_roster=not trial, workers=workers, as_json=as_json)
         return
     from crsrisk.journey.progress import steps
     from crsrisk.journey.published import compare_with_published, print_comparisons
-    from crsrisk.read.published import load_trials
     from crsrisk.simulate.evidence import to_json
-    from crsrisk.simulate.world import load_world
 
-    trials = load_trials(role=_role(role))
     with steps() as begin:
         rows = compare_with_published(
-            trials, world=load_world(scenario), seed=seed, n=patients or 4000, n_rare=patients_rare or 24000,
+            trials, world=world, products=products, seed=seed, n=patients or 4000, n_rare=patients_rare or 24000,
             workers=workers, advance=begin("Simulating published trials", len(trials)))
     if as_json:
         typer.echo(to_json(rows))
@@ -131,27 +132,42 @@ def evidence(
 
 
 def _foretell_evidence(
-    role: str | None, *, patients: int | None, patients_rare: int | None, scenario: str, seed: int, workers: int,
-    as_json: bool,
+    trials: list[Trial], products: list[Product], world: World, *, patients: int | None, patients_rare: int | None,
+    seed: int, has_roster: bool, workers: int, as_json: bool,
 ) -> None:
     from crsrisk.journey.foretold import PER_MEMBER, RARE_FOLD, foretell_published, foretold_tree, print_foretold
     from crsrisk.journey.progress import steps
     from crsrisk.journey.roster import print_roster, roster_summary
     from crsrisk.read.ensemble import load_ensemble
-    from crsrisk.read.published import load_trials
-    from crsrisk.simulate.world import load_world
 
-    members, trials = load_ensemble(), load_trials(role=_role(role))
+    members = load_ensemble()
     with steps() as begin:
         each = patients or PER_MEMBER
-        rows = foretell_published(trials, ensemble=members, world=load_world(scenario), n=each,
+        rows = foretell_published(trials, ensemble=members, world=world, products=products, n=each,
                                   n_rare=patients_rare or RARE_FOLD * each, seed=seed, workers=workers,
                                   advance=begin("Simulating the ensemble", len(members)))
     if as_json:
-        print_json({**foretold_tree(rows), "roster": roster_summary()})
-    else:
-        print_foretold(rows)
+        print_json({**foretold_tree(rows), **({"roster": roster_summary()} if has_roster else {})})
+        return
+    print_foretold(rows)
+    if has_roster:
         print_roster()
+
+
+def _trials(own: list[Path] | None, *, role: str | None, scenario: str) -> tuple[list[Trial], list[Product], World]:
+    """The trials to compare with, the products that they bring along, and the world."""
+    from crsrisk.errors import InputError
+    from crsrisk.read.published import load_own_trials, load_trials
+    from crsrisk.simulate.world import load_world, with_own_places
+
+    world = load_world(scenario)
+    if not own:
+        return load_trials(role=_role(role)), [], world
+    if role:
+        raise InputError(where="evidence", key="--role", found="--role with --trial", expected="one of them",
+                         cure="leave --role out: trials of your own are validation")
+    trials, products = load_own_trials(own)
+    return trials, *with_own_places(products, world=world)
 
 
 def _role(role: str | None) -> Any:
@@ -188,10 +204,8 @@ def export_sbml_file(
 ) -> None:
     """Write the mechanism, without the ward, as SBML that COPASI and libRoadRunner run."""
     from crsrisk.journey.sbml import NOTICE, export_sbml
-    from crsrisk.simulate.world import load_world
 
-    world = load_world(scenario)
-    (arm,) = arms_of([product], world=world, regimen=regimen, mitigations=tuple(mitigation or ()))
+    (arm,), world = arms_of([product], scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ()))
     target = export_sbml(out or Path(f"{arm.product.name}.xml"), arm=arm, world=world, patient=patient, seed=seed)
     typer.echo(f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)")
     typer.echo(NOTICE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,11 @@ class Ensemble:
     def member(self, k: int) -> dict[str, float]:
         """The constants of one member by key."""
         return dict(zip(self.keys, (float(value) for value in self.values[k]), strict=True))
+
+    def without(self, keys: Collection[str]) -> Ensemble:
+        """The members without some of their constants."""
+        kept = [k for k, key in enumerate(self.keys) if key not in keys]
+        return Ensemble(tuple(self.keys[k] for k in kept), self.values[:, kept], self.weights, self.assumptions)
 
     @property
     def digest(self) -> str:

@@ -104,16 +104,21 @@ def refuse_idle(mitigations: Sequence[str], *, world: World, where: str, key: st
                          cure="leave it out; to change when it is given, name another support policy in the product's file")
 
 
-def _check_request(
-    arms: Sequence[Arm], *, n_patients: int, has_trajectories: bool, truth_repetitions: int | None
-) -> None:
-    """Refuse what cannot be done before anything is simulated or written."""
+def refuse_twice(arms: Sequence[Arm]) -> None:
+    """Refuse a product or a mitigation that is named twice."""
     asked = {"--product": [arm.product.name for arm in arms], "--mitigation": list(arms[0].mitigations) if arms else []}
     for option, names in asked.items():
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(where="simulate", key=option, found=f"{', '.join(twice)} more than once",
                              expected="each name once",
                              cure="leave the repeated one out; give your own file a name of its own")
+
+
+def _check_request(
+    arms: Sequence[Arm], *, n_patients: int, has_trajectories: bool, truth_repetitions: int | None
+) -> None:
+    """Refuse what cannot be done before anything is simulated or written."""
+    refuse_twice(arms)
     if has_trajectories and n_patients > MOST_TRAJECTORIES:
         raise InputError(where="simulate", key="--trajectories", found=f"{n_patients} patients",
                          expected=f"at most {MOST_TRAJECTORIES} (a trajectory has a thousand rows)",

@@ -11,16 +11,22 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from crsrisk.belief.constants import product_constants
 from crsrisk.belief.design import Target
 from crsrisk.belief.forecast import Forecast, forecast
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.product import Product
-from crsrisk.domain.published import METRIC_MEANINGS, Figure, Trial
+from crsrisk.domain.published import METRIC_MEANINGS, Figure, Trial, counted_once
 from crsrisk.domain.world import World
+from crsrisk.folders import evidence_only_products, names
+from crsrisk.journey.export import refuse_idle, refuse_twice
+from crsrisk.journey.published import products_of
 from crsrisk.read.world import load_product
+from crsrisk.simulate.arm import make_arm
 from crsrisk.simulate.evidence import STATEMENT, published_interval
 
 Advance = Callable[[int], None]
+NOTICE = "Synthetic patients; research use; no external validation."
 PER_MEMBER = 160  # patients simulated for each arm and member
 RARE_FOLD = 5  # that many times more under checkpoint inhibitors, in whom CRS is rare
 _NEW: tuple[tuple[str, str, str], ...] = (
@@ -64,20 +70,39 @@ class Foretold:
         return {key: None if isinstance(value, float) and isnan(value) else value for key, value in row.items()}
 
 
+def as_written(ensemble: Ensemble, products: Sequence[Product]) -> Ensemble:
+    """The ensemble without what it holds of a number that a product's file states otherwise than the shipped file of that
+    name: a user's own number counts, and is as uncertain as the user's file says."""
+    known = {*names("products"), *evidence_only_products()}
+    stale: set[str] = set()
+    for product in products:
+        if product.name in known:
+            here, shipped = ({one.key: one for one in product_constants(noun, is_new=True)}
+                             for noun in (product, load_product(product.name)))
+            stale |= {key for key, one in shipped.items() if here.get(key) != one}
+    return ensemble.without(stale) if stale else ensemble
+
+
 def foretell_published(
-    trials: Sequence[Trial], *, ensemble: Ensemble, world: World, n: int, n_rare: int, seed: int, workers: int = 1,
-    advance: Advance | None = None,
+    trials: Sequence[Trial], *, ensemble: Ensemble, world: World, n: int, n_rare: int, seed: int,
+    products: Sequence[Product] = (), workers: int = 1, advance: Advance | None = None,
 ) -> list[Foretold]:
-    """Every published figure with its predictive interval at its trial's size, under its trial's grading."""
+    """Every published figure with its predictive interval at its trial's size, under its trial's grading.
+
+    ``products``: those that the trials bring along; all others are found by name.
+    """
     targets = [Target(figure, trial) for trial in trials for figure in trial.figures]
-    products = [load_product(name) for name in sorted({name for trial in trials for name in trial.products})]
-    found = forecast(targets, ensemble=ensemble, world=world, products=products, n=n, n_rare=n_rare, seed=seed,
-                     workers=workers, advance=advance)
+    chosen = list(products_of(trials, given=products).values())
+    found = forecast(targets, ensemble=as_written(ensemble, chosen), world=world, products=chosen, n=n, n_rare=n_rare,
+                     seed=seed, workers=workers, advance=advance)
     return [Foretold(target.figure, target.trial, one) for target, one in zip(targets, found, strict=True)]
 
 
 def summarise_foretold(rows: Sequence[Foretold]) -> dict[str, Any]:
-    """Coverage, error and width by role; figures of overlapping sources count each, independent ones apart."""
+    """Coverage, error and width by role; figures of overlapping sources count each, independent ones apart.
+
+    ``counted_once``, by role: the same among sources of which no two share patients.
+    """
     def part(role: str) -> list[Foretold]:
         return [row for row in rows if row.trial.role == role and row.is_judged]
 
@@ -92,7 +117,15 @@ def summarise_foretold(rows: Sequence[Foretold]) -> dict[str, Any]:
         "mean_abs_error_any": _error_any(calibration), "validation_mean_abs_error_any": _error_any(validation),
         "independent_mean_abs_error_any": _error_any(independent),
         "mean_width_grade2plus": _width_grade2plus([*calibration, *validation]),
+        "counted_once": {role: _counted_once(part(role)) for role in ("calibration", "validation")},
     }
+
+
+def _counted_once(rows: Sequence[Foretold]) -> dict[str, Any]:
+    taken = counted_once({row.trial.name: row.trial for row in rows}.values())
+    kept = [row for row in rows if row.trial.name in taken]
+    return {"sources": len(taken), "targets": len(kept), "inside": sum(row.is_inside for row in kept),
+            "mean_abs_error_any": _error_any(kept)}
 
 
 def _error_any(rows: Sequence[Foretold]) -> float | None:
@@ -123,14 +156,21 @@ def foretell_products(
 
     The interval holds assumptions and differences between trials; with ``trial_size`` also chance in a trial of that size.
     """
+    arms = [make_arm(product, world=world, regimen=regimen, mitigations=mitigations) for product in products]
+    refuse_twice(arms)
+    refuse_idle(mitigations, world=world, where="simulate", key="--mitigation")
     targets = [Target(figure, trial) for product in products
                for trial, figures in [_imagined(product, trial_size, regimen)] for figure in figures]
-    found = forecast(targets, ensemble=ensemble, world=world, products=products, n=n, n_rare=n_rare, seed=seed,
-                     workers=workers, at_trial_size=trial_size is not None, mitigations=mitigations, advance=advance)
+    found = forecast(targets, ensemble=as_written(ensemble, products), world=world, products=products, n=n, n_rare=n_rare,
+                     seed=seed, workers=workers, at_trial_size=trial_size is not None, mitigations=mitigations,
+                     advance=advance)
+    settings = {arm.product.name: {"regimen": arm.regimen_name, "population": arm.population.name, "policy": arm.policy.name,
+                                   "trial_size": trial_size, "notice": NOTICE} for arm in arms}
     tree: dict[str, Any] = {}
     for target, one in zip(targets, found, strict=True):
-        row = tree.setdefault(target.trial.product, {"window_d": target.trial.window_d, "grading": target.trial.grading,
-                                                     "n_members": one.n_members})
+        trial = target.trial
+        row = tree.setdefault(trial.product, {"window_d": trial.window_d, "grading": trial.grading,
+                                              "n_members": one.n_members, **settings[trial.product]})
         name = next(name for name, metric, _ in _NEW if metric == target.figure.metric)
         row[name] = {key: None if isnan(value) else value for key, value in asdict(one).items() if key != "n_members"}
     return tree
@@ -168,8 +208,7 @@ def print_products(found: dict[str, Any]) -> None:
         table.add_row(product, f"{row['window_d']:g} d", *cells)
     console = Console(width=max(Console().width, 130))
     console.print(table)
-    console.print("Intervals hold what is not known of the assumptions and how trials of one product differ. "
-                  "Synthetic patients; research use; no external validation.")
+    console.print(f"Intervals hold what is not known of the assumptions and how trials of one product differ. {NOTICE}")
 
 
 def print_foretold(rows: Sequence[Foretold]) -> None:
@@ -187,10 +226,14 @@ def print_foretold(rows: Sequence[Foretold]) -> None:
     console = Console(width=max(Console().width, 150))
     console.print(table)
     found = summarise_foretold(rows)
-    console.print(f"calibration: {found['inside']} of {found['targets']} inside; "
-                  f"validation: {found['validation_inside']} of {found['validation_targets']} inside "
-                  f"(independent sources: {found['independent_inside']} of {found['independent_targets']})")
-    console.print(f"mean absolute error of any-grade rates: calibration {found['mean_abs_error_any'] or nan:.3f}, "
-                  f"validation {found['validation_mean_abs_error_any'] or nan:.3f}; mean width of grade >= 2 intervals "
-                  f"(n >= 40): {found['mean_width_grade2plus'] or nan:.2f}")
+    for role, start in (("calibration", ""), ("validation", "validation_")):
+        if found[f"{start}targets"]:
+            once, error = found["counted_once"][role], found[f"{start}mean_abs_error_any"]
+            said = "" if error is None else f"; mean absolute error of any-grade rates {error:.3f}"
+            console.print(f"{role}: {found[f'{start}inside']} of {found[f'{start}targets']} inside (overlapping sources "
+                          f"counted once: {once['inside']} of {once['targets']}){said}")
+    if found["independent_targets"]:
+        console.print(f"independent sources: {found['independent_inside']} of {found['independent_targets']} inside")
+    if (width := found["mean_width_grade2plus"]) is not None:
+        console.print(f"mean width of grade >= 2 intervals (n >= 40): {width:.2f}")
     console.print(STATEMENT)

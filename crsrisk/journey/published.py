@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from crsrisk.domain.product import Product
 from crsrisk.domain.published import Comparison, Trial
 from crsrisk.domain.world import World
 from crsrisk.read.world import load_product
@@ -16,16 +17,23 @@ from crsrisk.simulate.evidence import compare, summarise
 from crsrisk.simulate.trial import trial_simulator
 
 
+def products_of(trials: Sequence[Trial], *, given: Sequence[Product] = ()) -> dict[str, Product]:
+    """The products of some trials by name: those given, and for all other names those that ship."""
+    own = {product.name: product for product in given}
+    names = sorted({name for trial in trials for name in trial.products})
+    return {name: own[name] if name in own else load_product(name) for name in names}
+
+
 def compare_with_published(
-    trials: Sequence[Trial], *, world: World, seed: int, n: int, n_rare: int, workers: int = 1,
-    advance: Callable[[int], None] | None = None,
+    trials: Sequence[Trial], *, world: World, seed: int, n: int, n_rare: int, products: Sequence[Product] = (),
+    workers: int = 1, advance: Callable[[int], None] | None = None,
 ) -> list[Comparison]:
     """Simulate each trial (``n`` patients, ``n_rare`` for checkpoint inhibitors) and set it beside what it published.
 
-    Trials that differ in nothing the simulator knows share one simulation.
+    Trials that differ in nothing the simulator knows share one simulation. ``products``: those that ship in no file.
     """
-    products = {name: load_product(name) for name in sorted({name for trial in trials for name in trial.products})}
-    simulate = trial_simulator(products, world=world, n=n, n_rare=n_rare, seed=seed, workers=workers)
+    by_name = products_of(trials, given=products)
+    simulate = trial_simulator(by_name, world=world, n=n, n_rare=n_rare, seed=seed, workers=workers)
 
     def simulate_trial(trial: Trial) -> pd.DataFrame:
         table = simulate(trial)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from math import log
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -24,11 +25,12 @@ from crsrisk.domain.assumptions import (
     Strength,
     check_unit,
 )
+from crsrisk.domain.grading_systems import system_of
 from crsrisk.domain.mitigation import Mitigation
 from crsrisk.domain.population import Policy, Population
 from crsrisk.domain.product import Product, Regimen
 from crsrisk.errors import InputError
-from crsrisk.folders import Kind, find, names, synthetic_folder
+from crsrisk.folders import Kind, find, is_path, names, synthetic_folder
 from crsrisk.read.strict_yaml import build, read_yaml
 
 _POSITIVE_BINDING = ("antigen_density_copies", "tumour_affinity_nm", "cd3_affinity_nm", "valency",
@@ -74,12 +76,16 @@ def load_assumptions(folder: Path | None = None) -> Assumptions:
 def load_product(name_or_path: str | Path) -> Product:
     """A product by its shipped name or the path of a YAML file from any folder.
 
-    Names of ``products/evidence_only/`` are found as well; `all_products` leaves those out.
+    Names of ``products/evidence_only/`` are found as well; `all_products` leaves those out. ``population`` and
+    ``support_policy`` may be files of your own, by their path from the product's file.
 
     >>> load_product("tarlatamab").regimens["label"].is_stepped_up
     True
     """
     product, path = _load(Product, "products", name_or_path)
+    own = {"population": product.population, "support_policy": product.support_policy}
+    product = product.model_copy(update={field: str(path.parent / Path(name).expanduser()) for field, name in own.items()
+                                         if is_path(name)})
     _check_product(product, where=path.name)
     return product
 
@@ -164,6 +170,10 @@ def _load(kind: type[Named], folder: Kind, name_or_path: str | Path) -> tuple[Na
 def _check_product(product: Product, *, where: str) -> None:
     if not 0 < product.window_d <= _LONGEST_WINDOW_D:
         raise _refused(where, "window_d", product.window_d, f"more than 0 to {_LONGEST_WINDOW_D:g} days")
+    system_of(product.grading, where=where)
+    for place, numbers in (("binding", product.binding), ("kinetics", product.kinetics)):
+        for name, number in numbers:
+            _check_spread(number, where=where, key=f"{place}.{name}.spread")
     for part, fields in (("binding", _POSITIVE_BINDING), ("kinetics", _POSITIVE_KINETICS)):
         for field in fields:
             quantity: Quantity = getattr(getattr(product, part), field)
@@ -176,6 +186,15 @@ def _check_product(product: Product, *, where: str) -> None:
     _check_reference("policies", product.support_policy, where=where, key="support_policy")
     for name, regimen in product.regimens.items():
         _check_regimen(regimen, product=product, where=where, key=f"regimens.{name}")
+
+
+def _check_spread(quantity: Quantity, *, where: str, key: str) -> None:
+    """Refuse a range with a width and no spread: the number would be taken as known exactly."""
+    low, high = quantity.range
+    if quantity.spread == 0 and low < high:
+        width, scale = (log(high / low), " (log scale)") if low > 0 else (high - low, "")
+        raise InputError(where=where, key=key, found=0.0, expected=f"a spread above 0, for the range is {low:g} to {high:g}",
+                         cure=f"write {width / 4:.2g}, a quarter of the range's width{scale}, or a range of the value alone")
 
 
 def _check_regimen(regimen: Regimen, *, product: Product, where: str, key: str) -> None:
@@ -269,8 +288,8 @@ def _check_reference(kind: Kind, name: str, *, where: str, key: str) -> None:
     try:
         find(kind, name)
     except InputError as problem:
-        raise InputError(where=where, key=key, found=problem.found, expected=problem.expected,
-                         cure=problem.cure) from problem
+        found = f"{problem.found}: {name}" if is_path(name) else problem.found
+        raise InputError(where=where, key=key, found=found, expected=problem.expected, cure=problem.cure) from problem
 
 
 def _refused(where: str, key: str, found: object, expected: str) -> InputError:

@@ -10,8 +10,10 @@ import pytest
 
 from crsrisk.belief.forecast import Forecast
 from crsrisk.domain.ensemble import Ensemble
+from crsrisk.errors import InputError
 from crsrisk.journey.foretold import (
     Foretold,
+    as_written,
     foretell_products,
     foretell_published,
     foretold_tree,
@@ -69,6 +71,8 @@ def test_a_new_product_has_intervals_and_a_trial_size_widens_them() -> None:
     assert small["crs_any"]["high"] - small["crs_any"]["low"] > plain["crs_any"]["high"] - plain["crs_any"]["low"]
     assert plain["onset_median_h"]["value"] > 0
     assert plain["grading"].startswith("Lee")
+    assert (plain["trial_size"], small["trial_size"]) == (None, 20)
+    assert "no external validation" in plain["notice"]
 
 
 def test_prophylaxis_lowers_the_forecast() -> None:
@@ -83,8 +87,45 @@ def test_what_is_printed(rows: list[Foretold], capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert "no external validation" in shown
     assert "calibration:" in shown
+    assert "counted once" in shown
     found = foretell_products([product_of("tarlatamab")], ensemble=_few(), world=world_of(), n=96, n_rare=96, seed=1)
     print_products(found)
     shown = " ".join(capsys.readouterr().out.split())
     assert "tarlatamab" in shown
     assert "no external validation" in shown
+
+
+def test_overlapping_sources_count_once() -> None:
+    trials = {trial.name: trial for trial in load_trials()}
+    figures = [(trials[name], trials[name].figures[0]) for name in ("tarlatamab_label_2025", "tarlatamab_label_2024")]
+    there = Forecast(0.5, 0.01, 0.0, 1.0, 0.0, 1.0, 4)
+    found = summarise_foretold([Foretold(figure, trial, there) for trial, figure in figures])
+    assert found["targets"] == 2
+    assert found["counted_once"]["calibration"]["sources"] == 1
+    assert found["counted_once"]["calibration"]["targets"] == 1
+    assert found["counted_once"]["validation"] == {"sources": 0, "targets": 0, "inside": 0, "mean_abs_error_any": None}
+
+
+def test_a_number_that_a_users_file_states_is_not_the_ensembles() -> None:
+    """A file called as a calibrated product: its own numbers count, those it leaves alone stay calibrated."""
+    shipped = product_of("tarlatamab")
+    affinity = shipped.binding.tumour_affinity_nm.model_copy(update={"value": 1.9})
+    mine = shipped.model_copy(update={"binding": shipped.binding.model_copy(update={"tumour_affinity_nm": affinity})})
+    whole = load_ensemble()
+    assert as_written(whole, [shipped, product_of("acapatamab")]) is whole
+    assert set(whole.keys) - set(as_written(whole, [mine]).keys) == {"product:tarlatamab.binding.tumour_affinity_nm"}
+    assert as_written(whole, [mine.model_copy(update={"name": "my_tarlatamab"})]) is whole
+
+
+@pytest.mark.parametrize(("choice", "says"), [
+    ({"regimen": "lable"}, "label_no_steroid"), ({"mitigations": ("tocilizumap",)}, "tocilizumab"),
+    ({"mitigations": ("oxygen",)}, "support policy"),
+])
+def test_what_an_arm_cannot_be_is_refused(choice: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        foretell_products([product_of("tarlatamab")], ensemble=_few(), world=world_of(), n=96, n_rare=96, seed=1, **choice)
+
+
+def test_a_product_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="more than once"):
+        foretell_products([product_of("tarlatamab")] * 2, ensemble=_few(), world=world_of(), n=96, n_rare=96, seed=1)

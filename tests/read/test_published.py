@@ -13,7 +13,7 @@ from crsrisk.domain.product import Product
 from crsrisk.domain.published import Trial, wilson_interval
 from crsrisk.errors import InputError
 from crsrisk.folders import find
-from crsrisk.read.published import load_trials
+from crsrisk.read.published import load_own_trials, load_trials
 from crsrisk.read.strict_yaml import build, read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -151,3 +151,50 @@ def test_a_wrong_file_name_or_an_empty_folder_is_refused(tmp_path: Path) -> None
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(_tree()), encoding="utf-8")
     with pytest.raises(InputError, match=r"other\.yaml, name: found one"):
         load_trials(tmp_path)
+
+
+def _own(folder: Path, **change: Any) -> Path:
+    _write(folder, _tree("mine", **change))
+    return folder / "mine.yaml"
+
+
+def _product(folder: Path, name: str = "my_engager", *, window: str = "21.0") -> None:
+    text = find("products", "tarlatamab").read_text(encoding="utf-8")
+    folder.mkdir(exist_ok=True)
+    text = text.replace("name: tarlatamab", f"name: {name}", 1).replace("window_d: 21.0", f"window_d: {window}", 1)
+    (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def test_a_trial_of_ones_own_brings_its_product_along(tmp_path: Path) -> None:
+    _product(tmp_path / "products")
+    path = _own(tmp_path, product="products/my_engager.yaml", dose_times_h=[0, 168, 336])
+    (trial,), (product,) = load_own_trials([str(path)])
+    assert trial.product == product.name == "my_engager"
+    assert load_own_trials([_own(tmp_path)])[0][0].product == "tarlatamab"
+
+
+@pytest.mark.parametrize(("change", "key", "expected"), [
+    (TUNED_TO, "role", "validation"),
+    ({"grading": "ASCTC"}, "grading", "ASTCT"),
+    ({"product": "nowhere.yaml"}, "nowhere.yaml", "path"),
+    ({"regimen": "lable"}, "regimen", "label_no_steroid"),
+    ({"dose_times_h": [0, 96]}, "dose_times_h", r"\[0.0, 168.0, 336.0\]"),
+    ({"overlaps": ["tarlatamab_label_2025"]}, "is_independent", "false"),
+    ({"overlaps": ["nobody"]}, "overlaps", "other sources"),
+    ({"rows": [{**_tree()["rows"][0], "id": "E030"}]}, "E030", "each id once"),
+])
+def test_a_bad_trial_of_ones_own_is_refused(tmp_path: Path, change: dict[str, Any], key: str, expected: str) -> None:
+    with pytest.raises(InputError, match=expected) as caught:
+        load_own_trials([_own(tmp_path, **change)])
+    assert key in caught.value.key
+
+
+def test_names_that_are_taken_are_refused(tmp_path: Path) -> None:
+    _product(tmp_path / "one")
+    _product(tmp_path / "two", window="14.0")
+    _write(tmp_path, _tree("first", product="one/my_engager.yaml"), _tree("second", product="two/my_engager.yaml"),
+           _tree("janx007"))
+    with pytest.raises(InputError, match="another product called my_engager"):
+        load_own_trials([tmp_path / "first.yaml", tmp_path / "second.yaml"])
+    with pytest.raises(InputError, match="janx007 a second time"):
+        load_own_trials([tmp_path / "janx007.yaml"])

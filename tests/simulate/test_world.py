@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from crsrisk.errors import InputError
-from crsrisk.folders import names
-from crsrisk.read.world import load_scenario
-from crsrisk.simulate.world import load_world
+from crsrisk.folders import find, names
+from crsrisk.read.world import load_product, load_scenario
+from crsrisk.simulate.arm import make_arm
+from crsrisk.simulate.world import load_world, with_own_places
 from tests.simulate.people import world_of
 
 
@@ -57,3 +58,44 @@ def test_with_values_leaves_the_world_it_came_from_alone() -> None:
     assert world_of().digest == before != other.digest
     with pytest.raises(InputError):
         world_of().with_values({"cascade.no_such_number": 1.0})
+
+
+def _own_product(folder: Path, *, population: str = "colorectal", policy: str = "our_ward") -> Path:
+    """A product in one folder, its population and policy in another, called by their paths from the product's file."""
+    places = folder / "places"
+    places.mkdir()
+    for kind, shipped, name in (("populations", "small_cell_lung", population), ("policies", "standard_astct", policy)):
+        text = find(kind, shipped).read_text(encoding="utf-8").replace(f"name: {shipped}", f"name: {name}", 1)
+        (places / f"{name}.yaml").write_text(text, encoding="utf-8")
+    text = find("products", "tarlatamab").read_text(encoding="utf-8")
+    for key, old, new in (("name", "tarlatamab", "mine"), ("population", "small_cell_lung", f"places/{population}.yaml"),
+                          ("support_policy", "standard_astct", f"places/{policy}.yaml")):
+        text = text.replace(f"{key}: {old}", f"{key}: {new}", 1)
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    return folder / "mine.yaml"
+
+
+def test_a_product_brings_its_population_and_policy_along(tmp_path: Path) -> None:
+    (product,), world = with_own_places([load_product(_own_product(tmp_path))], world=world_of())
+    arm = make_arm(product, world=world)
+    assert (arm.population.name, arm.policy.name) == ("colorectal", "our_ward")
+    assert world.digest != world_of().digest
+    assert "colorectal" not in world_of().populations
+
+
+def test_shipped_products_leave_the_world_as_it_is() -> None:
+    products, world = with_own_places([load_product("tarlatamab")], world=world_of())
+    assert (products, world.digest) == ([load_product("tarlatamab")], world_of().digest)
+
+
+def test_a_population_called_as_another_is_refused(tmp_path: Path) -> None:
+    product = load_product(_own_product(tmp_path, population="gastric_pancreatic"))
+    with pytest.raises(InputError, match="rename your file"):
+        with_own_places([product], world=world_of())
+
+
+def test_a_population_that_is_not_there_is_named_by_its_path(tmp_path: Path) -> None:
+    path = _own_product(tmp_path)
+    (tmp_path / "places" / "colorectal.yaml").unlink()
+    with pytest.raises(InputError, match=r"population: found no such file: .*colorectal\.yaml"):
+        load_product(path)
