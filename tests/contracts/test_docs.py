@@ -12,6 +12,7 @@ import yaml
 
 import crsrisk
 from crsrisk.domain.mitigation import NODES
+from crsrisk.domain.published import Trial
 from crsrisk.journey.config import Experiment
 from crsrisk.read.design import load_design
 from crsrisk.read.strict_yaml import build, read_yaml
@@ -133,6 +134,8 @@ def test_files_to_save_are_accepted(tmp_path: Path) -> None:
             assert build(Experiment, read_yaml(place), where=name).name == place.parent.name
         elif place.name == "design.yaml":
             assert load_design(place).designs
+        elif "rows" in read_yaml(place):
+            assert build(Trial, read_yaml(place), where=name).name == place.stem
         else:
             assert load_scenario(place, assumptions=load_assumptions()).overrides
 
