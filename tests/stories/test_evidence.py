@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crsrisk.read.published import load_trials
-from tests.stories.terminal import crsrisk, done
+from tests.stories.terminal import crsrisk, done, own_copy
 
 SMALL = ("--patients", 100, "--patients-rare", 100)
 KEYS = ("id", "product", "metric", "published", "n", "low", "high", "simulated", "mc_error", "agrees")
@@ -97,3 +98,32 @@ def test_too_few_patients_are_refused_by_the_option() -> None:
     answer = crsrisk("evidence", "--patients", 10)
     assert answer.code == 2
     assert "100" in answer.err
+
+
+def test_a_trial_and_a_product_of_ones_own(tmp_path: Path) -> None:
+    """A product file and a trial file in one folder: the figure is compared, and marked when it is only recalled."""
+    own_copy("products", "tarlatamab", tmp_path / "mine.yaml")
+    trial = tmp_path / "my_trial.yaml"
+    trial.write_text("""\
+name: my_trial
+label: An invented trial
+product: mine.yaml
+grading: ASTCT
+window_d: 28
+window_reason: one cycle
+role: validation
+role_reason: nothing was tuned to it
+is_independent: true
+overlaps: []
+rows:
+  - {id: MINE, metric: crs_any_rate, of: patients, value: 0.5, n_patients: 40, events: 20, citation: invented,
+     source_kind: RECALL, confidence: low, note: ''}
+""", encoding="utf-8")
+    (row,) = done("evidence", "--trial", trial, "--json", *SMALL).tree["rows"]
+    assert (row["id"], row["product"], row["role"], row["verified"]) == ("MINE", "mine", "validation", False)
+    shown = " ".join(done("evidence", "--trial", trial, *SMALL).out.split())
+    assert "unverified" in shown
+    assert "of 1 judged figures" in shown or "of 0 judged figures" in shown
+    answer = crsrisk("evidence", "--trial", trial, "--role", "validation")
+    assert answer.code == 2
+    assert "--role with --trial" in answer.err
