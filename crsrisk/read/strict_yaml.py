@@ -125,7 +125,8 @@ def _refused(problem: ValidationError, kind: type[BaseModel], *, where: str) -> 
     """The first problem; an unknown key goes before the missing one that it may be meant for."""
     first = min(problem.errors(), key=lambda one: one["type"] != "extra_forbidden")
     place = [str(part) for part in first["loc"]]
-    more = f" ({problem.error_count() - 1} more problems)" if problem.error_count() > 1 else ""
+    others = problem.error_count() - 1
+    more = f" ({others} more problem{'s' if others > 1 else ''})" if others else ""
     if first["type"] == "missing":
         found, expected, cure = "nothing", "this key to be present", "add it"
     elif first["type"] == "extra_forbidden":

@@ -55,7 +55,7 @@ def test_a_name_that_nobody_knows(tmp_path: Path, words: tuple[str, ...], says: 
         ("platform: tce", "platform: tce\nplatform: immtac", ("mine.yaml, line 6", "platform", "second time")),
         ("platform: tce", "platform: no", ("mine.yaml, line 5", "bare word no", "true or false")),
         ("platform: tce", "platform: tcx", ("mine.yaml", "platform", "'tcx'", "correct the value")),
-        ("platform: tce", "platfrom: tce", ("mine.yaml", "platform", "nothing", "add it")),
+        ("platform: tce", "platfrom: tce", ("mine.yaml", "platfrom", "an unknown key", "did you mean platform?")),
         ("platform: tce", "platform: tce\ncolour: red", ("colour", "unknown key", "known: ")),
         ("window_d: 21.0", "window_d: 2e1", ("2e1", "point and signed exponent")),
         ("window_d: 21.0", "window_d: 1e-3", ("mine.yaml, line", "1e-3", "0.001")),
@@ -109,7 +109,7 @@ def test_a_folder_in_place_of_a_product(tmp_path: Path) -> None:
         ("value: 0.0", "value: 1e0", ("mine.yaml, line", "1e0")),
         ("value: 0.0", "value: big", ("overrides", "big")),
         ("value: 0.0", "value: 0.0\n    unit: m", ("unit", "unknown key")),
-        ("title:", "titel:", ("title", "nothing")),
+        ("title:", "titel:", ("titel", "an unknown key", "did you mean title?")),
         ('reason: "the sum of diameters no longer changes the antigen load"', 'reason: " "', ("reason",)),
     ],
 )
