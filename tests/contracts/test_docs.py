@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from itertools import pairwise
@@ -138,6 +139,19 @@ def test_files_to_save_are_accepted(tmp_path: Path) -> None:
             assert build(Trial, read_yaml(place), where=name).name == place.stem
         else:
             assert load_scenario(place, assumptions=load_assumptions()).overrides
+
+
+def test_the_page_on_the_mechanism_names_the_test_of_each_phenomenon() -> None:
+    """Every named test is there, has a docstring (its source), and is marked (x) exactly when it is expected to fail."""
+    text = (ROOT / "docs" / "mechanism.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| (.+?) \| `(tests/phenomena/\S+?)::(\w+)` \|$", text, re.MULTILINE)
+    assert len(named) > 25
+    for phenomenon, path, name in named:
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        found = next(one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
+        assert ast.get_docstring(found), name
+        assert ("(x)" in phenomenon) == any("xfail" in ast.dump(mark) for mark in found.decorator_list), name
+    assert len({name for *_, name in named}) == len(named)
 
 
 def test_the_two_commands_come_first() -> None:
