@@ -20,7 +20,7 @@ from crsrisk.journey.at_landmark import read_known
 from crsrisk.learn.companions import reference_groups, save_companions
 from crsrisk.learn.fit import fit
 from crsrisk.learn.refits import N_REFITS, make_refits
-from crsrisk.learn.store import save_model
+from crsrisk.learn.store import load_model, save_model
 from crsrisk.learn.track import tracking
 from crsrisk.learn.tune import Tuned, tune
 from crsrisk.read.files import frame_digest
@@ -119,11 +119,13 @@ def train(
 
     Beside the model stands what a page for one patient needs: reference patients, ``n_refits`` refits (the usual number when
     left out; 0 = none), and the name of the neighbouring folder with the model for grade 3 or more. Raises
-    :class:`OutputError` when ``out`` is there already.
+    :class:`OutputError` when ``out`` is there already, and :class:`InputError` for a neighbour that cannot speak beside it.
     """
     if out.exists():
         raise OutputError(where=str(out), found="something that is there already", expected="a new folder",
                           cure="name another with --out; training never replaces a model")
+    if grade3plus is not None:
+        _check_neighbour(out.resolve().parent / grade3plus, config=config)
     tuned = None
     if is_tuned:
         trials = config.tuning.trials if config.tuning else 0
@@ -142,6 +144,24 @@ def train(
                     grade3plus=grade3plus)
     how = None if track is None else _track(model, training, tuned, folder=track)
     return Trained(model, out, training, tuned, how)
+
+
+def _check_neighbour(folder: Path, *, config: FeatureConfig) -> None:
+    """Refuse, before anything is fitted, a neighbour that is not there or speaks of other events, hours or windows."""
+    if not folder.is_dir():
+        raise InputError(where="train", key="--grade3plus", found=f"no folder {folder.name} beside the model's own",
+                         expected="the folder of a model for grade >= 3", cure="train it first: crsrisk train grade3plus")
+    severe = load_model(folder).contract
+    found, expected = [], []
+    for what, other, own in (("outcome", severe.outcome, "crs_grade3plus"),
+                             ("hours after the first dose", severe.landmark_h, config.landmark_h),
+                             ("days of window", dict(severe.window_d), dict(config.window_d))):
+        if other != own:
+            found.append(f"{what} {other}")
+            expected.append(f"{what} {own}")
+    if found:
+        raise InputError(where="train", key="--grade3plus", found=f"{folder.name}: {', '.join(found)}",
+                         expected=", ".join(expected), cure="leave --grade3plus out, or name another neighbour")
 
 
 def _track(model: RiskModel, training: Training, tuned: Tuned | None, *, folder: Path) -> str:

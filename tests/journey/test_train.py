@@ -20,7 +20,7 @@ from crsrisk.learn.companions import load_companions
 from crsrisk.learn.fit import fit
 from crsrisk.learn.leaks import leaks_by_name
 from crsrisk.learn.predict import predict
-from crsrisk.learn.store import load_model
+from crsrisk.learn.store import load_model, save_model
 from crsrisk.read.files import write_text
 from crsrisk.simulate.arm import Arm
 from tests.journey.conftest import SEED
@@ -58,6 +58,28 @@ def test_what_is_said_of_it(trained: Trained) -> None:
     text = "\n".join(training_lines(trained))
     for part in ("within 21 days", "400 patients", "Tuned in 2 trials", "mlflow ui", "no external validation"):
         assert part in text
+
+
+def test_a_neighbour_that_cannot_speak_beside_the_model_is_refused_before_fitting(
+    trained: Trained, quick: FeatureConfig, tmp_path: Path
+) -> None:
+    severe = quick.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"})
+    save_model(fit(trained.training.observed, trained.training.outcomes, config=severe, seed=SEED), tmp_path / "severe")
+    save_model(trained.model, tmp_path / "mild")
+    later = quick.model_copy(update={"landmark_h": 24})
+    shorter = quick.model_copy(update={"window_d": {"default": 10.0}})
+    for config, name, word in ((quick, "nobody", "no folder nobody"), (quick, "mild", "outcome crs_grade2plus"),
+                               (later, "severe", "hours after the first dose 0"), (shorter, "severe", "days of window")):
+        with pytest.raises(InputError, match=word) as refused:
+            train(trained.training, config=config, seed=1, out=tmp_path / "new", is_tuned=False, track=None, begin=silent,
+                  n_refits=0, grade3plus=name)
+        assert refused.value.key == "--grade3plus"
+        assert not (tmp_path / "new").exists()
+    train(trained.training, config=quick, seed=1, out=tmp_path / "new", is_tuned=False, track=None, begin=silent,
+          n_refits=0, grade3plus="severe")
+    beside = load_companions(tmp_path / "new", model=load_model(tmp_path / "new"))
+    assert beside.grade3plus is not None
+    assert beside.grade3plus.contract.outcome == "crs_grade3plus"
 
 
 def test_the_run_is_tracked_without_a_patient(trained: Trained) -> None:
