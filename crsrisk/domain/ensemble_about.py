@@ -32,12 +32,42 @@ class Share(Strict):
         return self
 
 
+class Leader(Strict):
+    """A single constant that moves an output: its share of the variance, alone and with others, with a 95% interval."""
+
+    factor: str
+    strength: str
+    total: float
+    total_low: float
+    total_high: float
+
+
 class OutputShares(Strict):
-    """One output of the sensitivity analysis and how its variance is shared out."""
+    """One output of the sensitivity analysis, how its variance is shared out, and the constants that move it most."""
 
     name: str
     meaning: str
     shares: list[Share]
+    leaders: list[Leader] = Field(default_factory=list)
+
+
+class SupportedScenario(Strict):
+    """How far a set of published findings supports a scenario against the reference, with Monte Carlo errors."""
+
+    findings: str
+    scenario: str
+    bayes_factor: float
+    low: float
+    high: float
+    weight: float
+    weight_mc_error: float
+
+
+class ScenarioSupport(Strict):
+    """The relative support of the scenarios; it is never shown without its caveat."""
+
+    caveat: str = Field(min_length=20)
+    rows: list[SupportedScenario] = Field(min_length=1)
 
 
 class VarianceShares(Strict):
@@ -48,6 +78,7 @@ class VarianceShares(Strict):
     version: str
     notice: str
     outputs: list[OutputShares] = Field(min_length=1)
+    support: ScenarioSupport | None = None
 
 
 class EnsembleAbout(Strict):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from crsrisk.domain.ensemble_about import EnsembleAbout, VarianceShares
+from crsrisk.domain.ensemble_about import EnsembleAbout, Leader, SupportedScenario, VarianceShares
 from crsrisk.errors import InputError
 from crsrisk.read.ensemble import ensemble_folder
 from crsrisk.read.strict_yaml import build
+
+_N_LEADERS = 3
 
 
 def load_ensemble_about(folder: Path | None = None) -> EnsembleAbout | None:
@@ -44,8 +47,23 @@ def load_variance_shares(folder: Path | None = None) -> VarianceShares | None:
     for row in rows:
         shares.setdefault(row["output"], []).append({key: value for key, value in row.items() if key != "output"})
     chosen["outputs"] = [{"name": one["output"], "meaning": one.get("meaning", one["output"]),
-                          "shares": shares.get(one["output"], [])} for one in outputs]
+                          "shares": shares.get(one["output"], []), "leaders": _leaders(tree.get("sobol"), one["output"])}
+                         for one in outputs]
+    if isinstance(support := tree.get("scenario_weights"), dict):
+        chosen["support"] = {"caveat": support.get("caveat"),
+                             "rows": _only(support.get("rows", []), SupportedScenario.model_fields)}
     return build(VarianceShares, chosen, where=path.name)
+
+
+def _leaders(sobol: Any, output: str) -> list[dict[str, Any]]:
+    """The single constants with the largest share of an output's variance, at most three, those that move it only."""
+    rows = [row for row in sobol or [] if row["output"] == output and row["strength"] and (row["total"] or 0.0) > 0.0]
+    return _only(sorted(rows, key=lambda row: -row["total"])[:_N_LEADERS], Leader.model_fields)
+
+
+def _only(rows: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> list[dict[str, Any]]:
+    kept = tuple(keys)
+    return [{key: row[key] for key in kept if key in row} for row in rows]
 
 
 def _name_their_output(tree: Any) -> TypeGuard[list[dict[str, Any]]]:

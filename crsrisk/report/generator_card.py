@@ -131,7 +131,7 @@ def generator_card_markdown(card: Card) -> str:
     parts += ["## What must not be concluded", "", *(f"- {text}" for text in card["must_not_be_concluded"]), ""]
     parts += _factors_page(card)
     parts += _numbers_page(card)
-    parts += ["## What the answers rest on", "", *_variance_page(card), "",
+    parts += ["## What the answers rest on", "", *_variance_page(card), "", *_leaders_page(card), *_support_page(card),
               "## Where the ensemble stands", "", ensemble_statement(card), ""]
     parts += _assumptions_page(card)
     return "\n".join(parts).rstrip("\n") + "\n"
@@ -179,6 +179,30 @@ def _variance_page(card: Card) -> list[str]:
                      *(percent(found.get(name), "alone") for name in (*strengths[1:], CHANCE))])
     header = ["output", "assumed, alone", "assumed, with others", *(f"{name}, alone" for name in strengths[1:]), "chance"]
     return [variance_statement(card), "", *_table(header, rows)]
+
+
+def _leaders_page(card: Card) -> list[str]:
+    outputs = [one for one in (card["variance"] or {"outputs": []})["outputs"] if one["leaders"]]
+    if not outputs:
+        return []
+    rows = [[one["meaning"], "; ".join(f"`{leader['factor'].partition(':')[2]}` ({leader['strength']}) "
+                                       f"{percent(leader, 'total')}" for leader in one["leaders"])] for one in outputs]
+    return ["## Which assumptions matter most", "",
+            "Of the constants that were followed one by one, those with the largest share of an output's variance, alone "
+            "and together with others (Sobol's total index, 95% interval). All others together explain the rest: where the "
+            "shares are small, no single number decides.", "", *_table(["output", "constants"], rows), ""]
+
+
+def _support_page(card: Card) -> list[str]:
+    support = (card["variance"] or {}).get("support")
+    if support is None:
+        return []
+    rows = [[row["findings"].replace("_", " "), f"`{row['scenario']}`",
+             f"{row['bayes_factor']:.2g} ({row['low']:.2g} to {row['high']:.2g})",
+             f"{row['weight']:.2f} ({row['weight_mc_error']:.2f})"] for row in support["rows"]]
+    return ["## Which scenario the findings support", "", support["caveat"], "",
+            *_table(["findings", "scenario", "Bayes factor against the reference (95% Monte Carlo)",
+                     "weight under equal odds (Monte Carlo error)"], rows), ""]
 
 
 def variance_statement(card: Card) -> str:

@@ -155,6 +155,26 @@ def test_a_summary_of_sensitivity_is_read(tmp_path: Path) -> None:
     assert output.shares[1].alone is None
 
 
+def test_the_leading_constants_and_the_support_of_scenarios_are_read(tmp_path: Path) -> None:
+    ends = {"total_low": 0.0, "total_high": 0.9}
+    sobol = [{"output": "g2", "factor": name, "strength": strength, "total": total, **ends} for name, strength, total in (
+        ("a", "assumed", 0.1), ("all other constants", "", 0.9), ("b", "expert", 0.3), ("c", "assumed", 0.0),
+        ("d", "assumed", 0.2), ("e", "assumed", 0.05), ("f", "assumed", None))]
+    row = {"findings": "all", "scenario": "burden_null", "bayes_factor": 0.5, "low": 0.4, "high": 0.6, "mc_error_log": 0.1,
+           "weight": 0.3, "weight_mc_error": 0.02}
+    tree = summary(sobol=sobol, scenario_weights={"caveat": "No weight is a probability.", "rows": [row], "findings": []})
+    (tmp_path / "sensitivity.json").write_text(json.dumps(tree), encoding="utf-8")
+    found = load_variance_shares(tmp_path)
+    assert found is not None
+    assert [leader.factor for leader in found.outputs[0].leaders] == ["b", "d", "a"]
+    assert found.support is not None
+    assert found.support.rows[0].weight == 0.3
+    tree["scenario_weights"]["caveat"] = ""
+    (tmp_path / "sensitivity.json").write_text(json.dumps(tree), encoding="utf-8")
+    with pytest.raises(InputError, match="caveat"):
+        load_variance_shares(tmp_path)
+
+
 @pytest.mark.parametrize(("text", "says"), [
     ("no json", "no JSON"),
     ("[1]", "a JSON object"),

@@ -183,6 +183,18 @@ def test_what_was_not_computed_is_said_with_the_command(card: Card) -> None:
     assert any("No ensemble" in text for text in section["remarks"])
 
 
+def test_what_matters_and_what_the_findings_support_with_the_caveat(card: Card) -> None:
+    """Both stand on the shipped card; a card without them has no such sections."""
+    text = generator_card_markdown(make_card())
+    assert "## Which assumptions matter most" in text
+    after = text.partition("## Which scenario the findings support")[2]
+    assert "No weight here is the probability that a scenario is true." in after.partition("|")[0]
+    assert "| all | `burden_strong` |" in after
+    plain = generator_card_markdown(card)
+    assert "## Which assumptions matter most" not in plain
+    assert "## Which scenario the findings support" not in plain
+
+
 def test_text_of_the_files_cannot_break_a_table(card: Card) -> None:
     broken = [{**card["assumptions"][0], "source": "one | two\nthree"}]
     text = generator_card_markdown({**card, "assumptions": broken})
