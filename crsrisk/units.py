@@ -151,6 +151,16 @@ def needs_upper_limit(name: str, unit: str) -> bool:
     return unit_key(unit) in _factors(field(name).limited_units)
 
 
+def amount(name: str, number: str, *, unit: str) -> str:
+    """A number with what it counts: its unit, or nothing for a pure number; a dose counts the product's usual one.
+
+    >>> amount("crp_mg_l", "42", unit="mg/L"), amount("dose_intensity", "10", unit="1"), amount("ecog", "1", unit="1")
+    ('42 mg/L', '10 times the usual', '1')
+    """
+    words = "times the usual" if name == "dose_intensity" else "" if unit in ("", "1") else unit
+    return f"{number} {words}".strip()
+
+
 def likely_unit(name: str, value: float) -> str | None:
     """The unit that an impossible value was probably written in, or None.
 

@@ -327,8 +327,8 @@ def _about(material: Material, labels: Mapping[str, str]) -> About:
         "is_synthetic": True, "n_overlap": int(overlap),
         "eligibility": "All simulated patients of these products: " + listed([labels[name] for name in material.arms]) + ".",
         "outcome_from": "Graded by rule from simulated signs, within the window of the configuration.",
-        "flow": f"{inquiry.n_patients} patients: {training.n_patients} to develop ({n_events[0]} with the event), "
-                f"{test.n_patients} held out ({n_events[1]} with the event); none was left out.",
+        "flow": f"{inquiry.n_patients:,} patients: {training.n_patients:,} to develop ({n_events[0]:,} with the event), "
+                f"{test.n_patients:,} held out ({n_events[1]:,} with the event); none was left out.",
         "split": f"{number(100 * inquiry.test_share, digits=0)} of 100 patients were held out at random before anything was "
                  "fitted, and judge the model once.",
         "differences": "Development and held-out patients are random halves of one simulated cohort: they differ by chance "

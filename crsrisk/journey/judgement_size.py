@@ -94,12 +94,12 @@ def riley(*, contract: FeatureContract, c: float) -> dict[str, Any]:
 def size_content(*, contract: FeatureContract, c: float | None, needed: NeededSize | None) -> dict[str, Any]:
     """What the section on sample size is made of; Riley's sizes need a C-statistic above 0.5."""
     formula = riley(contract=contract, c=c) if c is not None and 0.5 < c < 1 else None
-    said = [f"{contract.n_patients} patients with {contract.n_events} events were used."]
+    said = [f"{contract.n_patients:,} patients with {contract.n_events:,} events were used."]
     if formula is not None:
-        said.append(f"Riley's formulas ask for {formula['largest']}.")
+        said.append(f"Riley's formulas ask for {formula['largest']:,}.")
     if needed is not None:
         smallest = needed.smallest["all"]
-        said.append(f"By simulation this learner meets all targets from {smallest} patients on." if smallest else
-                    f"By simulation this learner does not meet all targets with up to {needed.points[-1].n} patients.")
+        said.append(f"By simulation this learner meets all targets from {smallest:,} patients on." if smallest else
+                    f"By simulation this learner does not meet all targets with up to {needed.points[-1].n:,} patients.")
     return {"n": contract.n_patients, "n_events": contract.n_events, "riley": formula, "needed": needed,
             "sentence": " ".join(said)}

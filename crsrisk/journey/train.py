@@ -74,7 +74,7 @@ def simulated_training(
 ) -> Training:
     """Simulated patients; for a landmark model those still at risk then, with what was known by then."""
     cohort = simulate_cohort(arms, world=world, n_patients=n_patients, seed=seed, workers=workers)
-    who = f"{n_patients} simulated patients, scenario {world.scenario.name}, seed {seed}"
+    who = f"{n_patients:,} simulated patients, scenario {world.scenario.name}, seed {seed}"
     if not config.landmark_h:
         return Training(cohort.observed, cohort.outcomes, who, {})
     known = landmark_table(cohort.observed, cohort.course, hour=config.landmark_h)
@@ -108,7 +108,7 @@ def table_training(
                          "window_d": windows.astype(np.float64)})
     left_out = {**{f"rows that {why}": n for why, n in there.left_out().items()},
                 "rows without an outcome": int((~has_outcome & ~there.is_unsure).sum())}
-    return Training(observed, made, f"{len(observed)} patients of {table.name}", left_out)
+    return Training(observed, made, f"{len(observed):,} patients of {table.name}", left_out)
 
 
 def train(
@@ -190,8 +190,8 @@ def training_lines(trained: Trained) -> list[str]:
     windows = ", ".join(f"{days:g} days" + ("" if name == "default" else f" for {name}")
                         for name, days in tree["window_d"].items())
     lines = [f"{tree['model']}: {tree['outcome']} within {windows} after the first dose, predicted {when}",
-             f"Learnt from {tree['n_patients']} patients, {tree['n_events']} with the event ({tree['training']})"]
-    lines += [f"Left out: {n} {why}" for why, n in tree["left_out"].items() if n]
+             f"Learnt from {tree['n_patients']:,} patients, {tree['n_events']:,} with the event ({tree['training']})"]
+    lines += [f"Left out: {n:,} {why}" for why, n in tree["left_out"].items() if n]
     if tree["tuning"]:
         found = tree["tuning"]
         lines.append(f"Tuned in {found['n_trials']} trials: cross-validated log loss {found['log_loss_before']:.5f} before, "

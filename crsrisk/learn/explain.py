@@ -24,6 +24,7 @@ from crsrisk.learn.course_words import course_in_words
 from crsrisk.learn.forest import forest_of, raw_log_odds_by
 from crsrisk.learn.predict import Columns, feature_matrix, matrix_of, read_contract, score_columns
 from crsrisk.learn.tree_shap import path_shapley
+from crsrisk.units import amount
 
 Floats = NDArray[np.float64]
 
@@ -140,7 +141,7 @@ def _value_in_words(variable: Variable, value: object) -> str:
         return "yes" if value else "no"
     number = float(value)  # type: ignore[arg-type]
     digits = f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
-    return digits if variable.unit == "1" else f"{digits} {variable.unit}"
+    return amount(variable.name, digits, unit=variable.unit)
 
 
 def _values(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> pd.DataFrame:

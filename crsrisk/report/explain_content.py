@@ -270,7 +270,7 @@ def _reference(one: Bedside) -> dict[str, Any] | None:
         "name": name, "n_patients": found.n_patients,
         "risks": {grade: risk_content(risk, event=EVENTS[grade], covered=_covered(one), window=one.window,
                                       whom="patients like the reference patient") for grade, risk in found.risks.items()},
-        "sentence": f"Reference patient, {name} (the middle value of each column among {found.n_patients} simulated "
+        "sentence": f"Reference patient, {name} (the middle value of each column among {found.n_patients:,} simulated "
         f"training patients): {about_of_100(found.risks['grade2plus'].value)} of 100 for grade 2 or more.",
         "typical": differs,
     }

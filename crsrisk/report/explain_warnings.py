@@ -14,7 +14,7 @@ from crsrisk.features.landmark import gaps_of
 from crsrisk.learn.refits import why_no_refits
 from crsrisk.report.bedside import label_of
 from crsrisk.report.words import of_100, significant, typeset, unit_in_words
-from crsrisk.units import FIELDS
+from crsrisk.units import FIELDS, amount
 
 MOST_MISSING = 3  # missing values that get a sentence of their own, the widest first
 MATTERS = 0.05  # of risk: scenarios further apart than this are told, and a model further from the simulator
@@ -86,8 +86,9 @@ def _outside(model: RiskModel, row: pd.Series[Any], given: Mapping[str, GivenVal
         low, high = (significant(end) for end in column.trained)
         unit = unit_in_words(column.unit)
         checked = " (checked, says the file)" if column.name in given and given[column.name].is_confirmed else ""
-        found.append(("outside training", f"{label_of(column.name)} {significant(float(value))} {unit}{checked} is "
-                      f"outside what training patients had ({low} to {high} {unit}): the model goes on as at the edge."))
+        here, ends = (amount(column.name, text, unit=unit) for text in (significant(float(value)), f"{low} to {high}"))
+        found.append(("outside training", f"{label_of(column.name)} {here}{checked} is outside what training patients had "
+                      f"({ends}): the model goes on as at the edge."))
     return found
 
 

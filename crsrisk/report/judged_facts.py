@@ -42,8 +42,8 @@ def _about_data(content: Content, contract: FeatureContract) -> dict[str, str]:
         "output": f"A probability of {contract.outcome_in_words}, {content['window']}.",
         "threshold": f"Figures that need a threshold use {of_100(content['threshold'])} of 100, declared before; its reason "
                      "has to be given by whoever would act on it.",
-        "development_size": f"{contract.n_patients} patients with {contract.n_events} events made the model; "
-                            f"{pooled['n']} patients with {pooled['n_events']} events judged it.",
+        "development_size": f"{contract.n_patients:,} patients with {contract.n_events:,} events made the model; "
+                            f"{pooled['n']:,} patients with {pooled['n_events']:,} events judged it.",
     }
     if data["is_synthetic"]:
         facts |= {
@@ -178,8 +178,9 @@ def _about_development(content: Content, contract: FeatureContract) -> dict[str,
         *([] if size["needed"] is None else [("the learning curve", size["needed"]["smallest"]["all"])])]
     if wanted:
         short = [name for name, least in wanted if least is None or contract.n_patients < least]
-        asked = listed([f"{name}: {'more than was tried' if least is None else least}" for name, least in wanted])
-        found["development_size"] = _check(not short, f"{contract.n_patients} patients; needed by {asked}.")
+        asked = listed([f"{name}: {'more than was tried' if least is None else number(least, digits=0)}"
+                        for name, least in wanted])
+        found["development_size"] = _check(not short, f"{contract.n_patients:,} patients; needed by {asked}.")
     return found
 
 
@@ -194,7 +195,8 @@ def _about_evaluation(content: Content) -> dict[str, Check]:
                                "The patients judged were not used in development." if data["n_overlap"] == 0 else
                                "Whether they were used in development cannot be seen from the table."),
         "evaluation_size": _check(min(n_events, n_others) >= ENOUGH,
-                                  f"{n_events} patients with and {n_others} without the event; at least {ENOUGH} of each."),
+                                  f"{n_events:,} patients with and {n_others:,} without the event; at least {ENOUGH} of "
+                                  "each."),
         "no_leakage": _check(None if data["n_overlap"] is None else data["n_overlap"] == 0,
                              "The program cannot see who developed the model." if data["n_overlap"] is None else
                              f"{data['n_overlap']} patients stand on both sides; nothing is fitted on the patients judged."),

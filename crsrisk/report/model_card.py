@@ -14,7 +14,7 @@ def model_card(content: Content) -> dict[str, Any]:
     """The card as a dictionary: `title`, `notice`, and `parts`, each `title` and `lines`. ``content``: a judgement."""
     model, data, pooled = content["model"], content["data"], content["evaluation"]["pooled"]
     calibration = pooled["calibration"]
-    groups = [f"{plain_name(one['variable'])}, {one['label']}: {one['n']} patients, {one['n_events']} events, AUROC "
+    groups = [f"{plain_name(one['variable'])}, {one['label']}: {one['n']:,} patients, {one['n_events']:,} events, AUROC "
               f"{estimate_in_words(one['auroc'])}, observed / expected {estimate_in_words(one['observed_to_expected'])}"
               for one in content["subgroups"]]
     parts = {
@@ -26,9 +26,10 @@ def model_card(content: Content) -> dict[str, Any]:
                 one["label"] + (f" ({one['unit']})" if one["unit"] != "1" else "") + (" *" if one["may_be_missing"] else "")
                 for one in content["predictors"]) + ".",
             "* may be missing."],
-        "What it was made from": [f"{model['n_patients']} patients, {model['n_events']} with the event. {data['source']}"],
+        "What it was made from": [
+            f"{model['n_patients']:,} patients, {model['n_events']:,} with the event. {data['source']}"],
         "How good it is": [
-            f"Judged in {pooled['n']} patients, {pooled['n_events']} with the event. {data['split']}",
+            f"Judged in {pooled['n']:,} patients, {pooled['n_events']:,} with the event. {data['split']}",
             f"AUROC among patients of one product {estimate_in_words(pooled['auroc_within_product'])}; all products mixed "
             f"{estimate_in_words(pooled['auroc'])}.",
             f"Calibration: observed / expected {estimate_in_words(calibration['observed_to_expected'])}, slope "

@@ -36,7 +36,7 @@ def as_markdown(facts: dict[str, Any]) -> str:
         f"# {facts['model']}", "", f"**{facts['notice']}**", "",
         f"- Predicts: {facts['predicts']}, within {windows} of the first dose; predicted {facts['predicted']}.",
         f"- For: {facts['use']}", f"- Not for: {facts['not_for']}",
-        f"- Fitted to {facts['n_patients']} patients ({facts['data_are']}), {facts['n_events']} with the event; "
+        f"- Fitted to {facts['n_patients']:,} patients ({facts['data_are']}), {facts['n_events']:,} with the event; "
         f"calibration: {facts['calibration']['method']}.",
         f"- Products: {', '.join(facts['products']) or 'none named'}.", "",
         "| variable | unit | what it is | why |", "|---|---|---|---|", *rows, ""])

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,25 @@ def worst() -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------ sentences
+
+
+def test_no_trailing_blank_thousands_apart_and_a_dose_is_told_as_a_multiple() -> None:
+    """A first dose of ten times the usual is not "10" (of what?), and 10909 patients are 10,909."""
+    model = make_model()
+    dose = Column(name="dose_intensity", kind="number", unit="1", may_be_missing=False, was_missing_in_training=False,
+                  trained=(0.235, 4.14))  # fmt: skip
+    model = replace(model, contract=model.contract.model_copy(update={"columns": (*model.contract.columns, dose)}))
+    one = make_bedside(model=model)
+    reference = replace(one.reference, n_patients=10909) if one.reference is not None else None
+    found = explain_content(replace(one, observed=one.observed.assign(dose_intensity=10.0), reference=reference))
+    text = next(warning["text"] for warning in found["warnings"] if warning["kind"] == "outside training")
+    assert text == ("First dose 10 times the usual is outside what training patients had (0.235 to 4.14 times the usual): "
+                    "the model goes on as at the edge.")  # fmt: skip
+    page = render_explanation(found)
+    assert page.count("10,909 simulated") == 1
+    assert "10,909 simulated" in found["reference"]["sentence"]
+    assert "10909" not in page
+    assert "bold: outside the usual range" in page
 
 
 def test_one_sentence_a_grade_with_integer_percent_and_window(content: Mapping[str, Any]) -> None:
