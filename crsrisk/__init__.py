@@ -116,6 +116,7 @@ _EXPORTS = {
     "number_needed": "crsrisk.decide.intervals",
     "frechet_bounds": "crsrisk.decide.intervals",
     "mcse_proportion": "crsrisk.decide.intervals",
+    "pm_error_size_binary": "crsrisk.learn.sample_size",
     "pm_sample_size_binary": "crsrisk.learn.sample_size",
     "pm_validation_size_binary": "crsrisk.learn.sample_size",
     "cstat_to_r2": "crsrisk.learn.sample_size",

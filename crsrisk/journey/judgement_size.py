@@ -19,7 +19,7 @@ from crsrisk.learn.needed_size import Development as Developed
 from crsrisk.learn.needed_size import NeededSize, differences_from_mean, needed_size
 from crsrisk.learn.predict import predict
 from crsrisk.learn.resampling import Develop
-from crsrisk.learn.sample_size import cstat_to_r2, pm_sample_size_binary, pm_validation_size_binary
+from crsrisk.learn.sample_size import cstat_to_r2, pm_error_size_binary, pm_sample_size_binary, pm_validation_size_binary
 from crsrisk.threads import side_by_side
 
 Floats = NDArray[np.float64]
@@ -80,15 +80,17 @@ def riley(*, contract: FeatureContract, c: float) -> dict[str, Any]:
     strength = cstat_to_r2(c=c, prevalence=prevalence, parameters=parameters)
     size = pm_sample_size_binary(r2_cs=strength.r2_cs, parameters=parameters, prevalence=prevalence)
     valid = pm_validation_size_binary(prevalence=prevalence, c=c)
+    off = pm_error_size_binary(prevalence=prevalence, parameters=parameters)
     labels = ("Development, shrinkage of 0.9 (criterion 1)", "Development, optimism of 0.05 in R2 (criterion 2)",
-              "Development, mean risk within 0.05 (criterion 3)")
-    rows = [{"label": label, "n": n} for label, n in zip(labels, size.criteria, strict=True)]
-    rows += [{"label": "Development, the largest", "n": size.n},
+              "Development, mean risk within 0.05 (criterion 3)", "Development, a risk off by 0.05 on average (criterion 4)")
+    rows = [{"label": label, "n": n} for label, n in zip(labels, (*size.criteria, off), strict=True)]
+    largest = max(size.n, off)
+    rows += [{"label": "Development, the largest", "n": largest},
              {"label": "Validation, observed / expected of width 0.2", "n": valid.n_observed_expected},
              {"label": "Validation, AUROC of width 0.1", "n": valid.n_c_statistic}]
     notes = [f"Prevalence {prevalence:.3f}, {parameters} features counted as parameters, C-statistic {c:.3f} (held-out, all "
              f"products mixed), Cox-Snell R2 {strength.r2_cs:.3f} from it. Trees have no fixed number of parameters."]
-    return {"rows": rows, "notes": notes, "largest": size.n}
+    return {"rows": rows, "notes": notes, "largest": largest}
 
 
 def size_content(*, contract: FeatureContract, c: float | None, needed: NeededSize | None) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """How many patients a risk model needs: to be developed without overfitting, and to be validated with useful precision.
 
-Development: Riley et al., Stat Med 2019;38:1276 and BMJ 2020;368:m441 (three criteria; the largest counts). Validation:
-Riley et al., Stat Med 2021;40:4230 (precision of calibration, discrimination and net benefit). They are made for
-regression; boosted trees need more, and C-statistics of 0.8 and above need more than criterion 1 says.
+Development: Riley et al., Stat Med 2019;38:1276 (three criteria) and BMJ 2020;368:m441 (a fourth); the largest counts.
+Validation: Riley et al., Stat Med 2021;40:4230 (precision of calibration, discrimination and net benefit). They are made
+for regression; boosted trees need more, and C-statistics of 0.8 and above need more than criterion 1 says.
 """
 
 from __future__ import annotations
@@ -112,6 +112,23 @@ def pm_sample_size_binary(
     )
     n = max(criteria)
     return DevelopmentSize(criteria, n, n * rate, round(n * rate / n_parameters, 2), largest, max(wanted, optimism))
+
+
+def pm_error_size_binary(*, prevalence: float, parameters: int, error: float = RISK_MARGIN) -> int:
+    """Patients needed so that a patient's risk is off by ``error`` on average (mean absolute prediction error), all else
+    being right: the criterion that Riley et al. added in BMJ 2020.
+
+    n = exp{(-0.508 + 0.259 ln(prevalence) + 0.504 ln(parameters) - ln(error)) / 0.544}, an equation that van Smeden et al.
+    (Stat Methods Med Res 2019;28:2455) fitted to simulated logistic regressions of at most 30 parameters; beyond, it is
+    extrapolated. The rarer of event and no event counts.
+
+    >>> pm_error_size_binary(prevalence=0.3, parameters=10)
+    461
+    """
+    rate, n_parameters = _inside(prevalence, key="prevalence"), _whole(parameters, key="parameters")
+    wanted = _inside(error, key="error")
+    rarer = min(rate, 1 - rate)
+    return _up(exp((-0.508 + 0.259 * log(rarer) + 0.504 * log(n_parameters) - log(wanted)) / 0.544))
 
 
 def max_r2(prevalence: float) -> float:
