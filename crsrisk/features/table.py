@@ -117,6 +117,7 @@ class FeatureConfig(Strict):
     """A model before it is fitted: outcome, window, time of prediction, features, learner.
 
     ``one_hot`` names the columns of words that become yes/no features; which words, the training cohort says.
+    ``stages``: outcomes that come before, in order, as CRS of any grade before grade 2 (:mod:`crsrisk.learn.staged`).
     ``landmark_h`` is 0 for a prediction before the first dose. ``tuning`` says what ``crsrisk train --tune`` may change.
     """
 
@@ -125,6 +126,7 @@ class FeatureConfig(Strict):
     about: str
     outcome: Outcome
     outcome_in_words: str
+    stages: list[Outcome] = Field(default_factory=list)
     window_d: dict[str, float]
     landmark_h: int
     one_hot: list[str]

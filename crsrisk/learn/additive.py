@@ -107,6 +107,21 @@ def fit_additive(
     >>> bool(abs(fitted.slope[0] - 1) < 0.2)
     True
     """
+    return _fitted(table, labels, directions=directions, groups=groups, penalty=penalty)
+
+
+def follow_additive(table: Floats, risk: Floats, *, directions: Sequence[int], groups: Sequence[int]) -> Additive:
+    """The additive model that comes nearest to a known ``risk`` (patients,): no chance of outcomes in it, so hardly drawn.
+
+    The other arguments are those of :func:`fit_additive`.
+    """
+    return _fitted(table, risk, directions=directions, groups=groups, penalty=None)
+
+
+def _fitted(
+    table: Floats, labels: Floats, *, directions: Sequence[int], groups: Sequence[int], penalty: float | None
+) -> Additive:
+    """By outcomes, or (``penalty`` None) by risks that stand in their place."""
     n_columns = table.shape[1]
     scalings = tuple(_scaling(table[:, place], is_group=place in set(groups)) for place in range(n_columns))
     scaled = scaled_of(table, scalings)
@@ -116,8 +131,8 @@ def fit_additive(
         expected = _expected(scaled, directions=np.asarray(directions))
         problem = PooledLogistic.of(
             known, bend=_bend(scaled, scalings), is_missing=is_missing, stood=is_missing * (known @ expected.T),
-            belongs=belongs, labels=labels, penalty=penalty)
-        weights = problem.solve(np.asarray(directions))
+            belongs=belongs, labels=labels, penalty=penalty or 1.0)
+        weights = (problem.follow if penalty is None else problem.solve)(np.asarray(directions))
     intercept, (slope, curve, gap), level, own = problem.parts(weights)
     return Additive(intercept, scalings, slope, curve, gap, expected, tuple(groups), level, own)
 

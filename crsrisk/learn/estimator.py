@@ -1,9 +1,10 @@
 """Estimator: the learner as data scientists type it, a scikit-learn classifier on arrays or frames.
 
 LightGBM with monotone directions, made for a nearly additive truth with strong groups (products). It starts
-from a partially pooled additive model (:mod:`crsrisk.learn.additive`), written as trees
-(:mod:`crsrisk.learn.staircase`); shallow trees with randomised thresholds then learn what that misses. So the whole
-model is one LightGBM booster, with exact Shapley values and a plain text.
+from a partially pooled additive model (:mod:`crsrisk.learn.additive`, by stages of the outcome where they are known:
+:mod:`crsrisk.learn.staged`), written as trees (:mod:`crsrisk.learn.staircase`); shallow trees with randomised thresholds
+then learn what that misses, if anything. So the whole model is one LightGBM booster, with exact Shapley values and a plain
+text.
 The number of trees and the calibration come from patients that the scoring trees had not seen.
 """
 
@@ -27,10 +28,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from crsrisk.domain.risk_model import Calibrator
-from crsrisk.learn.additive import fit_additive
 from crsrisk.learn.booster import raw_log_odds_of
 from crsrisk.learn.calibrate import fit_calibrator
 from crsrisk.learn.folds import cut_folds, fold_units
+from crsrisk.learn.staged import fit_staged
 from crsrisk.learn.staircase import staircase_text
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -48,7 +49,8 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         before it learns penalties from the data: the higher, the smaller the effects that it expects.
     free_columns : positions or names of yes/no columns that are groups, such as products: each has a level of its
         own, and slopes of its own that are drawn towards the common ones as strongly as the data say.
-    max_trees : most trees after the start; cross-validation chooses how many are kept.
+    max_trees : most trees after the start; cross-validation chooses how many are kept. None are, unless held-out log loss
+        falls by more than its standard error: trees that have found chance cost more in explanations than in log loss.
     has_interactions : whether one of these trees may ask about several quantities. Without, it asks about one, and about
         groups: patients of one group and with one value of a quantity then have one effect of it (missing values apart,
         which are expected from the others).
@@ -108,10 +110,12 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: Any, y: Any, *, groups: Any = None) -> CrsClassifier:
+    def fit(self, X: Any, y: Any, *, groups: Any = None, stages: Any = None) -> CrsClassifier:
         """Fit to ``X`` (patients, features) and ``y`` (patients,); of two classes the later is the event.
 
         ``groups`` (patients,): names of rows that no fold may part, such as a patient's copies in a bootstrap sample.
+        ``stages`` (patients, stages) of 0 and 1: what comes before the event, in order, such as CRS of any grade. Who has
+        the event has reached all of them.
         """
         table, outcome = validate_data(
             self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
@@ -128,8 +132,9 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         recipe = _Recipe(
             self._settings(seed), self._free_positions(), self._column_names(), self.additive_penalty)
-        self._learn_from_folds(table, labels, groups=groups, recipe=recipe, seed=seed)
-        self.booster_ = recipe.grow(table, labels, n_trees=self.n_trees_)
+        steps = _steps(stages, labels)
+        self._learn_from_folds(table, steps, groups=groups, recipe=recipe, seed=seed)
+        self.booster_ = recipe.grow(table, steps, n_trees=self.n_trees_)
         return self
 
     def decision_function(self, X: Any) -> Floats:
@@ -202,8 +207,9 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
     def _names(self) -> list[str]:
         return [str(name) for name in getattr(self, "feature_names_in_", ())]
 
-    def _learn_from_folds(self, table: Floats, labels: Floats, *, groups: Any, recipe: _Recipe, seed: int) -> None:
+    def _learn_from_folds(self, table: Floats, steps: Floats, *, groups: Any, recipe: _Recipe, seed: int) -> None:
         """Choose the number of trees and calibrate, both on patients outside the trees that score them."""
+        labels = steps[:, -1]
         has_event, _ = fold_units(labels, groups)
         smaller = int(min(has_event.sum(), has_event.size - has_event.sum()))
         n_folds = min(self.n_folds, smaller)
@@ -213,18 +219,40 @@ class CrsClassifier(ClassifierMixin, BaseEstimator):
                 intercept=0.0, slope=1.0, n_patients=0, method="none: no held-out folds")
             return
         folds = list(cut_folds(labels, groups, n_folds=n_folds, seed=seed))
-        grown = [recipe.grow_and_watch(table, labels, n_trees=self.max_trees, fitted=fitted, held=held)
+        grown = [recipe.grow_and_watch(table, steps, n_trees=self.max_trees, fitted=fitted, held=held)
                  for fitted, held in folds]
         curve = np.sum([watched.losses * (held.size / labels.size)
                         for (_, held), watched in zip(folds, grown, strict=True)], axis=0)
+
+        def outside(rounds: int) -> Floats:
+            """Log-odds of every patient by the trees that had not seen him, after so many rounds."""
+            found = np.empty(labels.size)
+            for (_, held), watched in zip(folds, grown, strict=True):
+                found[held] = raw_log_odds_of(watched.booster, table[held], n_trees=int(watched.sizes[rounds]))
+            return found
+
         best = int(np.argmin(curve))
-        self.n_trees_, self.cv_log_loss_ = best + 1, float(curve[best])
-        outside = np.empty(labels.size)
-        for (_, held), watched in zip(folds, grown, strict=True):
-            n_trees = int(watched.sizes[best])
-            outside[held] = raw_log_odds_of(watched.booster, table[held], n_trees=n_trees)
+        self.n_trees_ = best if _is_gain(outside(0), outside(best), labels) else 0
+        self.cv_log_loss_ = float(curve[self.n_trees_])
         self.calibrator_ = fit_calibrator(
-            outside, labels, method=f"logistic recalibration on {n_folds} held-out folds")
+            outside(self.n_trees_), labels, method=f"logistic recalibration on {n_folds} held-out folds")
+
+
+def _steps(stages: Any, labels: Floats) -> Floats:
+    """Stages and, as last column, the event, shape (patients, stages + 1)."""
+    if stages is None:
+        return labels[:, None]
+    before = np.asarray(stages, dtype=np.float64).reshape(len(labels), -1)
+    steps = np.column_stack([before, labels])
+    if not np.isin(steps, (0.0, 1.0)).all() or (np.diff(steps, axis=1) > 0).any():
+        raise ValueError("stages are 0 or 1, and who reaches one, or has the event, has reached those before it")
+    return steps
+
+
+def _is_gain(before: Floats, after: Floats, labels: Floats) -> bool:
+    """Whether log loss falls by more than a standard error of the paired difference."""
+    gain = np.logaddexp(0.0, before) - np.logaddexp(0.0, after) - labels * (before - after)
+    return bool(gain.mean() > gain.std() / gain.size**0.5)
 
 
 def _fill_values(table: Floats) -> Floats:
@@ -245,7 +273,7 @@ def _filled(table: Floats, values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Watched:
-    """Trees and, after each round, their log loss in patients they had not seen and their number.
+    """Trees and, before the first and after each round, their log loss in patients they had not seen and their number.
 
     (A round in which no split is worth its while adds no tree.)
     """
@@ -264,19 +292,25 @@ class _Recipe:
     names: list[str]
     penalty: float
 
-    def grow(self, table: Floats, labels: Floats, *, n_trees: int) -> lgb.Booster:
+    def grow(self, table: Floats, steps: Floats, *, n_trees: int) -> lgb.Booster:
         """The start and ``n_trees`` rounds on these patients."""
-        start = self._start(table, labels)
-        return lgb.train(dict(self.settings), self._dataset(table, labels), n_trees, init_model=start)
+        start = self._start(table, steps)
+        if not n_trees:
+            return start
+        return lgb.train(dict(self.settings), self._dataset(table, steps[:, -1]), n_trees, init_model=start)
 
     def grow_and_watch(
-        self, table: Floats, labels: Floats, *, n_trees: int, fitted: NDArray[np.intp], held: NDArray[np.intp]
+        self, table: Floats, steps: Floats, *, n_trees: int, fitted: NDArray[np.intp], held: NDArray[np.intp]
     ) -> _Watched:
-        """Trees grown on ``fitted``, and their log loss in ``held`` after each round."""
-        start = self._start(table[fitted], labels[fitted])
+        """Trees grown on ``fitted``, and their log loss in ``held`` before the first and after each round."""
+        start = self._start(table[fitted], steps[fitted])
+        labels = steps[:, -1]
+        scores = raw_log_odds_of(start, table[held])
+        rounds = [(float(np.mean(np.logaddexp(0.0, scores) - labels[held] * scores)), start.num_trees())]
+        if not n_trees:
+            return _watched(start, rounds)
         inside = self._dataset(table[fitted], labels[fitted])
         outside = self._dataset(table[held], labels[held], reference=inside)
-        rounds: list[tuple[float, int]] = []
 
         def watch(now: Any) -> None:  # lightgbm.callback.CallbackEnv
             rounds.append((now.evaluation_result_list[0][2], now.model.num_trees()))
@@ -284,14 +318,18 @@ class _Recipe:
         booster = lgb.train(
             {**self.settings, "metric": "binary_logloss"}, inside, n_trees, init_model=start,
             valid_sets=[outside], callbacks=[watch])
-        losses, sizes = zip(*rounds, strict=True)
-        return _Watched(booster, np.array(losses), np.array(sizes))
+        return _watched(booster, rounds)
 
-    def _start(self, table: Floats, labels: Floats) -> lgb.Booster:
+    def _start(self, table: Floats, steps: Floats) -> lgb.Booster:
         """The additive model, written as trees."""
         directions = self.settings["monotone_constraints"]
-        additive = fit_additive(table, labels, directions=directions, groups=self.groups, penalty=self.penalty)
+        additive = fit_staged(table, steps, directions=directions, groups=self.groups, penalty=self.penalty)
         return lgb.Booster(model_str=staircase_text(additive, table, directions=directions, names=self.names))
 
     def _dataset(self, table: Floats, labels: Floats, *, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         return lgb.Dataset(table, labels, feature_name=self.names, reference=reference, free_raw_data=False)
+
+
+def _watched(booster: lgb.Booster, rounds: Sequence[tuple[float, int]]) -> _Watched:
+    losses, sizes = zip(*rounds, strict=True)
+    return _Watched(booster, np.array(losses), np.array(sizes))

@@ -58,7 +58,8 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
     names = config.feature_names(levels=levels)
     table = build_features(observed, names=names)
     with threadpool_limits(1):  # products of matrices on several threads differ in their last digits from run to run
-        learner = make_learner(names, config=config, seed=seed).fit(table, y, groups=observed["patient_id"])
+        learner = make_learner(names, config=config, seed=seed).fit(
+            table, y, groups=observed["patient_id"], stages=stages_of(outcomes, config=config))
     contract = FeatureContract(
         name=config.name, outcome=config.outcome, outcome_in_words=config.outcome_in_words,
         window_d=config.window_d, landmark_h=config.landmark_h,
@@ -69,7 +70,8 @@ def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
     manifest: dict[str, Any] = {
         "data_are": "synthetic", "seed": seed, "n_patients": len(y), "n_events": int(y.sum()),
         "observed_sha256": frame_digest(observed[list(columns_needed(names))]),
-        "outcome_sha256": frame_digest(pd.DataFrame({config.outcome: y.astype(bool)})),
+        "outcome_sha256": frame_digest(outcomes[[*_known_stages(outcomes, config=config), config.outcome]]),
+        "stages": _known_stages(outcomes, config=config),
         "n_trees": learner.n_trees_, "n_trees_in_all": learner.booster_.num_trees(),
         "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
         "learner": config.learner.model_dump(), "made_with": made_with}
@@ -124,6 +126,26 @@ def outcome_of(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: Featur
                          expected="patients with and without the event",
                          cure="take more patients or another outcome")
     return y
+
+
+def stages_of(outcomes: pd.DataFrame, *, config: FeatureConfig) -> NDArray[np.float64] | None:
+    """The stages before the outcome, shape (patients, stages); None where the table or the configuration has none.
+
+    A table of somebody's own often holds the outcome alone. Raises :class:`InputError` where stages and outcome contradict.
+    """
+    names = _known_stages(outcomes, config=config)
+    if not names:
+        return None
+    steps = outcomes[[*names, config.outcome]].to_numpy(dtype=np.float64)
+    if wrong := np.flatnonzero(~np.isin(steps, (0.0, 1.0)).all(axis=1) | (np.diff(steps, axis=1) > 0).any(axis=1)).tolist():
+        raise InputError(where="outcomes table", key=f"row {wrong[0] + 1}, {', '.join(names)}",
+                         found=", ".join(map(str, steps[wrong[0]].tolist())),
+                         expected=f"true before {config.outcome} is true, and no gap", cure="correct the columns")
+    return np.asarray(steps[:, :-1])
+
+
+def _known_stages(outcomes: pd.DataFrame, *, config: FeatureConfig) -> list[str]:
+    return [name for name in config.stages if name in outcomes.columns]
 
 
 def _check_window(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig) -> None:

@@ -27,6 +27,7 @@ _CLOSE = 1e-6
 _SETTLED = 0.05  # change of the logarithm of a penalty
 _EFFECTS = (0, 1, 4, 5)  # kinds of weights that a direction binds
 _HELD_AT_ZERO = 1e9
+_LIGHT = np.array([20.0, 20.0, 20.0, 0.1, 20.0, 20.0])  # penalties by kind where labels are risks: next to none
 
 
 def combinations(belongs: Floats) -> tuple[Floats, Places]:
@@ -97,11 +98,7 @@ class PooledLogistic:
 
     def solve(self, directions: NDArray[np.int_]) -> Floats:
         """The weights, with penalties learnt and directions kept."""
-        events = sum(one.labels.sum() for one in self.patterns)
-        n = sum(one.labels.size for one in self.patterns)
-        weights = np.zeros(self.kinds.size)
-        weights[0] = logit(np.clip(events / n, 1e-6, 1 - 1e-6))
-        held = np.zeros(self.kinds.size, dtype=bool)
+        weights, held = self._start()
         shared = self.prior
         for _ in range(_ROUNDS):
             weights, variance, held = self._kept(weights, shared, held, directions)
@@ -110,6 +107,19 @@ class PooledLogistic:
             if np.abs(np.log(shared / before)).max() < _SETTLED:
                 break
         return self._kept(weights, shared, held, directions)[0]
+
+    def follow(self, directions: NDArray[np.int_]) -> Floats:
+        """The weights where labels are risks: light penalties, as there is no chance to guard against; directions kept."""
+        weights, held = self._start()
+        return self._kept(weights, _LIGHT, held, directions)[0]
+
+    def _start(self) -> tuple[Floats, Rows]:
+        """Everybody at the overall risk; no column held at zero."""
+        events = sum(one.labels.sum() for one in self.patterns)
+        n = sum(one.labels.size for one in self.patterns)
+        weights = np.zeros(self.kinds.size)
+        weights[0] = logit(np.clip(events / n, 1e-6, 1 - 1e-6))
+        return weights, np.zeros(self.kinds.size, dtype=bool)
 
     def _kept(
         self, weights: Floats, shared: Floats, held: Rows, directions: NDArray[np.int_]

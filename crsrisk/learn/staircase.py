@@ -18,7 +18,7 @@ from scipy.stats import norm
 from sklearn.isotonic import isotonic_regression
 
 from crsrisk.learn.additive import Additive, belongs_to, scaled_of
-from crsrisk.learn.booster_text import DEFAULT_LEFT, MISSING_NAN, REGRESSION
+from crsrisk.learn.booster_text import BINARY, DEFAULT_LEFT, MISSING_NAN
 from crsrisk.learn.pooled_logistic import combinations
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -26,7 +26,7 @@ Rows: TypeAlias = NDArray[np.bool_]
 
 _BOUNDS = norm.cdf(np.linspace(-2.6, 2.6, 41))  # of the steps, as shares of the patients
 _DIGITS = 4  # significant digits of a bound: no patient's own value
-_ALIKE = 0.014  # log-odds: steps and groups that differ by less are one
+_ALIKE = 0.005  # log-odds: steps and groups that differ by less are one
 _FAR = 2.0  # standard deviations: where the slopes of two groups are compared
 _NO_EFFECT = 1e-3  # log-odds: a column that moves nobody by more gets no tree
 _KNOWN_LEFT = MISSING_NAN  # with the bound inf: known values go left, missing ones right
@@ -255,7 +255,7 @@ def _block(tree: _Node, *, number: int) -> str:
 def _text(blocks: list[str], *, names: Sequence[str]) -> str:
     header = {
         "version": "v4", "num_class": 1, "num_tree_per_iteration": 1, "label_index": 0, "max_feature_idx": len(names) - 1,
-        "objective": REGRESSION, "feature_names": " ".join(names), "feature_infos": " ".join(["none"] * len(names)),
+        "objective": BINARY, "feature_names": " ".join(names), "feature_infos": " ".join(["none"] * len(names)),
         "tree_sizes": " ".join(str(len(block)) for block in blocks),
     }
     head = "tree\n" + "".join(f"{key}={value}\n" for key, value in header.items())

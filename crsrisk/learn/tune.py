@@ -18,7 +18,7 @@ import pandas as pd
 
 from crsrisk.errors import InputError
 from crsrisk.features.table import FeatureConfig, Learner, Range, build_features
-from crsrisk.learn.fit import make_learner, names_of, outcome_of
+from crsrisk.learn.fit import make_learner, names_of, outcome_of, stages_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -63,13 +63,14 @@ def tune(
                          expected="trials and the ranges of settings", cure="add tuning to the configuration")
     y = outcome_of(observed, outcomes, config=config)
     names = names_of(observed, config=config)
-    table = build_features(observed, names=names)
+    table, stages = build_features(observed, names=names), stages_of(outcomes, config=config)
     search, first = config.tuning.search, config.learner.model_dump()
     trials: list[Trial] = []
 
     def loss_of(trial: optuna.Trial) -> float:
         settings = {name: _suggested(trial, name, span) for name, span in search.items()}
-        learner = make_learner(names, config=_with(config, settings), seed=seed).fit(table, y, groups=observed["patient_id"])
+        learner = make_learner(names, config=_with(config, settings), seed=seed).fit(
+            table, y, groups=observed["patient_id"], stages=stages)
         if np.isnan(learner.cv_log_loss_):
             raise InputError(where="tuning", found=f"{int(y.sum())} events in {len(y)} patients",
                              expected="at least two of each outcome for the folds", cure="take more patients")

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from crsrisk.learn.additive import fit_additive
-from crsrisk.learn.booster_text import REGRESSION, bare_text, check_text
+from crsrisk.learn.booster_text import bare_text, check_text
 from crsrisk.learn.estimator import CrsClassifier
 from crsrisk.learn.staircase import staircase_text
 
@@ -109,16 +109,16 @@ def test_nothing_to_learn_gives_everybody_nearly_the_overall_risk() -> None:
 def test_it_starts_from_the_additive_model() -> None:
     """The first trees are the groups' levels and one tree a column; they say what the additive model says."""
     X, y, _ = world(3000, seed=7)
-    model = CrsClassifier(max_trees=1, free_columns=["group"], additive_penalty=5.0).fit(X, y)
+    model = CrsClassifier(max_trees=1, n_folds=1, free_columns=["group"], additive_penalty=5.0).fit(X, y)
     trees = model.booster_.dump_model()["tree_info"]
     columns = [_columns_of(tree["tree_structure"]) for tree in trees[:3]]
     assert [found - {0} for found in columns] == [set(), {1}, {2}]
     additive = fit_additive(X.to_numpy(), y.astype(float), directions=[0] * 4, groups=[0], penalty=5.0)
     text = staircase_text(additive, X.to_numpy(), directions=[0] * 4, names=list(X.columns))
-    n_start = check_text(text, objective=REGRESSION)
+    n_start = check_text(text)
     assert model.booster_.num_trees() == n_start + model.n_trees_
     start = model.booster_.predict(X, raw_score=True, num_iteration=n_start)
-    np.testing.assert_allclose(start, lgb.Booster(model_str=text).predict(X), atol=1e-12)
+    np.testing.assert_allclose(start, lgb.Booster(model_str=text).predict(X, raw_score=True), atol=1e-12)
 
 
 def _columns_of(node: dict[str, Any]) -> set[int]:
@@ -208,13 +208,42 @@ def test_too_few_patients_of_a_class_means_no_calibration() -> None:
     assert (model.n_trees_, np.isnan(model.cv_log_loss_)) == (5, True)
 
 
+def bent(n: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """As :func:`world`, but the risk rises in one step, which no slope or curve can follow."""
+    X, _, _ = world(n, seed=seed)
+    risk = expit(-2 + 2 * X["group"] + 2.5 * (X["up"] > 0.8)).to_numpy()
+    return X, (np.random.default_rng(seed).random(n) < risk).astype(int)
+
+
 def test_the_number_of_trees_is_where_the_held_out_log_loss_is_lowest() -> None:
-    X, y, _ = world(600, seed=13)
+    X, y = bent(2000, seed=13)
     long = CrsClassifier(max_trees=400, learning_rate=0.3, n_folds=3).fit(X, y)
     assert 1 <= long.n_trees_ < 400
     short = clone(long).set_params(max_trees=long.n_trees_).fit(X, y)
     assert (short.n_trees_, short.cv_log_loss_) == (long.n_trees_, long.cv_log_loss_)
     assert short.booster_.num_trees() == long.booster_.num_trees()
+
+
+def test_trees_that_gain_less_than_chance_would_are_not_kept() -> None:
+    """Where effects add up, the start is right, and nothing that trees find is worth a standard error."""
+    X, y, risk = world(3000, seed=17)
+    model = CrsClassifier(**QUICK, free_columns=["group"]).fit(X, y)
+    assert model.n_trees_ == 0
+    assert check_text(bare_text(model.booster_.model_to_string())) == model.booster_.num_trees() > 0
+    assert np.abs(model.predict_proba(X)[:, 1] - risk).mean() < 0.03
+    none_asked = clone(model).set_params(max_trees=0).fit(X, y)
+    np.testing.assert_array_equal(none_asked.predict_proba(X), model.predict_proba(X))
+
+
+def test_stages_are_learnt_from_and_must_come_before_the_event() -> None:
+    X, y, _ = world(1500, seed=18)
+    reached = np.maximum(y, (np.random.default_rng(18).random(1500) < 0.5).astype(int))
+    without, with_stage = (CrsClassifier(**QUICK).fit(X, y, stages=stages) for stages in (None, reached))
+    assert (without.predict_proba(X) != with_stage.predict_proba(X)).any()
+    with pytest.raises(ValueError, match="stages"):
+        CrsClassifier(**QUICK).fit(X, y, stages=1 - y)
+    with pytest.raises(ValueError, match="stages"):
+        CrsClassifier(**QUICK).fit(X, y, stages=2 * reached)
 
 
 def test_odd_column_names_are_replaced() -> None:

@@ -59,7 +59,7 @@ def test_same_input_same_bytes(model: RiskModel, toy: Toy, config: FeatureConfig
     again = fit(toy.observed, toy.outcomes, config=config, seed=7)
     assert again == model
     other = fit(toy.observed, toy.outcomes, config=config, seed=8)
-    assert other.booster_text != model.booster_text
+    assert other.calibrator != model.calibrator  # other folds; the trees differ only where some were worth keeping
 
 
 def test_columns_that_are_no_features_do_not_matter(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
@@ -123,3 +123,23 @@ def test_a_missing_column_is_refused(toy: Toy, config: FeatureConfig) -> None:
     for column in ("crp_mg_l", "product"):
         with pytest.raises(InputError, match=rf"{column}: found no such column"):
             fit(toy.observed.drop(columns=column), toy.outcomes, config=config, seed=1)
+
+
+def test_stages_are_used_where_the_table_has_them(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
+    """A table of somebody's own may hold the outcome alone: then it is learnt without, and the manifest says so."""
+    rng = np.random.default_rng(3)
+    event = toy.outcomes["crs_grade2plus"].to_numpy(dtype=np.bool_)
+    told = toy.outcomes.assign(crs_any=event | (rng.random(event.size) < 0.5))
+    with_stage = fit(toy.observed, told, config=config, seed=7)
+    without = fit(toy.observed, told.drop(columns="crs_any"), config=config, seed=7)
+    assert (with_stage.manifest["stages"], without.manifest["stages"]) == (["crs_any"], [])
+    assert with_stage.booster_text != without.booster_text
+    assert with_stage.manifest["outcome_sha256"] != without.manifest["outcome_sha256"]
+    assert with_stage.contract == without.contract
+
+
+def test_an_event_without_its_stage_is_refused(toy: Toy, config: FeatureConfig) -> None:
+    wrong = toy.outcomes.assign(crs_any=False)
+    row = int(np.argmax(toy.outcomes["crs_grade2plus"].to_numpy())) + 1
+    with pytest.raises(InputError, match=rf"row {row}, crs_any"):
+        fit(toy.observed, wrong, config=config, seed=7)

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from crsrisk.learn.additive import Additive, fit_additive
 from crsrisk.learn.booster import contributions_of
-from crsrisk.learn.booster_text import REGRESSION, BoosterText, read_text
+from crsrisk.learn.booster_text import BoosterText, read_text
 from crsrisk.learn.staircase import staircase_text
 
 NAMES = ["coarse", "fine_a", "fine_b", "fine_c", "x", "y", "flag"]
@@ -46,11 +46,11 @@ def text(additive: Additive, table: np.ndarray) -> str:
 
 @pytest.fixture(scope="module")
 def read(text: str) -> BoosterText:
-    return read_text(text, feature_names=NAMES, objective=REGRESSION)
+    return read_text(text, feature_names=NAMES)
 
 
 def log_odds(text: str, table: np.ndarray) -> np.ndarray:
-    return np.asarray(lgb.Booster(model_str=text).predict(table))
+    return np.asarray(lgb.Booster(model_str=text).predict(table, raw_score=True))
 
 
 def test_the_trees_say_what_the_model_says(additive: Additive, table: np.ndarray, text: str) -> None:
@@ -110,5 +110,5 @@ def test_bounds_are_no_patient_s_own_value(read: BoosterText) -> None:
 
 def test_without_groups_and_effects_one_leaf_is_left() -> None:
     additive = fit_additive(np.zeros((10, 1)), np.arange(10) % 2.0, directions=[0], groups=[], penalty=1.0)
-    only = read_text(staircase_text(additive, np.zeros((10, 1)), directions=[0], names=["x"]), objective=REGRESSION)
+    only = read_text(staircase_text(additive, np.zeros((10, 1)), directions=[0], names=["x"]))
     assert [tree.leaf_value.size for tree in only.trees] == [1]
