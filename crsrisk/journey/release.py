@@ -48,5 +48,8 @@ def print_released(released: Released) -> None:
     for one in released.releases:
         what = "Released" if one.is_new else "Released before, the same to the byte:"
         console.print(f"{what} {one.folder} ({one.n_bytes / 1e6:.2f} MB)", soft_wrap=True)
-    console.print(f"Use it by name: crsrisk predict {released.releases[-1].folder.name} TABLE", soft_wrap=True)
+    folder = released.releases[-1].folder
+    is_at_home = folder.parent.resolve() == (models_folder() / "released").resolve()  # only there a name is enough
+    how = f"Use it by name: crsrisk predict {folder.name}" if is_at_home else f"Use it: crsrisk predict {folder}"
+    console.print(f"{how} TABLE", soft_wrap=True)
     console.print(NOTICE)

@@ -26,6 +26,7 @@ from crsrisk.learn.refits import covers, why_no_refits
 from crsrisk.learn.store import is_released, load_model, save_model
 from crsrisk.learn.update import METHODS, Method, Update, log_odds_of, out_of_fold, update
 from crsrisk.read.outcome import read_outcome
+from crsrisk.report.words import number
 
 Floats = NDArray[np.float64]
 AFTER = ("out of fold: each patient's risk comes from an update made without him, so that the model is not praised for "
@@ -152,4 +153,5 @@ def _calibration(y: Floats, log_odds: Floats) -> dict[str, Any]:
 def _words(figure: Mapping[str, Any]) -> str:
     if "not_estimable" in figure:
         return f"not estimable ({figure['not_estimable']})"
-    return f"{figure['value']:.2f} (95% interval {figure['low']:.2f} to {figure['high']:.2f})"
+    value, low, high = (number(figure[key]) for key in ("value", "low", "high"))
+    return f"{value} (95% interval {low} to {high})"

@@ -81,7 +81,7 @@ def _refuse_incomplete(source: Path, model: RiskModel, companions: Companions) -
     if lacking:
         raise InputError(where=str(source), found=f"a model without {', '.join(lacking)}",
                          expected="a model with all that explaining it needs",
-                         cure="make it with `crsrisk run`, which writes these beside the model")
+                         cure="make it with `crsrisk train --grade3plus` or `crsrisk run`, which write them beside it")
 
 
 def _renamed(model: RiskModel, *, name: str | None, version: str | None) -> RiskModel:

@@ -91,8 +91,13 @@ def test_tree_and_terminal(source: Path, tmp_path: Path, capsys: pytest.CaptureF
     print_released(release_model(source, name=None, version=None, out=tmp_path))
     told = capsys.readouterr().out
     assert told.count("Released before, the same to the byte") == 2
-    assert "crsrisk predict baseline-0.1.0 TABLE" in told
+    assert f"crsrisk predict {tmp_path / 'baseline-0.1.0'} TABLE" in told  # no name leads there
     assert NOTICE in told
+
+
+def test_at_home_the_name_is_enough(source: Path, house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_released(release_model(source, name=None, version=None, out=None))
+    assert "Use it by name: crsrisk predict baseline-0.1.0 TABLE" in capsys.readouterr().out
 
 
 def test_the_same_model_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ def test_intercept_moves_risks_and_is_told(job: Job, cohort: Path, tmp_path: Pat
     answer = done("update", job.model, cohort, "--out", tmp_path / "new", "--method", "intercept")
     for words in ("calibration-in-the-large: before ", "out of fold", "An update to few patients is no validation"):
         assert words in answer.out
+    assert "-0.00" not in answer.out
+    assert " -" not in answer.out.replace(" ->", ""), "figures carry a true minus sign"
     assert "closed test" not in answer.out, "the method was given"
     old = done("predict", job.model, cohort, "--json").tree["rows"]
     new = done("predict", tmp_path / "new", cohort, "--json").tree["rows"]
