@@ -177,8 +177,10 @@ class _Reading:
         if "," in parts.group(1):
             raise self.bad(key, repr(text), "a decimal point", f"write {text.replace(',', '.')}")
         if not accepts(column.name, parts.group(2)):
+            is_fahrenheit = unit_key(parts.group(2)) in ("f", "degf", "fahrenheit")
             raise self.bad(key, f"the unit {parts.group(2)!r}" if parts.group(2) else f"{parts.group(1)} without a unit",
-                           " or ".join(units), "convert the value, or correct the unit")
+                           " or ".join(units), (is_fahrenheit and _as_celsius(column, float(parts.group(1))))
+                           or "convert the value, or correct the unit")
         return float(parts.group(1)), parts.group(2), text
 
     def number(self, key: str, column: Field) -> GivenValue:
@@ -231,9 +233,18 @@ class _CourseReading(_Reading):
 
 def _likely(column: Field, raw: float, unit: str, limit: float | None) -> str:
     """What a doubtful value looks like in another unit that is read, or nothing."""
+    if celsius := _as_celsius(column, raw):
+        return f"{raw:g} looks like °F: if it is, {celsius}"
     for other in other_readings(column, raw, unit, limit, within=column.plausible):
         return f"{raw:g} looks like {other}: if it is, write {raw:g} {other}"
     return ""
+
+
+def _as_celsius(column: Field, raw: float) -> str:
+    """A temperature in °F as it is to be written, or nothing. °F is no factor of °C, so it is not read: only told."""
+    celsius = (raw - 32) / 1.8
+    low, high = column.plausible or (np.inf, -np.inf)
+    return f"write {celsius:.1f} °C" if column.unit == "degC" and low <= celsius <= high else ""
 
 
 def other_readings(
