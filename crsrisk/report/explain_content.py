@@ -6,6 +6,7 @@ published reviews say, how to use the page. Every risk carries event, window and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,7 @@ SIMULATED_LATER = (
     "grade count; of the other readings since the dose nothing is used. With and without the change they are the same "
     "people. What a change does to the tumour is not simulated."
 )
+_AT_HOUR = re.compile(r" (?:at|by) \d+ h\b")
 USE: Mapping[str, tuple[str, ...]] = {
     "When to use": (
         "Before the first dose, adults with a solid tumour, to see and question how a model reasons: research, teaching.",
@@ -282,7 +284,9 @@ def _few(reasons: Mapping[str, Any]) -> str:
 
 
 def themes(found: Sequence[Reason], *, reasons: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Points by group of variables, which add up to risk minus start, and in each group the reasons that are shown."""
+    """Points by group of variables, which add up to risk minus start, and in each group the reasons that are shown.
+
+    Of a course the level alone: the landmark's hour is that of the page, and how it moved stands in the sentence."""
     shown = [*reasons["up"], *reasons["down"]]
     names = [*THEMES, *sorted({one.theme for one in found} - set(THEMES))]
     made = []
@@ -290,7 +294,8 @@ def themes(found: Sequence[Reason], *, reasons: Mapping[str, Any]) -> list[dict[
         inside = [one for one in found if one.theme == name]
         if not inside:
             continue
-        rows = [{"label": row["label"].removesuffix(" since the first dose"), "value": row["value"], "of_100": row["of_100"]}
+        rows = [{"label": row["label"].removesuffix(" since the first dose"), "of_100": row["of_100"],
+                 "value": _AT_HOUR.split(row["value"])[0] if name == "course" else row["value"]}
                 for row in shown if row["theme"] == name]
         made.append({"theme": name, "of_100": sum(one.whole_points for one in inside), "rows": rows})
     return made

@@ -240,6 +240,19 @@ def worst() -> dict[str, Any]:
 # ------------------------------------------------------------------------------------ sentences
 
 
+def test_the_chart_names_a_reading_by_its_level_alone() -> None:
+    """The sentence says when and how it moved; the chart has no room for it, and a cut label says less than a short one."""
+    one = Reason(variable="map_mmhg", label="Lowest arterial pressure since the first dose", points=-0.03, whole_points=-3,
+                 value="80 mmHg by 24 h (falling by 0.43 mmHg an hour)", kind="mediator", role="fact", theme="course",
+                 sentence="Lowest arterial pressure since the first dose: 80 mmHg by 24 h (falling by 0.43 mmHg an hour) "
+                          "lowers the risk by about 3 of 100 (falls with the endothelial leak).")  # fmt: skip
+    found = explain_content(make_bedside(reasons=[*make_reasons([0.06, 0.04], total=10), one]))
+    drawn = theme_chart(found["themes"], key="k", start=20, end=27)
+    assert "Lowest arterial pressure: 80 mmHg<" in drawn
+    assert "…" not in drawn
+    assert "by 24 h (falling" in " ".join(row["sentence"] for row in found["reasons"]["down"])
+
+
 def test_no_trailing_blank_thousands_apart_and_a_dose_is_told_as_a_multiple() -> None:
     """A first dose of ten times the usual is not "10" (of what?), and 10909 patients are 10,909."""
     model = make_model()
