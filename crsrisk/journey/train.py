@@ -24,7 +24,7 @@ from crsrisk.learn.store import load_model, save_model
 from crsrisk.learn.track import tracking
 from crsrisk.learn.tune import Tuned, tune
 from crsrisk.read.files import frame_digest
-from crsrisk.read.outcome import read_outcome
+from crsrisk.read.outcome import read_outcome, read_outcomes_there
 from crsrisk.simulate.arm import Arm
 from crsrisk.simulate.cohort import simulate_cohort
 
@@ -88,8 +88,9 @@ def table_training(
 ) -> Training:
     """Patients of a table; the outcome stands in a column of it, or of ``outcomes`` (same patients, same order).
 
-    The outcome must be counted within the configuration's window. Rows that cannot be read or have no outcome are left out
-    and counted; with a landmark configuration so are patients who had the event by then. Raises :class:`InputError` for what
+    The outcome must be counted within the configuration's window, and so must its stages (CRS of any grade), which are
+    learnt from where the same file tells them of every patient who is kept. Rows that cannot be read or have no outcome are
+    left out and counted; with a landmark configuration so are patients who had the event by then. Raises :class:`InputError` for what
     the readers refuse.
     """
     there = read_known(table, columns=columns_needed(feature.name for feature in config.features), hour=config.landmark_h,
@@ -99,13 +100,17 @@ def table_training(
     if len(happened) != read.n_rows:
         raise InputError(where=str(outcomes), found=f"{len(happened)} rows", expected=f"{read.n_rows} rows, as in {table}",
                          cure="take the same patients in the same order")
-    y = happened[read.frame.index.to_numpy() - 1]
+    rows = read.frame.index.to_numpy() - 1
+    y = happened[rows]
     has_outcome = ~np.isnan(y)
     known = has_outcome & ~there.is_unsure
+    told = read_outcomes_there(outcomes or table, columns=config.stages)
     observed = read.frame.loc[known].reset_index(drop=True)
     windows = observed["platform"].map(lambda platform: config.window_d.get(platform, config.window_d["default"]))
     made = pd.DataFrame({"patient_id": observed["patient_id"], config.outcome: y[known] > 0,
-                         "window_d": windows.astype(np.float64)})
+                         "window_d": windows.astype(np.float64),
+                         **{name: has[rows][known] > 0 for name, has in told.items()
+                            if not np.isnan(has[rows][known]).any()}})
     left_out = {**{f"rows that {why}": n for why, n in there.left_out().items()},
                 "rows without an outcome": int((~has_outcome & ~there.is_unsure).sum())}
     return Training(observed, made, f"{len(observed):,} patients of {table.name}", left_out)

@@ -109,12 +109,25 @@ def from_table(place: Path, config: FeatureConfig, **changed: Any) -> Any:
 def test_a_table_with_outcomes_gives_the_model_of_its_cohort(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
     table, beside = tmp_path / "patients.csv", tmp_path / "outcomes.csv"
     write_text(table, cohort.observed.to_csv(index=False))
-    write_text(beside, cohort.outcomes[["patient_id", "crs_grade2plus"]].to_csv(index=False))
+    write_text(beside, cohort.outcomes[["patient_id", "crs_any", "crs_grade2plus"]].to_csv(index=False))
     training = from_table(table, quick, outcomes=beside)
     made = [train(one, config=quick, seed=1, out=tmp_path / name, is_tuned=False, track=None, begin=silent, n_refits=0)
             for name, one in (("a", training), ("b", type(training)(cohort.observed, cohort.outcomes, "", {})))]
     risks = [predict(one.model, cohort.observed).risk for one in made]
     np.testing.assert_allclose(risks[0], risks[1], atol=1e-6)
+
+
+def test_stages_are_taken_where_the_file_tells_them_of_everybody(
+    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+) -> None:
+    write_text(tmp_path / "patients.csv", cohort.observed.to_csv(index=False))
+    told = cohort.outcomes[["patient_id", "crs_any", "crs_grade2plus"]].astype({"crs_any": object})
+    gap = told.copy()
+    gap.loc[gap.index[5], "crs_any"] = None
+    for name, table, has in (("all", told, True), ("gap", gap, False), ("none", told.drop(columns="crs_any"), False)):
+        write_text(tmp_path / f"{name}.csv", table.to_csv(index=False))
+        training = from_table(tmp_path / "patients.csv", quick, outcomes=tmp_path / f"{name}.csv")
+        assert ("crs_any" in training.outcomes.columns) == has, name
 
 
 def test_rows_that_tell_nothing_are_left_out_and_counted(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
