@@ -89,9 +89,9 @@ def table_training(
     """Patients of a table; the outcome stands in a column of it, or of ``outcomes`` (same patients, same order).
 
     The outcome must be counted within the configuration's window, and so must its stages (CRS of any grade), which are
-    learnt from where the same file tells them of every patient who is kept. Rows that cannot be read or have no outcome are
-    left out and counted; with a landmark configuration so are patients who had the event by then. Raises :class:`InputError` for what
-    the readers refuse.
+    learnt from where the same file tells them of every patient who is kept. Rows that cannot be read or have no outcome
+    are left out and counted; with a landmark configuration so are patients who had the event by then. Raises
+    :class:`InputError` for what the readers refuse.
     """
     there = read_known(table, columns=columns_needed(feature.name for feature in config.features), hour=config.landmark_h,
                        units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l)
