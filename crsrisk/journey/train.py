@@ -24,7 +24,7 @@ from crsrisk.learn.store import load_model, save_model
 from crsrisk.learn.track import tracking
 from crsrisk.learn.tune import Tuned, tune
 from crsrisk.read.files import frame_digest
-from crsrisk.read.outcome import read_outcome, read_outcomes_there
+from crsrisk.read.outcome import read_outcomes
 from crsrisk.simulate.arm import Arm
 from crsrisk.simulate.cohort import simulate_cohort
 
@@ -96,7 +96,9 @@ def table_training(
     there = read_known(table, columns=columns_needed(feature.name for feature in config.features), hour=config.landmark_h,
                        units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l)
     read = there.table
-    happened = read_outcome(outcomes or table, column=outcome or config.outcome)
+    column = outcome or config.outcome
+    told = read_outcomes(outcomes or table, column=column, others=config.stages)
+    happened = told.pop(column)
     if len(happened) != read.n_rows:
         raise InputError(where=str(outcomes), found=f"{len(happened)} rows", expected=f"{read.n_rows} rows, as in {table}",
                          cure="take the same patients in the same order")
@@ -104,7 +106,6 @@ def table_training(
     y = happened[rows]
     has_outcome = ~np.isnan(y)
     known = has_outcome & ~there.is_unsure
-    told = read_outcomes_there(outcomes or table, columns=config.stages)
     observed = read.frame.loc[known].reset_index(drop=True)
     windows = observed["platform"].map(lambda platform: config.window_d.get(platform, config.window_d["default"]))
     made = pd.DataFrame({"patient_id": observed["patient_id"], config.outcome: y[known] > 0,

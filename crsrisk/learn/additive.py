@@ -9,7 +9,7 @@ that make the data likeliest, MacKay 1992). A missing value is expected from the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -107,7 +107,7 @@ def fit_additive(
     >>> bool(abs(fitted.slope[0] - 1) < 0.2)
     True
     """
-    return _fitted(table, labels, directions=directions, groups=groups, penalty=penalty)
+    return _fitted(table, labels, directions=directions, groups=groups, penalty=penalty, solve=PooledLogistic.solve)
 
 
 def follow_additive(table: Floats, risk: Floats, *, directions: Sequence[int], groups: Sequence[int]) -> Additive:
@@ -115,13 +115,13 @@ def follow_additive(table: Floats, risk: Floats, *, directions: Sequence[int], g
 
     The other arguments are those of :func:`fit_additive`.
     """
-    return _fitted(table, risk, directions=directions, groups=groups, penalty=None)
+    return _fitted(table, risk, directions=directions, groups=groups, penalty=1.0, solve=PooledLogistic.follow)
 
 
 def _fitted(
-    table: Floats, labels: Floats, *, directions: Sequence[int], groups: Sequence[int], penalty: float | None
+    table: Floats, labels: Floats, *, directions: Sequence[int], groups: Sequence[int], penalty: float,
+    solve: Callable[[PooledLogistic, NDArray[np.int_]], Floats],
 ) -> Additive:
-    """By outcomes, or (``penalty`` None) by risks that stand in their place."""
     n_columns = table.shape[1]
     scalings = tuple(_scaling(table[:, place], is_group=place in set(groups)) for place in range(n_columns))
     scaled = scaled_of(table, scalings)
@@ -131,8 +131,8 @@ def _fitted(
         expected = _expected(scaled, directions=np.asarray(directions))
         problem = PooledLogistic.of(
             known, bend=_bend(scaled, scalings), is_missing=is_missing, stood=is_missing * (known @ expected.T),
-            belongs=belongs, labels=labels, penalty=penalty or 1.0)
-        weights = (problem.follow if penalty is None else problem.solve)(np.asarray(directions))
+            belongs=belongs, labels=labels, penalty=penalty)
+        weights = solve(problem, np.asarray(directions))
     intercept, (slope, curve, gap), level, own = problem.parts(weights)
     return Additive(intercept, scalings, slope, curve, gap, expected, tuple(groups), level, own)
 

@@ -31,7 +31,7 @@ from crsrisk.domain.risk_model import Calibrator
 from crsrisk.learn.booster import raw_log_odds_of
 from crsrisk.learn.calibrate import fit_calibrator
 from crsrisk.learn.folds import cut_folds, fold_units
-from crsrisk.learn.staged import fit_staged
+from crsrisk.learn.staged import fit_staged, out_of_order
 from crsrisk.learn.staircase import staircase_text
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -244,7 +244,7 @@ def _steps(stages: Any, labels: Floats) -> Floats:
         return labels[:, None]
     before = np.asarray(stages, dtype=np.float64).reshape(len(labels), -1)
     steps = np.column_stack([before, labels])
-    if not np.isin(steps, (0.0, 1.0)).all() or (np.diff(steps, axis=1) > 0).any():
+    if out_of_order(steps).any():
         raise ValueError("stages are 0 or 1, and who reaches one, or has the event, has reached those before it")
     return steps
 

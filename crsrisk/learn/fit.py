@@ -34,6 +34,7 @@ from crsrisk.features.table import (
 )
 from crsrisk.learn.booster import bare_text
 from crsrisk.learn.estimator import CrsClassifier
+from crsrisk.learn.staged import out_of_order
 from crsrisk.read.files import frame_digest
 from crsrisk.units import FIELDS
 
@@ -137,9 +138,10 @@ def stages_of(outcomes: pd.DataFrame, *, config: FeatureConfig) -> NDArray[np.fl
     if not names:
         return None
     steps = outcomes[[*names, config.outcome]].to_numpy(dtype=np.float64)
-    if wrong := np.flatnonzero(~np.isin(steps, (0.0, 1.0)).all(axis=1) | (np.diff(steps, axis=1) > 0).any(axis=1)).tolist():
-        raise InputError(where="outcomes table", key=f"row {wrong[0] + 1}, {', '.join(names)}",
-                         found=", ".join(map(str, steps[wrong[0]].tolist())),
+    if (wrong := np.flatnonzero(out_of_order(steps))).size:
+        first = outcomes.iloc[int(wrong[0])]
+        raise InputError(where="outcomes table", key=f"patient {first['patient_id']}, {', '.join(names)}",
+                         found=", ".join(str(first[name]) for name in (*names, config.outcome)),
                          expected=f"true before {config.outcome} is true, and no gap", cure="correct the columns")
     return np.asarray(steps[:, :-1])
 

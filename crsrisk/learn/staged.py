@@ -49,6 +49,15 @@ def fit_staged(
     return follow_additive(table, risk, directions=directions, groups=groups)
 
 
+def out_of_order(steps: Floats) -> NDArray[np.bool_]:
+    """Rows of ``steps`` (patients, stages + 1) that cannot be: other than 0 and 1, or at a stage without those before it.
+
+    >>> out_of_order(np.array([[1.0, 0.0], [0.0, 1.0], [np.nan, 0.0]])).tolist()
+    [False, True, True]
+    """
+    return np.asarray(~np.isin(steps, (0.0, 1.0)).all(axis=1) | (np.diff(steps, axis=1) > 0).any(axis=1))
+
+
 def telling_stages(steps: Floats) -> list[int]:
     """The stages that part enough patients: some do not reach them, some reach them and go no further.
 

@@ -26,23 +26,18 @@ def read_outcome(path: str | Path, *, column: str) -> NDArray[np.float64]:
     >>> read_outcome(place, column="crs_grade2plus").tolist()
     [1.0, 0.0, nan]
     """
-    cells = _cells(path)
+    return read_outcomes(path, column=column)[column]
+
+
+def read_outcomes(path: str | Path, *, column: str, others: Sequence[str] = ()) -> dict[str, NDArray[np.float64]]:
+    """The outcome and, of ``others``, those that the file has, each as :func:`read_outcome` gives it."""
+    path = Path(path)
+    cells = read_csv_cells(path) if path.suffix.lower() == ".csv" else read_parquet_cells(path)
     if column not in cells.columns:
         raise InputError(where=str(path), key=column, found="no such column",
                          expected="a column with the outcome, yes or no for every patient",
                          cure="add it, or name the column that has it (--outcome)")
-    return yes_or_no(cells[column], where=str(path))
-
-
-def read_outcomes_there(path: str | Path, *, columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Those of ``columns`` that the file has, each as :func:`read_outcome` gives it."""
-    cells = _cells(path)
-    return {name: yes_or_no(cells[name], where=str(path)) for name in columns if name in cells.columns}
-
-
-def _cells(path: str | Path) -> pd.DataFrame:
-    path = Path(path)
-    return read_csv_cells(path) if path.suffix.lower() == ".csv" else read_parquet_cells(path)
+    return {name: yes_or_no(cells[name], where=str(path)) for name in (column, *others) if name in cells.columns}
 
 
 def yes_or_no(cells: pd.Series, *, where: str) -> NDArray[np.float64]:

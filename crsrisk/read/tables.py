@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,10 +20,10 @@ from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
 from crsrisk.read.files import read_csv_cells, read_parquet_cells
+from crsrisk.read.headers import Column, recognise
 from crsrisk.units import (
     FIELDS,
     Field,
-    accepts,
     columns_of,
     convert,
     likely_unit,
@@ -40,7 +39,6 @@ NOT_STATED = "not stated"  # for a word that may be missing (site, regimen)
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "."})  # in small letters
 YES_WORDS = frozenset({"true", "yes", "1", "1.0"})
 NO_WORDS = frozenset({"false", "no", "0", "0.0"})
-SEX_COLUMNS = frozenset({"sex", "gender"})
 _SEX_WORDS = (frozenset({"f", "female"}), frozenset({"m", "male"}))
 _LIMIT = "ldh_upper_limit_u_l"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -163,7 +161,7 @@ def read_patients(
     if cells.empty:
         raise InputError(where=str(path), found="no patients", expected="one row a patient",
                          cure="add rows below the header")
-    columns = _recognise_all(list(cells.columns), where=str(path), units=units or {}, mapping=mapping or {})
+    columns = recognise(list(cells.columns), where=str(path), units=units or {}, mapping=mapping or {})
     reading = _Reading(path=str(path), n_rows=len(cells))
     limits = _ldh_limits(cells, columns, reading, option=ldh_upper_limit_u_l)
     values = {name: _read_column(cells, columns.get(name), FIELDS[name], reading, limits)
@@ -183,123 +181,6 @@ def _is_csv(path: Path) -> bool:
         raise InputError(where=str(path), found=f"the suffix {suffix!r}", expected=".csv or .parquet",
                          cure="save the table as CSV or Parquet")
     return suffix == ".csv"
-
-
-# ------------------------------------------------------------------------------------ column names
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column of the file (``found``) that stands for a column of the field table, in a unit."""
-
-    found: str
-    name: str
-    unit: str
-    is_sex: bool = False
-
-
-def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).casefold().replace("μ", "u").replace("%", "pct")
-    return re.sub(r"[^a-z0-9]", "", text)
-
-
-def _spellings() -> dict[str, tuple[str, str | None]]:
-    """Every way to write a column's name, without punctuation -> the column and its unit (None: unstated)."""
-    known: dict[str, tuple[str, str | None]] = {}
-    for name in (*columns_of("observed"), *columns_of("input")):
-        column = FIELDS[name]
-        bare = (column.quantity, column.label) if column.unit != "1" else (column.quantity,)
-        for word in bare:
-            known[_plain(word)] = (name, None if column.unit != "1" else "1")
-            for unit in column.accepted_units:
-                known[_plain(word) + _plain(unit)] = (name, unit)
-    return known | {_plain(name): (name, FIELDS[name].unit) for name in FIELDS
-                    if FIELDS[name].table in ("observed", "input")}
-
-
-_SPELLINGS = _spellings()
-
-
-def _recognise(
-    found: str, text: str, *, where: str, units: Mapping[str, str], used: set[str]
-) -> _Column | None:
-    """The column that a header stands for, or None. ``used`` collects the keys of ``units`` that applied."""
-    if text.strip().casefold() in SEX_COLUMNS:
-        return _Column(found, "is_female", "1", is_sex=True)
-    bracket = re.fullmatch(r"(.*?)\s*[\[(]\s*(.+?)\s*[\])]\s*", text)
-    base, stated = (bracket.group(1), bracket.group(2)) if bracket else (text, None)
-    if _plain(base) not in _SPELLINGS:
-        return None
-    name, unit = _SPELLINGS[_plain(base)]
-    keys = [key for key in (found, name, FIELDS[name].quantity) if key in units]
-    used.update(keys)
-    for other in (stated, *(units[key] for key in keys)):
-        if other is not None:
-            unit = _one_unit(found, FIELDS[name], unit, other, where=where)
-    if unit is None:
-        column = FIELDS[name]
-        raise InputError(
-            where=where, key=found, found="a quantity without a unit", expected=" or ".join(column.spellings),
-            cure=f"rename the column, or state its unit beside the table ({found}={column.unit})")
-    return _Column(found, name, unit)
-
-
-def _one_unit(found: str, column: Field, unit: str | None, other: str, *, where: str) -> str:
-    if not accepts(column.name, other):
-        raise InputError(
-            where=where, key=found, found=f"the unit {other!r}", expected=" or ".join(column.accepted_units),
-            cure="convert the values, or correct the unit")
-    if unit is not None and unit_key(unit) != unit_key(other):
-        raise InputError(where=where, key=found, found=f"two units, {unit} and {other}", expected="one unit",
-                         cure="correct the column name or the unit stated beside it")
-    return other
-
-
-def _recognise_all(
-    header: list[str], *, where: str, units: Mapping[str, str], mapping: Mapping[str, str]
-) -> dict[str, _Column]:
-    for name in mapping:
-        if name not in header:
-            raise InputError(where=where, key=name, found="no such column", expected="a column of the file",
-                             cure="correct the mapping: file's name on the left, our name on the right")
-    used: set[str] = set()
-    columns: dict[str, _Column] = {}
-    for found in header:
-        column = _recognise(found, mapping.get(found, found), where=where, units=units, used=used)
-        if column is None and found in mapping:
-            raise InputError(where=where, key=found, found=f"a mapping to {mapping[found]!r}",
-                             expected="a column of the data dictionary", cure="correct the mapping")
-        if column is not None and column.name in columns:
-            raise InputError(
-                where=where, key=found, expected="each quantity once", cure="delete or rename one of the two",
-                found=f"{column.name} a second time, beside {columns[column.name].found}")
-        if column is not None:
-            columns[column.name] = column
-    for name in units:
-        if name not in used:
-            raise InputError(where=where, key=name, found="a unit for a column that is not there",
-                             expected="a column of the file", cure="correct the name")
-    _check_missing(header, columns, where=where)
-    return columns
-
-
-def _check_missing(header: list[str], columns: Mapping[str, _Column], *, where: str) -> None:
-    required = [name for name in columns_of("observed") if FIELDS[name].is_required]
-    missing = [name for name in required if name not in columns]
-    if not missing:
-        return
-    column = FIELDS[missing[0]]
-    taken = {one.found for one in columns.values()}
-    free = [name for name in header if name not in taken and name not in FIELDS]
-    near = difflib.get_close_matches(missing[0], free, n=1, cutoff=0.5)
-    others = f"; also missing: {', '.join(missing[1:])}" if missing[1:] else ""
-    empty = ", with empty cells where it was not measured" if column.may_be_missing else ""
-    cure = f"if it is the column {near[0]!r}, rename or map that" if near else f"add the column{empty}"
-    raise InputError(where=where, key=column.name, found=f"no such column{others}",
-                     expected=" or ".join(column.spellings), cure=cure)
-
-
-# ------------------------------------------------------------------------------------ cells
 
 
 @dataclass
@@ -414,7 +295,7 @@ def _as_ids(texts: pd.Series[str]) -> pd.Series[Any]:
 
 
 def _ldh_limits(
-    cells: pd.DataFrame, columns: Mapping[str, _Column], reading: _Reading, *, option: float | None
+    cells: pd.DataFrame, columns: Mapping[str, Column], reading: _Reading, *, option: float | None
 ) -> Floats | None:
     """The upper limit of LDH for each row (NaN = none), or None where LDH needs none."""
     column = columns["ldh_x_uln"]
@@ -436,7 +317,7 @@ def _ldh_limits(
 
 
 def _read_column(
-    cells: pd.DataFrame, found: _Column | None, column: Field, reading: _Reading, limits: Floats | None
+    cells: pd.DataFrame, found: Column | None, column: Field, reading: _Reading, limits: Floats | None
 ) -> NDArray[Any]:
     if found is None:  # a column that may be absent as a whole: site, regimen
         reading.note(0, column.name, "missing", "no such column", column.meaning, f"taken as {NOT_STATED!r}")
@@ -467,7 +348,7 @@ def _read_ids(cells: pd.Series[Any], reading: _Reading) -> NDArray[Any]:
 
 
 def _read_numbers(
-    cells: pd.DataFrame, found: _Column, column: Field, reading: _Reading, limits: Floats | None
+    cells: pd.DataFrame, found: Column, column: Field, reading: _Reading, limits: Floats | None
 ) -> Floats:
     """Numbers in the standard unit; what cannot be used is NaN and noted."""
     raw, missing, bad = _parse(cells[found.found], column)
@@ -513,7 +394,7 @@ def _range_cure(column: Field, raw: float, unit: str) -> str:
 
 
 def _note_conversion(
-    found: _Column, column: Field, reading: _Reading, *, raw: Floats, values: Floats
+    found: Column, column: Field, reading: _Reading, *, raw: Floats, values: Floats
 ) -> None:
     if unit_key(found.unit) == unit_key(column.unit):
         return
@@ -527,7 +408,7 @@ def _note_conversion(
 
 
 def _note_unread(
-    cells: pd.Series[Any], found: _Column, column: Field, reading: _Reading, *, missing: Mask, bad: Mask
+    cells: pd.Series[Any], found: Column, column: Field, reading: _Reading, *, missing: Mask, bad: Mask
 ) -> None:
     expected = _expected(column, is_sex=found.is_sex)
     for row in np.flatnonzero(bad):

@@ -140,6 +140,6 @@ def test_stages_are_used_where_the_table_has_them(model: RiskModel, toy: Toy, co
 
 def test_an_event_without_its_stage_is_refused(toy: Toy, config: FeatureConfig) -> None:
     wrong = toy.outcomes.assign(crs_any=False)
-    row = int(np.argmax(toy.outcomes["crs_grade2plus"].to_numpy())) + 1
-    with pytest.raises(InputError, match=rf"row {row}, crs_any"):
+    first = toy.outcomes["patient_id"][toy.outcomes["crs_grade2plus"]].iloc[0]
+    with pytest.raises(InputError, match=rf"patient {first}, crs_any"):
         fit(toy.observed, wrong, config=config, seed=7)
