@@ -19,7 +19,7 @@ class Cohort:
     ``observed`` is what a hospital has before the first dose, ``outcomes`` the grades and times, ``course``
     the values at the landmark hours, ``truth`` the simulated patient's unobserved biology (None for real
     patients; never a feature), ``manifest`` how the tables were made. The columns are those of
-    :data:`crsrisk.units.FIELDS`. The tables are not copied: treat them as read-only.
+    :data:`crsrisk.fields.FIELDS`. The tables are not copied: treat them as read-only.
 
     Raises :class:`InputError` when the tables do not name the same patients in the same order, or one twice.
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
-from crsrisk.units import LANDMARK_HOURS
+from crsrisk.fields import LANDMARK_HOURS
 
 Floats = NDArray[np.float64]
 

@@ -22,9 +22,9 @@ from crsrisk.domain.assumptions import Strict
 from crsrisk.domain.risk_model import Direction, Kind, Role, Theme
 from crsrisk.errors import InputError
 from crsrisk.features.indices import INDICES, Index
+from crsrisk.fields import FIELDS
+from crsrisk.fields import Field as Described
 from crsrisk.read.strict_yaml import build, read_yaml
-from crsrisk.units import FIELDS
-from crsrisk.units import Field as Described
 
 _DYNAMIC = re.compile(r"(.+)__(slope|onset)__h(\d+)")
 

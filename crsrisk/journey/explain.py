@@ -26,6 +26,7 @@ from crsrisk.domain.world import World
 from crsrisk.errors import InputError
 from crsrisk.features.landmark import gaps_of
 from crsrisk.features.table import columns_needed, feature_array, read_columns
+from crsrisk.fields import columns_of
 from crsrisk.folders import names
 from crsrisk.journey.explain_later import simulate_later, with_course, worst_grade
 from crsrisk.journey.export import refuse_idle
@@ -45,7 +46,6 @@ from crsrisk.simulate.arm import Arm, make_arm, timetable, usual_first_dose
 from crsrisk.simulate.figures import since_dose_h
 from crsrisk.simulate.levers import STEROIDS, levers
 from crsrisk.simulate.world import load_world
-from crsrisk.units import columns_of
 
 Floats = NDArray[np.float64]
 Advance = Callable[[int], None]

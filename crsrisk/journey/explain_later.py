@@ -15,11 +15,11 @@ from crsrisk.domain.risk_model import FeatureContract
 from crsrisk.domain.world import World
 from crsrisk.errors import InputError
 from crsrisk.features.landmark import EXTREMES, course_columns, landmark_features
+from crsrisk.fields import LANDMARK_HOURS
 from crsrisk.read.ensemble import load_ensemble
 from crsrisk.simulate.alike import is_beyond
 from crsrisk.simulate.arm import Arm
 from crsrisk.simulate.later_levers import later_levers, past_levers
-from crsrisk.units import LANDMARK_HOURS
 
 GRADE = "grade__max"
 

@@ -14,8 +14,8 @@ from scipy.special import logit
 from crsrisk.decide.policy_table import interval
 from crsrisk.decide.targeting import at_or_above, top_share
 from crsrisk.errors import InputError
+from crsrisk.read.cells import MISSING_WORDS
 from crsrisk.read.files import read_csv_cells, read_parquet_cells
-from crsrisk.read.tables import MISSING_WORDS
 
 Floats = NDArray[np.float64]
 START_GRID = tuple(round(0.01 * k, 2) for k in range(61))  # thresholds of risk, in the curve of net benefit

@@ -32,11 +32,11 @@ from crsrisk.features.table import (
     require_columns,
     words_of,
 )
+from crsrisk.fields import FIELDS
 from crsrisk.learn.booster import bare_text
 from crsrisk.learn.estimator import CrsClassifier
 from crsrisk.learn.staged import out_of_order
 from crsrisk.read.files import frame_digest
-from crsrisk.units import FIELDS
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
 _RARE = (0.001, 0.999)  # quantiles that bound what was seen: not the extremes, which are single patients

@@ -21,10 +21,10 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from crsrisk.features.table import columns_needed, source_field
+from crsrisk.fields import FIELDS
 from crsrisk.learn.concordance import Scores, expected_auroc
 from crsrisk.learn.ladder import Truth
 from crsrisk.learn.metrics import Z_95, Estimate, auroc_within, bootstrap_counts
-from crsrisk.units import FIELDS
 
 Kind = Literal["outcome", "later", "unknown time", "too good", "same patients"]
 TOO_GOOD = 0.95  # AUROC of one feature within products, where no oracle sets the limit

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from crsrisk.errors import InputError
+from crsrisk.read.cells import MISSING_WORDS
 from crsrisk.read.files import read_csv_cells, read_parquet_cells
-from crsrisk.read.tables import MISSING_WORDS
 
 
 def read_course(path: str | Path, *, columns: Sequence[str]) -> pd.DataFrame:

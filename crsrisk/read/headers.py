@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crsrisk.errors import InputError
-from crsrisk.units import FIELDS, Field, accepts, columns_of, unit_key
+from crsrisk.fields import FIELDS, Field, columns_of
+from crsrisk.units import accepts, unit_key
 
 _SEX_COLUMNS = frozenset({"sex", "gender"})
 

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
+from crsrisk.read.cells import MISSING_WORDS, NO_WORDS, YES_WORDS
 from crsrisk.read.files import read_csv_cells, read_parquet_cells
-from crsrisk.read.tables import MISSING_WORDS, NO_WORDS, YES_WORDS
 
 
 def read_outcome(path: str | Path, *, column: str) -> NDArray[np.float64]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from crsrisk.domain.patient_file import GivenValue, PatientFile
 from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS, LANDMARK_HOURS, Field, columns_of
 from crsrisk.read.strict_yaml import lines_of, read_yaml
-from crsrisk.units import FIELDS, LANDMARK_HOURS, Field, accepts, columns_of, convert, needs_upper_limit, unit_key
+from crsrisk.units import accepts, convert, needs_upper_limit, unit_key
 
 LIMIT = "ldh_upper_limit"
 NUMBERS: Mapping[str, str] = {  # key in the file -> column; the others follow from product and regimen

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from crsrisk.domain.product import Product
+from crsrisk.fields import FIELDS, LANDMARK_HOURS
 from crsrisk.read.patient import COURSE, FLAGS, LIMIT, NUMBERS
-from crsrisk.units import FIELDS, LANDMARK_HOURS
 
 _EXAMPLES = {
     "age_years": "66 years", "weight_kg": "74 kg", "sum_of_diameters_mm": "85 mm", "crp_mg_l": "4.2 mg/dL",

@@ -18,9 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
+from crsrisk.read.cells import MISSING_WORDS, NO_WORDS, YES_WORDS
 from crsrisk.read.files import read_csv_cells, read_parquet_cells
 from crsrisk.read.registry_gaps import DEVICES, as_rows, column_of
-from crsrisk.read.tables import MISSING_WORDS, NO_WORDS, YES_WORDS
 
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -19,30 +19,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS, Field, columns_of
+from crsrisk.read.cells import TYPES, Floats, Mask, as_ids, expected_words, guessed, id_texts, parse, typed
 from crsrisk.read.files import read_csv_cells, read_parquet_cells
 from crsrisk.read.headers import Column, recognise
-from crsrisk.units import (
-    FIELDS,
-    Field,
-    columns_of,
-    convert,
-    likely_unit,
-    needs_upper_limit,
-    unit_key,
-)
+from crsrisk.units import convert, likely_unit, needs_upper_limit, unit_key
 
 NoteKind: TypeAlias = Literal["refused", "converted", "missing", "warned"]
-Mask: TypeAlias = NDArray[np.bool_]
-Floats: TypeAlias = NDArray[np.float64]
 
 NOT_STATED = "not stated"  # for a word that may be missing (site, regimen)
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "."})  # in small letters
-YES_WORDS = frozenset({"true", "yes", "1", "1.0"})
-NO_WORDS = frozenset({"false", "no", "0", "0.0"})
-_SEX_WORDS = (frozenset({"f", "female"}), frozenset({"m", "male"}))
 _LIMIT = "ldh_upper_limit_u_l"
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +88,7 @@ class PatientTable:
         placed = results.set_axis(self.frame.index, axis=0).reindex(rows)
         reasons = pd.Series([self.reasons.get(row, "") for row in rows], index=rows, name="reason", dtype=str)
         refused = pd.Series(reasons != "", name="is_refused")
-        return pd.concat([_as_ids(self.patient_ids), placed, refused, reasons], axis=1)
+        return pd.concat([as_ids(self.patient_ids), placed, refused, reasons], axis=1)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -122,7 +108,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         return read_parquet_cells(path)
     cells = read_csv_cells(path)
     return pd.DataFrame({
-        name: _typed(column, FIELDS[name], where=str(path)) if name in FIELDS else _guessed(column)
+        name: typed(column, FIELDS[name], where=str(path)) if name in FIELDS else guessed(column)
         for name, column in cells.items() if isinstance(name, str)})
 
 
@@ -205,95 +191,6 @@ class _Reading:
             found=first.found or "an empty cell", cure=f"{first.cure} ({count})")
 
 
-def _texts(cells: pd.Series[Any]) -> list[str]:
-    """Cells as text without blanks around; a missing one is empty."""
-    missing = cells.isna().to_numpy(dtype=bool)
-    return ["" if gone else str(value).strip()
-            for value, gone in zip(cells.to_numpy(dtype=object), missing, strict=True)]
-
-
-def _among(texts: list[str], words: Collection[str]) -> Mask:
-    return np.array([text.lower() in words for text in texts], dtype=bool)
-
-
-def _parse(cells: pd.Series[Any], column: Field, *, is_sex: bool = False) -> tuple[NDArray[Any], Mask, Mask]:
-    """Values (float, 0/1 for yes/no; text for words), which cells are missing, and which cannot be read."""
-    if column.kind in ("float", "int"):
-        values, missing = _parse_numbers(cells)
-        bad = ~missing & ~np.isfinite(values)
-        if column.kind == "int":
-            bad |= np.isfinite(values) & (values != np.floor(values))
-        return values, missing, bad
-    texts = _texts(cells)
-    missing = _among(texts, MISSING_WORDS)
-    if column.kind == "category":
-        known = np.array([text in column.categories for text in texts], dtype=bool) | (not column.categories)
-        return np.array(texts, dtype=object), missing, ~known & ~missing
-    yes, no = _SEX_WORDS if is_sex else (YES_WORDS, NO_WORDS)
-    values = np.where(_among(texts, yes), 1.0, np.where(_among(texts, no), 0.0, np.nan))
-    return values, missing, np.isnan(values) & ~missing
-
-
-def _parse_numbers(cells: pd.Series[Any]) -> tuple[Floats, Mask]:
-    if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
-        values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
-        return values, np.isnan(values)
-    texts = _texts(cells)
-    numbers = [float(text) if _NUMBER.fullmatch(text) else np.nan for text in texts]
-    return np.array(numbers, dtype=np.float64), _among(texts, MISSING_WORDS)
-
-
-def _expected(column: Field, *, is_sex: bool = False) -> str:
-    words = {"float": "a number", "int": "a whole number", "bool": "true or false (or yes/no, 1/0)",
-             "category": f"one of {', '.join(column.categories)}" if column.categories else "a name"}
-    return "F or M" if is_sex else words[column.kind]
-
-
-def _typed(cells: pd.Series[Any], column: Field, *, where: str) -> pd.Series[Any]:
-    """A column in the type of its kind, or an error."""
-    if column.name == "patient_id":
-        return _as_ids(_id_texts(cells))
-    if column.kind == "category":
-        return cells.where(cells != "", np.nan)
-    values, missing, bad = _parse(cells, column)
-    if column.kind in ("int", "bool"):
-        bad |= missing
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            where=where, key=f"row {row + 1}, column {column.name}", found=repr(str(cells.iloc[row])),
-            expected=_expected(column), cure="correct the cell, or write the table again")
-    return pd.Series(values, index=cells.index, name=cells.name).astype(_TYPES[column.kind])
-
-
-def _guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """A column that the field table does not know: whole numbers, numbers, True/False or text."""
-    words = set(cells)
-    if words <= {"True", "False"}:
-        return cells == "True"
-    if all(_WHOLE.fullmatch(word) for word in words):
-        return cells.astype(np.int64)
-    if all(_NUMBER.fullmatch(word) for word in words - {""}):
-        return pd.Series(_parse_numbers(cells)[0], index=cells.index, name=cells.name)
-    return cells.where(cells != "", np.nan)
-
-
-_TYPES: Mapping[str, type[Any]] = {"float": np.float64, "int": np.int64, "bool": np.bool_, "category": str}
-
-
-def _id_texts(cells: pd.Series[Any]) -> pd.Series[str]:
-    """Patients' numbers as text; missing ones empty. Whole floats (a column with gaps) lose their ".0"."""
-    if pd.api.types.is_float_dtype(cells.dtype) and bool((cells.dropna() % 1 == 0).all()):
-        cells = cells.astype("Int64")
-    texts = ["" if text.lower() in MISSING_WORDS else text for text in _texts(cells)]
-    return pd.Series(texts, index=cells.index, name="patient_id", dtype=str)
-
-
-def _as_ids(texts: pd.Series[str]) -> pd.Series[Any]:
-    """int64 if every one is a whole number as people write it (007 is not), else text."""
-    return texts.astype(np.int64) if all(_WHOLE.fullmatch(text) for text in texts) else texts
-
-
 def _ldh_limits(
     cells: pd.DataFrame, columns: Mapping[str, Column], reading: _Reading, *, option: float | None
 ) -> Floats | None:
@@ -326,7 +223,7 @@ def _read_column(
         return _read_ids(cells[found.found], reading)
     if column.kind in ("float", "int"):
         return _read_numbers(cells, found, column, reading, limits if column.name == "ldh_x_uln" else None)
-    values, missing, bad = _parse(cells[found.found], column, is_sex=found.is_sex)
+    values, missing, bad = parse(cells[found.found], column, is_sex=found.is_sex)
     _note_unread(cells[found.found], found, column, reading, missing=missing, bad=bad)
     if column.may_be_missing:
         values[missing] = NOT_STATED
@@ -334,7 +231,7 @@ def _read_column(
 
 
 def _read_ids(cells: pd.Series[Any], reading: _Reading) -> NDArray[Any]:
-    ids = _id_texts(cells)
+    ids = id_texts(cells)
     missing = (ids == "").to_numpy(dtype=bool)
     for row in np.flatnonzero(missing):
         reading.note(int(row) + 1, "patient_id", "refused", "", "the patient's number", "fill in the cell")
@@ -351,7 +248,7 @@ def _read_numbers(
     cells: pd.DataFrame, found: Column, column: Field, reading: _Reading, limits: Floats | None
 ) -> Floats:
     """Numbers in the standard unit; what cannot be used is NaN and noted."""
-    raw, missing, bad = _parse(cells[found.found], column)
+    raw, missing, bad = parse(cells[found.found], column)
     _note_unread(cells[found.found], found, column, reading, missing=missing, bad=bad)
     raw = np.where(bad, np.nan, raw)
     if limits is not None:
@@ -410,7 +307,7 @@ def _note_conversion(
 def _note_unread(
     cells: pd.Series[Any], found: Column, column: Field, reading: _Reading, *, missing: Mask, bad: Mask
 ) -> None:
-    expected = _expected(column, is_sex=found.is_sex)
+    expected = expected_words(column, is_sex=found.is_sex)
     for row in np.flatnonzero(bad):
         text = str(cells.iloc[row]).strip()
         reading.note(int(row) + 1, column.name, "refused", repr(text), expected, _text_cure(text, column))
@@ -450,8 +347,8 @@ def _finish(cells: pd.DataFrame, values: Mapping[str, NDArray[Any]], reading: _R
     rows = pd.RangeIndex(1, len(cells) + 1, name="row")
     keep = ~rows.isin(list(reasons))
     frame = pd.DataFrame({name: array[keep] for name, array in values.items()}, index=rows[keep])
-    typed = {name: frame[name].astype(_TYPES[FIELDS[name].kind]) for name in values if name != "patient_id"}
+    typed = {name: frame[name].astype(TYPES[FIELDS[name].kind]) for name in values if name != "patient_id"}
     ids = pd.Series(values["patient_id"], index=rows, name="patient_id", dtype=str)
     return PatientTable(
-        frame=frame.assign(patient_id=_as_ids(ids[keep]), **typed), reasons=MappingProxyType(reasons),
+        frame=frame.assign(patient_id=as_ids(ids[keep]), **typed), reasons=MappingProxyType(reasons),
         refused=cells.set_axis(rows, axis=0).loc[~keep], patient_ids=ids, account=tuple(account))

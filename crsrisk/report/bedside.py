@@ -13,6 +13,7 @@ import pandas as pd
 
 from crsrisk.domain.explanation import EXPLANATION_NOTICE, Reason
 from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS
 from crsrisk.report.words import (
     NOTICE,
     about_of_100,
@@ -29,7 +30,6 @@ from crsrisk.report.words import (
     unit_in_words,
     window_in_words,
 )
-from crsrisk.units import FIELDS
 
 Spec = Mapping[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crsrisk.units import FIELDS, Field, Interval, Table
+from crsrisk.fields import FIELDS, Field, Interval, Table
 
 LOINC_NOTICE = (
     "This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief "
@@ -39,7 +39,7 @@ def data_dictionary_markdown() -> str:
     parts = [
         "# Data dictionary",
         "",
-        "Generated from `crsrisk/units.py`; do not edit. All simulated tables "
+        "Generated from `crsrisk/fields.py`; do not edit. All simulated tables "
         "hold synthetic patients. Outside the plausible range a value is used with a warning, outside "
         "the possible range it is refused; usual is what most healthy adults have.",
         "",

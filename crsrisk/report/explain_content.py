@@ -19,6 +19,7 @@ from crsrisk.domain.guidance import Statement
 from crsrisk.domain.patient_file import GivenValue
 from crsrisk.domain.product import Product
 from crsrisk.domain.risk_model import RiskModel
+from crsrisk.fields import FIELDS
 from crsrisk.learn.refits import covers, update_of, why_no_refits
 from crsrisk.report.bedside import EVENTS, describe_patient, is_outside, shown_reasons, value_in_words
 from crsrisk.report.explain_warnings import warnings_about
@@ -36,7 +37,6 @@ from crsrisk.report.words import (
     unit_in_words,
     window_in_words,
 )
-from crsrisk.units import FIELDS
 
 FORMAT = "crsrisk explanation 1"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host", "course")

@@ -11,10 +11,11 @@ from crsrisk.domain.bedside_estimate import MissingRange, RiskEstimate, Simulate
 from crsrisk.domain.patient_file import GivenValue
 from crsrisk.domain.risk_model import Column, RiskModel
 from crsrisk.features.landmark import gaps_of
+from crsrisk.fields import FIELDS
 from crsrisk.learn.refits import why_no_refits
 from crsrisk.report.bedside import label_of
 from crsrisk.report.words import of_100, significant, typeset, unit_in_words
-from crsrisk.units import FIELDS, amount
+from crsrisk.units import amount
 
 MOST_MISSING = 3  # missing values that get a sentence of their own, the widest first
 MATTERS = 0.05  # of risk: scenarios further apart than this are told, and a model further from the simulator

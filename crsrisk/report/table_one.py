@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from crsrisk.domain.published import wilson_interval
+from crsrisk.fields import FIELDS
 from crsrisk.report.words import MISSING, number, plain_name, significant, unit_in_words
-from crsrisk.units import FIELDS
 
 Table = dict[str, Any]
 

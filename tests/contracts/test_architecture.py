@@ -25,7 +25,7 @@ PACKAGE = ROOT / "crsrisk"
 
 # An import goes to the same number or a lower one. `read` and `biology` share a floor and never meet.
 FLOORS = {
-    **dict.fromkeys(["crsrisk", "units", "errors", "streams", "folders", "threads"], 0),
+    **dict.fromkeys(["crsrisk", "fields", "units", "errors", "streams", "folders", "threads"], 0),
     "domain": 1,
     **dict.fromkeys(["read", "biology"], 2),
     "simulate": 3,

@@ -15,7 +15,7 @@ from crsrisk.features.indices import (
     easix_ferritin,
     m_easix,
 )
-from crsrisk.units import FIELDS
+from crsrisk.fields import FIELDS
 
 LABS = {
     "ldh_x_uln": 2.0,

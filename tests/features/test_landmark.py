@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crsrisk.errors import InputError
 from crsrisk.features.landmark import BEFORE_DOSE_2_H, landmark_columns, landmark_table
 from crsrisk.features.table import build_features
-from crsrisk.units import LANDMARK_HOURS
+from crsrisk.fields import LANDMARK_HOURS
 
 N = 6
 

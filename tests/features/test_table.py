@@ -22,7 +22,7 @@ from crsrisk.features.table import (
     is_known_feature,
     load_config,
 )
-from crsrisk.units import FIELDS
+from crsrisk.fields import FIELDS
 
 NAMES = ("product__a", "product__b", "is_female", "ecog", "crp_mg_l", "crp_albumin_ratio")
 LANDMARKS = ("landmark_06h", "landmark_12h", "landmark_24h", "landmark_36h")

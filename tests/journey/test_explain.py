@@ -16,6 +16,7 @@ import pytest
 from crsrisk.domain.risk_model import Calibrator, RiskModel
 from crsrisk.errors import InputError
 from crsrisk.features.table import FeatureConfig
+from crsrisk.fields import columns_of
 from crsrisk.journey.explain import (
     BedsideModel,
     arm_of,
@@ -35,7 +36,6 @@ from crsrisk.learn.predict import predict
 from crsrisk.learn.refits import make_refits
 from crsrisk.learn.store import save_model
 from crsrisk.read.patient import read_patient
-from crsrisk.units import columns_of
 from tests.journey.conftest import SEED
 from tests.simulate.people import world_of
 

@@ -16,8 +16,8 @@ from scipy.special import expit
 
 from crsrisk.domain.risk_model import RiskModel
 from crsrisk.features.table import FeatureConfig, load_config
+from crsrisk.fields import LANDMARK_HOURS
 from crsrisk.learn.fit import fit
-from crsrisk.units import LANDMARK_HOURS
 
 # product: platform, intercept, antigen restriction
 PRODUCTS = {

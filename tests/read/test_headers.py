@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS, columns_of
 from crsrisk.read.headers import Column, recognise
-from crsrisk.units import FIELDS, columns_of
 
 REQUIRED = [name for name in columns_of("observed") if FIELDS[name].is_required]
 SPELLINGS = [(name, spelling) for name in columns_of("observed") for spelling in FIELDS[name].spellings]

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS
 from crsrisk.folders import names
 from crsrisk.read.patient import NUMBERS, check_units, read_patient
 from crsrisk.read.patient_template import template
 from crsrisk.read.world import load_product
-from crsrisk.units import FIELDS, express, needs_upper_limit
+from crsrisk.units import express, needs_upper_limit
 
 
 def written(folder: Path, *lines: str) -> Path:

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS, columns_of
 from crsrisk.read.tables import NOT_STATED, PatientTable, read_patients, read_table
-from crsrisk.units import FIELDS, columns_of, express
+from crsrisk.units import express
 
 PATIENT: dict[str, Any] = {
     "patient_id": 1, "product": "tarlatamab", "platform": "tce", "regimen": "label",

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from crsrisk.fields import FIELDS, Table, columns_of
 from crsrisk.report.dictionary import data_dictionary, data_dictionary_markdown
-from crsrisk.units import FIELDS, Table, columns_of
 
 
 def test_every_column_stands_once_with_meaning_unit_range_and_source() -> None:

@@ -24,13 +24,13 @@ from crsrisk.domain.bedside_estimate import Change, MissingRange, ReferencePatie
 from crsrisk.domain.explanation import Reason
 from crsrisk.domain.patient_file import GivenValue
 from crsrisk.domain.risk_model import Calibrator, Column, Feature, FeatureContract, RiskModel, Variable
+from crsrisk.fields import FIELDS, columns_of
 from crsrisk.learn.explain import whole_points
 from crsrisk.read.guidance import load_guidance
 from crsrisk.read.world import load_product
 from crsrisk.report.explain_content import Bedside, explain_content
 from crsrisk.report.explain_page import render_explanation
 from crsrisk.report.theme_chart import theme_chart
-from crsrisk.units import FIELDS, columns_of
 
 EVIL = "<script>alert('x')</script>"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host")

@@ -13,9 +13,9 @@ import pytest
 from crsrisk import __version__
 from crsrisk.domain.cohort import Cohort
 from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS, columns_of
 from crsrisk.simulate.arm import Arm
 from crsrisk.simulate.cohort import manifest, simulate_cohort, stream_cohort
-from crsrisk.units import FIELDS, columns_of
 from tests.simulate.people import PRODUCTS, arm_of, world_of
 
 SEED = 3

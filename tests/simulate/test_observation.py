@@ -11,9 +11,9 @@ import pytest
 
 from crsrisk.domain.population import CONTINUOUS
 from crsrisk.domain.world import World
+from crsrisk.fields import columns_of
 from crsrisk.simulate.observation import measured_latent, noise_sd, observe
 from crsrisk.simulate.population import Patients, covariates, take
-from crsrisk.units import columns_of
 from tests.simulate.people import Values, arm_of, people, world_of
 
 _N, _Z = 12_000, 5.0

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from crsrisk.domain.grading_systems import GradingSystem
+from crsrisk.fields import FIELDS, columns_of
 from crsrisk.simulate.layout import SNAPSHOT, TRACKS
 from crsrisk.simulate.outcomes import course, grades_by_system, outcomes
 from crsrisk.simulate.run import LANDMARKS_H, Episode
 from crsrisk.simulate.ward import NEVER
-from crsrisk.units import FIELDS, columns_of
 from tests.simulate.people import arm_of, episode, people
 
 # no CRS | fever at 10 h until 20 h, grade 2 from 250 h | grade 3 from 170 h, still open when the window ends

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crsrisk.units import FIELDS
+from crsrisk.fields import FIELDS
 from tests.stories.terminal import done, refused
 
 
