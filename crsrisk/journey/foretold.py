@@ -57,9 +57,9 @@ class Foretold:
         published = published_interval(self.figure, trial=self.trial)
         found = self.forecast
         row = {
-            "id": self.figure.id, "trial": self.trial.name, "product": self.trial.product_or_pool,
-            "metric": self.figure.metric, "of": self.figure.of, "family": METRIC_MEANINGS[self.figure.metric].family,
-            "grading": self.trial.grading, "unit": METRIC_MEANINGS[self.figure.metric].unit, "window_d": self.trial.window_d,
+            "id": self.figure.id, "trial": self.trial.name, "product": self.trial.product, "metric": self.figure.metric,
+            "of": self.figure.of, "family": METRIC_MEANINGS[self.figure.metric].family, "grading": self.trial.grading,
+            "unit": METRIC_MEANINGS[self.figure.metric].unit, "window_d": self.trial.window_d,
             "published": self.figure.value, "n": published.n, "low": published.low, "high": published.high,
             "simulated": found.value, "mc_error": found.mc_error, "predictive_low": found.low,
             "predictive_high": found.high, "assumptions_low": found.assumptions_low,
