@@ -52,8 +52,7 @@ def desensitisation_rate(excess: float, excess_positive: float, adaptation: floa
     """T cells adapt to the engagement they have met: fast upwards, slowly back.
 
     Secretion follows only engagement not yet met (the excess), which is why a step-up regimen helps and why the
-    first dose dominates (the state-based form of Chen 2019 and Weddell 2023). Under an engager a share of the engagement is
-    adapted to slowly: an early surge, then days of a little secretion.
+    first dose dominates (the state-based form of Chen 2019 and Weddell 2023).
     """
     return adaptation * excess_positive - recovery * (excess_positive - excess)
 
