@@ -29,7 +29,7 @@ from crsrisk.simulate.ward import agents_act
 
 Values = NDArray[np.float64]
 _HELD = np.array([ROW[name] for name in INPUTS])
-_STATES = 19  # a literal, so that the compiler can unroll; see `layout.STATES`
+_STATES = 20  # a literal, so that the compiler can unroll; see `layout.STATES`
 _as_tuple: Any = to_fixed_tuple
 _POINTS = 5  # points inside half an hour at which the strict reference is read
 
@@ -46,7 +46,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Solution:
-    """States of one patient: ``time_h`` (t,), ``states`` (t, 19) in the order of `layout.STATES`."""
+    """States of one patient: ``time_h`` (t,), ``states`` (t, 20) in the order of `layout.STATES`."""
 
     time_h: Values
     states: Values

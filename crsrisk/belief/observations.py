@@ -52,8 +52,9 @@ def kind_of(target: Target) -> str:
 
 
 def between_sd(target: Target, *, world: World) -> float:
-    """SD between trials of a target on its scale; for a pool also that between its agents and the few simulated ones."""
-    sd = world.assumptions.value(f"evidence.{_SD_OF[kind_of(target)]}")
+    """SD between trials of a target on its scale; in a pool of trials that of their mean, and beside it the SD between the
+    pooled agents and the few that are simulated for them."""
+    sd = world.assumptions.value(f"evidence.{_SD_OF[kind_of(target)]}") / sqrt(target.trial.n_trials)
     return hypot(sd, world.assumptions.value("evidence.between_agents_sd")) if target.trial.pooled_with else sd
 
 

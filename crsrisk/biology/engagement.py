@@ -52,7 +52,8 @@ def desensitisation_rate(excess: float, excess_positive: float, adaptation: floa
     """T cells adapt to the engagement they have met: fast upwards, slowly back.
 
     Secretion follows only engagement not yet met (the excess), which is why a step-up regimen helps and why the
-    first dose dominates (the state-based form of Chen 2019 and Weddell 2023).
+    first dose dominates (the state-based form of Chen 2019 and Weddell 2023). Under an engager a share of the engagement is
+    adapted to slowly: an early surge, then days of a little secretion.
     """
     return adaptation * excess_positive - recovery * (excess_positive - excess)
 

@@ -204,6 +204,9 @@ class Trial(Strict):
     ``pooled_with`` names further products whose patients a review pooled with those of ``product``: simulated in equal
     shares, each in its own default regimen and under its own policy.
 
+    ``n_trials`` is how many trials of one size a source that pools trials is worth, (sum n)^2 / sum n^2: what trials
+    differ by averages out in it.
+
     ``overlaps`` names the sources that share patients with it. ``is_independent`` is said of validation
     sources only: as far as is known, none of the patients is in a calibration source.
     """
@@ -216,6 +219,7 @@ class Trial(Strict):
     population: str | None = None
     support_policy: str | None = None
     n_patients: int | None = None
+    n_trials: float = Field(default=1.0, ge=1.0)
     grading: str
     window_d: float
     window_reason: str
@@ -230,6 +234,11 @@ class Trial(Strict):
     def products(self) -> list[str]:
         """The product, and those pooled with it."""
         return [self.product, *self.pooled_with]
+
+    @property
+    def product_or_pool(self) -> str:
+        """The product, or of a pool how many products are in it: what rows are grouped by."""
+        return f"{len(self.products)} products pooled" if self.pooled_with else self.product
 
     @property
     def figures(self) -> list[Figure]:

@@ -22,8 +22,8 @@ SLOT_IL6R, SLOT_STEROID, SLOT_ANTIPYRETIC, SLOT_FREE = 0, 1, 2, 3
 N_OCCASIONS = 4  # doses with an occasion effect of their own; later ones share the last
 
 STATES = (
-    "depot", "central", "peripheral", "cells", "active", "desensitised", "tnf", "interferon", "il1", "il6", "il10",
-    "myeloid", "tolerance", "crp", "ferritin", "alt", "leak", "lung_water", "temperature",
+    "depot", "central", "peripheral", "cells", "active", "desensitised", "slowly_desensitised", "tnf", "interferon", "il1",
+    "il6", "il10", "myeloid", "tolerance", "crp", "ferritin", "alt", "leak", "lung_water", "temperature",
 )
 INPUTS = ("infusion", "occasion", "interleukin_2", *(f"block_{node}" for node in NODES))
 SUPPORT = (
@@ -49,7 +49,8 @@ PARAMETERS = (
     "il2_turnover",
     # engagement
     "load_tumour", "load_normal", "load_fc", "share_active_tumour", "share_active_normal", "tumour_affinity", "hook",
-    "need", "fc_half", "soluble", "cells_half", "adaptation", "recovery", "gain_t", "decay_t",
+    "need", "fc_half", "soluble", "cells_half", "adaptation", "slow_adaptation", "slow_share",
+    "recovery", "gain_t", "decay_t",
     "occasion_1", "occasion_2", "occasion_3", "occasion_4", "growth", "crowding", "contraction", "kill_rate",
     # cascade
     "tnf_from_t", "tnf_from_m", "tnf_clearance", "ifn_from_t", "ifn_from_m", "ifn_clearance", "il10_from_m",

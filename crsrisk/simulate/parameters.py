@@ -116,6 +116,7 @@ def _engagement(arm: Arm, patients: Patients, true: Mapping[str, Values], world:
     if arm.product.platform in CELLULAR and not arm.regimen.has_lymphodepletion:
         growth = growth * g["no_lymphodepletion_growth_ratio"]
     is_engager = kind == "engager"
+    adapting = np.exp(g[f"adaptation_{kind}_log_sd"] * _trait(patients, "adaptation"))
     occasions = np.exp(g["occasion_log_sd"] * patients.occasions)
     return {
         "load_tumour": tumour, "load_normal": normal, "load_fc": g["fc_strength"] * binding.fc_activity.value,
@@ -127,7 +128,9 @@ def _engagement(arm: Arm, patients: Patients, true: Mapping[str, Values], world:
         "fc_half": g["fc_half_nm"], "soluble": 1.0 if is_soluble else 0.0,
         "cells_half": 0.0 if is_engager else g[f"cells_half_{platform}"],
         "cells_start": 1.0 if is_engager else g["native_clone_start"] if is_soluble else 0.0,
-        "adaptation": g[f"adaptation_{kind}_per_h"] * np.exp(g["adaptation_log_sd"] * _trait(patients, "adaptation")),
+        "adaptation": g[f"adaptation_{kind}_per_h"] * adapting,
+        "slow_adaptation": g["adaptation_engager_slow_per_h"] * adapting,
+        "slow_share": g["adaptation_engager_slow_share"] if is_engager else 0.0,
         "recovery": g["recovery_per_h"], "gain_t": gain, "decay_t": g["t_decay_per_h"],
         **{f"occasion_{k + 1}": occasions[:, k] for k in range(4)},
         "growth": 0.0 if is_engager else growth,

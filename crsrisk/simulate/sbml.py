@@ -24,6 +24,7 @@ WORDS: Mapping[str, str] = {
     "depot": "drug under the skin (ug), or infused cells on their way (250 million)", "central": "drug in plasma (ug)",
     "peripheral": "drug in tissue (ug)", "cells": "redirected or clonal T cells (250 million; 1 for engagers)",
     "active": "cytokine-secreting T cells (relative)", "desensitised": "engagement that T cells have adapted to (0-1)",
+    "slowly_desensitised": "the same of the share that adapts slowly (0-1)",
     "tnf": "TNF (pg/mL)", "interferon": "interferon gamma (pg/mL)", "il1": "interleukin-1 (pg/mL)",
     "il6": "interleukin-6 (pg/mL)", "il10": "interleukin-10 (pg/mL)",
     "myeloid": "activated share of monocytes and macrophages (0-1)", "tolerance": "their tolerance (0-1)",

@@ -48,7 +48,7 @@ Workspace = NDArray[np.float64]
 @scalar
 def rates(y: Any, w: Workspace, i: int) -> Any:
     """Right-hand side for the patient in lane ``i``: the wiring of the whole mechanism, in plain sight."""
-    (depot, central, peripheral, cells, active, desensitised, tnf, interferon, il1, il6, il10,
+    (depot, central, peripheral, cells, active, desensitised, slowly_desensitised, tnf, interferon, il1, il6, il10,
      myeloid, tolerance, crp, ferritin, alt, leak, lung_water, temperature) = y
 
     # drug or cells at the tumour and in normal tissue -> engagement not yet met -> active T cells
@@ -61,8 +61,9 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
                                 soluble)
     load = w[AT.load_tumour + i] * tumour + w[AT.load_normal + i] * normal + w[AT.load_fc + i] * fc
     stimulus, engaged = engagement(w[AT.occasion + i] * load, cells, w[AT.cells_half + i])
-    excess = engaged - desensitised
-    fresh = max(excess, 0.0)
+    slow_share = w[AT.slow_share + i]
+    excess, slow_excess = (1.0 - slow_share) * engaged - desensitised, slow_share * engaged - slowly_desensitised
+    fresh, slow_fresh = max(excess, 0.0), max(slow_excess, 0.0)
 
     # signals after blockade
     jak_open = 1.0 - w[AT.block_jak_signal + i]
@@ -98,8 +99,10 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
         peripheral_rate(central, peripheral, w[AT.to_peripheral + i], w[AT.to_central + i]),
         expansion_rate(cells, arriving, stimulus, w[AT.growth + i], w[AT.crowding + i], w[AT.contraction + i],
                        w[AT.kill_rate + i] * w[AT.block_cell_kill + i]),
-        activation_rate(active, fresh, w[AT.gain_t + i], w[AT.block_t_cell_activation + i], w[AT.decay_t + i]),
+        activation_rate(active, fresh + slow_fresh, w[AT.gain_t + i], w[AT.block_t_cell_activation + i],
+                        w[AT.decay_t + i]),
         desensitisation_rate(excess, fresh, w[AT.adaptation + i], w[AT.recovery + i]),
+        desensitisation_rate(slow_excess, slow_fresh, w[AT.slow_adaptation + i], w[AT.recovery + i]),
         two_source_rate(tnf, active, w[AT.tnf_from_t + i], making, w[AT.tnf_from_m + i], w[AT.tnf_clearance + i] + wash),
         two_source_rate(interferon, active, w[AT.ifn_from_t + i], making, w[AT.ifn_from_m + i],
                         w[AT.ifn_clearance + i] + wash),
@@ -129,43 +132,44 @@ def moved(y: Any, k: Any, h: float) -> Any:
         y[0] + h * k[0], y[1] + h * k[1], y[2] + h * k[2], y[3] + h * k[3], y[4] + h * k[4], y[5] + h * k[5],
         y[6] + h * k[6], y[7] + h * k[7], y[8] + h * k[8], y[9] + h * k[9], y[10] + h * k[10], y[11] + h * k[11],
         y[12] + h * k[12], y[13] + h * k[13], y[14] + h * k[14], y[15] + h * k[15], y[16] + h * k[16], y[17] + h * k[17],
-        y[18] + h * k[18],
+        y[18] + h * k[18], y[19] + h * k[19],
     )
 
 
 @scalar
 def load_state(w: Workspace, i: int) -> Any:
-    """The nineteen states of lane ``i``."""
+    """The twenty states of lane ``i``."""
     return (
         w[AT.depot + i], w[AT.central + i], w[AT.peripheral + i], w[AT.cells + i], w[AT.active + i],
-        w[AT.desensitised + i], w[AT.tnf + i], w[AT.interferon + i], w[AT.il1 + i], w[AT.il6 + i], w[AT.il10 + i],
-        w[AT.myeloid + i], w[AT.tolerance + i], w[AT.crp + i],
-        w[AT.ferritin + i], w[AT.alt + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
+        w[AT.desensitised + i], w[AT.slowly_desensitised + i], w[AT.tnf + i], w[AT.interferon + i], w[AT.il1 + i],
+        w[AT.il6 + i], w[AT.il10 + i], w[AT.myeloid + i], w[AT.tolerance + i], w[AT.crp + i], w[AT.ferritin + i],
+        w[AT.alt + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
     )
 
 
 @scalar
 def store_state(w: Workspace, i: int, y: Any) -> None:
-    """Write the nineteen states of lane ``i`` back."""
+    """Write the twenty states of lane ``i`` back."""
     w[AT.depot + i] = y[0]
     w[AT.central + i] = y[1]
     w[AT.peripheral + i] = y[2]
     w[AT.cells + i] = y[3]
     w[AT.active + i] = y[4]
     w[AT.desensitised + i] = y[5]
-    w[AT.tnf + i] = y[6]
-    w[AT.interferon + i] = y[7]
-    w[AT.il1 + i] = y[8]
-    w[AT.il6 + i] = y[9]
-    w[AT.il10 + i] = y[10]
-    w[AT.myeloid + i] = y[11]
-    w[AT.tolerance + i] = y[12]
-    w[AT.crp + i] = y[13]
-    w[AT.ferritin + i] = y[14]
-    w[AT.alt + i] = y[15]
-    w[AT.leak + i] = y[16]
-    w[AT.lung_water + i] = y[17]
-    w[AT.temperature + i] = y[18]
+    w[AT.slowly_desensitised + i] = y[6]
+    w[AT.tnf + i] = y[7]
+    w[AT.interferon + i] = y[8]
+    w[AT.il1 + i] = y[9]
+    w[AT.il6 + i] = y[10]
+    w[AT.il10 + i] = y[11]
+    w[AT.myeloid + i] = y[12]
+    w[AT.tolerance + i] = y[13]
+    w[AT.crp + i] = y[14]
+    w[AT.ferritin + i] = y[15]
+    w[AT.alt + i] = y[16]
+    w[AT.leak + i] = y[17]
+    w[AT.lung_water + i] = y[18]
+    w[AT.temperature + i] = y[19]
 
 
 @pass_over_lanes

@@ -40,10 +40,11 @@ def test_a_median_printed_as_a_whole_number_is_known_to_within_a_half() -> None:
 
 
 def test_a_pool_counts_only_patients_who_are_not_counted_elsewhere_and_is_less_sure() -> None:
-    """E005: 307 of 543 less 67 of 81 are 240 of 462; agents differ beside trials."""
+    """E005: 307 of 543 less 67 of 81 are 240 of 462; trials differ less on average, agents differ beside."""
     world = world_of()
     trials = [trial for trial in load_trials() if trial.name == "cell_pool"]
     pooled, alone = observations([Target(trials[0].figures[0], trials[0]), _BY_ID["E030"]], world=world)
     assert (pooled.events, pooled.n) == (240.0, 462.0)
-    agents = world.assumptions.value("evidence.between_agents_sd")
-    assert pooled.between_sd == pytest.approx(np.hypot(alone.between_sd, agents))
+    agents, sd = (world.assumptions.value(f"evidence.between_{name}_sd") for name in ("agents", "trial_rate"))
+    assert pooled.between_sd == pytest.approx(np.hypot(sd / np.sqrt(trials[0].n_trials), agents))
+    assert alone.between_sd == pytest.approx(sd / np.sqrt(473**2 / (133**2 + 54**2 + 252**2 + 34**2)), rel=0.01)

@@ -199,6 +199,14 @@ def test_a_pool_has_more_patients_and_events_than_its_parts(change: dict[str, An
 def test_a_pool_keeps_the_settings_of_its_products() -> None:
     pool = {**TRIAL, "pooled_with": ["acapatamab"]}
     assert Trial.model_validate(pool).products == ["tarlatamab", "acapatamab"]
+    assert Trial.model_validate(pool).product_or_pool == "2 products pooled"
+    assert Trial.model_validate(TRIAL).product_or_pool == "tarlatamab"
     for change in ({"regimen": "label"}, {"pooled_with": ["tarlatamab"]}):
         with pytest.raises(ValidationError):
             Trial.model_validate({**pool, **change})
+
+
+def test_a_source_is_worth_one_trial_or_more() -> None:
+    assert Trial.model_validate({**TRIAL, "n_trials": 2.6}).n_trials == 2.6
+    with pytest.raises(ValidationError, match="n_trials"):
+        Trial.model_validate({**TRIAL, "n_trials": 0.5})

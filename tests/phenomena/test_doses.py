@@ -20,7 +20,7 @@ def test_first_dose_dominates(product: str, at: int, order: tuple[tuple[int, int
 
     Tarlatamab, patients with CRS as the denominator: 73, 60 and 15% after doses 1, 2 and later (E037-E039), grade >= 2 in
     24, 8 and 1% (E040-E042); tebentafusp: all grade >= 2 at the first dose in an audit (E105). Blood cancers alike
-    (E222, E223, E226-E228). The same 2000 patients after each dose; z of 10 or more, but 5.7 for grade >= 2 after doses
+    (E222, E223, E226-E228). The same 2000 patients after each dose; z of 9.8 or more, but 7.0 for grade >= 2 after doses
     2 and 3 of tarlatamab, which are both rare: 1.4 is asked of it.
     """
     course = outcomes_of(product)
@@ -34,8 +34,7 @@ def test_first_dose_has_at_least_twice_the_odds_of_the_second() -> None:
     """Grade >= 2 after 1 mg, naive, against after 10 mg a week later: odds ratio 3.7 (2.2 to 6.3), F031.
 
     Tarlatamab with its label's steps and steroid, 2000 patients with CRS or without (the ratio hardly depends on it). The
-    measured one is 2.4, and its logarithm has a standard error of 0.08: the bound is only two of them below, so that another
-    seed or the next calibration may miss it.
+    measured one is 2.5, and its logarithm has a standard error of 0.08.
     """
     course = outcomes_of("tarlatamab")
     first, second = ((course[f"grade_after_dose_{k}"] >= 2).mean() for k in (1, 2))

@@ -66,7 +66,7 @@ class Effect:
     raises: tuple[str, ...] = ()
 
 
-_DRUG, _T_CELLS = ("central", "peripheral", "cells"), ("active", "interferon", "desensitised")
+_DRUG, _T_CELLS = ("central", "peripheral", "cells"), ("active", "interferon", "desensitised", "slowly_desensitised")
 _MYELOID = ("myeloid", "il6", "il1", "crp", "ferritin", "leak", "temperature")
 EFFECTS = (
     Effect("tocilizumab", ("crp", "temperature", "leak"), (*_DRUG, *_T_CELLS), raises=("il6",)),

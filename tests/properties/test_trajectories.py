@@ -14,7 +14,7 @@ from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariates
 from crsrisk.simulate.run import run
 from tests.simulate.people import PRODUCTS, Values, arm_of, people, trace, walk, with_policy, world_of
 
-FRACTIONS = ("desensitised", "myeloid", "tolerance", "leak", "lung_water")
+FRACTIONS = ("desensitised", "slowly_desensitised", "myeloid", "tolerance", "leak", "lung_water")
 
 
 def stretched(patients: Patients) -> Patients:

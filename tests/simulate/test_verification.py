@@ -21,7 +21,7 @@ from tests.simulate.people import PRODUCTS, Values, arm_of, episode, people, pro
 PATIENT = 3
 SOLUBLE = [name for name in PRODUCTS if product_of(name).platform not in CELLULAR]
 CELLS = [name for name in PRODUCTS if product_of(name).platform in CELLULAR]
-FRACTIONS = ("desensitised", "myeloid", "tolerance", "leak", "lung_water")
+FRACTIONS = ("desensitised", "slowly_desensitised", "myeloid", "tolerance", "leak", "lung_water")
 
 
 def _constants(arm: Arm) -> dict[str, float]:
@@ -153,6 +153,18 @@ def test_no_state_falls_below_zero_in_open_loop(product: str) -> None:
         assert trace(at, name).min() >= -1e-12 * trace(at, name).max(), name
     for name in FRACTIONS:
         assert trace(at, name).max() <= 1.0, name
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_only_engagers_are_adapted_to_at_two_speeds(product: str) -> None:
+    """The slow state never passes its share of the engagement under an engager and stays at nothing under all others."""
+    arm = arm_of(product)
+    share = world_of().assumptions.value("engagement.adaptation_engager_slow_share")
+    slow = trace(episode(arm, 64, has_support=False, has_traces=True), "slowly_desensitised")
+    if arm.product.platform in ("tce", "immtac"):
+        assert 0.0 < slow.max() <= share
+    else:
+        assert (slow == 0.0).all()
 
 
 # --- the step ---
