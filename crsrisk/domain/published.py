@@ -236,11 +236,6 @@ class Trial(Strict):
         return [self.product, *self.pooled_with]
 
     @property
-    def product_or_pool(self) -> str:
-        """The product, or of a pool how many products are in it: what rows are grouped by."""
-        return f"{len(self.products)} products pooled" if self.pooled_with else self.product
-
-    @property
     def figures(self) -> list[Figure]:
         """The rows as they are compared: without patients who are counted elsewhere."""
         return [row.counted for row in self.rows]

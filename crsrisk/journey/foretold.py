@@ -57,7 +57,7 @@ class Foretold:
         published = published_interval(self.figure, trial=self.trial)
         found = self.forecast
         row = {
-            "id": self.figure.id, "trial": self.trial.name, "product": self.trial.product_or_pool, "metric": self.figure.metric,
+            "id": self.figure.id, "trial": self.trial.name, "product": self.trial.product, "metric": self.figure.metric,
             "of": self.figure.of, "family": METRIC_MEANINGS[self.figure.metric].family, "grading": self.trial.grading,
             "unit": METRIC_MEANINGS[self.figure.metric].unit, "window_d": self.trial.window_d,
             "published": self.figure.value, "n": published.n, "low": published.low, "high": published.high,

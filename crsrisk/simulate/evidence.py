@@ -138,7 +138,7 @@ def _compare_figure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> 
     verdict, reason = judge(published, simulated=simulated)
     meaning = METRIC_MEANINGS[figure.metric]
     return Comparison(
-        id=figure.id, trial=trial.name, product=trial.product_or_pool, metric=figure.metric, of=figure.of,
+        id=figure.id, trial=trial.name, product=trial.product, metric=figure.metric, of=figure.of,
         family=meaning.family, unit=meaning.unit, window_d=trial.window_d, published=figure.value,
         n=published.n, low=published.low, high=published.high, interval=published.origin,
         simulated=simulated.value, mc_error=simulated.mc_error, n_simulated=simulated.n,

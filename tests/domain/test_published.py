@@ -199,8 +199,6 @@ def test_a_pool_has_more_patients_and_events_than_its_parts(change: dict[str, An
 def test_a_pool_keeps_the_settings_of_its_products() -> None:
     pool = {**TRIAL, "pooled_with": ["acapatamab"]}
     assert Trial.model_validate(pool).products == ["tarlatamab", "acapatamab"]
-    assert Trial.model_validate(pool).product_or_pool == "2 products pooled"
-    assert Trial.model_validate(TRIAL).product_or_pool == "tarlatamab"
     for change in ({"regimen": "label"}, {"pooled_with": ["tarlatamab"]}):
         with pytest.raises(ValidationError):
             Trial.model_validate({**pool, **change})
