@@ -32,8 +32,8 @@ def test_il6_peak_spread(product: str) -> None:
     """Peak IL-6 of patients on one regimen differs by orders of magnitude.
 
     Both reviews: from near normal to thousands of pg/mL; levels do not go with severity (F021). Of 2000 patients the
-    second percentiles from either end are 15-fold apart or more, and the extremes 100-fold. Measured 37 to 97 and 300 to
-    820; the logarithm (base ten) of the first has a standard error below 0.05.
+    second percentiles from either end are 15-fold apart or more, and the extremes 100-fold. Measured 31 to 90 and 270 to
+    710; the logarithm (base ten) of the first has a standard error below 0.05.
     """
     peak = outcomes_of(product)["peak_il6_pg_ml"]
     assert peak.quantile(0.98) / peak.quantile(0.02) > 15.0
@@ -105,7 +105,7 @@ def test_free_interferon_gamma_falls_under_emapalumab() -> None:
     """Emapalumab binds interferon gamma: what is free falls to less than half, in everyone; what follows it falls too.
 
     Children with refractory CRS after CAR-T: marked fall of cytokines and improvement (review of mechanism-based
-    strategies, section on interferon gamma). 96 patients in the open loop, each lower; 2000 in the ward, z of 10.7.
+    strategies, section on interferon gamma). 96 patients in the open loop, each lower; 2000 in the ward, z of 12.
     """
     before, after = _open_loop(None), _open_loop("emapalumab")
     from_dose = after.time_h >= 0.0

@@ -20,7 +20,7 @@ def test_first_dose_dominates(product: str, at: int, order: tuple[tuple[int, int
 
     Tarlatamab, patients with CRS as the denominator: 73, 60 and 15% after doses 1, 2 and later (E037-E039), grade >= 2 in
     24, 8 and 1% (E040-E042); tebentafusp: all grade >= 2 at the first dose in an audit (E105). Blood cancers alike
-    (E222, E223, E226-E228). The same 2000 patients after each dose; z of 9.8 or more, but 7.0 for grade >= 2 after doses
+    (E222, E223, E226-E228). The same 2000 patients after each dose; z of 11 or more, but 7.6 for grade >= 2 after doses
     2 and 3 of tarlatamab, which are both rare: 1.4 is asked of it.
     """
     course = outcomes_of(product)
@@ -46,7 +46,7 @@ def test_without_step_up_the_first_full_dose_is_worse(steroid: str) -> None:
     """10 mg of tarlatamab to a naive patient against 10 mg a week after 1 mg, and against the whole stepped course.
 
     Steps let engagers be given above the fixed dose tolerated, with less grade >= 2 (F036, F038; F039 and E229-E232:
-    one step more, 27 to 9%). The same 2000 patients, grade >= 2; z of 13 or more.
+    one step more, 27 to 9%). The same 2000 patients, grade >= 2; z of 18 or more.
     """
     stepped, fixed = (outcomes_of("tarlatamab", regimen=f"{name}{steroid}") for name in ("label", "fixed_10mg"))
     assert z_of(stepped["grade_after_dose_2"] >= 2, fixed["grade_after_dose_1"] >= 2) > Z
