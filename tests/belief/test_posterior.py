@@ -67,8 +67,8 @@ def test_no_move_is_longer_than_the_farthest() -> None:
 
 
 def test_data_are_on_the_scale_of_the_simulated_figures() -> None:
-    """E030: 268 of 473, logit 0.268, variance 1/(473 x 0.567 x 0.433 + 0.5) + 0.35^2; E010: 0 of 37 with half an event."""
+    """E030: 268 of 473, logit 0.268, variance 1/(473 x 0.567 x 0.433 + 0.5) + 0.35^2 / trials pooled; E010: 0 of 37."""
     center, sd = normal_data(observations([_BY_ID["E030"], _BY_ID["E010"], _BY_ID["E173"]], world=world_of()))
     assert center == pytest.approx([np.log(268.5 / 205.5), np.log(0.5 / 37.5), np.log(2.0)])
-    between = world_of().assumptions.value("evidence.between_trial_rate_sd")
+    between = world_of().assumptions.value("evidence.between_trial_rate_sd") / np.sqrt(_BY_ID["E030"].trial.n_trials)
     assert sd[0] == pytest.approx(np.sqrt(1.0 / (473 * 0.5664 * 0.4336 + 0.5) + between**2), rel=1e-3)

@@ -10,7 +10,7 @@ import pytest
 from crsrisk.biology.mitigation import effect_site, occupancy
 from crsrisk.simulate.layout import WARD_H
 from crsrisk.simulate.run import Episode
-from tests.phenomena.twins import CELLS, FIRST_DOSE_D, Z, outcomes_of, z_of
+from tests.phenomena.twins import CELLS, FIRST_DOSE_D, N, Z, outcomes_in, outcomes_of, z_of
 from tests.simulate.people import Values, arm_of, episode, trace, world_of
 
 ON_ONE_DOSE = ("tarlatamab", "tebentafusp", "cldn182_car_t")
@@ -59,7 +59,8 @@ def test_il6_goes_only_moderately_with_grade(product: str) -> None:
 
 def _falls(product: str, window_d: float | None) -> tuple[float, float]:
     """What remains under ruxolitinib: of the peak of IL-6 (geometric mean) and of the mean worst grade."""
-    without, with_it = (outcomes_of(product, window_d=window_d, mitigations=drugs) for drugs in ((), ("ruxolitinib",)))
+    without, with_it = (outcomes_in(arm_of(product, window_d=window_d, mitigations=drugs), n=4 * N)
+                        for drugs in ((), ("ruxolitinib",)))  # fmt: skip
     il6 = np.exp(np.log(with_it["peak_il6_pg_ml"] / without["peak_il6_pg_ml"]).mean())
     return float(il6), float(with_it["max_grade"].mean() / without["max_grade"].mean())
 
@@ -71,8 +72,9 @@ def _falls(product: str, window_d: float | None) -> tuple[float, float]:
 def test_ruxolitinib_cytokines_more_than_grade(product: str) -> None:
     """Ruxolitinib with an engager: circulating cytokines fell markedly, clinical CRS not clearly (flotetuzumab, F045).
 
-    The engager of this world in which CRS is as near to universal (first dose), and a CAR-T. 2000 patients in both arms;
-    either share has a standard error below 0.01.
+    The engager of this world in which CRS is as near to universal (first dose), and a CAR-T. 8000 patients in both arms;
+    0.68 against 0.72 and 0.71 against 0.86, each difference with a standard error below 0.005. The effect on the signal of
+    IL-6 is set for this (`synthetic/mitigations/ruxolitinib.yaml`), so that it comes out says little of the mechanism.
     """
     il6, grade = _falls(product, None if product in CELLS else FIRST_DOSE_D)
     assert il6 < 1.0

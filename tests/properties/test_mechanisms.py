@@ -81,7 +81,7 @@ EFFECTS = (
     Effect("lenzilumab", _MYELOID, (*_DRUG, *_T_CELLS)),
     Effect("mavrilimumab", _MYELOID, (*_DRUG, *_T_CELLS)),
     Effect("emapalumab", _MYELOID, (*_DRUG, *_T_CELLS)),  # interferon itself stays: its signal falls
-    Effect("ruxolitinib", (*_MYELOID, "active"), _DRUG),
+    Effect("ruxolitinib", _MYELOID, (*_DRUG, *_T_CELLS)),
     Effect("itacitinib", (*_MYELOID, "active"), _DRUG),
     Effect("plasma_exchange", ("tnf", "interferon", "il1", "il6", "crp"), _DRUG),
     Effect("antipyretic", ("temperature",), (*_DRUG, *_T_CELLS, "tnf", "il6", "crp", "leak", "myeloid")),

@@ -33,7 +33,7 @@ def test_segments_are_cut_where_an_input_changes() -> None:
     parts = segments(plan, w)
     assert [part.first for part in parts] == [0, 1, 336, 337, 672, 673]
     assert [part.last for part in parts] == [1, 336, 337, 672, 673, 1008]
-    steroid = arm_of("tarlatamab")
+    steroid = arm_of("tarlatamab", window_d=35.0)
     plan, w = lane(steroid, people(steroid, 1), world=world_of(), row=0)
     firsts = [part.first for part in segments(plan, w)]
     assert firsts[:100] == [WARD_TICKS * visit for visit in range(100)]
