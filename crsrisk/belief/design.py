@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import binom
 
 from crsrisk.belief.constants import Constant, constants_met, with_product_values, with_world_values
 from crsrisk.domain.product import Product
 from crsrisk.domain.published import Figure, Trial
 from crsrisk.domain.world import World
 from crsrisk.simulate.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY
-from crsrisk.simulate.figures import measure
+from crsrisk.simulate.figures import Estimate, measure
 from crsrisk.simulate.trial import trial_simulator
 
 Values = NDArray[np.float64]
@@ -48,6 +50,14 @@ class Simulated:
     sizes: Values
 
 
+class Worlds(NamedTuple):
+    """Figures (world, target) on their link scale, the simulated patients behind each, and its variance by chance."""
+
+    values: Values
+    sizes: Values
+    noise: Values
+
+
 def varied_constants(world: World, products: Sequence[Product], targets: Sequence[Target]) -> list[Constant]:
     """Constants that the targets can depend on, under the policies of their trials.
 
@@ -72,11 +82,41 @@ def link(value: float, *, is_rate: bool, n: float) -> float:
 
 
 def sampling_variance(values: Values, sizes: Values, *, is_rate: bool) -> Values:
-    """Variance by chance of simulated figures on their link scale, with ``sizes`` patients behind each."""
+    """Variance by chance on their link scale, by formula, of figures that ``sizes`` patients stand behind."""
     if not is_rate:
         return np.asarray((MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / np.maximum(sizes, 1.0))
     p = expit(values)
     return np.asarray(1.0 / (sizes * p * (1.0 - p) + 0.5))
+
+
+def chance_variance(one: Estimate, *, is_rate: bool) -> float:
+    """Variance by chance of one simulated figure on its link scale; NaN where nothing was to measure.
+
+    Of a rate :func:`rate_chance`; of a time by its own Monte Carlo error, but no more than of the times of published trials,
+    since that error is itself poorly known from a few patients.
+
+    >>> round(chance_variance(Estimate(20.0, 0.5, 64), is_rate=False), 6)
+    0.000625
+    """
+    if one.n <= 0 or np.isnan(one.value):
+        return float("nan")
+    if not is_rate:
+        most = MEDIAN_EFFICIENCY * ASSUMED_LOG_SD / np.sqrt(one.n)
+        return float(np.fmin(one.mc_error / max(one.value, 1e-9), most) ** 2)
+    return rate_chance(one.value, n=one.n)
+
+
+def rate_chance(rate: float, *, n: int) -> float:
+    """Variance of :func:`link` over all counts of ``n`` that could have been, at the rate found (half an event added to
+    either side). The textbook formula 1/np(1-p) is far too large where events are few.
+
+    >>> round(rate_chance(0.5, n=100), 3), round(rate_chance(0.0, n=100), 3)
+    (0.04, 0.391)
+    """
+    p = (rate * n + 0.5) / (n + 1.0)
+    counts = np.arange(binom.ppf(1e-7, n, p), binom.ppf(1.0 - 1e-7, n, p) + 1.0)
+    weights, scores = binom.pmf(counts, n, p), np.log((counts + 0.5) / (n - counts + 0.5))
+    return float(np.average(np.square(scores - np.average(scores, weights=weights)), weights=weights))
 
 
 def simulate_points(
@@ -87,22 +127,22 @@ def simulate_points(
     def values(k: int) -> dict[str, float]:
         return {one.key: float(one.at(score)) for one, score in zip(constants, scores[k], strict=True)}
 
-    found, sizes = simulate_worlds(values, len(scores), targets=targets, world=world, products=products, n=n, n_rare=n_rare,
-                                   seed=seed, has_same_patients=has_same_patients, workers=workers, advance=advance)
-    return Simulated(scores, found, sizes)
+    found = simulate_worlds(values, len(scores), targets=targets, world=world, products=products, n=n, n_rare=n_rare,
+                            seed=seed, has_same_patients=has_same_patients, workers=workers, advance=advance)
+    return Simulated(scores, found.values, found.sizes)
 
 
 def simulate_worlds(
     values_of: Callable[[int], Mapping[str, float]], n_worlds: int, *, targets: Sequence[Target], world: World,
     products: Sequence[Product], n: int, n_rare: int, seed: int, mitigations: tuple[str, ...] = (),
     has_same_patients: bool = False, workers: int = 1, advance: Advance | None = None,
-) -> tuple[Values, Values]:
-    """Targets (world, target) on their link scale under each set of constants, and the simulated patients behind them.
+) -> Worlds:
+    """Every target under each set of constants.
 
     World ``k`` has patients of its own (seed + k), so that sampling error averages out over the worlds; with
     ``has_same_patients`` all have the same, so that it cancels between worlds.
     """
-    def at(k: int) -> tuple[list[float], list[float]]:
+    def at(k: int) -> list[tuple[float, float, float]]:
         values = values_of(k)
         here = with_world_values(world, values)
         own = {product.name: with_product_values(product, values) for product in products}
@@ -111,9 +151,8 @@ def simulate_worlds(
         found = [measure(simulate(target.trial), figure=target.figure, trial=target.trial) for target in targets]
         if advance is not None:
             advance(1)
-        return [link(one.value, is_rate=target.is_rate, n=one.n) for one, target in zip(found, targets, strict=True)], [
-            float(one.n) for one in found]
+        return [(link(one.value, is_rate=is_rate, n=one.n), float(one.n), chance_variance(one, is_rate=is_rate))
+                for one, is_rate in zip(found, (target.is_rate for target in targets), strict=True)]
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        rows = list(pool.map(at, range(n_worlds)))
-    return np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+        return Worlds(*np.moveaxis(np.array(list(pool.map(at, range(n_worlds)))), -1, 0))

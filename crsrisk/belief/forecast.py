@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from crsrisk.belief.constants import prior_values, product_constants, shared_constants
-from crsrisk.belief.design import Target, sampling_variance, simulate_worlds
+from crsrisk.belief.design import Target, simulate_worlds
 from crsrisk.belief.observations import between_sd, observe_target
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.product import Product
@@ -28,8 +28,8 @@ REPEATS = 200  # trials imagined for each member
 
 @dataclass(frozen=True)
 class Forecast:
-    """A figure foretold: ``value`` (median over the ensemble: half of the worlds say more) with its Monte Carlo error, the
-    95% predictive interval, and the interval from the assumptions alone."""
+    """A figure foretold: ``value`` (median over the ensemble: half of the worlds say more) with its Monte Carlo error (of
+    the members and patients drawn, by bootstrap), the 95% predictive interval, and that from the assumptions alone."""
 
     value: float
     mc_error: float
@@ -61,11 +61,11 @@ def forecast(
 
     ``at_trial_size=False`` leaves out chance at the size of the trial (for products without a trial).
     """
-    found, sizes = simulate_worlds(member_values(ensemble, world=world, products=products), len(ensemble), targets=targets,
-                                   world=world, products=products, n=n, n_rare=n_rare, seed=seed, workers=workers,
-                                   mitigations=mitigations, advance=advance)
+    found = simulate_worlds(member_values(ensemble, world=world, products=products), len(ensemble), targets=targets,
+                            world=world, products=products, n=n, n_rare=n_rare, seed=seed, workers=workers,
+                            mitigations=mitigations, advance=advance)
     rng = np.random.default_rng(seed)
-    return [_spread(found[:, k], sizes[:, k], target, ensemble.weights, world, at_trial_size, rng)
+    return [_spread(found.values[:, k], found.noise[:, k], target, ensemble.weights, world, at_trial_size, rng)
             for k, target in enumerate(targets)]
 
 
@@ -82,15 +82,15 @@ def steadied(values: Values, noise: Values, weights: Values) -> Values:
 
 
 def _spread(
-    values: Values, sizes: Values, target: Target, weights: Values, world: World, at_trial_size: bool,
+    values: Values, noise: Values, target: Target, weights: Values, world: World, at_trial_size: bool,
     rng: np.random.Generator,
 ) -> Forecast:
     known = ~np.isnan(values)
     if known.sum() < 2:
         return Forecast(nan, nan, nan, nan, nan, nan, int(known.sum()))
-    values, sizes, weight = values[known], sizes[known], weights[known] / weights[known].sum()
-    noise = sampling_variance(values, sizes, is_rate=target.is_rate)
+    values, noise, weight = values[known], noise[known], weights[known] / weights[known].sum()
     center = steadied(values, noise, weight)
+    read: Callable[[Values], Values] = expit if target.is_rate else np.exp
     one = observe_target(target, world=world)
     between = between_sd(target, world=world)
     trials = center[:, None] + between * rng.standard_normal((len(center), REPEATS))
@@ -98,20 +98,18 @@ def _spread(
         reported = expit(trials)
         if at_trial_size:
             reported = rng.binomial(int(one.n), reported) / int(one.n)
-        p = expit(values)
-        value = _quantile(expit(center), weight, 0.5)
-        error = float(np.sqrt((weight**2 * p * (1.0 - p) / sizes).sum()))
-        alone = expit(center)
     else:
         if at_trial_size:
             trials = trials + one.sampling_sd * rng.standard_normal(trials.shape)
         reported = np.exp(trials)
-        value = float(_quantile(np.exp(center), weight, 0.5))
-        error = value * float(np.sqrt((weight**2 * noise).sum()))
-        alone = np.exp(center)
+    alone = read(center)
+    drawn = rng.choice(len(center), (REPEATS, len(center)), p=weight)
+    again = center[drawn] + np.sqrt(noise[drawn]) * rng.standard_normal(drawn.shape)
+    error = float(read(np.median(again, axis=1)).std(ddof=1))
     many = np.repeat(weight / REPEATS, REPEATS)
     low, high = (_quantile(reported.ravel(), many, q) for q in (0.025, 0.975))
-    return Forecast(value, error, low, high, _quantile(alone, weight, 0.025), _quantile(alone, weight, 0.975), len(values))
+    return Forecast(_quantile(alone, weight, 0.5), error, low, high, _quantile(alone, weight, 0.025),
+                    _quantile(alone, weight, 0.975), len(values))
 
 
 def _quantile(values: Values, weights: Values, q: float) -> float:

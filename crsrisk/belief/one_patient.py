@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from crsrisk.belief.constants import with_product_values, with_world_values
-from crsrisk.belief.design import link, sampling_variance
+from crsrisk.belief.design import link, rate_chance
 from crsrisk.belief.forecast import member_values, steadied
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.world import World
@@ -96,7 +96,7 @@ def _share(event: NDArray[np.bool_]) -> Simulated:
     n_members, n = event.shape
     shares = event.mean(axis=1)
     scores = np.array([link(float(share), is_rate=True, n=float(n)) for share in shares])
-    noise = sampling_variance(scores, np.full(n_members, float(n)), is_rate=True)
+    noise = np.array([rate_chance(float(share), n=n) for share in shares])
     steady = expit(steadied(scores, noise, np.full(n_members, 1.0 / n_members)))
     return Simulated(float(shares.mean()), _error(shares), *_range(steady))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from crsrisk.belief.constants import with_product_values, with_world_values
-from crsrisk.belief.design import link, sampling_variance
+from crsrisk.belief.design import link, rate_chance
 from crsrisk.belief.forecast import member_values, steadied
 from crsrisk.belief.one_patient import SHARE, Simulated, chosen_members
 from crsrisk.domain.ensemble import Ensemble
@@ -98,7 +98,8 @@ def _share(events: Sequence[NDArray[np.bool_]]) -> Simulated:
     shares = np.array([event.mean() for event in events])
     scores = np.array([link(share, is_rate=True, n=n) for share, n in zip(shares, sizes, strict=True)])
     weights = sizes / sizes.sum()
-    steady = expit(steadied(scores, sampling_variance(scores, sizes, is_rate=True), weights))
+    noise = np.array([rate_chance(share, n=int(n)) for share, n in zip(shares, sizes, strict=True)])
+    steady = expit(steadied(scores, noise, weights))
     return _simulated(shares, steady, weights)
 
 

@@ -101,12 +101,14 @@ def foretell_published(
 def summarise_foretold(rows: Sequence[Foretold]) -> dict[str, Any]:
     """Coverage, error and width by role; figures of overlapping sources count each, independent ones apart.
 
-    ``counted_once``, by role: the same among sources of which no two share patients.
+    ``counted_once``, by role: the same among sources of which no two share patients. ``verified``, by role: the same among
+    figures that were looked up, not recalled.
     """
     def part(role: str) -> list[Foretold]:
         return [row for row in rows if row.trial.role == role and row.is_judged]
 
     calibration, validation = part("calibration"), part("validation")
+    roles = {"calibration": calibration, "validation": validation}
     independent = [row for row in validation if row.trial.is_independent]
     return {
         "statement": STATEMENT,
@@ -117,15 +119,19 @@ def summarise_foretold(rows: Sequence[Foretold]) -> dict[str, Any]:
         "mean_abs_error_any": _error_any(calibration), "validation_mean_abs_error_any": _error_any(validation),
         "independent_mean_abs_error_any": _error_any(independent),
         "mean_width_grade2plus": _width_grade2plus([*calibration, *validation]),
-        "counted_once": {role: _counted_once(part(role)) for role in ("calibration", "validation")},
+        "counted_once": {role: _counted_once(group) for role, group in roles.items()},
+        "verified": {role: _part([row for row in group if row.figure.verified]) for role, group in roles.items()},
     }
 
 
 def _counted_once(rows: Sequence[Foretold]) -> dict[str, Any]:
     taken = counted_once({row.trial.name: row.trial for row in rows}.values())
-    kept = [row for row in rows if row.trial.name in taken]
-    return {"sources": len(taken), "targets": len(kept), "inside": sum(row.is_inside for row in kept),
-            "mean_abs_error_any": _error_any(kept)}
+    return _part([row for row in rows if row.trial.name in taken])
+
+
+def _part(rows: Sequence[Foretold]) -> dict[str, Any]:
+    return {"sources": len({row.trial.name for row in rows}), "targets": len(rows),
+            "inside": sum(row.is_inside for row in rows), "mean_abs_error_any": _error_any(rows)}
 
 
 def _error_any(rows: Sequence[Foretold]) -> float | None:
@@ -211,6 +217,10 @@ def print_products(found: dict[str, Any]) -> None:
     console.print(f"Intervals hold what is not known of the assumptions and how trials of one product differ. {NOTICE}")
 
 
+def _error_said(error: float | None) -> str:
+    return "" if error is None else f", mean absolute error of any-grade rates {error:.3f}"
+
+
 def print_foretold(rows: Sequence[Foretold]) -> None:
     """The forecasts as a table on the terminal, then coverage, error and width."""
     table = Table(title="Published figures and what the ensemble foretells", title_justify="left")
@@ -228,10 +238,12 @@ def print_foretold(rows: Sequence[Foretold]) -> None:
     found = summarise_foretold(rows)
     for role, start in (("calibration", ""), ("validation", "validation_")):
         if found[f"{start}targets"]:
-            once, error = found["counted_once"][role], found[f"{start}mean_abs_error_any"]
-            said = "" if error is None else f"; mean absolute error of any-grade rates {error:.3f}"
-            console.print(f"{role}: {found[f'{start}inside']} of {found[f'{start}targets']} inside (overlapping sources "
-                          f"counted once: {once['inside']} of {once['targets']}){said}")
+            parts = {"overlapping sources counted once": found["counted_once"][role], "without recalled figures":
+                     found["verified"][role]}
+            within = "; ".join(f"{name}: {one['inside']} of {one['targets']}{_error_said(one['mean_abs_error_any'])}"
+                               for name, one in parts.items())
+            console.print(f"{role}: {found[f'{start}inside']} of {found[f'{start}targets']} inside"
+                          f"{_error_said(found[f'{start}mean_abs_error_any'])} ({within})")
     if found["independent_targets"]:
         console.print(f"independent sources: {found['independent_inside']} of {found['independent_targets']} inside")
     if (width := found["mean_width_grade2plus"]) is not None:

@@ -106,6 +106,16 @@ def test_overlapping_sources_count_once() -> None:
     assert found["counted_once"]["validation"] == {"sources": 0, "targets": 0, "inside": 0, "mean_abs_error_any": None}
 
 
+def test_recalled_figures_are_counted_apart() -> None:
+    trial = next(trial for trial in load_trials() if trial.name == "tarlatamab_label_2025")
+    there = Forecast(0.5, 0.01, 0.0, 1.0, 0.0, 1.0, 4)
+    figures = [trial.figures[0], trial.figures[0].model_copy(update={"source_kind": "RECALL"})]
+    assert [figure.verified for figure in figures] == [True, False]
+    found = summarise_foretold([Foretold(figure, trial, there) for figure in figures])
+    assert (found["targets"], found["verified"]["calibration"]["targets"]) == (2, 1)
+    assert found["verified"]["validation"]["mean_abs_error_any"] is None
+
+
 def test_a_number_that_a_users_file_states_is_not_the_ensembles() -> None:
     """A file called as a calibrated product: its own numbers count, those it leaves alone stay calibrated."""
     shipped = product_of("tarlatamab")
