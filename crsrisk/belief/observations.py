@@ -3,7 +3,7 @@
 A rate is a count around the trial's own rate, which lies around the simulated one with the SD between trials on the
 logit scale. A median time is lognormal around the simulated one with the SD between trials, the sampling error of a median
 and the rounding of a printed whole number. Trials without a printed size count as of `SIZE_WHEN_UNKNOWN`; figures that
-nobody could verify have twice the SD between trials, so that none is ever the only support of a claim.
+nobody could verify have twice the SD between trials, so that they weigh less.
 """
 
 from __future__ import annotations
