@@ -74,7 +74,8 @@ def test_ruxolitinib_cytokines_more_than_grade(product: str) -> None:
 
     The engager of this world in which CRS is as near to universal (first dose), and a CAR-T. 8000 patients in both arms;
     0.68 against 0.72 and 0.71 against 0.86, each difference with a standard error below 0.005. The effect on the signal of
-    IL-6 is set for this (`synthetic/mitigations/ruxolitinib.yaml`), so that it comes out says little of the mechanism.
+    IL-6 is set for this (`synthetic/mitigations/ruxolitinib.yaml`), so that it comes out says little of the mechanism;
+    under tarlatamab, whose CRS is milder, grades fall more than IL-6.
     """
     il6, grade = _falls(product, None if product in CELLS else FIRST_DOSE_D)
     assert il6 < 1.0
