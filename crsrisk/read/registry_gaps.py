@@ -1,4 +1,4 @@
-"""What a registry leaves open is read in one way, and told: oxygen without a flow, columns that are not there."""
+"""What a registry leaves open is read in one way, and told: oxygen without a flow, columns and measurements not there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crsrisk.domain.bedside import FEVER_C
 from crsrisk.domain.grading_systems import HIGH_FLOW, LOW_FLOW, NO_OXYGEN, POSITIVE_PRESSURE, VENTILATOR
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -52,7 +53,30 @@ def as_rows(read: Mapping[str, NDArray[Any]], alt: Floats | None) -> tuple[pd.Da
         "has_died": column_of(read, "died_of_crs") == 1.0})
     if n := int(np.sum((column_of(read, "spo2_pct") < 90.0) & (level == NO_OXYGEN))):
         told += (f"{_rows(n)}: oxygen saturation below 90% and no oxygen given; no system grades what was not treated",)
-    return rows, (*told, *_told_gaps(read, has_alt=alt is not None))
+    return rows, (*told, *_told_unmeasured(rows), *_told_gaps(read, has_alt=alt is not None))
+
+
+def _told_unmeasured(rows: pd.DataFrame) -> Iterable[str]:
+    """Rows where fever or low pressure could not be seen, most of all under support that is then not graded."""
+    names = rows["patient_id"].to_numpy()
+    has_support = (rows["has_fluids"] | rows["has_vasopressin"] | (rows["n_vasopressors"] > 0)
+                   | (rows["oxygen_device"] > NO_OXYGEN)).to_numpy()
+    temperature = rows["temperature_c"].to_numpy()
+    unseen = np.isnan(temperature)
+    missed = set(names[unseen & has_support]) - set(names[temperature >= FEVER_C])
+    never = missed - set(names[~unseen])
+    if never:
+        yield (f"{_patients(len(never))} with support (vasopressor, oxygen or fluids) but never a temperature: grade 0 at "
+               "every row under every system, death aside")
+    if some := missed - never:
+        yield (f"{_patients(len(some))} with support at rows without temperature, and no fever at any other: grade 0 at "
+               "every row as well")
+    if np.any(unseen):
+        yield f"{_rows_of(names[unseen])} without temperature: without fever, there or before, no CRS is told (grade 0)"
+    blind = (rows["map_mmhg"].isna() & rows["sbp_mmhg"].isna()).to_numpy() & ~has_support
+    if np.any(blind):
+        yield (f"{_rows_of(names[blind])} without blood pressure and without support: hypotension that nobody treated is "
+               "not seen there (grade 2, but for MSKCC)")
 
 
 def _told_gaps(read: Mapping[str, NDArray[Any]], *, has_alt: bool) -> Iterable[str]:
@@ -90,3 +114,11 @@ def _oxygen(read: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArra
 
 def _rows(n: int) -> str:
     return "1 row" if n == 1 else f"{n} rows"
+
+
+def _patients(n: int) -> str:
+    return "1 patient" if n == 1 else f"{n} patients"
+
+
+def _rows_of(names: NDArray[Any]) -> str:
+    return f"{_rows(len(names))} ({_patients(len(set(names)))})"

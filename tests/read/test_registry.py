@@ -219,3 +219,34 @@ def test_gaps_are_told_and_a_full_table_has_none(tmp_path: Path) -> None:
     full = {"fluid_bolus_n": 0, "vasopressor_high_dose": "", "antipyretic_or_anticytokine": 0, "died_of_crs": 0,
             "alt_x_uln": 1, "creatinine_x_uln": 1}
     assert read(tmp_path, ROW | full).readings == ()
+
+
+def test_patients_whose_fever_could_not_be_seen_are_told(tmp_path: Path) -> None:
+    """Support without any temperature is grade 0: the reading says so, and in how many patients."""
+    ill = {"map_mmhg": 50, "sbp_mmhg": 75, "n_vasopressors": 2, "oxygen_device": "ventilator", "temperature_c": np.nan}
+    rows = [ROW | ill, LATER | ill,  # A: never a temperature
+            ROW | {"patient_id": "B"} | ill, LATER | {"patient_id": "B", "temperature_c": 37.2},
+            ROW | {"patient_id": "C"}, LATER | {"patient_id": "C"} | ill,  # fever before
+            ROW | {"patient_id": "D", "temperature_c": np.nan}]  # no support
+    told = [one for one in read(tmp_path, *rows).readings if "temperature" in one]
+    assert [one.partition(":")[0] for one in told] == [
+        "1 patient with support (vasopressor, oxygen or fluids) but never a temperature",
+        "1 patient with support at rows without temperature, and no fever at any other",
+        "5 rows (4 patients) without temperature"]
+    assert all("grade 0" in one for one in told)
+
+
+@pytest.mark.parametrize("support", [{"has_fluids": 1}, {"n_vasopressors": 1}, {"n_vasopressors": 1, "vasopressin": 1},
+                                     {"oxygen_device": "nasal_cannula"}])
+def test_each_support_counts_where_temperature_is_missing(tmp_path: Path, support: dict[str, Any]) -> None:
+    told = " | ".join(read(tmp_path, ROW | {"temperature_c": np.nan} | support).readings)
+    assert "1 patient with support (vasopressor, oxygen or fluids) but never a temperature" in told
+
+
+def test_rows_without_blood_pressure_are_told_where_it_would_be_graded(tmp_path: Path) -> None:
+    """Either pressure is enough, and under support the support is graded."""
+    none = {"map_mmhg": np.nan, "sbp_mmhg": np.nan}
+    told = " | ".join(read(tmp_path, ROW | none, LATER | none | {"has_fluids": 1}).readings)
+    assert "1 row (1 patient) without blood pressure and without support" in told
+    for cells in ({"map_mmhg": np.nan}, {"sbp_mmhg": np.nan}, none | {"oxygen_device": "cpap"}):
+        assert "blood pressure" not in " | ".join(read(tmp_path, ROW | cells).readings)
