@@ -145,11 +145,12 @@ def ctcae_5_grade(signs: Signs) -> Grades:
 def penn_grade(signs: Signs) -> Grades:
     """University of Pennsylvania (Porter, J Hematol Oncol 2018;11:35).
 
-    2: intravenous therapy other than fluids for hypotension, grade 2 creatinine or grade 3 transaminases. 3: hypotension
-    treated with several boluses or low-dose vasopressors, any supplemental oxygen up to CPAP or BiPAP, grade 3
-    creatinine or grade 4 transaminases. 4: high-dose vasopressors or mechanical ventilation. Read here as: one bolus,
-    or hypotension that nobody treated, is grade 2; other organs count like creatinine, and neither beyond grade 3.
-    Several low-dose vasopressors stay grade 3. Coagulopathy that needs plasma (grade 3) is not looked at.
+    2: a hospital stay for symptoms of CRS (neutropenic fever among them), intravenous therapy other than fluids for
+    hypotension, grade 2 creatinine or grade 3 transaminases. 3: hypotension treated with several boluses or low-dose
+    vasopressors, any supplemental oxygen up to CPAP or BiPAP, grade 3 creatinine or grade 4 transaminases. 4: high-dose
+    vasopressors or mechanical ventilation. Read here as: one bolus, or hypotension that nobody treated, is grade 2; other
+    organs count like creatinine, and neither beyond grade 3. Several low-dose vasopressors stay grade 3. Not looked at,
+    since no sign tells of them: hospital stay and intravenous therapy (grade 2), coagulopathy that needs plasma (grade 3).
     """
     liver, organ = transaminase_grade(signs.alt_x_uln), signs.organ_grade
     return _worst(signs, _if(signs.has_hypotension, 2), _if(signs.has_multiple_boluses, 3),
