@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
@@ -15,26 +13,15 @@ Statistic: TypeAlias = Literal["median", "lower_quartile", "upper_quartile", "lo
                                "share_equal", "spearman"]
 Verdict: TypeAlias = Literal["inside", "outside", "undecided"]
 
-STATISTICS: Mapping[Statistic, str] = MappingProxyType({
-    "median": "median of the measured values",
-    "lower_quartile": "lower quartile of the measured values",
-    "upper_quartile": "upper quartile of the measured values",
-    "log_sd": "SD of the logarithm, from the quartiles: ln(q3 / q1) / 1.349",
-    "skew": "skewness by quartiles, (q3 + q1 - 2 median) / (q3 - q1): above 0 is skewed to the right",
-    "tail": "ln(95th percentile / median) / (1.645 log_sd): 1 for a log-normal tail, less for a shorter one",
-    "share_above": "share of patients above a threshold",
-    "share_equal": "share of patients with a value",
-    "spearman": "rank correlation of two covariates",
-})
-
 
 class BaselineCheck(Strict):
     """One statistic of one or more tumour types and the range in which it must lie.
 
     ``published`` is the printed figure, absent where none exists; ``range_kind`` says what the range is: the 95%
     interval of the published figure (``wilson_95``, ``median_95``), the range that is printed (``published``), or one
-    that is judged plausible (``plausible``). ``populations`` empty means every tumour type that ships. ``evidence`` are ids
-    of the table of risk factors.
+    that is judged plausible (``plausible``). ``log_sd`` is ln(q3 / q1) / 1.349, ``skew`` (q3 + q1 - 2 median) / (q3 - q1),
+    ``tail`` ln(95th percentile / median) / (1.645 log_sd): 1 for a log-normal tail. ``populations`` empty means every
+    tumour type that ships. ``evidence`` are ids of the table of risk factors.
     """
 
     id: str

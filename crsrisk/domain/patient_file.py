@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-THERAPY = ("product", "regimen", "prophylaxis", "tumour_type")
-
 
 @dataclass(frozen=True, kw_only=True)
 class GivenValue:

@@ -17,7 +17,6 @@ Timing = Literal["pre_dose", "first_two_doses", "at_fever"]
 RegimenChange = Literal["as_planned", "no_step_up", "half_first_dose", "under_skin"]
 ResponseWorld = Literal["no_link", "common_cause", "mediation"]
 
-TIMINGS: tuple[Timing, ...] = ("pre_dose", "first_two_doses", "at_fever")
 REGIMEN_CHANGES: tuple[RegimenChange, ...] = ("as_planned", "no_step_up", "half_first_dose", "under_skin")
 # how T-cell activation and tumour response hang together; nobody knows which one holds
 RESPONSE_WORLDS: tuple[ResponseWorld, ...] = ("no_link", "common_cause", "mediation")
