@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,10 +109,16 @@ def evidence(
         help="A trial of your own (YAML file) instead of those that ship; repeatable.")] = None,
     ensemble: Annotated[bool, typer.Option(
         "--ensemble", help="Forecast every figure over the ensemble of assumptions, with predictive intervals.")] = False,
+    baseline: Annotated[bool, typer.Option(
+        "--baseline", help="Patients before the first dose instead: quartiles and correlations by tumour type.")] = False,
     workers: Workers = CPUS,
     as_json: AsJson = False,
 ) -> None:
     """Compare simulated with published figures; rows that disagree stay."""
+    if baseline:
+        _baseline(scenario, idle={"--role": role, "--patients": patients, "--patients-rare": patients_rare, "--trial": trial,
+                                  "--ensemble": ensemble}, as_json=as_json)
+        return
     trials, products, world = _trials(trial, role=role, scenario=scenario)
     if ensemble:
         _foretell_evidence(trials, products, world, patients=patients, patients_rare=patients_rare, seed=seed,
@@ -129,6 +136,21 @@ def evidence(
         typer.echo(to_json(rows))
     else:
         print_comparisons(rows)
+
+
+def _baseline(scenario: str, *, idle: Mapping[str, Any], as_json: bool) -> None:
+    from crsrisk.errors import InputError
+    from crsrisk.journey.baseline_patients import compare_baseline, print_baseline
+    from crsrisk.simulate.world import load_world
+
+    if given := [option for option, value in idle.items() if value]:
+        raise InputError(where="evidence", key=", ".join(given), found="with --baseline", expected="--baseline alone",
+                         cure="leave one of them out: before the first dose there is no trial and no course")
+    found = compare_baseline(load_world(scenario))
+    if as_json:
+        print_json(found)
+    else:
+        print_baseline(found)
 
 
 def _foretell_evidence(

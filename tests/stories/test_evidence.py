@@ -85,6 +85,7 @@ def test_on_the_terminal_one_role_alone_row_by_row(tree: Any) -> None:
     [
         (("--role", "both"), ("--role", "both", "calibration or validation")),
         (("--scenario", "sunny"), ("scenarios", "sunny", "burden_null")),
+        (("--baseline", "--ensemble"), ("--baseline", "--ensemble")),
     ],
 )
 def test_refusals(words: tuple[str, ...], says: tuple[str, ...]) -> None:
@@ -92,6 +93,12 @@ def test_refusals(words: tuple[str, ...], says: tuple[str, ...]) -> None:
     assert answer.code == 2
     for part in ("found", "expected", "Cure", *says):
         assert part in answer.err
+
+
+def test_patients_before_the_first_dose() -> None:
+    tree = done("evidence", "--baseline", "--json").tree
+    assert {row["verdict"] for row in tree["checks"]} == {"inside"}
+    assert all(row["low"] < row["value"] < row["high"] for row in tree["checks"])
 
 
 def test_too_few_patients_are_refused_by_the_option() -> None:
