@@ -21,6 +21,7 @@ from scipy.special import expit
 
 from crsrisk import __version__
 from crsrisk.belief.constants import Constant
+from crsrisk.belief.constrained import moved_table, verdict
 from crsrisk.belief.design import Simulated, Target, sampling_variance, simulate_points, varied_constants
 from crsrisk.belief.observations import Observation, observations
 from crsrisk.belief.posterior import moved, normal_data
@@ -210,26 +211,6 @@ def _approach(
     return best, first
 
 
-def moved_table(constants: Sequence[Constant], scores: Values, weights: Values, reference: Values) -> pd.DataFrame:
-    """What the evidence says of each constant, most constrained first.
-
-    ``shift_prior_sd`` is how far its mean moved, ``left_of_prior_sd`` the posterior over the prior SD: about 1 means the
-    evidence left it alone.
-    """
-    mean = weights @ scores
-    sd = np.sqrt(weights @ (scores - mean) ** 2)
-    table = pd.DataFrame({
-        "constant": [one.key for one in constants], "prior_median": [one.median for one in constants],
-        "posterior_median": [float(one.at(z)) for one, z in zip(constants, mean, strict=True)],
-        "posterior_low": [float(one.at(z)) for one, z in zip(constants, mean - 1.96 * sd, strict=True)],
-        "posterior_high": [float(one.at(z)) for one, z in zip(constants, mean + 1.96 * sd, strict=True)],
-        "most_probable": [float(one.at(z)) for one, z in zip(constants, reference, strict=True)],
-        "shift_prior_sd": mean, "left_of_prior_sd": sd,
-    })
-    order = np.argsort(-(np.abs(mean) + np.maximum(1.0 - sd, 0.0)), kind="stable")
-    return table.iloc[order].reset_index(drop=True)
-
-
 def fitted_table(observed: Sequence[Observation], before: Simulated, after: Simulated) -> pd.DataFrame:
     """Each target: published, under the priors and under the posterior (medians and 95% spans of the simulated figures)."""
     rows = []
@@ -258,7 +239,8 @@ def print_calibration(found: dict[str, Any]) -> None:
                           for when in ("prior", "posterior")))
     console.print(figures)
     constants = found["constants"]
-    is_moved = (constants["shift_prior_sd"].abs() > 0.5) | (constants["left_of_prior_sd"] < 0.8)
+    is_moved = np.array([verdict(shift=shift, left=left) == "constrains" for shift, left in
+                         zip(constants["shift_prior_sd"], constants["left_of_prior_sd"], strict=True)])
     table = Table(title="Constants the evidence speaks to", title_justify="left")
     for name in ("constant", "prior", "now (95%)", "moved (prior SD)", "SD left"):
         table.add_column(name, overflow="fold")

@@ -6,50 +6,58 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
 from crsrisk import __version__
-from crsrisk.domain.assumptions import Quantity, Strength
+from crsrisk.domain.assumptions import Strength
 from crsrisk.domain.credibility import FACTORS, LEVELS, Credibility, is_command
-from crsrisk.domain.ensemble_about import CHANCE, EnsembleAbout, VarianceShares
+from crsrisk.domain.ensemble_about import EnsembleAbout, VarianceShares
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
+from crsrisk.report.generator_evidence import (
+    COLUMN,
+    HEADER,
+    evidence_rows,
+    evidence_statement,
+    told_of,
+)
+from crsrisk.report.generator_numbers import counts_by_group, nouns_of, number_rows
+from crsrisk.report.generator_variance import leaders_row, shares_row, variance_statement
 from crsrisk.report.words import NOTICE, unit_in_words
 
 Card = dict[str, Any]
 
-FORMAT = "crsrisk-generator-card-1"
+FORMAT = "crsrisk-generator-card-2"
+_FACTS = ("value", "prior", "range", "evidence", "strength", "source")
 STRENGTHS: Mapping[str, str] = {
     "measured": "looked up in the source that is named",
     "estimated": "recalled, or taken over from a neighbouring setting",
     "expert": "judged by the rating guide or from general knowledge",
     "assumed": "nothing better was at hand",
 }
-NO_VARIANCE = ("The share of the outputs' variance that rests on assumed numbers was not computed for this version. To "
-               "compute it: `crsrisk run experiments/003_sensitivity`, then copy `results/summary.json` of that folder to "
-               "`synthetic/ensemble/sensitivity.json`.")
 NO_ENSEMBLE = ("No ensemble ships with this version. To make it: `crsrisk run experiments/002_calibration`, then "
                "`crsrisk adopt experiments/002_calibration/results`.")
-_NOT_USED = "not used"  # source of a neutral value that a product does not need: no number that anything rests on
 
 
 def generator_card(
     world: World, *, products: Sequence[Product], credibility: Credibility, sensitivity: VarianceShares | None = None,
-    ensemble: EnsembleAbout | None = None,
+    ensemble: EnsembleAbout | None = None, evidence: Mapping[str, Any] | None = None,
 ) -> Card:
     """The card as a dictionary; equal input gives an equal card.
 
     Keys: `question_of_interest`, `context_of_use`, `model_influence`, `decision_consequence`; `factors` (the credibility
     factors of ASME V&V 40-2018 in their order) and `levels` (what their levels mean); `counts` (numbers by group and
     strength); `variance` (shares of variance by strength; None when not computed) and `ensemble` (None when there is
-    none), each with a `statement`; `assumptions` (every one: value, unit, prior where calibration moved it, range, strength,
-    source; what a scenario overrides counts as assumed, with its reason as source); `must_not_be_concluded`.
+    none), each with a `statement`; `evidence` (each constant that calibration varied and what the evidence did to it,
+    of :func:`crsrisk.journey.card.evidence_of`; None when not known); `assumptions` (every one: value, unit, prior where
+    calibration moved it, range, strength, source; what a scenario overrides counts as assumed, with its reason as source);
+    `numbers` (the same of products, policies, mitigations and populations), each with what the evidence says of it under
+    `evidence`; `must_not_be_concluded`.
     """
-    rows = list(_assumptions(world))
+    nouns = nouns_of(world, products)
+    mechanism, numbers = ([{**row, "evidence": told_of(row, evidence)} for row in rows]
+                          for rows in (_assumptions(world), number_rows(nouns)))
     return {
         "format": FORMAT, "version": __version__, "notice": NOTICE,
         "scenario": world.scenario.name, "assumptions_digest": world.assumptions.digest,
@@ -58,52 +66,24 @@ def generator_card(
         "levels": dict(LEVELS), "strengths": dict(STRENGTHS),
         "factors": [{"id": name, "area": area, "factor": label, **credibility.factors[name].model_dump()}
                     for name, (area, label) in FACTORS.items()],
-        "counts": _counts(rows, world=world, products=products),
+        "counts": counts_by_group(mechanism, numbers, nouns=nouns),
         "variance": None if sensitivity is None else sensitivity.model_dump(),
         "ensemble": None if ensemble is None else ensemble.model_dump(),
-        "assumptions": rows,
+        "evidence": None if evidence is None else dict(evidence),
+        "assumptions": mechanism, "numbers": numbers,
         "must_not_be_concluded": list(credibility.must_not_be_concluded),
     }
 
 
 def _assumptions(world: World) -> Iterator[dict[str, Any]]:
     for name, entry in world.assumptions.items():
-        row = {"name": name, "meaning": entry.meaning, "value": entry.value, "unit": entry.unit, "prior": entry.prior,
-               "range": list(entry.range), "strength": entry.strength, "source": entry.source}
+        row = {"name": name, "constant": f"assumption:{name}", "meaning": entry.meaning, "value": entry.value,
+               "unit": entry.unit, "prior": entry.prior, "range": list(entry.range), "strength": entry.strength,
+               "source": entry.source}
         if (change := world.scenario.overrides.get(name)) is not None:
-            row |= {"strength": Strength.assumed.value, "prior": None,
+            row |= {"strength": Strength.assumed.value, "prior": None, "constant": None,
                     "source": f"scenario {world.scenario.name}: {change.reason}"}
         yield row
-
-
-def _counts(
-    rows: Iterable[Mapping[str, Any]], *, world: World, products: Sequence[Product]
-) -> list[dict[str, Any]]:
-    groups: list[tuple[str, int | None, Iterable[str]]] = [("Assumptions on the mechanism", None,
-                                                            [str(row["strength"]) for row in rows])]
-    nouns: tuple[tuple[str, Sequence[BaseModel]], ...] = (
-        ("Products", products), ("Policies of support", list(world.policies.values())),
-        ("Mitigations", list(world.mitigations.values())), ("Populations", list(world.populations.values())))
-    groups += [(label, len(group), [one for noun in group for one in _strengths(noun)]) for label, group in nouns]
-    counted = [(label, files, Counter(strengths)) for label, files, strengths in groups]
-    counted.append(("All", None, sum((found for _, _, found in counted), Counter[str]())))
-    return [{"group": label, "n_files": files, "n": found.total(), **{one.value: found[one.value] for one in Strength}}
-            for label, files, found in counted]
-
-
-def _strengths(noun: BaseModel) -> Iterator[str]:
-    """Strengths of all numbers of a noun, however deep; a distribution or list with one source counts once."""
-    strength, source = getattr(noun, "strength", None), getattr(noun, "source", "")
-    if isinstance(strength, str):
-        if not source.lower().startswith(_NOT_USED):
-            yield strength
-        if isinstance(noun, Quantity):
-            return
-    for name in type(noun).model_fields:
-        value = getattr(noun, name)
-        for one in value.values() if isinstance(value, dict) else (value,):
-            if isinstance(one, BaseModel):
-                yield from _strengths(one)
 
 
 # --- as a page ---
@@ -133,7 +113,9 @@ def generator_card_markdown(card: Card) -> str:
     parts += _numbers_page(card)
     parts += ["## What the answers rest on", "", *_variance_page(card), "", *_leaders_page(card), *_support_page(card),
               "## Where the ensemble stands", "", ensemble_statement(card), ""]
+    parts += _evidence_page(card)
     parts += _assumptions_page(card)
+    parts += _others_page(card)
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
@@ -155,7 +137,8 @@ def _numbers_page(card: Card) -> list[str]:
             *(f"- *{name}*: {meaning}" for name, meaning in card["strengths"].items()), "",
             *_table(["numbers of", "all", *strengths], rows), "",
             "A distribution that is stated with one source counts once. Neutral values of what a product does not need are "
-            "not counted. Doses and timing of regimens come from the citations of each product and have no strength.", ""]
+            "not counted. Doses and timing of regimens and of drugs come from the citations of each file and have no "
+            "strength.", ""]
 
 
 def group_label(row: Mapping[str, Any]) -> str:
@@ -168,29 +151,23 @@ def group_label(row: Mapping[str, Any]) -> str:
 
 
 def _variance_page(card: Card) -> list[str]:
-    variance = card["variance"]
-    if variance is None:
-        return [NO_VARIANCE]
-    strengths = list(card["strengths"])[::-1]
-    rows = []
-    for output in variance["outputs"]:
-        found = {share["strength"]: share for share in output["shares"]}
-        rows.append([output["meaning"], percent(found.get("assumed"), "alone"), percent(found.get("assumed"), "with_others"),
-                     *(percent(found.get(name), "alone") for name in (*strengths[1:], CHANCE))])
-    header = ["output", "assumed, alone", "assumed, with others", *(f"{name}, alone" for name in strengths[1:]), "chance"]
-    return [variance_statement(card), "", *_table(header, rows)]
+    if card["variance"] is None:
+        return [variance_statement(card)]
+    others = [name for name in reversed(card["strengths"]) if name != Strength.assumed]
+    header = ["output", "assumed, alone", "assumed, with others", *(f"{name}, alone" for name in others), "chance, alone",
+              "chance, with others"]
+    return [variance_statement(card), "", *_table(header, (shares_row(one, others) for one in card["variance"]["outputs"]))]
 
 
 def _leaders_page(card: Card) -> list[str]:
     outputs = [one for one in (card["variance"] or {"outputs": []})["outputs"] if one["leaders"]]
     if not outputs:
         return []
-    rows = [[one["meaning"], "; ".join(f"`{leader['factor'].partition(':')[2]}` ({leader['strength']}) "
-                                       f"{percent(leader, 'total')}" for leader in one["leaders"])] for one in outputs]
     return ["## Which assumptions matter most", "",
             "Of the constants that were followed one by one, those with the largest share of an output's variance, alone "
             "and together with others (Sobol's total index, 95% interval). All others together explain the rest: where the "
-            "shares are small, no single number decides.", "", *_table(["output", "constants"], rows), ""]
+            "shares are small, no single number decides. *Not resolved* as above.", "",
+            *_table(["output", "constants"], map(leaders_row, outputs)), ""]
 
 
 def _support_page(card: Card) -> list[str]:
@@ -205,18 +182,6 @@ def _support_page(card: Card) -> list[str]:
                      "weight under equal odds (Monte Carlo error)"], rows), ""]
 
 
-def variance_statement(card: Card) -> str:
-    """What the shares of variance are, where they come from; how to compute them when they are not there."""
-    variance = card["variance"]
-    if variance is None:
-        return NO_VARIANCE
-    return ("Share of each output's variance that rests on numbers of each strength, when all vary over their priors. "
-            "*Alone*: what numbers of that strength do by themselves, of what all numbers explain together. *With others*: "
-            "by themselves and together with others, of the whole variance. *Chance*: which patients were simulated, of the "
-            f"whole variance. 95% intervals. From {variance['experiment']}, seed {variance['seed']}, version "
-            f"{variance['version']}. {variance['notice']}")
-
-
 def ensemble_statement(card: Card) -> str:
     """Members, effective size and targets of the ensemble; how to make it when there is none."""
     about = card["ensemble"]
@@ -229,35 +194,45 @@ def ensemble_statement(card: Card) -> str:
             "could be true.")
 
 
-def percent(share: Mapping[str, Any] | None, name: str) -> str:
-    """A share of variance in per cent with its interval; a dash where there is none.
-
-    >>> percent({"alone": 0.714, "alone_low": 0.6, "alone_high": 0.82}, "alone"), percent(None, "alone")
-    ('71% (60 to 82)', '–')
-    """
-    if share is None or any(share[f"{name}{end}"] is None for end in ("", "_low", "_high")):
-        return "–"
-    value, low, high = (f"{100.0 * share[f'{name}{end}']:.0f}".replace("-", "−") for end in ("", "_low", "_high"))
-    return f"{value}% ({low} to {high})"
+def _evidence_page(card: Card) -> list[str]:
+    found = ["## What the evidence constrains", "", evidence_statement(card), ""]
+    if card["evidence"] is None:
+        return found
+    return [*found, "The column *evidence*, here and in the tables below:", "",
+            *(f"- *{word}*: {meaning}" for word, meaning in COLUMN.items()), "",
+            *_table(HEADER, evidence_rows(card)), "",
+            "*In use* is the value of the reference world, the most probable one; members spread around the median.", ""]
 
 
 def _assumptions_page(card: Card) -> list[str]:
     found = ["## Every assumption on the mechanism", "",
              "Value in use; where calibration moved it, what was believed before stands under *prior*. The range holds what "
-             "was believed possible. Numbers of products, policies, mitigations and populations stand with their sources in "
-             "[synthetic/](../synthetic/README.md).", ""]
+             "was believed possible.", ""]
     for stem in dict.fromkeys(row["name"].partition(".")[0] for row in card["assumptions"]):
-        rows = [[f"`{row['name']}`", row["meaning"], _with_unit(row["value"], row["unit"]),
-                 "" if row["prior"] is None else f"{row['prior']:g}", f"{row['range'][0]:g} to {row['range'][1]:g}",
-                 row["strength"], row["source"]]
+        rows = [[f"`{row['name']}`", row["meaning"], *_facts(row)]
                 for row in card["assumptions"] if row["name"].partition(".")[0] == stem]
-        found += [f"### {stem.replace('_', ' ').capitalize()}", "",
-                  *_table(["assumption", "meaning", "value", "prior", "range", "strength", "source"], rows), ""]
+        found += [f"### {stem.replace('_', ' ').capitalize()}", "", *_table(["assumption", "meaning", *_FACTS], rows), ""]
     return found
 
 
-def _with_unit(value: float, unit: str) -> str:
-    return f"{value:g} {unit_in_words(unit)}".strip()
+def _others_page(card: Card) -> list[str]:
+    found = ["## Every number of products, policies, mitigations and populations", "",
+             "As above; a file is named as in [synthetic/](../synthetic/README.md). Neutral values of what a product does "
+             "not need are left out. The limits of a distribution stand under *range*.", ""]
+    for group in dict.fromkeys(row["group"] for row in card["numbers"]):
+        rows = [[f"`{row['file']}`", f"`{row['key']}`", *_facts(row)]
+                for row in card["numbers"] if row["group"] == group]
+        found += [f"### {group}", "", *_table(["file", "key", *_FACTS], rows), ""]
+    return found
+
+
+def _facts(row: Mapping[str, Any]) -> list[str]:
+    """The cells under :data:`_FACTS` of one number."""
+    is_words = isinstance(row["value"], str)
+    value = row["value"] if is_words else f"{row['value']:g} {unit_in_words(row['unit'])}".strip()
+    return [value, "" if row["prior"] is None else f"{row['prior']:g}",
+            "" if row["range"] is None else f"{row['range'][0]:g} to {row['range'][1]:g}", row["evidence"] or "",
+            row["strength"], row["source"]]
 
 
 def _way(text: str) -> str:

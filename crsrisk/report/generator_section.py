@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crsrisk.report.generator_card import ensemble_statement, group_label, percent, variance_statement
+from crsrisk.report.generator_card import ensemble_statement, group_label
+from crsrisk.report.generator_variance import chance_of, percent, variance_statement
 from crsrisk.report.words import number, typeset
 
 Table = dict[str, Any]
@@ -66,8 +67,9 @@ def _variance(card: dict[str, Any]) -> Table:
     rows = []
     for output in card["variance"]["outputs"]:
         assumed = next((share for share in output["shares"] if share["strength"] == "assumed"), None)
+        chance = chance_of(output)
         rows.append({"label": typeset(output["meaning"]), "note": "",
-                     "cells": [percent(assumed, "alone"), percent(assumed, "with_others")]})
+                     "cells": [percent(assumed, name, chance=chance) for name in ("alone", "with_others")]})
     columns = [{"label": "Alone", "sub": "of what all numbers explain"}, {"label": "With others", "sub": "of the whole"}]
     return {
         "key": "table-variance", "number": "12c", "title": "Share of the variance that rests on assumed numbers",

@@ -134,3 +134,23 @@ def test_the_shipped_experiment_is_sound() -> None:
     config = build(Sensitivity, read_yaml(path), where=path.name)
     assert config.points & (config.points - 1) == 0
     assert config.judged in config.products
+
+
+def test_the_terminal_prints_no_share_that_is_not_resolved(found: dict[str, Any]) -> None:
+    """So few worlds resolve nothing; what chance is alone is printed where its interval is narrow enough."""
+    strengths = found["tables"]["strengths"].assign(
+        **{f"{name}{end}": value for name in ("alone", "with_others")
+           for end, value in (("", 0.3), ("_low", 0.2), ("_high", 0.4))})
+    strengths.loc[strengths["strength"] == CHANCE, "with_others"] = 0.7
+    console = Console(width=160, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
+    print_sensitivity({**found, "tables": {**found["tables"], "strengths": strengths}}, console=console)
+    text = console.export_text()
+    console.file.close()
+    table = text.partition("Share of the variance by strength")[2].partition("Not resolved:")[0]
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.split("│")[1:-1]]
+        if len(cells) == 5 and cells[1] == "assumed":
+            assert cells[3:] == ["not resolved", "not resolved"]
+        elif len(cells) == 5 and cells[1] == CHANCE:
+            assert cells[3] == "0.30 (0.20 to 0.40)"
+    assert "Not resolved: the 95% interval" in " ".join(text.split())

@@ -275,11 +275,23 @@ def make_about() -> EnsembleAbout:
                          effective_size=130.5)  # fmt: skip
 
 
+def make_evidence() -> dict[str, Any]:
+    """Three constants that calibration varied: constrained, with a hint, left at its prior."""
+    def constant(name: str, word: str, shift: float, left: float) -> dict[str, Any]:
+        return {"constant": f"assumption:engagement.{name}", "prior_median": 1000.0, "posterior_median": 2000.0,
+                "posterior_low": 449.45, "posterior_high": 7107.2, "most_probable": 1839.0, "shift_prior_sd": shift,
+                "left_of_prior_sd": left, "unit": "copies per cell", "strength": "estimated", "evidence": word}  # fmt: skip
+
+    return {"n_members": 256, "effective_size": 130.5, "n_targets": 2, "constants": [
+        constant("need_tce_copies", "constrains", 0.64, 0.7), constant("strength_tce", "hint", -0.31, 0.97),
+        constant("strength_ici", "prior", 0.02, 1.01)]}  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def card() -> dict[str, Any]:
     """A generator card: the shipped assumptions under a made-up review."""
     return generator_card(load_world(), products=[], credibility=make_credibility(), sensitivity=make_shares(),
-                          ensemble=make_about())  # fmt: skip
+                          ensemble=make_about(), evidence=make_evidence())  # fmt: skip
 
 
 @pytest.fixture(scope="session")

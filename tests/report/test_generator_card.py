@@ -18,18 +18,13 @@ from crsrisk.domain.product import Product
 from crsrisk.journey.card import make_card
 from crsrisk.read.world import load_assumptions, load_product, load_scenario
 from crsrisk.report.content import build_content
-from crsrisk.report.generator_card import (
-    NO_ENSEMBLE,
-    NO_VARIANCE,
-    STRENGTHS,
-    generator_card,
-    generator_card_markdown,
-    percent,
-)
+from crsrisk.report.generator_card import NO_ENSEMBLE, STRENGTHS, generator_card, generator_card_markdown
+from crsrisk.report.generator_evidence import NO_EVIDENCE, NOT_VARIED
 from crsrisk.report.generator_section import generator_section
+from crsrisk.report.generator_variance import NO_VARIANCE, NOT_RESOLVED, percent
 from crsrisk.report.pages import render
 from crsrisk.simulate.world import load_world
-from tests.report.conftest import EVIL, make_about, make_credibility, make_shares
+from tests.report.conftest import EVIL, make_about, make_credibility, make_evidence, make_shares
 from tests.stories.terminal import done
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,12 +47,17 @@ def cells(text: str, label: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
+def in_tables(text: str) -> str:
+    """The page from its tables of all numbers on."""
+    return text.partition("## Every assumption on the mechanism")[2]
+
+
 # --- the dictionary
 
 
 def test_it_is_json_and_the_same_twice(card: Card) -> None:
     again = generator_card(load_world(), products=[], credibility=make_credibility(), sensitivity=make_shares(),
-                           ensemble=make_about())
+                           ensemble=make_about(), evidence=make_evidence())
     assert json.loads(json.dumps(card, allow_nan=False)) == card == again
 
 
@@ -149,11 +149,76 @@ def test_the_page_does_not_need_the_nouns(shipped: Card) -> None:
 def test_every_assumption_stands_on_the_page_with_unit_source_and_strength(shipped: Card) -> None:
     text = generator_card_markdown(shipped)
     for row in shipped["assumptions"]:
-        _, _, value, prior, span, strength, source = cells(text, f"`{row['name']}`")
+        _, _, value, prior, span, told, strength, source = cells(in_tables(text), f"`{row['name']}`")
         assert float(value.split()[0]) == pytest.approx(row["value"], rel=1e-5)
         assert (prior == "") == (row["prior"] is None)
         assert span == f"{row['range'][0]:g} to {row['range'][1]:g}"
+        assert told == row["evidence"]
         assert (strength, source) == (row["strength"], " ".join(row["source"].split()).replace("|", "\\|"))
+
+
+def test_every_number_of_the_files_stands_on_the_page_once(shipped: Card) -> None:
+    """Products, policies, mitigations, populations: as many rows as are counted, none of them `not used`."""
+    text = in_tables(generator_card_markdown(shipped))
+    rows = shipped["numbers"]
+    for count in shipped["counts"][1:-1]:
+        here = text.partition(f"### {count['group']}\n")[2].partition("\n### ")[0].splitlines()
+        assert len([line for line in here if line.startswith("| `")]) == count["n"]
+        assert count["n"] == sum(row["group"] == count["group"] for row in rows)
+    assert len({row["constant"] for row in rows}) == len(rows)
+    assert not any(row["source"].startswith("not used") for row in rows)
+    tarlatamab = load_product("tarlatamab").kinetics.clearance_l_h
+    file, key, value, prior, span, told, strength, source = cells(text, "`tarlatamab` | `kinetics.clearance_l_h`")
+    assert (file, key) == ("`tarlatamab`", "`kinetics.clearance_l_h`")
+    assert value == f"{tarlatamab.value:g} L/h"
+    assert prior == ("" if tarlatamab.prior is None else f"{tarlatamab.prior:g}")
+    assert span == f"{tarlatamab.range[0]:g} to {tarlatamab.range[1]:g}"
+    assert (told, strength, source) == ("prior", tarlatamab.strength, " ".join(tarlatamab.source.split()))
+
+
+def test_a_distribution_is_said_in_words(shipped: Card) -> None:
+    text = generator_card_markdown(shipped)
+    assert cells(text, "`neuroblastoma` | `marginals.age_years`")[2:5] == [
+        "median 5.5 years, SD of the logarithm 0.6", "", "1 to 25"]
+    assert cells(text, "`neuroblastoma` | `shares`")[2] == (
+        "ECOG 0 to 2: 0.6, 0.35, 0.05; 1 to 5 metastatic sites: 0.3, 0.3, 0.22, 0.12, 0.06")
+
+
+# --- what the evidence constrains
+
+
+def test_constrained_hint_prior_and_not_varied_are_told_apart(card: Card) -> None:
+    text = generator_card_markdown(card)
+    assert "**2 of the 3 constants that calibration varied stay where their priors put them; " in text
+    assert "the evidence constrains 1.**" in text
+    assert "1 show a hint" in text
+    here = text.partition("## What the evidence constrains")[2].partition("\n## ")[0]
+    assert cells(here, "`engagement.need_tce_copies`") == [
+        "`engagement.need_tce_copies`", "constrains", "estimated", "1000 copies per cell", "2,000 (449 to 7,107)", "1839",
+        "+0.64", "70%"]
+    assert cells(here, "`engagement.strength_tce`")[-2:] == ["−0.31", "97%"]
+    assert "`engagement.strength_ici`" not in here
+    told = {row["name"]: row["evidence"] for row in card["assumptions"]}
+    assert [told[f"engagement.{name}"] for name in ("need_tce_copies", "strength_tce", "strength_ici")] == [
+        "constrains", "hint", "prior"]
+    assert told["population.corr_crp_mg_l__ldh_x_uln"] == NOT_VARIED
+
+
+def test_what_a_scenario_sets_is_no_matter_of_the_evidence() -> None:
+    scenario = load_scenario("burden_null")
+    card = generator_card(load_world("burden_null"), products=[], credibility=make_credibility(), evidence=make_evidence())
+    assert {row["evidence"] for row in card["assumptions"] if row["name"] in scenario.overrides} == {NOT_VARIED}
+
+
+def test_without_members_the_card_says_that_it_does_not_know(card: Card) -> None:
+    bare = generator_card(load_world(), products=[], credibility=make_credibility())
+    assert {row["evidence"] for row in bare["assumptions"]} == {None}
+    text = generator_card_markdown(bare)
+    assert NO_EVIDENCE in text
+    assert cells(text, f"`{bare['assumptions'][0]['name']}`")[5] == ""
+
+
+# --- where it came from and what it rests on
 
 
 def test_a_value_that_calibration_moved_shows_its_prior(card: Card) -> None:
@@ -165,10 +230,38 @@ def test_a_value_that_calibration_moved_shows_its_prior(card: Card) -> None:
 def test_the_share_that_rests_on_assumed_numbers(card: Card) -> None:
     text = generator_card_markdown(card)
     assert cells(text, "grade >= 2, tarlatamab")[1:] == [
-        "60% (50 to 70)", "65% (55 to 75)", "–", "20% (10 to 30)", "–", "20% (10 to 30)"]
+        "60% (50 to 70)", "65% (55 to 75)", "–", "20% (10 to 30)", "–", "20% (10 to 30)", "25% (15 to 35)"]
     assert "003_sensitivity, seed 5" in text
     assert "256 members of effective size 130.5" in text
     assert "2 published figures: E030, E035" in text
+
+
+def test_shares_that_the_simulations_do_not_tell_are_not_printed(card: Card) -> None:
+    """Too wide: that share alone. Too much chance: all shares of numbers, while chance keeps its own."""
+    (output,) = card["variance"]["outputs"]
+    assumed, *others, chance = output["shares"]
+    wide = {**output, "meaning": "wide", "shares": [{**assumed, "alone_low": -1.3, "alone_high": 10.4}, *others, chance]}
+    noisy = {**output, "meaning": "noisy", "shares": [assumed, *others, {**chance, "with_others": 0.6}],
+             "leaders": [{"factor": "assumption:a.b", "strength": "assumed", "total": 0.4, "total_low": 0.3,
+                          "total_high": 0.5}]}
+    changed = {**card, "variance": {**card["variance"], "outputs": [wide, noisy]}}
+    text = generator_card_markdown(changed)
+    assert cells(text, "wide")[1:4] == [NOT_RESOLVED, "65% (55 to 75)", "–"]
+    rows = [line for line in text.splitlines() if line.startswith("| noisy |")]
+    assert [cell.strip() for cell in rows[0].strip("|").split(" | ")][1:] == [
+        NOT_RESOLVED, NOT_RESOLVED, "–", NOT_RESOLVED, "–", "20% (10 to 30)", "60% (15 to 35)"]
+    assert rows[1] == f"| noisy | {NOT_RESOLVED} |"
+    shares = generator_section(changed)["tables"][2]["groups"][0]["rows"]
+    assert [row["cells"] for row in shares] == [[NOT_RESOLVED, "65% (55 to 75)"], [NOT_RESOLVED, NOT_RESOLVED]]
+
+
+def test_the_statement_says_what_the_shares_are_of(shipped: Card) -> None:
+    text = generator_card_markdown(shipped)
+    for words in ("*Not resolved*: the 95% interval", "cross-fitted logistic regression", "stands in for the oracle",
+                  "Checkpoint inhibitors are left out"):
+        assert words in text
+    for line in text.partition("## What the answers rest on")[2].partition("\n## ")[0].splitlines():
+        assert not any(cell.strip().startswith(("457%", "170%")) for cell in line.split("|"))
 
 
 def test_what_was_not_computed_is_said_with_the_command(card: Card) -> None:
