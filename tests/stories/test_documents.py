@@ -106,6 +106,8 @@ def type_in(command: str) -> None:
         assert load_design(ROOT / words[2]), "a shipped design: run by tests/journey/test_trial.py"
     elif words[:2] == ["crsrisk", "evidence"] and "--ensemble" in words:
         assert load_ensemble(), "some minutes: see tests/journey/test_foretold.py for a small one"
+    elif words[:3] == ["crsrisk", "evidence", "--baseline"]:
+        done(*words[1:])  # nothing is simulated
     elif words[:2] == ["crsrisk", "run"]:
         experiment = load_experiment(words[2])
         assert all(load_product(name) for name in experiment.products), "each product is there"
