@@ -302,7 +302,8 @@ class Comparison:
 
     ``low`` and ``high`` are the 95% interval that was judged and ``interval`` says where it comes from; a
     printed range or IQR is no such interval and stays in the trial's file. ``n`` is the size behind the
-    interval. Missing numbers are NaN (null in JSON). ``agrees`` is True only when agreement was shown.
+    interval. ``n_products`` above 1: a review pooled so many products, of which ``product`` is one. Missing numbers
+    are NaN (null in JSON). ``agrees`` is True only when agreement was shown.
     """
 
     id: str
@@ -329,6 +330,7 @@ class Comparison:
     verified: bool
     citation: str
     note: str
+    n_products: int = 1
 
     @property
     def sentence(self) -> str:

@@ -90,6 +90,7 @@ def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str], ranks
             "Agree: the 95% interval of the published figure and the simulated value ± 1.96 Monte Carlo errors "
             "overlap. Wide: a published rate whose interval spans more than 30 of 100; nearly anything agrees with it.",
             "Roles were fixed before the first comparison. Overlapping sources count each.",
+            "A review that pools several products is counted under one of them.",
         ],
     }
 
@@ -113,11 +114,11 @@ def _forest_table(rows: Sequence[Comparison], *, labels: Mapping[str, str], is_r
         "columns": columns,
         "groups": [
             {
-                "label": labels.get(product, product),
+                "label": _whose(found[0], labels=labels),
                 "sub": f"{typeset(citation)}; {_role(found[0])}; {found[0].window_d:g} days",
                 "rows": [_forest_row(row) for row in found],
             }
-            for (product, _, citation), found in groups.items()
+            for (_, _, citation), found in groups.items()
         ],
         "notes": [
             "Grey bar: 95% interval of the published figure, broken when the figure is recalled and not verified "
@@ -127,6 +128,10 @@ def _forest_table(rows: Sequence[Comparison], *, labels: Mapping[str, str], is_r
             "Synthetic data; agreement is no external validation.",
         ],
     }
+
+
+def _whose(row: Comparison, *, labels: Mapping[str, str]) -> str:
+    return labels.get(row.product, row.product) if row.n_products == 1 else f"{row.n_products} products pooled"
 
 
 def _role(row: Comparison) -> str:

@@ -144,7 +144,7 @@ def _compare_figure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> 
         simulated=simulated.value, mc_error=simulated.mc_error, n_simulated=simulated.n,
         agrees=verdict == "agrees", verdict=verdict, reason=reason, role=trial.role,
         is_independent=trial.is_independent, verified=figure.verified, citation=figure.citation,
-        note=figure.note)
+        note=figure.note, n_products=len(trial.products))
 
 
 def summarise(comparisons: Sequence[Comparison]) -> dict[str, Any]:

@@ -154,5 +154,6 @@ def test_the_shipped_evidence_goes_through_and_comes_out_as_json() -> None:
         assert row["low"] is None or 0 <= row["low"] <= row["published"] <= row["high"] < inf
         assert row["agrees"] == (row["verdict"] == "agrees")
         assert row["reason"] if row["verdict"] == "not judged" else not row["reason"]
+    assert {row["trial"] for row in tree["rows"] if row["n_products"] > 1} == {"engager_pool", "cell_pool"}
     unsized = [row["id"] for row in tree["rows"] if row["low"] is None]
     assert unsized == ["E015", "E016", "E013", "E014"]
