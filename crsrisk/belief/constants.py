@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from scipy.special import ndtr, ndtri
 
 from crsrisk import streams
-from crsrisk.domain.assumptions import Quantity
+from crsrisk.domain.assumptions import Quantity, digest_of
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
 
@@ -54,13 +54,14 @@ class Constant:
         step = self.spread * inside
         return np.asarray(self.median * np.exp(step) if self.is_log else self.median + step)
 
-    def score(self, value: float) -> float:
-        """The score of a value (the inverse of :meth:`at`), between -6 and 6."""
+    def score(self, value: Values | float) -> Values:
+        """Score of a value (the inverse of :meth:`at`), between -6 and 6."""
         low, high = self._reach()
-        step = np.log(value / self.median) if self.is_log else value - self.median
-        half = (0.5 if step > 0.0 else -0.5) / (ndtr(high if step > 0.0 else low) - 0.5 or 1.0)
+        x = np.asarray(value, dtype=np.float64)
+        step = np.log(x / self.median) if self.is_log else x - self.median
+        half = np.where(step > 0.0, 0.5 / (ndtr(high) - 0.5 or 1.0), -0.5 / (ndtr(low) - 0.5 or 1.0))
         share = 0.5 + (ndtr(step / self.spread) - 0.5) * half
-        return float(np.clip(ndtri(np.clip(share, 1e-9, 1.0 - 1e-9)), -6.0, 6.0))
+        return np.asarray(np.clip(ndtri(np.clip(share, 1e-9, 1.0 - 1e-9)), -6.0, 6.0))
 
     def _reach(self) -> tuple[float, float]:
         """Ends of the range in prior SDs from the median."""
@@ -124,6 +125,11 @@ def constants_met(world: World, products: Sequence[Product], *, policies: Collec
 
     shared = [one for one in shared_constants(world) if is_met(one.key)]
     return [*shared, *(one for product in products for one in product_constants(product))]
+
+
+def priors_digest(constants: Iterable[Constant]) -> str:
+    """Hash of the priors that an ensemble was drawn from: kept beside its members."""
+    return digest_of({one.key: [one.median, one.spread, one.low, one.high] for one in constants})
 
 
 def prior_values(constants: Iterable[Constant], *, member: int) -> dict[str, float]:

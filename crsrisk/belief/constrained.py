@@ -13,13 +13,12 @@ from crsrisk.belief.constants import Constant
 
 Values = NDArray[np.float64]
 CLEAR = (0.5, 0.8)  # the evidence constrains: mean moved by so many prior SDs or more, or so much of the SD left or less
+_END = 4.0  # prior SDs from the median: a value rounded to an end of its range is no further
 HINT = (0.25, 0.85)  # a hint: just beyond what chance does in 256 members (SE of a mean 0.06, of an SD 4%)
-_END = 4.0  # prior SDs from the median: a value at an end of its range counts as this far
-_GRID = np.linspace(-_END, _END, 1601)
 
 
 def scores_of(constant: Constant, values: Values) -> Values:
-    """Scores of members' values (the inverse of :meth:`Constant.at`), between -4 and 4.
+    """Scores of members' values (:meth:`Constant.score`), between -4 and 4, also of a switch.
 
     Where the prior's median lies at an end of its range (a switch that is off), all scores on that side give the median.
     Members there are spread over that half as the prior would have drawn them, so that the prior itself has mean 0, SD 1.
@@ -31,13 +30,13 @@ def scores_of(constant: Constant, values: Values) -> Values:
     >>> scores_of(switch, np.array([0.0, 0.5, 0.0, 0.9])).round(2).tolist()
     [-1.15, 1.0, -0.32, 1.8]
     """
-    found = np.interp(values, constant.at(_GRID), _GRID)
+    found = np.clip(constant.score(values), -_END, _END)
     for end, side in ((constant.low, -1.0), (constant.high, 1.0)):
         if end == constant.median:
             is_hidden = values == constant.median
             shares = (np.arange(is_hidden.sum()) + 0.5) / (2.0 * max(1, is_hidden.sum()))
             found[is_hidden] = -side * ndtri(shares)
-    return np.asarray(found)
+    return found
 
 
 def moved_table(constants: Sequence[Constant], scores: Values, weights: Values, reference: Values) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +49,6 @@ class Simulated:
     sizes: Values
 
 
-class Worlds(NamedTuple):
-    """Figures (world, target) on their link scale, the simulated patients behind each, and its variance by chance."""
-
-    values: Values
-    sizes: Values
-    noise: Values
-
-
 def varied_constants(world: World, products: Sequence[Product], targets: Sequence[Target]) -> list[Constant]:
     """Constants that the targets can depend on, under the policies of their trials.
 
@@ -82,7 +73,10 @@ def link(value: float, *, is_rate: bool, n: float) -> float:
 
 
 def sampling_variance(values: Values, sizes: Values, *, is_rate: bool) -> Values:
-    """Variance by chance on their link scale, by formula, of figures that ``sizes`` patients stand behind."""
+    """Variance by chance on their link scale of figures that ``sizes`` patients stand behind, by the textbook's formula.
+
+    Good enough to weigh a figure in calibration, where it stands beside the SD between trials; see :func:`rate_chance`.
+    """
     if not is_rate:
         return np.asarray((MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / np.maximum(sizes, 1.0))
     p = expit(values)
@@ -129,20 +123,22 @@ def simulate_points(
 
     found = simulate_worlds(values, len(scores), targets=targets, world=world, products=products, n=n, n_rare=n_rare,
                             seed=seed, has_same_patients=has_same_patients, workers=workers, advance=advance)
-    return Simulated(scores, found.values, found.sizes)
+    figures = np.array([[link(one.value, is_rate=target.is_rate, n=one.n) for one, target in zip(row, targets, strict=True)]
+                        for row in found])
+    return Simulated(scores, figures, np.array([[float(one.n) for one in row] for row in found]))
 
 
 def simulate_worlds(
     values_of: Callable[[int], Mapping[str, float]], n_worlds: int, *, targets: Sequence[Target], world: World,
     products: Sequence[Product], n: int, n_rare: int, seed: int, mitigations: tuple[str, ...] = (),
     has_same_patients: bool = False, workers: int = 1, advance: Advance | None = None,
-) -> Worlds:
-    """Every target under each set of constants.
+) -> list[list[Estimate]]:
+    """Every target under each set of constants: a row a world.
 
     World ``k`` has patients of its own (seed + k), so that sampling error averages out over the worlds; with
     ``has_same_patients`` all have the same, so that it cancels between worlds.
     """
-    def at(k: int) -> list[tuple[float, float, float]]:
+    def at(k: int) -> list[Estimate]:
         values = values_of(k)
         here = with_world_values(world, values)
         own = {product.name: with_product_values(product, values) for product in products}
@@ -151,8 +147,7 @@ def simulate_worlds(
         found = [measure(simulate(target.trial), figure=target.figure, trial=target.trial) for target in targets]
         if advance is not None:
             advance(1)
-        return [(link(one.value, is_rate=is_rate, n=one.n), float(one.n), chance_variance(one, is_rate=is_rate))
-                for one, is_rate in zip(found, (target.is_rate for target in targets), strict=True)]
+        return found
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        return Worlds(*np.moveaxis(np.array(list(pool.map(at, range(n_worlds)))), -1, 0))
+        return list(pool.map(at, range(n_worlds)))

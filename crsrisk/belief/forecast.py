@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from crsrisk.belief.constants import prior_values, product_constants, shared_constants
-from crsrisk.belief.design import Target, simulate_worlds
+from crsrisk.belief.design import Target, chance_variance, link, simulate_worlds
 from crsrisk.belief.observations import between_sd, observe_target
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
+from crsrisk.simulate.figures import Estimate
 
 Values = NDArray[np.float64]
 REPEATS = 200  # trials imagined for each member
@@ -65,8 +66,8 @@ def forecast(
                             world=world, products=products, n=n, n_rare=n_rare, seed=seed, workers=workers,
                             mitigations=mitigations, advance=advance)
     rng = np.random.default_rng(seed)
-    return [_spread(found.values[:, k], found.noise[:, k], target, ensemble.weights, world, at_trial_size, rng)
-            for k, target in enumerate(targets)]
+    return [_spread(each, target, ensemble.weights, world, at_trial_size, rng)
+            for each, target in zip(zip(*found, strict=True), targets, strict=True)]
 
 
 def steadied(values: Values, noise: Values, weights: Values) -> Values:
@@ -82,9 +83,10 @@ def steadied(values: Values, noise: Values, weights: Values) -> Values:
 
 
 def _spread(
-    values: Values, noise: Values, target: Target, weights: Values, world: World, at_trial_size: bool,
-    rng: np.random.Generator,
+    found: Sequence[Estimate], target: Target, weights: Values, world: World, at_trial_size: bool, rng: np.random.Generator,
 ) -> Forecast:
+    values = np.array([link(one.value, is_rate=target.is_rate, n=one.n) for one in found])
+    noise = np.array([chance_variance(one, is_rate=target.is_rate) for one in found])
     known = ~np.isnan(values)
     if known.sum() < 2:
         return Forecast(nan, nan, nan, nan, nan, nan, int(known.sum()))

@@ -20,13 +20,13 @@ from rich.table import Table
 from scipy.special import expit
 
 from crsrisk import __version__
-from crsrisk.belief.constants import Constant
+from crsrisk.belief.constants import Constant, priors_digest
 from crsrisk.belief.constrained import moved_table, verdict
 from crsrisk.belief.design import Simulated, Target, sampling_variance, simulate_points, varied_constants
 from crsrisk.belief.observations import Observation, observations
 from crsrisk.belief.posterior import moved, normal_data
 from crsrisk.belief.slopes import agreed, corrected, slopes_at
-from crsrisk.domain.assumptions import Strict, digest_of
+from crsrisk.domain.assumptions import Strict
 from crsrisk.domain.ensemble import Ensemble
 from crsrisk.domain.product import Product
 from crsrisk.domain.published import Trial
@@ -123,9 +123,8 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
     many = task.simulate(scores, config.final_patients, config.final_patients_rare, stream=4,
                          advance=begin("Simulating the members", config.members))
     values = np.array([[float(one.at(score)) for one, score in zip(constants, row, strict=True)] for row in scores])
-    priors = digest_of({one.key: [one.median, one.spread, one.low, one.high] for one in constants})
     weights = np.full(config.members, 1.0 / config.members)
-    ensemble = Ensemble(tuple(one.key for one in constants), values, weights, priors)
+    ensemble = Ensemble(tuple(one.key for one in constants), values, weights, priors_digest(constants))
     save_ensemble(ensemble, results, about={
         "experiment": config.name, "scenario": config.scenario, "seed": config.seed, "version": __version__,
         "targets": config.targets, "effective_size": round(ensemble.effective_size, 1)})

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from crsrisk.belief.constants import Constant, product_constants, shared_constants
+from crsrisk.belief.constants import priors_digest, product_constants, shared_constants
 from crsrisk.belief.constrained import moved_table, scores_of, verdict
 from crsrisk.belief.factors import quantity_of
-from crsrisk.domain.assumptions import digest_of
 from crsrisk.domain.product import Product
 from crsrisk.domain.world import World
 from crsrisk.folders import evidence_only_products
@@ -54,17 +53,12 @@ def evidence_of(folder: Path | None, *, world: World, products: Mapping[str, Pro
     own = [constant for product in products.values() for constant in product_constants(product)]
     known = {one.key: one for one in [*shared_constants(world), *own]}
     constants = [known[key] for key in members.keys if key in known]
-    if len(constants) < len(members.keys) or _digest(constants) != members.assumptions:
+    if len(constants) < len(members.keys) or priors_digest(constants) != members.assumptions:
         return None
     stated = {one.key: quantity_of(one.key, world=world, products=products) for one in constants}
     scores = np.column_stack([scores_of(one, members.values[:, k]) for k, one in enumerate(constants)])
-    in_use = np.array([one.score(stated[one.key].value) for one in constants])
+    in_use = np.array([float(one.score(stated[one.key].value)) for one in constants])
     rows = moved_table(constants, scores, members.weights, in_use).to_dict("records")
     return {"n_members": len(members), "effective_size": members.effective_size, "n_targets": len(about.targets),
             "constants": [{**row, "unit": stated[row["constant"]].unit, "strength": stated[row["constant"]].strength,
                            "evidence": verdict(shift=row["shift_prior_sd"], left=row["left_of_prior_sd"])} for row in rows]}
-
-
-def _digest(constants: Iterable[Constant]) -> str:
-    """Hash of the priors, as calibration writes it beside the members."""
-    return digest_of({one.key: [one.median, one.spread, one.low, one.high] for one in constants})

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crsrisk.belief.constants import shared_constants
+from crsrisk.belief.constants import priors_digest, shared_constants
 from crsrisk.domain.ensemble import Ensemble
-from crsrisk.journey.card import _digest, evidence_of, make_card
+from crsrisk.journey.card import evidence_of, make_card
 from crsrisk.read.ensemble import load_ensemble, save_ensemble
 from crsrisk.simulate.world import load_world
 
@@ -55,7 +55,8 @@ def _saved(folder: Path, *, shift: float, digest: str | None = None) -> Path:
     k = [one.key for one in constants].index("assumption:engagement.strength_tce")
     scores[:, k] = shift + 0.5 * scores[:, k]
     values = np.column_stack([one.at(scores[:, j]) for j, one in enumerate(constants)])
-    ensemble = Ensemble(tuple(one.key for one in constants), values, np.full(400, 1 / 400), digest or _digest(constants))
+    ensemble = Ensemble(tuple(one.key for one in constants), values, np.full(400, 1 / 400),
+                        digest or priors_digest(constants))
     save_ensemble(ensemble, folder, about={"experiment": "mine", "seed": 3, "version": "0.1.0", "targets": ["E030"],
                                            "effective_size": 400.0})
     return folder
