@@ -37,7 +37,7 @@ setup: .venv/.compiled
 	@touch $@
 
 # the solver is compiled once for each state of its sources; the compiled code is kept in the user's cache
-KERNEL := $(wildcard crsrisk/biology/*.py) crsrisk/domain/mitigation.py $(patsubst %,crsrisk/simulate/%.py,layout ward solve)
+KERNEL := $(wildcard crsrisk/biology/*.py) crsrisk/data/mitigation.py $(patsubst %,crsrisk/simulation/%.py,layout ward solve)
 
 .venv/.compiled: .venv/.installed $(KERNEL)
 	@echo "Compiling the solver (up to a minute, once)"

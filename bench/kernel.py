@@ -28,13 +28,12 @@ import scipy
 from numpy.typing import NDArray
 
 from bench.reference import Segment, Solution, by_solve_ivp, lane, reference, segments
-from crsrisk.domain.world import World
-from crsrisk.read.world import load_product
-from crsrisk.simulate.arm import Arm, Timetable, make_arm
-from crsrisk.simulate.layout import STATES, TRACE
-from crsrisk.simulate.population import Patients, sample
-from crsrisk.simulate.run import run
-from crsrisk.simulate.world import load_world
+from crsrisk.data.world import World, load_world
+from crsrisk.data.world_files import load_product
+from crsrisk.simulation.arm import Arm, Timetable, make_arm
+from crsrisk.simulation.layout import STATES, TRACE
+from crsrisk.simulation.population import Patients, sample
+from crsrisk.simulation.run import run
 
 Values = NDArray[np.float64]
 OPEN_LOOP = ("tarlatamab", "label_no_steroid")  # a steroid would change the inputs every half hour, not once a dose

@@ -10,17 +10,17 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from crsrisk.domain.cohort import Cohort
-from crsrisk.domain.risk_model import RiskModel
-from crsrisk.journey.learning import config_of
-from crsrisk.learn.companions import reference_groups, save_companions
-from crsrisk.learn.fit import fit
-from crsrisk.learn.refits import make_refits
-from crsrisk.learn.store import save_model
-from crsrisk.read.world import all_products
-from crsrisk.simulate.arm import make_arm
-from crsrisk.simulate.cohort import simulate_cohort
-from crsrisk.simulate.world import load_world
+from crsrisk.data.cohort import Cohort
+from crsrisk.data.risk_model import RiskModel
+from crsrisk.data.world import load_world
+from crsrisk.data.world_files import all_products
+from crsrisk.model.companions import reference_groups, save_companions
+from crsrisk.model.fit import fit
+from crsrisk.model.refits import make_refits
+from crsrisk.model.store import save_model
+from crsrisk.simulation.arm import make_arm
+from crsrisk.simulation.cohort import simulate_cohort
+from crsrisk.studies.development import config_of
 
 N_PATIENTS, SEED = 4_000, 1
 

@@ -23,11 +23,10 @@ import numpy as np
 import pandas as pd
 
 from bench.models import Fitted, fitted, saved
-from crsrisk.journey.explain import BedsideModel, estimates, load_bedside
-from crsrisk.learn.booster import booster_of
-from crsrisk.learn.explain import explain, reasons
-from crsrisk.learn.one_row import OneRow
-from crsrisk.learn.predict import feature_matrix, predict
+from crsrisk.model.booster import booster_of
+from crsrisk.model.explain import explain, reasons
+from crsrisk.model.predict import OneRow, feature_matrix, predict
+from crsrisk.studies.explain import BedsideModel, estimates, load_bedside
 
 BAR_RATIO, BAR_EXPLAINED_MS, BAR_HELP_S = 4.0, 20.0, 0.5
 

@@ -1,6 +1,6 @@
 """Reference: the same patients by other solvers, one at a time.
 
-The right-hand side is the one the compiled kernel uses (`rates` of `crsrisk/simulate/solve.py`): once in plain
+The right-hand side is the one the compiled kernel uses (`rates` of `crsrisk/simulation/solve.py`): once in plain
 Python, as a scipy user would write it, once compiled for one patient, so that a strict reference stays affordable.
 Inputs held between half hours (infusion, agents, interleukin-2) come from the kernel's own functions; every change of
 an input starts a new segment, so that no solver steps across an edge.
@@ -19,13 +19,13 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 from scipy.integrate import odeint, solve_ivp
 
-from crsrisk.domain.world import World
-from crsrisk.simulate import solve
-from crsrisk.simulate.arm import Arm, Timetable, timetable
-from crsrisk.simulate.layout import AT, INPUTS, LANES, N_ROWS, N_STATES, ROW, TICK_H, WARD_TICKS
-from crsrisk.simulate.parameters import patient_parameters
-from crsrisk.simulate.population import Patients
-from crsrisk.simulate.ward import agents_act
+from crsrisk.data.world import World
+from crsrisk.simulation import solve
+from crsrisk.simulation.arm import Arm, Timetable, timetable
+from crsrisk.simulation.layout import AT, INPUTS, LANES, N_ROWS, N_STATES, ROW, TICK_H, WARD_TICKS
+from crsrisk.simulation.parameters import patient_parameters
+from crsrisk.simulation.population import Patients
+from crsrisk.simulation.ward import agents_act
 
 Values = NDArray[np.float64]
 _HELD = np.array([ROW[name] for name in INPUTS])

@@ -25,16 +25,14 @@ from numpy.typing import NDArray
 
 from bench import kernel
 from bench.reference import lane, reference
-from crsrisk.domain.world import World
-from crsrisk.journey.sbml import mechanism_sbml
-from crsrisk.simulate.arm import Arm, timetable
-from crsrisk.simulate.equations import equations
-from crsrisk.simulate.layout import PARAMETERS, STATES, TICK_H, TRACE
-from crsrisk.simulate.parameters import patient_parameters
-from crsrisk.simulate.population import Patients
-from crsrisk.simulate.run import run
-from crsrisk.simulate.symbolic import evaluate
-from crsrisk.simulate.world import load_world
+from crsrisk.data.world import World, load_world
+from crsrisk.simulation.arm import Arm, timetable
+from crsrisk.simulation.equations import equations, evaluate
+from crsrisk.simulation.layout import PARAMETERS, STATES, TICK_H, TRACE
+from crsrisk.simulation.parameters import patient_parameters
+from crsrisk.simulation.population import Patients
+from crsrisk.simulation.run import run
+from crsrisk.studies.export import mechanism_sbml
 
 Values = NDArray[np.float64]
 ARMS = (("tarlatamab", "label_no_steroid"), ("tarlatamab", "label"), ("gpc3_car_t", "dose_2000"))

@@ -26,10 +26,10 @@ import numpy as np
 import scipy
 from scipy.stats import norm
 
-from crsrisk.decide.candidates import stated_pool
-from crsrisk.decide.power_grid import power_grid
-from crsrisk.decide.trial import Ready, make_ready, run_trials
-from crsrisk.domain.trial import Design, Masking, PowerCurves, Screening, Sequential, Stated
+from crsrisk.data.trial_plan import Design, Masking, PowerCurves, Screening, Sequential, Stated
+from crsrisk.trials.candidates import stated_pool
+from crsrisk.trials.operating_characteristics import power_grid
+from crsrisk.trials.simulated_trials import Ready, make_ready, run_trials
 
 N_TRIALS, N_PLAIN = 10_000, 2_000
 BAR_SECONDS, BAR_GRID_SECONDS, BAR_MEMORY_MB = 1.0, 60.0, 500.0
@@ -43,7 +43,7 @@ _MEMORY = """
 import resource, sys
 from pathlib import Path
 from bench.trials import ready_design, N_TRIALS
-from crsrisk.decide.trial import run_trials
+from crsrisk.trials.simulated_trials import run_trials
 ready = ready_design()
 run_trials(ready.sized, ready.arms("effect"), n_sim=20 * N_TRIALS, seed=1, workers=2)
 status = Path("/proc/self/status")

@@ -20,8 +20,8 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 _PACKAGE = Path(__file__).resolve().parent.parent
 _SOURCES = (
-    *sorted((_PACKAGE / "biology").glob("*.py")), _PACKAGE / "domain" / "mitigation.py",
-    *(_PACKAGE / "simulate" / f"{stem}.py" for stem in ("layout", "ward", "solve")),
+    *sorted((_PACKAGE / "biology").glob("*.py")), _PACKAGE / "data" / "mitigation.py",
+    *(_PACKAGE / "simulation" / f"{stem}.py" for stem in ("layout", "ward", "solve")),
 )
 
 

@@ -1,1 +1,0 @@
-"""The command line: one command a verb, no logic. Imports stay inside the commands, so that --help is instant."""

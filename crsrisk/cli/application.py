@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from crsrisk.domain.product import Product
-    from crsrisk.domain.world import World
-    from crsrisk.simulate.arm import Arm
+    from crsrisk.data.product import Product
+    from crsrisk.data.world import World
+    from crsrisk.simulation.arm import Arm
 
 app = typer.Typer(
     name="crsrisk", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -31,8 +31,8 @@ def print_json(tree: Any) -> None:
 
 def products_in(names: list[str] | None, *, scenario: str) -> tuple[list[Product], World]:
     """The named products (all when none is named) and the world they are in."""
-    from crsrisk.read.world import all_products, load_product
-    from crsrisk.simulate.world import load_world, with_own_places
+    from crsrisk.data.world import load_world, with_own_places
+    from crsrisk.data.world_files import all_products, load_product
 
     products = [load_product(name) for name in names] if names else list(all_products().values())
     return with_own_places(products, world=load_world(scenario))
@@ -42,7 +42,7 @@ def arms_of(
     names: list[str] | None, *, scenario: str, regimen: str | None, mitigations: tuple[str, ...]
 ) -> tuple[list[Arm], World]:
     """Arms of the named products (all when none is named) and the world they are in."""
-    from crsrisk.simulate.arm import make_arm
+    from crsrisk.simulation.arm import make_arm
 
     products, world = products_in(names, scenario=scenario)
     return [make_arm(one, world=world, regimen=regimen, mitigations=mitigations) for one in products], world

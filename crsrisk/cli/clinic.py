@@ -36,7 +36,7 @@ def explain(
 
     Research use; synthetic data; no external validation.
     """
-    from crsrisk.journey import explain_answers as answers
+    from crsrisk.studies import explain_table as answers
 
     if template is not None:
         typer.echo(answers.answer_template(template, model=model, out=out), nl=False)
@@ -68,7 +68,7 @@ def grade(
     as_json: AsJson = False,
 ) -> None:
     """Grade CRS in a registry or trial under each published system; onset, peak, resolution and agreement."""
-    from crsrisk.journey.grade import grade_table, print_graded
+    from crsrisk.studies.grade import grade_table, print_graded
 
     graded = grade_table(table, systems=tuple(system or ()), alt_upper_limit_u_l=alt_upper_limit, out=out)
     if as_json:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from crsrisk.cli.application import CPUS, Workers, app
+from crsrisk.studies.explanation_truth import print_explanation_truth, run_explanation_truth
+from crsrisk.studies.shift import print_shift, run_shift
+from crsrisk.studies.true_optimism import print_true_optimism, run_true_optimism
+from crsrisk.studies.updating import print_updating, run_updating
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 Tell: TypeAlias = Callable[[], None]
@@ -21,8 +25,8 @@ def run(
 ) -> None:
     """Run an experiment from its question to its report (or to its ensemble, for a calibration)."""
     from crsrisk.errors import InputError
-    from crsrisk.journey.config import experiment_file, kind_of
-    from crsrisk.journey.progress import steps
+    from crsrisk.progress import steps
+    from crsrisk.studies.experiment import experiment_file, kind_of
 
     kind = kind_of(experiment)
     if kind not in KINDS:
@@ -34,37 +38,36 @@ def run(
 
 
 def _baseline(experiment: Path, workers: int, begin: Begin) -> Tell:
-    from crsrisk.journey.baseline import print_closing, run_baseline
+    from crsrisk.studies.baseline import print_closing, run_baseline
 
     found = run_baseline(experiment, workers=workers, begin=begin)
     return lambda: print_closing(found)
 
 
 def _calibration(experiment: Path, workers: int, begin: Begin) -> Tell:
-    from crsrisk.journey.calibration import print_calibration, run_calibration
+    from crsrisk.studies.calibration import print_calibration, run_calibration
 
     found = run_calibration(experiment, workers=workers, begin=begin)
     return lambda: print_calibration(found)
 
 
 def _sensitivity(experiment: Path, workers: int, begin: Begin) -> Tell:
-    from crsrisk.journey.sensitivity import run_sensitivity
-    from crsrisk.journey.sensitivity_tables import print_sensitivity
+    from crsrisk.studies.sensitivity import print_sensitivity, run_sensitivity
 
     found = run_sensitivity(experiment, workers=workers, begin=begin)
     return lambda: print_sensitivity(found)
 
 
 def _learning(experiment: Path, workers: int, begin: Begin) -> Tell:
-    from crsrisk.journey.learning_curves import learning_lines, run_learning_curves
+    from crsrisk.studies.learning_curves import learning_lines, run_learning_curves
 
     found = run_learning_curves(experiment, workers=workers, begin=begin)
     return lambda: typer.echo("\n".join(learning_lines(found)))
 
 
 def _judgement(experiment: Path, workers: int, begin: Begin) -> Tell:
-    from crsrisk.journey.against_truth import truth_part
-    from crsrisk.journey.judgement import judgement_lines, run_judgement
+    from crsrisk.studies.against_truth import truth_part
+    from crsrisk.studies.judgement import judgement_lines, run_judgement
 
     truth = truth_part(workers=workers, begin=begin)
     found = run_judgement(experiment, workers=workers, begin=begin, further=[truth])
@@ -72,7 +75,7 @@ def _judgement(experiment: Path, workers: int, begin: Begin) -> Tell:
 
 
 def _prophylaxis(experiment: Path, workers: int, begin: Begin) -> Tell:
-    from crsrisk.journey.prophylaxis_answer import print_answer, run_prophylaxis
+    from crsrisk.studies.policy import print_answer, run_prophylaxis
 
     found = run_prophylaxis(experiment, workers=workers, begin=begin)
     return lambda: print_answer(found, written=[experiment / "results" / "report.html"])
@@ -80,7 +83,7 @@ def _prophylaxis(experiment: Path, workers: int, begin: Begin) -> Tell:
 
 def _of_truth(kind: str) -> Callable[[Path, int, Begin], Tell]:
     def begin_it(experiment: Path, workers: int, begin: Begin) -> Tell:
-        from crsrisk.journey.truth_experiments import KINDS as OF_TRUTH
+        from crsrisk.cli.experiments import TRUTH_KINDS as OF_TRUTH
 
         run_kind, print_kind = OF_TRUTH[kind]
         found: dict[str, Any] = run_kind(experiment, workers=workers, begin=begin)
@@ -94,3 +97,14 @@ KINDS: dict[str, Callable[[Path, int, Begin], Tell]] = {
     "judgement": _judgement, "prophylaxis": _prophylaxis,
     **{kind: _of_truth(kind) for kind in ("shift", "updating", "explanation_truth", "true_optimism")},
 }
+
+
+# Experiments that ask the simulator for the truth: what runs each kind and prints its answer.
+
+
+TRUTH_KINDS: Mapping[str, tuple[Callable[..., dict[str, Any]], Callable[[dict[str, Any]], None]]] = {
+    "shift": (run_shift, print_shift), "updating": (run_updating, print_updating),
+    "explanation_truth": (run_explanation_truth, print_explanation_truth),
+    "true_optimism": (run_true_optimism, print_true_optimism),
+}
+

@@ -37,8 +37,8 @@ def train(
 ) -> None:
     """Train a risk model on simulated patients or on a table with outcomes; writes a model folder."""
     from crsrisk.errors import InputError
-    from crsrisk.journey.progress import steps
-    from crsrisk.journey.train import config_from, simulated_training, table_training, train, training_lines
+    from crsrisk.progress import steps
+    from crsrisk.studies.train import config_from, simulated_training, table_training, train, training_lines
 
     if table is not None and (patients or product):
         raise InputError(where="train", key="--table", found="a table and options of a simulation",
@@ -77,7 +77,7 @@ def predict(
     Every row is answered: a refused one with its reason and without a risk. If any was refused, the exit code is 2.
     """
     from crsrisk.folders import find
-    from crsrisk.journey.score import print_score, score_table
+    from crsrisk.studies.predict import print_score, score_table
 
     scored = score_table(find("released", model), table, units=pairs_of(unit, "--unit"),
                          mapping=pairs_of(rename, "--rename"), ldh_upper_limit_u_l=ldh_upper_limit, strict=strict, out=out)
@@ -107,7 +107,7 @@ def update(
 ) -> None:
     """Update a model with new patients whose outcomes are known, as little as they call for; writes a new model folder."""
     from crsrisk.folders import find
-    from crsrisk.journey.update import print_updated, update_model
+    from crsrisk.studies.update import print_updated, update_model
 
     updated = update_model(find("released", model), table, out=out, outcome=outcome, method=method,
                            units=pairs_of(unit, "--unit"), mapping=pairs_of(rename, "--rename"),
@@ -130,7 +130,7 @@ def release(
 
     Nothing is ever overwritten: another content needs another version. The model for grade 3 or more goes with it.
     """
-    from crsrisk.journey.release import print_released, release_model
+    from crsrisk.studies.train import print_released, release_model
 
     released = release_model(model, name=name, version=version, out=out)
     if as_json:
@@ -160,7 +160,7 @@ def evaluate_table(
 ) -> None:
     """Judge a model in patients whose outcomes are known: discrimination, calibration, usefulness, subgroups, checklists."""
     from crsrisk.folders import find
-    from crsrisk.journey.evaluate import evaluate_model, evaluation_lines, track_evaluation, write_evaluation
+    from crsrisk.studies.evaluate import evaluate_model, evaluation_lines, track_evaluation, write_evaluation
 
     content = evaluate_model(find("released", model), table, outcome=outcome, units=pairs_of(unit, "--unit"),
                              mapping=pairs_of(rename, "--rename"), ldh_upper_limit_u_l=ldh_upper_limit,

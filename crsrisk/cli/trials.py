@@ -23,8 +23,8 @@ def trial(
 
     A design that cannot reach its power is refused, with the power it reaches and what it would need.
     """
-    from crsrisk.journey.progress import steps
-    from crsrisk.journey.trial import check_targets, print_compared, run_design, write_compared
+    from crsrisk.progress import steps
+    from crsrisk.studies.trial import check_targets, print_compared, run_design, write_compared
 
     check_targets(design, html=html, out=out)
     with steps() as begin:
@@ -76,10 +76,10 @@ def prophylaxis(
 
     With --product patients are simulated under every strategy; with --cohort a table is weighed by a stated risk ratio.
     """
-    from crsrisk.journey.progress import steps
-    from crsrisk.journey.prophylaxis_answer import answer, print_answer, write_answer
-    from crsrisk.journey.prophylaxis_cohort import Sizes
-    from crsrisk.journey.prophylaxis_request import Reading, Request, StatedEffect, TableRequest, Weights
+    from crsrisk.progress import steps
+    from crsrisk.studies.policy import answer, print_answer, write_answer
+    from crsrisk.studies.policy_cohort import Sizes
+    from crsrisk.studies.policy_request import Reading, Request, StatedEffect, TableRequest, Weights
 
     _refuse_idle({"--risk-column": risk_column, "--outcome": outcome, "--rr": rr, "--rr-low": rr_low, "--rr-high": rr_high,
                   "--group": group, "--unit": unit, "--rename": rename, "--ldh-upper-limit": ldh_upper_limit,

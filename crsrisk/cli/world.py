@@ -11,9 +11,9 @@ import typer
 from crsrisk.cli.application import CPUS, AsJson, Workers, app, arms_of, print_json, products_in
 
 if TYPE_CHECKING:
-    from crsrisk.domain.product import Product
-    from crsrisk.domain.published import Trial
-    from crsrisk.domain.world import World
+    from crsrisk.data.product import Product
+    from crsrisk.data.published_figures import Trial
+    from crsrisk.data.world import World
 
 
 @app.command()
@@ -43,8 +43,8 @@ def simulate(
         _foretell(product, patients=patients, regimen=regimen, mitigation=mitigation, scenario=scenario, seed=seed,
                   trial_size=trial_size, workers=workers, as_json=as_json)
         return
-    from crsrisk.journey.export import export_cohort
-    from crsrisk.journey.progress import steps
+    from crsrisk.progress import steps
+    from crsrisk.studies.export import export_cohort
 
     arms, world = arms_of(product, scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ()))
     out = out or Path("cohort.parquet")
@@ -78,9 +78,9 @@ def _foretell(
     product: list[str] | None, *, patients: int | None, regimen: str | None, mitigation: list[str] | None, scenario: str,
     seed: int, trial_size: int | None, workers: int, as_json: bool,
 ) -> None:
-    from crsrisk.journey.foretold import PER_MEMBER, RARE_FOLD, foretell_products, print_products
-    from crsrisk.journey.progress import steps
-    from crsrisk.read.ensemble import load_ensemble
+    from crsrisk.data.ensemble import load_ensemble
+    from crsrisk.progress import steps
+    from crsrisk.studies.forecast import PER_MEMBER, RARE_FOLD, foretell_products, print_products
 
     members = load_ensemble()
     products, world = products_in(product, scenario=scenario)
@@ -124,9 +124,9 @@ def evidence(
         _foretell_evidence(trials, products, world, patients=patients, patients_rare=patients_rare, seed=seed,
                            has_roster=not trial, workers=workers, as_json=as_json)
         return
-    from crsrisk.journey.progress import steps
-    from crsrisk.journey.published import compare_with_published, print_comparisons
-    from crsrisk.simulate.evidence import to_json
+    from crsrisk.progress import steps
+    from crsrisk.simulation.published_comparison import to_json
+    from crsrisk.studies.forecast import compare_with_published, print_comparisons
 
     with steps() as begin:
         rows = compare_with_published(
@@ -139,9 +139,9 @@ def evidence(
 
 
 def _baseline(scenario: str, *, idle: Mapping[str, Any], as_json: bool) -> None:
+    from crsrisk.data.world import load_world
     from crsrisk.errors import InputError
-    from crsrisk.journey.baseline_patients import compare_baseline, print_baseline
-    from crsrisk.simulate.world import load_world
+    from crsrisk.studies.evidence import compare_baseline, print_baseline
 
     if given := [option for option, value in idle.items() if value]:
         raise InputError(where="evidence", key=", ".join(given), found="with --baseline", expected="--baseline alone",
@@ -157,10 +157,16 @@ def _foretell_evidence(
     trials: list[Trial], products: list[Product], world: World, *, patients: int | None, patients_rare: int | None,
     seed: int, has_roster: bool, workers: int, as_json: bool,
 ) -> None:
-    from crsrisk.journey.foretold import PER_MEMBER, RARE_FOLD, foretell_published, foretold_tree, print_foretold
-    from crsrisk.journey.progress import steps
-    from crsrisk.journey.roster import print_roster, roster_summary
-    from crsrisk.read.ensemble import load_ensemble
+    from crsrisk.data.ensemble import load_ensemble
+    from crsrisk.progress import steps
+    from crsrisk.studies.evidence import print_roster, roster_summary
+    from crsrisk.studies.forecast import (
+        PER_MEMBER,
+        RARE_FOLD,
+        foretell_published,
+        foretold_tree,
+        print_foretold,
+    )
 
     members = load_ensemble()
     with steps() as begin:
@@ -178,9 +184,9 @@ def _foretell_evidence(
 
 def _trials(own: list[Path] | None, *, role: str | None, scenario: str) -> tuple[list[Trial], list[Product], World]:
     """The trials to compare with, the products that they bring along, and the world."""
+    from crsrisk.data.evidence_files import load_own_trials, load_trials
+    from crsrisk.data.world import load_world, with_own_places
     from crsrisk.errors import InputError
-    from crsrisk.read.published import load_own_trials, load_trials
-    from crsrisk.simulate.world import load_world, with_own_places
 
     world = load_world(scenario)
     if not own:
@@ -204,7 +210,7 @@ def _role(role: str | None) -> Any:
 @app.command()
 def adopt(results: Annotated[Path, typer.Argument(help="Folder with the results of a calibration.")]) -> None:
     """Make the result of a calibration the world that everybody uses: values in the files, ensemble beside them."""
-    from crsrisk.journey.adopt import adopt as put
+    from crsrisk.studies.calibration import adopt as put
 
     changed = put(results)
     typer.echo(f"Changed {len(changed)} files: {', '.join(changed)}. What was believed before stays in them as `prior`.")
@@ -225,7 +231,7 @@ def export_sbml_file(
     out: Annotated[Path | None, typer.Option(help="File to write; PRODUCT.xml when left out.")] = None,
 ) -> None:
     """Write the mechanism, without the ward, as SBML that COPASI and libRoadRunner run."""
-    from crsrisk.journey.sbml import NOTICE, export_sbml
+    from crsrisk.studies.export import NOTICE, export_sbml
 
     (arm,), world = arms_of([product], scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ()))
     target = export_sbml(out or Path(f"{arm.product.name}.xml"), arm=arm, world=world, patient=patient, seed=seed)
@@ -236,7 +242,7 @@ def export_sbml_file(
 @app.command()
 def dictionary(out: Annotated[Path | None, typer.Option(help="Write Markdown here instead of printing.")] = None) -> None:
     """The data dictionary: every column, its meaning, unit, range and source."""
-    from crsrisk.read.files import write_text
+    from crsrisk.data.files import write_text
     from crsrisk.report.dictionary import data_dictionary_markdown
 
     text = data_dictionary_markdown()
@@ -254,9 +260,9 @@ def card(
     """The generator card: credibility factors, every assumption with source and strength, what must not be concluded."""
     import json
 
-    from crsrisk.journey.card import make_card
-    from crsrisk.read.files import write_text
+    from crsrisk.data.files import write_text
     from crsrisk.report.generator_card import generator_card_markdown
+    from crsrisk.studies.evidence import make_card
 
     made = make_card()
     text = json.dumps(made, indent=1, allow_nan=False) + "\n" if as_json else generator_card_markdown(made)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crsrisk.domain.explanation import EXPLANATION_NOTICE, Reason
+from crsrisk.data.explanation import EXPLANATION_NOTICE, Reason
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.report.words import (

@@ -7,14 +7,14 @@ the page the figures take colours and fonts from it; :func:`stand_alone` makes a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from crsrisk.report.drawing import Panel, Scale, box, line, picture, round_ticks, words
-from crsrisk.report.words import number, of_100, wrapped
+from crsrisk.report.drawing import Panel, Scale, box, element, line, mark, picture, place, round_ticks, words
+from crsrisk.report.words import MISSING, number, of_100, wrapped
 
 Group = Mapping[str, Any]
 
@@ -246,3 +246,399 @@ def _legend(panel: Panel) -> str:
         y, x = panel.y.stop + 12 + 17 * at, panel.x.stop - 136
         parts.append(line(x, y, x + 26, y, style=style) + words(x + 33, y + 4, text, style="note"))
     return "".join(parts)
+
+
+# The ladder as a figure: from a predictor that knows nothing to an oracle that knows all that can be known.
+
+
+Rung = Mapping[str, Any]
+
+_LADDER_LABELS = 232.0  # pixels for the names of the rungs
+_LADDER_PLOT = 170.0
+_NUMBERS = 78.0
+_LADDER_ROW = 27.0
+_LADDER_TOP = 40.0
+_MARKS = {
+    "null": ("cross", "null-mark"),
+    "comparator": ("circle", "open-mark"),
+    "model": ("circle", "model-mark"),
+    "oracle": ("diamond", "oracle-mark"),
+}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One measure: the key of its estimate in a rung, two lines of heading, decimals, where chance lies."""
+
+    field: str
+    heading: str
+    below: str
+    digits: int
+    chance: float
+
+
+_GAIN = _Column("gain_over_product_only", "Gain in log loss over", "knowing the product, nats", 3, 0.0)
+_WITHIN = _Column("auroc_within_product", "AUROC among patients", "of one product", 2, 0.5)
+_MIXED = _Column("auroc", "AUROC over all patients,", "products mixed", 2, 0.5)
+
+
+def ladder(rungs: Sequence[Rung], *, key: str, is_pooled: bool) -> str:
+    """Gain in log loss over knowing the product, and AUROC, side by side; the first rung on top.
+
+    ``rungs``: those of the evaluation with a `label`. ``is_pooled`` draws AUROC twice, clearly apart: among
+    patients of one product, and over all patients, where knowing the product already helps.
+    """
+    columns = [_GAIN, _WITHIN, _MIXED] if is_pooled else [_GAIN, _MIXED]
+    width, bottom = _LADDER_LABELS + len(columns) * (_LADDER_PLOT + _NUMBERS), _LADDER_TOP + _LADDER_ROW * len(rungs)
+    body = ""
+    for at, rung in enumerate(rungs):
+        style = "row-strong" if rung["kind"] == "model" else "row"
+        body += line(0, _LADDER_TOP + _LADDER_ROW * at, width, _LADDER_TOP + _LADDER_ROW * at, style="hair")
+        body += words(0, _LADDER_TOP + _LADDER_ROW * at + 18, rung["label"], style=style)
+    for at, column in enumerate(columns):
+        body += _drawn(column, rungs, start=_LADDER_LABELS + at * (_LADDER_PLOT + _NUMBERS), bottom=bottom)
+    told = "; ".join(f"{rung['label']} {_value(rung[_GAIN.field], digits=3)}" for rung in rungs)
+    return picture(
+        body,
+        key=key,
+        width=width,
+        height=bottom + 24,
+        title="From knowing nothing to knowing all",
+        description=f"Gain in log loss over knowing the product alone, nats: {told}.",
+    )
+
+
+def _drawn(column: _Column, rungs: Sequence[Rung], *, start: float, bottom: float) -> str:
+    """One column: heading, axis, the line of chance, a mark for each rung."""
+    known = [rung[column.field] for rung in rungs if "value" in (rung[column.field] or {})]
+    x = _scale(known, column=column, start=start)
+
+    def tick_words(tick: float) -> str:
+        return number(tick, digits=column.digits - 1)
+
+    body = words(start, 12, column.heading, style="strong") + words(start, 27, column.below, style="name")
+    body += Panel(x, Scale(0, 1, bottom, _LADDER_TOP)).along(round_ticks(x.low, x.high, n=4), text=tick_words)
+    body += line(x.at(column.chance), _LADDER_TOP, x.at(column.chance), bottom, style="ideal")
+    return body + "".join(_rung(rung, column=column, x=x, y=_LADDER_TOP + _LADDER_ROW * (at + 0.5)) for at, rung in enumerate(rungs))
+
+
+def _scale(known: Sequence[Mapping[str, float]], *, column: _Column, start: float) -> Scale:
+    """From a little below chance to the highest; a null far below would squeeze the others and is cut."""
+    highest = max([one["high"] for one in known], default=1.0)
+    lowest = min([one["low"] for one in known], default=0.0)
+    reach = max(highest - column.chance, 10.0**-column.digits)
+    low = max(lowest, column.chance - 0.4 * reach) - 0.06 * reach
+    return Scale(min(low, column.chance - 0.06 * reach), highest + 0.08 * reach, start, start + _LADDER_PLOT)
+
+
+def _value(estimate: Mapping[str, Any] | None, *, digits: int) -> str:
+    if estimate is None:
+        return MISSING
+    return "not estimable" if "not_estimable" in estimate else number(estimate["value"], digits=digits)
+
+
+def _rung(rung: Rung, *, column: _Column, x: Scale, y: float) -> str:
+    """One mark with its interval; an oracle's AUROC as the range between its bounds; off the scale an arrow."""
+    estimate = rung[column.field]
+    told = words(x.stop + 12, y + 4, _value(estimate, digits=column.digits), style="told")
+    if estimate is None or "not_estimable" in estimate:
+        return told
+    shape, style = _MARKS[rung["kind"]]
+    if not x.holds(estimate["value"]):
+        return mark(x.start + 5, y, shape="left", style="null-arrow") + told
+    low, high = x.inside(estimate["low"]), x.inside(estimate["high"])
+    body = line(x.at(low), y, x.at(high), y, style=f"{rung['kind']}-whisker")
+    upper = rung.get(f"{column.field}_upper")
+    if upper is not None:
+        body += line(x.at(estimate["value"]), y, x.at(x.inside(upper)), y, style="oracle-range")
+    return body + mark(x.at(estimate["value"]), y, shape=shape, style=style, size=4.2) + told
+
+
+# Learning curves as a figure: share of the oracle's gain against the number of training patients, one line a learner.
+
+
+Row = Mapping[str, Any]
+
+_LEARNING_WIDTH, _LEARNING_HEIGHT = 720.0, 380.0
+_LEARNING_LEFT, _LEARNING_RIGHT, _LEARNING_TOP, _LEARNING_BOTTOM = 44.0, 452.0, 34.0, 318.0
+_STYLES = ("all-line", "other-line", "event-line", "none-line")
+_SCORE, _SCORE_STYLE = "product + ", "ideal"  # published scores on top of the product look alike
+_APART = 15.0  # pixels between the names at the right
+
+
+def learning_curves(rows: Sequence[Row], *, key: str) -> str:
+    """``rows``: learner, n_training, share, low, high (95%); the first learner is the model."""
+    names = list(dict.fromkeys(row["learner"] for row in rows))
+    sizes = sorted({row["n_training"] for row in rows})
+    x = Scale(sizes[0], max(sizes[-1], sizes[0] + 1), _LEARNING_LEFT, _LEARNING_RIGHT, is_log=True)
+    y = Scale(0.0, 1.0, _LEARNING_BOTTOM, _LEARNING_TOP)
+    panel = Panel(x, y)
+    body = panel.across([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], text=lambda tick: f"{100 * tick:.0f}%",
+                        name="Share of the oracle's gain in log loss over knowing the product alone")
+    body += panel.along(sizes, text=lambda tick: f"{tick:,.0f}", name="Training patients")
+    body += line(_LEARNING_LEFT, y.at(1.0), _LEARNING_RIGHT, y.at(1.0), style="ideal")
+    body += words(_LEARNING_RIGHT + 8, y.at(1.0) + 4, "oracle", style="name")
+    curves = {name: sorted((row for row in rows if row["learner"] == name), key=lambda row: row["n_training"])
+              for name in names}
+    heights = _apart({name: y.at(y.inside(curves[name][-1]["share"])) for name in names})
+    others = [name for name in names[1:] if not name.startswith(_SCORE)]
+    styles = {names[0]: "model-line", **{name: _STYLES[at % len(_STYLES)] for at, name in enumerate(others)}}
+    for at, name in reversed(list(enumerate(names))):
+        style = styles.get(name, _SCORE_STYLE)
+        body += _curve(curves[name], panel, style=style, is_model=at == 0)
+        body += line(_LEARNING_RIGHT + 3, y.at(y.inside(curves[name][-1]["share"])), _LEARNING_RIGHT + 16, heights[name] - 4, style="hair")
+        body += words(_LEARNING_RIGHT + 19, heights[name], name, style="row-strong" if at == 0 else "row")
+    told = "; ".join(f"{name}: " + ", ".join(f"{row['share']:.2f} at {row['n_training']}" for row in curves[name])
+                     for name in names)
+    return picture(body, key=key, width=_LEARNING_WIDTH, height=_LEARNING_HEIGHT, title="Learning curves",
+                   description=f"Share of the oracle's gain over knowing the product. {told}.")
+
+
+def _curve(rows: Sequence[Row], panel: Panel, *, style: str, is_model: bool) -> str:
+    sizes = [float(row["n_training"]) for row in rows]
+    shares = [panel.y.inside(row["share"]) for row in rows]
+    body = ""
+    if is_model:
+        body += panel.band(sizes, [row["low"] for row in rows], [row["high"] for row in rows], style="model-band")
+    body += panel.curve(sizes, shares, style=style)
+    if is_model:
+        body += "".join(mark(panel.x.at(n), panel.y.at(share), shape="circle", style="model-mark", size=3)
+                        for n, share in zip(sizes, shares, strict=True))
+    return body
+
+
+def _apart(heights: Mapping[str, float]) -> dict[str, float]:
+    """Where the names stand: at their line's end, pushed down where two would overlap, and up again from the bottom."""
+    placed: dict[str, float] = {}
+    below = _LEARNING_TOP + 4
+    for name, height in sorted(heights.items(), key=lambda one: one[1]):
+        below = max(height + 4, below + _APART)
+        placed[name] = below
+    above = _LEARNING_BOTTOM + 40
+    for name in reversed(list(placed)):
+        placed[name] = above = min(placed[name], above - _APART)
+    return placed
+
+
+# Theme chart: one bar chart of all reasons, grouped by what they speak of; left lowers the risk, right raises it.
+
+
+WIDTH = 460.0
+_THEME_LABELS = 212.0  # width of the column of words
+_THEME_ROW, _GROUP = 15.0, 19.0  # heights
+_NUMBER = 26.0  # room for the number at either end of the longest bar
+
+
+def theme_chart(themes: Sequence[Mapping[str, Any]], *, key: str, start: int, end: int) -> str:
+    """Bars in whole patients of 100: a strong one for each group, thin ones for its reasons; ``start`` plus all groups is
+    ``end``.
+
+    ``themes``: theme, of_100 and rows (label, value, of_100), as :func:`crsrisk.report.explanation.themes` makes them.
+    """
+    sizes = [abs(one["of_100"]) for one in themes] + [abs(row["of_100"]) for one in themes for row in one["rows"]]
+    most = max([*sizes, 1])
+    low, high = (any(sign * value > 0 for one in themes for value in (one["of_100"], *(r["of_100"] for r in one["rows"])))
+                 for sign in (-1, 1))
+    scale = Scale(-most if low else 0.0, most if high else 0.0, _THEME_LABELS + _NUMBER, WIDTH - _NUMBER)
+    if scale.low == scale.high:
+        scale = Scale(-1.0, 1.0, scale.start, scale.stop)
+    body, y = "", 4.0
+    for one in themes:
+        body += _bar(scale, y, one["theme"].capitalize(), one["of_100"], is_group=True)
+        y += _GROUP
+        for row in one["rows"]:
+            body += _bar(scale, y, _cut(f"{row['label']}: {row['value']}"), row["of_100"], is_group=False)
+            y += _THEME_ROW
+        y += 3
+    zero = line(scale.at(0), 0, scale.at(0), y, style="base")
+    said = "; ".join(f"{one['theme']} {_signed(one['of_100'])}" for one in themes)
+    return picture(
+        zero + body + words(0, y + 12, f"Start {start}, all groups together {_signed(end - start)}: {end} of 100",
+                            style="note"),
+        key=key, width=WIDTH, height=y + 18, title="Reasons by group, in patients of 100",
+        description=f"Start {start} of 100; {said}; together {end} of 100.")
+
+
+def _bar(scale: Scale, y: float, label: str, points: int, *, is_group: bool) -> str:
+    height = 11.0 if is_group else 6.0
+    middle = y + 8
+    left, right = sorted((scale.at(0), scale.at(points)))
+    body = words(0 if is_group else 10, middle + 4, label, style="strong" if is_group else "row")
+    body += box(left, middle - height / 2, right - left, height, style="raises" if points > 0 else "lowers")
+    at = right + 5 if points >= 0 else left - 5
+    return body + words(at, middle + 4, _signed(points), style="strong" if is_group else "row",
+                        anchor="start" if points >= 0 else "end")
+
+
+def _signed(points: int) -> str:
+    return f"+{points}" if points > 0 else f"−{-points}" if points < 0 else "0"
+
+
+def _cut(text: str, *, room: int = 36) -> str:
+    return text if len(text) <= room else text[: room - 1].rstrip() + "…"
+
+
+# Trial figures: what stops a trial at each look, and power over what is assumed. Plain numbers in, SVG out.
+
+
+Data = Mapping[str, Any]
+
+_TRIAL_LEFT, _TRIAL_TOP, _TRIAL_PLOT, _TRIAL_HEIGHT, _TRIAL_RIGHT = 44.0, 50.0, 330.0, 210.0, 26.0
+_ROOM = 92.0  # below the plot: axis and how often each look stops
+_MOST_Z = 5.0  # bounds above are drawn at the edge, their number stands beside
+_LINES = ("model-line", "other-line", "event-line", "all-line")
+
+
+def boundary_figure(one: Data, *, key: str) -> str:
+    """Bounds at each look of one design, and below of 100 trials how many stop there, with the effect and without.
+
+    ``one``: `design`, `is_count` (counts of successes rather than z) and `looks`, each `n`, `upper`, `lower` (None: nothing
+    stops there), `benefit_effect`, `futility_effect`, `benefit_null` and `futility_null` (shares).
+    """
+    looks = one["looks"]
+    top, bottom = _range(one)
+    panel = Panel(Scale(0, 1.04 * looks[-1]["n"], _TRIAL_LEFT, _TRIAL_LEFT + _TRIAL_PLOT), Scale(bottom, top, _TRIAL_TOP + _TRIAL_HEIGHT, _TRIAL_TOP))
+    body = words(0, 13, one["design"], style="strong")
+    digits = 0 if one["is_count"] or top - bottom >= 4 else 1
+    body += panel.across(round_ticks(bottom, top), text=lambda value: number(value, digits=digits),
+                         name="Patients without the event" if one["is_count"] else "z, above 0: fewer events with "
+                                                                                   "prophylaxis")
+    body += panel.along([look["n"] for look in looks], text=lambda value: number(value, digits=0), name="")
+    for side, style in (("upper", "model"), ("lower", "event")):
+        body += _bound(looks, panel, side=side, style=style, digits=0 if one["is_count"] else 2)
+    body += _stops(looks, panel)
+    told = "; ".join(f"{look['n']} patients: " + " and ".join(
+        f"{word} {look[side]:.4g}" for side, word in (("upper", "benefit from"), ("lower", "futility below"))
+        if look[side] is not None) for look in looks)
+    return picture(body, key=key, width=_TRIAL_LEFT + _TRIAL_PLOT + _TRIAL_RIGHT, height=_TRIAL_TOP + _TRIAL_HEIGHT + _ROOM,
+                   title=f"What stops the trial: {one['design']}", description=told)
+
+
+def _range(one: Data) -> tuple[float, float]:
+    bounds = [look[side] for look in one["looks"] for side in ("upper", "lower") if look[side] is not None]
+    if one["is_count"]:
+        return float(one["looks"][-1]["n"]), 0.0
+    return min(_MOST_Z, max(bounds) + 0.5), min(0.0, min(bounds) - 0.5)
+
+
+def _bound(looks: Sequence[Data], panel: Panel, *, side: str, style: str, digits: int) -> str:
+    here = [(look["n"], look[side]) for look in looks if look[side] is not None]
+    drawn = [(n, panel.y.inside(value)) for n, value in here]
+    body = panel.curve(*zip(*drawn, strict=True), style=f"{style}-line") if len(drawn) > 1 else ""
+    up = -9 if side == "upper" else 17
+    for (n, value), (_, at) in zip(here, drawn, strict=True):
+        shape, fill = ("circle", "model-mark") if side == "upper" else ("square", "differs")
+        body += mark(panel.x.at(n), panel.y.at(at), shape=shape, style=fill, size=3.6)
+        body += words(panel.x.at(n), panel.y.at(at) + up, number(value, digits=digits), style="tick", anchor="middle")
+    return body
+
+
+def _stops(looks: Sequence[Data], panel: Panel) -> str:
+    """Two rows of numbers below the axis."""
+    y = panel.y.start
+    rows = (("effect", "With the effect: claim / stop for futility, of 100 trials"),
+            ("null", "Without any effect: claim / stop for futility"))
+    body = ""
+    for at, (world, name) in enumerate(rows):
+        body += words(panel.x.start, y + 36 + 32 * at, name, style="name")
+        for look in looks:
+            told = f"{100 * look[f'benefit_{world}']:.1f} / {100 * look[f'futility_{world}']:.1f}"
+            body += words(panel.x.at(look["n"]), y + 50 + 32 * at, told, style="tick", anchor="middle")
+    return body
+
+
+def power_figure(one: Data, *, key: str) -> str:
+    """Power over the risk ratio, one line a threshold, for one base rate.
+
+    ``one``: `base_rate`, `wanted`, and `curves`, each `label`, `risk_ratio`, `power`, `mcse`.
+    """
+    width, height = 250.0, 230.0
+    left, right = 34.0, 12.0
+    ratios = [ratio for curve in one["curves"] for ratio in curve["risk_ratio"]]
+    low, high = min(ratios), max(ratios)
+    margin = 0.03 * (high - low) if high > low else 0.05
+    panel = Panel(Scale(low - margin, high + margin, left, width - right), Scale(0, 1, _TRIAL_TOP + height - 60, _TRIAL_TOP))
+    body = words(0, 13, f"{100 * one['base_rate']:.0f} of 100 with the event untreated", style="strong")
+    body += panel.across(round_ticks(0, 1), text=lambda value: number(100 * value, digits=0), name="Power, of 100 trials")
+    body += panel.along(round_ticks(low, high, n=4), text=lambda value: number(value, digits=1), name="Risk ratio")
+    body += line(panel.x.start, panel.y.at(one["wanted"]), panel.x.stop, panel.y.at(one["wanted"]), style="ideal")
+    for at, curve in enumerate(one["curves"]):
+        body += panel.curve(curve["risk_ratio"], curve["power"], style=_LINES[at % len(_LINES)])
+        y = _TRIAL_TOP + height - 60 + 48 + 14 * at
+        body += line(left, y, left + 24, y, style=_LINES[at % len(_LINES)]) + words(left + 30, y + 4, curve["label"],
+                                                                                    style="note")
+    told = "; ".join(f"{curve['label']}: " + ", ".join(
+        f"{p:.2f} at {r:g}" for r, p in zip(curve["risk_ratio"], curve["power"], strict=True)) for curve in one["curves"])
+    return picture(body, key=key, width=width, height=_TRIAL_TOP + height - 60 + 48 + 14 * len(one["curves"]) + 6,
+                   title=f"Power when {100 * one['base_rate']:.0f} of 100 have the event untreated", description=told)
+
+
+# Course figures: one hundred people for a risk, and how CRS comes on over the days.
+
+
+# A head above shoulders, 10 wide and 12.6 high.
+_PERSON = (
+    "M5 0a2.3 2.3 0 1 1 0 4.6a2.3 2.3 0 1 1 0 -4.6"
+    "M1.6 5.4h6.8a1 1 0 0 1 1 1v5.2a1 1 0 0 1 -1 1h-6.8a1 1 0 0 1 -1 -1v-5.2a1 1 0 0 1 1 -1"
+)
+_STEP_X = 17.0
+_STEP_Y = 18.0
+
+
+def icon_array(*, n_grade2plus: int, n_grade3plus: int | None, key: str, sentence: str,
+               title: str = "100 patients like this one") -> str:
+    """One hundred people in ten rows; those with the event stand together, from the top.
+
+    Those with grade 3 or more come first and are among those with grade 2 or more; ``n_grade3plus`` None leaves
+    them out. People who are scattered are miscounted (Ancker 2011).
+
+    >>> icon_array(n_grade2plus=23, n_grade3plus=4, key="a", sentence="").count('class="icon-grade2"')
+    19
+    """
+    severe, people = n_grade3plus or 0, []
+    for at in range(100):
+        style = "icon-grade3" if at < severe else "icon-grade2" if at < n_grade2plus else "icon-none"
+        x, y = 2 + _STEP_X * (at % 10), 2 + _STEP_Y * (at // 10)
+        move = f"translate({place(x)} {place(y)})"
+        people.append(element("path", {"class": style, "d": _PERSON, "transform": move}))
+    return picture(
+        "".join(people),
+        key=key,
+        width=10 * _STEP_X - 3,
+        height=10 * _STEP_Y - 1,
+        title=title,
+        description=sentence,
+    )
+
+
+def onset(curve: Mapping[str, Any], *, key: str) -> str:
+    """How many of 100 patients have had CRS by each day after the first dose: any grade, and grade 2 or more.
+
+    ``curve``: label, window_d, time_d, any_per100, grade2plus_per100.
+    """
+    top, left, plot = 44.0, 34.0, 130.0
+    highest = 100 * limit(max(*curve["any_per100"], 1.0) / 100 * 1.02)
+    panel = Panel(Scale(0, curve["window_d"], left, SMALL_WIDTH - 34), Scale(0, highest, top + plot, top))
+    body = title_lines(curve["label"])
+    body += panel.across(round_ticks(0, highest, n=4), text=lambda tick: f"{tick:g}")
+    thirds = [k * curve["window_d"] / 3 for k in range(4)]
+    body += panel.along(thirds, text=lambda tick: number(tick, digits=0), name="Days after the first dose")
+    every, severe = curve["any_per100"], curve["grade2plus_per100"]
+    body += panel.steps(curve["time_d"], every, style="other-line")
+    body += panel.steps(curve["time_d"], severe, style="event-line")
+    low = panel.y.at(severe[-1]) + 4
+    high = min(panel.y.at(every[-1]) + 4, low - 12)  # the two numbers must not touch
+    body += words(panel.x.stop + 5, high, number(every[-1], digits=0), style="other-text")
+    body += words(panel.x.stop + 5, low, number(severe[-1], digits=0), style="event-text")
+    return picture(
+        body,
+        key=key,
+        width=SMALL_WIDTH,
+        height=top + plot + 40,
+        title=f"Onset of CRS, {curve['label']}",
+        description=(
+            f"{number(every[-1], digits=0)} of 100 patients had CRS, {number(severe[-1], digits=0)} of grade 2 or "
+            f"more, within {curve['window_d']:g} days after the first dose."
+        ),
+    )
+

@@ -1,7 +1,7 @@
 """The generator card: what the simulator may be believed for, what its numbers rest on, what must not be concluded.
 
 :func:`generator_card` makes one plain dictionary that JSON can hold, :func:`generator_card_markdown` the page
-`docs/generator_card.md` of it; the report shows a short form (:mod:`crsrisk.report.generator_section`).
+`docs/generator_card.md` of it; the report shows a short form (:mod:`crsrisk.report.generator_card`).
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from crsrisk import __version__
-from crsrisk.domain.assumptions import Strength
-from crsrisk.domain.credibility import FACTORS, LEVELS, Credibility, is_command
-from crsrisk.domain.ensemble_about import EnsembleAbout, VarianceShares
-from crsrisk.domain.product import Product
-from crsrisk.domain.world import World
-from crsrisk.report.generator_evidence import (
+from crsrisk.data.assumptions import Strength
+from crsrisk.data.credibility import FACTORS, LEVELS, Credibility, is_command
+from crsrisk.data.ensemble import EnsembleAbout, VarianceShares
+from crsrisk.data.product import Product
+from crsrisk.data.world import World
+from crsrisk.report.generator_facts import (
     COLUMN,
     HEADER,
+    chance_of,
+    counts_by_group,
     evidence_rows,
     evidence_statement,
+    leaders_row,
+    nouns_of,
+    number_rows,
+    percent,
+    shares_row,
     told_of,
+    variance_statement,
 )
-from crsrisk.report.generator_numbers import counts_by_group, nouns_of, number_rows
-from crsrisk.report.generator_variance import leaders_row, shares_row, variance_statement
-from crsrisk.report.words import NOTICE, unit_in_words
+from crsrisk.report.words import NOTICE, number, typeset, unit_in_words
 
 Card = dict[str, Any]
 
@@ -50,7 +56,7 @@ def generator_card(
     factors of ASME V&V 40-2018 in their order) and `levels` (what their levels mean); `counts` (numbers by group and
     strength); `variance` (shares of variance by strength; None when not computed) and `ensemble` (None when there is
     none), each with a `statement`; `evidence` (each constant that calibration varied and what the evidence did to it,
-    of :func:`crsrisk.journey.card.evidence_of`; None when not known); `assumptions` (every one: value, unit, prior where
+    of :func:`crsrisk.studies.evidence.evidence_of`; None when not known); `assumptions` (every one: value, unit, prior where
     calibration moved it, range, strength, source; what a scenario overrides counts as assumed, with its reason as source);
     `numbers` (the same of products, policies, mitigations and populations), each with what the evidence says of it under
     `evidence`; `must_not_be_concluded`.
@@ -242,3 +248,81 @@ def _way(text: str) -> str:
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(' '.join(str(cell).split()).replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
+
+
+# The generator card in short, as a section of the report: how far to believe the simulator.
+
+
+Table = dict[str, Any]
+
+
+def generator_section(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Statements and tables of the section; ``card``: of :func:`crsrisk.report.generator_card.generator_card`.
+
+    Keys: `statement` (what it may be used for), `tables` (factors; numbers by strength; shares of variance when computed),
+    `remarks` (what else belongs to them), `must_not_be_concluded`.
+    """
+    plain = dict(card)
+    tables = [_factors(plain), _counts(plain)]
+    remarks = [ensemble_statement(plain)]
+    if plain["variance"] is None:
+        remarks.append(variance_statement(plain))
+    else:
+        tables.append(_variance(plain))
+    return {
+        "statement": typeset(f"What it is for: {plain['context_of_use']}"),
+        "consequence": typeset(f"If it is wrong: {plain['decision_consequence']}"),
+        "tables": tables,
+        "remarks": [typeset(_plain(text)) for text in remarks],
+        "must_not_be_concluded": [typeset(text) for text in plain["must_not_be_concluded"]],
+    }
+
+
+def _factors(card: dict[str, Any]) -> Table:
+    columns = [{"label": label, "sub": "", "is_text": True} for label in ("Level", "What was done", "What is missing")]
+    groups = []
+    for area in dict.fromkeys(one["area"] for one in card["factors"]):
+        rows = [{"label": one["factor"], "note": "", "cells": [one["level"], typeset(one["done"]), typeset(one["missing"])]}
+                for one in card["factors"] if one["area"] == area]
+        groups.append({"label": area.capitalize(), "rows": rows})
+    scale = "; ".join(f"{level}: {meaning}" for level, meaning in card["levels"].items())
+    return {
+        "key": "table-credibility", "number": "12a", "title": "Credibility of the simulator, factor by factor",
+        "row_header": "Factor", "columns": columns, "groups": groups,
+        "notes": [f"Factors of ASME V&V 40-2018; words and levels are those of the people who built it. Levels: {scale}.",
+                  "How to repeat each: crsrisk card, or docs/generator_card.md."],
+    }
+
+
+def _counts(card: dict[str, Any]) -> Table:
+    strengths = list(card["strengths"])
+    rows = [{"label": group_label(row), "note": "", "cells": [number(row[name], digits=0) for name in ("n", *strengths)],
+             **({"is_strong": True} if row is card["counts"][-1] else {})} for row in card["counts"]]
+    columns = [{"label": name, "sub": ""} for name in ("All", *map(str.capitalize, strengths))]
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in card["strengths"].items())
+    return {
+        "key": "table-strengths", "number": "12b", "title": "Numbers of the simulator by how well they are known",
+        "row_header": "Numbers of", "columns": columns,
+        "groups": [{"label": "", "rows": rows}], "notes": [f"{meanings[0].upper()}{meanings[1:]}."],
+    }
+
+
+def _variance(card: dict[str, Any]) -> Table:
+    rows = []
+    for output in card["variance"]["outputs"]:
+        assumed = next((share for share in output["shares"] if share["strength"] == "assumed"), None)
+        chance = chance_of(output)
+        rows.append({"label": typeset(output["meaning"]), "note": "",
+                     "cells": [percent(assumed, name, chance=chance) for name in ("alone", "with_others")]})
+    columns = [{"label": "Alone", "sub": "of what all numbers explain"}, {"label": "With others", "sub": "of the whole"}]
+    return {
+        "key": "table-variance", "number": "12c", "title": "Share of the variance that rests on assumed numbers",
+        "row_header": "Output", "columns": columns, "groups": [{"label": "", "rows": rows}],
+        "notes": [typeset(_plain(variance_statement(card)))],
+    }
+
+
+def _plain(text: str) -> str:
+    """Without the marks of Markdown."""
+    return text.replace("`", "").replace("*", "")
+

@@ -1,6 +1,6 @@
 """Performance: the evaluation and the ladder as tables and sentences, per product and pooled clearly apart.
 
-Reads the dictionary of :func:`crsrisk.learn.evaluate.evaluate`, computes nothing new.
+Reads the dictionary of :func:`crsrisk.evaluation.evaluate.evaluate`, computes nothing new.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sections: the parts of a judgement as plain dictionaries, which the page draws without knowing what they are about.
 
 A section is `key`, `title`, `lead` (one sentence), `sentences`, `tables` (in the shape of
-:mod:`crsrisk.report.table_one`) and `figures`. A figure is `key`, `number`, `title`, `text`, `style` (how its panels
+:mod:`crsrisk.report.patients`) and `figures`. A figure is `key`, `number`, `title`, `text`, `style` (how its panels
 stand: "", "many") and `panels`, each `draw` (a name in :data:`DRAWINGS`), `key`, `title` and `data`. Tables and figures
 get their numbers when all sections stand in their order: :func:`numbered`. To add a section, build one with
 :func:`section` and put it into the list: nothing else has to change.
@@ -13,8 +13,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from crsrisk.report.drawing import dots, lines
 from crsrisk.report.figures import calibration, net_benefit, risk_distribution
-from crsrisk.report.plain_figures import dots, lines
 from crsrisk.report.words import typeset
 
 Section = dict[str, Any]

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from crsrisk.domain.operating_characteristics import OperatingCharacteristics
-from crsrisk.domain.trial import Design, TrialPlan
+from crsrisk.data.operating_characteristics import OperatingCharacteristics
+from crsrisk.data.trial_plan import Design, TrialPlan
 from crsrisk.report.words import listed
 
 HEADER = ("# Written by crsrisk {version}; run it again: crsrisk trial FILE\n"

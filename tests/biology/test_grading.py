@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crsrisk.biology import grading
-from crsrisk.read.strict_yaml import read_yaml
+from crsrisk.data.yaml_files import read_yaml
 from tests.biology.plain_python import plain
 
 astct_grade = plain(grading.astct_grade)

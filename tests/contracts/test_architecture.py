@@ -23,39 +23,40 @@ import crsrisk
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "crsrisk"
 
-# An import goes to the same number or a lower one. `read` and `biology` share a floor and never meet.
+# An import goes to the same number or a lower one. `data` and `biology` share a floor and never meet.
 FLOORS = {
-    **dict.fromkeys(["crsrisk", "fields", "units", "errors", "streams", "folders", "threads"], 0),
-    "domain": 1,
-    **dict.fromkeys(["read", "biology"], 2),
-    "simulate": 3,
-    **dict.fromkeys(["features", "belief"], 4),
-    "learn": 5,
-    "decide": 6,
+    **dict.fromkeys(["crsrisk", "fields", "units", "errors", "streams", "folders", "threads", "progress"], 0),
+    **dict.fromkeys(["data", "biology"], 1),
+    "simulation": 2,
+    **dict.fromkeys(["model", "uncertainty"], 3),
+    "evaluation": 4,
+    "trials": 5,
+    "policy": 6,
     "report": 7,
-    "journey": 8,
+    "studies": 8,
     **dict.fromkeys(["cli", "__main__"], 9),
 }
-STRANGERS = {("read", "biology"), ("biology", "read")}
+STRANGERS = {("data", "biology"), ("biology", "data"), ("model", "uncertainty"), ("uncertainty", "model")}
 
 # Heavy library -> where it may be imported: a module, or a folder ending in a dot.
 OWNERS = {
-    "mlflow": ("learn.track",),
-    "lightgbm": ("learn.estimator", "learn.booster", "learn.offset_boosting"),
-    "shap": ("learn.shap_bridge",),
-    "optuna": ("learn.tune",),
-    "interpret": ("learn.explainable_boosting",),
+    "mlflow": ("model.tracking",),
+    "lightgbm": ("model.estimator", "model.booster", "model.update"),
+    "shap": ("model.shap_bridge",),
+    "optuna": ("model.tune",),
+    "interpret": ("model.comparators",),
     "matplotlib": ("report.figures",),
-    "numba": ("biology.", "simulate.", "learn.tree_kernels", "decide.enrolment"),
-    "sklearn": ("features.", "learn."),
-    "typer": ("cli.", "journey.baseline"),
+    "numba": ("biology.", "simulation.", "model.tree_kernels", "trials.enrolment"),
+    "sklearn": ("model.", "evaluation."),
+    "typer": ("cli.", "studies.baseline"),
     "click": ("cli.",),
-    "rich": ("journey.",),
-    "SALib": ("belief.sensitivity",),
+    "rich": ("studies.", "progress"),
+    "SALib": ("uncertainty.sensitivity",),
 }
 HEAVY = {*OWNERS, "numpy", "pandas", "pyarrow", "scipy"} - {"typer", "click", "rich"}
 
-REFUSED_NAMES = {"utils", "helpers", "common", "manager", "data", "params"}
+FEATURES = {"model.features", "model.landmark", "model.indices"}
+REFUSED_NAMES = {"utils", "helpers", "common", "manager", "params"}
 PICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 # Numbers that may stand in biology/: neutral ones, halves and squares, unit factors, the grades themselves.
@@ -164,7 +165,7 @@ def heavy_libraries_of_others(module: Module) -> Iterator[str]:
 
 
 def truth_in_features(module: Module) -> Iterator[str]:
-    if module.floor != "features":
+    if module.name not in FEATURES:
         return
     if "truth" in identifiers(module.tree):
         yield "names the truth; features see cohort.observed only"
@@ -231,33 +232,33 @@ def test_rule_holds_everywhere(rule: Callable[[Module], Iterator[str]]) -> None:
 @pytest.mark.parametrize(
     ("rule", "name", "text"),
     [
-        (imports_that_go_up, "domain.cohort", "from crsrisk.read import cohorts"),
-        (imports_that_go_up, "biology.cascade", "import crsrisk.read.files"),
-        (imports_that_go_up, "read.files", "from crsrisk.biology import cascade"),
-        (imports_that_go_up, "learn.fit", "from . import predict"),
-        (imports_that_go_up, "report.pages", "from crsrisk.journey.config import Experiment"),
-        (imports_that_go_up, "journey.baseline", "from crsrisk.cli.__main__ import main"),
-        (imports_inside_functions, "journey.score", "def score():\n    import json"),
-        (imports_inside_functions, "learn.fit", "def fit():\n    import json"),
-        (imports_inside_functions, "learn.fit", "import importlib\nx = importlib.import_module('json')"),
+        (imports_that_go_up, "data.cohort", "from crsrisk.simulation import cohorts"),
+        (imports_that_go_up, "biology.cascade", "import crsrisk.data.files"),
+        (imports_that_go_up, "data.files", "from crsrisk.biology import cascade"),
+        (imports_that_go_up, "model.fit", "from . import predict"),
+        (imports_that_go_up, "report.pages", "from crsrisk.studies.experiment import Experiment"),
+        (imports_that_go_up, "studies.baseline", "from crsrisk.cli.__main__ import main"),
+        (imports_inside_functions, "studies.predict", "def score():\n    import json"),
+        (imports_inside_functions, "model.fit", "def fit():\n    import json"),
+        (imports_inside_functions, "model.fit", "import importlib\nx = importlib.import_module('json')"),
         (heavy_libraries_of_others, "report.pages", "import matplotlib.pyplot as plt"),
-        (heavy_libraries_of_others, "learn.release", "from mlflow import log_metric"),
-        (heavy_libraries_of_others, "learn.explain", "def convert():\n    import shap"),
-        (heavy_libraries_of_others, "journey.score", "import typer"),
-        (heavy_libraries_of_others, "journey.baseline", "import mlflow"),
+        (heavy_libraries_of_others, "model.release", "from mlflow import log_metric"),
+        (heavy_libraries_of_others, "model.explain", "def convert():\n    import shap"),
+        (heavy_libraries_of_others, "studies.predict", "import typer"),
+        (heavy_libraries_of_others, "studies.baseline", "import mlflow"),
         (heavy_libraries_of_others, "report.pages", "from rich.table import Table"),
-        (truth_in_features, "features.table", "def build(cohort): return cohort.truth"),
-        (truth_in_features, "features.table", "def build(cohort): return getattr(cohort, 'truth')"),
-        (truth_in_features, "features.table", "from crsrisk.simulate.truth import oracle"),
+        (truth_in_features, "model.features", "def build(cohort): return cohort.truth"),
+        (truth_in_features, "model.features", "def build(cohort): return getattr(cohort, 'truth')"),
+        (truth_in_features, "model.features", "from crsrisk.simulation.true_risk import oracle"),
         (numbers_in_biology, "biology.cascade", "def f(x): return 0.37 * x"),
         (numbers_in_biology, "biology.cascade", "def f(x): return x ** 5"),
         (numbers_in_biology, "biology.vitals", "def f(x): return 3 * x"),
-        (pickles, "learn.release", "import pickle"),
-        (pickles, "learn.release", "from joblib import dump"),
-        (pickles, "read.files", "x = pd.read_pickle(path)"),
-        (pickles, "read.files", "x = np.load(path, allow_pickle=True)"),
-        (code_in_package_files, "learn", "from crsrisk.learn.fit import fit"),
-        (code_in_package_files, "learn", "VERSION = 1"),
+        (pickles, "model.release", "import pickle"),
+        (pickles, "model.release", "from joblib import dump"),
+        (pickles, "data.files", "x = pd.read_pickle(path)"),
+        (pickles, "data.files", "x = np.load(path, allow_pickle=True)"),
+        (code_in_package_files, "model", "from crsrisk.model.fit import fit"),
+        (code_in_package_files, "model", "VERSION = 1"),
     ],
 )
 def test_rule_catches(rule: Callable[[Module], Iterator[str]], name: str, text: str) -> None:
@@ -267,15 +268,15 @@ def test_rule_catches(rule: Callable[[Module], Iterator[str]], name: str, text: 
 @pytest.mark.parametrize(
     ("rule", "name", "text"),
     [
-        (imports_that_go_up, "learn.fit", "from crsrisk.features.table import build_features"),
-        (imports_inside_functions, "cli", "def run():\n    from crsrisk.learn.fit import fit"),
-        (imports_that_go_up, "journey.baseline", "from crsrisk.report.pages import render"),
-        (heavy_libraries_of_others, "simulate.solve", "from numba import njit"),
-        (heavy_libraries_of_others, "journey.progress", "from rich.progress import Progress"),
-        (truth_in_features, "features.table", '"""Never sees the truth."""'),
+        (imports_that_go_up, "model.fit", "from crsrisk.model.features import build_features"),
+        (imports_inside_functions, "cli", "def run():\n    from crsrisk.model.fit import fit"),
+        (imports_that_go_up, "studies.baseline", "from crsrisk.report.pages import render"),
+        (heavy_libraries_of_others, "simulation.solve", "from numba import njit"),
+        (heavy_libraries_of_others, "progress", "from rich.progress import Progress"),
+        (truth_in_features, "model.features", '"""Never sees the truth."""'),
         (numbers_in_biology, "biology.cascade", "def f(x): return -1.0 + 0.5 * x[7] ** 3 / 24.0"),
-        (pickles, "read.files", "x = np.load(path, allow_pickle=False)"),
-        (code_in_package_files, "learn", '"""Learning."""\n\nfrom __future__ import annotations'),
+        (pickles, "data.files", "x = np.load(path, allow_pickle=False)"),
+        (code_in_package_files, "model", '"""Learning."""\n\nfrom __future__ import annotations'),
     ],
 )
 def test_rule_spares(rule: Callable[[Module], Iterator[str]], name: str, text: str) -> None:
@@ -303,7 +304,7 @@ def test_no_file_is_named_after_nothing() -> None:
 def test_every_assumptions_file_has_its_module() -> None:
     stems = {path.stem for path in (ROOT / "synthetic" / "assumptions").glob("*.yaml")}
     assert stems, "synthetic/assumptions/ holds no file"
-    assert sorted(stem for stem in stems if not {f"biology.{stem}", f"simulate.{stem}"} & NAMES) == []
+    assert sorted(stem for stem in stems if not {f"biology.{stem}", f"simulation.{stem}"} & NAMES) == []
 
 
 @pytest.mark.parametrize("name", sorted(set(crsrisk.__all__)))
@@ -312,7 +313,7 @@ def test_export_exists(name: str) -> None:
 
 
 def test_exports_do_not_hide_behind_modules() -> None:
-    # Importing crsrisk.simulate sets crsrisk.simulate to the module; a verb of that name would be lost.
+    # Importing crsrisk.simulation sets crsrisk.simulation to the module; a verb of that name would be lost.
     assert set(crsrisk.__all__) & {name.split(".")[0] for name in NAMES - {"crsrisk"}} == set()
 
 

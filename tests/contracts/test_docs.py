@@ -12,15 +12,15 @@ import pytest
 import yaml
 
 import crsrisk
-from crsrisk.domain.mitigation import NODES
-from crsrisk.domain.published import Trial
-from crsrisk.journey.config import Experiment
-from crsrisk.read.design import load_design
-from crsrisk.read.strict_yaml import build, read_yaml
-from crsrisk.read.world import load_assumptions, load_scenario
+from crsrisk.data.mitigation import NODES
+from crsrisk.data.published_figures import Trial
+from crsrisk.data.trial_plan_file import load_design
+from crsrisk.data.world import load_world
+from crsrisk.data.world_files import load_assumptions, load_scenario
+from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.report.dictionary import data_dictionary_markdown
-from crsrisk.simulate.layout import STATES
-from crsrisk.simulate.world import load_world
+from crsrisk.simulation.layout import STATES
+from crsrisk.studies.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([

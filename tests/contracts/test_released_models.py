@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crsrisk.data.world_files import all_products
 from crsrisk.errors import InputError
-from crsrisk.features.landmark import landmark_table
 from crsrisk.folders import find, names
-from crsrisk.journey.score import Scored, score_table
-from crsrisk.learn.companions import load_companions
-from crsrisk.learn.predict import predict
-from crsrisk.learn.store import load_model
-from crsrisk.read.world import all_products
-from crsrisk.simulate.cohort import simulate_cohort
-from tests.simulate.people import arm_of, world_of
+from crsrisk.model.companions import load_companions
+from crsrisk.model.landmark import landmark_table
+from crsrisk.model.predict import predict
+from crsrisk.model.store import load_model
+from crsrisk.simulation.cohort import simulate_cohort
+from crsrisk.studies.predict import Scored, score_table
+from tests.simulation.people import arm_of, world_of
 
 RELEASED = sorted(names("released"))
 MOST_BYTES = 20_000_000

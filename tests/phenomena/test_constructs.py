@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.phenomena.twins import N, Z, in_tumour, outcomes_in, outcomes_of, with_regimen, z_of
-from tests.simulate.people import arm_of, varied
+from tests.simulation.people import arm_of, varied
 
 
 def _with_binding(product: str, changes: Mapping[str, float]) -> pd.DataFrame:

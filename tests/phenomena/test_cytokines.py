@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from crsrisk.biology.mitigation import effect_site, occupancy
-from crsrisk.simulate.layout import WARD_H
-from crsrisk.simulate.run import Episode
+from crsrisk.simulation.layout import WARD_H
+from crsrisk.simulation.run import Episode
 from tests.phenomena.twins import CELLS, FIRST_DOSE_D, N, Z, outcomes_in, outcomes_of, z_of
-from tests.simulate.people import Values, arm_of, episode, trace, world_of
+from tests.simulation.people import Values, arm_of, episode, trace, world_of
 
 ON_ONE_DOSE = ("tarlatamab", "tebentafusp", "cldn182_car_t")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.phenomena.twins import CELLS, ENGAGERS, FIRST_DOSE_D, checkpoint_cases, outcomes_in, outcomes_of, with_regimen
-from tests.simulate.people import Values, arm_of, episode, trace
+from tests.simulation.people import Values, arm_of, episode, trace
 
 _DAY_H = 24.0
 

@@ -7,10 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from crsrisk.domain.world import World
-from crsrisk.simulate.layout import TICK_H
-from crsrisk.simulate.population import Patients, take
-from crsrisk.simulate.run import run
+from crsrisk.data.world import World
+from crsrisk.simulation.layout import TICK_H
+from crsrisk.simulation.population import Patients, take
+from crsrisk.simulation.run import run
 from tests.phenomena.twins import (
     CELLS,
     FIRST_DOSE_D,
@@ -22,7 +22,7 @@ from tests.phenomena.twins import (
     outcomes_of,
     z_of,
 )
-from tests.simulate.people import Values, arm_of, episode, trace, with_policy, world_of
+from tests.simulation.people import Values, arm_of, episode, trace, with_policy, world_of
 
 _DAY_H = 24.0
 _NO_TOCILIZUMAB = {f"tocilizumab_share_grade{grade}": 0.0 for grade in (1, 2, 3)}

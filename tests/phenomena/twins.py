@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from crsrisk.domain.product import Product
-from crsrisk.domain.world import World
-from crsrisk.simulate.arm import Arm
-from crsrisk.simulate.outcomes import outcomes
-from crsrisk.simulate.parameters import loads
-from crsrisk.simulate.population import Patients, covariates, sample, take
-from crsrisk.simulate.run import run
-from tests.simulate.people import arm_of, people, product_of, world_of
+from crsrisk.data.product import Product
+from crsrisk.data.world import World
+from crsrisk.simulation.arm import Arm
+from crsrisk.simulation.outcomes import outcomes
+from crsrisk.simulation.parameters import loads
+from crsrisk.simulation.population import Patients, covariates, sample, take
+from crsrisk.simulation.run import run
+from tests.simulation.people import arm_of, people, product_of, world_of
 
 N = 2000  # patients an arm
 Z = 3.0

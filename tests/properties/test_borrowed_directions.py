@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tests.simulate.people import arm_of, episode, trace, varied
+from tests.simulation.people import arm_of, episode, trace, varied
 
 _Z = 3.0
 

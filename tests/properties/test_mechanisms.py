@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crsrisk.domain.world import World
-from crsrisk.simulate.arm import Arm
-from crsrisk.simulate.layout import TRACE
-from crsrisk.simulate.population import Patients
-from crsrisk.simulate.run import run
-from tests.simulate.people import (
+from crsrisk.data.world import World
+from crsrisk.simulation.arm import Arm
+from crsrisk.simulation.layout import TRACE
+from crsrisk.simulation.population import Patients
+from crsrisk.simulation.run import run
+from tests.simulation.people import (
     Values,
     arm_of,
     episode,

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crsrisk.simulate.arm import Arm
-from crsrisk.simulate.layout import ROW, STATES, WARD_H
-from crsrisk.simulate.population import HABITS, TRAITS, Patients, covariates
-from crsrisk.simulate.run import run
-from tests.simulate.people import PRODUCTS, Values, arm_of, people, trace, walk, with_policy, world_of
+from crsrisk.simulation.arm import Arm
+from crsrisk.simulation.layout import ROW, STATES, WARD_H
+from crsrisk.simulation.population import HABITS, TRAITS, Patients, covariates
+from crsrisk.simulation.run import run
+from tests.simulation.people import PRODUCTS, Values, arm_of, people, trace, walk, with_policy, world_of
 
 FRACTIONS = ("desensitised", "slowly_desensitised", "myeloid", "tolerance", "leak", "lung_water")
 

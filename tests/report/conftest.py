@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.domain.cohort import Cohort
-from crsrisk.domain.credibility import FACTORS, Credibility
-from crsrisk.domain.ensemble_about import EnsembleAbout, VarianceShares
-from crsrisk.domain.explanation import Explanation, Reason
-from crsrisk.domain.published import Comparison
-from crsrisk.domain.risk_model import Prediction, Variable
-from crsrisk.learn.evaluate import evaluate
-from crsrisk.learn.ladder import Truth, ladder
+from crsrisk.data.cohort import Cohort
+from crsrisk.data.credibility import FACTORS, Credibility
+from crsrisk.data.ensemble import EnsembleAbout, VarianceShares
+from crsrisk.data.explanation import Explanation, Reason
+from crsrisk.data.published_figures import Comparison
+from crsrisk.data.risk_model import Prediction, Variable
+from crsrisk.data.world import load_world
+from crsrisk.evaluation.benchmark import Truth, ladder
+from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import build_content
 from crsrisk.report.generator_card import generator_card
-from crsrisk.simulate.evidence import summarise
-from crsrisk.simulate.world import load_world
+from crsrisk.simulation.published_comparison import summarise
 
 EVIL = "<script>alert('x')</script> & \"Co\""
 N = 240  # patients of each product

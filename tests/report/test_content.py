@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crsrisk.domain.risk_model import Variable
+from crsrisk.data.risk_model import Variable
 from crsrisk.errors import InputError
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import build_content
-from crsrisk.report.drivers import direction
-from crsrisk.report.table_one import MAX_PRODUCTS, table_one
+from crsrisk.report.patients import MAX_PRODUCTS, table_one
+from crsrisk.report.reasons import direction
 from crsrisk.report.words import (
     NOTICE,
     about_of_100,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -10,12 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crsrisk.report.course_figures import icon_array
-from crsrisk.report.drawing import Panel, Scale, round_ticks, words
-from crsrisk.report.figures import calibration, net_benefit
-from crsrisk.report.gallery import figure_files, gallery
-from crsrisk.report.ladder_figure import ladder
-from crsrisk.report.strips import axis_scale, bar_end, bar_strip, forest_strip, hours_strip, rates_strip
+from crsrisk.report.drawing import (
+    Panel,
+    Scale,
+    axis_scale,
+    bar_end,
+    bar_strip,
+    forest_strip,
+    hours_strip,
+    rates_strip,
+    round_ticks,
+    words,
+)
+from crsrisk.report.figures import calibration, icon_array, ladder, learning_curves, net_benefit
+from crsrisk.report.pages import figure_files, gallery
 
 Content = dict[str, Any]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -280,3 +289,28 @@ def test_hours_without_a_value_are_not_drawn() -> None:
 
 def test_a_coarse_step_without_a_multiple_inside_gives_way_to_a_finer_one() -> None:
     assert round_ticks(1.0, 402.0, n=2) == [200.0, 400.0]
+
+
+# The learning curves as a picture: one line a learner, names that do not overlap, words for those who cannot see.
+
+
+def rows(names: list[str]) -> list[dict[str, Any]]:
+    return [{"learner": name, "n_training": n, "share": 0.5 + 0.01 * at + n / 1e5, "low": 0.4, "high": 0.6}
+            for at, name in enumerate(names) for n in (500, 2000, 20000)]
+
+
+def test_every_learner_has_a_line_and_a_name() -> None:
+    names = ["model", "logistic", "splines", "boosting"]
+    figure = learning_curves(rows(names), key="k")
+    assert figure.count('class="model-line"') == 1
+    assert all(f">{name}<" in figure for name in names)
+    assert "0.52 at 2000" in figure
+
+
+def test_names_do_not_overlap() -> None:
+    names = [f"learner {at}" for at in range(8)]
+    figure = learning_curves(rows(names), key="k")
+    heights = sorted(float(y) for y in re.findall(r'y="([\d.]+)"[^>]*class="row[^"]*">learner', figure))
+    assert len(heights) == 8
+    assert min(b - a for a, b in pairwise(heights)) >= 14
+

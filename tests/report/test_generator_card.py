@@ -10,20 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crsrisk.belief.factors import CHANCE as SENSITIVITY_CHANCE
-from crsrisk.domain.assumptions import Strength
-from crsrisk.domain.credibility import FACTORS
-from crsrisk.domain.ensemble_about import CHANCE
-from crsrisk.domain.product import Product
-from crsrisk.journey.card import make_card
-from crsrisk.read.world import load_assumptions, load_product, load_scenario
+from crsrisk.data.assumptions import Strength
+from crsrisk.data.credibility import FACTORS
+from crsrisk.data.ensemble import CHANCE
+from crsrisk.data.product import Product
+from crsrisk.data.world import load_world
+from crsrisk.data.world_files import load_assumptions, load_product, load_scenario
 from crsrisk.report.content import build_content
-from crsrisk.report.generator_card import NO_ENSEMBLE, STRENGTHS, generator_card, generator_card_markdown
-from crsrisk.report.generator_evidence import NO_EVIDENCE, NOT_VARIED
-from crsrisk.report.generator_section import generator_section
-from crsrisk.report.generator_variance import NO_VARIANCE, NOT_RESOLVED, percent
+from crsrisk.report.generator_card import NO_ENSEMBLE, STRENGTHS, generator_card, generator_card_markdown, generator_section
+from crsrisk.report.generator_facts import NO_EVIDENCE, NO_VARIANCE, NOT_RESOLVED, NOT_VARIED, percent
 from crsrisk.report.pages import render
-from crsrisk.simulate.world import load_world
+from crsrisk.studies.evidence import make_card
+from crsrisk.uncertainty.constants import CHANCE as SENSITIVITY_CHANCE
 from tests.report.conftest import EVIL, make_about, make_credibility, make_evidence, make_shares
 from tests.stories.terminal import done
 

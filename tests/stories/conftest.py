@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from crsrisk.domain.world import World
+from crsrisk.data import world
+from crsrisk.data.world import World
 from crsrisk.folders import names
-from crsrisk.learn import refits
-from crsrisk.simulate import world
+from crsrisk.model import refits
 from tests.stories.terminal import Answer, crsrisk, digests
 
 # As small as an experiment may be. Two products: the models need one with a second dose and events after it.

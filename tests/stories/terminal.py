@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 import pytest
 
 from crsrisk.cli.__main__ import main
+from crsrisk.data.world_files import load_product
 from crsrisk.folders import Kind, find
-from crsrisk.read.world import load_product
 
 RESTRICTION = f"{load_product('tarlatamab').binding.antigen_restriction.value:g}"  # as the file has it
 

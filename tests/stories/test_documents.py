@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from crsrisk.journey.config import kind_of, load_experiment
-from crsrisk.read.design import load_design
-from crsrisk.read.ensemble import load_ensemble
-from crsrisk.read.world import load_product
+from crsrisk.data.ensemble import load_ensemble
+from crsrisk.data.trial_plan_file import load_design
+from crsrisk.data.world_files import load_product
+from crsrisk.studies.experiment import kind_of, load_experiment
 from tests.stories.conftest import Job
 from tests.stories.terminal import done
 
@@ -103,9 +103,9 @@ def type_in(command: str) -> None:
     elif words[:2] == ["crsrisk", "run"] and not Path(words[2]).exists():  # too long here: see tests/journey
         assert kind_of(ROOT / words[2]) in ("calibration", "sensitivity", "judgement", "prophylaxis", "learning")
     elif words[:2] == ["crsrisk", "trial"] and not Path(words[2]).exists():
-        assert load_design(ROOT / words[2]), "a shipped design: run by tests/journey/test_trial.py"
+        assert load_design(ROOT / words[2]), "a shipped design: run by tests/studies/test_trial.py"
     elif words[:2] == ["crsrisk", "evidence"] and "--ensemble" in words:
-        assert load_ensemble(), "some minutes: see tests/journey/test_foretold.py for a small one"
+        assert load_ensemble(), "some minutes: see tests/studies/test_foretold.py for a small one"
     elif words[:3] == ["crsrisk", "evidence", "--baseline"]:
         done(*words[1:])  # nothing is simulated
     elif words[:2] == ["crsrisk", "run"]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crsrisk.journey.learning import config_of
-from crsrisk.learn.fit import fit
-from crsrisk.learn.store import save_model
-from crsrisk.read.tables import read_table
+from crsrisk.data.tables import read_table
+from crsrisk.model.fit import fit
+from crsrisk.model.store import save_model
+from crsrisk.studies.development import config_of
 from tests.stories.terminal import done, refused
 
 

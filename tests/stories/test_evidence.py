@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crsrisk.read.published import load_trials
+from crsrisk.data.evidence_files import load_trials
 from tests.stories.terminal import crsrisk, done, own_copy
 
 SMALL = ("--patients", 100, "--patients-rare", 100)

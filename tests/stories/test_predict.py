@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crsrisk.data.tables import read_table
 from crsrisk.fields import FIELDS, columns_of
-from crsrisk.learn.predict import predict
-from crsrisk.learn.store import load_model
-from crsrisk.read.tables import read_table
+from crsrisk.model.predict import predict
+from crsrisk.model.store import load_model
 from crsrisk.units import express
 from tests.stories.conftest import Job
 from tests.stories.terminal import crsrisk, digests, done, refused

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from crsrisk.journey.config import kind_of
-from crsrisk.journey.prophylaxis_answer import ProphylaxisExperiment
-from crsrisk.read.strict_yaml import build, read_yaml
+from crsrisk.data.yaml_files import build, read_yaml
+from crsrisk.studies.experiment import kind_of
+from crsrisk.studies.policy import ProphylaxisExperiment
 from tests.stories.terminal import done, refused
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from crsrisk.data.files import read_manifest, sha256_of
+from crsrisk.data.tables import read_table
 from crsrisk.fields import columns_of
-from crsrisk.read.files import read_manifest, sha256_of
-from crsrisk.read.tables import read_table
 from tests.stories.conftest import EXPERIMENT, N_PATIENTS, Job
 from tests.stories.terminal import done, refused
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crsrisk.data.files import frame_digest, read_manifest, sha256_of
+from crsrisk.data.tables import read_table
 from crsrisk.fields import columns_of
 from crsrisk.folders import find, names
-from crsrisk.read.files import frame_digest, read_manifest, sha256_of
-from crsrisk.read.tables import read_table
 from tests.stories.terminal import RESTRICTION, digests, done, own_copy, refused
 
 COLUMNS = (*columns_of("observed"), *columns_of("outcomes")[1:])

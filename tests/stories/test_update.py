@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crsrisk.features.landmark import course_columns
 from crsrisk.folders import names
-from crsrisk.simulate.cohort import simulate_cohort
-from tests.simulate.people import arm_of, world_of
+from crsrisk.model.landmark import course_columns
+from crsrisk.simulation.cohort import simulate_cohort
+from tests.simulation.people import arm_of, world_of
 from tests.stories.conftest import Job
 from tests.stories.terminal import digests, done, refused
 

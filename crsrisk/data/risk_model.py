@@ -1,0 +1,193 @@
+"""RiskModel: a fitted, calibrated model with the contract that says what it takes, means and has seen.
+
+Everything here is frozen and plain: text, numbers and tables of names. The trees are LightGBM's own text, the
+calibration is two numbers, nothing has to be unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
+from scipy.special import expit
+
+from crsrisk.data.assumptions import Strict
+
+Direction = Literal["up", "down", "none"]
+Kind = Literal["cause", "marker", "mediator"]
+Role = Literal["lever", "fact"]
+Theme = Literal["drug and dose", "prevention", "tumour burden", "inflammation", "host", "course"]
+ColumnKind = Literal["number", "flag", "word"]
+
+NOTICE = "Research use. Fitted to simulated patients; no external validation."
+
+
+class Feature(Strict):
+    """One column of the model's own table.
+
+    ``variable`` is the clinical variable it belongs to (several features may share one). ``direction``: the
+    risk may only rise (`up`) or only fall (`down`) with it. ``fill`` stands in for a missing value of a
+    feature that was never missing in training (the training median); None where the trees know missing.
+    """
+
+    name: str
+    variable: str
+    direction: Direction
+    fill: float | None = None
+
+
+class Variable(Strict):
+    """A clinical variable as a reason speaks of it.
+
+    ``kind``: a *cause* acts through a named mechanism of the simulator, a *marker* only travels with causes,
+    a *mediator* lies between the drug and the outcome (values after the first dose). ``role``: a *lever* can
+    be changed by the treating team, a *fact* cannot. ``why`` is the mechanism in words. ``usual`` is what
+    most healthy adults have, where that has a meaning.
+    """
+
+    name: str
+    label: str
+    unit: str
+    kind: Kind
+    role: Role
+    theme: Theme
+    why: str
+    usual: tuple[float, float] | None = None
+
+
+class Column(Strict):
+    """A column of the observed table that the model needs, and what it had in training.
+
+    A value outside ``possible`` is refused. ``trained`` is the 0.1th to 99.9th percentile of the training
+    patients (not the extremes, which would be single patients): outside it a row is scored with a warning.
+    """
+
+    name: str
+    kind: ColumnKind
+    unit: str
+    may_be_missing: bool
+    was_missing_in_training: bool
+    possible: tuple[float, float] | None = None
+    trained: tuple[float, float] | None = None
+    levels: tuple[str, ...] = ()
+
+
+class FeatureContract(Strict):
+    """What goes in, what comes out, and over which time.
+
+    ``window_d``: days after the first dose in which the outcome is counted, by platform, `default` for the
+    others. ``landmark_h``: hours after the first dose at which the prediction is made (0 = before it).
+    """
+
+    name: str
+    outcome: str
+    outcome_in_words: str
+    window_d: dict[str, float]
+    landmark_h: int
+    columns: tuple[Column, ...]
+    features: tuple[Feature, ...]
+    variables: tuple[Variable, ...]
+    n_patients: int
+    n_events: int
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> FeatureContract:
+        described = {variable.name for variable in self.variables}
+        if silent := sorted({feature.variable for feature in self.features} - described):
+            raise ValueError(f"a variable for every feature; {', '.join(silent)} is described nowhere")
+        if "default" not in self.window_d:
+            raise ValueError("window_d with a `default` beside the platforms")
+        return self
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The model's columns, in the order in which the trees count them."""
+        return tuple(feature.name for feature in self.features)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns of the observed table that the model needs."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The products that the model was trained on."""
+        return next((column.levels for column in self.columns if column.name == "product"), ())
+
+    def variable(self, name: str) -> Variable:
+        """The clinical variable of that name."""
+        return next(variable for variable in self.variables if variable.name == name)
+
+    def window_of(self, platform: str) -> float:
+        """Days of the window for one platform."""
+        return self.window_d.get(platform, self.window_d["default"])
+
+
+class Calibrator(Strict):
+    """Calibrated log-odds = intercept + slope x the trees' log-odds (a logistic recalibration, Platt 1999).
+
+    >>> Calibrator(intercept=0.0, slope=1.0, n_patients=0, method="none").risk([0.0]).tolist()
+    [0.5]
+    """
+
+    intercept: float
+    slope: float = Field(ge=0)  # a negative one would turn every direction round
+    n_patients: int
+    method: str
+
+    def log_odds(self, raw: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated log-odds of the trees' raw log-odds."""
+        return np.asarray(self.intercept + self.slope * np.asarray(raw, dtype=np.float64))
+
+    def risk(self, raw: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated risk, 0-1, of raw log-odds (scipy's expit: the same bits alone or in a batch)."""
+        return np.asarray(expit(self.log_odds(raw)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskModel:
+    """A model that can be used: contract, trees, calibration, version, and how it was made.
+
+    ``booster_text`` is LightGBM's text format. ``manifest`` holds digests, seed, settings and versions of
+    libraries; nothing of a single patient.
+    """
+
+    contract: FeatureContract
+    booster_text: str
+    calibrator: Calibrator
+    version: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Name and version, as the reports write them."""
+        return f"{self.contract.name}-{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The risks of a table, row by row, and what was noticed about each row.
+
+    ``rows`` has the index of the table and the columns `risk` (0-1, NaN when refused), `status` (ok, warned
+    or refused), `reasons` (why, one sentence after another) and `missing` (columns that were empty).
+    """
+
+    rows: pd.DataFrame
+    model: str
+    outcome_in_words: str
+    notice: str = NOTICE
+
+    @property
+    def risk(self) -> NDArray[np.float64]:
+        """Risks, shape (patients,)."""
+        return self.rows["risk"].to_numpy(dtype=np.float64)
+
+    @property
+    def is_refused(self) -> NDArray[np.bool_]:
+        """Which rows were refused, shape (patients,)."""
+        return np.asarray(self.rows["status"].to_numpy() == "refused")

@@ -1,0 +1,90 @@
+"""World: everything the synthetic world assumes, loaded once and passed around unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from crsrisk.data.assumptions import Assumptions, Scenario, digest_of
+from crsrisk.data.mitigation import Mitigation
+from crsrisk.data.population import Policy, Population
+from crsrisk.data.product import Product
+from crsrisk.data.world_files import (
+    load_assumptions,
+    load_mitigation,
+    load_policy,
+    load_population,
+    load_scenario,
+)
+from crsrisk.errors import InputError
+from crsrisk.folders import is_path, names
+
+
+@dataclass(frozen=True)
+class World:
+    """Assumptions (after the scenario's overrides) with the populations, policies and mitigations they go with."""
+
+    scenario: Scenario
+    assumptions: Assumptions
+    populations: Mapping[str, Population]
+    policies: Mapping[str, Policy]
+    mitigations: Mapping[str, Mitigation]
+
+    @property
+    def digest(self) -> str:
+        """Hash of every number in this world."""
+        parts = [{name: noun.model_dump() for name, noun in sorted(group.items())}
+                 for group in (self.populations, self.policies, self.mitigations)]
+        return digest_of([self.assumptions.digest, parts])
+
+    def with_values(self, values: Mapping[str, float]) -> World:
+        """The same world with other values of some assumptions (for sensitivity analyses and switches)."""
+        return replace(self, assumptions=self.assumptions.replace(values))
+
+
+# Load a whole world by the name of its scenario.
+
+
+Noun = TypeVar("Noun")
+
+
+def load_world(scenario: str | Path = "reference") -> World:
+    """Everything the synthetic world assumes under one scenario (a shipped name, or a YAML file of yours).
+
+    >>> load_world("burden_null").assumptions.value("engagement.burden_exponent")
+    0.0
+    """
+    assumptions = load_assumptions()
+    chosen = load_scenario(scenario, assumptions=assumptions)
+    return World(
+        scenario=chosen, assumptions=chosen.apply(assumptions),
+        populations={name: load_population(name) for name in names("populations")},
+        policies={name: load_policy(name) for name in names("policies")},
+        mitigations={name: load_mitigation(name) for name in names("mitigations")},
+    )
+
+
+def with_own_places(products: Sequence[Product], *, world: World) -> tuple[list[Product], World]:
+    """The world with the populations and policies that products bring along as files of their own, and the products that
+    now call them by name. A file that is called as another one of the world raises :class:`InputError`."""
+    populations, policies, settled = dict(world.populations), dict(world.policies), []
+    for product in products:
+        change = {}
+        if is_path(product.population):
+            found = load_population(product.population)
+            change["population"] = _add(populations, found.name, found, product=product, key="population")
+        if is_path(product.support_policy):
+            care = load_policy(product.support_policy)
+            change["support_policy"] = _add(policies, care.name, care, product=product, key="support_policy")
+        settled.append(product.model_copy(update=change))
+    return settled, replace(world, populations=populations, policies=policies)
+
+
+def _add(group: dict[str, Noun], name: str, noun: Noun, *, product: Product, key: str) -> str:
+    if group.setdefault(name, noun) != noun:
+        raise InputError(where=f"product {product.name}", key=key, found=f"a file of your own called {name}",
+                         expected="a name that no other file bears", cure="rename your file, and its `name`")
+    return name
+

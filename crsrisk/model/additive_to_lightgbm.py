@@ -1,0 +1,262 @@
+"""Staircase: an additive model written as LightGBM trees, one for each column, so that one booster holds everything.
+
+A column's effect becomes a staircase of flat steps, its own for every group (product, platform) where groups differ;
+with a direction, every staircase keeps it. What a missing value is expected to be becomes a tree of two columns. The
+counts of training patients in every leaf are real (one where there was none), so exact Shapley values have their base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+from sklearn.isotonic import isotonic_regression
+
+from crsrisk.model.additive import Additive, belongs_to, scaled_of
+from crsrisk.model.booster_text import BINARY, DEFAULT_LEFT, MISSING_NAN
+from crsrisk.model.logistic import combinations
+
+Floats: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = NDArray[np.bool_]
+
+_BOUNDS = norm.cdf(np.linspace(-2.6, 2.6, 41))  # of the steps, as shares of the patients
+_DIGITS = 4  # significant digits of a bound: no patient's own value
+_ALIKE = 0.005  # log-odds: steps and groups that differ by less are one
+_FAR = 2.0  # standard deviations: where the slopes of two groups are compared
+_NO_EFFECT = 1e-3  # log-odds: a column that moves nobody by more gets no tree
+_KNOWN_LEFT = MISSING_NAN  # with the bound inf: known values go left, missing ones right
+_MISSING_LEFT = MISSING_NAN + DEFAULT_LEFT  # below the bound and missing go left
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    value: float
+    count: int
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Rows with ``column`` <= ``bound`` go left."""
+
+    column: int
+    bound: float
+    decision: int
+    left: _Node
+    right: _Node
+
+    @cached_property
+    def count(self) -> int:
+        return self.left.count + self.right.count
+
+    @cached_property
+    def value(self) -> float:
+        return (self.left.value * self.left.count + self.right.value * self.right.count) / self.count
+
+
+_Node: TypeAlias = _Leaf | _Split
+_Maker: TypeAlias = Callable[[tuple[int, ...], Rows], _Node]  # of the groups that rows belong to, and these rows
+
+
+def staircase_text(additive: Additive, table: Floats, *, directions: Sequence[int], names: Sequence[str]) -> str:
+    """The additive model as a bare LightGBM text; ``table`` is what it was fitted to."""
+    scaled = scaled_of(table, additive.scalings)
+    belongs = belongs_to(table, additive.groups)
+    grower = _Grower(additive, scaled, belongs, combinations(belongs)[0], np.asarray(directions))
+    trees = [grower.levels()]
+    for column in range(table.shape[1]):
+        trees += grower.of_column(table[:, column], column)
+    return _text([_block(tree, number=number) for number, tree in enumerate(trees)], names=names)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Where the steps of one column lie: bounds between them, the step of every known row, means within each."""
+
+    column: int
+    bounds: Floats
+    step: NDArray[np.intp]
+    height: Floats
+    bend: Floats
+
+    @staticmethod
+    def of(values: Floats, scaled: Floats, *, column: int) -> _Steps:
+        known = ~np.isnan(values)
+        found = np.unique(values[known])
+        if found.size <= _BOUNDS.size:
+            bounds = (found[1:] + found[:-1]) / 2
+        else:
+            bounds = np.unique([float(f"{bound:.{_DIGITS}g}") for bound in np.quantile(values[known], _BOUNDS)])
+        step = np.searchsorted(bounds, values[known])  # a value on a bound belongs below it
+        count = np.bincount(step, minlength=bounds.size + 1)
+        kept = count[:-1].cumsum() > 0
+        kept &= count[::-1].cumsum()[::-1][1:] > 0
+        bounds = bounds[kept]
+        step = np.searchsorted(bounds, values[known])
+        count = np.maximum(np.bincount(step, minlength=bounds.size + 1), 1)
+        height = np.bincount(step, scaled[known], minlength=bounds.size + 1) / count
+        bend = np.bincount(step, scaled[known] ** 2 - 1.0, minlength=bounds.size + 1) / count
+        everywhere = np.full(values.size, -1)
+        everywhere[known] = step
+        return _Steps(column, bounds, everywhere, height, bend)
+
+    def counts(self, rows: Rows) -> NDArray[np.intp]:
+        """Rows of these on every step."""
+        step = self.step[rows]
+        return np.bincount(step[step >= 0], minlength=self.bounds.size + 1)
+
+
+@dataclass(frozen=True)
+class _Grower:
+    """Grows the trees of a model over its training patients, by their scaled values, groups and combinations."""
+
+    additive: Additive
+    scaled: Floats
+    belongs: Floats
+    words: Floats
+    directions: NDArray[np.int_]
+
+    def levels(self) -> _Node:
+        """Intercept and levels of the groups."""
+        model = self.additive
+
+        def leaf(groups: tuple[int, ...], rows: Rows) -> _Node:
+            return _Leaf(float(model.intercept + model.level[list(groups)].sum()), _count(rows))
+
+        return self._by_group(leaf, np.ones(len(self.scaled), dtype=bool), differs=np.abs(model.level) > 0)
+
+    def of_column(self, values: Floats, column: int) -> Iterator[_Node]:
+        """The trees of one column: its effect, and what it tells of columns that are missing."""
+        model, is_missing = self.additive, np.isnan(values)
+        if column in model.groups or not np.isfinite(model.scalings[column].sd):
+            return
+        steps = _Steps.of(values, self.scaled[:, column], column=column)
+
+        def staircase(groups: tuple[int, ...], rows: Rows) -> _Node:
+            slope = model.slope[column] + model.own[list(groups), column].sum()
+            return self._stairs(steps, slope * steps.height + model.curve[column] * steps.bend, rows)
+
+        own = self._by_group(staircase, ~is_missing, differs=np.abs(model.own[:, column]) * _FAR > _ALIKE)
+        yield from _worth(_unless_missing(own, column, value=float(model.gap[column]), is_missing=is_missing))
+        told = model.expected[:, column] * model.slope
+        for other in np.flatnonzero(told):
+            lacks = np.isnan(self.scaled[:, other])
+            stairs = self._stairs(steps, told[other] * steps.height, lacks & ~is_missing)
+            stairs = _unless_missing(stairs, column, value=0.0, is_missing=lacks & is_missing)
+            yield from _worth(_Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, _count(~lacks)), stairs))
+
+    def _stairs(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
+        """A balanced tree of flat steps; neighbours that hardly differ are one; a direction is kept."""
+        counts = steps.counts(rows)
+        weights = np.maximum(counts, 1)
+        if direction := self.directions[steps.column]:
+            values = isotonic_regression(values, sample_weight=weights, increasing=bool(direction > 0))
+        starts = [0]
+        for at in range(1, values.size):
+            if abs(values[at] - values[starts[-1]]) > _ALIKE:
+                starts.append(at)
+        ends = [*starts[1:], values.size]
+        spans = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
+        leaves = [_Leaf(float(np.average(values[span], weights=weights[span])), max(1, int(counts[span].sum())))
+                  for span in spans]
+        return _balanced(leaves, [float(steps.bounds[end - 1]) for end in ends[:-1]], column=steps.column)
+
+    def _by_group(self, leaf: _Maker, rows: Rows, *, differs: Rows) -> _Node:
+        """A tree that tells groups apart, large ones first; an unseen combination gets what its known groups give."""
+        order = [int(c) for c in np.argsort(-self.words.sum(axis=0), kind="stable") if differs[c]]
+
+        def grow(words: Floats, to_ask: list[int], groups: tuple[int, ...], rows: Rows) -> _Node:
+            to_ask = [c for c in to_ask if words[:, c].any()]
+            if not to_ask:
+                return leaf(groups, rows)
+            c, rest = to_ask[0], to_ask[1:]
+            belongs, inside = words[:, c] > 0, self.belongs[:, c] > 0
+            no = grow(words[~belongs], rest, groups, rows & ~inside)
+            yes = grow(words[belongs], rest, (*groups, c), rows & inside)
+            return _Split(self.additive.groups[c], 0.5, _MISSING_LEFT, no, yes)
+
+        return grow(self.words, order, (), rows)
+
+
+def _count(rows: Rows) -> int:
+    """Patients of a leaf; at least one, or Shapley values would divide by nothing."""
+    return max(1, int(rows.sum()))
+
+
+def _unless_missing(tree: _Node, column: int, *, value: float, is_missing: Rows) -> _Node:
+    if not is_missing.any():
+        return tree
+    return _Split(column, np.inf, _KNOWN_LEFT, tree, _Leaf(value, _count(is_missing)))
+
+
+def _worth(tree: _Node) -> Iterator[_Node]:
+    """The tree, unless it tells hardly anybody from anybody else."""
+    values = [leaf.value for leaf in _leaves(tree)]
+    if max(values) - min(values) > _NO_EFFECT:
+        yield tree
+
+
+def _leaves(tree: _Node) -> Iterator[_Leaf]:
+    if isinstance(tree, _Leaf):
+        yield tree
+    else:
+        yield from _leaves(tree.left)
+        yield from _leaves(tree.right)
+
+
+def _balanced(leaves: list[_Leaf], bounds: list[float], *, column: int) -> _Node:
+    """A binary search tree: the i-th bound lies between leaf i and leaf i + 1."""
+    if not bounds:
+        return leaves[0]
+    middle = len(bounds) // 2
+    return _Split(column, bounds[middle], _MISSING_LEFT, _balanced(leaves[:middle + 1], bounds[:middle], column=column),
+                  _balanced(leaves[middle + 1:], bounds[middle + 1:], column=column))
+
+
+def _block(tree: _Node, *, number: int) -> str:
+    """One tree in LightGBM's text format: nodes numbered from the root down, leaf k as the child -k-1."""
+    splits: list[_Split] = []
+    leaves: list[_Leaf] = []
+
+    def numbered(node: _Node) -> int:
+        if isinstance(node, _Leaf):
+            leaves.append(node)
+            return -len(leaves)
+        at = len(splits)
+        splits.append(node)
+        children.append((0, 0))
+        children[at] = (numbered(node.left), numbered(node.right))
+        return at
+
+    children: list[tuple[int, int]] = []
+    numbered(tree)
+    lines: dict[str, Sequence[float]] = {"num_leaves": [len(leaves)], "num_cat": [0]}
+    if splits:
+        lines |= {
+            "split_feature": [one.column for one in splits], "split_gain": [0] * len(splits),
+            "threshold": [one.bound for one in splits], "decision_type": [one.decision for one in splits],
+            "left_child": [left for left, _ in children], "right_child": [right for _, right in children],
+        }
+    lines |= {"leaf_value": [leaf.value for leaf in leaves]}
+    if splits:
+        lines |= {
+            "leaf_weight": [leaf.count for leaf in leaves], "leaf_count": [leaf.count for leaf in leaves],
+            "internal_value": [one.value for one in splits], "internal_weight": [one.count for one in splits],
+            "internal_count": [one.count for one in splits],
+        }
+    lines |= {"is_linear": [0], "shrinkage": [1]}
+    return f"Tree={number}\n" + "".join(f"{key}={' '.join(map(repr, row))}\n" for key, row in lines.items()) + "\n\n"
+
+
+def _text(blocks: list[str], *, names: Sequence[str]) -> str:
+    header = {
+        "version": "v4", "num_class": 1, "num_tree_per_iteration": 1, "label_index": 0, "max_feature_idx": len(names) - 1,
+        "objective": BINARY, "feature_names": " ".join(names), "feature_infos": " ".join(["none"] * len(names)),
+        "tree_sizes": " ".join(str(len(block)) for block in blocks),
+    }
+    head = "tree\n" + "".join(f"{key}={value}\n" for key, value in header.items())
+    return f"{head}\n{''.join(blocks)}end of trees\n\npandas_categorical:null\n"

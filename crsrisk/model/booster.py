@@ -1,0 +1,64 @@
+"""Booster: LightGBM itself, its scores and its own contributions; it is handed checked texts only.
+
+Scoring and explaining a saved model need none of this: :mod:`crsrisk.model.forest` and
+:mod:`crsrisk.model.tree_shap` do both from the text, and are tested against it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from crsrisk.data.risk_model import Calibrator
+from crsrisk.errors import InputError
+from crsrisk.model.booster_text import LARGEST_TEXT as LARGEST_TEXT
+from crsrisk.model.booster_text import bare_text as bare_text
+from crsrisk.model.booster_text import check_text as check_text
+from crsrisk.model.booster_text import joined_text as joined_text
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@lru_cache(maxsize=8)
+def booster_of(text: str) -> lgb.Booster:
+    """The LightGBM booster of a checked text; kept, so that one patient does not cost a parsing of trees."""
+    check_text(text)
+    try:
+        return lgb.Booster(model_str=text)
+    except lgb.basic.LightGBMError as problem:
+        raise InputError(where="booster.txt", found="what LightGBM cannot read", expected="a LightGBM text",
+                         cure="take the model folder as it was saved") from problem
+
+
+def raw_log_odds_of(booster: lgb.Booster, matrix: Floats, *, n_trees: int | None = None) -> Floats:
+    """Log-odds of all trees or the first ``n_trees``, shape (rows,), on one thread."""
+    if not len(matrix):
+        return np.empty(0)
+    scores: Any = booster.predict(matrix, raw_score=True, num_iteration=n_trees, num_threads=1)
+    return np.asarray(scores, dtype=np.float64)
+
+
+def contributions_of(booster: lgb.Booster, matrix: Floats) -> Floats:
+    """LightGBM's exact Shapley values and, as last column, the base, shape (rows, features + 1)."""
+    shares: Any = booster.predict(matrix, pred_contrib=True, num_threads=1)
+    return np.asarray(shares, dtype=np.float64)
+
+
+def calibrated_booster(text: str, calibrator: Calibrator) -> lgb.Booster:
+    """A new booster whose prediction is the calibrated risk: slope and intercept written into the leaves."""
+    check_text(text)
+    booster = lgb.Booster(model_str=text)
+    for tree, leaves in enumerate(map(int, re.findall(r"^num_leaves=(\d+)$", text, flags=re.MULTILINE))):
+        extra = calibrator.intercept if tree == 0 else 0.0
+        for leaf in range(leaves):
+            value = booster.get_leaf_output(tree, leaf)
+            booster.set_leaf_output(tree, leaf, calibrator.slope * value + extra)
+    return booster

@@ -1,0 +1,350 @@
+"""Table: from what a hospital knows of a patient to the numbers that a model reads. Pure, row by row.
+
+Nothing is fitted here: a row's features depend on that row alone, so nothing can leak from one patient (or
+from the test patients) to another. What has to be learnt from many rows lives in the estimator.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from crsrisk.data.assumptions import Strict
+from crsrisk.data.risk_model import Direction, Kind, Role, Theme
+from crsrisk.data.yaml_files import build, read_yaml
+from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS
+from crsrisk.fields import Field as Described
+from crsrisk.model.indices import INDICES, Index
+
+_DYNAMIC = re.compile(r"(.+)__(slope|onset)__h(\d+)")
+
+# Columns of words that may become yes/no features, one for each word: `product__tarlatamab`.
+WORDS: tuple[str, ...] = ("product", "platform", "tumour_type", "site", "regimen")
+
+
+class ClinicalVariable(Strict):
+    """How a reason speaks of one clinical variable (models/configs/variables.yaml)."""
+
+    kind: Kind
+    role: Role
+    theme: Theme
+    why: str
+    label: str | None = None
+    unit: str | None = None
+
+
+class FeatureChoice(Strict):
+    """One feature of a model: its direction, the assumption that gives the direction, and why.
+
+    ``assumption``: names in synthetic/assumptions (or `product`, `mitigation <name>`) that the direction
+    follows from; required when there is a direction. ``variable``: the clinical variable whose reason it
+    belongs to, where that is not the feature itself (an index counts with the laboratory value that gives it
+    its direction).
+    """
+
+    name: str
+    direction: Direction
+    reason: str
+    variable: str | None = None
+    assumption: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _direction_has_an_origin(self) -> FeatureChoice:
+        if self.direction != "none" and not self.assumption:
+            raise ValueError(f"the assumption from which the direction of {self.name} follows")
+        return self
+
+
+class Learner(Strict):
+    """Settings of the LightGBM learner (:class:`crsrisk.model.estimator.CrsClassifier`)."""
+
+    additive_penalty: float
+    max_trees: int
+    has_interactions: bool
+    learning_rate: float
+    num_leaves: int
+    min_data_in_leaf: int
+    l2: float
+    feature_fraction: float
+    bagging_fraction: float
+    n_folds: int
+
+
+class Range(Strict):
+    """Where a setting is looked for: from ``low`` to ``high``, evenly or by its logarithm, in whole numbers or not."""
+
+    low: float
+    high: float
+    is_log: bool = False
+    is_whole: bool = False
+
+    @model_validator(mode="after")
+    def _rises(self) -> Range:
+        if not self.low < self.high or (self.is_log and self.low <= 0):
+            raise ValueError("low below high, and above 0 for a logarithm")
+        return self
+
+
+class Tuning(Strict):
+    """How settings of the learner are looked for: so many ``trials``, each judged by cross-validated log loss."""
+
+    trials: int = Field(ge=1)
+    search: dict[str, Range] = Field(min_length=1)
+
+    @field_validator("search")
+    @classmethod
+    def _settings_are_known(cls, search: dict[str, Range]) -> dict[str, Range]:
+        if unknown := sorted(set(search) - set(Learner.model_fields)):
+            raise ValueError(f"settings of the learner, not {', '.join(unknown)}")
+        return search
+
+
+Outcome = Literal[
+    "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"]
+
+
+class FeatureConfig(Strict):
+    """A model before it is fitted: outcome, window, time of prediction, features, learner.
+
+    ``one_hot`` names the columns of words that become yes/no features; which words, the training cohort says.
+    ``stages``: outcomes that come before, in order, as CRS of any grade before grade 2 (:mod:`crsrisk.model.additive`).
+    ``landmark_h`` is 0 for a prediction before the first dose. ``tuning`` says what ``crsrisk train --tune`` may change.
+    """
+
+    name: str
+    version: str
+    about: str
+    outcome: Outcome
+    outcome_in_words: str
+    stages: list[Outcome] = Field(default_factory=list)
+    window_d: dict[str, float]
+    landmark_h: int
+    one_hot: list[str]
+    features: list[FeatureChoice]
+    learner: Learner
+    tuning: Tuning | None = None
+    variables: dict[str, ClinicalVariable]
+
+    @field_validator("one_hot")
+    @classmethod
+    def _words_are_known(cls, names: list[str]) -> list[str]:
+        if unknown := sorted(set(names) - set(WORDS)):
+            raise ValueError(f"columns of words ({', '.join(WORDS)}), not {', '.join(unknown)}")
+        return names
+
+    @model_validator(mode="after")
+    def _complete(self) -> FeatureConfig:
+        names = [feature.name for feature in self.features]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"each feature once, not {', '.join(twice)} again")
+        if unknown := [name for name in names if not is_known_feature(name)]:
+            raise ValueError(f"features that are columns or published indices, not {', '.join(unknown)}")
+        if "default" not in self.window_d:
+            raise ValueError("window_d with a `default` beside the platforms")
+        described = {self.variable_of(name) for name in (*names, *self.one_hot)}
+        if silent := sorted(described - set(self.variables)):
+            raise ValueError(f"variables.yaml to say what these are: {', '.join(silent)}")
+        return self
+
+    def feature_names(self, *, levels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+        """Every column of the model's table; ``levels`` holds the known words of each one-hot column."""
+        words = tuple(f"{column}__{level}" for column in self.one_hot for level in levels[column])
+        return words + tuple(feature.name for feature in self.features)
+
+    def variable_of(self, feature: str) -> str:
+        """The clinical variable to which a feature belongs: one reason for each."""
+        chosen = next((choice.variable for choice in self.features if choice.name == feature), None)
+        return chosen or usual_variable_of(feature)
+
+
+def load_config(path: Path) -> FeatureConfig:
+    """Read a model's configuration (models/configs/<name>.yaml) with the variables.yaml beside it.
+
+    A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace (of ``learner`` one setting
+    at a time), its ``features`` are added. In a feature's name ``{hour}`` stands for the file's ``landmark_h``, so that one
+    list serves several landmarks. Raises :class:`InputError` naming file and key.
+    """
+    tree = _with_parents(path)
+    if "variables" in tree:
+        raise InputError(where=path.name, key="variables", found="variables inside the model's file",
+                         expected="variables.yaml beside it", cure="move them there")
+    for feature in tree.get("features", []):
+        if isinstance(feature, dict) and isinstance(feature.get("name"), str):
+            feature["name"] = feature["name"].replace("{hour}", str(tree.get("landmark_h")))
+    variables = read_yaml(path.with_name("variables.yaml"))
+    return build(FeatureConfig, {**tree, "variables": variables}, where=path.name)
+
+
+def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The file's keys over those of the file that it extends, and so on."""
+    tree = read_yaml(path)
+    parent = tree.pop("extends", None)
+    if parent is None:
+        return tree
+    if parent in (path.stem, *children):
+        raise InputError(where=path.name, key="extends", found=f"{parent}, which extends this file in turn",
+                         expected="a file that does not", cure="let one of them stand by itself")
+    base = _with_parents(path.with_name(f"{parent}.yaml"), children=(*children, path.stem))
+    learner = tree.get("learner", {})
+    if isinstance(learner, dict):
+        tree["learner"] = {**base.get("learner", {}), **learner}
+    return {**base, **tree, "features": [*base["features"], *tree.get("features", [])]}
+
+
+def is_known_feature(name: str) -> bool:
+    """Whether :func:`build_features` knows a feature of that name (one-hot features apart)."""
+    return name in INDICES or field_of(name) is not None
+
+
+def field_of(name: str) -> Described | None:
+    """The field that describes a column; of a slope or an onset one made from that of its readings, None if unknown.
+
+    >>> [field_of(name).unit for name in ("crp_mg_l__max__h24", "crp_mg_l__slope__h24", "grade__onset__h24")]
+    ['mg/L', 'mg/L/h', 'h']
+    """
+    found = _DYNAMIC.fullmatch(name)
+    if found is None:
+        return FIELDS.get(source_field(name))
+    stem, summary, hour = found.groups()
+    likes = [FIELDS.get(f"{stem}{middle}__h{hour}") for middle in ("", "__max", "__min")]
+    like = next((field for field in likes if field is not None), None)
+    if like is None:
+        return None
+    if summary == "onset":
+        return replace(like, name=name, unit="h", kind="float", possible=(0.0, float(hour)), may_be_missing=True)
+    return replace(like, name=name, unit=f"{like.unit}/h", kind="float", possible=None, may_be_missing=True)
+
+
+def source_field(name: str) -> str:
+    """The entry of the field table that describes a column: `crp_mg_l__max__h24` -> `crp_mg_l__h24`."""
+    if name in FIELDS:
+        return name
+    return name.replace("__max__h", "__h", 1)
+
+
+def usual_variable_of(feature: str) -> str:
+    """The clinical variable of a feature where the configuration names no other.
+
+    Product and platform are one variable, and so are all readings of one laboratory value after the first
+    dose.
+
+    >>> [usual_variable_of(name) for name in ("product__tarlatamab", "crp_mg_l", "crp_mg_l__max__h24")]
+    ['product', 'crp_mg_l', 'crp_mg_l__course']
+    """
+    stem, mark, rest = feature.partition("__")
+    if stem in WORDS:
+        return "product" if stem == "platform" else stem
+    return f"{stem}__course" if mark and rest else feature
+
+
+def columns_needed(names: Iterable[str]) -> tuple[str, ...]:
+    """The columns of the observed table that these features are made of, each once, in order of first use."""
+    needed: dict[str, None] = {}
+    for name in names:
+        stem = name.partition("__")[0]
+        if stem in WORDS:
+            needed[stem] = None
+        else:
+            needed.update(dict.fromkeys(INDICES[name].columns if name in INDICES else (name,)))
+    return tuple(needed)
+
+
+def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFrame:
+    """The model's table: one row a patient, one float column a feature, NaN = not measured.
+
+    ``names`` are names of observed columns, of published indices (:mod:`crsrisk.model.indices`) or
+    `column__word` for a yes/no feature of a column of words (an unknown or missing word is "no" everywhere).
+    Raises :class:`InputError` for a missing column, text in a number, or an infinite value.
+
+    >>> table = pd.DataFrame({"product": ["tarlatamab"], "crp_mg_l": [40.0], "albumin_g_l": [40]})
+    >>> build_features(table, names=["product__tarlatamab", "crp_mg_l", "crp_albumin_ratio"]).iloc[0].tolist()
+    [1.0, 40.0, 1.0]
+    """
+    columns = read_columns(observed, columns=columns_needed(names))
+    return pd.DataFrame(feature_array(columns, names=tuple(names)), columns=list(names), index=observed.index)
+
+
+def read_columns(observed: pd.DataFrame, *, columns: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Columns of a table as arrays: words as text (missing = ""), the others as floats (missing = NaN).
+
+    Raises :class:`InputError` for a missing column, text in a number, or an infinite value.
+    """
+    wanted = tuple(columns)
+    require_columns(observed, wanted)
+    return {column: (words_of if column in WORDS else numbers_of)(observed, column=column) for column in wanted}
+
+
+def feature_array(columns: Mapping[str, Any], *, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """The features of columns that are read, shape (patients, features), or (1, features) for one patient.
+
+    ``columns`` holds arrays as :func:`read_columns` makes them or, for one patient, plain texts and floats. The
+    arithmetic is the same, so one patient alone and in a batch has the same features to the last bit.
+    """
+    made = []
+    for stem, word, index in _origins(names):
+        if index is not None:
+            made.append(index.compute(**{column: columns[column] for column in index.columns}))
+        else:
+            made.append(columns[stem] if word is None else columns[stem] == word)
+    return np.atleast_2d(np.array(made, dtype=np.float64).T)
+
+
+@lru_cache(maxsize=64)
+def _origins(names: tuple[str, ...]) -> tuple[tuple[str, str | None, Index | None], ...]:
+    """By feature: its column, the word for which it is 1, the published index that it is."""
+    found: list[tuple[str, str | None, Index | None]] = []
+    for name in names:
+        stem, _, word = name.partition("__")
+        found.append((stem, word, None) if stem in WORDS else (name, None, INDICES.get(name)))
+    return tuple(found)
+
+
+def require_columns(observed: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Raise :class:`InputError` that names the columns that a table lacks."""
+    if absent := [column for column in columns if column not in observed.columns]:
+        raise InputError(where="table", key=", ".join(absent), found="no such column", expected="the column",
+                         cure="add it (cells may be empty where the data dictionary allows it)")
+
+
+def words_of(observed: pd.DataFrame, *, column: str) -> NDArray[Any]:
+    """A column of words as an array of text; a missing word is the empty text."""
+    cells = observed[column].to_numpy(dtype=object)
+    words = ["" if is_missing else str(cell) for cell, is_missing in zip(cells, pd.isna(cells), strict=True)]
+    return np.array(words, dtype=object)
+
+
+def numbers_of(observed: pd.DataFrame, *, column: str) -> NDArray[np.float64]:
+    """A column of numbers or yes/no as floats (yes = 1, missing = NaN); text or infinity is refused."""
+    values = observed[column]
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
+        numbers = values.to_numpy().astype(np.float64)
+    elif pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        numbers = np.array([_number(cell) for cell in values], dtype=np.float64)
+    wrong = np.isinf(numbers)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(where="table", key=f"row {row + 1}, {column}",
+                         found=f"{type(values.iloc[row]).__name__} that is no finite number",
+                         expected="a number, true or false, or an empty cell", cure="correct the cell")
+    return np.asarray(numbers)
+
+
+def _number(cell: object) -> float:
+    """A cell of a mixed column as a float: missing is NaN, anything but a number or yes/no infinity."""
+    if cell is None or cell is pd.NA or cell is pd.NaT:
+        return np.nan
+    if isinstance(cell, bool | np.bool_ | int | float | np.integer | np.floating):
+        return float(cell)
+    return np.inf

@@ -1,0 +1,240 @@
+"""Tree kernels: everything about trees that is compiled, in one file.
+
+One file, because numba watches only the file of a cached function for changes, not those of the functions that it
+calls. Where it pays, thirty-two patients go in lockstep: `LANES` is a literal, so every lane runs the same vector
+instructions, and no result depends on which patients stand beside it. (With sixteen lanes LLVM unrolls the loops into
+scalars, ten times as slow; the simulator's loops are longer.) Nothing here starts threads; all of it lets others run
+(``nogil``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from crsrisk.biology import compiled  # noqa: F401  sets where compiled code is kept, for all of the package
+from crsrisk.model.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
+Nodes: TypeAlias = NDArray[Any]
+
+LANES = 32
+MEMO_SLOTS = 12  # paths of up to as many features keep what each pattern of conditions gives
+_ZERO = float(np.float32(1e-35))  # nearer to 0 is 0, for LightGBM
+_LARGEST_CATEGORY = 2.0**31
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _goes_left(value: float, threshold: float, kind: int, words: Integers, first_word: int, n_words: int) -> bool:
+    """Whether a value goes left at a split, with LightGBM's rules for missing values and categories."""
+    if kind & CATEGORICAL:
+        if not -1.0 < value < _LARGEST_CATEGORY:  # missing, or no category
+            return False
+        number = int(value)
+        place = number >> 5
+        return place < n_words and (words[first_word + place] >> (number & 31)) & 1 == 1
+    missing = kind & (MISSING_ZERO | MISSING_NAN)
+    if missing != MISSING_NAN and np.isnan(value):
+        value = 0.0
+    if (missing == MISSING_NAN and np.isnan(value)) or (missing == MISSING_ZERO and -_ZERO <= value <= _ZERO):
+        return kind & DEFAULT_LEFT > 0
+    return value <= threshold
+
+
+@numba.njit(error_model="numpy", nogil=True, cache=True)
+def add_trees(nodes: Nodes, words: Integers, roots: Integers, leaf_value: Floats, matrix: Floats, total: Floats) -> None:
+    """Write the sum of all trees for each row of ``matrix`` to ``total``, in the order of the trees."""
+    for row in range(matrix.shape[0]):
+        score = 0.0
+        for tree in range(roots.shape[0]):
+            at = roots[tree]
+            while at >= 0:
+                node = nodes[at]
+                is_left = _goes_left(matrix[row, node["feature"]], node["threshold"], node["kind"], words,
+                                     node["first_word"], node["n_words"])  # fmt: skip
+                at = node["left"] if is_left else node["right"]
+            score += leaf_value[~at]
+        total[row] = score
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _decide(nodes: Nodes, words: Integers, first: int, stop: int, tile: Floats, is_left: NDArray[np.bool_]) -> None:
+    """Which way the patients of a tile (feature, lane) go at each inner node of one tree (node, lane)."""
+    for at in range(first, stop):
+        node = nodes[at]
+        values, kind, threshold = tile[node["feature"]], node["kind"], node["threshold"]
+        if kind & (CATEGORICAL | MISSING_ZERO):
+            for lane in range(LANES):
+                is_left[at - first, lane] = _goes_left(
+                    values[lane], threshold, kind, words, node["first_word"], node["n_words"])
+        elif kind & MISSING_NAN:
+            default = kind & DEFAULT_LEFT > 0
+            for lane in range(LANES):
+                value = values[lane]
+                is_left[at - first, lane] = (value <= threshold) | (default & (value != value))
+        else:
+            for lane in range(LANES):
+                value = values[lane]
+                is_left[at - first, lane] = (0.0 if value != value else value) <= threshold
+
+
+@numba.njit(error_model="numpy", nogil=True, cache=True)
+def add_shares(
+    nodes: Nodes, words: Integers, first_node: Integers, edges: Nodes, first_edge: Integers, n_points: Integers,
+    weights: Floats, tiles: Floats, shares: Floats,
+) -> None:
+    """Add every tree's Shapley integral to ``shares`` (tile, feature, lane) for the patients in ``tiles``.
+
+    Each tree is a list of edges, depth first, and a last one of depth 0 that leads out of it. Going down an edge
+    multiplies, at each point of the quadrature, the product of the path's factors; a leaf times its value is carried
+    up again, and each edge takes its feature's part of what comes up (:mod:`crsrisk.model.tree_shap` has the formula and
+    the weights).
+    """
+    n_deepest, n_most, n_widest = edges["depth"].max() + 1, n_points.max(), (first_node[1:] - first_node[:-1]).max()
+    is_left = np.empty((n_widest, LANES), dtype=np.bool_)
+    is_one = np.ones((n_deepest, LANES), dtype=np.bool_)
+    down = np.ones((n_deepest, n_most, LANES))
+    up = np.zeros((n_deepest, n_most, LANES))
+    path = np.zeros(n_deepest, dtype=np.int64)
+    part = np.empty(LANES)
+    for tree in range(first_node.shape[0] - 1):
+        points = n_points[tree]
+        for tile in range(tiles.shape[0]):
+            _decide(nodes, words, first_node[tree], first_node[tree + 1], tiles[tile], is_left)
+            depth = 0
+            for at in range(first_edge[tree], first_edge[tree + 1]):
+                edge = edges[at]
+                while depth >= max(edge["depth"], 1):
+                    _leave(edges[path[depth]], depth, points, weights, is_one, up, part, shares[tile])
+                    depth -= 1
+                depth = edge["depth"]
+                if depth > 0:
+                    path[depth] = at
+                    _enter(edge, depth, points, weights, is_left[edge["node"]], is_one, down, up)
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _enter(
+    edge: Any, depth: int, points: int, weights: Floats, is_left: NDArray[np.bool_], is_one: NDArray[np.bool_],
+    down: Floats, up: Floats,
+) -> None:
+    """Down one edge: the product of factors with this edge's, for lanes that go along it and lanes that do not."""
+    at, value, same, is_left_edge = edge["weights"], edge["value"], edge["same"], edge["is_left"]
+    kept = edge["kept"]
+    for lane in range(LANES):
+        is_one[depth, lane] = (is_left[lane] == is_left_edge) & is_one[same, lane]
+    for q in range(points):
+        with_it, without = weights[at + q], weights[at + points + q]
+        for lane in range(LANES):
+            factor = with_it if is_one[depth, lane] else (without if is_one[same, lane] else kept)
+            product = down[depth - 1, q, lane] * factor
+            down[depth, q, lane] = product
+            up[depth, q, lane] = product * value
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _leave(
+    edge: Any, depth: int, points: int, weights: Floats, is_one: NDArray[np.bool_], up: Floats, part: Floats, shares: Floats
+) -> None:
+    """Up one edge: its feature's part of all leaves below, and the leaves themselves on to the edge above."""
+    at, same, feature = edge["weights"] + 2 * points, edge["same"], edge["feature"]
+    for lane in range(LANES):
+        part[lane] = 0.0
+    for q in range(points):
+        with_it, without = weights[at + q], weights[at + points + q]
+        for lane in range(LANES):
+            share = with_it if is_one[depth, lane] else (without if is_one[same, lane] else 0.0)
+            below = up[depth, q, lane]
+            part[lane] += share * below
+            up[depth - 1, q, lane] += below
+    for lane in range(LANES):
+        shares[feature, lane] += part[lane]
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _masks(
+    nodes: Nodes, words: Integers, path: Nodes, matrix: Floats, masks: Integers
+) -> None:
+    """By row, which features of a leaf's path let it go all the way: bit k for the path's k-th feature."""
+    for row in range(matrix.shape[0]):
+        fails = 0
+        for k in range(path.shape[0]):
+            node = nodes[path[k]["node"]]
+            is_left = _goes_left(matrix[row, node["feature"]], node["threshold"], node["kind"], words,
+                                 node["first_word"], node["n_words"])  # fmt: skip
+            if is_left != path[k]["is_left"]:
+                fails |= 1 << path[k]["slot"]
+        masks[row] = ~fails
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _against_background(mask: int, n_slots: int, others: Integers, counts: Floats, weight: Floats, part: Floats) -> None:
+    """One pattern's shares of a leaf of value 1, summed over the background's patterns, to ``part`` (slot,)."""
+    for slot in range(n_slots):
+        part[slot] = 0.0
+    full = (1 << n_slots) - 1
+    for k in range(others.shape[0]):
+        other = others[k]
+        if (mask | other) & full != full:
+            continue  # a feature that leads neither there: no mixture of the two reaches the leaf
+        ours, theirs = 0, 0
+        for slot in range(n_slots):
+            ours += (mask & ~other) >> slot & 1
+            theirs += (other & ~mask) >> slot & 1
+        for slot in range(n_slots):
+            if (mask & ~other) >> slot & 1:
+                part[slot] += counts[k] * weight[ours - 1, theirs]
+            elif (other & ~mask) >> slot & 1:
+                part[slot] -= counts[k] * weight[theirs - 1, ours]
+
+
+@numba.njit(error_model="numpy", nogil=True, cache=True)
+def add_background_shares(
+    nodes: Nodes, words: Integers, leaves: Nodes, paths: Nodes, weight: Floats, background: Floats, matrix: Floats,
+    shares: Floats,
+) -> None:
+    """Add each leaf's interventional Shapley values to ``shares`` (row, feature), leaf after leaf.
+
+    ``weight[a, b]`` is a! b! / (a + b + 1)!. The background's rows are grouped by the pattern of the path's conditions
+    that they meet, and each pattern of a patient is worked out once a leaf.
+    """
+    n_rows, n_background = matrix.shape[0], background.shape[0]
+    masks, others = np.empty(n_rows, dtype=np.int64), np.empty(n_background, dtype=np.int64)
+    counts = np.empty(n_background)
+    memo = np.empty((1 << MEMO_SLOTS, MEMO_SLOTS))
+    is_known = np.empty(1 << MEMO_SLOTS, dtype=np.bool_)
+    part = np.empty(64)
+    for k in range(leaves.shape[0]):
+        leaf = leaves[k]
+        path, n_slots = paths[leaf["first"]:leaf["stop"]], leaf["n_slots"]
+        full = (1 << n_slots) - 1
+        _masks(nodes, words, path, background, others)
+        others &= full
+        others.sort()
+        n_patterns = 0
+        for row in range(n_background):
+            if row > 0 and others[row] == others[n_patterns - 1]:
+                counts[n_patterns - 1] += 1.0
+            else:
+                others[n_patterns] = others[row]
+                counts[n_patterns] = 1.0
+                n_patterns += 1
+        _masks(nodes, words, path, matrix, masks)
+        is_kept = n_slots <= MEMO_SLOTS
+        if is_kept:
+            is_known[:full + 1] = False
+        for row in range(n_rows):
+            mask = masks[row] & full
+            if not is_kept:
+                _against_background(mask, n_slots, others[:n_patterns], counts, weight, part)
+            elif not is_known[mask]:
+                _against_background(mask, n_slots, others[:n_patterns], counts, weight, memo[mask])
+                is_known[mask] = True
+            found = memo[mask] if is_kept else part
+            for edge in range(path.shape[0]):
+                if path[edge]["is_first"]:
+                    shares[row, path[edge]["feature"]] += leaf["value"] * found[path[edge]["slot"]] / n_background

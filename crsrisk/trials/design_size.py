@@ -1,0 +1,330 @@
+"""How large a design must be, when it looks, and what stops it: from the assumptions of the planner, by formula.
+
+The planner takes the score as exact and the effect as true (no hidden fever); what noise, gaps and masking then do to the
+trial is what the simulation shows. A design that cannot reach the power it is asked for is refused with the cure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+from crsrisk.data.trial_plan import Design, Sequential, SingleArm
+from crsrisk.errors import InputError
+from crsrisk.trials.candidates import ASTCT, SUPPORT, Pool
+from crsrisk.trials.checks import BoolArray, FloatArray
+from crsrisk.trials.enrolment import given_by
+from crsrisk.trials.exact_tests import probability_of, rejection_region
+from crsrisk.trials.sequential import GroupSequentialBounds, gs_bounds
+from crsrisk.trials.single_arm import CountRule, Whole, count_rule, count_rule_oc
+from crsrisk.trials.spending import crossing
+from crsrisk.trials.two_proportions import (
+    n_farrington_manning,
+    n_two_proportions,
+    restricted_rates,
+    rounded_up,
+)
+
+MOST_PATIENTS = 20_000  # a design that needs more is refused
+SLACK = 0.005  # of power: sizes are whole, shares of looks are rounded
+FEWEST_IN_STRATUM = 0.001  # of the candidates
+EXACT_MOST = 1_500  # patients up to which an exact test is enumerated
+
+
+@dataclass(frozen=True, eq=False)
+class Sized:
+    """A design with its numbers. ``upper`` and ``lower`` are z bounds at each look (-inf: nothing stops there).
+
+    ``sign`` is -1 when the claim is that the control arm has fewer events (a strategy against treating everybody).
+    ``region`` is the table of an exact test, ``rule`` that of a single arm.
+    """
+
+    design: Design
+    at_look: Whole
+    share: FloatArray
+    upper: FloatArray
+    lower: FloatArray
+    sign: float
+    alpha: float
+    wanted_power: float
+    planned_power: float | None
+    region: BoolArray | None = None
+    rule: CountRule | None = None
+
+    @property
+    def n_max(self) -> int:
+        """Patients at the last look."""
+        return int(self.at_look[-1])
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """Event rates that the planner expects: without prophylaxis p_control, and as a function of the risk ratio."""
+
+    experimental: float
+    control: float
+
+
+def planned_rates(
+    pool: Pool, design: Design, *, endpoint: int = ASTCT, risk_ratio: float | None = None
+) -> _Rates:
+    """Rates of the two arms among those who should be eligible.
+
+    ``risk_ratio``: the pool's own effect on every patient, made larger or smaller in proportion until this is the ratio.
+    """
+    rows = np.ones(pool.risk.size, dtype=bool)
+    if design.kind == "enrichment":
+        rows = pool.risk >= float(design.threshold or 0.0)
+    if not rows.any():
+        raise InputError(where=f"design {design.name}", key="threshold", found=f"{design.threshold}, which nobody reaches",
+                         expected=f"a threshold of at most {float(pool.risk.max()):.3g}, the highest risk",
+                         cure="lower the threshold")
+    usual = pool.control[endpoint]
+    treated = pool.treated_unmasked if endpoint == ASTCT else pool.treated[endpoint]
+    if risk_ratio is not None:
+        treated = usual + (treated - usual) * (1 - risk_ratio) / (1 - pool.risk_ratio)
+    in_control, in_experimental = given_by(design, pool.risk)
+    return _Rates(*(float(np.where(given, treated, usual)[rows].mean()) for given in (in_experimental, in_control)))
+
+
+def size_design(pool: Pool, design: Design, *, alpha: float, power: float, must_reach: bool = True) -> Sized:
+    """The design with its numbers; raises :class:`InputError` when it cannot reach its power.
+
+    ``must_reach=False`` takes a stated ``n_total`` whatever it reaches, as a power curve does.
+    """
+    where = f"design {design.name}"
+    wanted = design.power or power
+    if design.single_arm is not None:
+        return _sized_single_arm(design, design.single_arm, where=where)
+    endpoints = (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
+    rates = [planned_rates(pool, design, endpoint=endpoint) for endpoint in endpoints]
+    bounds = _bounds(design.sequential, alpha=alpha, power=wanted)
+    sign = -1.0 if rates[0].experimental > rates[0].control and design.margin is None else 1.0
+    if must_reach:
+        _cuts_divide(pool, design, where=where)
+        _has_effect(rates, design, pool, where=where)
+    n = design.n_total or _needed(rates, design, bounds, alpha=alpha, power=wanted, sign=sign, where=where)
+    share = np.ones(1) if bounds is None else bounds.info
+    at_look = _at_looks(share, n, ratio=design.ratio, where=where)
+    region = _region(design, n, alpha=alpha, sign=sign)
+    planned = min(_power(one, design, n, bounds, region, alpha=alpha) for one in rates)
+    if must_reach and planned < wanted - SLACK:
+        raise _too_small(pool, design, n, planned, wanted, rates, bounds, alpha=alpha, sign=sign)
+    upper = np.array([ndtri(1 - alpha)]) if bounds is None else bounds.z
+    floor = bounds.futility_z if bounds is not None else None
+    lower = np.full(upper.size, -np.inf) if floor is None else np.append(floor[:-1], -np.inf)
+    return Sized(design, at_look, share, upper, lower, sign, alpha, wanted, planned, region=region)
+
+
+def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> Sized:
+    """A design without a control; its planned power is exact at its target, whatever the candidates are like."""
+    rule = count_rule(arm, where=where)
+    nothing = np.full(rule.at_look.size, np.nan)
+    reached, wanted = count_rule_oc(rule, p_success=arm.target).p_claim, 1 - arm.beta
+    if reached < wanted - 1e-9:
+        raise InputError(where=where, key="n_max", found=f"{rule.at_look[-1]} patients, which reach a power of "
+                         f"{reached:.2f} where {100 * arm.target:g} of 100 do well",
+                         expected=f"the power of {wanted:g} that beta asks for",
+                         cure="raise n_max or target, stop less eagerly (theta_low), or accept what it reaches with beta: "
+                              f"{np.ceil((1 - reached) * 100) / 100:.2f}")
+    return Sized(design, rule.at_look, rule.at_look / rule.at_look[-1], nothing, nothing, 1.0, arm.alpha, wanted, reached,
+                 rule=rule)
+
+
+def _cuts_divide(pool: Pool, design: Design, *, where: str) -> None:
+    """Every stratum has candidates in it; one in 1,000 is the least that means anything."""
+    if design.cuts is None:
+        return
+    stratum = np.searchsorted(design.cuts, pool.risk, side="right")
+    share = np.bincount(stratum, minlength=len(design.cuts) + 1) / pool.risk.size
+    if share.min() < FEWEST_IN_STRATUM:
+        low, high = (float(np.quantile(pool.risk, q)) for q in (0.05, 0.95))
+        raise InputError(where=where, key="cuts", found=f"{design.cuts}, with "
+                         f"{', '.join(f'{100 * one:.1f}' for one in share)} of 100 candidates in the strata",
+                         expected="cuts with candidates on both sides",
+                         cure=f"nine of ten candidates have a risk of {low:.2g} to {high:.2g}: cut between")
+
+
+def _at_looks(share: FloatArray, n: int, *, ratio: float, where: str) -> Whole:
+    """Patients in all at each look; refuses looks at which an arm is empty or nobody is new."""
+    at_look = np.rint(share * n).astype(np.int64)
+    if min(arm_sizes(int(at_look[0]), ratio)) < 1 or bool((np.diff(at_look) < 1).any()):
+        raise InputError(where=where, key="sequential", found=f"looks after {', '.join(map(str, at_look))} patients",
+                         expected="patients in both arms at every look, and new ones at each",
+                         cure="look later or less often: 20 looks at 30 patients tell nothing")
+    return at_look
+
+
+def _bounds(looks: Sequential | None, *, alpha: float, power: float) -> GroupSequentialBounds | None:
+    if looks is None:
+        return None
+    return gs_bounds(
+        type=looks.boundary, K=looks.looks, info=looks.info or "equal", alpha_one_sided=alpha, futility_z=looks.futility_z,
+        futility=looks.futility, binding=looks.binding, power=power, rho=looks.rho, gamma=looks.gamma, delta=looks.delta,
+        futility_rho=looks.futility_rho, futility_gamma=looks.futility_gamma)
+
+
+def _has_effect(rates: list[_Rates], design: Design, pool: Pool, *, where: str) -> None:
+    for one in rates:
+        loss = one.experimental - one.control
+        if design.margin is not None and loss > design.margin - 1e-3:
+            raise InputError(
+                where=where, key="margin", found=f"{design.margin:g}, and {100 * loss:.1f} of 100 more events than treating "
+                "everybody", expected="a margin above what leaving patients untreated costs",
+                cure="lower the threshold, or accept a wider margin")
+        if design.margin is not None and 0 < one.experimental < 1 and 0 < one.control < 1:
+            continue
+        if not (0 < one.experimental < 1 and 0 < one.control < 1) or abs(one.experimental - one.control) < 1e-6:
+            raise InputError(
+                where=where, key="candidates", found=f"event rates {one.experimental:.4g} (experimental) and "
+                f"{one.control:.4g} (control), risk ratio {pool.risk_ratio:.3g}",
+                expected="two different rates above 0 and below 1",
+                cure="choose another threshold or prophylaxis: no number of patients shows a difference that is not there")
+
+
+def _needed(
+    rates: list[_Rates], design: Design, bounds: GroupSequentialBounds | None, *, alpha: float, power: float, sign: float,
+    where: str,
+) -> int:
+    n = max(_formula(one, design, bounds, alpha=alpha, power=power) for one in rates)
+    if design.analysis in ("fisher", "boschloo"):
+        n = _enumerated(rates, design, n, bounds, alpha=alpha, power=power, sign=sign)
+    if n > MOST_PATIENTS:
+        raise InputError(where=where, key="power", found=f"{n:,} patients for a power of {power:g}",
+                         expected=f"a design within {MOST_PATIENTS:,} patients",
+                         cure="the arms treat almost the same patients: choose another control or threshold, or against "
+                         "treating everybody ask that it is not much worse (margin: 0.05)"
+                         if design.kind == "strategy" else "hope for a larger effect, enrol patients at higher risk, or "
+                         "ask for less power")
+    return n
+
+
+def _formula(
+    rates: _Rates, design: Design, bounds: GroupSequentialBounds | None, *, alpha: float, power: float
+) -> int:
+    """Patients in all, whole in both arms; looks multiply those of a trial without."""
+    if design.margin is None:
+        plain = n_two_proportions(p_treat=rates.experimental, p_control=rates.control, alpha_one_sided=alpha, power=power,
+                                  ratio=design.ratio)
+        arms = (plain.n_treat_unrounded, plain.n_control_unrounded)
+    else:
+        margin = n_farrington_manning(p1=rates.experimental, p2=rates.control, delta0=design.margin, alpha_one_sided=alpha,
+                                      beta=1 - power, ratio_n2_over_n1=1 / design.ratio)
+        arms = (margin.n1, margin.n2)
+    if bounds is None:
+        return sum(map(rounded_up, arms))
+    grown = rounded_up(sum(arms) * bounds.inflation)
+    return grown + grown % 2 if design.ratio == 1 else grown
+
+
+def _enumerated(
+    rates: list[_Rates], design: Design, n: int, bounds: GroupSequentialBounds | None, *, alpha: float, power: float,
+    sign: float,
+) -> int:
+    """The first even number from the formula's on at which the exact test has the power."""
+    for more in range(n, min(2 * n, EXACT_MOST) + 2, 2):
+        region = _region(design, more, alpha=alpha, sign=sign)
+        if min(_power(one, design, more, bounds, region, alpha=alpha) for one in rates) >= power:
+            return more
+    return n
+
+
+def arm_sizes(n: int, ratio: float) -> tuple[int, int]:
+    """Patients of the experimental arm and of the control when they are allocated in turn.
+
+    >>> arm_sizes(304, 1.0), arm_sizes(90, 2.0)
+    ((152, 152), (60, 30))
+    """
+    experimental = control = 0
+    for _ in range(n):
+        if experimental < ratio * (control + 1):
+            experimental += 1
+        else:
+            control += 1
+    return experimental, control
+
+
+def _region(design: Design, n: int, *, alpha: float, sign: float) -> BoolArray | None:
+    if design.analysis not in ("fisher", "boschloo"):
+        return None
+    if n > EXACT_MOST:
+        raise InputError(where=f"design {design.name}", key="test", found=f"{design.analysis} with {n:,} patients",
+                         expected=f"at most {EXACT_MOST:,} patients with an exact test", cure="use pooled_z")
+    treated, controls = arm_sizes(n, design.ratio)
+    return rejection_region(n1=treated, n2=controls, alpha_one_sided=alpha,
+                            test="fisher" if design.analysis == "fisher" else "boschloo",
+                            direction="treatment lower" if sign > 0 else "treatment higher")
+
+
+def _power(
+    rates: _Rates, design: Design, n: int, bounds: GroupSequentialBounds | None, region: BoolArray | None, *, alpha: float
+) -> float:
+    """Power by enumeration for exact tests, else by the normal approximation that also sizes the trial."""
+    if region is not None:
+        return probability_of(region, p1=rates.experimental, p2=rates.control)
+    fixed = (fixed_power(rates.experimental, rates.control, n=n, ratio=design.ratio, alpha=alpha)
+             if design.margin is None else _margin_power(rates, design, n, design.margin, alpha=alpha))
+    if bounds is None:
+        return fixed
+    drift = float(ndtri(1 - alpha) + ndtri(min(max(fixed, 1e-12), 1 - 1e-12)))
+    low = np.full(bounds.z.size, -np.inf) if bounds.futility_z is None else bounds.futility_z
+    return float(crossing(upper=bounds.z, lower=low, info=bounds.info, drift=drift).upper.sum())
+
+
+def fixed_power(p_treat: float, p_control: float, *, n: int, ratio: float, alpha: float) -> float:
+    """Power of the pooled z test with ``n`` patients in all: the sample size formula read backwards.
+
+    >>> round(fixed_power(0.125, 0.25, n=304, ratio=1.0, alpha=0.025), 3)
+    0.8
+    """
+    controls = n / (1 + ratio)
+    mean = (ratio * p_treat + p_control) / (1 + ratio)
+    null = (1 + 1 / ratio) * mean * (1 - mean)
+    by_arm = p_treat * (1 - p_treat) / ratio + p_control * (1 - p_control)
+    return float(ndtr((abs(p_treat - p_control) * sqrt(controls) - ndtri(1 - alpha) * sqrt(null)) / sqrt(by_arm)))
+
+
+def _margin_power(rates: _Rates, design: Design, n: int, margin: float, *, alpha: float) -> float:
+    """Power of non-inferiority: the formula of Farrington and Manning read backwards."""
+    n1, n0 = design.ratio * n / (1 + design.ratio), n / (1 + design.ratio)
+    p1, p0 = rates.experimental, rates.control
+    null1, null0 = restricted_rates(p1, p0, delta=margin, ratio=n0 / n1)
+    null, true = (sqrt(a * (1 - a) / n1 + b * (1 - b) / n0) for a, b in ((null1, null0), (p1, p0)))
+    return float(ndtr((margin - (p1 - p0) - ndtri(1 - alpha) * null) / true))
+
+
+def _too_small(
+    pool: Pool, design: Design, n: int, planned: float, wanted: float, rates: list[_Rates],
+    bounds: GroupSequentialBounds | None, *, alpha: float, sign: float,
+) -> InputError:
+    """Why a design cannot reach its power, and the three ways out."""
+    needed = max(_formula(one, design, bounds, alpha=alpha, power=wanted) for one in rates)
+    if design.analysis in ("fisher", "boschloo"):
+        needed = _enumerated(rates, design, needed, bounds, alpha=alpha, power=wanted, sign=sign)
+    ways = [f"write n_total: {needed}"]
+    if (ratio := _ratio_needed(pool, design, n, wanted, bounds, alpha=alpha)) is not None:
+        ways.append(f"hope for a risk ratio of {ratio:.2f} (assumed {pool.risk_ratio:.2f})")
+    ways.append(f"accept what it reaches with power: {np.floor(planned * 100) / 100:.2f}")
+    return InputError(where=f"design {design.name}", key="n_total",
+                      found=f"{n:,} patients, which reach a power of {planned:.2f}",
+                      expected=f"the power of {wanted:g} that is asked for", cure=", or ".join(ways))
+
+
+def _ratio_needed(
+    pool: Pool, design: Design, n: int, wanted: float, bounds: GroupSequentialBounds | None, *, alpha: float
+) -> float | None:
+    """The risk ratio at which this number of patients is enough, by the normal approximation; None when none is."""
+    endpoints = (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
+
+    def surplus(ratio: float) -> float:
+        rates = [planned_rates(pool, design, endpoint=one, risk_ratio=ratio) for one in endpoints]
+        return min(_power(one, design, n, bounds, None, alpha=alpha) for one in rates) - wanted
+
+    lowest, highest = 1e-3, 0.999
+    if design.control == "everybody" or surplus(lowest) < 0 or surplus(highest) > 0:
+        return None
+    return float(brentq(surplus, lowest, highest, xtol=1e-4))

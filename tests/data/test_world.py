@@ -1,0 +1,101 @@
+"""World: a scenario changes the assumptions it names and nothing else, and the digest tells worlds apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crsrisk.data.world import load_world, with_own_places
+from crsrisk.data.world_files import load_product, load_scenario
+from crsrisk.errors import InputError
+from crsrisk.folders import find, names
+from crsrisk.simulation.arm import make_arm
+from tests.simulation.people import world_of
+
+
+@pytest.mark.parametrize("scenario", names("scenarios"))
+def test_a_scenario_changes_what_it_names(scenario: str) -> None:
+    world, plain = world_of(scenario), world_of()
+    differs = {key for key in plain.assumptions if world.assumptions.value(key) != plain.assumptions.value(key)}
+    assert differs <= set(world.scenario.overrides)
+    for key, override in world.scenario.overrides.items():
+        assert world.assumptions.value(key) == override.value
+    assert (world.digest == plain.digest) == (not differs)
+
+
+def test_the_scenario_of_the_tests_is_the_loaded_one() -> None:
+    assert load_world("burden_null").digest == world_of("burden_null").digest
+
+
+def test_a_user_adds_a_scenario_with_one_file(tmp_path: Path) -> None:
+    mine = tmp_path / "calm.yaml"
+    mine.write_text(
+        "name: calm\ntitle: Calm\nevidence: ['a test']\noverrides:\n"
+        "  cascade.weight_tnf:\n    value: 0.5\n    reason: to see less\n"
+    )
+    world = load_world(mine)
+    assert world.scenario.name == "calm"
+    assert world.assumptions.value("cascade.weight_tnf") == 0.5
+    assert world.digest != world_of().digest
+
+
+def test_a_scenario_with_an_unknown_assumption_is_refused(tmp_path: Path) -> None:
+    mine = tmp_path / "wrong.yaml"
+    mine.write_text(
+        "name: wrong\ntitle: Wrong\nevidence: ['a test']\noverrides:\n"
+        "  cascade.no_such_number:\n    value: 0.5\n    reason: a slip\n"
+    )
+    with pytest.raises(InputError) as problem:
+        load_scenario(mine, assumptions=world_of().assumptions)
+    assert "no_such_number" in str(problem.value)
+
+
+def test_with_values_leaves_the_world_it_came_from_alone() -> None:
+    before = world_of().digest
+    other = world_of().with_values({"cascade.weight_tnf": 0.25})
+    assert other.assumptions.value("cascade.weight_tnf") == 0.25
+    assert world_of().digest == before != other.digest
+    with pytest.raises(InputError):
+        world_of().with_values({"cascade.no_such_number": 1.0})
+
+
+def _own_product(folder: Path, *, population: str = "colorectal", policy: str = "our_ward") -> Path:
+    """A product in one folder, its population and policy in another, called by their paths from the product's file."""
+    places = folder / "places"
+    places.mkdir()
+    for kind, shipped, name in (("populations", "small_cell_lung", population), ("policies", "standard_astct", policy)):
+        text = find(kind, shipped).read_text(encoding="utf-8").replace(f"name: {shipped}", f"name: {name}", 1)
+        (places / f"{name}.yaml").write_text(text, encoding="utf-8")
+    text = find("products", "tarlatamab").read_text(encoding="utf-8")
+    for key, old, new in (("name", "tarlatamab", "mine"), ("population", "small_cell_lung", f"places/{population}.yaml"),
+                          ("support_policy", "standard_astct", f"places/{policy}.yaml")):
+        text = text.replace(f"{key}: {old}", f"{key}: {new}", 1)
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    return folder / "mine.yaml"
+
+
+def test_a_product_brings_its_population_and_policy_along(tmp_path: Path) -> None:
+    (product,), world = with_own_places([load_product(_own_product(tmp_path))], world=world_of())
+    arm = make_arm(product, world=world)
+    assert (arm.population.name, arm.policy.name) == ("colorectal", "our_ward")
+    assert world.digest != world_of().digest
+    assert "colorectal" not in world_of().populations
+
+
+def test_shipped_products_leave_the_world_as_it_is() -> None:
+    products, world = with_own_places([load_product("tarlatamab")], world=world_of())
+    assert (products, world.digest) == ([load_product("tarlatamab")], world_of().digest)
+
+
+def test_a_population_called_as_another_is_refused(tmp_path: Path) -> None:
+    product = load_product(_own_product(tmp_path, population="gastric_pancreatic"))
+    with pytest.raises(InputError, match="rename your file"):
+        with_own_places([product], world=world_of())
+
+
+def test_a_population_that_is_not_there_is_named_by_its_path(tmp_path: Path) -> None:
+    path = _own_product(tmp_path)
+    (tmp_path / "places" / "colorectal.yaml").unlink()
+    with pytest.raises(InputError, match=r"population: found no such file: .*colorectal\.yaml"):
+        load_product(path)

@@ -1,0 +1,201 @@
+"""Saving and loading: the same model comes back; anything altered, lost or forged is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crsrisk.data.files import sha256_of
+from crsrisk.data.risk_model import RiskModel
+from crsrisk.errors import InputError, OutputError
+from crsrisk.model.predict import predict
+from crsrisk.model.store import BOOSTER, CALIBRATOR, CONTRACT, MANIFEST, load_model, save_model
+
+Toy = Any
+FILES = (BOOSTER, CONTRACT, CALIBRATOR, MANIFEST)
+
+
+@pytest.fixture
+def folder(model: RiskModel, tmp_path: Path) -> Path:
+    return save_model(model, tmp_path / "baseline")
+
+
+def forge(folder: Path, name: str, text: str) -> None:
+    """Change a file and its hash in the manifest, as a careful forger would."""
+    (folder / name).write_text(text, encoding="utf-8")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"][name] = sha256_of(folder / name)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_the_same_model_comes_back(model: RiskModel, folder: Path, fresh_toy: Toy) -> None:
+    loaded = load_model(folder)
+    assert loaded == model
+    table = fresh_toy.observed.head(200)
+    pd.testing.assert_frame_equal(predict(loaded, table).rows, predict(model, table).rows)
+
+
+def test_the_folder_holds_four_plain_files(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert list(folder.parent.iterdir()) == [folder]  # nothing beside it
+    for path in folder.iterdir():
+        path.read_text(encoding="ascii" if path.name == BOOSTER else "utf-8")
+
+
+def test_same_model_same_bytes(model: RiskModel, folder: Path, tmp_path: Path) -> None:
+    again = save_model(model, tmp_path / "again")
+    assert [(again / name).read_bytes() for name in FILES] == [(folder / name).read_bytes() for name in FILES]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_lost_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=re.escape(name)):
+        load_model(folder)
+
+
+@given(name=st.sampled_from(FILES[:3]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@settings(max_examples=60)
+def test_every_flipped_bit_is_found(
+    model: RiskModel, tmp_path_factory: pytest.TempPathFactory, name: str, place: float, bit: int
+) -> None:
+    folder = save_model(model, tmp_path_factory.mktemp("flip") / "m")
+    content = bytearray((folder / name).read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(name)):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_every_truncated_file_is_found(folder: Path, name: str, share: float) -> None:
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError):
+        load_model(folder)
+
+
+def test_forged_trees_are_found_although_their_hash_fits(model: RiskModel, folder: Path) -> None:
+    forge(folder, BOOSTER, re.sub(r"left_child=1 ", "left_child=0 ", model.booster_text, count=1))
+    with pytest.raises(InputError, match="children"):
+        load_model(folder)
+
+
+def test_trees_of_other_features_are_found(model: RiskModel, folder: Path) -> None:
+    forge(folder, BOOSTER, model.booster_text.replace(" crp_mg_l ", " crp_mg_dl "))
+    with pytest.raises(InputError, match="other features"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        (CONTRACT, lambda tree: tree.pop("outcome")),
+        (CONTRACT, lambda tree: tree.update(extra=1)),
+        (CONTRACT, lambda tree: tree.update(landmark_h="0")),
+        (CONTRACT, lambda tree: tree.update(columns=[])),
+        (CONTRACT, lambda tree: tree["features"][0].update(variable="ghost")),
+        (CONTRACT, lambda tree: tree["features"][0].update(direction="sideways")),
+        (CONTRACT, lambda tree: tree["window_d"].pop("default")),
+        (CALIBRATOR, lambda tree: tree.update(slope="1")),
+        (CALIBRATOR, lambda tree: tree.update(slope=-1.0)),
+        (CALIBRATOR, lambda tree: tree.pop("intercept")),
+    ],
+)
+def test_forged_nouns_are_found_although_their_hash_fits(folder: Path, name: str, change: Any) -> None:
+    tree = json.loads((folder / name).read_text())
+    change(tree)
+    forge(folder, name, json.dumps(tree))
+    with pytest.raises(InputError, match=re.escape(name)):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: tree.update(format="other 1"),
+        lambda tree: tree.pop("files"),
+        lambda tree: tree.update(files=[]),
+        lambda tree: tree["files"].pop(BOOSTER),
+        lambda tree: tree.update(version=1),
+        lambda tree: tree.update(x=1),
+    ],
+)
+def test_a_forged_manifest_is_found(folder: Path, change: Any) -> None:
+    tree = json.loads((folder / MANIFEST).read_text())
+    change(tree)
+    (folder / MANIFEST).write_text(json.dumps(tree))
+    with pytest.raises(InputError, match=re.escape(MANIFEST)):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "[" * 100_000, "\x00", '{"format": '])
+def test_a_manifest_that_is_no_manifest(folder: Path, text: str) -> None:
+    (folder / MANIFEST).write_text(text)
+    with pytest.raises(InputError, match=re.escape(MANIFEST)):
+        load_model(folder)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give the folder that the model was saved to"):
+        load_model(tmp_path / "nowhere")
+
+
+def test_a_model_is_replaced_but_nothing_else_is(model: RiskModel, folder: Path, tmp_path: Path) -> None:
+    save_model(model, folder)
+    assert load_model(folder) == model
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter.txt").write_text("irreplaceable")
+    for place in (other, other / "chapter.txt"):
+        with pytest.raises(OutputError, match="something that is no model"):
+            save_model(model, place)
+    assert (other / "chapter.txt").read_text() == "irreplaceable"
+
+
+def test_an_interrupted_save_leaves_the_old_model(model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: (folder / name).read_bytes() for name in FILES}
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crsrisk.model.store.write_json", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(model, folder)
+    assert {name: (folder / name).read_bytes() for name in FILES} == before
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_failed_swap_puts_the_old_model_back(model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old folder is moved away, then the new one cannot be moved in: the old one comes back."""
+    tries: list[Path] = []
+    real = os.replace
+
+    def fail_once(source: Path, target: Path) -> None:
+        if target == folder:
+            tries.append(source)
+            if len(tries) == 1:
+                raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr("crsrisk.model.store.os.replace", fail_once)
+    with pytest.raises(OutputError, match="No space left"):
+        save_model(model, folder)
+    assert len(tries) == 2
+    assert load_model(folder) == model
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_numbers_survive_to_the_last_bit(model: RiskModel, folder: Path) -> None:
+    loaded = load_model(folder).calibrator
+    assert np.float64(loaded.slope).tobytes() == np.float64(model.calibrator.slope).tobytes()

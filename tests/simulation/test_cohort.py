@@ -1,0 +1,158 @@
+"""Cohort: the same bytes for the same patients, in any cut; tables and manifest as promised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crsrisk import __version__
+from crsrisk.data.cohort import Cohort
+from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS, columns_of
+from crsrisk.simulation.arm import Arm
+from crsrisk.simulation.cohort import manifest, simulate_cohort, stream_cohort
+from tests.simulation.people import PRODUCTS, arm_of, world_of
+
+SEED = 3
+TABLES = ("observed", "outcomes", "course", "truth")
+
+
+@pytest.fixture(scope="module")
+def arms() -> list[Arm]:
+    return [arm_of(name) for name in ("tarlatamab", "tebentafusp", "cldn182_car_t")]
+
+
+@pytest.fixture(scope="module")
+def cohort(arms: list[Arm]) -> Cohort:
+    return simulate_cohort(arms, world=world_of(), n_patients=300, seed=SEED)
+
+
+def assert_same(one: Cohort, other: Cohort) -> None:
+    """Equal to the last bit, gaps included, in every table."""
+    for name in TABLES:
+        a, b = getattr(one, name), getattr(other, name)
+        assert list(a.columns) == list(b.columns)
+        differs = [column for column in a if not a[column].equals(b[column])]
+        assert not differs, f"{name}: {differs}"
+
+
+def rows(cohort: Cohort, first: int, stop: int) -> Cohort:
+    tables = {name: getattr(cohort, name).iloc[first:stop].reset_index(drop=True) for name in TABLES}
+    return Cohort(**tables, manifest=cohort.manifest)
+
+
+def glued(parts: Iterable[Cohort]) -> Cohort:
+    listed = list(parts)
+    joined = {name: pd.concat([getattr(part, name) for part in listed], ignore_index=True) for name in TABLES}
+    return Cohort(**joined, manifest=listed[0].manifest)
+
+
+@pytest.mark.parametrize(("chunk", "workers"), [(1, 1), (7, 2), (100, 1), (299, 2), (20_000, 2)])
+def test_chunks_and_workers_change_nothing(arms: list[Arm], cohort: Cohort, chunk: int, workers: int) -> None:
+    n = {1: 12, 7: 50}.get(chunk, 300)
+    parts = stream_cohort(arms, world=world_of(), n_patients=n, seed=SEED, chunk=chunk, workers=workers)
+    assert_same(glued(parts), rows(cohort, 0, n))
+
+
+@pytest.mark.parametrize("start", [1, 100, 271])
+def test_a_cohort_may_start_anywhere(arms: list[Arm], cohort: Cohort, start: int) -> None:
+    later = simulate_cohort(arms, world=world_of(), n_patients=29, seed=SEED, start=start)
+    assert_same(later, rows(cohort, start, start + 29))
+
+
+def test_the_small_cohort_is_the_beginning_of_the_large_one(arms: list[Arm], cohort: Cohort) -> None:
+    small = simulate_cohort(arms, world=world_of(), n_patients=100, seed=SEED)
+    assert_same(small, rows(cohort, 0, 100))
+
+
+def test_a_patient_of_one_arm_is_himself_among_many(arms: list[Arm], cohort: Cohort) -> None:
+    """Patient i receives arm i modulo the number of arms, and is the same patient when that arm is alone."""
+    alone = simulate_cohort([arms[1]], world=world_of(), n_patients=300, seed=SEED)
+    mine = np.arange(1, 300, 3)
+    assert (cohort.observed["product"].iloc[mine] == "tebentafusp").all()
+    for name in TABLES:
+        a, b = getattr(alone, name).iloc[mine], getattr(cohort, name).iloc[mine]
+        assert a.equals(b), name
+
+
+def test_the_same_person_under_every_product(arms: list[Arm]) -> None:
+    """Site, unmeasured biology and the latent laboratory values belong to the person, not to the product."""
+    made = [simulate_cohort([arm], world=world_of(), n_patients=50, seed=SEED) for arm in arms]
+    traits = [name for name in made[0].truth if name.startswith("trait_")]  # type: ignore[union-attr]
+    assert len(traits) > 5
+    for other in made[1:]:
+        assert other.truth is not None
+        assert made[0].truth is not None
+        assert other.truth[traits].equals(made[0].truth[traits])
+        assert other.observed["site"].equals(made[0].observed["site"])
+        assert not other.observed["crp_mg_l"].equals(made[0].observed["crp_mg_l"])
+
+
+def test_another_seed_is_another_cohort(arms: list[Arm], cohort: Cohort) -> None:
+    other = simulate_cohort(arms, world=world_of(), n_patients=50, seed=SEED + 1)
+    assert not other.observed["crp_mg_l"].equals(cohort.observed["crp_mg_l"].iloc[:50])
+    assert not other.outcomes["peak_il6_pg_ml"].equals(cohort.outcomes["peak_il6_pg_ml"].iloc[:50])
+
+
+def test_tables_have_the_columns_of_the_dictionary(cohort: Cohort) -> None:
+    for name in ("observed", "outcomes", "course"):
+        assert tuple(getattr(cohort, name).columns) == tuple(columns_of(name))
+    assert cohort.observed["patient_id"].tolist() == list(range(300))
+    for name in TABLES:
+        assert getattr(cohort, name)["patient_id"].equals(cohort.observed["patient_id"])
+
+
+def test_the_truth_shares_no_column_with_what_is_observed(cohort: Cohort) -> None:
+    assert cohort.truth is not None
+    known = set(cohort.observed) | set(cohort.outcomes) | set(cohort.course)
+    assert set(cohort.truth) & known == {"patient_id"}
+
+
+def test_the_manifest_says_how_to_make_it_again(arms: list[Arm], cohort: Cohort) -> None:
+    said = cohort.manifest
+    assert said == manifest(arms, world=world_of(), seed=SEED, n_patients=300)
+    assert (said["seed"], said["n_patients"], said["version"]) == (SEED, 300, __version__)
+    assert said["assumptions"] == world_of().assumptions.digest
+    assert [arm["product"] for arm in said["arms"]] == [arm.product.name for arm in arms]
+    assert [arm["window_d"] for arm in said["arms"]] == [arm.window_d for arm in arms]
+    assert "no external validation" in said["notice"]
+    assert json.loads(json.dumps(said)) == said, "plain enough for a file"
+    other = manifest(arms, world=world_of("burden_strong"), seed=SEED, n_patients=300)
+    assert other["assumptions"] != said["assumptions"]
+    assert other["scenario"] == "burden_strong"
+
+
+def test_a_million_patients_come_chunk_by_chunk(arms: list[Arm]) -> None:
+    """The first chunks are there before the rest has been computed, and none is larger than asked for."""
+    stream = stream_cohort(arms, world=world_of(), n_patients=1_000_000, seed=SEED, chunk=64)
+    first = list(islice(stream, 3))
+    assert [part.n_patients for part in first] == [64] * 3
+    assert [part.observed["patient_id"].iloc[0] for part in first] == [0, 64, 128]
+    assert first[0].manifest["n_patients"] == 1_000_000
+    assert len(list(stream_cohort(arms, world=world_of(), n_patients=130, seed=SEED, chunk=64))) == 3
+
+
+def test_fewer_patients_than_arms(arms: list[Arm], cohort: Cohort) -> None:
+    assert_same(simulate_cohort(arms, world=world_of(), n_patients=2, seed=SEED), rows(cohort, 0, 2))
+
+
+@pytest.mark.parametrize(("n", "take"), [(0, 3), (-5, 3), (10, 0)])
+def test_nobody_or_nothing_is_refused(arms: list[Arm], n: int, take: int) -> None:
+    with pytest.raises(InputError) as problem:
+        simulate_cohort(arms[:take], world=world_of(), n_patients=n, seed=SEED)
+    assert problem.value.key == "n_patients"
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_every_product_makes_a_cohort(product: str) -> None:
+    made = simulate_cohort([arm_of(product)], world=world_of(), n_patients=20, seed=1)
+    assert made.n_patients == 20
+    assert made.outcomes["max_grade"].between(0, 4).all()
+    never_missing = [name for name in columns_of("observed") if not FIELDS[name].may_be_missing]
+    assert len(never_missing) > 15
+    assert made.observed[never_missing].notna().all(axis=None)

@@ -1,0 +1,48 @@
+"""A small cohort of two products and a quick model of it, made once."""
+
+from __future__ import annotations
+
+import pytest
+
+from crsrisk.data.cohort import Cohort
+from crsrisk.data.risk_model import RiskModel
+from crsrisk.model.features import FeatureConfig
+from crsrisk.model.fit import fit
+from crsrisk.simulation.arm import Arm
+from crsrisk.simulation.cohort import simulate_cohort
+from crsrisk.studies.development import Split, config_of, split
+from tests.simulation.people import arm_of, world_of
+
+SEED = 4
+PRODUCTS = ("tarlatamab", "psma_masked_engager")
+
+
+@pytest.fixture(scope="session")
+def arms() -> dict[str, Arm]:
+    """Two engagers with a second dose after a week, by name."""
+    return {name: arm_of(name) for name in PRODUCTS}
+
+
+@pytest.fixture(scope="session")
+def cohort(arms: dict[str, Arm]) -> Cohort:
+    """300 patients of each."""
+    return simulate_cohort(list(arms.values()), world=world_of(), n_patients=600, seed=SEED)
+
+
+@pytest.fixture(scope="session")
+def sides(cohort: Cohort) -> Split:
+    """Training and held-out patients."""
+    return split(cohort, seed=SEED, test_share=0.3)
+
+
+@pytest.fixture(scope="session")
+def config() -> FeatureConfig:
+    """The shipped configuration with few trees."""
+    shipped = config_of("baseline")
+    return shipped.model_copy(update={"learner": shipped.learner.model_copy(update={"max_trees": 40, "n_folds": 2})})
+
+
+@pytest.fixture(scope="session")
+def model(sides: Split, config: FeatureConfig) -> RiskModel:
+    """A model that is good enough to be asked."""
+    return fit(sides.training.observed, sides.training.outcomes, config=config, seed=SEED)
