@@ -1,4 +1,6 @@
-"""`python -m bench`: run the benchmark suite, print its tables, keep its figures in bench/results/."""
+"""`python -m bench`: run the benchmark suite, print its tables, keep its figures in
+bench/results/.
+"""
 
 from __future__ import annotations
 

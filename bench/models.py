@@ -1,4 +1,6 @@
-"""A model as it ships, for the benchmarks: fitted to simulated patients, with refits and its neighbour for grade >= 3."""
+"""A model as it ships, for the benchmarks: fitted to simulated patients, with refits and its
+neighbour for grade >= 3.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,12 @@ def fitted(n_patients: int = N_PATIENTS) -> Fitted:
     """Simulated and fitted once a run."""
     world = load_world()
     arms = [make_arm(one, world=world) for one in all_products().values()]
-    cohort = simulate_cohort(arms, world=world, n_patients=n_patients, seed=SEED, workers=os.cpu_count() or 1)
-    return Fitted(cohort, fit(cohort.observed, cohort.outcomes, config=config_of("baseline"), seed=SEED))
+    cohort = simulate_cohort(
+        arms, world=world, n_patients=n_patients, seed=SEED, workers=os.cpu_count() or 1
+    )
+    return Fitted(
+        cohort, fit(cohort.observed, cohort.outcomes, config=config_of("baseline"), seed=SEED)
+    )
 
 
 @contextmanager
@@ -52,8 +58,20 @@ def saved(some: Fitted, *, n_refits: int | None = None) -> Iterator[Path]:
             ("grade3plus", fit(observed, outcomes, config=severe, seed=SEED), severe),
         ):
             folder = save_model(model, Path(home) / name)
-            refits = make_refits(model, observed, outcomes, config=config, seed=SEED, n=n_refits,
-                                 workers=os.cpu_count() or 1)
-            save_companions(folder, model=model, reference=reference_groups(model, observed), refits=refits,
-                            grade3plus="grade3plus" if name == "baseline" else None)
+            refits = make_refits(
+                model,
+                observed,
+                outcomes,
+                config=config,
+                seed=SEED,
+                n=n_refits,
+                workers=os.cpu_count() or 1,
+            )
+            save_companions(
+                folder,
+                model=model,
+                reference=reference_groups(model, observed),
+                refits=refits,
+                grade3plus="grade3plus" if name == "baseline" else None,
+            )
         yield Path(home) / "baseline"

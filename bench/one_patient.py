@@ -1,10 +1,10 @@
 """How long one patient waits: one risk, one explanation, and the command line's first word.
 
-(f) One risk from a patient's plain values (features, stand-ins, trees, calibration) against `Booster.predict` on a
-one-row frame of features that are made already; it must also be the same number.
-(g) One patient explained once the model is loaded: risk of grade 2 or more and of grade 3 or more, each with its interval
-from the stored refits, and all reasons, from a one-row table. Nothing is simulated in it.
-(h) `crsrisk --help` in a process of its own.
+(f) One risk from a patient's plain values (features, stand-ins, trees, calibration) against
+`Booster.predict` on a one-row frame of features that are made already; it must also be the same
+number. (g) One patient explained once the model is loaded: risk of grade 2 or more and of grade 3
+or more, each with its interval from the stored refits, and all reasons, from a one-row table.
+Nothing is simulated in it. (h) `crsrisk --help` in a process of its own.
 """
 
 from __future__ import annotations
@@ -59,15 +59,22 @@ def median_s(work: Callable[[], object], *, repeats: int) -> float:
 def help_s(repeats: int = 5) -> float:
     """Seconds until `crsrisk --help` has ended, the shortest of a few."""
     command = [sys.executable, "-m", "crsrisk.cli", "--help"]
-    return min(median_s(lambda: subprocess.run(command, check=True, capture_output=True), repeats=1) for _ in range(repeats))
+    return min(
+        median_s(lambda: subprocess.run(command, check=True, capture_output=True), repeats=1)
+        for _ in range(repeats)
+    )
 
 
 def single(some: Fitted, *, n: int = 200) -> tuple[float, float, bool]:
-    """Seconds for one risk by us and by LightGBM, in turns, and whether ours is the risk of the batch to the last bit."""
+    """Seconds for one risk by us and by LightGBM, in turns, and whether ours is the risk of the
+    batch to the last bit.
+    """
     model, observed = some.model, some.cohort.observed.head(n)
     one, booster = OneRow.of(model), booster_of(model.booster_text)
     patients: list[dict[str, Any]] = observed.to_dict(orient="records")  # type: ignore[assignment]
-    table = pd.DataFrame(feature_matrix(model, observed), columns=list(model.contract.feature_names))
+    table = pd.DataFrame(
+        feature_matrix(model, observed), columns=list(model.contract.feature_names)
+    )
     frames = [table.iloc[[row]] for row in range(n)]
     ours, theirs = [], []
     for patient, frame in zip(patients, frames, strict=True):
@@ -95,17 +102,31 @@ def measure() -> dict[str, Any]:
     bedside(model, rows[0])
     explained = [median_s(partial(bedside, model, row), repeats=3) for row in rows]
     found = OnePatient(
-        risk_us=1e6 * ours, booster_us=1e6 * theirs, ratio=theirs / ours, is_same=is_same,
+        risk_us=1e6 * ours,
+        booster_us=1e6 * theirs,
+        ratio=theirs / ours,
+        is_same=is_same,
         predict_ms=1e3 * median_s(lambda: predict(some.model, rows[0]), repeats=50),
-        explained_ms=1e3 * float(np.median(explained)), explained_slowest_ms=1e3 * max(explained), load_ms=1e3 * load,
-        help_s=help_s())
+        explained_ms=1e3 * float(np.median(explained)),
+        explained_slowest_ms=1e3 * max(explained),
+        load_ms=1e3 * load,
+        help_s=help_s(),
+    )
     return {
-        "one_patient": asdict(found), "n_features": len(some.model.contract.features),
+        "one_patient": asdict(found),
+        "n_features": len(some.model.contract.features),
         "bars": {"ratio": BAR_RATIO, "explained_ms": BAR_EXPLAINED_MS, "help_s": BAR_HELP_S},
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count(),
-                    "load_1_min": os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")},
-        "versions": {"python": platform.python_version(), "numpy": np.__version__, "pandas": pd.__version__},
-    }  # fmt: skip
+        "machine": {
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "load_1_min": os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan"),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "pandas": pd.__version__,
+        },
+    }
 
 
 def table(found: dict[str, Any]) -> str:
@@ -113,14 +134,35 @@ def table(found: dict[str, Any]) -> str:
     one = found["one_patient"]
     verdict = {True: "met", False: "MISSED"}
     rows = [
-        ("(f) one risk", f"{one['risk_us']:,.1f} us", f"the batch's to the last bit: {verdict[one['is_same']]}"),
-        ("  Booster.predict, one-row frame", f"{one['booster_us']:,.1f} us",
-         f"{found['n_features']} features, made already"),
-        ("  ratio", f"{one['ratio']:,.1f} x", f"{BAR_RATIO:g} x: {verdict[one['ratio'] >= BAR_RATIO]}"),
+        (
+            "(f) one risk",
+            f"{one['risk_us']:,.1f} us",
+            f"the batch's to the last bit: {verdict[one['is_same']]}",
+        ),
+        (
+            "  Booster.predict, one-row frame",
+            f"{one['booster_us']:,.1f} us",
+            f"{found['n_features']} features, made already",
+        ),
+        (
+            "  ratio",
+            f"{one['ratio']:,.1f} x",
+            f"{BAR_RATIO:g} x: {verdict[one['ratio'] >= BAR_RATIO]}",
+        ),
         ("  predict, one-row table", f"{one['predict_ms']:,.2f} ms", "with the account of the row"),
-        ("(g) one patient explained", f"{one['explained_ms']:,.1f} ms",
-         f"{BAR_EXPLAINED_MS:g} ms: {verdict[one['explained_ms'] < BAR_EXPLAINED_MS]} "
-         f"(slowest of 100: {one['explained_slowest_ms']:,.1f} ms; loading before: {one['load_ms']:,.0f} ms)"),
-        ("(h) crsrisk --help", f"{one['help_s']:,.2f} s", f"{BAR_HELP_S:g} s: {verdict[one['help_s'] < BAR_HELP_S]}"),
-    ]  # fmt: skip
+        (
+            "(g) one patient explained",
+            f"{one['explained_ms']:,.1f} ms",
+            (
+                f"{BAR_EXPLAINED_MS:g} ms: {verdict[one['explained_ms'] < BAR_EXPLAINED_MS]}"
+                f" (slowest of 100: {one['explained_slowest_ms']:,.1f} ms; loading before:"
+                f" {one['load_ms']:,.0f} ms)"
+            ),
+        ),
+        (
+            "(h) crsrisk --help",
+            f"{one['help_s']:,.2f} s",
+            f"{BAR_HELP_S:g} s: {verdict[one['help_s'] < BAR_HELP_S]}",
+        ),
+    ]
     return "\n".join(f"{name:<36}{speed:>12}  {word}".rstrip() for name, speed, word in rows)

@@ -1,9 +1,10 @@
 """Reference: the same patients by other solvers, one at a time.
 
-The right-hand side is the one the compiled kernel uses (`rates` of `crsrisk/simulation/solve.py`): once in plain
-Python, as a scipy user would write it, once compiled for one patient, so that a strict reference stays affordable.
-Inputs held between half hours (infusion, agents, interleukin-2) come from the kernel's own functions; every change of
-an input starts a new segment, so that no solver steps across an edge.
+The right-hand side is the one the compiled kernel uses (`rates` of `crsrisk/simulation/solve.py`):
+once in plain Python, as a scipy user would write it, once compiled for one patient, so that a
+strict reference stays affordable. Inputs held between half hours (infusion, agents, interleukin-2)
+come from the kernel's own functions; every change of an input starts a new segment, so that no
+solver steps across an edge.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ _POINTS = 5  # points inside half an hour at which the strict reference is read
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch with constant inputs: ticks ``first`` to ``last``, workspace, drug added to the depot."""
+    """A stretch with constant inputs: ticks ``first`` to ``last``, workspace, drug added to the
+    depot.
+    """
 
     first: int
     last: int
@@ -46,7 +49,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class Solution:
-    """States of one patient: ``time_h`` (t,), ``states`` (t, 20) in the order of `layout.STATES`."""
+    """States of one patient: ``time_h`` (t,), ``states`` (t, 20) in the order of
+    `layout.STATES`.
+    """
 
     time_h: Values
     states: Values
@@ -58,7 +63,9 @@ class Solution:
 
 @numba.njit(error_model="numpy", cache=True)
 def compiled_slope(y: Values, t: float, w: Values) -> Values:
-    """Right-hand side for lane 0 of a workspace, compiled, in the order of arguments that odeint expects."""
+    """Right-hand side for lane 0 of a workspace, compiled, in the order of arguments that odeint
+    expects.
+    """
     k = solve.rates(_as_tuple(y, _STATES), w, 0)
     out = np.empty(_STATES)
     for n in range(_STATES):
@@ -67,7 +74,9 @@ def compiled_slope(y: Values, t: float, w: Values) -> Values:
 
 
 def _in_plain_python() -> Callable[[Any, Any, int], Any]:
-    """`rates` with nothing compiled in it: every scalar function of the biology is its Python original."""
+    """`rates` with nothing compiled in it: every scalar function of the biology is its Python
+    original.
+    """
     original = cast(Any, solve.rates).py_func
     names = {name: getattr(value, "py_func", value) for name, value in original.__globals__.items()}
     return cast(Callable[[Any, Any, int], Any], FunctionType(original.__code__, names))
@@ -93,9 +102,14 @@ def segments(plan: Timetable, w: Values) -> list[Segment]:
     for tick in range(len(plan.infusion)):
         given[AT.depot] = 0.0
         solve.give(
-            given, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick],
-            plan.dose_number[tick], plan.slots[tick], (tick - plan.lead) * TICK_H,
-        )  # fmt: skip
+            given,
+            plan.infusion[tick],
+            plan.depot[tick],
+            plan.interleukin_2[tick],
+            plan.dose_number[tick],
+            plan.slots[tick],
+            (tick - plan.lead) * TICK_H,
+        )
         if (tick - plan.lead) % WARD_TICKS == 0:
             agents_act(given, plan.pairs, np.empty(LANES))
         now = given[_HELD * LANES]
@@ -112,12 +126,22 @@ def _begin(w: Values) -> Values:
 
 
 def reference(plan: Timetable, w: Values, *, rtol: float = 1e-9) -> Solution:
-    """Strict solution by LSODA (scipy's odeint), compiled right-hand side, read every six minutes."""
+    """Strict solution by LSODA (scipy's odeint), compiled right-hand side, read every six
+    minutes.
+    """
     y, times, states = _begin(w), [], []
     for part in segments(plan, w):
         y[0] += part.into_depot
         grid = np.linspace(part.first, part.last, (part.last - part.first) * _POINTS + 1) * TICK_H
-        path = odeint(compiled_slope, y, grid, args=(part.workspace,), rtol=rtol, atol=1e-3 * rtol, mxstep=100_000)
+        path = odeint(
+            compiled_slope,
+            y,
+            grid,
+            args=(part.workspace,),
+            rtol=rtol,
+            atol=1e-3 * rtol,
+            mxstep=100_000,
+        )
         times.append(grid[:-1])
         states.append(path[:-1])
         y = path[-1].copy()
@@ -125,7 +149,13 @@ def reference(plan: Timetable, w: Values, *, rtol: float = 1e-9) -> Solution:
 
 
 def by_solve_ivp(
-    plan: Timetable, w: Values, *, parts: list[Segment], rtol: float, atol: Values, at_ticks: bool = True
+    plan: Timetable,
+    w: Values,
+    *,
+    parts: list[Segment],
+    rtol: float,
+    atol: Values,
+    at_ticks: bool = True,
 ) -> Solution:
     """What a scipy user would run: solve_ivp with LSODA and a plain Python right-hand side.
 
@@ -141,7 +171,13 @@ def by_solve_ivp(
             return plain_rates(state.tolist(), numbers, 0)
 
         path = solve_ivp(
-            slope, (grid[0], grid[-1]), y, method="LSODA", rtol=rtol, atol=atol, t_eval=grid if at_ticks else None
+            slope,
+            (grid[0], grid[-1]),
+            y,
+            method="LSODA",
+            rtol=rtol,
+            atol=atol,
+            t_eval=grid if at_ticks else None,
         )
         times.append(path.t[:-1])
         states.append(path.y.T[:-1])

@@ -1,14 +1,17 @@
 """How fast trials are simulated, and against whom.
 
-(i) Ten thousand trials of a four-look design, patient by patient: candidates with risks spread as Beta(2,6), the outcome
-under both arms from one random number, pooled z against O'Brien-Fleming bounds, exposure counted. Against the plain way,
-one trial after the other with numpy's generator and scipy's normal distribution: same design, same bounds, and less to do,
-since it draws no identity and counts no exposure.
+(i) Ten thousand trials of a four-look design, patient by patient: candidates with risks spread as
+Beta(2,6), the outcome under both arms from one random number, pooled z against O'Brien-Fleming
+bounds, exposure counted. Against the plain way, one trial after the other with numpy's generator
+and scipy's normal distribution: same design, same bounds, and less to do, since it draws no
+identity and counts no exposure.
 
-(j) A grid of 200 cells (risk ratio x base rate x threshold) of the same design, ten thousand trials each, on two threads.
-The plain way is timed on some of its trials and multiplied: it would take too long.
+(j) A grid of 200 cells (risk ratio x base rate x threshold) of the same design, ten thousand trials
+each, on two threads. The plain way is timed on some of its trials and multiplied: it would take too
+long.
 
-"Per core" is per second of processor time, so that other work on the machine matters less; the grid is on the clock.
+"Per core" is per second of processor time, so that other work on the machine matters less; the grid
+is on the clock.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from scipy.stats import norm
 from crsrisk.data.trial_plan import Design, Masking, PowerCurves, Screening, Sequential, Stated
 from crsrisk.trials.candidates import stated_pool
 from crsrisk.trials.operating_characteristics import power_grid
-from crsrisk.trials.simulated_trials import Ready, make_ready, run_trials
+from crsrisk.trials.simulated_trials import SizedDesign, prepare, run_trials
 
 N_TRIALS, N_PLAIN = 10_000, 2_000
 BAR_SECONDS, BAR_GRID_SECONDS, BAR_MEMORY_MB = 1.0, 60.0, 500.0
@@ -37,8 +40,12 @@ SCREENING = Screening(candidates_per_month=10.0)
 STATED = Stated(risk="Beta(2,6)", risk_ratio=0.5)
 LOOKS = Sequential(boundary="O'Brien-Fleming", looks=4)
 GRID = PowerCurves(
-    risk_ratio=[0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75], base_rate=[0.2, 0.25, 0.3, 0.35],
-    threshold=[0.0, 0.1, 0.2, 0.25, 0.3], n_total=312, n_sim=N_TRIALS)  # fmt: skip
+    risk_ratio=[0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75],
+    base_rate=[0.2, 0.25, 0.3, 0.35],
+    threshold=[0.0, 0.1, 0.2, 0.25, 0.3],
+    n_total=312,
+    n_sim=N_TRIALS,
+)
 _MEMORY = """
 import resource, sys
 from pathlib import Path
@@ -57,7 +64,9 @@ else:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of processor time for 10,000 trials of each kind, their ratio, and both powers (which must agree)."""
+    """Seconds of processor time for 10,000 trials of each kind, their ratio, and both powers (which
+    must agree).
+    """
 
     seconds: float
     plain_seconds: float
@@ -69,7 +78,9 @@ class Speed:
 
 @dataclass(frozen=True)
 class Grid:
-    """Seconds on the clock for all cells on two threads, and what the plain way would take on one core."""
+    """Seconds on the clock for all cells on two threads, and what the plain way would take on one
+    core.
+    """
 
     cells: int
     seconds: float
@@ -77,13 +88,17 @@ class Grid:
     ratio: float
 
 
-def ready_design() -> Ready:
+def ready_design() -> SizedDesign:
     """The four-look design for 80% power."""
     pool = stated_pool(STATED, screening=SCREENING, masking=Masking())
-    return make_ready(pool, Design(name="four looks", kind="all_comers", sequential=LOOKS), screening=SCREENING)
+    return prepare(
+        pool, Design(name="four looks", kind="all_comers", sequential=LOOKS), screening=SCREENING
+    )
 
 
-def plain_trial(rng: np.random.Generator, *, at_look: list[int], level: list[float], risk_ratio: float) -> tuple[bool, int]:
+def plain_trial(
+    rng: np.random.Generator, *, at_look: list[int], level: list[float], risk_ratio: float
+) -> tuple[bool, int]:
     """One trial the plain way: whether it claims benefit, and with how many patients.
 
     ``level``: one-sided p at or below which each look stops.
@@ -103,14 +118,17 @@ def plain_trial(rng: np.random.Generator, *, at_look: list[int], level: list[flo
     return False, n
 
 
-def plain_trials(ready: Ready, *, n_sim: int, seed: int) -> float:
+def plain_trials(ready: SizedDesign, *, n_sim: int, seed: int) -> float:
     """Share of plain trials that claim benefit."""
     rng = np.random.default_rng(seed)
     at_look, level = ready.sized.at_look.tolist(), norm.sf(ready.sized.upper - 1e-10).tolist()
-    return sum(plain_trial(rng, at_look=at_look, level=level, risk_ratio=0.5)[0] for _ in range(n_sim)) / n_sim
+    return (
+        sum(plain_trial(rng, at_look=at_look, level=level, risk_ratio=0.5)[0] for _ in range(n_sim))
+        / n_sim
+    )
 
 
-def speed(ready: Ready) -> Speed:
+def speed(ready: SizedDesign) -> Speed:
     """Measure (i); the shortest of five runs, one thread."""
     arms = ready.arms("effect")
     run_trials(ready.sized, arms, n_sim=100, seed=1)  # compiles
@@ -128,15 +146,28 @@ def speed(ready: Ready) -> Speed:
 def grid(plain_seconds: float) -> Grid:
     """Measure (j), pools included."""
     start = time.perf_counter()
-    cells = power_grid(GRID, stated=STATED, pool=None, screening=SCREENING, masking=Masking(), seed=1, alpha=0.025,
-                       sequential=LOOKS, workers=2)  # fmt: skip
+    cells = power_grid(
+        GRID,
+        stated=STATED,
+        pool=None,
+        screening=SCREENING,
+        masking=Masking(),
+        seed=1,
+        alpha=0.025,
+        sequential=LOOKS,
+        workers=2,
+    )
     seconds = time.perf_counter() - start
-    return Grid(len(cells), seconds, plain_seconds * len(cells), plain_seconds * len(cells) / seconds)
+    return Grid(
+        len(cells), seconds, plain_seconds * len(cells), plain_seconds * len(cells) / seconds
+    )
 
 
 def memory_mb() -> float:
     """Largest memory of a fresh process that runs 200,000 trials on two threads."""
-    told = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True
+    ).stdout
     return float(told)
 
 
@@ -146,12 +177,22 @@ def measure() -> dict[str, Any]:
     second = grid(first.plain_seconds)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     return {
-        "trials": asdict(first), "grid": asdict(second), "memory_mb": memory_mb(),
-        "bars": {"seconds": BAR_SECONDS, "grid_seconds": BAR_GRID_SECONDS, "memory_mb": BAR_MEMORY_MB},
+        "trials": asdict(first),
+        "grid": asdict(second),
+        "memory_mb": memory_mb(),
+        "bars": {
+            "seconds": BAR_SECONDS,
+            "grid_seconds": BAR_GRID_SECONDS,
+            "memory_mb": BAR_MEMORY_MB,
+        },
         "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "load_1_min": load},
-        "versions": {"python": platform.python_version(), "numba": numba.__version__, "numpy": np.__version__,
-                     "scipy": scipy.__version__},
-    }  # fmt: skip
+        "versions": {
+            "python": platform.python_version(),
+            "numba": numba.__version__,
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+        },
+    }
 
 
 def table(found: dict[str, Any]) -> str:
@@ -160,18 +201,40 @@ def table(found: dict[str, Any]) -> str:
     verdict = {True: "met", False: "MISSED"}
     rows = [
         (f"(i) 10,000 trials, four looks, n {d['n_max']}, per core", "seconds", "power", "bar"),
-        ("patient by patient, compiled", f"{d['seconds']:.3f}", f"{d['power']:.3f}",
-         f"{BAR_SECONDS:g} s: {verdict[d['seconds'] <= BAR_SECONDS]}"),
-        ("plain, one trial after the other (scipy)", f"{d['plain_seconds']:.2f}", f"{d['plain_power']:.3f}", ""),
+        (
+            "patient by patient, compiled",
+            f"{d['seconds']:.3f}",
+            f"{d['power']:.3f}",
+            f"{BAR_SECONDS:g} s: {verdict[d['seconds'] <= BAR_SECONDS]}",
+        ),
+        (
+            "plain, one trial after the other (scipy)",
+            f"{d['plain_seconds']:.2f}",
+            f"{d['plain_power']:.3f}",
+            "",
+        ),
         ("ratio", f"{d['ratio']:,.0f} x", "", ""),
         (f"(j) grid of {e['cells']} cells, 10,000 trials each", "seconds", "", ""),
-        ("two threads, on the wall", f"{e['seconds']:.1f}", "",
-         f"{BAR_GRID_SECONDS:g} s: {verdict[e['seconds'] <= BAR_GRID_SECONDS and e['cells'] == 200]}"),
+        (
+            "two threads, on the wall",
+            f"{e['seconds']:.1f}",
+            "",
+            (
+                f"{BAR_GRID_SECONDS:g} s:"
+                f" {verdict[e['seconds'] <= BAR_GRID_SECONDS and e['cells'] == 200]}"
+            ),
+        ),
         ("plain, one core (from its trials above)", f"{e['plain_seconds']:,.0f}", "", ""),
         ("ratio", f"{e['ratio']:,.0f} x", "", ""),
-        ("memory of 200,000 trials, two threads", f"{found['memory_mb']:.0f} MB", "",
-         f"{BAR_MEMORY_MB:g} MB: {verdict[found['memory_mb'] <= BAR_MEMORY_MB]}"),
-    ]  # fmt: skip
-    lines = [f"{name:<52}{value:>10}  {power:>7}  {bar}".rstrip() for name, value, power, bar in rows]
+        (
+            "memory of 200,000 trials, two threads",
+            f"{found['memory_mb']:.0f} MB",
+            "",
+            f"{BAR_MEMORY_MB:g} MB: {verdict[found['memory_mb'] <= BAR_MEMORY_MB]}",
+        ),
+    ]
+    lines = [
+        f"{name:<52}{value:>10}  {power:>7}  {bar}".rstrip() for name, value, power, bar in rows
+    ]
     lines.append(f"load of the machine while measuring: {found['machine']['load_1_min']:.1f}")
     return "\n".join(lines)

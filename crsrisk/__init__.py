@@ -1,9 +1,10 @@
-"""Synthetic cohorts of cytokine release syndrome in solid tumours, and explained risk models trained on them.
+"""Synthetic cohorts of cytokine release syndrome in solid tumours, and explained risk models
+trained on them.
 
 Research software: the patients are simulated, and no model here has been validated on real ones.
 
-The nouns and verbs of the package stand here under one name each, and are imported when first used, so that
-``import crsrisk`` is instant and loads no scientific library:
+The nouns and verbs of the package stand here under one name each, and are imported when first used,
+so that ``import crsrisk`` is instant and loads no scientific library:
 
 >>> import crsrisk
 >>> crsrisk.InputError.__module__
@@ -21,8 +22,9 @@ try:
 except PackageNotFoundError:  # a bare source tree on the path, not installed
     __version__ = "0.0.0+source"
 
-# Public name -> the module that holds it. To export one more, add one line. A name must differ from those of
-# the subpackages (`simulate_cohort`, not `simulate`): importing crsrisk.simulate would take its place.
+# Public name -> the module that holds it. To export one more, add one line. A name must differ from
+# those of the subpackages (`simulate_cohort`, not `simulate`): importing crsrisk.simulate would
+# take its place.
 _EXPORTS = {
     # what goes wrong
     "CrsriskError": "crsrisk.errors",
@@ -64,7 +66,7 @@ _EXPORTS = {
     "stream_cohort": "crsrisk.simulation.cohort",
     "oracle": "crsrisk.simulation.true_risk",
     "build_features": "crsrisk.model.features",
-    "CrsClassifier": "crsrisk.model.estimator",
+    "CRSClassifier": "crsrisk.model.estimator",
     "fit": "crsrisk.model.fit",
     "predict": "crsrisk.model.predict",
     "OneRow": "crsrisk.model.predict",

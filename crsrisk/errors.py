@@ -1,7 +1,8 @@
-"""One family of errors: where it happened, at which key, what was found, what was expected, and the cure.
+"""One family of errors: where it happened, at which key, what was found, what was expected, and the
+cure.
 
-Every error that a user can cause is a :class:`CrsriskError`. The command line prints it and leaves with
-exit code 2; a notebook user reads the same sentence.
+Every error that a user can cause is a :class:`CrsriskError`. The command line prints it and leaves
+with exit code 2; a notebook user reads the same sentence.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ class CrsriskError(Exception):
     crsrisk.errors.InputError: a.yaml, dose: found -1; expected a dose above 0. Cure: correct it
     """
 
-    def __init__(
-        self, *, where: str, found: Any, expected: str, cure: str, key: str = ""
-    ) -> None:
+    def __init__(self, *, where: str, found: Any, expected: str, cure: str, key: str = "") -> None:
         self.where = str(where)
         self.key = str(key)
         self.found = str(found)

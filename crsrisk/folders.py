@@ -1,7 +1,8 @@
-"""Where the data folders are: beside the package in a checkout, inside it (``_shipped``) in a wheel.
+"""Where the data folders are: beside the package in a checkout, inside it (``_shipped``) in a
+wheel.
 
-A user names a product or scenario that ships with the package (``tarlatamab``), or gives the path of a YAML
-file of his own, from any folder.
+A user names a product or scenario that ships with the package (``tarlatamab``), or gives the path
+of a YAML file of his own, from any folder.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ from typing import Literal, TypeAlias, get_args
 
 from crsrisk.errors import InputError
 
-Kind: TypeAlias = Literal["assumptions", "products", "populations", "mitigations", "scenarios", "policies",
-                          "evidence", "configs", "released", "experiments"]
+Kind: TypeAlias = Literal[
+    "assumptions",
+    "products",
+    "populations",
+    "mitigations",
+    "scenarios",
+    "policies",
+    "evidence",
+    "configs",
+    "released",
+    "experiments",
+]
 
 _PACKAGE = Path(__file__).resolve().parent
 _SUFFIXES = (".yaml", ".yml")
-_EVIDENCE_ONLY = "evidence_only"  # products that are found by name, but belong to no list of shipped ones
+# products that are found by name, but belong to no list of shipped ones
+_EVIDENCE_ONLY = "evidence_only"
 
 
 def _root() -> Path:
@@ -25,12 +37,18 @@ def _root() -> Path:
     for place in (_PACKAGE.parent, _PACKAGE / "_shipped"):
         if (place / "synthetic" / "assumptions").is_dir():
             return place
-    raise InputError(where=str(_PACKAGE), found="no folder synthetic/ in the package or beside it",
-                     expected="the data that ship with crsrisk", cure="install crsrisk again")
+    raise InputError(
+        where=str(_PACKAGE),
+        found="no folder synthetic/ in the package or beside it",
+        expected="the data that ship with crsrisk",
+        cure="install crsrisk again",
+    )
 
 
 def synthetic_folder() -> Path:
-    """The folder synthetic/: assumptions, products, populations, mitigations, scenarios, evidence."""
+    """The folder synthetic/: assumptions, products, populations, mitigations, scenarios,
+    evidence.
+    """
     return _root() / "synthetic"
 
 
@@ -68,24 +86,28 @@ def names(kind: Kind) -> tuple[str, ...]:
 
 
 def evidence_only_products() -> tuple[str, ...]:
-    """Products whose file serves only to compare the simulator with their trial, in alphabetical order.
+    """Products whose file serves only to compare the simulator with their trial, in alphabetical
+    order.
 
-    `find` knows them by name; ``names("products")``, and so an experiment that names no product, leaves them out.
+    `find` knows them by name; ``names("products")``, and so an experiment that names no product,
+    leaves them out.
 
     >>> set(evidence_only_products()).isdisjoint(names("products"))
     True
     """
-    return tuple(sorted(place.stem for place in (_folder("products") / _EVIDENCE_ONLY).glob("*.yaml")))
+    return tuple(
+        sorted(place.stem for place in (_folder("products") / _EVIDENCE_ONLY).glob("*.yaml"))
+    )
 
 
 def find(kind: Kind, name_or_path: str | Path) -> Path:
     """The file of a name that ships with the package, or of a user's own path.
 
     ``kind`` is a folder name: "products", "scenarios", ... A text with a folder or a suffix in it
-    (``./my.yaml``, ``trials/my_product.yaml``) is a path, anything else a name. An experiment is found by
-    its name, its folder or its experiment.yaml; a model is a folder, or the name of a released one where no
-    folder of that name is. What is not there raises
-    :class:`InputError`, with the nearest names and how to add one.
+    (``./my.yaml``, ``trials/my_product.yaml``) is a path, anything else a name. An experiment is
+    found by its name, its folder or its experiment.yaml; a model is a folder, or the name of a
+    released one where no folder of that name is. What is not there raises :class:`InputError`, with
+    the nearest names and how to add one.
 
     >>> find("products", "no_such_product")
     Traceback (most recent call last):
@@ -96,7 +118,11 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
         raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
     text = str(name_or_path)
     path = Path(name_or_path).expanduser()
-    if isinstance(name_or_path, Path) or is_path(text, kind) or (kind == "released" and text and path.is_dir()):
+    if (
+        isinstance(name_or_path, Path)
+        or is_path(text, kind)
+        or (kind == "released" and text and path.is_dir())
+    ):
         found = path / "experiment.yaml" if kind == "experiments" and path.is_dir() else path
         if found.is_file() or (kind == "released" and found.is_dir()):
             return found
@@ -106,13 +132,16 @@ def find(kind: Kind, name_or_path: str | Path) -> Path:
         return _folder(kind) / _EVIDENCE_ONLY / f"{text}.yaml"
     known = names(kind)
     if text in known:
-        tail = {"experiments": f"{text}/experiment.yaml", "released": text}.get(kind, f"{text}.yaml")
+        tail = {"experiments": f"{text}/experiment.yaml", "released": text}.get(
+            kind, f"{text}.yaml"
+        )
         return _folder(kind) / tail
     raise _unknown(kind, text, found=f"an unknown name {text!r}", wanted=text)
 
 
 def is_path(text: str, kind: Kind = "products") -> bool:
-    """Whether a text is the path of a file of a user's own, rather than a name that ships with the package.
+    """Whether a text is the path of a file of a user's own, rather than a name that ships with the
+    package.
 
     >>> is_path("my/colorectal.yaml"), is_path("small_cell_lung")
     (True, False)
@@ -128,9 +157,15 @@ def _unknown(kind: Kind, text: str, *, found: str, wanted: str) -> InputError:
     choice = f"did you mean {' or '.join(near)}? " if near else ""
     what = "the folder of a model" if kind == "released" else "one YAML file"
     return InputError(
-        where=kind, key=text, found=found,
+        where=kind,
+        key=text,
+        found=found,
         expected=f"a name ({', '.join(known) or 'none is shipped'}) or the path of {what}",
-        cure=f"{choice}To add your own, write {what} like those in {_public_name(kind)} and give its path")
+        cure=(
+            f"{choice}To add your own, write {what} like those in {_public_name(kind)} and give its"
+            " path"
+        ),
+    )
 
 
 def _public_name(kind: Kind) -> str:

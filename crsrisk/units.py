@@ -13,8 +13,18 @@ from crsrisk.errors import InputError
 from crsrisk.fields import field
 
 _SAME_UNIT = {
-    "iu/l": "u/l", "xuln": "uln", "gm/dl": "g/dl", "gm/l": "g/l", "cells/ul": "/ul", "cells/mm3": "/mm3",
-    "c": "degc", "celsius": "degc", "year": "years", "y": "years", "month": "months", "lbs": "lb",
+    "iu/l": "u/l",
+    "xuln": "uln",
+    "gm/dl": "g/dl",
+    "gm/l": "g/l",
+    "cells/ul": "/ul",
+    "cells/mm3": "/mm3",
+    "c": "degc",
+    "celsius": "degc",
+    "year": "years",
+    "y": "years",
+    "month": "months",
+    "lbs": "lb",
 }
 
 
@@ -40,10 +50,12 @@ def _factors(units: Mapping[str, float]) -> dict[str, float]:
 def convert(
     values: ArrayLike, *, name: str, unit: str, upper_limit_u_l: ArrayLike | None = None
 ) -> NDArray[np.float64]:
-    """Turn values written in ``unit`` into the unit of column ``name``; missing (NaN) stays missing.
+    """Turn values written in ``unit`` into the unit of column ``name``; missing (NaN) stays
+    missing.
 
-    ``upper_limit_u_l`` is the laboratory's upper limit of normal, needed for LDH in U/L alone. Raises
-    :class:`InputError` for a unit that the column does not accept, or when that limit is not given.
+    ``upper_limit_u_l`` is the laboratory's upper limit of normal, needed for LDH in U/L alone.
+    Raises :class:`InputError` for a unit that the column does not accept, or when that limit is not
+    given.
 
     >>> float(convert(4.0, name="albumin_g_l", unit="g/dL"))
     40.0
@@ -74,12 +86,15 @@ def accepts(name: str, unit: str) -> bool:
 
 
 def needs_upper_limit(name: str, unit: str) -> bool:
-    """Whether values in ``unit`` mean something only with the laboratory's upper limit (LDH in U/L)."""
+    """Whether values in ``unit`` mean something only with the laboratory's upper limit (LDH in
+    U/L).
+    """
     return unit_key(unit) in _factors(field(name).limited_units)
 
 
 def amount(name: str, number: str, *, unit: str) -> str:
-    """A number with what it counts: its unit, or nothing for a pure number; a dose counts the product's usual one.
+    """A number with what it counts: its unit, or nothing for a pure number; a dose counts the
+    product's usual one.
 
     >>> amount("crp_mg_l", "42", unit="mg/L"), amount("dose_intensity", "10", unit="1"), amount("ecog", "1", unit="1")
     ('42 mg/L', '10 times the usual', '1')
@@ -105,29 +120,46 @@ def likely_unit(name: str, value: float) -> str | None:
     return None
 
 
-# only to guess a mistaken unit, never to convert (97.5th percentile of US adults 236 U/L, NHANES 2017-2018)
+# only to guess a mistaken unit, never to convert (97.5th percentile of US adults 236 U/L, NHANES
+# 2017-2018)
 _TYPICAL_LDH_LIMIT_U_L = 240.0
 
 
 def _factor(name: str, unit: str) -> tuple[float, bool]:
     column, key = field(name), unit_key(unit)
-    plain, limited = _factors({column.unit: 1.0, **column.other_units}), _factors(column.limited_units)
+    plain, limited = (
+        _factors({column.unit: 1.0, **column.other_units}),
+        _factors(column.limited_units),
+    )
     if key in plain:
         return plain[key], False
     if key in limited:
         return limited[key], True
-    raise InputError(where="unit", key=name, found=repr(unit), expected=" or ".join(column.accepted_units),
-                     cure="write one of these units, or convert the values yourself")
+    raise InputError(
+        where="unit",
+        key=name,
+        found=repr(unit),
+        expected=" or ".join(column.accepted_units),
+        cure="write one of these units, or convert the values yourself",
+    )
 
 
 def _limit(name: str, upper_limit_u_l: ArrayLike | None) -> NDArray[np.float64]:
     if upper_limit_u_l is None:
         raise InputError(
-            where="unit", key=name, found="LDH in U/L without the upper limit of normal",
+            where="unit",
+            key=name,
+            found="LDH in U/L without the upper limit of normal",
             expected="the laboratory's own upper limit, in U/L",
-            cure="add the column ldh_upper_limit_u_l, or give the option --ldh-upper-limit")
+            cure="add the column ldh_upper_limit_u_l, or give the option --ldh-upper-limit",
+        )
     limit = np.asarray(upper_limit_u_l, dtype=np.float64)
     if bool(np.any(limit <= 0)) or bool(np.any(np.isinf(limit))):
-        raise InputError(where="unit", key="ldh_upper_limit_u_l", found="a limit that is not above 0",
-                         expected="the laboratory's upper limit, in U/L", cure="correct the limit")
+        raise InputError(
+            where="unit",
+            key="ldh_upper_limit_u_l",
+            found="a limit that is not above 0",
+            expected="the laboratory's upper limit, in U/L",
+            cure="correct the limit",
+        )
     return limit

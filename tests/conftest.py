@@ -1,4 +1,6 @@
-"""What every test stands on: no telemetry, no window, no shared tracking store, repeatable properties."""
+"""What every test stands on: no telemetry, no window, no shared tracking store, repeatable
+properties.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
 
-# No deadline: the first call of a compiled function compiles it. In the CI the examples are the same each
-# time, so that a failure there can be repeated at home.
+# No deadline: the first call of a compiled function compiles it. In the CI the examples are the
+# same each time, so that a failure there can be repeated at home.
 settings.register_profile("home", deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("home"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")

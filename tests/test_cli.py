@@ -13,8 +13,24 @@ from crsrisk.cli import __main__ as cli
 from crsrisk.cli.application import pairs_of
 from crsrisk.errors import InputError, OutputError
 
-COMMANDS = ("simulate", "evidence", "run", "adopt", "predict", "explain", "update", "evaluate", "release", "grade",
-            "prophylaxis", "trial", "dictionary", "card", "export", "train")
+COMMANDS = (
+    "simulate",
+    "evidence",
+    "run",
+    "adopt",
+    "predict",
+    "explain",
+    "update",
+    "evaluate",
+    "release",
+    "grade",
+    "prophylaxis",
+    "trial",
+    "dictionary",
+    "card",
+    "export",
+    "train",
+)
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
@@ -62,7 +78,9 @@ def test_every_option_is_explained() -> None:
         assert silent == [], name
 
 
-def test_without_a_word_it_shows_its_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_word_it_shows_its_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert ended(monkeypatch) == 2
     printed = capsys.readouterr()
     assert "simulate" in printed.out + printed.err
@@ -70,12 +88,17 @@ def test_without_a_word_it_shows_its_help(monkeypatch: pytest.MonkeyPatch, capsy
 
 @pytest.mark.parametrize("kind", [InputError, OutputError])
 def test_what_a_user_can_put_right_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[InputError] | type[OutputError]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: type[InputError] | type[OutputError],
 ) -> None:
     problem = kind(where="a.csv", key="row 3", found="-5", expected="0 or more", cure="correct it")
     monkeypatch.setattr(cli, "app", app_that(problem))
     assert ended(monkeypatch) == 2
-    assert capsys.readouterr().err == "crsrisk: a.csv, row 3: found -5; expected 0 or more. Cure: correct it\n"
+    assert (
+        capsys.readouterr().err
+        == "crsrisk: a.csv, row 3: found -5; expected 0 or more. Cure: correct it\n"
+    )
 
 
 def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,26 +108,33 @@ def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None
         cli.main()
 
 
-def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_ends_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(cli, "app", app_that(KeyboardInterrupt()))
     assert ended(monkeypatch) == 130
     assert capsys.readouterr().err.startswith("crsrisk: interrupted; ")
 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
-def test_other_ends_pass_through(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int) -> None:
+def test_other_ends_pass_through(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
     monkeypatch.setattr(cli, "app", app_that(typer.Exit(code)))
     assert ended(monkeypatch) == code
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
-    ("texts", "found"), [(None, {}), ([], {}), (["crp=mg/dL", " a b = c=d "], {"crp": "mg/dL", "a b": "c=d"})]
+    ("texts", "found"),
+    [(None, {}), ([], {}), (["crp=mg/dL", " a b = c=d "], {"crp": "mg/dL", "a b": "c=d"})],
 )
 def test_pairs(texts: list[str] | None, found: dict[str, str]) -> None:
     assert pairs_of(texts, "--unit") == found
 
 
 def test_the_module_runs_too() -> None:
-    done = subprocess.run([sys.executable, "-m", "crsrisk.cli", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "crsrisk.cli", "--help"], capture_output=True, text=True, check=True
+    )
     assert "crsrisk" in done.stdout

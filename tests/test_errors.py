@@ -1,4 +1,6 @@
-"""Errors say where, which key, what was found, what was expected, and the cure; one family catches all."""
+"""Errors say where, which key, what was found, what was expected, and the cure; one family catches
+all.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ _WORDS = st.text(min_size=1, max_size=20)
 
 
 @given(where=_WORDS, key=_WORDS, found=_WORDS, expected=_WORDS, cure=_WORDS)
-def test_the_message_holds_every_part(where: str, key: str, found: str, expected: str, cure: str) -> None:
+def test_the_message_holds_every_part(
+    where: str, key: str, found: str, expected: str, cure: str
+) -> None:
     problem = InputError(where=where, key=key, found=found, expected=expected, cure=cure)
     assert str(problem) == f"{where}, {key}: found {found}; expected {expected}. Cure: {cure}"
     parts = (problem.where, problem.key, problem.found, problem.expected, problem.cure)
@@ -21,8 +25,13 @@ def test_the_message_holds_every_part(where: str, key: str, found: str, expected
 
 
 def test_without_a_key_the_whole_is_meant() -> None:
-    problem = OutputError(where="out/", found="no permission to write", expected="a folder", cure="choose another")
-    assert str(problem) == "out/: found no permission to write; expected a folder. Cure: choose another"
+    problem = OutputError(
+        where="out/", found="no permission to write", expected="a folder", cure="choose another"
+    )
+    assert (
+        str(problem)
+        == "out/: found no permission to write; expected a folder. Cure: choose another"
+    )
     assert problem.key == ""
 
 
@@ -35,7 +44,9 @@ def test_any_value_may_be_what_was_found() -> None:
 @pytest.mark.parametrize("kind", [InputError, OutputError])
 def test_one_family(kind: type[CrsriskError]) -> None:
     assert issubclass(kind, CrsriskError)
-    assert not issubclass(kind, (ValueError, OSError)), "a stray library error must not pass for one of ours"
+    assert not issubclass(kind, (ValueError, OSError)), (
+        "a stray library error must not pass for one of ours"
+    )
     with pytest.raises(CrsriskError):
         raise kind(where="a", found="b", expected="c", cure="d")
 

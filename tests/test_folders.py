@@ -11,10 +11,16 @@ from crsrisk.errors import InputError
 
 
 def _make_world(root: Path) -> None:
-    for place in ("synthetic/assumptions/cascade.yaml", "synthetic/products/tarlatamab.yaml",
-                  "synthetic/products/tebentafusp.yaml", "synthetic/scenarios/reference.yaml",
-                  "models/configs/baseline.yaml", "models/released/crs-1.0.0/manifest.json",
-                  "experiments/001_baseline/experiment.yaml", "experiments/002_draft/notes.txt"):
+    for place in (
+        "synthetic/assumptions/cascade.yaml",
+        "synthetic/products/tarlatamab.yaml",
+        "synthetic/products/tebentafusp.yaml",
+        "synthetic/scenarios/reference.yaml",
+        "models/configs/baseline.yaml",
+        "models/released/crs-1.0.0/manifest.json",
+        "experiments/001_baseline/experiment.yaml",
+        "experiments/002_draft/notes.txt",
+    ):
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         (root / place).write_text("name: one\n")
 
@@ -93,14 +99,22 @@ def test_a_path_from_any_folder_finds_the_users_own_file(
         assert folders.find("products", text).resolve() == mine.resolve()
 
 
-@pytest.mark.parametrize("text", ["checkout/experiments/001_baseline", "checkout/experiments/001_baseline/",
-                                  "checkout/experiments/001_baseline/experiment.yaml"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "checkout/experiments/001_baseline",
+        "checkout/experiments/001_baseline/",
+        "checkout/experiments/001_baseline/experiment.yaml",
+    ],
+)
 def test_an_experiment_is_found_by_folder_or_file(checkout: Path, text: str) -> None:
     experiment = checkout / "experiments/001_baseline/experiment.yaml"
     assert folders.find("experiments", text).resolve() == experiment
 
 
-@pytest.mark.parametrize("text", ["tarlatmab", "Tarlatamab", "./tarlatamab.yml", "nowhere/tarlatamab.yaml"])
+@pytest.mark.parametrize(
+    "text", ["tarlatmab", "Tarlatamab", "./tarlatamab.yml", "nowhere/tarlatamab.yaml"]
+)
 def test_a_near_miss_names_the_nearest_and_how_to_add_one(checkout: Path, text: str) -> None:
     with pytest.raises(InputError) as caught:
         folders.find("products", text)

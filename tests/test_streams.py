@@ -1,6 +1,7 @@
 """Random numbers: by (seed, decision, patient) and nothing else, and good enough to simulate with.
 
-Statistical claims hold with a chance of a false alarm below 1e-6 each (|z| < 5, p > 1e-6); the seeds are fixed.
+Statistical claims hold with a chance of a false alarm below 1e-6 each (|z| < 5, p > 1e-6); the
+seeds are fixed.
 """
 
 from __future__ import annotations
@@ -36,12 +37,17 @@ def philox_block(counter: int, key: tuple[int, int]) -> list[int]:
 def test_the_reference_generator_is_philox() -> None:
     """Known answer of the Random123 distribution (kat_vectors: philox4x64, 10 rounds, all zero)."""
     assert [f"{word:016x}" for word in philox_block(0, (0, 0))] == [
-        "16554d9eca36314c", "db20fe9d672d0fdc", "d7e772cee186176b", "7e68b68aec7ba23b",
-    ]  # fmt: skip
+        "16554d9eca36314c",
+        "db20fe9d672d0fdc",
+        "d7e772cee186176b",
+        "7e68b68aec7ba23b",
+    ]
 
 
 def test_a_patient_sits_at_a_fixed_place_of_the_stream() -> None:
-    """Patient 17, six numbers wide, has blocks 34 and 35; numpy counts up by one before its first block."""
+    """Patient 17, six numbers wide, has blocks 34 and 35; numpy counts up by one before its first
+    block.
+    """
     digest = blake2b(b"5|traits", digest_size=16).digest()
     key = (int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little"))
     words = [*philox_block(35, key), *philox_block(36, key)][:6]
@@ -56,7 +62,9 @@ def test_a_patient_sits_at_a_fixed_place_of_the_stream() -> None:
     width=st.integers(1, 13),
     decision=st.text(max_size=12),
 )
-def test_the_same_patient_in_any_range(start: int, n: int, inside: int, width: int, decision: str) -> None:
+def test_the_same_patient_in_any_range(
+    start: int, n: int, inside: int, width: int, decision: str
+) -> None:
     row = inside % n
     for draw in (streams.uniforms, streams.normals):
         many = draw(seed=3, decision=decision, start=start, stop=start + n, width=width)
@@ -64,7 +72,10 @@ def test_the_same_patient_in_any_range(start: int, n: int, inside: int, width: i
         assert many.shape == (n, width)
         assert np.array_equal(many[row], one[0])
     keys = streams.keys(seed=3, decision=decision, start=start, stop=start + n)
-    assert keys[row] == streams.keys(seed=3, decision=decision, start=start + row, stop=start + row + 1)[0]
+    assert (
+        keys[row]
+        == streams.keys(seed=3, decision=decision, start=start + row, stop=start + row + 1)[0]
+    )
 
 
 def test_the_order_of_calls_does_not_matter() -> None:
@@ -95,7 +106,8 @@ def test_the_extreme_words_give_neither_0_nor_1(word: int, monkeypatch: pytest.M
 def test_uniform_numbers_are_uniform(width: int) -> None:
     u = streams.uniforms(seed=11, decision="moments", start=0, stop=_N, width=width).ravel()
     assert abs(u.mean() - 0.5) < _Z * np.sqrt(1 / 12 / u.size)
-    assert abs(u.var() - 1 / 12) < _Z * np.sqrt(1 / 180 / u.size)  # variance of (u - 1/2)^2 is 1/180
+    # variance of (u - 1/2)^2 is 1/180
+    assert abs(u.var() - 1 / 12) < _Z * np.sqrt(1 / 180 / u.size)
     assert kstest(u, "uniform").pvalue > 1e-6
 
 
@@ -115,7 +127,8 @@ def test_decisions_seeds_places_and_neighbours_are_uncorrelated() -> None:
         for seed, decision in ((1, "site"), (2, "site"), (1, "sites"), (1, "traits"))
         for k in (0, 1)
     ]
-    table = np.column_stack([*(c[1:] for c in columns), columns[0][:-1]])  # the last: the patient before
+    # the last: the patient before
+    table = np.column_stack([*(c[1:] for c in columns), columns[0][:-1]])
     r = np.corrcoef(table.T) - np.eye(table.shape[1])
     assert np.abs(r).max() < _Z / np.sqrt(len(table))
 

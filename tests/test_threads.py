@@ -12,12 +12,15 @@ from crsrisk.threads import side_by_side
 
 def _threads_of_linear_algebra() -> set[int]:
     np.ones((2, 2)) @ np.ones((2, 2))
-    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+    return {
+        library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
+    }
 
 
 def test_a_limit_that_one_piece_lifts_does_not_end_that_of_the_others() -> None:
     has_ended = threading.Event()
     with threadpool_limits(2):  # so that on a machine of one core, too, there is something to limit
+
         def first(_: int) -> set[int]:
             with threadpool_limits(1):
                 pass

@@ -1,4 +1,5 @@
-"""A toy cohort, clearly made up: log-normal laboratory values and a logistic label, no mechanism behind it.
+"""A toy cohort, clearly made up: log-normal laboratory values and a logistic label, no mechanism
+behind it.
 
 It has the columns of a real cohort, so that the learning code can be tested without the simulator.
 """
@@ -161,7 +162,11 @@ def config(repository: Path) -> FeatureConfig:
     """The shipped baseline, with fewer trees, to be quick."""
     shipped = load_config(repository / "models" / "configs" / "baseline.yaml")
     return shipped.model_copy(
-        update={"learner": shipped.learner.model_copy(update={"max_trees": 80, "learning_rate": 0.1, "n_folds": 2})}
+        update={
+            "learner": shipped.learner.model_copy(
+                update={"max_trees": 80, "learning_rate": 0.1, "n_folds": 2}
+            )
+        }
     )
 
 

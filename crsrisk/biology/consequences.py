@@ -1,8 +1,9 @@
-"""Consequences: what suppressing the immune answer may cost, serious infection and lost tumour response.
+"""Consequences: what suppressing the immune answer may cost, serious infection and lost tumour
+response.
 
-Neither is part of the mechanism of CRS. Both are stated assumptions (``synthetic/assumptions/consequences.yaml``): a
-hazard of infection that rises while an immune node is blocked, and log odds of response that may or may not follow
-T-cell activation.
+Neither is part of the mechanism of CRS. Both are stated assumptions
+(``synthetic/assumptions/consequences.yaml``): a hazard of infection that rises while an immune node
+is blocked, and log odds of response that may or may not follow T-cell activation.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def blocked_together(one: Values, other: Values) -> Values:
 
 
 def infection_risk(usual_risk: float, hazard_ratio: Values) -> Values:
-    """Risk of a serious infection in the window of ``usual_risk``, under a mean hazard ratio over that window.
+    """Risk of a serious infection in the window of ``usual_risk``, under a mean hazard ratio over
+    that window.
 
     >>> infection_risk(0.19, np.array([0.0, 1.0, 2.0])).round(4).tolist()
     [0.0, 0.19, 0.3439]
@@ -37,8 +39,11 @@ def infection_risk(usual_risk: float, hazard_ratio: Values) -> Values:
     return np.asarray(1.0 - (1.0 - usual_risk) ** hazard_ratio)
 
 
-def response_risk(usual_rate: float, log_odds_per_log_activation: float, log_activation: Values) -> Values:
-    """Chance of a tumour response when T-cell activation is ``log_activation`` above that of a typical patient.
+def response_risk(
+    usual_rate: float, log_odds_per_log_activation: float, log_activation: Values
+) -> Values:
+    """Chance of a tumour response when T-cell activation is ``log_activation`` above that of a
+    typical patient.
 
     >>> response_risk(0.5, 0.0, np.array([-1.0, 1.0])).tolist()
     [0.5, 0.5]

@@ -1,8 +1,10 @@
-"""Grading: the ASTCT grade of one moment from signs and support (Lee, Biol Blood Marrow Transplant 2019).
+"""Grading: the ASTCT grade of one moment from signs and support (Lee, Biol Blood Marrow Transplant
+2019).
 
-Fever opens CRS and is not required again afterwards, since antipyretics and cytokine blockade hide it. Grade 2:
-hypotension that needs no vasopressor, or low-flow oxygen. Grade 3: one vasopressor, or high-flow oxygen. Grade 4:
-several vasopressors, or positive pressure. Grade 5 (death) is not simulated.
+Fever opens CRS and is not required again afterwards, since antipyretics and cytokine blockade hide
+it. Grade 2: hypotension that needs no vasopressor, or low-flow oxygen. Grade 3: one vasopressor, or
+high-flow oxygen. Grade 4: several vasopressors, or positive pressure. Grade 5 (death) is not
+simulated.
 """
 
 from __future__ import annotations
@@ -12,7 +14,12 @@ from crsrisk.biology.compiled import scalar
 
 @scalar
 def astct_grade(
-    is_open: float, hypotension: float, low_flow: float, pressor: float, high_flow: float, second_pressor: float,
+    is_open: float,
+    hypotension: float,
+    low_flow: float,
+    pressor: float,
+    high_flow: float,
+    second_pressor: float,
     positive_pressure: float,
 ) -> float:
     """Grade 0-4 of one moment; every argument is 0 or 1.

@@ -1,4 +1,6 @@
-"""Vitals: endothelial leak, lung water, temperature, mean arterial pressure and oxygen saturation."""
+"""Vitals: endothelial leak, lung water, temperature, mean arterial pressure and oxygen
+saturation.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +21,35 @@ def lung_water_rate(lung_water: float, leak: float, turnover: float) -> float:
 
 @scalar
 def temperature_rate(
-    temperature: float, normal: float, pyrogen: float, half: float, rise: float, antipyresis: float, turnover: float
+    temperature: float,
+    normal: float,
+    pyrogen: float,
+    half: float,
+    rise: float,
+    antipyresis: float,
+    turnover: float,
 ) -> float:
-    """Change of body temperature (degC/h) towards a set point that pyrogens raise (Dobreva 2021)."""
+    """Change of body temperature (degC/h) towards a set point that pyrogens raise (Dobreva
+    2021).
+    """
     shift = rise * pyrogen * pyrogen / (half * half + pyrogen * pyrogen) * (1.0 - antipyresis)
     return turnover * (normal + shift - temperature)
 
 
 @scalar
 def mean_arterial_pressure(
-    normal: float, leak: float, fall: float, half: float, fluids: float, fluid_gain: float, pressors: float,
+    normal: float,
+    leak: float,
+    fall: float,
+    half: float,
+    fluids: float,
+    fluid_gain: float,
+    pressors: float,
     pressor_gain: float,
 ) -> float:
-    """MAP (mmHg): vasoplegia and leak pull it down; fluids (half lost when leaky) and pressors raise it."""
+    """MAP (mmHg): vasoplegia and leak pull it down; fluids (half lost when leaky) and pressors
+    raise it.
+    """
     cubed = leak * leak * leak
     dropped = normal - fall * cubed / (half * half * half + cubed)
     return dropped + fluid_gain * fluids * (1.0 - leak) + pressor_gain * pressors

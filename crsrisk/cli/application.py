@@ -13,9 +13,15 @@ if TYPE_CHECKING:
     from crsrisk.simulation.arm import Arm
 
 app = typer.Typer(
-    name="crsrisk", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    help="Cytokine release syndrome in solid tumours: mechanistic synthetic cohorts, risk models, explanations. "
-         "Research use; synthetic data; no external validation.")
+    name="crsrisk",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=(
+        "Cytokine release syndrome in solid tumours: mechanistic synthetic cohorts, risk models,"
+        " explanations. Research use; synthetic data; no external validation."
+    ),
+)
 
 Workers = Annotated[int, typer.Option(help="Threads; the result does not depend on it.", min=1)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -26,7 +32,9 @@ def print_json(tree: Any) -> None:
     """Print an answer as data."""
     import json
 
-    typer.echo(json.dumps(tree, indent=1, allow_nan=False))
+    from crsrisk.results import to_plain
+
+    typer.echo(json.dumps(to_plain(tree), indent=1, allow_nan=False))
 
 
 def products_in(names: list[str] | None, *, scenario: str) -> tuple[list[Product], World]:
@@ -45,7 +53,9 @@ def arms_of(
     from crsrisk.simulation.arm import make_arm
 
     products, world = products_in(names, scenario=scenario)
-    return [make_arm(one, world=world, regimen=regimen, mitigations=mitigations) for one in products], world
+    return [
+        make_arm(one, world=world, regimen=regimen, mitigations=mitigations) for one in products
+    ], world
 
 
 def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:
@@ -56,7 +66,12 @@ def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:
     for text in texts or []:
         left, mark, right = text.partition("=")
         if not mark or not left or not right:
-            raise InputError(where="predict", key=option, found=text, expected="name=value",
-                             cure=f"write {option} crp=mg/dL")
+            raise InputError(
+                where="predict",
+                key=option,
+                found=text,
+                expected="name=value",
+                cure=f"write {option} crp=mg/dL",
+            )
         pairs[left.strip()] = right.strip()
     return pairs

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from crsrisk.cli.application import CPUS, Workers, app
-from crsrisk.studies.explanation_truth import print_explanation_truth, run_explanation_truth
-from crsrisk.studies.shift import print_shift, run_shift
-from crsrisk.studies.true_optimism import print_true_optimism, run_true_optimism
-from crsrisk.studies.updating import print_updating, run_updating
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 Tell: TypeAlias = Callable[[], None]
@@ -30,8 +26,13 @@ def run(
 
     kind = kind_of(experiment)
     if kind not in KINDS:
-        raise InputError(where=str(experiment_file(experiment)), key="kind", found=kind,
-                         expected=f"one of {', '.join(sorted(KINDS))}", cure="correct it, or leave it out for the main job")
+        raise InputError(
+            where=str(experiment_file(experiment)),
+            key="kind",
+            found=kind,
+            expected=f"one of {', '.join(sorted(KINDS))}",
+            cure="correct it, or leave it out for the main job",
+        )
     with steps() as begin:
         tell = KINDS[kind](experiment, workers, begin)
     tell()
@@ -81,30 +82,43 @@ def _prophylaxis(experiment: Path, workers: int, begin: Begin) -> Tell:
     return lambda: print_answer(found, written=[experiment / "results" / "report.html"])
 
 
-def _of_truth(kind: str) -> Callable[[Path, int, Begin], Tell]:
-    def begin_it(experiment: Path, workers: int, begin: Begin) -> Tell:
-        from crsrisk.cli.experiments import TRUTH_KINDS as OF_TRUTH
+def _shift(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.studies.shift import print_shift, run_shift
 
-        run_kind, print_kind = OF_TRUTH[kind]
-        found: dict[str, Any] = run_kind(experiment, workers=workers, begin=begin)
-        return lambda: print_kind(found)
+    found = run_shift(experiment, workers=workers, begin=begin)
+    return lambda: print_shift(found)
 
-    return begin_it
+
+def _updating(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.studies.updating import print_updating, run_updating
+
+    found = run_updating(experiment, workers=workers, begin=begin)
+    return lambda: print_updating(found)
+
+
+def _explanation_truth(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.studies.explanation_truth import print_explanation_truth, run_explanation_truth
+
+    found = run_explanation_truth(experiment, workers=workers, begin=begin)
+    return lambda: print_explanation_truth(found)
+
+
+def _true_optimism(experiment: Path, workers: int, begin: Begin) -> Tell:
+    from crsrisk.studies.true_optimism import print_true_optimism, run_true_optimism
+
+    found = run_true_optimism(experiment, workers=workers, begin=begin)
+    return lambda: print_true_optimism(found)
 
 
 KINDS: dict[str, Callable[[Path, int, Begin], Tell]] = {
-    "baseline": _baseline, "calibration": _calibration, "sensitivity": _sensitivity, "learning": _learning,
-    "judgement": _judgement, "prophylaxis": _prophylaxis,
-    **{kind: _of_truth(kind) for kind in ("shift", "updating", "explanation_truth", "true_optimism")},
+    "baseline": _baseline,
+    "calibration": _calibration,
+    "sensitivity": _sensitivity,
+    "learning": _learning,
+    "judgement": _judgement,
+    "prophylaxis": _prophylaxis,
+    "shift": _shift,
+    "updating": _updating,
+    "explanation_truth": _explanation_truth,
+    "true_optimism": _true_optimism,
 }
-
-
-# Experiments that ask the simulator for the truth: what runs each kind and prints its answer.
-
-
-TRUTH_KINDS: Mapping[str, tuple[Callable[..., dict[str, Any]], Callable[[dict[str, Any]], None]]] = {
-    "shift": (run_shift, print_shift), "updating": (run_updating, print_updating),
-    "explanation_truth": (run_explanation_truth, print_explanation_truth),
-    "true_optimism": (run_true_optimism, print_true_optimism),
-}
-

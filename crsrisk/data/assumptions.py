@@ -1,4 +1,6 @@
-"""Assumptions: every number of the synthetic world, with its meaning, unit, spread, range, source and strength."""
+"""Assumptions: every number of the synthetic world, with its meaning, unit, spread, range, source
+and strength.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,38 @@ from pydantic_core import PydanticCustomError
 from crsrisk.errors import InputError
 
 # suffix of a name -> the unit it promises; a name without such a suffix is a pure number (unit "1")
-UNIT_OF_SUFFIX: Mapping[str, str] = MappingProxyType({
-    "_per_h": "1/h", "_pg_ml_h": "pg/mL/h", "_l_h": "L/h", "_mg_l": "mg/L", "_ug_l": "ug/L", "_pg_ml": "pg/mL",
-    "_g_l": "g/L", "_x_uln": "x ULN", "_umol_l": "umol/L", "_mmhg": "mmHg", "_pct": "%", "_kda": "kDa", "_nm": "nM",
-    "_mm": "mm", "_kg": "kg", "_years": "years", "_mg": "mg", "_h": "h", "_d": "d", "_l": "L", "_c": "degC",
-    "_e6": "1e6 cells", "_copies": "copies per cell",
-})
+UNIT_OF_SUFFIX: Mapping[str, str] = MappingProxyType(
+    {
+        "_per_h": "1/h",
+        "_pg_ml_h": "pg/mL/h",
+        "_l_h": "L/h",
+        "_mg_l": "mg/L",
+        "_ug_l": "ug/L",
+        "_pg_ml": "pg/mL",
+        "_g_l": "g/L",
+        "_x_uln": "x ULN",
+        "_umol_l": "umol/L",
+        "_mmhg": "mmHg",
+        "_pct": "%",
+        "_kda": "kDa",
+        "_nm": "nM",
+        "_mm": "mm",
+        "_kg": "kg",
+        "_years": "years",
+        "_mg": "mg",
+        "_h": "h",
+        "_d": "d",
+        "_l": "L",
+        "_c": "degC",
+        "_e6": "1e6 cells",
+        "_copies": "copies per cell",
+    }
+)
 
 
 def unit_of_name(name: str) -> str:
-    """The unit that a name promises: ``unit_of_name("clearance_l_h") == "L/h"``; "1" for a pure number.
+    """The unit that a name promises: ``unit_of_name("clearance_l_h") == "L/h"``; "1" for a pure
+    number.
 
     A name with ``__`` relates two quantities (``corr_crp_mg_l__ldh_x_uln``) and is a pure number.
     """
@@ -47,20 +71,28 @@ class Strength(StrEnum):
 
 
 class Strict(BaseModel):
-    """Base of every noun read from a file: frozen, no unknown keys, no silent conversion of types."""
+    """Base of every noun read from a file: frozen, no unknown keys, no silent conversion of
+    types.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def misfit(key: str, *, found: object, expected: str) -> PydanticCustomError:
-    """What a noun raises when one of its values does not fit the others, so that the reader can name key and value."""
-    return PydanticCustomError("misfit", "{expected}", {"key": key, "found": str(found), "expected": expected})
+    """What a noun raises when one of its values does not fit the others, so that the reader can
+    name key and value.
+    """
+    return PydanticCustomError(
+        "misfit", "{expected}", {"key": key, "found": str(found), "expected": expected}
+    )
 
 
 class Quantity(Strict):
-    """A number with its origin. ``spread`` is the SD of its logarithm when ``range`` is positive, else its SD.
+    """A number with its origin. ``spread`` is the SD of its logarithm when ``range`` is positive,
+    else its SD.
 
-    ``prior`` is the value that was believed before calibration moved it; absent where calibration left it alone.
+    ``prior`` is the value that was believed before calibration moved it; absent where calibration
+    left it alone.
     """
 
     value: float
@@ -88,9 +120,15 @@ class Quantity(Strict):
     @model_validator(mode="after")
     def _value_in_range(self) -> Quantity:
         if len(self.range) != 2 or not self.range[0] <= self.value <= self.range[1]:
-            raise misfit("range", found=self.range, expected=f"range as [low, high] around the value {self.value:g}")
+            raise misfit(
+                "range",
+                found=self.range,
+                expected=f"range as [low, high] around the value {self.value:g}",
+            )
         if self.prior is not None and not self.range[0] <= self.prior <= self.range[1]:
-            raise misfit("prior", found=self.prior, expected=f"a prior inside the range {self.range}")
+            raise misfit(
+                "prior", found=self.prior, expected=f"a prior inside the range {self.range}"
+            )
         if self.spread < 0:
             raise misfit("spread", found=self.spread, expected="a spread of 0 or more")
         return self
@@ -105,9 +143,13 @@ class Assumption(Quantity):
 def check_unit(name: str, quantity: Quantity, *, where: str) -> None:
     """Refuse a unit that contradicts the name (``clearance_l_h`` must be in L/h)."""
     if quantity.unit != unit_of_name(name):
-        raise InputError(where=where, key=name, found=f"unit {quantity.unit}",
-                         expected=f"unit {unit_of_name(name)}, as the name says",
-                         cure="convert the value or rename the quantity")
+        raise InputError(
+            where=where,
+            key=name,
+            found=f"unit {quantity.unit}",
+            expected=f"unit {unit_of_name(name)}, as the name says",
+            cure="convert the value or rename the quantity",
+        )
 
 
 @dataclass(frozen=True)
@@ -132,15 +174,26 @@ class Assumptions(Mapping[str, Assumption]):
     def group(self, stem: str) -> dict[str, float]:
         """All values of one stem by their short names."""
         prefix = stem + "."
-        return {key[len(prefix):]: entry.value for key, entry in self.entries.items() if key.startswith(prefix)}
+        return {
+            key[len(prefix) :]: entry.value
+            for key, entry in self.entries.items()
+            if key.startswith(prefix)
+        }
 
     def replace(self, values: Mapping[str, float], *, where: str = "replacement") -> Assumptions:
-        """A new set with other values; unknown names are refused, the range widens to hold an explicit choice."""
+        """A new set with other values; unknown names are refused, the range widens to hold an
+        explicit choice.
+        """
         entries = dict(self.entries)
         for key, value in values.items():
             if key not in entries:
-                raise InputError(where=where, key=key, found="an unknown assumption", expected="a name such as "
-                                 + next(iter(self.entries)), cure="see synthetic/assumptions/ for the names")
+                raise InputError(
+                    where=where,
+                    key=key,
+                    found="an unknown assumption",
+                    expected="a name such as " + next(iter(self.entries)),
+                    cure="see synthetic/assumptions/ for the names",
+                )
             old = entries[key]
             span = [min(old.range[0], value), max(old.range[1], value)]
             entries[key] = old.model_copy(update={"value": float(value), "range": span})
@@ -175,4 +228,6 @@ class Scenario(Strict):
 
     def apply(self, assumptions: Assumptions) -> Assumptions:
         """The assumptions of this world."""
-        return assumptions.replace({k: o.value for k, o in self.overrides.items()}, where=f"scenario {self.name}")
+        return assumptions.replace(
+            {k: o.value for k, o in self.overrides.items()}, where=f"scenario {self.name}"
+        )

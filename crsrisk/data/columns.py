@@ -1,4 +1,6 @@
-"""Headers: what the columns of a user's table stand for, and in which unit; a unit is never guessed."""
+"""Headers: what the columns of a user's table stand for, and in which unit; a unit is never
+guessed.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def _plain(text: str) -> str:
 
 
 def _spellings() -> dict[str, tuple[str, str | None]]:
-    """Every way to write a column's name, without punctuation -> the column and the unit that it states, if any."""
+    """Every way to write a column's name, without punctuation -> the column and the unit that it
+    states, if any.
+    """
     known: dict[str, tuple[str, str | None]] = {}
     for name in (*columns_of("observed"), *columns_of("input")):
         column = FIELDS[name]
@@ -54,7 +58,9 @@ _SPELLINGS = _spellings()
 def _recognise_one(
     found: str, text: str, *, where: str, units: Mapping[str, str], used: set[str]
 ) -> Column | None:
-    """The column that a header stands for, or None. ``used`` collects the keys of ``units`` that applied."""
+    """The column that a header stands for, or None. ``used`` collects the keys of ``units`` that
+    applied.
+    """
     if text.strip().casefold() in _SEX_COLUMNS:
         return Column(found, "is_female", "1", is_sex=True)
     bracket = re.fullmatch(r"(.*?)\s*[\[(]\s*(.+?)\s*[\])]\s*", text)
@@ -70,51 +76,87 @@ def _recognise_one(
             unit = _one_unit(found, column, unit, other, where=where)
     if unit is None and column.unit != "1":
         raise InputError(
-            where=where, key=found, found="a quantity without a unit", expected=" or ".join(column.spellings),
-            cure=f"rename the column, or state its unit beside the table ({found}={column.unit})")
+            where=where,
+            key=found,
+            found="a quantity without a unit",
+            expected=" or ".join(column.spellings),
+            cure=f"rename the column, or state its unit beside the table ({found}={column.unit})",
+        )
     return Column(found, name, unit or "1")
 
 
 def _one_unit(found: str, column: Field, unit: str | None, other: str, *, where: str) -> str:
     if not accepts(column.name, other):
         raise InputError(
-            where=where, key=found, found=f"the unit {other!r}", expected=" or ".join(column.accepted_units),
-            cure="convert the values, or correct the unit")
+            where=where,
+            key=found,
+            found=f"the unit {other!r}",
+            expected=" or ".join(column.accepted_units),
+            cure="convert the values, or correct the unit",
+        )
     if unit is not None and unit_key(unit) != unit_key(other):
-        raise InputError(where=where, key=found, found=f"two units, {unit} and {other}", expected="one unit",
-                         cure="correct the column name or the unit stated beside it")
+        raise InputError(
+            where=where,
+            key=found,
+            found=f"two units, {unit} and {other}",
+            expected="one unit",
+            cure="correct the column name or the unit stated beside it",
+        )
     return other
 
 
 def recognise(
     header: list[str], *, where: str, units: Mapping[str, str], mapping: Mapping[str, str]
 ) -> dict[str, Column]:
-    """The columns of the field table that a file's ``header`` has, by name; columns that stand for none are left out.
+    """The columns of the field table that a file's ``header`` has, by name; columns that stand for
+    none are left out.
 
-    ``units`` and ``mapping`` as in :func:`crsrisk.data.tables.read_patients`. Raises :class:`InputError` for a quantity
-    without a unit, with two, or given twice, for a required one that is missing, and for units and mappings of no column.
+    ``units`` and ``mapping`` as in :func:`crsrisk.data.tables.read_patients`. Raises
+    :class:`InputError` for a quantity without a unit, with two, or given twice, for a required one
+    that is missing, and for units and mappings of no column.
     """
     for name in mapping:
         if name not in header:
-            raise InputError(where=where, key=name, found="no such column", expected="a column of the file",
-                             cure="correct the mapping: file's name on the left, our name on the right")
+            raise InputError(
+                where=where,
+                key=name,
+                found="no such column",
+                expected="a column of the file",
+                cure="correct the mapping: file's name on the left, our name on the right",
+            )
     used: set[str] = set()
     columns: dict[str, Column] = {}
     for found in header:
-        column = _recognise_one(found, mapping.get(found, found), where=where, units=units, used=used)
+        column = _recognise_one(
+            found, mapping.get(found, found), where=where, units=units, used=used
+        )
         if column is None and found in mapping:
-            raise InputError(where=where, key=found, found=f"a mapping to {mapping[found]!r}",
-                             expected="a column of the data dictionary", cure="correct the mapping")
+            raise InputError(
+                where=where,
+                key=found,
+                found=f"a mapping to {mapping[found]!r}",
+                expected="a column of the data dictionary",
+                cure="correct the mapping",
+            )
         if column is not None and column.name in columns:
             raise InputError(
-                where=where, key=found, expected="each quantity once", cure="delete or rename one of the two",
-                found=f"{column.name} a second time, beside {columns[column.name].found}")
+                where=where,
+                key=found,
+                expected="each quantity once",
+                cure="delete or rename one of the two",
+                found=f"{column.name} a second time, beside {columns[column.name].found}",
+            )
         if column is not None:
             columns[column.name] = column
     for name in units:
         if name not in used:
-            raise InputError(where=where, key=name, found="a unit for a column that is not there",
-                             expected="a column of the file", cure="correct the name")
+            raise InputError(
+                where=where,
+                key=name,
+                found="a unit for a column that is not there",
+                expected="a column of the file",
+                cure="correct the name",
+            )
     _check_missing(header, columns, where=where)
     return columns
 
@@ -130,12 +172,20 @@ def _check_missing(header: list[str], columns: Mapping[str, Column], *, where: s
     near = difflib.get_close_matches(missing[0], free, n=1, cutoff=0.5)
     others = f"; also missing: {', '.join(missing[1:])}" if missing[1:] else ""
     empty = ", with empty cells where it was not measured" if column.may_be_missing else ""
-    cure = f"if it is the column {near[0]!r}, rename or map that" if near else f"add the column{empty}"
-    raise InputError(where=where, key=column.name, found=f"no such column{others}",
-                     expected=" or ".join(column.spellings), cure=cure)
+    cure = (
+        f"if it is the column {near[0]!r}, rename or map that" if near else f"add the column{empty}"
+    )
+    raise InputError(
+        where=where,
+        key=column.name,
+        found=f"no such column{others}",
+        expected=" or ".join(column.spellings),
+        cure=cure,
+    )
 
 
-# Cells: the text of a table turned into numbers, yes/no, words and patients' numbers, without units or ranges.
+# Cells: the text of a table turned into numbers, yes/no, words and patients' numbers, without units
+# or ranges.
 
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -148,22 +198,33 @@ _SEX_WORDS = (frozenset({"f", "female"}), frozenset({"m", "male"}))
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
-TYPES: Mapping[str, type[Any]] = {"float": np.float64, "int": np.int64, "bool": np.bool_, "category": str}
+TYPES: Mapping[str, type[Any]] = {
+    "float": np.float64,
+    "int": np.int64,
+    "bool": np.bool_,
+    "category": str,
+}
 
 
 def _texts(cells: pd.Series[Any]) -> list[str]:
     """Cells as text without blanks around; a missing one is empty."""
     missing = cells.isna().to_numpy(dtype=bool)
-    return ["" if gone else str(value).strip()
-            for value, gone in zip(cells.to_numpy(dtype=object), missing, strict=True)]
+    return [
+        "" if gone else str(value).strip()
+        for value, gone in zip(cells.to_numpy(dtype=object), missing, strict=True)
+    ]
 
 
 def _among(texts: list[str], words: Collection[str]) -> Mask:
     return np.array([text.lower() in words for text in texts], dtype=bool)
 
 
-def parse(cells: pd.Series[Any], column: Field, *, is_sex: bool = False) -> tuple[NDArray[Any], Mask, Mask]:
-    """Values (float, 0/1 for yes/no; text for words), which cells are missing, and which cannot be read."""
+def parse(
+    cells: pd.Series[Any], column: Field, *, is_sex: bool = False
+) -> tuple[NDArray[Any], Mask, Mask]:
+    """Values (float, 0/1 for yes/no; text for words), which cells are missing, and which cannot be
+    read.
+    """
     if column.kind in ("float", "int"):
         values, missing = _parse_numbers(cells)
         bad = ~missing & ~np.isfinite(values)
@@ -173,7 +234,9 @@ def parse(cells: pd.Series[Any], column: Field, *, is_sex: bool = False) -> tupl
     texts = _texts(cells)
     missing = _among(texts, MISSING_WORDS)
     if column.kind == "category":
-        known = np.array([text in column.categories for text in texts], dtype=bool) | (not column.categories)
+        known = np.array([text in column.categories for text in texts], dtype=bool) | (
+            not column.categories
+        )
         return np.array(texts, dtype=object), missing, ~known & ~missing
     yes, no = _SEX_WORDS if is_sex else (YES_WORDS, NO_WORDS)
     values = np.where(_among(texts, yes), 1.0, np.where(_among(texts, no), 0.0, np.nan))
@@ -191,8 +254,12 @@ def _parse_numbers(cells: pd.Series[Any]) -> tuple[Floats, Mask]:
 
 def expected_words(column: Field, *, is_sex: bool = False) -> str:
     """What a cell of the column may hold, in words."""
-    words = {"float": "a number", "int": "a whole number", "bool": "true or false (or yes/no, 1/0)",
-             "category": f"one of {', '.join(column.categories)}" if column.categories else "a name"}
+    words = {
+        "float": "a number",
+        "int": "a whole number",
+        "bool": "true or false (or yes/no, 1/0)",
+        "category": f"one of {', '.join(column.categories)}" if column.categories else "a name",
+    }
     return "F or M" if is_sex else words[column.kind]
 
 
@@ -208,8 +275,12 @@ def typed(cells: pd.Series[Any], column: Field, *, where: str) -> pd.Series[Any]
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            where=where, key=f"row {row + 1}, column {column.name}", found=repr(str(cells.iloc[row])),
-            expected=expected_words(column), cure="correct the cell, or write the table again")
+            where=where,
+            key=f"row {row + 1}, column {column.name}",
+            found=repr(str(cells.iloc[row])),
+            expected=expected_words(column),
+            cure="correct the cell, or write the table again",
+        )
     return pd.Series(values, index=cells.index, name=cells.name).astype(TYPES[column.kind])
 
 
@@ -226,7 +297,9 @@ def guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def id_texts(cells: pd.Series[Any]) -> pd.Series[str]:
-    """Patients' numbers as text; missing ones empty. Whole floats (a column with gaps) lose their ".0"."""
+    """Patients' numbers as text; missing ones empty. Whole floats (a column with gaps) lose their
+    ".0".
+    """
     if pd.api.types.is_float_dtype(cells.dtype) and bool((cells.dropna() % 1 == 0).all()):
         cells = cells.astype("Int64")
     texts = ["" if text.lower() in MISSING_WORDS else text for text in _texts(cells)]
@@ -236,4 +309,3 @@ def id_texts(cells: pd.Series[Any]) -> pd.Series[str]:
 def as_ids(texts: pd.Series[str]) -> pd.Series[Any]:
     """int64 if every one is a whole number as people write it (007 is not), else text."""
     return texts.astype(np.int64) if all(_WHOLE.fullmatch(text) for text in texts) else texts
-

@@ -24,11 +24,12 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """``values`` has one row a member and one column a constant; ``keys`` name the constants; ``weights`` sum to 1.
+    """``values`` has one row a member and one column a constant; ``keys`` name the constants;
+    ``weights`` sum to 1.
 
     A key is ``assumption:engagement.t_gain``, ``product:tarlatamab.binding.tumour_affinity_nm``,
-    ``policy:standard_astct.rescue_delay_h`` or ``mitigation:dexamethasone.half_effect_dose``. ``assumptions`` is the
-    digest of the priors the members were drawn from.
+    ``policy:standard_astct.rescue_delay_h`` or ``mitigation:dexamethasone.half_effect_dose``.
+    ``assumptions`` is the digest of the priors the members were drawn from.
     """
 
     keys: tuple[str, ...]
@@ -38,9 +39,13 @@ class Ensemble:
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.weights), len(self.keys)) or not len(self.weights):
-            raise InputError(where="ensemble", key="shape", found=f"{self.values.shape} values, {len(self.weights)} weights",
-                             expected=f"one row a member and {len(self.keys)} columns",
-                             cure="make the ensemble again: crsrisk run experiments/002_calibration")
+            raise InputError(
+                where="ensemble",
+                key="shape",
+                found=f"{self.values.shape} values, {len(self.weights)} weights",
+                expected=f"one row a member and {len(self.keys)} columns",
+                cure="make the ensemble again: crsrisk run experiments/002_calibration",
+            )
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -52,7 +57,9 @@ class Ensemble:
     def without(self, keys: Collection[str]) -> Ensemble:
         """The members without some of their constants."""
         kept = [k for k, key in enumerate(self.keys) if key not in keys]
-        return Ensemble(tuple(self.keys[k] for k in kept), self.values[:, kept], self.weights, self.assumptions)
+        return Ensemble(
+            tuple(self.keys[k] for k in kept), self.values[:, kept], self.weights, self.assumptions
+        )
 
     @property
     def digest(self) -> str:
@@ -65,17 +72,21 @@ class Ensemble:
         return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
 
 
-# What is known of an ensemble beside its members: where it comes from, and what the answers of the simulator rest on.
+# What is known of an ensemble beside its members: where it comes from, and what the answers of the
+# simulator rest on.
 
 
-CHANCE = "patients (chance)"  # in a sharing-out of variance: which patients were simulated, not what is known
+# in a sharing-out of variance: which patients were simulated, not what is known
+CHANCE = "patients (chance)"
 
 
 class Share(Strict):
-    """The share of one output's variance that rests on constants of one strength, or on ``chance``; null = not estimable.
+    """The share of one output's variance that rests on constants of one strength, or on ``chance``;
+    null = not estimable.
 
-    ``alone``: what all of them do by themselves, over what all constants explain together (for chance: of the whole
-    variance). ``with_others``: alone and together with others, of the whole variance. Both with 95% intervals.
+    ``alone``: what all of them do by themselves, over what all constants explain together (for
+    chance: of the whole variance). ``with_others``: alone and together with others, of the whole
+    variance. Both with 95% intervals.
     """
 
     strength: str
@@ -90,12 +101,16 @@ class Share(Strict):
     @model_validator(mode="after")
     def _known_strength(self) -> Share:
         if self.strength not in (*Strength, CHANCE):
-            raise ValueError(f"strength among {', '.join((*Strength, CHANCE))}, found {self.strength!r}")
+            raise ValueError(
+                f"strength among {', '.join((*Strength, CHANCE))}, found {self.strength!r}"
+            )
         return self
 
 
 class Leader(Strict):
-    """A single constant that moves an output: its share of the variance, alone and with others, with a 95% interval."""
+    """A single constant that moves an output: its share of the variance, alone and with others,
+    with a 95% interval.
+    """
 
     factor: str
     strength: str
@@ -105,7 +120,9 @@ class Leader(Strict):
 
 
 class OutputShares(Strict):
-    """One output of the sensitivity analysis, how its variance is shared out, and the constants that move it most."""
+    """One output of the sensitivity analysis, how its variance is shared out, and the constants
+    that move it most.
+    """
 
     name: str
     meaning: str
@@ -114,7 +131,9 @@ class OutputShares(Strict):
 
 
 class SupportedScenario(Strict):
-    """How far a set of published findings supports a scenario against the reference, with Monte Carlo errors."""
+    """How far a set of published findings supports a scenario against the reference, with Monte
+    Carlo errors.
+    """
 
     findings: str
     scenario: str
@@ -133,7 +152,9 @@ class ScenarioSupport(Strict):
 
 
 class VarianceShares(Strict):
-    """What the answers rest on, over the priors of the assumptions: of one sensitivity experiment."""
+    """What the answers rest on, over the priors of the assumptions: of one sensitivity
+    experiment.
+    """
 
     experiment: str
     seed: int
@@ -166,7 +187,9 @@ def ensemble_folder() -> Path:
 
 
 def save_ensemble(ensemble: Ensemble, folder: Path, *, about: dict[str, object]) -> None:
-    """Write ``members.csv`` (weight, then one column a constant) and ``about.json`` (digest, seed, version, targets)."""
+    """Write ``members.csv`` (weight, then one column a constant) and ``about.json`` (digest, seed,
+    version, targets).
+    """
     table = pd.DataFrame(ensemble.values, columns=list(ensemble.keys))
     table.insert(0, "weight", ensemble.weights)
     text = table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
@@ -176,74 +199,129 @@ def save_ensemble(ensemble: Ensemble, folder: Path, *, about: dict[str, object])
 
 
 def load_ensemble(folder: Path | None = None) -> Ensemble:
-    """The ensemble of a folder (without one: the one that ships). Raises :class:`InputError` when it is not whole."""
+    """The ensemble of a folder (without one: the one that ships). Raises :class:`InputError` when
+    it is not whole.
+    """
     place = folder or ensemble_folder()
     cure = "give the folder with members.csv, or make it: crsrisk run experiments/002_calibration"
     try:
         table = pd.read_csv(place / "members.csv")
         about = json.loads((place / "about.json").read_text())
     except (OSError, ValueError) as problem:
-        raise InputError(where=str(place), key="members.csv", found=type(problem).__name__,
-                         expected="members.csv and about.json", cure=cure) from problem
-    is_whole = "weight" in table and len(table) == about.get("n_members") and bool(np.isfinite(table.to_numpy()).all())
+        raise InputError(
+            where=str(place),
+            key="members.csv",
+            found=type(problem).__name__,
+            expected="members.csv and about.json",
+            cure=cure,
+        ) from problem
+    is_whole = (
+        "weight" in table
+        and len(table) == about.get("n_members")
+        and bool(np.isfinite(table.to_numpy()).all())
+    )
     if not is_whole:
-        raise InputError(where=str(place / "members.csv"), key="rows", found=f"{len(table)} rows",
-                         expected=f"{about.get('n_members')} members with a weight and no gaps", cure=cure)
+        raise InputError(
+            where=str(place / "members.csv"),
+            key="rows",
+            found=f"{len(table)} rows",
+            expected=f"{about.get('n_members')} members with a weight and no gaps",
+            cure=cure,
+        )
     weights = table["weight"].to_numpy(dtype=np.float64)
     values = table.drop(columns="weight")
-    return Ensemble(tuple(values.columns), values.to_numpy(dtype=np.float64), weights / weights.sum(),
-                    str(about.get("assumptions", "")))
+    return Ensemble(
+        tuple(values.columns),
+        values.to_numpy(dtype=np.float64),
+        weights / weights.sum(),
+        str(about.get("assumptions", "")),
+    )
 
 
-# Read what lies beside the members of an ensemble: ``about.json`` and, when it was computed, ``sensitivity.json``.
+# Read what lies beside the members of an ensemble: ``about.json`` and, when it was computed,
+# ``sensitivity.json``.
 
 
 _N_LEADERS = 3
 
 
 def load_ensemble_about(folder: Path | None = None) -> EnsembleAbout | None:
-    """Origin and size of the ensemble in a folder (without one: of the one that ships); None when there is none.
+    """Origin and size of the ensemble in a folder (without one: of the one that ships); None when
+    there is none.
 
     Raises :class:`InputError` for a file that does not say them.
     """
     path = (folder or ensemble_folder()) / "about.json"
-    tree = _read(path, cure="make it: crsrisk run experiments/002_calibration, then crsrisk adopt its results")
+    tree = _read(
+        path,
+        cure="make it: crsrisk run experiments/002_calibration, then crsrisk adopt its results",
+    )
     if tree is None:
         return None
-    return build(EnsembleAbout, {key: tree[key] for key in EnsembleAbout.model_fields if key in tree}, where=path.name)
+    return build(
+        EnsembleAbout,
+        {key: tree[key] for key in EnsembleAbout.model_fields if key in tree},
+        where=path.name,
+    )
 
 
 def load_variance_shares(folder: Path | None = None) -> VarianceShares | None:
-    """How the variance of each output is shared out, from ``sensitivity.json``; None when it was not computed.
+    """How the variance of each output is shared out, from ``sensitivity.json``; None when it was
+    not computed.
 
-    The file is a copy of ``results/summary.json`` of a sensitivity experiment. Raises :class:`InputError` for a file that is
-    no such summary.
+    The file is a copy of ``results/summary.json`` of a sensitivity experiment. Raises
+    :class:`InputError` for a file that is no such summary.
     """
     path = (folder or ensemble_folder()) / "sensitivity.json"
-    tree = _read(path, cure="make it: crsrisk run experiments/003_sensitivity, then copy results/summary.json")
+    tree = _read(
+        path,
+        cure="make it: crsrisk run experiments/003_sensitivity, then copy results/summary.json",
+    )
     if tree is None:
         return None
-    chosen: dict[str, Any] = {key: tree[key] for key in ("experiment", "seed", "version", "notice") if key in tree}
+    chosen: dict[str, Any] = {
+        key: tree[key] for key in ("experiment", "seed", "version", "notice") if key in tree
+    }
     outputs, rows = tree.get("outputs"), tree.get("variance_by_strength")
     if not _name_their_output(outputs) or not _name_their_output(rows):
-        raise InputError(where=path.name, key="variance_by_strength", found="no list of rows that name their output",
-                         expected="outputs and variance_by_strength, as a sensitivity experiment writes them",
-                         cure="copy results/summary.json of crsrisk run experiments/003_sensitivity")
+        raise InputError(
+            where=path.name,
+            key="variance_by_strength",
+            found="no list of rows that name their output",
+            expected="outputs and variance_by_strength, as a sensitivity experiment writes them",
+            cure="copy results/summary.json of crsrisk run experiments/003_sensitivity",
+        )
     shares: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        shares.setdefault(row["output"], []).append({key: value for key, value in row.items() if key != "output"})
-    chosen["outputs"] = [{"name": one["output"], "meaning": one.get("meaning", one["output"]),
-                          "shares": shares.get(one["output"], []), "leaders": _leaders(tree.get("sobol"), one["output"])}
-                         for one in outputs]
+        shares.setdefault(row["output"], []).append(
+            {key: value for key, value in row.items() if key != "output"}
+        )
+    chosen["outputs"] = [
+        {
+            "name": one["output"],
+            "meaning": one.get("meaning", one["output"]),
+            "shares": shares.get(one["output"], []),
+            "leaders": _leaders(tree.get("sobol"), one["output"]),
+        }
+        for one in outputs
+    ]
     if isinstance(support := tree.get("scenario_weights"), dict):
-        chosen["support"] = {"caveat": support.get("caveat"),
-                             "rows": _only(support.get("rows", []), SupportedScenario.model_fields)}
+        chosen["support"] = {
+            "caveat": support.get("caveat"),
+            "rows": _only(support.get("rows", []), SupportedScenario.model_fields),
+        }
     return build(VarianceShares, chosen, where=path.name)
 
 
 def _leaders(sobol: Any, output: str) -> list[dict[str, Any]]:
-    """The single constants with the largest share of an output's variance, at most three, those that move it only."""
-    rows = [row for row in sobol or [] if row["output"] == output and row["strength"] and (row["total"] or 0.0) > 0.0]
+    """The single constants with the largest share of an output's variance, at most three, those
+    that move it only.
+    """
+    rows = [
+        row
+        for row in sobol or []
+        if row["output"] == output and row["strength"] and (row["total"] or 0.0) > 0.0
+    ]
     return _only(sorted(rows, key=lambda row: -row["total"])[:_N_LEADERS], Leader.model_fields)
 
 
@@ -253,7 +331,9 @@ def _only(rows: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> list[dict[s
 
 
 def _name_their_output(tree: Any) -> TypeGuard[list[dict[str, Any]]]:
-    return isinstance(tree, list) and all(isinstance(row, dict) and isinstance(row.get("output"), str) for row in tree)
+    return isinstance(tree, list) and all(
+        isinstance(row, dict) and isinstance(row.get("output"), str) for row in tree
+    )
 
 
 def _read(path: Path, *, cure: str) -> dict[str, Any] | None:
@@ -262,8 +342,11 @@ def _read(path: Path, *, cure: str) -> dict[str, Any] | None:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise InputError(where=path.name, found="text that is no JSON", expected="a JSON object", cure=cure) from problem
+        raise InputError(
+            where=path.name, found="text that is no JSON", expected="a JSON object", cure=cure
+        ) from problem
     if not isinstance(tree, dict):
-        raise InputError(where=path.name, found=type(tree).__name__, expected="a JSON object", cure=cure)
+        raise InputError(
+            where=path.name, found=type(tree).__name__, expected="a JSON object", cure=cure
+        )
     return tree
-

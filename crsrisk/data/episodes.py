@@ -1,8 +1,10 @@
-"""Bedside: the rows of a registry or trial, followed patient by patient, become graded moments, episodes and milestones.
+"""Bedside: the rows of a registry or trial, followed patient by patient, become graded moments,
+episodes and milestones.
 
-Fever opens an episode. It stays open while there is a sign (fever, hypotension, oxygen, vasopressor) and for some quiet
-hours afterwards; the next fever then opens another one. Once something was given that hides fever, other signs count
-without it (Lee, Biol Blood Marrow Transplant 2019).
+Fever opens an episode. It stays open while there is a sign (fever, hypotension, oxygen,
+vasopressor) and for some quiet hours afterwards; the next fever then opens another one. Once
+something was given that hides fever, other signs count without it (Lee, Biol Blood Marrow
+Transplant 2019).
 """
 
 from __future__ import annotations
@@ -23,16 +25,31 @@ LOW_SYSTOLIC_MMHG = 90.0  # Neelapu 2018; the other scales name no number
 LOW_MAP_MMHG = 65.0  # assumed: the pressure that vasopressors are usually given to keep
 SEVERAL_BOLUSES = 2
 ROW_COLUMNS = (  # what `follow` needs; booleans where the name says so, NaN = not measured
-    "patient_id", "time_h", "temperature_c", "map_mmhg", "sbp_mmhg", "has_fluids", "n_boluses", "n_vasopressors",
-    "has_vasopressin", "has_high_dose_vasopressor", "oxygen_device", "has_fio2_40", "alt_x_uln", "creatinine_x_uln",
-    "organ_toxicity_grade", "is_fever_hidden", "has_died",
+    "patient_id",
+    "time_h",
+    "temperature_c",
+    "map_mmhg",
+    "sbp_mmhg",
+    "has_fluids",
+    "n_boluses",
+    "n_vasopressors",
+    "has_vasopressin",
+    "has_high_dose_vasopressor",
+    "oxygen_device",
+    "has_fio2_40",
+    "alt_x_uln",
+    "creatinine_x_uln",
+    "organ_toxicity_grade",
+    "is_fever_hidden",
+    "has_died",
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """Every row with what is true at it: ``signs`` for the grading systems, ``episode`` (0 before the first, then 1, 2,
-    ...), ``has_sign`` (a sign that counts as CRS at this row)."""
+    """Every row with what is true at it: ``signs`` for the grading systems, ``episode`` (0 before
+    the first, then 1, 2, ...), ``has_sign`` (a sign that counts as CRS at this row).
+    """
 
     signs: Signs
     episode: NDArray[np.int64]
@@ -52,7 +69,9 @@ class _Patient:
     vasopressor_from_h: float = nan
     n_boluses: float = 0.0
 
-    def open_or_close(self, time_h: float, *, fever: bool, is_ill: bool, hidden: bool, quiet_h: float) -> None:
+    def open_or_close(
+        self, time_h: float, *, fever: bool, is_ill: bool, hidden: bool, quiet_h: float
+    ) -> None:
         is_ill_since = self.was_ill and is_ill
         if self.is_open and not is_ill_since and time_h - self.last_sign_h >= quiet_h:
             self.is_open = self.is_fever_hidden = False
@@ -61,7 +80,9 @@ class _Patient:
             self.episode += 1
         self.is_fever_hidden = self.is_fever_hidden or hidden
 
-    def had_several_boluses(self, time_h: float, n_boluses: float, *, has_fluids: bool, enough_h: float) -> bool:
+    def had_several_boluses(
+        self, time_h: float, n_boluses: float, *, has_fluids: bool, enough_h: float
+    ) -> bool:
         self.fluids_from_h = _since(self.fluids_from_h, time_h, is_on=has_fluids)
         if np.isnan(n_boluses):
             return has_fluids and time_h - self.fluids_from_h >= enough_h
@@ -72,41 +93,72 @@ class _Patient:
 def follow(rows: pd.DataFrame, *, quiet_h: float, multiple_boluses_h: float) -> Followed:
     """What is true at every row, given the patient's earlier rows.
 
-    ``rows``: columns :data:`ROW_COLUMNS`; hours rise within a patient, patients may be mixed. ``quiet_h``: hours without
-    a sign after which an episode is over (organ toxicity counts that long too). ``multiple_boluses_h``: hours under
-    fluids that stand for several boluses where no number is given (NaN in ``n_boluses``). What runs at one row and the
-    next is taken to have run between them, however far apart they are; fever is not.
+    ``rows``: columns :data:`ROW_COLUMNS`; hours rise within a patient, patients may be mixed.
+    ``quiet_h``: hours without a sign after which an episode is over (organ toxicity counts that
+    long too). ``multiple_boluses_h``: hours under fluids that stand for several boluses where no
+    number is given (NaN in ``n_boluses``). What runs at one row and the next is taken to have run
+    between them, however far apart they are; fever is not.
     """
     fever = rows["temperature_c"].to_numpy() >= FEVER_C
     is_low_systolic, is_low = _low_pressure(rows)
-    fluids, n_all = rows["has_fluids"].to_numpy(), rows["n_vasopressors"].to_numpy() + rows["has_vasopressin"].to_numpy()
+    fluids, n_all = (
+        rows["has_fluids"].to_numpy(),
+        rows["n_vasopressors"].to_numpy() + rows["has_vasopressin"].to_numpy(),
+    )
     other_sign = is_low | (n_all > 0) | (rows["oxygen_device"].to_numpy() > NO_OXYGEN)
     n = len(rows)
     has_crs, has_sign, several = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     episode, vasopressor_h = np.zeros(n, np.int64), np.zeros(n)
     patients: defaultdict[object, _Patient] = defaultdict(_Patient)
-    columns = zip(rows["patient_id"], rows["time_h"], fever, other_sign, fluids, rows["n_boluses"], n_all > 0,
-                  rows["is_fever_hidden"], strict=True)
-    for row, (name, time_h, is_hot, is_ill, has_fluids, n_boluses, has_vasopressor, hidden) in enumerate(columns):
+    columns = zip(
+        rows["patient_id"],
+        rows["time_h"],
+        fever,
+        other_sign,
+        fluids,
+        rows["n_boluses"],
+        n_all > 0,
+        rows["is_fever_hidden"],
+        strict=True,
+    )
+    for row, (
+        name,
+        time_h,
+        is_hot,
+        is_ill,
+        has_fluids,
+        n_boluses,
+        has_vasopressor,
+        hidden,
+    ) in enumerate(columns):
         one = patients[name]
         one.open_or_close(time_h, fever=is_hot, is_ill=is_ill, hidden=hidden, quiet_h=quiet_h)
         counts = one.is_open and bool(is_hot or (is_ill and one.is_fever_hidden))
         one.was_ill = counts and is_ill
         one.last_sign_h = time_h if counts else one.last_sign_h
         one.vasopressor_from_h = _since(one.vasopressor_from_h, time_h, is_on=has_vasopressor)
-        several[row] = one.had_several_boluses(time_h, n_boluses, has_fluids=has_fluids, enough_h=multiple_boluses_h)
+        several[row] = one.had_several_boluses(
+            time_h, n_boluses, has_fluids=has_fluids, enough_h=multiple_boluses_h
+        )
         has_crs[row], has_sign[row] = counts or (one.is_open and not is_ill), counts
         episode[row] = one.episode
         vasopressor_h[row] = time_h - one.vasopressor_from_h if has_vasopressor else 0.0
-    return Followed(_signs(rows, has_crs, is_low, is_low_systolic, several, vasopressor_h), episode, has_sign)
+    return Followed(
+        _signs(rows, has_crs, is_low, is_low_systolic, several, vasopressor_h), episode, has_sign
+    )
 
 
 def _low_pressure(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Low systolic pressure (mean pressure where that was not measured) and low pressure at all; fluids say both."""
+    """Low systolic pressure (mean pressure where that was not measured) and low pressure at all;
+    fluids say both.
+    """
     systolic, mean = rows["sbp_mmhg"].to_numpy(), rows["map_mmhg"].to_numpy()
     fluids = rows["has_fluids"].to_numpy()
     is_low_mean, is_low_systolic = mean < LOW_MAP_MMHG, systolic < LOW_SYSTOLIC_MMHG
-    return fluids | np.where(np.isnan(systolic), is_low_mean, is_low_systolic), fluids | is_low_mean | is_low_systolic
+    return (
+        fluids | np.where(np.isnan(systolic), is_low_mean, is_low_systolic),
+        fluids | is_low_mean | is_low_systolic,
+    )
 
 
 def _since(started_h: float, time_h: float, *, is_on: bool) -> float:
@@ -116,20 +168,42 @@ def _since(started_h: float, time_h: float, *, is_on: bool) -> float:
 
 
 def _signs(
-    rows: pd.DataFrame, has_crs: NDArray[np.bool_], is_low: NDArray[np.bool_], is_low_systolic: NDArray[np.bool_],
-    several: NDArray[np.bool_], vasopressor_h: NDArray[np.float64],
+    rows: pd.DataFrame,
+    has_crs: NDArray[np.bool_],
+    is_low: NDArray[np.bool_],
+    is_low_systolic: NDArray[np.bool_],
+    several: NDArray[np.bool_],
+    vasopressor_h: NDArray[np.float64],
 ) -> Signs:
-    taken = {name: rows[name].to_numpy() for name in (
-        "n_vasopressors", "has_vasopressin", "has_high_dose_vasopressor", "oxygen_device", "has_fio2_40", "alt_x_uln",
-        "creatinine_x_uln", "organ_toxicity_grade", "has_died")}
-    return Signs(has_crs=has_crs, has_hypotension=is_low, has_low_systolic=is_low_systolic,
-                 has_multiple_boluses=several, vasopressor_h=vasopressor_h, **taken)
+    taken = {
+        name: rows[name].to_numpy()
+        for name in (
+            "n_vasopressors",
+            "has_vasopressin",
+            "has_high_dose_vasopressor",
+            "oxygen_device",
+            "has_fio2_40",
+            "alt_x_uln",
+            "creatinine_x_uln",
+            "organ_toxicity_grade",
+            "has_died",
+        )
+    }
+    return Signs(
+        has_crs=has_crs,
+        has_hypotension=is_low,
+        has_low_systolic=is_low_systolic,
+        has_multiple_boluses=several,
+        vasopressor_h=vasopressor_h,
+        **taken,
+    )
 
 
 def grade_rows(followed: Followed, system: GradingSystem) -> Grades:
     """Grade of every row under one system.
 
-    A quiet row of an open episode (no fever, no other sign) is 0, unless organ toxicity alone makes it 2 or more.
+    A quiet row of an open episode (no fever, no other sign) is 0, unless organ toxicity alone makes
+    it 2 or more.
     """
     grade = GRADERS[system](followed.signs)
     return np.where(followed.has_sign | (grade > 1), grade, 0).astype(np.int64)
@@ -138,16 +212,25 @@ def grade_rows(followed: Followed, system: GradingSystem) -> Grades:
 def milestones(rows: pd.DataFrame, grades: Mapping[GradingSystem, Grades]) -> pd.DataFrame:
     """One row a patient and system: patient_id, system, max_grade, onset_h, peak_h, resolution_h.
 
-    ``onset_h``: first row graded 1 or more. ``peak_h``: first row of the highest grade. ``resolution_h``: first row
-    graded 0 after the last that was not, so with all signs and support gone; NaN when that was not seen, or no CRS.
+    ``onset_h``: first row graded 1 or more. ``peak_h``: first row of the highest grade.
+    ``resolution_h``: first row graded 0 after the last that was not, so with all signs and support
+    gone; NaN when that was not seen, or no CRS.
     """
-    parts = [_milestones_of(rows, grade).assign(system=system.value) for system, grade in grades.items()]
+    parts = [
+        _milestones_of(rows, grade).assign(system=system.value) for system, grade in grades.items()
+    ]
     columns = ["patient_id", "system", "max_grade", "onset_h", "peak_h", "resolution_h"]
     return pd.concat(parts, ignore_index=True)[columns]
 
 
 def _milestones_of(rows: pd.DataFrame, grade: Grades) -> pd.DataFrame:
-    table = pd.DataFrame({"patient_id": rows["patient_id"].to_numpy(), "time_h": rows["time_h"].to_numpy(), "grade": grade})
+    table = pd.DataFrame(
+        {
+            "patient_id": rows["patient_id"].to_numpy(),
+            "time_h": rows["time_h"].to_numpy(),
+            "grade": grade,
+        }
+    )
     by_patient = table.groupby("patient_id", sort=False)
     highest = by_patient["grade"].transform("max")
     ill = table["time_h"].where(table["grade"] > 0)
@@ -157,5 +240,8 @@ def _milestones_of(rows: pd.DataFrame, grade: Grades) -> pd.DataFrame:
         "peak_h": table["time_h"].where((table["grade"] == highest) & (highest > 0)),
         "resolution_h": table["time_h"].where(table["time_h"] > last_ill),
     }
-    found = {name: column.groupby(table["patient_id"], sort=False).min() for name, column in times.items()}
+    found = {
+        name: column.groupby(table["patient_id"], sort=False).min()
+        for name, column in times.items()
+    }
     return pd.DataFrame({"max_grade": by_patient["grade"].max(), **found}).reset_index()

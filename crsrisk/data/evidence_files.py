@@ -24,10 +24,10 @@ from crsrisk.folders import is_path, names, synthetic_folder
 def load_trials(folder: str | Path | None = None, *, role: Role | None = None) -> list[Trial]:
     """All sources of a folder in the order of their names, or those of one role.
 
-    The folder is checked as a whole whichever role is asked for: file name and ``name`` are equal, no figure
-    stands twice, overlaps name files of the folder, and a source called independent shares no patients with a
-    calibration source. Anything else raises :class:`InputError` with file, key and cure. Tune with
-    ``role="calibration"``, so that no validation figure is seen.
+    The folder is checked as a whole whichever role is asked for: file name and ``name`` are equal,
+    no figure stands twice, overlaps name files of the folder, and a source called independent
+    shares no patients with a calibration source. Anything else raises :class:`InputError` with
+    file, key and cure. Tune with ``role="calibration"``, so that no validation figure is seen.
 
     >>> {trial.role for trial in load_trials(role="calibration")}
     {'calibration'}
@@ -35,8 +35,12 @@ def load_trials(folder: str | Path | None = None, *, role: Role | None = None) -
     place = Path(folder).expanduser() if folder is not None else synthetic_folder() / "evidence"
     paths = sorted(place.glob("*.yaml"))
     if not paths:
-        raise InputError(where=str(place), found="no file *.yaml",
-                         expected="one YAML file a published source", cure="check the path of the folder")
+        raise InputError(
+            where=str(place),
+            found="no file *.yaml",
+            expected="one YAML file a published source",
+            cure="check the path of the folder",
+        )
     trials = [_load(path) for path in paths]
     _each_figure_once(trials)
     _check_overlaps(trials)
@@ -44,28 +48,46 @@ def load_trials(folder: str | Path | None = None, *, role: Role | None = None) -
 
 
 def load_own_trials(paths: Sequence[str | Path]) -> tuple[list[Trial], list[Product]]:
-    """Trials of a user's own, one file each, and their products: nothing was tuned to them, so they are validation.
+    """Trials of a user's own, one file each, and their products: nothing was tuned to them, so they
+    are validation.
 
-    ``product`` (and each of ``pooled_with``) is a name that ships or a product's file, by its path from the trial's file.
-    Checked together with the sources that ship: a figure, a trial or a product that is called as another one is refused,
-    and a trial that calls itself independent shares patients with no calibration source.
+    ``product`` (and each of ``pooled_with``) is a name that ships or a product's file, by its path
+    from the trial's file. Checked together with the sources that ship: a figure, a trial or a
+    product that is called as another one is refused, and a trial that calls itself independent
+    shares patients with no calibration source.
     """
     trials: list[Trial] = []
     products: dict[str, Product] = {}
     for path in (Path(one).expanduser() for one in paths):
         trial = _load(path)
         if trial.role != "validation":
-            raise InputError(where=path.name, key="role", found=trial.role,
-                             expected="validation, for nothing was tuned to it",
-                             cure="write role: validation; to tune to a trial, see experiments/002_calibration")
+            raise InputError(
+                where=path.name,
+                key="role",
+                found=trial.role,
+                expected="validation, for nothing was tuned to it",
+                cure="write role: validation; to tune to a trial, see experiments/002_calibration",
+            )
         system_of(trial.grading, where=path.name)
-        own = [load_product(path.parent / Path(name).expanduser() if is_path(name) else name) for name in trial.products]
+        own = [
+            load_product(path.parent / Path(name).expanduser() if is_path(name) else name)
+            for name in trial.products
+        ]
         _check_setting(trial, own[0], where=path.name)
         for product in own:
             if products.setdefault(product.name, product) != product:
-                raise InputError(where=path.name, key="product", found=f"another product called {product.name}",
-                                 expected="one file for each name", cure="give your product a name of its own")
-        trials.append(trial.model_copy(update={"product": own[0].name, "pooled_with": [one.name for one in own[1:]]}))
+                raise InputError(
+                    where=path.name,
+                    key="product",
+                    found=f"another product called {product.name}",
+                    expected="one file for each name",
+                    cure="give your product a name of its own",
+                )
+        trials.append(
+            trial.model_copy(
+                update={"product": own[0].name, "pooled_with": [one.name for one in own[1:]]}
+            )
+        )
     shipped = load_trials()
     _each_trial_once([*shipped, *trials])
     _each_figure_once([*shipped, *trials])
@@ -74,31 +96,58 @@ def load_own_trials(paths: Sequence[str | Path]) -> tuple[list[Trial], list[Prod
 
 
 def _check_setting(trial: Trial, product: Product, *, where: str) -> None:
-    """The regimen is one of the product's, and the doses that onsets count from are its doses within the window."""
+    """The regimen is one of the product's, and the doses that onsets count from are its doses
+    within the window.
+    """
     regimen = trial.regimen or product.default_regimen
     if regimen not in product.regimens:
-        raise InputError(where=where, key="regimen", found=regimen, expected=f"one of {', '.join(product.regimens)}",
-                         cure="correct the name, or add the regimen to the product's file")
-    within = [dose.time_h for dose in product.regimens[regimen].doses if dose.time_h < trial.window_d * 24.0]
+        raise InputError(
+            where=where,
+            key="regimen",
+            found=regimen,
+            expected=f"one of {', '.join(product.regimens)}",
+            cure="correct the name, or add the regimen to the product's file",
+        )
+    within = [
+        dose.time_h
+        for dose in product.regimens[regimen].doses
+        if dose.time_h < trial.window_d * 24.0
+    ]
     if trial.dose_times_h and trial.dose_times_h != within:
-        raise InputError(where=where, key="dose_times_h", found=trial.dose_times_h,
-                         expected=f"{within}, the doses of {product.name}, {regimen}, within {trial.window_d:g} d",
-                         cure="correct the hours, the window or the regimen")
+        raise InputError(
+            where=where,
+            key="dose_times_h",
+            found=trial.dose_times_h,
+            expected=(
+                f"{within}, the doses of {product.name}, {regimen}, within {trial.window_d:g} d"
+            ),
+            cure="correct the hours, the window or the regimen",
+        )
 
 
 def _load(path: Path) -> Trial:
     trial = build(Trial, read_yaml(path), where=path.name)
     if trial.name != path.stem:
-        raise InputError(where=path.name, key="name", found=trial.name, expected=f"{path.stem}, as the file",
-                         cure="rename the file or correct the name")
+        raise InputError(
+            where=path.name,
+            key="name",
+            found=trial.name,
+            expected=f"{path.stem}, as the file",
+            cure="rename the file or correct the name",
+        )
     return trial
 
 
 def _each_trial_once(trials: Sequence[Trial]) -> None:
     names = [trial.name for trial in trials]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(where=f"{twice[0]}.yaml", key="name", found=f"{twice[0]} a second time", expected="each trial once",
-                         cure="give your file, and its `name`, a name that no other source has")
+        raise InputError(
+            where=f"{twice[0]}.yaml",
+            key="name",
+            found=f"{twice[0]} a second time",
+            expected="each trial once",
+            cure="give your file, and its `name`, a name that no other source has",
+        )
 
 
 def _each_figure_once(trials: Sequence[Trial]) -> None:
@@ -106,9 +155,13 @@ def _each_figure_once(trials: Sequence[Trial]) -> None:
     for trial in trials:
         for row in trial.rows:
             if row.id in seen:
-                raise InputError(where=f"{trial.name}.yaml", key=row.id, found="the figure a second time",
-                                 expected=f"each id once (it stands in {seen[row.id]}.yaml)",
-                                 cure="delete one of the two or give it another id")
+                raise InputError(
+                    where=f"{trial.name}.yaml",
+                    key=row.id,
+                    found="the figure a second time",
+                    expected=f"each id once (it stands in {seen[row.id]}.yaml)",
+                    cure="delete one of the two or give it another id",
+                )
             seen[row.id] = trial.name
 
 
@@ -117,53 +170,79 @@ def _check_overlaps(trials: Sequence[Trial]) -> None:
     for trial in trials:
         for other in trial.overlaps:
             if other not in by_name or other == trial.name:
-                raise InputError(where=f"{trial.name}.yaml", key="overlaps", found=other,
-                                 expected="names of other sources of the folder", cure="correct the name")
+                raise InputError(
+                    where=f"{trial.name}.yaml",
+                    key="overlaps",
+                    found=other,
+                    expected="names of other sources of the folder",
+                    cure="correct the name",
+                )
             pair = {trial.role: trial, by_name[other].role: by_name[other]}
             if len(pair) == 2 and pair["validation"].is_independent:
-                raise InputError(where=f"{pair['validation'].name}.yaml", key="is_independent", found="true",
-                                 expected=f"false, since {pair['calibration'].name} shares patients with it",
-                                 cure="write false, or correct overlaps")
+                raise InputError(
+                    where=f"{pair['validation'].name}.yaml",
+                    key="is_independent",
+                    found="true",
+                    expected=f"false, since {pair['calibration'].name} shares patients with it",
+                    cure="write false, or correct overlaps",
+                )
 
 
-# What became of each row of published evidence: reproduced, used as a check, or left out with the reason.
+# What became of each row of published evidence: reproduced, used as a check, or left out with the
+# reason.
 #
-# A :class:`Fate` is one row of the tables of published evidence (an id such as E035, or F009 for a finding on risk
-# factors) and its one use. The roster is what lets a reader see that nothing was left out in silence.
+# A :class:`Fate` is one row of the tables of published evidence (an id such as E035, or F009 for a
+# finding on risk factors) and its one use. The roster is what lets a reader see that nothing was
+# left out in silence.
 
 
 Use: TypeAlias = Literal["target", "baseline", "qualitative", "scenario", "prior", "not_usable"]
-Reason: TypeAlias = Literal["haematology", "pooled", "not_an_incidence", "another_event", "not_simulated", "overlap",
-                            "unverified", "no_figure", "gap", "published_model"]
+Reason: TypeAlias = Literal[
+    "haematology",
+    "pooled",
+    "not_an_incidence",
+    "another_event",
+    "not_simulated",
+    "overlap",
+    "unverified",
+    "no_figure",
+    "gap",
+    "published_model",
+]
 
-USES: Mapping[Use, str] = MappingProxyType({
-    "target": "reproduced: a row of a source in synthetic/evidence/, simulated and compared",
-    "baseline": "the patients before the first dose are compared with it",
-    "qualitative": "the direction is checked by a test of the mechanism",
-    "scenario": "speaks for or against a scenario",
-    "prior": "informs an assumption, and no more",
-    "not_usable": "left out, with the reason",
-})
-REASONS: Mapping[Reason, str] = MappingProxyType({
-    "haematology": "patients with blood cancers: rates are no target for solid tumours",
-    "pooled": "pooled over products or platforms that are not one trial",
-    "not_an_incidence": "no share of patients and no time: an odds ratio, a dose, a p value",
-    "another_event": "another event than CRS or fever",
-    "not_simulated": "what the simulator does not produce",
-    "overlap": "the patients of another row, which is counted",
-    "unverified": "recalled, unverified and without any other support",
-    "no_figure": "blank in the source: no number to compare with",
-    "gap": "a statement that no evidence was found",
-    "published_model": "the performance of somebody else's risk model, not of patients",
-})
+USES: Mapping[Use, str] = MappingProxyType(
+    {
+        "target": "reproduced: a row of a source in synthetic/evidence/, simulated and compared",
+        "baseline": "the patients before the first dose are compared with it",
+        "qualitative": "the direction is checked by a test of the mechanism",
+        "scenario": "speaks for or against a scenario",
+        "prior": "informs an assumption, and no more",
+        "not_usable": "left out, with the reason",
+    }
+)
+REASONS: Mapping[Reason, str] = MappingProxyType(
+    {
+        "haematology": "patients with blood cancers: rates are no target for solid tumours",
+        "pooled": "pooled over products or platforms that are not one trial",
+        "not_an_incidence": "no share of patients and no time: an odds ratio, a dose, a p value",
+        "another_event": "another event than CRS or fever",
+        "not_simulated": "what the simulator does not produce",
+        "overlap": "the patients of another row, which is counted",
+        "unverified": "recalled, unverified and without any other support",
+        "no_figure": "blank in the source: no number to compare with",
+        "gap": "a statement that no evidence was found",
+        "published_model": "the performance of somebody else's risk model, not of patients",
+    }
+)
 
 
-class Fate(Strict):
+class EvidenceStatus(Strict):
     """One row of the evidence and its one use.
 
-    ``used_in`` says where: the source (target), the check (baseline), the phenomenon (qualitative), the scenario
-    or the assumption (prior). A row that is not usable has a ``reason`` instead. ``counted_as`` is the row that
-    counts for an overlapping one. ``unverified``: the figure is recalled, not seen on a page.
+    ``used_in`` says where: the source (target), the check (baseline), the phenomenon (qualitative),
+    the scenario or the assumption (prior). A row that is not usable has a ``reason`` instead.
+    ``counted_as`` is the row that counts for an overlapping one. ``unverified``: the figure is
+    recalled, not seen on a page.
     """
 
     id: str
@@ -175,10 +254,12 @@ class Fate(Strict):
     about: str = ""
 
     @model_validator(mode="after")
-    def _one_use(self) -> Fate:
+    def _one_use(self) -> EvidenceStatus:
         left_out = self.use == "not_usable"
         if left_out != (self.reason is not None) or left_out == (self.used_in is not None):
-            raise ValueError(f"{self.id}: used_in for a row that is used, a reason for one that is not")
+            raise ValueError(
+                f"{self.id}: used_in for a row that is used, a reason for one that is not"
+            )
         if (self.reason == "overlap") != (self.counted_as is not None):
             raise ValueError(f"{self.id}: counted_as for an overlap, and only there")
         if self.use != "target" and len(self.about.strip()) < 3:
@@ -187,7 +268,9 @@ class Fate(Strict):
 
 
 class Phenomenon(Strict):
-    """Something that must come out of the mechanism: what, and the test that checks it (``file.py::test_name``)."""
+    """Something that must come out of the mechanism: what, and the test that checks it
+    (``file.py::test_name``).
+    """
 
     says: str
     test: str
@@ -202,18 +285,20 @@ class Phenomenon(Strict):
 
 @dataclass(frozen=True)
 class Roster:
-    """All rows of both tables of evidence with their fates, and the phenomena that some of them support."""
+    """All rows of both tables of evidence with their fates, and the phenomena that some of them
+    support.
+    """
 
-    published_rates: tuple[Fate, ...]
-    risk_factors: tuple[Fate, ...]
+    published_rates: tuple[EvidenceStatus, ...]
+    risk_factors: tuple[EvidenceStatus, ...]
     phenomena: Mapping[str, Phenomenon]
 
     @property
-    def rows(self) -> tuple[Fate, ...]:
+    def rows(self) -> tuple[EvidenceStatus, ...]:
         """Both tables, one after the other."""
         return self.published_rates + self.risk_factors
 
-    def of(self, use: Use) -> tuple[Fate, ...]:
+    def of(self, use: Use) -> tuple[EvidenceStatus, ...]:
         """The rows of one use."""
         return tuple(row for row in self.rows if row.use == use)
 
@@ -222,7 +307,7 @@ class Roster:
 
 
 class _Rows(Strict):
-    rows: list[Fate] = Field(min_length=1)
+    rows: list[EvidenceStatus] = Field(min_length=1)
 
 
 class _Phenomena(Strict):
@@ -230,23 +315,34 @@ class _Phenomena(Strict):
 
 
 def load_roster(
-    folder: str | Path | None = None, *, trials: Sequence[Trial] | None = None,
+    folder: str | Path | None = None,
+    *,
+    trials: Sequence[Trial] | None = None,
     checks: Sequence[BaselineCheck] | None = None,
 ) -> Roster:
     """The roster of a folder (without one: of the one that ships), checked against what it names.
 
-    A folder holds published_rates.yaml, risk_factors.yaml and phenomena.yaml. ``trials`` and ``checks`` are the shipped
-    ones unless handed in. Refused with an :class:`InputError`: an id twice, a target that is no figure of its source, a
-    figure that is no target, a check, phenomenon, scenario, assumption or counted row that does not exist, and a
-    phenomenon that only recalled rows support.
+    A folder holds published_rates.yaml, risk_factors.yaml and phenomena.yaml. ``trials`` and
+    ``checks`` are the shipped ones unless handed in. Refused with an :class:`InputError`: an id
+    twice, a target that is no figure of its source, a figure that is no target, a check,
+    phenomenon, scenario, assumption or counted row that does not exist, and a phenomenon that only
+    recalled rows support.
 
     >>> len(load_roster().published_rates)
     194
     """
-    place = Path(folder).expanduser() if folder is not None else synthetic_folder() / "evidence" / "roster"
-    rates, factors = (build(_Rows, read_yaml(place / name), where=name).rows
-                      for name in ("published_rates.yaml", "risk_factors.yaml"))
-    phenomena = build(_Phenomena, read_yaml(place / "phenomena.yaml"), where="phenomena.yaml").phenomena
+    place = (
+        Path(folder).expanduser()
+        if folder is not None
+        else synthetic_folder() / "evidence" / "roster"
+    )
+    rates, factors = (
+        build(_Rows, read_yaml(place / name), where=name).rows
+        for name in ("published_rates.yaml", "risk_factors.yaml")
+    )
+    phenomena = build(
+        _Phenomena, read_yaml(place / "phenomena.yaml"), where="phenomena.yaml"
+    ).phenomena
     roster = Roster(tuple(rates), tuple(factors), MappingProxyType(phenomena))
     _each_once(roster)
     _check_targets(roster, trials=load_trials() if trials is None else trials)
@@ -254,54 +350,102 @@ def load_roster(
     return roster
 
 
-def _refuse(row: Fate, *, key: str, found: str, expected: str, cure: str = "correct the name") -> InputError:
+def _refuse(
+    row: EvidenceStatus, *, key: str, found: str, expected: str, cure: str = "correct the name"
+) -> InputError:
     where = "risk_factors.yaml" if row.id.startswith("F") else "published_rates.yaml"
-    return InputError(where=f"roster/{where}", key=f"{row.id}.{key}", found=found, expected=expected, cure=cure)
+    return InputError(
+        where=f"roster/{where}", key=f"{row.id}.{key}", found=found, expected=expected, cure=cure
+    )
 
 
 def _each_once(roster: Roster) -> None:
     seen: set[str] = set()
     for row in roster.rows:
         if row.id in seen:
-            raise _refuse(row, key="id", found="the id a second time", expected="each row once",
-                          cure="delete one of the two")
+            raise _refuse(
+                row,
+                key="id",
+                found="the id a second time",
+                expected="each row once",
+                cure="delete one of the two",
+            )
         seen.add(row.id)
 
 
 def _check_targets(roster: Roster, *, trials: Sequence[Trial]) -> None:
     """Targets and figures of the sources are the same ids, each in the source that is named."""
-    entered = {figure.id: (trial.name, figure.verified) for trial in trials for figure in trial.rows}
+    entered = {
+        figure.id: (trial.name, figure.verified) for trial in trials for figure in trial.rows
+    }
     for row in roster.of("target"):
         source, is_verified = entered.get(row.id, ("no source", True))
         if source != row.used_in:
-            raise _refuse(row, key="used_in", found=str(row.used_in), expected=f"{source}, where the figure stands")
+            raise _refuse(
+                row,
+                key="used_in",
+                found=str(row.used_in),
+                expected=f"{source}, where the figure stands",
+            )
         if is_verified == row.unverified:
-            raise _refuse(row, key="unverified", found=str(row.unverified).lower(),
-                          expected=f"{str(not is_verified).lower()}, as in {source}.yaml", cure="correct it")
+            raise _refuse(
+                row,
+                key="unverified",
+                found=str(row.unverified).lower(),
+                expected=f"{str(not is_verified).lower()}, as in {source}.yaml",
+                cure="correct it",
+            )
     if left := sorted(entered.keys() - {row.id for row in roster.of("target")}):
-        raise InputError(where="roster/published_rates.yaml", key=left[0], found="nothing, or another use",
-                         expected=f"use target, for the figure stands in {entered[left[0]][0]}.yaml",
-                         cure="add the row to the roster")
+        raise InputError(
+            where="roster/published_rates.yaml",
+            key=left[0],
+            found="nothing, or another use",
+            expected=f"use target, for the figure stands in {entered[left[0]][0]}.yaml",
+            cure="add the row to the roster",
+        )
 
 
 def _check_names(roster: Roster, *, checks: Sequence[BaselineCheck]) -> None:
     """What a row is used in exists, and a phenomenon has a verified row that supports it."""
     known: Mapping[str, Collection[str]] = {
-        "baseline": {check.id for check in checks}, "qualitative": roster.phenomena.keys(),
-        "scenario": names("scenarios"), "prior": load_assumptions().keys()}
+        "baseline": {check.id for check in checks},
+        "qualitative": roster.phenomena.keys(),
+        "scenario": names("scenarios"),
+        "prior": load_assumptions().keys(),
+    }
     for row in roster.rows:
         if row.use in known and row.used_in not in known[row.use]:
-            raise _refuse(row, key="used_in", found=str(row.used_in), expected=f"the name of a {row.use} that exists")
-        if row.counted_as is not None and row.counted_as not in {other.id for other in roster.of("target")}:
-            raise _refuse(row, key="counted_as", found=row.counted_as, expected="the id of a target")
+            raise _refuse(
+                row,
+                key="used_in",
+                found=str(row.used_in),
+                expected=f"the name of a {row.use} that exists",
+            )
+        if row.counted_as is not None and row.counted_as not in {
+            other.id for other in roster.of("target")
+        }:
+            raise _refuse(
+                row, key="counted_as", found=row.counted_as, expected="the id of a target"
+            )
     by_id = {row.id: row for row in roster.rows}
     for check in checks:
         for evidence in check.evidence:
             if evidence not in by_id:
-                raise InputError(where="baseline/checks.yaml", key=f"{check.id}.evidence", found=evidence,
-                                 expected="an id of the roster", cure="correct the id")
-    if idle := sorted(roster.phenomena.keys() - {row.used_in for row in roster.of("qualitative") if not row.unverified}):
-        raise InputError(where="roster/phenomena.yaml", key=idle[0], found="no verified row that supports it",
-                         expected="one or more: what is only recalled never carries a claim alone",
-                         cure="name it in used_in of a row, or delete it")
-
+                raise InputError(
+                    where="baseline/checks.yaml",
+                    key=f"{check.id}.evidence",
+                    found=evidence,
+                    expected="an id of the roster",
+                    cure="correct the id",
+                )
+    if idle := sorted(
+        roster.phenomena.keys()
+        - {row.used_in for row in roster.of("qualitative") if not row.unverified}
+    ):
+        raise InputError(
+            where="roster/phenomena.yaml",
+            key=idle[0],
+            found="no verified row that supports it",
+            expected="one or more: what is only recalled never carries a claim alone",
+            cure="name it in used_in of a row, or delete it",
+        )

@@ -1,8 +1,9 @@
-"""Files are written beside their place and then renamed, so that nothing half-written is ever left behind.
+"""Files are written beside their place and then renamed, so that nothing half-written is ever left
+behind.
 
-A reader of ``cohort.parquet`` sees the old file or the new one, never a part of it: Ctrl-C, a full disk or
-an error in the middle remove the temporary sibling. Tables stream to disk in bounded memory, and the bytes
-depend on the values alone, not on how they were cut into chunks.
+A reader of ``cohort.parquet`` sees the old file or the new one, never a part of it: Ctrl-C, a full
+disk or an error in the middle remove the temporary sibling. Tables stream to disk in bounded
+memory, and the bytes depend on the values alone, not on how they were cut into chunks.
 """
 
 from __future__ import annotations
@@ -25,15 +26,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crsrisk.errors import InputError, OutputError
+from crsrisk.results import to_plain
 
-ROWS_PER_GROUP = 65_536  # rows of one Parquet row group: the most that a stream holds, beside one frame
+# rows of one Parquet row group: the most that a stream holds, beside one frame
+ROWS_PER_GROUP = 65_536
 _DISK_TROUBLES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
 
 def _cannot_write(path: Path, problem: OSError) -> OutputError:
     return OutputError(
-        where=str(path), found=problem.strerror or str(problem), expected="a place that can be written",
-        cure="choose another folder, correct its permissions or free space on the disk")
+        where=str(path),
+        found=problem.strerror or str(problem),
+        expected="a place that can be written",
+        cure="choose another folder, correct its permissions or free space on the disk",
+    )
 
 
 def _make_folder(folder: Path) -> list[Path]:
@@ -45,10 +51,11 @@ def _make_folder(folder: Path) -> list[Path]:
 
 @contextmanager
 def write_beside(path: str | Path) -> Iterator[Path]:
-    """Write a file wholly or not at all: yields a temporary sibling, which replaces ``path`` at the end.
+    """Write a file wholly or not at all: yields a temporary sibling, which replaces ``path`` at the
+    end.
 
-    Missing folders are made. When the body fails (Ctrl-C too) the sibling and the folders made for it go
-    away and what stood at ``path`` stays as it was. A folder that cannot be written raises
+    Missing folders are made. When the body fails (Ctrl-C too) the sibling and the folders made for
+    it go away and what stood at ``path`` stays as it was. A folder that cannot be written raises
     :class:`OutputError` before the body starts.
 
     >>> import tempfile
@@ -61,13 +68,18 @@ def write_beside(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
     if path.is_dir():
-        raise OutputError(where=str(path), found="a folder", expected="the name of a file",
-                          cure=f"add a file name, for example {path.name}/cohort.parquet")
+        raise OutputError(
+            where=str(path),
+            found="a folder",
+            expected="the name of a file",
+            cure=f"add a file name, for example {path.name}/cohort.parquet",
+        )
     made: list[Path] = []
     try:
         try:
             made = _make_folder(path.parent)
-            beside.touch(exist_ok=False)  # finds an unwritable folder before hours of work, not after
+            # finds an unwritable folder before hours of work, not after
+            beside.touch(exist_ok=False)
         except OSError as problem:
             raise _cannot_write(path, problem) from problem
         yield beside
@@ -89,11 +101,10 @@ def _remove(beside: Path, made: Iterable[Path]) -> None:
 
 
 def write_json(path: str | Path, tree: Any) -> None:
-    """Write a tree of plain values as JSON: UTF-8, keys in the given order, the same bytes always.
-
-    JSON has no NaN: NaN or infinity raise :class:`ValueError`: write ``None`` where a number does not exist.
+    """Write a result or a tree of plain values as JSON: UTF-8, keys in the given order, the same
+    bytes always (:func:`crsrisk.results.to_plain`: NaN becomes null, infinity raises ValueError).
     """
-    text = json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(to_plain(tree), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with write_beside(path) as beside:
         beside.write_bytes(text.encode("utf-8"))
 
@@ -107,9 +118,9 @@ def write_text(path: str | Path, text: str) -> None:
 def write_parquet_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
     """Write frames, one after another, into one Parquet file; returns the number of rows.
 
-    Memory: one row group (``ROWS_PER_GROUP`` rows) and one frame. The bytes do not depend on how the rows are
-    cut into frames. The first frame sets the columns and types; a later one that differs raises
-    :class:`ValueError`.
+    Memory: one row group (``ROWS_PER_GROUP`` rows) and one frame. The bytes do not depend on how
+    the rows are cut into frames. The first frame sets the columns and types; a later one that
+    differs raises :class:`ValueError`.
     """
     with write_beside(path) as beside:
         return _stream_parquet(beside, frames)
@@ -141,13 +152,17 @@ def _stream_parquet(beside: Path, frames: Iterable[pd.DataFrame]) -> int:
 
 def _as_arrow(frame: pd.DataFrame, schema: Any) -> Any:
     if schema is not None and list(frame.columns) != schema.names:
-        raise ValueError("every frame of a stream needs the columns of the first, in the same order")
+        raise ValueError(
+            "every frame of a stream needs the columns of the first, in the same order"
+        )
     table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False, nthreads=1)
-    return table.replace_schema_metadata(None)  # it would carry the version of pandas into the bytes
+    # it would carry the version of pandas into the bytes
+    return table.replace_schema_metadata(None)
 
 
 def write_csv_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
-    """Write frames into one CSV file (UTF-8, comma, point, missing = empty); returns the number of rows.
+    """Write frames into one CSV file (UTF-8, comma, point, missing = empty); returns the number of
+    rows.
 
     Numbers are written in full, so that reading gives the same values back. Columns as in
     :func:`write_parquet_stream`.
@@ -157,7 +172,9 @@ def write_csv_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
         rows = 0
         for frame in frames:
             if columns is not None and list(frame.columns) != columns:
-                raise ValueError("every frame of a stream needs the columns of the first, in the same order")
+                raise ValueError(
+                    "every frame of a stream needs the columns of the first, in the same order"
+                )
             frame.to_csv(stream, index=False, header=columns is None, lineterminator="\n")
             columns = list(frame.columns)
             rows += len(frame)
@@ -169,11 +186,17 @@ def write_csv_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
 def write_table_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
     """Write frames as CSV or Parquet, as the file's suffix says; returns the number of rows."""
     writers: Mapping[str, Callable[[str | Path, Iterable[pd.DataFrame]], int]] = {
-        ".csv": write_csv_stream, ".parquet": write_parquet_stream}
+        ".csv": write_csv_stream,
+        ".parquet": write_parquet_stream,
+    }
     suffix = Path(path).suffix.lower()
     if suffix not in writers:
-        raise OutputError(where=str(path), found=f"the suffix {suffix!r}", expected=".parquet or .csv",
-                          cure="end the file name with .parquet or .csv")
+        raise OutputError(
+            where=str(path),
+            found=f"the suffix {suffix!r}",
+            expected=".parquet or .csv",
+            cure="end the file name with .parquet or .csv",
+        )
     return writers[suffix](path, frames)
 
 
@@ -187,10 +210,11 @@ def sha256_of(path: str | Path) -> str:
 
 
 def frame_digest(frame: pd.DataFrame) -> str:
-    """SHA-256 of a table's column names and values: the same through CSV or Parquet, on any machine.
+    """SHA-256 of a table's column names and values: the same through CSV or Parquet, on any
+    machine.
 
-    The index does not count; the order of rows and columns does, and so does the kind of a column (text,
-    whole number, number, yes/no). Every NaN is one missing value.
+    The index does not count; the order of rows and columns does, and so does the kind of a column
+    (text, whole number, number, yes/no). Every NaN is one missing value.
 
     >>> frame_digest(pd.DataFrame({"ecog": [0, 1]})) == frame_digest(pd.DataFrame({"ecog": [1, 0]}))
     False
@@ -212,18 +236,22 @@ def _column_bytes(column: pd.Series[Any]) -> tuple[str, bytes]:
         values = column.to_numpy(dtype="<f8", na_value=np.nan).copy()
         values[np.isnan(values)] = np.nan
         return "float", values.tobytes()
-    words = [None if missing else str(value).encode()
-             for value, missing in zip(column, column.isna(), strict=True)]
+    words = [
+        None if missing else str(value).encode()
+        for value, missing in zip(column, column.isna(), strict=True)
+    ]
     lengths = np.array([-1 if word is None else len(word) for word in words], dtype="<i8")
     return "text", lengths.tobytes() + b"".join(word for word in words if word is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is needed to make a simulated file again, and to know that it is the same one. No date, no path.
+    """What is needed to make a simulated file again, and to know that it is the same one. No date,
+    no path.
 
-    ``file`` name without folder; ``sha256`` of its bytes; ``assumptions_hash`` of every number of the
-    synthetic world that it rests on; ``products``, ``regimen`` and ``mitigations`` as asked for.
+    ``file`` name without folder; ``sha256`` of its bytes; ``assumptions_hash`` of every number of
+    the synthetic world that it rests on; ``products``, ``regimen`` and ``mitigations`` as asked
+    for.
     """
 
     file: str
@@ -241,27 +269,50 @@ class Manifest:
 
 
 def manifest_path(path: str | Path) -> Path:
-    """Where the manifest of a file stands: ``cohort.parquet`` -> ``cohort.parquet.manifest.json``."""
+    """Where the manifest of a file stands: ``cohort.parquet`` ->
+    ``cohort.parquet.manifest.json``.
+    """
     path = Path(path)
     return path.with_name(f"{path.name}.manifest.json")
 
 
 def write_manifest(
-    path: str | Path, *, seed: int, scenario: str, assumptions_hash: str, version: str,
-    columns: Iterable[str], n_rows: int, products: Iterable[str] = (), regimen: str = "",
+    path: str | Path,
+    *,
+    seed: int,
+    scenario: str,
+    assumptions_hash: str,
+    version: str,
+    columns: Iterable[str],
+    n_rows: int,
+    products: Iterable[str] = (),
+    regimen: str = "",
     mitigations: Iterable[str] = (),
 ) -> Manifest:
-    """Write ``<file>.manifest.json`` beside a finished file and return it; the file's hash is taken here."""
+    """Write ``<file>.manifest.json`` beside a finished file and return it; the file's hash is taken
+    here.
+    """
     manifest = Manifest(
-        file=Path(path).name, sha256=sha256_of(path), version=version, seed=seed, scenario=scenario,
-        assumptions_hash=assumptions_hash, n_rows=n_rows, columns=tuple(columns), products=tuple(products),
-        regimen=regimen, mitigations=tuple(mitigations))
+        file=Path(path).name,
+        sha256=sha256_of(path),
+        version=version,
+        seed=seed,
+        scenario=scenario,
+        assumptions_hash=assumptions_hash,
+        n_rows=n_rows,
+        columns=tuple(columns),
+        products=tuple(products),
+        regimen=regimen,
+        mitigations=tuple(mitigations),
+    )
     write_json(manifest_path(path), asdict(manifest))
     return manifest
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """The manifest of a file, checked against its bytes: a changed file raises :class:`InputError`."""
+    """The manifest of a file, checked against its bytes: a changed file raises
+    :class:`InputError`.
+    """
     place = manifest_path(path)
     trouble = {"where": place.name, "expected": "the manifest that was written with the file"}
     try:
@@ -269,38 +320,60 @@ def read_manifest(path: str | Path) -> Manifest:
         lists = {key: tuple(tree[key]) for key in ("columns", "products", "mitigations")}
         manifest = Manifest(**{**tree, **lists})
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise InputError(**trouble, found=type(problem).__name__, cure="simulate the file again") from problem
+        raise InputError(
+            **trouble, found=type(problem).__name__, cure="simulate the file again"
+        ) from problem
     if manifest.sha256 != sha256_of(path):
-        raise InputError(**trouble, key="sha256", found="another hash than that of the file",
-                         cure="the file was changed after it was written: simulate it again")
+        raise InputError(
+            **trouble,
+            key="sha256",
+            found="another hash than that of the file",
+            cure="the file was changed after it was written: simulate it again",
+        )
     return manifest
 
 
-# ------------------------------------------------------------------------------------ tables as they stand
+# --- tables as they stand ---
 
 
 def csv_header(path: Path) -> list[str]:
-    """The column names of a CSV file, after a look that every row has as many cells; else InputError."""
+    """The column names of a CSV file, after a look that every row has as many cells; else
+    InputError.
+    """
     rule = {"expected": "a CSV file: UTF-8, separated by commas, every row as long as the header"}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = csv.reader(stream, strict=True)
             header = [name.strip() for name in next(rows, [])]
             if not header:
-                raise InputError(where=str(path), found="an empty file", cure="write header and rows", **rule)
+                raise InputError(
+                    where=str(path), found="an empty file", cure="write header and rows", **rule
+                )
             if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-                raise InputError(where=str(path), found="columns separated by semicolons or tabs",
-                                 cure="save the table with commas", **rule)
+                raise InputError(
+                    where=str(path),
+                    found="columns separated by semicolons or tabs",
+                    cure="save the table with commas",
+                    **rule,
+                )
             for row in rows:
                 if row and len(row) != len(header):
                     raise InputError(
-                        where=str(path), key=f"line {rows.line_num}", found=f"{len(row)} cells",
-                        cure=f"make it {len(header)} cells; put text with a comma in quotes", **rule)
+                        where=str(path),
+                        key=f"line {rows.line_num}",
+                        found=f"{len(row)} cells",
+                        cure=f"make it {len(header)} cells; put text with a comma in quotes",
+                        **rule,
+                    )
     except OSError as problem:
         raise _cannot_read(path, problem) from problem
     except (UnicodeDecodeError, csv.Error) as problem:
-        raise InputError(where=str(path), found=f"bytes that are not such a file ({type(problem).__name__})",
-                         cure="save it again as CSV, UTF-8", **rule) from problem
+        raise InputError(
+            where=str(path),
+            found=f"bytes that are not such a file ({type(problem).__name__})",
+            cure="save it again as CSV, UTF-8",
+            **rule,
+        ) from problem
     _check_twice(header, where=str(path))
     return header
 
@@ -308,8 +381,15 @@ def csv_header(path: Path) -> list[str]:
 def read_csv_cells(path: Path) -> pd.DataFrame:
     """A CSV file as text, cell by cell, nothing interpreted."""
     header = csv_header(path)
-    return pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False, header=0, names=header,
-                       index_col=False)
+    return pd.read_csv(
+        path,
+        encoding="utf-8-sig",
+        dtype=str,
+        keep_default_na=False,
+        header=0,
+        names=header,
+        index_col=False,
+    )
 
 
 def read_parquet_cells(path: Path) -> pd.DataFrame:
@@ -317,8 +397,12 @@ def read_parquet_cells(path: Path) -> pd.DataFrame:
     try:
         table = pq.read_table(path, use_threads=False)
     except ValueError as problem:
-        raise InputError(where=str(path), found="bytes that are not Parquet", expected="a whole Parquet file",
-                         cure="write the file again") from problem
+        raise InputError(
+            where=str(path),
+            found="bytes that are not Parquet",
+            expected="a whole Parquet file",
+            cure="write the file again",
+        ) from problem
     except OSError as problem:
         raise _cannot_read(path, problem) from problem
     _check_twice(table.column_names, where=str(path))
@@ -327,14 +411,23 @@ def read_parquet_cells(path: Path) -> pd.DataFrame:
 
 
 def _cannot_read(path: Path, problem: OSError) -> InputError:
-    return InputError(where=str(path), found=problem.strerror or "a file that cannot be read",
-                      expected="a readable file", cure="check the path and its permissions")
+    return InputError(
+        where=str(path),
+        found=problem.strerror or "a file that cannot be read",
+        expected="a readable file",
+        cure="check the path and its permissions",
+    )
 
 
 def _check_twice(header: Iterable[str], *, where: str) -> None:
     seen: set[str] = set()
     for name in header:
         if name in seen:
-            raise InputError(where=where, key=name, found="the column a second time",
-                             expected="each column once", cure="delete or rename one of the two")
+            raise InputError(
+                where=where,
+                key=name,
+                found="the column a second time",
+                expected="each column once",
+                cure="delete or rename one of the two",
+            )
         seen.add(name)

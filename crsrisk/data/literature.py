@@ -1,4 +1,6 @@
-"""Guidance: what published reviews say of watching for CRS and treating it. Reference with citation, never an order."""
+"""Guidance: what published reviews say of watching for CRS and treating it. Reference with
+citation, never an order.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +18,20 @@ from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import evidence_only_products, names, synthetic_folder
 
-Topic: TypeAlias = Literal["onset", "watching", "laboratory", "management", "neurotoxicity", "checkpoint inhibitor"]
-Setting: TypeAlias = Literal["solid tumours", "extrapolated from haematology", "product label", "general"]
+Topic: TypeAlias = Literal[
+    "onset", "watching", "laboratory", "management", "neurotoxicity", "checkpoint inhibitor"
+]
+Setting: TypeAlias = Literal[
+    "solid tumours", "extrapolated from haematology", "product label", "general"
+]
 
 
 class Statement(Strict):
     """One statement in words of our own, with where it stands.
 
-    ``applies_to``: products or platforms it speaks of; empty = all. ``grades``: of CRS, for management. ``place``: the
-    part of the source, so that it can be found. ``short``: what the bedside page prints.
+    ``applies_to``: products or platforms it speaks of; empty = all. ``grades``: of CRS, for
+    management. ``place``: the part of the source, so that it can be found. ``short``: what the
+    bedside page prints.
     """
 
     id: str = Field(min_length=2)
@@ -77,7 +84,8 @@ class Guidance(Strict):
         return [one for one in self.statements if one.speaks_of(product, platform)]
 
 
-# Findings: what published series said of risk factors, so that simulated series of the same size can be asked the same.
+# Findings: what published series said of risk factors, so that simulated series of the same size
+# can be asked the same.
 
 
 Event: TypeAlias = Literal["any_grade", "grade2plus", "grade3plus"]
@@ -87,8 +95,9 @@ Report: TypeAlias = Literal["up", "down", "null"]
 class Finding(Strict):
     """One factor that a series looked at: ``reported`` up, down or null (no relation).
 
-    ``factor`` is a column of the observed table, split at ``above`` when there is one (present against absent, high against
-    normal), else taken as the logarithm. ``nearest`` says how the simulated question differs from the published one.
+    ``factor`` is a column of the observed table, split at ``above`` when there is one (present
+    against absent, high against normal), else taken as the logarithm. ``nearest`` says how the
+    simulated question differs from the published one.
     """
 
     id: str
@@ -106,8 +115,9 @@ class Finding(Strict):
 class Series(Strict):
     """One group of patients in whom findings were reported together.
 
-    ``is_small_positive``: a small series that names predictors without effect sizes; such series are published more
-    readily than silent ones, so the support of scenarios is also given without them.
+    ``is_small_positive``: a small series that names predictors without effect sizes; such series
+    are published more readily than silent ones, so the support of scenarios is also given without
+    them.
     """
 
     name: str
@@ -123,7 +133,13 @@ class Series(Strict):
     def _sound(self) -> Series:
         if self.is_small_positive and any(one.reported == "null" for one in self.findings):
             raise ValueError(f"{self.name}: is_small_positive false, for it reports no relation")
-        if min(len(text.strip()) for text in (self.size_reason, *(one.citation for one in self.findings))) < 3:
+        if (
+            min(
+                len(text.strip())
+                for text in (self.size_reason, *(one.citation for one in self.findings))
+            )
+            < 3
+        ):
             raise ValueError(f"{self.name}: a reason for the size and a citation of every finding")
         return self
 
@@ -134,8 +150,8 @@ class Series(Strict):
 def load_guidance(path: str | Path | None = None) -> Guidance:
     """The guidance of a file (without one: of the file that ships).
 
-    Raises :class:`InputError` for an unknown key, a statement without a known source, an id that comes twice, and a
-    product or platform that does not exist.
+    Raises :class:`InputError` for an unknown key, a statement without a known source, an id that
+    comes twice, and a product or platform that does not exist.
 
     >>> sorted({one.topic for one in load_guidance().statements})[:2]
     ['checkpoint inhibitor', 'laboratory']
@@ -145,16 +161,28 @@ def load_guidance(path: str | Path | None = None) -> Guidance:
     known = {*get_args(Platform), *names("products"), *evidence_only_products()}
     for one in found.statements:
         if strangers := sorted(set(one.applies_to) - known):
-            raise InputError(where=place.name, key=f"{one.id}.applies_to", found=", ".join(strangers),
-                             expected="names of products or platforms", cure="correct the name")
+            raise InputError(
+                where=place.name,
+                key=f"{one.id}.applies_to",
+                found=", ".join(strangers),
+                expected="names of products or platforms",
+                cure="correct the name",
+            )
     return found
 
 
-# Read the findings on risk factors that scenarios are asked about: one YAML file, checked as a whole.
+# Read the findings on risk factors that scenarios are asked about: one YAML file, checked as a
+# whole.
 
 
-_COUNTS = ("is_female", "has_liver_metastases", "has_prior_checkpoint_inhibitor", "has_infection", "ecog",
-           "n_metastatic_sites")  # need a threshold: their logarithm has no meaning
+_COUNTS = (
+    "is_female",
+    "has_liver_metastases",
+    "has_prior_checkpoint_inhibitor",
+    "has_infection",
+    "ecog",
+    "n_metastatic_sites",
+)  # need a threshold: their logarithm has no meaning
 
 
 class _File(Strict):
@@ -164,8 +192,8 @@ class _File(Strict):
 def load_findings(path: str | Path | None = None) -> tuple[Series, ...]:
     """All series of a file (without one: of the file that ships), in its order.
 
-    Refused with an :class:`InputError`: a name or id that comes twice, a product, regimen or factor that does not exist, a
-    count without a threshold.
+    Refused with an :class:`InputError`: a name or id that comes twice, a product, regimen or factor
+    that does not exist, a count without a threshold.
 
     >>> [series.n_patients for series in load_findings()]
     [30, 102, 412, 245]
@@ -176,19 +204,38 @@ def load_findings(path: str | Path | None = None) -> tuple[Series, ...]:
     for series in found:
         product = load_product(series.product)
         if series.regimen is not None and series.regimen not in product.regimens:
-            raise InputError(where=place.name, key=f"{series.name}.regimen", found=series.regimen,
-                             expected=f"one of {', '.join(product.regimens)}", cure="correct the name")
+            raise InputError(
+                where=place.name,
+                key=f"{series.name}.regimen",
+                found=series.regimen,
+                expected=f"one of {', '.join(product.regimens)}",
+                cure="correct the name",
+            )
         for name in (series.name, *(one.id for one in series.findings)):
             if name in seen:
-                raise InputError(where=place.name, key=name, found="the name a second time", expected="each once",
-                                 cure="rename or delete one of the two")
+                raise InputError(
+                    where=place.name,
+                    key=name,
+                    found="the name a second time",
+                    expected="each once",
+                    cure="rename or delete one of the two",
+                )
             seen.add(name)
         for one in series.findings:
             if one.factor not in (*CONTINUOUS, *_COUNTS):
-                raise InputError(where=place.name, key=f"{one.id}.factor", found=one.factor,
-                                 expected=f"one of {', '.join((*CONTINUOUS, *_COUNTS))}", cure="correct the name")
+                raise InputError(
+                    where=place.name,
+                    key=f"{one.id}.factor",
+                    found=one.factor,
+                    expected=f"one of {', '.join((*CONTINUOUS, *_COUNTS))}",
+                    cure="correct the name",
+                )
             if one.factor in _COUNTS and one.above is None:
-                raise InputError(where=place.name, key=f"{one.id}.above", found="nothing",
-                                 expected="a threshold, since this is a count", cure="write above: 0.5 for present")
+                raise InputError(
+                    where=place.name,
+                    key=f"{one.id}.above",
+                    found="nothing",
+                    expected="a threshold, since this is a count",
+                    cure="write above: 0.5 for present",
+                )
     return tuple(found)
-

@@ -8,13 +8,26 @@ from crsrisk.data.assumptions import Quantity, Strict
 
 # what a mitigation can act on, in the order of the compiled kernel
 NODES: tuple[str, ...] = (
-    "t_cell_activation", "myeloid_activation", "endothelium", "il6_receptor", "il6_free", "il1_signal",
-    "jak_signal", "gm_csf_signal", "tnf_free", "ifn_gamma_free", "cytokine_clearance", "cell_kill", "temperature",
+    "t_cell_activation",
+    "myeloid_activation",
+    "endothelium",
+    "il6_receptor",
+    "il6_free",
+    "il1_signal",
+    "jak_signal",
+    "gm_csf_signal",
+    "tnf_free",
+    "ifn_gamma_free",
+    "cytokine_clearance",
+    "cell_kill",
+    "temperature",
 )
 
 
 class Mitigation(Strict):
-    """One agent. Effect at a node = emax x e/(e + e50), where e is the effect-site amount in usual doses."""
+    """One agent. Effect at a node = emax x e/(e + e50), where e is the effect-site amount in usual
+    doses.
+    """
 
     name: str
     label: str
@@ -37,7 +50,9 @@ class Mitigation(Strict):
     def _known_nodes(self) -> Mitigation:
         unknown = set(self.acts_on) - set(NODES)
         if unknown:
-            raise ValueError(f"nodes among {', '.join(NODES)}; unknown: {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"nodes among {', '.join(NODES)}; unknown: {', '.join(sorted(unknown))}"
+            )
         if any(not 0.0 <= q.value <= 1.0 for q in self.acts_on.values()):
             raise ValueError("a maximal effect between 0 and 1")
         return self

@@ -1,4 +1,6 @@
-"""Population: how patients of one tumour type look before the first dose; and the care that a site gives."""
+"""Population: how patients of one tumour type look before the first dose; and the care that a site
+gives.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,32 @@ from crsrisk.data.assumptions import Quantity, Strict, unit_of_name
 
 # continuous baseline covariates, in the order of the latent normal vector
 CONTINUOUS: tuple[str, ...] = (
-    "age_years", "weight_kg", "sum_of_diameters_mm", "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml",
-    "albumin_g_l", "platelets_g_l", "creatinine_umol_l", "lymphocytes_g_l",
+    "age_years",
+    "weight_kg",
+    "sum_of_diameters_mm",
+    "crp_mg_l",
+    "ferritin_ug_l",
+    "ldh_x_uln",
+    "il6_pg_ml",
+    "albumin_g_l",
+    "platelets_g_l",
+    "creatinine_umol_l",
+    "lymphocytes_g_l",
 )
 # discrete covariates, drawn first; the continuous ones shift with them
-SHIFTERS: tuple[str, ...] = ("is_female", "ecog", "has_liver_metastases", "extra_sites", "has_infection")
+SHIFTERS: tuple[str, ...] = (
+    "is_female",
+    "ecog",
+    "has_liver_metastases",
+    "extra_sites",
+    "has_infection",
+)
 
 
 class Marginal(Strict):
-    """Distribution of one continuous covariate: median and SD (of the logarithm for `lognormal`), truncated to `limits`."""
+    """Distribution of one continuous covariate: median and SD (of the logarithm for `lognormal`),
+    truncated to `limits`.
+    """
 
     shape: Literal["lognormal", "normal"]
     median: float
@@ -39,7 +58,9 @@ class Marginal(Strict):
 
 
 class Shares(Strict):
-    """Shares of the discrete covariates. `ecog` and `n_metastatic_sites` list probabilities from the lowest value up."""
+    """Shares of the discrete covariates. `ecog` and `n_metastatic_sites` list probabilities from
+    the lowest value up.
+    """
 
     is_female: Quantity
     has_liver_metastases: Quantity

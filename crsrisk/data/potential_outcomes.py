@@ -18,7 +18,12 @@ Timing = Literal["pre_dose", "first_two_doses", "at_fever"]
 RegimenChange = Literal["as_planned", "no_step_up", "half_first_dose", "under_skin"]
 ResponseWorld = Literal["no_link", "common_cause", "mediation"]
 
-REGIMEN_CHANGES: tuple[RegimenChange, ...] = ("as_planned", "no_step_up", "half_first_dose", "under_skin")
+REGIMEN_CHANGES: tuple[RegimenChange, ...] = (
+    "as_planned",
+    "no_step_up",
+    "half_first_dose",
+    "under_skin",
+)
 # how T-cell activation and tumour response hang together; nobody knows which one holds
 RESPONSE_WORLDS: tuple[ResponseWorld, ...] = ("no_link", "common_cause", "mediation")
 
@@ -27,9 +32,10 @@ RESPONSE_WORLDS: tuple[ResponseWorld, ...] = ("no_link", "common_cause", "mediat
 class Strategy:
     """One way of preventing CRS: agents, when they are given, and what becomes of the regimen.
 
-    ``pre_dose`` gives every agent at its usual hours before the first dose (repeated as its file says), ``first_two_doses``
-    one usual dose of it before each of the first two. ``at_fever`` gives it when the ward first sees
-    a fever, after the time that the ward takes from decision to drug; who has no fever gets nothing.
+    ``pre_dose`` gives every agent at its usual hours before the first dose (repeated as its file
+    says), ``first_two_doses`` one usual dose of it before each of the first two. ``at_fever`` gives
+    it when the ward first sees a fever, after the time that the ward takes from decision to drug;
+    who has no fever gets nothing.
     """
 
     name: str
@@ -48,7 +54,8 @@ _WRITTEN: dict[str, Timing] = {"": "pre_dose", "two_doses": "first_two_doses", "
 
 
 def parse_strategy(text: str) -> Strategy:
-    """A strategy from its short writing: ``AGENT[+AGENT][@fever|@two_doses][/CHANGE]``, or ``none``.
+    """A strategy from its short writing: ``AGENT[+AGENT][@fever|@two_doses][/CHANGE]``, or
+    ``none``.
 
     Raises :class:`InputError` for a timing or a change of the regimen that is not known.
 
@@ -62,16 +69,31 @@ def parse_strategy(text: str) -> Strategy:
     if agents in REGIMEN_CHANGES and not change and not when:
         agents, change = "", agents
     if when not in _WRITTEN:
-        raise InputError(where="strategy", key=text, found=f"@{when}", cure="write for example tocilizumab@fever",
-                         expected="@fever or @two_doses, or nothing (before the first dose)")
+        raise InputError(
+            where="strategy",
+            key=text,
+            found=f"@{when}",
+            cure="write for example tocilizumab@fever",
+            expected="@fever or @two_doses, or nothing (before the first dose)",
+        )
     found = [one for one in REGIMEN_CHANGES if one == (change or "as_planned")]
     if not found:
-        raise InputError(where="strategy", key=text, found=f"/{change}", expected=f"one of {', '.join(REGIMEN_CHANGES[1:])}",
-                         cure="write for example tocilizumab/half_first_dose")
+        raise InputError(
+            where="strategy",
+            key=text,
+            found=f"/{change}",
+            expected=f"one of {', '.join(REGIMEN_CHANGES[1:])}",
+            cure="write for example tocilizumab/half_first_dose",
+        )
     names = tuple(name.strip() for name in agents.split("+") if name.strip() not in ("", "none"))
     if when and not names:
-        raise InputError(where="strategy", key=text, found="a time without an agent", expected="an agent before the @",
-                         cure="write for example tocilizumab@fever")
+        raise InputError(
+            where="strategy",
+            key=text,
+            found="a time without an agent",
+            expected="an agent before the @",
+            cure="write for example tocilizumab@fever",
+        )
     return Strategy(text.strip(), names, _WRITTEN[when], found[0])
 
 
@@ -79,12 +101,14 @@ def parse_strategy(text: str) -> Strategy:
 class PotentialOutcomes:
     """The same patients under several strategies; every array has shape (strategy, patient).
 
-    ``strategies[0]`` is what is done without prophylaxis. ``grade`` is the worst ASTCT grade within ``window_d`` days of
-    the first dose. ``needs_support``: pressure or oxygen fell so low, at a visit within all that was simulated, that
-    support would be due with or without a fever seen before, so that hidden fever does not hide it. ``is_exposed``:
-    the patient was given something of the strategy (everybody before the dose, the febrile at fever). ``infection`` and,
-    by :data:`RESPONSE_WORLDS`, ``response`` are drawn with the same numbers under every strategy from ``infection_risk``
-    and ``response_risk``. ``log_activation``: logarithm of peak T-cell activation.
+    ``strategies[0]`` is what is done without prophylaxis. ``grade`` is the worst ASTCT grade within
+    ``window_d`` days of the first dose. ``needs_support``: pressure or oxygen fell so low, at a
+    visit within all that was simulated, that support would be due with or without a fever seen
+    before, so that hidden fever does not hide it. ``is_exposed``: the patient was given something
+    of the strategy (everybody before the dose, the febrile at fever). ``infection`` and, by
+    :data:`RESPONSE_WORLDS`, ``response`` are drawn with the same numbers under every strategy from
+    ``infection_risk`` and ``response_risk``. ``log_activation``: logarithm of peak T-cell
+    activation.
     """
 
     strategies: tuple[Strategy, ...]
@@ -116,18 +140,24 @@ class PotentialOutcomes:
         return np.asarray(self.grade[self.index(strategy)] >= grade)
 
     def effect(self, strategy: str, *, grade: int = 2) -> NDArray[np.int64]:
-        """1 where the strategy averts the event, -1 where it brings one, 0 where it changes nothing, shape (n,)."""
+        """1 where the strategy averts the event, -1 where it brings one, 0 where it changes
+        nothing, shape (n,).
+        """
         usual = self.grade[0] >= grade
-        return np.asarray(usual.astype(np.int64) - self.event(strategy, grade=grade).astype(np.int64))
+        return np.asarray(
+            usual.astype(np.int64) - self.event(strategy, grade=grade).astype(np.int64)
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class TrueRisks:
-    """What an oracle expects of each patient under each strategy; every array has shape (strategy, patient).
+    """What an oracle expects of each patient under each strategy; every array has shape (strategy,
+    patient).
 
-    ``given="baseline"``: the mechanism oracle, who knows the unmeasured biology too; ``given="observed"``: the covariate
-    oracle, who knows the mechanism and what the hospital's table shows. Means over ``repetitions`` redrawn futures, the
-    same ones under every strategy; ``second_half`` are the risks of grade >= 2 in every other repetition, for the error.
+    ``given="baseline"``: the mechanism oracle, who knows the unmeasured biology too;
+    ``given="observed"``: the covariate oracle, who knows the mechanism and what the hospital's
+    table shows. Means over ``repetitions`` redrawn futures, the same ones under every strategy;
+    ``second_half`` are the risks of grade >= 2 in every other repetition, for the error.
     """
 
     strategies: tuple[Strategy, ...]
@@ -151,7 +181,9 @@ class TrueRisks:
         return index_of(strategy, self.names)
 
     def averted(self, strategy: str) -> Values:
-        """True individual effect: risk of grade >= 2 without less that with the strategy, shape (n,)."""
+        """True individual effect: risk of grade >= 2 without less that with the strategy, shape
+        (n,).
+        """
         return np.asarray(self.grade2plus[0] - self.grade2plus[self.index(strategy)])
 
 
@@ -162,8 +194,13 @@ def index_of(strategy: str, names: tuple[str, ...]) -> int:
     1
     """
     if strategy not in names:
-        raise InputError(where="potential outcomes", key="strategy", found=strategy, expected=f"one of {', '.join(names)}",
-                         cure="choose one of these, or simulate the strategy too")
+        raise InputError(
+            where="potential outcomes",
+            key="strategy",
+            found=strategy,
+            expected=f"one of {', '.join(names)}",
+            cure="choose one of these, or simulate the strategy too",
+        )
     return names.index(strategy)
 
 
@@ -172,10 +209,12 @@ def index_of(strategy: str, names: tuple[str, ...]) -> int:
 
 @dataclass(frozen=True)
 class Harms:
-    """What each harm weighs against one CRS of grade >= 2: judgements of value that a committee sets.
+    """What each harm weighs against one CRS of grade >= 2: judgements of value that a committee
+    sets.
 
-    ``infection_weight`` for one serious infection, ``response_weight`` for one lost tumour response, ``burden_per_course``
-    for one course of prophylaxis by itself (cost, time, reactions). Raises :class:`InputError` for a negative weight.
+    ``infection_weight`` for one serious infection, ``response_weight`` for one lost tumour
+    response, ``burden_per_course`` for one course of prophylaxis by itself (cost, time, reactions).
+    Raises :class:`InputError` for a negative weight.
     """
 
     infection_weight: float
@@ -186,13 +225,23 @@ class Harms:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isfinite(value) or value < 0.0:
-                raise InputError(where="harms", key=field.name, found=value, expected="a number of 0 or more",
-                                 cure="write what the harm weighs against one CRS of grade >= 2, without a minus sign")
+                raise InputError(
+                    where="harms",
+                    key=field.name,
+                    found=value,
+                    expected="a number of 0 or more",
+                    cure=(
+                        "write what the harm weighs against one CRS of grade >= 2, without a minus"
+                        " sign"
+                    ),
+                )
 
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One harm: how much of it per treated patient, what one weighs, and their product in CRS events."""
+    """One harm: how much of it per treated patient, what one weighs, and their product in CRS
+    events.
+    """
 
     harm: str
     per_treated: float
@@ -218,13 +267,16 @@ class Ledger:
 
     @property
     def harm(self) -> float:
-        """h: harm of one treated patient in CRS events; below 0 when more harm is spared than done."""
+        """h: harm of one treated patient in CRS events; below 0 when more harm is spared than
+        done.
+        """
         return sum(row.crs_units for row in self.rows)
 
     @property
     def threshold(self) -> float:
-        """t* = h / (1 - RR): the risk above which prophylaxis pays; infinite if it averts nothing, 0 if it only spares."""
+        """t* = h / (1 - RR): the risk above which prophylaxis pays; infinite if it averts nothing,
+        0 if it only spares.
+        """
         if self.risk_ratio >= 1.0:
             return inf if self.harm >= 0.0 else 0.0
         return max(self.harm, 0.0) / (1.0 - self.risk_ratio)
-

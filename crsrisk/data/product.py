@@ -1,4 +1,6 @@
-"""Product: a T-cell-redirecting therapy or checkpoint inhibitor, its construct, kinetics and regimens."""
+"""Product: a T-cell-redirecting therapy or checkpoint inhibitor, its construct, kinetics and
+regimens.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,17 @@ CELLULAR: frozenset[str] = frozenset({"car_t", "tcr_t", "til"})
 
 
 class Judged(Quantity):
-    """A quantity that a person judges (restriction, density): the rating guide's anchor and the rationale."""
+    """A quantity that a person judges (restriction, density): the rating guide's anchor and the
+    rationale.
+    """
 
     rationale: str
 
 
 class Binding(Strict):
-    """What the molecule or cell is made of. Affinities are equilibrium constants (lower = tighter)."""
+    """What the molecule or cell is made of. Affinities are equilibrium constants (lower =
+    tighter).
+    """
 
     antigen_restriction: Judged
     antigen_density_copies: Judged
@@ -34,7 +40,9 @@ class Binding(Strict):
 
 
 class Kinetics(Strict):
-    """Disposition of a soluble product, or expansion of a cellular one (relative to 250 million cells)."""
+    """Disposition of a soluble product, or expansion of a cellular one (relative to 250 million
+    cells).
+    """
 
     clearance_l_h: Quantity
     central_volume_l: Quantity
@@ -57,7 +65,9 @@ class Dose(Strict):
 
 
 class Premedication(Strict):
-    """An agent given with stated doses: amount in usual doses of that agent, hours before the dose."""
+    """An agent given with stated doses: amount in usual doses of that agent, hours before the
+    dose.
+    """
 
     mitigation: str
     usual_doses: float
@@ -77,18 +87,25 @@ class Regimen(Strict):
     has_g_csf: bool
     interleukin_2: float  # high-dose IL-2 support, 1 = the usual course of 6 boluses
     note: str
-    has_checkpoint_inhibitor: bool = False  # given beside it: releases suppression as a checkpoint-modulating arm does
+    # given beside it: releases suppression as a checkpoint-modulating arm does
+    has_checkpoint_inhibitor: bool = False
 
     @model_validator(mode="after")
     def _doses_in_order(self) -> Regimen:
         times = [dose.time_h for dose in self.doses]
         if not times or times != sorted(set(times)) or times[0] != 0.0:
-            raise misfit("doses", found=f"time_h {', '.join(f'{time:g}' for time in times) or 'of no dose'}",
-                         expected="doses in rising time_h, the first at 0")
+            raise misfit(
+                "doses",
+                found=f"time_h {', '.join(f'{time:g}' for time in times) or 'of no dose'}",
+                expected="doses in rising time_h, the first at 0",
+            )
         for number, dose in enumerate(self.doses):
             if dose.amount <= 0 or dose.infusion_h < 0:
-                raise misfit(f"doses.{number}", found=f"amount {dose.amount:g}, infusion_h {dose.infusion_h:g}",
-                             expected="positive amounts and infusion times of 0 or more")
+                raise misfit(
+                    f"doses.{number}",
+                    found=f"amount {dose.amount:g}, infusion_h {dose.infusion_h:g}",
+                    expected="positive amounts and infusion times of 0 or more",
+                )
         return self
 
     @property
@@ -118,20 +135,35 @@ class Product(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Product:
         if self.default_regimen not in self.regimens:
-            raise misfit("default_regimen", found=self.default_regimen,
-                         expected=f"default_regimen among {', '.join(self.regimens)}")
+            raise misfit(
+                "default_regimen",
+                found=self.default_regimen,
+                expected=f"default_regimen among {', '.join(self.regimens)}",
+            )
         for place, part in (("binding", self.binding), ("kinetics", self.kinetics)):
             for name in type(part).model_fields:
                 quantity: Quantity = getattr(part, name)
                 if quantity.unit != unit_of_name(name):
-                    raise misfit(f"{place}.{name}.unit", found=quantity.unit, expected=f"{name} in {unit_of_name(name)}")
-        for field in ("antigen_restriction", "fc_activity", "active_fraction_tumour", "active_fraction_periphery",
-                      "checkpoint_modulation"):
+                    raise misfit(
+                        f"{place}.{name}.unit",
+                        found=quantity.unit,
+                        expected=f"{name} in {unit_of_name(name)}",
+                    )
+        for field in (
+            "antigen_restriction",
+            "fc_activity",
+            "active_fraction_tumour",
+            "active_fraction_periphery",
+            "checkpoint_modulation",
+        ):
             if not 0.0 <= (value := getattr(self.binding, field).value) <= 1.0:
                 raise misfit(f"binding.{field}", found=value, expected=f"{field} between 0 and 1")
         wants_cells = self.platform in CELLULAR
         for name, regimen in self.regimens.items():
             if (regimen.route == "cells") != wants_cells:
-                raise misfit(f"regimens.{name}.route", found=f"{regimen.route} on the platform {self.platform}",
-                             expected="route `cells` for cellular platforms and only there")
+                raise misfit(
+                    f"regimens.{name}.route",
+                    found=f"{regimen.route} on the platform {self.platform}",
+                    expected="route `cells` for cellular platforms and only there",
+                )
         return self

@@ -1,8 +1,8 @@
 """Published figures of real trials, and how a simulated trial compares with each of them.
 
-A :class:`Figure` is one printed number, a :class:`Trial` the source it stands in with the settings that the
-simulator needs, a :class:`Comparison` a figure beside its simulated twin. Figures are only entered, never
-derived: where a source gives no size or interval the field stays empty.
+A :class:`Figure` is one printed number, a :class:`Trial` the source it stands in with the settings
+that the simulator needs, a :class:`Comparison` a figure beside its simulated twin. Figures are only
+entered, never derived: where a source gives no size or interval the field stays empty.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _CRS: tuple[Denominator, ...] = ("crs_patients",)
 
 
 class MetricMeaning(NamedTuple):
-    """What a metric of the evidence files means: its family, its unit ("1" = a rate) and its denominators."""
+    """What a metric of the evidence files means: its family, its unit ("1" = a rate) and its
+    denominators.
+    """
 
     meaning: str
     family: str
@@ -38,57 +40,96 @@ class MetricMeaning(NamedTuple):
     needs_clock: bool = False
 
 
-METRIC_MEANINGS: Mapping[str, MetricMeaning] = MappingProxyType({
-    "crs_any_rate": MetricMeaning("CRS of any grade", "any grade", "1", _EVERYONE),
-    "crs_any_rate_cycle1": MetricMeaning("CRS of any grade in cycle 1", "any grade", "1", _EVERYONE),
-    "crs_grade1_2_rate": MetricMeaning("worst grade 1 or 2", "single grade", "1", _EVERYONE),
-    "crs_grade1_rate": MetricMeaning("worst grade 1", "single grade", "1", _EVERYONE),
-    "crs_grade2_rate": MetricMeaning("worst grade 2", "single grade", "1", _EVERYONE),
-    "crs_grade3_rate": MetricMeaning("worst grade 3", "single grade", "1", _EVERYONE),
-    "crs_grade4_rate": MetricMeaning("worst grade 4", "single grade", "1", _EVERYONE),
-    "crs_grade2plus_rate": MetricMeaning("CRS of grade >= 2", "grade >= 2", "1", _EVERYONE),
-    "crs_grade3plus_rate": MetricMeaning("CRS of grade >= 3", "grade >= 3", "1", _EVERYONE),
-    "inflammatory_disorder_grade1_2_rate": MetricMeaning(
-        "CRS or a CRS-like cluster, worst grade 1 or 2", "single grade", "1", _EVERYONE),
-    "inflammatory_disorder_grade3plus_rate": MetricMeaning(
-        "CRS or a CRS-like cluster of grade >= 3", "grade >= 3", "1", _EVERYONE),
-    "share_high_grade_among_crs": MetricMeaning("grade >= 3 among those with CRS", "grade >= 3", "1", _CRS),
-    "recurrence_rate_any": MetricMeaning("more than one episode", "recurrence", "1", _EVERYONE),
-    "multiple_flares_rate": MetricMeaning("more than one episode", "recurrence", "1", _CRS),
-    "crs_after_dose1_rate": MetricMeaning("CRS after dose 1", "by dose", "1", _EVERYONE),
-    "crs_after_dose2_rate": MetricMeaning("CRS after dose 2", "by dose", "1", _EVERYONE),
-    "crs_after_dose3plus_rate": MetricMeaning("CRS after dose 3 or later", "by dose", "1", _EVERYONE),
-    "share_of_crs_patients_with_event_after_dose1": MetricMeaning("CRS after dose 1", "by dose", "1", _CRS),
-    "share_of_crs_patients_with_event_after_dose2": MetricMeaning("CRS after dose 2", "by dose", "1", _CRS),
-    "share_of_crs_patients_with_event_after_dose3plus": MetricMeaning(
-        "CRS after dose 3 or later", "by dose", "1", _CRS),
-    "crs_grade2plus_after_c1d1": MetricMeaning("grade >= 2 after dose 1", "by dose", "1", _ALL_OR_CRS),
-    "crs_grade2plus_after_c1d8": MetricMeaning("grade >= 2 after dose 2", "by dose", "1", _ALL_OR_CRS),
-    "crs_grade2plus_after_c1d15": MetricMeaning("grade >= 2 after dose 3", "by dose", "1", _ALL_OR_CRS),
-    "grade2plus_with_more_than_one_infusion_rate": MetricMeaning(
-        "grade >= 2 after more than one dose", "by dose", "1", _EVERYONE),
-    "share_of_grade2plus_events_at_dose1": MetricMeaning(
-        "grade >= 2 after dose 1, among patients with grade >= 2", "by dose", "1", ("grade2plus_patients",)),
-    "share_of_episodes_starting_day_of_infusion": MetricMeaning(
-        "first episode within 24 h of the dose", "onset", "1", _CRS, needs_clock=True),
-    "onset_median_h": MetricMeaning("median time to CRS", "onset", "h", _CRS, needs_clock=True),
-    "onset_median_h_grade2plus": MetricMeaning(
-        "median time to CRS whose worst grade is 2 or more", "onset", "h", ("grade2plus_patients",), needs_clock=True),
-    "onset_median_d": MetricMeaning("median time to CRS", "onset", "d", _CRS, needs_clock=True),
-    "onset_median_d_grade1_2": MetricMeaning(
-        "median time to CRS whose worst grade is 1 or 2", "onset", "d", _CRS, needs_clock=True),
-    "onset_median_d_grade3plus": MetricMeaning(
-        "median time to CRS whose worst grade is 3 or 4", "onset", "d", _CRS, needs_clock=True),
-    "resolution_median_d": MetricMeaning(
-        "median calendar days until all signs and support are gone", "resolution", "d", _CRS),
-    "crs_duration_median_d": MetricMeaning("median duration of CRS", "resolution", "d", _CRS),
-    "tocilizumab_use_rate": MetricMeaning("tocilizumab given", "treatment", "1", _ALL_OR_CRS),
-    "steroid_use_rate": MetricMeaning("steroid given for CRS", "treatment", "1", _ALL_OR_CRS),
-    "oxygen_use_rate": MetricMeaning("oxygen given", "treatment", "1", _ALL_OR_CRS),
-    "vasopressor_use_rate": MetricMeaning("vasopressor given", "treatment", "1", _ALL_OR_CRS),
-    "pyrexia_any_rate": MetricMeaning("temperature of 38.0 degC or more", "pyrexia", "1", _EVERYONE),
-    "pyrexia_grade3plus_rate": MetricMeaning("temperature above 40.0 degC", "pyrexia", "1", _EVERYONE),
-})
+METRIC_MEANINGS: Mapping[str, MetricMeaning] = MappingProxyType(
+    {
+        "crs_any_rate": MetricMeaning("CRS of any grade", "any grade", "1", _EVERYONE),
+        "crs_any_rate_cycle1": MetricMeaning(
+            "CRS of any grade in cycle 1", "any grade", "1", _EVERYONE
+        ),
+        "crs_grade1_2_rate": MetricMeaning("worst grade 1 or 2", "single grade", "1", _EVERYONE),
+        "crs_grade1_rate": MetricMeaning("worst grade 1", "single grade", "1", _EVERYONE),
+        "crs_grade2_rate": MetricMeaning("worst grade 2", "single grade", "1", _EVERYONE),
+        "crs_grade3_rate": MetricMeaning("worst grade 3", "single grade", "1", _EVERYONE),
+        "crs_grade4_rate": MetricMeaning("worst grade 4", "single grade", "1", _EVERYONE),
+        "crs_grade2plus_rate": MetricMeaning("CRS of grade >= 2", "grade >= 2", "1", _EVERYONE),
+        "crs_grade3plus_rate": MetricMeaning("CRS of grade >= 3", "grade >= 3", "1", _EVERYONE),
+        "inflammatory_disorder_grade1_2_rate": MetricMeaning(
+            "CRS or a CRS-like cluster, worst grade 1 or 2", "single grade", "1", _EVERYONE
+        ),
+        "inflammatory_disorder_grade3plus_rate": MetricMeaning(
+            "CRS or a CRS-like cluster of grade >= 3", "grade >= 3", "1", _EVERYONE
+        ),
+        "share_high_grade_among_crs": MetricMeaning(
+            "grade >= 3 among those with CRS", "grade >= 3", "1", _CRS
+        ),
+        "recurrence_rate_any": MetricMeaning("more than one episode", "recurrence", "1", _EVERYONE),
+        "multiple_flares_rate": MetricMeaning("more than one episode", "recurrence", "1", _CRS),
+        "crs_after_dose1_rate": MetricMeaning("CRS after dose 1", "by dose", "1", _EVERYONE),
+        "crs_after_dose2_rate": MetricMeaning("CRS after dose 2", "by dose", "1", _EVERYONE),
+        "crs_after_dose3plus_rate": MetricMeaning(
+            "CRS after dose 3 or later", "by dose", "1", _EVERYONE
+        ),
+        "share_of_crs_patients_with_event_after_dose1": MetricMeaning(
+            "CRS after dose 1", "by dose", "1", _CRS
+        ),
+        "share_of_crs_patients_with_event_after_dose2": MetricMeaning(
+            "CRS after dose 2", "by dose", "1", _CRS
+        ),
+        "share_of_crs_patients_with_event_after_dose3plus": MetricMeaning(
+            "CRS after dose 3 or later", "by dose", "1", _CRS
+        ),
+        "crs_grade2plus_after_c1d1": MetricMeaning(
+            "grade >= 2 after dose 1", "by dose", "1", _ALL_OR_CRS
+        ),
+        "crs_grade2plus_after_c1d8": MetricMeaning(
+            "grade >= 2 after dose 2", "by dose", "1", _ALL_OR_CRS
+        ),
+        "crs_grade2plus_after_c1d15": MetricMeaning(
+            "grade >= 2 after dose 3", "by dose", "1", _ALL_OR_CRS
+        ),
+        "grade2plus_with_more_than_one_infusion_rate": MetricMeaning(
+            "grade >= 2 after more than one dose", "by dose", "1", _EVERYONE
+        ),
+        "share_of_grade2plus_events_at_dose1": MetricMeaning(
+            "grade >= 2 after dose 1, among patients with grade >= 2",
+            "by dose",
+            "1",
+            ("grade2plus_patients",),
+        ),
+        "share_of_episodes_starting_day_of_infusion": MetricMeaning(
+            "first episode within 24 h of the dose", "onset", "1", _CRS, needs_clock=True
+        ),
+        "onset_median_h": MetricMeaning("median time to CRS", "onset", "h", _CRS, needs_clock=True),
+        "onset_median_h_grade2plus": MetricMeaning(
+            "median time to CRS whose worst grade is 2 or more",
+            "onset",
+            "h",
+            ("grade2plus_patients",),
+            needs_clock=True,
+        ),
+        "onset_median_d": MetricMeaning("median time to CRS", "onset", "d", _CRS, needs_clock=True),
+        "onset_median_d_grade1_2": MetricMeaning(
+            "median time to CRS whose worst grade is 1 or 2", "onset", "d", _CRS, needs_clock=True
+        ),
+        "onset_median_d_grade3plus": MetricMeaning(
+            "median time to CRS whose worst grade is 3 or 4", "onset", "d", _CRS, needs_clock=True
+        ),
+        "resolution_median_d": MetricMeaning(
+            "median calendar days until all signs and support are gone", "resolution", "d", _CRS
+        ),
+        "crs_duration_median_d": MetricMeaning("median duration of CRS", "resolution", "d", _CRS),
+        "tocilizumab_use_rate": MetricMeaning("tocilizumab given", "treatment", "1", _ALL_OR_CRS),
+        "steroid_use_rate": MetricMeaning("steroid given for CRS", "treatment", "1", _ALL_OR_CRS),
+        "oxygen_use_rate": MetricMeaning("oxygen given", "treatment", "1", _ALL_OR_CRS),
+        "vasopressor_use_rate": MetricMeaning("vasopressor given", "treatment", "1", _ALL_OR_CRS),
+        "pyrexia_any_rate": MetricMeaning(
+            "temperature of 38.0 degC or more", "pyrexia", "1", _EVERYONE
+        ),
+        "pyrexia_grade3plus_rate": MetricMeaning(
+            "temperature above 40.0 degC", "pyrexia", "1", _EVERYONE
+        ),
+    }
+)
 
 
 def wilson_interval(share: float, *, n: int) -> tuple[float, float]:
@@ -105,14 +146,14 @@ def wilson_interval(share: float, *, n: int) -> tuple[float, float]:
 
 
 class Figure(Strict):
-    """One published number as it is printed. ``of`` says whose share or median it is, ``n_patients`` how many
-    they are, ``clock`` what an onset counts from.
+    """One published number as it is printed. ``of`` says whose share or median it is,
+    ``n_patients`` how many they are, ``clock`` what an onset counts from.
 
-    ``elsewhere_patients`` and ``elsewhere_events`` are those of a pool who stand in sources that count on their own
-    (:attr:`counted` leaves them out).
+    ``elsewhere_patients`` and ``elsewhere_events`` are those of a pool who stand in sources that
+    count on their own (:attr:`counted` leaves them out).
 
-    ``source_kind``: SEED = stands in one of the two reviews that the project starts from; FOUND = seen on a
-    public page (``url``); RECALL = from memory, unverified.
+    ``source_kind``: SEED = stands in one of the two reviews that the project starts from; FOUND =
+    seen on a public page (``url``); RECALL = from memory, unverified.
     """
 
     id: str
@@ -150,9 +191,18 @@ class Figure(Strict):
             return self
         n, events = self.n_patients - self.elsewhere_patients, self.events - self.elsewhere_events
         low, high = wilson_interval(events / n, n=n)
-        return self.model_copy(update={
-            "value": events / n, "n_patients": n, "events": events, "elsewhere_patients": 0, "elsewhere_events": 0,
-            "low": low, "high": high, "interval_kind": "wilson_95"})
+        return self.model_copy(
+            update={
+                "value": events / n,
+                "n_patients": n,
+                "events": events,
+                "elsewhere_patients": 0,
+                "elsewhere_events": 0,
+                "low": low,
+                "high": high,
+                "interval_kind": "wilson_95",
+            }
+        )
 
     @model_validator(mode="after")
     def _metric_is_known(self) -> Figure:
@@ -171,8 +221,11 @@ class Figure(Strict):
     def _numbers_fit(self) -> Figure:
         if len({self.low is None, self.high is None, self.interval_kind is None}) != 1:
             raise ValueError(f"{self.id}: low, high and interval_kind together or not at all")
-        if self.value < 0 or (self.low is not None and self.high is not None
-                              and not self.low <= self.value <= self.high):
+        if self.value < 0 or (
+            self.low is not None
+            and self.high is not None
+            and not self.low <= self.value <= self.high
+        ):
             raise ValueError(f"{self.id}: a value of 0 or more, between low and high")
         if self.n_patients is not None and self.n_patients < 1:
             raise ValueError(f"{self.id}: n_patients of 1 or more")
@@ -182,10 +235,15 @@ class Figure(Strict):
 
     def _rate_fits(self) -> None:
         if self.value > 1 or self.interval_kind in ("iqr", "range"):
-            raise ValueError(f"{self.id}: a rate as a share between 0 and 1, its interval a 95% interval")
+            raise ValueError(
+                f"{self.id}: a rate as a share between 0 and 1, its interval a 95% interval"
+            )
         if self.events is None:
             if self.elsewhere_patients or self.elsewhere_events:
-                raise ValueError(f"{self.id}: n_patients and events of the whole pool beside those counted elsewhere")
+                raise ValueError(
+                    f"{self.id}: n_patients and events of the whole pool beside those counted"
+                    " elsewhere"
+                )
             return
         if self.n_patients is None or not 0 <= self.events <= self.n_patients:
             raise ValueError(f"{self.id}: events between 0 and n_patients")
@@ -199,16 +257,17 @@ class Figure(Strict):
 class Trial(Strict):
     """A published source and how to simulate it; keys left out take the product's own setting.
 
-    ``dose_times_h`` are the doses within the window, from which onsets count (see ``Figure.clock``).
+    ``dose_times_h`` are the doses within the window, from which onsets count (see
+    ``Figure.clock``).
 
-    ``pooled_with`` names further products whose patients a review pooled with those of ``product``: simulated in equal
-    shares, each in its own default regimen and under its own policy.
+    ``pooled_with`` names further products whose patients a review pooled with those of ``product``:
+    simulated in equal shares, each in its own default regimen and under its own policy.
 
-    ``n_trials`` is how many trials of one size a source that pools trials is worth, (sum n)^2 / sum n^2: what trials
-    differ by averages out in it.
+    ``n_trials`` is how many trials of one size a source that pools trials is worth, (sum n)^2 / sum
+    n^2: what trials differ by averages out in it.
 
-    ``overlaps`` names the sources that share patients with it. ``is_independent`` is said of validation
-    sources only: as far as is known, none of the patients is in a calibration source.
+    ``overlaps`` names the sources that share patients with it. ``is_independent`` is said of
+    validation sources only: as far as is known, none of the patients is in a calibration source.
     """
 
     name: str
@@ -242,7 +301,9 @@ class Trial(Strict):
 
     @property
     def is_verified(self) -> bool:
-        """False when every figure is only recalled: such a source is never the only support of a claim."""
+        """False when every figure is only recalled: such a source is never the only support of a
+        claim.
+        """
         return any(row.verified for row in self.rows)
 
     @model_validator(mode="after")
@@ -254,7 +315,9 @@ class Trial(Strict):
         if self.role == "calibration" and self.is_independent:
             raise ValueError("is_independent: true for validation sources only")
         if self.pooled_with and (self.regimen or self.population or self.support_policy):
-            raise ValueError("no regimen, population or support_policy of a pool: each product keeps its own")
+            raise ValueError(
+                "no regimen, population or support_policy of a pool: each product keeps its own"
+            )
         if len(set(self.products)) < len(self.products):
             raise ValueError("each product of a pool once")
         if len(self.role_reason.strip()) < 3 or len(self.window_reason.strip()) < 3:
@@ -270,10 +333,10 @@ class Trial(Strict):
 def counted_once(trials: Iterable[Trial]) -> frozenset[str]:
     """Names of the sources to count, so that no patient is counted twice: no two of them overlap.
 
-    Taken one after the other, each unless it shares patients with one taken before: first sources with a verified
-    figure whose size is known, then other verified ones, then recalled ones; larger before smaller, then by name.
-    Hand in the sources of one claim (a role, say): a validation source that overlaps with a calibration source counts
-    when the claim is about validation alone.
+    Taken one after the other, each unless it shares patients with one taken before: first sources
+    with a verified figure whose size is known, then other verified ones, then recalled ones; larger
+    before smaller, then by name. Hand in the sources of one claim (a role, say): a validation
+    source that overlaps with a calibration source counts when the claim is about validation alone.
 
     >>> counted_once([])
     frozenset()
@@ -300,10 +363,11 @@ def _precedence(trial: Trial) -> tuple[bool, bool, int, str]:
 class Comparison:
     """A published figure beside its simulated twin.
 
-    ``low`` and ``high`` are the 95% interval that was judged and ``interval`` says where it comes from; a
-    printed range or IQR is no such interval and stays in the trial's file. ``n`` is the size behind the
-    interval. ``n_products`` above 1: a review pooled so many products, of which ``product`` is one. Missing numbers
-    are NaN (null in JSON). ``agrees`` is True only when agreement was shown.
+    ``low`` and ``high`` are the 95% interval that was judged and ``interval`` says where it comes
+    from; a printed range or IQR is no such interval and stays in the trial's file. ``n`` is the
+    size behind the interval. ``n_products`` above 1: a review pooled so many products, of which
+    ``product`` is one. Missing numbers are NaN (null in JSON). ``agrees`` is True only when
+    agreement was shown.
     """
 
     id: str
@@ -347,11 +411,15 @@ class Comparison:
         interval = "no interval" if isnan(self.low) else f"{self.low:.3g} to {self.high:.3g}"
         doubt = "" if self.verified else " [unverified]"
         why = f" ({self.reason})" if self.reason else ""
-        return (f"{self.id} {self.trial}: {self.metric} of {self.of} within {self.window_d:g} d, published "
-                f"{self.published:.3g}{unit} ({interval}){doubt}, simulated {self.simulated:.3g}{unit} "
-                f"+- {self.mc_error:.2g} MC error: {self.verdict}{why}")
+        return (
+            f"{self.id} {self.trial}: {self.metric} of {self.of} within {self.window_d:g} d,"
+            f" published {self.published:.3g}{unit} ({interval}){doubt}, simulated"
+            f" {self.simulated:.3g}{unit} +- {self.mc_error:.2g} MC error: {self.verdict}{why}"
+        )
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All fields as JSON writes them: a missing number is null."""
-        return {key: None if isinstance(value, float) and isnan(value) else value
-                for key, value in asdict(self).items()}
+        return {
+            key: None if isinstance(value, float) and isnan(value) else value
+            for key, value in asdict(self).items()
+        }

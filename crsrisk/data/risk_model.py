@@ -1,7 +1,8 @@
-"""RiskModel: a fitted, calibrated model with the contract that says what it takes, means and has seen.
+"""RiskModel: a fitted, calibrated model with the contract that says what it takes, means and has
+seen.
 
-Everything here is frozen and plain: text, numbers and tables of names. The trees are LightGBM's own text, the
-calibration is two numbers, nothing has to be unpickled.
+Everything here is frozen and plain: text, numbers and tables of names. The trees are LightGBM's own
+text, the calibration is two numbers, nothing has to be unpickled.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ NOTICE = "Research use. Fitted to simulated patients; no external validation."
 class Feature(Strict):
     """One column of the model's own table.
 
-    ``variable`` is the clinical variable it belongs to (several features may share one). ``direction``: the
-    risk may only rise (`up`) or only fall (`down`) with it. ``fill`` stands in for a missing value of a
-    feature that was never missing in training (the training median); None where the trees know missing.
+    ``variable`` is the clinical variable it belongs to (several features may share one).
+    ``direction``: the risk may only rise (`up`) or only fall (`down`) with it. ``fill`` stands in
+    for a missing value of a feature that was never missing in training (the training median); None
+    where the trees know missing.
     """
 
     name: str
@@ -44,10 +46,10 @@ class Feature(Strict):
 class Variable(Strict):
     """A clinical variable as a reason speaks of it.
 
-    ``kind``: a *cause* acts through a named mechanism of the simulator, a *marker* only travels with causes,
-    a *mediator* lies between the drug and the outcome (values after the first dose). ``role``: a *lever* can
-    be changed by the treating team, a *fact* cannot. ``why`` is the mechanism in words. ``usual`` is what
-    most healthy adults have, where that has a meaning.
+    ``kind``: a *cause* acts through a named mechanism of the simulator, a *marker* only travels
+    with causes, a *mediator* lies between the drug and the outcome (values after the first dose).
+    ``role``: a *lever* can be changed by the treating team, a *fact* cannot. ``why`` is the
+    mechanism in words. ``usual`` is what most healthy adults have, where that has a meaning.
     """
 
     name: str
@@ -63,8 +65,9 @@ class Variable(Strict):
 class Column(Strict):
     """A column of the observed table that the model needs, and what it had in training.
 
-    A value outside ``possible`` is refused. ``trained`` is the 0.1th to 99.9th percentile of the training
-    patients (not the extremes, which would be single patients): outside it a row is scored with a warning.
+    A value outside ``possible`` is refused. ``trained`` is the 0.1th to 99.9th percentile of the
+    training patients (not the extremes, which would be single patients): outside it a row is scored
+    with a warning.
     """
 
     name: str
@@ -80,8 +83,9 @@ class Column(Strict):
 class FeatureContract(Strict):
     """What goes in, what comes out, and over which time.
 
-    ``window_d``: days after the first dose in which the outcome is counted, by platform, `default` for the
-    others. ``landmark_h``: hours after the first dose at which the prediction is made (0 = before it).
+    ``window_d``: days after the first dose in which the outcome is counted, by platform, `default`
+    for the others. ``landmark_h``: hours after the first dose at which the prediction is made (0 =
+    before it).
     """
 
     name: str
@@ -99,7 +103,9 @@ class FeatureContract(Strict):
     def _fits_together(self) -> FeatureContract:
         described = {variable.name for variable in self.variables}
         if silent := sorted({feature.variable for feature in self.features} - described):
-            raise ValueError(f"a variable for every feature; {', '.join(silent)} is described nowhere")
+            raise ValueError(
+                f"a variable for every feature; {', '.join(silent)} is described nowhere"
+            )
         if "default" not in self.window_d:
             raise ValueError("window_d with a `default` beside the platforms")
         return self
@@ -129,7 +135,8 @@ class FeatureContract(Strict):
 
 
 class Calibrator(Strict):
-    """Calibrated log-odds = intercept + slope x the trees' log-odds (a logistic recalibration, Platt 1999).
+    """Calibrated log-odds = intercept + slope x the trees' log-odds (a logistic recalibration,
+    Platt 1999).
 
     >>> Calibrator(intercept=0.0, slope=1.0, n_patients=0, method="none").risk([0.0]).tolist()
     [0.5]
@@ -145,7 +152,9 @@ class Calibrator(Strict):
         return np.asarray(self.intercept + self.slope * np.asarray(raw, dtype=np.float64))
 
     def risk(self, raw: ArrayLike) -> NDArray[np.float64]:
-        """Calibrated risk, 0-1, of raw log-odds (scipy's expit: the same bits alone or in a batch)."""
+        """Calibrated risk, 0-1, of raw log-odds (scipy's expit: the same bits alone or in a
+        batch).
+        """
         return np.asarray(expit(self.log_odds(raw)))
 
 
@@ -153,8 +162,8 @@ class Calibrator(Strict):
 class RiskModel:
     """A model that can be used: contract, trees, calibration, version, and how it was made.
 
-    ``booster_text`` is LightGBM's text format. ``manifest`` holds digests, seed, settings and versions of
-    libraries; nothing of a single patient.
+    ``booster_text`` is LightGBM's text format. ``manifest`` holds digests, seed, settings and
+    versions of libraries; nothing of a single patient.
     """
 
     contract: FeatureContract
@@ -173,8 +182,9 @@ class RiskModel:
 class Prediction:
     """The risks of a table, row by row, and what was noticed about each row.
 
-    ``rows`` has the index of the table and the columns `risk` (0-1, NaN when refused), `status` (ok, warned
-    or refused), `reasons` (why, one sentence after another) and `missing` (columns that were empty).
+    ``rows`` has the index of the table and the columns `risk` (0-1, NaN when refused), `status`
+    (ok, warned or refused), `reasons` (why, one sentence after another) and `missing` (columns that
+    were empty).
     """
 
     rows: pd.DataFrame

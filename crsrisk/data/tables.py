@@ -1,7 +1,7 @@
 """A user's table, CSV or Parquet, read with an account of every cell refused, converted or missing.
 
-Nothing is guessed, clamped or dropped: a laboratory value needs a unit, a value that cannot be is refused
-with its row, column and cure, and a refused row stays in the result with its reason.
+Nothing is guessed, clamped or dropped: a laboratory value needs a unit, a value that cannot be is
+refused with its row, column and cure, and a refused row stays in the result with its reason.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Note:
 class PatientTable:
     """A table that was read: what can be scored, what was refused, and the account of both.
 
-    ``frame``: the rows that can be scored, with the observed columns in order, in standard units and types;
-    its index ``row`` counts the patients of the file from 1. ``refused``: the other rows as they stand in the
-    file, same index. ``reasons``: why, by row. ``patient_ids``: of all rows, as text. ``account``: the notes,
-    by row.
+    ``frame``: the rows that can be scored, with the observed columns in order, in standard units
+    and types; its index ``row`` counts the patients of the file from 1. ``refused``: the other rows
+    as they stand in the file, same index. ``reasons``: why, by row. ``patient_ids``: of all rows,
+    as text. ``account``: the notes, by row.
     """
 
     frame: pd.DataFrame
@@ -89,7 +89,8 @@ class PatientTable:
         return pd.DataFrame([asdict(note) for note in self.account], columns=columns)
 
     def rejoin(self, results: pd.DataFrame) -> pd.DataFrame:
-        """Every row of the file in its order: patient_id, the results (empty if refused), is_refused, reason.
+        """Every row of the file in its order: patient_id, the results (empty if refused),
+        is_refused, reason.
 
         ``results`` has one row for each row of ``frame``, in the same order.
         """
@@ -97,16 +98,20 @@ class PatientTable:
             raise ValueError(f"{len(results)} results for {len(self.frame)} rows")
         rows = self.patient_ids.index
         placed = results.set_axis(self.frame.index, axis=0).reindex(rows)
-        reasons = pd.Series([self.reasons.get(row, "") for row in rows], index=rows, name="reason", dtype=str)
+        reasons = pd.Series(
+            [self.reasons.get(row, "") for row in rows], index=rows, name="reason", dtype=str
+        )
         refused = pd.Series(reasons != "", name="is_refused")
         return pd.concat([as_ids(self.patient_ids), placed, refused, reasons], axis=1)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """A table that crsrisk wrote, with the types it had: known columns by their kind, others as found.
+    """A table that crsrisk wrote, with the types it had: known columns by their kind, others as
+    found.
 
     In CSV an empty cell is missing. Text in a number, or a missing whole number or yes/no, raises
-    :class:`InputError` with row and column. Units and ranges are not looked at: see :func:`read_patients`.
+    :class:`InputError` with row and column. Units and ranges are not looked at: see
+    :func:`read_patients`.
 
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "outcomes.csv"
@@ -118,31 +123,41 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if not _is_csv(path):
         return read_parquet_cells(path)
     cells = read_csv_cells(path)
-    return pd.DataFrame({
-        name: typed(column, FIELDS[name], where=str(path)) if name in FIELDS else guessed(column)
-        for name, column in cells.items() if isinstance(name, str)})
+    return pd.DataFrame(
+        {
+            name: (
+                typed(column, FIELDS[name], where=str(path)) if name in FIELDS else guessed(column)
+            )
+            for name, column in cells.items()
+            if isinstance(name, str)
+        }
+    )
 
 
 def read_patients(
-    path: str | Path, *, units: Mapping[str, str] | None = None, ldh_upper_limit_u_l: float | None = None,
-    mapping: Mapping[str, str] | None = None, strict: bool = True,
+    path: str | Path,
+    *,
+    units: Mapping[str, str] | None = None,
+    ldh_upper_limit_u_l: float | None = None,
+    mapping: Mapping[str, str] | None = None,
+    strict: bool = True,
 ) -> PatientTable:
     """Read patients for a prediction: names recognised, units converted, impossible values refused.
 
-    Parameters
-    ----------
-    path : a .csv (UTF-8, commas, points) or .parquet file, one row a patient.
-    units : unit of a column whose name has none, by that name: ``{"crp": "mg/dL"}``. Otherwise the name
+    Parameters ---------- path : a .csv (UTF-8, commas, points) or .parquet file, one row a patient.
+    units : unit of a column whose name has none, by that name: ``{"crp": "mg/dL"}``. Otherwise the
+    name
         carries it: ``crp_mg_l``, ``crp_mg_dl``, ``CRP [mg/dL]``.
-    ldh_upper_limit_u_l : the laboratory's upper limit, for LDH in U/L where the table has no such column
+    ldh_upper_limit_u_l : the laboratory's upper limit, for LDH in U/L where the table has no such
+    column
         or an empty cell in it.
-    mapping : the file's own column names: ``{"CRP_BASE": "crp [mg/dL]"}``.
-    strict : raise :class:`InputError` at the first refused cell, with the number of all; otherwise refused
+    mapping : the file's own column names: ``{"CRP_BASE": "crp [mg/dL]"}``. strict : raise
+    :class:`InputError` at the first refused cell, with the number of all; otherwise refused
         rows are kept apart in ``PatientTable.refused``.
 
-    A missing column, a quantity without a unit and a column given twice always raise. Yes/no columns take
-    true/false, yes/no, 1/0; a column `sex` takes F/M. Missing is written as an empty cell, NA, N/A, NaN,
-    null, none or a point.
+    A missing column, a quantity without a unit and a column given twice always raise. Yes/no
+    columns take true/false, yes/no, 1/0; a column `sex` takes F/M. Missing is written as an empty
+    cell, NA, N/A, NaN, null, none or a point.
 
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "mine.csv"
@@ -156,17 +171,27 @@ def read_patients(
     path = Path(path)
     cells = read_csv_cells(path) if _is_csv(path) else read_parquet_cells(path)
     if cells.empty:
-        raise InputError(where=str(path), found="no patients", expected="one row a patient",
-                         cure="add rows below the header")
-    columns = recognise(list(cells.columns), where=str(path), units=units or {}, mapping=mapping or {})
+        raise InputError(
+            where=str(path),
+            found="no patients",
+            expected="one row a patient",
+            cure="add rows below the header",
+        )
+    columns = recognise(
+        list(cells.columns), where=str(path), units=units or {}, mapping=mapping or {}
+    )
     reading = _Reading(path=str(path), n_rows=len(cells))
     limits = _ldh_limits(cells, columns, reading, option=ldh_upper_limit_u_l)
-    values = {name: _read_column(cells, columns.get(name), FIELDS[name], reading, limits)
-              for name in columns_of("observed")}
+    values = {
+        name: _read_column(cells, columns.get(name), FIELDS[name], reading, limits)
+        for name in columns_of("observed")
+    }
     used = {column.found for column in columns.values()}
     for name in cells.columns:
         if name not in used:
-            reading.note(0, name, "warned", "a column that is not used", "observed columns", "none needed")
+            reading.note(
+                0, name, "warned", "a column that is not used", "observed columns", "none needed"
+            )
     if strict:
         reading.raise_first()
     return _finish(cells, values, reading)
@@ -175,8 +200,12 @@ def read_patients(
 def _is_csv(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
-        raise InputError(where=str(path), found=f"the suffix {suffix!r}", expected=".csv or .parquet",
-                         cure="save the table as CSV or Parquet")
+        raise InputError(
+            where=str(path),
+            found=f"the suffix {suffix!r}",
+            expected=".csv or .parquet",
+            cure="save the table as CSV or Parquet",
+        )
     return suffix == ".csv"
 
 
@@ -188,18 +217,26 @@ class _Reading:
     n_rows: int
     notes: list[Note] = field(default_factory=list)
 
-    def note(self, row: int, column: str, kind: NoteKind, found: str, expected: str, cure: str) -> None:
+    def note(
+        self, row: int, column: str, kind: NoteKind, found: str, expected: str, cure: str
+    ) -> None:
         self.notes.append(Note(row, column, kind, found, expected, cure))
 
     def raise_first(self) -> None:
-        refused = sorted((note for note in self.notes if note.kind == "refused"), key=lambda note: note.row)
+        refused = sorted(
+            (note for note in self.notes if note.kind == "refused"), key=lambda note: note.row
+        )
         if not refused:
             return
         first, n_rows = refused[0], len({note.row for note in refused})
         count = f"{len(refused)} cells in {n_rows} of {self.n_rows} rows cannot be used"
         raise InputError(
-            where=self.path, key=f"row {first.row}, column {first.column}", expected=first.expected,
-            found=first.found or "an empty cell", cure=f"{first.cure} ({count})")
+            where=self.path,
+            key=f"row {first.row}, column {first.column}",
+            expected=first.expected,
+            found=first.found or "an empty cell",
+            cure=f"{first.cure} ({count})",
+        )
 
 
 def _ldh_limits(
@@ -211,13 +248,21 @@ def _ldh_limits(
         return None
     low, high = FIELDS[_LIMIT].possible or (0.0, np.inf)
     if option is not None and not low <= option <= high:
-        raise InputError(where=reading.path, key=_LIMIT, found=str(option), cure="correct the upper limit",
-                         expected=f"{low:g} to {high:g} U/L")
+        raise InputError(
+            where=reading.path,
+            key=_LIMIT,
+            found=str(option),
+            cure="correct the upper limit",
+            expected=f"{low:g} to {high:g} U/L",
+        )
     if _LIMIT not in columns and option is None:
         raise InputError(
-            where=reading.path, key=column.found, found="LDH in U/L without the upper limit of normal",
+            where=reading.path,
+            key=column.found,
+            found="LDH in U/L without the upper limit of normal",
             expected=f"a column {_LIMIT}, or one limit for the whole table",
-            cure="add the upper limit of the laboratory that measured it")
+            cure="add the upper limit of the laboratory that measured it",
+        )
     limits = np.full(len(cells), np.nan)
     if _LIMIT in columns:
         limits = _read_numbers(cells, columns[_LIMIT], FIELDS[_LIMIT], reading, None)
@@ -225,15 +270,23 @@ def _ldh_limits(
 
 
 def _read_column(
-    cells: pd.DataFrame, found: Column | None, column: Field, reading: _Reading, limits: Floats | None
+    cells: pd.DataFrame,
+    found: Column | None,
+    column: Field,
+    reading: _Reading,
+    limits: Floats | None,
 ) -> NDArray[Any]:
     if found is None:  # a column that may be absent as a whole: site, regimen
-        reading.note(0, column.name, "missing", "no such column", column.meaning, f"taken as {NOT_STATED!r}")
+        reading.note(
+            0, column.name, "missing", "no such column", column.meaning, f"taken as {NOT_STATED!r}"
+        )
         return np.full(reading.n_rows, NOT_STATED, dtype=object)
     if column.name == "patient_id":
         return _read_ids(cells[found.found], reading)
     if column.kind in ("float", "int"):
-        return _read_numbers(cells, found, column, reading, limits if column.name == "ldh_x_uln" else None)
+        return _read_numbers(
+            cells, found, column, reading, limits if column.name == "ldh_x_uln" else None
+        )
     values, missing, bad = parse(cells[found.found], column, is_sex=found.is_sex)
     _note_unread(cells[found.found], found, column, reading, missing=missing, bad=bad)
     if column.may_be_missing:
@@ -245,13 +298,21 @@ def _read_ids(cells: pd.Series[Any], reading: _Reading) -> NDArray[Any]:
     ids = id_texts(cells)
     missing = (ids == "").to_numpy(dtype=bool)
     for row in np.flatnonzero(missing):
-        reading.note(int(row) + 1, "patient_id", "refused", "", "the patient's number", "fill in the cell")
+        reading.note(
+            int(row) + 1, "patient_id", "refused", "", "the patient's number", "fill in the cell"
+        )
     twice = ids.duplicated(keep=False).to_numpy(dtype=bool) & ~missing
     names = list(dict.fromkeys(ids[twice]))
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     for row in np.flatnonzero(twice):
-        reading.note(int(row) + 1, "patient_id", "refused", f"{ids.iloc[row]} more than once",
-                     "each patient once", f"keep one row a patient; repeated: {listed}")
+        reading.note(
+            int(row) + 1,
+            "patient_id",
+            "refused",
+            f"{ids.iloc[row]} more than once",
+            "each patient once",
+            f"keep one row a patient; repeated: {listed}",
+        )
     return ids.to_numpy(dtype=object)
 
 
@@ -264,21 +325,39 @@ def _read_numbers(
     raw = np.where(bad, np.nan, raw)
     if limits is not None:
         for row in np.flatnonzero(~np.isnan(raw) & np.isnan(limits)):
-            reading.note(int(row) + 1, column.name, "refused", f"{raw[row]:g} U/L without an upper limit",
-                         f"the laboratory's upper limit in {_LIMIT}", "fill in the upper limit")
+            reading.note(
+                int(row) + 1,
+                column.name,
+                "refused",
+                f"{raw[row]:g} U/L without an upper limit",
+                f"the laboratory's upper limit in {_LIMIT}",
+                "fill in the upper limit",
+            )
     with np.errstate(over="ignore"):  # an overflow is infinite, and refused below
         values = convert(raw, name=column.name, unit=found.unit, upper_limit_u_l=limits)
     low, high = column.possible or (-np.inf, np.inf)
     refused = (values < low) | (values > high)
     for row in np.flatnonzero(refused):
-        reading.note(int(row) + 1, column.name, "refused", _shown(raw[row], found.unit),
-                     _shown_range(low, high, column), _range_cure(column, float(raw[row]), found.unit))
+        reading.note(
+            int(row) + 1,
+            column.name,
+            "refused",
+            _shown(raw[row], found.unit),
+            _shown_range(low, high, column),
+            _range_cure(column, float(raw[row]), found.unit),
+        )
     values = np.where(refused, np.nan, values)
     _note_conversion(found, column, reading, raw=raw, values=values)
     low, high = column.plausible or (-np.inf, np.inf)
     for row in np.flatnonzero((values < low) | (values > high)):
-        reading.note(int(row) + 1, column.name, "warned", _shown(values[row], column.unit),
-                     f"usually {_shown_range(low, high, column)}", "check the value; it is used as it is")
+        reading.note(
+            int(row) + 1,
+            column.name,
+            "warned",
+            _shown(values[row], column.unit),
+            f"usually {_shown_range(low, high, column)}",
+            "check the value; it is used as it is",
+        )
     return values
 
 
@@ -294,7 +373,9 @@ def _range_cure(column: Field, raw: float, unit: str) -> str:
     """What to do about an impossible value: most often the unit is another."""
     low, high = column.plausible or (np.inf, -np.inf)
     is_standard = unit_key(unit) == unit_key(column.unit)
-    likely = column.unit if not is_standard and low <= raw <= high else likely_unit(column.name, raw)
+    likely = (
+        column.unit if not is_standard and low <= raw <= high else likely_unit(column.name, raw)
+    )
     if likely is not None and unit_key(likely) != unit_key(unit):
         name = column.name if likely == column.unit else f"{column.quantity} [{likely}]"
         return f"{raw:g} looks like {likely}: if it is, name the column {name}"
@@ -307,26 +388,48 @@ def _note_conversion(
     if unit_key(found.unit) == unit_key(column.unit):
         return
     if column.other_units and bool(np.all((raw == values) | np.isnan(values))):  # ng/mL and ug/L
-        reading.note(0, column.name, "converted", f"{found.found}, in {found.unit}", column.unit,
-                     "none needed: the same number")
+        reading.note(
+            0,
+            column.name,
+            "converted",
+            f"{found.found}, in {found.unit}",
+            column.unit,
+            "none needed: the same number",
+        )
         return
     for row in np.flatnonzero(~np.isnan(values)):
-        reading.note(int(row) + 1, column.name, "converted", f"{raw[row]:g} {found.unit}", column.unit,
-                     f"none needed: read as {values[row]:g} {column.unit}")
+        reading.note(
+            int(row) + 1,
+            column.name,
+            "converted",
+            f"{raw[row]:g} {found.unit}",
+            column.unit,
+            f"none needed: read as {values[row]:g} {column.unit}",
+        )
 
 
 def _note_unread(
-    cells: pd.Series[Any], found: Column, column: Field, reading: _Reading, *, missing: Mask, bad: Mask
+    cells: pd.Series[Any],
+    found: Column,
+    column: Field,
+    reading: _Reading,
+    *,
+    missing: Mask,
+    bad: Mask,
 ) -> None:
     expected = expected_words(column, is_sex=found.is_sex)
     for row in np.flatnonzero(bad):
         text = str(cells.iloc[row]).strip()
-        reading.note(int(row) + 1, column.name, "refused", repr(text), expected, _text_cure(text, column))
+        reading.note(
+            int(row) + 1, column.name, "refused", repr(text), expected, _text_cure(text, column)
+        )
     if column.table != "observed":
         return
     for row in np.flatnonzero(missing):
         if column.may_be_missing:
-            reading.note(int(row) + 1, column.name, "missing", "", expected, "enter it if it is known")
+            reading.note(
+                int(row) + 1, column.name, "missing", "", expected, "enter it if it is known"
+            )
         else:
             reading.note(int(row) + 1, column.name, "refused", "", expected, "fill in the cell")
 
@@ -346,20 +449,34 @@ def _text_cure(text: str, column: Field) -> str:
     return f"write a number alone{_or_empty(column)}"
 
 
-def _finish(cells: pd.DataFrame, values: Mapping[str, NDArray[Any]], reading: _Reading) -> PatientTable:
-    """Part the rows into those that can be scored, in their types, and those that cannot, with the reason."""
+def _finish(
+    cells: pd.DataFrame, values: Mapping[str, NDArray[Any]], reading: _Reading
+) -> PatientTable:
+    """Part the rows into those that can be scored, in their types, and those that cannot, with the
+    reason.
+    """
     order = {name: position for position, name in enumerate(columns_of("observed"))}
     account = sorted(reading.notes, key=lambda note: (note.row, order.get(note.column, len(order))))
     reasons: dict[int, str] = {}
     for note in account:
         if note.kind == "refused":
-            reason = f"{note.column}: found {note.found or 'an empty cell'}; expected {note.expected}"
+            reason = (
+                f"{note.column}: found {note.found or 'an empty cell'}; expected {note.expected}"
+            )
             reasons[note.row] = f"{reasons[note.row]} | {reason}" if note.row in reasons else reason
     rows = pd.RangeIndex(1, len(cells) + 1, name="row")
     keep = ~rows.isin(list(reasons))
     frame = pd.DataFrame({name: array[keep] for name, array in values.items()}, index=rows[keep])
-    typed = {name: frame[name].astype(TYPES[FIELDS[name].kind]) for name in values if name != "patient_id"}
+    typed = {
+        name: frame[name].astype(TYPES[FIELDS[name].kind])
+        for name in values
+        if name != "patient_id"
+    }
     ids = pd.Series(values["patient_id"], index=rows, name="patient_id", dtype=str)
     return PatientTable(
-        frame=frame.assign(patient_id=as_ids(ids[keep]), **typed), reasons=MappingProxyType(reasons),
-        refused=cells.set_axis(rows, axis=0).loc[~keep], patient_ids=ids, account=tuple(account))
+        frame=frame.assign(patient_id=as_ids(ids[keep]), **typed),
+        reasons=MappingProxyType(reasons),
+        refused=cells.set_axis(rows, axis=0).loc[~keep],
+        patient_ids=ids,
+        account=tuple(account),
+    )

@@ -1,7 +1,8 @@
 """Trial: candidates, how they are screened, and the designs that are compared on them.
 
-What a design file says. Which keys go together is checked here; what a design then does is computed in
-:mod:`crsrisk.trials.simulated_trials`. The event is CRS of grade >= 2; prophylaxis is meant to lower its rate.
+What a design file says. Which keys go together is checked here; what a design then does is computed
+in :mod:`crsrisk.trials.simulated_trials`. The event is CRS of grade >= 2; prophylaxis is meant to
+lower its rate.
 """
 
 from __future__ import annotations
@@ -19,15 +20,23 @@ from crsrisk.errors import InputError
 
 
 # The strategies of ICH E9(R1) (2019), section A.3.2.
-Handling: TypeAlias = Literal["treatment policy", "hypothetical", "composite", "while on treatment", "principal stratum",
-                              "adjudication"]
+Handling: TypeAlias = Literal[
+    "treatment policy",
+    "hypothetical",
+    "composite",
+    "while on treatment",
+    "principal stratum",
+    "adjudication",
+]
 _SHORTEST = 3  # letters
 
 
 class IntercurrentEvent(Strict):
-    """Something after the start of treatment that changes what the outcome means, and how it is dealt with.
+    """Something after the start of treatment that changes what the outcome means, and how it is
+    dealt with.
 
-    ``adjudication`` is no strategy of the guideline: a blinded committee decides whether the event is the outcome at all.
+    ``adjudication`` is no strategy of the guideline: a blinded committee decides whether the event
+    is the outcome at all.
     """
 
     event: str
@@ -42,7 +51,9 @@ class IntercurrentEvent(Strict):
 
 
 class Estimand(Strict):
-    """Population, treatment, variable, intercurrent events and summary measure, in words for a protocol."""
+    """Population, treatment, variable, intercurrent events and summary measure, in words for a
+    protocol.
+    """
 
     population: str
     treatment: str
@@ -60,35 +71,60 @@ class Estimand(Strict):
     @property
     def rows(self) -> list[tuple[str, str]]:
         """The attributes in the order of the guideline, intercurrent events one by one."""
-        events = [(f"Intercurrent event: {one.event}", f"{one.strategy} (sensitivity: {one.sensitivity})")
-                  for one in self.intercurrent_events]
-        return [("Population", self.population), ("Treatment", self.treatment), ("Variable", self.variable), *events,
-                ("Summary measure", self.summary)]
+        events = [
+            (f"Intercurrent event: {one.event}", f"{one.strategy} (sensitivity: {one.sensitivity})")
+            for one in self.intercurrent_events
+        ]
+        return [
+            ("Population", self.population),
+            ("Treatment", self.treatment),
+            ("Variable", self.variable),
+            *events,
+            ("Summary measure", self.summary),
+        ]
 
 
 Kind: TypeAlias = Literal["all_comers", "enrichment", "stratified", "strategy", "single_arm"]
 Test: TypeAlias = Literal["pooled_z", "fisher", "boschloo", "mantel_haenszel", "farrington_manning"]
 Method: TypeAlias = Literal["simon_optimal", "simon_minimax", "predictive_probability"]
 
-KINDS: Mapping[Kind, str] = MappingProxyType({
-    "all_comers": "everybody is randomised",
-    "enrichment": "only candidates at or above a threshold of risk are randomised",
-    "stratified": "everybody is randomised within strata of risk",
-    "strategy": "everybody is randomised to treatment guided by the score, or to a control that ignores it",
-    "single_arm": "everybody (or everybody at or above a threshold) is treated; the control is a benchmark",
-})
+KINDS: Mapping[Kind, str] = MappingProxyType(
+    {
+        "all_comers": "everybody is randomised",
+        "enrichment": "only candidates at or above a threshold of risk are randomised",
+        "stratified": "everybody is randomised within strata of risk",
+        "strategy": (
+            "everybody is randomised to treatment guided by the score, or to a control that"
+            " ignores it"
+        ),
+        "single_arm": (
+            "everybody (or everybody at or above a threshold) is treated; the control is a"
+            " benchmark"
+        ),
+    }
+)
 # keys that belong to some kinds only
-_OWNERS: Mapping[str, tuple[Kind, ...]] = MappingProxyType({
-    "threshold": ("enrichment", "strategy", "single_arm"), "cuts": ("stratified",), "control": ("strategy",),
-    "margin": ("strategy",),
-    "ratio": ("all_comers", "enrichment", "stratified", "strategy"), "sequential": ("all_comers", "enrichment",
-                                                                                    "stratified", "strategy"),
-    "test": ("all_comers", "enrichment", "stratified", "strategy"), "single_arm": ("single_arm",),
-})
-_NEEDED: Mapping[Kind, tuple[str, ...]] = MappingProxyType({
-    "all_comers": (), "enrichment": ("threshold",), "stratified": ("cuts",), "strategy": ("threshold", "control"),
-    "single_arm": ("single_arm",),
-})
+_OWNERS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
+    {
+        "threshold": ("enrichment", "strategy", "single_arm"),
+        "cuts": ("stratified",),
+        "control": ("strategy",),
+        "margin": ("strategy",),
+        "ratio": ("all_comers", "enrichment", "stratified", "strategy"),
+        "sequential": ("all_comers", "enrichment", "stratified", "strategy"),
+        "test": ("all_comers", "enrichment", "stratified", "strategy"),
+        "single_arm": ("single_arm",),
+    }
+)
+_NEEDED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {
+        "all_comers": (),
+        "enrichment": ("threshold",),
+        "stratified": ("cuts",),
+        "strategy": ("threshold", "control"),
+        "single_arm": ("single_arm",),
+    }
+)
 
 
 def _refuse(where: str, key: str, found: Any, expected: str, cure: str) -> InputError:
@@ -97,19 +133,31 @@ def _refuse(where: str, key: str, found: Any, expected: str, cure: str) -> Input
 
 def _rate(value: float | None, *, where: str, key: str) -> None:
     if value is not None and not 0 < value < 1:
-        raise _refuse(where, key, value, "a rate above 0 and below 1",
-                      "divide percentages by 100; an event that never or always happens needs no trial")
+        raise _refuse(
+            where,
+            key,
+            value,
+            "a rate above 0 and below 1",
+            "divide percentages by 100; an event that never or always happens needs no trial",
+        )
 
 
 def _threshold(value: float | None, *, where: str, key: str) -> None:
     if value is not None and not 0 < value < 1:
-        raise _refuse(where, key, value, "a risk above 0 and below 1",
-                      "for everybody write kind: all_comers; nobody has a risk of 1 or more")
+        raise _refuse(
+            where,
+            key,
+            value,
+            "a risk above 0 and below 1",
+            "for everybody write kind: all_comers; nobody has a risk of 1 or more",
+        )
 
 
 def _share(value: float, *, where: str, key: str) -> None:
     if not 0 <= value < 1:
-        raise _refuse(where, key, value, "a share of at least 0 and below 1", "divide percentages by 100")
+        raise _refuse(
+            where, key, value, "a share of at least 0 and below 1", "divide percentages by 100"
+        )
 
 
 class Stated(Strict):
@@ -122,9 +170,10 @@ class Stated(Strict):
 class Simulated(Strict):
     """Candidates from the simulator, each with his own outcome under both arms.
 
-    ``prophylaxis`` is a strategy as `crsrisk prophylaxis` writes it (``tocilizumab``, ``dexamethasone+anakinra``,
-    ``tocilizumab@fever``). The score is the risk that ``model`` (a folder, or a released one) predicts; without one, that of
-    a model fitted to ``training_patients`` other patients of the same product and regimen.
+    ``prophylaxis`` is a strategy as `crsrisk prophylaxis` writes it (``tocilizumab``,
+    ``dexamethasone+anakinra``, ``tocilizumab@fever``). The score is the risk that ``model`` (a
+    folder, or a released one) predicts; without one, that of a model fitted to
+    ``training_patients`` other patients of the same product and regimen.
     """
 
     product: str
@@ -138,7 +187,8 @@ class Simulated(Strict):
 
 
 class FromCohort(Strict):
-    """Candidates from a table, one row a patient: a column with the predicted risk and one with the event untreated (0/1).
+    """Candidates from a table, one row a patient: a column with the predicted risk and one with the
+    event untreated (0/1).
 
     The event under prophylaxis is a third column, or follows from one risk ratio for everybody.
     """
@@ -152,8 +202,13 @@ class FromCohort(Strict):
     @model_validator(mode="after")
     def _one_effect(self) -> FromCohort:
         if (self.treated_event_column is None) == (self.risk_ratio is None):
-            raise _refuse("candidates", "risk_ratio", "both or neither of treated_event_column and risk_ratio",
-                          "one of the two", "state where the effect of prophylaxis comes from")
+            raise _refuse(
+                "candidates",
+                "risk_ratio",
+                "both or neither of treated_event_column and risk_ratio",
+                "one of the two",
+                "state where the effect of prophylaxis comes from",
+            )
         return self
 
 
@@ -166,20 +221,27 @@ class Candidates(Strict):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Candidates:
-        given = [name for name in ("stated", "simulated", "cohort") if getattr(self, name) is not None]
+        given = [
+            name for name in ("stated", "simulated", "cohort") if getattr(self, name) is not None
+        ]
         if len(given) != 1:
-            raise _refuse("candidates", "", " and ".join(given) or "no origin", "one of stated, simulated and cohort",
-                          "keep one of the three blocks")
+            raise _refuse(
+                "candidates",
+                "",
+                " and ".join(given) or "no origin",
+                "one of stated, simulated and cohort",
+                "keep one of the three blocks",
+            )
         return self
 
 
 class Screening(Strict):
     """How candidates come and how well their score is known.
 
-    ``score_noise_sd``: SD of the error of the logarithm of the score on the day of screening. ``missing_labs``: share of
-    candidates without a score, who are ``screened_out`` or ``enrolled`` as if above every threshold (designs that need no
-    score take them anyway). ``consent``: share of eligible candidates who agree. ``wait_d``: days from enrolment to
-    outcome.
+    ``score_noise_sd``: SD of the error of the logarithm of the score on the day of screening.
+    ``missing_labs``: share of candidates without a score, who are ``screened_out`` or ``enrolled``
+    as if above every threshold (designs that need no score take them anyway). ``consent``: share of
+    eligible candidates who agree. ``wait_d``: days from enrolment to outcome.
     """
 
     candidates_per_month: float = Field(gt=0)
@@ -193,17 +255,24 @@ class Screening(Strict):
     def _shares(self) -> Screening:
         _share(self.missing_labs, where="screening", key="missing_labs")
         if not 0 < self.consent <= 1:
-            raise _refuse("screening", "consent", self.consent, "a share above 0, at most 1", "divide percentages by 100")
+            raise _refuse(
+                "screening",
+                "consent",
+                self.consent,
+                "a share above 0, at most 1",
+                "divide percentages by 100",
+            )
         return self
 
 
 class Masking(Strict):
     """Blocked fever that hides CRS: IL-6 blockade lowers fever, without which ASTCT knows no CRS.
 
-    ``hidden``: share m of the events under prophylaxis that the ASTCT grade does not see (risk ratio observed =
-    RR x (1 - m)). ``other_support``: share of patients who get fluids, vasopressors or oxygen for another reason; they
-    count in the support-based co-primary endpoint in both arms. Candidates from the simulator bring their own hidden events
-    and support, and leave both out.
+    ``hidden``: share m of the events under prophylaxis that the ASTCT grade does not see (risk
+    ratio observed = RR x (1 - m)). ``other_support``: share of patients who get fluids,
+    vasopressors or oxygen for another reason; they count in the support-based co-primary endpoint
+    in both arms. Candidates from the simulator bring their own hidden events and support, and leave
+    both out.
     """
 
     hidden: float = 0.0
@@ -217,9 +286,11 @@ class Masking(Strict):
 
 
 class Sequential(Strict):
-    """Looks at the accumulating outcomes. ``boundary`` by any usual name; ``looks`` equal steps, or ``info`` shares.
+    """Looks at the accumulating outcomes. ``boundary`` by any usual name; ``looks`` equal steps, or
+    ``info`` shares.
 
-    ``futility_z`` stops below these z at each look but the last; ``futility`` spends the type II error instead.
+    ``futility_z`` stops below these z at each look but the last; ``futility`` spends the type II
+    error instead.
     """
 
     boundary: str
@@ -237,17 +308,23 @@ class Sequential(Strict):
     @model_validator(mode="after")
     def _one_rhythm(self) -> Sequential:
         if (self.looks is None) == (self.info is None):
-            raise _refuse("sequential", "looks", "both or neither of looks and info", "one of the two",
-                          "write looks: 4 for equal steps, or info: [0.5, 0.75, 1.0]")
+            raise _refuse(
+                "sequential",
+                "looks",
+                "both or neither of looks and info",
+                "one of the two",
+                "write looks: 4 for equal steps, or info: [0.5, 0.75, 1.0]",
+            )
         return self
 
 
 class SingleArm(Strict):
     """A trial without a control. Success is "no CRS of grade >= 2".
 
-    ``benchmark`` is the success rate of untreated patients that history claims (p0), ``target`` the one hoped for (p1).
-    Predictive probability: at each of ``looks`` patients stop when the chance of ending well is below ``theta_low``;
-    the trial ends well when P(success rate > benchmark) is at least ``theta_end``.
+    ``benchmark`` is the success rate of untreated patients that history claims (p0), ``target`` the
+    one hoped for (p1). Predictive probability: at each of ``looks`` patients stop when the chance
+    of ending well is below ``theta_low``; the trial ends well when P(success rate > benchmark) is
+    at least ``theta_end``.
     """
 
     method: Method
@@ -266,23 +343,43 @@ class SingleArm(Strict):
         for key in ("benchmark", "target"):
             _rate(getattr(self, key), where="single_arm", key=key)
         if not self.target > self.benchmark:
-            raise _refuse("single_arm", "target", self.target, f"a rate above the benchmark of {self.benchmark:g}",
-                          "success is no CRS: encode both as rates without CRS of grade >= 2")
+            raise _refuse(
+                "single_arm",
+                "target",
+                self.target,
+                f"a rate above the benchmark of {self.benchmark:g}",
+                "success is no CRS: encode both as rates without CRS of grade >= 2",
+            )
         stated = [value is not None for value in (self.n_max, self.looks)]
         if not (all(stated) if self.method == "predictive_probability" else not any(stated)):
-            raise _refuse("single_arm", "looks", f"{self.method}, n_max {self.n_max}, looks {self.looks}",
-                          "n_max and looks for predictive_probability, and only there",
-                          "Simon designs find their own numbers")
-        if self.looks is not None and (sorted(set(self.looks)) != self.looks or self.looks[0] < 1
-                                       or self.looks[-1] >= (self.n_max or 0)):
-            raise _refuse("single_arm", "looks", self.looks, "rising numbers of patients below n_max", "write [10, 20]")
+            raise _refuse(
+                "single_arm",
+                "looks",
+                f"{self.method}, n_max {self.n_max}, looks {self.looks}",
+                "n_max and looks for predictive_probability, and only there",
+                "Simon designs find their own numbers",
+            )
+        if self.looks is not None and (
+            sorted(set(self.looks)) != self.looks
+            or self.looks[0] < 1
+            or self.looks[-1] >= (self.n_max or 0)
+        ):
+            raise _refuse(
+                "single_arm",
+                "looks",
+                self.looks,
+                "rising numbers of patients below n_max",
+                "write [10, 20]",
+            )
         return self
 
 
 class Design(Strict):
-    """One design. ``n_total`` (or for a sequential design the largest number) is found from ``power`` when left out.
+    """One design. ``n_total`` (or for a sequential design the largest number) is found from
+    ``power`` when left out.
 
-    ``margin``: of a strategy against treating everybody, the rise of the event rate that it must exclude (non-inferiority).
+    ``margin``: of a strategy against treating everybody, the rise of the event rate that it must
+    exclude (non-inferiority).
     """
 
     name: str = Field(min_length=1)
@@ -309,50 +406,103 @@ class Design(Strict):
     def _fits(self) -> Design:
         where = f"design {self.name}"
         for key, kinds in _OWNERS.items():
-            if key in self.model_fields_set and getattr(self, key) is not None and self.kind not in kinds:
-                raise _refuse(where, key, f"{key} in a design of kind {self.kind}", f"{key} only with {', '.join(kinds)}",
-                              f"remove {key}, or change the kind")
+            if (
+                key in self.model_fields_set
+                and getattr(self, key) is not None
+                and self.kind not in kinds
+            ):
+                raise _refuse(
+                    where,
+                    key,
+                    f"{key} in a design of kind {self.kind}",
+                    f"{key} only with {', '.join(kinds)}",
+                    f"remove {key}, or change the kind",
+                )
         for key in _NEEDED[self.kind]:
             if getattr(self, key) is None:
-                raise _refuse(where, key, "nothing", f"{key} for a design of kind {self.kind}", f"add {key}")
+                raise _refuse(
+                    where, key, "nothing", f"{key} for a design of kind {self.kind}", f"add {key}"
+                )
         _threshold(self.threshold, where=where, key="threshold")
         for cut in self.cuts or []:
             _threshold(cut, where=where, key="cuts")
-        if self.cuts is not None and (not self.cuts or sorted(set(self.cuts)) != self.cuts or len(self.cuts) > 5):
-            raise _refuse(where, "cuts", self.cuts, "one to five rising thresholds", "write cuts: [0.2]")
+        if self.cuts is not None and (
+            not self.cuts or sorted(set(self.cuts)) != self.cuts or len(self.cuts) > 5
+        ):
+            raise _refuse(
+                where, "cuts", self.cuts, "one to five rising thresholds", "write cuts: [0.2]"
+            )
         _rate(self.power, where=where, key="power")
         self._analysis_fits(where)
         return self
 
     def _analysis_fits(self, where: str) -> None:
         if self.sequential is not None and self.analysis in ("fisher", "boschloo"):
-            raise _refuse(where, "test", self.test, "pooled_z or mantel_haenszel with looks",
-                          "exact tests have no group-sequential bounds here: leave sequential out, or use pooled_z")
+            raise _refuse(
+                where,
+                "test",
+                self.test,
+                "pooled_z or mantel_haenszel with looks",
+                "exact tests have no group-sequential bounds here: leave sequential out, or use"
+                " pooled_z",
+            )
         if self.margin is not None and not (self.control == "everybody" and 0 < self.margin < 0.5):
-            raise _refuse(where, "margin", f"{self.margin:g} against treating {self.control}",
-                          "a margin above 0 and below 0.5, against treating everybody",
-                          "write control: everybody and for example margin: 0.05; against nobody a strategy must be better")
+            raise _refuse(
+                where,
+                "margin",
+                f"{self.margin:g} against treating {self.control}",
+                "a margin above 0 and below 0.5, against treating everybody",
+                "write control: everybody and for example margin: 0.05; against nobody a strategy"
+                " must be better",
+            )
         if (self.analysis == "farrington_manning") != (self.margin is not None):
-            raise _refuse(where, "test", self.analysis, "farrington_manning with a margin, and only there",
-                          "remove test, or state the margin")
+            raise _refuse(
+                where,
+                "test",
+                self.analysis,
+                "farrington_manning with a margin, and only there",
+                "remove test, or state the margin",
+            )
         if (self.analysis == "mantel_haenszel") != (self.kind == "stratified"):
-            raise _refuse(where, "test", self.test, "mantel_haenszel for stratified designs, and only there",
-                          "remove test")
+            raise _refuse(
+                where,
+                "test",
+                self.test,
+                "mantel_haenszel for stratified designs, and only there",
+                "remove test",
+            )
         if self.kind == "single_arm" and self.n_total is not None:
-            raise _refuse(where, "n_total", self.n_total, "no n_total: the method finds it, or n_max states it",
-                          "remove n_total")
+            raise _refuse(
+                where,
+                "n_total",
+                self.n_total,
+                "no n_total: the method finds it, or n_max states it",
+                "remove n_total",
+            )
         if self.kind == "single_arm" and self.power is not None:
-            raise _refuse(where, "power", self.power, "no power beside beta, which is 1 - power of a single arm",
-                          f"write beta: {1 - self.power:g} under single_arm")
+            raise _refuse(
+                where,
+                "power",
+                self.power,
+                "no power beside beta, which is 1 - power of a single arm",
+                f"write beta: {1 - self.power:g} under single_arm",
+            )
         if self.kind == "single_arm" and self.co_primary_support:
-            raise _refuse(where, "co_primary_support", True, "one endpoint in a single arm",
-                          "remove co_primary_support: history knows no need of support to compare with")
+            raise _refuse(
+                where,
+                "co_primary_support",
+                True,
+                "one endpoint in a single arm",
+                "remove co_primary_support: history knows no need of support to compare with",
+            )
 
 
 class PowerCurves(Strict):
-    """A grid on which power is simulated: every risk ratio with every base rate and threshold (0 = all-comers).
+    """A grid on which power is simulated: every risk ratio with every base rate and threshold (0 =
+    all-comers).
 
-    ``co_primary_support``: both endpoints must show the effect; else the ASTCT grade alone, hidden fever and all.
+    ``co_primary_support``: both endpoints must show the effect; else the ASTCT grade alone, hidden
+    fever and all.
     """
 
     risk_ratio: list[float] = Field(min_length=1, max_length=20)
@@ -368,15 +518,29 @@ class PowerCurves(Strict):
             _rate(value, where="power_curves", key="base_rate")
         for value in self.risk_ratio:
             if not 0 < value <= 1:
-                raise _refuse("power_curves", "risk_ratio", value, "a ratio above 0, at most 1", "1 is no effect")
+                raise _refuse(
+                    "power_curves",
+                    "risk_ratio",
+                    value,
+                    "a ratio above 0, at most 1",
+                    "1 is no effect",
+                )
         for value in self.threshold:
             if not 0 <= value < 1:
-                raise _refuse("power_curves", "threshold", value, "a risk of at least 0 and below 1", "0 is all-comers")
+                raise _refuse(
+                    "power_curves",
+                    "threshold",
+                    value,
+                    "a risk of at least 0 and below 1",
+                    "0 is all-comers",
+                )
         return self
 
 
 class TrialPlan(Strict):
-    """A whole design file: the question, the estimand, the candidates, and the designs that are compared."""
+    """A whole design file: the question, the estimand, the candidates, and the designs that are
+    compared.
+    """
 
     trial: str
     question: str
@@ -395,18 +559,42 @@ class TrialPlan(Strict):
     @model_validator(mode="after")
     def _fits(self) -> TrialPlan:
         if not 0 < self.alpha_one_sided < 0.5:
-            raise _refuse("trial", "alpha_one_sided", self.alpha_one_sided, "a level above 0 and below 0.5",
-                          "write 0.025 for the usual 5% on two sides")
+            raise _refuse(
+                "trial",
+                "alpha_one_sided",
+                self.alpha_one_sided,
+                "a level above 0 and below 0.5",
+                "write 0.025 for the usual 5% on two sides",
+            )
         _rate(self.power, where="trial", key="power")
         for one in self.designs:
             if (one.power or self.power) <= self.alpha_one_sided:
-                raise _refuse(f"design {one.name}", "power", one.power or self.power,
-                              f"a power above the level of {self.alpha_one_sided:g}", "write 0.8 or 0.9")
+                raise _refuse(
+                    f"design {one.name}",
+                    "power",
+                    one.power or self.power,
+                    f"a power above the level of {self.alpha_one_sided:g}",
+                    "write 0.8 or 0.9",
+                )
         names = [one.name for one in self.designs]
         if len(set(names)) < len(names):
-            raise _refuse("trial", "designs", ", ".join(names), "a name of its own for each design", "rename one")
-        if self.candidates.stated is None and "masking" in self.model_fields_set and self.candidates.simulated is not None:
-            raise _refuse("trial", "masking", "masking with simulated candidates",
-                          "no masking: they bring their own hidden events", "remove masking")
+            raise _refuse(
+                "trial",
+                "designs",
+                ", ".join(names),
+                "a name of its own for each design",
+                "rename one",
+            )
+        if (
+            self.candidates.stated is None
+            and "masking" in self.model_fields_set
+            and self.candidates.simulated is not None
+        ):
+            raise _refuse(
+                "trial",
+                "masking",
+                "masking with simulated candidates",
+                "no masking: they bring their own hidden events",
+                "remove masking",
+            )
         return self
-

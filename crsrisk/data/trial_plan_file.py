@@ -1,4 +1,6 @@
-"""Read a trial design file: one YAML file, checked as a whole; every refusal names file, line, key and cure."""
+"""Read a trial design file: one YAML file, checked as a whole; every refusal names file, line, key
+and cure.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from crsrisk.errors import InputError
 def load_design(path: str | Path) -> TrialPlan:
     """The plan of a file.
 
-    Raises :class:`InputError` for a rate or threshold that cannot be, keys that do not go together, a missing or unknown
-    key, and whatever YAML would misread.
+    Raises :class:`InputError` for a rate or threshold that cannot be, keys that do not go together,
+    a missing or unknown key, and whatever YAML would misread.
     """
     place = Path(path).expanduser()
     tree = read_yaml(place)
@@ -29,13 +31,18 @@ def load_design(path: str | Path) -> TrialPlan:
 def located(problem: InputError, path: Path) -> InputError:
     """The same refusal with the file and, where it can be found, the line of what is refused.
 
-    ``problem`` speaks of a block by its key (``screening``), of a design by its name (``design high risk``), or of a path
-    of keys (``designs.2.threshold``).
+    ``problem`` speaks of a block by its key (``screening``), of a design by its name (``design high
+    risk``), or of a path of keys (``designs.2.threshold``).
     """
     line = _line(problem, path)
     block = "" if problem.where in (path.name, str(path), "trial") else f", {problem.where}"
-    return InputError(where=f"{path.name}{f', line {line}' if line else ''}{block}", key=problem.key, found=problem.found,
-                      expected=problem.expected, cure=problem.cure)
+    return InputError(
+        where=f"{path.name}{f', line {line}' if line else ''}{block}",
+        key=problem.key,
+        found=problem.found,
+        expected=problem.expected,
+        cure=problem.cure,
+    )
 
 
 def _line(problem: InputError, path: Path) -> int | None:
@@ -50,19 +57,29 @@ def _line(problem: InputError, path: Path) -> int | None:
         return int(found.start_mark.line) + 1
     keys = [pair for block in blocks for pair in _all(block, problem.key.split(",")[0])]
     same = [key for key, value in keys if getattr(value, "value", None) == problem.found]
-    lines = {int(node.start_mark.line) + 1 for node in same or [key for key, _ in keys] or blocks if node is not root}
+    lines = {
+        int(node.start_mark.line) + 1
+        for node in same or [key for key, _ in keys] or blocks
+        if node is not root
+    }
     return lines.pop() if len(lines) == 1 else None
 
 
 def _design(root: yaml.Node | None, name: str) -> list[yaml.Node]:
     """The block of the design of that name."""
     designs = _walk(root, ["designs"])
-    return [one for one in (designs.value if isinstance(designs, yaml.SequenceNode) else [])
-            if isinstance(one, yaml.MappingNode) and any(k.value == "name" and v.value == name for k, v in one.value)]
+    return [
+        one
+        for one in (designs.value if isinstance(designs, yaml.SequenceNode) else [])
+        if isinstance(one, yaml.MappingNode)
+        and any(k.value == "name" and v.value == name for k, v in one.value)
+    ]
 
 
 def _walk(node: yaml.Node | None, keys: list[str]) -> yaml.Node | None:
-    """The value at the end of a path of keys and places; where the path breaks off, the last block on it."""
+    """The value at the end of a path of keys and places; where the path breaks off, the last block
+    on it.
+    """
     reached = None
     for key in keys:
         if isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):

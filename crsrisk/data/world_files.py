@@ -1,9 +1,10 @@
-"""Files of the synthetic world -> nouns: assumptions, products, populations, mitigations, policies, ...
+"""Files of the synthetic world -> nouns: assumptions, products, populations, mitigations, policies,
+...
 
-Each is one YAML file that a clinician can read and change. What a file may hold is said by its noun in
-:mod:`crsrisk.domain`; here stand the checks between files and between numbers (a product names a population
-that exists, a share lies between 0 and 1, a source is not blank). Every refusal is an :class:`InputError`
-that names the file, the key, what was found, what was expected and the cure.
+Each is one YAML file that a clinician can read and change. What a file may hold is said by its noun
+in :mod:`crsrisk.domain`; here stand the checks between files and between numbers (a product names a
+population that exists, a share lies between 0 and 1, a source is not blank). Every refusal is an
+:class:`InputError` that names the file, the key, what was found, what was expected and the cure.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from crsrisk.data.assumptions import Assumption, Assumptions, Quantity, Scenario, Strength, check_unit
+from crsrisk.data.assumptions import (
+    Assumption,
+    Assumptions,
+    Quantity,
+    Scenario,
+    Strength,
+    check_unit,
+)
 from crsrisk.data.grading_systems import system_of
 from crsrisk.data.mitigation import Mitigation
 from crsrisk.data.population import Policy, Population
@@ -26,12 +34,27 @@ from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import Kind, find, is_path, names, synthetic_folder
 
-_POSITIVE_BINDING = ("antigen_density_copies", "tumour_affinity_nm", "cd3_affinity_nm", "valency",
-                     "molecular_weight_kda")
-_POSITIVE_KINETICS = ("clearance_l_h", "central_volume_l", "peripheral_volume_l", "bioavailability",
-                      "expansion_ceiling")
-_NOT_NEGATIVE_KINETICS = ("intercompartmental_l_h", "tissue_fraction", "absorption_per_h", "expansion_per_h",
-                          "contraction_per_h")
+_POSITIVE_BINDING = (
+    "antigen_density_copies",
+    "tumour_affinity_nm",
+    "cd3_affinity_nm",
+    "valency",
+    "molecular_weight_kda",
+)
+_POSITIVE_KINETICS = (
+    "clearance_l_h",
+    "central_volume_l",
+    "peripheral_volume_l",
+    "bioavailability",
+    "expansion_ceiling",
+)
+_NOT_NEGATIVE_KINETICS = (
+    "intercompartmental_l_h",
+    "tissue_fraction",
+    "absorption_per_h",
+    "expansion_per_h",
+    "contraction_per_h",
+)
 _LONGEST_WINDOW_D = 365.0
 _SHORTEST_SOURCE = 3  # letters
 
@@ -41,18 +64,24 @@ Named = TypeVar("Named", bound=BaseModel)
 def load_assumptions(folder: Path | None = None) -> Assumptions:
     """All assumptions of a folder (without one: those that ship), by ``stem.name``.
 
-    Each file is a mapping of names to entries with meaning, value, unit, spread, range, source and strength;
-    the key is the file's stem and the name: entry ``tnf_clearance_per_h`` of cascade.yaml is
-    ``cascade.tnf_clearance_per_h``, and its unit must be the one its name promises (1/h). A name with two
-    underscores (``corr_crp_mg_l__ldh_x_uln``) is a pure number about the quantities it names.
+    Each file is a mapping of names to entries with meaning, value, unit, spread, range, source and
+    strength; the key is the file's stem and the name: entry ``tnf_clearance_per_h`` of cascade.yaml
+    is ``cascade.tnf_clearance_per_h``, and its unit must be the one its name promises (1/h). A name
+    with two underscores (``corr_crp_mg_l__ldh_x_uln``) is a pure number about the quantities it
+    names.
 
-    Raises :class:`InputError` for a missing or empty folder and for the first entry that is not sound.
+    Raises :class:`InputError` for a missing or empty folder and for the first entry that is not
+    sound.
     """
     place = folder if folder is not None else synthetic_folder() / "assumptions"
     paths = sorted(place.glob("*.yaml"))
     if not paths:
-        raise InputError(where=str(place), found="no assumption files", expected="one or more *.yaml files",
-                         cure="give the folder that holds the assumptions, as synthetic/assumptions/")
+        raise InputError(
+            where=str(place),
+            found="no assumption files",
+            expected="one or more *.yaml files",
+            cure="give the folder that holds the assumptions, as synthetic/assumptions/",
+        )
     entries: dict[str, Assumption] = {}
     for path in paths:
         for name, tree in read_yaml(path).items():
@@ -60,8 +89,12 @@ def load_assumptions(folder: Path | None = None) -> Assumptions:
             if "__" not in name:
                 check_unit(name, entry, where=path.name)
             elif entry.unit != "1":
-                raise _refused(path.name, f"{name}.unit", entry.unit, "1: two underscores, a pure number")
-            _check_said(entry.meaning, where=path.name, key=f"{name}.meaning", what="the meaning in words")
+                raise _refused(
+                    path.name, f"{name}.unit", entry.unit, "1: two underscores, a pure number"
+                )
+            _check_said(
+                entry.meaning, where=path.name, key=f"{name}.meaning", what="the meaning in words"
+            )
             entries[f"{path.stem}.{name}"] = entry
     return Assumptions(MappingProxyType(entries))
 
@@ -69,16 +102,22 @@ def load_assumptions(folder: Path | None = None) -> Assumptions:
 def load_product(name_or_path: str | Path) -> Product:
     """A product by its shipped name or the path of a YAML file from any folder.
 
-    Names of ``products/evidence_only/`` are found as well; `all_products` leaves those out. ``population`` and
-    ``support_policy`` may be files of your own, by their path from the product's file.
+    Names of ``products/evidence_only/`` are found as well; `all_products` leaves those out.
+    ``population`` and ``support_policy`` may be files of your own, by their path from the product's
+    file.
 
     >>> load_product("tarlatamab").regimens["label"].is_stepped_up
     True
     """
     product, path = _load(Product, "products", name_or_path)
     own = {"population": product.population, "support_policy": product.support_policy}
-    product = product.model_copy(update={field: str(path.parent / Path(name).expanduser()) for field, name in own.items()
-                                         if is_path(name)})
+    product = product.model_copy(
+        update={
+            field: str(path.parent / Path(name).expanduser())
+            for field, name in own.items()
+            if is_path(name)
+        }
+    )
     _check_product(product, where=path.name)
     return product
 
@@ -130,18 +169,30 @@ def load_scenario(name_or_path: str | Path, *, assumptions: Assumptions | None =
     """
     scenario, path = _load(Scenario, "scenarios", name_or_path)
     for key, override in scenario.overrides.items():
-        _check_said(override.reason, where=path.name, key=f"overrides.{key}.reason", what="a reason in words")
+        _check_said(
+            override.reason,
+            where=path.name,
+            key=f"overrides.{key}.reason",
+            what="a reason in words",
+        )
     if scenario.overrides and not any(text.strip() for text in scenario.evidence):
-        raise InputError(where=path.name, key="evidence", found="nothing",
-                         expected="what speaks for this world",
-                         cure="list findings with their citation, or write `none found: ...`")
+        raise InputError(
+            where=path.name,
+            key="evidence",
+            found="nothing",
+            expected="what speaks for this world",
+            cure="list findings with their citation, or write `none found: ...`",
+        )
     if assumptions is not None:
-        assumptions.replace({key: o.value for key, o in scenario.overrides.items()}, where=path.name)
+        assumptions.replace(
+            {key: o.value for key, o in scenario.overrides.items()}, where=path.name
+        )
     return scenario
 
 
 def all_products() -> dict[str, Product]:
-    """Every product that ships, by name, in alphabetical order; not those of ``products/evidence_only/``.
+    """Every product that ships, by name, in alphabetical order; not those of
+    ``products/evidence_only/``.
 
     >>> len(all_products()) >= 10
     True
@@ -154,15 +205,21 @@ def _load(kind: type[Named], folder: Kind, name_or_path: str | Path) -> tuple[Na
     noun = build(kind, read_yaml(path), where=path.name)
     name: str = getattr(noun, "name")  # noqa: B009  every noun of a file has a name
     if name != path.stem:
-        raise InputError(where=path.name, key="name", found=name,
-                         expected=f"{path.stem}, as the file is called",
-                         cure="rename the file or the name, so that two things never share a name")
+        raise InputError(
+            where=path.name,
+            key="name",
+            found=name,
+            expected=f"{path.stem}, as the file is called",
+            cure="rename the file or the name, so that two things never share a name",
+        )
     return noun, path
 
 
 def _check_product(product: Product, *, where: str) -> None:
     if not 0 < product.window_d <= _LONGEST_WINDOW_D:
-        raise _refused(where, "window_d", product.window_d, f"more than 0 to {_LONGEST_WINDOW_D:g} days")
+        raise _refused(
+            where, "window_d", product.window_d, f"more than 0 to {_LONGEST_WINDOW_D:g} days"
+        )
     system_of(product.grading, where=where)
     for place, numbers in (("binding", product.binding), ("kinetics", product.kinetics)):
         for name, number in numbers:
@@ -186,17 +243,31 @@ def _check_spread(quantity: Quantity, *, where: str, key: str) -> None:
     low, high = quantity.range
     if quantity.spread == 0 and low < high:
         width, scale = (log(high / low), " (log scale)") if low > 0 else (high - low, "")
-        raise InputError(where=where, key=key, found=0.0, expected=f"a spread above 0, for the range is {low:g} to {high:g}",
-                         cure=f"write {width / 4:.2g}, a quarter of the range's width{scale}, or a range of the value alone")
+        raise InputError(
+            where=where,
+            key=key,
+            found=0.0,
+            expected=f"a spread above 0, for the range is {low:g} to {high:g}",
+            cure=(
+                f"write {width / 4:.2g}, a quarter of the range's width{scale}, or a range of the"
+                " value alone"
+            ),
+        )
 
 
 def _check_regimen(regimen: Regimen, *, product: Product, where: str, key: str) -> None:
     is_cells = regimen.route == "cells"
     if (regimen.amount_unit == "1e6 cells") != is_cells:
-        raise _refused(where, f"{key}.amount_unit", regimen.amount_unit,
-                       "`1e6 cells` for cells, `ug` or `ug/kg` for everything else")
+        raise _refused(
+            where,
+            f"{key}.amount_unit",
+            regimen.amount_unit,
+            "`1e6 cells` for cells, `ug` or `ug/kg` for everything else",
+        )
     if regimen.route == "sc" and product.kinetics.absorption_per_h.value <= 0:
-        raise _refused(where, "kinetics.absorption_per_h", 0.0, f"a rate above 0, for {key} is subcutaneous")
+        raise _refused(
+            where, "kinetics.absorption_per_h", 0.0, f"a rate above 0, for {key} is subcutaneous"
+        )
     for name in ("amount_log_sd", "interleukin_2"):
         if getattr(regimen, name) < 0:
             raise _refused(where, f"{key}.{name}", getattr(regimen, name), "0 or more")
@@ -204,12 +275,20 @@ def _check_regimen(regimen: Regimen, *, product: Product, where: str, key: str) 
         place = f"{key}.premedication.{number}"
         _check_reference("mitigations", given.mitigation, where=where, key=f"{place}.mitigation")
         if given.usual_doses <= 0 or given.hours_before < 0:
-            raise _refused(where, place, f"{given.usual_doses:g} doses {given.hours_before:g} h before",
-                           "usual_doses above 0 and hours_before of 0 or more")
+            raise _refused(
+                where,
+                place,
+                f"{given.usual_doses:g} doses {given.hours_before:g} h before",
+                "usual_doses above 0 and hours_before of 0 or more",
+            )
         beyond = [dose for dose in given.with_doses if not 1 <= dose <= len(regimen.doses)]
         if beyond or not given.with_doses:
-            raise _refused(where, f"{place}.with_doses", given.with_doses,
-                           f"dose numbers from 1 to {len(regimen.doses)} (the first dose is 1)")
+            raise _refused(
+                where,
+                f"{place}.with_doses",
+                given.with_doses,
+                f"dose numbers from 1 to {len(regimen.doses)} (the first dose is 1)",
+            )
 
 
 def _check_mitigation(mitigation: Mitigation, *, where: str) -> None:
@@ -224,32 +303,55 @@ def _check_mitigation(mitigation: Mitigation, *, where: str) -> None:
     if mitigation.kind not in kinds:
         raise _refused(where, "kind", mitigation.kind, " or ".join(kinds))
     if not mitigation.acts_on and mitigation.kind != "supportive":
-        raise _refused(where, "acts_on", "nothing", "a node of the mechanism (only supportive care has none)")
+        raise _refused(
+            where, "acts_on", "nothing", "a node of the mechanism (only supportive care has none)"
+        )
     if min(mitigation.prophylaxis_hours_before, mitigation.repeat_every_h) < 0:
-        raise _refused(where, "prophylaxis_hours_before and repeat_every_h", "a negative time", "0 or more")
+        raise _refused(
+            where, "prophylaxis_hours_before and repeat_every_h", "a negative time", "0 or more"
+        )
     if mitigation.repeats < 1 or (mitigation.repeats > 1) != (mitigation.repeat_every_h > 0):
-        raise _refused(where, "repeats", f"{mitigation.repeats} every {mitigation.repeat_every_h:g} h",
-                       "the number of doses in all: 1 every 0 h, or 2 or more every so many hours")
+        raise _refused(
+            where,
+            "repeats",
+            f"{mitigation.repeats} every {mitigation.repeat_every_h:g} h",
+            "the number of doses in all: 1 every 0 h, or 2 or more every so many hours",
+        )
 
 
 def _check_policy(policy: Policy, *, where: str) -> None:
-    quantities: dict[str, Quantity] = {name: value for name, value in policy if isinstance(value, Quantity)}
+    quantities: dict[str, Quantity] = {
+        name: value for name, value in policy if isinstance(value, Quantity)
+    }
     for name, quantity in quantities.items():
         check_unit(name, quantity, where=where)
         _check_at_least(quantity, where=where, key=name)
-    _check_shares({name: value for name, value in quantities.items() if "share" in name}, where=where)
-    _check_at_least(policy.observation_interval_h, where=where, key="observation_interval_h", above=True)
+    _check_shares(
+        {name: value for name, value in quantities.items() if "share" in name}, where=where
+    )
+    _check_at_least(
+        policy.observation_interval_h, where=where, key="observation_interval_h", above=True
+    )
     _check_falling(quantities, ("fluids_below_map_mmhg", "pressor_below_map_mmhg"), where=where)
-    _check_falling(quantities, ("low_flow_below_spo2_pct", "high_flow_below_spo2_pct",
-                                "positive_pressure_below_spo2_pct"), where=where)
+    _check_falling(
+        quantities,
+        ("low_flow_below_spo2_pct", "high_flow_below_spo2_pct", "positive_pressure_below_spo2_pct"),
+        where=where,
+    )
 
 
-def _check_falling(quantities: Mapping[str, Quantity], fields: tuple[str, ...], *, where: str) -> None:
+def _check_falling(
+    quantities: Mapping[str, Quantity], fields: tuple[str, ...], *, where: str
+) -> None:
     """Refuse thresholds out of order: the stronger support must start at the lower value."""
     for milder, stronger in pairwise(fields):
         if quantities[stronger].value > quantities[milder].value:
-            raise _refused(where, stronger, quantities[stronger].value,
-                           f"at most {milder} ({quantities[milder].value:g}): stronger support starts lower")
+            raise _refused(
+                where,
+                stronger,
+                quantities[stronger].value,
+                f"at most {milder} ({quantities[milder].value:g}): stronger support starts lower",
+            )
 
 
 def _check_shares(quantities: Mapping[str, Quantity], *, where: str) -> None:
@@ -267,13 +369,20 @@ def _check_at_least(quantity: Quantity, *, where: str, key: str, above: bool = F
 def _check_origin(source: str, strength: str, *, where: str, key: str) -> None:
     _check_said(source, where=where, key=f"{key}.source", what="a source")
     if strength not in set(Strength):
-        raise _refused(where, f"{key}.strength", strength, _listed(level.value for level in Strength))
+        raise _refused(
+            where, f"{key}.strength", strength, _listed(level.value for level in Strength)
+        )
 
 
 def _check_said(text: str, *, where: str, key: str, what: str) -> None:
     if len(text.strip()) < _SHORTEST_SOURCE:
-        raise InputError(where=where, key=key, found="a blank", expected=what,
-                         cure="write it; for a number without a source write `assumed: ...` with the reason")
+        raise InputError(
+            where=where,
+            key=key,
+            found="a blank",
+            expected=what,
+            cure="write it; for a number without a source write `assumed: ...` with the reason",
+        )
 
 
 def _check_reference(kind: Kind, name: str, *, where: str, key: str) -> None:
@@ -282,11 +391,15 @@ def _check_reference(kind: Kind, name: str, *, where: str, key: str) -> None:
         find(kind, name)
     except InputError as problem:
         found = f"{problem.found}: {name}" if is_path(name) else problem.found
-        raise InputError(where=where, key=key, found=found, expected=problem.expected, cure=problem.cure) from problem
+        raise InputError(
+            where=where, key=key, found=found, expected=problem.expected, cure=problem.cure
+        ) from problem
 
 
 def _refused(where: str, key: str, found: object, expected: str) -> InputError:
-    return InputError(where=where, key=key, found=found, expected=expected, cure="correct the value")
+    return InputError(
+        where=where, key=key, found=found, expected=expected, cure="correct the value"
+    )
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -1,15 +1,19 @@
-"""Against the truth: how far each patient's risk is from his true risk, and whether intervals hold it.
+"""Against the truth: how far each patient's risk is from his true risk, and whether intervals hold
+it.
 
-The true risk p* of a patient is known only through re-simulation: events among m repetitions. Distances from such an
-estimate contain its noise, so no figure here is taken as it comes. Each is computed twice, with all m repetitions and
-with each half of them, and carried on to infinitely many: 2 x (all) - (mean of the halves). For a squared error this is
-exactly the product of the two halves' errors, which is unbiased (replicate splitting); for an absolute error, a
-quantile or a coverage it takes away the term of order 1/m, and what remains is of order 1/m^2 where the errors have a
-smooth density (Richardson's extrapolation). Against p* *given what was observed*: against the risk given everything true
-at baseline every model looks miscalibrated, since it lacks what nobody measured.
+The true risk p* of a patient is known only through re-simulation: events among m repetitions.
+Distances from such an estimate contain its noise, so no figure here is taken as it comes. Each is
+computed twice, with all m repetitions and with each half of them, and carried on to infinitely
+many: 2 x (all) - (mean of the halves). For a squared error this is exactly the product of the two
+halves' errors, which is unbiased (replicate splitting); for an absolute error, a quantile or a
+coverage it takes away the term of order 1/m, and what remains is of order 1/m^2 where the errors
+have a smooth density (Richardson's extrapolation). Against p* *given what was observed*: against
+the risk given everything true at baseline every model looks miscalibrated, since it lacks what
+nobody measured.
 
-The Monte Carlo error of a figure is its SD over bootstrap resamples of patients, each taken with his repetitions: it
-holds the choice of patients and the finite number of repetitions. Intervals are percentiles of the same resamples.
+The Monte Carlo error of a figure is its SD over bootstrap resamples of patients, each taken with
+his repetitions: it holds the choice of patients and the finite number of repetitions. Intervals are
+percentiles of the same resamples.
 """
 
 from __future__ import annotations
@@ -26,30 +30,30 @@ from sklearn.isotonic import isotonic_regression
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.metrics import (
-    Estimate,
     FloatArray,
-    NotEstimable,
     bootstrap_counts,
     check_risk,
     clip_risk,
     mean_with_interval,
     percentile_estimate,
 )
+from crsrisk.results import Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
 IntArray = NDArray[np.int64]
 BANDS: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.6, 1.0)  # of predicted risk
 FEWEST = 30  # patients of a group: fewer give no figure of their own
-Statistic = Callable[[FloatArray, IntArray], float]  # of true risks (all patients) and the rows that take part
+# of true risks (all patients) and the rows that take part
+Statistic = Callable[[FloatArray, IntArray], float]
 
 
 @dataclass(frozen=True)
-class Halves:
+class SplitHalves:
     """Events among the repetitions of each patient, in two independent halves.
 
     ``name`` says which truth. ``n_events`` (patients, 2), ``half``: repetitions in one half.
 
-    >>> Halves("what was observed", np.array([[1, 3]]), 10).risk.tolist()
+    >>> SplitHalves("what was observed", np.array([[1, 3]]), 10).risk.tolist()
     [0.2]
     """
 
@@ -60,19 +64,37 @@ class Halves:
     def __post_init__(self) -> None:
         """Refuse counts that no re-simulation can give."""
         counts = self.n_events
-        if counts.ndim != 2 or counts.shape[1] != 2 or self.half < 1 or bool(((counts < 0) | (counts > self.half)).any()):
-            raise InputError(where="against the truth", key=self.name, found=f"counts of shape {counts.shape}",
-                             expected="events in two halves of the repetitions of each patient, 0 to half",
-                             cure="take n_grade2plus and half of an oracle")
+        if (
+            counts.ndim != 2
+            or counts.shape[1] != 2
+            or self.half < 1
+            or bool(((counts < 0) | (counts > self.half)).any())
+        ):
+            raise InputError(
+                where="against the truth",
+                key=self.name,
+                found=f"counts of shape {counts.shape}",
+                expected="events in two halves of the repetitions of each patient, 0 to half",
+                cure="take n_grade2plus and half of an oracle",
+            )
 
     @classmethod
-    def of(cls, truth: Truth, *, seed: int) -> Halves:
-        """Halves of counts that were kept as a whole: repetitions are exchangeable, so which are in which half is drawn."""
+    def of(cls, truth: Truth, *, seed: int) -> SplitHalves:
+        """SplitHalves of counts that were kept as a whole: repetitions are exchangeable, so which are in
+        which half is drawn.
+        """
         m = int(truth.n_replicates[0])
         if m % 2 or bool((truth.n_replicates != m).any()):
-            raise InputError(where="against the truth", key=truth.name, cure="re-simulate all patients alike",
-                             found="numbers of repetitions that differ or are odd", expected="one even number for all")
-        chance = uniforms(seed=seed, decision="halves of repetitions", start=0, stop=len(truth.n_events), width=1)[:, 0]
+            raise InputError(
+                where="against the truth",
+                key=truth.name,
+                cure="re-simulate all patients alike",
+                found="numbers of repetitions that differ or are odd",
+                expected="one even number for all",
+            )
+        chance = uniforms(
+            seed=seed, decision="halves of repetitions", start=0, stop=len(truth.n_events), width=1
+        )[:, 0]
         first = np.asarray(hypergeom.ppf(chance, m, truth.n_events, m // 2), dtype=np.int64)
         return cls(truth.name, np.stack([first, truth.n_events - first], axis=1), m // 2)
 
@@ -84,7 +106,11 @@ class Halves:
     @property
     def truth(self) -> Truth:
         """The same counts without the halves."""
-        return Truth(self.name, self.n_events.sum(axis=1), np.full(len(self.n_events), 2 * self.half, dtype=np.int64))
+        return Truth(
+            self.name,
+            self.n_events.sum(axis=1),
+            np.full(len(self.n_events), 2 * self.half, dtype=np.int64),
+        )
 
 
 @dataclass(frozen=True)
@@ -94,17 +120,18 @@ class Figure:
     estimate: Estimate
     mc_error: float
 
-    def as_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float]:
         """Value, interval and Monte Carlo error as JSON writes them."""
-        return {**self.estimate.as_dict(), "mc_error": self.mc_error}
+        return {**self.estimate.to_dict(), "mc_error": self.mc_error}
 
 
 @dataclass(frozen=True)
 class CalibrationError:
-    """Distance of predicted from true risk, per patient (risks 0-1, noise of the repetitions removed).
+    """Distance of predicted from true risk, per patient (risks 0-1, noise of the repetitions
+    removed).
 
-    ``bias`` is predicted minus true. ``mean_absolute_with_noise`` is what would be found if the oracle's own noise stayed
-    in: the difference says how much of a naive figure is the simulator's.
+    ``bias`` is predicted minus true. ``mean_absolute_with_noise`` is what would be found if the
+    oracle's own noise stayed in: the difference says how much of a naive figure is the simulator's.
     """
 
     n_patients: int
@@ -127,8 +154,9 @@ class Part:
 class GapSplit:
     """A model's expected loss in three parts that add up to it.
 
-    Irreducible: what an oracle who knows everything true at baseline still loses. Unobserved: what the oracle who knows
-    the hospital's table loses beyond that. Estimation: what the model loses beyond the second oracle.
+    Irreducible: what an oracle who knows everything true at baseline still loses. Unobserved: what
+    the oracle who knows the hospital's table loses beyond that. Estimation: what the model loses
+    beyond the second oracle.
     """
 
     loss: str
@@ -140,20 +168,24 @@ class GapSplit:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Share of patients whose interval holds their true risk, and how wide the intervals are (risk, 0-1)."""
+    """Share of patients whose interval holds their true risk, and how wide the intervals are (risk,
+    0-1).
+    """
 
     n_patients: int
     share: Figure
     mean_width: float
 
 
-def noise_removed(statistic: Statistic, truth: Halves, *, seed: int, n_resamples: int = 200) -> Figure:
+def noise_removed(
+    statistic: Statistic, truth: SplitHalves, *, seed: int, n_resamples: int = 200
+) -> Figure:
     """A statistic of the true risks, carried on from halves and all repetitions to infinitely many.
 
-    ``statistic(q, rows)`` computes it from estimated true risks q (of all patients) and the rows that take part (a
-    patient may be in twice, in a bootstrap resample).
+    ``statistic(q, rows)`` computes it from estimated true risks q (of all patients) and the rows
+    that take part (a patient may be in twice, in a bootstrap resample).
 
-    >>> truth = Halves("t", np.random.default_rng(0).binomial(100, 0.3, (500, 2)), 100)
+    >>> truth = SplitHalves("t", np.random.default_rng(0).binomial(100, 0.3, (500, 2)), 100)
     >>> found = noise_removed(lambda q, rows: float(np.mean((q[rows] - 0.3) ** 2)), truth, seed=1)
     >>> abs(found.estimate.value) < 3 * found.mc_error  # every true risk is 0.3, so the error is 0
     True
@@ -167,9 +199,11 @@ def noise_removed(statistic: Statistic, truth: Halves, *, seed: int, n_resamples
 
 
 def calibration_error(
-    risk: ArrayLike, *, truth: Halves, seed: int, n_resamples: int = 200
+    risk: ArrayLike, *, truth: SplitHalves, seed: int, n_resamples: int = 200
 ) -> CalibrationError | NotEstimable:
-    """True calibration error of predicted risks (patients,); not estimable for fewer than 30 patients."""
+    """True calibration error of predicted risks (patients,); not estimable for fewer than 30
+    patients.
+    """
     p = _matched(risk, truth)
     if p.size < FEWEST:
         return NotEstimable(f"{p.size} re-simulated patients; {FEWEST} are needed")
@@ -184,29 +218,37 @@ def calibration_error(
         p90_absolute=removed(lambda q, rows: float(np.quantile(np.abs(p - q)[rows], 0.9))),
         bias=removed(lambda q, rows: float(np.mean((p - q)[rows]))),
         root_mean_squared=_root(squared),
-        mean_absolute_with_noise=float(np.mean(np.abs(p - truth.risk))))
+        mean_absolute_with_noise=float(np.mean(np.abs(p - truth.risk))),
+    )
 
 
-def gap_split(risk: ArrayLike, *, observed: Halves, baseline: Halves) -> tuple[GapSplit, GapSplit]:
+def gap_split(
+    risk: ArrayLike, *, observed: SplitHalves, baseline: SplitHalves
+) -> tuple[GapSplit, GapSplit]:
     """The model's expected log loss (nats) and Brier score in their three parts.
 
-    ``observed`` and ``baseline``: the two truths of the same patients. Brier: every part is unbiased whatever the number of
-    repetitions. Log loss: the oracles' entropies carry Miller and Madow's correction, which is too small where risks are
-    near 0 (with 40 repetitions by up to 0.008 nats, with 200 by up to 0.002): ask for 200 or more, given baseline too.
+    ``observed`` and ``baseline``: the two truths of the same patients. Brier: every part is
+    unbiased whatever the number of repetitions. Log loss: the oracles' entropies carry Miller and
+    Madow's correction, which is too small where risks are near 0 (with 40 repetitions by up to
+    0.008 nats, with 200 by up to 0.002): ask for 200 or more, given baseline too.
     """
     p = _matched(risk, observed)
     _matched(risk, baseline)
     clipped, seen, known = clip_risk(p).risk, observed.truth, baseline.truth
     log_loss = -seen.risk * np.log(clipped) - (1 - seen.risk) * np.log1p(-clipped)
     brier = seen.risk - 2 * p * seen.risk + p**2  # E(y - p)^2, linear in the true risk
-    return (_split("log loss (nats)", log_loss, seen.entropy, known.entropy),
-            _split("Brier score", brier, _outcome_variance(observed), _outcome_variance(baseline)))
+    return (
+        _split("log loss (nats)", log_loss, seen.entropy, known.entropy),
+        _split("Brier score", brier, _outcome_variance(observed), _outcome_variance(baseline)),
+    )
 
 
 def coverage(
-    low: ArrayLike, high: ArrayLike, *, truth: Halves, seed: int, n_resamples: int = 200
+    low: ArrayLike, high: ArrayLike, *, truth: SplitHalves, seed: int, n_resamples: int = 200
 ) -> Coverage | NotEstimable:
-    """Share of patients whose interval from ``low`` to ``high`` (patients,) holds their true risk."""
+    """Share of patients whose interval from ``low`` to ``high`` (patients,) holds their true
+    risk.
+    """
     bottom, top = _matched(low, truth), _matched(high, truth)
     if bottom.size < FEWEST:
         return NotEstimable(f"{bottom.size} re-simulated patients; {FEWEST} are needed")
@@ -239,35 +281,47 @@ def by_band(risk: ArrayLike, *, bands: Sequence[float] = BANDS) -> dict[str, Int
     return found
 
 
-def only(truth: Halves, rows: IntArray) -> Halves:
+def only(truth: SplitHalves, rows: IntArray) -> SplitHalves:
     """The truth of these patients."""
-    return Halves(truth.name, truth.n_events[rows], truth.half)
+    return SplitHalves(truth.name, truth.n_events[rows], truth.half)
 
 
-def _matched(values: ArrayLike, truth: Halves) -> FloatArray:
+def _matched(values: ArrayLike, truth: SplitHalves) -> FloatArray:
     found = check_risk(values)
     if found.shape != (len(truth.n_events),):
-        raise InputError(where="against the truth", key=truth.name, found=f"{found.shape} risks",
-                         expected=f"one for each of {len(truth.n_events)} re-simulated patients",
-                         cure="score the patients that were re-simulated, in their order")
+        raise InputError(
+            where="against the truth",
+            key=truth.name,
+            found=f"{found.shape} risks",
+            expected=f"one for each of {len(truth.n_events)} re-simulated patients",
+            cure="score the patients that were re-simulated, in their order",
+        )
     return found
 
 
-def _bootstrapped(statistic: Callable[[IntArray], float], *, n: int, seed: int, n_resamples: int) -> Figure:
-    again = [statistic(np.repeat(np.arange(n), counts.astype(np.int64)))
-             for block in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed) for counts in block]
+def _bootstrapped(
+    statistic: Callable[[IntArray], float], *, n: int, seed: int, n_resamples: int
+) -> Figure:
+    again = [
+        statistic(np.repeat(np.arange(n), counts.astype(np.int64)))
+        for block in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
+        for counts in block
+    ]
     value = statistic(np.arange(n))
     return Figure(percentile_estimate(value, np.array(again)), float(np.std(again, ddof=1)))
 
 
 def _root(squared: Figure) -> Figure:
     """Square root of a mean squared error, whose unbiased estimate may be a little below 0."""
-    ends = [max(0.0, one) ** 0.5 for one in (squared.estimate.value, squared.estimate.low, squared.estimate.high)]
+    ends = [
+        max(0.0, one) ** 0.5
+        for one in (squared.estimate.value, squared.estimate.low, squared.estimate.high)
+    ]
     error = squared.mc_error / (2.0 * ends[0]) if ends[0] > 0 else squared.mc_error**0.5
     return Figure(Estimate(*ends), error)
 
 
-def _outcome_variance(truth: Halves) -> FloatArray:
+def _outcome_variance(truth: SplitHalves) -> FloatArray:
     """Unbiased estimate of p*(1 - p*) of each patient."""
     q, m = truth.risk, 2 * truth.half
     return np.asarray(q * (1 - q) * m / (m - 1))
@@ -277,25 +331,34 @@ def _split(loss: str, model: FloatArray, seen: FloatArray, known: FloatArray) ->
     def figure(values: FloatArray) -> Figure:
         return Figure(mean_with_interval(values), float(values.std(ddof=1)) / values.size**0.5)
 
-    return GapSplit(loss, Part("irreducible", figure(known)), Part("unobserved", figure(seen - known)),
-                    Part("estimation", figure(model - seen)), figure(model))
+    return GapSplit(
+        loss,
+        Part("irreducible", figure(known)),
+        Part("unobserved", figure(seen - known)),
+        Part("estimation", figure(model - seen)),
+        figure(model),
+    )
 
 
 # Venn-Abers: two calibrated risks for each patient, one for each outcome he might turn out to have.
 #
-# Isotonic regression of outcome on score is fitted twice, once with the new patient counted as without the event (p0) and once
-# as with it (p1). One of the two is calibrated whatever the distribution (Vovk & Petej, UAI 2014, "Venn-Abers predictors"),
-# and [p0, p1] is narrow where calibration patients are many. It speaks of groups of patients with that score, not of the
-# true risk of this one: how often it holds that is measured in :mod:`crsrisk.evaluation.against_truth`.
+# Isotonic regression of outcome on score is fitted twice, once with the new patient counted as
+# without the event (p0) and once as with it (p1). One of the two is calibrated whatever the
+# distribution (Vovk & Petej, UAI 2014, "Venn-Abers predictors"), and [p0, p1] is narrow where
+# calibration patients are many. It speaks of groups of patients with that score, not of the true
+# risk of this one: how often it holds that is measured in :mod:`crsrisk.evaluation.against_truth`.
 
 
 Floats = NDArray[np.float64]
 
 
-def venn_abers(scores: ArrayLike, *, calibration_scores: ArrayLike, outcome: ArrayLike) -> tuple[Floats, Floats]:
+def venn_abers(
+    scores: ArrayLike, *, calibration_scores: ArrayLike, outcome: ArrayLike
+) -> tuple[Floats, Floats]:
     """p0 and p1 of each score, shape (patients,) each; p0 <= p1.
 
-    ``calibration_scores`` and ``outcome`` (0/1) are of patients on whom the scoring model was not fitted.
+    ``calibration_scores`` and ``outcome`` (0/1) are of patients on whom the scoring model was not
+    fitted.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.random(4000); y = rng.random(4000) < x
@@ -303,21 +366,37 @@ def venn_abers(scores: ArrayLike, *, calibration_scores: ArrayLike, outcome: Arr
     >>> bool(low[0] <= high[0]), bool(abs(low[0] - 0.3) < 0.1)
     (True, True)
     """
-    known, y = np.asarray(calibration_scores, dtype=np.float64), np.asarray(outcome, dtype=np.float64)
-    if known.shape != y.shape or known.ndim != 1 or known.size < 2 or not bool(np.isin(y, (0.0, 1.0)).all()):
-        raise InputError(where="Venn-Abers", key="calibration", found=f"{known.shape} scores and {y.shape} outcomes",
-                         expected="a score and an outcome of 0 or 1 for each calibration patient",
-                         cure="score patients that the model was not fitted to")
+    known, y = (
+        np.asarray(calibration_scores, dtype=np.float64),
+        np.asarray(outcome, dtype=np.float64),
+    )
+    if (
+        known.shape != y.shape
+        or known.ndim != 1
+        or known.size < 2
+        or not bool(np.isin(y, (0.0, 1.0)).all())
+    ):
+        raise InputError(
+            where="Venn-Abers",
+            key="calibration",
+            found=f"{known.shape} scores and {y.shape} outcomes",
+            expected="a score and an outcome of 0 or 1 for each calibration patient",
+            cure="score patients that the model was not fitted to",
+        )
     distinct, place = np.unique(known, return_inverse=True)
     events = np.asarray(np.bincount(place, weights=y), dtype=np.float64)
     sizes = np.asarray(np.bincount(place), dtype=np.float64)
     asked, which = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)
-    ends = np.array([[_with(distinct, events, sizes, score, label) for label in (0.0, 1.0)] for score in asked])
+    ends = np.array(
+        [[_with(distinct, events, sizes, score, label) for label in (0.0, 1.0)] for score in asked]
+    )
     return np.minimum(ends[which, 0], ends[which, 1]), ends[which, 1]
 
 
 def _with(distinct: Floats, events: Floats, sizes: Floats, score: float, label: float) -> float:
-    """Isotonic risk at a score when one patient with that score and outcome is added; the score need not be there."""
+    """Isotonic risk at a score when one patient with that score and outcome is added; the score
+    need not be there.
+    """
     at = int(np.searchsorted(distinct, score))
     if at < distinct.size and distinct[at] == score:
         events, sizes = events.copy(), sizes.copy()
@@ -325,4 +404,3 @@ def _with(distinct: Floats, events: Floats, sizes: Floats, score: float, label: 
     else:
         events, sizes = np.insert(events, at, label), np.insert(sizes, at, 1.0)
     return float(isotonic_regression(events / sizes, sample_weight=sizes, y_min=0.0, y_max=1.0)[at])
-

@@ -1,9 +1,10 @@
-"""Whether acting on the risk does more good than treating everybody or nobody: decision curve analysis.
+"""Whether acting on the risk does more good than treating everybody or nobody: decision curve
+analysis.
 
-At threshold t the reader accepts t/(1 - t) needless preventive treatments for one event found. Net benefit =
-TP/n - FP/n x t/(1 - t), in events found per patient without needless treatment (Vickers & Elkin, Med Decis
-Making 2006;26:565). A patient is treated when risk >= t. It values finding an event; it does not know what
-the treatment does to the patient.
+At threshold t the reader accepts t/(1 - t) needless preventive treatments for one event found. Net
+benefit = TP/n - FP/n x t/(1 - t), in events found per patient without needless treatment (Vickers &
+Elkin, Med Decis Making 2006;26:565). A patient is treated when risk >= t. It values finding an
+event; it does not know what the treatment does to the patient.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ NET_BENEFIT_MIN_EVENTS = 100
 
 @dataclass(frozen=True)
 class Band:
-    """One figure per threshold with the ends of its 95% interval (each interval for itself: pointwise)."""
+    """One figure per threshold with the ends of its 95% interval (each interval for itself:
+    pointwise).
+    """
 
     value: FloatArray
     low: FloatArray
@@ -37,12 +40,13 @@ class Band:
 
 @dataclass(frozen=True)
 class NetBenefitCurve:
-    """Net benefit per threshold: of the model, of treating everybody, of treating nobody (0 throughout).
+    """Net benefit per threshold: of the model, of treating everybody, of treating nobody (0
+    throughout).
 
-    `model_minus_treat_all` is the paired difference, with its own interval; against treating nobody the
-    model's own interval is the difference. `interventions_avoided_per_100` are needless treatments spared in
-    100 patients at equal events found, against treating everybody. `n_true_positive` and `n_false_positive`
-    are counts of treated patients.
+    `model_minus_treat_all` is the paired difference, with its own interval; against treating nobody
+    the model's own interval is the difference. `interventions_avoided_per_100` are needless
+    treatments spared in 100 patients at equal events found, against treating everybody.
+    `n_true_positive` and `n_false_positive` are counts of treated patients.
     """
 
     threshold: FloatArray
@@ -57,7 +61,8 @@ class NetBenefitCurve:
 
 
 def net_benefit(*, n: int, n_true_positive: int, n_false_positive: int, threshold: float) -> float:
-    """Net benefit from counts: events found per patient, each needless treatment charged at t/(1 - t).
+    """Net benefit from counts: events found per patient, each needless treatment charged at t/(1 -
+    t).
 
     >>> round(net_benefit(n=750, n_true_positive=75, n_false_positive=98, threshold=0.2), 6)
     0.067333
@@ -67,22 +72,33 @@ def net_benefit(*, n: int, n_true_positive: int, n_false_positive: int, threshol
 
 
 def net_benefit_curve(
-    outcome: ArrayLike, *, risk: ArrayLike, thresholds: Sequence[float], seed: int, n_resamples: int = 500
+    outcome: ArrayLike,
+    *,
+    risk: ArrayLike,
+    thresholds: Sequence[float],
+    seed: int,
+    n_resamples: int = 500,
 ) -> NetBenefitCurve | NotEstimable:
-    """Decision curve over the stated thresholds (each above 0 and below 1), bands by percentile bootstrap.
+    """Decision curve over the stated thresholds (each above 0 and below 1), bands by percentile
+    bootstrap.
 
     Not estimable with fewer than 100 events: the curve would mostly be noise.
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
-    n, n_events = happened.size, int(happened.sum())
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
+    n, n_events = y_true.size, int(y_true.sum())
     threshold = check_thresholds(thresholds)
     odds = _odds(threshold)
     if n_events < NET_BENEFIT_MIN_EVENTS:
-        return NotEstimable(f"{n_events} events; net benefit needs at least {NET_BENEFIT_MIN_EVENTS}")
+        return NotEstimable(
+            f"{n_events} events; net benefit needs at least {NET_BENEFIT_MIN_EVENTS}"
+        )
     is_treated = predicted[:, None] >= threshold
-    gain_if_treated = np.where(happened[:, None], 1.0, -odds)  # what treating a patient adds, (n, thresholds)
+    # what treating a patient adds, (n, thresholds)
+    gain_if_treated = np.where(y_true[:, None], 1.0, -odds)
     per_patient = np.hstack([is_treated * gain_if_treated, gain_if_treated])
-    resampled = [counts @ per_patient for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)]
+    resampled = [
+        counts @ per_patient for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
+    ]
     # Row 0 the patients as they are, the others the resamples; (1 + n_resamples, thresholds).
     model, treat_all = np.hsplit(np.vstack([per_patient.sum(axis=0), *resampled]) / n, 2)
     return NetBenefitCurve(
@@ -92,8 +108,8 @@ def net_benefit_curve(
         treat_none=np.zeros_like(threshold),
         model_minus_treat_all=_band(model - treat_all),
         interventions_avoided_per_100=_band(100 * (model - treat_all) / odds),
-        n_true_positive=tuple(int(count) for count in is_treated[happened].sum(axis=0)),
-        n_false_positive=tuple(int(count) for count in is_treated[~happened].sum(axis=0)),
+        n_true_positive=tuple(int(count) for count in is_treated[y_true].sum(axis=0)),
+        n_false_positive=tuple(int(count) for count in is_treated[~y_true].sum(axis=0)),
         n_resamples=n_resamples,
     )
 
@@ -107,10 +123,18 @@ def _band(rows: FloatArray) -> Band:
 def check_thresholds(thresholds: ArrayLike) -> FloatArray:
     """Thresholds as an array; 0, 1 and an empty list are refused."""
     threshold = np.asarray(thresholds, dtype=np.float64)
-    if threshold.ndim != 1 or threshold.size == 0 or not bool(((threshold > 0) & (threshold < 1)).all()):
-        raise InputError(where="net benefit", key="thresholds", found=threshold.tolist(),
-                         expected="one or more risks above 0 and below 1",
-                         cure="drop 0 (treat everybody) and 1 (treat nobody)")
+    if (
+        threshold.ndim != 1
+        or threshold.size == 0
+        or not bool(((threshold > 0) & (threshold < 1)).all())
+    ):
+        raise InputError(
+            where="net benefit",
+            key="thresholds",
+            found=threshold.tolist(),
+            expected="one or more risks above 0 and below 1",
+            cure="drop 0 (treat everybody) and 1 (treat nobody)",
+        )
     return threshold
 
 

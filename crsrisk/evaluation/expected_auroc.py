@@ -1,8 +1,9 @@
 """AUROC that a predictor is expected to reach when the true risk of every patient is known.
 
-The outcome is not drawn: each ordered pair of different patients (i, j) counts as "i has the event, j has
-not" with weight q_i (1 - q_j), q the true risk (both draws independent). The pair is ranked rightly when the
-score of i is above that of j; ties count one half. O(n log n) per group of patients.
+The outcome is not drawn: each ordered pair of different patients (i, j) counts as "i has the event,
+j has not" with weight q_i (1 - q_j), q the true risk (both draws independent). The pair is ranked
+rightly when the score of i is above that of j; ties count one half. O(n log n) per group of
+patients.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crsrisk.evaluation.metrics import Estimate, FloatArray, NotEstimable, percentile_estimate
+from crsrisk.evaluation.metrics import FloatArray, percentile_estimate
+from crsrisk.results import Estimate, NotEstimable
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What ranks the patients: one score when a patient stands for the event, one when he stands for none.
+    """What ranks the patients: one score when a patient stands for the event, one when he stands
+    for none.
 
     For a predictor both are his risk. For an oracle they differ by the replicate that is left out.
     """
@@ -40,9 +43,9 @@ class ExpectedAuroc:
 def replicate_scores(n_events: NDArray[np.int64], n_replicates: NDArray[np.int64]) -> Scores:
     """Scores of the oracle in which no replicate is ranked by itself.
 
-    Picking an event replicate of patient i and an event-free one of patient j leaves n_events_i - 1 and
-    n_events_j events among the other n_replicates - 1: these rank the pair. (Weighing by all replicates and
-    ranking by the same ones would reward the oracle for its own noise.)
+    Picking an event replicate of patient i and an event-free one of patient j leaves n_events_i - 1
+    and n_events_j events among the other n_replicates - 1: these rank the pair. (Weighing by all
+    replicates and ranking by the same ones would reward the oracle for its own noise.)
     """
     left = n_replicates - 1.0
     return Scores(as_event=(n_events - 1) / left, as_other=n_events / left)
@@ -58,9 +61,10 @@ def expected_auroc(
 ) -> ExpectedAuroc:
     """Expected AUROC over the pairs within each group of patients, all pairs weighing alike.
 
-    `groups` are row numbers (one group of all patients for the pooled figure); `counts` (resamples, n) is how
-    often each patient is drawn in each bootstrap resample, for the percentile interval. The Monte Carlo
-    error is the delta method's, scores taken as fixed. A patient is never paired with himself or his copies.
+    `groups` are row numbers (one group of all patients for the pooled figure); `counts` (resamples,
+    n) is how often each patient is drawn in each bootstrap resample, for the percentile interval.
+    The Monte Carlo error is the delta method's, scores taken as fixed. A patient is never paired
+    with himself or his copies.
     """
     weights = np.vstack([np.ones_like(true_risk), counts])
     right, pairs = np.zeros(weights.shape[0]), np.zeros(weights.shape[0])
@@ -75,16 +79,23 @@ def expected_auroc(
         slope_right[rows] = below[0] - above[0]
         slope_pairs[rows] = (1 - q).sum() - q.sum() - (1 - 2 * q)
     if not bool((pairs > 0).all()):
-        return ExpectedAuroc(NotEstimable("too few patients have the event, or too few stay without, in the "
-                                          "re-simulations"), None)
+        return ExpectedAuroc(
+            NotEstimable(
+                "too few patients have the event, or too few stay without, in the re-simulations"
+            ),
+            None,
+        )
     auroc = right / pairs
     slope = (slope_right - auroc[0] * slope_pairs) / pairs[0]
     variance = true_risk * (1 - true_risk) / (n_replicates - 1)
-    return ExpectedAuroc(percentile_estimate(auroc[0], auroc[1:]), float(variance @ slope**2) ** 0.5)
+    return ExpectedAuroc(
+        percentile_estimate(auroc[0], auroc[1:]), float(variance @ slope**2) ** 0.5
+    )
 
 
 def _masses(scores: Scores, event: FloatArray, other: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """For each patient: mass of non-events ranked below his event, and of events ranked above his non-event.
+    """For each patient: mass of non-events ranked below his event, and of events ranked above his
+    non-event.
 
     `event` and `other` are masses per resample and patient (resamples, n); ties count one half; the
     patient's own mass is left out.
@@ -100,6 +111,8 @@ def _mass_below(score: FloatArray, mass: FloatArray, limit: FloatArray) -> Float
     """Mass of patients whose score lies below each limit, plus half of the mass exactly at it."""
     order = np.argsort(score, kind="stable")
     ordered = score[order]
-    cumulated = np.concatenate([np.zeros((mass.shape[0], 1)), np.cumsum(mass[:, order], axis=1)], axis=1)
+    cumulated = np.concatenate(
+        [np.zeros((mass.shape[0], 1)), np.cumsum(mass[:, order], axis=1)], axis=1
+    )
     left, right = np.searchsorted(ordered, limit, "left"), np.searchsorted(ordered, limit, "right")
     return np.asarray((cumulated[:, left] + cumulated[:, right]) / 2)

@@ -1,9 +1,10 @@
 """Is the explanation true? How far one set of attributions agrees with another, patient by patient.
 
-Three comparisons, never one number: the explainer against exact Shapley values of the same model (a difference, which
-should be rounding); the model's Shapley values against those of the oracle's risk, in the same game and against the same
-background (what the model got wrong); and attributions against what happens when the mechanism is run again with a value
-replaced (what no attribution can say). The last two are compared by :func:`agreement`.
+Three comparisons, never one number: the explainer against exact Shapley values of the same model (a
+difference, which should be rounding); the model's Shapley values against those of the oracle's
+risk, in the same game and against the same background (what the model got wrong); and attributions
+against what happens when the mechanism is run again with a value replaced (what no attribution can
+say). The last two are compared by :func:`agreement`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from crsrisk.evaluation.calibration import spline_basis
 from crsrisk.evaluation.metrics import bootstrap_counts, percentile_estimate
 
 Floats = NDArray[np.float64]
-Pair = tuple[Floats, Floats]  # attributions and what they are compared with, (patients, features) each
+# attributions and what they are compared with, (patients, features) each
+Pair = tuple[Floats, Floats]
 TOP = 3  # reasons that a page shows first
 _NO_SIZE = 1e-12
 
@@ -33,12 +35,14 @@ _NO_SIZE = 1e-12
 class Agreement:
     """How attributions agree with a reference, over one product or several.
 
-    ``rank_correlation``: Spearman's, of one feature across the patients of one product, mean over features (and products),
-    each weighted by the reference's mean absolute value. ``linear_correlation``: Pearson's, weighted alike; a yes/no value
-    has two clusters of attributions, within which ranks are decided by differences that nobody would see, and there it
-    says more. ``sign``: share of the reference's absolute value whose sign the
-    attributions have. ``top``: of each patient's three largest reasons by the reference, the share among his three
-    largest by the attributions. ``distance``: mean absolute difference, in the unit of both (log-odds).
+    ``rank_correlation``: Spearman's, of one feature across the patients of one product, mean over
+    features (and products), each weighted by the reference's mean absolute value.
+    ``linear_correlation``: Pearson's, weighted alike; a yes/no value has two clusters of
+    attributions, within which ranks are decided by differences that nobody would see, and there it
+    says more. ``sign``: share of the reference's absolute value whose sign the attributions have.
+    ``top``: of each patient's three largest reasons by the reference, the share among his three
+    largest by the attributions. ``distance``: mean absolute difference, in the unit of both
+    (log-odds).
     """
 
     n_patients: int
@@ -51,7 +55,9 @@ class Agreement:
 
 @dataclass(frozen=True)
 class FeatureAgreement:
-    """One feature of one product: its size by the reference and by the attributions, and their correlations."""
+    """One feature of one product: its size by the reference and by the attributions, and their
+    correlations.
+    """
 
     feature: str
     size: float
@@ -61,39 +67,64 @@ class FeatureAgreement:
 
 
 def agreement(pairs: Sequence[Pair], *, seed: int, n_resamples: int = 200) -> Agreement:
-    """Agreement over the products, one pair of tables each; intervals by bootstrap over the patients of each product.
+    """Agreement over the products, one pair of tables each; intervals by bootstrap over the
+    patients of each product.
 
-    Features may differ between products. A feature that the reference gives no size has no weight; one to which the
-    attributions give none, where the reference does, has rank correlation 0.
+    Features may differ between products. A feature that the reference gives no size has no weight;
+    one to which the attributions give none, where the reference does, has rank correlation 0.
 
     >>> truth = np.random.default_rng(0).normal(size=(50, 4))
     >>> agreement([(2 * truth, truth)], seed=1, n_resamples=20).rank_correlation.estimate.value
     1.0
     """
     whole = _ratios([_sums(values, reference) for values, reference in pairs])
-    drawn = [np.concatenate(list(bootstrap_counts(n=len(values), n_resamples=n_resamples, seed=seed + k)))
-             for k, (values, _) in enumerate(pairs)]
+    drawn = [
+        np.concatenate(
+            list(bootstrap_counts(n=len(values), n_resamples=n_resamples, seed=seed + k))
+        )
+        for k, (values, _) in enumerate(pairs)
+    ]
     again = []
     for resample in range(n_resamples):
-        rows = [np.repeat(np.arange(len(counts[resample])), counts[resample].astype(np.int64)) for counts in drawn]
-        again.append(_ratios([_sums(values[some], reference[some])
-                              for (values, reference), some in zip(pairs, rows, strict=True)]))
+        rows = [
+            np.repeat(np.arange(len(counts[resample])), counts[resample].astype(np.int64))
+            for counts in drawn
+        ]
+        again.append(
+            _ratios(
+                [
+                    _sums(values[some], reference[some])
+                    for (values, reference), some in zip(pairs, rows, strict=True)
+                ]
+            )
+        )
     table = np.array(again)
-    figures = [Figure(percentile_estimate(whole[k], table[:, k]), float(table[:, k].std(ddof=1))) for k in range(5)]
+    figures = [
+        Figure(percentile_estimate(whole[k], table[:, k]), float(table[:, k].std(ddof=1)))
+        for k in range(5)
+    ]
     return Agreement(sum(len(values) for values, _ in pairs), *figures)
 
 
-def by_feature(values: Floats, reference: Floats, *, features: Sequence[str]) -> list[FeatureAgreement]:
+def by_feature(
+    values: Floats, reference: Floats, *, features: Sequence[str]
+) -> list[FeatureAgreement]:
     """Feature by feature, the largest by the reference first."""
     sizes, made = np.abs(reference).mean(axis=0), np.abs(values).mean(axis=0)
     ranks, lines = rank_correlations(values, reference), linear_correlations(values, reference)
-    return [FeatureAgreement(features[k], float(sizes[k]), float(made[k]), float(ranks[k]), float(lines[k]))
-            for k in np.argsort(-sizes)]
+    return [
+        FeatureAgreement(
+            features[k], float(sizes[k]), float(made[k]), float(ranks[k]), float(lines[k])
+        )
+        for k in np.argsort(-sizes)
+    ]
 
 
 def rank_correlations(values: Floats, reference: Floats) -> Floats:
     """Spearman's correlation of each column; 0 where one of the two does not vary."""
-    return linear_correlations(rankdata(_flattened(values), axis=0), rankdata(_flattened(reference), axis=0))
+    return linear_correlations(
+        rankdata(_flattened(values), axis=0), rankdata(_flattened(reference), axis=0)
+    )
 
 
 def linear_correlations(values: Floats, reference: Floats) -> Floats:
@@ -104,7 +135,8 @@ def linear_correlations(values: Floats, reference: Floats) -> Floats:
 
 
 def reliability(halves: float) -> float:
-    """Correlation that a mean of two halves has with the truth, from the correlation of the halves (Spearman-Brown, root).
+    """Correlation that a mean of two halves has with the truth, from the correlation of the halves
+    (Spearman-Brown, root).
 
     No attribution can be expected to reach more than this against such a reference.
 
@@ -121,7 +153,9 @@ def _flattened(table: Floats) -> Floats:
 
 
 def _sums(values: Floats, reference: Floats) -> Floats:
-    """Numerators and denominators of the five figures: sums over one product's patients and features."""
+    """Numerators and denominators of the five figures: sums over one product's patients and
+    features.
+    """
     n = len(values)
     size = np.abs(reference)
     weight = size.mean(axis=0)
@@ -129,10 +163,27 @@ def _sums(values: Floats, reference: Floats) -> Floats:
     top = min(TOP, values.shape[1])
     first = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :top]
     wanted = np.argsort(-size, axis=1, kind="stable")[:, :top]
-    hits = float(sum(len(set(a) & set(b)) for a, b in zip(first.tolist(), wanted.tolist(), strict=True)))
-    ranks, lines = (n * float(weight @ made(values, reference)) for made in (rank_correlations, linear_correlations))
-    return np.array([ranks, n * weight.sum(), lines, n * weight.sum(), same, size.sum(), hits, float(n * top),
-                     np.abs(values - reference).sum(), float(values.size)])
+    hits = float(
+        sum(len(set(a) & set(b)) for a, b in zip(first.tolist(), wanted.tolist(), strict=True))
+    )
+    ranks, lines = (
+        n * float(weight @ made(values, reference))
+        for made in (rank_correlations, linear_correlations)
+    )
+    return np.array(
+        [
+            ranks,
+            n * weight.sum(),
+            lines,
+            n * weight.sum(),
+            same,
+            size.sum(),
+            hits,
+            float(n * top),
+            np.abs(values - reference).sum(),
+            float(values.size),
+        ]
+    )
 
 
 def _ratios(sums: Sequence[Floats]) -> Floats:
@@ -140,27 +191,35 @@ def _ratios(sums: Sequence[Floats]) -> Floats:
     return np.asarray(total[0::2] / np.maximum(total[1::2], _NO_SIZE))
 
 
-# Surrogate of the oracle: the true risk given what was observed as a function that can be asked for any mixed patient.
+# Surrogate of the oracle: the true risk given what was observed as a function that can be asked for
+# any mixed patient.
 #
-# Re-simulating every coalition of every patient would take months, so the oracle's risk is learnt from a great many simulated
-# patients, each with one outcome: for one product, a penalised logistic regression with a restricted cubic spline for each
-# clinical value, a coefficient for its being missing, and all products of two. It is smooth, as the mechanism is, and no
-# kin of the trees that it is to judge. Two of them are fitted, to different patients: their mean is the surrogate, their
-# disagreement says how far its Shapley values can be trusted, and its error against the re-simulated oracle is measured.
+# Re-simulating every coalition of every patient would take months, so the oracle's risk is learnt
+# from a great many simulated patients, each with one outcome: for one product, a penalised logistic
+# regression with a restricted cubic spline for each clinical value, a coefficient for its being
+# missing, and all products of two. It is smooth, as the mechanism is, and no kin of the trees that
+# it is to judge. Two of them are fitted, to different patients: their mean is the surrogate, their
+# disagreement says how far its Shapley values can be trusted, and its error against the
+# re-simulated oracle is measured.
 
 
-KNOTS = (0.05, 0.35, 0.65, 0.95)  # quantiles (Harrell, Regression Modeling Strategies, 2nd edition, table 2.3)
-FEWEST_EVENTS = 500  # in each half, and as many without: fewer cannot carry some hundred coefficients
+# quantiles (Harrell, Regression Modeling Strategies, 2nd edition, table 2.3)
+KNOTS = (0.05, 0.35, 0.65, 0.95)
+# in each half, and as many without: fewer cannot carry some hundred coefficients
+FEWEST_EVENTS = 500
 _SPLINE_FROM = 6  # different values: with fewer a player is linear
 _SKEWED = 1.0
-_PENALTY_MAIN, _PENALTY_PAIR = 1.0, 100.0  # 1 / variance expected of coefficients, log-odds per SD (per SD squared)
+# 1 / variance expected of coefficients, log-odds per SD (per SD squared)
+_PENALTY_MAIN, _PENALTY_PAIR = 1.0, 100.0
 _CHUNK = 16_384
 _STEPS, _CLOSE_ENOUGH = 25, 1e-4
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """How one player enters: logarithm or not, centre, spread, knots (on the scaled value), can it be missing?"""
+    """How one player enters: logarithm or not, centre, spread, knots (on the scaled value), can it
+    be missing?
+    """
 
     has_log: bool
     offset: float
@@ -172,7 +231,9 @@ class _Scale:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Log-odds of the oracle's risk as a function of the players' values; one half of the fitted pair."""
+    """Log-odds of the oracle's risk as a function of the players' values; one half of the fitted
+    pair.
+    """
 
     players: tuple[str, ...]
     scales: tuple[_Scale, ...]
@@ -183,16 +244,18 @@ class Surrogate:
         """Shape (rows,); ``rows`` (rows, players), NaN = missing."""
         found = np.empty(len(rows))
         for first in range(0, len(rows), _CHUNK):
-            terms, factors = _terms(rows[first:first + _CHUNK], self.scales)
-            found[first:first + _CHUNK] = terms @ self.main + np.einsum("ij,ij->i", factors @ self.pairs, factors)
+            terms, factors = _terms(rows[first : first + _CHUNK], self.scales)
+            found[first : first + _CHUNK] = terms @ self.main + np.einsum(
+                "ij,ij->i", factors @ self.pairs, factors
+            )
         return found
 
 
 def fit_surrogate(players: Sequence[str], rows: Floats, event: NDArray[np.bool_]) -> Surrogate:
     """Fit one surrogate by Newton's method.
 
-    ``rows`` (patients, players), NaN = missing; ``event`` (patients,). Raises :class:`InputError` for fewer than 500
-    patients with or without the event.
+    ``rows`` (patients, players), NaN = missing; ``event`` (patients,). Raises :class:`InputError`
+    for fewer than 500 patients with or without the event.
 
     >>> rng = np.random.default_rng(0); x = rng.normal(size=(20_000, 2))
     >>> fitted = fit_surrogate(["a", "b"], x, rng.random(20_000) < expit(x[:, 0] + 0.5 * x[:, 0] * x[:, 1]))
@@ -201,13 +264,21 @@ def fit_surrogate(players: Sequence[str], rows: Floats, event: NDArray[np.bool_]
     """
     n_events = int(event.sum())
     if min(n_events, len(event) - n_events) < FEWEST_EVENTS:
-        raise InputError(where="surrogate", key="patients", found=f"{n_events} events among {len(event)} patients",
-                         expected=f"at least {FEWEST_EVENTS} with and without", cure="simulate more patients")
+        raise InputError(
+            where="surrogate",
+            key="patients",
+            found=f"{n_events} events among {len(event)} patients",
+            expected=f"at least {FEWEST_EVENTS} with and without",
+            cure="simulate more patients",
+        )
     scales = tuple(_scale(rows[:, k]) for k in range(rows.shape[1]))
     factor_of = [k for k, scale in enumerate(scales) for _ in range(1 + scale.has_gaps)]
-    pairs = np.array([(i, j) for i, j in combinations(range(len(factor_of)), 2) if factor_of[i] != factor_of[j]],
-                     dtype=np.int64).reshape(-1, 2)
-    with threadpool_limits(1):  # products run side by side; waiting threads of the linear algebra cost seconds
+    pairs = np.array(
+        [(i, j) for i, j in combinations(range(len(factor_of)), 2) if factor_of[i] != factor_of[j]],
+        dtype=np.int64,
+    ).reshape(-1, 2)
+    # products run side by side; waiting threads of the linear algebra cost seconds
+    with threadpool_limits(1):
         weights = _newton(rows, event.astype(np.float64), scales, pairs)
     n_main = len(weights) - len(pairs)
     matrix = np.zeros((len(factor_of), len(factor_of)))
@@ -224,8 +295,14 @@ def _scale(column: Floats) -> _Scale:
     spread = float(values.std()) or 1.0
     scaled = (values - values.mean()) / spread
     knots = np.unique(np.quantile(scaled, KNOTS)) if distinct.size >= _SPLINE_FROM else np.zeros(0)
-    return _Scale(has_log, offset, float(values.mean()), spread, knots if knots.size > 2 else np.zeros(0),
-                  bool(len(known) < len(column)))
+    return _Scale(
+        has_log,
+        offset,
+        float(values.mean()),
+        spread,
+        knots if knots.size > 2 else np.zeros(0),
+        bool(len(known) < len(column)),
+    )
 
 
 def _terms(rows: Floats, scales: Sequence[_Scale]) -> tuple[Floats, Floats]:
@@ -246,7 +323,9 @@ def _terms(rows: Floats, scales: Sequence[_Scale]) -> tuple[Floats, Floats]:
 
 
 def _newton(rows: Floats, y: Floats, scales: Sequence[_Scale], pairs: NDArray[np.int64]) -> Floats:
-    """Coefficients of main terms, then of pairs: first from a part of the patients, which leaves few steps for all."""
+    """Coefficients of main terms, then of pairs: first from a part of the patients, which leaves
+    few steps for all.
+    """
     n_main = _terms(rows[:1], scales)[0].shape[1]
     weights = np.zeros(n_main + len(pairs))
     weights[0] = float(logit(y.mean()))
@@ -254,7 +333,9 @@ def _newton(rows: Floats, y: Floats, scales: Sequence[_Scale], pairs: NDArray[np
     part = len(rows) // 8
     for some in (slice(0, part), slice(None)):
         for _ in range(_STEPS):
-            step = _newton_step(rows[some], y[some], scales, pairs, weights, penalty * len(y[some]) / len(y))
+            step = _newton_step(
+                rows[some], y[some], scales, pairs, weights, penalty * len(y[some]) / len(y)
+            )
             weights = weights + step
             if float(np.abs(step).max()) < _CLOSE_ENOUGH:
                 break
@@ -262,17 +343,21 @@ def _newton(rows: Floats, y: Floats, scales: Sequence[_Scale], pairs: NDArray[np
 
 
 def _newton_step(
-    rows: Floats, y: Floats, scales: Sequence[_Scale], pairs: NDArray[np.int64], weights: Floats, penalty: Floats
+    rows: Floats,
+    y: Floats,
+    scales: Sequence[_Scale],
+    pairs: NDArray[np.int64],
+    weights: Floats,
+    penalty: Floats,
 ) -> Floats:
     """One step, cut to 2; the design is made anew chunk by chunk, so memory stays small."""
     gradient, curvature = -penalty * weights, np.diag(penalty)
     for first in range(0, len(rows), _CHUNK):
-        terms, factors = _terms(rows[first:first + _CHUNK], scales)
+        terms, factors = _terms(rows[first : first + _CHUNK], scales)
         design = np.hstack([terms, factors[:, pairs[:, 0]] * factors[:, pairs[:, 1]]])
         risk = expit(design @ weights)
-        gradient += design.T @ (y[first:first + _CHUNK] - risk)
+        gradient += design.T @ (y[first : first + _CHUNK] - risk)
         design *= np.sqrt(risk * (1 - risk))[:, None]
         curvature += design.T @ design  # one matrix with itself: half the work of two
     step = np.linalg.solve(curvature, gradient)
     return np.asarray(step * min(1.0, 2.0 / max(float(np.abs(step).max()), _CLOSE_ENOUGH)))
-

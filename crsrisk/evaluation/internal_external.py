@@ -1,9 +1,11 @@
-"""Internal-external validation: leave one product, tumour type or site out, and see how the model does there.
+"""Internal-external validation: leave one product, tumour type or site out, and see how the model
+does there.
 
-For each place the whole development is repeated without its patients, and the model so made is judged in them. The
-figures are then pooled (:mod:`crsrisk.evaluation.internal_external`): C on the logit scale, O/E on the logarithm, slope and intercept
-as they are (Snell et al., Stat Methods Med 2018;27:3505). A left-out product is as hard as it gets: the model has not
-seen its level of risk, only its construct.
+For each place the whole development is repeated without its patients, and the model so made is
+judged in them. The figures are then pooled (:mod:`crsrisk.evaluation.internal_external`): C on the
+logit scale, O/E on the logarithm, slope and intercept as they are (Snell et al., Stat Methods Med
+2018;27:3505). A left-out product is as hard as it gets: the model has not seen its level of risk,
+only its construct.
 """
 
 from __future__ import annotations
@@ -26,22 +28,23 @@ from crsrisk.evaluation.metrics import (
     TAILS,
     Z_95,
     BoolArray,
-    Estimate,
     FloatArray,
-    NotEstimable,
     auroc,
     clip_risk,
     observed_to_expected,
 )
 from crsrisk.evaluation.resampling import Develop
 from crsrisk.model.predict import predict
+from crsrisk.results import Estimate, NotEstimable
 from crsrisk.threads import side_by_side
 
-# One figure from several places (products, tumour types, sites): random effects, and what a new place may show.
+# One figure from several places (products, tumour types, sites): random effects, and what a new
+# place may show.
 #
-# The places are taken as a sample: each has its own true value, normally spread with standard deviation tau around a
-# mean. The mean says how the model does on average; the prediction interval says what the next place may show, and is the
-# figure for somebody who wants to use the model where it has not been.
+# The places are taken as a sample: each has its own true value, normally spread with standard
+# deviation tau around a mean. The mean says how the model does on average; the prediction interval
+# says what the next place may show, and is the figure for somebody who wants to use the model where
+# it has not been.
 
 
 MIN_PLACES = 3
@@ -50,12 +53,14 @@ _MANY_TIMES = 1e4  # of the spread of the estimates: no tau beyond it
 
 @dataclass(frozen=True)
 class Pooled:
-    """The mean over places, and what a further place may show, on the scale on which the figures were given.
+    """The mean over places, and what a further place may show, on the scale on which the figures
+    were given.
 
-    ``mean``: random-effects mean with its 95% interval (restricted maximum likelihood for tau; Hartung, Knapp, Sidik and
-    Jonkman's interval, never narrower than the plain one). ``tau``: standard deviation between places, interval by the
-    Q-profile (Viechtbauer, Stat Med 2007;26:37). ``prediction_low``, ``prediction_high``: 95% prediction interval of a
-    new place, t with places - 2 degrees of freedom (Higgins, Thompson & Spiegelhalter, J R Stat Soc A 2009;172:137).
+    ``mean``: random-effects mean with its 95% interval (restricted maximum likelihood for tau;
+    Hartung, Knapp, Sidik and Jonkman's interval, never narrower than the plain one). ``tau``:
+    standard deviation between places, interval by the Q-profile (Viechtbauer, Stat Med 2007;26:37).
+    ``prediction_low``, ``prediction_high``: 95% prediction interval of a new place, t with places -
+    2 degrees of freedom (Higgins, Thompson & Spiegelhalter, J R Stat Soc A 2009;172:137).
     ``i_squared``: share of the spread that is not sampling error.
     """
 
@@ -67,14 +72,23 @@ class Pooled:
     n_places: int
 
     def back(self, scale: str) -> Pooled:
-        """The same in the unit of the figure: ``logit`` gives shares, ``log`` ratios, ``identity`` nothing new.
+        """The same in the unit of the figure: ``logit`` gives shares, ``log`` ratios, ``identity``
+        nothing new.
 
         tau and its interval stay on the scale of pooling.
         """
         turn = _BACK[scale]
-        mean = Estimate(*(float(turn(one)) for one in (self.mean.value, self.mean.low, self.mean.high)))
-        return Pooled(mean, self.tau, float(turn(self.prediction_low)), float(turn(self.prediction_high)), self.i_squared,
-                      self.n_places)
+        mean = Estimate(
+            *(float(turn(one)) for one in (self.mean.value, self.mean.low, self.mean.high))
+        )
+        return Pooled(
+            mean,
+            self.tau,
+            float(turn(self.prediction_low)),
+            float(turn(self.prediction_high)),
+            self.i_squared,
+            self.n_places,
+        )
 
 
 _BACK: dict[str, Callable[[float], float]] = {"logit": expit, "log": np.exp, "identity": float}
@@ -88,10 +102,18 @@ def pool(values: ArrayLike, *, standard_errors: ArrayLike) -> Pooled | NotEstima
     (2.5, 1.417)
     """
     y, errors = np.asarray(values, dtype=np.float64), np.asarray(standard_errors, dtype=np.float64)
-    if y.shape != errors.shape or y.ndim != 1 or not bool(np.isfinite(y).all() and (errors > 0).all()):
-        raise InputError(where="pooling", key="values, standard_errors", found=f"shapes {y.shape} and {errors.shape}",
-                         expected="one finite value and one standard error above 0 for each place",
-                         cure="leave out places without a figure")
+    if (
+        y.shape != errors.shape
+        or y.ndim != 1
+        or not bool(np.isfinite(y).all() and (errors > 0).all())
+    ):
+        raise InputError(
+            where="pooling",
+            key="values, standard_errors",
+            found=f"shapes {y.shape} and {errors.shape}",
+            expected="one finite value and one standard error above 0 for each place",
+            cure="leave out places without a figure",
+        )
     if y.size < MIN_PLACES:
         return NotEstimable(f"{y.size} places; pooling needs at least {MIN_PLACES}")
     variance = errors**2
@@ -106,8 +128,13 @@ def pool(values: ArrayLike, *, standard_errors: ArrayLike) -> Pooled | NotEstima
     fixed = 1 / variance
     typical = (y.size - 1) * fixed.sum() / (fixed.sum() ** 2 - (fixed**2).sum())
     return Pooled(
-        mean=Estimate(mean, mean - half, mean + half), tau=Estimate(tau2**0.5, low**0.5, high**0.5),
-        prediction_low=mean - reach, prediction_high=mean + reach, i_squared=float(tau2 / (tau2 + typical)), n_places=y.size)
+        mean=Estimate(mean, mean - half, mean + half),
+        tau=Estimate(tau2**0.5, low**0.5, high**0.5),
+        prediction_low=mean - reach,
+        prediction_high=mean + reach,
+        i_squared=float(tau2 / (tau2 + typical)),
+        n_places=y.size,
+    )
 
 
 def _reml(y: FloatArray, variance: FloatArray) -> float:
@@ -119,12 +146,16 @@ def _reml(y: FloatArray, variance: FloatArray) -> float:
         return float(-np.log(weight).sum() + np.log(weight.sum()) + weight @ (y - mean) ** 2) / 2
 
     highest = float(y.var(ddof=1)) * 10 + 1e-12
-    found = minimize_scalar(loss, bounds=(0.0, highest), method="bounded", options={"xatol": highest * 1e-10})
+    found = minimize_scalar(
+        loss, bounds=(0.0, highest), method="bounded", options={"xatol": highest * 1e-10}
+    )
     return 0.0 if loss(0.0) <= found.fun else float(found.x)
 
 
 def _q_profile(y: FloatArray, variance: FloatArray) -> tuple[float, float]:
-    """The values of tau squared between which Cochran's generalised Q is neither too large nor too small."""
+    """The values of tau squared between which Cochran's generalised Q is neither too large nor too
+    small.
+    """
 
     def excess(tau2: float, quantile: float) -> float:
         weight = 1 / (variance + tau2)
@@ -135,13 +166,21 @@ def _q_profile(y: FloatArray, variance: FloatArray) -> tuple[float, float]:
     for share in (TAILS[1], TAILS[0]):
         quantile = float(chi2.ppf(share, y.size - 1))
         is_below = excess(0.0, quantile) <= 0
-        ends.append(0.0 if is_below else float(brentq(excess, 0.0, highest, args=(quantile,), xtol=1e-12)))
+        ends.append(
+            0.0 if is_below else float(brentq(excess, 0.0, highest, args=(quantile,), xtol=1e-12))
+        )
     return ends[0], ends[1]
 
 
 MIN_EVENTS = 10  # and as many patients without, in a place that is judged by itself
 SCALES: Mapping[str, str] = MappingProxyType(
-    {"auroc": "logit", "observed_to_expected": "log", "slope": "identity", "in_the_large": "identity"})
+    {
+        "auroc": "logit",
+        "observed_to_expected": "log",
+        "slope": "identity",
+        "in_the_large": "identity",
+    }
+)
 _INSIDE = (0.005, 0.995)  # an AUROC nearer to 0 or 1 has no usable logit
 
 
@@ -160,9 +199,11 @@ class Place:
 
 @dataclass(frozen=True)
 class InternalExternal:
-    """All places of one kind (`by`), and each figure pooled over those that gave it, in the unit of the figure.
+    """All places of one kind (`by`), and each figure pooled over those that gave it, in the unit of
+    the figure.
 
-    ``n_left_in``: places beyond the largest that were judged, whose patients were always in the training set.
+    ``n_left_in``: places beyond the largest that were judged, whose patients were always in the
+    training set.
     """
 
     by: str
@@ -172,27 +213,45 @@ class InternalExternal:
 
 
 def leave_one_out(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, outcome: str, by: str, refit: Develop, seed: int,
-    at_most: int | None = None, workers: int = 1, advance: Callable[[int], None] | None = None,
+    observed: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    outcome: str,
+    by: str,
+    refit: Develop,
+    seed: int,
+    at_most: int | None = None,
+    workers: int = 1,
+    advance: Callable[[int], None] | None = None,
 ) -> InternalExternal:
     """Repeat the development without each place and judge it there.
 
-    ``by``: a column of ``observed`` (`product`, `tumour_type`, `site`). ``outcome``: the column of ``outcomes``.
-    ``at_most``: judge the largest places only, the others stay in the training set. Places with fewer than ten
-    patients with or without the event are listed, but not judged.
+    ``by``: a column of ``observed`` (`product`, `tumour_type`, `site`). ``outcome``: the column of
+    ``outcomes``. ``at_most``: judge the largest places only, the others stay in the training set.
+    Places with fewer than ten patients with or without the event are listed, but not judged.
     """
     names = _names(observed, by)
     found, counts = np.unique(names[names != ""], return_counts=True)
     if found.size < 2:
-        raise InputError(where="internal-external validation", key=by, found=f"{found.size} of them",
-                         expected="at least two, one of which is left out", cure="take more, or leave this validation out")
+        raise InputError(
+            where="internal-external validation",
+            key=by,
+            found=f"{found.size} of them",
+            expected="at least two, one of which is left out",
+            cure="take more, or leave this validation out",
+        )
     order = np.lexsort((found, -counts))
     judged = [str(found[k]) for k in order[: at_most or found.size]]
-    happened = outcomes[outcome].to_numpy(dtype=np.bool_)
+    y_true = outcomes[outcome].to_numpy(dtype=np.bool_)
 
     def one(name: str) -> Place:
         is_here = names == name
-        place = _judge(name, is_here, happened, lambda: _risk_without(observed, outcomes, is_here, refit=refit, seed=seed))
+        place = _judge(
+            name,
+            is_here,
+            y_true,
+            lambda: _risk_without(observed, outcomes, is_here, refit=refit, seed=seed),
+        )
         if advance:
             advance(1)
         return place
@@ -200,13 +259,20 @@ def leave_one_out(
     with side_by_side(workers) as pool_of_threads:
         places = tuple(pool_of_threads.map(one, judged))
     pooled = {figure: _pool(places, figure) for figure in SCALES}
-    return InternalExternal(by=by, places=places, pooled=pooled, n_left_in=int(found.size) - len(judged))
+    return InternalExternal(
+        by=by, places=places, pooled=pooled, n_left_in=int(found.size) - len(judged)
+    )
 
 
 def _names(observed: pd.DataFrame, by: str) -> NDArray[np.str_]:
     if by not in observed.columns:
-        raise InputError(where="internal-external validation", key=by, found="no such column", expected="a column of words",
-                         cure="add it, or leave this validation out")
+        raise InputError(
+            where="internal-external validation",
+            key=by,
+            found="no such column",
+            expected="a column of words",
+            cure="add it, or leave this validation out",
+        )
     return observed[by].fillna("").to_numpy(dtype=str)
 
 
@@ -217,21 +283,37 @@ def _risk_without(
     return predict(refit(rest[0], rest[1], seed), observed.loc[is_out]).risk
 
 
-def _judge(name: str, is_here: BoolArray, happened: BoolArray, risk_of: Callable[[], FloatArray]) -> Place:
-    n, n_events = int(is_here.sum()), int(happened[is_here].sum())
+def _judge(
+    name: str, is_here: BoolArray, y_true: BoolArray, risk_of: Callable[[], FloatArray]
+) -> Place:
+    n, n_events = int(is_here.sum()), int(y_true[is_here].sum())
     if min(n_events, n - n_events) < MIN_EVENTS:
-        return _unjudged(name, n, n_events,
-                         f"{n_events} with and {n - n_events} without the event; {MIN_EVENTS} of each are needed")
+        return _unjudged(
+            name,
+            n,
+            n_events,
+            f"{n_events} with and {n - n_events} without the event; {MIN_EVENTS} of each are"
+            " needed",
+        )
     try:
         risk = risk_of()
     except (InputError, ValueError) as problem:
-        return _unjudged(name, n, n_events, f"no model without it: {' '.join(str(problem).split())[:160]}")
+        return _unjudged(
+            name, n, n_events, f"no model without it: {' '.join(str(problem).split())[:160]}"
+        )
     if not np.isfinite(risk).all():
         return _unjudged(name, n, n_events, "the model refused a patient")
     clipped = clip_risk(risk).risk
-    line = recalibrate(happened[is_here], risk=clipped)
-    return Place(name, n, n_events, auroc(happened[is_here], risk=risk),
-                 observed_to_expected(happened[is_here], risk=clipped), line.slope, line.in_the_large)
+    line = recalibrate(y_true[is_here], risk=clipped)
+    return Place(
+        name,
+        n,
+        n_events,
+        auroc(y_true[is_here], risk=risk),
+        observed_to_expected(y_true[is_here], risk=clipped),
+        line.slope,
+        line.in_the_large,
+    )
 
 
 def _unjudged(name: str, n: int, n_events: int, reason: str) -> Place:
@@ -240,7 +322,11 @@ def _unjudged(name: str, n: int, n_events: int, reason: str) -> Place:
 
 
 def _pool(places: tuple[Place, ...], figure: str) -> Pooled | NotEstimable:
-    pairs = [pair for place in places if (pair := on_scale(getattr(place, figure), SCALES[figure])) is not None]
+    pairs = [
+        pair
+        for place in places
+        if (pair := on_scale(getattr(place, figure), SCALES[figure])) is not None
+    ]
     found = pool([value for value, _ in pairs], standard_errors=[error for _, error in pairs])
     return found.back(SCALES[figure]) if isinstance(found, Pooled) else found
 
@@ -248,8 +334,8 @@ def _pool(places: tuple[Place, ...], figure: str) -> Pooled | NotEstimable:
 def on_scale(figure: Any, scale: str) -> tuple[float, float] | None:
     """Value and standard error of an estimate on the scale of pooling; None where there is none.
 
-    The error of logit(C) is that of C over C(1 - C); those of log(O/E), slope and intercept come from the width of
-    the interval, which is symmetric on that scale.
+    The error of logit(C) is that of C over C(1 - C); those of log(O/E), slope and intercept come
+    from the width of the interval, which is symmetric on that scale.
     """
     if not isinstance(figure, Estimate):
         return None
@@ -258,9 +344,9 @@ def on_scale(figure: Any, scale: str) -> tuple[float, float] | None:
     if scale == "identity":
         error = (figure.high - figure.low) / (2 * Z_95)
         return (figure.value, error) if error > 0 else None
-    half = max(figure.high - figure.value, figure.value - figure.low)  # the other end may be cut at 0 or 1
+    # the other end may be cut at 0 or 1
+    half = max(figure.high - figure.value, figure.value - figure.low)
     if not _INSIDE[0] <= figure.value <= _INSIDE[1] or half <= 0:
         return None
     spread = figure.value * (1 - figure.value)
     return float(np.log(figure.value / (1 - figure.value))), half / Z_95 / spread
-

@@ -1,10 +1,12 @@
-"""Leaks: features that know what a prediction could not have known, and patients on both sides of a split.
+"""Leaks: features that know what a prediction could not have known, and patients on both sides of a
+split.
 
-Four things are looked for, the first three in names and identifiers alone, so that they cost nothing: an outcome among
-the features; a feature measured after the prediction is made; a patient in training and test. The fourth looks at the
-data: a single feature that tells patients of one product apart better than anything known at that time can. In a
-synthetic world that limit is known, it is the AUROC of the oracle given what was observed; elsewhere it is a stated
-number. A leak that is weaker than the oracle cannot be seen this way; a finding is a reason to look, not a proof.
+Four things are looked for, the first three in names and identifiers alone, so that they cost
+nothing: an outcome among the features; a feature measured after the prediction is made; a patient
+in training and test. The fourth looks at the data: a single feature that tells patients of one
+product apart better than anything known at that time can. In a synthetic world that limit is known,
+it is the AUROC of the oracle given what was observed; elsewhere it is a stated number. A leak that
+is weaker than the oracle cannot be seen this way; a finding is a reason to look, not a proof.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.expected_auroc import Scores, expected_auroc
-from crsrisk.evaluation.metrics import Z_95, Estimate, auroc_within, bootstrap_counts
+from crsrisk.evaluation.metrics import Z_95, auroc_within, bootstrap_counts
 from crsrisk.fields import FIELDS
 from crsrisk.model.features import columns_needed, source_field
 from crsrisk.model.predict import predict
+from crsrisk.results import Estimate
 
 Kind = Literal["outcome", "later", "unknown time", "too good", "same patients"]
 TOO_GOOD = 0.95  # AUROC of one feature within products, where no oracle sets the limit
@@ -46,19 +49,29 @@ class Leak:
 
 
 def find_leaks(
-    features: pd.DataFrame, *, outcome: ArrayLike, product: ArrayLike, landmark_h: float, limit: float = TOO_GOOD
+    features: pd.DataFrame,
+    *,
+    outcome: ArrayLike,
+    product: ArrayLike,
+    landmark_h: float,
+    limit: float = TOO_GOOD,
 ) -> tuple[Leak, ...]:
-    """All findings in a model's table (:func:`crsrisk.model.features.build_features`), by names first.
+    """All findings in a model's table (:func:`crsrisk.model.features.build_features`), by names
+    first.
 
-    ``landmark_h``: hours after the first dose at which the prediction is made (0 = before it). ``limit``: AUROC within
-    products that no single feature can exceed, best :func:`highest_auroc` of the oracle given what was observed.
+    ``landmark_h``: hours after the first dose at which the prediction is made (0 = before it).
+    ``limit``: AUROC within products that no single feature can exceed, best :func:`highest_auroc`
+    of the oracle given what was observed.
     """
-    return (*leaks_by_name(list(features.columns), landmark_h=landmark_h),
-            *too_good(features, outcome=outcome, product=product, limit=limit))
+    return (
+        *leaks_by_name(list(features.columns), landmark_h=landmark_h),
+        *too_good(features, outcome=outcome, product=product, limit=limit),
+    )
 
 
 def leaks_by_name(names: Sequence[str], *, landmark_h: float) -> tuple[Leak, ...]:
-    """Outcomes among the features, features measured after the prediction, and features that no one dates.
+    """Outcomes among the features, features measured after the prediction, and features that no one
+    dates.
 
     >>> [leak.kind for leak in leaks_by_name(["crp_mg_l", "crp_mg_l__max__h48", "peak_il6_pg_ml"], landmark_h=0)]
     ['later', 'outcome']
@@ -67,15 +80,33 @@ def leaks_by_name(names: Sequence[str], *, landmark_h: float) -> tuple[Leak, ...
     for name in names:
         if (mark := _HOUR.search(name)) is not None:
             if float(mark.group(1)) > landmark_h:
-                found.append(Leak(name, "later", f"{name} is known {mark.group(1)} h after the first dose; the "
-                                                 f"prediction is made at {landmark_h:g} h"))
+                found.append(
+                    Leak(
+                        name,
+                        "later",
+                        f"{name} is known {mark.group(1)} h after the first dose; the "
+                        f"prediction is made at {landmark_h:g} h",
+                    )
+                )
             continue
         for column in columns_needed([name]):
             field = FIELDS.get(source_field(column))
             if field is None:
-                found.append(Leak(name, "unknown time", f"{column} is not in the field table: when is it known?"))
+                found.append(
+                    Leak(
+                        name,
+                        "unknown time",
+                        f"{column} is not in the field table: when is it known?",
+                    )
+                )
             elif field.table != "observed":
-                found.append(Leak(name, "outcome", f"{column} is an outcome, known when no prediction is needed"))
+                found.append(
+                    Leak(
+                        name,
+                        "outcome",
+                        f"{column} is an outcome, known when no prediction is needed",
+                    )
+                )
     return tuple(found)
 
 
@@ -84,8 +115,8 @@ def too_good(
 ) -> tuple[Leak, ...]:
     """Features whose AUROC within products, in either direction, is above the limit beyond chance.
 
-    Chance: DeLong's error, the error rate of 1% shared by all features (Bonferroni). Patients without the value have no
-    part in it.
+    Chance: DeLong's error, the error rate of 1% shared by all features (Bonferroni). Patients
+    without the value have no part in it.
     """
     y, groups = np.asarray(outcome), np.asarray(product)
     z = float(ndtri(1 - ERROR_RATE / max(1, 2 * features.shape[1])))
@@ -95,14 +126,22 @@ def too_good(
         known = np.flatnonzero(~np.isnan(values))
         if len(set(y[known].tolist())) < 2 or np.ptp(values[known]) == 0:
             continue
-        one = auroc_within(y[known], risk=rankdata(values[known]) / (known.size + 1.0), group=groups[known])
+        one = auroc_within(
+            y[known], risk=rankdata(values[known]) / (known.size + 1.0), group=groups[known]
+        )
         if not isinstance(one, Estimate):
             continue
         value = max(one.value, 1 - one.value)
         error = (one.high - one.low) / (2 * Z_95)
         if value - z * error > limit:
-            found.append(Leak(str(name), "too good", f"{name} alone reaches an AUROC of {value:.2f} within products; "
-                                                     f"all that is known at that time reaches {limit:.2f} at most"))
+            found.append(
+                Leak(
+                    str(name),
+                    "too good",
+                    f"{name} alone reaches an AUROC of {value:.2f} within products; "
+                    f"all that is known at that time reaches {limit:.2f} at most",
+                )
+            )
     return tuple(found)
 
 
@@ -122,51 +161,68 @@ def shared_patients(training: Iterable[object], test: Iterable[object]) -> tuple
 def highest_auroc(truth: Truth, *, product: ArrayLike) -> float:
     """What no feature can exceed: upper end of the interval of the oracle's AUROC within products.
 
-    The oracle ranks and is weighed by the same repetitions, which can only raise its AUROC: an upper bound.
+    The oracle ranks and is weighed by the same repetitions, which can only raise its AUROC: an
+    upper bound.
     """
     groups = np.asarray(product)
     found = expected_auroc(
-        Scores(truth.risk, truth.risk), true_risk=truth.risk, n_replicates=truth.n_replicates,
+        Scores(truth.risk, truth.risk),
+        true_risk=truth.risk,
+        n_replicates=truth.n_replicates,
         groups=[np.flatnonzero(groups == name) for name in np.unique(groups)],
-        counts=np.concatenate(list(bootstrap_counts(n=groups.size, n_resamples=200, seed=0)))).estimate
+        counts=np.concatenate(list(bootstrap_counts(n=groups.size, n_resamples=200, seed=0))),
+    ).estimate
     return found.high if isinstance(found, Estimate) else 1.0
 
 
 # Controls: a cohort in which nothing can be learnt, and one in which something must be noticed.
 #
-# Negative control: outcomes are dealt out anew among all patients of a simulated cohort. Every feature, gap and product
-# stays as the simulator made it and the number of events too, but the true risk is the same for everybody, so an AUROC off
-# 0.5 or reasons of some size can only come from the code. (A world in which no mechanism acts would serve less: it has no
-# events at all, or keeps differences between products.) Positive control: a laboratory value measured during the reaction
-# takes the place of its baseline value, as happens when a registry is merged by patient and not by time.
+# Negative control: outcomes are dealt out anew among all patients of a simulated cohort. Every
+# feature, gap and product stays as the simulator made it and the number of events too, but the true
+# risk is the same for everybody, so an AUROC off 0.5 or reasons of some size can only come from the
+# code. (A world in which no mechanism acts would serve less: it has no events at all, or keeps
+# differences between products.) Positive control: a laboratory value measured during the reaction
+# takes the place of its baseline value, as happens when a registry is merged by patient and not by
+# time.
 
 
 def with_permuted_outcomes(outcomes: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """The same rows of outcomes dealt to other patients, all columns of a row together; patients and windows stay.
+    """The same rows of outcomes dealt to other patients, all columns of a row together; patients
+    and windows stay.
 
     >>> table = pd.DataFrame({"patient_id": [1, 2, 3], "crs_any": [True, False, False], "window_d": [21.0, 21.0, 60.0]})
     >>> int(with_permuted_outcomes(table, seed=1)["crs_any"].sum())
     1
     """
-    order = np.argsort(streams.uniforms(seed=seed, decision="permuted outcomes", start=0, stop=len(outcomes), width=1)[:, 0])
+    order = np.argsort(
+        streams.uniforms(
+            seed=seed, decision="permuted outcomes", start=0, stop=len(outcomes), width=1
+        )[:, 0]
+    )
     stays = [name for name in ("patient_id", "window_d") if name in outcomes.columns]
     dealt = outcomes.iloc[order].set_axis(outcomes.index, axis=0)
     return dealt.assign(**{name: outcomes[name] for name in stays})[list(outcomes.columns)]
 
 
-def with_planted_leak(observed: pd.DataFrame, outcomes: pd.DataFrame, *, column: str, peak: str) -> pd.DataFrame:
-    """The observed table with a value of the episode (a column of the outcomes) where the baseline value should stand.
+def with_planted_leak(
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, column: str, peak: str
+) -> pd.DataFrame:
+    """The observed table with a value of the episode (a column of the outcomes) where the baseline
+    value should stand.
 
     What was not measured at baseline stays empty.
     """
     was_measured = observed[column].notna().to_numpy()
-    return observed.assign(**{column: np.where(was_measured, outcomes[peak].to_numpy(dtype=np.float64), np.nan)})
+    return observed.assign(
+        **{column: np.where(was_measured, outcomes[peak].to_numpy(dtype=np.float64), np.nan)}
+    )
 
 
-# Probe: what a model really does with a row alone, a gap, an impossible value and an unknown product.
+# Probe: what a model really does with a row alone, a gap, an impossible value and an unknown
+# product.
 #
-# A report that says how poor input is handled should have tried it. Each probe changes a few of the given patients and
-# scores them; nothing is assumed from the code.
+# A report that says how poor input is handled should have tried it. Each probe changes a few of the
+# given patients and scores them; nothing is assumed from the code.
 
 
 N_ROWS = 12
@@ -175,9 +231,10 @@ UNKNOWN = "a_product_that_nobody_knows"
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found. ``alone_equals_batch``: same risk to the last bit. ``accepts_gaps``: columns that may be empty and
-    gave a risk for every row when they were; ``rejects_gaps``: those that did not. ``refuses_impossible``: impossible
-    numbers that were refused, of ``n_impossible`` tried. ``warns_of_unknown_product``: None where there is no product.
+    """What was found. ``alone_equals_batch``: same risk to the last bit. ``accepts_gaps``: columns
+    that may be empty and gave a risk for every row when they were; ``rejects_gaps``: those that did
+    not. ``refuses_impossible``: impossible numbers that were refused, of ``n_impossible`` tried.
+    ``warns_of_unknown_product``: None where there is no product.
     """
 
     n_rows: int
@@ -196,17 +253,33 @@ def probe(model: RiskModel, observed: pd.DataFrame) -> Probe:
     alone = np.array([predict(model, rows.iloc[[at]]).risk[0] for at in range(len(rows))])
     optional = [column.name for column in model.contract.columns if column.may_be_missing]
     accepted = [name for name in optional if _accepts_gap(model, rows, name)]
-    bounded = [column for column in model.contract.columns if column.kind == "number" and column.possible is not None]
-    refused = [bool(predict(model, _with(rows, column.name, 2 * abs(column.possible[1]) + 1)).is_refused.all())
-               for column in bounded if column.possible is not None]
+    bounded = [
+        column
+        for column in model.contract.columns
+        if column.kind == "number" and column.possible is not None
+    ]
+    refused = [
+        bool(
+            predict(
+                model, _with(rows, column.name, 2 * abs(column.possible[1]) + 1)
+            ).is_refused.all()
+        )
+        for column in bounded
+        if column.possible is not None
+    ]
     warns = None
     if "product" in [column.name for column in model.contract.columns]:
         status = predict(model, _with(rows, "product", UNKNOWN)).rows["status"]
         warns = bool((status != "ok").all())
     return Probe(
-        n_rows=len(rows), alone_equals_batch=bool(np.array_equal(together, alone, equal_nan=True)),
-        accepts_gaps=tuple(accepted), rejects_gaps=tuple(sorted(set(optional) - set(accepted))),
-        refuses_impossible=sum(refused), n_impossible=len(refused), warns_of_unknown_product=warns)
+        n_rows=len(rows),
+        alone_equals_batch=bool(np.array_equal(together, alone, equal_nan=True)),
+        accepts_gaps=tuple(accepted),
+        rejects_gaps=tuple(sorted(set(optional) - set(accepted))),
+        refuses_impossible=sum(refused),
+        n_impossible=len(refused),
+        warns_of_unknown_product=warns,
+    )
 
 
 def _accepts_gap(model: RiskModel, rows: pd.DataFrame, name: str) -> bool:
@@ -218,6 +291,9 @@ def _accepts_gap(model: RiskModel, rows: pd.DataFrame, name: str) -> bool:
 
 
 def _with(rows: pd.DataFrame, name: str, value: float | str | None) -> pd.DataFrame:
-    filled = pd.Series([value] * len(rows), dtype=object if isinstance(value, str) else np.float64, index=rows.index)
+    filled = pd.Series(
+        [value] * len(rows),
+        dtype=object if isinstance(value, str) else np.float64,
+        index=rows.index,
+    )
     return rows.assign(**{name: filled})
-

@@ -1,10 +1,10 @@
 """Figures that say how good predicted risks are, each with its 95% interval.
 
-Pure functions of two arrays of the same length, one place a patient: what happened (`outcome`, True for the
-event, CRS of grade >= 2) and what had been predicted (`risk`, 0 to 1). A figure comes as an
-:class:`Estimate` with its interval, or as :class:`NotEstimable` with the reason. Risks of exactly 0 or 1 are
-never bent in silence: see :func:`clip_risk`. The patients may be synthetic: no interval here covers the step
-from a simulator to a hospital.
+Pure functions of two arrays of the same length, one place a patient: what happened (`outcome`, True
+for the event, CRS of grade >= 2) and what had been predicted (`risk`, 0 to 1). A figure comes as an
+:class:`Estimate` with its interval, or as :class:`NotEstimable` with the reason. Risks of exactly 0
+or 1 are never bent in silence: see :func:`clip_risk`. The patients may be synthetic: no interval
+here covers the step from a simulator to a hospital.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from scipy.stats import binom, binomtest, rankdata
 
 from crsrisk.errors import InputError
+from crsrisk.results import Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -27,38 +28,11 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 CONFIDENCE = 0.95
 Z_95 = float(ndtri(0.5 + CONFIDENCE / 2))
 TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-RISK_FLOOR = 1e-6  # nearer to 0 or 1 a logarithm says more about the rounding of a risk than about the risk
+# nearer to 0 or 1 a logarithm says more about the rounding of a risk than about the risk
+RISK_FLOOR = 1e-6
 _DELONG_MIN_PATIENTS = 2  # in each class, or a variance does not exist
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BLOCK_CELLS = 2_000_000  # resamples x patients held in memory at once
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95% interval, all three in the unit of the figure.
-
-    >>> Estimate(0.71, 0.68, 0.74).value
-    0.71
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def as_dict(self) -> dict[str, float]:
-        """The three numbers as JSON writes them."""
-        return {"value": float(self.value), "low": float(self.low), "high": float(self.high)}
-
-
-@dataclass(frozen=True)
-class NotEstimable:
-    """A figure that these patients cannot give, and why, as a sentence for the reader."""
-
-    reason: str
-
-    def as_dict(self) -> dict[str, str]:
-        """The reason under the key `not_estimable`, so that no reader takes it for a number."""
-        return {"not_estimable": self.reason}
 
 
 @dataclass(frozen=True)
@@ -73,8 +47,8 @@ class ClippedRisk:
 class RiskDistribution:
     """How predicted risk spreads among the patients of one outcome class.
 
-    `quantiles` maps a probability (0.5 = median) to the risk below which that share of the class lies;
-    `counts` are patients per bin of `bin_edges` (the last bin includes its right edge).
+    `quantiles` maps a probability (0.5 = median) to the risk below which that share of the class
+    lies; `counts` are patients per bin of `bin_edges` (the last bin includes its right edge).
     """
 
     n: int
@@ -87,47 +61,70 @@ class RiskDistribution:
 def check_outcome_and_risk(outcome: ArrayLike, risk: ArrayLike) -> tuple[BoolArray, FloatArray]:
     """The two arrays as bool and float, or an :class:`InputError` that says what is wrong.
 
-    Refused: different lengths, fewer than two patients, outcomes other than True/False (or 0/1), a risk that
-    is missing or outside 0-1, and one-class outcomes, for which no measure of discrimination exists.
+    Refused: different lengths, fewer than two patients, outcomes other than True/False (or 0/1), a
+    risk that is missing or outside 0-1, and one-class outcomes, for which no measure of
+    discrimination exists.
     """
-    happened, predicted = np.asarray(outcome), np.asarray(risk)
-    if happened.ndim != 1 or happened.shape != predicted.shape or happened.size < 2:
-        raise InputError(where="evaluation", key="outcome and risk",
-                         found=f"shapes {happened.shape} and {predicted.shape}",
-                         expected="two lists of the same length, at least two patients",
-                         cure="pass one outcome and one risk for each patient")
-    if happened.dtype.kind not in "biuf" or not bool(np.isin(happened, (0, 1)).all()):
-        raise InputError(where="evaluation", key="outcome", found=f"values of type {happened.dtype}",
-                         expected="True (event) or False, none missing",
-                         cure="leave out patients without an outcome and count them")
-    happened = happened.astype(np.bool_)
-    n_events = int(happened.sum())
-    if n_events in (0, happened.size):
-        raise InputError(where="evaluation", key="outcome",
-                         found=f"{n_events} events among {happened.size} patients",
-                         expected="at least one patient with and one without the event",
-                         cure="evaluate more patients, or pool products")
-    return happened, check_risk(predicted)
+    y_true, predicted = np.asarray(outcome), np.asarray(risk)
+    if y_true.ndim != 1 or y_true.shape != predicted.shape or y_true.size < 2:
+        raise InputError(
+            where="evaluation",
+            key="outcome and risk",
+            found=f"shapes {y_true.shape} and {predicted.shape}",
+            expected="two lists of the same length, at least two patients",
+            cure="pass one outcome and one risk for each patient",
+        )
+    if y_true.dtype.kind not in "biuf" or not bool(np.isin(y_true, (0, 1)).all()):
+        raise InputError(
+            where="evaluation",
+            key="outcome",
+            found=f"values of type {y_true.dtype}",
+            expected="True (event) or False, none missing",
+            cure="leave out patients without an outcome and count them",
+        )
+    y_true = y_true.astype(np.bool_)
+    n_events = int(y_true.sum())
+    if n_events in (0, y_true.size):
+        raise InputError(
+            where="evaluation",
+            key="outcome",
+            found=f"{n_events} events among {y_true.size} patients",
+            expected="at least one patient with and one without the event",
+            cure="evaluate more patients, or pool products",
+        )
+    return y_true, check_risk(predicted)
 
 
 def check_risk(risk: ArrayLike) -> FloatArray:
-    """Risks as floats, or an :class:`InputError` where one is missing, not a number or outside 0-1."""
+    """Risks as floats, or an :class:`InputError` where one is missing, not a number or outside
+    0-1.
+    """
     predicted = np.asarray(risk)
     if predicted.dtype.kind not in "biuf":
-        raise InputError(where="evaluation", key="risk", found=f"values of type {predicted.dtype}",
-                         expected="numbers from 0 to 1", cure="pass the predicted probability of the event")
+        raise InputError(
+            where="evaluation",
+            key="risk",
+            found=f"values of type {predicted.dtype}",
+            expected="numbers from 0 to 1",
+            cure="pass the predicted probability of the event",
+        )
     predicted = predicted.astype(np.float64)
     is_bad = ~((predicted >= 0) & (predicted <= 1))
     if is_bad.any():
         row = int(np.flatnonzero(is_bad)[0])
-        raise InputError(where="evaluation", key=f"risk, row {row}", found=predicted[row],
-                         expected="a number from 0 to 1",
-                         cure="divide percentages by 100; score every patient")
+        raise InputError(
+            where="evaluation",
+            key=f"risk, row {row}",
+            found=predicted[row],
+            expected="a number from 0 to 1",
+            cure="divide percentages by 100; score every patient",
+        )
     return predicted
 
 
 def clip_risk(risk: ArrayLike) -> ClippedRisk:
-    """Move risks below 1e-6 or above 1 - 1e-6 to these bounds and count them: logits need 0 < risk < 1.
+    """Move risks below 1e-6 or above 1 - 1e-6 to these bounds and count them: logits need 0 < risk
+    < 1.
 
     >>> clip_risk([0.0, 0.3, 1.0]).n_clipped
     2
@@ -141,122 +138,149 @@ def check_inner_risk(risk: FloatArray) -> FloatArray:
     """Refuse risks that would need clipping, so that whoever clips does it in sight and counts."""
     n_extreme = int(((risk < RISK_FLOOR) | (risk > 1 - RISK_FLOOR)).sum())
     if n_extreme:
-        raise InputError(where="evaluation", key="risk", found=f"{n_extreme} risks of 0 or 1",
-                         expected=f"risks between {RISK_FLOOR:g} and 1 - {RISK_FLOOR:g}",
-                         cure="call clip_risk first and report how many it moved")
+        raise InputError(
+            where="evaluation",
+            key="risk",
+            found=f"{n_extreme} risks of 0 or 1",
+            expected=f"risks between {RISK_FLOOR:g} and 1 - {RISK_FLOOR:g}",
+            cure="call clip_risk first and report how many it moved",
+        )
     return risk
 
 
 def mean_with_interval(values: FloatArray) -> Estimate:
-    """Mean of a figure that each patient contributes to, with the normal interval of a mean (n - 1)."""
+    """Mean of a figure that each patient contributes to, with the normal interval of a mean (n -
+    1).
+    """
     half = Z_95 * float(values.std(ddof=1)) / values.size**0.5
     mean = float(values.mean())
     return Estimate(mean, mean - half, mean + half)
 
 
 def event_rate(outcome: BoolArray) -> Estimate:
-    """Share of patients with the event, with Wilson's interval (it exists for 0 and for all events, too)."""
+    """Share of patients with the event, with Wilson's interval (it exists for 0 and for all events,
+    too).
+    """
     n_events, n = int(outcome.sum()), int(outcome.size)
     interval = binomtest(n_events, n).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(n_events / n, float(interval.low), float(interval.high))
 
 
 def auroc(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate | NotEstimable:
-    """Probability that a patient with the event had been given the higher risk (ties count one half).
+    """Probability that a patient with the event had been given the higher risk (ties count one
+    half).
 
-    Interval: DeLong's variance by midranks (Sun & Xu, IEEE Signal Process Lett 2014;21:1389), normal on the
-    AUROC's own scale and cut at 0 and 1, as R's pROC does; where risks separate the classes completely its
-    width is 0. Not estimable with fewer than two patients in a class, for which DeLong has no variance.
+    Interval: DeLong's variance by midranks (Sun & Xu, IEEE Signal Process Lett 2014;21:1389),
+    normal on the AUROC's own scale and cut at 0 and 1, as R's pROC does; where risks separate the
+    classes completely its width is 0. Not estimable with fewer than two patients in a class, for
+    which DeLong has no variance.
 
     >>> auroc([0, 0, 1, 1], risk=[0.1, 0.4, 0.35, 0.8]).value
     0.75
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
-    n_events = int(happened.sum())
-    n_others = happened.size - n_events
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
+    n_events = int(y_true.sum())
+    n_others = y_true.size - n_events
     if min(n_events, n_others) < _DELONG_MIN_PATIENTS:
-        return NotEstimable(f"{n_events} with and {n_others} without the event; two of each are needed")
-    value, variance = _delong(happened, predicted)
+        return NotEstimable(
+            f"{n_events} with and {n_others} without the event; two of each are needed"
+        )
+    value, variance = _delong(y_true, predicted)
     return _interval_within_0_and_1(value, variance)
 
 
-def auroc_within(outcome: ArrayLike, *, risk: ArrayLike, group: ArrayLike) -> Estimate | NotEstimable:
+def auroc_within(
+    outcome: ArrayLike, *, risk: ArrayLike, group: ArrayLike
+) -> Estimate | NotEstimable:
     """AUROC among pairs of patients of one group (product), where knowing the product cannot help.
 
-    Mean of the groups' AUROCs, each weighted by its pairs (events x patients without): the probability of
-    ranking a random within-group pair rightly. Interval: normal, DeLong's variances combined, the weights
-    taken as fixed. Groups with fewer than two patients in either class have no part in it.
+    Mean of the groups' AUROCs, each weighted by its pairs (events x patients without): the
+    probability of ranking a random within-group pair rightly. Interval: normal, DeLong's variances
+    combined, the weights taken as fixed. Groups with fewer than two patients in either class have
+    no part in it.
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
     names = np.asarray(group)
     pairs, values, variances = [], [], []
     for name in np.unique(names):
         rows = names == name
-        n_events = int(happened[rows].sum())
+        n_events = int(y_true[rows].sum())
         n_others = int(rows.sum()) - n_events
         if min(n_events, n_others) >= _DELONG_MIN_PATIENTS:
-            value, variance = _delong(happened[rows], predicted[rows])
+            value, variance = _delong(y_true[rows], predicted[rows])
             pairs.append(n_events * n_others)
             values.append(value)
             variances.append(variance)
     if not pairs:
         return NotEstimable("no product has two patients with and two without the event")
     weight = np.array(pairs, dtype=np.float64) / sum(pairs)
-    return _interval_within_0_and_1(float(weight @ np.array(values)), float(weight**2 @ np.array(variances)))
+    return _interval_within_0_and_1(
+        float(weight @ np.array(values)), float(weight**2 @ np.array(variances))
+    )
 
 
 def brier(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
-    """Mean squared distance of risk from outcome (0 best). Interval: normal, of the mean over patients.
+    """Mean squared distance of risk from outcome (0 best). Interval: normal, of the mean over
+    patients.
 
     >>> round(brier([0, 1], risk=[0.2, 0.6]).value, 3)
     0.1
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
-    return mean_with_interval((predicted - happened) ** 2)
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
+    return mean_with_interval((predicted - y_true) ** 2)
 
 
 def scaled_brier(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
-    """Share of the Brier score taken away that everybody's being given the event rate leaves: 1 best, 0 useless.
+    """Share of the Brier score taken away that everybody's being given the event rate leaves: 1
+    best, 0 useless.
 
-    1 - Brier / (rate x (1 - rate)), below 0 where the risks are worse than the mere rate (Steyerberg et al.,
-    Epidemiology 2010;21:128). Interval: normal, delta method (both the Brier score and the rate vary).
+    1 - Brier / (rate x (1 - rate)), below 0 where the risks are worse than the mere rate
+    (Steyerberg et al., Epidemiology 2010;21:128). Interval: normal, delta method (both the Brier
+    score and the rate vary).
 
     >>> round(scaled_brier([0, 1], risk=[0.2, 0.6]).value, 3)
     0.6
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
-    loss, rate = (predicted - happened) ** 2, float(happened.mean())
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
+    loss, rate = (predicted - y_true) ** 2, float(y_true.mean())
     spread = rate * (1 - rate)
     ratio = float(loss.mean()) / spread
-    influence = (loss - ratio * (1 - 2 * rate) * (happened - rate)) / spread
-    half = Z_95 * float(influence.std(ddof=1)) / happened.size**0.5
+    influence = (loss - ratio * (1 - 2 * rate) * (y_true - rate)) / spread
+    half = Z_95 * float(influence.std(ddof=1)) / y_true.size**0.5
     return Estimate(1 - ratio, 1 - ratio - half, 1 - ratio + half)
 
 
 def log_loss(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
     """Mean surprise at the outcome in nats (0 best). Interval: normal, of the mean over patients.
 
-    Refuses risks of 0 or 1 (an impossible event that happens costs infinity): call :func:`clip_risk` first.
+    Refuses risks of 0 or 1 (an impossible event that happens costs infinity): call
+    :func:`clip_risk` first.
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
     check_inner_risk(predicted)
-    return mean_with_interval(-np.log(np.where(happened, predicted, 1 - predicted)))
+    return mean_with_interval(-np.log(np.where(y_true, predicted, 1 - predicted)))
 
 
 def observed_to_expected(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
-    """Events that happened over events predicted (1 = right on average; above 1 = too few were predicted).
+    """Events that happened over events predicted (1 = right on average; above 1 = too few were
+    predicted).
 
-    Interval: normal on the log scale with SE sqrt((1 - observed rate) / events), the expected number taken
-    as fixed (Debray et al., BMJ 2017;356:i6460).
+    Interval: normal on the log scale with SE sqrt((1 - observed rate) / events), the expected
+    number taken as fixed (Debray et al., BMJ 2017;356:i6460).
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
     expected = float(predicted.sum())
     if expected <= 0:
-        raise InputError(where="evaluation", key="risk", found="a predicted risk of 0 for every patient",
-                         expected="at least one risk above 0", cure="check that the risks are probabilities")
-    n_events = int(happened.sum())
+        raise InputError(
+            where="evaluation",
+            key="risk",
+            found="a predicted risk of 0 for every patient",
+            expected="at least one risk above 0",
+            cure="check that the risks are probabilities",
+        )
+    n_events = int(y_true.sum())
     ratio = n_events / expected
-    spread = float(np.exp(Z_95 * ((1 - n_events / happened.size) / n_events) ** 0.5))
+    spread = float(np.exp(Z_95 * ((1 - n_events / y_true.size) / n_events) ** 0.5))
     return Estimate(ratio, ratio / spread, ratio * spread)
 
 
@@ -265,10 +289,12 @@ def discrimination_slope(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate | N
 
     Interval: normal, variances unequal.
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
-    events, others = predicted[happened], predicted[~happened]
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
+    events, others = predicted[y_true], predicted[~y_true]
     if min(events.size, others.size) < _DELONG_MIN_PATIENTS:
-        return NotEstimable(f"{events.size} with and {others.size} without the event; two of each are needed")
+        return NotEstimable(
+            f"{events.size} with and {others.size} without the event; two of each are needed"
+        )
     half = Z_95 * float(events.var(ddof=1) / events.size + others.var(ddof=1) / others.size) ** 0.5
     value = float(events.mean() - others.mean())
     return Estimate(value, value - half, value + half)
@@ -278,23 +304,29 @@ def risk_distribution(outcome: ArrayLike, *, risk: ArrayLike) -> dict[str, RiskD
     """Where the risks lie among patients with (`event`) and without (`no_event`) the event.
 
     Mean with normal interval (0 to 1 for a single patient); quantiles (5, 25, 50, 75, 95%) with the
-    distribution-free interval between two order statistics, which ends at 0 or 1 where the class is too small
-    for an order statistic; patients in twenty bins of 0.05.
+    distribution-free interval between two order statistics, which ends at 0 or 1 where the class is
+    too small for an order statistic; patients in twenty bins of 0.05.
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
-    return {"event": _distribution(predicted[happened]), "no_event": _distribution(predicted[~happened])}
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
+    return {
+        "event": _distribution(predicted[y_true]),
+        "no_event": _distribution(predicted[~y_true]),
+    }
 
 
 def bootstrap_counts(*, n: int, n_resamples: int, seed: int) -> Iterator[FloatArray]:
-    """How often each of `n` patients is drawn in each resample: blocks of rows, `n_resamples` rows in all.
+    """How often each of `n` patients is drawn in each resample: blocks of rows, `n_resamples` rows
+    in all.
 
-    The numbers belong to (seed, resample), so two predictors of the same patients are compared on the same
-    resamples, and the size of the blocks changes nothing.
+    The numbers belong to (seed, resample), so two predictors of the same patients are compared on
+    the same resamples, and the size of the blocks changes nothing.
     """
     rows = max(1, BLOCK_CELLS // n)
     for start in range(0, n_resamples, rows):
         stop = min(start + rows, n_resamples)
-        draws = uniforms(seed=seed, decision=f"evaluation/bootstrap/{n}", start=start, stop=stop, width=n)
+        draws = uniforms(
+            seed=seed, decision=f"evaluation/bootstrap/{n}", start=start, stop=stop, width=n
+        )
         patient = np.minimum((draws * n).astype(np.int64), n - 1)
         cell = patient + n * np.arange(stop - start)[:, None]
         counts = np.bincount(cell.ravel(), minlength=(stop - start) * n)
@@ -307,21 +339,22 @@ def percentile_estimate(value: float, resampled: FloatArray) -> Estimate:
     return Estimate(float(value), float(low), float(high))
 
 
-def delong_shares(happened: BoolArray, risk: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """For each patient the share of the other class that is ranked on the right side of him (ties one half).
+def delong_shares(y_true: BoolArray, risk: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """For each patient the share of the other class that is ranked on the right side of him (ties
+    one half).
 
     Two arrays: of the patients with the event, and of those without. The mean of each is the AUROC.
     """
-    n_events = int(happened.sum())
+    n_events = int(y_true.sum())
     rank = rankdata(risk)
-    of_events = (rank[happened] - rankdata(risk[happened])) / (happened.size - n_events)
-    of_others = 1 - (rank[~happened] - rankdata(risk[~happened])) / n_events
+    of_events = (rank[y_true] - rankdata(risk[y_true])) / (y_true.size - n_events)
+    of_others = 1 - (rank[~y_true] - rankdata(risk[~y_true])) / n_events
     return of_events, of_others
 
 
-def _delong(happened: BoolArray, predicted: FloatArray) -> tuple[float, float]:
+def _delong(y_true: BoolArray, predicted: FloatArray) -> tuple[float, float]:
     """AUROC and DeLong's variance."""
-    of_events, of_others = delong_shares(happened, predicted)
+    of_events, of_others = delong_shares(y_true, predicted)
     variance = of_events.var(ddof=1) / of_events.size + of_others.var(ddof=1) / of_others.size
     return float(of_events.mean()), float(variance)
 
@@ -343,10 +376,14 @@ def _distribution(risk: FloatArray) -> RiskDistribution:
 
 
 def _quantiles(risk: FloatArray) -> dict[float, Estimate]:
-    """Quantiles, between order statistics that enclose each with at least 95% (binomial), else 0 or 1."""
+    """Quantiles, between order statistics that enclose each with at least 95% (binomial), else 0 or
+    1.
+    """
     n, shares = risk.size, np.array(QUANTILES)
     lower = np.asarray(binom.ppf(TAILS[0], n, shares), dtype=np.int64)  # rank from 1; 0 = below all
     upper = np.asarray(binom.ppf(TAILS[1], n, shares), dtype=np.int64) + 1  # n + 1 = above all
     bounded = np.concatenate([[0.0], np.sort(risk), [1.0]])
     rows = zip(QUANTILES, np.quantile(risk, shares), bounded[lower], bounded[upper], strict=True)
-    return {share: Estimate(float(value), float(low), float(high)) for share, value, low, high in rows}
+    return {
+        share: Estimate(float(value), float(low), float(high)) for share, value, low, high in rows
+    }

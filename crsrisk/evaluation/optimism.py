@@ -1,9 +1,10 @@
 """How much better a model looks in its own patients than it will in others: bootstrap optimism.
 
-Every refit of :mod:`crsrisk.evaluation.resampling` is judged twice: in the patients it was fitted to, and in all original
-patients. The mean difference is the optimism, and apparent performance minus optimism is what to expect of new patients
-of the same kind (Harrell, Lee & Mark, Stat Med 1996;15:361). "New patients of the same kind" are the next patients of
-the same products, hospitals and simulator; not another hospital.
+Every refit of :mod:`crsrisk.evaluation.resampling` is judged twice: in the patients it was fitted
+to, and in all original patients. The mean difference is the optimism, and apparent performance
+minus optimism is what to expect of new patients of the same kind (Harrell, Lee & Mark, Stat Med
+1996;15:361). "New patients of the same kind" are the next patients of the same products, hospitals
+and simulator; not another hospital.
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ from crsrisk.evaluation.decision_curve import check_thresholds
 from crsrisk.evaluation.metrics import (
     RISK_FLOOR,
     TAILS,
-    Estimate,
     FloatArray,
-    NotEstimable,
     bootstrap_counts,
     check_outcome_and_risk,
     percentile_estimate,
 )
 from crsrisk.evaluation.resampling import Repeats, label_of, measure_all
+from crsrisk.results import Estimate, NotEstimable
 
 MAX_FAILED_SHARE = 0.2  # of the resamples: beyond it the others describe the easy draws only
 _MIN_REFITS = 20
@@ -36,14 +36,17 @@ _MIN_REFITS = 20
 
 @dataclass(frozen=True)
 class Optimism:
-    """One measure: what the model shows in its own patients, what of that is optimism, and what remains.
+    """One measure: what the model shows in its own patients, what of that is optimism, and what
+    remains.
 
-    ``corrected`` has the interval of the model's own apparent performance (bootstrap over patients, risks as they are),
-    moved by the optimism. It leaves out the uncertainty of the optimism, so it covers somewhat less than it says
-    (tests/learn/test_optimism.py has how much). The spread of the refits' *apparent* performance, which some use instead,
-    cannot serve: a model fits its own patients' mean and slope in every resample, so calibration would look certain.
+    ``corrected`` has the interval of the model's own apparent performance (bootstrap over patients,
+    risks as they are), moved by the optimism. It leaves out the uncertainty of the optimism, so it
+    covers somewhat less than it says (tests/learn/test_optimism.py has how much). The spread of the
+    refits' *apparent* performance, which some use instead, cannot serve: a model fits its own
+    patients' mean and slope in every resample, so calibration would look certain.
     ``optimism_mc_error`` is the Monte Carlo error of the mean over refits. ``optimism_tuned`` and
-    ``optimism_saved_tuning``: the mean over the refits that repeated tuning, and over those that did not (None: none).
+    ``optimism_saved_tuning``: the mean over the refits that repeated tuning, and over those that
+    did not (None: none).
     """
 
     measure: str
@@ -71,77 +74,131 @@ class OptimismTable:
 
 
 def optimism(
-    outcome: ArrayLike, *, risk: ArrayLike, refits: Repeats, product: ArrayLike | None = None,
+    outcome: ArrayLike,
+    *,
+    risk: ArrayLike,
+    refits: Repeats,
+    product: ArrayLike | None = None,
     thresholds: Sequence[float] = (),
 ) -> OptimismTable | NotEstimable:
     """Apparent performance, optimism and corrected performance of every measure but the ICI.
 
-    (A distance is not corrected by a subtraction; slope and intercepts say what there is to say about calibration.)
+    (A distance is not corrected by a subtraction; slope and intercepts say what there is to say
+    about calibration.)
 
-    ``outcome``, ``risk`` and ``product``: of the development patients, in the order in which they were resampled;
-    ``risk`` is that of the model under judgement in its own patients. Not estimable when more than a fifth of the
-    resamples failed, or fewer than 20 refits remain.
+    ``outcome``, ``risk`` and ``product``: of the development patients, in the order in which they
+    were resampled; ``risk`` is that of the model under judgement in its own patients. Not estimable
+    when more than a fifth of the resamples failed, or fewer than 20 refits remain.
     """
-    happened, apparent_risk = check_outcome_and_risk(outcome, risk)
-    if refits.risk.shape[1] != happened.size:
-        raise InputError(where="optimism", key="refits", found=f"{refits.risk.shape[1]} patients",
-                         expected=f"the {happened.size} development patients", cure="resample the same tables")
+    y_true, apparent_risk = check_outcome_and_risk(outcome, risk)
+    if refits.risk.shape[1] != y_true.size:
+        raise InputError(
+            where="optimism",
+            key="refits",
+            found=f"{refits.risk.shape[1]} patients",
+            expected=f"the {y_true.size} development patients",
+            cure="resample the same tables",
+        )
     if refits.n_failed > MAX_FAILED_SHARE * refits.n_asked or refits.n < _MIN_REFITS:
-        return NotEstimable(f"{refits.n_failed} of {refits.n_asked} resamples gave no model; at least {_MIN_REFITS} refits "
-                            f"and at most {MAX_FAILED_SHARE:.0%} failures are needed")
+        return NotEstimable(
+            f"{refits.n_failed} of {refits.n_asked} resamples gave no model; at least {_MIN_REFITS}"
+            f" refits and at most {MAX_FAILED_SHARE:.0%} failures are needed"
+        )
     group = None if product is None else np.asarray(product, dtype=str)
 
     def measured(risks: FloatArray, rows: NDArray[np.int64]) -> dict[str, float]:
-        return measure_all(happened[rows], risk=risks[rows], group=None if group is None else group[rows],
-                           thresholds=thresholds, has_curve=False)
+        return measure_all(
+            y_true[rows],
+            risk=risks[rows],
+            group=None if group is None else group[rows],
+            thresholds=thresholds,
+            has_curve=False,
+        )
 
-    everybody = np.arange(happened.size)
+    everybody = np.arange(y_true.size)
     apparent = measured(apparent_risk, everybody)
     inside = [measured(one, rows) for rows, one in zip(refits.rows, refits.risk, strict=True)]
     outside = [measured(one, everybody) for one in refits.risk]
     redrawn = [measured(apparent_risk, rows) for rows in refits.rows]
     left_out = {"ici", *(() if group is not None else ("auroc_within_product",))}
     table = tuple(
-        _row(name, apparent[name], *(np.array([one[name] for one in figures]) for figures in (inside, outside, redrawn)),
-             refits=refits)
-        for name in apparent if name not in left_out)
-    return OptimismTable(rows=table, n_asked=refits.n_asked, n_refits=refits.n, n_tuned=int(refits.is_tuned.sum()),
-                         n_failed=refits.n_failed, failures=refits.failures, note=_note(refits))
+        _row(
+            name,
+            apparent[name],
+            *(np.array([one[name] for one in figures]) for figures in (inside, outside, redrawn)),
+            refits=refits,
+        )
+        for name in apparent
+        if name not in left_out
+    )
+    return OptimismTable(
+        rows=table,
+        n_asked=refits.n_asked,
+        n_refits=refits.n,
+        n_tuned=int(refits.is_tuned.sum()),
+        n_failed=refits.n_failed,
+        failures=refits.failures,
+        note=_note(refits),
+    )
 
 
 def _row(
-    name: str, apparent: float, inside: FloatArray, outside: FloatArray, redrawn: FloatArray, *, refits: Repeats
+    name: str,
+    apparent: float,
+    inside: FloatArray,
+    outside: FloatArray,
+    redrawn: FloatArray,
+    *,
+    refits: Repeats,
 ) -> Optimism | NotEstimable:
     is_known = np.isfinite(inside) & np.isfinite(outside) & np.isfinite(redrawn)
     n_known = int(is_known.sum())
-    if not np.isfinite(apparent) or n_known < (1 - MAX_FAILED_SHARE) * refits.n or n_known < _MIN_REFITS:
+    if (
+        not np.isfinite(apparent)
+        or n_known < (1 - MAX_FAILED_SHARE) * refits.n
+        or n_known < _MIN_REFITS
+    ):
         return NotEstimable(f"{label_of(name)}: known in {n_known} of {refits.n} refits only")
     excess = (inside - outside)[is_known]
     mean = float(excess.mean())
-    low, high = np.quantile(redrawn[is_known], TAILS) - float(redrawn[is_known].mean()) + apparent - mean
+    low, high = (
+        np.quantile(redrawn[is_known], TAILS) - float(redrawn[is_known].mean()) + apparent - mean
+    )
     tuned = refits.is_tuned[is_known]
     return Optimism(
-        measure=name, label=label_of(name), apparent=apparent, optimism=mean,
+        measure=name,
+        label=label_of(name),
+        apparent=apparent,
+        optimism=mean,
         optimism_mc_error=float(excess.std(ddof=1)) / n_known**0.5,
         corrected=Estimate(apparent - mean, float(low), float(high)),
         optimism_tuned=float(excess[tuned].mean()) if tuned.any() else None,
-        optimism_saved_tuning=float(excess[~tuned].mean()) if not tuned.all() else None, n_refits=n_known)
+        optimism_saved_tuning=float(excess[~tuned].mean()) if not tuned.all() else None,
+        n_refits=n_known,
+    )
 
 
 def _note(refits: Repeats) -> str:
     n_tuned = int(refits.is_tuned.sum())
     tuning = "No refit repeated tuning: the settings are fixed and no part of the development."
     if n_tuned:
-        tuning = f"Tuning was repeated in {n_tuned} of {refits.n} refits, the others used the saved result of tuning."
-    return (f"Imputation, the choice of the number of trees and calibration were repeated in every refit. {tuning} "
-            f"{refits.n_failed} of {refits.n_asked} resamples gave no model.")
+        tuning = (
+            f"Tuning was repeated in {n_tuned} of {refits.n} refits, the others used the saved"
+            " result of tuning."
+        )
+    return (
+        "Imputation, the choice of the number of trees and calibration were repeated in every"
+        f" refit. {tuning} {refits.n_failed} of {refits.n_asked} resamples gave no model."
+    )
 
 
 # How much one patient's risk depends on who else happened to be in the development cohort.
 #
-# Two developments of the same model on two cohorts of the same size can agree in AUROC and calibration and still give one
-# patient 10 and 30 of 100. The refits of :mod:`crsrisk.evaluation.resampling` stand for such other cohorts (Riley & Collins,
-# Biom J 2023;65:e2200302). None of it says whether a risk is right, only whether it would have been the same.
+# Two developments of the same model on two cohorts of the same size can agree in AUROC and
+# calibration and still give one patient 10 and 30 of 100. The refits of
+# :mod:`crsrisk.evaluation.resampling` stand for such other cohorts (Riley & Collins, Biom J
+# 2023;65:e2200302). None of it says whether a risk is right, only whether it would have been the
+# same.
 
 
 N_SHOWN = 40  # refits whose curves are drawn
@@ -152,11 +209,12 @@ _N_RESAMPLES = 200  # over patients, for the intervals of means
 class Instability:
     """Per patient and overall; risks 0-1, patients in the order of the development cohort.
 
-    ``mape`` is each patient's mean absolute difference between the refits' risks and the model's own; ``low`` and
-    ``high`` his 95% instability interval (quantiles of the refits' risks, so it need not hold the model's own risk).
-    ``mean_mape``: over the patients, interval by bootstrap over patients. ``classification``: threshold -> share of
-    refits that put a patient on the other side than the model, mean over patients. ``calibration_curves`` and
-    ``net_benefit_curves`` (refits shown, points): each refit judged in the original patients, on ``curve_risk`` and
+    ``mape`` is each patient's mean absolute difference between the refits' risks and the model's
+    own; ``low`` and ``high`` his 95% instability interval (quantiles of the refits' risks, so it
+    need not hold the model's own risk). ``mean_mape``: over the patients, interval by bootstrap
+    over patients. ``classification``: threshold -> share of refits that put a patient on the other
+    side than the model, mean over patients. ``calibration_curves`` and ``net_benefit_curves``
+    (refits shown, points): each refit judged in the original patients, on ``curve_risk`` and
     ``thresholds``; a row of NaN is a curve that could not be fitted.
     """
 
@@ -177,37 +235,76 @@ class Instability:
 
 
 def instability(
-    outcome: ArrayLike, *, risk: ArrayLike, refits: Repeats, thresholds: Sequence[float], at: Sequence[float], seed: int,
+    outcome: ArrayLike,
+    *,
+    risk: ArrayLike,
+    refits: Repeats,
+    thresholds: Sequence[float],
+    at: Sequence[float],
+    seed: int,
 ) -> Instability | NotEstimable:
     """Instability of the risks of the development patients.
 
-    ``risk``: of the model under judgement. ``thresholds``: of the decision curves. ``at``: thresholds at which changes
-    of side are counted. Not estimable with fewer than 20 refits.
+    ``risk``: of the model under judgement. ``thresholds``: of the decision curves. ``at``:
+    thresholds at which changes of side are counted. Not estimable with fewer than 20 refits.
     """
-    happened, own = check_outcome_and_risk(outcome, risk)
+    y_true, own = check_outcome_and_risk(outcome, risk)
     threshold = check_thresholds(thresholds)
     if refits.risk.shape[1] != own.size:
-        raise InputError(where="instability", key="refits", found=f"{refits.risk.shape[1]} patients",
-                         expected=f"the {own.size} development patients", cure="resample the same tables")
+        raise InputError(
+            where="instability",
+            key="refits",
+            found=f"{refits.risk.shape[1]} patients",
+            expected=f"the {own.size} development patients",
+            cure="resample the same tables",
+        )
     if refits.n < _MIN_REFITS:
         return NotEstimable(f"{refits.n} refits; instability needs at least {_MIN_REFITS}")
     distance = np.abs(refits.risk - own).mean(axis=0)
     low, high = np.quantile(refits.risk, TAILS, axis=0)
-    changes = {f"{one:g}": ((refits.risk >= one) != (own >= one)).mean(axis=0) for one in check_thresholds(at)}
+    changes = {
+        f"{one:g}": ((refits.risk >= one) != (own >= one)).mean(axis=0)
+        for one in check_thresholds(at)
+    }
     per_patient = np.column_stack([distance, *changes.values()])
-    again = np.concatenate([counts @ per_patient for counts in bootstrap_counts(
-        n=own.size, n_resamples=_N_RESAMPLES, seed=seed)]) / own.size
-    means = [percentile_estimate(float(per_patient[:, k].mean()), again[:, k]) for k in range(per_patient.shape[1])]
+    again = (
+        np.concatenate(
+            [
+                counts @ per_patient
+                for counts in bootstrap_counts(n=own.size, n_resamples=_N_RESAMPLES, seed=seed)
+            ]
+        )
+        / own.size
+    )
+    means = [
+        percentile_estimate(float(per_patient[:, k].mean()), again[:, k])
+        for k in range(per_patient.shape[1])
+    ]
     shown = refits.risk[:N_SHOWN]
     grid = np.unique(np.quantile(own, np.linspace(0.01, 0.99, 30)))
-    gain = np.where(happened[:, None], 1.0, -threshold / (1 - threshold))
+    gain = np.where(y_true[:, None], 1.0, -threshold / (1 - threshold))
     return Instability(
-        risk=own, mape=distance, low=low, high=high, mean_mape=means[0], mape_p90=float(np.quantile(distance, 0.9)),
-        mean_width=float((high - low).mean()), classification=dict(zip(changes, means[1:], strict=True)),
+        risk=own,
+        mape=distance,
+        low=low,
+        high=high,
+        mean_mape=means[0],
+        mape_p90=float(np.quantile(distance, 0.9)),
+        mean_width=float((high - low).mean()),
+        classification=dict(zip(changes, means[1:], strict=True)),
         curve_risk=grid,
-        calibration_curves=np.array([
-            spline_curve_on(happened, logit(np.clip(one, RISK_FLOOR, 1 - RISK_FLOOR)), grid=logit(grid)) for one in shown]),
+        calibration_curves=np.array(
+            [
+                spline_curve_on(
+                    y_true, logit(np.clip(one, RISK_FLOOR, 1 - RISK_FLOOR)), grid=logit(grid)
+                )
+                for one in shown
+            ]
+        ),
         thresholds=threshold,
-        net_benefit_curves=np.array([((one[:, None] >= threshold) * gain).mean(axis=0) for one in shown]),
-        n_refits=refits.n, n_failed=refits.n_failed)
-
+        net_benefit_curves=np.array(
+            [((one[:, None] >= threshold) * gain).mean(axis=0) for one in shown]
+        ),
+        n_refits=refits.n,
+        n_failed=refits.n_failed,
+    )

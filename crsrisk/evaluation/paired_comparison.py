@@ -1,7 +1,9 @@
-"""Is one model better than another in the same patients? Differences, each with its paired 95% interval.
+"""Is one model better than another in the same patients? Differences, each with its paired 95%
+interval.
 
-Both models have scored the same patients, so their errors go together, and an interval of the difference is much
-narrower than the two intervals suggest. Every difference is the first model minus the second.
+Both models have scored the same patients, so their errors go together, and an interval of the
+difference is much narrower than the two intervals suggest. Every difference is the first model
+minus the second.
 """
 
 from __future__ import annotations
@@ -17,9 +19,7 @@ from crsrisk.evaluation.metrics import (
     TAILS,
     Z_95,
     BoolArray,
-    Estimate,
     FloatArray,
-    NotEstimable,
     bootstrap_counts,
     check_inner_risk,
     check_outcome_and_risk,
@@ -27,12 +27,16 @@ from crsrisk.evaluation.metrics import (
     delong_shares,
     mean_with_interval,
 )
+from crsrisk.results import Estimate, NotEstimable
 
 _MIN_PATIENTS = 2  # in each class, or a variance does not exist
 
 
-def auroc_difference(outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike) -> Estimate | NotEstimable:
-    """AUROC of ``risk`` minus AUROC of ``other``, with DeLong's paired interval (DeLong et al., Biometrics 1988;44:837).
+def auroc_difference(
+    outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike
+) -> Estimate | NotEstimable:
+    """AUROC of ``risk`` minus AUROC of ``other``, with DeLong's paired interval (DeLong et al.,
+    Biometrics 1988;44:837).
 
     Where both rank every pair alike the difference is 0 and so is the width of its interval.
 
@@ -40,11 +44,14 @@ def auroc_difference(outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike) -
     >>> difference.value
     0.0
     """
-    happened, first, second = _both(outcome, risk, other)
-    n_events = int(happened.sum())
-    if min(n_events, happened.size - n_events) < _MIN_PATIENTS:
-        return NotEstimable(f"{n_events} with and {happened.size - n_events} without the event; two of each are needed")
-    shares = [delong_shares(happened, one) for one in (first, second)]
+    y_true, first, second = _both(outcome, risk, other)
+    n_events = int(y_true.sum())
+    if min(n_events, y_true.size - n_events) < _MIN_PATIENTS:
+        return NotEstimable(
+            f"{n_events} with and {y_true.size - n_events} without the event; two of each are"
+            " needed"
+        )
+    shares = [delong_shares(y_true, one) for one in (first, second)]
     of_events, of_others = shares[0][0] - shares[1][0], shares[0][1] - shares[1][1]
     variance = of_events.var(ddof=1) / of_events.size + of_others.var(ddof=1) / of_others.size
     value, half = float(of_events.mean()), Z_95 * float(variance) ** 0.5
@@ -54,73 +61,105 @@ def auroc_difference(outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike) -
 def auroc_within_difference(
     outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike, group: ArrayLike
 ) -> Estimate | NotEstimable:
-    """The same among pairs of patients of one group (product): products' differences weighted by their pairs.
+    """The same among pairs of patients of one group (product): products' differences weighted by
+    their pairs.
 
-    Normal interval, DeLong's paired variances combined, the weights taken as fixed. Groups with fewer than two patients
-    in either class have no part in it.
+    Normal interval, DeLong's paired variances combined, the weights taken as fixed. Groups with
+    fewer than two patients in either class have no part in it.
     """
-    happened, first, second = _both(outcome, risk, other)
+    y_true, first, second = _both(outcome, risk, other)
     names = np.asarray(group)
     pairs, values, variances = [], [], []
     for name in np.unique(names):
         rows = names == name
-        if len(set(happened[rows].tolist())) < 2:
+        if len(set(y_true[rows].tolist())) < 2:
             continue
-        found = auroc_difference(happened[rows], risk=first[rows], other=second[rows])
+        found = auroc_difference(y_true[rows], risk=first[rows], other=second[rows])
         if isinstance(found, Estimate):
-            pairs.append(float(happened[rows].sum()) * float((~happened[rows]).sum()))
+            pairs.append(float(y_true[rows].sum()) * float((~y_true[rows]).sum()))
             values.append(found.value)
             variances.append(((found.high - found.low) / (2 * Z_95)) ** 2)
     if not pairs:
         return NotEstimable("no product has two patients with and two without the event")
     weight = np.array(pairs) / sum(pairs)
-    value, half = float(weight @ np.array(values)), Z_95 * float(weight**2 @ np.array(variances)) ** 0.5
+    value, half = (
+        float(weight @ np.array(values)),
+        Z_95 * float(weight**2 @ np.array(variances)) ** 0.5,
+    )
     return Estimate(value, value - half, value + half)
 
 
 def brier_difference(outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike) -> Estimate:
-    """Brier score of ``risk`` minus that of ``other`` (below 0: ``risk`` is better); normal, paired.
+    """Brier score of ``risk`` minus that of ``other`` (below 0: ``risk`` is better); normal,
+    paired.
 
     >>> round(brier_difference([0, 1], risk=[0.2, 0.6], other=[0.3, 0.6]).value, 3)
     -0.025
     """
-    happened, first, second = _both(outcome, risk, other)
-    return mean_with_interval((first - happened) ** 2 - (second - happened) ** 2)
+    y_true, first, second = _both(outcome, risk, other)
+    return mean_with_interval((first - y_true) ** 2 - (second - y_true) ** 2)
 
 
 def log_loss_difference(outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike) -> Estimate:
-    """Log loss of ``risk`` minus that of ``other``, nats (below 0: ``risk`` is better); normal, paired."""
-    happened, first, second = _both(outcome, risk, other)
-    chance = [np.where(happened, one, 1 - one) for one in (check_inner_risk(first), check_inner_risk(second))]
+    """Log loss of ``risk`` minus that of ``other``, nats (below 0: ``risk`` is better); normal,
+    paired.
+    """
+    y_true, first, second = _both(outcome, risk, other)
+    chance = [
+        np.where(y_true, one, 1 - one)
+        for one in (check_inner_risk(first), check_inner_risk(second))
+    ]
     return mean_with_interval(np.log(chance[1]) - np.log(chance[0]))
 
 
 def net_benefit_difference(
-    outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike, thresholds: Sequence[float], seed: int,
+    outcome: ArrayLike,
+    *,
+    risk: ArrayLike,
+    other: ArrayLike,
+    thresholds: Sequence[float],
+    seed: int,
     n_resamples: int = 500,
 ) -> Band | NotEstimable:
-    """Net benefit of ``risk`` minus that of ``other`` at each threshold, pointwise percentile bootstrap, paired.
+    """Net benefit of ``risk`` minus that of ``other`` at each threshold, pointwise percentile
+    bootstrap, paired.
 
-    Only patients whom one model treats and the other does not can make a difference. Not estimable with fewer than
-    100 events.
+    Only patients whom one model treats and the other does not can make a difference. Not estimable
+    with fewer than 100 events.
     """
-    happened, first, second = _both(outcome, risk, other)
+    y_true, first, second = _both(outcome, risk, other)
     threshold = check_thresholds(thresholds)
-    if int(happened.sum()) < NET_BENEFIT_MIN_EVENTS:
-        return NotEstimable(f"{int(happened.sum())} events; net benefit needs at least {NET_BENEFIT_MIN_EVENTS}")
+    if int(y_true.sum()) < NET_BENEFIT_MIN_EVENTS:
+        return NotEstimable(
+            f"{int(y_true.sum())} events; net benefit needs at least {NET_BENEFIT_MIN_EVENTS}"
+        )
     is_treated = (first[:, None] >= threshold).astype(np.float64) - (second[:, None] >= threshold)
-    per_patient = is_treated * np.where(happened[:, None], 1.0, -threshold / (1 - threshold))
-    n = happened.size
-    resampled = np.concatenate(
-        [counts @ per_patient for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)]) / n
+    per_patient = is_treated * np.where(y_true[:, None], 1.0, -threshold / (1 - threshold))
+    n = y_true.size
+    resampled = (
+        np.concatenate(
+            [
+                counts @ per_patient
+                for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
+            ]
+        )
+        / n
+    )
     low, high = np.quantile(resampled, TAILS, axis=0)
     return Band(per_patient.mean(axis=0), low, high)
 
 
-def _both(outcome: ArrayLike, risk: ArrayLike, other: ArrayLike) -> tuple[BoolArray, FloatArray, FloatArray]:
-    happened, first = check_outcome_and_risk(outcome, risk)
+def _both(
+    outcome: ArrayLike, risk: ArrayLike, other: ArrayLike
+) -> tuple[BoolArray, FloatArray, FloatArray]:
+    y_true, first = check_outcome_and_risk(outcome, risk)
     second = check_risk(other)
     if first.shape != second.shape:
-        raise InputError(where="evaluation", key="other", found=f"{second.size} risks", expected=f"{first.size}",
-                         cure="score the same patients with both models")
-    return happened, first, second
+        raise InputError(
+            where="evaluation",
+            key="other",
+            found=f"{second.size} risks",
+            expected=f"{first.size}",
+            cure="score the same patients with both models",
+        )
+    return y_true, first, second

@@ -1,9 +1,10 @@
 """Resampling: the whole development of a model repeated in bootstrap resamples of its patients.
 
-What a refit repeats is the caller's: imputation, choice of trees, calibration, and in the first resamples tuning too.
-What is kept of each is only its risk for every original patient: a patient's risk depends on his row alone, so it is
-also the risk of his copies inside the resample. Optimism (:mod:`crsrisk.evaluation.optimism`) and instability
-(:mod:`crsrisk.evaluation.optimism`) are two ways to look at the same refits.
+What a refit repeats is the caller's: imputation, choice of trees, calibration, and in the first
+resamples tuning too. What is kept of each is only its risk for every original patient: a patient's
+risk depends on his row alone, so it is also the risk of his copies inside the resample. Optimism
+(:mod:`crsrisk.evaluation.optimism`) and instability (:mod:`crsrisk.evaluation.optimism`) are two
+ways to look at the same refits.
 """
 
 from __future__ import annotations
@@ -29,15 +30,18 @@ from crsrisk.streams import uniforms
 from crsrisk.threads import side_by_side
 
 TUNED_AT_LEAST = 20
-"""Resamples in which tuning is repeated; the others use the tuning result of the model under judgement."""
+"""Resamples in which tuning is repeated; the others use the tuning result of the model under
+judgement.
+"""
 
 
 class Develop(Protocol):
     """Everything that made the model, from the two tables to the calibrated model."""
 
     def __call__(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
-        """Fit to these patients. In a resample the copies of a patient bear the same `patient_id`: a refit that cuts
-        folds can keep them together. Raises InputError or ValueError when these patients cannot give a model.
+        """Fit to these patients. In a resample the copies of a patient bear the same `patient_id`:
+        a refit that cuts folds can keep them together. Raises InputError or ValueError when these
+        patients cannot give a model.
         """
         ...
 
@@ -46,9 +50,9 @@ class Develop(Protocol):
 class Repeats:
     """The refits that succeeded, one row each, in the order of the resamples.
 
-    ``rows`` (refits, n): which original patients the resample drew. ``risk`` (refits, n): the refit's risk of every
-    original patient. ``is_tuned``: was tuning repeated? ``n_asked``: resamples asked for. ``failures``: reason ->
-    number of resamples that gave no model.
+    ``rows`` (refits, n): which original patients the resample drew. ``risk`` (refits, n): the
+    refit's risk of every original patient. ``is_tuned``: was tuning repeated? ``n_asked``:
+    resamples asked for. ``failures``: reason -> number of resamples that gave no model.
     """
 
     rows: NDArray[np.int64]
@@ -69,19 +73,34 @@ class Repeats:
 
 
 def refit_in_resamples(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, refit: Develop, tune_and_refit: Develop | None, n_resamples: int,
-    n_tuned: int = TUNED_AT_LEAST, seed: int, workers: int = 1, advance: Callable[[int], None] | None = None,
+    observed: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    refit: Develop,
+    tune_and_refit: Develop | None,
+    n_resamples: int,
+    n_tuned: int = TUNED_AT_LEAST,
+    seed: int,
+    workers: int = 1,
+    advance: Callable[[int], None] | None = None,
 ) -> Repeats:
-    """Draw patients with replacement, repeat the development on each draw, score the original patients.
+    """Draw patients with replacement, repeat the development on each draw, score the original
+    patients.
 
-    ``observed`` and ``outcomes``: the development patients in the same order. ``tune_and_refit`` repeats tuning too
-    and is used in the first ``n_tuned`` resamples (None: tuning is no part of the development, and nothing is tuned).
-    The draw and the seed of a resample depend on ``seed`` and its number alone. A resample that fails is counted with
-    its reason and does not stop the others.
+    ``observed`` and ``outcomes``: the development patients in the same order. ``tune_and_refit``
+    repeats tuning too and is used in the first ``n_tuned`` resamples (None: tuning is no part of
+    the development, and nothing is tuned). The draw and the seed of a resample depend on ``seed``
+    and its number alone. A resample that fails is counted with its reason and does not stop the
+    others.
     """
     if n_resamples < 1 or n_tuned < 0:
-        raise InputError(where="refits", key="n_resamples, n_tuned", found=f"{n_resamples}, {n_tuned}",
-                         expected="at least 1 resample, and 0 or more of them with tuning", cure="ask for 200 and 20")
+        raise InputError(
+            where="refits",
+            key="n_resamples, n_tuned",
+            found=f"{n_resamples}, {n_tuned}",
+            expected="at least 1 resample, and 0 or more of them with tuning",
+            cure="ask for 200 and 20",
+        )
     n = len(observed)
     draws = uniforms(seed=seed, decision="refits/bootstrap", start=0, stop=n_resamples, width=n)
     rows = np.minimum((draws * n).astype(np.int64), n - 1)
@@ -103,30 +122,39 @@ def refit_in_resamples(
         found = list(pool.map(one, range(n_resamples)))
     good = [number for number, risk in enumerate(found) if not isinstance(risk, str)]
     return Repeats(
-        rows=rows[good], risk=np.array([found[number] for number in good], dtype=np.float64).reshape(len(good), n),
-        is_tuned=np.array([tune_and_refit is not None and number < n_tuned for number in good], dtype=np.bool_),
-        n_asked=n_resamples, failures=dict(Counter(risk for risk in found if isinstance(risk, str))))
+        rows=rows[good],
+        risk=np.array([found[number] for number in good], dtype=np.float64).reshape(len(good), n),
+        is_tuned=np.array(
+            [tune_and_refit is not None and number < n_tuned for number in good], dtype=np.bool_
+        ),
+        n_asked=n_resamples,
+        failures=dict(Counter(risk for risk in found if isinstance(risk, str))),
+    )
 
 
-# The figures that are computed again and again in resamples: point values only, one number each, NaN for none.
+# The figures that are computed again and again in resamples: point values only, one number each,
+# NaN for none.
 #
-# Everything that repeats an evaluation hundreds of times (optimism, internal-external validation, differences between
-# subgroups, learning curves) uses these; whoever reports one of them for itself takes the function with the interval
-# in :mod:`crsrisk.evaluation.metrics` or :mod:`crsrisk.evaluation.calibration`, and tests hold the two together.
+# Everything that repeats an evaluation hundreds of times (optimism, internal-external validation,
+# differences between subgroups, learning curves) uses these; whoever reports one of them for itself
+# takes the function with the interval in :mod:`crsrisk.evaluation.metrics` or
+# :mod:`crsrisk.evaluation.calibration`, and tests hold the two together.
 
 
-MEASURES: Mapping[str, str] = MappingProxyType({
-    "auroc": "AUROC, all patients mixed",
-    "auroc_within_product": "AUROC, pairs of patients of one product",
-    "in_the_large": "Calibration intercept (slope fixed at 1)",
-    "slope": "Calibration slope",
-    "intercept_joint": "Calibration intercept (fitted with the slope)",
-    "observed_to_expected": "Observed / expected",
-    "ici": "Mean calibration error (ICI)",
-    "brier": "Brier score",
-    "scaled_brier": "Scaled Brier score",
-    "log_loss": "Log loss (nats)",
-})
+MEASURES: Mapping[str, str] = MappingProxyType(
+    {
+        "auroc": "AUROC, all patients mixed",
+        "auroc_within_product": "AUROC, pairs of patients of one product",
+        "in_the_large": "Calibration intercept (slope fixed at 1)",
+        "slope": "Calibration slope",
+        "intercept_joint": "Calibration intercept (fitted with the slope)",
+        "observed_to_expected": "Observed / expected",
+        "ici": "Mean calibration error (ICI)",
+        "brier": "Brier score",
+        "scaled_brier": "Scaled Brier score",
+        "log_loss": "Log loss (nats)",
+    }
+)
 """Name -> what it is, in words. Net benefit has a name for each threshold: `net_benefit_0.3`."""
 
 
@@ -150,56 +178,66 @@ def label_of(measure: str) -> str:
 
 
 def measure_all(
-    happened: BoolArray, *, risk: FloatArray, group: NDArray[np.str_] | None = None, thresholds: Sequence[float] = (),
+    y_true: BoolArray,
+    *,
+    risk: FloatArray,
+    group: NDArray[np.str_] | None = None,
+    thresholds: Sequence[float] = (),
     has_curve: bool = True,
 ) -> dict[str, float]:
-    """Every measure of these patients; NaN where the patients cannot give one. Risks are clipped to 1e-6 from 0 and 1.
+    """Every measure of these patients; NaN where the patients cannot give one. Risks are clipped to
+    1e-6 from 0 and 1.
 
     ``has_curve=False`` leaves the ICI out (NaN), which takes most of the time.
 
     >>> round(measure_all(np.array([False, False, True, True]), risk=np.array([0.1, 0.4, 0.35, 0.8]))["auroc"], 2)
     0.75
     """
-    n, n_events = happened.size, int(happened.sum())
+    n, n_events = y_true.size, int(y_true.sum())
     names = [*MEASURES, *(net_benefit_name(one) for one in thresholds)]
     if n_events in (0, n):
         return dict.fromkeys(names, float("nan"))
     clipped = np.clip(risk, RISK_FLOOR, 1 - RISK_FLOOR)
     logits = np.asarray(logit(clipped))
-    shift, slope, joint = point_recalibration(happened, logits)
-    rate, brier = n_events / n, float(np.mean((risk - happened) ** 2))
+    shift, slope, joint = point_recalibration(y_true, logits)
+    rate, brier = n_events / n, float(np.mean((risk - y_true) ** 2))
     found = {
-        "auroc": point_auroc(happened, risk),
-        "auroc_within_product": float("nan") if group is None else _auroc_within(happened, risk, group),
-        "in_the_large": shift, "slope": slope, "intercept_joint": joint,
+        "auroc": point_auroc(y_true, risk),
+        "auroc_within_product": (
+            float("nan") if group is None else _auroc_within(y_true, risk, group)
+        ),
+        "in_the_large": shift,
+        "slope": slope,
+        "intercept_joint": joint,
         "observed_to_expected": n_events / float(clipped.sum()),
-        "ici": point_ici(happened, logits) if has_curve else float("nan"),
-        "brier": brier, "scaled_brier": 1 - brier / (rate * (1 - rate)),
-        "log_loss": float(-np.mean(np.log(np.where(happened, clipped, 1 - clipped)))),
+        "ici": point_ici(y_true, logits) if has_curve else float("nan"),
+        "brier": brier,
+        "scaled_brier": 1 - brier / (rate * (1 - rate)),
+        "log_loss": float(-np.mean(np.log(np.where(y_true, clipped, 1 - clipped)))),
     }
-    return found | {net_benefit_name(one): _net_benefit(happened, risk, one) for one in thresholds}
+    return found | {net_benefit_name(one): _net_benefit(y_true, risk, one) for one in thresholds}
 
 
-def point_auroc(happened: BoolArray, risk: FloatArray) -> float:
+def point_auroc(y_true: BoolArray, risk: FloatArray) -> float:
     """AUROC without its interval (ties one half); both classes must be there."""
-    others, events = np.sort(risk[~happened]), risk[happened]
+    others, events = np.sort(risk[~y_true]), risk[y_true]
     below = np.searchsorted(others, events, "left") + np.searchsorted(others, events, "right")
     return float(below.sum()) / (2 * others.size * events.size)
 
 
-def _auroc_within(happened: BoolArray, risk: FloatArray, group: NDArray[np.str_]) -> float:
+def _auroc_within(y_true: BoolArray, risk: FloatArray, group: NDArray[np.str_]) -> float:
     right = pairs = 0.0
     for name in np.unique(group):
         rows = group == name
-        here = int(happened[rows].sum()) * int((~happened[rows]).sum())
+        here = int(y_true[rows].sum()) * int((~y_true[rows]).sum())
         if here:
-            right, pairs = right + here * point_auroc(happened[rows], risk[rows]), pairs + here
+            right, pairs = right + here * point_auroc(y_true[rows], risk[rows]), pairs + here
     return right / pairs if pairs else float("nan")
 
 
-def _net_benefit(happened: BoolArray, risk: FloatArray, threshold: float) -> float:
+def _net_benefit(y_true: BoolArray, risk: FloatArray, threshold: float) -> float:
     is_treated = risk >= threshold
-    gain = np.where(happened, 1.0, -threshold / (1 - threshold))
+    gain = np.where(y_true, 1.0, -threshold / (1 - threshold))
     return float(np.mean(is_treated * gain))
 
 
@@ -210,16 +248,24 @@ FOLDS = 5
 
 
 def out_of_fold_risk(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, outcome: str, refit: Develop, seed: int, n_folds: int = FOLDS
+    observed: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    outcome: str,
+    refit: Develop,
+    seed: int,
+    n_folds: int = FOLDS,
 ) -> FloatArray:
     """Risks, shape (patients,), from folds that hold the same share of events.
 
-    ``observed`` and ``outcomes``: the development patients in the same order; ``outcome``: the column with the event.
+    ``observed`` and ``outcomes``: the development patients in the same order; ``outcome``: the
+    column with the event.
     """
-    happened = outcomes[outcome].to_numpy(dtype=np.int64)
-    found = np.empty(len(happened))
+    y_true = outcomes[outcome].to_numpy(dtype=np.int64)
+    found = np.empty(len(y_true))
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-    for fitted, held in folds.split(np.zeros((len(happened), 1)), happened):
-        found[held] = predict(refit(observed.iloc[fitted], outcomes.iloc[fitted], seed), observed.iloc[held]).risk
+    for fitted, held in folds.split(np.zeros((len(y_true), 1)), y_true):
+        found[held] = predict(
+            refit(observed.iloc[fitted], outcomes.iloc[fitted], seed), observed.iloc[held]
+        ).risk
     return found
-

@@ -1,8 +1,10 @@
-"""How the model does in parts of the patients: sex, age, tumour type, liver metastases, missing values.
+"""How the model does in parts of the patients: sex, age, tumour type, liver metastases, missing
+values.
 
-Each part has its patients, events and figures with intervals; each figure's difference to the rest of the patients (all
-who are not in the part) comes with a bootstrap interval. There is no verdict: whether a gap matters depends on what is
-done with the risk. Where a gap comes from is the question of :mod:`crsrisk.evaluation.gap`.
+Each part has its patients, events and figures with intervals; each figure's difference to the rest
+of the patients (all who are not in the part) comes with a bootstrap interval. There is no verdict:
+whether a gap matters depends on what is done with the risk. Where a gap comes from is the question
+of :mod:`crsrisk.evaluation.gap`.
 """
 
 from __future__ import annotations
@@ -22,9 +24,7 @@ from crsrisk.evaluation.metrics import (
     CONFIDENCE,
     TAILS,
     BoolArray,
-    Estimate,
     FloatArray,
-    NotEstimable,
     auroc,
     auroc_within,
     check_outcome_and_risk,
@@ -35,20 +35,37 @@ from crsrisk.evaluation.metrics import (
     scaled_brier,
 )
 from crsrisk.evaluation.resampling import measure_all
+from crsrisk.results import Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
 FEW_EVENTS = 30  # with or without: below, figures stand with a warning
 AGES = ((0, 65, "under 65 years"), (65, 75, "65 to 74 years"), (75, 200, "75 years or more"))
-DIFFERENCES = ("auroc", "auroc_within_product", "in_the_large", "slope", "observed_to_expected", "scaled_brier", "log_loss")
-VARIABLES: Mapping[str, str] = MappingProxyType({
-    "sex": "Sex", "age": "Age", "tumour_type": "Tumour type", "liver_metastases": "Liver metastases",
-    "missing": "Missing values"})
+DIFFERENCES = (
+    "auroc",
+    "auroc_within_product",
+    "in_the_large",
+    "slope",
+    "observed_to_expected",
+    "scaled_brier",
+    "log_loss",
+)
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "sex": "Sex",
+        "age": "Age",
+        "tumour_type": "Tumour type",
+        "liver_metastases": "Liver metastases",
+        "missing": "Missing values",
+    }
+)
 _MIN_CLASS = 2
 
 
 @dataclass(frozen=True)
 class AtThreshold:
-    """What acting on the risk does in the part: always as a pair, at a threshold declared beforehand."""
+    """What acting on the risk does in the part: always as a pair, at a threshold declared
+    beforehand.
+    """
 
     threshold: float
     sensitivity: Estimate | NotEstimable
@@ -58,8 +75,9 @@ class AtThreshold:
 
 @dataclass(frozen=True)
 class Subgroup:
-    """One part of the patients. ``is_small``: fewer than 30 with or without the event. ``minus_rest``: the figure of
-    this part minus that of all other patients, percentile bootstrap, both drawn anew.
+    """One part of the patients. ``is_small``: fewer than 30 with or without the event.
+    ``minus_rest``: the figure of this part minus that of all other patients, percentile bootstrap,
+    both drawn anew.
     """
 
     variable: str
@@ -80,11 +98,14 @@ class Subgroup:
     minus_rest: dict[str, Estimate | NotEstimable]
 
 
-def parts_of(observed: pd.DataFrame, *, measured: tuple[str, ...]) -> dict[str, dict[str, BoolArray]]:
-    """Variable -> label -> which patients. ``measured``: columns whose gaps count as missing values.
+def parts_of(
+    observed: pd.DataFrame, *, measured: tuple[str, ...]
+) -> dict[str, dict[str, BoolArray]]:
+    """Variable -> label -> which patients. ``measured``: columns whose gaps count as missing
+    values.
 
-    Missing values part the patients into those with none, and two halves of the others by their number. A variable
-    whose column is absent is left out.
+    Missing values part the patients into those with none, and two halves of the others by their
+    number. A variable whose column is absent is left out.
 
     >>> table = pd.DataFrame({"is_female": [True, False, True], "crp_mg_l": [3.0, None, 4.0]})
     >>> {name: {label: int(rows.sum()) for label, rows in parts.items()}
@@ -100,14 +121,21 @@ def parts_of(observed: pd.DataFrame, *, measured: tuple[str, ...]) -> dict[str, 
         found["age"] = {label: (age >= low) & (age < high) for low, high, label in AGES}
     if "tumour_type" in observed:
         names = observed["tumour_type"].to_numpy(dtype=str)
-        found["tumour_type"] = {str(name).replace("_", " "): names == name for name in np.unique(names)}
+        found["tumour_type"] = {
+            str(name).replace("_", " "): names == name for name in np.unique(names)
+        }
     if "has_liver_metastases" in observed:
         has = observed["has_liver_metastases"].to_numpy(dtype=np.float64)
         found["liver_metastases"] = {"with liver metastases": has == 1, "without": has == 0}
     if columns := [name for name in measured if name in observed]:
-        found["missing"] = _by_missing(observed[columns].isna().sum(axis=1).to_numpy(dtype=np.int64))
-    return {name: kept for name, parts in found.items()
-            if len(kept := {label: rows for label, rows in parts.items() if rows.any()}) > 1}
+        found["missing"] = _by_missing(
+            observed[columns].isna().sum(axis=1).to_numpy(dtype=np.int64)
+        )
+    return {
+        name: kept
+        for name, parts in found.items()
+        if len(kept := {label: rows for label, rows in parts.items() if rows.any()}) > 1
+    }
 
 
 def _by_missing(n_missing: NDArray[np.int64]) -> dict[str, BoolArray]:
@@ -119,65 +147,100 @@ def _by_missing(n_missing: NDArray[np.int64]) -> dict[str, BoolArray]:
         for numbers in (few, many):
             if numbers.size:
                 span = f"{numbers[0]}" if numbers.size == 1 else f"{numbers[0]} to {numbers[-1]}"
-                parts[f"{span} value{'s' if span != '1' else ''} missing"] = np.isin(n_missing, numbers)
+                parts[f"{span} value{'s' if span != '1' else ''} missing"] = np.isin(
+                    n_missing, numbers
+                )
     return parts
 
 
 def subgroups(
-    outcome: ArrayLike, *, risk: ArrayLike, product: ArrayLike, parts: Mapping[str, Mapping[str, BoolArray]],
-    threshold: float, seed: int, n_resamples: int = 200,
+    outcome: ArrayLike,
+    *,
+    risk: ArrayLike,
+    product: ArrayLike,
+    parts: Mapping[str, Mapping[str, BoolArray]],
+    threshold: float,
+    seed: int,
+    n_resamples: int = 200,
 ) -> list[Subgroup]:
     """Every part of :func:`parts_of` with its figures and their differences to the rest.
 
     ``threshold``: the risk from which on somebody would act, declared beforehand (0-1).
     """
-    happened, predicted = check_outcome_and_risk(outcome, risk)
-    patients = _Patients(happened, predicted, np.asarray(product, dtype=str))
-    return [_subgroup(variable, label, rows, patients, threshold=threshold, seed=seed, n_resamples=n_resamples)
-            for variable, labelled in parts.items() for label, rows in labelled.items()]
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
+    patients = _Patients(y_true, predicted, np.asarray(product, dtype=str))
+    return [
+        _subgroup(
+            variable, label, rows, patients, threshold=threshold, seed=seed, n_resamples=n_resamples
+        )
+        for variable, labelled in parts.items()
+        for label, rows in labelled.items()
+    ]
 
 
 @dataclass(frozen=True, eq=False)
 class _Patients:
-    happened: BoolArray
+    y_true: BoolArray
     risk: FloatArray
     product: NDArray[np.str_]
 
 
 def _subgroup(
-    variable: str, label: str, rows: BoolArray, patients: _Patients, *, threshold: float, seed: int, n_resamples: int,
+    variable: str,
+    label: str,
+    rows: BoolArray,
+    patients: _Patients,
+    *,
+    threshold: float,
+    seed: int,
+    n_resamples: int,
 ) -> Subgroup:
-    here, own = patients.happened[rows], patients.risk[rows]
+    here, own = patients.y_true[rows], patients.risk[rows]
     n, n_events = int(rows.sum()), int(here.sum())
     figures = _figures(here, own, patients.product[rows], seed=seed, n_resamples=n_resamples)
     return Subgroup(
-        variable=variable, label=label, n=n, n_events=n_events, is_small=min(n_events, n - n_events) < FEW_EVENTS,
-        event_rate=event_rate(here), **figures,
-        at_threshold=_at_threshold(here, own, threshold=threshold, seed=seed, n_resamples=n_resamples),
-        minus_rest=_minus_rest(patients, rows, seed=seed, n_resamples=n_resamples, key=f"{variable}/{label}"))
+        variable=variable,
+        label=label,
+        n=n,
+        n_events=n_events,
+        is_small=min(n_events, n - n_events) < FEW_EVENTS,
+        event_rate=event_rate(here),
+        **figures,
+        at_threshold=_at_threshold(
+            here, own, threshold=threshold, seed=seed, n_resamples=n_resamples
+        ),
+        minus_rest=_minus_rest(
+            patients, rows, seed=seed, n_resamples=n_resamples, key=f"{variable}/{label}"
+        ),
+    )
 
 
 def _figures(
-    happened: BoolArray, risk: FloatArray, product: NDArray[np.str_], *, seed: int, n_resamples: int
+    y_true: BoolArray, risk: FloatArray, product: NDArray[np.str_], *, seed: int, n_resamples: int
 ) -> dict[str, Estimate | NotEstimable]:
-    n, n_events = happened.size, int(happened.sum())
+    n, n_events = y_true.size, int(y_true.sum())
     if min(n_events, n - n_events) < _MIN_CLASS:
-        none = NotEstimable(f"{n_events} with and {n - n_events} without the event; two of each are needed")
+        none = NotEstimable(
+            f"{n_events} with and {n - n_events} without the event; two of each are needed"
+        )
         return dict.fromkeys((*DIFFERENCES, "ici"), none)
     clipped = clip_risk(risk).risk
-    line = recalibrate(happened, risk=clipped)
-    curve = fit_calibration_curve(happened, risk=clipped, seed=seed, n_resamples=n_resamples)
+    line = recalibrate(y_true, risk=clipped)
+    curve = fit_calibration_curve(y_true, risk=clipped, seed=seed, n_resamples=n_resamples)
     return {
-        "auroc": auroc(happened, risk=risk), "auroc_within_product": auroc_within(happened, risk=risk, group=product),
-        "in_the_large": line.in_the_large, "slope": line.slope,
-        "observed_to_expected": observed_to_expected(happened, risk=clipped),
+        "auroc": auroc(y_true, risk=risk),
+        "auroc_within_product": auroc_within(y_true, risk=risk, group=product),
+        "in_the_large": line.in_the_large,
+        "slope": line.slope,
+        "observed_to_expected": observed_to_expected(y_true, risk=clipped),
         "ici": curve if isinstance(curve, NotEstimable) else curve.ici,
-        "scaled_brier": scaled_brier(happened, risk=risk), "log_loss": log_loss(happened, risk=clipped),
+        "scaled_brier": scaled_brier(y_true, risk=risk),
+        "log_loss": log_loss(y_true, risk=clipped),
     }
 
 
 def _at_threshold(
-    happened: BoolArray, risk: FloatArray, *, threshold: float, seed: int, n_resamples: int
+    y_true: BoolArray, risk: FloatArray, *, threshold: float, seed: int, n_resamples: int
 ) -> AtThreshold:
     is_treated = risk >= threshold
 
@@ -188,14 +251,18 @@ def _at_threshold(
         return Estimate(float(hits.mean()), float(interval.low), float(interval.high))
 
     benefit: Estimate | NotEstimable = NotEstimable("one outcome only")
-    if 0 < happened.sum() < happened.size:
-        curve = net_benefit_curve(happened, risk=risk, thresholds=[threshold], seed=seed, n_resamples=n_resamples)
+    if 0 < y_true.sum() < y_true.size:
+        curve = net_benefit_curve(
+            y_true, risk=risk, thresholds=[threshold], seed=seed, n_resamples=n_resamples
+        )
         benefit = curve if isinstance(curve, NotEstimable) else _first(curve)
-    return AtThreshold(threshold, share(is_treated[happened]), share(~is_treated[~happened]), benefit)
+    return AtThreshold(threshold, share(is_treated[y_true]), share(~is_treated[~y_true]), benefit)
 
 
 def _first(curve: NetBenefitCurve) -> Estimate:
-    return Estimate(float(curve.model.value[0]), float(curve.model.low[0]), float(curve.model.high[0]))
+    return Estimate(
+        float(curve.model.value[0]), float(curve.model.low[0]), float(curve.model.high[0])
+    )
 
 
 def _minus_rest(
@@ -204,10 +271,15 @@ def _minus_rest(
     """The figure here minus the figure in all others, with percentiles over draws within both."""
     places = [np.flatnonzero(rows), np.flatnonzero(~rows)]
     value = _difference(patients, places)
-    draws = uniforms(seed=seed, decision=f"evaluation/subgroup/{key}", start=0, stop=n_resamples, width=rows.size)
+    draws = uniforms(
+        seed=seed, decision=f"evaluation/subgroup/{key}", start=0, stop=n_resamples, width=rows.size
+    )
     again = []
     for draw in draws:
-        drawn = [place[np.minimum((draw[place] * place.size).astype(np.int64), place.size - 1)] for place in places]
+        drawn = [
+            place[np.minimum((draw[place] * place.size).astype(np.int64), place.size - 1)]
+            for place in places
+        ]
         again.append(_difference(patients, drawn))
     found: dict[str, Estimate | NotEstimable] = {}
     for name in DIFFERENCES:
@@ -222,6 +294,13 @@ def _minus_rest(
 
 
 def _difference(patients: _Patients, places: list[NDArray[np.int64]]) -> dict[str, float]:
-    here, rest = (measure_all(patients.happened[rows], risk=patients.risk[rows], group=patients.product[rows],
-                              has_curve=False) for rows in places)
+    here, rest = (
+        measure_all(
+            patients.y_true[rows],
+            risk=patients.risk[rows],
+            group=patients.product[rows],
+            has_curve=False,
+        )
+        for rows in places
+    )
     return {name: here[name] - rest[name] for name in DIFFERENCES}

@@ -1,10 +1,12 @@
-"""Additive: a partially pooled logistic regression, taken apart into effects that can be written as trees.
+"""Additive: a partially pooled logistic regression, taken apart into effects that can be written as
+trees.
 
-It is where the learner starts: near the truth if effects add up on the log-odds scale, and steady in small cohorts.
-Each quantity (or the logarithm of a skewed one) has a slope and a curve. Groups such as products and platforms have
-a level of their own and, for every quantity, a slope of their own that is drawn towards the common one. How strongly
-everything is drawn together is not set but learnt, from how much the groups differ (empirical Bayes: the penalties
-that make the data likeliest, MacKay 1992). A missing value is expected from the others that are known.
+It is where the learner starts: near the truth if effects add up on the log-odds scale, and steady
+in small cohorts. Each quantity (or the logarithm of a skewed one) has a slope and a curve. Groups
+such as products and platforms have a level of their own and, for every quantity, a slope of their
+own that is drawn towards the common one. How strongly everything is drawn together is not set but
+learnt, from how much the groups differ (empirical Bayes: the penalties that make the data
+likeliest, MacKay 1992). A missing value is expected from the others that are known.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ _WORTH = 0.05  # SD by SD: a weaker tie between two columns tells nothing of a m
 
 @dataclass(frozen=True)
 class Scaling:
-    """How a column enters: standardised, by its logarithm when skewed; constant columns become 0."""
+    """How a column enters: standardised, by its logarithm when skewed; constant columns become
+    0.
+    """
 
     is_log: bool
     offset: float
@@ -49,11 +53,13 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Additive:
-    """Log-odds of a row: see :meth:`log_odds`. Effects stand per SD of each column's :class:`Scaling`.
+    """Log-odds of a row: see :meth:`log_odds`. Effects stand per SD of each column's
+    :class:`Scaling`.
 
-    ``slope``, ``curve``, ``gap`` have shape (columns,) and are 0 for group columns; ``expected`` (columns, columns) says
-    how a missing column (row) is expected from known ones; ``groups`` are the places of the group columns (yes/no),
-    ``level`` (groups,) and ``own`` (groups, columns) what a group adds to the intercept and to each slope.
+    ``slope``, ``curve``, ``gap`` have shape (columns,) and are 0 for group columns; ``expected``
+    (columns, columns) says how a missing column (row) is expected from known ones; ``groups`` are
+    the places of the group columns (yes/no), ``level`` (groups,) and ``own`` (groups, columns) what
+    a group adds to the intercept and to each slope.
     """
 
     intercept: float
@@ -72,9 +78,13 @@ class Additive:
         belongs = belongs_to(table, self.groups)
         known = np.nan_to_num(scaled)
         is_missing = np.isnan(scaled)
-        given = (known * (self.slope + belongs @ self.own)).sum(axis=1) + _bend(scaled, self.scalings) @ self.curve
+        given = (known * (self.slope + belongs @ self.own)).sum(axis=1) + _bend(
+            scaled, self.scalings
+        ) @ self.curve
         standing_in = (is_missing * (known @ self.expected.T)) @ self.slope
-        return np.asarray(self.intercept + belongs @ self.level + given + is_missing @ self.gap + standing_in)
+        return np.asarray(
+            self.intercept + belongs @ self.level + given + is_missing @ self.gap + standing_in
+        )
 
 
 def scaled_of(table: Floats, scalings: Sequence[Scaling]) -> Floats:
@@ -83,7 +93,9 @@ def scaled_of(table: Floats, scalings: Sequence[Scaling]) -> Floats:
 
 
 def belongs_to(table: Floats, groups: Sequence[int]) -> Floats:
-    """1 where a row belongs to a group, else 0 (a missing word is no group), shape (rows, groups)."""
+    """1 where a row belongs to a group, else 0 (a missing word is no group), shape (rows,
+    groups).
+    """
     return np.asarray(table[:, list(groups)] > 0.5, dtype=np.float64)
 
 
@@ -93,13 +105,18 @@ def _bend(scaled: Floats, scalings: Sequence[Scaling]) -> Floats:
 
 
 def fit_additive(
-    table: Floats, labels: Floats, *, directions: Sequence[int], groups: Sequence[int], penalty: float
+    table: Floats,
+    labels: Floats,
+    *,
+    directions: Sequence[int],
+    groups: Sequence[int],
+    penalty: float,
 ) -> Additive:
     """Fit; ``table`` (patients, columns) may hold NaN, ``labels`` are 0 or 1.
 
-    ``penalty``: 1 / penalty is the variance that slopes (log-odds per SD) are expected to have before the data are seen.
-    ``directions``: a column's common slope is not negative (+1) or not positive (-1). ``groups``: places of yes/no
-    columns that are groups.
+    ``penalty``: 1 / penalty is the variance that slopes (log-odds per SD) are expected to have
+    before the data are seen. ``directions``: a column's common slope is not negative (+1) or not
+    positive (-1). ``groups``: places of yes/no columns that are groups.
 
     >>> rng = np.random.default_rng(0)
     >>> from scipy.special import expit
@@ -108,31 +125,57 @@ def fit_additive(
     >>> bool(abs(fitted.slope[0] - 1) < 0.2)
     True
     """
-    return _fitted(table, labels, directions=directions, groups=groups, penalty=penalty, solve=PooledLogistic.solve)
+    return _fitted(
+        table,
+        labels,
+        directions=directions,
+        groups=groups,
+        penalty=penalty,
+        solve=PooledLogistic.solve,
+    )
 
 
-def follow_additive(table: Floats, risk: Floats, *, directions: Sequence[int], groups: Sequence[int]) -> Additive:
-    """The additive model that comes nearest to a known ``risk`` (patients,): no chance of outcomes in it, so hardly drawn.
+def distil(
+    table: Floats, risk: Floats, *, directions: Sequence[int], groups: Sequence[int]
+) -> Additive:
+    """The additive model that comes nearest to a known ``risk`` (patients,): no chance of outcomes
+    in it, so hardly drawn.
 
     The other arguments are those of :func:`fit_additive`.
     """
-    return _fitted(table, risk, directions=directions, groups=groups, penalty=1.0, solve=PooledLogistic.follow)
+    return _fitted(
+        table, risk, directions=directions, groups=groups, penalty=1.0, solve=PooledLogistic.follow
+    )
 
 
 def _fitted(
-    table: Floats, labels: Floats, *, directions: Sequence[int], groups: Sequence[int], penalty: float,
+    table: Floats,
+    labels: Floats,
+    *,
+    directions: Sequence[int],
+    groups: Sequence[int],
+    penalty: float,
     solve: Callable[[PooledLogistic, NDArray[np.int_]], Floats],
 ) -> Additive:
     n_columns = table.shape[1]
-    scalings = tuple(_scaling(table[:, place], is_group=place in set(groups)) for place in range(n_columns))
+    scalings = tuple(
+        _scaling(table[:, place], is_group=place in set(groups)) for place in range(n_columns)
+    )
     scaled = scaled_of(table, scalings)
     belongs = belongs_to(table, groups)
     known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
-    with threadpool_limits(1):  # waiting threads of the linear algebra cost seconds on a busy machine
+    # waiting threads of the linear algebra cost seconds on a busy machine
+    with threadpool_limits(1):
         expected = _expected(scaled, directions=np.asarray(directions))
         problem = PooledLogistic.of(
-            known, bend=_bend(scaled, scalings), is_missing=is_missing, stood=is_missing * (known @ expected.T),
-            belongs=belongs, labels=labels, penalty=penalty)
+            known,
+            bend=_bend(scaled, scalings),
+            is_missing=is_missing,
+            stood=is_missing * (known @ expected.T),
+            belongs=belongs,
+            labels=labels,
+            penalty=penalty,
+        )
         weights = solve(problem, np.asarray(directions))
     intercept, (slope, curve, gap), level, own = problem.parts(weights)
     return Additive(intercept, scalings, slope, curve, gap, expected, tuple(groups), level, own)
@@ -148,14 +191,21 @@ def _scaling(column: Floats, *, is_group: bool) -> Scaling:
     if is_log:
         values = np.log(values + offset)
     spread = float(values.std())
-    return Scaling(is_log, offset, float(values.mean()), spread if spread > 0 else np.inf, n_values > _FEW_VALUES)
+    return Scaling(
+        is_log,
+        offset,
+        float(values.mean()),
+        spread if spread > 0 else np.inf,
+        n_values > _FEW_VALUES,
+    )
 
 
 def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
     """Ties (columns, columns): a missing column is expected as ties x the known ones, in SD.
 
-    Ridge regression among those in whom it is known, kept to the ties that are worth it. A tie that would turn a
-    direction round (more of a column that may only raise the risk, less of another such) is left out.
+    Ridge regression among those in whom it is known, kept to the ties that are worth it. A tie that
+    would turn a direction round (more of a column that may only raise the risk, less of another
+    such) is left out.
     """
     known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
     ties = np.zeros((scaled.shape[1],) * 2)
@@ -165,8 +215,9 @@ def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
         others = others[others != column]
         while others.size:
             design = np.column_stack([np.ones(rows.sum()), known[np.ix_(rows, others)]])
-            found = np.linalg.solve(design.T @ design + _RIDGE * np.eye(design.shape[1]),
-                                    design.T @ known[rows, column])[1:]
+            found = np.linalg.solve(
+                design.T @ design + _RIDGE * np.eye(design.shape[1]), design.T @ known[rows, column]
+            )[1:]
             turned = found * directions[column] * directions[others] < 0
             keep = (np.abs(found) >= _WORTH) & ~turned
             if keep.all():
@@ -176,12 +227,14 @@ def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
     return ties
 
 
-# Staged: an event that comes after stages, learnt stage by stage and then written as one additive model.
+# Staged: an event that comes after stages, learnt stage by stage and then written as one additive
+# model.
 #
-# Grade 2 or more needs two things: CRS at all, and that it is severe. P(event) = P(any CRS) x P(event given any CRS), the
-# sequential model of ordered outcomes (continuation ratio). Each part is near to additive, with slopes that products
-# largely share; the slopes of the whole differ between products because these stand at different stages: where nearly
-# everybody has CRS, what makes it severe counts; where few have, what brings it on. So each product has to learn less by
+# Grade 2 or more needs two things: CRS at all, and that it is severe. P(event) = P(any CRS) x
+# P(event given any CRS), the sequential model of ordered outcomes (continuation ratio). Each part
+# is near to additive, with slopes that products largely share; the slopes of the whole differ
+# between products because these stand at different stages: where nearly everybody has CRS, what
+# makes it severe counts; where few have, what brings it on. So each product has to learn less by
 # itself, and a patient with grade 1 tells more than a "no" would.
 
 
@@ -189,12 +242,18 @@ _FEWEST = 10  # patients who do not reach a stage, and who stay there: with fewe
 
 
 def fit_staged(
-    table: Floats, steps: Floats, *, directions: Sequence[int], groups: Sequence[int], penalty: float
+    table: Floats,
+    steps: Floats,
+    *,
+    directions: Sequence[int],
+    groups: Sequence[int],
+    penalty: float,
 ) -> Additive:
     """Fit; the other arguments are those of :func:`crsrisk.model.additive.fit_additive`.
 
-    ``steps`` (patients, stages + 1) of 0 and 1, the event last; who reaches one has reached those before it. Stages that
-    tell too few patients apart are left out; without any this is :func:`crsrisk.model.additive.fit_additive`.
+    ``steps`` (patients, stages + 1) of 0 and 1, the event last; who reaches one has reached those
+    before it. Stages that tell too few patients apart are left out; without any this is
+    :func:`crsrisk.model.additive.fit_additive`.
 
     >>> rng = np.random.default_rng(0); table = rng.normal(size=(4000, 2))
     >>> any_crs = rng.random(4000) < expit(table[:, 0]); event = any_crs & (rng.random(4000) < expit(table[:, 1]))
@@ -204,30 +263,38 @@ def fit_staged(
     >>> bool(np.abs(expit(fitted.log_odds(table)) - true).mean() < 0.03)
     True
     """
-    stages = telling_stages(steps)
+    stages = informative_stages(steps)
     if not stages:
-        return fit_additive(table, steps[:, -1], directions=directions, groups=groups, penalty=penalty)
+        return fit_additive(
+            table, steps[:, -1], directions=directions, groups=groups, penalty=penalty
+        )
     reached, risk = np.ones(len(table), dtype=bool), np.ones(len(table))
     for step in (*(steps[:, stage] for stage in stages), steps[:, -1]):
-        part = fit_additive(table[reached], step[reached], directions=directions, groups=groups, penalty=penalty)
+        part = fit_additive(
+            table[reached], step[reached], directions=directions, groups=groups, penalty=penalty
+        )
         risk *= expit(part.log_odds(table))
         reached = step > 0
-    return follow_additive(table, risk, directions=directions, groups=groups)
+    return distil(table, risk, directions=directions, groups=groups)
 
 
 def out_of_order(steps: Floats) -> NDArray[np.bool_]:
-    """Rows of ``steps`` (patients, stages + 1) that cannot be: other than 0 and 1, or at a stage without those before it.
+    """Rows of ``steps`` (patients, stages + 1) that cannot be: other than 0 and 1, or at a stage
+    without those before it.
 
     >>> out_of_order(np.array([[1.0, 0.0], [0.0, 1.0], [np.nan, 0.0]])).tolist()
     [False, True, True]
     """
-    return np.asarray(~np.isin(steps, (0.0, 1.0)).all(axis=1) | (np.diff(steps, axis=1) > 0).any(axis=1))
+    return np.asarray(
+        ~np.isin(steps, (0.0, 1.0)).all(axis=1) | (np.diff(steps, axis=1) > 0).any(axis=1)
+    )
 
 
-def telling_stages(steps: Floats) -> list[int]:
-    """The stages that part enough patients: some do not reach them, some reach them and go no further.
+def informative_stages(steps: Floats) -> list[int]:
+    """The stages that part enough patients: some do not reach them, some reach them and go no
+    further.
 
-    >>> telling_stages(np.column_stack([np.arange(40) < 30, np.arange(40) < 30, np.arange(40) < 15]))
+    >>> informative_stages(np.column_stack([np.arange(40) < 30, np.arange(40) < 30, np.arange(40) < 15]))
     [0]
     """
     found: list[int] = []
@@ -238,4 +305,3 @@ def telling_stages(steps: Floats) -> list[int]:
             found.append(stage)
             reached = is_there
     return found
-

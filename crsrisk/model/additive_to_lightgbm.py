@@ -1,8 +1,10 @@
-"""Staircase: an additive model written as LightGBM trees, one for each column, so that one booster holds everything.
+"""Staircase: an additive model written as LightGBM trees, one for each column, so that one booster
+holds everything.
 
-A column's effect becomes a staircase of flat steps, its own for every group (product, platform) where groups differ;
-with a direction, every staircase keeps it. What a missing value is expected to be becomes a tree of two columns. The
-counts of training patients in every leaf are real (one where there was none), so exact Shapley values have their base.
+A column's effect becomes a staircase of flat steps, its own for every group (product, platform)
+where groups differ; with a direction, every staircase keeps it. What a missing value is expected to
+be becomes a tree of two columns. The counts of training patients in every leaf are real (one where
+there was none), so exact Shapley values have their base.
 """
 
 from __future__ import annotations
@@ -55,14 +57,19 @@ class _Split:
 
     @cached_property
     def value(self) -> float:
-        return (self.left.value * self.left.count + self.right.value * self.right.count) / self.count
+        return (
+            self.left.value * self.left.count + self.right.value * self.right.count
+        ) / self.count
 
 
 _Node: TypeAlias = _Leaf | _Split
-_Maker: TypeAlias = Callable[[tuple[int, ...], Rows], _Node]  # of the groups that rows belong to, and these rows
+# of the groups that rows belong to, and these rows
+_Maker: TypeAlias = Callable[[tuple[int, ...], Rows], _Node]
 
 
-def staircase_text(additive: Additive, table: Floats, *, directions: Sequence[int], names: Sequence[str]) -> str:
+def additive_to_lightgbm(
+    additive: Additive, table: Floats, *, directions: Sequence[int], names: Sequence[str]
+) -> str:
     """The additive model as a bare LightGBM text; ``table`` is what it was fitted to."""
     scaled = scaled_of(table, additive.scalings)
     belongs = belongs_to(table, additive.groups)
@@ -75,7 +82,9 @@ def staircase_text(additive: Additive, table: Floats, *, directions: Sequence[in
 
 @dataclass(frozen=True)
 class _Steps:
-    """Where the steps of one column lie: bounds between them, the step of every known row, means within each."""
+    """Where the steps of one column lie: bounds between them, the step of every known row, means
+    within each.
+    """
 
     column: int
     bounds: Floats
@@ -90,7 +99,9 @@ class _Steps:
         if found.size <= _BOUNDS.size:
             bounds = (found[1:] + found[:-1]) / 2
         else:
-            bounds = np.unique([float(f"{bound:.{_DIGITS}g}") for bound in np.quantile(values[known], _BOUNDS)])
+            bounds = np.unique(
+                [float(f"{bound:.{_DIGITS}g}") for bound in np.quantile(values[known], _BOUNDS)]
+            )
         step = np.searchsorted(bounds, values[known])  # a value on a bound belongs below it
         count = np.bincount(step, minlength=bounds.size + 1)
         kept = count[:-1].cumsum() > 0
@@ -112,7 +123,9 @@ class _Steps:
 
 @dataclass(frozen=True)
 class _Grower:
-    """Grows the trees of a model over its training patients, by their scaled values, groups and combinations."""
+    """Grows the trees of a model over its training patients, by their scaled values, groups and
+    combinations.
+    """
 
     additive: Additive
     scaled: Floats
@@ -127,7 +140,9 @@ class _Grower:
         def leaf(groups: tuple[int, ...], rows: Rows) -> _Node:
             return _Leaf(float(model.intercept + model.level[list(groups)].sum()), _count(rows))
 
-        return self._by_group(leaf, np.ones(len(self.scaled), dtype=bool), differs=np.abs(model.level) > 0)
+        return self._by_group(
+            leaf, np.ones(len(self.scaled), dtype=bool), differs=np.abs(model.level) > 0
+        )
 
     def of_column(self, values: Floats, column: int) -> Iterator[_Node]:
         """The trees of one column: its effect, and what it tells of columns that are missing."""
@@ -138,35 +153,56 @@ class _Grower:
 
         def staircase(groups: tuple[int, ...], rows: Rows) -> _Node:
             slope = model.slope[column] + model.own[list(groups), column].sum()
-            return self._stairs(steps, slope * steps.height + model.curve[column] * steps.bend, rows)
+            return self._stairs(
+                steps, slope * steps.height + model.curve[column] * steps.bend, rows
+            )
 
-        own = self._by_group(staircase, ~is_missing, differs=np.abs(model.own[:, column]) * _FAR > _ALIKE)
-        yield from _worth(_unless_missing(own, column, value=float(model.gap[column]), is_missing=is_missing))
+        own = self._by_group(
+            staircase, ~is_missing, differs=np.abs(model.own[:, column]) * _FAR > _ALIKE
+        )
+        yield from _worth(
+            _unless_missing(own, column, value=float(model.gap[column]), is_missing=is_missing)
+        )
         told = model.expected[:, column] * model.slope
         for other in np.flatnonzero(told):
             lacks = np.isnan(self.scaled[:, other])
             stairs = self._stairs(steps, told[other] * steps.height, lacks & ~is_missing)
             stairs = _unless_missing(stairs, column, value=0.0, is_missing=lacks & is_missing)
-            yield from _worth(_Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, _count(~lacks)), stairs))
+            yield from _worth(
+                _Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, _count(~lacks)), stairs)
+            )
 
     def _stairs(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
-        """A balanced tree of flat steps; neighbours that hardly differ are one; a direction is kept."""
+        """A balanced tree of flat steps; neighbours that hardly differ are one; a direction is
+        kept.
+        """
         counts = steps.counts(rows)
         weights = np.maximum(counts, 1)
         if direction := self.directions[steps.column]:
-            values = isotonic_regression(values, sample_weight=weights, increasing=bool(direction > 0))
+            values = isotonic_regression(
+                values, sample_weight=weights, increasing=bool(direction > 0)
+            )
         starts = [0]
         for at in range(1, values.size):
             if abs(values[at] - values[starts[-1]]) > _ALIKE:
                 starts.append(at)
         ends = [*starts[1:], values.size]
         spans = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
-        leaves = [_Leaf(float(np.average(values[span], weights=weights[span])), max(1, int(counts[span].sum())))
-                  for span in spans]
-        return _balanced(leaves, [float(steps.bounds[end - 1]) for end in ends[:-1]], column=steps.column)
+        leaves = [
+            _Leaf(
+                float(np.average(values[span], weights=weights[span])),
+                max(1, int(counts[span].sum())),
+            )
+            for span in spans
+        ]
+        return _balanced(
+            leaves, [float(steps.bounds[end - 1]) for end in ends[:-1]], column=steps.column
+        )
 
     def _by_group(self, leaf: _Maker, rows: Rows, *, differs: Rows) -> _Node:
-        """A tree that tells groups apart, large ones first; an unseen combination gets what its known groups give."""
+        """A tree that tells groups apart, large ones first; an unseen combination gets what its
+        known groups give.
+        """
         order = [int(c) for c in np.argsort(-self.words.sum(axis=0), kind="stable") if differs[c]]
 
         def grow(words: Floats, to_ask: list[int], groups: tuple[int, ...], rows: Rows) -> _Node:
@@ -213,12 +249,19 @@ def _balanced(leaves: list[_Leaf], bounds: list[float], *, column: int) -> _Node
     if not bounds:
         return leaves[0]
     middle = len(bounds) // 2
-    return _Split(column, bounds[middle], _MISSING_LEFT, _balanced(leaves[:middle + 1], bounds[:middle], column=column),
-                  _balanced(leaves[middle + 1:], bounds[middle + 1:], column=column))
+    return _Split(
+        column,
+        bounds[middle],
+        _MISSING_LEFT,
+        _balanced(leaves[: middle + 1], bounds[:middle], column=column),
+        _balanced(leaves[middle + 1 :], bounds[middle + 1 :], column=column),
+    )
 
 
 def _block(tree: _Node, *, number: int) -> str:
-    """One tree in LightGBM's text format: nodes numbered from the root down, leaf k as the child -k-1."""
+    """One tree in LightGBM's text format: nodes numbered from the root down, leaf k as the child
+    -k-1.
+    """
     splits: list[_Split] = []
     leaves: list[_Leaf] = []
 
@@ -237,25 +280,40 @@ def _block(tree: _Node, *, number: int) -> str:
     lines: dict[str, Sequence[float]] = {"num_leaves": [len(leaves)], "num_cat": [0]}
     if splits:
         lines |= {
-            "split_feature": [one.column for one in splits], "split_gain": [0] * len(splits),
-            "threshold": [one.bound for one in splits], "decision_type": [one.decision for one in splits],
-            "left_child": [left for left, _ in children], "right_child": [right for _, right in children],
+            "split_feature": [one.column for one in splits],
+            "split_gain": [0] * len(splits),
+            "threshold": [one.bound for one in splits],
+            "decision_type": [one.decision for one in splits],
+            "left_child": [left for left, _ in children],
+            "right_child": [right for _, right in children],
         }
     lines |= {"leaf_value": [leaf.value for leaf in leaves]}
     if splits:
         lines |= {
-            "leaf_weight": [leaf.count for leaf in leaves], "leaf_count": [leaf.count for leaf in leaves],
-            "internal_value": [one.value for one in splits], "internal_weight": [one.count for one in splits],
+            "leaf_weight": [leaf.count for leaf in leaves],
+            "leaf_count": [leaf.count for leaf in leaves],
+            "internal_value": [one.value for one in splits],
+            "internal_weight": [one.count for one in splits],
             "internal_count": [one.count for one in splits],
         }
     lines |= {"is_linear": [0], "shrinkage": [1]}
-    return f"Tree={number}\n" + "".join(f"{key}={' '.join(map(repr, row))}\n" for key, row in lines.items()) + "\n\n"
+    return (
+        f"Tree={number}\n"
+        + "".join(f"{key}={' '.join(map(repr, row))}\n" for key, row in lines.items())
+        + "\n\n"
+    )
 
 
 def _text(blocks: list[str], *, names: Sequence[str]) -> str:
     header = {
-        "version": "v4", "num_class": 1, "num_tree_per_iteration": 1, "label_index": 0, "max_feature_idx": len(names) - 1,
-        "objective": BINARY, "feature_names": " ".join(names), "feature_infos": " ".join(["none"] * len(names)),
+        "version": "v4",
+        "num_class": 1,
+        "num_tree_per_iteration": 1,
+        "label_index": 0,
+        "max_feature_idx": len(names) - 1,
+        "objective": BINARY,
+        "feature_names": " ".join(names),
+        "feature_infos": " ".join(["none"] * len(names)),
         "tree_sizes": " ".join(str(len(block)) for block in blocks),
     }
     head = "tree\n" + "".join(f"{key}={value}\n" for key, value in header.items())

@@ -11,7 +11,8 @@ import re
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before the import: spinning threads cost seconds
+# before the import: spinning threads cost seconds
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import lightgbm as lgb
 import numpy as np
@@ -29,13 +30,19 @@ Floats: TypeAlias = NDArray[np.float64]
 
 @lru_cache(maxsize=8)
 def booster_of(text: str) -> lgb.Booster:
-    """The LightGBM booster of a checked text; kept, so that one patient does not cost a parsing of trees."""
+    """The LightGBM booster of a checked text; kept, so that one patient does not cost a parsing of
+    trees.
+    """
     check_text(text)
     try:
         return lgb.Booster(model_str=text)
     except lgb.basic.LightGBMError as problem:
-        raise InputError(where="booster.txt", found="what LightGBM cannot read", expected="a LightGBM text",
-                         cure="take the model folder as it was saved") from problem
+        raise InputError(
+            where="booster.txt",
+            found="what LightGBM cannot read",
+            expected="a LightGBM text",
+            cure="take the model folder as it was saved",
+        ) from problem
 
 
 def raw_log_odds_of(booster: lgb.Booster, matrix: Floats, *, n_trees: int | None = None) -> Floats:
@@ -53,10 +60,14 @@ def contributions_of(booster: lgb.Booster, matrix: Floats) -> Floats:
 
 
 def calibrated_booster(text: str, calibrator: Calibrator) -> lgb.Booster:
-    """A new booster whose prediction is the calibrated risk: slope and intercept written into the leaves."""
+    """A new booster whose prediction is the calibrated risk: slope and intercept written into the
+    leaves.
+    """
     check_text(text)
     booster = lgb.Booster(model_str=text)
-    for tree, leaves in enumerate(map(int, re.findall(r"^num_leaves=(\d+)$", text, flags=re.MULTILINE))):
+    for tree, leaves in enumerate(
+        map(int, re.findall(r"^num_leaves=(\d+)$", text, flags=re.MULTILINE))
+    ):
         extra = calibrator.intercept if tree == 0 else 0.0
         for leaf in range(leaves):
             value = booster.get_leaf_output(tree, leaf)

@@ -1,9 +1,11 @@
-"""Booster text: LightGBM's text format, read and checked in plain Python before LightGBM sees a byte.
+"""Booster text: LightGBM's text format, read and checked in plain Python before LightGBM sees a
+byte.
 
-LightGBM trusts a model file: half a file aborts the process, a changed index crashes it, a changed child can
-make it run for ever, a lost end goes unnoticed (measured with 4.7). So every text is read here first: each tree
-must be a tree, every index in bounds (categories included), every size as declared, counts that add up. What was
-read serves for scoring and explaining too (:mod:`crsrisk.model.forest`), so neither needs LightGBM.
+LightGBM trusts a model file: half a file aborts the process, a changed index crashes it, a changed
+child can make it run for ever, a lost end goes unnoticed (measured with 4.7). So every text is read
+here first: each tree must be a tree, every index in bounds (categories included), every size as
+declared, counts that add up. What was read serves for scoring and explaining too
+(:mod:`crsrisk.model.forest`), so neither needs LightGBM.
 """
 
 from __future__ import annotations
@@ -26,15 +28,38 @@ _LAST = "\npandas_categorical:null\n"
 _LARGEST_TREE = 10_000  # leaves
 _BITS = 32  # categories in one word of a categorical split's set
 _SPLIT_KEYS = {
-    "split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child", "leaf_weight",
-    "leaf_count", "internal_value", "internal_weight", "internal_count",
+    "split_feature",
+    "split_gain",
+    "threshold",
+    "decision_type",
+    "left_child",
+    "right_child",
+    "leaf_weight",
+    "leaf_count",
+    "internal_value",
+    "internal_weight",
+    "internal_count",
 }
 _TREE_KEYS = _SPLIT_KEYS | {
-    "num_leaves", "num_cat", "leaf_value", "is_linear", "shrinkage", "cat_boundaries", "cat_threshold",
+    "num_leaves",
+    "num_cat",
+    "leaf_value",
+    "is_linear",
+    "shrinkage",
+    "cat_boundaries",
+    "cat_threshold",
 }
 _HEADER_KEYS = {
-    "version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective",
-    "feature_names", "feature_infos", "tree_sizes", "monotone_constraints",
+    "version",
+    "num_class",
+    "num_tree_per_iteration",
+    "label_index",
+    "max_feature_idx",
+    "objective",
+    "feature_names",
+    "feature_infos",
+    "tree_sizes",
+    "monotone_constraints",
 }
 _INTEGERS = re.compile(r"-?\d{1,10}(?: -?\d{1,10})*")
 _NUMBER = r"-?\d{1,400}(?:\.\d{1,400})?(?:[eE][-+]?\d{1,3})?"
@@ -43,10 +68,11 @@ _NUMBERS = re.compile(rf"{_NUMBER}(?: {_NUMBER})*")
 
 @dataclass(frozen=True, eq=False)
 class TreeText:
-    """One tree as its text says: inner nodes 0, 1, ... (0 is the root), leaf k written -k-1 as a child.
+    """One tree as its text says: inner nodes 0, 1, ... (0 is the root), leaf k written -k-1 as a
+    child.
 
-    ``threshold`` of a categorical split is the number of its set of categories: the bits of the words
-    ``cat_words[cat_bounds[i]:cat_bounds[i + 1]]``. Counts are of training patients.
+    ``threshold`` of a categorical split is the number of its set of categories: the bits of the
+    words ``cat_words[cat_bounds[i]:cat_bounds[i + 1]]``. Counts are of training patients.
     """
 
     leaf_value: NDArray[np.float64]
@@ -69,16 +95,20 @@ class BoosterText:
     trees: tuple[TreeText, ...]
 
 
-def check_text(text: str, *, feature_names: Sequence[str] | None = None, objective: str = BINARY) -> int:
+def check_text(
+    text: str, *, feature_names: Sequence[str] | None = None, objective: str = BINARY
+) -> int:
     """Check a bare booster text as :func:`read_text` does; returns the number of trees."""
     return len(read_text(text, feature_names=feature_names, objective=objective).trees)
 
 
-def read_text(text: str, *, feature_names: Sequence[str] | None = None, objective: str = BINARY) -> BoosterText:
+def read_text(
+    text: str, *, feature_names: Sequence[str] | None = None, objective: str = BINARY
+) -> BoosterText:
     """Read a bare booster text, checked to the last number.
 
-    Raises :class:`InputError` for anything that is not a whole LightGBM model for one yes/no outcome, as
-    :func:`bare_text` writes it, and for feature names other than ``feature_names``.
+    Raises :class:`InputError` for anything that is not a whole LightGBM model for one yes/no
+    outcome, as :func:`bare_text` writes it, and for feature names other than ``feature_names``.
     """
     if len(text) > LARGEST_TEXT or not text.isascii():
         raise _bad("size", f"{len(text)} characters", f"at most {LARGEST_TEXT} ASCII characters")
@@ -89,12 +119,14 @@ def read_text(text: str, *, feature_names: Sequence[str] | None = None, objectiv
     names, sizes = _read_header(header, feature_names, objective)
     body, mark, tail = rest.partition(_END)
     if not mark or tail != _LAST:
-        raise _bad("end", "another end", "`end of trees` and `pandas_categorical:null`, nothing else")
+        raise _bad(
+            "end", "another end", "`end of trees` and `pandas_categorical:null`, nothing else"
+        )
     if len(body) != sum(sizes):
         raise _bad("tree_sizes", f"{len(body)} characters of trees", f"{sum(sizes)}, as declared")
     trees, start = [], 0
     for number, size in enumerate(sizes):
-        trees.append(_read_tree(body[start:start + size], number=number, n_features=len(names)))
+        trees.append(_read_tree(body[start : start + size], number=number, n_features=len(names)))
         start += size
     return BoosterText(names, tuple(trees))
 
@@ -102,8 +134,9 @@ def read_text(text: str, *, feature_names: Sequence[str] | None = None, objectiv
 def bare_text(text: str) -> str:
     """LightGBM's own text of a booster, with nothing but what a prediction needs.
 
-    What goes: each column's lowest and highest training value (values of single patients), importances, and the
-    training parameters (which LightGBM parses without care: a broken line there crashes it).
+    What goes: each column's lowest and highest training value (values of single patients),
+    importances, and the training parameters (which LightGBM parses without care: a broken line
+    there crashes it).
     """
     head, _, rest = text.partition("\n\n")
     infos = re.search(r"^feature_infos=(.*)$", head, flags=re.MULTILINE)
@@ -128,8 +161,13 @@ def joined_text(texts: Sequence[str]) -> str:
 
 
 def _bad(key: str, found: object, expected: str) -> InputError:
-    return InputError(where="booster.txt", key=key, found=found, expected=expected,
-                      cure="take the model folder as it was saved; a changed or broken file is never loaded")
+    return InputError(
+        where="booster.txt",
+        key=key,
+        found=found,
+        expected=expected,
+        cure="take the model folder as it was saved; a changed or broken file is never loaded",
+    )
 
 
 def _pairs(block: str, *, place: str, known: set[str]) -> dict[str, str]:
@@ -170,15 +208,25 @@ def _read_header(
     header: Mapping[str, str], feature_names: Sequence[str] | None, objective: str
 ) -> tuple[tuple[str, ...], list[int]]:
     """Names of the features and declared sizes of the trees."""
-    expected = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "label_index": "0",
-                "objective": objective}
+    expected = {
+        "version": "v4",
+        "num_class": "1",
+        "num_tree_per_iteration": "1",
+        "label_index": "0",
+        "objective": objective,
+    }
     for key, value in expected.items():
         if header.get(key) != value:
             raise _bad(key, repr(header.get(key, "nothing"))[:40], value)
     n_features = int(_integers(header, "max_feature_idx", place="header", length=1)[0]) + 1
     names = header.get("feature_names", "").split(" ")
-    if len(names) != n_features or header.get("feature_infos", "").split(" ") != ["none"] * n_features:
-        raise _bad("feature_names", f"{len(names)} names", f"{n_features} names, and infos that say none")
+    if (
+        len(names) != n_features
+        or header.get("feature_infos", "").split(" ") != ["none"] * n_features
+    ):
+        raise _bad(
+            "feature_names", f"{len(names)} names", f"{n_features} names, and infos that say none"
+        )
     if "monotone_constraints" in header:
         _integers(header, "monotone_constraints", place="header", length=n_features)
     if feature_names is not None and tuple(names) != tuple(feature_names):
@@ -191,7 +239,9 @@ def _read_header(
 
 
 def _read_tree(block: str, *, number: int, n_features: int) -> TreeText:
-    """One tree: as many values as leaves, features in bounds, every node reached from the root once."""
+    """One tree: as many values as leaves, features in bounds, every node reached from the root
+    once.
+    """
     place = f"tree {number}"
     first, _, rest = block.partition("\n")
     if first != f"Tree={number}" or not block.endswith("\n\n"):
@@ -212,21 +262,29 @@ def _read_tree(block: str, *, number: int, n_features: int) -> TreeText:
     bounds, words = _read_categories(pairs, place=place)
     tree = TreeText(
         leaf_value=_numbers(pairs, "leaf_value", place=place, length=n_leaves),
-        leaf_count=_integers(pairs, "leaf_count", place=place, length=n_leaves) if n_nodes else np.ones(1, np.int64),
+        leaf_count=(
+            _integers(pairs, "leaf_count", place=place, length=n_leaves)
+            if n_nodes
+            else np.ones(1, np.int64)
+        ),
         split_feature=_integers(pairs, "split_feature", place=place, length=n_nodes),
         threshold=_numbers(pairs, "threshold", place=place, length=n_nodes),
         decision_type=_integers(pairs, "decision_type", place=place, length=n_nodes),
         left_child=_integers(pairs, "left_child", place=place, length=n_nodes),
         right_child=_integers(pairs, "right_child", place=place, length=n_nodes),
         internal_count=_integers(pairs, "internal_count", place=place, length=n_nodes),
-        cat_bounds=bounds, cat_words=words)
+        cat_bounds=bounds,
+        cat_words=words,
+    )
     if n_nodes:
         _check_splits(tree, place=place, n_features=n_features)
         _check_shape(tree, place=place)
     return tree
 
 
-def _read_categories(pairs: Mapping[str, str], *, place: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _read_categories(
+    pairs: Mapping[str, str], *, place: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Bounds and words of the sets of categories of one tree."""
     n_sets = int(_integers(pairs, "num_cat", place=place, length=1)[0])
     if n_sets == 0 and not {"cat_boundaries", "cat_threshold"} & set(pairs):
@@ -248,11 +306,27 @@ def _check_splits(tree: TreeText, *, place: str, n_features: int) -> None:
         raise _bad(f"{place}, split_feature", "an index out of bounds", f"0 to {n_features - 1}")
     kind = tree.decision_type
     is_set = (kind & CATEGORICAL) > 0
-    if (kind < 0).any() or (kind > MISSING_NAN + CATEGORICAL + DEFAULT_LEFT).any() or (kind[is_set] & DEFAULT_LEFT).any():
-        raise _bad(f"{place}, decision_type", "an unknown kind of split", "a numerical or a categorical split")
+    if (
+        (kind < 0).any()
+        or (kind > MISSING_NAN + CATEGORICAL + DEFAULT_LEFT).any()
+        or (kind[is_set] & DEFAULT_LEFT).any()
+    ):
+        raise _bad(
+            f"{place}, decision_type",
+            "an unknown kind of split",
+            "a numerical or a categorical split",
+        )
     sets = tree.threshold[is_set]
-    if (sets != np.floor(sets)).any() or (sets < 0).any() or (sets >= len(tree.cat_bounds) - 1).any():
-        raise _bad(f"{place}, threshold", "a set of categories out of bounds", f"0 to {len(tree.cat_bounds) - 2}")
+    if (
+        (sets != np.floor(sets)).any()
+        or (sets < 0).any()
+        or (sets >= len(tree.cat_bounds) - 1).any()
+    ):
+        raise _bad(
+            f"{place}, threshold",
+            "a set of categories out of bounds",
+            f"0 to {len(tree.cat_bounds) - 2}",
+        )
 
 
 def _check_shape(tree: TreeText, *, place: str) -> None:
@@ -270,7 +344,18 @@ def _check_shape(tree: TreeText, *, place: str) -> None:
         raise _bad(f"{place}, children", "a cycle", "every node reached from the root")
 
     def count_of(child: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.where(child >= 0, tree.internal_count[np.maximum(child, 0)], tree.leaf_count[np.maximum(~child, 0)])
+        return np.where(
+            child >= 0,
+            tree.internal_count[np.maximum(child, 0)],
+            tree.leaf_count[np.maximum(~child, 0)],
+        )
 
-    if tree.leaf_count.min() < 1 or (count_of(tree.left_child) + count_of(tree.right_child) != tree.internal_count).any():
-        raise _bad(f"{place}, counts", "counts that do not add up", "each node's patients are those of its children")
+    if (
+        tree.leaf_count.min() < 1
+        or (count_of(tree.left_child) + count_of(tree.right_child) != tree.internal_count).any()
+    ):
+        raise _bad(
+            f"{place}, counts",
+            "counts that do not add up",
+            "each node's patients are those of its children",
+        )

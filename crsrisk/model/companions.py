@@ -1,8 +1,10 @@
-"""Companions: what stands beside a saved model so that a bedside page can be made from the folder alone.
+"""Companions: what stands beside a saved model so that a bedside page can be made from the folder
+alone.
 
-``bedside.json``: a reference patient and the ranges of each product's training patients, the name of the neighbouring
-model for grade 3 or more, and the hash of ``refits.json`` (:mod:`crsrisk.model.refits`). A model without them still
-predicts; its page then says what is missing.
+``bedside.json``: a reference patient and the ranges of each product's training patients, the name
+of the neighbouring model for grade 3 or more, and the hash of ``refits.json``
+(:mod:`crsrisk.model.refits`). A model without them still predicts; its page then says what is
+missing.
 """
 
 from __future__ import annotations
@@ -25,7 +27,13 @@ from crsrisk.data.risk_model import Calibrator, RiskModel
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import LARGEST_TEXT
-from crsrisk.model.features import FeatureConfig, build_features, columns_needed, numbers_of, words_of
+from crsrisk.model.features import (
+    FeatureConfig,
+    build_features,
+    columns_needed,
+    numbers_of,
+    words_of,
+)
 from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
 from crsrisk.model.store import load_model
 from crsrisk.model.update import Update, outcomes_of, recalibrated
@@ -38,8 +46,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}")
 
 
 class ReferenceGroup(Strict):
-    """Training patients of one product: the typical one (medians, and what most have), low and high values, and which
-    words and flags occurred."""
+    """Training patients of one product: the typical one (medians, and what most have), low and high
+    values, and which words and flags occurred.
+    """
 
     n_patients: int
     typical: dict[str, bool | float | str | None]
@@ -58,7 +67,9 @@ class _Bedside(Strict):
 
 @dataclass(frozen=True, eq=False)
 class Companions:
-    """What was found beside a model; ``grade3plus`` is the neighbouring model, ``grade3plus_refits`` its refits."""
+    """What was found beside a model; ``grade3plus`` is the neighbouring model,
+    ``grade3plus_refits`` its refits.
+    """
 
     reference: Mapping[str, ReferenceGroup] = field(default_factory=dict)
     refits: Refits | None = None
@@ -67,11 +78,15 @@ class Companions:
 
 
 def reference_groups(model: RiskModel, training: pd.DataFrame) -> dict[str, ReferenceGroup]:
-    """The reference of every product among the training patients: medians and quantiles, nothing of a single patient."""
+    """The reference of every product among the training patients: medians and quantiles, nothing of
+    a single patient.
+    """
     kinds = {column.name: column.kind for column in model.contract.columns}
     names = columns_needed(model.contract.feature_names)
-    return {str(product): _group(rows, {name: kinds[name] for name in names})
-            for product, rows in training.groupby("product", sort=True)}
+    return {
+        str(product): _group(rows, {name: kinds[name] for name in names})
+        for product, rows in training.groupby("product", sort=True)
+    }
 
 
 def _group(rows: pd.DataFrame, kinds: Mapping[str, str]) -> ReferenceGroup:
@@ -91,7 +106,9 @@ def _group(rows: pd.DataFrame, kinds: Mapping[str, str]) -> ReferenceGroup:
             typical[name] = bool(values.mean() >= 0.5) if len(values) else None
             seen[name] = [value for value in (False, True) if (values == value).any()]
         elif len(values):
-            low[name], typical[name], high[name] = (_short(np.quantile(values, q)) for q in (LOW, 0.5, HIGH))
+            low[name], typical[name], high[name] = (
+                _short(np.quantile(values, q)) for q in (LOW, 0.5, HIGH)
+            )
         else:
             typical[name] = None
     return ReferenceGroup(n_patients=len(rows), typical=typical, low=low, high=high, seen=seen)
@@ -102,25 +119,37 @@ def _short(value: float) -> float:
 
 
 def save_companions(
-    folder: str | Path, *, model: RiskModel, reference: Mapping[str, ReferenceGroup], refits: Refits | None,
+    folder: str | Path,
+    *,
+    model: RiskModel,
+    reference: Mapping[str, ReferenceGroup],
+    refits: Refits | None,
     grade3plus: str | None = None,
 ) -> None:
     """Write the companions into the folder of a saved model.
 
-    ``grade3plus`` is the name of the folder beside it that holds the model for grade 3 or more. Call it after
-    :func:`crsrisk.model.store.save_model`, which replaces the whole folder.
+    ``grade3plus`` is the name of the folder beside it that holds the model for grade 3 or more.
+    Call it after :func:`crsrisk.model.store.save_model`, which replaces the whole folder.
     """
     digest = None
     if refits is not None:
         text = json.dumps(refits_tree(refits), separators=(",", ":"), allow_nan=False) + "\n"
         write_text(Path(folder) / REFITS, text)
         digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    made = _Bedside(format=FORMAT, model=model.label, grade3plus=grade3plus, reference=dict(reference), refits_sha256=digest)
+    made = _Bedside(
+        format=FORMAT,
+        model=model.label,
+        grade3plus=grade3plus,
+        reference=dict(reference),
+        refits_sha256=digest,
+    )
     write_text(Path(folder) / BEDSIDE, made.model_dump_json(indent=1) + "\n")
 
 
 def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
-    """Read what stands beside a model; nothing there gives nothing, anything changed or broken :class:`InputError`."""
+    """Read what stands beside a model; nothing there gives nothing, anything changed or broken
+    :class:`InputError`.
+    """
     place = Path(folder)
     if not (place / BEDSIDE).is_file():
         return Companions()
@@ -129,10 +158,13 @@ def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
         raise _bad(BEDSIDE, "model", f"{found.format}, of {found.model}")
     refits = None
     if found.refits_sha256 is not None:
-        refits = read_refits(_tree(place / REFITS, digest=found.refits_sha256), where=REFITS, model=model)
+        refits = read_refits(
+            _tree(place / REFITS, digest=found.refits_sha256), where=REFITS, model=model
+        )
     if found.grade3plus is None:
         return Companions(found.reference, refits)
-    if not _NAME.fullmatch(found.grade3plus) or model.contract.outcome == "crs_grade3plus":  # else: models in a ring
+    # else: models in a ring
+    if not _NAME.fullmatch(found.grade3plus) or model.contract.outcome == "crs_grade3plus":
         raise _bad(BEDSIDE, "grade3plus", found.grade3plus)
     beside = place.resolve().parent / found.grade3plus
     severe = load_model(beside)
@@ -156,48 +188,79 @@ def _tree(place: Path, *, digest: str | None = None) -> Any:
 
 
 def _bad(where: str, key: str, found: str) -> InputError:
-    return InputError(where=where, key=key, found=found, expected="the file as it was saved with the model",
-                      cure="take the model folder as it was saved, or make it again")
+    return InputError(
+        where=where,
+        key=key,
+        found=found,
+        expected="the file as it was saved with the model",
+        cure="take the model folder as it was saved, or make it again",
+    )
 
 
-# Carry over: what stands beside a model, after an update, as far as it is still true of the updated model.
+# Carry over: what stands beside a model, after an update, as far as it is still true of the updated
+# model.
 #
-# Refits are refits of its trees. A recalibration leaves the trees, so the refits stay, each recalibrated in a resample of the
-# update's patients: their spread then holds the sample of the development and that of the update. A refit of the model has
-# refits of its own. Boosting adds trees that the old refits do not have: none are kept. Reference patients are values, and
-# stay unless all is refitted; the model for grade 3 or more was not updated and does not stand beside.
+# Refits are refits of its trees. A recalibration leaves the trees, so the refits stay, each
+# recalibrated in a resample of the update's patients: their spread then holds the sample of the
+# development and that of the update. A refit of the model has refits of its own. Boosting adds
+# trees that the old refits do not have: none are kept. Reference patients are values, and stay
+# unless all is refitted; the model for grade 3 or more was not updated and does not stand beside.
 
 
 Floats = NDArray[np.float64]
-FEWEST = 20  # new patients of a product from which on their medians may stand beside a model: nothing of a single one
+# new patients of a product from which on their medians may stand beside a model: nothing of a
+# single one
+FEWEST = 20
 
 
 def carried_over(
-    beside: Companions, done: Update, *, observed: pd.DataFrame, y: Floats, config: FeatureConfig | None, seed: int
+    beside: Companions,
+    done: Update,
+    *,
+    observed: pd.DataFrame,
+    y: Floats,
+    config: FeatureConfig | None,
+    seed: int,
 ) -> Companions:
-    """The companions of the updated model; ``observed`` and ``y`` (0/1) are the patients of the update.
+    """The companions of the updated model; ``observed`` and ``y`` (0/1) are the patients of the
+    update.
 
-    ``beside``: the companions of the model before. The same patients and seed give the same companions.
+    ``beside``: the companions of the model before. The same patients and seed give the same
+    companions.
     """
     if done.method == "refit" and config is not None:
-        groups = {name: group for name, group in reference_groups(done.model, observed).items()
-                  if group.n_patients >= FEWEST}
-        return Companions(groups, make_refits(done.model, observed, outcomes_of(done.model, observed, y), config=config,
-                                              seed=seed))
+        groups = {
+            name: group
+            for name, group in reference_groups(done.model, observed).items()
+            if group.n_patients >= FEWEST
+        }
+        return Companions(
+            groups,
+            make_refits(
+                done.model, observed, outcomes_of(done.model, observed, y), config=config, seed=seed
+            ),
+        )
     if beside.refits is None or done.method == "offset boosting":
         return Companions(beside.reference)
     refits = beside.refits.refits
     if done.method != "none":
-        table = build_features(observed, names=done.model.contract.feature_names).to_numpy(dtype=np.float64)
-        refits = tuple(_recalibrated(one, table, y, number=k, has_slope=done.method != "intercept", seed=seed)
-                       for k, one in enumerate(refits))
-    return Companions(beside.reference, Refits(done.model.label, done.model.contract.feature_names, refits))
+        table = build_features(observed, names=done.model.contract.feature_names).to_numpy(
+            dtype=np.float64
+        )
+        refits = tuple(
+            _recalibrated(one, table, y, number=k, has_slope=done.method != "intercept", seed=seed)
+            for k, one in enumerate(refits)
+        )
+    return Companions(
+        beside.reference, Refits(done.model.label, done.model.contract.feature_names, refits)
+    )
 
 
-def _recalibrated(one: Refit, table: Floats, y: Floats, *, number: int, has_slope: bool, seed: int) -> Refit:
+def _recalibrated(
+    one: Refit, table: Floats, y: Floats, *, number: int, has_slope: bool, seed: int
+) -> Refit:
     """A refit recalibrated as the model was, in its own resample of the patients."""
     rows = drawn_rows(y > 0.5, decision=f"update refit {number}", seed=seed)
     old = Calibrator(intercept=one.intercept, slope=one.slope, n_patients=len(y), method="refit")
     new = recalibrated(old, one.log_odds(table[rows]), y[rows], has_slope=has_slope)
     return replace(one, intercept=new.intercept, slope=new.slope)
-

@@ -1,9 +1,11 @@
-"""Comparators: what a model has to beat. Each learns from the same patients and gives calibrated risks.
+"""Comparators: what a model has to beat. Each learns from the same patients and gives calibrated
+risks.
 
 ``ProductPrevalence``: the share of events of each product. ``ScoreRegression``: a published index,
-recalibrated, on top of the product. ``PenalisedLogistic``: ridge regression on everything, the simplest
-serious model. ``SplineLogistic``: the same with splines and with slopes of its own for each product, drawn towards the
-common ones. (Explainable boosting: :mod:`crsrisk.model.comparators`.)
+recalibrated, on top of the product. ``PenalisedLogistic``: ridge regression on everything, the
+simplest serious model. ``SplineLogistic``: the same with splines and with slopes of its own for
+each product, drawn towards the common ones. (Explainable boosting:
+:mod:`crsrisk.model.comparators`.)
 """
 
 from __future__ import annotations
@@ -20,7 +22,12 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    SplineTransformer,
+    StandardScaler,
+)
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.model.features import FeatureConfig, build_features, words_of
@@ -30,15 +37,25 @@ Floats: TypeAlias = NDArray[np.float64]
 
 # Skewed quantities, taken as logarithms; 0.1 is added, below what the assays can tell from 0.
 SKEWED: tuple[str, ...] = (
-    "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml", "platelets_g_l", "creatinine_umol_l",
-    "lymphocytes_g_l", "sum_of_diameters_mm", "dose_intensity", *INDICES,
+    "crp_mg_l",
+    "ferritin_ug_l",
+    "ldh_x_uln",
+    "il6_pg_ml",
+    "platelets_g_l",
+    "creatinine_umol_l",
+    "lymphocytes_g_l",
+    "sum_of_diameters_mm",
+    "dose_intensity",
+    *INDICES,
 )
 _OFFSET = 0.1
 _STRENGTHS = np.logspace(-4, 1, 8)  # C of the ridge: inverse penalty
 _FOLDS = 5
 _UNPENALISED = 1e4
-_WORDS_WEIGHT = 10.0  # one-hot columns enter tenfold: the ridge hardly shrinks differences of products
-_OWN_WEIGHT = 0.5  # slopes of one product enter by half: the ridge draws them four times as strongly to 0
+# one-hot columns enter tenfold: the ridge hardly shrinks differences of products
+_WORDS_WEIGHT = 10.0
+# slopes of one product enter by half: the ridge draws them four times as strongly to 0
+_OWN_WEIGHT = 0.5
 _KNOTS = 5
 _FEW_VALUES = 6  # a column with no more different values has no spline
 _SPLINE_STRENGTHS = (0.001, 0.005, 0.025, 0.125)
@@ -60,7 +77,8 @@ class Comparator(Protocol):
 
 
 class ProductPrevalence:
-    """The risk of everybody who gets a product is its share of events, (events + 0.5) / (patients + 1).
+    """The risk of everybody who gets a product is its share of events, (events + 0.5) / (patients +
+    1).
 
     >>> table = pd.DataFrame({"product": ["tarlatamab"] * 3 + ["til_il2"]})
     >>> ProductPrevalence().fit(table, [1, 0, 0, 1]).predict_risk(table).round(3).tolist()
@@ -87,8 +105,9 @@ class ProductPrevalence:
 class ScoreRegression:
     """A published index with a logistic recalibration: product + slope x log(index).
 
-    ``score`` is a name of :data:`crsrisk.model.indices.INDICES`. A missing index takes the median and a
-    coefficient of its own. ``with_product=False`` gives the index alone, as its authors would use it.
+    ``score`` is a name of :data:`crsrisk.model.indices.INDICES`. A missing index takes the median
+    and a coefficient of its own. ``with_product=False`` gives the index alone, as its authors would
+    use it.
 
     >>> ScoreRegression(score="easix").name
     'product + EASIX'
@@ -105,10 +124,12 @@ class ScoreRegression:
         steps = [("score", _logarithms(), [self.score])]
         if self.with_product:
             steps.append(("product", _one_hot(), ["product"]))
-        self.pipeline_ = Pipeline([
-            ("columns", ColumnTransformer(steps)),
-            ("logistic", LogisticRegression(C=_UNPENALISED, solver="newton-cholesky")),
-        ]).fit(self._table(observed), np.asarray(y, dtype=np.int64))
+        self.pipeline_ = Pipeline(
+            [
+                ("columns", ColumnTransformer(steps)),
+                ("logistic", LogisticRegression(C=_UNPENALISED, solver="newton-cholesky")),
+            ]
+        ).fit(self._table(observed), np.asarray(y, dtype=np.int64))
         return self
 
     def predict_risk(self, observed: pd.DataFrame) -> Floats:
@@ -117,14 +138,18 @@ class ScoreRegression:
 
     def _table(self, observed: pd.DataFrame) -> pd.DataFrame:
         table = build_features(observed, names=[self.score])
-        return table.assign(product=words_of(observed, column="product")) if self.with_product else table
+        return (
+            table.assign(product=words_of(observed, column="product"))
+            if self.with_product
+            else table
+        )
 
 
 class PenalisedLogistic:
     """Ridge logistic regression on the model's own features.
 
-    Medians for missing values with an indicator, logarithms of skewed quantities, standardised, product and
-    platform one-hot; the penalty is chosen by cross-validated log loss.
+    Medians for missing values with an indicator, logarithms of skewed quantities, standardised,
+    product and platform one-hot; the penalty is chosen by cross-validated log loss.
     """
 
     name = "penalised logistic regression"
@@ -137,17 +162,26 @@ class PenalisedLogistic:
         names = [feature.name for feature in self.config.features]
         skewed = [name for name in names if name in SKEWED]
         other = [name for name in names if name not in SKEWED]
-        columns = ColumnTransformer([
-            ("skewed", _logarithms(), skewed), ("other", _numbers(), other),
-            ("words", _one_hot(), list(self.config.one_hot)),
-        ])
+        columns = ColumnTransformer(
+            [
+                ("skewed", _logarithms(), skewed),
+                ("other", _numbers(), other),
+                ("words", _one_hot(), list(self.config.one_hot)),
+            ]
+        )
         outcome = np.asarray(y, dtype=np.int64)
         n_folds = max(2, min(_FOLDS, int(outcome.sum()), int((1 - outcome).sum())))
         ridge = LogisticRegressionCV(
-            Cs=_STRENGTHS, cv=StratifiedKFold(n_folds, shuffle=True, random_state=0), scoring="neg_log_loss",
-            solver="newton-cholesky", l1_ratios=(0.0,), use_legacy_attributes=False)
+            Cs=_STRENGTHS,
+            cv=StratifiedKFold(n_folds, shuffle=True, random_state=0),
+            scoring="neg_log_loss",
+            solver="newton-cholesky",
+            l1_ratios=(0.0,),
+            use_legacy_attributes=False,
+        )
         self.pipeline_ = Pipeline([("columns", columns), ("logistic", ridge)])
-        with threadpool_limits(1):  # waiting threads of the linear algebra cost seconds on a busy machine
+        # waiting threads of the linear algebra cost seconds on a busy machine
+        with threadpool_limits(1):
             self.pipeline_.fit(self._table(observed), outcome)
         return self
 
@@ -164,10 +198,11 @@ class PenalisedLogistic:
 class SplineLogistic:
     """Ridge logistic regression with cubic splines and partially pooled slopes of products.
 
-    Every quantity is a cubic spline with knots at its quantiles, straight beyond the outermost; every product has a level
-    of its own, hardly penalised (nearly a fixed effect), and linear slopes of its own that bear a larger penalty than the
-    common ones (as random slopes do). One penalty for all, chosen by cross-validated log loss. Missing: median and
-    indicator. An unknown product gets the common slopes.
+    Every quantity is a cubic spline with knots at its quantiles, straight beyond the outermost;
+    every product has a level of its own, hardly penalised (nearly a fixed effect), and linear
+    slopes of its own that bear a larger penalty than the common ones (as random slopes do). One
+    penalty for all, chosen by cross-validated log loss. Missing: median and indicator. An unknown
+    product gets the common slopes.
     """
 
     name = "penalised logistic regression with splines"
@@ -183,18 +218,36 @@ class SplineLogistic:
         flags = [name for name in names if name not in quantities]
         skewed = [name for name in quantities if name in SKEWED]
         plain = [name for name in quantities if name not in SKEWED]
-        self.linear_ = ColumnTransformer([("skewed", _logarithms(), skewed), ("plain", _numbers(), plain),
-                                          ("flags", _numbers(), flags)])
-        self.slopes_ = ColumnTransformer([("skewed", make_pipeline(FunctionTransformer(_log), _medians()), skewed),
-                                          ("others", _medians(), [*plain, *flags])])
-        self.splines_ = ColumnTransformer([("skewed", _curves(is_skewed=True), skewed),
-                                           ("plain", _curves(is_skewed=False), plain)])
+        self.linear_ = ColumnTransformer(
+            [
+                ("skewed", _logarithms(), skewed),
+                ("plain", _numbers(), plain),
+                ("flags", _numbers(), flags),
+            ]
+        )
+        self.slopes_ = ColumnTransformer(
+            [
+                ("skewed", make_pipeline(FunctionTransformer(_log), _medians()), skewed),
+                ("others", _medians(), [*plain, *flags]),
+            ]
+        )
+        self.splines_ = ColumnTransformer(
+            [
+                ("skewed", _curves(is_skewed=True), skewed),
+                ("plain", _curves(is_skewed=False), plain),
+            ]
+        )
         self.words_ = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
         outcome = np.asarray(y, dtype=np.int64)
         n_folds = max(2, min(_SPLINE_FOLDS, int(outcome.sum()), int((1 - outcome).sum())))
         self.ridge_ = LogisticRegressionCV(
-            Cs=_SPLINE_STRENGTHS, cv=StratifiedKFold(n_folds, shuffle=True, random_state=0), scoring="neg_log_loss",
-            solver="newton-cholesky", l1_ratios=(0.0,), use_legacy_attributes=False)
+            Cs=_SPLINE_STRENGTHS,
+            cv=StratifiedKFold(n_folds, shuffle=True, random_state=0),
+            scoring="neg_log_loss",
+            solver="newton-cholesky",
+            l1_ratios=(0.0,),
+            use_legacy_attributes=False,
+        )
         self.words_.fit(self._words(observed))
         for part in (self.linear_, self.slopes_, self.splines_):
             part.fit(table)
@@ -212,7 +265,14 @@ class SplineLogistic:
         words = self.words_.transform(self._words(observed))
         slopes = self.slopes_.transform(table) * _OWN_WEIGHT
         own = [slopes * words[:, [word]] for word in range(len(self.words_.categories_[0]))]
-        return np.hstack([self.linear_.transform(table), self.splines_.transform(table), words * _WORDS_WEIGHT, *own])
+        return np.hstack(
+            [
+                self.linear_.transform(table),
+                self.splines_.transform(table),
+                words * _WORDS_WEIGHT,
+                *own,
+            ]
+        )
 
     def _words(self, observed: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({name: words_of(observed, column=name) for name in self.config.one_hot})
@@ -233,30 +293,38 @@ def _logarithms() -> Pipeline:
 
 
 def _numbers() -> FeatureUnion:
-    """Medians for what is missing, standardised; and 0/1 columns that say what was missing, as they are."""
+    """Medians for what is missing, standardised; and 0/1 columns that say what was missing, as they
+    are.
+    """
     return make_union(_medians(), MissingIndicator(error_on_new=False))
 
 
 def _medians() -> Pipeline:
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    return make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+    )
 
 
 def _curves(*, is_skewed: bool) -> Pipeline:
     logarithm = [FunctionTransformer(_log)] if is_skewed else []
-    spline = SplineTransformer(n_knots=_KNOTS, knots="quantile", extrapolation="linear", include_bias=False)
+    spline = SplineTransformer(
+        n_knots=_KNOTS, knots="quantile", extrapolation="linear", include_bias=False
+    )
     return make_pipeline(*logarithm, _medians(), spline)
 
 
 def _one_hot() -> Pipeline:
     return make_pipeline(
-        OneHotEncoder(handle_unknown="ignore", sparse_output=False), FunctionTransformer(_widen))
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False), FunctionTransformer(_widen)
+    )
 
 
 def _widen(values: Any) -> Any:
     return values * _WORDS_WEIGHT
 
 
-# Explainable boosting: a generalised additive model of boosted steps and pairs (InterpretML), as a comparator.
+# Explainable boosting: a generalised additive model of boosted steps and pairs (InterpretML), as a
+# comparator.
 #
 # The only module that imports interpret. Slower than all others, so no part of the main job.
 
@@ -265,17 +333,20 @@ _MISSING = -1000.0
 
 
 class ExplainableBoosting:
-    """An explainable boosting machine on the features of a configuration, the product as one column of words.
+    """An explainable boosting machine on the features of a configuration, the product as one column
+    of words.
 
-    ``n_bags`` models are averaged, each stopped early on patients left out of it; ``n_pairs`` interactions are chosen by
-    the library (none by default: with ten it predicted worse in simulated cohorts of 2,000). A missing value is far below
-    all others, as the library advises, so that it has a step of its own. One process, so that the same seed gives the
-    same risks.
+    ``n_bags`` models are averaged, each stopped early on patients left out of it; ``n_pairs``
+    interactions are chosen by the library (none by default: with ten it predicted worse in
+    simulated cohorts of 2,000). A missing value is far below all others, as the library advises, so
+    that it has a step of its own. One process, so that the same seed gives the same risks.
     """
 
     name = "explainable boosting machine"
 
-    def __init__(self, *, config: FeatureConfig, seed: int = 0, n_bags: int = 8, n_pairs: int = 0) -> None:
+    def __init__(
+        self, *, config: FeatureConfig, seed: int = 0, n_bags: int = 8, n_pairs: int = 0
+    ) -> None:
         self.config = config
         self.seed = seed
         self.n_bags = n_bags
@@ -284,9 +355,16 @@ class ExplainableBoosting:
     def fit(self, observed: pd.DataFrame, y: ArrayLike) -> ExplainableBoosting:
         """Learn from patients and their outcome (0 or 1)."""
         table = self._table(observed)
-        kinds = ["nominal" if name in self.config.one_hot else "continuous" for name in table.columns]
+        kinds = [
+            "nominal" if name in self.config.one_hot else "continuous" for name in table.columns
+        ]
         self.machine_ = ExplainableBoostingClassifier(
-            feature_types=kinds, outer_bags=self.n_bags, interactions=self.n_pairs, random_state=self.seed, n_jobs=1)
+            feature_types=kinds,
+            outer_bags=self.n_bags,
+            interactions=self.n_pairs,
+            random_state=self.seed,
+            n_jobs=1,
+        )
         self.machine_.fit(table, np.asarray(y, dtype=np.int64))
         return self
 
@@ -295,6 +373,9 @@ class ExplainableBoosting:
         return np.asarray(self.machine_.predict_proba(self._table(observed))[:, 1])
 
     def _table(self, observed: pd.DataFrame) -> pd.DataFrame:
-        numbers = build_features(observed, names=[feature.name for feature in self.config.features]).fillna(_MISSING)
-        return numbers.assign(**{name: words_of(observed, column=name) for name in self.config.one_hot})
-
+        numbers = build_features(
+            observed, names=[feature.name for feature in self.config.features]
+        ).fillna(_MISSING)
+        return numbers.assign(
+            **{name: words_of(observed, column=name) for name in self.config.one_hot}
+        )

@@ -1,7 +1,9 @@
-"""Table: from what a hospital knows of a patient to the numbers that a model reads. Pure, row by row.
+"""Table: from what a hospital knows of a patient to the numbers that a model reads. Pure, row by
+row.
 
-Nothing is fitted here: a row's features depend on that row alone, so nothing can leak from one patient (or
-from the test patients) to another. What has to be learnt from many rows lives in the estimator.
+Nothing is fitted here: a row's features depend on that row alone, so nothing can leak from one
+patient (or from the test patients) to another. What has to be learnt from many rows lives in the
+estimator.
 """
 
 from __future__ import annotations
@@ -46,10 +48,10 @@ class ClinicalVariable(Strict):
 class FeatureChoice(Strict):
     """One feature of a model: its direction, the assumption that gives the direction, and why.
 
-    ``assumption``: names in synthetic/assumptions (or `product`, `mitigation <name>`) that the direction
-    follows from; required when there is a direction. ``variable``: the clinical variable whose reason it
-    belongs to, where that is not the feature itself (an index counts with the laboratory value that gives it
-    its direction).
+    ``assumption``: names in synthetic/assumptions (or `product`, `mitigation <name>`) that the
+    direction follows from; required when there is a direction. ``variable``: the clinical variable
+    whose reason it belongs to, where that is not the feature itself (an index counts with the
+    laboratory value that gives it its direction).
     """
 
     name: str
@@ -66,7 +68,7 @@ class FeatureChoice(Strict):
 
 
 class Learner(Strict):
-    """Settings of the LightGBM learner (:class:`crsrisk.model.estimator.CrsClassifier`)."""
+    """Settings of the LightGBM learner (:class:`crsrisk.model.estimator.CRSClassifier`)."""
 
     additive_penalty: float
     max_trees: int
@@ -81,7 +83,9 @@ class Learner(Strict):
 
 
 class Range(Strict):
-    """Where a setting is looked for: from ``low`` to ``high``, evenly or by its logarithm, in whole numbers or not."""
+    """Where a setting is looked for: from ``low`` to ``high``, evenly or by its logarithm, in whole
+    numbers or not.
+    """
 
     low: float
     high: float
@@ -96,7 +100,9 @@ class Range(Strict):
 
 
 class Tuning(Strict):
-    """How settings of the learner are looked for: so many ``trials``, each judged by cross-validated log loss."""
+    """How settings of the learner are looked for: so many ``trials``, each judged by
+    cross-validated log loss.
+    """
 
     trials: int = Field(ge=1)
     search: dict[str, Range] = Field(min_length=1)
@@ -110,15 +116,17 @@ class Tuning(Strict):
 
 
 Outcome = Literal[
-    "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"]
+    "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"
+]
 
 
 class FeatureConfig(Strict):
     """A model before it is fitted: outcome, window, time of prediction, features, learner.
 
-    ``one_hot`` names the columns of words that become yes/no features; which words, the training cohort says.
-    ``stages``: outcomes that come before, in order, as CRS of any grade before grade 2 (:mod:`crsrisk.model.additive`).
-    ``landmark_h`` is 0 for a prediction before the first dose. ``tuning`` says what ``crsrisk train --tune`` may change.
+    ``one_hot`` names the columns of words that become yes/no features; which words, the training
+    cohort says. ``stages``: outcomes that come before, in order, as CRS of any grade before grade 2
+    (:mod:`crsrisk.model.additive`). ``landmark_h`` is 0 for a prediction before the first dose.
+    ``tuning`` says what ``crsrisk train --tune`` may change.
     """
 
     name: str
@@ -148,7 +156,9 @@ class FeatureConfig(Strict):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"each feature once, not {', '.join(twice)} again")
         if unknown := [name for name in names if not is_known_feature(name)]:
-            raise ValueError(f"features that are columns or published indices, not {', '.join(unknown)}")
+            raise ValueError(
+                f"features that are columns or published indices, not {', '.join(unknown)}"
+            )
         if "default" not in self.window_d:
             raise ValueError("window_d with a `default` beside the platforms")
         described = {self.variable_of(name) for name in (*names, *self.one_hot)}
@@ -157,7 +167,9 @@ class FeatureConfig(Strict):
         return self
 
     def feature_names(self, *, levels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-        """Every column of the model's table; ``levels`` holds the known words of each one-hot column."""
+        """Every column of the model's table; ``levels`` holds the known words of each one-hot
+        column.
+        """
         words = tuple(f"{column}__{level}" for column in self.one_hot for level in levels[column])
         return words + tuple(feature.name for feature in self.features)
 
@@ -170,14 +182,20 @@ class FeatureConfig(Strict):
 def load_config(path: Path) -> FeatureConfig:
     """Read a model's configuration (models/configs/<name>.yaml) with the variables.yaml beside it.
 
-    A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace (of ``learner`` one setting
-    at a time), its ``features`` are added. In a feature's name ``{hour}`` stands for the file's ``landmark_h``, so that one
-    list serves several landmarks. Raises :class:`InputError` naming file and key.
+    A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace (of
+    ``learner`` one setting at a time), its ``features`` are added. In a feature's name ``{hour}``
+    stands for the file's ``landmark_h``, so that one list serves several landmarks. Raises
+    :class:`InputError` naming file and key.
     """
     tree = _with_parents(path)
     if "variables" in tree:
-        raise InputError(where=path.name, key="variables", found="variables inside the model's file",
-                         expected="variables.yaml beside it", cure="move them there")
+        raise InputError(
+            where=path.name,
+            key="variables",
+            found="variables inside the model's file",
+            expected="variables.yaml beside it",
+            cure="move them there",
+        )
     for feature in tree.get("features", []):
         if isinstance(feature, dict) and isinstance(feature.get("name"), str):
             feature["name"] = feature["name"].replace("{hour}", str(tree.get("landmark_h")))
@@ -192,8 +210,13 @@ def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, An
     if parent is None:
         return tree
     if parent in (path.stem, *children):
-        raise InputError(where=path.name, key="extends", found=f"{parent}, which extends this file in turn",
-                         expected="a file that does not", cure="let one of them stand by itself")
+        raise InputError(
+            where=path.name,
+            key="extends",
+            found=f"{parent}, which extends this file in turn",
+            expected="a file that does not",
+            cure="let one of them stand by itself",
+        )
     base = _with_parents(path.with_name(f"{parent}.yaml"), children=(*children, path.stem))
     learner = tree.get("learner", {})
     if isinstance(learner, dict):
@@ -207,7 +230,8 @@ def is_known_feature(name: str) -> bool:
 
 
 def field_of(name: str) -> Described | None:
-    """The field that describes a column; of a slope or an onset one made from that of its readings, None if unknown.
+    """The field that describes a column; of a slope or an onset one made from that of its readings,
+    None if unknown.
 
     >>> [field_of(name).unit for name in ("crp_mg_l__max__h24", "crp_mg_l__slope__h24", "grade__onset__h24")]
     ['mg/L', 'mg/L/h', 'h']
@@ -221,12 +245,23 @@ def field_of(name: str) -> Described | None:
     if like is None:
         return None
     if summary == "onset":
-        return replace(like, name=name, unit="h", kind="float", possible=(0.0, float(hour)), may_be_missing=True)
-    return replace(like, name=name, unit=f"{like.unit}/h", kind="float", possible=None, may_be_missing=True)
+        return replace(
+            like,
+            name=name,
+            unit="h",
+            kind="float",
+            possible=(0.0, float(hour)),
+            may_be_missing=True,
+        )
+    return replace(
+        like, name=name, unit=f"{like.unit}/h", kind="float", possible=None, may_be_missing=True
+    )
 
 
 def source_field(name: str) -> str:
-    """The entry of the field table that describes a column: `crp_mg_l__max__h24` -> `crp_mg_l__h24`."""
+    """The entry of the field table that describes a column: `crp_mg_l__max__h24` ->
+    `crp_mg_l__h24`.
+    """
     if name in FIELDS:
         return name
     return name.replace("__max__h", "__h", 1)
@@ -235,8 +270,8 @@ def source_field(name: str) -> str:
 def usual_variable_of(feature: str) -> str:
     """The clinical variable of a feature where the configuration names no other.
 
-    Product and platform are one variable, and so are all readings of one laboratory value after the first
-    dose.
+    Product and platform are one variable, and so are all readings of one laboratory value after the
+    first dose.
 
     >>> [usual_variable_of(name) for name in ("product__tarlatamab", "crp_mg_l", "crp_mg_l__max__h24")]
     ['product', 'crp_mg_l', 'crp_mg_l__course']
@@ -248,7 +283,9 @@ def usual_variable_of(feature: str) -> str:
 
 
 def columns_needed(names: Iterable[str]) -> tuple[str, ...]:
-    """The columns of the observed table that these features are made of, each once, in order of first use."""
+    """The columns of the observed table that these features are made of, each once, in order of
+    first use.
+    """
     needed: dict[str, None] = {}
     for name in names:
         stem = name.partition("__")[0]
@@ -263,32 +300,41 @@ def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFr
     """The model's table: one row a patient, one float column a feature, NaN = not measured.
 
     ``names`` are names of observed columns, of published indices (:mod:`crsrisk.model.indices`) or
-    `column__word` for a yes/no feature of a column of words (an unknown or missing word is "no" everywhere).
-    Raises :class:`InputError` for a missing column, text in a number, or an infinite value.
+    `column__word` for a yes/no feature of a column of words (an unknown or missing word is "no"
+    everywhere). Raises :class:`InputError` for a missing column, text in a number, or an infinite
+    value.
 
     >>> table = pd.DataFrame({"product": ["tarlatamab"], "crp_mg_l": [40.0], "albumin_g_l": [40]})
     >>> build_features(table, names=["product__tarlatamab", "crp_mg_l", "crp_albumin_ratio"]).iloc[0].tolist()
     [1.0, 40.0, 1.0]
     """
     columns = read_columns(observed, columns=columns_needed(names))
-    return pd.DataFrame(feature_array(columns, names=tuple(names)), columns=list(names), index=observed.index)
+    return pd.DataFrame(
+        feature_array(columns, names=tuple(names)), columns=list(names), index=observed.index
+    )
 
 
 def read_columns(observed: pd.DataFrame, *, columns: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Columns of a table as arrays: words as text (missing = ""), the others as floats (missing = NaN).
+    """Columns of a table as arrays: words as text (missing = ""), the others as floats (missing =
+    NaN).
 
     Raises :class:`InputError` for a missing column, text in a number, or an infinite value.
     """
     wanted = tuple(columns)
     require_columns(observed, wanted)
-    return {column: (words_of if column in WORDS else numbers_of)(observed, column=column) for column in wanted}
+    return {
+        column: (words_of if column in WORDS else numbers_of)(observed, column=column)
+        for column in wanted
+    }
 
 
 def feature_array(columns: Mapping[str, Any], *, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """The features of columns that are read, shape (patients, features), or (1, features) for one patient.
+    """The features of columns that are read, shape (patients, features), or (1, features) for one
+    patient.
 
-    ``columns`` holds arrays as :func:`read_columns` makes them or, for one patient, plain texts and floats. The
-    arithmetic is the same, so one patient alone and in a batch has the same features to the last bit.
+    ``columns`` holds arrays as :func:`read_columns` makes them or, for one patient, plain texts and
+    floats. The arithmetic is the same, so one patient alone and in a batch has the same features to
+    the last bit.
     """
     made = []
     for stem, word, index in _origins(names):
@@ -312,19 +358,29 @@ def _origins(names: tuple[str, ...]) -> tuple[tuple[str, str | None, Index | Non
 def require_columns(observed: pd.DataFrame, columns: Iterable[str]) -> None:
     """Raise :class:`InputError` that names the columns that a table lacks."""
     if absent := [column for column in columns if column not in observed.columns]:
-        raise InputError(where="table", key=", ".join(absent), found="no such column", expected="the column",
-                         cure="add it (cells may be empty where the data dictionary allows it)")
+        raise InputError(
+            where="table",
+            key=", ".join(absent),
+            found="no such column",
+            expected="the column",
+            cure="add it (cells may be empty where the data dictionary allows it)",
+        )
 
 
 def words_of(observed: pd.DataFrame, *, column: str) -> NDArray[Any]:
     """A column of words as an array of text; a missing word is the empty text."""
     cells = observed[column].to_numpy(dtype=object)
-    words = ["" if is_missing else str(cell) for cell, is_missing in zip(cells, pd.isna(cells), strict=True)]
+    words = [
+        "" if is_missing else str(cell)
+        for cell, is_missing in zip(cells, pd.isna(cells), strict=True)
+    ]
     return np.array(words, dtype=object)
 
 
 def numbers_of(observed: pd.DataFrame, *, column: str) -> NDArray[np.float64]:
-    """A column of numbers or yes/no as floats (yes = 1, missing = NaN); text or infinity is refused."""
+    """A column of numbers or yes/no as floats (yes = 1, missing = NaN); text or infinity is
+    refused.
+    """
     values = observed[column]
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
         numbers = values.to_numpy().astype(np.float64)
@@ -335,14 +391,20 @@ def numbers_of(observed: pd.DataFrame, *, column: str) -> NDArray[np.float64]:
     wrong = np.isinf(numbers)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise InputError(where="table", key=f"row {row + 1}, {column}",
-                         found=f"{type(values.iloc[row]).__name__} that is no finite number",
-                         expected="a number, true or false, or an empty cell", cure="correct the cell")
+        raise InputError(
+            where="table",
+            key=f"row {row + 1}, {column}",
+            found=f"{type(values.iloc[row]).__name__} that is no finite number",
+            expected="a number, true or false, or an empty cell",
+            cure="correct the cell",
+        )
     return np.asarray(numbers)
 
 
 def _number(cell: object) -> float:
-    """A cell of a mixed column as a float: missing is NaN, anything but a number or yes/no infinity."""
+    """A cell of a mixed column as a float: missing is NaN, anything but a number or yes/no
+    infinity.
+    """
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return np.nan
     if isinstance(cell, bool | np.bool_ | int | float | np.integer | np.floating):

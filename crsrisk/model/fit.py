@@ -25,7 +25,7 @@ from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.model.additive import out_of_order
 from crsrisk.model.booster import bare_text
-from crsrisk.model.estimator import CrsClassifier
+from crsrisk.model.estimator import CRSClassifier
 from crsrisk.model.features import (
     WORDS,
     FeatureConfig,
@@ -39,100 +39,161 @@ from crsrisk.model.features import (
 from crsrisk.model.indices import INDICES
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
-_RARE = (0.001, 0.999)  # quantiles that bound what was seen: not the extremes, which are single patients
+# quantiles that bound what was seen: not the extremes, which are single patients
+_RARE = (0.001, 0.999)
 _DIGITS = 4  # significant digits of these bounds
 _WHOLE_WINDOW = ("crs_any", "crs_grade2plus", "crs_grade3plus")
 
 
-def fit(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, seed: int) -> RiskModel:
+def fit(
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, seed: int
+) -> RiskModel:
     """Fit a calibrated risk model.
 
-    ``observed`` and ``outcomes`` hold the same patients in the same order (a landmark table goes with
-    ``outcomes.loc[table.index]``). The products, platforms and ranges of these patients enter the contract.
-    Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in one fold.
-    The same tables, configuration and seed give the same model, byte for byte. Raises :class:`InputError`
-    when the tables do not fit together, the outcome's window is another one than the configuration says, or
-    only one class occurs.
+    ``observed`` and ``outcomes`` hold the same patients in the same order (a landmark table goes
+    with ``outcomes.loc[table.index]``). The products, platforms and ranges of these patients enter
+    the contract. Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in one
+    fold. The same tables, configuration and seed give the same model, byte for byte. Raises
+    :class:`InputError` when the tables do not fit together, the outcome's window is another one
+    than the configuration says, or only one class occurs.
     """
     y = outcome_of(observed, outcomes, config=config)
     levels = _levels(observed, config=config)
     names = config.feature_names(levels=levels)
     table = build_features(observed, names=names)
-    with threadpool_limits(1):  # products of matrices on several threads differ in their last digits from run to run
+    # products of matrices on several threads differ in their last digits from run to run
+    with threadpool_limits(1):
         learner = make_learner(names, config=config, seed=seed).fit(
-            table, y, groups=observed["patient_id"], stages=stages_of(outcomes, config=config))
+            table, y, groups=observed["patient_id"], stages=stages_of(outcomes, config=config)
+        )
     contract = FeatureContract(
-        name=config.name, outcome=config.outcome, outcome_in_words=config.outcome_in_words,
-        window_d=config.window_d, landmark_h=config.landmark_h,
+        name=config.name,
+        outcome=config.outcome,
+        outcome_in_words=config.outcome_in_words,
+        window_d=config.window_d,
+        landmark_h=config.landmark_h,
         columns=_columns(observed, names, levels=levels),
         features=_features(names, config=config, fill=learner.fill_values_),
-        variables=_variables(names, config=config), n_patients=len(y), n_events=int(y.sum()))
+        variables=_variables(names, config=config),
+        n_patients=len(y),
+        n_events=int(y.sum()),
+    )
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
     manifest: dict[str, Any] = {
-        "data_are": "synthetic", "seed": seed, "n_patients": len(y), "n_events": int(y.sum()),
+        "data_are": "synthetic",
+        "seed": seed,
+        "n_patients": len(y),
+        "n_events": int(y.sum()),
         "observed_sha256": frame_digest(observed[list(columns_needed(names))]),
-        "outcome_sha256": frame_digest(outcomes[[*_known_stages(outcomes, config=config), config.outcome]]),
+        "outcome_sha256": frame_digest(
+            outcomes[[*_known_stages(outcomes, config=config), config.outcome]]
+        ),
         "stages": _known_stages(outcomes, config=config),
-        "n_trees": learner.n_trees_, "n_trees_in_all": learner.booster_.num_trees(),
+        "n_trees": learner.n_trees_,
+        "n_trees_in_all": learner.booster_.num_trees(),
         "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
-        "learner": config.learner.model_dump(), "made_with": made_with}
-    return RiskModel(contract=contract, booster_text=bare_text(learner.booster_.model_to_string()),
-                     calibrator=learner.calibrator_, version=config.version, manifest=manifest)
+        "learner": config.learner.model_dump(),
+        "made_with": made_with,
+    }
+    return RiskModel(
+        contract=contract,
+        booster_text=bare_text(learner.booster_.model_to_string()),
+        calibrator=learner.calibrator_,
+        version=config.version,
+        manifest=manifest,
+    )
 
 
 def names_of(observed: pd.DataFrame, *, config: FeatureConfig) -> tuple[str, ...]:
-    """The features of a model that is fitted to these patients: words that occur, then the configuration's features."""
+    """The features of a model that is fitted to these patients: words that occur, then the
+    configuration's features.
+    """
     return config.feature_names(levels=_levels(observed, config=config))
 
 
 def _levels(observed: pd.DataFrame, *, config: FeatureConfig) -> dict[str, tuple[str, ...]]:
     require_columns(observed, config.one_hot)
-    return {name: tuple(sorted({word for word in words_of(observed, column=name) if word})) for name in config.one_hot}
+    return {
+        name: tuple(sorted({word for word in words_of(observed, column=name) if word}))
+        for name in config.one_hot
+    }
 
 
-def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) -> CrsClassifier:
+def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) -> CRSClassifier:
     """The learner of a configuration for these feature names, not fitted yet."""
     settings = config.learner
     signs = {feature.name: SIGNS[feature.direction] for feature in config.features}
-    return CrsClassifier(
-        additive_penalty=settings.additive_penalty, max_trees=settings.max_trees,
-        has_interactions=settings.has_interactions, learning_rate=settings.learning_rate, num_leaves=settings.num_leaves,
-        min_data_in_leaf=settings.min_data_in_leaf, l2=settings.l2,
-        feature_fraction=settings.feature_fraction, bagging_fraction=settings.bagging_fraction,
-        n_folds=settings.n_folds, random_state=seed,
+    return CRSClassifier(
+        additive_penalty=settings.additive_penalty,
+        max_trees=settings.max_trees,
+        has_interactions=settings.has_interactions,
+        learning_rate=settings.learning_rate,
+        num_leaves=settings.num_leaves,
+        min_data_in_leaf=settings.min_data_in_leaf,
+        l2=settings.l2,
+        feature_fraction=settings.feature_fraction,
+        bagging_fraction=settings.bagging_fraction,
+        n_folds=settings.n_folds,
+        random_state=seed,
         monotonic_cst=[signs.get(name, 0) for name in names],
         free_columns=[
-            place for place, name in enumerate(names) if name.partition("__")[0] in config.one_hot])
+            place for place, name in enumerate(names) if name.partition("__")[0] in config.one_hot
+        ],
+    )
 
 
-def outcome_of(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig) -> NDArray[np.int64]:
-    """The outcome as 0 and 1, shape (patients,), checked to belong to these patients and this window."""
+def outcome_of(
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
+) -> NDArray[np.int64]:
+    """The outcome as 0 and 1, shape (patients,), checked to belong to these patients and this
+    window.
+    """
     where = "outcomes table"
     if absent := sorted({"patient_id", config.outcome, "window_d"} - set(outcomes.columns)):
-        raise InputError(where=where, key=", ".join(absent), found="no such column", expected="the column",
-                         cure="take the outcomes table of the same cohort")
+        raise InputError(
+            where=where,
+            key=", ".join(absent),
+            found="no such column",
+            expected="the column",
+            cure="take the outcomes table of the same cohort",
+        )
     if not np.array_equal(observed["patient_id"].to_numpy(), outcomes["patient_id"].to_numpy()):
-        raise InputError(where=where, key="patient_id", found="other patients than in the observed table",
-                         expected="the same patients in the same order",
-                         cure="take both tables of one cohort")
+        raise InputError(
+            where=where,
+            key="patient_id",
+            found="other patients than in the observed table",
+            expected="the same patients in the same order",
+            cure="take both tables of one cohort",
+        )
     values = outcomes[config.outcome]
     if not pd.api.types.is_bool_dtype(values.dtype) or values.isna().any():
-        raise InputError(where=where, key=config.outcome, found=f"values of type {values.dtype}",
-                         expected="true or false in every row", cure="correct the column")
+        raise InputError(
+            where=where,
+            key=config.outcome,
+            found=f"values of type {values.dtype}",
+            expected="true or false in every row",
+            cure="correct the column",
+        )
     if config.outcome in _WHOLE_WINDOW:
         _check_window(observed, outcomes, config=config)
     y = values.to_numpy(dtype=np.int64)
     if len(set(y.tolist())) < 2:
-        raise InputError(where=where, key=config.outcome, found=f"{int(y.sum())} events in {len(y)} patients",
-                         expected="patients with and without the event",
-                         cure="take more patients or another outcome")
+        raise InputError(
+            where=where,
+            key=config.outcome,
+            found=f"{int(y.sum())} events in {len(y)} patients",
+            expected="patients with and without the event",
+            cure="take more patients or another outcome",
+        )
     return y
 
 
 def stages_of(outcomes: pd.DataFrame, *, config: FeatureConfig) -> NDArray[np.float64] | None:
-    """The stages before the outcome, shape (patients, stages); None where the table or the configuration has none.
+    """The stages before the outcome, shape (patients, stages); None where the table or the
+    configuration has none.
 
-    A table of somebody's own often holds the outcome alone. Raises :class:`InputError` where stages and outcome contradict.
+    A table of somebody's own often holds the outcome alone. Raises :class:`InputError` where stages
+    and outcome contradict.
     """
     names = _known_stages(outcomes, config=config)
     if not names:
@@ -140,9 +201,13 @@ def stages_of(outcomes: pd.DataFrame, *, config: FeatureConfig) -> NDArray[np.fl
     steps = outcomes[[*names, config.outcome]].to_numpy(dtype=np.float64)
     if (wrong := np.flatnonzero(out_of_order(steps))).size:
         first = outcomes.iloc[int(wrong[0])]
-        raise InputError(where="outcomes table", key=f"patient {first['patient_id']}, {', '.join(names)}",
-                         found=", ".join(str(first[name]) for name in (*names, config.outcome)),
-                         expected=f"true before {config.outcome} is true, and no gap", cure="correct the columns")
+        raise InputError(
+            where="outcomes table",
+            key=f"patient {first['patient_id']}, {', '.join(names)}",
+            found=", ".join(str(first[name]) for name in (*names, config.outcome)),
+            expected=f"true before {config.outcome} is true, and no gap",
+            cure="correct the columns",
+        )
     return np.asarray(steps[:, :-1])
 
 
@@ -157,9 +222,13 @@ def _check_window(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: Fea
     given = outcomes["window_d"].to_numpy(dtype=np.float64)
     if (wrong := given != wanted).any():
         row = int(np.argmax(wrong))
-        raise InputError(where="outcomes table", key=f"row {row + 1}, window_d", found=f"{given[row]:g} days",
-                         expected=f"{wanted[row]:g} days, as the configuration {config.name} says",
-                         cure="simulate with that window, or change window_d in the configuration")
+        raise InputError(
+            where="outcomes table",
+            key=f"row {row + 1}, window_d",
+            found=f"{given[row]:g} days",
+            expected=f"{wanted[row]:g} days, as the configuration {config.name} says",
+            cure="simulate with that window, or change window_d in the configuration",
+        )
 
 
 def _features(
@@ -167,9 +236,14 @@ def _features(
 ) -> tuple[Feature, ...]:
     directions = {feature.name: feature.direction for feature in config.features}
     return tuple(
-        Feature(name=name, variable=config.variable_of(name), direction=directions.get(name, "none"),
-                fill=None if np.isnan(value) else float(value))
-        for name, value in zip(names, fill, strict=True))
+        Feature(
+            name=name,
+            variable=config.variable_of(name),
+            direction=directions.get(name, "none"),
+            fill=None if np.isnan(value) else float(value),
+        )
+        for name, value in zip(names, fill, strict=True)
+    )
 
 
 def _variables(names: tuple[str, ...], *, config: FeatureConfig) -> tuple[Variable, ...]:
@@ -179,15 +253,27 @@ def _variables(names: tuple[str, ...], *, config: FeatureConfig) -> tuple[Variab
         about, field, index = config.variables[name], FIELDS.get(name), INDICES.get(name)
         label = about.label or (field.label if field else index.label if index else name)
         unit = about.unit or (field.unit if field else "1")
-        made.append(Variable(name=name, label=label, unit=unit, kind=about.kind, role=about.role,
-                             theme=about.theme, why=about.why, usual=field.usual if field else None))
+        made.append(
+            Variable(
+                name=name,
+                label=label,
+                unit=unit,
+                kind=about.kind,
+                role=about.role,
+                theme=about.theme,
+                why=about.why,
+                usual=field.usual if field else None,
+            )
+        )
     return tuple(made)
 
 
 def _columns(
     observed: pd.DataFrame, names: tuple[str, ...], *, levels: Mapping[str, tuple[str, ...]]
 ) -> tuple[Column, ...]:
-    return tuple(_column(observed, name, levels=levels.get(name, ())) for name in columns_needed(names))
+    return tuple(
+        _column(observed, name, levels=levels.get(name, ())) for name in columns_needed(names)
+    )
 
 
 def _column(observed: pd.DataFrame, name: str, *, levels: tuple[str, ...]) -> Column:
@@ -196,19 +282,31 @@ def _column(observed: pd.DataFrame, name: str, *, levels: tuple[str, ...]) -> Co
         raise KeyError(name)
     if name in WORDS:
         was_missing = bool(observed[name].isna().any())
-        return Column(name=name, kind="word", unit=field.unit, may_be_missing=field.may_be_missing,
-                      was_missing_in_training=was_missing, levels=levels)
+        return Column(
+            name=name,
+            kind="word",
+            unit=field.unit,
+            may_be_missing=field.may_be_missing,
+            was_missing_in_training=was_missing,
+            levels=levels,
+        )
     values = numbers_of(observed, column=name)
     kind: ColumnKind = "flag" if field.kind == "bool" else "number"
     return Column(
-        name=name, kind=kind, unit=field.unit, may_be_missing=field.may_be_missing,
+        name=name,
+        kind=kind,
+        unit=field.unit,
+        may_be_missing=field.may_be_missing,
         was_missing_in_training=bool(np.isnan(values).any()),
         possible=(0.0, 1.0) if kind == "flag" else field.possible,
-        trained=None if kind == "flag" else _seen(values))
+        trained=None if kind == "flag" else _seen(values),
+    )
 
 
 def _seen(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    """The range that all but a few training patients lie in, in a few digits; None without any value."""
+    """The range that all but a few training patients lie in, in a few digits; None without any
+    value.
+    """
     if np.isnan(values).all():
         return None
     low, high = (float(f"{bound:.{_DIGITS}g}") for bound in np.nanquantile(values, _RARE))

@@ -1,8 +1,9 @@
 """Pooled logistic: a penalised logistic regression with slopes of groups drawn towards common ones.
 
-How strongly weights of one kind are drawn together is learnt from the data by empirical Bayes: the penalties that make
-the data likeliest (MacKay 1992), with a weak expectation before. Rows fall into few combinations of groups, within which
-everything is linear in a few columns; so even many groups cost little.
+How strongly weights of one kind are drawn together is learnt from the data by empirical Bayes: the
+penalties that make the data likeliest (MacKay 1992), with a weak expectation before. Rows fall into
+few combinations of groups, within which everything is linear in a few columns; so even many groups
+cost little.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ _CLOSE = 1e-6
 _SETTLED = 0.05  # change of the logarithm of a penalty
 _EFFECTS = (0, 1, 4, 5)  # kinds of weights that a direction binds
 _HELD_AT_ZERO = 1e9
-_LIGHT = np.array([20.0, 20.0, 20.0, 0.1, 20.0, 20.0])  # penalties by kind where labels are risks: next to none
+# penalties by kind where labels are risks: next to none
+_LIGHT = np.array([20.0, 20.0, 20.0, 0.1, 20.0, 20.0])
 
 
 def combinations(belongs: Floats) -> tuple[Floats, Places]:
-    """The different combinations of groups, shape (combinations, groups), and which of them every row has."""
+    """The different combinations of groups, shape (combinations, groups), and which of them every
+    row has.
+    """
     code = np.zeros(len(belongs), dtype=np.intp)
     for column in belongs.T:
         _, code = np.unique(2 * code + (column > 0), return_inverse=True)
@@ -43,7 +47,9 @@ def combinations(belongs: Floats) -> tuple[Floats, Places]:
 
 @dataclass(frozen=True)
 class _Pattern:
-    """The rows of one combination of groups: what they are described by, and which weights act on them."""
+    """The rows of one combination of groups: what they are described by, and which weights act on
+    them.
+    """
 
     design: Floats
     labels: Floats
@@ -54,9 +60,10 @@ class _Pattern:
 class PooledLogistic:
     """Penalised logistic regression whose rows fall into few combinations of groups.
 
-    Within one combination everything is linear in a few columns, so that the large matrix of all weights is put together
-    from small ones. ``kinds`` gives each weight's kind: weights of one kind share a penalty, learnt from the data; those
-    of kind -1 bear none. ``columns`` says of which column each weight is.
+    Within one combination everything is linear in a few columns, so that the large matrix of all
+    weights is put together from small ones. ``kinds`` gives each weight's kind: weights of one kind
+    share a penalty, learnt from the data; those of kind -1 bear none. ``columns`` says of which
+    column each weight is.
     """
 
     patterns: list[_Pattern]
@@ -67,28 +74,49 @@ class PooledLogistic:
     n_columns: int
 
     @staticmethod
-    def of(known: Floats, *, bend: Floats, is_missing: Rows, stood: Floats, belongs: Floats, labels: Floats,
-           penalty: float) -> PooledLogistic:
-        """The problem of these patients; all arrays (patients, columns), ``belongs`` (patients, groups).
+    def of(
+        known: Floats,
+        *,
+        bend: Floats,
+        is_missing: Rows,
+        stood: Floats,
+        belongs: Floats,
+        labels: Floats,
+        penalty: float,
+    ) -> PooledLogistic:
+        """The problem of these patients; all arrays (patients, columns), ``belongs`` (patients,
+        groups).
 
-        ``known`` holds SDs with 0 for missing, ``bend`` their curves, ``stood`` what stands in for missing values.
+        ``known`` holds SDs with 0 for missing, ``bend`` their curves, ``stood`` what stands in for
+        missing values.
         """
         words, of_row = combinations(belongs)
         n, k = known.shape[1], belongs.shape[1]
-        varied = np.flatnonzero(np.max([np.ptp(known[of_row == at], axis=0) for at in range(len(words))], axis=0) > 0)
+        varied = np.flatnonzero(
+            np.max([np.ptp(known[of_row == at], axis=0) for at in range(len(words))], axis=0) > 0
+        )
         main = 1 + 3 * n
         own = 1 + varied.size
         covers = (words > 0).sum(axis=0)
-        kinds = np.concatenate([[-1], np.repeat([0, 1, 2], n), *(
-            np.r_[3, np.full(varied.size, 4 if covers[c] > 1 else 5)] for c in range(k))]).astype(np.int_)
-        columns = np.concatenate([[-1], np.tile(np.arange(n), 3), *(np.r_[-1, varied] for _ in range(k))]).astype(np.int_)
+        kinds = np.concatenate(
+            [
+                [-1],
+                np.repeat([0, 1, 2], n),
+                *(np.r_[3, np.full(varied.size, 4 if covers[c] > 1 else 5)] for c in range(k)),
+            ]
+        ).astype(np.int_)
+        columns = np.concatenate(
+            [[-1], np.tile(np.arange(n), 3), *(np.r_[-1, varied] for _ in range(k))]
+        ).astype(np.int_)
         patterns = []
         for at, word in enumerate(words):
             rows = of_row == at
-            design = np.hstack([np.ones((rows.sum(), 1)), known[rows], bend[rows], is_missing[rows], stood[rows]])
+            design = np.hstack(
+                [np.ones((rows.sum(), 1)), known[rows], bend[rows], is_missing[rows], stood[rows]]
+            )
             reach = np.zeros((design.shape[1], main + k * own))
             reach[:main, :main] = np.eye(main)
-            reach[main:, 1:1 + n] = np.eye(n)
+            reach[main:, 1 : 1 + n] = np.eye(n)
             for c in np.flatnonzero(word > 0):
                 start = main + c * own
                 reach[0, start] = 1.0
@@ -105,13 +133,20 @@ class PooledLogistic:
         for _ in range(_ROUNDS):
             weights, variance, held = self._kept(weights, shared, held, directions)
             before = shared
-            shared = np.array([self._learnt(kind, weights, variance, before[kind], held) for kind in range(shared.size)])
+            shared = np.array(
+                [
+                    self._learnt(kind, weights, variance, before[kind], held)
+                    for kind in range(shared.size)
+                ]
+            )
             if np.abs(np.log(shared / before)).max() < _SETTLED:
                 break
         return self._kept(weights, shared, held, directions)[0]
 
     def follow(self, directions: NDArray[np.int_]) -> Floats:
-        """The weights where labels are risks: light penalties, as there is no chance to guard against; directions kept."""
+        """The weights where labels are risks: light penalties, as there is no chance to guard
+        against; directions kept.
+        """
         weights, held = self._start()
         return self._kept(weights, _LIGHT, held, directions)[0]
 
@@ -126,7 +161,9 @@ class PooledLogistic:
     def _kept(
         self, weights: Floats, shared: Floats, held: Rows, directions: NDArray[np.int_]
     ) -> tuple[Floats, Floats, Rows]:
-        """Weights and their variances, with every column held at zero whose common slope breaks its direction."""
+        """Weights and their variances, with every column held at zero whose common slope breaks its
+        direction.
+        """
         signs = np.where(self.kinds == 0, directions[self.columns], 0)
         while True:
             weights, variance = self._newton(weights, self._penalties(shared, held))
@@ -134,12 +171,16 @@ class PooledLogistic:
             wrong = signs * weights < 0
             if not wrong.any():
                 return weights, variance, held
-            held = held | (np.isin(self.columns, self.columns[wrong]) & np.isin(self.kinds, _EFFECTS))
+            held = held | (
+                np.isin(self.columns, self.columns[wrong]) & np.isin(self.kinds, _EFFECTS)
+            )
 
     def _penalties(self, shared: Floats, held: Rows) -> Floats:
         return np.where(held, _HELD_AT_ZERO, np.where(self.kinds >= 0, shared[self.kinds], 1e-8))
 
-    def _learnt(self, kind: int, weights: Floats, variance: Floats, penalty: float, held: Rows) -> float:
+    def _learnt(
+        self, kind: int, weights: Floats, variance: Floats, penalty: float, held: Rows
+    ) -> float:
         mine = (self.kinds == kind) & ~held
         known = float(np.sum(1.0 - penalty * variance[mine]))
         squares = float(np.sum(weights[mine] ** 2))
@@ -180,7 +221,9 @@ class PooledLogistic:
         return gradient, curvature
 
     def parts(self, weights: Floats) -> tuple[float, Floats, Floats, Floats]:
-        """Intercept; slopes, curves and gaps (3, columns); levels (groups,); own slopes (groups, columns)."""
+        """Intercept; slopes, curves and gaps (3, columns); levels (groups,); own slopes (groups,
+        columns).
+        """
         n, after = self.n_columns, 1 + 3 * self.n_columns
         of_groups = weights[after:].reshape(-1, 1 + self.varied.size)
         own = np.zeros((len(of_groups), n))
@@ -190,10 +233,11 @@ class PooledLogistic:
 
 # Offset logistic: a few coefficients beside a fixed offset, for cohorts of fifty patients.
 #
-# What updating a model takes: the model's own log-odds stand as the offset, and an intercept, a slope or one
-# coefficient a theme is fitted to new patients. Plain maximum likelihood serves tests; for the numbers that go into
-# a model, Firth's penalty keeps them finite where events and non-events are perfectly apart, and takes the
-# first-order bias of small samples away (Firth, Biometrika 1993;80:27).
+# What updating a model takes: the model's own log-odds stand as the offset, and an intercept, a
+# slope or one coefficient a theme is fitted to new patients. Plain maximum likelihood serves tests;
+# for the numbers that go into a model, Firth's penalty keeps them finite where events and
+# non-events are perfectly apart, and takes the first-order bias of small samples away (Firth,
+# Biometrika 1993;80:27).
 
 
 NumbersOrRows = NDArray[np.float64]
@@ -220,12 +264,14 @@ def log_likelihood(log_odds: NumbersOrRows, y: NumbersOrRows) -> float:
     return float(np.sum(y * log_odds - np.logaddexp(0.0, log_odds)))
 
 
-def fit_offset_logistic(design: NumbersOrRows, y: NumbersOrRows, *, offset: NumbersOrRows, has_firth: bool) -> OffsetFit:
+def fit_offset_logistic(
+    design: NumbersOrRows, y: NumbersOrRows, *, offset: NumbersOrRows, has_firth: bool
+) -> OffsetFit:
     """Fit logit P = offset + design x coefficients by Newton steps with halving.
 
-    ``design`` (patients, columns) may have no column. With ``has_firth`` half the log determinant of the information is
-    added to the log likelihood. Without it, and with outcomes that a column separates, coefficients stop where the
-    likelihood no longer rises.
+    ``design`` (patients, columns) may have no column. With ``has_firth`` half the log determinant
+    of the information is added to the log likelihood. Without it, and with outcomes that a column
+    separates, coefficients stop where the likelihood no longer rises.
 
     >>> y = np.repeat([1.0, 0.0], [3, 7])
     >>> fitted = fit_offset_logistic(np.ones((10, 1)), y, offset=np.zeros(10), has_firth=True)
@@ -256,7 +302,13 @@ def _information(risk: NumbersOrRows, design: NumbersOrRows) -> NumbersOrRows:
     return np.asarray(design.T @ weighted + _JITTER * np.eye(design.shape[1]))
 
 
-def _objective(beta: NumbersOrRows, design: NumbersOrRows, y: NumbersOrRows, offset: NumbersOrRows, has_firth: bool) -> float:
+def _objective(
+    beta: NumbersOrRows,
+    design: NumbersOrRows,
+    y: NumbersOrRows,
+    offset: NumbersOrRows,
+    has_firth: bool,
+) -> float:
     log_odds = offset + design @ beta
     value = log_likelihood(log_odds, y)
     if has_firth:
@@ -264,12 +316,20 @@ def _objective(beta: NumbersOrRows, design: NumbersOrRows, y: NumbersOrRows, off
     return value
 
 
-def _newton_step(beta: NumbersOrRows, design: NumbersOrRows, y: NumbersOrRows, offset: NumbersOrRows, has_firth: bool) -> NumbersOrRows:
+def _newton_step(
+    beta: NumbersOrRows,
+    design: NumbersOrRows,
+    y: NumbersOrRows,
+    offset: NumbersOrRows,
+    has_firth: bool,
+) -> NumbersOrRows:
     risk = expit(offset + design @ beta)
     information = _information(risk, design)
     residual = y - risk
     if has_firth:
-        leverage = np.einsum("ij,ij->i", design @ np.linalg.inv(information), design) * risk * (1 - risk)
+        leverage = (
+            np.einsum("ij,ij->i", design @ np.linalg.inv(information), design) * risk * (1 - risk)
+        )
         residual = residual + leverage * (0.5 - risk)
     return np.asarray(np.linalg.solve(information, design.T @ residual))
 
@@ -281,14 +341,17 @@ _CALIBRATOR_STEPS = 100
 _CALIBRATOR_CLOSE_ENOUGH = 1e-10
 
 
-def fit_calibrator(log_odds: NDArray[np.float64], y: NDArray[np.float64], *, method: str) -> Calibrator:
-    """Logistic recalibration: intercept and slope of a regression of the outcome on the predicted log-odds.
+def fit_calibrator(
+    log_odds: NDArray[np.float64], y: NDArray[np.float64], *, method: str
+) -> Calibrator:
+    """Logistic recalibration: intercept and slope of a regression of the outcome on the predicted
+    log-odds.
 
-    ``log_odds`` must come from models that had not seen the patient (out-of-fold). Outcomes are smoothed as
-    Platt proposed (Platt 1999; Lin, Lin and Weng 2007): (n1 + 1) / (n1 + 2) for an event, 1 / (n0 + 2) for
-    none, so that the answer is finite even where the two groups are perfectly apart. A slope below 0 (the
-    out-of-fold predictions point the wrong way: there is nothing to learn) becomes 0: everybody gets the
-    overall risk.
+    ``log_odds`` must come from models that had not seen the patient (out-of-fold). Outcomes are
+    smoothed as Platt proposed (Platt 1999; Lin, Lin and Weng 2007): (n1 + 1) / (n1 + 2) for an
+    event, 1 / (n0 + 2) for none, so that the answer is finite even where the two groups are
+    perfectly apart. A slope below 0 (the out-of-fold predictions point the wrong way: there is
+    nothing to learn) becomes 0: everybody gets the overall risk.
 
     >>> x = np.linspace(-3, 3, 2001)
     >>> fitted = fit_calibrator(2 * x, expit(x - 1), method="example")
@@ -300,13 +363,19 @@ def fit_calibrator(log_odds: NDArray[np.float64], y: NDArray[np.float64], *, met
     targets = y * (events + 1) / (events + 2) + (1 - y) / (none + 2)
     intercept, slope = _logistic(log_odds, targets)
     if slope <= 0:
-        return Calibrator(intercept=float(logit(targets.mean())), slope=0.0, n_patients=int(y.size),
-                          method=f"{method}; no signal out of fold, slope set to 0")
+        return Calibrator(
+            intercept=float(logit(targets.mean())),
+            slope=0.0,
+            n_patients=int(y.size),
+            method=f"{method}; no signal out of fold, slope set to 0",
+        )
     return Calibrator(intercept=intercept, slope=slope, n_patients=int(y.size), method=method)
 
 
 def _logistic(x: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
-    """Intercept and slope of a logistic regression on one variable, by Newton steps with halving."""
+    """Intercept and slope of a logistic regression on one variable, by Newton steps with
+    halving.
+    """
     spread = float(x.std())
     if spread == 0:
         return float(logit(targets.mean())), 0.0
@@ -330,7 +399,8 @@ def _logistic(x: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[flo
     return float(beta[0]) - slope * float(x.mean()), slope
 
 
-def _loss(design: NDArray[np.float64], beta: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+def _loss(
+    design: NDArray[np.float64], beta: NDArray[np.float64], targets: NDArray[np.float64]
+) -> float:
     scores = beta @ design
     return float(np.sum(np.logaddexp(0, scores) - targets * scores))
-

@@ -1,4 +1,6 @@
-"""Predict: risks for a table of patients with an account of every row, or a refusal that says the cure."""
+"""Predict: risks for a table of patients with an account of every row, or a refusal that says the
+cure.
+"""
 
 from __future__ import annotations
 
@@ -17,23 +19,27 @@ from crsrisk.model.features import columns_needed, feature_array, read_columns
 from crsrisk.model.forest import Forest, forest_of, raw_log_odds_by
 
 Floats: TypeAlias = NDArray[np.float64]
-Columns: TypeAlias = Mapping[str, NDArray[Any]]  # of a contract: words as text, the others as floats
+# of a contract: words as text, the others as floats
+Columns: TypeAlias = Mapping[str, NDArray[Any]]
 Notes: TypeAlias = list[list[str]]  # by row: the sentences about it
 
 
 def predict(model: RiskModel, observed: pd.DataFrame) -> Prediction:
     """The risk of every patient (0-1), alone or in a batch the same to the last bit.
 
-    Any value may be missing. A row with an impossible value is *refused* (risk NaN); one outside what the
-    model has seen, of an unknown product, or without a value that no training patient lacked, is *warned*
-    about. A table of another kind (a missing column, text in a number, a patient twice) raises
-    :class:`InputError`. The reasons name columns and bounds, never a patient's value.
+    Any value may be missing. A row with an impossible value is *refused* (risk NaN); one outside
+    what the model has seen, of an unknown product, or without a value that no training patient
+    lacked, is *warned* about. A table of another kind (a missing column, text in a number, a
+    patient twice) raises :class:`InputError`. The reasons name columns and bounds, never a
+    patient's value.
     """
     return score_columns(model, read_contract(model, observed), index=observed.index)
 
 
 def read_contract(model: RiskModel, observed: pd.DataFrame) -> Columns:
-    """The columns that the contract names as arrays; a table of another kind raises :class:`InputError`."""
+    """The columns that the contract names as arrays; a table of another kind raises
+    :class:`InputError`.
+    """
     check_table(model, observed)
     return read_columns(observed, columns=[column.name for column in model.contract.columns])
 
@@ -43,27 +49,40 @@ def score_columns(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -
     refusals, warnings, missing = account(model, columns, n_rows=len(index))
     is_refused = np.array([bool(text) for text in refusals], dtype=bool)
     is_warned = np.array([bool(text) for text in warnings], dtype=bool)
-    risk = model.calibrator.risk(raw_log_odds_by(forest_of(model.booster_text), matrix_of(model, columns)))
-    rows = pd.DataFrame({
-        "risk": np.where(is_refused, np.nan, risk),
-        "status": np.where(is_refused, "refused", np.where(is_warned, "warned", "ok")),
-        "reasons": [" ".join((*no, *note)) for no, note in zip(refusals, warnings, strict=True)],
-        "missing": [", ".join(names) for names in missing],
-    }, index=index)
-    return Prediction(rows=rows, model=model.label, outcome_in_words=model.contract.outcome_in_words)
+    risk = model.calibrator.risk(
+        raw_log_odds_by(forest_of(model.booster_text), matrix_of(model, columns))
+    )
+    rows = pd.DataFrame(
+        {
+            "risk": np.where(is_refused, np.nan, risk),
+            "status": np.where(is_refused, "refused", np.where(is_warned, "warned", "ok")),
+            "reasons": [
+                " ".join((*no, *note)) for no, note in zip(refusals, warnings, strict=True)
+            ],
+            "missing": [", ".join(names) for names in missing],
+        },
+        index=index,
+    )
+    return Prediction(
+        rows=rows, model=model.label, outcome_in_words=model.contract.outcome_in_words
+    )
 
 
 def matrix_of(model: RiskModel, columns: Mapping[str, Any]) -> Floats:
-    """What the trees read, (patients, features): the features with the contract's stand-ins for missing.
+    """What the trees read, (patients, features): the features with the contract's stand-ins for
+    missing.
 
-    ``columns`` are arrays or one patient's plain values, see :func:`crsrisk.model.features.feature_array`.
+    ``columns`` are arrays or one patient's plain values, see
+    :func:`crsrisk.model.features.feature_array`.
     """
     return filled(feature_array(columns, names=model.contract.feature_names), fill_of(model))
 
 
 def fill_of(model: RiskModel) -> Floats:
     """By feature, what stands in for a missing value; NaN where the trees know missing."""
-    return np.array([np.nan if feature.fill is None else feature.fill for feature in model.contract.features])
+    return np.array(
+        [np.nan if feature.fill is None else feature.fill for feature in model.contract.features]
+    )
 
 
 def filled(table: Floats, fill: Floats) -> Floats:
@@ -73,7 +92,9 @@ def filled(table: Floats, fill: Floats) -> Floats:
 
 def feature_matrix(model: RiskModel, observed: pd.DataFrame) -> Floats:
     """:func:`matrix_of` for a table of patients."""
-    return matrix_of(model, read_columns(observed, columns=columns_needed(model.contract.feature_names)))
+    return matrix_of(
+        model, read_columns(observed, columns=columns_needed(model.contract.feature_names))
+    )
 
 
 def raw_log_odds(model: RiskModel, observed: pd.DataFrame) -> Floats:
@@ -85,16 +106,29 @@ def check_table(model: RiskModel, observed: pd.DataFrame) -> None:
     """Refuse a table that is not of the kind the contract names."""
     names = [column.name for column in model.contract.columns]
     if twice := sorted({str(name) for name in observed.columns[observed.columns.duplicated()]}):
-        raise InputError(where="table", key=", ".join(twice), found="the column twice",
-                         expected="each column once", cure="keep one of them")
+        raise InputError(
+            where="table",
+            key=", ".join(twice),
+            found="the column twice",
+            expected="each column once",
+            cure="keep one of them",
+        )
     if absent := [name for name in names if name not in observed.columns]:
-        raise InputError(where="table", key=", ".join(absent), found="no such column",
-                         expected=f"the columns of {model.label}",
-                         cure="add them; a cell may be empty, a column may not be absent")
+        raise InputError(
+            where="table",
+            key=", ".join(absent),
+            found="no such column",
+            expected=f"the columns of {model.label}",
+            cure="add them; a cell may be empty, a column may not be absent",
+        )
     if "patient_id" in observed.columns and (repeated := observed["patient_id"].duplicated()).any():
-        raise InputError(where="table", key=f"row {int(np.argmax(repeated)) + 1}, patient_id",
-                         found="a patient who was there before", expected="each patient once",
-                         cure="give every row its own patient_id")
+        raise InputError(
+            where="table",
+            key=f"row {int(np.argmax(repeated)) + 1}, patient_id",
+            found="a patient who was there before",
+            expected="each patient once",
+            cure="give every row its own patient_id",
+        )
 
 
 def account(model: RiskModel, columns: Columns, *, n_rows: int) -> tuple[Notes, Notes, Notes]:
@@ -113,7 +147,11 @@ def account(model: RiskModel, columns: Columns, *, n_rows: int) -> tuple[Notes, 
         wrong = is_impossible(values, column=column)
         note(missing, is_missing, column.name)
         if not column.was_missing_in_training:
-            note(warnings, is_missing, f"{column.name} is missing, but was known of every training patient.")
+            note(
+                warnings,
+                is_missing,
+                f"{column.name} is missing, but was known of every training patient.",
+            )
         possible = f"{_span(column.possible)} {_unit(column)}".strip()
         note(refusals, wrong, f"{column.name} is impossible: outside {possible}.")
         note(warnings, _is_new(values, column) & ~wrong, _unseen(column))
@@ -121,7 +159,9 @@ def account(model: RiskModel, columns: Columns, *, n_rows: int) -> tuple[Notes, 
 
 
 def is_impossible(values: Any, *, column: Column) -> Any:
-    """Which values of a column, or whether the one value, cannot be; a missing one and words can."""
+    """Which values of a column, or whether the one value, cannot be; a missing one and words
+    can.
+    """
     if column.kind == "word":
         return values != values  # none, in the shape of the values
     if column.kind == "flag":
@@ -143,10 +183,14 @@ def _outside(values: Any, span: tuple[float, float] | None) -> Any:
 
 def _unseen(column: Column) -> str:
     if column.kind == "word":
-        return (f"{column.name} is not one that the model was trained on: its own effect is unknown, "
-                "the risk rests on the rest.")
+        return (
+            f"{column.name} is not one that the model was trained on: its own effect is unknown, "
+            "the risk rests on the rest."
+        )
     seen = f"{_span(column.trained)} {_unit(column)}".strip()
-    return f"{column.name} is outside what the model has seen, {seen}: the trees go on as at the edge."
+    return (
+        f"{column.name} is outside what the model has seen, {seen}: the trees go on as at the edge."
+    )
 
 
 def _span(span: tuple[float, float] | None) -> str:
@@ -157,11 +201,13 @@ def _unit(column: Column) -> str:
     return "" if column.unit == "1" else column.unit
 
 
-# One row: the risk of one patient in microseconds, the same to the last bit as :func:`crsrisk.model.predict.predict`.
+# One row: the risk of one patient in microseconds, the same to the last bit as
+# :func:`crsrisk.model.predict.predict`.
 #
-# A table of one row costs a hundred times as much as the risk in it. So a service, or a what-if with a thousand
-# variations of one patient, gives plain values by name. Everything that decides the number is shared with the tables:
-# the features' arithmetic, the stand-ins, the trees, the calibration.
+# A table of one row costs a hundred times as much as the risk in it. So a service, or a what-if
+# with a thousand variations of one patient, gives plain values by name. Everything that decides the
+# number is shared with the tables: the features' arithmetic, the stand-ins, the trees, the
+# calibration.
 
 
 Cell: TypeAlias = str | float | bool | None
@@ -179,14 +225,18 @@ class OneRow:
     @classmethod
     def of(cls, model: RiskModel) -> OneRow:
         """Make a model ready; do it once, keep it."""
-        return cls(model, model.contract.feature_names, fill_of(model), forest_of(model.booster_text))
+        return cls(
+            model, model.contract.feature_names, fill_of(model), forest_of(model.booster_text)
+        )
 
     def risk(self, patient: Mapping[str, Cell]) -> float:
-        """The calibrated risk (0-1) of one patient, given as values by column; None or NaN is missing.
+        """The calibrated risk (0-1) of one patient, given as values by column; None or NaN is
+        missing.
 
         Words as text, yes/no as Booleans or 0 and 1, numbers in the units of the contract. Raises
-        :class:`InputError` for a column that is absent, text in a number, and an impossible value: where
-        :func:`crsrisk.model.predict.predict` refuses the row. What it warns of is told there alone.
+        :class:`InputError` for a column that is absent, text in a number, and an impossible value:
+        where :func:`crsrisk.model.predict.predict` refuses the row. What it warns of is told there
+        alone.
         """
         columns = {column.name: _plain(patient, column) for column in self.model.contract.columns}
         matrix = filled(feature_array(columns, names=self.names), self.fill)
@@ -213,5 +263,6 @@ def _plain(patient: Mapping[str, Cell], column: Column) -> str | float:
 
 
 def _bad(column: Column, found: str, expected: str) -> InputError:
-    return InputError(where="patient", key=column.name, found=found, expected=expected, cure="correct the value")
-
+    return InputError(
+        where="patient", key=column.name, found=found, expected=expected, cure="correct the value"
+    )

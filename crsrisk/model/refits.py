@@ -1,7 +1,9 @@
-"""Refits: the model fitted again to bootstrap samples of its training patients, small enough to travel with it.
+"""Refits: the model fitted again to bootstrap samples of its training patients, small enough to
+travel with it.
 
-Their spread is the part of a risk's uncertainty that comes from the sample of patients alone. Of each refit only what a
-prediction needs is kept: splits, leaf values, calibration and stand-ins for missing values, as plain numbers.
+Their spread is the part of a risk's uncertainty that comes from the sample of patients alone. Of
+each refit only what a prediction needs is kept: splits, leaf values, calibration and stand-ins for
+missing values, as plain numbers.
 """
 
 from __future__ import annotations
@@ -32,14 +34,17 @@ Integers: TypeAlias = NDArray[np.int64]
 N_REFITS = 20
 FORMAT = "crsrisk refits 1"
 _TRIES = 1000  # with five of each outcome one sample in a hundred lacks one
-_DIGITS = 8  # significant digits of a leaf or a calibration: far below the spread that the refits are kept for
+# significant digits of a leaf or a calibration: far below the spread that the refits are kept for
+_DIGITS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Refit:
-    """One refit as flat arrays. Inner node k of the forest: ``feature`` (place in the model's contract), ``threshold``,
-    ``decision``, ``left``, ``right``; a child below 0 is leaf -child - 1. ``roots`` are the trees' first nodes (below 0:
-    a tree of one leaf). ``fill``: stand-ins for missing values by feature, NaN where the trees know missing."""
+    """One refit as flat arrays. Inner node k of the forest: ``feature`` (place in the model's
+    contract), ``threshold``, ``decision``, ``left``, ``right``; a child below 0 is leaf -child - 1.
+    ``roots`` are the trees' first nodes (below 0: a tree of one leaf). ``fill``: stand-ins for
+    missing values by feature, NaN where the trees know missing.
+    """
 
     feature: Integers
     threshold: Floats
@@ -56,17 +61,30 @@ class Refit:
     def forest(self) -> Forest:
         """The same trees as the compiled code reads them; counts of patients are not kept."""
         nodes = np.zeros(len(self.feature), dtype=NODE)
-        parts = {"threshold": self.threshold, "feature": self.feature, "kind": self.decision, "left": self.left,
-                 "right": self.right}
+        parts = {
+            "threshold": self.threshold,
+            "feature": self.feature,
+            "kind": self.decision,
+            "left": self.left,
+            "right": self.right,
+        }
         for name, part in parts.items():
             nodes[name] = part
         return Forest(
-            feature_names=tuple(map(str, range(len(self.fill)))), nodes=nodes, words=np.zeros(0, dtype=np.int64),
-            roots=self.roots, leaf_value=self.leaf, node_count=np.zeros(len(nodes)), leaf_count=np.zeros(len(self.leaf)))
+            feature_names=tuple(map(str, range(len(self.fill)))),
+            nodes=nodes,
+            words=np.zeros(0, dtype=np.int64),
+            roots=self.roots,
+            leaf_value=self.leaf,
+            node_count=np.zeros(len(nodes)),
+            leaf_count=np.zeros(len(self.leaf)),
+        )
 
     def log_odds(self, table: Floats) -> Floats:
         """Calibrated log-odds of rows of features, NaN = missing; shape (rows,)."""
-        return np.asarray(self.intercept + self.slope * raw_log_odds_by(self.forest, filled(table, self.fill)))
+        return np.asarray(
+            self.intercept + self.slope * raw_log_odds_by(self.forest, filled(table, self.fill))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +99,19 @@ class Refits:
         return len(self.refits)
 
     def log_odds(self, table: Floats) -> Floats:
-        """Shape (refits, rows); ``table`` (rows, features) as :func:`crsrisk.model.features.build_features` makes it."""
+        """Shape (refits, rows); ``table`` (rows, features) as
+        :func:`crsrisk.model.features.build_features` makes it.
+        """
         return np.array([one.log_odds(table) for one in self.refits])
 
 
 def interval(log_odds: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """95% interval of risks: the estimate's log-odds, plus and minus Student's t times the SD of the refits.
+    """95% interval of risks: the estimate's log-odds, plus and minus Student's t times the SD of
+    the refits.
 
-    ``log_odds`` (rows,) of the model, ``spread`` (refits, rows). Centred on the model: a bootstrap sample holds fewer
-    different patients, so refits lean a little to the mean, and their own quantiles would miss the estimate.
+    ``log_odds`` (rows,) of the model, ``spread`` (refits, rows). Centred on the model: a bootstrap
+    sample holds fewer different patients, so refits lean a little to the mean, and their own
+    quantiles would miss the estimate.
 
     >>> low, high = interval(np.array([0.0]), np.array([[-0.1], [0.0], [0.1]]))
     >>> [round(float(end[0]), 3) for end in (low, high)]
@@ -99,22 +121,35 @@ def interval(log_odds: Floats, spread: Floats) -> tuple[Floats, Floats]:
     return expit(log_odds - reach), expit(log_odds + reach)
 
 
-def refit_interval(model: RiskModel, refits: Refits, observed: pd.DataFrame) -> tuple[Floats, Floats]:
-    """95% interval of every row's risk from the stored refits, shape (rows,) each; see :func:`interval`."""
+def refit_interval(
+    model: RiskModel, refits: Refits, observed: pd.DataFrame
+) -> tuple[Floats, Floats]:
+    """95% interval of every row's risk from the stored refits, shape (rows,) each; see
+    :func:`interval`.
+    """
     table = build_features(observed, names=model.contract.feature_names).to_numpy(dtype=np.float64)
-    return interval(model.calibrator.log_odds(raw_log_odds(model, observed)), refits.log_odds(table))
+    return interval(
+        model.calibrator.log_odds(raw_log_odds(model, observed)), refits.log_odds(table)
+    )
 
 
 _RESAMPLED = {  # by method of an update
-    "none": "", "intercept": ", each recalibrated in resampled patients of the update",
+    "none": "",
+    "intercept": ", each recalibrated in resampled patients of the update",
     "intercept and slope": ", each recalibrated in resampled patients of the update",
-    "refit": " of the update’s own patients"}
+    "refit": " of the update’s own patients",
+}
 
 
 def covers(n: int, *, update: str = "none") -> str:
-    """What such an interval covers, as every page says it; ``update``: the method by which the model was updated."""
-    return (f"from refitting the model to {n} resampled cohorts{_RESAMPLED[update]}; it does not include differences "
-            "between hospitals or drugs, nor the step from synthetic data to real patients")
+    """What such an interval covers, as every page says it; ``update``: the method by which the
+    model was updated.
+    """
+    return (
+        f"from refitting the model to {n} resampled cohorts{_RESAMPLED[update]}; it does not"
+        " include differences between hospitals or drugs, nor the step from synthetic data to real"
+        " patients"
+    )
 
 
 def update_of(model: RiskModel) -> str:
@@ -125,55 +160,82 @@ def update_of(model: RiskModel) -> str:
 def why_no_refits(model: RiskModel) -> str:
     """Why a model stands without refits."""
     if update_of(model) == "offset boosting":
-        return ("The update added trees to this model that the refits of the model before it do not have, so they were "
-                "not carried over.")
+        return (
+            "The update added trees to this model that the refits of the model before it do not"
+            " have, so they were not carried over."
+        )
     return "No refits are stored with this model."
 
 
 def make_refits(
-    model: RiskModel, training: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, seed: int,
-    n: int | None = None, workers: int = 1, advance: Callable[[int], None] | None = None,
+    model: RiskModel,
+    training: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    config: FeatureConfig,
+    seed: int,
+    n: int | None = None,
+    workers: int = 1,
+    advance: Callable[[int], None] | None = None,
 ) -> Refits:
-    """Fit the model anew to ``n`` bootstrap samples (``N_REFITS`` when left out) of its training patients.
+    """Fit the model anew to ``n`` bootstrap samples (``N_REFITS`` when left out) of its training
+    patients.
 
-    The number of trees that cross-validation chose for the model, and its calibration, stay: what is redone is the fit
-    itself, so the choice of settings adds nothing to the spread. Two models refitted with one seed share their samples.
+    The number of trees that cross-validation chose for the model, and its calibration, stay: what
+    is redone is the fit itself, so the choice of settings adds nothing to the spread. Two models
+    refitted with one seed share their samples.
     """
-    learner = config.learner.model_copy(update={"n_folds": 1, "max_trees": int(model.manifest["n_trees"])})
+    learner = config.learner.model_copy(
+        update={"n_folds": 1, "max_trees": int(model.manifest["n_trees"])}
+    )
     fixed = config.model_copy(update={"learner": learner})
     size = len(training)
 
     def refit(again: int) -> Refit:
-        chosen = drawn_rows(outcomes[config.outcome].to_numpy(dtype=np.bool_), decision=f"refit {again}", seed=seed)
+        chosen = drawn_rows(
+            outcomes[config.outcome].to_numpy(dtype=np.bool_), decision=f"refit {again}", seed=seed
+        )
         table = training.iloc[chosen].assign(patient_id=np.arange(size))
         result = outcomes.iloc[chosen].assign(patient_id=np.arange(size))
         made = fit(table, result, config=fixed, seed=seed)
         if advance is not None:
             advance(1)
-        return flatten(replace(made, calibrator=model.calibrator), features=model.contract.feature_names)
+        return flatten(
+            replace(made, calibrator=model.calibrator), features=model.contract.feature_names
+        )
 
     with side_by_side(workers) as pool:
-        return Refits(model.label, model.contract.feature_names, tuple(pool.map(refit, range(n or N_REFITS))))
+        return Refits(
+            model.label, model.contract.feature_names, tuple(pool.map(refit, range(n or N_REFITS)))
+        )
 
 
-def drawn_rows(happened: NDArray[np.bool_], *, decision: str, seed: int) -> Integers:
-    """Rows of a bootstrap sample that holds both outcomes: drawn again while one is not among them."""
-    size, name = len(happened), decision
+def drawn_rows(y_true: NDArray[np.bool_], *, decision: str, seed: int) -> Integers:
+    """Rows of a bootstrap sample that holds both outcomes: drawn again while one is not among
+    them.
+    """
+    size, name = len(y_true), decision
     for again in range(_TRIES):
         drawn = streams.uniforms(seed=seed, decision=name, start=0, stop=size, width=1)[:, 0]
         rows = (drawn * size).astype(np.int64)
-        if 0 < happened[rows].sum() < size:
+        if 0 < y_true[rows].sum() < size:
             return rows
         name = f"{decision}, again {again}"
     raise ArithmeticError(f"no sample of {size} patients with and without the event was found")
 
 
 def flatten(model: RiskModel, *, features: Sequence[str]) -> Refit:
-    """A model's trees as flat arrays over the given features (those of the model, perhaps among others)."""
-    place = np.array([features.index(name) for name in model.contract.feature_names], dtype=np.int64)
+    """A model's trees as flat arrays over the given features (those of the model, perhaps among
+    others).
+    """
+    place = np.array(
+        [features.index(name) for name in model.contract.feature_names], dtype=np.int64
+    )
     trees = read_text(model.booster_text).trees
     if any((tree.decision_type & CATEGORICAL).any() for tree in trees):
-        raise ValueError("refits keep numerical splits only; words enter the models as yes/no features")
+        raise ValueError(
+            "refits keep numerical splits only; words enter the models as yes/no features"
+        )
     nodes = np.cumsum([0, *(len(tree.left_child) for tree in trees)])
     leaves = np.cumsum([0, *(len(tree.leaf_value) for tree in trees)])
 
@@ -188,29 +250,60 @@ def flatten(model: RiskModel, *, features: Sequence[str]) -> Refit:
         decision=np.concatenate([tree.decision_type for tree in trees]).astype(np.int64),
         left=np.concatenate([moved(tree.left_child, k) for k, tree in enumerate(trees)]),
         right=np.concatenate([moved(tree.right_child, k) for k, tree in enumerate(trees)]),
-        leaf=np.array([float(f"{value:.{_DIGITS}g}") for tree in trees for value in tree.leaf_value]),
-        roots=np.where(np.diff(nodes) > 0, nodes[:-1], ~leaves[:-1]), fill=fill,
-        intercept=model.calibrator.intercept, slope=model.calibrator.slope)
+        leaf=np.array(
+            [float(f"{value:.{_DIGITS}g}") for tree in trees for value in tree.leaf_value]
+        ),
+        roots=np.where(np.diff(nodes) > 0, nodes[:-1], ~leaves[:-1]),
+        fill=fill,
+        intercept=model.calibrator.intercept,
+        slope=model.calibrator.slope,
+    )
 
 
 def refits_tree(refits: Refits) -> dict[str, Any]:
-    """The refits as plain values for JSON; an infinite threshold and a missing stand-in are null."""
+    """The refits as plain values for JSON; an infinite threshold and a missing stand-in are
+    null.
+    """
+
     def plain(values: Floats) -> list[float | None]:
         return [float(value) if np.isfinite(value) else None for value in values]
 
-    return {"format": FORMAT, "model": refits.model, "features": list(refits.features), "refits": [
-        {**{key: getattr(one, key).tolist() for key in ("feature", "decision", "left", "right", "roots")},
-         "threshold": plain(one.threshold), "leaf": plain(one.leaf), "fill": plain(one.fill),
-         "intercept": one.intercept, "slope": one.slope} for one in refits.refits]}
+    return {
+        "format": FORMAT,
+        "model": refits.model,
+        "features": list(refits.features),
+        "refits": [
+            {
+                **{
+                    key: getattr(one, key).tolist()
+                    for key in ("feature", "decision", "left", "right", "roots")
+                },
+                "threshold": plain(one.threshold),
+                "leaf": plain(one.leaf),
+                "fill": plain(one.fill),
+                "intercept": one.intercept,
+                "slope": one.slope,
+            }
+            for one in refits.refits
+        ],
+    }
 
 
 def read_refits(tree: Any, *, where: str, model: RiskModel) -> Refits:
-    """Refits from JSON, checked to belong to this model and to be trees; anything else raises :class:`InputError`."""
+    """Refits from JSON, checked to belong to this model and to be trees; anything else raises
+    :class:`InputError`.
+    """
     try:
         names = tuple(tree["features"])
-        if tree["format"] != FORMAT or tree["model"] != model.label or names != model.contract.feature_names:
+        if (
+            tree["format"] != FORMAT
+            or tree["model"] != model.label
+            or names != model.contract.feature_names
+        ):
             raise _bad(where, "model", "refits of another model or format")
-        found = Refits(tree["model"], names, tuple(_read_refit(one, len(names)) for one in tree["refits"]))
+        found = Refits(
+            tree["model"], names, tuple(_read_refit(one, len(names)) for one in tree["refits"])
+        )
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise _bad(where, "refits", f"what is no refit ({type(problem).__name__})") from problem
     if len(found) < 2:
@@ -220,26 +313,46 @@ def read_refits(tree: Any, *, where: str, model: RiskModel) -> Refits:
 
 def _read_refit(one: Mapping[str, Any], n_features: int) -> Refit:
     def floats(key: str, *, empty: float) -> Floats:
-        return np.array([empty if value is None else float(value) for value in one[key]], dtype=np.float64)
+        return np.array(
+            [empty if value is None else float(value) for value in one[key]], dtype=np.float64
+        )
 
-    integers = {key: np.array(one[key], dtype=np.int64) for key in ("feature", "decision", "left", "right", "roots")}
-    refit = Refit(**integers, threshold=floats("threshold", empty=np.inf), leaf=floats("leaf", empty=np.nan),
-                  fill=floats("fill", empty=np.nan), intercept=float(one["intercept"]), slope=float(one["slope"]))
+    integers = {
+        key: np.array(one[key], dtype=np.int64)
+        for key in ("feature", "decision", "left", "right", "roots")
+    }
+    refit = Refit(
+        **integers,
+        threshold=floats("threshold", empty=np.inf),
+        leaf=floats("leaf", empty=np.nan),
+        fill=floats("fill", empty=np.nan),
+        intercept=float(one["intercept"]),
+        slope=float(one["slope"]),
+    )
     n, n_leaves = len(refit.feature), len(refit.leaf)
     children, parents = np.concatenate([refit.left, refit.right]), np.tile(np.arange(n), 2)
     inner = children >= 0
     starts = np.concatenate([children, refit.roots])
     is_sound = (
         all(len(part) == n for part in (refit.threshold, refit.decision, refit.left, refit.right))
-        and len(refit.fill) == n_features and bool(np.isfinite([refit.intercept, refit.slope, *refit.leaf]).all())
+        and len(refit.fill) == n_features
+        and bool(np.isfinite([refit.intercept, refit.slope, *refit.leaf]).all())
         and bool(((refit.feature >= 0) & (refit.feature < n_features)).all())
-        and bool((children[inner] > parents[inner]).all())  # a child comes after its parent, so no walk goes round
-        and sorted(starts.tolist()) == [*range(-n_leaves, 0), *range(n)])  # every node and leaf is reached from one place
+        # a child comes after its parent, so no walk goes round
+        and bool((children[inner] > parents[inner]).all())
+        # every node and leaf is reached from one place
+        and sorted(starts.tolist()) == [*range(-n_leaves, 0), *range(n)]
+    )
     if not is_sound:
         raise ValueError("indices out of bounds, a cycle, or numbers that are not finite")
     return refit
 
 
 def _bad(where: str, key: str, found: str) -> InputError:
-    return InputError(where=where, key=key, found=found, expected="the refits that were saved with the model",
-                      cure="take the model folder as it was saved, or make it again")
+    return InputError(
+        where=where,
+        key=key,
+        found=found,
+        expected="the refits that were saved with the model",
+        cure="take the model folder as it was saved, or make it again",
+    )

@@ -1,9 +1,10 @@
-"""Release: freeze a saved model, with all that explaining it needs, under a name and a version that never change.
+"""Release: freeze a saved model, with all that explaining it needs, under a name and a version that
+never change.
 
-A release is a folder ``NAME-VERSION`` of plain files: booster, contract, calibrator, what stands beside the model
-(:mod:`crsrisk.model.companions`), its card, and a manifest with the SHA-256 of each
-(:func:`crsrisk.model.store.load_model` verifies all of them). The neighbouring model for grade 3 or more, which a
-bedside page needs, is released with it.
+A release is a folder ``NAME-VERSION`` of plain files: booster, contract, calibrator, what stands
+beside the model (:mod:`crsrisk.model.companions`), its card, and a manifest with the SHA-256 of
+each (:func:`crsrisk.model.store.load_model` verifies all of them). The neighbouring model for grade
+3 or more, which a bedside page needs, is released with it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from crsrisk.model.store import (
     CALIBRATOR,
     CONTRACT,
     MANIFEST,
+    freeze,
     load_model,
     replace_folder,
     save_model,
-    seal,
 )
 
 MOST_BYTES = 20_000_000  # of one release
@@ -51,13 +52,20 @@ class Release:
 
 
 def release(
-    source: str | Path, *, out: Path, cards: Cards, name: str | None = None, version: str | None = None
+    source: str | Path,
+    *,
+    out: Path,
+    cards: Cards,
+    name: str | None = None,
+    version: str | None = None,
 ) -> list[Release]:
-    """Release the model of folder ``source`` into ``out``/NAME-VERSION, and before it its neighbour for grade 3 or more.
+    """Release the model of folder ``source`` into ``out``/NAME-VERSION, and before it its neighbour
+    for grade 3 or more.
 
-    ``name`` and ``version`` replace those of the model. ``cards`` makes the texts of card.json and card.md where the
-    model brings none. Raises :class:`InputError` for a model that lacks what explaining needs or is too large, and
-    :class:`OutputError` when another content already bears that name and version: nothing is ever overwritten.
+    ``name`` and ``version`` replace those of the model. ``cards`` makes the texts of card.json and
+    card.md where the model brings none. Raises :class:`InputError` for a model that lacks what
+    explaining needs or is too large, and :class:`OutputError` when another content already bears
+    that name and version: nothing is ever overwritten.
     """
     source = Path(source)
     model = load_model(source)
@@ -85,25 +93,50 @@ def _refuse_incomplete(source: Path, model: RiskModel, companions: Companions) -
         lacking.append("a reference patient")
     if companions.refits is None:
         lacking.append("refits for its intervals")
-    if model.contract.outcome == "crs_grade2plus" and not model.contract.landmark_h and companions.grade3plus is None:
+    if (
+        model.contract.outcome == "crs_grade2plus"
+        and not model.contract.landmark_h
+        and companions.grade3plus is None
+    ):
         lacking.append("a model for grade 3 or more beside it")
     if lacking:
-        raise InputError(where=str(source), found=f"a model without {', '.join(lacking)}",
-                         expected="a model with all that explaining it needs",
-                         cure="make it with `crsrisk train --grade3plus` or `crsrisk run`, which write them beside it")
+        raise InputError(
+            where=str(source),
+            found=f"a model without {', '.join(lacking)}",
+            expected="a model with all that explaining it needs",
+            cure=(
+                "make it with `crsrisk train --grade3plus` or `crsrisk run`, which write them"
+                " beside it"
+            ),
+        )
 
 
 def _renamed(model: RiskModel, *, name: str | None, version: str | None) -> RiskModel:
     name, version = name or model.contract.name, version or model.version
-    for key, value, pattern, example in (("--name", name, _NAME, "baseline"), ("--version", version, _VERSION, "0.1.0")):
+    for key, value, pattern, example in (
+        ("--name", name, _NAME, "baseline"),
+        ("--version", version, _VERSION, "0.1.0"),
+    ):
         if not pattern.fullmatch(value):
-            raise InputError(where="release", key=key, found=repr(value), expected=f"a plain {key[2:]} like {example}",
-                             cure=f"give {key} {example}")
-    return replace(model, contract=model.contract.model_copy(update={"name": name}), version=version)
+            raise InputError(
+                where="release",
+                key=key,
+                found=repr(value),
+                expected=f"a plain {key[2:]} like {example}",
+                cure=f"give {key} {example}",
+            )
+    return replace(
+        model, contract=model.contract.model_copy(update={"name": name}), version=version
+    )
 
 
 def _freeze(
-    model: RiskModel, companions: Companions, others: Mapping[str, str], *, out: Path, neighbour: str | None
+    model: RiskModel,
+    companions: Companions,
+    others: Mapping[str, str],
+    *,
+    out: Path,
+    neighbour: str | None,
 ) -> Release:
     """Write one release beside its place, compare it with what stands there, and move it in."""
     folder = out / model.label
@@ -111,42 +144,61 @@ def _freeze(
     refits = companions.refits and replace(companions.refits, model=model.label)
     try:
         save_model(model, beside)
-        save_companions(beside, model=model, reference=companions.reference, refits=refits, grade3plus=neighbour)
+        save_companions(
+            beside, model=model, reference=companions.reference, refits=refits, grade3plus=neighbour
+        )
         for name, text in others.items():
             write_text(beside / name, text)
-        seal(beside)
+        freeze(beside)
         load_model(beside)
         n_bytes = sum(place.stat().st_size for place in beside.iterdir())
         if n_bytes > MOST_BYTES:
-            raise InputError(where=model.label, found=f"{n_bytes / 1e6:.1f} MB",
-                             expected=f"at most {MOST_BYTES / 1e6:.0f} MB",
-                             cure="keep fewer refits, or refits of fewer trees, beside the model")
+            raise InputError(
+                where=model.label,
+                found=f"{n_bytes / 1e6:.1f} MB",
+                expected=f"at most {MOST_BYTES / 1e6:.0f} MB",
+                cure="keep fewer refits, or refits of fewer trees, beside the model",
+            )
         if folder.exists():
             _refuse_other_content(folder, beside)
             return Release(folder, False, n_bytes)
         replace_folder(beside, folder)
     except OSError as problem:
-        raise OutputError(where=str(folder), found=problem.strerror or str(problem),
-                          expected="a folder that can be written", cure="choose another folder with --out") from problem
+        raise OutputError(
+            where=str(folder),
+            found=problem.strerror or str(problem),
+            expected="a folder that can be written",
+            cure="choose another folder with --out",
+        ) from problem
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Release(folder, True, n_bytes)
 
 
 def _others(source: Path) -> dict[str, str]:
-    """What others wrote beside the model and goes with it: its card, ensemble risks, ... as texts."""
+    """What others wrote beside the model and goes with it: its card, ensemble risks, ... as
+    texts.
+    """
     places = [place for place in sorted(source.iterdir()) if place.name not in _MADE_ANEW]
     for place in places:
         if place.is_symlink() or not place.is_file() or place.suffix not in _TEXTS:
-            raise InputError(where=str(source), key=place.name, found="something that is no text file of a model",
-                             expected=f"files that end in {', '.join(sorted(_TEXTS))}", cure="move it elsewhere")
+            raise InputError(
+                where=str(source),
+                key=place.name,
+                found="something that is no text file of a model",
+                expected=f"files that end in {', '.join(sorted(_TEXTS))}",
+                cure="move it elsewhere",
+            )
     return {place.name: place.read_text(encoding="utf-8") for place in places}
 
 
 def _refuse_other_content(folder: Path, beside: Path) -> None:
     standing = folder / MANIFEST
     if not standing.is_file() or standing.read_bytes() != (beside / MANIFEST).read_bytes():
-        raise OutputError(where=str(folder), found="a release of another content",
-                          expected="a name and version that are free",
-                          cure="give it a new --version; a release never changes")
+        raise OutputError(
+            where=str(folder),
+            found="a release of another content",
+            expected="a name and version that are free",
+            cure="give it a new --version; a release never changes",
+        )
     load_model(folder)

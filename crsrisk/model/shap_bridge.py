@@ -1,4 +1,5 @@
-"""Shap bridge: our explanation as a ``shap.Explanation``, so that every plot of the shap package works on it.
+"""Shap bridge: our explanation as a ``shap.Explanation``, so that every plot of the shap package
+works on it.
 
 The only module that imports shap; the values themselves never need it.
 """
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-with warnings.catch_warnings():  # shap builds its colour maps with calls that matplotlib is about to retire
+# shap builds its colour maps with calls that matplotlib is about to retire
+with warnings.catch_warnings():
     warnings.simplefilter("ignore", PendingDeprecationWarning)
     import shap
 

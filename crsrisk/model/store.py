@@ -1,9 +1,10 @@
 """Store: a model as a folder of plain files, with a hash of each; nothing in it is ever unpickled.
 
-``booster.txt`` (LightGBM's text), ``contract.json``, ``calibrator.json`` and ``manifest.json`` (SHA-256 of
-the others, version, how it was made). Loading checks every hash and the structure of every tree: the hashes find
-accidents, the structure check also stops a file that was changed together with its hash. A *released* model
-(:mod:`crsrisk.model.release`) is such a folder whose manifest names every file in it; nothing is written over it.
+``booster.txt`` (LightGBM's text), ``contract.json``, ``calibrator.json`` and ``manifest.json``
+(SHA-256 of the others, version, how it was made). Loading checks every hash and the structure of
+every tree: the hashes find accidents, the structure check also stops a file that was changed
+together with its hash. A *released* model (:mod:`crsrisk.model.release`) is such a folder whose
+manifest names every file in it; nothing is written over it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import columns_needed
 from crsrisk.model.forest import forest_of
 
-BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = "booster.txt", "contract.json", "calibrator.json", "manifest.json"
+BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = (
+    "booster.txt",
+    "contract.json",
+    "calibrator.json",
+    "manifest.json",
+)
 MODEL_FORMAT, RELEASE_FORMAT = "crsrisk model 1", "crsrisk release 1"
 _NEEDED = (BOOSTER, CONTRACT, CALIBRATOR)
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,80}")
@@ -42,18 +48,30 @@ def save_model(model: RiskModel, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and (folder / MANIFEST).is_file()):
-        raise OutputError(where=str(folder), found="something that is no model", cure="choose another folder",
-                          expected="a new folder, or one that holds a model")
+        raise OutputError(
+            where=str(folder),
+            found="something that is no model",
+            cure="choose another folder",
+            expected="a new folder, or one that holds a model",
+        )
     if folder.exists() and is_released(folder):
-        raise OutputError(where=str(folder), found="a released model, which never changes", cure="choose another folder",
-                          expected="a new folder, or one that holds a model of your own")
+        raise OutputError(
+            where=str(folder),
+            found="a released model, which never changes",
+            cure="choose another folder",
+            expected="a new folder, or one that holds a model of your own",
+        )
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
         _write_files(model, beside)
         replace_folder(beside, folder)
     except OSError as problem:
-        raise OutputError(where=str(folder), found=problem.strerror or str(problem),
-                          expected="a folder that can be written", cure="choose another folder") from problem
+        raise OutputError(
+            where=str(folder),
+            found=problem.strerror or str(problem),
+            expected="a folder that can be written",
+            cure="choose another folder",
+        ) from problem
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
@@ -63,17 +81,26 @@ def load_model(folder: str | Path) -> RiskModel:
     """Read a model back, checked. Anything changed, lost or broken raises :class:`InputError`."""
     folder = Path(folder)
     manifest = _manifest(folder)
-    texts = {name: _checked_text(folder, name, expected=manifest["files"][name]) for name in _NEEDED}
+    texts = {
+        name: _checked_text(folder, name, expected=manifest["files"][name]) for name in _NEEDED
+    }
     if manifest["format"] == RELEASE_FORMAT:
         _check_released(folder, manifest["files"])
     contract = _noun(FeatureContract, texts[CONTRACT], where=CONTRACT)
-    if missing := set(columns_needed(contract.feature_names)) - {column.name for column in contract.columns}:
-        raise _bad(CONTRACT, ", ".join(sorted(missing)), "every column that the features are made of")
+    if missing := set(columns_needed(contract.feature_names)) - {
+        column.name for column in contract.columns
+    }:
+        raise _bad(
+            CONTRACT, ", ".join(sorted(missing)), "every column that the features are made of"
+        )
     forest_of(texts[BOOSTER], feature_names=contract.feature_names)
     return RiskModel(
-        contract=contract, booster_text=texts[BOOSTER],
+        contract=contract,
+        booster_text=texts[BOOSTER],
         calibrator=_noun(Calibrator, texts[CALIBRATOR], where=CALIBRATOR),
-        version=manifest["version"], manifest=manifest["made"])
+        version=manifest["version"],
+        manifest=manifest["made"],
+    )
 
 
 def is_released(folder: Path) -> bool:
@@ -84,19 +111,27 @@ def is_released(folder: Path) -> bool:
         return False
 
 
-def seal(folder: Path) -> None:
-    """Make a saved model a released one: a manifest of every file in the folder. Raises :class:`InputError` for others."""
+def freeze(folder: Path) -> None:
+    """Make a saved model a released one: a manifest of every file in the folder. Raises
+    :class:`InputError` for others.
+    """
     manifest = _manifest(folder)
     files = {name: _digest(_read(folder, name)) for name in _listing(folder)}
     write_json(folder / MANIFEST, {**manifest, "format": RELEASE_FORMAT, "files": files})
 
 
 def _listing(folder: Path) -> list[str]:
-    """Names of the files of a release, apart from the manifest; anything but plain files raises :class:`InputError`."""
+    """Names of the files of a release, apart from the manifest; anything but plain files raises
+    :class:`InputError`.
+    """
     found = []
     for place in sorted(folder.iterdir()):
         if place.is_symlink() or not place.is_file() or not _FILE_NAME.fullmatch(place.name):
-            raise _bad(place.name, "no plain file of a plain name", "the files that were released, nothing else")
+            raise _bad(
+                place.name,
+                "no plain file of a plain name",
+                "the files that were released, nothing else",
+            )
         if place.name != MANIFEST:
             found.append(place.name)
     return found
@@ -107,22 +142,38 @@ def _check_released(folder: Path, files: Mapping[str, str]) -> None:
     there = _listing(folder)
     for name in sorted({*there, *files}):
         if name not in files:
-            raise _bad(name, "a file that the manifest does not know", "the files that were released, nothing else")
+            raise _bad(
+                name,
+                "a file that the manifest does not know",
+                "the files that were released, nothing else",
+            )
         _checked_text(folder, name, expected=files[name])
 
 
 def _write_files(model: RiskModel, folder: Path) -> None:
     texts = {
-        BOOSTER: model.booster_text, CONTRACT: _json(model.contract), CALIBRATOR: _json(model.calibrator)}
+        BOOSTER: model.booster_text,
+        CONTRACT: _json(model.contract),
+        CALIBRATOR: _json(model.calibrator),
+    }
     for name, text in texts.items():
         write_text(folder / name, text)
-    write_json(folder / MANIFEST, {
-        "format": MODEL_FORMAT, "model": model.label, "version": model.version, "made": dict(model.manifest),
-        "files": {name: _digest(text) for name, text in texts.items()}})
+    write_json(
+        folder / MANIFEST,
+        {
+            "format": MODEL_FORMAT,
+            "model": model.label,
+            "version": model.version,
+            "made": dict(model.manifest),
+            "files": {name: _digest(text) for name, text in texts.items()},
+        },
+    )
 
 
 def replace_folder(beside: Path, folder: Path) -> None:
-    """Put the new folder where the old one stood; the old one goes only when the new one is there."""
+    """Put the new folder where the old one stood; the old one goes only when the new one is
+    there.
+    """
     old = beside.with_suffix(".old")
     had_one = folder.exists()
     if had_one:
@@ -145,8 +196,13 @@ def _digest(text: str) -> str:
 
 
 def _bad(where: str, found: object, expected: str, *, key: str = "") -> InputError:
-    return InputError(where=where, key=key, found=found, expected=expected,
-                      cure="take the model folder as it was saved, or fit the model again")
+    return InputError(
+        where=where,
+        key=key,
+        found=found,
+        expected=expected,
+        cure="take the model folder as it was saved, or fit the model again",
+    )
 
 
 def _read(folder: Path, name: str) -> str:
@@ -158,9 +214,12 @@ def _read(folder: Path, name: str) -> str:
             raise _bad(name, f"{place.stat().st_size} bytes", f"at most {LARGEST_TEXT}")
         return place.read_bytes().decode("utf-8")
     except OSError as problem:
-        raise InputError(where=str(place), found=problem.strerror or "no readable file",
-                         expected="a file of a model",
-                         cure="give the folder that the model was saved to") from problem
+        raise InputError(
+            where=str(place),
+            found=problem.strerror or "no readable file",
+            expected="a file of a model",
+            cure="give the folder that the model was saved to",
+        ) from problem
     except UnicodeDecodeError as problem:
         raise _bad(name, "bytes that are no text", "UTF-8 text") from problem
 
@@ -168,7 +227,9 @@ def _read(folder: Path, name: str) -> str:
 def _checked_text(folder: Path, name: str, *, expected: str) -> str:
     text = _read(folder, name)
     if _digest(text) != expected:
-        raise _bad(name, "another hash than the manifest's", "the file as it was saved", key="SHA-256")
+        raise _bad(
+            name, "another hash than the manifest's", "the file as it was saved", key="SHA-256"
+        )
     return text
 
 
@@ -178,15 +239,30 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as problem:
         raise _bad(MANIFEST, "no valid JSON", "the manifest of a model") from problem
     kinds = {"format": str, "model": str, "version": str, "made": dict, "files": dict}
-    if not isinstance(tree, dict) or set(tree) != set(kinds) or tree["format"] not in (MODEL_FORMAT, RELEASE_FORMAT):
-        raise _bad(MANIFEST, "other keys or another format", f"format {MODEL_FORMAT!r} with {', '.join(kinds)}")
+    if (
+        not isinstance(tree, dict)
+        or set(tree) != set(kinds)
+        or tree["format"] not in (MODEL_FORMAT, RELEASE_FORMAT)
+    ):
+        raise _bad(
+            MANIFEST,
+            "other keys or another format",
+            f"format {MODEL_FORMAT!r} with {', '.join(kinds)}",
+        )
     if wrong := [key for key, kind in kinds.items() if not isinstance(tree[key], kind)]:
         raise _bad(MANIFEST, "values of another type", "text and mappings", key=", ".join(wrong))
     files, is_release = tree["files"], tree["format"] == RELEASE_FORMAT
     if not set(files) >= set(_NEEDED) or (set(files) != set(_NEEDED) and not is_release):
         raise _bad(MANIFEST, "other files", ", ".join(_NEEDED), key="files")
-    if MANIFEST in files or not all(_FILE_NAME.fullmatch(name) and isinstance(files[name], str) for name in files):
-        raise _bad(MANIFEST, "names that are no files of a model", "plain names with their hashes", key="files")
+    if MANIFEST in files or not all(
+        _FILE_NAME.fullmatch(name) and isinstance(files[name], str) for name in files
+    ):
+        raise _bad(
+            MANIFEST,
+            "names that are no files of a model",
+            "plain names with their hashes",
+            key="files",
+        )
     return tree
 
 
@@ -195,5 +271,9 @@ def _noun(kind: type[Noun], text: str, *, where: str) -> Noun:
         return kind.model_validate_json(text)
     except ValidationError as problem:
         first = problem.errors()[0]
-        raise _bad(where, first["type"], "the file as it was saved",
-                   key=".".join(str(part) for part in first["loc"])) from problem
+        raise _bad(
+            where,
+            first["type"],
+            "the file as it was saved",
+            key=".".join(str(part) for part in first["loc"]),
+        ) from problem

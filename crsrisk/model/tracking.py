@@ -1,8 +1,9 @@
 """Track: what was done and what came out, in MLflow. The only module that imports mlflow.
 
-By default an sqlite file and the artifacts beside it, in one folder; any tracking server through the
-environment variable MLFLOW_TRACKING_URI. Nothing of a single patient goes in: no table of rows, no patient
-number, and the model's input example is made from the contract, not taken from the cohort.
+By default an sqlite file and the artifacts beside it, in one folder; any tracking server through
+the environment variable MLFLOW_TRACKING_URI. Nothing of a single patient goes in: no table of rows,
+no patient number, and the model's input example is made from the contract, not taken from the
+cohort.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ import pandas as pd
 
 with warnings.catch_warnings():  # mlflow's own, about libraries newer than it was written for
     warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.filterwarnings("ignore", message=".*type hint is inferred as AnyType", category=UserWarning)
+    warnings.filterwarnings(
+        "ignore", message=".*type hint is inferred as AnyType", category=UserWarning
+    )
     import mlflow
     import mlflow.lightgbm
     import mlflow.store.tracking.sqlalchemy_store
@@ -43,8 +46,19 @@ from crsrisk.model.store import save_model
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"
 ROW_TABLES = (
-    ".csv", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".xpt", ".pkl", ".pickle", ".joblib", ".npy",
-    ".npz")
+    ".csv",
+    ".tsv",
+    ".parquet",
+    ".feather",
+    ".arrow",
+    ".xlsx",
+    ".xpt",
+    ".pkl",
+    ".pickle",
+    ".joblib",
+    ".npy",
+    ".npz",
+)
 WRITTEN = (".html", ".json", ".md", ".svg", ".txt", ".yaml", ".yml")
 _A_PATIENT = re.compile(r"patient_id[\"']?\s*[:=,]\s*\[?\s*\d")
 _LIBRARIES = ("lightgbm", "numpy", "pandas")
@@ -59,7 +73,8 @@ for _chatty in ("alembic", "mlflow.store.db.utils", "mlflow.models.model"):
 class Tracker:
     """One open run. Every method adds to it; nothing is returned but links.
 
-    ``uri`` is the tracking address, ``experiment_id`` and ``run_id`` MLflow's names of experiment and run.
+    ``uri`` is the tracking address, ``experiment_id`` and ``run_id`` MLflow's names of experiment
+    and run.
     """
 
     uri: str
@@ -74,49 +89,65 @@ class Tracker:
     @contextmanager
     def step(self, name: str) -> Iterator[Tracker]:
         """A run inside this one (cohort, fit, evaluate); an exception marks it as failed."""
-        with mlflow.start_run(experiment_id=self.experiment_id, run_name=name, nested=True,
-                              parent_run_id=self.run_id) as run:
+        with mlflow.start_run(
+            experiment_id=self.experiment_id, run_name=name, nested=True, parent_run_id=self.run_id
+        ) as run:
             yield Tracker(uri=self.uri, experiment_id=self.experiment_id, run_id=run.info.run_id)
 
     def params(self, values: Mapping[str, str | int | float | bool]) -> None:
         """Parameters, once each."""
         _refuse_names(values, what="parameter")
-        mlflow.log_params({name: str(value)[:_LIMIT] for name, value in values.items()}, run_id=self.run_id)
+        mlflow.log_params(
+            {name: str(value)[:_LIMIT] for name, value in values.items()}, run_id=self.run_id
+        )
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Figures, all in one batch: an interval as `auroc`, `auroc_low`, `auroc_high`. NaN is left out."""
+        """Figures, all in one batch: an interval as `auroc`, `auroc_low`, `auroc_high`. NaN is left
+        out.
+        """
         _refuse_names(values, what="metric")
         numbers = {name: float(value) for name, value in values.items() if value == value}
         mlflow.log_metrics(numbers, run_id=self.run_id)
 
     def dataset(self, *, name: str, digest: str, context: str) -> None:
-        """That a table was used: name and digest, no column, no row. ``context``: training, evaluation."""
+        """That a table was used: name and digest, no column, no row. ``context``: training,
+        evaluation.
+        """
         source = CodeDatasetSource(tags={"made_by": "crsrisk simulate", "data_are": "synthetic"})
         used: Dataset = MetaDataset(source, name=name, digest=digest[:_DIGEST])  # type: ignore[abstract]
         mlflow.log_input(used, context=context)
 
     def file(self, path: Path, *, under: str | None = None) -> None:
-        """A figure, report or manifest; :class:`InputError` for a table of rows or a patient's number."""
+        """A figure, report or manifest; :class:`InputError` for a table of rows or a patient's
+        number.
+        """
         refuse_patients(path)
         mlflow.log_artifact(str(path), artifact_path=under, run_id=self.run_id)
 
     def model(self, model: RiskModel) -> str:
         """The model, in two forms; returns MLflow's address of the first.
 
-        As MLflow's LightGBM flavour, without pickle: the calibrated trees, whose prediction is the risk. Its
-        input are the features of the contract as doubles; a value that was never missing in training must be
-        given (the contract's `fill` says which, and what stands in for it). And the whole model folder under
-        `risk_model`, from which ``crsrisk.model.store.load_model`` gives the model with its contract.
+        As MLflow's LightGBM flavour, without pickle: the calibrated trees, whose prediction is the
+        risk. Its input are the features of the contract as doubles; a value that was never missing
+        in training must be given (the contract's `fill` says which, and what stands in for it). And
+        the whole model folder under `risk_model`, from which ``crsrisk.model.store.load_model``
+        gives the model with its contract.
         """
         inputs = Schema([ColSpec("double", name) for name in model.contract.feature_names])
         with warnings.catch_warnings():  # mlflow's own, about newer pandas
             warnings.simplefilter("ignore", DeprecationWarning)
             logged = mlflow.lightgbm.log_model(
-                calibrated_booster(model.booster_text, model.calibrator), name="model",
+                calibrated_booster(model.booster_text, model.calibrator),
+                name="model",
                 input_example=example_row(model),
                 signature=ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double")])),
                 pip_requirements=[f"{library}=={version_of(library)}" for library in _LIBRARIES],
-                metadata={"model": model.label, "outcome": model.contract.outcome, "notice": NOTICE})
+                metadata={
+                    "model": model.label,
+                    "outcome": model.contract.outcome,
+                    "notice": NOTICE,
+                },
+            )
         with tempfile.TemporaryDirectory() as place:
             folder = save_model(model, Path(place) / "risk_model")
             mlflow.log_artifacts(str(folder), artifact_path="risk_model", run_id=self.run_id)
@@ -141,20 +172,33 @@ def tracking(*, folder: str | Path, experiment: str, run: str) -> Iterator[Track
 
 
 def example_row(model: RiskModel) -> pd.DataFrame:
-    """One made-up row of features, from the contract: middles of ranges, no condition, the first product."""
+    """One made-up row of features, from the contract: middles of ranges, no condition, the first
+    product.
+    """
     observed = pd.DataFrame({column.name: [_made_up(column)] for column in model.contract.columns})
     return build_features(observed, names=model.contract.feature_names)
 
 
 def refuse_patients(path: Path) -> None:
-    """Raise :class:`InputError` for a file that holds rows of patients, or a patient's number in its text."""
+    """Raise :class:`InputError` for a file that holds rows of patients, or a patient's number in
+    its text.
+    """
     is_written = path.suffix.lower() in WRITTEN
     if path.suffix.lower() in ROW_TABLES:
-        raise InputError(where=path.name, found="a table of rows", expected="figures, reports and manifests",
-                         cure="track its digest with Tracker.dataset instead")
+        raise InputError(
+            where=path.name,
+            found="a table of rows",
+            expected="figures, reports and manifests",
+            cure="track its digest with Tracker.dataset instead",
+        )
     if is_written and _A_PATIENT.search(path.read_text(encoding="utf-8", errors="replace")):
-        raise InputError(where=path.name, key="patient_id", found="a patient's number",
-                         expected="nothing of a single patient", cure="leave the column out of the file")
+        raise InputError(
+            where=path.name,
+            key="patient_id",
+            found="a patient's number",
+            expected="nothing of a single patient",
+            cure="leave the column out of the file",
+        )
 
 
 def _made_up(column: Column) -> float | str | bool:
@@ -168,8 +212,13 @@ def _made_up(column: Column) -> float | str | bool:
 
 def _refuse_names(values: Mapping[str, object], *, what: str) -> None:
     if named := [name for name in values if "patient_id" in name]:
-        raise InputError(where="tracking", key=", ".join(named), found=f"a {what} named after a patient",
-                         expected="figures of a cohort", cure="leave it out")
+        raise InputError(
+            where="tracking",
+            key=", ".join(named),
+            found=f"a {what} named after a patient",
+            expected="figures of a cohort",
+            cure="leave it out",
+        )
 
 
 def _embedded(folder: Path) -> str:
@@ -178,7 +227,9 @@ def _embedded(folder: Path) -> str:
 
 
 def _experiment(name: str, *, artifacts: Path | None) -> str:
-    """The experiment's id; a new one keeps its files in ``artifacts``, or where the server wants them."""
+    """The experiment's id; a new one keeps its files in ``artifacts``, or where the server wants
+    them.
+    """
     found = mlflow.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)

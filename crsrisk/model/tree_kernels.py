@@ -1,10 +1,10 @@
 """Tree kernels: everything about trees that is compiled, in one file.
 
-One file, because numba watches only the file of a cached function for changes, not those of the functions that it
-calls. Where it pays, thirty-two patients go in lockstep: `LANES` is a literal, so every lane runs the same vector
-instructions, and no result depends on which patients stand beside it. (With sixteen lanes LLVM unrolls the loops into
-scalars, ten times as slow; the simulator's loops are longer.) Nothing here starts threads; all of it lets others run
-(``nogil``).
+One file, because numba watches only the file of a cached function for changes, not those of the
+functions that it calls. Where it pays, thirty-two patients go in lockstep: `LANES` is a literal, so
+every lane runs the same vector instructions, and no result depends on which patients stand beside
+it. (With sixteen lanes LLVM unrolls the loops into scalars, ten times as slow; the simulator's
+loops are longer.) Nothing here starts threads; all of it lets others run (``nogil``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from crsrisk.biology import compiled  # noqa: F401  sets where compiled code is kept, for all of the package
+# sets where compiled code is kept, for all of the package
+from crsrisk.biology import compiled  # noqa: F401
 from crsrisk.model.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -29,8 +30,12 @@ _LARGEST_CATEGORY = 2.0**31
 
 
 @numba.njit(error_model="numpy", forceinline=True)
-def _goes_left(value: float, threshold: float, kind: int, words: Integers, first_word: int, n_words: int) -> bool:
-    """Whether a value goes left at a split, with LightGBM's rules for missing values and categories."""
+def _goes_left(
+    value: float, threshold: float, kind: int, words: Integers, first_word: int, n_words: int
+) -> bool:
+    """Whether a value goes left at a split, with LightGBM's rules for missing values and
+    categories.
+    """
     if kind & CATEGORICAL:
         if not -1.0 < value < _LARGEST_CATEGORY:  # missing, or no category
             return False
@@ -40,37 +45,59 @@ def _goes_left(value: float, threshold: float, kind: int, words: Integers, first
     missing = kind & (MISSING_ZERO | MISSING_NAN)
     if missing != MISSING_NAN and np.isnan(value):
         value = 0.0
-    if (missing == MISSING_NAN and np.isnan(value)) or (missing == MISSING_ZERO and -_ZERO <= value <= _ZERO):
+    if (missing == MISSING_NAN and np.isnan(value)) or (
+        missing == MISSING_ZERO and -_ZERO <= value <= _ZERO
+    ):
         return kind & DEFAULT_LEFT > 0
     return value <= threshold
 
 
 @numba.njit(error_model="numpy", nogil=True, cache=True)
-def add_trees(nodes: Nodes, words: Integers, roots: Integers, leaf_value: Floats, matrix: Floats, total: Floats) -> None:
-    """Write the sum of all trees for each row of ``matrix`` to ``total``, in the order of the trees."""
+def add_trees(
+    nodes: Nodes,
+    words: Integers,
+    roots: Integers,
+    leaf_value: Floats,
+    matrix: Floats,
+    total: Floats,
+) -> None:
+    """Write the sum of all trees for each row of ``matrix`` to ``total``, in the order of the
+    trees.
+    """
     for row in range(matrix.shape[0]):
         score = 0.0
         for tree in range(roots.shape[0]):
             at = roots[tree]
             while at >= 0:
                 node = nodes[at]
-                is_left = _goes_left(matrix[row, node["feature"]], node["threshold"], node["kind"], words,
-                                     node["first_word"], node["n_words"])  # fmt: skip
+                is_left = _goes_left(
+                    matrix[row, node["feature"]],
+                    node["threshold"],
+                    node["kind"],
+                    words,
+                    node["first_word"],
+                    node["n_words"],
+                )
                 at = node["left"] if is_left else node["right"]
             score += leaf_value[~at]
         total[row] = score
 
 
 @numba.njit(error_model="numpy", forceinline=True)
-def _decide(nodes: Nodes, words: Integers, first: int, stop: int, tile: Floats, is_left: NDArray[np.bool_]) -> None:
-    """Which way the patients of a tile (feature, lane) go at each inner node of one tree (node, lane)."""
+def _decide(
+    nodes: Nodes, words: Integers, first: int, stop: int, tile: Floats, is_left: NDArray[np.bool_]
+) -> None:
+    """Which way the patients of a tile (feature, lane) go at each inner node of one tree (node,
+    lane).
+    """
     for at in range(first, stop):
         node = nodes[at]
         values, kind, threshold = tile[node["feature"]], node["kind"], node["threshold"]
         if kind & (CATEGORICAL | MISSING_ZERO):
             for lane in range(LANES):
                 is_left[at - first, lane] = _goes_left(
-                    values[lane], threshold, kind, words, node["first_word"], node["n_words"])
+                    values[lane], threshold, kind, words, node["first_word"], node["n_words"]
+                )
         elif kind & MISSING_NAN:
             default = kind & DEFAULT_LEFT > 0
             for lane in range(LANES):
@@ -84,17 +111,29 @@ def _decide(nodes: Nodes, words: Integers, first: int, stop: int, tile: Floats, 
 
 @numba.njit(error_model="numpy", nogil=True, cache=True)
 def add_shares(
-    nodes: Nodes, words: Integers, first_node: Integers, edges: Nodes, first_edge: Integers, n_points: Integers,
-    weights: Floats, tiles: Floats, shares: Floats,
+    nodes: Nodes,
+    words: Integers,
+    first_node: Integers,
+    edges: Nodes,
+    first_edge: Integers,
+    n_points: Integers,
+    weights: Floats,
+    tiles: Floats,
+    shares: Floats,
 ) -> None:
-    """Add every tree's Shapley integral to ``shares`` (tile, feature, lane) for the patients in ``tiles``.
+    """Add every tree's Shapley integral to ``shares`` (tile, feature, lane) for the patients in
+    ``tiles``.
 
-    Each tree is a list of edges, depth first, and a last one of depth 0 that leads out of it. Going down an edge
-    multiplies, at each point of the quadrature, the product of the path's factors; a leaf times its value is carried
-    up again, and each edge takes its feature's part of what comes up (:mod:`crsrisk.model.tree_shap` has the formula and
-    the weights).
+    Each tree is a list of edges, depth first, and a last one of depth 0 that leads out of it. Going
+    down an edge multiplies, at each point of the quadrature, the product of the path's factors; a
+    leaf times its value is carried up again, and each edge takes its feature's part of what comes
+    up (:mod:`crsrisk.model.tree_shap` has the formula and the weights).
     """
-    n_deepest, n_most, n_widest = edges["depth"].max() + 1, n_points.max(), (first_node[1:] - first_node[:-1]).max()
+    n_deepest, n_most, n_widest = (
+        edges["depth"].max() + 1,
+        n_points.max(),
+        (first_node[1:] - first_node[:-1]).max(),
+    )
     is_left = np.empty((n_widest, LANES), dtype=np.bool_)
     is_one = np.ones((n_deepest, LANES), dtype=np.bool_)
     down = np.ones((n_deepest, n_most, LANES))
@@ -109,7 +148,9 @@ def add_shares(
             for at in range(first_edge[tree], first_edge[tree + 1]):
                 edge = edges[at]
                 while depth >= max(edge["depth"], 1):
-                    _leave(edges[path[depth]], depth, points, weights, is_one, up, part, shares[tile])
+                    _leave(
+                        edges[path[depth]], depth, points, weights, is_one, up, part, shares[tile]
+                    )
                     depth -= 1
                 depth = edge["depth"]
                 if depth > 0:
@@ -119,10 +160,18 @@ def add_shares(
 
 @numba.njit(error_model="numpy", forceinline=True)
 def _enter(
-    edge: Any, depth: int, points: int, weights: Floats, is_left: NDArray[np.bool_], is_one: NDArray[np.bool_],
-    down: Floats, up: Floats,
+    edge: Any,
+    depth: int,
+    points: int,
+    weights: Floats,
+    is_left: NDArray[np.bool_],
+    is_one: NDArray[np.bool_],
+    down: Floats,
+    up: Floats,
 ) -> None:
-    """Down one edge: the product of factors with this edge's, for lanes that go along it and lanes that do not."""
+    """Down one edge: the product of factors with this edge's, for lanes that go along it and lanes
+    that do not.
+    """
     at, value, same, is_left_edge = edge["weights"], edge["value"], edge["same"], edge["is_left"]
     kept = edge["kept"]
     for lane in range(LANES):
@@ -138,9 +187,18 @@ def _enter(
 
 @numba.njit(error_model="numpy", forceinline=True)
 def _leave(
-    edge: Any, depth: int, points: int, weights: Floats, is_one: NDArray[np.bool_], up: Floats, part: Floats, shares: Floats
+    edge: Any,
+    depth: int,
+    points: int,
+    weights: Floats,
+    is_one: NDArray[np.bool_],
+    up: Floats,
+    part: Floats,
+    shares: Floats,
 ) -> None:
-    """Up one edge: its feature's part of all leaves below, and the leaves themselves on to the edge above."""
+    """Up one edge: its feature's part of all leaves below, and the leaves themselves on to the edge
+    above.
+    """
     at, same, feature = edge["weights"] + 2 * points, edge["same"], edge["feature"]
     for lane in range(LANES):
         part[lane] = 0.0
@@ -156,24 +214,34 @@ def _leave(
 
 
 @numba.njit(error_model="numpy", forceinline=True)
-def _masks(
-    nodes: Nodes, words: Integers, path: Nodes, matrix: Floats, masks: Integers
-) -> None:
-    """By row, which features of a leaf's path let it go all the way: bit k for the path's k-th feature."""
+def _masks(nodes: Nodes, words: Integers, path: Nodes, matrix: Floats, masks: Integers) -> None:
+    """By row, which features of a leaf's path let it go all the way: bit k for the path's k-th
+    feature.
+    """
     for row in range(matrix.shape[0]):
         fails = 0
         for k in range(path.shape[0]):
             node = nodes[path[k]["node"]]
-            is_left = _goes_left(matrix[row, node["feature"]], node["threshold"], node["kind"], words,
-                                 node["first_word"], node["n_words"])  # fmt: skip
+            is_left = _goes_left(
+                matrix[row, node["feature"]],
+                node["threshold"],
+                node["kind"],
+                words,
+                node["first_word"],
+                node["n_words"],
+            )
             if is_left != path[k]["is_left"]:
                 fails |= 1 << path[k]["slot"]
         masks[row] = ~fails
 
 
 @numba.njit(error_model="numpy", forceinline=True)
-def _against_background(mask: int, n_slots: int, others: Integers, counts: Floats, weight: Floats, part: Floats) -> None:
-    """One pattern's shares of a leaf of value 1, summed over the background's patterns, to ``part`` (slot,)."""
+def _against_background(
+    mask: int, n_slots: int, others: Integers, counts: Floats, weight: Floats, part: Floats
+) -> None:
+    """One pattern's shares of a leaf of value 1, summed over the background's patterns, to ``part``
+    (slot,).
+    """
     for slot in range(n_slots):
         part[slot] = 0.0
     full = (1 << n_slots) - 1
@@ -194,13 +262,19 @@ def _against_background(mask: int, n_slots: int, others: Integers, counts: Float
 
 @numba.njit(error_model="numpy", nogil=True, cache=True)
 def add_background_shares(
-    nodes: Nodes, words: Integers, leaves: Nodes, paths: Nodes, weight: Floats, background: Floats, matrix: Floats,
+    nodes: Nodes,
+    words: Integers,
+    leaves: Nodes,
+    paths: Nodes,
+    weight: Floats,
+    background: Floats,
+    matrix: Floats,
     shares: Floats,
 ) -> None:
     """Add each leaf's interventional Shapley values to ``shares`` (row, feature), leaf after leaf.
 
-    ``weight[a, b]`` is a! b! / (a + b + 1)!. The background's rows are grouped by the pattern of the path's conditions
-    that they meet, and each pattern of a patient is worked out once a leaf.
+    ``weight[a, b]`` is a! b! / (a + b + 1)!. The background's rows are grouped by the pattern of
+    the path's conditions that they meet, and each pattern of a patient is worked out once a leaf.
     """
     n_rows, n_background = matrix.shape[0], background.shape[0]
     masks, others = np.empty(n_rows, dtype=np.int64), np.empty(n_background, dtype=np.int64)
@@ -210,7 +284,7 @@ def add_background_shares(
     part = np.empty(64)
     for k in range(leaves.shape[0]):
         leaf = leaves[k]
-        path, n_slots = paths[leaf["first"]:leaf["stop"]], leaf["n_slots"]
+        path, n_slots = paths[leaf["first"] : leaf["stop"]], leaf["n_slots"]
         full = (1 << n_slots) - 1
         _masks(nodes, words, path, background, others)
         others &= full
@@ -226,7 +300,7 @@ def add_background_shares(
         _masks(nodes, words, path, matrix, masks)
         is_kept = n_slots <= MEMO_SLOTS
         if is_kept:
-            is_known[:full + 1] = False
+            is_known[: full + 1] = False
         for row in range(n_rows):
             mask = masks[row] & full
             if not is_kept:
@@ -237,4 +311,6 @@ def add_background_shares(
             found = memo[mask] if is_kept else part
             for edge in range(path.shape[0]):
                 if path[edge]["is_first"]:
-                    shares[row, path[edge]["feature"]] += leaf["value"] * found[path[edge]["slot"]] / n_background
+                    shares[row, path[edge]["feature"]] += (
+                        leaf["value"] * found[path[edge]["slot"]] / n_background
+                    )

@@ -1,16 +1,19 @@
 """Tree SHAP: exact path-dependent Shapley values of a forest, by quadrature.
 
-The value of a leaf v, with a path over d different features, weighs for a group of known features the product of
-factors: o (1 when the patient's value follows the path's splits on that feature, else 0) for a known feature, z (the
-share of training patients that do) for an unknown one. Summed over all orders in which features may become known,
-feature j receives (Lundberg 2020, written as an integral over the share t of features that are known)
+The value of a leaf v, with a path over d different features, weighs for a group of known features
+the product of factors: o (1 when the patient's value follows the path's splits on that feature,
+else 0) for a known feature, z (the share of training patients that do) for an unknown one. Summed
+over all orders in which features may become known, feature j receives (Lundberg 2020, written as an
+integral over the share t of features that are known)
 
-    v (o_j - z_j) * integral from 0 to 1 of the product over the other features i of (z_i + t (o_i - z_i)) dt.
+    v (o_j - z_j) * integral from 0 to 1 of the product over the other features i of (z_i + t (o_i -
+    z_i)) dt.
 
-The integrand is a polynomial of degree d - 1 in t, so a Gauss-Legendre rule of ceil(d / 2) points is exact, and all
-that is left is products: (:func:`crsrisk.model.tree_kernels.add_shares`). One walk through a tree serves all leaves:
-products go down, leaves come up, and each edge divides its own factor out. Where a feature is split on again below,
-its factor is replaced, and the edge gives the difference.
+The integrand is a polynomial of degree d - 1 in t, so a Gauss-Legendre rule of ceil(d / 2) points
+is exact, and all that is left is products: (:func:`crsrisk.model.tree_kernels.add_shares`). One
+walk through a tree serves all leaves: products go down, leaves come up, and each edge divides its
+own factor out. Where a feature is split on again below, its factor is replaced, and the edge gives
+the difference.
 """
 
 from __future__ import annotations
@@ -25,16 +28,27 @@ import numpy as np
 from crsrisk.model.forest import Floats, Forest, as_rows, raw_log_odds_by
 from crsrisk.model.tree_kernels import LANES, Integers, Nodes, add_background_shares, add_shares
 
-EDGE = np.dtype([
-    ("value", "f8"), ("kept", "f8"), ("weights", "i8"), ("node", "i4"), ("feature", "i4"), ("depth", "i4"),
-    ("same", "i4"), ("is_left", "?"),
-], align=True)
+EDGE = np.dtype(
+    [
+        ("value", "f8"),
+        ("kept", "f8"),
+        ("weights", "i8"),
+        ("node", "i4"),
+        ("feature", "i4"),
+        ("depth", "i4"),
+        ("same", "i4"),
+        ("is_left", "?"),
+    ],
+    align=True,
+)
 _CHUNK = 32  # tiles of patients for which a tree is read once
 
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """A forest's edges, depth first, with the weights that each needs at each point of its tree's quadrature."""
+    """A forest's edges, depth first, with the weights that each needs at each point of its tree's
+    quadrature.
+    """
 
     first_node: Integers
     edges: Nodes
@@ -47,8 +61,9 @@ class _Plan:
 def path_shapley(forest: Forest, matrix: Floats, *, workers: int = 1) -> Floats:
     """Exact path-dependent Shapley values, shape (rows, features + 1), the last column the base.
 
-    What unknown features would be is taken from the training patients that went along each path, as in LightGBM's
-    ``pred_contrib`` and shap's ``TreeExplainer``. A row's values do not depend on other rows or on ``workers``.
+    What unknown features would be is taken from the training patients that went along each path, as
+    in LightGBM's ``pred_contrib`` and shap's ``TreeExplainer``. A row's values do not depend on
+    other rows or on ``workers``.
     """
     rows = as_rows(forest, matrix)
     plan = _plan_of(forest)
@@ -56,8 +71,8 @@ def path_shapley(forest: Forest, matrix: Floats, *, workers: int = 1) -> Floats:
     shares[:, -1] = plan.base
 
     def work(start: int) -> None:
-        some = rows[start:start + _CHUNK * LANES]
-        shares[start:start + len(some), :-1] = _chunk(forest, plan, some)
+        some = rows[start : start + _CHUNK * LANES]
+        shares[start : start + len(some), :-1] = _chunk(forest, plan, some)
 
     starts = range(0, len(rows), _CHUNK * LANES)
     if workers <= 1 or len(starts) <= 1:
@@ -72,13 +87,22 @@ def path_shapley(forest: Forest, matrix: Floats, *, workers: int = 1) -> Floats:
 def _chunk(forest: Forest, plan: _Plan, rows: Floats) -> Floats:
     n_tiles = -(-len(rows) // LANES)
     padded = np.zeros((n_tiles * LANES, forest.n_features))
-    padded[:len(rows)] = rows
+    padded[: len(rows)] = rows
     tiles = np.ascontiguousarray(padded.reshape(n_tiles, LANES, -1).transpose(0, 2, 1))
     shares = np.zeros_like(tiles)
     if len(plan.edges):
-        add_shares(forest.nodes, forest.words, plan.first_node, plan.edges, plan.first_edge, plan.n_points,
-                   plan.weights, tiles, shares)
-    return shares.transpose(0, 2, 1).reshape(n_tiles * LANES, -1)[:len(rows)]
+        add_shares(
+            forest.nodes,
+            forest.words,
+            plan.first_node,
+            plan.edges,
+            plan.first_edge,
+            plan.n_points,
+            plan.weights,
+            tiles,
+            shares,
+        )
+    return shares.transpose(0, 2, 1).reshape(n_tiles * LANES, -1)[: len(rows)]
 
 
 @lru_cache(maxsize=64)
@@ -86,7 +110,9 @@ def _plan_of(forest: Forest) -> _Plan:
     """Everything about a forest that does not depend on patients; kept."""
     grown = [_edges_of(forest, int(root)) for root in forest.roots if root >= 0]
     base = sum(_mean_of(forest, int(root)) for root in forest.roots)
-    first_node = np.array([*(root for root in forest.roots if root >= 0), len(forest.nodes)], dtype=np.int64)
+    first_node = np.array(
+        [*(root for root in forest.roots if root >= 0), len(forest.nodes)], dtype=np.int64
+    )
     edges, weights, n_points, at = [], [], [], 0
     for tree in grown:
         tree_edges, tree_weights, points = _weighed(tree, first_weight=at)
@@ -95,29 +121,39 @@ def _plan_of(forest: Forest) -> _Plan:
         n_points.append(points)
         at += tree_weights.size
     return _Plan(
-        first_node=first_node, edges=np.concatenate(edges) if edges else np.zeros(0, EDGE),
-        first_edge=np.cumsum([0, *(len(tree) for tree in edges)]), n_points=np.array(n_points, dtype=np.int64),
-        weights=np.concatenate(weights) if weights else np.zeros(0), base=float(base))
+        first_node=first_node,
+        edges=np.concatenate(edges) if edges else np.zeros(0, EDGE),
+        first_edge=np.cumsum([0, *(len(tree) for tree in edges)]),
+        n_points=np.array(n_points, dtype=np.int64),
+        weights=np.concatenate(weights) if weights else np.zeros(0),
+        base=float(base),
+    )
 
 
 def _edges_of(forest: Forest, root: int) -> tuple[Nodes, Floats, int]:
-    """One tree's edges, depth first, then one of depth 0 as the end, with the shares z of each edge's feature.
+    """One tree's edges, depth first, then one of depth 0 as the end, with the shares z of each
+    edge's feature.
 
-    Two shares: here, and where the path was split on the feature before. ``same`` is the depth of that edge above, 0 for
-    none; a share of training patients belongs to all splits of the path on the feature. The third part is the largest
-    number of different features on a path.
+    Two shares: here, and where the path was split on the feature before. ``same`` is the depth of
+    that edge above, 0 for none; a share of training patients belongs to all splits of the path on
+    the feature. The third part is the largest number of different features on a path.
     """
     nodes = forest.nodes
     features, left, right = nodes["feature"], nodes["left"], nodes["right"]
     rows: list[tuple[float, float, int, int, int, int, int, bool]] = []
     shares: list[tuple[float, float]] = []
     most = 0
-    waiting: list[tuple[int, bool, tuple[tuple[int, float], ...]]] = [(root, True, ()), (root, False, ())]
+    waiting: list[tuple[int, bool, tuple[tuple[int, float], ...]]] = [
+        (root, True, ()),
+        (root, False, ()),
+    ]
     while waiting:
         parent, is_left, path = waiting.pop()
         feature = int(features[parent])
         child = int(left[parent] if is_left else right[parent])
-        same = next((depth for depth in range(len(path), 0, -1) if path[depth - 1][0] == feature), 0)
+        same = next(
+            (depth for depth in range(len(path), 0, -1) if path[depth - 1][0] == feature), 0
+        )
         before = path[same - 1][1] if same else 1.0
         count = forest.node_count[child] if child >= 0 else forest.leaf_count[~child]
         share = float(before * count / forest.node_count[parent])
@@ -136,8 +172,9 @@ def _edges_of(forest: Forest, root: int) -> tuple[Nodes, Floats, int]:
 def _weighed(tree: tuple[Nodes, Floats, int], *, first_weight: int) -> tuple[Nodes, Floats, int]:
     """A tree's edges with the place of their weights, the weights, and the number of points.
 
-    By edge four rows of one weight a point: the factor that replaces the one above for a patient who goes along, and
-    for one who does not; then, with the rule's own weight, what each takes of the leaves below.
+    By edge four rows of one weight a point: the factor that replaces the one above for a patient
+    who goes along, and for one who does not; then, with the rule's own weight, what each takes of
+    the leaves below.
     """
     edges, shares, most = tree
     points = -(-most // 2)
@@ -148,9 +185,15 @@ def _weighed(tree: tuple[Nodes, Floats, int], *, first_weight: int) -> tuple[Nod
     is_again = np.isfinite(before)
     factor_before = np.where(is_again, before + t * (1.0 - before), 1.0)
     taken_before = np.where(is_again, (1.0 - before) / factor_before, 0.0)
-    weights = np.stack([
-        factor / factor_before, share * (1.0 - t) / factor_before,
-        w * ((1.0 - share) / factor - taken_before), w * (-1.0 / (1.0 - t) - taken_before)], axis=1)
+    weights = np.stack(
+        [
+            factor / factor_before,
+            share * (1.0 - t) / factor_before,
+            w * ((1.0 - share) / factor - taken_before),
+            w * (-1.0 / (1.0 - t) - taken_before),
+        ],
+        axis=1,
+    )
     edges["weights"] = first_weight + 4 * points * np.arange(len(edges))
     return edges, weights.ravel(), points
 
@@ -172,26 +215,35 @@ def _mean_of(forest: Forest, root: int) -> float:
 
 # Interventional SHAP: exact Shapley values of a forest against a stated background of patients.
 #
-# Here an unknown feature takes its value from a patient of the background, whatever the known ones are: the estimand of
-# "what would the model say had this been another patient's value". It differs from path-dependent values
-# (:mod:`crsrisk.model.tree_shap`), and the two are never compared with each other.
+# Here an unknown feature takes its value from a patient of the background, whatever the known ones
+# are: the estimand of "what would the model say had this been another patient's value". It differs
+# from path-dependent values (:mod:`crsrisk.model.tree_shap`), and the two are never compared with
+# each other.
 #
-# For one patient and one background patient, a leaf is reached by a mixture of the two only when each feature of its
-# path lets one of them pass. Of the features that only the patient passes (a of them) each receives v (a-1)! b! / (a+b)!,
-# of the b that only the other passes each loses v a! (b-1)! / (a+b)!, and that is averaged over the background.
+# For one patient and one background patient, a leaf is reached by a mixture of the two only when
+# each feature of its path lets one of them pass. Of the features that only the patient passes (a of
+# them) each receives v (a-1)! b! / (a+b)!, of the b that only the other passes each loses v a!
+# (b-1)! / (a+b)!, and that is averaged over the background.
 
 
-_STEP = np.dtype([("node", "i4"), ("feature", "i4"), ("slot", "i4"), ("is_left", "?"), ("is_first", "?")], align=True)
+_STEP = np.dtype(
+    [("node", "i4"), ("feature", "i4"), ("slot", "i4"), ("is_left", "?"), ("is_first", "?")],
+    align=True,
+)
 _LEAF = np.dtype([("value", "f8"), ("first", "i4"), ("stop", "i4"), ("n_slots", "i4")], align=True)
 _MOST_SLOTS = 62  # different features on one path: bits of a whole number
 
 
-def interventional_shapley(forest: Forest, matrix: Floats, *, background: Floats, workers: int = 1) -> Floats:
-    """Exact interventional Shapley values against ``background``, shape (rows, features + 1), the last the base.
+def interventional_shapley(
+    forest: Forest, matrix: Floats, *, background: Floats, workers: int = 1
+) -> Floats:
+    """Exact interventional Shapley values against ``background``, shape (rows, features + 1), the
+    last the base.
 
-    ``matrix`` and ``background`` have the trees' features as columns, NaN = missing. The base is the mean log-odds of
-    the background. A row's values do not depend on other rows or on ``workers``. Raises ``ValueError`` for an empty
-    background, and for trees with more than 62 different features on one path.
+    ``matrix`` and ``background`` have the trees' features as columns, NaN = missing. The base is
+    the mean log-odds of the background. A row's values do not depend on other rows or on
+    ``workers``. Raises ``ValueError`` for an empty background, and for trees with more than 62
+    different features on one path.
     """
     rows, others = as_rows(forest, matrix), as_rows(forest, background)
     if not len(others):
@@ -199,14 +251,25 @@ def interventional_shapley(forest: Forest, matrix: Floats, *, background: Floats
     leaves, paths = _paths_of(forest)
     most = int(leaves["n_slots"].max()) if len(leaves) else 0
     if most > _MOST_SLOTS:
-        raise ValueError(f"a path with {most} different features; at most {_MOST_SLOTS} can be explained this way")
+        raise ValueError(
+            f"a path with {most} different features; at most {_MOST_SLOTS} can be explained"
+            " this way"
+        )
     weight = _weights(most + 1)
     shares = np.zeros((len(rows), forest.n_features + 1))
     each = -(-len(rows) // max(1, workers))
 
     def work(start: int) -> None:
-        add_background_shares(forest.nodes, forest.words, leaves, paths, weight, others, rows[start:start + each],
-                              shares[start:start + each])
+        add_background_shares(
+            forest.nodes,
+            forest.words,
+            leaves,
+            paths,
+            weight,
+            others,
+            rows[start : start + each],
+            shares[start : start + each],
+        )
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         list(pool.map(work, range(0, len(rows), max(each, 1))))
@@ -216,28 +279,44 @@ def interventional_shapley(forest: Forest, matrix: Floats, *, background: Floats
 
 def _weights(size: int) -> Floats:
     """``weight[a, b]`` = a! b! / (a + b + 1)!, worked out in whole numbers."""
-    return np.array([[factorial(a) * factorial(b) / factorial(a + b + 1) for b in range(size)] for a in range(size)])
+    return np.array(
+        [
+            [factorial(a) * factorial(b) / factorial(a + b + 1) for b in range(size)]
+            for a in range(size)
+        ]
+    )
 
 
 @lru_cache(maxsize=64)
 def _paths_of(forest: Forest) -> tuple[Nodes, Nodes]:
-    """Every leaf with its path; a path's different features are numbered (slots). Trees without a split have none."""
+    """Every leaf with its path; a path's different features are numbered (slots). Trees without a
+    split have none.
+    """
     leaves: list[tuple[float, int, int, int]] = []
     steps: list[tuple[int, int, int, bool, bool]] = []
     features, left, right = (forest.nodes[name].tolist() for name in ("feature", "left", "right"))
     for root in forest.roots.tolist():
-        waiting: list[tuple[int, tuple[tuple[int, int, int, bool, bool], ...]]] = [(root, ())] if root >= 0 else []
+        waiting: list[tuple[int, tuple[tuple[int, int, int, bool, bool], ...]]] = (
+            [(root, ())] if root >= 0 else []
+        )
         while waiting:
             at, path = waiting.pop()
             if at < 0:
-                leaves.append((float(forest.leaf_value[~at]), len(steps), len(steps) + len(path),
-                               len({step[1] for step in path})))
+                leaves.append(
+                    (
+                        float(forest.leaf_value[~at]),
+                        len(steps),
+                        len(steps) + len(path),
+                        len({step[1] for step in path}),
+                    )
+                )
                 steps += path
                 continue
             feature = features[at]
             slots = {step[1]: step[2] for step in path}
             slot, is_first = slots.get(feature, len(slots)), feature not in slots
-            waiting += [(child, (*path, (at, feature, slot, is_left, is_first)))
-                        for child, is_left in ((left[at], True), (right[at], False))]
+            waiting += [
+                (child, (*path, (at, feature, slot, is_left, is_first)))
+                for child, is_left in ((left[at], True), (right[at], False))
+            ]
     return np.array(leaves, dtype=_LEAF), np.array(steps, dtype=_STEP)
-

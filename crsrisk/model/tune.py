@@ -1,9 +1,11 @@
-"""Tune: settings of the learner looked for inside resampling, by Optuna. The only module that imports it.
+"""Tune: settings of the learner looked for inside resampling, by Optuna. The only module that
+imports it.
 
-A trial is judged by the log loss in folds that its trees had not seen, the same folds for every trial,
-with the copies of a patient on one side. The first trial are
-the settings of the configuration, so that tuning can only replace them by what did better. The sampler (tree-structured
-Parzen estimator) is seeded and trials run one after another: the same patients and seed give the same settings.
+A trial is judged by the log loss in folds that its trees had not seen, the same folds for every
+trial, with the copies of a patient on one side. The first trial are the settings of the
+configuration, so that tuning can only replace them by what did better. The sampler (tree-structured
+Parzen estimator) is seeded and trials run one after another: the same patients and seed give the
+same settings.
 """
 
 from __future__ import annotations
@@ -45,22 +47,37 @@ class Tuned:
 
     def as_tree(self) -> dict[str, Any]:
         """What a manifest says of it."""
-        return {"method": "Optuna, tree-structured Parzen estimator", "n_trials": len(self.trials), "best_trial": self.best,
-                "log_loss_before": self.trials[0].log_loss, "log_loss_after": self.trials[self.best].log_loss,
-                "settings": self.trials[self.best].settings}
+        return {
+            "method": "Optuna, tree-structured Parzen estimator",
+            "n_trials": len(self.trials),
+            "best_trial": self.best,
+            "log_loss_before": self.trials[0].log_loss,
+            "log_loss_after": self.trials[self.best].log_loss,
+            "settings": self.trials[self.best].settings,
+        }
 
 
 def tune(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, seed: int,
+    observed: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    config: FeatureConfig,
+    seed: int,
     advance: Callable[[int], None] | None = None,
 ) -> Tuned:
     """Look for better settings in these patients; ``advance`` is told of every trial done.
 
-    Raises :class:`InputError` when the configuration has no search, or there are too few patients for folds.
+    Raises :class:`InputError` when the configuration has no search, or there are too few patients
+    for folds.
     """
     if config.tuning is None:
-        raise InputError(where=f"configuration {config.name}", key="tuning", found="nothing to search",
-                         expected="trials and the ranges of settings", cure="add tuning to the configuration")
+        raise InputError(
+            where=f"configuration {config.name}",
+            key="tuning",
+            found="nothing to search",
+            expected="trials and the ranges of settings",
+            cure="add tuning to the configuration",
+        )
     y = outcome_of(observed, outcomes, config=config)
     names = names_of(observed, config=config)
     table, stages = build_features(observed, names=names), stages_of(outcomes, config=config)
@@ -70,10 +87,15 @@ def tune(
     def loss_of(trial: optuna.Trial) -> float:
         settings = {name: _suggested(trial, name, span) for name, span in search.items()}
         learner = make_learner(names, config=_with(config, settings), seed=seed).fit(
-            table, y, groups=observed["patient_id"], stages=stages)
+            table, y, groups=observed["patient_id"], stages=stages
+        )
         if np.isnan(learner.cv_log_loss_):
-            raise InputError(where="tuning", found=f"{int(y.sum())} events in {len(y)} patients",
-                             expected="at least two of each outcome for the folds", cure="take more patients")
+            raise InputError(
+                where="tuning",
+                found=f"{int(y.sum())} events in {len(y)} patients",
+                expected="at least two of each outcome for the folds",
+                cure="take more patients",
+            )
         trials.append(Trial(settings, learner.cv_log_loss_))
         if advance is not None:
             advance(1)
@@ -93,4 +115,6 @@ def _suggested(trial: optuna.Trial, name: str, span: Range) -> float | int:
 
 
 def _with(config: FeatureConfig, settings: dict[str, float | int]) -> FeatureConfig:
-    return config.model_copy(update={"learner": Learner.model_validate({**config.learner.model_dump(), **settings})})
+    return config.model_copy(
+        update={"learner": Learner.model_validate({**config.learner.model_dump(), **settings})}
+    )

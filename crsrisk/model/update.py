@@ -1,10 +1,12 @@
-"""Update: a model meets new patients and is changed as little as they call for; it stays a RiskModel.
+"""Update: a model meets new patients and is changed as little as they call for; it stays a
+RiskModel.
 
-Five updates, from the smallest: none; intercept (right on average); intercept and slope; offset boosting (a few trees on top
-of the model); refit (the same recipe on the new patients alone). ``auto`` takes what the closed test leaves standing;
-where it asks for a revision, offset boosting and refit are compared by their out-of-fold log loss, and the recalibrated
-model stays unless one is better by a standard error. Calibration is two numbers and boosting joins the trees, so that
-the updated model predicts, explains and is saved like any other.
+Five updates, from the smallest: none; intercept (right on average); intercept and slope; offset
+boosting (a few trees on top of the model); refit (the same recipe on the new patients alone).
+``auto`` takes what the closed test leaves standing; where it asks for a revision, offset boosting
+and refit are compared by their out-of-fold log loss, and the recalibrated model stays unless one is
+better by a standard error. Calibration is two numbers and boosting joins the trees, so that the
+updated model predicts, explains and is saved like any other.
 """
 
 from __future__ import annotations
@@ -30,12 +32,14 @@ from crsrisk.model.fit import SIGNS, fit
 from crsrisk.model.logistic import fit_offset_logistic, log_likelihood
 from crsrisk.model.predict import feature_matrix, raw_log_odds
 
-# Closed test: how much updating do these patients call for? (Vergouwe et al., Stat Med 2017;36:4529).
+# Closed test: how much updating do these patients call for? (Vergouwe et al., Stat Med
+# 2017;36:4529).
 #
-# The most that could be changed (a revision) is tested against each smaller update in turn, from none to intercept and
-# slope. The first that the revision does not beat significantly is kept; so the whole procedure errs towards more updating in
-# at most a share ``alpha`` of cohorts that need less. For a boosted model the revision of the paper (every coefficient anew)
-# has no counterpart; here it is one coefficient for each clinical theme of the model's own exact contributions (dose,
+# The most that could be changed (a revision) is tested against each smaller update in turn, from
+# none to intercept and slope. The first that the revision does not beat significantly is kept; so
+# the whole procedure errs towards more updating in at most a share ``alpha`` of cohorts that need
+# less. For a boosted model the revision of the paper (every coefficient anew) has no counterpart;
+# here it is one coefficient for each clinical theme of the model's own exact contributions (dose,
 # burden, inflammation, ...), beside the intercept.
 
 
@@ -66,8 +70,8 @@ class ClosedTest:
 def closed_test(log_odds: Floats, themes: Floats, y: Floats, *, alpha: float = ALPHA) -> ClosedTest:
     """Choose between none, intercept, intercept and slope, and a revision.
 
-    ``log_odds`` (patients,) of the model as it is, ``themes`` (patients, themes) its contributions by clinical
-    theme, ``y`` 0/1.
+    ``log_odds`` (patients,) of the model as it is, ``themes`` (patients, themes) its contributions
+    by clinical theme, ``y`` 0/1.
 
     >>> rng = np.random.default_rng(0)
     >>> themes = rng.normal(size=(4000, 3)); y = (rng.random(4000) < 1 / (1 + np.exp(1 - themes.sum(axis=1)))).astype(float)
@@ -79,12 +83,17 @@ def closed_test(log_odds: Floats, themes: Floats, y: Floats, *, alpha: float = A
     full = np.hstack([ones, varied])
     revised = fit_offset_logistic(full, y, offset=np.zeros(len(y)), has_firth=False).log_likelihood
     smaller: tuple[tuple[Verdict, Floats, Floats], ...] = (
-        ("none", ones[:, :0], log_odds), ("intercept", ones, log_odds),
-        ("intercept and slope", np.hstack([ones, log_odds[:, None]]), np.zeros(len(y))))
+        ("none", ones[:, :0], log_odds),
+        ("intercept", ones, log_odds),
+        ("intercept and slope", np.hstack([ones, log_odds[:, None]]), np.zeros(len(y))),
+    )
     steps: list[Step] = []
     for name, design, offset in smaller:
-        kept = (log_likelihood(offset, y) if not design.shape[1]
-                else fit_offset_logistic(design, y, offset=offset, has_firth=False).log_likelihood)
+        kept = (
+            log_likelihood(offset, y)
+            if not design.shape[1]
+            else fit_offset_logistic(design, y, offset=offset, has_firth=False).log_likelihood
+        )
         degrees = full.shape[1] - design.shape[1]
         ratio = max(0.0, 2.0 * (revised - kept))
         p_value = float(chi2.sf(ratio, degrees)) if degrees > 0 else 1.0
@@ -94,31 +103,55 @@ def closed_test(log_odds: Floats, themes: Floats, y: Floats, *, alpha: float = A
     return ClosedTest("revision", tuple(steps), alpha)
 
 
-# Offset boosting: a fitted model stays as it is, and a few shallow trees are grown on top in new patients.
+# Offset boosting: a fitted model stays as it is, and a few shallow trees are grown on top in new
+# patients.
 #
-# The old model, calibration written into its leaves, is where LightGBM goes on from; so the updated model is one booster
-# again, with exact Shapley values. How many trees are added, cross-validation in the new patients decides; none may be.
+# The old model, calibration written into its leaves, is where LightGBM goes on from; so the updated
+# model is one booster again, with exact Shapley values. How many trees are added, cross-validation
+# in the new patients decides; none may be.
 
 
 MOST_TREES = 60
 _SMALLEST_LEAF = 10
 _SETTINGS: dict[str, Any] = {
-    "objective": "binary", "boost_from_average": False, "learning_rate": 0.05, "num_leaves": 3, "lambda_l2": 10.0,
-    "feature_fraction": 0.5, "extra_trees": True, "num_threads": 1, "deterministic": True, "force_row_wise": True,
-    "feature_pre_filter": False, "verbosity": -1,
+    "objective": "binary",
+    "boost_from_average": False,
+    "learning_rate": 0.05,
+    "num_leaves": 3,
+    "lambda_l2": 10.0,
+    "feature_fraction": 0.5,
+    "extra_trees": True,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "feature_pre_filter": False,
+    "verbosity": -1,
 }
 
 
 def boosted_on(
-    text: str, calibrator: Calibrator, *, matrix: Floats, y: Floats, log_odds: Floats, directions: list[int], seed: int
+    text: str,
+    calibrator: Calibrator,
+    *,
+    matrix: Floats,
+    y: Floats,
+    log_odds: Floats,
+    directions: list[int],
+    seed: int,
 ) -> tuple[str, int]:
-    """The text of one booster, old trees with their calibration and then the new ones, and the number of new ones.
+    """The text of one booster, old trees with their calibration and then the new ones, and the
+    number of new ones.
 
-    ``matrix`` (patients, features) and ``y`` (0/1) are of the new patients, ``log_odds`` what the calibrated old model says
-    of them. An intercept is fitted first (Firth), so that the trees need not learn the overall rate.
+    ``matrix`` (patients, features) and ``y`` (0/1) are of the new patients, ``log_odds`` what the
+    calibrated old model says of them. An intercept is fitted first (Firth), so that the trees need
+    not learn the overall rate.
     """
-    settings = {**_SETTINGS, "monotone_constraints": directions, "seed": seed,
-                "min_data_in_leaf": max(_SMALLEST_LEAF, len(y) // 10)}
+    settings = {
+        **_SETTINGS,
+        "monotone_constraints": directions,
+        "seed": seed,
+        "min_data_in_leaf": max(_SMALLEST_LEAF, len(y) // 10),
+    }
     n_trees = _best_number(matrix, y, log_odds, settings=settings, seed=seed)
     shift = intercept_of(log_odds, y)
     moved = calibrator.model_copy(update={"intercept": calibrator.intercept + shift})
@@ -132,10 +165,16 @@ def boosted_on(
 
 def intercept_of(log_odds: Floats, y: Floats) -> float:
     """The shift of log-odds that makes them right on average in these patients (Firth)."""
-    return float(fit_offset_logistic(np.ones((len(y), 1)), y, offset=log_odds, has_firth=True).coefficients[0])
+    return float(
+        fit_offset_logistic(np.ones((len(y), 1)), y, offset=log_odds, has_firth=True).coefficients[
+            0
+        ]
+    )
 
 
-def _best_number(matrix: Floats, y: Floats, log_odds: Floats, *, settings: dict[str, Any], seed: int) -> int:
+def _best_number(
+    matrix: Floats, y: Floats, log_odds: Floats, *, settings: dict[str, Any], seed: int
+) -> int:
     """Number of trees with the best out-of-fold log likelihood; 0 where no tree helps."""
     n_folds = int(min(_FOLDS, y.sum(), (1 - y).sum()))
     if n_folds < 2:
@@ -143,20 +182,31 @@ def _best_number(matrix: Floats, y: Floats, log_odds: Floats, *, settings: dict[
     total = np.zeros(MOST_TREES + 1)
     for fitted, held in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(matrix, y):
         shift = intercept_of(log_odds[fitted], y[fitted])
-        data = lgb.Dataset(matrix[fitted], y[fitted], init_score=log_odds[fitted] + shift, free_raw_data=False)
+        data = lgb.Dataset(
+            matrix[fitted], y[fitted], init_score=log_odds[fitted] + shift, free_raw_data=False
+        )
         booster = lgb.train(settings, data, MOST_TREES)
         start = log_odds[held] + shift
         total[0] += log_likelihood(start, y[held])
         for n in range(1, MOST_TREES + 1):
-            added: Any = booster.predict(matrix[held], raw_score=True, num_iteration=n, num_threads=1)
+            added: Any = booster.predict(
+                matrix[held], raw_score=True, num_iteration=n, num_threads=1
+            )
             total[n] += log_likelihood(start + added, y[held])
     return int(np.argmax(total))
 
 
 Floats = NDArray[np.float64]
 Method = Literal["none", "intercept", "intercept and slope", "offset boosting", "refit"]
-METHODS: tuple[Method, ...] = ("none", "intercept", "intercept and slope", "offset boosting", "refit")
-FEWEST_EVENTS = 5  # and as many patients without: below, not even an intercept is worth its interval
+METHODS: tuple[Method, ...] = (
+    "none",
+    "intercept",
+    "intercept and slope",
+    "offset boosting",
+    "refit",
+)
+# and as many patients without: below, not even an intercept is worth its interval
+FEWEST_EVENTS = 5
 _FOLDS = 5
 
 
@@ -164,8 +214,8 @@ _FOLDS = 5
 class Update:
     """The updated model, the method that made it, and why that one.
 
-    ``closed`` is None where the method was given. ``cv_log_loss`` (nats): out-of-fold log loss of each method that was
-    compared. ``n_trees`` were added by boosting.
+    ``closed`` is None where the method was given. ``cv_log_loss`` (nats): out-of-fold log loss of
+    each method that was compared. ``n_trees`` were added by boosting.
     """
 
     model: RiskModel
@@ -183,19 +233,31 @@ def log_odds_of(model: RiskModel, observed: pd.DataFrame) -> Floats:
 
 
 def update(
-    model: RiskModel, observed: pd.DataFrame, *, y: Floats, method: Method | Literal["auto"] = "auto",
-    config: FeatureConfig | None = None, seed: int = 0,
+    model: RiskModel,
+    observed: pd.DataFrame,
+    *,
+    y: Floats,
+    method: Method | Literal["auto"] = "auto",
+    config: FeatureConfig | None = None,
+    seed: int = 0,
 ) -> Update:
-    """Update a model with new patients and their outcomes (0/1, shape (patients,), counted within the model's window).
+    """Update a model with new patients and their outcomes (0/1, shape (patients,), counted within
+    the model's window).
 
-    ``config`` is the recipe of a refit; without it no refit is considered. Raises :class:`InputError` for fewer than five
-    patients with or without the event, and for a refit without a recipe.
+    ``config`` is the recipe of a refit; without it no refit is considered. Raises
+    :class:`InputError` for fewer than five patients with or without the event, and for a refit
+    without a recipe.
     """
     y = np.asarray(y, dtype=np.float64)
     _check(observed, y)
     if method == "refit" and config is None:
-        raise InputError(where="update", key="method", found="refit without the model's recipe",
-                         expected="a model whose configuration is at hand", cure="choose another method")
+        raise InputError(
+            where="update",
+            key="method",
+            found="refit without the model's recipe",
+            expected="a model whose configuration is at hand",
+            cure="choose another method",
+        )
     closed: ClosedTest | None = None
     compared: dict[Method, float] = {}
     if method == "auto":
@@ -205,9 +267,16 @@ def update(
     changed, n_trees = _apply(model, observed, y, method=chosen, config=config, seed=seed)
     made = {
         **changed.manifest,
-        "updated_from": model.label, "update": {
-            "method": chosen, "n_patients": len(y), "n_events": int(y.sum()), "seed": seed,
-            "observed_sha256": frame_digest(observed), "outcome_sha256": frame_digest(pd.DataFrame({"y": y}))}}
+        "updated_from": model.label,
+        "update": {
+            "method": chosen,
+            "n_patients": len(y),
+            "n_events": int(y.sum()),
+            "seed": seed,
+            "observed_sha256": frame_digest(observed),
+            "outcome_sha256": frame_digest(pd.DataFrame({"y": y})),
+        },
+    }
     made_model = replace(changed, version=next_version(model.version), manifest=made)
     return Update(made_model, chosen, closed, compared, len(y), int(y.sum()), n_trees)
 
@@ -227,43 +296,81 @@ def themes_of(model: RiskModel, observed: pd.DataFrame) -> Floats:
     _, contributions = feature_contributions(model, observed)
     theme_of = {variable.name: variable.theme for variable in model.contract.variables}
     themes = [theme_of[feature.variable] for feature in model.contract.features]
-    return np.column_stack([contributions[:, [place for place, one in enumerate(themes) if one == theme]].sum(axis=1)
-                            for theme in sorted(set(themes))])
+    return np.column_stack(
+        [
+            contributions[:, [place for place, one in enumerate(themes) if one == theme]].sum(
+                axis=1
+            )
+            for theme in sorted(set(themes))
+        ]
+    )
 
 
 def updated_with(
-    model: RiskModel, observed: pd.DataFrame, *, y: Floats, method: Method, config: FeatureConfig | None, seed: int
+    model: RiskModel,
+    observed: pd.DataFrame,
+    *,
+    y: Floats,
+    method: Method,
+    config: FeatureConfig | None,
+    seed: int,
 ) -> RiskModel:
     """The model after one method, without a new version: for comparing methods."""
-    return _apply(model, observed, np.asarray(y, dtype=np.float64), method=method, config=config, seed=seed)[0]
+    return _apply(
+        model, observed, np.asarray(y, dtype=np.float64), method=method, config=config, seed=seed
+    )[0]
 
 
 def out_of_fold(
-    model: RiskModel, observed: pd.DataFrame, *, y: Floats, method: Method, config: FeatureConfig | None, seed: int
+    model: RiskModel,
+    observed: pd.DataFrame,
+    *,
+    y: Floats,
+    method: Method,
+    config: FeatureConfig | None,
+    seed: int,
 ) -> Floats:
-    """Log-odds of each new patient from the model updated without him (five folds, fewer for few events)."""
+    """Log-odds of each new patient from the model updated without him (five folds, fewer for few
+    events).
+    """
     n_folds = int(min(_FOLDS, y.sum(), (1 - y).sum()))
     found = np.empty(len(y))
-    for fitted, held in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros((len(y), 1)), y):
-        made = updated_with(model, observed.iloc[fitted], y=y[fitted], method=method, config=config, seed=seed)
+    for fitted, held in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(
+        np.zeros((len(y), 1)), y
+    ):
+        made = updated_with(
+            model, observed.iloc[fitted], y=y[fitted], method=method, config=config, seed=seed
+        )
         found[held] = log_odds_of(made, observed.iloc[held])
     return found
 
 
 def _check(observed: pd.DataFrame, y: Floats) -> None:
     if len(y) != len(observed) or not bool(np.isin(y, (0.0, 1.0)).all()):
-        raise InputError(where="update", key="outcome", found=f"{len(y)} outcomes for {len(observed)} patients",
-                         expected="0 or 1 for every patient", cure="leave out patients without an outcome")
+        raise InputError(
+            where="update",
+            key="outcome",
+            found=f"{len(y)} outcomes for {len(observed)} patients",
+            expected="0 or 1 for every patient",
+            cure="leave out patients without an outcome",
+        )
     events, others = int(y.sum()), int((1 - y).sum())
     if min(events, others) < FEWEST_EVENTS:
-        raise InputError(where="update", key="outcome", found=f"{events} patients with and {others} without the event",
-                         expected=f"at least {FEWEST_EVENTS} of each", cure="collect more patients before updating")
+        raise InputError(
+            where="update",
+            key="outcome",
+            found=f"{events} patients with and {others} without the event",
+            expected=f"at least {FEWEST_EVENTS} of each",
+            cure="collect more patients before updating",
+        )
 
 
 def choose(
     model: RiskModel, observed: pd.DataFrame, y: Floats, *, config: FeatureConfig | None, seed: int
 ) -> tuple[ClosedTest, dict[Method, float], Method]:
-    """The closed test, out-of-fold log loss (nats) of the rivals where it asks for a revision, and the method chosen."""
+    """The closed test, out-of-fold log loss (nats) of the rivals where it asks for a revision, and
+    the method chosen.
+    """
     closed = closed_test(log_odds_of(model, observed), themes_of(model, observed), y)
     if closed.chosen != "revision":
         return closed, {}, closed.chosen
@@ -274,11 +381,16 @@ def choose(
     for name in rivals:
         log_odds = out_of_fold(model, observed, y=y, method=name, config=config, seed=seed)
         losses[name] = np.logaddexp(0.0, log_odds) - y * log_odds
-    return closed, {name: float(loss.mean()) for name, loss in losses.items()}, _smallest_good(losses)
+    return (
+        closed,
+        {name: float(loss.mean()) for name, loss in losses.items()},
+        _smallest_good(losses),
+    )
 
 
 def _smallest_good(losses: Mapping[Method, Floats]) -> Method:
-    """The smallest update (they come in this order) that no larger one beats by a standard error of the paired difference.
+    """The smallest update (they come in this order) that no larger one beats by a standard error of
+    the paired difference.
 
     In small cohorts the larger ones vary most, so the best of three would often be a lucky refit.
     """
@@ -291,7 +403,13 @@ def _smallest_good(losses: Mapping[Method, Floats]) -> Method:
 
 
 def _apply(
-    model: RiskModel, observed: pd.DataFrame, y: Floats, *, method: Method, config: FeatureConfig | None, seed: int
+    model: RiskModel,
+    observed: pd.DataFrame,
+    y: Floats,
+    *,
+    method: Method,
+    config: FeatureConfig | None,
+    seed: int,
 ) -> tuple[RiskModel, int]:
     """The changed model and the number of trees that were added."""
     if method == "none":
@@ -301,30 +419,67 @@ def _apply(
     log_odds = log_odds_of(model, observed)
     if method == "offset boosting":
         text, n_trees = boosted_on(
-            model.booster_text, model.calibrator, matrix=feature_matrix(model, observed), y=y, log_odds=log_odds,
-            directions=[SIGNS[feature.direction] for feature in model.contract.features], seed=seed)
-        neutral = Calibrator(intercept=0.0, slope=1.0, n_patients=len(y), method=f"intercept and {n_trees} trees on top")
+            model.booster_text,
+            model.calibrator,
+            matrix=feature_matrix(model, observed),
+            y=y,
+            log_odds=log_odds,
+            directions=[SIGNS[feature.direction] for feature in model.contract.features],
+            seed=seed,
+        )
+        neutral = Calibrator(
+            intercept=0.0,
+            slope=1.0,
+            n_patients=len(y),
+            method=f"intercept and {n_trees} trees on top",
+        )
         return replace(model, booster_text=text, calibrator=neutral), n_trees
-    return replace(model, calibrator=recalibrated(model.calibrator, log_odds, y, has_slope=method != "intercept")), 0
+    return (
+        replace(
+            model,
+            calibrator=recalibrated(model.calibrator, log_odds, y, has_slope=method != "intercept"),
+        ),
+        0,
+    )
 
 
 def recalibrated(old: Calibrator, log_odds: Floats, y: Floats, *, has_slope: bool) -> Calibrator:
-    """The old calibration followed by the new one (Firth); a slope below 0 becomes 0: everybody gets the overall risk."""
+    """The old calibration followed by the new one (Firth); a slope below 0 becomes 0: everybody
+    gets the overall risk.
+    """
     if not has_slope:
         shift = intercept_of(log_odds, y)
-        return old.model_copy(update={"intercept": old.intercept + shift, "n_patients": len(y),
-                                      "method": f"{old.method}; intercept updated"})
+        return old.model_copy(
+            update={
+                "intercept": old.intercept + shift,
+                "n_patients": len(y),
+                "method": f"{old.method}; intercept updated",
+            }
+        )
     design = np.column_stack([np.ones(len(y)), log_odds])
-    a, b = fit_offset_logistic(design, y, offset=np.zeros(len(y)), has_firth=True).coefficients.tolist()
+    a, b = fit_offset_logistic(
+        design, y, offset=np.zeros(len(y)), has_firth=True
+    ).coefficients.tolist()
     if b <= 0.0:
         a, b = intercept_of(np.zeros(len(y)), y), 0.0
-    return Calibrator(intercept=a + b * old.intercept, slope=b * old.slope, n_patients=len(y),
-                      method=f"{old.method}; intercept and slope updated")
+    return Calibrator(
+        intercept=a + b * old.intercept,
+        slope=b * old.slope,
+        n_patients=len(y),
+        method=f"{old.method}; intercept and slope updated",
+    )
 
 
 def outcomes_of(model: RiskModel, observed: pd.DataFrame, y: Floats) -> pd.DataFrame:
-    """The outcomes table of the patients of an update, as :func:`crsrisk.model.fit.fit` reads it."""
-    return pd.DataFrame({
-        "patient_id": observed["patient_id"].to_numpy(), model.contract.outcome: y > 0.5,
-        "window_d": [model.contract.window_of(str(platform)) for platform in observed["platform"]]})
-
+    """The outcomes table of the patients of an update, as :func:`crsrisk.model.fit.fit` reads
+    it.
+    """
+    return pd.DataFrame(
+        {
+            "patient_id": observed["patient_id"].to_numpy(),
+            model.contract.outcome: y > 0.5,
+            "window_d": [
+                model.contract.window_of(str(platform)) for platform in observed["platform"]
+            ],
+        }
+    )

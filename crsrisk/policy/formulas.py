@@ -1,7 +1,9 @@
-"""What a policy of prophylaxis does to a population whose risks are known: treated, averted, spared, and the regret.
+"""What a policy of prophylaxis does to a population whose risks are known: treated, averted,
+spared, and the regret.
 
-A policy treats everybody with risk >= t. Risks are taken as true and the risk ratio of prophylaxis as the same for
-all; value is counted in CRS events of grade >= 2 per patient, (1 - RR) x events among the treated - h x treated.
+A policy treats everybody with risk >= t. Risks are taken as true and the risk ratio of prophylaxis
+as the same for all; value is counted in CRS events of grade >= 2 per patient, (1 - RR) x events
+among the treated - h x treated.
 """
 
 from __future__ import annotations
@@ -37,9 +39,10 @@ _CALIBRATED = re.compile(r"(.+?),\s*calibrated\s*")
 
 @dataclass(frozen=True)
 class Selection(Answer):
-    """Who a threshold selects: shares of all patients (``treated``), of those with the event (``sens``), of those without
-    (``spec``), event rate of the selected (``ppv``), net benefit by the odds of the threshold, and the candidates to be
-    screened for one enrolled."""
+    """Who a threshold selects: shares of all patients (``treated``), of those with the event
+    (``sens``), of those without (``spec``), event rate of the selected (``ppv``), net benefit by
+    the odds of the threshold, and the candidates to be screened for one enrolled.
+    """
 
     treated: float
     sens: float
@@ -61,8 +64,8 @@ class RiskPolicy(Answer):
 def beta_risk_policy(*, a: float, b: float, thresholds: Sequence[float]) -> RiskPolicy:
     """What thresholds select when risks are spread as Beta(a, b) and calibrated.
 
-    Closed form: treated = 1 - I_t(a, b), sensitivity = 1 - I_t(a + 1, b), specificity = I_t(a, b + 1), with I the
-    regularised incomplete beta function.
+    Closed form: treated = 1 - I_t(a, b), sensitivity = 1 - I_t(a + 1, b), specificity = I_t(a, b +
+    1), with I the regularised incomplete beta function.
 
     >>> round(beta_risk_policy(a=2, b=6, thresholds=[0.2]).by_threshold["0.2"].ppv, 4)
     0.3455
@@ -98,15 +101,21 @@ def reached(spread: RiskSpread, threshold: float) -> float:
     """Share of patients at or above a threshold; an error when nobody is."""
     treated = spread.share_above(threshold)
     if treated == 0:
-        raise InputError(where=WHERE, key="threshold", found=threshold, expected="a threshold that somebody reaches",
-                         cure="lower it below the highest risk")
+        raise InputError(
+            where=WHERE,
+            key="threshold",
+            found=threshold,
+            expected="a threshold that somebody reaches",
+            cure="lower it below the highest risk",
+        )
     return treated
 
 
 def policy_value_true(
     *, risk: Risk, rr: float, harm: float, policies: Sequence[str] = ("none", "all", "oracle")
 ) -> dict[str, float]:
-    """True value of policies, in CRS events of grade >= 2 per patient, and how far each stays behind the best.
+    """True value of policies, in CRS events of grade >= 2 per patient, and how far each stays
+    behind the best.
 
     Parameters
     ----------
@@ -115,8 +124,8 @@ def policy_value_true(
     harm : harm of one treated patient in CRS events.
     policies : "none", "all", "oracle" (treat when risk >= harm / (1 - rr)) or "r>=0.20".
 
-    Returns a dictionary: "r>=0.20" under "t20", the others under their own name, and "regret_..." of each: value of the
-    oracle minus its own. The oracle is always there.
+    Returns a dictionary: "r>=0.20" under "t20", the others under their own name, and "regret_..."
+    of each: value of the oracle minus its own. The oracle is always there.
 
     >>> value = policy_value_true(risk="Beta(2,6)", rr=0.5, harm=0.05, policies=["all", "r>=0.20"])
     >>> round(value["t20"], 4), round(value["regret_all"], 4)
@@ -131,8 +140,12 @@ def policy_value_true(
 
 
 def value_at(spread: RiskSpread, threshold: float, *, benefit: float, harm: float) -> float:
-    """Value of treating at or above a threshold: benefit (1 - RR) x events among the treated - harm x treated."""
-    return benefit * spread.event_share_above(min(threshold, 1.0)) - harm * spread.share_above(min(threshold, 1.0))
+    """Value of treating at or above a threshold: benefit (1 - RR) x events among the treated - harm
+    x treated.
+    """
+    return benefit * spread.event_share_above(min(threshold, 1.0)) - harm * spread.share_above(
+        min(threshold, 1.0)
+    )
 
 
 def _named(policy: str, *, spread: RiskSpread, benefit: float, harm: float) -> tuple[str, float]:
@@ -144,8 +157,13 @@ def _named(policy: str, *, spread: RiskSpread, benefit: float, harm: float) -> t
         return policy, value_at(spread, harm / benefit, benefit=benefit, harm=harm)
     match = _AT_OR_ABOVE.fullmatch(policy) if isinstance(policy, str) else None
     if match is None:
-        raise InputError(where=WHERE, key="policies", found=repr(policy), expected="none, all, oracle or r>=0.20",
-                         cure="write one of these")
+        raise InputError(
+            where=WHERE,
+            key="policies",
+            found=repr(policy),
+            expected="none, all, oracle or r>=0.20",
+            cure="write one of these",
+        )
     threshold = threshold_below_1(_number(match.group(1)), where=WHERE, key="policies")
     return f"t{percent(threshold)}", value_at(spread, threshold, benefit=benefit, harm=harm)
 
@@ -154,16 +172,17 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as trouble:
-        raise InputError(where=WHERE, key="number", found=repr(text), expected="a number",
-                         cure="write 0.2") from trouble
+        raise InputError(
+            where=WHERE, key="number", found=repr(text), expected="a number", cure="write 0.2"
+        ) from trouble
 
 
 @dataclass(frozen=True)
 class PolicyMetrics(Answer):
     """What a policy does to 100 patients.
 
-    ``nnt_among_treated``: treatments for one CRS averted. ``treated_without_Y0_event``: treated although no CRS would
-    have come; ``missed``: CRS among those left untreated.
+    ``nnt_among_treated``: treatments for one CRS averted. ``treated_without_Y0_event``: treated
+    although no CRS would have come; ``missed``: CRS among those left untreated.
     """
 
     averted_per_100: float
@@ -173,8 +192,11 @@ class PolicyMetrics(Answer):
     missed_per_100: float
 
 
-def policy_metrics(*, risk: Risk, rr: float, thresholds: Sequence[float]) -> ByNumber[PolicyMetrics]:
-    """Treated, averted, needlessly treated and missed in 100 patients, by threshold (0 = treat everybody).
+def policy_metrics(
+    *, risk: Risk, rr: float, thresholds: Sequence[float]
+) -> ByNumber[PolicyMetrics]:
+    """Treated, averted, needlessly treated and missed in 100 patients, by threshold (0 = treat
+    everybody).
 
     >>> policy_metrics(risk="Beta(2,6)", rr=0.5, thresholds=[0])["0"].nnt_among_treated
     8.0
@@ -196,7 +218,9 @@ def policy_metrics(*, risk: Risk, rr: float, thresholds: Sequence[float]) -> ByN
 
 @dataclass(frozen=True)
 class BudgetPolicy(Answer):
-    """Doses for the patients of highest risk: the risk at which they run out, CRS averted per 100 by risk and by lot."""
+    """Doses for the patients of highest risk: the risk at which they run out, CRS averted per 100
+    by risk and by lot.
+    """
 
     threshold: float
     treated_per_100: float
@@ -206,7 +230,8 @@ class BudgetPolicy(Answer):
 
 
 def budget_policy(*, risk: Risk, rr: float, capacity_fraction: float) -> BudgetPolicy:
-    """What a limited number of doses averts when they go to the highest risks, against giving them out by lot.
+    """What a limited number of doses averts when they go to the highest risks, against giving them
+    out by lot.
 
     ``capacity_fraction`` is the share of patients that can be treated, above 0, at most 1.
 
@@ -216,8 +241,13 @@ def budget_policy(*, risk: Risk, rr: float, capacity_fraction: float) -> BudgetP
     spread, benefit = risk_spread(risk), 1 - relative_risk(rr, where=WHERE)
     fraction = positive(capacity_fraction, where=WHERE, key="capacity_fraction")
     if fraction > 1:
-        raise InputError(where=WHERE, key="capacity_fraction", found=fraction, expected="a share of patients, at most 1",
-                         cure="divide doses by patients")
+        raise InputError(
+            where=WHERE,
+            key="capacity_fraction",
+            found=fraction,
+            expected="a share of patients, at most 1",
+            cure="divide doses by patients",
+        )
     top = spread.top(fraction)
     averted, by_lot = 100 * benefit * top.event_share, 100 * benefit * spread.mean * fraction
     return BudgetPolicy(top.threshold, 100 * fraction, averted, by_lot, averted / by_lot)
@@ -225,7 +255,9 @@ def budget_policy(*, risk: Risk, rr: float, capacity_fraction: float) -> BudgetP
 
 @dataclass(frozen=True)
 class GroupRegret(Answer):
-    """One subgroup under one common threshold of the score. ``effective_true_threshold`` is the true risk it amounts to."""
+    """One subgroup under one common threshold of the score. ``effective_true_threshold`` is the
+    true risk it amounts to.
+    """
 
     effective_true_threshold: float
     treated: float
@@ -236,28 +268,35 @@ class GroupRegret(Answer):
 
 @dataclass(frozen=True)
 class EquityRegret(Answer):
-    """Subgroups by name; ``as_dict`` writes each figure with the name behind: treated_B, regret_B."""
+    """Subgroups by name; ``to_dict`` writes each figure with the name behind: treated_B,
+    regret_B.
+    """
 
     groups: Mapping[str, GroupRegret]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Figures as ``<figure>_<group>``."""
-        return {f"{figure}_{name}": plain(value) for name, group in self.groups.items()
-                for figure, value in group.as_dict().items()}
+        return {
+            f"{figure}_{name}": plain(value)
+            for name, group in self.groups.items()
+            for figure, value in group.to_dict().items()
+        }
 
 
-def equity_regret(*, groups: Mapping[str, str | Risk], threshold: float, rr: float, harm: float) -> EquityRegret:
-    """What one threshold means for subgroups in which the score is off: who is left out, and what it costs them.
+def equity_regret(
+    *, groups: Mapping[str, str | Risk], threshold: float, rr: float, harm: float
+) -> EquityRegret:
+    """What one threshold means for subgroups in which the score is off: who is left out, and what
+    it costs them.
 
-    Parameters
-    ----------
-    groups : name -> spread of true risk, with ", calibrated" or ", score logit shifted -0.5" behind text: the score's
+    Parameters ---------- groups : name -> spread of true risk, with ", calibrated" or ", score
+    logit shifted -0.5" behind text: the score's
         log odds are that much too low (or high). Risks given as a list are calibrated.
     threshold : the common threshold of the score, above 0 and below 1.
     rr, harm : risk ratio of prophylaxis, and harm of one treated patient in CRS events.
 
-    A score shifted by s treats at true log odds logit(t) - s. Regret is against treating that subgroup at the best
-    threshold for its true risk, harm / (1 - rr).
+    A score shifted by s treats at true log odds logit(t) - s. Regret is against treating that
+    subgroup at the best threshold for its true risk, harm / (1 - rr).
 
     >>> unfair = equity_regret(groups={"B": "Beta(2,6), score logit shifted -0.5"}, threshold=0.1, rr=0.5, harm=0.05)
     >>> round(unfair.groups["B"].effective_true_threshold, 3)

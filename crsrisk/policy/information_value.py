@@ -1,7 +1,9 @@
-"""Value of information: what it would be worth to know before deciding, in the units of the decision.
+"""Value of information: what it would be worth to know before deciding, in the units of the
+decision.
 
-Decisions are columns, worlds are rows with weights. Without knowing, one takes the decision that is best on average; knowing
-everything, the one that is best in the world that holds; knowing one thing, the best on average among worlds alike in it.
+Decisions are columns, worlds are rows with weights. Without knowing, one takes the decision that is
+best on average; knowing everything, the one that is best in the world that holds; knowing one
+thing, the best on average among worlds alike in it.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True)
 class PartialInformation(Answer):
-    """Expected value of knowing one thing: the excess over what a shuffled parameter shows (``by_chance``), not below 0.
+    """Expected value of knowing one thing: the excess over what a shuffled parameter shows
+    (``by_chance``), not below 0.
 
-    ``is_beyond_chance``: more than 95 of 100 shuffles show of any of the parameters asked about together.
+    ``is_beyond_chance``: more than 95 of 100 shuffles show of any of the parameters asked about
+    together.
     """
 
     evppi: float
@@ -35,10 +39,22 @@ class PartialInformation(Answer):
 
 def _checked(values: ArrayLike, weights: ArrayLike) -> tuple[FloatArray, FloatArray]:
     table, mass = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
-    if table.ndim != 2 or table.shape[1] < 2 or mass.shape != table.shape[:1] or mass.min() < 0.0 or mass.sum() <= 0.0:
-        raise InputError(where="value of information", key="values", found=f"{table.shape} values, {mass.shape} weights",
-                         expected="one row a world with a weight of 0 or more, and two decisions or more as columns",
-                         cure="lay the values out as (world, decision)")
+    if (
+        table.ndim != 2
+        or table.shape[1] < 2
+        or mass.shape != table.shape[:1]
+        or mass.min() < 0.0
+        or mass.sum() <= 0.0
+    ):
+        raise InputError(
+            where="value of information",
+            key="values",
+            found=f"{table.shape} values, {mass.shape} weights",
+            expected=(
+                "one row a world with a weight of 0 or more, and two decisions or more as columns"
+            ),
+            cure="lay the values out as (world, decision)",
+        )
     return table, mass / mass.sum()
 
 
@@ -55,11 +71,12 @@ def evpi(values: ArrayLike, weights: ArrayLike) -> float:
 def evppi(
     values: ArrayLike, weights: ArrayLike, parameters: Mapping[str, ArrayLike], *, seed: int
 ) -> dict[str, PartialInformation]:
-    """Expected value of knowing each parameter, by regression of each decision's value on it (Strong, Oakley & Brennan,
-    Med Decis Making 2014;34:311), with the value that chance alone would show taken off.
+    """Expected value of knowing each parameter, by regression of each decision's value on it
+    (Strong, Oakley & Brennan, Med Decis Making 2014;34:311), with the value that chance alone would
+    show taken off.
 
-    ``parameters``: name -> a number for each world, or a word (then the mean of the worlds with the same word). Chance is
-    learnt by shuffling the worlds' values against all parameters at once.
+    ``parameters``: name -> a number for each world, or a word (then the mean of the worlds with the
+    same word). Chance is learnt by shuffling the worlds' values against all parameters at once.
 
     >>> rows = [[0.0, 1.0 if k % 2 else -1.0] for k in range(200)]
     >>> known = evppi(rows, [1.0] * 200, {"side": [float(k % 2) for k in range(200)]}, seed=1)["side"]
@@ -85,7 +102,9 @@ def evppi(
 
 
 def _fitted(table: FloatArray, mass: FloatArray, parameter: NDArray[np.generic]) -> FloatArray:
-    """Values as a smooth function of the parameter (a quadratic of its rank), or as means of its words."""
+    """Values as a smooth function of the parameter (a quadratic of its rank), or as means of its
+    words.
+    """
     if parameter.dtype.kind in "OUS":
         fitted = np.empty_like(table)
         for word in np.unique(parameter):

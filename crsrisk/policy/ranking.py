@@ -1,7 +1,8 @@
 """Does a score rank patients by what treatment does for them? Targeting curves and their areas.
 
-TOC(q) = mean effect of the fraction q ranked highest minus mean effect of all. AUTOC is its area, QINI the area of
-q x TOC(q) (Yadlowsky et al., J Am Stat Assoc 2025;120:38; R package grf). A score without information has both 0.
+TOC(q) = mean effect of the fraction q ranked highest minus mean effect of all. AUTOC is its area,
+QINI the area of q x TOC(q) (Yadlowsky et al., J Am Stat Assoc 2025;120:38; R package grf). A score
+without information has both 0.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ FromTop: TypeAlias = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Rate(Answer):
-    """Areas under the targeting curve; errors and intervals (95%) are None where the effects are a formula."""
+    """Areas under the targeting curve; errors and intervals (95%) are None where the effects are a
+    formula.
+    """
 
     autoc: float
     qini: float
@@ -53,16 +56,17 @@ class EconmlRate(Answer):
 def rate(*, tau: str | ArrayLike, priority: str | ArrayLike) -> Rate:
     """AUTOC and QINI of a priority score: rank-weighted average treatment effects.
 
-    Parameters
-    ----------
-    tau : effect of treatment (events averted) of each patient - true ones in a simulation, AIPW scores in a trial - or a
+    Parameters ---------- tau : effect of treatment (events averted) of each patient - true ones in
+    a simulation, AIPW scores in a trial - or a
         formula: "uniform(0,1)", "0.5*Beta(2,6)", "normal(0,1)", "exponential(1)", "bernoulli(0.3)".
-    priority : score of each patient, higher first; with a formula "tau" or "risk" (ranks by the effect), "-tau" (the
+    priority : score of each patient, higher first; with a formula "tau" or "risk" (ranks by the
+    effect), "-tau" (the
         wrong way round) or "random". Patients of equal priority count with their mean.
 
-    Formula: AUTOC = integral over v from 0 to 1 of Q(v) (-ln v - 1), QINI = integral of Q(v) (1/2 - v), with Q(v) the
-    effect that a share v exceeds. Patients: AUTOC = mean over k of [mean of the top k - mean of all], QINI the same
-    weighted by k/n; errors from the influence of each patient, for given scores.
+    Formula: AUTOC = integral over v from 0 to 1 of Q(v) (-ln v - 1), QINI = integral of Q(v) (1/2 -
+    v), with Q(v) the effect that a share v exceeds. Patients: AUTOC = mean over k of [mean of the
+    top k - mean of all], QINI the same weighted by k/n; errors from the influence of each patient,
+    for given scores.
 
     >>> area = rate(tau="uniform(0,1)", priority="tau")
     >>> round(area.autoc, 6), round(area.qini, 6)
@@ -71,14 +75,22 @@ def rate(*, tau: str | ArrayLike, priority: str | ArrayLike) -> Rate:
     if isinstance(tau, str):
         from_top, breaks = _ranked(tau, priority)
         autoc = _integral(lambda v: from_top(v) * (-log(v) - 1), breaks)
-        return Rate(autoc, _integral(lambda v: from_top(v) * (0.5 - v), breaks), None, None, None, None)
+        return Rate(
+            autoc, _integral(lambda v: from_top(v) * (0.5 - v), breaks), None, None, None, None
+        )
     effect, score = _pair(tau, priority)
     share = np.arange(1, effect.size + 1) / effect.size
     (autoc, autoc_se), (qini, qini_se) = (
         _area(effect, score, weight) for weight in (np.ones(effect.size), share)
     )
-    return Rate(autoc, qini, autoc_se, qini_se, (autoc - Z_95 * autoc_se, autoc + Z_95 * autoc_se),
-                (qini - Z_95 * qini_se, qini + Z_95 * qini_se))
+    return Rate(
+        autoc,
+        qini,
+        autoc_se,
+        qini_se,
+        (autoc - Z_95 * autoc_se, autoc + Z_95 * autoc_se),
+        (qini - Z_95 * qini_se, qini + Z_95 * qini_se),
+    )
 
 
 def toc_curve(*, tau: ArrayLike, priority: ArrayLike, q: ArrayLike) -> FloatArray:
@@ -90,8 +102,13 @@ def toc_curve(*, tau: ArrayLike, priority: ArrayLike, q: ArrayLike) -> FloatArra
     effect, score = _pair(tau, priority)
     fractions = numbers(q, where=WHERE, key="q")
     if not bool(((fractions > 0) & (fractions <= 1)).all()):
-        raise InputError(where=WHERE, key="q", found=fractions.tolist(), expected="fractions above 0, at most 1",
-                         cure="write 0.1 for the top tenth")
+        raise InputError(
+            where=WHERE,
+            key="q",
+            found=fractions.tolist(),
+            expected="fractions above 0, at most 1",
+            cure="write 0.1 for the top tenth",
+        )
     order, group = _order(score)
     smoothed = _group_mean(effect[order], group)
     total = np.append(0.0, np.cumsum(smoothed))
@@ -104,8 +121,8 @@ def rate_econml_convention(
 ) -> EconmlRate:
     """The TOC coefficient as econml 0.17 reports it, to explain why it is smaller than AUTOC.
 
-    It sums TOC at score percentiles 5, 10, ... 90 (top fractions 95% down to 10%) times 0.05, leaving out both ends,
-    where the curve is highest. Compare like with like.
+    It sums TOC at score percentiles 5, 10, ... 90 (top fractions 95% down to 10%) times 0.05,
+    leaving out both ends, where the curve is highest. Compare like with like.
 
     >>> round(rate_econml_convention(tau="uniform(0,1)").econml_toc_coef, 5)
     0.21375
@@ -128,23 +145,35 @@ def qini_curve(
 ) -> FloatArray:
     """Qini curve of a trial: gain among the k patients of highest score, from k = 0 to all.
 
-    Outcomes of the treated so far minus those of the controls so far, scaled to as many controls as treated:
-    Y_t(k) - Y_c(k) n_t(k) / n_c(k) (Radcliffe 2007). Patients of equal score enter together, so the curve has a point for
-    each distinct score. ``outcome`` says whether y = 1 is wanted; with "1 = bad" (CRS) events averted count as gain.
+    Outcomes of the treated so far minus those of the controls so far, scaled to as many controls as
+    treated: Y_t(k) - Y_c(k) n_t(k) / n_c(k) (Radcliffe 2007). Patients of equal score enter
+    together, so the curve has a point for each distinct score. ``outcome`` says whether y = 1 is
+    wanted; with "1 = bad" (CRS) events averted count as gain.
 
     >>> qini_curve(y=[1, 0, 0, 1], treatment=[1, 0, 1, 0], score=[4, 3, 2, 1]).tolist()
     [0.0, 1.0, 1.0, 1.0, 0.0]
     """
     choice(outcome, options=("1 = good", "1 = bad"), where=WHERE, key="outcome")
-    happened, treated, rank = (numbers(v, where=WHERE, key=k) for k, v in
-                               (("y", y), ("treatment", treatment), ("score", score)))
-    if not happened.size == treated.size == rank.size or not bool(np.isin(np.append(happened, treated), (0, 1)).all()):
-        raise InputError(where=WHERE, key="y, treatment, score", found=[happened.size, treated.size, rank.size],
-                         expected="three lists of the same length, y and treatment of 0 and 1", cure="one place a patient")
+    y_true, treated, rank = (
+        numbers(v, where=WHERE, key=k)
+        for k, v in (("y", y), ("treatment", treatment), ("score", score))
+    )
+    if not y_true.size == treated.size == rank.size or not bool(
+        np.isin(np.append(y_true, treated), (0, 1)).all()
+    ):
+        raise InputError(
+            where=WHERE,
+            key="y, treatment, score",
+            found=[y_true.size, treated.size, rank.size],
+            expected="three lists of the same length, y and treatment of 0 and 1",
+            cure="one place a patient",
+        )
     order, group = _order(rank)
     last = np.append(np.flatnonzero(np.diff(group)), group.size - 1)
-    n_t, n_c, y_t, y_c = (np.cumsum(v[order])[last] for v in
-                          (treated, 1 - treated, happened * treated, happened * (1 - treated)))
+    n_t, n_c, y_t, y_c = (
+        np.cumsum(v[order])[last]
+        for v in (treated, 1 - treated, y_true * treated, y_true * (1 - treated))
+    )
     scaled = np.divide(y_c * n_t, n_c, out=np.zeros(n_c.size), where=n_c > 0)
     return np.append(0.0, y_t - scaled) * (1.0 if outcome == "1 = good" else -1.0)
 
@@ -154,12 +183,25 @@ def qini_curve(
 
 def _pair(tau: ArrayLike, priority: str | ArrayLike) -> tuple[FloatArray, FloatArray]:
     if isinstance(priority, str):
-        raise InputError(where=WHERE, key="priority", found=repr(priority), expected="one score a patient",
-                         cure="words go with a formula for tau only")
-    effect, score = numbers(tau, where=WHERE, key="tau"), numbers(priority, where=WHERE, key="priority")
+        raise InputError(
+            where=WHERE,
+            key="priority",
+            found=repr(priority),
+            expected="one score a patient",
+            cure="words go with a formula for tau only",
+        )
+    effect, score = (
+        numbers(tau, where=WHERE, key="tau"),
+        numbers(priority, where=WHERE, key="priority"),
+    )
     if effect.size != score.size or effect.size < 2:
-        raise InputError(where=WHERE, key="tau, priority", found=[effect.size, score.size],
-                         expected="two lists of the same length, at least two patients", cure="one place a patient")
+        raise InputError(
+            where=WHERE,
+            key="tau, priority",
+            found=[effect.size, score.size],
+            expected="two lists of the same length, at least two patients",
+            cure="one place a patient",
+        )
     return effect, score
 
 
@@ -176,8 +218,9 @@ def _group_mean(values: FloatArray, group: np.ndarray) -> FloatArray:
 def _area(effect: FloatArray, score: FloatArray, weight: FloatArray) -> tuple[float, float]:
     """Mean over k of weight_k x TOC(k/n), and its standard error.
 
-    The area is the mean of effect x rank weight g. A patient moves it by his own effect (first part) and by shifting
-    the ranks of all others (second part): psi_i = tau_i g_i + mean over j of tau_j g'_j (1{i above j} - q_j).
+    The area is the mean of effect x rank weight g. A patient moves it by his own effect (first
+    part) and by shifting the ranks of all others (second part): psi_i = tau_i g_i + mean over j of
+    tau_j g'_j (1{i above j} - q_j).
     """
     order, group = _order(score)
     n = effect.size
@@ -188,7 +231,8 @@ def _area(effect: FloatArray, score: FloatArray, weight: FloatArray) -> tuple[fl
     # g falls by per_rank n from rank to rank: its derivative by the share q.
     pull = -_group_mean(ranked, group) * per_rank * n
     share = (np.arange(n) + 0.5) / n
-    above = np.cumsum((pull / n)[::-1])[::-1] - pull / (2 * n)  # sum over those below me, half of my own
+    # sum over those below me, half of my own
+    above = np.cumsum((pull / n)[::-1])[::-1] - pull / (2 * n)
     shift = _group_mean(above, group) - float(pull @ share) / n
     influence = ranked * g + shift
     return value, float(influence.std(ddof=1)) / n**0.5
@@ -206,8 +250,13 @@ def _ranked(tau: str, priority: str | ArrayLike) -> tuple[FromTop, list[float]]:
     if priority in _BLIND:
         mean = _integral(from_top, breaks)
         return (lambda v: mean), []
-    raise InputError(where=WHERE, key="priority", found=repr(priority), expected="tau, risk, -tau or random",
-                     cure="with a formula for tau the priority is one of these words")
+    raise InputError(
+        where=WHERE,
+        key="priority",
+        found=repr(priority),
+        expected="tau, risk, -tau or random",
+        cure="with a formula for tau the priority is one of these words",
+    )
 
 
 def _from_text(text: str) -> tuple[FromTop, list[float]]:
@@ -218,8 +267,13 @@ def _from_text(text: str) -> tuple[FromTop, list[float]]:
         shape = [float(part) for part in match.group(3).split(",")] if match else []
         frozen, breaks = _distribution(match.group(2).lower() if match else "", shape)
     except (ValueError, TypeError) as trouble:
-        raise InputError(where=WHERE, key="tau", found=repr(text), expected="uniform(0,1), 0.5*Beta(2,6), normal(0,1), "
-                         "exponential(1) or bernoulli(0.3)", cure="write one of these, or pass a list") from trouble
+        raise InputError(
+            where=WHERE,
+            key="tau",
+            found=repr(text),
+            expected="uniform(0,1), 0.5*Beta(2,6), normal(0,1), exponential(1) or bernoulli(0.3)",
+            cure="write one of these, or pass a list",
+        ) from trouble
     return (lambda v: factor * float(frozen.isf(v))), breaks
 
 
@@ -239,5 +293,9 @@ def _distribution(name: str, shape: list[float]) -> tuple[Any, list[float]]:
 
 def _integral(function: FromTop, breaks: list[float], *, upper: float = 1.0) -> float:
     edges = [0.0, *(b for b in breaks if 0 < b < upper), upper]
-    return float(sum(quad(function, low, high, epsabs=1e-11, epsrel=1e-10, limit=400)[0]
-                     for low, high in pairwise(edges)))
+    return float(
+        sum(
+            quad(function, low, high, epsabs=1e-11, epsrel=1e-10, limit=400)[0]
+            for low, high in pairwise(edges)
+        )
+    )

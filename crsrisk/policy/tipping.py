@@ -1,4 +1,6 @@
-"""Tipping points: how wrong an assumption must be before prophylaxis stops paying (or starts to)."""
+"""Tipping points: how wrong an assumption must be before prophylaxis stops paying (or starts
+to).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crsrisk.data.potential_outcomes import Harms
-from crsrisk.policy.table import Stakes
+from crsrisk.policy.table import IndividualEffects
 from crsrisk.trials.checks import Answer, FloatArray
 
 _REDRAWS = 400  # of worlds, for the interval of a tipping point
@@ -17,7 +19,8 @@ _TAIL = 0.025  # on either side
 
 @dataclass(frozen=True)
 class TippingPoint(Answer):
-    """One assumption: its value now, the value at which treating and not treating tie (None: no value does), its range.
+    """One assumption: its value now, the value at which treating and not treating tie (None: no
+    value does), its range.
 
     ``is_within``: whether the tie lies inside the plausible range (None when no range is stated).
     """
@@ -35,24 +38,27 @@ class TippingPoint(Answer):
             return None
         return self.tips_at is not None and self.low <= self.tips_at <= self.high
 
-    def as_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """All fields, and whether the tie is plausible."""
-        return {**super().as_dict(), "is_within": self.is_within}
+        return {**super().to_dict(), "is_within": self.is_within}
 
 
 def _over(numerator: float, denominator: float) -> float | None:
-    """A quotient that means something: None when nothing is to be divided by or it comes out below 0."""
+    """A quotient that means something: None when nothing is to be divided by or it comes out below
+    0.
+    """
     return numerator / denominator if denominator > 1e-12 and numerator >= 0.0 else None
 
 
 def tipping_points(
-    stakes: Stakes, *, harms: Harms, treated: FloatArray | None = None
+    stakes: IndividualEffects, *, harms: Harms, treated: FloatArray | None = None
 ) -> list[TippingPoint]:
-    """Where treating those who are treated ties with treating nobody, one quantity at a time, all else as it is.
+    """Where treating those who are treated ties with treating nobody, one quantity at a time, all
+    else as it is.
 
-    Exact, since net benefit is linear in each. ``treated`` is 0-1 by patient; everybody without it. Quantities a treated
-    patient: risk ratio, rate of CRS without prophylaxis, share of the effect that is only hidden fever, infections added,
-    responses lost (Δ*), and the three weights.
+    Exact, since net benefit is linear in each. ``treated`` is 0-1 by patient; everybody without it.
+    Quantities a treated patient: risk ratio, rate of CRS without prophylaxis, share of the effect
+    that is only hidden fever, infections added, responses lost (Δ*), and the three weights.
     """
     chosen = np.ones(len(stakes)) if treated is None else treated
     n = float(chosen.sum())
@@ -60,29 +66,84 @@ def tipping_points(
         return []
     risk, averted, infections, lost, given = (
         float((chosen * part).sum()) / n
-        for part in (stakes.risk, stakes.averted, stakes.infections_added, stakes.responses_lost, stakes.is_given))
+        for part in (
+            stakes.risk,
+            stakes.averted,
+            stakes.infections_added,
+            stakes.responses_lost,
+            stakes.is_given,
+        )
+    )
     by_infection, by_response, by_course = (
-        harms.infection_weight * infections, harms.response_weight * lost, harms.burden_per_course * given)
+        harms.infection_weight * infections,
+        harms.response_weight * lost,
+        harms.burden_per_course * given,
+    )
     harm = by_infection + by_response + by_course
     found = [
-        ("risk ratio of CRS", 1.0 - averted / risk if risk > 0.0 else 1.0,
-         1.0 - harm / risk if risk > 0.0 else None, 0.0, 1.0),
-        ("CRS of grade >= 2 without prophylaxis, in those treated", risk,
-         _over(harm * risk, averted), 0.0, 1.0),
-        ("share of the effect that is only hidden fever", 0.0, _over(averted - harm, averted), 0.0, 1.0),
-        ("serious infections added a treated patient", infections,
-         _over(averted - by_response - by_course, harms.infection_weight), None, None),
-        ("tumour responses lost a treated patient", lost,
-         _over(averted - by_infection - by_course, harms.response_weight), None, None),
-        ("weight of an infection", harms.infection_weight, _over(averted - by_response - by_course, infections), None, None),
-        ("weight of a lost response", harms.response_weight, _over(averted - by_infection - by_course, lost), None, None),
-        ("burden of a course", harms.burden_per_course, _over(averted - by_infection - by_response, given), None, None),
+        (
+            "risk ratio of CRS",
+            1.0 - averted / risk if risk > 0.0 else 1.0,
+            1.0 - harm / risk if risk > 0.0 else None,
+            0.0,
+            1.0,
+        ),
+        (
+            "CRS of grade >= 2 without prophylaxis, in those treated",
+            risk,
+            _over(harm * risk, averted),
+            0.0,
+            1.0,
+        ),
+        (
+            "share of the effect that is only hidden fever",
+            0.0,
+            _over(averted - harm, averted),
+            0.0,
+            1.0,
+        ),
+        (
+            "serious infections added a treated patient",
+            infections,
+            _over(averted - by_response - by_course, harms.infection_weight),
+            None,
+            None,
+        ),
+        (
+            "tumour responses lost a treated patient",
+            lost,
+            _over(averted - by_infection - by_course, harms.response_weight),
+            None,
+            None,
+        ),
+        (
+            "weight of an infection",
+            harms.infection_weight,
+            _over(averted - by_response - by_course, infections),
+            None,
+            None,
+        ),
+        (
+            "weight of a lost response",
+            harms.response_weight,
+            _over(averted - by_infection - by_course, lost),
+            None,
+            None,
+        ),
+        (
+            "burden of a course",
+            harms.burden_per_course,
+            _over(averted - by_infection - by_response, given),
+            None,
+            None,
+        ),
     ]
     return [TippingPoint(*one) for one in found]
 
 
 def crossing(at: ArrayLike, values: ArrayLike, *, near: float) -> float | None:
-    """Where values cross 0 between the points, by straight lines; the crossing nearest to ``near``, None without one.
+    """Where values cross 0 between the points, by straight lines; the crossing nearest to ``near``,
+    None without one.
 
     >>> crossing([0.0, 1.0, 2.0], [1.0, -1.0, -2.0], near=0.0)
     0.5
@@ -91,13 +152,19 @@ def crossing(at: ArrayLike, values: ArrayLike, *, near: float) -> float | None:
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     where = np.flatnonzero(np.sign(y[:-1]) * np.sign(y[1:]) <= 0.0)
-    points = [float(x[k] + (x[k + 1] - x[k]) * y[k] / (y[k] - y[k + 1])) for k in where if y[k] != y[k + 1]]
+    points = [
+        float(x[k] + (x[k + 1] - x[k]) * y[k] / (y[k] - y[k + 1]))
+        for k in where
+        if y[k] != y[k + 1]
+    ]
     return min(points, key=lambda one: abs(one - near)) if points else None
 
 
 @dataclass(frozen=True)
 class Turn(Answer):
-    """Where a trend over worlds crosses 0, with its 95% interval; None when more than 2.5% of redraws do not cross."""
+    """Where a trend over worlds crosses 0, with its 95% interval; None when more than 2.5% of
+    redraws do not cross.
+    """
 
     at: float
     low: float | None
@@ -105,13 +172,20 @@ class Turn(Answer):
 
 
 def trend_crossing(
-    parameter: ArrayLike, values: ArrayLike, weights: ArrayLike, *, low: float, high: float, seed: int
+    parameter: ArrayLike,
+    values: ArrayLike,
+    weights: ArrayLike,
+    *,
+    low: float,
+    high: float,
+    seed: int,
 ) -> Turn | None:
-    """Where the weighted trend of values on a parameter crosses 0, when that lies from ``low`` to ``high``.
+    """Where the weighted trend of values on a parameter crosses 0, when that lies from ``low`` to
+    ``high``.
 
-    The trend is a parabola; of two crossings the one nearest the mean of the parameter counts. The interval comes from
-    worlds drawn again. None when the trend does not cross, or when a straight line is flat within its error (|t| < 2), so
-    that noise has no tipping point.
+    The trend is a parabola; of two crossings the one nearest the mean of the parameter counts. The
+    interval comes from worlds drawn again. None when the trend does not cross, or when a straight
+    line is flat within its error (|t| < 2), so that noise has no tipping point.
 
     >>> x = np.linspace(-1.0, 2.0, 200)
     >>> round(trend_crossing(x, x**2 + x - 0.75, np.ones(200), low=-1.0, high=2.0, seed=1).at, 6)
@@ -124,7 +198,9 @@ def trend_crossing(
     if scale <= 0.0 or _is_flat((x - center) / scale, y, w):
         return None
     rng = np.random.default_rng(seed)
-    draws = w * np.vstack([np.ones(len(x)), rng.multinomial(len(x), np.full(len(x), 1.0 / len(x)), size=_REDRAWS)])
+    draws = w * np.vstack(
+        [np.ones(len(x)), rng.multinomial(len(x), np.full(len(x), 1.0 / len(x)), size=_REDRAWS)]
+    )
     points = center + scale * _roots((x - center) / scale, y, draws)
     points[~((points >= low) & (points <= high))] = np.nan
     if np.isnan(points[0]):
@@ -137,7 +213,9 @@ def trend_crossing(
 
 
 def _is_flat(x: FloatArray, y: FloatArray, w: FloatArray) -> bool:
-    """Whether the weighted regression line is flat within twice its error; x has mean 0 and variance 1."""
+    """Whether the weighted regression line is flat within twice its error; x has mean 0 and
+    variance 1.
+    """
     slope = float(w @ (x * y))
     left = y - float(w @ y) - slope * x
     error = float(np.sqrt(np.square(w) @ np.square(x * left)))
@@ -145,7 +223,9 @@ def _is_flat(x: FloatArray, y: FloatArray, w: FloatArray) -> bool:
 
 
 def _roots(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    """Crossing of 0 nearest x = 0 of the parabola fitted under each row of weights; NaN where it has none."""
+    """Crossing of 0 nearest x = 0 of the parabola fitted under each row of weights; NaN where it
+    has none.
+    """
     power = np.vander(x, 5, increasing=True)
     moments, against = weights @ power, weights @ (power[:, :3] * y[:, None])
     normal = moments[:, np.add.outer(np.arange(3), np.arange(3))] + 1e-12 * np.eye(3)

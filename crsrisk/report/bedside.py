@@ -1,6 +1,8 @@
-"""Bedside: the pages about single patients. Absolute risk first, reasons in sentences, then what dose 1 taught.
+"""Bedside: the pages about single patients. Absolute risk first, reasons in sentences, then what
+dose 1 taught.
 
-Nothing here is advice; every risk carries its event, its window, what its interval covers, and the notice.
+Nothing here is advice; every risk carries its event, its window, what its interval covers, and the
+notice.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import pandas as pd
 from crsrisk.data.explanation import EXPLANATION_NOTICE, Reason
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
-from crsrisk.report.words import (
+from crsrisk.wording import (
     NOTICE,
     about_of_100,
     check_risk,
@@ -40,10 +42,11 @@ _LEFT_OUT = ("patient_id", "product", "site", "platform", "regimen", "antigen_re
 
 
 def describe_patient(observed: pd.DataFrame, *, row: int) -> list[dict[str, Any]]:
-    """What is known of one patient: label, value in print, unit, usual range. ``row`` counts from 0.
+    """What is known of one patient: label, value in print, unit, usual range. ``row`` counts from
+    0.
 
-    Missing values are said ("not measured"), flags that are not set are left out, as in a letter; so is the
-    product, which stands in the title.
+    Missing values are said ("not measured"), flags that are not set are left out, as in a letter;
+    so is the product, which stands in the title.
     """
     patient, made = observed.iloc[row], []
     for name in observed.columns:
@@ -77,7 +80,9 @@ def label_of(column: str) -> str:
     if summary == "onset":
         return f"First sign of CRS by {hour} h"
     likes = (f"{stem}{middle}__h{hour}" for middle in ("", "__max", "__min"))
-    label = next(FIELDS[name].label for name in likes if name in FIELDS).removesuffix(f" at {hour} h")
+    label = next(FIELDS[name].label for name in likes if name in FIELDS).removesuffix(
+        f" at {hour} h"
+    )
     return f"{label}, {'highest' if summary == 'max' else 'change'} by {hour} h"
 
 
@@ -96,13 +101,19 @@ def value_in_words(value: object) -> str:
 
 def is_outside(value: object, usual: tuple[float, float] | None) -> bool:
     """Whether a number lies outside the usual range; a missing one does not."""
-    if usual is None or not isinstance(value, int | float | np.integer | np.floating) or np.isnan(float(value)):
+    if (
+        usual is None
+        or not isinstance(value, int | float | np.integer | np.floating)
+        or np.isnan(float(value))
+    ):
         return False
     return not usual[0] <= float(value) <= usual[1]
 
 
 def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -> dict[str, Any]:
-    """One example patient as the page shows him. What ``spec`` holds: :func:`crsrisk.report.content.build_content`."""
+    """One example patient as the page shows him. What ``spec`` holds:
+    :func:`crsrisk.report.content.build_content`.
+    """
     window_d, product = float(spec["window_d"]), str(spec["product"])
     label = typeset(product_labels.get(product, product))
     risks = {
@@ -125,17 +136,22 @@ def example_patient(spec: Spec, *, at: int, product_labels: Mapping[str, str]) -
         "description": [dict(one) for one in spec["description"]],
         "risks": risks,
         "interval_covers": str(spec["interval_covers"]),
-        "warnings": []
-        if is_nested
-        else [
-            "Two models speak here, and for this patient they contradict each other: grade 3 or more cannot be more "
-            "likely than grade 2 or more. Both numbers are unsure; the icons show grade 2 or more alone."
-        ],
+        "warnings": (
+            []
+            if is_nested
+            else [
+                "Two models speak here, and for this patient they contradict each other: grade 3 or"
+                " more cannot be more likely than grade 2 or more. Both numbers are unsure; the"
+                " icons show grade 2 or more alone."
+            ]
+        ),
         "icons": {
             "n_grade2plus": risks["grade2plus"]["of_100"],
             "n_grade3plus": risks["grade3plus"]["of_100"] if is_nested else None,
         },
-        "reasons": shown_reasons(spec, risk=risks["grade2plus"]["risk"], key=f"examples[{at}]", labels=product_labels),
+        "reasons": shown_reasons(
+            spec, risk=risks["grade2plus"]["risk"], key=f"examples[{at}]", labels=product_labels
+        ),
         "resimulated": _resimulated(spec.get("resimulated"), window_d=window_d),
         "before_dose_2": _before_dose_2(
             spec["before_dose_2"],
@@ -152,7 +168,9 @@ def risk_with_interval(
 ) -> dict[str, Any]:
     """A risk with its interval, its sentence and what the interval covers."""
     estimate = spec["estimate"]
-    risk, low, high = (check_risk(float(estimate[part]), key=key) for part in ("value", "low", "high"))
+    risk, low, high = (
+        check_risk(float(estimate[part]), key=key) for part in ("value", "low", "high")
+    )
     if low > high:
         raise InputError(
             where="report",
@@ -179,7 +197,9 @@ def risk_with_interval(
     }
 
 
-def shown_reasons(spec: Spec, *, risk: float, key: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def shown_reasons(
+    spec: Spec, *, risk: float, key: str, labels: Mapping[str, str]
+) -> dict[str, Any]:
     """The largest reasons up and down, what all others add, and the start from which they count."""
     base = of_100(check_risk(float(spec["base_risk"]), key=f"{key}.base_risk"))
     found: Sequence[Reason] = sorted(spec["reasons"], key=lambda one: -abs(one.points))
@@ -193,8 +213,10 @@ def shown_reasons(spec: Spec, *, risk: float, key: str, labels: Mapping[str, str
         "up": [_reason(one, labels=labels) for one in up],
         "down": [_reason(one, labels=labels) for one in down],
         "rest_of_100": rest,
-        "rest": f"All other variables together: {number(rest, digits=0) if rest <= 0 else f'+{rest}'} of 100. "
-        f"Sum: {of_100(risk)} of 100.",
+        "rest": (
+            f"All other variables together: {number(rest, digits=0) if rest <= 0 else f'+{rest}'}"
+            f" of 100. Sum: {of_100(risk)} of 100."
+        ),
         "levers": levers,
         "notice": EXPLANATION_NOTICE,
     }
@@ -233,13 +255,15 @@ def _resimulated(again: Spec | None, *, window_d: float) -> str:
             cure="pass the number of repetitions as n and those with the event as n_grade2plus",
         )
     return (
-        f"This patient is simulated, so the simulator can be asked: of {number(n, digits=0)} simulated patients with the "
-        f"same values in this table, {about_of_100(n_events / n)} of 100 had {EVENTS['grade2plus']} "
-        f"{window_in_words(window_d)}."
+        f"This patient is simulated, so the simulator can be asked: of {number(n, digits=0)}"
+        f" simulated patients with the same values in this table, {about_of_100(n_events / n)} of"
+        f" 100 had {EVENTS['grade2plus']} {window_in_words(window_d)}."
     )
 
 
-def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, covers: str, key: str) -> dict[str, Any]:
+def _before_dose_2(
+    spec: Spec, *, before: Mapping[str, Any], window_d: float, covers: str, key: str
+) -> dict[str, Any]:
     """How the estimate changes before dose 2, or why there is none."""
     if "not_given" in spec:
         return {"not_given": str(spec["not_given"])}
@@ -257,6 +281,9 @@ def _before_dose_2(spec: Spec, *, before: Mapping[str, Any], window_d: float, co
         "known": [typeset(str(line)) for line in spec["known"]],
         "risk": risk,
         "is_same_cover": spec["interval_covers"] == covers,
-        "change": f"Before the first dose the estimate was {before['count']} of 100, for grade 2 or more at any "
-        "dose. The new one counts only what comes from dose 2 on, in patients without grade 2 or more so far.",
+        "change": (
+            f"Before the first dose the estimate was {before['count']} of 100, for grade 2 or more"
+            " at any dose. The new one counts only what comes from dose 2 on, in patients without"
+            " grade 2 or more so far."
+        ),
     }

@@ -1,4 +1,6 @@
-"""The data dictionary: every column with meaning, unit, range and source, printed from the field table."""
+"""The data dictionary: every column with meaning, unit, range and source, printed from the field
+table.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,10 @@ import pandas as pd
 from crsrisk.fields import FIELDS, Field, Interval, Table
 
 LOINC_NOTICE = (
-    "This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief "
-    "Institute, Inc. and the Logical Observation Identifiers Names and Codes (LOINC) Committee and is "
-    "available at no cost under the license at http://loinc.org/license. LOINC® is a registered United "
-    "States trademark of Regenstrief Institute, Inc."
+    "This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief"
+    " Institute, Inc. and the Logical Observation Identifiers Names and Codes (LOINC) Committee and"
+    " is available at no cost under the license at http://loinc.org/license. LOINC® is a registered"
+    " United States trademark of Regenstrief Institute, Inc."
 )
 _TITLES: dict[Table, str] = {
     "observed": "Observed: what is known before the first dose",
@@ -22,26 +24,34 @@ _TYPES = {"float": "number", "int": "whole number", "bool": "yes/no", "category"
 
 
 def data_dictionary(*, table: Table | None = None) -> pd.DataFrame:
-    """One row a column: table, column, label, meaning, type, unit, accepted names, ranges, LOINC, source.
+    """One row a column: table, column, label, meaning, type, unit, accepted names, ranges, LOINC,
+    source.
 
-    ``table`` picks one of "observed", "input", "outcomes", "course"; by default all of them. Outside the
-    plausible range a value is used with a warning, outside the possible one it is refused. All is text.
+    ``table`` picks one of "observed", "input", "outcomes", "course"; by default all of them.
+    Outside the plausible range a value is used with a warning, outside the possible one it is
+    refused. All is text.
 
     >>> dictionary = data_dictionary(table="observed").set_index("column")
     >>> dictionary.loc["crp_mg_l", ["unit", "possible", "usual"]].tolist()
     ['mg/L', '0 to 1000', '0 to 5']
     """
-    return pd.DataFrame([_row(column) for column in FIELDS.values() if table in (None, column.table)])
+    return pd.DataFrame(
+        [_row(column) for column in FIELDS.values() if table in (None, column.table)]
+    )
 
 
 def data_dictionary_markdown() -> str:
-    """The data dictionary as Markdown, one section for each table of a cohort, and the LOINC notice."""
+    """The data dictionary as Markdown, one section for each table of a cohort, and the LOINC
+    notice.
+    """
     parts = [
         "# Data dictionary",
         "",
-        "Generated from `crsrisk/fields.py`; do not edit. All simulated tables "
-        "hold synthetic patients. Outside the plausible range a value is used with a warning, outside "
-        "the possible range it is refused; usual is what most healthy adults have.",
+        (
+            "Generated from `crsrisk/fields.py`; do not edit. All simulated tables hold synthetic"
+            " patients. Outside the plausible range a value is used with a warning, outside the"
+            " possible range it is refused; usual is what most healthy adults have."
+        ),
         "",
     ]
     for table, title in _TITLES.items():
@@ -80,5 +90,12 @@ def _number(value: float) -> str:
 
 
 def _markdown(frame: pd.DataFrame) -> list[str]:
-    lines = [[str(name) for name in frame.columns], ["---"] * frame.shape[1], *frame.to_numpy().tolist()]
-    return [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
+    lines = [
+        [str(name) for name in frame.columns],
+        ["---"] * frame.shape[1],
+        *frame.to_numpy().tolist(),
+    ]
+    return [
+        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |"
+        for line in lines
+    ]

@@ -1,8 +1,9 @@
 """Drawing: the few strokes that every figure is made of, as SVG text.
 
-The figures are written by hand instead of through a plotting library: their words are real text in the fonts of the
-page, their colours follow it (screen, dark screen, print), the same numbers give the same bytes on every machine,
-and nothing has to be loaded. Colours and strokes stand in templates/figures.css, here are only classes.
+The figures are written by hand instead of through a plotting library: their words are real text in
+the fonts of the page, their colours follow it (screen, dark screen, print), the same numbers give
+the same bytes on every machine, and nothing has to be loaded. Colours and strokes stand in
+templates/figures.css, here are only classes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from html import escape
 from math import ceil, floor, log10
 from typing import Any
 
-from crsrisk.report.words import number, wrapped
+from crsrisk.wording import number, wrapped
 
 Numbers = Sequence[float]
 
@@ -31,7 +32,8 @@ def element(name: str, attributes: Mapping[str, str | float], *inside: str) -> s
     '<line x1="0.5" class="rule"/>'
     """
     written = "".join(
-        f' {key}="{escape(value) if isinstance(value, str) else place(value)}"' for key, value in attributes.items()
+        f' {key}="{escape(value) if isinstance(value, str) else place(value)}"'
+        for key, value in attributes.items()
     )
     return f"<{name}{written}>{''.join(inside)}</{name}>" if inside else f"<{name}{written}/>"
 
@@ -88,7 +90,8 @@ def path(xs: Numbers, ys: Numbers, *, style: str, is_closed: bool = False) -> st
 
 @dataclass(frozen=True)
 class Scale:
-    """Values from ``low`` to ``high`` laid from pixel ``start`` to ``stop``, evenly or by logarithm.
+    """Values from ``low`` to ``high`` laid from pixel ``start`` to ``stop``, evenly or by
+    logarithm.
 
     >>> Scale(0, 100, 0, 200).at(25)
     50.0
@@ -112,7 +115,9 @@ class Scale:
         return self.low <= value <= self.high
 
     def inside(self, value: float) -> float:
-        """The value, or the nearer end of the scale: for drawing only, where the number stands beside."""
+        """The value, or the nearer end of the scale: for drawing only, where the number stands
+        beside.
+        """
         return min(max(value, self.low), self.high)
 
 
@@ -126,7 +131,8 @@ def round_ticks(low: float, high: float, *, n: int = 5) -> list[float]:
     power = 10.0 ** floor(log10(rough))
     steps = [power * digit for digit in (0.5, 1, 2, 5, 10)]
     at = next(k for k, step in enumerate(steps) if step >= rough * 0.999)
-    for step in (steps[at], steps[max(at - 1, 0)]):  # a coarse step may have no multiple inside; then the next finer
+    # a coarse step may have no multiple inside; then the next finer
+    for step in (steps[at], steps[max(at - 1, 0)]):
         first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
         if last >= first:
             break
@@ -141,18 +147,24 @@ class Panel:
     y: Scale
 
     def across(self, ticks: Numbers, *, text: Callable[[float], str], name: str = "") -> str:
-        """Hairlines across the plot at these values of y, their words on the left, the name above."""
+        """Hairlines across the plot at these values of y, their words on the left, the name
+        above.
+        """
         x, y = self.x, self.y
         parts = []
         for tick in ticks:
             parts.append(line(x.start, y.at(tick), x.stop, y.at(tick), style="hair"))
-            parts.append(words(x.start - 6, y.at(tick) + 3.5, text(tick), style="tick", anchor="end"))
+            parts.append(
+                words(x.start - 6, y.at(tick) + 3.5, text(tick), style="tick", anchor="end")
+            )
         if name:
             parts.append(words(x.start, y.stop - 8, name, style="name"))
         return "".join(parts)
 
     def along(self, ticks: Numbers, *, text: Callable[[float], str], name: str = "") -> str:
-        """The axis of x at the bottom of the plot, with words at these values and the name below."""
+        """The axis of x at the bottom of the plot, with words at these values and the name
+        below.
+        """
         x, bottom = self.x, self.y.start
         parts = [line(x.start, bottom, x.stop, bottom, style="base")]
         for tick in ticks:
@@ -189,7 +201,9 @@ class Panel:
         return path(across, up, style=style)
 
 
-def picture(body: str, *, key: str, width: float, height: float, title: str, description: str) -> str:
+def picture(
+    body: str, *, key: str, width: float, height: float, title: str, description: str
+) -> str:
     """A whole figure: named for those who cannot see it, with a text that says what it shows.
 
     ``key`` must be unique in a page.
@@ -213,7 +227,9 @@ def picture(body: str, *, key: str, width: float, height: float, title: str, des
 
 
 def strip(body: str, *, width: float, height: float) -> str:
-    """A small drawing in a cell of a table; the numbers stand beside it, so it is hidden from readers of text."""
+    """A small drawing in a cell of a table; the numbers stand beside it, so it is hidden from
+    readers of text.
+    """
     return element(
         "svg",
         {
@@ -228,10 +244,11 @@ def strip(body: str, *, width: float, height: float) -> str:
     )
 
 
-# Strips: the small drawings that stand in the cells of a table, and the same rows as figures of their own.
+# Strips: the small drawings that stand in the cells of a table, and the same rows as figures of
+# their own.
 #
-# In the page the numbers stand beside each strip as text; :func:`forest`, :func:`importance` and :func:`reasons` put
-# label, strip and number into one SVG, for those who want the figure as a file.
+# In the page the numbers stand beside each strip as text; :func:`forest`, :func:`importance` and
+# :func:`reasons` put label, strip and number into one SVG, for those who want the figure as a file.
 
 
 Row = Mapping[str, Any]
@@ -261,14 +278,19 @@ def axis_scale(axis: str, *, start: float = _PAD, stop: float = WIDTH - _PAD) ->
 def axis_strip(axis: str) -> str:
     """The axis itself, for the head of the column."""
     scale = axis_scale(axis)
-    body = "".join(words(scale.at(value), 12, text, style="tick", anchor="middle") for value, text in _TICKS[axis])
+    body = "".join(
+        words(scale.at(value), 12, text, style="tick", anchor="middle")
+        for value, text in _TICKS[axis]
+    )
     return strip(body, width=WIDTH, height=16)
 
 
 def forest_strip(row: Row) -> str:
-    """Published interval (broad, grey; broken when the figure is only recalled) and simulated value +- 1.96 errors.
+    """Published interval (broad, grey; broken when the figure is only recalled) and simulated value
+    +- 1.96 errors.
 
-    ``row``: axis, published, low, high, simulated, mc_error (None where missing), verdict, is_verified.
+    ``row``: axis, published, low, high, simulated, mc_error (None where missing), verdict,
+    is_verified.
     """
     return strip(_forest_marks(row), width=WIDTH, height=HEIGHT)
 
@@ -279,30 +301,50 @@ def _forest_marks(row: Row) -> str:
     def at(value: float) -> float:
         return scale.at(scale.inside(value))
 
-    body = "".join(line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS[row["axis"]])
+    body = "".join(
+        line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair")
+        for value, _ in _TICKS[row["axis"]]
+    )
     if row["low"] is not None:
         style = "published-whisker" if row["is_verified"] else "published-unsure"
         body += line(at(row["low"]), _MIDDLE, at(row["high"]), _MIDDLE, style=style)
-    body += line(at(row["published"]), _MIDDLE - 5, at(row["published"]), _MIDDLE + 5, style="published-value")
+    body += line(
+        at(row["published"]),
+        _MIDDLE - 5,
+        at(row["published"]),
+        _MIDDLE + 5,
+        style="published-value",
+    )
     if row["simulated"] is None:
         return body
     shape, style = _VERDICT_MARKS[row["verdict"]]
     if row["mc_error"] is not None:
         reach = _Z_95 * row["mc_error"]
-        body += line(at(row["simulated"] - reach), _MIDDLE, at(row["simulated"] + reach), _MIDDLE, style=style)
+        body += line(
+            at(row["simulated"] - reach),
+            _MIDDLE,
+            at(row["simulated"] + reach),
+            _MIDDLE,
+            style=style,
+        )
     return body + mark(at(row["simulated"]), _MIDDLE, shape=shape, style=style, size=3.4)
 
 
 def bar_strip(value: float, *, highest: float, style: str = "size", width: float = WIDTH) -> str:
-    """A bar from the left; one that is longer than ``highest`` ends in a break, the number stands beside."""
-    return strip(_bar_marks(value, highest=highest, style=style, width=width), width=width, height=HEIGHT)
+    """A bar from the left; one that is longer than ``highest`` ends in a break, the number stands
+    beside.
+    """
+    return strip(
+        _bar_marks(value, highest=highest, style=style, width=width), width=width, height=HEIGHT
+    )
 
 
 def _bar_marks(value: float, *, highest: float, style: str, width: float) -> str:
     if value > highest:
         bar = box(0, 5, width, HEIGHT - 10, style=style)
         return bar + "".join(
-            line(width * 0.86 + shift, 2, width * 0.86 + shift - 5, HEIGHT - 2, style="break") for shift in (0, 5)
+            line(width * 0.86 + shift, 2, width * 0.86 + shift - 5, HEIGHT - 2, style="break")
+            for shift in (0, 5)
         )
     return box(0, 5, value / highest * width if highest > 0 else 0.0, HEIGHT - 10, style=style)
 
@@ -320,8 +362,12 @@ def bar_end(values: Sequence[float]) -> float:
 def rates_strip(grade2plus: float, grade3plus: float) -> str:
     """Grade 2 or more (pale) and, inside it, grade 3 or more (dark), on a scale of 0 to 1."""
     whole, half = WIDTH / 2, HEIGHT - 12
-    body = box(0, 6, whole, half, style="ground") + box(0, 6, grade2plus * whole, half, style="grade2-bar")
-    return strip(body + box(0, 6, grade3plus * whole, half, style="grade3-bar"), width=whole, height=HEIGHT)
+    body = box(0, 6, whole, half, style="ground") + box(
+        0, 6, grade2plus * whole, half, style="grade2-bar"
+    )
+    return strip(
+        body + box(0, 6, grade3plus * whole, half, style="grade3-bar"), width=whole, height=HEIGHT
+    )
 
 
 def _reason_marks(points: float, *, highest: float) -> str:
@@ -335,20 +381,31 @@ def _reason_marks(points: float, *, highest: float) -> str:
 def hours_strip(hours: Sequence[float | None]) -> str:
     """Marks at the hours that show 50, 90 and 95% of onsets."""
     scale = axis_scale("time")
-    body = "".join(line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair") for value, _ in _TICKS["time"])
+    body = "".join(
+        line(scale.at(value), 0, scale.at(value), HEIGHT, style="hair")
+        for value, _ in _TICKS["time"]
+    )
     known = [scale.at(scale.inside(value)) for value in hours if value is not None]
     if len(known) > 1:
         body += line(known[0], _MIDDLE, known[-1], _MIDDLE, style="model-whisker")
     for x, shape in zip(known, ("circle", "diamond", "square"), strict=False):
-        body += mark(x, _MIDDLE, shape=shape, style="model-mark" if shape == "circle" else "open-mark", size=3.4)
+        body += mark(
+            x,
+            _MIDDLE,
+            shape=shape,
+            style="model-mark" if shape == "circle" else "open-mark",
+            size=3.4,
+        )
     return strip(body, width=WIDTH, height=HEIGHT)
 
 
-# ---------------------------------------------------------------------------------- the same rows as figures
+# --- the same rows as figures ---
 
 
 def forest(rows: Sequence[Row], *, key: str, title: str) -> str:
-    """All comparisons of one axis as one figure. ``rows``: as for a strip, with `label` and `told` (the numbers)."""
+    """All comparisons of one axis as one figure. ``rows``: as for a strip, with `label` and `told`
+    (the numbers).
+    """
     drawn = [(row["label"], _forest_marks(row), row["told"]) for row in rows]
     ticks = axis_strip(rows[0]["axis"]) if rows else ""
     n_agree = sum(row["verdict"] == "agrees" for row in rows)
@@ -427,7 +484,9 @@ def _listing(
     for at, (label, marks, told) in enumerate(drawn):
         y = top + at * HEIGHT
         body += line(0, y, label_width + strip_width + told_width, y, style="hair")
-        body += words(0, y + 14, label, style="row") + words(label_width + strip_width + 10, y + 14, told, style="row")
+        body += words(0, y + 14, label, style="row") + words(
+            label_width + strip_width + 10, y + 14, told, style="row"
+        )
         body += f'<g transform="translate({label_width:g} {y:g})">{marks}</g>'
     return picture(
         body,
@@ -439,75 +498,112 @@ def _listing(
     )
 
 
-# Two figures that any section can ask for by data alone: lines over a risk, and dots with their intervals.
+# Two figures that any section can ask for by data alone: lines over a risk, and dots with their
+# intervals.
 #
-# Whoever adds a section writes the data; nothing here knows what it is about. :func:`lines` draws curves, bands and
-# bundles of thin curves (refits); :func:`dots` draws rows of estimates against a reference line.
+# Whoever adds a section writes the data; nothing here knows what it is about. :func:`lines` draws
+# curves, bands and bundles of thin curves (refits); :func:`dots` draws rows of estimates against a
+# reference line.
 
 
 Data = Mapping[str, Any]
 
 _LEFT, _TOP, _FOOT = 52.0, 24.0, 40.0
 _ROW, _LABELS, _PLOT, _NUMBERS = 24.0, 250.0, 300.0, 190.0
-_STYLES = {"model": "model-line", "refit": "refit-line", "ideal": "ideal", "reference": "all-line", "zero": "none-line",
-           "interval": "refit-line"}
+_STYLES = {
+    "model": "model-line",
+    "refit": "refit-line",
+    "ideal": "ideal",
+    "reference": "all-line",
+    "zero": "none-line",
+    "interval": "refit-line",
+}
 
 
 def lines(data: Data, *, key: str, title: str) -> str:
     """Curves on one plot.
 
-    ``data``: `x` and `y`, each `name`, `low`, `high`, `factor` (what a value is multiplied with on the axis, 100 for
-    risks); `series`, each `style` (model, refit, ideal, reference, zero, interval), `x`, `y` (None = a gap) and, where it
-    has one, `label`; `band` (None, or `x`, `low`, `high`); `told` (the figure in a sentence).
+    ``data``: `x` and `y`, each `name`, `low`, `high`, `factor` (what a value is multiplied with on
+    the axis, 100 for risks); `series`, each `style` (model, refit, ideal, reference, zero,
+    interval), `x`, `y` (None = a gap) and, where it has one, `label`; `band` (None, or `x`, `low`,
+    `high`); `told` (the figure in a sentence).
     """
     width, height = 460.0, 340.0
     across, up = data["x"], data["y"]
-    panel = Panel(Scale(across["low"], across["high"], _LEFT, width - 14), Scale(up["low"], up["high"], height, _TOP))
+    panel = Panel(
+        Scale(across["low"], across["high"], _LEFT, width - 14),
+        Scale(up["low"], up["high"], height, _TOP),
+    )
     body = panel.across(round_ticks(up["low"], up["high"]), text=_axis(up), name=up["name"])
-    body += panel.along(round_ticks(across["low"], across["high"]), text=_axis(across), name=across["name"])
+    body += panel.along(
+        round_ticks(across["low"], across["high"]), text=_axis(across), name=across["name"]
+    )
     if data["band"] is not None:
-        body += panel.band(data["band"]["x"], data["band"]["low"], data["band"]["high"], style="model-band")
+        body += panel.band(
+            data["band"]["x"], data["band"]["low"], data["band"]["high"], style="model-band"
+        )
     for one in data["series"]:
-        points = [(x, panel.y.inside(y)) for x, y in zip(one["x"], one["y"], strict=True) if y is not None]
+        points = [
+            (x, panel.y.inside(y)) for x, y in zip(one["x"], one["y"], strict=True) if y is not None
+        ]
         if points:
             body += panel.curve(*zip(*points, strict=True), style=_STYLES[one["style"]])
     body += _key(data, x=_LEFT + 12, y=_TOP + 10)
-    return picture(body, key=key, width=width, height=height + _FOOT, title=title, description=data["told"])
+    return picture(
+        body, key=key, width=width, height=height + _FOOT, title=title, description=data["told"]
+    )
 
 
 def _axis(axis: Data) -> Any:
     ticks = [axis["factor"] * tick for tick in round_ticks(axis["low"], axis["high"])]
-    digits = next((at for at in range(5) if all(abs(round(tick, at) - tick) < 1e-9 for tick in ticks)), 5)
+    digits = next(
+        (at for at in range(5) if all(abs(round(tick, at) - tick) < 1e-9 for tick in ticks)), 5
+    )
     return lambda value: number(axis["factor"] * value, digits=digits)
 
 
 def _key(data: Data, *, x: float, y: float) -> str:
     named = [one for one in data["series"] if one.get("label")]
     return "".join(
-        line(x, y + 17 * at, x + 24, y + 17 * at, style=_STYLES[one["style"]]) + words(x + 30, y + 4 + 17 * at, one["label"],
-                                                                                      style="note")
-        for at, one in enumerate(named))
+        line(x, y + 17 * at, x + 24, y + 17 * at, style=_STYLES[one["style"]])
+        + words(x + 30, y + 4 + 17 * at, one["label"], style="note")
+        for at, one in enumerate(named)
+    )
 
 
 def dots(data: Data, *, key: str, title: str) -> str:
     """Rows of estimates with intervals; a row without a figure says so.
 
-    ``data``: `name` of the axis, `low`, `high`, `reference` (where the line stands, or None), `digits`, `factor`; `rows`,
-    each `label`, `estimate` (as the evaluation has it), `is_strong` and `range` (None, or `low` and `high`: a
-    prediction interval, drawn broad); `told`.
+    ``data``: `name` of the axis, `low`, `high`, `reference` (where the line stands, or None),
+    `digits`, `factor`; `rows`, each `label`, `estimate` (as the evaluation has it), `is_strong` and
+    `range` (None, or `low` and `high`: a prediction interval, drawn broad); `told`.
     """
     rows, factor = data["rows"], data["factor"]
     width, bottom = _LABELS + _PLOT + _NUMBERS, _TOP + _ROW * len(rows)
-    panel = Panel(Scale(data["low"], data["high"], _LABELS, _LABELS + _PLOT), Scale(0, 1, bottom, _TOP))
+    panel = Panel(
+        Scale(data["low"], data["high"], _LABELS, _LABELS + _PLOT), Scale(0, 1, bottom, _TOP)
+    )
     body = panel.along(round_ticks(data["low"], data["high"]), text=_axis(data), name=data["name"])
     if data["reference"] is not None:
-        body += line(panel.x.at(data["reference"]), _TOP, panel.x.at(data["reference"]), bottom, style="ideal")
+        body += line(
+            panel.x.at(data["reference"]),
+            _TOP,
+            panel.x.at(data["reference"]),
+            bottom,
+            style="ideal",
+        )
     for at, row in enumerate(rows):
         y = _TOP + _ROW * at
         style = "row-strong" if row["is_strong"] else "row"
-        body += line(0, y, width, y, style="hair") + words(0, y + 16, _short(row["label"]), style=style)
-        body += _dot(row, panel.x, y=y + 12) + words(_LABELS + _PLOT + 14, y + 16, _told(row, data, factor), style=style)
-    return picture(body, key=key, width=width, height=bottom + _FOOT, title=title, description=data["told"])
+        body += line(0, y, width, y, style="hair") + words(
+            0, y + 16, _short(row["label"]), style=style
+        )
+        body += _dot(row, panel.x, y=y + 12) + words(
+            _LABELS + _PLOT + 14, y + 16, _told(row, data, factor), style=style
+        )
+    return picture(
+        body, key=key, width=width, height=bottom + _FOOT, title=title, description=data["told"]
+    )
 
 
 def _short(label: str) -> str:
@@ -524,8 +620,13 @@ def _dot(row: Data, x: Scale, *, y: float) -> str:
     def at(value: float) -> float:
         return x.at(x.inside(value))
 
-    broad = "" if row["range"] is None else line(at(row["range"]["low"]), y, at(row["range"]["high"]), y,
-                                                 style="published-whisker")
+    broad = (
+        ""
+        if row["range"] is None
+        else line(
+            at(row["range"]["low"]), y, at(row["range"]["high"]), y, style="published-whisker"
+        )
+    )
     style = "model" if row["is_strong"] else "comparator"
     whisker = line(at(estimate["low"]), y, at(estimate["high"]), y, style=f"{style}-whisker")
     shape, fill = ("diamond", "model-mark") if row["is_strong"] else ("circle", "open-mark")
@@ -536,6 +637,7 @@ def _told(row: Data, data: Data, factor: float) -> str:
     estimate = row["estimate"]
     if "not_estimable" in estimate:
         return "not estimable"
-    value, low, high = (number(factor * estimate[part], digits=data["digits"]) for part in ("value", "low", "high"))
+    value, low, high = (
+        number(factor * estimate[part], digits=data["digits"]) for part in ("value", "low", "high")
+    )
     return f"{value} ({low} to {high})"
-

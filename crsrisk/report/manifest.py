@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crsrisk.report.words import MISSING, plain_name
+from crsrisk.wording import MISSING, plain_name
 
 Table = dict[str, Any]
 
 
 def making_section(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Single values in one table, every group of values in its own, lists of alike records as rows."""
-    single = {key: value for key, value in manifest.items() if not isinstance(value, Mapping | list)}
+    """Single values in one table, every group of values in its own, lists of alike records as
+    rows.
+    """
+    single = {
+        key: value for key, value in manifest.items() if not isinstance(value, Mapping | list)
+    }
     found: list[tuple[str, Any]] = [("Settings", single)] if single else []
     for key, value in manifest.items():
         if isinstance(value, Mapping | list) and value:
@@ -37,7 +41,9 @@ def _parts(title: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_records(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
+    )
 
 
 def flattened(tree: Mapping[str, Any], *, before: str = "") -> list[tuple[str, Any]]:
@@ -78,7 +84,10 @@ def _opened(title: str) -> str:
 
 
 def _pairs(title: str, values: Mapping[str, Any], *, key: str, numeral: str) -> Table:
-    rows = [{"label": plain_name(str(name)), "note": "", "cells": [told(value)]} for name, value in values.items()]
+    rows = [
+        {"label": plain_name(str(name)), "note": "", "cells": [told(value)]}
+        for name, value in values.items()
+    ]
     columns = [{"label": "Value", "sub": "", "is_text": True, "is_code": True}]
     return _table(title, rows, key=key, numeral=numeral, head="What", columns=columns)
 
@@ -86,15 +95,35 @@ def _pairs(title: str, values: Mapping[str, Any], *, key: str, numeral: str) -> 
 def _records(title: str, records: Sequence[Mapping[str, Any]], *, key: str, numeral: str) -> Table:
     names = list(dict.fromkeys(name for record in records for name in record))
     rows = [
-        {"label": told(record.get(names[0])), "note": "", "cells": [told(record.get(name)) for name in names[1:]]}
+        {
+            "label": told(record.get(names[0])),
+            "note": "",
+            "cells": [told(record.get(name)) for name in names[1:]],
+        }
         for record in records
     ]
-    columns = [{"label": _opened(plain_name(str(name))), "sub": "", "is_text": True, "is_code": True} for name in names[1:]]
-    return _table(title, rows, key=key, numeral=numeral, head=_opened(plain_name(str(names[0]))), columns=columns)
+    columns = [
+        {"label": _opened(plain_name(str(name))), "sub": "", "is_text": True, "is_code": True}
+        for name in names[1:]
+    ]
+    return _table(
+        title,
+        rows,
+        key=key,
+        numeral=numeral,
+        head=_opened(plain_name(str(names[0]))),
+        columns=columns,
+    )
 
 
 def _table(
-    title: str, rows: Sequence[Mapping[str, Any]], *, key: str, numeral: str, head: str, columns: Sequence[Mapping[str, Any]]
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: str,
+    numeral: str,
+    head: str,
+    columns: Sequence[Mapping[str, Any]],
 ) -> Table:
     return {
         "key": key,

@@ -1,4 +1,6 @@
-"""Trial tables: each product with and without each mitigation, and how long to watch for the onset of CRS."""
+"""Trial tables: each product with and without each mitigation, and how long to watch for the onset
+of CRS.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pandas as pd
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.errors import InputError
-from crsrisk.report.words import (
+from crsrisk.wording import (
     MISSING,
     check_risk,
     number,
@@ -33,7 +35,10 @@ MITIGATION_COLUMNS = (
     "window_d",
 )
 # Optional: Monte Carlo error of the difference against `none` in the same patients.
-PAIRED_ERRORS = {"grade2plus": "mc_error_difference", "grade3plus": "mc_error_difference_grade3plus"}
+PAIRED_ERRORS = {
+    "grade2plus": "mc_error_difference",
+    "grade3plus": "mc_error_difference_grade3plus",
+}
 HOURS_COLUMNS = ("product", "hours_50", "hours_90", "hours_95", "n_events")
 NO_MITIGATION = "none"
 N_ONSET_STEPS = 84  # every six hours of three weeks
@@ -59,20 +64,31 @@ def mitigation_section(
 ) -> dict[str, Any]:
     """One table a product, `none` first, and the rows as they came.
 
-    A change is said with the error of the paired difference where the table has it, else with the largest that it
-    can have: arms hold the same patients, whose outcomes go together, so the root of the summed squares bounds it.
+    A change is said with the error of the paired difference where the table has it, else with the
+    largest that it can have: arms hold the same patients, whose outcomes go together, so the root
+    of the summed squares bounds it.
     """
     _check_columns(table, MITIGATION_COLUMNS, name="mitigation_table")
     known = set(table["product"])
     products = [name for name in order if name in known] + sorted(known - set(order))
     sizes = sorted({int(size) for size in table["n"]})
-    arms = " to ".join(number(size, digits=0) for size in sorted({sizes[0], sizes[-1]})) if sizes else "no"
+    arms = (
+        " to ".join(number(size, digits=0) for size in sorted({sizes[0], sizes[-1]}))
+        if sizes
+        else "no"
+    )
     return {
         "notes": [
-            f"Per 100 patients ± Monte Carlo error (one standard error), {arms} simulated patients an arm. Change: "
-            f"against none added, in the same simulated patients. {_errors_in_words(table)}",
-            "What a mitigation does here follows from the node that it acts on in the mechanism and from assumed "
-            "potencies: a hypothesis for a trial, not an effect that was seen.",
+            (
+                f"Per 100 patients ± Monte Carlo error (one standard error), {arms} simulated"
+                " patients an arm. Change: against none added, in the same simulated patients."
+                f" {_errors_in_words(table)}"
+            ),
+            (
+                "What a mitigation does here follows from the node that it acts on in the mechanism"
+                " and from assumed potencies: a hypothesis for a trial, not an effect that was"
+                " seen."
+            ),
         ],
         "tables": [
             _mitigations_of(
@@ -85,7 +101,8 @@ def mitigation_section(
             for at, product in enumerate(products)
         ],
         "rows": [
-            {str(key): value for key, value in row.items()} for row in table[list(MITIGATION_COLUMNS)].to_dict("records")
+            {str(key): value for key, value in row.items()}
+            for row in table[list(MITIGATION_COLUMNS)].to_dict("records")
         ],
     }
 
@@ -96,12 +113,20 @@ def _errors_in_words(table: pd.DataFrame) -> str:
     if all(is_paired):
         return "Errors of changes are of paired differences."
     if is_paired[0]:
-        return "Errors of changes are of paired differences for grade ≥ 2, the largest possible for grade ≥ 3."
+        return (
+            "Errors of changes are of paired differences for grade ≥ 2, the largest possible for"
+            " grade ≥ 3."
+        )
     return "Errors of changes are the largest possible."
 
 
 def _mitigations_of(
-    table: pd.DataFrame, *, numeral: str, product: str, label: str, mitigation_labels: Mapping[str, str]
+    table: pd.DataFrame,
+    *,
+    numeral: str,
+    product: str,
+    label: str,
+    mitigation_labels: Mapping[str, str],
 ) -> Table:
     is_none = table["mitigation"] == NO_MITIGATION
     if int(is_none.sum()) != 1:
@@ -155,20 +180,29 @@ def _arm_row(arm: pd.Series[Any], *, without: pd.Series[Any] | None, label: str)
 
 
 def _error_of_change(arm: pd.Series[Any], without: pd.Series[Any], *, event: str) -> float:
-    """The error of the paired difference where the table has it, else the largest that it can be."""
+    """The error of the paired difference where the table has it, else the largest that it can
+    be.
+    """
     if PAIRED_ERRORS[event] in arm.index and not pd.isna(arm[PAIRED_ERRORS[event]]):
         return float(arm[PAIRED_ERRORS[event]])
     return float((arm[f"mc_error_{event}"] ** 2 + without[f"mc_error_{event}"] ** 2) ** 0.5)
 
 
-def observation_table(table: pd.DataFrame, *, labels: Mapping[str, str], order: Sequence[str]) -> Table:
+def observation_table(
+    table: pd.DataFrame, *, labels: Mapping[str, str], order: Sequence[str]
+) -> Table:
     """Hours of observation after the most recent dose that show 50, 90 and 95% of onsets."""
     _check_columns(table, HOURS_COLUMNS, name="observation_hours")
     by_product = {str(row["product"]): row for _, row in table.iterrows()}
     rows, raw = [], []
-    for product in [name for name in order if name in by_product] + sorted(set(by_product) - set(order)):
+    for product in [name for name in order if name in by_product] + sorted(
+        set(by_product) - set(order)
+    ):
         row = by_product[product]
-        hours = [None if pd.isna(row[name]) else float(row[name]) for name in ("hours_50", "hours_90", "hours_95")]
+        hours = [
+            None if pd.isna(row[name]) else float(row[name])
+            for name in ("hours_50", "hours_90", "hours_95")
+        ]
         label = labels.get(product, product)
         raw.append(
             {
@@ -205,14 +239,18 @@ def observation_table(table: pd.DataFrame, *, labels: Mapping[str, str], order: 
         "columns": columns,
         "groups": [{"label": "", "rows": rows}],
         "notes": [
-            "● 50, ◇ 90, □ 95 of 100 onsets of CRS of any grade within the window, counted from the dose before each "
-            "onset. Few onsets make the later marks unsure."
+            "● 50, ◇ 90, □ 95 of 100 onsets of CRS of any grade within the window, counted from the"
+            " dose before each onset. Few onsets make the later marks unsure."
         ],
     }
 
 
-def onset_curves(cohort: Cohort, *, labels: Mapping[str, str], order: Sequence[str]) -> list[dict[str, Any]]:
-    """By product, how many of 100 patients have had CRS, and CRS of grade 2 or more, by each time."""
+def onset_curves(
+    cohort: Cohort, *, labels: Mapping[str, str], order: Sequence[str]
+) -> list[dict[str, Any]]:
+    """By product, how many of 100 patients have had CRS, and CRS of grade 2 or more, by each
+    time.
+    """
     curves = []
     for product in order:
         part = cohort.outcomes[(cohort.observed["product"] == product).to_numpy()]
@@ -221,7 +259,10 @@ def onset_curves(cohort: Cohort, *, labels: Mapping[str, str], order: Sequence[s
 
         def reached(column: str, part: pd.DataFrame = part, time_d: Any = time_d) -> list[float]:
             onset_d = np.sort(part[column].dropna().to_numpy(dtype=np.float64)) / 24.0
-            return [round(100 * float(n) / len(part), 4) for n in np.searchsorted(onset_d, time_d, side="right")]
+            return [
+                round(100 * float(n) / len(part), 4)
+                for n in np.searchsorted(onset_d, time_d, side="right")
+            ]
 
         curves.append(
             {

@@ -1,7 +1,8 @@
 """Pages: the content dictionary as one HTML file that needs nothing else, not even a network.
 
-The page holds no script and loads nothing; its own security policy forbids both. All text is escaped by the template
-engine; the only markup that passes are the drawings of this package, which escape their words themselves.
+The page holds no script and loads nothing; its own security policy forbids both. All text is
+escaped by the template engine; the only markup that passes are the drawings of this package, which
+escape their words themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from crsrisk.report.drawing import axis_strip, bar_strip, forest, forest_strip, hours_strip, importance, rates_strip, reasons
+from crsrisk.report.drawing import (
+    axis_strip,
+    bar_strip,
+    forest,
+    forest_strip,
+    hours_strip,
+    importance,
+    rates_strip,
+    reasons,
+)
 from crsrisk.report.figures import (
     boundary_figure,
     calibration,
@@ -35,12 +45,18 @@ Content = Mapping[str, Any]
 
 
 def gallery(content: Content) -> dict[str, str]:
-    """Name -> SVG for a page, which lends it fonts and colours. The names are fixed by the content alone."""
+    """Name -> SVG for a page, which lends it fonts and colours. The names are fixed by the content
+    alone.
+    """
     evaluation, labels = content["evaluation"], content["labels"]
     products = content["performance"]["products"]
     made = {
-        "calibration-pooled": calibration(evaluation["pooled"], key="calibration-pooled", name="all products"),
-        "net-benefit-pooled": net_benefit(evaluation["pooled"], key="net-benefit-pooled", name="all products"),
+        "calibration-pooled": calibration(
+            evaluation["pooled"], key="calibration-pooled", name="all products"
+        ),
+        "net-benefit-pooled": net_benefit(
+            evaluation["pooled"], key="net-benefit-pooled", name="all products"
+        ),
         "risk-distribution": risk_distribution(
             {
                 "All products": evaluation["pooled"],
@@ -51,8 +67,12 @@ def gallery(content: Content) -> dict[str, str]:
     }
     for name in products:
         group = evaluation["by_product"][name]
-        made[f"calibration-{name}"] = calibration(group, key=f"calibration-{name}", name=labels[name], is_small=True)
-        made[f"net-benefit-{name}"] = net_benefit(group, key=f"net-benefit-{name}", name=labels[name], is_small=True)
+        made[f"calibration-{name}"] = calibration(
+            group, key=f"calibration-{name}", name=labels[name], is_small=True
+        )
+        made[f"net-benefit-{name}"] = net_benefit(
+            group, key=f"net-benefit-{name}", name=labels[name], is_small=True
+        )
     steps = content["performance"]["ladder"]
     if steps is not None:
         made["ladder"] = ladder(steps["rungs"], key="ladder", is_pooled=steps["is_pooled"])
@@ -60,12 +80,15 @@ def gallery(content: Content) -> dict[str, str]:
         made[f"onset-{curve['product']}"] = onset(curve, key=f"onset-{curve['product']}")
     for patient in content["patients"]:
         name = f"icons-{patient['key']}"
-        made[name] = icon_array(**patient["icons"], key=name, sentence=patient["risks"]["grade2plus"]["sentence"])
+        made[name] = icon_array(
+            **patient["icons"], key=name, sentence=patient["risks"]["grade2plus"]["sentence"]
+        )
     return made
 
 
 def figure_files(content: Content) -> dict[str, str]:
-    """File name -> SVG that stands alone: the page's figures, and as figures what the page has as tables.
+    """File name -> SVG that stands alone: the page's figures, and as figures what the page has as
+    tables.
 
     Each carries event, window and the notice below it.
     """
@@ -101,7 +124,10 @@ def _reason_rows(patient: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return [*rows, {"label": "All other variables", "points": patient["reasons"]["rest_of_100"]}]
 
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action"
+    " 'none'"
+)
 
 
 def render(content: Mapping[str, Any]) -> str:
@@ -121,7 +147,9 @@ def render(content: Mapping[str, Any]) -> str:
     environment.filters["axis"] = lambda name: Markup(axis_strip(name))
     environment.filters["reason_bar"] = reason_bar
     figures = {name: Markup(svg) for name, svg in gallery(content).items()}
-    return environment.get_template("report.html.j2").render(content=content, figures=figures, policy=POLICY)
+    return environment.get_template("report.html.j2").render(
+        content=content, figures=figures, policy=POLICY
+    )
 
 
 def drawn(cell: Mapping[str, Any]) -> Markup:
@@ -143,22 +171,33 @@ def reason_bar(points: int, reasons: Mapping[str, Any]) -> Markup:
     return Markup(bar_strip(abs(points), highest=highest, style=style, width=84))
 
 
-# The judgement as one self-contained HTML page, and the same checklists and card as files of their own.
+# The judgement as one self-contained HTML page, and the same checklists and card as files of their
+# own.
 
 
 def render_judgement(content: Mapping[str, Any]) -> str:
     """The page. The same content gives the same bytes; no script, nothing loaded.
 
-    ``content``: of :func:`crsrisk.report.evaluation.build_judgement`, also after a way through JSON.
+    ``content``: of :func:`crsrisk.report.evaluation.build_judgement`, also after a way through
+    JSON.
     """
     environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True)
+        loader=PackageLoader("crsrisk.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters["drawn"] = drawn
     environment.filters["axis"] = lambda name: Markup(axis_strip(name))
-    figures = {key: [Markup(svg) for svg in panels] for key, panels in drawn_figures(content["sections"]).items()}
+    figures = {
+        key: [Markup(svg) for svg in panels]
+        for key, panels in drawn_figures(content["sections"]).items()
+    }
     return environment.get_template("judgement.html.j2").render(
-        content=content, figures=figures, policy=POLICY, making=making_section(content["manifest"]))
+        content=content, figures=figures, policy=POLICY, making=making_section(content["manifest"])
+    )
 
 
 # Trial page: the dictionary about trial designs as one HTML file that needs nothing else.
@@ -166,22 +205,38 @@ def render_judgement(content: Mapping[str, Any]) -> str:
 
 def trial_svgs(content: Mapping[str, Any]) -> dict[str, str]:
     """The figures by name: `boundary-<k>` and `power-<k>`."""
-    bounds = {f"boundary-{at}": boundary_figure(one, key=f"boundary-{at}") for at, one in enumerate(content["boundaries"])}
-    return bounds | {f"power-{at}": power_figure(one, key=f"power-{at}") for at, one in enumerate(content["power"])}
+    bounds = {
+        f"boundary-{at}": boundary_figure(one, key=f"boundary-{at}")
+        for at, one in enumerate(content["boundaries"])
+    }
+    return bounds | {
+        f"power-{at}": power_figure(one, key=f"power-{at}")
+        for at, one in enumerate(content["power"])
+    }
 
 
 def render_trial(content: Mapping[str, Any]) -> str:
-    """The page. ``content``: of :func:`crsrisk.report.trial.trial_content`, also after a way through JSON."""
+    """The page. ``content``: of :func:`crsrisk.report.trial.trial_content`, also after a way
+    through JSON.
+    """
     environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True)
+        loader=PackageLoader("crsrisk.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters["drawn"] = drawn
     environment.filters["axis"] = lambda name: Markup("")
     figures = {name: Markup(svg) for name, svg in trial_svgs(content).items()}
-    return environment.get_template("trial.html.j2").render(content=content, figures=figures, policy=POLICY)
+    return environment.get_template("trial.html.j2").render(
+        content=content, figures=figures, policy=POLICY
+    )
 
 
-# Prophylaxis page: the answer as one HTML file that needs nothing else, its first paragraph to be read aloud.
+# Prophylaxis page: the answer as one HTML file that needs nothing else, its first paragraph to be
+# read aloud.
 
 
 def render_prophylaxis(content: Mapping[str, Any]) -> str:
@@ -191,23 +246,36 @@ def render_prophylaxis(content: Mapping[str, Any]) -> str:
     :func:`crsrisk.report.policy.table_content`, also after a way through JSON.
     """
     environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True)
+        loader=PackageLoader("crsrisk.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters["drawn"] = drawn
     environment.filters["axis"] = lambda name: Markup("")
-    figures = {key: [Markup(svg) for svg in panels] for key, panels in drawn_figures(content["sections"]).items()}
+    figures = {
+        key: [Markup(svg) for svg in panels]
+        for key, panels in drawn_figures(content["sections"]).items()
+    }
     return environment.get_template("prophylaxis.html.j2").render(
-        content=content, figures=figures, policy=POLICY, making=making_section(content["setting"]))
+        content=content, figures=figures, policy=POLICY, making=making_section(content["setting"])
+    )
 
 
 def prophylaxis_figures(content: Mapping[str, Any]) -> dict[str, str]:
     """File name -> a figure that stands alone."""
     note = f"{content['event']}, {content['window']}. {content['notice']}"
-    return {f"{key.removeprefix('figure-')}-{at}.svg": stand_alone(svg, note=note)
-            for key, panels in drawn_figures(content["sections"]).items() for at, svg in enumerate(panels, start=1)}
+    return {
+        f"{key.removeprefix('figure-')}-{at}.svg": stand_alone(svg, note=note)
+        for key, panels in drawn_figures(content["sections"]).items()
+        for at, svg in enumerate(panels, start=1)
+    }
 
 
-# Explain page: the dictionary about one patient as one HTML file that needs nothing else and prints on one page.
+# Explain page: the dictionary about one patient as one HTML file that needs nothing else and prints
+# on one page.
 
 
 MOST_ROWS = 14  # warnings, reasons and levers that fit in the usual type
@@ -215,37 +283,67 @@ COURSE_ROWS = 4  # that the readings after the first dose take
 
 
 def render_explanation(content: Mapping[str, Any]) -> str:
-    """The page about one patient. ``content``: of :func:`crsrisk.report.explanation.explain_content`, also after a way
-    through JSON. The same content gives the same bytes."""
+    """The page about one patient. ``content``: of
+    :func:`crsrisk.report.explanation.explain_content`, also after a way through JSON. The same
+    content gives the same bytes.
+    """
     environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True)
+        loader=PackageLoader("crsrisk.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     return environment.get_template("explain.html.j2").render(
-        content=content, figures=_figures(content), policy=POLICY, is_dense=_is_dense(content))
+        content=content, figures=_figures(content), policy=POLICY, is_dense=_is_dense(content)
+    )
 
 
 def _is_dense(content: Mapping[str, Any]) -> bool:
     """Whether there is so much to say that the print needs smaller type to stay on one page."""
     reasons = content["reasons"]
-    rows = len(content["warnings"]) + len(reasons["up"]) + len(reasons["down"]) + len(content["changes"]["rows"])
+    rows = (
+        len(content["warnings"])
+        + len(reasons["up"])
+        + len(reasons["down"])
+        + len(content["changes"]["rows"])
+    )
     return rows + (COURSE_ROWS if content["landmark_h"] else 0) > MOST_ROWS
 
 
 def _figures(content: Mapping[str, Any]) -> dict[str, Markup]:
-    made = {"patient": _people(content["risks"], key="icons-patient", title="100 patients like this one")}
+    made = {
+        "patient": _people(
+            content["risks"], key="icons-patient", title="100 patients like this one"
+        )
+    }
     if content["reference"] is not None:
-        made["reference"] = _people(content["reference"]["risks"], key="icons-reference",
-                                    title="100 patients like the reference patient")
+        made["reference"] = _people(
+            content["reference"]["risks"],
+            key="icons-reference",
+            title="100 patients like the reference patient",
+        )
     reasons = content["reasons"]
-    made["themes"] = theme_chart(content["themes"], key="themes", start=reasons["base_of_100"],
-                                 end=content["risks"]["grade2plus"]["of_100"])
+    made["themes"] = theme_chart(
+        content["themes"],
+        key="themes",
+        start=reasons["base_of_100"],
+        end=content["risks"]["grade2plus"]["of_100"],
+    )
     return {name: Markup(svg) for name, svg in made.items()}
 
 
 def _people(risks: Mapping[str, Any], *, key: str, title: str) -> str:
-    """One hundred people, those with the event together; grade 3 or more among those with grade 2 or more."""
+    """One hundred people, those with the event together; grade 3 or more among those with grade 2
+    or more.
+    """
     severe = risks.get("grade3plus")
     sentence = " ".join(one["sentence"] for one in risks.values())
-    return icon_array(n_grade2plus=risks["grade2plus"]["of_100"], key=key, sentence=sentence, title=title,
-                      n_grade3plus=None if severe is None else severe["of_100"])
-
+    return icon_array(
+        n_grade2plus=risks["grade2plus"]["of_100"],
+        key=key,
+        sentence=sentence,
+        title=title,
+        n_grade3plus=None if severe is None else severe["of_100"],
+    )

@@ -1,8 +1,9 @@
 """Table 1: who the patients are, by product, and the table of what happened to them.
 
-A table here is a dictionary: `key`, `title`, `row_header`, `columns` (each `label` and `sub`), `groups` (each `label`
-and `rows`; a row has `label`, `note` and one cell for each column), `notes`. A cell is text, or `{"draw": ...}` for
-what :mod:`crsrisk.report.drawing` draws. Every table of the report has this shape.
+A table here is a dictionary: `key`, `title`, `row_header`, `columns` (each `label` and `sub`),
+`groups` (each `label` and `rows`; a row has `label`, `note` and one cell for each column), `notes`.
+A cell is text, or `{"draw": ...}` for what :mod:`crsrisk.report.drawing` draws. Every table of the
+report has this shape.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 
 from crsrisk.data.published_figures import wilson_interval
 from crsrisk.fields import FIELDS
-from crsrisk.report.words import MISSING, number, plain_name, significant, unit_in_words
+from crsrisk.wording import MISSING, number, plain_name, significant, unit_in_words
 
 Table = dict[str, Any]
 
@@ -64,26 +65,40 @@ def product_order(observed: pd.DataFrame) -> list[str]:
     """The products in the order of every table: by platform, then by name."""
     pairs = observed[["platform", "product"]].drop_duplicates()
     ranks = {name: at for at, name in enumerate(PLATFORMS)}
-    found = [(ranks.get(str(platform), len(ranks)), str(product)) for platform, product in pairs.to_numpy()]
+    found = [
+        (ranks.get(str(platform), len(ranks)), str(product))
+        for platform, product in pairs.to_numpy()
+    ]
     return list(dict.fromkeys(product for _, product in sorted(found)))
 
 
 def table_one(observed: pd.DataFrame, *, labels: Mapping[str, str]) -> list[Table]:
-    """Baseline data by product, in as many tables as needed; ``labels``: short label of each product.
+    """Baseline data by product, in as many tables as needed; ``labels``: short label of each
+    product.
 
-    Median (quartiles) of numbers, number (per 100) of yes/no, the last column the share without a value.
+    Median (quartiles) of numbers, number (per 100) of yes/no, the last column the share without a
+    value.
     """
     order = product_order(observed)
     chunks = [order[start : start + MAX_PRODUCTS] for start in range(0, len(order), MAX_PRODUCTS)]
     made = []
     for at, products in enumerate(chunks):
         letter = chr(ord("a") + at) if len(chunks) > 1 else ""
-        made.append(_one_table(observed, products, labels=labels, numeral=f"1{letter}", key=f"table-1{letter}"))
+        made.append(
+            _one_table(
+                observed, products, labels=labels, numeral=f"1{letter}", key=f"table-1{letter}"
+            )
+        )
     return made
 
 
 def _one_table(
-    observed: pd.DataFrame, products: Sequence[str], *, labels: Mapping[str, str], numeral: str, key: str
+    observed: pd.DataFrame,
+    products: Sequence[str],
+    *,
+    labels: Mapping[str, str],
+    numeral: str,
+    key: str,
 ) -> Table:
     parts = [observed[observed["product"] == product] for product in products]
     columns = [
@@ -93,7 +108,12 @@ def _one_table(
     columns.append({"label": "All products", "sub": f"n = {number(len(observed), digits=0)}"})
     groups = []
     for group, names in _GROUPS.items():
-        rows = [row for name in names if name in observed.columns for row in _rows(name, [*parts, observed])]
+        rows = [
+            row
+            for name in names
+            if name in observed.columns
+            for row in _rows(name, [*parts, observed])
+        ]
         if group == "Laboratory":
             group = "Laboratory, last value before the first dose"
         groups.append({"label": group, "rows": rows})
@@ -112,10 +132,14 @@ def _one_table(
 
 
 def _rows(name: str, parts: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
-    """One row of a column of the observed table, ECOG one for each score; the last part holds all patients."""
+    """One row of a column of the observed table, ECOG one for each score; the last part holds all
+    patients.
+    """
     field = FIELDS[name]
     values = [part[name] for part in parts]
-    missing = "" if not field.may_be_missing else number(100 * float(values[-1].isna().mean()), digits=0)
+    missing = (
+        "" if not field.may_be_missing else number(100 * float(values[-1].isna().mean()), digits=0)
+    )
     if name == "ecog":
         scores = sorted({int(score) for score in values[-1]})
         return [
@@ -132,7 +156,9 @@ def _rows(name: str, parts: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
         cells, missing = [_words(one) for one in values], ""
     else:
         is_whole = field.kind == "int"
-        cells = [median_in_words(one.to_numpy(dtype=np.float64), is_whole=is_whole) for one in values]
+        cells = [
+            median_in_words(one.to_numpy(dtype=np.float64), is_whole=is_whole) for one in values
+        ]
     row = {"label": field.label, "note": unit_in_words(field.unit), "cells": [*cells, missing]}
     return [{**row, "is_wrapped": field.kind == "category"}]
 
@@ -146,7 +172,9 @@ def _words(values: pd.Series[Any]) -> str:
     return plain_name(found[0]) if len(found) == 1 else f"{len(found)} kinds" if found else MISSING
 
 
-def median_in_words(values: np.ndarray[Any, np.dtype[np.float64]], *, is_whole: bool = False) -> str:
+def median_in_words(
+    values: np.ndarray[Any, np.dtype[np.float64]], *, is_whole: bool = False
+) -> str:
     """Median and quartiles of the values that are there, with the decimals that a reader can use.
 
     >>> median_in_words(np.array([1.0, 2.0, 3.0, 4.0, 5.0, np.nan]))
@@ -161,11 +189,18 @@ def median_in_words(values: np.ndarray[Any, np.dtype[np.float64]], *, is_whole: 
     if low == high:
         return significant(middle)
     digits = 0 if is_whole or abs(middle) >= 10 else 1 if abs(middle) >= 1 else 2
-    return f"{number(middle, digits=digits)} ({number(low, digits=digits)}–{number(high, digits=digits)})"
+    return (
+        f"{number(middle, digits=digits)}"
+        f" ({number(low, digits=digits)}–{number(high, digits=digits)})"
+    )
 
 
-def outcomes_table(observed: pd.DataFrame, outcomes: pd.DataFrame, *, labels: Mapping[str, str]) -> Table:
-    """What happened, by product: rates per 100 with Wilson's 95% interval, onset, treatment, the window of each."""
+def outcomes_table(
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, labels: Mapping[str, str]
+) -> Table:
+    """What happened, by product: rates per 100 with Wilson's 95% interval, onset, treatment, the
+    window of each.
+    """
     rows = []
     for product in product_order(observed):
         part = outcomes[(observed["product"] == product).to_numpy()]
@@ -177,7 +212,10 @@ def outcomes_table(observed: pd.DataFrame, outcomes: pd.DataFrame, *, labels: Ma
                 "cells": [
                     number(len(part), digits=0),
                     " or ".join(f"{window:g}" for window in windows),
-                    *(_per_100(part[name].astype(bool)) for name in ("crs_any", "crs_grade2plus", "crs_grade3plus")),
+                    *(
+                        _per_100(part[name].astype(bool))
+                        for name in ("crs_any", "crs_grade2plus", "crs_grade3plus")
+                    ),
                     median_in_words(part["onset_h"].to_numpy(dtype=np.float64)),
                     number(100 * float((part["n_tocilizumab"] > 0).mean()), digits=0),
                     number(100 * float(part["has_vasopressor"].astype(bool).mean()), digits=0),
@@ -202,14 +240,20 @@ def outcomes_table(observed: pd.DataFrame, outcomes: pd.DataFrame, *, labels: Ma
         "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": [{"label": "", "rows": rows}],
         "notes": [
-            "Graded as ASTCT 2019, grade 5 not simulated. The window counts from the first dose; so does onset, "
-            "among patients with CRS. Intervals (Wilson) are of the simulated patients alone.",
+            (
+                "Graded as ASTCT 2019, grade 5 not simulated. The window counts from the first"
+                " dose; so does onset, among patients with CRS. Intervals (Wilson) are of the"
+                " simulated patients alone."
+            ),
             "Tocilizumab and vasopressor: given for CRS under the product's policy of rescue.",
         ],
     }
 
 
-def _per_100(happened: pd.Series[bool]) -> str:
-    share = float(happened.mean())
-    low, high = wilson_interval(share, n=len(happened))
-    return f"{number(100 * share, digits=1)} ({number(100 * low, digits=1)}–{number(100 * high, digits=1)})"
+def _per_100(y_true: pd.Series[bool]) -> str:
+    share = float(y_true.mean())
+    low, high = wilson_interval(share, n=len(y_true))
+    return (
+        f"{number(100 * share, digits=1)}"
+        f" ({number(100 * low, digits=1)}–{number(100 * high, digits=1)})"
+    )

@@ -1,4 +1,5 @@
-"""Performance: the evaluation and the ladder as tables and sentences, per product and pooled clearly apart.
+"""Performance: the evaluation and the ladder as tables and sentences, per product and pooled
+clearly apart.
 
 Reads the dictionary of :func:`crsrisk.evaluation.evaluate.evaluate`, computes nothing new.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crsrisk.report.words import MISSING, estimate_in_words, number, of_100, plain_name
+from crsrisk.wording import MISSING, estimate_in_words, number, of_100, plain_name
 
 Group = Mapping[str, Any]
 Table = dict[str, Any]
@@ -33,12 +34,19 @@ def rung_label(rung: Group, *, ladders: Group, predictor_labels: Mapping[str, st
 
 
 def ladder_section(
-    ladders: Group, *, labels: Mapping[str, str], order: Sequence[str], predictor_labels: Mapping[str, str]
+    ladders: Group,
+    *,
+    labels: Mapping[str, str],
+    order: Sequence[str],
+    predictor_labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """Sentences, rungs for the figure, and the tables of the ladder."""
 
     def named(rungs: Sequence[Group]) -> list[dict[str, Any]]:
-        return [{**rung, "label": rung_label(rung, ladders=ladders, predictor_labels=predictor_labels)} for rung in rungs]
+        return [
+            {**rung, "label": rung_label(rung, ladders=ladders, predictor_labels=predictor_labels)}
+            for rung in rungs
+        ]
 
     pooled = ladders["pooled"]
     rungs = named(pooled["rungs"])
@@ -57,24 +65,32 @@ def ladder_sentences(ladders: Group) -> list[str]:
     pooled = ladders["pooled"]
     share = pooled["share_of_oracle_gain"]
     if "not_estimable" in share:
-        first = f"Which share of the knowable the model has learnt cannot be estimated: {share['not_estimable']}."
+        first = (
+            "Which share of the knowable the model has learnt cannot be estimated:"
+            f" {share['not_estimable']}."
+        )
     else:
         first = (
-            f"Of what an oracle that knows {ladders['truth']} gains over knowing the product alone (log loss), the "
-            f"model gains {number(100 * share['value'], digits=0)} per cent (95% interval "
-            f"{number(100 * share['low'], digits=0)} to {number(100 * share['high'], digits=0)})."
+            f"Of what an oracle that knows {ladders['truth']} gains over knowing the product alone"
+            f" (log loss), the model gains {number(100 * share['value'], digits=0)} per cent (95%"
+            f" interval {number(100 * share['low'], digits=0)} to"
+            f" {number(100 * share['high'], digits=0)})."
         )
     replicates = sorted({ladders["n_replicates_min"], ladders["n_replicates_max"]})
     second = (
-        f"{number(pooled['n_patients'], digits=0)} held-out patients were simulated again "
-        f"{' to '.join(number(n, digits=0) for n in replicates)} times each; every predictor is scored under "
-        "the risk so found, not under one random outcome. No real patient has such a known risk."
+        f"{number(pooled['n_patients'], digits=0)} held-out patients were simulated again"
+        f" {' to '.join(number(n, digits=0) for n in replicates)} times each; every predictor is"
+        " scored under the risk so found, not under one random outcome. No real patient has such a"
+        " known risk."
     )
     return [first, second]
 
 
 def _ladder_table(rungs: Sequence[Group], *, n_patients: int, is_pooled: bool) -> Table:
-    columns = [("Log loss", "nats (95% interval)"), ("Gain over product only", "nats (95% interval)")]
+    columns = [
+        ("Log loss", "nats (95% interval)"),
+        ("Gain over product only", "nats (95% interval)"),
+    ]
     columns += [("AUROC, patients of one product", "(95% interval)")] if is_pooled else []
     columns += [("AUROC, all patients mixed", "(95% interval)")]
     rows = []
@@ -100,10 +116,15 @@ def _ladder_table(rungs: Sequence[Group], *, n_patients: int, is_pooled: bool) -
         "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": [{"label": "", "rows": rows}],
         "notes": [
-            f"Scored under the true risk of {number(n_patients, digits=0)} held-out patients. Log loss: 0 is "
-            "best. Entropies are corrected for the finite number of repetitions (Miller-Madow).",
-            "An oracle's AUROC lies between the value and the upper bound after “at most”. Each oracle is "
-            "scored under its own truth.",
+            (
+                f"Scored under the true risk of {number(n_patients, digits=0)} held-out patients."
+                " Log loss: 0 is best. Entropies are corrected for the finite number of"
+                " repetitions (Miller-Madow)."
+            ),
+            (
+                "An oracle's AUROC lies between the value and the upper bound after “at most”. Each"
+                " oracle is scored under its own truth."
+            ),
         ],
     }
 
@@ -122,10 +143,13 @@ def _by_product(ladders: Group, *, labels: Mapping[str, str], order: Sequence[st
     for product in [name for name in order if name in ladders["by_product"]]:
         one = ladders["by_product"][product]
         if "not_estimable" in one:
-            rows.append({"label": labels[product], "note": "", "cells": [MISSING, *["not estimable"] * 4]})
+            rows.append(
+                {"label": labels[product], "note": "", "cells": [MISSING, *["not estimable"] * 4]}
+            )
             notes.append(f"{labels[product]}: {one['not_estimable']}.")
             continue
-        by_kind = {rung["kind"]: rung for rung in reversed(one["rungs"])}  # the first oracle is the one measured against
+        # the first oracle is the one measured against
+        by_kind = {rung["kind"]: rung for rung in reversed(one["rungs"])}
         model, oracle = by_kind["model"], by_kind["oracle"]
         share = one["share_of_oracle_gain"]
         rows.append(
@@ -170,25 +194,39 @@ def _folded(notes: Sequence[str]) -> list[str]:
     return [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 
 
-def performance_tables(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str]) -> list[Table]:
-    """Discrimination and calibration: first everybody together, then, apart from it, each product."""
+def performance_tables(
+    evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str]
+) -> list[Table]:
+    """Discrimination and calibration: first everybody together, then, apart from it, each
+    product.
+    """
     return [
         _discrimination(evaluation, labels=labels, order=order),
         _calibration(evaluation, labels=labels, order=order),
     ]
 
 
-def _grouped_rows(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], cells: Any) -> list[dict[str, Any]]:
+def _grouped_rows(
+    evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], cells: Any
+) -> list[dict[str, Any]]:
     products = [name for name in order if name in evaluation["by_product"]]
     return [
         {
             "label": "Pooled: depends on the mix of products",
-            "rows": [{"label": "All products", "note": "", "cells": cells(evaluation["pooled"]), "is_strong": True}],
+            "rows": [
+                {
+                    "label": "All products",
+                    "note": "",
+                    "cells": cells(evaluation["pooled"]),
+                    "is_strong": True,
+                }
+            ],
         },
         {
             "label": "Within each product",
             "rows": [
-                {"label": labels[name], "note": "", "cells": cells(evaluation["by_product"][name])} for name in products
+                {"label": labels[name], "note": "", "cells": cells(evaluation["by_product"][name])}
+                for name in products
             ],
         },
     ]
@@ -222,8 +260,11 @@ def _discrimination(evaluation: Group, *, labels: Mapping[str, str], order: Sequ
         "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": _grouped_rows(evaluation, labels=labels, order=order, cells=cells),
         "notes": [
-            "The pooled AUROC is high when products differ in risk, even for a model that knows the product alone. "
-            f"Among pairs of patients of one product it is {estimate_in_words(within)}.",
+            (
+                "The pooled AUROC is high when products differ in risk, even for a model that"
+                " knows the product alone. Among pairs of patients of one product it is"
+                f" {estimate_in_words(within)}."
+            ),
             *reasons_of(evaluation, labels=labels, order=order, field="auroc"),
         ],
     }
@@ -237,8 +278,10 @@ def _calibration(evaluation: Group, *, labels: Mapping[str, str], order: Sequenc
             if "not_estimable" in curve
             else [
                 estimate_in_words(curve["ici"], digits=1, factor=100),
-                f"{number(100 * curve['ici_if_perfect']['low'], digits=1)} to "
-                f"{number(100 * curve['ici_if_perfect']['high'], digits=1)}",
+                (
+                    f"{number(100 * curve['ici_if_perfect']['low'], digits=1)} to "
+                    f"{number(100 * curve['ici_if_perfect']['high'], digits=1)}"
+                ),
             ]
         )
         return [
@@ -263,14 +306,19 @@ def _calibration(evaluation: Group, *, labels: Mapping[str, str], order: Sequenc
         "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": _grouped_rows(evaluation, labels=labels, order=order, cells=cells),
         "notes": [
-            "Intercept: calibration in the large, slope fixed at 1. ICI: mean distance of the calibration curve from "
-            "the diagonal; even exact risks show one, its range stands beside.",
+            (
+                "Intercept: calibration in the large, slope fixed at 1. ICI: mean distance of the"
+                " calibration curve from the diagonal; even exact risks show one, its range stands"
+                " beside."
+            ),
             *reasons_of(evaluation, labels=labels, order=order, field="calibration"),
         ],
     }
 
 
-def reasons_of(evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], field: str) -> list[str]:
+def reasons_of(
+    evaluation: Group, *, labels: Mapping[str, str], order: Sequence[str], field: str
+) -> list[str]:
     """Why a figure is not estimable, each reason once, with the products that it holds for."""
     notes = []
     for name in [one for one in order if one in evaluation["by_product"]]:
@@ -323,8 +371,9 @@ def net_benefit_table(evaluation: Group) -> Table | None:
         "columns": [{"label": label, "sub": sub} for label, sub in columns],
         "groups": [{"label": "", "rows": rows}],
         "notes": [
-            "Net benefit: events found per 100 patients, needless treatments subtracted at the odds of the "
-            "threshold; treating nobody is 0. It values finding an event, not what a treatment does to the "
-            "patient. Spared: against treating everybody, at equal events found."
+            "Net benefit: events found per 100 patients, needless treatments subtracted at the odds"
+            " of the threshold; treating nobody is 0. It values finding an event, not what a"
+            " treatment does to the patient. Spared: against treating everybody, at equal events"
+            " found."
         ],
     }

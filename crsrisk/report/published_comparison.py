@@ -1,4 +1,6 @@
-"""Comparison tables: simulated beside published figures, one row a figure, those that differ among them."""
+"""Comparison tables: simulated beside published figures, one row a figure, those that differ among
+them.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crsrisk.data.published_figures import METRIC_MEANINGS, Comparison
-from crsrisk.report.words import MISSING, number, typeset
+from crsrisk.wording import MISSING, number, typeset
 
 Table = dict[str, Any]
 
-_OF = {"patients": "", "crs_patients": "of those with CRS", "grade2plus_patients": "of those with grade ≥ 2"}
+_OF = {
+    "patients": "",
+    "crs_patients": "of those with CRS",
+    "grade2plus_patients": "of those with grade ≥ 2",
+}
 _HOURS = {"h": 1.0, "d": 24.0}
 UNSURE = "†"
 _SMALL_RATE = 0.0995  # a rate below it keeps one decimal
@@ -26,7 +32,8 @@ def published_section(
 ) -> dict[str, Any]:
     """The statement, the tally, one table of rates and one of times, and the rows as they came.
 
-    ``summary``: of :func:`crsrisk.simulation.published_comparison.summarise`. ``order``: the products' order in all tables.
+    ``summary``: of :func:`crsrisk.simulation.evidence.summarise`. ``order``: the
+    products' order in all tables.
     """
     ranks = {product: at for at, product in enumerate(order)}
     ranked = sorted(comparisons, key=lambda row: (ranks.get(row.product, len(ranks)), row.product))
@@ -35,19 +42,30 @@ def published_section(
         "summary": dict(summary),
         "tally": _tally_table(summary, labels=labels, ranks=ranks),
         "tables": [
-            _forest_table([row for row in ranked if (row.unit == "1") == is_rate], labels=labels, is_rate=is_rate)
+            _forest_table(
+                [row for row in ranked if (row.unit == "1") == is_rate],
+                labels=labels,
+                is_rate=is_rate,
+            )
             for is_rate in (True, False)
         ],
-        "rows": [row.as_dict() for row in comparisons],
+        "rows": [row.to_dict() for row in comparisons],
     }
 
 
-def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str], ranks: Mapping[str, int]) -> Table:
-    by_product = sorted(summary["by_product"].items(), key=lambda one: ranks.get(one[0], len(ranks)))
+def _tally_table(
+    summary: Mapping[str, Any], *, labels: Mapping[str, str], ranks: Mapping[str, int]
+) -> Table:
+    by_product = sorted(
+        summary["by_product"].items(), key=lambda one: ranks.get(one[0], len(ranks))
+    )
 
     def row(label: str, tally: Mapping[str, Any], *, is_strong: bool = False) -> dict[str, Any]:
         error = tally["mean_absolute_error_any_grade"]
-        counts = [number(tally[name], digits=0) for name in ("n_trials", "n_figures", "n_judged", "n_agree", "n_agree_wide")]
+        counts = [
+            number(tally[name], digits=0)
+            for name in ("n_trials", "n_figures", "n_judged", "n_agree", "n_agree_wide")
+        ]
         return {
             "label": label,
             "note": "",
@@ -64,7 +82,9 @@ def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str], ranks
         )
         if name in roles
     ]
-    by_role.append(row("of these, no patient shared with calibration", summary["independent_validation"]))
+    by_role.append(
+        row("of these, no patient shared with calibration", summary["independent_validation"])
+    )
     columns = [
         ("Sources", ""),
         ("Figures", ""),
@@ -87,8 +107,11 @@ def _tally_table(summary: Mapping[str, Any], *, labels: Mapping[str, str], ranks
             },
         ],
         "notes": [
-            "Agree: the 95% interval of the published figure and the simulated value ± 1.96 Monte Carlo errors "
-            "overlap. Wide: a published rate whose interval spans more than 30 of 100; nearly anything agrees with it.",
+            (
+                "Agree: the 95% interval of the published figure and the simulated value ± 1.96"
+                " Monte Carlo errors overlap. Wide: a published rate whose interval spans more than"
+                " 30 of 100; nearly anything agrees with it."
+            ),
             "Roles were fixed before the first comparison. Overlapping sources count each.",
             "A review that pools several products is counted under one of them.",
         ],
@@ -121,17 +144,25 @@ def _forest_table(rows: Sequence[Comparison], *, labels: Mapping[str, str], is_r
             for (_, _, citation), found in groups.items()
         ],
         "notes": [
-            "Grey bar: 95% interval of the published figure, broken when the figure is recalled and not verified "
-            f"({UNSURE}); tick: the published figure. Simulated: ● agrees, ◆ differs, □ not judged, with ± 1.96 "
-            "Monte Carlo (MC) errors.",
-            "Each source is simulated over its own window after the first dose, with its own product and policy. "
-            "Synthetic data; agreement is no external validation.",
+            (
+                "Grey bar: 95% interval of the published figure, broken when the figure is"
+                f" recalled and not verified ({UNSURE}); tick: the published figure. Simulated: ●"
+                " agrees, ◆ differs, □ not judged, with ± 1.96 Monte Carlo (MC) errors."
+            ),
+            (
+                "Each source is simulated over its own window after the first dose, with its own"
+                " product and policy. Synthetic data; agreement is no external validation."
+            ),
         ],
     }
 
 
 def _whose(row: Comparison, *, labels: Mapping[str, str]) -> str:
-    return labels.get(row.product, row.product) if row.n_products == 1 else f"{row.n_products} products pooled"
+    return (
+        labels.get(row.product, row.product)
+        if row.n_products == 1
+        else f"{row.n_products} products pooled"
+    )
 
 
 def _role(row: Comparison) -> str:
@@ -139,7 +170,7 @@ def _role(row: Comparison) -> str:
 
 
 def _forest_row(row: Comparison) -> dict[str, Any]:
-    plain = row.as_dict()
+    plain = row.to_dict()
     is_rate = row.unit == "1"
     factor, unit = (100, "") if is_rate else (1, f" {row.unit}")
     digits = 0 if is_rate and row.published >= _SMALL_RATE else 1
@@ -149,7 +180,11 @@ def _forest_row(row: Comparison) -> dict[str, Any]:
 
     interval = "" if plain["low"] is None else f" ({told(plain['low'])}–{told(plain['high'])})"
     error = factor * (plain["mc_error"] or 0.0)
-    spread = "" if plain["mc_error"] is None else f" ± {number(error, digits=1 if error >= _SMALL_ERROR else 2)}"
+    spread = (
+        ""
+        if plain["mc_error"] is None
+        else f" ± {number(error, digits=1 if error >= _SMALL_ERROR else 2)}"
+    )
     hours = _HOURS.get(row.unit, 1.0)
     numbers = ("published", "low", "high", "simulated", "mc_error")
     meaning = typeset(METRIC_MEANINGS[row.metric].meaning)

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from crsrisk.data.explanation import Explanation
 from crsrisk.data.risk_model import Variable
 from crsrisk.report.drawing import bar_end
-from crsrisk.report.words import number, typeset
+from crsrisk.wording import number, typeset
 
 _CLEAR = 0.3  # rank correlation from which a direction is said
 _MIN_PATIENTS = 10  # with a known value
@@ -21,7 +21,9 @@ _KINDS = {"cause": "cause in the simulator", "marker": "marker", "mediator": "pa
 
 
 def drivers_section(explanation: Explanation) -> dict[str, Any]:
-    """Mean size of each variable's contribution, largest first, and the direction in which it works."""
+    """Mean size of each variable's contribution, largest first, and the direction in which it
+    works.
+    """
     sizes = 100 * np.abs(explanation.points).mean(axis=0)
     log_odds = np.abs(explanation.contributions).mean(axis=0)
     rows = []
@@ -37,7 +39,11 @@ def drivers_section(explanation: Explanation) -> dict[str, Any]:
                 "mean_points": round(float(sizes[at]), 6),
                 "mean_log_odds": round(float(log_odds[at]), 6),
                 "why": typeset(variable.why),
-                "direction": direction(explanation.values.iloc[:, at], explanation.contributions[:, at], variable=variable),
+                "direction": direction(
+                    explanation.values.iloc[:, at],
+                    explanation.contributions[:, at],
+                    variable=variable,
+                ),
             }
         )
     highest = bar_end([row["mean_points"] for row in rows])
@@ -74,10 +80,16 @@ def drivers_section(explanation: Explanation) -> dict[str, Any]:
             }
         ],
         "notes": [
-            "Mean over held-out patients of the absolute contribution (exact Shapley values of the calibrated model, "
-            "summed over the features of a variable), as change of the risk of 100 patients. Direction: rank "
-            "correlation of value and contribution of 0.3 or more.",
-            "Lever: the treating team can change it. Marker: travels with causes without an effect of its own.",
+            (
+                "Mean over held-out patients of the absolute contribution (exact Shapley values of"
+                " the calibrated model, summed over the features of a variable), as change of the"
+                " risk of 100 patients. Direction: rank correlation of value and contribution of"
+                " 0.3 or more."
+            ),
+            (
+                "Lever: the treating team can change it. Marker: travels with causes without an"
+                " effect of its own."
+            ),
         ],
     }
     return {
@@ -89,7 +101,9 @@ def drivers_section(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def direction(values: pd.Series[Any], contributions: NDArray[np.float64], *, variable: Variable) -> str:
+def direction(
+    values: pd.Series[Any], contributions: NDArray[np.float64], *, variable: Variable
+) -> str:
     """How a variable works on the risk, in words.
 
     >>> variable = Variable(name="x", label="X", unit="1", kind="cause", role="fact", theme="host", why="")

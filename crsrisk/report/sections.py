@@ -1,27 +1,103 @@
-"""Sections: the parts of a judgement as plain dictionaries, which the page draws without knowing what they are about.
+"""Sections: the parts of a page, which the templates draw without knowing what they are about.
 
-A section is `key`, `title`, `lead` (one sentence), `sentences`, `tables` (in the shape of
-:mod:`crsrisk.report.patients`) and `figures`. A figure is `key`, `number`, `title`, `text`, `style` (how its panels
-stand: "", "many") and `panels`, each `draw` (a name in :data:`DRAWINGS`), `key`, `title` and `data`. Tables and figures
-get their numbers when all sections stand in their order: :func:`numbered`. To add a section, build one with
+A :class:`Section` holds sentences, :class:`Table` and :class:`Figure`. Tables and figures get their numbers
+when all sections stand in their order: :func:`numbered`. To add a section, build one with
 :func:`section` and put it into the list: nothing else has to change.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crsrisk.report.drawing import dots, lines
 from crsrisk.report.figures import calibration, net_benefit, risk_distribution
-from crsrisk.report.words import typeset
+from crsrisk.wording import typeset
 
-Section = dict[str, Any]
-Table = dict[str, Any]
-Figure = dict[str, Any]
+Cell = str | Mapping[str, Any]  # a text, or the data of a drawing
+
+
+@dataclass(frozen=True)
+class Column:
+    """The head of a column: its label, a second line, and whether its cells are running text."""
+
+    label: str
+    sub: str = ""
+    is_text: bool = False
+    is_code: bool = False
+    axis: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: label, cells from left to right, and a note below the label."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    note: str = ""
+    is_strong: bool = False
+    is_wrapped: bool = False
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows below a heading of their own ("" for none)."""
+
+    label: str
+    rows: tuple[Row, ...]
+    sub: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: columns, rows in groups, notes below."""
+
+    key: str
+    title: str
+    row_header: str
+    columns: tuple[Column, ...]
+    groups: tuple[RowGroup, ...]
+    notes: tuple[str, ...] = ()
+    number: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a figure: what draws it (a name in :data:`DRAWINGS`), its title and its data."""
+
+    draw: str
+    key: str
+    title: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One or several panels with a caption; ``style`` says how they stand ("", "many")."""
+
+    key: str
+    title: str
+    text: str
+    panels: tuple[Panel, ...]
+    style: str = ""
+    number: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: the lead is the one sentence that somebody reads who reads nothing else."""
+
+    key: str
+    title: str
+    lead: str
+    sentences: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
 Drawing = Callable[[Mapping[str, Any], str, str], str]
-
 DRAWINGS: Mapping[str, Drawing] = {
     "lines": lambda data, key, title: lines(data, key=key, title=title),
     "dots": lambda data, key, title: dots(data, key=key, title=title),
@@ -33,68 +109,109 @@ DRAWINGS: Mapping[str, Drawing] = {
 
 
 def section(
-    key: str, *, title: str, lead: str, sentences: Sequence[str] = (), tables: Sequence[Table] = (),
+    key: str,
+    *,
+    title: str,
+    lead: str,
+    sentences: Sequence[str] = (),
+    tables: Sequence[Table] = (),
     figures: Sequence[Figure] = (),
 ) -> Section:
-    """One section; what is no plain value raises ValueError or TypeError here and not in a page.
+    """One section, its words typeset.
 
-    >>> section("time", title="Time", lead="It takes 1 h.")["sentences"]
-    []
+    >>> section("time", title="Time", lead="It takes 1 h.").sentences
+    ()
     """
-    made = {"key": key, "title": typeset(title), "lead": typeset(lead), "sentences": [typeset(one) for one in sentences],
-            "tables": list(tables), "figures": list(figures)}
-    json.dumps(made, allow_nan=False)
-    return made
+    return Section(
+        key,
+        title=typeset(title),
+        lead=typeset(lead),
+        sentences=tuple(typeset(sentence) for sentence in sentences),
+        tables=tuple(tables),
+        figures=tuple(figures),
+    )
 
 
 def table(
-    key: str, *, title: str, row_header: str, columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, Any]],
-    notes: Sequence[str] = (), words: Sequence[int] = (),
+    key: str,
+    *,
+    title: str,
+    row_header: str,
+    columns: Sequence[tuple[str, str]],
+    rows: Sequence[Row] | Sequence[RowGroup],
+    notes: Sequence[str] = (),
+    words: Sequence[int] = (),
 ) -> Table:
-    """One table: columns as (label, sub), rows of :func:`row` (or groups of them); ``words``: columns of running text."""
-    groups = list(rows) if rows and "rows" in rows[0] else [{"label": "", "rows": list(rows)}]
-    heads = [{"label": typeset(label), "sub": typeset(sub), **({"is_text": True} if at in words else {})}
-             for at, (label, sub) in enumerate(columns)]
-    return {"key": f"table-{key}", "number": "", "title": typeset(title), "row_header": row_header, "columns": heads,
-            "groups": groups, "notes": [typeset(one) for one in notes]}
+    """One table: columns as (label, sub); ``words``: which of them hold running text."""
+    groups = [part for part in rows if isinstance(part, RowGroup)]
+    plain = tuple(part for part in rows if isinstance(part, Row))
+    heads = [
+        Column(typeset(label), typeset(sub), is_text=at in words)
+        for at, (label, sub) in enumerate(columns)
+    ]
+    return Table(
+        f"table-{key}",
+        title=typeset(title),
+        row_header=row_header,
+        columns=tuple(heads),
+        groups=tuple(groups) if groups else (RowGroup("", plain),),
+        notes=tuple(typeset(note) for note in notes),
+    )
 
 
-def row(label: str, cells: Sequence[str], *, note: str = "", is_strong: bool = False) -> dict[str, Any]:
-    """One row of a table."""
-    return {"label": typeset(label), "note": typeset(note), "cells": [typeset(cell) for cell in cells],
-            "is_strong": is_strong}
+def row(label: str, cells: Sequence[str], *, note: str = "", is_strong: bool = False) -> Row:
+    """One row of a table, its words typeset."""
+    return Row(
+        typeset(label), tuple(typeset(cell) for cell in cells), typeset(note), is_strong=is_strong
+    )
 
 
-def rows_group(label: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def rows_group(label: str, rows: Sequence[Row]) -> RowGroup:
     """Rows below a heading of their own."""
-    return {"label": typeset(label), "rows": list(rows)}
+    return RowGroup(typeset(label), tuple(rows))
 
 
 def figure(
-    key: str, *, title: str, text: str, panels: Sequence[tuple[str, str, Mapping[str, Any]]], style: str = ""
+    key: str,
+    *,
+    title: str,
+    text: str,
+    panels: Sequence[tuple[str, str, Mapping[str, Any]]],
+    style: str = "",
 ) -> Figure:
     """One figure; ``panels`` are (drawing, title of the panel, data)."""
-    return {"key": f"figure-{key}", "number": "", "title": typeset(title), "text": typeset(text), "style": style,
-            "panels": [{"draw": draw, "key": f"{key}-{at}", "title": typeset(name), "data": dict(data)}
-                       for at, (draw, name, data) in enumerate(panels)]}
+    made = [
+        Panel(draw, f"{key}-{at}", typeset(name), dict(data))
+        for at, (draw, name, data) in enumerate(panels)
+    ]
+    return Figure(f"figure-{key}", typeset(title), typeset(text), tuple(made), style)
 
 
-def numbered(sections: Sequence[Section]) -> list[Section]:
+def numbered(sections: Sequence[Section]) -> tuple[Section, ...]:
     """The same sections with their tables and figures numbered through."""
     made, n_tables, n_figures = [], 0, 0
-    for one in sections:
-        tables, figures = [], []
-        for each in one["tables"]:
-            n_tables += 1
-            tables.append({**each, "number": str(n_tables)})
-        for each in one["figures"]:
-            n_figures += 1
-            figures.append({**each, "number": str(n_figures)})
-        made.append({**one, "tables": tables, "figures": figures})
-    return made
+    for part in sections:
+        tables = [_with_number(one, n_tables + at) for at, one in enumerate(part.tables, 1)]
+        figures = [
+            replace(one, number=str(n_figures + at)) for at, one in enumerate(part.figures, 1)
+        ]
+        n_tables, n_figures = n_tables + len(tables), n_figures + len(figures)
+        made.append(replace(part, tables=tuple(tables), figures=tuple(figures)))
+    return tuple(made)
+
+
+def _with_number(made: Table, number: int) -> Table:
+    if isinstance(made, dict):  # tables of report/performance.py are not typed yet
+        return {**made, "number": str(number)}  # type: ignore[return-value]
+    return replace(made, number=str(number))
 
 
 def drawn_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
     """Key of a figure -> its panels as SVG text."""
-    return {each["key"]: [DRAWINGS[panel["draw"]](panel["data"], panel["key"], panel["title"]) for panel in each["panels"]]
-            for one in sections for each in one["figures"]}
+    return {
+        figure.key: [
+            DRAWINGS[panel.draw](panel.data, panel.key, panel.title) for panel in figure.panels
+        ]
+        for part in sections
+        for figure in part.figures
+    }

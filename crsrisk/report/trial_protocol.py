@@ -1,4 +1,6 @@
-"""Trial protocol: a design file with every number filled in, and a methods paragraph; both reproduce the run."""
+"""Trial protocol: a design file with every number filled in, and a methods paragraph; both
+reproduce the run.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +11,24 @@ import yaml
 
 from crsrisk.data.operating_characteristics import OperatingCharacteristics
 from crsrisk.data.trial_plan import Design, TrialPlan
-from crsrisk.report.words import listed
+from crsrisk.wording import listed
 
-HEADER = ("# Written by crsrisk {version}; run it again: crsrisk trial FILE\n"
-          "# Research use; synthetic candidates; no external validation. A proposal for a protocol, not advice on a "
-          "patient.\n")
+HEADER = (
+    "# Written by crsrisk {version}; run it again: crsrisk trial FILE\n# Research use; synthetic"
+    " candidates; no external validation. A proposal for a protocol, not advice on a patient.\n"
+)
 
 
 def protocol_tree(plan: TrialPlan, *, n_max: Mapping[str, int]) -> dict[str, Any]:
-    """The plan with every default written out and the number of patients of each randomised design filled in.
+    """The plan with every default written out and the number of patients of each randomised design
+    filled in.
 
     ``n_max``: by name of the design. Filling in a filled tree changes nothing.
     """
-    filled = [one if one.kind == "single_arm" else one.model_copy(update={"n_total": n_max[one.name]})
-              for one in plan.designs]
+    filled = [
+        one if one.kind == "single_arm" else one.model_copy(update={"n_total": n_max[one.name]})
+        for one in plan.designs
+    ]
     tree = plan.model_copy(update={"designs": filled}).model_dump(exclude_none=True)
     if plan.candidates.simulated is not None:
         del tree["masking"]  # they bring their own
@@ -34,79 +40,133 @@ def protocol_tree(plan: TrialPlan, *, n_max: Mapping[str, int]) -> dict[str, Any
 
 def protocol_yaml(tree: Mapping[str, Any], *, version: str) -> str:
     """The tree as a design file."""
-    return HEADER.format(version=version) + yaml.safe_dump(dict(tree), sort_keys=False, allow_unicode=True, width=110)
+    return HEADER.format(version=version) + yaml.safe_dump(
+        dict(tree), sort_keys=False, allow_unicode=True, width=110
+    )
 
 
 _TESTS = {
     "pooled_z": "a one-sided z test of two proportions with pooled variance",
     "mantel_haenszel": "a one-sided Cochran-Mantel-Haenszel test without continuity correction",
     "farrington_manning": "the one-sided score test of non-inferiority of Farrington and Manning",
-    "fisher": "Fisher's exact test, one-sided", "boschloo": "Boschloo's exact unconditional test, one-sided",
+    "fisher": "Fisher's exact test, one-sided",
+    "boschloo": "Boschloo's exact unconditional test, one-sided",
 }
 
 
 def methods_paragraph(
     plan: TrialPlan, *, origin: str, found: Sequence[OperatingCharacteristics], version: str
 ) -> str:
-    """How it was done, for the statistics section of a protocol, after the ADEMP scheme (Morris, White & Crowther 2019)."""
+    """How it was done, for the statistics section of a protocol, after the ADEMP scheme (Morris,
+    White & Crowther 2019).
+    """
     screening = plan.screening
     worst = max(one.power.mcse for one in found)
     sentences = [
-        f"Aim: to compare {len(plan.designs)} design{'s' * (len(plan.designs) > 1)} of a trial of "
-        f"{plan.prophylaxis_in_words} on the same candidates.",
-        f"Data: trials were simulated patient by patient from {origin}; every patient carries the outcome under both arms, "
-        "decided by one random number.",
-        f"The score used for screening had a log-normal error with standard deviation {screening.score_noise_sd:g}, "
-        f"{100 * screening.missing_labs:g} of 100 candidates had no score and were "
-        f"{screening.without_labs.replace('_', ' ')}, "
-        f"{100 * screening.consent:g} of 100 eligible candidates consented, and {screening.candidates_per_month:g} "
-        f"candidates came a month; the outcome was known {screening.wait_d:g} days after enrolment.",
+        (
+            f"Aim: to compare {len(plan.designs)} design{'s' * (len(plan.designs) > 1)} of a trial"
+            f" of {plan.prophylaxis_in_words} on the same candidates."
+        ),
+        (
+            f"Data: trials were simulated patient by patient from {origin}; every patient carries"
+            " the outcome under both arms, decided by one random number."
+        ),
+        (
+            "The score used for screening had a log-normal error with standard deviation"
+            f" {screening.score_noise_sd:g}, {100 * screening.missing_labs:g} of 100 candidates had"
+            f" no score and were {screening.without_labs.replace('_', ' ')},"
+            f" {100 * screening.consent:g} of 100 eligible candidates consented, and"
+            f" {screening.candidates_per_month:g} candidates came a month; the outcome was known"
+            f" {screening.wait_d:g} days after enrolment."
+        ),
         _masking(plan),
         f"Estimand: {plan.estimand.variable}, as {plan.estimand.summary}.",
-        f"Methods: {'; '.join(_design(*pair) for pair in zip(plan.designs, found, strict=True))}. Sizes and boundaries by "
-        "formula, as if the score were exact and no fever hidden.",
-        f"Performance: {found[0].n_sim:,} trials for each design and assumption (largest Monte Carlo error of a power "
-        f"{100 * worst:.2f} points), seed {plan.seed}, crsrisk {version}; the same command gives the same figures.",
+        (
+            "Methods:"
+            f" {'; '.join(_design(*pair) for pair in zip(plan.designs, found, strict=True))}. Sizes"
+            " and boundaries by formula, as if the score were exact and no fever hidden."
+        ),
+        (
+            f"Performance: {found[0].n_sim:,} trials for each design and assumption (largest Monte"
+            f" Carlo error of a power {100 * worst:.2f} points), seed {plan.seed}, crsrisk"
+            f" {version}; the same command gives the same figures."
+        ),
     ]
     return " ".join(one for one in sentences if one)
 
 
 _METHODS = {
-    "simon_optimal": "Simon's optimal two-stage design", "simon_minimax": "Simon's minimax two-stage design",
+    "simon_optimal": "Simon's optimal two-stage design",
+    "simon_minimax": "Simon's minimax two-stage design",
     "predictive_probability": "a Bayesian design that stops for a low predictive probability",
 }
 
 
 def _design(design: Design, found: OperatingCharacteristics) -> str:
     """One design in a clause: whom it enrols, how it is tested, when it stops."""
-    who = {"all_comers": "everybody randomised", "enrichment": f"risk {design.threshold} or more randomised",
-           "stratified": f"randomised within strata of risk cut at {listed([f'{cut:g}' for cut in design.cuts or []])}",
-           "strategy": f"treatment at risk {design.threshold} or more against treating {design.control}"
-           + ("" if design.margin is None else f", at most {100 * design.margin:g} of 100 more events"),
-           "single_arm": "all treated" if design.threshold is None else f"risk {design.threshold} or more, all treated"}
+    who = {
+        "all_comers": "everybody randomised",
+        "enrichment": f"risk {design.threshold} or more randomised",
+        "stratified": (
+            "randomised within strata of risk cut at"
+            f" {listed([f'{cut:g}' for cut in design.cuts or []])}"
+        ),
+        "strategy": (
+            f"treatment at risk {design.threshold} or more against treating {design.control}"
+            + (
+                ""
+                if design.margin is None
+                else f", at most {100 * design.margin:g} of 100 more events"
+            )
+        ),
+        "single_arm": (
+            "all treated"
+            if design.threshold is None
+            else f"risk {design.threshold} or more, all treated"
+        ),
+    }
     at = listed([f"{look.n:,}" for look in found.looks])
     if design.single_arm is not None:
         single = design.single_arm
-        stops = listed([f"{look.lower_count} of {look.n}" for look in found.looks if look.lower_count is not None])
-        return (f"{design.name}: {who[design.kind]}, {_METHODS[single.method]} for {single.benchmark:g} against "
-                f"{single.target:g} without the event, failing with at most {stops}")
+        stops = listed(
+            [
+                f"{look.lower_count} of {look.n}"
+                for look in found.looks
+                if look.lower_count is not None
+            ]
+        )
+        return (
+            f"{design.name}: {who[design.kind]}, {_METHODS[single.method]} for {single.benchmark:g}"
+            f" against {single.target:g} without the event, failing with at most {stops}"
+        )
     both = " of both endpoints" if design.co_primary_support else ""
     ratio = "" if design.ratio == 1 else f" {design.ratio:g} to 1"
-    said = (f"{design.name}: {who[design.kind]}{ratio}, {_TESTS[design.analysis]}{both} at {found.nominal_alpha:g}, power "
-            f"{found.wanted_power:g}, {found.n_max:,} patients")
+    said = (
+        f"{design.name}: {who[design.kind]}{ratio}, {_TESTS[design.analysis]}{both} at"
+        f" {found.nominal_alpha:g}, power {found.wanted_power:g}, {found.n_max:,} patients"
+    )
     if design.sequential is None:
         return said
     looks = design.sequential
-    futility = "" if found.looks[0].lower_z is None else (", binding" if looks.binding else ", non-binding") + " futility"
+    futility = (
+        ""
+        if found.looks[0].lower_z is None
+        else (", binding" if looks.binding else ", non-binding") + " futility"
+    )
     return f"{said}, looks at {at} with {looks.boundary} bounds{futility}"
 
 
 def _masking(plan: TrialPlan) -> str:
     if plan.candidates.simulated is not None:
-        return ("Fever that prophylaxis hides is hidden by the simulated mechanism; the support-based endpoint counts "
-                "fluids, vasopressors and oxygen with or without fever.")
+        return (
+            "Fever that prophylaxis hides is hidden by the simulated mechanism; the support-based"
+            " endpoint counts fluids, vasopressors and oxygen with or without fever."
+        )
     if plan.masking.hidden == 0:
         return ""
-    return (f"Of the events under prophylaxis {100 * plan.masking.hidden:g} of 100 were hidden from the ASTCT grade, "
-            f"which asks for fever; the support-based endpoint sees them, and {100 * plan.masking.other_support:g} of 100 "
-            "patients who need support for another reason.")
+    return (
+        f"Of the events under prophylaxis {100 * plan.masking.hidden:g} of 100 were hidden from the"
+        " ASTCT grade, which asks for fever; the support-based endpoint sees them, and"
+        f" {100 * plan.masking.other_support:g} of 100 patients who need support for another"
+        " reason."
+    )

@@ -1,4 +1,6 @@
-"""Arm: one product under one regimen with or without a mitigation, as a timetable the solver can read."""
+"""Arm: one product under one regimen with or without a mitigation, as a timetable the solver can
+read.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,23 @@ from crsrisk.simulation.layout import (
 )
 
 CELLS_HORIZON_D = 28.0
-FINE_H = 6.0  # hours after a dose into a vein in which the solver takes two steps a tick: T cells engage at once
+# hours after a dose into a vein in which the solver takes two steps a tick: T cells engage at once
+FINE_H = 6.0
 CELLS_UNIT_E6 = 250.0  # the solver counts cells in multiples of 250 million
 
 # slots whose agent the rescue policy may give; the others hold what a study adds
-_POLICY_AGENTS = {"tocilizumab": SLOT_IL6R, "dexamethasone": SLOT_STEROID, "antipyretic": SLOT_ANTIPYRETIC}
+_POLICY_AGENTS = {
+    "tocilizumab": SLOT_IL6R,
+    "dexamethasone": SLOT_STEROID,
+    "antipyretic": SLOT_ANTIPYRETIC,
+}
 
 
 @dataclass(frozen=True)
 class Arm:
-    """What a group of patients receives and where: product, regimen, prophylaxis, population, policy, window."""
+    """What a group of patients receives and where: product, regimen, prophylaxis, population,
+    policy, window.
+    """
 
     product: Product
     regimen_name: str
@@ -43,8 +52,14 @@ class Arm:
 
     @property
     def horizon_d(self) -> float:
-        """Days simulated: the window, and for cells at least four weeks, so that late episodes end inside."""
-        return max(self.window_d, CELLS_HORIZON_D) if self.product.platform in CELLULAR else self.window_d
+        """Days simulated: the window, and for cells at least four weeks, so that late episodes end
+        inside.
+        """
+        return (
+            max(self.window_d, CELLS_HORIZON_D)
+            if self.product.platform in CELLULAR
+            else self.window_d
+        )
 
     @property
     def regimen(self) -> Regimen:
@@ -53,12 +68,20 @@ class Arm:
 
 
 def make_arm(
-    product: Product, *, world: World, regimen: str | None = None, mitigations: tuple[str, ...] = (),
-    population: str | None = None, policy: str | None = None, window_d: float | None = None,
+    product: Product,
+    *,
+    world: World,
+    regimen: str | None = None,
+    mitigations: tuple[str, ...] = (),
+    population: str | None = None,
+    policy: str | None = None,
+    window_d: float | None = None,
 ) -> Arm:
-    """Fill an arm with the product's own regimen, population, policy and window where none is asked for.
+    """Fill an arm with the product's own regimen, population, policy and window where none is asked
+    for.
 
-    Raises :class:`InputError` for an unknown regimen, mitigation, population or policy, naming the known ones.
+    Raises :class:`InputError` for an unknown regimen, mitigation, population or policy, naming the
+    known ones.
     """
     chosen = regimen or product.default_regimen
     _known(chosen, product.regimens, where=f"product {product.name}", key="regimen")
@@ -67,15 +90,26 @@ def make_arm(
     people, care = population or product.population, policy or product.support_policy
     _known(people, world.populations, where=f"product {product.name}", key="population")
     _known(care, world.policies, where=f"product {product.name}", key="support_policy")
-    return Arm(product, chosen, tuple(mitigations), world.populations[people], world.policies[care],
-               product.window_d if window_d is None else window_d)
+    return Arm(
+        product,
+        chosen,
+        tuple(mitigations),
+        world.populations[people],
+        world.policies[care],
+        product.window_d if window_d is None else window_d,
+    )
 
 
 def _known(name: str, group: object, *, where: str, key: str) -> None:
     names = sorted(group)  # type: ignore[call-overload]
     if name not in names:
-        raise InputError(where=where, key=key, found=name, expected=f"one of {', '.join(names)}",
-                         cure="correct the name, or add a YAML file of that name")
+        raise InputError(
+            where=where,
+            key=key,
+            found=name,
+            expected=f"one of {', '.join(names)}",
+            cure="correct the name, or add a YAML file of that name",
+        )
 
 
 def usual_first_dose(product: Product) -> float:
@@ -110,9 +144,16 @@ def _seat_agents(arm: Arm, world: World) -> tuple[Mitigation | None, ...]:
         if any(seat is not None and seat.name == name for seat in seats):
             continue
         if free >= N_SLOTS:
-            raise InputError(where="arm", key="mitigations", found=f"{name} as a third further agent",
-                             expected=f"at most {N_SLOTS - SLOT_FREE} agents beside tocilizumab, dexamethasone, antipyretic",
-                             cure="simulate fewer agents together")
+            raise InputError(
+                where="arm",
+                key="mitigations",
+                found=f"{name} as a third further agent",
+                expected=(
+                    f"at most {N_SLOTS - SLOT_FREE} agents beside tocilizumab, dexamethasone,"
+                    " antipyretic"
+                ),
+                cure="simulate fewer agents together",
+            )
         seats[free] = agent
         free += 1
     return tuple(seats)
@@ -123,17 +164,24 @@ def _gifts(arm: Arm, world: World) -> list[tuple[str, float, float]]:
     gifts = []
     doses = arm.regimen.doses
     for pre in arm.regimen.premedication:
-        gifts += [(pre.mitigation, doses[k - 1].time_h - pre.hours_before, pre.usual_doses)
-                  for k in pre.with_doses if k <= len(doses)]
+        gifts += [
+            (pre.mitigation, doses[k - 1].time_h - pre.hours_before, pre.usual_doses)
+            for k in pre.with_doses
+            if k <= len(doses)
+        ]
     for name in arm.mitigations:
         agent = world.mitigations[name]
-        gifts += [(name, -agent.prophylaxis_hours_before + repeat * agent.repeat_every_h, 1.0)
-                  for repeat in range(max(agent.repeats, 1))]
+        gifts += [
+            (name, -agent.prophylaxis_hours_before + repeat * agent.repeat_every_h, 1.0)
+            for repeat in range(max(agent.repeats, 1))
+        ]
     return gifts
 
 
 def timetable(arm: Arm, *, world: World) -> Timetable:
-    """Lay the arm out tick by tick. Infusions shorter than half an hour are given over half an hour."""
+    """Lay the arm out tick by tick. Infusions shorter than half an hour are given over half an
+    hour.
+    """
     seats = _seat_agents(arm, world)
     slot_of = {agent.name: slot for slot, agent in enumerate(seats) if agent is not None}
     gifts = _gifts(arm, world)
@@ -152,8 +200,8 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
         amount = usual * (dose.amount / usual) ** power
         if is_infused:
             ticks = max(1, round(dose.infusion_h / TICK_H))
-            infusion[at:at + ticks] += amount / (ticks * TICK_H)
-            pieces[at:at + ticks + round(FINE_H / TICK_H)] = 2
+            infusion[at : at + ticks] += amount / (ticks * TICK_H)
+            pieces[at : at + ticks + round(FINE_H / TICK_H)] = 2
         else:
             depot[at] += amount / CELLS_UNIT_E6 if arm.product.platform in CELLULAR else amount
     for name, time, amount in gifts:
@@ -164,7 +212,21 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
         every = round(world.assumptions.value("exposure.il2_interval_h") / TICK_H)
         for bolus in range(round(world.assumptions.value("exposure.il2_boluses"))):
             il2[lead + bolus * every] += arm.regimen.interleukin_2
-    pairs = [(slot, node) for slot, agent in enumerate(seats) if agent is not None
-             for node in range(N_NODES) if NODES[node] in agent.acts_on]
-    return Timetable(lead, infusion, depot, il2, number, slots, seats, np.array(pairs, dtype=np.int64).reshape(-1, 2),
-                     pieces)
+    pairs = [
+        (slot, node)
+        for slot, agent in enumerate(seats)
+        if agent is not None
+        for node in range(N_NODES)
+        if NODES[node] in agent.acts_on
+    ]
+    return Timetable(
+        lead,
+        infusion,
+        depot,
+        il2,
+        number,
+        slots,
+        seats,
+        np.array(pairs, dtype=np.int64).reshape(-1, 2),
+        pieces,
+    )

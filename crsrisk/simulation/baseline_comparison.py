@@ -1,7 +1,8 @@
-"""Do patients before the first dose look like patients? Medians, quartiles and rank correlations by tumour type.
+"""Do patients before the first dose look like patients? Medians, quartiles and rank correlations by
+tumour type.
 
-Only the population is drawn, nothing is simulated. Compared are the *measured* values, with assay noise and gaps, since
-published figures are of measured values.
+Only the population is drawn, nothing is simulated. Compared are the *measured* values, with assay
+noise and gaps, since published figures are of measured values.
 """
 
 from __future__ import annotations
@@ -26,14 +27,26 @@ N_BATCHES = 20  # the Monte Carlo error of a statistic is that between so many b
 _SURE = 3.0  # standard errors: a verdict that is wrong by chance in fewer than 3 of 1000
 _IQR_OF_UNIT_NORMAL = 1.3489795003921634
 _95_OF_UNIT_NORMAL = 1.6448536269514722
-_DESCRIBED = ("sum_of_diameters_mm", "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml", "albumin_g_l")
+_DESCRIBED = (
+    "sum_of_diameters_mm",
+    "crp_mg_l",
+    "ferritin_ug_l",
+    "ldh_x_uln",
+    "il6_pg_ml",
+    "albumin_g_l",
+)
 
 
 def measured(population: Population, *, world: World, n: int, seed: int) -> dict[str, Values]:
-    """Baseline covariates of ``n`` patients as a hospital would have them (NaN = not measured), by name."""
+    """Baseline covariates of ``n`` patients as a hospital would have them (NaN = not measured), by
+    name.
+    """
     patients = sample(population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
     latent = measured_latent(patients, population=population, world=world, seed=seed)
-    seen = {name: covariate(latent[:, k], population.marginals[name]) for k, name in enumerate(CONTINUOUS)}
+    seen = {
+        name: covariate(latent[:, k], population.marginals[name])
+        for k, name in enumerate(CONTINUOUS)
+    }
     return {**seen, **patients.discrete}
 
 
@@ -66,12 +79,16 @@ def spearman(x: Values, y: Values) -> float:
     return float(np.corrcoef(rankdata(x[both]), rankdata(y[both]))[0, 1])
 
 
-_OF_ONE: Mapping[Statistic, Callable[[Values], float]] = MappingProxyType({
-    "median": lambda x: float(_quartiles(x)[1]),
-    "lower_quartile": lambda x: float(_quartiles(x)[0]),
-    "upper_quartile": lambda x: float(_quartiles(x)[2]),
-    "log_sd": _log_sd, "skew": _skew, "tail": _tail,
-})
+_OF_ONE: Mapping[Statistic, Callable[[Values], float]] = MappingProxyType(
+    {
+        "median": lambda x: float(_quartiles(x)[1]),
+        "lower_quartile": lambda x: float(_quartiles(x)[0]),
+        "upper_quartile": lambda x: float(_quartiles(x)[2]),
+        "log_sd": _log_sd,
+        "skew": _skew,
+        "tail": _tail,
+    }
+)
 
 
 def statistic(check: BaselineCheck, columns: Mapping[str, Values]) -> float:
@@ -81,7 +98,11 @@ def statistic(check: BaselineCheck, columns: Mapping[str, Values]) -> float:
         return spearman(x, columns[check.other])
     x = x[~np.isnan(x)]
     if check.threshold is not None:
-        return float((x > check.threshold).mean() if check.statistic == "share_above" else (x == check.threshold).mean())
+        return float(
+            (x > check.threshold).mean()
+            if check.statistic == "share_above"
+            else (x == check.threshold).mean()
+        )
     return _OF_ONE[check.statistic](x)
 
 
@@ -100,28 +121,48 @@ def judge_baseline(value: float, *, mc_error: float, low: float, high: float) ->
 def check_baseline(
     checks: Sequence[BaselineCheck], *, world: World, n: int = 8000, seed: int = 1
 ) -> tuple[BaselineFinding, ...]:
-    """Every check in every tumour type that it speaks of, ``n`` patients each (``n`` of 2000 or more).
+    """Every check in every tumour type that it speaks of, ``n`` patients each (``n`` of 2000 or
+    more).
 
     The Monte Carlo error is the standard error between 20 batches of the same patients.
     """
     if n < 100 * N_BATCHES:
-        raise ValueError(f"n of {100 * N_BATCHES} or more, for batches in which a rare group has members")
+        raise ValueError(
+            f"n of {100 * N_BATCHES} or more, for batches in which a rare group has members"
+        )
     wanted = {name for check in checks for name in check.populations or world.populations}
-    columns = {name: measured(world.populations[name], world=world, n=n, seed=seed) for name in sorted(wanted)}
-    return tuple(_find(check, name, columns[name]) for check in checks for name in check.populations or sorted(columns))
+    columns = {
+        name: measured(world.populations[name], world=world, n=n, seed=seed)
+        for name in sorted(wanted)
+    }
+    return tuple(
+        _find(check, name, columns[name])
+        for check in checks
+        for name in check.populations or sorted(columns)
+    )
 
 
 def _find(check: BaselineCheck, population: str, columns: Mapping[str, Values]) -> BaselineFinding:
     n = len(columns[check.of])
     batches = np.array_split(np.arange(n), N_BATCHES)
-    parts = [statistic(check, {name: column[rows] for name, column in columns.items()}) for rows in batches]
+    parts = [
+        statistic(check, {name: column[rows] for name, column in columns.items()})
+        for rows in batches
+    ]
     value, error = statistic(check, columns), float(np.std(parts, ddof=1) / np.sqrt(N_BATCHES))
-    return BaselineFinding(check, population, value, error, n,
-                           judge_baseline(value, mc_error=error, low=check.low, high=check.high))
+    return BaselineFinding(
+        check,
+        population,
+        value,
+        error,
+        n,
+        judge_baseline(value, mc_error=error, low=check.low, high=check.high),
+    )
 
 
 def baseline_table(world: World, *, n: int = 8000, seed: int = 1) -> pd.DataFrame:
-    """Quartiles of burden and laboratory values by tumour type, one row a tumour type and covariate.
+    """Quartiles of burden and laboratory values by tumour type, one row a tumour type and
+    covariate.
 
     Columns: population, covariate, lower_quartile, median, upper_quartile, log_sd, n_measured.
     """
@@ -131,6 +172,15 @@ def baseline_table(world: World, *, n: int = 8000, seed: int = 1) -> pd.DataFram
         for covariate_name in _DESCRIBED:
             x = columns[covariate_name][~np.isnan(columns[covariate_name])]
             low, middle, high = _quartiles(x)
-            rows.append({"population": name, "covariate": covariate_name, "lower_quartile": low, "median": middle,
-                         "upper_quartile": high, "log_sd": _log_sd(x), "n_measured": len(x)})
+            rows.append(
+                {
+                    "population": name,
+                    "covariate": covariate_name,
+                    "lower_quartile": low,
+                    "median": middle,
+                    "upper_quartile": high,
+                    "log_sd": _log_sd(x),
+                    "n_measured": len(x),
+                }
+            )
     return pd.DataFrame(rows)

@@ -1,7 +1,8 @@
-"""Equations: the mechanism of one arm without its ward, as formulas: rates, beginning, and what changes when.
+"""Equations: the mechanism of one arm without its ward, as formulas: rates, beginning, and what
+changes when.
 
-Every formula is traced from the functions that the solver compiles (`rates`, `_begin`, `_give`, `agents_act`).
-Times count from the first tick, which is the premedication when there is one.
+Every formula is traced from the functions that the solver compiles (`rates`, `_begin`, `_give`,
+`agents_act`). Times count from the first tick, which is the premedication when there is one.
 """
 
 from __future__ import annotations
@@ -18,22 +19,39 @@ import numpy as np
 
 from crsrisk.simulation import solve
 from crsrisk.simulation.arm import Timetable
-from crsrisk.simulation.layout import AT, N_ROWS, PARAMETERS, ROW, ROWS, STATES, TICK_H, WARD_H, WARD_TICKS
+from crsrisk.simulation.layout import (
+    AT,
+    N_ROWS,
+    PARAMETERS,
+    ROW,
+    ROWS,
+    STATES,
+    TICK_H,
+    WARD_H,
+    WARD_TICKS,
+)
 from crsrisk.simulation.ward import agents_act
 
-# Symbolic: the solver's own functions, run on names instead of numbers, so that every equation is written once.
+# Symbolic: the solver's own functions, run on names instead of numbers, so that every equation is
+# written once.
 #
-# A compiled function keeps its Python original. Run with expressions for numbers and a workspace of names, it returns the
-# formula that it computes. Where it branches on a comparison, it is run once for each way and the ways are joined.
+# A compiled function keeps its Python original. Run with expressions for numbers and a workspace of
+# names, it returns the formula that it computes. Where it branches on a comparison, it is run once
+# for each way and the ways are joined.
 
 
-_DECIDED: ContextVar[Mapping[Expression, bool]] = ContextVar("comparisons that this run takes for granted")
-_ONE_LANE = {"LANES": 1, "AT": type(AT)(*range(N_ROWS))}  # what the traced functions see instead of sixteen lanes
+_DECIDED: ContextVar[Mapping[Expression, bool]] = ContextVar(
+    "comparisons that this run takes for granted"
+)
+# what the traced functions see instead of sixteen lanes
+_ONE_LANE = {"LANES": 1, "AT": type(AT)(*range(N_ROWS))}
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A formula: an operator of MathML (or ``name``) and what it is applied to, formulas or numbers."""
+    """A formula: an operator of MathML (or ``name``) and what it is applied to, formulas or
+    numbers.
+    """
 
     operator: str
     parts: tuple[Any, ...]
@@ -81,7 +99,9 @@ class Expression:
         return Expression("leq", (self, other))
 
     def __bool__(self) -> bool:
-        """Which way to go at a comparison: as decided before this run, else the run ends to be done both ways."""
+        """Which way to go at a comparison: as decided before this run, else the run ends to be done
+        both ways.
+        """
         if self.operator not in ("gt", "geq", "lt", "leq"):
             raise TypeError("only a comparison of formulas can be a condition")
         if self not in _DECIDED.get({}):
@@ -93,7 +113,9 @@ class Expression:
         if self.operator == "name":
             yield self.parts[0]
         else:
-            yield from (name for part in self.parts if isinstance(part, Expression) for name in part.names())
+            yield from (
+                name for part in self.parts if isinstance(part, Expression) for name in part.names()
+            )
 
 
 Operand = Expression | float
@@ -118,12 +140,16 @@ def names_in(*formulas: Operand) -> set[str]:
 
 
 def choice(condition: Expression, yes: Operand, no: Operand) -> Operand:
-    """``yes`` where the condition holds, else ``no``; no question is asked when both are the same."""
+    """``yes`` where the condition holds, else ``no``; no question is asked when both are the
+    same.
+    """
     return yes if yes == no else Expression("piecewise", (yes, condition, no))
 
 
 def largest(one: Any, other: Any) -> Any:
-    """``max`` of two numbers or formulas, in one formula (asking for a way would split all that follows)."""
+    """``max`` of two numbers or formulas, in one formula (asking for a way would split all that
+    follows).
+    """
     is_formula = isinstance(one, Expression) or isinstance(other, Expression)
     return choice(Expression("gt", (one, other)), one, other) if is_formula else max(one, other)
 
@@ -135,7 +161,9 @@ def smallest(one: Any, other: Any) -> Any:
 
 
 class Workspace:
-    """The solver's workspace with one lane, in which every row holds its own name until something is written."""
+    """The solver's workspace with one lane, in which every row holds its own name until something
+    is written.
+    """
 
     def __init__(self) -> None:
         self.rows: list[Operand] = [name(row) for row in ROWS]
@@ -155,20 +183,30 @@ class Workspace:
 
     def written(self) -> dict[str, Operand]:
         """The rows that hold something else than their own name."""
-        return {row: value for row, value in zip(ROWS, self.rows, strict=True) if value != name(row)}
+        return {
+            row: value for row, value in zip(ROWS, self.rows, strict=True) if value != name(row)
+        }
 
 
 @cache
 def original(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The Python original of a compiled function, with originals for all it calls, for one lane and for formulas."""
+    """The Python original of a compiled function, with originals for all it calls, for one lane and
+    for formulas.
+    """
     plain: Any = getattr(function, "py_func", function)
     seen = {**plain.__globals__, **_ONE_LANE, "max": largest, "min": smallest}
-    called = {word: original(seen[word]) for word in plain.__code__.co_names if hasattr(seen.get(word), "py_func")}
+    called = {
+        word: original(seen[word])
+        for word in plain.__code__.co_names
+        if hasattr(seen.get(word), "py_func")
+    }
     return FunctionType(plain.__code__, seen | called, plain.__name__, plain.__defaults__)
 
 
 def with_locals(function: Callable[..., Any], *arguments: Any) -> tuple[Any, dict[str, Any]]:
-    """Result of a function and its local variables at the end: the names that its author gave to parts of the formula."""
+    """Result of a function and its local variables at the end: the names that its author gave to
+    parts of the formula.
+    """
     found: dict[str, Any] = {}
     code = getattr(function, "__code__", None)
 
@@ -188,7 +226,9 @@ def with_locals(function: Callable[..., Any], *arguments: Any) -> tuple[Any, dic
 def in_every_way(
     run: Callable[[], Mapping[str, Operand]], decided: Mapping[Expression, bool] | None = None
 ) -> dict[str, Operand]:
-    """What ``run`` yields by row, with a choice wherever it branches on a formula; a row left alone keeps its name."""
+    """What ``run`` yields by row, with a choice wherever it branches on a formula; a row left alone
+    keeps its name.
+    """
     known = decided or {}
     token = _DECIDED.set(known)
     try:
@@ -198,14 +238,24 @@ def in_every_way(
     finally:
         _DECIDED.reset(token)
     yes, no = (in_every_way(run, {**known, condition: way}) for way in (True, False))
-    return {row: choice(condition, yes.get(row, name(row)), no.get(row, name(row))) for row in {**yes, **no}}
+    return {
+        row: choice(condition, yes.get(row, name(row)), no.get(row, name(row)))
+        for row in {**yes, **no}
+    }
 
 
 _ARITHMETIC: dict[str, Callable[..., Any]] = {
-    "plus": lambda a, b: a + b, "minus": lambda a, b=None: -a if b is None else a - b, "times": lambda a, b: a * b,
-    "divide": lambda a, b: a / b, "power": lambda a, b: a**b, "gt": lambda a, b: a > b, "geq": lambda a, b: a >= b,
-    "lt": lambda a, b: a < b, "leq": lambda a, b: a <= b, "piecewise": lambda yes, condition, no: yes if condition else no,
-}  # fmt: skip
+    "plus": lambda a, b: a + b,
+    "minus": lambda a, b=None: -a if b is None else a - b,
+    "times": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
+    "power": lambda a, b: a**b,
+    "gt": lambda a, b: a > b,
+    "geq": lambda a, b: a >= b,
+    "lt": lambda a, b: a < b,
+    "leq": lambda a, b: a <= b,
+    "piecewise": lambda yes, condition, no: yes if condition else no,
+}
 
 
 def evaluate(formula: Operand, values: Mapping[str, float]) -> float:
@@ -218,7 +268,9 @@ def evaluate(formula: Operand, values: Mapping[str, float]) -> float:
         return float(formula)
     if formula.operator == "name":
         return values[formula.parts[0]]
-    found: float = _ARITHMETIC[formula.operator](*(evaluate(part, values) for part in formula.parts))
+    found: float = _ARITHMETIC[formula.operator](
+        *(evaluate(part, values) for part in formula.parts)
+    )
     return found
 
 
@@ -245,8 +297,9 @@ class Change:
 class Equations:
     """One arm in open loop.
 
-    ``rates`` by state and ``named`` (parts of them that the source gives a name to); ``begin`` by row at the first tick;
-    ``changes`` after it; ``of_time`` what the timetable brings, as a formula of ``time``; ``parameters`` in use.
+    ``rates`` by state and ``named`` (parts of them that the source gives a name to); ``begin`` by
+    row at the first tick; ``changes`` after it; ``of_time`` what the timetable brings, as a formula
+    of ``time``; ``parameters`` in use.
     """
 
     rates: Mapping[str, Operand]
@@ -267,15 +320,27 @@ def right_hand_side() -> tuple[Mapping[str, Operand], Mapping[str, Operand]]:
     >>> "pyrogen" in named
     True
     """
-    found, local = with_locals(original(solve.rates), tuple(name(state) for state in STATES), Workspace(), 0)
-    named = {word: part for word, part in local.items()
-             if isinstance(part, Expression) and part.operator != "name" and word not in ROW}  # fmt: skip
+    found, local = with_locals(
+        original(solve.rates), tuple(name(state) for state in STATES), Workspace(), 0
+    )
+    named = {
+        word: part
+        for word, part in local.items()
+        if isinstance(part, Expression) and part.operator != "name" and word not in ROW
+    }
     return dict(zip(STATES, found, strict=True)), named
 
 
 def _give(w: Workspace, plan: Timetable, tick: int, *, bolus: Operand) -> Workspace:
-    original(solve.give)(w, float(plan.infusion[tick]), float(plan.depot[tick]), bolus, int(plan.dose_number[tick]),
-                          plan.slots[tick].tolist(), (tick - plan.lead) * TICK_H)  # fmt: skip
+    original(solve.give)(
+        w,
+        float(plan.infusion[tick]),
+        float(plan.depot[tick]),
+        bolus,
+        int(plan.dose_number[tick]),
+        plan.slots[tick].tolist(),
+        (tick - plan.lead) * TICK_H,
+    )
     return w
 
 
@@ -304,14 +369,17 @@ def _boluses(plan: Timetable) -> Operand:
     """Interleukin-2 brought at the present half hour, as a formula of time."""
     now = name(TIME)
     found: Operand = 0.0
-    for tick in np.flatnonzero(plan.interleukin_2[1:])[::-1].tolist():  # half an hour less, as the first tick is past
+    # half an hour less, as the first tick is past
+    for tick in np.flatnonzero(plan.interleukin_2[1:])[::-1].tolist():
         later = choice(now < (tick + 1.5) * TICK_H, float(plan.interleukin_2[tick + 1]), found)
         found = choice(now < (tick + 0.5) * TICK_H, 0.0, later)
     return found
 
 
 def _clocks(plan: Timetable) -> list[Change]:
-    """What goes on by the clock: interleukin-2 wanes every half hour, agents work and wane every hour."""
+    """What goes on by the clock: interleukin-2 wanes every half hour, agents work and wane every
+    hour.
+    """
     found = []
     if plan.interleukin_2.any():
         held = _give(Workspace(), plan, 0, bolus=name(BOLUS)).value(_IL2)
@@ -324,18 +392,28 @@ def _clocks(plan: Timetable) -> list[Change]:
 
 
 def _gifts(plan: Timetable) -> list[Change]:
-    """Doses, ends of infusions, agents: every tick after the first at which the timetable brings or ends something."""
+    """Doses, ends of infusions, agents: every tick after the first at which the timetable brings or
+    ends something.
+    """
     found = []
     before = _give(Workspace(), plan, 0, bolus=0.0).written()
     is_new = np.diff(plan.infusion) != 0.0
-    is_new |= (np.diff(plan.dose_number) != 0) | (plan.depot[1:] != 0.0) | plan.slots[1:].any(axis=1)
+    is_new |= (
+        (np.diff(plan.dose_number) != 0) | (plan.depot[1:] != 0.0) | plan.slots[1:].any(axis=1)
+    )
     for tick in (np.flatnonzero(is_new) + 1).tolist():
         now = _give(Workspace(), plan, tick, bolus=0.0).written()
         now.pop(_IL2, None)
-        fresh = {row: value for row, value in now.items() if row in names_in(value) or value != before.get(row)}
+        fresh = {
+            row: value
+            for row, value in now.items()
+            if row in names_in(value) or value != before.get(row)
+        }
         before = now
         hour = (tick - plan.lead) * TICK_H
-        found.append(Change(f"timetable, hour {hour:g} after the first dose", tick * TICK_H, 0.0, 1, fresh))
+        found.append(
+            Change(f"timetable, hour {hour:g} after the first dose", tick * TICK_H, 0.0, 1, fresh)
+        )
     return found
 
 
@@ -344,17 +422,42 @@ def equations(plan: Timetable) -> Equations:
     rates, named = right_hand_side()
     changes = [*_clocks(plan), *_gifts(plan)]
     alive = set(STATES) | names_in(*rates.values())
-    while grown := {row for change in changes for target, value in change.becomes.items() if target in alive
-                    for row in names_in(value)} - alive:
+    while (
+        grown := {
+            row
+            for change in changes
+            for target, value in change.becomes.items()
+            if target in alive
+            for row in names_in(value)
+        }
+        - alive
+    ):
         alive |= grown
-    kept = [Change(c.label, c.time_h, c.every_h, c.rank, {row: v for row, v in c.becomes.items() if row in alive})
-            for c in changes]  # fmt: skip
+    kept = [
+        Change(
+            c.label,
+            c.time_h,
+            c.every_h,
+            c.rank,
+            {row: v for row, v in c.becomes.items() if row in alive},
+        )
+        for c in changes
+    ]
     changes = [change for change in kept if change.becomes]
     moving = set(STATES) | {row for change in changes for row in change.becomes}
-    begin = {row: value for row, value in _begin(plan).items() if row in alive and row not in PARAMETERS}
-    used = alive | names_in(*begin.values()) | names_in(*(v for c in changes for v in c.becomes.values()))
-    return Equations(
-        rates, named, {row: begin[row] for row in ROW if row in begin or row in moving}, tuple(changes),
-        {BOLUS: _boluses(plan)} if BOLUS in used else {}, tuple(row for row in PARAMETERS if row in used),
+    begin = {
+        row: value for row, value in _begin(plan).items() if row in alive and row not in PARAMETERS
+    }
+    used = (
+        alive
+        | names_in(*begin.values())
+        | names_in(*(v for c in changes for v in c.becomes.values()))
     )
-
+    return Equations(
+        rates,
+        named,
+        {row: begin[row] for row in ROW if row in begin or row in moving},
+        tuple(changes),
+        {BOLUS: _boluses(plan)} if BOLUS in used else {},
+        tuple(row for row in PARAMETERS if row in used),
+    )

@@ -1,8 +1,9 @@
 """Levers: what the treating team could change before the first dose, each as an arm of its own.
 
-Step-up dosing, premedication, prophylaxis and route, one at a time; a regimen of the product's own file stands for
-another route. What is added is a strategy (:mod:`crsrisk.simulation.strategies`); what is taken away is made here. Only what
-differs is changed, so that two simulated arms tell the effect of the lever and of nothing else.
+Step-up dosing, premedication, prophylaxis and route, one at a time; a regimen of the product's own
+file stands for another route. What is added is a strategy (:mod:`crsrisk.simulation.strategies`);
+what is taken away is made here. Only what differs is changed, so that two simulated arms tell the
+effect of the lever and of nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.strategies import strategy_arm
 
 LeverKind = Literal["prophylaxis", "premedication", "step-up", "route"]
-ENGAGERS = frozenset({"tce", "immtac"})  # given in steps and with premedication; cells and checkpoint inhibitors are not
+# given in steps and with premedication; cells and checkpoint inhibitors are not
+ENGAGERS = frozenset({"tce", "immtac"})
 STEROIDS = ("dexamethasone", "methylprednisolone")
 PROPHYLAXIS = ("tocilizumab",)
 _ROUTES = {"iv": "into a vein", "sc": "under the skin", "cells": "as cells"}
@@ -55,41 +57,79 @@ def _prophylaxis(arm: Arm, name: str, *, world: World) -> Lever:
     if name in arm.mitigations:
         without = replace(arm, mitigations=tuple(one for one in arm.mitigations if one != name))
         return Lever("prophylaxis", f"Without {_inside(label)} before the first dose", without)
-    return Lever("prophylaxis", f"{label} before the first dose", strategy_arm(arm, parse_strategy(name), world=world))
+    return Lever(
+        "prophylaxis",
+        f"{label} before the first dose",
+        strategy_arm(arm, parse_strategy(name), world=world),
+    )
 
 
 def _premedication(arm: Arm, *, world: World) -> Lever:
-    """The steroid before the doses taken away, or dexamethasone given before the first two where there is none."""
+    """The steroid before the doses taken away, or dexamethasone given before the first two where
+    there is none.
+    """
     if given := [one.mitigation for one in arm.regimen.premedication if one.mitigation in STEROIDS]:
         kept = [one for one in arm.regimen.premedication if one.mitigation not in STEROIDS]
         label = f"Without {_inside(world.mitigations[given[0]].label)} as premedication"
         return Lever("premedication", label, _with(arm, premedication=kept))
     label = f"{_short(world.mitigations[STEROIDS[0]].label)} as premedication"
-    return Lever("premedication", label, strategy_arm(arm, parse_strategy(f"{STEROIDS[0]}@two_doses"), world=world))
+    return Lever(
+        "premedication",
+        label,
+        strategy_arm(arm, parse_strategy(f"{STEROIDS[0]}@two_doses"), world=world),
+    )
 
 
 def _step_up(arm: Arm, *, world: World) -> list[Lever]:
-    """Without steps every dose is the full one; a step-up is taken from the product's own file, where it has one."""
+    """Without steps every dose is the full one; a step-up is taken from the product's own file,
+    where it has one.
+    """
     regimen = arm.regimen
     if regimen.is_stepped_up:
-        return [Lever("step-up", "Without step-up: the full dose from the start",
-                      strategy_arm(arm, parse_strategy("no_step_up"), world=world))]
-    stepped = [other for other in arm.product.regimens.values() if other.is_stepped_up and other.route == regimen.route
-               and other.doses[-1].amount == regimen.doses[-1].amount]
-    return [Lever("step-up", "With step-up dosing", _with(arm, doses=stepped[0].doses))] if stepped else []
+        return [
+            Lever(
+                "step-up",
+                "Without step-up: the full dose from the start",
+                strategy_arm(arm, parse_strategy("no_step_up"), world=world),
+            )
+        ]
+    stepped = [
+        other
+        for other in arm.product.regimens.values()
+        if other.is_stepped_up
+        and other.route == regimen.route
+        and other.doses[-1].amount == regimen.doses[-1].amount
+    ]
+    return (
+        [Lever("step-up", "With step-up dosing", _with(arm, doses=stepped[0].doses))]
+        if stepped
+        else []
+    )
 
 
 def _routes(arm: Arm) -> list[Lever]:
-    """The first regimen of each other route, as it stands in the file; whatever else differs is said."""
+    """The first regimen of each other route, as it stands in the file; whatever else differs is
+    said.
+    """
     found: dict[str, Lever] = {}
     for name, other in arm.product.regimens.items():
         if other.route == arm.regimen.route or other.route in found:
             continue
-        more = [text for differs, text in (
-            (other.is_stepped_up != arm.regimen.is_stepped_up, "step-up dosing" if other.is_stepped_up else "no step-up"),
-            (bool(other.premedication) != bool(arm.regimen.premedication),
-             "premedication" if other.premedication else "no premedication"),
-            (other.doses[-1].amount != arm.regimen.doses[-1].amount, "another full dose")) if differs]
+        more = [
+            text
+            for differs, text in (
+                (
+                    other.is_stepped_up != arm.regimen.is_stepped_up,
+                    "step-up dosing" if other.is_stepped_up else "no step-up",
+                ),
+                (
+                    bool(other.premedication) != bool(arm.regimen.premedication),
+                    "premedication" if other.premedication else "no premedication",
+                ),
+                (other.doses[-1].amount != arm.regimen.doses[-1].amount, "another full dose"),
+            )
+            if differs
+        ]
         label = f"Given {_ROUTES[other.route]}{' (with ' + ', '.join(more) + ')' if more else ''}"
         found[other.route] = Lever("route", label, replace(arm, regimen_name=name))
     return list(found.values())
@@ -112,18 +152,26 @@ def _short(label: str) -> str:
     return label.split(" (")[0]
 
 
-# Later levers: what the treating team can still change some hours after the first dose, and what lies in the past.
+# Later levers: what the treating team can still change some hours after the first dose, and what
+# lies in the past.
 #
-# Only what comes with the doses still to be given can be changed: an agent before the next dose, the steroid before later
-# doses. What was decided before the first dose (prophylaxis, its premedication, step-up, route) cannot.
+# Only what comes with the doses still to be given can be changed: an agent before the next dose,
+# the steroid before later doses. What was decided before the first dose (prophylaxis, its
+# premedication, step-up, route) cannot.
 
 
-_PAST = {"prophylaxis": "prophylaxis before the first dose", "premedication": "premedication of the first dose",
-         "step-up": "step-up dosing", "route": "route"}
+_PAST = {
+    "prophylaxis": "prophylaxis before the first dose",
+    "premedication": "premedication of the first dose",
+    "step-up": "step-up dosing",
+    "route": "route",
+}
 
 
 def past_levers(arm: Arm, *, world: World) -> tuple[str, ...]:
-    """In words, the levers of before the first dose, each kind once; none where the simulator knows none."""
+    """In words, the levers of before the first dose, each kind once; none where the simulator knows
+    none.
+    """
     return tuple(dict.fromkeys(_PAST[one.kind] for one in levers(arm, world=world)))
 
 
@@ -144,8 +192,14 @@ def later_levers(arm: Arm, *, world: World, hour: float) -> tuple[Lever, ...]:
     coming = [k + 1 for k, dose in enumerate(doses) if hour < dose.time_h < 24.0 * arm.window_d]
     if arm.product.platform not in ENGAGERS or not coming:
         return ()
-    found = [_added(arm, name, coming=coming, world=world, kind="prophylaxis") for name in PROPHYLAXIS]
-    given = [one for one in arm.regimen.premedication if one.mitigation in STEROIDS and set(one.with_doses) & set(coming)]
+    found = [
+        _added(arm, name, coming=coming, world=world, kind="prophylaxis") for name in PROPHYLAXIS
+    ]
+    given = [
+        one
+        for one in arm.regimen.premedication
+        if one.mitigation in STEROIDS and set(one.with_doses) & set(coming)
+    ]
     if given:
         found.append(_without(arm, given, coming=coming, world=world))
     else:
@@ -153,23 +207,40 @@ def later_levers(arm: Arm, *, world: World, hour: float) -> tuple[Lever, ...]:
     return tuple(lever for lever, starts_h in found if starts_h >= hour)
 
 
-def _added(arm: Arm, name: str, *, coming: list[int], world: World, kind: str) -> tuple[Lever, float]:
+def _added(
+    arm: Arm, name: str, *, coming: list[int], world: World, kind: str
+) -> tuple[Lever, float]:
     """One usual dose of an agent before the next dose, and the hour at which it would be given."""
     agent, at = world.mitigations[name], coming[0]
     before = agent.prophylaxis_hours_before
     more = Premedication(mitigation=name, usual_doses=1.0, hours_before=before, with_doses=[at])
     label = f"{agent.label.split(' (')[0]} before {_dose(arm, at)}"
     changed = _with_later(arm, [*arm.regimen.premedication, more])
-    return Lever("prophylaxis" if kind == "prophylaxis" else "premedication", label, changed), _time_h(arm, at) - before
+    return (
+        Lever("prophylaxis" if kind == "prophylaxis" else "premedication", label, changed),
+        _time_h(arm, at) - before,
+    )
 
 
-def _without(arm: Arm, given: list[Premedication], *, coming: list[int], world: World) -> tuple[Lever, float]:
-    """The steroid before later doses left out, and the hour at which the first of them would have been given."""
-    kept = [one.model_copy(update={"with_doses": [k for k in one.with_doses if k not in coming]}) if one in given else one
-            for one in arm.regimen.premedication]
+def _without(
+    arm: Arm, given: list[Premedication], *, coming: list[int], world: World
+) -> tuple[Lever, float]:
+    """The steroid before later doses left out, and the hour at which the first of them would have
+    been given.
+    """
+    kept = [
+        (
+            one.model_copy(update={"with_doses": [k for k in one.with_doses if k not in coming]})
+            if one in given
+            else one
+        )
+        for one in arm.regimen.premedication
+    ]
     first = min(k for one in given for k in one.with_doses if k in coming)
     name = world.mitigations[given[0].mitigation].label.split(" (")[0]
-    starts = min(_time_h(arm, k) - one.hours_before for one in given for k in one.with_doses if k in coming)
+    starts = min(
+        _time_h(arm, k) - one.hours_before for one in given for k in one.with_doses if k in coming
+    )
     label = f"Without {name[0].lower()}{name[1:]} before {_dose(arm, first)}"
     return Lever("premedication", label, _with_later(arm, kept)), starts
 
@@ -187,4 +258,3 @@ def _with_later(arm: Arm, premedication: list[Premedication]) -> Arm:
     regimen = arm.regimen.model_copy(update={"premedication": premedication})
     product = arm.product.model_copy(update={"regimens": {**arm.product.regimens, name: regimen}})
     return replace(arm, product=product, regimen_name=name)
-

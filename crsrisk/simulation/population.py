@@ -1,8 +1,8 @@
 """Population: who the patients are before the first dose, measured and unmeasured.
 
-Discrete covariates come first. Given them, the continuous ones are jointly normal on a latent scale and then
-take the shape of their marginal distribution. That conditional normality is what lets `truth.py` draw true
-values given what was observed, exactly.
+Discrete covariates come first. Given them, the continuous ones are jointly normal on a latent scale
+and then take the shape of their marginal distribution. That conditional normality is what lets
+`truth.py` draw true values given what was observed, exactly.
 """
 
 from __future__ import annotations
@@ -22,11 +22,27 @@ from crsrisk.errors import InputError
 Values = NDArray[np.float64]
 
 # what differs between patients and nobody measures, in the order of the draws
-TRAITS: tuple[str, ...] = ("load", "myeloid", "endothelium", "il6", "t_cell", "adaptation", "clearance", "expansion",
-                           "temperature", "map", "spo2", "cell_dose", "liver", "hepatocyte")
-HABITS: tuple[str, ...] = ("antipyretic", "tocilizumab", "steroid")  # uniform draws: would this patient be given it?
+TRAITS: tuple[str, ...] = (
+    "load",
+    "myeloid",
+    "endothelium",
+    "il6",
+    "t_cell",
+    "adaptation",
+    "clearance",
+    "expansion",
+    "temperature",
+    "map",
+    "spo2",
+    "cell_dose",
+    "liver",
+    "hepatocyte",
+)
+# uniform draws: would this patient be given it?
+HABITS: tuple[str, ...] = ("antipyretic", "tocilizumab", "steroid")
 N_OCCASIONS = 4  # doses with a random effect of their own
-N_SITE_EFFECTS = 4  # blood pressure for fluids, readiness to rescue, interval of vital signs, missing values
+# blood pressure for fluids, readiness to rescue, interval of vital signs, missing values
+N_SITE_EFFECTS = 4
 _BURDEN = ("sum_of_diameters_mm", "extra_sites", "has_liver_metastases")
 
 
@@ -34,8 +50,9 @@ _BURDEN = ("sum_of_diameters_mm", "extra_sites", "has_liver_metastases")
 class Patients:
     """Baseline of a group of patients; every mapping holds arrays of the same length.
 
-    ``discrete`` and ``latent`` (standard normal scale, in the order of CONTINUOUS) define the true covariates;
-    ``traits`` are standard normal, ``occasions`` standard normal by dose, ``habits`` uniform, ``site`` an index.
+    ``discrete`` and ``latent`` (standard normal scale, in the order of CONTINUOUS) define the true
+    covariates; ``traits`` are standard normal, ``occasions`` standard normal by dose, ``habits``
+    uniform, ``site`` an index.
     """
 
     patient_id: NDArray[np.int64]
@@ -53,7 +70,9 @@ class Patients:
 
 
 def correlation(assumptions: Assumptions) -> Values:
-    """Correlation of the continuous covariates given the discrete ones, shape (11, 11); refuses an impossible one."""
+    """Correlation of the continuous covariates given the discrete ones, shape (11, 11); refuses an
+    impossible one.
+    """
     index = {name: k for k, name in enumerate(CONTINUOUS)}
     matrix = np.eye(len(CONTINUOUS))
     scale = assumptions.value("population.burden_lab_correlation_scale")
@@ -63,9 +82,13 @@ def correlation(assumptions: Assumptions) -> Values:
             linked = scale if "sum_of_diameters_mm" in (one, other) else 1.0
             matrix[index[one], index[other]] = matrix[index[other], index[one]] = value * linked
     if np.linalg.eigvalsh(matrix)[0] < 1e-6:
-        raise InputError(where="synthetic/assumptions/population.yaml", key="corr_*",
-                         found="correlations that contradict each other",
-                         expected="a positive definite correlation matrix", cure="move the last change towards 0")
+        raise InputError(
+            where="synthetic/assumptions/population.yaml",
+            key="corr_*",
+            found="correlations that contradict each other",
+            expected="a positive definite correlation matrix",
+            cure="move the last change towards 0",
+        )
     return matrix
 
 
@@ -87,29 +110,44 @@ def latent_mean(discrete: Mapping[str, Values], *, assumptions: Assumptions) -> 
 
 
 def _times(rows: Values, matrix: Values) -> Values:
-    """Matrix product summed column by column: unlike BLAS, its rounding does not depend on the number of rows."""
+    """Matrix product summed column by column: unlike BLAS, its rounding does not depend on the
+    number of rows.
+    """
     total = np.zeros((len(rows), matrix.shape[1]))
     for k in range(matrix.shape[0]):
-        total += rows[:, k:k + 1] * matrix[k]
+        total += rows[:, k : k + 1] * matrix[k]
     return total
 
 
 def covariate(latent: Values, marginal: Marginal) -> Values:
-    """Value of a covariate from its latent normal score; the tails are squeezed into the stated limits."""
+    """Value of a covariate from its latent normal score; the tails are squeezed into the stated
+    limits.
+    """
     low, high = marginal.limits
     if marginal.shape == "lognormal":
-        ends = (np.log(low / marginal.median) / marginal.sd, np.log(high / marginal.median) / marginal.sd)
+        ends = (
+            np.log(low / marginal.median) / marginal.sd,
+            np.log(high / marginal.median) / marginal.sd,
+        )
     else:
         ends = ((low - marginal.median) / marginal.sd, (high - marginal.median) / marginal.sd)
-    scores = np.where(np.isnan(latent), np.nan, np.clip(latent, -8.0, 8.0))  # beyond 8 the distribution function is 1
+    # beyond 8 the distribution function is 1
+    scores = np.where(np.isnan(latent), np.nan, np.clip(latent, -8.0, 8.0))
     inside = ndtri(ndtr(ends[0]) + (ndtr(ends[1]) - ndtr(ends[0])) * ndtr(scores))
     step = marginal.sd * inside
-    return np.asarray(marginal.median * np.exp(step) if marginal.shape == "lognormal" else marginal.median + step)
+    return np.asarray(
+        marginal.median * np.exp(step) if marginal.shape == "lognormal" else marginal.median + step
+    )
 
 
 def covariates(patients: Patients, population: Population) -> dict[str, Values]:
-    """True baseline covariates by name: the continuous ones in their units, and the discrete ones."""
-    true = {name: covariate(patients.latent[:, k], population.marginals[name]) for k, name in enumerate(CONTINUOUS)}
+    """True baseline covariates by name: the continuous ones in their units, and the discrete
+    ones.
+    """
+    true = {
+        name: covariate(patients.latent[:, k], population.marginals[name])
+        for k, name in enumerate(CONTINUOUS)
+    }
     return {**true, **patients.discrete}
 
 
@@ -117,11 +155,15 @@ def _discrete(uniform: Values, population: Population) -> dict[str, Values]:
     shares = population.shares
     ecog = np.searchsorted(np.cumsum(shares.ecog)[:-1], uniform[:, 3], side="right")
     liver = uniform[:, 1] < shares.has_liver_metastases.value
-    sites = 1 + np.searchsorted(np.cumsum(shares.n_metastatic_sites)[:-1], uniform[:, 4], side="right")
+    sites = 1 + np.searchsorted(
+        np.cumsum(shares.n_metastatic_sites)[:-1], uniform[:, 4], side="right"
+    )
     return {
         "is_female": (uniform[:, 0] < shares.is_female.value).astype(float),
         "has_liver_metastases": liver.astype(float),
-        "has_prior_checkpoint_inhibitor": (uniform[:, 2] < shares.has_prior_checkpoint_inhibitor.value).astype(float),
+        "has_prior_checkpoint_inhibitor": (
+            (uniform[:, 2] < shares.has_prior_checkpoint_inhibitor.value).astype(float)
+        ),
         "ecog": ecog.astype(float),
         "n_metastatic_sites": sites.astype(float),
         "extra_sites": sites.astype(float) - 1.0,
@@ -131,7 +173,9 @@ def _discrete(uniform: Values, population: Population) -> dict[str, Values]:
 
 @dataclass(frozen=True)
 class Draws:
-    """The random numbers of a contiguous range of patients, before any product or tumour type is chosen."""
+    """The random numbers of a contiguous range of patients, before any product or tumour type is
+    chosen.
+    """
 
     patient_id: NDArray[np.int64]
     site: NDArray[np.int64]
@@ -145,13 +189,19 @@ class Draws:
 
 
 def draw(*, assumptions: Assumptions, seed: int, start: int, stop: int) -> Draws:
-    """Random numbers of patients ``start`` to ``stop - 1``; the same patient has the same under every product."""
+    """Random numbers of patients ``start`` to ``stop - 1``; the same patient has the same under
+    every product.
+    """
     span = {"seed": seed, "start": start, "stop": stop}
     n_sites = round(assumptions.value("population.n_sites"))
     site = (streams.uniforms(decision="site", width=1, **span)[:, 0] * n_sites).astype(np.int64)
-    site_effects = streams.normals(seed=seed, decision="site effects", start=0, stop=n_sites, width=N_SITE_EFFECTS)
+    site_effects = streams.normals(
+        seed=seed, decision="site effects", start=0, stop=n_sites, width=N_SITE_EFFECTS
+    )
     return Draws(
-        np.arange(start, stop, dtype=np.int64), site, site_effects[site],
+        np.arange(start, stop, dtype=np.int64),
+        site,
+        site_effects[site],
         streams.uniforms(decision="discrete", width=6, **span),
         streams.normals(decision="covariates", width=len(CONTINUOUS), **span),
         streams.normals(decision="traits", width=len(TRAITS), **span),
@@ -161,28 +211,44 @@ def draw(*, assumptions: Assumptions, seed: int, start: int, stop: int) -> Draws
     )
 
 
-def settle(draws: Draws, population: Population, *, assumptions: Assumptions, rows: NDArray[np.int64]) -> Patients:
+def transform_draws(
+    draws: Draws, population: Population, *, assumptions: Assumptions, rows: NDArray[np.int64]
+) -> Patients:
     """Patients of one population from some rows of the draws."""
     discrete = _discrete(draws.discrete[rows], population)
     root = np.asarray(np.linalg.cholesky(correlation(assumptions)).T, dtype=np.float64)
     latent = _times(draws.covariates[rows], root)
     return Patients(
-        draws.patient_id[rows], draws.site[rows], draws.site_effects[rows], discrete,
-        latent + latent_mean(discrete, assumptions=assumptions), draws.traits[rows], draws.occasions[rows],
-        draws.habits[rows], draws.keys[rows],
+        draws.patient_id[rows],
+        draws.site[rows],
+        draws.site_effects[rows],
+        discrete,
+        latent + latent_mean(discrete, assumptions=assumptions),
+        draws.traits[rows],
+        draws.occasions[rows],
+        draws.habits[rows],
+        draws.keys[rows],
     )
 
 
-def sample(population: Population, *, assumptions: Assumptions, seed: int, start: int, stop: int) -> Patients:
+def sample(
+    population: Population, *, assumptions: Assumptions, seed: int, start: int, stop: int
+) -> Patients:
     """Patients ``start`` to ``stop - 1`` of one population in the world with this seed."""
     draws = draw(assumptions=assumptions, seed=seed, start=start, stop=stop)
-    return settle(draws, population, assumptions=assumptions, rows=np.arange(stop - start))
+    return transform_draws(draws, population, assumptions=assumptions, rows=np.arange(stop - start))
 
 
 def take(patients: Patients, rows: NDArray[np.int64]) -> Patients:
     """The patients of some rows, in that order (rows may repeat)."""
     return Patients(
-        patients.patient_id[rows], patients.site[rows], patients.site_effects[rows],
-        {name: values[rows] for name, values in patients.discrete.items()}, patients.latent[rows], patients.traits[rows],
-        patients.occasions[rows], patients.habits[rows], patients.keys[rows],
+        patients.patient_id[rows],
+        patients.site[rows],
+        patients.site_effects[rows],
+        {name: values[rows] for name, values in patients.discrete.items()},
+        patients.latent[rows],
+        patients.traits[rows],
+        patients.occasions[rows],
+        patients.habits[rows],
+        patients.keys[rows],
     )

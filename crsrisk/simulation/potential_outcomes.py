@@ -1,4 +1,6 @@
-"""Potential outcomes: the same patients under every strategy, with the same random numbers, and what an oracle expects."""
+"""Potential outcomes: the same patients under every strategy, with the same random numbers, and
+what an oracle expects.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk import streams
-from crsrisk.biology.consequences import blocked_together, infection_risk, response_risk, share_blocked
+from crsrisk.biology.consequences import (
+    blocked_together,
+    infection_risk,
+    response_risk,
+    share_blocked,
+)
 from crsrisk.data.mitigation import Mitigation
 from crsrisk.data.potential_outcomes import (
     RESPONSE_WORLDS,
@@ -28,24 +35,29 @@ from crsrisk.simulation.population import Patients
 from crsrisk.simulation.strategies import Tracks, play, strategy_arm
 from crsrisk.simulation.true_risk import Given, redrawn
 
-# Consequences: infection within three months and tumour response of simulated patients, as the assumptions say.
+# Consequences: infection within three months and tumour response of simulated patients, as the
+# assumptions say.
 #
-# A planned course raises the hazard of infection while it blocks; so does every dose of rescue, which is what a prevented
-# CRS saves. Response follows T-cell activation in one of three ways, and nobody knows which:
+# A planned course raises the hazard of infection while it blocks; so does every dose of rescue,
+# which is what a prevented CRS saves. Response follows T-cell activation in one of three ways, and
+# nobody knows which:
 #
-# ``no_link``      response has nothing to do with activation;
-# ``common_cause`` patients whose T cells answer strongly respond more often, but it is their fitness that does it:
-#                  quietening the T cells for a while changes nothing;
-# ``mediation``    it is the activation itself: quietening the T cells costs responses.
+# ``no_link``      response has nothing to do with activation; ``common_cause`` patients whose T
+# cells answer strongly respond more often, but it is their fitness that does it: quietening the T
+# cells for a while changes nothing; ``mediation``    it is the activation itself: quietening the T
+# cells costs responses.
 #
-# Without prophylaxis the last two are the same to the last digit, so no observational data can tell them apart.
+# Without prophylaxis the last two are the same to the last digit, so no observational data can tell
+# them apart.
 
 
 _MOST_RESCUES = 40  # doses of one rescue agent that are told apart
 
 
 def _amounts(agent: Mitigation, gifts: Sequence[tuple[float, float]], hours: Values) -> Values:
-    """Amount of an agent in usual doses after the first, the first two, ... gifts of (hour, usual doses): (gift, hour)."""
+    """Amount of an agent in usual doses after the first, the first two, ... gifts of (hour, usual
+    doses): (gift, hour).
+    """
     at, dose = np.array(gifts, dtype=np.float64).reshape(-1, 2).T[:, :, None]
     since = hours - at
     left = 0.5 ** (np.maximum(since, 0.0) / agent.elimination_half_life_h.value)
@@ -57,7 +69,9 @@ def _hours(world: World) -> Values:
 
 
 def _ratio(amounts: Mapping[str, Values], *, world: World) -> Values:
-    """Mean hazard ratio of infection over the last axis (hours) under amounts of agents; nodes act independently."""
+    """Mean hazard ratio of infection over the last axis (hours) under amounts of agents; nodes act
+    independently.
+    """
     known = world.assumptions.group("consequences")
     blocked: dict[str, Values] = {}
     for name, amount in amounts.items():
@@ -71,22 +85,32 @@ def _ratio(amounts: Mapping[str, Values], *, world: World) -> Values:
 
 
 def mean_hazard_ratio(courses: Mapping[str, list[tuple[float, float]]], *, world: World) -> float:
-    """Mean hazard ratio of infection over the window under courses of agents, each as gifts of (hour, usual doses).
+    """Mean hazard ratio of infection over the window under courses of agents, each as gifts of
+    (hour, usual doses).
 
     1 without any agent; nodes act independently of each other.
     """
     hours = _hours(world)
-    last = {name: _amounts(world.mitigations[name], gifts, hours)[-1] for name, gifts in courses.items() if gifts}
+    last = {
+        name: _amounts(world.mitigations[name], gifts, hours)[-1]
+        for name, gifts in courses.items()
+        if gifts
+    }
     return float(np.ravel(_ratio(last, world=world))[0])
 
 
-def _agent_courses(arm: Arm, strategy: Strategy | None, *, world: World) -> dict[str, list[tuple[float, float]]]:
-    """Gifts by agent, in hours from the first dose: premedication and, with a strategy, what it adds."""
+def _agent_courses(
+    arm: Arm, strategy: Strategy | None, *, world: World
+) -> dict[str, list[tuple[float, float]]]:
+    """Gifts by agent, in hours from the first dose: premedication and, with a strategy, what it
+    adds.
+    """
     courses: dict[str, list[tuple[float, float]]] = {}
     doses = arm.regimen.doses
     for pre in arm.regimen.premedication:
-        courses.setdefault(pre.mitigation, []).extend((doses[k - 1].time_h, pre.usual_doses) for k in pre.with_doses
-                                                      if k <= len(doses))
+        courses.setdefault(pre.mitigation, []).extend(
+            (doses[k - 1].time_h, pre.usual_doses) for k in pre.with_doses if k <= len(doses)
+        )
     for name in (*arm.mitigations, *(strategy.mitigations if strategy else ())):
         agent = world.mitigations[name]
         gifts = [(repeat * agent.repeat_every_h, 1.0) for repeat in range(max(agent.repeats, 1))]
@@ -96,7 +120,9 @@ def _agent_courses(arm: Arm, strategy: Strategy | None, *, world: World) -> dict
     return courses
 
 
-def _rescue_excess(agent: str, interval_h: float, dose: float, *, most: int, world: World) -> Values:
+def _rescue_excess(
+    agent: str, interval_h: float, dose: float, *, most: int, world: World
+) -> Values:
     """What n rescue doses of an agent add to the mean hazard ratio, for n = 0 to ``most``."""
     gifts = [(k * interval_h, dose) for k in range(max(most, 1))]
     ratios = _ratio({agent: _amounts(world.mitigations[agent], gifts, _hours(world))}, world=world)
@@ -104,25 +130,38 @@ def _rescue_excess(agent: str, interval_h: float, dose: float, *, most: int, wor
 
 
 def infection_risks(
-    arm: Arm, strategy: Strategy, *, tracks: Mapping[str, Values], is_exposed: NDArray[np.bool_], ecog: Values, world: World
+    arm: Arm,
+    strategy: Strategy,
+    *,
+    tracks: Mapping[str, Values],
+    is_exposed: NDArray[np.bool_],
+    ecog: Values,
+    world: World,
 ) -> Values:
-    """Risk of a serious infection within the window, shape (n,); ``arm`` is the one without the strategy's agents."""
+    """Risk of a serious infection within the window, shape (n,); ``arm`` is the one without the
+    strategy's agents.
+    """
     known, ward = world.assumptions.group("consequences"), world.assumptions.group("ward")
     usual = mean_hazard_ratio(_agent_courses(arm, None, world=world), world=world)
     planned = mean_hazard_ratio(_agent_courses(arm, strategy, world=world), world=world)
     ratio = np.where(is_exposed, planned, usual)
-    for agent, count, interval, dose in (("tocilizumab", "n_tocilizumab", ward["tocilizumab_interval_h"], 1.0),
-                                         ("dexamethasone", "n_steroid", ward["steroid_interval_h"], ward["steroid_dose"])):
+    for agent, count, interval, dose in (
+        ("tocilizumab", "n_tocilizumab", ward["tocilizumab_interval_h"], 1.0),
+        ("dexamethasone", "n_steroid", ward["steroid_interval_h"], ward["steroid_dose"]),
+    ):
         n = np.clip(tracks[count], 0.0, _MOST_RESCUES).astype(np.int64)
         ratio = ratio + _rescue_excess(agent, interval, dose, most=int(n.max()), world=world)[n]
-    return infection_risk(known["infection_usual_risk"], ratio * known["infection_ecog_ratio"] ** ecog)
+    return infection_risk(
+        known["infection_usual_risk"], ratio * known["infection_ecog_ratio"] ** ecog
+    )
 
 
 def response_risks(
     log_activation: Values, *, usual: Values, center: float, world: World
 ) -> dict[ResponseWorld, Values]:
-    """Chance of response in each of the three worlds; ``usual`` is the same patients' activation without prophylaxis,
-    ``center`` that of a typical patient (all as logarithms)."""
+    """Chance of response in each of the three worlds; ``usual`` is the same patients' activation
+    without prophylaxis, ``center`` that of a typical patient (all as logarithms).
+    """
     known = world.assumptions.group("consequences")
     rate, slope = known["response_usual_rate"], known["response_log_odds_per_log_activation"]
     return {
@@ -152,12 +191,19 @@ class _Course:
 
 
 def with_standard(strategies: Sequence[Strategy]) -> tuple[Strategy, ...]:
-    """The strategies after what is done without prophylaxis; :class:`InputError` when two share a name."""
+    """The strategies after what is done without prophylaxis; :class:`InputError` when two share a
+    name.
+    """
     chosen = (STANDARD, *(one for one in strategies if not one.is_standard))
     names = [one.name for one in chosen]
     if len(set(names)) < len(names):
-        raise InputError(where="strategies", key="name", found=", ".join(names), expected="each strategy once",
-                         cure="leave the repeated one out")
+        raise InputError(
+            where="strategies",
+            key="name",
+            found=", ".join(names),
+            expected="each strategy once",
+            cure="leave the repeated one out",
+        )
     return chosen
 
 
@@ -168,12 +214,24 @@ def _courses(
     for strategy in strategies:
         tracks = play(arm, strategy, patients=patients, world=world, workers=workers, usual=usual)
         usual = tracks if usual is None else usual
-        grade = np.sum([tracks[f"first_{k}"] < window_h for k in (1, 2, 3, 4)], axis=0).astype(np.int64)
-        exposed = usual["first_1"] < window_h if strategy.timing == "at_fever" else np.full(len(patients), True)
+        grade = np.sum([tracks[f"first_{k}"] < window_h for k in (1, 2, 3, 4)], axis=0).astype(
+            np.int64
+        )
+        exposed = (
+            usual["first_1"] < window_h
+            if strategy.timing == "at_fever"
+            else np.full(len(patients), True)
+        )
         if strategy.is_standard:
             exposed = np.full(len(patients), False)
-        infection = infection_risks(arm, strategy, tracks=tracks, is_exposed=exposed, ecog=patients.discrete["ecog"],
-                                    world=world)
+        infection = infection_risks(
+            arm,
+            strategy,
+            tracks=tracks,
+            is_exposed=exposed,
+            ecog=patients.discrete["ecog"],
+            world=world,
+        )
         found.append(_Course(tracks, grade, exposed, infection))
     return found
 
@@ -186,19 +244,30 @@ def _needs_support(arm: Arm, patients: Patients, tracks: Tracks, *, world: World
         return np.asarray(table[PARAMETERS.index(name)])
 
     low_map = np.maximum(of("fluids_below"), of("normal_map") - of("fluids_fall"))
-    return np.asarray((tracks["lowest_map"] < low_map) | (tracks["lowest_spo2"] < of("low_flow_below")))
+    return np.asarray(
+        (tracks["lowest_map"] < low_map) | (tracks["lowest_spo2"] < of("low_flow_below"))
+    )
 
 
 def potential_outcomes(
-    arm: Arm, strategies: Sequence[Strategy], *, patients: Patients, world: World, seed: int, workers: int = 1,
+    arm: Arm,
+    strategies: Sequence[Strategy],
+    *,
+    patients: Patients,
+    world: World,
+    seed: int,
+    workers: int = 1,
     advance: Callable[[int], None] | None = None,
 ) -> PotentialOutcomes:
-    """Grade, infection and response of every patient under every strategy, with common random numbers.
+    """Grade, infection and response of every patient under every strategy, with common random
+    numbers.
 
-    ``arm`` is what is given without prophylaxis; it comes first, under the name ``none``. ``seed`` draws infection and
-    response (use the seed of the patients). ``advance`` is told when all is done (strategies).
+    ``arm`` is what is given without prophylaxis; it comes first, under the name ``none``. ``seed``
+    draws infection and response (use the seed of the patients). ``advance`` is told when all is
+    done (strategies).
 
-    Raises :class:`InputError` for an unknown agent, a regimen that the product does not allow, a strategy given twice.
+    Raises :class:`InputError` for an unknown agent, a regimen that the product does not allow, a
+    strategy given twice.
 
     >>> from crsrisk.data.potential_outcomes import parse_strategy
     >>> from crsrisk.data.world_files import load_product
@@ -220,52 +289,113 @@ def potential_outcomes(
     response = _responses(activation, center=center, world=world)
     ids = patients.patient_id
     start, stop = int(ids.min()), int(ids.max()) + 1
-    lots = streams.uniforms(seed=seed, decision="consequences", start=start, stop=stop, width=2)[ids - start]
-    support = np.array([_needs_support(strategy_arm(arm, one, world=world), patients, course.tracks, world=world)
-                        for one, course in zip(chosen, courses, strict=True)])
+    lots = streams.uniforms(seed=seed, decision="consequences", start=start, stop=stop, width=2)[
+        ids - start
+    ]
+    support = np.array(
+        [
+            _needs_support(
+                strategy_arm(arm, one, world=world), patients, course.tracks, world=world
+            )
+            for one, course in zip(chosen, courses, strict=True)
+        ]
+    )
     if advance is not None:
         advance(len(chosen))
     return PotentialOutcomes(
-        chosen, ids, float(arm.window_d), np.array([one.grade for one in courses]), support,
-        np.array([one.is_exposed for one in courses]), activation, infection, lots[:, 0] < infection, response,
-        {name: lots[:, 1] < chance for name, chance in response.items()})
+        chosen,
+        ids,
+        float(arm.window_d),
+        np.array([one.grade for one in courses]),
+        support,
+        np.array([one.is_exposed for one in courses]),
+        activation,
+        infection,
+        lots[:, 0] < infection,
+        response,
+        {name: lots[:, 1] < chance for name, chance in response.items()},
+    )
 
 
 def _responses(activation: Values, *, center: float, world: World) -> dict[ResponseWorld, Values]:
-    by_strategy = [response_risks(one, usual=activation[0], center=center, world=world) for one in activation]
+    by_strategy = [
+        response_risks(one, usual=activation[0], center=center, world=world) for one in activation
+    ]
     return {name: np.array([one[name] for one in by_strategy]) for name in RESPONSE_WORLDS}
 
 
 def true_risks(
-    arm: Arm, strategies: Sequence[Strategy], *, patients: Patients, world: World, seed: int, given: Given,
-    repetitions: int, first_repetition: int = 0, workers: int = 1, advance: Callable[[int], None] | None = None,
+    arm: Arm,
+    strategies: Sequence[Strategy],
+    *,
+    patients: Patients,
+    world: World,
+    seed: int,
+    given: Given,
+    repetitions: int,
+    first_repetition: int = 0,
+    workers: int = 1,
+    advance: Callable[[int], None] | None = None,
 ) -> TrueRisks:
-    """What an oracle expects of these patients under each strategy, by ``repetitions`` (an even number) futures each.
+    """What an oracle expects of these patients under each strategy, by ``repetitions`` (an even
+    number) futures each.
 
-    ``given="baseline"`` is the mechanism oracle, ``given="observed"`` the covariate oracle (see `truth.py`).
-    Futures from another ``first_repetition`` on are independent ones: choose by these, count in those. ``advance`` is told
-    how many patients are done. Raises :class:`InputError` for an odd number of repetitions.
+    ``given="baseline"`` is the mechanism oracle, ``given="observed"`` the covariate oracle (see
+    `truth.py`). Futures from another ``first_repetition`` on are independent ones: choose by these,
+    count in those. ``advance`` is told how many patients are done. Raises :class:`InputError` for
+    an odd number of repetitions.
     """
     if repetitions < 2 or repetitions % 2:
-        raise InputError(where="true risks", key="repetitions", found=repetitions, expected="an even number of 2 or more",
-                         cure="use 50 or 100")
+        raise InputError(
+            where="true risks",
+            key="repetitions",
+            found=repetitions,
+            expected="an even number of 2 or more",
+            cure="use 50 or 100",
+        )
     chosen, n = with_standard(strategies), len(patients)
     first, second, severe, infection = (np.zeros((len(chosen), n)) for _ in range(4))
-    response: Mapping[ResponseWorld, Values] = {name: np.zeros((len(chosen), n)) for name in RESPONSE_WORLDS}
-    center = float(_courses(arm, [STANDARD], patients=patients, world=world, workers=workers)[0].log_activation.mean())
-    for rows, again in redrawn(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions,
-                               first=first_repetition):
+    response: Mapping[ResponseWorld, Values] = {
+        name: np.zeros((len(chosen), n)) for name in RESPONSE_WORLDS
+    }
+    center = float(
+        _courses(arm, [STANDARD], patients=patients, world=world, workers=workers)[
+            0
+        ].log_activation.mean()
+    )
+    for rows, again in redrawn(
+        arm,
+        patients,
+        world=world,
+        seed=seed,
+        given=given,
+        repetitions=repetitions,
+        first=first_repetition,
+    ):
         courses = _courses(arm, chosen, patients=again, world=world, workers=workers)
-        chances = _responses(np.array([one.log_activation for one in courses]), center=center, world=world)
+        chances = _responses(
+            np.array([one.log_activation for one in courses]), center=center, world=world
+        )
         for k, one in enumerate(courses):
             two = (one.grade >= 2).reshape(len(rows), repetitions)
             first[k, rows], second[k, rows] = two[:, 0::2].mean(axis=1), two[:, 1::2].mean(axis=1)
             severe[k, rows] = (one.grade >= 3).reshape(len(rows), repetitions).mean(axis=1)
             infection[k, rows] = one.infection.reshape(len(rows), repetitions).mean(axis=1)
             for name in RESPONSE_WORLDS:
-                response[name][k, rows] = chances[name][k].reshape(len(rows), repetitions).mean(axis=1)
+                response[name][k, rows] = (
+                    chances[name][k].reshape(len(rows), repetitions).mean(axis=1)
+                )
         if advance is not None:
             advance(len(rows))
-    return TrueRisks(chosen, patients.patient_id, given, repetitions, (first + second) / 2.0, severe, infection, response,
-                     first, second)
-
+    return TrueRisks(
+        chosen,
+        patients.patient_id,
+        given,
+        repetitions,
+        (first + second) / 2.0,
+        severe,
+        infection,
+        response,
+        first,
+        second,
+    )

@@ -1,4 +1,6 @@
-"""Figures: what a trial would print of its simulated patients, with the Monte Carlo error of each."""
+"""Figures: what a trial would print of its simulated patients, with the Monte Carlo error of
+each.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ Measure: TypeAlias = Callable[[pd.DataFrame, Sequence[float]], Estimate]
 
 
 def share(event: pd.Series[bool]) -> Estimate:
-    """Share of patients with the event. The error is half Wilson's 95% interval over 1.96, so it is never 0.
+    """Share of patients with the event. The error is half Wilson's 95% interval over 1.96, so it is
+    never 0.
 
     >>> share(pd.Series([True, False, False, False])).value
     0.25
@@ -52,10 +55,12 @@ def share(event: pd.Series[bool]) -> Estimate:
 
 
 def median(times: Times) -> Estimate:
-    """Median of times; a missing time counts as later than all (an episode not over when the window ends).
+    """Median of times; a missing time counts as later than all (an episode not over when the window
+    ends).
 
-    The error is half the distribution-free 95% interval (between two order statistics, binomial ranks) over
-    1.96; with fewer than six times there is no such interval, and with too many missing ones no median.
+    The error is half the distribution-free 95% interval (between two order statistics, binomial
+    ranks) over 1.96; with fewer than six times there is no such interval, and with too many missing
+    ones no median.
 
     >>> median(np.arange(101.0)).value
     50.0
@@ -65,7 +70,8 @@ def median(times: Times) -> Estimate:
         return Estimate(nan, nan, 0)
     ordered = np.sort(np.where(np.isnan(times), inf, times))
     value = float((ordered[(n - 1) // 2] + ordered[n // 2]) / 2)
-    rank = int(binom.ppf(0.025, n, 0.5))  # 1-based: P(fewer than rank values below the median) < 0.025
+    # 1-based: P(fewer than rank values below the median) < 0.025
+    rank = int(binom.ppf(0.025, n, 0.5))
     if not isfinite(value) or rank < 1:
         return Estimate(value if isfinite(value) else nan, nan, n)
     half = float(ordered[n - rank] - ordered[rank - 1]) / 2
@@ -73,10 +79,11 @@ def median(times: Times) -> Estimate:
 
 
 def median_of_days(days: Times) -> Estimate:
-    """Median of whole calendar days, read within the day (each count stands for half a day to either side).
+    """Median of whole calendar days, read within the day (each count stands for half a day to
+    either side).
 
-    A plain median of whole days jumps from 2 to 3 and hides everything between. Error: that of a median of values spread
-    evenly over the day it falls on. Missing counts are later than all.
+    A plain median of whole days jumps from 2 to 3 and hides everything between. Error: that of a
+    median of values spread evenly over the day it falls on. Missing counts are later than all.
 
     >>> round(median_of_days(np.array([1.0, 2.0, 2.0, 3.0])).value, 2)
     2.0
@@ -134,7 +141,8 @@ def _onset(*, unit_h: float, low: int = 1, high: int = 4) -> Measure:
     def measure_onset(table: pd.DataFrame, dose_times_h: Sequence[float]) -> Estimate:
         onset_h = _column(table[_grades(low, high)(table)], "onset_h")
         found = median(since_dose_h(onset_h, dose_times_h=dose_times_h) / unit_h)
-        # looks come on the hour, so that an onset is known to within one: the SD of such rounding adds to the error
+        # looks come on the hour, so that an onset is known to within one: the SD of such rounding
+        # adds to the error
         return found._replace(mc_error=sqrt(found.mc_error**2 + (WARD_H / unit_h) ** 2 / 12.0))
 
     return measure_onset
@@ -148,60 +156,78 @@ def _resolution_d(table: pd.DataFrame, _: Sequence[float]) -> Estimate:
     return median_of_days(_column(table, "resolution_d"))
 
 
-# metric -> its value among the patients of the denominator; onsets count from the doses that are handed in
-METRICS: Mapping[str, Measure] = MappingProxyType({
-    "crs_any_rate": _rate(_grades(1)),
-    "crs_any_rate_cycle1": _rate(_grades(1)),
-    "crs_grade1_2_rate": _rate(_grades(1, 2)),
-    **{f"crs_grade{grade}_rate": _rate(_grades(grade, grade)) for grade in (1, 2, 3, 4)},
-    "crs_grade2plus_rate": _rate(_grades(2)),
-    "crs_grade3plus_rate": _rate(_grades(3)),
-    # every fever after a dose opens CRS in the simulator, so that a CRS-like cluster is CRS
-    "inflammatory_disorder_grade1_2_rate": _rate(_grades(1, 2)),
-    "inflammatory_disorder_grade3plus_rate": _rate(_grades(3)),
-    "share_high_grade_among_crs": _rate(_grades(3)),
-    "recurrence_rate_any": _rate(lambda table: table["n_episodes"] >= 2),
-    "multiple_flares_rate": _rate(lambda table: table["n_episodes"] >= 2),
-    "crs_after_dose1_rate": _rate(_after_doses(1, 1, grade=1)),
-    "crs_after_dose2_rate": _rate(_after_doses(2, 2, grade=1)),
-    "crs_after_dose3plus_rate": _rate(_after_doses(3, 4, grade=1)),
-    "share_of_crs_patients_with_event_after_dose1": _rate(_after_doses(1, 1, grade=1)),
-    "share_of_crs_patients_with_event_after_dose2": _rate(_after_doses(2, 2, grade=1)),
-    "share_of_crs_patients_with_event_after_dose3plus": _rate(_after_doses(3, 4, grade=1)),
-    "crs_grade2plus_after_c1d1": _rate(_after_doses(1, 1, grade=2)),
-    "crs_grade2plus_after_c1d8": _rate(_after_doses(2, 2, grade=2)),
-    "crs_grade2plus_after_c1d15": _rate(_after_doses(3, 3, grade=2)),
-    "grade2plus_with_more_than_one_infusion_rate": _rate(_after_several_doses),
-    "share_of_grade2plus_events_at_dose1": _rate(_after_doses(1, 1, grade=2)),
-    "share_of_episodes_starting_day_of_infusion": _same_day,
-    "onset_median_h": _onset(unit_h=1.0),
-    "onset_median_h_grade2plus": _onset(unit_h=1.0, low=2),  # of the event that reached it, as adverse events are dated
-    "onset_median_d": _onset(unit_h=24.0),
-    "onset_median_d_grade1_2": _onset(unit_h=24.0, high=2),
-    "onset_median_d_grade3plus": _onset(unit_h=24.0, low=3),
-    "resolution_median_d": _resolution_d,  # calendar days
-    "crs_duration_median_d": _duration_d,
-    "tocilizumab_use_rate": _rate(lambda table: table["n_tocilizumab"] >= 1),
-    "steroid_use_rate": _rate(lambda table: table["has_steroid_rescue"]),
-    "oxygen_use_rate": _rate(lambda table: table["has_oxygen"]),
-    "vasopressor_use_rate": _rate(lambda table: table["has_vasopressor"]),
-    "pyrexia_any_rate": _rate(lambda table: table["peak_temperature_c"] >= 38.0),
-    "pyrexia_grade3plus_rate": _rate(lambda table: table["peak_temperature_c"] > 40.0),
-})
+# metric -> its value among the patients of the denominator; onsets count from the doses that are
+# handed in
+METRICS: Mapping[str, Measure] = MappingProxyType(
+    {
+        "crs_any_rate": _rate(_grades(1)),
+        "crs_any_rate_cycle1": _rate(_grades(1)),
+        "crs_grade1_2_rate": _rate(_grades(1, 2)),
+        **{f"crs_grade{grade}_rate": _rate(_grades(grade, grade)) for grade in (1, 2, 3, 4)},
+        "crs_grade2plus_rate": _rate(_grades(2)),
+        "crs_grade3plus_rate": _rate(_grades(3)),
+        # every fever after a dose opens CRS in the simulator, so that a CRS-like cluster is CRS
+        "inflammatory_disorder_grade1_2_rate": _rate(_grades(1, 2)),
+        "inflammatory_disorder_grade3plus_rate": _rate(_grades(3)),
+        "share_high_grade_among_crs": _rate(_grades(3)),
+        "recurrence_rate_any": _rate(lambda table: table["n_episodes"] >= 2),
+        "multiple_flares_rate": _rate(lambda table: table["n_episodes"] >= 2),
+        "crs_after_dose1_rate": _rate(_after_doses(1, 1, grade=1)),
+        "crs_after_dose2_rate": _rate(_after_doses(2, 2, grade=1)),
+        "crs_after_dose3plus_rate": _rate(_after_doses(3, 4, grade=1)),
+        "share_of_crs_patients_with_event_after_dose1": _rate(_after_doses(1, 1, grade=1)),
+        "share_of_crs_patients_with_event_after_dose2": _rate(_after_doses(2, 2, grade=1)),
+        "share_of_crs_patients_with_event_after_dose3plus": _rate(_after_doses(3, 4, grade=1)),
+        "crs_grade2plus_after_c1d1": _rate(_after_doses(1, 1, grade=2)),
+        "crs_grade2plus_after_c1d8": _rate(_after_doses(2, 2, grade=2)),
+        "crs_grade2plus_after_c1d15": _rate(_after_doses(3, 3, grade=2)),
+        "grade2plus_with_more_than_one_infusion_rate": _rate(_after_several_doses),
+        "share_of_grade2plus_events_at_dose1": _rate(_after_doses(1, 1, grade=2)),
+        "share_of_episodes_starting_day_of_infusion": _same_day,
+        "onset_median_h": _onset(unit_h=1.0),
+        "onset_median_h_grade2plus": _onset(
+            unit_h=1.0, low=2
+        ),  # of the event that reached it, as adverse events are dated
+        "onset_median_d": _onset(unit_h=24.0),
+        "onset_median_d_grade1_2": _onset(unit_h=24.0, high=2),
+        "onset_median_d_grade3plus": _onset(unit_h=24.0, low=3),
+        "resolution_median_d": _resolution_d,  # calendar days
+        "crs_duration_median_d": _duration_d,
+        "tocilizumab_use_rate": _rate(lambda table: table["n_tocilizumab"] >= 1),
+        "steroid_use_rate": _rate(lambda table: table["has_steroid_rescue"]),
+        "oxygen_use_rate": _rate(lambda table: table["has_oxygen"]),
+        "vasopressor_use_rate": _rate(lambda table: table["has_vasopressor"]),
+        "pyrexia_any_rate": _rate(lambda table: table["peak_temperature_c"] >= 38.0),
+        "pyrexia_grade3plus_rate": _rate(lambda table: table["peak_temperature_c"] > 40.0),
+    }
+)
 
-_GROUPS: Mapping[str, Group] = MappingProxyType({
-    "patients": _grades(0), "crs_patients": _grades(1), "grade2plus_patients": _grades(2)})
+_GROUPS: Mapping[str, Group] = MappingProxyType(
+    {"patients": _grades(0), "crs_patients": _grades(1), "grade2plus_patients": _grades(2)}
+)
 REQUIRED_COLUMNS: tuple[str, ...] = (
-    "max_grade", "n_episodes", "onset_h", "duration_h", "resolution_d",
-    "peak_temperature_c", "n_tocilizumab", "has_steroid_rescue", "has_oxygen", "has_vasopressor", "window_d",
+    "max_grade",
+    "n_episodes",
+    "onset_h",
+    "duration_h",
+    "resolution_d",
+    "peak_temperature_c",
+    "n_tocilizumab",
+    "has_steroid_rescue",
+    "has_oxygen",
+    "has_vasopressor",
+    "window_d",
     *(f"grade_after_dose_{dose}" for dose in range(1, 5)),
-    *(f"grade_{system.value}" for system in GradingSystem if system is not GradingSystem.ASTCT))
+    *(f"grade_{system.value}" for system in GradingSystem if system is not GradingSystem.ASTCT),
+)
 
 
 def measure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> Estimate:
-    """The simulated twin of one figure: its metric among its denominator, onsets from its clock, under its grading.
+    """The simulated twin of one figure: its metric among its denominator, onsets from its clock,
+    under its grading.
 
-    Grades after single doses stay ASTCT, since the other systems are known for the whole follow-up only.
+    Grades after single doses stay ASTCT, since the other systems are known for the whole follow-up
+    only.
     """
     system = system_of(trial.grading, where=trial.name)
     if system is not GradingSystem.ASTCT:
@@ -211,31 +237,56 @@ def measure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> Estimate
     return METRICS[figure.metric](group, doses)
 
 
-# Trial: simulate what a published trial did, once for all trials that differ in nothing the simulator knows.
+# Trial: simulate what a published trial did, once for all trials that differ in nothing the
+# simulator knows.
 
 
 def simulate_outcomes(
-    product: Product, *, world: World, n: int, seed: int, workers: int = 1, regimen: str | None = None,
-    mitigations: tuple[str, ...] = (), population: str | None = None, policy: str | None = None,
+    product: Product,
+    *,
+    world: World,
+    n: int,
+    seed: int,
+    workers: int = 1,
+    regimen: str | None = None,
+    mitigations: tuple[str, ...] = (),
+    population: str | None = None,
+    policy: str | None = None,
     window_d: float | None = None,
 ) -> pd.DataFrame:
-    """Outcomes table of ``n`` patients of one arm; the same patients in every arm (common random numbers)."""
-    arm = make_arm(product, world=world, regimen=regimen, mitigations=mitigations, population=population, policy=policy,
-                   window_d=window_d)
+    """Outcomes table of ``n`` patients of one arm; the same patients in every arm (common random
+    numbers).
+    """
+    arm = make_arm(
+        product,
+        world=world,
+        regimen=regimen,
+        mitigations=mitigations,
+        population=population,
+        policy=policy,
+        window_d=window_d,
+    )
     patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
     return outcomes(run(arm, patients, world=world, workers=workers), arm=arm, patients=patients)
 
 
 def trial_simulator(
-    products: Mapping[str, Product], *, world: World, n: int, n_rare: int, seed: int,
-    mitigations: tuple[str, ...] = (), workers: int = 1,
+    products: Mapping[str, Product],
+    *,
+    world: World,
+    n: int,
+    n_rare: int,
+    seed: int,
+    mitigations: tuple[str, ...] = (),
+    workers: int = 1,
 ) -> Callable[[Trial], pd.DataFrame]:
-    """A function from a trial to its simulated outcomes: ``n`` patients, ``n_rare`` under checkpoint inhibitors.
+    """A function from a trial to its simulated outcomes: ``n`` patients, ``n_rare`` under
+    checkpoint inhibitors.
 
     ``mitigations`` are given to everybody beside what the trial gives.
 
-    Trials of one product with the same regimen, population, policy and window share one simulation. A pool of several
-    products has an equal share of patients of each.
+    Trials of one product with the same regimen, population, policy and window share one simulation.
+    A pool of several products has an equal share of patients of each.
     """
     done: dict[tuple[object, ...], pd.DataFrame] = {}
 
@@ -244,9 +295,17 @@ def trial_simulator(
         key = (name, share, trial.regimen, trial.population, trial.support_policy, trial.window_d)
         if key not in done:
             done[key] = simulate_outcomes(
-                product, world=world, n=(n_rare if product.platform == "ici" else n) // share, seed=seed, workers=workers,
-                mitigations=mitigations, regimen=trial.regimen, population=trial.population, policy=trial.support_policy,
-                window_d=trial.window_d)
+                product,
+                world=world,
+                n=(n_rare if product.platform == "ici" else n) // share,
+                seed=seed,
+                workers=workers,
+                mitigations=mitigations,
+                regimen=trial.regimen,
+                population=trial.population,
+                policy=trial.support_policy,
+                window_d=trial.window_d,
+            )
         return done[key]
 
     def simulate(trial: Trial) -> pd.DataFrame:
@@ -254,4 +313,3 @@ def trial_simulator(
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
     return simulate
-

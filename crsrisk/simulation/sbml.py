@@ -1,8 +1,9 @@
-"""SBML: equations of one arm and one patient as a file of the Systems Biology Markup Language, level 3 version 2.
+"""SBML: equations of one arm and one patient as a file of the Systems Biology Markup Language,
+level 3 version 2.
 
-COPASI, libRoadRunner, Tellurium and others read it. States are parameters with rate rules, since their units differ;
-doses and agents are events. Written with the standard library only (Hucka et al., J Integr Bioinform 2019, for the
-format).
+COPASI, libRoadRunner, Tellurium and others read it. States are parameters with rate rules, since
+their units differ; doses and agents are events. Written with the standard library only (Hucka et
+al., J Integr Bioinform 2019, for the format).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from crsrisk.simulation.layout import PARAMETERS
 from crsrisk.simulation.parameters import patient_parameters
 from crsrisk.simulation.population import Patients
 
-# Origins: on which stated numbers each constant of a patient rests, found by moving one number after the other.
+# Origins: on which stated numbers each constant of a patient rests, found by moving one number
+# after the other.
 
 
 _NUDGE = 1e-3  # relative move of a number; zero moves to this
@@ -30,7 +32,9 @@ _NUDGE = 1e-3  # relative move of a number; zero moves to this
 
 @dataclass(frozen=True)
 class Origin:
-    """A stated number: ``exposure.il2_half_life_h`` or ``product.binding.valency``, what it means, how well it is known."""
+    """A stated number: ``exposure.il2_half_life_h`` or ``product.binding.valency``, what it means,
+    how well it is known.
+    """
 
     name: str
     meaning: str
@@ -44,26 +48,34 @@ def _nudged(quantity: Quantity) -> float:
 
 
 def _origin(name: str, quantity: Quantity) -> Origin:
-    return Origin(name, getattr(quantity, "meaning", ""), quantity.value, quantity.unit, quantity.strength)
+    return Origin(
+        name, getattr(quantity, "meaning", ""), quantity.value, quantity.unit, quantity.strength
+    )
 
 
 def _variants(arm: Arm, world: World) -> Iterator[tuple[Origin, Arm, World]]:
-    """Every stated number with the arm and world in which it, and nothing else, is a little different."""
+    """Every stated number with the arm and world in which it, and nothing else, is a little
+    different.
+    """
     for key, assumption in world.assumptions.items():
         yield _origin(key, assumption), arm, world.with_values({key: _nudged(assumption)})
     for part in ("binding", "kinetics"):
         group = getattr(arm.product, part)
         for field in type(group).model_fields:
             quantity: Quantity = getattr(group, field)
-            moved = group.model_copy(update={field: quantity.model_copy(update={"value": _nudged(quantity)})})
+            moved = group.model_copy(
+                update={field: quantity.model_copy(update={"value": _nudged(quantity)})}
+            )
             product = arm.product.model_copy(update={part: moved})
             yield _origin(f"product.{part}.{field}", quantity), replace(arm, product=product), world
 
 
 def origins(arm: Arm, patient: Patients, *, world: World) -> dict[str, tuple[Origin, ...]]:
-    """For each of the solver's parameters, the assumptions and numbers of the product that its value moves with.
+    """For each of the solver's parameters, the assumptions and numbers of the product that its
+    value moves with.
 
-    ``patient`` holds one patient, who stays the same: assumptions about the population are not in it.
+    ``patient`` holds one patient, who stays the same: assumptions about the population are not in
+    it.
     """
     plan = timetable(arm, world=world)
     here = _parameters_of(arm, patient, world, plan)
@@ -75,7 +87,9 @@ def origins(arm: Arm, patient: Patients, *, world: World) -> dict[str, tuple[Ori
     return {name: tuple(some) for name, some in found.items()}
 
 
-def _parameters_of(arm: Arm, patient: Patients, world: World, plan: Timetable) -> NDArray[np.float64]:
+def _parameters_of(
+    arm: Arm, patient: Patients, world: World, plan: Timetable
+) -> NDArray[np.float64]:
     return patient_parameters(arm, patient, world=world, plan=plan)[:, 0]
 
 
@@ -86,17 +100,29 @@ _HTML = "http://www.w3.org/1999/xhtml"
 
 # states in words, with their unit
 WORDS: Mapping[str, str] = {
-    "depot": "drug under the skin (ug), or infused cells on their way (250 million)", "central": "drug in plasma (ug)",
-    "peripheral": "drug in tissue (ug)", "cells": "redirected or clonal T cells (250 million; 1 for engagers)",
-    "active": "cytokine-secreting T cells (relative)", "desensitised": "engagement that T cells have adapted to (0-1)",
+    "depot": "drug under the skin (ug), or infused cells on their way (250 million)",
+    "central": "drug in plasma (ug)",
+    "peripheral": "drug in tissue (ug)",
+    "cells": "redirected or clonal T cells (250 million; 1 for engagers)",
+    "active": "cytokine-secreting T cells (relative)",
+    "desensitised": "engagement that T cells have adapted to (0-1)",
     "slowly_desensitised": "the same of the share that adapts slowly (0-1)",
-    "tnf": "TNF (pg/mL)", "interferon": "interferon gamma (pg/mL)", "il1": "interleukin-1 (pg/mL)",
-    "il6": "interleukin-6 (pg/mL)", "il10": "interleukin-10 (pg/mL)",
-    "myeloid": "activated share of monocytes and macrophages (0-1)", "tolerance": "their tolerance (0-1)",
-    "crp": "C-reactive protein (mg/L)", "ferritin": "ferritin (ug/L)", "alt": "alanine aminotransferase (x ULN)",
-    "leak": "endothelial activation and leak (0-1)", "lung_water": "lung water (0-1)",
-    "temperature": "body temperature (degC)", "infusion": "infusion of drug (ug/h)",
-    "occasion": "effect of this dose's occasion (relative)", "interleukin_2": "interleukin-2 given (boluses)",
+    "tnf": "TNF (pg/mL)",
+    "interferon": "interferon gamma (pg/mL)",
+    "il1": "interleukin-1 (pg/mL)",
+    "il6": "interleukin-6 (pg/mL)",
+    "il10": "interleukin-10 (pg/mL)",
+    "myeloid": "activated share of monocytes and macrophages (0-1)",
+    "tolerance": "their tolerance (0-1)",
+    "crp": "C-reactive protein (mg/L)",
+    "ferritin": "ferritin (ug/L)",
+    "alt": "alanine aminotransferase (x ULN)",
+    "leak": "endothelial activation and leak (0-1)",
+    "lung_water": "lung water (0-1)",
+    "temperature": "body temperature (degC)",
+    "infusion": "infusion of drug (ug/h)",
+    "occasion": "effect of this dose's occasion (relative)",
+    "interleukin_2": "interleukin-2 given (boluses)",
 }
 
 
@@ -134,7 +160,11 @@ def _number(parent: Xml.Element, value: float) -> None:
 
 def _pieces(parent: Xml.Element, formula: Operand, named: Mapping[int, str]) -> None:
     """``a if .. else (b if .. else c)`` as one list of pieces."""
-    while isinstance(formula, Expression) and formula.operator == "piecewise" and id(formula) not in named:
+    while (
+        isinstance(formula, Expression)
+        and formula.operator == "piecewise"
+        and id(formula) not in named
+    ):
         yes, condition, formula = formula.parts
         piece = Xml.SubElement(parent, "piece")
         _formula(piece, yes, named)
@@ -148,15 +178,21 @@ def _notes(parent: Xml.Element, sentences: Iterable[str]) -> None:
         Xml.SubElement(body, "p").text = sentence
 
 
-def _parameter(parent: Xml.Element, identity: str, value: float | None, *, constant: bool, about: Iterable[str]) -> None:
+def _parameter(
+    parent: Xml.Element, identity: str, value: float | None, *, constant: bool, about: Iterable[str]
+) -> None:
     given = {} if value is None else {"value": repr(value)}
-    one = Xml.SubElement(parent, "parameter", {"id": identity, **given, "constant": str(constant).lower()})
+    one = Xml.SubElement(
+        parent, "parameter", {"id": identity, **given, "constant": str(constant).lower()}
+    )
     if sentences := tuple(about):
         _notes(one, sentences)
 
 
 def _about(value: float, found: tuple[Origin, ...]) -> list[str]:
-    """Unit and origin of a parameter in words: the meaning where one stated number is all there is to it."""
+    """Unit and origin of a parameter in words: the meaning where one stated number is all there is
+    to it.
+    """
     same = [origin for origin in found if origin.value == value]
     sentences = [f"Unit: {same[0].unit}"] if same else []
     if len(found) == 1:
@@ -164,19 +200,38 @@ def _about(value: float, found: tuple[Origin, ...]) -> list[str]:
         return [*sentences, f"From {one.name} ({one.strength}). {one.meaning}".rstrip()]
     if found:
         return [*sentences, "From " + ", ".join(f"{one.name} ({one.strength})" for one in found)]
-    return [*sentences, "Of this patient, this product's kind or its regimen: moves with no stated number"]
+    return [
+        *sentences,
+        "Of this patient, this product's kind or its regimen: moves with no stated number",
+    ]
 
 
 def sbml(
-    found: Equations, *, values: Mapping[str, float], identity: str, title: str, about: Iterable[str],
+    found: Equations,
+    *,
+    values: Mapping[str, float],
+    identity: str,
+    title: str,
+    about: Iterable[str],
     origins: Mapping[str, tuple[Origin, ...]],
 ) -> str:
-    """The text of an SBML file. ``values`` of the parameters (by name) are one patient's; time is in hours."""
+    """The text of an SBML file. ``values`` of the parameters (by name) are one patient's; time is
+    in hours.
+    """
     root = Xml.Element("sbml", xmlns=_CORE, level="3", version="2")
     model = Xml.SubElement(root, "model", id=identity, name=title, timeUnits="hour")
     _notes(model, about)
-    hour = Xml.SubElement(Xml.SubElement(model, "listOfUnitDefinitions"), "unitDefinition", id="hour")
-    Xml.SubElement(Xml.SubElement(hour, "listOfUnits"), "unit", kind="second", exponent="1", scale="0", multiplier="3600")
+    hour = Xml.SubElement(
+        Xml.SubElement(model, "listOfUnitDefinitions"), "unitDefinition", id="hour"
+    )
+    Xml.SubElement(
+        Xml.SubElement(hour, "listOfUnits"),
+        "unit",
+        kind="second",
+        exponent="1",
+        scale="0",
+        multiplier="3600",
+    )
     _parameters(Xml.SubElement(model, "listOfParameters"), found, values=values, origins=origins)
     starts = Xml.SubElement(model, "listOfInitialAssignments")
     for row, begin in found.begin.items():
@@ -188,19 +243,35 @@ def sbml(
         for k, change in enumerate(found.changes):
             _event(events, change, number=k)
     Xml.indent(root, space=" ")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+    )
 
 
 def _parameters(
-    parent: Xml.Element, found: Equations, *, values: Mapping[str, float], origins: Mapping[str, tuple[Origin, ...]]
+    parent: Xml.Element,
+    found: Equations,
+    *,
+    values: Mapping[str, float],
+    origins: Mapping[str, tuple[Origin, ...]],
 ) -> None:
-    """States and inputs, constants of the patient, named parts of the formulas, and clocks of repeated changes."""
+    """States and inputs, constants of the patient, named parts of the formulas, and clocks of
+    repeated changes.
+    """
     moving = {*found.rates, *(row for change in found.changes for row in change.becomes)}
     for row, begin in found.begin.items():
         start = None if isinstance(begin, Expression) else begin
-        _parameter(parent, row, start, constant=row not in moving, about=[WORDS[row]] if row in WORDS else [])
+        _parameter(
+            parent,
+            row,
+            start,
+            constant=row not in moving,
+            about=[WORDS[row]] if row in WORDS else [],
+        )
     for row in found.parameters:
-        _parameter(parent, row, float(values[row]), constant=True, about=_about(values[row], origins[row]))
+        _parameter(
+            parent, row, float(values[row]), constant=True, about=_about(values[row], origins[row])
+        )
     for part in (*found.named, *found.of_time):
         _parameter(parent, part, None, constant=False, about=[])
     for k, change in enumerate(found.changes):
@@ -210,7 +281,9 @@ def _parameters(
 
 
 def _rules(parent: Xml.Element, found: Equations) -> None:
-    """Named parts as assignment rules, states as rate rules; a part is written once and named everywhere else."""
+    """Named parts as assignment rules, states as rate rules; a part is written once and named
+    everywhere else.
+    """
     names = {id(formula): part for part, formula in found.named.items()}
     for part, formula in {**found.named, **found.of_time}.items():
         others = {key: other for key, other in names.items() if other != part}
@@ -220,7 +293,9 @@ def _rules(parent: Xml.Element, found: Equations) -> None:
 
 
 def _event(parent: Xml.Element, change: Change, *, number: int) -> None:
-    event = Xml.SubElement(parent, "event", id=f"change_{number}", name=change.label, useValuesFromTriggerTime="false")
+    event = Xml.SubElement(
+        parent, "event", id=f"change_{number}", name=change.label, useValuesFromTriggerTime="false"
+    )
     trigger = Xml.SubElement(event, "trigger", initialValue="true", persistent="true")
     clock = f"next_{number}"
     _math(trigger, name(TIME) >= (name(clock) if change.every_h else change.time_h))
@@ -229,4 +304,3 @@ def _event(parent: Xml.Element, change: Change, *, number: int) -> None:
     again: dict[str, Operand] = {clock: name(clock) + change.every_h} if change.every_h else {}
     for row, value in {**change.becomes, **again}.items():
         _math(Xml.SubElement(assignments, "eventAssignment", variable=row), value)
-

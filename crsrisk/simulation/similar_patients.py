@@ -1,8 +1,9 @@
 """Alike: simulated patients who look like one patient in the table, and what happens to them.
 
-Of a real patient only the table is known. True values are drawn given the measured ones (exactly: both are normal on
-the latent scale), gaps are filled the same way, unmeasured biology, site and habits are drawn anew. The same seed draws
-the same people, so that two arms or two worlds differ by nothing but what was changed.
+Of a real patient only the table is known. True values are drawn given the measured ones (exactly:
+both are normal on the latent scale), gaps are filled the same way, unmeasured biology, site and
+habits are drawn anew. The same seed draws the same people, so that two arms or two worlds differ by
+nothing but what was changed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from crsrisk.simulation.population import (
     draw,
     latent_mean,
     sample,
-    settle,
+    transform_draws,
 )
 from crsrisk.simulation.run import run
 from crsrisk.simulation.true_risk import posterior
@@ -40,12 +41,20 @@ Values = NDArray[np.float64]
 
 MOST_LATENT = 4.0  # a value beyond what the population holds is taken at this many SD
 DISCRETE: tuple[str, ...] = (
-    "is_female", "has_liver_metastases", "has_prior_checkpoint_inhibitor", "ecog", "n_metastatic_sites", "has_infection")
+    "is_female",
+    "has_liver_metastases",
+    "has_prior_checkpoint_inhibitor",
+    "ecog",
+    "n_metastatic_sites",
+    "has_infection",
+)
 
 
 @dataclass(frozen=True)
-class Fates:
-    """What happened to the people: worst grade within the window, onset after the first dose (NaN = no CRS); shape (n,)."""
+class ConditionalOutcomes:
+    """What happened to the people: worst grade within the window, onset after the first dose (NaN =
+    no CRS); shape (n,).
+    """
 
     grade: NDArray[np.int64]
     onset_h: Values
@@ -56,7 +65,8 @@ class Fates:
 
 
 def latent_score(value: float, marginal: Marginal) -> float:
-    """Latent normal score of a value, the inverse of :func:`crsrisk.simulation.population.covariate`.
+    """Latent normal score of a value, the inverse of
+    :func:`crsrisk.simulation.population.covariate`.
 
     Beyond the population's limits it is held at ``MOST_LATENT`` SD; the caller warns of that.
 
@@ -65,6 +75,7 @@ def latent_score(value: float, marginal: Marginal) -> float:
     >>> abs(latent_score(crp.median, crp)) < 0.3
     True
     """
+
     def score(at: float) -> float:
         if marginal.shape == "lognormal":
             return float(np.log(max(at, 1e-12) / marginal.median) / marginal.sd)
@@ -81,55 +92,87 @@ def is_beyond(value: float, marginal: Marginal) -> bool:
     return not marginal.limits[0] <= value <= marginal.limits[1]
 
 
-def alike(known: Mapping[str, float], *, arm: Arm, world: World, seed: int, n: int) -> Patients:
-    """``n`` simulated patients given what is known of one: columns of the observed table by name, absent = not known.
+def sample_conditional(
+    known: Mapping[str, float], *, arm: Arm, world: World, seed: int, n: int
+) -> Patients:
+    """``n`` simulated patients given what is known of one: columns of the observed table by name,
+    absent = not known.
 
-    A condition that is not known (a flag, ECOG, the number of sites) is drawn from its share in the population, not
-    from the laboratory values. ``dose_intensity`` is used where the dose given differs between patients (cells).
+    A condition that is not known (a flag, ECOG, the number of sites) is drawn from its share in the
+    population, not from the laboratory values. ``dose_intensity`` is used where the dose given
+    differs between patients (cells).
     """
     span = {"seed": seed, "start": 0, "stop": n}
     fresh = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
-    discrete = {name: np.full(n, float(known[name])) if name in known else fresh.discrete[name] for name in DISCRETE}
+    discrete = {
+        name: np.full(n, float(known[name])) if name in known else fresh.discrete[name]
+        for name in DISCRETE
+    }
     discrete["extra_sites"] = np.maximum(discrete["n_metastatic_sites"] - 1.0, 0.0)
     marginals = arm.population.marginals
-    seen = np.array([latent_score(known[name], marginals[name]) if name in known else np.nan for name in CONTINUOUS])
+    seen = np.array(
+        [
+            latent_score(known[name], marginals[name]) if name in known else np.nan
+            for name in CONTINUOUS
+        ]
+    )
     mean = latent_mean(discrete, assumptions=world.assumptions)
-    # the gain and the spread do not depend on the mean: one posterior serves all combinations of conditions
-    noise, covariance = noise_sd(arm.population, assumptions=world.assumptions), correlation(world.assumptions)
+    # the gain and the spread do not depend on the mean: one posterior serves all combinations of
+    # conditions
+    noise, covariance = (
+        noise_sd(arm.population, assumptions=world.assumptions),
+        correlation(world.assumptions),
+    )
     shift, root = _given(seen, mean, covariance=covariance, noise=noise)
     traits = streams.normals(decision="alike traits", width=len(TRAITS), **span)
     if "dose_intensity" in known and arm.regimen.amount_log_sd > 0.0:
         usual = arm.regimen.doses[0].amount / usual_first_dose(arm.product)
-        traits[:, TRAITS.index("cell_dose")] = np.log(known["dose_intensity"] / usual) / arm.regimen.amount_log_sd
+        traits[:, TRAITS.index("cell_dose")] = (
+            np.log(known["dose_intensity"] / usual) / arm.regimen.amount_log_sd
+        )
     normal = streams.normals(decision="alike covariates", width=len(CONTINUOUS), **span)
     return Patients(
-        np.arange(n, dtype=np.int64), np.zeros(n, dtype=np.int64),
-        streams.normals(decision="alike site", width=N_SITE_EFFECTS, **span), discrete, shift + normal @ root.T, traits,
+        np.arange(n, dtype=np.int64),
+        np.zeros(n, dtype=np.int64),
+        streams.normals(decision="alike site", width=N_SITE_EFFECTS, **span),
+        discrete,
+        shift + normal @ root.T,
+        traits,
         streams.normals(decision="alike occasions", width=N_OCCASIONS, **span),
         streams.uniforms(decision="alike habits", width=len(HABITS), **span),
-        streams.keys(decision="alike measurement", **span))
+        streams.keys(decision="alike measurement", **span),
+    )
 
 
-def _given(seen: Values, mean: Values, *, covariance: Values, noise: Values) -> tuple[Values, Values]:
-    """Posterior means (n, 11) for prior means (n, 11), and the root of the covariance that they share."""
+def _given(
+    seen: Values, mean: Values, *, covariance: Values, noise: Values
+) -> tuple[Values, Values]:
+    """Posterior means (n, 11) for prior means (n, 11), and the root of the covariance that they
+    share.
+    """
     different, place = np.unique(mean, axis=0, return_inverse=True)
     found = [posterior(seen, row, covariance=covariance, noise=noise) for row in different]
     return np.array([centre for centre, _ in found])[place.ravel()], found[0][1]
 
 
-def fates(patients: Patients, *, arm: Arm, world: World, workers: int = 1) -> Fates:
+def conditional_outcomes(
+    patients: Patients, *, arm: Arm, world: World, workers: int = 1
+) -> ConditionalOutcomes:
     """Simulate them from the first dose to the end of the window."""
     episode = run(arm, patients, world=world, workers=workers)
     window_h = 24.0 * arm.window_d
     first = episode.tracks["first_1"]
-    return Fates(grade_within(episode, window_h=window_h), np.where(first < window_h, first, np.nan))
+    return ConditionalOutcomes(
+        grade_within(episode, window_h=window_h), np.where(first < window_h, first, np.nan)
+    )
 
 
 # Typical: the one patient in the middle of a population, for whom every draw lands in its middle.
 
 
 def typical_patient(population: Population, *, assumptions: Assumptions) -> Patients:
-    """One patient: whatever most have, median laboratory values given that, no unmeasured deviation, an average site.
+    """One patient: whatever most have, median laboratory values given that, no unmeasured
+    deviation, an average site.
 
     >>> from crsrisk.data.world import load_world
     >>> world = load_world()
@@ -138,9 +181,13 @@ def typical_patient(population: Population, *, assumptions: Assumptions) -> Pati
     """
     one = draw(assumptions=assumptions, seed=0, start=0, stop=1)
     middle = replace(
-        one, site=one.site * 0, site_effects=one.site_effects * 0.0, discrete=np.full_like(one.discrete, 0.5),
-        covariates=one.covariates * 0.0, traits=one.traits * 0.0, occasions=one.occasions * 0.0,
+        one,
+        site=one.site * 0,
+        site_effects=one.site_effects * 0.0,
+        discrete=np.full_like(one.discrete, 0.5),
+        covariates=one.covariates * 0.0,
+        traits=one.traits * 0.0,
+        occasions=one.occasions * 0.0,
         habits=np.full_like(one.habits, 0.5),
     )
-    return settle(middle, population, assumptions=assumptions, rows=np.array([0]))
-
+    return transform_draws(middle, population, assumptions=assumptions, rows=np.array([0]))

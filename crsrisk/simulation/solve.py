@@ -1,9 +1,10 @@
 """Solve: the explicit wiring of the biology, compiled to step sixteen patients in lockstep.
 
-Runge-Kutta of order three (Bogacki and Shampine 1989) with a step of half an hour, a quarter after an infusion: a
-fourth stage buys nothing here, because desensitisation has a corner. All stages stay in registers and the inner loop runs
-over the lanes of one flat workspace, so that the compiler turns patients into vector elements. No branch differs between
-lanes. Once an hour the ward looks at the patient (`ward.py`).
+Runge-Kutta of order three (Bogacki and Shampine 1989) with a step of half an hour, a quarter after
+an infusion: a fourth stage buys nothing here, because desensitisation has a corner. All stages stay
+in registers and the inner loop runs over the lanes of one flat workspace, so that the compiler
+turns patients into vector elements. No branch differs between lanes. Once an hour the ward looks at
+the patient (`ward.py`).
 """
 
 from __future__ import annotations
@@ -47,16 +48,46 @@ from crsrisk.simulation.layout import (
     TRACKS,
     WARD_TICKS,
 )
-from crsrisk.simulation.ward import NEVER, agents_act, draw_noise, look, observe_signs, rescue, track_peaks
+from crsrisk.simulation.ward import (
+    NEVER,
+    agents_act,
+    draw_noise,
+    look,
+    observe_signs,
+    rescue,
+    track_peaks,
+)
 
 Workspace = NDArray[np.float64]
 
 
 @scalar
 def rates(y: Any, w: Workspace, i: int) -> Any:
-    """Right-hand side for the patient in lane ``i``: the wiring of the whole mechanism, in plain sight."""
-    (depot, central, peripheral, cells, active, desensitised, slowly_desensitised, tnf, interferon, il1, il6, il10,
-     myeloid, tolerance, crp, ferritin, alt, leak, lung_water, temperature) = y
+    """Right-hand side for the patient in lane ``i``: the wiring of the whole mechanism, in plain
+    sight.
+    """
+    (
+        depot,
+        central,
+        peripheral,
+        cells,
+        active,
+        desensitised,
+        slowly_desensitised,
+        tnf,
+        interferon,
+        il1,
+        il6,
+        il10,
+        myeloid,
+        tolerance,
+        crp,
+        ferritin,
+        alt,
+        leak,
+        lung_water,
+        temperature,
+    ) = y
 
     # drug or cells at the tumour and in normal tissue -> engagement not yet met -> active T cells
     arriving = w[AT.absorption + i] * depot * (1.0 - w[AT.soluble + i])
@@ -64,22 +95,36 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
     in_tumour = w[AT.share_active_tumour + i] * tissue
     in_normal = w[AT.share_active_normal + i] * tissue
     affinity, hook, soluble = w[AT.tumour_affinity + i], w[AT.hook + i], w[AT.soluble + i]
-    tumour, normal, fc = bridges(in_tumour, in_normal, affinity, hook, w[AT.need + i], w[AT.fc_half + i],
-                                soluble)
+    tumour, normal, fc = bridges(
+        in_tumour, in_normal, affinity, hook, w[AT.need + i], w[AT.fc_half + i], soluble
+    )
     load = w[AT.load_tumour + i] * tumour + w[AT.load_normal + i] * normal + w[AT.load_fc + i] * fc
     stimulus, engaged = engagement(w[AT.occasion + i] * load, cells, w[AT.cells_half + i])
     slow_share = w[AT.slow_share + i]
-    excess, slow_excess = (1.0 - slow_share) * engaged - desensitised, slow_share * engaged - slowly_desensitised
+    excess, slow_excess = (
+        (1.0 - slow_share) * engaged - desensitised,
+        slow_share * engaged - slowly_desensitised,
+    )
     fresh, slow_fresh = max(excess, 0.0), max(slow_excess, 0.0)
 
     # signals after blockade
     jak_open = 1.0 - w[AT.block_jak_signal + i]
     tnf_signal, ifn_signal, il1_signal = saturations(
-        (1.0 - w[AT.block_tnf_free + i]) * tnf, w[AT.half_tnf + i],
-        (1.0 - w[AT.block_ifn_gamma_free + i]) * interferon, w[AT.half_ifn + i], il1, w[AT.half_il1 + i])
+        (1.0 - w[AT.block_tnf_free + i]) * tnf,
+        w[AT.half_tnf + i],
+        (1.0 - w[AT.block_ifn_gamma_free + i]) * interferon,
+        w[AT.half_ifn + i],
+        il1,
+        w[AT.half_il1 + i],
+    )
     signal, gm_signal, il10_signal = saturations(
-        free_il6(il6, w[AT.block_il6_receptor + i], w[AT.block_il6_free + i]), w[AT.half_il6 + i],
-        active, w[AT.half_gm + i], il10, w[AT.half_il10 + i])
+        free_il6(il6, w[AT.block_il6_receptor + i], w[AT.block_il6_free + i]),
+        w[AT.half_il6 + i],
+        active,
+        w[AT.half_gm + i],
+        il10,
+        w[AT.half_il10 + i],
+    )
     ifn_signal = jak_open * ifn_signal
     il1_signal = (1.0 - w[AT.block_il1_signal + i]) * il1_signal
     gm_signal = jak_open * (1.0 - w[AT.block_gm_csf_signal + i]) * gm_signal
@@ -88,47 +133,156 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
 
     # cascade
     making = myeloid * (1.0 - w[AT.block_myeloid_activation + i])
-    answer = (1.0 - w[AT.tolerance_strength + i] * tolerance) * (1.0 - w[AT.block_myeloid_activation + i])
-    drive = w[AT.gain_m + i] * answer * myeloid_drive(
-        tnf_signal, ifn_signal, gm_signal, il1_signal, active, w[AT.w_tnf + i], w[AT.w_ifn + i], w[AT.w_gm + i],
-        w[AT.w_il1 + i], w[AT.w_damage + i])
+    answer = (1.0 - w[AT.tolerance_strength + i] * tolerance) * (
+        1.0 - w[AT.block_myeloid_activation + i]
+    )
+    drive = (
+        w[AT.gain_m + i]
+        * answer
+        * myeloid_drive(
+            tnf_signal,
+            ifn_signal,
+            gm_signal,
+            il1_signal,
+            active,
+            w[AT.w_tnf + i],
+            w[AT.w_ifn + i],
+            w[AT.w_gm + i],
+            w[AT.w_il1 + i],
+            w[AT.w_damage + i],
+        )
+    )
     damping = w[AT.il10_strength + i] * il10_signal
     wash = w[AT.apheresis + i] * w[AT.block_cytokine_clearance + i]
-    leak_drive = (w[AT.leak_il6 + i] * signal_above + w[AT.leak_tnf + i] * tnf_signal + w[AT.leak_il1 + i] * il1_signal
-                  + w[AT.leak_ifn + i] * ifn_signal + w[AT.leak_il2 + i] * w[AT.interleukin_2 + i])
-    pyrogen = (w[AT.pyrogen_il6 + i] * signal_above + w[AT.pyrogen_il1 + i] * il1_signal
-               + w[AT.pyrogen_tnf + i] * tnf_signal + w[AT.pyrogen_il2 + i] * w[AT.interleukin_2 + i])
+    leak_drive = (
+        w[AT.leak_il6 + i] * signal_above
+        + w[AT.leak_tnf + i] * tnf_signal
+        + w[AT.leak_il1 + i] * il1_signal
+        + w[AT.leak_ifn + i] * ifn_signal
+        + w[AT.leak_il2 + i] * w[AT.interleukin_2 + i]
+    )
+    pyrogen = (
+        w[AT.pyrogen_il6 + i] * signal_above
+        + w[AT.pyrogen_il1 + i] * il1_signal
+        + w[AT.pyrogen_tnf + i] * tnf_signal
+        + w[AT.pyrogen_il2 + i] * w[AT.interleukin_2 + i]
+    )
 
     return (
         depot_rate(depot, w[AT.absorption + i]),
-        central_rate(depot, central, peripheral, w[AT.infusion + i], w[AT.absorption + i], w[AT.bioavailability + i],
-                     w[AT.elimination + i], w[AT.to_peripheral + i], w[AT.to_central + i]),
+        central_rate(
+            depot,
+            central,
+            peripheral,
+            w[AT.infusion + i],
+            w[AT.absorption + i],
+            w[AT.bioavailability + i],
+            w[AT.elimination + i],
+            w[AT.to_peripheral + i],
+            w[AT.to_central + i],
+        ),
         peripheral_rate(central, peripheral, w[AT.to_peripheral + i], w[AT.to_central + i]),
-        expansion_rate(cells, arriving, stimulus, w[AT.growth + i], w[AT.crowding + i], w[AT.contraction + i],
-                       w[AT.kill_rate + i] * w[AT.block_cell_kill + i]),
-        activation_rate(active, fresh + slow_fresh, w[AT.gain_t + i], w[AT.block_t_cell_activation + i],
-                        w[AT.decay_t + i]),
+        expansion_rate(
+            cells,
+            arriving,
+            stimulus,
+            w[AT.growth + i],
+            w[AT.crowding + i],
+            w[AT.contraction + i],
+            w[AT.kill_rate + i] * w[AT.block_cell_kill + i],
+        ),
+        activation_rate(
+            active,
+            fresh + slow_fresh,
+            w[AT.gain_t + i],
+            w[AT.block_t_cell_activation + i],
+            w[AT.decay_t + i],
+        ),
         desensitisation_rate(excess, fresh, w[AT.adaptation + i], w[AT.recovery + i]),
-        desensitisation_rate(slow_excess, slow_fresh, w[AT.slow_adaptation + i], w[AT.recovery + i]),
-        two_source_rate(tnf, active, w[AT.tnf_from_t + i], making, w[AT.tnf_from_m + i], w[AT.tnf_clearance + i] + wash),
-        two_source_rate(interferon, active, w[AT.ifn_from_t + i], making, w[AT.ifn_from_m + i],
-                        w[AT.ifn_clearance + i] + wash),
-        two_source_rate(il1, making, w[AT.il1_from_m + i], 0.0, 0.0, w[AT.il1_clearance + i] + wash),
-        il6_rate(il6, w[AT.il6_basal + i], w[AT.il6_from_m + i], making, il1_signal, tnf_signal, leak,
-                 w[AT.il6_by_il1 + i], w[AT.il6_by_tnf + i], w[AT.il6_by_leak + i], w[AT.il6_clearance + i] + wash,
-                 w[AT.il6_receptor_clearance + i], w[AT.block_il6_receptor + i]),
-        two_source_rate(il10, active, w[AT.il10_from_t + i], making, w[AT.il10_from_m + i], w[AT.il10_clearance + i]),
+        desensitisation_rate(
+            slow_excess, slow_fresh, w[AT.slow_adaptation + i], w[AT.recovery + i]
+        ),
+        two_source_rate(
+            tnf,
+            active,
+            w[AT.tnf_from_t + i],
+            making,
+            w[AT.tnf_from_m + i],
+            w[AT.tnf_clearance + i] + wash,
+        ),
+        two_source_rate(
+            interferon,
+            active,
+            w[AT.ifn_from_t + i],
+            making,
+            w[AT.ifn_from_m + i],
+            w[AT.ifn_clearance + i] + wash,
+        ),
+        two_source_rate(
+            il1, making, w[AT.il1_from_m + i], 0.0, 0.0, w[AT.il1_clearance + i] + wash
+        ),
+        il6_rate(
+            il6,
+            w[AT.il6_basal + i],
+            w[AT.il6_from_m + i],
+            making,
+            il1_signal,
+            tnf_signal,
+            leak,
+            w[AT.il6_by_il1 + i],
+            w[AT.il6_by_tnf + i],
+            w[AT.il6_by_leak + i],
+            w[AT.il6_clearance + i] + wash,
+            w[AT.il6_receptor_clearance + i],
+            w[AT.block_il6_receptor + i],
+        ),
+        two_source_rate(
+            il10,
+            active,
+            w[AT.il10_from_t + i],
+            making,
+            w[AT.il10_from_m + i],
+            w[AT.il10_clearance + i],
+        ),
         myeloid_rate(myeloid, drive, damping, w[AT.myeloid_on + i], w[AT.myeloid_off + i]),
         tolerance_rate(tolerance, myeloid, w[AT.tolerance_on + i], w[AT.tolerance_off + i]),
-        crp_rate(crp, w[AT.crp_per_signal + i], signal, signal_above, w[AT.crp_maximum + i],
-                 w[AT.crp_turnover + i]),
-        ferritin_rate(ferritin, w[AT.ferritin_baseline + i], myeloid, ifn_signal, w[AT.ferritin_gain + i],
-                      w[AT.ferritin_turnover + i]),
-        alt_rate(alt, w[AT.alt_baseline + i], myeloid, ifn_signal, w[AT.alt_gain + i], w[AT.alt_turnover + i]),
-        leak_rate(leak, leak_drive, w[AT.block_endothelium + i], w[AT.leak_on + i], w[AT.leak_off + i]),
+        crp_rate(
+            crp,
+            w[AT.crp_per_signal + i],
+            signal,
+            signal_above,
+            w[AT.crp_maximum + i],
+            w[AT.crp_turnover + i],
+        ),
+        ferritin_rate(
+            ferritin,
+            w[AT.ferritin_baseline + i],
+            myeloid,
+            ifn_signal,
+            w[AT.ferritin_gain + i],
+            w[AT.ferritin_turnover + i],
+        ),
+        alt_rate(
+            alt,
+            w[AT.alt_baseline + i],
+            myeloid,
+            ifn_signal,
+            w[AT.alt_gain + i],
+            w[AT.alt_turnover + i],
+        ),
+        leak_rate(
+            leak, leak_drive, w[AT.block_endothelium + i], w[AT.leak_on + i], w[AT.leak_off + i]
+        ),
         lung_water_rate(lung_water, leak, w[AT.lung_turnover + i]),
-        temperature_rate(temperature, w[AT.normal_temperature + i], pyrogen, w[AT.pyrogen_half + i], w[AT.fever_rise + i],
-                         w[AT.block_temperature + i], w[AT.temperature_turnover + i]),
+        temperature_rate(
+            temperature,
+            w[AT.normal_temperature + i],
+            pyrogen,
+            w[AT.pyrogen_half + i],
+            w[AT.fever_rise + i],
+            w[AT.block_temperature + i],
+            w[AT.temperature_turnover + i],
+        ),
     )
 
 
@@ -136,10 +290,26 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
 def moved(y: Any, k: Any, h: float) -> Any:
     """State after moving along slope ``k`` for time ``h``."""
     return (
-        y[0] + h * k[0], y[1] + h * k[1], y[2] + h * k[2], y[3] + h * k[3], y[4] + h * k[4], y[5] + h * k[5],
-        y[6] + h * k[6], y[7] + h * k[7], y[8] + h * k[8], y[9] + h * k[9], y[10] + h * k[10], y[11] + h * k[11],
-        y[12] + h * k[12], y[13] + h * k[13], y[14] + h * k[14], y[15] + h * k[15], y[16] + h * k[16], y[17] + h * k[17],
-        y[18] + h * k[18], y[19] + h * k[19],
+        y[0] + h * k[0],
+        y[1] + h * k[1],
+        y[2] + h * k[2],
+        y[3] + h * k[3],
+        y[4] + h * k[4],
+        y[5] + h * k[5],
+        y[6] + h * k[6],
+        y[7] + h * k[7],
+        y[8] + h * k[8],
+        y[9] + h * k[9],
+        y[10] + h * k[10],
+        y[11] + h * k[11],
+        y[12] + h * k[12],
+        y[13] + h * k[13],
+        y[14] + h * k[14],
+        y[15] + h * k[15],
+        y[16] + h * k[16],
+        y[17] + h * k[17],
+        y[18] + h * k[18],
+        y[19] + h * k[19],
     )
 
 
@@ -147,10 +317,26 @@ def moved(y: Any, k: Any, h: float) -> Any:
 def load_state(w: Workspace, i: int) -> Any:
     """The twenty states of lane ``i``."""
     return (
-        w[AT.depot + i], w[AT.central + i], w[AT.peripheral + i], w[AT.cells + i], w[AT.active + i],
-        w[AT.desensitised + i], w[AT.slowly_desensitised + i], w[AT.tnf + i], w[AT.interferon + i], w[AT.il1 + i],
-        w[AT.il6 + i], w[AT.il10 + i], w[AT.myeloid + i], w[AT.tolerance + i], w[AT.crp + i], w[AT.ferritin + i],
-        w[AT.alt + i], w[AT.leak + i], w[AT.lung_water + i], w[AT.temperature + i],
+        w[AT.depot + i],
+        w[AT.central + i],
+        w[AT.peripheral + i],
+        w[AT.cells + i],
+        w[AT.active + i],
+        w[AT.desensitised + i],
+        w[AT.slowly_desensitised + i],
+        w[AT.tnf + i],
+        w[AT.interferon + i],
+        w[AT.il1 + i],
+        w[AT.il6 + i],
+        w[AT.il10 + i],
+        w[AT.myeloid + i],
+        w[AT.tolerance + i],
+        w[AT.crp + i],
+        w[AT.ferritin + i],
+        w[AT.alt + i],
+        w[AT.leak + i],
+        w[AT.lung_water + i],
+        w[AT.temperature + i],
     )
 
 
@@ -205,7 +391,9 @@ def begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
             w[(FIRST_PARAMETER + k) * LANES + i] = parameters[k, first + i]
     for i in range(LANES):
         w[AT.cells + i] = w[AT.cells_start + i]
-        w[AT.il6 + i] = w[AT.il6_basal + i] / (w[AT.il6_clearance + i] + w[AT.il6_receptor_clearance + i])
+        w[AT.il6 + i] = w[AT.il6_basal + i] / (
+            w[AT.il6_clearance + i] + w[AT.il6_receptor_clearance + i]
+        )
         w[AT.crp + i] = w[AT.crp_per_signal + i] * w[AT.signal_at_rest + i]
         w[AT.ferritin + i] = w[AT.ferritin_baseline + i]
         w[AT.alt + i] = w[AT.alt_baseline + i]
@@ -219,10 +407,17 @@ def begin(w: Workspace, parameters: NDArray[np.float64], first: int) -> None:
 
 @pass_over_lanes
 def give(
-    w: Workspace, infusion: float, depot: float, interleukin_2: float, number: int, slots: NDArray[np.float64],
+    w: Workspace,
+    infusion: float,
+    depot: float,
+    interleukin_2: float,
+    number: int,
+    slots: NDArray[np.float64],
     time_h: float,
 ) -> None:
-    """What the schedule brings at this tick: drug, cells, IL-2, agents; a new dose is a new occasion."""
+    """What the schedule brings at this tick: drug, cells, IL-2, agents; a new dose is a new
+    occasion.
+    """
     occasion = min(max(number, 1), N_OCCASIONS) - 1
     for i in range(LANES):
         w[AT.infusion + i] = infusion * w[AT.dose_scale + i]
@@ -230,7 +425,8 @@ def give(
         w[AT.interleukin_2 + i] = w[AT.interleukin_2 + i] * w[AT.il2_turnover + i] + interleukin_2
         w[AT.occasion + i] = w[AT.occasion_1 + occasion * LANES + i]
         w[AT.amount_0 + i] += slots[0] * w[AT.toci_dose + i]
-        w[AT.last_tocilizumab + i] = time_h if slots[0] > 0.0 else w[AT.last_tocilizumab + i]  # prophylaxis counts too
+        # prophylaxis counts too
+        w[AT.last_tocilizumab + i] = time_h if slots[0] > 0.0 else w[AT.last_tocilizumab + i]
     for slot in range(1, N_SLOTS):
         for i in range(LANES):
             w[AT.amount_0 + slot * LANES + i] += slots[slot]
@@ -238,7 +434,9 @@ def give(
 
 @pass_over_lanes
 def _visit(w: Workspace, keys: NDArray[np.uint64], since_dose: int, number: int) -> None:
-    """The ward's hour: noise of this look, the look, the worst grade since the last dose, rescue."""
+    """The ward's hour: noise of this look, the look, the worst grade since the last dose,
+    rescue.
+    """
     time_h = since_dose * TICK_H
     draw_noise(w, keys, since_dose)
     if observe_signs(w) > 0.0:
@@ -250,7 +448,9 @@ def _visit(w: Workspace, keys: NDArray[np.uint64], since_dose: int, number: int)
 
 
 @pass_over_lanes
-def _copy_rows(w: Workspace, rows: NDArray[np.int64], target: NDArray[np.float64], start: int) -> None:
+def _copy_rows(
+    w: Workspace, rows: NDArray[np.int64], target: NDArray[np.float64], start: int
+) -> None:
     """Write some rows of the workspace to ``target`` (quantity, patient)."""
     for q in range(rows.shape[0]):
         for i in range(LANES):
@@ -259,26 +459,48 @@ def _copy_rows(w: Workspace, rows: NDArray[np.int64], target: NDArray[np.float64
 
 @numba.njit(error_model="numpy", nogil=True, cache=True)
 def run_patients(
-    parameters: NDArray[np.float64], keys: NDArray[np.uint64], infusion: NDArray[np.float64], depot: NDArray[np.float64],
-    interleukin_2: NDArray[np.float64], dose_number: NDArray[np.int64], slots: NDArray[np.float64], pairs: NDArray[np.int64],
-    snapshot_ticks: NDArray[np.int64], lead: int, pieces: NDArray[np.int64], has_support: bool,
-    first: int, stop: int,
-    tracks: NDArray[np.float64], snapshots: NDArray[np.float64], traces: NDArray[np.float64],
+    parameters: NDArray[np.float64],
+    keys: NDArray[np.uint64],
+    infusion: NDArray[np.float64],
+    depot: NDArray[np.float64],
+    interleukin_2: NDArray[np.float64],
+    dose_number: NDArray[np.int64],
+    slots: NDArray[np.float64],
+    pairs: NDArray[np.int64],
+    snapshot_ticks: NDArray[np.int64],
+    lead: int,
+    pieces: NDArray[np.int64],
+    has_support: bool,
+    first: int,
+    stop: int,
+    tracks: NDArray[np.float64],
+    snapshots: NDArray[np.float64],
+    traces: NDArray[np.float64],
 ) -> None:
-    """Simulate patients ``first`` to ``stop`` (a multiple of sixteen apart) of one arm over all ticks.
+    """Simulate patients ``first`` to ``stop`` (a multiple of sixteen apart) of one arm over all
+    ticks.
 
-    ``parameters`` (parameter, patient); schedules by tick; results land in ``tracks`` (track, patient), ``snapshots``
-    (time, quantity, patient) and, unless it is empty, ``traces`` (tick, quantity, patient). The first ``lead`` ticks
-    come before the first dose: premedication works, nobody looks yet.
+    ``parameters`` (parameter, patient); schedules by tick; results land in ``tracks`` (track,
+    patient), ``snapshots`` (time, quantity, patient) and, unless it is empty, ``traces`` (tick,
+    quantity, patient). The first ``lead`` ticks come before the first dose: premedication works,
+    nobody looks yet.
     """
     w, effect = np.empty(N_ROWS * LANES), np.empty(LANES)
     for start in range(first, stop, LANES):
         begin(w, parameters, start)
-        lane_keys = keys[start:start + LANES]
+        lane_keys = keys[start : start + LANES]
         shot = 0
         for tick in range(infusion.shape[0]):
             time_h = (tick - lead) * TICK_H
-            give(w, infusion[tick], depot[tick], interleukin_2[tick], dose_number[tick], slots[tick], time_h)
+            give(
+                w,
+                infusion[tick],
+                depot[tick],
+                interleukin_2[tick],
+                dose_number[tick],
+                slots[tick],
+                time_h,
+            )
             if (tick - lead) % WARD_TICKS == 0:
                 if has_support and tick >= lead:
                     _visit(w, lane_keys, tick - lead, dose_number[tick])

@@ -1,8 +1,10 @@
-"""Strategies: the same patients under one way of preventing CRS, before the dose, at fever, or by another regimen.
+"""Strategies: the same patients under one way of preventing CRS, before the dose, at fever, or by
+another regimen.
 
-Everything goes through the arm and the solver as they are. What is given at fever is simulated twice: once without, which
-tells when the ward first sees each patient's fever, and once more with the agent at that hour. Up to that hour the two
-courses are the same course, since the same patient meets the same random numbers; so nobody is treated by foresight.
+Everything goes through the arm and the solver as they are. What is given at fever is simulated
+twice: once without, which tells when the ward first sees each patient's fever, and once more with
+the agent at that hour. Up to that hour the two courses are the same course, since the same patient
+meets the same random numbers; so nobody is treated by foresight.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ Tracks = Mapping[str, NDArray[np.float64]]
 
 
 def changed_regimen(product: Product, regimen: Regimen, *, change: RegimenChange) -> Regimen:
-    """The regimen with another first dose or route; :class:`InputError` where the product does not allow it."""
+    """The regimen with another first dose or route; :class:`InputError` where the product does not
+    allow it.
+    """
     doses = list(regimen.doses)
     if change == "no_step_up":
         doses = [dose.model_copy(update={"amount": doses[-1].amount}) for dose in doses]
@@ -37,14 +41,22 @@ def changed_regimen(product: Product, regimen: Regimen, *, change: RegimenChange
     if change != "under_skin":
         return regimen.model_copy(update={"doses": doses})
     if regimen.route == "cells" or product.kinetics.absorption_per_h.value <= 0.0:
-        raise InputError(where=f"product {product.name}", key="regimen", found="under_skin",
-                         expected="a soluble product with an absorption rate above 0",
-                         cure="leave the route as it is, or give kinetics.absorption_per_h a value with its source")
+        raise InputError(
+            where=f"product {product.name}",
+            key="regimen",
+            found="under_skin",
+            expected="a soluble product with an absorption rate above 0",
+            cure=(
+                "leave the route as it is, or give kinetics.absorption_per_h a value with its"
+                " source"
+            ),
+        )
     return regimen.model_copy(update={"route": "sc"})
 
 
 def strategy_arm(base: Arm, strategy: Strategy, *, world: World) -> Arm:
-    """The arm of a strategy, with what it gives before the first dose; at fever nothing is given yet.
+    """The arm of a strategy, with what it gives before the first dose; at fever nothing is given
+    yet.
 
     Raises :class:`InputError` for an unknown agent, naming the known ones.
     """
@@ -53,12 +65,21 @@ def strategy_arm(base: Arm, strategy: Strategy, *, world: World) -> Arm:
         name = f"{base.regimen_name}, {strategy.regimen}"
         changed = changed_regimen(product, base.regimen, change=strategy.regimen)
         product = product.model_copy(update={"regimens": {**product.regimens, name: changed}})
-    with_all = make_arm(product, world=world, regimen=name, mitigations=(*base.mitigations, *strategy.mitigations))
+    with_all = make_arm(
+        product, world=world, regimen=name, mitigations=(*base.mitigations, *strategy.mitigations)
+    )
     if strategy.timing == "first_two_doses":
         regimen = product.regimens[name]
         doses = list(range(1, min(len(regimen.doses), 2) + 1))
-        added = [Premedication(mitigation=one, usual_doses=1.0, with_doses=doses,
-                               hours_before=world.mitigations[one].prophylaxis_hours_before) for one in strategy.mitigations]
+        added = [
+            Premedication(
+                mitigation=one,
+                usual_doses=1.0,
+                with_doses=doses,
+                hours_before=world.mitigations[one].prophylaxis_hours_before,
+            )
+            for one in strategy.mitigations
+        ]
         name = f"{name}, {strategy.name}"
         fuller = regimen.model_copy(update={"premedication": [*regimen.premedication, *added]})
         product = product.model_copy(update={"regimens": {**product.regimens, name: fuller}})
@@ -67,11 +88,19 @@ def strategy_arm(base: Arm, strategy: Strategy, *, world: World) -> Arm:
 
 
 def play(
-    base: Arm, strategy: Strategy, *, patients: Patients, world: World, workers: int = 1, usual: Tracks | None = None
+    base: Arm,
+    strategy: Strategy,
+    *,
+    patients: Patients,
+    world: World,
+    workers: int = 1,
+    usual: Tracks | None = None,
 ) -> Tracks:
-    """What the solver records of every patient under a strategy (tracks by name, each of shape (n,)).
+    """What the solver records of every patient under a strategy (tracks by name, each of shape
+    (n,)).
 
-    ``usual`` are the tracks without the strategy, where they are known already (they save a simulation at fever).
+    ``usual`` are the tracks without the strategy, where they are known already (they save a
+    simulation at fever).
     """
     arm = strategy_arm(base, strategy, world=world)
     if strategy.timing != "at_fever":
@@ -92,8 +121,14 @@ def _at_fever(
 
     def course(hour: float) -> tuple[NDArray[np.int64], Tracks]:
         rows = np.flatnonzero(fever == hour)
-        later = {name: world.mitigations[name].model_copy(update={"prophylaxis_hours_before": -(hour + delay)})
-                 for name in strategy.mitigations}
+        later = {
+            name: (
+                world.mitigations[name].model_copy(
+                    update={"prophylaxis_hours_before": -(hour + delay)}
+                )
+            )
+            for name in strategy.mitigations
+        }
         here = replace(world, mitigations={**world.mitigations, **later})
         return rows, run(treated, take(patients, rows), world=here).tracks
 

@@ -2,13 +2,14 @@
 
 Two oracles, never to be mixed up:
 
-``given="baseline"``: the oracle knows everything that is true at baseline (true laboratory values, unmeasured
-biology, the site's habits); only the future is redrawn (dose-to-dose variation, measurement of vital signs, habits
-of prescribing). No model on observed data can reach it.
+``given="baseline"``: the oracle knows everything that is true at baseline (true laboratory values,
+unmeasured biology, the site's habits); only the future is redrawn (dose-to-dose variation,
+measurement of vital signs, habits of prescribing). No model on observed data can reach it.
 
-``given="observed"``: the oracle knows the mechanism but, of the patient, only what the hospital's table shows. True
-values are drawn given the measured ones (exactly, since both are normal on the latent scale), gaps are filled
-the same way, unmeasured biology and the site's habits are drawn anew. It is the ceiling for every model.
+``given="observed"``: the oracle knows the mechanism but, of the patient, only what the hospital's
+table shows. True values are drawn given the measured ones (exactly, since both are normal on the
+latent scale), gaps are filled the same way, unmeasured biology and the site's habits are drawn
+anew. It is the ceiling for every model.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from crsrisk.simulation.population import (
     correlation,
     draw,
     latent_mean,
-    settle,
     take,
+    transform_draws,
 )
 from crsrisk.simulation.run import run
 
@@ -53,8 +54,8 @@ _BATCH = 8192  # virtual repetitions simulated together
 class Oracle:
     """How often each patient had the event among his repetitions, in two independent halves.
 
-    ``n_grade2plus`` and ``n_grade3plus`` have shape (n, 2): events in the first and second half of the repetitions;
-    ``half`` is the number of repetitions in one half.
+    ``n_grade2plus`` and ``n_grade3plus`` have shape (n, 2): events in the first and second half of
+    the repetitions; ``half`` is the number of repetitions in one half.
     """
 
     patient_id: NDArray[np.int64]
@@ -74,14 +75,20 @@ class Oracle:
         for event in events:
             p = self.risk(event)
             columns[f"risk_{event}__given_{self.given}"] = p
-            columns[f"mc_error_{event}__given_{self.given}"] = np.sqrt(p * (1.0 - p) / (2.0 * self.half))
+            columns[f"mc_error_{event}__given_{self.given}"] = np.sqrt(
+                p * (1.0 - p) / (2.0 * self.half)
+            )
         return pd.DataFrame(columns)
 
 
-def posterior(seen: Values, mean: Values, *, covariance: Values, noise: Values) -> tuple[Values, Values]:
-    """Mean and a square root of the covariance of one patient's true latent values given the measured ones.
+def posterior(
+    seen: Values, mean: Values, *, covariance: Values, noise: Values
+) -> tuple[Values, Values]:
+    """Mean and a square root of the covariance of one patient's true latent values given the
+    measured ones.
 
-    ``seen`` (11,) with NaN for gaps, ``mean`` (11,) prior mean, ``noise`` (11,) SD of measurement (0 = exact).
+    ``seen`` (11,) with NaN for gaps, ``mean`` (11,) prior mean, ``noise`` (11,) SD of measurement
+    (0 = exact).
     """
     has = ~np.isnan(seen)
     if not has.any():
@@ -94,10 +101,14 @@ def posterior(seen: Values, mean: Values, *, covariance: Values, noise: Values) 
     return mean + gain @ (seen[has] - mean[has]), root
 
 
-def _future(patient: int, *, seed: int, n: int, first: int) -> dict[str, Values | NDArray[np.uint64]]:
+def _future(
+    patient: int, *, seed: int, n: int, first: int
+) -> dict[str, Values | NDArray[np.uint64]]:
     span = {"seed": seed, "start": first, "stop": first + n}
     return {
-        "occasions": streams.normals(decision=f"oracle occasions {patient}", width=N_OCCASIONS, **span),
+        "occasions": streams.normals(
+            decision=f"oracle occasions {patient}", width=N_OCCASIONS, **span
+        ),
         "habits": streams.uniforms(decision=f"oracle habits {patient}", width=len(HABITS), **span),
         "keys": streams.keys(decision=f"oracle measurement {patient}", **span),
     }
@@ -112,50 +123,87 @@ def _unknown(
     mean, spread = root
     normal = streams.normals(decision=f"oracle covariates {patient}", width=len(CONTINUOUS), **span)
     traits = streams.normals(decision=f"oracle traits {patient}", width=len(TRAITS), **span)
-    traits[:, TRAITS.index("cell_dose")] = patients.traits[row, TRAITS.index("cell_dose")]  # the dose given is known
-    return {"latent": mean + normal @ spread.T, "traits": traits,
-            "site_effects": streams.normals(decision=f"oracle site {patient}", width=N_SITE_EFFECTS, **span)}
+    # the dose given is known
+    traits[:, TRAITS.index("cell_dose")] = patients.traits[row, TRAITS.index("cell_dose")]
+    return {
+        "latent": mean + normal @ spread.T,
+        "traits": traits,
+        "site_effects": streams.normals(
+            decision=f"oracle site {patient}", width=N_SITE_EFFECTS, **span
+        ),
+    }
 
 
 def redrawn(
-    arm: Arm, patients: Patients, *, world: World, seed: int, given: Given, repetitions: int, first: int = 0
+    arm: Arm,
+    patients: Patients,
+    *,
+    world: World,
+    seed: int,
+    given: Given,
+    repetitions: int,
+    first: int = 0,
 ) -> Iterator[tuple[NDArray[np.int64], Patients]]:
-    """Batches of rows of ``patients`` with every row repeated ``repetitions`` times, what is not given drawn anew.
+    """Batches of rows of ``patients`` with every row repeated ``repetitions`` times, what is not
+    given drawn anew.
 
-    The draws depend on seed and patient alone, so that different arms of the same patients meet the same futures;
-    ``first`` is the number of the first future (others are independent of those before).
+    The draws depend on seed and patient alone, so that different arms of the same patients meet the
+    same futures; ``first`` is the number of the first future (others are independent of those
+    before).
     """
     prior = latent_mean(patients.discrete, assumptions=world.assumptions)
-    covariance, noise = correlation(world.assumptions), noise_sd(arm.population, assumptions=world.assumptions)
+    covariance, noise = (
+        correlation(world.assumptions),
+        noise_sd(arm.population, assumptions=world.assumptions),
+    )
     seen = measured_latent(patients, population=arm.population, world=world, seed=seed)
     n, size = len(patients), max(1, _BATCH // repetitions)
     for start in range(0, n, size):
         rows = np.arange(start, min(start + size, n))
         drawn = []
         for row in rows:
-            new = dict(_future(int(patients.patient_id[row]), seed=seed, n=repetitions, first=first))
+            new = dict(
+                _future(int(patients.patient_id[row]), seed=seed, n=repetitions, first=first)
+            )
             if given == "observed":
                 root = posterior(seen[row], prior[row], covariance=covariance, noise=noise)
                 new |= _unknown(patients, int(row), root, seed=seed, n=repetitions, first=first)
             drawn.append(new)
-        fresh: dict[str, Any] = {name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]}
+        fresh: dict[str, Any] = {
+            name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]
+        }
         yield rows, replace(take(patients, np.repeat(rows, repetitions)), **fresh)
 
 
 def oracle(
-    arm: Arm, patients: Patients, *, world: World, seed: int, given: Given, repetitions: int, workers: int = 1,
+    arm: Arm,
+    patients: Patients,
+    *,
+    world: World,
+    seed: int,
+    given: Given,
+    repetitions: int,
+    workers: int = 1,
     advance: Callable[[int], None] | None = None,
 ) -> Oracle:
     """Risk of these patients of one arm by ``repetitions`` (an even number) simulations each.
 
-    ``advance`` is told how many patients are done (for a progress bar). Raises :class:`InputError` for an odd number.
+    ``advance`` is told how many patients are done (for a progress bar). Raises :class:`InputError`
+    for an odd number.
     """
     if repetitions < 2 or repetitions % 2:
-        raise InputError(where="oracle", key="repetitions", found=repetitions, expected="an even number of 2 or more",
-                         cure="use 200 or 500")
+        raise InputError(
+            where="oracle",
+            key="repetitions",
+            found=repetitions,
+            expected="an even number of 2 or more",
+            cure="use 200 or 500",
+        )
     half = repetitions // 2
     counts = np.zeros((2, len(patients), 2), dtype=np.int64)
-    for rows, again in redrawn(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions):
+    for rows, again in redrawn(
+        arm, patients, world=world, seed=seed, given=given, repetitions=repetitions
+    ):
         episode = run(arm, again, world=world, workers=workers)
         grade = grade_within(episode, window_h=24.0 * arm.window_d).reshape(len(rows), 2, half)
         counts[0, rows], counts[1, rows] = (grade >= 2).sum(axis=2), (grade >= 3).sum(axis=2)
@@ -164,42 +212,62 @@ def oracle(
     return Oracle(patients.patient_id, given, counts[0], counts[1], half)
 
 
-def patients_of(
-    arm: Arm, *, world: World, seed: int, patient_ids: NDArray[np.int64]
-) -> Patients:
+def patients_of(arm: Arm, *, world: World, seed: int, patient_ids: NDArray[np.int64]) -> Patients:
     """The patients of these numbers as they are in the world with this seed (for re-simulation)."""
     order = np.argsort(patient_ids, kind="stable")
     parts = []
-    for group in np.split(patient_ids[order], np.flatnonzero(np.diff(patient_ids[order]) > 4096) + 1):
-        draws = draw(assumptions=world.assumptions, seed=seed, start=int(group[0]), stop=int(group[-1]) + 1)
-        parts.append(settle(draws, arm.population, assumptions=world.assumptions, rows=group - group[0]))
+    for group in np.split(
+        patient_ids[order], np.flatnonzero(np.diff(patient_ids[order]) > 4096) + 1
+    ):
+        draws = draw(
+            assumptions=world.assumptions, seed=seed, start=int(group[0]), stop=int(group[-1]) + 1
+        )
+        parts.append(
+            transform_draws(
+                draws, arm.population, assumptions=world.assumptions, rows=group - group[0]
+            )
+        )
     if len(parts) == 1:
         return take(parts[0], np.argsort(order, kind="stable"))
-    arrays: dict[str, Any] = {one.name: np.concatenate([getattr(p, one.name) for p in parts])
-                              for one in fields(Patients) if one.name != "discrete"}
-    discrete = {name: np.concatenate([p.discrete[name] for p in parts]) for name in parts[0].discrete}
+    arrays: dict[str, Any] = {
+        one.name: np.concatenate([getattr(p, one.name) for p in parts])
+        for one in fields(Patients)
+        if one.name != "discrete"
+    }
+    discrete = {
+        name: np.concatenate([p.discrete[name] for p in parts]) for name in parts[0].discrete
+    }
     joined = Patients(discrete=discrete, **arrays)
     return take(joined, np.argsort(order, kind="stable"))
 
 
-# Intervention: what would this patient's risk have been, had one baseline value been another patient's?
+# Intervention: what would this patient's risk have been, had one baseline value been another
+# patient's?
 #
-# The mechanism is run again with that one true value replaced and everything else kept: the other values (also those that
-# usually travel with it), the unmeasured biology, the site, the future. That is a cause's effect in this world; no
-# attribution of a model can give it, since a model sees measured values and what travels with them.
+# The mechanism is run again with that one true value replaced and everything else kept: the other
+# values (also those that usually travel with it), the unmeasured biology, the site, the future.
+# That is a cause's effect in this world; no attribution of a model can give it, since a model sees
+# measured values and what travels with them.
 
 
-DISCRETE = ("is_female", "ecog", "has_liver_metastases", "n_metastatic_sites", "has_prior_checkpoint_inhibitor",
-            "has_infection")
+DISCRETE = (
+    "is_female",
+    "ecog",
+    "has_liver_metastases",
+    "n_metastatic_sites",
+    "has_prior_checkpoint_inhibitor",
+    "has_infection",
+)
 FEATURES: tuple[str, ...] = (*CONTINUOUS, *DISCRETE, "dose_intensity")
 
 
 @dataclass(frozen=True)
 class Intervened:
-    """Events of grade >= 2 among each patient's repetitions, as he is and with one value replaced, in two halves.
+    """Events of grade >= 2 among each patient's repetitions, as he is and with one value replaced,
+    in two halves.
 
-    ``natural`` (patients, 2), ``changed`` (patients, features, 2); ``half``: repetitions in one half. Repetition k of a
-    patient has the same random numbers in all of them.
+    ``natural`` (patients, 2), ``changed`` (patients, features, 2); ``half``: repetitions in one
+    half. Repetition k of a patient has the same random numbers in all of them.
     """
 
     features: tuple[str, ...]
@@ -208,19 +276,24 @@ class Intervened:
     half: int
 
     def effects(self, *, half: int | None = None) -> Values:
-        """Log-odds of grade >= 2 as he is minus with the value replaced, shape (patients, features).
+        """Log-odds of grade >= 2 as he is minus with the value replaced, shape (patients,
+        features).
 
-        ``half`` takes one half of the repetitions (0 or 1), for the Monte Carlo error. Half an event is added to each
-        class, so that a patient without any event has an answer.
+        ``half`` takes one half of the repetitions (0 or 1), for the Monte Carlo error. Half an
+        event is added to each class, so that a patient without any event has an answer.
         """
         natural = self.natural.sum(axis=1) if half is None else self.natural[:, half]
         changed = self.changed.sum(axis=2) if half is None else self.changed[:, :, half]
         m = 2 * self.half if half is None else self.half
-        return np.asarray(logit((natural + 0.5) / (m + 1))[:, None] - logit((changed + 0.5) / (m + 1)))
+        return np.asarray(
+            logit((natural + 0.5) / (m + 1))[:, None] - logit((changed + 0.5) / (m + 1))
+        )
 
 
 def with_reference_values(patients: Patients, reference: Patients, *, feature: str) -> Patients:
-    """The patients with the true value of one feature taken from ``reference`` (row by row), nothing else changed."""
+    """The patients with the true value of one feature taken from ``reference`` (row by row),
+    nothing else changed.
+    """
     if feature in CONTINUOUS:
         latent = patients.latent.copy()
         latent[:, CONTINUOUS.index(feature)] = reference.latent[:, CONTINUOUS.index(feature)]
@@ -230,8 +303,13 @@ def with_reference_values(patients: Patients, reference: Patients, *, feature: s
         traits[:, TRAITS.index("cell_dose")] = reference.traits[:, TRAITS.index("cell_dose")]
         return replace(patients, traits=traits)
     if feature not in DISCRETE:
-        raise InputError(where="intervention", key="feature", found=feature, expected=f"one of {', '.join(FEATURES)}",
-                         cure="choose a baseline value of the patient")
+        raise InputError(
+            where="intervention",
+            key="feature",
+            found=feature,
+            expected=f"one of {', '.join(FEATURES)}",
+            cure="choose a baseline value of the patient",
+        )
     changed = {feature: reference.discrete[feature]}
     if feature == "n_metastatic_sites":
         changed["extra_sites"] = reference.discrete["extra_sites"]
@@ -239,33 +317,52 @@ def with_reference_values(patients: Patients, reference: Patients, *, feature: s
 
 
 def intervene(
-    arm: Arm, patients: Patients, *, reference: Patients, features: Sequence[str], world: World, seed: int,
-    repetitions: int, workers: int = 1, advance: Callable[[int], None] | None = None,
+    arm: Arm,
+    patients: Patients,
+    *,
+    reference: Patients,
+    features: Sequence[str],
+    world: World,
+    seed: int,
+    repetitions: int,
+    workers: int = 1,
+    advance: Callable[[int], None] | None = None,
 ) -> Intervened:
-    """Re-run patients as they are and with each feature in turn replaced by the value of a reference patient.
+    """Re-run patients as they are and with each feature in turn replaced by the value of a
+    reference patient.
 
-    What was not observed of a patient is drawn anew in each repetition, as for the oracle given what was observed;
-    repetition k takes the value of reference patient k (modulo their number), so that the replaced value is averaged over
-    the reference population. ``repetitions`` is even.
+    What was not observed of a patient is drawn anew in each repetition, as for the oracle given
+    what was observed; repetition k takes the value of reference patient k (modulo their number), so
+    that the replaced value is averaged over the reference population. ``repetitions`` is even.
     """
     if repetitions < 2 or repetitions % 2:
-        raise InputError(where="intervention", key="repetitions", found=repetitions, expected="an even number of 2 or more",
-                         cure="use 200 or 500")
+        raise InputError(
+            where="intervention",
+            key="repetitions",
+            found=repetitions,
+            expected="an even number of 2 or more",
+            cure="use 200 or 500",
+        )
     half, n = repetitions // 2, len(patients)
     natural = np.zeros((n, 2), dtype=np.int64)
     changed = np.zeros((n, len(features), 2), dtype=np.int64)
 
     def events(some: Patients, n_rows: int) -> NDArray[np.int64]:
-        grade = grade_within(run(arm, some, world=world, workers=workers), window_h=24.0 * arm.window_d)
+        grade = grade_within(
+            run(arm, some, world=world, workers=workers), window_h=24.0 * arm.window_d
+        )
         return np.asarray((grade >= 2).reshape(n_rows, 2, half).sum(axis=2))
 
-    for rows, again in redrawn(arm, patients, world=world, seed=seed, given="observed", repetitions=repetitions):
+    for rows, again in redrawn(
+        arm, patients, world=world, seed=seed, given="observed", repetitions=repetitions
+    ):
         partner = np.tile(np.arange(repetitions) % len(reference), len(rows))
         values = take(reference, partner)
         natural[rows] = events(again, len(rows))
         for place, feature in enumerate(features):
-            changed[rows, place] = events(with_reference_values(again, values, feature=feature), len(rows))
+            changed[rows, place] = events(
+                with_reference_values(again, values, feature=feature), len(rows)
+            )
         if advance is not None:
             advance(len(rows))
     return Intervened(tuple(features), natural, changed, half)
-

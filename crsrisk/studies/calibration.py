@@ -1,7 +1,8 @@
 """Calibration: from priors and published counts to an ensemble of worlds, by one command.
 
-Each member of the ensemble is a draw of the priors, moved as little as meets figures that the trials might have reported:
-simulated, moved along the slopes of its figures, and simulated again, round after round.
+Each member of the ensemble is a draw of the priors, moved as little as meets figures that the
+trials might have reported: simulated, moved along the slopes of its figures, and simulated again,
+round after round.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ from crsrisk.data.yaml_files import build, read_yaml, revised
 from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder
 from crsrisk.studies.experiment import experiment_file
-from crsrisk.uncertainty.constants import Constant, priors_digest, product_constants, shared_constants
+from crsrisk.uncertainty.constants import (
+    Constant,
+    priors_digest,
+    product_constants,
+    shared_constants,
+)
 from crsrisk.uncertainty.observations import (
     Observation,
     Simulated,
@@ -43,11 +49,21 @@ from crsrisk.uncertainty.observations import (
     simulate_points,
     varied_constants,
 )
-from crsrisk.uncertainty.posterior import agreed, corrected, moved, moved_table, normal_data, slopes_at, verdict
+from crsrisk.uncertainty.posterior import (
+    agreed,
+    corrected,
+    moved,
+    moved_table,
+    normal_data,
+    slopes_at,
+    verdict,
+)
 
 Values = NDArray[np.float64]
 CLOSER = 1.0 / 3.0  # of the spread between trials, for the reference world
-UNKNOWN = 1e3  # SD of a figure that a world cannot say, such as the onset of CRS that nobody had: it moves nothing,
+# SD of a figure that a world cannot say, such as the onset of CRS that nobody had: it moves
+# nothing,
+UNKNOWN = 1e3
 MISSED = 2.0  # and counts as missed by so many SDs
 Begin = Callable[[str, int], Callable[[int], None]]
 
@@ -85,18 +101,36 @@ class _Task:
     workers: int
 
     def simulate(
-        self, scores: Values, n: int, n_rare: int, *, stream: int, has_same_patients: bool = False,
+        self,
+        scores: Values,
+        n: int,
+        n_rare: int,
+        *,
+        stream: int,
+        has_same_patients: bool = False,
         advance: Callable[[int], None] | None = None,
     ) -> Simulated:
         """The targets at each row of scores; each ``stream`` has patients of its own."""
-        return simulate_points(scores, constants=self.constants, targets=self.targets, world=self.world,
-                               products=self.products, n=n, n_rare=n_rare, seed=self.config.seed + 10**6 * stream,
-                               has_same_patients=has_same_patients, workers=self.workers, advance=advance)
+        return simulate_points(
+            scores,
+            constants=self.constants,
+            targets=self.targets,
+            world=self.world,
+            products=self.products,
+            n=n,
+            n_rare=n_rare,
+            seed=self.config.seed + 10**6 * stream,
+            has_same_patients=has_same_patients,
+            workers=self.workers,
+            advance=advance,
+        )
 
 
 @dataclass(frozen=True)
 class _Aims:
-    """Where worlds start (world, constant), and the figures that they are to meet with their SDs (world, target)."""
+    """Where worlds start (world, constant), and the figures that they are to meet with their SDs
+    (world, target).
+    """
 
     start: Values
     wanted: Values
@@ -108,58 +142,119 @@ def find_targets(ids: Sequence[str], *, trials: Sequence[Trial]) -> list[Target]
     by_id = {figure.id: Target(figure, trial) for trial in trials for figure in trial.figures}
     for name in ids:
         if name not in by_id:
-            raise InputError(where="experiment.yaml", key="targets", found=name, expected="the id of a calibration figure",
-                             cure="choose among the figures of sources with role: calibration in synthetic/evidence/")
+            raise InputError(
+                where="experiment.yaml",
+                key="targets",
+                found=name,
+                expected="the id of a calibration figure",
+                cure=(
+                    "choose among the figures of sources with role: calibration in"
+                    " synthetic/evidence/"
+                ),
+            )
     return [by_id[name] for name in ids]
 
 
 def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
-    """Run one calibration and write its ensemble, tables and summary to ``results/``; gives the summary."""
+    """Run one calibration and write its ensemble, tables and summary to ``results/``; gives the
+    summary.
+    """
     path = experiment_file(folder)
     config = build(Calibration, read_yaml(path), where=str(path))
     results = path.parent / "results"
     world = load_world(config.scenario)
     targets = find_targets(config.targets, trials=load_trials(role="calibration"))
-    products = [load_product(name) for name in dict.fromkeys(name for target in targets for name in target.trial.products)]
+    products = [
+        load_product(name)
+        for name in dict.fromkeys(name for target in targets for name in target.trial.products)
+    ]
     constants = varied_constants(world, products, targets)
-    task = _Task(config, world, products, targets, constants, observations(targets, world=world), workers)
+    task = _Task(
+        config, world, products, targets, constants, observations(targets, world=world), workers
+    )
     reference, slopes = _reference(task, begin)
     scores, before = _members(task, slopes, begin)
-    many = task.simulate(scores, config.final_patients, config.final_patients_rare, stream=4,
-                         advance=begin("Simulating the members", config.members))
-    values = np.array([[float(one.at(score)) for one, score in zip(constants, row, strict=True)] for row in scores])
+    many = task.simulate(
+        scores,
+        config.final_patients,
+        config.final_patients_rare,
+        stream=4,
+        advance=begin("Simulating the members", config.members),
+    )
+    values = np.array(
+        [
+            [float(one.at(score)) for one, score in zip(constants, row, strict=True)]
+            for row in scores
+        ]
+    )
     weights = np.full(config.members, 1.0 / config.members)
-    ensemble = Ensemble(tuple(one.key for one in constants), values, weights, priors_digest(constants))
-    save_ensemble(ensemble, results, about={
-        "experiment": config.name, "scenario": config.scenario, "seed": config.seed, "version": __version__,
-        "targets": config.targets, "effective_size": round(ensemble.effective_size, 1)})
+    ensemble = Ensemble(
+        tuple(one.key for one in constants), values, weights, priors_digest(constants)
+    )
+    save_ensemble(
+        ensemble,
+        results,
+        about={
+            "experiment": config.name,
+            "scenario": config.scenario,
+            "seed": config.seed,
+            "version": __version__,
+            "targets": config.targets,
+            "effective_size": round(ensemble.effective_size, 1),
+        },
+    )
     shifted = moved_table(constants, scores, weights, reference)
     fitted = fitted_table(task.observed, before, many)
-    write_text(results / "constants.csv", shifted.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
-    write_text(results / "figures.csv", fitted.to_csv(index=False, float_format="%.5g", lineterminator="\n"))
-    return {"results": str(results), "n_members": len(ensemble), "effective_size": ensemble.effective_size,
-            "n_constants": len(constants), "figures": fitted, "constants": shifted}
+    write_text(
+        results / "constants.csv",
+        shifted.to_csv(index=False, float_format="%.5g", lineterminator="\n"),
+    )
+    write_text(
+        results / "figures.csv",
+        fitted.to_csv(index=False, float_format="%.5g", lineterminator="\n"),
+    )
+    return {
+        "results": str(results),
+        "n_members": len(ensemble),
+        "effective_size": ensemble.effective_size,
+        "n_constants": len(constants),
+        "figures": fitted,
+        "constants": shifted,
+    }
 
 
 def _slopes(task: _Task, place: Values, advance: Callable[[int], None]) -> Values:
-    """Slopes of every figure at one place, on which two groups of patients agree; each lives in all worlds around it."""
+    """Slopes of every figure at one place, on which two groups of patients agree; each lives in all
+    worlds around it.
+    """
+
     def figures(stream: int) -> Callable[[Values], Values]:
-        return lambda scores: task.simulate(scores, task.config.slope_patients, task.config.slope_patients_rare,
-                                            stream=stream, has_same_patients=True, advance=advance).values
+        return lambda scores: (
+            task.simulate(
+                scores,
+                task.config.slope_patients,
+                task.config.slope_patients_rare,
+                stream=stream,
+                has_same_patients=True,
+                advance=advance,
+            ).values
+        )
 
     return agreed(slopes_at(place, figures=figures(1)), slopes_at(place, figures=figures(5)))
 
 
 def _reference(task: _Task, begin: Begin) -> tuple[Values, Values]:
-    """Scores of the reference world, and the slopes there: from the medians, the least movement that meets the figures as
-    they were published.
+    """Scores of the reference world, and the slopes there: from the medians, the least movement
+    that meets the figures as they were published.
 
-    More closely than the spread between trials asks for (a third of it): a member is a world in which such trials can
-    happen, the reference is one that they typically happen in. It is approached twice, along the slopes at the medians,
-    then along those where that led.
+    More closely than the spread between trials asks for (a third of it): a member is a world in
+    which such trials can happen, the reference is one that they typically happen in. It is
+    approached twice, along the slopes at the medians, then along those where that led.
     """
     config, medians = task.config, np.zeros(len(task.constants))
-    center, sd = normal_data([replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed])
+    center, sd = normal_data(
+        [replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed]
+    )
     aims = _Aims(medians[None, :], center[None, :], sd[None, :])
     place, slopes = medians, np.empty(0)
     for where in ("the medians of the priors", "the reference"):
@@ -167,10 +262,22 @@ def _reference(task: _Task, begin: Begin) -> tuple[Values, Values]:
         advance = begin("Reference: simulating", config.reference_rounds)
 
         def simulate(scores: Values, advance: Callable[[int], None] = advance) -> Simulated:
-            return task.simulate(scores, config.reference_patients, config.reference_patients_rare, stream=2,
-                                 advance=advance)
+            return task.simulate(
+                scores,
+                config.reference_patients,
+                config.reference_patients_rare,
+                stream=2,
+                advance=advance,
+            )
 
-        found, _ = _approach(task, aims, slopes, scores=place[None, :], rounds=config.reference_rounds, simulate=simulate)
+        found, _ = _approach(
+            task,
+            aims,
+            slopes,
+            scores=place[None, :],
+            rounds=config.reference_rounds,
+            simulate=simulate,
+        )
         place = found[0]
     return place, slopes
 
@@ -179,21 +286,38 @@ def _members(task: _Task, slopes: Values, begin: Begin) -> tuple[Values, Simulat
     """Scores of the members, and what their draws of the prior simulated before they were moved."""
     config, rng = task.config, np.random.default_rng(task.config.seed)
     center, sd = normal_data(task.observed)
-    draws = _Aims(rng.standard_normal((config.members, len(task.constants))),
-                  center + sd * rng.standard_normal((config.members, len(center))), np.tile(sd, (config.members, 1)))
+    draws = _Aims(
+        rng.standard_normal((config.members, len(task.constants))),
+        center + sd * rng.standard_normal((config.members, len(center))),
+        np.tile(sd, (config.members, 1)),
+    )
     advance = begin("Members: simulating", config.rounds * config.members)
-    return _approach(task, draws, slopes, scores=draws.start, rounds=config.rounds,
-                     simulate=lambda scores: task.simulate(scores, config.patients, config.patients_rare, stream=3,
-                                                           advance=advance))
+    return _approach(
+        task,
+        draws,
+        slopes,
+        scores=draws.start,
+        rounds=config.rounds,
+        simulate=lambda scores: task.simulate(
+            scores, config.patients, config.patients_rare, stream=3, advance=advance
+        ),
+    )
 
 
 def _approach(
-    task: _Task, aims: _Aims, slopes: Values, *, scores: Values, rounds: int, simulate: Callable[[Values], Simulated]
+    task: _Task,
+    aims: _Aims,
+    slopes: Values,
+    *,
+    scores: Values,
+    rounds: int,
+    simulate: Callable[[Values], Simulated],
 ) -> tuple[Values, Simulated]:
     """Worlds moved from ``scores``, round after round, by what they simulate, and the first round.
 
-    A world keeps its patients over the rounds, so that its slopes can be corrected by what its moves did. Of all rounds
-    each world's nearest to start and figures together is kept (in squared SDs).
+    A world keeps its patients over the rounds, so that its slopes can be corrected by what its
+    moves did. Of all rounds each world's nearest to start and figures together is kept (in squared
+    SDs).
     """
     slopes = np.repeat(slopes[None], len(aims.start), axis=0)
     nearest, best = np.full(len(scores), np.inf), scores
@@ -203,30 +327,53 @@ def _approach(
         slopes = corrected(slopes, moved=scores - last.scores, changed=found.values - last.values)
         last = found
         is_known = ~np.isnan(found.values)
-        noise = np.column_stack([sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
-                                 for j, target in enumerate(task.targets)])
+        noise = np.column_stack(
+            [
+                sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
+                for j, target in enumerate(task.targets)
+            ]
+        )
         figures = np.where(is_known, found.values, aims.wanted)
         sd = np.where(is_known, np.sqrt(aims.sd**2 + noise), UNKNOWN)
         missed = np.where(is_known, (aims.wanted - figures) / sd, MISSED)
         away = np.square(scores - aims.start).sum(axis=1) + np.square(missed).sum(axis=1)
         is_nearer = away < nearest
         best, nearest = np.where(is_nearer[:, None], scores, best), np.minimum(away, nearest)
-        scores = moved(scores, prior=aims.start, found=figures, slopes=slopes, wanted=aims.wanted, sd=sd)
+        scores = moved(
+            scores, prior=aims.start, found=figures, slopes=slopes, wanted=aims.wanted, sd=sd
+        )
     return best, first
 
 
-def fitted_table(observed: Sequence[Observation], before: Simulated, after: Simulated) -> pd.DataFrame:
-    """Each target: published, under the priors and under the posterior (medians and 95% spans of the simulated figures)."""
+def fitted_table(
+    observed: Sequence[Observation], before: Simulated, after: Simulated
+) -> pd.DataFrame:
+    """Each target: published, under the priors and under the posterior (medians and 95% spans of
+    the simulated figures).
+    """
     rows = []
     for k, one in enumerate(observed):
         back = expit if one.target.is_rate else np.exp
-        spans = {f"{when}_{name}": float(value)
-                 for when, found in (("prior", before), ("posterior", after))
-                 for name, value in zip(("low", "median", "high"),
-                                        back(np.nanpercentile(found.values[:, k], [2.5, 50.0, 97.5])), strict=True)}
-        rows.append({
-            "id": one.target.figure.id, "trial": one.target.trial.name, "metric": one.target.figure.metric,
-            "published": one.target.figure.value, "n": one.n, "verified": one.target.figure.verified, **spans})
+        spans = {
+            f"{when}_{name}": float(value)
+            for when, found in (("prior", before), ("posterior", after))
+            for name, value in zip(
+                ("low", "median", "high"),
+                back(np.nanpercentile(found.values[:, k], [2.5, 50.0, 97.5])),
+                strict=True,
+            )
+        }
+        rows.append(
+            {
+                "id": one.target.figure.id,
+                "trial": one.target.trial.name,
+                "metric": one.target.figure.metric,
+                "published": one.target.figure.value,
+                "n": one.n,
+                "verified": one.target.figure.verified,
+                **spans,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -238,57 +385,102 @@ def print_calibration(found: dict[str, Any]) -> None:
         figures.add_column(name, overflow="fold")
     for row in found["figures"].to_dict("records"):
         doubt = "" if row["verified"] else " unverified"
-        figures.add_row(row["id"], row["trial"], row["metric"], f"{row['published']:.3g}{doubt}",
-                        *(f"{row[f'{when}_median']:.3g} ({row[f'{when}_low']:.3g} to {row[f'{when}_high']:.3g})"
-                          for when in ("prior", "posterior")))
+        figures.add_row(
+            row["id"],
+            row["trial"],
+            row["metric"],
+            f"{row['published']:.3g}{doubt}",
+            *(
+                f"{row[f'{when}_median']:.3g} ({row[f'{when}_low']:.3g} to"
+                f" {row[f'{when}_high']:.3g})"
+                for when in ("prior", "posterior")
+            ),
+        )
     console.print(figures)
     constants = found["constants"]
-    is_moved = np.array([verdict(shift=shift, left=left) == "constrains" for shift, left in
-                         zip(constants["shift_prior_sd"], constants["left_of_prior_sd"], strict=True)])
+    is_moved = np.array(
+        [
+            verdict(shift=shift, left=left) == "constrains"
+            for shift, left in zip(
+                constants["shift_prior_sd"], constants["left_of_prior_sd"], strict=True
+            )
+        ]
+    )
     table = Table(title="Constants the evidence speaks to", title_justify="left")
     for name in ("constant", "prior", "now (95%)", "moved (prior SD)", "SD left"):
         table.add_column(name, overflow="fold")
     for row in constants[is_moved].to_dict("records"):
-        table.add_row(row["constant"], f"{row['prior_median']:.3g}", f"{row['posterior_median']:.3g} "
-                      f"({row['posterior_low']:.3g} to {row['posterior_high']:.3g})", f"{row['shift_prior_sd']:+.2f}",
-                      f"{100 * row['left_of_prior_sd']:.0f}%")
+        table.add_row(
+            row["constant"],
+            f"{row['prior_median']:.3g}",
+            f"{row['posterior_median']:.3g} "
+            f"({row['posterior_low']:.3g} to {row['posterior_high']:.3g})",
+            f"{row['shift_prior_sd']:+.2f}",
+            f"{100 * row['left_of_prior_sd']:.0f}%",
+        )
     console.print(table)
-    console.print(f"{int((~is_moved).sum())} of {found['n_constants']} constants stay where their priors put them. "
-                  f"{found['n_members']} members, effective size {found['effective_size']:.0f}: {found['results']}")
+    console.print(
+        f"{int((~is_moved).sum())} of {found['n_constants']} constants stay where their priors put"
+        f" them. {found['n_members']} members, effective size {found['effective_size']:.0f}:"
+        f" {found['results']}"
+    )
 
 
 # Adopt: make the result of a calibration the world that everybody uses.
 
 
 MOVED = 0.05  # prior SDs below which a value is left as it was
-_FOLDERS = {"assumption": "assumptions", "product": "products", "policy": "policies", "mitigation": "mitigations"}
+_FOLDERS = {
+    "assumption": "assumptions",
+    "product": "products",
+    "policy": "policies",
+    "mitigation": "mitigations",
+}
 
 
 def adopt(results: Path) -> list[str]:
-    """Put the most probable values of a calibration into the files and its ensemble beside them; names of changed files.
+    """Put the most probable values of a calibration into the files and its ensemble beside them;
+    names of changed files.
 
-    The value that was believed before stays in each file as ``prior``, so a second calibration starts where the first
-    did.
+    The value that was believed before stays in each file as ``prior``, so a second calibration
+    starts where the first did.
     """
     table = results / "constants.csv"
     if not table.is_file():
-        raise InputError(where=str(results), key="constants.csv", found="no such file", expected="results of a calibration",
-                         cure="run crsrisk run experiments/002_calibration, then give its results folder")
+        raise InputError(
+            where=str(results),
+            key="constants.csv",
+            found="no such file",
+            expected="results of a calibration",
+            cure="run crsrisk run experiments/002_calibration, then give its results folder",
+        )
     load_ensemble(results)  # refuses one that is not whole before anything is written
     moved = pd.read_csv(table)
     world = load_world()
-    products = {key.partition(":")[2].partition(".")[0] for key in moved["constant"] if key.startswith("product:")}
-    known = {one.key: one for one in (*shared_constants(world),
-                                      *(one for name in sorted(products) for one in product_constants(load_product(name))))}
+    products = {
+        key.partition(":")[2].partition(".")[0]
+        for key in moved["constant"]
+        if key.startswith("product:")
+    }
+    known = {
+        one.key: one
+        for one in (
+            *shared_constants(world),
+            *(one for name in sorted(products) for one in product_constants(load_product(name))),
+        )
+    }
     by_file: dict[Path, dict[tuple[str, ...], float]] = defaultdict(dict)
     for key, value in zip(moved["constant"], moved["most_probable"], strict=True):
         place, path = _place(key)
         one = known[key]
-        is_switch = one.median in (one.low, one.high)  # what is off, or at its cap, is a choice and stays
+        # what is off, or at its cap, is a choice and stays
+        is_switch = one.median in (one.low, one.high)
         is_moved = not is_switch and abs(one.score(float(value))) >= MOVED
         by_file[place][path] = float(value) if is_moved else one.median
-    texts = {place: revised(place.read_text(encoding="utf-8"), values, where=place.name)
-             for place, values in by_file.items()}
+    texts = {
+        place: revised(place.read_text(encoding="utf-8"), values, where=place.name)
+        for place, values in by_file.items()
+    }
     for place, text in sorted(texts.items()):
         write_text(place, text)
     for name in ("members.csv", "about.json"):
@@ -301,4 +493,3 @@ def _place(key: str) -> tuple[Path, tuple[str, ...]]:
     kind, _, rest = key.partition(":")
     stem, *path = rest.split(".")
     return synthetic_folder() / _FOLDERS[kind] / f"{stem}.yaml", tuple(path)
-

@@ -1,4 +1,6 @@
-"""Learning: split the cohort, fit the models and their comparators, and judge them against outcomes and truth."""
+"""Learning: split the cohort, fit the models and their comparators, and judge them against outcomes
+and truth.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +47,18 @@ class Split:
 
 
 def split(cohort: Cohort, *, seed: int, test_share: float) -> Split:
-    """Hold patients out by a draw of their own, so that a patient's side depends on seed and number alone."""
+    """Hold patients out by a draw of their own, so that a patient's side depends on seed and number
+    alone.
+    """
     ids = cohort.observed["patient_id"].to_numpy()
     start = int(ids.min())
-    chance = streams.uniforms(seed=seed, decision="split", start=start, stop=int(ids.max()) + 1, width=1)[ids - start, 0]
-    return Split(subset(cohort, patient_ids=ids[chance >= test_share]), subset(cohort, patient_ids=ids[chance < test_share]))
+    chance = streams.uniforms(
+        seed=seed, decision="split", start=start, stop=int(ids.max()) + 1, width=1
+    )[ids - start, 0]
+    return Split(
+        subset(cohort, patient_ids=ids[chance >= test_share]),
+        subset(cohort, patient_ids=ids[chance < test_share]),
+    )
 
 
 def config_of(name: str) -> FeatureConfig:
@@ -58,9 +67,13 @@ def config_of(name: str) -> FeatureConfig:
 
 
 def fit_before_dose_2(cohort: Cohort, *, seed: int) -> RiskModel:
-    """Risk of a first grade >= 2 from dose 2 on, knowing the course after dose 1, among those still at risk."""
+    """Risk of a first grade >= 2 from dose 2 on, knowing the course after dose 1, among those still
+    at risk.
+    """
     known = before_dose_2(cohort)
-    return fit(known, cohort.outcomes.loc[known.index], config=config_of("before_dose_2"), seed=seed)
+    return fit(
+        known, cohort.outcomes.loc[known.index], config=config_of("before_dose_2"), seed=seed
+    )
 
 
 def before_dose_2(cohort: Cohort) -> pd.DataFrame:
@@ -73,7 +86,9 @@ def before_dose_2(cohort: Cohort) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the held-out patients say: the evaluation dictionary and the two oracles of the re-simulated ones."""
+    """What the held-out patients say: the evaluation dictionary and the two oracles of the
+    re-simulated ones.
+    """
 
     evaluation: dict[str, Any]
     truth_ids: NDArray[np.int64]
@@ -81,15 +96,25 @@ class Judgement:
 
 
 def choose_for_truth(test: Cohort, *, n: int) -> NDArray[np.int64]:
-    """Test patients to re-simulate, the same number of every product, in the order of their numbers."""
+    """Test patients to re-simulate, the same number of every product, in the order of their
+    numbers.
+    """
     table = test.observed[["patient_id", "product"]]
     each = n // table["product"].nunique()
     return table.groupby("product", sort=True).head(each)["patient_id"].to_numpy()
 
 
 def re_simulate(
-    test: Cohort, *, ids: NDArray[np.int64], arms: Mapping[str, Arm], world: World, seed: int, repetitions: int,
-    given: Given, workers: int, advance: Callable[[int], None] | None,
+    test: Cohort,
+    *,
+    ids: NDArray[np.int64],
+    arms: Mapping[str, Arm],
+    world: World,
+    seed: int,
+    repetitions: int,
+    given: Given,
+    workers: int,
+    advance: Callable[[int], None] | None,
 ) -> dict[str, Oracle]:
     """The oracle of the chosen patients, product by product."""
     table = test.observed.set_index("patient_id").loc[ids]
@@ -97,45 +122,89 @@ def re_simulate(
     for name, rows in table.groupby("product", sort=True):
         arm = arms[str(name)]
         patients = patients_of(arm, world=world, seed=seed, patient_ids=rows.index.to_numpy())
-        oracles[str(name)] = oracle(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions,
-                                    workers=workers, advance=advance)
+        oracles[str(name)] = oracle(
+            arm,
+            patients,
+            world=world,
+            seed=seed,
+            given=given,
+            repetitions=repetitions,
+            workers=workers,
+            advance=advance,
+        )
     return oracles
 
 
 def truth_of(oracles: Mapping[str, Oracle], *, ids: NDArray[np.int64], name: str) -> Truth:
     """Counts of the oracles in the order of ``ids``."""
-    known = {int(patient): (int(events), 2 * one.half) for one in oracles.values()
-             for patient, events in zip(one.patient_id, one.n_grade2plus.sum(axis=1), strict=True)}
+    known = {
+        int(patient): (int(events), 2 * one.half)
+        for one in oracles.values()
+        for patient, events in zip(one.patient_id, one.n_grade2plus.sum(axis=1), strict=True)
+    }
     counts = np.array([known[int(patient)] for patient in ids], dtype=np.int64)
     return Truth(name, counts[:, 0], counts[:, 1])
 
 
 def judge(
-    model: RiskModel, sides: Split, *, config: FeatureConfig, experiment: Experiment, arms: Mapping[str, Arm], world: World,
-    workers: int, advance: Callable[[int], None] | None,
+    model: RiskModel,
+    sides: Split,
+    *,
+    config: FeatureConfig,
+    experiment: Experiment,
+    arms: Mapping[str, Arm],
+    world: World,
+    workers: int,
+    advance: Callable[[int], None] | None,
 ) -> Judgement:
-    """Evaluate the model on the held-out patients and climb the ladder null, comparators, model, oracle."""
+    """Evaluate the model on the held-out patients and climb the ladder null, comparators, model,
+    oracle.
+    """
     training, test = sides.training, sides.test
     event = training.outcomes["crs_grade2plus"].to_numpy()
     risk = predict(model, test.observed).risk
     ids = choose_for_truth(test, n=experiment.truth_patients)
-    again = partial(re_simulate, test, ids=ids, arms=arms, world=world, seed=experiment.seed, workers=workers,
-                    advance=advance)
+    again = partial(
+        re_simulate,
+        test,
+        ids=ids,
+        arms=arms,
+        world=world,
+        seed=experiment.seed,
+        workers=workers,
+        advance=advance,
+    )
     seen = again(given="observed", repetitions=experiment.truth_repetitions)
     known = again(given="baseline", repetitions=experiment.baseline_repetitions)
     chosen = test.observed.set_index("patient_id", drop=False).loc[ids].reset_index(drop=True)
-    risks: dict[str, Floats] = {one.name: one.fit(training.observed, event).predict_risk(chosen)
-                                for one in comparators(config=config)}
+    risks: dict[str, Floats] = {
+        one.name: one.fit(training.observed, event).predict_risk(chosen)
+        for one in comparators(config=config)
+    }
     risks[MODEL] = predict(model, chosen).risk
     steps = ladder(
-        chosen["product"].to_numpy(dtype=str), truth=truth_of(seen, ids=ids, name="what was observed"), risks=risks,
-        model=MODEL, product_only=ProductPrevalence.name, null_risk=float(event.mean()), seed=experiment.seed,
-        further_truths=[truth_of(known, ids=ids, name="everything true at baseline")], n_resamples=experiment.bootstrap)
+        chosen["product"].to_numpy(dtype=str),
+        truth=truth_of(seen, ids=ids, name="what was observed"),
+        risks=risks,
+        model=MODEL,
+        product_only=ProductPrevalence.name,
+        null_risk=float(event.mean()),
+        seed=experiment.seed,
+        further_truths=[truth_of(known, ids=ids, name="everything true at baseline")],
+        n_resamples=experiment.bootstrap,
+    )
     found = evaluate(
-        test.outcomes["crs_grade2plus"].to_numpy(), risk=risk, product=test.observed["product"].to_numpy(dtype=str),
-        outcome_name="first CRS of grade >= 2 within the window after the first dose (21 days; 60 for checkpoint "
-                     "inhibitors)",
-        seed=experiment.seed, ladders=steps, n_resamples=experiment.bootstrap)
+        test.outcomes["crs_grade2plus"].to_numpy(),
+        risk=risk,
+        product=test.observed["product"].to_numpy(dtype=str),
+        outcome_name=(
+            "first CRS of grade >= 2 within the window after the first dose (21 days; 60 for"
+            " checkpoint inhibitors)"
+        ),
+        seed=experiment.seed,
+        ladders=steps,
+        n_resamples=experiment.bootstrap,
+    )
     return Judgement(found, ids, seen)
 
 
@@ -144,16 +213,19 @@ def explain_test(model: RiskModel, test: Cohort, *, at_most: int = 2000) -> Expl
     return explain(model, test.observed.head(at_most))
 
 
-# Development: everything that makes a model of two tables, as one callable, so that all of it can be repeated.
+# Development: everything that makes a model of two tables, as one callable, so that all of it can
+# be repeated.
 #
-# What is repeated: features, stand-ins for missing values, the additive start, the choice of the number of trees and the
-# calibration (:func:`crsrisk.model.fit.fit`); with tuning also the search for settings (:func:`crsrisk.model.tune.tune`).
+# What is repeated: features, stand-ins for missing values, the additive start, the choice of the
+# number of trees and the calibration (:func:`crsrisk.model.fit.fit`); with tuning also the search
+# for settings (:func:`crsrisk.model.tune.tune`).
 
 
 @dataclass(frozen=True)
 class Development:
-    """How a model is made: ``config`` with the settings that were chosen, and ``searched``, the configuration whose search
-    chose them (None: nothing was tuned). Both methods are :class:`crsrisk.evaluation.resampling.Develop`.
+    """How a model is made: ``config`` with the settings that were chosen, and ``searched``, the
+    configuration whose search chose them (None: nothing was tuned). Both methods are
+    :class:`crsrisk.evaluation.resampling.Develop`.
     """
 
     config: FeatureConfig
@@ -163,7 +235,9 @@ class Development:
         """With the saved result of tuning."""
         return fit(observed, outcomes, config=self.config, seed=seed)
 
-    def tune_and_refit(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
+    def tune_and_refit(
+        self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int
+    ) -> RiskModel:
         """With tuning repeated in these patients."""
         return developed(observed, outcomes, searched=self.searched or self.config, seed=seed)[1]
 
@@ -176,21 +250,35 @@ class Development:
     def in_words(self) -> str:
         """How settings were chosen, for a report."""
         if self.searched is None or self.searched.tuning is None:
-            return "The settings are those of the shipped configuration; nothing was tuned on these patients."
-        return (f"The best by cross-validated log loss of {self.searched.tuning.trials} settings tried by Optuna, the "
-                "shipped ones first.")
+            return (
+                "The settings are those of the shipped configuration; nothing was tuned on these"
+                " patients."
+            )
+        return (
+            f"The best by cross-validated log loss of {self.searched.tuning.trials} settings tried"
+            " by Optuna, the shipped ones first."
+        )
 
 
 def develop(
     observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, trials: int, seed: int
 ) -> tuple[Development, RiskModel]:
-    """Tune once (with ``trials`` trials; 0: not at all), fit, and keep both for whoever repeats the development."""
+    """Tune once (with ``trials`` trials; 0: not at all), fit, and keep both for whoever repeats the
+    development.
+    """
     if trials == 0:
         return Development(config), fit(observed, outcomes, config=config, seed=seed)
     if config.tuning is None:
-        raise InputError(where=f"configuration {config.name}", key="tuning", found="nothing to search",
-                         expected="trials and the ranges of settings", cure="add tuning, or ask for 0 trials")
-    searched = config.model_copy(update={"tuning": config.tuning.model_copy(update={"trials": trials})})
+        raise InputError(
+            where=f"configuration {config.name}",
+            key="tuning",
+            found="nothing to search",
+            expected="trials and the ranges of settings",
+            cure="add tuning, or ask for 0 trials",
+        )
+    searched = config.model_copy(
+        update={"tuning": config.tuning.model_copy(update={"trials": trials})}
+    )
     chosen, model = developed(observed, outcomes, searched=searched, seed=seed)
     return Development(chosen, searched), model
 
@@ -201,4 +289,3 @@ def developed(
     """The configuration that tuning chose, and its model."""
     chosen = tune(observed, outcomes, config=searched, seed=seed).config
     return chosen, fit(observed, outcomes, config=chosen, seed=seed)
-

@@ -36,8 +36,12 @@ def experiment_file(folder: str | Path) -> Path:
     path = Path(folder)
     path = path / "experiment.yaml" if path.is_dir() else path
     if not path.is_file():
-        raise InputError(where=str(folder), found="no experiment.yaml", expected="a folder with experiment.yaml",
-                         cure="give the folder, as experiments/001_baseline")
+        raise InputError(
+            where=str(folder),
+            found="no experiment.yaml",
+            expected="a folder with experiment.yaml",
+            cure="give the folder, as experiments/001_baseline",
+        )
     return path
 
 
@@ -47,6 +51,8 @@ def kind_of(folder: str | Path) -> str:
 
 
 def load_experiment(folder: str | Path) -> Experiment:
-    """Read ``experiment.yaml`` of a folder (or the file itself); the first thing wrong raises :class:`InputError`."""
+    """Read ``experiment.yaml`` of a folder (or the file itself); the first thing wrong raises
+    :class:`InputError`.
+    """
     path = experiment_file(folder)
     return build(Experiment, read_yaml(path), where=str(path))

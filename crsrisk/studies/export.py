@@ -1,4 +1,6 @@
-"""Export: a simulated cohort written to one file, with its manifest, truth and trajectories beside it."""
+"""Export: a simulated cohort written to one file, with its manifest, truth and trajectories beside
+it.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,16 @@ from crsrisk.simulation.true_risk import oracle, patients_of
 
 MOST_TRAJECTORIES = 2000
 EVENTS = ("crs_any", "crs_grade2plus", "crs_grade3plus")
-_TRACE_NAMES = {"tnf": "tnf_pg_ml", "interferon": "ifn_gamma_pg_ml", "il1": "il1_pg_ml", "il6": "il6_pg_ml",
-                "il10": "il10_pg_ml", "crp": "crp_mg_l", "ferritin": "ferritin_ug_l", "temperature": "temperature_c"}
+_TRACE_NAMES = {
+    "tnf": "tnf_pg_ml",
+    "interferon": "ifn_gamma_pg_ml",
+    "il1": "il1_pg_ml",
+    "il6": "il6_pg_ml",
+    "il10": "il10_pg_ml",
+    "crp": "crp_mg_l",
+    "ferritin": "ferritin_ug_l",
+    "temperature": "temperature_c",
+}
 
 
 def beside(path: Path, word: str) -> Path:
@@ -44,24 +54,42 @@ def one_table(cohort: Cohort) -> pd.DataFrame:
 
 
 def export_cohort(
-    path: Path, *, arms: Sequence[Arm], world: World, n_patients: int, seed: int, workers: int = 1, chunk: int = CHUNK,
-    has_truth: bool = False, truth_repetitions: int = 200, has_trajectories: bool = False,
+    path: Path,
+    *,
+    arms: Sequence[Arm],
+    world: World,
+    n_patients: int,
+    seed: int,
+    workers: int = 1,
+    chunk: int = CHUNK,
+    has_truth: bool = False,
+    truth_repetitions: int = 200,
+    has_trajectories: bool = False,
     begin: Callable[[str, int], Callable[[int], None]] | None = None,
 ) -> dict[str, Any]:
     """Stream the cohort to ``path`` (.parquet or .csv) in bounded memory; returns a summary.
 
-    With ``has_truth`` the unmeasured biology and both oracle risks of every patient go to ``<name>.truth.<suffix>``;
-    with ``has_trajectories`` the half-hourly states to ``<name>.trajectories.<suffix>`` (at most 2,000 patients).
+    With ``has_truth`` the unmeasured biology and both oracle risks of every patient go to
+    ``<name>.truth.<suffix>``; with ``has_trajectories`` the half-hourly states to
+    ``<name>.trajectories.<suffix>`` (at most 2,000 patients).
     """
-    _check_request(arms, n_patients=n_patients, has_trajectories=has_trajectories,
-                   truth_repetitions=truth_repetitions if has_truth else None)
-    refuse_idle(arms[0].mitigations if arms else (), world=world, where="simulate", key="--mitigation")
+    _check_request(
+        arms,
+        n_patients=n_patients,
+        has_trajectories=has_trajectories,
+        truth_repetitions=truth_repetitions if has_truth else None,
+    )
+    reject_unused(
+        arms[0].mitigations if arms else (), world=world, where="simulate", key="--mitigation"
+    )
     advance = begin("Simulating patients", n_patients) if begin else None
     counts: list[pd.DataFrame] = []
     columns: list[str] = []
 
     def frames() -> Iterator[pd.DataFrame]:
-        for cohort in stream_cohort(arms, world=world, n_patients=n_patients, seed=seed, workers=workers, chunk=chunk):
+        for cohort in stream_cohort(
+            arms, world=world, n_patients=n_patients, seed=seed, workers=workers, chunk=chunk
+        ):
             table = one_table(cohort)
             columns[:] = list(table.columns)
             counts[:] = [count_events([*counts, table])]
@@ -75,7 +103,12 @@ def export_cohort(
     written = [str(path)]
     further = []
     if has_truth:
-        further.append(("truth", _truth(arms, world, n_patients, seed, workers, chunk, truth_repetitions, begin)))
+        further.append(
+            (
+                "truth",
+                _truth(arms, world, n_patients, seed, workers, chunk, truth_repetitions, begin),
+            )
+        )
     if has_trajectories:
         further.append(("trajectories", _trajectories(arms, world, n_patients, seed, workers)))
     for word, rows in further:
@@ -84,38 +117,67 @@ def export_cohort(
         n_rows = write_table_stream(target, _noting(rows, first))
         manifest(target, columns=first, n_rows=n_rows)
         written.append(str(target))
-    return {"files": written, "n_patients": n_patients, "seed": seed, "scenario": world.scenario.name,
-            "products": summary(counts[0], arms=arms),
-            "notice": "Synthetic patients; research use; no external validation."}
+    return {
+        "files": written,
+        "n_patients": n_patients,
+        "seed": seed,
+        "scenario": world.scenario.name,
+        "products": summary(counts[0], arms=arms),
+        "notice": "Synthetic patients; research use; no external validation.",
+    }
 
 
 def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[Manifest]:
-    """Writes manifests of files of these arms (path, columns, n_rows); the hash covers a user's own products too."""
+    """Writes manifests of files of these arms (path, columns, n_rows); the hash covers a user's own
+    products too.
+    """
     regimens = {arm.product.name: arm.regimen_name for arm in arms}
     is_one = len(set(regimens.values())) == 1
     listed = "; ".join(f"{name}: {regimen}" for name, regimen in regimens.items())
     return partial(
-        write_manifest, seed=seed, scenario=world.scenario.name, version=__version__, products=list(regimens),
+        write_manifest,
+        seed=seed,
+        scenario=world.scenario.name,
+        version=__version__,
+        products=list(regimens),
         assumptions_hash=digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
-        regimen=arms[0].regimen_name if is_one else listed, mitigations=arms[0].mitigations)
+        regimen=arms[0].regimen_name if is_one else listed,
+        mitigations=arms[0].mitigations,
+    )
 
 
-def refuse_idle(mitigations: Sequence[str], *, world: World, where: str, key: str) -> None:
-    """Refuse supportive care as prophylaxis: it acts on nothing before CRS, and would look as if it did not help."""
+def reject_unused(mitigations: Sequence[str], *, world: World, where: str, key: str) -> None:
+    """Refuse supportive care as prophylaxis: it acts on nothing before CRS, and would look as if it
+    did not help.
+    """
     if idle := [name for name in mitigations if not world.mitigations[name].acts_on]:
-        raise InputError(where=where, key=key, found=f"{', '.join(idle)}: support that is given when signs call for it",
-                         expected="an agent that acts on the mechanism before dose 1",
-                         cure="leave it out; to change when it is given, name another support policy in the product's file")
+        raise InputError(
+            where=where,
+            key=key,
+            found=f"{', '.join(idle)}: support that is given when signs call for it",
+            expected="an agent that acts on the mechanism before dose 1",
+            cure=(
+                "leave it out; to change when it is given, name another support policy in the"
+                " product's file"
+            ),
+        )
 
 
 def refuse_twice(arms: Sequence[Arm]) -> None:
     """Refuse a product or a mitigation that is named twice."""
-    asked = {"--product": [arm.product.name for arm in arms], "--mitigation": list(arms[0].mitigations) if arms else []}
+    asked = {
+        "--product": [arm.product.name for arm in arms],
+        "--mitigation": list(arms[0].mitigations) if arms else [],
+    }
     for option, names in asked.items():
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise InputError(where="simulate", key=option, found=f"{', '.join(twice)} more than once",
-                             expected="each name once",
-                             cure="leave the repeated one out; give your own file a name of its own")
+            raise InputError(
+                where="simulate",
+                key=option,
+                found=f"{', '.join(twice)} more than once",
+                expected="each name once",
+                cure="leave the repeated one out; give your own file a name of its own",
+            )
 
 
 def _check_request(
@@ -124,12 +186,21 @@ def _check_request(
     """Refuse what cannot be done before anything is simulated or written."""
     refuse_twice(arms)
     if has_trajectories and n_patients > MOST_TRAJECTORIES:
-        raise InputError(where="simulate", key="--trajectories", found=f"{n_patients} patients",
-                         expected=f"at most {MOST_TRAJECTORIES} (a trajectory has a thousand rows)",
-                         cure="ask for fewer patients, or leave --trajectories out")
+        raise InputError(
+            where="simulate",
+            key="--trajectories",
+            found=f"{n_patients} patients",
+            expected=f"at most {MOST_TRAJECTORIES} (a trajectory has a thousand rows)",
+            cure="ask for fewer patients, or leave --trajectories out",
+        )
     if truth_repetitions is not None and (truth_repetitions < 2 or truth_repetitions % 2):
-        raise InputError(where="simulate", key="--truth-repetitions", found=truth_repetitions,
-                         expected="an even number of 2 or more (two halves are compared)", cure="use 200 or 500")
+        raise InputError(
+            where="simulate",
+            key="--truth-repetitions",
+            found=truth_repetitions,
+            expected="an even number of 2 or more (two halves are compared)",
+            cure="use 200 or 500",
+        )
 
 
 def _noting(frames: Iterator[pd.DataFrame], columns: list[str]) -> Iterator[pd.DataFrame]:
@@ -139,11 +210,19 @@ def _noting(frames: Iterator[pd.DataFrame], columns: list[str]) -> Iterator[pd.D
 
 
 def _truth(
-    arms: Sequence[Arm], world: World, n: int, seed: int, workers: int, chunk: int, repetitions: int,
+    arms: Sequence[Arm],
+    world: World,
+    n: int,
+    seed: int,
+    workers: int,
+    chunk: int,
+    repetitions: int,
     begin: Callable[[str, int], Callable[[int], None]] | None,
 ) -> Iterator[pd.DataFrame]:
     advance = begin("Re-simulating for the truth", 2 * n) if begin else None
-    for cohort in stream_cohort(arms, world=world, n_patients=n, seed=seed, workers=workers, chunk=chunk):
+    for cohort in stream_cohort(
+        arms, world=world, n_patients=n, seed=seed, workers=workers, chunk=chunk
+    ):
         assert cohort.truth is not None
         parts = []
         lot = cohort.observed["patient_id"].to_numpy() % len(arms)
@@ -152,13 +231,26 @@ def _truth(
             if not len(ids):
                 continue
             patients = patients_of(arm, world=world, seed=seed, patient_ids=ids)
-            tables = [oracle(arm, patients, world=world, seed=seed, given=given, repetitions=repetitions, workers=workers,
-                             advance=advance).table() for given in ("baseline", "observed")]
+            tables = [
+                oracle(
+                    arm,
+                    patients,
+                    world=world,
+                    seed=seed,
+                    given=given,
+                    repetitions=repetitions,
+                    workers=workers,
+                    advance=advance,
+                ).table()
+                for given in ("baseline", "observed")
+            ]
             parts.append(tables[0].merge(tables[1], on="patient_id"))
         yield cohort.truth.merge(pd.concat(parts), on="patient_id", validate="one_to_one")
 
 
-def _trajectories(arms: Sequence[Arm], world: World, n: int, seed: int, workers: int) -> Iterator[pd.DataFrame]:
+def _trajectories(
+    arms: Sequence[Arm], world: World, n: int, seed: int, workers: int
+) -> Iterator[pd.DataFrame]:
     for k, arm in enumerate(arms):
         everyone = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
         patients = take(everyone, np.arange(k, n, len(arms)))
@@ -166,31 +258,55 @@ def _trajectories(arms: Sequence[Arm], world: World, n: int, seed: int, workers:
             some = take(patients, np.arange(at, min(at + 100, len(patients))))
             episode = run(arm, some, world=world, workers=workers, has_traces=True)
             n_ticks = len(episode.time_h)
-            yield pd.DataFrame({
-                "patient_id": np.repeat(some.patient_id, n_ticks), "product": arm.product.name,
-                "time_h": np.tile(episode.time_h, len(some)),
-                **{_TRACE_NAMES.get(name, name): episode.traces[:, q, :].T.ravel() for q, name in enumerate(TRACE)},
-            })
+            yield pd.DataFrame(
+                {
+                    "patient_id": np.repeat(some.patient_id, n_ticks),
+                    "product": arm.product.name,
+                    "time_h": np.tile(episode.time_h, len(some)),
+                    **{
+                        _TRACE_NAMES.get(name, name): episode.traces[:, q, :].T.ravel()
+                        for q, name in enumerate(TRACE)
+                    },
+                }
+            )
 
 
 def count_events(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Patients and events by product and time of onset: few rows however many patients (onsets fall on half hours).
+    """Patients and events by product and time of onset: few rows however many patients (onsets fall
+    on half hours).
 
     Each table is a cohort's, or such counts themselves.
     """
-    parts = [(table if "n" in table else table.assign(n=1))[["product", "onset_h", "n", *EVENTS]] for table in tables]
-    return pd.concat(parts).groupby(["product", "onset_h"], dropna=False, as_index=False)[["n", *EVENTS]].sum()
+    parts = [
+        (table if "n" in table else table.assign(n=1))[["product", "onset_h", "n", *EVENTS]]
+        for table in tables
+    ]
+    return (
+        pd.concat(parts)
+        .groupby(["product", "onset_h"], dropna=False, as_index=False)[["n", *EVENTS]]
+        .sum()
+    )
 
 
 def summary(counts: pd.DataFrame, *, arms: Sequence[Arm]) -> dict[str, Any]:
-    """Rates per product with Monte Carlo errors, and the median onset among those with CRS; of :func:`count_events`."""
+    """Rates per product with Monte Carlo errors, and the median onset among those with CRS; of
+    :func:`count_events`.
+    """
     windows = {arm.product.name: arm.window_d for arm in arms}
     found = {}
     for name, rows in counts.groupby("product", sort=True):
         n = int(rows["n"].sum())
         share = {event: float(rows[event].sum()) / n for event in EVENTS}
-        rates = {event: {"value": p, "mc_error": float(np.sqrt(p * (1 - p) / n))} for event, p in share.items()}
-        found[str(name)] = {"n": n, "window_d": windows[str(name)], **rates, "onset_median_h": _median_onset(rows)}
+        rates = {
+            event: {"value": p, "mc_error": float(np.sqrt(p * (1 - p) / n))}
+            for event, p in share.items()
+        }
+        found[str(name)] = {
+            "n": n,
+            "window_d": windows[str(name)],
+            **rates,
+            "onset_median_h": _median_onset(rows),
+        }
     return found
 
 
@@ -203,56 +319,82 @@ def _median_onset(rows: pd.DataFrame) -> float | None:
     return float(known["onset_h"].to_numpy()[middle].mean())
 
 
-# Export of the mechanism: a trial designer takes one arm and one patient to COPASI, libRoadRunner or Tellurium.
+# Export of the mechanism: a trial designer takes one arm and one patient to COPASI, libRoadRunner
+# or Tellurium.
 
 
 NOTICE = "Synthetic patients; research use; no external validation. Not for decisions on a patient."
 
 
 def mechanism_sbml(arm: Arm, *, world: World, patient: int | None = None, seed: int = 1) -> str:
-    """The mechanism of an arm as the text of an SBML file, in open loop: nobody looks, grades, supports or rescues.
+    """The mechanism of an arm as the text of an SBML file, in open loop: nobody looks, grades,
+    supports or rescues.
 
-    The constants are those of the typical patient of the arm's population, or of patient ``patient`` (0 for the first) of
-    the world with this ``seed``, who is the same person as in a simulated cohort.
+    The constants are those of the typical patient of the arm's population, or of patient
+    ``patient`` (0 for the first) of the world with this ``seed``, who is the same person as in a
+    simulated cohort.
     """
     population, assumptions = arm.population, world.assumptions
     if patient is None:
         who, person = "the typical patient", typical_patient(population, assumptions=assumptions)
     else:
         who = f"patient {patient} of seed {seed}"
-        person = sample(population, assumptions=assumptions, seed=seed, start=patient, stop=patient + 1)
+        person = sample(
+            population, assumptions=assumptions, seed=seed, start=patient, stop=patient + 1
+        )
     plan = timetable(arm, world=world)
     row = patient_parameters(arm, person, world=world, plan=plan)[:, 0]
     return sbml(
-        equations(plan), values=dict(zip(PARAMETERS, row.tolist(), strict=True)), identity="crsrisk_mechanism",
-        title=f"{arm.product.label}: {arm.regimen_name}", about=_about(arm, world, who, first_dose_h=plan.lead * TICK_H),
-        origins=origins(arm, person, world=world))
+        equations(plan),
+        values=dict(zip(PARAMETERS, row.tolist(), strict=True)),
+        identity="crsrisk_mechanism",
+        title=f"{arm.product.label}: {arm.regimen_name}",
+        about=_about(arm, world, who, first_dose_h=plan.lead * TICK_H),
+        origins=origins(arm, person, world=world),
+    )
 
 
 def _about(arm: Arm, world: World, who: str, *, first_dose_h: float) -> list[str]:
     given = ", ".join([*(pre.mitigation for pre in arm.regimen.premedication), *arm.mitigations])
     return [
         NOTICE,
-        f"Mechanism of cytokine release syndrome in solid tumours, written by crsrisk {__version__}: product "
-        f"{arm.product.name}, regimen {arm.regimen_name}, scenario {world.scenario.name}, population {arm.population.name}, "
-        f"constants of {who}, assumptions {world.assumptions.digest}.",
-        f"Time is in hours; the first dose comes at {first_dose_h:g} h; the simulated window ends at "
-        f"{first_dose_h + arm.horizon_d * 24.0:g} h.",
-        "Open loop: the ward (observation, grading, fluids, vasopressors, oxygen, antipyretic, tocilizumab and steroid as "
-        "rescue) is not part of this file.",
-        f"Agents before the doses, as events: {given or 'none'}. Their amounts are in usual doses; they wane, reach their "
-        "site and act once an hour, as in the solver, which holds their effect for that hour. Interleukin-2, where given, "
-        "is held for half an hour.",
-        "To run another patient, change constants and initial values together: not every program works out initial "
-        "assignments again when a constant changes.",
-        "Which assumption a constant comes from was found by moving each a little; assumptions that act only through "
-        "the baseline of the population are not named.",
+        (
+            "Mechanism of cytokine release syndrome in solid tumours, written by crsrisk"
+            f" {__version__}: product {arm.product.name}, regimen {arm.regimen_name}, scenario"
+            f" {world.scenario.name}, population {arm.population.name}, constants of {who},"
+            f" assumptions {world.assumptions.digest}."
+        ),
+        (
+            f"Time is in hours; the first dose comes at {first_dose_h:g} h; the simulated window"
+            f" ends at {first_dose_h + arm.horizon_d * 24.0:g} h."
+        ),
+        (
+            "Open loop: the ward (observation, grading, fluids, vasopressors, oxygen, antipyretic,"
+            " tocilizumab and steroid as rescue) is not part of this file."
+        ),
+        (
+            f"Agents before the doses, as events: {given or 'none'}. Their amounts are in usual"
+            " doses; they wane, reach their site and act once an hour, as in the solver, which"
+            " holds their effect for that hour. Interleukin-2, where given, is held for half an"
+            " hour."
+        ),
+        (
+            "To run another patient, change constants and initial values together: not every"
+            " program works out initial assignments again when a constant changes."
+        ),
+        (
+            "Which assumption a constant comes from was found by moving each a little; assumptions"
+            " that act only through the baseline of the population are not named."
+        ),
     ]
 
 
-def export_sbml(path: Path, *, arm: Arm, world: World, patient: int | None = None, seed: int = 1) -> Path:
-    """Write the mechanism of an arm to ``path`` (.xml or .sbml); nothing half-written stays after an error."""
-    refuse_idle(arm.mitigations, world=world, where="export sbml", key="--mitigation")
+def export_sbml(
+    path: Path, *, arm: Arm, world: World, patient: int | None = None, seed: int = 1
+) -> Path:
+    """Write the mechanism of an arm to ``path`` (.xml or .sbml); nothing half-written stays after
+    an error.
+    """
+    reject_unused(arm.mitigations, world=world, where="export sbml", key="--mitigation")
     write_text(path, mechanism_sbml(arm, world=world, patient=patient, seed=seed))
     return path
-

@@ -1,4 +1,6 @@
-"""Worlds: the places that experiments train and test in, each a scenario, one member of the ensemble, or many mixed."""
+"""Worlds: the places that experiments train and test in, each a scenario, one member of the
+ensemble, or many mixed.
+"""
 
 from __future__ import annotations
 
@@ -59,29 +61,52 @@ def place_of(name: str, *, products: Sequence[Product], ensemble: Ensemble | Non
         return Place(name, (_part(load_world(name), products),))
     number = name.removeprefix(MEMBER)
     if ensemble is None or not number.isdigit() or int(number) >= len(ensemble):
-        raise InputError(where="experiment", key=name, found="no such member",
-                         expected=f"{MEMBER} and a number below {0 if ensemble is None else len(ensemble)}",
-                         cure="name a member of the ensemble that ships")
+        raise InputError(
+            where="experiment",
+            key=name,
+            found="no such member",
+            expected=f"{MEMBER} and a number below {0 if ensemble is None else len(ensemble)}",
+            cure="name a member of the ensemble that ships",
+        )
     return Place(name, (_member(ensemble, int(number), load_world(), products),))
 
 
-def mixed_place(name: str, *, ensemble: Ensemble, n_members: int, products: Sequence[Product], seed: int) -> Place:
-    """Members drawn by their weights, each with the same number of patients: a world that does not know which it is."""
-    chance = streams.uniforms(seed=seed, decision="members of a mixed world", start=0, stop=n_members, width=1)[:, 0]
+def mixed_place(
+    name: str, *, ensemble: Ensemble, n_members: int, products: Sequence[Product], seed: int
+) -> Place:
+    """Members drawn by their weights, each with the same number of patients: a world that does not
+    know which it is.
+    """
+    chance = streams.uniforms(
+        seed=seed, decision="members of a mixed world", start=0, stop=n_members, width=1
+    )[:, 0]
     chosen = np.minimum(np.searchsorted(np.cumsum(ensemble.weights), chance), len(ensemble) - 1)
     base = load_world()
     return Place(name, tuple(_member(ensemble, int(one), base, products) for one in chosen))
 
 
 def patients_from(place: Place, *, n: int, seed: int, workers: int = 1) -> Cohort:
-    """About ``n`` patients of a place, the same number from every part, each with a number of his own."""
+    """About ``n`` patients of a place, the same number from every part, each with a number of his
+    own.
+    """
     each = -(-n // len(place.parts))
-    cohorts = [simulate_cohort(list(part.arms.values()), world=part.world, n_patients=each, seed=seed, workers=workers,
-                               start=k * each) for k, part in enumerate(place.parts)]
+    cohorts = [
+        simulate_cohort(
+            list(part.arms.values()),
+            world=part.world,
+            n_patients=each,
+            seed=seed,
+            workers=workers,
+            start=k * each,
+        )
+        for k, part in enumerate(place.parts)
+    ]
     if len(cohorts) == 1:
         return cohorts[0]
-    tables = {name: pd.concat([getattr(one, name) for one in cohorts], ignore_index=True)
-              for name in ("observed", "outcomes", "course", "truth")}
+    tables = {
+        name: pd.concat([getattr(one, name) for one in cohorts], ignore_index=True)
+        for name in ("observed", "outcomes", "course", "truth")
+    }
     return Cohort(**tables, manifest=cohorts[0].manifest)
 
 
@@ -91,4 +116,6 @@ def _part(world: World, products: Sequence[Product]) -> Part:
 
 def _member(ensemble: Ensemble, number: int, base: World, products: Sequence[Product]) -> Part:
     values = ensemble.member(number)
-    return _part(with_world_values(base, values), [with_product_values(one, values) for one in products])
+    return _part(
+        with_world_values(base, values), [with_product_values(one, values) for one in products]
+    )

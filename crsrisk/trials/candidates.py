@@ -1,8 +1,10 @@
-"""Candidates: who could enter a trial, what would become of each under both arms, and what screening sees of him.
+"""Candidates: who could enter a trial, what would become of each under both arms, and what
+screening sees of him.
 
-A pool of rows, each as likely as the other to present himself. With a stated spread of risk the rows lie evenly over
-(risk, error of the score, missing laboratory values), so that the pool itself adds no noise worth naming; with
-simulated or real patients the rows are those patients, repeated under several errors of the score.
+A pool of rows, each as likely as the other to present himself. With a stated spread of risk the
+rows lie evenly over (risk, error of the score, missing laboratory values), so that the pool itself
+adds no noise worth naming; with simulated or real patients the rows are those patients, repeated
+under several errors of the score.
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ ENDPOINTS = ("ASTCT grade >= 2", "needs fluids, vasopressor or oxygen, fever or 
 class Pool:
     """Candidates by row.
 
-    ``risk`` is the score without error (the threshold of a protocol is meant of it), ``score`` as measured on the day of
-    screening, NaN without laboratory values. ``control`` and ``treated`` are the chances of each endpoint, (endpoint, row),
-    without and with prophylaxis: 0 or 1 for patients whose outcomes are known. ``treated_unmasked``: chance of the first
-    endpoint under prophylaxis if no fever were hidden. ``takes``: whether somebody assigned to prophylaxis is given any (at
+    ``risk`` is the score without error (the threshold of a protocol is meant of it), ``score`` as
+    measured on the day of screening, NaN without laboratory values. ``control`` and ``treated`` are
+    the chances of each endpoint, (endpoint, row), without and with prophylaxis: 0 or 1 for patients
+    whose outcomes are known. ``treated_unmasked``: chance of the first endpoint under prophylaxis
+    if no fever were hidden. ``takes``: whether somebody assigned to prophylaxis is given any (at
     fever only the febrile are). ``n_patients``: different people behind the rows (0: a formula).
     """
 
@@ -56,7 +59,9 @@ class Pool:
 
     @property
     def base_rate_error(self) -> float:
-        """Standard error of the base rate that comes from a pool of so many patients; 0 for a formula."""
+        """Standard error of the base rate that comes from a pool of so many patients; 0 for a
+        formula.
+        """
         p = self.base_rate
         return float(np.sqrt(p * (1 - p) / self.n_patients)) if self.n_patients else 0.0
 
@@ -82,7 +87,9 @@ def _risks(a: float, b: float, n_log2: int) -> FloatArray:
     return risk
 
 
-def _screened(risk: FloatArray, noise: FloatArray, missing: FloatArray, screening: Screening) -> FloatArray:
+def _screened(
+    risk: FloatArray, noise: FloatArray, missing: FloatArray, screening: Screening
+) -> FloatArray:
     score = np.minimum(risk * np.exp(screening.score_noise_sd * ndtri(noise)), 1.0)
     return np.asarray(np.where(missing < screening.missing_labs, np.nan, score))
 
@@ -93,10 +100,16 @@ def support_chance(chance: FloatArray, *, other: float) -> FloatArray:
 
 
 def stated_pool(
-    stated: Stated, *, screening: Screening, masking: Masking, base_rate: float | None = None,
-    risk_ratio: float | None = None, n_log2: int = ROWS_LOG2,
+    stated: Stated,
+    *,
+    screening: Screening,
+    masking: Masking,
+    base_rate: float | None = None,
+    risk_ratio: float | None = None,
+    n_log2: int = ROWS_LOG2,
 ) -> Pool:
-    """Candidates by formula. ``base_rate`` moves the mean of the spread (a + b kept), ``risk_ratio`` replaces the given one.
+    """Candidates by formula. ``base_rate`` moves the mean of the spread (a + b kept),
+    ``risk_ratio`` replaces the given one.
 
     >>> pool = stated_pool(Stated(risk="Beta(2,6)", risk_ratio=0.5), screening=Screening(candidates_per_month=10.0),
     ...                    masking=Masking())
@@ -111,29 +124,47 @@ def stated_pool(
     risk = _risks(spread.a, spread.b, n_log2)
     treated = risk * (stated.risk_ratio if risk_ratio is None else risk_ratio)
     return Pool(
-        risk=risk, score=_screened(risk, points[:, 1], points[:, 2], screening),
+        risk=risk,
+        score=_screened(risk, points[:, 1], points[:, 2], screening),
         control=np.stack([risk, support_chance(risk, other=masking.other_support)]),
-        treated=np.stack([treated * (1 - masking.hidden), support_chance(treated, other=masking.other_support)]),
-        treated_unmasked=treated, takes=np.ones(risk.size, dtype=bool), n_patients=0,
-        origin=f"{stated.risk}, risk ratio {stated.risk_ratio:g} for everybody")
+        treated=np.stack(
+            [treated * (1 - masking.hidden), support_chance(treated, other=masking.other_support)]
+        ),
+        treated_unmasked=treated,
+        takes=np.ones(risk.size, dtype=bool),
+        n_patients=0,
+        origin=f"{stated.risk}, risk ratio {stated.risk_ratio:g} for everybody",
+    )
 
 
 def _spread(text: str) -> BetaRisk:
     try:
         spread = risk_spread(text)
     except InputError as problem:
-        raise InputError(where="candidates", key="risk", found=repr(text), expected="Beta(a, b) with a and b above 0",
-                         cure="write Beta(2,6), or give patients under candidates.cohort") from problem
+        raise InputError(
+            where="candidates",
+            key="risk",
+            found=repr(text),
+            expected="Beta(a, b) with a and b above 0",
+            cure="write Beta(2,6), or give patients under candidates.cohort",
+        ) from problem
     if not isinstance(spread, BetaRisk):
         raise AssertionError("a text is a Beta distribution or refused")
     return spread
 
 
 def patients_pool(
-    *, risk: FloatArray, control: FloatArray, treated: FloatArray, treated_unmasked: FloatArray, screening: Screening,
-    origin: str, takes: BoolArray | None = None,
+    *,
+    risk: FloatArray,
+    control: FloatArray,
+    treated: FloatArray,
+    treated_unmasked: FloatArray,
+    screening: Screening,
+    origin: str,
+    takes: BoolArray | None = None,
 ) -> Pool:
-    """Candidates who are patients: each repeated under several errors of the score where there is any.
+    """Candidates who are patients: each repeated under several errors of the score where there is
+    any.
 
     ``control`` and ``treated``: (endpoint, patient).
     """
@@ -144,82 +175,150 @@ def patients_pool(
     n_log2 = int(np.ceil(np.log2(rows.size)))
     points = _even(n_log2, 2)[: rows.size]
     return Pool(
-        risk=risk[rows], score=_screened(risk[rows], points[:, 0], points[:, 1], screening), control=control[:, rows],
-        treated=treated[:, rows], treated_unmasked=treated_unmasked[rows],
-        takes=np.ones(rows.size, dtype=bool) if takes is None else takes[rows], n_patients=n, origin=origin)
+        risk=risk[rows],
+        score=_screened(risk[rows], points[:, 0], points[:, 1], screening),
+        control=control[:, rows],
+        treated=treated[:, rows],
+        treated_unmasked=treated_unmasked[rows],
+        takes=np.ones(rows.size, dtype=bool) if takes is None else takes[rows],
+        n_patients=n,
+        origin=origin,
+    )
 
 
 def outcomes_pool(
-    outcomes: PotentialOutcomes, *, strategy: str, risk: FloatArray, screening: Screening, origin: str
+    outcomes: PotentialOutcomes,
+    *,
+    strategy: str,
+    risk: FloatArray,
+    screening: Screening,
+    origin: str,
 ) -> Pool:
-    """Candidates whose outcomes under both arms were simulated; fever that the drug hides is hidden by the mechanism."""
+    """Candidates whose outcomes under both arms were simulated; fever that the drug hides is hidden
+    by the mechanism.
+    """
     at = outcomes.index(strategy)
-    graded, support = (np.asarray(values, dtype=np.float64) for values in (outcomes.grade >= 2, outcomes.needs_support))
+    graded, support = (
+        np.asarray(values, dtype=np.float64)
+        for values in (outcomes.grade >= 2, outcomes.needs_support)
+    )
     if not 0 < graded[0].mean() < 1:
-        raise InputError(where="candidates", key="simulated", found=f"{graded[0].mean():g} with CRS of grade >= 2",
-                         expected="patients with the event and patients without", cure="simulate more patients")
-    return patients_pool(risk=risk, control=np.stack([graded[0], support[0]]), treated=np.stack([graded[at], support[at]]),
-                         treated_unmasked=graded[at], screening=screening, origin=origin,
-                         takes=outcomes.is_exposed[at])
+        raise InputError(
+            where="candidates",
+            key="simulated",
+            found=f"{graded[0].mean():g} with CRS of grade >= 2",
+            expected="patients with the event and patients without",
+            cure="simulate more patients",
+        )
+    return patients_pool(
+        risk=risk,
+        control=np.stack([graded[0], support[0]]),
+        treated=np.stack([graded[at], support[at]]),
+        treated_unmasked=graded[at],
+        screening=screening,
+        origin=origin,
+        takes=outcomes.is_exposed[at],
+    )
 
 
-def cohort_pool(table: pd.DataFrame, source: FromCohort, *, screening: Screening, masking: Masking) -> Pool:
-    """Candidates from a table of patients with a predicted risk and the event untreated, and treated where it is known."""
+def cohort_pool(
+    table: pd.DataFrame, source: FromCohort, *, screening: Screening, masking: Masking
+) -> Pool:
+    """Candidates from a table of patients with a predicted risk and the event untreated, and
+    treated where it is known.
+    """
     columns = [source.risk_column, source.event_column, source.treated_event_column]
     wanted = [name for name in columns if name is not None]
     if absent := [name for name in wanted if name not in table.columns]:
-        raise InputError(where=source.file, key=", ".join(absent),
-                         found=f"columns {', '.join(map(str, table.columns[:12]))}",
-                         expected="the columns that the design names", cure="correct the names in candidates.cohort")
+        raise InputError(
+            where=source.file,
+            key=", ".join(absent),
+            found=f"columns {', '.join(map(str, table.columns[:12]))}",
+            expected="the columns that the design names",
+            cure="correct the names in candidates.cohort",
+        )
     risk = _column(table, source.risk_column, source.file, is_event=False)
     event = _column(table, source.event_column, source.file, is_event=True)
     if not 0 < event.mean() < 1:
-        raise InputError(where=source.file, key=source.event_column, found=f"{event.mean():g} of all patients",
-                         expected="patients with the event and patients without", cure="give another cohort")
+        raise InputError(
+            where=source.file,
+            key=source.event_column,
+            found=f"{event.mean():g} of all patients",
+            expected="patients with the event and patients without",
+            cure="give another cohort",
+        )
     if source.treated_event_column is not None:
         treated = _column(table, source.treated_event_column, source.file, is_event=True)
     else:
         treated = event * float(source.risk_ratio or 1.0)
     return patients_pool(
-        risk=risk, control=np.stack([event, support_chance(event, other=masking.other_support)]),
-        treated=np.stack([treated * (1 - masking.hidden), support_chance(treated, other=masking.other_support)]),
-        treated_unmasked=treated, screening=screening, origin=f"{len(table)} patients of {source.file}")
+        risk=risk,
+        control=np.stack([event, support_chance(event, other=masking.other_support)]),
+        treated=np.stack(
+            [treated * (1 - masking.hidden), support_chance(treated, other=masking.other_support)]
+        ),
+        treated_unmasked=treated,
+        screening=screening,
+        origin=f"{len(table)} patients of {source.file}",
+    )
 
 
 def _column(table: pd.DataFrame, name: str, file: str, *, is_event: bool) -> FloatArray:
-    """A column of risks from 0 to 1, or of events in the words yes and no, true and false or 1 and 0, without gaps."""
+    """A column of risks from 0 to 1, or of events in the words yes and no, true and false or 1 and
+    0, without gaps.
+    """
     if is_event:
         array = yes_or_no(table[name], where=file)
     else:
         array = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
     wrong = ~((array >= 0) & (array <= 1))
     if not array.size:
-        raise InputError(where=file, found="no patients", expected="one row a patient", cure="give another table")
+        raise InputError(
+            where=file, found="no patients", expected="one row a patient", cure="give another table"
+        )
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         cell = table[name].iloc[row]
-        raise InputError(where=file, key=f"row {row + 1}, column {name}",
-                         found="nothing" if pd.isna(cell) or str(cell).strip() == "" else cell,
-                         expected="yes or no, true or false, 1 or 0" if is_event else "a risk from 0 to 1",
-                         cure="leave patients without an outcome out, and say how many" if is_event
-                         else "leave patients without a risk out; divide percentages by 100")
+        raise InputError(
+            where=file,
+            key=f"row {row + 1}, column {name}",
+            found="nothing" if pd.isna(cell) or str(cell).strip() == "" else cell,
+            expected="yes or no, true or false, 1 or 0" if is_event else "a risk from 0 to 1",
+            cure=(
+                "leave patients without an outcome out, and say how many"
+                if is_event
+                else "leave patients without a risk out; divide percentages by 100"
+            ),
+        )
     return array
 
 
 def eligible_rows(
     pool: Pool, screening: Screening, *, threshold: float | None = None, needs_score: bool = False
 ) -> NDArray[np.uint32]:
-    """Rows that pass screening: everybody, everybody with a score, or those with a score at or above the threshold.
+    """Rows that pass screening: everybody, everybody with a score, or those with a score at or
+    above the threshold.
 
-    Without laboratory values a candidate passes only when no score is needed, or when the protocol enrols him anyway.
+    Without laboratory values a candidate passes only when no score is needed, or when the protocol
+    enrols him anyway.
     """
     has_score = ~np.isnan(pool.score)
-    passes = has_score if needs_score or threshold is not None else np.ones(has_score.size, dtype=bool)
+    passes = (
+        has_score if needs_score or threshold is not None else np.ones(has_score.size, dtype=bool)
+    )
     if threshold is not None:
         passes = passes & (np.nan_to_num(pool.score) >= threshold)
-    rows = np.flatnonzero(passes | (~has_score & (screening.without_labs == "enrolled"))).astype(np.uint32)
+    rows = np.flatnonzero(passes | (~has_score & (screening.without_labs == "enrolled"))).astype(
+        np.uint32
+    )
     if rows.size == 0:
-        raise InputError(where="screening", key="threshold", found=f"{threshold}, which no candidate reaches",
-                         expected=f"a threshold of at most {float(np.nanmax(pool.score)):.3g}, the highest score",
-                         cure="lower the threshold")
+        raise InputError(
+            where="screening",
+            key="threshold",
+            found=f"{threshold}, which no candidate reaches",
+            expected=(
+                f"a threshold of at most {float(np.nanmax(pool.score)):.3g}, the highest score"
+            ),
+            cure="lower the threshold",
+        )
     return rows

@@ -1,7 +1,9 @@
-"""How large a design must be, when it looks, and what stops it: from the assumptions of the planner, by formula.
+"""How large a design must be, when it looks, and what stops it: from the assumptions of the
+planner, by formula.
 
-The planner takes the score as exact and the effect as true (no hidden fever); what noise, gaps and masking then do to the
-trial is what the simulation shows. A design that cannot reach the power it is asked for is refused with the cure.
+The planner takes the score as exact and the effect as true (no hidden fever); what noise, gaps and
+masking then do to the trial is what the simulation shows. A design that cannot reach the power it
+is asked for is refused with the cure.
 """
 
 from __future__ import annotations
@@ -37,10 +39,11 @@ EXACT_MOST = 1_500  # patients up to which an exact test is enumerated
 
 @dataclass(frozen=True, eq=False)
 class Sized:
-    """A design with its numbers. ``upper`` and ``lower`` are z bounds at each look (-inf: nothing stops there).
+    """A design with its numbers. ``upper`` and ``lower`` are z bounds at each look (-inf: nothing
+    stops there).
 
-    ``sign`` is -1 when the claim is that the control arm has fewer events (a strategy against treating everybody).
-    ``region`` is the table of an exact test, ``rule`` that of a single arm.
+    ``sign`` is -1 when the claim is that the control arm has fewer events (a strategy against
+    treating everybody). ``region`` is the table of an exact test, ``rule`` that of a single arm.
     """
 
     design: Design
@@ -63,7 +66,9 @@ class Sized:
 
 @dataclass(frozen=True)
 class _Rates:
-    """Event rates that the planner expects: without prophylaxis p_control, and as a function of the risk ratio."""
+    """Event rates that the planner expects: without prophylaxis p_control, and as a function of the
+    risk ratio.
+    """
 
     experimental: float
     control: float
@@ -74,24 +79,36 @@ def planned_rates(
 ) -> _Rates:
     """Rates of the two arms among those who should be eligible.
 
-    ``risk_ratio``: the pool's own effect on every patient, made larger or smaller in proportion until this is the ratio.
+    ``risk_ratio``: the pool's own effect on every patient, made larger or smaller in proportion
+    until this is the ratio.
     """
     rows = np.ones(pool.risk.size, dtype=bool)
     if design.kind == "enrichment":
         rows = pool.risk >= float(design.threshold or 0.0)
     if not rows.any():
-        raise InputError(where=f"design {design.name}", key="threshold", found=f"{design.threshold}, which nobody reaches",
-                         expected=f"a threshold of at most {float(pool.risk.max()):.3g}, the highest risk",
-                         cure="lower the threshold")
+        raise InputError(
+            where=f"design {design.name}",
+            key="threshold",
+            found=f"{design.threshold}, which nobody reaches",
+            expected=f"a threshold of at most {float(pool.risk.max()):.3g}, the highest risk",
+            cure="lower the threshold",
+        )
     usual = pool.control[endpoint]
     treated = pool.treated_unmasked if endpoint == ASTCT else pool.treated[endpoint]
     if risk_ratio is not None:
         treated = usual + (treated - usual) * (1 - risk_ratio) / (1 - pool.risk_ratio)
     in_control, in_experimental = given_by(design, pool.risk)
-    return _Rates(*(float(np.where(given, treated, usual)[rows].mean()) for given in (in_experimental, in_control)))
+    return _Rates(
+        *(
+            float(np.where(given, treated, usual)[rows].mean())
+            for given in (in_experimental, in_control)
+        )
+    )
 
 
-def size_design(pool: Pool, design: Design, *, alpha: float, power: float, must_reach: bool = True) -> Sized:
+def size_design(
+    pool: Pool, design: Design, *, alpha: float, power: float, must_reach: bool = True
+) -> Sized:
     """The design with its numbers; raises :class:`InputError` when it cannot reach its power.
 
     ``must_reach=False`` takes a stated ``n_total`` whatever it reaches, as a power curve does.
@@ -107,7 +124,9 @@ def size_design(pool: Pool, design: Design, *, alpha: float, power: float, must_
     if must_reach:
         _cuts_divide(pool, design, where=where)
         _has_effect(rates, design, pool, where=where)
-    n = design.n_total or _needed(rates, design, bounds, alpha=alpha, power=wanted, sign=sign, where=where)
+    n = design.n_total or _needed(
+        rates, design, bounds, alpha=alpha, power=wanted, sign=sign, where=where
+    )
     share = np.ones(1) if bounds is None else bounds.info
     at_look = _at_looks(share, n, ratio=design.ratio, where=where)
     region = _region(design, n, alpha=alpha, sign=sign)
@@ -121,18 +140,38 @@ def size_design(pool: Pool, design: Design, *, alpha: float, power: float, must_
 
 
 def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> Sized:
-    """A design without a control; its planned power is exact at its target, whatever the candidates are like."""
+    """A design without a control; its planned power is exact at its target, whatever the candidates
+    are like.
+    """
     rule = count_rule(arm, where=where)
     nothing = np.full(rule.at_look.size, np.nan)
     reached, wanted = count_rule_oc(rule, p_success=arm.target).p_claim, 1 - arm.beta
     if reached < wanted - 1e-9:
-        raise InputError(where=where, key="n_max", found=f"{rule.at_look[-1]} patients, which reach a power of "
-                         f"{reached:.2f} where {100 * arm.target:g} of 100 do well",
-                         expected=f"the power of {wanted:g} that beta asks for",
-                         cure="raise n_max or target, stop less eagerly (theta_low), or accept what it reaches with beta: "
-                              f"{np.ceil((1 - reached) * 100) / 100:.2f}")
-    return Sized(design, rule.at_look, rule.at_look / rule.at_look[-1], nothing, nothing, 1.0, arm.alpha, wanted, reached,
-                 rule=rule)
+        raise InputError(
+            where=where,
+            key="n_max",
+            found=(
+                f"{rule.at_look[-1]} patients, which reach a power of "
+                f"{reached:.2f} where {100 * arm.target:g} of 100 do well"
+            ),
+            expected=f"the power of {wanted:g} that beta asks for",
+            cure=(
+                "raise n_max or target, stop less eagerly (theta_low), or accept what it reaches"
+                f" with beta: {np.ceil((1 - reached) * 100) / 100:.2f}"
+            ),
+        )
+    return Sized(
+        design,
+        rule.at_look,
+        rule.at_look / rule.at_look[-1],
+        nothing,
+        nothing,
+        1.0,
+        arm.alpha,
+        wanted,
+        reached,
+        rule=rule,
+    )
 
 
 def _cuts_divide(pool: Pool, design: Design, *, where: str) -> None:
@@ -143,29 +182,52 @@ def _cuts_divide(pool: Pool, design: Design, *, where: str) -> None:
     share = np.bincount(stratum, minlength=len(design.cuts) + 1) / pool.risk.size
     if share.min() < FEWEST_IN_STRATUM:
         low, high = (float(np.quantile(pool.risk, q)) for q in (0.05, 0.95))
-        raise InputError(where=where, key="cuts", found=f"{design.cuts}, with "
-                         f"{', '.join(f'{100 * one:.1f}' for one in share)} of 100 candidates in the strata",
-                         expected="cuts with candidates on both sides",
-                         cure=f"nine of ten candidates have a risk of {low:.2g} to {high:.2g}: cut between")
+        raise InputError(
+            where=where,
+            key="cuts",
+            found=(
+                f"{design.cuts}, with "
+                f"{', '.join(f'{100 * one:.1f}' for one in share)} of 100 candidates in the strata"
+            ),
+            expected="cuts with candidates on both sides",
+            cure=f"nine of ten candidates have a risk of {low:.2g} to {high:.2g}: cut between",
+        )
 
 
 def _at_looks(share: FloatArray, n: int, *, ratio: float, where: str) -> Whole:
     """Patients in all at each look; refuses looks at which an arm is empty or nobody is new."""
     at_look = np.rint(share * n).astype(np.int64)
     if min(arm_sizes(int(at_look[0]), ratio)) < 1 or bool((np.diff(at_look) < 1).any()):
-        raise InputError(where=where, key="sequential", found=f"looks after {', '.join(map(str, at_look))} patients",
-                         expected="patients in both arms at every look, and new ones at each",
-                         cure="look later or less often: 20 looks at 30 patients tell nothing")
+        raise InputError(
+            where=where,
+            key="sequential",
+            found=f"looks after {', '.join(map(str, at_look))} patients",
+            expected="patients in both arms at every look, and new ones at each",
+            cure="look later or less often: 20 looks at 30 patients tell nothing",
+        )
     return at_look
 
 
-def _bounds(looks: Sequential | None, *, alpha: float, power: float) -> GroupSequentialBounds | None:
+def _bounds(
+    looks: Sequential | None, *, alpha: float, power: float
+) -> GroupSequentialBounds | None:
     if looks is None:
         return None
     return gs_bounds(
-        type=looks.boundary, K=looks.looks, info=looks.info or "equal", alpha_one_sided=alpha, futility_z=looks.futility_z,
-        futility=looks.futility, binding=looks.binding, power=power, rho=looks.rho, gamma=looks.gamma, delta=looks.delta,
-        futility_rho=looks.futility_rho, futility_gamma=looks.futility_gamma)
+        type=looks.boundary,
+        K=looks.looks,
+        info=looks.info or "equal",
+        alpha_one_sided=alpha,
+        futility_z=looks.futility_z,
+        futility=looks.futility,
+        binding=looks.binding,
+        power=power,
+        rho=looks.rho,
+        gamma=looks.gamma,
+        delta=looks.delta,
+        futility_rho=looks.futility_rho,
+        futility_gamma=looks.futility_gamma,
+    )
 
 
 def _has_effect(rates: list[_Rates], design: Design, pool: Pool, *, where: str) -> None:
@@ -173,47 +235,94 @@ def _has_effect(rates: list[_Rates], design: Design, pool: Pool, *, where: str) 
         loss = one.experimental - one.control
         if design.margin is not None and loss > design.margin - 1e-3:
             raise InputError(
-                where=where, key="margin", found=f"{design.margin:g}, and {100 * loss:.1f} of 100 more events than treating "
-                "everybody", expected="a margin above what leaving patients untreated costs",
-                cure="lower the threshold, or accept a wider margin")
+                where=where,
+                key="margin",
+                found=(
+                    f"{design.margin:g}, and {100 * loss:.1f} of 100 more events than treating "
+                    "everybody"
+                ),
+                expected="a margin above what leaving patients untreated costs",
+                cure="lower the threshold, or accept a wider margin",
+            )
         if design.margin is not None and 0 < one.experimental < 1 and 0 < one.control < 1:
             continue
-        if not (0 < one.experimental < 1 and 0 < one.control < 1) or abs(one.experimental - one.control) < 1e-6:
+        if (
+            not (0 < one.experimental < 1 and 0 < one.control < 1)
+            or abs(one.experimental - one.control) < 1e-6
+        ):
             raise InputError(
-                where=where, key="candidates", found=f"event rates {one.experimental:.4g} (experimental) and "
-                f"{one.control:.4g} (control), risk ratio {pool.risk_ratio:.3g}",
+                where=where,
+                key="candidates",
+                found=(
+                    f"event rates {one.experimental:.4g} (experimental) and "
+                    f"{one.control:.4g} (control), risk ratio {pool.risk_ratio:.3g}"
+                ),
                 expected="two different rates above 0 and below 1",
-                cure="choose another threshold or prophylaxis: no number of patients shows a difference that is not there")
+                cure=(
+                    "choose another threshold or prophylaxis: no number of patients shows a"
+                    " difference that is not there"
+                ),
+            )
 
 
 def _needed(
-    rates: list[_Rates], design: Design, bounds: GroupSequentialBounds | None, *, alpha: float, power: float, sign: float,
+    rates: list[_Rates],
+    design: Design,
+    bounds: GroupSequentialBounds | None,
+    *,
+    alpha: float,
+    power: float,
+    sign: float,
     where: str,
 ) -> int:
     n = max(_formula(one, design, bounds, alpha=alpha, power=power) for one in rates)
     if design.analysis in ("fisher", "boschloo"):
         n = _enumerated(rates, design, n, bounds, alpha=alpha, power=power, sign=sign)
     if n > MOST_PATIENTS:
-        raise InputError(where=where, key="power", found=f"{n:,} patients for a power of {power:g}",
-                         expected=f"a design within {MOST_PATIENTS:,} patients",
-                         cure="the arms treat almost the same patients: choose another control or threshold, or against "
-                         "treating everybody ask that it is not much worse (margin: 0.05)"
-                         if design.kind == "strategy" else "hope for a larger effect, enrol patients at higher risk, or "
-                         "ask for less power")
+        raise InputError(
+            where=where,
+            key="power",
+            found=f"{n:,} patients for a power of {power:g}",
+            expected=f"a design within {MOST_PATIENTS:,} patients",
+            cure=(
+                "the arms treat almost the same patients: choose another control or threshold, or"
+                " against treating everybody ask that it is not much worse (margin: 0.05)"
+                if design.kind == "strategy"
+                else (
+                    "hope for a larger effect, enrol patients at higher risk, or ask for less power"
+                )
+            ),
+        )
     return n
 
 
 def _formula(
-    rates: _Rates, design: Design, bounds: GroupSequentialBounds | None, *, alpha: float, power: float
+    rates: _Rates,
+    design: Design,
+    bounds: GroupSequentialBounds | None,
+    *,
+    alpha: float,
+    power: float,
 ) -> int:
     """Patients in all, whole in both arms; looks multiply those of a trial without."""
     if design.margin is None:
-        plain = n_two_proportions(p_treat=rates.experimental, p_control=rates.control, alpha_one_sided=alpha, power=power,
-                                  ratio=design.ratio)
+        plain = n_two_proportions(
+            p_treat=rates.experimental,
+            p_control=rates.control,
+            alpha_one_sided=alpha,
+            power=power,
+            ratio=design.ratio,
+        )
         arms = (plain.n_treat_unrounded, plain.n_control_unrounded)
     else:
-        margin = n_farrington_manning(p1=rates.experimental, p2=rates.control, delta0=design.margin, alpha_one_sided=alpha,
-                                      beta=1 - power, ratio_n2_over_n1=1 / design.ratio)
+        margin = n_farrington_manning(
+            p1=rates.experimental,
+            p2=rates.control,
+            delta0=design.margin,
+            alpha_one_sided=alpha,
+            beta=1 - power,
+            ratio_n2_over_n1=1 / design.ratio,
+        )
         arms = (margin.n1, margin.n2)
     if bounds is None:
         return sum(map(rounded_up, arms))
@@ -222,7 +331,13 @@ def _formula(
 
 
 def _enumerated(
-    rates: list[_Rates], design: Design, n: int, bounds: GroupSequentialBounds | None, *, alpha: float, power: float,
+    rates: list[_Rates],
+    design: Design,
+    n: int,
+    bounds: GroupSequentialBounds | None,
+    *,
+    alpha: float,
+    power: float,
     sign: float,
 ) -> int:
     """The first even number from the formula's on at which the exact test has the power."""
@@ -252,22 +367,42 @@ def _region(design: Design, n: int, *, alpha: float, sign: float) -> BoolArray |
     if design.analysis not in ("fisher", "boschloo"):
         return None
     if n > EXACT_MOST:
-        raise InputError(where=f"design {design.name}", key="test", found=f"{design.analysis} with {n:,} patients",
-                         expected=f"at most {EXACT_MOST:,} patients with an exact test", cure="use pooled_z")
+        raise InputError(
+            where=f"design {design.name}",
+            key="test",
+            found=f"{design.analysis} with {n:,} patients",
+            expected=f"at most {EXACT_MOST:,} patients with an exact test",
+            cure="use pooled_z",
+        )
     treated, controls = arm_sizes(n, design.ratio)
-    return rejection_region(n1=treated, n2=controls, alpha_one_sided=alpha,
-                            test="fisher" if design.analysis == "fisher" else "boschloo",
-                            direction="treatment lower" if sign > 0 else "treatment higher")
+    return rejection_region(
+        n1=treated,
+        n2=controls,
+        alpha_one_sided=alpha,
+        test="fisher" if design.analysis == "fisher" else "boschloo",
+        direction="treatment lower" if sign > 0 else "treatment higher",
+    )
 
 
 def _power(
-    rates: _Rates, design: Design, n: int, bounds: GroupSequentialBounds | None, region: BoolArray | None, *, alpha: float
+    rates: _Rates,
+    design: Design,
+    n: int,
+    bounds: GroupSequentialBounds | None,
+    region: BoolArray | None,
+    *,
+    alpha: float,
 ) -> float:
-    """Power by enumeration for exact tests, else by the normal approximation that also sizes the trial."""
+    """Power by enumeration for exact tests, else by the normal approximation that also sizes the
+    trial.
+    """
     if region is not None:
         return probability_of(region, p1=rates.experimental, p2=rates.control)
-    fixed = (fixed_power(rates.experimental, rates.control, n=n, ratio=design.ratio, alpha=alpha)
-             if design.margin is None else _margin_power(rates, design, n, design.margin, alpha=alpha))
+    fixed = (
+        fixed_power(rates.experimental, rates.control, n=n, ratio=design.ratio, alpha=alpha)
+        if design.margin is None
+        else _margin_power(rates, design, n, design.margin, alpha=alpha)
+    )
     if bounds is None:
         return fixed
     drift = float(ndtri(1 - alpha) + ndtri(min(max(fixed, 1e-12), 1 - 1e-12)))
@@ -276,7 +411,8 @@ def _power(
 
 
 def fixed_power(p_treat: float, p_control: float, *, n: int, ratio: float, alpha: float) -> float:
-    """Power of the pooled z test with ``n`` patients in all: the sample size formula read backwards.
+    """Power of the pooled z test with ``n`` patients in all: the sample size formula read
+    backwards.
 
     >>> round(fixed_power(0.125, 0.25, n=304, ratio=1.0, alpha=0.025), 3)
     0.8
@@ -285,7 +421,12 @@ def fixed_power(p_treat: float, p_control: float, *, n: int, ratio: float, alpha
     mean = (ratio * p_treat + p_control) / (1 + ratio)
     null = (1 + 1 / ratio) * mean * (1 - mean)
     by_arm = p_treat * (1 - p_treat) / ratio + p_control * (1 - p_control)
-    return float(ndtr((abs(p_treat - p_control) * sqrt(controls) - ndtri(1 - alpha) * sqrt(null)) / sqrt(by_arm)))
+    return float(
+        ndtr(
+            (abs(p_treat - p_control) * sqrt(controls) - ndtri(1 - alpha) * sqrt(null))
+            / sqrt(by_arm)
+        )
+    )
 
 
 def _margin_power(rates: _Rates, design: Design, n: int, margin: float, *, alpha: float) -> float:
@@ -298,8 +439,16 @@ def _margin_power(rates: _Rates, design: Design, n: int, margin: float, *, alpha
 
 
 def _too_small(
-    pool: Pool, design: Design, n: int, planned: float, wanted: float, rates: list[_Rates],
-    bounds: GroupSequentialBounds | None, *, alpha: float, sign: float,
+    pool: Pool,
+    design: Design,
+    n: int,
+    planned: float,
+    wanted: float,
+    rates: list[_Rates],
+    bounds: GroupSequentialBounds | None,
+    *,
+    alpha: float,
+    sign: float,
 ) -> InputError:
     """Why a design cannot reach its power, and the three ways out."""
     needed = max(_formula(one, design, bounds, alpha=alpha, power=wanted) for one in rates)
@@ -309,15 +458,27 @@ def _too_small(
     if (ratio := _ratio_needed(pool, design, n, wanted, bounds, alpha=alpha)) is not None:
         ways.append(f"hope for a risk ratio of {ratio:.2f} (assumed {pool.risk_ratio:.2f})")
     ways.append(f"accept what it reaches with power: {np.floor(planned * 100) / 100:.2f}")
-    return InputError(where=f"design {design.name}", key="n_total",
-                      found=f"{n:,} patients, which reach a power of {planned:.2f}",
-                      expected=f"the power of {wanted:g} that is asked for", cure=", or ".join(ways))
+    return InputError(
+        where=f"design {design.name}",
+        key="n_total",
+        found=f"{n:,} patients, which reach a power of {planned:.2f}",
+        expected=f"the power of {wanted:g} that is asked for",
+        cure=", or ".join(ways),
+    )
 
 
 def _ratio_needed(
-    pool: Pool, design: Design, n: int, wanted: float, bounds: GroupSequentialBounds | None, *, alpha: float
+    pool: Pool,
+    design: Design,
+    n: int,
+    wanted: float,
+    bounds: GroupSequentialBounds | None,
+    *,
+    alpha: float,
 ) -> float | None:
-    """The risk ratio at which this number of patients is enough, by the normal approximation; None when none is."""
+    """The risk ratio at which this number of patients is enough, by the normal approximation; None
+    when none is.
+    """
     endpoints = (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
 
     def surplus(ratio: float) -> float:

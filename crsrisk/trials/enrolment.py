@@ -1,8 +1,10 @@
-"""Enrolment: simulated trials, patient by patient, counted at every look. The only loop over single patients.
+"""Enrolment: simulated trials, patient by patient, counted at every look. The only loop over single
+patients.
 
-Each enrolled patient takes one 64-bit number from a hash of (the trial's key, his place in the trial): its upper half
-chooses who he is among the eligible candidates, its lower half decides his outcome. The same number decides it under either
-arm, so that a patient whom prophylaxis helps is one and the same in both worlds.
+Each enrolled patient takes one 64-bit number from a hash of (the trial's key, his place in the
+trial): its upper half chooses who he is among the eligible candidates, its lower half decides his
+outcome. The same number decides it under either arm, so that a patient whom prophylaxis helps is
+one and the same in both worlds.
 """
 
 from __future__ import annotations
@@ -47,23 +49,30 @@ def _word(key: np.uint64, place: int) -> np.uint64:
 
 @numba.njit(cache=True, nogil=True)
 def enrol(
-    keys: NDArray[np.uint64], eligible: NDArray[np.uint32], chance: Chances, untreated: Chances,
-    is_given: NDArray[np.uint8], stratum: NDArray[np.uint8], at_look: NDArray[np.int64], ratio: float,
-    events: Counts, sizes: Counts, exposed: Counts, needless: Counts,
+    keys: NDArray[np.uint64],
+    eligible: NDArray[np.uint32],
+    chance: Chances,
+    untreated: Chances,
+    is_given: NDArray[np.uint8],
+    stratum: NDArray[np.uint8],
+    at_look: NDArray[np.int64],
+    ratio: float,
+    events: Counts,
+    sizes: Counts,
+    exposed: Counts,
+    needless: Counts,
 ) -> None:
     """Run one trial for each key and fill in its counts so far at every look.
 
-    Parameters
-    ----------
-    keys : one a trial.
-    eligible : rows of candidates who may enter; each is as likely as the other to come next.
-    chance : (arm, endpoint, row) of the event; arm 0 is the control, 1 the experimental one.
-    untreated : (row) chance of the first endpoint without prophylaxis.
-    is_given : (arm, row) whether this arm gives this candidate prophylaxis.
-    stratum : (row); patients are allocated within strata, in turn, ``ratio`` experimental for each control (infinite:
+    Parameters ---------- keys : one a trial. eligible : rows of candidates who may enter; each is
+    as likely as the other to come next. chance : (arm, endpoint, row) of the event; arm 0 is the
+    control, 1 the experimental one. untreated : (row) chance of the first endpoint without
+    prophylaxis. is_given : (arm, row) whether this arm gives this candidate prophylaxis. stratum :
+    (row); patients are allocated within strata, in turn, ``ratio`` experimental for each control
+    (infinite:
         no control). Patients are exchangeable, so that taking turns is the same as permuted blocks.
-    at_look : patients enrolled at each look, in all.
-    events : filled, (trial, look, endpoint, arm, stratum); sizes (trial, look, arm, stratum); exposed, needless
+    at_look : patients enrolled at each look, in all. events : filled, (trial, look, endpoint, arm,
+    stratum); sizes (trial, look, arm, stratum); exposed, needless
         (trial, look): given prophylaxis, and given it without having the event untreated.
     """
     n_eligible = np.uint64(eligible.shape[0])
@@ -97,15 +106,18 @@ def enrol(
 # Arms: a design laid over a pool of candidates, as the tables from which patients are enrolled.
 
 
-# effect: as assumed. null: prophylaxis does nothing. hidden: it does nothing but hide events from the ASTCT grade.
-# margin: the experimental arm has as many more events than the control as the margin of non-inferiority says.
+# effect: as assumed. null: prophylaxis does nothing. hidden: it does nothing but hide events from
+# the ASTCT grade. margin: the experimental arm has as many more events than the control as the
+# margin of non-inferiority says.
 World: TypeAlias = Literal["effect", "null", "hidden", "margin"]
 CONTROL, EXPERIMENTAL = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
 class Arms:
-    """What :func:`crsrisk.trials.enrolment.enrol` reads; ``ratio`` is infinite without a control arm."""
+    """What :func:`crsrisk.trials.enrolment.enrol` reads; ``ratio`` is infinite without a control
+    arm.
+    """
 
     eligible: NDArray[np.uint32]
     chance: Chances
@@ -118,7 +130,9 @@ class Arms:
 
 
 def given_by(design: Design, score: FloatArray) -> tuple[BoolArray, BoolArray]:
-    """Who gets prophylaxis in the control and in the experimental arm, by score (NaN: as if above the threshold)."""
+    """Who gets prophylaxis in the control and in the experimental arm, by score (NaN: as if above
+    the threshold).
+    """
     nobody, everybody = np.zeros(score.size, dtype=bool), np.ones(score.size, dtype=bool)
     if design.kind != "strategy":
         return nobody, everybody
@@ -136,36 +150,59 @@ def chances(pool: Pool, given: BoolArray, *, world: World, hidden: float) -> Flo
     return np.where(given, treated, pool.control)
 
 
-def arms_of(pool: Pool, design: Design, screening: Screening, *, world: World = "effect", hidden: float = 0.0) -> Arms:
+def arms_of(
+    pool: Pool,
+    design: Design,
+    screening: Screening,
+    *,
+    world: World = "effect",
+    hidden: float = 0.0,
+) -> Arms:
     """The tables of one design in one world."""
     needs_score = design.kind in ("stratified", "strategy")
     threshold = design.threshold if design.kind in ("enrichment", "single_arm") else None
     eligible = eligible_rows(pool, screening, threshold=threshold, needs_score=needs_score)
     control, experimental = given_by(design, pool.score)
     stratum, n_strata = _strata(pool.score, design, screening)
-    both = [chances(pool, given, world=world, hidden=hidden)[: len(ENDPOINTS)] for given in (control, experimental)]
+    both = [
+        chances(pool, given, world=world, hidden=hidden)[: len(ENDPOINTS)]
+        for given in (control, experimental)
+    ]
     if world == "margin":
         both[EXPERIMENTAL] = _raised(both[CONTROL], by=float(design.margin or 0.0), among=eligible)
     return Arms(
-        eligible=eligible, chance=as_chance(np.stack(both)), untreated=as_chance(pool.control[ASTCT]),
+        eligible=eligible,
+        chance=as_chance(np.stack(both)),
+        untreated=as_chance(pool.control[ASTCT]),
         is_given=np.stack([control & pool.takes, experimental & pool.takes]).astype(np.uint8),
-        stratum=stratum, n_strata=n_strata,
-        ratio=np.inf if design.kind == "single_arm" else design.ratio, eligible_share=eligible.size / pool.score.size)
+        stratum=stratum,
+        n_strata=n_strata,
+        ratio=np.inf if design.kind == "single_arm" else design.ratio,
+        eligible_share=eligible.size / pool.score.size,
+    )
 
 
 def _raised(chance: FloatArray, *, by: float, among: NDArray[np.uint32]) -> FloatArray:
-    """Chances raised so that their mean among the eligible rises by so much, in proportion to the room below 1."""
+    """Chances raised so that their mean among the eligible rises by so much, in proportion to the
+    room below 1.
+    """
     room = 1 - chance
     return np.asarray(chance + by * room / room[:, among].mean(axis=1, keepdims=True))
 
 
-def _strata(score: FloatArray, design: Design, screening: Screening) -> tuple[NDArray[np.uint8], int]:
-    """Stratum of each row; patients enrolled without laboratory values are a stratum of their own."""
+def _strata(
+    score: FloatArray, design: Design, screening: Screening
+) -> tuple[NDArray[np.uint8], int]:
+    """Stratum of each row; patients enrolled without laboratory values are a stratum of their
+    own.
+    """
     if design.kind != "stratified":
         return np.zeros(score.size, dtype=np.uint8), 1
     cuts = np.array(design.cuts)
     is_missing = np.isnan(score)
-    stratum = np.where(is_missing, cuts.size + 1, np.searchsorted(cuts, np.nan_to_num(score), side="right"))
+    stratum = np.where(
+        is_missing, cuts.size + 1, np.searchsorted(cuts, np.nan_to_num(score), side="right")
+    )
     has_extra = bool(is_missing.any()) and screening.without_labs == "enrolled"
     return stratum.astype(np.uint8), cuts.size + 1 + has_extra
 
@@ -173,4 +210,3 @@ def _strata(score: FloatArray, design: Design, screening: Screening) -> tuple[ND
 def rate_of(arms: Arms, arm: int, endpoint: int = ASTCT) -> float:
     """Event rate among those enrolled in one arm."""
     return float(arms.chance[arm, endpoint][arms.eligible].mean(dtype=np.float64)) / 2**31
-

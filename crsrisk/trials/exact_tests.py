@@ -1,7 +1,8 @@
-"""What a test of two event rates really does in small trials: every possible table, weighted by its probability.
+"""What a test of two event rates really does in small trials: every possible table, weighted by its
+probability.
 
-The pooled z test slightly exceeds its level, Fisher's test stays well below it, and the exact unconditional tests come
-near to it from below. All are one-sided.
+The pooled z test slightly exceeds its level, Fisher's test stays well below it, and the exact
+unconditional tests come near to it from below. All are one-sided.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from scipy.special import gammaln, ndtri
 from scipy.stats import binom
 
 from crsrisk.errors import InputError
-from crsrisk.trials.checks import Answer, BoolArray, FloatArray, choice, count, inner_rate, one_sided_alpha, percent
+from crsrisk.trials.checks import (
+    Answer,
+    BoolArray,
+    FloatArray,
+    choice,
+    count,
+    inner_rate,
+    one_sided_alpha,
+    percent,
+)
 
 TwoRateTest: TypeAlias = Literal["z", "z_unconditional", "fisher", "boschloo"]
 Direction: TypeAlias = Literal["treatment lower", "treatment higher"]
@@ -32,7 +42,9 @@ _STATED_P = re.compile(r"p\s*<=?\s*(\d*\.?\d+)")
 
 @dataclass(frozen=True)
 class TestProperties(Answer):
-    """Probability of rejecting with the stated rates, and without effect: at either rate, and at the worst common rate."""
+    """Probability of rejecting with the stated rates, and without effect: at either rate, and at
+    the worst common rate.
+    """
 
     __test__ = False  # a record, whatever a collector of tests makes of its name
 
@@ -44,13 +56,15 @@ class TestProperties(Answer):
 
 @dataclass(frozen=True)
 class ExactRejection(Answer):
-    """Exact properties of each test; ``as_dict`` writes ``z_power``, ``fisher_size_p25``, ``boschloo_size_max``."""
+    """Exact properties of each test; ``to_dict`` writes ``z_power``, ``fisher_size_p25``,
+    ``boschloo_size_max``.
+    """
 
     p1: float
     p2: float
     by_test: Mapping[str, TestProperties]
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Every figure under <test>_<figure>; sizes carry the common rate (p25 = 0.25)."""
         named: dict[str, float] = {}
         for test, found in self.by_test.items():
@@ -74,32 +88,43 @@ def exact_rejection_prob(
     tests: Sequence[TwoRateTest] = ("z", "fisher", "boschloo"),
     reject_if: str | None = None,
 ) -> ExactRejection:
-    """Exact power and type I error of one-sided tests of two event rates, by enumeration of all tables.
+    """Exact power and type I error of one-sided tests of two event rates, by enumeration of all
+    tables.
 
-    Parameters
-    ----------
-    n1, p1 : patients and event rate with the treatment.
-    n2, p2 : those of the control arm.
-    direction : the claim: "treatment lower" (fewer events) or "treatment higher".
-    tests : "z" (pooled variance, no continuity correction), "fisher", "boschloo" (Fisher's p as a statistic, its level
-        exact over all common rates; Boschloo, Stat Neerl 1970;24:1), or "z_unconditional" (the pooled z likewise;
-        Suissa & Shuster, J R Stat Soc A 1985;148:317).
-    reject_if : the tests in words instead, parted by "|": "z>=1.96 pooled | one-sided Fisher p<=.025". Numbers in it
+    Parameters ---------- n1, p1 : patients and event rate with the treatment. n2, p2 : those of the
+    control arm. direction : the claim: "treatment lower" (fewer events) or "treatment higher".
+    tests : "z" (pooled variance, no continuity correction), "fisher", "boschloo" (Fisher's p as a
+    statistic, its level
+        exact over all common rates; Boschloo, Stat Neerl 1970;24:1), or "z_unconditional" (the
+        pooled z likewise; Suissa & Shuster, J R Stat Soc A 1985;148:317).
+    reject_if : the tests in words instead, parted by "|": "z>=1.96 pooled | one-sided Fisher
+    p<=.025". Numbers in it
         must agree with ``alpha_one_sided``.
 
     >>> found = exact_rejection_prob(n1=20, n2=20, p1=0.1, p2=0.5, tests=["z", "fisher"])
     >>> round(found.by_test["z"].power, 3), round(found.by_test["fisher"].size_max, 4)
     (0.838, 0.0127)
     """
-    treated, controls = count(n1, where=WHERE, key="n1", least=1), count(n2, where=WHERE, key="n2", least=1)
+    treated, controls = (
+        count(n1, where=WHERE, key="n1", least=1),
+        count(n2, where=WHERE, key="n2", least=1),
+    )
     low, high = inner_rate(p1, where=WHERE, key="p1"), inner_rate(p2, where=WHERE, key="p2")
     alpha = one_sided_alpha(alpha_one_sided, where=WHERE)
     asked = tests if reject_if is None else _tests_in(reject_if, alpha=alpha)
     if not asked:
-        raise InputError(where=WHERE, key="tests", found="none", expected=f"some of {', '.join(TESTS)}", cure="name one")
+        raise InputError(
+            where=WHERE,
+            key="tests",
+            found="none",
+            expected=f"some of {', '.join(TESTS)}",
+            cure="name one",
+        )
     found: dict[str, TestProperties] = {}
     for test in asked:
-        region = rejection_region(n1=treated, n2=controls, alpha_one_sided=alpha, test=test, direction=direction)
+        region = rejection_region(
+            n1=treated, n2=controls, alpha_one_sided=alpha, test=test, direction=direction
+        )
         found[test] = TestProperties(
             power=probability_of(region, p1=low, p2=high),
             size_at_p1=probability_of(region, p1=low, p2=low),
@@ -110,9 +135,15 @@ def exact_rejection_prob(
 
 
 def rejection_region(
-    *, n1: int, n2: int, alpha_one_sided: float, test: TwoRateTest, direction: Direction = "treatment lower"
+    *,
+    n1: int,
+    n2: int,
+    alpha_one_sided: float,
+    test: TwoRateTest,
+    direction: Direction = "treatment lower",
 ) -> BoolArray:
-    """Which tables a test rejects: True at [events with treatment, events in controls]. A simulator looks up here.
+    """Which tables a test rejects: True at [events with treatment, events in controls]. A simulator
+    looks up here.
 
     >>> rejection_region(n1=4, n2=4, alpha_one_sided=0.025, test="fisher").sum()
     np.int64(1)
@@ -131,7 +162,9 @@ def rejection_region(
 
 
 def pooled_z(n1: int, n2: int) -> FloatArray:
-    """z with pooled variance of every table [treated events, control events]; positive when the treated have fewer."""
+    """z with pooled variance of every table [treated events, control events]; positive when the
+    treated have fewer.
+    """
     x1, x2 = np.arange(n1 + 1)[:, None], np.arange(n2 + 1)[None, :]
     mean = (x1 + x2) / (n1 + n2)
     error = np.sqrt(mean * (1 - mean) * (1 / n1 + 1 / n2))
@@ -139,7 +172,9 @@ def pooled_z(n1: int, n2: int) -> FloatArray:
 
 
 def fisher_p(n1: int, n2: int) -> FloatArray:
-    """Fisher's one-sided p of every table: as few events among the treated or fewer, given all events."""
+    """Fisher's one-sided p of every table: as few events among the treated or fewer, given all
+    events.
+    """
     x1, x2 = np.arange(n1 + 1)[:, None], np.arange(n2 + 1)[None, :]
     chance = np.exp(_log_choose(n1, x1) + _log_choose(n2, x2) - _log_choose(n1 + n2, x1 + x2))
     p = np.empty_like(chance)
@@ -150,14 +185,18 @@ def fisher_p(n1: int, n2: int) -> FloatArray:
 
 
 def probability_of(region: BoolArray, *, p1: float, p2: float) -> float:
-    """Probability that a trial ends in a region of tables, with event rate p1 with treatment and p2 without."""
+    """Probability that a trial ends in a region of tables, with event rate p1 with treatment and p2
+    without.
+    """
     n1, n2 = region.shape[0] - 1, region.shape[1] - 1
     first, second = binom.pmf(np.arange(n1 + 1), n1, p1), binom.pmf(np.arange(n2 + 1), n2, p2)
     return float(first @ region @ second)
 
 
 def largest_size(region: BoolArray) -> float:
-    """Largest probability of a region over all rates common to both arms: a grid, then refined around its best."""
+    """Largest probability of a region over all rates common to both arms: a grid, then refined
+    around its best.
+    """
     n1, n2 = region.shape[0] - 1, region.shape[1] - 1
     rates = np.linspace(0, 1, N_RATES)[1:-1]
     first = binom.pmf(np.arange(n1 + 1), n1, rates[:, None])
@@ -165,15 +204,22 @@ def largest_size(region: BoolArray) -> float:
     sizes = ((first @ region) * second).sum(axis=1)
     best = int(np.argmax(sizes))
     step = rates[1] - rates[0]
-    near = minimize_scalar(lambda p: -probability_of(region, p1=float(p), p2=float(p)), method="bounded",
-                           bounds=(rates[best] - step, rates[best] + step), options={"xatol": 1e-9})
+    near = minimize_scalar(
+        lambda p: -probability_of(region, p1=float(p), p2=float(p)),
+        method="bounded",
+        bounds=(rates[best] - step, rates[best] + step),
+        options={"xatol": 1e-9},
+    )
     return max(float(sizes[best]), -float(near.fun))
 
 
 def _largest_region(evidence: FloatArray, alpha: float) -> BoolArray:
-    """Tables of the strongest evidence (smallest numbers) as long as the worst size stays within alpha."""
+    """Tables of the strongest evidence (smallest numbers) as long as the worst size stays within
+    alpha.
+    """
     cuts = np.unique(evidence)
-    inside, outside = -1, cuts.size  # the region of `inside` keeps the level, that of `outside` does not
+    # the region of `inside` keeps the level, that of `outside` does not
+    inside, outside = -1, cuts.size
     while outside - inside > 1:
         middle = (inside + outside) // 2
         if largest_size(evidence <= cuts[middle]) <= alpha + SLACK:
@@ -196,22 +242,33 @@ def _test_in(words: str, *, alpha: float) -> TwoRateTest:
     off_z = stated_z is not None and abs(float(stated_z.group(1)) - float(ndtri(1 - alpha))) > 0.005
     off_p = stated_p is not None and abs(float(stated_p.group(1)) - alpha) > 1e-6
     if off_z or off_p:
-        raise InputError(where=WHERE, key="reject_if", found=repr(words),
-                         expected=f"the level {alpha:g}, z {ndtri(1 - alpha):.4f}",
-                         cure="make reject_if and alpha_one_sided agree")
+        raise InputError(
+            where=WHERE,
+            key="reject_if",
+            found=repr(words),
+            expected=f"the level {alpha:g}, z {ndtri(1 - alpha):.4f}",
+            cure="make reject_if and alpha_one_sided agree",
+        )
     if "boschloo" in words:
         return "boschloo"
     if "fisher" in words:
         return "fisher"
     if "z" in words and "unpooled" not in words:
         return "z_unconditional" if "unconditional" in words else "z"
-    raise InputError(where=WHERE, key="reject_if", found=repr(words), expected="pooled z, Fisher or Boschloo",
-                     cure="name one of these tests, parted by |")
+    raise InputError(
+        where=WHERE,
+        key="reject_if",
+        found=repr(words),
+        expected="pooled z, Fisher or Boschloo",
+        cure="name one of these tests, parted by |",
+    )
 
 
 @dataclass(frozen=True)
 class StagesUnderEffect(Answer):
-    """A trial in stages with the stated rates: rejecting at the first look, in all, patients on average, by look."""
+    """A trial in stages with the stated rates: rejecting at the first look, in all, patients on
+    average, by look.
+    """
 
     p_reject_stage1: float
     power: float
@@ -233,15 +290,17 @@ class StagesWithoutEffect(Answer):
 
 @dataclass(frozen=True)
 class ExactStages(Answer):
-    """A group-sequential trial of two rates, exactly; ``as_dict`` calls the null ``H0_p30`` after its common rate."""
+    """A group-sequential trial of two rates, exactly; ``to_dict`` calls the null ``H0_p30`` after
+    its common rate.
+    """
 
     p_control: float
     H1: StagesUnderEffect
     H0: StagesWithoutEffect
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """``H1`` and ``H0_p<rate>``."""
-        return {"H1": self.H1.as_dict(), f"H0_p{percent(self.p_control)}": self.H0.as_dict()}
+        return {"H1": self.H1.to_dict(), f"H0_p{percent(self.p_control)}": self.H0.to_dict()}
 
 
 def gs_exact_two_stage_binary(
@@ -263,8 +322,8 @@ def gs_exact_two_stage_binary(
     futility_z : z below which each look but the last stops.
     statistic : the only one there is: pooled z of all patients so far, in the direction of benefit.
 
-    The joint distribution of both arms' events is carried from look to look by adding the binomial events of each stage;
-    it is what a simulator is checked against.
+    The joint distribution of both arms' events is carried from look to look by adding the binomial
+    events of each stage; it is what a simulator is checked against.
 
     >>> trial = gs_exact_two_stage_binary(n_per_arm_per_stage=[61, 61], bounds=[2.79651, 1.977431],
     ...                                   p_treat=0.15, p_control=0.30)
@@ -273,27 +332,47 @@ def gs_exact_two_stage_binary(
     """
     choice(statistic, options=("pooled z, reject if >= bound",), where=WHERE, key="statistic")
     choice(direction, options=DIRECTIONS, where=WHERE, key="direction")
-    stages = [count(n, where=WHERE, key="n_per_arm_per_stage", least=1) for n in n_per_arm_per_stage]
+    stages = [
+        count(n, where=WHERE, key="n_per_arm_per_stage", least=1) for n in n_per_arm_per_stage
+    ]
     floors = [*(futility_z or [-np.inf] * (len(stages) - 1)), -np.inf]
-    if not stages or len(bounds) != len(stages) or len(floors) not in (len(stages), len(stages) + 1):
-        raise InputError(where=WHERE, key="bounds", found=f"{len(stages)} stages, {len(bounds)} bounds",
-                         expected="one bound for each stage, and one for futility at each look but the last",
-                         cure="give the lists the same length")
+    if (
+        not stages
+        or len(bounds) != len(stages)
+        or len(floors) not in (len(stages), len(stages) + 1)
+    ):
+        raise InputError(
+            where=WHERE,
+            key="bounds",
+            found=f"{len(stages)} stages, {len(bounds)} bounds",
+            expected="one bound for each stage, and one for futility at each look but the last",
+            cure="give the lists the same length",
+        )
     treat = inner_rate(p_treat, where=WHERE, key="p_treat")
     control = inner_rate(p_control, where=WHERE, key="p_control")
     sign = 1.0 if direction == "treatment lower" else -1.0
     effect, nothing = (
-        _stage_probabilities(stages, bounds, floors, rates=(p, control), sign=sign) for p in (treat, control)
+        _stage_probabilities(stages, bounds, floors, rates=(p, control), sign=sign)
+        for p in (treat, control)
     )
     return ExactStages(
         control,
-        StagesUnderEffect(float(effect[0][0]), float(effect[0].sum()), effect[2], effect[0], effect[1]),
-        StagesWithoutEffect(float(nothing[0][0]), float(nothing[0].sum()), nothing[2], nothing[0], nothing[1]),
+        StagesUnderEffect(
+            float(effect[0][0]), float(effect[0].sum()), effect[2], effect[0], effect[1]
+        ),
+        StagesWithoutEffect(
+            float(nothing[0][0]), float(nothing[0].sum()), nothing[2], nothing[0], nothing[1]
+        ),
     )
 
 
 def _stage_probabilities(
-    stages: Sequence[int], bounds: Sequence[float], floors: Sequence[float], *, rates: tuple[float, float], sign: float
+    stages: Sequence[int],
+    bounds: Sequence[float],
+    floors: Sequence[float],
+    *,
+    rates: tuple[float, float],
+    sign: float,
 ) -> tuple[FloatArray, FloatArray, float]:
     """Probability of rejecting and of futility at each look, and mean patients of both arms."""
     running, so_far, mean_n = np.ones((1, 1)), 0, 0.0
@@ -301,7 +380,11 @@ def _stage_probabilities(
     for k, added in enumerate(stages):
         mean_n += 2 * added * float(running.sum())
         so_far += added
-        running = _added(added, running.shape[0], rates[0]) @ running @ _added(added, running.shape[1], rates[1]).T
+        running = (
+            _added(added, running.shape[0], rates[0])
+            @ running
+            @ _added(added, running.shape[1], rates[1]).T
+        )
         z = sign * pooled_z(so_far, so_far)
         is_rejected = z >= bounds[k] - SLACK
         is_futile = ~is_rejected & (z < floors[k] - SLACK)

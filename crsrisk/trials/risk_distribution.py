@@ -1,8 +1,9 @@
-"""How risk is spread among candidates, as a formula or as the risks of a cohort: the two answer the same questions.
+"""How risk is spread among candidates, as a formula or as the risks of a cohort: the two answer the
+same questions.
 
-What a policy "treat when risk >= t" does follows from two functions alone: the share of patients at or above t, and the
-share of all patients that are at or above t *and* would have CRS. For a calibrated model the second is the mean of risk
-over those above.
+What a policy "treat when risk >= t" does follows from two functions alone: the share of patients at
+or above t, and the share of all patients that are at or above t *and* would have CRS. For a
+calibrated model the second is the mean of risk over those above.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ _UNIFORM = re.compile(r"\s*uniform\(\s*0(?:\.0*)?\s*,\s*1(?:\.0*)?\s*\)\s*", re.
 
 @dataclass(frozen=True)
 class TopShare:
-    """The patients of highest risk: the risk that the last of them has, and those of all patients who would have CRS."""
+    """The patients of highest risk: the risk that the last of them has, and those of all patients
+    who would have CRS.
+    """
 
     threshold: float
     event_share: float
@@ -89,9 +92,16 @@ class BetaRisk(RiskSpread):
 
     @property
     def auc(self) -> float:
-        """Risk of those with the event is Beta(a + 1, b), of those without Beta(a, b + 1); averaged by quantile."""
-        area, _ = quad(lambda u: betainc(self.a, self.b + 1, betaincinv(self.a + 1, self.b, u)), 0, 1,
-                       epsabs=1e-10, limit=200)
+        """Risk of those with the event is Beta(a + 1, b), of those without Beta(a, b + 1); averaged
+        by quantile.
+        """
+        area, _ = quad(
+            lambda u: betainc(self.a, self.b + 1, betaincinv(self.a + 1, self.b, u)),
+            0,
+            1,
+            epsabs=1e-10,
+            limit=200,
+        )
         return float(area)
 
 
@@ -124,14 +134,17 @@ class PatientRisks(RiskSpread):
 
     def top(self, fraction: float) -> TopShare:
         places = fraction * self.risk.size
-        # Sums of risks between two whole patients lie on the line between them: the next one is drawn by chance.
+        # Sums of risks between two whole patients lie on the line between them: the next one is
+        # drawn by chance.
         total = float(np.interp(places, np.arange(self.risk.size + 1), self._cumulative))
         last = min(self.risk.size - 1, max(0, int(np.ceil(places - 1e-9)) - 1))
         return TopShare(float(self._falling[last]), total / self.risk.size)
 
     @property
     def auc(self) -> float:
-        """Each patient counts as an event with his risk and as none with the rest; ties count one half."""
+        """Each patient counts as an event with his risk and as none with the rest; ties count one
+        half.
+        """
         events, others = self.risk, 1 - self.risk
         order = rankdata(self.risk, method="dense") - 1
         per_value = np.bincount(order, weights=others)
@@ -156,8 +169,13 @@ def risk_spread(risk: Risk) -> RiskSpread:
         return _from_text(risk)
     risks = check_risk(risk)
     if risks.ndim != 1 or risks.size == 0:
-        raise InputError(where=WHERE, key="risk", found=f"shape {risks.shape}", expected="a list of risks, at least one",
-                         cure="pass one predicted risk for each patient")
+        raise InputError(
+            where=WHERE,
+            key="risk",
+            found=f"shape {risks.shape}",
+            expected="a list of risks, at least one",
+            cure="pass one predicted risk for each patient",
+        )
     inner_rate(float(risks.mean()), where=WHERE, key="mean risk")
     return PatientRisks(risks)
 
@@ -171,6 +189,11 @@ def _from_text(text: str) -> BetaRisk:
     except ValueError:
         a, b = 0.0, 0.0
     if not match or not (a > 0 and b > 0):
-        raise InputError(where=WHERE, key="risk", found=repr(text), expected="Beta(a, b) with a and b above 0",
-                         cure="write 'Beta(2,6)', or pass the patients' risks as a list")
+        raise InputError(
+            where=WHERE,
+            key="risk",
+            found=repr(text),
+            expected="Beta(a, b) with a and b above 0",
+            cure="write 'Beta(2,6)', or pass the patients' risks as a list",
+        )
     return BetaRisk(positive(a, where=WHERE, key="a"), positive(b, where=WHERE, key="b"))

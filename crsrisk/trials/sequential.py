@@ -1,8 +1,9 @@
-"""When a trial may stop early: group-sequential bounds, what they cost in patients, and what ignoring them costs in error.
+"""When a trial may stop early: group-sequential bounds, what they cost in patients, and what
+ignoring them costs in error.
 
-All bounds are of the z statistic in the direction of benefit, at looks that are given as shares of the information
-(0.5 = half of the patients have their outcome). The integration stands in :mod:`crsrisk.trials.spending`, the ways to
-divide the error in :mod:`crsrisk.trials.spending`.
+All bounds are of the z statistic in the direction of benefit, at looks that are given as shares of
+the information (0.5 = half of the patients have their outcome). The integration stands in
+:mod:`crsrisk.trials.spending`, the ways to divide the error in :mod:`crsrisk.trials.spending`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crsrisk.errors import InputError
-from crsrisk.trials.checks import Answer, FloatArray, choice, count, numbers, positive, power_above, real
+from crsrisk.trials.checks import (
+    Answer,
+    FloatArray,
+    choice,
+    count,
+    numbers,
+    positive,
+    power_above,
+    real,
+)
 from crsrisk.trials.sequential_solver import (
     as_inflation,
     below_upper,
@@ -36,10 +46,11 @@ from crsrisk.trials.two_proportions import Variance, n_two_proportions, rounded_
 class GroupSequentialBounds(Answer):
     """Bounds of a group-sequential design, one figure a look.
 
-    ``z`` stops for benefit at or above; ``futility_z`` stops for futility below (None without; at the last look it
-    equals ``z``). ``cum_alpha`` is the error of one side used up to each look. ``constant`` scales the shape (the last
-    bound at full information; None for spending). ``inflation_power80`` and ``..90`` say how many times the patients of
-    a trial without looks are needed at most for that power, ``inflation`` for the power that was asked.
+    ``z`` stops for benefit at or above; ``futility_z`` stops for futility below (None without; at
+    the last look it equals ``z``). ``cum_alpha`` is the error of one side used up to each look.
+    ``constant`` scales the shape (the last bound at full information; None for spending).
+    ``inflation_power80`` and ``..90`` say how many times the patients of a trial without looks are
+    needed at most for that power, ``inflation`` for the power that was asked.
     """
 
     z: FloatArray
@@ -57,11 +68,13 @@ class GroupSequentialBounds(Answer):
 
 @dataclass(frozen=True)
 class SequentialSize(Answer):
-    """A group-sequential trial of two event rates: bounds, patients, and how it goes when the effect is there or not.
+    """A group-sequential trial of two event rates: bounds, patients, and how it goes when the
+    effect is there or not.
 
-    ``n_cum`` are patients of both arms at each look (unrounded), ``n_max_ceil`` the last one in whole patients;
-    ``expected_n_...`` the mean number at the end. ``stop_...`` are probabilities of ending at each look for benefit or
-    for futility, with the stated rates (H1) or without effect (H0).
+    ``n_cum`` are patients of both arms at each look (unrounded), ``n_max_ceil`` the last one in
+    whole patients; ``expected_n_...`` the mean number at the end. ``stop_...`` are probabilities of
+    ending at each look for benefit or for futility, with the stated rates (H1) or without effect
+    (H0).
     """
 
     z: FloatArray
@@ -100,19 +113,20 @@ def gs_bounds(
 ) -> GroupSequentialBounds:
     """Bounds of the z statistic at each look that keep the error at ``alpha_one_sided``.
 
-    Parameters
-    ----------
-    type : a shape ("O'Brien-Fleming", "Pocock", "Wang-Tsiatis" with ``delta``) or a spending function ("Lan-DeMets
-        OBF-like spending", "Lan-DeMets Pocock-like spending", "Kim-DeMets power spending" with ``rho``,
-        "Hwang-Shih-DeCani spending" with ``gamma``).
-    K : number of looks, the last one included; may be left out when ``info`` is a list.
-    info : "equal", or the share of information at each look, ending with 1.
-    two_sided : stop for harm by the mirrored bounds, too; the stated level then holds on each side.
-    futility_z : stop for futility below these z, at each look but the last.
-    futility : instead, a spending function for the type II error of 1 - ``power``, with ``futility_rho`` or
+    Parameters ---------- type : a shape ("O'Brien-Fleming", "Pocock", "Wang-Tsiatis" with
+    ``delta``) or a spending function ("Lan-DeMets
+        OBF-like spending", "Lan-DeMets Pocock-like spending", "Kim-DeMets power spending" with
+        ``rho``, "Hwang-Shih-DeCani spending" with ``gamma``).
+    K : number of looks, the last one included; may be left out when ``info`` is a list. info :
+    "equal", or the share of information at each look, ending with 1. two_sided : stop for harm by
+    the mirrored bounds, too; the stated level then holds on each side. futility_z : stop for
+    futility below these z, at each look but the last. futility : instead, a spending function for
+    the type II error of 1 - ``power``, with ``futility_rho`` or
         ``futility_gamma``.
-    binding : whether the trial must stop for futility. Only then may the bounds for benefit take advantage of it;
-        otherwise (the default, as regulators prefer) the error holds whether or not futility is heeded.
+    binding : whether the trial must stop for futility. Only then may the bounds for benefit take
+    advantage of it;
+        otherwise (the default, as regulators prefer) the error holds whether or not futility is
+        heeded.
     power : for ``futility``, and for ``inflation``.
 
     >>> [round(float(z), 3) for z in gs_bounds(type="O'Brien-Fleming", K=3).z]
@@ -121,9 +135,20 @@ def gs_bounds(
     [3.71, 2.511, 1.993]
     """
     looks = looks_of(
-        type=type, K=K, alpha=alpha_one_sided, info=info, two_sided=two_sided, futility_z=futility_z, futility=futility,
-        binding=binding, rho=rho, gamma=gamma, delta=delta, futility_rho=futility_rho, futility_gamma=futility_gamma,
-    )  # fmt: skip
+        type=type,
+        K=K,
+        alpha=alpha_one_sided,
+        info=info,
+        two_sided=two_sided,
+        futility_z=futility_z,
+        futility=futility,
+        binding=binding,
+        rho=rho,
+        gamma=gamma,
+        delta=delta,
+        futility_rho=futility_rho,
+        futility_gamma=futility_gamma,
+    )
     wanted = power_above(power, alpha=looks.alpha, where=WHERE)
     upper, lower, drift = solve(looks, power=wanted)
     # What an upper bound spends when nothing but benefit (or, binding, futility) stops the trial.
@@ -132,11 +157,18 @@ def gs_bounds(
     return GroupSequentialBounds(
         z=upper,
         cum_alpha=np.cumsum(spent),
-        constant=float(upper[-1] / looks.boundary.shape(looks.info)[-1]) if looks.boundary.is_shape else None,
+        constant=(
+            float(upper[-1] / looks.boundary.shape(looks.info)[-1])
+            if looks.boundary.is_shape
+            else None
+        ),
         inflation_power80=inflation_for(looks, upper, lower, power=0.8),
         inflation_power90=inflation_for(looks, upper, lower, power=0.9),
-        inflation=(inflation_for(looks, upper, lower, power=wanted) if drift is None
-                   else as_inflation(drift, alpha=looks.alpha, power=wanted)),
+        inflation=(
+            inflation_for(looks, upper, lower, power=wanted)
+            if drift is None
+            else as_inflation(drift, alpha=looks.alpha, power=wanted)
+        ),
         info=looks.info,
         futility_z=lower if has_futility else None,
         type=looks.boundary.name,
@@ -167,19 +199,37 @@ def gs_sample_size_rates(
 ) -> SequentialSize:
     """Patients of a group-sequential trial of two event rates, at each look and on average.
 
-    The patients of a trial without looks (:func:`crsrisk.trials.two_proportions.n_two_proportions`) times the inflation
-    of the design; parameters as in :func:`gs_bounds` and there. Power counts stops for futility as failures.
+    The patients of a trial without looks (:func:`crsrisk.trials.two_proportions.n_two_proportions`)
+    times the inflation of the design; parameters as in :func:`gs_bounds` and there. Power counts
+    stops for futility as failures.
 
     >>> design = gs_sample_size_rates(p_treat=0.125, p_control=0.25, type="O'Brien-Fleming", K=4)
     >>> design.n_max_ceil, round(design.expected_n_H1)
     (311, 253)
     """
     looks = looks_of(
-        type=type, K=K, alpha=alpha_one_sided, info=info, two_sided=False, futility_z=futility_z, futility=futility,
-        binding=binding, rho=rho, gamma=gamma, delta=delta, futility_rho=futility_rho, futility_gamma=futility_gamma,
-    )  # fmt: skip
-    fixed = n_two_proportions(p_treat=p_treat, p_control=p_control, alpha_one_sided=alpha_one_sided, power=power,
-                              ratio=ratio, variance=variance).n_total_unrounded
+        type=type,
+        K=K,
+        alpha=alpha_one_sided,
+        info=info,
+        two_sided=False,
+        futility_z=futility_z,
+        futility=futility,
+        binding=binding,
+        rho=rho,
+        gamma=gamma,
+        delta=delta,
+        futility_rho=futility_rho,
+        futility_gamma=futility_gamma,
+    )
+    fixed = n_two_proportions(
+        p_treat=p_treat,
+        p_control=p_control,
+        alpha_one_sided=alpha_one_sided,
+        power=power,
+        ratio=ratio,
+        variance=variance,
+    ).n_total_unrounded
     upper, lower, drift = solve(looks, power=power)
     drift = drift or drift_for(looks, upper, lower, power=power)
     inflation = as_inflation(drift, alpha=looks.alpha, power=power)
@@ -214,10 +264,11 @@ def gs_naive_error(
     two_sided: bool = True,
     report: Literal["upper tail", "both tails"] = "upper tail",
 ) -> float | FloatArray:
-    """Error of looking several times with the same z, as if each look were the only one, after equal steps.
+    """Error of looking several times with the same z, as if each look were the only one, after
+    equal steps.
 
-    ``looks`` is a number or several numbers of looks. With ``two_sided`` a trial stops on either side; "upper tail" is
-    the share that ends with false benefit, "both tails" with any false claim.
+    ``looks`` is a number or several numbers of looks. With ``two_sided`` a trial stops on either
+    side; "upper tail" is the share that ends with false benefit, "both tails" with any false claim.
 
     >>> round(gs_naive_error(z_each_look=1.959964, looks=5), 4)
     0.0708
@@ -239,23 +290,38 @@ def gs_crossing(
 ) -> Crossing:
     """Probability of stopping at each look for any bounds and any true effect.
 
-    ``drift`` is the mean of z at full information: 0 without effect, z_alpha + z_beta (2.80) where a trial without
-    looks would have 80% power. ``futility_z`` has one bound a look (or none for the last, which then equals ``z``).
+    ``drift`` is the mean of z at full information: 0 without effect, z_alpha + z_beta (2.80) where
+    a trial without looks would have 80% power. ``futility_z`` has one bound a look (or none for the
+    last, which then equals ``z``).
 
     >>> at_design = gs_crossing(z=[2.797, 1.977], info=[0.5, 1.0], drift=2.8016)
     >>> round(float(at_design.upper.sum()), 3)
     0.797
     """
-    upper, shares = numbers(z, where=WHERE, key="z"), information(numbers(info, where=WHERE, key="info").tolist(), None)
+    upper, shares = (
+        numbers(z, where=WHERE, key="z"),
+        information(numbers(info, where=WHERE, key="info").tolist(), None),
+    )
     if upper.size != shares.size:
-        raise InputError(where=WHERE, key="z", found=f"{upper.size} bounds", expected=f"{shares.size}, one a look",
-                         cure="give z and info the same length")
+        raise InputError(
+            where=WHERE,
+            key="z",
+            found=f"{upper.size} bounds",
+            expected=f"{shares.size}, one a look",
+            cure="give z and info the same length",
+        )
     floor = _floor(futility_z, upper)
-    return crossing(upper=upper, lower=floor, info=shares, drift=real(drift, where=WHERE, key="drift"))
+    return crossing(
+        upper=upper, lower=floor, info=shares, drift=real(drift, where=WHERE, key="drift")
+    )
 
 
 def _floor(futility_z: ArrayLike | None, upper: FloatArray) -> FloatArray:
-    floor = np.full(upper.size - 1, -np.inf) if futility_z is None else stated_floor(futility_z, upper.size)
+    floor = (
+        np.full(upper.size - 1, -np.inf)
+        if futility_z is None
+        else stated_floor(futility_z, upper.size)
+    )
     return below_upper(floor, upper)
 
 

@@ -1,7 +1,8 @@
-"""Solving a group-sequential design: from what is asked for to the bounds at each look and the effect they can show.
+"""Solving a group-sequential design: from what is asked for to the bounds at each look and the
+effect they can show.
 
-A ``drift`` is the mean of z at full information: 0 without effect, z_alpha + z_beta where a trial without looks would have
-that power. Lower bounds are -inf where nothing stops there.
+A ``drift`` is the mean of z at full information: 0 without effect, z_alpha + z_beta where a trial
+without looks would have that power. Lower bounds are -inf where nothing stops there.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from crsrisk.trials.checks import FloatArray, count, numbers, one_sided_alpha
 from crsrisk.trials.spending import WHERE, Boundary, boundary, crossing, start
 
 MOST_DRIFT = 30.0  # of z at full information: power 1 in any design
-CLOSEST = 0.001  # of the information so far: nearer looks are one look, and the integration could not part them
+# of the information so far: nearer looks are one look, and the integration could not part them
+CLOSEST = 0.001
 
 
 @dataclass(frozen=True)
 class Looks:
-    """A design without its answer: how the error is divided, when one looks, and what stops for futility."""
+    """A design without its answer: how the error is divided, when one looks, and what stops for
+    futility.
+    """
 
     boundary: Boundary
     info: FloatArray
@@ -54,39 +58,76 @@ def looks_of(
 ) -> Looks:
     benefit = boundary(type, rho=rho, gamma=gamma, delta=delta)
     shares = information(info, K)
-    by_beta = boundary(futility, rho=futility_rho, gamma=futility_gamma) if futility is not None else None
+    by_beta = (
+        boundary(futility, rho=futility_rho, gamma=futility_gamma) if futility is not None else None
+    )
     if futility_z is not None and by_beta is not None:
-        raise InputError(where=WHERE, key="futility_z", found="futility_z and futility", expected="one of the two",
-                         cure="state the bounds for futility, or how the type II error is spent")
+        raise InputError(
+            where=WHERE,
+            key="futility_z",
+            found="futility_z and futility",
+            expected="one of the two",
+            cure="state the bounds for futility, or how the type II error is spent",
+        )
     has_futility = futility_z is not None or by_beta is not None
     if two_sided and has_futility:
-        raise InputError(where=WHERE, key="futility", found="a two-sided design", expected="one side when futility stops",
-                         cure="set two_sided to False")
+        raise InputError(
+            where=WHERE,
+            key="futility",
+            found="a two-sided design",
+            expected="one side when futility stops",
+            cure="set two_sided to False",
+        )
     if by_beta is not None and (by_beta.is_shape or (binding and benefit.is_shape)):
-        raise InputError(where=WHERE, key="futility", found=f"{futility} with {type}, binding {binding}",
-                         expected="a spending function (and one for benefit, too, when futility is binding)",
-                         cure="write 'Lan-DeMets OBF-like spending', or leave binding False")
+        raise InputError(
+            where=WHERE,
+            key="futility",
+            found=f"{futility} with {type}, binding {binding}",
+            expected="a spending function (and one for benefit, too, when futility is binding)",
+            cure="write 'Lan-DeMets OBF-like spending', or leave binding False",
+        )
     floor = None if futility_z is None else stated_floor(futility_z, shares.size)
-    return Looks(benefit, shares, one_sided_alpha(alpha, where=WHERE), two_sided, binding, floor, by_beta)
+    return Looks(
+        benefit, shares, one_sided_alpha(alpha, where=WHERE), two_sided, binding, floor, by_beta
+    )
 
 
 def information(info: Literal["equal"] | Sequence[float], K: int | None) -> FloatArray:
     if isinstance(info, str):
         if info != "equal" or K is None:
-            raise InputError(where=WHERE, key="info", found=f"info {info!r} and K {K}",
-                             expected="'equal' with K looks, or a list of shares",
-                             cure="write K: 4, or info: [0.5, 0.75, 1]")
+            raise InputError(
+                where=WHERE,
+                key="info",
+                found=f"info {info!r} and K {K}",
+                expected="'equal' with K looks, or a list of shares",
+                cure="write K: 4, or info: [0.5, 0.75, 1]",
+            )
         return equal_steps(count(K, where=WHERE, key="K", least=1))
     shares = numbers(info, where=WHERE, key="info")
     if shares[0] <= 0 or bool((np.diff(shares) <= 0).any()) or abs(shares[-1] - 1) > 1e-9:
-        raise InputError(where=WHERE, key="info", found=shares.tolist(),
-                         expected="rising shares above 0 that end with 1", cure="divide patients at each look by the last")
+        raise InputError(
+            where=WHERE,
+            key="info",
+            found=shares.tolist(),
+            expected="rising shares above 0 that end with 1",
+            cure="divide patients at each look by the last",
+        )
     if bool((np.diff(shares) < CLOSEST * shares[1:]).any()):
-        raise InputError(where=WHERE, key="info", found=shares.tolist(),
-                         expected=f"looks at least {1000 * CLOSEST:g} in 1,000 of the information apart",
-                         cure="make one look of those that nearly coincide")
+        raise InputError(
+            where=WHERE,
+            key="info",
+            found=shares.tolist(),
+            expected=f"looks at least {1000 * CLOSEST:g} in 1,000 of the information apart",
+            cure="make one look of those that nearly coincide",
+        )
     if K is not None and shares.size != K:
-        raise InputError(where=WHERE, key="K", found=K, expected=f"{shares.size}, the looks in info", cure="leave K out")
+        raise InputError(
+            where=WHERE,
+            key="K",
+            found=K,
+            expected=f"{shares.size}, the looks in info",
+            cure="leave K out",
+        )
     return shares
 
 
@@ -101,23 +142,33 @@ def stated_floor(futility_z: ArrayLike, n_looks: int) -> FloatArray:
     except (TypeError, ValueError):
         floor = np.full(1, np.nan)
     if floor.ndim != 1 or floor.size not in (n_looks - 1, n_looks) or bool(np.isnan(floor).any()):
-        raise InputError(where=WHERE, key="futility_z", found=repr(futility_z),
-                         expected=f"{n_looks - 1} bounds, one at each look but the last",
-                         cure="write -inf at a look without a stop for futility")
+        raise InputError(
+            where=WHERE,
+            key="futility_z",
+            found=repr(futility_z),
+            expected=f"{n_looks - 1} bounds, one at each look but the last",
+            cure="write -inf at a look without a stop for futility",
+        )
     return floor[: n_looks - 1]
 
 
 def below_upper(floor: FloatArray, upper: FloatArray) -> FloatArray:
     """Floors with the last bound added: at the end whoever is not above is below."""
     if bool((floor >= upper[:-1]).any()):
-        raise InputError(where=WHERE, key="futility_z", found=floor.tolist(),
-                         expected=f"bounds below those for benefit, {np.round(upper[:-1], 3).tolist()}",
-                         cure="lower the bounds for futility")
+        raise InputError(
+            where=WHERE,
+            key="futility_z",
+            found=floor.tolist(),
+            expected=f"bounds below those for benefit, {np.round(upper[:-1], 3).tolist()}",
+            cure="lower the bounds for futility",
+        )
     return np.append(floor, upper[-1])
 
 
 def solve(looks: Looks, *, power: float) -> tuple[FloatArray, FloatArray, float | None]:
-    """Upper bounds, lower bounds, and the drift that goes with them where the type II error is spent."""
+    """Upper bounds, lower bounds, and the drift that goes with them where the type II error is
+    spent.
+    """
     if looks.futility is not None:
         return _spend_both(looks, looks.futility, power=power)
     upper = _scaled_shape(looks) if looks.boundary.is_shape else _spent_bounds(looks)
@@ -128,12 +179,16 @@ def solve(looks: Looks, *, power: float) -> tuple[FloatArray, FloatArray, float 
 
 
 def null_floor(looks: Looks, upper: FloatArray, lower: FloatArray) -> FloatArray:
-    """The lower bounds that count for the error: mirrored or binding ones; a stop that may be ignored does not."""
+    """The lower bounds that count for the error: mirrored or binding ones; a stop that may be
+    ignored does not.
+    """
     return lower if looks.is_two_sided or looks.is_binding else np.full(upper.size, -np.inf)
 
 
 def _heeded(looks: Looks, k: int, upper: float) -> float:
-    """The lower bound that look ``k`` really stops at, as far as the error of the upper bounds is concerned."""
+    """The lower bound that look ``k`` really stops at, as far as the error of the upper bounds is
+    concerned.
+    """
     if looks.is_two_sided:
         return -upper
     if looks.is_binding and looks.futility_z is not None and k < looks.futility_z.size:
@@ -151,9 +206,13 @@ def _scaled_shape(looks: Looks) -> FloatArray:
 
     highest = 12.0
     if surplus(1e-6) < 0 or surplus(highest) > 0:
-        raise InputError(where=WHERE, key="futility_z", found="bounds that leave no error to spend",
-                         expected=f"a design that can reach its level of {looks.alpha:g}",
-                         cure="lower the binding bounds for futility, or the level")
+        raise InputError(
+            where=WHERE,
+            key="futility_z",
+            found="bounds that leave no error to spend",
+            expected=f"a design that can reach its level of {looks.alpha:g}",
+            cure="lower the binding bounds for futility, or the level",
+        )
     return np.asarray(float(brentq(surplus, 1e-6, highest, xtol=1e-11, rtol=1e-13)) * shape)
 
 
@@ -164,12 +223,18 @@ def _spent_bounds(looks: Looks) -> FloatArray:
         upper[k] = walk.bound_with(float(steps[k]), info=float(t))
         if k + 1 < looks.info.size:
             low = _heeded(looks, k, float(upper[k]))
-            walk = walk.past(low, float(upper[k]), info=float(t), next_info=float(looks.info[k + 1]))
+            walk = walk.past(
+                low, float(upper[k]), info=float(t), next_info=float(looks.info[k + 1])
+            )
     return upper
 
 
-def _spend_both(looks: Looks, by_beta: Boundary, *, power: float) -> tuple[FloatArray, FloatArray, float]:
-    """Bounds for benefit and futility when both errors are spent; the drift makes them meet at the last look."""
+def _spend_both(
+    looks: Looks, by_beta: Boundary, *, power: float
+) -> tuple[FloatArray, FloatArray, float]:
+    """Bounds for benefit and futility when both errors are spent; the drift makes them meet at the
+    last look.
+    """
     fixed = _scaled_shape(looks) if looks.boundary.is_shape else None
 
     def bounds(drift: float) -> tuple[FloatArray, FloatArray, float]:
@@ -177,7 +242,13 @@ def _spend_both(looks: Looks, by_beta: Boundary, *, power: float) -> tuple[Float
 
     lowest = 0.2
     if bounds(lowest)[2] > power:
-        raise InputError(where=WHERE, key="power", found=power, expected="a higher power", cure="write 0.8 or 0.9")
+        raise InputError(
+            where=WHERE,
+            key="power",
+            found=power,
+            expected="a higher power",
+            cure="write 0.8 or 0.9",
+        )
     drift = float(brentq(lambda d: bounds(d)[2] - power, lowest, MOST_DRIFT, xtol=1e-11))
     upper, lower, _ = bounds(drift)
     return upper, lower, drift
@@ -186,10 +257,16 @@ def _spend_both(looks: Looks, by_beta: Boundary, *, power: float) -> tuple[Float
 def _spend_at(
     looks: Looks, by_beta: Boundary, *, drift: float, power: float, fixed: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, float]:
-    """One pass over the looks under no effect and under the drift: bounds and the power that results."""
+    """One pass over the looks under no effect and under the drift: bounds and the power that
+    results.
+    """
     info, n_looks = looks.info, looks.info.size
     beta_steps = np.diff(by_beta.spent(info, alpha=1 - power), prepend=0.0)
-    alpha_steps = np.diff(looks.boundary.spent(info, alpha=looks.alpha), prepend=0.0) if fixed is None else None
+    alpha_steps = (
+        np.diff(looks.boundary.spent(info, alpha=looks.alpha), prepend=0.0)
+        if fixed is None
+        else None
+    )
     nothing, effect = start(), start(drift)
     upper, lower, reached = np.empty(n_looks), np.empty(n_looks), 0.0
     for k, t in enumerate(map(float, info)):
@@ -213,7 +290,10 @@ def drift_for(looks: Looks, upper: FloatArray, lower: FloatArray, *, power: floa
     """The mean of z at full information that gives the power."""
 
     def surplus(drift: float) -> float:
-        return float(crossing(upper=upper, lower=lower, info=looks.info, drift=drift).upper.sum()) - power
+        return (
+            float(crossing(upper=upper, lower=lower, info=looks.info, drift=drift).upper.sum())
+            - power
+        )
 
     return float(brentq(surplus, 0.0, MOST_DRIFT, xtol=1e-11))
 

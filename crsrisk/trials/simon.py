@@ -1,8 +1,10 @@
-"""Single-arm trials in two stages (Simon, Control Clin Trials 1989;10:1): stop early when too few do well.
+"""Single-arm trials in two stages (Simon, Control Clin Trials 1989;10:1): stop early when too few
+do well.
 
-Success here is *no* CRS of grade >= 2. After n1 patients the trial ends when at most r1 did well; else it goes on to n
-patients and rejects "prophylaxis is no better than p0" when more than r did well. The historical p0 is its weak point:
-:func:`simon_oc` shows what happens when untreated patients do better than p0 anyway.
+Success here is *no* CRS of grade >= 2. After n1 patients the trial ends when at most r1 did well;
+else it goes on to n patients and rejects "prophylaxis is no better than p0" when more than r did
+well. The historical p0 is its weak point: :func:`simon_oc` shows what happens when untreated
+patients do better than p0 anyway.
 """
 
 from __future__ import annotations
@@ -15,7 +17,17 @@ import numpy as np
 from scipy.stats import binom
 
 from crsrisk.errors import InputError
-from crsrisk.trials.checks import Answer, FloatArray, count, inner_rate, label, numbers, one_sided_alpha, power_above, share
+from crsrisk.trials.checks import (
+    Answer,
+    FloatArray,
+    count,
+    inner_rate,
+    label,
+    numbers,
+    one_sided_alpha,
+    power_above,
+    share,
+)
 
 WHERE = "Simon design"
 
@@ -24,8 +36,8 @@ WHERE = "Simon design"
 class SimonDesign(Answer):
     """One design: stop after n1 with at most r1 successes, reject with more than r of n.
 
-    ``EN0`` and ``PET0`` are the mean patients and the probability of stopping early when the success rate is p0;
-    ``alpha`` and ``power`` are exact.
+    ``EN0`` and ``PET0`` are the mean patients and the probability of stopping early when the
+    success rate is p0; ``alpha`` and ``power`` are exact.
     """
 
     r1: int
@@ -40,10 +52,11 @@ class SimonDesign(Answer):
 
 @dataclass(frozen=True)
 class SimonDesigns(Answer):
-    """The design with the fewest patients on average under p0, the one with the fewest at most, and those between.
+    """The design with the fewest patients on average under p0, the one with the fewest at most, and
+    those between.
 
-    ``admissible`` are the designs that minimise q n + (1 - q) EN0 for some q from 0 to 1, from minimax to optimal
-    (Jung, Lee, Kim & George, Stat Med 2004;23:561).
+    ``admissible`` are the designs that minimise q n + (1 - q) EN0 for some q from 0 to 1, from
+    minimax to optimal (Jung, Lee, Kim & George, Stat Med 2004;23:561).
     """
 
     optimal: SimonDesign
@@ -60,11 +73,15 @@ class SimonCharacteristics(Answer):
     p_stop_early: FloatArray
     expected_n: FloatArray
 
-    def as_dict(self) -> dict[str, Any]:
-        """Probability of rejecting under the text of each rate, and the other two figures under their names."""
+    def to_dict(self) -> dict[str, Any]:
+        """Probability of rejecting under the text of each rate, and the other two figures under
+        their names.
+        """
         rates = [label(p) for p in self.p_success]
-        further = {name: dict(zip(rates, map(float, getattr(self, name)), strict=True))
-                   for name in ("p_stop_early", "expected_n")}
+        further = {
+            name: dict(zip(rates, map(float, getattr(self, name)), strict=True))
+            for name in ("p_stop_early", "expected_n")
+        }
         return dict(zip(rates, map(float, self.p_reject), strict=True)) | further
 
 
@@ -80,9 +97,10 @@ def simon_two_stage(
     alpha, beta : largest type I and type II error.
     n_max : give up beyond this many patients.
 
-    For every n, n1 and r1 the smallest r that keeps alpha is taken. The search is complete without looking at every
-    design: no two-stage design beats the most powerful test with all n patients (Neyman & Pearson), which bounds n from
-    below, and a design's mean size is at least n1 + (1 - largest PET0) (n - n1), which bounds n from above.
+    For every n, n1 and r1 the smallest r that keeps alpha is taken. The search is complete without
+    looking at every design: no two-stage design beats the most powerful test with all n patients
+    (Neyman & Pearson), which bounds n from below, and a design's mean size is at least n1 + (1 -
+    largest PET0) (n - n1), which bounds n from above.
 
     >>> designs = simon_two_stage(p0=0.6, p1=0.8)
     >>> [(d.r1, d.n1, d.r, d.n) for d in (designs.optimal, designs.minimax)]
@@ -90,42 +108,74 @@ def simon_two_stage(
     """
     low, high = inner_rate(p0, where=WHERE, key="p0"), inner_rate(p1, where=WHERE, key="p1")
     level = one_sided_alpha(alpha, where=WHERE, key="alpha")
-    power = power_above(1 - share(beta, where=WHERE, key="beta"), alpha=level, where=WHERE, key="1 - beta")
+    power = power_above(
+        1 - share(beta, where=WHERE, key="beta"), alpha=level, where=WHERE, key="1 - beta"
+    )
     if not low < high:
-        raise InputError(where=WHERE, key="p1", found=p1, expected=f"a success rate above p0 = {p0}",
-                         cure="count patients without CRS as successes, or swap the two")
-    improving = list(_improving(low, high, level=level, power=power, n_max=count(n_max, where=WHERE, key="n_max", least=2)))
+        raise InputError(
+            where=WHERE,
+            key="p1",
+            found=p1,
+            expected=f"a success rate above p0 = {p0}",
+            cure="count patients without CRS as successes, or swap the two",
+        )
+    improving = list(
+        _improving(
+            low,
+            high,
+            level=level,
+            power=power,
+            n_max=count(n_max, where=WHERE, key="n_max", least=2),
+        )
+    )
     return SimonDesigns(improving[-1], improving[0], _hull(improving))
 
 
-def simon_oc(*, r1: int, n1: int, r: int, n: int, p_success: Sequence[float], use: str = "") -> SimonCharacteristics:
-    """Probability of rejecting for true success rates: type I error at p0, power at p1, and benchmark drift between.
+def simon_oc(
+    *, r1: int, n1: int, r: int, n: int, p_success: Sequence[float], use: str = ""
+) -> SimonCharacteristics:
+    """Probability of rejecting for true success rates: type I error at p0, power at p1, and
+    benchmark drift between.
 
-    ``use`` is a remark of the caller; it changes nothing. Exact: sum over x > r1 of P(X1 = x) P(X2 > r - x).
+    ``use`` is a remark of the caller; it changes nothing. Exact: sum over x > r1 of P(X1 = x) P(X2
+    > r - x).
 
-    >>> round(simon_oc(r1=7, n1=11, r=30, n=43, p_success=[0.7]).as_dict()["0.7"], 3)
+    >>> round(simon_oc(r1=7, n1=11, r=30, n=43, p_success=[0.7]).to_dict()["0.7"], 3)
     0.345
     """
     first = count(n1, where=WHERE, key="n1", least=1)
     total = count(n, where=WHERE, key="n", least=first + 1)
     stop, last = count(r1, where=WHERE, key="r1"), count(r, where=WHERE, key="r")
     if not (stop < first and stop <= last < total):
-        raise InputError(where=WHERE, key="r1, n1, r, n", found=f"{r1}/{n1}, {r}/{n}", expected="r1 < n1 and r1 <= r < n",
-                         cure="r1 and r are the largest numbers of successes that fail")
+        raise InputError(
+            where=WHERE,
+            key="r1, n1, r, n",
+            found=f"{r1}/{n1}, {r}/{n}",
+            expected="r1 < n1 and r1 <= r < n",
+            cure="r1 and r are the largest numbers of successes that fail",
+        )
     rates = numbers(p_success, where=WHERE, key="p_success")
     for rate in rates:
         share(float(rate), where=WHERE, key="p_success")
     x = np.arange(stop + 1, first + 1)
-    reached = binom.pmf(x, first, rates[:, None]) * binom.sf(last - x, total - first, rates[:, None])
+    reached = binom.pmf(x, first, rates[:, None]) * binom.sf(
+        last - x, total - first, rates[:, None]
+    )
     stopped = np.asarray(binom.cdf(stop, first, rates))
-    return SimonCharacteristics(rates, np.asarray(reached).sum(axis=1), stopped, first + (1 - stopped) * (total - first))
+    return SimonCharacteristics(
+        rates, np.asarray(reached).sum(axis=1), stopped, first + (1 - stopped) * (total - first)
+    )
 
 
 # --- the search ---
 
 
-def _improving(p0: float, p1: float, *, level: float, power: float, n_max: int) -> Iterator[SimonDesign]:
-    """The best design of each n, as long as it needs fewer patients on average than all with fewer at most."""
+def _improving(
+    p0: float, p1: float, *, level: float, power: float, n_max: int
+) -> Iterator[SimonDesign]:
+    """The best design of each n, as long as it needs fewer patients on average than all with fewer
+    at most.
+    """
     null, hoped = _pmf_table(n_max, p0), _pmf_table(n_max, p1)
     most_stop, most_pet = _stopping_limits(null, hoped, power=power)
     fewest = float("inf")
@@ -137,14 +187,26 @@ def _improving(p0: float, p1: float, *, level: float, power: float, n_max: int) 
         worthwhile = n1[(most_stop[1:n] >= 0) & (lowest < fewest)]
         if worthwhile.size == 0 and n - 1 >= fewest:
             return
-        designs = [d for k in worthwhile
-                   if (d := _best(n, int(k), null, hoped, n_stop=int(most_stop[k]) + 1, level=level, power=power))]
+        designs = [
+            d
+            for k in worthwhile
+            if (
+                d := _best(
+                    n, int(k), null, hoped, n_stop=int(most_stop[k]) + 1, level=level, power=power
+                )
+            )
+        ]
         best = min(designs, key=lambda design: design.EN0, default=None)
         if best and fewest > best.EN0:
             fewest = best.EN0
             yield best
-    raise InputError(where=WHERE, key="n_max", found=n_max, expected="enough patients to find and prove the best design",
-                     cure="raise n_max, or ask for a larger difference p1 - p0")
+    raise InputError(
+        where=WHERE,
+        key="n_max",
+        found=n_max,
+        expected="enough patients to find and prove the best design",
+        cure="raise n_max, or ask for a larger difference p1 - p0",
+    )
 
 
 def _pmf_table(n_max: int, p: float) -> FloatArray:
@@ -157,8 +219,12 @@ def _pmf_table(n_max: int, p: float) -> FloatArray:
     return table
 
 
-def _stopping_limits(null: FloatArray, hoped: FloatArray, *, power: float) -> tuple[np.ndarray, FloatArray]:
-    """For each n1 the largest r1 that leaves the power within reach (-1: none), and its probability of stopping under p0."""
+def _stopping_limits(
+    null: FloatArray, hoped: FloatArray, *, power: float
+) -> tuple[np.ndarray, FloatArray]:
+    """For each n1 the largest r1 that leaves the power within reach (-1: none), and its probability
+    of stopping under p0.
+    """
     stopped = np.cumsum(hoped, axis=1)
     most_stop = (1 - stopped >= power).sum(axis=1) - 1
     row = np.arange(null.shape[0])
@@ -167,7 +233,9 @@ def _stopping_limits(null: FloatArray, hoped: FloatArray, *, power: float) -> tu
 
 
 def _most_power(null: FloatArray, hoped: FloatArray, *, level: float) -> float:
-    """Power of the most powerful randomised test with n patients: reject from the most successes down."""
+    """Power of the most powerful randomised test with n patients: reject from the most successes
+    down.
+    """
     used = np.cumsum(null[::-1])
     last = int(np.searchsorted(used, level))
     before = used[last - 1] if last else 0.0
@@ -177,7 +245,9 @@ def _most_power(null: FloatArray, hoped: FloatArray, *, level: float) -> float:
 def _best(
     n: int, n1: int, null: FloatArray, hoped: FloatArray, *, n_stop: int, level: float, power: float
 ) -> SimonDesign | None:
-    """The design of (n1, n) with the fewest patients on average: r1 below ``n_stop``, r the smallest that keeps alpha."""
+    """The design of (n1, n) with the fewest patients on average: r1 below ``n_stop``, r the
+    smallest that keeps alpha.
+    """
     last = np.arange(n)
     false, true = (_rejecting(table, n, n1, last)[:, :n_stop] for table in (null, hoped))
     smallest = (false > level).sum(axis=0)  # per r1; rejecting falls with r
@@ -188,11 +258,15 @@ def _best(
     stop = int(r1[is_good][-1])  # the largest r1 stops most often
     r = max(int(smallest[stop]), stop)
     pet = float(null[n1, : stop + 1].sum())
-    return SimonDesign(stop, n1, r, n, n1 + (1 - pet) * (n - n1), pet, float(false[r, stop]), float(true[r, stop]))
+    return SimonDesign(
+        stop, n1, r, n, n1 + (1 - pet) * (n - n1), pet, float(false[r, stop]), float(true[r, stop])
+    )
 
 
 def _rejecting(table: FloatArray, n: int, n1: int, last: np.ndarray) -> FloatArray:
-    """Probability of rejecting for every r (rows) and r1 (columns): sum over x > r1 of P(X1 = x) P(X2 > r - x)."""
+    """Probability of rejecting for every r (rows) and r1 (columns): sum over x > r1 of P(X1 = x)
+    P(X2 > r - x).
+    """
     beyond = np.append(np.cumsum(table[n - n1, ::-1])[::-1], 0.0)  # P(X2 >= j)
     x = np.arange(1, n1 + 1)
     needed = np.clip(last[:, None] + 1 - x, 0, beyond.size - 1)

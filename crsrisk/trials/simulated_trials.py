@@ -1,8 +1,10 @@
-"""Trial: one design run many times on a pool of candidates, patient by patient, and what then becomes of it.
+"""Trial: one design run many times on a pool of candidates, patient by patient, and what then
+becomes of it.
 
-Data (:mod:`crsrisk.trials.enrolment`), analysis (:mod:`crsrisk.trials.simulated_trials`) and evaluation (here) are kept apart.
-Every trial has a key of its own from (seed, number of the trial), so the result does not depend on workers or chunks, and
-all designs and worlds of one run see the same draws.
+Data (:mod:`crsrisk.trials.enrolment`), analysis (:mod:`crsrisk.trials.simulated_trials`) and
+evaluation (here) are kept apart. Every trial has a key of its own from (seed, number of the trial),
+so the result does not depend on workers or chunks, and all designs and worlds of one run see the
+same draws.
 """
 
 from __future__ import annotations
@@ -21,14 +23,25 @@ from crsrisk.data.trial_plan import Design, Screening
 from crsrisk.trials.candidates import ASTCT, Pool
 from crsrisk.trials.checks import BoolArray, FloatArray
 from crsrisk.trials.design_size import Sized, size_design
-from crsrisk.trials.enrolment import CERTAIN, CONTROL, EXPERIMENTAL, Arms, Counts, World, arms_of, enrol
+from crsrisk.trials.enrolment import (
+    CERTAIN,
+    CONTROL,
+    EXPERIMENTAL,
+    Arms,
+    Counts,
+    World,
+    arms_of,
+    enrol,
+)
 from crsrisk.trials.single_arm import Whole
 from crsrisk.trials.two_proportions import restricted_rate_arrays
 
-# Tests of simulated trials, all trials and looks at once: the formulas of the exact modules, on arrays.
+# Tests of simulated trials, all trials and looks at once: the formulas of the exact modules, on
+# arrays.
 #
-# ``events`` has shape (trial, look, endpoint, arm, stratum), ``sizes`` (trial, look, arm, stratum); arm 0 is the control. z is
-# positive when the experimental arm has fewer events, and 0 where nothing can be told.
+# ``events`` has shape (trial, look, endpoint, arm, stratum), ``sizes`` (trial, look, arm, stratum);
+# arm 0 is the control. z is positive when the experimental arm has fewer events, and 0 where
+# nothing can be told.
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
@@ -46,34 +59,49 @@ def pooled_z(events: Counts, sizes: Counts) -> FloatArray:
     n = sizes.sum(axis=-1, dtype=np.float64)[:, :, None, :]
     n0, n1 = n[..., CONTROL], n[..., EXPERIMENTAL]
     mean = (had[..., CONTROL] + had[..., EXPERIMENTAL]) / (n0 + n1)
-    error = np.sqrt(mean * (1 - mean) * (_ratio(np.ones_like(n0), n0) + _ratio(np.ones_like(n1), n1)))
-    return _ratio(_ratio(had[..., CONTROL], n0 + 0 * mean) - _ratio(had[..., EXPERIMENTAL], n1 + 0 * mean), error)
+    error = np.sqrt(
+        mean * (1 - mean) * (_ratio(np.ones_like(n0), n0) + _ratio(np.ones_like(n1), n1))
+    )
+    return _ratio(
+        _ratio(had[..., CONTROL], n0 + 0 * mean) - _ratio(had[..., EXPERIMENTAL], n1 + 0 * mean),
+        error,
+    )
 
 
 def mantel_haenszel_z(events: Counts, sizes: Counts) -> FloatArray:
     """Cochran-Mantel-Haenszel z without continuity correction, (trial, look, endpoint).
 
-    The formula of :func:`crsrisk.trials.intervals.cochran_mantel_haenszel`; strata without patients add nothing.
+    The formula of :func:`crsrisk.trials.intervals.cochran_mantel_haenszel`; strata without patients
+    add nothing.
     """
     n0, n1 = (sizes[:, :, None, arm].astype(np.float64) for arm in (CONTROL, EXPERIMENTAL))
-    had0, had1 = events[..., CONTROL, :].astype(np.float64), events[..., EXPERIMENTAL, :].astype(np.float64)
+    had0, had1 = (
+        events[..., CONTROL, :].astype(np.float64),
+        events[..., EXPERIMENTAL, :].astype(np.float64),
+    )
     total, had = n0 + n1, had0 + had1
     away = (_ratio(n1 * had, total + 0 * had) - had1).sum(axis=-1)
-    variance = _ratio(n1 * n0 * had * (total - had), total**2 * np.maximum(total - 1, 1) + 0 * had).sum(axis=-1)
+    variance = _ratio(
+        n1 * n0 * had * (total - had), total**2 * np.maximum(total - 1, 1) + 0 * had
+    ).sum(axis=-1)
     return _ratio(away, np.sqrt(variance))
 
 
 def farrington_manning_z(events: Counts, sizes: Counts, *, margin: float) -> FloatArray:
-    """z of non-inferiority, (trial, look, endpoint): positive when the experimental rate lies below control + ``margin``.
+    """z of non-inferiority, (trial, look, endpoint): positive when the experimental rate lies below
+    control + ``margin``.
 
-    The variance is that of the most likely rates at the margin (:func:`crsrisk.trials.two_proportions.restricted_rates`);
-    strata ignored.
+    The variance is that of the most likely rates at the margin
+    (:func:`crsrisk.trials.two_proportions.restricted_rates`); strata ignored.
 
     >>> events, sizes = np.array([[[[[20], [21]]]]]), np.array([[[[200], [200]]]])
     >>> round(float(farrington_manning_z(events, sizes, margin=0.1)[0, 0, 0]), 3)
     2.959
     """
-    had, n = events.sum(axis=-1, dtype=np.float64), sizes.sum(axis=-1, dtype=np.float64)[:, :, None, :]
+    had, n = (
+        events.sum(axis=-1, dtype=np.float64),
+        sizes.sum(axis=-1, dtype=np.float64)[:, :, None, :],
+    )
     n0, n1 = n[..., CONTROL], n[..., EXPERIMENTAL]
     p0, p1 = had[..., CONTROL] / n0, had[..., EXPERIMENTAL] / n1
     null1, null0 = restricted_rate_arrays(p1, p0, delta=margin, ratio=n0 / n1)
@@ -81,7 +109,9 @@ def farrington_manning_z(events: Counts, sizes: Counts, *, margin: float) -> Flo
 
 
 def interaction_z(events: Counts, sizes: Counts) -> FloatArray:
-    """z of the difference in risk difference between the highest and the lowest stratum, first endpoint, (trial, look)."""
+    """z of the difference in risk difference between the highest and the lowest stratum, first
+    endpoint, (trial, look).
+    """
     rate = _ratio(events[:, :, 0].astype(np.float64), sizes.astype(np.float64))
     variance = _ratio(rate * (1 - rate), sizes.astype(np.float64))
     difference = rate[:, :, EXPERIMENTAL] - rate[:, :, CONTROL]
@@ -90,7 +120,9 @@ def interaction_z(events: Counts, sizes: Counts) -> FloatArray:
 
 
 def looked_up(events: Counts, region: BoolArray) -> BoolArray:
-    """Whether an exact test rejects, (trial, look, endpoint), by its table [experimental events, control events]."""
+    """Whether an exact test rejects, (trial, look, endpoint), by its table [experimental events,
+    control events].
+    """
     had = events.sum(axis=-1)
     return np.asarray(region[had[..., EXPERIMENTAL], had[..., CONTROL]])
 
@@ -105,9 +137,10 @@ INTERACTION_Z = float(ndtri(0.975))
 class Trials:
     """What became of simulated trials, one entry each.
 
-    ``stop`` is the look at which a trial ended, ``has_claim`` whether it then claimed benefit, ``is_futile`` whether it
-    stopped early without one; ``n`` patients enrolled, ``exposed`` and ``needless`` those given prophylaxis and those given
-    it without having the event untreated; ``has_interaction``: strata differed.
+    ``stop`` is the look at which a trial ended, ``has_claim`` whether it then claimed benefit,
+    ``is_futile`` whether it stopped early without one; ``n`` patients enrolled, ``exposed`` and
+    ``needless`` those given prophylaxis and those given it without having the event untreated;
+    ``has_interaction``: strata differed.
     """
 
     stop: NDArray[np.int64]
@@ -123,25 +156,38 @@ class Trials:
 
 
 def run_trials(
-    sized: Sized, arms: Arms, *, n_sim: int, seed: int, co_primary: bool | None = None, workers: int = 1
+    sized: Sized,
+    arms: Arms,
+    *,
+    n_sim: int,
+    seed: int,
+    co_primary: bool | None = None,
+    workers: int = 1,
 ) -> Trials:
     """Run ``n_sim`` trials of a design on its arms.
 
-    ``co_primary``: whether both endpoints must reach the bound (None: as the design says). The result does not depend on
-    ``workers``.
+    ``co_primary``: whether both endpoints must reach the bound (None: as the design says). The
+    result does not depend on ``workers``.
     """
     both = sized.design.co_primary_support if co_primary is None else co_primary
     starts = range(0, n_sim, CHUNK)
 
     def work(first: int) -> Trials:
-        return _run_chunk(sized, arms, first=first, stop=min(first + CHUNK, n_sim), seed=seed, both=both)
+        return _run_chunk(
+            sized, arms, first=first, stop=min(first + CHUNK, n_sim), seed=seed, both=both
+        )
 
     if workers == 1:
         parts = [work(first) for first in starts]
     else:
         with ThreadPoolExecutor(max_workers=workers) as threads:
             parts = list(threads.map(work, starts))
-    return Trials(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Trials)})
+    return Trials(
+        **{
+            one.name: np.concatenate([getattr(part, one.name) for part in parts])
+            for one in fields(Trials)
+        }
+    )
 
 
 def _run_chunk(sized: Sized, arms: Arms, *, first: int, stop: int, seed: int, both: bool) -> Trials:
@@ -149,9 +195,24 @@ def _run_chunk(sized: Sized, arms: Arms, *, first: int, stop: int, seed: int, bo
     n_endpoints = 2 if both else 1
     events = np.empty((n, n_looks, n_endpoints, 2, arms.n_strata), dtype=np.int32)
     sizes = np.empty((n, n_looks, 2, arms.n_strata), dtype=np.int32)
-    exposed, needless = np.empty((n, n_looks), dtype=np.int32), np.empty((n, n_looks), dtype=np.int32)
-    enrol(streams.keys(seed=seed, decision="trials", start=first, stop=stop), arms.eligible, arms.chance, arms.untreated,
-          arms.is_given, arms.stratum, sized.at_look, arms.ratio, events, sizes, exposed, needless)
+    exposed, needless = (
+        np.empty((n, n_looks), dtype=np.int32),
+        np.empty((n, n_looks), dtype=np.int32),
+    )
+    enrol(
+        streams.keys(seed=seed, decision="trials", start=first, stop=stop),
+        arms.eligible,
+        arms.chance,
+        arms.untreated,
+        arms.is_given,
+        arms.stratum,
+        sized.at_look,
+        arms.ratio,
+        events,
+        sizes,
+        exposed,
+        needless,
+    )
     claims, futile = _judged(sized, events, sizes)
     ends = claims | futile
     ends[:, -1] = True
@@ -160,7 +221,15 @@ def _run_chunk(sized: Sized, arms: Arms, *, first: int, stop: int, seed: int, bo
     differs = np.zeros(n, dtype=bool)
     if arms.n_strata > 1:
         differs = np.abs(interaction_z(events, sizes)[rows, at]) >= INTERACTION_Z
-    return Trials(at, claims[rows, at], futile[rows, at], sized.at_look[at], exposed[rows, at], needless[rows, at], differs)
+    return Trials(
+        at,
+        claims[rows, at],
+        futile[rows, at],
+        sized.at_look[at],
+        exposed[rows, at],
+        needless[rows, at],
+        differs,
+    )
 
 
 def _judged(sized: Sized, events: Counts, sizes: Counts) -> tuple[BoolArray, BoolArray]:
@@ -182,10 +251,14 @@ def _judged(sized: Sized, events: Counts, sizes: Counts) -> tuple[BoolArray, Boo
 def _statistic(design: Design, events: Counts, sizes: Counts) -> FloatArray:
     if design.margin is not None:
         return farrington_manning_z(events, sizes, margin=design.margin)
-    return mantel_haenszel_z(events, sizes) if design.analysis == "mantel_haenszel" else pooled_z(events, sizes)
+    return (
+        mantel_haenszel_z(events, sizes)
+        if design.analysis == "mantel_haenszel"
+        else pooled_z(events, sizes)
+    )
 
 
-# ------------------------------------------------------------------------------------ evaluation
+# --- evaluation ---
 
 
 def mean_figure(values: NDArray[np.generic]) -> Figure:
@@ -206,7 +279,8 @@ def share_figure(values: BoolArray) -> Figure:
 def screened_by(trials: Trials, *, p_enters: float, at_look: Whole, seed: int) -> NDArray[np.int64]:
     """Candidates screened until each trial had its patients: negative binomial, drawn by inversion.
 
-    Candidates who do not enter leave no trace but their number, so they need not be drawn one by one.
+    Candidates who do not enter leave no trace but their number, so they need not be drawn one by
+    one.
     """
     if p_enters >= 1:
         return trials.n.copy()
@@ -221,7 +295,7 @@ def screened_by(trials: Trials, *, p_enters: float, at_look: Whole, seed: int) -
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class SizedDesign:
     """A design sized for a pool, with the arms of every world at hand."""
 
     sized: Sized
@@ -236,35 +310,57 @@ class Ready:
 
     @property
     def null_world(self) -> World:
-        """The world in which a claim is false: no effect, or for non-inferiority a rise by the whole margin."""
+        """The world in which a claim is false: no effect, or for non-inferiority a rise by the
+        whole margin.
+        """
         return "null" if self.design.margin is None else "margin"
 
     def arms(self, world: World) -> Arms:
-        """The arms in one world. Without a control, "null" means that patients do as well as the benchmark says."""
+        """The arms in one world. Without a control, "null" means that patients do as well as the
+        benchmark says.
+        """
         arms = arms_of(self.pool, self.design, self.screening, world=world, hidden=self.hidden)
         if world == "null" and self.design.single_arm is not None:
             arms.chance[:] = np.uint32(round((1 - self.design.single_arm.benchmark) * CERTAIN))
         return arms
 
 
-def make_ready(
-    pool: Pool, design: Design, *, screening: Screening, hidden: float = 0.0, alpha: float = 0.025, power: float = 0.8,
+def prepare(
+    pool: Pool,
+    design: Design,
+    *,
+    screening: Screening,
+    hidden: float = 0.0,
+    alpha: float = 0.025,
+    power: float = 0.8,
     must_reach: bool = True,
-) -> Ready:
-    """Size a design on a pool; raises :class:`crsrisk.errors.InputError` when it must reach its power and cannot."""
-    return Ready(size_design(pool, design, alpha=alpha, power=power, must_reach=must_reach), pool, screening, hidden)
+) -> SizedDesign:
+    """Size a design on a pool; raises :class:`crsrisk.errors.InputError` when it must reach its
+    power and cannot.
+    """
+    return SizedDesign(
+        size_design(pool, design, alpha=alpha, power=power, must_reach=must_reach),
+        pool,
+        screening,
+        hidden,
+    )
 
 
-def simulated_power(ready: Ready, *, n_sim: int, seed: int, workers: int = 1, world: World = "effect") -> Figure:
+def simulated_power(
+    ready: SizedDesign, *, n_sim: int, seed: int, workers: int = 1, world: World = "effect"
+) -> Figure:
     """Share of trials that claim benefit: power with the effect, type I error without.
 
     >>> from crsrisk.trials.candidates import stated_pool
     >>> from crsrisk.data.trial_plan import Masking, Stated
     >>> screening = Screening(candidates_per_month=10.0)
     >>> pool = stated_pool(Stated(risk="Beta(2,6)", risk_ratio=0.5), screening=screening, masking=Masking())
-    >>> ready = make_ready(pool, Design(name="everybody", kind="all_comers"), screening=screening)
+    >>> ready = prepare(pool, Design(name="everybody", kind="all_comers"), screening=screening)
     >>> 0.78 < simulated_power(ready, n_sim=10000, seed=1).value < 0.82
     True
     """
-    return share_figure(run_trials(ready.sized, ready.arms(world), n_sim=n_sim, seed=seed, workers=workers).has_claim)
-
+    return share_figure(
+        run_trials(
+            ready.sized, ready.arms(world), n_sim=n_sim, seed=seed, workers=workers
+        ).has_claim
+    )

@@ -1,4 +1,5 @@
-"""Trials without a control arm, as counts of successes: stop with too few, claim with enough. Exact by enumeration.
+"""Trials without a control arm, as counts of successes: stop with too few, claim with enough. Exact
+by enumeration.
 
 Success is *no* CRS of grade >= 2.
 """
@@ -17,22 +18,36 @@ from scipy.stats import betabinom, binom
 
 from crsrisk.data.trial_plan import SingleArm
 from crsrisk.errors import InputError
-from crsrisk.trials.checks import Answer, FloatArray, choice, count, events_of, inner_rate, numbers, positive, share
+from crsrisk.trials.checks import (
+    Answer,
+    FloatArray,
+    choice,
+    count,
+    events_of,
+    inner_rate,
+    numbers,
+    positive,
+    share,
+)
 from crsrisk.trials.simon import simon_two_stage
 
-# Single-arm decisions with a Beta prior: go or no-go at the end, and the chance of a good end seen from the middle.
+# Single-arm decisions with a Beta prior: go or no-go at the end, and the chance of a good end seen
+# from the middle.
 
 
 WHERE = "Bayesian single-arm design"
-_RULE = re.compile(r"\s*p\(\s*p\s*([<>])\s*(\d*\.?\d+)\s*\|\s*x\s*\)\s*>=?\s*(\d*\.?\d+)\s*", re.IGNORECASE)
+_RULE = re.compile(
+    r"\s*p\(\s*p\s*([<>])\s*(\d*\.?\d+)\s*\|\s*x\s*\)\s*>=?\s*(\d*\.?\d+)\s*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
 class BayesSingleArm(Answer):
-    """A rule as counts of events: go with at most (or at least) so many, and how often that happens by true rate.
+    """A rule as counts of events: go with at most (or at least) so many, and how often that happens
+    by true rate.
 
-    ``max_events_for_go`` belongs to rules "P(p < ...)", ``min_events_for_go`` to "P(p > ...)"; the other one is None, and
-    both are None when no result leads to go.
+    ``max_events_for_go`` belongs to rules "P(p < ...)", ``min_events_for_go`` to "P(p > ...)"; the
+    other one is None, and both are None when no result leads to go.
     """
 
     max_events_for_go: int | None
@@ -50,7 +65,8 @@ def predictive_probability(
     theta_T: float,
     direction: Literal["greater", "less"] = "greater",
 ) -> float:
-    """Probability that the trial, carried to its end, will convince: P(p > p0 | all data) above ``theta_T``.
+    """Probability that the trial, carried to its end, will convince: P(p > p0 | all data) above
+    ``theta_T``.
 
     Parameters
     ----------
@@ -78,15 +94,14 @@ def predictive_probability(
     return float(chance[belief > conviction].sum())
 
 
-def bayes_single_arm_oc(*, n: int, prior: Sequence[float], go_if: str, p: Sequence[float]) -> BayesSingleArm:
+def bayes_single_arm_oc(
+    *, n: int, prior: Sequence[float], go_if: str, p: Sequence[float]
+) -> BayesSingleArm:
     """How often a Bayesian rule says go, by true event rate.
 
-    Parameters
-    ----------
-    n : patients.
-    prior : a and b of the Beta prior.
-    go_if : "P(p<0.20|x)>=0.95": the posterior probability that the rate is below (or above) a limit.
-    p : true event rates.
+    Parameters ---------- n : patients. prior : a and b of the Beta prior. go_if :
+    "P(p<0.20|x)>=0.95": the posterior probability that the rate is below (or above) a limit. p :
+    true event rates.
 
     >>> rule = bayes_single_arm_oc(n=29, prior=[0.5, 0.5], go_if="P(p<0.20|x)>=0.95", p=[0.1])
     >>> rule.max_events_for_go, round(float(rule.p_go[0]), 3)
@@ -96,8 +111,17 @@ def bayes_single_arm_oc(*, n: int, prior: Sequence[float], go_if: str, p: Sequen
     patients = count(n, where=WHERE, key="n", least=1)
     match = _RULE.fullmatch(go_if) if isinstance(go_if, str) else None
     if match is None:
-        raise InputError(where=WHERE, key="go_if", found=repr(go_if), expected="P(p<0.20|x)>=0.95", cure="write it so")
-    is_below, limit = match.group(1) == "<", inner_rate(float(match.group(2)), where=WHERE, key="go_if")
+        raise InputError(
+            where=WHERE,
+            key="go_if",
+            found=repr(go_if),
+            expected="P(p<0.20|x)>=0.95",
+            cure="write it so",
+        )
+    is_below, limit = (
+        match.group(1) == "<",
+        inner_rate(float(match.group(2)), where=WHERE, key="go_if"),
+    )
     conviction = inner_rate(float(match.group(3)), where=WHERE, key="go_if")
     rates = numbers(p, where=WHERE, key="p")
     for rate in rates:
@@ -115,9 +139,16 @@ def bayes_single_arm_oc(*, n: int, prior: Sequence[float], go_if: str, p: Sequen
 def _prior(prior: Sequence[float]) -> tuple[float, float]:
     ab = numbers(prior, where=WHERE, key="prior")
     if ab.size != 2:
-        raise InputError(where=WHERE, key="prior", found=prior, expected="two numbers, a and b of Beta(a, b)",
-                         cure="write [0.5, 0.5] for Jeffreys' prior")
-    return positive(float(ab[0]), where=WHERE, key="prior"), positive(float(ab[1]), where=WHERE, key="prior")
+        raise InputError(
+            where=WHERE,
+            key="prior",
+            found=prior,
+            expected="two numbers, a and b of Beta(a, b)",
+            cure="write [0.5, 0.5] for Jeffreys' prior",
+        )
+    return positive(float(ab[0]), where=WHERE, key="prior"), positive(
+        float(ab[1]), where=WHERE, key="prior"
+    )
 
 
 Whole = NDArray[np.int64]
@@ -125,7 +156,9 @@ Whole = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class CountRule:
-    """At each look: stop with ``lower`` successes or fewer (-1: never), claim with ``upper`` or more (above n: never)."""
+    """At each look: stop with ``lower`` successes or fewer (-1: never), claim with ``upper`` or
+    more (above n: never).
+    """
 
     at_look: Whole
     lower: Whole
@@ -143,20 +176,37 @@ def count_rule(arm: SingleArm, *, where: str) -> CountRule:
         return _predictive(arm, where=where)
     found = simon_two_stage(p0=arm.benchmark, p1=arm.target, alpha=arm.alpha, beta=arm.beta)
     best = found.optimal if arm.method == "simon_optimal" else found.minimax
-    return CountRule(np.array([best.n1, best.n]), np.array([best.r1, best.r]), np.array([best.n1 + 1, best.r + 1]))
+    return CountRule(
+        np.array([best.n1, best.n]),
+        np.array([best.r1, best.r]),
+        np.array([best.n1 + 1, best.r + 1]),
+    )
 
 
 def _predictive(arm: SingleArm, *, where: str) -> CountRule:
     n_max, looks = int(arm.n_max or 0), list(arm.looks or [])
-    final = bayes_single_arm_oc(n=n_max, prior=arm.prior, go_if=f"P(p>{arm.benchmark:.12f}|x)>={arm.theta_end:.12f}",
-                                p=[arm.target]).min_events_for_go
+    final = bayes_single_arm_oc(
+        n=n_max,
+        prior=arm.prior,
+        go_if=f"P(p>{arm.benchmark:.12f}|x)>={arm.theta_end:.12f}",
+        p=[arm.target],
+    ).min_events_for_go
     if final is None:
-        raise InputError(where=where, key="theta_end", found=f"{arm.theta_end:g} with n_max {n_max}",
-                         expected="an end that some result reaches", cure="raise n_max, or lower theta_end")
+        raise InputError(
+            where=where,
+            key="theta_end",
+            found=f"{arm.theta_end:g} with n_max {n_max}",
+            expected="an end that some result reaches",
+            cure="raise n_max, or lower theta_end",
+        )
     lower = []
     for n in looks:
-        chance = [predictive_probability(x=x, n=n, n_max=n_max, prior=arm.prior, p0=arm.benchmark, theta_T=arm.theta_end)
-                  for x in range(n + 1)]
+        chance = [
+            predictive_probability(
+                x=x, n=n, n_max=n_max, prior=arm.prior, p0=arm.benchmark, theta_T=arm.theta_end
+            )
+            for x in range(n + 1)
+        ]
         lower.append(int(np.sum(np.array(chance) < arm.theta_low)) - 1)  # it rises with x
     at_look = np.array([*looks, n_max])
     return CountRule(at_look, np.array([*lower, final - 1]), np.append(at_look[:-1] + 1, final))
@@ -164,7 +214,9 @@ def _predictive(arm: SingleArm, *, where: str) -> CountRule:
 
 @dataclass(frozen=True, eq=False)
 class CountCharacteristics:
-    """Exact probabilities of a claim and of stopping without one, at each look, and the mean number of patients."""
+    """Exact probabilities of a claim and of stopping without one, at each look, and the mean number
+    of patients.
+    """
 
     claims: FloatArray
     stops: FloatArray
@@ -193,4 +245,3 @@ def count_rule_oc(rule: CountRule, *, p_success: float) -> CountCharacteristics:
         claims[k], stops[k] = running[has_claim].sum(), running[has_stopped].sum()
         running, before = np.where(has_claim | has_stopped, 0.0, running), n
     return CountCharacteristics(claims, stops, mean)
-

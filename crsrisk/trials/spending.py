@@ -1,9 +1,11 @@
-"""How a trial that looks several times divides its error among the looks: spending functions and shapes of bounds.
+"""How a trial that looks several times divides its error among the looks: spending functions and
+shapes of bounds.
 
-Two families that are often mixed up. A *shape* (O'Brien-Fleming, Pocock, Wang-Tsiatis) fixes the form of the bounds and
-scales it until the whole error is used; a *spending function* (Lan & DeMets, Biometrika 1983;70:659) fixes how much
-error may be used by which share of the information, whatever the number of looks. "O'Brien-Fleming" and "Lan-DeMets
-O'Brien-Fleming-like" are two designs with different bounds.
+Two families that are often mixed up. A *shape* (O'Brien-Fleming, Pocock, Wang-Tsiatis) fixes the
+form of the bounds and scales it until the whole error is used; a *spending function* (Lan & DeMets,
+Biometrika 1983;70:659) fixes how much error may be used by which share of the information, whatever
+the number of looks. "O'Brien-Fleming" and "Lan-DeMets O'Brien-Fleming-like" are two designs with
+different bounds.
 """
 
 from __future__ import annotations
@@ -24,9 +26,14 @@ WHERE = "group-sequential design"
 
 Kind: TypeAlias = Literal["shape", "spending"]
 NAMES = (
-    "OBrien-Fleming", "Pocock", "Wang-Tsiatis", "Lan-DeMets OBF-like spending", "Lan-DeMets Pocock-like spending",
-    "Kim-DeMets power spending", "Hwang-Shih-DeCani spending",
-)  # fmt: skip
+    "OBrien-Fleming",
+    "Pocock",
+    "Wang-Tsiatis",
+    "Lan-DeMets OBF-like spending",
+    "Lan-DeMets Pocock-like spending",
+    "Kim-DeMets power spending",
+    "Hwang-Shih-DeCani spending",
+)
 # Letters that a name must hold, in this order of asking -> the name.
 _MARKS = (
     (("kim",), "Kim-DeMets power spending"),
@@ -67,7 +74,9 @@ class Boundary:
         return self.name in ("OBrien-Fleming", "Pocock", "Wang-Tsiatis")
 
     def shape(self, info: FloatArray) -> FloatArray:
-        """The z bounds up to one constant: 1 at full information (Wang & Tsiatis, Biometrics 1987;43:193)."""
+        """The z bounds up to one constant: 1 at full information (Wang & Tsiatis, Biometrics
+        1987;43:193).
+        """
         delta = {"OBrien-Fleming": 0.0, "Pocock": 0.5}.get(self.name, self.parameter)
         return np.asarray(info ** (delta - 0.5))
 
@@ -87,16 +96,17 @@ class Boundary:
         return alpha * expm1(-self.parameter * t) / expm1(-self.parameter)
 
 
-def boundary(name: str, *, rho: float | None = None, gamma: float | None = None, delta: float | None = None) -> Boundary:
+def boundary(
+    name: str, *, rho: float | None = None, gamma: float | None = None, delta: float | None = None
+) -> Boundary:
     """The boundary that a name means, spelt in any of the usual ways.
 
-    Parameters
-    ----------
-    name : "O'Brien-Fleming", "Pocock", "Wang-Tsiatis", "Lan-DeMets OBF-like spending", "Lan-DeMets Pocock-like
-        spending", "Kim-DeMets power spending" or "Hwang-Shih-DeCani spending"; its parameter may stand behind it,
-        "Hwang-Shih-DeCani gamma=-4".
-    rho : exponent of Kim & DeMets (Biometrika 1987;74:149), above 0: error used by share t is alpha t^rho.
-    gamma : parameter of Hwang, Shih & DeCani (Stat Med 1990;9:1439); negative spends late.
+    Parameters ---------- name : "O'Brien-Fleming", "Pocock", "Wang-Tsiatis", "Lan-DeMets OBF-like
+    spending", "Lan-DeMets Pocock-like
+        spending", "Kim-DeMets power spending" or "Hwang-Shih-DeCani spending"; its parameter may
+        stand behind it, "Hwang-Shih-DeCani gamma=-4".
+    rho : exponent of Kim & DeMets (Biometrika 1987;74:149), above 0: error used by share t is alpha
+    t^rho. gamma : parameter of Hwang, Shih & DeCani (Stat Med 1990;9:1439); negative spends late.
     delta : shape of Wang & Tsiatis: 0 is O'Brien-Fleming, 0.5 Pocock.
 
     >>> boundary("O'Brien-Fleming").name, boundary("Lan-DeMets OBF-like spending").is_shape
@@ -107,37 +117,61 @@ def boundary(name: str, *, rho: float | None = None, gamma: float | None = None,
     words = name.lower() if isinstance(name, str) else ""
     stated = _IN_NAME.search(words)
     letters = re.sub(r"[^a-z]", "", _IN_NAME.sub("", words))
-    canonical = next((found for marks, found in _MARKS if all(mark in letters for mark in marks)), None)
+    canonical = next(
+        (found for marks, found in _MARKS if all(mark in letters for mark in marks)), None
+    )
     if canonical is None:
-        raise InputError(where=WHERE, key="type", found=repr(name), expected=" or ".join(NAMES),
-                         cure="write one of these names")
+        raise InputError(
+            where=WHERE,
+            key="type",
+            found=repr(name),
+            expected=" or ".join(NAMES),
+            cure="write one of these names",
+        )
     given = {"rho": rho, "gamma": gamma, "delta": delta}
     if stated and given[stated.group(1)] is None:
         given[stated.group(1)] = float(stated.group(2))
     needed = _NEEDS.get(canonical)
     idle = [key for key, value in given.items() if value is not None and key != needed]
     if idle:
-        raise InputError(where=WHERE, key=idle[0], found=given[idle[0]], expected=f"nothing: {canonical} has no {idle[0]}",
-                         cure=f"leave {idle[0]} out, or name another type")
+        raise InputError(
+            where=WHERE,
+            key=idle[0],
+            found=given[idle[0]],
+            expected=f"nothing: {canonical} has no {idle[0]}",
+            cure=f"leave {idle[0]} out, or name another type",
+        )
     if needed is None:
         return Boundary(canonical)
     if given[needed] is None:
-        raise InputError(where=WHERE, key=needed, found="nothing", expected=f"the {needed} of {canonical}",
-                         cure=f"add {needed}: {USUAL[needed]} is a usual value")
+        raise InputError(
+            where=WHERE,
+            key=needed,
+            found="nothing",
+            expected=f"the {needed} of {canonical}",
+            cure=f"add {needed}: {USUAL[needed]} is a usual value",
+        )
     check = positive if needed == "rho" else real
     parameter = check(given[needed], where=WHERE, key=needed)
     if abs(parameter) > MOST_EXTREME:
-        raise InputError(where=WHERE, key=needed, found=parameter, expected=f"a number within ±{MOST_EXTREME:g}",
-                         cure="a more extreme one spends everything at one look: leave the other looks out")
+        raise InputError(
+            where=WHERE,
+            key=needed,
+            found=parameter,
+            expected=f"a number within ±{MOST_EXTREME:g}",
+            cure="a more extreme one spends everything at one look: leave the other looks out",
+        )
     return Boundary(canonical, parameter)
 
 
-# The statistic of a trial that looks several times: a random walk, followed exactly by numerical integration.
+# The statistic of a trial that looks several times: a random walk, followed exactly by numerical
+# integration.
 #
-# At information share t the score S = z sqrt(t) is normal with mean drift x t and variance t, with independent increments
-# (Jennison & Turnbull, Group Sequential Methods, 2000, ch. 3 and 19; Armitage, McPherson & Rowe, J R Stat Soc A
-# 1969;132:235). What is left of the distribution after a look that did not stop is kept as masses on Gauss-Legendre nodes
-# in pieces of the region of continuing; their number follows from the narrowest step, so that probabilities are exact to about
+# At information share t the score S = z sqrt(t) is normal with mean drift x t and variance t, with
+# independent increments (Jennison & Turnbull, Group Sequential Methods, 2000, ch. 3 and 19;
+# Armitage, McPherson & Rowe, J R Stat Soc A 1969;132:235). What is left of the distribution after a
+# look that did not stop is kept as masses on Gauss-Legendre nodes in pieces of the region of
+# continuing; their number follows from the narrowest step, so that probabilities are exact to about
 # 1e-10.
 
 
@@ -151,7 +185,8 @@ FARTHEST_Z = 38.0  # a normal tail beyond it is zero in double precision
 
 @dataclass(frozen=True)
 class Walk:
-    """Trials still running: masses on the scores they have, at an information share, and the drift they follow.
+    """Trials still running: masses on the scores they have, at an information share, and the drift
+    they follow.
 
     ``drift`` is the mean of z at full information (0 under the null hypothesis).
     """
@@ -162,7 +197,9 @@ class Walk:
     mass: FloatArray
 
     def above(self, z: float, *, info: float) -> float:
-        """Probability of running until the next look, at ``info``, and being at or above ``z`` there."""
+        """Probability of running until the next look, at ``info``, and being at or above ``z``
+        there.
+        """
         return self._beyond(z, info=info, side=1.0)
 
     def below(self, z: float, *, info: float) -> float:
@@ -177,14 +214,23 @@ class Walk:
         return float(self.mass @ ndtr(side * distance))
 
     def bound_with(self, probability: float, *, info: float) -> float:
-        """The z with this probability of being at or above it at the next look; infinite when none may be used."""
+        """The z with this probability of being at or above it at the next look; infinite when none
+        may be used.
+        """
         if probability < exp(-700):
             return float("inf")
         if self.above(-FARTHEST_Z, info=info) <= probability:
             return float("-inf")
         target = log(probability)
-        return float(brentq(lambda z: log(max(self.above(z, info=info), 1e-320)) - target, -FARTHEST_Z, FARTHEST_Z,
-                            xtol=1e-12, rtol=1e-14))
+        return float(
+            brentq(
+                lambda z: log(max(self.above(z, info=info), 1e-320)) - target,
+                -FARTHEST_Z,
+                FARTHEST_Z,
+                xtol=1e-12,
+                rtol=1e-14,
+            )
+        )
 
     def floor_with(self, probability: float, *, info: float) -> float:
         """The z with this probability of being below it at the next look."""
@@ -220,8 +266,11 @@ def start(drift: float = 0.0) -> Walk:
     return Walk(0.0, drift, np.zeros(1), np.ones(1))
 
 
-def crossing(*, upper: FloatArray, lower: FloatArray, info: FloatArray, drift: float = 0.0) -> Crossing:
-    """Probability of stopping at each look for given bounds of z (``lower`` -inf where nothing stops there).
+def crossing(
+    *, upper: FloatArray, lower: FloatArray, info: FloatArray, drift: float = 0.0
+) -> Crossing:
+    """Probability of stopping at each look for given bounds of z (``lower`` -inf where nothing
+    stops there).
 
     >>> fixed = crossing(upper=np.array([1.959964]), lower=np.array([-np.inf]), info=np.array([1.0]))
     >>> round(float(fixed.upper[0]), 6)
@@ -232,6 +281,7 @@ def crossing(*, upper: FloatArray, lower: FloatArray, info: FloatArray, drift: f
         above.append(walk.above(float(upper[k]), info=float(t)))
         below.append(walk.below(float(lower[k]), info=float(t)))
         if k + 1 < len(info):
-            walk = walk.past(float(lower[k]), float(upper[k]), info=float(t), next_info=float(info[k + 1]))
+            walk = walk.past(
+                float(lower[k]), float(upper[k]), info=float(t), next_info=float(info[k + 1])
+            )
     return Crossing(np.array(above), np.array(below))
-

@@ -1,7 +1,9 @@
-"""How many patients a comparison of two event rates needs: superiority and non-inferiority, by closed formula.
+"""How many patients a comparison of two event rates needs: superiority and non-inferiority, by
+closed formula.
 
-The usual question: CRS of grade >= 2 in 25% without prophylaxis, 12.5% with it - how many patients in each arm? All
-formulas rest on the normal approximation; :mod:`crsrisk.trials.exact_tests` says what the test then really does.
+The usual question: CRS of grade >= 2 in 25% without prophylaxis, 12.5% with it - how many patients
+in each arm? All formulas rest on the normal approximation; :mod:`crsrisk.trials.exact_tests` says
+what the test then really does.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ ROUNDING = 1e-9  # a computed size of 152.0000000001 is 152 patients
 class TwoProportionsSize(Answer):
     """Patients per arm and in all, before and after rounding up.
 
-    ``n_per_arm_...`` is the mean of the two arms; with a ratio of 1 it is the size of each, and ``n_per_arm_ceil`` is
-    what a protocol states. ``ratio`` is treated patients for each control.
+    ``n_per_arm_...`` is the mean of the two arms; with a ratio of 1 it is the size of each, and
+    ``n_per_arm_ceil`` is what a protocol states. ``ratio`` is treated patients for each control.
     """
 
     n_treat_unrounded: float
@@ -59,20 +61,36 @@ class TwoProportionsSizes(Answer):
 
     sizes: tuple[TwoProportionsSize, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """By name: ``n_per_arm_80`` (equal arms, 80% power), ``n_treat_ctrl_80_ratio2`` (treated, controls)."""
+    def to_dict(self) -> dict[str, Any]:
+        """By name: ``n_per_arm_80`` (equal arms, 80% power), ``n_treat_ctrl_80_ratio2`` (treated,
+        controls).
+        """
         return {_name(size): _figure(size) for size in self.sizes}
 
 
 @overload
 def n_two_proportions(
-    *, p_treat: float, p_control: float, alpha_one_sided: float = ..., power: float = ..., ratio: float = ...,
-    variance: Variance = ..., continuity: bool = ..., note: str = ...,
+    *,
+    p_treat: float,
+    p_control: float,
+    alpha_one_sided: float = ...,
+    power: float = ...,
+    ratio: float = ...,
+    variance: Variance = ...,
+    continuity: bool = ...,
+    note: str = ...,
 ) -> TwoProportionsSize: ...
 @overload
 def n_two_proportions(
-    *, p_treat: float, p_control: float, alpha_one_sided: float = ..., power: Sequence[float],
-    ratio: Sequence[float], variance: Variance = ..., continuity: bool = ..., note: str = ...,
+    *,
+    p_treat: float,
+    p_control: float,
+    alpha_one_sided: float = ...,
+    power: Sequence[float],
+    ratio: Sequence[float],
+    variance: Variance = ...,
+    continuity: bool = ...,
+    note: str = ...,
 ) -> TwoProportionsSizes: ...
 def n_two_proportions(
     *,
@@ -87,22 +105,24 @@ def n_two_proportions(
 ) -> TwoProportionsSize | TwoProportionsSizes:
     """Patients needed to show that two event rates differ.
 
-    Parameters
-    ----------
-    p_treat, p_control : event rates with and without the treatment, above 0 and below 1.
-    alpha_one_sided : level of the test on one side (0.025 = the usual 5% on two sides).
-    power : probability of a significant result when the rates are as stated; a list asks for several.
-    ratio : treated patients for each control. With lists the shorter one is repeated: power [0.8, 0.9] and ratio
+    Parameters ---------- p_treat, p_control : event rates with and without the treatment, above 0
+    and below 1. alpha_one_sided : level of the test on one side (0.025 = the usual 5% on two
+    sides). power : probability of a significant result when the rates are as stated; a list asks
+    for several. ratio : treated patients for each control. With lists the shorter one is repeated:
+    power [0.8, 0.9] and ratio
         [1, 1, 2] ask for 80% at 1:1, 90% at 1:1 and 80% at 2:1.
-    variance : ``pooled_null`` (z test with the pooled rate under "no difference"; Fleiss, the default of most
-        programs), ``unpooled``, or ``arcsine`` (Cohen's effect size h). They give different answers.
-    continuity : add what the continuity correction of the z test costs; the size then serves Fisher's test, too.
-    note : a remark of the caller; it changes nothing.
+    variance : ``pooled_null`` (z test with the pooled rate under "no difference"; Fleiss, the
+    default of most
+        programs), ``unpooled``, or ``arcsine`` (Cohen's effect size h). They give different
+        answers.
+    continuity : add what the continuity correction of the z test costs; the size then serves
+    Fisher's test, too. note : a remark of the caller; it changes nothing.
 
-    With d the difference of rates, k the ratio, z the normal quantiles of 1 - alpha and of the power, and p the mean
-    rate weighted by arm: controls = [z_a sqrt((1 + 1/k) p (1 - p)) + z_b sqrt(p_t (1 - p_t)/k + p_c (1 - p_c))]^2 / d^2
-    (Fleiss, Levin & Paik, Statistical Methods for Rates and Proportions, 3rd ed., ch. 4). With the correction n becomes
-    n/4 [1 + sqrt(1 + 2 (1 + k) / (n k |d|))]^2 (Casagrande, Pike & Smith, Biometrics 1978;34:483; Fleiss, Tytun & Ury,
+    With d the difference of rates, k the ratio, z the normal quantiles of 1 - alpha and of the
+    power, and p the mean rate weighted by arm: controls = [z_a sqrt((1 + 1/k) p (1 - p)) + z_b
+    sqrt(p_t (1 - p_t)/k + p_c (1 - p_c))]^2 / d^2 (Fleiss, Levin & Paik, Statistical Methods for
+    Rates and Proportions, 3rd ed., ch. 4). With the correction n becomes n/4 [1 + sqrt(1 + 2 (1 +
+    k) / (n k |d|))]^2 (Casagrande, Pike & Smith, Biometrics 1978;34:483; Fleiss, Tytun & Ury,
     Biometrics 1980;36:343).
 
     >>> n_two_proportions(p_treat=0.125, p_control=0.25, power=0.8).n_per_arm_ceil
@@ -110,20 +130,43 @@ def n_two_proportions(
     >>> n_two_proportions(p_treat=0.125, p_control=0.25, power=0.8, continuity=True).n_per_arm_ceil
     168
     """
-    low, high = inner_rate(p_treat, where=WHERE, key="p_treat"), inner_rate(p_control, where=WHERE, key="p_control")
+    low, high = (
+        inner_rate(p_treat, where=WHERE, key="p_treat"),
+        inner_rate(p_control, where=WHERE, key="p_control"),
+    )
     alpha = one_sided_alpha(alpha_one_sided, where=WHERE)
     choice(variance, options=VARIANCES, where=WHERE, key="variance")
     if continuity and variance == "arcsine":
-        raise InputError(where=WHERE, key="continuity", found="continuity with arcsine", expected="a z test of two rates",
-                         cure="write variance: pooled_null, or leave continuity out")
+        raise InputError(
+            where=WHERE,
+            key="continuity",
+            found="continuity with arcsine",
+            expected="a z test of two rates",
+            cure="write variance: pooled_null, or leave continuity out",
+        )
     if low == high:
-        raise InputError(where=WHERE, key="p_treat", found=f"{p_treat} in both arms", expected="two different rates",
-                         cure="no number of patients shows a difference that is not there: state the effect hoped for")
+        raise InputError(
+            where=WHERE,
+            key="p_treat",
+            found=f"{p_treat} in both arms",
+            expected="two different rates",
+            cure=(
+                "no number of patients shows a difference that is not there: state the effect"
+                " hoped for"
+            ),
+        )
     powers, ratios = _listed(power), _listed(ratio)
     n_asked = max(len(powers), len(ratios))
     sizes = tuple(
-        _size(low, high, alpha=alpha, power=powers[i % len(powers)], ratio=ratios[i % len(ratios)], variance=variance,
-              continuity=continuity)
+        _size(
+            low,
+            high,
+            alpha=alpha,
+            power=powers[i % len(powers)],
+            ratio=ratios[i % len(ratios)],
+            variance=variance,
+            continuity=continuity,
+        )
         for i in range(n_asked)
     )
     is_single = not isinstance(power, Sequence) and not isinstance(ratio, Sequence)
@@ -135,7 +178,14 @@ def _listed(value: float | Sequence[float]) -> list[float]:
 
 
 def _size(
-    p_treat: float, p_control: float, *, alpha: float, power: float, ratio: float, variance: Variance, continuity: bool
+    p_treat: float,
+    p_control: float,
+    *,
+    alpha: float,
+    power: float,
+    ratio: float,
+    variance: Variance,
+    continuity: bool,
 ) -> TwoProportionsSize:
     k = positive(ratio, where=WHERE, key="ratio")
     z_alpha = float(ndtri(1 - alpha))
@@ -149,7 +199,9 @@ def _size(
         null = (1 + 1 / k) * mean * (1 - mean) if variance == "pooled_null" else by_arm
         n_control = (z_alpha * sqrt(null) + z_beta * sqrt(by_arm)) ** 2 / (p_treat - p_control) ** 2
     if continuity:
-        n_control *= (1 + sqrt(1 + 2 * (1 + k) / (n_control * k * abs(p_treat - p_control)))) ** 2 / 4
+        n_control *= (
+            1 + sqrt(1 + 2 * (1 + k) / (n_control * k * abs(p_treat - p_control)))
+        ) ** 2 / 4
     n_treat = k * n_control
     treat_ceil, control_ceil = rounded_up(n_treat), rounded_up(n_control)
     return TwoProportionsSize(
@@ -188,7 +240,9 @@ def _figure(size: TwoProportionsSize) -> float | list[float]:
 
 @dataclass(frozen=True)
 class FarringtonManningSize(Answer):
-    """Patients per arm (unrounded and rounded up), and the rates under the null hypothesis that set the variance."""
+    """Patients per arm (unrounded and rounded up), and the rates under the null hypothesis that set
+    the variance.
+    """
 
     n1: float
     n2: float
@@ -211,8 +265,9 @@ def n_farrington_manning(
 ) -> FarringtonManningSize:
     """Patients needed to show that p1 - p2 lies on the good side of a margin ``delta0``.
 
-    The question behind: does prophylaxis leave tumour response intact? With response 40% in both arms and a margin of
-    15 points: p1 = p2 = 0.40, delta0 = -0.15. With delta0 = 0 it is a superiority test.
+    The question behind: does prophylaxis leave tumour response intact? With response 40% in both
+    arms and a margin of 15 points: p1 = p2 = 0.40, delta0 = -0.15. With delta0 = 0 it is a
+    superiority test.
 
     Parameters
     ----------
@@ -222,8 +277,8 @@ def n_farrington_manning(
     ratio_n2_over_n1 : patients of arm 2 for each of arm 1.
     use : a remark of the caller; it changes nothing.
 
-    The variance under the null hypothesis takes the maximum likelihood rates with p1 - p2 = delta0 (closed form of the
-    cubic in Farrington & Manning, Stat Med 1990;9:1447).
+    The variance under the null hypothesis takes the maximum likelihood rates with p1 - p2 = delta0
+    (closed form of the cubic in Farrington & Manning, Stat Med 1990;9:1447).
 
     >>> n_farrington_manning(p1=0.4, p2=0.4, delta0=-0.15).n1_ceil
     166
@@ -232,32 +287,50 @@ def n_farrington_manning(
     alpha = one_sided_alpha(alpha_one_sided, where=where)
     one, two = inner_rate(p1, where=where, key="p1"), inner_rate(p2, where=where, key="p2")
     k = positive(ratio_n2_over_n1, where=where, key="ratio_n2_over_n1")
-    power = power_above(1 - share(beta, where=where, key="beta"), alpha=alpha, where=where, key="1 - beta")
+    power = power_above(
+        1 - share(beta, where=where, key="beta"), alpha=alpha, where=where, key="1 - beta"
+    )
     if not -1 < delta0 < 1 or one - two == delta0:
-        raise InputError(where=where, key="delta0", found=delta0,
-                         expected=f"a margin between -1 and 1 other than the true difference ({one - two:g})",
-                         cure="a trial cannot show what is exactly at the margin: move the margin or the rates")
+        raise InputError(
+            where=where,
+            key="delta0",
+            found=delta0,
+            expected=f"a margin between -1 and 1 other than the true difference ({one - two:g})",
+            cure="a trial cannot show what is exactly at the margin: move the margin or the rates",
+        )
     null1, null2 = restricted_rates(one, two, delta=delta0, ratio=k)
     null = null1 * (1 - null1) + null2 * (1 - null2) / k
     true = one * (1 - one) + two * (1 - two) / k
-    n1 = ((float(ndtri(1 - alpha)) * sqrt(null) + float(ndtri(power)) * sqrt(true)) / (one - two - delta0)) ** 2
-    return FarringtonManningSize(n1, k * n1, n1 * (1 + k), rounded_up(n1), rounded_up(k * n1), null1, null2)
+    n1 = (
+        (float(ndtri(1 - alpha)) * sqrt(null) + float(ndtri(power)) * sqrt(true))
+        / (one - two - delta0)
+    ) ** 2
+    return FarringtonManningSize(
+        n1, k * n1, n1 * (1 + k), rounded_up(n1), rounded_up(k * n1), null1, null2
+    )
 
 
 def restricted_rates(p1: float, p2: float, *, delta: float, ratio: float) -> tuple[float, float]:
-    """Most likely true rates when p1 - p2 must equal ``delta``; ``ratio`` is n2/n1, p1 and p2 what was seen.
+    """Most likely true rates when p1 - p2 must equal ``delta``; ``ratio`` is n2/n1, p1 and p2 what
+    was seen.
 
     Root of the cubic of the likelihood by the cosine formula (Farrington & Manning 1990, appendix).
 
     >>> [round(p, 4) for p in restricted_rates(0.4, 0.4, delta=-0.15, ratio=1.0)]
     [0.3296, 0.4796]
     """
-    first, second = restricted_rate_arrays(np.float64(p1), np.float64(p2), delta=delta, ratio=np.float64(ratio))
+    first, second = restricted_rate_arrays(
+        np.float64(p1), np.float64(p2), delta=delta, ratio=np.float64(ratio)
+    )
     return float(first), float(second)
 
 
 def restricted_rate_arrays(
-    p1: FloatArray | np.float64, p2: FloatArray | np.float64, *, delta: float, ratio: FloatArray | np.float64
+    p1: FloatArray | np.float64,
+    p2: FloatArray | np.float64,
+    *,
+    delta: float,
+    ratio: FloatArray | np.float64,
 ) -> tuple[FloatArray, FloatArray]:
     """The same for many trials at once; arrays that go together."""
     a = 1 + ratio

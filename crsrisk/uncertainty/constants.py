@@ -1,9 +1,11 @@
-"""Constants: which numbers of the synthetic world are uncertain, how far, and how to put other values in their place.
+"""Constants: which numbers of the synthetic world are uncertain, how far, and how to put other
+values in their place.
 
-The prior of a constant is written in its file: median (`prior` when calibration has moved the `value`, else the value),
-`spread` (the SD of its logarithm when its range is positive, else its SD) and `range`, beyond which it never goes.
-Priors of different constants are independent. A *score* is a standard normal number; :meth:`Constant.at` turns it into
-a value, so that a world is a vector of scores.
+The prior of a constant is written in its file: median (`prior` when calibration has moved the
+`value`, else the value), `spread` (the SD of its logarithm when its range is positive, else its SD)
+and `range`, beyond which it never goes. Priors of different constants are independent. A *score* is
+a standard normal number; :meth:`Constant.at` turns it into a value, so that a world is a vector of
+scores.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from crsrisk.data.world import World
 
 Values = NDArray[np.float64]
 Noun = TypeVar("Noun", bound=BaseModel)
-# stems that say how CRS arises and is handled; who the patients are (population) and how they are measured
-# (observation) are compared with baseline data instead and stay as they are
-RESCUE = ("tocilizumab", "dexamethasone", "antipyretic")  # agents that every support policy may give
+# stems that say how CRS arises and is handled; who the patients are (population) and how they are
+# measured (observation) are compared with baseline data instead and stay as they are
+# agents that every support policy may give
+RESCUE = ("tocilizumab", "dexamethasone", "antipyretic")
 STEMS = ("acute_phase", "cascade", "engagement", "exposure", "grading", "vitals", "ward")
 
 
@@ -46,7 +49,9 @@ class Constant:
         return self.low > 0.0
 
     def at(self, score: Values | float) -> Values:
-        """Value at a standard normal score: the median at 0, either half squeezed into the range."""
+        """Value at a standard normal score: the median at 0, either half squeezed into the
+        range.
+        """
         low, high = self._reach()
         z = np.asarray(score, dtype=np.float64)
         end = np.where(z > 0.0, high, low)
@@ -59,14 +64,18 @@ class Constant:
         low, high = self._reach()
         x = np.asarray(value, dtype=np.float64)
         step = np.log(x / self.median) if self.is_log else x - self.median
-        half = np.where(step > 0.0, 0.5 / (ndtr(high) - 0.5 or 1.0), -0.5 / (ndtr(low) - 0.5 or 1.0))
+        half = np.where(
+            step > 0.0, 0.5 / (ndtr(high) - 0.5 or 1.0), -0.5 / (ndtr(low) - 0.5 or 1.0)
+        )
         share = 0.5 + (ndtr(step / self.spread) - 0.5) * half
         return np.asarray(np.clip(ndtri(np.clip(share, 1e-9, 1.0 - 1e-9)), -6.0, 6.0))
 
     def _reach(self) -> tuple[float, float]:
         """Ends of the range in prior SDs from the median."""
         if self.is_log:
-            return float(np.log(self.low / self.median) / self.spread), float(np.log(self.high / self.median) / self.spread)
+            return float(np.log(self.low / self.median) / self.spread), float(
+                np.log(self.high / self.median) / self.spread
+            )
         return (self.low - self.median) / self.spread, (self.high - self.median) / self.spread
 
 
@@ -94,34 +103,52 @@ def _quantities(noun: BaseModel) -> Iterable[tuple[str, Quantity]]:
 
 def shared_constants(world: World) -> list[Constant]:
     """Uncertain assumptions, policies and mitigations of a world, in the order of their keys."""
-    found = [_constant(f"assumption:{key}", entry) for key, entry in world.assumptions.items()
-             if key.split(".")[0] in STEMS]
+    found = [
+        _constant(f"assumption:{key}", entry)
+        for key, entry in world.assumptions.items()
+        if key.split(".")[0] in STEMS
+    ]
     for kind, nouns in (("policy", world.policies), ("mitigation", world.mitigations)):
         for name, noun in sorted(nouns.items()):
-            found += [_constant(f"{kind}:{name}.{path}", quantity) for path, quantity in _quantities(noun)]
+            found += [
+                _constant(f"{kind}:{name}.{path}", quantity) for path, quantity in _quantities(noun)
+            ]
     return sorted((one for one in found if one is not None), key=lambda one: one.key)
 
 
 def product_constants(product: Product, *, is_new: bool = False) -> list[Constant]:
     """Uncertain numbers of one product: affinities, density, restriction, kinetics.
 
-    ``is_new``: no calibration has seen this product, so its values are its priors, whatever `prior` a file that was copied
-    from a calibrated product still says.
+    ``is_new``: no calibration has seen this product, so its values are its priors, whatever `prior`
+    a file that was copied from a calibrated product still says.
     """
-    found = [_constant(f"product:{product.name}.{path}", quantity, is_new=is_new)
-             for path, quantity in _quantities(product)]
+    found = [
+        _constant(f"product:{product.name}.{path}", quantity, is_new=is_new)
+        for path, quantity in _quantities(product)
+    ]
     return sorted((one for one in found if one is not None), key=lambda one: one.key)
 
 
-def constants_met(world: World, products: Sequence[Product], *, policies: Collection[str]) -> list[Constant]:
-    """What the default regimens of these products under these policies can depend on: assumptions, the policies, rescue
-    agents and premedication, and the products' own numbers."""
-    agents = {*RESCUE, *(one.mitigation for product in products
-                         for one in product.regimens[product.default_regimen].premedication)}
+def constants_met(
+    world: World, products: Sequence[Product], *, policies: Collection[str]
+) -> list[Constant]:
+    """What the default regimens of these products under these policies can depend on: assumptions,
+    the policies, rescue agents and premedication, and the products' own numbers.
+    """
+    agents = {
+        *RESCUE,
+        *(
+            one.mitigation
+            for product in products
+            for one in product.regimens[product.default_regimen].premedication
+        ),
+    }
 
     def is_met(key: str) -> bool:
         kind, _, rest = key.partition(":")
-        return kind == "assumption" or rest.split(".")[0] in (policies if kind == "policy" else agents)
+        return kind == "assumption" or rest.split(".")[0] in (
+            policies if kind == "policy" else agents
+        )
 
     shared = [one for one in shared_constants(world) if is_met(one.key)]
     return [*shared, *(one for product in products for one in product_constants(product))]
@@ -133,16 +160,25 @@ def priors_digest(constants: Iterable[Constant]) -> str:
 
 
 def prior_values(constants: Iterable[Constant], *, member: int) -> dict[str, float]:
-    """Values drawn from the priors for one member of an ensemble, each from a stream of its own (same key, same value)."""
+    """Values drawn from the priors for one member of an ensemble, each from a stream of its own
+    (same key, same value).
+    """
+
     def score(key: str) -> float:
-        return float(streams.normals(seed=member, decision=f"constant {key}", start=0, stop=1, width=1)[0, 0])
+        return float(
+            streams.normals(seed=member, decision=f"constant {key}", start=0, stop=1, width=1)[0, 0]
+        )
 
     return {one.key: float(one.at(score(one.key))) for one in constants}
 
 
 def with_world_values(world: World, values: Mapping[str, float]) -> World:
     """The world with other values of some constants; keys of products are passed over."""
-    entries = {key.removeprefix("assumption:"): value for key, value in values.items() if key.startswith("assumption:")}
+    entries = {
+        key.removeprefix("assumption:"): value
+        for key, value in values.items()
+        if key.startswith("assumption:")
+    }
     policies, mitigations = dict(world.policies), dict(world.mitigations)
     for key, value in values.items():
         kind, _, path = key.partition(":")
@@ -151,11 +187,18 @@ def with_world_values(world: World, values: Mapping[str, float]) -> World:
             policies[name] = _with_value(policies[name], path, value)
         elif kind == "mitigation":
             mitigations[name] = _with_value(mitigations[name], path, value)
-    return replace(world, assumptions=world.assumptions.replace(entries), policies=policies, mitigations=mitigations)
+    return replace(
+        world,
+        assumptions=world.assumptions.replace(entries),
+        policies=policies,
+        mitigations=mitigations,
+    )
 
 
 def with_product_values(product: Product, values: Mapping[str, float]) -> Product:
-    """The product with other values of some of its constants; keys of other things are passed over."""
+    """The product with other values of some of its constants; keys of other things are passed
+    over.
+    """
     start = f"product:{product.name}."
     changed: dict[str, BaseModel] = {"binding": product.binding, "kinetics": product.kinetics}
     for key, value in values.items():
@@ -169,15 +212,18 @@ def _with_value(noun: Noun, path: str, value: float) -> Noun:
     if path.startswith("acts_on."):
         node = path.removeprefix("acts_on.")
         effects = getattr(noun, "acts_on")  # noqa: B009  only mitigations have it
-        return noun.model_copy(update={"acts_on": {**effects, node: effects[node].model_copy(update={"value": value})}})
+        return noun.model_copy(
+            update={"acts_on": {**effects, node: effects[node].model_copy(update={"value": value})}}
+        )
     return noun.model_copy(update={path: getattr(noun, path).model_copy(update={"value": value})})
 
 
 # Factors: which uncertain constants a sensitivity analysis moves, and which of them move together.
 #
-# The outcome of one product does not depend on the affinity of another, nor on the habits of a ward that does not treat it.
-# So the same constant of all products (or of all support policies) can be moved at once: each product feels its own and
-# no other, and one set of worlds serves every product.
+# The outcome of one product does not depend on the affinity of another, nor on the habits of a ward
+# that does not treat it. So the same constant of all products (or of all support policies) can be
+# moved at once: each product feels its own and no other, and one set of worlds serves every
+# product.
 
 
 CHANCE = "patients (chance)"  # the column that chooses which patients are simulated
@@ -185,14 +231,18 @@ CHANCE = "patients (chance)"  # the column that chooses which patients are simul
 
 @dataclass(frozen=True)
 class Factor:
-    """Constants that share one score: ``policy:rescue_delay_h`` is that of every policy, an assumption stands alone."""
+    """Constants that share one score: ``policy:rescue_delay_h`` is that of every policy, an
+    assumption stands alone.
+    """
 
     name: str
     constants: tuple[Constant, ...]
 
 
 def uncertain_constants(world: World, products: Sequence[Product]) -> list[Constant]:
-    """Constants that the default regimens of these products can depend on, under their own support policies."""
+    """Constants that the default regimens of these products can depend on, under their own support
+    policies.
+    """
     return constants_met(world, products, policies={product.support_policy for product in products})
 
 
@@ -209,7 +259,9 @@ def factor_name(key: str) -> str:
 
 
 def factors_together(constants: Sequence[Constant]) -> list[Factor]:
-    """One factor for each name, so that the products' own constants move in lockstep; in order of first appearance."""
+    """One factor for each name, so that the products' own constants move in lockstep; in order of
+    first appearance.
+    """
     groups: dict[str, list[Constant]] = {}
     for one in constants:
         groups.setdefault(factor_name(one.key), []).append(one)
@@ -222,7 +274,8 @@ def factors_apart(constants: Sequence[Constant]) -> list[Factor]:
 
 
 def values_at(places: Values, factors: Sequence[Factor]) -> tuple[tuple[str, ...], Values]:
-    """Keys of all constants, and their values (place, key) at places of the unit cube (place, factor).
+    """Keys of all constants, and their values (place, key) at places of the unit cube (place,
+    factor).
 
     A coordinate is the cumulative probability of a prior: 0.5 is its median.
 
@@ -231,8 +284,14 @@ def values_at(places: Values, factors: Sequence[Factor]) -> tuple[tuple[str, ...
     (('assumption:a.b',), array([[2.]]))
     """
     scores = ndtri(places)
-    pairs = [(one, column) for factor, column in zip(factors, scores.T, strict=True) for one in factor.constants]
-    return tuple(one.key for one, _ in pairs), np.column_stack([one.at(column) for one, column in pairs])
+    pairs = [
+        (one, column)
+        for factor, column in zip(factors, scores.T, strict=True)
+        for one in factor.constants
+    ]
+    return tuple(one.key for one, _ in pairs), np.column_stack(
+        [one.at(column) for one, column in pairs]
+    )
 
 
 def quantity_of(key: str, *, world: World, products: Mapping[str, Product]) -> Quantity:
@@ -241,22 +300,29 @@ def quantity_of(key: str, *, world: World, products: Mapping[str, Product]) -> Q
     if kind == "assumption":
         return world.assumptions[rest]
     name, _, path = rest.partition(".")
-    noun: object = {"policy": world.policies, "mitigation": world.mitigations, "product": products}[kind][name]
+    noun: object = {"policy": world.policies, "mitigation": world.mitigations, "product": products}[
+        kind
+    ][name]
     for part in path.split("."):
         noun = noun[part] if isinstance(noun, Mapping) else getattr(noun, part)
     assert isinstance(noun, Quantity)
     return noun
 
 
-def strengths(constants: Sequence[Constant], *, world: World, products: Sequence[Product]) -> dict[str, str]:
+def strengths(
+    constants: Sequence[Constant], *, world: World, products: Sequence[Product]
+) -> dict[str, str]:
     """How well each constant is known (measured, estimated, expert, assumed), by key."""
     by_name = {product.name: product for product in products}
-    return {one.key: quantity_of(one.key, world=world, products=by_name).strength for one in constants}
+    return {
+        one.key: quantity_of(one.key, world=world, products=by_name).strength for one in constants
+    }
 
 
 def is_felt(key: str, *, product: Product) -> bool:
-    """Whether a product can feel a constant: not those of other products or of policies that do not treat it."""
+    """Whether a product can feel a constant: not those of other products or of policies that do not
+    treat it.
+    """
     kind, _, rest = key.partition(":")
     own = {"product": product.name, "policy": product.support_policy}
     return kind not in own or rest.partition(".")[0] == own[kind]
-

@@ -1,8 +1,9 @@
 """Forecast: what a trial would report, with everything that is not known about it.
 
-Three things spread a forecast: which assumptions hold (the members of the ensemble and their weights), how this trial
-differs from others of its product (the SD between trials), and chance at the trial's size. A constant that the ensemble
-does not hold, such as the affinity of a product nobody calibrated, is drawn from its prior anew for every member.
+Three things spread a forecast: which assumptions hold (the members of the ensemble and their
+weights), how this trial differs from others of its product (the SD between trials), and chance at
+the trial's size. A constant that the ensemble does not hold, such as the affinity of a product
+nobody calibrated, is drawn from its prior anew for every member.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from crsrisk.data.product import Product
 from crsrisk.data.world import World
 from crsrisk.simulation.published_trials import Estimate
 from crsrisk.uncertainty.constants import prior_values, product_constants, shared_constants
-from crsrisk.uncertainty.observations import Target, between_sd, chance_variance, link, observe_target, simulate_worlds
+from crsrisk.uncertainty.observations import (
+    Target,
+    between_sd,
+    chance_variance,
+    link,
+    observe_target,
+    simulate_worlds,
+)
 
 Values = NDArray[np.float64]
 REPEATS = 200  # trials imagined for each member
@@ -28,8 +36,10 @@ REPEATS = 200  # trials imagined for each member
 
 @dataclass(frozen=True)
 class Forecast:
-    """A figure foretold: ``value`` (median over the ensemble: half of the worlds say more) with its Monte Carlo error (of
-    the members and patients drawn, by bootstrap), the 95% predictive interval, and that from the assumptions alone."""
+    """A figure foretold: ``value`` (median over the ensemble: half of the worlds say more) with its
+    Monte Carlo error (of the members and patients drawn, by bootstrap), the 95% predictive
+    interval, and that from the assumptions alone.
+    """
 
     value: float
     mc_error: float
@@ -40,8 +50,12 @@ class Forecast:
     n_members: int
 
 
-def member_values(ensemble: Ensemble, *, world: World, products: Sequence[Product]) -> Callable[[int], Mapping[str, float]]:
-    """A function from the number of a member to all of its constants: the ensemble's, and the prior's for all others."""
+def member_values(
+    ensemble: Ensemble, *, world: World, products: Sequence[Product]
+) -> Callable[[int], Mapping[str, float]]:
+    """A function from the number of a member to all of its constants: the ensemble's, and the
+    prior's for all others.
+    """
     held = set(ensemble.keys)
     own = [one for product in products for one in product_constants(product, is_new=True)]
     others = [one for one in (*shared_constants(world), *own) if one.key not in held]
@@ -53,27 +67,49 @@ def member_values(ensemble: Ensemble, *, world: World, products: Sequence[Produc
 
 
 def forecast(
-    targets: Sequence[Target], *, ensemble: Ensemble, world: World, products: Sequence[Product], n: int, n_rare: int,
-    seed: int, workers: int = 1, at_trial_size: bool = True, mitigations: tuple[str, ...] = (),
+    targets: Sequence[Target],
+    *,
+    ensemble: Ensemble,
+    world: World,
+    products: Sequence[Product],
+    n: int,
+    n_rare: int,
+    seed: int,
+    workers: int = 1,
+    at_trial_size: bool = True,
+    mitigations: tuple[str, ...] = (),
     advance: Callable[[int], None] | None = None,
 ) -> list[Forecast]:
     """Every target foretold over all members, ``n`` patients a trial and member.
 
-    ``at_trial_size=False`` leaves out chance at the size of the trial (for products without a trial).
+    ``at_trial_size=False`` leaves out chance at the size of the trial (for products without a
+    trial).
     """
-    found = simulate_worlds(member_values(ensemble, world=world, products=products), len(ensemble), targets=targets,
-                            world=world, products=products, n=n, n_rare=n_rare, seed=seed, workers=workers,
-                            mitigations=mitigations, advance=advance)
+    found = simulate_worlds(
+        member_values(ensemble, world=world, products=products),
+        len(ensemble),
+        targets=targets,
+        world=world,
+        products=products,
+        n=n,
+        n_rare=n_rare,
+        seed=seed,
+        workers=workers,
+        mitigations=mitigations,
+        advance=advance,
+    )
     rng = np.random.default_rng(seed)
-    return [_spread(each, target, ensemble.weights, world, at_trial_size, rng)
-            for each, target in zip(zip(*found, strict=True), targets, strict=True)]
+    return [
+        _spread(each, target, ensemble.weights, world, at_trial_size, rng)
+        for each, target in zip(zip(*found, strict=True), targets, strict=True)
+    ]
 
 
-def steadied(values: Values, noise: Values, weights: Values) -> Values:
+def shrink(values: Values, noise: Values, weights: Values) -> Values:
     """Values of the members drawn together until their spread is that of the truth behind them.
 
-    Simulated with few patients each, members differ by chance too; shrinking towards the mean by the square root of the
-    reliability takes that part of the variance out and leaves the mean.
+    Simulated with few patients each, members differ by chance too; shrinking towards the mean by
+    the square root of the reliability takes that part of the variance out and leaves the mean.
     """
     mean = float((weights * values).sum())
     total = float((weights * (values - mean) ** 2).sum())
@@ -82,7 +118,12 @@ def steadied(values: Values, noise: Values, weights: Values) -> Values:
 
 
 def _spread(
-    found: Sequence[Estimate], target: Target, weights: Values, world: World, at_trial_size: bool, rng: np.random.Generator,
+    found: Sequence[Estimate],
+    target: Target,
+    weights: Values,
+    world: World,
+    at_trial_size: bool,
+    rng: np.random.Generator,
 ) -> Forecast:
     values = np.array([link(one.value, is_rate=target.is_rate, n=one.n) for one in found])
     noise = np.array([chance_variance(one, is_rate=target.is_rate) for one in found])
@@ -90,7 +131,7 @@ def _spread(
     if known.sum() < 2:
         return Forecast(nan, nan, nan, nan, nan, nan, int(known.sum()))
     values, noise, weight = values[known], noise[known], weights[known] / weights[known].sum()
-    center = steadied(values, noise, weight)
+    center = shrink(values, noise, weight)
     read: Callable[[Values], Values] = expit if target.is_rate else np.exp
     one = observe_target(target, world=world)
     between = between_sd(target, world=world)
@@ -109,8 +150,15 @@ def _spread(
     error = float(read(np.median(again, axis=1)).std(ddof=1))
     many = np.repeat(weight / REPEATS, REPEATS)
     low, high = (_quantile(reported.ravel(), many, q) for q in (0.025, 0.975))
-    return Forecast(_quantile(alone, weight, 0.5), error, low, high, _quantile(alone, weight, 0.025),
-                    _quantile(alone, weight, 0.975), len(values))
+    return Forecast(
+        _quantile(alone, weight, 0.5),
+        error,
+        low,
+        high,
+        _quantile(alone, weight, 0.025),
+        _quantile(alone, weight, 0.975),
+        len(values),
+    )
 
 
 def _quantile(values: Values, weights: Values, q: float) -> float:

@@ -1,9 +1,10 @@
 """Observations: the published figures as data, each with what it may be off from the simulated one.
 
-A rate is a count around the trial's own rate, which lies around the simulated one with the SD between trials on the
-logit scale. A median time is lognormal around the simulated one with the SD between trials, the sampling error of a median
-and the rounding of a printed whole number. Trials without a printed size count as of `SIZE_WHEN_UNKNOWN`; figures that
-nobody could verify have twice the SD between trials, so that they weigh less.
+A rate is a count around the trial's own rate, which lies around the simulated one with the SD
+between trials on the logit scale. A median time is lognormal around the simulated one with the SD
+between trials, the sampling error of a median and the rounding of a printed whole number. Trials
+without a printed size count as of `SIZE_WHEN_UNKNOWN`; figures that nobody could verify have twice
+the SD between trials, so that they weigh less.
 """
 
 from __future__ import annotations
@@ -23,11 +24,21 @@ from crsrisk.data.product import Product
 from crsrisk.data.published_figures import METRIC_MEANINGS, Z_95, Figure, Trial
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
-from crsrisk.simulation.published_comparison import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, published_interval
+from crsrisk.simulation.evidence import (
+    ASSUMED_LOG_SD,
+    MEDIAN_EFFICIENCY,
+    published_interval,
+)
 from crsrisk.simulation.published_trials import Estimate, measure, trial_simulator
-from crsrisk.uncertainty.constants import Constant, constants_met, with_product_values, with_world_values
+from crsrisk.uncertainty.constants import (
+    Constant,
+    constants_met,
+    with_product_values,
+    with_world_values,
+)
 
-# Design: many sets of assumptions, each simulated, so that published figures become functions of the assumptions.
+# Design: many sets of assumptions, each simulated, so that published figures become functions of
+# the assumptions.
 
 
 Values = NDArray[np.float64]
@@ -49,10 +60,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Simulated:
-    """Figures at a set of points: ``scores`` (point, constant), ``values`` and ``sizes`` (point, target).
+    """Figures at a set of points: ``scores`` (point, constant), ``values`` and ``sizes`` (point,
+    target).
 
-    ``values`` are on the scale of :func:`link` (logit of a rate, logarithm of a time), NaN where nothing was to measure.
-    ``sizes`` are the simulated patients behind each value.
+    ``values`` are on the scale of :func:`link` (logit of a rate, logarithm of a time), NaN where
+    nothing was to measure. ``sizes`` are the simulated patients behind each value.
     """
 
     scores: Values
@@ -60,21 +72,31 @@ class Simulated:
     sizes: Values
 
 
-def varied_constants(world: World, products: Sequence[Product], targets: Sequence[Target]) -> list[Constant]:
+def varied_constants(
+    world: World, products: Sequence[Product], targets: Sequence[Target]
+) -> list[Constant]:
     """Constants that the targets can depend on, under the policies of their trials.
 
-    Of products the own numbers of those with a source of their own; products that only stand for others in a pool stay
-    at the medians of their priors, so that what a pool says is said of the shared constants.
+    Of products the own numbers of those with a source of their own; products that only stand for
+    others in a pool stay at the medians of their priors, so that what a pool says is said of the
+    shared constants.
     """
     by_name = {product.name: product for product in products}
-    policies = {target.trial.support_policy or by_name[name].support_policy
-                for target in targets for name in target.trial.products}
+    policies = {
+        target.trial.support_policy or by_name[name].support_policy
+        for target in targets
+        for name in target.trial.products
+    }
     alone = {target.trial.product for target in targets if not target.trial.pooled_with}
-    return constants_met(world, [product for product in products if product.name in alone], policies=policies)
+    return constants_met(
+        world, [product for product in products if product.name in alone], policies=policies
+    )
 
 
 def link(value: float, *, is_rate: bool, n: float) -> float:
-    """Logit of a rate with half an event added to either side, logarithm of a time; NaN for what cannot be measured."""
+    """Logit of a rate with half an event added to either side, logarithm of a time; NaN for what
+    cannot be measured.
+    """
     if np.isnan(value) or n <= 0 or (not is_rate and value <= 0.0):
         return float("nan")
     if not is_rate:
@@ -84,9 +106,11 @@ def link(value: float, *, is_rate: bool, n: float) -> float:
 
 
 def sampling_variance(values: Values, sizes: Values, *, is_rate: bool) -> Values:
-    """Variance by chance on their link scale of figures that ``sizes`` patients stand behind, by the textbook's formula.
+    """Variance by chance on their link scale of figures that ``sizes`` patients stand behind, by
+    the textbook's formula.
 
-    Good enough to weigh a figure in calibration, where it stands beside the SD between trials; see :func:`rate_chance`.
+    Good enough to weigh a figure in calibration, where it stands beside the SD between trials; see
+    :func:`rate_chance`.
     """
     if not is_rate:
         return np.asarray((MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / np.maximum(sizes, 1.0))
@@ -95,10 +119,11 @@ def sampling_variance(values: Values, sizes: Values, *, is_rate: bool) -> Values
 
 
 def chance_variance(one: Estimate, *, is_rate: bool) -> float:
-    """Variance by chance of one simulated figure on its link scale; NaN where nothing was to measure.
+    """Variance by chance of one simulated figure on its link scale; NaN where nothing was to
+    measure.
 
-    Of a rate :func:`rate_chance`; of a time by its own Monte Carlo error, but no more than of the times of published trials,
-    since that error is itself poorly known from a few patients.
+    Of a rate :func:`rate_chance`; of a time by its own Monte Carlo error, but no more than of the
+    times of published trials, since that error is itself poorly known from a few patients.
 
     >>> round(chance_variance(Estimate(20.0, 0.5, 64), is_rate=False), 6)
     0.000625
@@ -112,8 +137,9 @@ def chance_variance(one: Estimate, *, is_rate: bool) -> float:
 
 
 def rate_chance(rate: float, *, n: int) -> float:
-    """Variance of :func:`link` over all counts of ``n`` that could have been, at the rate found (half an event added to
-    either side). The textbook formula 1/np(1-p) is far too large where events are few.
+    """Variance of :func:`link` over all counts of ``n`` that could have been, at the rate found
+    (half an event added to either side). The textbook formula 1/np(1-p) is far too large where
+    events are few.
 
     >>> round(rate_chance(0.5, n=100), 3), round(rate_chance(0.0, n=100), 3)
     (0.04, 0.391)
@@ -121,41 +147,96 @@ def rate_chance(rate: float, *, n: int) -> float:
     p = (rate * n + 0.5) / (n + 1.0)
     counts = np.arange(binom.ppf(1e-7, n, p), binom.ppf(1.0 - 1e-7, n, p) + 1.0)
     weights, scores = binom.pmf(counts, n, p), np.log((counts + 0.5) / (n - counts + 0.5))
-    return float(np.average(np.square(scores - np.average(scores, weights=weights)), weights=weights))
+    return float(
+        np.average(np.square(scores - np.average(scores, weights=weights)), weights=weights)
+    )
 
 
 def simulate_points(
-    scores: Values, *, constants: Sequence[Constant], targets: Sequence[Target], world: World, products: Sequence[Product],
-    n: int, n_rare: int, seed: int, has_same_patients: bool = False, workers: int = 1, advance: Advance | None = None,
+    scores: Values,
+    *,
+    constants: Sequence[Constant],
+    targets: Sequence[Target],
+    world: World,
+    products: Sequence[Product],
+    n: int,
+    n_rare: int,
+    seed: int,
+    has_same_patients: bool = False,
+    workers: int = 1,
+    advance: Advance | None = None,
 ) -> Simulated:
-    """Every target at every point, ``n`` patients a trial (``n_rare`` under checkpoint inhibitors)."""
-    def values(k: int) -> dict[str, float]:
-        return {one.key: float(one.at(score)) for one, score in zip(constants, scores[k], strict=True)}
+    """Every target at every point, ``n`` patients a trial (``n_rare`` under checkpoint
+    inhibitors).
+    """
 
-    found = simulate_worlds(values, len(scores), targets=targets, world=world, products=products, n=n, n_rare=n_rare,
-                            seed=seed, has_same_patients=has_same_patients, workers=workers, advance=advance)
-    figures = np.array([[link(one.value, is_rate=target.is_rate, n=one.n) for one, target in zip(row, targets, strict=True)]
-                        for row in found])
+    def values(k: int) -> dict[str, float]:
+        return {
+            one.key: float(one.at(score)) for one, score in zip(constants, scores[k], strict=True)
+        }
+
+    found = simulate_worlds(
+        values,
+        len(scores),
+        targets=targets,
+        world=world,
+        products=products,
+        n=n,
+        n_rare=n_rare,
+        seed=seed,
+        has_same_patients=has_same_patients,
+        workers=workers,
+        advance=advance,
+    )
+    figures = np.array(
+        [
+            [
+                link(one.value, is_rate=target.is_rate, n=one.n)
+                for one, target in zip(row, targets, strict=True)
+            ]
+            for row in found
+        ]
+    )
     return Simulated(scores, figures, np.array([[float(one.n) for one in row] for row in found]))
 
 
 def simulate_worlds(
-    values_of: Callable[[int], Mapping[str, float]], n_worlds: int, *, targets: Sequence[Target], world: World,
-    products: Sequence[Product], n: int, n_rare: int, seed: int, mitigations: tuple[str, ...] = (),
-    has_same_patients: bool = False, workers: int = 1, advance: Advance | None = None,
+    values_of: Callable[[int], Mapping[str, float]],
+    n_worlds: int,
+    *,
+    targets: Sequence[Target],
+    world: World,
+    products: Sequence[Product],
+    n: int,
+    n_rare: int,
+    seed: int,
+    mitigations: tuple[str, ...] = (),
+    has_same_patients: bool = False,
+    workers: int = 1,
+    advance: Advance | None = None,
 ) -> list[list[Estimate]]:
     """Every target under each set of constants: a row a world.
 
-    World ``k`` has patients of its own (seed + k), so that sampling error averages out over the worlds; with
-    ``has_same_patients`` all have the same, so that it cancels between worlds.
+    World ``k`` has patients of its own (seed + k), so that sampling error averages out over the
+    worlds; with ``has_same_patients`` all have the same, so that it cancels between worlds.
     """
+
     def at(k: int) -> list[Estimate]:
         values = values_of(k)
         here = with_world_values(world, values)
         own = {product.name: with_product_values(product, values) for product in products}
-        simulate = trial_simulator(own, world=here, n=n, n_rare=n_rare, seed=seed if has_same_patients else seed + k,
-                                   mitigations=mitigations)
-        found = [measure(simulate(target.trial), figure=target.figure, trial=target.trial) for target in targets]
+        simulate = trial_simulator(
+            own,
+            world=here,
+            n=n,
+            n_rare=n_rare,
+            seed=seed if has_same_patients else seed + k,
+            mitigations=mitigations,
+        )
+        found = [
+            measure(simulate(target.trial), figure=target.figure, trial=target.trial)
+            for target in targets
+        ]
         if advance is not None:
             advance(1)
         return found
@@ -168,8 +249,13 @@ SIZE_WHEN_UNKNOWN = 100
 WHOLE = 1.0 / sqrt(12.0)  # SD of rounding to a whole unit, as printed medians are
 MOST_ROWS_OF_A_TRIAL = 4
 _SEVERE = ("grade >= 3", "support")
-_SD_OF: Mapping[str, str] = MappingProxyType({"rate": "between_trial_rate_sd", "severe": "between_trial_severe_sd",
-                                              "time": "between_trial_time_sd"})
+_SD_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "rate": "between_trial_rate_sd",
+        "severe": "between_trial_severe_sd",
+        "time": "between_trial_time_sd",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -192,20 +278,34 @@ def kind_of(target: Target) -> str:
     if not target.is_rate:
         return "time"
     name, family = target.figure.metric, METRIC_MEANINGS[target.figure.metric].family
-    is_severe = "grade3" in name or "grade4" in name or "high_grade" in name or name.endswith("use_rate")
+    is_severe = (
+        "grade3" in name or "grade4" in name or "high_grade" in name or name.endswith("use_rate")
+    )
     return "severe" if is_severe or family in _SEVERE else "rate"
 
 
 def between_sd(target: Target, *, world: World) -> float:
-    """SD between trials of a target on its scale; in a pool of trials that of their mean, and beside it the SD between the
-    pooled agents and the few that are simulated for them."""
-    sd = world.assumptions.value(f"evidence.{_SD_OF[kind_of(target)]}") / sqrt(target.trial.n_trials)
-    return hypot(sd, world.assumptions.value("evidence.between_agents_sd")) if target.trial.pooled_with else sd
+    """SD between trials of a target on its scale; in a pool of trials that of their mean, and
+    beside it the SD between the pooled agents and the few that are simulated for them.
+    """
+    sd = world.assumptions.value(f"evidence.{_SD_OF[kind_of(target)]}") / sqrt(
+        target.trial.n_trials
+    )
+    return (
+        hypot(sd, world.assumptions.value("evidence.between_agents_sd"))
+        if target.trial.pooled_with
+        else sd
+    )
 
 
 def observe_target(target: Target, *, world: World) -> Observation:
-    """Counts or times of one target with both of its spreads; a recalled figure has twice the SD between trials."""
-    figure, sd = target.figure, between_sd(target, world=world) * (1.0 if target.figure.verified else 2.0)
+    """Counts or times of one target with both of its spreads; a recalled figure has twice the SD
+    between trials.
+    """
+    figure, sd = (
+        target.figure,
+        between_sd(target, world=world) * (1.0 if target.figure.verified else 2.0),
+    )
     interval = published_interval(figure, trial=target.trial)
     n = float(interval.n or SIZE_WHEN_UNKNOWN)
     if target.is_rate:
@@ -219,12 +319,17 @@ def observe_target(target: Target, *, world: World) -> Observation:
 
 
 def observations(targets: Sequence[Target], *, world: World) -> list[Observation]:
-    """All targets; refuses more than four figures of one trial, which would then outweigh the others."""
+    """All targets; refuses more than four figures of one trial, which would then outweigh the
+    others.
+    """
     names = [target.trial.name for target in targets]
     for name in sorted(set(names)):
         if names.count(name) > MOST_ROWS_OF_A_TRIAL:
-            raise InputError(where="calibration", key="targets", found=f"{names.count(name)} figures of {name}",
-                             expected=f"at most {MOST_ROWS_OF_A_TRIAL} of one trial",
-                             cure="leave the less certain ones out; they are still compared by crsrisk evidence")
+            raise InputError(
+                where="calibration",
+                key="targets",
+                found=f"{names.count(name)} figures of {name}",
+                expected=f"at most {MOST_ROWS_OF_A_TRIAL} of one trial",
+                cure="leave the less certain ones out; they are still compared by crsrisk evidence",
+            )
     return [observe_target(target, world=world) for target in targets]
-

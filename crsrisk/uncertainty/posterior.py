@@ -1,10 +1,13 @@
-"""Posterior: worlds that the evidence leaves standing, each a draw of the prior that moved no further than it must.
+"""Posterior: worlds that the evidence leaves standing, each a draw of the prior that moved no
+further than it must.
 
-Randomised maximum likelihood (Kitanidis 1995; Oliver, He and Reynolds 1996; Oliver, Reynolds and Liu 2008): a draw of the
-prior and a draw of what the trials might have reported, of the published figures with their spread, make one member: the
-world nearest to the first that meets the second. For figures that are linear in the scores its draws are exact draws of
-the posterior; for others they are a good start that simulation then corrects. Every member counts the same, and it works
-with a few hundred members in hundreds of dimensions, where weighting worlds by their likelihood leaves a handful.
+Randomised maximum likelihood (Kitanidis 1995; Oliver, He and Reynolds 1996; Oliver, Reynolds and
+Liu 2008): a draw of the prior and a draw of what the trials might have reported, of the published
+figures with their spread, make one member: the world nearest to the first that meets the second.
+For figures that are linear in the scores its draws are exact draws of the posterior; for others
+they are a good start that simulation then corrects. Every member counts the same, and it works with
+a few hundred members in hundreds of dimensions, where weighting worlds by their likelihood leaves a
+handful.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ FARTHEST = 3.0  # prior SDs: no single move is longer, however far the figures a
 
 
 def normal_data(observed: Sequence[Observation]) -> tuple[Values, Values]:
-    """Published figures on their link scale and their SDs (sampling and differences between trials), shape (targets,)."""
+    """Published figures on their link scale and their SDs (sampling and differences between
+    trials), shape (targets,).
+    """
     centers, variances = [], []
     for one in observed:
         if one.target.is_rate:
@@ -37,11 +42,14 @@ def normal_data(observed: Sequence[Observation]) -> tuple[Values, Values]:
     return np.array(centers), np.sqrt(variances)
 
 
-def moved(scores: Values, *, prior: Values, found: Values, slopes: Values, wanted: Values, sd: Values) -> Values:
-    """One Gauss-Newton move of every world towards the least departure from its prior draw that meets its figures.
+def moved(
+    scores: Values, *, prior: Values, found: Values, slopes: Values, wanted: Values, sd: Values
+) -> Values:
+    """One Gauss-Newton move of every world towards the least departure from its prior draw that
+    meets its figures.
 
-    ``scores``, ``prior`` (world, constant); ``found``, ``wanted``, ``sd`` (world, target); ``slopes`` (world, target,
-    constant). For linear figures the first move arrives.
+    ``scores``, ``prior`` (world, constant); ``found``, ``wanted``, ``sd`` (world, target);
+    ``slopes`` (world, target, constant). For linear figures the first move arrives.
 
     >>> here = np.zeros((1, 1))
     >>> moved(here, prior=here, found=here, slopes=np.ones((1, 1, 1)), wanted=np.ones((1, 1)), sd=np.ones((1, 1)))
@@ -50,7 +58,9 @@ def moved(scores: Values, *, prior: Values, found: Values, slopes: Values, wante
     across = np.einsum("ntd,nsd->nts", slopes, slopes)
     across[:, range(across.shape[1]), range(across.shape[1])] += sd**2
     short = wanted - found + np.einsum("ntd,nd->nt", slopes, scores - prior)
-    target = prior + np.einsum("ntd,nt->nd", slopes, np.linalg.solve(across, short[:, :, None])[:, :, 0])
+    target = prior + np.einsum(
+        "ntd,nt->nd", slopes, np.linalg.solve(across, short[:, :, None])[:, :, 0]
+    )
     move = target - scores
     length = np.sqrt(np.square(move).sum(axis=1, keepdims=True))
     return np.asarray(scores + move * np.minimum(1.0, FARTHEST / np.maximum(length, 1e-12)))
@@ -58,23 +68,30 @@ def moved(scores: Values, *, prior: Values, found: Values, slopes: Values, wante
 
 # Slopes: how every published figure changes with every constant, by simulation.
 #
-# The same patients live in every world that is compared, so that chance cancels: a change of a figure is that of the
-# patients whom the constant carries over a threshold. Slopes at one place are then corrected, world by world, by what the
-# figures did when the world moved (Broyden, Math Comp 1965;19:577, the secant method of several dimensions).
+# The same patients live in every world that is compared, so that chance cancels: a change of a
+# figure is that of the patients whom the constant carries over a threshold. Slopes at one place are
+# then corrected, world by world, by what the figures did when the world moved (Broyden, Math Comp
+# 1965;19:577, the secant method of several dimensions).
 #
-# Where few patients have the event, as under checkpoint inhibitors, three hundred slopes that are chance alone would together
-# outweigh the few that are real: two groups of patients give each slope twice, and what they do not agree on is taken out.
+# Where few patients have the event, as under checkpoint inhibitors, three hundred slopes that are
+# chance alone would together outweigh the few that are real: two groups of patients give each slope
+# twice, and what they do not agree on is taken out.
 
 
-STEP = 0.75  # prior SDs to either side: most of what a constant may do, and far more than one patient's difference
+# prior SDs to either side: most of what a constant may do, and far more than one patient's
+# difference
+STEP = 0.75
 CHANCE = 2.0  # standard errors within which a slope is taken for chance
-STILL = 0.05  # squared movement below which a world has moved too little to say anything of its slopes
+# squared movement below which a world has moved too little to say anything of its slopes
+STILL = 0.05
 
 
 def slopes_at(scores: Values, *, figures: Callable[[Values], Values]) -> Values:
-    """Central differences at one row of ``scores``, shape (target, constant); 0 where a figure is not to be had.
+    """Central differences at one row of ``scores``, shape (target, constant); 0 where a figure is
+    not to be had.
 
-    ``figures`` gives the figures (point, target) of rows of scores, with the same patients at every point.
+    ``figures`` gives the figures (point, target) of rows of scores, with the same patients at every
+    point.
 
     >>> slopes_at(np.zeros(2), figures=lambda z: z @ np.array([[1.0], [3.0]])).tolist()
     [[1.0, 3.0]]
@@ -88,9 +105,9 @@ def slopes_at(scores: Values, *, figures: Callable[[Values], Values]) -> Values:
 def agreed(one: Values, other: Values) -> Values:
     """Mean of two estimates of slopes (target, constant), without what chance alone would give.
 
-    How far the estimates of a figure differ over all constants is its standard error; each slope is shrunk by the
-    non-negative garrote (Breiman, Technometrics 1995;37:373), which leaves large ones alone and takes out those within
-    ``CHANCE`` standard errors.
+    How far the estimates of a figure differ over all constants is its standard error; each slope is
+    shrunk by the non-negative garrote (Breiman, Technometrics 1995;37:373), which leaves large ones
+    alone and takes out those within ``CHANCE`` standard errors.
 
     >>> agreed(np.array([[4.0, 0.1, 0.0]]), np.array([[4.0, -0.1, 0.0]])).round(2).tolist()
     [[4.0, 0.0, 0.0]]
@@ -99,11 +116,14 @@ def agreed(one: Values, other: Values) -> Values:
     is_met = mean != 0.0  # constants that cannot act on a figure say nothing of its chance
     n_met = np.maximum(is_met.sum(axis=1, keepdims=True), 1)
     variance = (np.square(one - other) * is_met).sum(axis=1, keepdims=True) / 4.0 / n_met
-    return np.asarray(mean * np.maximum(0.0, 1.0 - CHANCE**2 * variance / np.where(is_met, np.square(mean), 1.0)))
+    return np.asarray(
+        mean * np.maximum(0.0, 1.0 - CHANCE**2 * variance / np.where(is_met, np.square(mean), 1.0))
+    )
 
 
 def corrected(slopes: Values, *, moved: Values, changed: Values) -> Values:
-    """Slopes (world, target, constant) after worlds ``moved`` (world, constant) and figures ``changed`` (world, target).
+    """Slopes (world, target, constant) after worlds ``moved`` (world, constant) and figures
+    ``changed`` (world, target).
 
     The least change of the slopes that explains what happened; a figure that is NaN says nothing.
 
@@ -116,19 +136,24 @@ def corrected(slopes: Values, *, moved: Values, changed: Values) -> Values:
     return np.asarray(slopes + missed[:, :, None] * (moved / length)[:, None, :])
 
 
-# Constrained: which constants the evidence moved away from their priors, and which it left where they were.
+# Constrained: which constants the evidence moved away from their priors, and which it left where
+# they were.
 
 
-CLEAR = (0.5, 0.8)  # the evidence constrains: mean moved by so many prior SDs or more, or so much of the SD left or less
+# the evidence constrains: mean moved by so many prior SDs or more, or so much of the SD left or
+# less
+CLEAR = (0.5, 0.8)
 _END = 4.0  # prior SDs from the median: a value rounded to an end of its range is no further
-HINT = (0.25, 0.85)  # a hint: just beyond what chance does in 256 members (SE of a mean 0.06, of an SD 4%)
+# a hint: just beyond what chance does in 256 members (SE of a mean 0.06, of an SD 4%)
+HINT = (0.25, 0.85)
 
 
 def scores_of(constant: Constant, values: Values) -> Values:
     """Scores of members' values (:meth:`Constant.score`), between -4 and 4, also of a switch.
 
-    Where the prior's median lies at an end of its range (a switch that is off), all scores on that side give the median.
-    Members there are spread over that half as the prior would have drawn them, so that the prior itself has mean 0, SD 1.
+    Where the prior's median lies at an end of its range (a switch that is off), all scores on that
+    side give the median. Members there are spread over that half as the prior would have drawn
+    them, so that the prior itself has mean 0, SD 1.
 
     >>> rate = Constant("a", median=2.0, spread=0.5, low=0.1, high=40.0)
     >>> scores_of(rate, rate.at(np.array([-1.0, 0.0, 1.5]))).round(3).tolist()
@@ -146,28 +171,41 @@ def scores_of(constant: Constant, values: Values) -> Values:
     return found
 
 
-def moved_table(constants: Sequence[Constant], scores: Values, weights: Values, reference: Values) -> pd.DataFrame:
+def moved_table(
+    constants: Sequence[Constant], scores: Values, weights: Values, reference: Values
+) -> pd.DataFrame:
     """What the evidence says of each constant, most constrained first.
 
-    ``shift_prior_sd`` is how far its mean moved, ``left_of_prior_sd`` the posterior over the prior SD: about 1 means the
-    evidence left it alone.
+    ``shift_prior_sd`` is how far its mean moved, ``left_of_prior_sd`` the posterior over the prior
+    SD: about 1 means the evidence left it alone.
     """
     mean = weights @ scores
     sd = np.sqrt(weights @ (scores - mean) ** 2)
-    table = pd.DataFrame({
-        "constant": [one.key for one in constants], "prior_median": [one.median for one in constants],
-        "posterior_median": [float(one.at(z)) for one, z in zip(constants, mean, strict=True)],
-        "posterior_low": [float(one.at(z)) for one, z in zip(constants, mean - 1.96 * sd, strict=True)],
-        "posterior_high": [float(one.at(z)) for one, z in zip(constants, mean + 1.96 * sd, strict=True)],
-        "most_probable": [float(one.at(z)) for one, z in zip(constants, reference, strict=True)],
-        "shift_prior_sd": mean, "left_of_prior_sd": sd,
-    })
+    table = pd.DataFrame(
+        {
+            "constant": [one.key for one in constants],
+            "prior_median": [one.median for one in constants],
+            "posterior_median": [float(one.at(z)) for one, z in zip(constants, mean, strict=True)],
+            "posterior_low": [
+                float(one.at(z)) for one, z in zip(constants, mean - 1.96 * sd, strict=True)
+            ],
+            "posterior_high": [
+                float(one.at(z)) for one, z in zip(constants, mean + 1.96 * sd, strict=True)
+            ],
+            "most_probable": [
+                float(one.at(z)) for one, z in zip(constants, reference, strict=True)
+            ],
+            "shift_prior_sd": mean,
+            "left_of_prior_sd": sd,
+        }
+    )
     order = np.argsort(-(np.abs(mean) + np.maximum(1.0 - sd, 0.0)), kind="stable")
     return table.iloc[order].reset_index(drop=True)
 
 
 def verdict(*, shift: float, left: float) -> str:
-    """What the evidence does to a constant whose mean moved by ``shift`` prior SDs, with ``left`` of the prior SD left.
+    """What the evidence does to a constant whose mean moved by ``shift`` prior SDs, with ``left``
+    of the prior SD left.
 
     >>> verdict(shift=-0.6, left=0.95), verdict(shift=0.1, left=0.84), verdict(shift=0.1, left=1.0)
     ('constrains', 'hint', 'prior')
@@ -176,4 +214,3 @@ def verdict(*, shift: float, left: float) -> str:
         if abs(shift) >= moved or left <= narrowed:
             return word
     return "prior"
-

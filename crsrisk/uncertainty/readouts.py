@@ -1,15 +1,19 @@
 """Readouts: what users act on, measured in one world after another.
 
 - ``grade2plus_<product>``: share of patients with CRS of grade >= 2 under the default regimen.
-- ``auroc``: AUROC for grade >= 2 within one product of a penalised logistic regression on the observed table,
-  cross-fitted. It stands in for the oracle's AUROC: it knows what a hospital sees, not the mechanism, and is fitted to a
-  finite number of patients, so it lies below the oracle's.
-- ``coefficient_<feature>``: that regression's log odds ratio per SD of burden, CRP, ferritin, LDH, liver metastases.
-- ``same_selection``: a fixed panel of patients is ranked by the regression of this world; of the fifth at highest risk,
-  the share that the regression of the reference world (fitted to many patients) selects too. The panel's patients are the
-  same persons in every world. By chance alone it is 0.2.
+- ``auroc``: AUROC for grade >= 2 within one product of a penalised logistic regression on the
+  observed table,
+  cross-fitted. It stands in for the oracle's AUROC: it knows what a hospital sees, not the
+  mechanism, and is fitted to a finite number of patients, so it lies below the oracle's.
+- ``coefficient_<feature>``: that regression's log odds ratio per SD of burden, CRP, ferritin, LDH,
+  liver metastases.
+- ``same_selection``: a fixed panel of patients is ranked by the regression of this world; of the
+  fifth at highest risk,
+  the share that the regression of the reference world (fitted to many patients) selects too. The
+  panel's patients are the same persons in every world. By chance alone it is 0.2.
 
-Where no patient (or every patient) has the event, the regression tells nothing: AUROC 0.5, coefficients 0, selection 0.2.
+Where no patient (or every patient) has the event, the regression tells nothing: AUROC 0.5,
+coefficients 0, selection 0.2.
 """
 
 from __future__ import annotations
@@ -30,20 +34,40 @@ from crsrisk.errors import InputError
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import grade_within
-from crsrisk.simulation.population import Draws, draw, settle
+from crsrisk.simulation.population import Draws, draw, transform_draws
 from crsrisk.simulation.run import run
 from crsrisk.uncertainty.constants import Factor, values_at, with_product_values, with_world_values
 
-# Linear risk: a penalised logistic regression on what the hospital sees, cheap enough to fit in thousands of worlds.
+# Linear risk: a penalised logistic regression on what the hospital sees, cheap enough to fit in
+# thousands of worlds.
 #
-# It stands in for the risk models of `learn` where one fit must take a millisecond. Laboratory values and tumour burden enter
-# as logarithms; every predictor is standardised with one fixed scale, so that coefficients of different worlds compare; a
-# value that was not measured counts as average.
+# It stands in for the risk models of `learn` where one fit must take a millisecond. Laboratory
+# values and tumour burden enter as logarithms; every predictor is standardised with one fixed
+# scale, so that coefficients of different worlds compare; a value that was not measured counts as
+# average.
 
 
-LOGGED = ("sum_of_diameters_mm", "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml", "lymphocytes_g_l")
-PLAIN = ("has_liver_metastases", "n_metastatic_sites", "age_years", "is_female", "ecog", "has_infection",
-         "has_prior_checkpoint_inhibitor", "albumin_g_l", "platelets_g_l", "creatinine_umol_l", "weight_kg")
+LOGGED = (
+    "sum_of_diameters_mm",
+    "crp_mg_l",
+    "ferritin_ug_l",
+    "ldh_x_uln",
+    "il6_pg_ml",
+    "lymphocytes_g_l",
+)
+PLAIN = (
+    "has_liver_metastases",
+    "n_metastatic_sites",
+    "age_years",
+    "is_female",
+    "ecog",
+    "has_infection",
+    "has_prior_checkpoint_inhibitor",
+    "albumin_g_l",
+    "platelets_g_l",
+    "creatinine_umol_l",
+    "weight_kg",
+)
 PREDICTORS = (*LOGGED, *PLAIN)
 PENALTY = 1.0  # ridge: a log odds ratio per SD has the prior SD 1
 FOLDS = 4
@@ -61,7 +85,9 @@ class Scale:
 def predictors(observed: pd.DataFrame) -> Values:
     """Predictors in the order of ``PREDICTORS``, shape (n, 17), NaN where nothing was measured."""
     columns = [np.log(observed[name].to_numpy(dtype=np.float64)) for name in LOGGED]
-    return np.column_stack([*columns, *(observed[name].to_numpy(dtype=np.float64) for name in PLAIN)])
+    return np.column_stack(
+        [*columns, *(observed[name].to_numpy(dtype=np.float64) for name in PLAIN)]
+    )
 
 
 def scale_of(values: Values) -> Scale:
@@ -76,7 +102,8 @@ def standardised(values: Values, *, scale: Scale) -> Values:
 
 
 def fit_logistic(x: Values, y: Flags, *, penalty: float = PENALTY) -> Values:
-    """Intercept and log odds ratios per SD, shape (k + 1,), by Newton's method; the intercept is not penalised.
+    """Intercept and log odds ratios per SD, shape (k + 1,), by Newton's method; the intercept is
+    not penalised.
 
     Where all patients or none had the event there is nothing to tell: every coefficient is 0.
 
@@ -116,7 +143,8 @@ def stated(coefficients: Values, x: Values) -> Values:
 
 
 def auroc(scores: Values, y: Flags) -> float:
-    """Chance that a patient with the event scores above one without (ties count half); 0.5 when either is missing.
+    """Chance that a patient with the event scores above one without (ties count half); 0.5 when
+    either is missing.
 
     >>> auroc(np.array([1.0, 2.0, 3.0, 4.0]), np.array([False, True, False, True]))
     0.75
@@ -130,7 +158,8 @@ def auroc(scores: Values, y: Flags) -> float:
 
 
 def crossfitted_auroc(x: Values, y: Flags, *, penalty: float = PENALTY) -> float:
-    """AUROC of patients that the regression has not seen: each quarter scored by the fit to the other three.
+    """AUROC of patients that the regression has not seen: each quarter scored by the fit to the
+    other three.
 
     The mean over quarters that hold both kinds of patients; 0.5 when none does.
     """
@@ -139,7 +168,9 @@ def crossfitted_auroc(x: Values, y: Flags, *, penalty: float = PENALTY) -> float
     for k in range(FOLDS):
         out = fold == k
         if 0 < y[out].sum() < out.sum():
-            found.append(auroc(stated(fit_logistic(x[~out], y[~out], penalty=penalty), x[out]), y[out]))
+            found.append(
+                auroc(stated(fit_logistic(x[~out], y[~out], penalty=penalty), x[out]), y[out])
+            )
     return float(np.mean(found)) if found else 0.5
 
 
@@ -168,10 +199,12 @@ class Readout:
 
 
 @dataclass(frozen=True)
-class Inquiry:
-    """What is read in every world: the products, the one that is judged patient by patient, the panel.
+class ReadoutConfig:
+    """What is read in every world: the products, the one that is judged patient by patient, the
+    panel.
 
-    ``panel`` holds the standardised predictors of the panel's patients, ``selected`` those whom the reference world selects.
+    ``panel`` holds the standardised predictors of the panel's patients, ``selected`` those whom the
+    reference world selects.
     """
 
     world: World
@@ -184,48 +217,90 @@ class Inquiry:
     @property
     def readouts(self) -> tuple[Readout, ...]:
         """What :func:`read_world` gives, in its order."""
-        rates = [Readout(f"grade2plus_{one.name}", f"grade >= 2 rate, {one.name}", one.name) for one in self.products]
-        return (*rates, Readout("auroc", "AUROC of a logistic regression on observed values", self.judged),
-                *(Readout(f"coefficient_{name}", f"log odds ratio per SD, {name}", self.judged) for name in FEATURES),
-                Readout("same_selection", "share of the top fifth that the reference selects too", self.judged))
+        rates = [
+            Readout(f"grade2plus_{one.name}", f"grade >= 2 rate, {one.name}", one.name)
+            for one in self.products
+        ]
+        return (
+            *rates,
+            Readout("auroc", "AUROC of a logistic regression on observed values", self.judged),
+            *(
+                Readout(f"coefficient_{name}", f"log odds ratio per SD, {name}", self.judged)
+                for name in FEATURES
+            ),
+            Readout(
+                "same_selection",
+                "share of the top fifth that the reference selects too",
+                self.judged,
+            ),
+        )
 
 
-def _events(product: Product, draws: Draws, *, world: World, n: int, seed: int) -> tuple[Flags, Values]:
+def _events(
+    product: Product, draws: Draws, *, world: World, n: int, seed: int
+) -> tuple[Flags, Values]:
     """Who has grade >= 2, and the predictors as observed."""
     arm = make_arm(product, world=world)
-    patients = settle(draws, arm.population, assumptions=world.assumptions, rows=np.arange(n))
+    patients = transform_draws(
+        draws, arm.population, assumptions=world.assumptions, rows=np.arange(n)
+    )
     has_event = grade_within(run(arm, patients, world=world), window_h=24.0 * arm.window_d) >= 2
     return has_event, predictors(observe(patients, arm=arm, world=world, seed=seed))
 
 
 def _rate(product: Product, draws: Draws, *, world: World, n: int) -> float:
     arm = make_arm(product, world=world)
-    patients = settle(draws, arm.population, assumptions=world.assumptions, rows=np.arange(n))
-    return float((grade_within(run(arm, patients, world=world), window_h=24.0 * arm.window_d) >= 2).mean())
+    patients = transform_draws(
+        draws, arm.population, assumptions=world.assumptions, rows=np.arange(n)
+    )
+    return float(
+        (grade_within(run(arm, patients, world=world), window_h=24.0 * arm.window_d) >= 2).mean()
+    )
 
 
-def make_inquiry(
-    world: World, products: Sequence[Product], *, judged: str, n_panel: int, n_reference: int, seed: int
-) -> Inquiry:
-    """Fit the reference world's regression to ``n_reference`` patients and let it select from ``n_panel`` others."""
+def make_readout_config(
+    world: World,
+    products: Sequence[Product],
+    *,
+    judged: str,
+    n_panel: int,
+    n_reference: int,
+    seed: int,
+) -> ReadoutConfig:
+    """Fit the reference world's regression to ``n_reference`` patients and let it select from
+    ``n_panel`` others.
+    """
     by_name = {product.name: product for product in products}
     if judged not in by_name:
-        raise InputError(where="sensitivity", key="judged", found=judged, expected=f"one of {', '.join(by_name)}",
-                         cure="name one of the products")
+        raise InputError(
+            where="sensitivity",
+            key="judged",
+            found=judged,
+            expected=f"one of {', '.join(by_name)}",
+            cure="name one of the products",
+        )
     product = by_name[judged]
     draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=n_panel + n_reference)
     has_event, values = _events(product, draws, world=world, n=n_panel + n_reference, seed=seed)
     scale = scale_of(values[n_panel:])
     x = standardised(values, scale=scale)
     reference = fit_logistic(x[n_panel:], has_event[n_panel:])
-    return Inquiry(world, tuple(products), judged, x[:n_panel], scale,
-                   top(stated(reference, x[:n_panel]), share=TOP_SHARE))
+    return ReadoutConfig(
+        world,
+        tuple(products),
+        judged,
+        x[:n_panel],
+        scale,
+        top(stated(reference, x[:n_panel]), share=TOP_SHARE),
+    )
 
 
 def read_world(
-    inquiry: Inquiry, *, values: Mapping[str, float], n: int, n_judged: int, seed: int
+    inquiry: ReadoutConfig, *, values: Mapping[str, float], n: int, n_judged: int, seed: int
 ) -> Values:
-    """The readouts in the world with these constants: ``n`` patients a product, ``n_judged`` of the judged one."""
+    """The readouts in the world with these constants: ``n`` patients a product, ``n_judged`` of the
+    judged one.
+    """
     world = with_world_values(inquiry.world, values)
     draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=max(n, n_judged))
     rates: list[float] = []
@@ -237,10 +312,12 @@ def read_world(
             rates.append(float(has_event.mean()))
         else:
             rates.append(_rate(product, draws, world=world, n=n))
-    return np.array([*rates, *_judgement(inquiry, has_event, standardised(seen, scale=inquiry.scale))])
+    return np.array(
+        [*rates, *_judgement(inquiry, has_event, standardised(seen, scale=inquiry.scale))]
+    )
 
 
-def _judgement(inquiry: Inquiry, has_event: Flags, x: Values) -> list[float]:
+def _judgement(inquiry: ReadoutConfig, has_event: Flags, x: Values) -> list[float]:
     """AUROC, coefficients, agreement of the selection."""
     fitted = fit_logistic(x, has_event)
     log_odds = dict(zip(PREDICTORS, fitted[1:], strict=True))
@@ -252,18 +329,31 @@ def _judgement(inquiry: Inquiry, has_event: Flags, x: Values) -> list[float]:
 
 
 def read_worlds(
-    inquiry: Inquiry, places: Values, *, factors: Sequence[Factor], n: int, n_judged: int, seed: int, workers: int = 1,
+    inquiry: ReadoutConfig,
+    places: Values,
+    *,
+    factors: Sequence[Factor],
+    n: int,
+    n_judged: int,
+    seed: int,
+    workers: int = 1,
     advance: Advance | None = None,
 ) -> Values:
     """Readouts (world, readout) at places of the unit cube (world, factor and last chance).
 
-    The last column chooses the patients, so that what chance adds is seen beside what the constants do.
+    The last column chooses the patients, so that what chance adds is seen beside what the constants
+    do.
     """
     keys, values = values_at(places[:, :-1], factors)
 
     def at(k: int) -> Values:
-        found = read_world(inquiry, values=dict(zip(keys, values[k].tolist(), strict=True)), n=n, n_judged=n_judged,
-                           seed=seed + 1 + int(places[k, -1] * _SEEDS))
+        found = read_world(
+            inquiry,
+            values=dict(zip(keys, values[k].tolist(), strict=True)),
+            n=n,
+            n_judged=n_judged,
+            seed=seed + 1 + int(places[k, -1] * _SEEDS),
+        )
         if advance is not None:
             advance(1)
         return found
@@ -272,13 +362,18 @@ def read_worlds(
         return np.array(list(pool.map(at, range(len(places)))))
 
 
-def selection_by_chance(inquiry: Inquiry, *, n_judged: int, repeats: int, seed: int) -> tuple[float, float]:
-    """``same_selection`` where nothing but the patients differs from the reference world: mean and its standard error."""
+def selection_by_chance(
+    inquiry: ReadoutConfig, *, n_judged: int, repeats: int, seed: int
+) -> tuple[float, float]:
+    """``same_selection`` where nothing but the patients differs from the reference world: mean and
+    its standard error.
+    """
     product = next(one for one in inquiry.products if one.name == inquiry.judged)
     found = []
     for k in range(repeats):
         draws = draw(assumptions=inquiry.world.assumptions, seed=seed + k, start=0, stop=n_judged)
         has_event, seen = _events(product, draws, world=inquiry.world, n=n_judged, seed=seed + k)
         found.append(_judgement(inquiry, has_event, standardised(seen, scale=inquiry.scale))[-1])
-    return float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(repeats)) if repeats > 1 else float("nan")
-
+    return float(np.mean(found)), (
+        float(np.std(found, ddof=1) / np.sqrt(repeats)) if repeats > 1 else float("nan")
+    )

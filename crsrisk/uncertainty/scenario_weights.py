@@ -1,9 +1,11 @@
-"""Scenario weights: how much published findings on risk factors support each scenario, relative to the reference.
+"""Scenario weights: how much published findings on risk factors support each scenario, relative to
+the reference.
 
-A series of patients that named a predictor, or looked for one in vain, is simulated at its own size thousands of times under
-each scenario; the share of simulated series that report the same (p < 0.05 in the stated direction, or p >= 0.05) is the
-likelihood of the scenario. Findings of one series are asked together, in the same simulated patients; series are
-independent. The ratio to the reference scenario is a Bayes factor; with equal prior odds the likelihoods give weights.
+A series of patients that named a predictor, or looked for one in vain, is simulated at its own size
+thousands of times under each scenario; the share of simulated series that report the same (p < 0.05
+in the stated direction, or p >= 0.05) is the likelihood of the scenario. Findings of one series are
+asked together, in the same simulated patients; series are independent. The ratio to the reference
+scenario is a Bayes factor; with equal prior odds the likelihoods give weights.
 """
 
 from __future__ import annotations
@@ -27,35 +29,58 @@ from crsrisk.simulation.run import run
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-CAVEAT = ("Relative support among these scenarios only, each with all its other numbers fixed at the reference values. It "
-          "rests on a handful of findings, most without effect sizes; a named predictor is read as p < 0.05 for one factor "
-          "alone, though predictors are picked among many, and small series that name predictors are published more readily "
-          "than silent ones: compare the rows with and without them. A size that was not printed is assumed. No weight here "
-          "is the probability that a scenario is true.")
-SETS = {"all": "all findings", "without_small_positive": "without the small series that name predictors"}
+CAVEAT = (
+    "Relative support among these scenarios only, each with all its other numbers fixed at the"
+    " reference values. It rests on a handful of findings, most without effect sizes; a named"
+    " predictor is read as p < 0.05 for one factor alone, though predictors are picked among many,"
+    " and small series that name predictors are published more readily than silent ones: compare"
+    " the rows with and without them. A size that was not printed is assumed. No weight here is the"
+    " probability that a scenario is true."
+)
+SETS = {
+    "all": "all findings",
+    "without_small_positive": "without the small series that name predictors",
+}
 _LOWEST: Mapping[Event, int] = {"any_grade": 1, "grade2plus": 2, "grade3plus": 3}
 _TOGETHER = 400  # simulated series in memory at one time
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Patients from whom series are drawn: ``factors`` and ``events`` (patient, finding); NaN = not measured."""
+    """Patients from whom series are drawn: ``factors`` and ``events`` (patient, finding); NaN = not
+    measured.
+    """
 
     factors: Values
     events: Flags
 
 
 def pool_of(
-    series: Sequence[Series], *, product: Product, regimen: str | None, world: World, n: int, seed: int, workers: int = 1
+    series: Sequence[Series],
+    *,
+    product: Product,
+    regimen: str | None,
+    world: World,
+    n: int,
+    seed: int,
+    workers: int = 1,
 ) -> dict[str, Pool]:
-    """Simulate ``n`` patients of one arm once and ask them the questions of each series (by name)."""
+    """Simulate ``n`` patients of one arm once and ask them the questions of each series (by
+    name).
+    """
     arm = make_arm(product, world=world, regimen=regimen)
     patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
-    grade = grade_within(run(arm, patients, world=world, workers=workers), window_h=24.0 * arm.window_d)
+    grade = grade_within(
+        run(arm, patients, world=world, workers=workers), window_h=24.0 * arm.window_d
+    )
     observed = observe(patients, arm=arm, world=world, seed=seed)
-    return {one.name: Pool(np.column_stack([_factor(observed, finding) for finding in one.findings]),
-                           np.column_stack([grade >= _LOWEST[finding.event] for finding in one.findings]))
-            for one in series}
+    return {
+        one.name: Pool(
+            np.column_stack([_factor(observed, finding) for finding in one.findings]),
+            np.column_stack([grade >= _LOWEST[finding.event] for finding in one.findings]),
+        )
+        for one in series
+    }
 
 
 def _factor(observed: pd.DataFrame, finding: Finding) -> Values:
@@ -66,10 +91,12 @@ def _factor(observed: pd.DataFrame, finding: Finding) -> Values:
 
 
 def score_test(factors: Values, events: Flags) -> Values:
-    """Score test of a logistic regression on one factor, a standard normal z, over axis -2 (the patients).
+    """Score test of a logistic regression on one factor, a standard normal z, over axis -2 (the
+    patients).
 
-    The trend test of Cochran and Armitage; for a factor that is present or absent its square is Pearson's chi-squared.
-    Patients without a measurement are left out; where factor or event does not vary, z is 0.
+    The trend test of Cochran and Armitage; for a factor that is present or absent its square is
+    Pearson's chi-squared. Patients without a measurement are left out; where factor or event does
+    not vary, z is 0.
 
     >>> factor, event = np.array([[0.0], [0.0], [1.0], [1.0]]), np.array([[False], [False], [True], [True]])
     >>> float(score_test(factor, event)[0])
@@ -79,7 +106,9 @@ def score_test(factors: Values, events: Flags) -> Values:
 
 
 def _terms(factors: Values, events: Flags) -> Values:
-    """What each patient adds to the sums of the test: measured, x, x^2, event, x times event; shape (..., finding * 5)."""
+    """What each patient adds to the sums of the test: measured, x, x^2, event, x times event; shape
+    (..., finding * 5).
+    """
     has = ~np.isnan(factors)
     x, y = np.where(has, factors, 0.0), (has & events).astype(np.float64)
     return np.concatenate([has.astype(np.float64), x, x**2, y, x * y], axis=-1)
@@ -92,22 +121,42 @@ def _z(sums: Values) -> Values:
     spread = (xx - x**2 / m) * (y / m) * (1.0 - y / m)
     together = xy - x * y / m
     varies = spread > 1e-9
-    return np.asarray(np.divide(together, np.sqrt(np.where(varies, spread, 1.0)), out=np.zeros_like(together), where=varies))
+    return np.asarray(
+        np.divide(
+            together,
+            np.sqrt(np.where(varies, spread, 1.0)),
+            out=np.zeros_like(together),
+            where=varies,
+        )
+    )
 
 
 def is_reported(z: Values, *, findings: Sequence[Finding]) -> Flags:
     """Whether each finding (last axis) would be reported as it was."""
-    columns = [z[..., k] > Z_95 if one.reported == "up" else z[..., k] < -Z_95 if one.reported == "down"
-               else np.abs(z[..., k]) <= Z_95 for k, one in enumerate(findings)]
+    columns = [
+        (
+            z[..., k] > Z_95
+            if one.reported == "up"
+            else z[..., k] < -Z_95
+            if one.reported == "down"
+            else np.abs(z[..., k]) <= Z_95
+        )
+        for k, one in enumerate(findings)
+    ]
     return np.stack(columns, axis=-1)
 
 
-def count_reports(pool: Pool, *, series: Series, rows: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
-    """Of the simulated series with the patients ``rows`` (series, patient): how many report everything, and each finding."""
+def count_reports(
+    pool: Pool, *, series: Series, rows: NDArray[np.int64]
+) -> tuple[int, NDArray[np.int64]]:
+    """Of the simulated series with the patients ``rows`` (series, patient): how many report
+    everything, and each finding.
+    """
     together, each = 0, np.zeros(len(series.findings), dtype=np.int64)
-    terms = _terms(pool.factors - np.nanmean(pool.factors, axis=0), pool.events)  # centred, so that no digits are lost
+    # centred, so that no digits are lost
+    terms = _terms(pool.factors - np.nanmean(pool.factors, axis=0), pool.events)
     for first in range(0, len(rows), _TOGETHER):
-        sums = np.add.reduce(terms[rows[first:first + _TOGETHER]], axis=1)
+        sums = np.add.reduce(terms[rows[first : first + _TOGETHER]], axis=1)
         said = is_reported(_z(sums), findings=series.findings)
         together += int(said.all(axis=-1).sum())
         each += said.sum(axis=0)
@@ -116,21 +165,30 @@ def count_reports(pool: Pool, *, series: Series, rows: NDArray[np.int64]) -> tup
 
 @dataclass(frozen=True)
 class Support:
-    """``weights``: a row for each set of findings and scenario; ``findings``: a row for each scenario and finding."""
+    """``weights``: a row for each set of findings and scenario; ``findings``: a row for each
+    scenario and finding.
+    """
 
     weights: pd.DataFrame
     findings: pd.DataFrame
 
 
 def support(
-    pools: Mapping[str, Mapping[str, Pool]], *, series: Sequence[Series], reference: str, n_series: int, n_bootstrap: int,
+    pools: Mapping[str, Mapping[str, Pool]],
+    *,
+    series: Sequence[Series],
+    reference: str,
+    n_series: int,
+    n_bootstrap: int,
     seed: int,
 ) -> Support:
-    """Bayes factors against ``reference`` and weights under equal prior odds, from pools by scenario and series.
+    """Bayes factors against ``reference`` and weights under equal prior odds, from pools by
+    scenario and series.
 
-    Series are drawn from the pools with replacement, with the same patients under every scenario. The Monte Carlo error (one
-    SD) is that of ``n_bootstrap`` repetitions in which the pool itself is drawn anew, so it holds the pool's size and
-    the number of series. A probability is never 0: half a series is added to either side.
+    Series are drawn from the pools with replacement, with the same patients under every scenario.
+    The Monte Carlo error (one SD) is that of ``n_bootstrap`` repetitions in which the pool itself
+    is drawn anew, so it holds the pool's size and the number of series. A probability is never 0:
+    half a series is added to either side.
     """
     scenarios = list(pools)
     rng = np.random.default_rng(seed)
@@ -150,8 +208,10 @@ def support(
                     log_p[s, k], each[name, one.name] = value, single / n_series
                 else:
                     again[b - 1, s, k] = value
-    return Support(_weights(scenarios, series, log_p, again, scenarios.index(reference)),
-                   _by_finding(scenarios, series, log_p, again, each))
+    return Support(
+        _weights(scenarios, series, log_p, again, scenarios.index(reference)),
+        _by_finding(scenarios, series, log_p, again, each),
+    )
 
 
 def _weights(
@@ -167,11 +227,18 @@ def _weights(
         weight, weights = _softmax(total), _softmax(repeated)
         error = factors.std(axis=0, ddof=1)
         for s, name in enumerate(scenarios):
-            rows.append({
-                "findings": chosen, "scenario": name, "bayes_factor": float(np.exp(factor[s])),
-                "low": float(np.exp(factor[s] - Z_95 * error[s])), "high": float(np.exp(factor[s] + Z_95 * error[s])),
-                "mc_error_log": float(error[s]), "weight": float(weight[s]),
-                "weight_mc_error": float(weights[:, s].std(ddof=1))})
+            rows.append(
+                {
+                    "findings": chosen,
+                    "scenario": name,
+                    "bayes_factor": float(np.exp(factor[s])),
+                    "low": float(np.exp(factor[s] - Z_95 * error[s])),
+                    "high": float(np.exp(factor[s] + Z_95 * error[s])),
+                    "mc_error_log": float(error[s]),
+                    "weight": float(weight[s]),
+                    "weight_mc_error": float(weights[:, s].std(ddof=1)),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -181,7 +248,10 @@ def _softmax(values: Values) -> Values:
 
 
 def _by_finding(
-    scenarios: Sequence[str], series: Sequence[Series], log_p: Values, again: Values,
+    scenarios: Sequence[str],
+    series: Sequence[Series],
+    log_p: Values,
+    again: Values,
     each: Mapping[tuple[str, str], Values],
 ) -> pd.DataFrame:
     rows = []
@@ -189,7 +259,15 @@ def _by_finding(
         for k, one in enumerate(series):
             joint = float(np.exp(log_p[s, k]))
             for f, finding in enumerate(one.findings):
-                rows.append({"scenario": scenario, "series": one.name, "finding": finding.id, "reported": finding.reported,
-                             "probability": float(each[scenario, one.name][f]), "probability_of_series": joint,
-                             "mc_error_of_series": joint * float(again[:, s, k].std(ddof=1))})
+                rows.append(
+                    {
+                        "scenario": scenario,
+                        "series": one.name,
+                        "finding": finding.id,
+                        "reported": finding.reported,
+                        "probability": float(each[scenario, one.name][f]),
+                        "probability_of_series": joint,
+                        "mc_error_of_series": joint * float(again[:, s, k].std(ddof=1)),
+                    }
+                )
     return pd.DataFrame(rows)

@@ -1,6 +1,7 @@
 """The Python original of a compiled function: tests of a formula need not wait for a compiler.
 
-That compiled and plain functions agree is shown in tests/biology/test_compiled.py and tests/simulation/test_solve.py.
+That compiled and plain functions agree is shown in tests/biology/test_compiled.py and
+tests/simulation/test_solve.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Compiled functions: the same numbers as plain Python, division without a trap, a cache that follows the sources."""
+"""Compiled functions: the same numbers as plain Python, division without a trap, a cache that
+follows the sources.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from tests.biology.plain_python import plain
 def test_a_compiled_function_gives_the_same_number() -> None:
     for leak in (0.0, 0.1, 0.53, 1.0):
         of = (90.0, leak, 55.0, 0.53, 0.4, 8.0, 1.0, 16.0)
-        assert mean_arterial_pressure(*of) == pytest.approx(plain(mean_arterial_pressure)(*of), rel=1e-12)
+        assert mean_arterial_pressure(*of) == pytest.approx(
+            plain(mean_arterial_pressure)(*of), rel=1e-12
+        )
 
 
 def test_division_by_zero_is_infinite_and_no_error() -> None:
@@ -27,7 +31,9 @@ def test_division_by_zero_is_infinite_and_no_error() -> None:
 
 
 def test_the_cache_follows_every_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Numba sees a change only in the file of the cached function itself; the folder's name must do the rest."""
+    """Numba sees a change only in the file of the cached function itself; the folder's name must do
+    the rest.
+    """
     one, other = tmp_path / "one.py", tmp_path / "other.py"
     one.write_text("a = 1\n")
     other.write_text("b = 1\n")

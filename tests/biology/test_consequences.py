@@ -6,7 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crsrisk.biology.consequences import blocked_together, infection_risk, response_risk, share_blocked
+from crsrisk.biology.consequences import (
+    blocked_together,
+    infection_risk,
+    response_risk,
+    share_blocked,
+)
 
 unit = st.floats(0.0, 1.0)
 
@@ -16,7 +21,9 @@ def test_half_of_the_largest_block_at_the_half_effect_dose() -> None:
 
 
 @given(unit, unit)
-def test_two_agents_block_at_least_as_much_as_one_and_never_more_than_all(one: float, other: float) -> None:
+def test_two_agents_block_at_least_as_much_as_one_and_never_more_than_all(
+    one: float, other: float
+) -> None:
     both = float(blocked_together(np.array(one), np.array(other)))
     assert max(one, other) - 1e-12 <= both <= 1.0
 
@@ -36,6 +43,8 @@ def test_more_activation_never_means_less_response(rate: float, slope: float, x:
 
 
 def test_the_worked_loss_of_the_design() -> None:
-    """Response 35%, a fifth of activation blocked: 2.5 points lost at a slope of 0.5, 4.9 at 1 (known answer G14)."""
+    """Response 35%, a fifth of activation blocked: 2.5 points lost at a slope of 0.5, 4.9 at 1
+    (known answer G14).
+    """
     lost = [0.35 - float(response_risk(0.35, slope, np.array(np.log(0.8)))) for slope in (0.5, 1.0)]
     assert np.allclose(lost, [0.025, 0.049], atol=5e-4)

@@ -1,4 +1,6 @@
-"""Exposure: closed forms of one and two compartments, no drug lost or made, cells between 0 and their ceiling."""
+"""Exposure: closed forms of one and two compartments, no drug lost or made, cells between 0 and
+their ceiling.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,14 @@ _AMOUNT = st.floats(0.0, 1e4)
 
 
 def integrate(
-    slope: Callable[[NDArray[np.float64]], list[float]], start: list[float], hours: float, steps: int = 2000
+    slope: Callable[[NDArray[np.float64]], list[float]],
+    start: list[float],
+    hours: float,
+    steps: int = 2000,
 ) -> NDArray[np.float64]:
-    """Classical Runge-Kutta with a step so small that its error is far below the tolerance of the tests."""
+    """Classical Runge-Kutta with a step so small that its error is far below the tolerance of the
+    tests.
+    """
     y, h = np.array(start), hours / steps
     for _ in range(steps):
         k1 = np.array(slope(y))
@@ -35,15 +42,25 @@ def integrate(
 
 @pytest.mark.parametrize(("hours", "after"), [(1.0, 0.0), (1.0, 24.0), (4.0, 72.0)])
 def test_one_compartment_infusion(hours: float, after: float) -> None:
-    """A(t) = R/k (1 - exp(-k T)) exp(-k (t - T)): Rowland and Tozer, Clinical Pharmacokinetics, infusion."""
+    """A(t) = R/k (1 - exp(-k T)) exp(-k (t - T)): Rowland and Tozer, Clinical Pharmacokinetics,
+    infusion.
+    """
     rate, k = 250.0, 0.09
-    during = integrate(lambda y: [central_rate(0.0, y[0], 0.0, rate, 0.0, 1.0, k, 0.0, 0.0)], [0.0], hours)
-    end = integrate(lambda y: [central_rate(0.0, y[0], 0.0, 0.0, 0.0, 1.0, k, 0.0, 0.0)], [during[0]], after)
-    assert end[0] == pytest.approx(rate / k * (1 - np.exp(-k * hours)) * np.exp(-k * after), rel=1e-9)
+    during = integrate(
+        lambda y: [central_rate(0.0, y[0], 0.0, rate, 0.0, 1.0, k, 0.0, 0.0)], [0.0], hours
+    )
+    end = integrate(
+        lambda y: [central_rate(0.0, y[0], 0.0, 0.0, 0.0, 1.0, k, 0.0, 0.0)], [during[0]], after
+    )
+    assert end[0] == pytest.approx(
+        rate / k * (1 - np.exp(-k * hours)) * np.exp(-k * after), rel=1e-9
+    )
 
 
 def test_one_compartment_under_the_skin() -> None:
-    """Bateman 1910: A(t) = F D ka / (ka - k) (exp(-k t) - exp(-ka t)), largest at ln(ka / k) / (ka - k)."""
+    """Bateman 1910: A(t) = F D ka / (ka - k) (exp(-k t) - exp(-ka t)), largest at ln(ka / k) / (ka
+    - k).
+    """
     dose, share, ka, k = 1000.0, 0.6, 0.015, 0.05
 
     def slope(y: NDArray[np.float64]) -> list[float]:
@@ -60,11 +77,15 @@ def test_one_compartment_under_the_skin() -> None:
 
 
 def test_two_compartments_bolus() -> None:
-    """Bi-exponential decline with the two roots of x^2 - (k10 + k12 + k21) x + k10 k21 (Gibaldi and Perrier)."""
+    """Bi-exponential decline with the two roots of x^2 - (k10 + k12 + k21) x + k10 k21 (Gibaldi and
+    Perrier).
+    """
     k10, k12, k21, hours = 0.008, 0.11, 0.075, 30.0
     total, product = k10 + k12 + k21, k10 * k21
     fast, slow = (np.array([1.0, -1.0]) * np.sqrt(total**2 - 4 * product) + total) / 2
-    plasma = ((fast - k21) * np.exp(-fast * hours) + (k21 - slow) * np.exp(-slow * hours)) / (fast - slow)
+    plasma = ((fast - k21) * np.exp(-fast * hours) + (k21 - slow) * np.exp(-slow * hours)) / (
+        fast - slow
+    )
 
     def slope(y: NDArray[np.float64]) -> list[float]:
         return [
@@ -100,11 +121,15 @@ def test_drug_is_neither_lost_nor_made(
     """What comes in and stays equals what was given, less what is eliminated or never absorbed."""
     change = (
         depot_rate(depot, absorption)
-        + central_rate(depot, central, peripheral, infusion, absorption, share, elimination, there, back)
+        + central_rate(
+            depot, central, peripheral, infusion, absorption, share, elimination, there, back
+        )
         + peripheral_rate(central, peripheral, there, back)
     )
     unabsorbed = (1.0 - share) * absorption * depot
-    assert change == pytest.approx(infusion - elimination * central - unabsorbed, rel=1e-9, abs=1e-7)
+    assert change == pytest.approx(
+        infusion - elimination * central - unabsorbed, rel=1e-9, abs=1e-7
+    )
 
 
 @given(depot=_AMOUNT, other=_AMOUNT, infusion=_AMOUNT, rates=st.tuples(*[_RATE] * 4))
@@ -113,20 +138,28 @@ def test_an_empty_compartment_never_falls_below_zero(
 ) -> None:
     absorption, elimination, there, back = rates
     assert depot_rate(0.0, absorption) == 0.0
-    assert central_rate(depot, 0.0, other, infusion, absorption, 1.0, elimination, there, back) >= 0.0
+    assert (
+        central_rate(depot, 0.0, other, infusion, absorption, 1.0, elimination, there, back) >= 0.0
+    )
     assert peripheral_rate(other, 0.0, there, back) >= 0.0
 
 
 def test_expansion_is_logistic() -> None:
     """Under full stimulus without loss, Verhulst 1838: X(t) = K / (1 + (K / X0 - 1) exp(-g t))."""
     growth, ceiling, start, hours = 0.065, 40.0, 0.2, 120.0
-    end = integrate(lambda y: [expansion_rate(y[0], 0.0, 1.0, growth, 1 / ceiling, 0.0, 0.0)], [start], hours)
-    assert end[0] == pytest.approx(ceiling / (1 + (ceiling / start - 1) * np.exp(-growth * hours)), rel=1e-9)
+    end = integrate(
+        lambda y: [expansion_rate(y[0], 0.0, 1.0, growth, 1 / ceiling, 0.0, 0.0)], [start], hours
+    )
+    assert end[0] == pytest.approx(
+        ceiling / (1 + (ceiling / start - 1) * np.exp(-growth * hours)), rel=1e-9
+    )
 
 
 def test_cells_contract_without_antigen_and_die_faster_when_killed() -> None:
     def end(kill: float) -> float:
-        fall = integrate(lambda y: [expansion_rate(y[0], 0.0, 0.0, 0.05, 0.01, 0.006, kill)], [10.0], 24.0)
+        fall = integrate(
+            lambda y: [expansion_rate(y[0], 0.0, 0.0, 0.05, 0.01, 0.006, kill)], [10.0], 24.0
+        )
         return float(fall[0])
 
     assert end(0.0) == pytest.approx(10.0 * np.exp(-0.006 * 24.0), rel=1e-9)
@@ -134,9 +167,12 @@ def test_cells_contract_without_antigen_and_die_faster_when_killed() -> None:
 
 
 @given(
-    arriving=st.floats(0.0, 5.0), stimulus=st.floats(0.0, 1.0), growth=st.floats(0.0, 0.2),
-    ceiling=st.floats(0.1, 1e3), loss=st.floats(0.0, 0.05),
-)  # fmt: skip
+    arriving=st.floats(0.0, 5.0),
+    stimulus=st.floats(0.0, 1.0),
+    growth=st.floats(0.0, 0.2),
+    ceiling=st.floats(0.1, 1e3),
+    loss=st.floats(0.0, 0.05),
+)
 def test_cells_stay_between_none_and_their_ceiling(
     arriving: float, stimulus: float, growth: float, ceiling: float, loss: float
 ) -> None:

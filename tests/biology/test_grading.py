@@ -13,18 +13,30 @@ from crsrisk.data.yaml_files import read_yaml
 from tests.biology.plain_python import plain
 
 astct_grade = plain(grading.astct_grade)
-SIGNS = ("fever", "hypotension", "low_flow", "pressor", "high_flow", "second_pressor", "positive_pressure")
+SIGNS = (
+    "fever",
+    "hypotension",
+    "low_flow",
+    "pressor",
+    "high_flow",
+    "second_pressor",
+    "positive_pressure",
+)
 KNOWN = read_yaml(Path(__file__).parents[1] / "known" / "grading.yaml")
 
 
 @pytest.mark.parametrize("row", KNOWN["rows"], ids=lambda row: " ".join(row["signs"]) or "nothing")
 def test_table_of_lee_2019(row: dict[str, Any]) -> None:
     assert set(row["signs"]) <= set(SIGNS)
-    assert astct_grade(*(float(sign in row["signs"]) for sign in SIGNS)) == row["grade"], row["says"]
+    assert astct_grade(*(float(sign in row["signs"]) for sign in SIGNS)) == row["grade"], row[
+        "says"
+    ]
 
 
 def test_every_combination() -> None:
-    """All 128: without open CRS 0, else the highest step of either ladder, and 1 when neither is climbed."""
+    """All 128: without open CRS 0, else the highest step of either ladder, and 1 when neither is
+    climbed.
+    """
     for signs in product((0.0, 1.0), repeat=7):
         is_open, hypotension, low_flow, pressor, high_flow, second, positive = signs
         pressure = max(2 * hypotension, 3 * pressor, 4 * second)

@@ -16,7 +16,9 @@ _DOSES = st.floats(0.0, 20.0)
 
 
 @given(amount=_DOSES, site=_DOSES, transfer=st.floats(0.0, 1.0))
-def test_the_site_moves_towards_plasma_and_never_past_it(amount: float, site: float, transfer: float) -> None:
+def test_the_site_moves_towards_plasma_and_never_past_it(
+    amount: float, site: float, transfer: float
+) -> None:
     after = effect_site(amount, site, transfer)
     assert min(amount, site) - 1e-12 <= after <= max(amount, site) + 1e-12
 
@@ -30,7 +32,9 @@ def test_the_delay_is_exponential() -> None:
 
 
 @given(site=_DOSES, more=st.floats(0.0, 10.0), half=st.floats(0.01, 5.0))
-def test_occupancy_is_a_share_that_rises_with_the_amount(site: float, more: float, half: float) -> None:
+def test_occupancy_is_a_share_that_rises_with_the_amount(
+    site: float, more: float, half: float
+) -> None:
     assert 0.0 <= occupancy(site, half) <= occupancy(site + more, half) < 1.0
     assert occupancy(half, half) == 0.5
     assert occupancy(0.0, half) == 0.0

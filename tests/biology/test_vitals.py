@@ -32,7 +32,9 @@ def test_lung_water_follows_the_leak(water: float, leak: float, turnover: float)
 
 
 @given(pyrogen=st.floats(0.0, 10.0), more=st.floats(0.0, 5.0), antipyresis=_SHARE)
-def test_the_set_point_lies_between_normal_and_normal_plus_rise(pyrogen: float, more: float, antipyresis: float) -> None:
+def test_the_set_point_lies_between_normal_and_normal_plus_rise(
+    pyrogen: float, more: float, antipyresis: float
+) -> None:
     def set_point(p: float, a: float) -> float:
         return 36.8 + float(temperature_rate(36.8, 36.8, p, 0.43, 3.2, a, 1.0))
 
@@ -42,26 +44,36 @@ def test_the_set_point_lies_between_normal_and_normal_plus_rise(pyrogen: float, 
 
 
 def test_fever_by_hand() -> None:
-    """At half the pyrogen half of the rise: 36.8 + 1.6; a fever of 38.4 then neither rises nor falls."""
-    assert temperature_rate(38.4, 36.8, 0.43, 0.43, 3.2, 0.0, 0.588) == pytest.approx(0.0, abs=1e-12)
+    """At half the pyrogen half of the rise: 36.8 + 1.6; a fever of 38.4 then neither rises nor
+    falls.
+    """
+    assert temperature_rate(38.4, 36.8, 0.43, 0.43, 3.2, 0.0, 0.588) == pytest.approx(
+        0.0, abs=1e-12
+    )
     assert temperature_rate(37.4, 36.8, 0.43, 0.43, 3.2, 0.0, 0.588) == pytest.approx(0.588)
 
 
 @given(leak=_SHARE, more=_SHARE, fluids=_SHARE, pressors=st.floats(0.0, 2.0))
-def test_pressure_falls_with_leak_and_rises_with_support(leak: float, more: float, fluids: float, pressors: float) -> None:
+def test_pressure_falls_with_leak_and_rises_with_support(
+    leak: float, more: float, fluids: float, pressors: float
+) -> None:
     def pressure(e: float, f: float, p: float) -> float:
         return float(mean_arterial_pressure(90.0, e, 55.0, 0.53, f, 8.0, p, 16.0))
 
     worse = leak + (1.0 - leak) * more
     assert pressure(worse, fluids, pressors) <= pressure(leak, fluids, pressors) + 1e-12
     assert pressure(leak, 0.0, pressors) <= pressure(leak, fluids, pressors)
-    assert pressure(leak, fluids, pressors + 1.0) == pytest.approx(pressure(leak, fluids, pressors) + 16.0)
+    assert pressure(leak, fluids, pressors + 1.0) == pytest.approx(
+        pressure(leak, fluids, pressors) + 16.0
+    )
     assert pressure(leak, 0.0, 0.0) > 90.0 - 55.0
 
 
 def test_pressure_by_hand() -> None:
     assert mean_arterial_pressure(90.0, 0.0, 55.0, 0.53, 0.0, 8.0, 0.0, 16.0) == 90.0
-    assert mean_arterial_pressure(90.0, 0.53, 55.0, 0.53, 0.0, 8.0, 0.0, 16.0) == pytest.approx(62.5)
+    assert mean_arterial_pressure(90.0, 0.53, 55.0, 0.53, 0.0, 8.0, 0.0, 16.0) == pytest.approx(
+        62.5
+    )
     assert mean_arterial_pressure(90.0, 0.5, 55.0, 0.5, 1.0, 8.0, 1.0, 16.0) == pytest.approx(82.5)
 
 
@@ -75,4 +87,5 @@ def test_saturation_falls_with_lung_water(water: float, more: float) -> None:
 
 def test_saturation_by_hand() -> None:
     assert oxygen_saturation(96.5, 0.6, 22.0, 0.6) == pytest.approx(85.5)
-    assert oxygen_saturation(96.5, 0.3, 22.0, 0.6) == pytest.approx(96.5 - 22.0 / 17.0)  # (1/2)^4 / (1 + (1/2)^4)
+    # (1/2)^4 / (1 + (1/2)^4)
+    assert oxygen_saturation(96.5, 0.3, 22.0, 0.6) == pytest.approx(96.5 - 22.0 / 17.0)

@@ -1,7 +1,9 @@
-"""The house keeps its shape: floors, owners of heavy libraries, names, numbers, and an instant command line.
+"""The house keeps its shape: floors, owners of heavy libraries, names, numbers, and an instant
+command line.
 
-Every rule reads the syntax tree of the package, so it sees code that no test runs. Each rule is also shown
-offenders made for it (``test_rule_catches``): a rule that cannot fail would guard nothing.
+Every rule reads the syntax tree of the package, so it sees code that no test runs. Each rule is
+also shown offenders made for it (``test_rule_catches``): a rule that cannot fail would guard
+nothing.
 """
 
 from __future__ import annotations
@@ -23,9 +25,24 @@ import crsrisk
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "crsrisk"
 
-# An import goes to the same number or a lower one. `data` and `biology` share a floor and never meet.
+# An import goes to the same number or a lower one. `data` and `biology` share a floor and never
+# meet.
 FLOORS = {
-    **dict.fromkeys(["crsrisk", "fields", "units", "errors", "streams", "folders", "threads", "progress"], 0),
+    **dict.fromkeys(
+        [
+            "crsrisk",
+            "errors",
+            "fields",
+            "folders",
+            "progress",
+            "results",
+            "streams",
+            "threads",
+            "units",
+            "wording",
+        ],
+        0,
+    ),
     **dict.fromkeys(["data", "biology"], 1),
     "simulation": 2,
     **dict.fromkeys(["model", "uncertainty"], 3),
@@ -36,7 +53,12 @@ FLOORS = {
     "studies": 8,
     **dict.fromkeys(["cli", "__main__"], 9),
 }
-STRANGERS = {("data", "biology"), ("biology", "data"), ("model", "uncertainty"), ("uncertainty", "model")}
+STRANGERS = {
+    ("data", "biology"),
+    ("biology", "data"),
+    ("model", "uncertainty"),
+    ("uncertainty", "model"),
+}
 
 # Heavy library -> where it may be imported: a module, or a folder ending in a dot.
 OWNERS = {
@@ -59,7 +81,8 @@ FEATURES = {"model.features", "model.landmark", "model.indices"}
 REFUSED_NAMES = {"utils", "helpers", "common", "manager", "params"}
 PICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
-# Numbers that may stand in biology/: neutral ones, halves and squares, unit factors, the grades themselves.
+# Numbers that may stand in biology/: neutral ones, halves and squares, unit factors, the grades
+# themselves.
 NEUTRAL = {0, 0.5, 1, 2}
 UNIT_FACTORS = {7, 10, 24, 60, 100, 1000, 3600, 1e6, 1e9, 1e-3, 1e-6, 1e-9}
 GRADES = {3, 4}
@@ -86,7 +109,9 @@ class Module:
 
     @cached_property
     def imports(self) -> list[str]:
-        """Everything imported, at any depth, as dotted names (``from a import b`` gives ``a.b``)."""
+        """Everything imported, at any depth, as dotted names (``from a import b`` gives
+        ``a.b``).
+        """
         return [name for node in ast.walk(self.tree) for name in imported_by(node)]
 
 
@@ -152,7 +177,9 @@ def imports_inside_functions(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             for inner in ast.walk(node):
-                yield from (f"line {node.lineno}: imports {name} inside" for name in imported_by(inner))
+                yield from (
+                    f"line {node.lineno}: imports {name} inside" for name in imported_by(inner)
+                )
     if module.name != "crsrisk" and {"import_module", "__import__"} & set(identifiers(module.tree)):
         yield "imports by a name made at run time"
 
@@ -167,7 +194,7 @@ def heavy_libraries_of_others(module: Module) -> Iterator[str]:
 def truth_in_features(module: Module) -> Iterator[str]:
     if module.name not in FEATURES:
         return
-    if "truth" in identifiers(module.tree):
+    if {"truth", "true_risk"} & set(identifiers(module.tree)):
         yield "names the truth; features see cohort.observed only"
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Constant) and node.value == "truth":
@@ -175,12 +202,19 @@ def truth_in_features(module: Module) -> Iterator[str]:
 
 
 def is_foreign(value: object, allowed: set[float]) -> bool:
-    return isinstance(value, (int, float, complex)) and not isinstance(value, bool) and value not in allowed
+    return (
+        isinstance(value, (int, float, complex))
+        and not isinstance(value, bool)
+        and value not in allowed
+    )
 
 
 def numbers_in_biology(module: Module) -> Iterator[str]:
-    """Constants that belong in synthetic/assumptions/; subscripts and small powers are left alone."""
-    if module.floor != "biology" or module.name == "biology.compiled":  # settings of the compiler, no equation
+    """Constants that belong in synthetic/assumptions/; subscripts and small powers are left
+    alone.
+    """
+    # settings of the compiler, no equation
+    if module.floor != "biology" or module.name == "biology.compiled":
         return
     allowed = NEUTRAL | UNIT_FACTORS | (GRADES if module.name == "biology.grading" else set())
     exempt: set[ast.AST] = set()
@@ -188,9 +222,15 @@ def numbers_in_biology(module: Module) -> Iterator[str]:
         if isinstance(node, ast.Subscript):
             exempt.update(ast.walk(node.slice))
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            exempt.update(n for n in [node.right] if isinstance(n, ast.Constant) and n.value in EXPONENTS)
+            exempt.update(
+                n for n in [node.right] if isinstance(n, ast.Constant) and n.value in EXPONENTS
+            )
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Constant) and node not in exempt and is_foreign(node.value, allowed):
+        if (
+            isinstance(node, ast.Constant)
+            and node not in exempt
+            and is_foreign(node.value, allowed)
+        ):
             yield f"line {node.lineno}: {node.value!r} belongs in synthetic/assumptions/*.yaml"
 
 
@@ -199,7 +239,11 @@ def pickles(module: Module) -> Iterator[str]:
         if name in PICKLERS or ("pickle" in name.lower() and name != "allow_pickle"):
             yield f"{name}: no pickle, since loading one runs whatever is in it"
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+        if (
+            isinstance(node, ast.keyword)
+            and node.arg == "allow_pickle"
+            and ast.unparse(node.value) != "False"
+        ):
             yield "allow_pickle may only be False"
 
 
@@ -240,7 +284,11 @@ def test_rule_holds_everywhere(rule: Callable[[Module], Iterator[str]]) -> None:
         (imports_that_go_up, "studies.baseline", "from crsrisk.cli.__main__ import main"),
         (imports_inside_functions, "studies.predict", "def score():\n    import json"),
         (imports_inside_functions, "model.fit", "def fit():\n    import json"),
-        (imports_inside_functions, "model.fit", "import importlib\nx = importlib.import_module('json')"),
+        (
+            imports_inside_functions,
+            "model.fit",
+            "import importlib\nx = importlib.import_module('json')",
+        ),
         (heavy_libraries_of_others, "report.pages", "import matplotlib.pyplot as plt"),
         (heavy_libraries_of_others, "model.release", "from mlflow import log_metric"),
         (heavy_libraries_of_others, "model.explain", "def convert():\n    import shap"),
@@ -288,7 +336,9 @@ def test_every_module_stands_on_a_floor() -> None:
 
 
 def test_no_import_cycles() -> None:
-    graph = {m.name: {t for name in m.imports if (t := internal(name)) and t != m.name} for m in MODULES}
+    graph = {
+        m.name: {t for name in m.imports if (t := internal(name)) and t != m.name} for m in MODULES
+    }
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as cycle:
@@ -297,14 +347,19 @@ def test_no_import_cycles() -> None:
 
 
 def test_no_file_is_named_after_nothing() -> None:
-    code = [path for folder in ("crsrisk", "tests", "bench") for path in (ROOT / folder).rglob("*.py")]
+    code = [
+        path for folder in ("crsrisk", "tests", "bench") for path in (ROOT / folder).rglob("*.py")
+    ]
     assert [path for path in code if REFUSED_NAMES & {path.stem, path.parent.name}] == []
 
 
 def test_every_assumptions_file_has_its_module() -> None:
     stems = {path.stem for path in (ROOT / "synthetic" / "assumptions").glob("*.yaml")}
     assert stems, "synthetic/assumptions/ holds no file"
-    assert sorted(stem for stem in stems if not {f"biology.{stem}", f"simulation.{stem}"} & NAMES) == []
+    assert (
+        sorted(stem for stem in stems if not {f"biology.{stem}", f"simulation.{stem}"} & NAMES)
+        == []
+    )
 
 
 @pytest.mark.parametrize("name", sorted(set(crsrisk.__all__)))
@@ -313,7 +368,8 @@ def test_export_exists(name: str) -> None:
 
 
 def test_exports_do_not_hide_behind_modules() -> None:
-    # Importing crsrisk.simulation sets crsrisk.simulation to the module; a verb of that name would be lost.
+    # Importing crsrisk.simulation sets crsrisk.simulation to the module; a verb of that name would
+    # be lost.
     assert set(crsrisk.__all__) & {name.split(".")[0] for name in NAMES - {"crsrisk"}} == set()
 
 
@@ -325,14 +381,22 @@ def test_unknown_export_names_the_known_ones() -> None:
 def loaded_after(code: str) -> set[str]:
     """The heavy libraries in memory of a fresh Python after ``code``."""
     tell = "import sys; print('HEAVY', *sorted(m for m in sys.modules if '.' not in m))"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{tell}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{tell}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split()) & set(HEAVY)
 
 
 def test_import_is_light() -> None:
     assert loaded_after("import crsrisk") == set()
-    assert loaded_after("import crsrisk, numpy") == {"numpy"}, "the measurement must see a heavy library"
+    assert loaded_after("import crsrisk, numpy") == {"numpy"}, (
+        "the measurement must see a heavy library"
+    )
 
 
 def test_help_is_light() -> None:

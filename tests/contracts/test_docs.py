@@ -1,4 +1,6 @@
-"""What is written for people stays true: links lead somewhere, names exist, the dictionary is fresh, snippets run."""
+"""What is written for people stays true: links lead somewhere, names exist, the dictionary is
+fresh, snippets run.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,16 @@ from crsrisk.simulation.layout import STATES
 from crsrisk.studies.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([
-    ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "bench" / "README.md", ROOT / "synthetic" / "README.md",
-    ROOT / "synthetic" / "evidence" / "README.md", *(ROOT / "docs").glob("*.md"),
-])  # fmt: skip
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        ROOT / "bench" / "README.md",
+        ROOT / "synthetic" / "README.md",
+        ROOT / "synthetic" / "evidence" / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+    ]
+)
 SNIPPETS = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
@@ -35,7 +43,11 @@ SHOWN_FILE = re.compile(r"as\s+`(my/[^`]+)`:\s+```yaml\n(.*?)^```$", re.MULTILIN
 
 def blocks(page: Path, *, kind: str) -> list[str]:
     """The fenced blocks of one language, in order."""
-    return [body for language, body in FENCE.findall(page.read_text(encoding="utf-8")) if language == kind]
+    return [
+        body
+        for language, body in FENCE.findall(page.read_text(encoding="utf-8"))
+        if language == kind
+    ]
 
 
 def prose(page: Path) -> str:
@@ -66,7 +78,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_data_dictionary_is_fresh() -> None:
     written = (ROOT / "docs" / "data_dictionary.md").read_text(encoding="utf-8")
-    assert written == data_dictionary_markdown(), "run: crsrisk dictionary --out docs/data_dictionary.md"
+    assert written == data_dictionary_markdown(), (
+        "run: crsrisk dictionary --out docs/data_dictionary.md"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
@@ -75,7 +89,9 @@ def test_assumptions_named_exist(page: Path) -> None:
     stems = "|".join(sorted({name.partition(".")[0] for name in known}))
     named = re.findall(rf"`((?:{stems})\.[a-z0-9_]+)`", prose(page))
     files = {"yaml", "py", "md", "json"}
-    assert [name for name in named if name not in known and name.partition(".")[2] not in files] == []
+    assert [
+        name for name in named if name not in known and name.partition(".")[2] not in files
+    ] == []
 
 
 def test_the_page_on_the_mechanism_is_complete() -> None:
@@ -85,13 +101,20 @@ def test_the_page_on_the_mechanism_is_complete() -> None:
     table = text.partition("## Where each mitigation acts")[2].partition("\n## ")[0]
     for name, agent in load_world().mitigations.items():
         row = next((line for line in table.splitlines() if name.replace("_", " ") in line), "")
-        assert [node for node in agent.acts_on if f"`{node}`" not in row] == [], f"{name} in its row"
+        assert [node for node in agent.acts_on if f"`{node}`" not in row] == [], (
+            f"{name} in its row"
+        )
 
 
 def test_every_switch_is_a_neutral_value() -> None:
-    """The table of switches: a world made with each exists, and shares and exponents are cut by 0, ratios by 1."""
+    """The table of switches: a world made with each exists, and shares and exponents are cut by 0,
+    ratios by 1.
+    """
     text = (ROOT / "docs" / "mechanism.md").read_text(encoding="utf-8")
-    switches = re.findall(r"`([a-z_]+\.[a-z0-9_]+)` = (\d+)", text.partition("and its switch")[2].partition("\n## ")[0])
+    switches = re.findall(
+        r"`([a-z_]+\.[a-z0-9_]+)` = (\d+)",
+        text.partition("and its switch")[2].partition("\n## ")[0],
+    )
     world = load_world()
     assert len(switches) > 20
     for name, value in switches:
@@ -107,7 +130,9 @@ def test_the_site_lists_every_page() -> None:
 
 def test_the_page_on_trial_statistics_names_every_function() -> None:
     text = (ROOT / "docs" / "trial_statistics.md").read_text(encoding="utf-8")
-    known = yaml.safe_load((ROOT / "tests" / "known" / "trial_statistics.yaml").read_text(encoding="utf-8"))["rows"]
+    known = yaml.safe_load(
+        (ROOT / "tests" / "known" / "trial_statistics.yaml").read_text(encoding="utf-8")
+    )["rows"]
     assert sorted({row["function"] for row in known if f"`{row['function']}`" not in text}) == []
     named = re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
     functions = [name for cell in named for name in re.findall(r"`(\w+)`", cell)]
@@ -125,7 +150,9 @@ def test_commands_are_written_one_way(page: Path) -> None:
 
 
 def test_files_to_save_are_accepted(tmp_path: Path) -> None:
-    shown = [found for page in PAGES for found in SHOWN_FILE.findall(page.read_text(encoding="utf-8"))]
+    shown = [
+        found for page in PAGES for found in SHOWN_FILE.findall(page.read_text(encoding="utf-8"))
+    ]
     assert len(shown) >= 3
     for name, body in shown:
         place = tmp_path / name
@@ -142,24 +169,35 @@ def test_files_to_save_are_accepted(tmp_path: Path) -> None:
 
 
 def test_the_page_on_the_mechanism_names_the_test_of_each_phenomenon() -> None:
-    """Every named test is there, has a docstring (its source), and is marked (x) exactly when it is expected to fail."""
+    """Every named test is there, has a docstring (its source), and is marked (x) exactly when it is
+    expected to fail.
+    """
     text = (ROOT / "docs" / "mechanism.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| (.+?) \| `(tests/phenomena/\S+?)::(\w+)` \|$", text, re.MULTILINE)
     assert len(named) > 25
     for phenomenon, path, name in named:
         tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        found = next(one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
+        found = next(
+            one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name
+        )
         assert ast.get_docstring(found), name
-        assert ("(x)" in phenomenon) == any("xfail" in ast.dump(mark) for mark in found.decorator_list), name
+        assert ("(x)" in phenomenon) == any(
+            "xfail" in ast.dump(mark) for mark in found.decorator_list
+        ), name
     assert len({name for *_, name in named}) == len(named)
 
 
 def test_the_two_commands_come_first() -> None:
-    commands = [line for block in blocks(ROOT / "README.md", kind="console") for line in block.splitlines()]
+    commands = [
+        line for block in blocks(ROOT / "README.md", kind="console") for line in block.splitlines()
+    ]
     assert commands[:2] == ["$ make run", "$ make test"]
     headings = re.findall(r"^## (.+)$", prose(ROOT / "README.md"), re.MULTILINE)
-    order = ["Two commands", "The map", *(f"Ten minutes for a {who}" for who in
-                                          ("data scientist", "trial designer", "clinician"))]  # fmt: skip
+    order = [
+        "Two commands",
+        "The map",
+        *(f"Ten minutes for a {who}" for who in ("data scientist", "trial designer", "clinician")),
+    ]
     places = [headings.index(heading) for heading in order]
     assert all(one < other for one, other in pairwise(places))
 
@@ -172,7 +210,9 @@ def test_nothing_of_one_machine(page: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", SNIPPETS, ids=label)
-def test_snippets_run_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snippets_run_from_top_to_bottom(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     for number, body in enumerate(blocks(page, kind="python"), start=1):

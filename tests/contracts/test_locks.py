@@ -17,7 +17,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LINES = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-LOCK: dict[str, str] = {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in LINES}
+LOCK: dict[str, str] = {
+    canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in LINES
+}
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEV = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -31,7 +33,9 @@ def needed_by(name: str, extras: set[str]) -> list[Requirement]:
         for python in PYTHONS
         for extra in extras | {""}
     ]
-    return [r for r in asked if r.marker is None or any(r.marker.evaluate(place) for place in places)]
+    return [
+        r for r in asked if r.marker is None or any(r.marker.evaluate(place) for place in places)
+    ]
 
 
 def closure() -> dict[str, list[Requirement]]:
@@ -49,7 +53,9 @@ def closure() -> dict[str, list[Requirement]]:
 
 
 def test_every_line_is_name_and_version() -> None:
-    assert [line for line in LINES if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line)] == []
+    assert [
+        line for line in LINES if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line)
+    ] == []
     assert len(LOCK) == len(LINES), "a name stands in the lock twice"
     assert sorted(LINES, key=str.lower) == LINES
 
@@ -63,7 +69,9 @@ def test_lock_is_closed_and_has_no_stray() -> None:
     reached = closure()
     assert set(reached) - set(LOCK) == set(), "needed by something, missing from the lock"
     assert set(LOCK) - set(reached) == set(), "in the lock, needed by nothing"
-    broken = [str(r) for name, asked in reached.items() for r in asked if LOCK[name] not in r.specifier]
+    broken = [
+        str(r) for name, asked in reached.items() for r in asked if LOCK[name] not in r.specifier
+    ]
     assert broken == []
 
 
@@ -75,7 +83,8 @@ def test_lock_is_what_is_installed() -> None:
 def test_lock_allows_python(python: str) -> None:
     """What each locked release declares; that its files exist was tried when the lock was made."""
     asks = {
-        name: SpecifierSet(str(distribution(name).metadata.json.get("requires_python", ""))) for name in LOCK
+        name: SpecifierSet(str(distribution(name).metadata.json.get("requires_python", "")))
+        for name in LOCK
     }
     assert {name: wants for name, wants in asks.items() if f"{python}.0" not in wants} == {}
     assert f"{python}.0" in SpecifierSet(PROJECT["requires-python"])
@@ -92,5 +101,7 @@ def test_every_import_is_declared() -> None:
     names = packages_distributions()
     foreign = imported - set(sys.stdlib_module_names) - {"crsrisk"}
     declared = {canonicalize_name(requirement.name) for requirement in RUNTIME}
-    found = {module: {canonicalize_name(d) for d in names.get(module, [module])} for module in foreign}
+    found = {
+        module: {canonicalize_name(d) for d in names.get(module, [module])} for module in foreign
+    }
     assert {module: dists for module, dists in found.items() if not dists & declared} == {}

@@ -12,9 +12,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Written in pieces, so that this file does not accuse itself.
 TOPS = "|".join(["root", "home", "Users", "work", "tmp", "opt"])
-HOSTS = ["pypi" + r"\.org", "python" + r"hosted\.org", "npm" + r"js\.", "ana" + r"conda\.org", "file:" + "//"]
+HOSTS = [
+    "pypi" + r"\.org",
+    "python" + r"hosted\.org",
+    "npm" + r"js\.",
+    "ana" + r"conda\.org",
+    "file:" + "//",
+]
 PATTERNS = {
-    "an absolute path of one machine": re.compile(rf"(?<![\w.:/\-])/(?:{TOPS})/[\w.]" + r"|\b[A-Z]:\\+Users"),
+    "an absolute path of one machine": re.compile(
+        rf"(?<![\w.:/\-])/(?:{TOPS})/[\w.]" + r"|\b[A-Z]:\\+Users"
+    ),
     "the host of a package registry": re.compile("|".join(HOSTS)),
     "an installer option that points to one place": re.compile(
         "--" + r"(extra-)?index-url|--" + "find-links"
@@ -23,11 +31,16 @@ PATTERNS = {
 
 
 def tracked_texts() -> list[tuple[str, str]]:
-    """Every file that git tracks or would add, with its text; files that are no text are left out."""
+    """Every file that git tracks or would add, with its text; files that are no text are left
+    out.
+    """
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     texts = []
     for name in sorted(filter(None, listing.stdout.split("\0"))):
         path = ROOT / name

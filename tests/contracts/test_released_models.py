@@ -1,4 +1,6 @@
-"""The released models that ship: whole, small, explained at the bedside, and scoring patients of today's simulator."""
+"""The released models that ship: whole, small, explained at the bedside, and scoring patients of
+today's simulator.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def test_a_baseline_and_a_24_h_model_ship() -> None:
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_a_released_model_is_whole_small_and_of_today(name: str) -> None:
-    """Every hash and every tree is checked in loading; what intervals need is there; it knows the products that ship."""
+    """Every hash and every tree is checked in loading; what intervals need is there; it knows the
+    products that ship.
+    """
     folder = find("released", name)
     assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
     model = load_model(folder)
@@ -41,9 +45,13 @@ def test_a_released_model_is_whole_small_and_of_today(name: str) -> None:
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_a_released_model_scores_fresh_patients(name: str) -> None:
-    """Mean risk of 600 fresh patients agrees with their event rate: z of the difference below 4 (one seed in 15,000)."""
+    """Mean risk of 600 fresh patients agrees with their event rate: z of the difference below 4
+    (one seed in 15,000).
+    """
     model = load_model(find("released", name))
-    cohort = simulate_cohort([arm_of("tarlatamab"), arm_of("cldn182_car_t")], world=world_of(), n_patients=600, seed=987)
+    cohort = simulate_cohort(
+        [arm_of("tarlatamab"), arm_of("cldn182_car_t")], world=world_of(), n_patients=600, seed=987
+    )
     known = cohort.observed
     if model.contract.landmark_h:
         known = landmark_table(cohort.observed, cohort.course, hour=model.contract.landmark_h)
@@ -53,15 +61,24 @@ def test_a_released_model_scores_fresh_patients(name: str) -> None:
 
 
 def test_the_landmark_model_scores_a_table_from_a_file(tmp_path: Path) -> None:
-    """As in Python; somebody who had grade 2 by then is refused, since nothing is left to predict."""
+    """As in Python; somebody who had grade 2 by then is refused, since nothing is left to
+    predict.
+    """
     name = next(name for name in RELEASED if name.startswith("landmark_24h"))
     cohort = simulate_cohort([arm_of("tarlatamab")], world=world_of(), n_patients=30, seed=5)
     known = landmark_table(cohort.observed, cohort.course, hour=24)
     known.to_csv(tmp_path / "known.csv", index=False)
 
     def score(path: Path) -> Scored:
-        return score_table(find("released", name), path, units={}, mapping={}, ldh_upper_limit_u_l=None, strict=False,
-                           out=None)
+        return score_table(
+            find("released", name),
+            path,
+            units={},
+            mapping={},
+            ldh_upper_limit_u_l=None,
+            strict=False,
+            out=None,
+        )
 
     scored = score(tmp_path / "known.csv")
     expected = predict(load_model(find("released", name)), known).risk

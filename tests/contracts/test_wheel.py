@@ -19,9 +19,15 @@ SHIPPED = "crsrisk/_shipped"
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """The output of a command; its error text when it fails. Python sees nothing but what is installed."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "CRSRISK"))}
-    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True)
+    """The output of a command; its error text when it fails. Python sees nothing but what is
+    installed.
+    """
+    env = {
+        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "CRSRISK"))
+    }
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -52,7 +58,9 @@ def test_wheel_holds_all_the_code(contents: set[str]) -> None:
     assert (files("crsrisk/**/*.py") | {"crsrisk/py.typed"}) - contents == set()
 
 
-@pytest.mark.parametrize("pattern", ["synthetic/**/*", "models/**/*", "experiments/*/experiment.yaml"])
+@pytest.mark.parametrize(
+    "pattern", ["synthetic/**/*", "models/**/*", "experiments/*/experiment.yaml"]
+)
 def test_wheel_holds_the_data(contents: set[str], pattern: str) -> None:
     expected = {f"{SHIPPED}/{name}" for name in files(pattern)}
     assert expected, f"no file matches {pattern}"
@@ -61,7 +69,9 @@ def test_wheel_holds_the_data(contents: set[str], pattern: str) -> None:
 
 def test_wheel_holds_nothing_else(contents: set[str]) -> None:
     assert [name for name in contents if not name.startswith(("crsrisk/", "crsrisk-"))] == []
-    assert [name for name in contents if "/results/" in name or name.endswith((".pyc", ".db"))] == []
+    assert [
+        name for name in contents if "/results/" in name or name.endswith((".pyc", ".db"))
+    ] == []
 
 
 def test_wheel_says_what_it_needs_and_under_which_licence(wheel: Path) -> None:
@@ -71,25 +81,33 @@ def test_wheel_says_what_it_needs_and_under_which_licence(wheel: Path) -> None:
         told = Parser().parsestr(archive.read(metadata).decode())
     needs = [line for line in told.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert len(needs) == len(project["dependencies"])
-    assert (told["Version"], told["Requires-Python"]) == (project["version"], project["requires-python"])
+    assert (told["Version"], told["Requires-Python"]) == (
+        project["version"],
+        project["requires-python"],
+    )
     assert told["License-Expression"] == "MIT AND CC-BY-4.0"
     assert set(told.get_all("License-File", [])) == {"LICENSE", "LICENSE-DATA"}
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with the wheel in it and no checkout in sight; gives its folder of programs.
+    """A new environment with the wheel in it and no checkout in sight; gives its folder of
+    programs.
 
-    So that nothing is downloaded, it borrows the third-party libraries of the environment that runs the
-    tests: a .pth file puts their folder on the path. Python reads no .pth files inside a folder added
-    in this way, so the editable crsrisk of that environment stays out of sight (asserted below). That the
-    wheel declares every library which it imports is the business of test_locks.py.
+    So that nothing is downloaded, it borrows the third-party libraries of the environment that runs
+    the tests: a .pth file puts their folder on the path. Python reads no .pth files inside a folder
+    added in this way, so the editable crsrisk of that environment stays out of sight (asserted
+    below). That the wheel declares every library which it imports is the business of test_locks.py.
     """
     home = tmp_path_factory.mktemp("elsewhere") / "env"
     venv.create(home, with_pip=False, symlinks=True)
     programs = home / ("Scripts" if os.name == "nt" else "bin")
     python = programs / "python"
-    own = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=home).strip())
+    own = Path(
+        run(
+            python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=home
+        ).strip()
+    )
     install = ["install", "--quiet", "--no-deps", "--no-index"]
     run(sys.executable, "-m", "pip", "--python", python, *install, wheel, cwd=home)
     borrowed = {sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]}

@@ -31,7 +31,9 @@ def test_a_cohort_knows_its_patients_and_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("table", ["outcomes", "course", "truth"])
-@pytest.mark.parametrize(("ids", "found"), [([1, 3, 2], "row 2"), ([1, 2], "2 rows"), ([1, 2, 4], "row 3")])
+@pytest.mark.parametrize(
+    ("ids", "found"), [([1, 3, 2], "row 2"), ([1, 2], "2 rows"), ([1, 2, 4], "row 3")]
+)
 def test_a_table_that_disagrees_is_named(table: str, ids: list[int], found: str) -> None:
     cohort = _cohort([1, 2, 3])
     with pytest.raises(InputError, match=rf"cohort\.{table}.*{found}"):

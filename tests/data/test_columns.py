@@ -10,12 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crsrisk.data.columns import MISSING_WORDS, Column, as_ids, guessed, id_texts, parse, recognise, typed
+from crsrisk.data.columns import (
+    MISSING_WORDS,
+    Column,
+    as_ids,
+    guessed,
+    id_texts,
+    parse,
+    recognise,
+    typed,
+)
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, columns_of
 
 REQUIRED = [name for name in columns_of("observed") if FIELDS[name].is_required]
-SPELLINGS = [(name, spelling) for name in columns_of("observed") for spelling in FIELDS[name].spellings]
+SPELLINGS = [
+    (name, spelling) for name in columns_of("observed") for spelling in FIELDS[name].spellings
+]
 
 
 def columns(header: list[str], **changed: Any) -> dict[str, Column]:
@@ -24,7 +35,9 @@ def columns(header: list[str], **changed: Any) -> dict[str, Column]:
 
 @pytest.mark.parametrize(("name", "spelling"), SPELLINGS)
 def test_every_spelling_that_is_promised_is_recognised(name: str, spelling: str) -> None:
-    header = [spelling if one == name else one for one in REQUIRED] + ([] if name in REQUIRED else [spelling])
+    header = [spelling if one == name else one for one in REQUIRED] + (
+        [] if name in REQUIRED else [spelling]
+    )
     assert columns(header)[name].found == spelling
 
 
@@ -32,13 +45,16 @@ def test_columns_that_stand_for_none_are_left_out() -> None:
     assert set(columns([*REQUIRED, "shoe size"])) == set(REQUIRED)
 
 
-@pytest.mark.parametrize(("header", "changed", "said"), [
-    ([*REQUIRED, "crp"], {}, "a second time|a quantity without a unit"),
-    (REQUIRED[1:], {}, "no such column"),
-    (REQUIRED, {"units": {"shoes": "cm"}}, "a unit for a column that is not there"),
-    (REQUIRED, {"mapping": {"shoes": "crp_mg_l"}}, "no such column"),
-    ([*REQUIRED, "shoes"], {"mapping": {"shoes": "boots"}}, "a mapping to 'boots'"),
-])
+@pytest.mark.parametrize(
+    ("header", "changed", "said"),
+    [
+        ([*REQUIRED, "crp"], {}, "a second time|a quantity without a unit"),
+        (REQUIRED[1:], {}, "no such column"),
+        (REQUIRED, {"units": {"shoes": "cm"}}, "a unit for a column that is not there"),
+        (REQUIRED, {"mapping": {"shoes": "crp_mg_l"}}, "no such column"),
+        ([*REQUIRED, "shoes"], {"mapping": {"shoes": "boots"}}, "a mapping to 'boots'"),
+    ],
+)
 def test_what_cannot_be_is_refused(header: list[str], changed: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         columns(header, **changed)
@@ -47,7 +63,9 @@ def test_what_cannot_be_is_refused(header: list[str], changed: dict[str, Any], s
 # Cells: numbers, yes/no, words and patients' numbers as people write them.
 
 
-_CRP, _FEMALE, _ECOG, _PLATFORM = (FIELDS[name] for name in ("crp_mg_l", "is_female", "ecog", "platform"))
+_CRP, _FEMALE, _ECOG, _PLATFORM = (
+    FIELDS[name] for name in ("crp_mg_l", "is_female", "ecog", "platform")
+)
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=20))
@@ -82,7 +100,10 @@ def test_numbers_of_patients_stay_as_people_write_them() -> None:
 
 
 def test_a_column_that_nobody_knows_gets_the_type_that_all_its_cells_have() -> None:
-    found = [guessed(pd.Series(cells)) for cells in (["True", "False"], ["1", "2"], ["1.5", ""], ["a", ""])]
+    found = [
+        guessed(pd.Series(cells))
+        for cells in (["True", "False"], ["1", "2"], ["1.5", ""], ["a", ""])
+    ]
     assert [column.dtype.kind for column in found[:3]] == ["b", "i", "f"]
     assert found[3].tolist()[0] == "a"
     assert found[3].isna().tolist() == [False, True]
@@ -91,4 +112,3 @@ def test_a_column_that_nobody_knows_gets_the_type_that_all_its_cells_have() -> N
 def test_a_cell_of_a_table_of_ours_that_cannot_be_is_named() -> None:
     with pytest.raises(InputError, match="row 2, column ecog"):
         typed(pd.Series(["1", ""]), _ECOG, where="mine.csv")
-

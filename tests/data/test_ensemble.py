@@ -14,8 +14,12 @@ from crsrisk.folders import names
 from crsrisk.uncertainty.constants import product_constants, shared_constants
 from tests.simulation.people import world_of
 
-_MADE = Ensemble(("assumption:a.b", "product:c.d.e"), np.array([[1.23456, 2e-7], [3.0, 40000.0]]), np.array([0.25, 0.75]),
-                 "x")
+_MADE = Ensemble(
+    ("assumption:a.b", "product:c.d.e"),
+    np.array([[1.23456, 2e-7], [3.0, 40000.0]]),
+    np.array([0.25, 0.75]),
+    "x",
+)
 
 
 def test_there_and_back(tmp_path: Path) -> None:
@@ -41,10 +45,17 @@ def test_a_missing_one_says_how_to_make_it(tmp_path: Path) -> None:
 
 
 def test_the_shipped_ensemble_is_large_and_knows_its_constants() -> None:
-    """At least 200 members; every key is a constant of the world or of a shipped product, every value inside its range."""
+    """At least 200 members; every key is a constant of the world or of a shipped product, every
+    value inside its range.
+    """
     ensemble = load_ensemble()
-    known = {one.key: one for one in (*shared_constants(world_of()), *(
-        one for name in names("products") for one in product_constants(load_product(name))))}
+    known = {
+        one.key: one
+        for one in (
+            *shared_constants(world_of()),
+            *(one for name in names("products") for one in product_constants(load_product(name))),
+        )
+    }
     assert len(ensemble) >= 200
     assert set(ensemble.keys) <= set(known)
     for key, values in zip(ensemble.keys, ensemble.values.T, strict=True):

@@ -1,4 +1,6 @@
-"""The shipped evidence: copied exactly, split before tuning, fit for the products; bad folders refused."""
+"""The shipped evidence: copied exactly, split before tuning, fit for the products; bad folders
+refused.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,17 @@ import yaml
 from pydantic import ValidationError
 
 from crsrisk.data.baseline_checks import load_baseline_checks
-from crsrisk.data.evidence_files import REASONS, USES, Fate, Reason, Roster, Use, load_own_trials, load_roster, load_trials
+from crsrisk.data.evidence_files import (
+    REASONS,
+    USES,
+    EvidenceStatus,
+    Reason,
+    Roster,
+    Use,
+    load_own_trials,
+    load_roster,
+    load_trials,
+)
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Trial, wilson_interval
 from crsrisk.data.world_files import load_assumptions, load_scenario
@@ -27,11 +39,21 @@ from tests.shared_data import shared_path
 ROOT = Path(__file__).parents[2]
 SYNTHETIC = ROOT / "synthetic"
 PUBLISHED_RATES = ROOT.parent / "shared" / "evidence" / "published_rates.csv"
-# decided before any comparison was run; a change here is a decision to be explained in docs/decisions.md
+# decided before any comparison was run; a change here is a decision to be explained in
+# docs/decisions.md
 CALIBRATION = {
-    "afami_cel_label", "cell_pool", "engager_pool", "ici_case_series", "ici_karolinska", "satri_cel_first_in_human",
-    "tarlatamab_dellphi301", "tarlatamab_label_2024", "tarlatamab_label_2025", "tarlatamab_review",
-    "tebentafusp_202"}
+    "afami_cel_label",
+    "cell_pool",
+    "engager_pool",
+    "ici_case_series",
+    "ici_karolinska",
+    "satri_cel_first_in_human",
+    "tarlatamab_dellphi301",
+    "tarlatamab_label_2024",
+    "tarlatamab_label_2025",
+    "tarlatamab_review",
+    "tebentafusp_202",
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +91,28 @@ def test_one_role_can_be_loaded_alone() -> None:
     assert CALIBRATION.isdisjoint(trial.name for trial in load_trials(role="validation"))
 
 
-@pytest.mark.skipif(not PUBLISHED_RATES.exists(), reason="no table of published rates beside the checkout")
+@pytest.mark.skipif(
+    not PUBLISHED_RATES.exists(), reason="no table of published rates beside the checkout"
+)
 def test_every_figure_is_copied_exactly(trials: list[Trial]) -> None:
     with PUBLISHED_RATES.open(encoding="utf-8", newline="") as file:
         table = {row["id"]: row for row in csv.DictReader(file)}
     for row in (row for trial in trials for row in trial.rows):
         source = table[row.id]
-        for name, value in (("value", row.value), ("n", row.n_patients), ("events", row.events),
-                            ("low", row.low), ("high", row.high)):
+        for name, value in (
+            ("value", row.value),
+            ("n", row.n_patients),
+            ("events", row.events),
+            ("low", row.low),
+            ("high", row.high),
+        ):
             assert value == (float(source[name]) if source[name] else None), (row.id, name)
         assert (row.metric, row.source_kind, row.confidence) == tuple(
-            source[name] for name in ("metric", "source_kind", "confidence")), row.id
-        assert (row.interval_kind == "wilson_95") == source["interval_kind"].startswith("95%"), row.id
+            source[name] for name in ("metric", "source_kind", "confidence")
+        ), row.id
+        assert (row.interval_kind == "wilson_95") == source["interval_kind"].startswith("95%"), (
+            row.id
+        )
 
 
 def test_entered_intervals_are_wilsons(trials: list[Trial]) -> None:
@@ -104,7 +136,9 @@ def test_trials_fit_the_shipped_products(trials: list[Trial]) -> None:
             assert trial.dose_times_h == within, trial.name
 
 
-@pytest.mark.parametrize(("field", "folder"), [("support_policy", "policies"), ("population", "populations")])
+@pytest.mark.parametrize(
+    ("field", "folder"), [("support_policy", "policies"), ("population", "populations")]
+)
 def test_settings_of_trials_are_shipped(trials: list[Trial], field: str, folder: str) -> None:
     shipped = {path.stem for path in (SYNTHETIC / folder).glob("*.yaml")}
     if not shipped:
@@ -116,11 +150,30 @@ TUNED_TO: dict[str, Any] = {"role": "calibration", "is_independent": False}
 
 
 def _tree(name: str = "one", **change: Any) -> dict[str, Any]:
-    row = {"id": f"X_{name}", "metric": "crs_any_rate", "of": "patients", "value": 0.5, "citation": "a paper",
-           "source_kind": "FOUND", "confidence": "high", "note": ""}
-    return {"name": name, "label": "A trial", "product": "tarlatamab", "grading": "ASTCT", "window_d": 28,
-            "window_reason": "one cycle", "role": "validation", "role_reason": "an example",
-            "is_independent": True, "overlaps": [], "rows": [row], **change}
+    row = {
+        "id": f"X_{name}",
+        "metric": "crs_any_rate",
+        "of": "patients",
+        "value": 0.5,
+        "citation": "a paper",
+        "source_kind": "FOUND",
+        "confidence": "high",
+        "note": "",
+    }
+    return {
+        "name": name,
+        "label": "A trial",
+        "product": "tarlatamab",
+        "grading": "ASTCT",
+        "window_d": 28,
+        "window_reason": "one cycle",
+        "role": "validation",
+        "role_reason": "an example",
+        "is_independent": True,
+        "overlaps": [],
+        "rows": [row],
+        **change,
+    }
 
 
 def _write(folder: Path, *trees: dict[str, Any]) -> Path:
@@ -135,17 +188,22 @@ def test_a_folder_of_ones_own_is_read(tmp_path: Path) -> None:
     assert found[0].rows[0].n_patients is None
 
 
-@pytest.mark.parametrize(("trees", "key", "found"), [
-    ([_tree(colour="red")], "colour", "an unknown key"),
-    ([_tree(overlaps=["two"])], "overlaps", "two"),
-    ([_tree(overlaps=["one"])], "overlaps", "one"),
-    ([_tree(), _tree("two", rows=_tree()["rows"])], "X_one", "a second time"),
-    ([_tree(overlaps=["two"]), _tree("two", **TUNED_TO)], "is_independent", "true"),
-    ([_tree(), _tree("two", overlaps=["one"], **TUNED_TO)], "is_independent", "true"),
-    ([_tree(window_d="28")], "window_d", "'28'"),
-    ([_tree(rows=[])], "Trial", "one row or more"),
-])
-def test_a_bad_folder_is_refused(tmp_path: Path, trees: list[dict[str, Any]], key: str, found: str) -> None:
+@pytest.mark.parametrize(
+    ("trees", "key", "found"),
+    [
+        ([_tree(colour="red")], "colour", "an unknown key"),
+        ([_tree(overlaps=["two"])], "overlaps", "two"),
+        ([_tree(overlaps=["one"])], "overlaps", "one"),
+        ([_tree(), _tree("two", rows=_tree()["rows"])], "X_one", "a second time"),
+        ([_tree(overlaps=["two"]), _tree("two", **TUNED_TO)], "is_independent", "true"),
+        ([_tree(), _tree("two", overlaps=["one"], **TUNED_TO)], "is_independent", "true"),
+        ([_tree(window_d="28")], "window_d", "'28'"),
+        ([_tree(rows=[])], "Trial", "one row or more"),
+    ],
+)
+def test_a_bad_folder_is_refused(
+    tmp_path: Path, trees: list[dict[str, Any]], key: str, found: str
+) -> None:
     with pytest.raises(InputError) as caught:
         load_trials(_write(tmp_path, *trees))
     assert caught.value.key == key
@@ -169,7 +227,9 @@ def _own(folder: Path, **change: Any) -> Path:
 def _product(folder: Path, name: str = "my_engager", *, window: str = "21.0") -> None:
     text = find("products", "tarlatamab").read_text(encoding="utf-8")
     folder.mkdir(exist_ok=True)
-    text = text.replace("name: tarlatamab", f"name: {name}", 1).replace("window_d: 21.0", f"window_d: {window}", 1)
+    text = text.replace("name: tarlatamab", f"name: {name}", 1).replace(
+        "window_d: 21.0", f"window_d: {window}", 1
+    )
     (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
@@ -181,17 +241,22 @@ def test_a_trial_of_ones_own_brings_its_product_along(tmp_path: Path) -> None:
     assert load_own_trials([_own(tmp_path)])[0][0].product == "tarlatamab"
 
 
-@pytest.mark.parametrize(("change", "key", "expected"), [
-    (TUNED_TO, "role", "validation"),
-    ({"grading": "ASCTC"}, "grading", "ASTCT"),
-    ({"product": "nowhere.yaml"}, "nowhere.yaml", "path"),
-    ({"regimen": "lable"}, "regimen", "label_no_steroid"),
-    ({"dose_times_h": [0, 96]}, "dose_times_h", r"\[0.0, 168.0, 336.0\]"),
-    ({"overlaps": ["tarlatamab_label_2025"]}, "is_independent", "false"),
-    ({"overlaps": ["nobody"]}, "overlaps", "other sources"),
-    ({"rows": [{**_tree()["rows"][0], "id": "E030"}]}, "E030", "each id once"),
-])
-def test_a_bad_trial_of_ones_own_is_refused(tmp_path: Path, change: dict[str, Any], key: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "key", "expected"),
+    [
+        (TUNED_TO, "role", "validation"),
+        ({"grading": "ASCTC"}, "grading", "ASTCT"),
+        ({"product": "nowhere.yaml"}, "nowhere.yaml", "path"),
+        ({"regimen": "lable"}, "regimen", "label_no_steroid"),
+        ({"dose_times_h": [0, 96]}, "dose_times_h", r"\[0.0, 168.0, 336.0\]"),
+        ({"overlaps": ["tarlatamab_label_2025"]}, "is_independent", "false"),
+        ({"overlaps": ["nobody"]}, "overlaps", "other sources"),
+        ({"rows": [{**_tree()["rows"][0], "id": "E030"}]}, "E030", "each id once"),
+    ],
+)
+def test_a_bad_trial_of_ones_own_is_refused(
+    tmp_path: Path, change: dict[str, Any], key: str, expected: str
+) -> None:
     with pytest.raises(InputError, match=expected) as caught:
         load_own_trials([_own(tmp_path, **change)])
     assert key in caught.value.key
@@ -200,8 +265,12 @@ def test_a_bad_trial_of_ones_own_is_refused(tmp_path: Path, change: dict[str, An
 def test_names_that_are_taken_are_refused(tmp_path: Path) -> None:
     _product(tmp_path / "one")
     _product(tmp_path / "two", window="14.0")
-    _write(tmp_path, _tree("first", product="one/my_engager.yaml"), _tree("second", product="two/my_engager.yaml"),
-           _tree("janx007"))
+    _write(
+        tmp_path,
+        _tree("first", product="one/my_engager.yaml"),
+        _tree("second", product="two/my_engager.yaml"),
+        _tree("janx007"),
+    )
     with pytest.raises(InputError, match="another product called my_engager"):
         load_own_trials([tmp_path / "first.yaml", tmp_path / "second.yaml"])
     with pytest.raises(InputError, match="janx007 a second time"):
@@ -216,36 +285,64 @@ def test_every_use_and_reason_has_its_meaning() -> None:
     assert set(REASONS) == set(get_args(Reason))
 
 
-@pytest.mark.parametrize("row", [
-    {"id": "E1", "use": "target", "used_in": "a_source"},
-    {"id": "E1", "use": "not_usable", "reason": "pooled", "about": "a pool"},
-    {"id": "E1", "use": "not_usable", "reason": "overlap", "counted_as": "E2", "about": "the same patients"},
-])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": "E1", "use": "target", "used_in": "a_source"},
+        {"id": "E1", "use": "not_usable", "reason": "pooled", "about": "a pool"},
+        {
+            "id": "E1",
+            "use": "not_usable",
+            "reason": "overlap",
+            "counted_as": "E2",
+            "about": "the same patients",
+        },
+    ],
+)
 def test_a_sound_row(row: dict[str, Any]) -> None:
-    assert Fate.model_validate(row).unverified is False
+    assert EvidenceStatus.model_validate(row).unverified is False
 
 
-@pytest.mark.parametrize("row", [
-    {"id": "E1", "use": "target"},
-    {"id": "E1", "use": "target", "used_in": "a_source", "reason": "pooled"},
-    {"id": "E1", "use": "not_usable", "about": "no reason"},
-    {"id": "E1", "use": "not_usable", "reason": "pooled"},
-    {"id": "E1", "use": "not_usable", "reason": "pooled", "used_in": "a_source", "about": "a pool"},
-    {"id": "E1", "use": "not_usable", "reason": "overlap", "about": "which row counts?"},
-    {"id": "E1", "use": "not_usable", "reason": "pooled", "counted_as": "E2", "about": "a pool"},
-    {"id": "E1", "use": "qualitative", "used_in": "a_phenomenon"},
-    {"id": "E1", "use": "somehow", "used_in": "a_source", "about": "a use that is none"},
-])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": "E1", "use": "target"},
+        {"id": "E1", "use": "target", "used_in": "a_source", "reason": "pooled"},
+        {"id": "E1", "use": "not_usable", "about": "no reason"},
+        {"id": "E1", "use": "not_usable", "reason": "pooled"},
+        {
+            "id": "E1",
+            "use": "not_usable",
+            "reason": "pooled",
+            "used_in": "a_source",
+            "about": "a pool",
+        },
+        {"id": "E1", "use": "not_usable", "reason": "overlap", "about": "which row counts?"},
+        {
+            "id": "E1",
+            "use": "not_usable",
+            "reason": "pooled",
+            "counted_as": "E2",
+            "about": "a pool",
+        },
+        {"id": "E1", "use": "qualitative", "used_in": "a_phenomenon"},
+        {"id": "E1", "use": "somehow", "used_in": "a_source", "about": "a use that is none"},
+    ],
+)
 def test_a_row_without_exactly_one_use_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Fate.model_validate(row)
+        EvidenceStatus.model_validate(row)
 
 
 # Every row of the published evidence has one fate, and every name in the roster leads somewhere.
 
 
 SHIPPED = synthetic_folder() / "evidence" / "roster"
-TRIALS, CHECKS, ASSUMPTIONS = cache(load_trials), cache(load_baseline_checks), cache(load_assumptions)
+TRIALS, CHECKS, ASSUMPTIONS = (
+    cache(load_trials),
+    cache(load_baseline_checks),
+    cache(load_assumptions),
+)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +353,11 @@ def roster() -> Roster:
 @pytest.fixture
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a roster is checked against is read once for all spoiled ones."""
-    for name, load in (("load_trials", TRIALS), ("load_baseline_checks", CHECKS), ("load_assumptions", ASSUMPTIONS)):
+    for name, load in (
+        ("load_trials", TRIALS),
+        ("load_baseline_checks", CHECKS),
+        ("load_assumptions", ASSUMPTIONS),
+    ):
         monkeypatch.setattr(f"crsrisk.data.evidence_files.{name}", load)
 
 
@@ -282,13 +383,17 @@ def test_the_roster_is_the_table(roster: Roster, table: str) -> None:
     mine = {row.id: row for row in getattr(roster, table)}
     assert mine.keys() == rows.keys()
     assert {name for name, row in mine.items() if row.unverified} == {
-        name for name, row in rows.items() if row["source_kind"] == "RECALL"}
+        name for name, row in rows.items() if row["source_kind"] == "RECALL"
+    }
 
 
 def test_blood_cancers_are_never_targets(roster: Roster) -> None:
     with shared_path("evidence", "published_rates.csv").open(encoding="utf-8", newline="") as file:
-        blood = {row["id"] for row in csv.DictReader(file)
-                 if re.search("myeloma|lymphoma|LBCL|B-NHL|ALL$|AML|B-cell|haemato", row["tumour_type"])}
+        blood = {
+            row["id"]
+            for row in csv.DictReader(file)
+            if re.search("myeloma|lymphoma|LBCL|B-NHL|ALL$|AML|B-cell|haemato", row["tumour_type"])
+        }
     assert len(blood) > 40
     assert blood.isdisjoint(row.id for row in roster.of("target"))
 
@@ -322,17 +427,23 @@ def test_phenomena_name_tests_that_exist(roster: Roster) -> None:
         if (ROOT / file).exists():
             there += 1
             tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-            assert test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, name
+            assert test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, (
+                name
+            )
     assert there >= 5
 
 
 def test_no_phenomenon_rests_on_recalled_rows(roster: Roster) -> None:
     for name in roster.phenomena:
-        assert any(row.used_in == name and not row.unverified for row in roster.of("qualitative")), name
+        assert any(
+            row.used_in == name and not row.unverified for row in roster.of("qualitative")
+        ), name
 
 
 def spoiled(folder: Path, *, file: str, at: str | None, **change: Any) -> Path:
-    """A copy of the roster with one row changed. At None the change is a new row; a value of None takes the key away."""
+    """A copy of the roster with one row changed. At None the change is a new row; a value of None
+    takes the key away.
+    """
     shutil.copytree(SHIPPED, folder, dirs_exist_ok=True)
     tree = yaml.safe_load((folder / file).read_text(encoding="utf-8"))
     if at is None:
@@ -346,27 +457,76 @@ def spoiled(folder: Path, *, file: str, at: str | None, **change: Any) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("file", "at", "change", "key", "found"), [
-    ("published_rates.yaml", None, {"id": "E001", "use": "not_usable", "reason": "pooled", "about": "again"}, "E001.id",
-     "second time"),
-    ("published_rates.yaml", "E030", {"used_in": "tarlatamab_label_2024"}, "E030.used_in", "tarlatamab_label_2024"),
-    ("published_rates.yaml", "E030", {"unverified": True}, "E030.unverified", "true"),
-    ("published_rates.yaml", "E048", {"unverified": False}, "E048.unverified", "false"),
-    ("published_rates.yaml", "E030", {"use": "not_usable", "used_in": None, "reason": "pooled", "about": "left out"}, "E030",
-     "another use"),
-    ("published_rates.yaml", "E202", {"use": "target", "reason": None, "used_in": "janx007"}, "E202.used_in", "janx007"),
-    ("published_rates.yaml", "E020", {"used_in": "nothing"}, "E020.used_in", "nothing"),
-    ("published_rates.yaml", "E020", {"reason": "gap"}, "rows.", "used_in for a row that is used"),
-    ("published_rates.yaml", "E020", {"unverified": True}, "refractory_checkpoint_remits", "no verified row"),
-    ("published_rates.yaml", "E202", {"about": " "}, "rows.", "in words"),
-    ("published_rates.yaml", "E202", {"reason": "because"}, "rows.", "because"),
-    ("risk_factors.yaml", "F003", {"used_in": "burden_huge"}, "F003.used_in", "burden_huge"),
-    ("risk_factors.yaml", "F004", {"used_in": "cascade.nothing"}, "F004.used_in", "cascade.nothing"),
-    ("risk_factors.yaml", "F080", {"used_in": "no_check"}, "F080.used_in", "no_check"),
-    ("risk_factors.yaml", "F031", {"counted_as": "E202"}, "F031.counted_as", "E202"),
-])
+@pytest.mark.parametrize(
+    ("file", "at", "change", "key", "found"),
+    [
+        (
+            "published_rates.yaml",
+            None,
+            {"id": "E001", "use": "not_usable", "reason": "pooled", "about": "again"},
+            "E001.id",
+            "second time",
+        ),
+        (
+            "published_rates.yaml",
+            "E030",
+            {"used_in": "tarlatamab_label_2024"},
+            "E030.used_in",
+            "tarlatamab_label_2024",
+        ),
+        ("published_rates.yaml", "E030", {"unverified": True}, "E030.unverified", "true"),
+        ("published_rates.yaml", "E048", {"unverified": False}, "E048.unverified", "false"),
+        (
+            "published_rates.yaml",
+            "E030",
+            {"use": "not_usable", "used_in": None, "reason": "pooled", "about": "left out"},
+            "E030",
+            "another use",
+        ),
+        (
+            "published_rates.yaml",
+            "E202",
+            {"use": "target", "reason": None, "used_in": "janx007"},
+            "E202.used_in",
+            "janx007",
+        ),
+        ("published_rates.yaml", "E020", {"used_in": "nothing"}, "E020.used_in", "nothing"),
+        (
+            "published_rates.yaml",
+            "E020",
+            {"reason": "gap"},
+            "rows.",
+            "used_in for a row that is used",
+        ),
+        (
+            "published_rates.yaml",
+            "E020",
+            {"unverified": True},
+            "refractory_checkpoint_remits",
+            "no verified row",
+        ),
+        ("published_rates.yaml", "E202", {"about": " "}, "rows.", "in words"),
+        ("published_rates.yaml", "E202", {"reason": "because"}, "rows.", "because"),
+        ("risk_factors.yaml", "F003", {"used_in": "burden_huge"}, "F003.used_in", "burden_huge"),
+        (
+            "risk_factors.yaml",
+            "F004",
+            {"used_in": "cascade.nothing"},
+            "F004.used_in",
+            "cascade.nothing",
+        ),
+        ("risk_factors.yaml", "F080", {"used_in": "no_check"}, "F080.used_in", "no_check"),
+        ("risk_factors.yaml", "F031", {"counted_as": "E202"}, "F031.counted_as", "E202"),
+    ],
+)
 def test_a_spoiled_roster_is_refused(
-    tmp_path: Path, read_once: None, file: str, at: str | None, change: dict[str, Any], key: str, found: str
+    tmp_path: Path,
+    read_once: None,
+    file: str,
+    at: str | None,
+    change: dict[str, Any],
+    key: str,
+    found: str,
 ) -> None:
     with pytest.raises(InputError) as caught:
         load_roster(spoiled(tmp_path, file=file, at=at, **change))
@@ -383,7 +543,8 @@ def test_a_check_of_unknown_evidence_is_refused() -> None:
 def test_a_phenomenon_names_a_test(tmp_path: Path) -> None:
     shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
     text = (tmp_path / "phenomena.yaml").read_text(encoding="utf-8")
-    (tmp_path / "phenomena.yaml").write_text(text.replace("::test_hlh_is_flagged", ""), encoding="utf-8")
+    (tmp_path / "phenomena.yaml").write_text(
+        text.replace("::test_hlh_is_flagged", ""), encoding="utf-8"
+    )
     with pytest.raises(InputError, match="test_name"):
         load_roster(tmp_path)
-

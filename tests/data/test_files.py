@@ -1,4 +1,6 @@
-"""Whole files or none, the same bytes however the rows come, and hashes that notice every change."""
+"""Whole files or none, the same bytes however the rows come, and hashes that notice every
+change.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +43,25 @@ def _frame(n_rows: int, *, start: int = 0) -> pd.DataFrame:
     numbers = np.arange(start, start + n_rows)
     crp = np.sqrt(numbers + 0.1)
     crp[numbers % 7 == 3] = np.nan
-    return pd.DataFrame({
-        "patient_id": numbers.astype(np.int64), "product": [f"product {number % 3}" for number in numbers],
-        "is_female": numbers % 2 == 0, "ecog": (numbers % 3).astype(np.int64), "crp_mg_l": crp})
+    return pd.DataFrame(
+        {
+            "patient_id": numbers.astype(np.int64),
+            "product": [f"product {number % 3}" for number in numbers],
+            "is_female": numbers % 2 == 0,
+            "ecog": (numbers % 3).astype(np.int64),
+            "crp_mg_l": crp,
+        }
+    )
 
 
 def _chunks(frame: pd.DataFrame, sizes: list[int]) -> Iterator[pd.DataFrame]:
     start = 0
     for size in [*sizes, len(frame)]:
-        yield frame.iloc[start:start + size].reset_index(drop=True)
+        yield frame.iloc[start : start + size].reset_index(drop=True)
         start = min(start + size, len(frame))
 
 
-# ------------------------------------------------------------------------------------ whole or not at all
+# --- whole or not at all ---
 
 
 def test_a_file_appears_whole_in_folders_that_are_made(tmp_path: Path) -> None:
@@ -66,10 +74,15 @@ def test_a_file_appears_whole_in_folders_that_are_made(tmp_path: Path) -> None:
     assert [one.name for one in place.parent.iterdir()] == ["note.txt"]
 
 
-@pytest.mark.parametrize("problem", [KeyboardInterrupt(), ValueError("in the middle"), SystemExit(1)])
-def test_an_interruption_leaves_the_old_file_and_no_other(tmp_path: Path, problem: BaseException) -> None:
+@pytest.mark.parametrize(
+    "problem", [KeyboardInterrupt(), ValueError("in the middle"), SystemExit(1)]
+)
+def test_an_interruption_leaves_the_old_file_and_no_other(
+    tmp_path: Path, problem: BaseException
+) -> None:
     place = tmp_path / "note.txt"
     place.write_text("old")
+
     def body() -> None:
         with write_beside(place) as beside:
             beside.write_text("ha")
@@ -105,7 +118,9 @@ def test_a_read_only_folder_is_an_output_error(tmp_path: Path) -> None:
         pytest.fail("the body must not run")
 
 
-def test_a_denied_folder_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_denied_folder_is_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def deny(self: Path, *, exist_ok: bool) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(self))
 
@@ -131,16 +146,20 @@ def test_json_and_text_are_written_byte_by_byte(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").read_bytes() == expected.encode()
     write_text(tmp_path / "a.txt", "one\r\ntwo\n")
     assert (tmp_path / "a.txt").read_bytes() == b"one\r\ntwo\n"
-    with pytest.raises(ValueError, match="JSON"):
-        write_json(tmp_path / "nan.json", {"a": float("nan")})
-    assert not (tmp_path / "nan.json").exists()
+    with pytest.raises(ValueError, match="came out as inf"):
+        write_json(tmp_path / "inf.json", {"a": float("inf")})
+    assert not (tmp_path / "inf.json").exists()
+    write_json(tmp_path / "unknown.json", {"a": float("nan")})
+    assert (tmp_path / "unknown.json").read_text() == '{\n  "a": null\n}\n'
 
 
-# ------------------------------------------------------------------------------------ streams
+# --- streams ---
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None
+)
 @given(sizes=st.lists(st.integers(0, 40), max_size=6))
 def test_bytes_do_not_depend_on_the_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, sizes: list[int]
@@ -163,7 +182,9 @@ def test_a_table_without_rows_keeps_its_columns(tmp_path: Path, suffix: str) -> 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 def test_frames_that_differ_or_none_at_all_leave_nothing(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(ValueError, match="columns of the first"):
-        write_table_stream(tmp_path / f"a{suffix}", [_frame(3), _frame(3)[["product", "patient_id"]]])
+        write_table_stream(
+            tmp_path / f"a{suffix}", [_frame(3), _frame(3)[["product", "patient_id"]]]
+        )
     with pytest.raises(ValueError, match="no frame"):
         write_table_stream(tmp_path / f"a{suffix}", [])
     assert list(tmp_path.iterdir()) == []
@@ -222,7 +243,7 @@ def test_the_stream_holds_one_group_and_never_the_whole(
     assert all(500 * asked - done <= 1000 for asked, done in enumerate(groups_when_asked))
 
 
-# ------------------------------------------------------------------------------------ hashes and manifest
+# --- hashes and manifest ---
 
 
 def test_sha256_is_that_of_the_standard(tmp_path: Path) -> None:
@@ -246,7 +267,9 @@ def test_a_digest_survives_csv_and_parquet(tmp_path: Path) -> None:
 def test_a_digest_is_the_same_on_every_machine() -> None:
     # recipe: sha256 over "2 rows", then for each column "|kind|length of name|name|" and its bytes
     column = b"|int|1|a|" + np.array([1, 2], dtype="<i8").tobytes()
-    assert frame_digest(pd.DataFrame({"a": [1, 2]})) == hashlib.sha256(b"2 rows" + column).hexdigest()
+    assert (
+        frame_digest(pd.DataFrame({"a": [1, 2]})) == hashlib.sha256(b"2 rows" + column).hexdigest()
+    )
 
 
 @given(row=st.integers(0, 19), name=st.sampled_from(list(_frame(0).columns)))
@@ -254,16 +277,26 @@ def test_a_digest_notices_every_cell(row: int, name: str) -> None:
     frame = _frame(20)
     values: list[Any] = frame[name].tolist()
     old = values[row]
-    changes = {"product": f"{old} ", "is_female": not old, "crp_mg_l": 99.0 if old != old else np.nan}
+    changes = {
+        "product": f"{old} ",
+        "is_female": not old,
+        "crp_mg_l": 99.0 if old != old else np.nan,
+    }
     values[row] = changes.get(name, 99)
     changed = frame.assign(**{name: pd.Series(values, dtype=frame[name].dtype)})
     assert frame_digest(changed) != frame_digest(frame)
 
 
-@pytest.mark.parametrize("other", [
-    lambda frame: frame.rename(columns={"ecog": "ecog_"}), lambda frame: frame.iloc[::-1],
-    lambda frame: frame[frame.columns[::-1]], lambda frame: frame.iloc[:-1],
-    lambda frame: frame.assign(ecog=frame["ecog"].astype(float))])
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda frame: frame.rename(columns={"ecog": "ecog_"}),
+        lambda frame: frame.iloc[::-1],
+        lambda frame: frame[frame.columns[::-1]],
+        lambda frame: frame.iloc[:-1],
+        lambda frame: frame.assign(ecog=frame["ecog"].astype(float)),
+    ],
+)
 def test_a_digest_notices_names_order_length_and_kind(other: object) -> None:
     assert callable(other)
     assert frame_digest(other(_frame(20))) != frame_digest(_frame(20))
@@ -272,19 +305,33 @@ def test_a_digest_notices_names_order_length_and_kind(other: object) -> None:
 def test_every_nan_is_the_same_missing_value() -> None:
     other_nan = np.array([0x7FF8_0000_0000_0001], dtype=np.uint64).view(np.float64)
     assert other_nan.tobytes() != np.array([np.nan]).tobytes()
-    assert frame_digest(pd.DataFrame({"a": other_nan})) == frame_digest(pd.DataFrame({"a": [np.nan]}))
+    assert frame_digest(pd.DataFrame({"a": other_nan})) == frame_digest(
+        pd.DataFrame({"a": [np.nan]})
+    )
 
 
 def test_text_cannot_slip_from_one_cell_to_the_next() -> None:
-    assert frame_digest(pd.DataFrame({"a": ["ab", "c"]})) != frame_digest(pd.DataFrame({"a": ["a", "bc"]}))
-    assert frame_digest(pd.DataFrame({"a": ["", None]})) != frame_digest(pd.DataFrame({"a": [None, ""]}))
+    assert frame_digest(pd.DataFrame({"a": ["ab", "c"]})) != frame_digest(
+        pd.DataFrame({"a": ["a", "bc"]})
+    )
+    assert frame_digest(pd.DataFrame({"a": ["", None]})) != frame_digest(
+        pd.DataFrame({"a": [None, ""]})
+    )
 
 
 def test_a_manifest_says_how_the_file_was_made_and_notices_a_change(tmp_path: Path) -> None:
     place = tmp_path / "cohort.csv"
     write_csv_stream(place, [_frame(3)])
-    written = write_manifest(place, seed=7, scenario="reference", assumptions_hash="ab12", version="0.1.0",
-                             columns=_frame(3).columns, n_rows=3, products=["tarlatamab"])
+    written = write_manifest(
+        place,
+        seed=7,
+        scenario="reference",
+        assumptions_hash="ab12",
+        version="0.1.0",
+        columns=_frame(3).columns,
+        n_rows=3,
+        products=["tarlatamab"],
+    )
     assert manifest_path(place).name == "cohort.csv.manifest.json"
     tree = json.loads(manifest_path(place).read_text())
     assert tree["seed"] == 7
@@ -308,14 +355,24 @@ def test_a_broken_manifest_is_an_input_error(tmp_path: Path, text: str | None) -
         read_manifest(place)
 
 
-# ------------------------------------------------------------------------------------ tables as they stand
+# --- tables as they stand ---
 
 
-@pytest.mark.parametrize(("content", "problem"), [
-    (b"", "an empty file"), (b"a;b\n1;2\n", "semicolons"), (b"a,b\n1,2\n1\n", "line 3.*found 1 cells"),
-    (b"a,b\n1,2,3\n", "line 2.*found 3 cells"), (b"a,a\n1,2\n", "a second time"),
-    ("a,CRP [µg/mL]\n1,2\n".encode("latin-1"), "UTF-8"), (b'a,b\n"1,2\n', "not such a file")])
-def test_a_csv_that_is_none_is_refused_with_the_line(tmp_path: Path, content: bytes, problem: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "an empty file"),
+        (b"a;b\n1;2\n", "semicolons"),
+        (b"a,b\n1,2\n1\n", "line 3.*found 1 cells"),
+        (b"a,b\n1,2,3\n", "line 2.*found 3 cells"),
+        (b"a,a\n1,2\n", "a second time"),
+        ("a,CRP [µg/mL]\n1,2\n".encode("latin-1"), "UTF-8"),
+        (b'a,b\n"1,2\n', "not such a file"),
+    ],
+)
+def test_a_csv_that_is_none_is_refused_with_the_line(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
     place = tmp_path / "a.csv"
     place.write_bytes(content)
     with pytest.raises(InputError, match=problem) as caught:
@@ -325,7 +382,8 @@ def test_a_csv_that_is_none_is_refused_with_the_line(tmp_path: Path, content: by
 
 def test_a_csv_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     place = tmp_path / "a.csv"
-    place.write_bytes(b'\xef\xbb\xbfpatient_id, crp_mg_l \r\n1,"2"\r\n\r\n2,3\r\n')  # byte order mark, CRLF
+    # byte order mark, CRLF
+    place.write_bytes(b'\xef\xbb\xbfpatient_id, crp_mg_l \r\n1,"2"\r\n\r\n2,3\r\n')
     assert csv_header(place) == ["patient_id", "crp_mg_l"]
     assert read_table(place)["crp_mg_l"].tolist() == [2.0, 3.0]
 

@@ -1,4 +1,6 @@
-"""Grading systems: the published scales branch by branch, that more signs never lower a grade, and free texts."""
+"""Grading systems: the published scales branch by branch, that more signs never lower a grade, and
+free texts.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,16 @@ KNOWN = read_yaml(ROOT / "tests" / "known" / "grading_systems.yaml")
 ROWS = [(GradingSystem(name), row) for name, table in KNOWN.items() for row in table["rows"]]
 RISING: dict[str, tuple[Any, ...]] = {  # a value of every sign, and one that is worse
     **{field.name: (False, True) for field in fields(Signs)},
-    "n_vasopressors": (0, 1, 2, 3), "vasopressor_h": (0.0, 23.0, 24.0, 50.0), "oxygen_device": (0, 1, 2, 3, 4),
-    "alt_x_uln": (0.5, 2.0, 4.0, 10.0, 30.0), "creatinine_x_uln": (0.5, 1.2, 2.0, 4.0, 8.0),
+    "n_vasopressors": (0, 1, 2, 3),
+    "vasopressor_h": (0.0, 23.0, 24.0, 50.0),
+    "oxygen_device": (0, 1, 2, 3, 4),
+    "alt_x_uln": (0.5, 2.0, 4.0, 10.0, 30.0),
+    "creatinine_x_uln": (0.5, 1.2, 2.0, 4.0, 8.0),
     "organ_toxicity_grade": (0, 1, 2, 3, 4),
 }
-some_signs = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in RISING.items()})
+some_signs = st.fixed_dictionaries(
+    {name: st.sampled_from(values) for name, values in RISING.items()}
+)
 systems = st.sampled_from(GradingSystem)
 
 
@@ -46,21 +53,28 @@ def grade(system: GradingSystem, **signs: Any) -> int:
     return int(GRADERS[system](Signs(**({"has_crs": False} | signs))))
 
 
-# ------------------------------------------------------------------------------------ truth tables
+# --- truth tables ---
 
 
-@pytest.mark.parametrize(("system", "row"), ROWS, ids=[f"{system}: {row['says']}" for system, row in ROWS])
+@pytest.mark.parametrize(
+    ("system", "row"), ROWS, ids=[f"{system}: {row['says']}" for system, row in ROWS]
+)
 def test_published_scale(system: GradingSystem, row: dict[str, Any]) -> None:
     assert grade(system, **row["signs"]) == row["grade"]
 
 
 @pytest.mark.parametrize("system", GradingSystem)
-def test_a_table_holds_every_grade_and_every_sign_that_its_system_reads(system: GradingSystem) -> None:
+def test_a_table_holds_every_grade_and_every_sign_that_its_system_reads(
+    system: GradingSystem,
+) -> None:
     table = KNOWN[system.value]
     assert {row["grade"] for row in table["rows"]} == set(range(6))
     assert len(table["source"]) > 60
     named = {sign for row in table["rows"] for sign in row["signs"]}
-    graded = {name: {grade(system, **{"has_crs": True, name: value}) for value in values} for name, values in RISING.items()}
+    graded = {
+        name: {grade(system, **{"has_crs": True, name: value}) for value in values}
+        for name, values in RISING.items()
+    }
     read = {name for name, found in graded.items() if len(found) > 1}
     assert read <= named
 
@@ -68,8 +82,12 @@ def test_a_table_holds_every_grade_and_every_sign_that_its_system_reads(system: 
 def test_a_table_of_arrays_is_graded_at_once() -> None:
     for system in GradingSystem:
         rows = [row for one, row in ROWS if one is system]
-        columns = {name: np.array([row["signs"].get(name, values[0] if name != "alt_x_uln" else 0.0) for row in rows])
-                   for name, values in RISING.items()}
+        columns = {
+            name: np.array(
+                [row["signs"].get(name, values[0] if name != "alt_x_uln" else 0.0) for row in rows]
+            )
+            for name, values in RISING.items()
+        }
         found = GRADERS[system](Signs(**columns))
         assert found.dtype == np.int64
         assert found.tolist() == [row["grade"] for row in rows]
@@ -86,28 +104,37 @@ def test_astct_is_that_of_the_simulated_ward() -> None:
     for signs in product((0.0, 1.0), repeat=7):
         is_open, hypotension, low_flow, pressor, high_flow, second, positive = signs
         device = max(low_flow, 2 * high_flow, 3 * positive)
-        here = grade(GradingSystem.ASTCT, has_crs=is_open, has_hypotension=hypotension,
-                     n_vasopressors=max(pressor, 2 * second), oxygen_device=device)
+        here = grade(
+            GradingSystem.ASTCT,
+            has_crs=is_open,
+            has_hypotension=hypotension,
+            n_vasopressors=max(pressor, 2 * second),
+            oxygen_device=device,
+        )
         assert here == ward(*signs)
 
 
-# ------------------------------------------------------------------------------------ properties
+# --- properties ---
 
 
 @given(system=systems, signs=some_signs, worse=some_signs)
-def test_more_signs_never_lower_a_grade(system: GradingSystem, signs: dict[str, Any], worse: dict[str, Any]) -> None:
+def test_more_signs_never_lower_a_grade(
+    system: GradingSystem, signs: dict[str, Any], worse: dict[str, Any]
+) -> None:
     both = {name: max(signs[name], worse[name]) for name in signs}
     assert grade(system, **both) >= grade(system, **signs)
 
 
 @given(system=systems, signs=some_signs)
-def test_no_grade_without_crs_or_death_and_at_least_1_with_it(system: GradingSystem, signs: dict[str, Any]) -> None:
+def test_no_grade_without_crs_or_death_and_at_least_1_with_it(
+    system: GradingSystem, signs: dict[str, Any]
+) -> None:
     assert grade(system, **(signs | {"has_crs": False, "has_died": False})) == 0
     assert grade(system, **(signs | {"has_died": True})) == 5
     assert 1 <= grade(system, **(signs | {"has_crs": True, "has_died": False})) <= 4
 
 
-# ------------------------------------------------------------------------------------ episodes
+# --- episodes ---
 
 HOURS = 60
 BOLUSES_H = 6.0
@@ -123,8 +150,12 @@ def runs(on: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any, np.dtype[np
 
 
 @given(seed=st.integers(0, 2**32 - 1), rarity=st.floats(0.5, 6.0), stickiness=st.floats(0.0, 0.97))
-def test_the_worst_of_an_episode_is_the_grade_of_its_extremes(seed: int, rarity: float, stickiness: float) -> None:
-    """Random hourly courses: support comes and goes in runs; ALT moves freely; fever opens and quiet closes."""
+def test_the_worst_of_an_episode_is_the_grade_of_its_extremes(
+    seed: int, rarity: float, stickiness: float
+) -> None:
+    """Random hourly courses: support comes and goes in runs; ALT moves freely; fever opens and
+    quiet closes.
+    """
     random = np.random.default_rng(seed)
 
     def course() -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -141,44 +172,100 @@ def test_the_worst_of_an_episode_is_the_grade_of_its_extremes(seed: int, rarity:
     fluids_h, pressor_h = runs(fluids), runs(pressor)
     device = np.maximum(low, np.maximum(2 * high, 3 * positive))
     hourly = Signs(
-        has_crs=is_open, has_hypotension=fluids, has_low_systolic=fluids, has_multiple_boluses=fluids_h >= BOLUSES_H,
-        n_vasopressors=np.maximum(pressor, 2 * second), has_high_dose_vasopressor=second, vasopressor_h=pressor_h,
-        oxygen_device=device, has_fio2_40=high | positive, alt_x_uln=alt)
+        has_crs=is_open,
+        has_hypotension=fluids,
+        has_low_systolic=fluids,
+        has_multiple_boluses=fluids_h >= BOLUSES_H,
+        n_vasopressors=np.maximum(pressor, 2 * second),
+        has_high_dose_vasopressor=second,
+        vasopressor_h=pressor_h,
+        oxygen_device=device,
+        has_fio2_40=high | positive,
+        alt_x_uln=alt,
+    )
     extremes = episode_grades(
-        n_episodes=[int(is_open.any())], had_fluids=[fluids.any()], longest_fluids_h=[fluids_h.max()],
-        multiple_boluses_h=BOLUSES_H, had_vasopressor=[pressor.any()], longest_vasopressor_h=[pressor_h.max()],
-        had_second_vasopressor=[second.any()], had_oxygen=[low.any()], had_high_flow=[high.any()],
-        had_positive_pressure=[positive.any()], peak_alt_x_uln=[np.max(alt * is_open)])
+        n_episodes=[int(is_open.any())],
+        had_fluids=[fluids.any()],
+        longest_fluids_h=[fluids_h.max()],
+        multiple_boluses_h=BOLUSES_H,
+        had_vasopressor=[pressor.any()],
+        longest_vasopressor_h=[pressor_h.max()],
+        had_second_vasopressor=[second.any()],
+        had_oxygen=[low.any()],
+        had_high_flow=[high.any()],
+        had_positive_pressure=[positive.any()],
+        peak_alt_x_uln=[np.max(alt * is_open)],
+    )
     ward = plain(astct_of_the_ward)
     assert extremes[GradingSystem.ASTCT][0] == max(
-        ward(*map(float, hour)) for hour in zip(is_open, fluids, low, pressor, high, second, positive, strict=True))
+        ward(*map(float, hour))
+        for hour in zip(is_open, fluids, low, pressor, high, second, positive, strict=True)
+    )
     for system, worst in extremes.items():
         assert worst.tolist() == [GRADERS[system](hourly).max()], system
 
 
 def test_algorithmic_fluids_differ_between_systems() -> None:
-    """Why tebentafusp has many grade 2 under ASTCT: fluids alone are grade 2 there, but 1 at MSKCC and 3 at Penn."""
+    """Why tebentafusp has many grade 2 under ASTCT: fluids alone are grade 2 there, but 1 at MSKCC
+    and 3 at Penn.
+    """
     nothing: dict[str, Any] = {
-        "had_vasopressor": [0], "longest_vasopressor_h": [0], "had_second_vasopressor": [0], "had_oxygen": [0],
-        "had_high_flow": [0], "had_positive_pressure": [0], "peak_alt_x_uln": [1.0]}
-    found = episode_grades(n_episodes=[1], had_fluids=[1], longest_fluids_h=[6.0], multiple_boluses_h=6.0, **nothing)
+        "had_vasopressor": [0],
+        "longest_vasopressor_h": [0],
+        "had_second_vasopressor": [0],
+        "had_oxygen": [0],
+        "had_high_flow": [0],
+        "had_positive_pressure": [0],
+        "peak_alt_x_uln": [1.0],
+    }
+    found = episode_grades(
+        n_episodes=[1], had_fluids=[1], longest_fluids_h=[6.0], multiple_boluses_h=6.0, **nothing
+    )
     assert {system.value: int(one[0]) for system, one in found.items()} == {
-        "astct": 2, "lee_2014": 2, "ctcae_4": 2, "ctcae_5": 2, "penn": 3, "mskcc": 1, "cartox": 2}
+        "astct": 2,
+        "lee_2014": 2,
+        "ctcae_4": 2,
+        "ctcae_5": 2,
+        "penn": 3,
+        "mskcc": 1,
+        "cartox": 2,
+    }
 
 
-# ------------------------------------------------------------------------------------ free texts
+# --- free texts ---
 
 
-@pytest.mark.parametrize(("text", "system"), [
-    ("ASTCT", "astct"), ("ASTCT (algorithmic)", "astct"), ("ASBMT 2019", "astct"), ("Lee 2019", "astct"),
-    ("Lee et al., 2019", "astct"), ("Lee", "lee_2014"), ("Lee 2014 (counts transaminitis)", "lee_2014"),
-    ("modified Lee criteria", "lee_2014"), ("CTCAE", "ctcae_4"), ("CTCAE 4.03 (CRS scale per paper)", "ctcae_4"),
-    ("NCI-CTCAE v4.0", "ctcae_4"), ("CTCAE v5.0", "ctcae_5"), ("CTCAE (version 5)", "ctcae_5"), ("CTCAEv5", "ctcae_5"),
-    ("CTCAE, later CTCAE 5.0", "ctcae_5"), ("Penn/ASTCT", "penn"), ("ASTCT/CTCAE", "astct"), ("UPenn", "penn"),
-    ("CTCAE or ASTCT", "ctcae_4"), ("MSKCC", "mskcc"), ("CARTOX", "cartox"), ("mixed", "astct"),
-    ("study definition (fever, culture negative)", "astct"), ("ICD-10 codes", "astct"),
-    ("ASTCT (applied to a study definition)", "astct"), ("mixed (Lee, CTCAE)", "lee_2014"),
-])
+@pytest.mark.parametrize(
+    ("text", "system"),
+    [
+        ("ASTCT", "astct"),
+        ("ASTCT (algorithmic)", "astct"),
+        ("ASBMT 2019", "astct"),
+        ("Lee 2019", "astct"),
+        ("Lee et al., 2019", "astct"),
+        ("Lee", "lee_2014"),
+        ("Lee 2014 (counts transaminitis)", "lee_2014"),
+        ("modified Lee criteria", "lee_2014"),
+        ("CTCAE", "ctcae_4"),
+        ("CTCAE 4.03 (CRS scale per paper)", "ctcae_4"),
+        ("NCI-CTCAE v4.0", "ctcae_4"),
+        ("CTCAE v5.0", "ctcae_5"),
+        ("CTCAE (version 5)", "ctcae_5"),
+        ("CTCAEv5", "ctcae_5"),
+        ("CTCAE, later CTCAE 5.0", "ctcae_5"),
+        ("Penn/ASTCT", "penn"),
+        ("ASTCT/CTCAE", "astct"),
+        ("UPenn", "penn"),
+        ("CTCAE or ASTCT", "ctcae_4"),
+        ("MSKCC", "mskcc"),
+        ("CARTOX", "cartox"),
+        ("mixed", "astct"),
+        ("study definition (fever, culture negative)", "astct"),
+        ("ICD-10 codes", "astct"),
+        ("ASTCT (applied to a study definition)", "astct"),
+        ("mixed (Lee, CTCAE)", "lee_2014"),
+    ],
+)
 def test_system_named_in_a_text(text: str, system: str) -> None:
     assert system_of(text) is GradingSystem(system)
 
@@ -193,7 +280,11 @@ def test_a_text_that_names_no_system(text: str) -> None:
 def test_every_shipped_text_names_a_system(folder: str) -> None:
     paths = sorted((ROOT / "synthetic" / folder).rglob("*.yaml"))
     trees = {path: yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths}
-    found = {path: system_of(tree["grading"], where=path.name) for path, tree in trees.items() if "grading" in tree}
+    found = {
+        path: system_of(tree["grading"], where=path.name)
+        for path, tree in trees.items()
+        if "grading" in tree
+    }
     assert len(found) >= 10
 
 
@@ -241,9 +332,16 @@ def test_interval() -> None:
     # the spread of kappa over fresh samples of patients, as another way to the same width
     random = np.random.default_rng(7)
     draws = [random.integers(0, 100, 100) for _ in range(400)]
-    width = np.diff(np.quantile([cohen_kappa_score(one[d], two[d], weights="linear") for d in draws], [0.025, 0.975]))[0]
+    width = np.diff(
+        np.quantile(
+            [cohen_kappa_score(one[d], two[d], weights="linear") for d in draws], [0.025, 0.975]
+        )
+    )[0]
     assert found.high - found.low == pytest.approx(width, rel=0.2)
-    assert (agree(one, two).low, agree(one, two).high) == (found.low, found.high), "the same resamples every time"
+    assert (agree(one, two).low, agree(one, two).high) == (
+        found.low,
+        found.high,
+    ), "the same resamples every time"
 
 
 def test_few_patients_have_no_interval_and_one_grade_has_no_kappa() -> None:
@@ -257,4 +355,3 @@ def test_few_patients_have_no_interval_and_one_grade_has_no_kappa() -> None:
 def test_lists_that_do_not_match(one: list[int], two: list[int]) -> None:
     with pytest.raises(ValueError, match="same patients"):
         agree(one, two)
-

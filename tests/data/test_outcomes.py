@@ -1,4 +1,6 @@
-"""The outcome column of a user's table: each way of writing it, in both kinds of file, and what is refused."""
+"""The outcome column of a user's table: each way of writing it, in both kinds of file, and what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,12 @@ from crsrisk.errors import InputError
 
 def test_reads_every_spelling(tmp_path: Path) -> None:
     place = tmp_path / "mine.csv"
-    place.write_text("patient_id,seen\n1,TRUE\n2,no\n3,1\n4,0\n5,NA\n6, yes \n7,\n", encoding="utf-8")
-    assert np.array_equal(read_outcome(place, column="seen"), [1, 0, 1, 0, np.nan, 1, np.nan], equal_nan=True)
+    place.write_text(
+        "patient_id,seen\n1,TRUE\n2,no\n3,1\n4,0\n5,NA\n6, yes \n7,\n", encoding="utf-8"
+    )
+    assert np.array_equal(
+        read_outcome(place, column="seen"), [1, 0, 1, 0, np.nan, 1, np.nan], equal_nan=True
+    )
 
 
 @pytest.mark.parametrize("values", [[True, False], [1, 0], [1.0, 0.0], ["yes", "no"]])
@@ -25,7 +31,9 @@ def test_reads_parquet_of_any_type(values: list[object], tmp_path: Path) -> None
     assert read_outcome(place, column="seen").tolist() == [1.0, 0.0]
 
 
-@pytest.mark.parametrize(("column", "says"), [("other", "no such column"), ("seen", "row 2, column seen: found 2")])
+@pytest.mark.parametrize(
+    ("column", "says"), [("other", "no such column"), ("seen", "row 2, column seen: found 2")]
+)
 def test_refuses(column: str, says: str, tmp_path: Path) -> None:
     place = tmp_path / "mine.csv"
     place.write_text("patient_id,seen\n1,yes\n2,2\n", encoding="utf-8")
@@ -40,7 +48,13 @@ _COLUMNS = ["crp_mg_l__h24", "grade__max__h24"]
 
 
 def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
-    table = pd.DataFrame({"patient_id": [7, 8, 9], "crp_mg_l__h24": [80.5, np.nan, 3.0], "grade__max__h24": [1.0, 0.0, 0.0]})
+    table = pd.DataFrame(
+        {
+            "patient_id": [7, 8, 9],
+            "crp_mg_l__h24": [80.5, np.nan, 3.0],
+            "grade__max__h24": [1.0, 0.0, 0.0],
+        }
+    )
     table.to_csv(tmp_path / "a.csv", index=False)
     table.to_parquet(tmp_path / "a.parquet")
     read = [read_course(tmp_path / name, columns=_COLUMNS) for name in ("a.csv", "a.parquet")]
@@ -51,7 +65,9 @@ def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cell", ["high", "inf", "1,5", "80 mg/L"])
 def test_what_is_no_number_is_refused_with_its_row(tmp_path: Path, cell: str) -> None:
-    (tmp_path / "a.csv").write_text(f'patient_id,crp_mg_l__h24,grade__max__h24\n1,3,0\n2,"{cell}",0\n')
+    (tmp_path / "a.csv").write_text(
+        f'patient_id,crp_mg_l__h24,grade__max__h24\n1,3,0\n2,"{cell}",0\n'
+    )
     with pytest.raises(InputError, match=r"row 2, column crp_mg_l__h24"):
         read_course(tmp_path / "a.csv", columns=_COLUMNS)
 
@@ -60,4 +76,3 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("patient_id,crp_mg_l__h24\n1,3\n")
     with pytest.raises(InputError, match="grade__max__h24"):
         read_course(tmp_path / "a.csv", columns=_COLUMNS)
-

@@ -1,4 +1,6 @@
-"""One patient's file: units as clinicians have them, nothing guessed, every refusal with line, key and likely correction."""
+"""One patient's file: units as clinicians have them, nothing guessed, every refusal with line, key
+and likely correction.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,12 @@ def written(folder: Path, *lines: str) -> Path:
         (('dose_intensity: "80 %"',), "dose_intensity", 0.8),
     ],
 )
-def test_units_as_clinicians_have_them(tmp_path: Path, lines: tuple[str, ...], column: str, value: float) -> None:
-    assert read_patient(written(tmp_path, *lines)).values[column].value == pytest.approx(value, rel=1e-4)
+def test_units_as_clinicians_have_them(
+    tmp_path: Path, lines: tuple[str, ...], column: str, value: float
+) -> None:
+    assert read_patient(written(tmp_path, *lines)).values[column].value == pytest.approx(
+        value, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("word", ["", "null", "not measured", "unknown", '""'])
@@ -54,7 +60,10 @@ def test_missing_is_an_answer(tmp_path: Path, word: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("albumin: 4.1 g/L", ("line 2, albumin", "8 to 70 g/L", "4.1 looks like g/dL", "write 4.1 g/dL")),
+        (
+            "albumin: 4.1 g/L",
+            ("line 2, albumin", "8 to 70 g/L", "4.1 looks like g/dL", "write 4.1 g/dL"),
+        ),
         ("albumin: 41 g/dL", ("41 looks like g/L",)),
         ("creatinine: 1.1 umol/L", ("1.1 looks like mg/dL",)),
         ("platelets: 240 /uL", ("240 looks like 10^9/L",)),
@@ -95,7 +104,10 @@ def test_what_cannot_be_is_refused_with_its_line_and_the_likely_correction(
 
 def test_an_unusual_value_that_was_checked_is_used(tmp_path: Path) -> None:
     found = read_patient(written(tmp_path, "ferritin: 60000 ug/L", "confirmed: [ferritin]"))
-    assert (found.values["ferritin_ug_l"].value, found.values["ferritin_ug_l"].is_confirmed) == (60000.0, True)
+    assert (found.values["ferritin_ug_l"].value, found.values["ferritin_ug_l"].is_confirmed) == (
+        60000.0,
+        True,
+    )
 
 
 def test_confirming_does_not_make_the_impossible_possible(tmp_path: Path) -> None:
@@ -103,7 +115,9 @@ def test_confirming_does_not_make_the_impossible_possible(tmp_path: Path) -> Non
         read_patient(written(tmp_path, "albumin: 4.1 g/L", "confirmed: [albumin]"))
 
 
-def test_a_possible_value_is_suspected_when_training_patients_had_it_in_another_unit(tmp_path: Path) -> None:
+def test_a_possible_value_is_suspected_when_training_patients_had_it_in_another_unit(
+    tmp_path: Path,
+) -> None:
     seen = {"crp_mg_l": (0.5, 200.0)}
     found = read_patient(written(tmp_path, "crp: 45 mg/dL"))
     with pytest.raises(InputError, match="45 looks like mg/L") as refused:
@@ -111,7 +125,8 @@ def test_a_possible_value_is_suspected_when_training_patients_had_it_in_another_
     assert "one.yaml, line 2, crp" in str(refused.value)
     check_units(read_patient(written(tmp_path, "crp: 4.5 mg/dL")), seen=seen)
     check_units(read_patient(written(tmp_path, "crp: 45 mg/dL", "confirmed: [crp]")), seen=seen)
-    check_units(read_patient(written(tmp_path, "crp: 300 mg/L")), seen=seen)  # outside in every unit: a warning later
+    # outside in every unit: a warning later
+    check_units(read_patient(written(tmp_path, "crp: 300 mg/L")), seen=seen)
 
 
 def test_a_product_is_needed(tmp_path: Path) -> None:
@@ -130,11 +145,18 @@ def test_every_template_can_be_read(tmp_path: Path, product: str) -> None:
     assert {"crp_mg_l", "ldh_x_uln", "is_female"} <= set(found.values)
 
 
-UNITS = [(key, unit) for key, name in NUMBERS.items() for unit in FIELDS[name].accepted_units if unit != "1"]
+UNITS = [
+    (key, unit)
+    for key, name in NUMBERS.items()
+    for unit in FIELDS[name].accepted_units
+    if unit != "1"
+]
 
 
 @given(st.sampled_from(UNITS), st.floats(0, 1))
-def test_any_unit_gives_the_same_patient(tmp_path_factory: pytest.TempPathFactory, one: tuple[str, str], at: float) -> None:
+def test_any_unit_gives_the_same_patient(
+    tmp_path_factory: pytest.TempPathFactory, one: tuple[str, str], at: float
+) -> None:
     """Whatever unit a plausible value is written in, the same standard value is read."""
     key, unit = one
     column = FIELDS[NUMBERS[key]]
@@ -147,12 +169,18 @@ def test_any_unit_gives_the_same_patient(tmp_path_factory: pytest.TempPathFactor
     assert read == pytest.approx(value, rel=1e-9)
 
 
-# ------------------------------------------------------------------------------------ the course
+# --- the course ---
 
 
 def test_the_course_is_read_in_the_units_of_the_values_before_the_dose(tmp_path: Path) -> None:
-    found = read_patient(written(tmp_path, "course:", "  24 h: {crp: 5.2 mg/dL, ferritin: 700 ng/mL, worst_crs_grade: 1}",
-                                 "  6 h: {highest_temperature: 37.5 °C, il6: not measured}")).course
+    found = read_patient(
+        written(
+            tmp_path,
+            "course:",
+            "  24 h: {crp: 5.2 mg/dL, ferritin: 700 ng/mL, worst_crs_grade: 1}",
+            "  6 h: {highest_temperature: 37.5 °C, il6: not measured}",
+        )
+    ).course
     assert list(found) == [6, 24]
     assert found[24]["crp_mg_l"].value == pytest.approx(52.0)
     assert found[24]["crp_mg_l"].is_converted
@@ -170,16 +198,27 @@ def test_the_course_is_read_in_the_units_of_the_values_before_the_dose(tmp_path:
         ("  24 h: {crpp: 5 mg/L}", ("line 3, crpp", "did you mean crp?")),
         ("  24 h: {crp: 5}", ("line 3, crp", "without a unit")),
         ("  24 h: {highest_temperature: 48 °C}", ("line 3, highest_temperature", "possible")),
-        ("  24 h: {highest_temperature: 100.6 °C}", ("line 3, highest_temperature", "looks like °F: if it is, write 38.1")),
-        ("  24 h: {highest_temperature: 100.6 °F}", ("line 3, highest_temperature", "Cure: write 38.1 °C")),
-        ("  24 h: {highest_temperature: 900 °F}", ("line 3, highest_temperature", "convert the value")),
+        (
+            "  24 h: {highest_temperature: 100.6 °C}",
+            ("line 3, highest_temperature", "looks like °F: if it is, write 38.1"),
+        ),
+        (
+            "  24 h: {highest_temperature: 100.6 °F}",
+            ("line 3, highest_temperature", "Cure: write 38.1 °C"),
+        ),
+        (
+            "  24 h: {highest_temperature: 900 °F}",
+            ("line 3, highest_temperature", "convert the value"),
+        ),
         ("  24 h: {crp: 5 °F}", ("line 3, crp", "convert the value")),
         ("  24 h: {crp: 700 mg/L}", ("line 3, crp", "add crp to `confirmed`")),
         ("  24 h: {worst_crs_grade: 5}", ("line 3, worst_crs_grade", "0 to 4")),
         ("  24 h: {crp: 5 mg/L, confirmed: [albumin]}", ("line 3, confirmed", "albumin")),
     ],
 )
-def test_a_course_that_cannot_be_names_its_line(tmp_path: Path, line: str, says: tuple[str, ...]) -> None:
+def test_a_course_that_cannot_be_names_its_line(
+    tmp_path: Path, line: str, says: tuple[str, ...]
+) -> None:
     with pytest.raises(InputError) as refused:
         read_patient(written(tmp_path, "course:", line))
     for text in says:

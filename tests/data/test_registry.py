@@ -15,8 +15,15 @@ from crsrisk.data.registry import COLUMNS, DEVICES, MANDATORY, Registry, read_re
 from crsrisk.errors import InputError
 
 ROW: dict[str, Any] = {
-    "patient_id": "A", "time_h": 0, "temperature_c": 38.5, "map_mmhg": 80, "sbp_mmhg": 115, "has_fluids": 0,
-    "n_vasopressors": 0, "oxygen_device": "none"}
+    "patient_id": "A",
+    "time_h": 0,
+    "temperature_c": 38.5,
+    "map_mmhg": 80,
+    "sbp_mmhg": 115,
+    "has_fluids": 0,
+    "n_vasopressors": 0,
+    "oxygen_device": "none",
+}
 LATER = ROW | {"time_h": 6}
 
 
@@ -44,42 +51,69 @@ def one(folder: Path, **cells: Any) -> dict[str, Any]:
     return read(folder, ROW | cells).rows.iloc[0].to_dict()
 
 
-# ------------------------------------------------------------------------------------ rows that cannot be
+# --- rows that cannot be ---
 
 
-@pytest.mark.parametrize(("cells", "says"), [
-    ({"temperature_c": -38.5}, ("column temperature_c", "found -38.5", "25 to 45 degC")),
-    ({"temperature_c": 101.3}, ("found 101.3", "Fahrenheit", "write 38.5")),
-    ({"temperature_c": 500}, ("found 500", "correct the value")),
-    ({"temperature_c": "high"}, ("found 'high'", "write a number alone")),
-    ({"temperature_c": "38,5"}, ("found '38,5'", "write 38.5, with a point")),
-    ({"map_mmhg": 120}, ("column map_mmhg", "120, above sbp_mmhg 115", "exchanged")),
-    ({"map_mmhg": 5}, ("column map_mmhg", "10 to 200 mmHg")),
-    ({"oxygen_flow_l_min": 2}, ("column oxygen_flow_l_min", "2 L/min with oxygen_device none", "name the device")),
-    ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 0}, ("found 0 with nasal_cannula", "a flow above 0")),
-    ({"oxygen_device": "ventilator", "fio2_pct": 15}, ("column fio2_pct", "found 15", "21 to 100 %")),
-    ({"oxygen_device": "ventilator", "fio2_pct": 0.4}, ("found 0.4", "fraction", "write 40")),
-    ({"oxygen_device": "ventilator", "fio2_pct": 101}, ("found 101", "21 to 100 %")),
-    ({"fio2_pct": 40}, ("column fio2_pct", "40% with oxygen_device none")),
-    ({"vasopressin": 1}, ("column vasopressin", "1 with n_vasopressors 0", "count every vasopressor")),
-    ({"vasopressor_high_dose": 1}, ("column vasopressor_high_dose", "1 with n_vasopressors 0")),
-    ({"oxygen_device": "nasal canula"}, ("'nasal canula'", "one of none, nasal_cannula", "did you mean nasal_cannula?")),
-    ({"oxygen_device": "balloon"}, ("'balloon'", "write none when no oxygen was given")),
-    ({"oxygen_device": ""}, ("column oxygen_device", "an empty cell")),
-    ({"n_vasopressors": ""}, ("column n_vasopressors", "an empty cell", "write 0 when none was given")),
-    ({"n_vasopressors": 1.5}, ("found 1.5", "a whole number")),
-    ({"n_vasopressors": -1}, ("found -1", "0 to 8")),
-    ({"n_vasopressors": 1, "vasopressor_high_dose": ""}, ("column vasopressor_high_dose", "an empty cell")),
-    ({"has_fluids": "maybe"}, ("column has_fluids", "'maybe'", "yes or no")),
-    ({"has_fluids": ""}, ("column has_fluids", "an empty cell", "write 0 for no")),
-    ({"fluid_bolus_n": 2}, ("column has_fluids", "0 with fluid_bolus_n 2")),
-    ({"patient_id": ""}, ("column patient_id", "an empty cell")),
-    ({"time_h": ""}, ("column time_h", "an empty cell", "fill it in")),
-    ({"spo2_pct": 0.93}, ("column spo2_pct", "fraction", "write 93")),
-    ({"alt_x_uln": 900}, ("column alt_x_uln", "alt_u_l", "--alt-upper-limit")),
-    ({"creatinine_x_uln": 88}, ("column creatinine_x_uln", "divide by your laboratory's upper limit")),
-    ({"organ_toxicity_grade": 5}, ("column organ_toxicity_grade", "0 to 4")),
-])
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ({"temperature_c": -38.5}, ("column temperature_c", "found -38.5", "25 to 45 degC")),
+        ({"temperature_c": 101.3}, ("found 101.3", "Fahrenheit", "write 38.5")),
+        ({"temperature_c": 500}, ("found 500", "correct the value")),
+        ({"temperature_c": "high"}, ("found 'high'", "write a number alone")),
+        ({"temperature_c": "38,5"}, ("found '38,5'", "write 38.5, with a point")),
+        ({"map_mmhg": 120}, ("column map_mmhg", "120, above sbp_mmhg 115", "exchanged")),
+        ({"map_mmhg": 5}, ("column map_mmhg", "10 to 200 mmHg")),
+        (
+            {"oxygen_flow_l_min": 2},
+            ("column oxygen_flow_l_min", "2 L/min with oxygen_device none", "name the device"),
+        ),
+        (
+            {"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 0},
+            ("found 0 with nasal_cannula", "a flow above 0"),
+        ),
+        (
+            {"oxygen_device": "ventilator", "fio2_pct": 15},
+            ("column fio2_pct", "found 15", "21 to 100 %"),
+        ),
+        ({"oxygen_device": "ventilator", "fio2_pct": 0.4}, ("found 0.4", "fraction", "write 40")),
+        ({"oxygen_device": "ventilator", "fio2_pct": 101}, ("found 101", "21 to 100 %")),
+        ({"fio2_pct": 40}, ("column fio2_pct", "40% with oxygen_device none")),
+        (
+            {"vasopressin": 1},
+            ("column vasopressin", "1 with n_vasopressors 0", "count every vasopressor"),
+        ),
+        ({"vasopressor_high_dose": 1}, ("column vasopressor_high_dose", "1 with n_vasopressors 0")),
+        (
+            {"oxygen_device": "nasal canula"},
+            ("'nasal canula'", "one of none, nasal_cannula", "did you mean nasal_cannula?"),
+        ),
+        ({"oxygen_device": "balloon"}, ("'balloon'", "write none when no oxygen was given")),
+        ({"oxygen_device": ""}, ("column oxygen_device", "an empty cell")),
+        (
+            {"n_vasopressors": ""},
+            ("column n_vasopressors", "an empty cell", "write 0 when none was given"),
+        ),
+        ({"n_vasopressors": 1.5}, ("found 1.5", "a whole number")),
+        ({"n_vasopressors": -1}, ("found -1", "0 to 8")),
+        (
+            {"n_vasopressors": 1, "vasopressor_high_dose": ""},
+            ("column vasopressor_high_dose", "an empty cell"),
+        ),
+        ({"has_fluids": "maybe"}, ("column has_fluids", "'maybe'", "yes or no")),
+        ({"has_fluids": ""}, ("column has_fluids", "an empty cell", "write 0 for no")),
+        ({"fluid_bolus_n": 2}, ("column has_fluids", "0 with fluid_bolus_n 2")),
+        ({"patient_id": ""}, ("column patient_id", "an empty cell")),
+        ({"time_h": ""}, ("column time_h", "an empty cell", "fill it in")),
+        ({"spo2_pct": 0.93}, ("column spo2_pct", "fraction", "write 93")),
+        ({"alt_x_uln": 900}, ("column alt_x_uln", "alt_u_l", "--alt-upper-limit")),
+        (
+            {"creatinine_x_uln": 88},
+            ("column creatinine_x_uln", "divide by your laboratory's upper limit"),
+        ),
+        ({"organ_toxicity_grade": 5}, ("column organ_toxicity_grade", "0 to 4")),
+    ],
+)
 def test_a_row_that_cannot_be(tmp_path: Path, cells: dict[str, Any], says: tuple[str, ...]) -> None:
     first = ROW | ({"fluid_bolus_n": 0} if "fluid_bolus_n" in cells else {})
     message = refusal(tmp_path, first, LATER | cells)
@@ -89,13 +123,24 @@ def test_a_row_that_cannot_be(tmp_path: Path, cells: dict[str, Any], says: tuple
         assert part in message
 
 
-@pytest.mark.parametrize(("rows", "says"), [
-    ((ROW, ROW), ("row 2, column time_h", "a second time", "each time point of a patient once")),
-    ((LATER, ROW), ("row 2, column time_h", "0 h after 6 h", "sort the table")),
-    ((ROW, LATER | {"patient_id": "B"}, ROW), ("row 3, column time_h", "a second time")),
-    ((ROW | {"died_of_crs": 1}, LATER | {"died_of_crs": 0}), ("row 2, column died_of_crs", "a row after death")),
-])
-def test_rows_in_an_impossible_order(tmp_path: Path, rows: tuple[dict[str, Any], ...], says: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (
+            (ROW, ROW),
+            ("row 2, column time_h", "a second time", "each time point of a patient once"),
+        ),
+        ((LATER, ROW), ("row 2, column time_h", "0 h after 6 h", "sort the table")),
+        ((ROW, LATER | {"patient_id": "B"}, ROW), ("row 3, column time_h", "a second time")),
+        (
+            (ROW | {"died_of_crs": 1}, LATER | {"died_of_crs": 0}),
+            ("row 2, column died_of_crs", "a row after death"),
+        ),
+    ],
+)
+def test_rows_in_an_impossible_order(
+    tmp_path: Path, rows: tuple[dict[str, Any], ...], says: tuple[str, ...]
+) -> None:
     message = refusal(tmp_path, *rows)
     assert all(part in message for part in says), message
 
@@ -107,7 +152,7 @@ def test_the_first_row_of_several_is_named_with_the_number_of_all(tmp_path: Path
     assert "(3 of 4 rows cannot be used)" in message
 
 
-# ------------------------------------------------------------------------------------ the table as a whole
+# --- the table as a whole ---
 
 
 @pytest.mark.parametrize("group", MANDATORY)
@@ -122,10 +167,15 @@ def test_a_column_with_almost_the_right_name(tmp_path: Path) -> None:
     assert "rename the column 'temperature' if it is that" in refusal(tmp_path, row)
 
 
-@pytest.mark.parametrize(("name", "text", "says"), [
-    ("ward.xlsx", "", ".csv or .parquet"), ("ward.csv", "", "an empty file"),
-    ("ward.csv", ",".join(ROW) + "\n", "no rows"), ("ward.parquet", "not Parquet", "not Parquet"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("ward.xlsx", "", ".csv or .parquet"),
+        ("ward.csv", "", "an empty file"),
+        ("ward.csv", ",".join(ROW) + "\n", "no rows"),
+        ("ward.parquet", "not Parquet", "not Parquet"),
+    ],
+)
 def test_a_file_that_is_no_registry(tmp_path: Path, name: str, text: str, says: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=re.escape(says)):
@@ -137,9 +187,19 @@ def test_columns_that_are_not_used_are_told(tmp_path: Path) -> None:
 
 
 def test_csv_and_parquet_are_read_alike(tmp_path: Path) -> None:
-    rows = [ROW | {"alt_x_uln": 1.5, "oxygen_flow_l_min": np.nan, "died_of_crs": False},
-            LATER | {"n_vasopressors": 1, "oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 3.0, "died_of_crs": False}]
-    csv, parquet = (read_registry(written(tmp_path, *rows, name=name)) for name in ("ward.csv", "ward.parquet"))
+    rows = [
+        ROW | {"alt_x_uln": 1.5, "oxygen_flow_l_min": np.nan, "died_of_crs": False},
+        LATER
+        | {
+            "n_vasopressors": 1,
+            "oxygen_device": "nasal_cannula",
+            "oxygen_flow_l_min": 3.0,
+            "died_of_crs": False,
+        },
+    ]
+    csv, parquet = (
+        read_registry(written(tmp_path, *rows, name=name)) for name in ("ward.csv", "ward.parquet")
+    )
     pd.testing.assert_frame_equal(csv.rows, parquet.rows)
     assert csv.readings == parquet.readings
 
@@ -149,31 +209,34 @@ def test_rows_have_what_the_bedside_needs(tmp_path: Path) -> None:
     assert set(ROW) <= set(COLUMNS)
 
 
-# ------------------------------------------------------------------------------------ oxygen
+# --- oxygen ---
 
 
-@pytest.mark.parametrize(("cells", "level", "has_fio2_40"), [
-    ({"oxygen_device": "none"}, 0, False),
-    ({"oxygen_device": "none", "oxygen_flow_l_min": 0, "fio2_pct": 21}, 0, False),
-    ({"oxygen_device": "nasal_cannula"}, 1, False),
-    ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 4.9}, 1, False),
-    ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 5}, 1, True),  # 20% + 4% x 5
-    ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 6}, 1, True),
-    ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 6.1}, 2, True),
-    ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 6, "fio2_pct": 38}, 1, False),
-    ({"oxygen_device": "blow_by", "oxygen_flow_l_min": 8}, 1, False),
-    ({"oxygen_device": "face_mask"}, 2, True),
-    ({"oxygen_device": "face_mask", "oxygen_flow_l_min": 4}, 2, False),
-    ({"oxygen_device": "high_flow"}, 2, True),
-    ({"oxygen_device": "high_flow", "oxygen_flow_l_min": 30, "fio2_pct": 35}, 2, False),
-    ({"oxygen_device": "high_flow", "oxygen_flow_l_min": 5, "fio2_pct": 35}, 1, False),
-    ({"oxygen_device": "venturi"}, 2, True),
-    ({"oxygen_device": "venturi", "oxygen_flow_l_min": 2, "fio2_pct": 24}, 2, False),
-    ({"oxygen_device": "non_rebreather", "oxygen_flow_l_min": 15}, 2, True),
-    ({"oxygen_device": "cpap"}, 3, True),
-    ({"oxygen_device": "bipap", "fio2_pct": 30}, 3, False),
-    ({"oxygen_device": "ventilator", "fio2_pct": 60}, 4, True),
-])
+@pytest.mark.parametrize(
+    ("cells", "level", "has_fio2_40"),
+    [
+        ({"oxygen_device": "none"}, 0, False),
+        ({"oxygen_device": "none", "oxygen_flow_l_min": 0, "fio2_pct": 21}, 0, False),
+        ({"oxygen_device": "nasal_cannula"}, 1, False),
+        ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 4.9}, 1, False),
+        ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 5}, 1, True),  # 20% + 4% x 5
+        ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 6}, 1, True),
+        ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 6.1}, 2, True),
+        ({"oxygen_device": "nasal_cannula", "oxygen_flow_l_min": 6, "fio2_pct": 38}, 1, False),
+        ({"oxygen_device": "blow_by", "oxygen_flow_l_min": 8}, 1, False),
+        ({"oxygen_device": "face_mask"}, 2, True),
+        ({"oxygen_device": "face_mask", "oxygen_flow_l_min": 4}, 2, False),
+        ({"oxygen_device": "high_flow"}, 2, True),
+        ({"oxygen_device": "high_flow", "oxygen_flow_l_min": 30, "fio2_pct": 35}, 2, False),
+        ({"oxygen_device": "high_flow", "oxygen_flow_l_min": 5, "fio2_pct": 35}, 1, False),
+        ({"oxygen_device": "venturi"}, 2, True),
+        ({"oxygen_device": "venturi", "oxygen_flow_l_min": 2, "fio2_pct": 24}, 2, False),
+        ({"oxygen_device": "non_rebreather", "oxygen_flow_l_min": 15}, 2, True),
+        ({"oxygen_device": "cpap"}, 3, True),
+        ({"oxygen_device": "bipap", "fio2_pct": 30}, 3, False),
+        ({"oxygen_device": "ventilator", "fio2_pct": 60}, 4, True),
+    ],
+)
 def test_oxygen(tmp_path: Path, cells: dict[str, Any], level: int, has_fio2_40: bool) -> None:
     found = one(tmp_path, **cells)
     assert (found["oxygen_device"], found["has_fio2_40"]) == (level, has_fio2_40)
@@ -184,60 +247,111 @@ def test_every_device_is_in_that_table() -> None:
     assert {cells["oxygen_device"] for cells, *_ in marks[0].args[1]} == set(DEVICES)
 
 
-# ------------------------------------------------------------------------------------ columns that are not there
+# --- columns that are not there ---
 
 
 def test_vasopressors_are_parted_from_vasopressin(tmp_path: Path) -> None:
     found = one(tmp_path, n_vasopressors=2, vasopressin=1)
-    assert (found["n_vasopressors"], found["has_vasopressin"], found["has_high_dose_vasopressor"]) == (1, True, False)
-    assert one(tmp_path, n_vasopressors=2)["has_high_dose_vasopressor"], "without a column two are read as high dose"
+    assert (
+        found["n_vasopressors"],
+        found["has_vasopressin"],
+        found["has_high_dose_vasopressor"],
+    ) == (1, True, False)
+    assert one(tmp_path, n_vasopressors=2)["has_high_dose_vasopressor"], (
+        "without a column two are read as high dose"
+    )
     assert not one(tmp_path, n_vasopressors=2, vasopressor_high_dose=0)["has_high_dose_vasopressor"]
 
 
 def test_boluses_stand_for_fluids_and_a_flag_for_hidden_fever(tmp_path: Path) -> None:
     row = {name: value for name, value in ROW.items() if name != "has_fluids"}
-    assert read(tmp_path, row | {"fluid_bolus_n": 1}).rows[["has_fluids", "n_boluses"]].iloc[0].tolist() == [True, 1.0]
+    assert read(tmp_path, row | {"fluid_bolus_n": 1}).rows[["has_fluids", "n_boluses"]].iloc[
+        0
+    ].tolist() == [True, 1.0]
     assert np.isnan(one(tmp_path)["n_boluses"])
     assert one(tmp_path)["is_fever_hidden"]
     assert not one(tmp_path, antipyretic_or_anticytokine="no")["is_fever_hidden"]
 
 
 def test_alt_in_units_per_litre(tmp_path: Path) -> None:
-    assert read(tmp_path, ROW | {"alt_u_l": 200}, alt_upper_limit_u_l=40.0).rows["alt_x_uln"].tolist() == [5.0]
+    assert read(tmp_path, ROW | {"alt_u_l": 200}, alt_upper_limit_u_l=40.0).rows[
+        "alt_x_uln"
+    ].tolist() == [5.0]
     assert "without its upper limit" in refusal(tmp_path, ROW | {"alt_u_l": 200})
     assert "no column alt_u_l" in refusal(tmp_path, ROW, alt_upper_limit_u_l=40.0)
     assert "5 to 200 U/L" in refusal(tmp_path, ROW | {"alt_u_l": 200}, alt_upper_limit_u_l=0.0)
-    assert "beside alt_x_uln" in refusal(tmp_path, ROW | {"alt_u_l": 200, "alt_x_uln": 5}, alt_upper_limit_u_l=40.0)
+    assert "beside alt_x_uln" in refusal(
+        tmp_path, ROW | {"alt_u_l": 200, "alt_x_uln": 5}, alt_upper_limit_u_l=40.0
+    )
 
 
 def test_gaps_are_told_and_a_full_table_has_none(tmp_path: Path) -> None:
-    told = " | ".join(read(tmp_path, ROW | {"spo2_pct": 88}, LATER | {"oxygen_device": "cpap", "spo2_pct": 95}).readings)
-    for part in ("vasopressor_high_dose", "fluid_bolus_n", "antipyretic_or_anticytokine", "died_of_crs", "no ALT",
-                 "no creatinine", "1 row: no FiO2 of a mask", "1 row: oxygen saturation below 90%"):
+    told = " | ".join(
+        read(
+            tmp_path, ROW | {"spo2_pct": 88}, LATER | {"oxygen_device": "cpap", "spo2_pct": 95}
+        ).readings
+    )
+    for part in (
+        "vasopressor_high_dose",
+        "fluid_bolus_n",
+        "antipyretic_or_anticytokine",
+        "died_of_crs",
+        "no ALT",
+        "no creatinine",
+        "1 row: no FiO2 of a mask",
+        "1 row: oxygen saturation below 90%",
+    ):
         assert part in told
-    full = {"fluid_bolus_n": 0, "vasopressor_high_dose": "", "antipyretic_or_anticytokine": 0, "died_of_crs": 0,
-            "alt_x_uln": 1, "creatinine_x_uln": 1}
+    full = {
+        "fluid_bolus_n": 0,
+        "vasopressor_high_dose": "",
+        "antipyretic_or_anticytokine": 0,
+        "died_of_crs": 0,
+        "alt_x_uln": 1,
+        "creatinine_x_uln": 1,
+    }
     assert read(tmp_path, ROW | full).readings == ()
 
 
 def test_patients_whose_fever_could_not_be_seen_are_told(tmp_path: Path) -> None:
     """Support without any temperature is grade 0: the reading says so, and in how many patients."""
-    ill = {"map_mmhg": 50, "sbp_mmhg": 75, "n_vasopressors": 2, "oxygen_device": "ventilator", "temperature_c": np.nan}
-    rows = [ROW | ill, LATER | ill,  # A: never a temperature
-            ROW | {"patient_id": "B"} | ill, LATER | {"patient_id": "B", "temperature_c": 37.2},
-            ROW | {"patient_id": "C"}, LATER | {"patient_id": "C"} | ill,  # fever before
-            ROW | {"patient_id": "D", "temperature_c": np.nan}]  # no support
+    ill = {
+        "map_mmhg": 50,
+        "sbp_mmhg": 75,
+        "n_vasopressors": 2,
+        "oxygen_device": "ventilator",
+        "temperature_c": np.nan,
+    }
+    rows = [
+        ROW | ill,
+        LATER | ill,  # A: never a temperature
+        ROW | {"patient_id": "B"} | ill,
+        LATER | {"patient_id": "B", "temperature_c": 37.2},
+        ROW | {"patient_id": "C"},
+        LATER | {"patient_id": "C"} | ill,  # fever before
+        ROW | {"patient_id": "D", "temperature_c": np.nan},
+    ]  # no support
     told = [one for one in read(tmp_path, *rows).readings if "temperature" in one]
     assert [one.partition(":")[0] for one in told] == [
         "1 patient with support (vasopressor, oxygen or fluids) but never a temperature",
         "1 patient with support at rows without temperature, and no fever at any other",
-        "5 rows (4 patients) without temperature"]
+        "5 rows (4 patients) without temperature",
+    ]
     assert all("grade 0" in one for one in told)
 
 
-@pytest.mark.parametrize("support", [{"has_fluids": 1}, {"n_vasopressors": 1}, {"n_vasopressors": 1, "vasopressin": 1},
-                                     {"oxygen_device": "nasal_cannula"}])
-def test_each_support_counts_where_temperature_is_missing(tmp_path: Path, support: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "support",
+    [
+        {"has_fluids": 1},
+        {"n_vasopressors": 1},
+        {"n_vasopressors": 1, "vasopressin": 1},
+        {"oxygen_device": "nasal_cannula"},
+    ],
+)
+def test_each_support_counts_where_temperature_is_missing(
+    tmp_path: Path, support: dict[str, Any]
+) -> None:
     told = " | ".join(read(tmp_path, ROW | {"temperature_c": np.nan} | support).readings)
     assert "1 patient with support (vasopressor, oxygen or fluids) but never a temperature" in told
 

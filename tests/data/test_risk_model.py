@@ -13,7 +13,14 @@ from pydantic import ValidationError
 from scipy.special import expit
 
 from crsrisk.data.explanation import Explanation
-from crsrisk.data.risk_model import Calibrator, Column, Feature, FeatureContract, Prediction, Variable
+from crsrisk.data.risk_model import (
+    Calibrator,
+    Column,
+    Feature,
+    FeatureContract,
+    Prediction,
+    Variable,
+)
 
 finite = st.floats(-8, 8, allow_subnormal=False)
 
@@ -56,7 +63,9 @@ def explanation(contributions: list[list[float]], *, base: float) -> Explanation
     rows = np.array(contributions)
     variables = contract().variables * rows.shape[1]
     risk = expit(base + rows.sum(axis=1))
-    prediction = Prediction(rows=pd.DataFrame({"risk": risk, "status": "ok"}), model="m-1", outcome_in_words="CRS")
+    prediction = Prediction(
+        rows=pd.DataFrame({"risk": risk, "status": "ok"}), model="m-1", outcome_in_words="CRS"
+    )
     return Explanation(
         base_log_odds=base,
         contributions=rows,
@@ -98,10 +107,14 @@ def test_calibrator_refuses_what_is_not_two_numbers(text: str) -> None:
 
 
 @given(finite, st.floats(0.1, 3), finite)
-def test_calibrated_risk_is_logistic_in_the_log_odds(intercept: float, slope: float, raw: float) -> None:
+def test_calibrated_risk_is_logistic_in_the_log_odds(
+    intercept: float, slope: float, raw: float
+) -> None:
     calibrator = Calibrator(intercept=intercept, slope=slope, n_patients=1, method="m")
     assert calibrator.log_odds([raw])[0] == intercept + slope * raw
-    assert calibrator.risk([raw])[0] == pytest.approx(1 / (1 + np.exp(-intercept - slope * raw)), rel=1e-12)
+    assert calibrator.risk([raw])[0] == pytest.approx(
+        1 / (1 + np.exp(-intercept - slope * raw)), rel=1e-12
+    )
 
 
 @given(st.lists(finite, min_size=1, max_size=6), finite)
@@ -113,7 +126,8 @@ def test_points_add_up_and_keep_their_sign(contributions: list[float], base: flo
 
 
 def test_points_by_hand() -> None:
-    # base log-odds 0 (risk 0.5), log-odds ln 3 (risk 0.75): a contribution is worth 0.25 / ln 3 of itself
+    # base log-odds 0 (risk 0.5), log-odds ln 3 (risk 0.75): a contribution is worth 0.25 / ln 3 of
+    # itself
     told = explanation([[np.log(3) + 1.0, -1.0]], base=0.0)
     expected = np.array([np.log(3) + 1.0, -1.0]) * 0.25 / np.log(3)
     np.testing.assert_allclose(told.points[0], expected, rtol=1e-12)
@@ -134,4 +148,7 @@ def test_the_limit_is_continuous(base: float, gap: float) -> None:
 
 def test_prediction_knows_its_refusals() -> None:
     rows = pd.DataFrame({"risk": [0.2, np.nan], "status": ["ok", "refused"]})
-    assert Prediction(rows=rows, model="m-1", outcome_in_words="CRS").is_refused.tolist() == [False, True]
+    assert Prediction(rows=rows, model="m-1", outcome_in_words="CRS").is_refused.tolist() == [
+        False,
+        True,
+    ]

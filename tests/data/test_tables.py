@@ -17,22 +17,54 @@ from crsrisk.fields import FIELDS, columns_of
 from crsrisk.units import express
 
 PATIENT: dict[str, Any] = {
-    "patient_id": 1, "product": "tarlatamab", "platform": "tce", "regimen": "label",
-    "tumour_type": "small_cell_lung", "site": "site_1", "age_years": 64, "is_female": False,
-    "weight_kg": 72.5, "ecog": 1,
-    "sum_of_diameters_mm": 95, "n_metastatic_sites": 2, "has_liver_metastases": True,
-    "has_prior_checkpoint_inhibitor": True, "has_infection": False, "crp_mg_l": 12.5, "ferritin_ug_l": 310,
-    "ldh_x_uln": 1.4, "il6_pg_ml": 6.1, "albumin_g_l": 39, "platelets_g_l": 240, "creatinine_umol_l": 80,
-    "lymphocytes_g_l": 1.3, "antigen_restriction": 0.8, "dose_intensity": 1, "is_stepped_up": True,
-    "has_steroid_premedication": True, "has_tocilizumab_prophylaxis": False, "has_lymphodepletion": False}
-LABORATORY = ("crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml", "albumin_g_l", "platelets_g_l",
-              "creatinine_umol_l", "lymphocytes_g_l")
+    "patient_id": 1,
+    "product": "tarlatamab",
+    "platform": "tce",
+    "regimen": "label",
+    "tumour_type": "small_cell_lung",
+    "site": "site_1",
+    "age_years": 64,
+    "is_female": False,
+    "weight_kg": 72.5,
+    "ecog": 1,
+    "sum_of_diameters_mm": 95,
+    "n_metastatic_sites": 2,
+    "has_liver_metastases": True,
+    "has_prior_checkpoint_inhibitor": True,
+    "has_infection": False,
+    "crp_mg_l": 12.5,
+    "ferritin_ug_l": 310,
+    "ldh_x_uln": 1.4,
+    "il6_pg_ml": 6.1,
+    "albumin_g_l": 39,
+    "platelets_g_l": 240,
+    "creatinine_umol_l": 80,
+    "lymphocytes_g_l": 1.3,
+    "antigen_restriction": 0.8,
+    "dose_intensity": 1,
+    "is_stepped_up": True,
+    "has_steroid_premedication": True,
+    "has_tocilizumab_prophylaxis": False,
+    "has_lymphodepletion": False,
+}
+LABORATORY = (
+    "crp_mg_l",
+    "ferritin_ug_l",
+    "ldh_x_uln",
+    "il6_pg_ml",
+    "albumin_g_l",
+    "platelets_g_l",
+    "creatinine_umol_l",
+    "lymphocytes_g_l",
+)
 
 
 def _table(n_rows: int = 1, **columns: list[Any]) -> pd.DataFrame:
     """Patients all like PATIENT, with other values in some columns."""
     frame = pd.DataFrame([PATIENT] * n_rows).assign(patient_id=range(1, n_rows + 1))
-    return frame.assign(**{name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    return frame.assign(
+        **{name: pd.Series(values, dtype=object) for name, values in columns.items()}
+    )
 
 
 def _write(folder: Path, frame: pd.DataFrame, suffix: str = ".csv") -> Path:
@@ -52,12 +84,14 @@ def _notes(table: PatientTable, kind: str) -> list[tuple[int, str]]:
     return [(note.row, note.column) for note in table.account if note.kind == kind]
 
 
-# ------------------------------------------------------------------------------------ what is read as it is
+# --- what is read as it is ---
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_standard_columns_come_back_in_order_and_type(tmp_path: Path, suffix: str) -> None:
-    table = read_patients(_write(tmp_path, pd.DataFrame([PATIENT, {**PATIENT, "patient_id": 2}]), suffix))
+    table = read_patients(
+        _write(tmp_path, pd.DataFrame([PATIENT, {**PATIENT, "patient_id": 2}]), suffix)
+    )
     assert tuple(table.frame.columns) == columns_of("observed")
     assert table.frame.index.tolist() == [1, 2]
     assert table.frame.loc[2].to_dict() == {**PATIENT, "patient_id": 2}
@@ -96,15 +130,29 @@ def test_a_column_that_is_not_used_is_told(tmp_path: Path) -> None:
 
 
 def test_yes_and_no_as_people_write_them(tmp_path: Path) -> None:
-    words = {"true": True, "TRUE": True, "yes": True, "1": True, "1.0": True,
-             "false": False, "No": False, "0": False, "0.0": False}
+    words = {
+        "true": True,
+        "TRUE": True,
+        "yes": True,
+        "1": True,
+        "1.0": True,
+        "false": False,
+        "No": False,
+        "0": False,
+        "0.0": False,
+    }
     table = read_patients(_write(tmp_path, _table(len(words), has_infection=list(words))))
     assert table.frame["has_infection"].tolist() == list(words.values())
 
 
 def test_sex_is_read_as_letters_and_only_in_a_column_of_that_name(tmp_path: Path) -> None:
     letters = _renamed("is_female", "Sex", ["F", "m", "female", "Male"])
-    assert read_patients(_write(tmp_path, letters)).frame["is_female"].tolist() == [True, False, True, False]
+    assert read_patients(_write(tmp_path, letters)).frame["is_female"].tolist() == [
+        True,
+        False,
+        True,
+        False,
+    ]
     with pytest.raises(InputError, match="F or M"):  # is 1 male or female?
         read_patients(_write(tmp_path, _renamed("is_female", "sex", ["1"])))
     with pytest.raises(InputError, match="true or false"):  # is F female or false?
@@ -119,11 +167,12 @@ def test_patients_numbers_may_be_text(tmp_path: Path) -> None:
     assert read_patients(_write(tmp_path, gaps, ".parquet")).frame["patient_id"].tolist() == [3, 4]
 
 
-# ------------------------------------------------------------------------------------ units
+# --- units ---
 
 
-@pytest.mark.parametrize("header", ["crp [mg/dL]", "CRP (mg/dl)", "crp_mg_dl", "C-reactive protein [mg/dL]",
-                                    "Crp mg/dL"])
+@pytest.mark.parametrize(
+    "header", ["crp [mg/dL]", "CRP (mg/dl)", "crp_mg_dl", "C-reactive protein [mg/dL]", "Crp mg/dL"]
+)
 def test_a_unit_in_the_name_is_converted_and_told(tmp_path: Path, header: str) -> None:
     table = read_patients(_write(tmp_path, _renamed("crp_mg_l", header, [2.5, None])))
     assert table.frame["crp_mg_l"].tolist() == pytest.approx([25.0, np.nan], nan_ok=True)
@@ -140,7 +189,9 @@ def test_the_standard_unit_in_brackets_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_same_number_in_another_unit_is_told_once(tmp_path: Path) -> None:
-    table = read_patients(_write(tmp_path, _renamed("ferritin_ug_l", "ferritin [ng/mL]", [310, 20, 30])))
+    table = read_patients(
+        _write(tmp_path, _renamed("ferritin_ug_l", "ferritin [ng/mL]", [310, 20, 30]))
+    )
     assert _notes(table, "converted") == [(0, "ferritin_ug_l")]
 
 
@@ -154,10 +205,16 @@ def test_a_bare_quantity_is_refused_unless_its_unit_is_stated(tmp_path: Path) ->
         assert read_patients(place, units={key: "mg/dL"}).frame["crp_mg_l"].tolist() == [25.0]
 
 
-@pytest.mark.parametrize(("header", "units", "problem"), [
-    ("crp [mmol/L]", {}, r"the unit 'mmol/L'"), ("crp_mg_l [mg/dL]", {}, "two units"),
-    ("crp_mg_l", {"crp": "mg/dL"}, "two units"), ("crp_mg_l", {"crp": "furlong"}, "the unit 'furlong'"),
-    ("crp_mg_l", {"il_6": "mg/dL"}, "a unit for a column that is not there")])
+@pytest.mark.parametrize(
+    ("header", "units", "problem"),
+    [
+        ("crp [mmol/L]", {}, r"the unit 'mmol/L'"),
+        ("crp_mg_l [mg/dL]", {}, "two units"),
+        ("crp_mg_l", {"crp": "mg/dL"}, "two units"),
+        ("crp_mg_l", {"crp": "furlong"}, "the unit 'furlong'"),
+        ("crp_mg_l", {"il_6": "mg/dL"}, "a unit for a column that is not there"),
+    ],
+)
 def test_units_that_contradict_or_are_unknown_are_refused(
     tmp_path: Path, header: str, units: dict[str, str], problem: str
 ) -> None:
@@ -166,12 +223,18 @@ def test_units_that_contradict_or_are_unknown_are_refused(
 
 
 def test_the_users_own_names_are_mapped(tmp_path: Path) -> None:
-    place = _write(tmp_path, _renamed("crp_mg_l", "CRP_BASE", [2.5]).rename(columns={"age_years": "AGE"}))
+    place = _write(
+        tmp_path, _renamed("crp_mg_l", "CRP_BASE", [2.5]).rename(columns={"age_years": "AGE"})
+    )
     mapping = {"CRP_BASE": "crp [mg/dL]", "AGE": "age_years"}
     assert read_patients(place, mapping=mapping).frame["crp_mg_l"].tolist() == [25.0]
-    assert read_patients(place, mapping=mapping | {"CRP_BASE": "crp"}, units={"CRP_BASE": "mg/dL"}
-                         ).frame["crp_mg_l"].tolist() == [25.0]
-    wrongs = [({"CRP": "crp_mg_l"}, "no such column"), ({"CRP_BASE": "c_r_protein"}, "a mapping to")]
+    assert read_patients(
+        place, mapping=mapping | {"CRP_BASE": "crp"}, units={"CRP_BASE": "mg/dL"}
+    ).frame["crp_mg_l"].tolist() == [25.0]
+    wrongs = [
+        ({"CRP": "crp_mg_l"}, "no such column"),
+        ({"CRP_BASE": "c_r_protein"}, "a mapping to"),
+    ]
     for wrong, problem in wrongs:
         with pytest.raises(InputError, match=problem):
             read_patients(place, mapping={"AGE": "age_years"} | wrong)
@@ -199,7 +262,9 @@ def test_ldh_in_units_takes_the_limit_of_each_row_or_of_all(tmp_path: Path) -> N
     assert "upper limit" in table.reasons[2]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
+)
 @given(data=st.data())
 def test_any_units_lead_to_the_same_patients(tmp_path: Path, data: st.DataObject) -> None:
     frame = _table(3)
@@ -207,38 +272,68 @@ def test_any_units_lead_to_the_same_patients(tmp_path: Path, data: st.DataObject
     for name in (*LABORATORY, "age_years", "weight_kg", "sum_of_diameters_mm"):
         unit = data.draw(st.sampled_from(FIELDS[name].accepted_units))
         headers[name] = f"{FIELDS[name].quantity} [{unit}]"
-        frame[name] = express(frame[name].astype(float), name=name, unit=unit, upper_limit_u_l=240.0)
-    table = read_patients(_write(tmp_path, frame.rename(columns=headers)), ldh_upper_limit_u_l=240.0)
+        frame[name] = express(
+            frame[name].astype(float), name=name, unit=unit, upper_limit_u_l=240.0
+        )
+    table = read_patients(
+        _write(tmp_path, frame.rename(columns=headers)), ldh_upper_limit_u_l=240.0
+    )
     for name in headers:
         assert table.frame[name].tolist() == pytest.approx([PATIENT[name]] * 3, rel=1e-12)
 
 
-# ------------------------------------------------------------------------------------ what is refused
+# --- what is refused ---
 
 
-@pytest.mark.parametrize(("name", "text", "expected", "cure"), [
-    ("crp_mg_l", "high", "a number", "number alone"), ("crp_mg_l", "4,1", "a number", "4.1, with a point"),
-    ("crp_mg_l", "<5", "a number", "limit itself"), ("crp_mg_l", "12 mg/L", "a number", "number alone"),
-    ("crp_mg_l", "1_000", "a number", "number alone"), ("crp_mg_l", "inf", "a number", "cell empty"),
-    ("crp_mg_l", "True", "a number", "number alone"), ("crp_mg_l", "-1", "0 to 1000 mg/L", "correct"),
-    ("crp_mg_l", "1e999", "a number", "number alone"), ("ecog", "1.5", "a whole number", "number alone"),
-    ("ecog", "5", "0 to 4", "correct the value"), ("ecog", "", "a whole number", "fill in the cell"),
-    ("has_infection", "maybe", "true or false", "correct the cell"),
-    ("has_infection", "", "true or false", "fill in"),
-    ("platform", "cart", "one of tce", "did you mean car_t"), ("product", "", "a name", "fill in the cell"),
-    ("patient_id", "", "the patient's number", "fill in the cell"),
-    ("albumin_g_l", "4.1", "8 to 70 g/L", r"4.1 looks like g/dL.* name the column albumin \[g/dL\]"),
-    ("creatinine_umol_l", "0.9", "8 to 3000", "looks like mg/dL"),
-    ("platelets_g_l", "235000", "1 to 3000", "looks like /uL"),
-    ("ldh_x_uln", "310", "0.1 to 60", "looks like U/L"),
-    ("age_years", "640", "0 to 110 years", "looks like months"),
-    ("age_years", "", "a number", "fill in the cell"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "expected", "cure"),
+    [
+        ("crp_mg_l", "high", "a number", "number alone"),
+        ("crp_mg_l", "4,1", "a number", "4.1, with a point"),
+        ("crp_mg_l", "<5", "a number", "limit itself"),
+        ("crp_mg_l", "12 mg/L", "a number", "number alone"),
+        ("crp_mg_l", "1_000", "a number", "number alone"),
+        ("crp_mg_l", "inf", "a number", "cell empty"),
+        ("crp_mg_l", "True", "a number", "number alone"),
+        ("crp_mg_l", "-1", "0 to 1000 mg/L", "correct"),
+        ("crp_mg_l", "1e999", "a number", "number alone"),
+        ("ecog", "1.5", "a whole number", "number alone"),
+        ("ecog", "5", "0 to 4", "correct the value"),
+        ("ecog", "", "a whole number", "fill in the cell"),
+        ("has_infection", "maybe", "true or false", "correct the cell"),
+        ("has_infection", "", "true or false", "fill in"),
+        ("platform", "cart", "one of tce", "did you mean car_t"),
+        ("product", "", "a name", "fill in the cell"),
+        ("patient_id", "", "the patient's number", "fill in the cell"),
+        (
+            "albumin_g_l",
+            "4.1",
+            "8 to 70 g/L",
+            r"4.1 looks like g/dL.* name the column albumin \[g/dL\]",
+        ),
+        ("creatinine_umol_l", "0.9", "8 to 3000", "looks like mg/dL"),
+        ("platelets_g_l", "235000", "1 to 3000", "looks like /uL"),
+        ("ldh_x_uln", "310", "0.1 to 60", "looks like U/L"),
+        ("age_years", "640", "0 to 110 years", "looks like months"),
+        ("age_years", "", "a number", "fill in the cell"),
+    ],
+)
 def test_a_cell_that_cannot_be_is_refused_by_row_and_column(
     tmp_path: Path, name: str, text: str, expected: str, cure: str
 ) -> None:
-    place = _write(tmp_path, _table(3, **{name: [PATIENT[name] if name != "patient_id" else 5, text,
-                                                 PATIENT[name] if name != "patient_id" else 6]}))
+    place = _write(
+        tmp_path,
+        _table(
+            3,
+            **{
+                name: [
+                    PATIENT[name] if name != "patient_id" else 5,
+                    text,
+                    PATIENT[name] if name != "patient_id" else 6,
+                ]
+            },
+        ),
+    )
     with pytest.raises(InputError, match=cure) as caught:
         read_patients(place)
     assert caught.value.key == f"row 2, column {name}"
@@ -259,21 +354,28 @@ def test_a_converted_value_that_was_in_the_standard_unit_suggests_it(tmp_path: P
 
 def test_the_first_problem_is_raised_with_the_number_of_all(tmp_path: Path) -> None:
     frame = _table(
-        4, has_lymphodepletion=[True, "?", True, True], crp_mg_l=[1, 2, -3, 4], ecog=[0, 1, "x", 1])
-    with pytest.raises(InputError, match=r"row 2, column has_lymphodepletion.*3 cells in 2 of 4 rows"):
+        4, has_lymphodepletion=[True, "?", True, True], crp_mg_l=[1, 2, -3, 4], ecog=[0, 1, "x", 1]
+    )
+    with pytest.raises(
+        InputError, match=r"row 2, column has_lymphodepletion.*3 cells in 2 of 4 rows"
+    ):
         read_patients(_write(tmp_path, frame))
 
 
 def test_patients_twice_are_named_and_none_of_them_is_scored(tmp_path: Path) -> None:
     place = _write(tmp_path, _table(5, patient_id=["A", "B", "A", "C", "B"]))
-    with pytest.raises(InputError, match=r"row 1, column patient_id: found A more than once.*repeated: A, B"):
+    with pytest.raises(
+        InputError, match=r"row 1, column patient_id: found A more than once.*repeated: A, B"
+    ):
         read_patients(place)
     table = read_patients(place, strict=False)
     assert table.frame["patient_id"].tolist() == ["C"]
     assert sorted(table.reasons) == [1, 2, 3, 5]
 
 
-def test_a_value_outside_the_plausible_range_is_used_as_it_is_with_a_warning(tmp_path: Path) -> None:
+def test_a_value_outside_the_plausible_range_is_used_as_it_is_with_a_warning(
+    tmp_path: Path,
+) -> None:
     table = read_patients(_write(tmp_path, _table(2, crp_mg_l=[700, 10], ecog=[1, 3])))
     assert table.frame["crp_mg_l"].tolist() == [700.0, 10.0]
     assert table.frame["ecog"].tolist() == [1, 3]
@@ -281,7 +383,9 @@ def test_a_value_outside_the_plausible_range_is_used_as_it_is_with_a_warning(tmp
 
 
 @pytest.mark.parametrize("name", [name for name in PATIENT if FIELDS[name].is_required])
-def test_a_missing_column_is_refused_even_if_its_cells_may_be_empty(tmp_path: Path, name: str) -> None:
+def test_a_missing_column_is_refused_even_if_its_cells_may_be_empty(
+    tmp_path: Path, name: str
+) -> None:
     with pytest.raises(InputError) as caught:
         read_patients(_write(tmp_path, _table(1).drop(columns=name)), strict=False)
     assert caught.value.key == name
@@ -304,7 +408,7 @@ def test_a_table_without_patients_and_files_that_are_none_are_refused(tmp_path: 
             read_patients(tmp_path / name)
 
 
-# ------------------------------------------------------------------------------------ nothing is lost
+# --- nothing is lost ---
 
 
 def test_every_row_comes_back_in_order_with_its_result_or_reason(tmp_path: Path) -> None:
@@ -321,27 +425,42 @@ def test_every_row_comes_back_in_order_with_its_result_or_reason(tmp_path: Path)
 
 
 def test_the_account_is_a_table_by_row(tmp_path: Path) -> None:
-    frame = _renamed("crp_mg_l", "crp [mg/dL]", [None, 1.5, 60]).assign(ferritin_ug_l=[10, np.nan, 10])
+    frame = _renamed("crp_mg_l", "crp [mg/dL]", [None, 1.5, 60]).assign(
+        ferritin_ug_l=[10, np.nan, 10]
+    )
     account = read_patients(_write(tmp_path, frame)).account_frame()
     assert list(account.columns) == ["row", "column", "kind", "found", "expected", "cure"]
     assert account[["row", "column", "kind"]].to_numpy().tolist() == [
-        [1, "crp_mg_l", "missing"], [2, "crp_mg_l", "converted"], [2, "ferritin_ug_l", "missing"],
-        [3, "crp_mg_l", "converted"], [3, "crp_mg_l", "warned"]]
+        [1, "crp_mg_l", "missing"],
+        [2, "crp_mg_l", "converted"],
+        [2, "ferritin_ug_l", "missing"],
+        [3, "crp_mg_l", "converted"],
+        [3, "crp_mg_l", "warned"],
+    ]
 
 
 _CELLS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00"), max_size=8),
-    st.integers().map(str), st.floats().map(str),
-    st.sampled_from(["", "NA", "true", "<3", "1e5", "-0", "٣", "0x10", "1,5", '"', "\n"]))
+    st.integers().map(str),
+    st.floats().map(str),
+    st.sampled_from(["", "NA", "true", "<3", "1e5", "-0", "٣", "0x10", "1,5", '"', "\n"]),
+)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(name=st.sampled_from(sorted(PATIENT)), cells=st.lists(_CELLS, min_size=1, max_size=4),
-       suffix=st.sampled_from([".csv", ".parquet"]))
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(
+    name=st.sampled_from(sorted(PATIENT)),
+    cells=st.lists(_CELLS, min_size=1, max_size=4),
+    suffix=st.sampled_from([".csv", ".parquet"]),
+)
 def test_whatever_stands_in_a_cell_is_kept_refused_or_told(
     tmp_path: Path, name: str, cells: list[str], suffix: str
 ) -> None:
-    table = read_patients(_write(tmp_path, _table(len(cells), **{name: cells}), suffix), strict=False)
+    table = read_patients(
+        _write(tmp_path, _table(len(cells), **{name: cells}), suffix), strict=False
+    )
     assert table.n_rows == len(cells)
     assert sorted([*table.frame.index, *table.refused.index]) == list(range(1, len(cells) + 1))
     assert set(table.reasons) == set(table.refused.index)
@@ -357,26 +476,41 @@ def test_a_simulated_table_is_read_back_without_a_note(tmp_path: Path) -> None:
         place = _write(tmp_path, _table(4), suffix)
         floats = {name: float for name in PATIENT if FIELDS[name].kind == "float"}
         read = read_patients(place)
-        pd.testing.assert_frame_equal(read.frame.reset_index(drop=True), read_table(place).astype(floats))
+        pd.testing.assert_frame_equal(
+            read.frame.reset_index(drop=True), read_table(place).astype(floats)
+        )
         assert read.account == ()
 
 
-# ------------------------------------------------------------------------------------ crsrisk's own tables
+# --- crsrisk's own tables ---
 
 
 def test_own_tables_keep_types_known_and_unknown(tmp_path: Path) -> None:
-    frame = pd.DataFrame({
-        "patient_id": [1, 2], "product": ["NA", "none"], "is_female": [True, False],
-        "onset_h": [np.nan, 1 / 3],
-        "max_grade": [0, 4], "gain": [0.1, 1e-300], "n_things": [-3, 4], "is_odd": [True, True],
-        "word": ["a", "1"], "gaps": [np.nan, 2.0]})
+    frame = pd.DataFrame(
+        {
+            "patient_id": [1, 2],
+            "product": ["NA", "none"],
+            "is_female": [True, False],
+            "onset_h": [np.nan, 1 / 3],
+            "max_grade": [0, 4],
+            "gain": [0.1, 1e-300],
+            "n_things": [-3, 4],
+            "is_odd": [True, True],
+            "word": ["a", "1"],
+            "gaps": [np.nan, 2.0],
+        }
+    )
     place = _write(tmp_path, frame)
     pd.testing.assert_frame_equal(read_table(place), frame)
 
 
-@pytest.mark.parametrize(("name", "text"), [("max_grade", ""), ("max_grade", "1.5"), ("crs_any", "perhaps"),
-                                            ("onset_h", "soon")])
-def test_own_tables_that_were_changed_by_hand_are_refused(tmp_path: Path, name: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("max_grade", ""), ("max_grade", "1.5"), ("crs_any", "perhaps"), ("onset_h", "soon")],
+)
+def test_own_tables_that_were_changed_by_hand_are_refused(
+    tmp_path: Path, name: str, text: str
+) -> None:
     place = tmp_path / "outcomes.csv"
     place.write_text(f"patient_id,{name}\n1,0\n2,{text}\n")
     with pytest.raises(InputError, match=f"row 2, column {name}"):

@@ -38,18 +38,57 @@ SINGLE = SingleArm(method="simon_optimal", benchmark=0.6, target=0.8)
         ({"kind": "stratified", "cuts": [0.2], "test": "fisher"}, "test", "mantel_haenszel"),
         ({"kind": "all_comers", "test": "mantel_haenszel"}, "test", "remove test"),
         ({"kind": "strategy", "threshold": 0.2}, "control", "add control"),
-        ({"kind": "strategy", "threshold": 0.2, "control": "nobody", "margin": 0.05}, "margin", "control: everybody"),
-        ({"kind": "strategy", "threshold": 0.2, "control": "everybody", "margin": 5.0}, "margin", "below 0.5"),
-        ({"kind": "strategy", "threshold": 0.2, "control": "everybody", "margin": 0.05, "test": "fisher"}, "test", "margin"),
-        ({"kind": "strategy", "threshold": 0.2, "control": "everybody", "test": "farrington_manning"}, "test", "margin"),
+        (
+            {"kind": "strategy", "threshold": 0.2, "control": "nobody", "margin": 0.05},
+            "margin",
+            "control: everybody",
+        ),
+        (
+            {"kind": "strategy", "threshold": 0.2, "control": "everybody", "margin": 5.0},
+            "margin",
+            "below 0.5",
+        ),
+        (
+            {
+                "kind": "strategy",
+                "threshold": 0.2,
+                "control": "everybody",
+                "margin": 0.05,
+                "test": "fisher",
+            },
+            "test",
+            "margin",
+        ),
+        (
+            {
+                "kind": "strategy",
+                "threshold": 0.2,
+                "control": "everybody",
+                "test": "farrington_manning",
+            },
+            "test",
+            "margin",
+        ),
         ({"kind": "all_comers", "margin": 0.05}, "margin", "remove margin"),
         ({"kind": "all_comers", "power": 1.0}, "power", "below 1"),
         ({"kind": "single_arm"}, "single_arm", "add single_arm"),
         ({"kind": "single_arm", "single_arm": SINGLE, "n_total": 40}, "n_total", "remove n_total"),
         ({"kind": "single_arm", "single_arm": SINGLE, "ratio": 2.0}, "ratio", "remove ratio"),
         ({"kind": "single_arm", "single_arm": SINGLE, "power": 0.9}, "power", "write beta: 0.1"),
-        ({"kind": "single_arm", "single_arm": SINGLE, "co_primary_support": True}, "co_primary_support", "history knows"),
-        ({"kind": "all_comers", "test": "fisher", "sequential": Sequential(boundary="Pocock", looks=2)}, "test", "pooled_z"),
+        (
+            {"kind": "single_arm", "single_arm": SINGLE, "co_primary_support": True},
+            "co_primary_support",
+            "history knows",
+        ),
+        (
+            {
+                "kind": "all_comers",
+                "test": "fisher",
+                "sequential": Sequential(boundary="Pocock", looks=2),
+            },
+            "test",
+            "pooled_z",
+        ),
     ],
 )
 def test_keys_that_do_not_go_together(given: dict[str, Any], key: str, says: str) -> None:
@@ -65,12 +104,26 @@ def test_keys_that_do_not_go_together(given: dict[str, Any], key: str, says: str
     [
         ({"method": "simon_optimal", "benchmark": 0.8, "target": 0.6}, "above the benchmark"),
         ({"method": "simon_optimal", "benchmark": 0.0, "target": 0.6}, "above 0 and below 1"),
-        ({"method": "simon_optimal", "benchmark": 0.6, "target": 0.8, "n_max": 40}, "find their own"),
-        ({"method": "predictive_probability", "benchmark": 0.6, "target": 0.8, "n_max": 40}, "n_max and looks"),
-        ({"method": "predictive_probability", "benchmark": 0.6, "target": 0.8, "n_max": 40, "looks": [20, 40]},
-         "below n_max"),
+        (
+            {"method": "simon_optimal", "benchmark": 0.6, "target": 0.8, "n_max": 40},
+            "find their own",
+        ),
+        (
+            {"method": "predictive_probability", "benchmark": 0.6, "target": 0.8, "n_max": 40},
+            "n_max and looks",
+        ),
+        (
+            {
+                "method": "predictive_probability",
+                "benchmark": 0.6,
+                "target": 0.8,
+                "n_max": 40,
+                "looks": [20, 40],
+            },
+            "below n_max",
+        ),
     ],
-)  # fmt: skip
+)
 def test_single_arms_that_cannot_be(given: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         SingleArm(**given)
@@ -87,7 +140,9 @@ def test_one_origin_of_candidates_and_one_of_the_effect() -> None:
         FromCohort(file="a.csv", risk_column="risk", event_column="crs")
 
 
-@pytest.mark.parametrize(("key", "value"), [("missing_labs", 1.0), ("consent", 0.0), ("consent", 1.1)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("missing_labs", 1.0), ("consent", 0.0), ("consent", 1.1)]
+)
 def test_shares_of_screening(key: str, value: float) -> None:
     with pytest.raises(InputError, match=key):
         Screening(candidates_per_month=1.0, **{key: value})
@@ -115,20 +170,37 @@ def test_nouns_are_frozen_and_strict() -> None:
 # The estimand says all five attributes, in words.
 
 
-RESCUE = IntercurrentEvent(event="rescue tocilizumab", strategy="composite", sensitivity="treatment policy")
+RESCUE = IntercurrentEvent(
+    event="rescue tocilizumab", strategy="composite", sensitivity="treatment policy"
+)
 
 
 def test_rows_are_in_the_order_of_the_guideline() -> None:
-    one = Estimand(population="adults", treatment="a against b", variable="CRS >= 2", summary="risk difference",
-                   intercurrent_events=[RESCUE])
-    assert [name for name, _ in one.rows] == ["Population", "Treatment", "Variable",
-                                              "Intercurrent event: rescue tocilizumab", "Summary measure"]
-    assert dict(one.rows)["Intercurrent event: rescue tocilizumab"] == "composite (sensitivity: treatment policy)"
+    one = Estimand(
+        population="adults",
+        treatment="a against b",
+        variable="CRS >= 2",
+        summary="risk difference",
+        intercurrent_events=[RESCUE],
+    )
+    assert [name for name, _ in one.rows] == [
+        "Population",
+        "Treatment",
+        "Variable",
+        "Intercurrent event: rescue tocilizumab",
+        "Summary measure",
+    ]
+    assert (
+        dict(one.rows)["Intercurrent event: rescue tocilizumab"]
+        == "composite (sensitivity: treatment policy)"
+    )
 
 
 @pytest.mark.parametrize("blank", ["population", "treatment", "variable", "summary"])
 def test_a_blank_is_refused(blank: str) -> None:
-    said = {name: "in words" for name in ("population", "treatment", "variable", "summary")} | {blank: " "}
+    said = {name: "in words" for name in ("population", "treatment", "variable", "summary")} | {
+        blank: " "
+    }
     with pytest.raises(ValidationError, match=blank):
         Estimand(**said, intercurrent_events=[RESCUE])
 
@@ -136,4 +208,3 @@ def test_a_blank_is_refused(blank: str) -> None:
 def test_a_strategy_that_the_guideline_does_not_know_is_refused() -> None:
     with pytest.raises(ValidationError, match="treatment policy"):
         IntercurrentEvent(event="rescue", strategy="ignore")  # type: ignore[arg-type]
-

@@ -1,4 +1,6 @@
-"""World: a scenario changes the assumptions it names and nothing else, and the digest tells worlds apart."""
+"""World: a scenario changes the assumptions it names and nothing else, and the digest tells worlds
+apart.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ from tests.simulation.people import world_of
 @pytest.mark.parametrize("scenario", names("scenarios"))
 def test_a_scenario_changes_what_it_names(scenario: str) -> None:
     world, plain = world_of(scenario), world_of()
-    differs = {key for key in plain.assumptions if world.assumptions.value(key) != plain.assumptions.value(key)}
+    differs = {
+        key
+        for key in plain.assumptions
+        if world.assumptions.value(key) != plain.assumptions.value(key)
+    }
     assert differs <= set(world.scenario.overrides)
     for key, override in world.scenario.overrides.items():
         assert world.assumptions.value(key) == override.value
@@ -61,15 +67,27 @@ def test_with_values_leaves_the_world_it_came_from_alone() -> None:
 
 
 def _own_product(folder: Path, *, population: str = "colorectal", policy: str = "our_ward") -> Path:
-    """A product in one folder, its population and policy in another, called by their paths from the product's file."""
+    """A product in one folder, its population and policy in another, called by their paths from the
+    product's file.
+    """
     places = folder / "places"
     places.mkdir()
-    for kind, shipped, name in (("populations", "small_cell_lung", population), ("policies", "standard_astct", policy)):
-        text = find(kind, shipped).read_text(encoding="utf-8").replace(f"name: {shipped}", f"name: {name}", 1)
+    for kind, shipped, name in (
+        ("populations", "small_cell_lung", population),
+        ("policies", "standard_astct", policy),
+    ):
+        text = (
+            find(kind, shipped)
+            .read_text(encoding="utf-8")
+            .replace(f"name: {shipped}", f"name: {name}", 1)
+        )
         (places / f"{name}.yaml").write_text(text, encoding="utf-8")
     text = find("products", "tarlatamab").read_text(encoding="utf-8")
-    for key, old, new in (("name", "tarlatamab", "mine"), ("population", "small_cell_lung", f"places/{population}.yaml"),
-                          ("support_policy", "standard_astct", f"places/{policy}.yaml")):
+    for key, old, new in (
+        ("name", "tarlatamab", "mine"),
+        ("population", "small_cell_lung", f"places/{population}.yaml"),
+        ("support_policy", "standard_astct", f"places/{policy}.yaml"),
+    ):
         text = text.replace(f"{key}: {old}", f"{key}: {new}", 1)
     (folder / "mine.yaml").write_text(text, encoding="utf-8")
     return folder / "mine.yaml"

@@ -1,4 +1,6 @@
-"""The files of the synthetic world load, agree with one another, and refuse what is wrong with a cure."""
+"""The files of the synthetic world load, agree with one another, and refuse what is wrong with a
+cure.
+"""
 
 from __future__ import annotations
 
@@ -33,25 +35,84 @@ from crsrisk.folders import Kind, evidence_only_products, find, names, synthetic
 
 Change = Callable[[dict[str, Any]], None]
 LOADERS: dict[Kind, Callable[[str | Path], BaseModel]] = {
-    "products": load_product, "populations": load_population, "mitigations": load_mitigation,
-    "policies": load_policy, "scenarios": load_scenario,
+    "products": load_product,
+    "populations": load_population,
+    "mitigations": load_mitigation,
+    "policies": load_policy,
+    "scenarios": load_scenario,
 }
-ENTRY = {"meaning": "how fast TNF is cleared", "value": 0.8, "unit": "1/h", "spread": 0.1,
-         "range": [0.5, 2.0], "source": "assumed: a test", "strength": "assumed"}
+ENTRY = {
+    "meaning": "how fast TNF is cleared",
+    "value": 0.8,
+    "unit": "1/h",
+    "spread": 0.1,
+    "range": [0.5, 2.0],
+    "source": "assumed: a test",
+    "strength": "assumed",
+}
 QUANTITY = {key: value for key, value in ENTRY.items() if key != "meaning"} | {"unit": "1"}
 REQUIRED: dict[Kind, set[str]] = {
-    "products": {"tarlatamab", "tebentafusp", "acapatamab", "psma_sc_engager", "psma_masked_engager",
-                 "cldn182_car_t", "gpc3_car_t", "afami_cel", "til_il2", "checkpoint_inhibitor"},
-    "populations": {"small_cell_lung", "neuroendocrine_prostate", "castration_resistant_prostate",
-                    "uveal_melanoma", "cutaneous_melanoma", "gastric_pancreatic", "hepatocellular",
-                    "synovial_sarcoma", "non_small_cell_lung", "ovarian_mesothelioma", "neuroblastoma"},
-    "mitigations": {"tocilizumab", "siltuximab", "dexamethasone", "methylprednisolone", "anakinra",
-                    "canakinumab", "ruxolitinib", "itacitinib", "lenzilumab", "mavrilimumab", "etanercept",
-                    "infliximab", "emapalumab", "dasatinib", "plasma_exchange", "suicide_gene", "antipyretic",
-                    "fluids", "vasopressor", "oxygen"},
-    "policies": {"standard_astct", "conservative_fluids", "liberal_fluids", "cell_therapy_unit",
-                 "checkpoint_clinic"},
-    "scenarios": {"reference", "burden_null", "burden_strong", "inflammation_null", "inflammation_strong"},
+    "products": {
+        "tarlatamab",
+        "tebentafusp",
+        "acapatamab",
+        "psma_sc_engager",
+        "psma_masked_engager",
+        "cldn182_car_t",
+        "gpc3_car_t",
+        "afami_cel",
+        "til_il2",
+        "checkpoint_inhibitor",
+    },
+    "populations": {
+        "small_cell_lung",
+        "neuroendocrine_prostate",
+        "castration_resistant_prostate",
+        "uveal_melanoma",
+        "cutaneous_melanoma",
+        "gastric_pancreatic",
+        "hepatocellular",
+        "synovial_sarcoma",
+        "non_small_cell_lung",
+        "ovarian_mesothelioma",
+        "neuroblastoma",
+    },
+    "mitigations": {
+        "tocilizumab",
+        "siltuximab",
+        "dexamethasone",
+        "methylprednisolone",
+        "anakinra",
+        "canakinumab",
+        "ruxolitinib",
+        "itacitinib",
+        "lenzilumab",
+        "mavrilimumab",
+        "etanercept",
+        "infliximab",
+        "emapalumab",
+        "dasatinib",
+        "plasma_exchange",
+        "suicide_gene",
+        "antipyretic",
+        "fluids",
+        "vasopressor",
+        "oxygen",
+    },
+    "policies": {
+        "standard_astct",
+        "conservative_fluids",
+        "liberal_fluids",
+        "cell_therapy_unit",
+        "checkpoint_clinic",
+    },
+    "scenarios": {
+        "reference",
+        "burden_null",
+        "burden_strong",
+        "inflammation_null",
+        "inflammation_strong",
+    },
 }
 SHIPPED = [(kind, name) for kind in LOADERS for name in names(kind)]
 
@@ -80,6 +141,7 @@ def setting(place: str, value: Any) -> Change:
         for part in parents:
             node = node[part]
         node[last] = value
+
     return change
 
 
@@ -107,6 +169,7 @@ def quantities(noun: BaseModel, place: str = "") -> Iterator[tuple[str, Quantity
 
 
 # --- what ships ---------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("kind", sorted(REQUIRED))
 def test_everything_that_was_asked_for_ships(kind: Kind) -> None:
@@ -142,19 +205,30 @@ def test_the_scenarios_fit_the_shipped_assumptions() -> None:
 def test_the_null_scenarios_cut_every_path() -> None:
     burden = load_scenario("burden_null").overrides
     assert {key: override.value for key, override in burden.items()} == {
-        "engagement.burden_exponent": 0.0, "engagement.liver_metastases_load_ratio": 1.0,
-        "cascade.liver_metastases_myeloid_ratio": 1.0, "cascade.ldh_damp_slope": 0.0,
-        "population.burden_lab_correlation_scale": 0.0}
-    assert {override.value for override in load_scenario("inflammation_null").overrides.values()} == {0.0}
+        "engagement.burden_exponent": 0.0,
+        "engagement.liver_metastases_load_ratio": 1.0,
+        "cascade.liver_metastases_myeloid_ratio": 1.0,
+        "cascade.ldh_damp_slope": 0.0,
+        "population.burden_lab_correlation_scale": 0.0,
+    }
+    assert {
+        override.value for override in load_scenario("inflammation_null").overrides.values()
+    } == {0.0}
 
 
 def test_tarlatamab_is_given_as_its_label_says() -> None:
-    """Known answer: US label, evidence rows E030-E047: 1, 10, 10 mg on days 1, 8, 15; dexamethasone 8 mg."""
+    """Known answer: US label, evidence rows E030-E047: 1, 10, 10 mg on days 1, 8, 15; dexamethasone
+    8 mg.
+    """
     label = load_product("tarlatamab").regimens["label"]
     assert [(dose.time_h, dose.amount, dose.infusion_h) for dose in label.doses] == [
-        (0.0, 1000.0, 1.0), (168.0, 10000.0, 1.0), (336.0, 10000.0, 1.0)]
-    assert [(p.mitigation, p.usual_doses, p.hours_before, p.with_doses) for p in label.premedication] == [
-        ("dexamethasone", 1.0, 1.0, [1, 2])]
+        (0.0, 1000.0, 1.0),
+        (168.0, 10000.0, 1.0),
+        (336.0, 10000.0, 1.0),
+    ]
+    assert [
+        (p.mitigation, p.usual_doses, p.hours_before, p.with_doses) for p in label.premedication
+    ] == [("dexamethasone", 1.0, 1.0, [1, 2])]
     assert label.is_stepped_up
     assert load_mitigation("dexamethasone").usual_dose.startswith("8 mg")
 
@@ -162,7 +236,11 @@ def test_tarlatamab_is_given_as_its_label_says() -> None:
 def test_tebentafusp_steps_20_30_68_ug_without_steroid() -> None:
     """Known answer: Nathan, NEJM 2021 (evidence E091): 20, 30, 68 ug weekly."""
     label = load_product("tebentafusp").regimens["label"]
-    assert [(dose.time_h, dose.amount) for dose in label.doses] == [(0.0, 20.0), (168.0, 30.0), (336.0, 68.0)]
+    assert [(dose.time_h, dose.amount) for dose in label.doses] == [
+        (0.0, 20.0),
+        (168.0, 30.0),
+        (336.0, 68.0),
+    ]
     assert label.premedication == []
 
 
@@ -174,12 +252,22 @@ def test_tocilizumab_obeys_its_cap() -> None:
 
 @pytest.mark.parametrize("name", [*names("products"), *evidence_only_products()])
 def test_the_rating_guide_yields_the_shipped_restriction_and_density(name: str) -> None:
-    """Independent arithmetic: 1.00 less the deductions in the rationale; a density of the 1-2-5 series."""
+    """Independent arithmetic: 1.00 less the deductions in the rationale; a density of the 1-2-5
+    series.
+    """
     product = load_product(name)
-    restriction, density = product.binding.antigen_restriction, product.binding.antigen_density_copies
-    deducted = sum(float(times or 1) * float(size)
-                   for times, size in re.findall(r"(?:(\d) x )?-(0\.\d+)", restriction.rationale))
-    judged, step_judged = (one.value if one.prior is None else one.prior for one in (restriction, density))  # as rated
+    restriction, density = (
+        product.binding.antigen_restriction,
+        product.binding.antigen_density_copies,
+    )
+    deducted = sum(
+        float(times or 1) * float(size)
+        for times, size in re.findall(r"(?:(\d) x )?-(0\.\d+)", restriction.rationale)
+    )
+    # as rated
+    judged, step_judged = (
+        one.value if one.prior is None else one.prior for one in (restriction, density)
+    )
     assert judged == pytest.approx(1.0 - deducted, abs=1e-9)
     assert f"Result {judged:.2f}" in restriction.rationale
     assert step_judged in {step * 10**power for step in (1, 2, 5) for power in range(1, 7)}
@@ -187,9 +275,18 @@ def test_the_rating_guide_yields_the_shipped_restriction_and_density(name: str) 
 
 
 def test_products_of_the_evidence_are_apart_and_complete() -> None:
-    """They load like the others, serve a published trial, and no list of shipped products names them."""
+    """They load like the others, serve a published trial, and no list of shipped products names
+    them.
+    """
     hidden = evidence_only_products()
-    assert {"cibisatamab", "cldn6_car_t", "pasotuxizumab", "psca_car_t", "psma_tgfb_car_t", "solitomab"} == set(hidden)
+    assert {
+        "cibisatamab",
+        "cldn6_car_t",
+        "pasotuxizumab",
+        "psca_car_t",
+        "psma_tgfb_car_t",
+        "solitomab",
+    } == set(hidden)
     assert set(hidden).isdisjoint(all_products())
     assert set(hidden) <= {name for trial in load_trials() for name in trial.products}
     for name in hidden:
@@ -200,7 +297,10 @@ def test_products_of_the_evidence_are_apart_and_complete() -> None:
 def test_tarlatamab_with_a_checkpoint_inhibitor_differs_in_nothing_else() -> None:
     regimens = load_product("tarlatamab").regimens
     alone, both = regimens["label"], regimens["label_with_checkpoint_inhibitor"]
-    assert {name for name, value in both if value != getattr(alone, name)} == {"has_checkpoint_inhibitor", "note"}
+    assert {name for name, value in both if value != getattr(alone, name)} == {
+        "has_checkpoint_inhibitor",
+        "note",
+    }
 
 
 def test_windows_are_21_days_and_60_for_checkpoint_inhibitors() -> None:
@@ -225,6 +325,7 @@ def test_the_readme_shows_code_and_files_that_work(tmp_path: Path) -> None:
 
 # --- assumptions --------------------------------------------------------------------------------------------
 
+
 def assumptions_of(folder: Path, **entries: Any) -> Assumptions:
     (folder / "cascade.yaml").write_text(yaml.safe_dump(entries, sort_keys=False), encoding="utf-8")
     return load_assumptions(folder)
@@ -236,15 +337,22 @@ def test_an_assumption_is_called_by_its_file_and_name(tmp_path: Path) -> None:
     assert assumptions.value("cascade.tnf_clearance_per_h") == 0.8
 
 
-@pytest.mark.parametrize(("change", "key", "found"), [
-    ({"unit": "h"}, "tnf_clearance_per_h", "unit h"), ({"unit": "mg/L"}, "tnf_clearance_per_h", "unit mg/L"),
-    ({"source": ""}, "source", "''"), ({"value": "0.5"}, "value", "'0.5'"),
-    ({"value": 5.0}, "range", "["),
-    ({"strength": "certain"}, "strength", "certain"), ({"note": "x"}, "note", "an unknown key"),
-    ({"meaning": " "}, "tnf_clearance_per_h.meaning", "a blank"),
-])
+@pytest.mark.parametrize(
+    ("change", "key", "found"),
+    [
+        ({"unit": "h"}, "tnf_clearance_per_h", "unit h"),
+        ({"unit": "mg/L"}, "tnf_clearance_per_h", "unit mg/L"),
+        ({"source": ""}, "source", "''"),
+        ({"value": "0.5"}, "value", "'0.5'"),
+        ({"value": 5.0}, "range", "["),
+        ({"strength": "certain"}, "strength", "certain"),
+        ({"note": "x"}, "note", "an unknown key"),
+        ({"meaning": " "}, "tnf_clearance_per_h.meaning", "a blank"),
+    ],
+)
 def test_an_unsound_assumption_is_refused(
-        tmp_path: Path, change: dict[str, Any], key: str, found: str) -> None:
+    tmp_path: Path, change: dict[str, Any], key: str, found: str
+) -> None:
     with pytest.raises(InputError) as caught:
         assumptions_of(tmp_path, tnf_clearance_per_h={**ENTRY, **change})
     assert "cascade.yaml" in caught.value.where
@@ -269,7 +377,9 @@ def test_an_assumption_given_twice_is_refused(tmp_path: Path) -> None:
 
 def test_a_correlation_is_a_pure_number_whatever_it_links(tmp_path: Path) -> None:
     name = "corr_crp_mg_l__ldh_x_uln"
-    assert assumptions_of(tmp_path, **{name: {**ENTRY, "unit": "1"}}).value(f"cascade.{name}") == 0.8
+    assert (
+        assumptions_of(tmp_path, **{name: {**ENTRY, "unit": "1"}}).value(f"cascade.{name}") == 0.8
+    )
     with pytest.raises(InputError, match="two underscores"):
         assumptions_of(tmp_path, **{name: {**ENTRY, "unit": "x ULN"}})
 
@@ -288,11 +398,17 @@ def test_the_shipped_assumptions_load() -> None:
 
 # --- refusals -----------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("kind", "wrong", "right"), [
-    ("products", "tarlatamb", "tarlatamab"), ("populations", "small_cell_lungs", "small_cell_lung"),
-    ("mitigations", "tociluzimab", "tocilizumab"), ("policies", "standard_asct", "standard_astct"),
-    ("scenarios", "burden_nul", "burden_null"),
-])
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right"),
+    [
+        ("products", "tarlatamb", "tarlatamab"),
+        ("populations", "small_cell_lungs", "small_cell_lung"),
+        ("mitigations", "tociluzimab", "tocilizumab"),
+        ("policies", "standard_asct", "standard_astct"),
+        ("scenarios", "burden_nul", "burden_null"),
+    ],
+)
 def test_an_unknown_name_lists_its_nearest(kind: Kind, wrong: str, right: str) -> None:
     with pytest.raises(InputError) as caught:
         LOADERS[kind](wrong)
@@ -306,62 +422,132 @@ def test_a_path_that_does_not_exist_is_refused(kind: Kind, tmp_path: Path) -> No
         LOADERS[kind](tmp_path / "nowhere.yaml")
 
 
-def test_a_user_adds_a_product_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_adds_a_product_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def change(tree: dict[str, Any]) -> None:
         tree["name"] = "my_engager"
         tree["binding"]["antigen_restriction"]["value"] = 0.85
+
     made = changed("products", "tarlatamab", tmp_path, change).rename(tmp_path / "my_engager.yaml")
     monkeypatch.chdir(tmp_path)
     for way in (made, str(made), "my_engager.yaml", "./my_engager.yaml"):
         assert load_product(way).binding.antigen_restriction.value == 0.85
 
 
-@pytest.mark.parametrize(("place", "value", "key", "expected"), [
-    ("name", "another", "name", "tarlatamab"),
-    ("platform", "bite", "platform", "'tce'"),
-    ("population", "small_cell", "population", "small_cell_lung"),
-    ("support_policy", "usual", "support_policy", "standard_astct"),
-    ("window_d", 0.0, "window_d", "more than 0"),
-    ("default_regimen", "lable", "default_regimen", "default_regimen among label"),
-    ("binding.antigen_restriction.value", "0.9", "binding.antigen_restriction.value", "valid number"),
-    ("binding.antigen_restriction.rationale", None, "binding.antigen_restriction.rationale", "valid string"),
-    ("binding.molecular_weight_kda.unit", "Da", "binding.molecular_weight_kda.unit",
-     "molecular_weight_kda in kDa"),
-    ("kinetics.clearance_l_h.unit", "mL/h", "kinetics.clearance_l_h.unit", "clearance_l_h in L/h"),
-    ("kinetics.clearance_l_h.source", "", "kinetics.clearance_l_h.source", "a source"),
-    ("kinetics.clearence_l_h", 1.0, "kinetics.clearence_l_h", "only known keys"),
-    ("regimens.label.route", "oral", "regimens.label.route", "'iv'"),
-    ("regimens.label.amount_unit", "1e6 cells", "regimens.label.amount_unit", "for cells"),
-    ("regimens.label.amount_log_sd", -0.1, "regimens.label.amount_log_sd", "0 or more"),
-    ("regimens.label.doses.0.amount", -1.0, "regimens.label.doses.0", "positive amounts"),
-    ("regimens.label.doses.1.time_h", 0.0, "regimens.label.doses", "rising time_h"),
-    ("regimens.label.premedication.0.mitigation", "dexametasone", "regimens.label.premedication.0.mitigation",
-     "dexamethasone"),
-    ("regimens.label.premedication.0.with_doses", [0], "regimens.label.premedication.0.with_doses", "to 3"),
-    ("regimens.label.premedication.0.with_doses", [4], "regimens.label.premedication.0.with_doses", "to 3"),
-    ("regimens.label.premedication.0.usual_doses", 0.0, "regimens.label.premedication.0", "above 0"),
-    ("grading", "ASCTC", "grading", "a text that names ASTCT"),
-    ("binding.fc_activity", {"value": 1.5, "unit": "1", "spread": 0.1, "range": [0.0, 2.0], "source": "assumed: a test",
-                             "strength": "assumed"}, "binding.fc_activity", "between 0 and 1"),
-    ("binding.cd3_affinity_nm.spread", 0.0, "binding.cd3_affinity_nm.spread", "above 0, for the range is 5 to 45"),
-    ("regimens.label.route", "cells", "regimens.label.route", "for cellular platforms"),
-])
+@pytest.mark.parametrize(
+    ("place", "value", "key", "expected"),
+    [
+        ("name", "another", "name", "tarlatamab"),
+        ("platform", "bite", "platform", "'tce'"),
+        ("population", "small_cell", "population", "small_cell_lung"),
+        ("support_policy", "usual", "support_policy", "standard_astct"),
+        ("window_d", 0.0, "window_d", "more than 0"),
+        ("default_regimen", "lable", "default_regimen", "default_regimen among label"),
+        (
+            "binding.antigen_restriction.value",
+            "0.9",
+            "binding.antigen_restriction.value",
+            "valid number",
+        ),
+        (
+            "binding.antigen_restriction.rationale",
+            None,
+            "binding.antigen_restriction.rationale",
+            "valid string",
+        ),
+        (
+            "binding.molecular_weight_kda.unit",
+            "Da",
+            "binding.molecular_weight_kda.unit",
+            "molecular_weight_kda in kDa",
+        ),
+        (
+            "kinetics.clearance_l_h.unit",
+            "mL/h",
+            "kinetics.clearance_l_h.unit",
+            "clearance_l_h in L/h",
+        ),
+        ("kinetics.clearance_l_h.source", "", "kinetics.clearance_l_h.source", "a source"),
+        ("kinetics.clearence_l_h", 1.0, "kinetics.clearence_l_h", "only known keys"),
+        ("regimens.label.route", "oral", "regimens.label.route", "'iv'"),
+        ("regimens.label.amount_unit", "1e6 cells", "regimens.label.amount_unit", "for cells"),
+        ("regimens.label.amount_log_sd", -0.1, "regimens.label.amount_log_sd", "0 or more"),
+        ("regimens.label.doses.0.amount", -1.0, "regimens.label.doses.0", "positive amounts"),
+        ("regimens.label.doses.1.time_h", 0.0, "regimens.label.doses", "rising time_h"),
+        (
+            "regimens.label.premedication.0.mitigation",
+            "dexametasone",
+            "regimens.label.premedication.0.mitigation",
+            "dexamethasone",
+        ),
+        (
+            "regimens.label.premedication.0.with_doses",
+            [0],
+            "regimens.label.premedication.0.with_doses",
+            "to 3",
+        ),
+        (
+            "regimens.label.premedication.0.with_doses",
+            [4],
+            "regimens.label.premedication.0.with_doses",
+            "to 3",
+        ),
+        (
+            "regimens.label.premedication.0.usual_doses",
+            0.0,
+            "regimens.label.premedication.0",
+            "above 0",
+        ),
+        ("grading", "ASCTC", "grading", "a text that names ASTCT"),
+        (
+            "binding.fc_activity",
+            {
+                "value": 1.5,
+                "unit": "1",
+                "spread": 0.1,
+                "range": [0.0, 2.0],
+                "source": "assumed: a test",
+                "strength": "assumed",
+            },
+            "binding.fc_activity",
+            "between 0 and 1",
+        ),
+        (
+            "binding.cd3_affinity_nm.spread",
+            0.0,
+            "binding.cd3_affinity_nm.spread",
+            "above 0, for the range is 5 to 45",
+        ),
+        ("regimens.label.route", "cells", "regimens.label.route", "for cellular platforms"),
+    ],
+)
 def test_an_unsound_product_is_refused(
-        tmp_path: Path, place: str, value: Any, key: str, expected: str) -> None:
+    tmp_path: Path, place: str, value: Any, key: str, expected: str
+) -> None:
     problem = refused("products", "tarlatamab", tmp_path, place, value)
     assert problem.key == key
     assert expected in problem.expected
 
 
-@pytest.mark.parametrize(("place", "value", "low"), [
-    ("binding.tumour_affinity_nm", 0.0, 0.0), ("kinetics.central_volume_l", 0.0, 0.0),
-    ("kinetics.absorption_per_h", -0.1, -1.0), ("kinetics.tissue_fraction", 1.5, 0.0),
-    ("kinetics.bioavailability", 1.2, 0.0), ("binding.fc_activity", 1.2, 0.0),
-])
-def test_an_impossible_quantity_is_refused(tmp_path: Path, place: str, value: float, low: float) -> None:
+@pytest.mark.parametrize(
+    ("place", "value", "low"),
+    [
+        ("binding.tumour_affinity_nm", 0.0, 0.0),
+        ("kinetics.central_volume_l", 0.0, 0.0),
+        ("kinetics.absorption_per_h", -0.1, -1.0),
+        ("kinetics.tissue_fraction", 1.5, 0.0),
+        ("kinetics.bioavailability", 1.2, 0.0),
+        ("binding.fc_activity", 1.2, 0.0),
+    ],
+)
+def test_an_impossible_quantity_is_refused(
+    tmp_path: Path, place: str, value: float, low: float
+) -> None:
     def change(tree: dict[str, Any]) -> None:
         part, field = place.split(".")
         tree[part][field] |= {"value": value, "range": [low, 2.0]}
+
     path = changed("products", "tarlatamab", tmp_path, change)
     with pytest.raises(InputError) as caught:
         load_product(path)
@@ -373,30 +559,74 @@ def test_cells_cannot_be_given_under_the_skin(tmp_path: Path) -> None:
     assert "cells" in problem.expected
 
 
-@pytest.mark.parametrize(("kind", "name", "place", "value", "key", "expected"), [
-    ("populations", "small_cell_lung", "shares.ecog", [0.5, 0.4, 0.2], "shares", "sum to 1"),
-    ("populations", "small_cell_lung", "shares.source", " ", "shares.source", "a source"),
-    ("populations", "small_cell_lung", "shares.strength", "sure", "shares.strength", "measured"),
-    ("populations", "small_cell_lung", "stroma_barrier.unit", "%", "stroma_barrier", "unit 1"),
-    ("populations", "small_cell_lung", "marginals.crp_mg_l.unit", "mg/dL", "Population", "crp_mg_l in mg/L"),
-    ("populations", "small_cell_lung", "marginals.crp_mg_l.source", "", "marginals.crp_mg_l.source",
-     "a source"),
-    ("populations", "small_cell_lung", "marginals.crp_mg_l.median", -5.0, "marginals.crp_mg_l",
-     "around the median"),
-    ("populations", "small_cell_lung", "marginals.troponin", {}, "marginals.troponin.shape", "present"),
-    ("mitigations", "tocilizumab", "acts_on.il7", QUANTITY, "Mitigation", "unknown: il7"),
-    ("mitigations", "tocilizumab", "acts_on", {}, "acts_on", "a node"),
-    ("mitigations", "tocilizumab", "kind", "pill", "kind", "drug"),
-    ("mitigations", "tocilizumab", "source", "", "source", "a source"),
-    ("mitigations", "tocilizumab", "effect_delay_h.unit", "min", "effect_delay_h", "unit h"),
-    ("mitigations", "anakinra", "repeats", 0, "repeats", "number of doses in all"),
-    ("mitigations", "anakinra", "repeat_every_h", 0.0, "repeats", "number of doses in all"),
-    ("policies", "standard_astct", "low_flow_below_spo2_pct.unit", "1", "low_flow_below_spo2_pct", "unit %"),
-    ("policies", "standard_astct", "rescue_delay", 4.0, "rescue_delay", "known keys"),
-    ("scenarios", "burden_null", "evidence", [], "evidence", "speaks for"),
-])
+@pytest.mark.parametrize(
+    ("kind", "name", "place", "value", "key", "expected"),
+    [
+        ("populations", "small_cell_lung", "shares.ecog", [0.5, 0.4, 0.2], "shares", "sum to 1"),
+        ("populations", "small_cell_lung", "shares.source", " ", "shares.source", "a source"),
+        (
+            "populations",
+            "small_cell_lung",
+            "shares.strength",
+            "sure",
+            "shares.strength",
+            "measured",
+        ),
+        ("populations", "small_cell_lung", "stroma_barrier.unit", "%", "stroma_barrier", "unit 1"),
+        (
+            "populations",
+            "small_cell_lung",
+            "marginals.crp_mg_l.unit",
+            "mg/dL",
+            "Population",
+            "crp_mg_l in mg/L",
+        ),
+        (
+            "populations",
+            "small_cell_lung",
+            "marginals.crp_mg_l.source",
+            "",
+            "marginals.crp_mg_l.source",
+            "a source",
+        ),
+        (
+            "populations",
+            "small_cell_lung",
+            "marginals.crp_mg_l.median",
+            -5.0,
+            "marginals.crp_mg_l",
+            "around the median",
+        ),
+        (
+            "populations",
+            "small_cell_lung",
+            "marginals.troponin",
+            {},
+            "marginals.troponin.shape",
+            "present",
+        ),
+        ("mitigations", "tocilizumab", "acts_on.il7", QUANTITY, "Mitigation", "unknown: il7"),
+        ("mitigations", "tocilizumab", "acts_on", {}, "acts_on", "a node"),
+        ("mitigations", "tocilizumab", "kind", "pill", "kind", "drug"),
+        ("mitigations", "tocilizumab", "source", "", "source", "a source"),
+        ("mitigations", "tocilizumab", "effect_delay_h.unit", "min", "effect_delay_h", "unit h"),
+        ("mitigations", "anakinra", "repeats", 0, "repeats", "number of doses in all"),
+        ("mitigations", "anakinra", "repeat_every_h", 0.0, "repeats", "number of doses in all"),
+        (
+            "policies",
+            "standard_astct",
+            "low_flow_below_spo2_pct.unit",
+            "1",
+            "low_flow_below_spo2_pct",
+            "unit %",
+        ),
+        ("policies", "standard_astct", "rescue_delay", 4.0, "rescue_delay", "known keys"),
+        ("scenarios", "burden_null", "evidence", [], "evidence", "speaks for"),
+    ],
+)
 def test_other_unsound_files_are_refused(
-        tmp_path: Path, kind: Kind, name: str, place: str, value: Any, key: str, expected: str) -> None:
+    tmp_path: Path, kind: Kind, name: str, place: str, value: Any, key: str, expected: str
+) -> None:
     problem = refused(kind, name, tmp_path, place, value)
     assert problem.key == key
     assert expected in problem.expected
@@ -408,6 +638,7 @@ def test_a_scenario_must_say_why_and_change_what_exists(tmp_path: Path) -> None:
 
     def unknown(tree: dict[str, Any]) -> None:
         tree["overrides"]["engagement.burden_power"] = {"value": 0.0, "reason": "a slip of the pen"}
+
     with pytest.raises(InputError, match=r"burden_exponent\.reason"):
         load_scenario(changed("scenarios", "burden_null", tmp_path, silent))
     path = changed("scenarios", "burden_null", tmp_path, unknown)
@@ -417,13 +648,19 @@ def test_a_scenario_must_say_why_and_change_what_exists(tmp_path: Path) -> None:
     assert caught.value.where == "burden_null.yaml"
 
 
-@pytest.mark.parametrize(("field", "value"), [
-    ("pressor_below_map_mmhg", 70.0), ("high_flow_below_spo2_pct", 95.0), ("steroid_share_grade2", 1.5),
-    ("observation_interval_h", 0.0),
-])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("pressor_below_map_mmhg", 70.0),
+        ("high_flow_below_spo2_pct", 95.0),
+        ("steroid_share_grade2", 1.5),
+        ("observation_interval_h", 0.0),
+    ],
+)
 def test_a_policy_out_of_order_is_refused(tmp_path: Path, field: str, value: float) -> None:
     def change(tree: dict[str, Any]) -> None:
         tree[field] |= {"value": value, "range": [0.0, 100.0]}
+
     with pytest.raises(InputError, match=field):
         load_policy(changed("policies", "standard_astct", tmp_path, change))
 
@@ -435,10 +672,15 @@ PARTS = ["value", "unit", "spread", "range", "source", "strength"]
 
 
 @settings(max_examples=100, deadline=None)
-@given(place=st.sampled_from(PLACES), part=st.sampled_from(PARTS),
-       bad=st.sampled_from([None, True, "", " ", [], {}, -1e9, [1.0], [2.0, 1.0]]))
+@given(
+    place=st.sampled_from(PLACES),
+    part=st.sampled_from(PARTS),
+    bad=st.sampled_from([None, True, "", " ", [], {}, -1e9, [1.0], [2.0, 1.0]]),
+)
 def test_no_part_of_any_number_can_be_of_the_wrong_kind(place: str, part: str, bad: Any) -> None:
-    """Property: whatever number of a product is spoilt, the file is refused and the number is named."""
+    """Property: whatever number of a product is spoilt, the file is refused and the number is
+    named.
+    """
     tree = copy.deepcopy(shipped("products", "tarlatamab"))
     setting(f"{place}.{part}", bad)(tree)
     with pytest.raises(InputError) as caught:

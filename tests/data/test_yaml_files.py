@@ -1,4 +1,6 @@
-"""The strict reader refuses what YAML would misread, and says where, what and how to put it right."""
+"""The strict reader refuses what YAML would misread, and says where, what and how to put it
+right.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,14 @@ from crsrisk.data.yaml_files import build, read_yaml, revised
 from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder
 
-QUANTITY = {"value": 1.0, "unit": "1", "spread": 0.1, "range": [0.0, 2.0], "source": "assumed: a test",
-            "strength": "assumed"}
+QUANTITY = {
+    "value": 1.0,
+    "unit": "1",
+    "spread": 0.1,
+    "range": [0.0, 2.0],
+    "source": "assumed: a test",
+    "strength": "assumed",
+}
 
 
 def write(folder: Path, content: str | bytes) -> Path:
@@ -31,17 +39,22 @@ def refusal(folder: Path, content: str | bytes) -> InputError:
     return caught.value
 
 
-@pytest.mark.parametrize(("content", "line"), [
-    ("a: 1\nb: 2\na: 3\n", 3), ("a:\n  b: 1\n  c: 2\n  b: 1\n", 4), ("a: {b: 1, b: 1}\n", 1),
-])
-def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path, content: str, line: int) -> None:
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [("a: 1\nb: 2\na: 3\n", 3), ("a:\n  b: 1\n  c: 2\n  b: 1\n", 4), ("a: {b: 1, b: 1}\n", 1)],
+)
+def test_a_key_given_twice_is_refused_with_its_line(
+    tmp_path: Path, content: str, line: int
+) -> None:
     problem = refusal(tmp_path, content)
     assert f"line {line}" in problem.where
     assert "second time" in problem.found
     assert "delete one" in problem.cure
 
 
-@pytest.mark.parametrize("number", ["1e-3", "1E-3", "-1e-3", "1e5", "1.5e3", ".5e3", "017", "1_000", "12:30"])
+@pytest.mark.parametrize(
+    "number", ["1e-3", "1E-3", "-1e-3", "1e5", "1.5e3", ".5e3", "017", "1_000", "12:30"]
+)
 def test_a_number_that_yaml_would_misread_is_refused(tmp_path: Path, number: str) -> None:
     problem = refusal(tmp_path, f"first: 1.0\nvalue: {number}\n")
     assert problem.where == "world.yaml, line 2"
@@ -62,20 +75,40 @@ def test_a_bare_word_that_yaml_reads_as_true_or_false_is_refused(tmp_path: Path,
     assert "quotes" in problem.cure
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("0.001", 0.001), ("1.0e-3", 0.001), ("-2.5", -2.5), ("3", 3), ("true", True), ("'no'", "no"),
-    ('"1e-3"', "1e-3"), ("1/h", "1/h"), ("2024-01-31", "2024-01-31"), ("é", "é"),
-])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.001", 0.001),
+        ("1.0e-3", 0.001),
+        ("-2.5", -2.5),
+        ("3", 3),
+        ("true", True),
+        ("'no'", "no"),
+        ('"1e-3"', "1e-3"),
+        ("1/h", "1/h"),
+        ("2024-01-31", "2024-01-31"),
+        ("é", "é"),
+    ],
+)
 def test_what_cannot_be_misread_is_read(tmp_path: Path, text: str, value: object) -> None:
     assert read_yaml(write(tmp_path, f"value: {text}\n")) == {"value": value}
 
 
-@pytest.mark.parametrize(("content", "expected"), [
-    ("a: [1, 2\n", "valid YAML"), ("a: 1\n\tb: 2\n", "valid YAML"), ("a: 1\n---\nb: 2\n", "valid YAML"),
-    ("a: &a [*a]\n", "valid YAML"), ("a: !!python/object:os.system x\n", "valid YAML"),
-    ("- 1\n- 2\n", "a mapping at the top"), ("", "a mapping at the top"), ("text\n", "a mapping at the top"),
-    ("2: 3\n", "a text key"), ("? [1, 2]\n: 3\n", "a text key"),
-])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a: [1, 2\n", "valid YAML"),
+        ("a: 1\n\tb: 2\n", "valid YAML"),
+        ("a: 1\n---\nb: 2\n", "valid YAML"),
+        ("a: &a [*a]\n", "valid YAML"),
+        ("a: !!python/object:os.system x\n", "valid YAML"),
+        ("- 1\n- 2\n", "a mapping at the top"),
+        ("", "a mapping at the top"),
+        ("text\n", "a mapping at the top"),
+        ("2: 3\n", "a text key"),
+        ("? [1, 2]\n: 3\n", "a text key"),
+    ],
+)
 def test_a_broken_file_is_refused(tmp_path: Path, content: str, expected: str) -> None:
     problem = refusal(tmp_path, content)
     assert problem.expected == expected
@@ -94,17 +127,29 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "nowhere.yaml" in caught.value.where
 
 
-@pytest.mark.parametrize(("change", "key", "found"), [
-    ({"value": "1"}, "value", "'1'"), ({"value": True}, "value", "True"), ({"value": None}, "value", "None"),
-    ({"value": math.nan}, "value", "nan"), ({"value": math.inf}, "value", "inf"),
-    ({"value": 3.0}, "range", "[0.0, 2.0]"), ({"prior": 3.0}, "prior", "3.0"),
-    ({"spread": -0.1}, "spread", "-0.1"), ({"range": [2.0, 0.0]}, "range", "[2.0, 0.0]"),
-    ({"range": [1.0]}, "range", "[1.0]"), ({"source": "  "}, "source", "'  '"),
-    ({"source": None}, "source", "None"),
-    ({"strength": "sure"}, "strength", "sure"),
-    ({"unit": 1}, "unit", "1"), ({"vallue": 1.0}, "vallue", "an unknown key"),
-])
-def test_an_unsound_quantity_is_refused_by_its_key(change: dict[str, object], key: str, found: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "key", "found"),
+    [
+        ({"value": "1"}, "value", "'1'"),
+        ({"value": True}, "value", "True"),
+        ({"value": None}, "value", "None"),
+        ({"value": math.nan}, "value", "nan"),
+        ({"value": math.inf}, "value", "inf"),
+        ({"value": 3.0}, "range", "[0.0, 2.0]"),
+        ({"prior": 3.0}, "prior", "3.0"),
+        ({"spread": -0.1}, "spread", "-0.1"),
+        ({"range": [2.0, 0.0]}, "range", "[2.0, 0.0]"),
+        ({"range": [1.0]}, "range", "[1.0]"),
+        ({"source": "  "}, "source", "'  '"),
+        ({"source": None}, "source", "None"),
+        ({"strength": "sure"}, "strength", "sure"),
+        ({"unit": 1}, "unit", "1"),
+        ({"vallue": 1.0}, "vallue", "an unknown key"),
+    ],
+)
+def test_an_unsound_quantity_is_refused_by_its_key(
+    change: dict[str, object], key: str, found: str
+) -> None:
     with pytest.raises(InputError) as caught:
         build(Quantity, {**QUANTITY, **change}, where="world.yaml, entry")
     assert (caught.value.where, caught.value.key) == ("world.yaml, entry", key)
@@ -114,14 +159,20 @@ def test_an_unsound_quantity_is_refused_by_its_key(change: dict[str, object], ke
 
 def test_a_misspelt_key_is_named_before_the_one_that_is_missing() -> None:
     tree = {("vallue" if key == "value" else key): value for key, value in QUANTITY.items()}
-    with pytest.raises(InputError, match=r"vallue: found an unknown key.*1 more problem.*did you mean value\?"):
+    with pytest.raises(
+        InputError, match=r"vallue: found an unknown key.*1 more problem.*did you mean value\?"
+    ):
         build(Quantity, tree, where="world.yaml")
 
 
 @pytest.mark.parametrize("key", sorted(QUANTITY))
 def test_a_missing_key_is_named(key: str) -> None:
     with pytest.raises(InputError) as caught:
-        build(Quantity, {name: value for name, value in QUANTITY.items() if name != key}, where="world.yaml")
+        build(
+            Quantity,
+            {name: value for name, value in QUANTITY.items() if name != key},
+            where="world.yaml",
+        )
     assert caught.value.key == key
     assert (caught.value.found, caught.value.cure) == ("nothing", "add it")
 
@@ -137,20 +188,34 @@ def test_a_whole_number_is_a_number() -> None:
 
 
 PLAIN = st.recursive(
-    st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.booleans() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8)
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.integers()
+    | st.booleans()
+    | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(tree=st.dictionaries(st.text(max_size=8), PLAIN, max_size=4))
-def test_what_is_written_with_quotes_comes_back_unchanged(tmp_path: Path, tree: dict[str, object]) -> None:
-    """Property: with every text in quotes there are no traps: nothing is refused, nothing changes."""
+def test_what_is_written_with_quotes_comes_back_unchanged(
+    tmp_path: Path, tree: dict[str, object]
+) -> None:
+    """Property: with every text in quotes there are no traps: nothing is refused, nothing
+    changes.
+    """
     text = yaml.safe_dump(tree, default_style='"', allow_unicode=False)
     assert read_yaml(write(tmp_path, text)) == tree
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(text=st.text(max_size=60))
 def test_any_text_is_read_or_refused_never_more(tmp_path: Path, text: str) -> None:
     """Property: whatever stands in the file, the outcome is a mapping or an InputError."""
@@ -194,7 +259,9 @@ def test_a_second_calibration_keeps_the_first_prior() -> None:
 @given(value=st.floats(1e-6, 1e6))
 def test_no_number_is_read_as_text(value: float, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("yaml") / "a.yaml"
-    path.write_text(revised(TEXT, {("binding", "valency"): value}, where="a.yaml"), encoding="utf-8")
+    path.write_text(
+        revised(TEXT, {("binding", "valency"): value}, where="a.yaml"), encoding="utf-8"
+    )
     assert read_yaml(path)["binding"]["valency"]["value"] == pytest.approx(value, rel=1e-3)
 
 
@@ -204,9 +271,10 @@ def test_an_entry_that_is_not_there_is_refused() -> None:
 
 
 def test_every_shipped_file_can_be_revised() -> None:
-    text = (synthetic_folder() / "mitigations" / "methylprednisolone.yaml").read_text(encoding="utf-8")
+    text = (synthetic_folder() / "mitigations" / "methylprednisolone.yaml").read_text(
+        encoding="utf-8"
+    )
     changed = revised(text, {("acts_on", "endothelium"): 0.25}, where="methylprednisolone.yaml")
     lines, after = text.split("\n"), changed.split("\n")
     assert len(after) == len(lines) + 1
     assert [line.strip() for line in after if line not in lines] == ["value: 0.25", "prior: 0.35"]
-

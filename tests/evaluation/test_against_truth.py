@@ -1,4 +1,6 @@
-"""Against the truth: the oracle's noise is really removed, the parts add up, and coverage is that of the true risk."""
+"""Against the truth: the oracle's noise is really removed, the parts add up, and coverage is that
+of the true risk.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from crsrisk.errors import InputError
 from crsrisk.evaluation.against_truth import (
     CalibrationError,
     Coverage,
-    Halves,
+    SplitHalves,
     by_band,
     by_group,
     calibration_error,
@@ -30,15 +32,19 @@ from crsrisk.evaluation.metrics import NotEstimable
 N = 4000
 
 
-def people(half: int, *, seed: int = 1, n: int = N) -> tuple[np.ndarray, np.ndarray, Halves]:
+def people(half: int, *, seed: int = 1, n: int = N) -> tuple[np.ndarray, np.ndarray, SplitHalves]:
     """True risks, a model that errs on the log-odds scale with SD 0.3, and the oracle's counts."""
     rng = np.random.default_rng(seed)
     log_odds = rng.normal(-0.5, 0.9, n)
     true, model = expit(log_odds), expit(log_odds + rng.normal(0, 0.3, n))
-    return true, model, Halves("what was observed", rng.binomial(half, np.stack([true, true], axis=1)), half)
+    return (
+        true,
+        model,
+        SplitHalves("what was observed", rng.binomial(half, np.stack([true, true], axis=1)), half),
+    )
 
 
-def found(risk: np.ndarray, truth: Halves) -> CalibrationError:
+def found(risk: np.ndarray, truth: SplitHalves) -> CalibrationError:
     error = calibration_error(risk, truth=truth, seed=3, n_resamples=100)
     assert isinstance(error, CalibrationError)
     return error
@@ -46,14 +52,22 @@ def found(risk: np.ndarray, truth: Halves) -> CalibrationError:
 
 @pytest.mark.parametrize("half", [50, 100])
 def test_true_calibration_error_is_found_without_the_oracles_noise(half: int) -> None:
-    """The truth is known here. Four Monte Carlo errors allowed (1 in 16,000 by chance, figures of fixed seeds)."""
+    """The truth is known here. Four Monte Carlo errors allowed (1 in 16,000 by chance, figures of
+    fixed seeds).
+    """
     true, model, truth = people(half)
     error = found(model, truth)
     distance = np.abs(model - true)
-    for figure, exact in ((error.mean_absolute, distance.mean()), (error.p90_absolute, np.quantile(distance, 0.9)),
-                          (error.bias, (model - true).mean()), (error.root_mean_squared, (distance**2).mean() ** 0.5)):
+    for figure, exact in (
+        (error.mean_absolute, distance.mean()),
+        (error.p90_absolute, np.quantile(distance, 0.9)),
+        (error.bias, (model - true).mean()),
+        (error.root_mean_squared, (distance**2).mean() ** 0.5),
+    ):
         assert abs(figure.estimate.value - exact) < 4 * figure.mc_error
-    assert error.mean_absolute_with_noise > distance.mean() + 4 * error.mean_absolute.mc_error, "noise must matter here"
+    assert error.mean_absolute_with_noise > distance.mean() + 4 * error.mean_absolute.mc_error, (
+        "noise must matter here"
+    )
 
 
 def test_a_perfect_model_has_no_squared_error() -> None:
@@ -68,18 +82,24 @@ def test_squared_error_is_the_product_of_the_halves() -> None:
     _, model, truth = people(20, n=200)
     error = found(model, truth)
     one, other = (truth.n_events / truth.half).T
-    assert error.root_mean_squared.estimate.value == pytest.approx(float(np.mean((model - one) * (model - other))) ** 0.5)
+    assert error.root_mean_squared.estimate.value == pytest.approx(
+        float(np.mean((model - one) * (model - other))) ** 0.5
+    )
 
 
 def test_monte_carlo_error_is_the_spread_over_repeated_studies() -> None:
-    """60 studies of 400 patients: the SD of their figures is known to a tenth; a third either way allowed."""
+    """60 studies of 400 patients: the SD of their figures is known to a tenth; a third either way
+    allowed.
+    """
     figures = [found(*people(50, seed=100 + k, n=400)[1:]).mean_absolute for k in range(60)]
     spread = np.std([figure.estimate.value for figure in figures], ddof=1)
     assert np.mean([figure.mc_error for figure in figures]) == pytest.approx(spread, rel=0.33)
 
 
 def test_parts_of_the_gap_are_those_of_known_risks() -> None:
-    """Hidden biology adds 0.8 log-odds (SD) that the table does not show: both oracles are known exactly."""
+    """Hidden biology adds 0.8 log-odds (SD) that the table does not show: both oracles are known
+    exactly.
+    """
     rng = np.random.default_rng(8)
     seen, hidden = rng.normal(-0.5, 0.8, 2000), rng.normal(0, 0.8, 2000)
     z = expit(seen + hidden)
@@ -87,26 +107,40 @@ def test_parts_of_the_gap_are_those_of_known_risks() -> None:
     x = expit(seen[:, None] + 0.8 * nodes) @ weights / weights.sum()
     model = expit(seen)  # forgets that unknown biology draws risks to the middle
     half = 200
-    observed = Halves("what was observed", rng.binomial(half, np.stack([x, x], axis=1)), half)
-    baseline = Halves("everything true at baseline", rng.binomial(half, np.stack([z, z], axis=1)), half)
+    observed = SplitHalves("what was observed", rng.binomial(half, np.stack([x, x], axis=1)), half)
+    baseline = SplitHalves(
+        "everything true at baseline", rng.binomial(half, np.stack([z, z], axis=1)), half
+    )
     log_loss, brier = gap_split(model, observed=observed, baseline=baseline)
 
     def entropy(q: np.ndarray) -> np.ndarray:
         return entr(q) + entr(1 - q)
 
     exact = {
-        "log": (entropy(z).mean(), (entropy(x) - entropy(z)).mean(),
-                (-x * np.log(model) - (1 - x) * np.log1p(-model) - entropy(x)).mean()),
-        "brier": ((z * (1 - z)).mean(), (x * (1 - x) - z * (1 - z)).mean(), ((model - x) ** 2).mean())}
+        "log": (
+            entropy(z).mean(),
+            (entropy(x) - entropy(z)).mean(),
+            (-x * np.log(model) - (1 - x) * np.log1p(-model) - entropy(x)).mean(),
+        ),
+        "brier": (
+            (z * (1 - z)).mean(),
+            (x * (1 - x) - z * (1 - z)).mean(),
+            ((model - x) ** 2).mean(),
+        ),
+    }
     for split, wanted in ((log_loss, exact["log"]), (brier, exact["brier"])):
         parts = (split.irreducible, split.unobserved, split.estimation)
         for part, value in zip(parts, wanted, strict=True):
             assert abs(part.figure.estimate.value - value) < 4 * part.figure.mc_error, part.name
-        assert sum(part.figure.estimate.value for part in parts) == pytest.approx(split.total.estimate.value)
+        assert sum(part.figure.estimate.value for part in parts) == pytest.approx(
+            split.total.estimate.value
+        )
 
 
 def test_coverage_is_that_of_the_true_risk_not_of_its_estimate() -> None:
-    """Intervals of +- 1.96 x 0.3 log-odds around the model hold 95% of true risks; of 100 repetitions' shares fewer."""
+    """Intervals of +- 1.96 x 0.3 log-odds around the model hold 95% of true risks; of 100
+    repetitions' shares fewer.
+    """
     true, model, truth = people(50)
     log_odds = np.log(model / (1 - model))
     low, high = expit(log_odds - 1.96 * 0.3), expit(log_odds + 1.96 * 0.3)
@@ -123,41 +157,57 @@ def test_bands_and_groups_hold_everybody_once() -> None:
     bands = by_band(risk)
     assert sorted(np.concatenate(list(bands.values())).tolist()) == list(range(6))
     assert bands["60-100%"].tolist() == [4, 5]
-    assert {name: rows.tolist() for name, rows in by_group(["b", "a", "b"]).items()} == {"a": [1], "b": [0, 2]}
+    assert {name: rows.tolist() for name, rows in by_group(["b", "a", "b"]).items()} == {
+        "a": [1],
+        "b": [0, 2],
+    }
 
 
 def test_few_patients_give_no_figure_and_bad_counts_are_refused() -> None:
     _, model, truth = people(10, n=40)
-    assert isinstance(calibration_error(model[:20], truth=only(truth, np.arange(20)), seed=1), NotEstimable)
-    assert isinstance(coverage(model[:20], model[:20], truth=only(truth, np.arange(20)), seed=1), NotEstimable)
+    assert isinstance(
+        calibration_error(model[:20], truth=only(truth, np.arange(20)), seed=1), NotEstimable
+    )
+    assert isinstance(
+        coverage(model[:20], model[:20], truth=only(truth, np.arange(20)), seed=1), NotEstimable
+    )
     with pytest.raises(InputError, match="halves"):
-        Halves("x", np.array([[11, 0]]), 10)
+        SplitHalves("x", np.array([[11, 0]]), 10)
     with pytest.raises(InputError, match="one for each"):
         calibration_error(model[:20], truth=truth, seed=1)
 
 
 def test_same_seed_same_figure() -> None:
     _, _, truth = people(10, n=100)
-    figures = [noise_removed(lambda q, rows: float(q[rows].mean()), truth, seed=4, n_resamples=20) for _ in range(2)]
+    figures = [
+        noise_removed(lambda q, rows: float(q[rows].mean()), truth, seed=4, n_resamples=20)
+        for _ in range(2)
+    ]
     assert figures[0] == figures[1]
 
 
 def test_halves_of_a_whole_count_are_like_halves_that_were_counted() -> None:
-    """Drawn halves add up, and their product has the mean that independent halves have (four standard errors)."""
+    """Drawn halves add up, and their product has the mean that independent halves have (four
+    standard errors).
+    """
     rng = np.random.default_rng(9)
     whole = Truth("x", rng.binomial(40, 0.3, 20_000), np.full(20_000, 40))
-    halves = Halves.of(whole, seed=1)
+    halves = SplitHalves.of(whole, seed=1)
     assert halves.n_events.sum(axis=1).tolist() == whole.n_events.tolist()
     one, other = (halves.n_events / halves.half).T
     product = one * other
     assert abs(product.mean() - 0.09) < 4 * product.std() / 20_000**0.5
     with pytest.raises(InputError, match="even"):
-        Halves.of(Truth("x", np.array([1]), np.array([3])), seed=1)
+        SplitHalves.of(Truth("x", np.array([1]), np.array([3])), seed=1)
 
 
 @pytest.mark.parametrize(("repetitions", "bound"), [(40, 0.008), (200, 0.002)])
-def test_corrected_entropies_are_off_by_no_more_than_is_said(repetitions: int, bound: float) -> None:
-    """Expectation over all counts, for risks from 0.05% to 50%: what the documents say of the correction near 0."""
+def test_corrected_entropies_are_off_by_no_more_than_is_said(
+    repetitions: int, bound: float
+) -> None:
+    """Expectation over all counts, for risks from 0.05% to 50%: what the documents say of the
+    correction near 0.
+    """
     k = np.arange(repetitions + 1)
     corrected = Truth("x", k, np.full(repetitions + 1, repetitions)).entropy
     risks = np.linspace(0.0005, 0.5, 200)
@@ -178,16 +228,23 @@ def test_agrees_with_the_definition(seed: int, has_ties: bool) -> None:
     asked = np.r_[x[:3], rng.normal(size=3), -9.0, 9.0]
     low, high = venn_abers(asked, calibration_scores=x, outcome=y)
     for score, p0, p1 in zip(asked, low, high, strict=True):
-        slow = [IsotonicRegression().fit(np.r_[x, score], np.r_[y, label]).predict([score])[0] for label in (0, 1)]
+        slow = [
+            IsotonicRegression().fit(np.r_[x, score], np.r_[y, label]).predict([score])[0]
+            for label in (0, 1)
+        ]
         assert (p0, p1) == pytest.approx(slow, abs=1e-10)
         assert p0 <= p1
 
 
 def test_interval_holds_the_event_rate_of_its_score() -> None:
-    """Two scores, true rates 0.2 and 0.7; 4000 patients a score give each rate to 0.008 (five errors allowed)."""
+    """Two scores, true rates 0.2 and 0.7; 4000 patients a score give each rate to 0.008 (five
+    errors allowed).
+    """
     rng = np.random.default_rng(5)
     x = np.repeat([0.0, 1.0], 4000)
-    low, high = venn_abers([0.0, 1.0], calibration_scores=x, outcome=rng.random(8000) < np.where(x > 0, 0.7, 0.2))
+    low, high = venn_abers(
+        [0.0, 1.0], calibration_scores=x, outcome=rng.random(8000) < np.where(x > 0, 0.7, 0.2)
+    )
     assert low == pytest.approx([0.2, 0.7], abs=0.04)
     assert high - low == pytest.approx([1 / 4001, 1 / 4001], abs=1e-9)
 
@@ -195,4 +252,3 @@ def test_interval_holds_the_event_rate_of_its_score() -> None:
 def test_refuses_outcomes_that_are_none() -> None:
     with pytest.raises(InputError, match="calibration"):
         venn_abers([0.5], calibration_scores=[0.1, 0.2], outcome=[0, 2])
-

@@ -1,4 +1,6 @@
-"""The ladder from null to oracle: Miller-Madow by exact sums, proper scoring, shares at both ends, errors."""
+"""The ladder from null to oracle: Miller-Madow by exact sums, proper scoring, shares at both ends,
+errors.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,15 @@ from scipy.stats import binom
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import (
-    Ladder,
-    Ladders,
+    Benchmark,
+    Benchmarks,
     Truth,
     difference_of_shares,
     expected_log_loss,
     ladder,
     share_of_gain,
 )
-from crsrisk.evaluation.metrics import Estimate, NotEstimable
+from crsrisk.results import Estimate, NotEstimable
 
 N, M = 400, 200
 PRODUCT = np.repeat(["a", "b"], N // 2)
@@ -30,25 +32,35 @@ TRUTH = Truth("what was observed", RNG.binomial(M, TRUE_RISK), np.full(N, M))
 MODEL = expit(logit(BASE) + 0.6 * (logit(TRUE_RISK) - logit(BASE)))
 
 
-def build(truth: Truth = TRUTH, *, model: np.ndarray = MODEL, n_resamples: int = 100) -> Ladders:
+def build(truth: Truth = TRUTH, *, model: np.ndarray = MODEL, n_resamples: int = 100) -> Benchmarks:
     risks = {"product only": BASE, "score": np.sqrt(MODEL), "model": model}
-    return ladder(PRODUCT, truth=truth, risks=risks, model="model", product_only="product only",
-                  null_risk=0.35, seed=1, n_resamples=n_resamples)
+    return ladder(
+        PRODUCT,
+        truth=truth,
+        risks=risks,
+        model="model",
+        product_only="product only",
+        null_risk=0.35,
+        seed=1,
+        n_resamples=n_resamples,
+    )
 
 
-def rungs(steps: Ladder | NotEstimable) -> dict[str, object]:
-    assert isinstance(steps, Ladder)
+def rungs(steps: Benchmark | NotEstimable) -> dict[str, object]:
+    assert isinstance(steps, Benchmark)
     return {rung.name: rung for rung in steps.rungs}
 
 
-def share(steps: Ladders) -> float:
+def share(steps: Benchmarks) -> float:
     assert isinstance(steps.pooled.share_of_oracle_gain, Estimate)
     return steps.pooled.share_of_oracle_gain.value
 
 
 @pytest.mark.parametrize("q", [0.1, 0.3, 0.5, 0.8])
 def test_miller_madow_by_exact_sum(q: float) -> None:
-    """Expectation over all 501 possible counts: the correction removes the bias of 1/(2m) but for 1/m^2."""
+    """Expectation over all 501 possible counts: the correction removes the bias of 1/(2m) but for
+    1/m^2.
+    """
     m = 500
     k = np.arange(m + 1)
     weight = binom.pmf(k, m, q)
@@ -68,7 +80,8 @@ def test_variance_of_a_share_is_unbiased() -> None:
 
 def test_miller_madow_adds_nothing_where_one_class_was_seen() -> None:
     assert Truth("x", np.array([0, 10, 5]), np.array([10, 10, 10])).entropy == pytest.approx(
-        [0, 0, np.log(2) + 1 / 20])
+        [0, 0, np.log(2) + 1 / 20]
+    )
 
 
 @settings(max_examples=15)
@@ -77,7 +90,9 @@ def test_loss_is_least_at_the_true_risk(shift: float) -> None:
     """Scored under shares of replicates, no shift of these shares loses less."""
     inner = Truth("x", TRUTH.n_events.clip(1, M - 1), TRUTH.n_replicates)
     exact = rungs(build(inner, model=inner.risk, n_resamples=2).pooled)["model"].log_loss.value
-    moved = rungs(build(inner, model=expit(logit(inner.risk) + shift), n_resamples=2).pooled)["model"]
+    moved = rungs(build(inner, model=expit(logit(inner.risk) + shift), n_resamples=2).pooled)[
+        "model"
+    ]
     assert moved.log_loss.value > exact
 
 
@@ -91,7 +106,10 @@ def test_expected_loss_is_the_mean_loss_of_the_replicates() -> None:
 def test_rungs_stand_in_order() -> None:
     steps = build()
     assert [(rung.name, rung.kind) for rung in steps.pooled.rungs] == [
-        ("null", "null"), ("product only", "comparator"), ("score", "comparator"), ("model", "model"),
+        ("null", "null"),
+        ("product only", "comparator"),
+        ("score", "comparator"),
+        ("model", "model"),
         ("oracle (what was observed)", "oracle"),
     ]
     found = rungs(steps.pooled)
@@ -130,16 +148,23 @@ def test_share_interval_and_monte_carlo_error() -> None:
     Such a spread is known to 7%; 25% off comes in fewer than 1 of 1000 tests.
     """
     rng = np.random.default_rng(3)
-    again = [build(Truth("x", rng.binomial(M, TRUE_RISK), np.full(N, M)), n_resamples=2) for _ in range(100)]
+    again = [
+        build(Truth("x", rng.binomial(M, TRUE_RISK), np.full(N, M)), n_resamples=2)
+        for _ in range(100)
+    ]
     spread = np.std([share(steps) for steps in again])
-    assert np.mean([steps.pooled.share_mc_error for steps in again]) == pytest.approx(spread, rel=0.25)
+    assert np.mean([steps.pooled.share_mc_error for steps in again]) == pytest.approx(
+        spread, rel=0.25
+    )
     figure = build().pooled.share_of_oracle_gain
     assert isinstance(figure, Estimate)
     assert figure.low < figure.value < figure.high
 
 
 def test_no_share_where_nothing_can_be_known() -> None:
-    """The null control: within a product everybody has the same risk, so the oracle gains nothing."""
+    """The null control: within a product everybody has the same risk, so the oracle gains
+    nothing.
+    """
     rng = np.random.default_rng(5)
     steps = build(Truth("x", rng.binomial(M, BASE), np.full(N, M)))
     assert isinstance(steps.pooled.share_of_oracle_gain, NotEstimable)
@@ -148,16 +173,25 @@ def test_no_share_where_nothing_can_be_known() -> None:
 
 def test_products_stand_apart() -> None:
     product = np.where(np.arange(N) < 29, "rare", PRODUCT)
-    steps = ladder(product, truth=TRUTH, risks={"p": BASE, "m": MODEL}, model="m", product_only="p",
-                   null_risk=0.3, seed=1, n_resamples=50)
+    steps = ladder(
+        product,
+        truth=TRUTH,
+        risks={"p": BASE, "m": MODEL},
+        model="m",
+        product_only="p",
+        null_risk=0.3,
+        seed=1,
+        n_resamples=50,
+    )
     assert isinstance(steps.by_product["rare"], NotEstimable)
     of_b = rungs(steps.by_product["b"])["m"]
     rows = product == "b"
     q = TRUTH.risk[rows]
     assert of_b.log_loss.value == pytest.approx(
-        (-q * np.log(MODEL[rows]) - (1 - q) * np.log(1 - MODEL[rows])).mean(), abs=1e-12)
+        (-q * np.log(MODEL[rows]) - (1 - q) * np.log(1 - MODEL[rows])).mean(), abs=1e-12
+    )
     assert of_b.auroc_within_product is None
-    assert isinstance(steps.by_product["b"], Ladder)
+    assert isinstance(steps.by_product["b"], Benchmark)
     assert steps.by_product["b"].n_patients == 200
 
 
@@ -165,8 +199,17 @@ def test_further_truths_stand_above() -> None:
     """Knowing hidden biology as well, the second oracle loses less than the first."""
     hidden = expit(logit(TRUE_RISK) + np.random.default_rng(1).normal(0, 1.5, N))
     deeper = Truth("everything true at baseline", np.rint(hidden * M).astype(int), np.full(N, M))
-    steps = ladder(PRODUCT, truth=TRUTH, further_truths=[deeper], risks={"p": BASE, "m": MODEL}, model="m",
-                   product_only="p", null_risk=0.3, seed=1, n_resamples=20)
+    steps = ladder(
+        PRODUCT,
+        truth=TRUTH,
+        further_truths=[deeper],
+        risks={"p": BASE, "m": MODEL},
+        model="m",
+        product_only="p",
+        null_risk=0.3,
+        seed=1,
+        n_resamples=20,
+    )
     names = [rung.name for rung in steps.pooled.rungs]
     assert names[-2:] == ["oracle (what was observed)", "oracle (everything true at baseline)"]
     assert steps.truth == "what was observed"
@@ -202,8 +245,16 @@ def test_impossible_counts_are_refused(events: list[float], replicates: list[int
     ],
 )
 def test_bad_input_is_refused(change: dict[str, object], message: str) -> None:
-    call = {"product": PRODUCT, "truth": TRUTH, "risks": {"p": BASE, "m": MODEL}, "model": "m",
-            "product_only": "p", "null_risk": 0.3, "seed": 1, **change}
+    call = {
+        "product": PRODUCT,
+        "truth": TRUTH,
+        "risks": {"p": BASE, "m": MODEL},
+        "model": "m",
+        "product_only": "p",
+        "null_risk": 0.3,
+        "seed": 1,
+        **change,
+    }
     with pytest.raises(InputError, match=message):
         ladder(call.pop("product"), **call)
 
@@ -212,7 +263,9 @@ def test_bad_input_is_refused(change: dict[str, object], message: str) -> None:
 
 
 def truth_of(risk: np.ndarray, *, n: int, seed: int) -> Truth:
-    return Truth("what was observed", np.random.default_rng(seed).binomial(n, risk), np.full(risk.size, n))
+    return Truth(
+        "what was observed", np.random.default_rng(seed).binomial(n, risk), np.full(risk.size, n)
+    )
 
 
 def test_expected_log_loss_by_hand() -> None:
@@ -224,9 +277,20 @@ def test_expected_log_loss_by_hand() -> None:
 def test_the_share_is_the_ladder_s() -> None:
     rng = np.random.default_rng(1)
     risk = rng.beta(2, 5, 200)
-    truth, model, base = truth_of(risk, n=400, seed=2), np.clip(risk + 0.03, 0, 0.99), np.full(200, risk.mean())
-    steps = ladder(["a"] * 200, truth=truth, risks={"product": base, "model": model}, model="model", product_only="product",
-                   null_risk=0.3, seed=1)
+    truth, model, base = (
+        truth_of(risk, n=400, seed=2),
+        np.clip(risk + 0.03, 0, 0.99),
+        np.full(200, risk.mean()),
+    )
+    steps = ladder(
+        ["a"] * 200,
+        truth=truth,
+        risks={"product": base, "model": model},
+        model="model",
+        product_only="product",
+        null_risk=0.3,
+        seed=1,
+    )
     ours = share_of_gain([expected_log_loss(model, truth)], [expected_log_loss(base, truth)], truth)
     assert ours.value == pytest.approx(steps.pooled.share_of_oracle_gain.value)  # type: ignore[union-attr]
     assert ours.mc_error is None
@@ -244,18 +308,22 @@ def test_truth_itself_reaches_all_and_the_base_nothing() -> None:
 
 
 def test_both_errors_are_those_of_repetition() -> None:
-    """Over fresh test patients and cohorts, the share varies as the two errors say (300 repetitions: within 15%)."""
+    """Over fresh test patients and cohorts, the share varies as the two errors say (300
+    repetitions: within 15%).
+    """
     rng = np.random.default_rng(5)
 
     def once() -> tuple[float, float, float]:
         risk = rng.beta(2, 5, 400)
         truth = truth_of(risk, n=1000, seed=int(rng.integers(2**31)))
         base = expected_log_loss(np.full(400, 2 / 7), truth)
-        losses = [expected_log_loss(np.clip(risk + rng.normal(0, 0.06), 0.01, 0.99), truth) for _ in range(6)]
+        losses = [
+            expected_log_loss(np.clip(risk + rng.normal(0, 0.06), 0.01, 0.99), truth)
+            for _ in range(6)
+        ]
         found = share_of_gain(losses, [base] * 6, truth)
         return found.value, float(found.mc_error or 0), found.test_error
 
     value, mc_error, test_error = np.array([once() for _ in range(300)]).T
     foretold = np.sqrt(np.mean(mc_error**2 + test_error**2))
     assert value.std() == pytest.approx(foretold, rel=0.25)
-

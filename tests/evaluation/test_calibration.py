@@ -1,4 +1,6 @@
-"""Calibration: R's answers, an independent spline and fit, what moving the risks must do, coverage."""
+"""Calibration: R's answers, an independent spline and fit, what moving the risks must do,
+coverage.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,13 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.calibration import CalibrationCurve, fit_calibration_curve, recalibrate, spline_basis
-from crsrisk.evaluation.metrics import Estimate, NotEstimable
+from crsrisk.evaluation.calibration import (
+    CalibrationCurve,
+    fit_calibration_curve,
+    recalibrate,
+    spline_basis,
+)
+from crsrisk.results import Estimate, NotEstimable
 from tests.shared_data import shared_path
 
 Z = 1.959963984540054
@@ -46,11 +53,14 @@ def value(figure: Estimate | NotEstimable) -> float:
 def test_r_answers() -> None:
     """R 4.2.2 glm on 500 outcomes and risks: both intercepts, the slope and the standard errors.
 
-    glm takes the errors from the weights before its last step, ours are at the maximum itself: with the slope
-    the two differ by 0.8 in 10,000 (repeating glm's four steps by hand gives its figure to the last digit).
+    glm takes the errors from the weights before its last step, ours are at the maximum itself: with
+    the slope the two differ by 0.8 in 10,000 (repeating glm's four steps by hand gives its figure
+    to the last digit).
     """
     table = pd.read_csv(shared_path("data", "calibration", "outcomes_and_risks.csv"))
-    expected = json.loads(shared_path("data", "calibration", "expected.json").read_text())["well_calibrated"]
+    expected = json.loads(shared_path("data", "calibration", "expected.json").read_text())[
+        "well_calibrated"
+    ]
     found = recalibrate(table["y"], risk=table["p"])
     assert found.in_the_large.value == pytest.approx(expected["citl"], abs=1e-7)
     half = found.in_the_large.high - found.in_the_large.value
@@ -62,22 +72,30 @@ def test_r_answers() -> None:
 
 
 def test_curve_against_the_lowess_of_rms() -> None:
-    """val.prob smooths by lowess, we by a spline: distances agree to a percentage point, not to a digit."""
+    """val.prob smooths by lowess, we by a spline: distances agree to a percentage point, not to a
+    digit.
+    """
     table = pd.read_csv(shared_path("data", "calibration", "outcomes_and_risks.csv"))
-    lowess = json.loads(shared_path("data", "calibration", "expected.json").read_text())["well_calibrated"]
+    lowess = json.loads(shared_path("data", "calibration", "expected.json").read_text())[
+        "well_calibrated"
+    ]
     curve = curve_of(table["y"].to_numpy(), table["p"].to_numpy())
     assert curve.ici.value == pytest.approx(lowess["valprob"]["Eavg"], abs=0.01)
     assert curve.e90.value == pytest.approx(lowess["valprob"]["E90"], abs=0.01)
 
 
 def test_intercept_by_symmetry() -> None:
-    """Risks 1/2 and 1/5, half of the patients with the event: logits 0 and -2 ln 2, so the shift is ln 2."""
+    """Risks 1/2 and 1/5, half of the patients with the event: logits 0 and -2 ln 2, so the shift is
+    ln 2.
+    """
     found = recalibrate([True, False, True, False], risk=[0.5, 0.2, 0.2, 0.5])
     assert found.in_the_large.value == pytest.approx(np.log(2), abs=1e-9)
 
 
 def test_basis_is_the_natural_spline() -> None:
-    """Between the outer knots the basis equals scipy's natural spline through its values at the knots."""
+    """Between the outer knots the basis equals scipy's natural spline through its values at the
+    knots.
+    """
     knots = np.array([-3.0, -1.2, 0.1, 1.0])
     inside = np.linspace(-3, 1, 101)
     at_knots = spline_basis(knots, knots=knots)
@@ -120,7 +138,8 @@ def test_recalibration_follows_the_risks(shift: float, stretch: float) -> None:
 
 
 def test_intervals_cover() -> None:
-    """Slope 0.7 and shift 0.3 are the truth: of 400 Wald intervals of 95%, 367 to 391 must cover the slope.
+    """Slope 0.7 and shift 0.3 are the truth: of 400 Wald intervals of 95%, 367 to 391 must cover
+    the slope.
 
     A wrong alarm comes in fewer than 1 of 200 such tests; seeds are fixed.
     """
@@ -134,11 +153,14 @@ def test_intervals_cover() -> None:
 
 
 def test_exact_risks_are_not_accused() -> None:
-    """ICI of exact risks is 0: the interval starts at 0 unless the ICI lies in the upper 2.5% of exact risks.
+    """ICI of exact risks is 0: the interval starts at 0 unless the ICI lies in the upper 2.5% of
+    exact risks.
 
     40 cohorts: more than 4 accused come by chance in fewer than 1 of 200 such tests (2.5% each).
     """
-    accused = sum(curve_of(*simulated(400, seed=seed), n_resamples=60).ici.low > 0 for seed in range(40))
+    accused = sum(
+        curve_of(*simulated(400, seed=seed), n_resamples=60).ici.low > 0 for seed in range(40)
+    )
     assert accused <= 4
 
 
@@ -178,7 +200,9 @@ def test_what_cannot_be_estimated_says_why() -> None:
 
 
 def test_few_distinct_risks_still_give_a_curve() -> None:
-    """A score of two levels has no room for a spline: a straight line on the logit scale meets both rates."""
+    """A score of two levels has no room for a spline: a straight line on the logit scale meets both
+    rates.
+    """
     risk = np.repeat([0.2, 0.5], 200)
     outcome = np.concatenate([np.arange(200) < 60, np.arange(200) < 80])
     curve = curve_of(outcome, risk, n_resamples=50)
@@ -191,4 +215,3 @@ def test_risks_of_0_or_1_are_refused() -> None:
         recalibrate([True, False], risk=[0.0, 0.5])
     with pytest.raises(InputError, match="clip_risk"):
         fit_calibration_curve([True, False], risk=[0.5, 1.0], seed=1)
-

@@ -20,9 +20,13 @@ def curve_of(outcome: np.ndarray, risk: np.ndarray, *, n_resamples: int = 50) ->
 
 
 def test_r_answers() -> None:
-    """rms 6.5.0 val.prob: Eavg, E90 and Emax of lowess(p, y, iter = 0), to 2 in 10,000 (both interpolate between places)."""
+    """rms 6.5.0 val.prob: Eavg, E90 and Emax of lowess(p, y, iter = 0), to 2 in 10,000 (both
+    interpolate between places).
+    """
     table = pd.read_csv(shared_path("data", "calibration", "outcomes_and_risks.csv"))
-    expected = json.loads(shared_path("data", "calibration", "expected.json").read_text())["well_calibrated"]["valprob"]
+    expected = json.loads(shared_path("data", "calibration", "expected.json").read_text())[
+        "well_calibrated"
+    ]["valprob"]
     curve = curve_of(table["y"].to_numpy(), table["p"].to_numpy())
     assert curve.ici.value == pytest.approx(expected["Eavg"], abs=1e-4)
     assert curve.e90.value == pytest.approx(expected["E90"], abs=2e-4)
@@ -32,7 +36,8 @@ def test_r_answers() -> None:
 def test_one_place_by_hand() -> None:
     """At risk 0.3 the line by numpy's weighted least squares, weights written out anew."""
     rng = np.random.default_rng(4)
-    risk = rng.choice(np.round(np.linspace(0.05, 0.6, 56), 2), 400)  # few distinct risks: each is a place
+    # few distinct risks: each is a place
+    risk = rng.choice(np.round(np.linspace(0.05, 0.6, 56), 2), 400)
     outcome = rng.random(400) < risk**1.3
     curve = curve_of(outcome, risk)
     place = float(curve.risk[np.argmin(np.abs(curve.risk - 0.3))])
@@ -40,7 +45,9 @@ def test_one_place_by_hand() -> None:
     width = np.sort(distance)[int(2 / 3 * 400) - 1]
     weight = np.where(distance <= 0.999 * width, (1 - np.minimum(distance / width, 1) ** 3) ** 3, 0)
     slope, intercept = np.polyfit(risk, outcome, 1, w=np.sqrt(weight))
-    assert curve.observed[np.argmin(np.abs(curve.risk - place))] == pytest.approx(intercept + slope * place, abs=1e-5)
+    assert curve.observed[np.argmin(np.abs(curve.risk - place))] == pytest.approx(
+        intercept + slope * place, abs=1e-5
+    )
 
 
 def test_two_smoothers_tell_one_story_where_there_is_one() -> None:

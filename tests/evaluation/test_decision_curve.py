@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.decision_curve import NetBenefitCurve, net_benefit, net_benefit_curve
-from crsrisk.evaluation.metrics import Estimate, NotEstimable, auroc
+from crsrisk.evaluation.metrics import auroc
+from crsrisk.results import Estimate, NotEstimable
 from tests.shared_data import shared_path
 
 KNOWN = yaml.safe_load((Path(__file__).parents[1] / "known" / "statistics.yaml").read_text())
@@ -24,7 +25,9 @@ KNOWN = yaml.safe_load((Path(__file__).parents[1] / "known" / "statistics.yaml")
 def curve_of(
     outcome: np.ndarray, risk: np.ndarray, thresholds: list[float], *, n_resamples: int = 20
 ) -> NetBenefitCurve:
-    curve = net_benefit_curve(outcome, risk=risk, thresholds=thresholds, seed=1, n_resamples=n_resamples)
+    curve = net_benefit_curve(
+        outcome, risk=risk, thresholds=thresholds, seed=1, n_resamples=n_resamples
+    )
     assert isinstance(curve, NetBenefitCurve)
     return curve
 
@@ -40,11 +43,19 @@ def test_known_counts(row: dict[str, float]) -> None:
     curve = curve_of(outcome, np.where(is_treated, row["threshold"], 0.01), [row["threshold"]])
     assert curve.model.value[0] == pytest.approx(row["net_benefit"], abs=1e-7)
     assert curve.treat_all.value[0] == pytest.approx(row["treat_all"], abs=1e-7)
-    assert curve.interventions_avoided_per_100.value[0] == pytest.approx(row["avoided_per_100"], abs=1e-4)
+    assert curve.interventions_avoided_per_100.value[0] == pytest.approx(
+        row["avoided_per_100"], abs=1e-4
+    )
     assert (curve.n_true_positive[0], curve.n_false_positive[0]) == (
-        row["n_true_positive"], row["n_false_positive"])
-    by_counts = net_benefit(n=n, n_true_positive=int(row["n_true_positive"]),
-                            n_false_positive=int(row["n_false_positive"]), threshold=row["threshold"])
+        row["n_true_positive"],
+        row["n_false_positive"],
+    )
+    by_counts = net_benefit(
+        n=n,
+        n_true_positive=int(row["n_true_positive"]),
+        n_false_positive=int(row["n_false_positive"]),
+        threshold=row["threshold"],
+    )
     assert by_counts == pytest.approx(row["net_benefit"], abs=1e-7)
 
 
@@ -53,7 +64,9 @@ def test_known_counts(row: dict[str, float]) -> None:
     [("famhistory", "r_case1_results.csv"), ("age", "r_simple_binary_dca_result_df.csv")],
 )
 def test_r_dcurves(variable: str, file: str) -> None:
-    """R's dcurves over 99 thresholds; age becomes a risk by an unpenalised logistic regression, as there."""
+    """R's dcurves over 99 thresholds; age becomes a risk by an unpenalised logistic regression, as
+    there.
+    """
     table = pd.read_csv(shared_path("data", "decision_curves", "df_binary.csv"))
     expected = pd.read_csv(shared_path("data", "decision_curves", file)).query("threshold > 0")
     risk = table[variable].to_numpy(dtype=float)
@@ -73,9 +86,13 @@ def test_r_dcurves(variable: str, file: str) -> None:
         assert curve.interventions_avoided_per_100.value == pytest.approx(100 * avoided, abs=1e-9)
 
 
-@pytest.mark.parametrize("row", KNOWN["beta_risks"]["rows"], ids=lambda row: f"beta-{row['a']}-{row['b']}")
+@pytest.mark.parametrize(
+    "row", KNOWN["beta_risks"]["rows"], ids=lambda row: f"beta-{row['a']}-{row['b']}"
+)
 def test_exact_risks_reach_the_closed_form(row: dict[str, float]) -> None:
-    """200,000 patients, four standard errors: a wrong alarm in fewer than 1 of 3,000 tests; seed fixed."""
+    """200,000 patients, four standard errors: a wrong alarm in fewer than 1 of 3,000 tests; seed
+    fixed.
+    """
     rng = np.random.default_rng(8)
     risk = rng.beta(row["a"], row["b"], 200_000)
     outcome = rng.random(risk.size) < risk
@@ -101,7 +118,9 @@ def test_bounds(seed: int, threshold: float) -> None:
     assert curve.treat_all.value[0] == pytest.approx(0.4 - 0.6 * odds, abs=1e-12)
     perfect = curve_of(outcome, outcome.astype(float), [threshold], n_resamples=5)
     assert perfect.model.value[0] == pytest.approx(0.4, abs=1e-12)
-    nobody, everybody = (curve_of(outcome, np.full(300, r), [threshold], n_resamples=5) for r in (0.0, 1.0))
+    nobody, everybody = (
+        curve_of(outcome, np.full(300, r), [threshold], n_resamples=5) for r in (0.0, 1.0)
+    )
     assert nobody.model.value[0] == 0
     assert everybody.model == everybody.treat_all
     assert everybody.model_minus_treat_all.high[0] == 0
@@ -125,11 +144,15 @@ def test_fewer_than_100_events_are_not_estimable() -> None:
     few = net_benefit_curve(np.arange(1000) < 99, risk=risk, thresholds=[0.2], seed=1)
     assert isinstance(few, NotEstimable)
     assert few.reason == "99 events; net benefit needs at least 100"
-    assert isinstance(net_benefit_curve(np.arange(1000) < 100, risk=risk, thresholds=[0.2], seed=1),
-                      NetBenefitCurve)
+    assert isinstance(
+        net_benefit_curve(np.arange(1000) < 100, risk=risk, thresholds=[0.2], seed=1),
+        NetBenefitCurve,
+    )
 
 
 @pytest.mark.parametrize("thresholds", [[], [0.0, 0.2], [0.2, 1.0], [float("nan")], [[0.2]]])
 def test_thresholds_of_0_and_1_are_refused(thresholds: list[float]) -> None:
     with pytest.raises(InputError, match="thresholds"):
-        net_benefit_curve(np.arange(300) < 150, risk=np.full(300, 0.5), thresholds=thresholds, seed=1)
+        net_benefit_curve(
+            np.arange(300) < 150, risk=np.full(300, 0.5), thresholds=thresholds, seed=1
+        )

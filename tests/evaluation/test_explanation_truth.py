@@ -1,4 +1,6 @@
-"""Agreement of attributions: known answers, weights, the error that it states, and games that are the same on both sides."""
+"""Agreement of attributions: known answers, weights, the error that it states, and games that are
+the same on both sides.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def test_opposite_attributions_agree_in_nothing_but_the_top() -> None:
     assert value(found.distance) == pytest.approx(2 * np.abs(TRUTH).mean())
 
 
-def test_what_the_attributions_leave_out_counts_as_0_and_what_has_no_size_counts_for_nothing() -> None:
+def test_what_the_attributions_leave_out_counts_as_0_and_what_has_no_size_counts_for_nothing() -> (
+    None
+):
     partial = TRUTH.copy()
     partial[:, 0] = 0.0
     partial[:, 4] = RNG.normal(size=200)
@@ -63,19 +67,25 @@ def test_products_are_ranked_apart_and_weighed_together() -> None:
 
 
 def test_the_stated_error_is_the_spread_over_repeated_samples() -> None:
-    """40 samples of 150 patients; the SD of their figures is known to about 11%, two fifths either way allowed."""
+    """40 samples of 150 patients; the SD of their figures is known to about 11%, two fifths either
+    way allowed.
+    """
     values, errors = [], []
     for k in range(40):
         rng = np.random.default_rng(100 + k)
         truth = rng.normal(size=(150, 4)) * [1.0, 0.5, 0.2, 0.1]
-        found = agreement([(truth + 0.4 * rng.normal(size=truth.shape), truth)], seed=k, n_resamples=60)
+        found = agreement(
+            [(truth + 0.4 * rng.normal(size=truth.shape), truth)], seed=k, n_resamples=60
+        )
         values.append(value(found.rank_correlation))
         errors.append(found.rank_correlation.mc_error)
     assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.4)
 
 
 def test_features_come_by_their_size() -> None:
-    assert [one.feature for one in by_feature(TRUTH, TRUTH, features=list("edcba"))] == list("edcba")
+    assert [one.feature for one in by_feature(TRUTH, TRUTH, features=list("edcba"))] == list(
+        "edcba"
+    )
     assert by_feature(TRUTH, TRUTH, features=list("edcba"))[0].rank_correlation == pytest.approx(1)
 
 
@@ -89,7 +99,9 @@ def test_reliability_is_that_of_a_mean_of_two_halves() -> None:
 
 
 def test_ranks_within_two_clusters_are_decided_by_what_nobody_sees() -> None:
-    """A yes/no value, right but for a hundredth: an additive model's ties cap the rank correlation at sqrt(3 p (1 - p))."""
+    """A yes/no value, right but for a hundredth: an additive model's ties cap the rank correlation
+    at sqrt(3 p (1 - p)).
+    """
     yes = (np.arange(1000) < 400).astype(float)[:, None]
     reference = yes + 0.01 * RNG.normal(size=(1000, 1))
     assert rank_correlations(yes, reference)[0] == pytest.approx((3 * 0.4 * 0.6) ** 0.5, abs=0.001)
@@ -100,20 +112,28 @@ def test_ranks_within_two_clusters_are_decided_by_what_nobody_sees() -> None:
 
 
 def people(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A skewed value with gaps, a bent effect, a flag, a pair; the true log-odds given what was observed."""
+    """A skewed value with gaps, a bent effect, a flag, a pair; the true log-odds given what was
+    observed.
+    """
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(n, 3))
     flag = (rng.random(n) < 0.4).astype(float)
     gap = rng.random(n) < 0.2
     log_odds = -0.8 + 0.5 * z[:, 0] + 0.4 * np.tanh(z[:, 1]) + 0.6 * flag + 0.3 * z[:, 1] * z[:, 2]
     first = np.where(gap, np.nan, np.exp(2 + z[:, 0]))
-    return np.column_stack([first, z[:, 1], z[:, 2], flag]), np.where(gap, log_odds - 0.5 * z[:, 0], log_odds)
+    return np.column_stack([first, z[:, 1], z[:, 2], flag]), np.where(
+        gap, log_odds - 0.5 * z[:, 0], log_odds
+    )
 
 
 def test_finds_the_log_odds() -> None:
-    """60,000 patients, 30 coefficients: a root mean squared error of about 0.05, and a little for what a gap leaves open."""
+    """60,000 patients, 30 coefficients: a root mean squared error of about 0.05, and a little for
+    what a gap leaves open.
+    """
     rows, log_odds = people(60_000, 1)
-    fitted = fit_surrogate(list("abcd"), rows, np.random.default_rng(2).random(60_000) < expit(log_odds))
+    fitted = fit_surrogate(
+        list("abcd"), rows, np.random.default_rng(2).random(60_000) < expit(log_odds)
+    )
     fresh, exact = people(5_000, 3)
     error = fitted.log_odds(fresh) - exact
     assert np.sqrt(np.mean(error**2)) < 0.12
@@ -122,8 +142,12 @@ def test_finds_the_log_odds() -> None:
 
 def test_its_shapley_values_need_no_more_than_two_orders() -> None:
     rows, log_odds = people(20_000, 4)
-    fitted = fit_surrogate(list("abcd"), rows, np.random.default_rng(5).random(20_000) < expit(log_odds))
-    found = shapley_by_orders(fitted.log_odds, rows[:20], background=rows[100:120], n_orders=2, seed=1)
+    fitted = fit_surrogate(
+        list("abcd"), rows, np.random.default_rng(5).random(20_000) < expit(log_odds)
+    )
+    found = shapley_by_orders(
+        fitted.log_odds, rows[:20], background=rows[100:120], n_orders=2, seed=1
+    )
     assert found.error.max() < 1e-9
 
 
@@ -131,4 +155,3 @@ def test_refuses_too_few_events() -> None:
     rows, _ = people(2_000, 6)
     with pytest.raises(InputError, match="events among"):
         fit_surrogate(list("abcd"), rows, np.arange(2_000) < 100)
-

@@ -13,14 +13,17 @@ from scipy.stats import chi2, multivariate_normal, t
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.internal_external import Pooled, leave_one_out, on_scale, pool
-from crsrisk.evaluation.metrics import Estimate, NotEstimable, auroc
+from crsrisk.evaluation.metrics import auroc
 from crsrisk.model.features import FeatureConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.results import Estimate, NotEstimable
 from tests.toys import Toy
 
 
-def test_each_product_is_judged_by_a_model_that_has_not_seen_it(toy: Toy, config: FeatureConfig) -> None:
+def test_each_product_is_judged_by_a_model_that_has_not_seen_it(
+    toy: Toy, config: FeatureConfig
+) -> None:
     fitted: list[tuple[set[str], RiskModel]] = []
 
     def refit(observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
@@ -28,7 +31,9 @@ def test_each_product_is_judged_by_a_model_that_has_not_seen_it(toy: Toy, config
         fitted.append((set(observed["product"]), model))
         return model
 
-    found = leave_one_out(toy.observed, toy.outcomes, outcome="crs_grade2plus", by="product", refit=refit, seed=1)
+    found = leave_one_out(
+        toy.observed, toy.outcomes, outcome="crs_grade2plus", by="product", refit=refit, seed=1
+    )
     assert {place.name for place in found.places} == set(toy.observed["product"])
     assert found.n_left_in == 0
     for products, model in fitted:
@@ -37,7 +42,10 @@ def test_each_product_is_judged_by_a_model_that_has_not_seen_it(toy: Toy, config
         place = next(one for one in found.places if one.name == left_out)
         risk = predict(model, toy.observed[is_here]).risk
         assert place.auroc == auroc(toy.outcomes["crs_grade2plus"][is_here], risk=risk)
-        assert (place.n, place.n_events) == (is_here.sum(), toy.outcomes["crs_grade2plus"][is_here].sum())
+        assert (place.n, place.n_events) == (
+            is_here.sum(),
+            toy.outcomes["crs_grade2plus"][is_here].sum(),
+        )
     area = found.pooled["auroc"]
     assert isinstance(area, Pooled)
     assert area.n_places == 3
@@ -45,9 +53,18 @@ def test_each_product_is_judged_by_a_model_that_has_not_seen_it(toy: Toy, config
 
 
 def test_largest_places_only_and_small_ones_by_name(toy: Toy, model: RiskModel) -> None:
-    observed = toy.observed.assign(site=np.where(np.arange(len(toy.observed)) < 15, "tiny", toy.observed["site"]))
-    leave = partial(leave_one_out, observed, toy.outcomes, outcome="crs_grade2plus", by="site",
-                    refit=lambda a, b, seed: model, seed=1)
+    observed = toy.observed.assign(
+        site=np.where(np.arange(len(toy.observed)) < 15, "tiny", toy.observed["site"])
+    )
+    leave = partial(
+        leave_one_out,
+        observed,
+        toy.outcomes,
+        outcome="crs_grade2plus",
+        by="site",
+        refit=lambda a, b, seed: model,
+        seed=1,
+    )
     found = leave()
     tiny = next(place for place in found.places if place.name == "tiny")
     assert isinstance(tiny.auroc, NotEstimable)
@@ -62,21 +79,36 @@ def test_a_place_without_a_model_says_why(toy: Toy) -> None:
     def refit(observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
         raise ValueError("too few of them")
 
-    found = leave_one_out(toy.observed, toy.outcomes, outcome="crs_grade2plus", by="site", refit=refit, seed=1)
-    assert all(isinstance(place.auroc, NotEstimable) and "too few of them" in place.auroc.reason for place in found.places)
+    found = leave_one_out(
+        toy.observed, toy.outcomes, outcome="crs_grade2plus", by="site", refit=refit, seed=1
+    )
+    assert all(
+        isinstance(place.auroc, NotEstimable) and "too few of them" in place.auroc.reason
+        for place in found.places
+    )
 
 
 def test_scales() -> None:
-    assert on_scale(Estimate(0.8, 0.7, 0.9), "logit") == pytest.approx((np.log(4), 0.1 / 1.959963984540054 / 0.16))
-    assert on_scale(Estimate(2.0, 1.0, 4.0), "log") == pytest.approx((np.log(2), np.log(2) / 1.959963984540054))
+    assert on_scale(Estimate(0.8, 0.7, 0.9), "logit") == pytest.approx(
+        (np.log(4), 0.1 / 1.959963984540054 / 0.16)
+    )
+    assert on_scale(Estimate(2.0, 1.0, 4.0), "log") == pytest.approx(
+        (np.log(2), np.log(2) / 1.959963984540054)
+    )
     assert on_scale(Estimate(1.0, 1.0, 1.0), "logit") is None
     assert on_scale(NotEstimable("no"), "log") is None
 
 
 def test_one_place_cannot_be_left_out(toy: Toy, model: RiskModel) -> None:
     with pytest.raises(InputError, match="at least two"):
-        leave_one_out(toy.observed, toy.outcomes, outcome="crs_grade2plus", by="tumour_type",
-                      refit=lambda a, b, seed: model, seed=1)
+        leave_one_out(
+            toy.observed,
+            toy.outcomes,
+            outcome="crs_grade2plus",
+            by="tumour_type",
+            refit=lambda a, b, seed: model,
+            seed=1,
+        )
 
 
 # Pooling over places: closed forms, the likelihood maximised anew, coverage, bounds.
@@ -89,12 +121,16 @@ def pooled(values: list[float] | np.ndarray, errors: list[float] | np.ndarray) -
 
 
 def test_equal_errors_have_a_closed_form() -> None:
-    """tau^2 = s^2 - v; mean +- t(k - 1) s / sqrt k; prediction t(k - 2) sqrt(tau^2 + s^2 / k); Q-profile from chi^2."""
+    """tau^2 = s^2 - v; mean +- t(k - 1) s / sqrt k; prediction t(k - 2) sqrt(tau^2 + s^2 / k);
+    Q-profile from chi^2.
+    """
     y, v = np.array([0.2, 0.9, 1.4, 0.4, 1.1]), 0.04
     found, s2 = pooled(y, np.full(5, v**0.5)), y.var(ddof=1)
     assert found.mean.value == pytest.approx(y.mean(), abs=1e-9)
     assert found.tau.value**2 == pytest.approx(s2 - v, abs=1e-7)
-    assert found.mean.high - found.mean.value == pytest.approx(t.ppf(0.975, 4) * (s2 / 5) ** 0.5, abs=1e-6)
+    assert found.mean.high - found.mean.value == pytest.approx(
+        t.ppf(0.975, 4) * (s2 / 5) ** 0.5, abs=1e-6
+    )
     reach = t.ppf(0.975, 3) * (s2 - v + s2 / 5) ** 0.5
     assert found.prediction_high == pytest.approx(y.mean() + reach, abs=1e-6)
     ends = [4 * s2 / chi2.ppf(share, 4) - v for share in (0.975, 0.025)]
@@ -104,7 +140,9 @@ def test_equal_errors_have_a_closed_form() -> None:
 
 
 def test_unequal_errors_maximise_the_restricted_likelihood() -> None:
-    """The density of the contrasts between places, which no mean enters, maximised by another optimiser."""
+    """The density of the contrasts between places, which no mean enters, maximised by another
+    optimiser.
+    """
     rng = np.random.default_rng(3)
     errors = rng.uniform(0.1, 0.5, 8)
     y = rng.normal(0.5, np.hypot(0.4, errors))
@@ -114,7 +152,10 @@ def test_unequal_errors_maximise_the_restricted_likelihood() -> None:
         covariance = contrasts @ np.diag(errors**2 + x[0] ** 2) @ contrasts.T
         return -float(multivariate_normal(cov=covariance).logpdf(contrasts @ y))
 
-    starts = (minimize(loss, [start], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}) for start in (0.1, 0.6))
+    starts = (
+        minimize(loss, [start], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
+        for start in (0.1, 0.6)
+    )
     best = min(starts, key=lambda found: found.fun)
     assert pooled(y, errors).tau.value == pytest.approx(abs(best.x[0]), abs=1e-5)
 
@@ -128,7 +169,8 @@ def test_places_that_agree_have_no_tau_and_never_a_narrower_interval() -> None:
 def test_intervals_cover() -> None:
     """300 collections of 8 places: mean and next place each within 267 to 297 of 300.
 
-    The t intervals are not exact; at 0.95 a wrong alarm comes in under 1 of 200 such tests (seed fixed).
+    The t intervals are not exact; at 0.95 a wrong alarm comes in under 1 of 200 such tests (seed
+    fixed).
     """
     rng, means, nexts = np.random.default_rng(17), 0, 0
     for _ in range(300):
@@ -154,4 +196,3 @@ def test_refusals() -> None:
     assert isinstance(pool([1.0, 2.0], standard_errors=[0.1, 0.1]), NotEstimable)
     with pytest.raises(InputError, match="standard error above 0"):
         pool([1.0, 2.0, 3.0], standard_errors=[0.1, 0.0, 0.1])
-

@@ -16,14 +16,22 @@ from crsrisk.evaluation.learning_curve_size import (
 
 
 def curve(slopes: dict[int, list[float]]) -> list[Development]:
-    return [Development(n, seed, {"slope": one}) for n, values in slopes.items() for seed, one in enumerate(values)]
+    return [
+        Development(n, seed, {"slope": one})
+        for n, values in slopes.items()
+        for seed, one in enumerate(values)
+    ]
 
 
 def test_smallest_size_from_which_on_all_meet_it() -> None:
-    found = needed_size(curve({500: [0.95, 0.96], 1000: [0.8, 0.81], 2000: [0.95, 0.94], 4000: [0.97, 0.98]}))
+    found = needed_size(
+        curve({500: [0.95, 0.96], 1000: [0.8, 0.81], 2000: [0.95, 0.94], 4000: [0.97, 0.98]})
+    )
     assert found.smallest == {"slope": 2000, "all": 2000}
     assert [point.is_met["slope"] for point in found.points] == [True, False, True, True]
-    assert [one.figure for one in found.targets] == ["slope"], "a target without figures is left out"
+    assert [one.figure for one in found.targets] == ["slope"], (
+        "a target without figures is left out"
+    )
 
 
 def test_monte_carlo_error_counts() -> None:
@@ -40,14 +48,19 @@ def test_one_development_or_a_failed_one_meets_nothing() -> None:
 
 
 def test_all_targets_together() -> None:
-    made = [Development(n, seed, {"slope": 0.95, "mape": 40 / n + 0.001 * seed})
-            for n in (500, 1000, 2000) for seed in (1, 2)]
+    made = [
+        Development(n, seed, {"slope": 0.95, "mape": 40 / n + 0.001 * seed})
+        for n in (500, 1000, 2000)
+        for seed in (1, 2)
+    ]
     assert needed_size(made).smallest == {"slope": 500, "mape": 1000, "all": 1000}
     assert not Target("mape", "", 0.05, is_floor=False).is_met(0.049, 0.01)
 
 
 def test_differences_have_the_factor_of_a_standard_deviation() -> None:
-    """Normal risks: the expected distance from the true mean is sqrt(2 / pi) SD, whatever the number of developments."""
+    """Normal risks: the expected distance from the true mean is sqrt(2 / pi) SD, whatever the
+    number of developments.
+    """
     rng = np.random.default_rng(1)
     for m in (2, 5):
         found = differences_from_mean(rng.normal(0.5, 0.01, (m, 20_000))).mean()

@@ -1,4 +1,6 @@
-"""AUROC, Brier score, log loss, O/E and distributions: R's answers, brute force, properties, coverage."""
+"""AUROC, Brier score, log loss, O/E and distributions: R's answers, brute force, properties,
+coverage.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,6 @@ from sklearn import metrics as sk
 from crsrisk.errors import InputError
 from crsrisk.evaluation import metrics
 from crsrisk.evaluation.metrics import (
-    Estimate,
-    NotEstimable,
     auroc,
     auroc_within,
     bootstrap_counts,
@@ -31,6 +31,7 @@ from crsrisk.evaluation.metrics import (
     risk_distribution,
     scaled_brier,
 )
+from crsrisk.results import Estimate, NotEstimable
 from tests.shared_data import shared_path
 
 KNOWN = yaml.safe_load((Path(__file__).parents[1] / "known" / "statistics.yaml").read_text())
@@ -40,7 +41,9 @@ KNOWN = yaml.safe_load((Path(__file__).parents[1] / "known" / "statistics.yaml")
 def patients(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     """Outcomes of both classes, at least two each, and risks on a grid of 1/64 with many ties."""
     n = draw(st.integers(4, 40))
-    outcome = np.array([True, True, False, False, *draw(st.lists(st.booleans(), min_size=n, max_size=n))])
+    outcome = np.array(
+        [True, True, False, False, *draw(st.lists(st.booleans(), min_size=n, max_size=n))]
+    )
     grid = draw(st.lists(st.integers(1, 63), min_size=n + 4, max_size=n + 4))
     return outcome, np.array(grid) / 64
 
@@ -56,11 +59,19 @@ def estimate(figure: Estimate | NotEstimable) -> Estimate:
 def test_r_answers() -> None:
     """pROC 1.18.0 (DeLong), rms 6.5.0 val.prob (Brier) and O/E on 500 outcomes and risks."""
     table = pd.read_csv(shared_path("data", "calibration", "outcomes_and_risks.csv"))
-    expected = json.loads(shared_path("data", "calibration", "expected.json").read_text())["well_calibrated"]
+    expected = json.loads(shared_path("data", "calibration", "expected.json").read_text())[
+        "well_calibrated"
+    ]
     area = estimate(auroc(table["y"], risk=table["p"]))
-    assert [area.low, area.value, area.high] == pytest.approx(expected["auc_delong_ci95"], abs=1e-10)
-    assert brier(table["y"], risk=table["p"]).value == pytest.approx(expected["valprob"]["Brier"], abs=1e-10)
-    assert observed_to_expected(table["y"], risk=table["p"]).value == pytest.approx(expected["OE"], abs=1e-10)
+    assert [area.low, area.value, area.high] == pytest.approx(
+        expected["auc_delong_ci95"], abs=1e-10
+    )
+    assert brier(table["y"], risk=table["p"]).value == pytest.approx(
+        expected["valprob"]["Brier"], abs=1e-10
+    )
+    assert observed_to_expected(table["y"], risk=table["p"]).value == pytest.approx(
+        expected["OE"], abs=1e-10
+    )
     rate = table["y"].mean()
     scaled = 1 - expected["valprob"]["Brier"] / (rate * (1 - rate))
     assert scaled_brier(table["y"], risk=table["p"]).value == pytest.approx(scaled, abs=1e-10)
@@ -95,7 +106,9 @@ def test_auroc_knows_only_the_order(cohort: tuple[np.ndarray, np.ndarray]) -> No
 @few
 @given(patients())
 def test_delong_by_brute_force(cohort: tuple[np.ndarray, np.ndarray]) -> None:
-    """The definition: each pair compared, variances of the two sets of row means (DeLong et al. 1988)."""
+    """The definition: each pair compared, variances of the two sets of row means (DeLong et al.
+    1988).
+    """
     outcome, risk = cohort
     pairs = (1 + np.sign(risk[outcome][:, None] - risk[~outcome][None, :])) / 2
     of_events, of_others = pairs.mean(axis=1), pairs.mean(axis=0)
@@ -110,7 +123,8 @@ def test_delong_by_brute_force(cohort: tuple[np.ndarray, np.ndarray]) -> None:
 def test_delong_covers() -> None:
     """Truth by closed form (two normals): of 400 intervals, 367 to 391 must cover.
 
-    With true coverage 0.95 a wrong alarm comes in fewer than 1 of 200 such tests; the seed is fixed.
+    With true coverage 0.95 a wrong alarm comes in fewer than 1 of 200 such tests; the seed is
+    fixed.
     """
     rng = np.random.default_rng(20)
     truth = 0.760250  # Phi(1/sqrt 2)
@@ -136,27 +150,37 @@ def test_within_products_ignores_differences_between_them() -> None:
 @given(patients())
 def test_within_one_product_is_the_plain_auroc(cohort: tuple[np.ndarray, np.ndarray]) -> None:
     outcome, risk = cohort
-    assert auroc_within(outcome, risk=risk, group=np.full(risk.size, "a")) == auroc(outcome, risk=risk)
+    assert auroc_within(outcome, risk=risk, group=np.full(risk.size, "a")) == auroc(
+        outcome, risk=risk
+    )
 
 
 @few
 @given(patients())
 def test_losses_agree_with_sklearn(cohort: tuple[np.ndarray, np.ndarray]) -> None:
     outcome, risk = cohort
-    assert brier(outcome, risk=risk).value == pytest.approx(sk.brier_score_loss(outcome, risk), abs=1e-12)
-    assert log_loss(outcome, risk=risk).value == pytest.approx(sk.log_loss(outcome, risk), abs=1e-12)
+    assert brier(outcome, risk=risk).value == pytest.approx(
+        sk.brier_score_loss(outcome, risk), abs=1e-12
+    )
+    assert log_loss(outcome, risk=risk).value == pytest.approx(
+        sk.log_loss(outcome, risk), abs=1e-12
+    )
 
 
 def test_interval_of_a_mean_loss() -> None:
     """Losses 0.04, 0.16, 0.01, 0.09: mean 0.075, sd 0.0655744, so 0.075 +- 1.96 x 0.0327872."""
     figure = brier([0, 1, 0, 1], risk=[0.2, 0.6, 0.1, 0.7])
-    assert (figure.value, figure.low, figure.high) == pytest.approx((0.075, 0.010738, 0.139262), abs=1e-6)
+    assert (figure.value, figure.low, figure.high) == pytest.approx(
+        (0.075, 0.010738, 0.139262), abs=1e-6
+    )
 
 
 def test_observed_to_expected_interval_by_hand() -> None:
     """20 events among 100, 25 expected: ln 0.8 +- 1.96 x sqrt(0.8 / 20)."""
     ratio = observed_to_expected(np.arange(100) < 20, risk=np.full(100, 0.25))
-    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((0.8, 0.540567, 1.183942), abs=1e-6)
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx(
+        (0.8, 0.540567, 1.183942), abs=1e-6
+    )
 
 
 def test_clipping_is_counted_and_never_silent() -> None:
@@ -188,7 +212,9 @@ def test_bad_input_is_refused(outcome: list[object], risk: list[object], message
 
 def test_one_event_has_no_delong_interval() -> None:
     assert isinstance(auroc([True, False, False], risk=[0.3, 0.2, 0.1]), NotEstimable)
-    assert isinstance(discrimination_slope([True, False, False], risk=[0.3, 0.2, 0.1]), NotEstimable)
+    assert isinstance(
+        discrimination_slope([True, False, False], risk=[0.3, 0.2, 0.1]), NotEstimable
+    )
     within = auroc_within([True, False] * 2, risk=[0.1] * 4, group=["a", "a", "b", "b"])
     assert isinstance(within, NotEstimable)
 
@@ -203,12 +229,15 @@ def test_distribution_counts_everybody(cohort: tuple[np.ndarray, np.ndarray]) ->
     for shape in classes.values():
         assert all(q.low <= q.value <= q.high for q in shape.quantiles.values())
     slope = estimate(discrimination_slope(outcome, risk=risk)).value
-    assert slope == pytest.approx(classes["event"].mean.value - classes["no_event"].mean.value, abs=1e-12)
+    assert slope == pytest.approx(
+        classes["event"].mean.value - classes["no_event"].mean.value, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("n", [20, 80, 81, 500])
 def test_quantile_interval_covers(n: int) -> None:
-    """Ranks l and u read off evenly spaced risks: P(l <= Binomial(n, share) < u) is at least 95%, exactly.
+    """Ranks l and u read off evenly spaced risks: P(l <= Binomial(n, share) < u) is at least 95%,
+    exactly.
 
     Each side misses at most 2.5%, and one rank narrower would miss more.
     """
@@ -237,7 +266,9 @@ def test_bootstrap_rows_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_bootstrap_counts_are_multinomial() -> None:
-    """Mean 1 and variance 1 - 1/n a patient; 200,000 cells, so 0.98 is more than eight errors away."""
+    """Mean 1 and variance 1 - 1/n a patient; 200,000 cells, so 0.98 is more than eight errors
+    away.
+    """
     counts = np.concatenate(list(bootstrap_counts(n=200, n_resamples=1000, seed=1)))
     assert counts.var() == pytest.approx(1 - 1 / 200, abs=0.015)
 
@@ -249,7 +280,8 @@ def test_scaled_brier_of_the_rate_is_0_and_of_the_outcome_1() -> None:
 
 
 def test_scaled_brier_covers() -> None:
-    """Exact risks from Beta(2, 5): 1 - E[q(1 - q)] / (m(1 - m)) = 1/8; of 400 intervals 367 to 391 must cover.
+    """Exact risks from Beta(2, 5): 1 - E[q(1 - q)] / (m(1 - m)) = 1/8; of 400 intervals 367 to 391
+    must cover.
 
     A wrong alarm comes in fewer than 1 of 200 such tests; the seed is fixed.
     """

@@ -1,4 +1,6 @@
-"""Optimism: arithmetic by hand, a learner that only remembers, an honest one, and what failures do."""
+"""Optimism: arithmetic by hand, a learner that only remembers, an honest one, and what failures
+do.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,13 @@ from crsrisk.evaluation.resampling import Repeats, measure_all
 
 
 def refits(rows: np.ndarray, risk: np.ndarray, *, n_failed: int = 0, n_tuned: int = 0) -> Repeats:
-    return Repeats(rows=rows, risk=risk, is_tuned=np.arange(len(risk)) < n_tuned, n_asked=len(risk) + n_failed,
-                  failures={"no model": n_failed} if n_failed else {})
+    return Repeats(
+        rows=rows,
+        risk=risk,
+        is_tuned=np.arange(len(risk)) < n_tuned,
+        n_asked=len(risk) + n_failed,
+        failures={"no model": n_failed} if n_failed else {},
+    )
 
 
 def table_of(found: OptimismTable | NotEstimable) -> dict[str, Optimism]:
@@ -24,8 +31,12 @@ def table_of(found: OptimismTable | NotEstimable) -> dict[str, Optimism]:
     return {row.measure: row for row in found.rows if isinstance(row, Optimism)}
 
 
-def logistic(n: int, *, n_noise: int, n_refits: int, seed: int) -> tuple[np.ndarray, np.ndarray, Repeats, dict[str, float]]:
-    """A logistic regression on one true and many idle predictors, refitted; and its measures in 50,000 new patients."""
+def logistic(
+    n: int, *, n_noise: int, n_refits: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, Repeats, dict[str, float]]:
+    """A logistic regression on one true and many idle predictors, refitted; and its measures in
+    50,000 new patients.
+    """
     rng = np.random.default_rng(seed)
 
     def patients(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,21 +62,26 @@ def test_by_hand() -> None:
     inside = np.array([np.mean((risk[k, rows[k]] - outcome[rows[k]]) ** 2) for k in range(20)])
     outside = np.array([np.mean((risk[k] - outcome) ** 2) for k in range(20)])
     assert found.optimism == pytest.approx((inside - outside).mean(), abs=1e-12)
-    assert found.corrected.value == pytest.approx(np.mean((own - outcome) ** 2) - found.optimism, abs=1e-12)
+    assert found.corrected.value == pytest.approx(
+        np.mean((own - outcome) ** 2) - found.optimism, abs=1e-12
+    )
     assert found.optimism_tuned == pytest.approx((inside - outside)[:8].mean(), abs=1e-12)
     assert found.optimism_saved_tuning == pytest.approx((inside - outside)[8:].mean(), abs=1e-12)
-    assert found.optimism_mc_error == pytest.approx((inside - outside).std(ddof=1) / 20**0.5, abs=1e-12)
+    assert found.optimism_mc_error == pytest.approx(
+        (inside - outside).std(ddof=1) / 20**0.5, abs=1e-12
+    )
     redrawn = np.array([np.mean((own[row] - outcome[row]) ** 2) for row in rows])
     low, high = np.quantile(redrawn, [0.025, 0.975]) - redrawn.mean() + found.corrected.value
     assert (found.corrected.low, found.corrected.high) == pytest.approx((low, high), abs=1e-12)
 
 
 def test_corrects_an_overfitted_model_towards_the_truth() -> None:
-    """Over 10 developments of 400 patients and 12 idle predictors the correction takes away most of the error.
+    """Over 10 developments of 400 patients and 12 idle predictors the correction takes away most of
+    the error.
 
-    The apparent AUROC is too good by more than 3 standard errors of its mean, the corrected one is off by less than 3,
-    and by less than half as much (a wrong alarm in under 1 of 100; seeds fixed).
-    With far fewer patients a predictor the bootstrap keeps some optimism.
+    The apparent AUROC is too good by more than 3 standard errors of its mean, the corrected one is
+    off by less than 3, and by less than half as much (a wrong alarm in under 1 of 100; seeds
+    fixed). With far fewer patients a predictor the bootstrap keeps some optimism.
     """
     apparent, corrected = [], []
     for seed in range(10):
@@ -86,7 +102,9 @@ def test_apparent_slope_of_a_maximum_likelihood_fit_is_1_and_is_corrected_below(
 
 
 def test_a_fixed_rule_has_no_optimism_on_average() -> None:
-    """Nothing is learnt, so in-bag and original differ by chance only: within 4 Monte Carlo errors (seed fixed)."""
+    """Nothing is learnt, so in-bag and original differ by chance only: within 4 Monte Carlo errors
+    (seed fixed).
+    """
     rng = np.random.default_rng(8)
     own = rng.beta(2, 4, 300)
     outcome = rng.random(300) < own
@@ -97,10 +115,11 @@ def test_a_fixed_rule_has_no_optimism_on_average() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_almost_as_they_say() -> None:
-    """60 developments of 300 patients and 10 idle predictors: 49 or more of 60 intervals hold the truth, each measure.
+    """60 developments of 300 patients and 10 idle predictors: 49 or more of 60 intervals hold the
+    truth, each measure.
 
-    They leave out the uncertainty of the optimism, so 95% is not reached; true coverage of 0.91 falls below 49 of 60 in
-    about 1 of 100 such tests (seeds fixed).
+    They leave out the uncertainty of the optimism, so 95% is not reached; true coverage of 0.91
+    falls below 49 of 60 in about 1 of 100 such tests (seeds fixed).
     """
     covered = dict.fromkeys(("auroc", "slope", "in_the_large", "observed_to_expected", "brier"), 0)
     for seed in range(60):

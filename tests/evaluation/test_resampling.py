@@ -11,7 +11,6 @@ from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import CalibrationCurve, fit_calibration_curve, recalibrate
 from crsrisk.evaluation.decision_curve import NetBenefitCurve, net_benefit_curve
 from crsrisk.evaluation.metrics import (
-    Estimate,
     auroc,
     auroc_within,
     brier,
@@ -19,14 +18,24 @@ from crsrisk.evaluation.metrics import (
     observed_to_expected,
     scaled_brier,
 )
-from crsrisk.evaluation.resampling import MEASURES, Repeats, label_of, measure_all, out_of_fold_risk, refit_in_resamples
+from crsrisk.evaluation.resampling import (
+    MEASURES,
+    Repeats,
+    label_of,
+    measure_all,
+    out_of_fold_risk,
+    refit_in_resamples,
+)
 from crsrisk.model.features import FeatureConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.results import Estimate
 from tests.toys import Toy
 
 
-def test_refits_do_not_depend_on_threads_and_keep_the_copies(toy: Toy, config: FeatureConfig) -> None:
+def test_refits_do_not_depend_on_threads_and_keep_the_copies(
+    toy: Toy, config: FeatureConfig
+) -> None:
     seen: list[np.ndarray] = []
 
     def refit(observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
@@ -35,9 +44,12 @@ def test_refits_do_not_depend_on_threads_and_keep_the_copies(toy: Toy, config: F
         return fit(observed, outcomes, config=config, seed=seed)
 
     some, events = toy.observed.head(300), toy.outcomes.head(300)
-    first, second = (refit_in_resamples(some, events, refit=refit, tune_and_refit=None, n_resamples=3, seed=4,
-                                        workers=workers)
-                     for workers in (1, 2))
+    first, second = (
+        refit_in_resamples(
+            some, events, refit=refit, tune_and_refit=None, n_resamples=3, seed=4, workers=workers
+        )
+        for workers in (1, 2)
+    )
     assert np.array_equal(first.risk, second.risk)
     assert np.array_equal(first.rows, second.rows)
     assert (first.n, first.n_failed, first.is_tuned.any()) == (3, 0, False)
@@ -49,13 +61,20 @@ def test_refits_do_not_depend_on_threads_and_keep_the_copies(toy: Toy, config: F
 def test_the_copies_of_a_patient_are_kept_out_of_the_folds_that_judge_him(
     toy: Toy, config: FeatureConfig
 ) -> None:
-    """Who stands there five times is foretold by his copies: cross-validation that parts them looks better than it is."""
+    """Who stands there five times is foretold by his copies: cross-validation that parts them looks
+    better than it is.
+    """
     rows = np.repeat(np.arange(120), 5)
-    observed, outcomes = (table.iloc[rows].reset_index(drop=True) for table in (toy.observed, toy.outcomes))
+    observed, outcomes = (
+        table.iloc[rows].reset_index(drop=True) for table in (toy.observed, toy.outcomes)
+    )
     strangers = np.arange(len(rows))
     kept, parted = (
-        fit(observed.assign(patient_id=ids), outcomes.assign(patient_id=ids), config=config, seed=1).manifest["cv_log_loss"]
-        for ids in (observed["patient_id"].to_numpy(), strangers))
+        fit(
+            observed.assign(patient_id=ids), outcomes.assign(patient_id=ids), config=config, seed=1
+        ).manifest["cv_log_loss"]
+        for ids in (observed["patient_id"].to_numpy(), strangers)
+    )
     assert kept > parted + 0.02
 
 
@@ -69,13 +88,26 @@ def refits_of(
         def refit(observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
             used.append(name)
             if seed - 8 in fails:
-                raise InputError(where="outcomes table", key="crs_grade2plus", found="one class",
-                                 expected="two", cure="more")
+                raise InputError(
+                    where="outcomes table",
+                    key="crs_grade2plus",
+                    found="one class",
+                    expected="two",
+                    cure="more",
+                )
             return model
+
         return refit
 
-    found = refit_in_resamples(toy.observed, toy.outcomes, refit=maker("saved"), tune_and_refit=maker("tuned"),
-                               n_resamples=6, n_tuned=n_tuned, seed=7)
+    found = refit_in_resamples(
+        toy.observed,
+        toy.outcomes,
+        refit=maker("saved"),
+        tune_and_refit=maker("tuned"),
+        n_resamples=6,
+        n_tuned=n_tuned,
+        seed=7,
+    )
     return found, used
 
 
@@ -85,7 +117,9 @@ def test_tuning_in_the_first_resamples_only(toy: Toy, model: RiskModel) -> None:
     assert found.is_tuned.tolist() == [True] * 2 + [False] * 4
 
 
-def test_failures_are_counted_with_their_reason_and_stop_nothing(toy: Toy, model: RiskModel) -> None:
+def test_failures_are_counted_with_their_reason_and_stop_nothing(
+    toy: Toy, model: RiskModel
+) -> None:
     found, _ = refits_of(toy, model, fails=frozenset({0, 3}))
     assert (found.n, found.n_failed, found.n_asked) == (4, 2, 6)
     assert found.is_tuned.tolist() == [True, False, False, False]
@@ -99,13 +133,21 @@ def test_a_bug_is_not_a_failed_resample(toy: Toy) -> None:
         raise KeyError("bug")
 
     with pytest.raises(KeyError):
-        refit_in_resamples(toy.observed, toy.outcomes, refit=refit, tune_and_refit=None, n_resamples=2, seed=1)
+        refit_in_resamples(
+            toy.observed, toy.outcomes, refit=refit, tune_and_refit=None, n_resamples=2, seed=1
+        )
 
 
 def test_no_resamples(toy: Toy, model: RiskModel) -> None:
     with pytest.raises(InputError, match="at least 1 resample"):
-        refit_in_resamples(toy.observed, toy.outcomes, refit=lambda a, b, seed: model, tune_and_refit=None,
-                           n_resamples=0, seed=1)
+        refit_in_resamples(
+            toy.observed,
+            toy.outcomes,
+            refit=lambda a, b, seed: model,
+            tune_and_refit=None,
+            n_resamples=0,
+            seed=1,
+        )
 
 
 # The quick measures agree with the functions that carry intervals.
@@ -114,18 +156,26 @@ def test_no_resamples(toy: Toy, model: RiskModel) -> None:
 def test_same_figures_as_with_intervals() -> None:
     rng = np.random.default_rng(2)
     risk = rng.beta(2, 5, 700)
-    happened, group = rng.random(700) < risk**1.1, rng.choice(["a", "b"], 700)
-    found = measure_all(happened, risk=risk, group=group, thresholds=[0.2])
-    line, curve = recalibrate(happened, risk=risk), fit_calibration_curve(happened, risk=risk, seed=1, n_resamples=20)
-    benefit = net_benefit_curve(happened, risk=risk, thresholds=[0.2], seed=1, n_resamples=20)
+    y_true, group = rng.random(700) < risk**1.1, rng.choice(["a", "b"], 700)
+    found = measure_all(y_true, risk=risk, group=group, thresholds=[0.2])
+    line, curve = (
+        recalibrate(y_true, risk=risk),
+        fit_calibration_curve(y_true, risk=risk, seed=1, n_resamples=20),
+    )
+    benefit = net_benefit_curve(y_true, risk=risk, thresholds=[0.2], seed=1, n_resamples=20)
     assert isinstance(curve, CalibrationCurve)
     assert isinstance(benefit, NetBenefitCurve)
     expected = {
-        "auroc": auroc(happened, risk=risk), "auroc_within_product": auroc_within(happened, risk=risk, group=group),
-        "in_the_large": line.in_the_large, "slope": line.slope, "intercept_joint": line.intercept_joint,
-        "observed_to_expected": observed_to_expected(happened, risk=risk), "ici": curve.ici,
-        "brier": brier(happened, risk=risk), "scaled_brier": scaled_brier(happened, risk=risk),
-        "log_loss": log_loss(happened, risk=risk),
+        "auroc": auroc(y_true, risk=risk),
+        "auroc_within_product": auroc_within(y_true, risk=risk, group=group),
+        "in_the_large": line.in_the_large,
+        "slope": line.slope,
+        "intercept_joint": line.intercept_joint,
+        "observed_to_expected": observed_to_expected(y_true, risk=risk),
+        "ici": curve.ici,
+        "brier": brier(y_true, risk=risk),
+        "scaled_brier": scaled_brier(y_true, risk=risk),
+        "log_loss": log_loss(y_true, risk=risk),
     }
     assert set(expected) == set(MEASURES)
     for name, figure in expected.items():
@@ -156,7 +206,9 @@ def test_nobody_is_in_the_development_of_his_own_risk(toy: object, config: Featu
         return fit(observed, outcomes, config=config, seed=seed)
 
     observed, outcomes = toy.observed.head(500), toy.outcomes.head(500)
-    risk = out_of_fold_risk(observed, outcomes, outcome="crs_grade2plus", refit=refit, seed=1, n_folds=3)
+    risk = out_of_fold_risk(
+        observed, outcomes, outcome="crs_grade2plus", refit=refit, seed=1, n_folds=3
+    )
     everybody = set(observed["patient_id"])
     left_out = [everybody - one for one in seen]
     assert sorted(patient for one in left_out for patient in one) == sorted(everybody)
@@ -164,4 +216,3 @@ def test_nobody_is_in_the_development_of_his_own_risk(toy: object, config: Featu
     alone = fit(observed[~held], outcomes[~held], config=config, seed=1)
     assert risk[held] == pytest.approx(predict(alone, observed[held]).risk)
     assert np.isfinite(risk).all()
-

@@ -13,7 +13,9 @@ from scipy.special import expit
 from crsrisk.model.additive import Additive, fit_additive, scaled_of
 
 
-def sample(n: int, *, seed: int, weights: tuple[float, ...] = (1.0, -0.5, 0.0)) -> tuple[np.ndarray, np.ndarray]:
+def sample(
+    n: int, *, seed: int, weights: tuple[float, ...] = (1.0, -0.5, 0.0)
+) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(n, len(weights)))
     return table, (rng.random(n) < expit(table @ np.array(weights) - 1)).astype(float)
@@ -25,14 +27,18 @@ def plain(table: np.ndarray, labels: np.ndarray, **changed: Any) -> Additive:
 
 
 def test_the_score_equations_hold_with_one_penalty_for_all_slopes() -> None:
-    """At a penalised maximum, sum of z (y - risk) = penalty x slope; and the risks add up to the events."""
+    """At a penalised maximum, sum of z (y - risk) = penalty x slope; and the risks add up to the
+    events.
+    """
     table, labels = sample(2500, seed=1)
     ours = plain(table, labels)
     residual = labels - expit(ours.log_odds(table))
     scores = scaled_of(table, ours.scalings).T @ residual
     penalties = scores / ours.slope
     np.testing.assert_allclose(penalties, penalties[0], rtol=0.02)
-    assert 1 < penalties[0] < 20, "slopes of 1, 0.5 and 0 differ by more than a penalty of 20 expects"
+    assert 1 < penalties[0] < 20, (
+        "slopes of 1, 0.5 and 0 differ by more than a penalty of 20 expects"
+    )
     assert abs(residual.sum()) < 1e-3
 
 
@@ -45,13 +51,17 @@ def test_it_finds_the_slopes_of_a_large_cohort() -> None:
 def test_a_curve_is_found() -> None:
     rng = np.random.default_rng(3)
     table = rng.normal(size=(20_000, 1))
-    labels = (rng.random(20_000) < expit(0.4 * table[:, 0] - 0.3 * (table[:, 0] ** 2 - 1))).astype(float)
+    labels = (rng.random(20_000) < expit(0.4 * table[:, 0] - 0.3 * (table[:, 0] ** 2 - 1))).astype(
+        float
+    )
     ours = plain(table, labels)
     assert ours.slope[0] == pytest.approx(0.4, abs=0.08)  # standard errors about 0.015
     assert ours.curve[0] == pytest.approx(-0.3, abs=0.08)
 
 
-@given(seed=st.integers(0, 1000), signs=st.lists(st.sampled_from([-1, 0, 1]), min_size=3, max_size=3))
+@given(
+    seed=st.integers(0, 1000), signs=st.lists(st.sampled_from([-1, 0, 1]), min_size=3, max_size=3)
+)
 @settings(max_examples=30)
 def test_directions_hold(seed: int, signs: list[int]) -> None:
     table, labels = sample(120, seed=seed, weights=(0.3, -0.3, 0.0))
@@ -84,7 +94,9 @@ def test_groups_that_do_not_differ_share_a_slope() -> None:
 def test_groups_that_differ_keep_slopes_of_their_own() -> None:
     slopes = (-0.8, 0.0, 0.8, 1.6) * 2
     table, labels = grouped(16_000, slopes=slopes, seed=5)
-    np.testing.assert_allclose(own_slopes(plain(table, labels, groups=list(range(8)))), slopes, atol=0.3)
+    np.testing.assert_allclose(
+        own_slopes(plain(table, labels, groups=list(range(8)))), slopes, atol=0.3
+    )
 
 
 def test_levels_of_groups_are_found() -> None:
@@ -118,7 +130,9 @@ def test_what_is_missing_has_an_effect_of_its_own() -> None:
 
 
 def test_a_missing_value_is_expected_from_the_others() -> None:
-    """Correlation 0.8: one SD more of the known value is 0.8 SD of the missing one, with that much of its effect."""
+    """Correlation 0.8: one SD more of the known value is 0.8 SD of the missing one, with that much
+    of its effect.
+    """
     rng = np.random.default_rng(10)
     full = rng.multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], 20_000)
     labels = (rng.random(20_000) < expit(full[:, 1])).astype(float)
@@ -139,7 +153,9 @@ def test_a_tie_that_would_turn_a_direction_round_is_left_out() -> None:
     assert plain(table, labels, directions=[1, -1]).expected[1, 0] < -0.7
 
 
-@pytest.mark.parametrize("column", [np.zeros(50), np.full(50, np.nan), np.r_[np.full(49, np.nan), 1.0]])
+@pytest.mark.parametrize(
+    "column", [np.zeros(50), np.full(50, np.nan), np.r_[np.full(49, np.nan), 1.0]]
+)
 def test_columns_that_say_nothing_have_no_effect(column: np.ndarray) -> None:
     labels = np.arange(50) % 2.0
     ours = plain(column[:, None], labels)

@@ -1,4 +1,6 @@
-"""The benchmarks of explanations and single patients: they compare the same things, and say when a bar is missed."""
+"""The benchmarks of explanations and single patients: they compare the same things, and say when a
+bar is missed.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,22 @@ def test_one_risk_is_compared_with_the_same_risk(model: RiskModel, toy: Toy) -> 
 
 
 @pytest.mark.parametrize(
-    ("ratio", "difference", "words"), [(8.0, 1e-14, []), (7.9, 1e-14, ["8 x: MISSED"]), (9.0, 1e-9, ["LightGBM: MISSED"])],
+    ("ratio", "difference", "words"),
+    [(8.0, 1e-14, []), (7.9, 1e-14, ["8 x: MISSED"]), (9.0, 1e-9, ["LightGBM: MISSED"])],
 )
-def test_the_table_of_shapley_values_says_what_is_missed(ratio: float, difference: float, words: list[str]) -> None:
-    forest = {"model": "(d)", "ours_us": 100.0, "shap_us": 800.0, "ratio": ratio, "ratio_on_the_wall": 7.0,
-              "from_lightgbm": difference, "from_shap": 1e-14, "additivity": 1e-14}
+def test_the_table_of_shapley_values_says_what_is_missed(
+    ratio: float, difference: float, words: list[str]
+) -> None:
+    forest = {
+        "model": "(d)",
+        "ours_us": 100.0,
+        "shap_us": 800.0,
+        "ratio": ratio,
+        "ratio_on_the_wall": 7.0,
+        "from_lightgbm": difference,
+        "from_shap": 1e-14,
+        "additivity": 1e-14,
+    }
     told = shapley.table({"n_patients": 100_000, "n_patients_of_shap": 4_000, "forests": [forest]})
     assert told.count("MISSED") == len(words)
     assert all(word in told for word in words)
@@ -50,8 +63,19 @@ def test_the_table_of_shapley_values_says_what_is_missed(ratio: float, differenc
     [("ratio", 3.9), ("explained_ms", 20.1), ("help_s", 0.51), ("is_same", False), ("", 0)],
 )
 def test_the_table_of_one_patient_says_what_is_missed(key: str, value: float) -> None:
-    one: dict[str, Any] = {"risk_us": 20.0, "booster_us": 180.0, "ratio": 9.0, "is_same": True, "predict_ms": 1.0,
-                           "explained_ms": 3.0, "explained_slowest_ms": 4.0, "load_ms": 300.0, "help_s": 0.3}
+    one: dict[str, Any] = {
+        "risk_us": 20.0,
+        "booster_us": 180.0,
+        "ratio": 9.0,
+        "is_same": True,
+        "predict_ms": 1.0,
+        "explained_ms": 3.0,
+        "explained_slowest_ms": 4.0,
+        "load_ms": 300.0,
+        "help_s": 0.3,
+    }
     if key:
         one[key] = value
-    assert one_patient.table({"one_patient": one, "n_features": 43}).count("MISSED") == (1 if key else 0)
+    assert one_patient.table({"one_patient": one, "n_features": 43}).count("MISSED") == (
+        1 if key else 0
+    )

@@ -1,4 +1,6 @@
-"""The owner of LightGBM: a checked text is parsed once, and calibration can be written into its leaves."""
+"""The owner of LightGBM: a checked text is parsed once, and calibration can be written into its
+leaves.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,15 @@ def test_a_booster_is_parsed_once(model: RiskModel) -> None:
 def test_calibrated_booster_predicts_the_risk(model: RiskModel, fresh_toy: Toy) -> None:
     table = fresh_toy.observed.head(300)
     booster = calibrated_booster(model.booster_text, model.calibrator)
-    np.testing.assert_allclose(booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12)
+    np.testing.assert_allclose(
+        booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12
+    )
     unchanged = booster_of(model.booster_text).model_to_string()
     assert bare_text(unchanged) == model.booster_text
-    plain = calibrated_booster(model.booster_text, Calibrator(intercept=0, slope=1, n_patients=0, method="none"))
+    plain = calibrated_booster(
+        model.booster_text, Calibrator(intercept=0, slope=1, n_patients=0, method="none")
+    )
     raw = raw_log_odds_of(booster_of(model.booster_text), feature_matrix(model, table))
-    np.testing.assert_allclose(raw_log_odds_of(plain, feature_matrix(model, table)), raw, atol=1e-12)
+    np.testing.assert_allclose(
+        raw_log_odds_of(plain, feature_matrix(model, table)), raw, atol=1e-12
+    )

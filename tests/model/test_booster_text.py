@@ -1,7 +1,8 @@
-"""The check of a booster's text: a whole model passes, whatever is changed in its trees is found or harmless.
+"""The check of a booster's text: a whole model passes, whatever is changed in its trees is found or
+harmless.
 
-LightGBM itself aborts, crashes or loops on such files (design note on engines), so nothing here hands it a
-text that the check has not passed.
+LightGBM itself aborts, crashes or loops on such files (design note on engines), so nothing here
+hands it a text that the check has not passed.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def put(key: str, place: int, value: str) -> Any:
 def test_a_whole_model_passes(text: str, model: RiskModel) -> None:
     assert check_text(text) == 10
     assert check_text(text, feature_names=["Column_0", "Column_1", "Column_2"]) == 10
-    assert check_text(model.booster_text, feature_names=model.contract.feature_names) == model.manifest["n_trees_in_all"]
+    assert (
+        check_text(model.booster_text, feature_names=model.contract.feature_names)
+        == model.manifest["n_trees_in_all"]
+    )
 
 
 def test_other_features_are_refused(text: str) -> None:
@@ -109,7 +113,9 @@ def test_other_features_are_refused(text: str) -> None:
         (lambda tree: tree.replace("num_cat=0\n", "num_cat=0\nnum_cat=0\n"), "each known key once"),
         (lambda tree: tree.replace("Tree=1", "Tree=2"), "a block `Tree=1`"),
         (
-            lambda tree: "".join(line for line in tree.splitlines(keepends=True) if "threshold" not in line),
+            lambda tree: "".join(
+                line for line in tree.splitlines(keepends=True) if "threshold" not in line
+            ),
             "threshold",
         ),
     ],
@@ -125,9 +131,18 @@ def categorical() -> str:
     rng = np.random.default_rng(4)
     X = np.column_stack([rng.integers(0, 70, 800), rng.normal(size=800)]).astype(float)
     y = rng.random(800) < 1 / (1 + np.exp(-2 * np.sin(X[:, 0])))
-    options = {"objective": "binary", "num_leaves": 6, "verbosity": -1, "num_threads": 1, "min_data_per_group": 5,
-               "max_cat_to_onehot": 1, "cat_smooth": 1}
-    return bare_text(lgb.train(options, lgb.Dataset(X, y, categorical_feature=[0]), 5).model_to_string())
+    options = {
+        "objective": "binary",
+        "num_leaves": 6,
+        "verbosity": -1,
+        "num_threads": 1,
+        "min_data_per_group": 5,
+        "max_cat_to_onehot": 1,
+        "cat_smooth": 1,
+    }
+    return bare_text(
+        lgb.train(options, lgb.Dataset(X, y, categorical_feature=[0]), 5).model_to_string()
+    )
 
 
 def test_sets_of_categories_pass(categorical: str) -> None:
@@ -147,12 +162,20 @@ def test_sets_of_categories_pass(categorical: str) -> None:
         (put("num_cat", 0, "0"), "num_cat"),
         (put("num_cat", 0, "99"), "cat_boundaries"),
         (lambda tree: re.sub(r"(?m)^cat_threshold=.*\n", "", tree), "cat_threshold"),
-        (lambda tree: re.sub(r"(?m)^threshold=\S+", "threshold=0.5", tree), "a set of categories out of bounds"),
-        (lambda tree: re.sub(r"(?m)^threshold=\S+", "threshold=99", tree), "a set of categories out of bounds"),
+        (
+            lambda tree: re.sub(r"(?m)^threshold=\S+", "threshold=0.5", tree),
+            "a set of categories out of bounds",
+        ),
+        (
+            lambda tree: re.sub(r"(?m)^threshold=\S+", "threshold=99", tree),
+            "a set of categories out of bounds",
+        ),
     ],
 )
 def test_forged_sets_of_categories_are_refused(categorical: str, change: Any, message: str) -> None:
-    assert read_text(categorical).trees[1].decision_type[0] & 1, "the first split is one of categories"
+    assert read_text(categorical).trees[1].decision_type[0] & 1, (
+        "the first split is one of categories"
+    )
     with pytest.raises(InputError, match=re.escape(message)):
         check_text(resized(categorical, 1, change))
 
@@ -177,7 +200,9 @@ def test_a_cycle_that_uses_every_number_once_is_found(text: str) -> None:
         check_text(resized(text, 1, real_cycle))
 
 
-@pytest.mark.parametrize("word", ["1_0", "+1", "1e", "infinity", "0x1p3", "1e999", " 1", "\u0661", "1d3"])
+@pytest.mark.parametrize(
+    "word", ["1_0", "+1", "1e", "infinity", "0x1p3", "1e999", " 1", "\u0661", "1d3"]
+)
 def test_numbers_that_only_python_or_nobody_reads_are_refused(text: str, word: str) -> None:
     with pytest.raises(InputError):
         check_text(resized(text, 1, put("leaf_value", 0, word)))
@@ -189,7 +214,8 @@ def test_numbers_that_only_python_or_nobody_reads_are_refused(text: str, word: s
         (lambda t: "", "another beginning"),
         (lambda t: t[: len(t) // 2], "another end|characters of trees"),
         (lambda t: t[:-10], "another end"),
-        (lambda t: t + "\n[max_cat_to_onehot: 4]4[top_k: 20]\n", "another end"),  # crashed LightGBM when fuzzed,
+        # crashed LightGBM when fuzzed,
+        (lambda t: t + "\n[max_cat_to_onehot: 4]4[top_k: 20]\n", "another end"),
         (lambda t: t.replace("version=v4", "version=v3"), "version"),
         (lambda t: t.replace("num_class=1", "num_class=3"), "num_class"),
         (lambda t: t.replace("objective=binary sigmoid:1", "objective=regression"), "objective"),
@@ -233,7 +259,12 @@ def test_a_bare_text_predicts_the_same_and_tells_no_extremes() -> None:
     """LightGBM writes each column's lowest and highest value: values of single patients."""
     rng = np.random.default_rng(2)
     X = rng.normal(size=(300, 2))
-    options = {"objective": "binary", "verbosity": -1, "num_threads": 1, "monotone_constraints": [1, -1]}
+    options = {
+        "objective": "binary",
+        "verbosity": -1,
+        "num_threads": 1,
+        "monotone_constraints": [1, -1],
+    }
     text = lgb.train(options, lgb.Dataset(X, X[:, 0] > X[:, 1]), 5).model_to_string()
     bare = bare_text(text)
     assert repr(float(X[:, 0].max()))[:10] in text
@@ -242,7 +273,9 @@ def test_a_bare_text_predicts_the_same_and_tells_no_extremes() -> None:
     assert check_text(bare) == 5
     before, after = lgb.Booster(model_str=text), lgb.Booster(model_str=bare)
     np.testing.assert_array_equal(before.predict(X), after.predict(X))
-    np.testing.assert_array_equal(before.predict(X, pred_contrib=True), after.predict(X, pred_contrib=True))
+    np.testing.assert_array_equal(
+        before.predict(X, pred_contrib=True), after.predict(X, pred_contrib=True)
+    )
     assert bare_text(bare) == bare
 
 
@@ -250,7 +283,10 @@ def test_joined_boosters_predict_the_sum() -> None:
     rng = np.random.default_rng(1)
     X = rng.normal(size=(400, 2))
     options = {"objective": "regression", "verbosity": -1, "num_threads": 1}
-    texts = [bare_text(lgb.train(options, lgb.Dataset(X, X[:, k] ** 2), 3 + k).model_to_string()) for k in (0, 1)]
+    texts = [
+        bare_text(lgb.train(options, lgb.Dataset(X, X[:, k] ** 2), 3 + k).model_to_string())
+        for k in (0, 1)
+    ]
     joined = joined_text(texts)
     assert check_text(joined, objective=REGRESSION) == 7
     expected = sum(lgb.Booster(model_str=text).predict(X) for text in texts)

@@ -1,4 +1,6 @@
-"""What stands beside a model: medians and ranges that say nothing of a single patient, and files that are what they were."""
+"""What stands beside a model: medians and ranges that say nothing of a single patient, and files
+that are what they were.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,21 @@ def severe(toy: Toy, config: FeatureConfig) -> RiskModel:
 
 
 @pytest.fixture
-def place(tmp_path: Path, model: RiskModel, severe: RiskModel, toy: Toy, config: FeatureConfig) -> Path:
+def place(
+    tmp_path: Path, model: RiskModel, severe: RiskModel, toy: Toy, config: FeatureConfig
+) -> Path:
     """Two model folders side by side with everything."""
     for name, one in (("baseline", model), ("grade3plus", severe)):
         save_model(one, tmp_path / name)
         own = config.model_copy(update={"name": one.contract.name, "outcome": one.contract.outcome})
         refits = make_refits(one, toy.observed, toy.outcomes, config=own, seed=1, n=2)
-        save_companions(tmp_path / name, model=one, reference=reference_groups(one, toy.observed), refits=refits,
-                        grade3plus="grade3plus" if name == "baseline" else None)  # fmt: skip
+        save_companions(
+            tmp_path / name,
+            model=one,
+            reference=reference_groups(one, toy.observed),
+            refits=refits,
+            grade3plus="grade3plus" if name == "baseline" else None,
+        )
     return tmp_path / "baseline"
 
 
@@ -85,8 +94,12 @@ def test_changed_refits_are_refused(place: Path, model: RiskModel, end: str) -> 
         ({"more": 1}, "unknown key"),
     ],
 )
-def test_a_changed_bedside_file_is_refused(place: Path, model: RiskModel, change: dict[str, Any], says: str) -> None:
+def test_a_changed_bedside_file_is_refused(
+    place: Path, model: RiskModel, change: dict[str, Any], says: str
+) -> None:
     file = place / "bedside.json"
-    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **change}), encoding="utf-8")
+    file.write_text(
+        json.dumps({**json.loads(file.read_text(encoding="utf-8")), **change}), encoding="utf-8"
+    )
     with pytest.raises(InputError, match=says):
         load_companions(place, model=model)

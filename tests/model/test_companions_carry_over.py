@@ -1,4 +1,6 @@
-"""What stands beside an updated model: refits that are its own, or none; nothing of a single patient."""
+"""What stands beside an updated model: refits that are its own, or none; nothing of a single
+patient.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ import pytest
 from scipy.special import expit
 
 from crsrisk.data.risk_model import RiskModel
-from crsrisk.model.companions import FEWEST, Companions, carried_over, load_companions, reference_groups, save_companions
+from crsrisk.model.companions import (
+    FEWEST,
+    Companions,
+    carried_over,
+    load_companions,
+    reference_groups,
+    save_companions,
+)
 from crsrisk.model.features import FeatureConfig, build_features
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import covers, drawn_rows, make_refits, refit_interval, why_no_refits
@@ -38,7 +47,13 @@ def hospital(toy_maker: Callable[..., Toy], model: RiskModel) -> tuple[pd.DataFr
 
 
 def carried(
-    model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig, *, method: Method, n: int
+    model: RiskModel,
+    beside: Companions,
+    hospital: tuple,
+    config: FeatureConfig,
+    *,
+    method: Method,
+    n: int,
 ) -> tuple[Update, Companions]:
     observed, y = hospital[0].head(n), hospital[1][:n]
     done = update(model, observed, y=y, method=method, config=config, seed=2)
@@ -47,9 +62,16 @@ def carried(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_kept_belongs_to_the_updated_model(
-    method: Method, model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig, tmp_path: Path
+    method: Method,
+    model: RiskModel,
+    beside: Companions,
+    hospital: tuple,
+    config: FeatureConfig,
+    tmp_path: Path,
 ) -> None:
-    """It passes the checks of loading, the interval holds the estimate, and the same seed gives the same again."""
+    """It passes the checks of loading, the interval holds the estimate, and the same seed gives the
+    same again.
+    """
     done, kept = carried(model, beside, hospital, config, method=method, n=200)
     folder = save_model(done.model, tmp_path / "new")
     save_companions(folder, model=done.model, reference=kept.reference, refits=kept.refits)
@@ -66,10 +88,14 @@ def test_what_is_kept_belongs_to_the_updated_model(
     assert (low < high).all()
     _, twice = carried(model, beside, hospital, config, method=method, n=200)
     assert twice.refits is not None
-    np.testing.assert_array_equal(low, refit_interval(done.model, twice.refits, hospital[0].tail(50))[0])
+    np.testing.assert_array_equal(
+        low, refit_interval(done.model, twice.refits, hospital[0].tail(50))[0]
+    )
 
 
-def test_none_changes_no_interval(model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig) -> None:
+def test_none_changes_no_interval(
+    model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig
+) -> None:
     done, kept = carried(model, beside, hospital, config, method="none", n=200)
     rows = hospital[0].tail(30)
     assert kept.refits is not None
@@ -82,7 +108,9 @@ def test_none_changes_no_interval(model: RiskModel, beside: Companions, hospital
 def test_few_patients_of_the_update_widen_the_interval(
     model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig
 ) -> None:
-    """On the log-odds scale, at the mean patient: with 60 new patients wider than with 1,200, and wider than before."""
+    """On the log-odds scale, at the mean patient: with 60 new patients wider than with 1,200, and
+    wider than before.
+    """
     rows = hospital[0].tail(100)
     width = {}
     for n in (60, 1200):
@@ -99,23 +127,27 @@ def test_medians_of_a_handful_stand_nowhere(
     observed, y = hospital[0].head(200).copy(), hospital[1][:200]
     observed["product"] = np.where(np.arange(200) < FEWEST - 1, "rare", "usual")
     done = update(model, observed, y=y, method="refit", config=config, seed=2)
-    assert set(carried_over(beside, done, observed=observed, y=y, config=config, seed=2).reference) == {"usual"}
+    assert set(
+        carried_over(beside, done, observed=observed, y=y, config=config, seed=2).reference
+    ) == {"usual"}
 
 
 def test_without_refits_before_there_are_none_after(
     model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig
 ) -> None:
-    _, kept = carried(model, replace(beside, refits=None), hospital, config, method="intercept", n=100)
+    _, kept = carried(
+        model, replace(beside, refits=None), hospital, config, method="intercept", n=100
+    )
     assert kept.refits is None
     assert kept.reference == beside.reference
 
 
 def test_a_sample_holds_both_outcomes() -> None:
-    happened = np.zeros(30, dtype=bool)
-    happened[0] = True  # a third of the samples lacks him
+    y_true = np.zeros(30, dtype=bool)
+    y_true[0] = True  # a third of the samples lacks him
     for number in range(40):
-        rows = drawn_rows(happened, decision=f"refit {number}", seed=1)
-        assert 0 < happened[rows].sum() < 30
+        rows = drawn_rows(y_true, decision=f"refit {number}", seed=1)
+        assert 0 < y_true[rows].sum() < 30
 
 
 def test_every_method_says_what_its_interval_covers() -> None:

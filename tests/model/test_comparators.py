@@ -34,7 +34,8 @@ def losses(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> dict[str, float]:
     y = toy.outcomes["crs_grade2plus"]
     fitted = {one.name: one.fit(toy.observed, y) for one in comparators(config=config)}
     return {
-        name: expected_log_loss(one.predict_risk(fresh_toy.observed), fresh_toy.true_risk) for name, one in fitted.items()
+        name: expected_log_loss(one.predict_risk(fresh_toy.observed), fresh_toy.true_risk)
+        for name, one in fitted.items()
     }
 
 
@@ -73,13 +74,17 @@ def test_a_score_alone_is_a_logistic_regression_of_its_logarithm(toy: Toy) -> No
     y = toy.outcomes.loc[complete.index, "crs_grade2plus"]
     x = np.log(index.dropna().to_numpy()[:, None] + 0.1)
     peer = LogisticRegression(C=1e9, tol=1e-10).fit(x, y).predict_proba(x)[:, 1]
-    ours = ScoreRegression(score="m_easix", with_product=False).fit(complete, y).predict_risk(complete)
+    ours = (
+        ScoreRegression(score="m_easix", with_product=False).fit(complete, y).predict_risk(complete)
+    )
     np.testing.assert_allclose(ours, peer, atol=1e-4)
 
 
 def test_gaps_and_new_products_are_scored(toy: Toy, config: FeatureConfig) -> None:
     y = toy.outcomes["crs_grade2plus"]
-    odd = toy.observed.head(3).assign(crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"])
+    odd = toy.observed.head(3).assign(
+        crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
+    )
     for one in comparators(config=config):
         risk = one.fit(toy.observed, y).predict_risk(odd)
         assert ((risk > 0) & (risk < 1)).all(), one.name
@@ -92,13 +97,19 @@ def test_alone_as_in_a_batch(toy: Toy, fresh_toy: Toy, config: FeatureConfig) ->
     np.testing.assert_allclose(alone, whole, rtol=1e-12)
 
 
-def test_the_model_beats_the_product_alone(losses: dict[str, float], model: Any, fresh_toy: Toy) -> None:
+def test_the_model_beats_the_product_alone(
+    losses: dict[str, float], model: Any, fresh_toy: Toy
+) -> None:
     ours = expected_log_loss(predict(model, fresh_toy.observed).risk, fresh_toy.true_risk)
     assert ours < losses["product only"] - 0.01
 
 
-def test_splines_learn_a_curve_and_slopes_of_products(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> None:
-    """An outcome that is likeliest in the middle of CRP, and rises with age under one product only."""
+def test_splines_learn_a_curve_and_slopes_of_products(
+    toy: Toy, fresh_toy: Toy, config: FeatureConfig
+) -> None:
+    """An outcome that is likeliest in the middle of CRP, and rises with age under one product
+    only.
+    """
 
     def outcome(table: pd.DataFrame, seed: int) -> np.ndarray:
         middle = np.abs(np.log(table["crp_mg_l"].fillna(7.4)) - 2) < 1
@@ -107,14 +118,18 @@ def test_splines_learn_a_curve_and_slopes_of_products(toy: Toy, fresh_toy: Toy, 
         return np.asarray(np.random.default_rng(seed).random(len(table)) < risk)
 
     y, fresh = outcome(toy.observed, 1), outcome(fresh_toy.observed, 2)
-    loss = [expected_log_loss(one.fit(toy.observed, y).predict_risk(fresh_toy.observed), fresh)
-            for one in (SplineLogistic(config=config), PenalisedLogistic(config=config))]
+    loss = [
+        expected_log_loss(one.fit(toy.observed, y).predict_risk(fresh_toy.observed), fresh)
+        for one in (SplineLogistic(config=config), PenalisedLogistic(config=config))
+    ]
     assert loss[0] < loss[1] - 0.03
 
 
 def test_splines_score_gaps_and_new_products(toy: Toy, config: FeatureConfig) -> None:
     fitted = SplineLogistic(config=config).fit(toy.observed, toy.outcomes["crs_grade2plus"])
-    odd = toy.observed.head(3).assign(crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"])
+    odd = toy.observed.head(3).assign(
+        crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
+    )
     risk = fitted.predict_risk(odd)
     assert ((risk > 0) & (risk < 1)).all()
     alone = [fitted.predict_risk(odd.iloc[[row]])[0] for row in range(3)]

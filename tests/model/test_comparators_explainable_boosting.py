@@ -13,20 +13,33 @@ from crsrisk.model.features import FeatureConfig
 
 @pytest.fixture(scope="module")
 def fitted(toy: Any, config: FeatureConfig) -> ExplainableBoosting:
-    return ExplainableBoosting(config=config, n_bags=2).fit(toy.observed, toy.outcomes["crs_grade2plus"])
+    return ExplainableBoosting(config=config, n_bags=2).fit(
+        toy.observed, toy.outcomes["crs_grade2plus"]
+    )
 
 
-def test_it_learns_more_than_the_product(fitted: ExplainableBoosting, toy: Any, fresh_toy: Any) -> None:
+def test_it_learns_more_than_the_product(
+    fitted: ExplainableBoosting, toy: Any, fresh_toy: Any
+) -> None:
     base = ProductPrevalence().fit(toy.observed, toy.outcomes["crs_grade2plus"])
-    error = [np.mean((one.predict_risk(fresh_toy.observed) - fresh_toy.true_risk) ** 2) for one in (fitted, base)]
+    error = [
+        np.mean((one.predict_risk(fresh_toy.observed) - fresh_toy.true_risk) ** 2)
+        for one in (fitted, base)
+    ]
     assert error[0] < 0.7 * error[1]
 
 
 def test_gaps_and_new_products_are_scored(fitted: ExplainableBoosting, toy: Any) -> None:
-    odd = toy.observed.head(3).assign(crp_mg_l=np.nan, age_years=np.nan, product=["new", None, "toy_ici"])
+    odd = toy.observed.head(3).assign(
+        crp_mg_l=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
+    )
     assert ((fitted.predict_risk(odd) > 0) & (fitted.predict_risk(odd) < 1)).all()
 
 
 def test_same_seed_same_risks(fitted: ExplainableBoosting, toy: Any, config: FeatureConfig) -> None:
-    again = ExplainableBoosting(config=config, n_bags=2).fit(toy.observed, toy.outcomes["crs_grade2plus"])
-    np.testing.assert_array_equal(again.predict_risk(toy.observed), fitted.predict_risk(toy.observed))
+    again = ExplainableBoosting(config=config, n_bags=2).fit(
+        toy.observed, toy.outcomes["crs_grade2plus"]
+    )
+    np.testing.assert_array_equal(
+        again.predict_risk(toy.observed), fitted.predict_risk(toy.observed)
+    )

@@ -17,20 +17,22 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from crsrisk.model.additive import fit_additive
-from crsrisk.model.additive_to_lightgbm import staircase_text
+from crsrisk.model.additive_to_lightgbm import additive_to_lightgbm
 from crsrisk.model.booster_text import bare_text, check_text
-from crsrisk.model.estimator import CrsClassifier, cut_folds, fold_units
+from crsrisk.model.estimator import CRSClassifier, cut_folds, fold_units
 
 QUICK = {"max_trees": 60, "learning_rate": 0.1, "n_folds": 3}
 
 
-@parametrize_with_checks([CrsClassifier(**QUICK)])
+@parametrize_with_checks([CRSClassifier(**QUICK)])
 def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
 def world(n: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Two groups far apart, a variable that raises the risk, one that lowers it, one without effect."""
+    """Two groups far apart, a variable that raises the risk, one that lowers it, one without
+    effect.
+    """
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(
         {
@@ -45,13 +47,15 @@ def world(n: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def fitted() -> CrsClassifier:
+def fitted() -> CRSClassifier:
     X, y, _ = world(3000, seed=1)
     settings_ = {**QUICK, "max_trees": 300}
-    return CrsClassifier(**settings_, monotonic_cst={"up": 1, "down": -1}, free_columns=["group"]).fit(X, y)
+    return CRSClassifier(
+        **settings_, monotonic_cst={"up": 1, "down": -1}, free_columns=["group"]
+    ).fit(X, y)
 
 
-def test_it_learns_what_can_be_known(fitted: CrsClassifier) -> None:
+def test_it_learns_what_can_be_known(fitted: CRSClassifier) -> None:
     X, y, risk = world(20_000, seed=2)
     predicted = fitted.predict_proba(X)[:, 1]
     # 20,000 patients: the standard error of an AUC is about 0.003, far below what is asked
@@ -59,7 +63,7 @@ def test_it_learns_what_can_be_known(fitted: CrsClassifier) -> None:
     assert np.abs(predicted - risk).mean() < 0.05
 
 
-def test_it_is_calibrated(fitted: CrsClassifier) -> None:
+def test_it_is_calibrated(fitted: CRSClassifier) -> None:
     X, _, risk = world(20_000, seed=3)
     predicted = fitted.predict_proba(X)[:, 1]
     assert abs(predicted.mean() - risk.mean()) < 0.02
@@ -73,7 +77,9 @@ def test_it_is_calibrated(fitted: CrsClassifier) -> None:
     group=st.sampled_from([0.0, 1.0, float("nan")]),
 )
 @settings(max_examples=40)
-def test_directions_hold_everywhere(fitted: CrsClassifier, values: list[float], other: float, group: float) -> None:
+def test_directions_hold_everywhere(
+    fitted: CRSClassifier, values: list[float], other: float, group: float
+) -> None:
     grid = np.sort(values)
     rising = pd.DataFrame({"group": group, "up": grid, "down": other, "noise": values[0]})
     falling = pd.DataFrame({"group": group, "up": other, "down": grid, "noise": values[0]})
@@ -84,7 +90,7 @@ def test_directions_hold_everywhere(fitted: CrsClassifier, values: list[float], 
 def test_without_constraint_a_direction_can_break() -> None:
     """The property above can fail: noise in a small sample bends an unconstrained model."""
     X, y, _ = world(300, seed=4)
-    free = CrsClassifier(**QUICK, min_data_in_leaf=5, l2=0.1).fit(X, y)
+    free = CRSClassifier(**QUICK, min_data_in_leaf=5, l2=0.1).fit(X, y)
     grid = pd.DataFrame({"group": 1.0, "up": 0.0, "down": 0.0, "noise": np.linspace(-3, 3, 200)})
     steps = np.diff(free.predict_proba(grid)[:, 1])
     assert (steps < -1e-6).any()
@@ -93,7 +99,9 @@ def test_without_constraint_a_direction_can_break() -> None:
 
 def test_same_seed_same_bits_other_seed_other_model() -> None:
     X, y, _ = world(400, seed=5)
-    first, again, other = (CrsClassifier(**QUICK, random_state=seed).fit(X, y) for seed in (1, 1, 2))
+    first, again, other = (
+        CRSClassifier(**QUICK, random_state=seed).fit(X, y) for seed in (1, 1, 2)
+    )
     assert first.booster_.model_to_string() == again.booster_.model_to_string()
     assert first.calibrator_ == again.calibrator_
     assert first.booster_.model_to_string() != other.booster_.model_to_string()
@@ -102,30 +110,40 @@ def test_same_seed_same_bits_other_seed_other_model() -> None:
 def test_nothing_to_learn_gives_everybody_nearly_the_overall_risk() -> None:
     rng = np.random.default_rng(6)
     X, y = rng.normal(size=(2000, 5)), rng.random(2000) < 0.3
-    risk = CrsClassifier(**QUICK).fit(X, y).predict_proba(rng.normal(size=(2000, 5)))[:, 1]
+    risk = CRSClassifier(**QUICK).fit(X, y).predict_proba(rng.normal(size=(2000, 5)))[:, 1]
     assert abs(risk.mean() - 0.3) < 0.04
     assert risk.std() < 0.03
 
 
 def test_it_starts_from_the_additive_model() -> None:
-    """The first trees are the groups' levels and one tree a column; they say what the additive model says."""
+    """The first trees are the groups' levels and one tree a column; they say what the additive
+    model says.
+    """
     X, y, _ = world(3000, seed=7)
-    model = CrsClassifier(max_trees=1, n_folds=1, free_columns=["group"], additive_penalty=5.0).fit(X, y)
+    model = CRSClassifier(max_trees=1, n_folds=1, free_columns=["group"], additive_penalty=5.0).fit(
+        X, y
+    )
     trees = model.booster_.dump_model()["tree_info"]
     columns = [_columns_of(tree["tree_structure"]) for tree in trees[:3]]
     assert [found - {0} for found in columns] == [set(), {1}, {2}]
-    additive = fit_additive(X.to_numpy(), y.astype(float), directions=[0] * 4, groups=[0], penalty=5.0)
-    text = staircase_text(additive, X.to_numpy(), directions=[0] * 4, names=list(X.columns))
+    additive = fit_additive(
+        X.to_numpy(), y.astype(float), directions=[0] * 4, groups=[0], penalty=5.0
+    )
+    text = additive_to_lightgbm(additive, X.to_numpy(), directions=[0] * 4, names=list(X.columns))
     n_start = check_text(text)
     assert model.booster_.num_trees() == n_start + model.n_trees_
     start = model.booster_.predict(X, raw_score=True, num_iteration=n_start)
-    np.testing.assert_allclose(start, lgb.Booster(model_str=text).predict(X, raw_score=True), atol=1e-12)
+    np.testing.assert_allclose(
+        start, lgb.Booster(model_str=text).predict(X, raw_score=True), atol=1e-12
+    )
 
 
 def _columns_of(node: dict[str, Any]) -> set[int]:
     if "split_feature" not in node:
         return set()
-    return {node["split_feature"]} | _columns_of(node["left_child"]) | _columns_of(node["right_child"])
+    return (
+        {node["split_feature"]} | _columns_of(node["left_child"]) | _columns_of(node["right_child"])
+    )
 
 
 def test_the_trees_learn_what_is_not_additive() -> None:
@@ -136,20 +154,31 @@ def test_the_trees_learn_what_is_not_additive() -> None:
     y = rng.random(4000) < expit(2.5 * X[:, 0] * (X[:, 1] > 0))
     error = {}
     for n in (1, 400):
-        model = CrsClassifier(max_trees=n, feature_fraction=1.0).fit(X, y)
+        model = CRSClassifier(max_trees=n, feature_fraction=1.0).fit(X, y)
         error[n] = np.abs(model.predict_proba(fresh)[:, 1] - truth).mean()
     assert error[400] < 0.5 * error[1]
 
 
 def test_without_interactions_a_value_has_one_effect_within_its_group() -> None:
-    """Whatever the other quantity is; groups may differ, and missing values too (expected from the other)."""
+    """Whatever the other quantity is; groups may differ, and missing values too (expected from the
+    other).
+    """
     rng = np.random.default_rng(16)
     X = np.column_stack([rng.integers(0, 2, 4000).astype(float), rng.normal(size=(4000, 2))])
     y = rng.random(4000) < expit(2.5 * X[:, 1] * (X[:, 2] > 0) * (X[:, 0] - 0.3))
-    grid = np.array([[group, one, other] for group in (0, 1) for one in (-1.5, 0.2, 1.5) for other in (-1.0, 1.0)])
+    grid = np.array(
+        [
+            [group, one, other]
+            for group in (0, 1)
+            for one in (-1.5, 0.2, 1.5)
+            for other in (-1.0, 1.0)
+        ]
+    )
     spread = {}
     for has in (True, False):
-        model = CrsClassifier(has_interactions=has, free_columns=[0], feature_fraction=1.0, max_trees=200).fit(X, y)
+        model = CRSClassifier(
+            has_interactions=has, free_columns=[0], feature_fraction=1.0, max_trees=200
+        ).fit(X, y)
         own = model.decision_function(grid).reshape(2, 3, 2)
         steps = own - own[:, :1]  # effect of the first quantity, by group and by the other quantity
         spread[has] = np.ptp(steps, axis=2).max()
@@ -160,14 +189,16 @@ def test_without_interactions_a_value_has_one_effect_within_its_group() -> None:
 
 def test_columns_may_be_given_by_position() -> None:
     X, y, _ = world(400, seed=8)
-    by_name = CrsClassifier(**QUICK, monotonic_cst={"up": 1}, free_columns=["group"]).fit(X, y)
-    by_place = CrsClassifier(**QUICK, monotonic_cst=[0, 1, 0, 0], free_columns=[0]).fit(X.to_numpy(), y)
+    by_name = CRSClassifier(**QUICK, monotonic_cst={"up": 1}, free_columns=["group"]).fit(X, y)
+    by_place = CRSClassifier(**QUICK, monotonic_cst=[0, 1, 0, 0], free_columns=[0]).fit(
+        X.to_numpy(), y
+    )
     np.testing.assert_array_equal(by_name.predict_proba(X), by_place.predict_proba(X.to_numpy()))
 
 
 def test_a_value_missing_only_at_prediction_takes_the_training_median() -> None:
     X, y, _ = world(500, seed=9)
-    model = CrsClassifier(**QUICK).fit(X, y)
+    model = CRSClassifier(**QUICK).fit(X, y)
     gap = X.head(5).assign(up=np.nan)
     filled = X.head(5).assign(up=float(f"{np.median(X['up']):.4g}"))
     np.testing.assert_array_equal(model.predict_proba(gap), model.predict_proba(filled))
@@ -177,7 +208,7 @@ def test_missing_in_training_is_learnt() -> None:
     X, y, _ = world(4000, seed=10)
     is_missing = (y == 1) & (np.random.default_rng(0).random(4000) < 0.8)
     X = X.assign(up=np.where(is_missing, np.nan, X["up"]))
-    model = CrsClassifier(**QUICK).fit(X, y)
+    model = CRSClassifier(**QUICK).fit(X, y)
     assert np.isnan(model.fill_values_[1])
     row = pd.DataFrame({"group": [0.0, 0.0], "up": [np.nan, 0.0], "down": 0.0, "noise": 0.0})
     risk = model.predict_proba(row)[:, 1]
@@ -197,14 +228,14 @@ def test_missing_in_training_is_learnt() -> None:
 def test_wrong_columns_are_refused(settings_: dict[str, Any], message: str) -> None:
     X, y, _ = world(100, seed=11)
     with pytest.raises(ValueError, match=message):
-        CrsClassifier(**QUICK, **settings_).fit(X, y)
+        CRSClassifier(**QUICK, **settings_).fit(X, y)
 
 
 def test_too_few_patients_of_a_class_means_no_calibration() -> None:
     X, y, _ = world(50, seed=12)
     y[:] = 0
     y[0] = 1
-    model = CrsClassifier(max_trees=5).fit(X, y)
+    model = CRSClassifier(max_trees=5).fit(X, y)
     assert model.calibrator_.method.startswith("none")
     assert (model.n_trees_, np.isnan(model.cv_log_loss_)) == (5, True)
 
@@ -218,7 +249,7 @@ def bent(n: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 def test_the_number_of_trees_is_where_the_held_out_log_loss_is_lowest() -> None:
     X, y = bent(2000, seed=13)
-    long = CrsClassifier(max_trees=400, learning_rate=0.3, n_folds=3).fit(X, y)
+    long = CRSClassifier(max_trees=400, learning_rate=0.3, n_folds=3).fit(X, y)
     assert 1 <= long.n_trees_ < 400
     short = clone(long).set_params(max_trees=long.n_trees_).fit(X, y)
     assert (short.n_trees_, short.cv_log_loss_) == (long.n_trees_, long.cv_log_loss_)
@@ -226,9 +257,11 @@ def test_the_number_of_trees_is_where_the_held_out_log_loss_is_lowest() -> None:
 
 
 def test_trees_that_gain_less_than_chance_would_are_not_kept() -> None:
-    """Where effects add up, the start is right, and nothing that trees find is worth a standard error."""
+    """Where effects add up, the start is right, and nothing that trees find is worth a standard
+    error.
+    """
     X, y, risk = world(3000, seed=17)
-    model = CrsClassifier(**QUICK, free_columns=["group"]).fit(X, y)
+    model = CRSClassifier(**QUICK, free_columns=["group"]).fit(X, y)
     assert model.n_trees_ == 0
     assert check_text(bare_text(model.booster_.model_to_string())) == model.booster_.num_trees() > 0
     assert np.abs(model.predict_proba(X)[:, 1] - risk).mean() < 0.03
@@ -239,22 +272,24 @@ def test_trees_that_gain_less_than_chance_would_are_not_kept() -> None:
 def test_stages_are_learnt_from_and_must_come_before_the_event() -> None:
     X, y, _ = world(1500, seed=18)
     reached = np.maximum(y, (np.random.default_rng(18).random(1500) < 0.5).astype(int))
-    without, with_stage = (CrsClassifier(**QUICK).fit(X, y, stages=stages) for stages in (None, reached))
+    without, with_stage = (
+        CRSClassifier(**QUICK).fit(X, y, stages=stages) for stages in (None, reached)
+    )
     assert (without.predict_proba(X) != with_stage.predict_proba(X)).any()
     with pytest.raises(ValueError, match="stages"):
-        CrsClassifier(**QUICK).fit(X, y, stages=1 - y)
+        CRSClassifier(**QUICK).fit(X, y, stages=1 - y)
     with pytest.raises(ValueError, match="stages"):
-        CrsClassifier(**QUICK).fit(X, y, stages=2 * reached)
+        CRSClassifier(**QUICK).fit(X, y, stages=2 * reached)
 
 
 def test_odd_column_names_are_replaced() -> None:
     X, y, _ = world(300, seed=14)
-    model = CrsClassifier(**QUICK).fit(X.rename(columns={"up": 'a "strange" {name}'}), y)
+    model = CRSClassifier(**QUICK).fit(X.rename(columns={"up": 'a "strange" {name}'}), y)
     assert model.booster_.feature_name() == ["Column_0", "Column_1", "Column_2", "Column_3"]
     assert check_text(bare_text(model.booster_.model_to_string())) == model.booster_.num_trees()
 
 
-def test_it_is_light_gbm_inside(fitted: CrsClassifier) -> None:
+def test_it_is_light_gbm_inside(fitted: CRSClassifier) -> None:
     assert isinstance(fitted.booster_, lgb.Booster)
 
 
@@ -262,19 +297,24 @@ def test_it_is_light_gbm_inside(fitted: CrsClassifier) -> None:
 
 
 @given(
-    labels=st.lists(st.booleans(), min_size=40, max_size=80), drawn=st.integers(0, 2**31 - 1),
-    n_folds=st.integers(2, 4))
+    labels=st.lists(st.booleans(), min_size=40, max_size=80),
+    drawn=st.integers(0, 2**31 - 1),
+    n_folds=st.integers(2, 4),
+)
 @settings(max_examples=60)
-def test_copies_stay_together_and_everybody_is_held_out_once(labels: list[bool], drawn: int, n_folds: int) -> None:
-    happened = np.array([*labels, *[True, False] * 8])
-    rows = np.random.default_rng(drawn).integers(0, len(happened), len(happened))
-    rows = np.concatenate([rows, np.arange(len(labels), len(happened))])  # enough different patients of both kinds
-    folds = list(cut_folds(happened[rows], rows, n_folds=n_folds, seed=3))
+def test_copies_stay_together_and_everybody_is_held_out_once(
+    labels: list[bool], drawn: int, n_folds: int
+) -> None:
+    y_true = np.array([*labels, *[True, False] * 8])
+    rows = np.random.default_rng(drawn).integers(0, len(y_true), len(y_true))
+    # enough different patients of both kinds
+    rows = np.concatenate([rows, np.arange(len(labels), len(y_true))])
+    folds = list(cut_folds(y_true[rows], rows, n_folds=n_folds, seed=3))
     assert sorted(np.concatenate([held for _, held in folds]).tolist()) == list(range(len(rows)))
     for fitted, held in folds:
         assert not set(rows[fitted]) & set(rows[held])
         assert len(fitted) + len(held) == len(rows)
-        assert set(happened[rows][fitted]) == {True, False}
+        assert set(y_true[rows][fitted]) == {True, False}
 
 
 def test_a_group_for_every_row_is_no_groups_and_that_is_scikit_learn() -> None:
@@ -283,7 +323,10 @@ def test_a_group_for_every_row_is_no_groups_and_that_is_scikit_learn() -> None:
     plain, named = (list(cut_folds(labels, groups, n_folds=5, seed=7)) for groups in (None, names))
     theirs = StratifiedKFold(5, shuffle=True, random_state=7).split(labels, labels)
     for ours, same, other in zip(plain, named, theirs, strict=True):
-        assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(ours, same, other, strict=True))
+        assert all(
+            np.array_equal(a, b) and np.array_equal(a, c)
+            for a, b, c in zip(ours, same, other, strict=True)
+        )
 
 
 def test_folds_share_the_events_among_them() -> None:
@@ -292,10 +335,11 @@ def test_folds_share_the_events_among_them() -> None:
     labels = np.zeros(240)
     labels[:60:2] = 1
     assert fold_units(labels, groups)[0].sum() == 30
-    assert [labels[held].sum() for _, held in cut_folds(labels, groups, n_folds=5, seed=0)] == [6] * 5
+    assert [labels[held].sum() for _, held in cut_folds(labels, groups, n_folds=5, seed=0)] == [
+        6
+    ] * 5
 
 
 def test_groups_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match="3 rows, groups of shape"):
         fold_units([0, 1, 0], [1, 2])
-

@@ -16,8 +16,14 @@ from scipy.special import expit
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.booster import booster_of, contributions_of
-from crsrisk.model.estimator import CrsClassifier
-from crsrisk.model.explain import course_in_words, explain, feature_contributions, reasons, whole_points
+from crsrisk.model.estimator import CRSClassifier
+from crsrisk.model.explain import (
+    course_in_words,
+    explain,
+    feature_contributions,
+    reasons,
+    whole_points,
+)
 from crsrisk.model.predict import feature_matrix, predict
 from crsrisk.model.shap_bridge import shap, to_shap
 
@@ -37,7 +43,9 @@ def test_base_and_contributions_add_up_to_the_risk(model: RiskModel, fresh_toy: 
 
 def test_equals_tree_explainer(model: RiskModel, fresh_toy: Toy) -> None:
     table = fresh_toy.observed.head(N)
-    explainer = shap.TreeExplainer(booster_of(model.booster_text), feature_perturbation="tree_path_dependent")
+    explainer = shap.TreeExplainer(
+        booster_of(model.booster_text), feature_perturbation="tree_path_dependent"
+    )
     theirs = explainer(feature_matrix(model, table))
     values = theirs.values[..., 1] if theirs.values.ndim == 3 else theirs.values
     _, ours = feature_contributions(model, table)
@@ -45,7 +53,9 @@ def test_equals_tree_explainer(model: RiskModel, fresh_toy: Toy) -> None:
 
 
 def brute_force(booster: Any, row: np.ndarray) -> np.ndarray:
-    """Shapley values by definition: all coalitions, unknown features averaged by the trees' counts."""
+    """Shapley values by definition: all coalitions, unknown features averaged by the trees'
+    counts.
+    """
     trees = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
     n = booster.num_feature()
 
@@ -80,27 +90,40 @@ def test_equals_the_definition_of_the_shapley_value() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 4))
     X[rng.random(X.shape) < 0.2] = np.nan
-    y = rng.random(600) < expit(np.nan_to_num(X[:, 0]) * (1 + np.isnan(X[:, 1])) - np.nan_to_num(X[:, 2]))
-    learner = CrsClassifier(max_trees=12, learning_rate=0.3, num_leaves=6, min_data_in_leaf=10, free_columns=[0])
+    y = rng.random(600) < expit(
+        np.nan_to_num(X[:, 0]) * (1 + np.isnan(X[:, 1])) - np.nan_to_num(X[:, 2])
+    )
+    learner = CRSClassifier(
+        max_trees=12, learning_rate=0.3, num_leaves=6, min_data_in_leaf=10, free_columns=[0]
+    )
     booster = learner.fit(X, y).booster_
     for row in X[:5]:
-        np.testing.assert_allclose(contributions_of(booster, row[None])[0, :-1], brute_force(booster, row), atol=1e-9)
+        np.testing.assert_allclose(
+            contributions_of(booster, row[None])[0, :-1], brute_force(booster, row), atol=1e-9
+        )
 
 
 def test_a_variables_share_is_the_sum_of_its_features(model: RiskModel, fresh_toy: Toy) -> None:
     table = fresh_toy.observed.head(20)
     told, (_, by_feature) = explain(model, table), feature_contributions(model, table)
     names = [variable.name for variable in told.variables]
-    of = {name: [k for k, feature in enumerate(model.contract.features) if feature.variable == name] for name in names}
+    of = {
+        name: [k for k, feature in enumerate(model.contract.features) if feature.variable == name]
+        for name in names
+    }
     assert len(of["product"]) == 6
     assert len(of["crp_mg_l"]) == 1
     for place, name in enumerate(names):
-        np.testing.assert_allclose(told.contributions[:, place], by_feature[:, of[name]].sum(axis=1), atol=1e-12)
+        np.testing.assert_allclose(
+            told.contributions[:, place], by_feature[:, of[name]].sum(axis=1), atol=1e-12
+        )
 
 
 def test_what_the_toy_world_is_made_of_leads(model: RiskModel, fresh_toy: Toy) -> None:
     told = explain(model, fresh_toy.observed.head(N))
-    size = dict(zip([v.name for v in told.variables], np.abs(told.contributions).mean(axis=0), strict=True))
+    size = dict(
+        zip([v.name for v in told.variables], np.abs(told.contributions).mean(axis=0), strict=True)
+    )
     wired = {
         "product",
         "sum_of_diameters_mm",
@@ -135,7 +158,9 @@ def test_sentences(model: RiskModel, fresh_toy: Toy) -> None:
     )
     by_name = {reason.variable: reason for reason in reasons(explain(model, table), 0)}
     crp = by_name["crp_mg_l"]
-    assert crp.sentence.startswith("C-reactive protein: 85 mg/L (usual 0 to 5) raises the risk by about ")
+    assert crp.sentence.startswith(
+        "C-reactive protein: 85 mg/L (usual 0 to 5) raises the risk by about "
+    )
     assert (crp.kind, crp.role, crp.theme) == ("cause", "fact", "inflammation")
     assert by_name["il6_pg_ml"].value == "not measured"
     assert "(usual" not in by_name["il6_pg_ml"].sentence
@@ -145,7 +170,9 @@ def test_sentences(model: RiskModel, fresh_toy: Toy) -> None:
     assert by_name["is_stepped_up"].role == "lever"
     assert "travels with causes" in by_name["n_metastatic_sites"].sentence
     for reason in by_name.values():
-        word = "raises" if reason.points > 0 else "lowers" if reason.points < 0 else "does not change"
+        word = (
+            "raises" if reason.points > 0 else "lowers" if reason.points < 0 else "does not change"
+        )
         assert word in reason.sentence
 
 
@@ -157,7 +184,9 @@ def test_small_reasons_can_be_left_out(model: RiskModel, fresh_toy: Toy) -> None
 
 @given(st.lists(st.floats(-0.4, 0.4), min_size=1, max_size=30), st.floats(0, 1))
 def test_whole_points_always_add_up(points: list[float], base: float) -> None:
-    """Totals are differences of two rounded risks, so they differ from the exact sum by at most 1."""
+    """Totals are differences of two rounded risks, so they differ from the exact sum by at most
+    1.
+    """
     total = round(100 * (base + sum(points))) - round(100 * base)
     whole = whole_points(points, total=total)
     assert sum(whole) == total
@@ -182,7 +211,9 @@ def test_shap_takes_it(model: RiskModel, fresh_toy: Toy) -> None:
     bridged = to_shap(told)
     np.testing.assert_array_equal(bridged.values, told.contributions)
     np.testing.assert_array_equal(bridged.base_values, np.full(30, told.base_log_odds))
-    np.testing.assert_allclose(expit(bridged.base_values + bridged.values.sum(axis=1)), told.prediction.risk, atol=1e-12)
+    np.testing.assert_allclose(
+        expit(bridged.base_values + bridged.values.sum(axis=1)), told.prediction.risk, atol=1e-12
+    )
     assert bridged.data.shape == bridged.values.shape
     assert np.isnan(bridged.data[:, bridged.feature_names.index("Product")]).all()
     assert set(bridged.data[:, bridged.feature_names.index("Liver metastases")]) <= {0.0, 1.0}
@@ -190,7 +221,8 @@ def test_shap_takes_it(model: RiskModel, fresh_toy: Toy) -> None:
     assert bridged[0].values.shape == (len(told.variables),)  # slicing, as shap's plots do
 
 
-# The course in a reason: every feature of a quantity is said, in clinical words, and a gap is said as one.
+# The course in a reason: every feature of a quantity is said, in clinical words, and a gap is said
+# as one.
 
 
 NOTHING = float("nan")
@@ -199,23 +231,45 @@ NOTHING = float("nan")
 @pytest.mark.parametrize(
     ("values", "unit", "says"),
     [
-        ({"crp_mg_l__h24": 52.0, "crp_mg_l__max__h24": 52.0, "crp_mg_l__slope__h24": 1.84}, "mg/L",
-         "52 mg/L at 24 h (the highest so far, rising by 1.8 mg/L an hour)"),
-        ({"il6_pg_ml__h12": 210.4, "il6_pg_ml__max__h12": 1830.0, "il6_pg_ml__slope__h12": -12.3}, "pg/mL",
-         "210 pg/mL at 12 h (highest 1830 pg/mL, falling by 12 pg/mL an hour)"),
-        ({"crp_mg_l__h24": 52.0, "crp_mg_l__max__h24": 52.0, "crp_mg_l__slope__h24": 0.1}, "mg/L",
-         "52 mg/L at 24 h (the highest so far, unchanged)"),
-        ({"crp_mg_l__h24": NOTHING, "crp_mg_l__max__h24": 44.0, "crp_mg_l__slope__h24": 0.5}, "mg/L",
-         "44 mg/L by 24 h (rising by 0.5 mg/L an hour)"),
-        ({"map_mmhg__min__h24": 64.2, "map_mmhg__slope__h24": -0.91}, "mmHg",
-         "64.2 mmHg by 24 h (falling by 0.91 mmHg an hour)"),
+        (
+            {"crp_mg_l__h24": 52.0, "crp_mg_l__max__h24": 52.0, "crp_mg_l__slope__h24": 1.84},
+            "mg/L",
+            "52 mg/L at 24 h (the highest so far, rising by 1.8 mg/L an hour)",
+        ),
+        (
+            {
+                "il6_pg_ml__h12": 210.4,
+                "il6_pg_ml__max__h12": 1830.0,
+                "il6_pg_ml__slope__h12": -12.3,
+            },
+            "pg/mL",
+            "210 pg/mL at 12 h (highest 1830 pg/mL, falling by 12 pg/mL an hour)",
+        ),
+        (
+            {"crp_mg_l__h24": 52.0, "crp_mg_l__max__h24": 52.0, "crp_mg_l__slope__h24": 0.1},
+            "mg/L",
+            "52 mg/L at 24 h (the highest so far, unchanged)",
+        ),
+        (
+            {"crp_mg_l__h24": NOTHING, "crp_mg_l__max__h24": 44.0, "crp_mg_l__slope__h24": 0.5},
+            "mg/L",
+            "44 mg/L by 24 h (rising by 0.5 mg/L an hour)",
+        ),
+        (
+            {"map_mmhg__min__h24": 64.2, "map_mmhg__slope__h24": -0.91},
+            "mmHg",
+            "64.2 mmHg by 24 h (falling by 0.91 mmHg an hour)",
+        ),
         ({"map_mmhg__min__h6": 64.2}, "mmHg", "64.2 mmHg by 6 h"),
         ({"spo2_pct__min__h24": NOTHING, "spo2_pct__slope__h24": NOTHING}, "%", "not measured"),
         ({"grade__max__h24": 0.0, "grade__onset__h24": NOTHING}, "1", "no CRS by 24 h"),
-        ({"grade__max__h24": 1.0, "grade__onset__h24": 6.0}, "1", "grade 1 by 24 h (first seen by 6 h)"),
+        (
+            {"grade__max__h24": 1.0, "grade__onset__h24": 6.0},
+            "1",
+            "grade 1 by 24 h (first seen by 6 h)",
+        ),
         ({"grade__max__h168": NOTHING, "grade__onset__h168": NOTHING}, "1", "not measured"),
     ],
-)  # fmt: skip
+)
 def test_what_is_said(values: dict[str, float], unit: str, says: str) -> None:
     assert course_in_words(values, unit=unit) == says
-

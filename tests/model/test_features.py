@@ -91,7 +91,9 @@ def test_every_kind_of_missing_is_nan(missing: object) -> None:
 
 def test_nullable_columns_are_read() -> None:
     observed = table().astype({"is_female": "boolean", "ecog": "Int64"})
-    np.testing.assert_array_equal(build_features(observed, names=NAMES), build_features(table(), names=NAMES))
+    np.testing.assert_array_equal(
+        build_features(observed, names=NAMES), build_features(table(), names=NAMES)
+    )
 
 
 def test_columns_needed_names_each_once() -> None:
@@ -104,10 +106,16 @@ def test_shipped_configuration_is_sound(repository: Path, name: str) -> None:
     assert config.name == name
     names = config.feature_names(levels={"product": ["tarlatamab"], "platform": ["tce"]})
     assert len(set(names)) == len(names)
-    later = {column for column in columns_needed(names) if FIELDS.get(column) and FIELDS[column].table != "observed"}
+    later = {
+        column
+        for column in columns_needed(names)
+        if FIELDS.get(column) and FIELDS[column].table != "observed"
+    }
     assert bool(later) == (config.landmark_h > 0)  # before the first dose nothing from after it
     assert all(
-        FIELDS[column].role == "predictor" for column in columns_needed(names) if column in FIELDS and column not in later
+        FIELDS[column].role == "predictor"
+        for column in columns_needed(names)
+        if column in FIELDS and column not in later
     )
 
 
@@ -129,16 +137,25 @@ def test_every_direction_names_an_assumption_that_exists(repository: Path, name:
 @pytest.mark.parametrize("hour", [6, 12, 24, 36])
 def test_landmarks_share_one_list(repository: Path, hour: int) -> None:
     folder = repository / "models" / "configs"
-    base, later = load_config(folder / "baseline.yaml"), load_config(folder / f"landmark_{hour:02d}h.yaml")
+    base, later = (
+        load_config(folder / "baseline.yaml"),
+        load_config(folder / f"landmark_{hour:02d}h.yaml"),
+    )
     assert later.landmark_h == hour
     added = [feature.name for feature in later.features[len(base.features) :]]
-    expected = [name for name in landmark_columns(hour=hour) if hour > 6 or name.partition("__slope")[0] not in VITAL_STEMS]
+    expected = [
+        name
+        for name in landmark_columns(hour=hour)
+        if hour > 6 or name.partition("__slope")[0] not in VITAL_STEMS
+    ]
     assert sorted(added) == sorted(expected)
 
 
 def test_a_file_that_extends_changes_one_setting_of_the_learner(repository: Path) -> None:
     folder = repository / "models" / "configs"
-    base, later = (load_config(folder / f"{name}.yaml").learner for name in ("baseline", "landmark_36h"))
+    base, later = (
+        load_config(folder / f"{name}.yaml").learner for name in ("baseline", "landmark_36h")
+    )
     assert (base.has_interactions, later.has_interactions) == (False, True)
     assert later.model_copy(update={"has_interactions": False}) == base
 
@@ -152,16 +169,23 @@ def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("crp_mg_l__slope__h24", "mg/L/h"), ("temperature_c__slope__h12", "degC/h"), ("grade__onset__h36", "h"),
-     ("crp_mg_l__h6", "mg/L"), ("crp_mg_l__max__h6", "mg/L")],
-)  # fmt: skip
+    [
+        ("crp_mg_l__slope__h24", "mg/L/h"),
+        ("temperature_c__slope__h12", "degC/h"),
+        ("grade__onset__h36", "h"),
+        ("crp_mg_l__h6", "mg/L"),
+        ("crp_mg_l__max__h6", "mg/L"),
+    ],
+)
 def test_fields_of_what_is_made_of_readings(name: str, unit: str) -> None:
     field = field_of(name)
     assert field is not None
     assert field.unit == unit
 
 
-@pytest.mark.parametrize("name", ["crp_mg_l__slope__h7", "shoe_size__onset__h24", "crp_mg_l__mean__h24"])
+@pytest.mark.parametrize(
+    "name", ["crp_mg_l__slope__h7", "shoe_size__onset__h24", "crp_mg_l__mean__h24"]
+)
 def test_unknown_summaries_are_no_features(name: str) -> None:
     assert not is_known_feature(name)
 
@@ -175,7 +199,9 @@ def test_a_landmark_model_adds_to_the_baseline(repository: Path) -> None:
 
 def test_an_index_counts_with_its_laboratory_value(repository: Path) -> None:
     shipped = load_config(repository / "models" / "configs" / "baseline.yaml")
-    index = FeatureChoice(name="m_easix", variable="crp_mg_l", direction="none", reason="rises with CRP")
+    index = FeatureChoice(
+        name="m_easix", variable="crp_mg_l", direction="none", reason="rises with CRP"
+    )
     config = shipped.model_copy(update={"features": [*shipped.features, index]})
     assert config.variable_of("m_easix") == config.variable_of("crp_mg_l") == "crp_mg_l"
     assert config.variable_of("product__x") == config.variable_of("platform__y") == "product"
@@ -199,7 +225,9 @@ def test_a_direction_without_an_assumption_is_refused() -> None:
         ("landmark_h: 0->landmark_h: soon", "landmark_h"),
     ],
 )
-def test_a_broken_configuration_is_refused_by_name(repository: Path, tmp_path: Path, change: str, key: str) -> None:
+def test_a_broken_configuration_is_refused_by_name(
+    repository: Path, tmp_path: Path, change: str, key: str
+) -> None:
     source = repository / "models" / "configs"
     before, after = change.split("->")
     text = (source / "baseline.yaml").read_text(encoding="utf-8")

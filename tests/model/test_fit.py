@@ -1,4 +1,6 @@
-"""Fitting: the contract says what was seen, the same input gives the same bytes, wrong tables are refused."""
+"""Fitting: the contract says what was seen, the same input gives the same bytes, wrong tables are
+refused.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,11 @@ Toy = Any
 
 def test_contract_holds_what_was_seen(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
     contract = model.contract
-    assert (contract.name, contract.outcome, contract.landmark_h) == ("baseline", "crs_grade2plus", 0)
+    assert (contract.name, contract.outcome, contract.landmark_h) == (
+        "baseline",
+        "crs_grade2plus",
+        0,
+    )
     assert contract.products == ("toy_engager", "toy_ici", "toy_immtac")
     assert contract.n_patients == len(toy.observed)
     assert contract.n_events == int(toy.outcomes["crs_grade2plus"].sum())
@@ -59,10 +65,13 @@ def test_same_input_same_bytes(model: RiskModel, toy: Toy, config: FeatureConfig
     again = fit(toy.observed, toy.outcomes, config=config, seed=7)
     assert again == model
     other = fit(toy.observed, toy.outcomes, config=config, seed=8)
-    assert other.calibrator != model.calibrator  # other folds; the trees differ only where some were worth keeping
+    # other folds; the trees differ only where some were worth keeping
+    assert other.calibrator != model.calibrator
 
 
-def test_columns_that_are_no_features_do_not_matter(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
+def test_columns_that_are_no_features_do_not_matter(
+    model: RiskModel, toy: Toy, config: FeatureConfig
+) -> None:
     shuffled = toy.observed[toy.observed.columns[::-1]].assign(site="elsewhere", note="x")
     assert fit(shuffled, toy.outcomes, config=config, seed=7) == model
 
@@ -76,15 +85,28 @@ def test_it_learns(model: RiskModel, fresh_toy: Toy) -> None:
 
 
 def test_within_a_product_the_effects_of_known_values_add_up(model: RiskModel, toy: Toy) -> None:
-    """CRP raises the log-odds by as much whatever the ECOG status: patients of one status have one reason of one size."""
+    """CRP raises the log-odds by as much whatever the ECOG status: patients of one status have one
+    reason of one size.
+    """
     rows = toy.observed[toy.observed["crp_mg_l"].notna() & toy.observed["ecog"].notna()].head(60)
-    made = {(crp, ecog): raw_log_odds(model, rows.assign(crp_mg_l=crp, ecog=ecog)) for crp in (2.0, 90.0) for ecog in (0, 2)}
+    made = {
+        (crp, ecog): raw_log_odds(model, rows.assign(crp_mg_l=crp, ecog=ecog))
+        for crp in (2.0, 90.0)
+        for ecog in (0, 2)
+    }
     assert (made[90.0, 0] - made[2.0, 0]).min() > 0.1
-    np.testing.assert_allclose(made[90.0, 2] - made[2.0, 2], made[90.0, 0] - made[2.0, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        made[90.0, 2] - made[2.0, 2], made[90.0, 0] - made[2.0, 0], atol=1e-9
+    )
 
 
 def test_outcome_and_window_can_be_others(toy: Toy, config: FeatureConfig) -> None:
-    severe = fit(toy.observed, toy.outcomes, config=config.model_copy(update={"outcome": "crs_grade3plus"}), seed=1)
+    severe = fit(
+        toy.observed,
+        toy.outcomes,
+        config=config.model_copy(update={"outcome": "crs_grade3plus"}),
+        seed=1,
+    )
     assert severe.contract.n_events == int(toy.outcomes["crs_grade3plus"].sum())
 
 
@@ -95,7 +117,9 @@ def test_before_dose_2(toy: Toy, repository: Any, config: FeatureConfig) -> None
     fitted = fit(table, toy.outcomes.loc[table.index], config=later, seed=1)
     assert fitted.contract.landmark_h == 168
     assert len(table) == fitted.contract.n_patients < len(toy.observed)
-    assert {"temperature_c__course", "crp_mg_l__course"} <= {variable.name for variable in fitted.contract.variables}
+    assert {"temperature_c__course", "crp_mg_l__course"} <= {
+        variable.name for variable in fitted.contract.variables
+    }
     assert not predict(fitted, table).is_refused.any()
 
 
@@ -109,12 +133,17 @@ def changed(outcomes: pd.DataFrame, **columns: Any) -> pd.DataFrame:
         (lambda t: t.drop(columns="window_d"), "window_d: found no such column"),
         (lambda t: t.iloc[::-1], "other patients"),
         (lambda t: t.head(10), "other patients"),
-        (lambda t: changed(t, crs_grade2plus=t["crs_grade2plus"].astype(int)), "true or false in every row"),
+        (
+            lambda t: changed(t, crs_grade2plus=t["crs_grade2plus"].astype(int)),
+            "true or false in every row",
+        ),
         (lambda t: changed(t, crs_grade2plus=False), "found 0 events in 1500 patients"),
         (lambda t: changed(t, window_d=14.0), r"row 1, window_d: found 14 days"),
     ],
 )
-def test_outcomes_that_do_not_fit_are_refused(toy: Toy, config: FeatureConfig, change: Any, message: str) -> None:
+def test_outcomes_that_do_not_fit_are_refused(
+    toy: Toy, config: FeatureConfig, change: Any, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         fit(toy.observed, change(toy.outcomes), config=config, seed=1)
 
@@ -125,8 +154,12 @@ def test_a_missing_column_is_refused(toy: Toy, config: FeatureConfig) -> None:
             fit(toy.observed.drop(columns=column), toy.outcomes, config=config, seed=1)
 
 
-def test_stages_are_used_where_the_table_has_them(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
-    """A table of somebody's own may hold the outcome alone: then it is learnt without, and the manifest says so."""
+def test_stages_are_used_where_the_table_has_them(
+    model: RiskModel, toy: Toy, config: FeatureConfig
+) -> None:
+    """A table of somebody's own may hold the outcome alone: then it is learnt without, and the
+    manifest says so.
+    """
     rng = np.random.default_rng(3)
     event = toy.outcomes["crs_grade2plus"].to_numpy(dtype=np.bool_)
     told = toy.outcomes.assign(crs_any=event | (rng.random(event.size) < 0.5))

@@ -22,13 +22,18 @@ def test_scores_are_lightgbms_to_the_last_bit(case: Any) -> None:
     ours, theirs = raw_log_odds_by(forest, one.table), raw_log_odds_of(one.booster, one.table)
     np.testing.assert_array_equal(ours, theirs)
     for row in (0, 25, 45, 65, 85, 95, 120):
-        assert raw_log_odds_by(forest, one.table[row:row + 1])[0] == ours[row]
+        assert raw_log_odds_by(forest, one.table[row : row + 1])[0] == ours[row]
 
 
 def test_the_kinds_differ() -> None:
-    """The models of the tests really have all the kinds of splits: bits 1 (categories), 2 (left), 4 and 8 (missing)."""
-    kinds = {int(kind) for case in every_case().values()
-             for kind in forest_of(case().text, objective=case().objective).nodes["kind"]}
+    """The models of the tests really have all the kinds of splits: bits 1 (categories), 2 (left), 4
+    and 8 (missing).
+    """
+    kinds = {
+        int(kind)
+        for case in every_case().values()
+        for kind in forest_of(case().text, objective=case().objective).nodes["kind"]
+    }
     assert {2, 4, 6, 8, 9, 10} <= kinds
     assert len(forest_of(made("constant").text).nodes) == 0
 
@@ -59,6 +64,9 @@ def test_a_text_is_read_once_and_checked() -> None:
 
 
 def test_scoring_a_model_imports_no_lightgbm() -> None:
-    code = "import sys, crsrisk.model.explain, crsrisk.model.store, crsrisk.model.predict; print('lightgbm' in sys.modules)"
+    code = (
+        "import sys, crsrisk.model.explain, crsrisk.model.store, crsrisk.model.predict;"
+        " print('lightgbm' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -1,4 +1,6 @@
-"""Published indices: worked by hand, with missing values, and the properties that their formulas promise."""
+"""Published indices: worked by hand, with missing values, and the properties that their formulas
+promise.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def test_each_missing_value_makes_the_index_missing(name: str) -> None:
 
 @pytest.mark.parametrize("name", INDICES)
 def test_index_of_a_column_is_a_column(name: str) -> None:
-    values = INDICES[name].compute(**{column: np.array([LABS[column]] * 3) for column in INDICES[name].columns})
+    values = INDICES[name].compute(
+        **{column: np.array([LABS[column]] * 3) for column in INDICES[name].columns}
+    )
     assert values.shape == (3,)
 
 
@@ -70,16 +74,24 @@ def test_index_names_its_columns_and_source(name: str) -> None:
 
 
 @given(level, level, level, st.floats(1.01, 10.0))
-def test_easix_rises_with_ldh_and_falls_with_platelets(ldh: float, creatinine: float, platelets: float, k: float) -> None:
+def test_easix_rises_with_ldh_and_falls_with_platelets(
+    ldh: float, creatinine: float, platelets: float, k: float
+) -> None:
     value = float(easix(ldh_x_uln=ldh, creatinine_umol_l=creatinine, platelets_g_l=platelets))
-    assert float(easix(ldh_x_uln=k * ldh, creatinine_umol_l=creatinine, platelets_g_l=platelets)) == pytest.approx(k * value)
-    assert float(easix(ldh_x_uln=ldh, creatinine_umol_l=creatinine, platelets_g_l=k * platelets)) == pytest.approx(value / k)
+    assert float(
+        easix(ldh_x_uln=k * ldh, creatinine_umol_l=creatinine, platelets_g_l=platelets)
+    ) == pytest.approx(k * value)
+    assert float(
+        easix(ldh_x_uln=ldh, creatinine_umol_l=creatinine, platelets_g_l=k * platelets)
+    ) == pytest.approx(value / k)
 
 
 @given(level, level, level)
 def test_m_easix_is_easix_with_crp_for_creatinine(ldh: float, crp: float, platelets: float) -> None:
     of_crp = float(m_easix(ldh_x_uln=ldh, crp_mg_l=crp, platelets_g_l=platelets))
-    of_creatinine = float(easix(ldh_x_uln=ldh, creatinine_umol_l=crp / 10 * 88.42, platelets_g_l=platelets))
+    of_creatinine = float(
+        easix(ldh_x_uln=ldh, creatinine_umol_l=crp / 10 * 88.42, platelets_g_l=platelets)
+    )
     assert of_crp == pytest.approx(of_creatinine)
 
 

@@ -18,11 +18,15 @@ N = 6
 
 def observed() -> pd.DataFrame:
     laboratory = {"crp_mg_l": 5.0, "il6_pg_ml": 5.0, "ferritin_ug_l": 200.0}
-    return pd.DataFrame({"patient_id": np.arange(N), "age_years": 60.0, **laboratory}, index=np.arange(100, 100 + N))
+    return pd.DataFrame(
+        {"patient_id": np.arange(N), "age_years": 60.0, **laboratory}, index=np.arange(100, 100 + N)
+    )
 
 
 def course() -> pd.DataFrame:
-    """Every value tells its hour: CRP 10 x hour, but the third patient's CRP was highest at 12 h."""
+    """Every value tells its hour: CRP 10 x hour, but the third patient's CRP was highest at 12
+    h.
+    """
     columns: dict[str, object] = {"patient_id": np.arange(N)}
     for hour in LANDMARK_HOURS:
         for stem in ("crp_mg_l", "il6_pg_ml", "ferritin_ug_l"):
@@ -37,9 +41,21 @@ def course() -> pd.DataFrame:
 
 
 def test_patients_with_grade_2_are_no_longer_at_risk() -> None:
-    assert landmark_table(observed(), course(), hour=12)["patient_id"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert landmark_table(observed(), course(), hour=12)["patient_id"].tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     assert landmark_table(observed(), course(), hour=24)["patient_id"].tolist() == [0, 1, 3, 4, 5]
-    assert landmark_table(observed(), course(), hour=BEFORE_DOSE_2_H)["patient_id"].tolist() == [0, 1, 4, 5]
+    assert landmark_table(observed(), course(), hour=BEFORE_DOSE_2_H)["patient_id"].tolist() == [
+        0,
+        1,
+        4,
+        5,
+    ]
 
 
 def test_the_index_is_kept() -> None:
@@ -59,7 +75,9 @@ def test_last_and_highest_values() -> None:
 def test_later_readings_cannot_leak(hour: int) -> None:
     expected = landmark_table(observed(), course(), hour=hour)
     poisoned = course()
-    later = [name for name in poisoned.columns if "__h" in name and int(name.rpartition("__h")[2]) > hour]
+    later = [
+        name for name in poisoned.columns if "__h" in name and int(name.rpartition("__h")[2]) > hour
+    ]
     assert bool(later) == (hour < max(LANDMARK_HOURS))
     poisoned[later] = 12_345.0
     pd.testing.assert_frame_equal(landmark_table(observed(), poisoned, hour=hour), expected)
@@ -70,7 +88,8 @@ def test_later_readings_cannot_leak(hour: int) -> None:
 def test_a_column_without_an_hour_is_never_used() -> None:
     with_outcome = course().assign(max_grade=4, crp_mg_l=1.0)
     pd.testing.assert_frame_equal(
-        landmark_table(observed(), with_outcome, hour=24), landmark_table(observed(), course(), hour=24)
+        landmark_table(observed(), with_outcome, hour=24),
+        landmark_table(observed(), course(), hour=24),
     )
 
 
@@ -98,7 +117,7 @@ def test_other_patients_are_refused() -> None:
         landmark_table(observed(), course().iloc[::-1], hour=24)
 
 
-# ------------------------------------------------------------------------------------ slopes and onset
+# --- slopes and onset ---
 
 
 def test_slopes_are_those_of_a_straight_line_through_all_readings() -> None:
@@ -110,8 +129,12 @@ def test_slopes_are_those_of_a_straight_line_through_all_readings() -> None:
     people = observed().assign(crp_mg_l=crp[:, 0])
     table = landmark_table(people, readings, hour=24).set_index("patient_id")
     for patient in table.index:
-        assert table.loc[patient, "crp_mg_l__slope__h24"] == pytest.approx(np.polyfit([0, 6, 12, 24], crp[patient], 1)[0])
-    assert table["temperature_c__slope__h24"].to_numpy() == pytest.approx(np.full(len(table), 1 / 1000))
+        assert table.loc[patient, "crp_mg_l__slope__h24"] == pytest.approx(
+            np.polyfit([0, 6, 12, 24], crp[patient], 1)[0]
+        )
+    assert table["temperature_c__slope__h24"].to_numpy() == pytest.approx(
+        np.full(len(table), 1 / 1000)
+    )
     assert table["map_mmhg__slope__h24"].to_numpy() == pytest.approx(np.full(len(table), -1 / 100))
 
 
@@ -144,4 +167,6 @@ def test_no_later_value_of_any_column_changes_anything(hour: int, seed: int) -> 
     table = landmark_table(observed(), poisoned, hour=hour)
     pd.testing.assert_frame_equal(table, expected)
     names = landmark_columns(hour=hour)
-    pd.testing.assert_frame_equal(build_features(table, names=names), build_features(expected, names=names))
+    pd.testing.assert_frame_equal(
+        build_features(table, names=names), build_features(expected, names=names)
+    )

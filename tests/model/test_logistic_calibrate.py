@@ -31,11 +31,16 @@ def test_finds_what_was_put_in() -> None:
     log_odds, y = sample(50_000, intercept=-0.5, slope=1.3, seed=2)
     fitted = fit_calibrator(log_odds, y, method="test")
     # standard errors about 0.02 and 0.02: five of them
-    assert (fitted.intercept, fitted.slope) == (pytest.approx(-0.5, abs=0.1), pytest.approx(1.3, abs=0.1))
+    assert (fitted.intercept, fitted.slope) == (
+        pytest.approx(-0.5, abs=0.1),
+        pytest.approx(1.3, abs=0.1),
+    )
 
 
 @given(st.integers(0, 10_000), st.floats(0.2, 3), st.floats(-2, 2))
-def test_the_mean_risk_becomes_the_smoothed_share(seed: int, slope: float, intercept: float) -> None:
+def test_the_mean_risk_becomes_the_smoothed_share(
+    seed: int, slope: float, intercept: float
+) -> None:
     log_odds, y = sample(200, intercept=intercept, slope=slope, seed=seed)
     fitted = fit_calibrator(log_odds, y, method="test")
     n1, n0 = y.sum(), (1 - y).sum()
@@ -63,4 +68,7 @@ def test_predictions_that_point_the_wrong_way_give_everybody_the_overall_risk() 
 def test_equal_predictions_give_the_overall_risk() -> None:
     y = np.array([0.0, 0.0, 1.0])
     fitted = fit_calibrator(np.zeros(3), y, method="test")
-    assert (fitted.intercept, fitted.slope) == (pytest.approx(float(logit((2 / 3 + 1 / 4 + 1 / 4) / 3))), 0.0)
+    assert (fitted.intercept, fitted.slope) == (
+        pytest.approx(float(logit((2 / 3 + 1 / 4 + 1 / 4) / 3))),
+        0.0,
+    )

@@ -78,7 +78,9 @@ def test_ok_when_nothing_is_odd(model: RiskModel, toy: Toy) -> None:
         ("platform", "til", "warned", "platform is not one that the model was trained on"),
     ],
 )
-def test_odd_values(model: RiskModel, toy: Toy, column: str, value: Any, status: str, reason: str) -> None:
+def test_odd_values(
+    model: RiskModel, toy: Toy, column: str, value: Any, status: str, reason: str
+) -> None:
     table = pd.concat([usual(toy), usual(toy).assign(patient_id=-1)]).astype({column: object})
     table[column] = [table[column].iloc[0], value]
     rows = predict(model, table).rows
@@ -95,7 +97,9 @@ def test_reasons_never_repeat_a_patients_value(model: RiskModel, toy: Toy) -> No
 
 
 def test_an_unknown_product_is_no_known_product(model: RiskModel, toy: Toy) -> None:
-    one, other = (predict(model, usual(toy).assign(product=name)).risk[0] for name in ("new", "newer"))
+    one, other = (
+        predict(model, usual(toy).assign(product=name)).risk[0] for name in ("new", "newer")
+    )
     assert one == other
 
 
@@ -103,14 +107,22 @@ def test_an_unknown_product_is_no_known_product(model: RiskModel, toy: Toy) -> N
     ("change", "message"),
     [
         (lambda t: t.drop(columns=["crp_mg_l", "ecog"]), "crp_mg_l, ecog: found no such column"),
-        (lambda t: t.astype({"crp_mg_l": str}), "row 1, crp_mg_l: found str that is no finite number"),
+        (
+            lambda t: t.astype({"crp_mg_l": str}),
+            "row 1, crp_mg_l: found str that is no finite number",
+        ),
         (lambda t: t.assign(weight_kg="heavy"), "row 1, weight_kg"),
         (lambda t: t.assign(weight_kg=np.inf), "row 1, weight_kg"),
-        (lambda t: t.assign(patient_id=[1, 2, 1]), "row 3, patient_id: found a patient who was there before"),
+        (
+            lambda t: t.assign(patient_id=[1, 2, 1]),
+            "row 3, patient_id: found a patient who was there before",
+        ),
         (lambda t: pd.concat([t, t[["ecog"]]], axis=1), "ecog: found the column twice"),
     ],
 )
-def test_other_tables_are_refused(model: RiskModel, fresh_toy: Toy, change: Any, message: str) -> None:
+def test_other_tables_are_refused(
+    model: RiskModel, fresh_toy: Toy, change: Any, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         predict(model, change(fresh_toy.observed.head(3)))
 
@@ -125,7 +137,9 @@ def test_an_empty_table_gives_no_rows(model: RiskModel, toy: Toy) -> None:
     column=st.sampled_from(["crp_mg_l", "ldh_x_uln", "sum_of_diameters_mm", "ferritin_ug_l"]),
 )
 @settings(max_examples=60)
-def test_more_never_lowers_the_risk(model: RiskModel, fresh_toy: Toy, factor: float, row: int, column: str) -> None:
+def test_more_never_lowers_the_risk(
+    model: RiskModel, fresh_toy: Toy, factor: float, row: int, column: str
+) -> None:
     """Directions hold for the patient's values, through every index that is made of them."""
     patient = fresh_toy.observed.iloc[[row]]
     pair = pd.concat([patient, patient.assign(patient_id=-1, **{column: patient[column] * factor})])
@@ -136,4 +150,6 @@ def test_more_never_lowers_the_risk(model: RiskModel, fresh_toy: Toy, factor: fl
 def test_prevention_never_raises_the_risk(model: RiskModel, fresh_toy: Toy) -> None:
     for column in ("is_stepped_up", "has_steroid_premedication", "has_tocilizumab_prophylaxis"):
         without = predict(model, fresh_toy.observed.assign(**{column: False})).risk
-        assert (predict(model, fresh_toy.observed.assign(**{column: True})).risk <= without + 1e-12).all()
+        assert (
+            predict(model, fresh_toy.observed.assign(**{column: True})).risk <= without + 1e-12
+        ).all()

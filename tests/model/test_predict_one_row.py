@@ -1,4 +1,6 @@
-"""One patient as plain values: the same risk as in a table, to the last bit, whatever is missing."""
+"""One patient as plain values: the same risk as in a table, to the last bit, whatever is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,16 @@ def test_alone_and_in_a_batch_to_the_last_bit(model: RiskModel, fresh_toy: Toy) 
     table = fresh_toy.observed.head(400)
     batch, one = predict(model, table).risk, OneRow.of(model)
     assert [one.risk(plain(table, row)) for row in range(400)] == batch.tolist()
-    assert [predict(model, table.iloc[[row]]).risk[0] for row in range(0, 400, 40)] == batch[::40].tolist()
+    assert [predict(model, table.iloc[[row]]).risk[0] for row in range(0, 400, 40)] == batch[
+        ::40
+    ].tolist()
 
 
-@given(place=st.floats(0, 1, exclude_max=True), row=st.integers(0, 59), missing=st.sampled_from([None, float("nan")]))
+@given(
+    place=st.floats(0, 1, exclude_max=True),
+    row=st.integers(0, 59),
+    missing=st.sampled_from([None, float("nan")]),
+)
 @settings(max_examples=60, deadline=None)
 def test_any_single_predictor_may_be_missing(
     model: RiskModel, fresh_toy: Toy, place: float, row: int, missing: float | None
@@ -47,7 +55,11 @@ def test_any_single_predictor_may_be_missing(
     told_alone, told = explain(model, gap.iloc[[row]]), explain(model, gap)
     assert told_alone.contributions.tobytes() == told.contributions[row].tobytes()
     assert told_alone.base_log_odds == told.base_log_odds
-    assert told_alone.points_of(0).tobytes() == told.points_of(row).tobytes() == told.points[row].tobytes()
+    assert (
+        told_alone.points_of(0).tobytes()
+        == told.points_of(row).tobytes()
+        == told.points[row].tobytes()
+    )
 
 
 def test_everything_may_be_missing(model: RiskModel, fresh_toy: Toy) -> None:
@@ -57,7 +69,12 @@ def test_everything_may_be_missing(model: RiskModel, fresh_toy: Toy) -> None:
 
 
 def test_whole_numbers_and_numpys_are_numbers(model: RiskModel, fresh_toy: Toy) -> None:
-    patient = {**plain(fresh_toy.observed, 0), "crp_mg_l": 40, "ecog": np.int64(1), "albumin_g_l": np.float32(38.0)}
+    patient = {
+        **plain(fresh_toy.observed, 0),
+        "crp_mg_l": 40,
+        "ecog": np.int64(1),
+        "albumin_g_l": np.float32(38.0),
+    }
     same = {**patient, "crp_mg_l": 40.0, "ecog": 1.0, "albumin_g_l": 38.0}
     assert OneRow.of(model).risk(patient) == OneRow.of(model).risk(same)
 
@@ -72,12 +89,16 @@ def test_whole_numbers_and_numpys_are_numbers(model: RiskModel, fresh_toy: Toy) 
         ("platelets_g_l", -1.0, "impossible"),
     ],
 )
-def test_what_predict_refuses_is_refused(model: RiskModel, fresh_toy: Toy, name: str, value: Any, message: str) -> None:
+def test_what_predict_refuses_is_refused(
+    model: RiskModel, fresh_toy: Toy, name: str, value: Any, message: str
+) -> None:
     with pytest.raises(InputError, match=message) as caught:
         OneRow.of(model).risk({**plain(fresh_toy.observed, 0), name: value})
     assert name in str(caught.value)
     if message == "impossible" and np.isfinite(value):
-        assert predict(model, fresh_toy.observed.head(1).astype({name: float}).assign(**{name: value})).is_refused[0]
+        assert predict(
+            model, fresh_toy.observed.head(1).astype({name: float}).assign(**{name: value})
+        ).is_refused[0]
 
 
 def test_an_absent_value_is_refused(model: RiskModel, fresh_toy: Toy) -> None:

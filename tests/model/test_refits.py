@@ -1,4 +1,6 @@
-"""Refits: the same risks as LightGBM from plain numbers, an interval that spreads with the sample, nothing broken loaded."""
+"""Refits: the same risks as LightGBM from plain numbers, an interval that spreads with the sample,
+nothing broken loaded.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,16 @@ def refits(model: RiskModel, toy: Toy, config: FeatureConfig) -> Refits:
 
 
 def test_flat_trees_say_what_lightgbm_says(model: RiskModel, fresh_toy: Toy) -> None:
-    table = build_features(fresh_toy.observed, names=model.contract.feature_names).to_numpy(dtype=np.float64)
+    table = build_features(fresh_toy.observed, names=model.contract.feature_names).to_numpy(
+        dtype=np.float64
+    )
     assert np.isnan(table).any(), "missing values must be among the rows"
     flat = flatten(model, features=model.contract.feature_names)
-    np.testing.assert_allclose(expit(flat.log_odds(table)), predict(model, fresh_toy.observed).risk, atol=LEAF_DIGITS)
-    np.testing.assert_array_equal(flat.log_odds(table[7:8]), flat.log_odds(table)[7:8])  # alone and in a batch
+    np.testing.assert_allclose(
+        expit(flat.log_odds(table)), predict(model, fresh_toy.observed).risk, atol=LEAF_DIGITS
+    )
+    # alone and in a batch
+    np.testing.assert_array_equal(flat.log_odds(table[7:8]), flat.log_odds(table)[7:8])
 
 
 def test_a_model_of_fewer_features_finds_its_places(model: RiskModel, fresh_toy: Toy) -> None:
@@ -46,8 +53,11 @@ def test_a_model_of_fewer_features_finds_its_places(model: RiskModel, fresh_toy:
     names = ("no such feature", *model.contract.feature_names[::-1])
     table = build_features(fresh_toy.observed.head(50), names=names[1:]).to_numpy(dtype=np.float64)
     wide = np.column_stack([np.full(50, np.nan), table])
-    np.testing.assert_allclose(expit(flatten(model, features=names).log_odds(wide)),
-                               predict(model, fresh_toy.observed.head(50)).risk, atol=LEAF_DIGITS)  # fmt: skip
+    np.testing.assert_allclose(
+        expit(flatten(model, features=names).log_odds(wide)),
+        predict(model, fresh_toy.observed.head(50)).risk,
+        atol=LEAF_DIGITS,
+    )
 
 
 def test_interval_holds_the_estimate_and_grows_with_fewer_patients(
@@ -57,13 +67,17 @@ def test_interval_holds_the_estimate_and_grows_with_fewer_patients(
     low, high = refit_interval(model, refits, rows)
     risk = predict(model, rows).risk
     assert ((low > 0) & (low < risk) & (risk < high) & (high < 1)).all()
-    few = make_refits(model, toy.observed.head(300), toy.outcomes.head(300), config=config, seed=3, n=4)
+    few = make_refits(
+        model, toy.observed.head(300), toy.outcomes.head(300), config=config, seed=3, n=4
+    )
     less, more = refit_interval(model, few, rows)
     assert np.median(logit(more) - logit(less)) > 1.3 * np.median(logit(high) - logit(low))
 
 
 def test_interval_covers_a_normal_spread_as_often_as_it_says() -> None:
-    """For normal refits with the true spread, Student's t covers the truth of a new draw about 95 times in 100."""
+    """For normal refits with the true spread, Student's t covers the truth of a new draw about 95
+    times in 100.
+    """
     rng = np.random.default_rng(0)
     draws = rng.normal(size=(5, 20_000))
     low, high = interval(rng.normal(size=20_000), draws)
@@ -88,7 +102,9 @@ def test_the_models_calibration_stays(model: RiskModel, refits: Refits) -> None:
 def test_round_trip_through_json(model: RiskModel, refits: Refits, fresh_toy: Toy) -> None:
     tree = json.loads(json.dumps(refits_tree(refits), allow_nan=False))
     back = read_refits(tree, where="refits.json", model=model)
-    table = build_features(fresh_toy.observed.head(200), names=model.contract.feature_names).to_numpy(dtype=np.float64)
+    table = build_features(
+        fresh_toy.observed.head(200), names=model.contract.feature_names
+    ).to_numpy(dtype=np.float64)
     np.testing.assert_array_equal(back.log_odds(table), refits.log_odds(table))
 
 

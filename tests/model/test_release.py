@@ -1,7 +1,9 @@
-"""A release is whole, explainable from its folder, never overwritten, and every change of it is found.
+"""A release is whole, explainable from its folder, never overwritten, and every change of it is
+found.
 
-The fuzz test changes files at random and rewrites the manifest's hashes, as an attacker would: what the check still
-lets through is loaded, scored and explained in a process of its own, which must neither crash nor hang.
+The fuzz test changes files at random and rewrites the manifest's hashes, as an attacker would: what
+the check still lets through is loaded, scored and explained in a process of its own, which must
+neither crash nor hang.
 """
 
 from __future__ import annotations
@@ -24,7 +26,13 @@ import pytest
 
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
-from crsrisk.model.companions import BEDSIDE, REFITS, load_companions, reference_groups, save_companions
+from crsrisk.model.companions import (
+    BEDSIDE,
+    REFITS,
+    load_companions,
+    reference_groups,
+    save_companions,
+)
 from crsrisk.model.features import FeatureConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
@@ -42,14 +50,24 @@ def cards(model: RiskModel) -> Mapping[str, str]:
 
 
 def put(
-    model: RiskModel, folder: Path, *, toy: Toy, config: FeatureConfig, grade3plus: str | None = None
+    model: RiskModel,
+    folder: Path,
+    *,
+    toy: Toy,
+    config: FeatureConfig,
+    grade3plus: str | None = None,
 ) -> Path:
     """Save a model with everything that explaining needs."""
     own = config.model_copy(update={"name": model.contract.name, "outcome": model.contract.outcome})
     save_model(model, folder)
     refits = make_refits(model, toy.observed, toy.outcomes, config=own, seed=1, n=2)
-    save_companions(folder, model=model, reference=reference_groups(model, toy.observed), refits=refits,
-                    grade3plus=grade3plus)
+    save_companions(
+        folder,
+        model=model,
+        reference=reference_groups(model, toy.observed),
+        refits=refits,
+        grade3plus=grade3plus,
+    )
     return folder
 
 
@@ -59,8 +77,12 @@ def saved(
 ) -> Path:
     """A working folder with the model and its neighbour for grade 3 or more; nobody changes it."""
     home = tmp_path_factory.mktemp("saved")
-    severe = fit(toy.observed, toy.outcomes, seed=7,
-                 config=config.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"}))
+    severe = fit(
+        toy.observed,
+        toy.outcomes,
+        seed=7,
+        config=config.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"}),
+    )
     put(severe, home / "severe", toy=toy, config=config)
     return put(model, home / "mine", toy=toy, config=config, grade3plus="severe")
 
@@ -81,7 +103,10 @@ def test_a_release_is_the_model_and_what_explaining_needs(
     saved: Path, folder: Path, model: RiskModel, fresh_toy: Toy
 ) -> None:
     assert folder.name == "baseline-0.1.0"
-    assert sorted(place.name for place in folder.parent.iterdir()) == ["baseline-0.1.0", "grade3plus-0.1.0"]
+    assert sorted(place.name for place in folder.parent.iterdir()) == [
+        "baseline-0.1.0",
+        "grade3plus-0.1.0",
+    ]
     loaded, table = load_model(folder), fresh_toy.observed.head(50)
     assert loaded == model
     pd.testing.assert_frame_equal(predict(loaded, table).rows, predict(model, table).rows)
@@ -89,7 +114,10 @@ def test_a_release_is_the_model_and_what_explaining_needs(
     assert beside.grade3plus is not None
     assert beside.grade3plus_refits is not None
     assert dict(beside.reference) == dict(before.reference)
-    ours, theirs = refit_interval(loaded, beside.refits, table), refit_interval(model, before.refits, table)
+    ours, theirs = (
+        refit_interval(loaded, beside.refits, table),
+        refit_interval(model, before.refits, table),
+    )
     np.testing.assert_array_equal(ours, theirs)
 
 
@@ -105,10 +133,19 @@ def test_another_name_and_version(saved: Path, tmp_path: Path) -> None:
     assert [one.folder.name for one in made] == ["grade3plus-2.0.1", "study-2.0.1"]
     loaded = load_model(tmp_path / "study-2.0.1")
     assert (loaded.label, loaded.contract.name) == ("study-2.0.1", "study")
-    assert load_companions(tmp_path / "study-2.0.1", model=loaded).grade3plus.label == "grade3plus-2.0.1"
+    assert (
+        load_companions(tmp_path / "study-2.0.1", model=loaded).grade3plus.label
+        == "grade3plus-2.0.1"
+    )
 
 
-WRONG = [{"name": "../x"}, {"name": "\u00c4"}, {"name": "a b"}, {"version": "1"}, {"version": "../1.0"}]
+WRONG = [
+    {"name": "../x"},
+    {"name": "\u00c4"},
+    {"name": "a b"},
+    {"version": "1"},
+    {"version": "../1.0"},
+]
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -133,7 +170,11 @@ def test_another_content_needs_another_version(source: Path, folder: Path) -> No
     assert (folder / MANIFEST).read_bytes() == before
     release(source, out=folder.parent, cards=cards, version="0.1.1")
     assert sorted(place.name for place in folder.parent.iterdir()) == [
-        "baseline-0.1.0", "baseline-0.1.1", "grade3plus-0.1.0", "grade3plus-0.1.1"]
+        "baseline-0.1.0",
+        "baseline-0.1.1",
+        "grade3plus-0.1.0",
+        "grade3plus-0.1.1",
+    ]
 
 
 def test_an_altered_release_is_not_called_the_same(saved: Path, folder: Path) -> None:
@@ -150,9 +191,14 @@ def test_nothing_is_saved_over_a_release(folder: Path, model: RiskModel) -> None
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [(BEDSIDE, "a reference patient, refits for its intervals, a model for grade 3 or more"), (REFITS, "refits")],
+    [
+        (BEDSIDE, "a reference patient, refits for its intervals, a model for grade 3 or more"),
+        (REFITS, "refits"),
+    ],
 )
-def test_what_cannot_be_explained_is_not_released(source: Path, tmp_path: Path, name: str, message: str) -> None:
+def test_what_cannot_be_explained_is_not_released(
+    source: Path, tmp_path: Path, name: str, message: str
+) -> None:
     (source / name).unlink()
     with pytest.raises(InputError, match=message):
         release(source, out=tmp_path / "out", cards=cards)
@@ -186,7 +232,13 @@ def test_a_release_that_is_too_large_is_refused(source: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_changed_lost_or_cut_file_is_named(folder: Path, name: str) -> None:
     content = (folder / name).read_bytes()
-    for changed in (content[:-1], content[: len(content) // 2], b"", content + b" ", bytes([content[0] ^ 1]) + content[1:]):
+    for changed in (
+        content[:-1],
+        content[: len(content) // 2],
+        b"",
+        content + b" ",
+        bytes([content[0] ^ 1]) + content[1:],
+    ):
         (folder / name).write_bytes(changed)
         with pytest.raises(InputError, match=re.escape(name)):
             load_model(folder)
@@ -197,7 +249,9 @@ def test_a_changed_lost_or_cut_file_is_named(folder: Path, name: str) -> None:
 
 def test_a_file_too_many_is_named(folder: Path) -> None:
     (folder / "extra.json").write_text("{}")
-    with pytest.raises(InputError, match=r"extra\.json: found a file that the manifest does not know"):
+    with pytest.raises(
+        InputError, match=r"extra\.json: found a file that the manifest does not know"
+    ):
         load_model(folder)
     (folder / "extra.json").unlink()
     (folder / "more").mkdir()
@@ -226,10 +280,29 @@ def test_models_that_name_each_other_are_refused(folder: Path) -> None:
         load_companions(folder, model=load_model(folder))
 
 
-# ------------------------------------------------------------------------- random changes, hashes rewritten
+# --- random changes, hashes rewritten ---
 
-WORDS = ("0", "-1", "1", "999", "-999", "4294967295", "99999999999999999999", "1e308", "1e999", "nan", "inf", "-inf", "0.5",
-         "", "9" * 400, "null", "[]", "{}", "true")
+WORDS = (
+    "0",
+    "-1",
+    "1",
+    "999",
+    "-999",
+    "4294967295",
+    "99999999999999999999",
+    "1e308",
+    "1e999",
+    "nan",
+    "inf",
+    "-inf",
+    "0.5",
+    "",
+    "9" * 400,
+    "null",
+    "[]",
+    "{}",
+    "true",
+)
 
 
 def rehash(folder: Path) -> None:
@@ -241,19 +314,25 @@ def rehash(folder: Path) -> None:
         (folder / BEDSIDE).write_text(json.dumps(bedside))
     except (ValueError, TypeError):
         pass
-    tree["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in tree["files"]}
+    tree["files"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in tree["files"]
+    }
     (folder / MANIFEST).write_text(json.dumps(tree))
 
 
 def change(content: bytes, draw: random.Random) -> bytes:
-    """One random change: a flipped bit, another letter, a cut, a lost or doubled part, another number in its place."""
+    """One random change: a flipped bit, another letter, a cut, a lost or doubled part, another
+    number in its place.
+    """
     at = draw.randrange(len(content))
     stop = min(len(content), at + draw.choice((1, 5, 50, 500)))
-    kind = draw.choice(("bit", "letter", "cut", "lose", "double", "number", "number", "number", "swap"))
+    kind = draw.choice(
+        ("bit", "letter", "cut", "lose", "double", "number", "number", "number", "swap")
+    )
     if kind == "bit":
-        return content[:at] + bytes([content[at] ^ (1 << draw.randrange(8))]) + content[at + 1:]
+        return content[:at] + bytes([content[at] ^ (1 << draw.randrange(8))]) + content[at + 1 :]
     if kind == "letter":
-        return content[:at] + draw.choice("0123456789-. =\nex").encode() + content[at + 1:]
+        return content[:at] + draw.choice("0123456789-. =\nex").encode() + content[at + 1 :]
     if kind == "cut":
         return content[:at]
     if kind == "lose":
@@ -263,7 +342,7 @@ def change(content: bytes, draw: random.Random) -> bytes:
     numbers = list(re.finditer(rb"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", content))
     one, other = draw.choice(numbers), draw.choice(numbers)
     word = other.group() if kind == "swap" else draw.choice(WORDS).encode()
-    return content[:one.start()] + word + content[one.end():]
+    return content[: one.start()] + word + content[one.end() :]
 
 
 def resize(text: bytes) -> bytes:
@@ -272,7 +351,9 @@ def resize(text: bytes) -> bytes:
     body = rest.partition(b"end of trees\n")[0]
     starts = [found.start() for found in re.finditer(rb"(?m)^Tree=", body)]
     sizes = [stop - start for start, stop in zip(starts, [*starts[1:], len(body)], strict=False)]
-    head = re.sub(rb"(?m)^tree_sizes=.*$", b"tree_sizes=" + " ".join(map(str, sizes)).encode(), head)
+    head = re.sub(
+        rb"(?m)^tree_sizes=.*$", b"tree_sizes=" + " ".join(map(str, sizes)).encode(), head
+    )
     return head + mark + rest
 
 
@@ -316,18 +397,28 @@ def fuzz(folder: Path, home: Path, *, n: int, seed: int) -> list[str]:
     draw = random.Random(seed)
     names = [BOOSTER] * 6 + [REFITS, REFITS, CONTRACT, CALIBRATOR, BEDSIDE, MANIFEST]
     places = []
-    shutil.copytree(folder.with_name("grade3plus-0.1.0"), home / "grade3plus-0.1.0")  # whole, beside every copy
+    # whole, beside every copy
+    shutil.copytree(folder.with_name("grade3plus-0.1.0"), home / "grade3plus-0.1.0")
     for k in range(n):
         copy = home / f"case_{k}"
         shutil.copytree(folder, copy)
         name = draw.choice(names)
         content = change((copy / name).read_bytes(), draw)
-        (copy / name).write_bytes(resize(content) if name == BOOSTER and draw.random() < 0.7 else content)
+        (copy / name).write_bytes(
+            resize(content) if name == BOOSTER and draw.random() < 0.7 else content
+        )
         if name != MANIFEST:
             rehash(copy)
         places.append(copy)
-    done = subprocess.run([sys.executable, "-c", USE_IT], input="\n".join(map(str, places)) + "\n", cwd=ROOT, text=True,
-                          capture_output=True, timeout=300 + n, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", USE_IT],
+        input="\n".join(map(str, places)) + "\n",
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=300 + n,
+        check=False,
+    )
     assert done.returncode == 0, f"{done.stdout.splitlines()[-1:]} then {done.stderr[-2000:]}"
     return [line for line in done.stdout.splitlines() if line.startswith("end")]
 
@@ -340,7 +431,9 @@ def judged(answers: list[str], n: int) -> None:
     assert answers.count("end used same") > n / 20, "nothing that passes the check was ever used"
 
 
-def test_random_changes_with_fitting_hashes_are_refused_or_harmless(folder: Path, tmp_path: Path) -> None:
+def test_random_changes_with_fitting_hashes_are_refused_or_harmless(
+    folder: Path, tmp_path: Path
+) -> None:
     judged(fuzz(folder, tmp_path, n=40, seed=1), 40)
 
 

@@ -53,7 +53,9 @@ def test_the_folder_holds_four_plain_files(folder: Path) -> None:
 
 def test_same_model_same_bytes(model: RiskModel, folder: Path, tmp_path: Path) -> None:
     again = save_model(model, tmp_path / "again")
-    assert [(again / name).read_bytes() for name in FILES] == [(folder / name).read_bytes() for name in FILES]
+    assert [(again / name).read_bytes() for name in FILES] == [
+        (folder / name).read_bytes() for name in FILES
+    ]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -63,7 +65,9 @@ def test_a_lost_file_is_named(folder: Path, name: str) -> None:
         load_model(folder)
 
 
-@given(name=st.sampled_from(FILES[:3]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@given(
+    name=st.sampled_from(FILES[:3]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7)
+)
 @settings(max_examples=60)
 def test_every_flipped_bit_is_found(
     model: RiskModel, tmp_path_factory: pytest.TempPathFactory, name: str, place: float, bit: int
@@ -112,7 +116,9 @@ def test_trees_of_other_features_are_found(model: RiskModel, folder: Path) -> No
         (CALIBRATOR, lambda tree: tree.pop("intercept")),
     ],
 )
-def test_forged_nouns_are_found_although_their_hash_fits(folder: Path, name: str, change: Any) -> None:
+def test_forged_nouns_are_found_although_their_hash_fits(
+    folder: Path, name: str, change: Any
+) -> None:
     tree = json.loads((folder / name).read_text())
     change(tree)
     forge(folder, name, json.dumps(tree))
@@ -151,7 +157,9 @@ def test_no_folder(tmp_path: Path) -> None:
         load_model(tmp_path / "nowhere")
 
 
-def test_a_model_is_replaced_but_nothing_else_is(model: RiskModel, folder: Path, tmp_path: Path) -> None:
+def test_a_model_is_replaced_but_nothing_else_is(
+    model: RiskModel, folder: Path, tmp_path: Path
+) -> None:
     save_model(model, folder)
     assert load_model(folder) == model
     other = tmp_path / "thesis"
@@ -163,7 +171,9 @@ def test_a_model_is_replaced_but_nothing_else_is(model: RiskModel, folder: Path,
     assert (other / "chapter.txt").read_text() == "irreplaceable"
 
 
-def test_an_interrupted_save_leaves_the_old_model(model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_save_leaves_the_old_model(
+    model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {name: (folder / name).read_bytes() for name in FILES}
 
     def interrupt(*_: object) -> None:
@@ -176,7 +186,9 @@ def test_an_interrupted_save_leaves_the_old_model(model: RiskModel, folder: Path
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_a_failed_swap_puts_the_old_model_back(model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_swap_puts_the_old_model_back(
+    model: RiskModel, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The old folder is moved away, then the new one cannot be moved in: the old one comes back."""
     tries: list[Path] = []
     real = os.replace

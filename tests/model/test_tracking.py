@@ -1,4 +1,6 @@
-"""Tracking: everything asked for is there, a model comes back without pickle, and nothing of a patient is."""
+"""Tracking: everything asked for is there, a model comes back without pickle, and nothing of a
+patient is.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def tracked(model: RiskModel, toy: Toy, tmp_path_factory: pytest.TempPathFactory
             step.params({"num_leaves": 4})
             model_uri = step.model(model)
         with tracker.step("evaluate") as step:
-            step.metrics({"auroc": 0.7, "auroc_low": 0.65, "auroc_high": 0.75, "slope": float("nan")})
+            step.metrics(
+                {"auroc": 0.7, "auroc_low": 0.65, "auroc_high": 0.75, "slope": float("nan")}
+            )
             step.file(figure, under="figures")
         tracker.file(report)
         uri = tracker.uri
@@ -78,13 +82,19 @@ def test_runs_are_nested(tracked: Tracked) -> None:
 
 def test_parameters_metrics_and_digest_are_there(tracked: Tracked, toy: Toy) -> None:
     assert tracked.runs["everything"].data.params == {"seed": "7", "scenario": "toy"}
-    assert tracked.runs["evaluate"].data.metrics == {"auroc": 0.7, "auroc_low": 0.65, "auroc_high": 0.75}
+    assert tracked.runs["evaluate"].data.metrics == {
+        "auroc": 0.7,
+        "auroc_low": 0.65,
+        "auroc_high": 0.75,
+    }
     dataset = tracked.runs["cohort"].inputs.dataset_inputs[0].dataset
     assert (dataset.name, dataset.digest) == ("training", frame_digest(toy.observed)[:36])
 
 
 def test_files_are_where_they_were_put(tracked: Tracked) -> None:
-    assert [file.path for file in tracked.client.list_artifacts(tracked.runs["everything"].info.run_id)] == ["report.html"]
+    assert [
+        file.path for file in tracked.client.list_artifacts(tracked.runs["everything"].info.run_id)
+    ] == ["report.html"]
     figures = tracked.client.list_artifacts(tracked.runs["evaluate"].info.run_id, "figures")
     assert [file.path for file in figures] == ["figures/calibration.svg"]
 
@@ -95,21 +105,32 @@ def test_the_store_is_one_file_with_artifacts_beside_it(tracked: Tracked) -> Non
     assert list(tracked.folder.glob("artifacts/**/report.html"))
 
 
-def test_the_booster_comes_back_and_gives_the_risk(tracked: Tracked, model: RiskModel, fresh_toy: Toy) -> None:
+def test_the_booster_comes_back_and_gives_the_risk(
+    tracked: Tracked, model: RiskModel, fresh_toy: Toy
+) -> None:
     mlflow.set_tracking_uri(tracked.uri)
     booster = mlflow.lightgbm.load_model(tracked.model_uri)
     table = fresh_toy.observed.head(100)
-    np.testing.assert_allclose(booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12)
+    np.testing.assert_allclose(
+        booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12
+    )
 
 
-def test_the_pyfunc_model_takes_doubles_only(tracked: Tracked, model: RiskModel, fresh_toy: Toy) -> None:
+def test_the_pyfunc_model_takes_doubles_only(
+    tracked: Tracked, model: RiskModel, fresh_toy: Toy
+) -> None:
     mlflow.set_tracking_uri(tracked.uri)
     loaded = mlflow.pyfunc.load_model(tracked.model_uri)
     inputs = loaded.metadata.signature.inputs
     assert inputs.input_names() == list(model.contract.feature_names)
     assert {str(column.type) for column in inputs} == {"DataType.double"}
-    frame = pd.DataFrame(feature_matrix(model, fresh_toy.observed.head(5)), columns=list(model.contract.feature_names))
-    np.testing.assert_allclose(loaded.predict(frame), predict(model, fresh_toy.observed.head(5)).risk, atol=1e-12)
+    frame = pd.DataFrame(
+        feature_matrix(model, fresh_toy.observed.head(5)),
+        columns=list(model.contract.feature_names),
+    )
+    np.testing.assert_allclose(
+        loaded.predict(frame), predict(model, fresh_toy.observed.head(5)).risk, atol=1e-12
+    )
 
 
 def test_the_whole_model_folder_is_there(tracked: Tracked, model: RiskModel) -> None:
@@ -119,7 +140,11 @@ def test_the_whole_model_folder_is_there(tracked: Tracked, model: RiskModel) -> 
 
 def test_nothing_is_pickled(tracked: Tracked) -> None:
     files = [path for path in tracked.folder.rglob("*") if path.is_file()]
-    assert not [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle", ".skops")]
+    assert not [
+        path
+        for path in files
+        if path.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle", ".skops")
+    ]
     for path in files:
         assert not path.read_bytes().startswith((b"\x80\x03", b"\x80\x04", b"\x80\x05")), path.name
     assert list(tracked.folder.rglob("model.lgb"))
@@ -127,18 +152,29 @@ def test_nothing_is_pickled(tracked: Tracked) -> None:
 
 def test_requirements_are_explicit(tracked: Tracked) -> None:
     lines = next(tracked.folder.rglob("requirements.txt")).read_text().splitlines()
-    assert {line.split("==")[0] for line in lines if line} <= {"mlflow", "lightgbm", "numpy", "pandas"}
+    assert {line.split("==")[0] for line in lines if line} <= {
+        "mlflow",
+        "lightgbm",
+        "numpy",
+        "pandas",
+    }
 
 
 def fingerprints(observed: pd.DataFrame) -> set[str]:
     """Values that only one patient has, as text: long decimals of laboratory values and weights."""
-    numbers = observed[["crp_mg_l", "ferritin_ug_l", "sum_of_diameters_mm", "weight_kg"]].to_numpy().ravel()
+    numbers = (
+        observed[["crp_mg_l", "ferritin_ug_l", "sum_of_diameters_mm", "weight_kg"]]
+        .to_numpy()
+        .ravel()
+    )
     texts = {repr(float(value))[:12] for value in numbers[~np.isnan(numbers)]}
     return {text for text in texts if len(text) == 12}
 
 
 def test_nothing_of_a_patient_is_in_it(tracked: Tracked, toy: Toy) -> None:
-    """Every file (the trees too) and every cell of the data base: no patient number, no patient's value."""
+    """Every file (the trees too) and every cell of the data base: no patient number, no patient's
+    value.
+    """
     secrets = fingerprints(toy.observed)
     assert len(secrets) > 5000
     texts = {
@@ -147,9 +183,14 @@ def test_nothing_of_a_patient_is_in_it(tracked: Tracked, toy: Toy) -> None:
         if path.is_file() and path.suffix != ".db"
     }
     with sqlite3.connect(tracked.folder / "mlflow.db") as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
         for table in tables:
-            texts[f"table {table}"] = json.dumps(connection.execute(f'SELECT * FROM "{table}"').fetchall(), default=str)
+            texts[f"table {table}"] = json.dumps(
+                connection.execute(f'SELECT * FROM "{table}"').fetchall(), default=str
+            )
     connection.close()
     assert len(texts) > 30
     assert {"model.lgb", "booster.txt", "contract.json", "report.html"} <= set(texts)
@@ -170,7 +211,9 @@ def test_the_example_is_made_up(model: RiskModel, toy: Toy) -> None:
     assert list(row.columns) == list(model.contract.feature_names)
     assert not row.isna().any().any()
     assert set(row.dtypes) == {np.dtype("float64")}
-    assert not set(row[["crp_mg_l", "weight_kg"]].iloc[0]) & set(toy.observed[["crp_mg_l", "weight_kg"]].to_numpy().ravel())
+    assert not set(row[["crp_mg_l", "weight_kg"]].iloc[0]) & set(
+        toy.observed[["crp_mg_l", "weight_kg"]].to_numpy().ravel()
+    )
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.CSV", "model.pkl"])
@@ -180,7 +223,9 @@ def test_tables_of_rows_are_refused(tmp_path: Path, name: str) -> None:
         refuse_patients(tmp_path / name)
 
 
-@pytest.mark.parametrize("text", ['{"patient_id": 17}', '{"patient_id": [17, 18]}', "patient_id: 17", "patient_id=17"])
+@pytest.mark.parametrize(
+    "text", ['{"patient_id": 17}', '{"patient_id": [17, 18]}', "patient_id: 17", "patient_id=17"]
+)
 def test_a_patients_number_in_a_text_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "note.json").write_text(text)
     with pytest.raises(InputError, match="a patient's number"):
@@ -217,8 +262,11 @@ def test_a_metric_named_after_a_patient_is_refused(tracked: Tracked) -> None:
             tracker.params({"patient_id": 17})
 
 
-def test_the_environment_names_the_server(tracked: Tracked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copy(tracked.folder / "mlflow.db", tmp_path / "elsewhere.db")  # making a new one takes seconds
+def test_the_environment_names_the_server(
+    tracked: Tracked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # making a new one takes seconds
+    shutil.copy(tracked.folder / "mlflow.db", tmp_path / "elsewhere.db")
     elsewhere = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
     monkeypatch.chdir(tmp_path)

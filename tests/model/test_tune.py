@@ -1,4 +1,6 @@
-"""Tuning: judged in folds, never worse than the configuration there, the same again with the same seed."""
+"""Tuning: judged in folds, never worse than the configuration there, the same again with the same
+seed.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,17 @@ from crsrisk.model.features import FeatureConfig, Range, Tuning
 from crsrisk.model.fit import fit
 from crsrisk.model.tune import Tuned, tune
 
-SEARCH = {"num_leaves": Range(low=3, high=12, is_whole=True), "learning_rate": Range(low=0.05, high=0.4, is_log=True)}
+SEARCH = {
+    "num_leaves": Range(low=3, high=12, is_whole=True),
+    "learning_rate": Range(low=0.05, high=0.4, is_log=True),
+}
 
 
 @pytest.fixture(scope="module")
 def small(config: FeatureConfig) -> FeatureConfig:
-    learner = config.learner.model_copy(update={"max_trees": 25, "learning_rate": 0.4, "num_leaves": 12})
+    learner = config.learner.model_copy(
+        update={"max_trees": 25, "learning_rate": 0.4, "num_leaves": 12}
+    )
     return config.model_copy(update={"learner": learner, "tuning": Tuning(trials=4, search=SEARCH)})
 
 
@@ -38,13 +45,16 @@ def test_the_best_trial_is_taken(tuned: Tuned, small: FeatureConfig) -> None:
     chosen = tuned.config.learner.model_dump()
     assert {name: chosen[name] for name in SEARCH} == best.settings
     assert {name: chosen[name] for name in chosen if name not in SEARCH} == {
-        name: value for name, value in small.learner.model_dump().items() if name not in SEARCH}
+        name: value for name, value in small.learner.model_dump().items() if name not in SEARCH
+    }
     assert tuned.as_tree()["log_loss_after"] <= tuned.as_tree()["log_loss_before"]
 
 
 def test_settings_stay_in_their_ranges(tuned: Tuned) -> None:
     for trial in tuned.trials:
-        assert all(SEARCH[name].low <= value <= SEARCH[name].high for name, value in trial.settings.items())
+        assert all(
+            SEARCH[name].low <= value <= SEARCH[name].high for name, value in trial.settings.items()
+        )
         assert isinstance(trial.settings["num_leaves"], int)
 
 
@@ -53,17 +63,27 @@ def test_a_trial_s_loss_is_that_of_the_fit(tuned: Tuned, toy: Any) -> None:
     assert model.manifest["cv_log_loss"] == tuned.trials[tuned.best].log_loss
 
 
-def test_copies_of_a_patient_are_judged_as_the_fit_judges_them(toy: Any, small: FeatureConfig) -> None:
+def test_copies_of_a_patient_are_judged_as_the_fit_judges_them(
+    toy: Any, small: FeatureConfig
+) -> None:
     rows = np.arange(400) % 200
-    observed, outcomes = (table.iloc[rows].reset_index(drop=True) for table in (toy.observed, toy.outcomes))
-    first = tune(observed, outcomes, config=small.model_copy(
-        update={"tuning": Tuning(trials=1, search=SEARCH)}), seed=3).trials[0]
+    observed, outcomes = (
+        table.iloc[rows].reset_index(drop=True) for table in (toy.observed, toy.outcomes)
+    )
+    first = tune(
+        observed,
+        outcomes,
+        config=small.model_copy(update={"tuning": Tuning(trials=1, search=SEARCH)}),
+        seed=3,
+    ).trials[0]
     assert first.log_loss == fit(observed, outcomes, config=small, seed=3).manifest["cv_log_loss"]
 
 
 def test_same_seed_same_trials(tuned: Tuned, toy: Any, small: FeatureConfig) -> None:
     told: list[int] = []
-    again = tune(toy.observed.head(600), toy.outcomes.head(600), config=small, seed=3, advance=told.append)
+    again = tune(
+        toy.observed.head(600), toy.outcomes.head(600), config=small, seed=3, advance=told.append
+    )
     assert again.trials == tuned.trials
     assert told == [1] * 4
 
@@ -78,7 +98,7 @@ def test_no_search_and_wrong_searches_are_refused(toy: Any, config: FeatureConfi
 
 
 def test_too_few_patients_for_folds(toy: Any, small: FeatureConfig) -> None:
-    happened = toy.outcomes["crs_grade2plus"]
-    rows = happened.index[happened][:1].append(happened.index[~happened][:40])
+    y_true = toy.outcomes["crs_grade2plus"]
+    rows = y_true.index[y_true][:1].append(y_true.index[~y_true][:40])
     with pytest.raises(InputError, match="1 events in 41 patients"):
         tune(toy.observed.loc[rows], toy.outcomes.loc[rows], config=small, seed=1)

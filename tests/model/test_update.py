@@ -1,4 +1,6 @@
-"""Updating: each method does what it says, in every learner's terms a RiskModel still, and the same seed the same bytes."""
+"""Updating: each method does what it says, in every learner's terms a RiskModel still, and the same
+seed the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +51,13 @@ def test_stays_a_model_that_predicts_explains_and_is_saved(
     risk = predict(again, observed.tail(40)).risk
     assert risk.tolist() == predict(done.model, observed.tail(40)).risk.tolist()
     explanation = explain(again, observed.tail(40))
-    assert explanation.base_log_odds + explanation.contributions.sum(axis=1) == pytest.approx(logit(risk), abs=1e-8)
-    assert update(model, observed.head(150), y=y[:150], method=method, config=config, seed=2).model == done.model
+    assert explanation.base_log_odds + explanation.contributions.sum(axis=1) == pytest.approx(
+        logit(risk), abs=1e-8
+    )
+    assert (
+        update(model, observed.head(150), y=y[:150], method=method, config=config, seed=2).model
+        == done.model
+    )
 
 
 def test_none_changes_no_risk(model: RiskModel, elsewhere: tuple) -> None:
@@ -62,13 +69,19 @@ def test_none_changes_no_risk(model: RiskModel, elsewhere: tuple) -> None:
 def test_intercept_makes_the_mean_right(model: RiskModel, elsewhere: tuple) -> None:
     """Firth's intercept: the sum of risks is the number of events up to half an event."""
     observed, y = elsewhere
-    risk = predict(updated_with(model, observed, y=y, method="intercept", config=None, seed=0), observed).risk
+    risk = predict(
+        updated_with(model, observed, y=y, method="intercept", config=None, seed=0), observed
+    ).risk
     assert abs(risk.sum() - y.sum()) < 0.5
-    assert np.array_equal(np.argsort(risk, kind="stable"), np.argsort(predict(model, observed).risk, kind="stable"))
+    assert np.array_equal(
+        np.argsort(risk, kind="stable"), np.argsort(predict(model, observed).risk, kind="stable")
+    )
 
 
 def test_intercept_and_slope_are_found_again(model: RiskModel, elsewhere: tuple) -> None:
-    """The truth is 0.8 + 0.5 x the old log-odds; 3000 patients give the slope to about 0.04 (four errors allowed)."""
+    """The truth is 0.8 + 0.5 x the old log-odds; 3000 patients give the slope to about 0.04 (four
+    errors allowed).
+    """
     observed, y = elsewhere
     made = updated_with(model, observed, y=y, method="intercept and slope", config=None, seed=0)
     old = log_odds_of(model, observed)
@@ -78,22 +91,35 @@ def test_intercept_and_slope_are_found_again(model: RiskModel, elsewhere: tuple)
 
 
 def test_boosting_learns_what_the_model_does_not_know(model: RiskModel, elsewhere: tuple) -> None:
-    """Men and women differ by 4 log-odds in the new world, which the model knows nothing of: trees beat an intercept."""
+    """Men and women differ by 4 log-odds in the new world, which the model knows nothing of: trees
+    beat an intercept.
+    """
     observed, _ = elsewhere
     truth = expit(log_odds_of(model, observed) + 4.0 * (observed["is_female"].to_numpy() - 0.5))
     y = (np.random.default_rng(4).random(len(truth)) < truth).astype(float)
     done = update(model, observed.head(1000), y=y[:1000], method="offset boosting")
     assert done.n_trees > 0
     held, known = observed.tail(2000), y[1000:]
-    plain = updated_with(model, observed.head(1000), y=y[:1000], method="intercept", config=None, seed=0)
-    gain = log_likelihood(log_odds_of(done.model, held), known) - log_likelihood(log_odds_of(plain, held), known)
+    plain = updated_with(
+        model, observed.head(1000), y=y[:1000], method="intercept", config=None, seed=0
+    )
+    gain = log_likelihood(log_odds_of(done.model, held), known) - log_likelihood(
+        log_odds_of(plain, held), known
+    )
     assert gain > 0
 
 
-def test_a_slope_that_points_the_wrong_way_becomes_the_overall_risk(model: RiskModel, elsewhere: tuple) -> None:
+def test_a_slope_that_points_the_wrong_way_becomes_the_overall_risk(
+    model: RiskModel, elsewhere: tuple
+) -> None:
     observed, _ = elsewhere
-    y = (np.random.default_rng(5).random(3000) < expit(-1.0 - log_odds_of(model, observed))).astype(float)
-    risk = predict(updated_with(model, observed, y=y, method="intercept and slope", config=None, seed=0), observed).risk
+    y = (np.random.default_rng(5).random(3000) < expit(-1.0 - log_odds_of(model, observed))).astype(
+        float
+    )
+    risk = predict(
+        updated_with(model, observed, y=y, method="intercept and slope", config=None, seed=0),
+        observed,
+    ).risk
     assert np.ptp(risk) == 0
     assert risk[0] == pytest.approx(y.mean(), abs=1e-3)
 
@@ -102,12 +128,18 @@ def test_auto_keeps_a_right_model_and_recalibrates_a_wrong_one(
     model: RiskModel, elsewhere: tuple, config: FeatureConfig
 ) -> None:
     observed, y = elsewhere
-    right = (np.random.default_rng(6).random(3000) < expit(log_odds_of(model, observed))).astype(float)
+    right = (np.random.default_rng(6).random(3000) < expit(log_odds_of(model, observed))).astype(
+        float
+    )
     assert update(model, observed, y=right, config=config).method == "none"
     changed = update(model, observed, y=y, config=config)
     assert changed.method == "intercept and slope"
     assert changed.closed is not None
-    assert [step.against for step in changed.closed.steps] == ["none", "intercept", "intercept and slope"]
+    assert [step.against for step in changed.closed.steps] == [
+        "none",
+        "intercept",
+        "intercept and slope",
+    ]
     assert changed.model.manifest["update"]["method"] == "intercept and slope"
     assert changed.model.manifest["updated_from"] == model.label
 
@@ -126,10 +158,15 @@ def test_out_of_fold_risks_come_from_the_others(model: RiskModel, elsewhere: tup
 
 @pytest.mark.parametrize(
     ("y", "method", "says"),
-    [(np.r_[np.ones(4), np.zeros(96)], "auto", "at least 5"), (np.full(100, 0.5), "none", "0 or 1"),
-     (np.r_[np.ones(50), np.zeros(50)], "refit", "recipe")],
-)  # fmt: skip
-def test_refuses(y: np.ndarray, method: Method, says: str, model: RiskModel, elsewhere: tuple) -> None:
+    [
+        (np.r_[np.ones(4), np.zeros(96)], "auto", "at least 5"),
+        (np.full(100, 0.5), "none", "0 or 1"),
+        (np.r_[np.ones(50), np.zeros(50)], "refit", "recipe"),
+    ],
+)
+def test_refuses(
+    y: np.ndarray, method: Method, says: str, model: RiskModel, elsewhere: tuple
+) -> None:
     with pytest.raises(InputError, match=says):
         update(model, elsewhere[0].head(100), y=y, method=method)
 
@@ -149,16 +186,24 @@ def cohort(
 
 @pytest.mark.parametrize(
     ("intercept", "slopes", "chosen"),
-    [(0.0, (1.0, 1.0, 1.0), "none"), (1.0, (1.0, 1.0, 1.0), "intercept"), (0.5, (0.3, 0.3, 0.3), "intercept and slope"),
-     (0.0, (2.0, 0.0, 1.0), "revision")],
-)  # fmt: skip
-def test_finds_what_is_there_in_many_patients(intercept: float, slopes: tuple[float, ...], chosen: str) -> None:
+    [
+        (0.0, (1.0, 1.0, 1.0), "none"),
+        (1.0, (1.0, 1.0, 1.0), "intercept"),
+        (0.5, (0.3, 0.3, 0.3), "intercept and slope"),
+        (0.0, (2.0, 0.0, 1.0), "revision"),
+    ],
+)
+def test_finds_what_is_there_in_many_patients(
+    intercept: float, slopes: tuple[float, ...], chosen: str
+) -> None:
     """Seeds fixed; at 5000 patients only the first and second could differ, each in 5% of seeds."""
     assert closed_test(*cohort(5000, 11, intercept=intercept, slopes=slopes)).chosen == chosen
 
 
 def test_a_right_model_is_changed_in_at_most_five_percent_of_cohorts() -> None:
-    """300 cohorts of 400 patients: more than 28 changes would have a chance of 0.1% at a true rate of 5%."""
+    """300 cohorts of 400 patients: more than 28 changes would have a chance of 0.1% at a true rate
+    of 5%.
+    """
     changed = sum(closed_test(*cohort(400, 100 + seed)).chosen != "none" for seed in range(300))
     assert changed <= binom.ppf(0.999, 300, ALPHA)
     assert changed > 0, "a test that never changes anything tests nothing"
@@ -167,7 +212,9 @@ def test_a_right_model_is_changed_in_at_most_five_percent_of_cohorts() -> None:
 def test_first_step_is_the_likelihood_ratio_by_hand() -> None:
     log_odds, themes, y = cohort(300, 5, intercept=0.4)
     step = closed_test(log_odds, themes, y).steps[0]
-    full = fit_offset_logistic(np.column_stack([np.ones(300), themes]), y, offset=np.zeros(300), has_firth=False)
+    full = fit_offset_logistic(
+        np.column_stack([np.ones(300), themes]), y, offset=np.zeros(300), has_firth=False
+    )
     ratio = 2 * (full.log_likelihood - log_likelihood(log_odds, y))
     assert (step.against, step.degrees) == ("none", 4)
     assert step.likelihood_ratio == pytest.approx(ratio, rel=1e-9)
@@ -178,4 +225,3 @@ def test_themes_without_spread_cost_no_degree() -> None:
     log_odds, themes, y = cohort(300, 6)
     constant = np.column_stack([themes, np.full(300, 0.3)])
     assert closed_test(log_odds, constant, y) == closed_test(log_odds, themes, y)
-

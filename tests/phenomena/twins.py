@@ -1,11 +1,12 @@
 """Arms that differ in one thing and the same patients in both: what every phenomenon is told from.
 
-How sure a test is. The same patients with the same random numbers are in both arms, so a difference is told by the z of
-the paired difference (mean over its standard error). A direction is asked for at a z of 3 and was measured at 6.1 or
-more unless the test says otherwise, so that another seed would miss it with a probability below 1e-3 (a draw 3.1
-standard errors below). A range is wider than the measured value by 3.1 standard errors or more on either side unless the
-test says otherwise. Seeds are fixed. Arms are compared, not figures: published figures are the calibration's, and the
-ranges here are as wide as their sources.
+How sure a test is. The same patients with the same random numbers are in both arms, so a difference
+is told by the z of the paired difference (mean over its standard error). A direction is asked for
+at a z of 3 and was measured at 6.1 or more unless the test says otherwise, so that another seed
+would miss it with a probability below 1e-3 (a draw 3.1 standard errors below). A range is wider
+than the measured value by 3.1 standard errors or more on either side unless the test says
+otherwise. Seeds are fixed. Arms are compared, not figures: published figures are the calibration's,
+and the ranges here are as wide as their sources.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ ENGAGERS = ("tarlatamab", "tebentafusp", "acapatamab")  # into a vein
 _ICI_TREATED, _ICI_RUN = 50_000, 6_000
 
 
-def outcomes_in(arm: Arm, *, n: int = N, world: World | None = None, patients: Patients | None = None) -> pd.DataFrame:
+def outcomes_in(
+    arm: Arm, *, n: int = N, world: World | None = None, patients: Patients | None = None
+) -> pd.DataFrame:
     """Outcomes of the first ``n`` patients of an arm, or of the given ones."""
     there = world or world_of()
     group = people(arm, n, world=there) if patients is None else patients
@@ -44,7 +47,9 @@ def outcomes_in(arm: Arm, *, n: int = N, world: World | None = None, patients: P
 
 @cache
 def outcomes_of(product: str, **choices: Any) -> pd.DataFrame:
-    """Outcomes of 2000 patients of a shipped arm of the reference world; ``choices`` are those of `make_arm`."""
+    """Outcomes of 2000 patients of a shipped arm of the reference world; ``choices`` are those of
+    `make_arm`.
+    """
     return outcomes_in(arm_of(product, **choices))
 
 
@@ -57,13 +62,22 @@ def z_of(one: ArrayLike, other: ArrayLike) -> float:
 def with_regimen(product: str, name: str, **changes: Any) -> Product:
     """A product with one regimen changed."""
     whole = product_of(product)
-    return whole.model_copy(update={"regimens": {**whole.regimens, name: whole.regimens[name].model_copy(update=changes)}})
+    return whole.model_copy(
+        update={
+            "regimens": {**whole.regimens, name: whole.regimens[name].model_copy(update=changes)}
+        }
+    )
 
 
-def given_at(world: World, agent: str, *, hours: float, repeats: int = 1, every_h: float = 0.0) -> World:
-    """A world in which an agent that an arm adds comes ``hours`` after the first dose, once or again and again."""
+def given_at(
+    world: World, agent: str, *, hours: float, repeats: int = 1, every_h: float = 0.0
+) -> World:
+    """A world in which an agent that an arm adds comes ``hours`` after the first dose, once or
+    again and again.
+    """
     changed = world.mitigations[agent].model_copy(
-        update={"prophylaxis_hours_before": -hours, "repeats": repeats, "repeat_every_h": every_h})  # fmt: skip
+        update={"prophylaxis_hours_before": -hours, "repeats": repeats, "repeat_every_h": every_h}
+    )
     return replace(world, mitigations={**world.mitigations, agent: changed})
 
 
@@ -71,15 +85,19 @@ def in_tumour(arm: Arm, *, stroma_barrier: float, suppression: float) -> Arm:
     """The arm in another tumour: 0 lets every T cell in and dampens none."""
     old = arm.population
     new = {"stroma_barrier": stroma_barrier, "suppression": suppression}
-    parts = {name: getattr(old, name).model_copy(update={"value": value}) for name, value in new.items()}
+    parts = {
+        name: getattr(old, name).model_copy(update={"value": value}) for name, value in new.items()
+    }
     return replace(arm, population=old.model_copy(update=parts))
 
 
-def likeliest(arm: Arm, *, treated: int, n: int, world: World) -> tuple[Patients, NDArray[np.float64]]:
+def likeliest(
+    arm: Arm, *, treated: int, n: int, world: World
+) -> tuple[Patients, NDArray[np.float64]]:
     """The ``n`` of ``treated`` patients with the highest antigen load, and their loads.
 
-    CRS under checkpoint inhibition strikes about one in a hundred, those whose clones meet most antigen. Simulating
-    these alone gives all cases of many more patients.
+    CRS under checkpoint inhibition strikes about one in a hundred, those whose clones meet most
+    antigen. Simulating these alone gives all cases of many more patients.
     """
     everybody = sample(arm.population, assumptions=world.assumptions, seed=1, start=0, stop=treated)
     load = loads(arm, everybody, covariates(everybody, arm.population), world=world)[0]
@@ -89,10 +107,11 @@ def likeliest(arm: Arm, *, treated: int, n: int, world: World) -> tuple[Patients
 
 @cache
 def checkpoint_cases() -> tuple[pd.DataFrame, int, float]:
-    """CRS among 50,000 treated with a checkpoint inhibitor; how many were treated; share of cases at middling loads.
+    """CRS among 50,000 treated with a checkpoint inhibitor; how many were treated; share of cases
+    at middling loads.
 
-    6000 of them are simulated, those with the highest load. The share is that of cases in the lower half of these: as
-    good as none there means as good as none among those left out.
+    6000 of them are simulated, those with the highest load. The share is that of cases in the lower
+    half of these: as good as none there means as good as none among those left out.
     """
     arm = arm_of("checkpoint_inhibitor")
     group, load = likeliest(arm, treated=_ICI_TREATED, n=_ICI_RUN, world=world_of())

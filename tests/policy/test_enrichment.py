@@ -1,4 +1,6 @@
-"""Enrichment: smaller trials, never fewer screened for free; dilution and masking by the same arithmetic."""
+"""Enrichment: smaller trials, never fewer screened for free; dilution and masking by the same
+arithmetic.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,12 @@ from crsrisk.trials.two_proportions import n_two_proportions
 
 
 @given(a=st.floats(0.8, 6), b=st.floats(3, 12), rr=st.floats(0.1, 0.8))
-def test_higher_thresholds_need_fewer_and_screen_more_for_each(a: float, b: float, rr: float) -> None:
-    sizes = enrichment_sample_size(risk=f"Beta({a:.6f},{b:.6f})", rr=rr, thresholds=[0, 0.1, 0.2, 0.3])
+def test_higher_thresholds_need_fewer_and_screen_more_for_each(
+    a: float, b: float, rr: float
+) -> None:
+    sizes = enrichment_sample_size(
+        risk=f"Beta({a:.6f},{b:.6f})", rr=rr, thresholds=[0, 0.1, 0.2, 0.3]
+    )
     per_arm = [size.n_per_arm for size in sizes.values()]
     rates = [size.control_rate for size in sizes.values()]
     assert per_arm == sorted(per_arm, reverse=True)
@@ -34,14 +40,22 @@ def test_higher_thresholds_need_fewer_and_screen_more_for_each(a: float, b: floa
 
 def test_everybody_at_one_risk_is_the_plain_trial() -> None:
     enriched = enrichment_sample_size(risk=[0.25, 0.25], rr=0.5, thresholds=[0.1])[0.1]
-    assert enriched.n_per_arm == n_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
+    assert (
+        enriched.n_per_arm == n_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
+    )
 
 
 def test_a_strategy_that_treats_everybody_is_a_plain_trial() -> None:
-    against_none = strategy_sample_size(risk="Beta(2,6)", rr=0.5, threshold=0.0, control_arm="nobody treated")
-    assert against_none.n_per_arm == pytest.approx(n_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded)
+    against_none = strategy_sample_size(
+        risk="Beta(2,6)", rr=0.5, threshold=0.0, control_arm="nobody treated"
+    )
+    assert against_none.n_per_arm == pytest.approx(
+        n_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
+    )
     with pytest.raises(InputError, match="treat different patients"):
-        strategy_sample_size(risk="Beta(2,6)", rr=0.5, threshold=0.0, control_arm="everybody treated")
+        strategy_sample_size(
+            risk="Beta(2,6)", rr=0.5, threshold=0.0, control_arm="everybody treated"
+        )
 
 
 @given(n=st.integers(1, 400), p=st.floats(0.05, 1))
@@ -79,20 +93,43 @@ def test_interactions_cost_at_least_four_times(f: float) -> None:
 @pytest.mark.parametrize(
     ("function", "right", "wrong"),
     [
-        (enrichment_sample_size, {"risk": "Beta(2,6)", "rr": 0.5, "thresholds": [0.1]},
-         [{"rr": 0.0}, {"rr": 1.0}, {"thresholds": [1.0]}, {"power": 1.0}, {"alpha_one_sided": 0.5},
-          {"risk": [0.1], "thresholds": [0.2]}]),
-        (strategy_sample_size, {"risk": "Beta(2,6)", "rr": 0.5, "threshold": 0.2, "control_arm": "nobody treated"},
-         [{"control_arm": "some"}, {"threshold": 1}]),
-        (screening_moments, {"n_enrolled": 10, "p_eligible": 0.5},
-         [{"p_eligible": 0}, {"p_eligible": 50}, {"n_enrolled": 0}]),
-        (masked_outcome_rr, {"rr_true": 0.7, "mask_prob": 0.3, "p_control": 0.4},
-         [{"mask_prob": 1}, {"rr_true": 1}, {"p_control": 0}]),
-        (interaction_inflation, {"frac": 0.5},
-         [{"frac": 0}, {"interaction_over_main": 0.5}, {"interaction_equals_main": False}]),
+        (
+            enrichment_sample_size,
+            {"risk": "Beta(2,6)", "rr": 0.5, "thresholds": [0.1]},
+            [
+                {"rr": 0.0},
+                {"rr": 1.0},
+                {"thresholds": [1.0]},
+                {"power": 1.0},
+                {"alpha_one_sided": 0.5},
+                {"risk": [0.1], "thresholds": [0.2]},
+            ],
+        ),
+        (
+            strategy_sample_size,
+            {"risk": "Beta(2,6)", "rr": 0.5, "threshold": 0.2, "control_arm": "nobody treated"},
+            [{"control_arm": "some"}, {"threshold": 1}],
+        ),
+        (
+            screening_moments,
+            {"n_enrolled": 10, "p_eligible": 0.5},
+            [{"p_eligible": 0}, {"p_eligible": 50}, {"n_enrolled": 0}],
+        ),
+        (
+            masked_outcome_rr,
+            {"rr_true": 0.7, "mask_prob": 0.3, "p_control": 0.4},
+            [{"mask_prob": 1}, {"rr_true": 1}, {"p_control": 0}],
+        ),
+        (
+            interaction_inflation,
+            {"frac": 0.5},
+            [{"frac": 0}, {"interaction_over_main": 0.5}, {"interaction_equals_main": False}],
+        ),
     ],
-)  # fmt: skip
-def test_impossible_designs_are_refused(function: Any, right: dict[str, Any], wrong: list[dict[str, Any]]) -> None:
+)
+def test_impossible_designs_are_refused(
+    function: Any, right: dict[str, Any], wrong: list[dict[str, Any]]
+) -> None:
     function(**right)
     for change in wrong:
         with pytest.raises(InputError, match=r"Cure: \w"):

@@ -17,7 +17,9 @@ EFFECTS = st.lists(st.floats(-1, 1), min_size=2, max_size=30)
 
 def by_definition(tau: list[float], priority: list[float]) -> tuple[float, float]:
     """AUTOC and QINI with loops; patients of equal priority enter with their mean effect."""
-    effects = [float(np.mean([t for t, q in zip(tau, priority, strict=True) if q == p])) for p in priority]
+    effects = [
+        float(np.mean([t for t, q in zip(tau, priority, strict=True) if q == p])) for p in priority
+    ]
     ranked = [effects[i] for i in sorted(range(len(tau)), key=lambda i: -priority[i])]
     n = len(tau)
     toc = [np.mean(ranked[:k]) - np.mean(tau) for k in range(1, n + 1)]
@@ -26,7 +28,9 @@ def by_definition(tau: list[float], priority: list[float]) -> tuple[float, float
 
 @given(data=st.data(), tau=EFFECTS)
 def test_areas_by_definition(data: st.DataObject, tau: list[float]) -> None:
-    priority = data.draw(st.lists(st.integers(0, 5).map(float), min_size=len(tau), max_size=len(tau)))
+    priority = data.draw(
+        st.lists(st.integers(0, 5).map(float), min_size=len(tau), max_size=len(tau))
+    )
     found = rate(tau=tau, priority=priority)
     assert (found.autoc, found.qini) == pytest.approx(by_definition(tau, priority), abs=1e-9)
 
@@ -34,7 +38,9 @@ def test_areas_by_definition(data: st.DataObject, tau: list[float]) -> None:
 @given(tau=EFFECTS, constant=st.floats(-2, 2))
 def test_a_score_without_information_has_no_area(tau: list[float], constant: float) -> None:
     found = rate(tau=tau, priority=[constant] * len(tau))
-    assert (found.autoc, found.qini, found.autoc_se, found.qini_se) == pytest.approx((0, 0, 0, 0), abs=1e-9)
+    assert (found.autoc, found.qini, found.autoc_se, found.qini_se) == pytest.approx(
+        (0, 0, 0, 0), abs=1e-9
+    )
 
 
 @given(tau=EFFECTS, shift=st.floats(-2, 2), scale=st.floats(0.1, 3))
@@ -44,7 +50,9 @@ def test_areas_follow_scale_and_ignore_shift_and_any_rising_change_of_score(
     priority = np.arange(len(tau), dtype=float)
     plain = rate(tau=tau, priority=priority)
     changed = rate(tau=shift + scale * np.array(tau), priority=np.exp(priority / 10))
-    assert (changed.autoc, changed.qini) == pytest.approx((scale * plain.autoc, scale * plain.qini), abs=1e-9)
+    assert (changed.autoc, changed.qini) == pytest.approx(
+        (scale * plain.autoc, scale * plain.qini), abs=1e-9
+    )
     best = rate(tau=tau, priority=tau)
     assert best.autoc >= plain.autoc - 1e-9
     assert best.qini >= plain.qini - 1e-9
@@ -84,7 +92,9 @@ def test_patients_approach_the_formula() -> None:
 
 @pytest.mark.parametrize("is_noisy", [False, True])
 def test_standard_errors_are_those_of_repeated_samples(is_noisy: bool) -> None:
-    """400 samples of 500 patients: an SD of 400 has a relative error of 3.5%, so 15% is four of them; seed fixed."""
+    """400 samples of 500 patients: an SD of 400 has a relative error of 3.5%, so 15% is four of
+    them; seed fixed.
+    """
     rng = np.random.default_rng(10)
     areas, errors = [], []
     for _ in range(400):
@@ -122,7 +132,9 @@ def test_qini_with_loops(data: st.DataObject, n: int) -> None:
         y_t, y_c = sum(y[i] * w[i] for i in rows), sum(y[i] * (1 - w[i]) for i in rows)
         expected.append(y_t - (y_c * n_t / n_c if n_c else 0.0))
     assert qini_curve(y=y, treatment=w, score=score) == pytest.approx(expected)
-    assert qini_curve(y=y, treatment=w, score=score, outcome="1 = bad") == pytest.approx(-np.array(expected))
+    assert qini_curve(y=y, treatment=w, score=score, outcome="1 = bad") == pytest.approx(
+        -np.array(expected)
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Policies per 100 patients: known answers on a fine grid of risks, intervals, regret, and what must always hold."""
+"""Policies per 100 patients: known answers on a fine grid of risks, intervals, regret, and what
+must always hold.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +15,27 @@ from crsrisk.data.potential_outcomes import Harms
 from crsrisk.errors import InputError
 from crsrisk.policy.table import (
     FIGURES,
-    Stakes,
-    assumed_stakes,
+    IndividualEffects,
+    assumed_effects,
     at_or_above,
-    believed_gain,
     best_threshold,
-    chosen_apart,
     contributions,
+    cross_fitted_policy,
     policy_table,
     regret,
     reliability,
+    shrunken_gain,
     top_share,
     with_risk_ratio,
 )
 
-GRID = beta.ppf((np.arange(20_000) + 0.5) / 20_000, 2, 6)  # risks of Beta(2, 6), evenly by probability
+# risks of Beta(2, 6), evenly by probability
+GRID = beta.ppf((np.arange(20_000) + 0.5) / 20_000, 2, 6)
 COURSE = Harms(1.0, 2.0, 0.05)
-STAKES = assumed_stakes(GRID, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
+STAKES = assumed_effects(GRID, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
 
 
-def mean_of(treated: np.ndarray, figure: str, stakes: Stakes = STAKES) -> float:
+def mean_of(treated: np.ndarray, figure: str, stakes: IndividualEffects = STAKES) -> float:
     return float(contributions(treated, stakes, harms=COURSE)[:, FIGURES.index(figure)].mean())
 
 
@@ -42,9 +45,17 @@ def test_values_of_policies(threshold: float, value: float) -> None:
     assert mean_of(at_or_above(GRID, threshold), "net_benefit") == pytest.approx(value, abs=1e-4)
 
 
-@pytest.mark.parametrize(("threshold", "averted", "treated", "nnt", "needless"), [
-    (0.0, 12.5, 100.0, 8.0, 75.0), (0.1, 12.0239, 85.0306, 7.0718, 60.9829), (0.3, 6.8972, 32.9417, 4.7761, 19.1474)])
-def test_metrics_of_policies(threshold: float, averted: float, treated: float, nnt: float, needless: float) -> None:
+@pytest.mark.parametrize(
+    ("threshold", "averted", "treated", "nnt", "needless"),
+    [
+        (0.0, 12.5, 100.0, 8.0, 75.0),
+        (0.1, 12.0239, 85.0306, 7.0718, 60.9829),
+        (0.3, 6.8972, 32.9417, 4.7761, 19.1474),
+    ],
+)
+def test_metrics_of_policies(
+    threshold: float, averted: float, treated: float, nnt: float, needless: float
+) -> None:
     """Known answer G05."""
     each = contributions(at_or_above(GRID, threshold), STAKES, harms=COURSE)
     (row,) = policy_table({"one": each[::20]}, n_resamples=50, seed=1)
@@ -65,48 +76,62 @@ def test_thirty_doses_for_a_hundred() -> None:
 
 
 def test_an_interval_covers_what_it_says() -> None:
-    """95% intervals of a mean of 200 patients cover it in 90 to 99 of 100 samples (binomial, error below 1 in 100)."""
+    """95% intervals of a mean of 200 patients cover it in 90 to 99 of 100 samples (binomial, error
+    below 1 in 100).
+    """
     rng, hits = np.random.default_rng(3), 0
     for k in range(100):
         some = rng.choice(GRID, 200)
-        stakes = assumed_stakes(some, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
-        (row,) = policy_table({"all": contributions(np.ones(200), stakes, harms=COURSE)}, n_resamples=200, seed=k)
+        stakes = assumed_effects(some, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
+        (row,) = policy_table(
+            {"all": contributions(np.ones(200), stakes, harms=COURSE)}, n_resamples=200, seed=k
+        )
         hits += (row.averted.low or 0.0) <= 12.5 <= (row.averted.high or 0.0)
     assert 88 <= hits <= 99
 
 
 @st.composite
-def patients(draw: st.DrawFn) -> Stakes:
+def patients(draw: st.DrawFn) -> IndividualEffects:
     n = draw(st.integers(5, 40))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     risk = rng.random(n)
-    return Stakes(risk, risk * rng.random(n), np.ones(n), 0.1 * rng.random(n), 0.1 * rng.random(n) - 0.02)
+    return IndividualEffects(
+        risk, risk * rng.random(n), np.ones(n), 0.1 * rng.random(n), 0.1 * rng.random(n) - 0.02
+    )
 
 
 @given(patients())
-def test_treating_nobody_changes_nothing(stakes: Stakes) -> None:
+def test_treating_nobody_changes_nothing(stakes: IndividualEffects) -> None:
     each = contributions(np.zeros(len(stakes)), stakes, harms=COURSE).mean(axis=0)
     assert dict(zip(FIGURES, each, strict=True)) == {
-        **dict.fromkeys(FIGURES, 0.0), "missed": pytest.approx(float(stakes.risk.mean()))}
+        **dict.fromkeys(FIGURES, 0.0),
+        "missed": pytest.approx(float(stakes.risk.mean())),
+    }
 
 
 @given(patients(), st.integers(0, 2**32 - 1))
-def test_an_oracle_gains_at_least_what_any_score_gains(stakes: Stakes, seed: int) -> None:
+def test_an_oracle_gains_at_least_what_any_score_gains(
+    stakes: IndividualEffects, seed: int
+) -> None:
     score, gain = np.random.default_rng(seed).random(len(stakes)), stakes.gain(COURSE)
     oracle = contributions((gain > 0.0).astype(float), stakes, harms=COURSE)[:, -1].sum()
-    by_score = contributions(at_or_above(score, best_threshold(score, gain)), stakes, harms=COURSE)[:, -1].sum()
+    by_score = contributions(at_or_above(score, best_threshold(score, gain)), stakes, harms=COURSE)[
+        :, -1
+    ].sum()
     assert oracle >= by_score - 1e-12 >= max(0.0, float(gain.sum())) - 1e-9
 
 
 @given(patients(), st.integers(0, 2**32 - 1))
-def test_more_doses_never_avert_less(stakes: Stakes, seed: int) -> None:
+def test_more_doses_never_avert_less(stakes: IndividualEffects, seed: int) -> None:
     score = np.random.default_rng(seed).random(len(stakes))
-    averted = [mean_of(top_share(score, share), "averted", stakes) for share in np.linspace(0.0, 1.0, 9)]
+    averted = [
+        mean_of(top_share(score, share), "averted", stakes) for share in np.linspace(0.0, 1.0, 9)
+    ]
     assert (np.diff(averted) >= -1e-12).all()
 
 
 @given(patients())
-def test_a_ratio_of_one_averts_nothing_and_only_costs(stakes: Stakes) -> None:
+def test_a_ratio_of_one_averts_nothing_and_only_costs(stakes: IndividualEffects) -> None:
     useless = with_risk_ratio(stakes, 1.0)
     assert np.allclose(useless.averted, 0.0)
     assert useless.risk_ratio == pytest.approx(1.0)
@@ -114,16 +139,19 @@ def test_a_ratio_of_one_averts_nothing_and_only_costs(stakes: Stakes) -> None:
 
 
 @given(patients())
-def test_halves_that_agree_make_the_oracle_itself(stakes: Stakes) -> None:
-    each, (first, second) = chosen_apart((stakes, stakes), harms=COURSE)
+def test_halves_that_agree_make_the_oracle_itself(stakes: IndividualEffects) -> None:
+    each, (first, second) = cross_fitted_policy((stakes, stakes), harms=COURSE)
     assert np.array_equal(first, second)
     assert np.allclose(each[:, -1], np.maximum(stakes.gain(COURSE), 0.0))
 
 
 @given(patients(), st.integers(0, 2**32 - 1))
-def test_the_parts_of_a_regret_add_up(stakes: Stakes, seed: int) -> None:
+def test_the_parts_of_a_regret_add_up(stakes: IndividualEffects, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    steps = [contributions((rng.random(len(stakes)) < 0.5).astype(float), stakes, harms=COURSE) for _ in range(4)]
+    steps = [
+        contributions((rng.random(len(stakes)) < 0.5).astype(float), stakes, harms=COURSE)
+        for _ in range(4)
+    ]
     found = regret(steps, n_resamples=50, seed=1)
     parts = (found.threshold, found.model, found.information)
     assert found.total.value == pytest.approx(sum(part.value or 0.0 for part in parts))
@@ -132,11 +160,15 @@ def test_the_parts_of_a_regret_add_up(stakes: Stakes, seed: int) -> None:
 # Who is treated: thresholds, doses, and what an oracle may believe.
 
 
-scores = arrays(np.float64, st.integers(2, 40), elements=st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.5, 0.9]))
+scores = arrays(
+    np.float64, st.integers(2, 40), elements=st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.5, 0.9])
+)
 
 
 @given(scores, st.floats(0.0, 1.0))
-def test_exactly_the_doses_are_given_and_to_the_highest_first(score: np.ndarray, share: float) -> None:
+def test_exactly_the_doses_are_given_and_to_the_highest_first(
+    score: np.ndarray, share: float
+) -> None:
     given_ = top_share(score, share)
     assert np.isclose(given_.sum(), share * len(score))
     assert ((given_ >= 0.0) & (given_ <= 1.0)).all()
@@ -156,13 +188,13 @@ def test_an_oracle_believes_what_repeats() -> None:
     rng = np.random.default_rng(1)
     truth, noise = rng.normal(size=4000), rng.normal(size=(2, 4000))
     assert reliability(truth, truth) == pytest.approx(1.0)
-    assert reliability(truth + noise[0], truth + noise[1]) == pytest.approx(0.5, abs=0.05)  # 4 standard errors of 0.012
+    # 4 standard errors of 0.012
+    assert reliability(truth + noise[0], truth + noise[1]) == pytest.approx(0.5, abs=0.05)
     assert reliability(noise[0], noise[1]) < 0.05
-    assert np.allclose(believed_gain(truth, trust=0.0), truth.mean())
+    assert np.allclose(shrunken_gain(truth, trust=0.0), truth.mean())
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_more_doses_than_patients_are_refused(share: float) -> None:
     with pytest.raises(InputError, match="0 to 1"):
         top_share(np.array([0.1, 0.2]), share)
-

@@ -26,19 +26,30 @@ SHAPE = st.floats(0.5, 12)
 
 
 @given(a=SHAPE, b=SHAPE, rr=RR, harm=st.floats(0, 0.6), other=st.floats(0, 1))
-def test_no_other_threshold_is_better(a: float, b: float, rr: float, harm: float, other: float) -> None:
+def test_no_other_threshold_is_better(
+    a: float, b: float, rr: float, harm: float, other: float
+) -> None:
     best = optimal_threshold(rr=rr, harm_per_treated_in_crs_units=harm)
     spread = BetaRisk(a, b)
-    assert value_at(spread, float(best), benefit=1 - rr, harm=harm) >= value_at(
-        spread, other, benefit=1 - rr, harm=harm) - 1e-12
+    assert (
+        value_at(spread, float(best), benefit=1 - rr, harm=harm)
+        >= value_at(spread, other, benefit=1 - rr, harm=harm) - 1e-12
+    )
 
 
 @given(rr=RR, harm=st.floats(0, 0.5), w=st.floats(0, 5), loss=st.floats(0, 0.1))
-def test_lost_responses_are_harm_by_another_name(rr: float, harm: float, w: float, loss: float) -> None:
-    stated = optimal_threshold(rr=rr, harm_per_treated_in_crs_units=harm, weight_response_vs_crs=w, orr_loss_if_treated=loss)
+def test_lost_responses_are_harm_by_another_name(
+    rr: float, harm: float, w: float, loss: float
+) -> None:
+    stated = optimal_threshold(
+        rr=rr,
+        harm_per_treated_in_crs_units=harm,
+        weight_response_vs_crs=w,
+        orr_loss_if_treated=loss,
+    )
     summed = optimal_threshold(rr=rr, harm_per_treated_in_crs_units=harm + w * loss)
     assert stated == pytest.approx(summed)
-    assert stated.t_star == stated.as_dict()["t_star"] == float(stated)
+    assert stated.t_star == stated.to_dict()["t_star"] == float(stated)
     assert stated >= optimal_threshold(rr=rr, harm_per_treated_in_crs_units=harm)
 
 
@@ -49,12 +60,18 @@ def test_at_the_tipping_point_treating_ties_with_nobody(
     spread = BetaRisk(a, b)
     if spread.share_above(t) < 1e-6:
         return
-    point = efficacy_tipping_point(risk=spread, rr=rr, harm=harm, weight_response_vs_crs=w, thresholds=[t])[t]
-    assert value_at(spread, t, benefit=1 - rr, harm=harm + w * point) == pytest.approx(0.0, abs=1e-9)
+    point = efficacy_tipping_point(
+        risk=spread, rr=rr, harm=harm, weight_response_vs_crs=w, thresholds=[t]
+    )[t]
+    assert value_at(spread, t, benefit=1 - rr, harm=harm + w * point) == pytest.approx(
+        0.0, abs=1e-9
+    )
 
 
 @given(a=SHAPE, b=SHAPE, rr=RR)
-def test_a_model_gains_most_at_the_mean_risk_and_nothing_at_the_ends(a: float, b: float, rr: float) -> None:
+def test_a_model_gains_most_at_the_mean_risk_and_nothing_at_the_ends(
+    a: float, b: float, rr: float
+) -> None:
     mean = a / (a + b)
     grid = sorted({1e-7, *np.linspace(0.05, 0.95, 10).tolist(), mean, 1 - 1e-7})
     gains = gain_over_best_default(risk=BetaRisk(a, b), rr=rr, t_star=grid)
@@ -83,8 +100,12 @@ def test_the_trial_form_of_net_benefit_is_the_value_of_the_policy() -> None:
     """Event rates under a policy follow from the closed form; both definitions then agree."""
     spread, rr, harm, t = BetaRisk(2, 6), 0.5, 0.05, 0.2
     under = spread.mean - (1 - rr) * spread.event_share_above(t)
-    found = net_benefit_of_treating(event_rate_untreated=spread.mean, event_rate_policy=under,
-                                    treated=spread.share_above(t), threshold=harm)
+    found = net_benefit_of_treating(
+        event_rate_untreated=spread.mean,
+        event_rate_policy=under,
+        treated=spread.share_above(t),
+        threshold=harm,
+    )
     assert found == pytest.approx(value_at(spread, t, benefit=1 - rr, harm=harm))
 
 
@@ -98,22 +119,71 @@ def test_without_mediation_no_response_is_lost() -> None:
 @pytest.mark.parametrize(
     ("function", "right", "wrong"),
     [
-        (optimal_threshold, {"rr": 0.5, "harm_per_treated_in_crs_units": 0.05},
-         [{"rr": 1.0}, {"rr": -0.1}, {"harm_per_treated_in_crs_units": -1}, {"weight_response_vs_crs": -2}]),
-        (net_benefit, {"n": 750, "tp": 75, "fp": 98, "events": 105, "threshold": 0.2},
-         [{"threshold": 0}, {"threshold": 1}, {"tp": 106}, {"fp": 700}, {"events": 0, "tp": 0}, {"n": 0}, {"tp": 7.5}]),
-        (efficacy_tipping_point,
-         {"risk": "Beta(2,6)", "rr": 0.5, "harm": 0.1, "weight_response_vs_crs": 2, "thresholds": [0.1]},
-         [{"thresholds": [1.0]}, {"thresholds": []}, {"weight_response_vs_crs": 0}, {"rr": 1.5},
-          {"risk": [0.1, 0.2], "thresholds": [0.5]}]),
-        (gain_over_best_default, {"risk": "Beta(2,6)", "rr": 0.5, "t_star": [0.1]}, [{"t_star": [0]}, {"t_star": [1]}]),
-        (efficacy_attenuation, {"p_response": 0.35, "c1": 1, "a": 0.2}, [{"a": 1}, {"p_response": 35}, {"model": "linear"}]),
-        (net_benefit_of_treating,
-         {"event_rate_untreated": 0.25, "event_rate_policy": 0.15, "treated": 0.5, "threshold": 0.05},
-         [{"threshold": 1}, {"treated": 50}]),
+        (
+            optimal_threshold,
+            {"rr": 0.5, "harm_per_treated_in_crs_units": 0.05},
+            [
+                {"rr": 1.0},
+                {"rr": -0.1},
+                {"harm_per_treated_in_crs_units": -1},
+                {"weight_response_vs_crs": -2},
+            ],
+        ),
+        (
+            net_benefit,
+            {"n": 750, "tp": 75, "fp": 98, "events": 105, "threshold": 0.2},
+            [
+                {"threshold": 0},
+                {"threshold": 1},
+                {"tp": 106},
+                {"fp": 700},
+                {"events": 0, "tp": 0},
+                {"n": 0},
+                {"tp": 7.5},
+            ],
+        ),
+        (
+            efficacy_tipping_point,
+            {
+                "risk": "Beta(2,6)",
+                "rr": 0.5,
+                "harm": 0.1,
+                "weight_response_vs_crs": 2,
+                "thresholds": [0.1],
+            },
+            [
+                {"thresholds": [1.0]},
+                {"thresholds": []},
+                {"weight_response_vs_crs": 0},
+                {"rr": 1.5},
+                {"risk": [0.1, 0.2], "thresholds": [0.5]},
+            ],
+        ),
+        (
+            gain_over_best_default,
+            {"risk": "Beta(2,6)", "rr": 0.5, "t_star": [0.1]},
+            [{"t_star": [0]}, {"t_star": [1]}],
+        ),
+        (
+            efficacy_attenuation,
+            {"p_response": 0.35, "c1": 1, "a": 0.2},
+            [{"a": 1}, {"p_response": 35}, {"model": "linear"}],
+        ),
+        (
+            net_benefit_of_treating,
+            {
+                "event_rate_untreated": 0.25,
+                "event_rate_policy": 0.15,
+                "treated": 0.5,
+                "threshold": 0.05,
+            },
+            [{"threshold": 1}, {"treated": 50}],
+        ),
     ],
-)  # fmt: skip
-def test_impossible_harms_are_refused(function: Any, right: dict[str, Any], wrong: list[dict[str, Any]]) -> None:
+)
+def test_impossible_harms_are_refused(
+    function: Any, right: dict[str, Any], wrong: list[dict[str, Any]]
+) -> None:
     function(**right)
     for change in wrong:
         with pytest.raises(InputError, match=r"Cure: \w"):

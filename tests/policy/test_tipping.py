@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from crsrisk.data.potential_outcomes import Harms
-from crsrisk.policy.table import Stakes, assumed_stakes, at_or_above, with_risk_ratio
+from crsrisk.policy.table import IndividualEffects, assumed_effects, at_or_above, with_risk_ratio
 from crsrisk.policy.tipping import TippingPoint, crossing, tipping_points, trend_crossing
 
 GRID = beta.ppf((np.arange(20_000) + 0.5) / 20_000, 2, 6)
@@ -24,43 +24,56 @@ def named(points: list[TippingPoint], start: str) -> TippingPoint:
 @pytest.mark.parametrize(("threshold", "loss"), [(0.0, 0.0375), (0.1, 0.045703), (0.3, 0.079687)])
 def test_the_loss_of_response_that_ties(threshold: float, loss: float) -> None:
     """Known answer G07: RR 0.5, harm 0.05, a response weighs 2."""
-    stakes = assumed_stakes(GRID, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
-    found = tipping_points(stakes, harms=Harms(1.0, 2.0, 0.05), treated=at_or_above(GRID, threshold))
+    stakes = assumed_effects(GRID, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
+    found = tipping_points(
+        stakes, harms=Harms(1.0, 2.0, 0.05), treated=at_or_above(GRID, threshold)
+    )
     assert named(found, "tumour responses").tips_at == pytest.approx(loss, abs=1e-4)
 
 
 @st.composite
-def patients(draw: st.DrawFn) -> Stakes:
+def patients(draw: st.DrawFn) -> IndividualEffects:
     n = draw(st.integers(3, 30))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return assumed_stakes(0.2 + 0.8 * rng.random(n), risk_ratio=draw(st.floats(0.1, 0.9)),
-                          infections_added=draw(st.floats(0.001, 0.1)), responses_lost=draw(st.floats(0.001, 0.1)))
+    return assumed_effects(
+        0.2 + 0.8 * rng.random(n),
+        risk_ratio=draw(st.floats(0.1, 0.9)),
+        infections_added=draw(st.floats(0.001, 0.1)),
+        responses_lost=draw(st.floats(0.001, 0.1)),
+    )
 
 
 @given(patients())
-def test_at_a_tie_treating_everybody_gains_nothing(stakes: Stakes) -> None:
+def test_at_a_tie_treating_everybody_gains_nothing(stakes: IndividualEffects) -> None:
     harms = Harms(1.0, 2.0, 0.02)
     found = {point.assumption: point.tips_at for point in tipping_points(stakes, harms=harms)}
     n = len(stakes)
 
-    def gain(changed: Stakes, weights: Harms = harms) -> float:
+    def gain(changed: IndividualEffects, weights: Harms = harms) -> float:
         return float(changed.gain(weights).mean())
 
     ratio = found["risk ratio of CRS"]
     assert ratio is not None
     assert gain(with_risk_ratio(stakes, ratio)) == pytest.approx(0.0, abs=1e-9)
     if (infections := found["serious infections added a treated patient"]) is not None:
-        assert gain(replace(stakes, infections_added=np.full(n, infections))) == pytest.approx(0.0, abs=1e-9)
+        assert gain(replace(stakes, infections_added=np.full(n, infections))) == pytest.approx(
+            0.0, abs=1e-9
+        )
     if (lost := found["tumour responses lost a treated patient"]) is not None:
-        assert gain(replace(stakes, responses_lost=np.full(n, lost))) == pytest.approx(0.0, abs=1e-9)
-    for field, name in (("infection_weight", "weight of an infection"), ("response_weight", "weight of a lost response"),
-                        ("burden_per_course", "burden of a course")):
+        assert gain(replace(stakes, responses_lost=np.full(n, lost))) == pytest.approx(
+            0.0, abs=1e-9
+        )
+    for field, name in (
+        ("infection_weight", "weight of an infection"),
+        ("response_weight", "weight of a lost response"),
+        ("burden_per_course", "burden of a course"),
+    ):
         if (weight := found[name]) is not None:
             assert gain(stakes, replace(harms, **{field: weight})) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_nobody_treated_has_nothing_to_tip() -> None:
-    stakes = assumed_stakes(GRID[:9], risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
+    stakes = assumed_effects(GRID[:9], risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
     assert tipping_points(stakes, harms=Harms(1.0, 1.0, 0.0), treated=np.zeros(9)) == []
 
 
@@ -72,15 +85,21 @@ def test_a_crossing_is_the_nearest_one() -> None:
 def test_a_trend_crosses_where_it_crosses_and_noise_does_not() -> None:
     rng = np.random.default_rng(2)
     x, ones = rng.normal(size=400), np.ones(400)
-    found = trend_crossing(x, 2.0 * x - 1.0 + 0.1 * rng.normal(size=400), ones, low=-3.0, high=3.0, seed=1)
+    found = trend_crossing(
+        x, 2.0 * x - 1.0 + 0.1 * rng.normal(size=400), ones, low=-3.0, high=3.0, seed=1
+    )
     assert found is not None
     assert found.low is not None
     assert found.high is not None
     assert found.at == pytest.approx(0.5, abs=0.02)
     assert found.low < 0.5 < found.high < found.low + 0.05
     assert trend_crossing(x, ones, ones, low=-3.0, high=3.0, seed=1) is None
-    assert trend_crossing(x, rng.normal(size=400), ones, low=-3.0, high=3.0, seed=1) is None, "noise"
-    assert trend_crossing(x, 2.0 * x - 10.0, ones, low=-3.0, high=3.0, seed=1) is None, "beyond what is plausible"
+    assert trend_crossing(x, rng.normal(size=400), ones, low=-3.0, high=3.0, seed=1) is None, (
+        "noise"
+    )
+    assert trend_crossing(x, 2.0 * x - 10.0, ones, low=-3.0, high=3.0, seed=1) is None, (
+        "beyond what is plausible"
+    )
 
 
 def test_a_bent_trend_is_not_taken_for_a_straight_one() -> None:
@@ -101,7 +120,9 @@ def test_worlds_of_weight_0_do_not_count() -> None:
 
 @pytest.mark.slow
 def test_the_interval_of_a_tipping_point_covers_it() -> None:
-    """Of 300 studies of 200 worlds 95 of 100 intervals should hold the truth; fewer than 91 happen with probability 0.2%."""
+    """Of 300 studies of 200 worlds 95 of 100 intervals should hold the truth; fewer than 91 happen
+    with probability 0.2%.
+    """
     rng, held = np.random.default_rng(3), 0
     for study in range(300):
         x = rng.uniform(-1.0, 1.0, 200)

@@ -12,7 +12,16 @@ from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.layout import ROW, STATES, WARD_H
 from crsrisk.simulation.population import HABITS, TRAITS, Patients, covariates
 from crsrisk.simulation.run import run
-from tests.simulation.people import PRODUCTS, Values, arm_of, people, trace, walk, with_policy, world_of
+from tests.simulation.people import (
+    PRODUCTS,
+    Values,
+    arm_of,
+    people,
+    trace,
+    walk,
+    with_policy,
+    world_of,
+)
 
 FRACTIONS = ("desensitised", "slowly_desensitised", "myeloid", "tolerance", "leak", "lung_water")
 
@@ -25,7 +34,9 @@ def stretched(patients: Patients) -> Patients:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_states_stay_inside_their_bounds(product: str) -> None:
-    """No amount falls below 0, no fraction leaves 0 to 1, nobody boils; also for patients that nearly never occur."""
+    """No amount falls below 0, no fraction leaves 0 to 1, nobody boils; also for patients that
+    nearly never occur.
+    """
     arm = arm_of(product)
     usual = people(arm, 32)
     for patients in (usual, stretched(usual)):
@@ -37,8 +48,11 @@ def test_states_stay_inside_their_bounds(product: str) -> None:
         for name in FRACTIONS:
             assert trace(at, name).max() <= 1.0, name
         rise = trace(at, "temperature") - trace(at, "temperature")[0]
-        assert -1e-9 <= rise.min() <= rise.max() <= world_of().assumptions.value("vitals.fever_rise_c")
-        if arm.regimen.route != "cells":  # infused cells arrive whatever the ceiling of their expansion
+        assert (
+            -1e-9 <= rise.min() <= rise.max() <= world_of().assumptions.value("vitals.fever_rise_c")
+        )
+        # infused cells arrive whatever the ceiling of their expansion
+        if arm.regimen.route != "cells":
             ceiling = max(arm.product.kinetics.expansion_ceiling.value, trace(at, "cells")[0].max())
             assert trace(at, "cells").max() <= ceiling * (1 + 1e-9)
 
@@ -57,7 +71,8 @@ def test_the_grade_is_0_to_4_and_above_0_only_in_open_crs(product: str) -> None:
 
 @pytest.mark.parametrize("product", ["tebentafusp", "til_il2", "tarlatamab"])
 def test_an_episode_ends_only_after_a_stretch_without_any_sign(product: str) -> None:
-    """ASTCT: resolved when every sign and all support are gone; a sign is a febrile look or grade 2 and above.
+    """ASTCT: resolved when every sign and all support are gone; a sign is a febrile look or grade 2
+    and above.
 
     The signs are reconstructed here from temperature, noise and the time of the looks.
     """
@@ -84,16 +99,26 @@ def test_an_episode_ends_only_after_a_stretch_without_any_sign(product: str) -> 
 
 
 def _eager_ward() -> Arm:
-    """Cells with interleukin-2 (the most severe product) in a ward that gives tocilizumab whenever it may."""
+    """Cells with interleukin-2 (the most severe product) in a ward that gives tocilizumab whenever
+    it may.
+    """
     world = with_policy(
-        world_of(), "standard_astct", tocilizumab_share_grade1=1.0, tocilizumab_share_grade2=1.0,
-        tocilizumab_share_grade3=1.0, rescue_delay_h=0.0, fluids_below_map_mmhg=85.0, fluids_map_fall_mmhg=5.0,
-    )  # fmt: skip
+        world_of(),
+        "standard_astct",
+        tocilizumab_share_grade1=1.0,
+        tocilizumab_share_grade2=1.0,
+        tocilizumab_share_grade3=1.0,
+        rescue_delay_h=0.0,
+        fluids_below_map_mmhg=85.0,
+        fluids_map_fall_mmhg=5.0,
+    )
     return arm_of("til_il2", world=world, mitigations=("tocilizumab",))
 
 
 def test_tocilizumab_keeps_its_caps_on_every_path() -> None:
-    """At most 800 mg a dose, 3 doses in any 24 h, 4 rescue doses an episode; prophylaxis counts among the 3."""
+    """At most 800 mg a dose, 3 doses in any 24 h, 4 rescue doses an episode; prophylaxis counts
+    among the 3.
+    """
     arm = _eager_ward()
     patients = people(arm, 16)
     patients = replace(patients, habits=np.zeros((16, len(HABITS))))
@@ -103,7 +128,8 @@ def test_tocilizumab_keeps_its_caps_on_every_path() -> None:
     for time_h, w in walk(arm, patients, world=world_of()):
         if time_h % WARD_H:
             continue
-        added = w[ROW["amount_0"]] / w[ROW["keep_0"]] - plasma  # shown after the decay of the coming hour
+        # shown after the decay of the coming hour
+        added = w[ROW["amount_0"]] / w[ROW["keep_0"]] - plasma
         assert added.min() > -1e-9
         for lane in np.flatnonzero(added > 1e-9).tolist():
             assert added[lane] * 8.0 * kg[lane] <= 800.0 + 1e-6
@@ -124,7 +150,9 @@ def _signals(arm: Arm, name: str) -> Values:
 
 
 def test_time_runs_from_the_first_dose() -> None:
-    """Nobody looks before the first dose: grades start at hour 0 whatever premedication comes before."""
+    """Nobody looks before the first dose: grades start at hour 0 whatever premedication comes
+    before.
+    """
     arm = arm_of("tarlatamab", mitigations=("emapalumab",))
     at = run(arm, people(arm, 64), world=world_of(), has_traces=True)
     assert at.time_h[0] == -4.0

@@ -20,12 +20,20 @@ from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import build_content
 from crsrisk.report.generator_card import generator_card
-from crsrisk.simulation.published_comparison import summarise
+from crsrisk.simulation.evidence import summarise
 
 EVIL = "<script>alert('x')</script> & \"Co\""
 N = 240  # patients of each product
-PRODUCTS = {"tarlatamab": ("tce", 21.0, 0.35), "evil": ("car_t", 21.0, 0.02), "checkpoint_inhibitor": ("ici", 60.0, 0.5)}
-LABELS = {"tarlatamab": "Tarlatamab (DLL3 x CD3 engager)", "evil": EVIL, "checkpoint_inhibitor": "Anti-PD-1"}
+PRODUCTS = {
+    "tarlatamab": ("tce", 21.0, 0.35),
+    "evil": ("car_t", 21.0, 0.02),
+    "checkpoint_inhibitor": ("ici", 60.0, 0.5),
+}
+LABELS = {
+    "tarlatamab": "Tarlatamab (DLL3 x CD3 engager)",
+    "evil": EVIL,
+    "checkpoint_inhibitor": "Anti-PD-1",
+}
 
 
 def make_observed(rng: np.random.Generator) -> pd.DataFrame:
@@ -59,25 +67,30 @@ def make_observed(rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
-def make_outcomes(observed: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+def make_outcomes(
+    observed: pd.DataFrame, rng: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
     rate = np.array([PRODUCTS[name][2] for name in observed["product"]])
     risk = 1 / (1 + np.exp(-(np.log(rate / (1 - rate)) + rng.normal(0, 0.8, len(rate)))))
     grade2 = rng.random(len(rate)) < risk
     any_grade = grade2 | (rng.random(len(rate)) < 0.2)
     onset = np.where(any_grade, rng.uniform(5, 300, len(rate)), np.nan)
-    return pd.DataFrame(
-        {
-            "patient_id": observed["patient_id"],
-            "crs_any": any_grade,
-            "crs_grade2plus": grade2,
-            "crs_grade3plus": grade2 & (rng.random(len(rate)) < 0.2),
-            "onset_h": onset,
-            "onset_grade2plus_h": np.where(grade2, onset + 2, np.nan),
-            "n_tocilizumab": grade2.astype(int),
-            "has_vasopressor": grade2 & (rng.random(len(rate)) < 0.3),
-            "window_d": [PRODUCTS[name][1] for name in observed["product"]],
-        }
-    ), risk
+    return (
+        pd.DataFrame(
+            {
+                "patient_id": observed["patient_id"],
+                "crs_any": any_grade,
+                "crs_grade2plus": grade2,
+                "crs_grade3plus": grade2 & (rng.random(len(rate)) < 0.2),
+                "onset_h": onset,
+                "onset_grade2plus_h": np.where(grade2, onset + 2, np.nan),
+                "n_tocilizumab": grade2.astype(int),
+                "has_vasopressor": grade2 & (rng.random(len(rate)) < 0.3),
+                "window_d": [PRODUCTS[name][1] for name in observed["product"]],
+            }
+        ),
+        risk,
+    )
 
 
 def make_comparison(**changes: Any) -> Comparison:
@@ -154,8 +167,21 @@ def make_comparisons() -> list[Comparison]:
 def make_explanation(observed: pd.DataFrame, rng: np.random.Generator) -> Explanation:
     kinds: dict[str, Any] = {"kind": "cause", "role": "fact", "theme": "inflammation"}
     variables = (
-        Variable(name="product", label="Product", unit="1", why="potency", **{**kinds, "theme": "drug and dose"}),
-        Variable(name="crp_mg_l", label="C-reactive protein", unit="mg/L", why="primes macrophages", usual=(0, 5), **kinds),
+        Variable(
+            name="product",
+            label="Product",
+            unit="1",
+            why="potency",
+            **{**kinds, "theme": "drug and dose"},
+        ),
+        Variable(
+            name="crp_mg_l",
+            label="C-reactive protein",
+            unit="mg/L",
+            why="primes macrophages",
+            usual=(0, 5),
+            **kinds,
+        ),
         Variable(
             name="is_stepped_up",
             label="Step-up dosing",
@@ -169,16 +195,24 @@ def make_explanation(observed: pd.DataFrame, rng: np.random.Generator) -> Explan
     values = observed[["product", "crp_mg_l", "is_stepped_up"]]
     crp = np.log(values["crp_mg_l"].fillna(7.0).to_numpy())
     contributions = np.column_stack(
-        [rng.normal(0, 1.5, len(values)), 0.4 * (crp - crp.mean()), np.where(values["is_stepped_up"], -0.3, 0.15)]
+        [
+            rng.normal(0, 1.5, len(values)),
+            0.4 * (crp - crp.mean()),
+            np.where(values["is_stepped_up"], -0.3, 0.15),
+        ]
     )
     risk = 1 / (1 + np.exp(0.8 - contributions.sum(axis=1)))
-    rows = pd.DataFrame({"risk": risk, "status": "ok", "reasons": "", "missing": ""}, index=values.index)
+    rows = pd.DataFrame(
+        {"risk": risk, "status": "ok", "reasons": "", "missing": ""}, index=values.index
+    )
     return Explanation(
         base_log_odds=-0.8,
         contributions=contributions,
         variables=variables,
         values=values,
-        prediction=Prediction(rows=rows, model="m-1", outcome_in_words="first CRS of grade 2 or more"),
+        prediction=Prediction(
+            rows=rows, model="m-1", outcome_in_words="first CRS of grade 2 or more"
+        ),
     )
 
 
@@ -193,7 +227,9 @@ def make_reason(variable: str, points: float, **changes: Any) -> Reason:
         kind="cause",
         role="fact",
         theme="host",
-        sentence=f"{variable}: 1 {direction} the risk by about {abs(round(100 * points))} of 100 (why).",
+        sentence=(
+            f"{variable}: 1 {direction} the risk by about {abs(round(100 * points))} of 100 (why)."
+        ),
     )
     return Reason(**{**base, **changes})
 
@@ -213,7 +249,12 @@ def make_example(observed: pd.DataFrame, **changes: Any) -> dict[str, Any]:
             make_reason("crp", 0.05),
             make_reason("lymphocytes", -0.08, role="lever"),
             make_reason("age", -0.02),
-            make_reason("product", -0.01, value="tarlatamab", sentence="Product: tarlatamab lowers the risk."),
+            make_reason(
+                "product",
+                -0.01,
+                value="tarlatamab",
+                sentence="Product: tarlatamab lowers the risk.",
+            ),
         ],
         before_dose_2={
             "risk_grade2plus": {"value": 0.1, "low": 0.04, "high": 0.2},
@@ -249,49 +290,116 @@ def make_mitigations() -> pd.DataFrame:
 
 def make_credibility() -> Credibility:
     """A review that holds a text somebody might smuggle in."""
-    factor = {"done": f"What was done by {EVIL}", "reproduce": ["make test"], "missing": "The rest", "level": "low"}
-    return Credibility.model_validate({
-        "question_of_interest": "How often?", "context_of_use": "Research only.", "model_influence": "Low.",
-        "decision_consequence": "Too short a watch.", "factors": dict.fromkeys(FACTORS, factor),
-        "must_not_be_concluded": ["That anything is known of a patient."]})  # fmt: skip
+    factor = {
+        "done": f"What was done by {EVIL}",
+        "reproduce": ["make test"],
+        "missing": "The rest",
+        "level": "low",
+    }
+    return Credibility.model_validate(
+        {
+            "question_of_interest": "How often?",
+            "context_of_use": "Research only.",
+            "model_influence": "Low.",
+            "decision_consequence": "Too short a watch.",
+            "factors": dict.fromkeys(FACTORS, factor),
+            "must_not_be_concluded": ["That anything is known of a patient."],
+        }
+    )
 
 
 def make_shares() -> VarianceShares:
-    """One output, whose variance rests on assumed numbers by 60%, on others by 20%, on chance by 20%."""
+    """One output, whose variance rests on assumed numbers by 60%, on others by 20%, on chance by
+    20%.
+    """
+
     def share(strength: str, value: float | None) -> dict[str, Any]:
         ends = {"": 0.0, "_low": -0.1, "_high": 0.1}
-        return {"strength": strength, "n_constants": 3,
-                **{f"{kind}{end}": None if value is None else value + more + step
-                   for kind, more in (("alone", 0.0), ("with_others", 0.05)) for end, step in ends.items()}}  # fmt: skip
+        return {
+            "strength": strength,
+            "n_constants": 3,
+            **{
+                f"{kind}{end}": None if value is None else value + more + step
+                for kind, more in (("alone", 0.0), ("with_others", 0.05))
+                for end, step in ends.items()
+            },
+        }
 
-    shares = [share("assumed", 0.6), share("estimated", 0.2), share("expert", None), share("patients (chance)", 0.2)]
-    return VarianceShares.model_validate({
-        "experiment": "003_sensitivity", "seed": 5, "version": "0.1.0", "notice": "Over the priors.",
-        "outputs": [{"name": "grade2plus_tarlatamab", "meaning": "grade >= 2, tarlatamab", "shares": shares}]})  # fmt: skip
+    shares = [
+        share("assumed", 0.6),
+        share("estimated", 0.2),
+        share("expert", None),
+        share("patients (chance)", 0.2),
+    ]
+    return VarianceShares.model_validate(
+        {
+            "experiment": "003_sensitivity",
+            "seed": 5,
+            "version": "0.1.0",
+            "notice": "Over the priors.",
+            "outputs": [
+                {
+                    "name": "grade2plus_tarlatamab",
+                    "meaning": "grade >= 2, tarlatamab",
+                    "shares": shares,
+                }
+            ],
+        }
+    )
 
 
 def make_about() -> EnsembleAbout:
-    return EnsembleAbout(experiment="002_calibration", seed=7, version="0.1.0", targets=["E030", "E035"], n_members=256,
-                         effective_size=130.5)  # fmt: skip
+    return EnsembleAbout(
+        experiment="002_calibration",
+        seed=7,
+        version="0.1.0",
+        targets=["E030", "E035"],
+        n_members=256,
+        effective_size=130.5,
+    )
 
 
 def make_evidence() -> dict[str, Any]:
     """Three constants that calibration varied: constrained, with a hint, left at its prior."""
-    def constant(name: str, word: str, shift: float, left: float) -> dict[str, Any]:
-        return {"constant": f"assumption:engagement.{name}", "prior_median": 1000.0, "posterior_median": 2000.0,
-                "posterior_low": 449.45, "posterior_high": 7107.2, "most_probable": 1839.0, "shift_prior_sd": shift,
-                "left_of_prior_sd": left, "unit": "copies per cell", "strength": "estimated", "evidence": word}  # fmt: skip
 
-    return {"n_members": 256, "effective_size": 130.5, "n_targets": 2, "constants": [
-        constant("need_tce_copies", "constrains", 0.64, 0.7), constant("strength_tce", "hint", -0.31, 0.97),
-        constant("strength_ici", "prior", 0.02, 1.01)]}  # fmt: skip
+    def constant(name: str, word: str, shift: float, left: float) -> dict[str, Any]:
+        return {
+            "constant": f"assumption:engagement.{name}",
+            "prior_median": 1000.0,
+            "posterior_median": 2000.0,
+            "posterior_low": 449.45,
+            "posterior_high": 7107.2,
+            "most_probable": 1839.0,
+            "shift_prior_sd": shift,
+            "left_of_prior_sd": left,
+            "unit": "copies per cell",
+            "strength": "estimated",
+            "evidence": word,
+        }
+
+    return {
+        "n_members": 256,
+        "effective_size": 130.5,
+        "n_targets": 2,
+        "constants": [
+            constant("need_tce_copies", "constrains", 0.64, 0.7),
+            constant("strength_tce", "hint", -0.31, 0.97),
+            constant("strength_ici", "prior", 0.02, 1.01),
+        ],
+    }
 
 
 @pytest.fixture(scope="session")
 def card() -> dict[str, Any]:
     """A generator card: the shipped assumptions under a made-up review."""
-    return generator_card(load_world(), products=[], credibility=make_credibility(), sensitivity=make_shares(),
-                          ensemble=make_about(), evidence=make_evidence())  # fmt: skip
+    return generator_card(
+        load_world(),
+        products=[],
+        credibility=make_credibility(),
+        sensitivity=make_shares(),
+        ensemble=make_about(),
+        evidence=make_evidence(),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -321,7 +429,10 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
         seed=1,
         ladders=steps,
         n_resamples=20,
-        outcome_name="first CRS of grade >= 2 within 21 days after the first dose (60 for checkpoint inhibitors)",
+        outcome_name=(
+            "first CRS of grade >= 2 within 21 days after the first dose (60 for checkpoint"
+            " inhibitors)"
+        ),
     )
     comparisons = make_comparisons()
     return {
@@ -333,8 +444,19 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
         "explanation": make_explanation(observed, rng),
         "examples": [
             make_example(observed),
-            make_example(observed, name="Patient B", product="evil", before_dose_2={"not_given": "There is no dose 2."}),
-            make_example(observed, name="Patient C", product="checkpoint_inhibitor", window_d=60.0, resimulated=None),
+            make_example(
+                observed,
+                name="Patient B",
+                product="evil",
+                before_dose_2={"not_given": "There is no dose 2."},
+            ),
+            make_example(
+                observed,
+                name="Patient C",
+                product="checkpoint_inhibitor",
+                window_d=60.0,
+                resimulated=None,
+            ),
         ],
         "mitigation_table": make_mitigations(),
         "observation_hours": pd.DataFrame(

@@ -29,8 +29,13 @@ def test_tripod_has_27_items_in_52_parts() -> None:
 def test_probast_has_16_and_18_questions() -> None:
     assert (len(DEVELOPMENT), len(EVALUATION)) == (16, 18)
     assert len({item.number for item in (*DEVELOPMENT, *EVALUATION)}) == 34
-    assert [sum(item.number.startswith(f"D{domain}.") for item in DEVELOPMENT) for domain in (1, 2, 3, 4)] == [3, 4, 4, 5]
-    assert [sum(item.number.startswith(f"E{domain}.") for item in EVALUATION) for domain in (1, 2, 3, 4)] == [3, 4, 4, 7]
+    assert [
+        sum(item.number.startswith(f"D{domain}.") for item in DEVELOPMENT)
+        for domain in (1, 2, 3, 4)
+    ] == [3, 4, 4, 5]
+    assert [
+        sum(item.number.startswith(f"E{domain}.") for item in EVALUATION) for domain in (1, 2, 3, 4)
+    ] == [3, 4, 4, 7]
 
 
 def test_nothing_known_leaves_everything_to_a_human() -> None:
@@ -44,28 +49,54 @@ def test_nothing_known_leaves_everything_to_a_human() -> None:
 
 
 def test_there_is_no_overall_verdict() -> None:
-    checks = {item.check: {"answer": True, "why": "so"} for item in (*DEVELOPMENT, *EVALUATION) if item.check}
+    checks = {
+        item.check: {"answer": True, "why": "so"}
+        for item in (*DEVELOPMENT, *EVALUATION)
+        if item.check
+    }
     made = probast_ai(facts={}, checks=checks, content={}, has_development=True)
     assert made["verdict"] == NO_VERDICT
     assert "low" not in str(made).lower().replace("below", "").replace("following", "").split()
 
 
-@pytest.mark.parametrize(("answer", "said", "kind"), [(True, "yes", "automatic"), (False, "no", "automatic"),
-                                                      (None, None, "human")])
-def test_a_check_that_cannot_decide_is_left_to_a_human(answer: bool | None, said: str | None, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "said", "kind"),
+    [(True, "yes", "automatic"), (False, "no", "automatic"), (None, None, "human")],
+)
+def test_a_check_that_cannot_decide_is_left_to_a_human(
+    answer: bool | None, said: str | None, kind: str
+) -> None:
     item = Item("1", "Part", "asks", "automatic", ("more",), "check")
-    (row,) = answered([item], name="a", source="b", facts={"more": "And more."}, content={},
-                      checks={"check": {"answer": answer, "why": "Because."}})["items"]
+    (row,) = answered(
+        [item],
+        name="a",
+        source="b",
+        facts={"more": "And more."},
+        content={},
+        checks={"check": {"answer": answer, "why": "Because."}},
+    )["items"]
     assert (row["answer"], row["kind"], row["text"]) == (said, kind, "Because. And more.")
     assert row["needs_human"] == (kind == "human")
 
 
 def test_an_automatic_item_without_its_fact_says_so() -> None:
-    (row,) = answered([Item("1", "Part", "asks", "automatic", ("fact",))], name="a", source="b", facts={}, checks={},
-                      content={})["items"]
+    (row,) = answered(
+        [Item("1", "Part", "asks", "automatic", ("fact",))],
+        name="a",
+        source="b",
+        facts={},
+        checks={},
+        content={},
+    )["items"]
     assert (row["kind"], row["text"]) == ("human", NOT_HERE)
 
 
 def test_evidence_is_pointed_to_only_where_it_is() -> None:
     content = {"a": {"b": 1, "c": None, "d": {"not_estimable": "few"}}}
-    assert [is_there(content, place) for place in ("a.b", "a.c", "a.d", "a.e", "x")] == [True, False, False, False, False]
+    assert [is_there(content, place) for place in ("a.b", "a.c", "a.d", "a.e", "x")] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]

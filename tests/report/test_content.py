@@ -19,7 +19,7 @@ from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import build_content
 from crsrisk.report.patients import MAX_PRODUCTS, table_one
 from crsrisk.report.reasons import direction
-from crsrisk.report.words import (
+from crsrisk.wording import (
     NOTICE,
     about_of_100,
     number,
@@ -71,7 +71,9 @@ def cells_of(table: Content, label: str) -> list[Any]:
 def test_a_risk_is_said_of_100_with_its_window(risk: float) -> None:
     sentence = risk_in_words(risk, event="CRS of grade 2 or more", window_d=21.0)
     assert sentence.startswith("Of 100 patients like this one, ")
-    assert sentence.endswith("would develop CRS of grade 2 or more within 21 days after the first dose.")
+    assert sentence.endswith(
+        "would develop CRS of grade 2 or more within 21 days after the first dose."
+    )
     assert re.search(r", (about \d+|fewer than 1|more than 99) would ", sentence)
 
 
@@ -82,7 +84,13 @@ def test_more_risk_is_never_fewer_of_100(one: float, other: float) -> None:
 
 @pytest.mark.parametrize(
     ("risk", "told"),
-    [(0.0, "about 0"), (0.004, "fewer than 1"), (0.996, "more than 99"), (1.0, "about 100"), (0.5, "about 50")],
+    [
+        (0.0, "about 0"),
+        (0.004, "fewer than 1"),
+        (0.996, "more than 99"),
+        (1.0, "about 100"),
+        (0.5, "about 50"),
+    ],
 )
 def test_nobody_and_everybody_are_said_only_when_meant(risk: float, told: str) -> None:
     assert about_of_100(risk) == told
@@ -167,9 +175,13 @@ def test_each_reader_has_first_words(content: Content) -> None:
     assert list(words) == ["Data scientist", "Trial designer", "Clinician"]
     assert "95% interval" in words["Data scientist"]
     assert (
-        "within 30 hours of the most recent dose with Tarlatamab, within 38 days with Anti-PD-1" in words["Trial designer"]
+        "within 30 hours of the most recent dose with Tarlatamab, within 38 days with Anti-PD-1"
+        in words["Trial designer"]
     )
-    assert "about 23 would develop CRS of grade 2 or more within 21 days after the first dose" in words["Clinician"]
+    assert (
+        "about 23 would develop CRS of grade 2 or more within 21 days after the first dose"
+        in words["Clinician"]
+    )
     assert words["Clinician"].endswith(NOTICE)
 
 
@@ -185,8 +197,13 @@ def test_not_estimable_is_said_with_its_reason(content: Content) -> None:
     calibration = content["performance"]["tables"][1]
     evil = content["labels"]["evil"]
     assert "not estimable" in cells_of(calibration, evil)
-    assert any(note.startswith(evil) and "needs 30 of each" in note for note in calibration["notes"])
-    assert any("net benefit needs at least 100" in note for note in content["performance"]["net_benefit_not_estimable"])
+    assert any(
+        note.startswith(evil) and "needs 30 of each" in note for note in calibration["notes"]
+    )
+    assert any(
+        "net benefit needs at least 100" in note
+        for note in content["performance"]["net_benefit_not_estimable"]
+    )
     assert "evil" not in content["performance"]["calibrated"]
     assert any("decision curve" in sentence and evil in sentence for sentence in content["limits"])
 
@@ -209,8 +226,8 @@ def test_without_a_ladder_nothing_is_claimed(experiment: Content) -> None:
 
 
 def test_a_number_that_is_none_never_gets_through(experiment: Content) -> None:
-    with pytest.raises(ValueError, match="came out as nan"):
-        build_content(**{**experiment, "manifest": {"seed": float("nan")}})
+    with pytest.raises(ValueError, match="came out as inf"):
+        build_content(**{**experiment, "manifest": {"seed": float("inf")}})
 
 
 # --- the cohort
@@ -230,7 +247,12 @@ def test_table_one_known_answer() -> None:
         }
     )
     (table,) = table_one(observed, labels={"a": "A", "b": "B"})
-    assert [column["sub"] for column in table["columns"]] == ["n = 2", "n = 2", "n = 4", "of 100, all"]
+    assert [column["sub"] for column in table["columns"]] == [
+        "n = 2",
+        "n = 2",
+        "n = 4",
+        "of 100, all",
+    ]
     assert cells_of(table, "Female") == ["1 (50)", "2 (100)", "3 (75)", ""]
     assert cells_of(table, "Age") == ["65 (62–68)", "50", "55 (50–62)", ""]
     assert cells_of(table, "ECOG score 1") == ["1 (50)", "2 (100)", "3 (75)", ""]
@@ -248,19 +270,25 @@ def test_many_products_are_split_over_tables(experiment: Content) -> None:
 
 def test_outcomes_carry_window_and_wilson_interval(experiment: Content, content: Content) -> None:
     cells = cells_of(content["cohort"]["outcomes"], "Anti-PD-1")
-    part = experiment["cohort"].outcomes[(experiment["cohort"].observed["product"] == "checkpoint_inhibitor").to_numpy()]
+    part = experiment["cohort"].outcomes[
+        (experiment["cohort"].observed["product"] == "checkpoint_inhibitor").to_numpy()
+    ]
     n, share = len(part), part["crs_grade2plus"].mean()
     centre, half = (
         (share + 1.92 / n) / (1 + 3.84 / n),
         1.96 * np.sqrt(share * (1 - share) / n + 0.96 / n**2) / (1 + 3.84 / n),
     )
     assert cells[:2] == ["240", "60"]
-    assert cells[3] == f"{100 * share:.1f} ({100 * (centre - half):.1f}–{100 * (centre + half):.1f})"
+    assert (
+        cells[3] == f"{100 * share:.1f} ({100 * (centre - half):.1f}–{100 * (centre + half):.1f})"
+    )
 
 
 def test_onset_curves_end_at_the_rates(experiment: Content, content: Content) -> None:
     for curve in content["trial"]["onset"]:
-        part = experiment["cohort"].outcomes[(experiment["cohort"].observed["product"] == curve["product"]).to_numpy()]
+        part = experiment["cohort"].outcomes[
+            (experiment["cohort"].observed["product"] == curve["product"]).to_numpy()
+        ]
         assert curve["time_d"][0] == 0
         assert curve["time_d"][-1] == part["window_d"].iloc[0]
         assert curve["any_per100"][0] == 0
@@ -302,7 +330,12 @@ def test_mitigations_against_none_in_the_same_patients(content: Content) -> None
     assert table["title"] == "Tarlatamab, within 21 days after the first dose"
     assert [row["label"] for row in table["groups"][0]["rows"]] == ["None added", "Tocilizumab"]
     assert cells_of(table, "None added")[1:] == ["35.0 ± 1.0", "–", "3.5 ± 0.5", "–"]
-    assert cells_of(table, "Tocilizumab")[1:] == ["21.0 ± 1.0", "−14.0 ± 1.4", "2.1 ± 0.5", "−1.4 ± 0.7"]
+    assert cells_of(table, "Tocilizumab")[1:] == [
+        "21.0 ± 1.0",
+        "−14.0 ± 1.4",
+        "2.1 ± 0.5",
+        "−1.4 ± 0.7",
+    ]
     assert "the largest possible" in content["trial"]["mitigations"]["notes"][0]
 
 
@@ -313,7 +346,9 @@ def test_the_error_of_a_paired_difference_is_used(experiment: Content) -> None:
     assert "paired differences for grade ≥ 2" in content["trial"]["mitigations"]["notes"][0]
 
 
-@pytest.mark.parametrize(("name", "column"), [("mitigation_table", "window_d"), ("observation_hours", "hours_90")])
+@pytest.mark.parametrize(
+    ("name", "column"), [("mitigation_table", "window_d"), ("observation_hours", "hours_90")]
+)
 def test_a_missing_column_is_named(experiment: Content, name: str, column: str) -> None:
     with pytest.raises(InputError) as refused:
         build_content(**{**experiment, name: experiment[name].drop(columns=column)})
@@ -335,10 +370,14 @@ def test_hours_that_cannot_be_estimated_are_a_dash(content: Content) -> None:
 # --- drivers
 
 
-def test_drivers_are_sorted_and_grouped_by_clinical_variable(experiment: Content, content: Content) -> None:
+def test_drivers_are_sorted_and_grouped_by_clinical_variable(
+    experiment: Content, content: Content
+) -> None:
     rows = content["drivers"]["rows"]
     points = 100 * np.abs(experiment["explanation"].points).mean(axis=0)
-    assert [row["mean_points"] for row in rows] == pytest.approx(sorted(points, reverse=True), abs=1e-5)
+    assert [row["mean_points"] for row in rows] == pytest.approx(
+        sorted(points, reverse=True), abs=1e-5
+    )
     assert {row["variable"]: row["direction"] for row in rows} == {
         "product": "differs by product",
         "crp_mg_l": "higher raises",
@@ -347,7 +386,9 @@ def test_drivers_are_sorted_and_grouped_by_clinical_variable(experiment: Content
 
 
 def test_a_direction_needs_patients_who_differ() -> None:
-    variable = Variable(name="x", label="X", unit="1", kind="cause", role="fact", theme="host", why="")
+    variable = Variable(
+        name="x", label="X", unit="1", kind="cause", role="fact", theme="host", why=""
+    )
     constant, few = pd.Series([1.0] * 50), pd.Series([1.0, 2.0, 3.0] + [np.nan] * 47)
     spread = np.linspace(-1, 1, 50)
     assert direction(constant, spread, variable=variable) == "too few differ"
@@ -366,11 +407,15 @@ def test_a_patient_has_both_risks_their_intervals_and_what_they_cover(content: C
         assert told in risk["sentence"]
         assert window_in_words(21.0) in risk["sentence"]
         assert risk["notice"] == NOTICE
-    assert patient["risks"]["grade2plus"]["interval"] == (
-        "Plausible range 15 to 34 of 100: from refitting the model; it does not hold differences between hospitals."
+    assert (
+        patient["risks"]["grade2plus"]["interval"]
+        == "Plausible range 15 to 34 of 100: from refitting the model; it does not hold differences"
+        " between hospitals."
     )
     assert patient["icons"] == {"n_grade2plus": 23, "n_grade3plus": 4}
-    assert patient["resimulated"].endswith("about 26 of 100 had CRS of grade 2 or more within 21 days after the first dose.")
+    assert patient["resimulated"].endswith(
+        "about 26 of 100 had CRS of grade 2 or more within 21 days after the first dose."
+    )
     assert content["patients"][2]["risks"]["grade2plus"]["window"] == window_in_words(60.0)
 
 
@@ -378,18 +423,27 @@ def test_reasons_add_up_and_counter_evidence_is_shown(content: Content) -> None:
     for patient in content["patients"]:
         reasons = patient["reasons"]
         shown = sum(one["of_100"] for one in (*reasons["up"], *reasons["down"]))
-        assert reasons["base_of_100"] + shown + reasons["rest_of_100"] == patient["risks"]["grade2plus"]["of_100"]
+        assert (
+            reasons["base_of_100"] + shown + reasons["rest_of_100"]
+            == patient["risks"]["grade2plus"]["of_100"]
+        )
         assert [one["of_100"] for one in reasons["up"]] == [5]
         assert [one["of_100"] for one in reasons["down"]] == [-8, -2, -1]
         assert reasons["levers"] == ["lymphocytes"]
-    assert content["patients"][0]["reasons"]["down"][2]["sentence"] == "Product: Tarlatamab lowers the risk."
+    assert (
+        content["patients"][0]["reasons"]["down"][2]["sentence"]
+        == "Product: Tarlatamab lowers the risk."
+    )
 
 
 def test_the_estimate_before_dose_2_says_what_it_counts(content: Content) -> None:
     later = content["patients"][0]["before_dose_2"]
     assert later["title"] == "Before dose 2, 7 days after dose 1"
     assert later["known"] == ["highest temperature 38.4 °C"]
-    assert "about 10 would develop CRS of grade 2 or more at dose 2 or later within 21 days" in later["risk"]["sentence"]
+    assert (
+        "about 10 would develop CRS of grade 2 or more at dose 2 or later within 21 days"
+        in later["risk"]["sentence"]
+    )
     assert "without grade 2 or more so far" in later["change"]
     assert content["patients"][1]["before_dose_2"] == {"not_given": "There is no dose 2."}
 
@@ -401,18 +455,26 @@ def test_models_that_contradict_each_other_are_not_drawn_together(experiment: Co
     assert "contradict" in patient["warnings"][0]
 
 
-def test_an_estimate_outside_its_range_is_said_and_a_turned_range_refused(experiment: Content) -> None:
+def test_an_estimate_outside_its_range_is_said_and_a_turned_range_refused(
+    experiment: Content,
+) -> None:
     spec = experiment["examples"][0]
     outside = {**spec, "risk_grade2plus": {"value": 0.4, "low": 0.15, "high": 0.34}}
     patient = build_content(**{**experiment, "examples": [outside]})["patients"][0]
-    assert patient["risks"]["grade2plus"]["interval"].endswith("The estimate itself lies outside this range.")
+    assert patient["risks"]["grade2plus"]["interval"].endswith(
+        "The estimate itself lies outside this range."
+    )
     turned = {**spec, "risk_grade2plus": {"value": 0.4, "low": 0.34, "high": 0.15}}
     with pytest.raises(InputError, match=r"examples\[0\].risk_grade2plus"):
         build_content(**{**experiment, "examples": [turned]})
 
 
 def test_a_patient_is_described_with_units_and_usual_ranges(experiment: Content) -> None:
-    observed = experiment["cohort"].observed.head(1).assign(crp_mg_l=61.04, ferritin_ug_l=np.nan, has_infection=False)
+    observed = (
+        experiment["cohort"]
+        .observed.head(1)
+        .assign(crp_mg_l=61.04, ferritin_ug_l=np.nan, has_infection=False)
+    )
     rows = {row["label"]: row for row in describe_patient(observed, row=0)}
     assert rows["C-reactive protein"] == {
         "label": "C-reactive protein",

@@ -15,7 +15,9 @@ def test_every_column_stands_once_with_meaning_unit_range_and_source() -> None:
     assert list(dictionary.index) == list(FIELDS)
     assert (dictionary["meaning"] != "").all()
     assert (dictionary["source"] != "").all()
-    numbers = dictionary[dictionary["type"].isin(["number", "whole number"])].drop(index="patient_id")
+    numbers = dictionary[dictionary["type"].isin(["number", "whole number"])].drop(
+        index="patient_id"
+    )
     assert (numbers["possible"] != "").all()
     for name, row in dictionary.iterrows():
         unit = FIELDS[str(name)].unit

@@ -1,4 +1,6 @@
-"""The judgement: one dictionary with all its parts, a page that needs nothing else, further sections from outside."""
+"""The judgement: one dictionary with all its parts, a page that needs nothing else, further
+sections from outside.
+"""
 
 from __future__ import annotations
 
@@ -16,69 +18,161 @@ from crsrisk.evaluation.gap import explain_gap
 from crsrisk.evaluation.internal_external import SCALES, InternalExternal, Place, pool
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.learning_curve_size import Development, needed_size
-from crsrisk.evaluation.metrics import Estimate, NotEstimable
 from crsrisk.evaluation.optimism import instability, optimism
 from crsrisk.evaluation.resampling import Repeats
 from crsrisk.evaluation.subgroups import parts_of, subgroups
 from crsrisk.model.predict import predict
-from crsrisk.report.evaluation import About, Further, build_judgement
+from crsrisk.report.evaluation import About, ExtraSection, build_judgement
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_judgement
 from crsrisk.report.sections import section
+from crsrisk.results import Estimate, NotEstimable, to_plain
 from tests.toys import config, make_toy, model, toy  # noqa: F401
 
-RESULTS = ("evaluation", "optimism", "instability", "internal_external", "comparison", "subgroups", "gaps", "sample_size")
-DATA = {"who": "toys", "source": "Made up.", "eligibility": "All.", "outcome_from": "Drawn.", "flow": "900 rows.",
-        "split": "None.", "differences": "None.", "is_synthetic": True, "n_overlap": 0}
+RESULTS = (
+    "evaluation",
+    "optimism",
+    "instability",
+    "internal_external",
+    "comparison",
+    "subgroups",
+    "gaps",
+    "sample_size",
+)
+DATA = {
+    "who": "toys",
+    "source": "Made up.",
+    "eligibility": "All.",
+    "outcome_from": "Drawn.",
+    "flow": "900 rows.",
+    "split": "None.",
+    "differences": "None.",
+    "is_synthetic": True,
+    "n_overlap": 0,
+}
 
 
-def about(model: RiskModel, observed: Any, *, purpose: str = "development and evaluation", **data: Any) -> About:  # noqa: F811
-    return About(purpose=purpose, question="Is it good?", data={**DATA, **data}, threshold=0.3, probe=probe(model, observed),
-                 missing=[{"label": "CRP", "share": 0.1}], labels={name: name for name in observed["product"].unique()},
-                 manifest={"seed": 1}, tuning="Nothing was tuned.")
+def about(
+    model: RiskModel,  # noqa: F811
+    observed: Any,
+    *,
+    purpose: str = "development and evaluation",
+    **data: Any,
+) -> About:
+    return About(
+        purpose=purpose,
+        question="Is it good?",
+        data={**DATA, **data},
+        threshold=0.3,
+        probe=probe(model, observed),
+        missing=[{"label": "CRP", "share": 0.1}],
+        labels={name: name for name in observed["product"].unique()},
+        manifest={"seed": 1},
+        tuning="Nothing was tuned.",
+    )
 
 
 @pytest.fixture(scope="module")
 def parts(model: RiskModel) -> dict[str, Any]:  # noqa: F811
     patients = make_toy(900, seed=5)
-    happened, risk = patients.outcomes["crs_grade2plus"].to_numpy(), predict(model, patients.observed).risk
+    y_true, risk = (
+        patients.outcomes["crs_grade2plus"].to_numpy(),
+        predict(model, patients.observed).risk,
+    )
     products, rng = patients.observed["product"].to_numpy(dtype=str), np.random.default_rng(1)
-    repeats = Repeats(rows=rng.integers(0, 900, (24, 900)), risk=np.clip(risk + rng.normal(0, 0.03, (24, 900)), 0.01, 0.99),
-                      is_tuned=np.arange(24) < 20, n_asked=25, failures={"ValueError: none": 1})
+    repeats = Repeats(
+        rows=rng.integers(0, 900, (24, 900)),
+        risk=np.clip(risk + rng.normal(0, 0.03, (24, 900)), 0.01, 0.99),
+        is_tuned=np.arange(24) < 20,
+        n_asked=25,
+        failures={"ValueError: none": 1},
+    )
     place = Place("north", 100, 30, *[Estimate(0.8, 0.7, 0.9)] * 4)
     pooled = pool([0.1, 0.2, 0.3], standard_errors=[0.1] * 3)
     return {
-        "patients": patients, "about": about(model, patients.observed),
-        "evaluation": evaluate(happened, risk=risk, product=products, outcome_name="toy", seed=1, n_resamples=50),
-        "subgroups": subgroups(happened, risk=risk, product=products, threshold=0.3, seed=1, n_resamples=50,
-                               parts=parts_of(patients.observed, measured=("crp_mg_l", "il6_pg_ml"))),
-        "gaps": [explain_gap(happened, risk=risk, is_in_group=patients.observed["is_female"], group="women", seed=1,
-                             n_missing=np.zeros(900, dtype=int), n_resamples=50)],
-        "optimism": optimism(happened, risk=risk, refits=repeats, product=products),
-        "instability": instability(happened, risk=risk, refits=repeats, thresholds=[0.1, 0.3], at=[0.3], seed=1),
+        "patients": patients,
+        "about": about(model, patients.observed),
+        "evaluation": evaluate(
+            y_true, risk=risk, product=products, outcome_name="toy", seed=1, n_resamples=50
+        ),
+        "subgroups": subgroups(
+            y_true,
+            risk=risk,
+            product=products,
+            threshold=0.3,
+            seed=1,
+            n_resamples=50,
+            parts=parts_of(patients.observed, measured=("crp_mg_l", "il6_pg_ml")),
+        ),
+        "gaps": [
+            explain_gap(
+                y_true,
+                risk=risk,
+                is_in_group=patients.observed["is_female"],
+                group="women",
+                seed=1,
+                n_missing=np.zeros(900, dtype=int),
+                n_resamples=50,
+            )
+        ],
+        "optimism": optimism(y_true, risk=risk, refits=repeats, product=products),
+        "instability": instability(
+            y_true, risk=risk, refits=repeats, thresholds=[0.1, 0.3], at=[0.3], seed=1
+        ),
         "internal_external": [
             InternalExternal("site", (place,), dict.fromkeys(SCALES, pooled), 3),
-            {"by": "product", "not_estimable": "one of them"}],
-        "comparison": [{"name": "Other", "auroc": Estimate(0.1, 0.0, 0.2), "auroc_within_product": NotEstimable("few"),
-                        "brier": Estimate(0.0, 0.0, 0.0), "log_loss": Estimate(0.0, 0.0, 0.0),
-                        "net_benefit": NotEstimable("few")}],
-        "sample_size": {"n": 900, "n_events": 200, "riley": None, "sentence": "Enough.", "needed": needed_size(
-            [Development(n, seed, {"slope": 1 - 60 / n + 0.001 * seed}) for n in (300, 1000) for seed in (1, 2)])},
+            {"by": "product", "not_estimable": "one of them"},
+        ],
+        "comparison": [
+            {
+                "name": "Other",
+                "auroc": Estimate(0.1, 0.0, 0.2),
+                "auroc_within_product": NotEstimable("few"),
+                "brier": Estimate(0.0, 0.0, 0.0),
+                "log_loss": Estimate(0.0, 0.0, 0.0),
+                "net_benefit": NotEstimable("few"),
+            }
+        ],
+        "sample_size": {
+            "n": 900,
+            "n_events": 200,
+            "riley": None,
+            "sentence": "Enough.",
+            "needed": needed_size(
+                [
+                    Development(n, seed, {"slope": 1 - 60 / n + 0.001 * seed})
+                    for n in (300, 1000)
+                    for seed in (1, 2)
+                ]
+            ),
+        },
     }
 
 
 @pytest.fixture(scope="module")
 def content(model: RiskModel, parts: dict[str, Any]) -> dict[str, Any]:  # noqa: F811
     given = {name: parts[name] for name in ("about", *RESULTS)}
-    truth = Further("against_the_truth", {"coverage": Estimate(0.9, 0.8, 1.0)}, limits=("Truth is simulated.",), sections=[
-        section("truth", title="Against the truth", lead="It is near.")])
+    truth = ExtraSection(
+        "against_the_truth",
+        {"coverage": Estimate(0.9, 0.8, 1.0)},
+        limits=("Truth is simulated.",),
+        sections=[section("truth", title="Against the truth", lead="It is near.")],
+    )
     return build_judgement(model, **given, further=[truth])
 
 
 def test_every_part_is_there_and_json_can_hold_it(content: dict[str, Any]) -> None:
     assert set(RESULTS) < set(content)
-    assert [one["key"] for one in content["sections"]] == [
-        "performance", "comparison", "optimism", "internal-external", "instability", "subgroups", "sample-size", "truth"]
+    assert [one.key for one in content["sections"]] == [
+        "performance",
+        "comparison",
+        "optimism",
+        "internal-external",
+        "instability",
+        "subgroups",
+        "sample-size",
+        "truth",
+    ]
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert content["against_the_truth"]["coverage"] == {"value": 0.9, "low": 0.8, "high": 1.0}
     assert "Truth is simulated." in content["limits"]
@@ -86,13 +180,15 @@ def test_every_part_is_there_and_json_can_hold_it(content: dict[str, Any]) -> No
 
 def test_tables_and_figures_are_numbered_through(content: dict[str, Any]) -> None:
     for kind in ("tables", "figures"):
-        numbers = [one["number"] for each in content["sections"] for one in each[kind]]
+        numbers = [one.number for each in content["sections"] for one in getattr(each, kind)]
         assert numbers == [str(at) for at in range(1, len(numbers) + 1)]
-        keys = [one["key"] for each in content["sections"] for one in each[kind]]
+        keys = [one.key for each in content["sections"] for one in getattr(each, kind)]
         assert len(keys) == len(set(keys))
 
 
-def test_no_figure_without_interval_and_none_of_the_refused_measures(content: dict[str, Any]) -> None:
+def test_no_figure_without_interval_and_none_of_the_refused_measures(
+    content: dict[str, Any],
+) -> None:
     pooled = content["evaluation"]["pooled"]
     for name in ("auroc", "auroc_within_product", "brier", "scaled_brier", "log_loss"):
         assert {"value", "low", "high"} == set(pooled[name])
@@ -102,14 +198,14 @@ def test_no_figure_without_interval_and_none_of_the_refused_measures(content: di
 
 def test_nothing_of_a_single_patient(content: dict[str, Any]) -> None:
     assert len(content["instability"]["groups"]["risk"]) == 100
-    assert "patient_id" not in json.dumps(content)
+    assert "patient_id" not in json.dumps(to_plain(content))
 
 
 def test_page_is_whole_and_loads_nothing(content: dict[str, Any]) -> None:
     page = render_judgement(content)
-    assert page == render_judgement(json.loads(json.dumps(content)))
+    assert page == render_judgement(content)
     for one in content["sections"]:
-        assert f'id="{one["key"]}"' in page
+        assert f'id="{one.key}"' in page
     for opening in (r"<(?:script|img|link|iframe)\b", r"url\([\"']?(?!data:|#)", r"@import"):
         assert not re.search(opening, page)
     for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
@@ -120,8 +216,11 @@ def test_page_is_whole_and_loads_nothing(content: dict[str, Any]) -> None:
 
 
 def test_checklists_point_to_what_is_there(content: dict[str, Any]) -> None:
-    items = [*content["tripod_ai"]["items"], *content["probast_ai"]["development"]["items"],
-             *content["probast_ai"]["evaluation"]["items"]]
+    items = [
+        *content["tripod_ai"]["items"],
+        *content["probast_ai"]["development"]["items"],
+        *content["probast_ai"]["evaluation"]["items"],
+    ]
     for item in items:
         for place in item["evidence"]:
             at: Any = content
@@ -135,11 +234,18 @@ def test_checklists_point_to_what_is_there(content: dict[str, Any]) -> None:
     assert "Tried on 12 rows" in by_number["27a"]["text"]
 
 
-def test_evaluation_alone_leaves_development_to_whoever_did_it(model: RiskModel, parts: dict[str, Any]) -> None:  # noqa: F811
-    alone = about(model, parts["patients"].observed, purpose="evaluation", n_overlap=None, is_synthetic=False)
-    made = build_judgement(model, about=alone, evaluation=parts["evaluation"], subgroups=parts["subgroups"])
+def test_evaluation_alone_leaves_development_to_whoever_did_it(
+    model: RiskModel,  # noqa: F811
+    parts: dict[str, Any],
+) -> None:
+    alone = about(
+        model, parts["patients"].observed, purpose="evaluation", n_overlap=None, is_synthetic=False
+    )
+    made = build_judgement(
+        model, about=alone, evaluation=parts["evaluation"], subgroups=parts["subgroups"]
+    )
     assert made["probast_ai"]["development"] is None
-    assert [one["key"] for one in made["sections"]] == ["performance", "subgroups"]
+    assert [one.key for one in made["sections"]] == ["performance", "subgroups"]
     answers = {item["number"]: item for item in made["probast_ai"]["evaluation"]["items"]}
     assert answers["E4.1"]["answer"] is None
     assert answers["E4.5"]["needs_human"]
@@ -147,11 +253,23 @@ def test_evaluation_alone_leaves_development_to_whoever_did_it(model: RiskModel,
     assert "Not from" not in render_judgement(made)
 
 
-def test_too_few_events_and_untuned_refits_are_answered_with_no(model: RiskModel, parts: dict[str, Any]) -> None:  # noqa: F811
+def test_too_few_events_and_untuned_refits_are_answered_with_no(
+    model: RiskModel,  # noqa: F811
+    parts: dict[str, Any],
+) -> None:
     patients = make_toy(150, seed=6)
-    happened, risk = patients.outcomes["crs_grade2plus"].to_numpy(), predict(model, patients.observed).risk
-    small = evaluate(happened, risk=risk, product=patients.observed["product"].to_numpy(dtype=str), outcome_name="toy",
-                     seed=1, n_resamples=50)
+    y_true, risk = (
+        patients.outcomes["crs_grade2plus"].to_numpy(),
+        predict(model, patients.observed).risk,
+    )
+    small = evaluate(
+        y_true,
+        risk=risk,
+        product=patients.observed["product"].to_numpy(dtype=str),
+        outcome_name="toy",
+        seed=1,
+        n_resamples=50,
+    )
     made = build_judgement(model, about=parts["about"], evaluation=small, subgroups=[])
     answers = {item["number"]: item["answer"] for item in made["probast_ai"]["evaluation"]["items"]}
     assert answers["E4.2"] == "no"

@@ -1,4 +1,6 @@
-"""Figures: what is drawn is what is meant, the same numbers give the same bytes, and each says what it shows."""
+"""Figures: what is drawn is what is meant, the same numbers give the same bytes, and each says what
+it shows.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def elements(svg: str, *, style: str) -> list[ElementTree.Element]:
 
 
 def widths(svg: str, *, style: str) -> list[float]:
-    return [float(one.get("width", "nan")) for one in _parsed(svg).iter() if one.get("class") == style]
+    return [
+        float(one.get("width", "nan")) for one in _parsed(svg).iter() if one.get("class") == style
+    ]
 
 
 def _parsed(strip: str) -> ElementTree.Element:
@@ -82,7 +86,9 @@ def test_words_are_escaped() -> None:
 
 def test_a_curve_is_cut_where_the_plot_ends() -> None:
     panel = Panel(Scale(0, 1, 0, 100), Scale(0, 1, 100, 0))
-    assert panel.curve([0, 0.5, 1], [0, 0.5, 1.5], style="x") == '<path d="M0 100L50 50" class="x"/>'
+    assert (
+        panel.curve([0, 0.5, 1], [0, 0.5, 1.5], style="x") == '<path d="M0 100L50 50" class="x"/>'
+    )
     assert panel.curve([0, 1], [2, 3], style="x") == ""
 
 
@@ -95,7 +101,9 @@ def test_icons_are_counted_and_stand_together(n_grade2plus: int, share: float) -
     svg = icon_array(n_grade2plus=n_grade2plus, n_grade3plus=n_grade3plus, key="k", sentence="s")
     styles = re.findall(r'class="icon-(\w+)"', svg)
     assert styles == (
-        ["grade3"] * n_grade3plus + ["grade2"] * (n_grade2plus - n_grade3plus) + ["none"] * (100 - n_grade2plus)
+        ["grade3"] * n_grade3plus
+        + ["grade2"] * (n_grade2plus - n_grade3plus)
+        + ["none"] * (100 - n_grade2plus)
     )
     places = re.findall(r'transform="translate\(([\d.]+) ([\d.]+)\)"', svg)
     assert len(set(places)) == 100
@@ -136,9 +144,20 @@ def test_no_figure_leaves_its_frame(figures: dict[str, str]) -> None:
         root = ElementTree.fromstring(svg)
         width, height = float(root.get("width", "0")), float(root.get("height", "0"))
         for one in root.iter():
-            for key, end in (("x1", width), ("x2", width), ("x", width), ("y1", height), ("y2", height), ("y", height)):
+            for key, end in (
+                ("x1", width),
+                ("x2", width),
+                ("x", width),
+                ("y1", height),
+                ("y2", height),
+                ("y", height),
+            ):
                 if one.get(key) is not None:
-                    assert -0.01 <= float(str(one.get(key))) <= end + 0.01, (name, one.tag, one.attrib)
+                    assert -0.01 <= float(str(one.get(key))) <= end + 0.01, (
+                        name,
+                        one.tag,
+                        one.attrib,
+                    )
 
 
 def test_files_stand_alone_with_window_and_notice(content: Content) -> None:
@@ -195,7 +214,11 @@ def test_net_benefit_draws_model_everybody_and_nobody(content: Content) -> None:
 
 def make_rung(name: str, kind: str, gain: float, auroc: Any) -> dict[str, Any]:
     around = {"value": gain, "low": gain - 0.002, "high": gain + 0.002}
-    within = auroc if isinstance(auroc, dict) else {"value": auroc, "low": auroc - 0.02, "high": auroc + 0.02}
+    within = (
+        auroc
+        if isinstance(auroc, dict)
+        else {"value": auroc, "low": auroc - 0.02, "high": auroc + 0.02}
+    )
     upper = 0.75 if kind == "oracle" else None
     return {
         "label": name,
@@ -232,7 +255,11 @@ def test_the_ladder_marks_each_kind_by_shape_and_cuts_a_far_null() -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "tag", "style"),
-    [("agrees", "circle", "agrees"), ("differs", "path", "differs"), ("not judged", "rect", "not-judged")],
+    [
+        ("agrees", "circle", "agrees"),
+        ("differs", "path", "differs"),
+        ("not judged", "rect", "not-judged"),
+    ],
 )
 def test_verdicts_differ_in_shape_and_colour(verdict: str, tag: str, style: str) -> None:
     row = {
@@ -245,7 +272,11 @@ def test_verdicts_differ_in_shape_and_colour(verdict: str, tag: str, style: str)
         "verdict": verdict,
         "is_verified": True,
     }
-    marks = [one for one in _parsed(forest_strip(row)).iter() if one.get("class") == style and not one.tag.endswith("line")]
+    marks = [
+        one
+        for one in _parsed(forest_strip(row)).iter()
+        if one.get("class") == style and not one.tag.endswith("line")
+    ]
     assert [one.tag.removeprefix(SVG) for one in marks] == [tag]
 
 
@@ -291,12 +322,22 @@ def test_a_coarse_step_without_a_multiple_inside_gives_way_to_a_finer_one() -> N
     assert round_ticks(1.0, 402.0, n=2) == [200.0, 400.0]
 
 
-# The learning curves as a picture: one line a learner, names that do not overlap, words for those who cannot see.
+# The learning curves as a picture: one line a learner, names that do not overlap, words for those
+# who cannot see.
 
 
 def rows(names: list[str]) -> list[dict[str, Any]]:
-    return [{"learner": name, "n_training": n, "share": 0.5 + 0.01 * at + n / 1e5, "low": 0.4, "high": 0.6}
-            for at, name in enumerate(names) for n in (500, 2000, 20000)]
+    return [
+        {
+            "learner": name,
+            "n_training": n,
+            "share": 0.5 + 0.01 * at + n / 1e5,
+            "low": 0.4,
+            "high": 0.6,
+        }
+        for at, name in enumerate(names)
+        for n in (500, 2000, 20000)
+    ]
 
 
 def test_every_learner_has_a_line_and_a_name() -> None:
@@ -310,7 +351,8 @@ def test_every_learner_has_a_line_and_a_name() -> None:
 def test_names_do_not_overlap() -> None:
     names = [f"learner {at}" for at in range(8)]
     figure = learning_curves(rows(names), key="k")
-    heights = sorted(float(y) for y in re.findall(r'y="([\d.]+)"[^>]*class="row[^"]*">learner', figure))
+    heights = sorted(
+        float(y) for y in re.findall(r'y="([\d.]+)"[^>]*class="row[^"]*">learner', figure)
+    )
     assert len(heights) == 8
     assert min(b - a for a, b in pairwise(heights)) >= 14
-

@@ -1,4 +1,6 @@
-"""The generator card: counts, shares of variance, what is said when something was not computed, the page that is kept."""
+"""The generator card: counts, shares of variance, what is said when something was not computed, the
+page that is kept.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,20 @@ from crsrisk.data.product import Product
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_assumptions, load_product, load_scenario
 from crsrisk.report.content import build_content
-from crsrisk.report.generator_card import NO_ENSEMBLE, STRENGTHS, generator_card, generator_card_markdown, generator_section
-from crsrisk.report.generator_facts import NO_EVIDENCE, NO_VARIANCE, NOT_RESOLVED, NOT_VARIED, percent
+from crsrisk.report.generator_card import (
+    NO_ENSEMBLE,
+    STRENGTHS,
+    generator_card,
+    generator_card_markdown,
+    generator_section,
+)
+from crsrisk.report.generator_facts import (
+    NO_EVIDENCE,
+    NO_VARIANCE,
+    NOT_RESOLVED,
+    NOT_VARIED,
+    percent,
+)
 from crsrisk.report.pages import render
 from crsrisk.studies.evidence import make_card
 from crsrisk.uncertainty.constants import CHANCE as SENSITIVITY_CHANCE
@@ -54,8 +68,14 @@ def in_tables(text: str) -> str:
 
 
 def test_it_is_json_and_the_same_twice(card: Card) -> None:
-    again = generator_card(load_world(), products=[], credibility=make_credibility(), sensitivity=make_shares(),
-                           ensemble=make_about(), evidence=make_evidence())
+    again = generator_card(
+        load_world(),
+        products=[],
+        credibility=make_credibility(),
+        sensitivity=make_shares(),
+        ensemble=make_about(),
+        evidence=make_evidence(),
+    )
     assert json.loads(json.dumps(card, allow_nan=False)) == card == again
 
 
@@ -66,7 +86,11 @@ def test_every_factor_and_every_assumption_is_there(shipped: Card) -> None:
     for row in shipped["assumptions"]:
         entry = known[row["name"]]
         assert (row["value"], row["prior"], row["strength"], row["source"]) == (
-            entry.value, entry.prior, entry.strength, entry.source)
+            entry.value,
+            entry.prior,
+            entry.strength,
+            entry.source,
+        )
     assert shipped["must_not_be_concluded"]
 
 
@@ -78,11 +102,17 @@ def test_strengths_are_the_known_ones() -> None:
 def test_numbers_of_a_product_by_hand() -> None:
     """Binding has 10 numbers, kinetics 10; those that the file calls `not used` rest on nothing."""
     product = load_product("tarlatamab")
-    numbers = [getattr(part, name) for part in (product.binding, product.kinetics) for name in type(part).model_fields]
+    numbers = [
+        getattr(part, name)
+        for part in (product.binding, product.kinetics)
+        for name in type(part).model_fields
+    ]
     assert len(numbers) == 20
     used = [one for one in numbers if not one.source.startswith("not used")]
     assert 0 < len(used) < 20
-    counted = row_of(generator_card(load_world(), products=[product], credibility=make_credibility()), "Products")
+    counted = row_of(
+        generator_card(load_world(), products=[product], credibility=make_credibility()), "Products"
+    )
     assert counted["n"] == len(used)
     assert counted["n_files"] == 1
     assert counted["assumed"] == sum(one.strength == "assumed" for one in used)
@@ -92,9 +122,15 @@ def test_a_number_that_becomes_assumed_is_counted_so() -> None:
     product = load_product("tarlatamab")
     clearance = product.kinetics.clearance_l_h
     assert clearance.strength == "estimated"
-    weaker = product.kinetics.model_copy(update={"clearance_l_h": clearance.model_copy(update={"strength": "assumed"})})
-    before, after = (row_of(generator_card(load_world(), products=[one], credibility=make_credibility()), "Products")
-                     for one in (product, product.model_copy(update={"kinetics": weaker})))
+    weaker = product.kinetics.model_copy(
+        update={"clearance_l_h": clearance.model_copy(update={"strength": "assumed"})}
+    )
+    before, after = (
+        row_of(
+            generator_card(load_world(), products=[one], credibility=make_credibility()), "Products"
+        )
+        for one in (product, product.model_copy(update={"kinetics": weaker}))
+    )
     assert after["assumed"] == before["assumed"] + 1
     assert after["n"] == before["n"]
 
@@ -102,8 +138,14 @@ def test_a_number_that_becomes_assumed_is_counted_so() -> None:
 def test_a_distribution_with_one_source_counts_once() -> None:
     world = load_world()
     n = len(world.populations)
-    # 11 covariates, 4 shares, the table of ECOG and sites, stroma and suppression: the same in each population
-    assert row_of(generator_card(world, products=[], credibility=make_credibility()), "Populations")["n"] == n * 18
+    # 11 covariates, 4 shares, the table of ECOG and sites, stroma and suppression: the same in each
+    # population
+    assert (
+        row_of(generator_card(world, products=[], credibility=make_credibility()), "Populations")[
+            "n"
+        ]
+        == n * 18
+    )
 
 
 def test_counts_add_up(shipped: Card) -> None:
@@ -129,7 +171,10 @@ def test_what_a_scenario_overrides_is_assumed_with_its_reason() -> None:
 
 def test_a_product_of_ones_own_is_counted_beside_the_shipped(shipped: Card) -> None:
     mine: Product = load_product("tarlatamab").model_copy(update={"name": "mine"})
-    assert row_of(make_card(products=[mine]), "Products")["n_files"] == row_of(shipped, "Products")["n_files"] + 1
+    assert (
+        row_of(make_card(products=[mine]), "Products")["n_files"]
+        == row_of(shipped, "Products")["n_files"] + 1
+    )
 
 
 # --- the page
@@ -137,26 +182,37 @@ def test_a_product_of_ones_own_is_counted_beside_the_shipped(shipped: Card) -> N
 
 def test_the_kept_page_is_fresh() -> None:
     kept = (ROOT / "docs" / "generator_card.md").read_text(encoding="utf-8")
-    assert kept == generator_card_markdown(make_card()), "run: crsrisk card --out docs/generator_card.md"
+    assert kept == generator_card_markdown(make_card()), (
+        "run: crsrisk card --out docs/generator_card.md"
+    )
 
 
 def test_the_page_does_not_need_the_nouns(shipped: Card) -> None:
-    assert generator_card_markdown(json.loads(json.dumps(shipped))) == generator_card_markdown(shipped)
+    assert generator_card_markdown(json.loads(json.dumps(shipped))) == generator_card_markdown(
+        shipped
+    )
 
 
 def test_every_assumption_stands_on_the_page_with_unit_source_and_strength(shipped: Card) -> None:
     text = generator_card_markdown(shipped)
     for row in shipped["assumptions"]:
-        _, _, value, prior, span, told, strength, source = cells(in_tables(text), f"`{row['name']}`")
+        _, _, value, prior, span, told, strength, source = cells(
+            in_tables(text), f"`{row['name']}`"
+        )
         assert float(value.split()[0]) == pytest.approx(row["value"], rel=1e-5)
         assert (prior == "") == (row["prior"] is None)
         assert span == f"{row['range'][0]:g} to {row['range'][1]:g}"
         assert told == row["evidence"]
-        assert (strength, source) == (row["strength"], " ".join(row["source"].split()).replace("|", "\\|"))
+        assert (strength, source) == (
+            row["strength"],
+            " ".join(row["source"].split()).replace("|", "\\|"),
+        )
 
 
 def test_every_number_of_the_files_stands_on_the_page_once(shipped: Card) -> None:
-    """Products, policies, mitigations, populations: as many rows as are counted, none of them `not used`."""
+    """Products, policies, mitigations, populations: as many rows as are counted, none of them `not
+    used`.
+    """
     text = in_tables(generator_card_markdown(shipped))
     rows = shipped["numbers"]
     for count in shipped["counts"][1:-1]:
@@ -166,20 +222,31 @@ def test_every_number_of_the_files_stands_on_the_page_once(shipped: Card) -> Non
     assert len({row["constant"] for row in rows}) == len(rows)
     assert not any(row["source"].startswith("not used") for row in rows)
     tarlatamab = load_product("tarlatamab").kinetics.clearance_l_h
-    file, key, value, prior, span, told, strength, source = cells(text, "`tarlatamab` | `kinetics.clearance_l_h`")
+    file, key, value, prior, span, told, strength, source = cells(
+        text, "`tarlatamab` | `kinetics.clearance_l_h`"
+    )
     assert (file, key) == ("`tarlatamab`", "`kinetics.clearance_l_h`")
     assert value == f"{tarlatamab.value:g} L/h"
     assert prior == ("" if tarlatamab.prior is None else f"{tarlatamab.prior:g}")
     assert span == f"{tarlatamab.range[0]:g} to {tarlatamab.range[1]:g}"
-    assert (told, strength, source) == ("prior", tarlatamab.strength, " ".join(tarlatamab.source.split()))
+    assert (told, strength, source) == (
+        "prior",
+        tarlatamab.strength,
+        " ".join(tarlatamab.source.split()),
+    )
 
 
 def test_a_distribution_is_said_in_words(shipped: Card) -> None:
     text = generator_card_markdown(shipped)
     assert cells(text, "`neuroblastoma` | `marginals.age_years`")[2:5] == [
-        "median 5.5 years, SD of the logarithm 0.6", "", "1 to 25"]
-    assert cells(text, "`neuroblastoma` | `shares`")[2] == (
-        "ECOG 0 to 2: 0.6, 0.35, 0.05; 1 to 5 metastatic sites: 0.3, 0.3, 0.22, 0.12, 0.06")
+        "median 5.5 years, SD of the logarithm 0.6",
+        "",
+        "1 to 25",
+    ]
+    assert (
+        cells(text, "`neuroblastoma` | `shares`")[2]
+        == "ECOG 0 to 2: 0.6, 0.35, 0.05; 1 to 5 metastatic sites: 0.3, 0.3, 0.22, 0.12, 0.06"
+    )
 
 
 # --- what the evidence constrains
@@ -187,25 +254,42 @@ def test_a_distribution_is_said_in_words(shipped: Card) -> None:
 
 def test_constrained_hint_prior_and_not_varied_are_told_apart(card: Card) -> None:
     text = generator_card_markdown(card)
-    assert "**2 of the 3 constants that calibration varied stay where their priors put them; " in text
+    assert (
+        "**2 of the 3 constants that calibration varied stay where their priors put them; " in text
+    )
     assert "the evidence constrains 1.**" in text
     assert "1 show a hint" in text
     here = text.partition("## What the evidence constrains")[2].partition("\n## ")[0]
     assert cells(here, "`engagement.need_tce_copies`") == [
-        "`engagement.need_tce_copies`", "constrains", "estimated", "1000 copies per cell", "2,000 (449 to 7,107)", "1839",
-        "+0.64", "70%"]
+        "`engagement.need_tce_copies`",
+        "constrains",
+        "estimated",
+        "1000 copies per cell",
+        "2,000 (449 to 7,107)",
+        "1839",
+        "+0.64",
+        "70%",
+    ]
     assert cells(here, "`engagement.strength_tce`")[-2:] == ["−0.31", "97%"]
     assert "`engagement.strength_ici`" not in here
     told = {row["name"]: row["evidence"] for row in card["assumptions"]}
-    assert [told[f"engagement.{name}"] for name in ("need_tce_copies", "strength_tce", "strength_ici")] == [
-        "constrains", "hint", "prior"]
+    assert [
+        told[f"engagement.{name}"] for name in ("need_tce_copies", "strength_tce", "strength_ici")
+    ] == ["constrains", "hint", "prior"]
     assert told["population.corr_crp_mg_l__ldh_x_uln"] == NOT_VARIED
 
 
 def test_what_a_scenario_sets_is_no_matter_of_the_evidence() -> None:
     scenario = load_scenario("burden_null")
-    card = generator_card(load_world("burden_null"), products=[], credibility=make_credibility(), evidence=make_evidence())
-    assert {row["evidence"] for row in card["assumptions"] if row["name"] in scenario.overrides} == {NOT_VARIED}
+    card = generator_card(
+        load_world("burden_null"),
+        products=[],
+        credibility=make_credibility(),
+        evidence=make_evidence(),
+    )
+    assert {
+        row["evidence"] for row in card["assumptions"] if row["name"] in scenario.overrides
+    } == {NOT_VARIED}
 
 
 def test_without_members_the_card_says_that_it_does_not_know(card: Card) -> None:
@@ -228,35 +312,73 @@ def test_a_value_that_calibration_moved_shows_its_prior(card: Card) -> None:
 def test_the_share_that_rests_on_assumed_numbers(card: Card) -> None:
     text = generator_card_markdown(card)
     assert cells(text, "grade >= 2, tarlatamab")[1:] == [
-        "60% (50 to 70)", "65% (55 to 75)", "–", "20% (10 to 30)", "–", "20% (10 to 30)", "25% (15 to 35)"]
+        "60% (50 to 70)",
+        "65% (55 to 75)",
+        "–",
+        "20% (10 to 30)",
+        "–",
+        "20% (10 to 30)",
+        "25% (15 to 35)",
+    ]
     assert "003_sensitivity, seed 5" in text
     assert "256 members of effective size 130.5" in text
     assert "2 published figures: E030, E035" in text
 
 
 def test_shares_that_the_simulations_do_not_tell_are_not_printed(card: Card) -> None:
-    """Too wide: that share alone. Too much chance: all shares of numbers, while chance keeps its own."""
+    """Too wide: that share alone. Too much chance: all shares of numbers, while chance keeps its
+    own.
+    """
     (output,) = card["variance"]["outputs"]
     assumed, *others, chance = output["shares"]
-    wide = {**output, "meaning": "wide", "shares": [{**assumed, "alone_low": -1.3, "alone_high": 10.4}, *others, chance]}
-    noisy = {**output, "meaning": "noisy", "shares": [assumed, *others, {**chance, "with_others": 0.6}],
-             "leaders": [{"factor": "assumption:a.b", "strength": "assumed", "total": 0.4, "total_low": 0.3,
-                          "total_high": 0.5}]}
+    wide = {
+        **output,
+        "meaning": "wide",
+        "shares": [{**assumed, "alone_low": -1.3, "alone_high": 10.4}, *others, chance],
+    }
+    noisy = {
+        **output,
+        "meaning": "noisy",
+        "shares": [assumed, *others, {**chance, "with_others": 0.6}],
+        "leaders": [
+            {
+                "factor": "assumption:a.b",
+                "strength": "assumed",
+                "total": 0.4,
+                "total_low": 0.3,
+                "total_high": 0.5,
+            }
+        ],
+    }
     changed = {**card, "variance": {**card["variance"], "outputs": [wide, noisy]}}
     text = generator_card_markdown(changed)
     assert cells(text, "wide")[1:4] == [NOT_RESOLVED, "65% (55 to 75)", "–"]
     rows = [line for line in text.splitlines() if line.startswith("| noisy |")]
     assert [cell.strip() for cell in rows[0].strip("|").split(" | ")][1:] == [
-        NOT_RESOLVED, NOT_RESOLVED, "–", NOT_RESOLVED, "–", "20% (10 to 30)", "60% (15 to 35)"]
+        NOT_RESOLVED,
+        NOT_RESOLVED,
+        "–",
+        NOT_RESOLVED,
+        "–",
+        "20% (10 to 30)",
+        "60% (15 to 35)",
+    ]
     assert rows[1] == f"| noisy | {NOT_RESOLVED} |"
     shares = generator_section(changed)["tables"][2]["groups"][0]["rows"]
-    assert [row["cells"] for row in shares] == [[NOT_RESOLVED, "65% (55 to 75)"], [NOT_RESOLVED, NOT_RESOLVED]]
+    assert [row["cells"] for row in shares] == [
+        [NOT_RESOLVED, "65% (55 to 75)"],
+        [NOT_RESOLVED, NOT_RESOLVED],
+    ]
 
 
 def test_the_statement_says_what_the_shares_are_of(shipped: Card) -> None:
     text = generator_card_markdown(shipped)
-    for words in ("*Not resolved*: the 95% interval", "cross-fitted logistic regression", "stands in for the oracle",
-                  "Checkpoint inhibitors are left out"):
+    for words in (
+        "*Not resolved*: the 95% interval",
+        "cross-fitted logistic regression",
+        "stands in for the oracle",
+        "Checkpoint inhibitors are left out",
+    ):
         assert words in text
     for line in text.partition("## What the answers rest on")[2].partition("\n## ")[0].splitlines():
         assert not any(cell.strip().startswith(("457%", "170%")) for cell in line.split("|"))
@@ -306,7 +428,11 @@ def test_the_report_shows_it_in_short(card: Card, content: Card) -> None:
     section = content["generator"]
     factors, counts, shares = section["tables"]
     assert sum(len(group["rows"]) for group in factors["groups"]) == len(FACTORS)
-    assert [group["label"] for group in factors["groups"]] == ["Verification", "Validation", "Applicability"]
+    assert [group["label"] for group in factors["groups"]] == [
+        "Verification",
+        "Validation",
+        "Applicability",
+    ]
     assert EVIL in factors["groups"][0]["rows"][0]["cells"][1]
     assert [row["label"] for row in counts["groups"][0]["rows"]][-1] == "All"
     assert shares["groups"][0]["rows"][0]["cells"] == ["60% (50 to 70)", "65% (55 to 75)"]

@@ -1,4 +1,6 @@
-"""The page on trial designs: a dictionary first, a paragraph that can be read aloud, and errors wherever a figure stands."""
+"""The page on trial designs: a dictionary first, a paragraph that can be read aloud, and errors
+wherever a figure stands.
+"""
 
 from __future__ import annotations
 
@@ -38,69 +40,179 @@ def figure(value: float, mcse: float = 0.0) -> Figure:
 
 
 def characteristics(**changes: Any) -> OperatingCharacteristics:
-    look = Look(n=150, share=0.5, upper_z=2.797, lower_z=0.0, benefit_effect=proportion(300, 1000),
-                futility_effect=proportion(20, 1000), benefit_null=proportion(3, 1000), futility_null=proportion(500, 1000))
+    look = Look(
+        n=150,
+        share=0.5,
+        upper_z=2.797,
+        lower_z=0.0,
+        benefit_effect=proportion(300, 1000),
+        futility_effect=proportion(20, 1000),
+        benefit_null=proportion(3, 1000),
+        futility_null=proportion(500, 1000),
+    )
     last = look.model_copy(update={"n": 300, "share": 1.0, "upper_z": 1.977, "lower_z": None})
-    rows = [Misspecification(key="hidden_astct", what="No effect, hidden: ASTCT", claims=proportion(210, 1000),
-                             is_error=True),
-            Misspecification(key="hidden_both", what="No effect, hidden: both", claims=proportion(24, 1000),
-                             is_error=True)]
+    rows = [
+        Misspecification(
+            key="hidden_astct",
+            what="No effect, hidden: ASTCT",
+            claims=proportion(210, 1000),
+            is_error=True,
+        ),
+        Misspecification(
+            key="hidden_both",
+            what="No effect, hidden: both",
+            claims=proportion(24, 1000),
+            is_error=True,
+        ),
+    ]
     given = {
-        "design": "Everybody", "kind": "all_comers", "n_sim": 1000, "n_max": 300, "co_primary_support": True,
-        "eligible_share": 1.0, "rate_control": 0.25, "rate_experimental": 0.125, "planned_power": 0.801, "wanted_power": 0.8,
-        "power": proportion(800, 1000), "type_one_error": proportion(25, 1000), "nominal_alpha": 0.025,
-        "expected_n": figure(240.0, 1.2), "expected_n_null": figure(210.0, 1.0), "screened": figure(300.0, 2.0),
-        "screened_per_enrolled": figure(1.25, 0.001), "duration_months": figure(31.0, 0.1), "waiting": figure(3.0, 0.1),
-        "exposed": figure(120.0, 0.5), "exposed_without_need": figure(90.0, 0.4), "looks": [look, last],
+        "design": "Everybody",
+        "kind": "all_comers",
+        "n_sim": 1000,
+        "n_max": 300,
+        "co_primary_support": True,
+        "eligible_share": 1.0,
+        "rate_control": 0.25,
+        "rate_experimental": 0.125,
+        "planned_power": 0.801,
+        "wanted_power": 0.8,
+        "power": proportion(800, 1000),
+        "type_one_error": proportion(25, 1000),
+        "nominal_alpha": 0.025,
+        "expected_n": figure(240.0, 1.2),
+        "expected_n_null": figure(210.0, 1.0),
+        "screened": figure(300.0, 2.0),
+        "screened_per_enrolled": figure(1.25, 0.001),
+        "duration_months": figure(31.0, 0.1),
+        "waiting": figure(3.0, 0.1),
+        "exposed": figure(120.0, 0.5),
+        "exposed_without_need": figure(90.0, 0.4),
+        "looks": [look, last],
         "misspecifications": rows,
-    }  # fmt: skip
+    }
     return OperatingCharacteristics(**(given | changes))
 
 
 def single_arm() -> OperatingCharacteristics:
-    look = Look(n=11, share=0.25, lower_count=7, benefit_effect=figure(0.0), futility_effect=figure(0.1),
-                benefit_null=figure(0.0), futility_null=figure(0.7))
+    look = Look(
+        n=11,
+        share=0.25,
+        lower_count=7,
+        benefit_effect=figure(0.0),
+        futility_effect=figure(0.1),
+        benefit_null=figure(0.0),
+        futility_null=figure(0.7),
+    )
     last = look.model_copy(update={"n": 43, "share": 1.0, "upper_count": 31, "lower_count": 30})
-    rows = [Misspecification(key=f"drift_{k}", what=f"No effect, but {60 + k} of 100 untreated without CRS",
-                             claims=figure(value), is_error=True) for k, value in ((0, 0.049), (5, 0.15), (10, 0.345))]
-    return characteristics(design="Single arm", kind="single_arm", n_max=43, planned_power=None, benchmark=0.6,
-                           looks=[look, last], misspecifications=rows, co_primary_support=False)
+    rows = [
+        Misspecification(
+            key=f"drift_{k}",
+            what=f"No effect, but {60 + k} of 100 untreated without CRS",
+            claims=figure(value),
+            is_error=True,
+        )
+        for k, value in ((0, 0.049), (5, 0.15), (10, 0.345))
+    ]
+    return characteristics(
+        design="Single arm",
+        kind="single_arm",
+        n_max=43,
+        planned_power=None,
+        benchmark=0.6,
+        looks=[look, last],
+        misspecifications=rows,
+        co_primary_support=False,
+    )
 
 
 PLAN = TrialPlan(
-    trial="mine", question="Which design?", prophylaxis_in_words="tocilizumab", seed=1, n_sim=1000,
-    estimand=Estimand(population="adults", treatment="a against b", variable="CRS >= 2", summary="risk difference",
-                      intercurrent_events=[IntercurrentEvent(event="rescue <b>", strategy="composite")]),
-    candidates=Candidates(stated=Stated(risk="Beta(2,6)", risk_ratio=0.5)), screening=Screening(candidates_per_month=10.0),
-    designs=[Design(name="Everybody", kind="all_comers"),
-             Design(name="Single arm", kind="single_arm",
-                    single_arm=SingleArm(method="simon_optimal", benchmark=0.6, target=0.8))])  # fmt: skip
-CANDIDATES = {"origin": "Beta(2,6)", "base_rate": 0.25, "base_rate_error": 0.0, "risk_ratio": 0.5, "rates": [
-    {"endpoint": "ASTCT grade >= 2", "untreated": 0.25, "with_prophylaxis": 0.1},
-    {"endpoint": "support", "untreated": 0.27, "with_prophylaxis": 0.15}]}  # fmt: skip
-CELLS = [{"base_rate": rate, "risk_ratio": ratio, "threshold": t, "n_total": 300, "power": 0.9 - ratio / 2, "mcse": 0.004}
-         for rate in (0.25, 0.4) for ratio in (0.4, 0.6) for t in (0.0, 0.3)]
+    trial="mine",
+    question="Which design?",
+    prophylaxis_in_words="tocilizumab",
+    seed=1,
+    n_sim=1000,
+    estimand=Estimand(
+        population="adults",
+        treatment="a against b",
+        variable="CRS >= 2",
+        summary="risk difference",
+        intercurrent_events=[IntercurrentEvent(event="rescue <b>", strategy="composite")],
+    ),
+    candidates=Candidates(stated=Stated(risk="Beta(2,6)", risk_ratio=0.5)),
+    screening=Screening(candidates_per_month=10.0),
+    designs=[
+        Design(name="Everybody", kind="all_comers"),
+        Design(
+            name="Single arm",
+            kind="single_arm",
+            single_arm=SingleArm(method="simon_optimal", benchmark=0.6, target=0.8),
+        ),
+    ],
+)
+CANDIDATES = {
+    "origin": "Beta(2,6)",
+    "base_rate": 0.25,
+    "base_rate_error": 0.0,
+    "risk_ratio": 0.5,
+    "rates": [
+        {"endpoint": "ASTCT grade >= 2", "untreated": 0.25, "with_prophylaxis": 0.1},
+        {"endpoint": "support", "untreated": 0.27, "with_prophylaxis": 0.15},
+    ],
+}
+CELLS = [
+    {
+        "base_rate": rate,
+        "risk_ratio": ratio,
+        "threshold": t,
+        "n_total": 300,
+        "power": 0.9 - ratio / 2,
+        "mcse": 0.004,
+    }
+    for rate in (0.25, 0.4)
+    for ratio in (0.4, 0.6)
+    for t in (0.0, 0.3)
+]
 
 
 @pytest.fixture
 def content() -> dict[str, Any]:
     return trial_content(
-        PLAN, found=[characteristics(), single_arm()], power=CELLS, methods="Aim: x >= 2.", protocol="trial: mine\n",
-        candidates=CANDIDATES, making={"seed": 1})
+        PLAN,
+        found=[characteristics(), single_arm()],
+        power=CELLS,
+        methods="Aim: x >= 2.",
+        protocol="trial: mine\n",
+        candidates=CANDIDATES,
+        making={"seed": 1},
+    )
 
 
 def test_the_paragraph_can_be_read_aloud(content: dict[str, Any]) -> None:
     said = content["aloud"]
     assert not re.search(r"[±≥≤<>=%&_*{}\[\]]", said), "a sign that nobody can speak"
-    for part in ("about 25 would have", "about 12 with it", "assumed, not known", "80 of 100 trials", "2.5 of 100",
-                 "21 of 100", "34 of 100 trials", "stands or falls with its benchmark", "synthetic"):
+    for part in (
+        "about 25 would have",
+        "about 12 with it",
+        "assumed, not known",
+        "80 of 100 trials",
+        "2.5 of 100",
+        "21 of 100",
+        "34 of 100 trials",
+        "stands or falls with its benchmark",
+        "synthetic",
+    ):
         assert part in said, said
 
 
 def test_every_rate_in_the_comparison_carries_its_error(content: dict[str, Any]) -> None:
     table = content["comparison"]
-    cells = dict(zip([f"{c['label']} {c['sub']}".strip() for c in table["columns"]], table["groups"][0]["rows"][0]["cells"],
-                     strict=True))
+    cells = dict(
+        zip(
+            [f"{c['label']} {c['sub']}".strip() for c in table["columns"]],
+            table["groups"][0]["rows"][0]["cells"],
+            strict=True,
+        )
+    )
     assert cells["Power of 100"] == "80.0 ± 1.3"
     assert cells["Type I error of 100"] == "2.50 ± 0.49"
     assert cells["Patients at most"] == "300"
@@ -108,7 +220,10 @@ def test_every_rate_in_the_comparison_carries_its_error(content: dict[str, Any])
 
 
 def test_candidates_have_both_endpoints(content: dict[str, Any]) -> None:
-    assert [row["cells"] for row in content["candidates"]["groups"][0]["rows"]] == [["25.0", "10.0"], ["27.0", "15.0"]]
+    assert [row["cells"] for row in content["candidates"]["groups"][0]["rows"]] == [
+        ["25.0", "10.0"],
+        ["27.0", "15.0"],
+    ]
     assert content["candidates"]["notes"] == ["Beta(2,6). By formula, without error."]
 
 
@@ -143,9 +258,18 @@ def test_figures_say_what_they_show(content: dict[str, Any]) -> None:
 
 
 def test_a_bound_off_the_scale_keeps_its_number() -> None:
-    look = {"n": 10, "upper": 9.25, "lower": None, "benefit_effect": 0.0, "futility_effect": 0.0, "benefit_null": 0.0,
-            "futility_null": 0.0}
-    svg = boundary_figure({"design": "x", "is_count": False, "looks": [look, look | {"n": 20, "upper": 2.0}]}, key="k")
+    look = {
+        "n": 10,
+        "upper": 9.25,
+        "lower": None,
+        "benefit_effect": 0.0,
+        "futility_effect": 0.0,
+        "benefit_null": 0.0,
+        "futility_null": 0.0,
+    }
+    svg = boundary_figure(
+        {"design": "x", "is_count": False, "looks": [look, look | {"n": 20, "upper": 2.0}]}, key="k"
+    )
     assert ">9.25<" in svg
 
 
@@ -159,9 +283,20 @@ def test_power_panels_group_by_base_rate_and_threshold() -> None:
 def test_the_power_note_says_which_endpoint() -> None:
     curves = PowerCurves(risk_ratio=[0.5], base_rate=[0.25], n_total=300, co_primary_support=True)
     plan = PLAN.model_copy(update={"power_curves": curves, "masking": Masking(hidden=0.2)})
-    made = trial_content(plan, found=[characteristics()], power=CELLS, methods="", protocol="", making={},
-                         candidates=CANDIDATES)
-    for part in ("Both endpoints must show it", "20 of 100 events", "Largest Monte Carlo error 0.4 points"):
+    made = trial_content(
+        plan,
+        found=[characteristics()],
+        power=CELLS,
+        methods="",
+        protocol="",
+        making={},
+        candidates=CANDIDATES,
+    )
+    for part in (
+        "Both endpoints must show it",
+        "20 of 100 events",
+        "Largest Monte Carlo error 0.4 points",
+    ):
         assert part in made["power_note"]
 
 
@@ -173,7 +308,9 @@ def test_errors_are_left_out_only_where_they_say_nothing() -> None:
 
 def test_a_protocol_is_its_own_protocol() -> None:
     tree = protocol_tree(PLAN, n_max={"Everybody": 304, "Single arm": 43})
-    again = protocol_tree(TrialPlan.model_validate(tree), n_max={"Everybody": 304, "Single arm": 43})
+    again = protocol_tree(
+        TrialPlan.model_validate(tree), n_max={"Everybody": 304, "Single arm": 43}
+    )
     assert again == tree
     assert tree["designs"][0]["n_total"] == 304
     assert "ratio" not in tree["designs"][1]

@@ -1,4 +1,6 @@
-"""The reference world and its patients, loaded once for all tests; and the kernel walked tick by tick in Python."""
+"""The reference world and its patients, loaded once for all tests; and the kernel walked tick by
+tick in Python.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ _load_world = cache(load_world)
 
 @cache
 def world_of(scenario: str = "reference") -> World:
-    """A world; a scenario's is made from the reference, which takes a second less than reading every file again."""
+    """A world; a scenario's is made from the reference, which takes a second less than reading
+    every file again.
+    """
     plain = _load_world()
     if scenario == "reference":
         return plain
@@ -45,13 +49,17 @@ def arm_of(product: str | Product, *, world: World | None = None, **choices: Any
     return make_arm(chosen, world=world or world_of(), **choices)
 
 
-def people(arm: Arm, n: int, *, world: World | None = None, seed: int = 1, start: int = 0) -> Patients:
+def people(
+    arm: Arm, n: int, *, world: World | None = None, seed: int = 1, start: int = 0
+) -> Patients:
     """Patients ``start`` to ``start + n - 1`` of the arm's population."""
     assumptions = (world or world_of()).assumptions
     return sample(arm.population, assumptions=assumptions, seed=seed, start=start, stop=start + n)
 
 
-def episode(arm: Arm, n: int, *, world: World | None = None, seed: int = 1, **choices: Any) -> Episode:
+def episode(
+    arm: Arm, n: int, *, world: World | None = None, seed: int = 1, **choices: Any
+) -> Episode:
     """What happens to the first ``n`` patients of an arm; ``choices`` are those of `run`."""
     there = world or world_of()
     return run(arm, people(arm, n, world=there, seed=seed), world=there, **choices)
@@ -66,7 +74,10 @@ def varied(product: str, part: str, **values: float) -> Product:
     """A product with other numbers in its ``binding`` or ``kinetics``."""
     whole = product_of(product)
     old = getattr(whole, part)
-    new = {name: getattr(old, name).model_copy(update={"value": value}) for name, value in values.items()}
+    new = {
+        name: getattr(old, name).model_copy(update={"value": value})
+        for name, value in values.items()
+    }
     return whole.model_copy(update={part: old.model_copy(update=new)})
 
 
@@ -85,15 +96,20 @@ def with_flag(patients: Patients, name: str, value: float) -> Patients:
 def with_policy(world: World, name: str, **values: float) -> World:
     """A world in which one policy has other numbers."""
     old = world.policies[name]
-    new = {key: getattr(old, key).model_copy(update={"value": value}) for key, value in values.items()}
+    new = {
+        key: getattr(old, key).model_copy(update={"value": value}) for key, value in values.items()
+    }
     return replace(world, policies={**world.policies, name: old.model_copy(update=new)})
 
 
-def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterator[tuple[float, Values]]:
-    """The kernel's loop in Python for up to sixteen patients: (hours since dose 1, workspace) every half hour.
+def walk(
+    arm: Arm, patients: Patients, *, world: World | None = None
+) -> Iterator[tuple[float, Values]]:
+    """The kernel's loop in Python for up to sixteen patients: (hours since dose 1, workspace) every
+    half hour.
 
-    The workspace, (row, lane), is shown after the ward has looked and rescued and before the next step: it may be read
-    at any row, and it changes under the reader's hands.
+    The workspace, (row, lane), is shown after the ward has looked and rescued and before the next
+    step: it may be read at any row, and it changes under the reader's hands.
     """
     there = world or world_of()
     plan = timetable(arm, world=there)
@@ -103,12 +119,21 @@ def walk(arm: Arm, patients: Patients, *, world: World | None = None) -> Iterato
     solve.begin(w, np.ascontiguousarray(table), 0)
     keys = np.ascontiguousarray(patients.keys[fill])
     for tick in range(len(plan.infusion)):
-        solve.give(w, plan.infusion[tick], plan.depot[tick], plan.interleukin_2[tick], plan.dose_number[tick],
-                    plan.slots[tick], (tick - plan.lead) * TICK_H)  # fmt: skip
+        solve.give(
+            w,
+            plan.infusion[tick],
+            plan.depot[tick],
+            plan.interleukin_2[tick],
+            plan.dose_number[tick],
+            plan.slots[tick],
+            (tick - plan.lead) * TICK_H,
+        )
         is_visit = (tick - plan.lead) % WARD_TICKS == 0
         if is_visit and tick >= plan.lead:
             draw_noise(w, keys, tick - plan.lead)
-            observe_signs(w)  # look and rescue follow in any case: the solver leaves them out when nothing would change
+            # look and rescue follow in any case: the solver leaves them out when nothing would
+            # change
+            observe_signs(w)
             look(w, (tick - plan.lead) * TICK_H)
             rescue(w, (tick - plan.lead) * TICK_H)
         if is_visit:

@@ -1,4 +1,6 @@
-"""The benchmark suite: its comparison solves the same patient, and its table says when a bar is missed."""
+"""The benchmark suite: its comparison solves the same patient, and its table says when a bar is
+missed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from tests.simulation.people import arm_of, people, world_of
 
 
 def test_scipy_solves_the_same_patient() -> None:
-    """One day of tebentafusp: plain Python under solve_ivp, and the compiled reference, agree at their tolerance."""
+    """One day of tebentafusp: plain Python under solve_ivp, and the compiled reference, agree at
+    their tolerance.
+    """
     arm = arm_of("tebentafusp", window_d=1.0)
     plan, w = lane(arm, people(arm, 1), world=world_of(), row=0)
     strict, parts = reference(plan, w), segments(plan, w)
@@ -27,7 +31,9 @@ def test_scipy_solves_the_same_patient() -> None:
 
 
 def test_segments_are_cut_where_an_input_changes() -> None:
-    """Three infusions of half an hour: six stretches; a steroid that wanes: one a visit of the ward, until it is gone."""
+    """Three infusions of half an hour: six stretches; a steroid that wanes: one a visit of the
+    ward, until it is gone.
+    """
     arm = arm_of("tebentafusp")
     plan, w = lane(arm, people(arm, 1), world=world_of(), row=0)
     parts = segments(plan, w)
@@ -43,12 +49,23 @@ def test_segments_are_cut_where_an_input_changes() -> None:
 def _found(ratio: float, per_s: float) -> dict[str, Any]:
     return {
         "open_loop": {
-            "kernel_per_s": 1e4, "kernel_error": 1e-3, "kernel_peak_error": 5e-4, "scipy_per_s": 30.0,
-            "scipy_error": 9e-4, "scipy_rtol": 1e-4, "ratio": ratio, "n_segments": 6,
+            "kernel_per_s": 1e4,
+            "kernel_error": 1e-3,
+            "kernel_peak_error": 5e-4,
+            "scipy_per_s": 30.0,
+            "scipy_error": 9e-4,
+            "scipy_rtol": 1e-4,
+            "ratio": ratio,
+            "n_segments": 6,
         },
-        "complete": {"per_s_and_core": per_s, "one_thread_per_s": 9e3, "two_threads_per_s": 1.7e4, "speed_up": 1.9},
+        "complete": {
+            "per_s_and_core": per_s,
+            "one_thread_per_s": 9e3,
+            "two_threads_per_s": 1.7e4,
+            "speed_up": 1.9,
+        },
         "machine": {"load_1_min": 0.5},
-    }  # fmt: skip
+    }
 
 
 def test_the_table_says_when_a_bar_is_missed() -> None:

@@ -1,4 +1,6 @@
-"""The benchmark against libRoadRunner: it solves the same patients at the accuracy it claims, and says when it missed."""
+"""The benchmark against libRoadRunner: it solves the same patients at the accuracy it claims, and
+says when it missed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from tests.simulation.people import world_of
 
 @pytest.mark.slow
 def test_both_solve_the_same_patients() -> None:
-    """Two patients with changed constants, one after the other in one model; speeds are not judged here."""
+    """Two patients with changed constants, one after the other in one model; speeds are not judged
+    here.
+    """
     found = compare(("tarlatamab", "label_no_steroid"), world=world_of(), n=2, n_kernel=16)
     for peer in (found.usual, found.best):
         assert peer.error <= max(TARGET, found.kernel_error)

@@ -42,20 +42,29 @@ def assert_same(one: Cohort, other: Cohort) -> None:
 
 
 def rows(cohort: Cohort, first: int, stop: int) -> Cohort:
-    tables = {name: getattr(cohort, name).iloc[first:stop].reset_index(drop=True) for name in TABLES}
+    tables = {
+        name: getattr(cohort, name).iloc[first:stop].reset_index(drop=True) for name in TABLES
+    }
     return Cohort(**tables, manifest=cohort.manifest)
 
 
 def glued(parts: Iterable[Cohort]) -> Cohort:
     listed = list(parts)
-    joined = {name: pd.concat([getattr(part, name) for part in listed], ignore_index=True) for name in TABLES}
+    joined = {
+        name: pd.concat([getattr(part, name) for part in listed], ignore_index=True)
+        for name in TABLES
+    }
     return Cohort(**joined, manifest=listed[0].manifest)
 
 
 @pytest.mark.parametrize(("chunk", "workers"), [(1, 1), (7, 2), (100, 1), (299, 2), (20_000, 2)])
-def test_chunks_and_workers_change_nothing(arms: list[Arm], cohort: Cohort, chunk: int, workers: int) -> None:
+def test_chunks_and_workers_change_nothing(
+    arms: list[Arm], cohort: Cohort, chunk: int, workers: int
+) -> None:
     n = {1: 12, 7: 50}.get(chunk, 300)
-    parts = stream_cohort(arms, world=world_of(), n_patients=n, seed=SEED, chunk=chunk, workers=workers)
+    parts = stream_cohort(
+        arms, world=world_of(), n_patients=n, seed=SEED, chunk=chunk, workers=workers
+    )
     assert_same(glued(parts), rows(cohort, 0, n))
 
 
@@ -65,13 +74,17 @@ def test_a_cohort_may_start_anywhere(arms: list[Arm], cohort: Cohort, start: int
     assert_same(later, rows(cohort, start, start + 29))
 
 
-def test_the_small_cohort_is_the_beginning_of_the_large_one(arms: list[Arm], cohort: Cohort) -> None:
+def test_the_small_cohort_is_the_beginning_of_the_large_one(
+    arms: list[Arm], cohort: Cohort
+) -> None:
     small = simulate_cohort(arms, world=world_of(), n_patients=100, seed=SEED)
     assert_same(small, rows(cohort, 0, 100))
 
 
 def test_a_patient_of_one_arm_is_himself_among_many(arms: list[Arm], cohort: Cohort) -> None:
-    """Patient i receives arm i modulo the number of arms, and is the same patient when that arm is alone."""
+    """Patient i receives arm i modulo the number of arms, and is the same patient when that arm is
+    alone.
+    """
     alone = simulate_cohort([arms[1]], world=world_of(), n_patients=300, seed=SEED)
     mine = np.arange(1, 300, 3)
     assert (cohort.observed["product"].iloc[mine] == "tebentafusp").all()
@@ -81,7 +94,9 @@ def test_a_patient_of_one_arm_is_himself_among_many(arms: list[Arm], cohort: Coh
 
 
 def test_the_same_person_under_every_product(arms: list[Arm]) -> None:
-    """Site, unmeasured biology and the latent laboratory values belong to the person, not to the product."""
+    """Site, unmeasured biology and the latent laboratory values belong to the person, not to the
+    product.
+    """
     made = [simulate_cohort([arm], world=world_of(), n_patients=50, seed=SEED) for arm in arms]
     traits = [name for name in made[0].truth if name.startswith("trait_")]  # type: ignore[union-attr]
     assert len(traits) > 5
@@ -128,17 +143,23 @@ def test_the_manifest_says_how_to_make_it_again(arms: list[Arm], cohort: Cohort)
 
 
 def test_a_million_patients_come_chunk_by_chunk(arms: list[Arm]) -> None:
-    """The first chunks are there before the rest has been computed, and none is larger than asked for."""
+    """The first chunks are there before the rest has been computed, and none is larger than asked
+    for.
+    """
     stream = stream_cohort(arms, world=world_of(), n_patients=1_000_000, seed=SEED, chunk=64)
     first = list(islice(stream, 3))
     assert [part.n_patients for part in first] == [64] * 3
     assert [part.observed["patient_id"].iloc[0] for part in first] == [0, 64, 128]
     assert first[0].manifest["n_patients"] == 1_000_000
-    assert len(list(stream_cohort(arms, world=world_of(), n_patients=130, seed=SEED, chunk=64))) == 3
+    assert (
+        len(list(stream_cohort(arms, world=world_of(), n_patients=130, seed=SEED, chunk=64))) == 3
+    )
 
 
 def test_fewer_patients_than_arms(arms: list[Arm], cohort: Cohort) -> None:
-    assert_same(simulate_cohort(arms, world=world_of(), n_patients=2, seed=SEED), rows(cohort, 0, 2))
+    assert_same(
+        simulate_cohort(arms, world=world_of(), n_patients=2, seed=SEED), rows(cohort, 0, 2)
+    )
 
 
 @pytest.mark.parametrize(("n", "take"), [(0, 3), (-5, 3), (10, 0)])

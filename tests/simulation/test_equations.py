@@ -31,7 +31,13 @@ X, Y = name("x"), name("y")
 
 def _mixed(x: Any, y: Any, most: Any, least: Any) -> Any:
     """Every operator, with formulas and numbers on both sides."""
-    return (-(2.0 * x - y / 4.0) + (1.0 - x) * y**2 + most(x, y) - least(0.5, y) + 3.0 / (2.0 + most(x * x, 1.0))) * 0.5
+    return (
+        -(2.0 * x - y / 4.0)
+        + (1.0 - x) * y**2
+        + most(x, y)
+        - least(0.5, y)
+        + 3.0 / (2.0 + most(x * x, 1.0))
+    ) * 0.5
 
 
 @given(x=NUMBERS, y=NUMBERS)
@@ -56,7 +62,9 @@ def _branching(w: Workspace) -> None:
 
 @given(x=st.floats(-5, 20))
 def test_both_ways_of_every_branch(x: float) -> None:
-    """Three comparisons, one inside another; a row that one way leaves alone keeps its own value there."""
+    """Three comparisons, one inside another; a row that one way leaves alone keeps its own value
+    there.
+    """
 
     def run() -> dict[str, Operand]:
         w = Workspace()
@@ -72,7 +80,9 @@ def test_both_ways_of_every_branch(x: float) -> None:
 
 
 def test_a_compiled_function_is_traced_with_all_it_calls() -> None:
-    found = in_every_way(lambda: {"due": original(held)(name("trigger"), name("timer"), name("hold"))})
+    found = in_every_way(
+        lambda: {"due": original(held)(name("trigger"), name("timer"), name("hold"))}
+    )
     for trigger, timer in ((1.0, 5.0), (0.0, 5.0), (0.0, 0.5)):
         values = {"trigger": trigger, "timer": timer, "hold": 24.0}
         assert evaluate(found["due"], values) == held(trigger, timer, 24.0)

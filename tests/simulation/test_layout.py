@@ -1,4 +1,6 @@
-"""Layout: names are unique, offsets agree with them, and rows that the kernel addresses by distance are neighbours."""
+"""Layout: names are unique, offsets agree with them, and rows that the kernel addresses by distance
+are neighbours.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from crsrisk.simulation.layout import (
 
 def test_every_row_has_one_name_and_one_offset() -> None:
     assert len(set(ROWS)) == len(ROWS) == N_ROWS
-    assert all(getattr(AT, name) == ROW[name] * LANES == index * LANES for index, name in enumerate(ROWS))
+    assert all(
+        getattr(AT, name) == ROW[name] * LANES == index * LANES for index, name in enumerate(ROWS)
+    )
     assert ROWS[:N_STATES] == STATES
     assert set(TRACKS) < set(ROWS)
     assert ROWS[FIRST_PARAMETER:] == PARAMETERS
@@ -38,9 +42,11 @@ def test_rows_addressed_by_distance_are_neighbours() -> None:
         [f"grade_dose_{k}" for k in range(1, 5)],
         [f"occasion_{k}" for k in range(1, N_OCCASIONS + 1)],
         [f"emax_{slot}_{node}" for slot in range(N_SLOTS) for node in range(N_NODES)],
-        *([f"{name}_{slot}" for slot in range(N_SLOTS)]
-          for name in ("amount", "at_site", "keep", "transfer", "half")),
-    ]  # fmt: skip
+        *(
+            [f"{name}_{slot}" for slot in range(N_SLOTS)]
+            for name in ("amount", "at_site", "keep", "transfer", "half")
+        ),
+    ]
     for names in runs:
         assert [ROW[name] - ROW[names[0]] for name in names] == list(range(len(names))), names[0]
 

@@ -19,7 +19,11 @@ def test_every_lever_can_be_given(name: str) -> None:
     for one in found:
         timetable(one.arm, world=world)
         assert one.arm.product.binding == arm.product.binding
-        assert (one.arm.population, one.arm.policy, one.arm.window_d) == (arm.population, arm.policy, arm.window_d)
+        assert (one.arm.population, one.arm.policy, one.arm.window_d) == (
+            arm.population,
+            arm.policy,
+            arm.window_d,
+        )
         assert (one.arm.regimen, one.arm.mitigations) != (arm.regimen, arm.mitigations)
 
 
@@ -42,7 +46,9 @@ def test_a_lever_and_its_way_back() -> None:
 
 
 def test_without_steps_every_dose_is_the_full_one() -> None:
-    (one,) = [one for one in levers(arm_of("tarlatamab"), world=world_of()) if one.kind == "step-up"]
+    (one,) = [
+        one for one in levers(arm_of("tarlatamab"), world=world_of()) if one.kind == "step-up"
+    ]
     usual = arm_of("tarlatamab").regimen
     assert {dose.amount for dose in one.arm.regimen.doses} == {usual.doses[-1].amount}
     assert one.arm.regimen.premedication == usual.premedication
@@ -51,7 +57,9 @@ def test_without_steps_every_dose_is_the_full_one() -> None:
 
 
 def test_another_route_says_what_else_differs() -> None:
-    (one,) = [one for one in levers(arm_of("psma_sc_engager"), world=world_of()) if one.kind == "route"]
+    (one,) = [
+        one for one in levers(arm_of("psma_sc_engager"), world=world_of()) if one.kind == "route"
+    ]
     assert one.arm.regimen.route == "iv"
     assert "no step-up" in one.label
 
@@ -60,36 +68,48 @@ def test_what_is_added_is_what_the_strategy_of_that_name_adds() -> None:
     """One idea in one place: prophylaxis at the bedside and for a trial are the same arm."""
     world, bare = world_of(), arm_of("tarlatamab", regimen="label_no_steroid")
     added = {one.kind: one.arm for one in levers(bare, world=world)}
-    for kind, text in (("prophylaxis", "tocilizumab"), ("premedication", "dexamethasone@two_doses"),
-                       ("step-up", "no_step_up")):
+    for kind, text in (
+        ("prophylaxis", "tocilizumab"),
+        ("premedication", "dexamethasone@two_doses"),
+        ("step-up", "no_step_up"),
+    ):
         expected = strategy_arm(bare, parse_strategy(text), world=world)
-        assert (added[kind].regimen, added[kind].mitigations) == (expected.regimen, expected.mitigations)
+        assert (added[kind].regimen, added[kind].mitigations) == (
+            expected.regimen,
+            expected.mitigations,
+        )
 
 
 def test_before_the_first_two_doses_is_before_the_only_one() -> None:
-    arm = strategy_arm(arm_of("afami_cel"), parse_strategy("dexamethasone@two_doses"), world=world_of())
+    arm = strategy_arm(
+        arm_of("afami_cel"), parse_strategy("dexamethasone@two_doses"), world=world_of()
+    )
     assert arm.regimen.premedication[-1].with_doses == [1]
 
 
-# Levers of the doses to come: only later doses change, and nothing is offered whose hour has passed.
+# Levers of the doses to come: only later doses change, and nothing is offered whose hour has
+# passed.
 
 
 def test_only_later_doses_change() -> None:
     arm = arm_of("tarlatamab")
     for lever in later_levers(arm, world=world_of(), hour=24):
         assert lever.arm.regimen.doses == arm.regimen.doses
-        before, after = ({(one.mitigation, k) for one in regimen.premedication for k in one.with_doses if k == 1}
-                         for regimen in (arm.regimen, lever.arm.regimen))
+        before, after = (
+            {(one.mitigation, k) for one in regimen.premedication for k in one.with_doses if k == 1}
+            for regimen in (arm.regimen, lever.arm.regimen)
+        )
         assert before == after
         assert lever.arm.regimen.premedication != arm.regimen.premedication
 
 
 @pytest.mark.parametrize("hour", [6, 24, 72, 167])
 def test_a_lever_begins_after_the_hour(hour: int) -> None:
-    """What is added is given later than the hour; just before dose 2 there is no time left for it."""
+    """What is added is given later than the hour; just before dose 2 there is no time left for
+    it.
+    """
     arm, world = arm_of("tarlatamab"), world_of()
     times = {dose: one.time_h for dose, one in enumerate(arm.regimen.doses, start=1)}
     for lever in later_levers(arm, world=world, hour=hour):
-        for one in lever.arm.regimen.premedication[len(arm.regimen.premedication):]:
+        for one in lever.arm.regimen.premedication[len(arm.regimen.premedication) :]:
             assert times[one.with_doses[0]] - one.hours_before >= hour
-

@@ -1,6 +1,7 @@
 """Observation: noise of the stated size, gaps at the stated rates, and the truth kept apart.
 
-Statistical claims hold with |z| < 5 (a false alarm in fewer than 1e-6 of seeds for each comparison).
+Statistical claims hold with |z| < 5 (a false alarm in fewer than 1e-6 of seeds for each
+comparison).
 """
 
 from __future__ import annotations
@@ -17,8 +18,16 @@ from crsrisk.simulation.population import Patients, covariates, take
 from tests.simulation.people import Values, arm_of, people, world_of
 
 _N, _Z = 12_000, 5.0
-NOISY = ("crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml", "albumin_g_l", "platelets_g_l",
-         "creatinine_umol_l", "lymphocytes_g_l")  # fmt: skip
+NOISY = (
+    "crp_mg_l",
+    "ferritin_ug_l",
+    "ldh_x_uln",
+    "il6_pg_ml",
+    "albumin_g_l",
+    "platelets_g_l",
+    "creatinine_umol_l",
+    "lymphocytes_g_l",
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +39,15 @@ def patients() -> Patients:
 def even_world() -> World:
     """Every site records alike, infection or not."""
     return world_of().with_values(
-        {"observation.site_missing_log_sd": 0.0, "observation.infection_missing_shift": 0.0})  # fmt: skip
+        {"observation.site_missing_log_sd": 0.0, "observation.infection_missing_shift": 0.0}
+    )
 
 
 @pytest.fixture(scope="module")
 def seen(patients: Patients, even_world: World) -> Values:
-    return measured_latent(patients, population=arm_of("tarlatamab").population, world=even_world, seed=1)
+    return measured_latent(
+        patients, population=arm_of("tarlatamab").population, world=even_world, seed=1
+    )
 
 
 def test_noise_on_the_latent_scale(patients: Patients, seen: Values) -> None:
@@ -60,12 +72,16 @@ def test_errors_of_two_tests_are_independent(patients: Patients, seen: Values) -
 
 
 def test_noise_is_relative_in_the_middle_of_the_distribution(patients: Patients) -> None:
-    """log(measured / true) of CRP has the stated coefficient of variation where the limits are far."""
+    """log(measured / true) of CRP has the stated coefficient of variation where the limits are
+    far.
+    """
     arm = arm_of("tarlatamab")
     table = observe(patients, arm=arm, world=world_of(), seed=1)
     true = covariates(patients, arm.population)
     for name, middle in (("crp_mg_l", (3.0, 40.0)), ("platelets_g_l", (180.0, 320.0))):
-        inside = (true[name] > middle[0]) & (true[name] < middle[1]) & table[name].notna().to_numpy()
+        inside = (
+            (true[name] > middle[0]) & (true[name] < middle[1]) & table[name].notna().to_numpy()
+        )
         ratio = np.log(table[name].to_numpy()[inside] / true[name][inside])
         stated = world_of().assumptions.value(f"observation.noise__{name}")
         assert ratio.std() == pytest.approx(stated, rel=0.05)
@@ -80,7 +96,9 @@ def test_gaps_at_the_stated_rates(seen: Values, even_world: World) -> None:
     assert np.isnan(seen).any()
 
 
-def test_gaps_are_independent_of_the_value_that_is_missing(patients: Patients, seen: Values) -> None:
+def test_gaps_are_independent_of_the_value_that_is_missing(
+    patients: Patients, seen: Values
+) -> None:
     """Missing at random given site and infection: the truth of the gaps is that of the rest."""
     k = CONTINUOUS.index("il6_pg_ml")
     gap = np.isnan(seen[:, k])
@@ -90,7 +108,9 @@ def test_gaps_are_independent_of_the_value_that_is_missing(patients: Patients, s
 
 
 def test_sites_differ_in_what_they_measure_and_infection_prompts_tests(patients: Patients) -> None:
-    seen = measured_latent(patients, population=arm_of("tarlatamab").population, world=world_of(), seed=1)
+    seen = measured_latent(
+        patients, population=arm_of("tarlatamab").population, world=world_of(), seed=1
+    )
     gap = np.isnan(seen[:, CONTINUOUS.index("ferritin_ug_l")])
     by_site = pd.Series(gap).groupby(patients.site).agg(["mean", "size"])
     even = np.sqrt((gap.mean() * (1 - gap.mean()) / by_site["size"]).mean())
@@ -126,7 +146,9 @@ def test_values_stay_inside_the_limits_of_the_population(patients: Patients) -> 
 def test_both_arms_of_a_patient_have_the_same_table_but_for_the_arm() -> None:
     plain = arm_of("tarlatamab", regimen="label_no_steroid")
     treated = arm_of("tarlatamab", mitigations=("tocilizumab",))
-    one, other = (observe(people(arm, 50), arm=arm, world=world_of(), seed=1) for arm in (plain, treated))
+    one, other = (
+        observe(people(arm, 50), arm=arm, world=world_of(), seed=1) for arm in (plain, treated)
+    )
     differs = {name for name in one.columns if not one[name].equals(other[name])}
     assert differs == {"regimen", "has_steroid_premedication", "has_tocilizumab_prophylaxis"}
     assert other["has_tocilizumab_prophylaxis"].all()
@@ -149,10 +171,14 @@ def test_a_patient_is_measured_alike_in_any_group(patients: Patients) -> None:
 
 
 def test_arm_columns() -> None:
-    cells = observe(people(arm_of("cldn182_car_t"), 5), arm=arm_of("cldn182_car_t"), world=world_of(), seed=1)
+    cells = observe(
+        people(arm_of("cldn182_car_t"), 5), arm=arm_of("cldn182_car_t"), world=world_of(), seed=1
+    )
     assert cells["has_lymphodepletion"].all()
     assert not cells["is_stepped_up"].any()
     assert (cells["platform"] == "car_t").all()
-    step = observe(people(arm_of("tarlatamab"), 5), arm=arm_of("tarlatamab"), world=world_of(), seed=1)
+    step = observe(
+        people(arm_of("tarlatamab"), 5), arm=arm_of("tarlatamab"), world=world_of(), seed=1
+    )
     assert step["is_stepped_up"].all()
     assert (step["dose_intensity"] == 1.0).all()

@@ -1,4 +1,6 @@
-"""Outcomes: from hours and flags of the solver to the table of a trial, on three patients laid out by hand."""
+"""Outcomes: from hours and flags of the solver to the table of a trial, on three patients laid out
+by hand.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +16,41 @@ from crsrisk.simulation.run import LANDMARKS_H, Episode
 from crsrisk.simulation.ward import NEVER
 from tests.simulation.people import arm_of, episode, people
 
-# no CRS | fever at 10 h until 20 h, grade 2 from 250 h | grade 3 from 170 h, still open when the window ends
+# no CRS | fever at 10 h until 20 h, grade 2 from 250 h | grade 3 from 170 h, still open when the
+# window ends
 HAND = {
-    "max_grade": [0, 2, 3], "first_1": [NEVER, 10.0, 168.5], "first_2": [NEVER, 250.0, 169.0],
-    "first_3": [NEVER, NEVER, 170.0], "first_4": [NEVER] * 3, "n_episodes": [0, 2, 1],
-    "open_from": [0.0, 249.0, 168.5], "first_duration": [NEVER, 10.0, NEVER], "first_resolved": [NEVER, 20.0, NEVER],
-    "grade_dose_1": [0, 1, 0], "grade_dose_2": [0, 2, 3], "grade_dose_3": [0, 0, 1], "grade_dose_4": [0, 0, 0],
-    "n_tocilizumab": [0, 0, 2], "n_steroid": [0, 1, 3], "had_fluids": [0, 1, 1], "had_vasopressor": [0, 0, 1],
+    "max_grade": [0, 2, 3],
+    "first_1": [NEVER, 10.0, 168.5],
+    "first_2": [NEVER, 250.0, 169.0],
+    "first_3": [NEVER, NEVER, 170.0],
+    "first_4": [NEVER] * 3,
+    "n_episodes": [0, 2, 1],
+    "open_from": [0.0, 249.0, 168.5],
+    "first_duration": [NEVER, 10.0, NEVER],
+    "first_resolved": [NEVER, 20.0, NEVER],
+    "grade_dose_1": [0, 1, 0],
+    "grade_dose_2": [0, 2, 3],
+    "grade_dose_3": [0, 0, 1],
+    "grade_dose_4": [0, 0, 0],
+    "n_tocilizumab": [0, 0, 2],
+    "n_steroid": [0, 1, 3],
+    "had_fluids": [0, 1, 1],
+    "had_vasopressor": [0, 0, 1],
     "had_oxygen": [0, 0, 0],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
 def table() -> pd.DataFrame:
     tracks = {name: np.array(HAND.get(name, [1.0, 2.0, 3.0]), dtype=float) for name in TRACKS}
-    made = Episode(tracks, np.zeros((len(LANDMARKS_H), len(SNAPSHOT), 3)), np.zeros((0, 0, 3)), np.zeros(0), 6.0, 2.5)
+    made = Episode(
+        tracks,
+        np.zeros((len(LANDMARKS_H), len(SNAPSHOT), 3)),
+        np.zeros((0, 0, 3)),
+        np.zeros(0),
+        6.0,
+        2.5,
+    )
     arm = arm_of("tarlatamab")
     return outcomes(made, arm=arm, patients=people(arm, 3))
 
@@ -80,7 +102,9 @@ def test_columns_and_kinds_are_those_of_the_dictionary() -> None:
 
 
 def test_simulated_times_are_in_order() -> None:
-    """Onset before grade 2, the first episode no longer than from onset to the end of the window."""
+    """Onset before grade 2, the first episode no longer than from onset to the end of the
+    window.
+    """
     arm = arm_of("tebentafusp")
     table = outcomes(episode(arm, 300), arm=arm, patients=people(arm, 300))
     ill = table[table["crs_any"]]
@@ -93,18 +117,29 @@ def test_simulated_times_are_in_order() -> None:
     assert (over["onset_h"] + over["duration_h"] < arm.window_d * 24).all()
     assert (over["resolution_d"] >= 1).all()
     assert (table["max_grade"] >= 2).equals(table["crs_grade2plus"])
-    assert table.loc[~table["crs_any"], ["onset_h", "duration_h", "resolution_d"]].isna().all(axis=None)
+    assert (
+        table.loc[~table["crs_any"], ["onset_h", "duration_h", "resolution_d"]]
+        .isna()
+        .all(axis=None)
+    )
 
 
 def test_the_course_knows_only_the_past() -> None:
-    """Extremes and worst grade so far can only move one way from landmark to landmark, and end below the whole."""
+    """Extremes and worst grade so far can only move one way from landmark to landmark, and end
+    below the whole.
+    """
     arm = arm_of("tebentafusp")
     at = episode(arm, 100)
-    table, whole = course(at, patients=people(arm, 100)), outcomes(at, arm=arm, patients=people(arm, 100))
+    table, whole = (
+        course(at, patients=people(arm, 100)),
+        outcomes(at, arm=arm, patients=people(arm, 100)),
+    )
     for stem, sign, end in (
-        ("temperature_c__max__h", 1, "peak_temperature_c"), ("map_mmhg__min__h", -1, "min_map_mmhg"),
-        ("spo2_pct__min__h", -1, "min_spo2_pct"), ("grade__max__h", 1, "max_grade"),
-    ):  # fmt: skip
+        ("temperature_c__max__h", 1, "peak_temperature_c"),
+        ("map_mmhg__min__h", -1, "min_map_mmhg"),
+        ("spo2_pct__min__h", -1, "min_spo2_pct"),
+        ("grade__max__h", 1, "max_grade"),
+    ):
         path = np.column_stack([*(table[f"{stem}{hour:g}"] for hour in LANDMARKS_H), whole[end]])
         assert (np.diff(sign * path, axis=1) >= 0).all(), stem
 
@@ -115,4 +150,5 @@ def test_astct_among_the_systems_is_the_wards_own_grade() -> None:
 
 
 def test_a_ferritin_beyond_the_bound_is_flagged(table: pd.DataFrame) -> None:
-    assert table["has_hlh_like_ferritin"].tolist() == [False, False, True]  # 1, 2 and 3 ug/L with a bound of 2.5
+    # 1, 2 and 3 ug/L with a bound of 2.5
+    assert table["has_hlh_like_ferritin"].tolist() == [False, False, True]

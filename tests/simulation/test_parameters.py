@@ -1,7 +1,8 @@
-"""Parameters: each clinical feature enters where its mechanism is, nowhere else, and can be switched off.
+"""Parameters: each clinical feature enters where its mechanism is, nowhere else, and can be
+switched off.
 
-These are exact statements about the numbers that the solver gets, so they need no statistics: when no parameter
-changes, no outcome can.
+These are exact statements about the numbers that the solver gets, so they need no statistics: when
+no parameter changes, no outcome can.
 """
 
 from __future__ import annotations
@@ -115,15 +116,27 @@ def test_baseline_il6_can_be_switched_off() -> None:
 @pytest.mark.parametrize(
     ("flag", "entrance", "switch"),
     [
-        ("has_liver_metastases", {"load_tumour", "gain_m"},
-         {"engagement.liver_metastases_load_ratio": 1.0, "cascade.liver_metastases_myeloid_ratio": 1.0}),
+        (
+            "has_liver_metastases",
+            {"load_tumour", "gain_m"},
+            {
+                "engagement.liver_metastases_load_ratio": 1.0,
+                "cascade.liver_metastases_myeloid_ratio": 1.0,
+            },
+        ),
         ("has_infection", {"gain_m"}, {"cascade.infection_myeloid_ratio": 1.0}),
         ("is_female", {"gain_t"}, {"engagement.female_gain_ratio": 1.0}),
-        ("ecog", {"leak_on", "normal_spo2"}, {"vitals.leak_ecog_ratio": 1.0, "vitals.spo2_ecog_fall_pct": 0.0}),
+        (
+            "ecog",
+            {"leak_on", "normal_spo2"},
+            {"vitals.leak_ecog_ratio": 1.0, "vitals.spo2_ecog_fall_pct": 0.0},
+        ),
         ("n_metastatic_sites", set(), {}),
     ],
-)  # fmt: skip
-def test_conditions_enter_and_can_be_switched_off(flag: str, entrance: set[str], switch: dict[str, float]) -> None:
+)
+def test_conditions_enter_and_can_be_switched_off(
+    flag: str, entrance: set[str], switch: dict[str, float]
+) -> None:
     arm = arm_of("tarlatamab")
     patients = people(arm, 64)
     one, other = with_flag(patients, flag, 0.0), with_flag(patients, flag, 1.0)
@@ -139,7 +152,9 @@ def test_under_burden_null_burden_is_nowhere() -> None:
     for product in PRODUCTS:
         arm = arm_of(product, world=null)
         patients = people(arm, 32, world=null)
-        other = with_flag(with_covariate(patients, "sum_of_diameters_mm", 2.0), "has_liver_metastases", 1.0)
+        other = with_flag(
+            with_covariate(patients, "sum_of_diameters_mm", 2.0), "has_liver_metastases", 1.0
+        )
         other = with_covariate(other, "ldh_x_uln", 1.5)
         assert changed(table_of(arm, patients, null), table_of(arm, other, null)) == set(), product
 
@@ -148,10 +163,15 @@ def test_burden_raises_the_load_by_its_exponent() -> None:
     arm = arm_of("tarlatamab")
     patients = people(arm, 32)
     other = with_covariate(patients, "sum_of_diameters_mm", 1.0)
-    k, marginal = CONTINUOUS.index("sum_of_diameters_mm"), arm.population.marginals["sum_of_diameters_mm"]
+    k, marginal = (
+        CONTINUOUS.index("sum_of_diameters_mm"),
+        arm.population.marginals["sum_of_diameters_mm"],
+    )
     ratio = covariate(other.latent[:, k], marginal) / covariate(patients.latent[:, k], marginal)
     got = table_of(arm, other)["load_tumour"] / table_of(arm, patients)["load_tumour"]
-    assert got == pytest.approx(ratio ** world_of().assumptions.value("engagement.burden_exponent"), rel=1e-9)
+    assert got == pytest.approx(
+        ratio ** world_of().assumptions.value("engagement.burden_exponent"), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -179,13 +199,23 @@ def test_density_affinity_valency_and_checkpoint_change_the_load() -> None:
     assert (_load("tarlatamab", cd3_affinity_nm=150.0) < usual).all()
     assert (_load("tarlatamab", valency=2.0) > usual).all()
     assert (_load("tarlatamab", checkpoint_modulation=1.0) > usual).all()
-    # cells: half of the strength at the density that the platform needs; for a drug the solver counts bridges
+    # cells: half of the strength at the density that the platform needs; for a drug the solver
+    # counts bridges
     need = world_of().assumptions.value("engagement.need_car_t_copies")
-    half, most = _load("cldn182_car_t", antigen_density_copies=need), _load("cldn182_car_t", antigen_density_copies=1e12)
+    half, most = (
+        _load("cldn182_car_t", antigen_density_copies=need),
+        _load("cldn182_car_t", antigen_density_copies=1e12),
+    )
     assert half == pytest.approx(most / 2, rel=1e-6)
-    sparse = antigen_need(arm_of(varied("tarlatamab", "binding", antigen_density_copies=1000.0)), world=world_of())
-    assert sparse == pytest.approx(2.0 * antigen_need(arm_of(
-        varied("tarlatamab", "binding", antigen_density_copies=2000.0)), world=world_of()))
+    sparse = antigen_need(
+        arm_of(varied("tarlatamab", "binding", antigen_density_copies=1000.0)), world=world_of()
+    )
+    assert sparse == pytest.approx(
+        2.0
+        * antigen_need(
+            arm_of(varied("tarlatamab", "binding", antigen_density_copies=2000.0)), world=world_of()
+        )
+    )
 
 
 @pytest.mark.parametrize("field", ["stroma_barrier", "suppression"])
@@ -198,20 +228,29 @@ def test_stroma_and_suppression_lower_the_load(field: str) -> None:
         return loads(other, patients, covariates(patients, other.population), world=world_of())[0]
 
     effect = world_of().assumptions.value(
-        "engagement.stroma_effect" if field == "stroma_barrier" else "engagement.suppression_effect")  # fmt: skip
+        "engagement.stroma_effect" if field == "stroma_barrier" else "engagement.suppression_effect"
+    )
     assert load(1.0) == pytest.approx((1.0 - effect) * load(0.0))
     assert (load(0.5) < load(0.0)).all()
 
 
 def test_checkpoint_release_gives_back_what_suppression_takes() -> None:
-    """A checkpoint arm undoes its share of the suppression, and all of it when the release is complete."""
+    """A checkpoint arm undoes its share of the suppression, and all of it when the release is
+    complete.
+    """
     world = world_of().with_values({"engagement.checkpoint_release": 1.0})
     arm = arm_of(varied("tarlatamab", "binding", checkpoint_modulation=1.0), world=world)
-    free = replace(arm, population=arm.population.model_copy(
-        update={"suppression": arm.population.suppression.model_copy(update={"value": 0.0})}))  # fmt: skip
+    free = replace(
+        arm,
+        population=arm.population.model_copy(
+            update={"suppression": arm.population.suppression.model_copy(update={"value": 0.0})}
+        ),
+    )
     patients = people(arm, 8)
     true = covariates(patients, arm.population)
-    assert np.array_equal(loads(arm, patients, true, world=world)[0], loads(free, patients, true, world=world)[0])
+    assert np.array_equal(
+        loads(arm, patients, true, world=world)[0], loads(free, patients, true, world=world)[0]
+    )
 
 
 def test_masking_enters_as_the_active_share() -> None:
@@ -236,19 +275,26 @@ def test_every_parameter_is_a_number(product: str) -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_the_leak_cannot_sustain_itself(product: str) -> None:
-    """IL-6 opens vessels and leaky vessels make IL-6: around rest that loop must fade in everyone."""
+    """IL-6 opens vessels and leaky vessels make IL-6: around rest that loop must fade in
+    everyone.
+    """
     arm = arm_of(product)
     patients = people(arm, 256)
     extreme = patients.traits.copy()
     for name in ("il6", "endothelium"):
         extreme[:128, TRAITS.index(name)] = 4.0
     for group in (patients, replace(patients, traits=extreme)):
-        assert (leak_gain(table_of(arm, group)) < world_of().assumptions.value("cascade.loop_gain_ceiling")).all()
+        assert (
+            leak_gain(table_of(arm, group))
+            < world_of().assumptions.value("cascade.loop_gain_ceiling")
+        ).all()
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_the_loop_gains_stay_below_their_ceiling(product: str) -> None:
-    """For everyone, the most excitable included; what lies below half of the ceiling is not touched."""
+    """For everyone, the most excitable included; what lies below half of the ceiling is not
+    touched.
+    """
     arm = arm_of(product)
     patients = people(arm, 256)
     ceiling = world_of().assumptions.value("cascade.loop_gain_ceiling")
@@ -258,22 +304,30 @@ def test_the_loop_gains_stay_below_their_ceiling(product: str) -> None:
     for group in (patients, replace(patients, traits=extreme)):
         assert (np.add(*loop_gains(table_of(arm, group))) < ceiling).all()
     free = world_of().with_values({"cascade.loop_gain_ceiling": 1e9})
-    for gain, held in zip(loop_gains(table_of(arm, patients, free)), loop_gains(table_of(arm, patients)), strict=True):
+    for gain, held in zip(
+        loop_gains(table_of(arm, patients, free)), loop_gains(table_of(arm, patients)), strict=True
+    ):
         calm = gain < ceiling / 4
         assert held[calm] == pytest.approx(gain[calm], rel=1e-3)
         assert (held <= gain * (1 + 1e-12)).all()
         order = np.argsort(gain)
-        assert (np.diff(held[order]) >= -1e-12).all(), "the ceiling must not change who is more excitable"
+        assert (np.diff(held[order]) >= -1e-12).all(), (
+            "the ceiling must not change who is more excitable"
+        )
 
 
 def test_dose_intensity_is_relative_to_the_usual_first_dose() -> None:
-    assert dose_intensity(people(arm_of("tarlatamab"), 3), arm=arm_of("tarlatamab")).tolist() == [1.0] * 3
+    assert (
+        dose_intensity(people(arm_of("tarlatamab"), 3), arm=arm_of("tarlatamab")).tolist()
+        == [1.0] * 3
+    )
     ten = arm_of("tarlatamab", regimen="fixed_10mg")
     assert dose_intensity(people(ten, 3), arm=ten).tolist() == [10.0] * 3
     cells = arm_of("cldn182_car_t", regimen="dose_500")
     given = dose_intensity(people(cells, 4000), arm=cells)
     sd = cells.regimen.amount_log_sd
-    assert abs(np.log(given / 2.0).mean()) < 5 * sd / np.sqrt(4000)  # |z| < 5: a false alarm in < 1e-6 of seeds
+    # |z| < 5: a false alarm in < 1e-6 of seeds
+    assert abs(np.log(given / 2.0).mean()) < 5 * sd / np.sqrt(4000)
     assert np.log(given).std() == pytest.approx(sd, rel=5 / np.sqrt(2 * 4000))
     linear = world_of().with_values({"exposure.dose_exponent": 1.0})
     scale = table_of(cells, people(cells, 4000), linear)["dose_scale"]
@@ -321,9 +375,15 @@ def test_sites_and_habits_enter_the_ward_only() -> None:
     patients = people(arm, 64)
     strict = replace(patients, site_effects=patients.site_effects + 1.0)
     assert changed(table_of(arm, patients), table_of(arm, strict)) <= {
-        "fluids_fall", "look_well", "wants_antipyretic", "wants_toci_1", "wants_toci_2", "wants_toci_3",
-        "wants_steroid_1", "wants_steroid_2",
-    }  # fmt: skip
+        "fluids_fall",
+        "look_well",
+        "wants_antipyretic",
+        "wants_toci_1",
+        "wants_toci_2",
+        "wants_toci_3",
+        "wants_steroid_1",
+        "wants_steroid_2",
+    }
     eager = replace(patients, habits=np.zeros((64, len(HABITS))))
     for name in ("wants_antipyretic", "wants_toci_2", "wants_steroid_2"):
         assert (table_of(arm, eager)[name] == 1.0).all(), name
@@ -331,14 +391,24 @@ def test_sites_and_habits_enter_the_ward_only() -> None:
 
 @given(st.floats(1e-3, 1e3), st.floats(1.001, 50.0))
 def test_few_infused_cells_leave_room_unfilled(dose: float, more: float) -> None:
-    """The most cells there can be rises with the infused number, below the room and below what that number can make."""
+    """The most cells there can be rises with the infused number, below the room and below what that
+    number can make.
+    """
     ceilings = []
     for times in (dose, dose * more):
         product = product_of("cldn182_car_t")
         regimen = product.regimens[product.default_regimen]
         given_cells = regimen.doses[0].model_copy(update={"amount": 250.0 * times})
-        whole = product.model_copy(update={"regimens": {
-            **product.regimens, "what_if": regimen.model_copy(update={"doses": [given_cells], "amount_log_sd": 0.0})}})
+        whole = product.model_copy(
+            update={
+                "regimens": {
+                    **product.regimens,
+                    "what_if": regimen.model_copy(
+                        update={"doses": [given_cells], "amount_log_sd": 0.0}
+                    ),
+                }
+            }
+        )
         arm = arm_of(whole, regimen="what_if")
         patients = people(arm, 4)
         infused = infused_cells(arm, patients, world=world_of())

@@ -1,6 +1,8 @@
-"""Population: the numbers written in the files come back from the patients; impossible worlds are refused.
+"""Population: the numbers written in the files come back from the patients; impossible worlds are
+refused.
 
-Statistical claims hold with |z| < 5 (a false alarm in fewer than 1e-6 of seeds for each comparison).
+Statistical claims hold with |z| < 5 (a false alarm in fewer than 1e-6 of seeds for each
+comparison).
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from crsrisk.simulation.population import (
     draw,
     latent_mean,
     sample,
-    settle,
     shifts,
     take,
+    transform_draws,
 )
 from tests.simulation.people import Values, world_of
 
@@ -63,17 +65,23 @@ def test_latent_residuals_are_standard_normal(patients: Patients) -> None:
 def test_medians_of_the_reference_patient(name: str) -> None:
     """Half of the patients without shifts lie below the stated median.
 
-    Squeezing the tails into limits moves the median; the move is at most 0.12 of the SD (LDH in uveal melanoma,
-    6% of the value; elsewhere below 0.06), and it is counted in.
+    Squeezing the tails into limits moves the median; the move is at most 0.12 of the SD (LDH in
+    uveal melanoma, 6% of the value; elsewhere below 0.06), and it is counted in.
     """
     population = POPULATIONS[name]
     group = sample(population, assumptions=ASSUMPTIONS, seed=3, start=0, stop=3000)
-    middle = {name: covariate(np.zeros(1), marginal)[0] for name, marginal in population.marginals.items()}
+    middle = {
+        name: covariate(np.zeros(1), marginal)[0] for name, marginal in population.marginals.items()
+    }
     z = _residual(group)
     for k, covariate_name in enumerate(CONTINUOUS):
         marginal = population.marginals[covariate_name]
         is_log = marginal.shape == "lognormal"
-        gap = np.log(middle[covariate_name] / marginal.median) if is_log else middle[covariate_name] - marginal.median
+        gap = (
+            np.log(middle[covariate_name] / marginal.median)
+            if is_log
+            else middle[covariate_name] - marginal.median
+        )
         assert abs(gap) / marginal.sd < 0.12, covariate_name
         values = covariate(z[:, k], marginal)
         below = (values < middle[covariate_name]).mean()
@@ -89,7 +97,12 @@ def test_shares_match_and_limits_hold(name: str) -> None:
     def matches(is_so: Values, share: float) -> bool:
         return bool(abs(is_so.mean() - share) <= _Z * np.sqrt(share * (1 - share) / n) + 1e-12)
 
-    for flag in ("is_female", "has_liver_metastases", "has_prior_checkpoint_inhibitor", "has_infection"):
+    for flag in (
+        "is_female",
+        "has_liver_metastases",
+        "has_prior_checkpoint_inhibitor",
+        "has_infection",
+    ):
         assert matches(group.discrete[flag], getattr(shares, flag).value), flag
     for k, share in enumerate(shares.ecog):
         assert matches(group.discrete["ecog"] == k, share), k
@@ -98,7 +111,9 @@ def test_shares_match_and_limits_hold(name: str) -> None:
     true = covariates(group, population)
     for covariate_name in CONTINUOUS:
         low, high = population.marginals[covariate_name].limits
-        assert low <= true[covariate_name].min() <= true[covariate_name].max() <= high, covariate_name
+        assert low <= true[covariate_name].min() <= true[covariate_name].max() <= high, (
+            covariate_name
+        )
 
 
 def test_shifts_move_the_mean_by_what_is_stated(patients: Patients) -> None:
@@ -115,14 +130,29 @@ def test_shifts_move_the_mean_by_what_is_stated(patients: Patients) -> None:
     sd=st.floats(0.05, 3.0),
     below=st.floats(0.05, 0.95),
     above=st.floats(1.05, 50.0),
-    one=st.floats(-6.0, 6.0),  # beyond 6 the normal distribution is 1 to nine digits: one patient in a billion
+    # beyond 6 the normal distribution is 1 to nine digits: one patient in a billion
+    one=st.floats(-6.0, 6.0),
     other=st.floats(-6.0, 6.0),
 )
 def test_a_covariate_rises_inside_its_limits(
-    shape: Literal["lognormal", "normal"], median: float, sd: float, below: float, above: float, one: float, other: float
+    shape: Literal["lognormal", "normal"],
+    median: float,
+    sd: float,
+    below: float,
+    above: float,
+    one: float,
+    other: float,
 ) -> None:
     limits = [median * below, median * above]
-    marginal = Marginal(shape=shape, median=median, sd=sd, limits=limits, unit="1", source="test", strength="assumed")
+    marginal = Marginal(
+        shape=shape,
+        median=median,
+        sd=sd,
+        limits=limits,
+        unit="1",
+        source="test",
+        strength="assumed",
+    )
     low, high = sorted((one, other))
     values = covariate(np.array([low, high]), marginal)
     slack = 1e-6 * limits[1]
@@ -140,10 +170,13 @@ def test_a_covariate_has_the_distribution_of_its_file() -> None:
 
 
 def test_correlations_that_contradict_each_other_are_refused() -> None:
-    world = world_of().with_values({
-        "population.corr_crp_mg_l__il6_pg_ml": 0.95, "population.corr_crp_mg_l__albumin_g_l": 0.95,
-        "population.corr_il6_pg_ml__albumin_g_l": -0.95,
-    })  # fmt: skip
+    world = world_of().with_values(
+        {
+            "population.corr_crp_mg_l__il6_pg_ml": 0.95,
+            "population.corr_crp_mg_l__albumin_g_l": 0.95,
+            "population.corr_il6_pg_ml__albumin_g_l": -0.95,
+        }
+    )
     with pytest.raises(InputError) as problem:
         correlation(world.assumptions)
     assert problem.value.key == "corr_*"
@@ -160,15 +193,20 @@ def test_the_switch_cuts_every_link_of_burden_to_laboratory_values() -> None:
     for cause in ("extra_sites", "has_liver_metastases"):
         effects = {CONTINUOUS[k] for k in np.flatnonzero(table[SHIFTERS.index(cause)])}
         assert effects <= {"sum_of_diameters_mm"}, cause
-    assert (correlation(cut)[3:, 3:] == correlation(ASSUMPTIONS)[3:, 3:]).all()  # links among laboratory values stay
+    # links among laboratory values stay
+    assert (correlation(cut)[3:, 3:] == correlation(ASSUMPTIONS)[3:, 3:]).all()
 
 
 def test_the_same_person_under_every_product() -> None:
-    """Site, traits, habits and noise do not depend on the tumour type; the covariates take its distributions."""
+    """Site, traits, habits and noise do not depend on the tumour type; the covariates take its
+    distributions.
+    """
     draws = draw(assumptions=ASSUMPTIONS, seed=5, start=100, stop=160)
     rows = np.arange(60)
-    lung = settle(draws, POPULATIONS["small_cell_lung"], assumptions=ASSUMPTIONS, rows=rows)
-    eye = settle(draws, POPULATIONS["uveal_melanoma"], assumptions=ASSUMPTIONS, rows=rows)
+    lung = transform_draws(
+        draws, POPULATIONS["small_cell_lung"], assumptions=ASSUMPTIONS, rows=rows
+    )
+    eye = transform_draws(draws, POPULATIONS["uveal_melanoma"], assumptions=ASSUMPTIONS, rows=rows)
     for name in ("patient_id", "site", "site_effects", "traits", "occasions", "habits", "keys"):
         assert np.array_equal(getattr(lung, name), getattr(eye, name)), name
     assert _residual(lung) == pytest.approx(_residual(eye), abs=1e-12)
@@ -180,15 +218,33 @@ def test_a_patient_is_the_same_in_any_group(start: int, n: int, row: int) -> Non
     """To the last bit: his covariates may not depend on how many others are computed beside him."""
     row %= n
     population = POPULATIONS["hepatocellular"]
-    group = take(sample(population, assumptions=ASSUMPTIONS, seed=6, start=start, stop=start + n), np.array([row]))
-    alone = sample(population, assumptions=ASSUMPTIONS, seed=6, start=start + row, stop=start + row + 1)
-    for name in ("patient_id", "site", "site_effects", "latent", "traits", "occasions", "habits", "keys"):
+    group = take(
+        sample(population, assumptions=ASSUMPTIONS, seed=6, start=start, stop=start + n),
+        np.array([row]),
+    )
+    alone = sample(
+        population, assumptions=ASSUMPTIONS, seed=6, start=start + row, stop=start + row + 1
+    )
+    for name in (
+        "patient_id",
+        "site",
+        "site_effects",
+        "latent",
+        "traits",
+        "occasions",
+        "habits",
+        "keys",
+    ):
         assert np.array_equal(getattr(group, name), getattr(alone, name)), name
-    assert all(np.array_equal(group.discrete[name], alone.discrete[name]) for name in group.discrete)
+    assert all(
+        np.array_equal(group.discrete[name], alone.discrete[name]) for name in group.discrete
+    )
 
 
 def test_sites_share_their_habits_of_care() -> None:
-    group = sample(POPULATIONS["small_cell_lung"], assumptions=ASSUMPTIONS, seed=7, start=0, stop=2000)
+    group = sample(
+        POPULATIONS["small_cell_lung"], assumptions=ASSUMPTIONS, seed=7, start=0, stop=2000
+    )
     n_sites = round(ASSUMPTIONS.value("population.n_sites"))
     assert set(group.site) == set(range(n_sites))
     effects = {int(site): group.site_effects[group.site == site] for site in set(group.site)}

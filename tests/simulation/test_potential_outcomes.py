@@ -1,4 +1,6 @@
-"""Potential outcomes: common random numbers, what is given at fever, three worlds of response, oracles."""
+"""Potential outcomes: common random numbers, what is given at fever, three worlds of response,
+oracles.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,16 @@ from crsrisk.simulation.run import run
 from crsrisk.simulation.strategies import play, strategy_arm
 from crsrisk.simulation.true_risk import oracle
 
-WAYS = ("tocilizumab", "dexamethasone", "anakinra", "tocilizumab+anakinra", "tocilizumab@fever", "dexamethasone@two_doses",
-        "half_first_dose", "under_skin")
+WAYS = (
+    "tocilizumab",
+    "dexamethasone",
+    "anakinra",
+    "tocilizumab+anakinra",
+    "tocilizumab@fever",
+    "dexamethasone@two_doses",
+    "half_first_dose",
+    "under_skin",
+)
 
 
 @cache
@@ -40,17 +50,26 @@ def people(n: int = 240) -> Patients:
 
 @cache
 def all_ways() -> PotentialOutcomes:
-    return potential_outcomes(base(), [parse_strategy(way) for way in WAYS], patients=people(), world=world_of(), seed=5)
+    return potential_outcomes(
+        base(), [parse_strategy(way) for way in WAYS], patients=people(), world=world_of(), seed=5
+    )
 
 
 def test_before_the_dose_it_is_the_arm_that_is_simulated_anyway() -> None:
-    arm = make_arm(load_product("tarlatamab"), world=world_of(), regimen="label_no_steroid", mitigations=("tocilizumab",))
+    arm = make_arm(
+        load_product("tarlatamab"),
+        world=world_of(),
+        regimen="label_no_steroid",
+        mitigations=("tocilizumab",),
+    )
     expected = grade_within(run(arm, people(), world=world_of()), window_h=24.0 * arm.window_d)
     assert np.array_equal(all_ways().grade[all_ways().index("tocilizumab")], expected)
 
 
 def test_the_first_strategy_is_what_is_done_anyway() -> None:
-    expected = grade_within(run(base(), people(), world=world_of()), window_h=24.0 * base().window_d)
+    expected = grade_within(
+        run(base(), people(), world=world_of()), window_h=24.0 * base().window_d
+    )
     assert all_ways().names[0] == "none"
     assert np.array_equal(all_ways().grade[0], expected)
 
@@ -58,19 +77,28 @@ def test_the_first_strategy_is_what_is_done_anyway() -> None:
 def test_a_patient_is_the_same_in_any_company() -> None:
     rows = np.array([7, 3, 90])
     ways = [parse_strategy(way) for way in WAYS]
-    alone = potential_outcomes(base(), ways, patients=take(people(), rows), world=world_of(), seed=5)
+    alone = potential_outcomes(
+        base(), ways, patients=take(people(), rows), world=world_of(), seed=5
+    )
     assert np.array_equal(alone.grade, all_ways().grade[:, rows])
     assert np.array_equal(alone.infection, all_ways().infection[:, rows])
 
 
 def test_at_fever_nothing_changes_before_the_fever_and_nothing_for_those_without() -> None:
     usual = play(base(), STANDARD, patients=people(), world=world_of())
-    later = play(base(), parse_strategy("dexamethasone@fever"), patients=people(), world=world_of(), usual=usual)
+    later = play(
+        base(),
+        parse_strategy("dexamethasone@fever"),
+        patients=people(),
+        world=world_of(),
+        usual=usual,
+    )
     assert np.array_equal(usual["first_1"], later["first_1"])
     calm = usual["first_1"] > 24.0 * base().window_d
     for name, values in usual.items():
         assert np.array_equal(values[calm], later[name][calm]), name
-    early = usual["first_2"] <= usual["first_1"] + base().policy.rescue_delay_h.value - 1.0  # graded 2 before the drug came
+    # graded 2 before the drug came
+    early = usual["first_2"] <= usual["first_1"] + base().policy.rescue_delay_h.value - 1.0
     assert np.array_equal(usual["first_2"][early], later["first_2"][early])
     assert (later["first_2"] > usual["first_2"]).any(), "the drug does something"
 
@@ -96,11 +124,18 @@ def test_two_premedicated_doses_are_those_of_the_label() -> None:
 def test_common_cause_and_mediation_look_the_same_without_prophylaxis_and_differ_with_it() -> None:
     risk, k = all_ways().response_risk, all_ways().index("dexamethasone")
     assert np.array_equal(risk["common_cause"][0], risk["mediation"][0])
-    assert np.array_equal(all_ways().response["common_cause"][0], all_ways().response["mediation"][0])
-    assert np.corrcoef(risk["mediation"][0], all_ways().log_activation[0])[0, 1] > 0.9, "a correlation anybody would see"
-    assert np.array_equal(risk["common_cause"][k], risk["common_cause"][0]), "blocking costs nothing"
+    assert np.array_equal(
+        all_ways().response["common_cause"][0], all_ways().response["mediation"][0]
+    )
+    assert np.corrcoef(risk["mediation"][0], all_ways().log_activation[0])[0, 1] > 0.9, (
+        "a correlation anybody would see"
+    )
+    assert np.array_equal(risk["common_cause"][k], risk["common_cause"][0]), (
+        "blocking costs nothing"
+    )
     usual = play(base(), STANDARD, patients=people(), world=world_of())
-    unrescued = (usual["n_steroid"] == 0) & (usual["n_tocilizumab"] == 0)  # a rescue quietens T cells before a later dose
+    # a rescue quietens T cells before a later dose
+    unrescued = (usual["n_steroid"] == 0) & (usual["n_tocilizumab"] == 0)
     assert unrescued.any()
     assert (risk["mediation"][k] <= risk["mediation"][0] + 1e-12)[unrescued].all()
     assert risk["mediation"][k].mean() < risk["mediation"][0].mean()
@@ -109,7 +144,9 @@ def test_common_cause_and_mediation_look_the_same_without_prophylaxis_and_differ
 
 def test_infection_rises_with_the_length_of_a_blockade() -> None:
     one, seven = ([(24.0 * day, 1.0) for day in range(days)] for days in (1, 7))
-    ratios = [mean_hazard_ratio({"anakinra": gifts}, world=world_of()) for gifts in ([], one, seven)]
+    ratios = [
+        mean_hazard_ratio({"anakinra": gifts}, world=world_of()) for gifts in ([], one, seven)
+    ]
     assert ratios[0] == 1.0
     assert ratios[0] < ratios[1] < ratios[2]
     assert mean_hazard_ratio({"fluids": [(0.0, 1.0)]}, world=world_of()) == 1.0
@@ -135,8 +172,15 @@ def test_need_of_support_hardly_depends_on_a_fever_seen() -> None:
 def test_oracles_agree_with_the_oracle_that_stands() -> None:
     some = take(people(), np.arange(12))
     for given in ("baseline", "observed"):
-        found = true_risks(base(), [parse_strategy("anakinra")], patients=some, world=world_of(), seed=5,
-                           given=given, repetitions=20)
+        found = true_risks(
+            base(),
+            [parse_strategy("anakinra")],
+            patients=some,
+            world=world_of(),
+            seed=5,
+            given=given,
+            repetitions=20,
+        )
         stands = oracle(base(), some, world=world_of(), seed=5, given=given, repetitions=20)
         assert np.allclose(found.grade2plus[0], stands.risk())
         assert np.allclose(found.grade3plus[0], stands.risk("grade3plus"))
@@ -144,9 +188,9 @@ def test_oracles_agree_with_the_oracle_that_stands() -> None:
         assert found.averted("anakinra").shape == (12,)
 
 
-@pytest.mark.parametrize(("way", "what"), [
-    ("aspirin", "one of"), ("tocilizumab,tocilizumab", "one of"),
-])
+@pytest.mark.parametrize(
+    ("way", "what"), [("aspirin", "one of"), ("tocilizumab,tocilizumab", "one of")]
+)
 def test_unknown_agents_are_refused_with_the_known_ones(way: str, what: str) -> None:
     with pytest.raises(InputError, match=what):
         strategy_arm(base(), parse_strategy(way), world=world_of())
@@ -157,6 +201,10 @@ def test_cells_do_not_go_under_the_skin_and_no_strategy_comes_twice() -> None:
     with pytest.raises(InputError, match="soluble product"):
         strategy_arm(cells, parse_strategy("under_skin"), world=world_of())
     with pytest.raises(InputError, match="each strategy once"):
-        potential_outcomes(base(), [parse_strategy("anakinra")] * 2, patients=people(), world=world_of(), seed=5)
+        potential_outcomes(
+            base(), [parse_strategy("anakinra")] * 2, patients=people(), world=world_of(), seed=5
+        )
     with pytest.raises(InputError, match="even number"):
-        true_risks(base(), [], patients=people(), world=world_of(), seed=5, given="baseline", repetitions=3)
+        true_risks(
+            base(), [], patients=people(), world=world_of(), seed=5, given="baseline", repetitions=3
+        )

@@ -1,4 +1,6 @@
-"""What a trial would print: each metric on a table made by hand, shares and medians with their errors."""
+"""What a trial would print: each metric on a table made by hand, shares and medians with their
+errors.
+"""
 
 from __future__ import annotations
 
@@ -29,33 +31,47 @@ from tests.simulation.people import world_of
 
 # metric, denominator -> value among these eight patients, counted by hand
 BY_HAND = {
-    ("crs_any_rate", "patients"): 5 / 8, ("crs_any_rate_cycle1", "patients"): 5 / 8,
-    ("crs_grade1_2_rate", "patients"): 3 / 8, ("crs_grade1_rate", "patients"): 2 / 8,
-    ("crs_grade2_rate", "patients"): 1 / 8, ("crs_grade3_rate", "patients"): 1 / 8,
-    ("crs_grade4_rate", "patients"): 1 / 8, ("crs_grade2plus_rate", "patients"): 3 / 8,
+    ("crs_any_rate", "patients"): 5 / 8,
+    ("crs_any_rate_cycle1", "patients"): 5 / 8,
+    ("crs_grade1_2_rate", "patients"): 3 / 8,
+    ("crs_grade1_rate", "patients"): 2 / 8,
+    ("crs_grade2_rate", "patients"): 1 / 8,
+    ("crs_grade3_rate", "patients"): 1 / 8,
+    ("crs_grade4_rate", "patients"): 1 / 8,
+    ("crs_grade2plus_rate", "patients"): 3 / 8,
     ("inflammatory_disorder_grade1_2_rate", "patients"): 3 / 8,
     ("inflammatory_disorder_grade3plus_rate", "patients"): 2 / 8,
-    ("crs_grade3plus_rate", "patients"): 2 / 8, ("share_high_grade_among_crs", "crs_patients"): 2 / 5,
-    ("recurrence_rate_any", "patients"): 2 / 8, ("multiple_flares_rate", "crs_patients"): 2 / 5,
-    ("crs_after_dose1_rate", "patients"): 3 / 8, ("crs_after_dose2_rate", "patients"): 2 / 8,
+    ("crs_grade3plus_rate", "patients"): 2 / 8,
+    ("share_high_grade_among_crs", "crs_patients"): 2 / 5,
+    ("recurrence_rate_any", "patients"): 2 / 8,
+    ("multiple_flares_rate", "crs_patients"): 2 / 5,
+    ("crs_after_dose1_rate", "patients"): 3 / 8,
+    ("crs_after_dose2_rate", "patients"): 2 / 8,
     ("crs_after_dose3plus_rate", "patients"): 3 / 8,
     ("share_of_crs_patients_with_event_after_dose1", "crs_patients"): 3 / 5,
     ("share_of_crs_patients_with_event_after_dose2", "crs_patients"): 2 / 5,
     ("share_of_crs_patients_with_event_after_dose3plus", "crs_patients"): 3 / 5,
-    ("crs_grade2plus_after_c1d1", "crs_patients"): 1 / 5, ("crs_grade2plus_after_c1d1", "patients"): 1 / 8,
-    ("crs_grade2plus_after_c1d8", "crs_patients"): 1 / 5, ("crs_grade2plus_after_c1d15", "patients"): 2 / 8,
+    ("crs_grade2plus_after_c1d1", "crs_patients"): 1 / 5,
+    ("crs_grade2plus_after_c1d1", "patients"): 1 / 8,
+    ("crs_grade2plus_after_c1d8", "crs_patients"): 1 / 5,
+    ("crs_grade2plus_after_c1d15", "patients"): 2 / 8,
     ("grade2plus_with_more_than_one_infusion_rate", "patients"): 1 / 8,
     ("share_of_grade2plus_events_at_dose1", "grade2plus_patients"): 1 / 3,
     ("share_of_episodes_starting_day_of_infusion", "crs_patients"): 4 / 5,  # 12, 12, 20, 40, 4 h
-    ("onset_median_h", "crs_patients"): 12.0, ("onset_median_d", "crs_patients"): 0.5,
-    ("onset_median_h_grade2plus", "grade2plus_patients"): 20.0,  # 20, 40, 4 h: of the event, at any grade
+    ("onset_median_h", "crs_patients"): 12.0,
+    ("onset_median_d", "crs_patients"): 0.5,
+    # 20, 40, 4 h: of the event, at any grade
+    ("onset_median_h_grade2plus", "grade2plus_patients"): 20.0,
     ("onset_median_d_grade1_2", "crs_patients"): 0.5,  # 12, 12, 20 h
     ("onset_median_d_grade3plus", "crs_patients"): 22 / 24,  # 40, 4 h
     ("resolution_median_d", "crs_patients"): 4.0,  # one not over when the window ends
     ("crs_duration_median_d", "crs_patients"): 3.0,
-    ("tocilizumab_use_rate", "crs_patients"): 3 / 5, ("tocilizumab_use_rate", "patients"): 3 / 8,
-    ("steroid_use_rate", "crs_patients"): 2 / 5, ("oxygen_use_rate", "patients"): 3 / 8,
-    ("vasopressor_use_rate", "patients"): 2 / 8, ("pyrexia_any_rate", "patients"): 6 / 8,
+    ("tocilizumab_use_rate", "crs_patients"): 3 / 5,
+    ("tocilizumab_use_rate", "patients"): 3 / 8,
+    ("steroid_use_rate", "crs_patients"): 2 / 5,
+    ("oxygen_use_rate", "patients"): 3 / 8,
+    ("vasopressor_use_rate", "patients"): 2 / 8,
+    ("pyrexia_any_rate", "patients"): 6 / 8,
     ("pyrexia_grade3plus_rate", "patients"): 1 / 8,
 }
 
@@ -74,7 +90,9 @@ def test_metrics_of_eight_patients(metric: str, of: str) -> None:
 def test_onset_counts_from_its_clock() -> None:
     first = figure_by_hand("onset_median_h", "crs_patients", clock="first_dose")
     assert measure(OUTCOMES, figure=first, trial=trial_by_hand(first)).value == 40.0
-    times = since_dose_h(np.array([0.0, 167.5, 168.0, 400.0, nan]), dose_times_h=[0.0, 168.0, 336.0])
+    times = since_dose_h(
+        np.array([0.0, 167.5, 168.0, 400.0, nan]), dose_times_h=[0.0, 168.0, 336.0]
+    )
     np.testing.assert_array_equal(times, [0.0, 167.5, 0.0, 64.0, nan])
 
 
@@ -127,13 +145,16 @@ def test_median_is_numpys_and_scales(times: list[float], factor: float) -> None:
 
 
 def test_error_of_a_median_is_that_of_theory_and_covers() -> None:
-    """2,000 samples of 400: the truth lies outside in 4-5% (ranks are whole numbers, so rather too seldom);
-    beyond 2.7-6.6% by chance once in 1,000 runs. Expected error: Blom's means of ranks 180 and 221.
+    """2,000 samples of 400: the truth lies outside in 4-5% (ranks are whole numbers, so rather too
+    seldom); beyond 2.7-6.6% by chance once in 1,000 runs. Expected error: Blom's means of ranks 180
+    and 221.
     """
     draws = np.random.default_rng(7).normal(10.0, 2.0, size=(2_000, 400))
     found = [median(sample) for sample in draws]
     errors = np.array([estimate.mc_error for estimate in found])
-    assert errors.mean() == pytest.approx(2.0 * norm.ppf((221 - 0.375) / 400.25) / 1.959964, rel=0.01)
+    assert errors.mean() == pytest.approx(
+        2.0 * norm.ppf((221 - 0.375) / 400.25) / 1.959964, rel=0.01
+    )
     outside = np.mean([abs(estimate.value - 10) > 1.96 * estimate.mc_error for estimate in found])
     assert 0.027 <= outside <= 0.066
 
@@ -156,7 +177,9 @@ def test_median_of_days_stays_within_half_a_day_of_the_plain_one(days: list[int]
 
 
 def test_median_of_days_moves_between_whole_days() -> None:
-    values = [median_of_days(np.array([2.0] * two + [3.0] * (10 - two))).value for two in (9, 7, 5, 3, 1)]
+    values = [
+        median_of_days(np.array([2.0] * two + [3.0] * (10 - two))).value for two in (9, 7, 5, 3, 1)
+    ]
     assert values == sorted(values)
     assert len(set(values)) == 5
     assert np.isnan(median_of_days(np.array([2.0, np.nan, np.nan])).value)
@@ -175,12 +198,16 @@ def test_a_pool_is_made_of_equal_shares() -> None:
     products = {name: load_product(name) for name in names}
     simulate = trial_simulator(products, world=world, n=24, n_rare=24, seed=5)
     pooled = simulate(_trial(name="pool", pooled_with=["acapatamab"]))
-    apart = [simulate_outcomes(products[name], world=world, n=12, seed=5, window_d=28.0) for name in names]
+    apart = [
+        simulate_outcomes(products[name], world=world, n=12, seed=5, window_d=28.0)
+        for name in names
+    ]
     pd.testing.assert_frame_equal(pooled, pd.concat(apart, ignore_index=True))
 
 
 def test_trials_that_differ_in_nothing_share_a_simulation() -> None:
-    simulate = trial_simulator({"tarlatamab": load_product("tarlatamab")}, world=world_of(), n=12, n_rare=12, seed=5)
+    simulate = trial_simulator(
+        {"tarlatamab": load_product("tarlatamab")}, world=world_of(), n=12, n_rare=12, seed=5
+    )
     assert simulate(_trial()) is simulate(_trial(name="again"))
     assert simulate(_trial(window_d=21.0)) is not simulate(_trial())
-

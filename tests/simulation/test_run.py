@@ -1,4 +1,6 @@
-"""Run: the same patients give the same bytes however the work is cut; two arms of a patient differ by the drug."""
+"""Run: the same patients give the same bytes however the work is cut; two arms of a patient differ
+by the drug.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def test_a_patient_alone_is_the_patient_in_the_crowd() -> None:
 
 
 def test_the_python_walk_is_the_kernel() -> None:
-    """The loop in tests/simulation/people.py, on which other tests lean, follows the compiled one."""
+    """The loop in tests/simulation/people.py, on which other tests lean, follows the compiled
+    one.
+    """
     for product in ("tarlatamab", "til_il2"):
         arm = arm_of(product)
         patients = people(arm, 16)
@@ -75,7 +79,9 @@ def test_snapshots_are_the_trace_at_the_landmarks() -> None:
         tick = int(np.flatnonzero(at.time_h == hour)[0])
         for name in ("crp", "il6", "ferritin"):
             assert np.array_equal(at.snapshots[k, SNAPSHOT.index(name)], trace(at, name)[tick])
-        assert np.array_equal(at.snapshots[k, SNAPSHOT.index("max_grade")], trace(at, "grade")[: tick + 1].max(axis=0))
+        assert np.array_equal(
+            at.snapshots[k, SNAPSHOT.index("max_grade")], trace(at, "grade")[: tick + 1].max(axis=0)
+        )
 
 
 def test_landmarks_after_the_window_are_gaps() -> None:
@@ -123,9 +129,11 @@ def _with_idle_agent(world: World) -> World:
 
 
 def test_twins_differ_by_the_drug_alone() -> None:
-    """The same patient under a placebo has the same measurement error, habits and occasions: the same grades.
+    """The same patient under a placebo has the same measurement error, habits and occasions: the
+    same grades.
 
-    The placebo is given earlier than the dose, so the simulation starts earlier; only rounding may differ.
+    The placebo is given earlier than the dose, so the simulation starts earlier; only rounding may
+    differ.
     """
     world = _with_idle_agent(world_of())
     plain = arm_of("tarlatamab", world=world, regimen="label_no_steroid")
@@ -138,6 +146,13 @@ def test_twins_differ_by_the_drug_alone() -> None:
 
 def test_without_support_nobody_looks() -> None:
     tracks = episode(arm_of("til_il2"), 32, has_support=False).tracks
-    for name in ("max_grade", "n_episodes", "n_tocilizumab", "n_steroid", "had_fluids", "peak_temperature"):
+    for name in (
+        "max_grade",
+        "n_episodes",
+        "n_tocilizumab",
+        "n_steroid",
+        "had_fluids",
+        "peak_temperature",
+    ):
         assert (tracks[name] == 0.0).all(), name
     assert (tracks["peak_il6"] > 0.0).all()

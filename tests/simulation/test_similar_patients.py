@@ -1,4 +1,6 @@
-"""People like one patient: what is known stays, what is not varies, and their risk is the oracle's."""
+"""People like one patient: what is known stays, what is not varies, and their risk is the
+oracle's.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from hypothesis import strategies as st
 from crsrisk.data.population import CONTINUOUS
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import TRAITS, covariate
-from crsrisk.simulation.similar_patients import DISCRETE, alike, fates, is_beyond, latent_score
+from crsrisk.simulation.similar_patients import (
+    DISCRETE,
+    conditional_outcomes,
+    is_beyond,
+    latent_score,
+    sample_conditional,
+)
 from crsrisk.simulation.true_risk import oracle
 from tests.simulation.people import arm_of, people, world_of
 
@@ -32,7 +40,9 @@ def test_a_score_is_the_inverse_of_a_covariate(name: str, share: float) -> None:
 
 
 def test_the_risk_is_that_of_the_oracle_that_knows_the_table() -> None:
-    """Twenty patients, 400 people each on either side: a difference of 4 standard errors in the mean has p < 1e-4."""
+    """Twenty patients, 400 people each on either side: a difference of 4 standard errors in the
+    mean has p < 1e-4.
+    """
     arm, world = arm_of("tarlatamab"), world_of()
     group = people(arm, 20, seed=6)
     table = observe(group, arm=arm, world=world, seed=6)
@@ -41,7 +51,13 @@ def test_the_risk_is_that_of_the_oracle_that_knows_the_table() -> None:
     found = []
     for k, (_, row) in enumerate(table.iterrows()):
         known = {name: float(row[name]) for name in names if not pd.isna(row[name])}
-        found.append(fates(alike(known, arm=arm, world=world, seed=100 + k, n=N), arm=arm, world=world).share(2))
+        found.append(
+            conditional_outcomes(
+                sample_conditional(known, arm=arm, world=world, seed=100 + k, n=N),
+                arm=arm,
+                world=world,
+            ).share(2)
+        )
     error = np.sqrt(2 * (truth * (1 - truth)).mean() / N / len(truth))
     assert abs(np.mean(found) - truth.mean()) < 4 * error
     assert np.corrcoef(found, truth)[0, 1] > 0.8  # and patient by patient it is the same patient
@@ -49,7 +65,13 @@ def test_the_risk_is_that_of_the_oracle_that_knows_the_table() -> None:
 
 def test_what_is_known_stays_and_the_rest_varies() -> None:
     arm, world = arm_of("tarlatamab"), world_of()
-    found = alike({"ecog": 2.0, "n_metastatic_sites": 3.0, "age_years": 70.0}, arm=arm, world=world, seed=1, n=N)
+    found = sample_conditional(
+        {"ecog": 2.0, "n_metastatic_sites": 3.0, "age_years": 70.0},
+        arm=arm,
+        world=world,
+        seed=1,
+        n=N,
+    )
     assert set(found.discrete["ecog"]) == {2.0}
     assert set(found.discrete["extra_sites"]) == {2.0}
     assert set(found.discrete["is_female"]) == {0.0, 1.0}
@@ -62,20 +84,25 @@ def test_a_measured_value_narrows_the_truth_but_does_not_fix_it() -> None:
     arm, world = arm_of("tarlatamab"), world_of()
     known = {"crp_mg_l": 60.0}
     at = CONTINUOUS.index("crp_mg_l")
-    free = alike({}, arm=arm, world=world, seed=1, n=N).latent[:, at]
-    given_crp = alike(known, arm=arm, world=world, seed=1, n=N).latent[:, at]
+    free = sample_conditional({}, arm=arm, world=world, seed=1, n=N).latent[:, at]
+    given_crp = sample_conditional(known, arm=arm, world=world, seed=1, n=N).latent[:, at]
     assert 0 < given_crp.std() < 0.7 * free.std()
 
 
 def test_the_cells_given_are_known() -> None:
     arm, world = arm_of("afami_cel"), world_of()
-    found = alike({"dose_intensity": 1.5}, arm=arm, world=world, seed=1, n=20)
-    np.testing.assert_allclose(np.exp(arm.regimen.amount_log_sd * found.traits[:, TRAITS.index("cell_dose")]), 1.5)
+    found = sample_conditional({"dose_intensity": 1.5}, arm=arm, world=world, seed=1, n=20)
+    np.testing.assert_allclose(
+        np.exp(arm.regimen.amount_log_sd * found.traits[:, TRAITS.index("cell_dose")]), 1.5
+    )
 
 
 def test_the_same_people_in_both_arms() -> None:
     world = world_of()
     usual, other = arm_of("tarlatamab"), arm_of("tarlatamab", mitigations=("tocilizumab",))
-    one, two = (alike({"crp_mg_l": 20.0}, arm=arm, world=world, seed=3, n=50) for arm in (usual, other))
+    one, two = (
+        sample_conditional({"crp_mg_l": 20.0}, arm=arm, world=world, seed=3, n=50)
+        for arm in (usual, other)
+    )
     np.testing.assert_array_equal(one.latent, two.latent)
     np.testing.assert_array_equal(one.keys, two.keys)

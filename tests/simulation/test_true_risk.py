@@ -1,6 +1,8 @@
-"""Truth: the oracle's arithmetic against brute force, and its calibration against the cohort it speaks of.
+"""Truth: the oracle's arithmetic against brute force, and its calibration against the cohort it
+speaks of.
 
-Statistical claims hold with |z| < 5 (a false alarm in fewer than 1e-6 of seeds for each comparison).
+Statistical claims hold with |z| < 5 (a false alarm in fewer than 1e-6 of seeds for each
+comparison).
 """
 
 from __future__ import annotations
@@ -28,30 +30,37 @@ def _setting() -> tuple[Values, Values, Values]:
     """Prior mean, covariance and noise of one patient of the tarlatamab population."""
     population = arm_of("tarlatamab").population
     return (
-        np.linspace(-0.5, 0.5, _K), correlation(world_of().assumptions),
+        np.linspace(-0.5, 0.5, _K),
+        correlation(world_of().assumptions),
         noise_sd(population, assumptions=world_of().assumptions),
-    )  # fmt: skip
+    )
 
 
 def test_posterior_of_one_measured_value_by_hand() -> None:
-    """Two correlated values, one measured with noise: Bayes for two normals (shrinkage 1 / (1 + s^2))."""
+    """Two correlated values, one measured with noise: Bayes for two normals (shrinkage 1 / (1 +
+    s^2)).
+    """
     rho, noise = 0.6, 0.5
     covariance = np.array([[1.0, rho], [rho, 1.0]])
     mean, root = posterior(
-        np.array([1.2, np.nan]), np.array([0.2, -0.1]), covariance=covariance, noise=np.array([noise, 0.3]))  # fmt: skip
+        np.array([1.2, np.nan]),
+        np.array([0.2, -0.1]),
+        covariance=covariance,
+        noise=np.array([noise, 0.3]),
+    )
     shrink = 1.0 / (1.0 + noise**2)
     assert mean == pytest.approx([0.2 + shrink * 1.0, -0.1 + rho * shrink * 1.0])
-    want = np.array([
-        [1 - shrink, rho - rho * shrink], [rho - rho * shrink, 1 - rho**2 * shrink],
-    ])  # fmt: skip
+    want = np.array([[1 - shrink, rho - rho * shrink], [rho - rho * shrink, 1 - rho**2 * shrink]])
     assert root @ root.T == pytest.approx(want)
 
 
 def test_posterior_against_brute_force() -> None:
-    """400,000 patients drawn from the prior and measured: those measured nearly as ours have our posterior.
+    """400,000 patients drawn from the prior and measured: those measured nearly as ours have our
+    posterior.
 
-    Weights exp(-(d / 0.1)^2 / 2) stand for "nearly", which adds 0.1^2 to the variance of each measurement; the closed
-    form is given the same. Effective number about 600, so means are known to 0.04 and SDs to 3%.
+    Weights exp(-(d / 0.1)^2 / 2) stand for "nearly", which adds 0.1^2 to the variance of each
+    measurement; the closed form is given the same. Effective number about 600, so means are known
+    to 0.04 and SDs to 3%.
     """
     mean, covariance, noise = _setting()
     rng = np.random.default_rng(1)
@@ -74,12 +83,12 @@ def test_posterior_against_brute_force() -> None:
     assert (np.abs(got_sd / brute_sd - 1) < _Z / np.sqrt(2 * effective)).all()
 
 
-@given(
-    seen=st.lists(st.one_of(st.none(), st.floats(-3.0, 3.0)), min_size=_K, max_size=_K),
-)
+@given(seen=st.lists(st.one_of(st.none(), st.floats(-3.0, 3.0)), min_size=_K, max_size=_K))
 @settings(max_examples=50)
 def test_posterior_laws(seen: list[float | None]) -> None:
-    """Exact measurements are reproduced, information never widens, and no value has less than no variance."""
+    """Exact measurements are reproduced, information never widens, and no value has less than no
+    variance.
+    """
     mean, covariance, noise = _setting()
     values = np.array([np.nan if value is None else value for value in seen])
     after, root = posterior(values, mean, covariance=covariance, noise=noise)
@@ -109,41 +118,56 @@ def test_truth_given_measurement_is_calibrated() -> None:
 
 
 @pytest.fixture(scope="module")
-def alike() -> World:
-    """A world whose hospitals do not differ: an oracle that knows only the table draws a hospital anew."""
-    return world_of().with_values({
-        "ward.site_map_sd_mmhg": 0.0, "ward.site_rescue_log_sd": 0.0, "ward.site_interval_log_sd": 0.0,
-    })  # fmt: skip
+def sample_conditional() -> World:
+    """A world whose hospitals do not differ: an oracle that knows only the table draws a hospital
+    anew.
+    """
+    return world_of().with_values(
+        {
+            "ward.site_map_sd_mmhg": 0.0,
+            "ward.site_rescue_log_sd": 0.0,
+            "ward.site_interval_log_sd": 0.0,
+        }
+    )
 
 
 @pytest.mark.parametrize("known", ["baseline", "observed"])
-def test_the_mean_risk_is_the_rate(alike: World, known: Given) -> None:
-    """Calibration in the large: over 800 patients of tarlatamab and tebentafusp each, two repetitions a patient.
+def test_the_mean_risk_is_the_rate(sample_conditional: World, known: Given) -> None:
+    """Calibration in the large: over 800 patients of tarlatamab and tebentafusp each, two
+    repetitions a patient.
 
-    Variance of the difference: that of the single outcomes, p(1 - p) / n, plus half of it for two repetitions.
+    Variance of the difference: that of the single outcomes, p(1 - p) / n, plus half of it for two
+    repetitions.
     """
     n = 800
     for product in ("tarlatamab", "tebentafusp"):
-        arm = arm_of(product, world=alike)
-        patients = people(arm, n, world=alike)
-        found = oracle(arm, patients, world=alike, seed=1, given=known, repetitions=2)
-        grade = run(arm, patients, world=alike).tracks["max_grade"]
+        arm = arm_of(product, world=sample_conditional)
+        patients = people(arm, n, world=sample_conditional)
+        found = oracle(arm, patients, world=sample_conditional, seed=1, given=known, repetitions=2)
+        grade = run(arm, patients, world=sample_conditional).tracks["max_grade"]
         for event, at in (("grade2plus", 2), ("grade3plus", 3)):
             rate, mean = (grade >= at).mean(), found.risk(event).mean()  # type: ignore[arg-type]
             pooled = (rate + 2 * mean) / 3
-            assert abs(mean - rate) < _Z * np.sqrt(1.5 * pooled * (1 - pooled) / n), (product, event)
+            assert abs(mean - rate) < _Z * np.sqrt(1.5 * pooled * (1 - pooled) / n), (
+                product,
+                event,
+            )
 
 
 @pytest.fixture(scope="module")
 def oracles() -> dict[str, Oracle]:
     arm = arm_of("tarlatamab")
     patients = people(arm, 40)
-    return {known: oracle(arm, patients, world=world_of(), seed=1, given=known, repetitions=60)
-            for known in ("baseline", "observed")}  # fmt: skip
+    return {
+        known: oracle(arm, patients, world=world_of(), seed=1, given=known, repetitions=60)
+        for known in ("baseline", "observed")
+    }
 
 
 def test_two_halves_are_independent_repetitions(oracles: dict[str, Oracle]) -> None:
-    """Given the patient, the halves are two binomials of the same risk: their difference has variance 2 h p (1 - p)."""
+    """Given the patient, the halves are two binomials of the same risk: their difference has
+    variance 2 h p (1 - p).
+    """
     for found in oracles.values():
         first, second = found.n_grade2plus.T
         assert found.n_grade2plus.min() >= 0
@@ -156,7 +180,9 @@ def test_two_halves_are_independent_repetitions(oracles: dict[str, Oracle]) -> N
 
 
 def test_the_oracle_that_knows_more_separates_more(oracles: dict[str, Oracle]) -> None:
-    """Everything true at baseline tells patients apart better than the table does (law of total variance)."""
+    """Everything true at baseline tells patients apart better than the table does (law of total
+    variance).
+    """
     assert oracles["baseline"].risk().var() > 1.5 * oracles["observed"].risk().var()
 
 
@@ -182,7 +208,15 @@ def test_a_patient_has_the_same_oracle_in_any_group(oracles: dict[str, Oracle]) 
 def test_progress_is_told_and_complete() -> None:
     told: list[int] = []
     arm = arm_of("tarlatamab")
-    oracle(arm, people(arm, 7), world=world_of(), seed=1, given="baseline", repetitions=2, advance=told.append)
+    oracle(
+        arm,
+        people(arm, 7),
+        world=world_of(),
+        seed=1,
+        given="baseline",
+        repetitions=2,
+        advance=told.append,
+    )
     assert sum(told) == 7
 
 
@@ -190,13 +224,19 @@ def test_progress_is_told_and_complete() -> None:
 def test_an_odd_number_of_repetitions_is_refused(repetitions: int) -> None:
     arm = arm_of("tarlatamab")
     with pytest.raises(InputError) as problem:
-        oracle(arm, people(arm, 1), world=world_of(), seed=1, given="baseline", repetitions=repetitions)
+        oracle(
+            arm, people(arm, 1), world=world_of(), seed=1, given="baseline", repetitions=repetitions
+        )
     assert problem.value.key == "repetitions"
 
 
-@pytest.mark.parametrize("ids", [[5], [3, 9, 4], [12, 2, 2], [0, 50_000, 7], [90_000, 10], list(range(20, 0, -1))])
+@pytest.mark.parametrize(
+    "ids", [[5], [3, 9, 4], [12, 2, 2], [0, 50_000, 7], [90_000, 10], list(range(20, 0, -1))]
+)
 def test_patients_come_back_by_number(ids: list[int]) -> None:
-    """In the order asked for, twice when asked twice, near or far apart, and to the last bit the same patients."""
+    """In the order asked for, twice when asked twice, near or far apart, and to the last bit the
+    same patients.
+    """
     wanted: NDArray[np.int64] = np.array(ids)
     arm = arm_of("tebentafusp")
     found = patients_of(arm, world=world_of(), seed=1, patient_ids=wanted)

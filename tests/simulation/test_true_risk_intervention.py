@@ -1,4 +1,6 @@
-"""Interventions: one value changes and nothing else, a marker has exactly no effect, a cause has its sign."""
+"""Interventions: one value changes and nothing else, a marker has exactly no effect, a cause has
+its sign.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,31 @@ import pytest
 
 from crsrisk.errors import InputError
 from crsrisk.simulation.population import TRAITS
-from crsrisk.simulation.true_risk import FEATURES, Intervened, intervene, oracle, with_reference_values
+from crsrisk.simulation.true_risk import (
+    FEATURES,
+    Intervened,
+    intervene,
+    oracle,
+    with_reference_values,
+)
 from tests.simulation.people import arm_of, people, world_of
 
 ARM = arm_of("tarlatamab")
 
 
-def run(features: tuple[str, ...], *, n: int = 12, repetitions: int = 100, scenario: str = "reference") -> Intervened:
+def run(
+    features: tuple[str, ...], *, n: int = 12, repetitions: int = 100, scenario: str = "reference"
+) -> Intervened:
     world = world_of(scenario)
-    return intervene(ARM, people(ARM, n, world=world, seed=3), reference=people(ARM, 40, world=world, seed=3, start=500),
-                     features=features, world=world, seed=3, repetitions=repetitions)
+    return intervene(
+        ARM,
+        people(ARM, n, world=world, seed=3),
+        reference=people(ARM, 40, world=world, seed=3, start=500),
+        features=features,
+        world=world,
+        seed=3,
+        repetitions=repetitions,
+    )
 
 
 @pytest.mark.parametrize("feature", FEATURES)
@@ -25,8 +42,14 @@ def test_one_value_changes_and_nothing_else(feature: str) -> None:
     changed = with_reference_values(patients, reference, feature=feature)
     columns = np.any(changed.latent != patients.latent, axis=0)
     traits = np.any(changed.traits != patients.traits, axis=0)
-    discrete = {name for name in patients.discrete if np.any(changed.discrete[name] != patients.discrete[name])}
-    expected = {"n_metastatic_sites", "extra_sites"} if feature == "n_metastatic_sites" else {feature}
+    discrete = {
+        name
+        for name in patients.discrete
+        if np.any(changed.discrete[name] != patients.discrete[name])
+    }
+    expected = (
+        {"n_metastatic_sites", "extra_sites"} if feature == "n_metastatic_sites" else {feature}
+    )
     assert int(columns.sum()) + int(traits.sum()) + len(discrete) == len(expected)
     assert discrete <= expected
     assert not traits.any() or traits[TRAITS.index("cell_dose")]
@@ -35,18 +58,26 @@ def test_one_value_changes_and_nothing_else(feature: str) -> None:
 
 
 def test_the_natural_run_is_the_oracles_and_a_marker_does_nothing() -> None:
-    """The number of metastatic sites travels with burden and enters no equation: replacing it changes not one patient."""
+    """The number of metastatic sites travels with burden and enters no equation: replacing it
+    changes not one patient.
+    """
     found = run(("n_metastatic_sites",))
     assert np.array_equal(found.changed[:, 0], found.natural)
-    asked = oracle(ARM, people(ARM, 12, seed=3), world=world_of(), seed=3, given="observed", repetitions=100)
+    asked = oracle(
+        ARM, people(ARM, 12, seed=3), world=world_of(), seed=3, given="observed", repetitions=100
+    )
     assert np.array_equal(asked.n_grade2plus, found.natural)
 
 
 def test_a_cause_has_its_sign() -> None:
-    """Where burden is strong: patients above the reference's burden gain risk by it, those below lose (seed fixed)."""
+    """Where burden is strong: patients above the reference's burden gain risk by it, those below
+    lose (seed fixed).
+    """
     world = world_of("burden_strong")
     patients = people(ARM, 12, world=world, seed=3)
-    effect = run(("sum_of_diameters_mm",), scenario="burden_strong", repetitions=200).effects()[:, 0]
+    effect = run(("sum_of_diameters_mm",), scenario="burden_strong", repetitions=200).effects()[
+        :, 0
+    ]
     burden = patients.latent[:, 2]
     assert np.corrcoef(effect, burden)[0, 1] > 0.5
 

@@ -1,6 +1,8 @@
-"""Verification: the compiled kernel against closed forms, conservation laws and the walls no state may pass.
+"""Verification: the compiled kernel against closed forms, conservation laws and the walls no state
+may pass.
 
-Beside this: LSODA, step halving and the order of the method in test_solve.py, libRoadRunner in test_sbml.py.
+Beside this: LSODA, step halving and the order of the method in test_solve.py, libRoadRunner in
+test_sbml.py.
 """
 
 from __future__ import annotations
@@ -16,7 +18,17 @@ from bench.reference import lane, plain_rates
 from crsrisk.data.product import CELLULAR
 from crsrisk.simulation.arm import Arm, timetable
 from crsrisk.simulation.layout import INPUTS, LANES, N_ROWS, N_STATES, ROW, STATES, TICK_H
-from tests.simulation.people import PRODUCTS, Values, arm_of, episode, people, product_of, trace, varied, world_of
+from tests.simulation.people import (
+    PRODUCTS,
+    Values,
+    arm_of,
+    episode,
+    people,
+    product_of,
+    trace,
+    varied,
+    world_of,
+)
 
 PATIENT = 3
 SOLUBLE = [name for name in PRODUCTS if product_of(name).platform not in CELLULAR]
@@ -38,15 +50,24 @@ def _constants_of(product: str) -> dict[str, float]:
 
 
 def _one_compartment(arm: Arm, v: dict[str, float]) -> Values:
-    """Amount in plasma at every tick, in closed form: superposed infusions and absorbed doses (Rowland and Tozer)."""
+    """Amount in plasma at every tick, in closed form: superposed infusions and absorbed doses
+    (Rowland and Tozer).
+    """
     plan = timetable(arm, world=world_of())
     k, ka = v["elimination"], v["absorption"]
     time_h = np.arange(len(plan.infusion)) * TICK_H
     amount = np.zeros(len(time_h))
-    for tick in np.flatnonzero(plan.infusion):  # each half hour of infusion: R/k (1 - exp(-k T)) exp(-k (t - T))
+    # each half hour of infusion: R/k (1 - exp(-k T)) exp(-k (t - T))
+    for tick in np.flatnonzero(plan.infusion):
         since = np.clip(time_h - tick * TICK_H, 0.0, None)
         during, after = np.minimum(since, TICK_H), np.clip(since - TICK_H, 0.0, None)
-        amount += plan.infusion[tick] * v["dose_scale"] / k * (1.0 - np.exp(-k * during)) * np.exp(-k * after)
+        amount += (
+            plan.infusion[tick]
+            * v["dose_scale"]
+            / k
+            * (1.0 - np.exp(-k * during))
+            * np.exp(-k * after)
+        )
     for tick in np.flatnonzero(plan.depot):  # Bateman: F D ka/(ka - k) (exp(-k t) - exp(-ka t))
         since = np.clip(time_h - tick * TICK_H, 0.0, None)
         share = v["bioavailability"] * plan.depot[tick] * v["dose_scale"] * ka / (ka - k)
@@ -56,7 +77,9 @@ def _one_compartment(arm: Arm, v: dict[str, float]) -> Values:
 
 @pytest.mark.parametrize("product", SOLUBLE)
 def test_one_compartment_in_the_kernel(product: str) -> None:
-    """Every soluble product without its tissue compartment, all doses and half hours; what remains is the step."""
+    """Every soluble product without its tissue compartment, all doses and half hours; what remains
+    is the step.
+    """
     arm = arm_of(varied(product, "kinetics", intercompartmental_l_h=0.0))
     exact = _one_compartment(arm, _constants(arm))
     for substeps, most in ((1, 1e-4), (4, 2e-6)):
@@ -70,11 +93,15 @@ def test_one_compartment_in_the_kernel(product: str) -> None:
 
 @pytest.mark.parametrize("product", SOLUBLE)
 def test_drug_is_neither_made_nor_lost(product: str) -> None:
-    """Without elimination, all drug given so far is in depot, plasma and tissue: to rounding, whatever the step."""
+    """Without elimination, all drug given so far is in depot, plasma and tissue: to rounding,
+    whatever the step.
+    """
     arm = arm_of(varied(product, "kinetics", clearance_l_h=0.0))
     plan, v = timetable(arm, world=world_of()), _constants(arm)
     at = episode(arm, PATIENT + 1, has_support=False, has_traces=True)
-    inside = v["bioavailability"] * trace(at, "depot") + trace(at, "central") + trace(at, "peripheral")
+    inside = (
+        v["bioavailability"] * trace(at, "depot") + trace(at, "central") + trace(at, "peripheral")
+    )
     infused = np.concatenate([[0.0], np.cumsum(plan.infusion * TICK_H)[:-1]])  # by the tick's begin
     given_ = v["dose_scale"] * (infused + v["bioavailability"] * np.cumsum(plan.depot))
     assert given_[-1] > 0.0
@@ -114,18 +141,24 @@ _ANYWHERE = {"seed": st.integers(0, 2**32 - 1), "product": st.sampled_from(_KIND
 
 @given(**_ANYWHERE)
 def test_the_drug_balance_of_the_right_hand_side(seed: int, product: str) -> None:
-    """d/dt (F depot + plasma + tissue) = infusion - elimination, at any state and with any agent at work."""
+    """d/dt (F depot + plasma + tissue) = infusion - elimination, at any state and with any agent at
+    work.
+    """
     y, v = _somewhere(seed, product)
     rate = dict(zip(STATES, _rates(y, v).tolist(), strict=True))
     state = dict(zip(STATES, y.tolist(), strict=True))
     change = v["bioavailability"] * rate["depot"] + rate["central"] + rate["peripheral"]
     size = sum(abs(rate[name]) for name in ("depot", "central", "peripheral"))
-    assert change == pytest.approx(v["infusion"] - v["elimination"] * state["central"], abs=1e-12 * (1.0 + size))
+    assert change == pytest.approx(
+        v["infusion"] - v["elimination"] * state["central"], abs=1e-12 * (1.0 + size)
+    )
 
 
 @given(**_ANYWHERE)
 def test_no_state_can_fall_below_zero(seed: int, product: str) -> None:
-    """At zero, every rate points inwards whatever the other states: so no exact solution leaves the positive side."""
+    """At zero, every rate points inwards whatever the other states: so no exact solution leaves the
+    positive side.
+    """
     y, v = _somewhere(seed, product)
     for k, name in enumerate(STATES):
         if name == "cells" and v["cells_half"] == 0.0:
@@ -147,7 +180,9 @@ def test_no_fraction_can_pass_one(seed: int, product: str) -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_no_state_falls_below_zero_in_open_loop(product: str) -> None:
-    """The fixed step respects the wall too: 64 patients, nobody treats them (with treatment: tests/properties)."""
+    """The fixed step respects the wall too: 64 patients, nobody treats them (with treatment:
+    tests/properties).
+    """
     at = episode(arm_of(product), 64, has_support=False, has_traces=True)
     for name in STATES:
         assert trace(at, name).min() >= -1e-12 * trace(at, name).max(), name
@@ -157,7 +192,9 @@ def test_no_state_falls_below_zero_in_open_loop(product: str) -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_only_engagers_are_adapted_to_at_two_speeds(product: str) -> None:
-    """The slow state never passes its share of the engagement under an engager and stays at nothing under all others."""
+    """The slow state never passes its share of the engagement under an engager and stays at nothing
+    under all others.
+    """
     arm = arm_of(product)
     share = world_of().assumptions.value("engagement.adaptation_engager_slow_share")
     slow = trace(episode(arm, 64, has_support=False, has_traces=True), "slowly_desensitised")
@@ -172,11 +209,16 @@ def test_only_engagers_are_adapted_to_at_two_speeds(product: str) -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_halving_the_step_moves_no_peak(product: str) -> None:
-    """Of 200 patients of every product: no peak by 1e-3, in open loop, where nothing but the step differs.
+    """Of 200 patients of every product: no peak by 1e-3, in open loop, where nothing but the step
+    differs.
 
-    Measured over 1,000 patients a product: at most 9.6e-4 (tebentafusp), which is close to the bound.
+    Measured over 1,000 patients a product: at most 9.6e-4 (tebentafusp), which is close to the
+    bound.
     """
-    whole, half = (episode(arm_of(product), 200, has_support=False, has_traces=True, substeps=n) for n in (1, 2))
+    whole, half = (
+        episode(arm_of(product), 200, has_support=False, has_traces=True, substeps=n)
+        for n in (1, 2)
+    )
     for peak in ("peak_il6", "peak_crp", "peak_ferritin"):
         assert np.abs(whole.tracks[peak] / half.tracks[peak] - 1.0).max() < 1e-3, peak
     hottest = trace(whole, "temperature").max(axis=0) / trace(half, "temperature").max(axis=0)
@@ -185,11 +227,13 @@ def test_halving_the_step_moves_no_peak(product: str) -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_halving_the_step_moves_no_grades(product: str) -> None:
-    """With support, same patients, same noise: of 200 at most one may change his grade, at most one a peak by 1e-3.
+    """With support, same patients, same noise: of 200 at most one may change his grade, at most one
+    a peak by 1e-3.
 
-    A reading within the step's error of a threshold can fall on its other side, and the ward then acts an hour earlier or
-    later; measured over 11,000 patients: 1 other grade, 4 other peaks. One in 200 moves a share by 0.5 points, against a
-    Monte Carlo error of up to 3.5. Were it one patient in 50, the test would fail with probability 0.91 (binomial).
+    A reading within the step's error of a threshold can fall on its other side, and the ward then
+    acts an hour earlier or later; measured over 11,000 patients: 1 other grade, 4 other peaks. One
+    in 200 moves a share by 0.5 points, against a Monte Carlo error of up to 3.5. Were it one
+    patient in 50, the test would fail with probability 0.91 (binomial).
     """
     whole, half = (episode(arm_of(product), 200, substeps=n) for n in (1, 2))
     assert (whole.tracks["max_grade"] != half.tracks["max_grade"]).sum() <= 1

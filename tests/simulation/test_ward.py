@@ -1,4 +1,6 @@
-"""Ward: one bedside, visit by visit, with signs set by hand: opening, support, grade, closing, rescue."""
+"""Ward: one bedside, visit by visit, with signs set by hand: opening, support, grade, closing,
+rescue.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ WELL_C, FEVER_C = 36.8, 38.6
 
 @dataclass
 class Bedside:
-    """A workspace with the same patient in every lane; values are set by hand and read from lane 0."""
+    """A workspace with the same patient in every lane; values are set by hand and read from lane
+    0.
+    """
 
     plan: Timetable
     w: Values
@@ -52,8 +56,14 @@ def bed() -> Bedside:
     arm = arm_of("tarlatamab")
     plan, w = lane(arm, people(arm, 1), world=world_of(), row=0)
     bed = Bedside(plan, w)
-    for name in ("wants_antipyretic", "wants_toci_1", "wants_toci_2", "wants_toci_3", "wants_steroid_1",
-                 "wants_steroid_2"):  # fmt: skip
+    for name in (
+        "wants_antipyretic",
+        "wants_toci_1",
+        "wants_toci_2",
+        "wants_toci_3",
+        "wants_steroid_1",
+        "wants_steroid_2",
+    ):
         bed[name] = 0.0
     bed["look_well"] = bed["look_ill"] = WARD_H
     bed["normal_map"], bed["fluids_fall"], bed["normal_spo2"] = 90.0, 25.0, 96.5
@@ -105,12 +115,17 @@ def test_hypotension_and_hypoxia_without_fever_are_not_crs(bed: Bedside) -> None
 
 
 @pytest.mark.parametrize(("fall", "grade"), [(24.0, 1.0), (26.0, 2.0)])
-def test_a_fall_of_25_mmhg_brings_fluids_and_grade_2(bed: Bedside, fall: float, grade: float) -> None:
+def test_a_fall_of_25_mmhg_brings_fluids_and_grade_2(
+    bed: Bedside, fall: float, grade: float
+) -> None:
     assert bed.tick(FEVER_C, leak=_leak_for(bed, fall)) == grade
     assert bed["had_fluids"] == float(grade == 2.0)
 
 
-@pytest.mark.parametrize(("spo2", "grade"), [(92.5, 1.0), (91.5, 2.0), (86.5, 2.0), (85.5, 3.0), (80.5, 3.0), (79.5, 4.0)])
+@pytest.mark.parametrize(
+    ("spo2", "grade"),
+    [(92.5, 1.0), (91.5, 2.0), (86.5, 2.0), (85.5, 3.0), (80.5, 3.0), (79.5, 4.0)],
+)
 def test_oxygen_steps(bed: Bedside, spo2: float, grade: float) -> None:
     """Low flow below 92%, high flow below 86%, positive pressure below 80% (standard policy)."""
     assert bed.tick(FEVER_C, water=_water_for(bed, spo2)) == grade
@@ -152,7 +167,9 @@ def test_crs_closes_only_when_every_sign_has_been_gone_long_enough(bed: Bedside)
     bed.tick(WELL_C)
     assert bed["is_open"] == 0.0
     assert bed.tick(WELL_C) == 0.0
-    assert bed["first_duration"] == bed["first_resolved"] == 6.0 - WARD_H, "from the first to the last febrile look"
+    assert bed["first_duration"] == bed["first_resolved"] == 6.0 - WARD_H, (
+        "from the first to the last febrile look"
+    )
 
 
 def test_a_sign_starts_the_wait_anew(bed: Bedside) -> None:
@@ -179,7 +196,9 @@ def test_fever_after_resolution_is_a_new_episode(bed: Bedside) -> None:
     bed.hours(2, FEVER_C)
     bed.hours(bed["quiet_needed"] + 1)
     assert bed["n_episodes"] == 2.0
-    assert (bed["first_duration"], bed["first_resolved"]) == first == (0.0, 0.0), "those of the first episode"
+    assert (bed["first_duration"], bed["first_resolved"]) == first == (0.0, 0.0), (
+        "those of the first episode"
+    )
 
 
 def _doses(bed: Bedside, hours: float, *, leak: float, water: float = 0.0) -> list[float]:
@@ -225,7 +244,13 @@ def test_grade_1_is_treated_only_after_a_day_of_fever(bed: Bedside) -> None:
 
 def test_nobody_is_treated_who_is_well_or_whom_the_policy_spares(bed: Bedside) -> None:
     assert _doses(bed, 60, leak=_leak_for(bed, 30.0)) == []
-    for name in ("wants_antipyretic", "wants_toci_1", "wants_toci_2", "wants_toci_3", "wants_steroid_2"):
+    for name in (
+        "wants_antipyretic",
+        "wants_toci_1",
+        "wants_toci_2",
+        "wants_toci_3",
+        "wants_steroid_2",
+    ):
         bed[name] = 1.0
     bed["is_open"] = bed["grade"] = bed["time_grade1"] = bed["time_grade2"] = 0.0
     before = [bed[f"amount_{slot}"] for slot in range(3)]
@@ -264,7 +289,9 @@ def test_an_agent_wanes_with_its_half_life() -> None:
 
 
 def test_measurement_error_has_its_moments_and_memory() -> None:
-    """Mean 0, SD 1, lag correlation `memory`, three independent signs; |z| < 5, effective n from the memory."""
+    """Mean 0, SD 1, lag correlation `memory`, three independent signs; |z| < 5, effective n from
+    the memory.
+    """
     arm = arm_of("tarlatamab")
     _, w = lane(arm, people(arm, 1), world=world_of(), row=0)
     keys = people(arm, LANES).keys

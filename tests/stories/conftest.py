@@ -15,7 +15,8 @@ from crsrisk.folders import names
 from crsrisk.model import refits
 from tests.stories.terminal import Answer, crsrisk, digests
 
-# As small as an experiment may be. Two products: the models need one with a second dose and events after it.
+# As small as an experiment may be. Two products: the models need one with a second dose and events
+# after it.
 N_PATIENTS = 900
 EXPERIMENT = f"""\
 name: small
@@ -47,7 +48,9 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr(
-        world, "load_world", lambda name="reference": _shipped(name) if name in names("scenarios") else _load(name)
+        world,
+        "load_world",
+        lambda name="reference": _shipped(name) if name in names("scenarios") else _load(name),
     )
 
 
@@ -88,7 +91,9 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         first = crsrisk("run", home, "--workers", 2)
         found = digests(home / "results")
-        (home / "results" / "figures" / "onset-nobody.svg").write_text("of an earlier run with other products")
+        (home / "results" / "figures" / "onset-nobody.svg").write_text(
+            "of an earlier run with other products"
+        )
         second = crsrisk("run", home, "--workers", 1)
     assert first.code == 0, first.err
     return Job(home, first, second, found, digests(home / "results"))

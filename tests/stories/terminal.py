@@ -1,4 +1,6 @@
-"""What a user types, and what comes back: the real entry point, in this process, so that a story takes no second."""
+"""What a user types, and what comes back: the real entry point, in this process, so that a story
+takes no second.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from crsrisk.cli.__main__ import main
 from crsrisk.data.world_files import load_product
 from crsrisk.folders import Kind, find
 
-RESTRICTION = f"{load_product('tarlatamab').binding.antigen_restriction.value:g}"  # as the file has it
+# as the file has it
+RESTRICTION = f"{load_product('tarlatamab').binding.antigen_restriction.value:g}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ def done(*words: str | int | float | Path) -> Answer:
 
 
 def refused(*words: str | int | float | Path, says: tuple[str, ...], folder: Path) -> Answer:
-    """The same for a command that must be refused: exit code 2, one clear sentence, and not a byte changed in ``folder``."""
+    """The same for a command that must be refused: exit code 2, one clear sentence, and not a byte
+    changed in ``folder``.
+    """
     before = digests(folder)
     answer = crsrisk(*words)
     assert answer.code == 2, answer.out + answer.err
@@ -74,13 +79,17 @@ def refused(*words: str | int | float | Path, says: tuple[str, ...], folder: Pat
 def digests(folder: Path) -> dict[str, str]:
     """Every file and folder below ``folder``, hidden ones too, with the hash of its bytes."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        str(path.relative_to(folder)): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        )
         for path in sorted(folder.rglob("*"))
     }
 
 
 def own_copy(kind: Kind, shipped: str, target: Path, *changes: tuple[str, str]) -> Path:
-    """A user's own file made of a shipped one: named after the file, some texts (each must be there) replaced."""
+    """A user's own file made of a shipped one: named after the file, some texts (each must be
+    there) replaced.
+    """
     text = find(kind, shipped).read_text(encoding="utf-8")
     for old, new in ((f"\nname: {shipped}\n", f"\nname: {target.stem}\n"), *changes):
         assert old in text

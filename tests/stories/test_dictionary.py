@@ -27,8 +27,16 @@ def test_written_is_what_is_printed(tmp_path: Path) -> None:
 
 def test_where_it_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "a_file").write_text("in place of a folder", encoding="utf-8")
-    refused("dictionary", "--out", tmp_path / "a_file" / "d.md", says=("a_file", "another folder"), folder=tmp_path)
-    refused("dictionary", "--out", tmp_path, says=("a folder", "the name of a file"), folder=tmp_path)
+    refused(
+        "dictionary",
+        "--out",
+        tmp_path / "a_file" / "d.md",
+        says=("a_file", "another folder"),
+        folder=tmp_path,
+    )
+    refused(
+        "dictionary", "--out", tmp_path, says=("a folder", "the name of a file"), folder=tmp_path
+    )
 
 
 def test_the_page_in_the_documents_is_up_to_date(repository: Path) -> None:

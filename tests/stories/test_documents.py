@@ -1,9 +1,10 @@
-"""README and docs/ do what they say: commands and snippets are run in order, page by page, in a folder of their own.
+"""README and docs/ do what they say: commands and snippets are run in order, page by page, in a
+folder of their own.
 
-In a ```console block a line that starts with ``$ `` is typed; a ```yaml or ```csv block is saved where the text before it
-says ("Save this as `my/x.yaml`"); ```python blocks of one page share their names. The numbers of patients are made smaller,
-since the sizes are not what is tested. What `make` and `crsrisk run` do is tested elsewhere; here only that the target or
-the experiment exists.
+In a ```console block a line that starts with ``$ `` is typed; a ```yaml or ```csv block is saved
+where the text before it says ("Save this as `my/x.yaml`"); ```python blocks of one page share their
+names. The numbers of patients are made smaller, since the sizes are not what is tested. What `make`
+and `crsrisk run` do is tested elsewhere; here only that the target or the experiment exists.
 """
 
 from __future__ import annotations
@@ -38,7 +39,16 @@ AT_MOST = {  # command -> option -> the largest number that is run here
 ALWAYS_SMALLER = {
     "evidence": ("--patients", "100", "--patients-rare", "100"),
     "train": ("--patients", "400"),
-    "prophylaxis": ("--patients", "100", "--repetitions", "2", "--training", "300", "--members", "2"),
+    "prophylaxis": (
+        "--patients",
+        "100",
+        "--repetitions",
+        "2",
+        "--training",
+        "300",
+        "--members",
+        "2",
+    ),
 }
 BLOCK = re.compile(r"^```(console|bash|python|yaml|csv)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVE = re.compile(r"Save this as\s+`([^`]+)`:\s*\Z")
@@ -90,7 +100,11 @@ def smaller(words: list[str]) -> list[str]:
     """The same command with fewer patients; an option given twice counts the second time."""
     limits = AT_MOST.get(words[0], {})
     given = [(option, limit) for option, limit in limits.items() if option in words]
-    cut = [text for option, limit in given for text in (option, str(min(limit, int(words[words.index(option) + 1]))))]
+    cut = [
+        text
+        for option, limit in given
+        for text in (option, str(min(limit, int(words[words.index(option) + 1]))))
+    ]
     return [*words, *ALWAYS_SMALLER.get(words[0], ()), *cut]
 
 
@@ -99,9 +113,18 @@ def type_in(command: str) -> None:
     words = shlex.split(command)
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-        assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in words[1:]), command
-    elif words[:2] == ["crsrisk", "run"] and not Path(words[2]).exists():  # too long here: see tests/journey
-        assert kind_of(ROOT / words[2]) in ("calibration", "sensitivity", "judgement", "prophylaxis", "learning")
+        assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in words[1:]), (
+            command
+        )
+    # too long here: see tests/journey
+    elif words[:2] == ["crsrisk", "run"] and not Path(words[2]).exists():
+        assert kind_of(ROOT / words[2]) in (
+            "calibration",
+            "sensitivity",
+            "judgement",
+            "prophylaxis",
+            "learning",
+        )
     elif words[:2] == ["crsrisk", "trial"] and not Path(words[2]).exists():
         assert load_design(ROOT / words[2]), "a shipped design: run by tests/studies/test_trial.py"
     elif words[:2] == ["crsrisk", "evidence"] and "--ensemble" in words:
@@ -142,10 +165,14 @@ def test_a_page_does_what_it_says(checkout: Path, page: str) -> None:
                     type_in(line.removeprefix("$ "))
 
 
-@pytest.mark.parametrize("page", [*PAGES, "synthetic/README.md", "synthetic/evidence/README.md", "bench/README.md"])
+@pytest.mark.parametrize(
+    "page", [*PAGES, "synthetic/README.md", "synthetic/evidence/README.md", "bench/README.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
-    places = [place for place in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in place]
+    places = [
+        place for place in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in place
+    ]
     missing = [place for place in places if not (path.parent / place).exists()]
     assert missing == []
 
@@ -155,11 +182,27 @@ def test_readme_shows_the_two_commands_first() -> None:
 
 
 def test_readme_tells_of_every_command_and_every_floor() -> None:
-    typed = {shlex.split(command)[1] for command in commands_of("README.md") if command.startswith("crsrisk ")}
-    assert {"simulate", "evidence", "predict", "dictionary", "train", "evaluate", "update", "explain", "prophylaxis",
-            "trial"} <= typed
+    typed = {
+        shlex.split(command)[1]
+        for command in commands_of("README.md")
+        if command.startswith("crsrisk ")
+    }
+    assert {
+        "simulate",
+        "evidence",
+        "predict",
+        "dictionary",
+        "train",
+        "evaluate",
+        "update",
+        "explain",
+        "prophylaxis",
+        "trial",
+    } <= typed
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    floors = [path.name for path in (ROOT / "crsrisk").iterdir() if (path / "__init__.py").is_file()]
+    floors = [
+        path.name for path in (ROOT / "crsrisk").iterdir() if (path / "__init__.py").is_file()
+    ]
     assert [floor for floor in floors if f"crsrisk/{floor}/" not in text] == []
     assert "no external validation" in " ".join(text.split())
 
@@ -175,7 +218,10 @@ def test_each_of_the_three_users_has_ten_minutes() -> None:
     [
         ("simulate --patients 4000 --seed 1", "simulate --patients 4000 --seed 1 --patients 60"),
         ("simulate --patients 5", "simulate --patients 5 --patients 5"),
-        ("evidence --role validation", "evidence --role validation --patients 100 --patients-rare 100"),
+        (
+            "evidence --role validation",
+            "evidence --role validation --patients 100 --patients-rare 100",
+        ),
         ("dictionary", "dictionary"),
     ],
 )
@@ -189,7 +235,10 @@ def test_an_unknown_tool_is_not_run() -> None:
 
 
 def test_blocks_are_found_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = "Save this as `my/x.yaml`:\n\n```yaml\na: 1\n```\n\n```console\n$ ls my\nx.yaml\n```\n\n```python\nx = 1\n```\n"
+    page = (
+        "Save this as `my/x.yaml`:\n\n```yaml\na: 1\n```\n\n```console\n$ ls"
+        " my\nx.yaml\n```\n\n```python\nx = 1\n```\n"
+    )
     (tmp_path / "page.md").write_text(page, encoding="utf-8")
     monkeypatch.setattr("tests.stories.test_documents.ROOT", tmp_path)
     found = steps_of("page.md")

@@ -1,4 +1,6 @@
-"""Simulated beside published: every row stays, with its interval and its error, and the summary only counts."""
+"""Simulated beside published: every row stays, with its interval and its error, and the summary
+only counts.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,18 @@ from crsrisk.data.evidence_files import load_trials
 from tests.stories.terminal import crsrisk, done, own_copy
 
 SMALL = ("--patients", 100, "--patients-rare", 100)
-KEYS = ("id", "product", "metric", "published", "n", "low", "high", "simulated", "mc_error", "agrees")
+KEYS = (
+    "id",
+    "product",
+    "metric",
+    "published",
+    "n",
+    "low",
+    "high",
+    "simulated",
+    "mc_error",
+    "agrees",
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +47,11 @@ def test_published_figures_are_those_of_the_files(tree: Any) -> None:
     figures = {figure.id: (trial, figure) for trial in load_trials() for figure in trial.figures}
     for row in tree["rows"]:
         trial, figure = figures[row["id"]]
-        assert (row["product"], row["metric"], row["published"]) == (trial.product, figure.metric, figure.value)
+        assert (row["product"], row["metric"], row["published"]) == (
+            trial.product,
+            figure.metric,
+            figure.value,
+        )
         assert (row["role"], row["window_d"]) == (trial.role, trial.window_d)
         assert row["low"] is None or row["low"] <= row["published"] <= row["high"]
 
@@ -57,7 +74,9 @@ def test_simulated_figures_carry_their_error(tree: Any) -> None:
 def test_rows_that_disagree_stay_and_are_counted(tree: Any) -> None:
     rows, summary = tree["rows"], tree["summary"]
     verdicts = {row["verdict"] for row in rows}
-    assert len(verdicts - {"agrees", "not judged"}) >= 1, "at a hundred patients something always disagrees"
+    assert len(verdicts - {"agrees", "not judged"}) >= 1, (
+        "at a hundred patients something always disagrees"
+    )
     for row in rows:
         assert row["agrees"] is (row["verdict"] == "agrees")
     assert summary["all"]["n_figures"] == len(rows)
@@ -76,7 +95,10 @@ def test_on_the_terminal_one_role_alone_row_by_row(tree: Any) -> None:
     for row in tree["rows"]:
         assert (row["id"] in shown) is (row["role"] == "validation"), row["id"]
     found = tree["summary"]["by_role"]["validation"]
-    assert f"validation: {found['n_agree']} of {found['n_judged']} judged figures agree" in " ".join(shown.split())
+    assert (
+        f"validation: {found['n_agree']} of {found['n_judged']} judged figures agree"
+        in " ".join(shown.split())
+    )
     assert "calibration:" not in shown
 
 
@@ -108,10 +130,13 @@ def test_too_few_patients_are_refused_by_the_option() -> None:
 
 
 def test_a_trial_and_a_product_of_ones_own(tmp_path: Path) -> None:
-    """A product file and a trial file in one folder: the figure is compared, and marked when it is only recalled."""
+    """A product file and a trial file in one folder: the figure is compared, and marked when it is
+    only recalled.
+    """
     own_copy("products", "tarlatamab", tmp_path / "mine.yaml")
     trial = tmp_path / "my_trial.yaml"
-    trial.write_text("""\
+    trial.write_text(
+        """\
 name: my_trial
 label: An invented trial
 product: mine.yaml
@@ -125,9 +150,16 @@ overlaps: []
 rows:
   - {id: MINE, metric: crs_any_rate, of: patients, value: 0.5, n_patients: 40, events: 20, citation: invented,
      source_kind: RECALL, confidence: low, note: ''}
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )
     (row,) = done("evidence", "--trial", trial, "--json", *SMALL).tree["rows"]
-    assert (row["id"], row["product"], row["role"], row["verified"]) == ("MINE", "mine", "validation", False)
+    assert (row["id"], row["product"], row["role"], row["verified"]) == (
+        "MINE",
+        "mine",
+        "validation",
+        False,
+    )
     shown = " ".join(done("evidence", "--trial", trial, *SMALL).out.split())
     assert "unverified" in shown
     assert "of 1 judged figures" in shown or "of 0 judged figures" in shown

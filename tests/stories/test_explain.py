@@ -1,4 +1,6 @@
-"""A clinician asks about one patient: a template, a page, an answer as data, and what is refused."""
+"""A clinician asks about one patient: a template, a page, an answer as data, and what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,16 @@ def patient(tmp_path: Path) -> Path:
 
 def test_from_template_to_page(job: Job, patient: Path, tmp_path: Path) -> None:
     answer = done("explain", job.model, patient, *FEW, "--html", tmp_path / "page.html")
-    for text in ("Of 100 patients like this one", "CRS of grade 3 or more", "Plausible range", "sets of assumptions",
-                 "Reference patient, the median patient under Tarlatamab", "Raises the risk:", "What would change it",
-                 "no external validation"):  # fmt: skip
+    for text in (
+        "Of 100 patients like this one",
+        "CRS of grade 3 or more",
+        "Plausible range",
+        "sets of assumptions",
+        "Reference patient, the median patient under Tarlatamab",
+        "Raises the risk:",
+        "What would change it",
+        "no external validation",
+    ):
         assert text in answer.out.replace("\n", " ").replace("  ", " ")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
@@ -43,7 +52,11 @@ def test_as_data(job: Job, patient: Path) -> None:
     assert one == two
     assert set(one["risks"]) == {"grade2plus", "grade3plus"}
     assert one["risks"]["grade3plus"]["risk"] <= one["risks"]["grade2plus"]["risk"]
-    assert one["risks"]["grade2plus"]["low"] < one["risks"]["grade2plus"]["risk"] < one["risks"]["grade2plus"]["high"]
+    assert (
+        one["risks"]["grade2plus"]["low"]
+        < one["risks"]["grade2plus"]["risk"]
+        < one["risks"]["grade2plus"]["high"]
+    )
     assert done("explain", job.model, patient, "--quick", "--json").tree["changes"]["rows"] == []
 
 
@@ -56,9 +69,13 @@ def test_the_pages_values_stay_out_of_the_tracking(job: Job, patient: Path, tmp_
 def test_a_table(job: Job, tmp_path: Path) -> None:
     table = tmp_path / "cohort.csv"
     done("simulate", "--product", "tarlatamab", "--patients", 5, "--seed", 77, "--out", table)
-    tree = done("explain", job.model, "--table", table, "--json", "--out", tmp_path / "rows.csv").tree
+    tree = done(
+        "explain", job.model, "--table", table, "--json", "--out", tmp_path / "rows.csv"
+    ).tree
     assert len(tree["rows"]) == len(pd.read_csv(tmp_path / "rows.csv")) == 5
-    assert "Wrote" in done("explain", job.model, "--table", table, "--out", tmp_path / "rows.json").out
+    assert (
+        "Wrote" in done("explain", job.model, "--table", table, "--out", tmp_path / "rows.json").out
+    )
     assert json.loads((tmp_path / "rows.json").read_text(encoding="utf-8")) == tree
 
 
@@ -74,10 +91,14 @@ def test_a_table(job: Job, tmp_path: Path) -> None:
         ("crp: [", ("valid YAML",)),
     ],
 )
-def test_a_patient_that_cannot_be(job: Job, tmp_path: Path, line: str, says: tuple[str, ...]) -> None:
+def test_a_patient_that_cannot_be(
+    job: Job, tmp_path: Path, line: str, says: tuple[str, ...]
+) -> None:
     place = tmp_path / "one.yaml"
     place.write_text(f"product: tarlatamab\n{line}\n", encoding="utf-8")
-    refused("explain", job.model, place, "--html", tmp_path / "page.html", says=says, folder=tmp_path)
+    refused(
+        "explain", job.model, place, "--html", tmp_path / "page.html", says=says, folder=tmp_path
+    )
 
 
 def test_options_that_do_not_go_together(job: Job, patient: Path, tmp_path: Path) -> None:
@@ -89,7 +110,10 @@ def test_options_that_do_not_go_together(job: Job, patient: Path, tmp_path: Path
         ((job.model, patient, "--out", tmp_path / "x.csv"), ("--out",)),
         (("no_such_model", patient), ("released", "no_such_model")),
         ((job.model, tmp_path / "nobody.yaml"), ("nobody.yaml",)),
-        ((job.results / "models" / "before_dose_2", patient), ("no worst_crs_grade at 168 h", "--template PRODUCT")),
+        (
+            (job.results / "models" / "before_dose_2", patient),
+            ("no worst_crs_grade at 168 h", "--template PRODUCT"),
+        ),
     ):
         refused("explain", *words, says=says, folder=tmp_path)
 
@@ -101,15 +125,34 @@ def released() -> str:
 
 
 def test_a_day_after_the_dose(released: str, tmp_path: Path) -> None:
-    """The template of that model holds the course; the page speaks of what is left of the window and of the levers."""
+    """The template of that model holds the course; the page speaks of what is left of the window
+    and of the levers.
+    """
     place = tmp_path / "patient.yaml"
     done("explain", released, "--template", "tarlatamab", "--out", place)
-    answer = done("explain", released, place, "--members", 10, "--people", 300, "--html", tmp_path / "page.html")
+    answer = done(
+        "explain",
+        released,
+        place,
+        "--members",
+        10,
+        "--people",
+        300,
+        "--html",
+        tmp_path / "page.html",
+    )
     said = " ".join(answer.out.split())
-    for text in ("Of 100 patients like this one at 24 hours, without grade 2 or more so far",
-                 "later than 24 hours and within 21 days after the first dose", "Plausible range", "CRS of grade 3 or more",
-                 "still at risk at 24 hours", "110 pg/mL at 24 h (the highest so far, rising by", "[mediator, fact]",
-                 "Tocilizumab before dose 2", "In the past at 24 hours, so not shown: prophylaxis before"):  # fmt: skip
+    for text in (
+        "Of 100 patients like this one at 24 hours, without grade 2 or more so far",
+        "later than 24 hours and within 21 days after the first dose",
+        "Plausible range",
+        "CRS of grade 3 or more",
+        "still at risk at 24 hours",
+        "110 pg/mL at 24 h (the highest so far, rising by",
+        "[mediator, fact]",
+        "Tocilizumab before dose 2",
+        "In the past at 24 hours, so not shown: prophylaxis before",
+    ):
         assert text in said
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "C-reactive protein at 6 h" in page
@@ -119,14 +162,20 @@ def test_a_day_after_the_dose(released: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("worst_crs_grade: 1", "worst_crs_grade: 2", ("course", "CRS of grade 2 by 24 h", "still at risk")),
+        (
+            "worst_crs_grade: 1",
+            "worst_crs_grade: 2",
+            ("course", "CRS of grade 2 by 24 h", "still at risk"),
+        ),
         ("worst_crs_grade: 1", "worst_crs_grade: not measured", ("no worst_crs_grade at 24 h",)),
         ("  24 h:", "  25 h:", ("line 44, 25 h", "one of 6 h, 12 h, 24 h")),
         ("crp: 7.9 mg/dL", "crp: 7.9", ("line 45, crp", "without a unit")),
         ("crp: 7.9 mg/dL", "crp: 59 mg/dL", ("24 h, crp", "59 looks like mg/L")),
     ],
 )
-def test_a_course_that_cannot_be(released: str, tmp_path: Path, old: str, new: str, says: tuple[str, ...]) -> None:
+def test_a_course_that_cannot_be(
+    released: str, tmp_path: Path, old: str, new: str, says: tuple[str, ...]
+) -> None:
     place = tmp_path / "patient.yaml"
     done("explain", released, "--template", "tarlatamab", "--out", place)
     text = place.read_text(encoding="utf-8")
@@ -141,4 +190,6 @@ def test_a_changed_companion_is_refused(job: Job, patient: Path, tmp_path: Path)
     for file in job.model.iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
     (copy / "refits.json").write_text("{}", encoding="utf-8")
-    refused("explain", copy, patient, "--quick", says=("refits.json", "another hash"), folder=tmp_path)
+    refused(
+        "explain", copy, patient, "--quick", says=("refits.json", "another hash"), folder=tmp_path
+    )

@@ -1,4 +1,6 @@
-"""A modeller takes the mechanism to another program: one command, one valid file, a run in libRoadRunner."""
+"""A modeller takes the mechanism to another program: one command, one valid file, a run in
+libRoadRunner.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,15 @@ def test_a_file_for_other_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "no external validation" in text
     assert str(tmp_path) not in text
     done("export", "sbml", "tarlatamab", "--out", tmp_path / "new" / "again.xml")
-    assert (tmp_path / "new" / "again.xml").read_text(encoding="utf-8") == text, "same question, same bytes"
+    assert (tmp_path / "new" / "again.xml").read_text(encoding="utf-8") == text, (
+        "same question, same bytes"
+    )
 
 
 def test_it_runs_in_libroadrunner(tmp_path: Path) -> None:
-    """Untreated, the typical patient warms up after the first dose and not before; drug comes with the doses."""
+    """Untreated, the typical patient warms up after the first dose and not before; drug comes with
+    the doses.
+    """
     roadrunner = pytest.importorskip("roadrunner", reason="libroadrunner is a development tool")
     roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)
     place = tmp_path / "mechanism.xml"
@@ -61,21 +67,30 @@ def test_every_choice_reaches_the_file(tmp_path: Path) -> None:
     assert "agents work and wane" in guarded.read_text(encoding="utf-8")
     other_world = written("tarlatamab", "--scenario", "burden_strong")
     assert "scenario burden_strong" in other_world.read_text(encoding="utf-8")
-    first, second = (_constant(written("tarlatamab", "--patient", k, "--seed", 3), "gain_t") for k in (0, 1))
+    first, second = (
+        _constant(written("tarlatamab", "--patient", k, "--seed", 3), "gain_t") for k in (0, 1)
+    )
     assert len({first, second, _constant(plain, "gain_t")}) == 3
     weight = _constant(plain, "load_normal")
-    own = own_copy("products", "tarlatamab", tmp_path / "my" / "less_restricted.yaml",
-                   (f"antigen_restriction:\n    value: {RESTRICTION}", "antigen_restriction:\n    value: 0.8"))
+    own = own_copy(
+        "products",
+        "tarlatamab",
+        tmp_path / "my" / "less_restricted.yaml",
+        (f"antigen_restriction:\n    value: {RESTRICTION}", "antigen_restriction:\n    value: 0.8"),
+    )
     assert _constant(written(own), "load_normal") > weight
 
 
-@pytest.mark.parametrize(("words", "says"), [
-    (("nothing_known",), "nothing_known"),
-    (("tarlatamab", "--regimen", "weekly"), "weekly"),
-    (("tarlatamab", "--mitigation", "aspirin"), "aspirin"),
-    (("tarlatamab", "--mitigation", "oxygen"), "oxygen"),
-    (("tarlatamab", "--scenario", "elsewhere"), "elsewhere"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("nothing_known",), "nothing_known"),
+        (("tarlatamab", "--regimen", "weekly"), "weekly"),
+        (("tarlatamab", "--mitigation", "aspirin"), "aspirin"),
+        (("tarlatamab", "--mitigation", "oxygen"), "oxygen"),
+        (("tarlatamab", "--scenario", "elsewhere"), "elsewhere"),
+    ],
+)
 def test_a_wrong_name_is_refused(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
     refused("export", "sbml", *words, "--out", tmp_path / "x.xml", says=(says,), folder=tmp_path)
 

@@ -1,4 +1,6 @@
-"""A registry on the command line: graded, written, and refused in one sentence when a row cannot be."""
+"""A registry on the command line: graded, written, and refused in one sentence when a row cannot
+be.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,13 @@ def ward(tmp_path: Path) -> Path:
 
 def test_a_registry_is_graded_under_every_system(ward: Path) -> None:
     shown = done("grade", ward).out
-    for part in ("2 patients by highest grade", "ASTCT 2019", "CARTOX", "3 (12, 24, 48)", "without a clinician's judgement"):
+    for part in (
+        "2 patients by highest grade",
+        "ASTCT 2019",
+        "CARTOX",
+        "3 (12, 24, 48)",
+        "without a clinician's judgement",
+    ):
         assert part in shown
 
 
@@ -28,7 +36,11 @@ def test_as_json(ward: Path) -> None:
     tree = done("grade", ward, "--json").tree
     first, second = tree["patients"]
     assert first["astct"] == {"max_grade": 3, "onset_h": 12.0, "peak_h": 24.0, "resolution_h": 48.0}
-    assert (first["lee_2014"]["max_grade"], first["ctcae_4"]["max_grade"], first["mskcc"]["max_grade"]) == (2, 4, 2)
+    assert (
+        first["lee_2014"]["max_grade"],
+        first["ctcae_4"]["max_grade"],
+        first["mskcc"]["max_grade"],
+    ) == (2, 4, 2)
     assert second["astct"]["max_grade"] == 0
     assert len(tree["systems"]) == 7
 
@@ -39,7 +51,10 @@ def test_chosen_systems_and_a_file_of_rows(ward: Path) -> None:
     assert "MSKCC" not in shown
     assert f"Wrote {out}" in shown
     assert out.read_text().splitlines()[:3] == [
-        "patient_id,time_h,episode,grade_astct,grade_penn", "1,0.0,0,0,0", "1,12.0,1,2,2"]
+        "patient_id,time_h,episode,grade_astct,grade_penn",
+        "1,0.0,0,0,0",
+        "1,12.0,1,2,2",
+    ]
 
 
 def test_parquet_out(ward: Path) -> None:
@@ -47,26 +62,41 @@ def test_parquet_out(ward: Path) -> None:
     assert (ward.parent / "grades.parquet").is_file()
 
 
-@pytest.mark.parametrize(("row", "says"), [
-    ("3,0,101.5,120,0,0,none", ("row 6, column temperature_c", "found 101.5", "Fahrenheit")),
-    ("3,0,-3,120,0,0,none", ("row 6, column temperature_c", "found -3")),
-    ("3,0,38.0,120,0,0,tent", ("row 6, column oxygen_device", "'tent'")),
-    ("3,0,38.0,120,0,none given,none", ("row 6, column n_vasopressors", "'none given'")),
-    ("2,0,38.0,120,0,0,none", ("row 6, column time_h", "a second time")),
-    ("1,6,38.0,120,0,0,none", ("row 6, column time_h", "6 h after 48 h")),
-    ("3,0,38.0,120,0,0", ("line 7", "6 cells")),
-])
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("3,0,101.5,120,0,0,none", ("row 6, column temperature_c", "found 101.5", "Fahrenheit")),
+        ("3,0,-3,120,0,0,none", ("row 6, column temperature_c", "found -3")),
+        ("3,0,38.0,120,0,0,tent", ("row 6, column oxygen_device", "'tent'")),
+        ("3,0,38.0,120,0,none given,none", ("row 6, column n_vasopressors", "'none given'")),
+        ("2,0,38.0,120,0,0,none", ("row 6, column time_h", "a second time")),
+        ("1,6,38.0,120,0,0,none", ("row 6, column time_h", "6 h after 48 h")),
+        ("3,0,38.0,120,0,0", ("line 7", "6 cells")),
+    ],
+)
 def test_a_row_that_cannot_be(ward: Path, row: str, says: tuple[str, ...]) -> None:
     ward.write_text(HEADER + ROWS + row + "\n")
-    refused("grade", ward, "--out", ward.parent / "new" / "grades.csv", says=("ward.csv", *says), folder=ward.parent)
+    refused(
+        "grade",
+        ward,
+        "--out",
+        ward.parent / "new" / "grades.csv",
+        says=("ward.csv", *says),
+        folder=ward.parent,
+    )
 
 
-@pytest.mark.parametrize(("words", "says"), [
-    (("--system", "who"), ("--system", "'who'", "astct")),
-    (("--alt-upper-limit", "40"), ("--alt-upper-limit", "no column alt_u_l")),
-    (("--out", "grades.txt"), ("grades.txt", ".parquet or .csv")),
-])
-def test_an_option_that_cannot_be(ward: Path, words: tuple[str, str], says: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--system", "who"), ("--system", "'who'", "astct")),
+        (("--alt-upper-limit", "40"), ("--alt-upper-limit", "no column alt_u_l")),
+        (("--out", "grades.txt"), ("grades.txt", ".parquet or .csv")),
+    ],
+)
+def test_an_option_that_cannot_be(
+    ward: Path, words: tuple[str, str], says: tuple[str, ...]
+) -> None:
     refused("grade", ward, *words, says=says, folder=ward.parent)
 
 

@@ -34,7 +34,9 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
     words = ("simulate", "--product", "tarlatamab", "--patients", "5000000", "--workers", "1")
     for out in ("new/cohort.csv", "old.csv"):
         typed = [*CRSRISK, *words, "--out", str(tmp_path / out)]
-        process = subprocess.Popen(typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=QUIET)
+        process = subprocess.Popen(
+            typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=QUIET
+        )
         try:
             wait_for_bytes(tmp_path, process)
             process.send_signal(signal.SIGINT)
@@ -43,18 +45,34 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
             process.kill()
             process.wait()
         assert process.returncode == 130
-        assert said == "crsrisk: interrupted; files written so far are whole, the one in work was removed\n"
+        assert (
+            said
+            == "crsrisk: interrupted; files written so far are whole, the one in work was removed\n"
+        )
         assert printed == ""
         assert digests(tmp_path) == before
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path: Path, is_terminal: bool) -> None:
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(
+    tmp_path: Path, is_terminal: bool
+) -> None:
     ours, theirs = pty.openpty()
-    words = ("simulate", "--product", "tarlatamab", "--patients", "30", "--out", str(tmp_path / "a.csv"), "--json")
+    words = (
+        "simulate",
+        "--product",
+        "tarlatamab",
+        "--patients",
+        "30",
+        "--out",
+        str(tmp_path / "a.csv"),
+        "--json",
+    )
     error_goes_to = theirs if is_terminal else subprocess.PIPE
     try:
-        done = subprocess.run([*CRSRISK, *words], stdout=subprocess.PIPE, stderr=error_goes_to, env=QUIET, check=True)
+        done = subprocess.run(
+            [*CRSRISK, *words], stdout=subprocess.PIPE, stderr=error_goes_to, env=QUIET, check=True
+        )
         os.close(theirs)
         shown = read_all(ours) if is_terminal else done.stderr.decode()
     finally:

@@ -20,7 +20,14 @@ from tests.stories.conftest import Job
 from tests.stories.terminal import crsrisk, digests, done, refused
 
 RISK = "risk_crs_grade2plus"
-LABORATORY = ("crp_mg_l", "ferritin_ug_l", "albumin_g_l", "creatinine_umol_l", "platelets_g_l", "il6_pg_ml")
+LABORATORY = (
+    "crp_mg_l",
+    "ferritin_ug_l",
+    "albumin_g_l",
+    "creatinine_umol_l",
+    "platelets_g_l",
+    "il6_pg_ml",
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,7 @@ def risks(answer_rows: list[dict[str, Any]]) -> np.ndarray:
     return np.array([np.nan if row[RISK] is None else row[RISK] for row in answer_rows])
 
 
-# ------------------------------------------------------------------------------------ what is scored
+# --- what is scored ---
 
 
 def test_round_trip_through_csv_and_parquet(job: Job, exported: Path, tmp_path: Path) -> None:
@@ -104,7 +111,9 @@ def in_other_units(table: pd.DataFrame) -> pd.DataFrame:
     return other
 
 
-def test_units_in_the_headers_are_converted_and_told(job: Job, table: pd.DataFrame, tmp_path: Path) -> None:
+def test_units_in_the_headers_are_converted_and_told(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
     other = in_other_units(table)
     assert sum("[" in name for name in other.columns) >= 4
     plain = done("predict", job.model, written(tmp_path, table), "--json").tree
@@ -126,7 +135,9 @@ def test_units_and_names_on_the_command_line(job: Job, table: pd.DataFrame, tmp_
     np.testing.assert_allclose(risks(tree["rows"]), risks(plain["rows"]), rtol=1e-6)
 
 
-def test_ldh_with_the_laboratorys_upper_limit(job: Job, table: pd.DataFrame, tmp_path: Path) -> None:
+def test_ldh_with_the_laboratorys_upper_limit(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
     other = table.rename(columns={"ldh_x_uln": "LDH [U/L]"})
     other["LDH [U/L]"] = pd.to_numeric(table["ldh_x_uln"], errors="coerce") * 240
     place = written(tmp_path, other, "other.csv")
@@ -136,7 +147,9 @@ def test_ldh_with_the_laboratorys_upper_limit(job: Job, table: pd.DataFrame, tmp
     refused("predict", job.model, place, says=("LDH", "upper limit"), folder=tmp_path)
 
 
-def test_missing_laboratory_values_are_scored_and_named(job: Job, table: pd.DataFrame, tmp_path: Path) -> None:
+def test_missing_laboratory_values_are_scored_and_named(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
     table.loc[:, ["crp_mg_l", "ferritin_ug_l", "il6_pg_ml"]] = ""
     tree = done("predict", job.model, written(tmp_path, table), "--json").tree
     assert not np.isnan(risks(tree["rows"])).any()
@@ -145,7 +158,9 @@ def test_missing_laboratory_values_are_scored_and_named(job: Job, table: pd.Data
         assert {"crp_mg_l", "ferritin_ug_l", "il6_pg_ml"} <= set(row["missing"].split(", "))
 
 
-def test_an_unknown_product_is_scored_with_a_warning(job: Job, table: pd.DataFrame, tmp_path: Path) -> None:
+def test_an_unknown_product_is_scored_with_a_warning(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
     table.loc[2, "product"] = "a_new_engager"
     tree = done("predict", job.model, written(tmp_path, table), "--json").tree
     row = tree["rows"][2]
@@ -153,7 +168,7 @@ def test_an_unknown_product_is_scored_with_a_warning(job: Job, table: pd.DataFra
     assert "product is not one that the model was trained on" in row["reasons"]
 
 
-# ------------------------------------------------------------------------------------ what is refused, row by row
+# --- what is refused, row by row ---
 
 
 def spoil_negative(table: pd.DataFrame) -> None:
@@ -191,7 +206,11 @@ def spoil_gap(table: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says", "n_refused"),
     [
-        (spoil_negative, ("column crp_mg_l", "found -5 mg/L", "expected 0 to", "leave the cell empty"), 1),
+        (
+            spoil_negative,
+            ("column crp_mg_l", "found -5 mg/L", "expected 0 to", "leave the cell empty"),
+            1,
+        ),
         (spoil_text, ("column crp_mg_l", "'high'", "a number"), 1),
         (spoil_limit, ("column crp_mg_l", "'<5'", "write the limit itself"), 1),
         (spoil_comma, ("column crp_mg_l", "'3,5'", "write 3.5, with a point"), 1),
@@ -217,7 +236,13 @@ def test_a_refused_row_stays_with_its_reason_and_the_others_are_scored(
     assert answer.code == 2
     assert answer.err.startswith(f"crsrisk: {place}, row 3, ")
     assert answer.err.count("\n") == 1
-    for part in ("found", "expected", "Cure", *says, f"{n_refused} of 24 rows refused, the others scored"):
+    for part in (
+        "found",
+        "expected",
+        "Cure",
+        *says,
+        f"{n_refused} of 24 rows refused, the others scored",
+    ):
         assert part in answer.err
     tree = answer.tree
     assert tree["counts"]["refused"] == n_refused
@@ -229,9 +254,13 @@ def test_a_refused_row_stays_with_its_reason_and_the_others_are_scored(
     assert np.isnan(risks(tree["rows"])[is_refused]).all()
 
 
-def test_refused_rows_are_written_too_and_the_exit_code_tells(job: Job, table: pd.DataFrame, tmp_path: Path) -> None:
+def test_refused_rows_are_written_too_and_the_exit_code_tells(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
     spoil_negative(table)
-    answer = crsrisk("predict", job.model, written(tmp_path, table), "--out", tmp_path / "risks.csv")
+    answer = crsrisk(
+        "predict", job.model, written(tmp_path, table), "--out", tmp_path / "risks.csv"
+    )
     assert answer.code == 2
     rows = pd.read_csv(tmp_path / "risks.csv", keep_default_na=False)
     assert len(rows) == 24
@@ -240,7 +269,9 @@ def test_refused_rows_are_written_too_and_the_exit_code_tells(job: Job, table: p
     assert set(digests(tmp_path)) == {"patients.csv", "risks.csv"}
 
 
-def test_when_every_row_is_refused_every_row_is_answered(job: Job, table: pd.DataFrame, tmp_path: Path) -> None:
+def test_when_every_row_is_refused_every_row_is_answered(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
     table["weight_kg"] = "heavy"
     answer = crsrisk("predict", job.model, written(tmp_path, table), "--json")
     assert answer.code == 2
@@ -255,14 +286,16 @@ def test_strict_stops_and_writes_nothing(job: Job, table: pd.DataFrame, tmp_path
     refused(*words, says=("row 3, column crp_mg_l", "-5"), folder=tmp_path)
 
 
-def test_brackets_in_a_cell_are_shown_as_they_are(job: Job, table: pd.DataFrame, tmp_path: Path) -> None:
+def test_brackets_in_a_cell_are_shown_as_they_are(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
     table.loc[2, "crp_mg_l"] = "[red]12[/red] [/]"
     answer = crsrisk("predict", job.model, written(tmp_path, table))
     assert answer.code == 2
     assert "[red]12[/red] [/]" in answer.out
 
 
-# ------------------------------------------------------------------------------------ tables refused as a whole
+# --- tables refused as a whole ---
 
 
 def without_a_column(table: pd.DataFrame, folder: Path) -> Path:
@@ -353,7 +386,15 @@ def test_a_table_that_cannot_be_read(
     says: tuple[str, ...],
 ) -> None:
     place = make(table, tmp_path)
-    refused("predict", job.model, place, "--out", tmp_path / "new" / "risks.csv", says=(str(place), *says), folder=tmp_path)
+    refused(
+        "predict",
+        job.model,
+        place,
+        "--out",
+        tmp_path / "new" / "risks.csv",
+        says=(str(place), *says),
+        folder=tmp_path,
+    )
 
 
 @pytest.mark.parametrize(
@@ -368,7 +409,9 @@ def test_a_table_that_cannot_be_read(
         (("--rename", "site=hospital"), ("site", "'hospital'", "data dictionary")),
     ],
 )
-def test_options_that_do_not_fit(job: Job, exported: Path, words: tuple[str, ...], says: tuple[str, ...]) -> None:
+def test_options_that_do_not_fit(
+    job: Job, exported: Path, words: tuple[str, ...], says: tuple[str, ...]
+) -> None:
     refused("predict", job.model, exported, *words, says=says, folder=exported.parent)
 
 
@@ -379,15 +422,21 @@ def test_results_never_replace_the_table(job: Job, exported: Path) -> None:
 
 @pytest.mark.parametrize(
     ("out", "says"),
-    [("risks.txt", (".parquet or .csv",)), ("a_file/risks.csv", ("a_file",)), ("a_folder.csv", ("a folder",))],
+    [
+        ("risks.txt", (".parquet or .csv",)),
+        ("a_file/risks.csv", ("a_file",)),
+        ("a_folder.csv", ("a folder",)),
+    ],
 )
-def test_results_that_cannot_be_written(job: Job, exported: Path, tmp_path: Path, out: str, says: tuple[str, ...]) -> None:
+def test_results_that_cannot_be_written(
+    job: Job, exported: Path, tmp_path: Path, out: str, says: tuple[str, ...]
+) -> None:
     (tmp_path / "a_file").write_text("in place of a folder", encoding="utf-8")
     (tmp_path / "a_folder.csv").mkdir()
     refused("predict", job.model, exported, "--out", tmp_path / out, says=says, folder=tmp_path)
 
 
-# ------------------------------------------------------------------------------------ models that cannot be used
+# --- models that cannot be used ---
 
 
 def cut_short(model: Path) -> None:
@@ -397,12 +446,16 @@ def cut_short(model: Path) -> None:
 
 def change_a_leaf(model: Path) -> None:
     text = (model / "booster.txt").read_text(encoding="utf-8")
-    (model / "booster.txt").write_text(text.replace("leaf_value=", "leaf_value=9", 1), encoding="utf-8")
+    (model / "booster.txt").write_text(
+        text.replace("leaf_value=", "leaf_value=9", 1), encoding="utf-8"
+    )
 
 
 def change_the_calibration(model: Path) -> None:
     text = (model / "calibrator.json").read_text(encoding="utf-8")
-    (model / "calibrator.json").write_text(text.replace('"slope": ', '"slope": 1', 1), encoding="utf-8")
+    (model / "calibrator.json").write_text(
+        text.replace('"slope": ', '"slope": 1', 1), encoding="utf-8"
+    )
 
 
 def lose_the_contract(model: Path) -> None:
@@ -450,4 +503,10 @@ def test_a_model_of_the_days_after_a_dose_asks_for_the_course(job: Job, exported
 
 def test_the_model_of_grade_3_names_its_own_outcome(job: Job, exported: Path) -> None:
     tree = done("predict", job.results / "models" / "grade3plus", exported, "--json").tree
-    assert set(tree["rows"][0]) == {"patient_id", "risk_crs_grade3plus", "status", "reasons", "missing"}
+    assert set(tree["rows"][0]) == {
+        "patient_id",
+        "risk_crs_grade3plus",
+        "status",
+        "reasons",
+        "missing",
+    }

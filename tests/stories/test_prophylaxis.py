@@ -1,4 +1,6 @@
-"""A trial designer asks who should get prophylaxis: of simulated patients, and of a table of his own."""
+"""A trial designer asks who should get prophylaxis: of simulated patients, and of a table of his
+own.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from crsrisk.studies.policy import ProphylaxisExperiment
 from tests.stories.terminal import done, refused
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = "patient_id,risk,crs\n" + "".join(f"{k},{0.05 * (k % 10):.2f},{'yes' if k % 10 > 6 else 'no'}\n" for k in range(60))
+TABLE = "patient_id,risk,crs\n" + "".join(
+    f"{k},{0.05 * (k % 10):.2f},{'yes' if k % 10 > 6 else 'no'}\n" for k in range(60)
+)
 
 
 @pytest.fixture
@@ -24,41 +28,113 @@ def table(tmp_path: Path) -> Path:
 
 def test_a_table_is_weighed_and_written(table: Path) -> None:
     out = table.parent / "answer"
-    said = done("prophylaxis", "--cohort", table, "--risk-column", "risk", "--outcome", "crs", "--rr", 0.5, "--rr-low", 0.3,
-                "--rr-high", 0.8, "--infections-added", 0.02, "--out", out)
+    said = done(
+        "prophylaxis",
+        "--cohort",
+        table,
+        "--risk-column",
+        "risk",
+        "--outcome",
+        "crs",
+        "--rr",
+        0.5,
+        "--rr-low",
+        0.3,
+        "--rr-high",
+        0.8,
+        "--infections-added",
+        0.02,
+        "--out",
+        out,
+    )
     assert "never advice on a patient" in said.out
     assert "treat all" in said.out
     assert (out / "report.html").read_text().startswith("<!doctype html>")
     assert (out / "tables" / "worth.csv").read_text().startswith("Policy,")
-    tree = done("prophylaxis", "--cohort", table, "--risk-column", "risk", "--rr", 0.5, "--json").tree
+    tree = done(
+        "prophylaxis", "--cohort", table, "--risk-column", "risk", "--rr", 0.5, "--json"
+    ).tree
     assert tree["ledger"]["threshold"] == pytest.approx(0.04)
 
 
 @pytest.mark.slow
 def test_simulated_patients_are_judged_and_the_page_written(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    said = done("prophylaxis", "--product", "tarlatamab", "--regimen", "label_no_steroid", "--strategy", "anakinra",
-                "--patients", 100, "--repetitions", 2, "--training", 300, "--members", 2, "--html", page)
+    said = done(
+        "prophylaxis",
+        "--product",
+        "tarlatamab",
+        "--regimen",
+        "label_no_steroid",
+        "--strategy",
+        "anakinra",
+        "--patients",
+        100,
+        "--repetitions",
+        2,
+        "--training",
+        300,
+        "--members",
+        2,
+        "--html",
+        page,
+    )
     assert "What would overturn it" in said.out
     assert "What to measure first" in said.out
     assert "mechanism oracle" in page.read_text()
 
 
-@pytest.mark.parametrize(("words", "says"), [
-    ((), ("--product or --cohort",)),
-    (("--product", "tarlatamab", "--strategy", "aspirin"), ("aspirin", "tocilizumab")),
-    (("--product", "tarlatamab"), ("strategy",)),
-    (("--product", "tarlatamab", "--strategy", "anakinra", "--rr", "0.5"), ("--rr", "with --product")),
-    (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--strategy", "anakinra"), ("--strategy",)),
-    (("--product", "tarlatamab", "--strategy", "anakinra", "--doses", "100"), ("fewer than 100",)),
-    (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "1"), ("--rr", "averts nothing")),
-    (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "60"), ("--rr",)),
-    (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--threshold", "0"), ("--threshold",)),
-    (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--threshold", "1"), ("--threshold",)),
-    (("--cohort", "mine.csv", "--risk-column", "score", "--rr", "0.5"), ("score", "no such column")),
-    (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--outcome", "icans"), ("icans",)),
-    (("--cohort", "none.csv", "--risk-column", "risk", "--rr", "0.5"), ("none.csv",)),
-])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), ("--product or --cohort",)),
+        (("--product", "tarlatamab", "--strategy", "aspirin"), ("aspirin", "tocilizumab")),
+        (("--product", "tarlatamab"), ("strategy",)),
+        (
+            ("--product", "tarlatamab", "--strategy", "anakinra", "--rr", "0.5"),
+            ("--rr", "with --product"),
+        ),
+        (
+            (
+                "--cohort",
+                "mine.csv",
+                "--risk-column",
+                "risk",
+                "--rr",
+                "0.5",
+                "--strategy",
+                "anakinra",
+            ),
+            ("--strategy",),
+        ),
+        (
+            ("--product", "tarlatamab", "--strategy", "anakinra", "--doses", "100"),
+            ("fewer than 100",),
+        ),
+        (
+            ("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "1"),
+            ("--rr", "averts nothing"),
+        ),
+        (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "60"), ("--rr",)),
+        (
+            ("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--threshold", "0"),
+            ("--threshold",),
+        ),
+        (
+            ("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--threshold", "1"),
+            ("--threshold",),
+        ),
+        (
+            ("--cohort", "mine.csv", "--risk-column", "score", "--rr", "0.5"),
+            ("score", "no such column"),
+        ),
+        (
+            ("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--outcome", "icans"),
+            ("icans",),
+        ),
+        (("--cohort", "none.csv", "--risk-column", "risk", "--rr", "0.5"), ("none.csv",)),
+    ],
+)
 def test_what_is_wrong_is_said_with_the_cure(
     table: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: tuple[str, ...]
 ) -> None:
@@ -69,6 +145,8 @@ def test_what_is_wrong_is_said_with_the_cure(
 def test_the_experiment_that_ships_can_be_read() -> None:
     folder = ROOT / "experiments" / "009_prophylaxis"
     assert kind_of(folder) == "prophylaxis"
-    asked = build(ProphylaxisExperiment, read_yaml(folder / "experiment.yaml"), where="experiment.yaml")
+    asked = build(
+        ProphylaxisExperiment, read_yaml(folder / "experiment.yaml"), where="experiment.yaml"
+    )
     assert asked.regimen == "label_no_steroid"
     assert set(asked.strategies) >= {"tocilizumab", "dexamethasone", "anakinra"}

@@ -1,4 +1,6 @@
-"""A data scientist releases the model of an experiment; a clinic uses it, and a damaged copy is turned away."""
+"""A data scientist releases the model of an experiment; a clinic uses it, and a damaged copy is
+turned away.
+"""
 
 from __future__ import annotations
 
@@ -28,26 +30,47 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_scores_as_the_model_did(job: Job, released: Path, table: Path) -> None:
-    before, after = (done("predict", model, table, "--json").tree for model in (job.model, released))
+    before, after = (
+        done("predict", model, table, "--json").tree for model in (job.model, released)
+    )
     assert after["rows"] == before["rows"]
     assert after["model"] == "baseline-0.9.0"
 
 
 def test_again_is_the_same_and_other_content_is_refused(job: Job, released: Path) -> None:
     before = digests(released.parent)
-    assert "Released before, the same to the byte" in done(
-        "release", job.model, "--version", "0.9.0", "--out", released.parent).out
+    assert (
+        "Released before, the same to the byte"
+        in done("release", job.model, "--version", "0.9.0", "--out", released.parent).out
+    )
     assert digests(released.parent) == before
     other = job.results / "models" / "grade3plus"
-    refused("release", other, "--name", "baseline", "--version", "0.9.0", "--out", released.parent,
-            says=("a release of another content", "--version"), folder=released.parent)
+    refused(
+        "release",
+        other,
+        "--name",
+        "baseline",
+        "--version",
+        "0.9.0",
+        "--out",
+        released.parent,
+        says=("a release of another content", "--version"),
+        folder=released.parent,
+    )
 
 
 def test_a_model_without_its_companions_is_refused(job: Job, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(job.model, bare)
     (bare / "bedside.json").unlink()
-    refused("release", bare, "--out", tmp_path / "out", says=("a reference patient", "crsrisk run"), folder=tmp_path)
+    refused(
+        "release",
+        bare,
+        "--out",
+        tmp_path / "out",
+        says=("a reference patient", "crsrisk run"),
+        folder=tmp_path,
+    )
 
 
 def test_a_damaged_release_is_refused(released: Path, table: Path, tmp_path: Path) -> None:
@@ -60,4 +83,10 @@ def test_a_damaged_release_is_refused(released: Path, table: Path, tmp_path: Pat
 
 
 def test_an_unknown_name(table: Path, tmp_path: Path) -> None:
-    refused("predict", "basline-0.9.0", table, says=("an unknown name", "models/released/"), folder=tmp_path)
+    refused(
+        "predict",
+        "basline-0.9.0",
+        table,
+        says=("an unknown name", "models/released/"),
+        folder=tmp_path,
+    )

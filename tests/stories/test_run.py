@@ -26,12 +26,21 @@ UNPICKLED = {".pkl", ".pickle", ".joblib", ".cloudpickle"}
 def test_it_ends_with_figures_report_and_tracking(job: Job) -> None:
     assert (job.first.code, job.first.err) == (0, "")
     lines = job.first.out.splitlines()
-    assert "within the window after the first dose (21 days; 60 for checkpoint inhibitors)" in lines[0]
-    figures = [line for line in lines if re.search(r": -?\d\.\d{3} \(95% interval -?\d+\.\d{3} to \d+\.\d{3}\)$", line)]
+    assert (
+        "within the window after the first dose (21 days; 60 for checkpoint inhibitors)" in lines[0]
+    )
+    figures = [
+        line
+        for line in lines
+        if re.search(r": -?\d\.\d{3} \(95% interval -?\d+\.\d{3} to \d+\.\d{3}\)$", line)
+    ]
     assert [line.strip().split(":")[0] for line in figures] == [
-        "AUROC within products", "AUROC pooled (product mix inflates it)", "Calibration slope",
-        "Mean calibration error (ICI)", "Share of the oracle's gain over product alone",
-    ]  # fmt: skip
+        "AUROC within products",
+        "AUROC pooled (product mix inflates it)",
+        "Calibration slope",
+        "Mean calibration error (ICI)",
+        "Share of the oracle's gain over product alone",
+    ]
     for role in ("calibration", "validation"):
         assert re.search(rf"Published figures, {role}: \d+ of \d+ judged agree", job.first.out)
     assert "Research use; synthetic data; no external validation." in lines
@@ -54,17 +63,36 @@ def test_the_figures_printed_are_those_of_the_report(job: Job) -> None:
 
 
 def test_everything_promised_is_there(job: Job) -> None:
-    files = {name for name, hashed in job.first_digests.items() if hashed != "folder" and not name.startswith("figures/")}
-    parts = ("booster.txt", "calibrator.json", "contract.json", "manifest.json", "bedside.json", "refits.json")
+    files = {
+        name
+        for name, hashed in job.first_digests.items()
+        if hashed != "folder" and not name.startswith("figures/")
+    }
+    parts = (
+        "booster.txt",
+        "calibrator.json",
+        "contract.json",
+        "manifest.json",
+        "bedside.json",
+        "refits.json",
+    )
     assert files == {
-        "README.txt", "cohort.parquet", "cohort.parquet.manifest.json", "content.json", "evidence.json",
-        "manifest.json", "report.html", *(f"models/{model}/{part}" for model, part in product(MODELS, parts)),
-    }  # fmt: skip
+        "README.txt",
+        "cohort.parquet",
+        "cohort.parquet.manifest.json",
+        "content.json",
+        "evidence.json",
+        "manifest.json",
+        "report.html",
+        *(f"models/{model}/{part}" for model, part in product(MODELS, parts)),
+    }
 
 
 def test_figures_of_every_product_are_files_too(job: Job) -> None:
     figures = {name for name in job.first_digests if name.startswith("figures/")}
-    assert {f"figures/onset-{product}.svg" for product in ("tarlatamab", "psma_masked_engager")} <= figures
+    assert {
+        f"figures/onset-{product}.svg" for product in ("tarlatamab", "psma_masked_engager")
+    } <= figures
     assert figures - {name for name in figures if name.endswith(".svg")} == set()
 
 
@@ -78,7 +106,9 @@ def test_cohort_is_whole_and_known_by_its_manifest(job: Job) -> None:
     table = read_table(job.results / "cohort.parquet")
     assert tuple(table.columns) == (*columns_of("observed"), *columns_of("outcomes")[1:])
     assert table["patient_id"].tolist() == list(range(N_PATIENTS))
-    assert table["product"].value_counts().to_dict() == dict.fromkeys(("tarlatamab", "psma_masked_engager"), N_PATIENTS // 2)
+    assert table["product"].value_counts().to_dict() == dict.fromkeys(
+        ("tarlatamab", "psma_masked_engager"), N_PATIENTS // 2
+    )
     manifest = read_manifest(job.results / "cohort.parquet")
     assert (manifest.seed, manifest.n_rows, manifest.scenario) == (5, N_PATIENTS, "reference")
     assert manifest.products == ("tarlatamab", "psma_masked_engager")
@@ -114,10 +144,19 @@ def test_three_patients_have_reasons_and_a_later_estimate(job: Job) -> None:
 
 def test_report_is_one_file_that_says_what_it_is(job: Job) -> None:
     page = (job.results / "report.html").read_text(encoding="utf-8")
-    for opening in (r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=[\"']", r"url\([\"']?", r"@import\s+[\"']"):
+    for opening in (
+        r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=[\"']",
+        r"url\([\"']?",
+        r"@import\s+[\"']",
+    ):
         loaded = re.findall(opening + r"([^\"')]+)", page)
         assert [place for place in loaded if not place.startswith(("data:", "#"))] == []
-    for words in ("synthetic", "no external validation", "60 for checkpoint inhibitors", "Does the whole journey run?"):
+    for words in (
+        "synthetic",
+        "no external validation",
+        "60 for checkpoint inhibitors",
+        "Does the whole journey run?",
+    ):
         assert words.lower() in page.lower()
 
 
@@ -127,7 +166,14 @@ def artifacts(job: Job) -> list[Path]:
 
 def test_tracking_keeps_report_manifest_and_models(job: Job) -> None:
     names = [path.name for path in artifacts(job)]
-    for name in ("report.html", "manifest.json", "evidence.json", "MLmodel", "model.lgb", "booster.txt"):
+    for name in (
+        "report.html",
+        "manifest.json",
+        "evidence.json",
+        "MLmodel",
+        "model.lgb",
+        "booster.txt",
+    ):
         assert name in names
     assert {path.suffix for path in artifacts(job)} & (UNPICKLED | ROWS_OF_PATIENTS) == set()
 
@@ -153,7 +199,8 @@ def test_nothing_of_a_patient_is_tracked(job: Job) -> None:
     for path in artifacts(job):
         text = path.read_text(encoding="utf-8", errors="replace")
         assert not re.search(r"patient_id[\"']?\s*[:=,]\s*\[?\s*\d", text), path.name
-        if path.name not in ("booster.txt", "model.lgb"):  # thresholds are drawn at random between values
+        # thresholds are drawn at random between values
+        if path.name not in ("booster.txt", "model.lgb"):
             assert own.isdisjoint(re.findall(r"\d+\.\d{6,}", text)), path.name
 
 
@@ -171,7 +218,13 @@ def test_runs_are_nested_and_hold_figures(job: Job) -> None:
     children = database_rows(job, "select run_uuid from tags where key = 'mlflow.parentRunId'")
     assert len(children) == 2 * 5, "five steps in each of the two runs"
     metrics = {key for (key,) in database_rows(job, "select distinct key from metrics")}
-    for name in ("auroc_within_product", "log_loss", "brier", "calibration_slope", "share_of_oracle_gain"):
+    for name in (
+        "auroc_within_product",
+        "log_loss",
+        "brier",
+        "calibration_slope",
+        "share_of_oracle_gain",
+    ):
         assert {name, f"{name}_low", f"{name}_high"} <= metrics
     params = database_rows(job, "select distinct key, value from params")
     assert ("n_patients", str(N_PATIENTS)) in params
@@ -183,7 +236,7 @@ def test_runs_are_nested_and_hold_figures(job: Job) -> None:
     assert finished == {"FINISHED"}
 
 
-# ------------------------------------------------------------------------------------ what it refuses
+# --- what it refuses ---
 
 
 @pytest.mark.parametrize(
@@ -197,17 +250,35 @@ def test_runs_are_nested_and_hold_figures(job: Job) -> None:
         ("seed: 5", "seed: 5\nspeed: 6", ("speed", "unknown key", "known:")),
         ("scenario: reference", "scenario: no", ("no", "quotes")),
         ("scenario: reference", "scenario: sunshine", ("sunshine", "burden_null")),
-        ("[tarlatamab, psma_masked_engager]", "[tarlatamab, tarlatumab]", ("tarlatumab", "did you mean tarlatamab")),
-        ("[tarlatamab, psma_masked_engager]", "[tarlatamab, tarlatamab]", ("products", "tarlatamab more than once")),
-        ("[tarlatamab, psma_masked_engager]", "[cldn182_car_t]", ("products", "second dose", "tarlatamab")),
-        ("[tarlatamab, psma_masked_engager]", "[tarlatamab", ("experiment.yaml, line", "valid YAML")),
+        (
+            "[tarlatamab, psma_masked_engager]",
+            "[tarlatamab, tarlatumab]",
+            ("tarlatumab", "did you mean tarlatamab"),
+        ),
+        (
+            "[tarlatamab, psma_masked_engager]",
+            "[tarlatamab, tarlatamab]",
+            ("products", "tarlatamab more than once"),
+        ),
+        (
+            "[tarlatamab, psma_masked_engager]",
+            "[cldn182_car_t]",
+            ("products", "second dose", "tarlatamab"),
+        ),
+        (
+            "[tarlatamab, psma_masked_engager]",
+            "[tarlatamab",
+            ("experiment.yaml, line", "valid YAML"),
+        ),
         ("[tocilizumab]", "[tozilizumab]", ("tozilizumab", "tocilizumab")),
         ("[tocilizumab]", "[oxygen]", ("mitigations", "oxygen")),
         ("truth_repetitions: 20", "truth_repetitions: 21", ("truth_repetitions", "21")),
         ("test_share: 0.3", "test_share: 0.99", ("test_share", "0.99")),
     ],
-)  # fmt: skip
-def test_a_broken_experiment_is_refused_at_once(tmp_path: Path, old: str, new: str, says: tuple[str, ...]) -> None:
+)
+def test_a_broken_experiment_is_refused_at_once(
+    tmp_path: Path, old: str, new: str, says: tuple[str, ...]
+) -> None:
     home = tmp_path / "mine"
     home.mkdir()
     assert old in EXPERIMENT
@@ -216,12 +287,16 @@ def test_a_broken_experiment_is_refused_at_once(tmp_path: Path, old: str, new: s
 
 
 def test_a_folder_without_an_experiment(tmp_path: Path) -> None:
-    refused("run", tmp_path, says=("no experiment.yaml", "experiments/001_baseline"), folder=tmp_path)
+    refused(
+        "run", tmp_path, says=("no experiment.yaml", "experiments/001_baseline"), folder=tmp_path
+    )
     refused("run", tmp_path / "nowhere", says=("nowhere", "no experiment.yaml"), folder=tmp_path)
 
 
 @pytest.mark.parametrize("occupied", ["mine/results", "mlflow"])
-def test_an_unwritable_folder_shows_before_the_work(tmp_path: Path, occupied: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_folder_shows_before_the_work(
+    tmp_path: Path, occupied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     home = tmp_path / "mine"
     home.mkdir()
@@ -229,5 +304,7 @@ def test_an_unwritable_folder_shows_before_the_work(tmp_path: Path, occupied: st
     (tmp_path / occupied).write_text("a file in place of a folder", encoding="utf-8")
     if occupied == "mlflow":
         (home / "results").mkdir()
-        (home / "results" / "README.txt").write_text("Made by `crsrisk run`; safe to delete.\n", encoding="utf-8")
+        (home / "results" / "README.txt").write_text(
+            "Made by `crsrisk run`; safe to delete.\n", encoding="utf-8"
+        )
     refused("run", home, says=(str(tmp_path / occupied), "choose another folder"), folder=tmp_path)

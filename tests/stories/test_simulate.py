@@ -1,4 +1,6 @@
-"""A trial designer simulates cohorts: files, manifests, truth, trajectories, worlds and products of her own."""
+"""A trial designer simulates cohorts: files, manifests, truth, trajectories, worlds and products of
+her own.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ COLUMNS = (*columns_of("observed"), *columns_of("outcomes")[1:])
 ONE = ("--product", "tarlatamab")
 
 
-def simulated(folder: Path, *words: str | int | Path, n: int = 40, name: str = "cohort.parquet") -> pd.DataFrame:
+def simulated(
+    folder: Path, *words: str | int | Path, n: int = 40, name: str = "cohort.parquet"
+) -> pd.DataFrame:
     """The table that ``crsrisk simulate`` writes."""
     done("simulate", "--patients", n, "--out", folder / name, *words)
     return read_table(folder / name)
@@ -41,7 +45,11 @@ def test_a_cohort_with_its_manifest(tmp_path: Path, suffix: str) -> None:
     assert "Monte Carlo error" in lines[1]
     assert lines[1].endswith("within 21 days after the first dose")
     assert lines[2] == "Synthetic patients; research use; no external validation."
-    assert set(digests(tmp_path)) == {"new", f"new/cohort{suffix}", f"new/cohort{suffix}.manifest.json"}
+    assert set(digests(tmp_path)) == {
+        "new",
+        f"new/cohort{suffix}",
+        f"new/cohort{suffix}.manifest.json",
+    }
 
 
 def test_the_manifest_says_how_to_make_it_again(tmp_path: Path) -> None:
@@ -49,10 +57,19 @@ def test_the_manifest_says_how_to_make_it_again(tmp_path: Path) -> None:
     text = (tmp_path / "cohort.parquet.manifest.json").read_text(encoding="utf-8")
     tree = json.loads(text)
     assert tree == {
-        "file": "cohort.parquet", "sha256": sha256_of(tmp_path / "cohort.parquet"), "version": tree["version"], "seed": 3,
-        "scenario": "reference", "assumptions_hash": tree["assumptions_hash"], "n_rows": 40, "columns": list(table.columns),
-        "products": ["tarlatamab"], "regimen": "label", "mitigations": [], "data_are": tree["data_are"],
-    }  # fmt: skip
+        "file": "cohort.parquet",
+        "sha256": sha256_of(tmp_path / "cohort.parquet"),
+        "version": tree["version"],
+        "seed": 3,
+        "scenario": "reference",
+        "assumptions_hash": tree["assumptions_hash"],
+        "n_rows": 40,
+        "columns": list(table.columns),
+        "products": ["tarlatamab"],
+        "regimen": "label",
+        "mitigations": [],
+        "data_are": tree["data_are"],
+    }
     assert "synthetic" in tree["data_are"]
     assert len(tree["assumptions_hash"]) == 16
     assert str(tmp_path) not in text
@@ -67,8 +84,21 @@ def test_csv_and_parquet_hold_the_same_table(tmp_path: Path) -> None:
 
 def test_same_seed_same_bytes_with_one_worker_or_two(tmp_path: Path) -> None:
     files = [tmp_path / place / "cohort.parquet" for place in ("a", "b", "c")]
-    for file, choices in zip(files, (("--workers", 1), ("--workers", 2), ("--seed", 2)), strict=True):
-        done("simulate", "--product", "tarlatamab", "--product", "til_il2", "--patients", 50, "--out", file, *choices)
+    for file, choices in zip(
+        files, (("--workers", 1), ("--workers", 2), ("--seed", 2)), strict=True
+    ):
+        done(
+            "simulate",
+            "--product",
+            "tarlatamab",
+            "--product",
+            "til_il2",
+            "--patients",
+            50,
+            "--out",
+            file,
+            *choices,
+        )
     assert files[0].read_bytes() == files[1].read_bytes()
     assert (tmp_path / "a/cohort.parquet.manifest.json").read_bytes() == (
         tmp_path / "b/cohort.parquet.manifest.json"
@@ -81,9 +111,13 @@ def test_patient_17_is_the_same_in_a_larger_cohort(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(few, many.head(20), check_exact=True)
 
 
-def test_a_name_without_suffix_becomes_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_without_suffix_becomes_parquet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    assert done("simulate", *ONE, "--patients", 2, "--out", "mine").out.startswith("Wrote mine.parquet ")
+    assert done("simulate", *ONE, "--patients", 2, "--out", "mine").out.startswith(
+        "Wrote mine.parquet "
+    )
     assert set(digests(tmp_path)) == {"mine.parquet", "mine.parquet.manifest.json"}
     done("simulate", *ONE, "--patients", 2)
     assert (tmp_path / "cohort.parquet").is_file()
@@ -120,7 +154,9 @@ def test_a_mitigation_is_all_that_differs_between_two_arms(tmp_path: Path) -> No
     assert read_manifest(tmp_path / "cohort.parquet").mitigations == ("tocilizumab", "anakinra")
 
 
-def test_a_world_by_name_and_the_same_by_a_file_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_world_by_name_and_the_same_by_a_file_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reference = simulated(tmp_path, *ONE)
     named = simulated(tmp_path, *ONE, "--scenario", "inflammation_strong")
     digest = read_manifest(tmp_path / "cohort.parquet").assumptions_hash
@@ -134,7 +170,9 @@ def test_a_world_by_name_and_the_same_by_a_file_from_another_folder(tmp_path: Pa
     assert (manifest.scenario, manifest.assumptions_hash) == ("my_world", digest)
 
 
-def test_a_product_of_her_own_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_product_of_her_own_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shipped = simulated(tmp_path, *ONE)
     digest = read_manifest(tmp_path / "cohort.parquet").assumptions_hash
     (tmp_path / "elsewhere").mkdir()
@@ -146,7 +184,9 @@ def test_a_product_of_her_own_from_any_folder(tmp_path: Path, monkeypatch: pytes
     mine, theirs = (own[own["product"] == name] for name in ("my_engager", "tarlatamab"))
     assert set(mine["antigen_restriction"]) == {0.4}
     pd.testing.assert_frame_equal(theirs, shipped.iloc[1::2], check_exact=True)
-    assert mine["max_grade"].sum() > shipped.iloc[::2]["max_grade"].sum(), "more normal tissue bears the antigen"
+    assert mine["max_grade"].sum() > shipped.iloc[::2]["max_grade"].sum(), (
+        "more normal tissue bears the antigen"
+    )
     manifest = read_manifest(tmp_path / "cohort.parquet")
     assert manifest.products == ("my_engager", "tarlatamab")
     assert manifest.assumptions_hash != digest, "the hash covers the numbers of the product as well"
@@ -155,15 +195,30 @@ def test_a_product_of_her_own_from_any_folder(tmp_path: Path, monkeypatch: pytes
 def test_changed_product_changes_the_hash(tmp_path: Path) -> None:
     found = []
     for value in (RESTRICTION, "0.8"):
-        own_copy("products", "tarlatamab", tmp_path / "mine.yaml", (f"value: {RESTRICTION}\n", f"value: {value}\n"))
-        done("simulate", "--product", tmp_path / "mine.yaml", "--patients", 1, "--out", tmp_path / "a.csv")
+        own_copy(
+            "products",
+            "tarlatamab",
+            tmp_path / "mine.yaml",
+            (f"value: {RESTRICTION}\n", f"value: {value}\n"),
+        )
+        done(
+            "simulate",
+            "--product",
+            tmp_path / "mine.yaml",
+            "--patients",
+            1,
+            "--out",
+            tmp_path / "a.csv",
+        )
         found.append(read_manifest(tmp_path / "a.csv").assumptions_hash)
     assert found[0] != found[1]
 
 
 def test_json_is_one_object_that_agrees_with_the_file(tmp_path: Path) -> None:
     products = ("--product", "tarlatamab", "--product", "checkpoint_inhibitor")
-    tree = done("simulate", *products, "--patients", 60, "--out", tmp_path / "a.parquet", "--json").tree
+    tree = done(
+        "simulate", *products, "--patients", 60, "--out", tmp_path / "a.parquet", "--json"
+    ).tree
     table = read_table(tmp_path / "a.parquet")
     assert tree["files"] == [str(tmp_path / "a.parquet")]
     assert (tree["n_patients"], tree["seed"], tree["scenario"]) == (60, 1, "reference")
@@ -174,18 +229,30 @@ def test_json_is_one_object_that_agrees_with_the_file(tmp_path: Path) -> None:
         assert found["window_d"] == rows["window_d"].iloc[0]
         for event in ("crs_any", "crs_grade2plus", "crs_grade3plus"):
             share = rows[event].mean()
-            assert found[event] == pytest.approx({"value": share, "mc_error": np.sqrt(share * (1 - share) / 30)})
+            assert found[event] == pytest.approx(
+                {"value": share, "mc_error": np.sqrt(share * (1 - share) / 30)}
+            )
         median = rows["onset_h"].median()
         assert found["onset_median_h"] == (None if np.isnan(median) else median)
 
 
 def test_truth_stands_apart_with_both_oracles_and_their_errors(tmp_path: Path) -> None:
-    words = ("--product", "tarlatamab", "--product", "psma_masked_engager", "--truth", "--truth-repetitions", 20)
+    words = (
+        "--product",
+        "tarlatamab",
+        "--product",
+        "psma_masked_engager",
+        "--truth",
+        "--truth-repetitions",
+        20,
+    )
     answer = done("simulate", *words, "--patients", 14, "--out", tmp_path / "a.csv", "--json")
     assert answer.tree["files"] == [str(tmp_path / "a.csv"), str(tmp_path / "a.truth.csv")]
     table, truth = read_table(tmp_path / "a.csv"), read_table(tmp_path / "a.truth.csv")
     assert truth["patient_id"].tolist() == table["patient_id"].tolist()
-    assert {"patient_id"} == set(truth.columns) & set(table.columns), "nothing unobserved is in the cohort's file"
+    assert {"patient_id"} == set(truth.columns) & set(table.columns), (
+        "nothing unobserved is in the cohort's file"
+    )
     for event in ("grade2plus", "grade3plus"):
         for given in ("baseline", "observed"):
             risk, error = (truth[f"{what}_{event}__given_{given}"] for what in ("risk", "mc_error"))
@@ -200,12 +267,17 @@ def test_truth_stands_apart_with_both_oracles_and_their_errors(tmp_path: Path) -
 
 def test_truth_of_a_patient_does_not_depend_on_the_company(tmp_path: Path) -> None:
     words = (*ONE, "--truth", "--truth-repetitions", 4)
-    few, many = ((simulated(tmp_path, *words, n=n, name="a.csv"), read_table(tmp_path / "a.truth.csv"))[1] for n in (3, 9))
+    few, many = (
+        (simulated(tmp_path, *words, n=n, name="a.csv"), read_table(tmp_path / "a.truth.csv"))[1]
+        for n in (3, 9)
+    )
     pd.testing.assert_frame_equal(few, many.head(3), check_exact=True)
 
 
 def test_trajectories_are_half_hourly_and_lead_to_the_outcomes(tmp_path: Path) -> None:
-    table = simulated(tmp_path, "--product", "tarlatamab", "--product", "tebentafusp", "--trajectories", n=6)
+    table = simulated(
+        tmp_path, "--product", "tarlatamab", "--product", "tebentafusp", "--trajectories", n=6
+    )
     course = read_table(tmp_path / "cohort.trajectories.parquet")
     assert sorted(course["patient_id"].unique()) == list(range(6))
     for patient, rows in course.groupby("patient_id"):
@@ -216,7 +288,8 @@ def test_trajectories_are_half_hourly_and_lead_to_the_outcomes(tmp_path: Path) -
         after = rows[rows["time_h"] >= 0]
         assert after["il6_pg_ml"].max() == pytest.approx(outcome["peak_il6_pg_ml"], rel=1e-3)
         assert after["crp_mg_l"].max() == pytest.approx(outcome["peak_crp_mg_l"], rel=1e-3)
-        assert after["temperature_c"].between(35, 43).all()  # the true one; the outcome's is the measured one
+        # the true one; the outcome's is the measured one
+        assert after["temperature_c"].between(35, 43).all()
     assert course.drop(columns=["patient_id", "product"]).notna().all(axis=None)
     assert read_manifest(tmp_path / "cohort.trajectories.parquet").n_rows == len(course)
 
@@ -235,10 +308,18 @@ def test_shipped_files_can_be_given_by_path(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(named, by_path, check_exact=True)
 
 
-@pytest.mark.parametrize(("words", "option"), [
-    (("--ensemble", "--out", "a.csv"), "--out"), (("--ensemble", "--truth"), "--truth"),
-    (("--trial-size", "30"), "--trial-size"),
-])  # fmt: skip
-def test_an_option_that_would_do_nothing_is_refused(tmp_path: Path, words: tuple[str, ...], option: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--ensemble", "--out", "a.csv"), "--out"),
+        (("--ensemble", "--truth"), "--truth"),
+        (("--trial-size", "30"), "--trial-size"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    tmp_path: Path, words: tuple[str, ...], option: str
+) -> None:
     """A forecast writes no cohort, a cohort has no trial size: said, never passed over."""
-    refused("simulate", "--product", "tarlatamab", *words, says=(option, "forecast"), folder=tmp_path)
+    refused(
+        "simulate", "--product", "tarlatamab", *words, says=(option, "forecast"), folder=tmp_path
+    )

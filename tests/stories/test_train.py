@@ -1,4 +1,6 @@
-"""A data scientist trains a model: from simulated patients, for a landmark, from a table; and scores with it."""
+"""A data scientist trains a model: from simulated patients, for a landmark, from a table; and
+scores with it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,17 @@ from tests.stories.terminal import done, refused
 
 def test_simulated_patients_to_a_model_that_scores(tmp_path: Path) -> None:
     products = ("--product", "tarlatamab", "--product", "tebentafusp")
-    tree = done("train", "--patients", 400, *products, "--out", tmp_path / "model", "--track", tmp_path / "runs",
-                "--json").tree
+    tree = done(
+        "train",
+        "--patients",
+        400,
+        *products,
+        "--out",
+        tmp_path / "model",
+        "--track",
+        tmp_path / "runs",
+        "--json",
+    ).tree
     assert tree["n_patients"] == 400
     assert tree["products"] == ["tarlatamab", "tebentafusp"]
     assert "no external validation" in tree["notice"]
@@ -23,7 +34,9 @@ def test_simulated_patients_to_a_model_that_scores(tmp_path: Path) -> None:
 
 
 def test_a_table_with_its_outcomes(tmp_path: Path) -> None:
-    done("simulate", "--patients", 300, "--product", "tebentafusp", "--out", tmp_path / "cohort.csv")
+    done(
+        "simulate", "--patients", 300, "--product", "tebentafusp", "--out", tmp_path / "cohort.csv"
+    )
     said = done("train", "--table", tmp_path / "cohort.csv", "--out", tmp_path / "model").out
     assert "300 patients" in said
     assert "within 21 days" in said
@@ -31,18 +44,46 @@ def test_a_table_with_its_outcomes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_tuned_for_a_landmark(tmp_path: Path) -> None:
-    said = done("train", "landmark_24h", "--patients", 300, "--product", "tarlatamab", "--product", "gpc3_car_t", "--tune",
-                "--out", tmp_path / "model").out
+    said = done(
+        "train",
+        "landmark_24h",
+        "--patients",
+        300,
+        "--product",
+        "tarlatamab",
+        "--product",
+        "gpc3_car_t",
+        "--tune",
+        "--out",
+        tmp_path / "model",
+    ).out
     assert "24 h after the first dose" in said
     assert "no longer at risk at 24 h" in said
     assert "Tuned in 20 trials" in said
 
 
 def test_a_table_and_a_simulation_at_once_are_refused(tmp_path: Path) -> None:
-    refused("train", "--table", tmp_path / "a.csv", "--patients", 100, says=("leave one of them out",), folder=tmp_path)
+    refused(
+        "train",
+        "--table",
+        tmp_path / "a.csv",
+        "--patients",
+        100,
+        says=("leave one of them out",),
+        folder=tmp_path,
+    )
 
 
 def test_nothing_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    refused("train", "--patients", 200, "--product", "tebentafusp", "--out", tmp_path / "model", says=("already",),
-            folder=tmp_path)
+    refused(
+        "train",
+        "--patients",
+        200,
+        "--product",
+        "tebentafusp",
+        "--out",
+        tmp_path / "model",
+        says=("already",),
+        folder=tmp_path,
+    )

@@ -39,7 +39,9 @@ def sides(cohort: Cohort) -> Split:
 def config() -> FeatureConfig:
     """The shipped configuration with few trees."""
     shipped = config_of("baseline")
-    return shipped.model_copy(update={"learner": shipped.learner.model_copy(update={"max_trees": 40, "n_folds": 2})})
+    return shipped.model_copy(
+        update={"learner": shipped.learner.model_copy(update={"max_trees": 40, "n_folds": 2})}
+    )
 
 
 @pytest.fixture(scope="session")

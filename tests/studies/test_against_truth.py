@@ -1,4 +1,6 @@
-"""The part of a judgement against the truth, on a small cohort: everything is there, adds up, and reaches the page."""
+"""The part of a judgement against the truth, on a small cohort: everything is there, adds up, and
+reaches the page.
+"""
 
 from __future__ import annotations
 
@@ -21,49 +23,109 @@ from crsrisk.evaluation.leaks import (
     with_permuted_outcomes,
     with_planted_leak,
 )
-from crsrisk.evaluation.metrics import Estimate, auroc, auroc_within
+from crsrisk.evaluation.metrics import auroc, auroc_within
 from crsrisk.evaluation.resampling import refit_in_resamples
 from crsrisk.model.explain import explain
 from crsrisk.model.features import FeatureConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
-from crsrisk.report.evaluation import Further
+from crsrisk.report.evaluation import ExtraSection
 from crsrisk.report.sections import numbered
+from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.true_risk import oracle, patients_of
 from crsrisk.studies.against_truth import truth_part
-from crsrisk.studies.development import Development, Split, choose_for_truth, re_simulate, split, truth_of
-from crsrisk.studies.judgement import Inquiry, Material
+from crsrisk.studies.development import (
+    Development,
+    Split,
+    choose_for_truth,
+    re_simulate,
+    split,
+    truth_of,
+)
+from crsrisk.studies.judgement import StudyConfig, StudyData
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED
 
 INQUIRY = {
-    "kind": "judgement", "name": "small", "question": "?", "config": "baseline", "scenario": "reference", "products": [],
-    "seed": SEED, "n_patients": 600, "test_share": 0.3, "threshold": 0.3, "bootstrap": 50, "tuning_trials": 0, "refits": 20,
-    "tuned_refits": 0, "left_out": [], "sites_at_most": 2, "truth_patients": 80, "truth_repetitions": 40,
-    "baseline_repetitions": 40, "curve_sizes": [200], "curve_developments": 2, "curve_judged_in": 400}
+    "kind": "judgement",
+    "name": "small",
+    "question": "?",
+    "config": "baseline",
+    "scenario": "reference",
+    "products": [],
+    "seed": SEED,
+    "n_patients": 600,
+    "test_share": 0.3,
+    "threshold": 0.3,
+    "bootstrap": 50,
+    "tuning_trials": 0,
+    "refits": 20,
+    "tuned_refits": 0,
+    "left_out": [],
+    "sites_at_most": 2,
+    "truth_patients": 80,
+    "truth_repetitions": 40,
+    "baseline_repetitions": 40,
+    "curve_sizes": [200],
+    "curve_developments": 2,
+    "curve_judged_in": 400,
+}
 
 
 @pytest.fixture(scope="module")
-def found(arms: dict[str, Arm], sides: Split, config: FeatureConfig, model: RiskModel) -> Further:
+def found(
+    arms: dict[str, Arm], sides: Split, config: FeatureConfig, model: RiskModel
+) -> ExtraSection:
     world, development = world_of(), Development(config)
-    repeats = refit_in_resamples(sides.training.observed, sides.training.outcomes, refit=development.refit,
-                                 tune_and_refit=None, n_resamples=20, seed=1, workers=2)
+    repeats = refit_in_resamples(
+        sides.training.observed,
+        sides.training.outcomes,
+        refit=development.refit,
+        tune_and_refit=None,
+        n_resamples=20,
+        seed=1,
+        workers=2,
+    )
     ids = choose_for_truth(sides.test, n=80)
-    truths = [truth_of(re_simulate(sides.test, ids=ids, arms=arms, world=world, seed=SEED, repetitions=40, given=given,
-                                   workers=2, advance=None), ids=ids, name=given) for given in ("observed", "baseline")]
+    truths = [
+        truth_of(
+            re_simulate(
+                sides.test,
+                ids=ids,
+                arms=arms,
+                world=world,
+                seed=SEED,
+                repetitions=40,
+                given=given,
+                workers=2,
+                advance=None,
+            ),
+            ids=ids,
+            name=given,
+        )
+        for given in ("observed", "baseline")
+    ]
     known = subset(sides.test, patient_ids=ids)
-    known = Cohort(*(table.set_index("patient_id", drop=False).loc[ids].reset_index(drop=True)
-                     for table in (known.observed, known.outcomes, known.course)))
-    pool = simulate_cohort(list(arms.values()), world=world, n_patients=3000, seed=SEED, start=10_000)
-    inquiry = Inquiry.model_validate(INQUIRY)
-    material = Material(inquiry, world, arms, sides, pool, development, model, repeats, known, *truths)
-    return truth_part(workers=2, begin=lambda title, total: lambda n: None)(material)
+    known = Cohort(
+        *(
+            table.set_index("patient_id", drop=False).loc[ids].reset_index(drop=True)
+            for table in (known.observed, known.outcomes, known.course)
+        )
+    )
+    pool = simulate_cohort(
+        list(arms.values()), world=world, n_patients=3000, seed=SEED, start=10_000
+    )
+    inquiry = StudyConfig.model_validate(INQUIRY)
+    study = StudyData(
+        inquiry, world, arms, sides, pool, development, model, repeats, known, *truths
+    )
+    return truth_part(workers=2, begin=lambda title, total: lambda n: None)(study)
 
 
 @pytest.mark.slow
-def test_every_figure_has_its_monte_carlo_error_and_json_holds_it(found: Further) -> None:
+def test_every_figure_has_its_monte_carlo_error_and_json_holds_it(found: ExtraSection) -> None:
     json.dumps(found.results, allow_nan=False)
     assert found.name == "against_the_truth"
     for name in ("mean_absolute", "p90_absolute", "bias", "root_mean_squared"):
@@ -72,7 +134,7 @@ def test_every_figure_has_its_monte_carlo_error_and_json_holds_it(found: Further
 
 
 @pytest.mark.slow
-def test_parts_add_up(found: Further) -> None:
+def test_parts_add_up(found: ExtraSection) -> None:
     for parts in found.results["gap"].values():
         for one in parts:
             total = sum(one[name]["value"] for name in ("irreducible", "unobserved", "estimation"))
@@ -80,7 +142,7 @@ def test_parts_add_up(found: Further) -> None:
 
 
 @pytest.mark.slow
-def test_each_interval_method_is_covered_by_band_and_product(found: Further) -> None:
+def test_each_interval_method_is_covered_by_band_and_product(found: ExtraSection) -> None:
     methods = found.results["coverage"]
     assert len(methods) == 3
     for groups in methods.values():
@@ -89,14 +151,21 @@ def test_each_interval_method_is_covered_by_band_and_product(found: Further) -> 
 
 
 @pytest.mark.slow
-def test_apparent_performance_is_praised_beyond_the_truth(found: Further) -> None:
-    """A model of 400 patients looks better in them than the correction says of the same patients (log loss).
+def test_apparent_performance_is_praised_beyond_the_truth(found: ExtraSection) -> None:
+    """A model of 400 patients looks better in them than the correction says of the same patients
+    (log loss).
 
-    Beside 3000 others the chance of who had the event among the 400, an SD of about 0.024, outweighs the optimism; so the
-    truth is only asked to lie within four of its standard errors (0.025 with that of the 3000) of what was corrected.
+    Beside 3000 others the chance of who had the event among the 400, an SD of about 0.024,
+    outweighs the optimism; so the truth is only asked to lie within four of its standard errors
+    (0.025 with that of the 3000) of what was corrected.
     """
     told: dict[str, Any] = found.results["optimism"]
-    assert set(told["claims"]) == {"apparent", "bootstrap-corrected", "cross-validation", "held-out patients"}
+    assert set(told["claims"]) == {
+        "apparent",
+        "bootstrap-corrected",
+        "cross-validation",
+        "held-out patients",
+    }
     corrected = told["claims"]["bootstrap-corrected"]["log_loss"]
     assert told["claims"]["apparent"]["log_loss"] < corrected
     assert told["fresh"]["log_loss"]["mc_error"] < 0.02
@@ -104,28 +173,40 @@ def test_apparent_performance_is_praised_beyond_the_truth(found: Further) -> Non
 
 
 @pytest.mark.slow
-def test_the_section_is_ready_for_the_page(found: Further) -> None:
+def test_the_section_is_ready_for_the_page(found: ExtraSection) -> None:
     (section,) = numbered(found.sections)
-    assert [table["key"] for table in section["tables"]] == [
-        "table-true-calibration", "table-gap", "table-coverage", "table-true-optimism"]
+    assert [table.key for table in section.tables] == [
+        "table-true-calibration",
+        "table-gap",
+        "table-coverage",
+        "table-true-optimism",
+    ]
     value = 100 * found.results["calibration_error"]["all"]["mean_absolute"]["value"]
     assert np.isfinite(value)
-    assert f"{value:.1f} of 100 on average" in section["lead"]
+    assert f"{value:.1f} of 100 on average" in section.lead
 
 
 @pytest.mark.slow
-def test_controls_behave(found: Further) -> None:
-    """Nothing is learnt from nothing (five errors of DeLong allowed), the planted leak fires, the honest table is clean."""
+def test_controls_behave(found: ExtraSection) -> None:
+    """Nothing is learnt from nothing (five errors of DeLong allowed), the planted leak fires, the
+    honest table is clean.
+    """
     controls = found.results["controls"]
     ranked = controls["negative"]["auroc_within_product"]
     assert abs(ranked["value"] - 0.5) <= 5 * (ranked["high"] - ranked["low"]) / (2 * 1.96)
-    assert controls["negative"]["largest_mean_shap"] < controls["negative"]["largest_mean_shap_of_the_model"]
+    assert (
+        controls["negative"]["largest_mean_shap"]
+        < controls["negative"]["largest_mean_shap_of_the_model"]
+    )
     assert controls["planted"]["is_noticed"]
     assert controls["leaks"] == []
-    assert any("was noticed. No leak was found" in sentence for sentence in found.sections[0]["sentences"])
+    assert any(
+        "was noticed. No leak was found" in sentence for sentence in found.sections[0].sentences
+    )
 
 
-# Controls on the simulator's own patients: where nothing can be learnt nothing is, and a planted leak is noticed.
+# Controls on the simulator's own patients: where nothing can be learnt nothing is, and a planted
+# leak is noticed.
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +218,13 @@ def many(arms: dict[str, Arm]) -> Cohort:
 @pytest.fixture(scope="module")
 def nothing(many: Cohort, config: FeatureConfig) -> tuple[Split, RiskModel]:
     """The cohort with outcomes dealt out anew, and a model of it."""
-    dealt = Cohort(many.observed, with_permuted_outcomes(many.outcomes, seed=5), many.course, many.truth, many.manifest)
+    dealt = Cohort(
+        many.observed,
+        with_permuted_outcomes(many.outcomes, seed=5),
+        many.course,
+        many.truth,
+        many.manifest,
+    )
     sides = split(dealt, seed=1, test_share=0.4)
     return sides, fit(sides.training.observed, sides.training.outcomes, config=config, seed=1)
 
@@ -150,10 +237,15 @@ def test_dealing_keeps_the_number_of_events(many: Cohort) -> None:
 
 
 def test_where_nothing_acts_the_model_ranks_no_one(nothing: tuple[Split, RiskModel]) -> None:
-    """AUROC 0.5, pooled and within products, within four standard errors (1 in 16,000 by chance)."""
+    """AUROC 0.5, pooled and within products, within four standard errors (1 in 16,000 by
+    chance).
+    """
     sides, model = nothing
     y, risk = sides.test.outcomes["crs_grade2plus"], predict(model, sides.test.observed).risk
-    for found in (auroc(y, risk=risk), auroc_within(y, risk=risk, group=sides.test.observed["product"])):
+    for found in (
+        auroc(y, risk=risk),
+        auroc_within(y, risk=risk, group=sides.test.observed["product"]),
+    ):
         assert isinstance(found, Estimate)
         error = (found.high - found.low) / (2 * 1.96)
         assert abs(found.value - 0.5) <= 4 * error
@@ -162,8 +254,10 @@ def test_where_nothing_acts_the_model_ranks_no_one(nothing: tuple[Split, RiskMod
 def test_where_nothing_acts_no_reason_has_any_size(
     nothing: tuple[Split, RiskModel], many: Cohort, config: FeatureConfig
 ) -> None:
-    """Mean |SHAP| of every clinical variable, the product among them, below 0.05 log-odds; with the real outcomes the
-    largest is several times that. The out-of-fold calibration slope shrinks what the trees made up."""
+    """Mean |SHAP| of every clinical variable, the product among them, below 0.05 log-odds; with the
+    real outcomes the largest is several times that. The out-of-fold calibration slope shrinks what
+    the trees made up.
+    """
     sides, model = nothing
     made_up = np.abs(explain(model, sides.test.observed).contributions).mean(axis=0)
     assert made_up.max() < 0.05
@@ -174,29 +268,47 @@ def test_where_nothing_acts_no_reason_has_any_size(
 
 @pytest.fixture(scope="module")
 def limit(many: Cohort, arms: dict[str, Arm]) -> float:
-    """What the oracle given what was observed reaches at most, from 120 patients of each product."""
+    """What the oracle given what was observed reaches at most, from 120 patients of each
+    product.
+    """
     oracles, product = [], []
     for name, arm in arms.items():
         ids = many.observed.loc[many.observed["product"] == name, "patient_id"].to_numpy()[:120]
         patients = patients_of(arm, world=world_of(), seed=SEED + 1, patient_ids=ids)
-        oracles.append(oracle(arm, patients, world=world_of(), seed=1, given="observed", repetitions=60))
+        oracles.append(
+            oracle(arm, patients, world=world_of(), seed=1, given="observed", repetitions=60)
+        )
         product += [name] * len(ids)
     events = np.concatenate([one.n_grade2plus.sum(axis=1) for one in oracles])
-    return highest_auroc(Truth("what was observed", events, np.full(len(events), 60)), product=product)
+    return highest_auroc(
+        Truth("what was observed", events, np.full(len(events), 60)), product=product
+    )
 
 
-def leaks_in(cohort: Cohort, observed: pd.DataFrame, model: RiskModel, limit: float) -> tuple[Leak, ...]:
+def leaks_in(
+    cohort: Cohort, observed: pd.DataFrame, model: RiskModel, limit: float
+) -> tuple[Leak, ...]:
     features = build_features(observed, names=model.contract.feature_names)
-    return find_leaks(features, outcome=cohort.outcomes["crs_grade2plus"], product=cohort.observed["product"], landmark_h=0,
-                      limit=limit)
+    return find_leaks(
+        features,
+        outcome=cohort.outcomes["crs_grade2plus"],
+        product=cohort.observed["product"],
+        landmark_h=0,
+        limit=limit,
+    )
 
 
-@pytest.mark.parametrize(("column", "peak"), [("albumin_g_l", "min_map_mmhg"), ("has_infection", "has_fluids")])
-def test_the_planted_leak_is_noticed(column: str, peak: str, many: Cohort, model: RiskModel, limit: float) -> None:
-    """A reading of the episode where the baseline value should stand, and a flag that was set when the ward acted.
+@pytest.mark.parametrize(
+    ("column", "peak"), [("albumin_g_l", "min_map_mmhg"), ("has_infection", "has_fluids")]
+)
+def test_the_planted_leak_is_noticed(
+    column: str, peak: str, many: Cohort, model: RiskModel, limit: float
+) -> None:
+    """A reading of the episode where the baseline value should stand, and a flag that was set when
+    the ward acted.
 
-    Of what goes wrong in an episode these say most of grade 2 (fluids in nearly all); a leak that says less than all that
-    was known before cannot be told from a good feature.
+    Of what goes wrong in an episode these say most of grade 2 (fluids in nearly all); a leak that
+    says less than all that was known before cannot be told from a good feature.
     """
     planted = with_planted_leak(many.observed, many.outcomes, column=column, peak=peak)
     found = leaks_in(many, planted, model, limit)
@@ -204,12 +316,16 @@ def test_the_planted_leak_is_noticed(column: str, peak: str, many: Cohort, model
     assert {leak.kind for leak in found} == {"too good"}
 
 
-def test_the_honest_table_and_split_are_clean(many: Cohort, model: RiskModel, sides: Split, limit: float) -> None:
+def test_the_honest_table_and_split_are_clean(
+    many: Cohort, model: RiskModel, sides: Split, limit: float
+) -> None:
     assert leaks_in(many, many.observed, model, limit) == ()
-    assert shared_patients(sides.training.observed["patient_id"], sides.test.observed["patient_id"]) == ()
+    assert (
+        shared_patients(sides.training.observed["patient_id"], sides.test.observed["patient_id"])
+        == ()
+    )
 
 
 def test_a_reading_after_the_landmark_is_noticed_by_its_name(model: RiskModel) -> None:
     names = [*model.contract.feature_names, "crp_mg_l__max__h24"]
     assert [leak.kind for leak in leaks_by_name(names, landmark_h=6)] == ["later"]
-

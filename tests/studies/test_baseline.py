@@ -19,9 +19,12 @@ SILENT = {"reason": "fewer than 100 events"}
 def evaluation(**changes: Any) -> dict[str, Any]:
     """The parts of an evaluation that the headline reads."""
     pooled = {
-        "auroc": ESTIMATE, "auroc_within_product": ESTIMATE, "brier": ESTIMATE, "log_loss": ESTIMATE,
+        "auroc": ESTIMATE,
+        "auroc_within_product": ESTIMATE,
+        "brier": ESTIMATE,
+        "log_loss": ESTIMATE,
         "calibration": {"slope": ESTIMATE, "in_the_large": ESTIMATE, "curve": {"ici": ESTIMATE}},
-    }  # fmt: skip
+    }
     return {"pooled": pooled | changes, "ladder": {"pooled": {"share_of_oracle_gain": ESTIMATE}}}
 
 
@@ -41,16 +44,22 @@ def test_what_cannot_be_estimated_is_left_out() -> None:
 
 @pytest.mark.parametrize("is_on_path", [True, False])
 def test_closing_lines(
-    is_on_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    is_on_path: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "mlflow").touch()
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setattr("shutil.which", lambda name: name if is_on_path else None)
     role = {"n_agree": 3, "n_judged": 5, "n_figures": 9}
     results = Results(
-        folder=Path("x"), report=Path("x/report.html"), how_to_open_tracking="mlflow ui",
-        evaluation=evaluation(auroc=SILENT), comparison_summary={"by_role": {"validation": role}},
-    )  # fmt: skip
+        folder=Path("x"),
+        report=Path("x/report.html"),
+        how_to_open_tracking="mlflow ui",
+        evaluation=evaluation(auroc=SILENT),
+        comparison_summary={"by_role": {"validation": role}},
+    )
     print_closing(results)
     lines = capsys.readouterr().out.splitlines()
     assert "  AUROC within products: 0.710 (95% interval 0.660 to 0.760)" in lines
@@ -71,11 +80,20 @@ def test_no_product_means_all() -> None:
 
 
 def test_products_keep_their_order() -> None:
-    assert list(products_of(experiment_with("tebentafusp", "acapatamab"), where="x")) == ["tebentafusp", "acapatamab"]
+    assert list(products_of(experiment_with("tebentafusp", "acapatamab"), where="x")) == [
+        "tebentafusp",
+        "acapatamab",
+    ]
 
 
 @pytest.mark.parametrize(
-    "products", [("tarlatamab", "tarlatamab"), ("cldn182_car_t", "til_il2"), ("checkpoint_inhibitor",), ("nobody",)]
+    "products",
+    [
+        ("tarlatamab", "tarlatamab"),
+        ("cldn182_car_t", "til_il2"),
+        ("checkpoint_inhibitor",),
+        ("nobody",),
+    ],
 )
 def test_products_that_cannot_make_a_report(products: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match=products[0]):

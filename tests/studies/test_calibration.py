@@ -1,4 +1,6 @@
-"""Calibration, small: it moves worlds towards the figures, writes a whole ensemble, and does the same with any workers."""
+"""Calibration, small: it moves worlds towards the figures, writes a whole ensemble, and does the
+same with any workers.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +54,18 @@ def _run(folder: Path, *, workers: int) -> Path:
 
 @pytest.mark.slow
 def test_a_small_calibration_comes_nearer_to_the_figures(tmp_path: Path) -> None:
-    """Members spread less and lie nearer than the worlds of the priors do; the same bytes with one worker and with two."""
+    """Members spread less and lie nearer than the worlds of the priors do; the same bytes with one
+    worker and with two.
+    """
     one, two = (_run(tmp_path / str(workers), workers=workers) for workers in (1, 2))
     for name in ("members.csv", "about.json", "constants.csv", "figures.csv"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
     ensemble = load_ensemble(one)
     assert len(ensemble) == 24
     assert ensemble.weights == pytest.approx(np.full(24, 1 / 24))
-    figures = np.genfromtxt(one / "figures.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    figures = np.genfromtxt(
+        one / "figures.csv", delimiter=",", names=True, dtype=None, encoding="utf-8"
+    )
     for row in figures:
         assert row["posterior_high"] - row["posterior_low"] < row["prior_high"] - row["prior_low"]
         assert row["posterior_low"] <= row["published"] <= row["posterior_high"]
@@ -79,16 +85,25 @@ def world_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the synthetic world that may be changed."""
     place = tmp_path / "synthetic"
     shutil.copytree(folders.synthetic_folder(), place)
-    for module in ("crsrisk.folders", "crsrisk.studies.calibration", "crsrisk.data.ensemble", "crsrisk.data.world_files"):
+    for module in (
+        "crsrisk.folders",
+        "crsrisk.studies.calibration",
+        "crsrisk.data.ensemble",
+        "crsrisk.data.world_files",
+    ):
         monkeypatch.setattr(f"{module}.synthetic_folder", lambda: place)
     return place
 
 
 def _results(folder: Path, values: dict[str, float]) -> Path:
     pd.DataFrame({"constant": list(values), "most_probable": list(values.values())}).to_csv(
-        folder / "constants.csv", index=False)
-    save_ensemble(Ensemble(tuple(values), np.array([list(values.values())] * 2), np.array([0.5, 0.5]), "x"), folder,
-                  about={"seed": 1})
+        folder / "constants.csv", index=False
+    )
+    save_ensemble(
+        Ensemble(tuple(values), np.array([list(values.values())] * 2), np.array([0.5, 0.5]), "x"),
+        folder,
+        about={"seed": 1},
+    )
     return folder
 
 
@@ -98,16 +113,29 @@ def test_values_move_and_priors_stay(world_folder: Path, tmp_path: Path) -> None
     product = load_product("tarlatamab").binding.tumour_affinity_nm
     results = tmp_path / "results"
     results.mkdir()
-    adopt(_results(results, {"assumption:engagement.t_gain": 1.25, "product:tarlatamab.binding.tumour_affinity_nm": 0.9}))
+    adopt(
+        _results(
+            results,
+            {
+                "assumption:engagement.t_gain": 1.25,
+                "product:tarlatamab.binding.tumour_affinity_nm": 0.9,
+            },
+        )
+    )
     after = load_world().assumptions["engagement.t_gain"]
     assert (after.value, after.prior) == (1.25, believed)
     moved = load_product("tarlatamab").binding.tumour_affinity_nm
-    assert (moved.value, moved.prior) == (0.9, product.value if product.prior is None else product.prior)
+    assert (moved.value, moved.prior) == (
+        0.9,
+        product.value if product.prior is None else product.prior,
+    )
     assert load_ensemble().member(0)["assumption:engagement.t_gain"] == 1.25
     assert world_folder.joinpath("ensemble", "members.csv").is_file()
 
 
-def test_a_value_that_did_not_move_goes_back_to_its_prior(world_folder: Path, tmp_path: Path) -> None:
+def test_a_value_that_did_not_move_goes_back_to_its_prior(
+    world_folder: Path, tmp_path: Path
+) -> None:
     entry = load_world().assumptions["engagement.t_gain"]
     believed = entry.value if entry.prior is None else entry.prior
     adopt(_results(tmp_path, {"assumption:engagement.t_gain": 1.25}))
@@ -118,4 +146,3 @@ def test_a_value_that_did_not_move_goes_back_to_its_prior(world_folder: Path, tm
 def test_no_results_no_change(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"constants\.csv"):
         adopt(tmp_path)
-

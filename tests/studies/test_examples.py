@@ -11,11 +11,19 @@ from crsrisk.errors import InputError
 from crsrisk.model.predict import predict
 from crsrisk.simulation.published_trials import simulate_outcomes
 from crsrisk.studies.development import Split, before_dose_2, choose_for_truth
-from crsrisk.studies.examples import EXAMPLE_PRODUCT, QUANTILES, choose_examples, mitigation_table, observation_hours
+from crsrisk.studies.examples import (
+    EXAMPLE_PRODUCT,
+    QUANTILES,
+    choose_examples,
+    mitigation_table,
+    observation_hours,
+)
 from tests.simulation.people import product_of, world_of
 
 
-def test_examples_are_low_middle_and_high_and_at_risk_at_dose_2(model: RiskModel, sides: Split) -> None:
+def test_examples_are_low_middle_and_high_and_at_risk_at_dose_2(
+    model: RiskModel, sides: Split
+) -> None:
     chosen_ids = choose_for_truth(sides.test, n=100)
     chosen = choose_examples(model, sides.test, truth_ids=chosen_ids)
     assert len(chosen) == len(QUANTILES) == 3
@@ -44,7 +52,9 @@ N = 120
 def table() -> pd.DataFrame:
     """Two products with and without two agents."""
     products = [product_of("tarlatamab"), product_of("psma_masked_engager")]
-    return mitigation_table(products, world=world_of(), mitigations=("tocilizumab", "anakinra"), n=N, seed=6)
+    return mitigation_table(
+        products, world=world_of(), mitigations=("tocilizumab", "anakinra"), n=N, seed=6
+    )
 
 
 def test_one_row_a_product_and_agent(table: pd.DataFrame) -> None:
@@ -69,21 +79,36 @@ def test_rates_are_per_100_with_their_error(table: pd.DataFrame) -> None:
 def test_differences_are_paired_against_none(table: pd.DataFrame) -> None:
     for _, rows in table.groupby("product"):
         usual = rows["per100_grade2plus"].iloc[0]
-        np.testing.assert_allclose(rows["difference_grade2plus"], rows["per100_grade2plus"] - usual, atol=1e-9)
-        assert (rows["difference_grade2plus"].iloc[0], rows["mc_error_difference"].iloc[0]) == (0, 0)
+        np.testing.assert_allclose(
+            rows["difference_grade2plus"], rows["per100_grade2plus"] - usual, atol=1e-9
+        )
+        assert (rows["difference_grade2plus"].iloc[0], rows["mc_error_difference"].iloc[0]) == (
+            0,
+            0,
+        )
         alone = np.hypot(rows["mc_error_grade2plus"], rows["mc_error_grade2plus"].iloc[0])
-        assert (rows["mc_error_difference"] <= alone + 1e-9).all(), "twins are compared, not strangers"
+        assert (rows["mc_error_difference"] <= alone + 1e-9).all(), (
+            "twins are compared, not strangers"
+        )
 
 
 def test_an_agent_against_il6_and_il1_does_no_harm(table: pd.DataFrame) -> None:
-    # Every patient is his own twin and the agents only take signals away, so the direction is no matter of chance.
+    # Every patient is his own twin and the agents only take signals away, so the direction is no
+    # matter of chance.
     assert (table["difference_grade2plus"] <= 0).all()
     assert (table["difference_grade2plus"] < 0).any()
 
 
 def test_progress_is_told_arm_by_arm() -> None:
     told: list[int] = []
-    mitigation_table([product_of("til_il2")], world=world_of(), mitigations=("anakinra",), n=10, seed=1, advance=told.append)
+    mitigation_table(
+        [product_of("til_il2")],
+        world=world_of(),
+        mitigations=("anakinra",),
+        n=10,
+        seed=1,
+        advance=told.append,
+    )
     assert told == [1, 1]
 
 
@@ -94,16 +119,22 @@ def test_outcomes_of_another_window_policy_and_population() -> None:
     assert set(short["window_d"]) == {10.0}
     assert short["crs_grade2plus"].tolist() == usual["crs_grade2plus_10d"].tolist()
     other = simulate_outcomes(
-        product, world=world_of(), n=40, seed=2, regimen="fixed_10mg", policy="conservative_fluids",
-        population="neuroendocrine_prostate", mitigations=("tocilizumab",),
-    )  # fmt: skip
+        product,
+        world=world_of(),
+        n=40,
+        seed=2,
+        regimen="fixed_10mg",
+        policy="conservative_fluids",
+        population="neuroendocrine_prostate",
+        mitigations=("tocilizumab",),
+    )
     assert other["patient_id"].tolist() == usual["patient_id"].tolist()
     assert not other["peak_il6_pg_ml"].equals(usual["peak_il6_pg_ml"])
     with pytest.raises(InputError, match="nowhere"):
         simulate_outcomes(product, world=world_of(), n=4, seed=2, population="nowhere")
 
 
-# ------------------------------------------------------------------------------------ hours of observation
+# --- hours of observation ---
 
 
 def outcomes_with(onset_h: list[float]) -> pd.DataFrame:
@@ -115,17 +146,21 @@ def test_hours_count_from_the_most_recent_dose() -> None:
     onsets = [2.0, 168.0 + 4.0, 336.0 + 6.0, 8.0, np.nan, 168.0 + 10.0]  # waits 2, 4, 6, 8, 10
     row = observation_hours({"tarlatamab": (product, outcomes_with(onsets))}).iloc[0]
     assert (row["product"], row["n_events"]) == ("tarlatamab", 5)
-    assert row[["hours_50", "hours_90", "hours_95"]].tolist() == pytest.approx([6.0, 9.2, 9.6])  # numpy's quantile, linear
+    # numpy's quantile, linear
+    assert row[["hours_50", "hours_90", "hours_95"]].tolist() == pytest.approx([6.0, 9.2, 9.6])
 
 
 def test_without_an_event_nothing_is_said() -> None:
-    row = observation_hours({"x": (product_of("tarlatamab"), outcomes_with([np.nan, np.nan]))}).iloc[0]
+    row = observation_hours(
+        {"x": (product_of("tarlatamab"), outcomes_with([np.nan, np.nan]))}
+    ).iloc[0]
     assert row["n_events"] == 0
     assert row[["hours_50", "hours_90", "hours_95"]].isna().all()
 
 
 def test_longer_observation_sees_more() -> None:
     product = product_of("tarlatamab")
-    row = observation_hours({"x": (product, simulate_outcomes(product, world=world_of(), n=100, seed=2))}).iloc[0]
+    row = observation_hours(
+        {"x": (product, simulate_outcomes(product, world=world_of(), n=100, seed=2))}
+    ).iloc[0]
     assert 0 <= row["hours_50"] <= row["hours_90"] <= row["hours_95"] <= 21 * 24
-

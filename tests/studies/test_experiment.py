@@ -42,14 +42,22 @@ def test_shipped_experiments_name_only_what_ships(name: str) -> None:
 
 def test_the_main_job_is_as_large_as_it_says() -> None:
     experiment = load_experiment(find("experiments", "001_baseline"))
-    assert (experiment.n_patients, experiment.products, experiment.scenario) == (20_000, [], "reference")
+    assert (experiment.n_patients, experiment.products, experiment.scenario) == (
+        20_000,
+        [],
+        "reference",
+    )
     assert (experiment.truth_patients, experiment.truth_repetitions) == (1000, 500)
     assert {"tocilizumab", "dexamethasone"} <= set(experiment.mitigations)
 
 
 def test_folder_or_file(tmp_path: Path) -> None:
     shipped = find("experiments", "001_baseline")
-    assert load_experiment(shipped) == load_experiment(shipped.parent) == load_experiment(str(shipped.parent))
+    assert (
+        load_experiment(shipped)
+        == load_experiment(shipped.parent)
+        == load_experiment(str(shipped.parent))
+    )
     with pytest.raises(InputError, match=r"no experiment\.yaml"):
         load_experiment(tmp_path)
 

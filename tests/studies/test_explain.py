@@ -1,4 +1,6 @@
-"""Explain: estimates, their order, ranges of missing values, and one patient within the time a page may take."""
+"""Explain: estimates, their order, ranges of missing values, and one patient within the time a page
+may take.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ SMALL = {"n_members": 4, "n_people": 64}
 
 
 @pytest.fixture(scope="session")
-def folder(model: RiskModel, sides: Split, config: FeatureConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(
+    model: RiskModel, sides: Split, config: FeatureConfig, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Both models with everything that stands beside them."""
     home = tmp_path_factory.mktemp("models")
     severe_config = config.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"})
@@ -62,8 +66,13 @@ def folder(model: RiskModel, sides: Split, config: FeatureConfig, tmp_path_facto
     for name, one, own in (("baseline", model, config), ("grade3plus", severe, severe_config)):
         save_model(one, home / name)
         refits = make_refits(one, table, result, config=own, seed=SEED, n=4)
-        save_companions(home / name, model=one, reference=reference_groups(one, table), refits=refits,
-                        grade3plus="grade3plus" if name == "baseline" else None)  # fmt: skip
+        save_companions(
+            home / name,
+            model=one,
+            reference=reference_groups(one, table),
+            refits=refits,
+            grade3plus="grade3plus" if name == "baseline" else None,
+        )
     return home / "baseline"
 
 
@@ -82,7 +91,10 @@ def patient(tmp_path: Path) -> Path:
 def test_grade_3_is_never_more_likely_than_grade_2(bedside: BedsideModel, sides: Split) -> None:
     """Also in the interval, and also when the model for grade 3 says more of everybody."""
     assert bedside.beside.grade3plus is not None
-    severe = replace(bedside.beside.grade3plus, calibrator=Calibrator(intercept=1.0, slope=0.5, n_patients=1, method="test"))
+    severe = replace(
+        bedside.beside.grade3plus,
+        calibrator=Calibrator(intercept=1.0, slope=0.5, n_patients=1, method="test"),
+    )
     bad = replace(bedside, beside=replace(bedside.beside, grade3plus=severe))
     for one, is_held in ((bedside, False), (bad, True)):
         found = estimates(one, sides.test.observed)
@@ -113,7 +125,9 @@ def test_any_predictor_may_be_missing(bedside: BedsideModel, sides: Split) -> No
         assert 0 < estimates(bedside, one)["grade2plus"][0].value < 1
 
 
-def test_missing_values_leave_a_range_that_the_model_gives(bedside: BedsideModel, patient: Path) -> None:
+def test_missing_values_leave_a_range_that_the_model_gives(
+    bedside: BedsideModel, patient: Path
+) -> None:
     read = read_patient(patient)
     observed = row_of(read, arm=arm_of(read, world=world_of()))
     found = missing_ranges(bedside, observed)
@@ -122,18 +136,30 @@ def test_missing_values_leave_a_range_that_the_model_gives(bedside: BedsideModel
     assert "crp_mg_l" not in names
     assert [one.width for one in found] == sorted((one.width for one in found), reverse=True)
     liver = next(one for one in found if one.column == "has_liver_metastases")
-    assert liver.risks[0] == predict(bedside.model, observed.assign(has_liver_metastases=0.0)).risk[0]
+    assert (
+        liver.risks[0] == predict(bedside.model, observed.assign(has_liver_metastases=0.0)).risk[0]
+    )
     assert liver.risks[0] <= liver.risks[1]  # the model may only rise with it
 
 
 def test_the_row_follows_from_product_and_regimen(tmp_path: Path) -> None:
     place = tmp_path / "one.yaml"
-    place.write_text("product: tarlatamab\nregimen: fixed_10mg_no_steroid\nprophylaxis: [tocilizumab]\n", encoding="utf-8")
+    place.write_text(
+        "product: tarlatamab\nregimen: fixed_10mg_no_steroid\nprophylaxis: [tocilizumab]\n",
+        encoding="utf-8",
+    )
     read = read_patient(place)
     row = row_of(read, arm=arm_of(read, world=world_of())).iloc[0]
     assert tuple(row.index) == columns_of("observed")
-    assert (row["platform"], row["dose_intensity"], bool(row["is_stepped_up"])) == ("tce", 10.0, False)
-    assert (bool(row["has_steroid_premedication"]), bool(row["has_tocilizumab_prophylaxis"])) == (False, True)
+    assert (row["platform"], row["dose_intensity"], bool(row["is_stepped_up"])) == (
+        "tce",
+        10.0,
+        False,
+    )
+    assert (bool(row["has_steroid_premedication"]), bool(row["has_tocilizumab_prophylaxis"])) == (
+        False,
+        True,
+    )
     assert pd.isna(row["crp_mg_l"])
 
 
@@ -143,13 +169,24 @@ def test_the_row_follows_from_product_and_regimen(tmp_path: Path) -> None:
         ("product: tarlatamap", ("line 1, product", "did you mean tarlatamab")),
         ("product: tarlatamab\nregimen: lable", ("line 2, regimen", "label")),
         ("product: tarlatamab\nprophylaxis: [toci]", ("line 2, prophylaxis", "tocilizumab")),
-        ("product: tarlatamab\nprophylaxis: [oxygen]", ("line 2, prophylaxis", "support that is given")),
-        ("product: tarlatamab\nprophylaxis: [anakinra, ruxolitinib, infliximab]", ("line 2, prophylaxis", "fewer agents")),
+        (
+            "product: tarlatamab\nprophylaxis: [oxygen]",
+            ("line 2, prophylaxis", "support that is given"),
+        ),
+        (
+            "product: tarlatamab\nprophylaxis: [anakinra, ruxolitinib, infliximab]",
+            ("line 2, prophylaxis", "fewer agents"),
+        ),
         ("product: tarlatamab\ntumour_type: lung", ("line 2, tumour_type", "small_cell_lung")),
-        ('product: tarlatamab\ndose_intensity: "50 %"', ("line 2, dose_intensity", "the dose of the regimen")),
+        (
+            'product: tarlatamab\ndose_intensity: "50 %"',
+            ("line 2, dose_intensity", "the dose of the regimen"),
+        ),
     ],
 )
-def test_a_plan_that_cannot_be_is_refused_with_its_line(tmp_path: Path, line: str, says: tuple[str, ...]) -> None:
+def test_a_plan_that_cannot_be_is_refused_with_its_line(
+    tmp_path: Path, line: str, says: tuple[str, ...]
+) -> None:
     place = tmp_path / "one.yaml"
     place.write_text(line + "\n", encoding="utf-8")
     with pytest.raises(InputError) as refused:
@@ -183,7 +220,9 @@ def test_levers_are_simulated_not_read_off_the_model(bedside: BedsideModel, pati
     assert told == [(change.label.lower(), change.difference[2][0]) for change in one.changes]
 
 
-def test_a_suspected_unit_is_refused_by_what_training_patients_had(bedside: BedsideModel, tmp_path: Path) -> None:
+def test_a_suspected_unit_is_refused_by_what_training_patients_had(
+    bedside: BedsideModel, tmp_path: Path
+) -> None:
     place = tmp_path / "one.yaml"
     place.write_text("product: tarlatamab\ncrp: 48 mg/dL\n", encoding="utf-8")
     with pytest.raises(InputError, match="48 looks like mg/L"):
@@ -198,7 +237,9 @@ def test_a_product_that_no_training_patient_had(bedside: BedsideModel, tmp_path:
     assert content["reference"] is None
 
 
-def test_without_companions_the_page_says_what_is_missing(model: RiskModel, patient: Path, tmp_path: Path) -> None:
+def test_without_companions_the_page_says_what_is_missing(
+    model: RiskModel, patient: Path, tmp_path: Path
+) -> None:
     alone = load_bedside(save_model(model, tmp_path / "alone"))
     content = explain_patient(alone, patient, has_simulation=False)
     assert {"no model", "no range"} <= {one["kind"] for one in content["warnings"]}
@@ -211,7 +252,9 @@ def test_a_model_of_grade_3_or_of_a_later_hour_is_refused(folder: Path) -> None:
 
 
 def test_risk_interval_and_reasons_in_a_moment(bedside: BedsideModel, sides: Split) -> None:
-    """The bar is 20 ms (bench/); the test allows three times that for a busy machine, best of twenty."""
+    """The bar is 20 ms (bench/); the test allows three times that for a busy machine, best of
+    twenty.
+    """
     row = sides.test.observed.iloc[[0]]
 
     def once() -> float:
@@ -224,7 +267,7 @@ def test_risk_interval_and_reasons_in_a_moment(bedside: BedsideModel, sides: Spl
     assert min(once() for _ in range(20)) < 0.06
 
 
-# ------------------------------------------------------------------------------------ a table
+# --- a table ---
 
 
 def test_every_row_of_a_table(bedside: BedsideModel, sides: Split, tmp_path: Path) -> None:
@@ -236,14 +279,25 @@ def test_every_row_of_a_table(bedside: BedsideModel, sides: Split, tmp_path: Pat
     tree = explain_table(bedside, place, out=tmp_path / "out.json", **options)
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == tree
     assert [row["patient_id"] for row in tree["rows"]] == rows["patient_id"].tolist()
-    assert [row["status"] == "refused" for row in tree["rows"]] == [False, False, True, False, False, False]
+    assert [row["status"] == "refused" for row in tree["rows"]] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
     problem = refusal(tree, where=place)
     assert problem is not None
     assert "row 3" in str(problem)
     assert "albumin_g_l" in str(problem)
     first = tree["rows"][0]
     assert first["risks"]["grade2plus"]["risk"] == predict(bedside.model, rows.head(1)).risk[0]
-    sums = first["start_of_100"] + first["rest_of_100"] + sum(one["of_100"] for one in (*first["up"], *first["down"]))
+    sums = (
+        first["start_of_100"]
+        + first["rest_of_100"]
+        + sum(one["of_100"] for one in (*first["up"], *first["down"]))
+    )
     assert sums == round(100 * first["risks"]["grade2plus"]["risk"])
     table = flat(tree)
     assert len(table) == 6

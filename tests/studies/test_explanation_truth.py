@@ -1,4 +1,6 @@
-"""The explanation experiment, made small: three numbers apart, markers without effect, levers as they act."""
+"""The explanation experiment, made small: three numbers apart, markers without effect, levers as
+they act.
+"""
 
 from __future__ import annotations
 
@@ -50,16 +52,31 @@ def tree(place: Path) -> dict[str, Any]:
 @pytest.mark.slow
 def test_three_numbers_are_reported_apart(tree: dict[str, Any]) -> None:
     row = tree["products"]["psma_masked_engager"]
-    assert max(row["explainer"]["path_dependent"], row["explainer"]["interventional"]) < EXPLAINER_BAR
-    for name in ("model_against_oracle", "oracle_against_intervention", "model_against_intervention"):
-        assert set(row[name]) == {"n_patients", "rank_correlation", "linear_correlation", "sign", "top", "distance"}
+    assert (
+        max(row["explainer"]["path_dependent"], row["explainer"]["interventional"]) < EXPLAINER_BAR
+    )
+    for name in (
+        "model_against_oracle",
+        "oracle_against_intervention",
+        "model_against_intervention",
+    ):
+        assert set(row[name]) == {
+            "n_patients",
+            "rank_correlation",
+            "linear_correlation",
+            "sign",
+            "top",
+            "distance",
+        }
         assert row[name]["rank_correlation"]["mc_error"] > 0
     assert row["surrogate"]["root_mean_squared"]["value"] > 0
     assert 0 <= row["surrogate"]["reliability"] <= 1
 
 
 @pytest.mark.slow
-def test_a_marker_has_a_size_in_attributions_and_none_in_the_mechanism(tree: dict[str, Any]) -> None:
+def test_a_marker_has_a_size_in_attributions_and_none_in_the_mechanism(
+    tree: dict[str, Any],
+) -> None:
     features = {one["feature"]: one for one in tree["products"]["psma_masked_engager"]["features"]}
     assert features["n_metastatic_sites"]["kind"] == "marker"
     assert features["n_metastatic_sites"]["size"] > 0
@@ -67,10 +84,14 @@ def test_a_marker_has_a_size_in_attributions_and_none_in_the_mechanism(tree: dic
 
 
 @pytest.mark.slow
-def test_a_surrogate_that_is_not_trusted_keeps_its_product_out_of_the_whole(tree: dict[str, Any]) -> None:
+def test_a_surrogate_that_is_not_trusted_keeps_its_product_out_of_the_whole(
+    tree: dict[str, Any],
+) -> None:
     row = tree["products"]["psma_masked_engager"]
     assert row["is_judged"] == (row["surrogate"]["reliability"] >= 0.95)
-    assert tree["overall"]["products_judged"] == (["psma_masked_engager"] if row["is_judged"] else [])
+    assert tree["overall"]["products_judged"] == (
+        ["psma_masked_engager"] if row["is_judged"] else []
+    )
 
 
 @pytest.mark.slow
@@ -82,9 +103,13 @@ def test_the_same_again_on_one_thread(place: Path, tree: dict[str, Any]) -> None
 
 
 def test_levers_act_as_the_mechanism_says(model: RiskModel, arms: dict[str, Arm]) -> None:
-    """Tocilizumab before the first dose and half the dose lower the rate in the same patients (seed fixed)."""
-    rows = {(row["product"], row["lever"]): row for row in lever_rows(model, list(arms.values()), world=world_of(), n=400,
-                                                                        seed=1)}  # fmt: skip
+    """Tocilizumab before the first dose and half the dose lower the rate in the same patients (seed
+    fixed).
+    """
+    rows = {
+        (row["product"], row["lever"]): row
+        for row in lever_rows(model, list(arms.values()), world=world_of(), n=400, seed=1)
+    }
     for product in arms:
         for lever in ("tocilizumab before dose 1", "half of every dose"):
             assert rows[product, lever]["true_change"] < 0

@@ -29,20 +29,24 @@ from crsrisk.studies.export import (
     export_cohort,
     manifest_writer,
     one_table,
-    refuse_idle,
+    reject_unused,
     summary,
 )
 from tests.simulation.people import arm_of, product_of, world_of
 
 
 def exported(path: Path, arms: Sequence[Arm], **choices: Any) -> dict[str, Any]:
-    return export_cohort(path, arms=arms, world=world_of(), **({"n_patients": 30, "seed": 2} | choices))
+    return export_cohort(
+        path, arms=arms, world=world_of(), **({"n_patients": 30, "seed": 2} | choices)
+    )
 
 
-# ------------------------------------------------------------------------------------ files
+# --- files ---
 
 
-@pytest.mark.parametrize(("name", "other"), [("cohort.parquet", "cohort.truth.parquet"), ("a.b.csv", "a.b.truth.csv")])
+@pytest.mark.parametrize(
+    ("name", "other"), [("cohort.parquet", "cohort.truth.parquet"), ("a.b.csv", "a.b.truth.csv")]
+)
 def test_names_beside(name: str, other: str) -> None:
     assert beside(Path("here") / name, "truth") == Path("here") / other
 
@@ -58,9 +62,20 @@ def test_chunks_do_not_change_a_byte(tmp_path: Path, arms: dict[str, Arm], suffi
     found = []
     for chunk in (1000, 7):
         place = tmp_path / str(chunk) / f"cohort{suffix}"
-        told = exported(place, list(arms.values()), chunk=chunk, has_truth=True, truth_repetitions=4, has_trajectories=True)
+        told = exported(
+            place,
+            list(arms.values()),
+            chunk=chunk,
+            has_truth=True,
+            truth_repetitions=4,
+            has_trajectories=True,
+        )
         found.append(([sha256_of(file) for file in told["files"]], told["products"]))
-        assert [Path(file).name.split(".")[-2] for file in told["files"]] == ["cohort", "truth", "trajectories"]
+        assert [Path(file).name.split(".")[-2] for file in told["files"]] == [
+            "cohort",
+            "truth",
+            "trajectories",
+        ]
     assert found[0] == found[1]
 
 
@@ -71,7 +86,14 @@ def test_progress_is_told_patient_by_patient(tmp_path: Path, arms: dict[str, Arm
         told[title] = [total]
         return told[title].append
 
-    exported(tmp_path / "a.csv", list(arms.values()), chunk=8, has_truth=True, truth_repetitions=2, begin=begin)
+    exported(
+        tmp_path / "a.csv",
+        list(arms.values()),
+        chunk=8,
+        has_truth=True,
+        truth_repetitions=2,
+        begin=begin,
+    )
     assert told["Simulating patients"] == [30, 8, 8, 8, 6]
     total, *parts = told["Re-simulating for the truth"]
     assert total == sum(parts) == 60
@@ -86,7 +108,9 @@ def test_progress_is_told_patient_by_patient(tmp_path: Path, arms: dict[str, Arm
         ({"n_patients": 0}, "n_patients"),
     ],
 )
-def test_refused_before_anything_is_written(tmp_path: Path, choices: dict[str, Any], key: str) -> None:
+def test_refused_before_anything_is_written(
+    tmp_path: Path, choices: dict[str, Any], key: str
+) -> None:
     with pytest.raises(InputError) as refusal:
         exported(tmp_path / "new" / "a.csv", [arm_of("tarlatamab")], **choices)
     assert refusal.value.key == key
@@ -101,22 +125,26 @@ def test_no_arm_and_the_same_arm_twice_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 arms"):
         exported(tmp_path / "a.csv", [])
     with pytest.raises(InputError, match="tarlatamab more than once"):
-        exported(tmp_path / "a.csv", [arm_of("tarlatamab"), arm_of("tarlatamab", regimen="fixed_10mg")])
+        exported(
+            tmp_path / "a.csv", [arm_of("tarlatamab"), arm_of("tarlatamab", regimen="fixed_10mg")]
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_support_is_no_prophylaxis() -> None:
-    refuse_idle(("tocilizumab", "anakinra"), world=world_of(), where="x", key="y")
-    refuse_idle((), world=world_of(), where="x", key="y")
+    reject_unused(("tocilizumab", "anakinra"), world=world_of(), where="x", key="y")
+    reject_unused((), world=world_of(), where="x", key="y")
     for name in ("fluids", "vasopressor", "oxygen"):
         with pytest.raises(InputError, match=name):
-            refuse_idle(("tocilizumab", name), world=world_of(), where="x", key="y")
+            reject_unused(("tocilizumab", name), world=world_of(), where="x", key="y")
 
 
-# ------------------------------------------------------------------------------------ memory
+# --- memory ---
 
 
-def test_one_chunk_at_a_time_is_kept(tmp_path: Path, arms: dict[str, Arm], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_chunk_at_a_time_is_kept(
+    tmp_path: Path, arms: dict[str, Arm], monkeypatch: pytest.MonkeyPatch
+) -> None:
     alive: list[int] = []
 
     def watched(*words: Any, **choices: Any) -> Iterator[Cohort]:
@@ -147,7 +175,9 @@ def test_memory_does_not_grow_with_the_number_of_patients(
     some = subset(cohort, patient_ids=np.arange(200))
 
     def endless(*_: Any, n_patients: int, chunk: int, **__: Any) -> Iterator[Cohort]:
-        """The same 200 patients again and again under other numbers: memory is measured, not the simulator."""
+        """The same 200 patients again and again under other numbers: memory is measured, not the
+        simulator.
+        """
         for first in range(0, n_patients, chunk):
             observed, outcomes, course = (
                 table.copy(deep=True).assign(patient_id=table["patient_id"] + first)
@@ -162,7 +192,7 @@ def test_memory_does_not_grow_with_the_number_of_patients(
     assert many < 1.1 * few, f"{few} bytes for 400 patients, {many} for 4,000"
 
 
-# ------------------------------------------------------------------------------------ manifest
+# --- manifest ---
 
 
 def test_manifest_covers_world_and_products(tmp_path: Path) -> None:
@@ -170,13 +200,17 @@ def test_manifest_covers_world_and_products(tmp_path: Path) -> None:
     place.write_text("a\n1\n", encoding="utf-8")
     usual = product_of("tarlatamab")
     binding = usual.binding.model_copy(
-        update={"valency": usual.binding.valency.model_copy(update={"value": 2.0, "range": [1.0, 2.0]})}
+        update={
+            "valency": usual.binding.valency.model_copy(update={"value": 2.0, "range": [1.0, 2.0]})
+        }
     )
     other = usual.model_copy(update={"binding": binding})
     hashes = set()
     for world in (world_of(), world_of("burden_null")):
         for product in (usual, other):
-            manifest_writer([arm_of(product, world=world)], world=world, seed=3)(place, columns=["a"], n_rows=1)
+            manifest_writer([arm_of(product, world=world)], world=world, seed=3)(
+                place, columns=["a"], n_rows=1
+            )
             hashes.add(read_manifest(place).assumptions_hash)
     assert len(hashes) == 4
 
@@ -192,25 +226,33 @@ def test_manifest_names_the_regimen_of_each_product(tmp_path: Path) -> None:
         assert read_manifest(place).regimen == regimen
 
 
-# ------------------------------------------------------------------------------------ summary
+# --- summary ---
 
 rows = st.tuples(
-    st.sampled_from(["tarlatamab", "psma_masked_engager"]), st.one_of(st.none(), st.integers(0, 40)),
+    st.sampled_from(["tarlatamab", "psma_masked_engager"]),
+    st.one_of(st.none(), st.integers(0, 40)),
     st.integers(0, 4),
-)  # fmt: skip
+)
 
 
 def table_of(patients: list[tuple[str, int | None, int]]) -> pd.DataFrame:
     frame = pd.DataFrame(patients, columns=["product", "half_hours", "max_grade"])
     grade = frame["max_grade"].where(frame["half_hours"].notna(), 0)
-    return pd.DataFrame({
-        "product": frame["product"], "onset_h": frame["half_hours"].astype(float) / 2,
-        "crs_any": frame["half_hours"].notna(), "crs_grade2plus": grade >= 2, "crs_grade3plus": grade >= 3,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "product": frame["product"],
+            "onset_h": frame["half_hours"].astype(float) / 2,
+            "crs_any": frame["half_hours"].notna(),
+            "crs_grade2plus": grade >= 2,
+            "crs_grade3plus": grade >= 3,
+        }
+    )
 
 
 @given(st.lists(rows, min_size=1, max_size=60), st.integers(1, 20))
-def test_counting_in_chunks_is_counting_at_once(patients: list[tuple[str, int | None, int]], size: int) -> None:
+def test_counting_in_chunks_is_counting_at_once(
+    patients: list[tuple[str, int | None, int]], size: int
+) -> None:
     arms = [arm_of("tarlatamab"), arm_of("psma_masked_engager")]
     table = table_of(patients)
     counts: list[pd.DataFrame] = []
@@ -239,5 +281,7 @@ def test_summary_of_a_simulated_cohort(tmp_path: Path, arms: dict[str, Arm]) -> 
     told = exported(tmp_path / "a.parquet", list(arms.values()), n_patients=101)
     table = read_table(tmp_path / "a.parquet")
     assert frame_digest(table) == frame_digest(read_table(tmp_path / "a.parquet"))
-    assert {name: row["n"] for name, row in told["products"].items()} == table["product"].value_counts().to_dict()
+    assert {name: row["n"] for name, row in told["products"].items()} == table[
+        "product"
+    ].value_counts().to_dict()
     assert {row["window_d"] for row in told["products"].values()} == {21.0}

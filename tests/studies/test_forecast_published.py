@@ -1,4 +1,6 @@
-"""Every trial is simulated as it was: its own window, policy and population, and no simulation twice."""
+"""Every trial is simulated as it was: its own window, policy and population, and no simulation
+twice.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +33,30 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def settings(trial: Trial) -> set[tuple[object, ...]]:
     """What is simulated for a trial: each of its products, and how many share its patients."""
-    return {(name, trial.regimen, trial.population, trial.support_policy, trial.window_d, len(trial.products))
-            for name in trial.products}
+    return {
+        (
+            name,
+            trial.regimen,
+            trial.population,
+            trial.support_policy,
+            trial.window_d,
+            len(trial.products),
+        )
+        for name in trial.products
+    }
 
 
 def test_trials_that_differ_in_nothing_share_a_simulation(asked: list[dict[str, Any]]) -> None:
     trials = load_trials()
     told: list[int] = []
-    rows = compare_with_published(trials, world=world_of(), seed=9, n=200, n_rare=300, workers=1, advance=told.append)
-    assert len(asked) == len(set().union(*map(settings, trials))) < sum(len(trial.products) for trial in trials)
+    rows = compare_with_published(
+        trials, world=world_of(), seed=9, n=200, n_rare=300, workers=1, advance=told.append
+    )
+    assert (
+        len(asked)
+        == len(set().union(*map(settings, trials)))
+        < sum(len(trial.products) for trial in trials)
+    )
     assert told == [1] * len(trials)
     assert [row.id for row in rows] == [figure.id for trial in trials for figure in trial.rows]
 

@@ -1,4 +1,6 @@
-"""Grading a registry: rows, patients, agreement and what is printed, from one small invented ward."""
+"""Grading a registry: rows, patients, agreement and what is printed, from one small invented
+ward.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from crsrisk.data.grading_systems import GradingSystem
 from crsrisk.errors import InputError, OutputError
 from crsrisk.studies.grade import LABELS, NOTICE, Graded, grade_table, print_graded
 
-# A: fluids and 6 L/min by nasal cannula, ALT rises later. B: one vasopressor for 26 h, masks. C: nothing. D: fluids only.
+# A: fluids and 6 L/min by nasal cannula, ALT rises later. B: one vasopressor for 26 h, masks. C:
+# nothing. D: fluids only.
 WARD = """\
 patient_id,time_h,temperature_c,map_mmhg,sbp_mmhg,has_fluids,n_vasopressors,oxygen_device,oxygen_flow_l_min,fio2_pct,alt_x_uln
 A,0,36.8,90,120,0,0,none,,,0.8
@@ -30,8 +33,14 @@ C,0,36.6,92,125,0,0,none,,,
 D,0,38.4,63,92,1,0,none,,,
 """
 GRADES = {  # of the patients A, B, C, D, worked out by hand from the published scales
-    "astct": (2, 3, 0, 2), "lee_2014": (3, 3, 0, 2), "ctcae_4": (2, 4, 0, 2), "ctcae_5": (2, 3, 0, 2),
-    "penn": (3, 3, 0, 2), "mskcc": (2, 3, 0, 1), "cartox": (3, 3, 0, 2)}
+    "astct": (2, 3, 0, 2),
+    "lee_2014": (3, 3, 0, 2),
+    "ctcae_4": (2, 4, 0, 2),
+    "ctcae_5": (2, 3, 0, 2),
+    "penn": (3, 3, 0, 2),
+    "mskcc": (2, 3, 0, 1),
+    "cartox": (3, 3, 0, 2),
+}
 
 
 @pytest.fixture
@@ -73,7 +82,9 @@ def test_tree_is_json_and_its_parts_agree(graded: Graded) -> None:
     assert tree["summary"]["astct"]["share_grade2plus"] == 0.75
     assert tree["summary"]["astct"]["n_resolved"] == 2
     assert len(tree["agreement"]) == 21
-    pair = next(one for one in tree["agreement"] if (one["first"], one["second"]) == ("astct", "lee_2014"))
+    pair = next(
+        one for one in tree["agreement"] if (one["first"], one["second"]) == ("astct", "lee_2014")
+    )
     assert pair["exact"] == 0.75
     assert pair["table"][2][3] == 1
     assert sum(map(sum, pair["table"])) == 4
@@ -89,7 +100,9 @@ def test_rows_are_written_in_the_order_of_the_file(ward: Path) -> None:
     assert list(cells.columns) == ["patient_id", "time_h", "episode", "grade_astct", "grade_penn"]
     assert cells["grade_astct"].tolist() == ["0", "1", "2", "0", "0", "0", "3", "3", "0", "0", "2"]
     assert cells["grade_penn"].tolist() == ["0", "1", "3", "2", "0", "0", "3", "3", "0", "0", "2"]
-    pd.testing.assert_frame_equal(graded.points[["grade_astct"]], cells[["grade_astct"]].astype("int64"))
+    pd.testing.assert_frame_equal(
+        graded.points[["grade_astct"]], cells[["grade_astct"]].astype("int64")
+    )
 
 
 def test_one_system_has_nothing_to_agree_with(ward: Path) -> None:
@@ -121,5 +134,12 @@ def test_printed(graded: Graded, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for label in LABELS.values():
         assert label in shown
-    for part in ("4 patients by highest grade", "and 2 more patients", "Agreement", "Wrote rows.csv", "read as: ", NOTICE):
+    for part in (
+        "4 patients by highest grade",
+        "and 2 more patients",
+        "Agreement",
+        "Wrote rows.csv",
+        "read as: ",
+        NOTICE,
+    ):
         assert part in shown

@@ -1,4 +1,6 @@
-"""The judgement experiment, as small as it may be: everything is asked, written and tracked, the same each time."""
+"""The judgement experiment, as small as it may be: everything is asked, written and tracked, the
+same each time.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +14,35 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.progress import steps
-from crsrisk.report.evaluation import Further
+from crsrisk.report.evaluation import ExtraSection
 from crsrisk.report.sections import section
 from crsrisk.studies.development import config_of, develop
 from crsrisk.studies.evaluate import FILES
 from crsrisk.studies.experiment import kind_of
-from crsrisk.studies.judgement import Inquiry, Material, judgement_lines, riley, run_judgement
+from crsrisk.studies.judgement import StudyConfig, StudyData, judgement_lines, riley, run_judgement
 from tests.toys import make_toy
 
-SMALL = {"products": "[tarlatamab, tebentafusp, psma_masked_engager]", "n_patients": 600, "bootstrap": 50, "refits": 22,
-         "tuned_refits": 20, "tuning_trials": 2, "sites_at_most": 2, "truth_patients": 60,
-         "truth_repetitions": 20, "baseline_repetitions": 10, "curve_sizes": "[300, 400]", "curve_developments": 2,
-         "curve_judged_in": 400}
+SMALL = {
+    "products": "[tarlatamab, tebentafusp, psma_masked_engager]",
+    "n_patients": 600,
+    "bootstrap": 50,
+    "refits": 22,
+    "tuned_refits": 20,
+    "tuning_trials": 2,
+    "sites_at_most": 2,
+    "truth_patients": 60,
+    "truth_repetitions": 20,
+    "baseline_repetitions": 10,
+    "curve_sizes": "[300, 400]",
+    "curve_developments": 2,
+    "curve_judged_in": 400,
+}
 
 
 def test_shipped_experiment_is_sound(repository: Path) -> None:
     place = repository / "experiments" / "005_judgement"
     assert kind_of(place) == "judgement"
-    inquiry = build(Inquiry, read_yaml(place / "experiment.yaml"), where="005")
+    inquiry = build(StudyConfig, read_yaml(place / "experiment.yaml"), where="005")
     assert inquiry.tuned_refits >= 20
     assert {"product", "tumour_type", "site"} == set(inquiry.left_out)
     assert config_of(inquiry.config).tuning is not None
@@ -37,7 +50,9 @@ def test_shipped_experiment_is_sound(repository: Path) -> None:
 
 def test_development_repeats_its_tuning_or_says_that_there_was_none() -> None:
     toy, shipped = make_toy(400, seed=3), config_of("baseline")
-    quick = shipped.model_copy(update={"learner": shipped.learner.model_copy(update={"max_trees": 20, "n_folds": 2})})
+    quick = shipped.model_copy(
+        update={"learner": shipped.learner.model_copy(update={"max_trees": 20, "n_folds": 2})}
+    )
     development, model = develop(toy.observed, toy.outcomes, config=quick, trials=3, seed=1)
     assert development.tuning is not None
     assert "3 settings tried" in development.in_words
@@ -48,7 +63,13 @@ def test_development_repeats_its_tuning_or_says_that_there_was_none() -> None:
     assert plain.config == quick
     assert "nothing was tuned" in plain.in_words
     with pytest.raises(InputError, match="nothing to search"):
-        develop(toy.observed, toy.outcomes, config=quick.model_copy(update={"tuning": None}), trials=3, seed=1)
+        develop(
+            toy.observed,
+            toy.outcomes,
+            config=quick.model_copy(update={"tuning": None}),
+            trials=3,
+            seed=1,
+        )
 
 
 def test_riley_is_left_out_without_discrimination() -> None:
@@ -60,8 +81,15 @@ def test_riley_is_left_out_without_discrimination() -> None:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
-    lines = (repository / "experiments" / "005_judgement" / "experiment.yaml").read_text(encoding="utf-8").splitlines()
-    changed = [f"{name}: {SMALL[name]}" if (name := line.partition(":")[0]) in SMALL else line for line in lines]
+    lines = (
+        (repository / "experiments" / "005_judgement" / "experiment.yaml")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
+    changed = [
+        f"{name}: {SMALL[name]}" if (name := line.partition(":")[0]) in SMALL else line
+        for line in lines
+    ]
     place = tmp_path_factory.mktemp("judged") / "experiments" / "005_judgement"
     place.mkdir(parents=True)
     (place / "experiment.yaml").write_text("\n".join(changed) + "\n", encoding="utf-8")
@@ -70,12 +98,15 @@ def small(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
 
 @pytest.mark.slow
 def test_everything_is_asked_written_and_the_same_each_time(small: Path) -> None:
-    seen: list[Material] = []
+    seen: list[StudyData] = []
 
-    def truth(material: Material) -> Further:
-        seen.append(material)
-        return Further("against_the_truth", {"n": material.known.n_patients}, [
-            section("truth", title="Against the truth", lead="It was asked.")])
+    def truth(study: StudyData) -> ExtraSection:
+        seen.append(study)
+        return ExtraSection(
+            "against_the_truth",
+            {"n": study.known.n_patients},
+            [section("truth", title="Against the truth", lead="It was asked.")],
+        )
 
     with steps(is_quiet=True) as begin:
         found = run_judgement(small, workers=2, begin=begin, further=[truth])
@@ -84,17 +115,29 @@ def test_everything_is_asked_written_and_the_same_each_time(small: Path) -> None
         run_judgement(small, workers=1, begin=begin, further=[truth])
     assert {name: (results / name).read_bytes() for name in FILES} == first
     content = json.loads(first["judgement.json"])
-    assert [one["key"] for one in content["sections"]] == [
-        "performance", "comparison", "optimism", "internal-external", "instability", "subgroups", "sample-size", "truth"]
+    assert [one.key for one in content["sections"]] == [
+        "performance",
+        "comparison",
+        "optimism",
+        "internal-external",
+        "instability",
+        "subgroups",
+        "sample-size",
+        "truth",
+    ]
     assert content["optimism"]["n_tuned"] == 20
     assert content["data"]["n_overlap"] == 0
     assert {one["by"] for one in content["internal_external"]} == {"product", "tumour_type", "site"}
     assert content["sample_size"]["riley"]["largest"] > 100
-    answers = {item["number"]: item["answer"] for item in content["probast_ai"]["evaluation"]["items"]}
+    answers = {
+        item["number"]: item["answer"] for item in content["probast_ai"]["evaluation"]["items"]
+    }
     assert (answers["E4.1"], answers["E4.6"]) == ("yes", "yes")
     assert "MLflow" in judgement_lines(found)[-1]
-    material = seen[0]
-    assert isinstance(material.pool, Cohort)
-    everybody = [part.patient_ids for part in (material.sides.training, material.sides.test, material.pool)]
-    assert len(np.unique(np.concatenate(everybody))) == sum(len(part) for part in everybody), "nobody on two sides"
-    assert material.known.patient_ids.isin(material.sides.test.patient_ids).all()
+    study = seen[0]
+    assert isinstance(study.pool, Cohort)
+    everybody = [part.patient_ids for part in (study.sides.training, study.sides.test, study.pool)]
+    assert len(np.unique(np.concatenate(everybody))) == sum(len(part) for part in everybody), (
+        "nobody on two sides"
+    )
+    assert study.known.patient_ids.isin(study.sides.test.patient_ids).all()

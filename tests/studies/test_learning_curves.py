@@ -46,7 +46,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 @pytest.mark.slow
 def test_every_learner_stands_at_every_size(found: tuple[Path, dict[str, Any]]) -> None:
     _, answer = found
-    names = [MODEL, *(one.name for one in learners(config=config_of("baseline"), seed=0, n_bags=1)[1:])]
+    names = [
+        MODEL,
+        *(one.name for one in learners(config=config_of("baseline"), seed=0, n_bags=1)[1:]),
+    ]
     assert [row["learner"] for row in answer["curves"]] == names * 2
     assert {row["n_training"] for row in answer["curves"]} == {300, 900}
     assert all(row["low"] <= row["share"] <= row["high"] for row in answer["curves"])
@@ -60,7 +63,9 @@ def test_files(found: tuple[Path, dict[str, Any]]) -> None:
     figure = (folder / "results" / "learning_curves.svg").read_text(encoding="utf-8")
     assert figure.startswith("<svg")
     assert "no external validation" in figure
-    assert len((folder / "results" / "table.csv").read_text(encoding="utf-8").splitlines()) == 1 + len(answer["curves"])
+    assert len(
+        (folder / "results" / "table.csv").read_text(encoding="utf-8").splitlines()
+    ) == 1 + len(answer["curves"])
 
 
 @pytest.mark.slow
@@ -73,7 +78,9 @@ def test_a_bar_can_fail_and_a_comparator_can_be_ahead(found: tuple[Path, dict[st
 
 
 @pytest.mark.slow
-def test_the_same_bytes_whatever_the_workers(found: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_the_same_bytes_whatever_the_workers(
+    found: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
     folder, _ = found
     again = place(tmp_path / "again")
     run_learning_curves(again, workers=1, begin=silent)

@@ -1,4 +1,6 @@
-"""Worlds: scenarios, members and mixtures give the patients they say, each with a number of his own."""
+"""Worlds: scenarios, members and mixtures give the patients they say, each with a number of his
+own.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def test_a_member_has_the_members_values() -> None:
 
 
 def test_mixed_patients_are_different_persons_and_the_same_again() -> None:
-    place = mixed_place("many", ensemble=load_ensemble(), n_members=3, products=products_of(["tarlatamab"]), seed=1)
+    place = mixed_place(
+        "many", ensemble=load_ensemble(), n_members=3, products=products_of(["tarlatamab"]), seed=1
+    )
     cohort = patients_from(place, n=60, seed=2)
     assert cohort.observed["patient_id"].tolist() == list(range(60))
     assert len({part.world.digest for part in place.parts}) > 1

@@ -20,12 +20,26 @@ from crsrisk.report.policy_words import read_aloud
 from crsrisk.studies.policy import design_prophylaxis, write_answer
 from crsrisk.studies.policy_cohort import Sizes
 from crsrisk.studies.policy_request import Request, Weights
-from crsrisk.studies.policy_uncertainty import NOBODY, Rule, best_and_rival, consequence_constants, hidden_share
+from crsrisk.studies.policy_uncertainty import (
+    NOBODY,
+    Rule,
+    best_and_rival,
+    consequence_constants,
+    hidden_share,
+)
 
 SMALL = Request(
-    product="tarlatamab", regimen="label_no_steroid", strategies=("dexamethasone", "tocilizumab@fever"), seed=3,
-    sizes=Sizes(patients=100, repetitions=4, training=300), member_patients=32, members=6, scenario_patients=100,
-    assumption_patients=64, n_resamples=100)
+    product="tarlatamab",
+    regimen="label_no_steroid",
+    strategies=("dexamethasone", "tocilizumab@fever"),
+    seed=3,
+    sizes=Sizes(patients=100, repetitions=4, training=300),
+    member_patients=32,
+    members=6,
+    scenario_patients=100,
+    assumption_patients=64,
+    n_resamples=100,
+)
 
 
 def silent(title: str, total: int) -> Any:
@@ -53,13 +67,17 @@ def test_every_strategy_has_its_ladder_in_order() -> None:
         parts = one["regret"]
         total = sum(parts[name]["value"] for name in ("threshold", "model", "information"))
         assert parts["total"]["value"] == pytest.approx(total, abs=1e-4)
-        assert one["policies"][3]["net_benefit"]["value"] >= max(
-            one["policies"][k]["net_benefit"]["value"] for k in (0, 1, 2)) - 1e-4, "the best threshold is the best"
+        assert (
+            one["policies"][3]["net_benefit"]["value"]
+            >= max(one["policies"][k]["net_benefit"]["value"] for k in (0, 1, 2)) - 1e-4
+        ), "the best threshold is the best"
 
 
 def test_at_fever_only_the_febrile_are_treated() -> None:
-    pre, fever = (answer()["strategies"][name]["policies"][1]["treated"]["value"]
-                  for name in ("dexamethasone", "tocilizumab@fever"))
+    pre, fever = (
+        answer()["strategies"][name]["policies"][1]["treated"]["value"]
+        for name in ("dexamethasone", "tocilizumab@fever")
+    )
     assert pre == 100.0
     assert fever < 100.0
 
@@ -68,8 +86,17 @@ def test_three_worlds_of_response_stand_side_by_side() -> None:
     for one in answer()["strategies"].values():
         by_world = one["ledger"]["by_response_world"]
         assert set(by_world) == set(RESPONSE_WORLDS)
-        assert by_world["no_link"]["responses_lost"] == by_world["common_cause"]["responses_lost"] == 0.0
-    assert answer()["strategies"]["dexamethasone"]["ledger"]["by_response_world"]["mediation"]["responses_lost"] > 0.0
+        assert (
+            by_world["no_link"]["responses_lost"]
+            == by_world["common_cause"]["responses_lost"]
+            == 0.0
+        )
+    assert (
+        answer()["strategies"]["dexamethasone"]["ledger"]["by_response_world"]["mediation"][
+            "responses_lost"
+        ]
+        > 0.0
+    )
 
 
 def test_not_one_world() -> None:
@@ -80,7 +107,9 @@ def test_not_one_world() -> None:
     least = min(over["rules"], key=lambda row: row["mean_regret_per_100"])
     most = max(over["rules"], key=lambda row: row["mean_net_benefit_per_100"])
     assert least["rule"] == most["rule"], "the rule of the highest mean leaves least undone"
-    assert least["mean_regret_per_100"] == pytest.approx(answer()["information"]["evpi_per_100"], abs=1e-3)
+    assert least["mean_regret_per_100"] == pytest.approx(
+        answer()["information"]["evpi_per_100"], abs=1e-3
+    )
     assert {row["rule"] for row in over["rules"]} == {rule["name"] for rule in answer()["rules"]}
 
 
@@ -88,8 +117,13 @@ def test_every_uncertain_consequence_that_matters_here_is_moved_to_its_ends() ->
     moved = {row["key"] for row in answer()["ends"]}
     uncertain = {one.key.removeprefix("assumption:") for one in consequence_constants(load_world())}
     assert moved <= uncertain
-    assert {"consequences.response_weight", "consequences.infection_weight", "consequences.burden_per_course",
-            "consequences.infection_usual_risk", "consequences.response_log_odds_per_log_activation"} <= moved
+    assert {
+        "consequences.response_weight",
+        "consequences.infection_weight",
+        "consequences.burden_per_course",
+        "consequences.infection_usual_risk",
+        "consequences.response_log_odds_per_log_activation",
+    } <= moved
     assert "consequences.infection_ratio__tnf_free" not in moved, "nobody blocks TNF here"
 
 
@@ -97,9 +131,14 @@ def test_value_of_information_says_what_is_chance_and_what_people_set() -> None:
     known = answer()["information"]
     assert known["evpi_per_100"] >= 0.0
     assert {row["name"] for row in known["judgements"]} == {
-        "consequences.infection_weight", "consequences.response_weight", "consequences.burden_per_course"}
+        "consequences.infection_weight",
+        "consequences.response_weight",
+        "consequences.burden_per_course",
+    }
     assert "response world" in {row["name"] for row in known["quantities"]}
-    assert not [row for row in known["assumptions"] if "ruxolitinib" in row["name"]], "a drug that nobody is given"
+    assert not [row for row in known["assumptions"] if "ruxolitinib" in row["name"]], (
+        "a drug that nobody is given"
+    )
 
 
 def test_the_first_paragraph_can_be_read_aloud() -> None:
@@ -108,8 +147,13 @@ def test_the_first_paragraph_can_be_read_aloud() -> None:
     assert "within 21 days" in text
     assert "need of fluids, vasopressor or oxygen" in text
     sizes = answer()["recommendation"]["sizes"]
-    both = [sizes[key]["n_per_arm_0.8"] for key in ("median effect", "median effect on need of support")]
-    assert None in both or f" {max(both)} patients an arm give each of the two endpoints 80% power" in text
+    both = [
+        sizes[key]["n_per_arm_0.8"] for key in ("median effect", "median effect on need of support")
+    ]
+    assert (
+        None in both
+        or f" {max(both)} patients an arm give each of the two endpoints 80% power" in text
+    )
     assert not set(text) & set("{}[]|_*≥>=")
     assert ">=" not in answer()["question"]
     page = render_prophylaxis(answer())
@@ -133,15 +177,24 @@ def test_figures_stand_alone() -> None:
     assert all(svg.startswith("<svg") and "synthetic" in svg for svg in figures.values())
 
 
-@pytest.mark.parametrize(("change", "what"), [
-    ({"strategies": ()}, "one way of preventing CRS"), ({"strategies": ("none",)}, "one way of preventing CRS"),
-    ({"strategies": ("aspirin",)}, "one of anakinra"), ({"strategies": ("anakinra@noon",)}, "@fever"),
-    ({"response_world": "hope"}, "no_link"), ({"doses_per_100": (0.0,)}, "more than 0"),
-    ({"doses_per_100": (100.0,)}, "fewer than 100"), ({"sizes": Sizes(10, 4, 300)}, "100 or more"),
-    ({"sizes": Sizes(100, 3, 300)}, "even"), ({"weights": Weights(infection=-1.0)}, "infection_weight"),
-    ({"product": "unheard_of"}, "unheard_of"), ({"regimen": "twice"}, "one of"),
-    ({"model": "no/such/model"}, "no/such/model"),
-])
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"strategies": ()}, "one way of preventing CRS"),
+        ({"strategies": ("none",)}, "one way of preventing CRS"),
+        ({"strategies": ("aspirin",)}, "one of anakinra"),
+        ({"strategies": ("anakinra@noon",)}, "@fever"),
+        ({"response_world": "hope"}, "no_link"),
+        ({"doses_per_100": (0.0,)}, "more than 0"),
+        ({"doses_per_100": (100.0,)}, "fewer than 100"),
+        ({"sizes": Sizes(10, 4, 300)}, "100 or more"),
+        ({"sizes": Sizes(100, 3, 300)}, "even"),
+        ({"weights": Weights(infection=-1.0)}, "infection_weight"),
+        ({"product": "unheard_of"}, "unheard_of"),
+        ({"regimen": "twice"}, "one of"),
+        ({"model": "no/such/model"}, "no/such/model"),
+    ],
+)
 def test_what_cannot_be_asked_is_refused_at_once(change: dict[str, Any], what: str) -> None:
     fields = {name: getattr(SMALL, name) for name in SMALL.__dataclass_fields__}
 
@@ -166,12 +219,19 @@ def test_hidden_fever_is_a_share() -> None:
 
 
 def test_words_that_depend_on_figures() -> None:
-    """No response lost is not put down to a world; a fever that hides is said where support shows less than the grade."""
+    """No response lost is not put down to a world; a fever that hides is said where support shows
+    less than the grade.
+    """
     found = json.loads(json.dumps(answer()))
     rule = next(one for one in found["rules"] if one["name"] == found["recommendation"]["rule"])
-    lost = found["strategies"][rule["strategy"]]["policies"][1 if rule["threshold"] is None else 2]["responses_lost"]
+    lost = found["strategies"][rule["strategy"]]["policies"][1 if rule["threshold"] is None else 2][
+        "responses_lost"
+    ]
     lost |= {"value": 0.01, "low": 0.0, "high": 0.02}
-    found["recommendation"]["risk_ratio"]["value"], found["recommendation"]["support_ratio"]["value"] = 0.5, 0.7
+    (
+        found["recommendation"]["risk_ratio"]["value"],
+        found["recommendation"]["support_ratio"]["value"],
+    ) = (0.5, 0.7)
     text = read_aloud(found)
     assert "costs no tumour response in any world" in text
     assert "0.50 by the grade but 0.70 by need of support" in text

@@ -31,13 +31,23 @@ def table(tmp_path: Path) -> Path:
     rng = np.random.default_rng(1)
     risk = rng.beta(2, 6, 300)
     path = tmp_path / "mine.csv"
-    pd.DataFrame({"patient_id": range(300), "risk": risk.round(4), "crs": rng.random(300) < risk}).to_csv(path, index=False)
+    pd.DataFrame(
+        {"patient_id": range(300), "risk": risk.round(4), "crs": rng.random(300) < risk}
+    ).to_csv(path, index=False)
     return path
 
 
 def request(path: Path, **changes: Any) -> TableRequest:
-    return TableRequest(**{"path": path, "effect": EFFECT, "risk_column": "risk", "weights": Weights(1.0, 2.0, 0.02),
-                           "n_resamples": 200, **changes})
+    return TableRequest(
+        **{
+            "path": path,
+            "effect": EFFECT,
+            "risk_column": "risk",
+            "weights": Weights(1.0, 2.0, 0.02),
+            "n_resamples": 200,
+            **changes,
+        }
+    )
 
 
 def test_without_outcomes_it_is_the_formula(table: Path) -> None:
@@ -62,7 +72,9 @@ def test_outcomes_count_when_they_are_known(table: Path) -> None:
 
 
 def test_the_ratio_s_own_interval_widens_every_benefit(table: Path) -> None:
-    sure = weigh_table(request(table, effect=StatedEffect(0.5, infections_added=0.03)))["policies"][1]["averted"]
+    sure = weigh_table(request(table, effect=StatedEffect(0.5, infections_added=0.03)))["policies"][
+        1
+    ]["averted"]
     unsure = weigh_table(request(table))["policies"][1]["averted"]
     assert unsure["value"] == sure["value"]
     assert unsure["high"] - unsure["low"] > sure["high"] - sure["low"]
@@ -76,18 +88,30 @@ def test_the_page_claims_nothing_counterfactual(table: Path) -> None:
     assert "oracle" not in page.partition("</style>")[2]
 
 
-@pytest.mark.parametrize(("changes", "what"), [
-    ({"effect": StatedEffect(None)}, "a table of patients shows no effect"),
-    ({"effect": StatedEffect(1.0)}, "below 1"), ({"effect": StatedEffect(-0.1)}, "below 1"),
-    ({"effect": StatedEffect(0.5, 0.6, 0.7)}, "around 0.5"), ({"effect": StatedEffect(0.5, 0.4)}, "or neither"),
-    ({"effect": StatedEffect(0.5, 0.0, 0.7)}, "above 0"), ({"effect": StatedEffect(0.5, infections_added=3.0)}, "0 to 1"),
-    ({"effect": StatedEffect(0.5, responses_lost=-0.1)}, "0 to 1"), ({"thresholds": (0.0,)}, "above 0 and below 1"),
-    ({"thresholds": (1.0,)}, "above 0 and below 1"), ({"doses_per_100": (120.0,)}, "fewer than 100"),
-    ({"risk_column": None}, "one of them"), ({"model": "x"}, "one of them"),
-    ({"risk_column": "score"}, "patient_id, risk, crs"),
-    ({"outcome": "icans"}, "icans"), ({"weights": Weights(burden=-1.0)}, "burden_per_course"),
-])
-def test_bad_input_is_refused_with_its_cure(table: Path, changes: dict[str, Any], what: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"effect": StatedEffect(None)}, "a table of patients shows no effect"),
+        ({"effect": StatedEffect(1.0)}, "below 1"),
+        ({"effect": StatedEffect(-0.1)}, "below 1"),
+        ({"effect": StatedEffect(0.5, 0.6, 0.7)}, "around 0.5"),
+        ({"effect": StatedEffect(0.5, 0.4)}, "or neither"),
+        ({"effect": StatedEffect(0.5, 0.0, 0.7)}, "above 0"),
+        ({"effect": StatedEffect(0.5, infections_added=3.0)}, "0 to 1"),
+        ({"effect": StatedEffect(0.5, responses_lost=-0.1)}, "0 to 1"),
+        ({"thresholds": (0.0,)}, "above 0 and below 1"),
+        ({"thresholds": (1.0,)}, "above 0 and below 1"),
+        ({"doses_per_100": (120.0,)}, "fewer than 100"),
+        ({"risk_column": None}, "one of them"),
+        ({"model": "x"}, "one of them"),
+        ({"risk_column": "score"}, "patient_id, risk, crs"),
+        ({"outcome": "icans"}, "icans"),
+        ({"weights": Weights(burden=-1.0)}, "burden_per_course"),
+    ],
+)
+def test_bad_input_is_refused_with_its_cure(
+    table: Path, changes: dict[str, Any], what: str
+) -> None:
     with pytest.raises(InputError, match=what) as problem:
         weigh_table(request(table, **changes))
     assert "Cure" in str(problem.value)
@@ -117,36 +141,74 @@ def test_the_curve_of_net_benefit_passes_through_the_table(table: Path) -> None:
 
 
 def test_subgroups_are_told_apart_by_risk_and_by_how_well_it_is_told(tmp_path: Path) -> None:
-    """Risks that are too low in one ward show there, and nowhere else; they leave its patients untreated."""
+    """Risks that are too low in one ward show there, and nowhere else; they leave its patients
+    untreated.
+    """
     rng = np.random.default_rng(2)
     risk, n = rng.beta(2, 6, 1000), 1000
     ward, event = np.where(np.arange(n) % 2, "A", "B"), rng.random(n) < risk
     age = np.where(rng.random(n) < 0.1, "", rng.integers(30, 90, n).astype(str))
     path = tmp_path / "wards.csv"
-    pd.DataFrame({"risk": np.where(ward == "A", risk, risk / 2).round(4), "crs": event, "ward": ward, "age": age,
-                  "rare": np.where(np.arange(n) < 10, "yes", "no")}).to_csv(path, index=False)
+    pd.DataFrame(
+        {
+            "risk": np.where(ward == "A", risk, risk / 2).round(4),
+            "crs": event,
+            "ward": ward,
+            "age": age,
+            "rare": np.where(np.arange(n) < 10, "yes", "no"),
+        }
+    ).to_csv(path, index=False)
     asked = request(path, outcome="crs", groups=("ward", "age", "rare"))
     rows = {row["group"]: row for row in weigh_table(asked)["subgroups"]}
-    assert set(rows) == {"ward: A", "ward: B", *(one for one in rows if one.startswith("age: ")), "rare: no"}
+    assert set(rows) == {
+        "ward: A",
+        "ward: B",
+        *(one for one in rows if one.startswith("age: ")),
+        "rare: no",
+    }
     assert {"age: not known"} < set(rows)
-    assert abs(rows["ward: A"]["calibration_log_odds"]) < 0.3 < rows["ward: B"]["calibration_log_odds"]
+    assert (
+        abs(rows["ward: A"]["calibration_log_odds"]) < 0.3 < rows["ward: B"]["calibration_log_odds"]
+    )
     assert rows["ward: B"]["sensitivity"] < rows["ward: A"]["sensitivity"]
     low, value, high = (rows["ward: A"]["net_benefit"][key] for key in ("low", "value", "high"))
     assert low < value < high
     assert "Who is left out" in render_prophylaxis(weigh_table(asked))
-    assert weigh_table(request(path, groups=("ward",)))["subgroups"][0]["calibration_log_odds"] is None
+    assert (
+        weigh_table(request(path, groups=("ward",)))["subgroups"][0]["calibration_log_odds"] is None
+    )
     for column, what in (("clinic", "no such column"), ("words", "different words")):
         pd.read_csv(path).assign(words=[f"w{k}" for k in range(n)]).to_csv(path, index=False)
         with pytest.raises(InputError, match=what):
             weigh_table(request(path, groups=(column,)))
 
 
-@pytest.mark.parametrize(("effect", "burden", "said", "turns"), [
-    (EFFECT, 0.02, "from that risk on has a higher net benefit than treating nobody or everybody", "no better than"),
-    (StatedEffect(0.3), 0.0, "Treating everybody has a higher net benefit than treating nobody:", "no better than"),
-    (StatedEffect(0.99), 0.02, "pays at no risk: it costs more than it could ever avert. Treating nobody has the highest",
-     "would be needed for treating everybody to pay"),
-])
+@pytest.mark.parametrize(
+    ("effect", "burden", "said", "turns"),
+    [
+        (
+            EFFECT,
+            0.02,
+            "from that risk on has a higher net benefit than treating nobody or everybody",
+            "no better than",
+        ),
+        (
+            StatedEffect(0.3),
+            0.0,
+            "Treating everybody has a higher net benefit than treating nobody:",
+            "no better than",
+        ),
+        (
+            StatedEffect(0.99),
+            0.02,
+            (
+                "pays at no risk: it costs more than it could ever avert. Treating nobody has the"
+                " highest"
+            ),
+            "would be needed for treating everybody to pay",
+        ),
+    ],
+)
 def test_the_paragraph_says_which_way_the_answer_turns(
     table: Path, effect: StatedEffect, burden: float, said: str, turns: str
 ) -> None:
@@ -158,16 +220,30 @@ def test_the_paragraph_says_which_way_the_answer_turns(
 
 
 def test_a_model_reads_the_user_s_own_columns(model: RiskModel, tmp_path: Path) -> None:
-    """Another name and another unit of one column, stated, give the same risks as the table that needs neither."""
+    """Another name and another unit of one column, stated, give the same risks as the table that
+    needs neither.
+    """
     world = load_world()
     arm = make_arm(load_product("tarlatamab"), world=world)
-    observed = observe(sample(arm.population, assumptions=world.assumptions, seed=5, start=0, stop=60), arm=arm, world=world,
-                       seed=5)
+    observed = observe(
+        sample(arm.population, assumptions=world.assumptions, seed=5, start=0, stop=60),
+        arm=arm,
+        world=world,
+        seed=5,
+    )
     save_model(model, tmp_path / "model")
     observed.to_csv(tmp_path / "plain.csv", index=False)
     own = observed.assign(CRP_BASE=observed["crp_mg_l"] / 10).drop(columns="crp_mg_l")
     own.to_csv(tmp_path / "own.csv", index=False)
-    plain, mapped = (weigh_table(request(tmp_path / name, risk_column=None, model=str(tmp_path / "model"), reading=reading))
-                     for name, reading in (("plain.csv", Reading()),
-                                           ("own.csv", Reading(units={"crp": "mg/dL"}, mapping={"CRP_BASE": "crp"}))))
+    plain, mapped = (
+        weigh_table(
+            request(
+                tmp_path / name, risk_column=None, model=str(tmp_path / "model"), reading=reading
+            )
+        )
+        for name, reading in (
+            ("plain.csv", Reading()),
+            ("own.csv", Reading(units={"crp": "mg/dL"}, mapping={"CRP_BASE": "crp"})),
+        )
+    )
     assert mapped["risk"]["mean"] == pytest.approx(plain["risk"]["mean"], rel=1e-6)

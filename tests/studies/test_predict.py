@@ -31,7 +31,9 @@ def folder(model: RiskModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def score(folder: Path, table: Path, *, out: Path | None = None, strict: bool = False) -> Scored:
-    return score_table(folder, table, units={}, mapping={}, ldh_upper_limit_u_l=None, strict=strict, out=out)
+    return score_table(
+        folder, table, units={}, mapping={}, ldh_upper_limit_u_l=None, strict=strict, out=out
+    )
 
 
 def written(folder: Path, observed: pd.DataFrame) -> Path:
@@ -39,7 +41,9 @@ def written(folder: Path, observed: pd.DataFrame) -> Path:
     return folder / "patients.csv"
 
 
-def test_rows_are_those_of_the_model(model: RiskModel, folder: Path, cohort: Cohort, tmp_path: Path) -> None:
+def test_rows_are_those_of_the_model(
+    model: RiskModel, folder: Path, cohort: Cohort, tmp_path: Path
+) -> None:
     some = cohort.observed.head(50)
     scored = score(folder, written(tmp_path, some))
     expected = predict(model, some).rows
@@ -47,12 +51,18 @@ def test_rows_are_those_of_the_model(model: RiskModel, folder: Path, cohort: Coh
     assert scored.rows["missing"].tolist() == expected["missing"].tolist()
     assert scored.refusal() is None
     assert scored.counts == {
-        "rows": 50, "ok": int((expected["status"] == "ok").sum()), "warned": int((expected["status"] == "warned").sum()),
-        "refused": 0, "values_converted": 0, "values_missing": int(some.isna().sum().sum()),
-    }  # fmt: skip
+        "rows": 50,
+        "ok": int((expected["status"] == "ok").sum()),
+        "warned": int((expected["status"] == "warned").sum()),
+        "refused": 0,
+        "values_converted": 0,
+        "values_missing": int(some.isna().sum().sum()),
+    }
 
 
-def test_a_refusal_names_the_first_row_in_the_order_of_the_file(folder: Path, cohort: Cohort, tmp_path: Path) -> None:
+def test_a_refusal_names_the_first_row_in_the_order_of_the_file(
+    folder: Path, cohort: Cohort, tmp_path: Path
+) -> None:
     some = cohort.observed.head(9).astype({"crp_mg_l": object, "weight_kg": object})
     some.loc[some.index[6], "crp_mg_l"] = "high"
     some.loc[some.index[4], "weight_kg"] = -70
@@ -64,18 +74,26 @@ def test_a_refusal_names_the_first_row_in_the_order_of_the_file(folder: Path, co
     assert "-70" in problem.found
     assert problem.cure.endswith("(2 of 9 rows refused, the others scored)")
     assert (scored.rows["status"] == "refused").tolist() == [place in (4, 6) for place in range(9)]
-    assert scored.rows["risk_crs_grade2plus"].isna().tolist() == [place in (4, 6) for place in range(9)]
+    assert scored.rows["risk_crs_grade2plus"].isna().tolist() == [
+        place in (4, 6) for place in range(9)
+    ]
 
 
-def test_refused_by_the_model_alone(model: RiskModel, folder: Path, cohort: Cohort, tmp_path: Path) -> None:
+def test_refused_by_the_model_alone(
+    model: RiskModel, folder: Path, cohort: Cohort, tmp_path: Path
+) -> None:
     scored = score(folder, written(tmp_path, cohort.observed.head(3)))
-    spoiled = scored.rows.assign(status=["ok", "refused", "ok"], reasons=["", "crp_mg_l is impossible.", ""])
+    spoiled = scored.rows.assign(
+        status=["ok", "refused", "ok"], reasons=["", "crp_mg_l is impossible.", ""]
+    )
     problem = Scored(model, spoiled, scored.table, scored.path).refusal()
     assert problem is not None
     assert (problem.key, problem.found) == ("row 2", "crp_mg_l is impossible.")
 
 
-def test_tree_is_plain_json_with_the_whole_account(folder: Path, cohort: Cohort, tmp_path: Path) -> None:
+def test_tree_is_plain_json_with_the_whole_account(
+    folder: Path, cohort: Cohort, tmp_path: Path
+) -> None:
     some = cohort.observed.head(5).astype({"crp_mg_l": object})
     some.loc[some.index[1], "crp_mg_l"] = "<5"
     tree = score(folder, written(tmp_path, some)).as_tree()
@@ -86,11 +104,17 @@ def test_tree_is_plain_json_with_the_whole_account(folder: Path, cohort: Cohort,
     assert set(tree["account"][0]) == {"row", "column", "kind", "found", "expected", "cure"}
 
 
-def test_patients_with_names_instead_of_numbers(folder: Path, cohort: Cohort, tmp_path: Path) -> None:
+def test_patients_with_names_instead_of_numbers(
+    folder: Path, cohort: Cohort, tmp_path: Path
+) -> None:
     some = cohort.observed.head(3).assign(patient_id=["A-1", "A-2", "007"])
     scored = score(folder, written(tmp_path, some), out=tmp_path / "risks.parquet")
     assert scored.rows["patient_id"].tolist() == ["A-1", "A-2", "007"]
-    assert pd.read_parquet(tmp_path / "risks.parquet")["patient_id"].tolist() == ["A-1", "A-2", "007"]
+    assert pd.read_parquet(tmp_path / "risks.parquet")["patient_id"].tolist() == [
+        "A-1",
+        "A-2",
+        "007",
+    ]
 
 
 def test_strict_and_a_place_for_the_results(folder: Path, cohort: Cohort, tmp_path: Path) -> None:
@@ -116,7 +140,8 @@ def test_a_long_table_is_cut_on_the_terminal_and_says_so(
     assert capsys.readouterr().out.startswith("Wrote risks.csv\n")
 
 
-# Tables for a landmark model: the course in either form, who is no longer at risk, what every verb makes of it.
+# Tables for a landmark model: the course in either form, who is no longer at risk, what every verb
+# makes of it.
 
 
 HOUR = 24
@@ -130,7 +155,9 @@ def quick(config: FeatureConfig) -> FeatureConfig:
 
 
 @pytest.fixture(scope="module")
-def later(cohort: Cohort, quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[RiskModel, Path]:
+def later(
+    cohort: Cohort, quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RiskModel, Path]:
     """A quick 24 h model, and the folder that it was saved to."""
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
     model = fit(known, cohort.outcomes.loc[known.index], config=quick, seed=SEED)
@@ -142,7 +169,9 @@ def table(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everybody with the readings of the first day and what happened to him."""
     place = tmp_path_factory.mktemp("tables") / "readings.csv"
     course = cohort.course[list(course_columns(hour=HOUR))]
-    pd.concat([cohort.observed, course, cohort.outcomes[["crs_grade2plus", "window_d"]]], axis=1).to_csv(place, index=False)
+    pd.concat(
+        [cohort.observed, course, cohort.outcomes[["crs_grade2plus", "window_d"]]], axis=1
+    ).to_csv(place, index=False)
     return place
 
 
@@ -153,7 +182,9 @@ def read(model: RiskModel, place: Path) -> Known:
 def test_readings_and_summaries_are_the_same_table(
     cohort: Cohort, later: tuple[RiskModel, Path], table: Path, tmp_path: Path
 ) -> None:
-    """Either form gives, row by row, what the model learnt from: those at risk, with the same features."""
+    """Either form gives, row by row, what the model learnt from: those at risk, with the same
+    features.
+    """
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
     known.to_csv(tmp_path / "summaries.csv", index=False)
     expected = predict(later[0], known).risk
@@ -163,7 +194,9 @@ def test_readings_and_summaries_are_the_same_table(
         np.testing.assert_allclose(predict(later[0], frame).risk, expected, rtol=0, atol=1e-9)
 
 
-def test_who_had_the_event_is_refused_with_his_row(cohort: Cohort, later: tuple[RiskModel, Path], table: Path) -> None:
+def test_who_had_the_event_is_refused_with_his_row(
+    cohort: Cohort, later: tuple[RiskModel, Path], table: Path
+) -> None:
     worst = cohort.course["grade__max__h24"].to_numpy()
     there = read(later[0], table)
     assert there.n_gone == (worst >= 2).sum() > 0
@@ -189,14 +222,20 @@ def test_a_worst_grade_that_is_not_known_is_scored_and_not_judged(
     assert scored.rows["risk_crs_grade2plus"].iloc[at_risk].notna().all()
 
 
-def test_a_judgement_counts_after_the_landmark(cohort: Cohort, later: tuple[RiskModel, Path], table: Path) -> None:
+def test_a_judgement_counts_after_the_landmark(
+    cohort: Cohort, later: tuple[RiskModel, Path], table: Path
+) -> None:
     judged = evaluate_model(later[1], table, n_resamples=50, **PLAIN)
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
     pooled = judged["evaluation"]["pooled"]
     assert pooled["n"] == len(known)
     assert pooled["n_events"] == int(cohort.outcomes.loc[known.index, "crs_grade2plus"].sum())
-    assert judged["window"].startswith("later than 24 hours and within 21 days after the first dose")
-    assert f"{len(cohort.observed) - len(known)} had grade 2 or more by 24 h" in judged["data"]["flow"]
+    assert judged["window"].startswith(
+        "later than 24 hours and within 21 days after the first dose"
+    )
+    assert (
+        f"{len(cohort.observed) - len(known)} had grade 2 or more by 24 h" in judged["data"]["flow"]
+    )
     assert "still at risk 24 h after the first dose" in judged["data"]["eligibility"]
 
 
@@ -204,19 +243,24 @@ def test_a_judgement_counts_after_the_landmark(cohort: Cohort, later: tuple[Risk
 def test_an_update_learns_from_those_at_risk(
     cohort: Cohort, later: tuple[RiskModel, Path], table: Path, tmp_path: Path, method: str
 ) -> None:
-    done = update_model(later[1], table, out=tmp_path / "new", outcome=None, method=method, seed=1, **PLAIN)
+    done = update_model(
+        later[1], table, out=tmp_path / "new", outcome=None, method=method, seed=1, **PLAIN
+    )
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
     assert done.update.n_patients == len(known)
-    assert done.left_out["rows that had grade 2 or more by 24 h"] == len(cohort.observed) - len(known)
+    assert done.left_out["rows that had grade 2 or more by 24 h"] == len(cohort.observed) - len(
+        known
+    )
     assert done.update.model.contract.landmark_h == HOUR
     scored = score_table(tmp_path / "new", table, strict=False, out=None, **PLAIN)
     assert scored.rows["risk_crs_grade2plus"].notna().sum() == len(known)
 
 
-def test_without_the_course_the_table_is_refused(cohort: Cohort, later: tuple[RiskModel, Path], tmp_path: Path) -> None:
+def test_without_the_course_the_table_is_refused(
+    cohort: Cohort, later: tuple[RiskModel, Path], tmp_path: Path
+) -> None:
     cohort.observed.to_csv(tmp_path / "bare.csv", index=False)
     with pytest.raises(InputError, match="the course until 24 h after the first dose") as refused:
         read(later[0], tmp_path / "bare.csv")
     assert "crp_mg_l__max__h24" in str(refused.value)
     assert "crp_mg_l__h6" in str(refused.value)
-

@@ -63,9 +63,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
         def advance(n: int) -> None:
             steps[title][1] += n
+
         return advance
 
-    done = run_sensitivity(experiment(tmp_path_factory.mktemp("runs") / "one"), workers=1, begin=begin)
+    done = run_sensitivity(
+        experiment(tmp_path_factory.mktemp("runs") / "one"), workers=1, begin=begin
+    )
     return {**done, "steps": steps}
 
 
@@ -83,9 +86,12 @@ def test_everything_is_written(found: dict[str, Any]) -> None:
 
 
 def test_every_world_is_counted(found: dict[str, Any]) -> None:
-    """The totals announced to the progress bar are those simulated: no world twice, none for nothing."""
+    """The totals announced to the progress bar are those simulated: no world twice, none for
+    nothing.
+    """
     assert {title: done for title, (total, done) in found["steps"].items()} == {
-        title: total for title, (total, _) in found["steps"].items()}
+        title: total for title, (total, _) in found["steps"].items()
+    }
 
 
 def test_tables_say_what_they_should(found: dict[str, Any]) -> None:
@@ -99,14 +105,23 @@ def test_tables_say_what_they_should(found: dict[str, Any]) -> None:
     assert chosen == set(summary["leaders"])
     known = tables["screening"].set_index(["output", "factor"])["strength"]
     assert (known[known.index.get_level_values("factor") != CHANCE] != "").all()
-    assert tables["outputs"].loc[0, "p05"] <= tables["outputs"].loc[0, "median"] <= tables["outputs"].loc[0, "p95"]
+    assert (
+        tables["outputs"].loc[0, "p05"]
+        <= tables["outputs"].loc[0, "median"]
+        <= tables["outputs"].loc[0, "p95"]
+    )
 
 
 def test_the_terminal_shows_the_caveats(found: dict[str, Any]) -> None:
     console = Console(width=140, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
     print_sensitivity(found, console=console)
     text = " ".join(console.export_text().split())
-    for words in ("is the probability that a scenario is true", "no external validation", "burden_null", "assumed"):
+    for words in (
+        "is the probability that a scenario is true",
+        "no external validation",
+        "burden_null",
+        "assumed",
+    ):
         assert words in text
     console.file.close()
 
@@ -119,13 +134,22 @@ def test_workers_change_nothing(found: dict[str, Any], tmp_path: Path) -> None:
         assert len({path.read_bytes() for path in paths}) == 1, name
 
 
-@pytest.mark.parametrize(("old", "new", "key"), [
-    ("points: 4", "points: 6", "points"), ("judged: tarlatamab", "judged: afami_cel", "judged"),
-    ("scenarios: [reference, burden_null]", "scenarios: [burden_null]", "scenarios"), ("seed: 3", "sed: 3", "sed"),
-])
-def test_a_wrong_file_is_refused_before_anything_runs(tmp_path: Path, old: str, new: str, key: str) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("points: 4", "points: 6", "points"),
+        ("judged: tarlatamab", "judged: afami_cel", "judged"),
+        ("scenarios: [reference, burden_null]", "scenarios: [burden_null]", "scenarios"),
+        ("seed: 3", "sed: 3", "sed"),
+    ],
+)
+def test_a_wrong_file_is_refused_before_anything_runs(
+    tmp_path: Path, old: str, new: str, key: str
+) -> None:
     with pytest.raises(InputError, match=key):
-        run_sensitivity(experiment(tmp_path / "wrong", TINY.replace(old, new)), workers=1, begin=silent)
+        run_sensitivity(
+            experiment(tmp_path / "wrong", TINY.replace(old, new)), workers=1, begin=silent
+        )
 
 
 def test_the_shipped_experiment_is_sound() -> None:
@@ -136,13 +160,21 @@ def test_the_shipped_experiment_is_sound() -> None:
 
 
 def test_the_terminal_prints_no_share_that_is_not_resolved(found: dict[str, Any]) -> None:
-    """So few worlds resolve nothing; what chance is alone is printed where its interval is narrow enough."""
+    """So few worlds resolve nothing; what chance is alone is printed where its interval is narrow
+    enough.
+    """
     strengths = found["tables"]["strengths"].assign(
-        **{f"{name}{end}": value for name in ("alone", "with_others")
-           for end, value in (("", 0.3), ("_low", 0.2), ("_high", 0.4))})
+        **{
+            f"{name}{end}": value
+            for name in ("alone", "with_others")
+            for end, value in (("", 0.3), ("_low", 0.2), ("_high", 0.4))
+        }
+    )
     strengths.loc[strengths["strength"] == CHANCE, "with_others"] = 0.7
     console = Console(width=160, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
-    print_sensitivity({**found, "tables": {**found["tables"], "strengths": strengths}}, console=console)
+    print_sensitivity(
+        {**found, "tables": {**found["tables"], "strengths": strengths}}, console=console
+    )
     text = console.export_text()
     console.file.close()
     table = text.partition("Share of the variance by strength")[2].partition("Not resolved:")[0]

@@ -1,4 +1,6 @@
-"""The mechanism-shift matrix, made small: every pair is there, a model is best at home, same seed, same bytes."""
+"""The mechanism-shift matrix, made small: every pair is there, a model is best at home, same seed,
+same bytes.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,13 @@ def test_every_pair_of_worlds_is_measured_and_again_the_same(tmp_path: Path) -> 
     for world in worlds:
         assert cells[world, world]["lost"]["value"] == 0
     strong = "inflammation_strong"
-    at_home, from_afar = (cells[name, strong]["auroc_within_product"]["value"] for name in (strong, "inflammation_null"))
+    at_home, from_afar = (
+        cells[name, strong]["auroc_within_product"]["value"]
+        for name in (strong, "inflammation_null")
+    )
     assert at_home > from_afar
-    assert "Synthetic data, no external validation" in (tmp_path / "results" / "matrix.md").read_text(encoding="utf-8")
+    assert "Synthetic data, no external validation" in (
+        tmp_path / "results" / "matrix.md"
+    ).read_text(encoding="utf-8")
     run_shift(tmp_path, workers=1, begin=lambda title, total: lambda n: None)
     assert (tmp_path / "results" / "summary.json").read_bytes() == first

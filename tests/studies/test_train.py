@@ -1,4 +1,6 @@
-"""Training: from simulated patients or a table to a saved, tracked model; nothing replaced, nothing of a patient logged."""
+"""Training: from simulated patients or a table to a saved, tracked model; nothing replaced, nothing
+of a patient logged.
+"""
 
 from __future__ import annotations
 
@@ -51,29 +53,51 @@ def silent(title: str, total: int) -> Any:
 @pytest.fixture(scope="module")
 def quick() -> FeatureConfig:
     shipped = config_from("baseline")
-    learner = shipped.learner.model_copy(update={"max_trees": 20, "n_folds": 2, "learning_rate": 0.1})
+    learner = shipped.learner.model_copy(
+        update={"max_trees": 20, "n_folds": 2, "learning_rate": 0.1}
+    )
     tuning = Tuning(trials=2, search={"num_leaves": Range(low=3, high=8, is_whole=True)})
     return shipped.model_copy(update={"learner": learner, "tuning": tuning})
 
 
 @pytest.fixture(scope="module")
-def trained(arms: dict[str, Arm], quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(
+    arms: dict[str, Arm], quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
     folder = tmp_path_factory.mktemp("train")
-    training = simulated_training(list(arms.values()), config=quick, world=world_of(), n_patients=400, seed=SEED, workers=2)
-    return train(training, config=quick, seed=SEED, out=folder / "model", is_tuned=True, track=folder / "runs", begin=silent,
-                 n_refits=2)
+    training = simulated_training(
+        list(arms.values()), config=quick, world=world_of(), n_patients=400, seed=SEED, workers=2
+    )
+    return train(
+        training,
+        config=quick,
+        seed=SEED,
+        out=folder / "model",
+        is_tuned=True,
+        track=folder / "runs",
+        begin=silent,
+        n_refits=2,
+    )
 
 
 def test_the_saved_model_is_the_trained_one(trained: Trained, cohort: Cohort) -> None:
     again = load_model(trained.folder)
-    np.testing.assert_array_equal(predict(again, cohort.observed).risk, predict(trained.model, cohort.observed).risk)
+    np.testing.assert_array_equal(
+        predict(again, cohort.observed).risk, predict(trained.model, cohort.observed).risk
+    )
     assert again.manifest["tuning"]["n_trials"] == 2
     assert "400 simulated patients" in again.manifest["training"]
 
 
 def test_what_is_said_of_it(trained: Trained) -> None:
     text = "\n".join(training_lines(trained))
-    for part in ("within 21 days", "400 patients", "Tuned in 2 trials", "mlflow ui", "no external validation"):
+    for part in (
+        "within 21 days",
+        "400 patients",
+        "Tuned in 2 trials",
+        "mlflow ui",
+        "no external validation",
+    ):
         assert part in text
 
 
@@ -81,19 +105,44 @@ def test_a_neighbour_that_cannot_speak_beside_the_model_is_refused_before_fittin
     trained: Trained, quick: FeatureConfig, tmp_path: Path
 ) -> None:
     severe = quick.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"})
-    save_model(fit(trained.training.observed, trained.training.outcomes, config=severe, seed=SEED), tmp_path / "severe")
+    save_model(
+        fit(trained.training.observed, trained.training.outcomes, config=severe, seed=SEED),
+        tmp_path / "severe",
+    )
     save_model(trained.model, tmp_path / "mild")
     later = quick.model_copy(update={"landmark_h": 24})
     shorter = quick.model_copy(update={"window_d": {"default": 10.0}})
-    for config, name, word in ((quick, "nobody", "no folder nobody"), (quick, "mild", "outcome crs_grade2plus"),
-                               (later, "severe", "hours after the first dose 0"), (shorter, "severe", "days of window")):
+    for config, name, word in (
+        (quick, "nobody", "no folder nobody"),
+        (quick, "mild", "outcome crs_grade2plus"),
+        (later, "severe", "hours after the first dose 0"),
+        (shorter, "severe", "days of window"),
+    ):
         with pytest.raises(InputError, match=word) as refused:
-            train(trained.training, config=config, seed=1, out=tmp_path / "new", is_tuned=False, track=None, begin=silent,
-                  n_refits=0, grade3plus=name)
+            train(
+                trained.training,
+                config=config,
+                seed=1,
+                out=tmp_path / "new",
+                is_tuned=False,
+                track=None,
+                begin=silent,
+                n_refits=0,
+                grade3plus=name,
+            )
         assert refused.value.key == "--grade3plus"
         assert not (tmp_path / "new").exists()
-    train(trained.training, config=quick, seed=1, out=tmp_path / "new", is_tuned=False, track=None, begin=silent,
-          n_refits=0, grade3plus="severe")
+    train(
+        trained.training,
+        config=quick,
+        seed=1,
+        out=tmp_path / "new",
+        is_tuned=False,
+        track=None,
+        begin=silent,
+        n_refits=0,
+        grade3plus="severe",
+    )
     beside = load_companions(tmp_path / "new", model=load_model(tmp_path / "new"))
     assert beside.grade3plus is not None
     assert beside.grade3plus.contract.outcome == "crs_grade3plus"
@@ -113,23 +162,55 @@ def test_the_run_is_tracked_without_a_patient(trained: Trained) -> None:
 
 def test_a_model_is_never_replaced(trained: Trained, quick: FeatureConfig) -> None:
     with pytest.raises(OutputError, match="already"):
-        train(trained.training, config=quick, seed=1, out=trained.folder, is_tuned=False, track=None, begin=silent,
-              n_refits=0)
+        train(
+            trained.training,
+            config=quick,
+            seed=1,
+            out=trained.folder,
+            is_tuned=False,
+            track=None,
+            begin=silent,
+            n_refits=0,
+        )
 
 
 def from_table(place: Path, config: FeatureConfig, **changed: Any) -> Any:
     given: dict[str, Any] = {
-        "outcomes": None, "outcome": None, "units": {}, "mapping": {}, "ldh_upper_limit_u_l": None, **changed}
+        "outcomes": None,
+        "outcome": None,
+        "units": {},
+        "mapping": {},
+        "ldh_upper_limit_u_l": None,
+        **changed,
+    }
     return table_training(place, config=config, **given)
 
 
-def test_a_table_with_outcomes_gives_the_model_of_its_cohort(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
+def test_a_table_with_outcomes_gives_the_model_of_its_cohort(
+    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+) -> None:
     table, beside = tmp_path / "patients.csv", tmp_path / "outcomes.csv"
     write_text(table, cohort.observed.to_csv(index=False))
-    write_text(beside, cohort.outcomes[["patient_id", "crs_any", "crs_grade2plus"]].to_csv(index=False))
+    write_text(
+        beside, cohort.outcomes[["patient_id", "crs_any", "crs_grade2plus"]].to_csv(index=False)
+    )
     training = from_table(table, quick, outcomes=beside)
-    made = [train(one, config=quick, seed=1, out=tmp_path / name, is_tuned=False, track=None, begin=silent, n_refits=0)
-            for name, one in (("a", training), ("b", type(training)(cohort.observed, cohort.outcomes, "", {})))]
+    made = [
+        train(
+            one,
+            config=quick,
+            seed=1,
+            out=tmp_path / name,
+            is_tuned=False,
+            track=None,
+            begin=silent,
+            n_refits=0,
+        )
+        for name, one in (
+            ("a", training),
+            ("b", type(training)(cohort.observed, cohort.outcomes, "", {})),
+        )
+    ]
     risks = [predict(one.model, cohort.observed).risk for one in made]
     np.testing.assert_allclose(risks[0], risks[1], atol=1e-6)
 
@@ -141,14 +222,22 @@ def test_stages_are_taken_where_the_file_tells_them_of_everybody(
     told = cohort.outcomes[["patient_id", "crs_any", "crs_grade2plus"]].astype({"crs_any": object})
     gap = told.copy()
     gap.loc[gap.index[5], "crs_any"] = None
-    for name, table, has in (("all", told, True), ("gap", gap, False), ("none", told.drop(columns="crs_any"), False)):
+    for name, table, has in (
+        ("all", told, True),
+        ("gap", gap, False),
+        ("none", told.drop(columns="crs_any"), False),
+    ):
         write_text(tmp_path / f"{name}.csv", table.to_csv(index=False))
         training = from_table(tmp_path / "patients.csv", quick, outcomes=tmp_path / f"{name}.csv")
         assert ("crs_any" in training.outcomes.columns) == has, name
 
 
-def test_rows_that_tell_nothing_are_left_out_and_counted(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
-    table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]]).astype({"crs_grade2plus": object})
+def test_rows_that_tell_nothing_are_left_out_and_counted(
+    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+) -> None:
+    table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]]).astype(
+        {"crs_grade2plus": object}
+    )
     table.loc[[3, 4], "crs_grade2plus"] = None
     table.loc[7, "crp_mg_l"] = -5.0
     write_text(tmp_path / "t.csv", table.to_csv(index=False))
@@ -157,7 +246,9 @@ def test_rows_that_tell_nothing_are_left_out_and_counted(cohort: Cohort, quick: 
     assert len(training.observed) == len(table) - 3
 
 
-def test_another_number_of_outcomes_is_refused(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
+def test_another_number_of_outcomes_is_refused(
+    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+) -> None:
     write_text(tmp_path / "t.csv", cohort.observed.to_csv(index=False))
     write_text(tmp_path / "o.csv", cohort.outcomes.head(5).to_csv(index=False))
     with pytest.raises(InputError, match="5 rows"):
@@ -166,7 +257,9 @@ def test_another_number_of_outcomes_is_refused(cohort: Cohort, quick: FeatureCon
 
 def test_a_landmark_configuration_learns_from_those_at_risk(arms: dict[str, Arm]) -> None:
     config = config_from("before_dose_2")
-    training = simulated_training(list(arms.values()), config=config, world=world_of(), n_patients=200, seed=1, workers=1)
+    training = simulated_training(
+        list(arms.values()), config=config, world=world_of(), n_patients=200, seed=1, workers=1
+    )
     assert training.left_out == {"no longer at risk at 168 h": 200 - len(training.observed)}
     assert len(training.observed) == len(training.outcomes) < 200
 
@@ -179,19 +272,25 @@ def test_a_landmark_configuration_learns_from_a_table(cohort: Cohort, tmp_path: 
     training = from_table(tmp_path / "t.csv", config, outcomes=tmp_path / "o.csv")
     known = landmark_table(cohort.observed, cohort.course, hour=12)
     assert training.observed["patient_id"].tolist() == known["patient_id"].tolist()
-    assert training.left_out["rows that had grade 2 or more by 12 h"] == len(cohort.observed) - len(known)
+    assert training.left_out["rows that had grade 2 or more by 12 h"] == len(cohort.observed) - len(
+        known
+    )
     write_text(tmp_path / "b.csv", cohort.observed.to_csv(index=False))
     with pytest.raises(InputError, match="the course until 12 h"):
         from_table(tmp_path / "b.csv", config, outcomes=tmp_path / "o.csv")
 
 
 def test_a_configuration_may_be_a_file(repository: Path) -> None:
-    assert config_from(str(repository / "models" / "configs" / "baseline.yaml")) == config_from("baseline")
+    assert config_from(str(repository / "models" / "configs" / "baseline.yaml")) == config_from(
+        "baseline"
+    )
     with pytest.raises(InputError):
         config_from("no_such_configuration")
 
 
-def test_outcomes_are_counted_within_the_window(cohort: Cohort, quick: FeatureConfig, tmp_path: Path) -> None:
+def test_outcomes_are_counted_within_the_window(
+    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+) -> None:
     table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]])
     write_text(tmp_path / "t.csv", table.to_csv(index=False))
     windows = from_table(tmp_path / "t.csv", quick).outcomes
@@ -199,26 +298,41 @@ def test_outcomes_are_counted_within_the_window(cohort: Cohort, quick: FeatureCo
     assert isinstance(windows, pd.DataFrame)
 
 
-@pytest.fixture(scope="module", params=["baseline", "landmark_06h", "landmark_12h", "landmark_24h", "landmark_36h"])
-def quick_model(request: pytest.FixtureRequest, arms: dict[str, Arm]) -> tuple[RiskModel, pd.DataFrame]:
+@pytest.fixture(
+    scope="module",
+    params=["baseline", "landmark_06h", "landmark_12h", "landmark_24h", "landmark_36h"],
+)
+def quick_model(
+    request: pytest.FixtureRequest, arms: dict[str, Arm]
+) -> tuple[RiskModel, pd.DataFrame]:
     """A quickly fitted model of each landmark and the patients it learnt from."""
     shipped = config_from(request.param)
-    learner = shipped.learner.model_copy(update={"max_trees": 10, "n_folds": 2, "learning_rate": 0.1})
+    learner = shipped.learner.model_copy(
+        update={"max_trees": 10, "n_folds": 2, "learning_rate": 0.1}
+    )
     config = shipped.model_copy(update={"learner": learner})
-    training = simulated_training(list(arms.values()), config=config, world=world_of(), n_patients=500, seed=2, workers=2)
-    return fit(training.observed, training.outcomes, config=config, seed=1), training.observed.reset_index(drop=True)
+    training = simulated_training(
+        list(arms.values()), config=config, world=world_of(), n_patients=500, seed=2, workers=2
+    )
+    return fit(
+        training.observed, training.outcomes, config=config, seed=1
+    ), training.observed.reset_index(drop=True)
 
 
 def test_any_single_predictor_may_be_absent(quick_model: tuple[RiskModel, pd.DataFrame]) -> None:
     model, table = quick_model
     some = table.head(40)
     for column in model.contract.columns:
-        gap = some.assign(**{column.name: pd.Series([None] * len(some), dtype=object, index=some.index)})
+        gap = some.assign(
+            **{column.name: pd.Series([None] * len(some), dtype=object, index=some.index)}
+        )
         risk = predict(model, gap).risk
         assert ((risk > 0) & (risk < 1)).all(), column.name
 
 
-def test_a_patient_alone_has_the_risk_of_the_batch(quick_model: tuple[RiskModel, pd.DataFrame]) -> None:
+def test_a_patient_alone_has_the_risk_of_the_batch(
+    quick_model: tuple[RiskModel, pd.DataFrame],
+) -> None:
     model, table = quick_model
     whole = predict(model, table.head(25)).risk
     alone = [predict(model, table.iloc[[row]]).risk[0] for row in range(25)]
@@ -231,27 +345,40 @@ def test_a_landmark_model_knows_nothing_later(quick_model: tuple[RiskModel, pd.D
 
 
 def test_what_a_page_needs_stands_beside_the_model(trained: Trained) -> None:
-    """Reference patients of every product and the refits; without refits the page says what is missing."""
+    """Reference patients of every product and the refits; without refits the page says what is
+    missing.
+    """
     beside = load_companions(trained.folder, model=trained.model)
     assert set(beside.reference) == set(trained.model.contract.products)
     assert beside.refits is not None
     assert len(beside.refits) == 2
 
 
-# What `crsrisk release` does, on a model made for it: where it stands, its card, and being found by name.
+# What `crsrisk release` does, on a model made for it: where it stands, its card, and being found by
+# name.
 
 
 @pytest.fixture(scope="module")
 def source(model: RiskModel, sides: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved model with what explaining needs; the same trees stand in for the model of grade 3 or more."""
+    """A saved model with what explaining needs; the same trees stand in for the model of grade 3 or
+    more.
+    """
     home = tmp_path_factory.mktemp("models")
     contract = model.contract.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"})
-    for name, one, neighbour in (("mine", model, "severe"), ("severe", replace(model, contract=contract), None)):
+    for name, one, neighbour in (
+        ("mine", model, "severe"),
+        ("severe", replace(model, contract=contract), None),
+    ):
         save_model(one, home / name)
         refit = flatten(one, features=one.contract.feature_names)
         refits = Refits(one.label, one.contract.feature_names, (refit, refit))
-        save_companions(home / name, model=one, reference=reference_groups(one, sides.training.observed), refits=refits,
-                        grade3plus=neighbour)
+        save_companions(
+            home / name,
+            model=one,
+            reference=reference_groups(one, sides.training.observed),
+            refits=refits,
+            grade3plus=neighbour,
+        )
     return home / "mine"
 
 
@@ -263,14 +390,30 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "models"
 
 
-def test_released_models_are_found_by_name(source: Path, house: Path, cohort: Cohort, tmp_path: Path) -> None:
+def test_released_models_are_found_by_name(
+    source: Path, house: Path, cohort: Cohort, tmp_path: Path
+) -> None:
     assert names("released") == ()
     made = release_model(source, name=None, version=None, out=None)
     assert names("released") == ("baseline-0.1.0", "grade3plus-0.1.0")
-    assert find("released", "baseline-0.1.0") == made.releases[-1].folder == house / "released" / "baseline-0.1.0"
+    assert (
+        find("released", "baseline-0.1.0")
+        == made.releases[-1].folder
+        == house / "released" / "baseline-0.1.0"
+    )
     cohort.observed.head(20).to_csv(tmp_path / "patients.csv", index=False)
-    scores = [score_table(place, tmp_path / "patients.csv", units={}, mapping={}, ldh_upper_limit_u_l=None, strict=False,
-                          out=None).rows for place in (find("released", "baseline-0.1.0"), source)]
+    scores = [
+        score_table(
+            place,
+            tmp_path / "patients.csv",
+            units={},
+            mapping={},
+            ldh_upper_limit_u_l=None,
+            strict=False,
+            out=None,
+        ).rows
+        for place in (find("released", "baseline-0.1.0"), source)
+    ]
     assert scores[0].equals(scores[1])
     with pytest.raises(InputError, match=r"did you mean baseline-0\.1\.0"):
         find("released", "baseline-0.1.1")
@@ -291,21 +434,34 @@ def test_the_card_says_what_it_is_and_is_not_for(source: Path, tmp_path: Path) -
     card, page = json.loads((folder / "card.json").read_text()), (folder / "card.md").read_text()
     contract = load_model(folder).contract
     assert (card["model"], card["n_patients"], card["products"]) == (
-        "study-1.0.0", contract.n_patients, list(contract.products))
+        "study-1.0.0",
+        contract.n_patients,
+        list(contract.products),
+    )
     assert {one["name"] for one in card["variables"]} == {one.name for one in contract.variables}
-    for words in (NOTICE, "Not for decisions about patients", contract.outcome_in_words, "ici 60 days", "(synthetic)"):
+    for words in (
+        NOTICE,
+        "Not for decisions about patients",
+        contract.outcome_in_words,
+        "ici 60 days",
+        "(synthetic)",
+    ):
         assert words in page
     assert all(f"| {one.label} |" in page for one in contract.variables)
 
 
-def test_tree_and_terminal(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tree_and_terminal(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = release_model(source, name=None, version=None, out=tmp_path)
     tree = json.loads(json.dumps(made.as_tree(), allow_nan=False))
     assert [one["name"] for one in tree["releases"]] == ["grade3plus-0.1.0", "baseline-0.1.0"]
     for one in tree["releases"]:
         assert one["is_new"]
         assert 0 < one["n_bytes"] < MOST_BYTES
-        assert set(one["files"]) == {place.name for place in Path(one["folder"]).iterdir()} - {MANIFEST}
+        assert set(one["files"]) == {place.name for place in Path(one["folder"]).iterdir()} - {
+            MANIFEST
+        }
     print_released(made)
     print_released(release_model(source, name=None, version=None, out=tmp_path))
     told = capsys.readouterr().out
@@ -314,13 +470,17 @@ def test_tree_and_terminal(source: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert NOTICE in told
 
 
-def test_at_home_the_name_is_enough(source: Path, house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_at_home_the_name_is_enough(
+    source: Path, house: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     print_released(release_model(source, name=None, version=None, out=None))
     assert "Use it by name: crsrisk predict baseline-0.1.0 TABLE" in capsys.readouterr().out
 
 
 def test_the_same_model_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
-    first, second = (release_model(source, name=None, version=None, out=tmp_path / name) for name in ("a", "b"))
+    first, second = (
+        release_model(source, name=None, version=None, out=tmp_path / name) for name in ("a", "b")
+    )
     for one, other in zip(first.releases, second.releases, strict=True):
         for place in one.folder.iterdir():
             assert place.read_bytes() == (other.folder / place.name).read_bytes()
@@ -340,4 +500,3 @@ def test_a_released_model_can_be_released_again(source: Path, tmp_path: Path) ->
     assert load_model(again).label == "baseline-0.2.0"
     assert json.loads((again / "card.json").read_text())["model"] == "baseline-0.2.0"
     assert "baseline-0.1.0" not in (again / "card.md").read_text()
-

@@ -1,4 +1,6 @@
-"""From a design file to results: the protocol makes the same bytes, whatever the origin of the candidates."""
+"""From a design file to results: the protocol makes the same bytes, whatever the origin of the
+candidates.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,12 @@ COHORT = """candidates:
 def smaller(text: str, *, n_sim: int = 300) -> str:
     """A shipped design with few trials, without the design that needs thousands of patients."""
     lines = [line for line in text.splitlines() if "treating everybody" not in line]
-    return "\n".join(lines).replace("n_sim: 10000", f"n_sim: {n_sim}").replace("n_sim: 5000", "n_sim: 100") + "\n"
+    return (
+        "\n".join(lines)
+        .replace("n_sim: 10000", f"n_sim: {n_sim}")
+        .replace("n_sim: 5000", "n_sim: 100")
+        + "\n"
+    )
 
 
 def run(path: Path, *, workers: int = 1) -> Compared:
@@ -36,7 +43,9 @@ def run(path: Path, *, workers: int = 1) -> Compared:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("designs") / "small.yaml"
-    path.write_text(smaller((SHIPPED / "design.yaml").read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(
+        smaller((SHIPPED / "design.yaml").read_text(encoding="utf-8")), encoding="utf-8"
+    )
     return path
 
 
@@ -51,9 +60,18 @@ def test_the_protocol_makes_the_same_bytes(compared: Compared, tmp_path: Path) -
     write_compared(again, html=tmp_path / "two.html", out=tmp_path / "two")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert {"protocol.yaml", "results.json", "content.json", "methods.md", "boundary-0.svg", "power-0.svg"} <= set(names)
+    assert {
+        "protocol.yaml",
+        "results.json",
+        "content.json",
+        "methods.md",
+        "boundary-0.svg",
+        "power-0.svg",
+    } <= set(names)
     for name in names:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), (
+            name
+        )
 
 
 def test_the_protocol_states_every_number(compared: Compared, tmp_path: Path) -> None:
@@ -65,16 +83,29 @@ def test_the_protocol_states_every_number(compared: Compared, tmp_path: Path) ->
 
 
 def test_the_methods_name_what_a_reader_needs(compared: Compared) -> None:
-    for part in ("looks at 100, 199, 298 and 398 with O'Brien-Fleming bounds, non-binding futility",
-                 "Simon's optimal two-stage design for 0.7 against 0.85", "Beta(2,6)", "Cochran-Mantel-Haenszel",
-                 "ASTCT grade >= 2", "20 of 100 were hidden", "300 trials",
-                 "seed 20261126"):
+    for part in (
+        "looks at 100, 199, 298 and 398 with O'Brien-Fleming bounds, non-binding futility",
+        "Simon's optimal two-stage design for 0.7 against 0.85",
+        "Beta(2,6)",
+        "Cochran-Mantel-Haenszel",
+        "ASTCT grade >= 2",
+        "20 of 100 were hidden",
+        "300 trials",
+        "seed 20261126",
+    ):
         assert part in compared.methods
 
 
 def test_every_figure_has_its_error(compared: Compared) -> None:
     for one in compared.as_tree()["designs"]:
-        for name in ("power", "type_one_error", "expected_n", "screened", "duration_months", "exposed_without_need"):
+        for name in (
+            "power",
+            "type_one_error",
+            "expected_n",
+            "screened",
+            "duration_months",
+            "exposed_without_need",
+        ):
             assert set(one[name]) == {"value", "mcse"}
 
 
@@ -82,7 +113,9 @@ def test_candidates_from_a_table(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     risk = rng.beta(2, 6, size=800)
     u = rng.random(800)
-    table = pd.DataFrame({"risk": risk, "crs": (u < risk).astype(int), "crs_treated": (u < 0.5 * risk).astype(int)})
+    table = pd.DataFrame(
+        {"risk": risk, "crs": (u < risk).astype(int), "crs_treated": (u < 0.5 * risk).astype(int)}
+    )
     table.to_csv(tmp_path / "patients.csv", index=False)
     text = smaller((SHIPPED / "design.yaml").read_text(encoding="utf-8"))
     start, stop = text.index("candidates:\n"), text.index("masking:\n")
@@ -94,10 +127,17 @@ def test_candidates_from_a_table(tmp_path: Path) -> None:
     assert found.candidates["base_rate_error"] > 0
     assert "the user's own table" in found.content()["notice"]
     assert "All candidates are synthetic" not in found.content()["aloud"]
-    path.write_text(path.read_text(encoding="utf-8").replace("event_column: crs,", "event_column: event,"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"design\.yaml, .*patients\.csv, event: found columns risk, crs"):
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("event_column: crs,", "event_column: event,"),
+        encoding="utf-8",
+    )
+    with pytest.raises(
+        InputError, match=r"design\.yaml, .*patients\.csv, event: found columns risk, crs"
+    ):
         run(path)
-    path.write_text(path.read_text(encoding="utf-8").replace("patients.csv", "nobody.csv"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("patients.csv", "nobody.csv"), encoding="utf-8"
+    )
     with pytest.raises(InputError, match=r"nobody\.csv"):
         run(path)
 
@@ -105,8 +145,11 @@ def test_candidates_from_a_table(tmp_path: Path) -> None:
 def test_candidates_from_the_simulator(tmp_path: Path) -> None:
     """No rate is expected here: the simulator may be calibrated anew."""
     text = (SHIPPED / "simulated.yaml").read_text(encoding="utf-8")
-    for old, new in (("n_sim: 10000", "n_sim: 300"), ("n_patients: 6000", "n_patients: 600"),
-                     ("training_patients: 3000", "training_patients: 400")):
+    for old, new in (
+        ("n_sim: 10000", "n_sim: 300"),
+        ("n_patients: 6000", "n_patients: 600"),
+        ("training_patients: 3000", "training_patients: 400"),
+    ):
         assert old in text
         text = text.replace(old, new)
     path = tmp_path / "simulated.yaml"
@@ -124,12 +167,17 @@ def test_candidates_from_the_simulator(tmp_path: Path) -> None:
 
 
 def test_a_saved_model_scores_the_candidates(model: RiskModel, tmp_path: Path) -> None:
-    """A model beside the design file, named without a path; one that was fitted to this product and one other."""
+    """A model beside the design file, named without a path; one that was fitted to this product and
+    one other.
+    """
     save_model(model, tmp_path / "mine")
     text = (SHIPPED / "simulated.yaml").read_text(encoding="utf-8")
-    for old, new in (("n_sim: 10000", "n_sim: 100"), ("n_patients: 6000", "n_patients: 200"),
-                     ("training_patients: 3000", "model: mine"),
-                     ("prophylaxis: tocilizumab\n", "prophylaxis: tocilizumab@fever\n")):
+    for old, new in (
+        ("n_sim: 10000", "n_sim: 100"),
+        ("n_patients: 6000", "n_patients: 200"),
+        ("training_patients: 3000", "model: mine"),
+        ("prophylaxis: tocilizumab\n", "prophylaxis: tocilizumab@fever\n"),
+    ):
         assert old in text
         text = text.replace(old, new)
     everybody = "  - {name: Everybody, kind: all_comers, n_total: 200, power: 0.03}\n"
@@ -142,13 +190,21 @@ def test_a_saved_model_scores_the_candidates(model: RiskModel, tmp_path: Path) -
 
 
 def test_a_released_model_goes_by_its_name(tmp_path: Path) -> None:
-    """As in `crsrisk prophylaxis --model`; a name that nothing has is refused with those that there are."""
+    """As in `crsrisk prophylaxis --model`; a name that nothing has is refused with those that there
+    are.
+    """
     released = names("released")
     if not released:
         pytest.skip("no model is released")
-    text = (SHIPPED / "simulated.yaml").read_text(encoding="utf-8").replace("n_patients: 6000", "n_patients: 100")
+    text = (
+        (SHIPPED / "simulated.yaml")
+        .read_text(encoding="utf-8")
+        .replace("n_patients: 6000", "n_patients: 100")
+    )
     path = tmp_path / "simulated.yaml"
-    path.write_text(text.replace("training_patients: 3000", "model: no_such_model"), encoding="utf-8")
+    path.write_text(
+        text.replace("training_patients: 3000", "model: no_such_model"), encoding="utf-8"
+    )
     with pytest.raises(InputError, match=f"no_such_model.*{released[0]}"):
         run(path)
 
@@ -163,10 +219,14 @@ def test_a_simulated_strategy_must_do_something(tmp_path: Path) -> None:
 
 
 def test_too_small_a_design_is_refused_with_file_and_line(small: Path, tmp_path: Path) -> None:
-    text = small.read_text(encoding="utf-8").replace("{name: All-comers, kind: all_comers,",
-                                                     "{name: All-comers, kind: all_comers, n_total: 100,")
+    text = small.read_text(encoding="utf-8").replace(
+        "{name: All-comers, kind: all_comers,", "{name: All-comers, kind: all_comers, n_total: 100,"
+    )
     path = tmp_path / "small.yaml"
     path.write_text(text, encoding="utf-8")
     line = text[: text.index("n_total: 100")].count("\n") + 1
-    with pytest.raises(InputError, match=rf"small\.yaml, line {line}, design All-comers, n_total: found 100 patients"):
+    with pytest.raises(
+        InputError,
+        match=rf"small\.yaml, line {line}, design All-comers, n_total: found 100 patients",
+    ):
         run(path)

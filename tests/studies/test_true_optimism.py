@@ -1,4 +1,6 @@
-"""True optimism over several cohorts, made small: apparent performance is too good, the others are nearer."""
+"""True optimism over several cohorts, made small: apparent performance is too good, the others are
+nearer.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import pytest
 
 from crsrisk.studies.true_optimism import rows_of, run_true_optimism
 
-# 600 patients: with 300 some resample gives everybody one risk, which has no slope, and nothing is claimed
+# 600 patients: with 300 some resample gives everybody one risk, which has no slope, and nothing is
+# claimed
 EXPERIMENT = """\
 kind: true_optimism
 name: small
@@ -26,8 +29,14 @@ fresh_patients: 2000
 
 
 def test_errors_are_those_of_each_development_against_its_own_truth() -> None:
-    found = [{"truth": {"slope": truth}, "apparent": {"slope": truth + 0.1}, "cross-validation": {"slope": np.nan}}
-             for truth in (0.7, 0.9, 1.1)]
+    found = [
+        {
+            "truth": {"slope": truth},
+            "apparent": {"slope": truth + 0.1},
+            "cross-validation": {"slope": np.nan},
+        }
+        for truth in (0.7, 0.9, 1.1)
+    ]
     (row,) = rows_of(found)
     assert row["truth"] == pytest.approx(0.9)
     assert row["claims"]["apparent"]["bias"] == pytest.approx(0.1)
@@ -39,7 +48,12 @@ def test_errors_are_those_of_each_development_against_its_own_truth() -> None:
 def test_apparent_is_the_most_optimistic(tmp_path: Path) -> None:
     (tmp_path / "experiment.yaml").write_text(EXPERIMENT, encoding="utf-8")
     tree = run_true_optimism(tmp_path, workers=2, begin=lambda title, total: lambda n: None)
-    bias = {row["measure"]: {name: one["bias"] for name, one in row["claims"].items()} for row in tree["rows"]}
+    bias = {
+        row["measure"]: {name: one["bias"] for name, one in row["claims"].items()}
+        for row in tree["rows"]
+    }
     assert set(bias["slope"]) == {"apparent", "bootstrap-corrected", "cross-validation"}
-    assert bias["log_loss"]["apparent"] < min(bias["log_loss"]["bootstrap-corrected"], bias["log_loss"]["cross-validation"])
+    assert bias["log_loss"]["apparent"] < min(
+        bias["log_loss"]["bootstrap-corrected"], bias["log_loss"]["cross-validation"]
+    )
     assert "claim minus truth" in (tmp_path / "results" / "table.md").read_text(encoding="utf-8")

@@ -1,4 +1,6 @@
-"""The updating experiment, made small: the truth judges every method; a summary says no more than its errors allow."""
+"""The updating experiment, made small: the truth judges every method; a summary says no more than
+its errors allow.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,17 @@ seed: 3
 
 
 def row(*losses: dict[str, float]) -> dict[str, object]:
-    return summary_row("there", 50, [(one, "none") for one in losses], before=0.5, least=0.4, n_asked=5)
+    return summary_row(
+        "there", 50, [(one, "none") for one in losses], before=0.5, least=0.4, n_asked=5
+    )
 
 
 def test_a_method_that_is_not_clearly_worse_shares_the_first_place() -> None:
-    made = row({"none": 0.5, "intercept": 0.45, "refit": 0.44}, {"none": 0.5, "intercept": 0.43, "refit": 0.47},
-               {"none": 0.5, "intercept": 0.44, "refit": 0.45})
+    made = row(
+        {"none": 0.5, "intercept": 0.45, "refit": 0.44},
+        {"none": 0.5, "intercept": 0.43, "refit": 0.47},
+        {"none": 0.5, "intercept": 0.44, "refit": 0.45},
+    )
     assert made["best"] == "intercept or refit"
     assert made["methods"]["intercept"]["change"] == pytest.approx(-0.06)
     assert made["methods"]["refit"]["share_harmed"] == 0

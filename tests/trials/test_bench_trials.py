@@ -13,7 +13,10 @@ from crsrisk.trials.simulated_trials import simulated_power
 def test_the_plain_way_gives_the_same_power() -> None:
     """With 1500 and 20,000 trials, four errors: a right pair differs by more in 0.006% of seeds."""
     ready = ready_design()
-    plain, ours = plain_trials(ready, n_sim=1500, seed=1), simulated_power(ready, n_sim=20_000, seed=1)
+    plain, ours = (
+        plain_trials(ready, n_sim=1500, seed=1),
+        simulated_power(ready, n_sim=20_000, seed=1),
+    )
     assert abs(plain - ours.value) <= 4 * np.hypot(ours.mcse, np.sqrt(0.8 * 0.2 / 1500))
 
 
@@ -25,11 +28,23 @@ def test_a_plain_trial_stops_at_the_look_that_convinces() -> None:
 
 def found(seconds: float, grid_seconds: float, memory_mb: float) -> dict[str, Any]:
     return {
-        "trials": {"seconds": seconds, "plain_seconds": 2.0, "ratio": 2.0 / seconds, "power": 0.8, "plain_power": 0.81,
-                   "n_max": 312},
-        "grid": {"cells": 200, "seconds": grid_seconds, "plain_seconds": 400.0, "ratio": 400.0 / grid_seconds},
-        "memory_mb": memory_mb, "machine": {"load_1_min": 0.5},
-    }  # fmt: skip
+        "trials": {
+            "seconds": seconds,
+            "plain_seconds": 2.0,
+            "ratio": 2.0 / seconds,
+            "power": 0.8,
+            "plain_power": 0.81,
+            "n_max": 312,
+        },
+        "grid": {
+            "cells": 200,
+            "seconds": grid_seconds,
+            "plain_seconds": 400.0,
+            "ratio": 400.0 / grid_seconds,
+        },
+        "memory_mb": memory_mb,
+        "machine": {"load_1_min": 0.5},
+    }
 
 
 def test_the_table_says_when_a_bar_is_missed() -> None:

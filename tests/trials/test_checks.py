@@ -23,10 +23,12 @@ class Nested(Answer):
 
 
 def test_records_become_plain() -> None:
-    record = Nested(np.float64(0.5), np.array([1, 2]), ByNumber({0.1: np.float64(2.0)}), (np.int64(3), None))
+    record = Nested(
+        np.float64(0.5), np.array([1, 2]), ByNumber({0.1: np.float64(2.0)}), (np.int64(3), None)
+    )
     expected = {"one": 0.5, "many": [1, 2], "inner": {"0.1": 2.0}, "pair": [3, None]}
-    assert record.as_dict() == expected
-    assert json.loads(json.dumps(record.as_dict())) == expected
+    assert record.to_dict() == expected
+    assert json.loads(json.dumps(record.to_dict())) == expected
     assert plain({0.1: (np.bool_(True),)}) == {"0.1": [True]}
 
 
@@ -41,11 +43,20 @@ def test_answers_are_found_by_number_and_by_its_text(number: float) -> None:
 
 
 def test_short_names_of_rates() -> None:
-    assert [percent(r) for r in (0.1, 0.3, 0.07, 0.29, 0.125, 1.0)] == ["10", "30", "07", "29", "12.5", "100"]
+    assert [percent(r) for r in (0.1, 0.3, 0.07, 0.29, 0.125, 1.0)] == [
+        "10",
+        "30",
+        "07",
+        "29",
+        "12.5",
+        "100",
+    ]
 
 
 def test_designs_are_written_as_json() -> None:
-    design = crsrisk.gs_sample_size_rates(p_treat=0.1, p_control=0.25, type="OBF", K=3, futility_z=[0.0, 0.5])
-    assert json.loads(json.dumps(design.as_dict()))["n_max_ceil"] == design.n_max_ceil
+    design = crsrisk.gs_sample_size_rates(
+        p_treat=0.1, p_control=0.25, type="OBF", K=3, futility_z=[0.0, 0.5]
+    )
+    assert json.loads(json.dumps(design.to_dict()))["n_max_ceil"] == design.n_max_ceil
     designs = crsrisk.simon_two_stage(p0=0.6, p1=0.8)
-    assert json.loads(json.dumps(designs.as_dict()))["optimal"]["r1"] == 7
+    assert json.loads(json.dumps(designs.to_dict()))["optimal"]["r1"] == 7

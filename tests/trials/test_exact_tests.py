@@ -32,9 +32,13 @@ def test_fisher_is_scipys(n1: int, n2: int) -> None:
 
 
 def test_boschloo_rejects_what_scipy_rejects() -> None:
-    """Every table of 8 against 9 patients, in either direction; scipy searches each p value for itself."""
+    """Every table of 8 against 9 patients, in either direction; scipy searches each p value for
+    itself.
+    """
     for direction, alternative in (("treatment lower", "less"), ("treatment higher", "greater")):
-        region = rejection_region(n1=8, n2=9, alpha_one_sided=0.05, test="boschloo", direction=direction)
+        region = rejection_region(
+            n1=8, n2=9, alpha_one_sided=0.05, test="boschloo", direction=direction
+        )
         for x1, x2 in product(range(9), range(10)):
             p = boschloo_exact([[x1, x2], [8 - x1, 9 - x2]], alternative=alternative, n=64).pvalue
             assert region[x1, x2] == (p <= 0.05), (x1, x2, p)
@@ -42,8 +46,12 @@ def test_boschloo_rejects_what_scipy_rejects() -> None:
 
 @settings(max_examples=25)
 @given(n1=st.integers(2, 25), n2=st.integers(2, 25), alpha=st.sampled_from([0.025, 0.05, 0.1]))
-def test_exact_tests_keep_their_level_and_boschloo_is_never_weaker_than_fisher(n1: int, n2: int, alpha: float) -> None:
-    regions = {test: rejection_region(n1=n1, n2=n2, alpha_one_sided=alpha, test=test) for test in TESTS}
+def test_exact_tests_keep_their_level_and_boschloo_is_never_weaker_than_fisher(
+    n1: int, n2: int, alpha: float
+) -> None:
+    regions = {
+        test: rejection_region(n1=n1, n2=n2, alpha_one_sided=alpha, test=test) for test in TESTS
+    }
     for test in ("fisher", "boschloo", "z_unconditional"):
         assert largest_size(regions[test]) <= alpha + 1e-9
     assert (regions["boschloo"] >= regions["fisher"]).all()
@@ -52,11 +60,16 @@ def test_exact_tests_keep_their_level_and_boschloo_is_never_weaker_than_fisher(n
         assert (np.diff(region.astype(int), axis=0) <= 0).all()
 
 
-@given(n1=st.integers(1, 20), n2=st.integers(1, 20), p1=st.floats(0.05, 0.95), p2=st.floats(0.05, 0.95))
-def test_counting_events_or_their_absence_is_the_same(n1: int, n2: int, p1: float, p2: float) -> None:
+@given(
+    n1=st.integers(1, 20), n2=st.integers(1, 20), p1=st.floats(0.05, 0.95), p2=st.floats(0.05, 0.95)
+)
+def test_counting_events_or_their_absence_is_the_same(
+    n1: int, n2: int, p1: float, p2: float
+) -> None:
     plain = exact_rejection_prob(n1=n1, n2=n2, p1=p1, p2=p2, tests=["z", "fisher"])
-    mirrored = exact_rejection_prob(n1=n1, n2=n2, p1=1 - p1, p2=1 - p2, tests=["z", "fisher"],
-                                    direction="treatment higher")
+    mirrored = exact_rejection_prob(
+        n1=n1, n2=n2, p1=1 - p1, p2=1 - p2, tests=["z", "fisher"], direction="treatment higher"
+    )
     for test in ("z", "fisher"):
         assert mirrored.by_test[test].power == pytest.approx(plain.by_test[test].power, abs=1e-12)
 
@@ -76,9 +89,11 @@ def test_power_table_by_table() -> None:
 
 def test_words_for_the_tests() -> None:
     plain = {"n1": 20, "n2": 20, "p1": 0.1, "p2": 0.4}
-    worded = exact_rejection_prob(**plain, reject_if="z>=1.959964 pooled | one-sided Fisher p<=.025 | Boschloo")
+    worded = exact_rejection_prob(
+        **plain, reject_if="z>=1.959964 pooled | one-sided Fisher p<=.025 | Boschloo"
+    )
     assert worded == exact_rejection_prob(**plain, tests=["z", "fisher", "boschloo"])
-    assert set(worded.as_dict()) >= {"z_power", "fisher_size_p10", "boschloo_size_max"}
+    assert set(worded.to_dict()) >= {"z_power", "fisher_size_p10", "boschloo_size_max"}
 
 
 @pytest.mark.parametrize(
@@ -105,8 +120,12 @@ def test_impossible_requests_are_refused(wrong: dict[str, Any], key: str) -> Non
 # --- trials in stages ---
 
 
-def played_out(stages: list[int], bounds: list[float], floors: list[float], p1: float, p2: float) -> list[float]:
-    """Every path of events through the stages: [rejected at each look..., futile at each look..., mean patients]."""
+def played_out(
+    stages: list[int], bounds: list[float], floors: list[float], p1: float, p2: float
+) -> list[float]:
+    """Every path of events through the stages: [rejected at each look..., futile at each look...,
+    mean patients].
+    """
     rejected, futile, mean_n = [0.0] * len(stages), [0.0] * len(stages), 0.0
 
     def go_on(k: int, x1: int, x2: int, chance: float) -> None:
@@ -130,26 +149,47 @@ def played_out(stages: list[int], bounds: list[float], floors: list[float], p1: 
 @pytest.mark.parametrize("stages", [[4], [3, 4], [2, 2, 3]])
 def test_stages_are_played_out(stages: list[int]) -> None:
     bounds, floors = [2.2, 1.9, 1.6][: len(stages)], [0.1, 0.4][: len(stages) - 1]
-    found = gs_exact_two_stage_binary(n_per_arm_per_stage=stages, bounds=bounds, p_treat=0.2, p_control=0.6,
-                                      futility_z=floors or None)
+    found = gs_exact_two_stage_binary(
+        n_per_arm_per_stage=stages,
+        bounds=bounds,
+        p_treat=0.2,
+        p_control=0.6,
+        futility_z=floors or None,
+    )
     for side, p1 in ((found.H1, 0.2), (found.H0, 0.6)):
         expected = played_out(stages, bounds, floors, p1, 0.6)
-        assert [*side.p_reject, *side.p_futility, side.expected_n_total] == pytest.approx(expected, abs=1e-12)
+        assert [*side.p_reject, *side.p_futility, side.expected_n_total] == pytest.approx(
+            expected, abs=1e-12
+        )
 
 
 def test_one_stage_is_the_plain_test() -> None:
-    stage = gs_exact_two_stage_binary(n_per_arm_per_stage=[30], bounds=[norm.isf(0.025)], p_treat=0.2, p_control=0.5)
+    stage = gs_exact_two_stage_binary(
+        n_per_arm_per_stage=[30], bounds=[norm.isf(0.025)], p_treat=0.2, p_control=0.5
+    )
     plain = exact_rejection_prob(n1=30, n2=30, p1=0.2, p2=0.5, tests=["z"]).by_test["z"]
     assert stage.H1.power == pytest.approx(plain.power, abs=1e-12)
     assert stage.H0.type1 == pytest.approx(plain.size_at_p2, abs=1e-12)
-    higher = gs_exact_two_stage_binary(n_per_arm_per_stage=[30], bounds=[norm.isf(0.025)], p_treat=0.8, p_control=0.5,
-                                       direction="treatment higher")
+    higher = gs_exact_two_stage_binary(
+        n_per_arm_per_stage=[30],
+        bounds=[norm.isf(0.025)],
+        p_treat=0.8,
+        p_control=0.5,
+        direction="treatment higher",
+    )
     assert higher.H1.power == pytest.approx(plain.power, abs=1e-12)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"bounds": [2.8]}, {"n_per_arm_per_stage": [0, 5]}, {"futility_z": [0.0, 0.0, 0.0]}, {"p_treat": 0.0},
-              {"statistic": "t"}])
+    "wrong",
+    [
+        {"bounds": [2.8]},
+        {"n_per_arm_per_stage": [0, 5]},
+        {"futility_z": [0.0, 0.0, 0.0]},
+        {"p_treat": 0.0},
+        {"statistic": "t"},
+    ],
+)
 def test_stages_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
     plain = {"n_per_arm_per_stage": [5, 5], "bounds": [2.8, 2.0], "p_treat": 0.1, "p_control": 0.4}
     with pytest.raises(InputError, match="Cure"):

@@ -30,7 +30,10 @@ LEVEL = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 @given(arm=ARM, level=LEVEL)
 def test_a_rates_intervals_are_scipys(arm: tuple[int, int], level: float) -> None:
     x, n = arm
-    for ours, method in ((clopper_pearson(x=x, n=n, level=level), "exact"), (wilson(x=x, n=n, level=level), "wilson")):
+    for ours, method in (
+        (clopper_pearson(x=x, n=n, level=level), "exact"),
+        (wilson(x=x, n=n, level=level), "wilson"),
+    ):
         theirs = binomtest(x, n).proportion_ci(level, method=method)
         assert ours == pytest.approx([theirs.low, theirs.high], abs=1e-9)
     if level == 0.95:
@@ -56,14 +59,19 @@ def test_clopper_pearson_covers(n: int, p: float) -> None:
 
 
 def score_z(x1: int, n1: int, x2: int, n2: int, delta: float) -> float:
-    """Score test of p1 - p2 = delta with the rates found by brute search over a fine grid, refined once."""
+    """Score test of p1 - p2 = delta with the rates found by brute search over a fine grid, refined
+    once.
+    """
     low, high = max(0.0, delta), min(1.0, 1 + delta)
     for _ in range(6):
         grid = np.linspace(low, high, 401)
         with np.errstate(divide="ignore", invalid="ignore"):
-            loss = -(np.where(x1, x1 * np.log(grid), 0) + np.where(n1 - x1, (n1 - x1) * np.log1p(-grid), 0)
-                     + np.where(x2, x2 * np.log(grid - delta), 0)
-                     + np.where(n2 - x2, (n2 - x2) * np.log1p(delta - grid), 0))
+            loss = -(
+                np.where(x1, x1 * np.log(grid), 0)
+                + np.where(n1 - x1, (n1 - x1) * np.log1p(-grid), 0)
+                + np.where(x2, x2 * np.log(grid - delta), 0)
+                + np.where(n2 - x2, (n2 - x2) * np.log1p(delta - grid), 0)
+            )
         best = int(np.nanargmin(loss))
         low, high = grid[max(0, best - 2)], grid[min(400, best + 2)]
     p1 = float(grid[best])
@@ -73,7 +81,9 @@ def score_z(x1: int, n1: int, x2: int, n2: int, delta: float) -> float:
 
 
 @given(treat=ARM, control=ARM)
-def test_miettinen_nurminen_inverts_the_score_test(treat: tuple[int, int], control: tuple[int, int]) -> None:
+def test_miettinen_nurminen_inverts_the_score_test(
+    treat: tuple[int, int], control: tuple[int, int]
+) -> None:
     assume(treat[1] > 3 and control[1] > 3)
     low, high = risk_difference_miettinen_nurminen(treat=treat, control=control)
     assert -1 <= low <= treat[0] / treat[1] - control[0] / control[1] <= high <= 1
@@ -90,25 +100,40 @@ def test_swapping_arms_or_counting_the_others_turns_the_interval(
     for interval in (risk_difference_newcombe, risk_difference_miettinen_nurminen):
         low, high = interval(treat=treat, control=control, level=level)
         swapped = interval(treat=control, control=treat, level=level)
-        others = interval(treat=(treat[1] - treat[0], treat[1]), control=(control[1] - control[0], control[1]), level=level)
+        others = interval(
+            treat=(treat[1] - treat[0], treat[1]),
+            control=(control[1] - control[0], control[1]),
+            level=level,
+        )
         assert swapped == pytest.approx([-high, -low], abs=1e-6)
         assert others == pytest.approx([-high, -low], abs=1e-6)
         assert low <= treat[0] / treat[1] - control[0] / control[1] <= high
 
 
 def test_the_exact_coverage_of_difference_intervals_is_near_the_level() -> None:
-    """Every table of 25 against 20 patients; Wald's interval falls to 0.90 in places, these two do not."""
+    """Every table of 25 against 20 patients; Wald's interval falls to 0.90 in places, these two do
+    not.
+    """
     n1, n2 = 25, 20
     for interval in (risk_difference_newcombe, risk_difference_miettinen_nurminen):
-        ends = np.array([[interval(treat=(x1, n1), control=(x2, n2)) for x2 in range(n2 + 1)] for x1 in range(n1 + 1)])
+        ends = np.array(
+            [
+                [interval(treat=(x1, n1), control=(x2, n2)) for x2 in range(n2 + 1)]
+                for x1 in range(n1 + 1)
+            ]
+        )
         for p1, p2 in ((0.1, 0.3), (0.25, 0.25), (0.6, 0.4)):
-            chance = np.outer(binom.pmf(np.arange(n1 + 1), n1, p1), binom.pmf(np.arange(n2 + 1), n2, p2))
+            chance = np.outer(
+                binom.pmf(np.arange(n1 + 1), n1, p1), binom.pmf(np.arange(n2 + 1), n2, p2)
+            )
             holds = (ends[..., 0] <= p1 - p2) & (p1 - p2 <= ends[..., 1])
             assert chance[holds].sum() == pytest.approx(0.95, abs=0.025)
 
 
 @given(treat=ARM, control=ARM)
-def test_numbers_needed_are_the_interval_turned_over(treat: tuple[int, int], control: tuple[int, int]) -> None:
+def test_numbers_needed_are_the_interval_turned_over(
+    treat: tuple[int, int], control: tuple[int, int]
+) -> None:
     found = number_needed(treat=treat, control=control)
     low, high = risk_difference_newcombe(treat=treat, control=control)
     assert (found.nnt_low is None) == (low >= 0)
@@ -122,8 +147,13 @@ def test_numbers_needed_are_the_interval_turned_over(treat: tuple[int, int], con
 
 
 def test_numbers_needed_in_words() -> None:
-    assert number_needed(treat=[10, 100], control=[12, 100]).in_words == "NNT 50.0 (NNT 9.1 to infinity to NNH 14.4)"
-    assert number_needed(treat=[10, 100], control=[10, 100]).in_words.startswith("no difference (NNT")
+    assert (
+        number_needed(treat=[10, 100], control=[12, 100]).in_words
+        == "NNT 50.0 (NNT 9.1 to infinity to NNH 14.4)"
+    )
+    assert number_needed(treat=[10, 100], control=[10, 100]).in_words.startswith(
+        "no difference (NNT"
+    )
     assert number_needed(treat=[40, 100], control=[10, 100]).in_words.startswith("NNH 3.3 (2")
 
 
@@ -139,7 +169,8 @@ def test_frechet_bounds_hold_every_joint_distribution(p0: float, p1: float, join
 def test_monte_carlo_error() -> None:
     assert mcse_proportion(p=[0.0, 1.0], n_sim=[10, 10]).tolist() == [0, 0]
     draws = np.random.default_rng(4).binomial(400, 0.3, 20_000) / 400
-    assert mcse_proportion(p=0.3, n_sim=400) == pytest.approx(draws.std(), rel=0.03)  # 4 standard errors: 2%
+    # 4 standard errors: 2%
+    assert mcse_proportion(p=0.3, n_sim=400) == pytest.approx(draws.std(), rel=0.03)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +194,8 @@ def test_impossible_counts_are_refused(function: Any, wrong: dict[str, Any]) -> 
         function(**wrong)
 
 
-# Mantel-Haenszel: one stratum is the plain comparison, and nothing depends on how strata or arms are named.
+# Mantel-Haenszel: one stratum is the plain comparison, and nothing depends on how strata or arms
+# are named.
 
 
 COUNTS = st.tuples(st.integers(1, 30), st.integers(1, 30), st.integers(1, 30), st.integers(1, 30))
@@ -173,9 +205,11 @@ STRATA = st.lists(COUNTS, min_size=1, max_size=5)
 def arguments(strata: list[tuple[int, int, int, int]]) -> dict[str, list[int]]:
     """Lists from (treated with, treated without, controls with, controls without)."""
     return {
-        "events_treat": [a for a, *_ in strata], "n_treat": [a + b for a, b, *_ in strata],
-        "events_control": [c for _, _, c, _ in strata], "n_control": [c + d for *_, c, d in strata],
-    }  # fmt: skip
+        "events_treat": [a for a, *_ in strata],
+        "n_treat": [a + b for a, b, *_ in strata],
+        "events_control": [c for _, _, c, _ in strata],
+        "n_control": [c + d for *_, c, d in strata],
+    }
 
 
 @given(table=COUNTS)
@@ -196,13 +230,15 @@ def test_one_stratum_is_the_plain_table(table: tuple[int, int, int, int]) -> Non
 
 @given(events=st.lists(st.tuples(st.integers(1, 19), st.integers(1, 19)), min_size=1, max_size=4))
 def test_with_equal_arms_the_differences_variance_is_walds(events: list[tuple[int, int]]) -> None:
-    """Sato's variance in closed form: with n per arm in each stratum it is the sum of binomial variances."""
+    """Sato's variance in closed form: with n per arm in each stratum it is the sum of binomial
+    variances.
+    """
     strata = [(a, 20 - a, c, 20 - c) for a, c in events]
     found = cochran_mantel_haenszel(**arguments(strata)).risk_difference
     each = [a / 20 - c / 20 for a, c in events]
     assert found.value == pytest.approx(np.mean(each), abs=1e-12)
     if len(events) == 1:
-        (a, c), = events
+        ((a, c),) = events
         wald = (a * (20 - a) + c * (20 - c)) / 20**3
         assert ((found.high - found.low) / 2 / 1.959964) ** 2 == pytest.approx(wald, rel=1e-5)
 
@@ -218,11 +254,15 @@ def test_names_of_arms_and_strata_do_not_matter(strata: list[tuple[int, int, int
     assert swapped.odds_ratio.value == pytest.approx(1 / plain.odds_ratio.value)
     assert others.odds_ratio.low == pytest.approx(1 / plain.odds_ratio.high)
     assert swapped.risk_difference.low == pytest.approx(-plain.risk_difference.high, abs=1e-9)
-    assert plain.p_one_sided == pytest.approx(plain.p_two_sided / 2 if plain.z >= 0 else 1 - plain.p_two_sided / 2)
+    assert plain.p_one_sided == pytest.approx(
+        plain.p_two_sided / 2 if plain.z >= 0 else 1 - plain.p_two_sided / 2
+    )
 
 
 @given(strata=STRATA)
-def test_the_test_is_the_sum_of_hypergeometric_moments(strata: list[tuple[int, int, int, int]]) -> None:
+def test_the_test_is_the_sum_of_hypergeometric_moments(
+    strata: list[tuple[int, int, int, int]],
+) -> None:
     moments = [hypergeom.stats(a + b + c + d, a + c, a + b, moments="mv") for a, b, c, d in strata]
     away = sum(float(mean) - a for (mean, _), (a, *_) in zip(moments, strata, strict=True))
     variance = sum(float(v) for _, v in moments)
@@ -235,41 +275,60 @@ def test_the_test_is_the_sum_of_hypergeometric_moments(strata: list[tuple[int, i
 
 def test_confounding_by_strata_is_taken_out() -> None:
     """No effect in either stratum, opposite allocation: pooled rates differ, the strata do not."""
-    found = cochran_mantel_haenszel(events_treat=[8, 5], n_treat=[80, 10], events_control=[1, 45], n_control=[10, 90])
+    found = cochran_mantel_haenszel(
+        events_treat=[8, 5], n_treat=[80, 10], events_control=[1, 45], n_control=[10, 90]
+    )
     assert found.odds_ratio.value == pytest.approx(1)
     assert found.risk_difference.value == pytest.approx(0)
     assert found.chi2 == pytest.approx(0, abs=1e-12)
 
 
 def test_coverage_of_the_common_effects() -> None:
-    """2,000 trials of two strata with true odds ratio 0.5: 95% intervals hold it in 93% to 97% (4 standard errors)."""
+    """2,000 trials of two strata with true odds ratio 0.5: 95% intervals hold it in 93% to 97% (4
+    standard errors).
+    """
     rng = np.random.default_rng(6)
     control = np.array([0.15, 0.4])
     odds = 0.5 * control / (1 - control)
     treated = odds / (1 + odds)
     held = 0
-    for y1, y0 in zip(rng.binomial(100, treated, (2000, 2)), rng.binomial(100, control, (2000, 2)), strict=True):
-        found = cochran_mantel_haenszel(events_treat=y1.tolist(), n_treat=[100, 100], events_control=y0.tolist(),
-                                        n_control=[100, 100]).odds_ratio
+    for y1, y0 in zip(
+        rng.binomial(100, treated, (2000, 2)), rng.binomial(100, control, (2000, 2)), strict=True
+    ):
+        found = cochran_mantel_haenszel(
+            events_treat=y1.tolist(),
+            n_treat=[100, 100],
+            events_control=y0.tolist(),
+            n_control=[100, 100],
+        ).odds_ratio
         held += found.low <= 0.5 <= found.high
     assert held / 2000 == pytest.approx(0.95, abs=0.02)
 
 
 def test_effects_that_the_strata_do_not_determine_are_none() -> None:
-    found = cochran_mantel_haenszel(events_treat=[0], n_treat=[20], events_control=[5], n_control=[20])
+    found = cochran_mantel_haenszel(
+        events_treat=[0], n_treat=[20], events_control=[5], n_control=[20]
+    )
     assert (found.odds_ratio.value, found.odds_ratio.low) == (0.0, None)
-    none_in_controls = cochran_mantel_haenszel(events_treat=[5], n_treat=[20], events_control=[0], n_control=[20])
+    none_in_controls = cochran_mantel_haenszel(
+        events_treat=[5], n_treat=[20], events_control=[0], n_control=[20]
+    )
     assert none_in_controls.risk_ratio.value is None
-    assert none_in_controls.as_dict()["risk_ratio"] == {"value": None, "low": None, "high": None}
+    assert none_in_controls.to_dict()["risk_ratio"] == {"value": None, "low": None, "high": None}
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"n_treat": [0]}, {"events_treat": [21]}, {"events_treat": [1, 2]}, {"events_treat": [0], "events_control": [0]},
-     {"events_treat": [], "n_treat": [], "events_control": [], "n_control": []}, {"level": 95}],
+    [
+        {"n_treat": [0]},
+        {"events_treat": [21]},
+        {"events_treat": [1, 2]},
+        {"events_treat": [0], "events_control": [0]},
+        {"events_treat": [], "n_treat": [], "events_control": [], "n_control": []},
+        {"level": 95},
+    ],
 )
 def test_impossible_strata_are_refused(wrong: dict[str, Any]) -> None:
     plain = {"events_treat": [2], "n_treat": [20], "events_control": [5], "n_control": [20]}
     with pytest.raises(InputError, match=r"Cure: \w"):
         cochran_mantel_haenszel(**{**plain, **wrong})
-

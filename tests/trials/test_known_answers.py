@@ -1,6 +1,8 @@
-"""Every certified answer is met: the selection that travels with the code, and the whole reference table where it lies.
+"""Every certified answer is met: the selection that travels with the code, and the whole reference
+table where it lies.
 
-A function is called by its public name with the inputs as they stand in the table, remarks included.
+A function is called by its public name with the inputs as they stand in the table, remarks
+included.
 """
 
 from __future__ import annotations
@@ -17,14 +19,18 @@ import yaml
 import crsrisk
 from tests.shared_data import shared_path
 
-KNOWN = yaml.safe_load((Path(__file__).parents[1] / "known" / "trial_statistics.yaml").read_text(encoding="utf-8"))["rows"]
+KNOWN = yaml.safe_load(
+    (Path(__file__).parents[1] / "known" / "trial_statistics.yaml").read_text(encoding="utf-8")
+)["rows"]
 
 
 def answer(function: str, inputs: dict[str, Any], *, named: bool) -> Any:
-    """What the public function returns, as JSON would write it; `named` when the table names the figures."""
+    """What the public function returns, as JSON would write it; `named` when the table names the
+    figures.
+    """
     found = getattr(crsrisk, function)(**inputs)
-    if named and hasattr(found, "as_dict"):
-        return found.as_dict()
+    if named and hasattr(found, "to_dict"):
+        return found.to_dict()
     return found.tolist() if hasattr(found, "tolist") else found
 
 
@@ -67,19 +73,25 @@ def test_every_row_of_the_reference_table() -> None:
     for row in rows:
         expected = json.loads(row["expected"])
         found = answer(row["function"], json.loads(row["inputs"]), named=isinstance(expected, dict))
-        wrong += [f"{row['id']}: {miss}" for miss in misses(found, expected, float(row["tolerance"]))]
+        wrong += [
+            f"{row['id']}: {miss}" for miss in misses(found, expected, float(row["tolerance"]))
+        ]
     assert wrong == []
 
 
 def test_sample_sizes_of_the_r_package() -> None:
-    rows = json.loads(shared_path("known_answers", "sample_size_binary.json").read_text(encoding="utf-8"))
+    rows = json.loads(
+        shared_path("known_answers", "sample_size_binary.json").read_text(encoding="utf-8")
+    )
     for row in rows:
         size = crsrisk.pm_sample_size_binary(
-            r2_cs=row["csrsquared"], parameters=row["parameters"], prevalence=row["prevalence"])
+            r2_cs=row["csrsquared"], parameters=row["parameters"], prevalence=row["prevalence"]
+        )
         assert size.criteria == (row["n_crit1"], row["n_crit2"], row["n_crit3"])
         assert size.n == row["n_final"]
         assert size.epp == pytest.approx(row["EPP_final"], abs=1e-9)
-        assert size.shrinkage == pytest.approx(row["shrinkage"], abs=5.1e-4)  # printed with three digits
+        # printed with three digits
+        assert size.shrinkage == pytest.approx(row["shrinkage"], abs=5.1e-4)
 
 
 def test_the_comparison_can_fail() -> None:

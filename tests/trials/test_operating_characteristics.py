@@ -1,4 +1,6 @@
-"""Operating characteristics: figures that must agree with each other, and the worlds in which an assumption is wrong."""
+"""Operating characteristics: figures that must agree with each other, and the worlds in which an
+assumption is wrong.
+"""
 
 from __future__ import annotations
 
@@ -7,40 +9,66 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.operating_characteristics import OperatingCharacteristics
-from crsrisk.data.trial_plan import Design, FromCohort, Masking, PowerCurves, Sequential, SingleArm, Stated
+from crsrisk.data.trial_plan import (
+    Design,
+    FromCohort,
+    Masking,
+    PowerCurves,
+    Sequential,
+    SingleArm,
+    Stated,
+)
 from crsrisk.trials.candidates import cohort_pool
 from crsrisk.trials.enrolment import CONTROL, EXPERIMENTAL, rate_of
 from crsrisk.trials.exact_tests import exact_rejection_prob
-from crsrisk.trials.operating_characteristics import Cell, curves_by, operating_characteristics, power_grid
-from crsrisk.trials.simulated_trials import make_ready
+from crsrisk.trials.operating_characteristics import (
+    Cell,
+    curves_by,
+    operating_characteristics,
+    power_grid,
+)
+from crsrisk.trials.simulated_trials import prepare
 from tests.trials.designs import EXACT_SCREENING, NOISY_SCREENING, beta_pool
 
 LOOKS = Sequential(boundary="O'Brien-Fleming", looks=4, futility_z=[0.0, 0.0, 0.5])
 N_SIM = 3000
 
 
-def found(design: Design, *, hidden: float = 0.0, is_noisy: bool = False) -> OperatingCharacteristics:
+def found(
+    design: Design, *, hidden: float = 0.0, is_noisy: bool = False
+) -> OperatingCharacteristics:
     screening = NOISY_SCREENING if is_noisy else EXACT_SCREENING
     pool = beta_pool(screening=screening, masking=Masking(hidden=hidden))
-    return operating_characteristics(make_ready(pool, design, screening=screening, hidden=hidden), n_sim=N_SIM, seed=1)
+    return operating_characteristics(
+        prepare(pool, design, screening=screening, hidden=hidden), n_sim=N_SIM, seed=1
+    )
 
 
 def test_looks_add_up() -> None:
     one = found(Design(name="x", kind="all_comers", sequential=LOOKS))
     assert sum(look.benefit_effect.value for look in one.looks) == pytest.approx(one.power.value)
-    assert sum(look.benefit_null.value for look in one.looks) == pytest.approx(one.type_one_error.value)
+    assert sum(look.benefit_null.value for look in one.looks) == pytest.approx(
+        one.type_one_error.value
+    )
     ends = [look.benefit_effect.value + look.futility_effect.value for look in one.looks]
     ends[-1] = 1 - sum(ends[:-1])
-    assert one.expected_n.value == pytest.approx(sum(p * look.n for p, look in zip(ends, one.looks, strict=True)))
+    assert one.expected_n.value == pytest.approx(
+        sum(p * look.n for p, look in zip(ends, one.looks, strict=True))
+    )
     assert one.looks[-1].lower_z is None
     assert one.expected_n_null.value < one.expected_n.value < one.n_max
     assert one.exposed.value == pytest.approx(one.expected_n.value / 2, abs=1)
 
 
 def test_screening_months_and_waiting() -> None:
-    plain, noisy = (found(Design(name="x", kind="enrichment", threshold=0.3), is_noisy=flag) for flag in (False, True))
+    plain, noisy = (
+        found(Design(name="x", kind="enrichment", threshold=0.3), is_noisy=flag)
+        for flag in (False, True)
+    )
     assert plain.screened_per_enrolled.value == pytest.approx(1 / plain.eligible_share, rel=0.01)
-    assert noisy.screened_per_enrolled.value == pytest.approx(1 / (0.8 * noisy.eligible_share), rel=0.01)
+    assert noisy.screened_per_enrolled.value == pytest.approx(
+        1 / (0.8 * noisy.eligible_share), rel=0.01
+    )
     assert plain.duration_months.value == pytest.approx(plain.screened.value / 10 + 14 / 30.4375)
     assert (plain.waiting.value, plain.interaction_power) == (0.0, None)
     early = found(Design(name="x", kind="all_comers", sequential=LOOKS))
@@ -64,7 +92,10 @@ def test_hidden_fever_has_its_rows() -> None:
     assert rows["astct_alone"] >= rows["support_alone"] >= rows["both"] - 0.01
     assert rows["hidden_astct"] > 0.1
     assert rows["hidden_both"] < 0.05
-    assert {row.key for row in one.misspecifications if row.is_error} == {"hidden_astct", "hidden_both"}
+    assert {row.key for row in one.misspecifications if row.is_error} == {
+        "hidden_astct",
+        "hidden_both",
+    }
 
 
 def test_a_single_arm_always_shows_its_benchmark_drifting() -> None:
@@ -76,20 +107,29 @@ def test_a_single_arm_always_shows_its_benchmark_drifting() -> None:
     assert rows["drift_10"].mcse == 0
     assert one.benchmark == 0.6
     assert one.rate_control == pytest.approx(0.25, abs=1e-4)
-    assert (one.looks[0].lower_count, one.looks[0].upper_count, one.looks[1].upper_count) == (7, None, 31)
+    assert (one.looks[0].lower_count, one.looks[0].upper_count, one.looks[1].upper_count) == (
+        7,
+        None,
+        31,
+    )
     assert one.exposed.value == one.expected_n.value
 
 
 def test_a_stratified_design_tests_the_interaction() -> None:
     one = found(Design(name="x", kind="stratified", cuts=[0.2]))
     assert one.interaction_power is not None
-    assert 0.05 < one.interaction_power.value < 0.9  # the same risk ratio averts more where risk is higher
+    # the same risk ratio averts more where risk is higher
+    assert 0.05 < one.interaction_power.value < 0.9
 
 
 def test_non_inferiority_has_its_own_null_and_says_what_it_cannot_tell() -> None:
-    """Type I error where the guided arm has the whole margin more; a drug that does nothing is spared without harm."""
+    """Type I error where the guided arm has the whole margin more; a drug that does nothing is
+    spared without harm.
+    """
     design = Design(name="x", kind="strategy", threshold=0.2, control="everybody", margin=0.1)
-    ready = make_ready(beta_pool(masking=Masking(hidden=0.2)), design, screening=EXACT_SCREENING, hidden=0.2)
+    ready = prepare(
+        beta_pool(masking=Masking(hidden=0.2)), design, screening=EXACT_SCREENING, hidden=0.2
+    )
     found = operating_characteristics(ready, n_sim=4000, seed=1)
     margin = ready.arms("margin")
     assert rate_of(margin, EXPERIMENTAL) - rate_of(margin, CONTROL) == pytest.approx(0.1, abs=1e-6)
@@ -100,16 +140,27 @@ def test_non_inferiority_has_its_own_null_and_says_what_it_cannot_tell() -> None
     assert not any(row.is_error for row in rows.values())
 
 
-# Power curves: cells meet the exact power, pools of patients move to the base rate, and workers change nothing.
+# Power curves: cells meet the exact power, pools of patients move to the base rate, and workers
+# change nothing.
 
 
-CURVES = PowerCurves(risk_ratio=[0.4, 0.7, 1.0], base_rate=[0.25, 0.4], threshold=[0.0, 0.3], n_total=200, n_sim=2000)
+CURVES = PowerCurves(
+    risk_ratio=[0.4, 0.7, 1.0], base_rate=[0.25, 0.4], threshold=[0.0, 0.3], n_total=200, n_sim=2000
+)
 STATED = Stated(risk="Beta(2,6)", risk_ratio=0.5)
 
 
 def grid(workers: int) -> list[Cell]:
-    return power_grid(CURVES, stated=STATED, pool=None, screening=EXACT_SCREENING, masking=Masking(), seed=1, alpha=0.025,
-                      workers=workers)
+    return power_grid(
+        CURVES,
+        stated=STATED,
+        pool=None,
+        screening=EXACT_SCREENING,
+        masking=Masking(),
+        seed=1,
+        alpha=0.025,
+        workers=workers,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +173,11 @@ def test_cells_meet_the_exact_power_and_workers_change_nothing(cells: list[Cell]
     assert len(cells) == 12
     for cell in cells:
         if cell.threshold == 0:
-            exact = exact_rejection_prob(n1=100, n2=100, p1=cell.risk_ratio * cell.base_rate, p2=cell.base_rate,
-                                         tests=["z"])
-            power = exact.by_test["z"].power  # 6 cells, each 4 errors: a right engine misses in 0.04% of seeds
+            exact = exact_rejection_prob(
+                n1=100, n2=100, p1=cell.risk_ratio * cell.base_rate, p2=cell.base_rate, tests=["z"]
+            )
+            # 6 cells, each 4 errors: a right engine misses in 0.04% of seeds
+            power = exact.by_test["z"].power
             assert abs(cell.power.value - power) <= 4 * np.sqrt(power * (1 - power) / CURVES.n_sim)
 
 
@@ -134,11 +187,28 @@ def test_patients_of_a_table_move_to_the_base_rate() -> None:
     table = pd.DataFrame({"risk": risk, "crs": (rng.random(1000) < risk).astype(int)})
     source = FromCohort(file="mine.csv", risk_column="risk", event_column="crs", risk_ratio=0.5)
     pool = cohort_pool(table, source, screening=EXACT_SCREENING, masking=Masking())
-    cells = power_grid(CURVES, stated=None, pool=pool, screening=EXACT_SCREENING, masking=Masking(), seed=1, alpha=0.025)
+    cells = power_grid(
+        CURVES,
+        stated=None,
+        pool=pool,
+        screening=EXACT_SCREENING,
+        masking=Masking(),
+        seed=1,
+        alpha=0.025,
+    )
     for cell in cells:
         if cell.threshold == 0:
-            power = exact_rejection_prob(n1=100, n2=100, p1=cell.risk_ratio * cell.base_rate, p2=cell.base_rate,
-                                         tests=["z"]).by_test["z"].power
+            power = (
+                exact_rejection_prob(
+                    n1=100,
+                    n2=100,
+                    p1=cell.risk_ratio * cell.base_rate,
+                    p2=cell.base_rate,
+                    tests=["z"],
+                )
+                .by_test["z"]
+                .power
+            )
             assert abs(cell.power.value - power) <= 4 * np.sqrt(power * (1 - power) / CURVES.n_sim)
     rising = [row.eligible_share for row in cells if row.threshold == 0.3 and row.risk_ratio == 0.4]
     assert rising[1] > rising[0]
@@ -148,7 +218,15 @@ def test_a_threshold_that_nobody_reaches_leaves_its_cell_out() -> None:
     table = pd.DataFrame({"risk": [0.1, 0.2, 0.1, 0.2], "crs": [0, 1, 1, 0]})
     source = FromCohort(file="mine.csv", risk_column="risk", event_column="crs", risk_ratio=0.5)
     pool = cohort_pool(table, source, screening=EXACT_SCREENING, masking=Masking())
-    cells = power_grid(CURVES, stated=None, pool=pool, screening=EXACT_SCREENING, masking=Masking(), seed=1, alpha=0.025)
+    cells = power_grid(
+        CURVES,
+        stated=None,
+        pool=pool,
+        screening=EXACT_SCREENING,
+        masking=Masking(),
+        seed=1,
+        alpha=0.025,
+    )
     assert {cell.threshold for cell in cells} == {0.0}
 
 
@@ -162,5 +240,12 @@ def test_curves_are_by_base_rate_and_threshold(cells: list[Cell]) -> None:
 
 def test_a_grid_without_candidates_is_refused() -> None:
     with pytest.raises(ValueError, match="stated candidates or a pool"):
-        power_grid(CURVES, stated=None, pool=None, screening=EXACT_SCREENING, masking=Masking(), seed=1, alpha=0.025)
-
+        power_grid(
+            CURVES,
+            stated=None,
+            pool=None,
+            screening=EXACT_SCREENING,
+            masking=Masking(),
+            seed=1,
+            alpha=0.025,
+        )

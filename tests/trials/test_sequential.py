@@ -1,4 +1,6 @@
-"""Group-sequential designs spend exactly their error, reach their power, and do what a simulation of them does."""
+"""Group-sequential designs spend exactly their error, reach their power, and do what a simulation
+of them does.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,33 @@ from crsrisk.trials.sequential import gs_bounds, gs_crossing, gs_naive_error, gs
 from crsrisk.trials.spending import crossing
 from crsrisk.trials.two_proportions import n_two_proportions
 
-INFO = st.lists(st.integers(1, 20), min_size=1, max_size=6).map(lambda steps: (np.cumsum(steps) / sum(steps)).tolist())
-KINDS = st.sampled_from([
-    {"type": "OBrien-Fleming"}, {"type": "Pocock"}, {"type": "Wang-Tsiatis", "delta": 0.25},
-    {"type": "Lan-DeMets OBF-like spending"}, {"type": "Lan-DeMets Pocock-like spending"},
-    {"type": "Kim-DeMets power spending", "rho": 2.0}, {"type": "Hwang-Shih-DeCani spending", "gamma": -4.0},
-])  # fmt: skip
+INFO = st.lists(st.integers(1, 20), min_size=1, max_size=6).map(
+    lambda steps: (np.cumsum(steps) / sum(steps)).tolist()
+)
+KINDS = st.sampled_from(
+    [
+        {"type": "OBrien-Fleming"},
+        {"type": "Pocock"},
+        {"type": "Wang-Tsiatis", "delta": 0.25},
+        {"type": "Lan-DeMets OBF-like spending"},
+        {"type": "Lan-DeMets Pocock-like spending"},
+        {"type": "Kim-DeMets power spending", "rho": 2.0},
+        {"type": "Hwang-Shih-DeCani spending", "gamma": -4.0},
+    ]
+)
 
 
 @settings(max_examples=60)
 @given(info=INFO, kind=KINDS, alpha=st.floats(0.005, 0.1), two_sided=st.booleans())
-def test_bounds_spend_exactly_alpha(info: list[float], kind: dict[str, Any], alpha: float, two_sided: bool) -> None:
+def test_bounds_spend_exactly_alpha(
+    info: list[float], kind: dict[str, Any], alpha: float, two_sided: bool
+) -> None:
     design = gs_bounds(info=info, alpha_one_sided=alpha, two_sided=two_sided, **kind)
     assert design.cum_alpha[-1] == pytest.approx(alpha, rel=1e-7)
     assert (np.diff(design.cum_alpha, prepend=0.0) >= 0).all()
-    assert design.z[-1] >= ndtri(1 - alpha) - 1e-6, "looking costs, so the last bound is never below that of one look"
+    assert design.z[-1] >= ndtri(1 - alpha) - 1e-6, (
+        "looking costs, so the last bound is never below that of one look"
+    )
     assert 1 - 1e-6 <= design.inflation_power80 < 1.6
     if len(info) == 1:
         assert design.z[0] == pytest.approx(ndtri(1 - alpha), abs=1e-7)
@@ -49,7 +63,9 @@ def test_shapes(n_looks: int) -> None:
 
 
 def test_the_default_design_of_gsdesign() -> None:
-    """gsDesign(): three looks, Hwang-Shih-DeCani -4 and -2 (not binding), power 90% (recalled: printed output)."""
+    """gsDesign(): three looks, Hwang-Shih-DeCani -4 and -2 (not binding), power 90% (recalled:
+    printed output).
+    """
     design = gs_bounds(type="HSD", gamma=-4, K=3, futility="HSD", futility_gamma=-2, power=0.9)
     assert design.z.round(2).tolist() == [3.01, 2.55, 2.0]
     assert design.futility_z is not None
@@ -60,8 +76,15 @@ def test_the_default_design_of_gsdesign() -> None:
 @settings(max_examples=20)
 @given(info=INFO, power=st.floats(0.6, 0.95), is_binding=st.booleans())
 def test_both_errors_are_spent(info: list[float], power: float, is_binding: bool) -> None:
-    kind = {"type": "HSD", "gamma": -4.0, "futility": "Kim-DeMets power spending", "futility_rho": 2.0}
-    design = gs_sample_size_rates(p_treat=0.15, p_control=0.3, info=info, power=power, binding=is_binding, **kind)
+    kind = {
+        "type": "HSD",
+        "gamma": -4.0,
+        "futility": "Kim-DeMets power spending",
+        "futility_rho": 2.0,
+    }
+    design = gs_sample_size_rates(
+        p_treat=0.15, p_control=0.3, info=info, power=power, binding=is_binding, **kind
+    )
     assert design.cum_power[-1] == pytest.approx(power, abs=1e-8)
     spent = (1 - power) * np.array(info) ** 2
     assert np.cumsum(design.stop_futility_H1)[:-1] == pytest.approx(spent[:-1], abs=1e-8)
@@ -78,29 +101,48 @@ def test_futility_that_may_be_ignored_leaves_the_bounds_alone() -> None:
     assert (bound.z < plain.z).all(), "a stop that must be heeded buys lower bounds"
     assert bound.cum_alpha[-1] == pytest.approx(0.025, rel=1e-8)
     assert advised.inflation_power80 > plain.inflation_power80, "and costs power"
-    spending = gs_bounds(type="Lan-DeMets OBF-like spending", K=3, futility_z=[0.0, 0.5], binding=True)
+    spending = gs_bounds(
+        type="Lan-DeMets OBF-like spending", K=3, futility_z=[0.0, 0.5], binding=True
+    )
     assert spending.cum_alpha[-1] == pytest.approx(0.025, rel=1e-8)
 
 
 def test_the_design_does_what_its_simulation_does() -> None:
-    """400,000 walks, four standard errors: a wrong alarm in fewer than 1 of 2,000 runs of other seeds; seed fixed."""
-    design = gs_sample_size_rates(p_treat=0.4, p_control=0.6, info=[0.5, 0.75, 1.0], type="OBF", power=0.9,
-                                  futility_z=[0.0, 0.5])
+    """400,000 walks, four standard errors: a wrong alarm in fewer than 1 of 2,000 runs of other
+    seeds; seed fixed.
+    """
+    design = gs_sample_size_rates(
+        p_treat=0.4,
+        p_control=0.6,
+        info=[0.5, 0.75, 1.0],
+        type="OBF",
+        power=0.9,
+        futility_z=[0.0, 0.5],
+    )
     drift = (ndtri(0.975) + ndtri(0.9)) * np.sqrt(design.inflation)
     rng, n_sim = np.random.default_rng(11), 400_000
     steps = np.diff(design.info, prepend=0.0)
-    z = np.cumsum(rng.normal(drift * steps, np.sqrt(steps), (n_sim, 3)), axis=1) / np.sqrt(design.info)
+    z = np.cumsum(rng.normal(drift * steps, np.sqrt(steps), (n_sim, 3)), axis=1) / np.sqrt(
+        design.info
+    )
     running = np.ones(n_sim, dtype=bool)
     for k in range(3):
         benefit = running & (z[:, k] >= design.z[k])
         futile = running & (z[:, k] < [0.0, 0.5, -np.inf][k])
-        for simulated, exact in ((benefit, design.stop_benefit_H1[k]), (futile, design.stop_futility_H1[k])):
-            assert simulated.mean() == pytest.approx(exact, abs=4 * np.sqrt(max(exact, 1e-5) / n_sim))
+        for simulated, exact in (
+            (benefit, design.stop_benefit_H1[k]),
+            (futile, design.stop_futility_H1[k]),
+        ):
+            assert simulated.mean() == pytest.approx(
+                exact, abs=4 * np.sqrt(max(exact, 1e-5) / n_sim)
+            )
         running &= ~(benefit | futile)
 
 
 def test_one_look_is_the_plain_trial() -> None:
-    design = gs_sample_size_rates(p_treat=0.1, p_control=0.25, type="Pocock", K=1, ratio=2.0, variance="unpooled")
+    design = gs_sample_size_rates(
+        p_treat=0.1, p_control=0.25, type="Pocock", K=1, ratio=2.0, variance="unpooled"
+    )
     plain = n_two_proportions(p_treat=0.1, p_control=0.25, ratio=2.0, variance="unpooled")
     assert design.n_cum[-1] == pytest.approx(plain.n_total_unrounded, rel=1e-7)
     assert design.expected_n_H1 == design.expected_n_H0 == pytest.approx(design.n_cum[-1])
@@ -117,11 +159,16 @@ def test_stopping_early_saves_patients(kind: dict[str, Any], n_looks: int, power
 
 def test_crossing_for_any_effect() -> None:
     design = gs_bounds(type="OBF", K=4)
-    powers = [float(gs_crossing(z=design.z, info=design.info, drift=d).upper.sum()) for d in (0.0, 1.0, 2.0, 4.0)]
+    powers = [
+        float(gs_crossing(z=design.z, info=design.info, drift=d).upper.sum())
+        for d in (0.0, 1.0, 2.0, 4.0)
+    ]
     assert powers[0] == pytest.approx(0.025)
     assert powers == sorted(powers)
     stated = gs_crossing(z=design.z, info=design.info, drift=2.0, futility_z=[-1.0, 0.0, 0.5])
-    same = crossing(upper=design.z, lower=np.array([-1.0, 0.0, 0.5, design.z[-1]]), info=design.info, drift=2.0)
+    same = crossing(
+        upper=design.z, lower=np.array([-1.0, 0.0, 0.5, design.z[-1]]), info=design.info, drift=2.0
+    )
     assert (stated.upper == same.upper).all()
     assert (stated.lower == same.lower).all()
 
@@ -129,7 +176,8 @@ def test_crossing_for_any_effect() -> None:
 def test_looking_naively() -> None:
     assert gs_naive_error(z_each_look=1.959964, looks=1) == pytest.approx(0.025, abs=1e-6)
     errors = gs_naive_error(z_each_look=1.959964, looks=[1, 2, 5], report="both tails")
-    assert errors[-1] == pytest.approx(0.142, abs=5e-4)  # Armitage, McPherson & Rowe 1969 (recalled)
+    # Armitage, McPherson & Rowe 1969 (recalled)
+    assert errors[-1] == pytest.approx(0.142, abs=5e-4)
     assert (np.diff(errors) > 0).all()
     one_side = gs_naive_error(z_each_look=1.959964, looks=5, two_sided=False)
     assert one_side >= errors[-1] / 2
@@ -172,11 +220,16 @@ def test_bounds_and_looks_must_match() -> None:
 
 @pytest.mark.parametrize("gap", [0.002, 0.0011])
 def test_looks_that_nearly_coincide_are_parted_or_refused(gap: float) -> None:
-    """Close to the refusal the joint normal distribution still agrees; nearer ones are refused, not solved wrongly."""
+    """Close to the refusal the joint normal distribution still agrees; nearer ones are refused, not
+    solved wrongly.
+    """
     info = np.array([0.5, 0.5 + gap, 1.0])
     z = gs_bounds(type="OBrien-Fleming", info=info.tolist()).z
     spread = np.sqrt(np.minimum.outer(info, info) / np.maximum.outer(info, info))
-    joint = multivariate_normal(np.zeros(3), spread, seed=1, maxpts=20_000_000, abseps=1e-8, releps=1e-8)  # by random points
+    # by random points
+    joint = multivariate_normal(
+        np.zeros(3), spread, seed=1, maxpts=20_000_000, abseps=1e-8, releps=1e-8
+    )
     assert joint.cdf(z) == pytest.approx(0.975, abs=2e-6)
     with pytest.raises(InputError, match="nearly coincide"):
         gs_bounds(type="OBrien-Fleming", info=[0.5, 0.5 + 1e-7, 1.0])

@@ -1,4 +1,6 @@
-"""Spending functions use the whole error and never give any back; names are understood however they are spelt."""
+"""Spending functions use the whole error and never give any back; names are understood however they
+are spelt.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from crsrisk.errors import InputError
 from crsrisk.trials.spending import Boundary, boundary, crossing, start
 
 SPENDING = st.one_of(
-    st.sampled_from([boundary("Lan-DeMets OBF-like spending"), boundary("Lan-DeMets Pocock-like spending")]),
+    st.sampled_from(
+        [boundary("Lan-DeMets OBF-like spending"), boundary("Lan-DeMets Pocock-like spending")]
+    ),
     st.floats(0.1, 8).map(lambda rho: boundary("Kim-DeMets power spending", rho=rho)),
     st.floats(-8, 8).map(lambda gamma: boundary("Hwang-Shih-DeCani spending", gamma=gamma)),
 )
@@ -53,9 +57,15 @@ def test_names_are_understood(spelt: str, name: str) -> None:
 
 
 def test_a_parameter_may_stand_in_the_name() -> None:
-    assert boundary("Hwang-Shih-DeCani gamma=-4") == boundary("HSD (gamma = -4.0)") == boundary("HSD", gamma=-4)
+    assert (
+        boundary("Hwang-Shih-DeCani gamma=-4")
+        == boundary("HSD (gamma = -4.0)")
+        == boundary("HSD", gamma=-4)
+    )
     assert boundary("Wang-Tsiatis, delta=0.25").parameter == 0.25
-    assert boundary("Kim-DeMets rho=3", rho=2).parameter == 2, "what is given beside the name counts"
+    assert boundary("Kim-DeMets rho=3", rho=2).parameter == 2, (
+        "what is given beside the name counts"
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,17 +87,32 @@ def test_unknown_names_and_idle_parameters_are_refused(name: Any, given: dict[st
         boundary(name, **given)
 
 
-# The integration over looks against the multivariate normal distribution, which knows nothing of looks.
+# The integration over looks against the multivariate normal distribution, which knows nothing of
+# looks.
 
 
-INFO = st.lists(st.floats(0.02, 1.0), min_size=1, max_size=5).map(lambda steps: np.cumsum(steps) / np.sum(steps))
+INFO = st.lists(st.floats(0.02, 1.0), min_size=1, max_size=5).map(
+    lambda steps: np.cumsum(steps) / np.sum(steps)
+)
 
 
 def stays_inside(lower: np.ndarray, upper: np.ndarray, info: np.ndarray, drift: float) -> float:
-    """P(lower < z_k < upper at every look) by Genz's integration of the joint normal distribution."""
+    """P(lower < z_k < upper at every look) by Genz's integration of the joint normal
+    distribution.
+    """
     covariance = np.sqrt(np.minimum.outer(info, info) / np.maximum.outer(info, info))
-    return float(multivariate_normal.cdf(upper, mean=drift * np.sqrt(info), cov=covariance, lower_limit=lower,
-                                         abseps=1e-9, releps=1e-9, maxpts=4_000_000, rng=1))
+    return float(
+        multivariate_normal.cdf(
+            upper,
+            mean=drift * np.sqrt(info),
+            cov=covariance,
+            lower_limit=lower,
+            abseps=1e-9,
+            releps=1e-9,
+            maxpts=4_000_000,
+            rng=1,
+        )
+    )
 
 
 @pytest.mark.parametrize("drift", [0.0, 1.5, 3.2])
@@ -102,14 +127,21 @@ def test_never_stopping_is_a_joint_normal_probability(info: list[float], drift: 
 
 
 def test_each_look_separately() -> None:
-    """P(first crossing at look k) = P(inside for k - 1 looks) - P(inside k - 1 looks and below the bound at k)."""
+    """P(first crossing at look k) = P(inside for k - 1 looks) - P(inside k - 1 looks and below the
+    bound at k).
+    """
     info, upper = np.array([0.2, 0.6, 1.0]), np.array([3.0, 2.4, 2.0])
     found = crossing(upper=upper, lower=np.full(3, -np.inf), info=info, drift=1.0)
-    inside = [1.0, *(stays_inside(np.full(k, -np.inf), upper[:k], info[:k], 1.0) for k in (1, 2, 3))]
+    inside = [
+        1.0,
+        *(stays_inside(np.full(k, -np.inf), upper[:k], info[:k], 1.0) for k in (1, 2, 3)),
+    ]
     assert found.upper == pytest.approx(-np.diff(inside), abs=2e-6)
 
 
-@pytest.mark.parametrize("info", [[0.2, 0.4, 0.6, 0.8, 1.0], [0.1, 0.5, 0.51, 1.0], np.arange(1, 21) / 20])
+@pytest.mark.parametrize(
+    "info", [[0.2, 0.4, 0.6, 0.8, 1.0], [0.1, 0.5, 0.51, 1.0], np.arange(1, 21) / 20]
+)
 def test_a_finer_grid_changes_nothing(info: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     shares = np.array(info)
     upper, lower = 2.1 / np.sqrt(shares), np.append(np.full(shares.size - 1, -0.5), 2.1)
@@ -137,7 +169,9 @@ def test_bounds_have_the_probability_asked_for(probability: float, drift: float,
     z = walk.bound_with(probability, info=t)
     assert walk.above(z, info=t) == pytest.approx(probability, rel=1e-8)
     assert z == pytest.approx(norm.isf(probability) + drift * np.sqrt(t), abs=1e-7)
-    assert walk.below(walk.floor_with(probability, info=t), info=t) == pytest.approx(probability, rel=1e-8)
+    assert walk.below(walk.floor_with(probability, info=t), info=t) == pytest.approx(
+        probability, rel=1e-8
+    )
 
 
 def test_no_error_to_spend_is_no_bound() -> None:
@@ -145,4 +179,3 @@ def test_no_error_to_spend_is_no_bound() -> None:
     assert start().floor_with(0.0, info=0.5) == float("-inf")
     nobody = start().past(3.0, 2.0, info=0.5, next_info=1.0)
     assert nobody.above(0.0, info=1.0) == 0.0
-

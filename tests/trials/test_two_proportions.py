@@ -1,4 +1,6 @@
-"""Sample sizes of two rates: they reach their power, grow with it, and agree with each other where they must."""
+"""Sample sizes of two rates: they reach their power, grow with it, and agree with each other where
+they must.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +24,37 @@ RATIO = st.floats(0.25, 4)
 
 
 @given(low=RATE, high=RATE, power=POWER, ratio=RATIO, alpha=st.floats(0.001, 0.2))
-def test_the_pooled_z_test_has_its_power(low: float, high: float, power: float, ratio: float, alpha: float) -> None:
+def test_the_pooled_z_test_has_its_power(
+    low: float, high: float, power: float, ratio: float, alpha: float
+) -> None:
     """The size put back into the normal approximation of the test."""
     assume(abs(low - high) > 0.01)
-    size = n_two_proportions(p_treat=low, p_control=high, power=power, ratio=ratio, alpha_one_sided=alpha)
+    size = n_two_proportions(
+        p_treat=low, p_control=high, power=power, ratio=ratio, alpha_one_sided=alpha
+    )
     mean = (ratio * low + high) / (1 + ratio)
     null = sqrt(mean * (1 - mean) * (1 / size.n_treat_unrounded + 1 / size.n_control_unrounded))
-    true = sqrt(low * (1 - low) / size.n_treat_unrounded + high * (1 - high) / size.n_control_unrounded)
+    true = sqrt(
+        low * (1 - low) / size.n_treat_unrounded + high * (1 - high) / size.n_control_unrounded
+    )
     assert ndtr((abs(high - low) + ndtri(alpha) * null) / true) == pytest.approx(power, abs=1e-9)
 
 
-@given(low=RATE, high=RATE, power=POWER, variance=st.sampled_from(["pooled_null", "unpooled", "arcsine"]))
-def test_more_power_and_smaller_effects_need_more(low: float, high: float, power: float, variance: Any) -> None:
+@given(
+    low=RATE,
+    high=RATE,
+    power=POWER,
+    variance=st.sampled_from(["pooled_null", "unpooled", "arcsine"]),
+)
+def test_more_power_and_smaller_effects_need_more(
+    low: float, high: float, power: float, variance: Any
+) -> None:
     assume(abs(low - high) > 0.02)
     plain = n_two_proportions(p_treat=low, p_control=high, power=power, variance=variance)
     surer = n_two_proportions(p_treat=low, p_control=high, power=power + 0.005, variance=variance)
-    nearer = n_two_proportions(p_treat=(low + high) / 2, p_control=high, power=power, variance=variance)
+    nearer = n_two_proportions(
+        p_treat=(low + high) / 2, p_control=high, power=power, variance=variance
+    )
     swapped = n_two_proportions(p_treat=high, p_control=low, power=power, variance=variance)
     assert plain.n_total_unrounded < surer.n_total_unrounded
     assert plain.n_total_unrounded < nearer.n_total_unrounded
@@ -46,23 +63,32 @@ def test_more_power_and_smaller_effects_need_more(low: float, high: float, power
 
 
 @given(low=RATE, high=RATE, power=POWER, ratio=RATIO)
-def test_a_margin_of_0_is_the_pooled_test(low: float, high: float, power: float, ratio: float) -> None:
+def test_a_margin_of_0_is_the_pooled_test(
+    low: float, high: float, power: float, ratio: float
+) -> None:
     """Under p1 = p2 the most likely rates are the pooled one: two formulas from two papers meet."""
     assume(abs(low - high) > 0.01)
     pooled = n_two_proportions(p_treat=low, p_control=high, power=power, ratio=1 / ratio)
-    margin = n_farrington_manning(p1=low, p2=high, delta0=0.0, beta=1 - power, ratio_n2_over_n1=ratio)
+    margin = n_farrington_manning(
+        p1=low, p2=high, delta0=0.0, beta=1 - power, ratio_n2_over_n1=ratio
+    )
     assert margin.p1_restricted == pytest.approx(margin.p2_restricted, abs=1e-9)
     assert margin.n1 == pytest.approx(pooled.n_treat_unrounded, rel=1e-6)
 
 
 @given(p1=RATE, p2=RATE, delta=st.floats(-0.9, 0.9), ratio=RATIO)
-def test_restricted_rates_are_the_most_likely_ones(p1: float, p2: float, delta: float, ratio: float) -> None:
+def test_restricted_rates_are_the_most_likely_ones(
+    p1: float, p2: float, delta: float, ratio: float
+) -> None:
     """No other pair of rates with that difference has a higher likelihood (independent search)."""
 
     def loss(first: float) -> float:
         second = first - delta
-        return -(p1 * np.log(first) + (1 - p1) * np.log1p(-first)
-                 + ratio * (p2 * np.log(second) + (1 - p2) * np.log1p(-second)))
+        return -(
+            p1 * np.log(first)
+            + (1 - p1) * np.log1p(-first)
+            + ratio * (p2 * np.log(second) + (1 - p2) * np.log1p(-second))
+        )
 
     low, high = max(0.0, delta) + 1e-9, min(1.0, 1 + delta) - 1e-9
     searched = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
@@ -75,7 +101,10 @@ def test_lists_ask_for_several_sizes_at_once() -> None:
     several = n_two_proportions(p_treat=0.1, p_control=0.2, power=[0.8, 0.9], ratio=[1, 1, 2])
     assert [(size.power, size.ratio) for size in several.sizes] == [(0.8, 1), (0.9, 1), (0.8, 2)]
     alone = n_two_proportions(p_treat=0.1, p_control=0.2, power=0.8, ratio=2)
-    assert several.as_dict()["n_treat_ctrl_80_ratio2"] == [alone.n_treat_unrounded, alone.n_control_unrounded]
+    assert several.to_dict()["n_treat_ctrl_80_ratio2"] == [
+        alone.n_treat_unrounded,
+        alone.n_control_unrounded,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,8 +136,13 @@ def test_margins_at_the_truth_are_refused(wrong: dict[str, float]) -> None:
 
 
 def test_the_continuity_correction_is_the_known_one() -> None:
-    """Stata's sampsi 0.25 0.4 (two-sided 5%, power 90%): 216 an arm (recalled: the first example of its manual)."""
-    assert n_two_proportions(p_treat=0.4, p_control=0.25, power=0.9, continuity=True).n_per_arm_ceil == 216
+    """Stata's sampsi 0.25 0.4 (two-sided 5%, power 90%): 216 an arm (recalled: the first example of
+    its manual).
+    """
+    assert (
+        n_two_proportions(p_treat=0.4, p_control=0.25, power=0.9, continuity=True).n_per_arm_ceil
+        == 216
+    )
     with pytest.raises(InputError, match="arcsine"):
         n_two_proportions(p_treat=0.4, p_control=0.25, variance="arcsine", continuity=True)
 
@@ -117,11 +151,20 @@ def test_the_continuity_correction_is_the_known_one() -> None:
 @pytest.mark.parametrize("low", [0.1, 0.2, 0.3])
 @pytest.mark.parametrize("more", [0.25, 0.35, 0.5])
 def test_a_corrected_size_serves_fishers_test(low: float, more: float, ratio: float) -> None:
-    """Its exact power is 0.797 to 0.852 over this grid where 0.8 is asked; without the correction it falls short."""
-    size = n_two_proportions(p_treat=low, p_control=low + more, power=0.8, ratio=ratio, continuity=True)
+    """Its exact power is 0.797 to 0.852 over this grid where 0.8 is asked; without the correction
+    it falls short.
+    """
+    size = n_two_proportions(
+        p_treat=low, p_control=low + more, power=0.8, ratio=ratio, continuity=True
+    )
     plain = n_two_proportions(p_treat=low, p_control=low + more, power=0.8, ratio=ratio)
     corrected, uncorrected = (
-        exact_rejection_prob(n1=one.n_treat_ceil, n2=one.n_control_ceil, p1=low, p2=low + more, tests=["fisher"])
-        .by_test["fisher"].power for one in (size, plain))
+        exact_rejection_prob(
+            n1=one.n_treat_ceil, n2=one.n_control_ceil, p1=low, p2=low + more, tests=["fisher"]
+        )
+        .by_test["fisher"]
+        .power
+        for one in (size, plain)
+    )
     assert 0.79 < corrected < 0.86
     assert uncorrected < 0.79

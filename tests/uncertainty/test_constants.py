@@ -32,7 +32,9 @@ _FLAT = Constant("assumption:a.c", 0.3, 0.2, 0.0, 1.0)
 
 @given(score=st.floats(-5.0, 5.0), more=st.floats(0.01, 2.0))
 @pytest.mark.parametrize("one", [_SPREAD, _FLAT])
-def test_values_rise_with_the_score_inside_the_range(one: Constant, score: float, more: float) -> None:
+def test_values_rise_with_the_score_inside_the_range(
+    one: Constant, score: float, more: float
+) -> None:
     assert one.low <= float(one.at(score)) <= float(one.at(score + more)) <= one.high
 
 
@@ -61,8 +63,11 @@ def test_what_is_certain_is_no_constant() -> None:
     keys = {one.key for one in shared_constants(world_of())}
     assert "assumption:grading.fever_at_c" not in keys  # spread 0
     assert "assumption:population.n_sites" not in keys
-    assert {"assumption:engagement.t_gain", "policy:standard_astct.rescue_delay_h",
-            "mitigation:dexamethasone.acts_on.myeloid_activation"} <= keys
+    assert {
+        "assumption:engagement.t_gain",
+        "policy:standard_astct.rescue_delay_h",
+        "mitigation:dexamethasone.acts_on.myeloid_activation",
+    } <= keys
     own = {one.key for one in product_constants(product_of("tarlatamab"))}
     assert "product:tarlatamab.binding.tumour_affinity_nm" in own
     assert "product:tarlatamab.binding.valency" not in own
@@ -70,16 +75,23 @@ def test_what_is_certain_is_no_constant() -> None:
 
 def test_a_world_with_other_values_holds_them_and_leaves_the_rest() -> None:
     world, product = world_of(), product_of("tarlatamab")
-    values = {"assumption:engagement.t_gain": 1.5, "policy:standard_astct.rescue_delay_h": 7.0,
-              "mitigation:dexamethasone.half_effect_dose": 0.5, "mitigation:dexamethasone.acts_on.endothelium": 0.2,
-              "product:tarlatamab.binding.tumour_affinity_nm": 1.1, "product:acapatamab.binding.tumour_affinity_nm": 9.0}
+    values = {
+        "assumption:engagement.t_gain": 1.5,
+        "policy:standard_astct.rescue_delay_h": 7.0,
+        "mitigation:dexamethasone.half_effect_dose": 0.5,
+        "mitigation:dexamethasone.acts_on.endothelium": 0.2,
+        "product:tarlatamab.binding.tumour_affinity_nm": 1.1,
+        "product:acapatamab.binding.tumour_affinity_nm": 9.0,
+    }
     there, other = with_world_values(world, values), with_product_values(product, values)
     assert there.assumptions.value("engagement.t_gain") == 1.5
     assert there.policies["standard_astct"].rescue_delay_h.value == 7.0
     assert there.mitigations["dexamethasone"].half_effect_dose.value == 0.5
     assert there.mitigations["dexamethasone"].acts_on["endothelium"].value == 0.2
-    assert there.mitigations["dexamethasone"].acts_on["myeloid_activation"] == (
-        world.mitigations["dexamethasone"].acts_on["myeloid_activation"])
+    assert (
+        there.mitigations["dexamethasone"].acts_on["myeloid_activation"]
+        == (world.mitigations["dexamethasone"].acts_on["myeloid_activation"])
+    )
     assert other.binding.tumour_affinity_nm.value == 1.1
     assert other.kinetics == product.kinetics
     assert world.assumptions.value("engagement.t_gain") != 1.5, "the world itself is unchanged"
@@ -88,17 +100,25 @@ def test_a_world_with_other_values_holds_them_and_leaves_the_rest() -> None:
 def test_a_draw_from_the_prior_depends_on_key_and_member_only() -> None:
     everything = shared_constants(world_of())
     one = prior_values(everything, member=4)
-    assert prior_values(everything[5:9], member=4) == {key.key: one[key.key] for key in everything[5:9]}
+    assert prior_values(everything[5:9], member=4) == {
+        key.key: one[key.key] for key in everything[5:9]
+    }
     assert prior_values(everything[5:9], member=5) != prior_values(everything[5:9], member=4)
 
 
 def test_a_copied_file_starts_from_its_values() -> None:
     product = product_of("tarlatamab")
     moved = product.binding.tumour_affinity_nm.model_copy(update={"value": 1.5, "prior": 0.5})
-    copied = product.model_copy(update={"name": "mine", "binding": product.binding.model_copy(
-        update={"tumour_affinity_nm": moved})})
+    copied = product.model_copy(
+        update={
+            "name": "mine",
+            "binding": product.binding.model_copy(update={"tumour_affinity_nm": moved}),
+        }
+    )
     key = "product:mine.binding.tumour_affinity_nm"
-    assert next(one.median for one in product_constants(copied, is_new=True) if one.key == key) == 1.5
+    assert (
+        next(one.median for one in product_constants(copied, is_new=True) if one.key == key) == 1.5
+    )
     assert next(one.median for one in product_constants(copied) if one.key == key) == 0.5
 
 
@@ -114,16 +134,29 @@ def constants() -> list[Constant]:
 
 
 def test_only_constants_that_can_matter(constants: list[Constant]) -> None:
-    policies = {key.partition(":")[2].split(".")[0] for one in constants if (key := one.key).startswith("policy:")}
+    policies = {
+        key.partition(":")[2].split(".")[0]
+        for one in constants
+        if (key := one.key).startswith("policy:")
+    }
     assert policies == {product_of(name).support_policy for name in PAIR}
-    agents = {key.partition(":")[2].split(".")[0] for one in constants if (key := one.key).startswith("mitigation:")}
+    agents = {
+        key.partition(":")[2].split(".")[0]
+        for one in constants
+        if (key := one.key).startswith("mitigation:")
+    }
     assert agents == {"tocilizumab", "dexamethasone", "antipyretic"}
     assert all(one.low < one.high for one in constants)
-    assert not any(one.key.startswith(("assumption:population.", "assumption:observation.")) for one in constants)
+    assert not any(
+        one.key.startswith(("assumption:population.", "assumption:observation."))
+        for one in constants
+    )
 
 
 def test_lockstep_moves_each_product_by_its_own_prior(constants: list[Constant]) -> None:
-    """One factor holds the affinity of both products; each is put at the same probability of its own prior."""
+    """One factor holds the affinity of both products; each is put at the same probability of its
+    own prior.
+    """
     factors = factors_together(constants)
     assert sum(len(one.constants) for one in factors) == len(constants) > len(factors)
     affinity = next(one for one in factors if one.name == "product:binding.cd3_affinity_nm")
@@ -146,7 +179,9 @@ def test_a_product_feels_its_own(constants: list[Constant]) -> None:
     felt = [one for one in constants if is_felt(one.key, product=tarlatamab)]
     unfelt = [one for one in constants if not is_felt(one.key, product=tarlatamab)]
     assert {factor_name(one.key).split(":")[0] for one in unfelt} == {"product", "policy"}
-    assert with_product_values(tarlatamab, {one.key: 2.0 * one.median for one in unfelt}) == tarlatamab
+    assert (
+        with_product_values(tarlatamab, {one.key: 2.0 * one.median for one in unfelt}) == tarlatamab
+    )
     names = [factor_name(one.key) for one in felt]
     assert len(set(names)) == len(names), "within one product a factor is one constant"
 
@@ -156,7 +191,8 @@ def test_strength_is_that_of_the_file(constants: list[Constant]) -> None:
     found = strengths(constants, world=world_of(), products=products)
     key = "product:tarlatamab.binding.tumour_affinity_nm"
     assert found[key] == product_of("tarlatamab").binding.tumour_affinity_nm.strength
-    effect = quantity_of("mitigation:tocilizumab.acts_on.il6_receptor", world=world_of(), products={})
+    effect = quantity_of(
+        "mitigation:tocilizumab.acts_on.il6_receptor", world=world_of(), products={}
+    )
     assert effect == world_of().mitigations["tocilizumab"].acts_on["il6_receptor"]
     assert set(found.values()) <= {"measured", "estimated", "expert", "assumed"}
-

@@ -1,4 +1,6 @@
-"""Observations: counts and times with their spreads, recalled figures less sure, no trial louder than four figures."""
+"""Observations: counts and times with their spreads, recalled figures less sure, no trial louder
+than four figures.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import pytest
 
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.errors import InputError
-from crsrisk.simulation.published_comparison import published_interval
+from crsrisk.simulation.evidence import published_interval
 from crsrisk.uncertainty.observations import Target, kind_of, observations
 from tests.simulation.people import world_of
 
@@ -17,12 +19,21 @@ _BY_ID = {figure.id: Target(figure, trial) for trial in load_trials() for figure
 def test_recalled_figures_have_twice_the_spread() -> None:
     world = world_of()
     sure, recalled = observations([_BY_ID["E095"], _BY_ID["E091"]], world=world)
-    assert recalled.between_sd == 2.0 * sure.between_sd == 2.0 * world.assumptions.value("evidence.between_trial_rate_sd")
+    assert (
+        recalled.between_sd
+        == 2.0 * sure.between_sd
+        == 2.0 * world.assumptions.value("evidence.between_trial_rate_sd")
+    )
 
 
 def test_kinds() -> None:
     assert [kind_of(_BY_ID[name]) for name in ("E030", "E035", "E172", "E175", "E173")] == [
-        "rate", "rate", "severe", "severe", "time"]
+        "rate",
+        "rate",
+        "severe",
+        "severe",
+        "time",
+    ]
 
 
 def test_no_trial_has_more_than_four_rows() -> None:
@@ -32,18 +43,31 @@ def test_no_trial_has_more_than_four_rows() -> None:
 
 
 def test_a_median_printed_as_a_whole_number_is_known_to_within_a_half() -> None:
-    """E173, a median of 2 days of 33 patients: the SD of rounding, 0.29 days, adds to that of the median, in logarithms."""
+    """E173, a median of 2 days of 33 patients: the SD of rounding, 0.29 days, adds to that of the
+    median, in logarithms.
+    """
     (found,) = observations([_BY_ID["E173"]], world=world_of())
-    alone = np.log(published_interval(_BY_ID["E173"].figure, trial=_BY_ID["E173"].trial).high / 2.0) / 1.96
+    alone = (
+        np.log(published_interval(_BY_ID["E173"].figure, trial=_BY_ID["E173"].trial).high / 2.0)
+        / 1.96
+    )
     assert found.sampling_sd == pytest.approx(np.hypot(alone, np.sqrt(1 / 12) / 2.0), rel=1e-3)
 
 
 def test_a_pool_counts_only_patients_who_are_not_counted_elsewhere_and_is_less_sure() -> None:
-    """E005: 307 of 543 less 67 of 81 are 240 of 462; trials differ less on average, agents differ beside."""
+    """E005: 307 of 543 less 67 of 81 are 240 of 462; trials differ less on average, agents differ
+    beside.
+    """
     world = world_of()
     trials = [trial for trial in load_trials() if trial.name == "cell_pool"]
-    pooled, alone = observations([Target(trials[0].figures[0], trials[0]), _BY_ID["E030"]], world=world)
+    pooled, alone = observations(
+        [Target(trials[0].figures[0], trials[0]), _BY_ID["E030"]], world=world
+    )
     assert (pooled.events, pooled.n) == (240.0, 462.0)
-    agents, sd = (world.assumptions.value(f"evidence.between_{name}_sd") for name in ("agents", "trial_rate"))
+    agents, sd = (
+        world.assumptions.value(f"evidence.between_{name}_sd") for name in ("agents", "trial_rate")
+    )
     assert pooled.between_sd == pytest.approx(np.hypot(sd / np.sqrt(trials[0].n_trials), agents))
-    assert alone.between_sd == pytest.approx(sd / np.sqrt(473**2 / (133**2 + 54**2 + 252**2 + 34**2)), rel=0.01)
+    assert alone.between_sd == pytest.approx(
+        sd / np.sqrt(473**2 / (133**2 + 54**2 + 252**2 + 34**2)), rel=0.01
+    )

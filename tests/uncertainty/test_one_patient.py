@@ -1,4 +1,6 @@
-"""One patient under the ensemble: members by weight, differences paired, chance taken out of the spread."""
+"""One patient under the ensemble: members by weight, differences paired, chance taken out of the
+spread.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,16 @@ def test_members_come_as_often_as_their_weight_asks() -> None:
 def spread() -> object:
     arm, world = arm_of("tarlatamab"), world_of()
     same = [arm, levers(arm, world=world)[0].arm]
-    return over_members(KNOWN, arm=arm, changed=same, ensemble=load_ensemble(), world=world, seed=2, n_members=12,
-                        n_people=96)  # fmt: skip
+    return over_members(
+        KNOWN,
+        arm=arm,
+        changed=same,
+        ensemble=load_ensemble(),
+        world=world,
+        seed=2,
+        n_members=12,
+        n_people=96,
+    )
 
 
 def test_an_arm_that_changes_nothing_differs_by_nothing(spread: object) -> None:
@@ -50,15 +60,33 @@ def test_a_paired_difference_is_known_better_than_its_parts(spread: object) -> N
 def test_workers_change_nothing() -> None:
     arm, world = arm_of("tarlatamab"), world_of()
     members = load_ensemble()
-    one, two = (over_members(KNOWN, arm=arm, changed=[], ensemble=members, world=world, seed=2, n_members=4, n_people=64,
-                             workers=workers) for workers in (1, 2))  # fmt: skip
+    one, two = (
+        over_members(
+            KNOWN,
+            arm=arm,
+            changed=[],
+            ensemble=members,
+            world=world,
+            seed=2,
+            n_members=4,
+            n_people=64,
+            workers=workers,
+        )
+        for workers in (1, 2)
+    )
     assert one.usual == two.usual
 
 
 def test_scenarios_draw_the_same_people() -> None:
     arm = arm_of("tarlatamab")
-    worlds = {"reference": world_of(), "again": world_of(), "burden_strong": world_of("burden_strong")}
-    found = over_scenarios({**KNOWN, "sum_of_diameters_mm": 400.0}, arm=arm, worlds=worlds, seed=2, n=256)
+    worlds = {
+        "reference": world_of(),
+        "again": world_of(),
+        "burden_strong": world_of("burden_strong"),
+    }
+    found = over_scenarios(
+        {**KNOWN, "sum_of_diameters_mm": 400.0}, arm=arm, worlds=worlds, seed=2, n=256
+    )
     assert found["reference"] == found["again"]
     assert found["burden_strong"] != found["reference"]
     share, error = found["reference"]

@@ -1,4 +1,6 @@
-"""What users act on: read the same whatever the number of workers, and moved by what must move it."""
+"""What users act on: read the same whatever the number of workers, and moved by what must move
+it.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,11 @@ from crsrisk.uncertainty.constants import factors_apart, uncertain_constants
 from crsrisk.uncertainty.readouts import (
     FEATURES,
     PREDICTORS,
-    Inquiry,
+    ReadoutConfig,
     auroc,
     crossfitted_auroc,
     fit_logistic,
-    make_inquiry,
+    make_readout_config,
     predictors,
     read_world,
     read_worlds,
@@ -37,11 +39,13 @@ PAIR = [product_of("tarlatamab"), product_of("afami_cel")]
 
 
 @pytest.fixture(scope="module")
-def inquiry() -> Inquiry:
-    return make_inquiry(world_of(), PAIR, judged="tarlatamab", n_panel=100, n_reference=400, seed=1)
+def inquiry() -> ReadoutConfig:
+    return make_readout_config(
+        world_of(), PAIR, judged="tarlatamab", n_panel=100, n_reference=400, seed=1
+    )
 
 
-def test_rates_are_those_of_the_simulator(inquiry: Inquiry) -> None:
+def test_rates_are_those_of_the_simulator(inquiry: ReadoutConfig) -> None:
     found = read_world(inquiry, values={}, n=48, n_judged=64, seed=7)
     assert found.shape == (len(inquiry.readouts),)
     for k, (product, n) in enumerate(zip(PAIR, (64, 48), strict=True)):
@@ -50,32 +54,40 @@ def test_rates_are_those_of_the_simulator(inquiry: Inquiry) -> None:
     assert inquiry.selected.sum() == 20
 
 
-def test_the_selection_is_fixed_and_chance_alone_moves_it(inquiry: Inquiry) -> None:
-    twin = make_inquiry(world_of(), PAIR, judged="tarlatamab", n_panel=100, n_reference=400, seed=1)
+def test_the_selection_is_fixed_and_chance_alone_moves_it(inquiry: ReadoutConfig) -> None:
+    twin = make_readout_config(
+        world_of(), PAIR, judged="tarlatamab", n_panel=100, n_reference=400, seed=1
+    )
     assert (twin.selected == inquiry.selected).all()
     mean, error = selection_by_chance(inquiry, n_judged=256, repeats=3, seed=50)
     assert 0.2 < mean < 1.0
     assert error > 0.0
 
 
-def test_workers_change_nothing(inquiry: Inquiry) -> None:
+def test_workers_change_nothing(inquiry: ReadoutConfig) -> None:
     factors = factors_apart(uncertain_constants(world_of(), PAIR))
     places = np.random.default_rng(0).uniform(0.2, 0.8, (4, len(factors) + 1))
     places[1, :-1] = places[0, :-1]  # the same world with other patients
-    one, two = (read_worlds(inquiry, places, factors=factors, n=16, n_judged=48, seed=3, workers=workers)
-                for workers in (1, 2))
+    one, two = (
+        read_worlds(inquiry, places, factors=factors, n=16, n_judged=48, seed=3, workers=workers)
+        for workers in (1, 2)
+    )
     assert one.tobytes() == two.tobytes()
     assert not np.array_equal(one[0], one[1])
 
 
-def test_a_world_without_crs_tells_nothing(inquiry: Inquiry) -> None:
-    found = read_world(inquiry, values={"assumption:engagement.t_gain": 1e-9}, n=16, n_judged=48, seed=3)
+def test_a_world_without_crs_tells_nothing(inquiry: ReadoutConfig) -> None:
+    found = read_world(
+        inquiry, values={"assumption:engagement.t_gain": 1e-9}, n=16, n_judged=48, seed=3
+    )
     assert found.tolist() == [0.0, 0.0, 0.5, *([0.0] * len(FEATURES)), 0.2]
 
 
 def test_the_judged_product_is_one_of_the_products() -> None:
     with pytest.raises(InputError, match="tebentafusp"):
-        make_inquiry(world_of(), PAIR, judged="tebentafusp", n_panel=10, n_reference=10, seed=1)
+        make_readout_config(
+            world_of(), PAIR, judged="tebentafusp", n_panel=10, n_reference=10, seed=1
+        )
 
 
 # The small logistic regression against scikit-learn, and its edges.
@@ -122,8 +134,10 @@ def test_auroc_is_that_of_scikit_learn_with_ties() -> None:
 
 
 def test_crossfitting_takes_no_credit_for_noise() -> None:
-    """Seventeen columns of noise, 200 patients: the fit to all flatters itself by 0.1 and more, the cross-fitted does not.
-    The mean of 40 repetitions has a standard error of about 0.008; four of them are allowed (error rate 6e-5)."""
+    """Seventeen columns of noise, 200 patients: the fit to all flatters itself by 0.1 and more, the
+    cross-fitted does not. The mean of 40 repetitions has a standard error of about 0.008; four of
+    them are allowed (error rate 6e-5).
+    """
     honest, flattered = [], []
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -135,7 +149,13 @@ def test_crossfitting_takes_no_credit_for_noise() -> None:
 
 
 def test_top_takes_the_share_and_breaks_ties_by_order() -> None:
-    assert top(np.array([3.0, 1.0, 3.0, 3.0, 0.0]), share=0.4).tolist() == [True, False, True, False, False]
+    assert top(np.array([3.0, 1.0, 3.0, 3.0, 0.0]), share=0.4).tolist() == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_predictors_of_the_observed_table() -> None:
@@ -148,4 +168,3 @@ def test_predictors_of_the_observed_table() -> None:
     np.testing.assert_allclose(np.nanmean((values - scale_of(values).mean), axis=0), 0.0, atol=1e-9)
     assert (x[np.isnan(values)] == 0.0).all()
     assert np.isnan(values).any()
-

@@ -1,8 +1,9 @@
 """Words: how a report says a risk, a number, a unit and a window. The rules are kept here, once.
 
-A risk is said as whole patients of 100, with its event and its window, and with what its interval covers. It is
-never turned into odds with another denominator, and no word ("common", "rare") stands for a number. Why: readers
-understand a fixed denominator and whole numbers best (Trevena 2013; Zipkin 2014; Witteman 2011).
+A risk is said as whole patients of 100, with its event and its window, and with what its interval
+covers. It is never turned into odds with another denominator, and no word ("common", "rare") stands
+for a number. Why: readers understand a fixed denominator and whole numbers best (Trevena 2013;
+Zipkin 2014; Witteman 2011).
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def estimate_in_words(estimate: Mapping[str, Any], *, digits: int = 2, factor: f
     """
     if "not_estimable" in estimate:
         return "not estimable"
-    value, low, high = (number(factor * float(estimate[key]), digits=digits) for key in ("value", "low", "high"))
+    value, low, high = (
+        number(factor * float(estimate[key]), digits=digits) for key in ("value", "low", "high")
+    )
     return f"{value} ({low} to {high})"
 
 
@@ -167,7 +170,9 @@ def windows_in_words(window_d: Mapping[str, float]) -> str:
     return window_in_words(usual) + (f" ({'; '.join(others)})" if others else "")
 
 
-def risk_in_words(risk: float, *, event: str, window_d: float, whom: str = "patients like this one") -> str:
+def risk_in_words(
+    risk: float, *, event: str, window_d: float, whom: str = "patients like this one"
+) -> str:
     """The sentence about one risk.
 
     >>> risk_in_words(0.234, event="CRS of grade 2 or more", window_d=21)
@@ -189,7 +194,10 @@ def short_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Short labels by name; where two would read the same, both keep their whole label."""
     short = {name: short_label(label) for name, label in labels.items()}
     read = list(short.values())
-    return {name: text if read.count(text) == 1 else typeset(labels[name]) for name, text in short.items()}
+    return {
+        name: text if read.count(text) == 1 else typeset(labels[name])
+        for name, text in short.items()
+    }
 
 
 def plain_name(name: str) -> str:
@@ -198,7 +206,8 @@ def plain_name(name: str) -> str:
 
 
 def wrapped(text: str, *, room: int) -> list[str]:
-    """Text broken between words into lines of at most ``room`` letters (a longer word keeps its line).
+    """Text broken between words into lines of at most ``room`` letters (a longer word keeps its
+    line).
 
     >>> wrapped("Tumour-infiltrating lymphocytes with interleukin-2", room=32)
     ['Tumour-infiltrating lymphocytes', 'with interleukin-2']
@@ -218,4 +227,10 @@ def listed(words: list[str]) -> str:
     >>> listed(["a", "b", "c"])
     'a, b and c'
     """
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
+    return (
+        words[0]
+        if len(words) == 1
+        else f"{', '.join(words[:-1])} and {words[-1]}"
+        if words
+        else "none"
+    )

@@ -1,21 +1,25 @@
-"""Simulated trials beside published figures: what agrees, what differs, and how sure either number is.
+"""Simulated trials beside published figures: what agrees, what differs, and how sure either number
+is.
 
-The simulator is handed in (``simulate_trial``), so this module knows outcomes tables and figures only. Rows
-that differ stay. Agreement is with trials whose figures are public; it is no external validation: nothing
-here has been compared with the course of a real patient.
+The simulator is handed in (``simulate_trial``), so this module knows outcomes tables and figures
+only. Rows that differ stay. Agreement is with trials whose figures are public; it is no external
+validation: nothing here has been compared with the course of a real patient.
 
 Rule of agreement. Both numbers have a 95% interval, and they agree when the two overlap:
 
 - simulated: value +- 1.96 Monte Carlo errors;
-- a published rate: the interval entered in its file, else Wilson's with the size of the figure or its trial;
-- a published median: value / factor to value x factor with factor = exp(1.96 x 1.2533 x sigma / sqrt(n)), the
-  interval of the median of n lognormal times. sigma comes from the printed IQR when its lower end is above 0,
-  ln(q3 / q1) / 1.349, else it is 0.8 (assumed). n is the figure's own or the trial's number of patients with
-  the event. A printed range is no interval.
+- a published rate: the interval entered in its file, else Wilson's with the size of the figure or
+  its trial;
+- a published median: value / factor to value x factor with factor = exp(1.96 x 1.2533 x sigma /
+  sqrt(n)), the
+  interval of the median of n lognormal times. sigma comes from the printed IQR when its lower end
+  is above 0, ln(q3 / q1) / 1.349, else it is 0.8 (assumed). n is the figure's own or the trial's
+  number of patients with the event. A printed range is no interval.
 
-No agreement is claimed, and the row says why, when the published figure has no size, when the simulated one
-cannot be estimated, or when the Monte Carlo interval is wider than the published one. The interval of a small
-trial is wide, so nearly anything agrees with it: the summary counts those apart.
+No agreement is claimed, and the row says why, when the published figure has no size, when the
+simulated one cannot be estimated, or when the Monte Carlo interval is wider than the published one.
+The interval of a small trial is wide, so nearly anything agrees with it: the summary counts those
+apart.
 """
 
 from __future__ import annotations
@@ -41,12 +45,16 @@ from crsrisk.data.published_figures import (
 from crsrisk.errors import InputError
 from crsrisk.simulation.published_trials import REQUIRED_COLUMNS, Estimate, measure
 
-ASSUMED_LOG_SD = 0.8  # between patients, of times to onset or resolution without a printed IQR (assumed)
-MEDIAN_EFFICIENCY = sqrt(np.pi / 2)  # 1.2533: standard error of a median over that of a mean, normal values
+# between patients, of times to onset or resolution without a printed IQR (assumed)
+ASSUMED_LOG_SD = 0.8
+# 1.2533: standard error of a median over that of a mean, normal values
+MEDIAN_EFFICIENCY = sqrt(np.pi / 2)
 IQR_OF_UNIT_NORMAL = 1.3489795003921634
 WIDE_RATE_INTERVAL = 0.3  # a published interval wider than this agrees with nearly anything
-STATEMENT = ("Simulated patients beside published figures. Synthetic data, no external validation: agreement "
-             "with published rates says nothing of a single patient.")
+STATEMENT = (
+    "Simulated patients beside published figures. Synthetic data, no external validation: agreement"
+    " with published rates says nothing of a single patient."
+)
 
 
 class Interval(NamedTuple):
@@ -59,7 +67,9 @@ class Interval(NamedTuple):
 
 
 def published_size(figure: Figure, *, trial: Trial) -> int | None:
-    """Patients behind a figure: its own number, else those of its trial with the event, else the trial's."""
+    """Patients behind a figure: its own number, else those of its trial with the event, else the
+    trial's.
+    """
     if figure.n_patients is not None or figure.of == "patients":
         return figure.n_patients or trial.n_patients
     wanted = "any grade" if figure.of == "crs_patients" else "grade >= 2"
@@ -97,7 +107,10 @@ def judge(published: Interval, *, simulated: Estimate) -> tuple[Verdict, str]:
         return "not judged", f"not estimable from {simulated.n} simulated patients"
     reach = Z_95 * simulated.mc_error
     if 2 * reach > published.high - published.low:
-        return "not judged", "Monte Carlo interval wider than the published one: simulate more patients"
+        return (
+            "not judged",
+            "Monte Carlo interval wider than the published one: simulate more patients",
+        )
     overlap = simulated.value - reach <= published.high and simulated.value + reach >= published.low
     return ("agrees" if overlap else "differs"), ""
 
@@ -107,9 +120,9 @@ def compare(
 ) -> list[Comparison]:
     """Every figure of every trial beside its simulated twin, in the order of the files.
 
-    ``simulate_trial`` returns the outcomes table of a trial, one row a simulated patient, over the trial's
-    own ``window_d``; it is called once a trial. A table that is empty, lacks a column or has another window
-    raises :class:`InputError`.
+    ``simulate_trial`` returns the outcomes table of a trial, one row a simulated patient, over the
+    trial's own ``window_d``; it is called once a trial. A table that is empty, lacks a column or
+    has another window raises :class:`InputError`.
     """
     rows: list[Comparison] = []
     for trial in trials:
@@ -124,12 +137,22 @@ def _check_outcomes(outcomes: pd.DataFrame, *, trial: Trial) -> None:
     missing = [name for name in REQUIRED_COLUMNS if name not in outcomes.columns]
     if missing or outcomes.empty:
         found = "no such column" if missing else "no patient"
-        raise InputError(where=where, key=", ".join(missing), found=found, expected="an outcomes table",
-                         cure="hand in Cohort.outcomes")
+        raise InputError(
+            where=where,
+            key=", ".join(missing),
+            found=found,
+            expected="an outcomes table",
+            cure="hand in Cohort.outcomes",
+        )
     windows = [float(window) for window in outcomes["window_d"].unique()]
     if windows != [trial.window_d]:
-        raise InputError(where=where, key="window_d", found=windows, expected=f"{trial.window_d:g} d",
-                         cure="simulate the trial over its own window")
+        raise InputError(
+            where=where,
+            key="window_d",
+            found=windows,
+            expected=f"{trial.window_d:g} d",
+            cure="simulate the trial over its own window",
+        )
 
 
 def _compare_figure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> Comparison:
@@ -138,24 +161,46 @@ def _compare_figure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> 
     verdict, reason = judge(published, simulated=simulated)
     meaning = METRIC_MEANINGS[figure.metric]
     return Comparison(
-        id=figure.id, trial=trial.name, product=trial.product, metric=figure.metric, of=figure.of,
-        family=meaning.family, unit=meaning.unit, window_d=trial.window_d, published=figure.value,
-        n=published.n, low=published.low, high=published.high, interval=published.origin,
-        simulated=simulated.value, mc_error=simulated.mc_error, n_simulated=simulated.n,
-        agrees=verdict == "agrees", verdict=verdict, reason=reason, role=trial.role,
-        is_independent=trial.is_independent, verified=figure.verified, citation=figure.citation,
-        note=figure.note, n_products=len(trial.products))
+        id=figure.id,
+        trial=trial.name,
+        product=trial.product,
+        metric=figure.metric,
+        of=figure.of,
+        family=meaning.family,
+        unit=meaning.unit,
+        window_d=trial.window_d,
+        published=figure.value,
+        n=published.n,
+        low=published.low,
+        high=published.high,
+        interval=published.origin,
+        simulated=simulated.value,
+        mc_error=simulated.mc_error,
+        n_simulated=simulated.n,
+        agrees=verdict == "agrees",
+        verdict=verdict,
+        reason=reason,
+        role=trial.role,
+        is_independent=trial.is_independent,
+        verified=figure.verified,
+        citation=figure.citation,
+        note=figure.note,
+        n_products=len(trial.products),
+    )
 
 
 def summarise(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """Counts and errors, ready for JSON.
 
-    ``all``, ``by_role``, ``independent_validation`` (validation sources that share no patient with a
-    calibration source), ``by_product``, ``by_family`` and ``unverified`` each hold n_figures, n_trials,
-    n_judged, n_agree, n_agree_wide (rates that agree with a published interval wider than 0.3) and
-    mean_absolute_error_any_grade (null without such a row). Figures of overlapping sources count each.
+    ``all``, ``by_role``, ``independent_validation`` (validation sources that share no patient with
+    a calibration source), ``by_product``, ``by_family`` and ``unverified`` each hold n_figures,
+    n_trials, n_judged, n_agree, n_agree_wide (rates that agree with a published interval wider than
+    0.3) and mean_absolute_error_any_grade (null without such a row). Figures of overlapping sources
+    count each.
     """
-    by_role, by_product, by_family = (_grouped(comparisons, name) for name in ("role", "product", "family"))
+    by_role, by_product, by_family = (
+        _grouped(comparisons, name) for name in ("role", "product", "family")
+    )
     return {
         "statement": STATEMENT,
         "all": _tally(comparisons),
@@ -175,20 +220,25 @@ def _grouped(comparisons: Sequence[Comparison], field: str) -> dict[str, dict[st
 
 
 def _tally(rows: Sequence[Comparison]) -> dict[str, Any]:
-    errors = [abs(row.simulated - row.published) for row in rows
-              if row.family == "any grade" and not isnan(row.simulated)]
+    errors = [
+        abs(row.simulated - row.published)
+        for row in rows
+        if row.family == "any grade" and not isnan(row.simulated)
+    ]
     return {
         "n_figures": len(rows),
         "n_trials": len({row.trial for row in rows}),
         "n_judged": sum(row.verdict != "not judged" for row in rows),
         "n_agree": sum(row.agrees for row in rows),
         "n_agree_wide": sum(
-            row.agrees and row.unit == "1" and row.high - row.low > WIDE_RATE_INTERVAL for row in rows),
+            row.agrees and row.unit == "1" and row.high - row.low > WIDE_RATE_INTERVAL
+            for row in rows
+        ),
         "mean_absolute_error_any_grade": sum(errors) / len(errors) if errors else None,
     }
 
 
 def to_json(comparisons: Sequence[Comparison]) -> str:
     """An object with ``rows`` (every comparison) and ``summary``; missing numbers are null."""
-    tree = {"rows": [row.as_dict() for row in comparisons], "summary": summarise(comparisons)}
+    tree = {"rows": [row.to_dict() for row in comparisons], "summary": summarise(comparisons)}
     return json.dumps(tree, indent=2, allow_nan=False)

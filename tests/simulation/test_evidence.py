@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.data.published_figures import Trial, wilson_interval
 from crsrisk.errors import InputError
-from crsrisk.simulation.published_comparison import (
+from crsrisk.simulation.evidence import (
     Interval,
     compare,
     judge,
@@ -32,7 +32,9 @@ def test_interval_of_a_rate_is_the_one_entered_or_wilsons() -> None:
     sized = figure_by_hand(n_patients=40)
     assert published_interval(sized, trial=trial_by_hand(sized))[:2] == wilson_interval(0.5, n=40)
     unsized = figure_by_hand()
-    assert published_interval(unsized, trial=trial_by_hand(unsized))[:2] == wilson_interval(0.5, n=100)
+    assert published_interval(unsized, trial=trial_by_hand(unsized))[:2] == wilson_interval(
+        0.5, n=100
+    )
     nothing = published_interval(unsized, trial=trial_by_hand(unsized, n_patients=None))
     assert isnan(nothing.low)
     assert nothing.n is None
@@ -40,10 +42,15 @@ def test_interval_of_a_rate_is_the_one_entered_or_wilsons() -> None:
 
 def test_interval_of_a_median_follows_its_rule() -> None:
     any_rate = figure_by_hand(value=0.6, n_patients=55, events=33)
-    onset = figure_by_hand("onset_median_d", "crs_patients", value=2.0, low=1.0, high=5.0, interval_kind="range")
+    onset = figure_by_hand(
+        "onset_median_d", "crs_patients", value=2.0, low=1.0, high=5.0, interval_kind="range"
+    )
     trial = trial_by_hand(any_rate, onset)
-    factor = exp(1.959964 * 1.253314 * 0.8 / sqrt(33))  # the range is not used, n are the patients with CRS
-    assert published_interval(onset, trial=trial)[:3] == pytest.approx((2 / factor, 2 * factor, 33), rel=1e-5)
+    # the range is not used, n are the patients with CRS
+    factor = exp(1.959964 * 1.253314 * 0.8 / sqrt(33))
+    assert published_interval(onset, trial=trial)[:3] == pytest.approx(
+        (2 / factor, 2 * factor, 33), rel=1e-5
+    )
     with_iqr = onset.model_copy(update={"interval_kind": "iqr"})
     factor = exp(1.959964 * 1.253314 * (np.log(5) / 1.34898) / sqrt(33))
     found = published_interval(with_iqr, trial=trial)
@@ -55,13 +62,15 @@ def test_interval_of_a_median_follows_its_rule() -> None:
 
 
 def test_interval_of_a_lognormal_median_covers() -> None:
-    """2,000 trials of 60 patients whose times have the assumed spread: the truth lies outside in 5%; beyond
-    3.4-6.6% by chance once in 1,000 runs.
+    """2,000 trials of 60 patients whose times have the assumed spread: the truth lies outside in
+    5%; beyond 3.4-6.6% by chance once in 1,000 runs.
     """
     rng = np.random.default_rng(11)
     outside = 0
     for printed in np.median(rng.lognormal(np.log(16), 0.8, size=(2_000, 60)), axis=1):
-        figure = figure_by_hand("onset_median_h", "crs_patients", value=float(printed), n_patients=60)
+        figure = figure_by_hand(
+            "onset_median_h", "crs_patients", value=float(printed), n_patients=60
+        )
         low, high, _, _ = published_interval(figure, trial=trial_by_hand(figure))
         outside += not low <= 16 <= high
     assert 0.034 <= outside / 2_000 <= 0.066
@@ -84,12 +93,15 @@ def test_verdict_is_overlap_and_error_never_turns_agreement_into_difference(
     assert verdict != "not judged" or wider == "not judged"
 
 
-@pytest.mark.parametrize(("published", "simulated", "reason"), [
-    (Interval(nan, nan, None, ""), Estimate(0.5, 0.01, 100), "published without a size"),
-    (Interval(0.4, 0.6, 90, ""), Estimate(nan, nan, 0), "not estimable from 0"),
-    (Interval(0.4, 0.6, 90, ""), Estimate(0.5, nan, 3), "not estimable from 3"),
-    (Interval(0.4, 0.6, 90, ""), Estimate(0.5, 0.06, 60), "simulate more patients"),
-])
+@pytest.mark.parametrize(
+    ("published", "simulated", "reason"),
+    [
+        (Interval(nan, nan, None, ""), Estimate(0.5, 0.01, 100), "published without a size"),
+        (Interval(0.4, 0.6, 90, ""), Estimate(nan, nan, 0), "not estimable from 0"),
+        (Interval(0.4, 0.6, 90, ""), Estimate(0.5, nan, 3), "not estimable from 3"),
+        (Interval(0.4, 0.6, 90, ""), Estimate(0.5, 0.06, 60), "simulate more patients"),
+    ],
+)
 def test_agreement_is_not_claimed_without_grounds(
     published: Interval, simulated: Estimate, reason: str
 ) -> None:
@@ -100,17 +112,32 @@ def test_agreement_is_not_claimed_without_grounds(
 
 def test_rows_that_differ_stay_and_the_summary_counts_them() -> None:
     agreeing = figure_by_hand(value=0.6, n_patients=50)
-    differing = figure_by_hand("crs_grade2plus_rate", value=0.9, n_patients=50, source_kind="RECALL")
+    differing = figure_by_hand(
+        "crs_grade2plus_rate", value=0.9, n_patients=50, source_kind="RECALL"
+    )
     trial = trial_by_hand(agreeing, differing)
-    other = trial_by_hand(figure_by_hand(id="X2", value=0.2, n_patients=1_000), name="b_trial", product="acapatamab",
-                   role="calibration", is_independent=False)
+    other = trial_by_hand(
+        figure_by_hand(id="X2", value=0.2, n_patients=1_000),
+        name="b_trial",
+        product="acapatamab",
+        role="calibration",
+        is_independent=False,
+    )
     found = compare([trial, other], simulate_trial=lambda _: outcomes_by_hand(4_000))
     assert [(row.id, row.verdict, row.agrees) for row in found] == [
-        (agreeing.id, "agrees", True), (differing.id, "differs", False), ("X2", "differs", False)]
+        (agreeing.id, "agrees", True),
+        (differing.id, "differs", False),
+        ("X2", "differs", False),
+    ]
     summary = summarise(found)
     assert summary["all"] | {"mean_absolute_error_any_grade": None} == {
-        "n_figures": 3, "n_trials": 2, "n_judged": 3, "n_agree": 1, "n_agree_wide": 0,
-        "mean_absolute_error_any_grade": None}
+        "n_figures": 3,
+        "n_trials": 2,
+        "n_judged": 3,
+        "n_agree": 1,
+        "n_agree_wide": 0,
+        "mean_absolute_error_any_grade": None,
+    }
     assert summary["by_role"]["calibration"]["n_agree"] == 0
     assert summary["independent_validation"]["n_figures"] == 2
     assert summary["by_product"]["tarlatamab"]["n_agree"] == 1
@@ -119,7 +146,8 @@ def test_rows_that_differ_stay_and_the_summary_counts_them() -> None:
     assert summary["by_family"]["grade >= 2"]["mean_absolute_error_any_grade"] is None
     simulated = found[0].simulated
     assert summary["all"]["mean_absolute_error_any_grade"] == pytest.approx(
-        (abs(simulated - 0.6) + abs(simulated - 0.2)) / 2)
+        (abs(simulated - 0.6) + abs(simulated - 0.2)) / 2
+    )
     assert "no external validation" in summary["statement"]
 
 
@@ -129,12 +157,15 @@ def test_agreement_with_a_tiny_trial_is_counted_apart() -> None:
     assert summarise(tiny)["all"]["n_agree_wide"] == 1
 
 
-@pytest.mark.parametrize(("table", "key"), [
-    (OUTCOMES.drop(columns=["n_episodes", "has_oxygen"]), "n_episodes, has_oxygen"),
-    (OUTCOMES.iloc[:0], ""),
-    (OUTCOMES.assign(window_d=21.0), "window_d"),
-    (OUTCOMES.assign(window_d=[28.0] * 7 + [60.0]), "window_d"),
-])
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        (OUTCOMES.drop(columns=["n_episodes", "has_oxygen"]), "n_episodes, has_oxygen"),
+        (OUTCOMES.iloc[:0], ""),
+        (OUTCOMES.assign(window_d=21.0), "window_d"),
+        (OUTCOMES.assign(window_d=[28.0] * 7 + [60.0]), "window_d"),
+    ],
+)
 def test_an_unfit_outcomes_table_is_refused(table: pd.DataFrame, key: str) -> None:
     with pytest.raises(InputError) as caught:
         compare([trial_by_hand(figure_by_hand())], simulate_trial=lambda _: table)
@@ -154,13 +185,27 @@ def test_the_shipped_evidence_goes_through_and_comes_out_as_json() -> None:
     assert asked == [trial.name for trial in trials]
     tree = json.loads(to_json(found), parse_constant=lambda text: pytest.fail(f"{text} in JSON"))
     assert [row["id"] for row in tree["rows"]] == [row.id for trial in trials for row in trial.rows]
-    wanted = {"id", "product", "metric", "published", "n", "low", "high", "simulated", "mc_error", "agrees"}
+    wanted = {
+        "id",
+        "product",
+        "metric",
+        "published",
+        "n",
+        "low",
+        "high",
+        "simulated",
+        "mc_error",
+        "agrees",
+    }
     for row in tree["rows"]:
         assert wanted <= set(row)
         assert isinstance(row["agrees"], bool)
         assert row["low"] is None or 0 <= row["low"] <= row["published"] <= row["high"] < inf
         assert row["agrees"] == (row["verdict"] == "agrees")
         assert row["reason"] if row["verdict"] == "not judged" else not row["reason"]
-    assert {row["trial"] for row in tree["rows"] if row["n_products"] > 1} == {"engager_pool", "cell_pool"}
+    assert {row["trial"] for row in tree["rows"] if row["n_products"] > 1} == {
+        "engager_pool",
+        "cell_pool",
+    }
     unsized = [row["id"] for row in tree["rows"] if row["low"] is None]
     assert unsized == ["E015", "E016", "E013", "E014"]
