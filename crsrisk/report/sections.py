@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from crsrisk.plots.chart_data import DrawnCell
 from crsrisk.report.drawing import dots, lines
 from crsrisk.report.figures import calibration, net_benefit, risk_distribution
 from crsrisk.wording import typeset
 
-Cell = str | Mapping[str, Any]  # a text, or the data of a drawing
+# a text, or the data of a drawing (a mapping where a report is not typed yet)
+Cell = str | DrawnCell | Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,221 @@
+"""What charts are drawn from: plain numbers and labels, typed, with nothing about where they come from.
+
+A report builds these, :mod:`crsrisk.plots` draws them, in a notebook as matplotlib axes and in a page
+as SVG. Shares and risks are 0 to 1 unless a name says ``_per100``; hours and days say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from crsrisk.results import Estimate, NotEstimable
+
+LineStyle = Literal["model", "refit", "ideal", "reference", "zero", "interval"]
+Verdict = Literal["agrees", "differs", "not judged"]
+Kind = Literal["null", "comparator", "model", "oracle"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis from ``low`` to ``high``; its ticks are written multiplied by ``factor``."""
+
+    name: str
+    low: float
+    high: float
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve; a ``y`` of None is a gap. A curve with a label stands in the legend."""
+
+    style: LineStyle
+    x: Sequence[float]
+    y: Sequence[float | None]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A shaded range around a curve."""
+
+    x: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Curves on one plot, and what they show in a sentence."""
+
+    x: Axis
+    y: Axis
+    lines: Sequence[Line]
+    description: str
+    band: Band | None = None
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One row of a dot plot: an estimate with its interval and, broad, a prediction interval."""
+
+    label: str
+    estimate: Estimate | NotEstimable
+    is_strong: bool = False
+    prediction: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Rows of estimates against a reference line, and what they show in a sentence."""
+
+    axis: Axis
+    rows: Sequence[Dot]
+    description: str
+    reference: float | None = None
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class ForestCell:
+    """A published figure with its interval beside the simulated one; ``axis``: a share or hours."""
+
+    axis: Literal["rate", "time"]
+    published: float
+    low: float | None
+    high: float | None
+    simulated: float | None
+    mc_error: float | None
+    verdict: Verdict
+    is_verified: bool
+
+
+@dataclass(frozen=True)
+class RatesCell:
+    """Shares of patients with CRS of grade 2 or more and, among them, of grade 3 or more."""
+
+    grade2plus: float
+    grade3plus: float
+
+
+@dataclass(frozen=True)
+class HoursCell:
+    """Hours that hold 50, 90 and 95% of onsets; None where too few had one."""
+
+    hours: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class BarCell:
+    """A bar; one longer than ``highest`` is broken, the number stands beside it."""
+
+    value: float
+    highest: float
+    style: Literal["size", "raises", "lowers"] = "size"
+
+
+DrawnCell = ForestCell | RatesCell | HoursCell | BarCell
+
+
+@dataclass(frozen=True)
+class BenchmarkMark:
+    """A predictor of the benchmark: gain in log loss over the product's rate, and its AUROC.
+
+    ``auroc_upper``: the upper bound of an oracle whose AUROC is a range; None for the others.
+    """
+
+    label: str
+    kind: Kind
+    gain: Estimate | NotEstimable | None
+    auroc: Estimate | NotEstimable | None
+    auroc_upper: float | None = None
+
+
+@dataclass(frozen=True)
+class LearningPoint:
+    """Share of the oracle's gain that a learner reaches with so many training patients."""
+
+    learner: str
+    n_training: int
+    share: Estimate
+
+
+@dataclass(frozen=True)
+class ReasonBar:
+    """One reason for a patient's risk, in whole points of 100; below 0 lowers the risk."""
+
+    label: str
+    points: int
+    theme: str = ""
+
+
+@dataclass(frozen=True)
+class ImportanceBar:
+    """Mean size of a variable's contribution, in points of 100, and its direction in words."""
+
+    label: str
+    mean_points: float
+    direction: str
+
+
+@dataclass(frozen=True)
+class BoundaryLook:
+    """One look of a design: what stops the trial there (None: nothing), and how often it does."""
+
+    n: int
+    upper: float | None
+    lower: float | None
+    benefit_effect: float
+    futility_effect: float
+    benefit_null: float
+    futility_null: float
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Stopping bounds of one design; ``is_count``: counts of successes rather than z."""
+
+    design: str
+    is_count: bool
+    looks: Sequence[BoundaryLook]
+
+
+@dataclass(frozen=True)
+class PowerCurve:
+    """Power over the risk ratio for one threshold of the risk."""
+
+    label: str
+    risk_ratio: Sequence[float]
+    power: Sequence[float]
+
+
+@dataclass(frozen=True)
+class PowerPanel:
+    """Power curves for one base rate; ``wanted``: the power that was asked for."""
+
+    base_rate: float
+    wanted: float
+    curves: Sequence[PowerCurve]
+
+
+@dataclass(frozen=True)
+class OnsetCurve:
+    """Of 100 patients, how many had CRS by each day after the first dose."""
+
+    label: str
+    window_d: float
+    time_d: Sequence[float]
+    any_per100: Sequence[float]
+    grade2plus_per100: Sequence[float]
+
+
+@dataclass(frozen=True)
+class IconArray:
+    """One hundred patients of whom so many have the event; ``n_grade3plus`` None leaves it out."""
+
+    n_grade2plus: int
+    n_grade3plus: int | None
+    sentence: str
+    title: str = "100 patients like this one"
