@@ -20,7 +20,7 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
 from crsrisk.data.published_figures import Comparison
 from crsrisk.report.bedside import example_patient
-from crsrisk.report.generator_card import generator_section
+from crsrisk.report.generator_card import GeneratorCard, generator_section
 from crsrisk.report.manifest import making_section
 from crsrisk.report.mitigation import mitigation_section, observation_table, onset_curves
 from crsrisk.report.patients import outcomes_table, product_order, table_one
@@ -33,6 +33,7 @@ from crsrisk.report.performance import (
 from crsrisk.report.published_comparison import published_section
 from crsrisk.report.reasons import drivers_section
 from crsrisk.results import to_plain
+from crsrisk.simulation.evidence import ComparisonSummary
 from crsrisk.wording import (
     NOTICE,
     estimate_in_words,
@@ -209,7 +210,7 @@ def build_content(
     question: str,
     cohort: Cohort,
     comparisons: Sequence[Comparison],
-    comparison_summary: Mapping[str, Any],
+    comparison_summary: ComparisonSummary,
     evaluation: Mapping[str, Any],
     explanation: Explanation,
     examples: Sequence[Mapping[str, Any]],
@@ -219,7 +220,7 @@ def build_content(
     product_labels: Mapping[str, str],
     mitigation_labels: Mapping[str, str],
     predictor_labels: Mapping[str, str] | None = None,
-    generator: Mapping[str, Any] | None = None,
+    generator: GeneratorCard | None = None,
     title: str = TITLE,
 ) -> dict[str, Any]:
     """The whole report as a dictionary.
@@ -294,7 +295,7 @@ def build_content(
         },
         "drivers": drivers_section(explanation),
         "patients": patients,
-        "generator": None if generator is None else generator_section(generator),
+        "generator": None if generator is None else to_plain(generator_section(generator)),
         "limits": limits(plain, published=published, labels=labels, order=order),
         "making": making_section(to_plain(manifest)),
         "evaluation": {name: part for name, part in plain.items() if name != "ladder"},

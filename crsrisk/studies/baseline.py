@@ -37,7 +37,7 @@ from crsrisk.report.content import build_content
 from crsrisk.report.pages import figure_files, render
 from crsrisk.simulation.arm import Arm, make_arm, timetable
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.simulation.evidence import summarise, to_json
+from crsrisk.simulation.evidence import ComparisonSummary, summarise, to_json
 from crsrisk.studies.development import (
     Judgement,
     Split,
@@ -48,11 +48,11 @@ from crsrisk.studies.development import (
     judge,
     split,
 )
-from crsrisk.studies.evidence import make_card
+from crsrisk.studies.evidence import compare_with_published
 from crsrisk.studies.examples import examples, mitigation_table, observation_hours
 from crsrisk.studies.experiment import Experiment, load_experiment
 from crsrisk.studies.export import manifest_writer, one_table, reject_unused
-from crsrisk.studies.forecast import compare_with_published
+from crsrisk.studies.generator import make_card
 from crsrisk.threads import side_by_side
 
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -67,7 +67,7 @@ class Results:
     report: Path
     how_to_open_tracking: str
     evaluation: dict[str, Any]
-    comparison_summary: dict[str, Any]
+    comparison_summary: ComparisonSummary
 
 
 def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
@@ -424,10 +424,10 @@ def _track(
                 step.model(model)
         with parent.step("evaluate") as step:
             step.metrics(headline(judgement.evaluation))
-            found = summarise(comparisons)["by_role"]
+            found = summarise(comparisons).by_role
             step.metrics(
                 {
-                    f"evidence_{role}_{name}": float(row[name])
+                    f"evidence_{role}_{name}": float(getattr(row, name))
                     for role, row in found.items()
                     for name in ("n_figures", "n_judged", "n_agree")
                 }
@@ -484,10 +484,8 @@ def print_closing(results: Results) -> None:
         if name in figures:
             low, high = figures[f"{name}_low"], figures[f"{name}_high"]
             typer.echo(f"  {text}: {figures[name]:.3f} (95% interval {low:.3f} to {high:.3f})")
-    for role, found in results.comparison_summary["by_role"].items():
-        typer.echo(
-            f"  Published figures, {role}: {found['n_agree']} of {found['n_judged']} judged agree"
-        )
+    for role, tally in results.comparison_summary.by_role.items():
+        typer.echo(f"  Published figures, {role}: {tally.n_agree} of {tally.n_judged} judged agree")
     typer.echo("Research use; synthetic data; no external validation.")
     typer.echo(f"Report: {results.report}")
     typer.echo(f"MLflow: {_runnable(results.how_to_open_tracking)}")
