@@ -183,14 +183,14 @@ class Forecast(Result):
             axis,
             rows,
             description=(
-                "Median over the ensemble with the 95% interval from the assumptions and, broad, the"
-                f" 95% predictive interval. {self.notice}"
+                "Median over the ensemble with the 95% interval from the assumptions and, broad,"
+                f" the 95% predictive interval. {self.notice}"
             ),
             digits=0,
         )
 
     def plot(self, what: Literal["rates", "onset"] = "rates", *, ax: Axes | None = None) -> Axes:
-        """A dot plot of the forecast: medians, intervals from the assumptions, predictive intervals.
+        """A dot plot: medians, intervals from the assumptions and, broad, predictive intervals.
 
         Parameters
         ----------
@@ -274,7 +274,8 @@ def forecast(
 
     Examples
     --------
-    >>> made = forecast("tarlatamab", trial_size=40, n_patients=16, ensemble=load_ensemble().head(3))
+    >>> few = load_ensemble().head(3)
+    >>> made = forecast("tarlatamab", trial_size=40, n_patients=16, ensemble=few)
     >>> made["tarlatamab"].window_d
     28.0
     >>> list(made.to_frame().metric)
