@@ -201,7 +201,7 @@ class Forecast(Result):
         -------
         The matplotlib axes.
         """
-        from crsrisk.plots.charts import plot_dots
+        from crsrisk.plots import plot_dots
 
         return plot_dots(self.dots(what), ax=ax)
 
@@ -288,24 +288,29 @@ def forecast(
     arms = [make_arm(noun, world=whole, regimen=regimen, mitigations=given) for noun in nouns]
     refuse_twice(arms)
     reject_unused(given, world=whole, where="simulate", key="--mitigation")
-    trials = [_imagined_trial(arm, trial_size=trial_size) for arm in arms]
-    targets = [Target(figure, trial) for trial in trials for figure in trial.figures]
-    intervals = iter(
-        forecast_targets(
-            targets,
-            ensemble=as_written(load_ensemble() if ensemble is None else ensemble, nouns),
-            world=whole,
-            products=nouns,
-            n=n_patients,
-            n_rare=RARE_FOLD * n_patients if n_patients_rare is None else n_patients_rare,
-            seed=seed,
-            workers=workers,
-            at_trial_size=trial_size is not None,
-            mitigations=given,
-            advance=advance,
-        )
+    targets = [
+        Target(figure, trial)
+        for trial in (_imagined_trial(arm, trial_size=trial_size) for arm in arms)
+        for figure in trial.figures
+    ]
+    intervals = forecast_targets(
+        targets,
+        ensemble=as_written(load_ensemble() if ensemble is None else ensemble, nouns),
+        world=whole,
+        products=nouns,
+        n=n_patients,
+        n_rare=RARE_FOLD * n_patients if n_patients_rare is None else n_patients_rare,
+        seed=seed,
+        workers=workers,
+        at_trial_size=trial_size is not None,
+        mitigations=given,
+        advance=advance,
     )
-    made = tuple(_of_arm(arm, {name: next(intervals) for name in _ASKED}) for arm in arms)
+    figures = [
+        dict(zip(_ASKED, intervals[first:], strict=False))
+        for first in range(0, len(intervals), len(_ASKED))
+    ]
+    made = tuple(_of_arm(arm, each) for arm, each in zip(arms, figures, strict=True))
     return Forecast(made, trial_size, whole.scenario.name, seed)
 
 
