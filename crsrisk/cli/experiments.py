@@ -76,10 +76,10 @@ def _judgement(experiment: Path, workers: int, begin: Begin) -> Tell:
 
 
 def _prophylaxis(experiment: Path, workers: int, begin: Begin) -> Tell:
-    from crsrisk.studies.policy import print_answer, run_prophylaxis
+    from crsrisk.studies.policy import print_policies, run_policy_experiment
 
-    found = run_prophylaxis(experiment, workers=workers, begin=begin)
-    return lambda: print_answer(found, written=[experiment / "results" / "report.html"])
+    result = run_policy_experiment(experiment, workers=workers, begin=begin)
+    return lambda: print_policies(result, written=[experiment / "results" / "report.html"])
 
 
 def _shift(experiment: Path, workers: int, begin: Begin) -> Tell:

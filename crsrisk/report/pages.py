@@ -36,7 +36,9 @@ from crsrisk.report.figures import (
     theme_chart,
 )
 from crsrisk.report.manifest import making_section
+from crsrisk.report.policy import PolicyPage
 from crsrisk.report.sections import drawn_figures
+from crsrisk.results import to_plain
 
 # Gallery: every figure of a report, made from its content dictionary, by name.
 
@@ -235,15 +237,9 @@ def render_trial(content: Mapping[str, Any]) -> str:
     )
 
 
-# Prophylaxis page: the answer as one HTML file that needs nothing else, its first paragraph to be
-# read aloud.
-
-
-def render_prophylaxis(content: Mapping[str, Any]) -> str:
-    """The page. The same content gives the same bytes; no script, nothing loaded.
-
-    ``content``: of :func:`crsrisk.report.policy.prophylaxis_content` or
-    :func:`crsrisk.report.policy.table_content`, also after a way through JSON.
+def render_policy(page: PolicyPage) -> str:
+    """The page about policies of prophylaxis. The same page gives the same bytes; no script,
+    nothing loaded.
     """
     environment = Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
@@ -256,20 +252,19 @@ def render_prophylaxis(content: Mapping[str, Any]) -> str:
     environment.filters["drawn"] = drawn
     environment.filters["axis"] = lambda name: Markup("")
     figures = {
-        key: [Markup(svg) for svg in panels]
-        for key, panels in drawn_figures(content["sections"]).items()
+        key: [Markup(svg) for svg in panels] for key, panels in drawn_figures(page.sections).items()
     }
-    return environment.get_template("prophylaxis.html.j2").render(
-        content=content, figures=figures, policy=POLICY, making=making_section(content["setting"])
+    return environment.get_template("policy.html.j2").render(
+        content=page, figures=figures, policy=POLICY, making=making_section(to_plain(page.setting))
     )
 
 
-def prophylaxis_figures(content: Mapping[str, Any]) -> dict[str, str]:
+def policy_figures(page: PolicyPage) -> dict[str, str]:
     """File name -> a figure that stands alone."""
-    note = f"{content['event']}, {content['window']}. {content['notice']}"
+    note = f"{page.event}, {page.window}. {page.notice}"
     return {
         f"{key.removeprefix('figure-')}-{at}.svg": stand_alone(svg, note=note)
-        for key, panels in drawn_figures(content["sections"]).items()
+        for key, panels in drawn_figures(page.sections).items()
         for at, svg in enumerate(panels, start=1)
     }
 

@@ -1,66 +1,94 @@
-"""Prophylaxis sections: tables and figures of the answer, in the order in which a committee
+"""Who should get prophylaxis, as sections: tables and figures in the order in which a committee
 asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, strategy_in_words
+from crsrisk.plots.chart_data import Axis, Band, Dot, Dots, Line, Lines, LineStyle
+from crsrisk.policy.decision import (
+    EnsembleDecision,
+    InformationValue,
+    ParameterInformation,
+    PolicyAnalysis,
+)
+from crsrisk.policy.strategy_value import DecisionCurve, DoseCurve, SubgroupValue
+from crsrisk.policy.table import PolicyValue
+from crsrisk.policy.worlds import AssumptionEnds, Rule
 from crsrisk.report.policy_words import (
     amount,
-    drug,
     figure_text,
     measure_first,
     needed_text,
-    percent,
     range_text,
     rule_in_words,
-    rule_named,
-    spread,
     tie_text,
     what_would_overturn,
+    who_enters,
+    with_interval,
 )
-from crsrisk.report.sections import Section, figure, row, rows_group, section, table
+from crsrisk.report.sections import (
+    Figure,
+    Row,
+    Section,
+    Table,
+    figure,
+    row,
+    rows_group,
+    section,
+    table,
+)
+from crsrisk.results import Estimate, NotEstimable
 from crsrisk.wording import MISSING, number, typeset
 
-Results = Mapping[str, Any]
-_HAPPENS = (
-    ("Treated", ""),
-    ("CRS >= 2 averted", ""),
-    ("CRS >= 2 missed", "in the untreated"),
-    ("Treated needlessly", "no CRS >= 2 to come"),
-    ("Infections added", "90 days"),
-    ("Responses lost", "if mediated"),
-)
-_WORTH = (
-    ("NNT", "for one CRS averted"),
-    ("NNH", "for one infection"),
-    ("Net benefit", "mediation"),
-    ("Net benefit", "no link, common cause"),
+_THIRTY_DOSES = 6  # place of 30 doses for 100 patients in the curve of doses
+_SUBGROUPS_LEAD = (
+    "One threshold for all means one price of harm for all; a score that is too low in a subgroup"
+    " raises that price in silence."
 )
 
 
-def common_section(results: Results) -> Section:
+def policy_sections(analysis: PolicyAnalysis) -> list[Section]:
+    """All sections about simulated patients, in their order."""
+    return [
+        make(analysis)
+        for make in (
+            common_section,
+            harms_section,
+            policies_section,
+            doses_section,
+            regret_section,
+            subgroups_section,
+            worlds_section,
+            tipping_section,
+            information_section,
+            trial_section,
+        )
+    ]
+
+
+def common_section(analysis: PolicyAnalysis) -> Section:
     """How common CRS is, how spread its risk is, and how well the score tells it."""
-    found, setting = results["common"], results["setting"]
+    common = analysis.common
     rows = [
         row(
             name.capitalize(),
-            [number(100 * q, digits=0) for q in values]
-            + [spread(found["auroc"][name], digits=2) if name in found["auroc"] else MISSING],
+            [number(100 * q, digits=0) for q in quantiles]
+            + [with_interval(common.auroc[name], digits=2) if name in common.auroc else MISSING],
         )
-        for name, values in found["quantiles_of_risk"].items()
+        for name, quantiles in common.quantiles_of_risk.items()
     ]
     return section(
         "common",
         title="How common is CRS here, and how spread is its risk?",
         lead=(
-            f"Without prophylaxis {spread(found['rate'], factor=100)} of 100 have CRS of grade >="
-            f" 2; the score says {number(100 * found['predicted'], digits=1)} on average."
+            f"Without prophylaxis {with_interval(common.rate, factor=100)} of 100 have CRS of grade"
+            f" >= 2; the score says {number(100 * common.predicted, digits=1)} on average."
         ),
         sentences=[
-            f"Score: {setting['score']}. The covariate oracle knows the mechanism and what a"
+            f"Score: {analysis.setting.score}. The covariate oracle knows the mechanism and what a"
             " hospital's table shows; the mechanism oracle knows the unmeasured biology too. What"
             " lies between them no model can reach."
         ],
@@ -83,30 +111,33 @@ def common_section(results: Results) -> Section:
     )
 
 
-def harms_section(results: Results) -> Section:
+def harms_section(analysis: PolicyAnalysis) -> Section:
     """The ledger of harms and the threshold that follows, by strategy and world of response."""
     rows = []
-    for name, one in results["strategies"].items():
-        ledger = one["ledger"]
-        worlds = ledger["by_response_world"]
+    for name, value in analysis.strategies.items():
+        ledger = value.ledger
+        common_cause, mediation = (
+            ledger.by_response_world[world] for world in ("common_cause", "mediation")
+        )
         rows.append(
             row(
-                drug(name),
+                strategy_in_words(name),
                 [
-                    spread(ledger["risk_ratio"], digits=2),
-                    spread(ledger["risk_ratio_of_needing_support"], digits=2),
-                    amount(100 * ledger["rows"][0]["per_treated"]),
-                    amount(100 * worlds["no_link"]["responses_lost"]),
-                    amount(100 * worlds["common_cause"]["responses_lost"]),
-                    amount(100 * worlds["mediation"]["responses_lost"]),
-                    amount(100 * worlds["common_cause"]["harm"]),
-                    amount(100 * worlds["mediation"]["harm"]),
-                    _start(worlds["common_cause"]["threshold"]),
-                    _start(worlds["mediation"]["threshold"]),
+                    with_interval(ledger.risk_ratio, digits=2),
+                    with_interval(ledger.support_ratio, digits=2),
+                    amount(100 * ledger.rows[0].per_treated),
+                    *(
+                        amount(100 * ledger.by_response_world[world].responses_lost)
+                        for world in RESPONSE_WORLDS
+                    ),
+                    amount(100 * common_cause.harm),
+                    amount(100 * mediation.harm),
+                    _start(common_cause.threshold),
+                    _start(mediation.threshold),
                 ],
             )
         )
-    weights = next(iter(results["strategies"].values()))["ledger"]["rows"]
+    infection, response, course = next(iter(analysis.strategies.values())).ledger.rows
     return section(
         "harms",
         title="What does prophylaxis cost, in CRS events?",
@@ -115,8 +146,8 @@ def harms_section(results: Results) -> Section:
             " of a treated patient over the share of events averted."
         ),
         sentences=[
-            f"Weights against one CRS of grade >= 2: serious infection {weights[0]['weight']:g},"
-            f" lost response {weights[1]['weight']:g}, the course itself {weights[2]['weight']:g}."
+            f"Weights against one CRS of grade >= 2: serious infection {infection.weight:g},"
+            f" lost response {response.weight:g}, the course itself {course.weight:g}."
             " A negative number is harm spared: a prevented CRS needs no rescue drugs. RR counts"
             " grades as the ward sees them; need of support stands beside it, since a hidden fever"
             " does not touch it."
@@ -144,34 +175,14 @@ def harms_section(results: Results) -> Section:
     )
 
 
-def _start(threshold: float | None) -> str:
-    return "nobody" if threshold is None or threshold >= 1.0 else number(100 * threshold, digits=1)
+def _start(threshold: float | NotEstimable) -> str:
+    if isinstance(threshold, NotEstimable) or threshold >= 1.0:
+        return "nobody"
+    return number(100 * threshold, digits=1)
 
 
-def policies_section(results: Results) -> Section:
-    """The ladder of policies by strategy, and the decision curve with the effect of treatment in
-    sight.
-    """
-    happens, worth = (
-        [
-            rows_group(drug(name), [make(one) for one in found["policies"]])
-            for name, found in results["strategies"].items()
-        ]
-        for make in (policy_happens, policy_worth)
-    )
-    beats = []
-    for name, found in results["strategies"].items():
-        low, high = (
-            found["decision_curve"][f"model_beats_simple_rules_{end}"] for end in ("from", "to")
-        )
-        beats.append(
-            f"{drug(name)}: "
-            + (
-                "at no harm"
-                if low is None
-                else f"at harms of {100 * low:.0f} to {100 * high:.0f} for 100 treated"
-            )
-        )
+def policies_section(analysis: PolicyAnalysis) -> Section:
+    """Policies by strategy, and the decision curve with the effect of treatment in sight."""
     return section(
         "policies",
         title="Whom to treat: what becomes of 100 patients",
@@ -181,7 +192,10 @@ def policies_section(results: Results) -> Section:
         ),
         sentences=[
             "Where choosing by risk beats both simple rules beyond its 95% band: "
-            + "; ".join(beats)
+            + "; ".join(
+                f"{strategy_in_words(name)}: {_where_it_beats(value.decision_curve)}"
+                for name, value in analysis.strategies.items()
+            )
             + "."
         ],
         tables=[
@@ -189,15 +203,35 @@ def policies_section(results: Results) -> Section:
                 "happens",
                 title="What happens, for 100 patients",
                 row_header="Policy",
-                columns=_HAPPENS,
-                rows=happens,
+                columns=[
+                    ("Treated", ""),
+                    ("CRS >= 2 averted", ""),
+                    ("CRS >= 2 missed", "in the untreated"),
+                    ("Treated needlessly", "no CRS >= 2 to come"),
+                    ("Infections added", "90 days"),
+                    ("Responses lost", "if mediated"),
+                ],
+                rows=[
+                    rows_group(
+                        strategy_in_words(name), [happens_row(one) for one in value.policies]
+                    )
+                    for name, value in analysis.strategies.items()
+                ],
             ),
             table(
                 "worth",
                 title="What it is worth, for 100 patients",
                 row_header="Policy",
-                columns=_WORTH,
-                rows=worth,
+                columns=[
+                    ("NNT", "for one CRS averted"),
+                    ("NNH", "for one infection"),
+                    ("Net benefit", "mediation"),
+                    ("Net benefit", "no link, common cause"),
+                ],
+                rows=[
+                    rows_group(strategy_in_words(name), [worth_row(one) for one in value.policies])
+                    for name, value in analysis.strategies.items()
+                ],
                 notes=[
                     "Net benefit: CRS of grade >= 2 averted less harms, in CRS events. Oracles are"
                     " no policies: they show what knowing more would gain. The mechanism oracle"
@@ -207,117 +241,108 @@ def policies_section(results: Results) -> Section:
             ),
         ],
         figures=[
-            figure(
-                "curve",
-                title="Net benefit against the harm of a treated patient.",
-                style="many",
+            net_benefit_figure(
+                {name: value.decision_curve for name, value in analysis.strategies.items()},
                 text=(
                     "Blue: by risk at t*, with its 95% band. Broken grey: everybody. Black: nobody."
                     " Thin: by predicted benefit."
                 ),
-                panels=[
-                    (
-                        "lines",
-                        drug(name),
-                        net_benefit_panel(found["decision_curve"], name=drug(name)),
-                    )
-                    for name, found in results["strategies"].items()
-                ],
             )
         ],
     )
 
 
-def policy_happens(one: Mapping[str, Any]) -> dict[str, Any]:
+def _where_it_beats(curve: DecisionCurve) -> str:
+    if curve.beats_simple_rules is None:
+        return "at no harm"
+    low, high = curve.beats_simple_rules
+    return f"at harms of {100 * low:.0f} to {100 * high:.0f} for 100 treated"
+
+
+def happens_row(policy: PolicyValue) -> Row:
     """What a policy does to 100 patients."""
+    figures = (
+        policy.averted,
+        policy.missed,
+        policy.needless,
+        policy.infections_added,
+        policy.responses_lost,
+    )
     return row(
-        one["policy"],
-        [
-            amount(one["treated"]["value"]),
-            *(
-                spread(one[key])
-                for key in ("averted", "missed", "needless", "infections_added", "responses_lost")
-            ),
-        ],
-        is_strong=one["policy"].startswith("by risk, at t*"),
+        policy.policy,
+        [amount(policy.treated.value), *(with_interval(figure) for figure in figures)],
+        is_strong=policy.policy.startswith("by risk, at t*"),
     )
 
 
-def policy_worth(one: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers needed, and net benefit in both prices of quietening T cells."""
+def worth_row(policy: PolicyValue) -> Row:
+    """Numbers needed and net benefit; the second price of quietening T cells where it is known."""
     needed = [
-        MISSING if not one["treated"]["value"] else needed_text(one[key]) for key in ("nnt", "nnh")
+        needed_text(figure) if policy.treated.value else MISSING
+        for figure in (policy.nnt, policy.nnh)
     ]
+    cells = [*needed, with_interval(policy.net_benefit)]
+    if policy.net_benefit_without_link is None:
+        return row(policy.policy, cells)
     return row(
-        one["policy"],
-        [*needed, spread(one["net_benefit"]), amount(one["net_benefit_without_link"])],
-        is_strong=one["policy"].startswith("by risk, at t*"),
+        policy.policy,
+        [*cells, amount(policy.net_benefit_without_link)],
+        is_strong=policy.policy.startswith("by risk, at t*"),
     )
 
 
-def net_benefit_panel(found: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-    """Net benefit against the harm of a treated patient, as lines; ``by_benefit`` may be
-    missing.
-    """
-    by_benefit = found.get("by_benefit")
-    high = max(5.0, *found["all"], *found["high"], *(by_benefit or [0.0]))
-    low = -0.35 * high
-    end = found["harm"][-1]
-    series = [
-        {"style": "zero", "x": [0.0, found["harm"][-1]], "y": [0.0, 0.0], "label": "Nobody"},
-        {
-            "style": "reference",
-            "x": found["harm"],
-            "y": [value if value >= low else None for value in found["all"]],
-            "label": "Everybody",
-        },
-        {"style": "model", "x": found["harm"], "y": found["by_risk"], "label": "By risk, at t*"},
+def net_benefit_figure(curves: dict[str, DecisionCurve], *, text: str) -> Figure:
+    """Net benefit against the harm of a treated patient, one panel a strategy."""
+    words = {name: strategy_in_words(name) for name in curves}
+    return figure(
+        "curve",
+        title="Net benefit against the harm of a treated patient.",
+        style="many",
+        text=text,
+        panels=[
+            ("lines", words[name].capitalize(), net_benefit_lines(curve, name=words[name]))
+            for name, curve in curves.items()
+        ],
+    )
+
+
+def net_benefit_lines(curve: DecisionCurve, *, name: str) -> Lines:
+    """Net benefit for 100 patients against the harm of a treated patient."""
+    high = max(5.0, *curve.treat_all, *curve.high, *(curve.by_benefit or [0.0]))
+    low, end = -0.35 * high, curve.harm[-1]
+    everybody = [value if value >= low else None for value in curve.treat_all]
+    lines = [
+        Line("zero", [0.0, end], [0.0, 0.0], "Nobody"),
+        Line("reference", curve.harm, everybody, "Everybody"),
+        Line("model", curve.harm, curve.by_risk, "By risk, at t*"),
     ]
-    if by_benefit is not None:
-        series.insert(
-            2,
-            {
-                "style": "refit",
-                "x": found["harm"],
-                "y": by_benefit,
-                "label": "By predicted benefit",
-            },
-        )
-    return {
-        "x": {
-            "name": "Harm of a treated patient, CRS events for 100",
-            "low": 0.0,
-            "high": end,
-            "factor": 100.0,
-        },
-        "y": {
-            "name": f"{name.capitalize()}: net benefit for 100 patients",
-            "low": low,
-            "high": 1.05 * high,
-            "factor": 1.0,
-        },
-        "series": series,
-        "band": {"x": found["harm"], "low": found["low"], "high": found["high"]},
-        "told": (
-            f"{name}: now {100 * found['harm_now']:.1f} for 100 treated; by risk "
-            f"{found['by_risk'][0]:.1f} at no harm, everybody {found['all'][0]:.1f}."
+    if curve.by_benefit is not None:
+        lines.insert(2, Line("refit", curve.harm, curve.by_benefit, "By predicted benefit"))
+    return Lines(
+        Axis("Harm of a treated patient, CRS events for 100", 0.0, end, 100.0),
+        Axis(f"{name.capitalize()}: net benefit for 100 patients", low, 1.05 * high),
+        lines,
+        description=(
+            f"{name}: now {100 * curve.harm_now:.1f} for 100 treated; by risk "
+            f"{curve.by_risk[0]:.1f} at no harm, everybody {curve.treat_all[0]:.1f}."
         ),
-    }
+        band=Band(curve.harm, curve.low, curve.high),
+    )
 
 
-def doses_section(results: Results) -> Section:
+def doses_section(analysis: PolicyAnalysis) -> Section:
     """A limited number of doses, and risk against benefit as what they go by."""
     rows = []
-    for name, found in results["strategies"].items():
-        one = found["targeting"]
-        ranked = [
-            spread({**one[key], "value": one[key]["autoc"]}, factor=100, digits=2)
-            for key in ("by_risk", "by_benefit", "by_true_risk")
-        ]
+    for name, value in analysis.strategies.items():
+        targeting = value.targeting
+        areas = (targeting.by_risk, targeting.by_benefit, targeting.by_true_risk)
         rows.append(
             row(
-                drug(name),
-                [*ranked, spread(one["benefit_less_risk_net_benefit_per_100"], digits=2)],
+                strategy_in_words(name),
+                [
+                    *(with_interval(area.autoc, factor=100, digits=2) for area in areas),
+                    with_interval(targeting.benefit_less_risk, digits=2),
+                ],
             )
         )
     return section(
@@ -347,64 +372,66 @@ def doses_section(results: Results) -> Section:
             )
         ],
         figures=[
-            figure(
-                "doses",
-                title="CRS averted by the share that can be treated.",
-                style="many",
+            doses_figure(
+                {name: value.doses for name, value in analysis.strategies.items()},
                 text=(
                     "Blue: by risk. Thin: by predicted benefit. Broken grey: mechanism oracle."
                     " Dashed: at random."
                 ),
-                panels=[
-                    ("lines", drug(name), doses_panel(found["doses"], name=drug(name)))
-                    for name, found in results["strategies"].items()
-                ],
             )
         ],
     )
 
 
-def doses_panel(found: Mapping[str, Any], *, name: str) -> dict[str, Any]:
-    """CRS averted against the doses at hand, as lines; oracle and benefit may be missing."""
-    lines = [
-        (style, key, label)
-        for style, key, label in (
-            ("reference", "oracle", "Mechanism oracle"),
-            ("ideal", "random", "At random"),
-            ("refit", "by_benefit", "By predicted benefit"),
-            ("model", "by_risk", "By risk"),
-        )
-        if key in found
-    ]
-    high = max(1.0, *(value for _, key, _ in lines for value in found[key]))
-    oracle = f", oracle {found['oracle'][6]:.1f}" if "oracle" in found else ""
-    return {
-        "x": {"name": "Doses for 100 patients", "low": 0.0, "high": 1.0, "factor": 100.0},
-        "y": {
-            "name": f"{name.capitalize()}: CRS ≥ 2 averted, of 100",
-            "low": 0.0,
-            "high": 1.08 * high,
-            "factor": 1.0,
-        },
-        "series": [
-            {"style": style, "x": found["share"], "y": found[key], "label": label}
-            for style, key, label in lines
+def doses_figure(curves: dict[str, DoseCurve], *, text: str) -> Figure:
+    """CRS averted by the doses at hand, one panel a strategy."""
+    words = {name: strategy_in_words(name) for name in curves}
+    return figure(
+        "doses",
+        title="CRS averted by the share that can be treated.",
+        style="many",
+        text=text,
+        panels=[
+            ("lines", words[name].capitalize(), doses_lines(curve, name=words[name]))
+            for name, curve in curves.items()
         ],
-        "band": None,
-        "told": (
-            f"{name}: at 30 doses for 100 by risk {found['by_risk'][6]:.1f}, at random "
-            f"{found['random'][6]:.1f}{oracle}."
-        ),
-    }
+    )
 
 
-def regret_section(results: Results) -> Section:
-    """Where the net benefit that is left on the table goes."""
-    parts = ("total", "threshold", "model", "information")
-    rows = [
-        row(drug(name), [spread(found["regret"][key], digits=2) for key in parts])
-        for name, found in results["strategies"].items()
+def doses_lines(curve: DoseCurve, *, name: str) -> Lines:
+    """CRS averted in 100 patients against the doses at hand."""
+    drawn: list[tuple[LineStyle, str, tuple[float, ...] | None]] = [
+        ("reference", "Mechanism oracle", curve.oracle),
+        ("ideal", "At random", curve.random),
+        ("refit", "By predicted benefit", curve.by_benefit),
+        ("model", "By risk", curve.by_risk),
     ]
+    lines = [
+        Line(style, curve.share, averted, label)
+        for style, label, averted in drawn
+        if averted is not None
+    ]
+    high = max(1.0, *(value for _, _, averted in drawn for value in averted or ()))
+    at = _THIRTY_DOSES
+    oracle = f", oracle {curve.oracle[at]:.1f}" if curve.oracle is not None else ""
+    return Lines(
+        Axis("Doses for 100 patients", 0.0, 1.0, 100.0),
+        Axis(f"{name.capitalize()}: CRS ≥ 2 averted, of 100", 0.0, 1.08 * high),
+        lines,
+        description=(
+            f"{name}: at 30 doses for 100 by risk {curve.by_risk[at]:.1f}, at random "
+            f"{curve.random[at]:.1f}{oracle}."
+        ),
+    )
+
+
+def regret_section(analysis: PolicyAnalysis) -> Section:
+    """Where the net benefit that is left on the table goes."""
+    rows = []
+    for name, value in analysis.strategies.items():
+        regret = value.regret
+        parts = (regret.total, regret.threshold, regret.model, regret.information)
+        rows.append(row(strategy_in_words(name), [with_interval(part, digits=2) for part in parts]))
     return section(
         "regret",
         title="What choosing by risk leaves undone",
@@ -433,37 +460,44 @@ def regret_section(results: Results) -> Section:
     )
 
 
-def subgroups_section(results: Results) -> Section:
+def _optional(value: float | None, *, factor: float = 1.0, digits: int = 0) -> str:
+    return MISSING if value is None else number(factor * value, digits=digits)
+
+
+def _subgroup_cells(group: SubgroupValue) -> list[str]:
+    return [
+        number(group.n, digits=0),
+        amount(group.risk_per_100),
+        amount(group.treated_per_100),
+        _optional(group.sensitivity, factor=100),
+        _optional(group.ppv, factor=100),
+        _optional(group.calibration_log_odds, digits=2),
+    ]
+
+
+def subgroups_section(analysis: PolicyAnalysis) -> Section:
     """The recommended strategy in subgroups under one common threshold."""
-    strategy = results["recommendation"]["strategy"]
+    strategy = strategy_in_words(analysis.recommendation.strategy)
     rows = [
         row(
-            one["group"][:1].upper() + one["group"][1:],
+            group.group[:1].upper() + group.group[1:],
             [
-                number(one["n"], digits=0),
-                amount(one["risk_per_100"]),
-                amount(one["treated_per_100"]),
-                number(100 * one["sensitivity"], digits=0),
-                MISSING if one["ppv"] is None else number(100 * one["ppv"], digits=0),
-                number(one["calibration_log_odds"], digits=2),
-                amount(one["effect_beyond_constant_ratio_per_100"]),
-                spread(one["net_benefit"]),
-                number(one["regret_to_covariate_oracle"], digits=2),
+                *_subgroup_cells(group),
+                _optional(group.effect_beyond_constant_ratio_per_100, digits=1),
+                with_interval(group.net_benefit),
+                _optional(group.regret_to_covariate_oracle, digits=2),
             ],
         )
-        for one in results["strategies"][strategy]["subgroups"]
+        for group in analysis.recommended.subgroups
     ]
     return section(
         "subgroups",
-        title=f"Who is left out: {drug(strategy)} by risk in subgroups",
-        lead=(
-            "One threshold for all means one price of harm for all; a score that is too low in a"
-            " subgroup raises that price in silence."
-        ),
+        title=f"Who is left out: {strategy} by risk in subgroups",
+        lead=_SUBGROUPS_LEAD,
         tables=[
             table(
                 "subgroups",
-                title=f"{drug(strategy).capitalize()} at t*, by subgroup",
+                title=f"{strategy.capitalize()} at t*, by subgroup",
                 row_header="Subgroup",
                 rows=rows,
                 columns=[
@@ -482,116 +516,55 @@ def subgroups_section(results: Results) -> Section:
     )
 
 
-# Prophylaxis in many worlds, as sections: scenarios and ensemble, tipping points, value of
-# information, the trial.
+def stated_subgroups_section(groups: Sequence[SubgroupValue]) -> Section:
+    """Subgroups of a table under one common threshold and one risk ratio."""
+    return section(
+        "subgroups",
+        title="Who is left out: by risk in subgroups",
+        lead=_SUBGROUPS_LEAD,
+        tables=[
+            table(
+                "subgroups",
+                title="By risk at t*, by subgroup",
+                row_header="Subgroup",
+                rows=[
+                    row(group.group, [*_subgroup_cells(group), with_interval(group.net_benefit)])
+                    for group in groups
+                ],
+                columns=[
+                    ("Patients", ""),
+                    ("CRS >= 2", "of 100"),
+                    ("Treated", "of 100"),
+                    ("Sensitivity", "%"),
+                    ("PPV", "%"),
+                    ("Calibration", "observed less predicted log odds"),
+                    ("Net benefit", "for 100, 95% interval"),
+                ],
+                notes=[
+                    "The same risk ratio for everybody. Groups of fewer than 30 patients are left"
+                    " out."
+                ],
+            )
+        ],
+    )
 
 
-def worlds_section(results: Results) -> Section:
+def worlds_section(analysis: PolicyAnalysis) -> Section:
     """The same rules under every scenario and over the ensemble."""
-    over, rules = results["ensemble"], results["rules"]
-    rows = [
-        row(
-            _short(one["rule"]),
-            [
-                amount(one["mean_net_benefit_per_100"]),
-                spread(one["net_benefit_per_100"]),
-                *(
-                    amount(one["mean_by_response_world"][world])
-                    for world in ("no_link", "common_cause", "mediation")
-                ),
-                amount(one["mean_by_support"]),
-                number(100 * one["probability_best"], digits=0),
-                amount(one["mean_regret_per_100"]),
-                amount(one["regret_per_100"]["high"]),
-            ],
-            is_strong=one["rule"] == over["best"],
-        )
-        for one in over["rules"]
-    ]
-    cautious = results["setting"]["response_world"]
-    scenarios = [
-        row(
-            one["world"].replace("_", " "),
-            [
-                number(100 * one["base_rate"], digits=0),
-                *(
-                    f"{one['net_benefit_per_100'][cautious][rule['name']]:.1f} ±"
-                    f" {one['mc_error_per_100'][rule['name']]:.1f}"
-                    for rule in rules[1:]
-                ),
-                _short(one["best"][cautious]),
-            ],
-        )
-        for one in results["scenarios"]
-    ]
-    effects = [
-        row(
-            drug(name),
-            [
-                spread(found["risk_ratio"], digits=2),
-                spread(found["support_ratio"], digits=2),
-                spread(found["infections_added"], factor=100),
-                spread(found["responses_lost"], factor=100),
-            ],
-        )
-        for name, found in over["effects"].items()
-    ]
+    over = analysis.ensemble
     return section(
         "worlds",
         title="Not one world: scenarios and the ensemble of assumptions",
         lead=(
-            f"Over {over['n_members']} sets of assumptions,"
-            f" {rule_in_words(rule_named(results, over['best']))} has the highest mean net benefit."
+            f"Over {over.n_members} sets of assumptions,"
+            f" {rule_in_words(analysis.rule(over.best))} has the highest mean net benefit."
         ),
         sentences=[
             "Every set has patients of its own; consequences and weights are drawn from their"
             " ranges; the three worlds of response count alike. Chance at the size of one set is"
             " taken out of the spread."
         ],
-        tables=[
-            table(
-                "ensemble",
-                title="Rules over the ensemble, net benefit for 100 patients",
-                row_header="Rule",
-                columns=[
-                    ("Mean", ""),
-                    ("Median", "95% of worlds"),
-                    ("Mean", "no link"),
-                    ("Mean", "common cause"),
-                    ("Mean", "mediation"),
-                    ("Mean", "by need of support"),
-                    ("Best", "of 100 worlds"),
-                    ("Regret", "mean"),
-                    ("Regret", "97.5% of worlds"),
-                ],
-                rows=rows,
-                notes=["Regret: what the rule leaves to the best of these rules in each world."],
-            ),
-            table(
-                "effects",
-                title="Effects over the ensemble",
-                row_header="Strategy",
-                columns=[
-                    ("RR of CRS >= 2", "median, 95%"),
-                    ("RR of need of support", "median, 95%"),
-                    ("Infections added", "for 100"),
-                    ("Responses lost", "for 100, mediation"),
-                ],
-                rows=effects,
-            ),
-            table(
-                "scenarios",
-                title=f"Net benefit for 100 patients by scenario ({cautious}), ± Monte Carlo error",
-                row_header="Scenario",
-                rows=scenarios,
-                words=[len(rules)],
-                columns=[
-                    ("CRS >= 2", "of 100"),
-                    *((_short(rule["name"]), "") for rule in rules[1:]),
-                    ("Best", ""),
-                ],
-            ),
-        ],
+        tables=[_ensemble_table(over), _effects_table(over), _scenarios_table(analysis)],
         figures=[
             figure(
                 "rules",
@@ -600,8 +573,100 @@ def worlds_section(results: Results) -> Section:
                     "Dot: median; line: 95% of worlds. Right of the line at 0 the rule beats"
                     " treating nobody."
                 ),
-                panels=[("dots", "Net benefit for 100 patients", _dots(over))],
+                panels=[("dots", "Net benefit for 100 patients", rules_dots(over))],
             )
+        ],
+    )
+
+
+def _ensemble_table(over: EnsembleDecision) -> Table:
+    rows = [
+        row(
+            _short(rule.rule),
+            [
+                amount(rule.mean_net_benefit_per_100),
+                with_interval(rule.net_benefit_per_100),
+                *(amount(rule.mean_by_response_world[world]) for world in RESPONSE_WORLDS),
+                amount(rule.mean_by_support),
+                number(100 * rule.probability_best, digits=0),
+                amount(rule.mean_regret_per_100),
+                amount(rule.regret_per_100.high),
+            ],
+            is_strong=rule.rule == over.best,
+        )
+        for rule in over.rules
+    ]
+    return table(
+        "ensemble",
+        title="Rules over the ensemble, net benefit for 100 patients",
+        row_header="Rule",
+        columns=[
+            ("Mean", ""),
+            ("Median", "95% of worlds"),
+            ("Mean", "no link"),
+            ("Mean", "common cause"),
+            ("Mean", "mediation"),
+            ("Mean", "by need of support"),
+            ("Best", "of 100 worlds"),
+            ("Regret", "mean"),
+            ("Regret", "97.5% of worlds"),
+        ],
+        rows=rows,
+        notes=["Regret: what the rule leaves to the best of these rules in each world."],
+    )
+
+
+def _effects_table(over: EnsembleDecision) -> Table:
+    return table(
+        "effects",
+        title="Effects over the ensemble",
+        row_header="Strategy",
+        columns=[
+            ("RR of CRS >= 2", "median, 95%"),
+            ("RR of need of support", "median, 95%"),
+            ("Infections added", "for 100"),
+            ("Responses lost", "for 100, mediation"),
+        ],
+        rows=[
+            row(
+                strategy_in_words(name),
+                [
+                    with_interval(effect.risk_ratio, digits=2),
+                    with_interval(effect.support_ratio, digits=2),
+                    with_interval(effect.infections_added, factor=100),
+                    with_interval(effect.responses_lost, factor=100),
+                ],
+            )
+            for name, effect in over.effects.items()
+        ],
+    )
+
+
+def _scenarios_table(analysis: PolicyAnalysis) -> Table:
+    cautious, rules = analysis.setting.response_world, analysis.rules[1:]
+    rows = []
+    for scenario in analysis.scenarios:
+        value, error = scenario.net_benefit_per_100[cautious], scenario.mc_error_per_100
+        rows.append(
+            row(
+                scenario.scenario.replace("_", " "),
+                [
+                    number(100 * scenario.base_rate, digits=0),
+                    *(f"{value[rule.name]:.1f} ± {error[rule.name]:.1f}" for rule in rules),
+                    _short(scenario.best[cautious]),
+                ],
+            )
+        )
+    return table(
+        "scenarios",
+        title=f"Net benefit for 100 patients by scenario ({cautious}), ± Monte Carlo error",
+        row_header="Scenario",
+        rows=rows,
+        words=[len(rules) + 1],
+        columns=[
+            ("CRS >= 2", "of 100"),
+            *((_short(rule.name), "") for rule in rules),
+            ("Best", ""),
         ],
     )
 
@@ -610,216 +675,206 @@ def _short(rule: str) -> str:
     return "nobody" if rule == "none" else typeset(rule)
 
 
-def _dots(over: Mapping[str, Any]) -> dict[str, Any]:
-    rows = [one for one in over["rules"] if one["rule"] != "none"]
-    ends = [one["net_benefit_per_100"][end] for one in rows for end in ("low", "high")]
-    return {
-        "name": "CRS events for 100 patients",
-        "low": min(0.0, *ends) - 1.0,
-        "high": max(1.0, *ends) + 1.0,
-        "reference": 0.0,
-        "digits": 1,
-        "factor": 1.0,
-        "rows": [
-            {
-                "label": _short(one["rule"]),
-                "estimate": one["net_benefit_per_100"],
-                "range": None,
-                "is_strong": one["rule"] == over["best"],
-            }
-            for one in rows
+def rules_dots(over: EnsembleDecision) -> Dots:
+    """Net benefit of each rule over the ensemble."""
+    rules = [rule for rule in over.rules if rule.rule != "none"]
+    values: list[Estimate] = [rule.net_benefit_per_100 for rule in rules]
+    ends = [end for value in values for end in (value.low, value.high)]
+    return Dots(
+        Axis("CRS events for 100 patients", min(0.0, *ends) - 1.0, max(1.0, *ends) + 1.0),
+        [
+            Dot(_short(rule.rule), rule.net_benefit_per_100, is_strong=rule.rule == over.best)
+            for rule in rules
         ],
-        "told": "; ".join(
-            f"{one['rule']} {one['net_benefit_per_100']['value']:.1f}" for one in rows
+        description="; ".join(
+            f"{rule.rule} {value.value:.1f}" for rule, value in zip(rules, values, strict=True)
         ),
-    }
+        reference=0.0,
+        digits=1,
+    )
 
 
-def tipping_section(results: Results) -> Section:
+def tipping_section(analysis: PolicyAnalysis) -> Section:
     """Tipping points: exact for quantities, end by end for consequences, by trend for the rest."""
-    strategy, known = results["recommendation"]["strategy"], results["information"]
-    exact = [
-        row(
-            one["assumption"],
-            [
-                figure_text(one["now"]),
-                figure_text(one["tips_at"]),
-                range_text(one["low"], one["high"]),
-                "yes" if one["is_within"] else "no",
-            ],
-        )
-        for one in results["strategies"][strategy]["tipping_points"]
-    ]
-    ends = [
-        row(
-            one["key"].removeprefix("consequences.").replace("__", " of ").replace("_", " "),
-            [
-                figure_text(one["now"]),
-                range_text(one["low"], one["high"]),
-                " / ".join(amount(value) for value in one["net_benefit_per_100"]),
-                figure_text(one["tips_at"]),
-                _short(one["turns_to"]) if one["turns_to"] else MISSING,
-            ],
-            note="judgement" if one["is_judgement"] else "",
-        )
-        for one in results["ends"]
-    ]
-    trend = [
-        row(
-            one["name"].replace("_", " "),
-            [figure_text(one["now"]), range_text(one["low"], one["high"]), tie_text(one)],
-        )
-        for one in known["tipping"]
-    ]
-    tally = f"{known['n_tipping']} of {known['n_assumptions']}"
+    information = analysis.information
+    first, *others = what_would_overturn(analysis)
+    tally = f"{information.n_tipping} of {information.n_assumptions}"
+    best, rival = information.between
+    trends = [_trend_table(information, tally)] if information.tipping else []
     return section(
         "tipping",
         title="What would break it",
-        lead=what_would_overturn(results)[0],
+        lead=first,
         sentences=[
-            *what_would_overturn(results)[1:],
+            *others,
             (
                 f"Of the assumptions behind mechanism and consequences {tally} have, by the trend"
-                f" over the ensemble, a tie between {known['between'][0]} and {known['between'][1]}"
+                f" over the ensemble, a tie between {best} and {rival}"
                 " inside the range of its members; trends whose slope is within twice its error"
                 " have none."
             ),
         ],
-        tables=[
-            table(
-                "tipping",
-                title=(
-                    f"{drug(strategy).capitalize()} for everybody against nobody, one quantity at a"
-                    " time"
-                ),
-                row_header="Quantity",
-                columns=[
-                    ("Now", ""),
-                    ("Ties at", ""),
-                    ("Plausible", "ensemble or stated range"),
-                    ("Plausible tie", ""),
-                ],
-                rows=exact,
-            ),
-            table(
-                "ends",
-                title="Consequences and weights moved to the ends of their ranges",
-                row_header="Assumption",
-                columns=[
-                    ("Now", ""),
-                    ("Range", ""),
-                    ("Net benefit of the best rule", "low / now / high, for 100"),
-                    ("Turns at", ""),
-                    ("To", ""),
-                ],
-                rows=ends,
-                words=[4],
-            ),
-            *(
+        tables=[_ties_table(analysis), _ends_table(analysis.ends), *trends],
+    )
+
+
+def _ties_table(analysis: PolicyAnalysis) -> Table:
+    strategy = strategy_in_words(analysis.recommendation.strategy).capitalize()
+    return table(
+        "tipping",
+        title=f"{strategy} for everybody against nobody, one quantity at a time",
+        row_header="Quantity",
+        columns=[
+            ("Now", ""),
+            ("Ties at", ""),
+            ("Plausible", "ensemble or stated range"),
+            ("Plausible tie", ""),
+        ],
+        rows=[
+            row(
+                point.assumption,
                 [
-                    table(
-                        "trend",
-                        title=f"Assumptions behind it that turn the answer: {tally}",
-                        row_header="Assumption",
-                        rows=trend,
-                        columns=[
-                            ("Median", ""),
-                            ("95% of members", ""),
-                            ("Turns at", "by the trend, 95% interval"),
-                        ],
-                    )
-                ]
-                if trend
-                else []
-            ),
+                    figure_text(point.now),
+                    figure_text(point.tips_at),
+                    range_text(point.low, point.high),
+                    "yes" if point.is_within else "no",
+                ],
+            )
+            for point in analysis.recommended.tipping_points
         ],
     )
 
 
-def information_section(results: Results) -> Section:
-    """Value of information."""
-    known = results["information"]
-    told = measure_first(results)
-    columns = [
-        ("Worth knowing", "CRS events for 100"),
-        ("By chance", "shuffled"),
-        ("Beyond chance", ""),
-        ("Explains", "% of the difference"),
-    ]
-
-    def rows(found: Sequence[Mapping[str, Any]], label: str) -> list[dict[str, Any]]:
-        return [
+def _ends_table(ends: Sequence[AssumptionEnds]) -> Table:
+    return table(
+        "ends",
+        title="Consequences and weights moved to the ends of their ranges",
+        row_header="Assumption",
+        columns=[
+            ("Now", ""),
+            ("Range", ""),
+            ("Net benefit of the best rule", "low / now / high, for 100"),
+            ("Turns at", ""),
+            ("To", ""),
+        ],
+        rows=[
             row(
-                one[label].replace("_", " "),
+                end.key.removeprefix("consequences.").replace("__", " of ").replace("_", " "),
                 [
-                    number(one["evppi_per_100"], digits=2),
-                    number(one["by_chance_per_100"], digits=2),
-                    "yes" if one["is_beyond_chance"] else "no",
-                    number(100 * one["explains"], digits=0),
+                    figure_text(end.now),
+                    range_text(end.low, end.high),
+                    " / ".join(amount(value) for value in end.net_benefit_per_100),
+                    figure_text(end.tips_at),
+                    _short(end.turns_to) if end.turns_to else MISSING,
                 ],
+                note="judgement" if end.is_judgement else "",
             )
-            for one in found
-        ]
+            for end in ends
+        ],
+        words=[4],
+    )
 
+
+def _trend_table(information: InformationValue, tally: str) -> Table:
+    return table(
+        "trend",
+        title=f"Assumptions behind it that turn the answer: {tally}",
+        row_header="Assumption",
+        rows=[
+            row(
+                tip.name.replace("_", " "),
+                [figure_text(tip.now), range_text(tip.low, tip.high), tie_text(tip)],
+            )
+            for tip in information.tipping
+        ],
+        columns=[
+            ("Median", ""),
+            ("95% of members", ""),
+            ("Turns at", "by the trend, 95% interval"),
+        ],
+    )
+
+
+def information_section(analysis: PolicyAnalysis) -> Section:
+    """Value of information."""
+    information = analysis.information
+    first, *others = measure_first(analysis)
     return section(
         "information",
         title="What to measure first",
-        lead=told[0],
-        sentences=told[1:],
+        lead=first,
+        sentences=others,
         tables=[
-            table(
+            _information_table(
                 "quantities",
+                information.quantities,
                 title="What a study could count",
                 row_header="Quantity",
-                columns=columns,
-                rows=rows(known["quantities"], "meaning"),
+                label=lambda part: part.meaning,
             ),
-            table(
+            _information_table(
                 "assumptions",
-                title=f"The numbers behind it: the first of {known['n_assumptions']}",
+                information.assumptions,
+                title=f"The numbers behind it: the first of {information.n_assumptions}",
                 row_header="Assumption",
-                columns=columns,
-                rows=rows(known["assumptions"], "name"),
+                label=lambda part: part.name,
             ),
-            table(
+            _information_table(
                 "judgements",
+                information.judgements,
                 title="Weights, which people set and no study measures",
                 row_header="Weight",
-                columns=columns,
-                rows=rows(known["judgements"], "name"),
+                label=lambda part: part.name,
             ),
         ],
     )
 
 
-def trial_section(results: Results) -> Section:
-    """The recommended trial and its size."""
-    wanted = results["recommendation"]
-    rule = rule_named(results, wanted["rule"])
-    rows = [
-        row(
-            name.capitalize(),
-            [
-                number(100 * one["control"], digits=0),
-                number(100 * one["treated"], digits=0),
-                *(number(one[f"n_per_arm_{power}"], digits=0) for power in ("0.8", "0.9")),
-            ],
-        )
-        for name, one in wanted["sizes"].items()
-    ]
-    who = (
-        "all comers"
-        if rule["threshold"] is None
-        else f"patients at a predicted risk of {percent(rule)} or more"
+def _information_table(
+    key: str,
+    parts: Sequence[ParameterInformation],
+    *,
+    title: str,
+    row_header: str,
+    label: Callable[[ParameterInformation], str],
+) -> Table:
+    return table(
+        key,
+        title=title,
+        row_header=row_header,
+        columns=[
+            ("Worth knowing", "CRS events for 100"),
+            ("By chance", "shuffled"),
+            ("Beyond chance", ""),
+            ("Explains", "% of the difference"),
+        ],
+        rows=[
+            row(
+                label(part).replace("_", " "),
+                [
+                    number(part.evppi_per_100, digits=2),
+                    number(part.by_chance_per_100, digits=2),
+                    "yes" if part.is_beyond_chance else "no",
+                    number(100 * part.explains, digits=0),
+                ],
+            )
+            for part in parts
+        ],
     )
-    third = f", {drug(wanted['third_arm'])}" if wanted["third_arm"] else ""
+
+
+def trial_section(analysis: PolicyAnalysis) -> Section:
+    """The recommended trial and its size."""
+    advice = analysis.recommendation
+    rule: Rule = analysis.rule(advice.rule)
+    third = f", {strategy_in_words(advice.third_arm)}" if advice.third_arm else ""
     return section(
         "trial",
         title="The trial that follows",
         lead=(
-            f"Randomise {who} to {drug(wanted['strategy'])}{third} or placebo, in equal numbers;"
-            " the first primary endpoint is CRS of grade >= 2, the second need of fluids,"
-            " vasopressor or oxygen."
+            f"Randomise {who_enters(rule)} to {strategy_in_words(advice.strategy)}{third} or"
+            " placebo, in equal numbers; the first primary endpoint is CRS of grade >= 2, the"
+            " second need of fluids, vasopressor or oxygen."
         ),
         sentences=[
             (
@@ -827,10 +882,10 @@ def trial_section(results: Results) -> Section:
                 " reported with its interval, and the trial will not prove it safe."
             ),
             (
-                f"Over the ensemble its rule gains {amount(wanted['mean_net_benefit_per_100'])} CRS"
+                f"Over the ensemble its rule gains {amount(advice.mean_net_benefit_per_100)} CRS"
                 " events for 100 patients on average; against the best rule of another strategy"
-                f" ({rule_in_words(rule_named(results, wanted['rival']))}) the best rule gains"
-                f" {amount(wanted['margin_over_rival_per_100'])}."
+                f" ({rule_in_words(analysis.rule(advice.rival))}) the best rule gains"
+                f" {amount(advice.margin_over_rival_per_100)}."
             ),
             (
                 "trial.yaml in the folder of results is this trial as a design file: crsrisk trial"
@@ -843,7 +898,18 @@ def trial_section(results: Results) -> Section:
                 "sizes",
                 title="Patients an arm, one-sided 2.5%, two arms of one size, all comers",
                 row_header="Planned on",
-                rows=rows,
+                rows=[
+                    row(
+                        name.capitalize(),
+                        [
+                            number(100 * size.control, digits=0),
+                            number(100 * size.treated, digits=0),
+                            number(size.n_per_arm_80, digits=0),
+                            number(size.n_per_arm_90, digits=0),
+                        ],
+                    )
+                    for name, size in advice.sizes.items()
+                ],
                 columns=[
                     ("Untreated", "of 100"),
                     ("Treated", "of 100"),

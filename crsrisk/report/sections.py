@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from crsrisk.plots.chart_data import DrawnCell
+from crsrisk.plots.chart_data import Dots, DrawnCell, Lines
 from crsrisk.report.drawing import dots, lines
 from crsrisk.report.figures import calibration, net_benefit, risk_distribution
+from crsrisk.results import to_plain
 from crsrisk.wording import typeset
 
 # a text, or the data of a drawing (a mapping where a report is not typed yet)
@@ -72,7 +73,7 @@ class Panel:
     draw: str
     key: str
     title: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] | Lines | Dots
 
 
 @dataclass(frozen=True)
@@ -178,12 +179,12 @@ def figure(
     *,
     title: str,
     text: str,
-    panels: Sequence[tuple[str, str, Mapping[str, Any]]],
+    panels: Sequence[tuple[str, str, Mapping[str, Any] | Lines | Dots]],
     style: str = "",
 ) -> Figure:
     """One figure; ``panels`` are (drawing, title of the panel, data)."""
     made = [
-        Panel(draw, f"{key}-{at}", typeset(name), dict(data))
+        Panel(draw, f"{key}-{at}", typeset(name), data)
         for at, (draw, name, data) in enumerate(panels)
     ]
     return Figure(f"figure-{key}", typeset(title), typeset(text), tuple(made), style)
@@ -208,11 +209,24 @@ def _with_number(made: Table, number: int) -> Table:
     return replace(made, number=str(number))
 
 
+def _tree(data: Mapping[str, Any] | Lines | Dots) -> Mapping[str, Any]:
+    """Typed chart data as the drawings of this page read them."""
+    if isinstance(data, Lines):
+        tree = to_plain(data)
+        return {**tree, "series": tree["lines"], "told": data.description}
+    if isinstance(data, Dots):
+        rows = [{**to_plain(dot), "range": None} for dot in data.rows]
+        tree = {**to_plain(data.axis), **to_plain(data)}
+        return {**tree, "rows": rows, "told": data.description}
+    return data
+
+
 def drawn_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
     """Key of a figure -> its panels as SVG text."""
     return {
         figure.key: [
-            DRAWINGS[panel.draw](panel.data, panel.key, panel.title) for panel in figure.panels
+            DRAWINGS[panel.draw](_tree(panel.data), panel.key, panel.title)
+            for panel in figure.panels
         ]
         for part in sections
         for figure in part.figures

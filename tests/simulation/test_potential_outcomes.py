@@ -179,7 +179,7 @@ def test_oracles_agree_with_the_oracle_that_stands() -> None:
             world=world_of(),
             seed=5,
             given=given,
-            repetitions=20,
+            n_replicates=20,
         )
         stands = oracle(base(), some, world=world_of(), seed=5, given=given, repetitions=20)
         assert np.allclose(found.grade2plus[0], stands.risk())
@@ -206,5 +206,5 @@ def test_cells_do_not_go_under_the_skin_and_no_strategy_comes_twice() -> None:
         )
     with pytest.raises(InputError, match="even number"):
         true_risks(
-            base(), [], patients=people(), world=world_of(), seed=5, given="baseline", repetitions=3
+            base(), [], patients=people(), world=world_of(), seed=5, given="baseline", n_replicates=3
         )
