@@ -329,25 +329,29 @@ def value_of_information(
 def _quantities(members: MemberValues) -> tuple[dict[str, FloatArray], dict[str, str]]:
     """What a study could count, by name: its value in each member, and its meaning."""
 
-    def read(value: Callable[[RuleValues], float]) -> FloatArray:
-        return np.array([value(values) for values in members.values])
-
-    counted = {"base rate": read(lambda values: values.base_rate)}
+    counted = {"base rate": np.array([values.base_rate for values in members.values])}
     meaning = {"base rate": "rate of CRS of grade >= 2 without prophylaxis"}
     for name in members.values[0].risk_ratio:
-        counted[f"risk_ratio {name}"] = read(lambda values, name=name: values.risk_ratio[name])
-        counted[f"infections_added {name}"] = read(
-            lambda values, name=name: values.infections_added[name]
-        )
-        counted[f"responses_lost {name}"] = read(
-            lambda values, name=name: values.responses_lost[name]
-        )
         given = f"with {strategy_in_words(name)}"
-        meaning[f"risk_ratio {name}"] = f"risk ratio of CRS of grade >= 2 {given}"
-        meaning[f"infections_added {name}"] = f"infections added {given}"
-        meaning[f"responses_lost {name}"] = (
-            f"responses lost if activation mediates response {given}"
-        )
+        for quantity, words, figures in (
+            (
+                "risk_ratio",
+                "risk ratio of CRS of grade >= 2",
+                [values.risk_ratio[name] for values in members.values],
+            ),
+            (
+                "infections_added",
+                "infections added",
+                [values.infections_added[name] for values in members.values],
+            ),
+            (
+                "responses_lost",
+                "responses lost if activation mediates response",
+                [values.responses_lost[name] for values in members.values],
+            ),
+        ):
+            counted[f"{quantity} {name}"] = np.array(figures)
+            meaning[f"{quantity} {name}"] = f"{words} {given}"
     return counted, meaning
 
 
