@@ -61,8 +61,10 @@ def parse_strategy(text: str) -> Strategy:
 
     >>> parse_strategy("tocilizumab+anakinra@fever").timing
     'at_fever'
-    >>> parse_strategy("dexamethasone/under_skin").regimen, parse_strategy("half_first_dose").mitigations
-    ('under_skin', ())
+    >>> parse_strategy("dexamethasone/under_skin").regimen
+    'under_skin'
+    >>> parse_strategy("half_first_dose").mitigations
+    ()
     """
     plan, _, change = text.strip().partition("/")
     agents, _, when = plan.partition("@")

@@ -34,7 +34,7 @@ from crsrisk.trials.two_proportions import n_two_proportions
 ControlArm: TypeAlias = Literal["nobody treated", "everybody treated"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnrichedSize(Answer):
     """A trial among patients at or above a threshold: their event rate, patients per arm, in all,
     and screened.
@@ -80,7 +80,7 @@ def enrichment_sample_size(
     return ByNumber(sizes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StrategySize(Answer):
     """A biomarker-strategy trial: event rates under the strategy and in its control arm, and
     patients per arm.
@@ -106,7 +106,10 @@ def strategy_sample_size(
     Both arms treat many patients alike, which dilutes: p_strategy = mean risk - (1 - RR) x events
     among those selected.
 
-    >>> strategy_sample_size(risk="Beta(2,6)", rr=0.5, threshold=0.2, control_arm="nobody treated").n_per_arm_ceil
+    >>> size = strategy_sample_size(
+    ...     risk="Beta(2,6)", rr=0.5, threshold=0.2, control_arm="nobody treated"
+    ... )
+    >>> size.n_per_arm_ceil
     253
     """
     where = "biomarker-strategy design"
@@ -131,7 +134,7 @@ def strategy_sample_size(
     return StrategySize(p_strategy, p_control, size.n_per_arm_unrounded, size.n_per_arm_ceil)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ScreeningMoments(Answer):
     """How many candidates are screened until the last patient is enrolled: mean, SD, and the 5, 50
     and 95% quantiles.
@@ -162,7 +165,7 @@ def screening_moments(*, n_enrolled: int, p_eligible: float) -> ScreeningMoments
     return ScreeningMoments(n / p, sqrt(n * (1 - p)) / p, low, middle, high)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MaskedOutcome(Answer):
     """What a trial sees when prophylaxis hides CRS: the apparent risk ratio and rate, and patients
     per arm for each.

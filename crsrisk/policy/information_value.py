@@ -72,15 +72,16 @@ def evpi(values: ArrayLike, weights: ArrayLike) -> float:
 def evppi(
     values: ArrayLike, weights: ArrayLike, parameters: Mapping[str, ArrayLike], *, seed: int
 ) -> dict[str, PartialInformation]:
-    """Expected value of partial perfect information (EVPPI) on each parameter, by regression of each decision's value on it
-    (Strong, Oakley & Brennan, Med Decis Making 2014;34:311), with the value that chance alone would
-    show taken off.
+    """Expected value of partial perfect information (EVPPI): of knowing each parameter, by
+    regression of each decision's value on it (Strong, Oakley & Brennan, Med Decis Making
+    2014;34:311), with the value that chance alone would show taken off.
 
     ``parameters``: name -> a number for each world, or a word (then the mean of the worlds with the
     same word). Chance is learnt by shuffling the worlds' values against all parameters at once.
 
     >>> rows = [[0.0, 1.0 if k % 2 else -1.0] for k in range(200)]
-    >>> known = evppi(rows, [1.0] * 200, {"side": [float(k % 2) for k in range(200)]}, seed=1)["side"]
+    >>> side = [float(k % 2) for k in range(200)]
+    >>> known = evppi(rows, [1.0] * 200, {"side": side}, seed=1)["side"]
     >>> 0.4 < known.evppi <= 0.5, known.is_beyond_chance
     (True, True)
     """

@@ -1,10 +1,10 @@
 """Policy values: what each way of choosing whom to treat does to 100 patients, with intervals, and
 the regret that it leaves.
 
-:class:`IndividualEffects` holds what one strategy of prophylaxis does to each patient; a policy says
-who is treated (by a score, by a limited number of doses, by an oracle). Every figure is a mean over
-patients of what a policy does to each, so one resampling of patients gives the intervals of all of
-them, of ratios and of differences between policies alike.
+:class:`IndividualEffects` holds what one strategy of prophylaxis does to each patient; a policy
+says who is treated (by a score, by a limited number of doses, by an oracle). Every figure is a mean
+over patients of what a policy does to each, so one resampling of patients gives the intervals of
+all of them, of ratios and of differences between policies alike.
 """
 
 from __future__ import annotations
