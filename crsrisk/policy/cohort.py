@@ -1,4 +1,4 @@
-"""Policy cohort: simulated patients whose potential outcomes are known, and scores learnt elsewhere.
+"""Policy cohort: simulated patients whose potential outcomes are known, and what ranks them.
 
 Scores are learnt in a simulated randomised trial. Policies are judged on other patients, of whom is
 known what becomes of each under every strategy, and what two oracles expect: the mechanism oracle

@@ -537,7 +537,7 @@ def plausible_tipping_points(
     base_rate: Estimate,
     ends: Sequence[AssumptionEnds],
 ) -> tuple[TippingPoint, ...]:
-    """Tipping points with their plausible range: of the ensemble, or as the assumption states it."""
+    """Tipping points with their plausible range, of the ensemble or as an assumption states it."""
     ranges: dict[Quantity, tuple[float, float]] = {
         "risk_ratio": (effect.risk_ratio.low, effect.risk_ratio.high),
         "hidden_share": (effect.hidden_share.low, effect.hidden_share.high),

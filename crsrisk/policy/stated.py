@@ -384,15 +384,15 @@ def _subgroups(
             event, given = patients.event[members], treated[members]
             value = given * (averts * event - stated.harm)
             draws = rng.multinomial(n, np.full(n, 1.0 / n), size=plan.n_resamples) / n @ value
-            found = float((given * event).sum())
+            treated_events = float((given * event).sum())
             rows.append(
                 SubgroupValue(
                     group=f"{column}: {word}",
                     n=n,
                     risk_per_100=100.0 * float(event.mean()),
                     treated_per_100=100.0 * float(given.mean()),
-                    sensitivity=found / float(event.sum()) if event.sum() > 0 else None,
-                    ppv=found / float(given.sum()) if given.sum() > 0 else None,
+                    sensitivity=treated_events / float(event.sum()) if event.sum() > 0 else None,
+                    ppv=treated_events / float(given.sum()) if given.sum() > 0 else None,
                     calibration_log_odds=(
                         log_odds_difference(event.mean(), patients.risk[members].mean())
                         if patients.has_outcome

@@ -14,6 +14,7 @@ from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, Harms, ResponseWorld, Strategy
 from crsrisk.data.world import World
 from crsrisk.policy.cohort import Scores, harms_of
+from crsrisk.policy.strategy_value import StrategyValue, usable_threshold
 from crsrisk.policy.table import FloatArray, IndividualEffects, at_or_above, realised_effects
 from crsrisk.policy.tipping import crossing
 from crsrisk.simulation.arm import Arm, make_arm
@@ -22,8 +23,11 @@ from crsrisk.simulation.population import sample
 from crsrisk.simulation.potential_outcomes import potential_outcomes
 from crsrisk.threads import side_by_side
 from crsrisk.uncertainty.constants import (
+    RESCUE,
     Constant,
+    constants_met,
     prior_values,
+    shared_constants,
     with_product_values,
     with_world_values,
 )
@@ -60,6 +64,19 @@ class Rule:
 
 
 NOBODY = Rule("none")
+
+
+def rules_of(values: Mapping[str, StrategyValue]) -> list[Rule]:
+    """Nobody, everybody by each strategy, and by risk where the threshold of the ledger lies
+    between 0 and 1.
+    """
+    rules = [NOBODY]
+    for name, value in values.items():
+        rules.append(Rule(name))
+        start = usable_threshold(value.ledger)
+        if start is not None:
+            rules.append(Rule(name, round(start, 2) or start))
+    return rules
 
 
 @dataclass(frozen=True)
@@ -181,6 +198,24 @@ def consequence_constants(world: World) -> list[Constant]:
         for key, entry in sorted(world.assumptions.items())
         if key.startswith(f"{STEM}.") and entry.spread > 0.0 and entry.range[0] < entry.range[1]
     ]
+
+
+def constants_that_matter(arm: Arm, strategies: Sequence[Strategy], world: World) -> set[str]:
+    """Uncertain numbers that the answer can depend on: not those of other drugs and other wards."""
+    agents = {
+        *RESCUE,
+        *(premedication.mitigation for premedication in arm.regimen.premedication),
+        *arm.mitigations,
+        *(name for strategy in strategies for name in strategy.mitigations),
+    }
+    shared = constants_met(world, [arm.product], policies={arm.policy.name})
+    drugs = [
+        constant
+        for constant in shared_constants(world)
+        if constant.key.startswith("mitigation:")
+        and constant.key.removeprefix("mitigation:").split(".")[0] in agents
+    ]
+    return {constant.key for constant in (*shared, *drugs, *consequence_constants(world))}
 
 
 @dataclass(frozen=True)

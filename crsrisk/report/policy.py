@@ -14,12 +14,23 @@ from crsrisk.policy.stated import PolicyTableAnalysis, StatedHarms, TableSetting
 from crsrisk.policy.strategy_value import usable_threshold
 from crsrisk.policy.tipping import TippingPoint
 from crsrisk.report.policy_sections import (
+    common_section,
     doses_figure,
+    doses_section,
     happens_row,
+    harms_section,
     net_benefit_figure,
-    policy_sections,
+    policies_section,
+    regret_section,
     stated_subgroups_section,
+    subgroups_section,
     worth_row,
+)
+from crsrisk.report.policy_uncertainty import (
+    information_section,
+    tipping_section,
+    trial_section,
+    worlds_section,
 )
 from crsrisk.report.policy_words import (
     amount,
@@ -103,6 +114,21 @@ class PolicyPage:
         return (table for part in self.sections for table in part.tables)
 
 
+# in the order in which a committee asks
+_SECTIONS = (
+    common_section,
+    harms_section,
+    policies_section,
+    doses_section,
+    regret_section,
+    subgroups_section,
+    worlds_section,
+    tipping_section,
+    information_section,
+    trial_section,
+)
+
+
 def policy_page(analysis: PolicyAnalysis) -> PolicyPage:
     """The page about simulated patients."""
     setting = analysis.setting
@@ -116,7 +142,7 @@ def policy_page(analysis: PolicyAnalysis) -> PolicyPage:
         overturns=tuple(typeset(text) for text in what_would_overturn(analysis)),
         measure_first=tuple(typeset(text) for text in measure_first(analysis)),
         limits=LIMITS,
-        sections=numbered(policy_sections(analysis)),
+        sections=numbered([make(analysis) for make in _SECTIONS]),
         setting=setting,
     )
 

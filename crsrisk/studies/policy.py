@@ -4,7 +4,7 @@ known, and over what is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,32 +55,30 @@ from crsrisk.policy.decision import (
 from crsrisk.policy.strategy_value import (
     StrategyValue,
     common_risk,
-    usable_threshold,
     value_strategy,
 )
 from crsrisk.policy.table import PolicyValue
 from crsrisk.policy.worlds import (
-    NOBODY,
     AssumptionEnds,
     MemberValues,
-    Rule,
     RuleStudy,
     ScenarioValues,
-    consequence_constants,
+    constants_that_matter,
     ends_of_assumptions,
+    rules_of,
     values_by_member,
     values_by_scenario,
 )
 from crsrisk.report.pages import policy_figures, render_policy
 from crsrisk.report.policy import PolicyPage, policy_page, trial_design_yaml
-from crsrisk.report.policy_sections import doses_lines, net_benefit_lines, rules_dots
+from crsrisk.report.policy_sections import doses_lines, net_benefit_lines
+from crsrisk.report.policy_uncertainty import rules_dots
 from crsrisk.report.policy_words import policy_summary
 from crsrisk.report.sections import Table as SectionTable
 from crsrisk.results import Estimate, NotEstimable, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.strategies import strategy_arm
 from crsrisk.studies.experiment import experiment_file
-from crsrisk.uncertainty.constants import RESCUE, constants_met, shared_constants
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -426,7 +424,7 @@ def run_policies(config: PolicyConfig, *, begin: Begin, workers: int = 1) -> Pol
         config.seed,
     )
     values = {name: value_strategy(cohort, name, plan) for name in cohort.outcomes.names[1:]}
-    rules = tuple(_rules(values))
+    rules = tuple(rules_of(values))
     study = RuleStudy(cohort.outcomes.strategies[1:], rules, scores, workers)
     scenarios, members, ends = _over_worlds(config, arm, world, study, begin)
     ensemble = decide_over_ensemble(members, rules)
@@ -442,7 +440,11 @@ def run_policies(config: PolicyConfig, *, begin: Begin, workers: int = 1) -> Pol
         scenarios=tuple(scenarios),
         ensemble=ensemble,
         information=value_of_information(
-            members, rules, world=world, met=_met(arm, study.strategies, world), seed=config.seed
+            members,
+            rules,
+            world=world,
+            met=constants_that_matter(arm, study.strategies, world),
+            seed=config.seed,
         ),
         ends=tuple(ends),
         recommendation=recommend_trial(ensemble, values, rules),
@@ -459,19 +461,6 @@ def _with_plausible_ranges(
         ends=ends,
     )
     return replace(value, tipping_points=points)
-
-
-def _rules(values: Mapping[str, StrategyValue]) -> list[Rule]:
-    """Nobody, everybody by each strategy, and by risk where the threshold of the ledger lies
-    between 0 and 1.
-    """
-    rules = [NOBODY]
-    for name, value in values.items():
-        rules.append(Rule(name))
-        start = usable_threshold(value.ledger)
-        if start is not None:
-            rules.append(Rule(name, round(start, 2) or start))
-    return rules
 
 
 def _over_worlds(
@@ -510,24 +499,6 @@ def _over_worlds(
         advance=begin("Consequences, end by end", _CONSEQUENCES),
     )
     return scenarios, members, ends
-
-
-def _met(arm: Arm, strategies: Sequence[Strategy], world: World) -> set[str]:
-    """Uncertain numbers that the answer can depend on: not those of other drugs and other wards."""
-    agents = {
-        *RESCUE,
-        *(premedication.mitigation for premedication in arm.regimen.premedication),
-        *arm.mitigations,
-        *(name for strategy in strategies for name in strategy.mitigations),
-    }
-    shared = constants_met(world, [arm.product], policies={arm.policy.name})
-    drugs = [
-        constant
-        for constant in shared_constants(world)
-        if constant.key.startswith("mitigation:")
-        and constant.key.removeprefix("mitigation:").split(".")[0] in agents
-    ]
-    return {constant.key for constant in (*shared, *drugs, *consequence_constants(world))}
 
 
 def _setting(config: PolicyConfig, arm: Arm, cohort: PolicyCohort) -> PolicySetting:

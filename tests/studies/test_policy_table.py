@@ -21,7 +21,7 @@ from crsrisk.policy.cohort import HarmWeights
 from crsrisk.policy.formulas import policy_metrics
 from crsrisk.policy.stated import StatedEffect
 from crsrisk.report.pages import policy_figures
-from crsrisk.results import REPR_LIMIT
+from crsrisk.results import REPR_LIMIT, Estimate
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import sample
@@ -64,6 +64,7 @@ def test_without_outcomes_it_is_the_formula(table: Path) -> None:
     row = next(row for row in result.policies if row.policy == "by risk, at 0.30")
     assert result.ledger.threshold == pytest.approx(0.1)
     assert row.averted.value == pytest.approx(exact.averted_per_100)
+    assert isinstance(row.nnt, Estimate)
     assert row.nnt.value == pytest.approx(exact.nnt_among_treated)
     assert row.needless.value == pytest.approx(exact.treated_without_Y0_event_per_100)
     assert row.missed.value == pytest.approx(exact.missed_per_100)
@@ -98,7 +99,7 @@ def test_the_result_shows_itself_and_survives(table: Path, tmp_path: Path) -> No
     assert "<table" in result._repr_html_()
     frame = result.to_frame().set_index("policy")
     assert frame.loc["treat all", "averted"] == result.treat_all.averted.value
-    assert pd.isna(frame.loc["treat none", "nnt"])
+    assert frame["nnt"].isna()["treat none"]
     for copy in (pickle.loads(pickle.dumps(result)), deepcopy(result)):
         assert copy.to_dict() == result.to_dict()
     assert result.to_html(tmp_path / "page.html") == (tmp_path / "page.html").read_text()
@@ -153,7 +154,8 @@ def test_the_curve_of_net_benefit_passes_through_the_table(table: Path) -> None:
     """At the harm that holds it says what the policies say; without harm everybody is treated."""
     result = evaluated(table, outcome="crs")
     curve, everybody, by_risk = result.decision_curve, *result.policies[1:3]
-    at = list(curve.harm).index(pytest.approx(result.ledger.harm))
+    at = int(np.argmin(np.abs(np.array(curve.harm) - result.ledger.harm)))
+    assert curve.harm[at] == pytest.approx(result.ledger.harm)
     assert curve.by_risk[at] == pytest.approx(by_risk.net_benefit.value)
     assert curve.treat_all[at] == pytest.approx(everybody.net_benefit.value)
     assert curve.low[at] == pytest.approx(by_risk.net_benefit.low, abs=0.3)
