@@ -18,7 +18,7 @@ ints, so that `json.dumps` writes the dictionary as it is. Its keys:
   - `risk_distribution`: for `event` and `no_event` the fields of
     :class:`~crsrisk.evaluation.metrics.RiskDistribution`;
 
-- `ladder`: the fields of :class:`~crsrisk.evaluation.benchmark.Benchmarks`, or None.
+- `ladder`: the fields of :class:`~crsrisk.evaluation.benchmark.Benchmark`, or None.
 
 An estimate is `{"value", "low", "high"}`; whatever cannot be estimated is `{"not_estimable":
 reason}`. A product in which nobody or everybody had the event keeps its keys; there, what needs
@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.benchmark import Benchmarks
+from crsrisk.evaluation.benchmark import Benchmark
 from crsrisk.evaluation.calibration import fit_calibration_curve, fit_loess_curve, recalibrate
 from crsrisk.evaluation.decision_curve import net_benefit_curve
 from crsrisk.evaluation.metrics import (
@@ -97,7 +97,7 @@ def evaluate(
     product: ArrayLike,
     outcome_name: str,
     seed: int,
-    ladders: Benchmarks | None = None,
+    ladders: Benchmark | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
     n_resamples: int = 300,
 ) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def evaluate(
     Parameters ---------- outcome, risk, product : per patient, whether the event happened, its
     predicted risk (0-1), the product. outcome_name : the event in words, its window among them
     ("first CRS of grade >= 2 within 21 days"). seed, n_resamples : of every bootstrap in here.
-    ladders : from :func:`crsrisk.evaluation.benchmark.ladder`, when patients were re-simulated.
+    ladders : from :func:`crsrisk.evaluation.benchmark.benchmark`, when patients were re-simulated.
     thresholds : of the decision curve.
 
     Returns the dictionary that the head of this module describes.

@@ -49,7 +49,7 @@ def ladder_section(
         ]
 
     pooled = ladders["pooled"]
-    rungs = named(pooled["rungs"])
+    rungs = named(pooled["rows"])
     is_pooled = any(rung["auroc_within_product"] is not None for rung in rungs)
     return {
         "is_pooled": is_pooled,
@@ -149,7 +149,7 @@ def _by_product(ladders: Group, *, labels: Mapping[str, str], order: Sequence[st
             notes.append(f"{labels[product]}: {one['not_estimable']}.")
             continue
         # the first oracle is the one measured against
-        by_kind = {rung["kind"]: rung for rung in reversed(one["rungs"])}
+        by_kind = {rung["kind"]: rung for rung in reversed(one["rows"])}
         model, oracle = by_kind["model"], by_kind["oracle"]
         share = one["share_of_oracle_gain"]
         rows.append(

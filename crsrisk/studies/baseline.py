@@ -29,6 +29,7 @@ from crsrisk.errors import InputError
 from crsrisk.folders import evidence_only_products
 from crsrisk.model import refits as refits_of
 from crsrisk.model.companions import reference_groups, save_companions
+from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
 from crsrisk.model.store import save_model
@@ -42,11 +43,9 @@ from crsrisk.studies.development import (
     Judgement,
     Split,
     before_dose_2,
-    config_of,
     explain_test,
     fit_before_dose_2,
     judge,
-    split,
 )
 from crsrisk.studies.evidence import make_card
 from crsrisk.studies.examples import examples, mitigation_table, observation_hours
@@ -90,7 +89,7 @@ def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
         write_text(made / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
 
     cohort = _cohort(experiment, list(arms.values()), world=world, workers=workers, begin=begin)
-    sides = split(cohort, seed=experiment.seed, test_share=experiment.test_share)
+    sides = Split(*cohort.split(test_size=experiment.test_share, seed=experiment.seed))
     models, configs = _models(sides, seed=experiment.seed, workers=workers, begin=begin)
     refits = _refits(models, configs, sides, seed=experiment.seed, workers=workers, begin=begin)
     n_oracle = 2 * (experiment.truth_patients // len(arms)) * len(arms)
@@ -99,7 +98,6 @@ def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
         sides,
         config=configs["baseline"],
         experiment=experiment,
-        arms=arms,
         world=world,
         workers=workers,
         advance=begin("Asking the oracles", n_oracle),
@@ -189,7 +187,7 @@ def _cohort(
 def _models(
     sides: Split, *, seed: int, workers: int, begin: Begin
 ) -> tuple[dict[str, RiskModel], dict[str, Any]]:
-    configs = {name: config_of(name) for name in ("baseline", "grade3plus", "before_dose_2")}
+    configs = {name: load_config(name) for name in ("baseline", "grade3plus", "before_dose_2")}
     advance = begin("Fitting models", len(configs))
 
     def fitted(name: str) -> RiskModel:
@@ -290,7 +288,7 @@ def _content(
         models,
         refits,
         test=sides.test,
-        oracles=judgement.observed_oracle,
+        true_risk=judgement.true_risk,
         truth_ids=judgement.truth_ids,
         dose_2_h=dose_2,
     )

@@ -21,7 +21,7 @@ from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, covers, refit_interval
 from crsrisk.report.bedside import describe_patient
 from crsrisk.simulation.published_trials import simulate_outcomes, since_dose_h
-from crsrisk.simulation.true_risk import Oracle
+from crsrisk.simulation.true_risk import TrueRisk
 from crsrisk.studies.development import before_dose_2
 
 EXAMPLE_PRODUCT = "tarlatamab"
@@ -67,7 +67,7 @@ def examples(
     refits: Mapping[str, Refits],
     *,
     test: Cohort,
-    oracles: Mapping[str, Oracle],
+    true_risk: TrueRisk,
     truth_ids: NDArray[np.int64],
     dose_2_h: Mapping[str, float],
 ) -> list[dict[str, Any]]:
@@ -91,8 +91,7 @@ def examples(
     said, made = f"it comes {covers(len(refits['baseline']))}", []
     for at in range(len(observed)):
         product = str(observed["product"].iloc[at])
-        oracle = oracles[product]
-        place = int(np.flatnonzero(oracle.patient_id == observed["patient_id"].iloc[at])[0])
+        place = int(np.flatnonzero(true_risk.patient_id == observed["patient_id"].iloc[at])[0])
         made.append(
             {
                 "name": NAMES[at],
@@ -111,8 +110,8 @@ def examples(
                     "known": _known_by_dose_2(chosen.iloc[at]),
                 },
                 "resimulated": {
-                    "n": 2 * oracle.half,
-                    "n_grade2plus": int(oracle.n_grade2plus[place].sum()),
+                    "n": true_risk.n_replicates,
+                    "n_grade2plus": int(true_risk.n_grade2plus[place].sum()),
                 },
             }
         )

@@ -27,7 +27,7 @@ from crsrisk.simulation.population import sample, take
 from crsrisk.simulation.run import run
 from crsrisk.simulation.sbml import origins, sbml
 from crsrisk.simulation.similar_patients import typical_patient
-from crsrisk.simulation.true_risk import oracle, patients_of
+from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm
 
 MOST_TRAJECTORIES = 2000
 EVENTS = ("crs_any", "crs_grade2plus", "crs_grade3plus")
@@ -230,18 +230,18 @@ def _truth(
             ids = cohort.observed["patient_id"].to_numpy()[lot == k]
             if not len(ids):
                 continue
-            patients = patients_of(arm, world=world, seed=seed, patient_ids=ids)
+            patients = patients_by_id(arm, world=world, seed=seed, patient_ids=ids)
             tables = [
-                oracle(
+                risk_of_arm(
                     arm,
                     patients,
                     world=world,
                     seed=seed,
                     given=given,
-                    repetitions=repetitions,
+                    n_replicates=repetitions,
                     workers=workers,
                     advance=advance,
-                ).table()
+                ).to_frame()
                 for given in ("baseline", "observed")
             ]
             parts.append(tables[0].merge(tables[1], on="patient_id"))

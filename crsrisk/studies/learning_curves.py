@@ -39,13 +39,13 @@ from crsrisk.model.comparators import (
     SplineLogistic,
     comparators,
 )
-from crsrisk.model.features import ModelConfig
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.report.figures import learning_curves, stand_alone
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.studies.development import config_of, re_simulate, truth_of
+from crsrisk.simulation.true_risk import true_risk
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import products_of
 from crsrisk.threads import side_by_side
@@ -103,7 +103,7 @@ def run_learning_curves(place: Path, *, workers: int, begin: Begin) -> dict[str,
     arms = {one.name: make_arm(one, world=world) for one in products_of(experiment.products)}
     folder = file.parent / "results"
     write_text(folder / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
-    config = config_of("baseline")
+    config = load_config("baseline")
     with threadpool_limits(1):  # one thread a fit: the same bytes whatever the workers
         exam = _exam(
             experiment,
@@ -148,19 +148,14 @@ def _exam(
         seed=experiment.seed,
         workers=workers,
     )
-    ids = test.observed["patient_id"].to_numpy()
-    oracles = re_simulate(
+    risk = true_risk(
         test,
-        ids=ids,
-        arms=arms,
         world=world,
-        seed=experiment.seed,
+        n_replicates=experiment.truth_repetitions,
         workers=workers,
-        given="observed",
-        repetitions=experiment.truth_repetitions,
         advance=advance,
     )
-    return _Exam(test.observed, truth_of(oracles, ids=ids, name="what was observed"))
+    return _Exam(test.observed, Truth.from_true_risk(risk))
 
 
 # training patients -> learner -> expected losses of every cohort
@@ -208,7 +203,7 @@ def _losses(
     model = fit(training.observed, training.outcomes, config=config, seed=seed)
     risks = {MODEL: predict(model, exam.observed).risk}
     for one in learners(config=config, seed=seed, n_bags=n_bags):
-        risks[one.name] = one.fit(training.observed, event).predict_risk(exam.observed)
+        risks[one.name] = one.fit(training.observed, event).predict_proba(exam.observed)[:, 1]
     return {name: expected_log_loss(risk, exam.truth) for name, risk in risks.items()}
 
 

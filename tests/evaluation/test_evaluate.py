@@ -11,7 +11,7 @@ import pytest
 from scipy.special import expit, logit
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.benchmark import Truth, ladder
+from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
 from crsrisk.evaluation.evaluate import THRESHOLDS, evaluate
 from crsrisk.evaluation.metrics import auroc
 from crsrisk.results import to_plain
@@ -29,7 +29,7 @@ OUTCOME = (RNG.random(N) < RISK) & (PRODUCT != "never")
 def result() -> dict[str, object]:
     n_events = np.random.default_rng(31).binomial(500, RISK[::4])
     truth = Truth("what was observed", n_events, np.full(N // 4, 500))
-    ladders = ladder(
+    ladders = benchmark_of_risks(
         PRODUCT[::4],
         truth=truth,
         risks={"product only": BASE[::4], "model": RISK[::4]},
@@ -122,7 +122,7 @@ def test_too_few_events_are_said_to_be_too_few(result: dict[str, object]) -> Non
 
 def test_ladder_stands_inside(result: dict[str, object]) -> None:
     pooled = result["ladder"]["pooled"]
-    assert [rung["kind"] for rung in pooled["rungs"]] == ["null", "comparator", "model", "oracle"]
+    assert [rung["kind"] for rung in pooled["rows"]] == ["null", "comparator", "model", "oracle"]
     assert pooled["share_of_oracle_gain"]["value"] == pytest.approx(1, abs=0.1)
     assert "not_estimable" in result["ladder"]["by_product"]["never"]
 
