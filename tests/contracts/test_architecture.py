@@ -34,6 +34,7 @@ FLOORS = {
             "errors",
             "fields",
             "folders",
+            "logistic",
             "progress",
             "results",
             "streams",
