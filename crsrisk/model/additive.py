@@ -134,7 +134,8 @@ def fit_additive(
 
     >>> rng = np.random.default_rng(0)
     >>> from scipy.special import expit
-    >>> table = rng.normal(size=(2000, 2)); labels = (rng.random(2000) < expit(table[:, 0])).astype(float)
+    >>> table = rng.normal(size=(2000, 2))
+    >>> labels = (rng.random(2000) < expit(table[:, 0])).astype(float)
     >>> fitted = fit_additive(table, labels, directions=[0, -1], groups=[], penalty=1.0)
     >>> bool(abs(fitted.slope[0] - 1) < 0.2)
     True
@@ -272,7 +273,8 @@ def fit_staged(
     :func:`fit_additive`.
 
     >>> rng = np.random.default_rng(0); table = rng.normal(size=(4000, 2))
-    >>> any_crs = rng.random(4000) < expit(table[:, 0]); event = any_crs & (rng.random(4000) < expit(table[:, 1]))
+    >>> any_crs = rng.random(4000) < expit(table[:, 0])
+    >>> event = any_crs & (rng.random(4000) < expit(table[:, 1]))
     >>> steps = np.column_stack([any_crs, event]).astype(float)
     >>> fitted = fit_staged(table, steps, directions=[0, 0], groups=[], penalty=1.0)
     >>> true = expit(table[:, 0]) * expit(table[:, 1])
@@ -310,7 +312,8 @@ def informative_stages(steps: Floats) -> list[int]:
     """The stages that part enough patients: some do not reach them, some reach them and go no
     further.
 
-    >>> informative_stages(np.column_stack([np.arange(40) < 30, np.arange(40) < 30, np.arange(40) < 15]))
+    >>> any_crs, event = np.arange(40) < 30, np.arange(40) < 15
+    >>> informative_stages(np.column_stack([any_crs, any_crs, event]))
     [0]
     """
     stages: list[int] = []

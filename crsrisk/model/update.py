@@ -232,8 +232,10 @@ def closed_test(log_odds: Floats, themes: Floats, y: Floats, *, alpha: float = A
     by clinical theme, ``y`` 0/1.
 
     >>> rng = np.random.default_rng(0)
-    >>> themes = rng.normal(size=(4000, 3)); y = (rng.random(4000) < 1 / (1 + np.exp(1 - themes.sum(axis=1)))).astype(float)
-    >>> closed_test(themes.sum(axis=1), themes, y).chosen
+    >>> themes = rng.normal(size=(4000, 3))
+    >>> log_odds = themes.sum(axis=1)
+    >>> y = (rng.random(4000) < 1 / (1 + np.exp(1 - log_odds))).astype(float)
+    >>> closed_test(log_odds, themes, y).chosen
     'intercept'
     """
     ones = np.ones((len(y), 1))

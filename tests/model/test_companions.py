@@ -1,5 +1,5 @@
-"""What stands beside a model: saved and loaded whole, and carried over to an updated model as far as
-it is still true.
+"""The files beside a model: saved and loaded whole, and carried over to an updated model as far
+as they are still true of it.
 """
 
 from __future__ import annotations
