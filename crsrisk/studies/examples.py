@@ -15,7 +15,7 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.product import Product
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
-from crsrisk.model.explain import explain, reasons
+from crsrisk.model.explain import explain
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, covers, refit_interval
@@ -102,7 +102,7 @@ def examples(
                 "risk_grade3plus": risks["grade3plus"][at],
                 "interval_covers": said,
                 "base_risk": why.base_risk,
-                "reasons": reasons(why, at),
+                "reasons": why.reasons(at),
                 "before_dose_2": {
                     "risk_grade2plus": risks["before_dose_2"][at],
                     "interval_covers": said,
