@@ -18,7 +18,6 @@ from crsrisk.data.risk_model import (
     Direction,
     Feature,
     FeatureContract,
-    RiskModel,
     Variable,
 )
 from crsrisk.errors import InputError
@@ -37,6 +36,7 @@ from crsrisk.model.features import (
     words_of,
 )
 from crsrisk.model.indices import INDICES
+from crsrisk.model.risk_model import RiskModel
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
 # quantiles that bound what was seen: not the extremes, which are single patients

@@ -22,11 +22,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from crsrisk.data.files import write_json, write_text
-from crsrisk.data.risk_model import Calibrator, FeatureContract, RiskModel
+from crsrisk.data.risk_model import Calibrator, FeatureContract
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import columns_needed
 from crsrisk.model.forest import forest_of
+from crsrisk.model.risk_model import RiskModel
 
 BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = (
     "booster.txt",

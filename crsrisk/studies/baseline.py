@@ -22,7 +22,6 @@ from crsrisk.data.evidence_files import load_trials
 from crsrisk.data.files import frame_digest, sha256_of, write_json, write_parquet_stream, write_text
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Comparison
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.errors import InputError
@@ -32,6 +31,7 @@ from crsrisk.model.companions import reference_groups, save_companions
 from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import ENVIRONMENT, tracking
 from crsrisk.report.content import build_content

@@ -20,7 +20,6 @@ from crsrisk.data.assumptions import digest_of
 from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_json, write_text
 from crsrisk.data.operating_characteristics import OperatingCharacteristics
 from crsrisk.data.potential_outcomes import parse_strategy
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.trial_plan import FromCohort, Simulated, TrialPlan
 from crsrisk.data.trial_plan_file import load_design, located
 from crsrisk.data.world import World, load_world
@@ -30,6 +29,7 @@ from crsrisk.folders import find
 from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.report.figures import stand_alone
 from crsrisk.report.pages import render_trial, trial_svgs

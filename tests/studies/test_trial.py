@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.trial_plan_file import load_design
 from crsrisk.errors import InputError
 from crsrisk.folders import experiments_folder, names
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.progress import steps
 from crsrisk.studies.trial import Compared, run_design, write_compared
