@@ -23,9 +23,9 @@ from crsrisk.evaluation.benchmark import Truth, ladder
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.resampling import Develop
 from crsrisk.folders import find
-from crsrisk.model.comparators import ProductPrevalence, comparators
+from crsrisk.model.comparators import ProductRate, comparators
 from crsrisk.model.explain import explain
-from crsrisk.model.features import FeatureConfig, load_config
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import BEFORE_DOSE_2_H, landmark_table
 from crsrisk.model.predict import predict
@@ -61,7 +61,7 @@ def split(cohort: Cohort, *, seed: int, test_share: float) -> Split:
     )
 
 
-def config_of(name: str) -> FeatureConfig:
+def config_of(name: str) -> ModelConfig:
     """A shipped model configuration by name."""
     return load_config(find("configs", name))
 
@@ -150,7 +150,7 @@ def judge(
     model: RiskModel,
     sides: Split,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     experiment: Experiment,
     arms: Mapping[str, Arm],
     world: World,
@@ -187,7 +187,7 @@ def judge(
         truth=truth_of(seen, ids=ids, name="what was observed"),
         risks=risks,
         model=MODEL,
-        product_only=ProductPrevalence.name,
+        product_only=ProductRate.name,
         null_risk=float(event.mean()),
         seed=experiment.seed,
         further_truths=[truth_of(known, ids=ids, name="everything true at baseline")],
@@ -228,8 +228,8 @@ class Development:
     :class:`crsrisk.evaluation.resampling.Develop`.
     """
 
-    config: FeatureConfig
-    searched: FeatureConfig | None = None
+    config: ModelConfig
+    searched: ModelConfig | None = None
 
     def refit(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
         """With the saved result of tuning."""
@@ -261,7 +261,7 @@ class Development:
 
 
 def develop(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, trials: int, seed: int
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: ModelConfig, trials: int, seed: int
 ) -> tuple[Development, RiskModel]:
     """Tune once (with ``trials`` trials; 0: not at all), fit, and keep both for whoever repeats the
     development.
@@ -284,8 +284,8 @@ def develop(
 
 
 def developed(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, searched: FeatureConfig, seed: int
-) -> tuple[FeatureConfig, RiskModel]:
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, searched: ModelConfig, seed: int
+) -> tuple[ModelConfig, RiskModel]:
     """The configuration that tuning chose, and its model."""
     chosen = tune(observed, outcomes, config=searched, seed=seed).config
     return chosen, fit(observed, outcomes, config=chosen, seed=seed)

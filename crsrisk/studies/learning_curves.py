@@ -35,11 +35,11 @@ from crsrisk.evaluation.metrics import NotEstimable
 from crsrisk.model.comparators import (
     Comparator,
     ExplainableBoosting,
-    ProductPrevalence,
+    ProductRate,
     SplineLogistic,
     comparators,
 )
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.report.figures import learning_curves, stand_alone
@@ -122,7 +122,7 @@ def run_learning_curves(place: Path, *, workers: int, begin: Begin) -> dict[str,
     return found
 
 
-def learners(*, config: FeatureConfig, seed: int, n_bags: int) -> tuple[Comparator, ...]:
+def learners(*, config: ModelConfig, seed: int, n_bags: int) -> tuple[Comparator, ...]:
     """Every comparator of the curves, none fitted yet: those of the main job, splines, explainable
     boosting.
     """
@@ -172,7 +172,7 @@ def _all_losses(
     arms: Mapping[str, Arm],
     exam: _Exam,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     workers: int,
     begin: Begin,
 ) -> Losses:
@@ -202,7 +202,7 @@ def _all_losses(
 
 
 def _losses(
-    training: Cohort, exam: _Exam, *, config: FeatureConfig, seed: int, n_bags: int
+    training: Cohort, exam: _Exam, *, config: ModelConfig, seed: int, n_bags: int
 ) -> dict[str, Floats]:
     event = training.outcomes["crs_grade2plus"].to_numpy()
     model = fit(training.observed, training.outcomes, config=config, seed=seed)
@@ -216,9 +216,9 @@ def _summary(experiment: LearningCurves, exam: _Exam, losses: Losses) -> dict[st
     curves, judged = [], []
     bars = {size.patients: size.bar for size in experiment.sizes if size.bar is not None}
     for n, by_learner in sorted(losses.items()):
-        base = by_learner[ProductPrevalence.name]
+        base = by_learner[ProductRate.name]
         for name, own in by_learner.items():
-            if name == ProductPrevalence.name:
+            if name == ProductRate.name:
                 continue
             row = _row(share_of_gain(own, base, exam.truth))
             if name != MODEL:
@@ -232,7 +232,7 @@ def _summary(experiment: LearningCurves, exam: _Exam, losses: Losses) -> dict[st
                 _bar(n, least=bars[n], rows=[row for row in curves if row["n_training"] == n])
             )
     top = max(losses)
-    base, model = losses[top][ProductPrevalence.name], losses[top][MODEL]
+    base, model = losses[top][ProductRate.name], losses[top][MODEL]
     products = exam.observed["product"].to_numpy(dtype=str)
     return {
         "version": __version__,

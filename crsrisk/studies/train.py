@@ -21,7 +21,7 @@ from crsrisk.data.world import World
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find, models_folder
 from crsrisk.model.companions import reference_groups, save_companions
-from crsrisk.model.features import FeatureConfig, columns_needed, load_config
+from crsrisk.model.features import ModelConfig, columns_needed, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refits import N_REFITS, make_refits
@@ -85,7 +85,7 @@ class Trained:
         }
 
 
-def config_from(name: str) -> FeatureConfig:
+def config_from(name: str) -> ModelConfig:
     """A configuration that ships, by name, or any .yaml file with a variables.yaml beside it."""
     return load_config(Path(name) if name.endswith((".yaml", ".yml")) else find("configs", name))
 
@@ -93,7 +93,7 @@ def config_from(name: str) -> FeatureConfig:
 def simulated_training(
     arms: Sequence[Arm],
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     world: World,
     n_patients: int,
     seed: int,
@@ -114,7 +114,7 @@ def simulated_training(
 def table_training(
     table: Path,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     outcomes: Path | None,
     outcome: str | None,
     units: Mapping[str, str],
@@ -179,7 +179,7 @@ def table_training(
 def train(
     training: Training,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     seed: int,
     out: Path,
     is_tuned: bool,
@@ -247,7 +247,7 @@ def train(
     return Trained(model, out, training, tuned, how)
 
 
-def _check_neighbour(folder: Path, *, config: FeatureConfig) -> None:
+def _check_neighbour(folder: Path, *, config: ModelConfig) -> None:
     """Refuse, before anything is fitted, a neighbour that is not there or speaks of other events,
     hours or windows.
     """
