@@ -20,7 +20,7 @@ from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth, ladder
-from crsrisk.evaluation.evaluate import evaluate
+from crsrisk.evaluation.evaluate import HELD_OUT, Evaluation, evaluate
 from crsrisk.evaluation.resampling import Develop
 from crsrisk.folders import find
 from crsrisk.model.comparators import ProductRate, comparators
@@ -195,17 +195,29 @@ def judge(
     )
     found = evaluate(
         test.outcomes["crs_grade2plus"].to_numpy(),
-        risk=risk,
-        product=test.observed["product"].to_numpy(dtype=str),
+        risk,
+        groups=test.observed["product"].to_numpy(dtype=str),
         outcome_name=(
             "first CRS of grade >= 2 within the window after the first dose (21 days; 60 for"
             " checkpoint inhibitors)"
         ),
+        patients=HELD_OUT,
         seed=experiment.seed,
-        ladders=steps,
+        benchmark=steps,
         n_resamples=experiment.bootstrap,
     )
-    return Judgement(found, ids, seen)
+    return Judgement(plain_evaluation(found), ids, seen)
+
+
+def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation under the keys that the baseline report still reads."""
+    plain = evaluation.to_dict()
+    pooled = plain.pop("pooled") | {
+        "auroc_within_product": plain.pop("auroc_within_groups"),
+        "loess_curve": plain.pop("loess_curve"),
+    }
+    names = {"by_group": "by_product", "benchmark": "ladder", "patients": "what"}
+    return {"pooled": pooled, **{names.get(key, key): part for key, part in plain.items()}}
 
 
 def explain_test(model: RiskModel, test: Cohort, *, at_most: int = 2000) -> Explanation:

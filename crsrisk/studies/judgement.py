@@ -66,6 +66,7 @@ from crsrisk.studies.development import (
     Split,
     choose_for_truth,
     develop,
+    plain_evaluation,
     re_simulate,
     split,
     truth_of,
@@ -423,13 +424,15 @@ def judge_study(
     own = training.outcomes[study.outcome].to_numpy(dtype=np.bool_)
     risk, own_risk = predict(model, test.observed).risk, predict(model, training.observed).risk
     products = test.observed["product"].to_numpy(dtype=str)
-    found = evaluate(
-        y_true,
-        risk=risk,
-        product=products,
-        outcome_name=model.contract.outcome_in_words,
-        seed=inquiry.seed,
-        n_resamples=inquiry.bootstrap,
+    found = plain_evaluation(
+        evaluate(
+            y_true,
+            risk,
+            groups=products,
+            outcome_name=model.contract.outcome_in_words,
+            seed=inquiry.seed,
+            n_resamples=inquiry.bootstrap,
+        )
     )
     apparent = optimism(
         own,
