@@ -117,7 +117,7 @@ def benchmark_section(
     pooled = benchmarks.pooled
     predictors = [
         (predictor_label(predictor, product_only=benchmarks.product_only), predictor)
-        for predictor in reversed(pooled.rows)
+        for predictor in reversed(pooled.rungs)
     ]
     is_pooled = any(predictor.auroc_within_product is not None for _, predictor in predictors)
     return BenchmarkSection(
@@ -250,7 +250,7 @@ def _by_product_table(
 
 def _product_cells(benchmark: Benchmark) -> list[Cell]:
     # the first oracle is the one measured against
-    by_kind = {predictor.kind: predictor for predictor in reversed(benchmark.rows)}
+    by_kind = {predictor.kind: predictor for predictor in reversed(benchmark.rungs)}
     model, oracle = by_kind["model"], by_kind["oracle"]
     return [
         number(benchmark.n_patients, digits=0),

@@ -256,7 +256,9 @@ def run_learning_curves(
     result.to_frame().to_csv(folder / "table.csv", index=False)
     write_text(
         folder / "learning_curves.svg",
-        stand_alone(learning_curves(result.points(), key="learning"), note=NOTICE),
+        stand_alone(
+            learning_curves(result.to_frame().to_dict("records"), key="learning"), note=NOTICE
+        ),
     )
     return result
 
