@@ -1,8 +1,8 @@
 """Comparators: what a model has to beat. Each learns from the same patients and gives calibrated
 risks.
 
-``ProductPrevalence``: the share of events of each product. ``ScoreRegression``: a published index,
-recalibrated, on top of the product. ``PenalisedLogistic``: ridge regression on everything, the
+``ProductRate``: the share of events of each product. ``IndexLogistic``: a published index,
+recalibrated, on top of the product. ``RidgeLogistic``: ridge regression on everything, the
 simplest serious model. ``SplineLogistic``: the same with splines and with slopes of its own for
 each product, drawn towards the common ones. (Explainable boosting:
 :mod:`crsrisk.model.comparators`.)
@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
 )
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from crsrisk.model.features import FeatureConfig, build_features, words_of
+from crsrisk.model.features import ModelConfig, build_features, words_of
 from crsrisk.model.indices import INDICES
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -76,18 +76,18 @@ class Comparator(Protocol):
         ...
 
 
-class ProductPrevalence:
+class ProductRate:
     """The risk of everybody who gets a product is its share of events, (events + 0.5) / (patients +
     1).
 
     >>> table = pd.DataFrame({"product": ["tarlatamab"] * 3 + ["til_il2"]})
-    >>> ProductPrevalence().fit(table, [1, 0, 0, 1]).predict_risk(table).round(3).tolist()
+    >>> ProductRate().fit(table, [1, 0, 0, 1]).predict_risk(table).round(3).tolist()
     [0.375, 0.375, 0.375, 0.75]
     """
 
     name = "product only"
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> ProductPrevalence:
+    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> ProductRate:
         """Count events by product."""
         events = pd.Series(np.asarray(y, dtype=np.float64))
         by_product = events.groupby(list(words_of(observed, column="product")))
@@ -102,14 +102,14 @@ class ProductPrevalence:
         return np.array([self.risk_of_product_.get(word, self.risk_of_others_) for word in words])
 
 
-class ScoreRegression:
+class IndexLogistic:
     """A published index with a logistic recalibration: product + slope x log(index).
 
     ``score`` is a name of :data:`crsrisk.model.indices.INDICES`. A missing index takes the median
     and a coefficient of its own. ``with_product=False`` gives the index alone, as its authors would
     use it.
 
-    >>> ScoreRegression(score="easix").name
+    >>> IndexLogistic(score="easix").name
     'product + EASIX'
     """
 
@@ -119,7 +119,7 @@ class ScoreRegression:
         label = INDICES[score].label
         self.name = f"product + {label}" if with_product else label
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> ScoreRegression:
+    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> IndexLogistic:
         """Fit the recalibration."""
         steps = [("score", _logarithms(), [self.score])]
         if self.with_product:
@@ -145,7 +145,7 @@ class ScoreRegression:
         )
 
 
-class PenalisedLogistic:
+class RidgeLogistic:
     """Ridge logistic regression on the model's own features.
 
     Medians for missing values with an indicator, logarithms of skewed quantities, standardised,
@@ -154,10 +154,10 @@ class PenalisedLogistic:
 
     name = "penalised logistic regression"
 
-    def __init__(self, *, config: FeatureConfig) -> None:
+    def __init__(self, *, config: ModelConfig) -> None:
         self.config = config
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> PenalisedLogistic:
+    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> RidgeLogistic:
         """Fit and choose the penalty."""
         names = [feature.name for feature in self.config.features]
         skewed = [name for name in names if name in SKEWED]
@@ -207,7 +207,7 @@ class SplineLogistic:
 
     name = "penalised logistic regression with splines"
 
-    def __init__(self, *, config: FeatureConfig) -> None:
+    def __init__(self, *, config: ModelConfig) -> None:
         self.config = config
 
     def fit(self, observed: pd.DataFrame, y: ArrayLike) -> SplineLogistic:
@@ -278,10 +278,10 @@ class SplineLogistic:
         return pd.DataFrame({name: words_of(observed, column=name) for name in self.config.one_hot})
 
 
-def comparators(*, config: FeatureConfig) -> tuple[Comparator, ...]:
+def comparators(*, config: ModelConfig) -> tuple[Comparator, ...]:
     """The ladder below the model, from the simplest up, none fitted yet."""
-    scores: Sequence[Comparator] = [ScoreRegression(score=score) for score in INDICES]
-    return (ProductPrevalence(), *scores, PenalisedLogistic(config=config))
+    scores: Sequence[Comparator] = [IndexLogistic(score=score) for score in INDICES]
+    return (ProductRate(), *scores, RidgeLogistic(config=config))
 
 
 def _log(values: Any) -> Any:
@@ -345,7 +345,7 @@ class ExplainableBoosting:
     name = "explainable boosting machine"
 
     def __init__(
-        self, *, config: FeatureConfig, seed: int = 0, n_bags: int = 8, n_pairs: int = 0
+        self, *, config: ModelConfig, seed: int = 0, n_bags: int = 8, n_pairs: int = 0
     ) -> None:
         self.config = config
         self.seed = seed

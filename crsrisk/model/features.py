@@ -120,7 +120,7 @@ Outcome = Literal[
 ]
 
 
-class FeatureConfig(Strict):
+class ModelConfig(Strict):
     """A model before it is fitted: outcome, window, time of prediction, features, learner.
 
     ``one_hot`` names the columns of words that become yes/no features; which words, the training
@@ -151,7 +151,7 @@ class FeatureConfig(Strict):
         return names
 
     @model_validator(mode="after")
-    def _complete(self) -> FeatureConfig:
+    def _complete(self) -> ModelConfig:
         names = [feature.name for feature in self.features]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"each feature once, not {', '.join(twice)} again")
@@ -179,7 +179,7 @@ class FeatureConfig(Strict):
         return chosen or usual_variable_of(feature)
 
 
-def load_config(path: Path) -> FeatureConfig:
+def load_config(path: Path) -> ModelConfig:
     """Read a model's configuration (models/configs/<name>.yaml) with the variables.yaml beside it.
 
     A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace (of
@@ -200,7 +200,7 @@ def load_config(path: Path) -> FeatureConfig:
         if isinstance(feature, dict) and isinstance(feature.get("name"), str):
             feature["name"] = feature["name"].replace("{hour}", str(tree.get("landmark_h")))
     variables = read_yaml(path.with_name("variables.yaml"))
-    return build(FeatureConfig, {**tree, "variables": variables}, where=path.name)
+    return build(ModelConfig, {**tree, "variables": variables}, where=path.name)
 
 
 def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from crsrisk.errors import InputError
 from crsrisk.logistic import fit_logistic, log_likelihood
 from crsrisk.model.booster import bare_text, calibrated_booster
 from crsrisk.model.explain import feature_contributions
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import SIGNS, fit
 from crsrisk.model.predict import feature_matrix, raw_log_odds
 
@@ -121,7 +121,7 @@ def update(
     *,
     y: Floats,
     method: Method | Literal["auto"] = "auto",
-    config: FeatureConfig | None = None,
+    config: ModelConfig | None = None,
     seed: int = 0,
 ) -> Update:
     """Update a model with new patients and their outcomes.
@@ -136,7 +136,7 @@ def update(
         Outcomes, 0 or 1, counted within the model's window.
     method : str
         One of :data:`METHODS`, or ``auto``: what the patients call for.
-    config : FeatureConfig, optional
+    config : ModelConfig, optional
         The recipe of a refit; without it no refit is considered.
     seed : int
         Of the folds and of the trees that are added.
@@ -189,7 +189,7 @@ def update(
 
 
 def choose(
-    model: RiskModel, observed: pd.DataFrame, y: Floats, *, config: FeatureConfig | None, seed: int
+    model: RiskModel, observed: pd.DataFrame, y: Floats, *, config: ModelConfig | None, seed: int
 ) -> tuple[ClosedTest, dict[Method, float], Method]:
     """The closed test, out-of-fold log loss (nats) of the rivals where it asks for a revision, and
     the method chosen.
@@ -291,7 +291,7 @@ def out_of_fold(
     *,
     y: Floats,
     method: Method,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> Floats:
     """Log-odds of each new patient from the model updated without him (five folds, fewer for few
@@ -315,7 +315,7 @@ def updated_with(
     *,
     y: Floats,
     method: Method,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> RiskModel:
     """The model after one method, without a new version: for comparing methods."""
@@ -330,7 +330,7 @@ def _apply(
     y: Floats,
     *,
     method: Method,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> tuple[RiskModel, int]:
     """The changed model and the number of trees that were added."""

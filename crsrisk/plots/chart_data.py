@@ -123,7 +123,9 @@ DrawnCell = ForestCell | RatesCell | HoursCell | BarCell
 class BenchmarkMark:
     """A predictor of the benchmark: gain in log loss over the product's rate, and its AUROC.
 
-    ``auroc_upper``: the upper bound of an oracle whose AUROC is a range; None for the others.
+    ``auroc``: among patients of one product, None where there is only one product; ``auroc_mixed``:
+    over all patients, where knowing the product already helps. ``..._upper``: the upper bound of an
+    oracle, whose AUROC is a range; None for the others.
     """
 
     label: str
@@ -131,6 +133,8 @@ class BenchmarkMark:
     gain: Estimate | NotEstimable | None
     auroc: Estimate | NotEstimable | None
     auroc_upper: float | None = None
+    auroc_mixed: Estimate | NotEstimable | None = None
+    auroc_mixed_upper: float | None = None
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth, ladder
-from crsrisk.evaluation.evaluate import evaluate
+from crsrisk.evaluation.evaluate import HELD_OUT, Evaluation, evaluate
 from crsrisk.evaluation.resampling import Develop
 from crsrisk.folders import find
-from crsrisk.model.comparators import ProductPrevalence, comparators
+from crsrisk.model.comparators import ProductRate, comparators
 from crsrisk.model.explain import explain
-from crsrisk.model.features import FeatureConfig, load_config
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import BEFORE_DOSE_2_H, landmark_table
 from crsrisk.model.predict import predict
@@ -61,7 +61,7 @@ def split(cohort: Cohort, *, seed: int, test_share: float) -> Split:
     )
 
 
-def config_of(name: str) -> FeatureConfig:
+def config_of(name: str) -> ModelConfig:
     """A shipped model configuration by name."""
     return load_config(find("configs", name))
 
@@ -86,11 +86,13 @@ def before_dose_2(cohort: Cohort) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the held-out patients say: the evaluation dictionary and the two oracles of the
-    re-simulated ones.
+    """What the held-out patients say of a model.
+
+    ``evaluation`` holds the benchmark; ``truth_ids``: numbers of the patients who were simulated
+    again; ``observed_oracle``: by product, what became of them given what was observed.
     """
 
-    evaluation: dict[str, Any]
+    evaluation: Evaluation
     truth_ids: NDArray[np.int64]
     observed_oracle: dict[str, Oracle]
 
@@ -137,12 +139,12 @@ def re_simulate(
 
 def truth_of(oracles: Mapping[str, Oracle], *, ids: NDArray[np.int64], name: str) -> Truth:
     """Counts of the oracles in the order of ``ids``."""
-    known = {
-        int(patient): (int(events), 2 * one.half)
-        for one in oracles.values()
-        for patient, events in zip(one.patient_id, one.n_grade2plus.sum(axis=1), strict=True)
+    events_of = {
+        int(patient): (int(n_events), 2 * asked.half)
+        for asked in oracles.values()
+        for patient, n_events in zip(asked.patient_id, asked.n_grade2plus.sum(axis=1), strict=True)
     }
-    counts = np.array([known[int(patient)] for patient in ids], dtype=np.int64)
+    counts = np.array([events_of[int(patient)] for patient in ids], dtype=np.int64)
     return Truth(name, counts[:, 0], counts[:, 1])
 
 
@@ -150,19 +152,26 @@ def judge(
     model: RiskModel,
     sides: Split,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     experiment: Experiment,
     arms: Mapping[str, Arm],
     world: World,
     workers: int,
     advance: Callable[[int], None] | None,
 ) -> Judgement:
-    """Evaluate the model on the held-out patients and climb the ladder null, comparators, model,
-    oracle.
+    """Evaluate the model on the held-out patients, and place it in the benchmark between the
+    product's rate and the oracle.
+
+    Parameters
+    ----------
+    model, sides, config : what is judged, its training and held-out patients, and the configuration
+        that the comparators take their features from.
+    experiment : how many patients are simulated again, how often, and the seed.
+    arms, world : what the held-out patients received, and the assumptions they live under.
+    workers, advance : threads, and who is told of every patient done.
     """
     training, test = sides.training, sides.test
     event = training.outcomes["crs_grade2plus"].to_numpy()
-    risk = predict(model, test.observed).risk
     ids = choose_for_truth(test, n=experiment.truth_patients)
     again = partial(
         re_simulate,
@@ -174,38 +183,50 @@ def judge(
         workers=workers,
         advance=advance,
     )
-    seen = again(given="observed", repetitions=experiment.truth_repetitions)
-    known = again(given="baseline", repetitions=experiment.baseline_repetitions)
+    given_observed = again(given="observed", repetitions=experiment.truth_repetitions)
+    given_baseline = again(given="baseline", repetitions=experiment.baseline_repetitions)
     chosen = test.observed.set_index("patient_id", drop=False).loc[ids].reset_index(drop=True)
     risks: dict[str, Floats] = {
-        one.name: one.fit(training.observed, event).predict_risk(chosen)
-        for one in comparators(config=config)
+        comparator.name: comparator.fit(training.observed, event).predict_risk(chosen)
+        for comparator in comparators(config=config)
     }
     risks[MODEL] = predict(model, chosen).risk
-    steps = ladder(
+    benchmarks = ladder(
         chosen["product"].to_numpy(dtype=str),
-        truth=truth_of(seen, ids=ids, name="what was observed"),
+        truth=truth_of(given_observed, ids=ids, name="what was observed"),
         risks=risks,
         model=MODEL,
-        product_only=ProductPrevalence.name,
+        product_only=ProductRate.name,
         null_risk=float(event.mean()),
         seed=experiment.seed,
-        further_truths=[truth_of(known, ids=ids, name="everything true at baseline")],
+        further_truths=[truth_of(given_baseline, ids=ids, name="everything true at baseline")],
         n_resamples=experiment.bootstrap,
     )
-    found = evaluate(
+    evaluation = evaluate(
         test.outcomes["crs_grade2plus"].to_numpy(),
-        risk=risk,
-        product=test.observed["product"].to_numpy(dtype=str),
+        predict(model, test.observed).risk,
+        groups=test.observed["product"].to_numpy(dtype=str),
         outcome_name=(
             "first CRS of grade >= 2 within the window after the first dose (21 days; 60 for"
             " checkpoint inhibitors)"
         ),
+        patients=HELD_OUT,
         seed=experiment.seed,
-        ladders=steps,
+        benchmark=benchmarks,
         n_resamples=experiment.bootstrap,
     )
-    return Judgement(found, ids, seen)
+    return Judgement(evaluation, ids, given_observed)
+
+
+def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation under the keys that the baseline report still reads."""
+    plain = evaluation.to_dict()
+    pooled = plain.pop("pooled") | {
+        "auroc_within_product": plain.pop("auroc_within_groups"),
+        "loess_curve": plain.pop("loess_curve"),
+    }
+    names = {"by_group": "by_product", "benchmark": "ladder", "patients": "what"}
+    return {"pooled": pooled, **{names.get(key, key): part for key, part in plain.items()}}
 
 
 def explain_test(model: RiskModel, test: Cohort, *, at_most: int = 2000) -> Explanation:
@@ -228,8 +249,8 @@ class Development:
     :class:`crsrisk.evaluation.resampling.Develop`.
     """
 
-    config: FeatureConfig
-    searched: FeatureConfig | None = None
+    config: ModelConfig
+    searched: ModelConfig | None = None
 
     def refit(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
         """With the saved result of tuning."""
@@ -261,7 +282,7 @@ class Development:
 
 
 def develop(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, trials: int, seed: int
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: ModelConfig, trials: int, seed: int
 ) -> tuple[Development, RiskModel]:
     """Tune once (with ``trials`` trials; 0: not at all), fit, and keep both for whoever repeats the
     development.
@@ -284,8 +305,8 @@ def develop(
 
 
 def developed(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, searched: FeatureConfig, seed: int
-) -> tuple[FeatureConfig, RiskModel]:
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, searched: ModelConfig, seed: int
+) -> tuple[ModelConfig, RiskModel]:
     """The configuration that tuning chose, and its model."""
     chosen = tune(observed, outcomes, config=searched, seed=seed).config
     return chosen, fit(observed, outcomes, config=chosen, seed=seed)

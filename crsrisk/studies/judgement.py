@@ -52,7 +52,7 @@ from crsrisk.evaluation.sample_size import (
     pm_validation_size_binary,
 )
 from crsrisk.folders import find
-from crsrisk.model.comparators import ProductPrevalence, comparators
+from crsrisk.model.comparators import ProductRate, comparators
 from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
 from crsrisk.model.store import save_model
@@ -66,6 +66,7 @@ from crsrisk.studies.development import (
     Split,
     choose_for_truth,
     develop,
+    plain_evaluation,
     re_simulate,
     split,
     truth_of,
@@ -124,9 +125,7 @@ def learning_curve(
         risk = predict(model, judge_in.observed).risk
         figures = {"slope": measure_all(y_true, risk=risk, has_curve=False)["slope"]}
         base = (
-            ProductPrevalence()
-            .fit(observed, outcomes[outcome].to_numpy())
-            .predict_risk(known.observed)
+            ProductRate().fit(observed, outcomes[outcome].to_numpy()).predict_risk(known.observed)
         )
         figures["share_of_oracle_gain"] = _share(base, predict(model, known.observed).risk, truth)
         return risk, figures
@@ -425,13 +424,15 @@ def judge_study(
     own = training.outcomes[study.outcome].to_numpy(dtype=np.bool_)
     risk, own_risk = predict(model, test.observed).risk, predict(model, training.observed).risk
     products = test.observed["product"].to_numpy(dtype=str)
-    found = evaluate(
-        y_true,
-        risk=risk,
-        product=products,
-        outcome_name=model.contract.outcome_in_words,
-        seed=inquiry.seed,
-        n_resamples=inquiry.bootstrap,
+    found = plain_evaluation(
+        evaluate(
+            y_true,
+            risk,
+            groups=products,
+            outcome_name=model.contract.outcome_in_words,
+            seed=inquiry.seed,
+            n_resamples=inquiry.bootstrap,
+        )
     )
     apparent = optimism(
         own,

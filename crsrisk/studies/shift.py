@@ -28,7 +28,7 @@ from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.leaks import with_permuted_outcomes
 from crsrisk.evaluation.resampling import measure_all
 from crsrisk.folders import names
-from crsrisk.model.comparators import ProductPrevalence
+from crsrisk.model.comparators import ProductRate
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import raw_log_odds
 from crsrisk.studies.development import config_of
@@ -236,12 +236,12 @@ def _one_repeat(
         first.manifest,
     )
 
-    def learn(name: str) -> tuple[RiskModel, ProductPrevalence]:
+    def learn(name: str) -> tuple[RiskModel, ProductRate]:
         cohort = training[name]
         event = cohort.outcomes[recipe.outcome].to_numpy()
         model = fit(cohort.observed, cohort.outcomes, config=recipe, seed=seed)
         advance(name != CONTROL)
-        return model, ProductPrevalence().fit(cohort.observed, event)
+        return model, ProductRate().fit(cohort.observed, event)
 
     learnt = dict(zip(training, pool.map(learn, training), strict=True))
     found = {}

@@ -29,7 +29,7 @@ from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.against_truth import SplitHalves
 from crsrisk.evaluation.metrics import clip_risk
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.update import FEWEST_EVENTS, METHODS, choose, log_odds_of, updated_with
 from crsrisk.simulation.observation import observe
@@ -171,7 +171,7 @@ def _of_target(
     model: RiskModel,
     place: Place,
     *,
-    recipe: FeatureConfig,
+    recipe: ModelConfig,
     workers: int,
     advance: Callable[[int], None],
 ) -> list[dict[str, Any]]:
@@ -275,7 +275,7 @@ def _losses(
     y: Values,
     *,
     judges: _Judges,
-    recipe: FeatureConfig,
+    recipe: ModelConfig,
     seed: int,
 ) -> tuple[dict[str, float], str] | None:
     """Expected log loss of each method after this cohort; None when the cohort has too few events

@@ -10,13 +10,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from crsrisk.model.comparators import (
-    PenalisedLogistic,
-    ProductPrevalence,
-    ScoreRegression,
+    IndexLogistic,
+    ProductRate,
+    RidgeLogistic,
     SplineLogistic,
     comparators,
 )
-from crsrisk.model.features import FeatureConfig, build_features
+from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.indices import INDICES
 from crsrisk.model.predict import predict
 
@@ -29,7 +29,7 @@ def expected_log_loss(risk: np.ndarray, truth: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def losses(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> dict[str, float]:
+def losses(toy: Toy, fresh_toy: Toy, config: ModelConfig) -> dict[str, float]:
     """Expected log loss of every comparator in fresh patients."""
     y = toy.outcomes["crs_grade2plus"]
     fitted = {one.name: one.fit(toy.observed, y) for one in comparators(config=config)}
@@ -41,7 +41,7 @@ def losses(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> dict[str, float]:
 
 def test_product_prevalence_by_hand() -> None:
     table = pd.DataFrame({"product": ["a", "a", "a", "b", "b"]})
-    fitted = ProductPrevalence().fit(table, [1, 0, 0, 1, 1])
+    fitted = ProductRate().fit(table, [1, 0, 0, 1, 1])
     risk = fitted.predict_risk(pd.DataFrame({"product": ["a", "b", "new", None]}))
     np.testing.assert_allclose(risk, [1.5 / 4, 2.5 / 3, 3.5 / 6, 3.5 / 6])
 
@@ -75,12 +75,12 @@ def test_a_score_alone_is_a_logistic_regression_of_its_logarithm(toy: Toy) -> No
     x = np.log(index.dropna().to_numpy()[:, None] + 0.1)
     peer = LogisticRegression(C=1e9, tol=1e-10).fit(x, y).predict_proba(x)[:, 1]
     ours = (
-        ScoreRegression(score="m_easix", with_product=False).fit(complete, y).predict_risk(complete)
+        IndexLogistic(score="m_easix", with_product=False).fit(complete, y).predict_risk(complete)
     )
     np.testing.assert_allclose(ours, peer, atol=1e-4)
 
 
-def test_gaps_and_new_products_are_scored(toy: Toy, config: FeatureConfig) -> None:
+def test_gaps_and_new_products_are_scored(toy: Toy, config: ModelConfig) -> None:
     y = toy.outcomes["crs_grade2plus"]
     odd = toy.observed.head(3).assign(
         crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
@@ -90,8 +90,8 @@ def test_gaps_and_new_products_are_scored(toy: Toy, config: FeatureConfig) -> No
         assert ((risk > 0) & (risk < 1)).all(), one.name
 
 
-def test_alone_as_in_a_batch(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> None:
-    fitted = PenalisedLogistic(config=config).fit(toy.observed, toy.outcomes["crs_grade2plus"])
+def test_alone_as_in_a_batch(toy: Toy, fresh_toy: Toy, config: ModelConfig) -> None:
+    fitted = RidgeLogistic(config=config).fit(toy.observed, toy.outcomes["crs_grade2plus"])
     whole = fitted.predict_risk(fresh_toy.observed.head(20))
     alone = [fitted.predict_risk(fresh_toy.observed.iloc[[row]])[0] for row in range(20)]
     np.testing.assert_allclose(alone, whole, rtol=1e-12)
@@ -105,7 +105,7 @@ def test_the_model_beats_the_product_alone(
 
 
 def test_splines_learn_a_curve_and_slopes_of_products(
-    toy: Toy, fresh_toy: Toy, config: FeatureConfig
+    toy: Toy, fresh_toy: Toy, config: ModelConfig
 ) -> None:
     """An outcome that is likeliest in the middle of CRP, and rises with age under one product
     only.
@@ -120,12 +120,12 @@ def test_splines_learn_a_curve_and_slopes_of_products(
     y, fresh = outcome(toy.observed, 1), outcome(fresh_toy.observed, 2)
     loss = [
         expected_log_loss(one.fit(toy.observed, y).predict_risk(fresh_toy.observed), fresh)
-        for one in (SplineLogistic(config=config), PenalisedLogistic(config=config))
+        for one in (SplineLogistic(config=config), RidgeLogistic(config=config))
     ]
     assert loss[0] < loss[1] - 0.03
 
 
-def test_splines_score_gaps_and_new_products(toy: Toy, config: FeatureConfig) -> None:
+def test_splines_score_gaps_and_new_products(toy: Toy, config: ModelConfig) -> None:
     fitted = SplineLogistic(config=config).fit(toy.observed, toy.outcomes["crs_grade2plus"])
     odd = toy.observed.head(3).assign(
         crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]

@@ -21,6 +21,7 @@ from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import build_content
 from crsrisk.report.generator_card import generator_card
 from crsrisk.simulation.evidence import summarise
+from crsrisk.studies.development import plain_evaluation
 
 EVIL = "<script>alert('x')</script> & \"Co\""
 N = 240  # patients of each product
@@ -424,10 +425,10 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
     )
     evaluation = evaluate(
         outcomes["crs_grade2plus"].to_numpy(),
-        risk=risk,
-        product=product,
+        risk,
+        groups=product,
         seed=1,
-        ladders=steps,
+        benchmark=steps,
         n_resamples=20,
         outcome_name=(
             "first CRS of grade >= 2 within 21 days after the first dose (60 for checkpoint"
@@ -440,7 +441,7 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
         "cohort": Cohort(observed=observed, outcomes=outcomes, course=observed[["patient_id"]]),
         "comparisons": comparisons,
         "comparison_summary": summarise(comparisons),
-        "evaluation": evaluation,
+        "evaluation": plain_evaluation(evaluation),
         "explanation": make_explanation(observed, rng),
         "examples": [
             make_example(observed),

@@ -6,7 +6,7 @@ import pytest
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.risk_model import RiskModel
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
@@ -36,7 +36,7 @@ def sides(cohort: Cohort) -> Split:
 
 
 @pytest.fixture(scope="session")
-def config() -> FeatureConfig:
+def config() -> ModelConfig:
     """The shipped configuration with few trees."""
     shipped = config_of("baseline")
     return shipped.model_copy(
@@ -45,6 +45,6 @@ def config() -> FeatureConfig:
 
 
 @pytest.fixture(scope="session")
-def model(sides: Split, config: FeatureConfig) -> RiskModel:
+def model(sides: Split, config: ModelConfig) -> RiskModel:
     """A model that is good enough to be asked."""
     return fit(sides.training.observed, sides.training.outcomes, config=config, seed=SEED)

@@ -26,7 +26,7 @@ from crsrisk.evaluation.leaks import (
 from crsrisk.evaluation.metrics import auroc, auroc_within
 from crsrisk.evaluation.resampling import refit_in_resamples
 from crsrisk.model.explain import explain
-from crsrisk.model.features import FeatureConfig, build_features
+from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.report.evaluation import ExtraSection
@@ -76,7 +76,7 @@ INQUIRY = {
 
 @pytest.fixture(scope="module")
 def found(
-    arms: dict[str, Arm], sides: Split, config: FeatureConfig, model: RiskModel
+    arms: dict[str, Arm], sides: Split, config: ModelConfig, model: RiskModel
 ) -> ExtraSection:
     world, development = world_of(), Development(config)
     repeats = refit_in_resamples(
@@ -216,7 +216,7 @@ def many(arms: dict[str, Arm]) -> Cohort:
 
 
 @pytest.fixture(scope="module")
-def nothing(many: Cohort, config: FeatureConfig) -> tuple[Split, RiskModel]:
+def nothing(many: Cohort, config: ModelConfig) -> tuple[Split, RiskModel]:
     """The cohort with outcomes dealt out anew, and a model of it."""
     dealt = Cohort(
         many.observed,
@@ -252,7 +252,7 @@ def test_where_nothing_acts_the_model_ranks_no_one(nothing: tuple[Split, RiskMod
 
 
 def test_where_nothing_acts_no_reason_has_any_size(
-    nothing: tuple[Split, RiskModel], many: Cohort, config: FeatureConfig
+    nothing: tuple[Split, RiskModel], many: Cohort, config: ModelConfig
 ) -> None:
     """Mean |SHAP| of every clinical variable, the product among them, below 0.05 log-odds; with the
     real outcomes the largest is several times that. The out-of-fold calibration slope shrinks what

@@ -12,7 +12,7 @@ import pytest
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
@@ -149,14 +149,14 @@ PLAIN = {"units": {}, "mapping": {}, "ldh_upper_limit_u_l": None}
 
 
 @pytest.fixture(scope="module")
-def quick(config: FeatureConfig) -> FeatureConfig:
+def quick(config: ModelConfig) -> ModelConfig:
     shipped = config_of("landmark_24h")
     return shipped.model_copy(update={"learner": config.learner})
 
 
 @pytest.fixture(scope="module")
 def later(
-    cohort: Cohort, quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory
+    cohort: Cohort, quick: ModelConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RiskModel, Path]:
     """A quick 24 h model, and the folder that it was saved to."""
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
