@@ -16,7 +16,13 @@ from rich.table import Table
 
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import METRIC_MEANINGS, Comparison, PublishedFigure, Trial, counted_once
+from crsrisk.data.published_figures import (
+    METRIC_MEANINGS,
+    Comparison,
+    PublishedFigure,
+    Trial,
+    counted_once,
+)
 from crsrisk.data.world import World
 from crsrisk.data.world_files import load_product
 from crsrisk.folders import evidence_only_products, names
