@@ -27,7 +27,7 @@ except PackageNotFoundError:  # a bare source tree on the path, not installed
 # take its place.
 _EXPORTS = {
     # what goes wrong
-    "CrsriskError": "crsrisk.errors",
+    "CRSRiskError": "crsrisk.errors",
     "InputError": "crsrisk.errors",
     "OutputError": "crsrisk.errors",
     # nouns

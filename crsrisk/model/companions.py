@@ -28,7 +28,7 @@ from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import (
-    FeatureConfig,
+    ModelConfig,
     build_features,
     columns_needed,
     numbers_of,
@@ -219,7 +219,7 @@ def carried_over(
     *,
     observed: pd.DataFrame,
     y: Floats,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> Companions:
     """The companions of the updated model; ``observed`` and ``y`` (0/1) are the patients of the

@@ -11,7 +11,6 @@ had not seen.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,10 +87,6 @@ def cut_folds(
     for _, held in folds.split(np.zeros((has_event.size, 1)), has_event):
         is_held = np.isin(unit, held)
         yield np.flatnonzero(~is_held), np.flatnonzero(is_held)
-
-
-# before the import: spinning threads cost seconds
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 Floats: TypeAlias = NDArray[np.float64]

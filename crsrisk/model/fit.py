@@ -28,7 +28,7 @@ from crsrisk.model.booster import bare_text
 from crsrisk.model.estimator import CRSClassifier
 from crsrisk.model.features import (
     WORDS,
-    FeatureConfig,
+    ModelConfig,
     build_features,
     columns_needed,
     field_of,
@@ -46,7 +46,7 @@ _WHOLE_WINDOW = ("crs_any", "crs_grade2plus", "crs_grade3plus")
 
 
 def fit(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, seed: int
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: ModelConfig, seed: int
 ) -> RiskModel:
     """Fit a calibrated risk model.
 
@@ -104,14 +104,14 @@ def fit(
     )
 
 
-def names_of(observed: pd.DataFrame, *, config: FeatureConfig) -> tuple[str, ...]:
+def names_of(observed: pd.DataFrame, *, config: ModelConfig) -> tuple[str, ...]:
     """The features of a model that is fitted to these patients: words that occur, then the
     configuration's features.
     """
     return config.feature_names(levels=_levels(observed, config=config))
 
 
-def _levels(observed: pd.DataFrame, *, config: FeatureConfig) -> dict[str, tuple[str, ...]]:
+def _levels(observed: pd.DataFrame, *, config: ModelConfig) -> dict[str, tuple[str, ...]]:
     require_columns(observed, config.one_hot)
     return {
         name: tuple(sorted({word for word in words_of(observed, column=name) if word}))
@@ -119,7 +119,7 @@ def _levels(observed: pd.DataFrame, *, config: FeatureConfig) -> dict[str, tuple
     }
 
 
-def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) -> CRSClassifier:
+def make_learner(names: tuple[str, ...], *, config: ModelConfig, seed: int) -> CRSClassifier:
     """The learner of a configuration for these feature names, not fitted yet."""
     settings = config.learner
     signs = {feature.name: SIGNS[feature.direction] for feature in config.features}
@@ -143,7 +143,7 @@ def make_learner(names: tuple[str, ...], *, config: FeatureConfig, seed: int) ->
 
 
 def outcome_of(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: ModelConfig
 ) -> NDArray[np.int64]:
     """The outcome as 0 and 1, shape (patients,), checked to belong to these patients and this
     window.
@@ -188,7 +188,7 @@ def outcome_of(
     return y
 
 
-def stages_of(outcomes: pd.DataFrame, *, config: FeatureConfig) -> NDArray[np.float64] | None:
+def stages_of(outcomes: pd.DataFrame, *, config: ModelConfig) -> NDArray[np.float64] | None:
     """The stages before the outcome, shape (patients, stages); None where the table or the
     configuration has none.
 
@@ -211,11 +211,11 @@ def stages_of(outcomes: pd.DataFrame, *, config: FeatureConfig) -> NDArray[np.fl
     return np.asarray(steps[:, :-1])
 
 
-def _known_stages(outcomes: pd.DataFrame, *, config: FeatureConfig) -> list[str]:
+def _known_stages(outcomes: pd.DataFrame, *, config: ModelConfig) -> list[str]:
     return [name for name in config.stages if name in outcomes.columns]
 
 
-def _check_window(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig) -> None:
+def _check_window(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: ModelConfig) -> None:
     default = config.window_d["default"]
     platforms = words_of(observed, column="platform")
     wanted = np.array([config.window_d.get(platform, default) for platform in platforms])
@@ -232,7 +232,7 @@ def _check_window(observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: Fea
 
 
 def _features(
-    names: tuple[str, ...], *, config: FeatureConfig, fill: NDArray[np.float64]
+    names: tuple[str, ...], *, config: ModelConfig, fill: NDArray[np.float64]
 ) -> tuple[Feature, ...]:
     directions = {feature.name: feature.direction for feature in config.features}
     return tuple(
@@ -246,7 +246,7 @@ def _features(
     )
 
 
-def _variables(names: tuple[str, ...], *, config: FeatureConfig) -> tuple[Variable, ...]:
+def _variables(names: tuple[str, ...], *, config: ModelConfig) -> tuple[Variable, ...]:
     """Each clinical variable once, in the order of its first feature."""
     made = []
     for name in dict.fromkeys(config.variable_of(feature) for feature in names):

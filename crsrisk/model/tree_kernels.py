@@ -15,8 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-# sets where compiled code is kept, for all of the package
-from crsrisk.biology import compiled  # noqa: F401
+from crsrisk.biology.compiled import kernel
 from crsrisk.model.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -52,7 +51,7 @@ def _goes_left(
     return value <= threshold
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@kernel(error_model="numpy")
 def add_trees(
     nodes: Nodes,
     words: Integers,
@@ -109,7 +108,7 @@ def _decide(
                 is_left[at - first, lane] = (0.0 if value != value else value) <= threshold
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@kernel(error_model="numpy")
 def add_shares(
     nodes: Nodes,
     words: Integers,
@@ -260,7 +259,7 @@ def _against_background(
                 part[slot] -= counts[k] * weight[theirs - 1, ours]
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@kernel(error_model="numpy")
 def add_background_shares(
     nodes: Nodes,
     words: Integers,

@@ -27,7 +27,7 @@ from crsrisk.data.risk_model import Calibrator, RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.booster import bare_text, calibrated_booster
 from crsrisk.model.explain import feature_contributions
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import SIGNS, fit
 from crsrisk.model.logistic import fit_offset_logistic, log_likelihood
 from crsrisk.model.predict import feature_matrix, raw_log_odds
@@ -238,7 +238,7 @@ def update(
     *,
     y: Floats,
     method: Method | Literal["auto"] = "auto",
-    config: FeatureConfig | None = None,
+    config: ModelConfig | None = None,
     seed: int = 0,
 ) -> Update:
     """Update a model with new patients and their outcomes (0/1, shape (patients,), counted within
@@ -312,7 +312,7 @@ def updated_with(
     *,
     y: Floats,
     method: Method,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> RiskModel:
     """The model after one method, without a new version: for comparing methods."""
@@ -327,7 +327,7 @@ def out_of_fold(
     *,
     y: Floats,
     method: Method,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> Floats:
     """Log-odds of each new patient from the model updated without him (five folds, fewer for few
@@ -366,7 +366,7 @@ def _check(observed: pd.DataFrame, y: Floats) -> None:
 
 
 def choose(
-    model: RiskModel, observed: pd.DataFrame, y: Floats, *, config: FeatureConfig | None, seed: int
+    model: RiskModel, observed: pd.DataFrame, y: Floats, *, config: ModelConfig | None, seed: int
 ) -> tuple[ClosedTest, dict[Method, float], Method]:
     """The closed test, out-of-fold log loss (nats) of the rivals where it asks for a revision, and
     the method chosen.
@@ -408,7 +408,7 @@ def _apply(
     y: Floats,
     *,
     method: Method,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> tuple[RiskModel, int]:
     """The changed model and the number of trees that were added."""

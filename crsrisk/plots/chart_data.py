@@ -1,7 +1,7 @@
-"""What charts are drawn from: plain numbers and labels, typed, with nothing about where they come from.
+"""What charts are drawn from: plain numbers and labels, typed, nothing about where they come from.
 
-A report builds these, :mod:`crsrisk.plots` draws them, in a notebook as matplotlib axes and in a page
-as SVG. Shares and risks are 0 to 1 unless a name says ``_per100``; hours and days say so.
+A report builds these, :mod:`crsrisk.plots` draws them, in a notebook as matplotlib axes and in a
+page as SVG. Shares and risks are 0 to 1 unless a name says ``_per100``; hours and days say so.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ DrawnCell = ForestCell | RatesCell | HoursCell | BarCell
 
 @dataclass(frozen=True)
 class ForestRow:
-    """A published figure beside the simulated one as a row of a chart, with its numbers in words."""
+    """A published figure beside the simulated one as a row of a chart, its numbers in words."""
 
     label: str
     cell: ForestCell
@@ -135,9 +135,9 @@ class ForestRow:
 class BenchmarkMark:
     """A predictor of the benchmark: gain in log loss over the product's rate, and its AUROC.
 
-    ``auroc`` is over all patients, products mixed, ``auroc_within`` among patients of one product
-    (None where there is only one). An oracle's AUROC is a range: the ``_upper`` fields hold its
-    upper bound, None for the others.
+    ``auroc``: among patients of one product, None where there is only one product; ``auroc_mixed``:
+    over all patients, where knowing the product already helps. ``..._upper``: the upper bound of an
+    oracle, whose AUROC is a range; None for the others.
     """
 
     label: str
@@ -145,8 +145,8 @@ class BenchmarkMark:
     gain: Estimate | NotEstimable | None
     auroc: Estimate | NotEstimable | None
     auroc_upper: float | None = None
-    auroc_within: Estimate | NotEstimable | None = None
-    auroc_within_upper: float | None = None
+    auroc_mixed: Estimate | NotEstimable | None = None
+    auroc_mixed_upper: float | None = None
 
 
 @dataclass(frozen=True)

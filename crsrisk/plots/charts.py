@@ -159,7 +159,7 @@ def plot_dots(dots: Dots, *, ax: Axes | None = None, title: str = "") -> Axes:
     --------
     >>> from crsrisk.plots.chart_data import Axis, Dot, Dots
     >>> from crsrisk.results import Estimate
-    >>> rows = [Dot("Site A", Estimate(0.7, 0.6, 0.8)), Dot("Pooled", Estimate(0.72, 0.7, 0.74), True)]
+    >>> rows = [Dot("A", Estimate(0.7, 0.6, 0.8)), Dot("Pooled", Estimate(0.72, 0.7, 0.74), True)]
     >>> ax = plot_dots(Dots(Axis("AUROC", 0.4, 1.0), rows, "AUROC by site.", reference=0.5))
     >>> [text.get_text() for text in ax.texts]
     ['0.70 (0.60 to 0.80)', '0.72 (0.70 to 0.74)']
@@ -357,7 +357,7 @@ def plot_reasons(bars: Sequence[ReasonBar], *, ax: Axes | None = None, title: st
 def plot_reason_themes(
     themes: Sequence[ReasonTheme], *, start: int, end: int, ax: Axes | None = None, title: str = ""
 ) -> Axes:
-    """Reasons grouped by what they speak of: a strong bar for each group, thin ones for its reasons.
+    """Reasons by what they speak of: a strong bar for each group, thin ones for its reasons.
 
     Parameters
     ----------
@@ -496,7 +496,7 @@ def _signed_bars(
     strong: Sequence[bool] | None = None,
     height: float = 0.5,
 ) -> None:
-    """Bars from a line at 0, each with its number at the end; room for the numbers on both sides."""
+    """Bars from a line at 0, each with its number at the end, with room for these on both sides."""
     n = len(points)
     y = list(range(n)) if places is None else places
     strong = [False] * n if strong is None else strong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from crsrisk.plots.chart_data import (
     BenchmarkMark,
@@ -134,13 +134,14 @@ def describe_reason_themes(themes: Sequence[ReasonTheme], *, start: int, end: in
 def describe_boundaries(boundaries: Boundaries) -> str:
     """What stops the trial at each look."""
     return "; ".join(
-        f"{look.n} patients: {_bounds((('benefit from', look.upper), ('futility below', look.lower)))}"
+        f"{look.n} patients: "
+        + " and ".join(
+            f"{word} {bound:.4g}"
+            for word, bound in (("benefit from", look.upper), ("futility below", look.lower))
+            if bound is not None
+        )
         for look in boundaries.looks
     )
-
-
-def _bounds(bounds: Iterable[tuple[str, float | None]]) -> str:
-    return " and ".join(f"{word} {bound:.4g}" for word, bound in bounds if bound is not None)
 
 
 def describe_power(panel: PowerPanel) -> str:

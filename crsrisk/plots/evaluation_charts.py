@@ -1,4 +1,4 @@
-"""Charts of an evaluation: calibration, decision curve, risk by outcome, benchmark, learning curves.
+"""Charts of an evaluation: calibration, decision curve, risks, benchmark, learning curves.
 
 Every function draws on matplotlib axes (those given, or those of a new figure) and returns them.
 Colour never speaks alone: shape, position or a word says the same.
@@ -302,15 +302,15 @@ _MEASURES = (
         0.0,
     ),
     _Measure(
-        lambda mark: mark.auroc_within,
-        lambda mark: mark.auroc_within_upper,
+        lambda mark: mark.auroc,
+        lambda mark: mark.auroc_upper,
         "AUROC among patients\nof one product",
         2,
         0.5,
     ),
     _Measure(
-        lambda mark: mark.auroc,
-        lambda mark: mark.auroc_upper,
+        lambda mark: mark.auroc_mixed,
+        lambda mark: mark.auroc_mixed_upper,
         "AUROC over all patients,\nproducts mixed",
         2,
         0.5,

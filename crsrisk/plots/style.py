@@ -163,7 +163,7 @@ def scale_axis(axis: MatplotlibAxis, scale: Axis, *, n_ticks: int = 5) -> None:
 
 
 def dress(ax: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
-    """Little ink: one line below, hairlines across, the name of y above it instead of on its side."""
+    """Little ink: one line below, hairlines across, the name of y above instead of on its side."""
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set(color=RULE, linewidth=1.0)

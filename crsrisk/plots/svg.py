@@ -58,7 +58,7 @@ def to_svg(draw: Callable[[], object], *, key: str, title: str, description: str
     >>> from crsrisk.plots.chart_data import OnsetCurve
     >>> from crsrisk.plots.charts import plot_onset
     >>> curve = OnsetCurve("Tarlatamab", 21.0, [0, 1, 21], [0, 40, 55], [0, 10, 15])
-    >>> svg = to_svg(lambda: plot_onset(curve), key="onset", title="Onset", description="55 of 100.")
+    >>> svg = to_svg(lambda: plot_onset(curve), key="k", title="Onset", description="55 of 100.")
     >>> "var(--red)" in svg, "#" in svg.replace("url(#", "").replace('href="#', "")
     (True, False)
     """
@@ -113,7 +113,7 @@ def _referred(root: Element) -> Iterator[str]:
 
 
 def _written(element: Element, ids: Mapping[str, str]) -> str:
-    """The element without what only matplotlib needs: groups without attributes, fonts, invisible paths."""
+    """The element without what only matplotlib needs: bare groups, fonts, invisible paths."""
     tag = element.tag.rpartition("}")[2]
     if tag in _DROPPED:
         return ""

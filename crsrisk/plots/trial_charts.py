@@ -55,8 +55,9 @@ def plot_boundaries(
     Examples
     --------
     >>> from crsrisk.plots.chart_data import Boundaries, BoundaryLook
-    >>> looks = [BoundaryLook(n, upper, 0.0, 0.4, 0.1, 0.01, 0.5) for n, upper in ((80, 2.8), (160, 2))]
-    >>> ax = plot_boundaries(Boundaries("Two looks", False, looks))
+    >>> first = BoundaryLook(80, 2.8, 0.0, 0.4, 0.1, 0.01, 0.5)
+    >>> last = BoundaryLook(160, 2.0, 2.0, 0.4, 0.1, 0.01, 0.5)
+    >>> ax = plot_boundaries(Boundaries("Two looks", False, [first, last]))
     >>> ax.lines[0].get_ydata().tolist()
     [2.8, 2.0]
     """

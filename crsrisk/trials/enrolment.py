@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from crsrisk.biology.compiled import kernel
 from crsrisk.data.trial_plan import Design, Screening
 from crsrisk.trials.candidates import ASTCT, ENDPOINTS, Pool, eligible_rows
 from crsrisk.trials.checks import BoolArray, FloatArray
@@ -39,7 +39,7 @@ def as_chance(probability: FloatArray) -> Chances:
     return np.rint(np.clip(probability, 0.0, 1.0) * CERTAIN).astype(np.uint32)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _word(key: np.uint64, place: int) -> np.uint64:
     z = key + _WEYL * np.uint64(place + 1)
     z = (z ^ (z >> _S30)) * _MIX_1
@@ -47,7 +47,7 @@ def _word(key: np.uint64, place: int) -> np.uint64:
     return z ^ (z >> _S31)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def enrol(
     keys: NDArray[np.uint64],
     eligible: NDArray[np.uint32],

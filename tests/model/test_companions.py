@@ -13,7 +13,7 @@ import pytest
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.companions import load_companions, reference_groups, save_companions
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import make_refits
@@ -23,14 +23,14 @@ Toy = Any
 
 
 @pytest.fixture(scope="module")
-def severe(toy: Toy, config: FeatureConfig) -> RiskModel:
+def severe(toy: Toy, config: ModelConfig) -> RiskModel:
     other = config.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"})
     return fit(toy.observed, toy.outcomes, config=other, seed=7)
 
 
 @pytest.fixture
 def place(
-    tmp_path: Path, model: RiskModel, severe: RiskModel, toy: Toy, config: FeatureConfig
+    tmp_path: Path, model: RiskModel, severe: RiskModel, toy: Toy, config: ModelConfig
 ) -> Path:
     """Two model folders side by side with everything."""
     for name, one in (("baseline", model), ("grade3plus", severe)):

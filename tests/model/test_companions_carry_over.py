@@ -22,7 +22,7 @@ from crsrisk.model.companions import (
     reference_groups,
     save_companions,
 )
-from crsrisk.model.features import FeatureConfig, build_features
+from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import covers, drawn_rows, make_refits, refit_interval, why_no_refits
 from crsrisk.model.store import load_model, save_model
@@ -33,7 +33,7 @@ N_REFITS = 5
 
 
 @pytest.fixture(scope="module")
-def beside(toy: Toy, model: RiskModel, config: FeatureConfig) -> Companions:
+def beside(toy: Toy, model: RiskModel, config: ModelConfig) -> Companions:
     refits = make_refits(model, toy.observed, toy.outcomes, config=config, seed=1, n=N_REFITS)
     return Companions(reference_groups(model, toy.observed), refits)
 
@@ -50,7 +50,7 @@ def carried(
     model: RiskModel,
     beside: Companions,
     hospital: tuple,
-    config: FeatureConfig,
+    config: ModelConfig,
     *,
     method: Method,
     n: int,
@@ -66,7 +66,7 @@ def test_what_is_kept_belongs_to_the_updated_model(
     model: RiskModel,
     beside: Companions,
     hospital: tuple,
-    config: FeatureConfig,
+    config: ModelConfig,
     tmp_path: Path,
 ) -> None:
     """It passes the checks of loading, the interval holds the estimate, and the same seed gives the
@@ -94,7 +94,7 @@ def test_what_is_kept_belongs_to_the_updated_model(
 
 
 def test_none_changes_no_interval(
-    model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig
+    model: RiskModel, beside: Companions, hospital: tuple, config: ModelConfig
 ) -> None:
     done, kept = carried(model, beside, hospital, config, method="none", n=200)
     rows = hospital[0].tail(30)
@@ -106,7 +106,7 @@ def test_none_changes_no_interval(
 
 
 def test_few_patients_of_the_update_widen_the_interval(
-    model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig
+    model: RiskModel, beside: Companions, hospital: tuple, config: ModelConfig
 ) -> None:
     """On the log-odds scale, at the mean patient: with 60 new patients wider than with 1,200, and
     wider than before.
@@ -122,7 +122,7 @@ def test_few_patients_of_the_update_widen_the_interval(
 
 
 def test_medians_of_a_handful_stand_nowhere(
-    model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig
+    model: RiskModel, beside: Companions, hospital: tuple, config: ModelConfig
 ) -> None:
     observed, y = hospital[0].head(200).copy(), hospital[1][:200]
     observed["product"] = np.where(np.arange(200) < FEWEST - 1, "rare", "usual")
@@ -133,7 +133,7 @@ def test_medians_of_a_handful_stand_nowhere(
 
 
 def test_without_refits_before_there_are_none_after(
-    model: RiskModel, beside: Companions, hospital: tuple, config: FeatureConfig
+    model: RiskModel, beside: Companions, hospital: tuple, config: ModelConfig
 ) -> None:
     _, kept = carried(
         model, replace(beside, refits=None), hospital, config, method="intercept", n=100

@@ -33,7 +33,7 @@ from crsrisk.model.companions import (
     reference_groups,
     save_companions,
 )
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import make_refits, refit_interval
@@ -54,7 +54,7 @@ def put(
     folder: Path,
     *,
     toy: Toy,
-    config: FeatureConfig,
+    config: ModelConfig,
     grade3plus: str | None = None,
 ) -> Path:
     """Save a model with everything that explaining needs."""
@@ -73,7 +73,7 @@ def put(
 
 @pytest.fixture(scope="module")
 def saved(
-    tmp_path_factory: pytest.TempPathFactory, model: RiskModel, toy: Toy, config: FeatureConfig
+    tmp_path_factory: pytest.TempPathFactory, model: RiskModel, toy: Toy, config: ModelConfig
 ) -> Path:
     """A working folder with the model and its neighbour for grade 3 or more; nobody changes it."""
     home = tmp_path_factory.mktemp("saved")

@@ -15,7 +15,7 @@ from scipy.stats import binom, chi2
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.explain import explain
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.logistic import fit_offset_logistic, log_likelihood
 from crsrisk.model.predict import predict
 from crsrisk.model.store import load_model, save_model
@@ -42,7 +42,7 @@ def elsewhere(toy_maker: Callable[..., object], model: RiskModel) -> tuple[objec
 
 @pytest.mark.parametrize("method", METHODS)
 def test_stays_a_model_that_predicts_explains_and_is_saved(
-    method: Method, model: RiskModel, elsewhere: tuple, config: FeatureConfig, tmp_path: Path
+    method: Method, model: RiskModel, elsewhere: tuple, config: ModelConfig, tmp_path: Path
 ) -> None:
     observed, y = elsewhere
     done = update(model, observed.head(150), y=y[:150], method=method, config=config, seed=2)
@@ -125,7 +125,7 @@ def test_a_slope_that_points_the_wrong_way_becomes_the_overall_risk(
 
 
 def test_auto_keeps_a_right_model_and_recalibrates_a_wrong_one(
-    model: RiskModel, elsewhere: tuple, config: FeatureConfig
+    model: RiskModel, elsewhere: tuple, config: ModelConfig
 ) -> None:
     observed, y = elsewhere
     right = (np.random.default_rng(6).random(3000) < expit(log_odds_of(model, observed))).astype(

@@ -21,7 +21,7 @@ from crsrisk.errors import InputError
 from crsrisk.fields import columns_of
 from crsrisk.model.companions import reference_groups, save_companions
 from crsrisk.model.explain import explain, reasons
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import make_refits
@@ -56,7 +56,7 @@ SMALL = {"n_members": 4, "n_people": 64}
 
 @pytest.fixture(scope="session")
 def folder(
-    model: RiskModel, sides: Split, config: FeatureConfig, tmp_path_factory: pytest.TempPathFactory
+    model: RiskModel, sides: Split, config: ModelConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Both models with everything that stands beside them."""
     home = tmp_path_factory.mktemp("models")
