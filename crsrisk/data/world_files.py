@@ -2,7 +2,7 @@
 ...
 
 Each is one YAML file that a clinician can read and change. What a file may hold is said by its noun
-in :mod:`crsrisk.domain`; here stand the checks between files and between numbers (a product names a
+in :mod:`crsrisk.data`; here stand the checks between files and between numbers (a product names a
 population that exists, a share lies between 0 and 1, a source is not blank). Every refusal is an
 :class:`InputError` that names the file, the key, what was found, what was expected and the cure.
 """
@@ -188,6 +188,20 @@ def load_scenario(name_or_path: str | Path, *, assumptions: Assumptions | None =
             {key: o.value for key, o in scenario.overrides.items()}, where=path.name
         )
     return scenario
+
+
+def products() -> tuple[str, ...]:
+    """Names of the products that ship, in alphabetical order.
+
+    Each is a T-cell engager, an engineered cell product or a checkpoint inhibitor for solid
+    tumours; :func:`load_product` gives what is assumed about it.
+
+    Examples
+    --------
+    >>> "tarlatamab" in products()
+    True
+    """
+    return names("products")
 
 
 def all_products() -> dict[str, Product]:

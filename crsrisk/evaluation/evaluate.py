@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.benchmark import Benchmarks
+from crsrisk.evaluation.benchmark import Benchmark
 from crsrisk.evaluation.calibration import (
     CalibrationCurve,
     fit_calibration_curve,
@@ -182,7 +182,7 @@ class Evaluation(Result):
     seed: int
     n_resamples: int
     methods: Mapping[str, str]
-    benchmark: Benchmarks | None = None
+    benchmark: Benchmark | None = None
 
     def group(self, name: str | None = None) -> GroupEvaluation:
         """The figures of one group; all patients together where no name is given.
@@ -298,7 +298,7 @@ def evaluate(
     thresholds: Sequence[float] = THRESHOLDS,
     n_resamples: int = 300,
     seed: int = 0,
-    benchmark: Benchmarks | None = None,
+    benchmark: Benchmark | None = None,
 ) -> Evaluation:
     """Evaluate predicted risks in patients whose outcomes are known, together and group by group.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from crsrisk.evaluation.benchmark import Benchmark, BenchmarkRow, Benchmarks
+from crsrisk.evaluation.benchmark import Benchmark, BenchmarkRow, GroupBenchmark
 from crsrisk.evaluation.decision_curve import Band, NetBenefitCurve
 from crsrisk.evaluation.evaluate import Evaluation, GroupEvaluation
 from crsrisk.plots.chart_data import BenchmarkMark
@@ -66,13 +66,11 @@ def performance_section(
 ) -> PerformanceSection:
     """Everything about performance, products in ``order``, by their labels."""
     groups = {name: evaluation.by_group[name] for name in order if name in evaluation.by_group}
-    benchmarks = evaluation.benchmark
+    benchmark = evaluation.benchmark
     return PerformanceSection(
         outcome=typeset(evaluation.outcome_name),
         benchmark=(
-            None
-            if benchmarks is None
-            else benchmark_section(benchmarks, labels=labels, order=order)
+            None if benchmark is None else benchmark_section(benchmark, labels=labels, order=order)
         ),
         tables=tuple(performance_tables(evaluation, labels=labels, order=order)),
         net_benefit=net_benefit_table(evaluation),
@@ -111,21 +109,21 @@ def predictor_label(predictor: BenchmarkRow, *, product_only: str) -> str:
 
 
 def benchmark_section(
-    benchmarks: Benchmarks, *, labels: Mapping[str, str], order: Sequence[str]
+    benchmark: Benchmark, *, labels: Mapping[str, str], order: Sequence[str]
 ) -> BenchmarkSection:
     """Sentences, marks of the figure and tables, the oracle on top."""
-    pooled = benchmarks.pooled
+    pooled = benchmark.pooled
     predictors = [
-        (predictor_label(predictor, product_only=benchmarks.product_only), predictor)
-        for predictor in reversed(pooled.rungs)
+        (predictor_label(predictor, product_only=benchmark.product_only), predictor)
+        for predictor in reversed(pooled.rows)
     ]
     is_pooled = any(predictor.auroc_within_product is not None for _, predictor in predictors)
     return BenchmarkSection(
         is_pooled=is_pooled,
         marks=tuple(_mark(label, predictor) for label, predictor in predictors),
-        sentences=tuple(benchmark_sentences(benchmarks)),
+        sentences=tuple(benchmark_sentences(benchmark)),
         table=_benchmark_table(predictors, n_patients=pooled.n_patients, is_pooled=is_pooled),
-        by_product=_by_product_table(benchmarks, labels=labels, order=order),
+        by_product=_by_product_table(benchmark, labels=labels, order=order),
     )
 
 
@@ -141,9 +139,9 @@ def _mark(label: str, predictor: BenchmarkRow) -> BenchmarkMark:
     )
 
 
-def benchmark_sentences(benchmarks: Benchmarks) -> list[str]:
+def benchmark_sentences(benchmark: Benchmark) -> list[str]:
     """The share of what can be known, and what stands behind the figure."""
-    pooled = benchmarks.pooled
+    pooled = benchmark.pooled
     share = pooled.share_of_oracle_gain
     if isinstance(share, NotEstimable):
         first = (
@@ -151,12 +149,12 @@ def benchmark_sentences(benchmarks: Benchmarks) -> list[str]:
         )
     else:
         first = (
-            f"Of what an oracle that knows {benchmarks.truth} gains over knowing the product alone"
+            f"Of what an oracle that knows {benchmark.truth} gains over knowing the product alone"
             f" (log loss), the model gains {number(100 * share.value, digits=0)} per cent (95%"
             f" interval {number(100 * share.low, digits=0)} to"
             f" {number(100 * share.high, digits=0)})."
         )
-    replicates = sorted({benchmarks.n_replicates_min, benchmarks.n_replicates_max})
+    replicates = sorted({benchmark.n_replicates_min, benchmark.n_replicates_max})
     second = (
         f"{number(pooled.n_patients, digits=0)} held-out patients were simulated again"
         f" {' to '.join(number(n, digits=0) for n in replicates)} times each; every predictor is"
@@ -218,12 +216,12 @@ def _auroc(estimate: Estimate | NotEstimable | None, upper: float | None) -> str
 
 
 def _by_product_table(
-    benchmarks: Benchmarks, *, labels: Mapping[str, str], order: Sequence[str]
+    benchmark: Benchmark, *, labels: Mapping[str, str], order: Sequence[str]
 ) -> Table:
     """Product, model and oracle side by side for every product with its own benchmark."""
     rows, reasons = [], []
-    for product in [name for name in order if name in benchmarks.by_product]:
-        benchmark, label = benchmarks.by_product[product], labels[product]
+    for product in [name for name in order if name in benchmark.by_product]:
+        benchmark, label = benchmark.by_product[product], labels[product]
         if isinstance(benchmark, NotEstimable):
             rows.append(row(label, [MISSING, *["not estimable"] * 4]))
             reasons.append((label, f"{benchmark.reason}."))
@@ -248,9 +246,9 @@ def _by_product_table(
     )
 
 
-def _product_cells(benchmark: Benchmark) -> list[Cell]:
+def _product_cells(benchmark: GroupBenchmark) -> list[Cell]:
     # the first oracle is the one measured against
-    by_kind = {predictor.kind: predictor for predictor in reversed(benchmark.rungs)}
+    by_kind = {predictor.kind: predictor for predictor in reversed(benchmark.rows)}
     model, oracle = by_kind["model"], by_kind["oracle"]
     return [
         number(benchmark.n_patients, digits=0),

@@ -36,7 +36,7 @@ from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.folders import evidence_only_products
 from crsrisk.model import refits as refits_of
 from crsrisk.model.companions import reference_groups, save_companions
-from crsrisk.model.features import ModelConfig
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
 from crsrisk.model.store import save_model
@@ -52,11 +52,9 @@ from crsrisk.studies.development import (
     Judgement,
     Split,
     before_dose_2,
-    config_of,
     explain_test,
     fit_before_dose_2,
     judge,
-    split,
 )
 from crsrisk.studies.evidence import make_card
 from crsrisk.studies.examples import examples, observation_hours, simulate_mitigation_arms
@@ -202,14 +200,13 @@ def run_baseline(place: Path, *, workers: int, begin: Begin, overwrite: bool = F
     experiment, arms, world = setting.experiment, setting.arms, setting.world
     trials = load_trials()
     cohort = _simulate(setting, workers=workers, begin=begin)
-    sides = split(cohort, seed=experiment.seed, test_share=experiment.test_share)
+    sides = Split(*cohort.split(test_size=experiment.test_share, seed=experiment.seed))
     fitted = _fit_models(sides, seed=experiment.seed, workers=workers, begin=begin)
     judgement = judge(
         fitted["baseline"].model,
         sides,
         config=fitted["baseline"].config,
         experiment=experiment,
-        arms=arms,
         world=world,
         workers=workers,
         advance=begin(
@@ -329,7 +326,7 @@ def _fit_models(sides: Split, *, seed: int, workers: int, begin: Begin) -> dict[
     advance_refit = begin("Fitting again for intervals", len(models) * refits_of.N_REFITS)
     result = {}
     for name, model in models.items():
-        table, config = training_table(sides, name=name), config_of(name)
+        table, config = training_table(sides, name=name), load_config(name)
         refits = refits_of.make_refits(
             model,
             table,
@@ -348,7 +345,7 @@ def _fit_model(name: str, sides: Split, *, seed: int) -> RiskModel:
     try:
         if name == "before_dose_2":
             return fit_before_dose_2(training, seed=seed)
-        return fit(training.observed, training.outcomes, config=config_of(name), seed=seed)
+        return fit(training.observed, training.outcomes, config=load_config(name), seed=seed)
     except InputError as problem:
         raise InputError(
             where=f"experiment.yaml, model {name}",
@@ -392,8 +389,7 @@ def _content(run: _Run, *, workers: int, begin: Begin) -> ReportContent:
             models,
             {name: fitted.refits for name, fitted in run.fitted.items()},
             test=sides.test,
-            oracles=run.judgement.observed_oracle,
-            truth_ids=run.judgement.truth_ids,
+            true_risk=run.judgement.true_risk,
             dose_2_h={name: hours for name, hours in second_doses.items() if hours is not None},
         ),
         mitigation_arms=arms,

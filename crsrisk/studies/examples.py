@@ -24,7 +24,7 @@ from crsrisk.report.example_patients import Example, LaterEstimate, Resimulated
 from crsrisk.report.mitigation import NO_MITIGATION, MitigationArm, ObservationHours
 from crsrisk.results import Estimate
 from crsrisk.simulation.published_trials import simulate_outcomes, since_dose_h
-from crsrisk.simulation.true_risk import Oracle
+from crsrisk.simulation.true_risk import TrueRisk
 from crsrisk.studies.development import before_dose_2
 
 EXAMPLE_PRODUCT = "tarlatamab"
@@ -66,8 +66,7 @@ def examples(
     refits: Mapping[str, Refits],
     *,
     test: Cohort,
-    oracles: Mapping[str, Oracle],
-    truth_ids: NDArray[np.int64],
+    true_risk: TrueRisk,
     dose_2_h: Mapping[str, float],
 ) -> list[Example]:
     """Three patients as the report shows them.
@@ -76,11 +75,10 @@ def examples(
     ----------
     models, refits : `baseline`, `grade3plus` and `before_dose_2`, each with its refits.
     test : the held-out patients.
-    oracles : of the re-simulated ones, by product.
-    truth_ids : numbers of the re-simulated patients.
+    true_risk : of those of them who were simulated again, given what was observed.
     dose_2_h : hours of the second dose, by product.
     """
-    chosen = choose_examples(models["baseline"], test, truth_ids=truth_ids)
+    chosen = choose_examples(models["baseline"], test, truth_ids=true_risk.patient_id)
     observed = test.observed.loc[chosen.index]
     grade2plus, grade3plus, later = (
         _risks(models[name], refits[name], rows)
@@ -113,7 +111,7 @@ def examples(
                     known=_known_by_dose_2(chosen.iloc[at]),
                 ),
                 resimulated=_resimulated(
-                    oracles[product], patient_id=int(observed["patient_id"].iloc[at])
+                    true_risk, patient_id=int(observed["patient_id"].iloc[at])
                 ),
             )
         )
@@ -130,10 +128,10 @@ def _risks(model: RiskModel, refits: Refits, rows: pd.DataFrame) -> list[Estimat
     ]
 
 
-def _resimulated(oracle: Oracle, *, patient_id: int) -> Resimulated:
+def _resimulated(true_risk: TrueRisk, *, patient_id: int) -> Resimulated:
     """How often this patient had the event when he was simulated again."""
-    place = int(np.flatnonzero(oracle.patient_id == patient_id)[0])
-    return Resimulated(n=2 * oracle.half, n_grade2plus=int(oracle.n_grade2plus[place].sum()))
+    place = int(np.flatnonzero(true_risk.patient_id == patient_id)[0])
+    return Resimulated(n=true_risk.n_replicates, n_grade2plus=int(true_risk.n_events()[place]))
 
 
 def simulate_mitigation_arms(

@@ -45,7 +45,7 @@ from crsrisk.model.coalitions import (
     shapley_by_orders,
 )
 from crsrisk.model.explain import feature_contributions
-from crsrisk.model.features import numbers_of
+from crsrisk.model.features import load_config, numbers_of
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import feature_matrix, raw_log_odds
 from crsrisk.model.store import load_model
@@ -54,8 +54,7 @@ from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import grade_within
 from crsrisk.simulation.population import Patients, draw, take, transform_draws
 from crsrisk.simulation.run import run
-from crsrisk.simulation.true_risk import FEATURES, intervene, oracle
-from crsrisk.studies.development import config_of
+from crsrisk.simulation.true_risk import FEATURES, intervene, risk_of_arm
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import patients_from, place_of, products_of
 from crsrisk.threads import side_by_side
@@ -410,7 +409,9 @@ def _model(config: ExplanationTruth, *, workers: int) -> RiskModel:
         seed=config.seed + 1,
         workers=workers,
     )
-    return fit(cohort.observed, cohort.outcomes, config=config_of(config.config), seed=config.seed)
+    return fit(
+        cohort.observed, cohort.outcomes, config=load_config(config.config), seed=config.seed
+    )
 
 
 def _subject(config: ExplanationTruth, arm: Arm, world: World) -> _Subject:
@@ -509,19 +510,19 @@ def _surrogate_error(
         subject.arm, subject.world, seed=config.seed, start=_JUDGED, n=config.oracle_patients
     )
     rows = subject.rows(observe(patients, arm=subject.arm, world=subject.world, seed=config.seed))
-    asked = oracle(
+    asked = risk_of_arm(
         subject.arm,
         patients,
         world=subject.world,
         seed=config.seed,
         given="observed",
-        repetitions=config.oracle_repetitions,
+        n_replicates=config.oracle_repetitions,
     )
-    truth = SplitHalves("what was observed", asked.n_grade2plus, asked.half)
+    truth = SplitHalves("what was observed", asked.n_grade2plus, asked.n_replicates // 2)
     risk = 1.0 / (1.0 + np.exp(-_mean_of(halves)(rows)))
     error = calibration_error(risk, truth=truth, seed=config.seed)
     assert isinstance(error, CalibrationError)  # the configuration asks for 30 patients or more
-    one, other = (asked.n_grade2plus / asked.half).T
+    one, other = (2 * asked.n_grade2plus / asked.n_replicates).T
     spread = float(np.cov(one, other)[0, 1])
     squared = error.root_mean_squared.estimate.value**2
     return {
@@ -554,13 +555,13 @@ def _attribute(
         features=subject.players,
         world=subject.world,
         seed=config.seed,
-        repetitions=config.intervention_repetitions,
+        n_replicates=config.intervention_repetitions,
     )
     return _Attributions(
         (one.values, other.values),
         of_model,
         done.effects(),
-        (done.effects(half=0), done.effects(half=1)),
+        (done.effects(split_half=0), done.effects(split_half=1)),
     )
 
 

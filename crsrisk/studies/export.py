@@ -36,7 +36,7 @@ from crsrisk.simulation.population import sample, take
 from crsrisk.simulation.run import run
 from crsrisk.simulation.sbml import origins, sbml
 from crsrisk.simulation.similar_patients import typical_patient
-from crsrisk.simulation.true_risk import Given, Oracle, oracle, patients_of
+from crsrisk.simulation.true_risk import Given, TrueRisk, patients_by_id, risk_of_arm
 
 Begin = Callable[[str, int], Callable[[int], None]]
 COHORT_NOTICE = "Synthetic patients; research use; no external validation."
@@ -185,8 +185,10 @@ def export_cohort(
     files = [path]
     if repetitions is not None:
         advance = _bar(begin, 2 * n_patients, title="Re-simulating for the truth")
-        again = partial(oracle, world=world, seed=seed, repetitions=repetitions, workers=workers)
-        truth = _truth(cohorts(), arms, world, seed=seed, oracle_of=partial(again, advance=advance))
+        again = partial(
+            risk_of_arm, world=world, seed=seed, n_replicates=repetitions, workers=workers
+        )
+        truth = _truth(cohorts(), arms, world, seed=seed, risk_of=partial(again, advance=advance))
         files.append(_write_companion(path, "truth", truth, write=write))
     if has_trajectories:
         course = _trajectories(arms, world, n_patients, seed, workers)
@@ -351,9 +353,9 @@ def _truth(
     world: World,
     *,
     seed: int,
-    oracle_of: Callable[..., Oracle],
+    risk_of: Callable[..., TrueRisk],
 ) -> Iterator[pd.DataFrame]:
-    """Unmeasured biology and both oracle risks, cohort by cohort; ``oracle_of`` simulates again."""
+    """Unmeasured biology and both oracle risks, cohort by cohort; ``risk_of`` simulates again."""
     for cohort in cohorts:
         assert cohort.truth is not None
         ids = cohort.observed["patient_id"].to_numpy()
@@ -362,8 +364,10 @@ def _truth(
             of_arm = ids[ids % len(arms) == k]
             if not len(of_arm):
                 continue
-            patients = patients_of(arm, world=world, seed=seed, patient_ids=of_arm)
-            baseline, observed = (oracle_of(arm, patients, given=given).table() for given in _GIVEN)
+            patients = patients_by_id(arm, world=world, seed=seed, patient_ids=of_arm)
+            baseline, observed = (
+                risk_of(arm, patients, given=given).to_frame() for given in _GIVEN
+            )
             parts.append(baseline.merge(observed, on="patient_id"))
         yield cohort.truth.merge(pd.concat(parts), on="patient_id", validate="one_to_one")
 

@@ -37,7 +37,7 @@ from crsrisk.model.comparators import (
     SplineLogistic,
     comparators,
 )
-from crsrisk.model.features import ModelConfig
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.plots.chart_data import LearningPoint
@@ -45,7 +45,7 @@ from crsrisk.report.figures import learning_curves, stand_alone
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.studies.development import config_of, re_simulate, truth_of
+from crsrisk.simulation.true_risk import true_risk
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import products_of
 from crsrisk.threads import side_by_side
@@ -242,7 +242,7 @@ def run_learning_curves(
     answer, others = folder / "learning.json", ("table.csv", "learning_curves.svg")
     prepare_output(answer, overwrite=overwrite, belongs=[folder / name for name in others])
     write_text(folder / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
-    config = config_of("baseline")
+    config = load_config("baseline")
     with threadpool_limits(1):  # one thread a fit: the same bytes whatever the workers
         test = _test_patients(
             experiment,
@@ -289,19 +289,14 @@ def _test_patients(
         seed=experiment.seed,
         workers=workers,
     )
-    ids = cohort.observed["patient_id"].to_numpy()
-    oracles = re_simulate(
+    risk = true_risk(
         cohort,
-        ids=ids,
-        arms=arms,
         world=world,
-        seed=experiment.seed,
+        n_replicates=experiment.truth_repetitions,
         workers=workers,
-        given="observed",
-        repetitions=experiment.truth_repetitions,
         advance=advance,
     )
-    return _TestPatients(cohort.observed, truth_of(oracles, ids=ids, name="what was observed"))
+    return _TestPatients(cohort.observed, Truth.from_true_risk(risk))
 
 
 # training patients -> learner -> expected losses of every cohort
@@ -351,7 +346,9 @@ def _losses(
     model = fit(training.observed, training.outcomes, config=config, seed=seed)
     risks = {MODEL: predict(model, test.observed).risk}
     for learner in learners(config=config, seed=seed, n_bags=n_bags):
-        risks[learner.name] = learner.fit(training.observed, event).predict_risk(test.observed)
+        risks[learner.name] = learner.fit(training.observed, event).predict_proba(test.observed)[
+            :, 1
+        ]
     return {name: expected_log_loss(risk, test.truth) for name, risk in risks.items()}
 
 

@@ -23,7 +23,7 @@ def test_it_learns_more_than_the_product(
 ) -> None:
     base = ProductRate().fit(toy.observed, toy.outcomes["crs_grade2plus"])
     error = [
-        np.mean((one.predict_risk(fresh_toy.observed) - fresh_toy.true_risk) ** 2)
+        np.mean((one.predict_proba(fresh_toy.observed)[:, 1] - fresh_toy.true_risk) ** 2)
         for one in (fitted, base)
     ]
     assert error[0] < 0.7 * error[1]
@@ -33,7 +33,7 @@ def test_gaps_and_new_products_are_scored(fitted: ExplainableBoosting, toy: Any)
     odd = toy.observed.head(3).assign(
         crp_mg_l=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
     )
-    assert ((fitted.predict_risk(odd) > 0) & (fitted.predict_risk(odd) < 1)).all()
+    assert ((fitted.predict_proba(odd)[:, 1] > 0) & (fitted.predict_proba(odd)[:, 1] < 1)).all()
 
 
 def test_same_seed_same_risks(fitted: ExplainableBoosting, toy: Any, config: ModelConfig) -> None:
@@ -41,5 +41,5 @@ def test_same_seed_same_risks(fitted: ExplainableBoosting, toy: Any, config: Mod
         toy.observed, toy.outcomes["crs_grade2plus"]
     )
     np.testing.assert_array_equal(
-        again.predict_risk(toy.observed), fitted.predict_risk(toy.observed)
+        again.predict_proba(toy.observed)[:, 1], fitted.predict_proba(toy.observed)[:, 1]
     )

@@ -15,7 +15,7 @@ from crsrisk.data.explanation import Explanation, Reason
 from crsrisk.data.published_figures import Comparison
 from crsrisk.data.risk_model import Prediction, Variable
 from crsrisk.data.world import load_world
-from crsrisk.evaluation.benchmark import Truth, ladder
+from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import build_content
@@ -413,7 +413,7 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
     some = np.concatenate([np.flatnonzero(product == name)[:40] for name in PRODUCTS])
     truth = Truth("what was observed", rng.binomial(100, risk[some]), np.full(some.size, 100))
     prevalence = np.array([PRODUCTS[name][2] for name in product[some]])
-    steps = ladder(
+    steps = benchmark_of_risks(
         product[some],
         truth=truth,
         risks={"product only": prevalence, "model": np.clip(risk[some] * 1.05, 0, 1)},

@@ -34,15 +34,12 @@ from crsrisk.report.sections import numbered
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.simulation.true_risk import oracle, patients_of
+from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm, true_risk
 from crsrisk.studies.against_truth import truth_part
 from crsrisk.studies.development import (
     Development,
     Split,
     choose_for_truth,
-    re_simulate,
-    split,
-    truth_of,
 )
 from crsrisk.studies.judgement import StudyConfig, StudyData
 from tests.simulation.people import world_of
@@ -90,20 +87,8 @@ def found(
     )
     ids = choose_for_truth(sides.test, n=80)
     truths = [
-        truth_of(
-            re_simulate(
-                sides.test,
-                ids=ids,
-                arms=arms,
-                world=world,
-                seed=SEED,
-                repetitions=40,
-                given=given,
-                workers=2,
-                advance=None,
-            ),
-            ids=ids,
-            name=given,
+        Truth.from_true_risk(
+            true_risk(sides.test.subset(ids), world=world, n_replicates=40, given=given, workers=2)
         )
         for given in ("observed", "baseline")
     ]
@@ -225,7 +210,7 @@ def nothing(many: Cohort, config: ModelConfig) -> tuple[Split, RiskModel]:
         many.truth,
         many.manifest,
     )
-    sides = split(dealt, seed=1, test_share=0.4)
+    sides = Split(*dealt.split(test_size=0.4, seed=1))
     return sides, fit(sides.training.observed, sides.training.outcomes, config=config, seed=1)
 
 
@@ -274,9 +259,9 @@ def limit(many: Cohort, arms: dict[str, Arm]) -> float:
     oracles, product = [], []
     for name, arm in arms.items():
         ids = many.observed.loc[many.observed["product"] == name, "patient_id"].to_numpy()[:120]
-        patients = patients_of(arm, world=world_of(), seed=SEED + 1, patient_ids=ids)
+        patients = patients_by_id(arm, world=world_of(), seed=SEED + 1, patient_ids=ids)
         oracles.append(
-            oracle(arm, patients, world=world_of(), seed=1, given="observed", repetitions=60)
+            risk_of_arm(arm, patients, world=world_of(), seed=1, given="observed", n_replicates=60)
         )
         product += [name] * len(ids)
     events = np.concatenate([one.n_grade2plus.sum(axis=1) for one in oracles])

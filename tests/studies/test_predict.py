@@ -12,12 +12,11 @@ import pytest
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
-from crsrisk.model.features import ModelConfig
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
 from crsrisk.model.store import save_model
-from crsrisk.studies.development import config_of
 from crsrisk.studies.evaluate import evaluate_model
 from crsrisk.studies.predict import Known, Scored, print_score, read_known, score_table
 from crsrisk.studies.update import update_model
@@ -150,7 +149,7 @@ PLAIN = {"units": {}, "mapping": {}, "ldh_upper_limit_u_l": None}
 
 @pytest.fixture(scope="module")
 def quick(config: ModelConfig) -> ModelConfig:
-    shipped = config_of("landmark_24h")
+    shipped = load_config("landmark_24h")
     return shipped.model_copy(update={"learner": config.learner})
 
 
