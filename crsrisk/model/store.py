@@ -49,20 +49,7 @@ def save_model(model: RiskModel, folder: str | Path) -> Path:
     Raises :class:`OutputError` when the folder holds anything but a model, or cannot be written.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and (folder / MANIFEST).is_file()):
-        raise OutputError(
-            where=str(folder),
-            found="something that is no model",
-            cure="choose another folder",
-            expected="a new folder, or one that holds a model",
-        )
-    if folder.exists() and is_released(folder):
-        raise OutputError(
-            where=str(folder),
-            found="a released model, which never changes",
-            cure="choose another folder",
-            expected="a new folder, or one that holds a model of your own",
-        )
+    check_model_folder(folder)
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
         _write_files(model, beside)
@@ -77,6 +64,26 @@ def save_model(model: RiskModel, folder: str | Path) -> Path:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a place where no model may be saved: with anything but a model in it, or a released
+    one, which never changes.
+    """
+    if folder.exists() and not (folder.is_dir() and (folder / MANIFEST).is_file()):
+        raise OutputError(
+            where=str(folder),
+            found="something that is no model",
+            cure="choose another folder",
+            expected="a new folder, or one that holds a model",
+        )
+    if folder.exists() and is_released(folder):
+        raise OutputError(
+            where=str(folder),
+            found="a released model, which never changes",
+            cure="choose another folder",
+            expected="a new folder, or one that holds a model of your own",
+        )
 
 
 def load_model(name_or_folder: str | Path) -> RiskModel:

@@ -62,12 +62,11 @@ def before_dose_2(cohort: Cohort) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the held-out patients say: the evaluation, and the true risk of the re-simulated ones
-    given what was observed of them.
+    """What the held-out patients say of a model: the evaluation, with its benchmark in it, and the
+    true risk of those who were simulated again, given what was observed of them.
     """
 
-    evaluation: dict[str, Any]
-    truth_ids: NDArray[np.int64]
+    evaluation: Evaluation
     true_risk: TrueRisk
 
 
@@ -92,13 +91,19 @@ def judge(
 ) -> Judgement:
     """Evaluate the model on the held-out patients, and compare it with knowing nothing, comparators
     and oracles.
+
+    Parameters
+    ----------
+    model, sides : what is judged, and its training and held-out patients.
+    config : the configuration from which the comparators take their columns.
+    experiment : how many patients are simulated again, how often, and the seed.
+    world : the assumptions that the patients live under.
+    workers, advance : threads, and who is told of every patient done.
     """
     training, test = sides.training, sides.test
     event = training.outcomes["crs_grade2plus"].to_numpy()
-    risk = predict(model, test.observed).risk
-    ids = choose_for_truth(test, n=experiment.truth_patients)
-    chosen = test.subset(ids)
-    seen, known = (
+    chosen = test.subset(choose_for_truth(test, n=experiment.truth_patients))
+    given_observed, given_baseline = (
         true_risk(
             chosen,
             world=world,
@@ -119,20 +124,20 @@ def judge(
         for comparator in comparators(config=config)
     }
     risks[MODEL] = predict(model, chosen.observed).risk
-    compared = benchmark_of_risks(
+    benchmark = benchmark_of_risks(
         chosen.observed["product"].to_numpy(dtype=str),
-        truth=Truth.from_true_risk(seen),
+        truth=Truth.from_true_risk(given_observed),
         risks=risks,
         model=MODEL,
         product_only=ProductRate.name,
         null_risk=float(event.mean()),
         seed=experiment.seed,
-        other_truths=[Truth.from_true_risk(known)],
+        other_truths=[Truth.from_true_risk(given_baseline)],
         n_resamples=experiment.bootstrap,
     )
-    found = evaluate(
+    evaluation = evaluate(
         test.outcomes["crs_grade2plus"].to_numpy(),
-        risk,
+        predict(model, test.observed).risk,
         groups=test.observed["product"].to_numpy(dtype=str),
         outcome_name=(
             "first CRS of grade >= 2 within the window after the first dose (21 days; 60 for"
@@ -140,14 +145,14 @@ def judge(
         ),
         patients=HELD_OUT,
         seed=experiment.seed,
-        benchmark=compared,
+        benchmark=benchmark,
         n_resamples=experiment.bootstrap,
     )
-    return Judgement(plain_evaluation(found), ids, seen)
+    return Judgement(evaluation, given_observed)
 
 
 def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation under the keys that the baseline report still reads."""
+    """The evaluation under the keys that the report of experiments on one model still reads."""
     plain = evaluation.to_dict()
     pooled = plain.pop("pooled") | {
         "auroc_within_product": plain.pop("auroc_within_groups"),

@@ -52,7 +52,7 @@ from crsrisk.evaluation.sample_size import (
     pm_validation_size_binary,
 )
 from crsrisk.folders import find
-from crsrisk.model.comparators import ProductRate, comparators
+from crsrisk.model.comparators import comparators
 from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
@@ -122,11 +122,7 @@ def learning_curve(
             advance(1)
         risk = predict(model, judge_in.observed).risk
         figures = {"slope": measure_all(y_true, risk=risk, has_curve=False)["slope"]}
-        base = (
-            ProductRate()
-            .fit(observed, outcomes[outcome].to_numpy())
-            .predict_proba(known.observed)[:, 1]
-        )
+        base = (plain_evaluation,)
         figures["share_of_oracle_gain"] = _share(base, predict(model, known.observed).risk, truth)
         return risk, figures
 
