@@ -414,7 +414,9 @@ def _size(rate: float, ratio: float) -> dict[str, float | int | None]:
         "treated": treated,
         **{
             f"n_per_arm_{power:g}": (
-                sample_size_two_proportions(p_treat=treated, p_control=rate, power=power).n_per_arm_ceil
+                sample_size_two_proportions(
+                    p_treat=treated, p_control=rate, power=power
+                ).n_per_arm_ceil
             )
             for power in POWERS
         },
