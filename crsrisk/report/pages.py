@@ -40,6 +40,7 @@ from crsrisk.report.figures import (
 )
 from crsrisk.report.manifest import making_section
 from crsrisk.report.sections import Table, drawn_figures
+from crsrisk.report.trial import TrialPage
 from crsrisk.results import to_plain
 
 # Gallery: every figure of a report, made from its content dictionary, by name.
@@ -202,25 +203,23 @@ def render_judgement(content: Mapping[str, Any]) -> str:
     )
 
 
-# Trial page: the dictionary about trial designs as one HTML file that needs nothing else.
+# Trial page: the page about trial designs as one HTML file that needs nothing else.
 
 
-def trial_svgs(content: Mapping[str, Any]) -> dict[str, str]:
+def trial_svgs(page: TrialPage) -> dict[str, str]:
     """The figures by name: `boundary-<k>` and `power-<k>`."""
     bounds = {
-        f"boundary-{at}": boundary_figure(one, key=f"boundary-{at}")
-        for at, one in enumerate(content["boundaries"])
+        f"boundary-{at}": boundary_figure(to_plain(design), key=f"boundary-{at}")
+        for at, design in enumerate(page.boundaries)
     }
     return bounds | {
-        f"power-{at}": power_figure(one, key=f"power-{at}")
-        for at, one in enumerate(content["power"])
+        f"power-{at}": power_figure(to_plain(panel), key=f"power-{at}")
+        for at, panel in enumerate(page.power)
     }
 
 
-def render_trial(content: Mapping[str, Any]) -> str:
-    """The page. ``content``: of :func:`crsrisk.report.trial.trial_content`, also after a way
-    through JSON.
-    """
+def render_trial(content: TrialPage) -> str:
+    """The page as HTML."""
     environment = Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
         autoescape=True,

@@ -3,9 +3,10 @@ strata, and bounds on what a trial cannot identify.
 
 statsmodels computes what it has: Wilson, Clopper-Pearson, Newcombe, the common odds ratio. Kept
 here: Miettinen and Nurminen's interval, for which statsmodels 0.14 raises where nobody or everybody
-had the event and elsewhere gives ends that do not invert the test (10 of 33 against 11 of 15: -0.671
-for -0.654); the test over strata, whose continuity correction it takes beyond what is expected; the
-common risk ratio's interval and Sato's of the risk difference, which it does not have.
+had the event and elsewhere gives ends that do not invert the test (10 of 33 against 11 of 15:
+-0.671 for -0.654); the test over strata, whose continuity correction it takes beyond what is
+expected; the common risk ratio's interval and Sato's of the risk difference, which it does not
+have.
 """
 
 from __future__ import annotations
