@@ -4,8 +4,8 @@ trained on them.
 Research software: the patients are simulated, and no model here has been validated on real ones.
 
 One import does the main job: simulate, split, fit, predict, check, explain, evaluate, compare with
-the true risk, save and load. Statistics of trials are in :mod:`crsrisk.trials`. The names are listed
-with their types in ``__init__.pyi`` and imported when first used, so that ``import crsrisk`` is
+the true risk, save and load. Statistics of trials are in :mod:`crsrisk.trials`. The names stand
+with their types in ``__init__.pyi`` and are imported when first used, so that ``import crsrisk`` is
 instant and loads no scientific library:
 
 >>> import crsrisk as crs

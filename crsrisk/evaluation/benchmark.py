@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -51,11 +51,14 @@ from crsrisk.evaluation.metrics import (
     percentile_estimate,
 )
 from crsrisk.model.comparators import ProductRate
+from crsrisk.plots.chart_data import BenchmarkMark, Kind
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.simulation.true_risk import GIVEN_IN_WORDS, Event, TrueRisk
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 IntArray: TypeAlias = NDArray[np.int64]
-Kind: TypeAlias = Literal["null", "comparator", "model", "oracle"]
 MIN_PATIENTS = 30  # of one product: fewer cannot carry an interval over patients
 
 
@@ -146,6 +149,18 @@ class BenchmarkRow:
     auroc_within_product_mc_error: float | None
     auroc_within_product_upper: float | None
     n_risks_clipped: int
+
+    def mark(self, label: str | None = None) -> BenchmarkMark:
+        """What a chart draws of it, under its own name or another."""
+        return BenchmarkMark(
+            label=label or self.name,
+            kind=self.kind,
+            gain=self.gain_over_product_only,
+            auroc=self.auroc_within_product,
+            auroc_upper=self.auroc_within_product_upper,
+            auroc_mixed=self.auroc,
+            auroc_mixed_upper=self.auroc_upper,
+        )
 
 
 @dataclass(frozen=True)
@@ -238,22 +253,18 @@ class Benchmark(Result):
             " knowing the product alone"
         )
 
-    def plot(self, ax: Any = None) -> Any:
-        """Gain in log loss of every predictor over knowing the product alone, with 95% intervals,
-        as matplotlib axes.
-        """
-        from matplotlib import pyplot
+    def plot(self, axes: Sequence[Axes] | None = None) -> tuple[Axes, ...]:
+        """Every predictor with its 95% intervals, the oracle on top: gain in log loss over knowing
+        the product, AUROC among patients of one product, and AUROC over all patients.
 
-        axes = ax if ax is not None else pyplot.subplots()[1]
-        for place, row in enumerate(self.pooled.rows):
-            gain = row.gain_over_product_only
-            axes.plot([gain.low, gain.high], [place, place], color="0.5")
-            axes.plot([gain.value], [place], "o", color="0.1" if row.kind == "model" else "0.5")
-        axes.axvline(0.0, color="0.8", linewidth=0.8)
-        axes.set_yticks(range(len(self.pooled.rows)), [row.name for row in self.pooled.rows])
-        axes.set_xlabel("gain in expected log loss over knowing the product (nats)")
-        axes.set_title("What each predictor has learnt, simulated patients")
-        return axes
+        Parameters
+        ----------
+        axes : matplotlib axes, one a measure; those of a new figure where none are given.
+        """
+        from crsrisk.plots.evaluation_charts import plot_benchmark
+
+        marks = [row.mark() for row in reversed(self.pooled.rows)]
+        return plot_benchmark(marks, axes=axes)
 
 
 def _columns(name: str, figure: Estimate | NotEstimable | None) -> dict[str, float]:
