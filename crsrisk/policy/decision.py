@@ -27,7 +27,7 @@ from crsrisk.policy.worlds import (
     ScenarioValues,
 )
 from crsrisk.results import Estimate, NotEstimable
-from crsrisk.trials.two_proportions import n_two_proportions
+from crsrisk.trials.two_proportions import sample_size_two_proportions
 from crsrisk.uncertainty.forecast import shrink
 
 # CRS events a patient (0.1 for 100) that a score must gain over treating everybody
@@ -524,7 +524,7 @@ def trial_size(rate: float, ratio: float) -> TrialSize:
     if not 0.0 < treated < rate < 1.0:
         return TrialSize(rate, treated)
     n_80, n_90 = (
-        n_two_proportions(p_treat=treated, p_control=rate, power=power).n_per_arm_ceil
+        sample_size_two_proportions(p_treat=treated, p_control=rate, power=power).n_per_arm_ceil
         for power in (0.8, 0.9)
     )
     return TrialSize(rate, treated, n_80, n_90)

@@ -140,17 +140,24 @@ def table(
     *,
     title: str,
     row_header: str,
-    columns: Sequence[tuple[str, str]],
+    columns: Sequence[tuple[str, str] | Column],
     rows: Sequence[Row] | Sequence[RowGroup],
     notes: Sequence[str] = (),
     words: Sequence[int] = (),
+    number: str = "",
 ) -> Table:
-    """One table: columns as (label, sub); ``words``: which of them hold running text."""
+    """One table: columns as (label, sub) or whole; ``words``: which of them hold running text.
+
+    ``number`` is for a page whose tables have fixed numbers; others are numbered by
+    :func:`numbered`.
+    """
     groups = [part for part in rows if isinstance(part, RowGroup)]
     plain = tuple(part for part in rows if isinstance(part, Row))
     heads = [
-        Column(typeset(label), typeset(sub), is_text=at in words)
-        for at, (label, sub) in enumerate(columns)
+        column
+        if isinstance(column, Column)
+        else Column(typeset(column[0]), typeset(column[1]), is_text=at in words)
+        for at, column in enumerate(columns)
     ]
     return Table(
         f"table-{key}",
@@ -159,19 +166,33 @@ def table(
         columns=tuple(heads),
         groups=tuple(groups) if groups else (RowGroup("", plain),),
         notes=tuple(typeset(note) for note in notes),
+        number=number,
     )
 
 
-def row(label: str, cells: Sequence[str], *, note: str = "", is_strong: bool = False) -> Row:
-    """One row of a table, its words typeset."""
+def row(
+    label: str,
+    cells: Sequence[Cell],
+    *,
+    note: str = "",
+    is_strong: bool = False,
+    is_wrapped: bool = False,
+    verdict: str = "",
+) -> Row:
+    """One row of a table, its words typeset; a cell is a text or what a drawing is made from."""
     return Row(
-        typeset(label), tuple(typeset(cell) for cell in cells), typeset(note), is_strong=is_strong
+        typeset(label),
+        tuple(typeset(cell) if isinstance(cell, str) else cell for cell in cells),
+        typeset(note),
+        is_strong=is_strong,
+        is_wrapped=is_wrapped,
+        verdict=verdict,
     )
 
 
-def rows_group(label: str, rows: Sequence[Row]) -> RowGroup:
-    """Rows below a heading of their own."""
-    return RowGroup(typeset(label), tuple(rows))
+def rows_group(label: str, rows: Sequence[Row], *, sub: str = "") -> RowGroup:
+    """Rows below a heading of their own, ``sub`` smaller beside it."""
+    return RowGroup(typeset(label), tuple(rows), typeset(sub))
 
 
 def figure(

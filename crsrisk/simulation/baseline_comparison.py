@@ -109,8 +109,10 @@ def statistic(check: BaselineCheck, columns: Mapping[str, Values]) -> float:
 def judge_baseline(value: float, *, mc_error: float, low: float, high: float) -> Verdict:
     """Whether a statistic lies in its range, as far as its Monte Carlo error lets one say.
 
-    >>> judge(0.30, mc_error=0.01, low=0.2, high=0.4), judge(0.41, mc_error=0.01, low=0.2, high=0.4)
-    ('inside', 'undecided')
+    >>> judge_baseline(0.30, mc_error=0.01, low=0.2, high=0.4)
+    'inside'
+    >>> judge_baseline(0.41, mc_error=0.01, low=0.2, high=0.4)
+    'undecided'
     """
     reach = _SURE * mc_error
     if low + reach <= value <= high - reach:

@@ -174,7 +174,6 @@ def response_risks(
     }
 
 
-
 @dataclass(frozen=True)
 class _Course:
     """Patients under one strategy."""
@@ -362,7 +361,7 @@ def true_risks(
         world=world,
         seed=seed,
         given=given,
-        repetitions=n_replicates,
+        n_replicates=n_replicates,
         first=first_replicate,
     ):
         courses = _courses(arm, chosen, patients=again, world=world, workers=workers)

@@ -1,4 +1,4 @@
-"""Roster: how much of the published evidence speaks, and why the rest is silent, in counts and as a
+"""EvidenceRegister: how much of the published evidence speaks, and why the rest is silent, in counts and as a
 table.
 """
 
@@ -25,9 +25,9 @@ from crsrisk.data.ensemble import (
 from crsrisk.data.evidence_files import (
     REASONS,
     USES,
+    EvidenceRegister,
     EvidenceStatus,
-    Roster,
-    load_roster,
+    load_evidence_register,
     load_trials,
 )
 from crsrisk.data.product import Product
@@ -50,7 +50,7 @@ from crsrisk.wording import NOTICE, unit_in_words
 TABLES = {"published_rates": "published rates", "risk_factors": "risk factors and baselines"}
 
 
-def roster_summary(roster: Roster | None = None) -> dict[str, Any]:
+def roster_summary(roster: EvidenceRegister | None = None) -> dict[str, Any]:
     """Counts of the shipped roster (or the one handed in), ready for JSON.
 
     ``published_rates`` and ``risk_factors`` each hold ``rows``, ``unverified`` (recalled rows),
@@ -62,7 +62,7 @@ def roster_summary(roster: Roster | None = None) -> dict[str, Any]:
     >>> summary["published_rates"]["rows"] == sum(summary["published_rates"]["by_use"].values())
     True
     """
-    whole = load_roster() if roster is None else roster
+    whole = load_evidence_register() if roster is None else roster
     trials = load_trials()
     targets = [row for row in whole.published_rates if row.use == "target"]
     roles = {

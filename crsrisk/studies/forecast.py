@@ -16,7 +16,13 @@ from rich.table import Table
 
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import METRIC_MEANINGS, Comparison, Figure, Trial, counted_once
+from crsrisk.data.published_figures import (
+    METRIC_MEANINGS,
+    Comparison,
+    PublishedFigure,
+    Trial,
+    counted_once,
+)
 from crsrisk.data.world import World
 from crsrisk.data.world_files import load_product
 from crsrisk.folders import evidence_only_products, names
@@ -129,7 +135,7 @@ _NEW: tuple[tuple[str, str, str], ...] = (
 class PublishedForecast:
     """A published figure beside its forecast."""
 
-    figure: Figure
+    figure: PublishedFigure
     trial: Trial
     forecast: Forecast
 
@@ -388,10 +394,10 @@ def forecast_products(
 
 def _imagined(
     product: Product, trial_size: int | None, regimen: str | None
-) -> tuple[Trial, list[Figure]]:
+) -> tuple[Trial, list[PublishedFigure]]:
     """A trial of a product that nobody has published: what is asked of it, without an answer."""
     figures = [
-        Figure.model_validate(
+        PublishedFigure.model_validate(
             {
                 "id": f"{product.name}-{name}",
                 "metric": metric,

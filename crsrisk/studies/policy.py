@@ -25,12 +25,12 @@ from crsrisk.data.potential_outcomes import (
     parse_strategy,
 )
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import find, names
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.plots.chart_data import Dots, Lines
 from crsrisk.policy.cohort import (

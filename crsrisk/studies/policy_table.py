@@ -16,11 +16,11 @@ from crsrisk import __version__
 from crsrisk.data.columns import MISSING_WORDS
 from crsrisk.data.files import read_csv_cells, read_parquet_cells
 from crsrisk.data.outcomes import yes_or_no
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.tables import read_patients
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError
 from crsrisk.folders import find
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.plots.chart_data import Lines
 from crsrisk.policy.cohort import WHERE, HarmWeights, risk_of_everybody
