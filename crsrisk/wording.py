@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crsrisk.errors import InputError
+from crsrisk.results import Estimate, NotEstimable
 
 NOTICE = "Research use; synthetic data; no external validation."
 MISSING = "–"
@@ -76,14 +77,18 @@ def significant(value: float | None) -> str:
     return number(value, digits=0) if abs(value) >= 100 else typeset(f"{value:.3g}")
 
 
-def estimate_in_words(estimate: Mapping[str, Any], *, digits: int = 2, factor: float = 1.0) -> str:
+def estimate_in_words(
+    estimate: Estimate | NotEstimable | Mapping[str, Any], *, digits: int = 2, factor: float = 1.0
+) -> str:
     """A figure with its 95% interval, or that it is not estimable (the reason goes into a note).
 
-    >>> estimate_in_words({"value": 0.71, "low": 0.68, "high": 0.74})
+    >>> estimate_in_words(Estimate(0.71, 0.68, 0.74))
     '0.71 (0.68 to 0.74)'
-    >>> estimate_in_words({"not_estimable": "no patient had the event"})
+    >>> estimate_in_words(NotEstimable("no patient had the event"))
     'not estimable'
     """
+    if isinstance(estimate, Estimate | NotEstimable):
+        estimate = estimate.to_dict()
     if "not_estimable" in estimate:
         return "not estimable"
     value, low, high = (

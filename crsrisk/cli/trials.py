@@ -34,16 +34,16 @@ def trial(
     need.
     """
     from crsrisk.progress import steps
-    from crsrisk.studies.trial import check_targets, print_compared, run_design, write_compared
+    from crsrisk.studies.trial import check_targets, print_trial, run_trial, write_trial
 
     check_targets(design, html=html, out=out)
     with steps() as begin:
-        compared = run_design(design, workers=workers, begin=begin)
-    written = write_compared(compared, html=html, out=out)
+        result = run_trial(design, workers=workers, begin=begin)
+    written = write_trial(result, html=html, out=out)
     if as_json:
-        print_json(compared.as_tree())
+        print_json(result.to_dict())
     else:
-        print_compared(compared, written=written)
+        print_trial(result, written=written)
 
 
 @app.command()
@@ -148,11 +148,26 @@ def prophylaxis(
     With --product patients are simulated under every strategy; with --cohort a table is weighed by
     a stated risk ratio.
     """
+    from crsrisk.errors import InputError
+    from crsrisk.policy.cohort import HarmWeights
+    from crsrisk.policy.stated import StatedEffect
     from crsrisk.progress import steps
-    from crsrisk.studies.policy import answer, print_answer, write_answer
-    from crsrisk.studies.policy_cohort import Sizes
-    from crsrisk.studies.policy_request import Reading, Request, StatedEffect, TableRequest, Weights
+    from crsrisk.studies.policy import (
+        PolicyPageResult,
+        evaluate_policies,
+        print_policies,
+        write_policies,
+    )
+    from crsrisk.studies.policy_table import TableColumns, evaluate_policies_table
 
+    if (product is None) == (cohort is None):
+        raise InputError(
+            where="prophylaxis",
+            key="--product or --cohort",
+            found="both or neither",
+            expected="one of them",
+            cure="name a product to simulate patients of, or a table of patients",
+        )
     _reject_unused(
         (
             {
@@ -177,45 +192,48 @@ def prophylaxis(
     _reject_unused(
         {"--strategy": strategy, "--regimen": regimen} if cohort else {}, asked="--cohort"
     )
-    weights = Weights(infection_weight, response_weight, burden)
-    simulated = Request(
-        product=product or "",
-        strategies=tuple(strategy or ()),
-        regimen=regimen,
-        scenario=scenario,
-        model=model,
-        seed=seed,
-        sizes=Sizes(patients, repetitions, training),
-        members=members,
-        doses_per_100=tuple(doses or (30.0,)),
-        weights=weights,
-        response_world=response_world,
-    )
-    weighed = TableRequest(
-        path=cohort or Path(),
-        effect=StatedEffect(rr, rr_low, rr_high, infections_added, responses_lost),
-        weights=weights,
-        risk_column=risk_column,
-        model=model,
-        outcome=outcome,
-        groups=tuple(group or ()),
-        reading=Reading(pairs_of(unit, "--unit"), pairs_of(rename, "--rename"), ldh_upper_limit),
-        thresholds=tuple(threshold or ()),
-        doses_per_100=tuple(doses or (30.0,)),
-        seed=seed,
-    )
-    with steps() as begin:
-        content = answer(
-            simulated if product else None,
-            weighed if cohort else None,
-            begin=begin,
-            workers=workers,
+    weights = HarmWeights(infection_weight, response_weight, burden)
+    result: PolicyPageResult
+    if cohort is not None:
+        result = evaluate_policies_table(
+            cohort,
+            StatedEffect(rr, rr_low, rr_high, infections_added, responses_lost),
+            weights=weights,
+            risk_column=risk_column,
+            model=model,
+            outcome=outcome,
+            groups=group or (),
+            columns=TableColumns(
+                pairs_of(unit, "--unit"), pairs_of(rename, "--rename"), ldh_upper_limit
+            ),
+            thresholds=threshold or (),
+            doses_per_100=doses or (30.0,),
+            seed=seed,
         )
-    written = write_answer(content, html=html, out=out)
-    if as_json:
-        print_json(content)
     else:
-        print_answer(content, written=written)
+        with steps() as begin:
+            result = evaluate_policies(
+                product or "",
+                strategy or (),
+                regimen=regimen,
+                scenario=scenario,
+                model=model,
+                seed=seed,
+                n_patients=patients,
+                n_replicates=repetitions,
+                n_training_per_arm=training,
+                n_members=members,
+                doses_per_100=doses or (30.0,),
+                weights=weights,
+                response_world=response_world,  # type: ignore[arg-type]  # checked there
+                begin=begin,
+                workers=workers,
+            )
+    written = write_policies(result, html=html, out=out)
+    if as_json:
+        print_json(result.policy_tree())
+    else:
+        print_policies(result, written=written)
 
 
 def _reject_unused(given: dict[str, object], *, asked: str) -> None:

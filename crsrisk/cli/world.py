@@ -61,6 +61,9 @@ def simulate(
         typer.Option(help="With --ensemble: add chance in a trial of this many patients.", min=1),
     ] = None,
     workers: Workers = CPUS,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a cohort that stands there already.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a cohort and write it with its manifest; or, with --ensemble, foretell rates with
@@ -94,7 +97,7 @@ def simulate(
     out = out or Path("cohort.parquet")
     target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
     with steps() as begin:
-        found = export_cohort(
+        exported = export_cohort(
             target,
             arms=arms,
             world=world,
@@ -105,20 +108,12 @@ def simulate(
             truth_repetitions=truth_repetitions,
             has_trajectories=trajectories,
             begin=begin,
+            overwrite=overwrite,
         )
     if as_json:
-        print_json(found)
+        print_json(exported.to_dict())
         return
-    for file in found["files"]:
-        typer.echo(f"Wrote {file} (manifest beside it)")
-    for name, row in found["products"].items():
-        two = row["crs_grade2plus"]
-        typer.echo(
-            f"  {name}: n {row['n']}, CRS {100 * row['crs_any']['value']:.0f}%, grade >= 2"
-            f" {100 * two['value']:.1f}% (Monte Carlo error {100 * two['mc_error']:.1f}) within"
-            f" {row['window_d']:g} days after the first dose"
-        )
-    typer.echo(found["notice"])
+    typer.echo(exported.summary())
 
 
 def _refuse_options(given: dict[str, Any], *, with_ensemble: bool) -> None:
@@ -404,6 +399,9 @@ def export_sbml_file(
     out: Annotated[
         Path | None, typer.Option(help="File to write; PRODUCT.xml when left out.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that stands there already.")
+    ] = False,
 ) -> None:
     """Write the mechanism, without the ward, as SBML that COPASI and libRoadRunner run."""
     from crsrisk.studies.export import NOTICE, export_sbml
@@ -412,7 +410,12 @@ def export_sbml_file(
         [product], scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ())
     )
     target = export_sbml(
-        out or Path(f"{arm.product.name}.xml"), arm=arm, world=world, patient=patient, seed=seed
+        out or Path(f"{arm.product.name}.xml"),
+        arm=arm,
+        world=world,
+        patient=patient,
+        seed=seed,
+        overwrite=overwrite,
     )
     typer.echo(
         f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)"

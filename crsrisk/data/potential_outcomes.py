@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import inf, isfinite
 from typing import Literal
 
@@ -61,8 +61,10 @@ def parse_strategy(text: str) -> Strategy:
 
     >>> parse_strategy("tocilizumab+anakinra@fever").timing
     'at_fever'
-    >>> parse_strategy("dexamethasone/under_skin").regimen, parse_strategy("half_first_dose").mitigations
-    ('under_skin', ())
+    >>> parse_strategy("dexamethasone/under_skin").regimen
+    'under_skin'
+    >>> parse_strategy("half_first_dose").mitigations
+    ()
     """
     plan, _, change = text.strip().partition("/")
     agents, _, when = plan.partition("@")
@@ -76,8 +78,8 @@ def parse_strategy(text: str) -> Strategy:
             cure="write for example tocilizumab@fever",
             expected="@fever or @two_doses, or nothing (before the first dose)",
         )
-    found = [one for one in REGIMEN_CHANGES if one == (change or "as_planned")]
-    if not found:
+    changes = [known for known in REGIMEN_CHANGES if known == (change or "as_planned")]
+    if not changes:
         raise InputError(
             where="strategy",
             key=text,
@@ -94,7 +96,27 @@ def parse_strategy(text: str) -> Strategy:
             expected="an agent before the @",
             cure="write for example tocilizumab@fever",
         )
-    return Strategy(text.strip(), names, _WRITTEN[when], found[0])
+    return Strategy(text.strip(), names, _WRITTEN[when], changes[0])
+
+
+_CHANGES_IN_WORDS = {
+    "half_first_dose": "half of the first dose",
+    "no_step_up": "no step-up",
+    "under_skin": "the drug under the skin",
+}
+
+
+def strategy_in_words(strategy: str) -> str:
+    """A strategy from its short writing, as a sentence says it.
+
+    >>> strategy_in_words("tocilizumab+anakinra@fever"), strategy_in_words("half_first_dose")
+    ('tocilizumab and anakinra at fever', 'half of the first dose')
+    """
+    plan, _, change = strategy.partition("/")
+    agents, _, when = plan.partition("@")
+    words = _CHANGES_IN_WORDS.get(agents, agents.replace("_", " ").replace("+", " and "))
+    words += {"fever": " at fever", "two_doses": " before the first two doses"}.get(when, "")
+    return f"{words} with {_CHANGES_IN_WORDS[change]}" if change in _CHANGES_IN_WORDS else words
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +151,7 @@ class PotentialOutcomes:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the strategies, in order."""
-        return tuple(one.name for one in self.strategies)
+        return tuple(strategy.name for strategy in self.strategies)
 
     def index(self, strategy: str) -> int:
         """Place of a strategy; :class:`InputError` names the known ones."""
@@ -156,14 +178,15 @@ class TrueRisks:
 
     ``given="baseline"``: the mechanism oracle, who knows the unmeasured biology too;
     ``given="observed"``: the covariate oracle, who knows the mechanism and what the hospital's
-    table shows. Means over ``repetitions`` redrawn futures, the same ones under every strategy;
-    ``second_half`` are the risks of grade >= 2 in every other repetition, for the error.
+    table shows. Means over ``n_replicates`` redrawn futures, the same ones under every strategy;
+    ``first_half`` and ``second_half`` are the risks of grade >= 2 in every other replicate: an
+    oracle chooses by one half and is counted in the other.
     """
 
     strategies: tuple[Strategy, ...]
     patient_id: NDArray[np.int64]
     given: Literal["baseline", "observed"]
-    repetitions: int
+    n_replicates: int
     grade2plus: Values
     grade3plus: Values
     infection: Values
@@ -174,7 +197,7 @@ class TrueRisks:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the strategies, in order."""
-        return tuple(one.name for one in self.strategies)
+        return tuple(strategy.name for strategy in self.strategies)
 
     def index(self, strategy: str) -> int:
         """Place of a strategy; :class:`InputError` names the known ones."""
@@ -204,9 +227,6 @@ def index_of(strategy: str, names: tuple[str, ...]) -> int:
     return names.index(strategy)
 
 
-# Harms: what prophylaxis costs the person who gets it, counted in CRS events of grade >= 2.
-
-
 @dataclass(frozen=True)
 class Harms:
     """What each harm weighs against one CRS of grade >= 2: judgements of value that a committee
@@ -222,12 +242,12 @@ class Harms:
     burden_per_course: float
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for weight in fields(self):
+            value = getattr(self, weight.name)
             if not isfinite(value) or value < 0.0:
                 raise InputError(
                     where="harms",
-                    key=field.name,
+                    key=weight.name,
                     found=value,
                     expected="a number of 0 or more",
                     cure=(
@@ -239,18 +259,17 @@ class Harms:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One harm: how much of it per treated patient, what one weighs, and their product in CRS
-    events.
+    """One harm: how much of it per treated patient, what one weighs, and their product
+    ``crs_units``, in CRS events.
     """
 
     harm: str
     per_treated: float
     weight: float
+    crs_units: float = field(init=False)
 
-    @property
-    def crs_units(self) -> float:
-        """Events of CRS that the harm to one treated patient weighs."""
-        return self.per_treated * self.weight
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "crs_units", self.per_treated * self.weight)
 
 
 @dataclass(frozen=True)

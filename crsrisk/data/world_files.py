@@ -199,6 +199,20 @@ def load_scenario(name_or_path: str | Path, *, assumptions: Assumptions | None =
     return scenario
 
 
+def products() -> tuple[str, ...]:
+    """Names of the products that ship, in alphabetical order.
+
+    Each is a T-cell engager, an engineered cell product or a checkpoint inhibitor for solid
+    tumours; :func:`load_product` gives what is assumed about it.
+
+    Examples
+    --------
+    >>> "tarlatamab" in products()
+    True
+    """
+    return names("products")
+
+
 def all_products() -> dict[str, Product]:
     """Every product that ships, by name, in alphabetical order; not those of
     ``products/evidence_only/``.

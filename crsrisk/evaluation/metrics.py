@@ -58,6 +58,14 @@ class RiskDistribution:
     counts: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class RiskDistributions:
+    """Predicted risks among patients with the event and among those without."""
+
+    event: RiskDistribution
+    no_event: RiskDistribution
+
+
 def check_outcome_and_risk(outcome: ArrayLike, risk: ArrayLike) -> tuple[BoolArray, FloatArray]:
     """The two arrays as bool and float, or an :class:`InputError` that says what is wrong.
 
@@ -72,7 +80,10 @@ def check_outcome_and_risk(outcome: ArrayLike, risk: ArrayLike) -> tuple[BoolArr
             key="outcome and risk",
             found=f"shapes {y_true.shape} and {predicted.shape}",
             expected="two lists of the same length, at least two patients",
-            cure="pass one outcome and one risk for each patient",
+            cure=(
+                "pass one outcome and one risk for each patient"
+                + (": predict_proba(X)[:, 1]" if predicted.ndim == 2 else "")
+            ),
         )
     if y_true.dtype.kind not in "biuf" or not bool(np.isin(y_true, (0, 1)).all()):
         raise InputError(
@@ -212,7 +223,7 @@ def auroc_within(
             values.append(value)
             variances.append(variance)
     if not pairs:
-        return NotEstimable("no product has two patients with and two without the event")
+        return NotEstimable("no group has two patients with and two without the event")
     weight = np.array(pairs, dtype=np.float64) / sum(pairs)
     return _interval_within_0_and_1(
         float(weight @ np.array(values)), float(weight**2 @ np.array(variances))
@@ -300,7 +311,7 @@ def discrimination_slope(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate | N
     return Estimate(value, value - half, value + half)
 
 
-def risk_distribution(outcome: ArrayLike, *, risk: ArrayLike) -> dict[str, RiskDistribution]:
+def risk_distribution(outcome: ArrayLike, *, risk: ArrayLike) -> RiskDistributions:
     """Where the risks lie among patients with (`event`) and without (`no_event`) the event.
 
     Mean with normal interval (0 to 1 for a single patient); quantiles (5, 25, 50, 75, 95%) with the
@@ -308,10 +319,9 @@ def risk_distribution(outcome: ArrayLike, *, risk: ArrayLike) -> dict[str, RiskD
     too small for an order statistic; patients in twenty bins of 0.05.
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
-    return {
-        "event": _distribution(predicted[y_true]),
-        "no_event": _distribution(predicted[~y_true]),
-    }
+    return RiskDistributions(
+        event=_distribution(predicted[y_true]), no_event=_distribution(predicted[~y_true])
+    )
 
 
 def bootstrap_counts(*, n: int, n_resamples: int, seed: int) -> Iterator[FloatArray]:

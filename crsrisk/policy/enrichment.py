@@ -29,12 +29,12 @@ from crsrisk.trials.checks import (
     threshold_below_1,
 )
 from crsrisk.trials.risk_distribution import Risk, risk_spread
-from crsrisk.trials.two_proportions import n_two_proportions
+from crsrisk.trials.two_proportions import sample_size_two_proportions
 
 ControlArm: TypeAlias = Literal["nobody treated", "everybody treated"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnrichedSize(Answer):
     """A trial among patients at or above a threshold: their event rate, patients per arm, in all,
     and screened.
@@ -72,7 +72,7 @@ def enrichment_sample_size(
         t = threshold_below_1(number, where=where, key="thresholds")
         eligible = reached(spread, t)
         rate = inner_rate(spread.event_share_above(t) / eligible, where=where, key="control_rate")
-        size = n_two_proportions(
+        size = sample_size_two_proportions(
             p_treat=ratio * rate, p_control=rate, alpha_one_sided=alpha_one_sided, power=power
         )
         n = 2 * size.n_per_arm_ceil
@@ -80,7 +80,7 @@ def enrichment_sample_size(
     return ByNumber(sizes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StrategySize(Answer):
     """A biomarker-strategy trial: event rates under the strategy and in its control arm, and
     patients per arm.
@@ -106,7 +106,10 @@ def strategy_sample_size(
     Both arms treat many patients alike, which dilutes: p_strategy = mean risk - (1 - RR) x events
     among those selected.
 
-    >>> strategy_sample_size(risk="Beta(2,6)", rr=0.5, threshold=0.2, control_arm="nobody treated").n_per_arm_ceil
+    >>> size = strategy_sample_size(
+    ...     risk="Beta(2,6)", rr=0.5, threshold=0.2, control_arm="nobody treated"
+    ... )
+    >>> size.n_per_arm_ceil
     253
     """
     where = "biomarker-strategy design"
@@ -125,13 +128,13 @@ def strategy_sample_size(
             expected="a threshold at which the two arms treat different patients",
             cure="choose another threshold, or the other control arm",
         )
-    size = n_two_proportions(
+    size = sample_size_two_proportions(
         p_treat=p_strategy, p_control=p_control, alpha_one_sided=alpha_one_sided, power=power
     )
     return StrategySize(p_strategy, p_control, size.n_per_arm_unrounded, size.n_per_arm_ceil)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ScreeningMoments(Answer):
     """How many candidates are screened until the last patient is enrolled: mean, SD, and the 5, 50
     and 95% quantiles.
@@ -162,7 +165,7 @@ def screening_moments(*, n_enrolled: int, p_eligible: float) -> ScreeningMoments
     return ScreeningMoments(n / p, sqrt(n * (1 - p)) / p, low, middle, high)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MaskedOutcome(Answer):
     """What a trial sees when prophylaxis hides CRS: the apparent risk ratio and rate, and patients
     per arm for each.
@@ -201,7 +204,7 @@ def masked_outcome_rr(
     seen = 1 - threshold_below_1(mask_prob, where=where, key="mask_prob")
     true = _acting(rr_true, where=where, key="rr_true")
     n_true, n_observed = (
-        n_two_proportions(
+        sample_size_two_proportions(
             p_treat=ratio * rate, p_control=rate, alpha_one_sided=alpha_one_sided, power=power
         )
         for ratio in (true, true * seen)

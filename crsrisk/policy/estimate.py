@@ -21,7 +21,7 @@ from crsrisk.trials.checks import Answer, BoolArray, FloatArray, choice, inner_r
 WHERE = "policy value"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PolicyEstimate(Answer):
     """Mean utility under the policy by two estimators, with standard errors and intervals of the
     stated level.
@@ -62,18 +62,35 @@ def policy_value_estimate(
 ) -> PolicyEstimate:
     """Value of a policy estimated from a randomised trial.
 
-    Parameters ---------- W : 1 treated, 0 not. Y_crs : 1 CRS of grade >= 2, 0 none. policy : 1
-    where the policy treats. One place a patient. e : probability of having been treated (0.5 in a
-    1:1 trial), one number or one a patient. m1, m0 : predicted *utility* if treated and if not, one
-    number or one a patient. utility : "1-Y" (free of CRS) or "-Y" (CRS counted as loss). harm :
-    harm of being treated, in CRS events; taken from the utility of the treated.
-
     IPW = mean of 1{W = policy} U / P(W); AIPW score = m_policy + 1{W = policy} (U - m_policy) /
-    P(W); standard error = SD of the scores / sqrt(n) (Robins, Rotnitzky & Zhao, J Am Stat Assoc
-    1994;89:846; Athey & Wager, Econometrica 2021;89:133).
+    P(W); standard error = SD of the scores / sqrt(n).
 
-    >>> found = policy_value_estimate(W=[1, 0, 1, 0], Y_crs=[0, 1, 0, 0], policy=[1, 1, 0, 0], e=0.5, m1=0.8, m0=0.6)
-    >>> round(found.ipw, 3), round(found.aipw, 3)
+    Parameters
+    ----------
+    W : 1 treated, 0 not; shape (n,).
+    Y_crs : 1 CRS of grade >= 2, 0 none; shape (n,).
+    policy : 1 where the policy treats; shape (n,).
+    e : probability of having been treated (0.5 in a 1:1 trial), one number or shape (n,).
+    m1, m0 : predicted *utility* if treated and if not, one number or shape (n,).
+    utility : "1-Y" (free of CRS) or "-Y" (CRS counted as loss).
+    harm : harm of being treated, in CRS events; taken from the utility of the treated.
+    level : of the intervals.
+
+    Raises
+    ------
+    InputError
+        For lists of other lengths, values that are not 0 and 1, and chances of 0 or 1.
+
+    References
+    ----------
+    Robins, Rotnitzky & Zhao, J Am Stat Assoc 1994;89:846. Athey & Wager, Econometrica 2021;89:133.
+
+    Examples
+    --------
+    >>> value = policy_value_estimate(
+    ...     W=[1, 0, 1, 0], Y_crs=[0, 1, 0, 0], policy=[1, 1, 0, 0], e=0.5, m1=0.8, m0=0.6
+    ... )
+    >>> round(value.ipw, 3), round(value.aipw, 3)
     (1.0, 1.0)
     """
     scores = policy_scores(

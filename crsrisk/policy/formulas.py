@@ -17,6 +17,7 @@ from typing import Any
 from scipy.special import expit
 
 from crsrisk.errors import InputError
+from crsrisk.results import to_plain
 from crsrisk.trials.checks import (
     Answer,
     ByNumber,
@@ -24,7 +25,6 @@ from crsrisk.trials.checks import (
     non_negative,
     numbers,
     percent,
-    plain,
     positive,
     relative_risk,
     threshold_below_1,
@@ -37,7 +37,7 @@ _SHIFTED = re.compile(r"(.+?),\s*score logit shifted\s*([\d.eE+-]+)\s*")
 _CALIBRATED = re.compile(r"(.+?),\s*calibrated\s*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Selection(Answer):
     """Who a threshold selects: shares of all patients (``treated``), of those with the event
     (``sens``), of those without (``spec``), event rate of the selected (``ppv``), net benefit by
@@ -52,7 +52,7 @@ class Selection(Answer):
     screened_per_enrolled: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RiskPolicy(Answer):
     """Mean risk, AUC, and the selection by threshold."""
 
@@ -177,7 +177,7 @@ def _number(text: str) -> float:
         ) from trouble
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PolicyMetrics(Answer):
     """What a policy does to 100 patients.
 
@@ -216,7 +216,7 @@ def policy_metrics(
     return ByNumber(metrics)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BudgetPolicy(Answer):
     """Doses for the patients of highest risk: the risk at which they run out, CRS averted per 100
     by risk and by lot.
@@ -253,7 +253,7 @@ def budget_policy(*, risk: Risk, rr: float, capacity_fraction: float) -> BudgetP
     return BudgetPolicy(top.threshold, 100 * fraction, averted, by_lot, averted / by_lot)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GroupRegret(Answer):
     """One subgroup under one common threshold of the score. ``effective_true_threshold`` is the
     true risk it amounts to.
@@ -266,7 +266,7 @@ class GroupRegret(Answer):
     regret: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EquityRegret(Answer):
     """Subgroups by name; ``to_dict`` writes each figure with the name behind: treated_B,
     regret_B.
@@ -277,7 +277,7 @@ class EquityRegret(Answer):
     def to_dict(self) -> dict[str, Any]:
         """Figures as ``<figure>_<group>``."""
         return {
-            f"{figure}_{name}": plain(value)
+            f"{figure}_{name}": to_plain(value)
             for name, group in self.groups.items()
             for figure, value in group.to_dict().items()
         }
@@ -289,16 +289,21 @@ def equity_regret(
     """What one threshold means for subgroups in which the score is off: who is left out, and what
     it costs them.
 
-    Parameters ---------- groups : name -> spread of true risk, with ", calibrated" or ", score
-    logit shifted -0.5" behind text: the score's
-        log odds are that much too low (or high). Risks given as a list are calibrated.
-    threshold : the common threshold of the score, above 0 and below 1.
-    rr, harm : risk ratio of prophylaxis, and harm of one treated patient in CRS events.
-
     A score shifted by s treats at true log odds logit(t) - s. Regret is against treating that
     subgroup at the best threshold for its true risk, harm / (1 - rr).
 
-    >>> unfair = equity_regret(groups={"B": "Beta(2,6), score logit shifted -0.5"}, threshold=0.1, rr=0.5, harm=0.05)
+    Parameters
+    ----------
+    groups : name -> spread of true risk, with ", calibrated" or ", score logit shifted -0.5" behind
+        text: the score's log odds are that much too low (or high). Risks given as a list are
+        calibrated.
+    threshold : the common threshold of the score, above 0 and below 1.
+    rr, harm : risk ratio of prophylaxis, and harm of one treated patient in CRS events.
+
+    Examples
+    --------
+    >>> groups = {"B": "Beta(2,6), score logit shifted -0.5"}
+    >>> unfair = equity_regret(groups=groups, threshold=0.1, rr=0.5, harm=0.05)
     >>> round(unfair.groups["B"].effective_true_threshold, 3)
     0.155
     """

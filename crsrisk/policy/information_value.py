@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from crsrisk.errors import InputError
-from crsrisk.trials.checks import Answer, FloatArray
+from crsrisk.policy.table import FloatArray
 
 _PERMUTATIONS = 60
 _DEGREE = 2
@@ -24,7 +24,7 @@ _LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class PartialInformation(Answer):
+class PartialInformation:
     """Expected value of knowing one thing: the excess over what a shuffled parameter shows
     (``by_chance``), not below 0.
 
@@ -59,7 +59,8 @@ def _checked(values: ArrayLike, weights: ArrayLike) -> tuple[FloatArray, FloatAr
 
 
 def evpi(values: ArrayLike, weights: ArrayLike) -> float:
-    """Expected value of perfect information: mean of the best in each world less the best mean.
+    """Expected value of perfect information (EVPI): mean of the best in each world less the best
+    mean.
 
     >>> round(evpi([[0.0, 2.0], [0.0, -2.0]], [0.5, 0.5]), 3)
     1.0
@@ -71,15 +72,16 @@ def evpi(values: ArrayLike, weights: ArrayLike) -> float:
 def evppi(
     values: ArrayLike, weights: ArrayLike, parameters: Mapping[str, ArrayLike], *, seed: int
 ) -> dict[str, PartialInformation]:
-    """Expected value of knowing each parameter, by regression of each decision's value on it
-    (Strong, Oakley & Brennan, Med Decis Making 2014;34:311), with the value that chance alone would
-    show taken off.
+    """Expected value of partial perfect information (EVPPI): of knowing each parameter, by
+    regression of each decision's value on it (Strong, Oakley & Brennan, Med Decis Making
+    2014;34:311), with the value that chance alone would show taken off.
 
     ``parameters``: name -> a number for each world, or a word (then the mean of the worlds with the
     same word). Chance is learnt by shuffling the worlds' values against all parameters at once.
 
     >>> rows = [[0.0, 1.0 if k % 2 else -1.0] for k in range(200)]
-    >>> known = evppi(rows, [1.0] * 200, {"side": [float(k % 2) for k in range(200)]}, seed=1)["side"]
+    >>> side = [float(k % 2) for k in range(200)]
+    >>> known = evppi(rows, [1.0] * 200, {"side": side}, seed=1)["side"]
     >>> 0.4 < known.evppi <= 0.5, known.is_beyond_chance
     (True, True)
     """
@@ -87,18 +89,22 @@ def evppi(
     known = {name: np.asarray(parameter) for name, parameter in parameters.items()}
     rng = np.random.default_rng(seed)
 
-    def value_of(one: NDArray[np.generic], order: NDArray[np.int64]) -> float:
+    def value_of(parameter: NDArray[np.generic], order: NDArray[np.int64]) -> float:
         rows, share = table[order], mass[order]
-        return float(share @ _fitted(rows, share, one).max(axis=1) - (share @ rows).max())
+        return float(share @ _fitted(rows, share, parameter).max(axis=1) - (share @ rows).max())
 
     shuffles = [rng.permutation(len(mass)) for _ in range(_PERMUTATIONS)]
-    chance = np.array([[value_of(one, order) for one in known.values()] for order in shuffles])
+    chance = np.array(
+        [[value_of(values, order) for values in known.values()] for order in shuffles]
+    )
     bar = float(np.quantile(chance.max(axis=1), _LEVEL)) if known else 0.0
-    found = {}
-    for k, (name, one) in enumerate(known.items()):
-        raw, by_chance = value_of(one, np.arange(len(mass))), float(chance[:, k].mean())
-        found[name] = PartialInformation(max(raw - by_chance, 0.0), by_chance, raw > bar + 1e-12)
-    return found
+    information = {}
+    for k, (name, parameter) in enumerate(known.items()):
+        raw, by_chance = value_of(parameter, np.arange(len(mass))), float(chance[:, k].mean())
+        information[name] = PartialInformation(
+            max(raw - by_chance, 0.0), by_chance, raw > bar + 1e-12
+        )
+    return information
 
 
 def _fitted(table: FloatArray, mass: FloatArray, parameter: NDArray[np.generic]) -> FloatArray:

@@ -20,10 +20,10 @@ from scipy import stats
 from scipy.integrate import quad
 
 from crsrisk.errors import InputError
+from crsrisk.evaluation.metrics import Z_95
 from crsrisk.trials.checks import Answer, FloatArray, choice, numbers
 
 WHERE = "ranking"
-Z_95 = 1.959963984540054
 _FORMULA = re.compile(r"\s*(?:([\d.]+)\s*\*\s*)?([a-z]+)\(\s*([^)]*)\)\s*", re.IGNORECASE)
 _BEST, _WORST = ("tau", "risk", "oracle", "benefit"), ("-tau", "-risk", "reversed", "reverse")
 _BLIND = ("random", "constant", "noise", "independent")
@@ -31,7 +31,7 @@ _BLIND = ("random", "constant", "noise", "independent")
 FromTop: TypeAlias = Callable[[float], float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rate(Answer):
     """Areas under the targeting curve; errors and intervals (95%) are None where the effects are a
     formula.
@@ -45,7 +45,7 @@ class Rate(Answer):
     qini_interval: tuple[float, float] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EconmlRate(Answer):
     """What the package econml calls the TOC coefficient, and the area that it stands for."""
 
@@ -56,18 +56,26 @@ class EconmlRate(Answer):
 def rate(*, tau: str | ArrayLike, priority: str | ArrayLike) -> Rate:
     """AUTOC and QINI of a priority score: rank-weighted average treatment effects.
 
-    Parameters ---------- tau : effect of treatment (events averted) of each patient - true ones in
-    a simulation, AIPW scores in a trial - or a
-        formula: "uniform(0,1)", "0.5*Beta(2,6)", "normal(0,1)", "exponential(1)", "bernoulli(0.3)".
-    priority : score of each patient, higher first; with a formula "tau" or "risk" (ranks by the
-    effect), "-tau" (the
-        wrong way round) or "random". Patients of equal priority count with their mean.
-
     Formula: AUTOC = integral over v from 0 to 1 of Q(v) (-ln v - 1), QINI = integral of Q(v) (1/2 -
     v), with Q(v) the effect that a share v exceeds. Patients: AUTOC = mean over k of [mean of the
     top k - mean of all], QINI the same weighted by k/n; errors from the influence of each patient,
     for given scores.
 
+    Parameters
+    ----------
+    tau : effect of treatment (events averted) of each patient, shape (n,) - true ones in a
+        simulation, AIPW scores in a trial - or a formula: "uniform(0,1)", "0.5*Beta(2,6)",
+        "normal(0,1)", "exponential(1)", "bernoulli(0.3)".
+    priority : score of each patient, shape (n,), higher first; with a formula "tau" or "risk"
+        (ranks by the effect), "-tau" (the wrong way round) or "random". Patients of equal priority
+        count with their mean.
+
+    References
+    ----------
+    Yadlowsky et al., J Am Stat Assoc 2025;120:38.
+
+    Examples
+    --------
     >>> area = rate(tau="uniform(0,1)", priority="tau")
     >>> round(area.autoc, 6), round(area.qini, 6)
     (0.25, 0.083333)
@@ -178,9 +186,6 @@ def qini_curve(
     return np.append(0.0, y_t - scaled) * (1.0 if outcome == "1 = good" else -1.0)
 
 
-# --- patients ---
-
-
 def _pair(tau: ArrayLike, priority: str | ArrayLike) -> tuple[FloatArray, FloatArray]:
     if isinstance(priority, str):
         raise InputError(
@@ -236,9 +241,6 @@ def _area(effect: FloatArray, score: FloatArray, weight: FloatArray) -> tuple[fl
     shift = _group_mean(above, group) - float(pull @ share) / n
     influence = ranked * g + shift
     return value, float(influence.std(ddof=1)) / n**0.5
-
-
-# --- formulas ---
 
 
 def _ranked(tau: str, priority: str | ArrayLike) -> tuple[FromTop, list[float]]:

@@ -1,14 +1,17 @@
-"""Policy table: what each way of choosing whom to treat does to 100 patients, with intervals, and
-what it leaves undone.
+"""Policy values: what each way of choosing whom to treat does to 100 patients, with intervals, and
+the regret that it leaves.
 
-Every figure is a mean over patients of what a policy does to each, so one resampling of patients
-gives the intervals of all of them, of ratios and of differences between policies alike.
+:class:`IndividualEffects` holds what one strategy of prophylaxis does to each patient; a policy
+says who is treated (by a score, by a limited number of doses, by an oracle). Every figure is a mean
+over patients of what a policy does to each, so one resampling of patients gives the intervals of
+all of them, of ratios and of differences between policies alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf, isfinite, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +25,10 @@ from crsrisk.data.potential_outcomes import (
     TrueRisks,
 )
 from crsrisk.errors import InputError
-from crsrisk.trials.checks import Answer, FloatArray
+from crsrisk.results import Estimate, NotEstimable
 
-# IndividualEffects: what one strategy of prophylaxis does to each patient, and what that is worth.
+FloatArray = NDArray[np.float64]
+LEVEL = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,37 +97,23 @@ class IndividualEffects:
             ),
         )
 
-    def rows(self, keep: np.ndarray) -> IndividualEffects:
-        """The stakes of some patients."""
-        return IndividualEffects(
-            *(
-                getattr(self, name)[keep]
-                for name in (
-                    "risk",
-                    "risk_treated",
-                    "is_given",
-                    "infections_added",
-                    "responses_lost",
-                )
-            )
-        )
-
 
 def expected_effects(
     risks: TrueRisks,
     strategy: str,
     *,
     response_world: ResponseWorld,
-    half: int | None = None,
+    split_half: int | None = None,
     is_given: FloatArray | None = None,
 ) -> IndividualEffects:
-    """What an oracle expects; ``half`` 0 or 1 counts CRS in every other repetition only."""
+    """What an oracle expects; ``split_half`` 0 or 1 counts CRS in every other replicate only."""
     k = risks.index(strategy)
-    two = risks.grade2plus if half is None else (risks.first_half, risks.second_half)[half]
+    halves = (risks.first_half, risks.second_half)
+    risk = risks.grade2plus if split_half is None else halves[split_half]
     lost = risks.response[response_world]
     given = np.ones(len(risks.patient_id)) if is_given is None else is_given
     return IndividualEffects(
-        two[0], two[k], given, risks.infection[k] - risks.infection[0], lost[0] - lost[k]
+        risk[0], risk[k], given, risks.infection[k] - risks.infection[0], lost[0] - lost[k]
     )
 
 
@@ -155,8 +145,8 @@ def realised_effects(
 def assumed_effects(
     risk: FloatArray, *, risk_ratio: float, infections_added: float, responses_lost: float
 ) -> IndividualEffects:
-    """IndividualEffects by a constant risk ratio and stated harms: all that a table of real
-    patients allows.
+    """Effects by a constant risk ratio and stated harms: all that a table of real patients
+    allows.
     """
     ones = np.ones(len(risk))
     return IndividualEffects(
@@ -164,12 +154,9 @@ def assumed_effects(
     )
 
 
-def with_risk_ratio(stakes: IndividualEffects, risk_ratio: float) -> IndividualEffects:
+def with_risk_ratio(effects: IndividualEffects, risk_ratio: float) -> IndividualEffects:
     """The same patients and harms under a constant risk ratio."""
-    return replace(stakes, risk_treated=risk_ratio * stakes.risk)
-
-
-# Targeting: who is treated, by a score, by a limited number of doses, or by an oracle.
+    return replace(effects, risk_treated=risk_ratio * effects.risk)
 
 
 def at_or_above(score: FloatArray, threshold: float) -> FloatArray:
@@ -221,14 +208,12 @@ def best_threshold(score: FloatArray, gain: FloatArray) -> float:
     is_last = np.append(np.diff(score[order]) != 0.0, True)
     total = np.where(is_last, total, -np.inf)
     k = int(np.argmax(total))
-    return float(score[order][k]) if total[k] > 0.0 else float("inf")
+    return float(score[order][k]) if total[k] > 0.0 else inf
 
 
 def reliability(first: FloatArray, second: FloatArray) -> float:
-    """How much of the spread between patients is real when each half of the repetitions says
-    ``first`` and ``second``.
-
-    0 when the halves do not go together, 1 when they agree.
+    """How much of the spread between patients is real when two halves of the replicates give
+    ``first`` and ``second``: their correlation, not below 0 (split-half reliability).
     """
     spread = float(np.sqrt(first.var() * second.var()))
     if spread <= 0.0:
@@ -238,11 +223,11 @@ def reliability(first: FloatArray, second: FloatArray) -> float:
     )
 
 
-def shrunken_gain(gain: FloatArray, *, trust: float) -> FloatArray:
-    """Gains drawn to their mean as far as they are noise: what an oracle believes after finitely
-    many repetitions.
+def shrunken_gain(gain: FloatArray, *, reliability: float) -> FloatArray:
+    """Gains drawn to their mean as far as they are noise: what an oracle expects after finitely
+    many replicates.
     """
-    return np.asarray(gain.mean() + trust * (gain - gain.mean()))
+    return np.asarray(gain.mean() + reliability * (gain - gain.mean()))
 
 
 # what one policy does to each patient, in the order of the columns
@@ -255,128 +240,171 @@ FIGURES = (
     "responses_lost",
     "net_benefit",
 )
-LEVEL = 0.95
 
 
-@dataclass(frozen=True)
-class Interval(Answer):
-    """A figure with its 95% interval; None where it cannot be said (a number needed to treat when
-    nothing is averted).
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class PolicyRow(Answer):
-    """One policy, per 100 patients.
-
-    ``missed``: CRS of grade >= 2 among those left untreated. ``needless``: treated although no CRS
-    of grade >= 2 would have come. ``net_benefit``: averted less harms, in CRS events. ``nnt``,
-    ``nnh``: treated for one CRS averted, for one infection added.
-    """
-
-    policy: str
-    treated: Interval
-    averted: Interval
-    missed: Interval
-    needless: Interval
-    infections_added: Interval
-    responses_lost: Interval
-    net_benefit: Interval
-    nnt: Interval
-    nnh: Interval
-
-
-def contributions(treated: FloatArray, stakes: IndividualEffects, *, harms: Harms) -> FloatArray:
+def contributions(treated: FloatArray, effects: IndividualEffects, *, harms: Harms) -> FloatArray:
     """What a policy does to each patient, shape (n, len(FIGURES)); ``treated`` is 0-1."""
     return np.column_stack(
         [
-            treated * stakes.is_given,
-            treated * stakes.averted,
-            (1.0 - treated) * stakes.risk,
-            treated * stakes.is_given * (1.0 - stakes.risk),
-            treated * stakes.infections_added,
-            treated * stakes.responses_lost,
-            treated * stakes.gain(harms),
+            treated * effects.is_given,
+            treated * effects.averted,
+            (1.0 - treated) * effects.risk,
+            treated * effects.is_given * (1.0 - effects.risk),
+            treated * effects.infections_added,
+            treated * effects.responses_lost,
+            treated * effects.gain(harms),
         ]
     )
 
 
 def cross_fitted_policy(
-    halves: tuple[IndividualEffects, IndividualEffects], *, harms: Harms
+    split_halves: tuple[IndividualEffects, IndividualEffects], *, harms: Harms
 ) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
-    """Contributions of an oracle that chooses by one half of the repetitions and is counted in the
+    """Contributions of an oracle that chooses by one half of the replicates and is counted in the
     other, and its choices.
 
-    Chosen and counted in the same repetitions, it would seem to know what was luck.
+    Chosen and counted in the same replicates, it would seem to know what was luck.
     """
-    gains = [half.gain(harms) for half in halves]
-    trust = reliability(gains[0], gains[1])
-    choices = [(shrunken_gain(gain, trust=trust) > 0.0).astype(np.float64) for gain in gains]
+    gains = [half.gain(harms) for half in split_halves]
+    share = reliability(gains[0], gains[1])
+    choices = [(shrunken_gain(gain, reliability=share) > 0.0).astype(np.float64) for gain in gains]
     parts = [
-        contributions(choices[0], halves[1], harms=harms),
-        contributions(choices[1], halves[0], harms=harms),
+        contributions(choices[0], split_halves[1], harms=harms),
+        contributions(choices[1], split_halves[0], harms=harms),
     ]
     return np.asarray((parts[0] + parts[1]) / 2.0), (choices[0], choices[1])
 
 
-def resamples(n: int, *, n_resamples: int, seed: int) -> FloatArray:
+def resampling_weights(n: int, *, n_resamples: int, seed: int) -> FloatArray:
     """How often each patient is drawn in each resample, over n: shape (n_resamples, n)."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(n, np.full(n, 1.0 / n), size=n_resamples) / n
 
 
-def interval(value: float | None, draws: FloatArray) -> Interval:
-    """The value with the percentile interval of its draws; ends that are not finite are None."""
-    found = draws[~np.isnan(draws)]
-    ends = (
-        np.quantile(found, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0], method="nearest")
-        if len(found)
-        else [np.nan] * 2
-    )
-    low, high = (float(end) if np.isfinite(end) else None for end in ends)
-    return Interval(value if value is not None and np.isfinite(value) else None, low, high)
+def percentile_estimate(value: float, draws: FloatArray) -> Estimate:
+    """A finite figure with the 95% percentile interval of its draws; an end that is not finite is
+    NaN.
+
+    >>> percentile_estimate(2.0, np.array([1.0, 2.0, 3.0]))
+    Estimate(2, 1 to 3)
+    """
+    known = draws[~np.isnan(draws)]
+    if not len(known):
+        return Estimate(value)
+    ends = np.quantile(known, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0], method="nearest")
+    low, high = (float(end) if np.isfinite(end) else nan for end in ends)
+    return Estimate(value, low, high)
 
 
-def _needed(given: FloatArray, events: FloatArray) -> NDArray[np.float64]:
-    return np.where(events > 1e-12, given / np.where(events > 1e-12, events, 1.0), np.inf)
+def unbounded_estimate(value: float, draws: FloatArray, *, reason: str) -> Estimate | NotEstimable:
+    """A figure that can be infinite, such as a number needed to treat where nothing is averted.
+
+    Infinite in the mean and in its draws it is not estimable, for ``reason``. Infinite in the mean
+    alone, its value is NaN and its finite end is kept: "none (8.0 to none)".
+
+    >>> unbounded_estimate(inf, np.array([8.0, inf]), reason="nothing is averted").low
+    8.0
+    >>> unbounded_estimate(inf, np.array([inf, inf]), reason="nothing is averted")
+    NotEstimable(reason='nothing is averted')
+    """
+    estimate = percentile_estimate(value if isfinite(value) else nan, draws)
+    is_known = any(isfinite(end) for end in (estimate.value, estimate.low, estimate.high))
+    return estimate if is_known else NotEstimable(reason)
 
 
-def policy_row(policy: str, each: FloatArray, weights: FloatArray) -> PolicyRow:
+def finite_value(figure: Estimate | NotEstimable) -> float | None:
+    """The value of a figure, None where there is no finite one."""
+    is_known = isinstance(figure, Estimate) and isfinite(figure.value)
+    return figure.value if isinstance(figure, Estimate) and is_known else None
+
+
+NOBODY_TREATED = NotEstimable("nobody is treated")
+NOTHING_AVERTED = "no CRS of grade 2 or more is averted"
+NOTHING_ADDED = "no infection is added"
+
+
+@dataclass(frozen=True)
+class PolicyValue:
+    """What one policy does to 100 patients.
+
+    Parameters
+    ----------
+    policy : whom it treats, in words.
+    treated : patients of 100 who are given something.
+    averted : CRS of grade >= 2 averted.
+    missed : CRS of grade >= 2 among those left untreated.
+    needless : treated although no CRS of grade >= 2 would have come.
+    infections_added, responses_lost : below 0 where harm is spared.
+    net_benefit : averted less harms, in CRS events.
+    nnt, nnh : treated for one CRS averted, for one infection added; a value of NaN beside a finite
+        low end: none is averted (or added) on average, though the interval holds such numbers.
+    net_benefit_without_link : the same where quietening T cells costs no response; None where no
+        world of response was asked about.
+    """
+
+    policy: str
+    treated: Estimate
+    averted: Estimate
+    missed: Estimate
+    needless: Estimate
+    infections_added: Estimate
+    responses_lost: Estimate
+    net_benefit: Estimate
+    nnt: Estimate | NotEstimable
+    nnh: Estimate | NotEstimable
+    net_benefit_without_link: float | None = None
+
+
+def number_needed(treated: FloatArray, events: FloatArray) -> FloatArray:
+    """Treated over events, infinite where there is no event."""
+    return np.where(events > 1e-12, treated / np.where(events > 1e-12, events, 1.0), np.inf)
+
+
+def policy_value(policy: str, each: FloatArray, weights: FloatArray) -> PolicyValue:
     """One policy's figures from its contributions (n, figure) and the resampling weights (resample,
     n).
     """
     mean, draws = each.mean(axis=0), weights @ each
-    per_100 = {
-        name: interval(100.0 * float(mean[k]), 100.0 * draws[:, k])
-        for k, name in enumerate(FIGURES)
-    }
 
-    def needed(event: str) -> Interval:
+    def per_100(name: str) -> Estimate:
+        k = FIGURES.index(name)
+        return percentile_estimate(100.0 * float(mean[k]), 100.0 * draws[:, k])
+
+    def needed(event: str, reason: str) -> Estimate | NotEstimable:
         k = FIGURES.index(event)
         if mean[0] <= 0.0:
-            return Interval(None, None, None)
-        return interval(
-            float(_needed(mean[:1], mean[k : k + 1])[0]), _needed(draws[:, 0], draws[:, k])
+            return NOBODY_TREATED
+        return unbounded_estimate(
+            float(number_needed(mean[:1], mean[k : k + 1])[0]),
+            number_needed(draws[:, 0], draws[:, k]),
+            reason=reason,
         )
 
-    return PolicyRow(policy, **per_100, nnt=needed("averted"), nnh=needed("infections_added"))
+    return PolicyValue(
+        policy,
+        treated=per_100("treated"),
+        averted=per_100("averted"),
+        missed=per_100("missed"),
+        needless=per_100("needless"),
+        infections_added=per_100("infections_added"),
+        responses_lost=per_100("responses_lost"),
+        net_benefit=per_100("net_benefit"),
+        nnt=needed("averted", NOTHING_AVERTED),
+        nnh=needed("infections_added", NOTHING_ADDED),
+    )
 
 
 def policy_table(
     policies: Mapping[str, FloatArray], *, n_resamples: int, seed: int
-) -> list[PolicyRow]:
-    """Rows of several policies of the same patients from their contributions."""
+) -> list[PolicyValue]:
+    """Values of several policies of the same patients from their contributions."""
     n = len(next(iter(policies.values())))
-    weights = resamples(n, n_resamples=n_resamples, seed=seed)
-    return [policy_row(name, each, weights) for name, each in policies.items()]
+    weights = resampling_weights(n, n_resamples=n_resamples, seed=seed)
+    return [policy_value(name, each, weights) for name, each in policies.items()]
 
 
 @dataclass(frozen=True)
-class Regret(Answer):
+class Regret:
     """Net benefit per 100 patients that a policy leaves to the mechanism oracle, and where it goes.
 
     ``threshold``: to the best threshold of the same score; ``model``: from there to what can be
@@ -384,10 +412,10 @@ class Regret(Answer):
     put right without measuring something new.
     """
 
-    total: Interval
-    threshold: Interval
-    model: Interval
-    information: Interval
+    total: Estimate
+    threshold: Estimate
+    model: Estimate
+    information: Estimate
 
 
 def regret(steps: Sequence[FloatArray], *, n_resamples: int, seed: int) -> Regret:
@@ -395,13 +423,13 @@ def regret(steps: Sequence[FloatArray], *, n_resamples: int, seed: int) -> Regre
     mechanism oracle.
 
     A loss can come out below 0 by chance (its interval says so): oracles rest on finitely many
-    repetitions.
+    replicates.
     """
     values = np.column_stack([each[:, FIGURES.index("net_benefit")] for each in steps])
-    draws = 100.0 * resamples(len(values), n_resamples=n_resamples, seed=seed) @ values
+    draws = 100.0 * resampling_weights(len(values), n_resamples=n_resamples, seed=seed) @ values
     mean = 100.0 * values.mean(axis=0)
 
-    def between(a: int, b: int) -> Interval:
-        return interval(float(mean[b] - mean[a]), draws[:, b] - draws[:, a])
+    def between(a: int, b: int) -> Estimate:
+        return percentile_estimate(float(mean[b] - mean[a]), draws[:, b] - draws[:, a])
 
     return Regret(between(0, 3), between(0, 1), between(1, 2), between(2, 3))

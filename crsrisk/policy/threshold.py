@@ -17,6 +17,7 @@ from scipy.special import expit
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.decision_curve import net_benefit as net_benefit_of_counts
+from crsrisk.policy.formulas import value_at
 from crsrisk.trials.checks import (
     Answer,
     ByNumber,
@@ -90,7 +91,7 @@ def optimal_threshold(
     return Threshold((harm + weight * loss) / benefit)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NetBenefit(Answer):
     """Net benefit per patient of a model, of treating everybody and nobody, and what the model
     spares.
@@ -113,10 +114,13 @@ def net_benefit(
 ) -> NetBenefit:
     """Decision curve analysis at one threshold, from counts.
 
-    Parameters ---------- n, events : patients, and those of them with the event. tp, fp : treated
-    patients with and without the event. threshold : risk above 0 and below 1; its odds are the
-    needless treatments accepted for one event found. dataset : a remark of the caller; it changes
-    nothing.
+    Parameters
+    ----------
+    n, events : patients, and those of them with the event.
+    tp, fp : treated patients with and without the event.
+    threshold : risk above 0 and below 1; its odds are the needless treatments accepted for one
+        event found.
+    dataset : a remark of the caller; it changes nothing.
 
     The classic definition (Vickers & Elkin, Med Decis Making 2006;26:565) values *finding* an
     event; what prophylaxis does to it is hidden in the threshold.
@@ -129,7 +133,7 @@ def net_benefit(
     where = "net benefit"
     patients = count(n, where=where, key="n", least=1)
     with_event = events_of(events, n=patients, where=where, key="events")
-    found = events_of(tp, n=with_event, where=where, key="tp")
+    true_positive = events_of(tp, n=with_event, where=where, key="tp")
     needless = events_of(fp, n=patients - with_event, where=where, key="fp")
     t = inner_threshold(threshold, where=where)
     if with_event == 0:
@@ -146,7 +150,7 @@ def net_benefit(
             n=patients, n_true_positive=true, n_false_positive=false, threshold=t
         )
 
-    model, everybody = benefit(found, needless), benefit(with_event, patients - with_event)
+    model, everybody = benefit(true_positive, needless), benefit(with_event, patients - with_event)
     rate = with_event / patients
     return NetBenefit(
         model,
@@ -167,7 +171,10 @@ def net_benefit_of_treating(
     Here ``threshold`` is the number of events that one treatment must avert to be worth giving (h
     in CRS units), not the risk t*. Source: Vickers, Kattan & Sargent, Trials 2007;8:14.
 
-    >>> round(net_benefit_of_treating(event_rate_untreated=0.25, event_rate_policy=0.15, treated=0.58, threshold=0.05), 3)
+    >>> benefit = net_benefit_of_treating(
+    ...     event_rate_untreated=0.25, event_rate_policy=0.15, treated=0.58, threshold=0.05
+    ... )
+    >>> round(benefit, 3)
     0.071
     """
     where = "net benefit of treating"
@@ -192,7 +199,10 @@ def efficacy_tipping_point(
     For "treat when risk >= t": [(1 - RR) PPV(t) - h] / w, with PPV the mean risk of those treated.
     A negative number says that the policy loses even if response is untouched.
 
-    >>> efficacy_tipping_point(risk="Beta(2,6)", rr=0.5, harm=0.05, weight_response_vs_crs=2, thresholds=[0])["0"]
+    >>> points = efficacy_tipping_point(
+    ...     risk="Beta(2,6)", rr=0.5, harm=0.05, weight_response_vs_crs=2, thresholds=[0]
+    ... )
+    >>> points["0"]
     0.0375
     """
     where = "efficacy tipping point"
@@ -215,7 +225,7 @@ def efficacy_tipping_point(
     return ByNumber(points)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gain(Answer):
     """What a policy by risk adds, in CRS events per patient: its harm, its value, the better of all
     and none, the gain.
@@ -243,7 +253,7 @@ def gain_over_best_default(*, risk: Risk, rr: float, t_star: Sequence[float]) ->
     for number in numbers(t_star, where=where, key="t_star"):
         t = inner_threshold(number, where=where, key="t_star")
         harm = t * benefit
-        value = benefit * spread.event_share_above(t) - harm * spread.share_above(t)
+        value = value_at(spread, t, benefit=benefit, harm=harm)
         default = max(0.0, benefit * spread.mean - harm)
         gains[t] = Gain(harm, value, default, value - default)
     return ByNumber(gains)
@@ -259,9 +269,11 @@ def efficacy_attenuation(
     """Change of the tumour response rate when prophylaxis blocks a share ``a`` of T-cell
     activation.
 
-    Parameters ---------- p_response : response rate without prophylaxis. c1 : log odds of response
-    per log of activation. 0 is the world in which activation and response merely share a
-        cause; above 0 is mediation. Nobody knows it: vary it.
+    Parameters
+    ----------
+    p_response : response rate without prophylaxis.
+    c1 : log odds of response per log of activation. 0 is the world in which activation and response
+        merely share a cause; above 0 is mediation. Nobody knows it: vary it.
     a : blocked shares, 0 to below 1.
     model : the only one there is, so that a design file can say it.
 

@@ -4,43 +4,62 @@ to).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from crsrisk.data.potential_outcomes import Harms
-from crsrisk.policy.table import IndividualEffects
-from crsrisk.trials.checks import Answer, FloatArray
+from crsrisk.policy.table import FloatArray, IndividualEffects
 
+Quantity = Literal[
+    "risk_ratio",
+    "base_rate",
+    "hidden_share",
+    "infections_added",
+    "responses_lost",
+    "infection_weight",
+    "response_weight",
+    "burden_per_course",
+]
+_IN_WORDS: dict[Quantity, str] = {
+    "risk_ratio": "risk ratio of CRS",
+    "base_rate": "CRS of grade >= 2 without prophylaxis, in those treated",
+    "hidden_share": "share of the effect that is only hidden fever",
+    "infections_added": "serious infections added a treated patient",
+    "responses_lost": "tumour responses lost a treated patient",
+    "infection_weight": "weight of an infection",
+    "response_weight": "weight of a lost response",
+    "burden_per_course": "burden of a course",
+}
+_SHARES: tuple[Quantity, ...] = ("risk_ratio", "base_rate", "hidden_share")  # possible: 0 to 1
 _REDRAWS = 400  # of worlds, for the interval of a tipping point
 _TAIL = 0.025  # on either side
 
 
 @dataclass(frozen=True)
-class TippingPoint(Answer):
+class TippingPoint:
     """One assumption: its value now, the value at which treating and not treating tie (None: no
-    value does), its range.
+    value does), and its plausible range.
 
     ``is_within``: whether the tie lies inside the plausible range (None when no range is stated).
     """
 
-    assumption: str
+    quantity: Quantity
     now: float
     tips_at: float | None
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
+    assumption: str = field(init=False)
+    is_within: bool | None = field(init=False)
 
-    @property
-    def is_within(self) -> bool | None:
-        """Whether a plausible value would turn the decision."""
-        if self.low is None or self.high is None:
-            return None
-        return self.tips_at is not None and self.low <= self.tips_at <= self.high
-
-    def to_dict(self) -> dict[str, object]:
-        """All fields, and whether the tie is plausible."""
-        return {**super().to_dict(), "is_within": self.is_within}
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "assumption", _IN_WORDS[self.quantity])
+        is_within = None
+        if self.low is not None and self.high is not None:
+            is_within = self.tips_at is not None and self.low <= self.tips_at <= self.high
+        object.__setattr__(self, "is_within", is_within)
 
 
 def _over(numerator: float, denominator: float) -> float | None:
@@ -51,7 +70,7 @@ def _over(numerator: float, denominator: float) -> float | None:
 
 
 def tipping_points(
-    stakes: IndividualEffects, *, harms: Harms, treated: FloatArray | None = None
+    effects: IndividualEffects, *, harms: Harms, treated: FloatArray | None = None
 ) -> list[TippingPoint]:
     """Where treating those who are treated ties with treating nobody, one quantity at a time, all
     else as it is.
@@ -60,18 +79,18 @@ def tipping_points(
     Quantities a treated patient: risk ratio, rate of CRS without prophylaxis, share of the effect
     that is only hidden fever, infections added, responses lost (Δ*), and the three weights.
     """
-    chosen = np.ones(len(stakes)) if treated is None else treated
+    chosen = np.ones(len(effects)) if treated is None else treated
     n = float(chosen.sum())
     if n <= 0.0:
         return []
     risk, averted, infections, lost, given = (
         float((chosen * part).sum()) / n
         for part in (
-            stakes.risk,
-            stakes.averted,
-            stakes.infections_added,
-            stakes.responses_lost,
-            stakes.is_given,
+            effects.risk,
+            effects.averted,
+            effects.infections_added,
+            effects.responses_lost,
+            effects.is_given,
         )
     )
     by_infection, by_response, by_course = (
@@ -80,65 +99,26 @@ def tipping_points(
         harms.burden_per_course * given,
     )
     harm = by_infection + by_response + by_course
-    found = [
-        (
-            "risk ratio of CRS",
+    left_for_infection = averted - by_response - by_course
+    left_for_response = averted - by_infection - by_course
+    left_for_course = averted - by_infection - by_response
+    ties: dict[Quantity, tuple[float, float | None]] = {
+        "risk_ratio": (
             1.0 - averted / risk if risk > 0.0 else 1.0,
             1.0 - harm / risk if risk > 0.0 else None,
-            0.0,
-            1.0,
         ),
-        (
-            "CRS of grade >= 2 without prophylaxis, in those treated",
-            risk,
-            _over(harm * risk, averted),
-            0.0,
-            1.0,
-        ),
-        (
-            "share of the effect that is only hidden fever",
-            0.0,
-            _over(averted - harm, averted),
-            0.0,
-            1.0,
-        ),
-        (
-            "serious infections added a treated patient",
-            infections,
-            _over(averted - by_response - by_course, harms.infection_weight),
-            None,
-            None,
-        ),
-        (
-            "tumour responses lost a treated patient",
-            lost,
-            _over(averted - by_infection - by_course, harms.response_weight),
-            None,
-            None,
-        ),
-        (
-            "weight of an infection",
-            harms.infection_weight,
-            _over(averted - by_response - by_course, infections),
-            None,
-            None,
-        ),
-        (
-            "weight of a lost response",
-            harms.response_weight,
-            _over(averted - by_infection - by_course, lost),
-            None,
-            None,
-        ),
-        (
-            "burden of a course",
-            harms.burden_per_course,
-            _over(averted - by_infection - by_response, given),
-            None,
-            None,
-        ),
+        "base_rate": (risk, _over(harm * risk, averted)),
+        "hidden_share": (0.0, _over(averted - harm, averted)),
+        "infections_added": (infections, _over(left_for_infection, harms.infection_weight)),
+        "responses_lost": (lost, _over(left_for_response, harms.response_weight)),
+        "infection_weight": (harms.infection_weight, _over(left_for_infection, infections)),
+        "response_weight": (harms.response_weight, _over(left_for_response, lost)),
+        "burden_per_course": (harms.burden_per_course, _over(left_for_course, given)),
+    }
+    return [
+        TippingPoint(quantity, now, tie, *((0.0, 1.0) if quantity in _SHARES else (None, None)))
+        for quantity, (now, tie) in ties.items()
     ]
-    return [TippingPoint(*one) for one in found]
 
 
 def crossing(at: ArrayLike, values: ArrayLike, *, near: float) -> float | None:
@@ -157,11 +137,11 @@ def crossing(at: ArrayLike, values: ArrayLike, *, near: float) -> float | None:
         for k in where
         if y[k] != y[k + 1]
     ]
-    return min(points, key=lambda one: abs(one - near)) if points else None
+    return min(points, key=lambda point: abs(point - near)) if points else None
 
 
 @dataclass(frozen=True)
-class Turn(Answer):
+class TrendTie:
     """Where a trend over worlds crosses 0, with its 95% interval; None when more than 2.5% of
     redraws do not cross.
     """
@@ -179,7 +159,7 @@ def trend_crossing(
     low: float,
     high: float,
     seed: int,
-) -> Turn | None:
+) -> TrendTie | None:
     """Where the weighted trend of values on a parameter crosses 0, when that lies from ``low`` to
     ``high``.
 
@@ -191,7 +171,7 @@ def trend_crossing(
     >>> round(trend_crossing(x, x**2 + x - 0.75, np.ones(200), low=-1.0, high=2.0, seed=1).at, 6)
     0.5
     """
-    x, y, w = (np.asarray(one, dtype=np.float64) for one in (parameter, values, weights))
+    x, y, w = (np.asarray(part, dtype=np.float64) for part in (parameter, values, weights))
     w = w / w.sum()
     center = float(w @ x)
     scale = float(np.sqrt(w @ (x - center) ** 2))
@@ -207,9 +187,9 @@ def trend_crossing(
         return None
     crossed = points[1:][~np.isnan(points[1:])]
     if len(crossed) < (1.0 - _TAIL) * _REDRAWS:
-        return Turn(float(points[0]), None, None)
+        return TrendTie(float(points[0]), None, None)
     first, last = np.quantile(crossed, [_TAIL, 1.0 - _TAIL])
-    return Turn(float(points[0]), float(first), float(last))
+    return TrendTie(float(points[0]), float(first), float(last))
 
 
 def _is_flat(x: FloatArray, y: FloatArray, w: FloatArray) -> bool:

@@ -342,11 +342,9 @@ class _Column:
     chance: float
 
 
-_GAIN = _Column(
-    "gain_over_product_only", "Gain in log loss over", "knowing the product, nats", 3, 0.0
-)
-_WITHIN = _Column("auroc_within_product", "AUROC among patients", "of one product", 2, 0.5)
-_MIXED = _Column("auroc", "AUROC over all patients,", "products mixed", 2, 0.5)
+_GAIN = _Column("gain", "Gain in log loss over", "knowing the product, nats", 3, 0.0)
+_WITHIN = _Column("auroc", "AUROC among patients", "of one product", 2, 0.5)
+_MIXED = _Column("auroc_mixed", "AUROC over all patients,", "products mixed", 2, 0.5)
 
 
 def ladder(rungs: Sequence[BenchmarkRow], *, key: str, is_pooled: bool) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from crsrisk.plots.chart_data import BarCell, DrawnCell, ForestCell, HoursCell, RatesCell
+from crsrisk.report.bedside import ShownReasons
+from crsrisk.report.content import ReportContent
 from crsrisk.report.drawing import (
     axis_strip,
     bar_strip,
@@ -36,92 +39,88 @@ from crsrisk.report.figures import (
     theme_chart,
 )
 from crsrisk.report.manifest import making_section
-from crsrisk.report.sections import drawn_figures
+from crsrisk.report.policy import PolicyPage
+from crsrisk.report.sections import Table, drawn_figures
+from crsrisk.report.trial import TrialPage
+from crsrisk.results import to_plain
 
 # Gallery: every figure of a report, made from its content dictionary, by name.
 
 
-Content = Mapping[str, Any]
-
-
-def gallery(content: Content) -> dict[str, str]:
+def gallery(content: ReportContent) -> dict[str, str]:
     """Name -> SVG for a page, which lends it fonts and colours. The names are fixed by the content
     alone.
     """
-    evaluation, labels = content["evaluation"], content["labels"]
-    products = content["performance"]["products"]
-    made = {
-        "calibration-pooled": calibration(
-            evaluation["pooled"], key="calibration-pooled", name="all products"
-        ),
-        "net-benefit-pooled": net_benefit(
-            evaluation["pooled"], key="net-benefit-pooled", name="all products"
-        ),
+    labels, performance = content.labels, content.performance
+    pooled: Mapping[str, Any] = to_plain(content.evaluation.pooled)
+    groups: Mapping[str, Mapping[str, Any]] = {
+        name: to_plain(content.evaluation.by_group[name]) for name in performance.products
+    }
+    svgs = {
+        "calibration-pooled": calibration(pooled, key="calibration-pooled", name="all products"),
+        "net-benefit-pooled": net_benefit(pooled, key="net-benefit-pooled", name="all products"),
         "risk-distribution": risk_distribution(
-            {
-                "All products": evaluation["pooled"],
-                **{labels[name]: evaluation["by_product"][name] for name in products},
-            },
+            {"All products": pooled, **{labels[name]: group for name, group in groups.items()}},
             key="risk-distribution",
         ),
     }
-    for name in products:
-        group = evaluation["by_product"][name]
-        made[f"calibration-{name}"] = calibration(
+    for name, group in groups.items():
+        svgs[f"calibration-{name}"] = calibration(
             group, key=f"calibration-{name}", name=labels[name], is_small=True
         )
-        made[f"net-benefit-{name}"] = net_benefit(
+        svgs[f"net-benefit-{name}"] = net_benefit(
             group, key=f"net-benefit-{name}", name=labels[name], is_small=True
         )
-    steps = content["performance"]["ladder"]
-    if steps is not None:
-        made["ladder"] = ladder(steps["rungs"], key="ladder", is_pooled=steps["is_pooled"])
-    for curve in content["trial"]["onset"]:
-        made[f"onset-{curve['product']}"] = onset(curve, key=f"onset-{curve['product']}")
-    for patient in content["patients"]:
-        name = f"icons-{patient['key']}"
-        made[name] = icon_array(
-            **patient["icons"], key=name, sentence=patient["risks"]["grade2plus"]["sentence"]
+    if performance.benchmark is not None:
+        svgs["benchmark"] = ladder(
+            to_plain(performance.benchmark.marks),
+            key="benchmark",
+            is_pooled=performance.benchmark.is_pooled,
         )
-    return made
+    for name, curve in content.trial.onset.items():
+        svgs[f"onset-{name}"] = onset(to_plain(curve), key=f"onset-{name}")
+    for patient in content.patients:
+        name, icons = f"icons-{patient.key}", patient.icons
+        svgs[name] = icon_array(
+            n_grade2plus=icons.n_grade2plus,
+            n_grade3plus=icons.n_grade3plus,
+            key=name,
+            sentence=icons.sentence,
+        )
+    return svgs
 
 
-def figure_files(content: Content) -> dict[str, str]:
+def figure_files(content: ReportContent) -> dict[str, str]:
     """File name -> SVG that stands alone: the page's figures, and as figures what the page has as
     tables.
 
     Each carries event, window and the notice below it.
     """
-    made = gallery(content)
-    for axis, table in zip(("rates", "times"), content["published"]["tables"], strict=True):
+    svgs = gallery(content)
+    for axis, table in zip(("rates", "times"), content.published.tables, strict=True):
         if rows := _forest_rows(table):
-            made[f"forest-{axis}"] = forest(rows, key=f"forest-{axis}", title=table["title"])
-    made["importance"] = importance(content["drivers"]["rows"], key="importance")
-    for patient in content["patients"]:
-        name = f"reasons-{patient['key']}"
-        made[name] = reasons(_reason_rows(patient), key=name, title=f"Reasons, {patient['name']}")
-    note = f"{content['event']}, {content['window']}. {content['notice']}"
-    own_windows = f"Each source over its own window after the first dose. {content['notice']}"
+            svgs[f"forest-{axis}"] = forest(rows, key=f"forest-{axis}", title=table.title)
+    svgs["importance"] = importance(to_plain(content.drivers.bars), key="importance")
+    for patient in content.patients:
+        name = f"reasons-{patient.key}"
+        svgs[name] = reasons(to_plain(patient.bars), key=name, title=f"Reasons, {patient.name}")
+    note = f"{content.event}, {content.window}. {content.notice}"
+    own_windows = f"Each source over its own window after the first dose. {content.notice}"
     return {
         f"{name}.svg": stand_alone(svg, note=own_windows if name.startswith("forest") else note)
-        for name, svg in sorted(made.items())
+        for name, svg in sorted(svgs.items())
     }
 
 
-def _forest_rows(table: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    found = []
-    for group in table["groups"]:
-        for row in group["rows"]:
-            published, size, simulated, drawing, verdict = row["cells"]
-            told = f"{published}, n {size}; simulated {simulated}; {verdict.split(':')[0]}"
-            found.append({**drawing, "label": f"{group['label']}: {row['label']}", "told": told})
-    return found
-
-
-def _reason_rows(patient: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    found = [*patient["reasons"]["up"], *patient["reasons"]["down"]]
-    rows = [{"label": f"{one['label']}: {one['value']}", "points": one["of_100"]} for one in found]
-    return [*rows, {"label": "All other variables", "points": patient["reasons"]["rest_of_100"]}]
+def _forest_rows(table: Table) -> Sequence[Mapping[str, Any]]:
+    rows = []
+    for group in table.groups:
+        for row in group.rows:
+            published, size, simulated, drawing, verdict = row.cells
+            told = f"{published}, n {size}; simulated {simulated}; {str(verdict).split(':')[0]}"
+            label = f"{group.label}: {row.label}"
+            rows.append({**to_plain(drawing), "label": label, "told": told})
+    return rows
 
 
 POLICY = (
@@ -130,11 +129,8 @@ POLICY = (
 )
 
 
-def render(content: Mapping[str, Any]) -> str:
-    """The report as one self-contained HTML page. The same content gives the same bytes.
-
-    ``content``: of :func:`crsrisk.report.content.build_content`, also after a way through JSON.
-    """
+def render(content: ReportContent) -> str:
+    """The report as one self-contained HTML page. The same content gives the same bytes."""
     environment = Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
         autoescape=True,
@@ -152,8 +148,16 @@ def render(content: Mapping[str, Any]) -> str:
     )
 
 
-def drawn(cell: Mapping[str, Any]) -> Markup:
+def drawn(cell: DrawnCell | Mapping[str, Any]) -> Markup:
     """A cell that holds a drawing."""
+    if isinstance(cell, ForestCell):
+        return Markup(forest_strip(to_plain(cell)))
+    if isinstance(cell, RatesCell):
+        return Markup(rates_strip(cell.grade2plus, cell.grade3plus))
+    if isinstance(cell, HoursCell):
+        return Markup(hours_strip(cell.hours))
+    if isinstance(cell, BarCell):
+        return Markup(bar_strip(cell.value, highest=cell.highest))
     kind = cell["draw"]
     if kind == "forest":
         return Markup(forest_strip(cell))
@@ -164,9 +168,9 @@ def drawn(cell: Mapping[str, Any]) -> Markup:
     return Markup(bar_strip(cell["value"], highest=cell["highest"]))
 
 
-def reason_bar(points: int, reasons: Mapping[str, Any]) -> Markup:
+def reason_bar(points: int, shown: ShownReasons) -> Markup:
     """One reason as a bar; all bars of a patient share a scale."""
-    highest = max([abs(one["of_100"]) for one in (*reasons["up"], *reasons["down"])], default=0)
+    highest = shown.longest
     style = "raises" if points > 0 else "lowers"
     return Markup(bar_strip(abs(points), highest=highest, style=style, width=84))
 
@@ -200,25 +204,23 @@ def render_judgement(content: Mapping[str, Any]) -> str:
     )
 
 
-# Trial page: the dictionary about trial designs as one HTML file that needs nothing else.
+# Trial page: the page about trial designs as one HTML file that needs nothing else.
 
 
-def trial_svgs(content: Mapping[str, Any]) -> dict[str, str]:
+def trial_svgs(page: TrialPage) -> dict[str, str]:
     """The figures by name: `boundary-<k>` and `power-<k>`."""
     bounds = {
-        f"boundary-{at}": boundary_figure(one, key=f"boundary-{at}")
-        for at, one in enumerate(content["boundaries"])
+        f"boundary-{at}": boundary_figure(to_plain(design), key=f"boundary-{at}")
+        for at, design in enumerate(page.boundaries)
     }
     return bounds | {
-        f"power-{at}": power_figure(one, key=f"power-{at}")
-        for at, one in enumerate(content["power"])
+        f"power-{at}": power_figure(to_plain(panel), key=f"power-{at}")
+        for at, panel in enumerate(page.power)
     }
 
 
-def render_trial(content: Mapping[str, Any]) -> str:
-    """The page. ``content``: of :func:`crsrisk.report.trial.trial_content`, also after a way
-    through JSON.
-    """
+def render_trial(content: TrialPage) -> str:
+    """The page as HTML."""
     environment = Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
         autoescape=True,
@@ -235,15 +237,9 @@ def render_trial(content: Mapping[str, Any]) -> str:
     )
 
 
-# Prophylaxis page: the answer as one HTML file that needs nothing else, its first paragraph to be
-# read aloud.
-
-
-def render_prophylaxis(content: Mapping[str, Any]) -> str:
-    """The page. The same content gives the same bytes; no script, nothing loaded.
-
-    ``content``: of :func:`crsrisk.report.policy.prophylaxis_content` or
-    :func:`crsrisk.report.policy.table_content`, also after a way through JSON.
+def render_policy(page: PolicyPage) -> str:
+    """The page about policies of prophylaxis. The same page gives the same bytes; no script,
+    nothing loaded.
     """
     environment = Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
@@ -256,20 +252,19 @@ def render_prophylaxis(content: Mapping[str, Any]) -> str:
     environment.filters["drawn"] = drawn
     environment.filters["axis"] = lambda name: Markup("")
     figures = {
-        key: [Markup(svg) for svg in panels]
-        for key, panels in drawn_figures(content["sections"]).items()
+        key: [Markup(svg) for svg in panels] for key, panels in drawn_figures(page.sections).items()
     }
-    return environment.get_template("prophylaxis.html.j2").render(
-        content=content, figures=figures, policy=POLICY, making=making_section(content["setting"])
+    return environment.get_template("policy.html.j2").render(
+        content=page, figures=figures, policy=POLICY, making=making_section(to_plain(page.setting))
     )
 
 
-def prophylaxis_figures(content: Mapping[str, Any]) -> dict[str, str]:
+def policy_figures(page: PolicyPage) -> dict[str, str]:
     """File name -> a figure that stands alone."""
-    note = f"{content['event']}, {content['window']}. {content['notice']}"
+    note = f"{page.event}, {page.window}. {page.notice}"
     return {
         f"{key.removeprefix('figure-')}-{at}.svg": stand_alone(svg, note=note)
-        for key, panels in drawn_figures(content["sections"]).items()
+        for key, panels in drawn_figures(page.sections).items()
         for at, svg in enumerate(panels, start=1)
     }
 

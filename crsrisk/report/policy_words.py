@@ -1,144 +1,179 @@
-"""Prophylaxis in words: the paragraph that is read aloud, what would overturn it, and what to
+"""Who should get prophylaxis, in words: the first paragraph, what would overturn it, and what to
 measure first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from math import isfinite
 
+from crsrisk.data.potential_outcomes import ResponseWorld, strategy_in_words
+from crsrisk.policy.decision import (
+    MEDIAN_EFFECT,
+    MEDIAN_SUPPORT_EFFECT,
+    ParameterInformation,
+    PolicyAnalysis,
+    TrialRecommendation,
+)
+from crsrisk.policy.stated import PolicyTableAnalysis
+from crsrisk.policy.table import PolicyValue
+from crsrisk.policy.tipping import TippingPoint
+from crsrisk.policy.worlds import Rule
+from crsrisk.results import Estimate, NotEstimable
 from crsrisk.wording import MISSING, listed, number
 
-Results = Mapping[str, Any]
-WORLD_WORDS = {"no_link": "no link", "common_cause": "a common cause", "mediation": "mediation"}
+WORLD_WORDS: dict[ResponseWorld, str] = {
+    "no_link": "no link",
+    "common_cause": "a common cause",
+    "mediation": "mediation",
+}
 _MANY = 1000.0
 _SMALL = 0.05  # events of CRS in 100 patients: below it nothing is worth saying
+NONE = "none"
+
+
+def steady(value: float) -> float:
+    """The value to six significant digits, so that the last bits of a computation never decide how
+    a half is rounded.
+
+    >>> steady(26.250000000001)
+    26.25
+    """
+    return float(f"{value:.6g}")
 
 
 def amount(value: float | None, *, digits: int = 1) -> str:
     """A figure for 100 patients."""
-    return number(value, digits=digits)
+    return number(value if value is None else steady(value), digits=digits)
 
 
-def spread(found: Mapping[str, Any], *, factor: float = 1.0, digits: int = 1) -> str:
-    """A figure with its interval; an end without a number is said to be open."""
-    if found["value"] is None and found["low"] is None:
-        return "none"
-    value, low, high = (
-        None if found[key] is None else factor * found[key] for key in ("value", "low", "high")
+def with_interval(figure: Estimate | NotEstimable, *, factor: float = 1.0, digits: int = 1) -> str:
+    """A figure with its interval; what has no finite number is said to be none.
+
+    >>> with_interval(Estimate(0.5, 0.25, 0.75), factor=100)
+    '50.0 (25.0 to 75.0)'
+    >>> with_interval(Estimate(8.0, 6.0)), with_interval(NotEstimable("nothing is averted"))
+    ('8.0 (6.0 to none)', 'none')
+    """
+    if isinstance(figure, NotEstimable):
+        return NONE
+    middle, first, last = (
+        number(factor * steady(end), digits=digits) if isfinite(end) else NONE
+        for end in (figure.value, figure.low, figure.high)
     )
-    middle, *ends = (
-        number(end, digits=digits) if end is not None else "none" for end in (value, low, high)
-    )
-    is_bare = (low is None and high is None) or middle == ends[0] == ends[1]
-    return middle if is_bare else f"{middle} ({ends[0]} to {ends[1]})"
+    has_no_interval = not isfinite(figure.low) and not isfinite(figure.high)
+    return middle if has_no_interval or middle == first == last else f"{middle} ({first} to {last})"
 
 
-def format_change(found: Mapping[str, Any], more: str, fewer: str) -> str:
+def negative(figure: Estimate) -> Estimate:
+    """The same figure with the other sign."""
+    return Estimate(-figure.value, -figure.high, -figure.low)
+
+
+def format_change(figure: Estimate, more: str, fewer: str) -> str:
     """A change that may go either way, without a minus sign that nobody can speak.
 
-    >>> format_change({"value": -0.3, "low": -0.4, "high": -0.2}, "adds", "spares")
+    >>> format_change(Estimate(-0.3, -0.4, -0.2), "adds", "spares")
     'spares 0.3 (0.2 to 0.4)'
     """
-    if found["value"] is None or found["value"] >= 0.0:
-        return f"{more} {spread(found)}"
-    value, low, high = (
-        None if found[key] is None else -found[key] for key in ("value", "high", "low")
-    )
-    return f"{fewer} {spread({'value': value, 'low': low, 'high': high})}"
+    if figure.value < 0.0:
+        return f"{fewer} {with_interval(negative(figure))}"
+    return f"{more} {with_interval(figure)}"
 
 
-def needed_text(found: Mapping[str, Any]) -> str:
+def needed_text(figure: Estimate | NotEstimable) -> str:
     """A number needed to treat or to harm; beyond a thousand the number itself says nothing.
 
-    >>> needed_text({"value": 7.94, "low": 6.0, "high": None}), needed_text({"value": 1630.0, "low": 1400.0, "high": None})
+    >>> needed_text(Estimate(7.94, 6.0)), needed_text(Estimate(1630.0, 1400.0))
     ('7.9 (6.0 to none)', 'over 1,000')
     """
-    ends = [found[key] for key in ("value", "low", "high")]
-    if ends[0] is not None and ends[0] > _MANY:
+    value = 0.0 if isinstance(figure, NotEstimable) else figure.value
+    if value > _MANY:
         return f"over {number(_MANY, digits=0)}"
-    return spread(found, digits=0 if ends[0] is not None and ends[0] >= 100.0 else 1)
+    return with_interval(figure, digits=0 if value >= 100.0 else 1)
 
 
-def rule_in_words(rule: Mapping[str, Any]) -> str:
-    """A rule as a committee says it."""
-    if rule["strategy"] == "none":
+def rule_in_words(rule: Rule) -> str:
+    """A rule as a committee says it.
+
+    >>> rule_in_words(Rule("tocilizumab", 0.2))
+    'giving tocilizumab to patients at a predicted risk of 20 of 100 or more'
+    """
+    if rule.is_nobody:
         return "giving nobody prophylaxis"
-    if rule["threshold"] is None:
-        return f"giving {drug(rule['strategy'])} to everybody"
-    return (
-        f"giving {drug(rule['strategy'])} to patients at a predicted risk of {percent(rule)} or"
-        " more"
+    given = f"giving {strategy_in_words(rule.strategy)}"
+    return f"{given} to everybody" if rule.threshold is None else f"{given} to {who_enters(rule)}"
+
+
+def who_enters(rule: Rule) -> str:
+    """Whom a trial of this rule randomises."""
+    if rule.threshold is None:
+        return "all comers"
+    return f"patients at a predicted risk of {100 * rule.threshold:.0f} of 100 or more"
+
+
+def figure_text(value: float | None) -> str:
+    """A figure of an unknown size, in two or three digits that matter; `none` when there is
+    none.
+    """
+    if value is None:
+        return NONE
+    return number(
+        value, digits=0 if abs(value) >= 100 else 2 if abs(value) >= 0.1 or value == 0 else 4
     )
 
 
-def percent(rule: Mapping[str, Any]) -> str:
-    """The threshold of a rule as patients of 100."""
-    return f"{100 * rule['threshold']:.0f} of 100"
+def range_text(low: float | None, high: float | None) -> str:
+    """From and to."""
+    return MISSING if low is None or high is None else f"{figure_text(low)} to {figure_text(high)}"
 
 
-def drug(strategy: str) -> str:
-    """A strategy in words.
-
-    >>> drug("tocilizumab+anakinra@fever"), drug("half_first_dose")
-    ('tocilizumab and anakinra at fever', 'half of the first dose')
+def tie_text(row: ParameterInformation) -> str:
+    """Where a decision turns, with its interval, or that the interval goes beyond what was looked
+    at.
     """
-    plan, _, change = strategy.partition("/")
-    agents, _, when = plan.partition("@")
-    changes = {
-        "half_first_dose": "half of the first dose",
-        "no_step_up": "no step-up",
-        "under_skin": "the drug under the skin",
-    }
-    words = changes.get(agents, agents.replace("_", " ").replace("+", " and "))
-    words += {"fever": " at fever", "two_doses": " before the first two doses"}.get(when, "")
-    return f"{words} with {changes[change]}" if change in changes else words
+    interval = "interval beyond the range"
+    if row.tips_low is not None:
+        interval = range_text(row.tips_low, row.tips_high)
+    return f"{figure_text(row.tips_at)} ({interval})"
 
 
-def rule_named(results: Results, name: str) -> Mapping[str, Any]:
-    """The rule of that name."""
-    found: Mapping[str, Any] = next(rule for rule in results["rules"] if rule["name"] == name)
-    return found
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def policy_of(results: Results, rule: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row of the reference cohort that a rule stands for."""
-    rows = results["strategies"][rule["strategy"]]["policies"]
-    found: Mapping[str, Any] = rows[1] if rule["threshold"] is None else rows[2]
-    return found
-
-
-def read_aloud(results: Results) -> str:
+def policy_summary(analysis: PolicyAnalysis) -> str:
     """The first paragraph: setting, answer, price, certainty, trial, and what it is not."""
-    setting, over, wanted = results["setting"], results["ensemble"], results["recommendation"]
-    rule, best = rule_named(results, wanted["rule"]), rule_named(results, wanted["best_rule"])
-    row, base = policy_of(results, rule), over["base_rate"]
+    setting, over, advice = analysis.setting, analysis.ensemble, analysis.recommendation
+    rule, best = analysis.rule(advice.rule), analysis.rule(advice.best_rule)
+    strategy, base = analysis.strategies[rule.strategy], over.base_rate
+    policy = strategy.treat_all if rule.threshold is None else strategy.by_risk
     parts = [
         (
             "In simulated patients with"
-            f" {setting['population'][0].lower()}{setting['population'][1:]} starting"
-            f" {setting['product']} (regimen {setting['regimen'].replace('_', ' ')}), CRS of grade"
-            f" 2 or more within {setting['window_d']:g} days after the first dose came in"
-            f" {amount(100 * results['common']['rate']['value'], digits=0)} of 100 without"
-            f" prophylaxis; over {over['n_members']} sets of assumptions that published figures"
-            f" cannot tell apart, in {amount(100 * base['low'], digits=0)} to"
-            f" {amount(100 * base['high'], digits=0)}."
+            f" {setting.population[0].lower()}{setting.population[1:]} starting"
+            f" {setting.product} (regimen {setting.regimen.replace('_', ' ')}), CRS of grade"
+            f" 2 or more within {setting.window_d:g} days after the first dose came in"
+            f" {amount(100 * analysis.common.rate.value, digits=0)} of 100 without"
+            f" prophylaxis; over {over.n_members} sets of assumptions that published figures"
+            f" cannot tell apart, in {amount(100 * base.low, digits=0)} to"
+            f" {amount(100 * base.high, digits=0)}."
         ),
         (
             f"Over these sets, {rule_in_words(best)} has the highest expected net benefit of"
-            f" {len(results['rules'])} rules, and its strategy is the best one in"
-            f" {amount(100 * wanted['probability_best'], digits=0)} of 100 worlds."
+            f" {len(analysis.rules)} rules, and its strategy is the best one in"
+            f" {amount(100 * advice.probability_best, digits=0)} of 100 worlds."
         ),
         (
             f"In the reference world {rule_in_words(rule)} treats"
-            f" {amount(row['treated']['value'], digits=0)} of 100 patients, averts"
-            f" {spread(row['averted'])} CRS of grade 2 or more,"
-            f" {format_change(row['infections_added'], 'adds', 'spares')} serious infections within 90"
-            f" days and {_responses(row['responses_lost'])}."
+            f" {amount(policy.treated.value, digits=0)} of 100 patients, averts"
+            f" {with_interval(policy.averted)} CRS of grade 2 or more,"
+            f" {format_change(policy.infections_added, 'adds', 'spares')} serious infections within"
+            f" 90 days and {_responses(policy.responses_lost)}."
         ),
-        *_hidden_fever(wanted),
-        *_reference_sentence(results),
-        _trial_sentence(results),
+        *_hidden_fever(advice),
+        *_reference_sentence(analysis),
+        _trial_sentence(analysis),
         (
             "All of it is synthetic: a design scenario, without external validation, never advice"
             " on a patient."
@@ -147,21 +182,21 @@ def read_aloud(results: Results) -> str:
     return " ".join(parts)
 
 
-def _responses(found: Mapping[str, Any]) -> str:
+def _responses(lost: Estimate) -> str:
     """Tumour responses lost, which nobody knows to hang on T-cell activation; of none nothing
     depends on it.
     """
-    if abs(found["value"]) < _SMALL:
+    if abs(lost.value) < _SMALL:
         return "costs no tumour response in any world of response"
     return (
-        f"{format_change(found, 'costs', 'spares')} tumour responses if T-cell activation mediates"
+        f"{format_change(lost, 'costs', 'spares')} tumour responses if T-cell activation mediates"
         " response, none if it does not: nobody knows which"
     )
 
 
-def _hidden_fever(wanted: Mapping[str, Any]) -> list[str]:
+def _hidden_fever(advice: TrialRecommendation) -> list[str]:
     """That need of support falls less than the grade, where it does."""
-    grade, support = wanted["risk_ratio"]["value"], wanted["support_ratio"]["value"]
+    grade, support = advice.risk_ratio.value, advice.support_ratio.value
     if round(support, 2) <= round(grade, 2):
         return []
     return [
@@ -171,233 +206,266 @@ def _hidden_fever(wanted: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _reference_sentence(results: Results) -> list[str]:
+def _reference_sentence(analysis: PolicyAnalysis) -> list[str]:
     """That the reference world by itself says something else, where it does."""
-    cautious, scenario = results["setting"]["response_world"], results["setting"]["scenario"]
-    here = [one for one in results["scenarios"] if one["world"] == scenario]
-    chosen = rule_named(results, results["recommendation"]["best_rule"])
-    if not here or rule_named(results, here[0]["best"][cautious])["strategy"] == chosen["strategy"]:
+    setting, advice = analysis.setting, analysis.recommendation
+    chosen = analysis.rule(advice.best_rule).strategy
+    here = [row for row in analysis.scenarios if row.scenario == setting.scenario]
+    if not here:
         return []
-    other = rule_in_words(rule_named(results, here[0]["best"][cautious]))
+    alone = analysis.rule(here[0].best[setting.response_world])
+    if alone.strategy == chosen:
+        return []
     return [
-        f"The reference world by itself, with {WORLD_WORDS[cautious]} and weights as assumed, would"
-        f" choose {other}: the answer over all sets and that of the single best guess are not the"
-        " same."
+        f"The reference world by itself, with {WORLD_WORDS[setting.response_world]} and weights as"
+        f" assumed, would choose {rule_in_words(alone)}: the answer over all sets and that of the"
+        " single best guess are not the same."
     ]
 
 
-def _trial_sentence(results: Results) -> str:
-    wanted = results["recommendation"]
-    rule = rule_named(results, wanted["rule"])
-    sizes = [
-        wanted["sizes"][key]["n_per_arm_0.8"]
-        for key in ("median effect", "median effect on need of support")
-    ]
-    who = (
-        "all comers"
-        if rule["threshold"] is None
-        else f"patients at a predicted risk of {percent(rule)} or more"
-    )
+def _trial_sentence(analysis: PolicyAnalysis) -> str:
+    advice = analysis.recommendation
+    rule = analysis.rule(advice.rule)
     third = (
-        f", {drug(wanted['third_arm'])} (best in too many worlds to be left out)"
-        if wanted["third_arm"]
+        f", {strategy_in_words(advice.third_arm)} (best in too many worlds to be left out)"
+        if advice.third_arm
         else ""
+    )
+    first, second = (
+        advice.sizes[name].n_per_arm_80 for name in (MEDIAN_EFFECT, MEDIAN_SUPPORT_EFFECT)
     )
     size = (
         ""
-        if None in sizes
+        if first is None or second is None
         else (
-            f" {max(sizes)} patients an arm give each of the two endpoints 80% power at its median "
-            "effect."
+            f" {max(first, second)} patients an arm give each of the two endpoints 80% power at its"
+            " median effect."
         )
     )
-    told = (
-        f"The trial that follows randomises {who} to {drug(rule['strategy'])}{third} or placebo,"
+    trial = (
+        f"The trial that follows randomises {who_enters(rule)} to"
+        f" {strategy_in_words(rule.strategy)}{third} or placebo,"
         " with need of fluids, vasopressor or oxygen as a second primary endpoint that a hidden"
         f" fever cannot flatter.{size}"
     )
-    if not wanted["is_worth_it"]:
-        told = "No strategy is expected to pay; if one is tried all the same, it is this. " + told
-    return told
+    if advice.is_worth_it:
+        return trial
+    return "No strategy is expected to pay; if one is tried all the same, it is this. " + trial
 
 
-def what_would_overturn(results: Results) -> list[str]:
+def what_would_overturn(analysis: PolicyAnalysis) -> list[str]:
     """Sentences about what turns the answer, the plausible ones first."""
-    wanted, found = results["recommendation"], _other_worlds(results)
-    if wanted["best_rule_by_support"] != wanted["best_rule"]:
-        other = rule_named(results, wanted["best_rule_by_support"])
-        found.append(
-            f"Counted by need of support instead of grade, {rule_in_words(other)} would be best: "
-            "a part of the effect on the grade is fever that is not seen."
-        )
-    pays = results["strategies"][wanted["strategy"]]["policies"][1]["net_benefit"]["value"] > 0.0
-    for one in results["strategies"][wanted["strategy"]]["tipping_points"]:
-        if one["is_within"] and one["tips_at"] is not None:
-            found.append(
-                tipping_text(
-                    one, who=f"{drug(wanted['strategy'])} for everybody", pays=pays, has_range=True
-                )
-            )
-    for one in results["ends"]:
-        if one["turns_to"]:
-            at = f" at {figure_text(one['tips_at'])}" if one["tips_at"] is not None else ""
-            found.append(
-                f"{_without_comment(one['meaning'])}: from {figure_text(one['low'])} to "
-                f"{figure_text(one['high'])} (now "
-                f"{figure_text(one['now'])}), the best rule in the reference world turns{at} from "
-                f"{rule_in_words(rule_named(results, one['best_now']))} to "
-                f"{rule_in_words(rule_named(results, one['turns_to']))}."
-            )
-    cautious = results["setting"]["response_world"]
-    strategy = rule_named(results, wanted["best_rule"])["strategy"]
-    worlds = [
-        one
-        for one in results["scenarios"]
-        if rule_named(results, one["best"][cautious])["strategy"] != strategy
+    sentences = [
+        *_other_worlds(analysis),
+        *_by_support(analysis),
+        *_ties(analysis),
+        *_ends(analysis),
+        *_other_scenarios(analysis),
     ]
-    if worlds:
-        found.append(
-            "Scenarios, everything else at its reference value, in which another strategy is best: "
-            + listed(
-                [
-                    f"{one['world'].replace('_', ' ')}"
-                    f" ({rule_in_words(rule_named(results, one['best'][cautious]))})"
-                    for one in worlds
-                ]
-            )
-            + "."
-        )
-    return found or [
+    return sentences or [
         "Nothing that was varied within its plausible range turns the answer. That says more about"
         " the ranges than about patients."
     ]
 
 
-def tipping_text(one: Mapping[str, Any], *, who: str, pays: bool, has_range: bool = False) -> str:
+def _by_support(analysis: PolicyAnalysis) -> list[str]:
+    advice = analysis.recommendation
+    if advice.best_rule_by_support == advice.best_rule:
+        return []
+    other = analysis.rule(advice.best_rule_by_support)
+    return [
+        f"Counted by need of support instead of grade, {rule_in_words(other)} would be best: "
+        "a part of the effect on the grade is fever that is not seen."
+    ]
+
+
+def _ties(analysis: PolicyAnalysis) -> list[str]:
+    """Tipping points of the recommended strategy inside their plausible range."""
+    strategy = analysis.recommended
+    pays = strategy.treat_all.net_benefit.value > 0.0
+    who = f"{strategy_in_words(strategy.strategy)} for everybody"
+    return [
+        tipping_text(point, who=who, pays=pays, has_range=True)
+        for point in strategy.tipping_points
+        if point.is_within
+    ]
+
+
+def _ends(analysis: PolicyAnalysis) -> list[str]:
+    """Assumptions whose range holds another best rule."""
+    sentences = []
+    for row in analysis.ends:
+        if row.turns_to is None:
+            continue
+        at = f" at {figure_text(row.tips_at)}" if row.tips_at is not None else ""
+        sentences.append(
+            f"{_without_comment(row.meaning)}: from {figure_text(row.low)} to "
+            f"{figure_text(row.high)} (now {figure_text(row.now)}), the best rule in the reference"
+            f" world turns{at} from {rule_in_words(analysis.rule(row.best_now))} to"
+            f" {rule_in_words(analysis.rule(row.turns_to))}."
+        )
+    return sentences
+
+
+def _other_scenarios(analysis: PolicyAnalysis) -> list[str]:
+    cautious = analysis.setting.response_world
+    strategy = analysis.rule(analysis.recommendation.best_rule).strategy
+    best = {row.scenario: analysis.rule(row.best[cautious]) for row in analysis.scenarios}
+    others = [
+        f"{scenario.replace('_', ' ')} ({rule_in_words(rule)})"
+        for scenario, rule in best.items()
+        if rule.strategy != strategy
+    ]
+    if not others:
+        return []
+    return [
+        "Scenarios, everything else at its reference value, in which another strategy is best: "
+        + listed(others)
+        + "."
+    ]
+
+
+def tipping_text(point: TippingPoint, *, who: str, pays: bool, has_range: bool = False) -> str:
     """Where an assumption turns the answer: away from prophylaxis that pays, or towards one that
     does not yet.
 
     ``has_range``: its low and high are what is plausible, and are said.
 
-    >>> point = {"assumption": "risk ratio of CRS", "now": 0.6, "tips_at": 0.78, "low": 0.3, "high": 0.9}
+    >>> point = TippingPoint("risk_ratio", now=0.6, tips_at=0.78, low=0.3, high=0.9)
     >>> tipping_text(point, who="treating everybody", pays=True)
     'Risk ratio of CRS: 0.78 (now 0.60) makes treating everybody no better than treating nobody.'
-    >>> tipping_text(point, who="giving it to everybody", pays=False, has_range=True)
-    'Risk ratio of CRS: 0.78 (now 0.60; 0.30 to 0.90 is plausible) would be needed for giving it to everybody to pay.'
+    >>> print(tipping_text(point, who="giving it to everybody", pays=False, has_range=True))
+    Risk ratio of CRS: 0.78 (now 0.60; 0.30 to 0.90 is plausible) would be needed for giving it to
+    everybody to pay.
     """
-    range_ = (
-        f"; {figure_text(one['low'])} to {figure_text(one['high'])} is plausible"
-        if has_range
-        else ""
-    )
+    range_ = f"; {range_text(point.low, point.high)} is plausible" if has_range else ""
     turns = (
         f"makes {who} no better than treating nobody"
         if pays
         else f"would be needed for {who} to pay"
     )
-    return (
-        f"{one['assumption'][:1].upper()}{one['assumption'][1:]}: {figure_text(one['tips_at'])}"
-        f" (now {figure_text(one['now'])}{range_}) {turns}."
-    )
+    now = f"now {figure_text(point.now)}{range_}"
+    return f"{_capital(point.assumption)}: {figure_text(point.tips_at)} ({now}) {turns}."
 
 
-def _other_worlds(results: Results) -> list[str]:
+def _other_worlds(analysis: PolicyAnalysis) -> list[str]:
     """How often another strategy is best, and what a study could count that turns the answer to the
     rival.
     """
-    over, known = results["ensemble"], results["information"]
-    best = rule_named(results, over["best"])["strategy"]
-    shares = {
-        name: share
-        for name, share in over["probability_strategy_best"].items()
+    over, information = analysis.ensemble, analysis.information
+    best = analysis.rule(over.best).strategy
+    shares = [
+        f"{'giving nothing' if name == 'none' else strategy_in_words(name)} in {100 * share:.0f}"
+        for name, share in over.probability_strategy_best.items()
         if name != best and share >= 0.005
-    }
-    told = []
+    ]
+    sentences = []
     if shares:
-        named = [
-            f"{'giving nothing' if name == 'none' else drug(name)} in {100 * share:.0f}"
-            for name, share in shares.items()
-        ]
-        told.append(f"Of 100 worlds another strategy is best: {listed(named)}.")
-    first, second = (rule_named(results, name) for name in known["between"])
-    for one in known["quantities"]:
-        if one.get("tips_at") is not None:
-            told.append(
-                f"{one['meaning'][:1].upper()}{one['meaning'][1:]}: at {tie_text(one)} the answer"
-                f" turns, by the trend over the ensemble (median {figure_text(one['now'])};"
-                f" {figure_text(one['low'])} to {figure_text(one['high'])}), from"
-                f" {rule_in_words(first)} to {rule_in_words(second)}."
-            )
-    return told
+        sentences.append(f"Of 100 worlds another strategy is best: {listed(shares)}.")
+    first, second = (rule_in_words(analysis.rule(name)) for name in information.between)
+    sentences += [
+        f"{_capital(row.meaning)}: at {tie_text(row)} the answer turns, by the trend over the"
+        f" ensemble (median {figure_text(row.now)}; {range_text(row.low, row.high)}), from"
+        f" {first} to {second}."
+        for row in information.quantities
+        if row.tips_at is not None
+    ]
+    return sentences
 
 
 def _without_comment(meaning: str) -> str:
     return meaning.split(" (")[0].split(":")[0]
 
 
-def measure_first(results: Results) -> list[str]:
+def measure_first(analysis: PolicyAnalysis) -> list[str]:
     """What is worth measuring before the trial, in sentences."""
-    known = results["information"]
-    first = [
+    information = analysis.information
+    best, rival = (rule_in_words(analysis.rule(name)) for name in information.between)
+    first = (
         "Knowing everything before deciding would be worth"
-        f" {amount(known['evpi_per_100'], digits=2)} CRS events for each 100 patients; the decision"
-        f" is between {_rule_text(results, known['between'][0])} and"
-        f" {_rule_text(results, known['between'][1])}."
-    ]
+        f" {amount(information.evpi_per_100, digits=2)} CRS events for each 100 patients; the"
+        f" decision is between {best} and {rival}."
+    )
     worth = [
-        one
-        for one in known["quantities"]
-        if one["is_beyond_chance"] and one["evppi_per_100"] >= _SMALL
+        row
+        for row in information.quantities
+        if row.is_beyond_chance and row.evppi_per_100 >= _SMALL
     ]
     if worth:
-        first.append(
-            f"The one measurement worth making first: {worth[0]['meaning']} (worth "
-            f"{amount(worth[0]['evppi_per_100'], digits=2)} for each 100 patients)."
-        )
-        return first
-    moving = max(known["quantities"], key=lambda one: one["explains"])
-    first.append(
+        return [
+            first,
+            f"The one measurement worth making first: {worth[0].meaning} (worth"
+            f" {amount(worth[0].evppi_per_100, digits=2)} for each 100 patients).",
+        ]
+    moving = max(information.quantities, key=lambda row: row.explains)
+    return [
+        first,
         "No single quantity is worth more than chance shows. If one is to be measured first, it is"
-        f" what moves the difference between the two most: {moving['meaning']}"
-        f" ({100 * moving['explains']:.0f} of 100 parts of its variance)."
-    )
-    return first
+        f" what moves the difference between the two most: {moving.meaning}"
+        f" ({100 * moving.explains:.0f} of 100 parts of its variance).",
+    ]
 
 
-def _rule_text(results: Results, name: str) -> str:
-    return rule_in_words(rule_named(results, name))
-
-
-def strategies_in_words(names: Sequence[str]) -> str:
-    """Strategies as a list in a sentence."""
-    return listed([drug(name) for name in names])
-
-
-def figure_text(value: float | None) -> str:
-    """A figure of an unknown size, in two or three digits that matter; `none` when there is
-    none.
+def policy_table_summary(analysis: PolicyTableAnalysis) -> str:
+    """The first paragraph about a table: patients, price, the best of three rules with what it
+    does, and what it is not.
     """
-    if value is None:
-        return "none"
-    return number(
-        value, digits=0 if abs(value) >= 100 else 2 if abs(value) >= 0.1 or value == 0 else 4
+    ledger = analysis.ledger
+    pays = (
+        f"pays from a risk of {amount(100 * ledger.threshold)} of 100 on"
+        if ledger.threshold <= 1.0
+        else "pays at no risk: it costs more than it could ever avert"
+    )
+    return " ".join(
+        [
+            (
+                f"In {number(analysis.setting.n_patients, digits=0)} patients with a mean"
+                " predicted risk of CRS of grade 2 or more of"
+                f" {amount(100 * analysis.risk.mean)} of 100, prophylaxis with a risk ratio of"
+                f" {with_interval(ledger.risk_ratio, digits=2)} and a harm of"
+                f" {amount(100 * ledger.harm)} CRS events for 100 treated {pays}."
+            ),
+            _best_policy(analysis.policies),
+            (
+                "Effect and harms are stated, not found in these patients: a design scenario,"
+                " without external validation, never advice on a patient."
+            ),
+        ]
     )
 
 
-def tie_text(one: Mapping[str, Any]) -> str:
-    """Where an answer turns, with its interval, or that the interval goes beyond what was looked
-    at.
+def _best_policy(policies: Sequence[PolicyValue]) -> str:
+    """Which of treating nobody, everybody and by the threshold is worth most, and what it does."""
+    nobody, everybody, some = policies[:3]
+    best = max((nobody, everybody, some), key=lambda policy: policy.net_benefit.value)
+    if best is nobody:
+        return (
+            "Treating nobody has the highest net benefit; treating everybody would cost "
+            f"{with_interval(negative(everybody.net_benefit))} CRS events for 100 patients, all in"
+            " all."
+        )
+    who = (
+        "everybody"
+        if best is everybody
+        else f"the {amount(some.treated.value, digits=0)} of 100 from that risk on"
+    )
+    others = "everybody" if best is some else "those from that risk on"
+    than = f"treating nobody or {others}" if some.treated.value < 100.0 else "treating nobody"
+    doubt = (
+        ", and that it is worth nothing is not excluded." if best.net_benefit.low <= 0.0 else "."
+    )
+    return (
+        f"Treating {who} has a higher net benefit than {than}: {with_interval(best.net_benefit)}"
+        f" CRS events for 100 patients; it averts {with_interval(best.averted)} CRS of grade 2 or"
+        f" more{doubt}"
+    )
 
-    >>> tie_text({"tips_at": 0.42, "tips_low": 0.35, "tips_high": 0.5})
-    '0.42 (0.35 to 0.50)'
-    >>> tie_text({"tips_at": 0.42, "tips_low": None, "tips_high": None})
-    '0.42 (interval beyond the range)'
-    """
-    if one["tips_low"] is None:
-        return f"{figure_text(one['tips_at'])} (interval beyond the range)"
-    return f"{figure_text(one['tips_at'])} ({range_text(one['tips_low'], one['tips_high'])})"
 
-
-def range_text(low: float | None, high: float | None) -> str:
-    """From and to."""
-    return MISSING if low is None or high is None else f"{figure_text(low)} to {figure_text(high)}"
+def what_would_overturn_table(analysis: PolicyTableAnalysis) -> list[str]:
+    """Sentences about the stated quantities that turn the answer about a table."""
+    pays = analysis.treat_all.net_benefit.value > 0.0
+    return [
+        tipping_text(point, who="treating everybody", pays=pays)
+        for point in analysis.tipping_points
+        if point.tips_at is not None and point.is_within is not False
+    ]

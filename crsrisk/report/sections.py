@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from crsrisk.plots.chart_data import DrawnCell
+from crsrisk.plots.chart_data import Dots, DrawnCell, Lines
 from crsrisk.report.drawing import dots, lines
 from crsrisk.report.figures import calibration, net_benefit, risk_distribution
+from crsrisk.results import to_plain
 from crsrisk.wording import typeset
 
 # a text, or the data of a drawing (a mapping where a report is not typed yet)
@@ -72,7 +73,7 @@ class Panel:
     draw: str
     key: str
     title: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] | Lines | Dots
 
 
 @dataclass(frozen=True)
@@ -139,17 +140,24 @@ def table(
     *,
     title: str,
     row_header: str,
-    columns: Sequence[tuple[str, str]],
+    columns: Sequence[tuple[str, str] | Column],
     rows: Sequence[Row] | Sequence[RowGroup],
     notes: Sequence[str] = (),
     words: Sequence[int] = (),
+    number: str = "",
 ) -> Table:
-    """One table: columns as (label, sub); ``words``: which of them hold running text."""
+    """One table: columns as (label, sub) or whole; ``words``: which of them hold running text.
+
+    ``number`` is for a page whose tables have fixed numbers; others are numbered by
+    :func:`numbered`.
+    """
     groups = [part for part in rows if isinstance(part, RowGroup)]
     plain = tuple(part for part in rows if isinstance(part, Row))
     heads = [
-        Column(typeset(label), typeset(sub), is_text=at in words)
-        for at, (label, sub) in enumerate(columns)
+        column
+        if isinstance(column, Column)
+        else Column(typeset(column[0]), typeset(column[1]), is_text=at in words)
+        for at, column in enumerate(columns)
     ]
     return Table(
         f"table-{key}",
@@ -158,19 +166,33 @@ def table(
         columns=tuple(heads),
         groups=tuple(groups) if groups else (RowGroup("", plain),),
         notes=tuple(typeset(note) for note in notes),
+        number=number,
     )
 
 
-def row(label: str, cells: Sequence[str], *, note: str = "", is_strong: bool = False) -> Row:
-    """One row of a table, its words typeset."""
+def row(
+    label: str,
+    cells: Sequence[Cell],
+    *,
+    note: str = "",
+    is_strong: bool = False,
+    is_wrapped: bool = False,
+    verdict: str = "",
+) -> Row:
+    """One row of a table, its words typeset; a cell is a text or what a drawing is made from."""
     return Row(
-        typeset(label), tuple(typeset(cell) for cell in cells), typeset(note), is_strong=is_strong
+        typeset(label),
+        tuple(typeset(cell) if isinstance(cell, str) else cell for cell in cells),
+        typeset(note),
+        is_strong=is_strong,
+        is_wrapped=is_wrapped,
+        verdict=verdict,
     )
 
 
-def rows_group(label: str, rows: Sequence[Row]) -> RowGroup:
-    """Rows below a heading of their own."""
-    return RowGroup(typeset(label), tuple(rows))
+def rows_group(label: str, rows: Sequence[Row], *, sub: str = "") -> RowGroup:
+    """Rows below a heading of their own, ``sub`` smaller beside it."""
+    return RowGroup(typeset(label), tuple(rows), typeset(sub))
 
 
 def figure(
@@ -178,12 +200,12 @@ def figure(
     *,
     title: str,
     text: str,
-    panels: Sequence[tuple[str, str, Mapping[str, Any]]],
+    panels: Sequence[tuple[str, str, Mapping[str, Any] | Lines | Dots]],
     style: str = "",
 ) -> Figure:
     """One figure; ``panels`` are (drawing, title of the panel, data)."""
     made = [
-        Panel(draw, f"{key}-{at}", typeset(name), dict(data))
+        Panel(draw, f"{key}-{at}", typeset(name), data)
         for at, (draw, name, data) in enumerate(panels)
     ]
     return Figure(f"figure-{key}", typeset(title), typeset(text), tuple(made), style)
@@ -208,11 +230,24 @@ def _with_number(made: Table, number: int) -> Table:
     return replace(made, number=str(number))
 
 
+def _tree(data: Mapping[str, Any] | Lines | Dots) -> Mapping[str, Any]:
+    """Typed chart data as the drawings of this page read them."""
+    if isinstance(data, Lines):
+        tree = to_plain(data)
+        return {**tree, "series": tree["lines"], "told": data.description}
+    if isinstance(data, Dots):
+        rows = [{**to_plain(dot), "range": None} for dot in data.rows]
+        tree = {**to_plain(data.axis), **to_plain(data)}
+        return {**tree, "rows": rows, "told": data.description}
+    return data
+
+
 def drawn_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
     """Key of a figure -> its panels as SVG text."""
     return {
         figure.key: [
-            DRAWINGS[panel.draw](panel.data, panel.key, panel.title) for panel in figure.panels
+            DRAWINGS[panel.draw](_tree(panel.data), panel.key, panel.title)
+            for panel in figure.panels
         ]
         for part in sections
         for figure in part.figures

@@ -1,5 +1,21 @@
 """Potential outcomes: the same patients under every strategy, with the same random numbers, and
 what an oracle expects.
+
+CRS comes from the solver. Serious infection within three months and tumour response follow from the
+assumptions. A planned course raises the hazard of infection while it blocks; so does every dose of
+rescue, which is what a prevented CRS saves. Response follows T-cell activation in one of three
+ways, and nobody knows which:
+
+``no_link``
+    response has nothing to do with activation;
+``common_cause``
+    patients whose T cells answer strongly respond more often, but it is their fitness that does it:
+    quietening the T cells for a while changes nothing;
+``mediation``
+    it is the activation itself: quietening the T cells costs responses.
+
+Without prophylaxis the last two are the same to the last digit, so no observational data can tell
+them apart.
 """
 
 from __future__ import annotations
@@ -35,23 +51,10 @@ from crsrisk.simulation.population import Patients
 from crsrisk.simulation.strategies import Tracks, play, strategy_arm
 from crsrisk.simulation.true_risk import Given, redrawn
 
-# Consequences: infection within three months and tumour response of simulated patients, as the
-# assumptions say.
-#
-# A planned course raises the hazard of infection while it blocks; so does every dose of rescue,
-# which is what a prevented CRS saves. Response follows T-cell activation in one of three ways, and
-# nobody knows which:
-#
-# ``no_link``      response has nothing to do with activation; ``common_cause`` patients whose T
-# cells answer strongly respond more often, but it is their fitness that does it: quietening the T
-# cells for a while changes nothing; ``mediation``    it is the activation itself: quietening the T
-# cells costs responses.
-#
-# Without prophylaxis the last two are the same to the last digit, so no observational data can tell
-# them apart.
-
-
+Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 _MOST_RESCUES = 40  # doses of one rescue agent that are told apart
+_LEAST_ACTIVATION = 1e-6  # a peak below it counts as no activation
 
 
 def _amounts(agent: Mitigation, gifts: Sequence[tuple[float, float]], hours: Values) -> Values:
@@ -171,11 +174,6 @@ def response_risks(
     }
 
 
-Values = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-_LEAST_ACTIVATION = 1e-6  # a peak below it counts as no activation
-
-
 @dataclass(frozen=True)
 class _Course:
     """Patients under one strategy."""
@@ -194,8 +192,8 @@ def with_standard(strategies: Sequence[Strategy]) -> tuple[Strategy, ...]:
     """The strategies after what is done without prophylaxis; :class:`InputError` when two share a
     name.
     """
-    chosen = (STANDARD, *(one for one in strategies if not one.is_standard))
-    names = [one.name for one in chosen]
+    chosen = (STANDARD, *(strategy for strategy in strategies if not strategy.is_standard))
+    names = [strategy.name for strategy in chosen]
     if len(set(names)) < len(names):
         raise InputError(
             where="strategies",
@@ -210,7 +208,7 @@ def with_standard(strategies: Sequence[Strategy]) -> tuple[Strategy, ...]:
 def _courses(
     arm: Arm, strategies: Sequence[Strategy], *, patients: Patients, world: World, workers: int
 ) -> list[_Course]:
-    window_h, usual, found = 24.0 * arm.window_d, None, []
+    window_h, usual, courses = 24.0 * arm.window_d, None, []
     for strategy in strategies:
         tracks = play(arm, strategy, patients=patients, world=world, workers=workers, usual=usual)
         usual = tracks if usual is None else usual
@@ -232,8 +230,8 @@ def _courses(
             ecog=patients.discrete["ecog"],
             world=world,
         )
-        found.append(_Course(tracks, grade, exposed, infection))
-    return found
+        courses.append(_Course(tracks, grade, exposed, infection))
+    return courses
 
 
 def _needs_support(arm: Arm, patients: Patients, tracks: Tracks, *, world: World) -> Flags:
@@ -283,21 +281,21 @@ def potential_outcomes(
     """
     chosen = with_standard(strategies)
     courses = _courses(arm, chosen, patients=patients, world=world, workers=workers)
-    activation = np.array([one.log_activation for one in courses])
-    infection = np.array([one.infection for one in courses])
+    activation = np.array([course.log_activation for course in courses])
+    infection = np.array([course.infection for course in courses])
     center = float(activation[0].mean())
     response = _responses(activation, center=center, world=world)
     ids = patients.patient_id
     start, stop = int(ids.min()), int(ids.max()) + 1
-    lots = streams.uniforms(seed=seed, decision="consequences", start=start, stop=stop, width=2)[
+    draws = streams.uniforms(seed=seed, decision="consequences", start=start, stop=stop, width=2)[
         ids - start
     ]
     support = np.array(
         [
             _needs_support(
-                strategy_arm(arm, one, world=world), patients, course.tracks, world=world
+                strategy_arm(arm, strategy, world=world), patients, course.tracks, world=world
             )
-            for one, course in zip(chosen, courses, strict=True)
+            for strategy, course in zip(chosen, courses, strict=True)
         ]
     )
     if advance is not None:
@@ -306,22 +304,22 @@ def potential_outcomes(
         chosen,
         ids,
         float(arm.window_d),
-        np.array([one.grade for one in courses]),
+        np.array([course.grade for course in courses]),
         support,
-        np.array([one.is_exposed for one in courses]),
+        np.array([course.is_exposed for course in courses]),
         activation,
         infection,
-        lots[:, 0] < infection,
+        draws[:, 0] < infection,
         response,
-        {name: lots[:, 1] < chance for name, chance in response.items()},
+        {name: draws[:, 1] < chance for name, chance in response.items()},
     )
 
 
 def _responses(activation: Values, *, center: float, world: World) -> dict[ResponseWorld, Values]:
     by_strategy = [
-        response_risks(one, usual=activation[0], center=center, world=world) for one in activation
+        response_risks(row, usual=activation[0], center=center, world=world) for row in activation
     ]
-    return {name: np.array([one[name] for one in by_strategy]) for name in RESPONSE_WORLDS}
+    return {name: np.array([risks[name] for risks in by_strategy]) for name in RESPONSE_WORLDS}
 
 
 def true_risks(
@@ -332,70 +330,96 @@ def true_risks(
     world: World,
     seed: int,
     given: Given,
-    repetitions: int,
-    first_repetition: int = 0,
+    n_replicates: int,
+    first_replicate: int = 0,
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
 ) -> TrueRisks:
-    """What an oracle expects of these patients under each strategy, by ``repetitions`` (an even
-    number) futures each.
+    """What an oracle expects of these patients under each strategy, by ``n_replicates`` (an even
+    number) simulated futures each.
 
     ``given="baseline"`` is the mechanism oracle, ``given="observed"`` the covariate oracle (see
-    `truth.py`). Futures from another ``first_repetition`` on are independent ones: choose by these,
-    count in those. ``advance`` is told how many patients are done. Raises :class:`InputError` for
-    an odd number of repetitions.
+    :mod:`crsrisk.simulation.true_risk`). Futures from another ``first_replicate`` on are
+    independent ones: choose by these, count in those. ``advance`` is told how many patients are
+    done. Raises :class:`InputError` for an odd number of replicates.
     """
-    if repetitions < 2 or repetitions % 2:
+    if n_replicates < 2 or n_replicates % 2:
         raise InputError(
             where="true risks",
-            key="repetitions",
-            found=repetitions,
+            key="n_replicates",
+            found=n_replicates,
             expected="an even number of 2 or more",
             cure="use 50 or 100",
         )
-    chosen, n = with_standard(strategies), len(patients)
-    first, second, severe, infection = (np.zeros((len(chosen), n)) for _ in range(4))
-    response: Mapping[ResponseWorld, Values] = {
-        name: np.zeros((len(chosen), n)) for name in RESPONSE_WORLDS
-    }
-    center = float(
-        _courses(arm, [STANDARD], patients=patients, world=world, workers=workers)[
-            0
-        ].log_activation.mean()
-    )
+    chosen = with_standard(strategies)
+    usual, *_ = _courses(arm, [STANDARD], patients=patients, world=world, workers=workers)
+    center = float(usual.log_activation.mean())
+    means = _Means.empty(n_strategies=len(chosen), n_patients=len(patients))
     for rows, again in redrawn(
         arm,
         patients,
         world=world,
         seed=seed,
         given=given,
-        repetitions=repetitions,
-        first=first_repetition,
+        n_replicates=n_replicates,
+        first=first_replicate,
     ):
         courses = _courses(arm, chosen, patients=again, world=world, workers=workers)
         chances = _responses(
-            np.array([one.log_activation for one in courses]), center=center, world=world
+            np.array([course.log_activation for course in courses]), center=center, world=world
         )
-        for k, one in enumerate(courses):
-            two = (one.grade >= 2).reshape(len(rows), repetitions)
-            first[k, rows], second[k, rows] = two[:, 0::2].mean(axis=1), two[:, 1::2].mean(axis=1)
-            severe[k, rows] = (one.grade >= 3).reshape(len(rows), repetitions).mean(axis=1)
-            infection[k, rows] = one.infection.reshape(len(rows), repetitions).mean(axis=1)
-            for name in RESPONSE_WORLDS:
-                response[name][k, rows] = (
-                    chances[name][k].reshape(len(rows), repetitions).mean(axis=1)
-                )
+        for k, course in enumerate(courses):
+            means.put(k, rows, course, {name: chances[name][k] for name in RESPONSE_WORLDS})
         if advance is not None:
             advance(len(rows))
     return TrueRisks(
         chosen,
         patients.patient_id,
         given,
-        repetitions,
-        (first + second) / 2.0,
-        severe,
-        infection,
-        response,
-        first,
-        second,
+        n_replicates,
+        (means.first_half + means.second_half) / 2.0,
+        means.grade3plus,
+        means.infection,
+        means.response,
+        means.first_half,
+        means.second_half,
     )
+
+
+@dataclass(frozen=True)
+class _Means:
+    """Means over replicates, being filled: each array (strategy, patient)."""
+
+    first_half: Values
+    second_half: Values
+    grade3plus: Values
+    infection: Values
+    response: Mapping[ResponseWorld, Values]
+
+    @classmethod
+    def empty(cls, *, n_strategies: int, n_patients: int) -> _Means:
+        def zeros() -> Values:
+            return np.zeros((n_strategies, n_patients))
+
+        response = {name: zeros() for name in RESPONSE_WORLDS}
+        return cls(zeros(), zeros(), zeros(), zeros(), response)
+
+    def put(
+        self,
+        k: int,
+        rows: NDArray[np.int64],
+        course: _Course,
+        response: Mapping[ResponseWorld, Values],
+    ) -> None:
+        """Take in the replicates of some patients (``rows``) under strategy ``k``."""
+
+        def by_patient(values: NDArray[np.generic]) -> NDArray[np.generic]:
+            return values.reshape(len(rows), -1)
+
+        is_grade2plus = by_patient(course.grade >= 2)
+        self.first_half[k, rows] = is_grade2plus[:, 0::2].mean(axis=1)
+        self.second_half[k, rows] = is_grade2plus[:, 1::2].mean(axis=1)
+        self.grade3plus[k, rows] = by_patient(course.grade >= 3).mean(axis=1)
+        self.infection[k, rows] = by_patient(course.infection).mean(axis=1)
+        for name, chance in response.items():
+            self.response[name][k, rows] = by_patient(chance).mean(axis=1)

@@ -73,12 +73,12 @@ def strategy_arm(base: Arm, strategy: Strategy, *, world: World) -> Arm:
         doses = list(range(1, min(len(regimen.doses), 2) + 1))
         added = [
             Premedication(
-                mitigation=one,
+                mitigation=agent,
                 usual_doses=1.0,
                 with_doses=doses,
-                hours_before=world.mitigations[one].prophylaxis_hours_before,
+                hours_before=world.mitigations[agent].prophylaxis_hours_before,
             )
-            for one in strategy.mitigations
+            for agent in strategy.mitigations
         ]
         name = f"{name}, {strategy.name}"
         fuller = regimen.model_copy(update={"premedication": [*regimen.premedication, *added]})

@@ -22,17 +22,19 @@ from crsrisk.data.files import (
     write_text,
 )
 from crsrisk.data.outcomes import read_outcome
-from crsrisk.data.risk_model import FeatureContract, RiskModel
+from crsrisk.data.risk_model import FeatureContract
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, tracking
 from crsrisk.report.evaluation import About, build_judgement
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_judgement
+from crsrisk.studies.development import plain_evaluation
 from crsrisk.studies.predict import read_known
 from crsrisk.wording import estimate_in_words, number
 
@@ -305,15 +307,17 @@ def judge_table(
     """The judgement of risks that are there already."""
     contract = model.contract
     products = observed["product"].to_numpy(dtype=str)
-    found = evaluate(
-        y_true,
-        risk=risk,
-        product=products,
-        outcome_name=contract.outcome_in_words,
-        seed=seed,
-        n_resamples=n_resamples,
+    found = plain_evaluation(
+        evaluate(
+            y_true,
+            risk,
+            groups=products,
+            outcome_name=contract.outcome_in_words,
+            seed=seed,
+            n_resamples=n_resamples,
+            patients="patients of a table given by the user",
+        )
     )
-    found["what"] = "patients of a table given by the user"
     unknown = sorted(set(products) - set(contract.products))
     gone = ", ".join(f"{count} {why}" for why, count in left_out.items() if count)
     data = {

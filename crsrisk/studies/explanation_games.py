@@ -21,7 +21,6 @@ from scipy.special import expit, logit
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.evaluation.against_truth import CalibrationError, SplitHalves, calibration_error
 from crsrisk.evaluation.explanation_truth import (
@@ -32,25 +31,19 @@ from crsrisk.evaluation.explanation_truth import (
     fit_surrogate,
     reliability,
 )
-from crsrisk.model.coalitions import (
-    Function,
-    Shapley,
-    exact_interventional,
-    exact_path_dependent,
-    shapley_by_orders,
-)
+from crsrisk.model.booster import booster_of, contributions_of
+from crsrisk.model.coalitions import Function, Shapley, shapley_by_orders
 from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import numbers_of
-from crsrisk.model.forest import forest_of
 from crsrisk.model.predict import feature_matrix, raw_log_odds
-from crsrisk.model.tree_shap import interventional_shapley
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import grade_within
 from crsrisk.simulation.population import Patients, draw, take, transform_draws
 from crsrisk.simulation.run import run
-from crsrisk.simulation.true_risk import FEATURES, intervene, oracle
+from crsrisk.simulation.true_risk import FEATURES, intervene, risk_of_arm
 
 Values = NDArray[np.float64]
 STEROIDS = {"dexamethasone", "methylprednisolone"}
@@ -125,19 +118,13 @@ class Attributions:
 
 
 @dataclass(frozen=True)
-class ExplainerErrors:
-    """Largest difference (log-odds) between the explainer and the definition, in each game by
-    itself, over ``n_patients``.
+class ExplainerError:
+    """Largest difference (log-odds) between our explainer and LightGBM's own exact Shapley values,
+    over ``n_patients``.
     """
 
-    path_dependent: float
-    interventional: float
+    largest: float
     n_patients: int
-
-    @property
-    def worst(self) -> float:
-        """The larger of the two."""
-        return max(self.path_dependent, self.interventional)
 
 
 @dataclass(frozen=True)
@@ -209,21 +196,13 @@ def _people(arm: Arm, world: World, *, seed: int, start: int, n: int) -> Patient
     return transform_draws(draws, arm.population, assumptions=world.assumptions, rows=np.arange(n))
 
 
-def explainer_errors(
-    config: ExplanationTruth, subject: Subject, model: RiskModel
-) -> ExplainerErrors:
-    """(a): the explainer against the definition of Shapley values, for some patients."""
-    rows = feature_matrix(model, subject.explained_table.head(config.checked_patients))
-    background = feature_matrix(model, subject.background_table)
-    slope = model.calibrator.slope
-    _, shown = feature_contributions(model, subject.explained_table.head(config.checked_patients))
-    exact_path = slope * exact_path_dependent(model.booster_text, rows)[:, :-1]
-    exact = exact_interventional(model.booster_text, rows, background=background)
-    fast = interventional_shapley(forest_of(model.booster_text), rows, background=background)
-    return ExplainerErrors(
-        path_dependent=float(np.abs(shown - exact_path).max()),
-        interventional=float(slope * np.abs(fast - exact).max()),
-        n_patients=len(rows),
+def explainer_error(config: ExplanationTruth, subject: Subject, model: RiskModel) -> ExplainerError:
+    """(a): our explainer against LightGBM's own exact values, for some patients."""
+    table = subject.explained_table.head(config.checked_patients)
+    _, shown = feature_contributions(model, table)
+    exact = contributions_of(booster_of(model.booster_text), feature_matrix(model, table))[:, :-1]
+    return ExplainerError(
+        largest=float(np.abs(shown - model.calibrator.slope * exact).max()), n_patients=len(table)
     )
 
 
@@ -262,15 +241,15 @@ def surrogate_quality(
         subject.arm, subject.world, seed=config.seed, start=_JUDGED, n=config.oracle_patients
     )
     rows = subject.rows(observe(patients, arm=subject.arm, world=subject.world, seed=config.seed))
-    asked = oracle(
+    asked = risk_of_arm(
         subject.arm,
         patients,
         world=subject.world,
         seed=config.seed,
         given="observed",
-        repetitions=config.oracle_repetitions,
+        n_replicates=config.oracle_repetitions,
     )
-    truth = SplitHalves("what was observed", asked.n_grade2plus, asked.half)
+    truth = SplitHalves("what was observed", asked.n_grade2plus, asked.n_replicates // 2)
     risk = 1.0 / (1.0 + np.exp(-_mean_of(halves)(rows)))
     error = calibration_error(risk, truth=truth, seed=config.seed)
     assert isinstance(error, CalibrationError)  # the configuration asks for 30 patients or more
@@ -278,7 +257,7 @@ def surrogate_quality(
         replace(figure.estimate, mc_error=figure.mc_error)
         for figure in (error.root_mean_squared, error.bias)
     )
-    first, second = (asked.n_grade2plus / asked.half).T
+    first, second = (2 * asked.n_grade2plus / asked.n_replicates).T
     variance = float(np.cov(first, second)[0, 1])
     together = agreement([attributions.halves], seed=config.seed).rank_correlation
     return SurrogateQuality(
@@ -314,13 +293,13 @@ def attribute(
         features=subject.players,
         world=subject.world,
         seed=config.seed,
-        repetitions=config.intervention_repetitions,
+        n_replicates=config.intervention_repetitions,
     )
     return Attributions(
         (first.values, second.values),
         of_model,
         intervened.effects(),
-        (intervened.effects(half=0), intervened.effects(half=1)),
+        (intervened.effects(split_half=0), intervened.effects(split_half=1)),
     )
 
 

@@ -201,7 +201,7 @@ class Forecast(Result):
         -------
         The matplotlib axes.
         """
-        from crsrisk.plots import plot_dots
+        from crsrisk.plots.charts import plot_dots
 
         return plot_dots(self.dots(what), ax=ax)
 

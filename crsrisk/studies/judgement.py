@@ -23,7 +23,7 @@ from crsrisk import __version__
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import Cohort, subset
 from crsrisk.data.files import frame_digest, write_text
-from crsrisk.data.risk_model import FeatureContract, RiskModel
+from crsrisk.data.risk_model import FeatureContract
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.data.yaml_files import build, read_yaml
@@ -52,23 +52,22 @@ from crsrisk.evaluation.sample_size import (
     pm_validation_size_binary,
 )
 from crsrisk.folders import find
-from crsrisk.model.comparators import ProductPrevalence, comparators
+from crsrisk.model.comparators import comparators
 from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import tracking
 from crsrisk.report.evaluation import About, ExtraSection, build_judgement
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.simulation.true_risk import Given
+from crsrisk.simulation.true_risk import Given, true_risk
 from crsrisk.studies.development import (
     Development,
     Split,
     choose_for_truth,
     develop,
-    re_simulate,
-    split,
-    truth_of,
+    plain_evaluation,
 )
 from crsrisk.studies.evaluate import (
     closing_lines,
@@ -123,11 +122,7 @@ def learning_curve(
             advance(1)
         risk = predict(model, judge_in.observed).risk
         figures = {"slope": measure_all(y_true, risk=risk, has_curve=False)["slope"]}
-        base = (
-            ProductPrevalence()
-            .fit(observed, outcomes[outcome].to_numpy())
-            .predict_risk(known.observed)
-        )
+        base = (plain_evaluation,)
         figures["share_of_oracle_gain"] = _share(base, predict(model, known.observed).risk, truth)
         return risk, figures
 
@@ -337,11 +332,8 @@ def collect(inquiry: StudyConfig, *, workers: int, begin: Begin) -> StudyData:
     )
     advance(inquiry.n_patients + n_pool)
     ids = everybody.patient_ids.to_numpy()
-    sides = split(
-        subset(everybody, patient_ids=ids[: inquiry.n_patients]),
-        seed=inquiry.seed,
-        test_share=inquiry.test_share,
-    )
+    developing = subset(everybody, patient_ids=ids[: inquiry.n_patients])
+    sides = Split(*developing.split(test_size=inquiry.test_share, seed=inquiry.seed))
     training, test = sides.training, sides.test
     development, model = develop(
         training.observed,
@@ -363,27 +355,22 @@ def collect(inquiry: StudyConfig, *, workers: int, begin: Begin) -> StudyData:
     )
     chosen = choose_for_truth(test, n=inquiry.truth_patients)
     ask = begin("Asking the oracles", 2 * len(chosen))
-    asked: tuple[tuple[Given, int, str], ...] = (
-        ("observed", inquiry.truth_repetitions, "what was observed"),
-        ("baseline", inquiry.baseline_repetitions, "everything true at baseline"),
+    asked: tuple[tuple[Given, int], ...] = (
+        ("observed", inquiry.truth_repetitions),
+        ("baseline", inquiry.baseline_repetitions),
     )
     truths = [
-        truth_of(
-            re_simulate(
-                test,
-                ids=chosen,
-                arms=arms,
+        Truth.from_true_risk(
+            true_risk(
+                test.subset(chosen),
                 world=world,
-                seed=inquiry.seed,
-                repetitions=repetitions,
+                n_replicates=n_replicates,
                 given=given,
                 workers=workers,
                 advance=ask,
-            ),
-            ids=chosen,
-            name=name,
+            )
         )
-        for given, repetitions, name in asked
+        for given, n_replicates in asked
     ]
     return StudyData(
         inquiry,
@@ -425,13 +412,15 @@ def judge_study(
     own = training.outcomes[study.outcome].to_numpy(dtype=np.bool_)
     risk, own_risk = predict(model, test.observed).risk, predict(model, training.observed).risk
     products = test.observed["product"].to_numpy(dtype=str)
-    found = evaluate(
-        y_true,
-        risk=risk,
-        product=products,
-        outcome_name=model.contract.outcome_in_words,
-        seed=inquiry.seed,
-        n_resamples=inquiry.bootstrap,
+    found = plain_evaluation(
+        evaluate(
+            y_true,
+            risk,
+            groups=products,
+            outcome_name=model.contract.outcome_in_words,
+            seed=inquiry.seed,
+            n_resamples=inquiry.bootstrap,
+        )
     )
     apparent = optimism(
         own,
@@ -511,7 +500,7 @@ def _comparison(study: StudyData, y_true: NDArray[np.bool_], risk: Floats) -> li
     products = test.observed["product"].to_numpy(dtype=str)
     rows = []
     for one in comparators(config=study.development.config):
-        other = one.fit(training.observed, own).predict_risk(test.observed)
+        other = one.fit(training.observed, own).predict_proba(test.observed)[:, 1]
         inner, inner_other = clip_risk(risk).risk, clip_risk(other).risk
         rows.append(
             {

@@ -1,122 +1,324 @@
-"""Prophylaxis for a table of patients: risks from a column or a model, effect and harms as stated,
-nothing counterfactual.
-
-A table of real patients shows no potential outcomes. What prophylaxis would do is an input here,
-with its interval; the answer says what follows from it, and how wrong it may be.
+"""Who of a table of patients should get prophylaxis: risks from a column or a model, effect and
+harms as stated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import log
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.special import logit
 
 from crsrisk import __version__
 from crsrisk.data.columns import MISSING_WORDS
 from crsrisk.data.files import read_csv_cells, read_parquet_cells
-from crsrisk.data.outcomes import read_outcome
-from crsrisk.data.potential_outcomes import Harms
+from crsrisk.data.outcomes import yes_or_no
 from crsrisk.data.tables import read_patients
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError
-from crsrisk.evaluation.metrics import auroc
 from crsrisk.folders import find
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
-from crsrisk.policy.table import (
-    Interval,
-    PolicyRow,
-    assumed_effects,
-    at_or_above,
-    interval,
-    resamples,
-    top_share,
+from crsrisk.plots.chart_data import Lines
+from crsrisk.policy.cohort import WHERE, HarmWeights, risk_of_everybody
+from crsrisk.policy.stated import (
+    PolicyTableAnalysis,
+    StatedEffect,
+    TablePatients,
+    TablePlan,
+    TableSetting,
+    analyse_table,
+    keep_known,
 )
-from crsrisk.policy.tipping import tipping_points
-from crsrisk.report.policy import table_content
-from crsrisk.results import Estimate
-from crsrisk.studies.policy_cohort import usable
-from crsrisk.studies.policy_request import StatedEffect, TableRequest, checked_effect
+from crsrisk.policy.table import FloatArray
+from crsrisk.report.policy import PolicyPage, policy_table_page
+from crsrisk.report.policy_sections import doses_lines, net_benefit_lines
+from crsrisk.report.policy_words import policy_table_summary
+from crsrisk.studies.policy import AS_ASSUMED, PolicyPageResult, check_doses, policies_frame
+from crsrisk.trials.checks import inner_threshold
 
-# Prophylaxis as stated: curves and subgroups of a table of patients under one risk ratio and one
-# price of harm.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-
-# thresholds of risk, in the curve of net benefit
-START_GRID = tuple(round(0.01 * k, 2) for k in range(61))
-SHARES = tuple(round(0.05 * k, 2) for k in range(21))  # of patients treated, in the curve of doses
-# patients of a subgroup that is shown; words of a column before numbers are cut in two
-FEWEST, MOST_LEVELS = 30, 12
+NOTICE = (
+    "Research use; no potential outcomes are known of these patients: effect and harms are"
+    " assumptions, no external validation; a design scenario, never advice on a patient."
+)
+# words of a column before numbers are cut in two
+MOST_LEVELS = 12
 UNKNOWN = "not known"
 
 
-def stated_curve(
-    risk: Floats, event: Floats, *, ratio: float, harm: float, weights: Floats, ratios: Floats
-) -> dict[str, Any]:
-    """Net benefit for 100 patients of everybody and of those at or above t*, against the harm of a
-    treated patient.
+@dataclass(frozen=True, repr=False)
+class PolicyTableResult(PolicyPageResult, PolicyTableAnalysis):
+    """Who of a table of patients should get prophylaxis, if it does what is stated; made by
+    :func:`evaluate_policies_table`.
 
-    The band of the second is of resampled patients (``weights``) and of the risk ratio (``ratios``,
-    one a resample).
+    Fields are those of :class:`crsrisk.policy.stated.PolicyTableAnalysis`: ``setting``, ``risk``,
+    ``ledger`` (harms and threshold), ``policies``, ``decision_curve``, ``doses``, ``subgroups`` and
+    ``tipping_points``. Research use; no external validation.
     """
-    found: dict[str, Any] = {
-        "harm": [start * (1.0 - ratio) for start in START_GRID],
-        "all": [],
-        "by_risk": [],
-        "low": [],
-        "high": [],
-    }
-    for start, price in zip(START_GRID, found["harm"], strict=True):
-        treated = at_or_above(risk, start)
-        draws = 100.0 * (
-            (1.0 - ratios) * (weights @ (treated * event)) - price * (weights @ treated)
+
+    def summary(self) -> str:
+        """The answer in one paragraph: patients, price, best rule, and what it is not."""
+        return policy_table_summary(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a policy, for 100 patients of the table."""
+        return policies_frame(self.policies)
+
+    def page(self) -> PolicyPage:
+        """Sections, sentences and figures of the page."""
+        return policy_table_page(self)
+
+    def chart(self, show: Literal["net_benefit", "doses"] = "net_benefit") -> Lines:
+        """What :meth:`plot` draws, as numbers and labels."""
+        if show == "doses":
+            return doses_lines(self.doses, name="prophylaxis")
+        return net_benefit_lines(self.decision_curve, name="prophylaxis")
+
+    def plot(
+        self, show: Literal["net_benefit", "doses"] = "net_benefit", *, ax: Axes | None = None
+    ) -> Axes:
+        """Draw net benefit by the harm of a treated patient, or CRS averted by the doses at hand.
+
+        Parameters
+        ----------
+        show : "net_benefit" or "doses".
+        ax : matplotlib axes to draw on; those of a new figure where none are given.
+        """
+        from crsrisk.plots import plot_lines
+
+        return plot_lines(self.chart(show), ax=ax)
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """How a model reads a file: units of columns, the file's names of columns, and the
+    laboratory's upper limit of LDH (U/L).
+    """
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    ldh_upper_limit_u_l: float | None = None
+
+
+AS_NAMED = TableColumns()
+
+
+def evaluate_policies_table(
+    table: str | Path | pd.DataFrame,
+    effect: StatedEffect,
+    *,
+    risk_column: str | None = None,
+    model: str | Path | RiskModel | None = None,
+    columns: TableColumns = AS_NAMED,
+    outcome: str | None = None,
+    groups: Sequence[str] = (),
+    weights: HarmWeights = AS_ASSUMED,
+    thresholds: Sequence[float] = (),
+    doses_per_100: Sequence[float] = (30.0,),
+    n_resamples: int = 500,
+    seed: int = 1,
+) -> PolicyTableResult:
+    """Who of these patients should get prophylaxis, if it does what is stated?
+
+    A table of patients shows no potential outcomes: the effect of prophylaxis and its harms are
+    inputs, the same risk ratio for everybody. Research use; no external validation.
+
+    Parameters
+    ----------
+    table : a .csv or .parquet file, or a DataFrame, one row a patient.
+    effect : risk ratio of prophylaxis with its interval, and harms of a treated patient.
+    risk_column : column with risks of CRS of grade >= 2, 0 to 1. Either this or ``model``.
+    model : a risk model, its folder or the name of a released one, which scores the table; a
+        DataFrame has its columns as the data dictionary names them.
+    columns : how the model reads a file whose names and units are others.
+    outcome : column with the outcome, yes or no; without it the risks are taken as true.
+    groups : columns of subgroups; numbers of many values are cut at their median.
+    weights : what harms weigh against one CRS; as assumed where nothing is set.
+    thresholds : further thresholds of risk, each above 0 and below 1.
+    doses_per_100 : doses at hand for 100 patients, each above 0 and below 100.
+    n_resamples, seed : resamples behind the 95% intervals, and their seed.
+
+    Returns
+    -------
+    PolicyTableResult
+
+    Raises
+    ------
+    InputError
+        For a table without the column, a risk outside 0 to 1, an impossible ratio, a threshold at 0
+        or 1, and for risks from both or neither of column and model.
+
+    References
+    ----------
+    Vickers, Kattan & Sargent, Trials 2007;8:14. Pauker & Kassirer, N Engl J Med 1980;302:1109.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"risk": [0.05, 0.1, 0.3, 0.5] * 10})
+    >>> result = evaluate_policies_table(
+    ...     table, StatedEffect(0.5, 0.3, 0.8, infections_added=0.02), risk_column="risk"
+    ... )
+    >>> round(result.ledger.threshold, 3), round(result.treat_all.averted.value, 1)
+    (0.08, 11.9)
+    """
+    effect.checked()
+    for threshold in thresholds:
+        inner_threshold(threshold, where=WHERE, key="--threshold")
+    check_doses(doses_per_100)
+    if (risk_column is None) == (model is None):
+        raise InputError(
+            where=WHERE,
+            key="--risk-column or --model",
+            found="both or neither",
+            expected="one of them",
+            cure="say where the risks of the table come from",
         )
-        low, high = np.quantile(draws, [0.025, 0.975])
-        found["all"].append(100.0 * ((1.0 - ratio) * float(event.mean()) - price))
-        found["by_risk"].append(100.0 * float((treated * ((1.0 - ratio) * event - price)).mean()))
-        found["low"].append(float(low))
-        found["high"].append(float(high))
-    return {**found, "harm_now": harm}
+    harms = weights.harms(load_assumptions())
+    cells, where = _cells(table)
+    if model is None:
+        risk, origin = (
+            read_risks(cells, column=str(risk_column), where=where),
+            f"column {risk_column}",
+        )
+    else:
+        risk, origin = _scored(table, model, columns)
+    patients = TablePatients(risk, risk, read_groups(cells, columns=groups, where=where), False)
+    if outcome is not None:
+        patients = keep_known(patients, _outcome(cells, column=outcome, where=where))
+    if not len(patients.risk):
+        raise InputError(
+            where=where,
+            key=str(outcome),
+            found="no patient with a known outcome",
+            expected="some",
+            cure="leave the outcome out, or fill the column",
+        )
+    setting = TableSetting(
+        table="a table in memory" if isinstance(table, pd.DataFrame) else Path(table).name,
+        n_patients=len(patients.risk),
+        n_left_out=len(risk) - len(patients.risk),
+        risks=origin,
+        outcome=outcome or "not given: risks are taken as true",
+        seed=seed,
+        version=__version__,
+        n_resamples=n_resamples,
+    )
+    plan = TablePlan(harms, tuple(thresholds), tuple(doses_per_100), n_resamples, seed)
+    analysis = analyse_table(patients, effect, plan, setting=setting, notice=NOTICE)
+    return PolicyTableResult(**vars(analysis))
 
 
-def stated_doses(risk: Floats, event: Floats, *, ratio: float) -> dict[str, list[float]]:
-    """Events averted for 100 patients by the share that can be treated: by risk and at random."""
-
-    def averted(score: Floats) -> list[float]:
-        return [
-            float(100.0 * (1.0 - ratio) * (top_share(score, share) * event).mean())
-            for share in SHARES
-        ]
-
-    return {"share": list(SHARES), "by_risk": averted(risk), "random": averted(np.zeros(len(risk)))}
+def _cells(table: str | Path | pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The cells of a table, and how messages call it."""
+    if isinstance(table, pd.DataFrame):
+        return table, "table"
+    path = Path(table)
+    is_csv = path.suffix.lower() == ".csv"
+    return (read_csv_cells(path) if is_csv else read_parquet_cells(path)), str(path)
 
 
-def read_groups(path: Path, *, columns: Sequence[str]) -> pd.DataFrame:
+def _column(
+    cells: pd.DataFrame, column: str, *, where: str, expected: str, cure: str
+) -> pd.Series[Any]:
+    """A column of the table; :class:`InputError` names those that there are."""
+    if column not in cells.columns:
+        known = ", ".join(str(name) for name in cells.columns)
+        raise InputError(
+            where=where,
+            key=column,
+            found="no such column",
+            cure=cure,
+            expected=f"{expected} among {known}",
+        )
+    return cells[column]
+
+
+def _outcome(cells: pd.DataFrame, *, column: str, where: str) -> FloatArray:
+    """Outcome of every row: 1 yes, 0 no, NaN not known."""
+    if column not in cells.columns:
+        raise InputError(
+            where=where,
+            key=column,
+            found="no such column",
+            expected="a column with the outcome, yes or no for every patient",
+            cure="add it, or name the column that has it (--outcome)",
+        )
+    return yes_or_no(cells[column], where=where)
+
+
+def read_risks(cells: pd.DataFrame, *, column: str, where: str) -> FloatArray:
+    """A column of risks, 0 to 1, one for every row; :class:`InputError` names the row that is
+    not.
+    """
+    risks = _column(
+        cells,
+        column,
+        where=where,
+        expected="a column of risks",
+        cure="name the column that has it, or give a model",
+    )
+    values = pd.to_numeric(risks, errors="coerce").to_numpy(dtype=np.float64)
+    is_risk = (values >= 0.0) & (values <= 1.0)
+    if not is_risk.all():
+        row = int(np.argmin(is_risk))
+        raise InputError(
+            where=where,
+            key=f"row {row + 1}, column {column}",
+            found=risks.iloc[row],
+            expected="a risk from 0 to 1",
+            cure="divide percentages by 100; leave out patients without a risk",
+        )
+    if not len(values):
+        raise InputError(
+            where=where,
+            found="no patients",
+            expected="one row a patient",
+            cure="give another table",
+        )
+    return values
+
+
+def _scored(
+    table: str | Path | pd.DataFrame, model: str | Path | RiskModel, columns: TableColumns
+) -> tuple[FloatArray, str]:
+    """Risks of the rows by a model, and the model's label."""
+    if not isinstance(model, RiskModel):
+        model = load_model(find("released", str(model)))
+    if isinstance(table, pd.DataFrame):
+        return risk_of_everybody(model, table), model.label
+    patients = read_patients(
+        table,
+        units=columns.units,
+        mapping=columns.rename,
+        ldh_upper_limit_u_l=columns.ldh_upper_limit_u_l,
+        strict=True,
+    )
+    return risk_of_everybody(model, patients.frame), model.label
+
+
+def read_groups(cells: pd.DataFrame, *, columns: Sequence[str], where: str) -> pd.DataFrame:
     """Columns of a table as words for subgroups; numbers of many values are cut at their median.
 
     Raises :class:`InputError` for a column that is not there, or that has a word for almost
     everybody.
     """
-    cells = read_csv_cells(path) if path.suffix.lower() == ".csv" else read_parquet_cells(path)
-    found = pd.DataFrame(index=cells.index)
+    groups = pd.DataFrame(index=cells.index)
     for column in columns:
-        if column not in cells.columns:
-            raise InputError(
-                where=str(path),
-                key=column,
-                found="no such column",
-                cure="name a column of the table",
-                expected=(
-                    f"a column for subgroups among {', '.join(str(name) for name in cells.columns)}"
-                ),
-            )
-        found[column] = _words(cells[column], where=str(path))
-    return found
+        values = _column(
+            cells,
+            column,
+            where=where,
+            expected="a column for subgroups",
+            cure="name a column of the table",
+        )
+        groups[column] = _words(values, where=where)
+    return groups
 
 
 def _words(cells: pd.Series[Any], *, where: str) -> pd.Series[Any]:
@@ -140,311 +342,5 @@ def _words(cells: pd.Series[Any], *, where: str) -> pd.Series[Any]:
             cure="group them before, or name another column",
         )
     middle = float(number.median())
-    return words.mask(
-        words != UNKNOWN,
-        pd.Series(
-            np.where(number > middle, f"above {middle:g}", f"up to {middle:g}"), index=known.index
-        ),
-    )
-
-
-def stated_subgroups(
-    groups: pd.DataFrame,
-    risk: Floats,
-    event: Floats,
-    *,
-    threshold: float,
-    ratio: float,
-    harm: float,
-    n_resamples: int,
-    seed: int,
-    has_outcome: bool,
-) -> list[dict[str, Any]]:
-    """Each subgroup under the common threshold: who is treated and found, calibration, and net
-    benefit with its interval.
-
-    One risk ratio for everybody, so that what differs is risk and how well it is told. Groups of
-    fewer than 30 are left out.
-    """
-    treated, rng = at_or_above(risk, threshold), np.random.default_rng(seed)
-    rows = []
-    for column in groups.columns:
-        for word in sorted(groups[column].unique()):
-            members = (groups[column] == word).to_numpy()
-            n = int(members.sum())
-            if n < FEWEST:
-                continue
-            had, given = event[members], treated[members]
-            value = given * ((1.0 - ratio) * had - harm)
-            draws = rng.multinomial(n, np.full(n, 1.0 / n), size=n_resamples) / n @ value
-            rows.append(
-                {
-                    "group": f"{column}: {word}",
-                    "n": n,
-                    "risk_per_100": 100.0 * float(had.mean()),
-                    "treated_per_100": 100.0 * float(given.mean()),
-                    "sensitivity": (
-                        float((given * had).sum() / had.sum()) if had.sum() > 0 else None
-                    ),
-                    "ppv": float((given * had).sum() / given.sum()) if given.sum() > 0 else None,
-                    "calibration_log_odds": _gap(had, risk[members]) if has_outcome else None,
-                    "net_benefit": interval(100.0 * float(value.mean()), 100.0 * draws).to_dict(),
-                }
-            )
-    return rows
-
-
-def _gap(event: Floats, risk: Floats) -> float:
-    """Log odds of the observed rate less those of the mean risk."""
-    ends = 1e-6, 1.0 - 1e-6
-    return float(logit(np.clip(event.mean(), *ends)) - logit(np.clip(risk.mean(), *ends)))
-
-
-Floats = NDArray[np.float64]
-NOTICE = (
-    "Research use; no potential outcomes are known of these patients: effect and harms are"
-    " assumptions, no external validation; a design scenario, never advice on a patient."
-)
-_Z = 1.959963984540054
-
-
-def read_risks(path: Path, *, column: str) -> Floats:
-    """A column of risks, 0 to 1, one for every row; :class:`InputError` names the row that is
-    not.
-    """
-    cells = read_csv_cells(path) if path.suffix.lower() == ".csv" else read_parquet_cells(path)
-    if column not in cells.columns:
-        raise InputError(
-            where=str(path),
-            key=column,
-            found="no such column",
-            cure="name the column that has it, or give a model",
-            expected=f"a column of risks among {', '.join(str(name) for name in cells.columns)}",
-        )
-    found = np.full(len(cells), np.nan)
-    for row, cell in enumerate(cells[column]):
-        try:
-            found[row] = float(cell)
-        except (TypeError, ValueError):
-            found[row] = np.nan
-        if not 0.0 <= found[row] <= 1.0:
-            raise InputError(
-                where=str(path),
-                key=f"row {row + 1}, column {column}",
-                found=cell,
-                expected="a risk from 0 to 1",
-                cure="divide percentages by 100; leave out patients without a risk",
-            )
-    if not len(found):
-        raise InputError(
-            where=str(path),
-            found="no patients",
-            expected="one row a patient",
-            cure="give another table",
-        )
-    return found
-
-
-def weigh_table(asked: TableRequest) -> dict[str, Any]:
-    """Policies for the patients of a table as one dictionary, ready for JSON and for the page.
-
-    Raises :class:`InputError` for a table without the column, for a risk outside 0-1, an impossible
-    ratio, a threshold at 0 or 1, and for risks from both or neither of column and model.
-    """
-    ratio, effect, harms = (
-        checked_effect(asked),
-        asked.effect,
-        asked.weights.harms(load_assumptions()),
-    )
-    risk, origin = _risks(asked)
-    event = (
-        read_outcome(asked.path, column=asked.outcome)
-        if asked.outcome
-        else np.full(len(risk), np.nan)
-    )
-    known = ~np.isnan(event)
-    counted = np.where(known, event, risk) if asked.outcome is None else event[known]
-    risk = risk if asked.outcome is None else risk[known]
-    if not len(risk):
-        raise InputError(
-            where=str(asked.path),
-            key=str(asked.outcome),
-            found="no patient with a known outcome",
-            expected="some",
-            cure="leave the outcome out, or fill the column",
-        )
-    stakes = assumed_effects(
-        counted,
-        risk_ratio=ratio,
-        infections_added=effect.infections_added,
-        responses_lost=effect.responses_lost,
-    )
-    ledger = stakes.ledger(harms)
-    policies = _policies(risk, threshold=ledger.threshold, asked=asked)
-    draws = _draws(len(risk), ratio=ratio, asked=asked)
-    rows = _rows(policies, counted, draws, ratio=ratio, harms=harms, effect=effect)
-    groups = read_groups(asked.path, columns=asked.groups)
-    results = {
-        "format": "crsrisk-prophylaxis-table-1",
-        "notice": NOTICE,
-        "setting": {
-            "table": asked.path.name,
-            "n_patients": len(risk),
-            "n_left_out": int((~known).sum()) if asked.outcome else 0,
-            "risks": origin,
-            "outcome": asked.outcome or "not given: risks are taken as true",
-            "seed": asked.seed,
-            "version": __version__,
-            "n_resamples": asked.n_resamples,
-        },
-        "stated": {
-            "risk_ratio": {"value": ratio, "low": effect.low, "high": effect.high},
-            "infections_added": effect.infections_added,
-            "responses_lost": effect.responses_lost,
-        },
-        "ledger": {
-            "rows": [
-                {
-                    "harm": row.harm,
-                    "per_treated": row.per_treated,
-                    "weight": row.weight,
-                    "crs_units": row.crs_units,
-                }
-                for row in ledger.rows
-            ],
-            "harm": ledger.harm,
-            "threshold": ledger.threshold,
-        },
-        "risk": {
-            "mean": float(risk.mean()),
-            "quantiles": np.quantile(risk, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist(),
-            "observed": float(counted.mean()) if asked.outcome else None,
-            "auroc": _auroc(counted, risk) if asked.outcome else None,
-        },
-        "policies": [row.to_dict() for row in rows],
-        "decision_curve": stated_curve(
-            risk, counted, ratio=ratio, harm=ledger.harm, weights=draws[0], ratios=draws[1]
-        ),
-        "doses": stated_doses(risk, counted, ratio=ratio),
-        "subgroups": stated_subgroups(
-            groups[known] if asked.outcome else groups,
-            risk,
-            counted,
-            threshold=ledger.threshold,
-            ratio=ratio,
-            harm=ledger.harm,
-            n_resamples=asked.n_resamples,
-            seed=asked.seed,
-            has_outcome=asked.outcome is not None,
-        ),
-        "tipping_points": [point.to_dict() for point in tipping_points(stakes, harms=harms)],
-    }
-    return table_content(results)
-
-
-def _risks(asked: TableRequest) -> tuple[Floats, str]:
-    if asked.risk_column is not None:
-        return read_risks(asked.path, column=asked.risk_column), f"column {asked.risk_column}"
-    model = load_model(find("released", str(asked.model)))
-    reading = asked.reading
-    read = read_patients(
-        asked.path,
-        units=reading.units,
-        mapping=reading.mapping,
-        ldh_upper_limit_u_l=reading.ldh_upper_limit_u_l,
-        strict=True,
-    )
-    return usable(model, read.frame), model.label
-
-
-def _policies(risk: Floats, *, threshold: float, asked: TableRequest) -> dict[str, Floats]:
-    n = len(risk)
-    found = {
-        "treat none": np.zeros(n),
-        "treat all": np.ones(n),
-        f"by risk, at t* = {threshold:.3g}": at_or_above(risk, threshold),
-    }
-    found |= {f"by risk, at {one:.2f}": at_or_above(risk, one) for one in asked.thresholds}
-    for doses in asked.doses_per_100:
-        found[f"{doses:g} doses per 100, at random"] = np.full(n, doses / 100.0)
-        found[f"{doses:g} doses per 100, by risk"] = top_share(risk, doses / 100.0)
-    return found
-
-
-def _draws(n: int, *, ratio: float, asked: TableRequest) -> tuple[Floats, Floats]:
-    """Resampled patients, and with each a risk ratio from its own interval where it has one."""
-    effect = asked.effect
-    weights = resamples(n, n_resamples=asked.n_resamples, seed=asked.seed)
-    ratios = np.full(asked.n_resamples, ratio)
-    if effect.low is not None and effect.high is not None and ratio > 0.0:
-        spread = (log(effect.high) - log(effect.low)) / (2.0 * _Z)
-        ratios = ratio * np.exp(
-            spread * np.random.default_rng(asked.seed + 1).standard_normal(asked.n_resamples)
-        )
-    return weights, ratios
-
-
-def _rows(
-    policies: Mapping[str, Floats],
-    event: Floats,
-    draws: tuple[Floats, Floats],
-    *,
-    ratio: float,
-    harms: Harms,
-    effect: StatedEffect,
-) -> list[PolicyRow]:
-    """Intervals from resampled patients and, where the risk ratio has one, its own."""
-    weights, ratios = draws
-    harm = (
-        harms.infection_weight * effect.infections_added
-        + harms.response_weight * effect.responses_lost
-        + harms.burden_per_course
-    )
-    rows = []
-    for name, treated in policies.items():
-        given, found = _both(treated, weights), _both(treated * event, weights)
-        averted = ((1.0 - ratio) * found[0], (1.0 - ratios) * found[1])
-        is_given, nnt = given[0] > 0.0, Interval(None, None, None)
-        if is_given:
-            nnt = interval(_over(given[0], averted[0]), _needed(given[1], averted[1]))
-        added, lost = effect.infections_added, effect.responses_lost
-        nnh = (
-            Interval(1.0 / added, 1.0 / added, 1.0 / added)
-            if is_given and added > 0.0
-            else Interval(None, None, None)
-        )
-        rows.append(
-            PolicyRow(
-                name,
-                interval(*given),
-                interval(*averted),
-                interval(*_both((1.0 - treated) * event, weights)),
-                interval(*_both(treated * (1.0 - event), weights)),
-                interval(added * given[0], added * given[1]),
-                interval(lost * given[0], lost * given[1]),
-                interval(averted[0] - harm * given[0], averted[1] - harm * given[1]),
-                nnt,
-                nnh,
-            )
-        )
-    return rows
-
-
-def _both(each: Floats, weights: Floats) -> tuple[float, Floats]:
-    """Mean for 100 patients, and its resamples."""
-    return 100.0 * float(each.mean()), 100.0 * weights @ each
-
-
-def _over(given: float, averted: float) -> float | None:
-    return given / averted if averted > 0.0 else None
-
-
-def _needed(given: Floats, averted: Floats) -> Floats:
-    return np.where(averted > 1e-12, given / np.where(averted > 1e-12, averted, 1.0), np.inf)
-
-
-def _auroc(event: Floats, risk: Floats) -> dict[str, float | None]:
-    found = auroc(event, risk=risk)
-    if isinstance(found, Estimate):
-        return {"value": found.value, "low": found.low, "high": found.high}
-    return {"value": None, "low": None, "high": None}
+    sides = np.where(number > middle, f"above {middle:g}", f"up to {middle:g}")
+    return words.mask(words != UNKNOWN, pd.Series(sides, index=known.index))

@@ -27,9 +27,10 @@ from crsrisk.evaluation.resampling import (
     out_of_fold_risk,
     refit_in_resamples,
 )
+from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
 from crsrisk.results import Estimate, Result
-from crsrisk.studies.development import Development, config_of
+from crsrisk.studies.development import Development
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import patients_from, place_of, products_of
 from crsrisk.studies.text_table import TextTable, console_of, text_table
@@ -165,7 +166,7 @@ def run_true_optimism(folder: Path, *, workers: int, begin: Begin) -> TrueOptimi
     """Run the experiment; writes ``summary.json`` and ``table.md`` to ``results/``."""
     path = experiment_file(folder)
     config = build(TrueOptimism, read_yaml(path), where=str(path))
-    recipe = config_of(config.config)
+    recipe = load_config(config.config)
     place = place_of(config.scenario, products=products_of(config.products))
     fresh = patients_from(
         place, n=config.fresh_patients, seed=config.seed + config.cohorts, workers=workers

@@ -224,14 +224,12 @@ def test_one_event_has_no_delong_interval() -> None:
 def test_distribution_counts_everybody(cohort: tuple[np.ndarray, np.ndarray]) -> None:
     outcome, risk = cohort
     classes = risk_distribution(outcome, risk=risk)
-    assert sum(classes["event"].counts) == classes["event"].n == outcome.sum()
-    assert sum(classes["no_event"].counts) == classes["no_event"].n == (~outcome).sum()
-    for shape in classes.values():
+    assert sum(classes.event.counts) == classes.event.n == outcome.sum()
+    assert sum(classes.no_event.counts) == classes.no_event.n == (~outcome).sum()
+    for shape in (classes.event, classes.no_event):
         assert all(q.low <= q.value <= q.high for q in shape.quantiles.values())
     slope = estimate(discrimination_slope(outcome, risk=risk)).value
-    assert slope == pytest.approx(
-        classes["event"].mean.value - classes["no_event"].mean.value, abs=1e-12
-    )
+    assert slope == pytest.approx(classes.event.mean.value - classes.no_event.mean.value, abs=1e-12)
 
 
 @pytest.mark.parametrize("n", [20, 80, 81, 500])
@@ -242,7 +240,7 @@ def test_quantile_interval_covers(n: int) -> None:
     Each side misses at most 2.5%, and one rank narrower would miss more.
     """
     risk = np.append(np.arange(1, n + 1) / (n + 1), 0.5)
-    quantiles = risk_distribution(np.arange(n + 1) < n, risk=risk)["event"].quantiles
+    quantiles = risk_distribution(np.arange(n + 1) < n, risk=risk).event.quantiles
     assert list(quantiles) == [0.05, 0.25, 0.5, 0.75, 0.95]
     for share, figure in quantiles.items():
         lower, upper = round(figure.low * (n + 1)), round(figure.high * (n + 1))
@@ -251,7 +249,7 @@ def test_quantile_interval_covers(n: int) -> None:
 
 
 def test_quantile_of_a_tiny_class_is_open_ended() -> None:
-    tail = risk_distribution([True] * 3 + [False], risk=[0.5] * 4)["event"].quantiles[0.05]
+    tail = risk_distribution([True] * 3 + [False], risk=[0.5] * 4).event.quantiles[0.05]
     assert (tail.low, tail.value) == (0.0, 0.5)
 
 

@@ -26,17 +26,19 @@ from crsrisk.policy.table import (
     reliability,
     shrunken_gain,
     top_share,
+    unbounded_estimate,
     with_risk_ratio,
 )
+from crsrisk.results import Estimate, NotEstimable
 
 # risks of Beta(2, 6), evenly by probability
 GRID = beta.ppf((np.arange(20_000) + 0.5) / 20_000, 2, 6)
 COURSE = Harms(1.0, 2.0, 0.05)
-STAKES = assumed_effects(GRID, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
+EFFECTS = assumed_effects(GRID, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
 
 
-def mean_of(treated: np.ndarray, figure: str, stakes: IndividualEffects = STAKES) -> float:
-    return float(contributions(treated, stakes, harms=COURSE)[:, FIGURES.index(figure)].mean())
+def mean_of(treated: np.ndarray, figure: str, effects: IndividualEffects = EFFECTS) -> float:
+    return float(contributions(treated, effects, harms=COURSE)[:, FIGURES.index(figure)].mean())
 
 
 @pytest.mark.parametrize(("threshold", "value"), [(0.0, 0.075), (0.1, 0.077723), (0.2, 0.070779)])
@@ -57,16 +59,15 @@ def test_metrics_of_policies(
     threshold: float, averted: float, treated: float, nnt: float, needless: float
 ) -> None:
     """Known answer G05."""
-    each = contributions(at_or_above(GRID, threshold), STAKES, harms=COURSE)
+    each = contributions(at_or_above(GRID, threshold), EFFECTS, harms=COURSE)
     (row,) = policy_table({"one": each[::20]}, n_resamples=50, seed=1)
     whole = 100.0 * each.mean(axis=0)
     assert whole[FIGURES.index("averted")] == pytest.approx(averted, abs=0.02)
     assert whole[FIGURES.index("treated")] == pytest.approx(treated, abs=0.02)
     assert whole[FIGURES.index("needless")] == pytest.approx(needless, abs=0.02)
     assert whole[0] / whole[1] == pytest.approx(nnt, abs=0.01)
-    ends = [row.nnt.low, row.nnt.value, row.nnt.high]
-    assert None not in ends
-    assert ends == sorted(end for end in ends if end is not None)
+    assert isinstance(row.nnt, Estimate)
+    assert row.nnt.low <= row.nnt.value <= row.nnt.high
 
 
 def test_thirty_doses_for_a_hundred() -> None:
@@ -82,12 +83,27 @@ def test_an_interval_covers_what_it_says() -> None:
     rng, hits = np.random.default_rng(3), 0
     for k in range(100):
         some = rng.choice(GRID, 200)
-        stakes = assumed_effects(some, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
+        effects = assumed_effects(some, risk_ratio=0.5, infections_added=0.0, responses_lost=0.0)
         (row,) = policy_table(
-            {"all": contributions(np.ones(200), stakes, harms=COURSE)}, n_resamples=200, seed=k
+            {"all": contributions(np.ones(200), effects, harms=COURSE)}, n_resamples=200, seed=k
         )
-        hits += (row.averted.low or 0.0) <= 12.5 <= (row.averted.high or 0.0)
+        hits += row.averted.low <= 12.5 <= row.averted.high
     assert 88 <= hits <= 99
+
+
+def test_an_infinite_number_is_not_estimable_and_says_why() -> None:
+    """A finite end of its interval is kept; without one there is only the reason."""
+    open_ended = unbounded_estimate(np.inf, np.array([8.0] * 50 + [np.inf] * 50), reason="none")
+    assert isinstance(open_ended, Estimate)
+    assert (open_ended.low, np.isnan(open_ended.value), np.isnan(open_ended.high)) == (
+        8,
+        True,
+        True,
+    )
+    assert unbounded_estimate(np.inf, np.full(9, np.inf), reason="none") == NotEstimable("none")
+    nobody = contributions(np.zeros(len(GRID)), EFFECTS, harms=COURSE)[::20]
+    (row,) = policy_table({"treat none": nobody}, n_resamples=50, seed=1)
+    assert row.nnt == row.nnh == NotEstimable("nobody is treated")
 
 
 @st.composite
@@ -101,63 +117,60 @@ def patients(draw: st.DrawFn) -> IndividualEffects:
 
 
 @given(patients())
-def test_treating_nobody_changes_nothing(stakes: IndividualEffects) -> None:
-    each = contributions(np.zeros(len(stakes)), stakes, harms=COURSE).mean(axis=0)
+def test_treating_nobody_changes_nothing(effects: IndividualEffects) -> None:
+    each = contributions(np.zeros(len(effects)), effects, harms=COURSE).mean(axis=0)
     assert dict(zip(FIGURES, each, strict=True)) == {
         **dict.fromkeys(FIGURES, 0.0),
-        "missed": pytest.approx(float(stakes.risk.mean())),
+        "missed": pytest.approx(float(effects.risk.mean())),
     }
 
 
 @given(patients(), st.integers(0, 2**32 - 1))
 def test_an_oracle_gains_at_least_what_any_score_gains(
-    stakes: IndividualEffects, seed: int
+    effects: IndividualEffects, seed: int
 ) -> None:
-    score, gain = np.random.default_rng(seed).random(len(stakes)), stakes.gain(COURSE)
-    oracle = contributions((gain > 0.0).astype(float), stakes, harms=COURSE)[:, -1].sum()
-    by_score = contributions(at_or_above(score, best_threshold(score, gain)), stakes, harms=COURSE)[
-        :, -1
-    ].sum()
+    score, gain = np.random.default_rng(seed).random(len(effects)), effects.gain(COURSE)
+    oracle = contributions((gain > 0.0).astype(float), effects, harms=COURSE)[:, -1].sum()
+    by_score = contributions(
+        at_or_above(score, best_threshold(score, gain)), effects, harms=COURSE
+    )[:, -1].sum()
     assert oracle >= by_score - 1e-12 >= max(0.0, float(gain.sum())) - 1e-9
 
 
 @given(patients(), st.integers(0, 2**32 - 1))
-def test_more_doses_never_avert_less(stakes: IndividualEffects, seed: int) -> None:
-    score = np.random.default_rng(seed).random(len(stakes))
+def test_more_doses_never_avert_less(effects: IndividualEffects, seed: int) -> None:
+    score = np.random.default_rng(seed).random(len(effects))
     averted = [
-        mean_of(top_share(score, share), "averted", stakes) for share in np.linspace(0.0, 1.0, 9)
+        mean_of(top_share(score, share), "averted", effects) for share in np.linspace(0.0, 1.0, 9)
     ]
     assert (np.diff(averted) >= -1e-12).all()
 
 
 @given(patients())
-def test_a_ratio_of_one_averts_nothing_and_only_costs(stakes: IndividualEffects) -> None:
-    useless = with_risk_ratio(stakes, 1.0)
+def test_a_ratio_of_one_averts_nothing_and_only_costs(effects: IndividualEffects) -> None:
+    useless = with_risk_ratio(effects, 1.0)
     assert np.allclose(useless.averted, 0.0)
     assert useless.risk_ratio == pytest.approx(1.0)
     assert not (useless.gain(Harms(1.0, 0.0, 0.05)) > 0.0).any()
 
 
 @given(patients())
-def test_halves_that_agree_make_the_oracle_itself(stakes: IndividualEffects) -> None:
-    each, (first, second) = cross_fitted_policy((stakes, stakes), harms=COURSE)
+def test_halves_that_agree_make_the_oracle_itself(effects: IndividualEffects) -> None:
+    each, (first, second) = cross_fitted_policy((effects, effects), harms=COURSE)
     assert np.array_equal(first, second)
-    assert np.allclose(each[:, -1], np.maximum(stakes.gain(COURSE), 0.0))
+    assert np.allclose(each[:, -1], np.maximum(effects.gain(COURSE), 0.0))
 
 
 @given(patients(), st.integers(0, 2**32 - 1))
-def test_the_parts_of_a_regret_add_up(stakes: IndividualEffects, seed: int) -> None:
+def test_the_parts_of_a_regret_add_up(effects: IndividualEffects, seed: int) -> None:
     rng = np.random.default_rng(seed)
     steps = [
-        contributions((rng.random(len(stakes)) < 0.5).astype(float), stakes, harms=COURSE)
+        contributions((rng.random(len(effects)) < 0.5).astype(float), effects, harms=COURSE)
         for _ in range(4)
     ]
-    found = regret(steps, n_resamples=50, seed=1)
-    parts = (found.threshold, found.model, found.information)
-    assert found.total.value == pytest.approx(sum(part.value or 0.0 for part in parts))
-
-
-# Who is treated: thresholds, doses, and what an oracle may believe.
+    parts = regret(steps, n_resamples=50, seed=1)
+    losses = (parts.threshold, parts.model, parts.information)
+    assert parts.total.value == pytest.approx(sum(loss.value for loss in losses))
 
 
 scores = arrays(
@@ -181,7 +194,9 @@ def test_exactly_the_doses_are_given_and_to_the_highest_first(
 def test_no_threshold_gains_more_than_the_best(score: np.ndarray, seed: int) -> None:
     gain = np.random.default_rng(seed).normal(size=len(score))
     best = (at_or_above(score, best_threshold(score, gain)) * gain).sum()
-    assert all(best >= (at_or_above(score, one) * gain).sum() - 1e-12 for one in (*score, np.inf))
+    assert all(
+        best >= (at_or_above(score, level) * gain).sum() - 1e-12 for level in (*score, np.inf)
+    )
 
 
 def test_an_oracle_believes_what_repeats() -> None:
@@ -191,7 +206,7 @@ def test_an_oracle_believes_what_repeats() -> None:
     # 4 standard errors of 0.012
     assert reliability(truth + noise[0], truth + noise[1]) == pytest.approx(0.5, abs=0.05)
     assert reliability(noise[0], noise[1]) < 0.05
-    assert np.allclose(shrunken_gain(truth, trust=0.0), truth.mean())
+    assert np.allclose(shrunken_gain(truth, reliability=0.0), truth.mean())
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])

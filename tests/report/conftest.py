@@ -15,7 +15,7 @@ from crsrisk.data.explanation import Explanation, Reason
 from crsrisk.data.published_figures import Comparison
 from crsrisk.data.risk_model import Prediction, Variable
 from crsrisk.data.world import load_world
-from crsrisk.evaluation.benchmark import Truth, ladder
+from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import build_content
@@ -23,6 +23,7 @@ from crsrisk.report.generator_card import GeneratorCard, generator_card
 from crsrisk.report.generator_facts import ConstantEvidence, EnsembleEvidence
 from crsrisk.results import Estimate
 from crsrisk.simulation.evidence import summarise
+from crsrisk.studies.development import plain_evaluation
 from crsrisk.uncertainty.posterior import ConstantUpdate, Verdict
 
 EVIL = "<script>alert('x')</script> & \"Co\""
@@ -412,7 +413,7 @@ def experiment(card: GeneratorCard) -> dict[str, Any]:
     some = np.concatenate([np.flatnonzero(product == name)[:40] for name in PRODUCTS])
     truth = Truth("what was observed", rng.binomial(100, risk[some]), np.full(some.size, 100))
     prevalence = np.array([PRODUCTS[name][2] for name in product[some]])
-    steps = ladder(
+    steps = benchmark_of_risks(
         product[some],
         truth=truth,
         risks={"product only": prevalence, "model": np.clip(risk[some] * 1.05, 0, 1)},
@@ -424,10 +425,10 @@ def experiment(card: GeneratorCard) -> dict[str, Any]:
     )
     evaluation = evaluate(
         outcomes["crs_grade2plus"].to_numpy(),
-        risk=risk,
-        product=product,
+        risk,
+        groups=product,
         seed=1,
-        ladders=steps,
+        benchmark=steps,
         n_resamples=20,
         outcome_name=(
             "first CRS of grade >= 2 within 21 days after the first dose (60 for checkpoint"
@@ -440,7 +441,7 @@ def experiment(card: GeneratorCard) -> dict[str, Any]:
         "cohort": Cohort(observed=observed, outcomes=outcomes, course=observed[["patient_id"]]),
         "comparisons": comparisons,
         "comparison_summary": summarise(comparisons),
-        "evaluation": evaluation,
+        "evaluation": plain_evaluation(evaluation),
         "explanation": make_explanation(observed, rng),
         "examples": [
             make_example(observed),

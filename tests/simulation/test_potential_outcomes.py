@@ -19,7 +19,7 @@ from crsrisk.simulation.population import Patients, sample, take
 from crsrisk.simulation.potential_outcomes import mean_hazard_ratio, potential_outcomes, true_risks
 from crsrisk.simulation.run import run
 from crsrisk.simulation.strategies import play, strategy_arm
-from crsrisk.simulation.true_risk import oracle
+from crsrisk.simulation.true_risk import risk_of_arm
 
 WAYS = (
     "tocilizumab",
@@ -179,9 +179,9 @@ def test_oracles_agree_with_the_oracle_that_stands() -> None:
             world=world_of(),
             seed=5,
             given=given,
-            repetitions=20,
+            n_replicates=20,
         )
-        stands = oracle(base(), some, world=world_of(), seed=5, given=given, repetitions=20)
+        stands = risk_of_arm(base(), some, world=world_of(), seed=5, given=given, n_replicates=20)
         assert np.allclose(found.grade2plus[0], stands.risk())
         assert np.allclose(found.grade3plus[0], stands.risk("grade3plus"))
         assert np.allclose((found.first_half + found.second_half) / 2.0, found.grade2plus)
@@ -206,5 +206,11 @@ def test_cells_do_not_go_under_the_skin_and_no_strategy_comes_twice() -> None:
         )
     with pytest.raises(InputError, match="even number"):
         true_risks(
-            base(), [], patients=people(), world=world_of(), seed=5, given="baseline", repetitions=3
+            base(),
+            [],
+            patients=people(),
+            world=world_of(),
+            seed=5,
+            given="baseline",
+            n_replicates=3,
         )

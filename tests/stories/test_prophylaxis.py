@@ -10,7 +10,7 @@ import pytest
 
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.studies.experiment import kind_of
-from crsrisk.studies.policy import ProphylaxisExperiment
+from crsrisk.studies.policy import PolicyExperiment
 from tests.stories.terminal import done, refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,8 +145,6 @@ def test_what_is_wrong_is_said_with_the_cure(
 def test_the_experiment_that_ships_can_be_read() -> None:
     folder = ROOT / "experiments" / "009_prophylaxis"
     assert kind_of(folder) == "prophylaxis"
-    asked = build(
-        ProphylaxisExperiment, read_yaml(folder / "experiment.yaml"), where="experiment.yaml"
-    )
+    asked = build(PolicyExperiment, read_yaml(folder / "experiment.yaml"), where="experiment.yaml")
     assert asked.regimen == "label_no_steroid"
     assert set(asked.strategies) >= {"tocilizumab", "dexamethasone", "anakinra"}

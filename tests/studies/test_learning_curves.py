@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crsrisk.errors import InputError
-from crsrisk.studies.development import config_of
+from crsrisk.model.features import load_config
 from crsrisk.studies.learning_curves import MODEL, learners, learning_lines, run_learning_curves
 
 SMALL = """
@@ -48,7 +48,7 @@ def test_every_learner_stands_at_every_size(found: tuple[Path, dict[str, Any]]) 
     _, answer = found
     names = [
         MODEL,
-        *(one.name for one in learners(config=config_of("baseline"), seed=0, n_bags=1)[1:]),
+        *(one.name for one in learners(config=load_config("baseline"), seed=0, n_bags=1)[1:]),
     ]
     assert [row["learner"] for row in answer["curves"]] == names * 2
     assert {row["n_training"] for row in answer["curves"]} == {300, 900}

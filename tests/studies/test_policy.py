@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
+from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,72 +13,74 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crsrisk.data.potential_outcomes import RESPONSE_WORLDS
+from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, parse_strategy
 from crsrisk.data.trial_plan_file import load_design
 from crsrisk.data.world import load_world
+from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
 from crsrisk.folders import names
-from crsrisk.report.pages import prophylaxis_figures, render_prophylaxis
-from crsrisk.report.policy_words import read_aloud
-from crsrisk.studies.policy import design_prophylaxis, write_answer
-from crsrisk.studies.policy_cohort import Sizes
-from crsrisk.studies.policy_request import Request, Weights
-from crsrisk.studies.policy_uncertainty import (
-    NOBODY,
-    Rule,
+from crsrisk.plots.chart_data import Dots, Lines
+from crsrisk.policy.cohort import HarmWeights
+from crsrisk.policy.decision import (
+    MEDIAN_EFFECT,
+    MEDIAN_SUPPORT_EFFECT,
     best_and_rival,
-    consequence_constants,
     hidden_share,
 )
+from crsrisk.policy.worlds import NOBODY, Rule, consequence_constants
+from crsrisk.report.pages import policy_figures
+from crsrisk.report.policy_words import policy_summary
+from crsrisk.results import REPR_LIMIT, Estimate, to_plain
+from crsrisk.studies.policy import PolicyResult, evaluate_policies, write_policies
 
-SMALL = Request(
-    product="tarlatamab",
-    regimen="label_no_steroid",
-    strategies=("dexamethasone", "tocilizumab@fever"),
-    seed=3,
-    sizes=Sizes(patients=100, repetitions=4, training=300),
-    member_patients=32,
-    members=6,
-    scenario_patients=100,
-    assumption_patients=64,
-    n_resamples=100,
-)
-
-
-def silent(title: str, total: int) -> Any:
-    return lambda n: None
+SMALL: dict[str, Any] = {
+    "product": "tarlatamab",
+    "regimen": "label_no_steroid",
+    "strategies": ("dexamethasone", "tocilizumab@fever"),
+    "seed": 3,
+    "n_patients": 100,
+    "n_replicates": 4,
+    "n_training_per_arm": 300,
+    "member_patients": 32,
+    "n_members": 6,
+    "scenario_patients": 100,
+    "assumption_patients": 64,
+    "n_resamples": 100,
+}
 
 
 @cache
-def answer() -> dict[str, Any]:
-    return design_prophylaxis(SMALL, begin=silent, workers=2)
+def answer() -> PolicyResult:
+    return evaluate_policies(**SMALL, workers=2)
 
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_answer_whatever_the_workers() -> None:
-    again = design_prophylaxis(SMALL, begin=silent, workers=1)
-    assert json.dumps(again, allow_nan=False) == json.dumps(answer(), allow_nan=False)
-    assert render_prophylaxis(again) == render_prophylaxis(answer())
+    again = evaluate_policies(**SMALL, workers=1)
+    assert json.dumps(again.policy_tree(), allow_nan=False) == json.dumps(
+        answer().policy_tree(), allow_nan=False
+    )
+    assert again.to_html() == answer().to_html()
 
 
-def test_every_strategy_has_its_ladder_in_order() -> None:
-    for one in answer()["strategies"].values():
-        policies = [row["policy"] for row in one["policies"]]
+def test_every_strategy_has_its_policies_in_order() -> None:
+    for value in answer().strategies.values():
+        policies = [row.policy for row in value.policies]
         assert policies[:2] == ["treat none", "treat all"]
         assert policies[-2:] == ["covariate oracle", "mechanism oracle"]
-        assert {row["net_benefit"]["value"] for row in one["policies"][:1]} == {0.0}
-        parts = one["regret"]
-        total = sum(parts[name]["value"] for name in ("threshold", "model", "information"))
-        assert parts["total"]["value"] == pytest.approx(total, abs=1e-4)
+        assert value.policies[0].net_benefit.value == 0.0
+        parts = value.regret
+        total = sum(part.value for part in (parts.threshold, parts.model, parts.information))
+        assert parts.total.value == pytest.approx(total, abs=1e-9)
         assert (
-            one["policies"][3]["net_benefit"]["value"]
-            >= max(one["policies"][k]["net_benefit"]["value"] for k in (0, 1, 2)) - 1e-4
+            value.policies[3].net_benefit.value
+            >= max(value.policies[k].net_benefit.value for k in (0, 1, 2)) - 1e-9
         ), "the best threshold is the best"
 
 
 def test_at_fever_only_the_febrile_are_treated() -> None:
     pre, fever = (
-        answer()["strategies"][name]["policies"][1]["treated"]["value"]
+        answer().strategies[name].treat_all.treated.value
         for name in ("dexamethasone", "tocilizumab@fever")
     )
     assert pre == 100.0
@@ -83,39 +88,61 @@ def test_at_fever_only_the_febrile_are_treated() -> None:
 
 
 def test_three_worlds_of_response_stand_side_by_side() -> None:
-    for one in answer()["strategies"].values():
-        by_world = one["ledger"]["by_response_world"]
+    for value in answer().strategies.values():
+        by_world = value.ledger.by_response_world
         assert set(by_world) == set(RESPONSE_WORLDS)
-        assert (
-            by_world["no_link"]["responses_lost"]
-            == by_world["common_cause"]["responses_lost"]
-            == 0.0
-        )
-    assert (
-        answer()["strategies"]["dexamethasone"]["ledger"]["by_response_world"]["mediation"][
-            "responses_lost"
-        ]
-        > 0.0
-    )
+        assert by_world["no_link"].responses_lost == by_world["common_cause"].responses_lost == 0.0
+    by_world = answer().strategies["dexamethasone"].ledger.by_response_world
+    assert by_world["mediation"].responses_lost > 0.0
 
 
 def test_not_one_world() -> None:
-    assert [row["world"] for row in answer()["scenarios"]] == list(names("scenarios"))
-    over = answer()["ensemble"]
-    assert over["n_members"] == 6
-    assert sum(row["probability_best"] for row in over["rules"]) == pytest.approx(1.0, abs=1e-4)
-    least = min(over["rules"], key=lambda row: row["mean_regret_per_100"])
-    most = max(over["rules"], key=lambda row: row["mean_net_benefit_per_100"])
-    assert least["rule"] == most["rule"], "the rule of the highest mean leaves least undone"
-    assert least["mean_regret_per_100"] == pytest.approx(
-        answer()["information"]["evpi_per_100"], abs=1e-3
-    )
-    assert {row["rule"] for row in over["rules"]} == {rule["name"] for rule in answer()["rules"]}
+    assert [row.scenario for row in answer().scenarios] == list(names("scenarios"))
+    over = answer().ensemble
+    assert over.n_members == 6
+    assert sum(row.probability_best for row in over.rules) == pytest.approx(1.0, abs=1e-9)
+    least = min(over.rules, key=lambda row: row.mean_regret_per_100)
+    most = max(over.rules, key=lambda row: row.mean_net_benefit_per_100)
+    assert least.rule == most.rule, "the rule of the highest mean leaves least undone"
+    assert least.mean_regret_per_100 == pytest.approx(answer().information.evpi_per_100, abs=1e-9)
+    assert {row.rule for row in over.rules} == {rule.name for rule in answer().rules}
+
+
+def test_the_result_shows_itself_and_survives() -> None:
+    result = answer()
+    assert len(repr(result)) < REPR_LIMIT
+    assert "<table" in result._repr_html_()
+    frame = result.to_frame()
+    assert set(frame["strategy"]) == set(result.strategies)
+    everybody = frame[(frame.strategy == "dexamethasone") & (frame.policy == "treat all")].iloc[0]
+    assert everybody["averted"] == result.strategies["dexamethasone"].treat_all.averted.value
+    for copy in (pickle.loads(pickle.dumps(result)), deepcopy(result)):
+        assert copy.to_dict() == result.to_dict()
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False)) == result.to_dict()
+
+
+def test_what_is_drawn_is_what_the_page_shows() -> None:
+    result = answer()
+    assert isinstance(result.chart("rules"), Dots)
+    for show in ("net_benefit", "doses"):
+        assert isinstance(result.chart(show, strategy="dexamethasone"), Lines)
+    drawn = {
+        to_plain(panel.data)["description"]
+        for part in result.page().sections
+        for figure in part.figures
+        for panel in figure.panels
+    }
+    assert result.chart("doses", strategy="dexamethasone").description in drawn
+    assert result.chart("rules").description in drawn
+    with pytest.raises(InputError, match="one of dexamethasone"):
+        result.chart(strategy="aspirin")
 
 
 def test_every_uncertain_consequence_that_matters_here_is_moved_to_its_ends() -> None:
-    moved = {row["key"] for row in answer()["ends"]}
-    uncertain = {one.key.removeprefix("assumption:") for one in consequence_constants(load_world())}
+    moved = {row.key for row in answer().ends}
+    uncertain = {
+        constant.key.removeprefix("assumption:") for constant in consequence_constants(load_world())
+    }
     assert moved <= uncertain
     assert {
         "consequences.response_weight",
@@ -128,51 +155,55 @@ def test_every_uncertain_consequence_that_matters_here_is_moved_to_its_ends() ->
 
 
 def test_value_of_information_says_what_is_chance_and_what_people_set() -> None:
-    known = answer()["information"]
-    assert known["evpi_per_100"] >= 0.0
-    assert {row["name"] for row in known["judgements"]} == {
+    known = answer().information
+    assert known.evpi_per_100 >= 0.0
+    assert {row.name for row in known.judgements} == {
         "consequences.infection_weight",
         "consequences.response_weight",
         "consequences.burden_per_course",
     }
-    assert "response world" in {row["name"] for row in known["quantities"]}
-    assert not [row for row in known["assumptions"] if "ruxolitinib" in row["name"]], (
+    assert "response world" in {row.name for row in known.quantities}
+    assert not [row for row in known.assumptions if "ruxolitinib" in row.name], (
         "a drug that nobody is given"
     )
 
 
 def test_the_first_paragraph_can_be_read_aloud() -> None:
-    text = answer()["aloud"]
+    text = answer().page().summary
+    assert answer().summary() == text.replace("≥", ">=")
     assert "never advice on a patient" in text
     assert "within 21 days" in text
     assert "need of fluids, vasopressor or oxygen" in text
-    sizes = answer()["recommendation"]["sizes"]
-    both = [
-        sizes[key]["n_per_arm_0.8"] for key in ("median effect", "median effect on need of support")
-    ]
+    sizes = answer().recommendation.sizes
+    both = [sizes[key].n_per_arm_80 for key in (MEDIAN_EFFECT, MEDIAN_SUPPORT_EFFECT)]
+    first, second = both
     assert (
-        None in both
-        or f" {max(both)} patients an arm give each of the two endpoints 80% power" in text
+        first is None
+        or second is None
+        or f" {max(first, second)} patients an arm give each of the two endpoints 80% power" in text
     )
     assert not set(text) & set("{}[]|_*≥>=")
-    assert ">=" not in answer()["question"]
-    page = render_prophylaxis(answer())
-    assert page.index("lead aloud") < page.index("<table")
+    assert ">=" not in answer().page().question
+    page = answer().to_html()
+    assert page.index("lead summary") < page.index("<table")
     assert "<script" not in page
-    assert answer()["notice"] in page
+    assert answer().notice in page
 
 
 def test_the_recommended_trial_is_a_design_file(tmp_path: Path) -> None:
     """And its reader takes it, with the strategy as the trial's prophylaxis."""
-    write_answer(answer(), html=None, out=tmp_path)
+    write_policies(answer(), html=None, out=tmp_path)
     plan = load_design(tmp_path / "trial.yaml")
     assert plan.candidates.simulated is not None
-    assert plan.candidates.simulated.prophylaxis == answer()["recommendation"]["strategy"]
+    assert plan.candidates.simulated.prophylaxis == answer().recommendation.strategy
     assert (tmp_path / "tables" / "worth.csv").is_file()
+    tree = json.loads((tmp_path / "content.json").read_text())
+    assert tree["recommendation"]["strategy"] == answer().recommendation.strategy
+    assert tree["page"]["summary"] == answer().page().summary
 
 
 def test_figures_stand_alone() -> None:
-    figures = prophylaxis_figures(answer())
+    figures = policy_figures(answer().page())
     assert len(figures) == 2 * 2 + 1
     assert all(svg.startswith("<svg") and "synthetic" in svg for svg in figures.values())
 
@@ -187,22 +218,21 @@ def test_figures_stand_alone() -> None:
         ({"response_world": "hope"}, "no_link"),
         ({"doses_per_100": (0.0,)}, "more than 0"),
         ({"doses_per_100": (100.0,)}, "fewer than 100"),
-        ({"sizes": Sizes(10, 4, 300)}, "100 or more"),
-        ({"sizes": Sizes(100, 3, 300)}, "even"),
-        ({"weights": Weights(infection=-1.0)}, "infection_weight"),
+        ({"n_patients": 10}, "100 or more"),
+        ({"n_training_per_arm": 10}, "300 or more"),
+        ({"n_replicates": 3}, "even"),
+        ({"weights": HarmWeights(infection=-1.0)}, "infection_weight"),
         ({"product": "unheard_of"}, "unheard_of"),
         ({"regimen": "twice"}, "one of"),
         ({"model": "no/such/model"}, "no/such/model"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_at_once(change: dict[str, Any], what: str) -> None:
-    fields = {name: getattr(SMALL, name) for name in SMALL.__dataclass_fields__}
-
     def never(title: str, total: int) -> Any:
         raise AssertionError(f"{title} began before the question was checked")
 
     with pytest.raises(InputError, match=what):
-        design_prophylaxis(Request(**{**fields, **change}), begin=never)
+        evaluate_policies(**{**SMALL, **change}, begin=never)
 
 
 def test_a_score_must_gain_something() -> None:
@@ -218,25 +248,40 @@ def test_hidden_fever_is_a_share() -> None:
     assert hidden_share(1.0, 1.0) == 0.0
 
 
+def test_a_product_a_world_and_a_strategy_may_be_objects() -> None:
+    """What cannot be asked of objects is refused like what cannot be asked of names."""
+
+    def never(title: str, total: int) -> Any:
+        raise AssertionError(f"{title} began before the question was checked")
+
+    world, product = load_world(), load_product("tarlatamab")
+    with pytest.raises(InputError, match="one of"):
+        evaluate_policies(
+            product, [parse_strategy("anakinra")], world=world, regimen="twice", begin=never
+        )
+
+
 def test_words_that_depend_on_figures() -> None:
     """No response lost is not put down to a world; a fever that hides is said where support shows
     less than the grade.
     """
-    found = json.loads(json.dumps(answer()))
-    rule = next(one for one in found["rules"] if one["name"] == found["recommendation"]["rule"])
-    lost = found["strategies"][rule["strategy"]]["policies"][1 if rule["threshold"] is None else 2][
-        "responses_lost"
-    ]
-    lost |= {"value": 0.01, "low": 0.0, "high": 0.02}
-    (
-        found["recommendation"]["risk_ratio"]["value"],
-        found["recommendation"]["support_ratio"]["value"],
-    ) = (0.5, 0.7)
-    text = read_aloud(found)
+    result = answer()
+    rule = result.rule(result.recommendation.rule)
+
+    def said(lost: Estimate, *, support_ratio: float) -> str:
+        value = result.strategies[rule.strategy]
+        advice = replace(
+            result.recommendation,
+            risk_ratio=replace(result.recommendation.risk_ratio, value=0.5),
+            support_ratio=replace(result.recommendation.support_ratio, value=support_ratio),
+        )
+        rows = tuple(replace(row, responses_lost=lost) for row in value.policies)
+        changed = {**result.strategies, rule.strategy: replace(value, policies=rows)}
+        return policy_summary(replace(result, strategies=changed, recommendation=advice))
+
+    text = said(Estimate(0.01, 0.0, 0.02), support_ratio=0.7)
     assert "costs no tumour response in any world" in text
     assert "0.50 by the grade but 0.70 by need of support" in text
-    lost |= {"value": 2.0, "low": 1.0, "high": 3.0}
-    found["recommendation"]["support_ratio"]["value"] = 0.5
-    text = read_aloud(found)
+    text = said(Estimate(2.0, 1.0, 3.0), support_ratio=0.5)
     assert "costs 2.0 (1.0 to 3.0) tumour responses if T-cell activation mediates" in text
     assert "fever that is not seen" not in text

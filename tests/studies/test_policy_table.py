@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
+from crsrisk.policy.cohort import HarmWeights
 from crsrisk.policy.formulas import policy_metrics
-from crsrisk.report.pages import prophylaxis_figures, render_prophylaxis
+from crsrisk.policy.stated import StatedEffect
+from crsrisk.report.pages import policy_figures
+from crsrisk.results import REPR_LIMIT, Estimate
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import sample
-from crsrisk.studies.policy_request import Reading, StatedEffect, TableRequest, Weights
-from crsrisk.studies.policy_table import weigh_table
+from crsrisk.studies.policy_table import (
+    PolicyTableResult,
+    TableColumns,
+    evaluate_policies_table,
+)
 
 EFFECT = StatedEffect(0.5, 0.35, 0.7, infections_added=0.03)
 
@@ -37,55 +45,72 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def request(path: Path, **changes: Any) -> TableRequest:
-    return TableRequest(
-        **{
-            "path": path,
-            "effect": EFFECT,
-            "risk_column": "risk",
-            "weights": Weights(1.0, 2.0, 0.02),
-            "n_resamples": 200,
-            **changes,
-        }
-    )
+def evaluated(table: Path | pd.DataFrame, **changes: Any) -> PolicyTableResult:
+    asked: dict[str, Any] = {
+        "effect": EFFECT,
+        "risk_column": "risk",
+        "weights": HarmWeights(1.0, 2.0, 0.02),
+        "n_resamples": 200,
+        **changes,
+    }
+    return evaluate_policies_table(table, asked.pop("effect"), **asked)
 
 
 def test_without_outcomes_it_is_the_formula(table: Path) -> None:
     """The same figures as the exact formulas for these risks; t* = (0.03 + 0.02) / (1 - 0.5)."""
-    found = weigh_table(request(table, thresholds=(0.3,)))
+    result = evaluated(table, thresholds=(0.3,))
     risks = pd.read_csv(table)["risk"].to_numpy()
     exact = policy_metrics(risk=risks, rr=0.5, thresholds=[0.3])["0.3"]
-    row = next(row for row in found["policies"] if row["policy"] == "by risk, at 0.30")
-    assert found["ledger"]["threshold"] == pytest.approx(0.1)
-    assert row["averted"]["value"] == pytest.approx(exact.averted_per_100)
-    assert row["nnt"]["value"] == pytest.approx(exact.nnt_among_treated)
-    assert row["needless"]["value"] == pytest.approx(exact.treated_without_Y0_event_per_100)
-    assert row["missed"]["value"] == pytest.approx(exact.missed_per_100)
+    row = next(row for row in result.policies if row.policy == "by risk, at 0.30")
+    assert result.ledger.threshold == pytest.approx(0.1)
+    assert row.averted.value == pytest.approx(exact.averted_per_100)
+    assert isinstance(row.nnt, Estimate)
+    assert row.nnt.value == pytest.approx(exact.nnt_among_treated)
+    assert row.needless.value == pytest.approx(exact.treated_without_Y0_event_per_100)
+    assert row.missed.value == pytest.approx(exact.missed_per_100)
 
 
 def test_outcomes_count_when_they_are_known(table: Path) -> None:
-    found = weigh_table(request(table, outcome="crs"))
+    result = evaluated(table, outcome="crs")
     observed = pd.read_csv(table)["crs"].mean()
-    everybody = found["policies"][1]
-    assert found["risk"]["observed"] == pytest.approx(observed)
-    assert everybody["averted"]["value"] == pytest.approx(50.0 * observed)
+    everybody = result.treat_all
+    assert result.risk.observed == pytest.approx(observed)
+    assert everybody.averted.value == pytest.approx(50.0 * observed)
 
 
 def test_the_ratio_s_own_interval_widens_every_benefit(table: Path) -> None:
-    sure = weigh_table(request(table, effect=StatedEffect(0.5, infections_added=0.03)))["policies"][
-        1
-    ]["averted"]
-    unsure = weigh_table(request(table))["policies"][1]["averted"]
-    assert unsure["value"] == sure["value"]
-    assert unsure["high"] - unsure["low"] > sure["high"] - sure["low"]
+    sure = evaluated(table, effect=StatedEffect(0.5, infections_added=0.03)).treat_all.averted
+    unsure = evaluated(table).treat_all.averted
+    assert unsure.value == sure.value
+    assert unsure.high - unsure.low > sure.high - sure.low
 
 
 def test_the_page_claims_nothing_counterfactual(table: Path) -> None:
-    found = weigh_table(request(table))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    page = render_prophylaxis(found)
+    result = evaluated(table)
+    assert json.loads(json.dumps(result.policy_tree(), allow_nan=False)) == result.policy_tree()
+    page = result.to_html()
     assert "no potential outcomes are known of these patients" in page
     assert "oracle" not in page.partition("</style>")[2]
+
+
+def test_the_result_shows_itself_and_survives(table: Path, tmp_path: Path) -> None:
+    result = evaluated(table, outcome="crs", groups=("crs",))
+    assert len(repr(result)) < REPR_LIMIT
+    assert "<table" in result._repr_html_()
+    frame = result.to_frame().set_index("policy")
+    assert frame.loc["treat all", "averted"] == result.treat_all.averted.value
+    assert frame["nnt"].isna()["treat none"]
+    for copy in (pickle.loads(pickle.dumps(result)), deepcopy(result)):
+        assert copy.to_dict() == result.to_dict()
+    assert result.to_html(tmp_path / "page.html") == (tmp_path / "page.html").read_text()
+
+
+def test_a_table_in_memory_says_what_its_file_says(table: Path) -> None:
+    in_memory = evaluated(pd.read_csv(table), outcome="crs", groups=("crs",))
+    from_file = evaluated(table, outcome="crs", groups=("crs",))
+    assert in_memory.policies == from_file.policies
+    with pytest.raises(InputError, match="no such column"):
+        evaluated(pd.read_csv(table), risk_column="score")
 
 
 @pytest.mark.parametrize(
@@ -106,14 +131,14 @@ def test_the_page_claims_nothing_counterfactual(table: Path) -> None:
         ({"model": "x"}, "one of them"),
         ({"risk_column": "score"}, "patient_id, risk, crs"),
         ({"outcome": "icans"}, "icans"),
-        ({"weights": Weights(burden=-1.0)}, "burden_per_course"),
+        ({"weights": HarmWeights(burden=-1.0)}, "burden_per_course"),
     ],
 )
 def test_bad_input_is_refused_with_its_cure(
     table: Path, changes: dict[str, Any], what: str
 ) -> None:
     with pytest.raises(InputError, match=what) as problem:
-        weigh_table(request(table, **changes))
+        evaluated(table, **changes)
     assert "Cure" in str(problem.value)
 
 
@@ -122,22 +147,24 @@ def test_a_cell_that_is_no_risk_is_named_by_its_row(tmp_path: Path, cell: str) -
     path = tmp_path / "mine.csv"
     path.write_text(f"patient_id,risk\n1,0.2\n2,{cell}\n")
     with pytest.raises(InputError, match="row 2, column risk"):
-        weigh_table(request(path))
+        evaluated(path)
 
 
 def test_the_curve_of_net_benefit_passes_through_the_table(table: Path) -> None:
     """At the harm that holds it says what the policies say; without harm everybody is treated."""
-    found = weigh_table(request(table, outcome="crs"))
-    curve, policies = found["decision_curve"], found["policies"]
-    at = curve["harm"].index(pytest.approx(found["ledger"]["harm"]))
-    assert curve["by_risk"][at] == pytest.approx(policies[2]["net_benefit"]["value"])
-    assert curve["all"][at] == pytest.approx(policies[1]["net_benefit"]["value"])
-    assert curve["low"][at] == pytest.approx(policies[2]["net_benefit"]["low"], abs=0.3)
-    assert curve["by_risk"][0] == pytest.approx(curve["all"][0])
-    doses = found["doses"]
-    thirty = next(row for row in policies if row["policy"] == "30 doses per 100, by risk")
-    assert doses["by_risk"][doses["share"].index(0.3)] == pytest.approx(thirty["averted"]["value"])
-    assert set(prophylaxis_figures(found)) == {"curve-1.svg", "doses-1.svg"}
+    result = evaluated(table, outcome="crs")
+    curve, everybody, by_risk = result.decision_curve, *result.policies[1:3]
+    at = int(np.argmin(np.abs(np.array(curve.harm) - result.ledger.harm)))
+    assert curve.harm[at] == pytest.approx(result.ledger.harm)
+    assert curve.by_risk[at] == pytest.approx(by_risk.net_benefit.value)
+    assert curve.treat_all[at] == pytest.approx(everybody.net_benefit.value)
+    assert curve.low[at] == pytest.approx(by_risk.net_benefit.low, abs=0.3)
+    assert curve.by_risk[0] == pytest.approx(curve.treat_all[0])
+    thirty = next(row for row in result.policies if row.policy == "30 doses per 100, by risk")
+    assert result.doses.by_risk[result.doses.share.index(0.3)] == pytest.approx(
+        thirty.averted.value
+    )
+    assert set(policy_figures(result.page())) == {"curve-1.svg", "doses-1.svg"}
 
 
 def test_subgroups_are_told_apart_by_risk_and_by_how_well_it_is_told(tmp_path: Path) -> None:
@@ -158,29 +185,29 @@ def test_subgroups_are_told_apart_by_risk_and_by_how_well_it_is_told(tmp_path: P
             "rare": np.where(np.arange(n) < 10, "yes", "no"),
         }
     ).to_csv(path, index=False)
-    asked = request(path, outcome="crs", groups=("ward", "age", "rare"))
-    rows = {row["group"]: row for row in weigh_table(asked)["subgroups"]}
+    result = evaluated(path, outcome="crs", groups=("ward", "age", "rare"))
+    rows = {row.group: row for row in result.subgroups}
     assert set(rows) == {
         "ward: A",
         "ward: B",
-        *(one for one in rows if one.startswith("age: ")),
+        *(group for group in rows if group.startswith("age: ")),
         "rare: no",
     }
     assert {"age: not known"} < set(rows)
-    assert (
-        abs(rows["ward: A"]["calibration_log_odds"]) < 0.3 < rows["ward: B"]["calibration_log_odds"]
-    )
-    assert rows["ward: B"]["sensitivity"] < rows["ward: A"]["sensitivity"]
-    low, value, high = (rows["ward: A"]["net_benefit"][key] for key in ("low", "value", "high"))
-    assert low < value < high
-    assert "Who is left out" in render_prophylaxis(weigh_table(asked))
-    assert (
-        weigh_table(request(path, groups=("ward",)))["subgroups"][0]["calibration_log_odds"] is None
-    )
+    ward_a, ward_b = rows["ward: A"], rows["ward: B"]
+    assert ward_a.calibration_log_odds is not None
+    assert ward_b.calibration_log_odds is not None
+    assert abs(ward_a.calibration_log_odds) < 0.3 < ward_b.calibration_log_odds
+    assert ward_a.sensitivity is not None
+    assert ward_b.sensitivity is not None
+    assert ward_b.sensitivity < ward_a.sensitivity
+    assert ward_a.net_benefit.low < ward_a.net_benefit.value < ward_a.net_benefit.high
+    assert "Who is left out" in result.to_html()
+    assert evaluated(path, groups=("ward",)).subgroups[0].calibration_log_odds is None
     for column, what in (("clinic", "no such column"), ("words", "different words")):
         pd.read_csv(path).assign(words=[f"w{k}" for k in range(n)]).to_csv(path, index=False)
         with pytest.raises(InputError, match=what):
-            weigh_table(request(path, groups=(column,)))
+            evaluated(path, groups=(column,))
 
 
 @pytest.mark.parametrize(
@@ -212,11 +239,12 @@ def test_subgroups_are_told_apart_by_risk_and_by_how_well_it_is_told(tmp_path: P
 def test_the_paragraph_says_which_way_the_answer_turns(
     table: Path, effect: StatedEffect, burden: float, said: str, turns: str
 ) -> None:
-    found = weigh_table(request(table, effect=effect, weights=Weights(1.0, 2.0, burden)))
-    assert said in found["aloud"]
-    assert "≥" not in found["aloud"]
-    assert all(turns in one for one in found["overturns"])
-    assert found["overturns"]
+    result = evaluated(table, effect=effect, weights=HarmWeights(1.0, 2.0, burden))
+    page = result.page()
+    assert said in page.summary
+    assert "≥" not in page.summary
+    assert all(turns in text for text in page.overturns)
+    assert page.overturns
 
 
 def test_a_model_reads_the_user_s_own_columns(model: RiskModel, tmp_path: Path) -> None:
@@ -236,14 +264,10 @@ def test_a_model_reads_the_user_s_own_columns(model: RiskModel, tmp_path: Path) 
     own = observed.assign(CRP_BASE=observed["crp_mg_l"] / 10).drop(columns="crp_mg_l")
     own.to_csv(tmp_path / "own.csv", index=False)
     plain, mapped = (
-        weigh_table(
-            request(
-                tmp_path / name, risk_column=None, model=str(tmp_path / "model"), reading=reading
-            )
-        )
-        for name, reading in (
-            ("plain.csv", Reading()),
-            ("own.csv", Reading(units={"crp": "mg/dL"}, mapping={"CRP_BASE": "crp"})),
+        evaluated(tmp_path / name, risk_column=None, model=str(tmp_path / "model"), columns=columns)
+        for name, columns in (
+            ("plain.csv", TableColumns()),
+            ("own.csv", TableColumns(units={"crp": "mg/dL"}, rename={"CRP_BASE": "crp"})),
         )
     )
-    assert mapped["risk"]["mean"] == pytest.approx(plain["risk"]["mean"], rel=1e-6)
+    assert mapped.risk.mean == pytest.approx(plain.risk.mean, rel=1e-6)

@@ -17,17 +17,18 @@ import pytest
 from crsrisk import folders
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.files import write_text
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError, OutputError
 from crsrisk.evaluation.leaks import leaks_by_name
 from crsrisk.folders import find, names
 from crsrisk.model.companions import load_companions, reference_groups, save_companions
-from crsrisk.model.features import FeatureConfig, Range, Tuning
+from crsrisk.model.features import ModelConfig, Range, Tuning
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, flatten
 from crsrisk.model.release import MOST_BYTES
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import MANIFEST, load_model, save_model
 from crsrisk.simulation.arm import Arm
 from crsrisk.studies.development import Split
@@ -51,7 +52,7 @@ def silent(title: str, total: int) -> Any:
 
 
 @pytest.fixture(scope="module")
-def quick() -> FeatureConfig:
+def quick() -> ModelConfig:
     shipped = config_from("baseline")
     learner = shipped.learner.model_copy(
         update={"max_trees": 20, "n_folds": 2, "learning_rate": 0.1}
@@ -62,7 +63,7 @@ def quick() -> FeatureConfig:
 
 @pytest.fixture(scope="module")
 def trained(
-    arms: dict[str, Arm], quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory
+    arms: dict[str, Arm], quick: ModelConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Trained:
     folder = tmp_path_factory.mktemp("train")
     training = simulated_training(
@@ -102,7 +103,7 @@ def test_what_is_said_of_it(trained: Trained) -> None:
 
 
 def test_a_neighbour_that_cannot_speak_beside_the_model_is_refused_before_fitting(
-    trained: Trained, quick: FeatureConfig, tmp_path: Path
+    trained: Trained, quick: ModelConfig, tmp_path: Path
 ) -> None:
     severe = quick.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"})
     save_model(
@@ -160,7 +161,7 @@ def test_the_run_is_tracked_without_a_patient(trained: Trained) -> None:
     assert not any("patient_id" in one for one in text)
 
 
-def test_a_model_is_never_replaced(trained: Trained, quick: FeatureConfig) -> None:
+def test_a_model_is_never_replaced(trained: Trained, quick: ModelConfig) -> None:
     with pytest.raises(OutputError, match="already"):
         train(
             trained.training,
@@ -174,7 +175,7 @@ def test_a_model_is_never_replaced(trained: Trained, quick: FeatureConfig) -> No
         )
 
 
-def from_table(place: Path, config: FeatureConfig, **changed: Any) -> Any:
+def from_table(place: Path, config: ModelConfig, **changed: Any) -> Any:
     given: dict[str, Any] = {
         "outcomes": None,
         "outcome": None,
@@ -187,7 +188,7 @@ def from_table(place: Path, config: FeatureConfig, **changed: Any) -> Any:
 
 
 def test_a_table_with_outcomes_gives_the_model_of_its_cohort(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     table, beside = tmp_path / "patients.csv", tmp_path / "outcomes.csv"
     write_text(table, cohort.observed.to_csv(index=False))
@@ -216,7 +217,7 @@ def test_a_table_with_outcomes_gives_the_model_of_its_cohort(
 
 
 def test_stages_are_taken_where_the_file_tells_them_of_everybody(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     write_text(tmp_path / "patients.csv", cohort.observed.to_csv(index=False))
     told = cohort.outcomes[["patient_id", "crs_any", "crs_grade2plus"]].astype({"crs_any": object})
@@ -233,7 +234,7 @@ def test_stages_are_taken_where_the_file_tells_them_of_everybody(
 
 
 def test_rows_that_tell_nothing_are_left_out_and_counted(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]]).astype(
         {"crs_grade2plus": object}
@@ -247,7 +248,7 @@ def test_rows_that_tell_nothing_are_left_out_and_counted(
 
 
 def test_another_number_of_outcomes_is_refused(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     write_text(tmp_path / "t.csv", cohort.observed.to_csv(index=False))
     write_text(tmp_path / "o.csv", cohort.outcomes.head(5).to_csv(index=False))
@@ -289,7 +290,7 @@ def test_a_configuration_may_be_a_file(repository: Path) -> None:
 
 
 def test_outcomes_are_counted_within_the_window(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]])
     write_text(tmp_path / "t.csv", table.to_csv(index=False))
