@@ -1,8 +1,8 @@
 """Is the explanation true? Three numbers, reported apart, for each product and overall.
 
 (a) the explainer against LightGBM's own exact Shapley values of the same model; (b) the model's
-Shapley values against those of the oracle's risk; (c) attributions against what happens when the mechanism is run
-again with one value replaced. In (b) and (c) both sides play the same game
+Shapley values against those of the oracle's risk; (c) attributions against what happens when the
+mechanism is run again with one value replaced. In (b) and (c) both sides play the same game
 (:mod:`crsrisk.studies.explanation_games`).
 """
 
