@@ -8,18 +8,19 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from crsrisk.cli.application import CPUS, Workers, app
+from crsrisk.cli.application import CPUS, PANELS, Overwrite, Workers, app, prepare_all
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 Tell: TypeAlias = Callable[[], None]
 
 
-@app.command()
+@app.command(rich_help_panel=PANELS[0])
 def run(
     experiment: Annotated[Path, typer.Argument(help="Folder with experiment.yaml.")],
+    overwrite: Overwrite = False,
     workers: Workers = CPUS,
 ) -> None:
-    """Run an experiment from its question to its report (or to its ensemble, for a calibration)."""
+    """Run an experiment from its question to its report; results go beside it."""
     from crsrisk.errors import InputError
     from crsrisk.progress import steps
     from crsrisk.studies.experiment import experiment_file, kind_of
@@ -33,6 +34,7 @@ def run(
             expected=f"one of {', '.join(sorted(KINDS))}",
             cure="correct it, or leave it out for the main job",
         )
+    prepare_all(experiment / "results", overwrite=overwrite)
     with steps() as begin:
         tell = KINDS[kind](experiment, workers, begin)
     tell()
