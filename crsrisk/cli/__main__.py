@@ -7,8 +7,8 @@ import sys
 
 import typer
 
-# each registers its commands, in the order of the help page
-from crsrisk.cli import simulate, evidence, experiments, models, explain, trials  # noqa: F401, I001
+# each registers its commands
+from crsrisk.cli import evidence, experiments, explain, models, simulate, trials  # noqa: F401
 from crsrisk.cli.application import app
 from crsrisk.errors import CrsriskError
 
