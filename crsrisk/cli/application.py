@@ -118,15 +118,6 @@ def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
-def prepare_all(*targets: Path | None, overwrite: bool) -> None:
-    """Refuse before anything is computed what would be written over."""
-    from crsrisk.data.files import prepare_output
-
-    for target in targets:
-        if target is not None:
-            prepare_output(target, overwrite=overwrite)
-
-
 def print_json(result: object) -> None:
     """Print a result as data."""
     import json

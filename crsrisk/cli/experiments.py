@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from crsrisk.cli.application import CPUS, PANELS, Overwrite, Workers, app, prepare_all
+from crsrisk.cli.application import CPUS, PANELS, Overwrite, Workers, app
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 Tell: TypeAlias = Callable[[], None]
@@ -21,6 +21,7 @@ def run(
     workers: Workers = CPUS,
 ) -> None:
     """Run an experiment from its question to its report; results go beside it."""
+    from crsrisk.data.files import new_result
     from crsrisk.errors import InputError
     from crsrisk.progress import steps
     from crsrisk.studies.experiment import experiment_file, kind_of
@@ -34,8 +35,7 @@ def run(
             expected=f"one of {', '.join(sorted(KINDS))}",
             cure="correct it, or leave it out for the main job",
         )
-    prepare_all(experiment / "results", overwrite=overwrite)
-    with steps() as begin:
+    with new_result(experiment / "results", overwrite=overwrite), steps() as begin:
         tell = KINDS[kind](experiment, workers, begin)
     tell()
 

@@ -21,7 +21,6 @@ from crsrisk.cli.application import (
     Units,
     Workers,
     app,
-    prepare_all,
     print_json,
     reading,
 )
@@ -57,19 +56,20 @@ def explain_one_patient(
     as_json: AsJson = False,
 ) -> None:
     """Explain one patient's risk: range, reasons, a reference patient, what could be changed."""
+    from crsrisk.data.files import new_result
     from crsrisk.studies.explain_table import answer_patient, print_patient
 
-    prepare_all(html, overwrite=overwrite)
-    explained = answer_patient(
-        model,
-        patient,
-        html=html,
-        seed=seed,
-        has_simulation=not quick,
-        n_members=members,
-        n_people=people,
-        workers=workers,
-    )
+    with new_result(html, overwrite=overwrite):
+        explained = answer_patient(
+            model,
+            patient,
+            html=html,
+            seed=seed,
+            has_simulation=not quick,
+            n_members=members,
+            n_people=people,
+            workers=workers,
+        )
     if as_json:
         print_json(explained)
     else:
@@ -90,16 +90,17 @@ def explain_all_rows(
     as_json: AsJson = False,
 ) -> None:
     """Explain every row of a table: risk, interval, reasons and warnings."""
+    from crsrisk.data.files import new_result
     from crsrisk.studies.explain_table import answer_table, refusal
 
-    prepare_all(out, overwrite=overwrite)
-    explained = answer_table(
-        model,
-        table,
-        **reading(unit, rename, ldh_upper_limit),
-        out=out,
-        is_printed=not as_json,
-    )
+    with new_result(out, overwrite=overwrite):
+        explained = answer_table(
+            model,
+            table,
+            **reading(unit, rename, ldh_upper_limit),
+            out=out,
+            is_printed=not as_json,
+        )
     if as_json:
         print_json(explained)
     if (problem := refusal(explained, where=table)) is not None:
@@ -117,10 +118,12 @@ def explain_template(
     overwrite: Overwrite = False,
 ) -> None:
     """Print a patient file to fill in, with every key and its units."""
+    from crsrisk.data.files import new_result
     from crsrisk.studies.explain_table import answer_template
 
-    prepare_all(out, overwrite=overwrite)
-    typer.echo(answer_template(product, model=model, out=out), nl=False)
+    with new_result(out, overwrite=overwrite):
+        text = answer_template(product, model=model, out=out)
+    typer.echo(text, nl=False)
 
 
 @app.command(rich_help_panel=PANELS[2])
@@ -146,12 +149,13 @@ def grade(
     as_json: AsJson = False,
 ) -> None:
     """Grade CRS in a registry or trial: onset, peak, resolution, agreement between systems."""
+    from crsrisk.data.files import new_result
     from crsrisk.studies.grade import grade_table, print_graded
 
-    prepare_all(out, overwrite=overwrite)
-    graded = grade_table(
-        table, systems=tuple(system or ()), alt_upper_limit_u_l=alt_upper_limit, out=out
-    )
+    with new_result(out, overwrite=overwrite):
+        graded = grade_table(
+            table, systems=tuple(system or ()), alt_upper_limit_u_l=alt_upper_limit, out=out
+        )
     if as_json:
         print_json(graded.as_tree())
     else:

@@ -27,7 +27,6 @@ from crsrisk.cli.application import (
     Workers,
     app,
     arms_of,
-    prepare_all,
     print_json,
     reading,
 )
@@ -84,6 +83,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a risk model on simulated patients, or on a table with outcomes."""
+    from crsrisk.data.files import new_result
     from crsrisk.errors import InputError
     from crsrisk.progress import steps
     from crsrisk.studies.train import (
@@ -104,8 +104,7 @@ def train(
         )
     chosen = config_from(config)
     folder = out or Path(chosen.name)
-    prepare_all(folder, overwrite=overwrite)
-    with steps() as begin:
+    with new_result(folder, overwrite=overwrite), steps() as begin:
         if table is None:
             arms, world = arms_of(product, scenario=scenario, regimen=None, mitigations=())
             training = simulated_training(
@@ -161,17 +160,18 @@ def predict(
     Every row is answered: a refused one with its reason and without a risk. If any was refused, the
     exit code is 2.
     """
+    from crsrisk.data.files import new_result
     from crsrisk.folders import find
     from crsrisk.studies.predict import print_score, score_table
 
-    prepare_all(out, overwrite=overwrite)
-    scored = score_table(
-        find("released", model),
-        table,
-        **reading(unit, rename, ldh_upper_limit),
-        strict=strict,
-        out=out,
-    )
+    with new_result(out, overwrite=overwrite):
+        scored = score_table(
+            find("released", model),
+            table,
+            **reading(unit, rename, ldh_upper_limit),
+            strict=strict,
+            out=out,
+        )
     if as_json:
         print_json(scored.as_tree())
     else:
@@ -206,19 +206,20 @@ def update(
 
     The model is left as it is; the updated one is a folder of its own.
     """
+    from crsrisk.data.files import new_result
     from crsrisk.folders import find
     from crsrisk.studies.update import print_updated, update_model
 
-    prepare_all(out, overwrite=overwrite)
-    updated = update_model(
-        find("released", model),
-        table,
-        out=out,
-        outcome=outcome,
-        method=method,
-        **reading(unit, rename, ldh_upper_limit),
-        seed=seed,
-    )
+    with new_result(out, overwrite=overwrite):
+        updated = update_model(
+            find("released", model),
+            table,
+            out=out,
+            outcome=outcome,
+            method=method,
+            **reading(unit, rename, ldh_upper_limit),
+            seed=seed,
+        )
     if as_json:
         print_json(updated.as_tree())
     else:
@@ -285,6 +286,7 @@ def evaluate_table(
     as_json: AsJson = False,
 ) -> None:
     """Judge a model where outcomes are known: discrimination, calibration, net benefit."""
+    from crsrisk.data.files import new_result
     from crsrisk.folders import find
     from crsrisk.studies.evaluate import (
         evaluate_model,
@@ -293,18 +295,18 @@ def evaluate_table(
         write_evaluation,
     )
 
-    prepare_all(html, out, overwrite=overwrite)
-    content = evaluate_model(
-        find("released", model),
-        table,
-        outcome=outcome,
-        **reading(unit, rename, ldh_upper_limit),
-        threshold=threshold,
-        seed=seed,
-        n_resamples=resamples,
-    )
-    written = write_evaluation(content, html=html, out=out)
-    how = track_evaluation(content, out=out, folder=track)
+    with new_result(html, out, overwrite=overwrite):
+        content = evaluate_model(
+            find("released", model),
+            table,
+            outcome=outcome,
+            **reading(unit, rename, ldh_upper_limit),
+            threshold=threshold,
+            seed=seed,
+            n_resamples=resamples,
+        )
+        written = write_evaluation(content, html=html, out=out)
+        how = track_evaluation(content, out=out, folder=track)
     if as_json:
         print_json(content)
         return

@@ -21,7 +21,6 @@ from crsrisk.cli.application import (
     Workers,
     app,
     arms_of,
-    prepare_all,
     print_json,
     products_in,
 )
@@ -57,6 +56,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a cohort and write it with its manifest."""
+    from crsrisk.data.files import new_result
     from crsrisk.progress import steps
     from crsrisk.studies.export import export_cohort
 
@@ -64,7 +64,7 @@ def simulate(
         product, scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ())
     )
     target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
-    with steps() as begin:
+    with new_result(target, overwrite=overwrite), steps() as begin:
         exported = export_cohort(
             target,
             arms=arms,
@@ -75,7 +75,6 @@ def simulate(
             has_truth=truth,
             truth_repetitions=truth_repetitions,
             has_trajectories=trajectories,
-            overwrite=overwrite,
             begin=begin,
         )
     if as_json:
@@ -139,14 +138,15 @@ def export_sbml_file(
     overwrite: Overwrite = False,
 ) -> None:
     """The mechanism of one arm and patient as SBML, for COPASI or libRoadRunner."""
+    from crsrisk.data.files import new_result
     from crsrisk.studies.export import NOTICE, export_sbml
 
     (arm,), world = arms_of(
         [product], scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ())
     )
     target = out or Path(f"{arm.product.name}.xml")
-    prepare_all(target, overwrite=overwrite)
-    export_sbml(target, arm=arm, world=world, patient=patient, seed=seed)
+    with new_result(target, overwrite=overwrite):
+        export_sbml(target, arm=arm, world=world, patient=patient, seed=seed)
     typer.echo(
         f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)"
     )
@@ -187,11 +187,11 @@ def card(
 
 
 def _print_or_write(text: str, out: Path | None, *, overwrite: bool) -> None:
-    from crsrisk.data.files import write_text
+    from crsrisk.data.files import new_result, write_text
 
     if out is None:
         typer.echo(text, nl=not text.endswith("\n"))
         return
-    prepare_all(out, overwrite=overwrite)
-    write_text(out, text)
+    with new_result(out, overwrite=overwrite):
+        write_text(out, text)
     typer.echo(f"Wrote {out}")

@@ -24,7 +24,6 @@ from crsrisk.cli.application import (
     Workers,
     app,
     pairs_of,
-    prepare_all,
     print_json,
 )
 
@@ -75,14 +74,15 @@ def trial(
     Every figure has its Monte Carlo error. A design that cannot reach its power is refused, with
     the power it reaches and what it would need.
     """
+    from crsrisk.data.files import new_result
     from crsrisk.progress import steps
     from crsrisk.studies.trial import check_targets, print_compared, run_design, write_compared
 
-    prepare_all(html, out, overwrite=overwrite)
-    check_targets(design, html=html, out=out)
-    with steps() as begin:
-        compared = run_design(design, workers=workers, begin=begin)
-    written = write_compared(compared, html=html, out=out)
+    with new_result(html, out, overwrite=overwrite):
+        check_targets(design, html=html, out=out)
+        with steps() as begin:
+            compared = run_design(design, workers=workers, begin=begin)
+        written = write_compared(compared, html=html, out=out)
     if as_json:
         print_json(compared.as_tree())
     else:
@@ -133,28 +133,29 @@ def simulate_policies(
     as_json: AsJson = False,
 ) -> None:
     """Weigh prophylaxis in simulated patients whose outcome is known under every strategy."""
+    from crsrisk.data.files import new_result
     from crsrisk.progress import steps
     from crsrisk.studies.policy import design_prophylaxis, print_answer, write_answer
     from crsrisk.studies.policy_cohort import Sizes
     from crsrisk.studies.policy_request import Request, Weights
 
-    prepare_all(html, out, overwrite=overwrite)
-    request = Request(
-        product=product,
-        strategies=tuple(strategy or ()),
-        regimen=regimen,
-        scenario=scenario,
-        model=model,
-        seed=seed,
-        sizes=Sizes(patients, repetitions, training),
-        members=members,
-        doses_per_100=tuple(doses or (30.0,)),
-        weights=Weights(infection_weight, response_weight, burden),
-        response_world=response_world,
-    )
-    with steps() as begin:
-        answer = design_prophylaxis(request, begin=begin, workers=workers)
-    written = write_answer(answer, html=html, out=out)
+    with new_result(html, out, overwrite=overwrite):
+        request = Request(
+            product=product,
+            strategies=tuple(strategy or ()),
+            regimen=regimen,
+            scenario=scenario,
+            model=model,
+            seed=seed,
+            sizes=Sizes(patients, repetitions, training),
+            members=members,
+            doses_per_100=tuple(doses or (30.0,)),
+            weights=Weights(infection_weight, response_weight, burden),
+            response_world=response_world,
+        )
+        with steps() as begin:
+            answer = design_prophylaxis(request, begin=begin, workers=workers)
+        written = write_answer(answer, html=html, out=out)
     if as_json:
         print_json(answer)
     else:
@@ -196,26 +197,29 @@ def weigh_policies(
     as_json: AsJson = False,
 ) -> None:
     """Weigh prophylaxis in a table of patients, under a risk ratio and harms that you state."""
+    from crsrisk.data.files import new_result
     from crsrisk.studies.policy import print_answer, write_answer
     from crsrisk.studies.policy_request import Reading, StatedEffect, TableRequest, Weights
     from crsrisk.studies.policy_table import weigh_table
 
-    prepare_all(html, out, overwrite=overwrite)
-    request = TableRequest(
-        path=table,
-        effect=StatedEffect(rr, rr_low, rr_high, infections_added, responses_lost),
-        weights=Weights(infection_weight, response_weight, burden),
-        risk_column=risk_column,
-        model=model,
-        outcome=outcome,
-        groups=tuple(group or ()),
-        reading=Reading(pairs_of(unit, "--unit"), pairs_of(rename, "--rename"), ldh_upper_limit),
-        thresholds=tuple(threshold or ()),
-        doses_per_100=tuple(doses or (30.0,)),
-        seed=seed,
-    )
-    answer = weigh_table(request)
-    written = write_answer(answer, html=html, out=out)
+    with new_result(html, out, overwrite=overwrite):
+        request = TableRequest(
+            path=table,
+            effect=StatedEffect(rr, rr_low, rr_high, infections_added, responses_lost),
+            weights=Weights(infection_weight, response_weight, burden),
+            risk_column=risk_column,
+            model=model,
+            outcome=outcome,
+            groups=tuple(group or ()),
+            reading=Reading(
+                pairs_of(unit, "--unit"), pairs_of(rename, "--rename"), ldh_upper_limit
+            ),
+            thresholds=tuple(threshold or ()),
+            doses_per_100=tuple(doses or (30.0,)),
+            seed=seed,
+        )
+        answer = weigh_table(request)
+        written = write_answer(answer, html=html, out=out)
     if as_json:
         print_json(answer)
     else:

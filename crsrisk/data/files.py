@@ -16,6 +16,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ from crsrisk.results import to_plain
 
 # rows of one Parquet row group: the most that a stream holds, beside one frame
 ROWS_PER_GROUP = 65_536
+INDEX = ".crsrisk-files.json"  # in a result folder: which files belong to the result
+BESIDE = ("truth", "trajectories")  # tables that stand beside a cohort
+_WRITTEN: ContextVar[list[Path] | None] = ContextVar("files written", default=None)
 _DISK_TROUBLES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
 
@@ -84,6 +88,8 @@ def write_beside(path: str | Path) -> Iterator[Path]:
             raise _cannot_write(path, problem) from problem
         yield beside
         os.replace(beside, path)
+        if (written := _WRITTEN.get()) is not None:
+            written.append(path)
     except BaseException as problem:
         _remove(beside, made)
         if isinstance(problem, OSError) and problem.errno in _DISK_TROUBLES:
@@ -98,6 +104,82 @@ def _remove(beside: Path, made: Iterable[Path]) -> None:
             folder.rmdir()
     except OSError:  # the first error matters, not a second one while clearing up
         return
+
+
+def check_new(*targets: Path | None, overwrite: bool) -> None:
+    """Refuse, before anything is computed, to write over results that are there already.
+
+    Raises
+    ------
+    OutputError
+        For every target that exists (a folder: and is not empty), unless ``overwrite``.
+    """
+    taken = [place for place in targets if place is not None and _is_taken(place)]
+    if taken and not overwrite:
+        raise OutputError(
+            where=", ".join(str(place) for place in taken),
+            found="a result that is there already",
+            expected="a new name",
+            cure="choose another name, or add --overwrite to replace it",
+        )
+
+
+def _is_taken(place: Path) -> bool:
+    return any(place.iterdir()) if place.is_dir() else place.exists()
+
+
+@contextmanager
+def new_result(*targets: Path | None, overwrite: bool) -> Iterator[None]:
+    """Write one result to files and folders, and let nothing of an older one stand beside it.
+
+    Within, files are written as ever (:func:`write_beside`). At the end, what belonged to the
+    result that stood there and was not written anew is removed: of a cohort the tables beside it and their
+    manifests, of a folder the files that its index names. Files that somebody else put there stay.
+
+    Raises
+    ------
+    OutputError
+        As :func:`check_new`.
+    """
+    check_new(*targets, overwrite=overwrite)
+    written: list[Path] = []
+    token = _WRITTEN.set(written)
+    try:
+        yield
+    finally:
+        _WRITTEN.reset(token)
+    kept = {place.resolve() for place in written}
+    for target in targets:
+        if target is None:
+            continue
+        for stale in _belonging(target):
+            if stale.resolve() not in kept:
+                stale.unlink(missing_ok=True)
+        if target.is_dir():
+            _index(target, kept)
+
+
+def _belonging(target: Path) -> list[Path]:
+    """The files of the result that stands at a place."""
+    if target.is_dir():
+        index = target / INDEX
+        names = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
+        return [target / name for name in names]
+    tables = [target.with_name(f"{target.stem}.{word}{target.suffix}") for word in BESIDE]
+    return [*tables, *(manifest_path(table) for table in (target, *tables))]
+
+
+def _index(folder: Path, written: set[Path]) -> None:
+    inside = sorted(
+        str(place.relative_to(folder.resolve()))
+        for place in written
+        if place.is_relative_to(folder.resolve())
+    )
+    for empty in sorted((place for place in folder.rglob("*") if place.is_dir()), reverse=True):
+        if not any(empty.iterdir()):
+            empty.rmdir()
+    if inside:
+        write_json(folder / INDEX, inside)
 
 
 def write_json(path: str | Path, tree: Any) -> None:

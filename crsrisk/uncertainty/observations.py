@@ -330,6 +330,6 @@ def observations(targets: Sequence[Target], *, world: World) -> list[Observation
                 key="targets",
                 found=f"{names.count(name)} figures of {name}",
                 expected=f"at most {MOST_ROWS_OF_A_TRIAL} of one trial",
-                cure="leave the less certain ones out; they are still compared by crsrisk evidence",
+                cure="leave the less certain ones out; they are still compared by crsrisk evidence compare",
             )
     return [observe_target(target, world=world) for target in targets]
