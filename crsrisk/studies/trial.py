@@ -166,9 +166,8 @@ class TrialResult(Result):
     def power_curves(self) -> pd.DataFrame:
         """One row for each set of assumptions of the grid; empty where the file asks for none."""
         columns = ["risk_ratio", "base_rate", "threshold", "n_total", "eligible_share", "power"]
-        return pd.DataFrame(
-            [_figures_of(cell) for cell in self.power_grid], columns=[*columns, _ERROR]
-        )
+        rows = [_figures_of(cell) for cell in self.power_grid]
+        return pd.DataFrame(rows, columns=[*columns, "power_mc_error"])
 
     def page(self) -> TrialPage:
         """Everything that the page says."""

@@ -46,6 +46,7 @@ _EXPORTS = {
     "gain_over_best_default": "crsrisk.policy.threshold",
     "efficacy_tipping_point": "crsrisk.policy.threshold",
     "efficacy_attenuation": "crsrisk.policy.threshold",
+    "beta_risk_policy": "crsrisk.policy.formulas",
     "risk_policy": "crsrisk.policy.formulas",
     "policy_value_true": "crsrisk.policy.formulas",
     "policy_metrics": "crsrisk.policy.formulas",
@@ -60,6 +61,7 @@ _EXPORTS = {
     "policy_value_estimate": "crsrisk.policy.estimate",
     "rate": "crsrisk.policy.ranking",
     "toc_curve": "crsrisk.policy.ranking",
+    "rate_econml_convention": "crsrisk.policy.ranking",
     "qini_curve": "crsrisk.policy.ranking",
     # patients that a prediction model needs
     "pm_sample_size_binary": "crsrisk.evaluation.sample_size",

@@ -198,9 +198,8 @@ def imports_inside_functions(module: Module) -> Iterator[str]:
                     for name in imported_by(inner)
                     if not name.startswith("crsrisk.plots.")  # matplotlib, when somebody looks
                 )
-    if module.name not in NAMESPACES and {"import_module", "__import__"} & set(
-        identifiers(module.tree)
-    ):
+    by_name = {"import_module", "__import__"} & set(identifiers(module.tree))
+    if module.name not in NAMESPACES and by_name:
         yield "imports by a name made at run time"
 
 
