@@ -181,7 +181,7 @@ class TrialResult(Result):
         design : name of a design with looks; the first one where none is given.
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         """
-        from crsrisk.plots import plot_boundaries
+        from crsrisk.plots.trial_charts import plot_boundaries
 
         with_looks = [row.design for row in self.designs if len(row.looks) > 1]
         name = design if design is not None else next(iter(with_looks), None)
@@ -203,7 +203,7 @@ class TrialResult(Result):
         base_rate : event rate untreated; the first one of the grid where none is given.
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         """
-        from crsrisk.plots import plot_power
+        from crsrisk.plots.trial_charts import plot_power
 
         made = power_panels(self.power_grid, wanted=self.plan.power)
         panels = {panel.base_rate: panel for panel in made}
