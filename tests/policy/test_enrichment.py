@@ -41,7 +41,8 @@ def test_higher_thresholds_need_fewer_and_screen_more_for_each(
 def test_everybody_at_one_risk_is_the_plain_trial() -> None:
     enriched = enrichment_sample_size(risk=[0.25, 0.25], rr=0.5, thresholds=[0.1])[0.1]
     assert (
-        enriched.n_per_arm == sample_size_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
+        enriched.n_per_arm
+        == sample_size_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
     )
 
 
