@@ -1,14 +1,16 @@
 # make run    the main job: 20,000 synthetic patients -> risk model -> explained report
 # make test   the tests (make slow: the long ones)
-# make lint   ruff and mypy
+# make lint   ruff, mypy and the documentation site
+# make docs   the site, in build/site/
 # make bench  the benchmark suite    make clean    remove .venv, builds and caches
 #
-# Each builds .venv from requirements.lock first, once; again when requirements.lock or pyproject.toml changes.
+# Each builds .venv first, once: `make run` from requirements.lock, the others from requirements-dev.lock
+# beside it; again when a lock or pyproject.toml changes.
 # Another Python: make run PYTHON=/path/to/python3.12
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test slow lint bench clean
+.PHONY: help setup develop run test slow lint docs bench clean
 
 # The first of these that is 3.11 or later, can make an environment, and really runs (a shim may not).
 PYTHON_IS_GOOD = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -22,6 +24,8 @@ help:
 
 setup: .venv/.compiled
 
+develop: setup .venv/.developing
+
 .venv/.locked: requirements.lock
 	@chosen="$(PYTHON)"; "$$chosen" $(PYTHON_IS_GOOD) || { \
 		echo "crsrisk needs Python 3.11 or later with the venv module: found '$$chosen'." \
@@ -30,6 +34,11 @@ setup: .venv/.compiled
 		echo "Making .venv with $$chosen"; "$$chosen" -m venv --clear .venv; fi
 	@echo "Installing requirements.lock into .venv (a few minutes, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+.venv/.developing: .venv/.locked requirements-dev.lock
+	@echo "Installing requirements-dev.lock into .venv (a minute, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
 	@touch $@
 
 .venv/.installed: .venv/.locked pyproject.toml
@@ -41,23 +50,29 @@ KERNEL := $(wildcard crsrisk/biology/*.py) crsrisk/data/mitigation.py $(patsubst
 
 .venv/.compiled: .venv/.installed $(KERNEL)
 	@echo "Compiling the solver (up to a minute, once)"
-	@$(BIN)/crsrisk simulate --patients 16 --product tarlatamab --out .venv/compiled/cohort.parquet > /dev/null
+	@$(BIN)/crsrisk simulate --patients 16 --product tarlatamab --overwrite \
+		--out .venv/compiled/cohort.parquet > /dev/null
 	@touch $@
 
 run: setup
-	$(BIN)/crsrisk run experiments/001_baseline
+	$(BIN)/crsrisk run experiments/001_baseline --overwrite
 
-test: setup
-	$(BIN)/python -m pytest -m "not slow"
+test: develop
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
 
-slow: setup
-	$(BIN)/python -m pytest -m slow
+slow: develop
+	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadscope
 
-lint: setup
+lint: develop
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mkdocs build --quiet
 
-bench: setup
+docs: develop
+	$(BIN)/mkdocs build
+
+bench: develop
 	$(BIN)/python -m bench
 
 clean:

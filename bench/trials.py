@@ -173,7 +173,7 @@ def memory_mb() -> float:
 
 
 def measure() -> dict[str, Any]:
-    """All measurements and what they were made on, sized for JSON."""
+    """All measurements and what they were made on, ready for JSON."""
     first = speed(sized_design())
     second = grid(first.plain_seconds)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
@@ -196,9 +196,9 @@ def measure() -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, Any]) -> str:
+def table(measured: dict[str, Any]) -> str:
     """The result in words."""
-    d, e = found["trials"], found["grid"]
+    d, e = measured["trials"], measured["grid"]
     verdict = {True: "met", False: "MISSED"}
     rows = [
         (f"(i) 10,000 trials, four looks, n {d['n_max']}, per core", "seconds", "power", "bar"),
@@ -229,13 +229,13 @@ def table(found: dict[str, Any]) -> str:
         ("ratio", f"{e['ratio']:,.0f} x", "", ""),
         (
             "memory of 200,000 trials, two threads",
-            f"{found['memory_mb']:.0f} MB",
+            f"{measured['memory_mb']:.0f} MB",
             "",
-            f"{BAR_MEMORY_MB:g} MB: {verdict[found['memory_mb'] <= BAR_MEMORY_MB]}",
+            f"{BAR_MEMORY_MB:g} MB: {verdict[measured['memory_mb'] <= BAR_MEMORY_MB]}",
         ),
     ]
     lines = [
         f"{name:<52}{value:>10}  {power:>7}  {bar}".rstrip() for name, value, power, bar in rows
     ]
-    lines.append(f"load of the machine while measuring: {found['machine']['load_1_min']:.1f}")
+    lines.append(f"load of the machine while measuring: {measured['machine']['load_1_min']:.1f}")
     return "\n".join(lines)

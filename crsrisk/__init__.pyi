@@ -40,6 +40,8 @@ from crsrisk.simulation.cohort import simulate as simulate
 from crsrisk.simulation.cohort import stream_cohort as stream_cohort
 from crsrisk.simulation.true_risk import TrueRisk as TrueRisk
 from crsrisk.simulation.true_risk import true_risk as true_risk
+from crsrisk.studies.forecast import Forecast as Forecast
+from crsrisk.studies.forecast import forecast as forecast
 from crsrisk.studies.update import update_model as update_model
 
 __version__: str

@@ -8,7 +8,7 @@ import sys
 import typer
 
 # each registers its commands
-from crsrisk.cli import clinic, experiments, models, trials, world  # noqa: F401
+from crsrisk.cli import evidence, experiments, explain, models, simulate, trials  # noqa: F401
 from crsrisk.cli.application import app
 from crsrisk.errors import CRSRiskError
 
@@ -16,9 +16,7 @@ INTERRUPTED = 130  # exit code after Ctrl-C
 
 
 def main() -> None:
-    """Run the command line; what a user can put right ends with exit code 2 and one clear
-    sentence.
-    """
+    """Run the command line; an error that a user can mend ends with exit code 2."""
     # small linear algebra: threads only get in each other's way
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")

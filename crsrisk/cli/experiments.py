@@ -8,21 +8,20 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from crsrisk.cli.application import CPUS, Workers, app
+from crsrisk.cli.application import CPUS, PANELS, Overwrite, Workers, app
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 Tell: TypeAlias = Callable[[], None]
 
 
-@app.command()
+@app.command(rich_help_panel=PANELS[0])
 def run(
     experiment: Annotated[Path, typer.Argument(help="Folder with experiment.yaml.")],
+    overwrite: Overwrite = False,
     workers: Workers = CPUS,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace results that stand there already.")
-    ] = False,
 ) -> None:
-    """Run an experiment from its question to its report (or to its ensemble, for a calibration)."""
+    """Run an experiment from its question to its report; results go beside it."""
+    from crsrisk.data.files import new_result
     from crsrisk.errors import InputError
     from crsrisk.progress import steps
     from crsrisk.studies.experiment import experiment_file, kind_of
@@ -36,40 +35,40 @@ def run(
             expected=f"one of {', '.join(sorted(KINDS))}",
             cure="correct it, or leave it out for the main job",
         )
-    with steps() as begin:
-        tell = KINDS[kind](experiment, workers, begin, overwrite)
+    with new_result(experiment / "results", overwrite=overwrite), steps() as begin:
+        tell = KINDS[kind](experiment, workers, begin)
     tell()
 
 
-def _baseline(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _baseline(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.baseline import run_baseline
 
-    results = run_baseline(experiment, workers=workers, begin=begin, overwrite=overwrite)
+    results = run_baseline(experiment, workers=workers, begin=begin, overwrite=True)
     return lambda: typer.echo(results.summary())
 
 
-def _calibration(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _calibration(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.calibration import print_calibration, run_calibration
 
     found = run_calibration(experiment, workers=workers, begin=begin)
     return lambda: print_calibration(found)
 
 
-def _sensitivity(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _sensitivity(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.sensitivity import print_sensitivity, run_sensitivity
 
     found = run_sensitivity(experiment, workers=workers, begin=begin)
     return lambda: print_sensitivity(found)
 
 
-def _learning(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _learning(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.learning_curves import run_learning_curves
 
-    result = run_learning_curves(experiment, workers=workers, begin=begin, overwrite=overwrite)
+    result = run_learning_curves(experiment, workers=workers, begin=begin, overwrite=True)
     return lambda: typer.echo(result.summary())
 
 
-def _judgement(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _judgement(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.against_truth import truth_part
     from crsrisk.studies.judgement import judgement_lines, run_judgement
 
@@ -78,42 +77,42 @@ def _judgement(experiment: Path, workers: int, begin: Begin, overwrite: bool) ->
     return lambda: typer.echo("\n".join(judgement_lines(found)))
 
 
-def _prophylaxis(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _prophylaxis(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.policy import print_policies, run_policy_experiment
 
     result = run_policy_experiment(experiment, workers=workers, begin=begin)
     return lambda: print_policies(result, written=[experiment / "results" / "report.html"])
 
 
-def _shift(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _shift(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.shift import print_shift, run_shift
 
     found = run_shift(experiment, workers=workers, begin=begin)
     return lambda: print_shift(found)
 
 
-def _updating(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _updating(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.updating import print_updating, run_updating
 
     found = run_updating(experiment, workers=workers, begin=begin)
     return lambda: print_updating(found)
 
 
-def _explanation_truth(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _explanation_truth(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.explanation_truth import print_explanation_truth, run_explanation_truth
 
     found = run_explanation_truth(experiment, workers=workers, begin=begin)
     return lambda: print_explanation_truth(found)
 
 
-def _true_optimism(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+def _true_optimism(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.true_optimism import print_true_optimism, run_true_optimism
 
     found = run_true_optimism(experiment, workers=workers, begin=begin)
     return lambda: print_true_optimism(found)
 
 
-KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
+KINDS: dict[str, Callable[[Path, int, Begin], Tell]] = {
     "baseline": _baseline,
     "calibration": _calibration,
     "sensitivity": _sensitivity,

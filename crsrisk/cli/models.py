@@ -7,82 +7,82 @@ from typing import Annotated
 
 import typer
 
-from crsrisk.cli.application import CPUS, AsJson, Workers, app, arms_of, pairs_of, print_json
+from crsrisk.cli.application import (
+    CPUS,
+    PANELS,
+    AsJson,
+    KnownPatients,
+    LdhUpperLimit,
+    Model,
+    Outcome,
+    Overwrite,
+    Page,
+    Patients,
+    Products,
+    Renames,
+    Scenario,
+    Seed,
+    Track,
+    Units,
+    Workers,
+    app,
+    arms_of,
+    print_json,
+    reading,
+)
 
 
-@app.command()
+@app.command(rich_help_panel=PANELS[1])
 def train(
     config: Annotated[
         str, typer.Argument(help="Configuration in models/configs/ by name, or a .yaml file.")
     ] = "baseline",
     out: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the model; the configuration's name when left out."),
+        Path | None, typer.Option(help="Folder of the model. Default: the configuration's name.")
     ] = None,
     patients: Annotated[
-        int | None, typer.Option(help="Simulated patients (20000).", min=100)
+        int | None, typer.Option(help="Simulated patients. Default: 20000.", min=100)
     ] = None,
-    product: Annotated[
-        list[str] | None, typer.Option(help="Product name or YAML file; repeatable; else all.")
-    ] = None,
-    scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
+    product: Products = None,
+    scenario: Scenario = "reference",
     table: Annotated[
         Path | None, typer.Option(help="Learn from these patients (.csv or .parquet) instead.")
     ] = None,
     outcomes: Annotated[
         Path | None,
         typer.Option(
-            help=(
-                "With --table: file with the outcome, same patients, same order; the table itself"
-                " when left out."
-            )
+            help="With --table: file with the outcome, same patients, same order."
+            " Default: the table itself."
         ),
     ] = None,
     outcome: Annotated[
         str | None,
         typer.Option(
-            help=(
-                "With --table: column with the outcome in the configuration's window; its own name"
-                " when left out."
-            )
+            help="With --table: column with the outcome. Default: the configuration's name of it."
         ),
     ] = None,
-    unit: Annotated[
-        list[str] | None, typer.Option(help="Unit of a column: crp=mg/dL; repeatable.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option(help="Your name of a column: CRP_BASE=crp_mg_l; repeatable.")
-    ] = None,
-    ldh_upper_limit: Annotated[
-        float | None, typer.Option(help="Upper limit of LDH (U/L) of the laboratory.")
-    ] = None,
+    unit: Units = None,
+    rename: Renames = None,
+    ldh_upper_limit: LdhUpperLimit = None,
     tune: Annotated[
         bool,
         typer.Option("--tune", help="Look for better settings first, as the configuration says."),
     ] = False,
     refits: Annotated[
         int | None,
-        typer.Option(help="Refits for the ranges beside single risks (20); 0 for none.", min=0),
+        typer.Option(help="Refits for intervals of single risks. Default: 20; 0: none.", min=0),
     ] = None,
     grade3plus: Annotated[
         str | None,
-        typer.Option(
-            "--grade3plus", help="Name of the folder beside it that holds the model for grade >= 3."
-        ),
+        typer.Option("--grade3plus", help="Folder beside it with the model for grade >= 3."),
     ] = None,
-    track: Annotated[
-        Path | None, typer.Option(help="Log the run to MLflow in this folder.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same model.", min=0)] = 1,
+    track: Track = None,
+    seed: Seed = 1,
+    overwrite: Overwrite = False,
     workers: Workers = CPUS,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model that stands there already.")
-    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a risk model on simulated patients or on a table with outcomes; writes a model
-    folder.
-    """
+    """Train a risk model on simulated patients, or on a table with outcomes."""
     from crsrisk.errors import InputError
     from crsrisk.progress import steps
     from crsrisk.studies.train import (
@@ -101,6 +101,7 @@ def train(
             cure="leave one of them out",
         )
     chosen = config_from(config)
+    folder = out or Path(chosen.name)
     with steps() as begin:
         if table is None:
             arms, world = arms_of(product, scenario=scenario, regimen=None, mitigations=())
@@ -118,15 +119,13 @@ def train(
                 config=chosen,
                 outcomes=outcomes,
                 outcome=outcome,
-                units=pairs_of(unit, "--unit"),
-                mapping=pairs_of(rename, "--rename"),
-                ldh_upper_limit_u_l=ldh_upper_limit,
+                **reading(unit, rename, ldh_upper_limit),
             )
         trained = train(
             training,
             config=chosen,
             seed=seed,
-            out=out or Path(chosen.name),
+            out=folder,
             is_tuned=tune,
             track=track,
             begin=begin,
@@ -141,25 +140,18 @@ def train(
         typer.echo(trained.summary())
 
 
-@app.command()
+@app.command(rich_help_panel=PANELS[1])
 def predict(
-    model: Annotated[
-        str, typer.Argument(help="Folder of a saved model, or the name of a released one.")
-    ],
-    table: Annotated[Path, typer.Argument(help="Patients: .csv or .parquet.")],
+    model: Model,
+    table: Patients,
     out: Annotated[
         Path | None, typer.Option(help="Write risks here (.csv or .parquet) instead of printing.")
     ] = None,
-    unit: Annotated[
-        list[str] | None, typer.Option(help="Unit of a column: crp=mg/dL; repeatable.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option(help="Your name of a column: CRP_BASE=crp_mg_l; repeatable.")
-    ] = None,
-    ldh_upper_limit: Annotated[
-        float | None, typer.Option(help="Upper limit of LDH (U/L) of the laboratory.")
-    ] = None,
+    unit: Units = None,
+    rename: Renames = None,
+    ldh_upper_limit: LdhUpperLimit = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first refused value.")] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a table, with an account of what was refused, converted or missing.
@@ -167,18 +159,18 @@ def predict(
     Every row is answered: a refused one with its reason and without a risk. If any was refused, the
     exit code is 2.
     """
+    from crsrisk.data.files import new_result
     from crsrisk.folders import find
     from crsrisk.studies.predict import print_score, score_table
 
-    scored = score_table(
-        find("released", model),
-        table,
-        units=pairs_of(unit, "--unit"),
-        mapping=pairs_of(rename, "--rename"),
-        ldh_upper_limit_u_l=ldh_upper_limit,
-        strict=strict,
-        out=out,
-    )
+    with new_result(out, overwrite=overwrite):
+        scored = score_table(
+            find("released", model),
+            table,
+            **reading(unit, rename, ldh_upper_limit),
+            strict=strict,
+            out=out,
+        )
     if as_json:
         print_json(scored.as_tree())
     else:
@@ -187,92 +179,72 @@ def predict(
         raise problem
 
 
-@app.command()
+@app.command(rich_help_panel=PANELS[1])
 def update(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="Folder of a saved model, or the name of a released one; it is left as it is."
-        ),
-    ],
-    table: Annotated[Path, typer.Argument(help="Patients with their outcome: .csv or .parquet.")],
+    model: Model,
+    table: KnownPatients,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the updated model; beside the old one when left out."),
+        typer.Option(help="Folder of the updated model. Default: beside the old one."),
     ] = None,
-    outcome: Annotated[
-        str | None,
-        typer.Option(
-            help=(
-                "Column with the outcome within the model's window; the model's own name of it when"
-                " left out."
-            )
-        ),
-    ] = None,
+    outcome: Outcome = None,
     method: Annotated[
         str,
         typer.Option(
-            help=(
-                "auto (closed test), none, intercept, intercept-and-slope, offset-boosting or"
-                " refit."
-            )
+            help="auto (closed test), none, intercept, intercept-and-slope, offset-boosting, refit."
         ),
     ] = "auto",
-    unit: Annotated[
-        list[str] | None, typer.Option(help="Unit of a column: crp=mg/dL; repeatable.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option(help="Your name of a column: CRP_BASE=crp_mg_l; repeatable.")
-    ] = None,
-    ldh_upper_limit: Annotated[
-        float | None, typer.Option(help="Upper limit of LDH (U/L) of the laboratory.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same model.", min=0)] = 1,
+    unit: Units = None,
+    rename: Renames = None,
+    ldh_upper_limit: LdhUpperLimit = None,
+    seed: Seed = 1,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Update a model with new patients whose outcomes are known, as little as they call for; writes
-    a new model folder.
+    """Update a model with patients whose outcomes are known, as little as they call for.
+
+    The model is left as it is; the updated one is a folder of its own.
     """
+    from crsrisk.data.files import new_result
     from crsrisk.folders import find
     from crsrisk.studies.update import print_updated, update_model
 
-    updated = update_model(
-        find("released", model),
-        table,
-        out=out,
-        outcome=outcome,
-        method=method,
-        units=pairs_of(unit, "--unit"),
-        mapping=pairs_of(rename, "--rename"),
-        ldh_upper_limit_u_l=ldh_upper_limit,
-        seed=seed,
-    )
+    with new_result(out, overwrite=overwrite):
+        updated = update_model(
+            find("released", model),
+            table,
+            out=out,
+            outcome=outcome,
+            method=method,
+            **reading(unit, rename, ldh_upper_limit),
+            seed=seed,
+        )
     if as_json:
         print_json(updated.as_tree())
     else:
         print_updated(updated)
 
 
-@app.command()
+@app.command(rich_help_panel=PANELS[1])
 def release(
     model: Annotated[
         str, typer.Argument(help="Folder of a saved model with what explaining needs beside it.")
     ],
     name: Annotated[
-        str | None, typer.Option(help="Name of the release; the model's own when left out.")
+        str | None, typer.Option(help="Name of the release. Default: the model's own.")
     ] = None,
     version: Annotated[
-        str | None, typer.Option(help="Version of the release; the model's own when left out.")
+        str | None, typer.Option(help="Version of the release. Default: the model's own.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of releases; models/released/ when left out.")
+        Path | None, typer.Option(help="Folder of releases. Default: models/released/.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze a model as NAME-VERSION: plain files, a card, and a manifest with the SHA-256 of each.
+    """Freeze a model as NAME-VERSION: plain files, a card, a manifest with SHA-256.
 
     Nothing is ever overwritten: another content needs another version. The model for grade 3 or
-    more goes with it.
+    more, where there is one, goes with it.
     """
     from crsrisk.studies.train import release_model
 
@@ -283,58 +255,37 @@ def release(
         typer.echo(released.summary())
 
 
-@app.command("evaluate")
+@app.command("evaluate", rich_help_panel=PANELS[1])
 def evaluate_table(
-    model: Annotated[
-        str, typer.Argument(help="Folder of a saved model, or the name of a released one.")
-    ],
-    table: Annotated[Path, typer.Argument(help="Patients with their outcome: .csv or .parquet.")],
-    html: Annotated[Path | None, typer.Option(help="Write the page here.")] = None,
+    model: Model,
+    table: KnownPatients,
+    html: Page = None,
     out: Annotated[
         Path | None,
         typer.Option(
             help="Folder for everything: judgement.json and .html, both checklists, model card."
         ),
     ] = None,
-    outcome: Annotated[
-        str | None,
-        typer.Option(
-            help=(
-                "Column with the outcome within the model's window; the model's own name of it when"
-                " left out."
-            )
-        ),
-    ] = None,
+    outcome: Outcome = None,
     threshold: Annotated[
         float,
-        typer.Option(
-            help=(
-                "Risk (0 to 1) from which on somebody would act; declare it before you see the"
-                " figures."
-            )
-        ),
+        typer.Option(help="Risk (0 to 1) from which on one would act; declare it before you look."),
     ] = 0.3,
     track: Annotated[
         Path | None, typer.Option(help="Log to MLflow in this folder too (needs --out).")
     ] = None,
-    unit: Annotated[
-        list[str] | None, typer.Option(help="Unit of a column: crp=mg/dL; repeatable.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option(help="Your name of a column: CRP_BASE=crp_mg_l; repeatable.")
-    ] = None,
-    ldh_upper_limit: Annotated[
-        float | None, typer.Option(help="Upper limit of LDH (U/L) of the laboratory.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same intervals.", min=0)] = 1,
+    unit: Units = None,
+    rename: Renames = None,
+    ldh_upper_limit: LdhUpperLimit = None,
+    seed: Seed = 1,
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples for bands and intervals.", min=50)
     ] = 300,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model in patients whose outcomes are known: discrimination, calibration, usefulness,
-    subgroups, checklists.
-    """
+    """Judge a model where outcomes are known: discrimination, calibration, net benefit."""
+    from crsrisk.data.files import new_result
     from crsrisk.folders import find
     from crsrisk.studies.evaluate import (
         evaluate_model,
@@ -343,19 +294,18 @@ def evaluate_table(
         write_evaluation,
     )
 
-    content = evaluate_model(
-        find("released", model),
-        table,
-        outcome=outcome,
-        units=pairs_of(unit, "--unit"),
-        mapping=pairs_of(rename, "--rename"),
-        ldh_upper_limit_u_l=ldh_upper_limit,
-        threshold=threshold,
-        seed=seed,
-        n_resamples=resamples,
-    )
-    written = write_evaluation(content, html=html, out=out)
-    how = track_evaluation(content, out=out, folder=track)
+    with new_result(html, out, overwrite=overwrite):
+        content = evaluate_model(
+            find("released", model),
+            table,
+            outcome=outcome,
+            **reading(unit, rename, ldh_upper_limit),
+            threshold=threshold,
+            seed=seed,
+            n_resamples=resamples,
+        )
+        written = write_evaluation(content, html=html, out=out)
+        how = track_evaluation(content, out=out, folder=track)
     if as_json:
         print_json(content)
         return

@@ -7,198 +7,209 @@ from typing import Annotated
 
 import typer
 
-from crsrisk.cli.application import CPUS, AsJson, Workers, app, pairs_of, print_json
+from crsrisk.cli.application import (
+    CPUS,
+    PANELS,
+    AsJson,
+    LdhUpperLimit,
+    Overwrite,
+    Page,
+    Patients,
+    Product_,
+    Regimen,
+    Renames,
+    Scenario,
+    Seed,
+    Units,
+    Workers,
+    app,
+    pairs_of,
+    print_json,
+)
+
+policy = typer.Typer(
+    no_args_is_help=True,
+    help="Who should get prophylaxis: harms, thresholds, policies, what to measure first.",
+)
+app.add_typer(policy, name="policy", rich_help_panel=PANELS[3])
+
+ReleasedModel = Annotated[
+    str | None,
+    typer.Option(help="Risks by this model: its folder, or the name of a released one."),
+]
+InfectionWeight = Annotated[
+    float | None, typer.Option(help="One serious infection in CRS events. Default: as assumed.")
+]
+ResponseWeight = Annotated[
+    float | None, typer.Option(help="One lost response in CRS events. Default: as assumed.")
+]
+Burden = Annotated[
+    float | None, typer.Option(help="One course of prophylaxis in CRS events. Default: as assumed.")
+]
+Doses = Annotated[
+    list[float] | None,
+    typer.Option("--doses", help="Doses there are for 100 patients; repeatable. Default: 30."),
+]
+PolicyFolder = Annotated[
+    Path | None, typer.Option("--out", help="Folder for page, content, tables and figures.")
+]
 
 
-@app.command()
+@app.command(rich_help_panel=PANELS[3])
 def trial(
     design: Annotated[
-        Path, typer.Argument(help="Design file (.yaml): estimand, candidates, screening, designs.")
+        Path,
+        typer.Argument(metavar="DESIGN", help="YAML: estimand, candidates, screening, designs."),
     ],
-    html: Annotated[
-        Path | None, typer.Option(help="Write the page here (one file, opens offline).")
-    ] = None,
+    html: Page = None,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for protocol.yaml, methods.md, results.json, content.json and the figures."
-        ),
+        Path | None, typer.Option(help="Folder for protocol, methods, results and figures.")
     ] = None,
+    overwrite: Overwrite = False,
     workers: Workers = CPUS,
     as_json: AsJson = False,
 ) -> None:
-    """Compare trial designs: power, type I error, patients, screening, months, exposure, each with
-    its Monte Carlo error.
+    """Compare trial designs: power, type I error, patients, screening, months, exposure.
 
-    A design that cannot reach its power is refused, with the power it reaches and what it would
-    need.
+    Every figure has its Monte Carlo error. A design that cannot reach its power is refused, with
+    the power it reaches and what it would need.
     """
+    from crsrisk.data.files import new_result
     from crsrisk.progress import steps
     from crsrisk.studies.trial import check_targets, print_trial, run_trial, write_trial
 
-    check_targets(design, html=html, out=out)
-    with steps() as begin:
-        result = run_trial(design, workers=workers, begin=begin)
-    written = write_trial(result, html=html, out=out)
+    with new_result(html, out, overwrite=overwrite):
+        check_targets(design, html=html, out=out)
+        with steps() as begin:
+            result = run_trial(design, workers=workers, begin=begin)
+        written = write_trial(result, html=html, out=out)
     if as_json:
         print_json(result.to_dict())
     else:
         print_trial(result, written=written)
 
 
-@app.command()
-def prophylaxis(
-    product: Annotated[
-        str | None, typer.Option(help="Simulate patients of this product (name or YAML file).")
-    ] = None,
+@policy.command("simulate")
+def simulate_policies(
+    product: Product_,
     strategy: Annotated[
         list[str] | None,
         typer.Option(
-            help=(
-                "Agents joined by +, then @fever or @two_doses, then a change of the regimen:"
-                " /half_first_dose, /no_step_up or "
-                "/under_skin; repeatable. Example: tocilizumab+anakinra@fever."
-            )
+            help="Agents joined by +, then @fever or @two_doses, then a change of the regimen:"
+            " /half_first_dose, /no_step_up or /under_skin; repeatable."
+            " Example: tocilizumab+anakinra@fever."
         ),
     ] = None,
-    regimen: Annotated[
-        str | None, typer.Option(help="Regimen of the product; its default when left out.")
-    ] = None,
-    scenario: Annotated[str, typer.Option(help="Scenario name or YAML file.")] = "reference",
-    cohort: Annotated[
-        Path | None, typer.Option(help="Or: weigh this table of patients (.csv or .parquet).")
-    ] = None,
-    risk_column: Annotated[
-        str | None, typer.Option(help="Column of the table with risks of CRS >= 2, 0 to 1.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Folder of a saved model, or the name of a released one.")
-    ] = None,
-    outcome: Annotated[
-        str | None, typer.Option(help="Column of the table with the outcome, yes or no.")
-    ] = None,
-    group: Annotated[
-        list[str] | None, typer.Option(help="For a table: column of subgroups; repeatable.")
-    ] = None,
-    unit: Annotated[
-        list[str] | None, typer.Option(help="For a table and a model: unit of a column, crp=mg/dL.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None, typer.Option(help="For a table and a model: your name of a column.")
-    ] = None,
-    ldh_upper_limit: Annotated[
-        float | None, typer.Option(help="For a table and a model: upper limit of LDH (U/L).")
-    ] = None,
-    rr: Annotated[
-        float | None, typer.Option(help="For a table: risk ratio of prophylaxis.")
-    ] = None,
-    rr_low: Annotated[
-        float | None, typer.Option(help="For a table: lower end of its interval.")
-    ] = None,
-    rr_high: Annotated[
-        float | None, typer.Option(help="For a table: upper end of its interval.")
-    ] = None,
-    infections_added: Annotated[
-        float, typer.Option(help="For a table: serious infections added a treated patient.")
-    ] = 0.0,
-    responses_lost: Annotated[
-        float, typer.Option(help="For a table: responses lost a treated patient.")
-    ] = 0.0,
-    threshold: Annotated[
-        list[float] | None, typer.Option(help="For a table: a further threshold; repeatable.")
-    ] = None,
-    infection_weight: Annotated[
-        float | None, typer.Option(help="One infection in CRS events; else as assumed.")
-    ] = None,
-    response_weight: Annotated[
-        float | None, typer.Option(help="One lost response in CRS events; else as assumed.")
-    ] = None,
-    burden: Annotated[
-        float | None, typer.Option(help="One course in CRS events; else as assumed.")
-    ] = None,
+    regimen: Regimen = None,
+    scenario: Scenario = "reference",
+    model: ReleasedModel = None,
+    infection_weight: InfectionWeight = None,
+    response_weight: ResponseWeight = None,
+    burden: Burden = None,
     response_world: Annotated[
-        str, typer.Option(help="Plan for no_link, common_cause or mediation.")
+        str,
+        typer.Option(
+            help="How CRS and response hang together: no_link, common_cause or mediation."
+        ),
     ] = "mediation",
-    doses: Annotated[
-        list[float] | None, typer.Option(help="Doses for 100 patients; repeatable (30).")
-    ] = None,
+    doses: Doses = None,
     patients: Annotated[
         int, typer.Option(help="Simulated patients whom policies are judged on.")
     ] = 1000,
-    repetitions: Annotated[int, typer.Option(help="Futures of each, for the oracles (even).")] = 40,
+    repetitions: Annotated[
+        int, typer.Option(help="Simulated futures of each patient (even).")
+    ] = 40,
     training: Annotated[
         int, typer.Option(help="Simulated patients an arm that scores learn from.")
     ] = 1500,
     members: Annotated[
-        int | None, typer.Option(help="Members of the ensemble; all when left out.", min=2)
+        int | None, typer.Option(help="Members of the ensemble. Default: all.", min=2)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same answer.", min=0)] = 1,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the page here (one file, opens offline).")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for page, content, tables and figures.")
-    ] = None,
+    seed: Seed = 1,
+    html: Page = None,
+    out: PolicyFolder = None,
+    overwrite: Overwrite = False,
     workers: Workers = CPUS,
     as_json: AsJson = False,
 ) -> None:
-    """Who should get prophylaxis: harms, thresholds, policies, oracles, scenarios, and what to
-    measure first.
+    """Weigh prophylaxis in simulated patients whose outcome is known under every strategy."""
+    from crsrisk.data.files import new_result
+    from crsrisk.policy.cohort import HarmWeights
+    from crsrisk.progress import steps
+    from crsrisk.studies.policy import evaluate_policies, print_policies, write_policies
 
-    With --product patients are simulated under every strategy; with --cohort a table is weighed by
-    a stated risk ratio.
-    """
-    from crsrisk.errors import InputError
+    with new_result(html, out, overwrite=overwrite):
+        with steps() as begin:
+            result = evaluate_policies(
+                product,
+                strategy or (),
+                regimen=regimen,
+                scenario=scenario,
+                model=model,
+                seed=seed,
+                n_patients=patients,
+                n_replicates=repetitions,
+                n_training_per_arm=training,
+                n_members=members,
+                doses_per_100=doses or (30.0,),
+                weights=HarmWeights(infection_weight, response_weight, burden),
+                response_world=response_world,  # type: ignore[arg-type]  # checked there
+                begin=begin,
+                workers=workers,
+            )
+        written = write_policies(result, html=html, out=out)
+    if as_json:
+        print_json(result.policy_tree())
+    else:
+        print_policies(result, written=written)
+
+
+@policy.command("table")
+def weigh_policies(
+    table: Patients,
+    risk_column: Annotated[
+        str | None, typer.Option(help="Column with risks of CRS of grade >= 2, 0 to 1.")
+    ] = None,
+    model: ReleasedModel = None,
+    outcome: Annotated[str | None, typer.Option(help="Column with the outcome, yes or no.")] = None,
+    rr: Annotated[float | None, typer.Option(help="Risk ratio of prophylaxis.")] = None,
+    rr_low: Annotated[float | None, typer.Option(help="Lower end of its interval.")] = None,
+    rr_high: Annotated[float | None, typer.Option(help="Upper end of its interval.")] = None,
+    infections_added: Annotated[
+        float, typer.Option(help="Serious infections added a treated patient.")
+    ] = 0.0,
+    responses_lost: Annotated[float, typer.Option(help="Responses lost a treated patient.")] = 0.0,
+    threshold: Annotated[
+        list[float] | None, typer.Option(help="A further threshold of risk; repeatable.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Column of subgroups; repeatable.")
+    ] = None,
+    infection_weight: InfectionWeight = None,
+    response_weight: ResponseWeight = None,
+    burden: Burden = None,
+    doses: Doses = None,
+    unit: Units = None,
+    rename: Renames = None,
+    ldh_upper_limit: LdhUpperLimit = None,
+    seed: Seed = 1,
+    html: Page = None,
+    out: PolicyFolder = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Weigh prophylaxis in a table of patients, under a risk ratio and harms that you state."""
+    from crsrisk.data.files import new_result
     from crsrisk.policy.cohort import HarmWeights
     from crsrisk.policy.stated import StatedEffect
-    from crsrisk.progress import steps
-    from crsrisk.studies.policy import (
-        PolicyPageResult,
-        evaluate_policies,
-        print_policies,
-        write_policies,
-    )
+    from crsrisk.studies.policy import print_policies, write_policies
     from crsrisk.studies.policy_table import TableColumns, evaluate_policies_table
 
-    if (product is None) == (cohort is None):
-        raise InputError(
-            where="prophylaxis",
-            key="--product or --cohort",
-            found="both or neither",
-            expected="one of them",
-            cure="name a product to simulate patients of, or a table of patients",
-        )
-    _reject_unused(
-        (
-            {
-                "--risk-column": risk_column,
-                "--outcome": outcome,
-                "--rr": rr,
-                "--rr-low": rr_low,
-                "--rr-high": rr_high,
-                "--group": group,
-                "--unit": unit,
-                "--rename": rename,
-                "--ldh-upper-limit": ldh_upper_limit,
-                "--infections-added": infections_added,
-                "--responses-lost": responses_lost,
-                "--threshold": threshold,
-            }
-            if product
-            else {}
-        ),
-        asked="--product",
-    )
-    _reject_unused(
-        {"--strategy": strategy, "--regimen": regimen} if cohort else {}, asked="--cohort"
-    )
-    weights = HarmWeights(infection_weight, response_weight, burden)
-    result: PolicyPageResult
-    if cohort is not None:
+    with new_result(html, out, overwrite=overwrite):
         result = evaluate_policies_table(
-            cohort,
+            table,
             StatedEffect(rr, rr_low, rr_high, infections_added, responses_lost),
-            weights=weights,
+            weights=HarmWeights(infection_weight, response_weight, burden),
             risk_column=risk_column,
             model=model,
             outcome=outcome,
@@ -210,40 +221,8 @@ def prophylaxis(
             doses_per_100=doses or (30.0,),
             seed=seed,
         )
-    else:
-        with steps() as begin:
-            result = evaluate_policies(
-                product or "",
-                strategy or (),
-                regimen=regimen,
-                scenario=scenario,
-                model=model,
-                seed=seed,
-                n_patients=patients,
-                n_replicates=repetitions,
-                n_training_per_arm=training,
-                n_members=members,
-                doses_per_100=doses or (30.0,),
-                weights=weights,
-                response_world=response_world,  # type: ignore[arg-type]  # checked there
-                begin=begin,
-                workers=workers,
-            )
-    written = write_policies(result, html=html, out=out)
+        written = write_policies(result, html=html, out=out)
     if as_json:
         print_json(result.policy_tree())
     else:
         print_policies(result, written=written)
-
-
-def _reject_unused(given: dict[str, object], *, asked: str) -> None:
-    from crsrisk.errors import InputError
-
-    if idle := [option for option, value in given.items() if value]:
-        raise InputError(
-            where="prophylaxis",
-            key=", ".join(idle),
-            found=f"with {asked}",
-            expected="options of simulated patients with --product, of a table with --cohort",
-            cure="leave it out: it would change nothing",
-        )

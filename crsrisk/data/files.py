@@ -17,6 +17,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from crsrisk.results import to_plain
 
 # rows of one Parquet row group: the most that a stream holds, beside one frame
 ROWS_PER_GROUP = 65_536
+INDEX = ".crsrisk-files.json"  # in a result folder: which files belong to the result
+_WRITTEN: ContextVar[list[Path] | None] = ContextVar("files written", default=None)
 _DISK_TROUBLES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
 
@@ -147,6 +150,8 @@ def write_beside(path: str | Path) -> Iterator[Path]:
             raise _cannot_write(path, problem) from problem
         yield beside
         os.replace(beside, path)
+        if (written := _WRITTEN.get()) is not None:
+            written.append(path)
     except BaseException as problem:
         _remove(beside, made)
         if isinstance(problem, OSError) and problem.errno in _DISK_TROUBLES:
@@ -161,6 +166,59 @@ def _remove(beside: Path, made: Iterable[Path]) -> None:
             folder.rmdir()
     except OSError:  # the first error matters, not a second one while clearing up
         return
+
+
+@contextmanager
+def new_result(*targets: Path | None, overwrite: bool) -> Iterator[None]:
+    """Write one result to files and folders, and let nothing of an older one stand beside it.
+
+    Within, files are written as ever (:func:`write_beside`). At the end, what belonged to the
+    result that stood there and was not written anew is removed: the manifest beside a file, and of a
+    folder the files that its index names. Files that somebody else put there stay.
+
+    Raises
+    ------
+    OutputError
+        For a target that stands there already, without ``overwrite``.
+    """
+    for target in targets:
+        if target is not None and (not target.is_dir() or any(target.iterdir())):
+            prepare_output(target, overwrite=overwrite)
+    written: list[Path] = []
+    token = _WRITTEN.set(written)
+    try:
+        yield
+    finally:
+        _WRITTEN.reset(token)
+    kept = {place.resolve() for place in written}
+    for target in targets:
+        if target is None:
+            continue
+        remove_leftovers(old for old in _belonging(target) if old.resolve() not in kept)
+        if target.is_dir():
+            _index(target, kept)
+
+
+def _belonging(target: Path) -> list[Path]:
+    """The files of the result in a folder, as its index names them; a manifest beside a file."""
+    if not target.is_dir():
+        return [manifest_path(target)]
+    index = target / INDEX
+    names = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
+    return [target / name for name in names]
+
+
+def _index(folder: Path, written: set[Path]) -> None:
+    inside = sorted(
+        str(place.relative_to(folder.resolve()))
+        for place in written
+        if place.is_relative_to(folder.resolve())
+    )
+    for empty in sorted((place for place in folder.rglob("*") if place.is_dir()), reverse=True):
+        if not any(empty.iterdir()):
+            empty.rmdir()
+    if inside:
+        write_json(folder / INDEX, inside)
 
 
 def write_json(path: str | Path, tree: Any) -> None:

@@ -532,7 +532,7 @@ def as_rows(
     """
     has_vasopressin = column_of(read, "vasopressin") == 1.0
     n_vasopressors = read["n_vasopressors"].astype(np.int64) - has_vasopressin
-    level, has_fio2_40, told = _oxygen(read)
+    level, has_fio2_40, readings = _oxygen(read)
     hidden = read.get("antipyretic_or_anticytokine")
     boluses = column_of(read, "fluid_bolus_n")
     high_dose = (
@@ -566,16 +566,16 @@ def as_rows(
         }
     )
     if n := int(np.sum((column_of(read, "spo2_pct") < 90.0) & (level == NO_OXYGEN))):
-        told += (
+        readings += (
             (
                 f"{_rows(n)}: oxygen saturation below 90% and no oxygen given; no system grades"
                 " what was not treated"
             ),
         )
-    return rows, (*told, *_told_unmeasured(rows), *_told_gaps(read, has_alt=alt is not None))
+    return rows, (*readings, *_unmeasured(rows), *_missing_columns(read, has_alt=alt is not None))
 
 
-def _told_unmeasured(rows: pd.DataFrame) -> Iterable[str]:
+def _unmeasured(rows: pd.DataFrame) -> Iterable[str]:
     """Rows where fever or low pressure could not be seen, most of all under support that is then
     not graded.
     """
@@ -613,7 +613,7 @@ def _told_unmeasured(rows: pd.DataFrame) -> Iterable[str]:
         )
 
 
-def _told_gaps(read: Mapping[str, NDArray[Any]], *, has_alt: bool) -> Iterable[str]:
+def _missing_columns(read: Mapping[str, NDArray[Any]], *, has_alt: bool) -> Iterable[str]:
     gaps = {
         "vasopressor_high_dose": (
             "two or more vasopressors (vasopressin aside) are read as high dose"
@@ -662,10 +662,10 @@ def _oxygen(
             unknown & (level >= HIGH_FLOW)
         ),
     }
-    told = tuple(
+    readings = tuple(
         f"{_rows(int(np.sum(where)))}: {what}" for what, where in gaps.items() if np.any(where)
     )
-    return level, np.where(np.isnan(fio2), estimated, fio2) >= HIGH_FIO2_PCT, told
+    return level, np.where(np.isnan(fio2), estimated, fio2) >= HIGH_FIO2_PCT, readings
 
 
 def _rows(n: int) -> str:

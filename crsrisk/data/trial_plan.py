@@ -170,7 +170,7 @@ class Stated(Strict):
 class Simulated(Strict):
     """Candidates from the simulator, each with his own outcome under both arms.
 
-    ``prophylaxis`` is a strategy as `crsrisk prophylaxis` writes it (``tocilizumab``,
+    ``prophylaxis`` is a strategy as `crsrisk policy simulate` writes it (``tocilizumab``,
     ``dexamethasone+anakinra``, ``tocilizumab@fever``). The score is the risk that ``model`` (a
     folder, or a released one) predicts; without one, that of a model fitted to
     ``training_patients`` other patients of the same product and regimen.

@@ -1,21 +1,28 @@
-"""YAML that cannot be misread: duplicate keys, ``no`` read as False and ``1e-3`` read as text are
-refused.
+"""YAML that cannot be misread, by ruamel.yaml: YAML 1.2, with the traps of YAML 1.1 refused.
 
-PyYAML keeps the last of two equal keys, reads ``no`` as False and ``1e-3`` as the text "1e-3". In a
-file of scientific numbers each of these is a silent error, so the reader stops and names the line.
+Another program may read ``no`` as False and ``1e-3`` as text; of two equal keys many keep the last.
+In a file of numbers each of these is a silent error, so the reader stops and names the line.
+Values are replaced in place (:func:`revised`), so that comments and order stay as they are.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from crsrisk.errors import InputError
 
@@ -25,90 +32,70 @@ _TRAP_NUMBER = re.compile(
 )
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that remembers the file and refuses what YAML 1.1 would misread."""
+class _TrapError(Exception):
+    """What a reader of YAML 1.1 would take for something else, and its line."""
 
-    where = ""
-
-
-def _refuse(
-    loader: _StrictLoader, node: yaml.Node, *, key: str, found: str, expected: str, cure: str
-) -> InputError:
-    line = node.start_mark.line + 1
-    return InputError(
-        where=f"{loader.where}, line {line}", key=key, found=found, expected=expected, cure=cure
-    )
+    def __init__(self, node: Node, *, key: str, found: str, expected: str, cure: str) -> None:
+        self.line = node.start_mark.line + 1
+        self.told = {"key": key, "found": found, "expected": expected, "cure": cure}
 
 
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    seen: dict[Hashable, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise _refuse(
-                loader,
-                key_node,
-                key=str(key),
-                found=f"a key of type {type(key).__name__}",
-                expected="a text key",
-                cure="put the key in quotes",
-            )
-        if key in seen:
-            raise _refuse(
-                loader,
-                key_node,
-                key=key,
-                found="the key a second time",
-                expected="each key once",
-                cure="delete one of the two",
-            )
-        seen[key] = loader.construct_object(value_node, deep=True)
-    return seen
+class _StrictConstructor(SafeConstructor):
+    """Plain Python values of a file; keys are text, and what could be misread is refused."""
+
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        for key, _ in node.value:
+            if key.tag.rsplit(":", 1)[-1] != "str":
+                raise _TrapError(
+                    key,
+                    key=str(key.value),
+                    found=f"a key that is no text ({key.tag.rsplit(':', 1)[-1]})",
+                    expected="a text key",
+                    cure="put the key in quotes",
+                )
+            _check_plain(key)
+        return dict(super().construct_mapping(node, deep=True))
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        if isinstance(node, ScalarNode):
+            _check_plain(node)
+        return super().construct_object(node, deep=deep)
 
 
-def _scalar(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:
+_StrictConstructor.add_constructor(  # a date is text: which type it becomes differs by program
+    "tag:yaml.org,2002:timestamp", _StrictConstructor.construct_yaml_str
+)
+
+
+def _check_plain(node: Node) -> None:
+    """Refuse a word without quotes that some readers take for a Boolean or for another number."""
+    if not isinstance(node, ScalarNode) or node.style is not None:
+        return
     text = node.value
-    if node.style is None:  # plain, not quoted
-        if text.lower() in _TRAP_BOOLEANS:
-            raise _refuse(
-                loader,
-                node,
-                key=text,
-                found=f"the bare word {text}",
-                expected="true, false or quoted text",
-                cure="write true or false, or put the word in quotes",
-            )
-        if _TRAP_NUMBER.match(text):
-            raise _refuse(
-                loader,
-                node,
-                key=text,
-                found=f"the number {text}, which YAML reads as text or as octal",
-                expected="a plain decimal number",
-                cure="write 0.001 or 1.0e-3 (point and signed exponent)",
-            )
-    kinds = {
-        "bool": loader.construct_yaml_bool,
-        "int": loader.construct_yaml_int,
-        "float": loader.construct_yaml_float,
-        "null": loader.construct_yaml_null,
-    }
-    kind = node.tag.rsplit(":", 1)[-1]
-    return kinds[kind](node) if kind in kinds else loader.construct_scalar(node)
+    if text.lower() in _TRAP_BOOLEANS:
+        raise _TrapError(
+            node,
+            key=text,
+            found=f"the bare word {text}",
+            expected="true, false or quoted text",
+            cure="write true or false, or put the word in quotes",
+        )
+    if _TRAP_NUMBER.match(text):
+        raise _TrapError(
+            node,
+            key=text,
+            found=f"the number {text}, which some programs read as text or as octal",
+            expected="a plain decimal number",
+            cure="write 0.001 or 1.0e-3 (point and signed exponent)",
+        )
 
 
-_StrictLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
-for _kind in ("bool", "int", "float", "null", "str", "timestamp"):
-    _StrictLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", _scalar)
-
-
-def _tree(text: str, *, where: str) -> Any:
-    loader = _StrictLoader(text)
-    loader.where = where
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+def _tree(text: str) -> Any:
+    reader = YAML(typ="safe", pure=True)
+    reader.Constructor = _StrictConstructor
+    tree = reader.load(text)
+    json.dumps(tree)  # an anchor that holds itself is refused here
+    return tree
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -131,8 +118,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
             expected="a YAML file",
             cure="check the path and its permissions",
         ) from problem
+    refuse = partial(InputError, expected="valid YAML", cure="check indentation, colons and quotes")
     try:
-        tree = _tree(text, where=path.name)
+        tree = _tree(text)
+    except _TrapError as trap:
+        raise InputError(where=f"{path.name}, line {trap.line}", **trap.told) from trap
+    except DuplicateKeyError as problem:
+        raise InputError(
+            where=f"{path.name}, line {problem.problem_mark.line + 1}",
+            key=str(problem.problem).partition('"')[2].partition('"')[0],
+            found="the key a second time",
+            expected="each key once",
+            cure="delete one of the two",
+        ) from problem
     except RecursionError as problem:
         raise InputError(
             where=path.name,
@@ -140,15 +138,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
             expected="a mapping a few levels deep",
             cure="check the brackets",
         ) from problem
-    except yaml.YAMLError as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(
-            where=f"{path.name}{line}",
-            found=str(getattr(problem, "problem", problem)),
-            expected="valid YAML",
-            cure="check indentation, colons and quotes",
-        ) from problem
+    except MarkedYAMLError as problem:
+        line = f", line {problem.problem_mark.line + 1}" if problem.problem_mark else ""
+        raise refuse(where=f"{path.name}{line}", found=str(problem.problem)) from problem
+    except (YAMLError, ValueError) as problem:
+        raise refuse(where=path.name, found=str(problem)) from problem
     if not isinstance(tree, dict):
         raise InputError(
             where=path.name,
@@ -163,15 +157,12 @@ def lines_of(path: Path, *, inside: Sequence[str] = ()) -> dict[str, int]:
     """The line of each key at the top of a file that :func:`read_yaml` has read, or in the mapping
     under ``inside``.
     """
-    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    block = YAML().load(path.read_text(encoding="utf-8"))
     for step in inside:
-        parts = node.value if isinstance(node, yaml.MappingNode) else []
-        node = next((value for key, value in parts if key.value == step), None)
-    return (
-        {key.value: key.start_mark.line + 1 for key, _ in node.value}
-        if isinstance(node, yaml.MappingNode)
-        else {}
-    )
+        block = block.get(step) if isinstance(block, CommentedMap) else None
+    if not isinstance(block, CommentedMap):
+        return {}
+    return {str(key): block.lc.key(key)[0] + 1 for key in block}
 
 
 Noun = TypeVar("Noun", bound=BaseModel)
@@ -232,70 +223,55 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     )
 
 
-# Revise: other values in the files of the synthetic world, line by line, so that comments and order
-# stay as they are.
-
-
 def revised(text: str, values: Mapping[tuple[str, ...], float], *, where: str) -> str:
     """The YAML text with the ``value`` of some quantities replaced; what stood there becomes their
     ``prior``.
 
     A key is the path of a quantity, ``("binding", "tumour_affinity_nm")``. A prior that is there
-    already stays: it is what was believed before any calibration; a value that goes back to it
-    loses the line. Raises :class:`InputError` for a path that is not in the text.
+    already stays: it is what was assumed before any calibration; a value that goes back to it loses
+    the line. Comments and order stay. Raises :class:`InputError` for a path that is not there.
 
-    >>> print(revised("gain:\\n  value: 2.0\\n  unit: '1'\\n", {("gain",): 1.25}, where="a.yaml"), end="")
+    >>> before = "gain:\\n  value: 2.0\\n  unit: '1'\\n"
+    >>> print(revised(before, {("gain",): 1.25}, where="a.yaml"), end="")
     gain:
       value: 1.25
       prior: 2.0
       unit: '1'
     """
-    lines = text.split("\n")
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    editor.indent(mapping=2, sequence=4, offset=2)
+    tree = editor.load(text)
     for path, value in values.items():
-        first, last, depth = _block(lines, path, where=where)
-        spaces = "  " * depth
-        at = _line(lines, f"{spaces}value:", first, last, path=path, where=where)
-        priors = [k for k in range(first, last) if lines[k].startswith(f"{spaces}prior:")]
-        believed = (
-            lines.pop(priors[0]).partition(":")[2].strip()
-            if priors
-            else lines[at].partition(":")[2].strip()
-        )
-        if float(believed.partition("#")[0]) == float(_number(value)):
-            lines[at] = f"{spaces}value: {believed}"
+        quantity = _quantity_at(tree, path, where=where)
+        number = editor.load(_number(value))  # keeps the digits as they are written
+        assumed = quantity.pop("prior", quantity["value"])
+        if float(assumed) == float(number):
+            quantity["value"] = assumed
         else:
-            lines[at : at + 1] = [f"{spaces}value: {_number(value)}", f"{spaces}prior: {believed}"]
-    return "\n".join(lines)
+            quantity["value"] = number
+            quantity.insert(list(quantity).index("value") + 1, "prior", assumed)
+    written = StringIO()
+    editor.dump(tree, written)
+    return written.getvalue()
 
 
-def _block(lines: Sequence[str], path: Sequence[str], *, where: str) -> tuple[int, int, int]:
-    """First and one past the last line below the key at the end of a path, and their depth."""
-    first, last = 0, len(lines)
-    for depth, key in enumerate(path):
-        spaces = "  " * depth
-        at = _line(lines, f"{spaces}{key}:", first, last, path=path, where=where)
-        first, end = at + 1, at + 1
-        while end < last and (not lines[end].strip() or lines[end].startswith(f"{spaces} ")):
-            end += 1
-        last = end
-    return first, last, len(path)
-
-
-def _line(
-    lines: Sequence[str], start: str, first: int, last: int, *, path: Sequence[str], where: str
-) -> int:
-    for k in range(first, last):
-        if lines[k] == start or lines[k].startswith(f"{start} "):
-            return k
-    raise InputError(
-        where=where,
-        key=".".join(path),
-        found="no such entry",
-        expected=f"a line `{start.strip()}`",
-        cure="calibrate with the files that are there: crsrisk run experiments/002_calibration",
-    )
+def _quantity_at(tree: CommentedMap, path: Sequence[str], *, where: str) -> CommentedMap:
+    block: Any = tree
+    for key in path:
+        block = block.get(key) if isinstance(block, CommentedMap) else None
+    if not isinstance(block, CommentedMap) or "value" not in block:
+        raise InputError(
+            where=where,
+            key=".".join(path),
+            found="no such entry",
+            expected="a mapping with `value`",
+            cure="calibrate with the files that are there: crsrisk run experiments/002_calibration",
+        )
+    return block
 
 
 def _number(value: float) -> str:
-    """Four significant digits without an exponent, which YAML would read as text."""
+    """Four significant digits without an exponent."""
     return np.format_float_positional(value, precision=4, unique=False, fractional=False, trim="0")

@@ -40,10 +40,10 @@ def protocol_tree(plan: TrialPlan, *, n_max: Mapping[str, int]) -> dict[str, Any
     return tree
 
 
-def protocol_yaml(tree: dict[str, Any], *, version: str) -> str:
+def protocol_yaml(tree: Mapping[str, object], *, version: str) -> str:
     """The tree as a design file."""
     return HEADER.format(version=version) + yaml.safe_dump(
-        tree, sort_keys=False, allow_unicode=True, width=110
+        dict(tree), sort_keys=False, allow_unicode=True, width=110
     )
 
 
@@ -85,8 +85,8 @@ def methods_paragraph(
         _masking(plan),
         f"Estimand: {plan.estimand.variable}, as {plan.estimand.summary}.",
         (
-            f"Methods: {designs}. Sizes and boundaries by formula, as if the score were exact and no"
-            " fever hidden."
+            f"Methods: {designs}. Sizes and boundaries by formula, as if the score were exact and"
+            " no fever hidden."
         ),
         (
             f"Performance: {results[0].n_sim:,} trials for each design and assumption (largest"

@@ -127,7 +127,7 @@ def _grades(patient: PatientFile, *, hour: int) -> dict[int, float]:
         raise bad(
             f"no worst_crs_grade at {hour} h",
             f"the course until {hour} h after the dose, which the model reads",
-            f"write below course {hour} h: {{worst_crs_grade: 0}}; crsrisk explain MODEL --template"
+            f"write below course {hour} h: {{worst_crs_grade: 0}}; crsrisk explain patient MODEL --template"
             " PRODUCT shows all",
         )
     if (worst := max(given.values())) >= 2:

@@ -245,7 +245,7 @@ def check_options(
             key=problem[0],
             found=problem[1],
             expected=problem[2],
-            cure="crsrisk explain --help shows the forms of the command",
+            cure="crsrisk explain patient --help shows the forms of the command",
         )
 
 

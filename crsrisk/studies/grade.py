@@ -372,10 +372,10 @@ def _patients_table(graded: GradedRegistry, at_most: int) -> Table:
 
 def _milestones_text(milestones: pd.DataFrame) -> dict[str, str]:
     """By patient: highest grade, and where there was CRS the hours in brackets."""
+    times = milestones[["onset_h", "peak_h", "resolution_h"]].to_numpy(dtype=np.float64)
     texts = {}
-    for row in milestones.itertuples():
-        hours = ", ".join(_hours(time) for time in (row.onset_h, row.peak_h, row.resolution_h))
-        texts[str(row.Index)] = "0" if row.max_grade == 0 else f"{row.max_grade} ({hours})"
+    for name, grade, hours in zip(milestones.index, milestones["max_grade"], times, strict=True):
+        texts[str(name)] = f"{grade} ({', '.join(map(_hours, hours))})" if grade else "0"
     return texts
 
 

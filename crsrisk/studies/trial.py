@@ -10,7 +10,6 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -18,24 +17,15 @@ from rich.text import Text
 
 from crsrisk import __version__
 from crsrisk.data.assumptions import digest_of
-from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_json, write_text
+from crsrisk.data.files import write_json, write_text
 from crsrisk.data.operating_characteristics import (
     CandidatePool,
     OperatingCharacteristics,
     PowerCell,
 )
-from crsrisk.data.potential_outcomes import parse_strategy
-from crsrisk.data.trial_plan import FromCohort, Simulated, TrialPlan
+from crsrisk.data.trial_plan import TrialPlan
 from crsrisk.data.trial_plan_file import load_design, located
-from crsrisk.data.world import World, load_world
-from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
-from crsrisk.folders import find
-from crsrisk.model.features import load_config
-from crsrisk.model.fit import fit
-from crsrisk.model.predict import predict
-from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import load_model
 from crsrisk.report.figures import stand_alone
 from crsrisk.report.pages import render_trial, trial_svgs
 from crsrisk.report.trial import (
@@ -49,27 +39,13 @@ from crsrisk.report.trial import (
 )
 from crsrisk.report.trial_protocol import methods_paragraph, protocol_tree, protocol_yaml
 from crsrisk.results import Estimate, Result, to_plain
-from crsrisk.simulation.arm import Arm, make_arm
-from crsrisk.simulation.observation import observe
-from crsrisk.simulation.outcomes import outcomes
-from crsrisk.simulation.population import sample
-from crsrisk.simulation.potential_outcomes import potential_outcomes
-from crsrisk.simulation.run import run
-from crsrisk.trials.candidates import (
-    Pool,
-    cohort_pool,
-    describe,
-    outcomes_pool,
-    stated_pool,
-)
+from crsrisk.studies.trial_candidates import Begin, candidates_of
+from crsrisk.trials.candidates import Pool, describe
 from crsrisk.trials.operating_characteristics import operating_characteristics, power_grid
 from crsrisk.trials.simulated_trials import prepare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-CONFIG = "baseline"  # of the model that scores simulated candidates when the file names none
-Begin = Callable[[str, int], Callable[[int], None]]
 
 
 def _silent(title: str, total: int) -> Callable[[int], None]:
@@ -166,9 +142,8 @@ class TrialResult(Result):
     def power_curves(self) -> pd.DataFrame:
         """One row for each set of assumptions of the grid; empty where the file asks for none."""
         columns = ["risk_ratio", "base_rate", "threshold", "n_total", "eligible_share", "power"]
-        return pd.DataFrame(
-            [_figures_of(cell) for cell in self.power_grid], columns=[*columns, _ERROR]
-        )
+        rows = [_figures_of(cell) for cell in self.power_grid]
+        return pd.DataFrame(rows, columns=[*columns, "power_mc_error"])
 
     def page(self) -> TrialPage:
         """Everything that the page says."""
@@ -206,7 +181,7 @@ class TrialResult(Result):
         design : name of a design with looks; the first one where none is given.
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         """
-        from crsrisk.plots import plot_boundaries
+        from crsrisk.plots.trial_charts import plot_boundaries
 
         with_looks = [row.design for row in self.designs if len(row.looks) > 1]
         name = design if design is not None else next(iter(with_looks), None)
@@ -228,7 +203,7 @@ class TrialResult(Result):
         base_rate : event rate untreated; the first one of the grid where none is given.
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         """
-        from crsrisk.plots import plot_power
+        from crsrisk.plots.trial_charts import plot_power
 
         made = power_panels(self.power_grid, wanted=self.plan.power)
         panels = {panel.base_rate: panel for panel in made}
@@ -247,13 +222,13 @@ class TrialResult(Result):
 _NESTED = ("looks", "misspecifications", "design")
 
 
-def _row(design: OperatingCharacteristics) -> dict[str, float | int | str | None]:
+def _row(design: OperatingCharacteristics) -> dict[str, object]:
     return {name: v for name, v in _figures_of(design).items() if name not in _NESTED}
 
 
-def _figures_of(record: object) -> dict[str, Any]:
+def _figures_of(record: object) -> dict[str, object]:
     """Fields of a record as the cells of a row: an estimate as its value and its error."""
-    cells: dict[str, Any] = {}
+    cells: dict[str, object] = {}
     for name, value in vars(record).items():
         if isinstance(value, Estimate):
             cells |= {name: value.value, f"{name}_mc_error": value.mc_error}
@@ -300,7 +275,7 @@ def run_trial(
     ...     update={"designs": plan.designs[:1], "n_sim": 200, "power_curves": None}
     ... )
     >>> result = run_trial(small)
-    >>> result.designs[0].n_max == result.to_frame()["n_max"].iloc[0]
+    >>> result.designs[0].n_max == int(result.to_frame()["n_max"].iloc[0])
     True
     """
     if isinstance(design, TrialPlan):
@@ -314,7 +289,7 @@ def run_trial(
 
 
 def _run_plan(plan: TrialPlan, *, folder: Path, workers: int, begin: Begin) -> TrialResult:
-    pool = pool_of(plan, folder=folder, workers=workers, begin=begin)
+    pool = candidates_of(plan, folder=folder, workers=workers, begin=begin)
     hidden = 0.0 if plan.candidates.simulated is not None else plan.masking.hidden
     sized = [
         prepare(
@@ -360,124 +335,6 @@ def _power(plan: TrialPlan, pool: Pool, *, workers: int, begin: Begin) -> list[P
         alpha=plan.alpha_one_sided,
         workers=workers,
         advance=begin("Power curves", n_cells),
-    )
-
-
-# --- candidates ---
-
-
-def pool_of(plan: TrialPlan, *, folder: Path, workers: int, begin: Begin) -> Pool:
-    """The candidates of a plan. ``folder``: where the design file stands; a cohort is looked for
-    there first.
-    """
-    origin = plan.candidates
-    if origin.stated is not None:
-        return stated_pool(origin.stated, screening=plan.screening, masking=plan.masking)
-    if origin.cohort is not None:
-        return cohort_pool(
-            _table(origin.cohort, folder),
-            origin.cohort,
-            screening=plan.screening,
-            masking=plan.masking,
-        )
-    if origin.simulated is None:
-        raise AssertionError("a plan has exactly one origin of candidates")
-    return _simulated(origin.simulated, plan, folder=folder, workers=workers, begin=begin)
-
-
-def _table(source: FromCohort, folder: Path) -> pd.DataFrame:
-    path = _place(source.file, folder)
-    if path.suffix.lower() not in (".csv", ".parquet"):
-        raise InputError(
-            where="candidates",
-            key="file",
-            found=source.file,
-            expected="a .csv or .parquet file",
-            cure="save the table in one of these formats",
-        )
-    return read_parquet_cells(path) if path.suffix.lower() == ".parquet" else read_csv_cells(path)
-
-
-def _place(name: str, folder: Path) -> Path:
-    """A file named in a design: beside the design file, else from where the command is typed."""
-    given = Path(name).expanduser()
-    return folder / given if not given.is_absolute() and (folder / given).exists() else given
-
-
-def _simulated(
-    source: Simulated, plan: TrialPlan, *, folder: Path, workers: int, begin: Begin
-) -> Pool:
-    world = load_world(source.scenario)
-    arm = make_arm(load_product(source.product), world=world, regimen=source.regimen)
-    strategy = parse_strategy(source.prophylaxis)
-    if strategy.is_standard:
-        raise InputError(
-            where="candidates",
-            key="prophylaxis",
-            found=source.prophylaxis,
-            expected="a strategy that adds or changes something",
-            cure="write for example tocilizumab",
-        )
-    advance = begin("Simulating candidates", 2)
-    patients = sample(
-        arm.population,
-        assumptions=world.assumptions,
-        seed=source.seed,
-        start=0,
-        stop=source.n_patients,
-    )
-    simulated = potential_outcomes(
-        arm,
-        [strategy],
-        patients=patients,
-        world=world,
-        seed=source.seed,
-        workers=workers,
-        advance=advance,
-    )
-    advance = begin("Scoring candidates", 1)
-    model = _model(source, arm, world=world, folder=folder, workers=workers)
-    scored = predict(model, observe(patients, arm=arm, world=world, seed=source.seed)).rows
-    if (scored["status"] == "refused").any():
-        row = int(np.argmax((scored["status"] == "refused").to_numpy()))
-        raise InputError(
-            where="candidates",
-            key="model",
-            found=scored["reasons"].iloc[row],
-            expected=f"a model that can score {source.product}",
-            cure="give a model trained on this product",
-        )
-    advance(1)
-    about = (
-        f"{source.n_patients} simulated patients of {source.product} ({arm.regimen_name}, scenario"
-        f" {source.scenario}), with and without {source.prophylaxis}; score: {model.label}"
-    )
-    return outcomes_pool(
-        simulated,
-        strategy=strategy.name,
-        risk=scored["risk"].to_numpy(dtype=np.float64),
-        screening=plan.screening,
-        origin=about,
-    )
-
-
-def _model(source: Simulated, arm: Arm, *, world: World, folder: Path, workers: int) -> RiskModel:
-    """The model of a folder or a released one, or one fitted to other patients of the same arm."""
-    if source.model is not None:
-        return load_model(find("released", str(_place(source.model, folder))))
-    others = sample(
-        arm.population,
-        assumptions=world.assumptions,
-        seed=source.seed,
-        start=source.n_patients,
-        stop=source.n_patients + source.training_patients,
-    )
-    table = outcomes(run(arm, others, world=world, workers=workers), arm=arm, patients=others)
-    return fit(
-        observe(others, arm=arm, world=world, seed=source.seed),
-        table,
-        config=load_config(find("configs", CONFIG)),
-        seed=source.seed,
     )
 
 

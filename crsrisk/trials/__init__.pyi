@@ -17,17 +17,14 @@ from crsrisk.policy.estimate import (
     policy_value_estimate,
 )
 from crsrisk.policy.formulas import (
+    beta_risk_policy,
     budget_policy,
     equity_regret,
     policy_metrics,
     policy_value_true,
     risk_policy,
 )
-from crsrisk.policy.ranking import (
-    qini_curve,
-    rate,
-    toc_curve,
-)
+from crsrisk.policy.ranking import qini_curve, rate, rate_econml_convention, toc_curve
 from crsrisk.policy.threshold import (
     efficacy_attenuation,
     efficacy_tipping_point,
@@ -71,6 +68,7 @@ from crsrisk.trials.two_proportions import (
 
 __all__ = [
     "bayes_single_arm",
+    "beta_risk_policy",
     "budget_policy",
     "clopper_pearson",
     "cochran_mantel_haenszel",
@@ -103,6 +101,7 @@ __all__ = [
     "predictive_probability",
     "qini_curve",
     "rate",
+    "rate_econml_convention",
     "risk_difference_miettinen_nurminen",
     "risk_difference_newcombe",
     "risk_policy",

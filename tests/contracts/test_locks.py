@@ -1,4 +1,6 @@
-"""requirements.lock says exactly what is installed, for Python 3.11, 3.12 and 3.13 alike."""
+"""The locks say exactly what is installed, for Python 3.11, 3.12 and 3.13 alike: requirements.lock
+what `make run` needs, requirements-dev.lock what tests, documents and benchmarks add.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,21 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-LINES = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-LOCK: dict[str, str] = {
-    canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in LINES
+FILES = {
+    name: (ROOT / name).read_text(encoding="utf-8").splitlines()
+    for name in ("requirements.lock", "requirements-dev.lock")
 }
+LOCKS: dict[str, dict[str, str]] = {
+    file: {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in lines}
+    for file, lines in FILES.items()
+}
+LOCK = LOCKS["requirements.lock"] | LOCKS["requirements-dev.lock"]
+BUILD = [
+    Requirement(text)
+    for text in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "build-system"
+    ]["requires"]
+]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEV = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -38,10 +51,10 @@ def needed_by(name: str, extras: set[str]) -> list[Requirement]:
     ]
 
 
-def closure() -> dict[str, list[Requirement]]:
-    """Every distribution that the project reaches, with each requirement that leads to it."""
+def closure(first: list[Requirement]) -> dict[str, list[Requirement]]:
+    """Every distribution that these reach, with each requirement that leads to it."""
     reached: dict[str, list[Requirement]] = {}
-    waiting = [*RUNTIME, *DEV]
+    waiting = list(first)
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
@@ -52,12 +65,17 @@ def closure() -> dict[str, list[Requirement]]:
     return reached
 
 
-def test_every_line_is_name_and_version() -> None:
+@pytest.mark.parametrize("file", FILES)
+def test_every_line_is_name_and_version(file: str) -> None:
+    lines = FILES[file]
     assert [
-        line for line in LINES if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line)
+        line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+", line)
     ] == []
-    assert len(LOCK) == len(LINES), "a name stands in the lock twice"
-    assert sorted(LINES, key=str.lower) == LINES
+    assert sorted(lines, key=str.lower) == lines
+
+
+def test_no_name_stands_twice() -> None:
+    assert len(LOCK) == sum(len(lines) for lines in FILES.values())
 
 
 @pytest.mark.parametrize("requirement", [*RUNTIME, *DEV], ids=str)
@@ -65,10 +83,15 @@ def test_lock_meets_the_declared_range(requirement: Requirement) -> None:
     assert LOCK[canonicalize_name(requirement.name)] in requirement.specifier
 
 
-def test_lock_is_closed_and_has_no_stray() -> None:
-    reached = closure()
-    assert set(reached) - set(LOCK) == set(), "needed by something, missing from the lock"
-    assert set(LOCK) - set(reached) == set(), "in the lock, needed by nothing"
+@pytest.mark.parametrize(
+    ("file", "first"),
+    [("requirements.lock", [*RUNTIME, *BUILD]), ("both", [*RUNTIME, *BUILD, *DEV])],
+)
+def test_lock_is_closed_and_has_no_stray(file: str, first: list[Requirement]) -> None:
+    reached = closure(first)
+    locked = set(LOCKS.get(file, LOCK))
+    assert set(reached) - locked == set(), "needed by something, missing from the lock"
+    assert locked - set(reached) == set(), "in the lock, needed by nothing"
     broken = [
         str(r) for name, asked in reached.items() for r in asked if LOCK[name] not in r.specifier
     ]

@@ -79,7 +79,7 @@ def test_every_way_to_repeat_it_is_real(way: str) -> None:
         "make nothing",
         "pytest tests/nothing",
         "crsrisk nothing",
-        "crsrisk evidence --nothing",
+        "crsrisk evidence compare --nothing",
         "crsrisk run experiments/nothing",
         "pytest tests/data/test_credibility.py::test_nothing",
         "crsrisk simulate --product nothing",

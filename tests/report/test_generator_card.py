@@ -188,7 +188,7 @@ def test_a_product_of_ones_own_is_counted_beside_the_shipped(shipped: GeneratorC
 def test_the_kept_page_is_fresh() -> None:
     kept = (ROOT / "docs" / "generator_card.md").read_text(encoding="utf-8")
     assert kept == generator_card_markdown(make_card()), (
-        "run: crsrisk card --out docs/generator_card.md"
+        "run: crsrisk export card --out docs/generator_card.md"
     )
 
 

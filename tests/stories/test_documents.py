@@ -34,12 +34,13 @@ SHELL = {"mkdir", "sed", "grep", "cp", "cat", "head", "ls"}  # may be typed as t
 STATE = {".", "export"}  # change the shell, not the disk
 AT_MOST = {  # command -> option -> the largest number that is run here
     "simulate": {"--patients": 60, "--truth-repetitions": 20},
-    "evidence": {"--patients": 100, "--patients-rare": 100},
+    "forecast": {"--patients": 16},
 }
 ALWAYS_SMALLER = {
-    "evidence": ("--patients", "100", "--patients-rare", "100"),
+    "evidence compare": ("--patients", "100", "--patients-rare", "100"),
+    "forecast": ("--patients", "16"),
     "train": ("--patients", "400"),
-    "prophylaxis": (
+    "policy simulate": (
         "--patients",
         "100",
         "--repetitions",
@@ -98,14 +99,15 @@ def checkout(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def smaller(words: list[str]) -> list[str]:
     """The same command with fewer patients; an option given twice counts the second time."""
-    limits = AT_MOST.get(words[0], {})
+    command = " ".join(words[:2]) if words[0] in ("evidence", "policy") else words[0]
+    limits = AT_MOST.get(command, {})
     given = [(option, limit) for option, limit in limits.items() if option in words]
     cut = [
         text
         for option, limit in given
         for text in (option, str(min(limit, int(words[words.index(option) + 1]))))
     ]
-    return [*words, *ALWAYS_SMALLER.get(words[0], ()), *cut]
+    return [*words, *ALWAYS_SMALLER.get(command, ()), *cut]
 
 
 def type_in(command: str) -> None:
@@ -116,7 +118,7 @@ def type_in(command: str) -> None:
         assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in words[1:]), (
             command
         )
-    # too long here: see tests/journey
+    # too long here: see tests/studies
     elif words[:2] == ["crsrisk", "run"] and not Path(words[2]).exists():
         assert kind_of(ROOT / words[2]) in (
             "calibration",
@@ -127,9 +129,9 @@ def type_in(command: str) -> None:
         )
     elif words[:2] == ["crsrisk", "trial"] and not Path(words[2]).exists():
         assert load_design(ROOT / words[2]), "a shipped design: run by tests/studies/test_trial.py"
-    elif words[:2] == ["crsrisk", "evidence"] and "--ensemble" in words:
-        assert load_ensemble(), "some minutes: see tests/studies/test_foretold.py for a small one"
-    elif words[:3] == ["crsrisk", "evidence", "--baseline"]:
+    elif words[:3] == ["crsrisk", "evidence", "forecast"]:
+        assert load_ensemble(), "some minutes: see tests/studies/test_forecast.py for a small one"
+    elif words[:3] == ["crsrisk", "evidence", "baseline"]:
         done(*words[1:])  # nothing is simulated
     elif words[:2] == ["crsrisk", "run"]:
         experiment = load_experiment(words[2])
@@ -189,14 +191,11 @@ def test_readme_tells_of_every_command_and_every_floor() -> None:
     }
     assert {
         "simulate",
-        "evidence",
+        "forecast",
         "predict",
-        "dictionary",
         "train",
-        "evaluate",
-        "update",
         "explain",
-        "prophylaxis",
+        "policy",
         "trial",
     } <= typed
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -219,10 +218,10 @@ def test_each_of_the_three_users_has_ten_minutes() -> None:
         ("simulate --patients 4000 --seed 1", "simulate --patients 4000 --seed 1 --patients 60"),
         ("simulate --patients 5", "simulate --patients 5 --patients 5"),
         (
-            "evidence --role validation",
-            "evidence --role validation --patients 100 --patients-rare 100",
+            "evidence compare --role validation",
+            "evidence compare --role validation --patients 100 --patients-rare 100",
         ),
-        ("dictionary", "dictionary"),
+        ("export dictionary", "export dictionary"),
     ],
 )
 def test_commands_are_only_made_smaller(command: str, typed: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from crsrisk.folders import names
 from tests.stories.conftest import Job
-from tests.stories.terminal import done, refused
+from tests.stories.terminal import crsrisk, done, refused
 
 FEW = ("--members", 10, "--people", 50)
 
@@ -21,14 +21,14 @@ FEW = ("--members", 10, "--people", 50)
 def patient(tmp_path: Path) -> Path:
     """The shipped template, filled in with its own made-up values."""
     place = tmp_path / "patient.yaml"
-    said = done("explain", "--template", "tarlatamab", "--out", place)
+    said = done("explain", "template", "tarlatamab", "--out", place)
     assert f"Wrote {place}" in said.out
-    assert place.read_text(encoding="utf-8") == done("explain", "--template", "tarlatamab").out
+    assert place.read_text(encoding="utf-8") == done("explain", "template", "tarlatamab").out
     return place
 
 
 def test_from_template_to_page(job: Job, patient: Path, tmp_path: Path) -> None:
-    answer = done("explain", job.model, patient, *FEW, "--html", tmp_path / "page.html")
+    answer = done("explain", "patient", job.model, patient, *FEW, "--html", tmp_path / "page.html")
     for text in (
         "Of 100 patients like this one",
         "CRS of grade 3 or more",
@@ -47,8 +47,8 @@ def test_from_template_to_page(job: Job, patient: Path, tmp_path: Path) -> None:
 
 
 def test_as_data(job: Job, patient: Path) -> None:
-    one = done("explain", job.model, patient, *FEW, "--json").tree
-    two = done("explain", job.model, patient, *FEW, "--workers", 1, "--json").tree
+    one = done("explain", "patient", job.model, patient, *FEW, "--json").tree
+    two = done("explain", "patient", job.model, patient, *FEW, "--workers", 1, "--json").tree
     assert one == two
     assert set(one["risks"]) == {"grade2plus", "grade3plus"}
     assert one["risks"]["grade3plus"]["risk"] <= one["risks"]["grade2plus"]["risk"]
@@ -57,24 +57,25 @@ def test_as_data(job: Job, patient: Path) -> None:
         < one["risks"]["grade2plus"]["risk"]
         < one["risks"]["grade2plus"]["high"]
     )
-    assert done("explain", job.model, patient, "--quick", "--json").tree["changes"]["rows"] == []
+    assert (
+        done("explain", "patient", job.model, patient, "--quick", "--json").tree["changes"]["rows"]
+        == []
+    )
 
 
 def test_the_pages_values_stay_out_of_the_tracking(job: Job, patient: Path, tmp_path: Path) -> None:
     before = sorted(job.mlflow.rglob("*"))
-    done("explain", job.model, patient, "--quick", "--html", tmp_path / "page.html")
+    done("explain", "patient", job.model, patient, "--quick", "--html", tmp_path / "page.html")
     assert sorted(job.mlflow.rglob("*")) == before
 
 
 def test_a_table(job: Job, tmp_path: Path) -> None:
     table = tmp_path / "cohort.csv"
     done("simulate", "--product", "tarlatamab", "--patients", 5, "--seed", 77, "--out", table)
-    tree = done(
-        "explain", job.model, "--table", table, "--json", "--out", tmp_path / "rows.csv"
-    ).tree
+    tree = done("explain", "table", job.model, table, "--json", "--out", tmp_path / "rows.csv").tree
     assert len(tree["rows"]) == len(pd.read_csv(tmp_path / "rows.csv")) == 5
     assert (
-        "Wrote" in done("explain", job.model, "--table", table, "--out", tmp_path / "rows.json").out
+        "Wrote" in done("explain", "table", job.model, table, "--out", tmp_path / "rows.json").out
     )
     assert json.loads((tmp_path / "rows.json").read_text(encoding="utf-8")) == tree
 
@@ -97,17 +98,30 @@ def test_a_patient_that_cannot_be(
     place = tmp_path / "one.yaml"
     place.write_text(f"product: tarlatamab\n{line}\n", encoding="utf-8")
     refused(
-        "explain", job.model, place, "--html", tmp_path / "page.html", says=says, folder=tmp_path
+        "explain",
+        "patient",
+        job.model,
+        place,
+        "--html",
+        tmp_path / "page.html",
+        says=says,
+        folder=tmp_path,
     )
 
 
-def test_options_that_do_not_go_together(job: Job, patient: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(job: Job, patient: Path, tmp_path: Path) -> None:
     for words, says in (
-        ((), ("MODEL", "--template")),
-        ((job.model,), ("PATIENT", "neither")),
-        ((job.model, patient, "--table", patient), ("PATIENT", "both")),
-        ((job.model, "--table", patient, "--html", tmp_path / "x.html"), ("--html",)),
-        ((job.model, patient, "--out", tmp_path / "x.csv"), ("--out",)),
+        ((), "MODEL"),
+        ((job.model,), "PATIENT"),
+        ((job.model, patient, "--out", tmp_path / "x.csv"), "--out"),
+    ):
+        answer = crsrisk("explain", "patient", *words)
+        assert answer.code == 2
+        assert says in answer.err
+
+
+def test_models_and_patients_that_are_not_there(job: Job, patient: Path, tmp_path: Path) -> None:
+    for words, says in (
         (("no_such_model", patient), ("released", "no_such_model")),
         ((job.model, tmp_path / "nobody.yaml"), ("nobody.yaml",)),
         (
@@ -115,7 +129,7 @@ def test_options_that_do_not_go_together(job: Job, patient: Path, tmp_path: Path
             ("no worst_crs_grade at 168 h", "--template PRODUCT"),
         ),
     ):
-        refused("explain", *words, says=says, folder=tmp_path)
+        refused("explain", "patient", *words, says=says, folder=tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +143,10 @@ def test_a_day_after_the_dose(released: str, tmp_path: Path) -> None:
     and of the levers.
     """
     place = tmp_path / "patient.yaml"
-    done("explain", released, "--template", "tarlatamab", "--out", place)
+    done("explain", "patient", released, "--template", "tarlatamab", "--out", place)
     answer = done(
         "explain",
+        "patient",
         released,
         place,
         "--members",
@@ -177,11 +192,11 @@ def test_a_course_that_cannot_be(
     released: str, tmp_path: Path, old: str, new: str, says: tuple[str, ...]
 ) -> None:
     place = tmp_path / "patient.yaml"
-    done("explain", released, "--template", "tarlatamab", "--out", place)
+    done("explain", "patient", released, "--template", "tarlatamab", "--out", place)
     text = place.read_text(encoding="utf-8")
     assert old in text
     place.write_text(text.replace(old, new), encoding="utf-8")
-    refused("explain", released, place, "--quick", says=says, folder=tmp_path)
+    refused("explain", "patient", released, place, "--quick", says=says, folder=tmp_path)
 
 
 def test_a_changed_companion_is_refused(job: Job, patient: Path, tmp_path: Path) -> None:
@@ -191,5 +206,11 @@ def test_a_changed_companion_is_refused(job: Job, patient: Path, tmp_path: Path)
         (copy / file.name).write_bytes(file.read_bytes())
     (copy / "refits.json").write_text("{}", encoding="utf-8")
     refused(
-        "explain", copy, patient, "--quick", says=("refits.json", "another hash"), folder=tmp_path
+        "explain",
+        "patient",
+        copy,
+        patient,
+        "--quick",
+        says=("refits.json", "another hash"),
+        folder=tmp_path,
     )

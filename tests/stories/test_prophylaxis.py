@@ -10,8 +10,7 @@ import pytest
 
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.studies.experiment import kind_of
-from crsrisk.studies.policy import PolicyExperiment
-from tests.stories.terminal import done, refused
+from tests.stories.terminal import crsrisk, done, refused
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "patient_id,risk,crs\n" + "".join(
@@ -29,8 +28,8 @@ def table(tmp_path: Path) -> Path:
 def test_a_table_is_weighed_and_written(table: Path) -> None:
     out = table.parent / "answer"
     said = done(
-        "prophylaxis",
-        "--cohort",
+        "policy",
+        "table",
         table,
         "--risk-column",
         "risk",
@@ -51,9 +50,7 @@ def test_a_table_is_weighed_and_written(table: Path) -> None:
     assert "treat all" in said.out
     assert (out / "report.html").read_text().startswith("<!doctype html>")
     assert (out / "tables" / "worth.csv").read_text().startswith("Policy,")
-    tree = done(
-        "prophylaxis", "--cohort", table, "--risk-column", "risk", "--rr", 0.5, "--json"
-    ).tree
+    tree = done("policy", "table", table, "--risk-column", "risk", "--rr", 0.5, "--json").tree
     assert tree["ledger"]["threshold"] == pytest.approx(0.04)
 
 
@@ -61,8 +58,8 @@ def test_a_table_is_weighed_and_written(table: Path) -> None:
 def test_simulated_patients_are_judged_and_the_page_written(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     said = done(
-        "prophylaxis",
-        "--product",
+        "policy",
+        "simulate",
         "tarlatamab",
         "--regimen",
         "label_no_steroid",
@@ -87,59 +84,56 @@ def test_simulated_patients_are_judged_and_the_page_written(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), ("--product or --cohort",)),
-        (("--product", "tarlatamab", "--strategy", "aspirin"), ("aspirin", "tocilizumab")),
-        (("--product", "tarlatamab"), ("strategy",)),
+        (("simulate", "tarlatamab", "--strategy", "aspirin"), ("aspirin", "tocilizumab")),
+        (("simulate", "tarlatamab"), ("strategy",)),
         (
-            ("--product", "tarlatamab", "--strategy", "anakinra", "--rr", "0.5"),
-            ("--rr", "with --product"),
-        ),
-        (
-            (
-                "--cohort",
-                "mine.csv",
-                "--risk-column",
-                "risk",
-                "--rr",
-                "0.5",
-                "--strategy",
-                "anakinra",
-            ),
-            ("--strategy",),
-        ),
-        (
-            ("--product", "tarlatamab", "--strategy", "anakinra", "--doses", "100"),
+            ("simulate", "tarlatamab", "--strategy", "anakinra", "--doses", "100"),
             ("fewer than 100",),
         ),
         (
-            ("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "1"),
+            ("table", "mine.csv", "--risk-column", "risk", "--rr", "1"),
             ("--rr", "averts nothing"),
         ),
-        (("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "60"), ("--rr",)),
+        (("table", "mine.csv", "--risk-column", "risk", "--rr", "60"), ("--rr",)),
         (
-            ("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--threshold", "0"),
+            ("table", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--threshold", "0"),
             ("--threshold",),
         ),
         (
-            ("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--threshold", "1"),
+            ("table", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--threshold", "1"),
             ("--threshold",),
         ),
         (
-            ("--cohort", "mine.csv", "--risk-column", "score", "--rr", "0.5"),
+            ("table", "mine.csv", "--risk-column", "score", "--rr", "0.5"),
             ("score", "no such column"),
         ),
         (
-            ("--cohort", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--outcome", "icans"),
+            ("table", "mine.csv", "--risk-column", "risk", "--rr", "0.5", "--outcome", "icans"),
             ("icans",),
         ),
-        (("--cohort", "none.csv", "--risk-column", "risk", "--rr", "0.5"), ("none.csv",)),
+        (("table", "none.csv", "--risk-column", "risk", "--rr", "0.5"), ("none.csv",)),
     ],
 )
 def test_what_is_wrong_is_said_with_the_cure(
     table: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(table.parent)
-    refused("prophylaxis", *words, says=says, folder=table.parent)
+    refused("policy", *words, says=says, folder=table.parent)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("simulate",), "PRODUCT"),
+        (("table",), "TABLE"),
+        (("simulate", "tarlatamab", "--strategy", "anakinra", "--rr", "0.5"), "--rr"),
+        (("table", "mine.csv", "--strategy", "anakinra"), "--strategy"),
+    ],
+)
+def test_options_of_the_other_command_are_unknown(words: tuple[str, ...], says: str) -> None:
+    answer = crsrisk("policy", *words)
+    assert answer.code == 2
+    assert says in answer.err
 
 
 def test_the_experiment_that_ships_can_be_read() -> None:

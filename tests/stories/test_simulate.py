@@ -296,7 +296,15 @@ def test_trajectories_are_half_hourly_and_lead_to_the_outcomes(tmp_path: Path) -
 
 def test_a_second_cohort_replaces_the_first_with_its_manifest(tmp_path: Path) -> None:
     simulated(tmp_path, *ONE, "--seed", 1)
-    simulated(tmp_path, *ONE, "--seed", 2, n=5)
+    refused(
+        "simulate",
+        *ONE,
+        "--out",
+        tmp_path / "cohort.parquet",
+        says=("there already", "--overwrite"),
+        folder=tmp_path,
+    )
+    simulated(tmp_path, *ONE, "--seed", 2, "--overwrite", n=5)
     assert read_manifest(tmp_path / "cohort.parquet").seed == 2
     assert set(digests(tmp_path)) == {"cohort.parquet", "cohort.parquet.manifest.json"}
 
@@ -308,18 +316,10 @@ def test_shipped_files_can_be_given_by_path(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(named, by_path, check_exact=True)
 
 
-@pytest.mark.parametrize(
-    ("words", "option"),
-    [
-        (("--ensemble", "--out", "a.csv"), "--out"),
-        (("--ensemble", "--truth"), "--truth"),
-        (("--trial-size", "30"), "--trial-size"),
-    ],
-)
-def test_an_option_that_would_do_nothing_is_refused(
-    tmp_path: Path, words: tuple[str, ...], option: str
-) -> None:
-    """A forecast writes no cohort, a cohort has no trial size: said, never passed over."""
-    refused(
-        "simulate", "--product", "tarlatamab", *words, says=(option, "forecast"), folder=tmp_path
-    )
+def test_what_belonged_to_an_older_cohort_goes_with_it(tmp_path: Path) -> None:
+    """The truth of other patients never stands beside a new cohort; other people's files stay."""
+    simulated(tmp_path, *ONE, "--truth", "--truth-repetitions", 2, n=5)
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    assert "cohort.truth.parquet" in digests(tmp_path)
+    simulated(tmp_path, *ONE, "--seed", 2, "--overwrite", n=5)
+    assert set(digests(tmp_path)) == {"cohort.parquet", "cohort.parquet.manifest.json", "notes.txt"}

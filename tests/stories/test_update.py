@@ -73,7 +73,7 @@ def test_the_page_of_an_updated_model_says_what_its_interval_covers(
     job: Job, cohort: Path, tmp_path: Path
 ) -> None:
     patient = tmp_path / "patient.yaml"
-    done("explain", "--template", "tarlatamab", "--out", patient)
+    done("explain", "template", "tarlatamab", "--out", patient)
     for method, says in (
         ("intercept", "each recalibrated in resampled patients of the update"),
         ("offset-boosting", "The update added trees"),
@@ -82,7 +82,7 @@ def test_the_page_of_an_updated_model_says_what_its_interval_covers(
             "update", job.model, cohort, "--method", method, "--out", tmp_path / method, "--json"
         ).tree
         assert says in tree["interval"]
-        page = done("explain", tmp_path / method, patient, "--quick", "--json").tree
+        page = done("explain", "patient", tmp_path / method, patient, "--quick", "--json").tree
         risk = page["risks"]["grade2plus"]
         assert says in risk["interval"]
         assert (risk["low"] is None) == (method == "offset-boosting")
@@ -118,9 +118,17 @@ def test_a_landmark_model_is_updated_by_those_at_risk(tmp_path: Path) -> None:
     assert tree["left_out"]["rows that had grade 2 or more by 24 h"] == n_gone
     assert tree["n_patients"] == 200 - n_gone
     done(
-        "explain", tmp_path / "new", "--template", "tarlatamab", "--out", tmp_path / "patient.yaml"
+        "explain",
+        "patient",
+        tmp_path / "new",
+        "--template",
+        "tarlatamab",
+        "--out",
+        tmp_path / "patient.yaml",
     )
-    page = done("explain", tmp_path / "new", tmp_path / "patient.yaml", "--quick", "--json").tree
+    page = done(
+        "explain", "patient", tmp_path / "new", tmp_path / "patient.yaml", "--quick", "--json"
+    ).tree
     assert page["window"] == "later than 24 hours and within 21 days after the first dose"
     assert page["risks"]["grade2plus"]["low"] is not None
     judged = done("evaluate", released, tmp_path / "mine.csv", "--resamples", 50, "--json").tree

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ import pytest
 import yaml
 
 from crsrisk import trials
-from crsrisk.policy.formulas import beta_risk_policy
-from crsrisk.policy.ranking import rate_econml_convention
 from crsrisk.results import Estimate
 from crsrisk.trials.exact_tests import ExactRejection, ExactStages
 from crsrisk.trials.simon import SimonCharacteristics
@@ -30,7 +28,7 @@ KNOWN = yaml.safe_load(
 )["rows"]
 
 
-TODAY = {
+TODAY: dict[str, Callable[..., Any]] = {
     "n_two_proportions": trials.sample_size_two_proportions,
     "n_farrington_manning": trials.sample_size_noninferiority,
     "exact_rejection_prob": trials.exact_rejection_probability,
@@ -41,9 +39,6 @@ TODAY = {
     "gs_sample_size_rates": trials.group_sequential_sample_size,
     "simon_oc": trials.simon_operating_characteristics,
     "bayes_single_arm_oc": trials.bayes_single_arm,
-    # not in the namespace: one case of risk_policy, and another package's convention
-    "beta_risk_policy": beta_risk_policy,
-    "rate_econml_convention": rate_econml_convention,
 }
 REMARKS = ("note", "use", "dataset", "statistic")
 TESTS = {"z": "z>=1.959964 pooled", "fisher": "one-sided Fisher p<=.025"}
@@ -135,12 +130,16 @@ def as_in_the_table(found: Any, inputs: dict[str, Any]) -> Any:
     return found.tolist() if hasattr(found, "tolist") else found
 
 
+def today(function: str) -> Callable[..., Any]:
+    """The public function that a row of the tables is about."""
+    return TODAY[function] if function in TODAY else getattr(trials, function)
+
+
 def answer(function: str, inputs: dict[str, Any], *, named: bool) -> Any:
     """What the public function returns, as JSON would write it; `named` when the table names the
     figures.
     """
-    called = TODAY[function] if function in TODAY else getattr(trials, function)
-    found = as_in_the_table(called(**asked(function, inputs)), inputs)
+    found = as_in_the_table(today(function)(**asked(function, inputs)), inputs)
     return found.to_dict() if named and hasattr(found, "to_dict") else found
 
 

@@ -1,0 +1,195 @@
+"""Simulate a cohort, forecast a product, and export what the simulator is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crsrisk.cli.application import (
+    CPUS,
+    PANELS,
+    AsJson,
+    Mitigations,
+    Overwrite,
+    Product_,
+    Products,
+    Regimen,
+    Scenario,
+    Seed,
+    Workers,
+    app,
+    arms_of,
+    print_json,
+    products_in,
+)
+
+export = typer.Typer(
+    no_args_is_help=True, help="The mechanism as SBML, the data dictionary, the generator card."
+)
+app.add_typer(export, name="export", rich_help_panel=PANELS[0])
+
+
+@app.command(rich_help_panel=PANELS[0])
+def simulate(
+    patients: Annotated[int, typer.Option(help="How many patients.", min=1)] = 1000,
+    product: Products = None,
+    regimen: Regimen = None,
+    mitigation: Mitigations = None,
+    scenario: Scenario = "reference",
+    seed: Seed = 1,
+    out: Annotated[Path, typer.Option(help="File to write: .parquet or .csv.")] = Path(
+        "cohort.parquet"
+    ),
+    trajectories: Annotated[
+        bool, typer.Option("--trajectories", help="Write half-hourly courses beside it.")
+    ] = False,
+    truth: Annotated[
+        bool, typer.Option("--truth", help="Write unmeasured biology and true risks beside it.")
+    ] = False,
+    truth_repetitions: Annotated[
+        int, typer.Option(help="Simulations a patient for his true risk.", min=2)
+    ] = 200,
+    overwrite: Overwrite = False,
+    workers: Workers = CPUS,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a cohort and write it with its manifest."""
+    from crsrisk.progress import steps
+    from crsrisk.studies.export import export_cohort
+
+    arms, world = arms_of(
+        product, scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ())
+    )
+    target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
+    with steps() as begin:
+        exported = export_cohort(
+            target,
+            arms=arms,
+            world=world,
+            n_patients=patients,
+            seed=seed,
+            workers=workers,
+            has_truth=truth,
+            truth_repetitions=truth_repetitions,
+            has_trajectories=trajectories,
+            overwrite=overwrite,
+            begin=begin,
+        )
+    if as_json:
+        print_json(exported.to_dict())
+    else:
+        typer.echo(exported.summary())
+
+
+@app.command(rich_help_panel=PANELS[0])
+def forecast(
+    product: Annotated[
+        list[str], typer.Argument(metavar="PRODUCT...", help="Products by name or YAML file.")
+    ],
+    trial_size: Annotated[
+        int | None, typer.Option(help="Add chance in a trial of this many patients.", min=1)
+    ] = None,
+    regimen: Regimen = None,
+    mitigation: Mitigations = None,
+    scenario: Scenario = "reference",
+    patients: Annotated[
+        int | None, typer.Option(help="Simulated patients a member of the ensemble (160).", min=16)
+    ] = None,
+    seed: Seed = 1,
+    workers: Workers = CPUS,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast what a trial of a product would report, with intervals over the assumptions."""
+    from crsrisk.progress import steps
+    from crsrisk.studies.forecast import forecast, print_forecast
+
+    products, world = products_in(product, scenario=scenario)
+    with steps() as begin:
+        made = forecast(
+            products,
+            world=world,
+            trial_size=trial_size,
+            regimen=regimen,
+            mitigations=tuple(mitigation or ()),
+            n_patients=patients,
+            seed=seed,
+            workers=workers,
+            begin=begin,
+        )
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        print_forecast(made)
+
+
+@export.command("sbml")
+def export_sbml_file(
+    product: Product_,
+    regimen: Regimen = None,
+    mitigation: Mitigations = None,
+    scenario: Scenario = "reference",
+    patient: Annotated[
+        int | None, typer.Option(help="A simulated patient, from 0. Default: a typical one.", min=0)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the cohort the patient is from.", min=0)] = 1,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: PRODUCT.xml.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """The mechanism of one arm and patient as SBML, for COPASI or libRoadRunner."""
+    from crsrisk.studies.export import NOTICE, export_sbml
+
+    (arm,), world = arms_of(
+        [product], scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ())
+    )
+    target = out or Path(f"{arm.product.name}.xml")
+    export_sbml(target, arm=arm, world=world, patient=patient, seed=seed, overwrite=overwrite)
+    typer.echo(
+        f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)"
+    )
+    typer.echo(NOTICE)
+
+
+@export.command()
+def dictionary(
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: print it.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """The data dictionary: every column with meaning, unit, range and source."""
+    from crsrisk.report.dictionary import data_dictionary_markdown
+
+    _print_or_write(data_dictionary_markdown(), out, overwrite=overwrite)
+
+
+@export.command()
+def card(
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: print it.")] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """The generator card: what the simulator may be believed for, and what its numbers rest on."""
+    import json
+
+    from crsrisk.report.generator_card import generator_card_markdown
+    from crsrisk.results import to_plain
+    from crsrisk.studies.generator import make_card
+
+    made = make_card()
+    text = (
+        json.dumps(to_plain(made), indent=1, allow_nan=False) + "\n"
+        if as_json
+        else generator_card_markdown(made)
+    )
+    _print_or_write(text, out, overwrite=overwrite)
+
+
+def _print_or_write(text: str, out: Path | None, *, overwrite: bool) -> None:
+    from crsrisk.data.files import new_result, write_text
+
+    if out is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    with new_result(out, overwrite=overwrite):
+        write_text(out, text)
+    typer.echo(f"Wrote {out}")

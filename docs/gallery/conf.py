@@ -1,0 +1,10 @@
+"""How the gallery is run: in the order of the file names, pictures of matplotlib kept."""
+
+conf = {
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": ("matplotlib",),
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "min_reported_time": 1e9,
+}
