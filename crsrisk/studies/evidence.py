@@ -25,8 +25,8 @@ from crsrisk.data.ensemble import (
 from crsrisk.data.evidence_files import (
     REASONS,
     USES,
-    EvidenceStatus,
     EvidenceRegister,
+    EvidenceStatus,
     load_evidence_register,
     load_trials,
 )
