@@ -21,8 +21,7 @@ from scipy.stats import rankdata
 from crsrisk.data.literature import Statement
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import Kind, Prediction, Role, Theme, Variable
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.data.risk_model import Kind, ModelParts, Prediction, Role, Theme, Variable
 from crsrisk.plots.chart_data import ImportanceBar, ReasonBar
 from crsrisk.results import Estimate, Result
 from crsrisk.units import amount
@@ -565,7 +564,7 @@ class PatientFacts:
     window_d: float
     observed: pd.DataFrame
     given: Mapping[str, GivenValue]
-    model: RiskModel
+    model: ModelParts
     n_refits: int
     risk: PatientRisk
     reference: ReferencePatient | None
