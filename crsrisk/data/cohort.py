@@ -78,7 +78,8 @@ class Labels(_IntSeries):
     """
 
     _table: pd.DataFrame
-    _metadata = ["_table"]  # noqa: RUF012  pandas hands these on to slices and copies
+    # what pandas hands on to slices and copies: the name among it
+    _metadata = [*pd.Series._metadata, "_table"]  # noqa: RUF012
 
     @property
     def _constructor(self) -> Callable[..., Labels]:
