@@ -36,7 +36,6 @@ from crsrisk.report.figures import (
     power_figure,
     risk_distribution,
     stand_alone,
-    theme_chart,
 )
 from crsrisk.report.manifest import making_section
 from crsrisk.report.policy import PolicyPage
@@ -129,9 +128,9 @@ POLICY = (
 )
 
 
-def render(content: ReportContent) -> str:
-    """The report as one self-contained HTML page. The same content gives the same bytes."""
-    environment = Environment(
+def environment() -> Environment:
+    """The one environment of all pages: text is escaped, a name that is not there is an error."""
+    return Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -139,11 +138,16 @@ def render(content: ReportContent) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup(axis_strip(name))
-    environment.filters["reason_bar"] = reason_bar
+
+
+def render(content: ReportContent) -> str:
+    """The report as one self-contained HTML page. The same content gives the same bytes."""
+    jinja = environment()
+    jinja.filters["drawn"] = drawn
+    jinja.filters["axis"] = lambda name: Markup(axis_strip(name))
+    jinja.filters["reason_bar"] = reason_bar
     figures = {name: Markup(svg) for name, svg in gallery(content).items()}
-    return environment.get_template("report.html.j2").render(
+    return jinja.get_template("report.html.j2").render(
         content=content, figures=figures, policy=POLICY
     )
 
@@ -185,21 +189,14 @@ def render_judgement(content: Mapping[str, Any]) -> str:
     ``content``: of :func:`crsrisk.report.evaluation.build_judgement`, also after a way through
     JSON.
     """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup(axis_strip(name))
+    jinja = environment()
+    jinja.filters["drawn"] = drawn
+    jinja.filters["axis"] = lambda name: Markup(axis_strip(name))
     figures = {
         key: [Markup(svg) for svg in panels]
         for key, panels in drawn_figures(content["sections"]).items()
     }
-    return environment.get_template("judgement.html.j2").render(
+    return jinja.get_template("judgement.html.j2").render(
         content=content, figures=figures, policy=POLICY, making=making_section(content["manifest"])
     )
 
@@ -221,18 +218,11 @@ def trial_svgs(page: TrialPage) -> dict[str, str]:
 
 def render_trial(content: TrialPage) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup("")
+    jinja = environment()
+    jinja.filters["drawn"] = drawn
+    jinja.filters["axis"] = lambda name: Markup("")
     figures = {name: Markup(svg) for name, svg in trial_svgs(content).items()}
-    return environment.get_template("trial.html.j2").render(
+    return jinja.get_template("trial.html.j2").render(
         content=content, figures=figures, policy=POLICY
     )
 
@@ -241,20 +231,13 @@ def render_policy(page: PolicyPage) -> str:
     """The page about policies of prophylaxis. The same page gives the same bytes; no script,
     nothing loaded.
     """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup("")
+    jinja = environment()
+    jinja.filters["drawn"] = drawn
+    jinja.filters["axis"] = lambda name: Markup("")
     figures = {
         key: [Markup(svg) for svg in panels] for key, panels in drawn_figures(page.sections).items()
     }
-    return environment.get_template("policy.html.j2").render(
+    return jinja.get_template("policy.html.j2").render(
         content=page, figures=figures, policy=POLICY, making=making_section(to_plain(page.setting))
     )
 
@@ -267,78 +250,3 @@ def policy_figures(page: PolicyPage) -> dict[str, str]:
         for key, panels in drawn_figures(page.sections).items()
         for at, svg in enumerate(panels, start=1)
     }
-
-
-# Explain page: the dictionary about one patient as one HTML file that needs nothing else and prints
-# on one page.
-
-
-MOST_ROWS = 14  # warnings, reasons and levers that fit in the usual type
-COURSE_ROWS = 4  # that the readings after the first dose take
-
-
-def render_explanation(content: Mapping[str, Any]) -> str:
-    """The page about one patient. ``content``: of
-    :func:`crsrisk.report.explanation.explain_content`, also after a way through JSON. The same
-    content gives the same bytes.
-    """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("explain.html.j2").render(
-        content=content, figures=_figures(content), policy=POLICY, is_dense=_is_dense(content)
-    )
-
-
-def _is_dense(content: Mapping[str, Any]) -> bool:
-    """Whether there is so much to say that the print needs smaller type to stay on one page."""
-    reasons = content["reasons"]
-    rows = (
-        len(content["warnings"])
-        + len(reasons["up"])
-        + len(reasons["down"])
-        + len(content["changes"]["rows"])
-    )
-    return rows + (COURSE_ROWS if content["landmark_h"] else 0) > MOST_ROWS
-
-
-def _figures(content: Mapping[str, Any]) -> dict[str, Markup]:
-    made = {
-        "patient": _people(
-            content["risks"], key="icons-patient", title="100 patients like this one"
-        )
-    }
-    if content["reference"] is not None:
-        made["reference"] = _people(
-            content["reference"]["risks"],
-            key="icons-reference",
-            title="100 patients like the reference patient",
-        )
-    reasons = content["reasons"]
-    made["themes"] = theme_chart(
-        content["themes"],
-        key="themes",
-        start=reasons["base_of_100"],
-        end=content["risks"]["grade2plus"]["of_100"],
-    )
-    return {name: Markup(svg) for name, svg in made.items()}
-
-
-def _people(risks: Mapping[str, Any], *, key: str, title: str) -> str:
-    """One hundred people, those with the event together; grade 3 or more among those with grade 2
-    or more.
-    """
-    severe = risks.get("grade3plus")
-    sentence = " ".join(one["sentence"] for one in risks.values())
-    return icon_array(
-        n_grade2plus=risks["grade2plus"]["of_100"],
-        key=key,
-        sentence=sentence,
-        title=title,
-        n_grade3plus=None if severe is None else severe["of_100"],
-    )
