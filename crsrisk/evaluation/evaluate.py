@@ -35,11 +35,11 @@ from crsrisk.evaluation.metrics import (
     check_outcome_and_risk,
     clip_risk,
     discrimination_slope,
-    event_rate,
     log_loss,
     observed_to_expected,
     risk_distribution,
     scaled_brier,
+    share_of,
 )
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.wording import NOTICE, estimate_in_words
@@ -418,7 +418,7 @@ def _evaluate_group(
     return GroupEvaluation(
         n=y_true.size,
         n_events=int(y_true.sum()),
-        event_rate=event_rate(y_true),
+        event_rate=share_of(y_true),
         n_risks_clipped=clipped.n_clipped,
         auroc=auroc(y_true, risk=predicted),
         brier=brier(y_true, risk=predicted),
@@ -449,7 +449,7 @@ def _one_class(y_true: BoolArray, *, n_risks_clipped: int) -> GroupEvaluation:
     return GroupEvaluation(
         n=y_true.size,
         n_events=int(y_true.sum()),
-        event_rate=event_rate(y_true),
+        event_rate=share_of(y_true),
         n_risks_clipped=n_risks_clipped,
         auroc=reason,
         brier=reason,

@@ -23,6 +23,7 @@ from crsrisk.report.drawing import (
     rates_strip,
     reasons,
 )
+from crsrisk.report.evaluation import ModelEvaluation
 from crsrisk.report.figures import (
     boundary_figure,
     calibration,
@@ -37,6 +38,7 @@ from crsrisk.report.figures import (
 )
 from crsrisk.report.manifest import making_section
 from crsrisk.report.sections import drawn_figures
+from crsrisk.results import to_plain
 
 # Gallery: every figure of a report, made from its content dictionary, by name.
 
@@ -171,16 +173,11 @@ def reason_bar(points: int, reasons: Mapping[str, Any]) -> Markup:
     return Markup(bar_strip(abs(points), highest=highest, style=style, width=84))
 
 
-# The judgement as one self-contained HTML page, and the same checklists and card as files of their
-# own.
+# The evaluation of a model as one self-contained HTML page.
 
 
-def render_judgement(content: Mapping[str, Any]) -> str:
-    """The page. The same content gives the same bytes; no script, nothing loaded.
-
-    ``content``: of :func:`crsrisk.report.evaluation.build_judgement`, also after a way through
-    JSON.
-    """
+def render_model_evaluation(evaluation: ModelEvaluation) -> str:
+    """The page. The same evaluation gives the same bytes; no script, nothing loaded."""
     environment = Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
         autoescape=True,
@@ -193,10 +190,13 @@ def render_judgement(content: Mapping[str, Any]) -> str:
     environment.filters["axis"] = lambda name: Markup(axis_strip(name))
     figures = {
         key: [Markup(svg) for svg in panels]
-        for key, panels in drawn_figures(content["sections"]).items()
+        for key, panels in drawn_figures(evaluation.sections).items()
     }
     return environment.get_template("judgement.html.j2").render(
-        content=content, figures=figures, policy=POLICY, making=making_section(content["manifest"])
+        content=evaluation,
+        figures=figures,
+        policy=POLICY,
+        making=making_section(to_plain(evaluation.manifest)),
     )
 
 

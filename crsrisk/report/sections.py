@@ -1,7 +1,7 @@
 """Sections: the parts of a page, which the templates draw without knowing what they are about.
 
-A :class:`Section` holds sentences, :class:`Table` and :class:`Figure`. Tables and figures get their numbers
-when all sections stand in their order: :func:`numbered`. To add a section, build one with
+A :class:`Section` holds sentences, :class:`Table` and :class:`Figure`. Tables and figures get their
+numbers when all sections stand in their order: :func:`numbered`. To add a section, build one with
 :func:`section` and put it into the list: nothing else has to change.
 """
 
@@ -11,13 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from crsrisk.plots.chart_data import DrawnCell
+from crsrisk.evaluation.evaluate import GroupEvaluation
+from crsrisk.plots.chart_data import Dots, DrawnCell, Lines
 from crsrisk.report.drawing import dots, lines
 from crsrisk.report.figures import calibration, net_benefit, risk_distribution
+from crsrisk.results import to_plain
 from crsrisk.wording import typeset
 
 # a text, or the data of a drawing (a mapping where a report is not typed yet)
 Cell = str | DrawnCell | Mapping[str, Any]
+# what a panel is drawn from (an untyped mapping where a report is not typed yet)
+PanelData = Lines | Dots | GroupEvaluation | Mapping[str, GroupEvaluation] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a figure: what draws it (a name in :data:`DRAWINGS`), its title and its data."""
+    """One picture of a figure: what draws it (a name in :data:`DRAWINGS`), its title, its data."""
 
     draw: str
     key: str
     title: str
-    data: Mapping[str, Any]
+    data: PanelData
 
 
 @dataclass(frozen=True)
@@ -178,12 +182,12 @@ def figure(
     *,
     title: str,
     text: str,
-    panels: Sequence[tuple[str, str, Mapping[str, Any]]],
+    panels: Sequence[tuple[str, str, PanelData]],
     style: str = "",
 ) -> Figure:
     """One figure; ``panels`` are (drawing, title of the panel, data)."""
     made = [
-        Panel(draw, f"{key}-{at}", typeset(name), dict(data))
+        Panel(draw, f"{key}-{at}", typeset(name), data)
         for at, (draw, name, data) in enumerate(panels)
     ]
     return Figure(f"figure-{key}", typeset(title), typeset(text), tuple(made), style)
@@ -212,8 +216,35 @@ def drawn_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
     """Key of a figure -> its panels as SVG text."""
     return {
         figure.key: [
-            DRAWINGS[panel.draw](panel.data, panel.key, panel.title) for panel in figure.panels
+            DRAWINGS[panel.draw](_plain_chart(panel.data), panel.key, panel.title)
+            for panel in figure.panels
         ]
         for part in sections
         for figure in part.figures
     }
+
+
+def _plain_chart(data: PanelData) -> Mapping[str, Any]:
+    """A chart as :mod:`crsrisk.report.drawing` reads it; to go when that takes the typed ones."""
+    if isinstance(data, Lines):
+        return {
+            **to_plain(data),
+            "series": [to_plain(line) for line in data.lines],
+            "told": data.description,
+        }
+    if isinstance(data, Dots):
+        rows = [
+            {
+                **to_plain(row),
+                "range": row.prediction and {"low": row.prediction[0], "high": row.prediction[1]},
+            }
+            for row in data.rows
+        ]
+        return {
+            **to_plain(data),
+            **to_plain(data.axis),
+            "rows": rows,
+            "told": data.description,
+        }
+    plain: Mapping[str, Any] = to_plain(data)
+    return plain

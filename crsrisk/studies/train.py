@@ -393,7 +393,7 @@ def release_model(
 def _cards(model: RiskModel) -> Mapping[str, str]:
     facts = model_facts(model)
     return {
-        "card.json": json.dumps(facts, indent=2, allow_nan=False) + "\n",
+        "card.json": json.dumps(facts.to_dict(), indent=2, allow_nan=False) + "\n",
         "card.md": as_markdown(facts),
     }
 
