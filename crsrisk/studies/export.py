@@ -278,7 +278,7 @@ def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[
         products=list(regimens),
         assumptions_hash=digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
         regimen=arms[0].regimen_name if is_one else listed,
-        mitigations=arms[0].mitigations,
+        mitigations=arms[0].mitigations if arms else (),
     )
 
 
