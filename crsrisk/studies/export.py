@@ -169,8 +169,7 @@ def export_cohort(
         has_trajectories=has_trajectories,
         truth_repetitions=repetitions,
     )
-    if not path.is_dir():  # the writer says what is wrong with a folder
-        prepare_output(path, overwrite=overwrite, belongs=companions(path))
+    prepare_output(path, overwrite=overwrite, belongs=companions(path))
     cohorts = partial(
         stream_cohort,
         arms,
