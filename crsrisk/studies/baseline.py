@@ -56,11 +56,11 @@ from crsrisk.studies.development import (
     fit_before_dose_2,
     judge,
 )
-from crsrisk.studies.evidence import make_card
+from crsrisk.studies.evidence import compare_with_published
 from crsrisk.studies.examples import examples, observation_hours, simulate_mitigation_arms
 from crsrisk.studies.experiment import Experiment, load_experiment
 from crsrisk.studies.export import companions, manifest_writer, one_table, reject_unused
-from crsrisk.studies.forecast import compare_with_published
+from crsrisk.studies.generator import make_card
 from crsrisk.threads import side_by_side
 
 Begin = Callable[[str, int], Callable[[int], None]]
