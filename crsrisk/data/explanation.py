@@ -201,7 +201,7 @@ class Explanation(Result):
 
     def plot(self, row: int = 0, *, n_reasons: int = 9, ax: Any = None) -> Any:
         """One patient's largest reasons as bars in patients of 100; returns matplotlib axes."""
-        from crsrisk.plots.reasons import reason_bars
+        from crsrisk.plots.charts import plot_reasons
 
         reasons = self.reasons(row)
         shown, rest = reasons[:n_reasons], reasons[n_reasons:]
@@ -212,15 +212,15 @@ class Explanation(Result):
         if rest:
             others = sum(reason.whole_points for reason in rest)
             bars.append(ReasonBar("All other variables", others))
-        return reason_bars(bars, ax=ax)
+        return plot_reasons(bars, ax=ax)
 
     def plot_importance(self, *, n_variables: int = 15, ax: Any = None) -> Any:
         """Mean size of the largest variables in patients of 100, and the direction in which each
         works; returns matplotlib axes.
         """
-        from crsrisk.plots.reasons import importance_bars
+        from crsrisk.plots.charts import plot_importance
 
-        return importance_bars(self.importance_bars()[:n_variables], ax=ax)
+        return plot_importance(self.importance_bars()[:n_variables], ax=ax)
 
     def importance_bars(self) -> list[ImportanceBar]:
         """By variable the mean size of its contribution in patients of 100, the largest first."""

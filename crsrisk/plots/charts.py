@@ -24,6 +24,7 @@ from crsrisk.plots.chart_data import (
     OnsetCurve,
     ReasonBar,
     ReasonTheme,
+    bar_end,
 )
 from crsrisk.plots.style import (
     BLUE,
@@ -457,16 +458,6 @@ def plot_importance(
     ax.set_ylim(len(bars) - 0.5, -0.5)
     _bar_labels(ax, labels, title=title)
     return ax
-
-
-def bar_end(values: Sequence[float]) -> float:
-    """Where bars are cut: at the second longest and a quarter more, if one dwarfs all others.
-
-    >>> bar_end([25.8, 6.0, 2.0]), bar_end([3.0, 2.0])
-    (7.5, 3.0)
-    """
-    longest = sorted((*values, 0.0, 0.0), reverse=True)
-    return 1.25 * longest[1] if longest[1] > 0 and longest[0] > 2.5 * longest[1] else longest[0]
 
 
 def signed(points: int) -> str:
