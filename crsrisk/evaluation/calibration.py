@@ -11,6 +11,7 @@ the same with the other usual smoother.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +28,7 @@ from crsrisk.evaluation.metrics import (
     check_outcome_and_risk,
     percentile_estimate,
 )
+from crsrisk.logistic import fit_logistic
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
@@ -36,10 +38,8 @@ KNOT_QUANTILES = (0.05, 0.35, 0.65, 0.95)
 N_CURVE_POINTS = 50
 # of resamples without a fit; beyond it an interval would describe the easy ones only
 MAX_FAILED_SHARE = 0.05
-_MAX_NEWTON_STEPS = 60
-_CONVERGED = 1e-6  # largest change of a patient's logit in the last step
-# on the diagonal of the information, so that a resample without spread cannot stop the others
-_JITTER = 1e-9
+# a resample that needs more steps than this has no curve
+_fit = partial(fit_logistic, max_steps=60, tolerance=1e-6)
 
 
 @dataclass(frozen=True)
@@ -99,19 +99,16 @@ def recalibrate(outcome: ArrayLike, *, risk: ArrayLike) -> Recalibration:
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
     logits = logit(check_inner_risk(predicted))
-    target = y_true.astype(np.float64)[None, :]
+    target = y_true.astype(np.float64)
     intercept_only = np.ones((y_true.size, 1))
-    weight = np.ones_like(target)
-    shift, _ = _fit_logistic(
-        intercept_only, weight=weight, target=target, start=np.zeros(1), offset=logits
-    )
-    in_the_large = _wald(intercept_only, logits, shift[0])[0]
+    shift = _fit(intercept_only, target, offset=logits).coefficients
+    in_the_large = _wald(intercept_only, logits, shift)[0]
     reason = slope_problem(y_true, logits)
     if reason is not None:
         return Recalibration(in_the_large, NotEstimable(reason), NotEstimable(reason))
     design = np.column_stack([np.ones_like(logits), logits])
-    line, _ = _fit_logistic(design, weight=weight, target=target, start=_perfect(design))
-    intercept_joint, slope = _wald(design, 0.0, line[0])
+    line = _fit(design, target, start=_perfect(design)).coefficients
+    intercept_joint, slope = _wald(design, 0.0, line)
     return Recalibration(in_the_large, slope, intercept_joint)
 
 
@@ -142,15 +139,14 @@ def fit_calibration_curve(
     grid = np.unique(np.quantile(predicted, np.linspace(0.005, 0.995, N_CURVE_POINTS)))
     design, on_grid = spline_basis(logits, knots=knots), spline_basis(logit(grid), knots=knots)
     target, weight = y_true.astype(np.float64), np.ones((1, y_true.size))
-    fitted, _ = _fit_logistic(design, weight=weight, target=target[None, :], start=_perfect(design))
-    distances = _distances(design, fitted, predicted, weight)[0]
+    fitted = _fit(design, target, start=_perfect(design)).coefficients
+    distances = _distances(design, fitted[None], predicted, weight)[0]
     curves, boot = [], []
     for counts in bootstrap_counts(n=target.size, n_resamples=n_resamples, seed=seed):
-        refitted, is_fit = _fit_logistic(
-            design, weight=counts, target=counts * target, start=fitted[0]
-        )
-        curves.append(expit(refitted[is_fit] @ on_grid.T))
-        boot.append(_distances(design, refitted[is_fit], predicted, counts[is_fit]))
+        again = _fit(design, target, weight=counts, start=fitted)
+        refitted, is_fit = again.coefficients[again.is_converged], again.is_converged
+        curves.append(expit(refitted @ on_grid.T))
+        boot.append(_distances(design, refitted, predicted, counts[is_fit]))
     resampled = np.concatenate(boot)
     n_failed = n_resamples - resampled.shape[0]
     if n_failed > MAX_FAILED_SHARE * n_resamples:
@@ -167,7 +163,7 @@ def fit_calibration_curve(
             f"logistic regression on a restricted cubic spline of logit(risk), {knots.size} knots"
         ),
         risk=grid,
-        observed=expit(fitted[0] @ on_grid.T),
+        observed=expit(fitted @ on_grid.T),
         low=low,
         high=high,
         ici=ici,
@@ -211,17 +207,17 @@ def point_recalibration(y_true: BoolArray, logits: FloatArray) -> tuple[float, f
 
     Slope and joint intercept are NaN where :func:`recalibrate` would not estimate them.
     """
-    target, weight = y_true.astype(np.float64)[None, :], np.ones((1, y_true.size))
+    target = y_true.astype(np.float64)
     ones = np.ones((y_true.size, 1))
-    shift, _ = _fit_logistic(ones, weight=weight, target=target, start=np.zeros(1), offset=logits)
+    shift = float(_fit(ones, target, offset=logits).coefficients[0])
     if slope_problem(y_true, logits) is not None:
-        return float(shift[0, 0]), float("nan"), float("nan")
+        return shift, float("nan"), float("nan")
     design = np.column_stack([np.ones_like(logits), logits])
-    line, is_fit = _fit_logistic(design, weight=weight, target=target, start=_perfect(design))
-    slope, joint = (
-        (float(line[0, 1]), float(line[0, 0])) if is_fit[0] else (float("nan"), float("nan"))
-    )
-    return float(shift[0, 0]), slope, joint
+    line = _fit(design, target, start=_perfect(design))
+    if not line.is_converged:
+        return shift, float("nan"), float("nan")
+    joint, slope = line.coefficients
+    return shift, float(slope), float(joint)
 
 
 def point_ici(y_true: BoolArray, logits: FloatArray) -> float:
@@ -243,14 +239,9 @@ def spline_curve_on(y_true: BoolArray, logits: FloatArray, *, grid: FloatArray) 
         return np.full(grid.size, np.nan)
     knots = np.unique(np.quantile(logits, KNOT_QUANTILES))
     design = spline_basis(logits, knots=knots)
-    fitted, is_fit = _fit_logistic(
-        design,
-        weight=np.ones((1, y_true.size)),
-        target=y_true.astype(np.float64)[None, :],
-        start=_perfect(design),
-    )
-    curve = np.asarray(expit(fitted[0] @ spline_basis(grid, knots=knots).T))
-    return curve if is_fit[0] else np.full(grid.size, np.nan)
+    fitted = _fit(design, y_true.astype(np.float64), start=_perfect(design))
+    curve = np.asarray(expit(fitted.coefficients @ spline_basis(grid, knots=knots).T))
+    return curve if fitted.is_converged else np.full(grid.size, np.nan)
 
 
 def slope_problem(y_true: BoolArray, logits: FloatArray) -> str | None:
@@ -270,41 +261,6 @@ def _perfect(design: FloatArray) -> FloatArray:
     coefficients = np.zeros(design.shape[1])
     coefficients[1] = 1.0
     return coefficients
-
-
-def _fit_logistic(
-    design: FloatArray,
-    *,
-    weight: FloatArray,
-    target: FloatArray,
-    start: FloatArray,
-    offset: FloatArray | float = 0.0,
-) -> tuple[FloatArray, BoolArray]:
-    """Maximum likelihood of many weighted logistic regressions on one design, by Newton's method.
-
-    `design` (n, k), `weight` and `target` = weight x outcome (fits, n), `offset` (n,) or 0; gives
-    coefficients (fits, k) and whether each fit converged. A step moves no patient's logit by more
-    than 1: so far the likelihood of a logistic model is sure to rise (Bach, Electron J Stat
-    2010;4:384).
-    """
-    n_terms = design.shape[1]
-    products = (design[:, :, None] * design[:, None, :]).reshape(-1, n_terms**2)
-    current = np.tile(start, (weight.shape[0], 1))
-    linear = current @ design.T + offset
-    for _ in range(_MAX_NEWTON_STEPS):
-        mean = np.asarray(expit(linear))
-        gradient = (target - weight * mean) @ design
-        information = ((weight * mean * (1 - mean)) @ products).reshape(-1, n_terms, n_terms)
-        step = np.linalg.solve(information + _JITTER * np.eye(n_terms), gradient[:, :, None])[
-            :, :, 0
-        ]
-        change = step @ design.T
-        fraction = 1 / np.maximum(1.0, np.abs(change).max(axis=1, keepdims=True))
-        current, linear = current + fraction * step, linear + fraction * change
-        largest = np.abs(change).max(axis=1)
-        if largest.max() < _CONVERGED:
-            break
-    return current, largest < _CONVERGED
 
 
 def _wald(
@@ -361,8 +317,9 @@ def _distances_if_perfect(
         )
         target = (draws < predicted).astype(np.float64)
         weight = np.ones_like(target)
-        fitted, is_fit = _fit_logistic(design, weight=weight, target=target, start=_perfect(design))
-        found.append(_distances(design, fitted[is_fit], predicted, weight[is_fit]))
+        fitted = _fit(design, target, start=_perfect(design))
+        is_fit = fitted.is_converged
+        found.append(_distances(design, fitted.coefficients[is_fit], predicted, weight[is_fit]))
     return np.concatenate(found)
 
 

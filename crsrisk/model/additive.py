@@ -3,10 +3,18 @@ trees.
 
 It is where the learner starts: near the truth if effects add up on the log-odds scale, and steady
 in small cohorts. Each quantity (or the logarithm of a skewed one) has a slope and a curve. Groups
-such as products and platforms have a level of their own and, for every quantity, a slope of their
-own that is drawn towards the common one. How strongly everything is drawn together is not set but
-learnt, from how much the groups differ (empirical Bayes: the penalties that make the data
-likeliest, MacKay 1992). A missing value is expected from the others that are known.
+such as products and platforms have a random intercept and, for every quantity, a random slope
+beside the common one. How strongly everything is drawn together is not set but learnt, from how
+much the groups differ (empirical Bayes: the penalties that make the data likeliest, MacKay 1992). A
+missing value is imputed from the others that are known.
+
+Where the stages before the event are known it is learnt stage by stage and then written as one
+additive model. Grade 2 or more needs two things: CRS at all, and that it is severe. P(event) =
+P(any CRS) x P(event given any CRS), the sequential model of ordered outcomes (continuation ratio).
+Each part is near to additive, with slopes that products largely share; the slopes of the whole
+differ between products because these stand at different stages: where nearly everybody has CRS,
+what makes it severe counts; where few have, what brings it on. So each product has to learn less by
+itself, and a patient with grade 1 tells more than a "no" would.
 """
 
 from __future__ import annotations
@@ -30,6 +38,7 @@ _OFFSET = 0.01  # of the median, added before the logarithm: 0 stays finite
 _FEW_VALUES = 6  # a column with no more different values has no curve
 _FARTHEST = 3.5  # standard deviations: farther out an effect grows no more
 _RIDGE = 1.0  # of the regressions that expect a missing value
+_FEWEST = 10  # patients who do not reach a stage, and who stay there: with fewer it tells nothing
 _WORTH = 0.05  # SD by SD: a weaker tie between two columns tells nothing of a missing value
 
 
@@ -56,21 +65,21 @@ class Additive:
     """Log-odds of a row: see :meth:`log_odds`. Effects stand per SD of each column's
     :class:`Scaling`.
 
-    ``slope``, ``curve``, ``gap`` have shape (columns,) and are 0 for group columns; ``expected``
-    (columns, columns) says how a missing column (row) is expected from known ones; ``groups`` are
-    the places of the group columns (yes/no), ``level`` (groups,) and ``own`` (groups, columns) what
-    a group adds to the intercept and to each slope.
+    ``slope``, ``quadratic``, ``missing_indicator`` have shape (columns,) and are 0 for group
+    columns; ``expected`` (columns, columns) says how a missing column (row) is imputed from known
+    ones; ``groups`` are the places of the group columns (yes/no), ``random_intercept`` (groups,)
+    and ``random_slope`` (groups, columns) what a group adds to the intercept and to each slope.
     """
 
     intercept: float
     scalings: tuple[Scaling, ...]
     slope: Floats
-    curve: Floats
-    gap: Floats
+    quadratic: Floats
+    missing_indicator: Floats
     expected: Floats
     groups: tuple[int, ...]
-    level: Floats
-    own: Floats
+    random_intercept: Floats
+    random_slope: Floats
 
     def log_odds(self, table: Floats) -> Floats:
         """Log-odds of every row, shape (rows,)."""
@@ -78,18 +87,23 @@ class Additive:
         belongs = belongs_to(table, self.groups)
         known = np.nan_to_num(scaled)
         is_missing = np.isnan(scaled)
-        given = (known * (self.slope + belongs @ self.own)).sum(axis=1) + _bend(
-            scaled, self.scalings
-        ) @ self.curve
-        standing_in = (is_missing * (known @ self.expected.T)) @ self.slope
+        linear = (known * (self.slope + belongs @ self.random_slope)).sum(axis=1)
+        given = linear + _quadratic(scaled, self.scalings) @ self.quadratic
+        imputed = (is_missing * (known @ self.expected.T)) @ self.slope
         return np.asarray(
-            self.intercept + belongs @ self.level + given + is_missing @ self.gap + standing_in
+            self.intercept
+            + belongs @ self.random_intercept
+            + given
+            + is_missing @ self.missing_indicator
+            + imputed
         )
 
 
 def scaled_of(table: Floats, scalings: Sequence[Scaling]) -> Floats:
     """All columns in standard deviations, shape (rows, columns)."""
-    return np.column_stack([one.scaled(table[:, place]) for place, one in enumerate(scalings)])
+    return np.column_stack(
+        [scaling.scaled(table[:, place]) for place, scaling in enumerate(scalings)]
+    )
 
 
 def belongs_to(table: Floats, groups: Sequence[int]) -> Floats:
@@ -99,8 +113,8 @@ def belongs_to(table: Floats, groups: Sequence[int]) -> Floats:
     return np.asarray(table[:, list(groups)] > 0.5, dtype=np.float64)
 
 
-def _bend(scaled: Floats, scalings: Sequence[Scaling]) -> Floats:
-    is_curved = np.array([one.is_curved for one in scalings])
+def _quadratic(scaled: Floats, scalings: Sequence[Scaling]) -> Floats:
+    is_curved = np.array([scaling.is_curved for scaling in scalings])
     return np.where(is_curved & ~np.isnan(scaled), np.nan_to_num(scaled) ** 2 - 1.0, 0.0)
 
 
@@ -120,7 +134,8 @@ def fit_additive(
 
     >>> rng = np.random.default_rng(0)
     >>> from scipy.special import expit
-    >>> table = rng.normal(size=(2000, 2)); labels = (rng.random(2000) < expit(table[:, 0])).astype(float)
+    >>> table = rng.normal(size=(2000, 2))
+    >>> labels = (rng.random(2000) < expit(table[:, 0])).astype(float)
     >>> fitted = fit_additive(table, labels, directions=[0, -1], groups=[], penalty=1.0)
     >>> bool(abs(fitted.slope[0] - 1) < 0.2)
     True
@@ -131,7 +146,7 @@ def fit_additive(
         directions=directions,
         groups=groups,
         penalty=penalty,
-        solve=PooledLogistic.solve,
+        solve=PooledLogistic.fit,
     )
 
 
@@ -144,7 +159,12 @@ def distil(
     The other arguments are those of :func:`fit_additive`.
     """
     return _fitted(
-        table, risk, directions=directions, groups=groups, penalty=1.0, solve=PooledLogistic.follow
+        table,
+        risk,
+        directions=directions,
+        groups=groups,
+        penalty=1.0,
+        solve=PooledLogistic.fit_to_risk,
     )
 
 
@@ -169,16 +189,27 @@ def _fitted(
         expected = _expected(scaled, directions=np.asarray(directions))
         problem = PooledLogistic.of(
             known,
-            bend=_bend(scaled, scalings),
+            quadratic=_quadratic(scaled, scalings),
             is_missing=is_missing,
-            stood=is_missing * (known @ expected.T),
+            imputed=is_missing * (known @ expected.T),
             belongs=belongs,
             labels=labels,
             penalty=penalty,
         )
         weights = solve(problem, np.asarray(directions))
-    intercept, (slope, curve, gap), level, own = problem.parts(weights)
-    return Additive(intercept, scalings, slope, curve, gap, expected, tuple(groups), level, own)
+    intercept, fixed, random_intercept, random_slope = problem.parts(weights)
+    slope, quadratic, missing_indicator = fixed
+    return Additive(
+        intercept=intercept,
+        scalings=scalings,
+        slope=slope,
+        quadratic=quadratic,
+        missing_indicator=missing_indicator,
+        expected=expected,
+        groups=tuple(groups),
+        random_intercept=random_intercept,
+        random_slope=random_slope,
+    )
 
 
 def _scaling(column: Floats, *, is_group: bool) -> Scaling:
@@ -215,30 +246,16 @@ def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
         others = others[others != column]
         while others.size:
             design = np.column_stack([np.ones(rows.sum()), known[np.ix_(rows, others)]])
-            found = np.linalg.solve(
+            tie = np.linalg.solve(
                 design.T @ design + _RIDGE * np.eye(design.shape[1]), design.T @ known[rows, column]
             )[1:]
-            turned = found * directions[column] * directions[others] < 0
-            keep = (np.abs(found) >= _WORTH) & ~turned
+            turned = tie * directions[column] * directions[others] < 0
+            keep = (np.abs(tie) >= _WORTH) & ~turned
             if keep.all():
-                ties[column, others] = found
+                ties[column, others] = tie
                 break
             others = others[keep]
     return ties
-
-
-# Staged: an event that comes after stages, learnt stage by stage and then written as one additive
-# model.
-#
-# Grade 2 or more needs two things: CRS at all, and that it is severe. P(event) = P(any CRS) x
-# P(event given any CRS), the sequential model of ordered outcomes (continuation ratio). Each part
-# is near to additive, with slopes that products largely share; the slopes of the whole differ
-# between products because these stand at different stages: where nearly everybody has CRS, what
-# makes it severe counts; where few have, what brings it on. So each product has to learn less by
-# itself, and a patient with grade 1 tells more than a "no" would.
-
-
-_FEWEST = 10  # patients who do not reach a stage, and who stay there: with fewer it tells nothing
 
 
 def fit_staged(
@@ -249,14 +266,15 @@ def fit_staged(
     groups: Sequence[int],
     penalty: float,
 ) -> Additive:
-    """Fit; the other arguments are those of :func:`crsrisk.model.additive.fit_additive`.
+    """Fit; the other arguments are those of :func:`fit_additive`.
 
     ``steps`` (patients, stages + 1) of 0 and 1, the event last; who reaches one has reached those
     before it. Stages that tell too few patients apart are left out; without any this is
-    :func:`crsrisk.model.additive.fit_additive`.
+    :func:`fit_additive`.
 
     >>> rng = np.random.default_rng(0); table = rng.normal(size=(4000, 2))
-    >>> any_crs = rng.random(4000) < expit(table[:, 0]); event = any_crs & (rng.random(4000) < expit(table[:, 1]))
+    >>> any_crs = rng.random(4000) < expit(table[:, 0])
+    >>> event = any_crs & (rng.random(4000) < expit(table[:, 1]))
     >>> steps = np.column_stack([any_crs, event]).astype(float)
     >>> fitted = fit_staged(table, steps, directions=[0, 0], groups=[], penalty=1.0)
     >>> true = expit(table[:, 0]) * expit(table[:, 1])
@@ -294,14 +312,15 @@ def informative_stages(steps: Floats) -> list[int]:
     """The stages that part enough patients: some do not reach them, some reach them and go no
     further.
 
-    >>> informative_stages(np.column_stack([np.arange(40) < 30, np.arange(40) < 30, np.arange(40) < 15]))
+    >>> any_crs, event = np.arange(40) < 30, np.arange(40) < 15
+    >>> informative_stages(np.column_stack([any_crs, any_crs, event]))
     [0]
     """
-    found: list[int] = []
+    stages: list[int] = []
     reached = np.ones(len(steps), dtype=bool)
     for stage in range(steps.shape[1] - 1):
         is_there, has_event = steps[:, stage] > 0, steps[:, -1] > 0
         if min((reached & ~is_there).sum(), (is_there & ~has_event).sum()) >= _FEWEST:
-            found.append(stage)
+            stages.append(stage)
             reached = is_there
-    return found
+    return stages

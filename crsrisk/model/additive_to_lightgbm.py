@@ -1,9 +1,9 @@
-"""Staircase: an additive model written as LightGBM trees, one for each column, so that one booster
-holds everything.
+"""An additive model written as LightGBM trees, one for each column, so that one booster holds
+everything.
 
-A column's effect becomes a staircase of flat steps, its own for every group (product, platform)
-where groups differ; with a direction, every staircase keeps it. What a missing value is expected to
-be becomes a tree of two columns. The counts of training patients in every leaf are real (one where
+A column's effect becomes a step function, one for every group (product, platform) where groups
+differ; with a direction, every step function keeps it. What a missing value is expected to be
+becomes a tree of two columns. The counts of training patients in every leaf are real (one where
 there was none), so exact Shapley values have their base.
 """
 
@@ -74,7 +74,7 @@ def additive_to_lightgbm(
     scaled = scaled_of(table, additive.scalings)
     belongs = belongs_to(table, additive.groups)
     grower = _Grower(additive, scaled, belongs, combinations(belongs)[0], np.asarray(directions))
-    trees = [grower.levels()]
+    trees = [grower.intercepts()]
     for column in range(table.shape[1]):
         trees += grower.of_column(table[:, column], column)
     return _text([_block(tree, number=number) for number, tree in enumerate(trees)], names=names)
@@ -90,14 +90,14 @@ class _Steps:
     bounds: Floats
     step: NDArray[np.intp]
     height: Floats
-    bend: Floats
+    quadratic: Floats
 
     @staticmethod
     def of(values: Floats, scaled: Floats, *, column: int) -> _Steps:
         known = ~np.isnan(values)
-        found = np.unique(values[known])
-        if found.size <= _BOUNDS.size:
-            bounds = (found[1:] + found[:-1]) / 2
+        different = np.unique(values[known])
+        if different.size <= _BOUNDS.size:
+            bounds = (different[1:] + different[:-1]) / 2
         else:
             bounds = np.unique(
                 [float(f"{bound:.{_DIGITS}g}") for bound in np.quantile(values[known], _BOUNDS)]
@@ -110,10 +110,10 @@ class _Steps:
         step = np.searchsorted(bounds, values[known])
         count = np.maximum(np.bincount(step, minlength=bounds.size + 1), 1)
         height = np.bincount(step, scaled[known], minlength=bounds.size + 1) / count
-        bend = np.bincount(step, scaled[known] ** 2 - 1.0, minlength=bounds.size + 1) / count
+        quadratic = np.bincount(step, scaled[known] ** 2 - 1.0, minlength=bounds.size + 1) / count
         everywhere = np.full(values.size, -1)
         everywhere[known] = step
-        return _Steps(column, bounds, everywhere, height, bend)
+        return _Steps(column, bounds, everywhere, height, quadratic)
 
     def counts(self, rows: Rows) -> NDArray[np.intp]:
         """Rows of these on every step."""
@@ -133,15 +133,17 @@ class _Grower:
     words: Floats
     directions: NDArray[np.int_]
 
-    def levels(self) -> _Node:
-        """Intercept and levels of the groups."""
+    def intercepts(self) -> _Node:
+        """The intercept and the random intercepts of the groups."""
         model = self.additive
 
         def leaf(groups: tuple[int, ...], rows: Rows) -> _Node:
-            return _Leaf(float(model.intercept + model.level[list(groups)].sum()), _count(rows))
+            return _Leaf(
+                float(model.intercept + model.random_intercept[list(groups)].sum()), _count(rows)
+            )
 
         return self._by_group(
-            leaf, np.ones(len(self.scaled), dtype=bool), differs=np.abs(model.level) > 0
+            leaf, np.ones(len(self.scaled), dtype=bool), differs=np.abs(model.random_intercept) > 0
         )
 
     def of_column(self, values: Floats, column: int) -> Iterator[_Node]:
@@ -151,28 +153,27 @@ class _Grower:
             return
         steps = _Steps.of(values, self.scaled[:, column], column=column)
 
-        def staircase(groups: tuple[int, ...], rows: Rows) -> _Node:
-            slope = model.slope[column] + model.own[list(groups), column].sum()
-            return self._stairs(
-                steps, slope * steps.height + model.curve[column] * steps.bend, rows
+        def effect(groups: tuple[int, ...], rows: Rows) -> _Node:
+            slope = model.slope[column] + model.random_slope[list(groups), column].sum()
+            return self._step_tree(
+                steps, slope * steps.height + model.quadratic[column] * steps.quadratic, rows
             )
 
-        own = self._by_group(
-            staircase, ~is_missing, differs=np.abs(model.own[:, column]) * _FAR > _ALIKE
+        by_group = self._by_group(
+            effect, ~is_missing, differs=np.abs(model.random_slope[:, column]) * _FAR > _ALIKE
         )
-        yield from _worth(
-            _unless_missing(own, column, value=float(model.gap[column]), is_missing=is_missing)
-        )
+        missing = float(model.missing_indicator[column])
+        yield from _worth(_unless_missing(by_group, column, value=missing, is_missing=is_missing))
         told = model.expected[:, column] * model.slope
         for other in np.flatnonzero(told):
             lacks = np.isnan(self.scaled[:, other])
-            stairs = self._stairs(steps, told[other] * steps.height, lacks & ~is_missing)
-            stairs = _unless_missing(stairs, column, value=0.0, is_missing=lacks & is_missing)
+            tree = self._step_tree(steps, told[other] * steps.height, lacks & ~is_missing)
+            tree = _unless_missing(tree, column, value=0.0, is_missing=lacks & is_missing)
             yield from _worth(
-                _Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, _count(~lacks)), stairs)
+                _Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, _count(~lacks)), tree)
             )
 
-    def _stairs(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
+    def _step_tree(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
         """A balanced tree of flat steps; neighbours that hardly differ are one; a direction is
         kept.
         """
@@ -280,10 +281,10 @@ def _block(tree: _Node, *, number: int) -> str:
     lines: dict[str, Sequence[float]] = {"num_leaves": [len(leaves)], "num_cat": [0]}
     if splits:
         lines |= {
-            "split_feature": [one.column for one in splits],
+            "split_feature": [split.column for split in splits],
             "split_gain": [0] * len(splits),
-            "threshold": [one.bound for one in splits],
-            "decision_type": [one.decision for one in splits],
+            "threshold": [split.bound for split in splits],
+            "decision_type": [split.decision for split in splits],
             "left_child": [left for left, _ in children],
             "right_child": [right for _, right in children],
         }
@@ -292,9 +293,9 @@ def _block(tree: _Node, *, number: int) -> str:
         lines |= {
             "leaf_weight": [leaf.count for leaf in leaves],
             "leaf_count": [leaf.count for leaf in leaves],
-            "internal_value": [one.value for one in splits],
-            "internal_weight": [one.count for one in splits],
-            "internal_count": [one.count for one in splits],
+            "internal_value": [split.value for split in splits],
+            "internal_weight": [split.count for split in splits],
+            "internal_count": [split.count for split in splits],
         }
     lines |= {"is_linear": [0], "shrinkage": [1]}
     return (

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from crsrisk.data.explanation import Explanation
-from crsrisk.data.risk_model import Kind, Role, Theme, Variable
-from crsrisk.plots.chart_data import BarCell, ImportanceBar
-from crsrisk.report.drawing import bar_end
+from crsrisk.data.explanation import Explanation, direction
+from crsrisk.data.risk_model import Kind, Role, Theme
+from crsrisk.plots.chart_data import BarCell, ImportanceBar, bar_end
 from crsrisk.report.sections import Column, Row, Table, row, table
 from crsrisk.wording import number, typeset
-
-_CLEAR = 0.3  # rank correlation from which a direction is said
-_MIN_PATIENTS = 10  # with a known value
 
 _KINDS = {"cause": "cause in the simulator", "marker": "marker", "mediator": "part of the reaction"}
 
@@ -143,29 +135,3 @@ def _driver_row(driver: Driver, *, highest: float) -> Row:
             f"{_KINDS[driver.kind]}{lever}",
         ],
     )
-
-
-def direction(
-    values: pd.Series[Any], contributions: NDArray[np.float64], *, variable: Variable
-) -> str:
-    """How a variable works on the risk, in words.
-
-    >>> variable = Variable(
-    ...     name="x", label="X", unit="1", kind="cause", role="fact", theme="host", why=""
-    ... )
-    >>> direction(pd.Series(np.arange(20.0)), np.arange(20.0), variable=variable)
-    'higher raises'
-    """
-    known = values.dropna()
-    if known.map(lambda cell: isinstance(cell, str)).any():
-        return "differs by " + variable.label.lower()
-    at = np.flatnonzero(values.notna().to_numpy())
-    is_flag = known.map(lambda cell: isinstance(cell, bool | np.bool_)).all()
-    numbers = known.astype(np.float64).to_numpy()
-    if len(at) < _MIN_PATIENTS or np.ptp(numbers) == 0 or np.ptp(contributions[at]) == 0:
-        return "too few differ"
-    correlation = float(np.corrcoef(rankdata(numbers), rankdata(contributions[at]))[0, 1])
-    word = "yes" if is_flag else "higher"
-    if abs(correlation) < _CLEAR:
-        return "mixed"
-    return f"{word} {'raises' if correlation > 0 else 'lowers'}"

@@ -15,7 +15,7 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.product import Product
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
-from crsrisk.model.explain import explain, reasons
+from crsrisk.model.explain import explain
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, covers, refit_interval
@@ -103,7 +103,7 @@ def examples(
                 risk_grade3plus=grade3plus[at],
                 interval_covers=what_it_covers,
                 base_risk=explanation.base_risk,
-                reasons=tuple(reasons(explanation, at)),
+                reasons=tuple(explanation.reasons(at)),
                 before_dose_2=LaterEstimate(
                     risk_grade2plus=later[at],
                     interval_covers=what_it_covers,

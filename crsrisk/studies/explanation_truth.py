@@ -38,20 +38,17 @@ from crsrisk.evaluation.explanation_truth import (
     reliability,
 )
 from crsrisk.folders import find
+from crsrisk.model.booster import booster_of, contributions_of
 from crsrisk.model.coalitions import (
     Function,
     Shapley,
-    exact_interventional,
-    exact_path_dependent,
     shapley_by_orders,
 )
 from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import load_config, numbers_of
 from crsrisk.model.fit import fit
-from crsrisk.model.forest import forest_of
 from crsrisk.model.predict import feature_matrix, raw_log_odds
 from crsrisk.model.store import load_model
-from crsrisk.model.tree_shap import interventional_shapley
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import grade_within
@@ -140,9 +137,8 @@ def print_explanation_truth(tree: dict[str, Any]) -> None:
 def _overall_lines(tree: Mapping[str, Any]) -> list[str]:
     found, bars = tree["overall"], tree["bars"]
     lines = [
-        "- (a) explainer error, largest, log-odds: path-dependent"
-        f" {found['explainer']['path_dependent']:.1e}, interventional"
-        f" {found['explainer']['interventional']:.1e} (bar {bars['explainer']:.0e}:"
+        "- (a) explainer error, largest, log-odds:"
+        f" {found['explainer']['path_dependent']:.1e} (bar {bars['explainer']:.0e}:"
         f" {'met' if found['explainer_meets_bar'] else 'not met'})"
     ]
     for key, words in _COMPARISONS.items():
@@ -167,7 +163,7 @@ def _told(figure: Mapping[str, float]) -> str:
 
 
 def _product_line(row: Mapping[str, Any]) -> str:
-    error = max(row["explainer"]["path_dependent"], row["explainer"]["interventional"])
+    error = row["explainer"]["path_dependent"]
     if "model_against_oracle" not in row:
         return f"| {row['product']} | {error:.1e} |{' - |' * 9} no: {row['why_not']} |"
     surrogate, b = row["surrogate"], row["model_against_oracle"]
@@ -471,20 +467,13 @@ def _of_product(
 def _explainer_errors(
     config: ExplanationTruth, subject: _Subject, model: RiskModel
 ) -> dict[str, float]:
-    """Largest difference (log-odds) between the explainer and the definition, in each game by
-    itself.
-    """
-    rows = feature_matrix(model, subject.explained_table.head(config.checked_patients))
-    background = feature_matrix(model, subject.background_table)
-    slope = model.calibrator.slope
-    _, shown = feature_contributions(model, subject.explained_table.head(config.checked_patients))
-    exact_path = slope * exact_path_dependent(model.booster_text, rows)[:, :-1]
-    exact = exact_interventional(model.booster_text, rows, background=background)
-    fast = interventional_shapley(forest_of(model.booster_text), rows, background=background)
+    """Largest difference (log-odds) between our explainer and LightGBM's own exact values."""
+    table = subject.explained_table.head(config.checked_patients)
+    _, shown = feature_contributions(model, table)
+    exact = contributions_of(booster_of(model.booster_text), feature_matrix(model, table))[:, :-1]
     return {
-        "path_dependent": float(np.abs(shown - exact_path).max()),
-        "interventional": float(slope * np.abs(fast - exact).max()),
-        "n_patients": float(len(rows)),
+        "path_dependent": float(np.abs(shown - model.calibrator.slope * exact).max()),
+        "n_patients": float(len(table)),
     }
 
 
@@ -662,13 +651,10 @@ def _overall(
     *,
     seed: int,
 ) -> dict[str, Any]:
-    worst = {
-        game: max(row["explainer"][game] for row in rows)
-        for game in ("path_dependent", "interventional")
-    }
+    worst = max(row["explainer"]["path_dependent"] for row in rows)
     tree: dict[str, Any] = {
-        "explainer": worst,
-        "explainer_meets_bar": max(worst.values()) < EXPLAINER_BAR,
+        "explainer": {"path_dependent": worst},
+        "explainer_meets_bar": worst < EXPLAINER_BAR,
         "products_judged": [row["product"] for row, _ in judged],
     }
     if judged:

@@ -28,12 +28,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit
 from scipy.stats import mannwhitneyu
 
 from crsrisk.data.product import Product
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
+from crsrisk.logistic import fit_logistic
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
@@ -72,7 +72,6 @@ PLAIN = (
 PREDICTORS = (*LOGGED, *PLAIN)
 PENALTY = 1.0  # ridge: a log odds ratio per SD has the prior SD 1
 FOLDS = 4
-_STEPS, _ENOUGH = 50, 1e-8
 
 
 @dataclass(frozen=True)
@@ -102,40 +101,21 @@ def standardised(values: Values, *, scale: Scale) -> Values:
     return np.nan_to_num((values - scale.mean) / scale.sd, nan=0.0)
 
 
-def fit_logistic(x: Values, y: Flags, *, penalty: float = PENALTY) -> Values:
-    """Intercept and log odds ratios per SD, shape (k + 1,), by Newton's method; the intercept is
-    not penalised.
+def ridge_coefficients(x: Values, y: Flags, *, penalty: float = PENALTY) -> Values:
+    """Intercept and log odds ratios per SD, shape (k + 1,); the intercept is not penalised.
 
     Where all patients or none had the event there is nothing to tell: every coefficient is 0.
 
     >>> x = np.array([[-1.0], [-1.0], [1.0], [1.0]])
-    >>> fit_logistic(x, np.array([False, True, False, True])).round(6).tolist()
+    >>> ridge_coefficients(x, np.array([False, True, False, True])).round(6).tolist()
     [0.0, 0.0]
     """
     terms = np.column_stack([np.ones(len(x)), x])
-    weights = np.zeros(terms.shape[1])
     if y.all() or not y.any():
-        return weights
-    weight = np.full(terms.shape[1], penalty)
-    weight[0] = 0.0
-
-    def loss(at: Values) -> float:
-        signed = np.where(y, 1.0, -1.0) * (terms @ at)
-        return float(0.5 * (weight * at**2).sum() - log_expit(signed).sum())
-
-    height = loss(weights)
-    for _ in range(_STEPS):
-        p = expit(terms @ weights)
-        slope = weight * weights - terms.T @ (y - p)
-        curve = (terms.T * (p * (1.0 - p))) @ terms + np.diag(weight + 1e-9)
-        step = np.linalg.solve(curve, slope)
-        while loss(weights - step) > height + 1e-12 and np.abs(step).max() > _ENOUGH:
-            step = 0.5 * step
-        weights = weights - step
-        height = loss(weights)
-        if np.abs(step).max() < _ENOUGH:
-            break
-    return weights
+        return np.zeros(terms.shape[1])
+    ridge = np.full(terms.shape[1], penalty)
+    ridge[0] = 0.0
+    return fit_logistic(terms, y.astype(np.float64), penalty=ridge).coefficients
 
 
 def linear_predictor(coefficients: Values, x: Values) -> Values:
@@ -171,7 +151,7 @@ def crossfitted_auroc(x: Values, y: Flags, *, penalty: float = PENALTY) -> float
         if 0 < y[out].sum() < out.sum():
             by_fold.append(
                 auroc(
-                    linear_predictor(fit_logistic(x[~out], y[~out], penalty=penalty), x[out]),
+                    linear_predictor(ridge_coefficients(x[~out], y[~out], penalty=penalty), x[out]),
                     y[out],
                 )
             )
@@ -278,7 +258,7 @@ def make_readout_config(
     has_event, values = _events(product, draws, world=world, n=n_panel + n_reference, seed=seed)
     scale = scale_of(values[n_panel:])
     x = standardised(values, scale=scale)
-    reference = fit_logistic(x[n_panel:], has_event[n_panel:])
+    reference = ridge_coefficients(x[n_panel:], has_event[n_panel:])
     return ReadoutConfig(
         world,
         tuple(products),
@@ -314,7 +294,7 @@ def read_world(
 
 def _of_patients(config: ReadoutConfig, has_event: Flags, x: Values) -> list[float]:
     """AUROC, coefficients, agreement of the selection."""
-    fitted = fit_logistic(x, has_event)
+    fitted = ridge_coefficients(x, has_event)
     log_odds = dict(zip(PREDICTORS, fitted[1:], strict=True))
     same = TOP_SHARE
     if fitted.any():

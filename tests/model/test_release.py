@@ -368,7 +368,6 @@ from crsrisk.model.companions import load_companions
 from crsrisk.model.forest import forest_of, raw_log_odds_by
 from crsrisk.model.store import load_model
 from crsrisk.model.tree_shap import path_shapley
-from crsrisk.model.tree_shap import interventional_shapley
 for line in sys.stdin:
     folder = Path(line.strip())
     print("begin", folder.name, flush=True)
@@ -382,7 +381,7 @@ for line in sys.stdin:
     table[::3, ::2] = np.nan
     forest = forest_of(model.booster_text)
     ours = raw_log_odds_by(forest, table)
-    path_shapley(forest, table), interventional_shapley(forest, table[:3], background=table[3:9])
+    path_shapley(forest, table)
     if beside.refits is not None:
         beside.refits.log_odds(table)
     booster = booster_of(model.booster_text)

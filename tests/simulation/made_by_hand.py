@@ -38,7 +38,9 @@ OUTCOMES = pd.DataFrame(
 )
 
 
-def figure_by_hand(metric: str = "crs_any_rate", of: str = "patients", **change: Any) -> PublishedFigure:
+def figure_by_hand(
+    metric: str = "crs_any_rate", of: str = "patients", **change: Any
+) -> PublishedFigure:
     clock = "recent_dose" if METRIC_MEANINGS[metric].needs_clock else None
     return PublishedFigure.model_validate(
         {

@@ -22,13 +22,13 @@ from crsrisk.uncertainty.readouts import (
     ReadoutConfig,
     auroc,
     crossfitted_auroc,
-    fit_logistic,
     highest,
     linear_predictor,
     make_readout_config,
     predictors,
     read_world,
     read_worlds,
+    ridge_coefficients,
     scale_of,
     selection_by_chance,
     standardised,
@@ -106,14 +106,14 @@ def toy(n: int, *, seed: int) -> tuple[Values, NDArray[np.bool_]]:
 def test_same_coefficients_as_scikit_learn(penalty: float) -> None:
     x, y = toy(400, seed=1)
     other = LogisticRegression(C=1.0 / penalty, tol=1e-10, max_iter=1000).fit(x, y)
-    readings = fit_logistic(x, y, penalty=penalty)
+    readings = ridge_coefficients(x, y, penalty=penalty)
     np.testing.assert_allclose(readings[1:], other.coef_[0], atol=1e-5)
     assert readings[0] == pytest.approx(other.intercept_[0], abs=1e-5)
 
 
 def test_separable_patients_do_not_run_away() -> None:
     x = np.linspace(-1.0, 1.0, 20)[:, None]
-    readings = fit_logistic(x, x[:, 0] > 0.0)
+    readings = ridge_coefficients(x, x[:, 0] > 0.0)
     assert np.isfinite(readings).all()
     assert readings[1] > 1.0
 
@@ -122,7 +122,7 @@ def test_separable_patients_do_not_run_away() -> None:
 def test_without_both_outcomes_nothing_is_told(event: bool) -> None:
     x, _ = toy(40, seed=2)
     y = np.full(40, event)
-    assert not fit_logistic(x, y).any()
+    assert not ridge_coefficients(x, y).any()
     assert crossfitted_auroc(x, y) == 0.5
     assert auroc(x[:, 0], y) == 0.5
 
@@ -143,7 +143,7 @@ def test_crossfitting_takes_no_credit_for_noise() -> None:
         rng = np.random.default_rng(seed)
         x, y = rng.standard_normal((200, 17)), rng.random(200) < 0.3
         honest.append(crossfitted_auroc(x, y))
-        flattered.append(auroc(linear_predictor(fit_logistic(x, y), x), y))
+        flattered.append(auroc(linear_predictor(ridge_coefficients(x, y), x), y))
     assert abs(np.mean(honest) - 0.5) < 4 * np.std(honest, ddof=1) / np.sqrt(40)
     assert np.mean(flattered) > 0.6
 
