@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,20 +104,9 @@ def judge(
     training, test = sides.training, sides.test
     event = training.outcomes["crs_grade2plus"].to_numpy()
     chosen = test.subset(choose_for_truth(test, n=experiment.truth_patients))
-    given_observed, given_baseline = (
-        true_risk(
-            chosen,
-            world=world,
-            n_replicates=n_replicates,
-            given=given,
-            workers=workers,
-            advance=advance,
-        )
-        for given, n_replicates in (
-            ("observed", experiment.truth_repetitions),
-            ("baseline", experiment.baseline_repetitions),
-        )
-    )
+    again = partial(true_risk, chosen, world=world, workers=workers, advance=advance)
+    given_observed = again(given="observed", n_replicates=experiment.truth_repetitions)
+    given_baseline = again(given="baseline", n_replicates=experiment.baseline_repetitions)
     risks: dict[str, Floats] = {
         comparator.name: comparator.fit(training.observed, event).predict_proba(chosen.observed)[
             :, 1

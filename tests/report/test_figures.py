@@ -10,9 +10,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from crsrisk.report.drawing import (
     Panel,
     Scale,
@@ -26,6 +23,9 @@ from crsrisk.report.drawing import (
     words,
 )
 from crsrisk.report.figures import calibration, icon_array, ladder, learning_curves, net_benefit
+from hypothesis import given
+from hypothesis import strategies as st
+
 from crsrisk.report.pages import figure_files, gallery
 
 Content = dict[str, Any]

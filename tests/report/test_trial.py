@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import pytest
+from crsrisk.report.figures import boundary_figure
 
 from crsrisk.data.operating_characteristics import (
     Figure,
@@ -29,7 +30,6 @@ from crsrisk.data.trial_plan import (
     Stated,
     TrialPlan,
 )
-from crsrisk.report.figures import boundary_figure
 from crsrisk.report.pages import POLICY, render_trial, trial_svgs
 from crsrisk.report.trial import power_panels, trial_content, with_error
 from crsrisk.report.trial_protocol import protocol_tree
