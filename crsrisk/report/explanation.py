@@ -27,10 +27,11 @@ from crsrisk.data.explanation import (
 from crsrisk.data.literature import Statement
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import Column, RiskModel
+from crsrisk.data.risk_model import Column
 from crsrisk.fields import FIELDS
 from crsrisk.model.landmark import gaps_of
 from crsrisk.model.refits import covers, update_of, why_no_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.bedside import (
     EVENTS,
     describe_patient,

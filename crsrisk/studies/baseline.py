@@ -28,7 +28,6 @@ from crsrisk.data.files import (
 )
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Comparison
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.errors import InputError
@@ -39,6 +38,7 @@ from crsrisk.model.companions import reference_groups, save_companions
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import ENVIRONMENT, Tracker, tracking
 from crsrisk.report.content import ReportContent, build_content

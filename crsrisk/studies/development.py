@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
@@ -27,6 +26,7 @@ from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import BEFORE_DOSE_2_H, landmark_table
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.tune import tune
 from crsrisk.simulation.true_risk import TrueRisk, true_risk
 from crsrisk.studies.experiment import Experiment

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.model.explain import explain
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, covers, refit_interval
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.example_patients import Example, LaterEstimate, Resimulated
 from crsrisk.report.mitigation import NO_MITIGATION, MitigationArm, ObservationHours

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.outcomes import read_outcomes
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
@@ -26,6 +26,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refits import N_REFITS, make_refits
 from crsrisk.model.release import release
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import MANIFEST, check_model_folder, load_model, save_model
 from crsrisk.model.tracking import tracking
 from crsrisk.model.tune import Tuned, tune

@@ -33,17 +33,11 @@ from crsrisk.data.explanation import (
 )
 from crsrisk.data.literature import load_guidance
 from crsrisk.data.patient import GivenValue
-from crsrisk.data.risk_model import (
-    Calibrator,
-    Column,
-    Feature,
-    FeatureContract,
-    RiskModel,
-    Variable,
-)
+from crsrisk.data.risk_model import Calibrator, Column, Feature, FeatureContract, Variable
 from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, columns_of
 from crsrisk.model.explain import whole_points
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.explanation import Bedside, explain_content
 from crsrisk.report.pages import render_explanation
 

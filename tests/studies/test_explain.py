@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.patient import PatientFile, read_patient
-from crsrisk.data.risk_model import Calibrator, RiskModel
+from crsrisk.data.risk_model import Calibrator
 from crsrisk.errors import InputError
 from crsrisk.fields import columns_of
 from crsrisk.folders import find, names
@@ -27,6 +27,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import make_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.studies.development import Split
