@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from crsrisk.report.content import ReportContent, build_content
-from crsrisk.report.pages import POLICY, render
+from crsrisk.report.pages import POLICY, render_report
 
 Content = dict[str, Any]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -85,7 +85,7 @@ def read(html: str) -> Node:
 
 @pytest.fixture(scope="module")
 def html(content: ReportContent) -> str:
-    return render(content)
+    return render_report(content)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +94,8 @@ def page(html: str) -> Node:
 
 
 def test_same_content_same_bytes_also_after_copying(content: ReportContent, html: str) -> None:
-    assert render(content) == html
-    assert render(copy.deepcopy(content)) == html
+    assert render_report(content) == html
+    assert render_report(copy.deepcopy(content)) == html
 
 
 def test_nothing_is_loaded_and_nothing_runs(page: Node, html: str) -> None:
@@ -267,8 +267,8 @@ def test_drawings_are_named_or_hidden(page: Node) -> None:
 
 def test_the_icons_of_a_patient_are_his_risk(page: Node, content: ReportContent) -> None:
     for article, patient in zip(page.find("article"), content.patients, strict=True):
-        marked = len(article.find("path", style="icon-grade2")) + len(
-            article.find("path", style="icon-grade3")
+        marked = people(article, "icon-grade2") + people(
+            article, "icon-grade3"
         )
         assert marked == patient.risks.grade2plus.of_100
         assert marked + len(article.find("path", style="icon-none")) == 100
@@ -314,11 +314,11 @@ def test_colours_meet_aa(theme: int) -> None:
     ],
 )
 def test_a_thin_report_still_reads(experiment: Content, change: Content) -> None:
-    page = read(render(build_content(**{**experiment, **change})))
+    page = read(render_report(build_content(**{**experiment, **change})))
     assert page.find("main")
 
 
 def test_a_report_without_a_benchmark_says_so(experiment: Content) -> None:
     evaluation = replace(experiment["evaluation"], benchmark=None)
-    page = read(render(build_content(**{**experiment, "evaluation": evaluation})))
+    page = read(render_report(build_content(**{**experiment, "evaluation": evaluation})))
     assert "there is no benchmark from null to oracle" in page.find("section")[4].text
