@@ -126,10 +126,11 @@ def _marked(figures: Mapping[str, Sequence[str]]) -> dict[str, list[Markup]]:
 # The report of the main job.
 
 
-def render_report(content: ReportContent) -> str:
-    """The report as a page."""
-    figures = {name: Markup(svg) for name, svg in report_figures(content).items()}
-    return _render("report.html.j2", content=content, figures=figures)
+def render_report(content: ReportContent, figures: Mapping[str, str] | None = None) -> str:
+    """The report as a page; ``figures``: its charts, where they are drawn already."""
+    svgs = report_figures(content) if figures is None else figures
+    marked = {name: Markup(svg) for name, svg in svgs.items()}
+    return _render("report.html.j2", content=content, figures=marked)
 
 
 def report_figures(content: ReportContent) -> dict[str, str]:
@@ -202,12 +203,15 @@ def _risk_distribution(groups: Mapping[str, EvaluatedGroup], *, key: str) -> str
     )
 
 
-def report_files(content: ReportContent) -> dict[str, str]:
+def report_files(
+    content: ReportContent, figures: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """File name -> chart that stands alone: the page's, and as charts what the page has as tables.
 
-    Each carries event, window and the notice below it.
+    Each carries event, window and the notice below it. ``figures``: those of the page, where they
+    are drawn already.
     """
-    svgs = report_figures(content)
+    svgs = dict(report_figures(content) if figures is None else figures)
     for axis, table in zip(("rates", "times"), content.published.tables, strict=True):
         if rows := _forest_rows(table):
             svgs[f"forest-{axis}"] = to_svg(
