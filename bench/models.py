@@ -13,16 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import all_products
 from crsrisk.model.companions import reference_groups, save_companions
+from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import make_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.studies.development import config_of
 
 N_PATIENTS, SEED = 4_000, 1
 
@@ -44,17 +44,21 @@ def fitted(n_patients: int = N_PATIENTS) -> Fitted:
         arms, world=world, n_patients=n_patients, seed=SEED, workers=os.cpu_count() or 1
     )
     return Fitted(
-        cohort, fit(cohort.observed, cohort.outcomes, config=config_of("baseline"), seed=SEED)
+        cohort, fit(cohort.observed, cohort.outcomes, config=load_config("baseline"), seed=SEED)
     )
 
 
 @contextmanager
 def saved(some: Fitted, *, n_refits: int | None = None) -> Iterator[Path]:
     """The folder of the model with all that explaining needs, for as long as the block lasts."""
-    observed, outcomes, severe = some.cohort.observed, some.cohort.outcomes, config_of("grade3plus")
+    observed, outcomes, severe = (
+        some.cohort.observed,
+        some.cohort.outcomes,
+        load_config("grade3plus"),
+    )
     with TemporaryDirectory() as home:
         for name, model, config in (
-            ("baseline", some.model, config_of("baseline")),
+            ("baseline", some.model, load_config("baseline")),
             ("grade3plus", fit(observed, outcomes, config=severe, seed=SEED), severe),
         ):
             folder = save_model(model, Path(home) / name)

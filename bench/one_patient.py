@@ -24,7 +24,7 @@ import pandas as pd
 
 from bench.models import Fitted, fitted, saved
 from crsrisk.model.booster import booster_of
-from crsrisk.model.explain import explain, reasons
+from crsrisk.model.explain import explain
 from crsrisk.model.predict import OneRow, feature_matrix, predict
 from crsrisk.studies.explain import BedsideModel, estimates, load_bedside
 
@@ -87,7 +87,7 @@ def single(some: Fitted, *, n: int = 200) -> tuple[float, float, bool]:
 def bedside(model: BedsideModel, row: pd.DataFrame) -> None:
     """Risks with intervals, and all reasons."""
     estimates(model, row)
-    reasons(explain(model.model, row), 0)
+    explain(model.model, row).reasons(0)
 
 
 def measure() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One family of errors: where it happened, at which key, what was found, what was expected, and the
 cure.
 
-Every error that a user can cause is a :class:`CrsriskError`. The command line prints it and leaves
+Every error that a user can cause is a :class:`CRSRiskError`. The command line prints it and leaves
 with exit code 2; a notebook user reads the same sentence.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class CrsriskError(Exception):
+class CRSRiskError(Exception):
     """Something that a user can put right.
 
     Parameters
@@ -38,9 +38,9 @@ class CrsriskError(Exception):
         super().__init__(f"{place}: found {self.found}; expected {expected}. Cure: {cure}")
 
 
-class InputError(CrsriskError):
+class InputError(CRSRiskError):
     """A file, table, row, key or option that cannot be used as it is."""
 
 
-class OutputError(CrsriskError):
+class OutputError(CRSRiskError):
     """A folder or file that cannot be written."""

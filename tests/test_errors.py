@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import crsrisk
-from crsrisk.errors import CrsriskError, InputError, OutputError
+from crsrisk.errors import CRSRiskError, InputError, OutputError
 
 _WORDS = st.text(min_size=1, max_size=20)
 
@@ -42,12 +42,12 @@ def test_any_value_may_be_what_was_found() -> None:
 
 
 @pytest.mark.parametrize("kind", [InputError, OutputError])
-def test_one_family(kind: type[CrsriskError]) -> None:
-    assert issubclass(kind, CrsriskError)
+def test_one_family(kind: type[CRSRiskError]) -> None:
+    assert issubclass(kind, CRSRiskError)
     assert not issubclass(kind, (ValueError, OSError)), (
         "a stray library error must not pass for one of ours"
     )
-    with pytest.raises(CrsriskError):
+    with pytest.raises(CRSRiskError):
         raise kind(where="a", found="b", expected="c", cure="d")
 
 
@@ -59,6 +59,6 @@ def test_every_field_is_asked_for_by_name() -> None:
 
 
 def test_the_package_exports_them() -> None:
-    assert crsrisk.CrsriskError is CrsriskError
+    assert crsrisk.CRSRiskError is CRSRiskError
     assert crsrisk.InputError is InputError
     assert crsrisk.OutputError is OutputError

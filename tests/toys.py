@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.fields import LANDMARK_HOURS
-from crsrisk.model.features import FeatureConfig, load_config
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
+from crsrisk.model.risk_model import RiskModel
 
 # product: platform, intercept, antigen restriction
 PRODUCTS = {
@@ -158,7 +158,7 @@ def fresh_toy() -> Toy:
 
 
 @pytest.fixture(scope="session")
-def config(repository: Path) -> FeatureConfig:
+def config(repository: Path) -> ModelConfig:
     """The shipped baseline, with fewer trees, to be quick."""
     shipped = load_config(repository / "models" / "configs" / "baseline.yaml")
     return shipped.model_copy(
@@ -171,5 +171,5 @@ def config(repository: Path) -> FeatureConfig:
 
 
 @pytest.fixture(scope="session")
-def model(toy: Toy, config: FeatureConfig) -> RiskModel:
+def model(toy: Toy, config: ModelConfig) -> RiskModel:
     return fit(toy.observed, toy.outcomes, config=config, seed=7)

@@ -1,13 +1,14 @@
-"""The one compiler setting of the biology: small scalar functions that the solver inlines and
-vectorises.
+"""How the package compiles: small scalar functions that the solver inlines and vectorises, and whole
+kernels whose compiled code is kept between runs.
 
 ``error_model="numpy"`` keeps division free of branches and ``forceinline`` lets LLVM fuse a whole
 step, so that neighbouring patients share one vector instruction. Each function stays callable from
 Python.
 
-Compiled code is kept between runs. Numba notices a change only in the file of the cached function
-itself, not in the files it calls; so the cache lives in a folder named after a hash of every file
-that takes part.
+Numba notices a change only in the file of the cached function itself, not in the files it calls; so
+the compiled code lives in a folder named after a hash of every file that takes part. The folder is
+told to each kernel by itself: importing this module changes no environment variable and no setting
+of numba.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import caching
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -29,9 +32,9 @@ _SOURCES = (
 )
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """Folder for compiled code: one for each state of the sources, under the user's cache
-    folder.
+    folder (or where ``NUMBA_CACHE_DIR`` says).
     """
     home = (
         os.environ.get("NUMBA_CACHE_DIR")
@@ -44,7 +47,48 @@ def _cache_folder() -> Path:
     return Path(home) / "crsrisk" / f"compiled-{digest}"
 
 
-setattr(numba.config, "CACHE_DIR", str(_cache_folder()))  # noqa: B010  numba makes its settings at run time
+_folder_of_this_process = cache(cache_folder)
+
+
+class _Locator(caching._CacheLocator):  # type: ignore[misc, name-defined]  # untyped in numba
+    """Where numba keeps the compiled code of one kernel: below :func:`cache_folder`."""
+
+    def __init__(self, function: Callable[..., Any], source: Path) -> None:
+        self._source = source
+        self._line = function.__code__.co_firstlineno
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _Locator | None:
+        """The place for a function of this file; None where nothing can be written there."""
+        if not os.path.exists(py_file):
+            return None
+        locator = cls(py_func, Path(py_file))
+        try:
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+    def get_cache_path(self) -> str:
+        """The folder, one for each folder of sources."""
+        place = hashlib.blake2b(str(self._source.parent).encode(), digest_size=8).hexdigest()
+        return str(_folder_of_this_process() / f"{self._source.parent.name}-{place}")
+
+    def get_source_stamp(self) -> str:
+        """Hash of the kernel's own file, so that a change of it alone is noticed as well."""
+        return hashlib.blake2b(self._source.read_bytes(), digest_size=16).hexdigest()
+
+    def get_disambiguator(self) -> str:
+        """Tells functions of one name in one file apart."""
+        return str(self._line)
+
+
+class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc, name-defined]
+    _locator_classes = (_Locator, *caching.CompileResultCacheImpl._locator_classes)
+
+
+class _Cache(caching.FunctionCache):  # type: ignore[misc, name-defined]
+    _impl_class = _Implementation
 
 
 def scalar(function: F) -> F:
@@ -60,3 +104,18 @@ def pass_over_lanes(function: F) -> F:
     or came from the cache, and the last digit of a result with it.
     """
     return cast(F, numba.njit(error_model="numpy", fastmath=True, forceinline=True)(function))
+
+
+def kernel(**options: Any) -> Callable[[F], F]:
+    """Compile a whole loop, let other threads run beside it, and keep its code between runs.
+
+    ``options`` are those of ``numba.njit`` apart from ``cache`` and ``nogil``.
+    """
+
+    def compile_(function: F) -> F:
+        dispatcher = numba.njit(nogil=True, **options)(function)
+        if dispatcher is not function:  # NUMBA_DISABLE_JIT leaves the function as it is
+            dispatcher._cache = _Cache(function)
+        return cast(F, dispatcher)
+
+    return compile_

@@ -10,7 +10,7 @@ import typer
 # each registers its commands
 from crsrisk.cli import clinic, experiments, models, trials, world  # noqa: F401
 from crsrisk.cli.application import app
-from crsrisk.errors import CrsriskError
+from crsrisk.errors import CRSRiskError
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 
@@ -22,9 +22,11 @@ def main() -> None:
     # small linear algebra: threads only get in each other's way
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # threads that wait for work spin otherwise, which costs seconds
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app(prog_name="crsrisk")
-    except CrsriskError as problem:
+    except CRSRiskError as problem:
         typer.secho(
             f"crsrisk: {problem}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None
         )

@@ -75,6 +75,9 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same model.", min=0)] = 1,
     workers: Workers = CPUS,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model that stands there already.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a risk model on simulated patients or on a table with outcomes; writes a model
@@ -87,7 +90,6 @@ def train(
         simulated_training,
         table_training,
         train,
-        training_lines,
     )
 
     if table is not None and (patients or product):
@@ -131,11 +133,12 @@ def train(
             n_refits=refits,
             grade3plus=grade3plus,
             workers=workers,
+            overwrite=overwrite,
         )
     if as_json:
-        print_json(trained.as_tree())
+        print_json(trained.to_dict())
     else:
-        typer.echo("\n".join(training_lines(trained)))
+        typer.echo(trained.summary())
 
 
 @app.command()
@@ -271,13 +274,13 @@ def release(
     Nothing is ever overwritten: another content needs another version. The model for grade 3 or
     more goes with it.
     """
-    from crsrisk.studies.train import print_released, release_model
+    from crsrisk.studies.train import release_model
 
     released = release_model(model, name=name, version=version, out=out)
     if as_json:
-        print_json(released.as_tree())
+        print_json(released.to_dict())
     else:
-        print_released(released)
+        typer.echo(released.summary())
 
 
 @app.command("evaluate")

@@ -61,6 +61,9 @@ def simulate(
         typer.Option(help="With --ensemble: add chance in a trial of this many patients.", min=1),
     ] = None,
     workers: Workers = CPUS,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a cohort that stands there already.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a cohort and write it with its manifest; or, with --ensemble, foretell rates with
@@ -94,7 +97,7 @@ def simulate(
     out = out or Path("cohort.parquet")
     target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
     with steps() as begin:
-        found = export_cohort(
+        exported = export_cohort(
             target,
             arms=arms,
             world=world,
@@ -105,20 +108,12 @@ def simulate(
             truth_repetitions=truth_repetitions,
             has_trajectories=trajectories,
             begin=begin,
+            overwrite=overwrite,
         )
     if as_json:
-        print_json(found)
+        print_json(exported.to_dict())
         return
-    for file in found["files"]:
-        typer.echo(f"Wrote {file} (manifest beside it)")
-    for name, row in found["products"].items():
-        two = row["crs_grade2plus"]
-        typer.echo(
-            f"  {name}: n {row['n']}, CRS {100 * row['crs_any']['value']:.0f}%, grade >= 2"
-            f" {100 * two['value']:.1f}% (Monte Carlo error {100 * two['mc_error']:.1f}) within"
-            f" {row['window_d']:g} days after the first dose"
-        )
-    typer.echo(found["notice"])
+    typer.echo(exported.summary())
 
 
 def _refuse_options(given: dict[str, Any], *, with_ensemble: bool) -> None:
@@ -148,18 +143,16 @@ def _forecast(
 ) -> None:
     from crsrisk.data.ensemble import load_ensemble
     from crsrisk.progress import steps
-    from crsrisk.studies.forecast import PER_MEMBER, RARE_FOLD, forecast_products, print_products
+    from crsrisk.studies.forecast import PER_MEMBER, forecast, print_forecast
 
     members = load_ensemble()
     products, world = products_in(product, scenario=scenario)
-    each = patients or PER_MEMBER
     with steps() as begin:
-        found = forecast_products(
+        made = forecast(
             products,
             ensemble=members,
             world=world,
-            n=each,
-            n_rare=RARE_FOLD * each,
+            n_patients=patients or PER_MEMBER,
             seed=seed,
             trial_size=trial_size,
             regimen=regimen,
@@ -168,9 +161,9 @@ def _forecast(
             advance=begin("Simulating the ensemble", len(members)),
         )
     if as_json:
-        print_json(found)
+        print_json(made.to_dict())
     else:
-        print_products(found)
+        print_forecast(made)
 
 
 @app.command()
@@ -241,14 +234,14 @@ def evidence(
             patients=patients,
             patients_rare=patients_rare,
             seed=seed,
-            has_roster=not trial,
+            has_counts=not trial,
             workers=workers,
             as_json=as_json,
         )
         return
     from crsrisk.progress import steps
     from crsrisk.simulation.evidence import to_json
-    from crsrisk.studies.forecast import compare_with_published, print_comparisons
+    from crsrisk.studies.evidence import compare_with_published, print_comparisons
 
     with steps() as begin:
         rows = compare_with_published(
@@ -270,7 +263,7 @@ def evidence(
 def _baseline(scenario: str, *, idle: Mapping[str, Any], as_json: bool) -> None:
     from crsrisk.data.world import load_world
     from crsrisk.errors import InputError
-    from crsrisk.studies.evidence import compare_baseline, print_baseline
+    from crsrisk.studies.generator import compare_baseline, print_baseline
 
     if given := [option for option, value in idle.items() if value]:
         raise InputError(
@@ -280,11 +273,11 @@ def _baseline(scenario: str, *, idle: Mapping[str, Any], as_json: bool) -> None:
             expected="--baseline alone",
             cure="leave one of them out: before the first dose there is no trial and no course",
         )
-    found = compare_baseline(load_world(scenario))
+    made = compare_baseline(load_world(scenario))
     if as_json:
-        print_json(found)
+        print_json(made.to_dict())
     else:
-        print_baseline(found)
+        print_baseline(made)
 
 
 def _forecast_evidence(
@@ -295,25 +288,20 @@ def _forecast_evidence(
     patients: int | None,
     patients_rare: int | None,
     seed: int,
-    has_roster: bool,
+    has_counts: bool,
     workers: int,
     as_json: bool,
 ) -> None:
     from crsrisk.data.ensemble import load_ensemble
     from crsrisk.progress import steps
-    from crsrisk.studies.evidence import print_roster, roster_summary
-    from crsrisk.studies.forecast import (
-        PER_MEMBER,
-        RARE_FOLD,
-        forecast_published,
-        forecast_tree,
-        print_published_forecasts,
-    )
+    from crsrisk.studies.evidence import forecast_published, print_published_forecasts
+    from crsrisk.studies.forecast import PER_MEMBER, RARE_FOLD
+    from crsrisk.studies.generator import count_evidence, print_evidence_counts
 
     members = load_ensemble()
     with steps() as begin:
         each = patients or PER_MEMBER
-        rows = forecast_published(
+        made = forecast_published(
             trials,
             ensemble=members,
             world=world,
@@ -325,11 +313,12 @@ def _forecast_evidence(
             advance=begin("Simulating the ensemble", len(members)),
         )
     if as_json:
-        print_json({**forecast_tree(rows), **({"roster": roster_summary()} if has_roster else {})})
+        counts = {"evidence_status": count_evidence()} if has_counts else {}
+        print_json({**made.to_dict(), **counts})
         return
-    print_published_forecasts(rows)
-    if has_roster:
-        print_roster()
+    print_published_forecasts(made)
+    if has_counts:
+        print_evidence_counts()
 
 
 def _trials(
@@ -376,9 +365,9 @@ def adopt(
     """Make the result of a calibration the world that everybody uses: values in the files, ensemble
     beside them.
     """
-    from crsrisk.studies.calibration import adopt as put
+    from crsrisk.studies.calibration import apply_calibration
 
-    changed = put(results)
+    changed = apply_calibration(results)
     typer.echo(
         f"Changed {len(changed)} files: {', '.join(changed)}. What was believed before stays in"
         " them as `prior`."
@@ -410,6 +399,9 @@ def export_sbml_file(
     out: Annotated[
         Path | None, typer.Option(help="File to write; PRODUCT.xml when left out.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that stands there already.")
+    ] = False,
 ) -> None:
     """Write the mechanism, without the ward, as SBML that COPASI and libRoadRunner run."""
     from crsrisk.studies.export import NOTICE, export_sbml
@@ -418,7 +410,12 @@ def export_sbml_file(
         [product], scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ())
     )
     target = export_sbml(
-        out or Path(f"{arm.product.name}.xml"), arm=arm, world=world, patient=patient, seed=seed
+        out or Path(f"{arm.product.name}.xml"),
+        arm=arm,
+        world=world,
+        patient=patient,
+        seed=seed,
+        overwrite=overwrite,
     )
     typer.echo(
         f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)"
@@ -455,11 +452,11 @@ def card(
 
     from crsrisk.data.files import write_text
     from crsrisk.report.generator_card import generator_card_markdown
-    from crsrisk.studies.evidence import make_card
+    from crsrisk.studies.generator import make_card
 
     made = make_card()
     text = (
-        json.dumps(made, indent=1, allow_nan=False) + "\n"
+        json.dumps(made.to_dict(), indent=1, allow_nan=False) + "\n"
         if as_json
         else generator_card_markdown(made)
     )

@@ -1,34 +1,130 @@
-"""Cohort: what was observed, what happened, how it went, and (for simulated patients) the truth
-behind it.
+"""Cohort: what was observed, which outcomes followed, how they came about, and (for simulated
+patients) the truth behind it. Also the arms that its patients are in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from crsrisk import streams
+from crsrisk.data.population import Policy, Population
+from crsrisk.data.product import CELLULAR, Product, Regimen
 from crsrisk.errors import InputError
+from crsrisk.results import Result
+
+CELLS_HORIZON_D = 28.0
+MAIN_OUTCOME = "crs_grade2plus"
+OutcomeName: TypeAlias = Literal[
+    "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"
+]
+
+if TYPE_CHECKING:
+    _IntSeries: TypeAlias = pd.Series[int]
+else:
+    _IntSeries = pd.Series
 
 
-@dataclass(frozen=True, eq=False)
-class Cohort:
+@dataclass(frozen=True)
+class Arm:
+    """What a group of patients receives and where: product, regimen, prophylaxis, population,
+    policy, window.
+
+    Parameters
+    ----------
+    product : the product given.
+    regimen_name : one of the product's regimens.
+    mitigations : names of what is given against CRS on top of the regimen.
+    population : the tumour type's patients.
+    policy : how the ward recognises and treats CRS.
+    window_d : days after the first dose in which outcomes are counted.
+    """
+
+    product: Product
+    regimen_name: str
+    mitigations: tuple[str, ...]
+    population: Population
+    policy: Policy
+    window_d: float
+
+    @property
+    def horizon_d(self) -> float:
+        """Days simulated: the window, and for cells at least four weeks, so that late episodes end
+        inside.
+        """
+        return (
+            max(self.window_d, CELLS_HORIZON_D)
+            if self.product.platform in CELLULAR
+            else self.window_d
+        )
+
+    @property
+    def regimen(self) -> Regimen:
+        """The regimen itself."""
+        return self.product.regimens[self.regimen_name]
+
+
+class Labels(_IntSeries):
+    """One outcome of a cohort's patients, 1 with the event and 0 without, by patient number.
+
+    A pandas Series that remembers the outcomes table of its cohort, so that a learner can see the
+    stages before the event (any CRS before grade 2) without being handed a second table. Only as
+    long as every label is what that table says: of changed or permuted labels :meth:`outcomes` is
+    None.
+    """
+
+    _table: pd.DataFrame
+    _metadata = ["_table"]  # noqa: RUF012  pandas hands these on to slices and copies
+
+    @property
+    def _constructor(self) -> Callable[..., Labels]:
+        return Labels
+
+    @property
+    def outcomes(self) -> pd.DataFrame | None:
+        """The rows of the outcomes table of these patients, in this order; None where the labels
+        are no longer its own.
+        """
+        table = getattr(self, "_table", None)
+        if table is None or self.name not in table.columns or self.index.name != "patient_id":
+            return None
+        if not self.index.isin(table.index).all():
+            return None
+        rows = table.loc[self.index]
+        if not np.array_equal(rows[str(self.name)].to_numpy(dtype=float), self.to_numpy(float)):
+            return None
+        return pd.DataFrame(rows).reset_index()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cohort(Result):
     """Patients as tables of one row each, all in the same order.
 
-    ``observed`` is what a hospital has before the first dose, ``outcomes`` the grades and times,
-    ``course`` the values at the landmark hours, ``truth`` the simulated patient's unobserved
-    biology (None for real patients; never a feature), ``manifest`` how the tables were made. The
-    columns are those of :data:`crsrisk.fields.FIELDS`. The tables are not copied: treat them as
-    read-only.
+    The tables are not copied: treat them as read-only.
 
-    Raises :class:`InputError` when the tables do not name the same patients in the same order, or
-    one twice.
+    Parameters
+    ----------
+    observed : what a hospital has before the first dose, one row a patient; the columns are those
+        of :data:`crsrisk.fields.FIELDS`.
+    outcomes : grades and times within the window.
+    course : values at the landmark hours after the first dose.
+    truth : the simulated patient's unobserved biology (None for real patients); never a feature.
+    manifest : how the tables were made: seed, world, arms, versions.
+    arms : what was given; patient number i is in arm ``i % len(arms)`` (empty for real patients).
 
-    >>> one = pd.DataFrame({"patient_id": [1, 2]})
-    >>> Cohort(observed=one, outcomes=one, course=one).n_patients
+    Raises
+    ------
+    InputError
+        When the tables do not name the same patients in the same order, or one twice.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"patient_id": [1, 2]})
+    >>> Cohort(observed=table, outcomes=table, course=table).n_patients
     2
     """
 
@@ -37,6 +133,7 @@ class Cohort:
     course: pd.DataFrame
     truth: pd.DataFrame | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    arms: tuple[Arm, ...] = ()
 
     def __post_init__(self) -> None:
         tables = {"observed": self.observed, "outcomes": self.outcomes, "course": self.course}
@@ -44,6 +141,9 @@ class Cohort:
             tables["truth"] = self.truth
         for name, table in tables.items():
             _check_patients(name, table, self.observed)
+
+    def __len__(self) -> int:
+        return len(self.observed)
 
     @property
     def n_patients(self) -> int:
@@ -54,6 +154,184 @@ class Cohort:
     def patient_ids(self) -> pd.Series[Any]:
         """The patients' numbers, in the order of the tables."""
         return self.observed["patient_id"]
+
+    @property
+    def X(self) -> pd.DataFrame:  # noqa: N802  as scikit-learn writes it
+        """What is known before the first dose, as measured: one row a patient, indexed by patient
+        number. Gaps are missing values; nothing of the simulated truth is in it.
+        """
+        return self.observed.set_index("patient_id")
+
+    @property
+    def y(self) -> pd.Series[int]:
+        """CRS of grade 2 or more within the window after the first dose, 1 or 0, by patient."""
+        return self.outcome(MAIN_OUTCOME)
+
+    def outcome(self, name: OutcomeName = "crs_grade2plus") -> pd.Series[int]:
+        """One outcome as 1 and 0, by patient number.
+
+        Parameters
+        ----------
+        name : ``crs_any``, ``crs_grade2plus``, ``crs_grade3plus`` (within the window of the
+            product), ``crs_grade2plus_10d`` or ``crs_grade2plus_14d`` (within days).
+
+        Raises
+        ------
+        InputError
+            For a name that is no yes/no column of the outcomes table.
+        """
+        if name not in self.outcomes.columns or self.outcomes[name].dtype.kind not in "bO":
+            known = [column for column in self.outcomes if str(column).startswith("crs_")]
+            raise InputError(
+                where="cohort",
+                key="outcome",
+                found=name,
+                expected=f"one of {', '.join(map(str, known))}",
+                cure="choose an outcome that the cohort has",
+            )
+        table = self.outcomes.set_index("patient_id")
+        labels = Labels(table[name].to_numpy(dtype=np.int64), index=table.index, name=name)
+        labels._table = table
+        return labels
+
+    def split(
+        self, *, test_size: float = 0.3, seed: int = 0, stratify: str | None = None
+    ) -> tuple[Cohort, Cohort]:
+        """Training and test patients, as two cohorts.
+
+        By default a patient's side follows from the seed and the patient's number alone: a larger
+        cohort of the same seed leaves everybody where they were, and the test share is met on
+        average.
+
+        Parameters
+        ----------
+        test_size : share of the patients to hold out, above 0 and below 1.
+        seed : seed of the draw.
+        stratify : a column of ``observed`` (``"product"``) or ``outcomes`` (``"crs_grade2plus"``),
+            of each value of which the share is held out, to the nearest patient.
+
+        Returns
+        -------
+        (train, test)
+
+        Raises
+        ------
+        InputError
+            For a share outside 0 to 1, an unknown column, or a side without patients.
+        """
+        if not 0.0 < test_size < 1.0:
+            raise InputError(
+                where="split",
+                key="test_size",
+                found=test_size,
+                expected="a share above 0 and below 1",
+                cure="write 0.3 to hold out three of ten",
+            )
+        chance = _chance_of_test(self.patient_ids.to_numpy(), seed=seed)
+        if stratify is None:
+            is_test = chance < test_size
+        else:
+            values = self._column(stratify).astype(object).where(lambda cell: cell.notna(), "")
+            rank = pd.Series(chance).groupby(values.to_numpy()).rank(method="first").to_numpy()
+            size = values.map(values.value_counts()).to_numpy(dtype=np.float64)
+            is_test = rank <= np.round(test_size * size)
+        if is_test.all() or not is_test.any():
+            raise InputError(
+                where="split",
+                key="test_size",
+                found=f"{int(is_test.sum())} of {len(is_test)} patients held out",
+                expected="patients on both sides",
+                cure="take more patients or another share",
+            )
+        return self._where(~is_test), self._where(is_test)
+
+    def head(self, n: int = 5) -> Cohort:
+        """The first ``n`` patients, as a cohort."""
+        return self._where(np.arange(self.n_patients) < n)
+
+    def subset(self, patient_ids: Iterable[int] | Iterable[str]) -> Cohort:
+        """The patients of these numbers alone, in the cohort's order.
+
+        Raises
+        ------
+        InputError
+            For a number that is not in the cohort.
+        """
+        return subset(self, patient_ids=patient_ids)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Observed columns and outcomes side by side, one row a patient, indexed by patient
+        number.
+        """
+        return self.X.join(self.outcomes.set_index("patient_id"), validate="one_to_one")
+
+    def summary(self) -> str:
+        """Number of patients, products and events."""
+        text = f"{self.n_patients:,} {'patients' if self.truth is None else 'simulated patients'}"
+        if "product" in self.observed.columns:
+            text += f", {self.observed['product'].nunique()} product(s)"
+        if MAIN_OUTCOME in self.outcomes.columns:
+            text += f", {int(self.outcomes[MAIN_OUTCOME].sum()):,} with CRS of grade 2 or more"
+        return text
+
+    def _column(self, name: str) -> pd.Series[Any]:
+        for table in (self.observed, self.outcomes):
+            if name in table.columns:
+                return table[name]
+        raise InputError(
+            where="split",
+            key="stratify",
+            found=name,
+            expected="a column of observed or outcomes",
+            cure="write stratify='product'",
+        )
+
+    def _where(self, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Cohort:
+        def rows(table: pd.DataFrame) -> pd.DataFrame:
+            return table.loc[keep].reset_index(drop=True)
+
+        return replace(
+            self,
+            observed=rows(self.observed),
+            outcomes=rows(self.outcomes),
+            course=rows(self.course),
+            truth=None if self.truth is None else rows(self.truth),
+        )
+
+
+def _chance_of_test(
+    ids: np.ndarray[Any, np.dtype[np.int64]], *, seed: int
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A number from 0 to 1 a patient, by seed and patient number; by row where patients have no
+    numbers.
+    """
+    if not np.issubdtype(ids.dtype, np.integer) or (ids.size and ids.min() < 0):
+        ids = np.arange(ids.size)
+    start = int(ids.min(initial=0)) if not ids.size else int(ids.min())
+    stop = start + 1 if not ids.size else int(ids.max()) + 1
+    draws = streams.uniforms(seed=seed, decision="split", start=start, stop=stop, width=1)
+    return np.asarray(draws[ids - start, 0])
+
+
+def joined(parts: Iterable[Cohort]) -> Cohort:
+    """Cohorts of different patients as one, in the order given; manifest and arms are the
+    first's.
+    """
+    listed = list(parts)
+    if len(listed) == 1:
+        return listed[0]
+
+    def rows(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+        return pd.concat(list(tables), ignore_index=True)
+
+    truths = [part.truth for part in listed if part.truth is not None]
+    return replace(
+        listed[0],
+        observed=rows(part.observed for part in listed),
+        outcomes=rows(part.outcomes for part in listed),
+        course=rows(part.course for part in listed),
+        truth=rows(truths) if len(truths) == len(listed) else None,
+    )
 
 
 def _check_patients(name: str, table: pd.DataFrame, observed: pd.DataFrame) -> None:
@@ -98,8 +376,8 @@ def subset(cohort: Cohort, *, patient_ids: Iterable[int] | Iterable[str]) -> Coh
     """The cohort of these patients alone, in the cohort's own order; an unknown patient raises
     InputError.
 
-    >>> one = pd.DataFrame({"patient_id": [1, 2, 3]})
-    >>> cohort = Cohort(observed=one, outcomes=one, course=one)
+    >>> table = pd.DataFrame({"patient_id": [1, 2, 3]})
+    >>> cohort = Cohort(observed=table, outcomes=table, course=table)
     >>> subset(cohort, patient_ids=[3, 1]).patient_ids.tolist()
     [1, 3]
     """
@@ -113,15 +391,4 @@ def subset(cohort: Cohort, *, patient_ids: Iterable[int] | Iterable[str]) -> Coh
             expected="patients of this cohort",
             cure="take the numbers from cohort.patient_ids",
         )
-    keep = cohort.patient_ids.isin(wanted).to_numpy()
-
-    def rows(table: pd.DataFrame) -> pd.DataFrame:
-        return table.loc[keep].reset_index(drop=True)
-
-    return replace(
-        cohort,
-        observed=rows(cohort.observed),
-        outcomes=rows(cohort.outcomes),
-        course=rows(cohort.course),
-        truth=None if cohort.truth is None else rows(cohort.truth),
-    )
+    return cohort._where(cohort.patient_ids.isin(wanted).to_numpy())

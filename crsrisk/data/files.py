@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -49,6 +50,86 @@ def _make_folder(folder: Path) -> list[Path]:
     return missing
 
 
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(
+            where=str(path),
+            found="a folder",
+            expected="the name of a file",
+            cure=f"add a file name, for example {path.name}/cohort.parquet",
+        )
+
+
+def prepare_output(
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    belongs: Iterable[Path] = (),
+    is_folder: bool = False,
+) -> None:
+    """Refuse, before hours of work, to write over a result that nobody asked to replace.
+
+    Every command that writes a result asks here first and takes ``overwrite`` from its option
+    ``--overwrite``.
+
+    Parameters
+    ----------
+    path : the file or folder that is going to be written.
+    overwrite : whether an old result may be replaced.
+    belongs : further files that belong to a result at ``path`` (its manifest, truth, trajectories).
+        One that is left from an older result counts as one. :func:`remove_leftovers` takes them
+        away when the new result stands.
+    is_folder : whether the result is a folder, as a model is.
+
+    Raises
+    ------
+    OutputError
+        Where something stands already and ``overwrite`` is False, and where a folder stands in the
+        place of a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "cohort.csv"
+    >>> prepare_output(place)
+    >>> _ = place.write_text("patient_id")
+    >>> prepare_output(place, overwrite=True)
+    >>> prepare_output(place)
+    Traceback (most recent call last):
+    ...
+    crsrisk.errors.OutputError: ...
+    """
+    if not is_folder:
+        _refuse_folder(Path(path))
+    standing = [place for place in (Path(path), *belongs) if place.exists()]
+    if standing and not overwrite:
+        beside = [place.name for place in standing if place != Path(path)]
+        old = (
+            "an older result" if Path(path) in standing else f"{', '.join(beside)} of an older one"
+        )
+        raise OutputError(
+            where=str(path),
+            found=f"{old} that is there already",
+            expected="a new place",
+            cure="name another place, or replace what is there with --overwrite",
+        )
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Take away what belonged to a result that was just replaced; folders with all that is in them.
+
+    What was written anew is not handed in. A path that is not there is passed over.
+    """
+    for path in paths:
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as problem:
+            raise _cannot_write(path, problem) from problem
+
+
 @contextmanager
 def write_beside(path: str | Path) -> Iterator[Path]:
     """Write a file wholly or not at all: yields a temporary sibling, which replaces ``path`` at the
@@ -67,13 +148,7 @@ def write_beside(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
-    if path.is_dir():
-        raise OutputError(
-            where=str(path),
-            found="a folder",
-            expected="the name of a file",
-            cure=f"add a file name, for example {path.name}/cohort.parquet",
-        )
+    _refuse_folder(path)
     made: list[Path] = []
     try:
         try:

@@ -1,21 +1,22 @@
 """Published figures of real trials, and how a simulated trial compares with each of them.
 
-A :class:`Figure` is one printed number, a :class:`Trial` the source it stands in with the settings
-that the simulator needs, a :class:`Comparison` a figure beside its simulated twin. Figures are only
-entered, never derived: where a source gives no size or interval the field stays empty.
+A :class:`PublishedFigure` is one printed number, a :class:`Trial` the source it stands in with the
+settings that the simulator needs, a :class:`Comparison` a figure beside its simulated twin. Figures
+are only entered, never derived: where a source gives no size or interval the field stays empty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isnan, sqrt
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from pydantic import Field, model_validator
 
 from crsrisk.data.assumptions import Strict
+from crsrisk.results import Result
 
 Role: TypeAlias = Literal["calibration", "validation"]
 Denominator: TypeAlias = Literal["patients", "crs_patients", "grade2plus_patients"]
@@ -145,7 +146,7 @@ def wilson_interval(share: float, *, n: int) -> tuple[float, float]:
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-class Figure(Strict):
+class PublishedFigure(Strict):
     """One published number as it is printed. ``of`` says whose share or median it is,
     ``n_patients`` how many they are, ``clock`` what an onset counts from.
 
@@ -185,7 +186,7 @@ class Figure(Strict):
         return METRIC_MEANINGS[self.metric].unit == "1"
 
     @property
-    def counted(self) -> Figure:
+    def counted(self) -> PublishedFigure:
         """The figure among the patients who are not counted elsewhere: itself, but for pools."""
         if not self.elsewhere_patients or self.n_patients is None or self.events is None:
             return self
@@ -205,7 +206,7 @@ class Figure(Strict):
         )
 
     @model_validator(mode="after")
-    def _metric_is_known(self) -> Figure:
+    def _metric_is_known(self) -> PublishedFigure:
         if self.metric not in METRIC_MEANINGS:
             raise ValueError(f"{self.id}: a metric among {', '.join(METRIC_MEANINGS)}")
         meaning = METRIC_MEANINGS[self.metric]
@@ -218,7 +219,7 @@ class Figure(Strict):
         return self
 
     @model_validator(mode="after")
-    def _numbers_fit(self) -> Figure:
+    def _numbers_fit(self) -> PublishedFigure:
         if len({self.low is None, self.high is None, self.interval_kind is None}) != 1:
             raise ValueError(f"{self.id}: low, high and interval_kind together or not at all")
         if self.value < 0 or (
@@ -254,11 +255,11 @@ class Figure(Strict):
             raise ValueError(f"{self.id}: fewer events and patients elsewhere than in the pool")
 
 
-class Trial(Strict):
+class Trial(Result, Strict):
     """A published source and how to simulate it; keys left out take the product's own setting.
 
     ``dose_times_h`` are the doses within the window, from which onsets count (see
-    ``Figure.clock``).
+    ``PublishedFigure.clock``).
 
     ``pooled_with`` names further products whose patients a review pooled with those of ``product``:
     simulated in equal shares, each in its own default regimen and under its own policy.
@@ -287,7 +288,12 @@ class Trial(Strict):
     role_reason: str
     is_independent: bool
     overlaps: list[str]
-    rows: list[Figure]
+    rows: list[PublishedFigure]
+
+    def summary(self) -> str:
+        """Name, product, size, role and how many figures it published."""
+        size = "size unknown" if self.n_patients is None else f"{self.n_patients} patients"
+        return f"{self.name}: {self.product}, {size}, {len(self.rows)} figures, {self.role}"
 
     @property
     def products(self) -> list[str]:
@@ -295,7 +301,7 @@ class Trial(Strict):
         return [self.product, *self.pooled_with]
 
     @property
-    def figures(self) -> list[Figure]:
+    def figures(self) -> list[PublishedFigure]:
         """The rows as they are compared: without patients who are counted elsewhere."""
         return [row.counted for row in self.rows]
 
@@ -359,8 +365,8 @@ def _precedence(trial: Trial) -> tuple[bool, bool, int, str]:
     return not has_size, not trial.is_verified, -(trial.n_patients or 0), trial.name
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Result):
     """A published figure beside its simulated twin.
 
     ``low`` and ``high`` are the 95% interval that was judged and ``interval`` says where it comes
@@ -396,14 +402,14 @@ class Comparison:
     note: str
     n_products: int = 1
 
-    @property
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """One line for people; a recalled figure is marked unverified.
 
-        >>> row = Comparison("E1", "label", "tarlatamab", "crs_any_rate", "patients", "any grade", "1", 28.0,
+        >>> row = Comparison(
+        ...     "E1", "label", "tarlatamab", "crs_any_rate", "patients", "any grade", "1", 28.0,
         ...     0.57, 473, 0.52, 0.61, "95% Wilson", 0.55, 0.01, 2000, True, "agrees", "", "calibration",
         ...     False, False, "a label", "")
-        >>> print(row.sentence)
+        >>> print(row.summary())
         E1 label: crs_any_rate of patients within 28 d, published 0.57 (0.52 to 0.61) [unverified],
         simulated 0.55 +- 0.01 MC error: agrees
         """
@@ -416,10 +422,3 @@ class Comparison:
             f" published {self.published:.3g}{unit} ({interval}){doubt}, simulated"
             f" {self.simulated:.3g}{unit} +- {self.mc_error:.2g} MC error: {self.verdict}{why}"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON writes them: a missing number is null."""
-        return {
-            key: None if isinstance(value, float) and isnan(value) else value
-            for key, value in asdict(self).items()
-        }

@@ -1,33 +1,38 @@
-"""How much of what can be known the model has learnt: null -> comparators -> model -> oracle.
+"""Benchmark: how much of what can be known a model has learnt, from knowing nothing over
+comparators and the model to an oracle.
 
-In a synthetic world every test patient can be simulated again and again: `n_events` of his
-`n_replicates` runs had the event, so q = n_events / n_replicates estimates his true risk.
+In a synthetic world every test patient can be simulated again and again: `n_events` of
+`n_replicates` simulations had the event, so q = n_events / n_replicates estimates the true risk.
 Predictors are scored by what they are expected to lose under q instead of by one random outcome,
 which takes the label noise out:
 
 - log loss of risk p: mean of -[q ln p + (1 - q) ln(1 - p)], linear in q, hence unbiased; in nats;
 - log loss of the oracle: mean entropy of q. The entropy of an observed share is too low on average;
-  Miller
-  and Madow's correction, (observed classes - 1) / (2 n_replicates), is added per patient (Miller
-  1955);
+  Miller and Madow's correction, (observed classes - 1) / (2 n_replicates), is added per patient
+  (Miller 1955);
 - AUROC: see :mod:`crsrisk.evaluation.expected_auroc`. The oracle ranks each replicate by the others
-  only; with
-  finitely many it ranks a little worse than the truth: a lower bound, with an upper one beside it.
+  only; with finitely many it ranks a little worse than the truth: a lower bound, with an upper one
+  beside it.
 
-No real patient has such a q: the ladder describes the simulator and the model inside it, nothing
-outside.
+No real patient has such a q: the benchmark describes the simulator and the models inside it,
+nothing outside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr, logit
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
+from crsrisk.data.cohort import Cohort
 from crsrisk.errors import InputError
 from crsrisk.evaluation.expected_auroc import (
     ExpectedAuroc,
@@ -37,6 +42,7 @@ from crsrisk.evaluation.expected_auroc import (
     replicate_scores,
 )
 from crsrisk.evaluation.metrics import (
+    Z_95,
     FloatArray,
     bootstrap_counts,
     check_risk,
@@ -44,11 +50,13 @@ from crsrisk.evaluation.metrics import (
     mean_with_interval,
     percentile_estimate,
 )
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.model.comparators import ProductRate
+from crsrisk.results import Estimate, NotEstimable, Result
+from crsrisk.simulation.true_risk import GIVEN_IN_WORDS, Event, TrueRisk
 
 IntArray: TypeAlias = NDArray[np.int64]
 Kind: TypeAlias = Literal["null", "comparator", "model", "oracle"]
-LADDER_MIN_PATIENTS = 30  # of one product: fewer cannot carry an interval over patients
+MIN_PATIENTS = 30  # of one product: fewer cannot carry an interval over patients
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class Truth:
         )
         if not is_sound:
             raise InputError(
-                where="ladder",
+                where="benchmark",
                 key=f"truth ({self.name})",
                 found=f"counts of shape {self.n_events.shape} and {self.n_replicates.shape}",
                 expected="whole numbers, 0 <= n_events <= n_replicates, at least 2 replicates",
@@ -102,6 +110,13 @@ class Truth:
         """Squared Monte Carlo error of `risk` (unbiased)."""
         return np.asarray(self.risk * (1 - self.risk) / (self.n_replicates - 1))
 
+    @classmethod
+    def from_true_risk(cls, true_risk: TrueRisk, *, event: Event = "grade2plus") -> Truth:
+        """The counts of re-simulated patients, in their order."""
+        n_events = true_risk.n_events(event)
+        n_replicates = np.full(n_events.size, true_risk.n_replicates, dtype=np.int64)
+        return cls(GIVEN_IN_WORDS[true_risk.given], n_events, n_replicates)
+
     def of(self, rows: Rows) -> Truth:
         """The truth of these patients only."""
         return Truth(self.name, self.n_events[rows], self.n_replicates[rows])
@@ -109,12 +124,12 @@ class Truth:
 
 @dataclass(frozen=True)
 class BenchmarkRow:
-    """One predictor on the ladder. Losses in nats; `..._mc_error` is the standard error of finite
+    """One predictor of a benchmark. Losses in nats; `..._mc_error` is the standard error of finite
     replicates.
 
     Intervals of losses and gains: normal, over patients (Monte Carlo error included); of AUROCs:
     percentile bootstrap over patients. `auroc_within_product` compares patients of one product only
-    and is None on a ladder of one product. For an oracle, `auroc` is the lower bound and
+    and is None where all are of one product. For an oracle, `auroc` is the lower bound and
     `auroc_upper` the upper one (the same replicates rank and weigh); where true risks differ
     smoothly, the truth lies about halfway between them.
     """
@@ -134,9 +149,9 @@ class BenchmarkRow:
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """The rungs for one group of patients, lowest first, and the share of the possible gain
-    reached.
+class GroupBenchmark:
+    """The predictors among one group of patients, from knowing nothing upwards, and the share of
+    the possible gain reached.
 
     `share_of_oracle_gain` = (loss of product-only - loss of model) / (loss of product-only - loss
     of oracle): 0 = no better than knowing the product, 1 = all that this truth allows. Interval:
@@ -144,14 +159,25 @@ class Benchmark:
     """
 
     n_patients: int
-    rungs: tuple[BenchmarkRow, ...]
+    rows: tuple[BenchmarkRow, ...]
     share_of_oracle_gain: Estimate | NotEstimable
     share_mc_error: float | None
 
 
-@dataclass(frozen=True)
-class Benchmarks:
-    """The ladder over all products together and within each, with what is needed to read it."""
+@dataclass(frozen=True, repr=False)
+class Benchmark(Result):
+    """Predictors compared under the true risk, over all products together and within each.
+
+    Parameters
+    ----------
+    truth : what the oracle knows: "what was observed" or "everything true at baseline".
+    model : name of the predictor whose share of the oracle's gain is given.
+    product_only : name of the predictor that knows the product alone.
+    n_replicates_min, n_replicates_max : simulations of each patient.
+    n_resamples, seed : of the bootstrap over patients.
+    pooled : all patients together.
+    by_product : product -> its own benchmark, or why there is none.
+    """
 
     truth: str
     model: str
@@ -160,13 +186,194 @@ class Benchmarks:
     n_replicates_max: int
     n_resamples: int
     seed: int
-    pooled: Benchmark
-    by_product: dict[str, Benchmark | NotEstimable]
+    pooled: GroupBenchmark
+    by_product: dict[str, GroupBenchmark | NotEstimable]
+
+    def to_frame(self, product: str | None = None) -> pd.DataFrame:
+        """One row a predictor: log loss, gain over knowing the product, and AUROC, with the ends
+        of their 95% intervals; of all patients, or of one product's.
+
+        ``auroc_within_product`` compares patients of one product only, so that knowing the product
+        cannot help; ``auroc`` compares all.
+
+        Raises
+        ------
+        InputError
+            For a product without a benchmark of its own.
+        """
+        group = self.pooled if product is None else self.by_product.get(product)
+        if not isinstance(group, GroupBenchmark):
+            raise InputError(
+                where="benchmark",
+                key="product",
+                found=f"{product}: {group.reason}" if group else f"{product}, an unknown product",
+                expected=f"one of {', '.join(sorted(self.by_product))}",
+                cure="choose a product with enough patients, or leave it out for all together",
+            )
+        return pd.DataFrame(
+            [
+                {
+                    "predictor": row.name,
+                    "kind": row.kind,
+                    **_columns("log_loss", row.log_loss),
+                    **_columns("gain_over_product_only", row.gain_over_product_only),
+                    **_columns("auroc", row.auroc),
+                    **_columns("auroc_within_product", row.auroc_within_product),
+                }
+                for row in group.rows
+            ]
+        ).set_index("predictor")
+
+    def summary(self) -> str:
+        """Who was compared, on how many patients, and the share of the oracle's gain."""
+        share = self.pooled.share_of_oracle_gain
+        reached = (
+            f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%})"
+            if isinstance(share, Estimate)
+            else f"no share ({share.reason})"
+        )
+        return (
+            f"{len(self.pooled.rows)} predictors on {self.pooled.n_patients} re-simulated patients;"
+            f" {self.model} reaches {reached} of what an oracle that knows {self.truth} gains over"
+            " knowing the product alone"
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Gain in log loss of every predictor over knowing the product alone, with 95% intervals,
+        as matplotlib axes.
+        """
+        from matplotlib import pyplot
+
+        axes = ax if ax is not None else pyplot.subplots()[1]
+        for place, row in enumerate(self.pooled.rows):
+            gain = row.gain_over_product_only
+            axes.plot([gain.low, gain.high], [place, place], color="0.5")
+            axes.plot([gain.value], [place], "o", color="0.1" if row.kind == "model" else "0.5")
+        axes.axvline(0.0, color="0.8", linewidth=0.8)
+        axes.set_yticks(range(len(self.pooled.rows)), [row.name for row in self.pooled.rows])
+        axes.set_xlabel("gain in expected log loss over knowing the product (nats)")
+        axes.set_title("What each predictor has learnt, simulated patients")
+        return axes
+
+
+def _columns(name: str, figure: Estimate | NotEstimable | None) -> dict[str, float]:
+    if not isinstance(figure, Estimate):
+        return {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+
+
+class Predictor(Protocol):
+    """Whatever predicts risks from a clinical table, as scikit-learn's classifiers do."""
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities of no event and of the event, shape (patients, 2)."""
+        ...
+
+
+def benchmark(
+    candidates: Sequence[Predictor],
+    *,
+    train: Cohort,
+    truth: TrueRisk | Sequence[TrueRisk],
+    model: str | None = None,
+    seed: int = 0,
+    n_resamples: int = 500,
+) -> Benchmark:
+    """Compare predictors of CRS of grade 2 or more with each other and with an oracle.
+
+    Every predictor is scored on re-simulated test patients under their true risk, so that no chance
+    of outcomes enters; and by AUROC within products, where knowing the product cannot help.
+
+    Parameters
+    ----------
+    candidates : classifiers that take a clinical table as measured (:class:`ProductRate`,
+        :class:`RidgeLogistic`, :class:`CRSRiskClassifier`, a loaded :class:`RiskModel`, a
+        scikit-learn pipeline). Those that are fitted are used as they are; of the others a copy is
+        fitted to ``train``. A :class:`ProductRate` is added where there is none.
+    train : patients to learn from; their event rate is the predictor "null".
+    truth : from :func:`true_risk`, of test patients who are not in ``train``. Of several (given
+        what was observed, given everything at baseline) the first scores; each gives an oracle.
+    model : name of the candidate whose share of the oracle's gain is given; the last without one.
+    seed, n_resamples : of the bootstrap over patients for intervals.
+
+    Returns
+    -------
+    Benchmark
+
+    Raises
+    ------
+    InputError
+        For a true risk without its patients, fewer than 30 patients, or patients in ``train``.
+
+    References
+    ----------
+    Miller G. Note on the bias of information estimates. Information theory in psychology, 1955.
+    """
+    truths = [truth] if isinstance(truth, TrueRisk) else list(truth)
+    cohort = truths[0].cohort if truths else None
+    if cohort is None:
+        raise InputError(
+            where="benchmark",
+            key="truth",
+            found="a true risk that does not know its patients",
+            expected="what crsrisk.true_risk returns",
+            cure="write truth = crs.true_risk(test, world=world)",
+        )
+    is_same_draw = cohort.manifest.get("seed") == train.manifest.get("seed")
+    n_shared = int(cohort.patient_ids.isin(train.patient_ids).sum()) if is_same_draw else 0
+    if n_shared:
+        raise InputError(
+            where="benchmark",
+            key="truth",
+            found=f"{n_shared} patients who are in train as well",
+            expected="test patients that no candidate has learnt from",
+            cure="write train, test = cohort.split() and take the truth of test",
+        )
+    y = train.y
+    listed: list[Any] = list(candidates)
+    if not any(isinstance(candidate, ProductRate) for candidate in listed):
+        listed.insert(0, ProductRate())
+    risks: dict[str, FloatArray] = {}
+    product_only = ""
+    for candidate in listed:
+        name = _name_of(candidate, risks)
+        product_only = name if isinstance(candidate, ProductRate) else product_only
+        fitted = candidate if _is_fitted(candidate) else clone(candidate).fit(train.X, y)
+        risks[name] = np.asarray(fitted.predict_proba(cohort.X)[:, 1], dtype=np.float64)
+    return benchmark_of_risks(
+        cohort.observed["product"].to_numpy(dtype=str),
+        truth=Truth.from_true_risk(truths[0]),
+        risks=risks,
+        model=model or list(risks)[-1],
+        product_only=product_only,
+        null_risk=float(y.mean()),
+        seed=seed,
+        other_truths=[Truth.from_true_risk(other) for other in truths[1:]],
+        n_resamples=n_resamples,
+    )
+
+
+def _name_of(candidate: object, taken: Mapping[str, object]) -> str:
+    """What a candidate calls itself, or its class; with a number where the name is taken."""
+    name = str(getattr(candidate, "name", None) or type(candidate).__name__)
+    if name not in taken:
+        return name
+    return next(f"{name} {n}" for n in range(2, len(taken) + 3) if f"{name} {n}" not in taken)
+
+
+def _is_fitted(candidate: Any) -> bool:
+    if not hasattr(candidate, "fit"):
+        return True
+    try:
+        check_is_fitted(candidate)
+    except NotFittedError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """What a rung is computed from: each patient's expected loss, its slope in q, the scores that
+    """What a row is computed from: each patient's expected loss, its slope in q, the scores that
     rank.
     """
 
@@ -179,7 +386,7 @@ class _Candidate:
     n_clipped: int = 0
 
 
-def ladder(
+def benchmark_of_risks(
     product: ArrayLike,
     *,
     truth: Truth,
@@ -188,52 +395,55 @@ def ladder(
     product_only: str,
     null_risk: float,
     seed: int,
-    further_truths: Sequence[Truth] = (),
+    other_truths: Sequence[Truth] = (),
     n_resamples: int = 500,
-) -> Benchmarks:
-    """Score every predictor under the true risk, over all products together and within each.
+) -> Benchmark:
+    """Score predicted risks under the true risk, over all products together and within each.
 
-    Parameters ---------- product : product of each test patient. truth : what the predictors are
-    scored under; its oracle is the top that the model is measured against. risks : name ->
-    predicted risk of each patient (0-1), comparators in the order of the ladder; `model` and
+    Parameters
+    ----------
+    product : product of each test patient.
+    truth : what the predictors are scored under; its oracle is the top that the model is measured
+        against.
+    risks : name -> predicted risk of each patient (0-1), comparators in order; `model` and
         `product_only` (event rate of the patient's product in the training patients) are two of the
         names.
-    null_risk : event rate of all training patients, predicted for everybody by the rung "null".
-    further_truths : other truths of the same patients, shown as rungs above the first, each scored
-    by itself.
+    null_risk : event rate of all training patients, predicted for everybody by the row "null".
+    other_truths : other truths of the same patients, shown as rows after the first, each scored by
+        itself.
 
-    Risks of 0 or 1 are moved to 1e-6 from the end and counted per rung. Products with fewer than 30
-    patients get no ladder of their own.
+    Risks of 0 or 1 are moved to 1e-6 from the end and counted per row. Products with fewer than 30
+    patients get no benchmark of their own.
 
     >>> truth = Truth("what was observed", np.tile([10, 40, 70, 90], 10), np.full(40, 100))
-    >>> steps = ladder(["a"] * 40, truth=truth, model="model", product_only="product", null_risk=0.5, seed=1,
-    ...                risks={"product": [0.525] * 40, "model": [0.2, 0.4, 0.6, 0.8] * 10})
-    >>> [rung.name for rung in steps.pooled.rungs]
+    >>> risks = {"product": [0.525] * 40, "model": [0.2, 0.4, 0.6, 0.8] * 10}
+    >>> compared = benchmark_of_risks(["a"] * 40, truth=truth, risks=risks, model="model",
+    ...                               product_only="product", null_risk=0.5, seed=1)
+    >>> [row.name for row in compared.pooled.rows]
     ['null', 'product', 'model', 'oracle (what was observed)']
     """
     products = np.asarray(product)
-    if products.ndim != 1 or products.size < LADDER_MIN_PATIENTS:
+    if products.ndim != 1 or products.size < MIN_PATIENTS:
         raise InputError(
-            where="ladder",
+            where="benchmark",
             key="product",
             found=f"shape {products.shape}",
-            expected=f"the products of at least {LADDER_MIN_PATIENTS} patients",
+            expected=f"the products of at least {MIN_PATIENTS} patients",
             cure="re-simulate more test patients",
         )
-    truths = (truth, *further_truths)
+    truths = (truth, *other_truths)
     n = products.size
     _check_same_patients(truths, n=n)
     predicted = _predicted(risks, model=model, product_only=product_only, null_risk=null_risk, n=n)
 
-    def score_rows(rows: Rows, groups: Sequence[Rows] | None) -> Benchmark:
-        entrants = _entrants(
-            [one.of(rows) for one in truths],
-            {name: risk[rows] for name, risk in predicted.items()},
-            model=model,
-        )
+    def score_rows(rows: Rows, groups: Sequence[Rows] | None) -> GroupBenchmark:
         blocks = bootstrap_counts(n=rows.size, n_resamples=n_resamples, seed=seed)
         return _score_rows(
-            entrants,
+            _candidates(
+                [known.of(rows) for known in truths],
+                {name: risk[rows] for name, risk in predicted.items()},
+                model=model,
+            ),
             model=model,
             product_only=product_only,
             groups=groups,
@@ -241,7 +451,7 @@ def ladder(
         )
 
     rows_of = {str(name): np.flatnonzero(products == name) for name in np.unique(products)}
-    return Benchmarks(
+    return Benchmark(
         truth=truth.name,
         model=model,
         product_only=product_only,
@@ -253,10 +463,9 @@ def ladder(
         by_product={
             name: (
                 score_rows(rows, None)
-                if rows.size >= LADDER_MIN_PATIENTS
+                if rows.size >= MIN_PATIENTS
                 else NotEstimable(
-                    f"{rows.size} re-simulated patients; a ladder needs at least"
-                    f" {LADDER_MIN_PATIENTS}"
+                    f"{rows.size} re-simulated patients; a benchmark needs at least {MIN_PATIENTS}"
                 )
             )
             for name, rows in rows_of.items()
@@ -268,7 +477,7 @@ def _check_same_patients(truths: Sequence[Truth], *, n: int) -> None:
     for truth in truths:
         if truth.n_events.size != n:
             raise InputError(
-                where="ladder",
+                where="benchmark",
                 key=f"truth ({truth.name})",
                 found=f"{truth.n_events.size} patients",
                 expected=f"the {n} patients of the product column",
@@ -283,7 +492,7 @@ def _predicted(
     for name in (model, product_only):
         if name not in risks:
             raise InputError(
-                where="ladder",
+                where="benchmark",
                 key="risks",
                 found=f"no {name!r} among {sorted(risks)}",
                 expected="the risks of the model and of the product-only predictor",
@@ -291,7 +500,7 @@ def _predicted(
             )
     if not 0 < null_risk < 1 or "null" in risks:
         raise InputError(
-            where="ladder",
+            where="benchmark",
             key="null_risk",
             found=null_risk,
             expected="the event rate of the training patients, above 0 and below 1",
@@ -304,7 +513,7 @@ def _predicted(
     for name, risk in predicted.items():
         if risk.shape != (n,):
             raise InputError(
-                where="ladder",
+                where="benchmark",
                 key=f"risks of {name}",
                 found=f"shape {risk.shape}",
                 expected=f"one risk for each of {n} patients",
@@ -313,17 +522,17 @@ def _predicted(
     return predicted
 
 
-def _entrants(
+def _candidates(
     truths: Sequence[Truth], predicted: Mapping[str, FloatArray], *, model: str
 ) -> list[_Candidate]:
-    """Null, comparators, model, oracles: who stands on which rung."""
+    """Null, comparators, model, oracles."""
     truth, comparators = truths[0], [name for name in predicted if name not in ("null", model)]
-    entrants = []
+    candidates = []
     for name in ("null", *comparators, model):
         kind: Kind = "null" if name == "null" else "model" if name == model else "comparator"
         clipped = clip_risk(predicted[name])
         loss = -truth.risk * np.log(clipped.risk) - (1 - truth.risk) * np.log1p(-clipped.risk)
-        entrants.append(
+        candidates.append(
             _Candidate(
                 name,
                 kind,
@@ -334,53 +543,55 @@ def _entrants(
                 clipped.n_clipped,
             )
         )
-    for one in truths:
+    for known in truths:
         slope = np.where(
-            (one.risk > 0) & (one.risk < 1), -logit(np.clip(one.risk, 1e-12, 1 - 1e-12)), 0.0
+            (known.risk > 0) & (known.risk < 1), -logit(np.clip(known.risk, 1e-12, 1 - 1e-12)), 0.0
         )
-        entrants.append(
+        candidates.append(
             _Candidate(
-                f"oracle ({one.name})",
+                f"oracle ({known.name})",
                 "oracle",
-                one,
-                one.entropy,
+                known,
+                known.entropy,
                 slope,
-                replicate_scores(one.n_events, one.n_replicates),
+                replicate_scores(known.n_events, known.n_replicates),
             )
         )
-    return entrants
+    return candidates
 
 
 def _score_rows(
-    entrants: Sequence[_Candidate],
+    candidates: Sequence[_Candidate],
     *,
     model: str,
     product_only: str,
     groups: Sequence[Rows] | None,
     counts: FloatArray,
-) -> Benchmark:
-    """One ladder; `groups` are the products' rows, None when all patients are of one product."""
-    by_name = {entrant.name: entrant for entrant in entrants}
+) -> GroupBenchmark:
+    """The benchmark of some patients; `groups` are the products' rows, None when all patients are
+    of one product.
+    """
+    by_name = {candidate.name: candidate for candidate in candidates}
     base = by_name[product_only]
-    oracle = next(entrant for entrant in entrants if entrant.kind == "oracle")
+    oracle = next(candidate for candidate in candidates if candidate.kind == "oracle")
     share, mc_error = _share_of_oracle_gain(base, by_name[model], oracle, counts=counts)
-    return Benchmark(
+    return GroupBenchmark(
         n_patients=base.loss.size,
-        rungs=tuple(
-            _rung(entrant, base=base, groups=groups, counts=counts) for entrant in entrants
+        rows=tuple(
+            _row(candidate, base=base, groups=groups, counts=counts) for candidate in candidates
         ),
         share_of_oracle_gain=share,
         share_mc_error=mc_error,
     )
 
 
-def _rung(
-    entrant: _Candidate, *, base: _Candidate, groups: Sequence[Rows] | None, counts: FloatArray
+def _row(
+    candidate: _Candidate, *, base: _Candidate, groups: Sequence[Rows] | None, counts: FloatArray
 ) -> BenchmarkRow:
-    """Figures of one entrant; AUROC over all pairs and, where products differ, over pairs within
+    """Figures of one candidate; AUROC over all pairs and, where products differ, over pairs within
     products.
     """
-    truth, n = entrant.truth, entrant.loss.size
+    truth, n = candidate.truth, candidate.loss.size
 
     def ranked(scores: Scores, among: Sequence[Rows], drawn: FloatArray) -> ExpectedAuroc:
         return expected_auroc(
@@ -392,27 +603,27 @@ def _rung(
         )
 
     def upper_bound(among: Sequence[Rows]) -> float | None:
-        if entrant.kind != "oracle":
+        if candidate.kind != "oracle":
             return None
         same_replicates = ranked(Scores(truth.risk, truth.risk), among, np.ones((1, n))).estimate
         return same_replicates.value if isinstance(same_replicates, Estimate) else None
 
     everyone = [np.arange(n)]
-    pooled = ranked(entrant.scores, everyone, counts)
-    within = None if groups is None else ranked(entrant.scores, groups, counts)
+    pooled = ranked(candidate.scores, everyone, counts)
+    within = None if groups is None else ranked(candidate.scores, groups, counts)
     return BenchmarkRow(
-        name=entrant.name,
-        kind=entrant.kind,
-        log_loss=mean_with_interval(entrant.loss),
-        log_loss_mc_error=float(truth.risk_variance @ entrant.loss_slope**2) ** 0.5 / n,
-        gain_over_product_only=mean_with_interval(base.loss - entrant.loss),
+        name=candidate.name,
+        kind=candidate.kind,
+        log_loss=mean_with_interval(candidate.loss),
+        log_loss_mc_error=float(truth.risk_variance @ candidate.loss_slope**2) ** 0.5 / n,
+        gain_over_product_only=mean_with_interval(base.loss - candidate.loss),
         auroc=pooled.estimate,
         auroc_mc_error=pooled.mc_error,
         auroc_upper=upper_bound(everyone),
         auroc_within_product=None if within is None else within.estimate,
         auroc_within_product_mc_error=None if within is None else within.mc_error,
         auroc_within_product_upper=None if groups is None else upper_bound(groups),
-        n_risks_clipped=entrant.n_clipped,
+        n_risks_clipped=candidate.n_clipped,
     )
 
 
@@ -448,9 +659,6 @@ def _share_of_oracle_gain(
 # cohorts and that of finitely many test patients.
 
 
-_Z_95 = 1.959963984540054
-
-
 @dataclass(frozen=True)
 class Share:
     """A mean over training cohorts with its Monte Carlo error, and the error of the test patients,
@@ -465,7 +673,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """95% interval of both errors together."""
-        half = _Z_95 * float(np.hypot(self.mc_error or 0.0, self.test_error))
+        half = Z_95 * float(np.hypot(self.mc_error or 0.0, self.test_error))
         return self.value - half, self.value + half
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -37,6 +38,7 @@ from crsrisk.evaluation.metrics import (
     check_outcome_and_risk,
     percentile_estimate,
 )
+from crsrisk.logistic import fit_logistic
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
@@ -49,13 +51,11 @@ N_CURVE_POINTS = 50
 N_ANCHORS = 100
 # of resamples without a fit; beyond it an interval would describe the easy ones only
 MAX_FAILED_SHARE = 0.05
-_MAX_NEWTON_STEPS = 60
-_CONVERGED = 1e-6  # largest change of a patient's logit in the last step
-# on the diagonal of the information, so that a resample without spread cannot stop the others
-_JITTER = 1e-9
+# a resample that needs more steps than this has no curve
+_fit = partial(fit_logistic, max_steps=60, tolerance=1e-6)
 
-# Fits one curve to each row of weights (fits, patients) and weights x outcome: the curves on the
-# grid, the curves at every patient's risk, and which fits succeeded.
+# Fits one curve to each row of outcomes, (patients,) or (fits, patients), and of weights (fits,
+# patients): the curves on the grid, the curves at every patient's risk, which fits succeeded.
 Smoother: TypeAlias = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray, BoolArray]]
 
 
@@ -115,19 +115,16 @@ def recalibrate(outcome: ArrayLike, *, risk: ArrayLike) -> Recalibration:
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
     logits = logit(check_inner_risk(predicted))
-    target = y_true.astype(np.float64)[None, :]
+    target = y_true.astype(np.float64)
     intercept_only = np.ones((y_true.size, 1))
-    weight = np.ones_like(target)
-    shift, _ = _fit_logistic(
-        intercept_only, weight=weight, target=target, start=np.zeros(1), offset=logits
-    )
-    in_the_large = _wald(intercept_only, logits, shift[0])[0]
+    shift = _fit(intercept_only, target, offset=logits).coefficients
+    in_the_large = _wald(intercept_only, logits, shift)[0]
     reason = slope_problem(y_true, logits)
     if reason is not None:
         return Recalibration(in_the_large, NotEstimable(reason), NotEstimable(reason))
     design = np.column_stack([np.ones_like(logits), logits])
-    line, _ = _fit_logistic(design, weight=weight, target=target, start=_perfect(design))
-    intercept_joint, slope = _wald(design, 0.0, line[0])
+    line = _fit(design, target, start=_perfect(design)).coefficients
+    intercept_joint, slope = _wald(design, 0.0, line)
     return Recalibration(in_the_large, slope, intercept_joint)
 
 
@@ -151,9 +148,10 @@ def fit_calibration_curve(
     grid = _grid(predicted)
     design, on_grid = spline_basis(logits, knots=knots), spline_basis(logit(grid), knots=knots)
 
-    def spline(weight: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-        fitted, is_fit = _fit_logistic(design, weight=weight, target=target, start=_perfect(design))
-        return expit(fitted @ on_grid.T), expit(fitted @ design.T), is_fit
+    def spline(outcome: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        fitted = _fit(design, outcome, weight=weight, start=_perfect(design))
+        curves = (expit(fitted.coefficients @ basis.T) for basis in (on_grid, design))
+        return *curves, fitted.is_converged
 
     return _with_distances(
         spline,
@@ -183,10 +181,10 @@ def fit_loess_curve(
         return NotEstimable(reason)
     anchors, grid = _anchors(predicted), _grid(predicted)
 
-    def loess(weight: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+    def loess(outcome: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         heights = [
-            _loess_heights(predicted, counts, events, anchors=anchors, span=span)
-            for counts, events in zip(weight, target, strict=True)
+            _loess_heights(predicted, event, counts, anchors=anchors, span=span)
+            for event, counts in zip(np.broadcast_to(outcome, weight.shape), weight, strict=True)
         ]
         on_grid, at_patients = (
             np.array([np.interp(risks, anchors, height) for height in heights])
@@ -243,11 +241,11 @@ def _with_distances(
         return distances_of(np.abs(at_patients - predicted), weight=weight)
 
     everybody = np.ones((1, n))
-    observed, fitted, _ = smoother(everybody, event[None, :])
+    observed, fitted, _ = smoother(event, everybody)
     found = distances(fitted, everybody)[0]
     curves, resampled = [], []
     for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed):
-        on_grid, refitted, is_fit = smoother(counts, counts * event)
+        on_grid, refitted, is_fit = smoother(event, counts)
         curves.append(on_grid[is_fit])
         resampled.append(distances(refitted[is_fit], counts[is_fit]))
     n_failed = n_resamples - sum(map(len, resampled))
@@ -258,7 +256,7 @@ def _with_distances(
     if_perfect = []
     for drawn in _perfect_outcomes(predicted, seed=seed, n_draws=n_resamples):
         weight = np.ones_like(drawn)
-        _, refitted, is_fit = smoother(weight, drawn)
+        _, refitted, is_fit = smoother(drawn, weight)
         if_perfect.append(distances(refitted[is_fit], weight[is_fit]))
     boot, perfect = np.concatenate(resampled), np.concatenate(if_perfect)
     low, high = np.quantile(np.concatenate(curves), TAILS, axis=0)
@@ -307,12 +305,11 @@ def _anchors(risk: FloatArray) -> FloatArray:
 
 
 def _loess_heights(
-    risk: FloatArray, counts: FloatArray, events: FloatArray, *, anchors: FloatArray, span: float
+    risk: FloatArray, event: FloatArray, counts: FloatArray, *, anchors: FloatArray, span: float
 ) -> FloatArray:
     """Heights of the loess curve at the anchors, each patient taken ``counts`` times."""
     times = counts.astype(np.int64)
-    drawn = np.repeat(risk, times)
-    outcome = np.repeat(events / np.maximum(counts, 1.0), times)
+    drawn, outcome = np.repeat(risk, times), np.repeat(event, times)
     with np.errstate(invalid="ignore", divide="ignore"):
         heights = np.asarray(lowess(outcome, drawn, frac=span, it=0, xvals=anchors))
     # where more than `span` of the patients share a risk no line exists: their event rate stands
@@ -352,17 +349,17 @@ def point_recalibration(y_true: BoolArray, logits: FloatArray) -> tuple[float, f
 
     Slope and joint intercept are NaN where :func:`recalibrate` would not estimate them.
     """
-    target, weight = y_true.astype(np.float64)[None, :], np.ones((1, y_true.size))
+    target = y_true.astype(np.float64)
     ones = np.ones((y_true.size, 1))
-    shift, _ = _fit_logistic(ones, weight=weight, target=target, start=np.zeros(1), offset=logits)
+    shift = float(_fit(ones, target, offset=logits).coefficients[0])
     if slope_problem(y_true, logits) is not None:
-        return float(shift[0, 0]), float("nan"), float("nan")
+        return shift, float("nan"), float("nan")
     design = np.column_stack([np.ones_like(logits), logits])
-    line, is_fit = _fit_logistic(design, weight=weight, target=target, start=_perfect(design))
-    slope, joint = (
-        (float(line[0, 1]), float(line[0, 0])) if is_fit[0] else (float("nan"), float("nan"))
-    )
-    return float(shift[0, 0]), slope, joint
+    line = _fit(design, target, start=_perfect(design))
+    if not line.is_converged:
+        return shift, float("nan"), float("nan")
+    joint, slope = line.coefficients
+    return shift, float(slope), float(joint)
 
 
 def point_ici(y_true: BoolArray, logits: FloatArray) -> float:
@@ -380,14 +377,9 @@ def spline_curve_on(y_true: BoolArray, logits: FloatArray, *, grid: FloatArray) 
         return np.full(grid.size, np.nan)
     knots = np.unique(np.quantile(logits, KNOT_QUANTILES))
     design = spline_basis(logits, knots=knots)
-    fitted, is_fit = _fit_logistic(
-        design,
-        weight=np.ones((1, y_true.size)),
-        target=y_true.astype(np.float64)[None, :],
-        start=_perfect(design),
-    )
-    curve = np.asarray(expit(fitted[0] @ spline_basis(grid, knots=knots).T))
-    return curve if is_fit[0] else np.full(grid.size, np.nan)
+    fitted = _fit(design, y_true.astype(np.float64), start=_perfect(design))
+    curve = np.asarray(expit(fitted.coefficients @ spline_basis(grid, knots=knots).T))
+    return curve if fitted.is_converged else np.full(grid.size, np.nan)
 
 
 def slope_problem(y_true: BoolArray, logits: FloatArray) -> str | None:
@@ -407,41 +399,6 @@ def _perfect(design: FloatArray) -> FloatArray:
     coefficients = np.zeros(design.shape[1])
     coefficients[1] = 1.0
     return coefficients
-
-
-def _fit_logistic(
-    design: FloatArray,
-    *,
-    weight: FloatArray,
-    target: FloatArray,
-    start: FloatArray,
-    offset: FloatArray | float = 0.0,
-) -> tuple[FloatArray, BoolArray]:
-    """Maximum likelihood of many weighted logistic regressions on one design, by Newton's method.
-
-    `design` (n, k), `weight` and `target` = weight x outcome (fits, n), `offset` (n,) or 0; gives
-    coefficients (fits, k) and whether each fit converged. A step moves no patient's logit by more
-    than 1: so far the likelihood of a logistic model is sure to rise (Bach, Electron J Stat
-    2010;4:384).
-    """
-    n_terms = design.shape[1]
-    products = (design[:, :, None] * design[:, None, :]).reshape(-1, n_terms**2)
-    current = np.tile(start, (weight.shape[0], 1))
-    linear = current @ design.T + offset
-    for _ in range(_MAX_NEWTON_STEPS):
-        mean = np.asarray(expit(linear))
-        gradient = (target - weight * mean) @ design
-        information = ((weight * mean * (1 - mean)) @ products).reshape(-1, n_terms, n_terms)
-        step = np.linalg.solve(information + _JITTER * np.eye(n_terms), gradient[:, :, None])[
-            :, :, 0
-        ]
-        change = step @ design.T
-        fraction = 1 / np.maximum(1.0, np.abs(change).max(axis=1, keepdims=True))
-        current, linear = current + fraction * step, linear + fraction * change
-        largest = np.abs(change).max(axis=1)
-        if largest.max() < _CONVERGED:
-            break
-    return current, largest < _CONVERGED
 
 
 def _wald(

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.benchmark import Benchmarks
+from crsrisk.evaluation.benchmark import Benchmark
 from crsrisk.evaluation.calibration import (
     CalibrationCurve,
     fit_calibration_curve,
@@ -182,7 +182,7 @@ class Evaluation(Result):
     seed: int
     n_resamples: int
     methods: Mapping[str, str]
-    benchmark: Benchmarks | None = None
+    benchmark: Benchmark | None = None
 
     def group(self, name: str | None = None) -> GroupEvaluation:
         """The figures of one group; all patients together where no name is given.
@@ -267,7 +267,7 @@ class Evaluation(Result):
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         group : name of a group; all patients together where none is given.
         """
-        from crsrisk.plots import plot_calibration
+        from crsrisk.plots.evaluation_charts import plot_calibration
 
         return plot_calibration(self.group(group), ax=ax, title=group or "")
 
@@ -275,7 +275,7 @@ class Evaluation(Result):
         """Net benefit of acting on the risk beside treating everybody and nobody; parameters as in
         :meth:`plot_calibration`.
         """
-        from crsrisk.plots import plot_decision_curve
+        from crsrisk.plots.evaluation_charts import plot_decision_curve
 
         return plot_decision_curve(self.group(group), ax=ax, title=group or "")
 
@@ -283,9 +283,9 @@ class Evaluation(Result):
         """Predicted risks of patients with and without the event; parameters as in
         :meth:`plot_calibration`.
         """
-        from crsrisk.plots import plot_risk_distribution
+        from crsrisk.plots.evaluation_charts import plot_risk_distribution
 
-        return plot_risk_distribution(self.group(group), ax=ax, title=group or "")
+        return plot_risk_distribution({group or "All patients": self.group(group)}, ax=ax)
 
 
 def evaluate(
@@ -298,7 +298,7 @@ def evaluate(
     thresholds: Sequence[float] = THRESHOLDS,
     n_resamples: int = 300,
     seed: int = 0,
-    benchmark: Benchmarks | None = None,
+    benchmark: Benchmark | None = None,
 ) -> Evaluation:
     """Evaluate predicted risks in patients whose outcomes are known, together and group by group.
 

@@ -36,7 +36,6 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from crsrisk import streams
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.expected_auroc import Scores, expected_auroc
@@ -44,6 +43,7 @@ from crsrisk.evaluation.metrics import auroc_within, bootstrap_counts, standard_
 from crsrisk.fields import FIELDS
 from crsrisk.model.features import columns_needed, source_field
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate, NotEstimable
 
 Kind = Literal["outcome", "later", "unknown time", "too good", "same patients"]

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.model_selection import StratifiedKFold
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import point_ici, point_recalibration
 from crsrisk.evaluation.metrics import (
@@ -36,6 +35,7 @@ from crsrisk.evaluation.metrics import (
     point_auroc_within,
 )
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.streams import uniforms
 from crsrisk.threads import side_by_side
 

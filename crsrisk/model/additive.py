@@ -3,10 +3,18 @@ trees.
 
 It is where the learner starts: near the truth if effects add up on the log-odds scale, and steady
 in small cohorts. Each quantity (or the logarithm of a skewed one) has a slope and a curve. Groups
-such as products and platforms have a level of their own and, for every quantity, a slope of their
-own that is drawn towards the common one. How strongly everything is drawn together is not set but
-learnt, from how much the groups differ (empirical Bayes: the penalties that make the data
-likeliest, MacKay 1992). A missing value is expected from the others that are known.
+such as products and platforms have a random intercept and, for every quantity, a random slope
+beside the common one. How strongly everything is drawn together is not set but learnt, from how
+much the groups differ (empirical Bayes: the penalties that make the data likeliest, MacKay 1992). A
+missing value is imputed from the others that are known.
+
+Where the stages before the event are known it is learnt stage by stage and then written as one
+additive model. Grade 2 or more needs two things: CRS at all, and that it is severe. P(event) =
+P(any CRS) x P(event given any CRS), the sequential model of ordered outcomes (continuation ratio).
+Each part is near to additive, with slopes that products largely share; the slopes of the whole
+differ between products because these stand at different stages: where nearly everybody has CRS,
+what makes it severe counts; where few have, what brings it on. So each product has to learn less by
+itself, and a patient with grade 1 tells more than a "no" would.
 """
 
 from __future__ import annotations
@@ -18,7 +26,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import skew
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.model.logistic import PooledLogistic
@@ -30,6 +37,7 @@ _OFFSET = 0.01  # of the median, added before the logarithm: 0 stays finite
 _FEW_VALUES = 6  # a column with no more different values has no curve
 _FARTHEST = 3.5  # standard deviations: farther out an effect grows no more
 _RIDGE = 1.0  # of the regressions that expect a missing value
+_FEWEST = 10  # patients who do not reach a stage, and who stay there: with fewer it tells nothing
 _WORTH = 0.05  # SD by SD: a weaker tie between two columns tells nothing of a missing value
 
 
@@ -56,21 +64,21 @@ class Additive:
     """Log-odds of a row: see :meth:`log_odds`. Effects stand per SD of each column's
     :class:`Scaling`.
 
-    ``slope``, ``curve``, ``gap`` have shape (columns,) and are 0 for group columns; ``expected``
-    (columns, columns) says how a missing column (row) is expected from known ones; ``groups`` are
-    the places of the group columns (yes/no), ``level`` (groups,) and ``own`` (groups, columns) what
-    a group adds to the intercept and to each slope.
+    ``slope``, ``quadratic``, ``missing_indicator`` have shape (columns,) and are 0 for group
+    columns; ``expected`` (columns, columns) says how a missing column (row) is imputed from known
+    ones; ``groups`` are the places of the group columns (yes/no), ``random_intercept`` (groups,)
+    and ``random_slope`` (groups, columns) what a group adds to the intercept and to each slope.
     """
 
     intercept: float
     scalings: tuple[Scaling, ...]
     slope: Floats
-    curve: Floats
-    gap: Floats
+    quadratic: Floats
+    missing_indicator: Floats
     expected: Floats
     groups: tuple[int, ...]
-    level: Floats
-    own: Floats
+    random_intercept: Floats
+    random_slope: Floats
 
     def log_odds(self, table: Floats) -> Floats:
         """Log-odds of every row, shape (rows,)."""
@@ -78,18 +86,23 @@ class Additive:
         belongs = belongs_to(table, self.groups)
         known = np.nan_to_num(scaled)
         is_missing = np.isnan(scaled)
-        given = (known * (self.slope + belongs @ self.own)).sum(axis=1) + _bend(
-            scaled, self.scalings
-        ) @ self.curve
-        standing_in = (is_missing * (known @ self.expected.T)) @ self.slope
+        linear = (known * (self.slope + belongs @ self.random_slope)).sum(axis=1)
+        given = linear + _quadratic(scaled, self.scalings) @ self.quadratic
+        imputed = (is_missing * (known @ self.expected.T)) @ self.slope
         return np.asarray(
-            self.intercept + belongs @ self.level + given + is_missing @ self.gap + standing_in
+            self.intercept
+            + belongs @ self.random_intercept
+            + given
+            + is_missing @ self.missing_indicator
+            + imputed
         )
 
 
 def scaled_of(table: Floats, scalings: Sequence[Scaling]) -> Floats:
     """All columns in standard deviations, shape (rows, columns)."""
-    return np.column_stack([one.scaled(table[:, place]) for place, one in enumerate(scalings)])
+    return np.column_stack(
+        [scaling.scaled(table[:, place]) for place, scaling in enumerate(scalings)]
+    )
 
 
 def belongs_to(table: Floats, groups: Sequence[int]) -> Floats:
@@ -99,8 +112,8 @@ def belongs_to(table: Floats, groups: Sequence[int]) -> Floats:
     return np.asarray(table[:, list(groups)] > 0.5, dtype=np.float64)
 
 
-def _bend(scaled: Floats, scalings: Sequence[Scaling]) -> Floats:
-    is_curved = np.array([one.is_curved for one in scalings])
+def _quadratic(scaled: Floats, scalings: Sequence[Scaling]) -> Floats:
+    is_curved = np.array([scaling.is_curved for scaling in scalings])
     return np.where(is_curved & ~np.isnan(scaled), np.nan_to_num(scaled) ** 2 - 1.0, 0.0)
 
 
@@ -111,16 +124,19 @@ def fit_additive(
     directions: Sequence[int],
     groups: Sequence[int],
     penalty: float,
+    sample_weight: Floats | None = None,
 ) -> Additive:
     """Fit; ``table`` (patients, columns) may hold NaN, ``labels`` are 0 or 1.
 
     ``penalty``: 1 / penalty is the variance that slopes (log-odds per SD) are expected to have
     before the data are seen. ``directions``: a column's common slope is not negative (+1) or not
-    positive (-1). ``groups``: places of yes/no columns that are groups.
+    positive (-1). ``groups``: places of yes/no columns that are groups. ``sample_weight``
+    (patients,): how many patients a row stands for; weight 2 counts as that patient twice.
 
     >>> rng = np.random.default_rng(0)
     >>> from scipy.special import expit
-    >>> table = rng.normal(size=(2000, 2)); labels = (rng.random(2000) < expit(table[:, 0])).astype(float)
+    >>> table = rng.normal(size=(2000, 2))
+    >>> labels = (rng.random(2000) < expit(table[:, 0])).astype(float)
     >>> fitted = fit_additive(table, labels, directions=[0, -1], groups=[], penalty=1.0)
     >>> bool(abs(fitted.slope[0] - 1) < 0.2)
     True
@@ -131,12 +147,18 @@ def fit_additive(
         directions=directions,
         groups=groups,
         penalty=penalty,
-        solve=PooledLogistic.solve,
+        solve=PooledLogistic.fit,
+        sample_weight=sample_weight,
     )
 
 
 def distil(
-    table: Floats, risk: Floats, *, directions: Sequence[int], groups: Sequence[int]
+    table: Floats,
+    risk: Floats,
+    *,
+    directions: Sequence[int],
+    groups: Sequence[int],
+    sample_weight: Floats | None = None,
 ) -> Additive:
     """The additive model that comes nearest to a known ``risk`` (patients,): no chance of outcomes
     in it, so hardly drawn.
@@ -144,7 +166,13 @@ def distil(
     The other arguments are those of :func:`fit_additive`.
     """
     return _fitted(
-        table, risk, directions=directions, groups=groups, penalty=1.0, solve=PooledLogistic.follow
+        table,
+        risk,
+        directions=directions,
+        groups=groups,
+        penalty=1.0,
+        solve=PooledLogistic.fit_to_risk,
+        sample_weight=sample_weight,
     )
 
 
@@ -156,51 +184,99 @@ def _fitted(
     groups: Sequence[int],
     penalty: float,
     solve: Callable[[PooledLogistic, NDArray[np.int_]], Floats],
+    sample_weight: Floats | None,
 ) -> Additive:
     n_columns = table.shape[1]
     scalings = tuple(
-        _scaling(table[:, place], is_group=place in set(groups)) for place in range(n_columns)
+        _scaling(table[:, place], is_group=place in set(groups), sample_weight=sample_weight)
+        for place in range(n_columns)
     )
     scaled = scaled_of(table, scalings)
     belongs = belongs_to(table, groups)
     known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
     # waiting threads of the linear algebra cost seconds on a busy machine
     with threadpool_limits(1):
-        expected = _expected(scaled, directions=np.asarray(directions))
+        expected = _expected(scaled, directions=np.asarray(directions), sample_weight=sample_weight)
         problem = PooledLogistic.of(
             known,
-            bend=_bend(scaled, scalings),
+            quadratic=_quadratic(scaled, scalings),
             is_missing=is_missing,
-            stood=is_missing * (known @ expected.T),
+            imputed=is_missing * (known @ expected.T),
             belongs=belongs,
             labels=labels,
             penalty=penalty,
+            sample_weight=sample_weight,
         )
         weights = solve(problem, np.asarray(directions))
-    intercept, (slope, curve, gap), level, own = problem.parts(weights)
-    return Additive(intercept, scalings, slope, curve, gap, expected, tuple(groups), level, own)
+    intercept, fixed, random_intercept, random_slope = problem.parts(weights)
+    slope, quadratic, missing_indicator = fixed
+    return Additive(
+        intercept=intercept,
+        scalings=scalings,
+        slope=slope,
+        quadratic=quadratic,
+        missing_indicator=missing_indicator,
+        expected=expected,
+        groups=tuple(groups),
+        random_intercept=random_intercept,
+        random_slope=random_slope,
+    )
 
 
-def _scaling(column: Floats, *, is_group: bool) -> Scaling:
-    values = column[~np.isnan(column)]
+def _scaling(column: Floats, *, is_group: bool, sample_weight: Floats | None) -> Scaling:
+    is_known = ~np.isnan(column)
+    values = column[is_known]
+    weight = None if sample_weight is None else sample_weight[is_known]
     if is_group or values.size < 2 or np.ptp(values) == 0:
-        return Scaling(False, 0.0, float(values.mean()) if values.size else 0.0, np.inf, False)
+        return Scaling(False, 0.0, _mean(values, weight) if values.size else 0.0, np.inf, False)
     n_values = len(np.unique(values))
-    is_log = bool(values.min() >= 0 and n_values > 2 and skew(values) > _SKEWED)
-    offset = _OFFSET * float(np.median(values) or values.mean()) if is_log else 0.0
+    is_log = bool(values.min() >= 0 and n_values > 2 and _skewness(values, weight) > _SKEWED)
+    middle = np.median(values) if weight is None else quantile(values, 0.5, sample_weight=weight)
+    offset = _OFFSET * (float(middle) or _mean(values, weight)) if is_log else 0.0
     if is_log:
         values = np.log(values + offset)
-    spread = float(values.std())
+    mean = _mean(values, weight)
+    spread = float(np.sqrt(_mean((values - mean) ** 2, weight)))
     return Scaling(
         is_log,
         offset,
-        float(values.mean()),
+        mean,
         spread if spread > 0 else np.inf,
         n_values > _FEW_VALUES,
     )
 
 
-def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
+def _mean(values: Floats, weight: Floats | None) -> float:
+    return float(np.average(values, weights=weight))
+
+
+def _skewness(values: Floats, weight: Floats | None) -> float:
+    centred = values - _mean(values, weight)
+    return _mean(centred**3, weight) / _mean(centred**2, weight) ** 1.5
+
+
+def quantile(values: Floats, shares: float | Floats, *, sample_weight: Floats | None) -> Floats:
+    """Quantiles of values of which each stands there as often as its weight says.
+
+    >>> values = np.array([1.0, 5.0, 2.0])
+    >>> quantile(values, 0.5, sample_weight=np.array([1.0, 2.0, 1.0])).tolist()
+    3.5
+    """
+    if sample_weight is None:
+        return np.asarray(np.quantile(values, shares))
+    order = np.argsort(values, kind="stable")
+    ordered, upto = values[order], sample_weight[order].cumsum()
+    place = np.maximum(upto[-1] - 1.0, 0.0) * np.asarray(shares)
+    below = np.floor(place)
+    last = ordered.size - 1
+    low = ordered[np.minimum(np.searchsorted(upto, below, side="right"), last)]
+    high = ordered[np.minimum(np.searchsorted(upto, below + 1.0, side="right"), last)]
+    return np.asarray(low + (high - low) * (place - below))
+
+
+def _expected(
+    scaled: Floats, *, directions: NDArray[np.int_], sample_weight: Floats | None
+) -> Floats:
     """Ties (columns, columns): a missing column is expected as ties x the known ones, in SD.
 
     Ridge regression among those in whom it is known, kept to the ties that are worth it. A tie that
@@ -215,30 +291,18 @@ def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
         others = others[others != column]
         while others.size:
             design = np.column_stack([np.ones(rows.sum()), known[np.ix_(rows, others)]])
-            found = np.linalg.solve(
-                design.T @ design + _RIDGE * np.eye(design.shape[1]), design.T @ known[rows, column]
+            counted = design if sample_weight is None else design * sample_weight[rows, None]
+            tie = np.linalg.solve(
+                counted.T @ design + _RIDGE * np.eye(design.shape[1]),
+                counted.T @ known[rows, column],
             )[1:]
-            turned = found * directions[column] * directions[others] < 0
-            keep = (np.abs(found) >= _WORTH) & ~turned
+            turned = tie * directions[column] * directions[others] < 0
+            keep = (np.abs(tie) >= _WORTH) & ~turned
             if keep.all():
-                ties[column, others] = found
+                ties[column, others] = tie
                 break
             others = others[keep]
     return ties
-
-
-# Staged: an event that comes after stages, learnt stage by stage and then written as one additive
-# model.
-#
-# Grade 2 or more needs two things: CRS at all, and that it is severe. P(event) = P(any CRS) x
-# P(event given any CRS), the sequential model of ordered outcomes (continuation ratio). Each part
-# is near to additive, with slopes that products largely share; the slopes of the whole differ
-# between products because these stand at different stages: where nearly everybody has CRS, what
-# makes it severe counts; where few have, what brings it on. So each product has to learn less by
-# itself, and a patient with grade 1 tells more than a "no" would.
-
-
-_FEWEST = 10  # patients who do not reach a stage, and who stay there: with fewer it tells nothing
 
 
 def fit_staged(
@@ -248,34 +312,46 @@ def fit_staged(
     directions: Sequence[int],
     groups: Sequence[int],
     penalty: float,
+    sample_weight: Floats | None = None,
 ) -> Additive:
-    """Fit; the other arguments are those of :func:`crsrisk.model.additive.fit_additive`.
+    """Fit; the other arguments are those of :func:`fit_additive`.
 
     ``steps`` (patients, stages + 1) of 0 and 1, the event last; who reaches one has reached those
     before it. Stages that tell too few patients apart are left out; without any this is
-    :func:`crsrisk.model.additive.fit_additive`.
+    :func:`fit_additive`.
 
     >>> rng = np.random.default_rng(0); table = rng.normal(size=(4000, 2))
-    >>> any_crs = rng.random(4000) < expit(table[:, 0]); event = any_crs & (rng.random(4000) < expit(table[:, 1]))
+    >>> any_crs = rng.random(4000) < expit(table[:, 0])
+    >>> event = any_crs & (rng.random(4000) < expit(table[:, 1]))
     >>> steps = np.column_stack([any_crs, event]).astype(float)
     >>> fitted = fit_staged(table, steps, directions=[0, 0], groups=[], penalty=1.0)
     >>> true = expit(table[:, 0]) * expit(table[:, 1])
     >>> bool(np.abs(expit(fitted.log_odds(table)) - true).mean() < 0.03)
     True
     """
-    stages = informative_stages(steps)
+    stages = informative_stages(steps, sample_weight=sample_weight)
     if not stages:
         return fit_additive(
-            table, steps[:, -1], directions=directions, groups=groups, penalty=penalty
+            table,
+            steps[:, -1],
+            directions=directions,
+            groups=groups,
+            penalty=penalty,
+            sample_weight=sample_weight,
         )
     reached, risk = np.ones(len(table), dtype=bool), np.ones(len(table))
     for step in (*(steps[:, stage] for stage in stages), steps[:, -1]):
         part = fit_additive(
-            table[reached], step[reached], directions=directions, groups=groups, penalty=penalty
+            table[reached],
+            step[reached],
+            directions=directions,
+            groups=groups,
+            penalty=penalty,
+            sample_weight=None if sample_weight is None else sample_weight[reached],
         )
         risk *= expit(part.log_odds(table))
         reached = step > 0
-    return distil(table, risk, directions=directions, groups=groups)
+    return distil(table, risk, directions=directions, groups=groups, sample_weight=sample_weight)
 
 
 def out_of_order(steps: Floats) -> NDArray[np.bool_]:
@@ -290,18 +366,20 @@ def out_of_order(steps: Floats) -> NDArray[np.bool_]:
     )
 
 
-def informative_stages(steps: Floats) -> list[int]:
+def informative_stages(steps: Floats, *, sample_weight: Floats | None = None) -> list[int]:
     """The stages that part enough patients: some do not reach them, some reach them and go no
     further.
 
-    >>> informative_stages(np.column_stack([np.arange(40) < 30, np.arange(40) < 30, np.arange(40) < 15]))
+    >>> any_crs, event = np.arange(40) < 30, np.arange(40) < 15
+    >>> informative_stages(np.column_stack([any_crs, any_crs, event]))
     [0]
     """
-    found: list[int] = []
+    stages: list[int] = []
+    count = np.ones(len(steps)) if sample_weight is None else sample_weight
     reached = np.ones(len(steps), dtype=bool)
     for stage in range(steps.shape[1] - 1):
         is_there, has_event = steps[:, stage] > 0, steps[:, -1] > 0
-        if min((reached & ~is_there).sum(), (is_there & ~has_event).sum()) >= _FEWEST:
-            found.append(stage)
+        if min(count[reached & ~is_there].sum(), count[is_there & ~has_event].sum()) >= _FEWEST:
+            stages.append(stage)
             reached = is_there
-    return found
+    return stages

@@ -1,9 +1,9 @@
-"""Staircase: an additive model written as LightGBM trees, one for each column, so that one booster
-holds everything.
+"""An additive model written as LightGBM trees, one for each column, so that one booster holds
+everything.
 
-A column's effect becomes a staircase of flat steps, its own for every group (product, platform)
-where groups differ; with a direction, every staircase keeps it. What a missing value is expected to
-be becomes a tree of two columns. The counts of training patients in every leaf are real (one where
+A column's effect becomes a step function, one for every group (product, platform) where groups
+differ; with a direction, every step function keeps it. What a missing value is expected to be
+becomes a tree of two columns. The counts of training patients in every leaf are real (one where
 there was none), so exact Shapley values have their base.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.isotonic import isotonic_regression
 
-from crsrisk.model.additive import Additive, belongs_to, scaled_of
+from crsrisk.model.additive import Additive, belongs_to, quantile, scaled_of
 from crsrisk.model.booster_text import BINARY, DEFAULT_LEFT, MISSING_NAN
 from crsrisk.model.logistic import combinations
 
@@ -68,13 +68,27 @@ _Maker: TypeAlias = Callable[[tuple[int, ...], Rows], _Node]
 
 
 def additive_to_lightgbm(
-    additive: Additive, table: Floats, *, directions: Sequence[int], names: Sequence[str]
+    additive: Additive,
+    table: Floats,
+    *,
+    directions: Sequence[int],
+    names: Sequence[str],
+    sample_weight: Floats | None = None,
 ) -> str:
-    """The additive model as a bare LightGBM text; ``table`` is what it was fitted to."""
+    """The additive model as a bare LightGBM text; ``table`` is what it was fitted to, and
+    ``sample_weight`` how many patients each row stands for.
+    """
     scaled = scaled_of(table, additive.scalings)
     belongs = belongs_to(table, additive.groups)
-    grower = _Grower(additive, scaled, belongs, combinations(belongs)[0], np.asarray(directions))
-    trees = [grower.levels()]
+    grower = _Grower(
+        additive,
+        scaled,
+        belongs,
+        combinations(belongs)[0],
+        np.asarray(directions),
+        sample_weight,
+    )
+    trees = [grower.intercepts()]
     for column in range(table.shape[1]):
         trees += grower.of_column(table[:, column], column)
     return _text([_block(tree, number=number) for number, tree in enumerate(trees)], names=names)
@@ -90,35 +104,49 @@ class _Steps:
     bounds: Floats
     step: NDArray[np.intp]
     height: Floats
-    bend: Floats
+    quadratic: Floats
+    weight: Floats
 
     @staticmethod
-    def of(values: Floats, scaled: Floats, *, column: int) -> _Steps:
+    def of(values: Floats, scaled: Floats, *, column: int, sample_weight: Floats | None) -> _Steps:
         known = ~np.isnan(values)
-        found = np.unique(values[known])
-        if found.size <= _BOUNDS.size:
-            bounds = (found[1:] + found[:-1]) / 2
+        different = np.unique(values[known])
+        if different.size <= _BOUNDS.size:
+            bounds = (different[1:] + different[:-1]) / 2
         else:
             bounds = np.unique(
-                [float(f"{bound:.{_DIGITS}g}") for bound in np.quantile(values[known], _BOUNDS)]
+                [
+                    float(f"{bound:.{_DIGITS}g}")
+                    for bound in quantile(
+                        values[known],
+                        _BOUNDS,
+                        sample_weight=None if sample_weight is None else sample_weight[known],
+                    )
+                ]
             )
+        weight = np.ones(values.size) if sample_weight is None else sample_weight
         step = np.searchsorted(bounds, values[known])  # a value on a bound belongs below it
         count = np.bincount(step, minlength=bounds.size + 1)
         kept = count[:-1].cumsum() > 0
         kept &= count[::-1].cumsum()[::-1][1:] > 0
         bounds = bounds[kept]
         step = np.searchsorted(bounds, values[known])
-        count = np.maximum(np.bincount(step, minlength=bounds.size + 1), 1)
-        height = np.bincount(step, scaled[known], minlength=bounds.size + 1) / count
-        bend = np.bincount(step, scaled[known] ** 2 - 1.0, minlength=bounds.size + 1) / count
+        of_known, n_steps = weight[known], bounds.size + 1
+        total = np.bincount(step, of_known, minlength=n_steps)
+        total = np.where(total > 0, total, 1.0)
+        height = np.bincount(step, of_known * scaled[known], minlength=n_steps) / total
+        squared = of_known * (scaled[known] ** 2 - 1.0)
+        quadratic = np.bincount(step, squared, minlength=n_steps) / total
         everywhere = np.full(values.size, -1)
         everywhere[known] = step
-        return _Steps(column, bounds, everywhere, height, bend)
+        return _Steps(column, bounds, everywhere, height, quadratic, weight)
 
-    def counts(self, rows: Rows) -> NDArray[np.intp]:
-        """Rows of these on every step."""
-        step = self.step[rows]
-        return np.bincount(step[step >= 0], minlength=self.bounds.size + 1)
+    def counts(self, rows: Rows) -> Floats:
+        """Patients of these rows on every step."""
+        inside = rows & (self.step >= 0)
+        return np.asarray(
+            np.bincount(self.step[inside], self.weight[inside], minlength=self.bounds.size + 1)
+        )
 
 
 @dataclass(frozen=True)
@@ -132,16 +160,30 @@ class _Grower:
     belongs: Floats
     words: Floats
     directions: NDArray[np.int_]
+    sample_weight: Floats | None
 
-    def levels(self) -> _Node:
-        """Intercept and levels of the groups."""
+    def count(self, rows: Rows) -> int:
+        """Patients of a leaf; at least one, or Shapley values would divide by nothing."""
+        return _whole(rows.sum() if self.sample_weight is None else self.sample_weight[rows].sum())
+
+    def unless_missing(self, tree: _Node, column: int, *, value: float, is_missing: Rows) -> _Node:
+        """The tree for known values, a leaf for missing ones where there are any."""
+        if not is_missing.any():
+            return tree
+        return _Split(column, np.inf, _KNOWN_LEFT, tree, _Leaf(value, self.count(is_missing)))
+
+    def intercepts(self) -> _Node:
+        """The intercept and the random intercepts of the groups."""
         model = self.additive
 
         def leaf(groups: tuple[int, ...], rows: Rows) -> _Node:
-            return _Leaf(float(model.intercept + model.level[list(groups)].sum()), _count(rows))
+            return _Leaf(
+                float(model.intercept + model.random_intercept[list(groups)].sum()),
+                self.count(rows),
+            )
 
         return self._by_group(
-            leaf, np.ones(len(self.scaled), dtype=bool), differs=np.abs(model.level) > 0
+            leaf, np.ones(len(self.scaled), dtype=bool), differs=np.abs(model.random_intercept) > 0
         )
 
     def of_column(self, values: Floats, column: int) -> Iterator[_Node]:
@@ -149,35 +191,38 @@ class _Grower:
         model, is_missing = self.additive, np.isnan(values)
         if column in model.groups or not np.isfinite(model.scalings[column].sd):
             return
-        steps = _Steps.of(values, self.scaled[:, column], column=column)
+        steps = _Steps.of(
+            values, self.scaled[:, column], column=column, sample_weight=self.sample_weight
+        )
 
-        def staircase(groups: tuple[int, ...], rows: Rows) -> _Node:
-            slope = model.slope[column] + model.own[list(groups), column].sum()
-            return self._stairs(
-                steps, slope * steps.height + model.curve[column] * steps.bend, rows
+        def effect(groups: tuple[int, ...], rows: Rows) -> _Node:
+            slope = model.slope[column] + model.random_slope[list(groups), column].sum()
+            return self._step_tree(
+                steps, slope * steps.height + model.quadratic[column] * steps.quadratic, rows
             )
 
-        own = self._by_group(
-            staircase, ~is_missing, differs=np.abs(model.own[:, column]) * _FAR > _ALIKE
+        by_group = self._by_group(
+            effect, ~is_missing, differs=np.abs(model.random_slope[:, column]) * _FAR > _ALIKE
         )
+        missing = float(model.missing_indicator[column])
         yield from _worth(
-            _unless_missing(own, column, value=float(model.gap[column]), is_missing=is_missing)
+            self.unless_missing(by_group, column, value=missing, is_missing=is_missing)
         )
         told = model.expected[:, column] * model.slope
         for other in np.flatnonzero(told):
             lacks = np.isnan(self.scaled[:, other])
-            stairs = self._stairs(steps, told[other] * steps.height, lacks & ~is_missing)
-            stairs = _unless_missing(stairs, column, value=0.0, is_missing=lacks & is_missing)
+            tree = self._step_tree(steps, told[other] * steps.height, lacks & ~is_missing)
+            tree = self.unless_missing(tree, column, value=0.0, is_missing=lacks & is_missing)
             yield from _worth(
-                _Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, _count(~lacks)), stairs)
+                _Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, self.count(~lacks)), tree)
             )
 
-    def _stairs(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
+    def _step_tree(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
         """A balanced tree of flat steps; neighbours that hardly differ are one; a direction is
         kept.
         """
         counts = steps.counts(rows)
-        weights = np.maximum(counts, 1)
+        weights = np.where(counts > 0, counts, 1.0)
         if direction := self.directions[steps.column]:
             values = isotonic_regression(
                 values, sample_weight=weights, increasing=bool(direction > 0)
@@ -191,7 +236,7 @@ class _Grower:
         leaves = [
             _Leaf(
                 float(np.average(values[span], weights=weights[span])),
-                max(1, int(counts[span].sum())),
+                _whole(counts[span].sum()),
             )
             for span in spans
         ]
@@ -218,15 +263,8 @@ class _Grower:
         return grow(self.words, order, (), rows)
 
 
-def _count(rows: Rows) -> int:
-    """Patients of a leaf; at least one, or Shapley values would divide by nothing."""
-    return max(1, int(rows.sum()))
-
-
-def _unless_missing(tree: _Node, column: int, *, value: float, is_missing: Rows) -> _Node:
-    if not is_missing.any():
-        return tree
-    return _Split(column, np.inf, _KNOWN_LEFT, tree, _Leaf(value, _count(is_missing)))
+def _whole(n_patients: float) -> int:
+    return max(1, round(float(n_patients)))
 
 
 def _worth(tree: _Node) -> Iterator[_Node]:
@@ -280,10 +318,10 @@ def _block(tree: _Node, *, number: int) -> str:
     lines: dict[str, Sequence[float]] = {"num_leaves": [len(leaves)], "num_cat": [0]}
     if splits:
         lines |= {
-            "split_feature": [one.column for one in splits],
+            "split_feature": [split.column for split in splits],
             "split_gain": [0] * len(splits),
-            "threshold": [one.bound for one in splits],
-            "decision_type": [one.decision for one in splits],
+            "threshold": [split.bound for split in splits],
+            "decision_type": [split.decision for split in splits],
             "left_child": [left for left, _ in children],
             "right_child": [right for _, right in children],
         }
@@ -292,9 +330,9 @@ def _block(tree: _Node, *, number: int) -> str:
         lines |= {
             "leaf_weight": [leaf.count for leaf in leaves],
             "leaf_count": [leaf.count for leaf in leaves],
-            "internal_value": [one.value for one in splits],
-            "internal_weight": [one.count for one in splits],
-            "internal_count": [one.count for one in splits],
+            "internal_value": [split.value for split in splits],
+            "internal_weight": [split.count for split in splits],
+            "internal_count": [split.count for split in splits],
         }
     lines |= {"is_linear": [0], "shrinkage": [1]}
     return (

@@ -6,13 +6,9 @@ Scoring and explaining a saved model need none of this: :mod:`crsrisk.model.fore
 
 from __future__ import annotations
 
-import os
 import re
 from functools import lru_cache
 from typing import Any, TypeAlias
-
-# before the import: spinning threads cost seconds
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import lightgbm as lgb
 import numpy as np

@@ -1,29 +1,32 @@
-"""Coalitions: interventional Shapley values of any function of a patient's clinical values, by
-orders both ways.
+"""Interventional Shapley values: an unknown value is taken from a stated background of patients,
+one after another. Of a model by shap, of any function by orders of its players.
 
-For a model of trees there are exact formulas; for an oracle there is only a function that can be
-asked. Both are asked here in the same game: players are clinical columns (CRP, burden, ...), an
-index made of several of them follows them, and an unknown value is taken from a stated background
-of patients, one after another. Every background patient comes with random orders of the players,
-and each order with its reverse. Forwards and backwards together are exact as long as no more than
-two players act together; what higher orders leave is seen in the spread between orders, and is
-returned.
+An oracle is only a function that can be asked. Model and oracle are asked in the same game: players
+are clinical columns (CRP, burden, ...), and an index made of several of them follows them. Every
+background patient comes with random orders of the players, and each order with its reverse.
+Forwards and backwards together are exact as long as no more than two players act together; what
+higher orders leave is seen in the spread between orders, and is returned.
+
+``shap.PermutationExplainer`` plays the same game and was not right here: it seeds and draws from
+numpy's global generator, so that products explained side by side would depend on each other; it
+takes one order for the whole background; and its error is the spread of single passes, in which the
+gain of going both ways is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from math import factorial
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk import streams
-from crsrisk.errors import InputError
-from crsrisk.model.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO
-from crsrisk.model.forest import Forest, as_rows, forest_of
+from crsrisk.model.booster import booster_of
+from crsrisk.model.predict import feature_matrix
+from crsrisk.model.risk_model import RiskModel
 
 Floats = NDArray[np.float64]
 Function = Callable[[Floats], Floats]  # (rows, players) -> (rows,)
@@ -50,7 +53,8 @@ def shapley_by_orders(
     whatever the function, so that two functions are compared without the noise of different orders.
 
     >>> x = np.array([[1.0, 2.0, 3.0]]); other = np.zeros((1, 3))
-    >>> shapley_by_orders(lambda z: z[:, 0] + z[:, 1] * z[:, 2], x, background=other, n_orders=2, seed=1).values.tolist()
+    >>> said = lambda z: z[:, 0] + z[:, 1] * z[:, 2]
+    >>> shapley_by_orders(said, x, background=other, n_orders=2, seed=1).values.tolist()
     [[1.0, 3.0, 3.0]]
     """
     n, n_players = rows.shape
@@ -63,13 +67,13 @@ def shapley_by_orders(
         width=n_players,
     )
     orders = np.argsort(chance, axis=1).reshape(len(background), n_orders, n_players)
-    found = np.zeros((n_orders, n, n_players))
+    values = np.zeros((n_orders, n, n_players))
     for k in range(n_orders):
         for first in range(0, len(background), each):
             some = slice(first, min(first + each, len(background)))
-            found[k] += _both_ways(said, rows, background[some], orders[some, k]).sum(axis=0)
-    found /= len(background)
-    return Shapley(found.mean(axis=0), found.std(axis=0, ddof=1) / n_orders**0.5)
+            values[k] += _both_ways(said, rows, background[some], orders[some, k]).sum(axis=0)
+    values /= len(background)
+    return Shapley(values.mean(axis=0), values.std(axis=0, ddof=1) / n_orders**0.5)
 
 
 def _both_ways(
@@ -94,168 +98,41 @@ def _both_ways(
     return gains
 
 
-# Exact Shapley values by their definition: every coalition, every term, for checking those who
-# compute them fast.
-#
-# Shapley values are additive over leaves, and a leaf speaks of the few features on its path: the
-# sum over all coalitions of *these* is exact for the whole model. Two games are played, and never
-# compared with each other: *interventional*, where unknown features take the values of a stated
-# background of patients, one after another; and *path-dependent*, where an unknown split sends a
-# patient both ways in the proportions of the training patients.
+def background_contributions(
+    model: RiskModel, observed: pd.DataFrame, *, background: pd.DataFrame
+) -> tuple[float, Floats]:
+    """Interventional Shapley values of the single features against a stated background, by shap.
 
+    An unknown feature takes its value from each patient of the background, whatever the known ones
+    are: another question than that of :func:`explain`, with another answer. shap adds up in 32-bit
+    numbers, so that values are right to about 1e-7 log-odds. All of the background counts (shap by
+    itself would draw 100 of its rows).
 
-Flags = NDArray[np.bool_]
-MOST_FEATURES = 16  # of one path: 65,536 coalitions
-_LIGHTGBM_ZERO = 1e-35
-_Path = tuple[tuple[int, bool], ...]  # (node, does the path go left there?)
+    Parameters
+    ----------
+    model : RiskModel
+        A fitted model.
+    observed, background : DataFrame
+        One row a patient, with the columns of the model's contract.
 
-
-@dataclass(frozen=True)
-class _Leaf:
-    value: float
-    path: _Path
-    features: tuple[int, ...]
-
-
-def exact_interventional(text: str, matrix: Floats, *, background: Floats) -> Floats:
-    """Interventional Shapley values of a booster text, shape (rows, features + 1), the last the
-    base.
-
-    ``matrix`` and ``background`` (rows, features) as the trees read them. Raises
-    :class:`InputError` for a path with more than 16 features.
+    Returns
+    -------
+    base : float
+        Mean calibrated log-odds of the background.
+    contributions : array (patients, features)
+        In calibrated log-odds; base + their sum is the log-odds of the risk.
     """
-    forest = forest_of(text)
-    here, there = _goes_left(forest, matrix), _goes_left(forest, background)
+    with warnings.catch_warnings():  # of shap's colour maps
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap
 
-    def of_unknown(leaf: _Leaf, coalitions: Flags) -> Floats:
-        """Share of the background that all features outside a coalition let pass, by coalition."""
-        return np.asarray(_all_pass(_passes(forest, leaf, there), ~coalitions).mean(axis=0))
-
-    return _shapley(forest, here, of_unknown)
-
-
-def exact_path_dependent(text: str, matrix: Floats) -> Floats:
-    """Path-dependent Shapley values of a booster text, shape (rows, features + 1), the last the
-    base.
-    """
-    forest = forest_of(text)
-
-    def of_unknown(leaf: _Leaf, coalitions: Flags) -> Floats:
-        """Product, over the features outside a coalition, of the shares of training patients that
-        go along the path.
-        """
-        share = np.ones(len(leaf.features))
-        for node, is_left in leaf.path:
-            child = int(forest.nodes["left" if is_left else "right"][node])
-            place = leaf.features.index(int(forest.nodes["feature"][node]))
-            share[place] *= _count(forest, child) / forest.node_count[node]
-        return np.asarray(np.where(coalitions, 1.0, share).prod(axis=1))
-
-    return _shapley(forest, _goes_left(forest, matrix), of_unknown)
-
-
-def _shapley(
-    forest: Forest, goes_left: Flags, of_unknown: Callable[[_Leaf, Flags], Floats]
-) -> Floats:
-    """Sum over leaves and coalitions; a leaf's value counts where the known features let the
-    patient pass.
-    """
-    shares = np.zeros((goes_left.shape[1], forest.n_features + 1))
-    for leaf in _leaves(forest):
-        coalitions, weights = _coalitions(len(leaf.features))
-        known = _all_pass(_passes(forest, leaf, goes_left), coalitions)
-        worth = leaf.value * known * of_unknown(leaf, coalitions)  # (rows, coalitions)
-        shares[:, list(leaf.features)] += worth @ weights
-        shares[:, -1] += worth[:, 0]  # the first coalition is the empty one
-    return shares
-
-
-@lru_cache(maxsize=MOST_FEATURES + 1)
-def _coalitions(size: int) -> tuple[Flags, Floats]:
-    """Every coalition (coalitions, features), the empty one first, and each feature's weight of its
-    worth, same shape.
-
-    A feature gains the worth of every coalition that it is in, and loses that of every one that it
-    could join.
-    """
-    member = (np.arange(2**size)[:, None] >> np.arange(size)) & 1 == 1
-    number = member.sum(axis=1)
-    joins = np.array(
-        [factorial(k) * factorial(size - k - 1) / factorial(size) for k in range(size)] + [0.0]
+    others = feature_matrix(model, background)
+    explainer = shap.TreeExplainer(
+        booster_of(model.booster_text),
+        data=shap.maskers.Independent(others, max_samples=len(others)),
+        feature_perturbation="interventional",
+        model_output="raw",
     )
-    return member, np.where(member, joins[number - 1][:, None], -joins[number][:, None])
-
-
-def _passes(forest: Forest, leaf: _Leaf, goes_left: Flags) -> Flags:
-    """Does each feature let each patient pass along the whole path? Shape (rows, features of the
-    path).
-    """
-    found = np.ones((goes_left.shape[1], len(leaf.features)), dtype=bool)
-    for node, is_left in leaf.path:
-        found[:, leaf.features.index(int(forest.nodes["feature"][node]))] &= (
-            goes_left[node] == is_left
-        )
-    return found
-
-
-def _all_pass(passes: Flags, coalitions: Flags) -> Floats:
-    """Whether all members of each coalition let each patient pass, shape (rows, coalitions), 0 or
-    1.
-    """
-    blocked = (~passes).astype(np.float64) @ coalitions.T.astype(np.float64)
-    return np.asarray(blocked == 0, dtype=np.float64)
-
-
-def _leaves(forest: Forest) -> Iterator[_Leaf]:
-    for root in forest.roots.tolist():
-        waiting: list[tuple[int, _Path]] = [(root, ())]
-        while waiting:
-            node, path = waiting.pop()
-            if node < 0:
-                features = tuple(dict.fromkeys(int(forest.nodes["feature"][at]) for at, _ in path))
-                if len(features) > MOST_FEATURES:
-                    raise InputError(
-                        where="exact Shapley values",
-                        key="path",
-                        found=f"{len(features)} features on one path",
-                        expected=f"at most {MOST_FEATURES}",
-                        cure="check a model of smaller trees",
-                    )
-                yield _Leaf(float(forest.leaf_value[~node]), path, features)
-                continue
-            waiting += [
-                (int(forest.nodes["left"][node]), (*path, (node, True))),
-                (int(forest.nodes["right"][node]), (*path, (node, False))),
-            ]
-
-
-def _goes_left(forest: Forest, matrix: Floats) -> Flags:
-    """Which way each patient goes at each node, shape (nodes, rows)."""
-    nodes, rows = forest.nodes, as_rows(forest, matrix)
-    kind, threshold = nodes["kind"][:, None], nodes["threshold"][:, None]
-    value = rows[:, nodes["feature"]].T
-    knows_nan = (kind & MISSING_NAN) > 0
-    number = np.where(np.isnan(value) & ~knows_nan, 0.0, value)
-    is_missing = np.where(
-        knows_nan,
-        np.isnan(number),
-        ((kind & MISSING_ZERO) > 0) & (np.abs(number) <= _LIGHTGBM_ZERO),
-    )
-    goes_left = np.where(is_missing, (kind & DEFAULT_LEFT) > 0, number <= threshold)
-    for node in np.flatnonzero(nodes["kind"] & CATEGORICAL):
-        goes_left[node] = [_is_in_set(forest, int(node), one) for one in value[node]]
-    return goes_left
-
-
-def _is_in_set(forest: Forest, node: int, category: float) -> bool:
-    """Whether a categorical split sends this category left; what is missing or negative goes
-    right.
-    """
-    first, n_words = (int(forest.nodes[name][node]) for name in ("first_word", "n_words"))
-    if not category >= 0 or int(category) >= 32 * n_words:
-        return False
-    return bool(int(forest.words[first + int(category) // 32]) >> int(category) % 32 & 1)
-
-
-def _count(forest: Forest, node: int) -> float:
-    return float(forest.node_count[node] if node >= 0 else forest.leaf_count[~node])
+    values = explainer.shap_values(feature_matrix(model, observed), check_additivity=False)
+    base = model.calibrator.log_odds(float(explainer.expected_value))
+    return float(base), model.calibrator.slope * np.asarray(values, dtype=np.float64)

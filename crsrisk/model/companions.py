@@ -23,18 +23,19 @@ from numpy.typing import NDArray
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.files import write_text
-from crsrisk.data.risk_model import Calibrator, RiskModel
+from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import (
-    FeatureConfig,
+    ModelConfig,
     build_features,
     columns_needed,
     numbers_of,
     words_of,
 )
 from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.update import Update, outcomes_of, recalibrated
 
@@ -219,7 +220,7 @@ def carried_over(
     *,
     observed: pd.DataFrame,
     y: Floats,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> Companions:
     """The companions of the updated model; ``observed`` and ``y`` (0/1) are the patients of the

@@ -1,22 +1,22 @@
-"""Comparators: what a model has to beat. Each learns from the same patients and gives calibrated
-risks.
+"""Comparators: what a model has to beat. Each learns from the same patients, takes the same clinical
+table, and gives calibrated risks, as scikit-learn classifiers do.
 
-``ProductPrevalence``: the share of events of each product. ``ScoreRegression``: a published index,
-recalibrated, on top of the product. ``PenalisedLogistic``: ridge regression on everything, the
-simplest serious model. ``SplineLogistic``: the same with splines and with slopes of its own for
-each product, drawn towards the common ones. (Explainable boosting:
-:mod:`crsrisk.model.comparators`.)
+``ProductRate``: the share of events of each product. ``IndexLogistic``: a published index,
+recalibrated, on top of the product. ``RidgeLogistic``: ridge regression on everything, the simplest
+serious model. ``SplineLogistic``: the same with splines and with slopes of each product, drawn
+towards the common ones. ``ExplainableBoosting``: boosted steps of single features (InterpretML).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-from interpret.glassbox import ExplainableBoostingClassifier  # type: ignore[import-untyped]
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
@@ -30,7 +30,14 @@ from sklearn.preprocessing import (
 )
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from crsrisk.model.features import FeatureConfig, build_features, words_of
+from crsrisk.errors import InputError
+from crsrisk.model.features import (
+    ModelConfig,
+    build_features,
+    clinical_table,
+    load_config,
+    words_of,
+)
 from crsrisk.model.indices import INDICES
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -55,7 +62,7 @@ _UNPENALISED = 1e4
 # one-hot columns enter tenfold: the ridge hardly shrinks differences of products
 _WORDS_WEIGHT = 10.0
 # slopes of one product enter by half: the ridge draws them four times as strongly to 0
-_OWN_WEIGHT = 0.5
+_PRODUCT_SLOPE_WEIGHT = 0.5
 _KNOTS = 5
 _FEW_VALUES = 6  # a column with no more different values has no spline
 _SPLINE_STRENGTHS = (0.001, 0.005, 0.025, 0.125)
@@ -63,64 +70,101 @@ _SPLINE_FOLDS = 3
 
 
 class Comparator(Protocol):
-    """Anything with a name that learns from the observed table and predicts risks from it."""
+    """Anything with a name that learns from a clinical table and predicts risks from it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What tables and figures call it."""
+        ...
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> Comparator:
+    def fit(self, X: Any, y: ArrayLike) -> Any:
         """Learn from patients and their outcome (0 or 1)."""
         ...
 
-    def predict_risk(self, observed: pd.DataFrame) -> Floats:
-        """Risks, 0-1, shape (patients,)."""
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities of no event and of the event, shape (patients, 2)."""
         ...
 
 
-class ProductPrevalence:
+class _ClinicalClassifier(ClassifierMixin, BaseEstimator):
+    """What all comparators share: a clinical table in, two probabilities out."""
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Learn from a clinical table (pandas, polars) and its patients' outcome (0 or 1)."""
+        table, outcome = clinical_table(X), np.asarray(y)
+        if outcome.shape != (len(table),) or not np.isin(outcome, (0, 1)).all():
+            raise InputError(
+                where=type(self).__name__,
+                key="y",
+                found=f"{outcome.dtype} of shape {outcome.shape}",
+                expected=f"0 or 1 for each of {len(table)} patients",
+                cure="pass the outcome of the same patients, as cohort.y",
+            )
+        self.classes_ = np.array([0, 1])
+        self._learn(table, outcome.astype(np.int64))
+        return self
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities of no event and of the event, shape (patients, 2)."""
+        risk = self._risk(clinical_table(X))
+        return np.column_stack([1.0 - risk, risk])
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """The likelier class, 0 or 1; 0.5 has no clinical meaning."""
+        return np.asarray(self.predict_proba(X)[:, 1] > 0.5, dtype=np.int64)
+
+    def _learn(self, observed: pd.DataFrame, outcome: NDArray[np.int64]) -> None:
+        raise NotImplementedError
+
+    def _risk(self, observed: pd.DataFrame) -> Floats:
+        raise NotImplementedError
+
+
+class ProductRate(_ClinicalClassifier):
     """The risk of everybody who gets a product is its share of events, (events + 0.5) / (patients +
     1).
 
     >>> table = pd.DataFrame({"product": ["tarlatamab"] * 3 + ["til_il2"]})
-    >>> ProductPrevalence().fit(table, [1, 0, 0, 1]).predict_risk(table).round(3).tolist()
+    >>> ProductRate().fit(table, [1, 0, 0, 1]).predict_proba(table)[:, 1].round(3).tolist()
     [0.375, 0.375, 0.375, 0.75]
     """
 
     name = "product only"
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> ProductPrevalence:
-        """Count events by product."""
-        events = pd.Series(np.asarray(y, dtype=np.float64))
+    def _learn(self, observed: pd.DataFrame, outcome: NDArray[np.int64]) -> None:
+        events = pd.Series(outcome.astype(np.float64))
         by_product = events.groupby(list(words_of(observed, column="product")))
         shares = (by_product.sum() + 0.5) / (by_product.size() + 1)
         self.risk_of_product_ = {str(product): float(share) for product, share in shares.items()}
         self.risk_of_others_ = float((events.sum() + 0.5) / (len(events) + 1))
-        return self
 
-    def predict_risk(self, observed: pd.DataFrame) -> Floats:
-        """Risks, shape (patients,); an unknown product gets the overall share."""
+    def _risk(self, observed: pd.DataFrame) -> Floats:
         words = words_of(observed, column="product")
         return np.array([self.risk_of_product_.get(word, self.risk_of_others_) for word in words])
 
 
-class ScoreRegression:
+class IndexLogistic(_ClinicalClassifier):
     """A published index with a logistic recalibration: product + slope x log(index).
 
     ``score`` is a name of :data:`crsrisk.model.indices.INDICES`. A missing index takes the median
     and a coefficient of its own. ``with_product=False`` gives the index alone, as its authors would
     use it.
 
-    >>> ScoreRegression(score="easix").name
+    >>> IndexLogistic(score="easix").name
     'product + EASIX'
     """
 
     def __init__(self, *, score: str, with_product: bool = True) -> None:
         self.score = score
         self.with_product = with_product
-        label = INDICES[score].label
-        self.name = f"product + {label}" if with_product else label
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> ScoreRegression:
-        """Fit the recalibration."""
+    @property
+    def name(self) -> str:
+        """The index by its usual name."""
+        label = INDICES[self.score].label
+        return f"product + {label}" if self.with_product else label
+
+    def _learn(self, observed: pd.DataFrame, outcome: NDArray[np.int64]) -> None:
         steps = [("score", _logarithms(), [self.score])]
         if self.with_product:
             steps.append(("product", _one_hot(), ["product"]))
@@ -129,11 +173,9 @@ class ScoreRegression:
                 ("columns", ColumnTransformer(steps)),
                 ("logistic", LogisticRegression(C=_UNPENALISED, solver="newton-cholesky")),
             ]
-        ).fit(self._table(observed), np.asarray(y, dtype=np.int64))
-        return self
+        ).fit(self._table(observed), outcome)
 
-    def predict_risk(self, observed: pd.DataFrame) -> Floats:
-        """Risks, shape (patients,)."""
+    def _risk(self, observed: pd.DataFrame) -> Floats:
         return np.asarray(self.pipeline_.predict_proba(self._table(observed))[:, 1])
 
     def _table(self, observed: pd.DataFrame) -> pd.DataFrame:
@@ -145,7 +187,7 @@ class ScoreRegression:
         )
 
 
-class PenalisedLogistic:
+class RidgeLogistic(_ClinicalClassifier):
     """Ridge logistic regression on the model's own features.
 
     Medians for missing values with an indicator, logarithms of skewed quantities, standardised,
@@ -154,22 +196,21 @@ class PenalisedLogistic:
 
     name = "penalised logistic regression"
 
-    def __init__(self, *, config: FeatureConfig) -> None:
+    def __init__(self, *, config: ModelConfig | str | Path = "baseline") -> None:
         self.config = config
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> PenalisedLogistic:
-        """Fit and choose the penalty."""
-        names = [feature.name for feature in self.config.features]
+    def _learn(self, observed: pd.DataFrame, outcome: NDArray[np.int64]) -> None:
+        self.config_ = load_config(self.config)
+        names = [feature.name for feature in self.config_.features]
         skewed = [name for name in names if name in SKEWED]
         other = [name for name in names if name not in SKEWED]
         columns = ColumnTransformer(
             [
                 ("skewed", _logarithms(), skewed),
                 ("other", _numbers(), other),
-                ("words", _one_hot(), list(self.config.one_hot)),
+                ("words", _one_hot(), list(self.config_.one_hot)),
             ]
         )
-        outcome = np.asarray(y, dtype=np.int64)
         n_folds = max(2, min(_FOLDS, int(outcome.sum()), int((1 - outcome).sum())))
         ridge = LogisticRegressionCV(
             Cs=_STRENGTHS,
@@ -183,19 +224,17 @@ class PenalisedLogistic:
         # waiting threads of the linear algebra cost seconds on a busy machine
         with threadpool_limits(1):
             self.pipeline_.fit(self._table(observed), outcome)
-        return self
 
-    def predict_risk(self, observed: pd.DataFrame) -> Floats:
-        """Risks, shape (patients,)."""
+    def _risk(self, observed: pd.DataFrame) -> Floats:
         return np.asarray(self.pipeline_.predict_proba(self._table(observed))[:, 1])
 
     def _table(self, observed: pd.DataFrame) -> pd.DataFrame:
-        names = [feature.name for feature in self.config.features]
-        words = {name: words_of(observed, column=name) for name in self.config.one_hot}
+        names = [feature.name for feature in self.config_.features]
+        words = {name: words_of(observed, column=name) for name in self.config_.one_hot}
         return build_features(observed, names=names).assign(**words)
 
 
-class SplineLogistic:
+class SplineLogistic(_ClinicalClassifier):
     """Ridge logistic regression with cubic splines and partially pooled slopes of products.
 
     Every quantity is a cubic spline with knots at its quantiles, straight beyond the outermost;
@@ -207,12 +246,12 @@ class SplineLogistic:
 
     name = "penalised logistic regression with splines"
 
-    def __init__(self, *, config: FeatureConfig) -> None:
+    def __init__(self, *, config: ModelConfig | str | Path = "baseline") -> None:
         self.config = config
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> SplineLogistic:
-        """Fit and choose the penalty."""
-        names = [feature.name for feature in self.config.features]
+    def _learn(self, observed: pd.DataFrame, outcome: NDArray[np.int64]) -> None:
+        self.config_ = load_config(self.config)
+        names = [feature.name for feature in self.config_.features]
         table = build_features(observed, names=names)
         quantities = [name for name in names if table[name].nunique() > _FEW_VALUES]
         flags = [name for name in names if name not in quantities]
@@ -238,7 +277,6 @@ class SplineLogistic:
             ]
         )
         self.words_ = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-        outcome = np.asarray(y, dtype=np.int64)
         n_folds = max(2, min(_SPLINE_FOLDS, int(outcome.sum()), int((1 - outcome).sum())))
         self.ridge_ = LogisticRegressionCV(
             Cs=_SPLINE_STRENGTHS,
@@ -253,35 +291,35 @@ class SplineLogistic:
             part.fit(table)
         with threadpool_limits(1):
             self.ridge_.fit(self._design(observed), outcome)
-        return self
 
-    def predict_risk(self, observed: pd.DataFrame) -> Floats:
-        """Risks, shape (patients,)."""
+    def _risk(self, observed: pd.DataFrame) -> Floats:
         return np.asarray(self.ridge_.predict_proba(self._design(observed))[:, 1])
 
     def _design(self, observed: pd.DataFrame) -> Floats:
         """Common slopes and curves, levels of the words, and slopes of each product."""
-        table = build_features(observed, names=[feature.name for feature in self.config.features])
+        table = build_features(observed, names=[feature.name for feature in self.config_.features])
         words = self.words_.transform(self._words(observed))
-        slopes = self.slopes_.transform(table) * _OWN_WEIGHT
-        own = [slopes * words[:, [word]] for word in range(len(self.words_.categories_[0]))]
+        slopes = self.slopes_.transform(table) * _PRODUCT_SLOPE_WEIGHT
+        of_products = [slopes * words[:, [word]] for word in range(len(self.words_.categories_[0]))]
         return np.hstack(
             [
                 self.linear_.transform(table),
                 self.splines_.transform(table),
                 words * _WORDS_WEIGHT,
-                *own,
+                *of_products,
             ]
         )
 
     def _words(self, observed: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame({name: words_of(observed, column=name) for name in self.config.one_hot})
+        return pd.DataFrame(
+            {name: words_of(observed, column=name) for name in self.config_.one_hot}
+        )
 
 
-def comparators(*, config: FeatureConfig) -> tuple[Comparator, ...]:
-    """The ladder below the model, from the simplest up, none fitted yet."""
-    scores: Sequence[Comparator] = [ScoreRegression(score=score) for score in INDICES]
-    return (ProductPrevalence(), *scores, PenalisedLogistic(config=config))
+def comparators(*, config: ModelConfig) -> tuple[Comparator, ...]:
+    """What a model is compared with, from the simplest up, none fitted yet."""
+    scores: Sequence[Comparator] = [IndexLogistic(score=score) for score in INDICES]
+    return (ProductRate(), *scores, RidgeLogistic(config=config))
 
 
 def _log(values: Any) -> Any:
@@ -323,40 +361,42 @@ def _widen(values: Any) -> Any:
     return values * _WORDS_WEIGHT
 
 
-# Explainable boosting: a generalised additive model of boosted steps and pairs (InterpretML), as a
-# comparator.
-#
-# The only module that imports interpret. Slower than all others, so no part of the main job.
-
-
 _MISSING = -1000.0
 
 
-class ExplainableBoosting:
+class ExplainableBoosting(_ClinicalClassifier):
     """An explainable boosting machine on the features of a configuration, the product as one column
     of words.
 
     ``n_bags`` models are averaged, each stopped early on patients left out of it; ``n_pairs``
     interactions are chosen by the library (none by default: with ten it predicted worse in
     simulated cohorts of 2,000). A missing value is far below all others, as the library advises, so
-    that it has a step of its own. One process, so that the same seed gives the same risks.
+    that it has a step of its own. One process, so that the same seed gives the same risks. Slower than all
+    other comparators.
     """
 
     name = "explainable boosting machine"
 
     def __init__(
-        self, *, config: FeatureConfig, seed: int = 0, n_bags: int = 8, n_pairs: int = 0
+        self,
+        *,
+        config: ModelConfig | str | Path = "baseline",
+        seed: int = 0,
+        n_bags: int = 8,
+        n_pairs: int = 0,
     ) -> None:
         self.config = config
         self.seed = seed
         self.n_bags = n_bags
         self.n_pairs = n_pairs
 
-    def fit(self, observed: pd.DataFrame, y: ArrayLike) -> ExplainableBoosting:
-        """Learn from patients and their outcome (0 or 1)."""
+    def _learn(self, observed: pd.DataFrame, outcome: NDArray[np.int64]) -> None:
+        from interpret.glassbox import ExplainableBoostingClassifier  # slow to import
+
+        self.config_ = load_config(self.config)
         table = self._table(observed)
         kinds = [
-            "nominal" if name in self.config.one_hot else "continuous" for name in table.columns
+            "nominal" if name in self.config_.one_hot else "continuous" for name in table.columns
         ]
         self.machine_ = ExplainableBoostingClassifier(
             feature_types=kinds,
@@ -365,17 +405,15 @@ class ExplainableBoosting:
             random_state=self.seed,
             n_jobs=1,
         )
-        self.machine_.fit(table, np.asarray(y, dtype=np.int64))
-        return self
+        self.machine_.fit(table, outcome)
 
-    def predict_risk(self, observed: pd.DataFrame) -> Floats:
-        """Risks, 0-1, shape (patients,)."""
+    def _risk(self, observed: pd.DataFrame) -> Floats:
         return np.asarray(self.machine_.predict_proba(self._table(observed))[:, 1])
 
     def _table(self, observed: pd.DataFrame) -> pd.DataFrame:
         numbers = build_features(
-            observed, names=[feature.name for feature in self.config.features]
+            observed, names=[feature.name for feature in self.config_.features]
         ).fillna(_MISSING)
         return numbers.assign(
-            **{name: words_of(observed, column=name) for name in self.config.one_hot}
+            **{name: words_of(observed, column=name) for name in self.config_.one_hot}
         )

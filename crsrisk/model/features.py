@@ -1,5 +1,5 @@
-"""Table: from what a hospital knows of a patient to the numbers that a model reads. Pure, row by
-row.
+"""Features: a model's configuration, and from what a hospital knows of a patient to the numbers that
+a model reads. Pure, row by row.
 
 Nothing is fitted here: a row's features depend on that row alone, so nothing can leak from one
 patient (or from the test patients) to another. What has to be learnt from many rows lives in the
@@ -13,20 +13,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from crsrisk.data.assumptions import Strict
+from crsrisk.data.cohort import OutcomeName
 from crsrisk.data.risk_model import Direction, Kind, Role, Theme
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.fields import Field as Described
+from crsrisk.folders import find
 from crsrisk.model.indices import INDICES, Index
+from crsrisk.results import Result
 
 _DYNAMIC = re.compile(r"(.+)__(slope|onset)__h(\d+)")
 
@@ -115,26 +119,41 @@ class Tuning(Strict):
         return search
 
 
-Outcome = Literal[
-    "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"
-]
-
-
-class FeatureConfig(Strict):
+class ModelConfig(Result, Strict):
     """A model before it is fitted: outcome, window, time of prediction, features, learner.
 
-    ``one_hot`` names the columns of words that become yes/no features; which words, the training
-    cohort says. ``stages``: outcomes that come before, in order, as CRS of any grade before grade 2
-    (:mod:`crsrisk.model.additive`). ``landmark_h`` is 0 for a prediction before the first dose.
-    ``tuning`` says what ``crsrisk train --tune`` may change.
+    Build one from a shipped one, as ``load_config("baseline").replace(max_trees=100)``, print it,
+    write it with :meth:`to_yaml`, and pass it wherever the name of a configuration is taken.
+
+    Parameters
+    ----------
+    name, version, about : what the model is called and what it is for.
+    outcome : the yes/no column of the outcomes table that is predicted.
+    outcome_in_words : the same, as reports write it.
+    stages : outcomes that come before, in order, as CRS of any grade before grade 2
+        (:mod:`crsrisk.model.additive`).
+    window_d : days after the first dose in which the outcome counts, by platform, ``default`` for
+        the others.
+    landmark_h : hours after the first dose at which the prediction is made; 0: before it.
+    one_hot : columns of words that become yes/no features; which words, the training cohort says.
+    features : what the model reads, each with its direction and the reason for it.
+    learner : settings of the learner.
+    tuning : what ``crsrisk train --tune`` may change.
+    variables : how a reason speaks of each clinical variable (models/configs/variables.yaml).
+
+    Examples
+    --------
+    >>> config = load_config("baseline").replace(name="mine", max_trees=100)
+    >>> config.learner.max_trees, config.outcome
+    (100, 'crs_grade2plus')
     """
 
     name: str
     version: str
     about: str
-    outcome: Outcome
+    outcome: OutcomeName
     outcome_in_words: str
-    stages: list[Outcome] = Field(default_factory=list)
+    stages: list[OutcomeName] = Field(default_factory=list)
     window_d: dict[str, float]
     landmark_h: int
     one_hot: list[str]
@@ -151,7 +170,7 @@ class FeatureConfig(Strict):
         return names
 
     @model_validator(mode="after")
-    def _complete(self) -> FeatureConfig:
+    def _complete(self) -> ModelConfig:
         names = [feature.name for feature in self.features]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"each feature once, not {', '.join(twice)} again")
@@ -166,6 +185,97 @@ class FeatureConfig(Strict):
             raise ValueError(f"variables.yaml to say what these are: {', '.join(silent)}")
         return self
 
+    def replace(self, **changes: Any) -> Self:
+        """The same configuration with other values, checked as a file is.
+
+        Parameters
+        ----------
+        **changes : fields of the configuration (``name=``, ``features=``, ...) or settings of its
+            learner (``max_trees=``, ``learning_rate=``, ...).
+
+        Raises
+        ------
+        InputError
+            For an unknown field, or a value that does not fit.
+        """
+        settings = {key: changes.pop(key) for key in list(changes) if key in Learner.model_fields}
+        tree = {**self.model_dump(), **{key: _plain(value) for key, value in changes.items()}}
+        tree["learner"] = {**tree["learner"], **settings}
+        return build(type(self), tree, where=f"configuration {self.name}")
+
+    def with_features(self, *features: FeatureChoice | str) -> Self:
+        """The configuration with these features added; one of the same name is replaced.
+
+        Parameters
+        ----------
+        *features : a :class:`FeatureChoice`, which may bind the direction; or the name of a column
+            or published index, read without a direction.
+        """
+        added = {
+            feature.name: feature
+            for feature in (
+                FeatureChoice(name=choice, direction="none", reason="added without a direction")
+                if isinstance(choice, str)
+                else choice
+                for choice in features
+            )
+        }
+        kept = [feature for feature in self.features if feature.name not in added]
+        return self.replace(features=[*kept, *added.values()])
+
+    def without_features(self, *names: str) -> Self:
+        """The configuration without these features.
+
+        Raises
+        ------
+        InputError
+            For a name that is no feature of it.
+        """
+        known = [feature.name for feature in self.features]
+        if unknown := sorted(set(names) - set(known)):
+            raise InputError(
+                where=f"configuration {self.name}",
+                key="features",
+                found=", ".join(unknown),
+                expected=f"features of it: {', '.join(known)}",
+                cure="correct the name",
+            )
+        return self.replace(features=[one for one in self.features if one.name not in names])
+
+    def to_yaml(self) -> str:
+        """The configuration as the text of its file, models/configs/<name>.yaml; the variables
+        stand in a file of their own, variables.yaml, beside it.
+        """
+        tree = self.model_dump(exclude={"variables"}, exclude_none=True)
+        return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100))
+
+    def to_frame(self) -> pd.DataFrame:
+        """The features, one row each: direction, reason, and the variable it belongs to."""
+        return pd.DataFrame(
+            [
+                {
+                    "feature": feature.name,
+                    "direction": feature.direction,
+                    "variable": self.variable_of(feature.name),
+                    "reason": feature.reason,
+                }
+                for feature in self.features
+            ]
+        )
+
+    def summary(self) -> str:
+        """Name, outcome, time of prediction and number of features."""
+        when = f"{self.landmark_h} h after the first dose" if self.landmark_h else "before dose 1"
+        return (
+            f"{self.name} {self.version}: {self.outcome_in_words}, predicted {when} from"
+            f" {len(self.features)} features and {', '.join(self.one_hot)}"
+        )
+
+    def __repr__(self) -> str:
+        return Result.__repr__(self)
+
+    __str__ = __repr__
+
     def feature_names(self, *, levels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         """Every column of the model's table; ``levels`` holds the known words of each one-hot
         column.
@@ -179,14 +289,33 @@ class FeatureConfig(Strict):
         return chosen or usual_variable_of(feature)
 
 
-def load_config(path: Path) -> FeatureConfig:
-    """Read a model's configuration (models/configs/<name>.yaml) with the variables.yaml beside it.
+def load_config(config: str | Path | ModelConfig) -> ModelConfig:
+    """A model's configuration: a shipped one by name, or a YAML file of your own.
 
-    A file with ``extends: baseline`` takes over what baseline.yaml says: its own keys replace (of
-    ``learner`` one setting at a time), its ``features`` are added. In a feature's name ``{hour}``
-    stands for the file's ``landmark_h``, so that one list serves several landmarks. Raises
-    :class:`InputError` naming file and key.
+    A file with ``extends: baseline`` takes over what baseline.yaml says (beside it, or as it
+    ships): its own keys replace (of ``learner`` one setting at a time), its ``features`` are added.
+    In a feature's name ``{hour}`` stands for the file's ``landmark_h``, so that one list serves
+    several landmarks. How reasons speak of the variables is read from the variables.yaml beside the
+    file, or from the shipped one.
+
+    Parameters
+    ----------
+    config : a name (``"baseline"``, ``"landmark_24h"``), a path, or a configuration, which is
+        handed back as it is.
+
+    Raises
+    ------
+    InputError
+        Naming file and key of what is wrong.
+
+    Examples
+    --------
+    >>> load_config("baseline").landmark_h
+    0
     """
+    if isinstance(config, ModelConfig):
+        return config
+    path = find("configs", config)
     tree = _with_parents(path)
     if "variables" in tree:
         raise InputError(
@@ -199,8 +328,9 @@ def load_config(path: Path) -> FeatureConfig:
     for feature in tree.get("features", []):
         if isinstance(feature, dict) and isinstance(feature.get("name"), str):
             feature["name"] = feature["name"].replace("{hour}", str(tree.get("landmark_h")))
-    variables = read_yaml(path.with_name("variables.yaml"))
-    return build(FeatureConfig, {**tree, "variables": variables}, where=path.name)
+    beside = path.with_name("variables.yaml")
+    variables = read_yaml(beside if beside.is_file() else find("configs", "variables"))
+    return build(ModelConfig, {**tree, "variables": variables}, where=path.name)
 
 
 def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -217,11 +347,54 @@ def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, An
             expected="a file that does not",
             cure="let one of them stand by itself",
         )
-    base = _with_parents(path.with_name(f"{parent}.yaml"), children=(*children, path.stem))
+    beside = path.with_name(f"{parent}.yaml")
+    base = _with_parents(
+        beside if beside.is_file() else find("configs", parent), children=(*children, path.stem)
+    )
     learner = tree.get("learner", {})
     if isinstance(learner, dict):
         tree["learner"] = {**base.get("learner", {}), **learner}
     return {**base, **tree, "features": [*base["features"], *tree.get("features", [])]}
+
+
+def _plain(value: object) -> object:
+    """A noun, or several, as the tree that a file would hold."""
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return value
+
+
+def clinical_table(X: Any) -> pd.DataFrame:
+    """A clinical table as pandas: from pandas or polars, or one patient as a Series or mapping.
+
+    Raises
+    ------
+    InputError
+        For anything without names of columns, as an array.
+
+    Examples
+    --------
+    >>> clinical_table({"product": "tarlatamab", "crp_mg_l": 40.0}).shape
+    (1, 2)
+    """
+    if isinstance(X, pd.DataFrame):
+        return X
+    if isinstance(X, pd.Series):
+        return pd.DataFrame([dict(X)], index=[0 if X.name is None else X.name])
+    if isinstance(X, Mapping):
+        return pd.DataFrame([dict(X)])
+    if hasattr(X, "columns") and hasattr(X, "to_pandas"):
+        return pd.DataFrame(X.to_pandas())
+    raise InputError(
+        where="clinical table",
+        found=f"{type(X).__name__}, which has no names of columns",
+        expected="a pandas or polars DataFrame, or one patient as a Series or mapping",
+        cure="pass the table as measured, as cohort.X; for arrays take crsrisk.CRSClassifier",
+    )
 
 
 def is_known_feature(name: str) -> bool:

@@ -56,26 +56,34 @@ def course_columns(*, hour: int) -> tuple[str, ...]:
     )
 
 
-def gaps_of(row: Mapping[Any, Any], *, columns: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+def missing_groups(
+    row: Mapping[Any, Any], *, columns: Iterable[str]
+) -> tuple[tuple[str, ...], ...]:
     """What is missing of one patient, in groups that one reading would fill: the course by
     quantity, the rest one by one.
 
     No hour of onset is missing of whoever has had no CRS.
 
     >>> nothing = float("nan")
-    >>> row = {"crp_mg_l": 8.0, "crp_mg_l__h24": nothing, "crp_mg_l__slope__h24": nothing, "age_years": nothing,
-    ...        "grade__max__h24": 0.0, "grade__onset__h24": nothing}
-    >>> gaps_of(row, columns=row)
+    >>> row = {
+    ...     "crp_mg_l": 8.0,
+    ...     "crp_mg_l__h24": nothing,
+    ...     "crp_mg_l__slope__h24": nothing,
+    ...     "age_years": nothing,
+    ...     "grade__max__h24": 0.0,
+    ...     "grade__onset__h24": nothing,
+    ... }
+    >>> missing_groups(row, columns=row)
     (('crp_mg_l__h24', 'crp_mg_l__slope__h24'), ('age_years',))
     """
     groups: dict[str, list[str]] = {}
     for name in columns:
         stem, mark, rest = name.partition("__")
-        is_idle = (
+        has_no_onset = (
             rest.startswith("onset__")
             and not row[f"grade__max__{rest.removeprefix('onset__')}"] >= 1
         )
-        if not pd.isna(row[name]) or is_idle:
+        if not pd.isna(row[name]) or has_no_onset:
             continue
         groups.setdefault(stem + mark, []).append(name)
     return tuple(tuple(group) for group in groups.values())
@@ -129,8 +137,8 @@ def landmark_features(observed: pd.DataFrame, course: pd.DataFrame, *, hour: int
 
 def _hour_of(name: str) -> float:
     """The hour in a column's name; infinite for a column without one, which is then never used."""
-    found = _HOUR.search(name)
-    return float(found.group(1)) if found else np.inf
+    hour = _HOUR.search(name)
+    return float(hour.group(1)) if hour else np.inf
 
 
 def _column(known: pd.DataFrame, observed: pd.DataFrame, *, name: str, hour: int) -> Floats:

@@ -1,9 +1,12 @@
-"""Pooled logistic: a penalised logistic regression with slopes of groups drawn towards common ones.
+"""The two logistic regressions of the learner: the partially pooled one that it starts from, and
+the calibration of what it says.
 
-How strongly weights of one kind are drawn together is learnt from the data by empirical Bayes: the
-penalties that make the data likeliest (MacKay 1992), with a weak expectation before. Rows fall into
-few combinations of groups, within which everything is linear in a few columns; so even many groups
-cost little.
+The pooled one is a mixed model, fitted by empirical Bayes: slopes of groups such as products are
+drawn towards common ones, and how strongly is learnt from the data, as the penalties that make the
+data likeliest (MacKay 1992), with a weak expectation before. Rows fall into few combinations of
+groups, within which everything is linear in a few columns; so even many groups cost little, and the
+matrix of all weights is never formed. That is why it has a loop of its own beside
+:func:`crsrisk.logistic.fit_logistic`, which serves the calibration.
 """
 
 from __future__ import annotations
@@ -17,17 +20,18 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit
 
 from crsrisk.data.risk_model import Calibrator
+from crsrisk.logistic import fit_logistic
 
 Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
 Rows: TypeAlias = NDArray[np.bool_]
 
 _TRUST = 2.0  # how many coefficients' worth the expected penalties count
-_OF_GROUPS = 0.3  # penalty of the groups' levels: their log-odds differ by about 2
+_OF_GROUPS = 0.3  # penalty of the groups' intercepts: their log-odds differ by about 2
 _ROUNDS = 12  # of learning the penalties
 _STEPS = 25  # of Newton's method
 _CLOSE = 1e-6
-_SETTLED = 0.05  # change of the logarithm of a penalty
+_STABLE = 0.05  # change of the logarithm of a penalty
 _EFFECTS = (0, 1, 4, 5)  # kinds of weights that a direction binds
 _HELD_AT_ZERO = 1e9
 # penalties by kind where labels are risks: next to none
@@ -53,6 +57,7 @@ class _Pattern:
 
     design: Floats
     labels: Floats
+    weight: Floats
     reach: Floats
 
 
@@ -62,8 +67,9 @@ class PooledLogistic:
 
     Within one combination everything is linear in a few columns, so that the large matrix of all
     weights is put together from small ones. ``kinds`` gives each weight's kind: weights of one kind
-    share a penalty, learnt from the data; those of kind -1 bear none. ``columns`` says of which
-    column each weight is.
+    share a penalty, learnt from the data (0 slope, 1 quadratic term, 2 missing indicator, 3 random
+    intercept, 4 random slope of a group that others overlap, 5 of one that stands alone); those of
+    kind -1 bear none. ``columns`` says of which column each weight is.
     """
 
     patterns: list[_Pattern]
@@ -77,26 +83,29 @@ class PooledLogistic:
     def of(
         known: Floats,
         *,
-        bend: Floats,
+        quadratic: Floats,
         is_missing: Rows,
-        stood: Floats,
+        imputed: Floats,
         belongs: Floats,
         labels: Floats,
         penalty: float,
+        sample_weight: Floats | None = None,
     ) -> PooledLogistic:
         """The problem of these patients; all arrays (patients, columns), ``belongs`` (patients,
         groups).
 
-        ``known`` holds SDs with 0 for missing, ``bend`` their curves, ``stood`` what stands in for
-        missing values.
+        ``known`` holds SDs with 0 for missing, ``quadratic`` their squares less 1, ``imputed`` what
+        a missing value is expected to be (0 where it is known). ``sample_weight`` (patients,): how
+        many patients a row stands for.
         """
+        count = np.ones(len(labels)) if sample_weight is None else sample_weight
         words, of_row = combinations(belongs)
         n, k = known.shape[1], belongs.shape[1]
         varied = np.flatnonzero(
             np.max([np.ptp(known[of_row == at], axis=0) for at in range(len(words))], axis=0) > 0
         )
         main = 1 + 3 * n
-        own = 1 + varied.size
+        n_random = 1 + varied.size  # intercept and slopes of one group
         covers = (words > 0).sum(axis=0)
         kinds = np.concatenate(
             [
@@ -112,22 +121,28 @@ class PooledLogistic:
         for at, word in enumerate(words):
             rows = of_row == at
             design = np.hstack(
-                [np.ones((rows.sum(), 1)), known[rows], bend[rows], is_missing[rows], stood[rows]]
+                [
+                    np.ones((rows.sum(), 1)),
+                    known[rows],
+                    quadratic[rows],
+                    is_missing[rows],
+                    imputed[rows],
+                ]
             )
-            reach = np.zeros((design.shape[1], main + k * own))
+            reach = np.zeros((design.shape[1], main + k * n_random))
             reach[:main, :main] = np.eye(main)
             reach[main:, 1 : 1 + n] = np.eye(n)
             for c in np.flatnonzero(word > 0):
-                start = main + c * own
+                start = main + c * n_random
                 reach[0, start] = 1.0
                 reach[1 + varied, start + 1 + np.arange(varied.size)] = 1.0
             used = np.flatnonzero(np.abs(design).max(axis=0) > 0)
-            patterns.append(_Pattern(design[:, used], labels[rows], reach[used]))
+            patterns.append(_Pattern(design[:, used], labels[rows], count[rows], reach[used]))
         prior = np.array([penalty, 4 * penalty, 4 * penalty, _OF_GROUPS, 4 * penalty, 4 * penalty])
         return PooledLogistic(patterns, kinds, columns, prior, varied, n)
 
-    def solve(self, directions: NDArray[np.int_]) -> Floats:
-        """The weights, with penalties learnt and directions kept."""
+    def fit(self, directions: NDArray[np.int_]) -> Floats:
+        """The weights for outcomes of 0 and 1, with penalties learnt and directions kept."""
         weights, held = self._start()
         shared = self.prior
         for _ in range(_ROUNDS):
@@ -139,11 +154,11 @@ class PooledLogistic:
                     for kind in range(shared.size)
                 ]
             )
-            if np.abs(np.log(shared / before)).max() < _SETTLED:
+            if np.abs(np.log(shared / before)).max() < _STABLE:
                 break
         return self._kept(weights, shared, held, directions)[0]
 
-    def follow(self, directions: NDArray[np.int_]) -> Floats:
+    def fit_to_risk(self, directions: NDArray[np.int_]) -> Floats:
         """The weights where labels are risks: light penalties, as there is no chance to guard
         against; directions kept.
         """
@@ -152,8 +167,8 @@ class PooledLogistic:
 
     def _start(self) -> tuple[Floats, Rows]:
         """Everybody at the overall risk; no column held at zero."""
-        events = sum(one.labels.sum() for one in self.patterns)
-        n = sum(one.labels.size for one in self.patterns)
+        events = sum((pattern.weight * pattern.labels).sum() for pattern in self.patterns)
+        n = sum(pattern.weight.sum() for pattern in self.patterns)
         weights = np.zeros(self.kinds.size)
         weights[0] = logit(np.clip(events / n, 1e-6, 1 - 1e-6))
         return weights, np.zeros(self.kinds.size, dtype=bool)
@@ -206,143 +221,35 @@ class PooledLogistic:
 
     def _loss(self, weights: Floats, penalties: Floats) -> float:
         value = 0.5 * float(penalties @ weights**2)
-        for one in self.patterns:
-            scores = one.design @ (one.reach @ weights)
-            value += float(np.sum(np.logaddexp(0.0, scores) - one.labels * scores))
+        for pattern in self.patterns:
+            scores = pattern.design @ (pattern.reach @ weights)
+            losses = np.logaddexp(0.0, scores) - pattern.labels * scores
+            value += float(np.sum(pattern.weight * losses))
         return value
 
     def _slopes(self, weights: Floats) -> tuple[Floats, Floats]:
         gradient, curvature = np.zeros(weights.size), np.zeros((weights.size,) * 2)
-        for one in self.patterns:
-            risk = expit(one.design @ (one.reach @ weights))
-            gradient += one.reach.T @ (one.design.T @ (one.labels - risk))
-            small = (one.design * (risk * (1.0 - risk))[:, None]).T @ one.design
-            curvature += one.reach.T @ small @ one.reach
+        for pattern in self.patterns:
+            design, reach = pattern.design, pattern.reach
+            risk = expit(design @ (reach @ weights))
+            gradient += reach.T @ (design.T @ (pattern.weight * (pattern.labels - risk)))
+            small = (design * (pattern.weight * (risk * (1.0 - risk)))[:, None]).T @ design
+            curvature += reach.T @ small @ reach
         return gradient, curvature
 
     def parts(self, weights: Floats) -> tuple[float, Floats, Floats, Floats]:
-        """Intercept; slopes, curves and gaps (3, columns); levels (groups,); own slopes (groups,
-        columns).
+        """Intercept; slopes, quadratic terms and missing indicators (3, columns); random intercepts
+        (groups,); random slopes (groups, columns).
         """
         n, after = self.n_columns, 1 + 3 * self.n_columns
         of_groups = weights[after:].reshape(-1, 1 + self.varied.size)
-        own = np.zeros((len(of_groups), n))
-        own[:, self.varied] = of_groups[:, 1:]
-        return float(weights[0]), weights[1:after].reshape(3, n), of_groups[:, 0], own
-
-
-# Offset logistic: a few coefficients beside a fixed offset, for cohorts of fifty patients.
-#
-# What updating a model takes: the model's own log-odds stand as the offset, and an intercept, a
-# slope or one coefficient a theme is fitted to new patients. Plain maximum likelihood serves tests;
-# for the numbers that go into a model, Firth's penalty keeps them finite where events and
-# non-events are perfectly apart, and takes the first-order bias of small samples away (Firth,
-# Biometrika 1993;80:27).
-
-
-NumbersOrRows = NDArray[np.float64]
-_OFFSET_STEPS = 200
-_CLOSE_ENOUGH = 1e-9
-_LARGEST_STEP = 5.0  # log-odds per unit of a column in one Newton step
-_JITTER = 1e-9
-
-
-@dataclass(frozen=True)
-class OffsetFit:
-    """Coefficients, shape (columns,), and the log likelihood there (without the penalty)."""
-
-    coefficients: NumbersOrRows
-    log_likelihood: float
-
-
-def log_likelihood(log_odds: NumbersOrRows, y: NumbersOrRows) -> float:
-    """Log likelihood of 0/1 outcomes under these log-odds.
-
-    >>> round(log_likelihood(np.zeros(2), np.array([0.0, 1.0])), 4)
-    -1.3863
-    """
-    return float(np.sum(y * log_odds - np.logaddexp(0.0, log_odds)))
-
-
-def fit_offset_logistic(
-    design: NumbersOrRows, y: NumbersOrRows, *, offset: NumbersOrRows, has_firth: bool
-) -> OffsetFit:
-    """Fit logit P = offset + design x coefficients by Newton steps with halving.
-
-    ``design`` (patients, columns) may have no column. With ``has_firth`` half the log determinant
-    of the information is added to the log likelihood. Without it, and with outcomes that a column
-    separates, coefficients stop where the likelihood no longer rises.
-
-    >>> y = np.repeat([1.0, 0.0], [3, 7])
-    >>> fitted = fit_offset_logistic(np.ones((10, 1)), y, offset=np.zeros(10), has_firth=True)
-    >>> round(float(expit(fitted.coefficients[0])), 4) == round(3.5 / 11, 4)
-    True
-    """
-    beta = np.zeros(design.shape[1])
-    if not design.shape[1]:
-        return OffsetFit(beta, log_likelihood(offset, y))
-    value = _objective(beta, design, y, offset, has_firth)
-    for _ in range(_OFFSET_STEPS):
-        step = _newton_step(beta, design, y, offset, has_firth)
-        step *= min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), _CLOSE_ENOUGH))
-        new = _objective(beta + step, design, y, offset, has_firth)
-        while new < value and float(np.abs(step).max()) > _CLOSE_ENOUGH:
-            step = step / 2
-            new = _objective(beta + step, design, y, offset, has_firth)
-        if new < value:
-            break
-        beta, value = beta + step, new
-        if float(np.abs(step).max()) < _CLOSE_ENOUGH:
-            break
-    return OffsetFit(beta, log_likelihood(offset + design @ beta, y))
-
-
-def _information(risk: NumbersOrRows, design: NumbersOrRows) -> NumbersOrRows:
-    weighted = design * (risk * (1 - risk))[:, None]
-    return np.asarray(design.T @ weighted + _JITTER * np.eye(design.shape[1]))
-
-
-def _objective(
-    beta: NumbersOrRows,
-    design: NumbersOrRows,
-    y: NumbersOrRows,
-    offset: NumbersOrRows,
-    has_firth: bool,
-) -> float:
-    log_odds = offset + design @ beta
-    value = log_likelihood(log_odds, y)
-    if has_firth:
-        value += 0.5 * float(np.linalg.slogdet(_information(expit(log_odds), design))[1])
-    return value
-
-
-def _newton_step(
-    beta: NumbersOrRows,
-    design: NumbersOrRows,
-    y: NumbersOrRows,
-    offset: NumbersOrRows,
-    has_firth: bool,
-) -> NumbersOrRows:
-    risk = expit(offset + design @ beta)
-    information = _information(risk, design)
-    residual = y - risk
-    if has_firth:
-        leverage = (
-            np.einsum("ij,ij->i", design @ np.linalg.inv(information), design) * risk * (1 - risk)
-        )
-        residual = residual + leverage * (0.5 - risk)
-    return np.asarray(np.linalg.solve(information, design.T @ residual))
-
-
-# Calibrate: two numbers that make risks agree with what happened in patients not used for the fit.
-
-
-_CALIBRATOR_STEPS = 100
-_CALIBRATOR_CLOSE_ENOUGH = 1e-10
+        random_slope = np.zeros((len(of_groups), n))
+        random_slope[:, self.varied] = of_groups[:, 1:]
+        return float(weights[0]), weights[1:after].reshape(3, n), of_groups[:, 0], random_slope
 
 
 def fit_calibrator(
-    log_odds: NDArray[np.float64], y: NDArray[np.float64], *, method: str
+    log_odds: Floats, y: Floats, *, method: str, sample_weight: Floats | None = None
 ) -> Calibrator:
     """Logistic recalibration: intercept and slope of a regression of the outcome on the predicted
     log-odds.
@@ -351,56 +258,37 @@ def fit_calibrator(
     smoothed as Platt proposed (Platt 1999; Lin, Lin and Weng 2007): (n1 + 1) / (n1 + 2) for an
     event, 1 / (n0 + 2) for none, so that the answer is finite even where the two groups are
     perfectly apart. A slope below 0 (the out-of-fold predictions point the wrong way: there is
-    nothing to learn) becomes 0: everybody gets the overall risk.
+    nothing to learn) becomes 0: everybody gets the overall risk. ``sample_weight`` (patients,): how
+    many patients a row stands for.
 
     >>> x = np.linspace(-3, 3, 2001)
     >>> fitted = fit_calibrator(2 * x, expit(x - 1), method="example")
     >>> abs(fitted.intercept + 1) < 0.01, abs(fitted.slope - 0.5) < 0.01
     (True, True)
     """
-    events = float(y.sum())
-    none = float(y.size - events)
-    targets = y * (events + 1) / (events + 2) + (1 - y) / (none + 2)
-    intercept, slope = _logistic(log_odds, targets)
+    weight = np.ones(y.size) if sample_weight is None else sample_weight
+    events = float((weight * y).sum())
+    others = float(weight.sum() - events)
+    targets = y * (events + 1) / (events + 2) + (1 - y) / (others + 2)
+    overall = float(logit(np.average(targets, weights=weight)))
+    centre = float(np.average(log_odds, weights=weight))
+    spread = float(np.sqrt(np.average((log_odds - centre) ** 2, weights=weight)))
+    slope = 0.0
+    if spread > 0:
+        design = np.column_stack([np.ones(y.size), (log_odds - centre) / spread])
+        start = np.array([overall, 0.0])
+        fitted = fit_logistic(design, targets, weight=weight, start=start).coefficients
+        slope = float(fitted[1]) / spread
     if slope <= 0:
         return Calibrator(
-            intercept=float(logit(targets.mean())),
+            intercept=overall,
             slope=0.0,
             n_patients=int(y.size),
             method=f"{method}; no signal out of fold, slope set to 0",
         )
-    return Calibrator(intercept=intercept, slope=slope, n_patients=int(y.size), method=method)
-
-
-def _logistic(x: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
-    """Intercept and slope of a logistic regression on one variable, by Newton steps with
-    halving.
-    """
-    spread = float(x.std())
-    if spread == 0:
-        return float(logit(targets.mean())), 0.0
-    z = (x - x.mean()) / spread
-    design = np.stack([np.ones_like(z), z])
-    beta = np.array([float(logit(targets.mean())), 0.0])
-    loss = _loss(design, beta, targets)
-    for _ in range(_CALIBRATOR_STEPS):
-        risk = expit(beta @ design)
-        gradient = design @ (targets - risk)
-        curvature = (design * (risk * (1 - risk))) @ design.T
-        step = np.linalg.solve(curvature + 1e-12 * np.eye(2), gradient)
-        new = _loss(design, beta + step, targets)
-        while new > loss and float(np.abs(step).max()) > _CALIBRATOR_CLOSE_ENOUGH:
-            step = step / 2
-            new = _loss(design, beta + step, targets)
-        beta, loss = beta + step, new
-        if float(np.abs(step).max()) < _CALIBRATOR_CLOSE_ENOUGH:
-            break
-    slope = float(beta[1]) / spread
-    return float(beta[0]) - slope * float(x.mean()), slope
-
-
-def _loss(
-    design: NDArray[np.float64], beta: NDArray[np.float64], targets: NDArray[np.float64]
-) -> float:
-    scores = beta @ design
-    return float(np.sum(np.logaddexp(0, scores) - targets * scores))
+    return Calibrator(
+        intercept=float(fitted[0]) - slope * centre,
+        slope=slope,
+        n_patients=int(y.size),
+        method=method,
+    )

@@ -15,8 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-# sets where compiled code is kept, for all of the package
-from crsrisk.biology import compiled  # noqa: F401
+from crsrisk.biology.compiled import kernel
 from crsrisk.model.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, MISSING_ZERO
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -24,7 +23,6 @@ Integers: TypeAlias = NDArray[np.int64]
 Nodes: TypeAlias = NDArray[Any]
 
 LANES = 32
-MEMO_SLOTS = 12  # paths of up to as many features keep what each pattern of conditions gives
 _ZERO = float(np.float32(1e-35))  # nearer to 0 is 0, for LightGBM
 _LARGEST_CATEGORY = 2.0**31
 
@@ -52,7 +50,7 @@ def _goes_left(
     return value <= threshold
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@kernel(error_model="numpy")
 def add_trees(
     nodes: Nodes,
     words: Integers,
@@ -109,7 +107,7 @@ def _decide(
                 is_left[at - first, lane] = (0.0 if value != value else value) <= threshold
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@kernel(error_model="numpy")
 def add_shares(
     nodes: Nodes,
     words: Integers,
@@ -211,106 +209,3 @@ def _leave(
             up[depth - 1, q, lane] += below
     for lane in range(LANES):
         shares[feature, lane] += part[lane]
-
-
-@numba.njit(error_model="numpy", forceinline=True)
-def _masks(nodes: Nodes, words: Integers, path: Nodes, matrix: Floats, masks: Integers) -> None:
-    """By row, which features of a leaf's path let it go all the way: bit k for the path's k-th
-    feature.
-    """
-    for row in range(matrix.shape[0]):
-        fails = 0
-        for k in range(path.shape[0]):
-            node = nodes[path[k]["node"]]
-            is_left = _goes_left(
-                matrix[row, node["feature"]],
-                node["threshold"],
-                node["kind"],
-                words,
-                node["first_word"],
-                node["n_words"],
-            )
-            if is_left != path[k]["is_left"]:
-                fails |= 1 << path[k]["slot"]
-        masks[row] = ~fails
-
-
-@numba.njit(error_model="numpy", forceinline=True)
-def _against_background(
-    mask: int, n_slots: int, others: Integers, counts: Floats, weight: Floats, part: Floats
-) -> None:
-    """One pattern's shares of a leaf of value 1, summed over the background's patterns, to ``part``
-    (slot,).
-    """
-    for slot in range(n_slots):
-        part[slot] = 0.0
-    full = (1 << n_slots) - 1
-    for k in range(others.shape[0]):
-        other = others[k]
-        if (mask | other) & full != full:
-            continue  # a feature that leads neither there: no mixture of the two reaches the leaf
-        ours, theirs = 0, 0
-        for slot in range(n_slots):
-            ours += (mask & ~other) >> slot & 1
-            theirs += (other & ~mask) >> slot & 1
-        for slot in range(n_slots):
-            if (mask & ~other) >> slot & 1:
-                part[slot] += counts[k] * weight[ours - 1, theirs]
-            elif (other & ~mask) >> slot & 1:
-                part[slot] -= counts[k] * weight[theirs - 1, ours]
-
-
-@numba.njit(error_model="numpy", nogil=True, cache=True)
-def add_background_shares(
-    nodes: Nodes,
-    words: Integers,
-    leaves: Nodes,
-    paths: Nodes,
-    weight: Floats,
-    background: Floats,
-    matrix: Floats,
-    shares: Floats,
-) -> None:
-    """Add each leaf's interventional Shapley values to ``shares`` (row, feature), leaf after leaf.
-
-    ``weight[a, b]`` is a! b! / (a + b + 1)!. The background's rows are grouped by the pattern of
-    the path's conditions that they meet, and each pattern of a patient is worked out once a leaf.
-    """
-    n_rows, n_background = matrix.shape[0], background.shape[0]
-    masks, others = np.empty(n_rows, dtype=np.int64), np.empty(n_background, dtype=np.int64)
-    counts = np.empty(n_background)
-    memo = np.empty((1 << MEMO_SLOTS, MEMO_SLOTS))
-    is_known = np.empty(1 << MEMO_SLOTS, dtype=np.bool_)
-    part = np.empty(64)
-    for k in range(leaves.shape[0]):
-        leaf = leaves[k]
-        path, n_slots = paths[leaf["first"] : leaf["stop"]], leaf["n_slots"]
-        full = (1 << n_slots) - 1
-        _masks(nodes, words, path, background, others)
-        others &= full
-        others.sort()
-        n_patterns = 0
-        for row in range(n_background):
-            if row > 0 and others[row] == others[n_patterns - 1]:
-                counts[n_patterns - 1] += 1.0
-            else:
-                others[n_patterns] = others[row]
-                counts[n_patterns] = 1.0
-                n_patterns += 1
-        _masks(nodes, words, path, matrix, masks)
-        is_kept = n_slots <= MEMO_SLOTS
-        if is_kept:
-            is_known[: full + 1] = False
-        for row in range(n_rows):
-            mask = masks[row] & full
-            if not is_kept:
-                _against_background(mask, n_slots, others[:n_patterns], counts, weight, part)
-            elif not is_known[mask]:
-                _against_background(mask, n_slots, others[:n_patterns], counts, weight, memo[mask])
-                is_known[mask] = True
-            found = memo[mask] if is_kept else part
-            for edge in range(path.shape[0]):
-                if path[edge]["is_first"]:
-                    shares[row, path[edge]["feature"]] += (
-                        leaf["value"] * found[path[edge]["slot"]] / n_background
-                    )

@@ -10,7 +10,8 @@ same settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,8 @@ import optuna
 import pandas as pd
 
 from crsrisk.errors import InputError
-from crsrisk.model.features import FeatureConfig, Learner, Range, build_features
+from crsrisk.model.features import Learner, ModelConfig, Range, build_features
 from crsrisk.model.fit import make_learner, names_of, outcome_of, stages_of
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Trial:
 class Tuned:
     """The configuration with the settings that did best, and all trials in their order."""
 
-    config: FeatureConfig
+    config: ModelConfig
     trials: tuple[Trial, ...]
 
     @property
@@ -61,7 +60,7 @@ def tune(
     observed: pd.DataFrame,
     outcomes: pd.DataFrame,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     seed: int,
     advance: Callable[[int], None] | None = None,
 ) -> Tuned:
@@ -101,11 +100,23 @@ def tune(
             advance(1)
         return learner.cv_log_loss_
 
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.enqueue_trial({name: first[name] for name in search})
-    study.optimize(loss_of, n_trials=config.tuning.trials, n_jobs=1)
+    with _without_progress_lines():
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+        study.enqueue_trial({name: first[name] for name in search})
+        study.optimize(loss_of, n_trials=config.tuning.trials, n_jobs=1)
     best = min(trials, key=lambda trial: trial.log_loss)
     return Tuned(_with(config, best.settings), tuple(trials))
+
+
+@contextmanager
+def _without_progress_lines() -> Iterator[None]:
+    """Optuna writes a line a trial: not while we tune; afterwards as the user has set it."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def _suggested(trial: optuna.Trial, name: str, span: Range) -> float | int:
@@ -114,7 +125,7 @@ def _suggested(trial: optuna.Trial, name: str, span: Range) -> float | int:
     return trial.suggest_float(name, span.low, span.high, log=span.is_log)
 
 
-def _with(config: FeatureConfig, settings: dict[str, float | int]) -> FeatureConfig:
+def _with(config: ModelConfig, settings: dict[str, float | int]) -> ModelConfig:
     return config.model_copy(
         update={"learner": Learner.model_validate({**config.learner.model_dump(), **settings})}
     )

@@ -7,6 +7,19 @@ boosting (a few trees on top of the model); refit (the same recipe on the new pa
 and refit are compared by their out-of-fold log loss, and the recalibrated model stays unless one is
 better by a standard error. Calibration is two numbers and boosting joins the trees, so that the
 updated model predicts, explains and is saved like any other.
+
+The closed test asks how much updating these patients call for (Vergouwe et al., Stat Med
+2017;36:4529). The most that could be changed (a revision) is tested against each smaller update in
+turn, from none to intercept and slope. The first that the revision does not beat significantly is
+kept; so the whole procedure errs towards more updating in at most a share ``alpha`` of cohorts that
+need less. For a boosted model the revision of the paper (every coefficient anew) has no
+counterpart; here it is one coefficient for each clinical theme of the model's own exact
+contributions (dose, burden, inflammation, ...), beside the intercept.
+
+Offset boosting leaves the fitted model as it is and grows a few shallow trees on top in new
+patients. The old model, calibration written into its leaves, is where LightGBM goes on from; so the
+updated model is one booster again, with exact Shapley values. How many trees are added,
+cross-validation in the new patients decides; none may be.
 """
 
 from __future__ import annotations
@@ -23,29 +36,48 @@ from scipy.stats import chi2
 from sklearn.model_selection import StratifiedKFold
 
 from crsrisk.data.files import frame_digest
-from crsrisk.data.risk_model import Calibrator, RiskModel
+from crsrisk.data.risk_model import Calibrator
 from crsrisk.errors import InputError
+from crsrisk.logistic import fit_logistic, log_likelihood
 from crsrisk.model.booster import bare_text, calibrated_booster
 from crsrisk.model.explain import feature_contributions
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import SIGNS, fit
-from crsrisk.model.logistic import fit_offset_logistic, log_likelihood
 from crsrisk.model.predict import feature_matrix, raw_log_odds
+from crsrisk.model.risk_model import RiskModel
 
-# Closed test: how much updating do these patients call for? (Vergouwe et al., Stat Med
-# 2017;36:4529).
-#
-# The most that could be changed (a revision) is tested against each smaller update in turn, from
-# none to intercept and slope. The first that the revision does not beat significantly is kept; so
-# the whole procedure errs towards more updating in at most a share ``alpha`` of cohorts that need
-# less. For a boosted model the revision of the paper (every coefficient anew) has no counterpart;
-# here it is one coefficient for each clinical theme of the model's own exact contributions (dose,
-# burden, inflammation, ...), beside the intercept.
-
-
+Floats = NDArray[np.float64]
+Method = Literal["none", "intercept", "intercept and slope", "offset boosting", "refit"]
+METHODS: tuple[Method, ...] = (
+    "none",
+    "intercept",
+    "intercept and slope",
+    "offset boosting",
+    "refit",
+)
 Verdict = Literal["none", "intercept", "intercept and slope", "revision"]
 ALPHA = 0.05
+# and as many patients without: below, not even an intercept is worth its interval
+FEWEST_EVENTS = 5
+_FOLDS = 5
 _SAME = 1e-9  # log-odds: themes that differ by less between these patients say nothing
+
+MOST_TREES = 60
+_SMALLEST_LEAF = 10
+_BOOSTING: dict[str, Any] = {  # LightGBM's own parameters
+    "objective": "binary",
+    "boost_from_average": False,
+    "learning_rate": 0.05,
+    "num_leaves": 3,
+    "lambda_l2": 10.0,
+    "feature_fraction": 0.5,
+    "extra_trees": True,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "feature_pre_filter": False,
+    "verbosity": -1,
+}
 
 
 @dataclass(frozen=True)
@@ -67,149 +99,6 @@ class ClosedTest:
     alpha: float
 
 
-def closed_test(log_odds: Floats, themes: Floats, y: Floats, *, alpha: float = ALPHA) -> ClosedTest:
-    """Choose between none, intercept, intercept and slope, and a revision.
-
-    ``log_odds`` (patients,) of the model as it is, ``themes`` (patients, themes) its contributions
-    by clinical theme, ``y`` 0/1.
-
-    >>> rng = np.random.default_rng(0)
-    >>> themes = rng.normal(size=(4000, 3)); y = (rng.random(4000) < 1 / (1 + np.exp(1 - themes.sum(axis=1)))).astype(float)
-    >>> closed_test(themes.sum(axis=1), themes, y).chosen
-    'intercept'
-    """
-    ones = np.ones((len(y), 1))
-    varied = themes[:, np.ptp(themes, axis=0) > _SAME]
-    full = np.hstack([ones, varied])
-    revised = fit_offset_logistic(full, y, offset=np.zeros(len(y)), has_firth=False).log_likelihood
-    smaller: tuple[tuple[Verdict, Floats, Floats], ...] = (
-        ("none", ones[:, :0], log_odds),
-        ("intercept", ones, log_odds),
-        ("intercept and slope", np.hstack([ones, log_odds[:, None]]), np.zeros(len(y))),
-    )
-    steps: list[Step] = []
-    for name, design, offset in smaller:
-        kept = (
-            log_likelihood(offset, y)
-            if not design.shape[1]
-            else fit_offset_logistic(design, y, offset=offset, has_firth=False).log_likelihood
-        )
-        degrees = full.shape[1] - design.shape[1]
-        ratio = max(0.0, 2.0 * (revised - kept))
-        p_value = float(chi2.sf(ratio, degrees)) if degrees > 0 else 1.0
-        steps.append(Step(name, ratio, degrees, p_value))
-        if p_value > alpha:
-            return ClosedTest(name, tuple(steps), alpha)
-    return ClosedTest("revision", tuple(steps), alpha)
-
-
-# Offset boosting: a fitted model stays as it is, and a few shallow trees are grown on top in new
-# patients.
-#
-# The old model, calibration written into its leaves, is where LightGBM goes on from; so the updated
-# model is one booster again, with exact Shapley values. How many trees are added, cross-validation
-# in the new patients decides; none may be.
-
-
-MOST_TREES = 60
-_SMALLEST_LEAF = 10
-_SETTINGS: dict[str, Any] = {
-    "objective": "binary",
-    "boost_from_average": False,
-    "learning_rate": 0.05,
-    "num_leaves": 3,
-    "lambda_l2": 10.0,
-    "feature_fraction": 0.5,
-    "extra_trees": True,
-    "num_threads": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-    "feature_pre_filter": False,
-    "verbosity": -1,
-}
-
-
-def boosted_on(
-    text: str,
-    calibrator: Calibrator,
-    *,
-    matrix: Floats,
-    y: Floats,
-    log_odds: Floats,
-    directions: list[int],
-    seed: int,
-) -> tuple[str, int]:
-    """The text of one booster, old trees with their calibration and then the new ones, and the
-    number of new ones.
-
-    ``matrix`` (patients, features) and ``y`` (0/1) are of the new patients, ``log_odds`` what the
-    calibrated old model says of them. An intercept is fitted first (Firth), so that the trees need
-    not learn the overall rate.
-    """
-    settings = {
-        **_SETTINGS,
-        "monotone_constraints": directions,
-        "seed": seed,
-        "min_data_in_leaf": max(_SMALLEST_LEAF, len(y) // 10),
-    }
-    n_trees = _best_number(matrix, y, log_odds, settings=settings, seed=seed)
-    shift = intercept_of(log_odds, y)
-    moved = calibrator.model_copy(update={"intercept": calibrator.intercept + shift})
-    old = calibrated_booster(text, moved)
-    if not n_trees:
-        return bare_text(old.model_to_string()), 0
-    data = lgb.Dataset(matrix, y, feature_name=old.feature_name(), free_raw_data=False)
-    grown = lgb.train(settings, data, n_trees, init_model=old)
-    return bare_text(grown.model_to_string()), grown.num_trees() - old.num_trees()
-
-
-def intercept_of(log_odds: Floats, y: Floats) -> float:
-    """The shift of log-odds that makes them right on average in these patients (Firth)."""
-    return float(
-        fit_offset_logistic(np.ones((len(y), 1)), y, offset=log_odds, has_firth=True).coefficients[
-            0
-        ]
-    )
-
-
-def _best_number(
-    matrix: Floats, y: Floats, log_odds: Floats, *, settings: dict[str, Any], seed: int
-) -> int:
-    """Number of trees with the best out-of-fold log likelihood; 0 where no tree helps."""
-    n_folds = int(min(_FOLDS, y.sum(), (1 - y).sum()))
-    if n_folds < 2:
-        return 0
-    total = np.zeros(MOST_TREES + 1)
-    for fitted, held in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(matrix, y):
-        shift = intercept_of(log_odds[fitted], y[fitted])
-        data = lgb.Dataset(
-            matrix[fitted], y[fitted], init_score=log_odds[fitted] + shift, free_raw_data=False
-        )
-        booster = lgb.train(settings, data, MOST_TREES)
-        start = log_odds[held] + shift
-        total[0] += log_likelihood(start, y[held])
-        for n in range(1, MOST_TREES + 1):
-            added: Any = booster.predict(
-                matrix[held], raw_score=True, num_iteration=n, num_threads=1
-            )
-            total[n] += log_likelihood(start + added, y[held])
-    return int(np.argmax(total))
-
-
-Floats = NDArray[np.float64]
-Method = Literal["none", "intercept", "intercept and slope", "offset boosting", "refit"]
-METHODS: tuple[Method, ...] = (
-    "none",
-    "intercept",
-    "intercept and slope",
-    "offset boosting",
-    "refit",
-)
-# and as many patients without: below, not even an intercept is worth its interval
-FEWEST_EVENTS = 5
-_FOLDS = 5
-
-
 @dataclass(frozen=True)
 class Update:
     """The updated model, the method that made it, and why that one.
@@ -227,26 +116,45 @@ class Update:
     n_trees: int
 
 
-def log_odds_of(model: RiskModel, observed: pd.DataFrame) -> Floats:
-    """Calibrated log-odds, shape (patients,)."""
-    return model.calibrator.log_odds(raw_log_odds(model, observed))
-
-
 def update(
     model: RiskModel,
     observed: pd.DataFrame,
     *,
     y: Floats,
     method: Method | Literal["auto"] = "auto",
-    config: FeatureConfig | None = None,
+    config: ModelConfig | None = None,
     seed: int = 0,
 ) -> Update:
-    """Update a model with new patients and their outcomes (0/1, shape (patients,), counted within
-    the model's window).
+    """Update a model with new patients and their outcomes.
 
-    ``config`` is the recipe of a refit; without it no refit is considered. Raises
-    :class:`InputError` for fewer than five patients with or without the event, and for a refit
-    without a recipe.
+    Parameters
+    ----------
+    model : RiskModel
+        The model as it is; it is not changed.
+    observed : DataFrame
+        One row a patient, with the columns of the model's contract.
+    y : array (patients,)
+        Outcomes, 0 or 1, counted within the model's window.
+    method : str
+        One of :data:`METHODS`, or ``auto``: what the patients call for.
+    config : ModelConfig, optional
+        The recipe of a refit; without it no refit is considered.
+    seed : int
+        Of the folds and of the trees that are added.
+
+    Returns
+    -------
+    Update
+        The updated model under its next version, and why it was updated so.
+
+    Raises
+    ------
+    InputError
+        For fewer than five patients with or without the event, and for a refit without a recipe.
+
+    References
+    ----------
+    Vergouwe et al., Stat Med 2017;36:4529.
     """
     y = np.asarray(y, dtype=np.float64)
     _check(observed, y)
@@ -281,92 +189,8 @@ def update(
     return Update(made_model, chosen, closed, compared, len(y), int(y.sum()), n_trees)
 
 
-def next_version(version: str) -> str:
-    """The version of an updated model: the released one, and how often it was updated.
-
-    >>> [next_version(version) for version in ("0.2.0", "0.2.0+update1")]
-    ['0.2.0+update1', '0.2.0+update2']
-    """
-    released, _, times = version.partition("+update")
-    return f"{released}+update{int(times or 0) + 1}"
-
-
-def themes_of(model: RiskModel, observed: pd.DataFrame) -> Floats:
-    """The model's exact contributions added up by clinical theme, shape (patients, themes)."""
-    _, contributions = feature_contributions(model, observed)
-    theme_of = {variable.name: variable.theme for variable in model.contract.variables}
-    themes = [theme_of[feature.variable] for feature in model.contract.features]
-    return np.column_stack(
-        [
-            contributions[:, [place for place, one in enumerate(themes) if one == theme]].sum(
-                axis=1
-            )
-            for theme in sorted(set(themes))
-        ]
-    )
-
-
-def updated_with(
-    model: RiskModel,
-    observed: pd.DataFrame,
-    *,
-    y: Floats,
-    method: Method,
-    config: FeatureConfig | None,
-    seed: int,
-) -> RiskModel:
-    """The model after one method, without a new version: for comparing methods."""
-    return _apply(
-        model, observed, np.asarray(y, dtype=np.float64), method=method, config=config, seed=seed
-    )[0]
-
-
-def out_of_fold(
-    model: RiskModel,
-    observed: pd.DataFrame,
-    *,
-    y: Floats,
-    method: Method,
-    config: FeatureConfig | None,
-    seed: int,
-) -> Floats:
-    """Log-odds of each new patient from the model updated without him (five folds, fewer for few
-    events).
-    """
-    n_folds = int(min(_FOLDS, y.sum(), (1 - y).sum()))
-    found = np.empty(len(y))
-    for fitted, held in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(
-        np.zeros((len(y), 1)), y
-    ):
-        made = updated_with(
-            model, observed.iloc[fitted], y=y[fitted], method=method, config=config, seed=seed
-        )
-        found[held] = log_odds_of(made, observed.iloc[held])
-    return found
-
-
-def _check(observed: pd.DataFrame, y: Floats) -> None:
-    if len(y) != len(observed) or not bool(np.isin(y, (0.0, 1.0)).all()):
-        raise InputError(
-            where="update",
-            key="outcome",
-            found=f"{len(y)} outcomes for {len(observed)} patients",
-            expected="0 or 1 for every patient",
-            cure="leave out patients without an outcome",
-        )
-    events, others = int(y.sum()), int((1 - y).sum())
-    if min(events, others) < FEWEST_EVENTS:
-        raise InputError(
-            where="update",
-            key="outcome",
-            found=f"{events} patients with and {others} without the event",
-            expected=f"at least {FEWEST_EVENTS} of each",
-            cure="collect more patients before updating",
-        )
-
-
 def choose(
-    model: RiskModel, observed: pd.DataFrame, y: Floats, *, config: FeatureConfig | None, seed: int
+    model: RiskModel, observed: pd.DataFrame, y: Floats, *, config: ModelConfig | None, seed: int
 ) -> tuple[ClosedTest, dict[Method, float], Method]:
     """The closed test, out-of-fold log loss (nats) of the rivals where it asks for a revision, and
     the method chosen.
@@ -402,13 +226,112 @@ def _smallest_good(losses: Mapping[Method, Floats]) -> Method:
     return chosen
 
 
+def closed_test(log_odds: Floats, themes: Floats, y: Floats, *, alpha: float = ALPHA) -> ClosedTest:
+    """Choose between none, intercept, intercept and slope, and a revision.
+
+    ``log_odds`` (patients,) of the model as it is, ``themes`` (patients, themes) its contributions
+    by clinical theme, ``y`` 0/1.
+
+    >>> rng = np.random.default_rng(0)
+    >>> themes = rng.normal(size=(4000, 3))
+    >>> log_odds = themes.sum(axis=1)
+    >>> y = (rng.random(4000) < 1 / (1 + np.exp(1 - log_odds))).astype(float)
+    >>> closed_test(log_odds, themes, y).chosen
+    'intercept'
+    """
+    ones = np.ones((len(y), 1))
+    varied = themes[:, np.ptp(themes, axis=0) > _SAME]
+    full = np.hstack([ones, varied])
+    revised = _best_likelihood(full, y, offset=np.zeros(len(y)))
+    smaller: tuple[tuple[Verdict, Floats, Floats], ...] = (
+        ("none", ones[:, :0], log_odds),
+        ("intercept", ones, log_odds),
+        ("intercept and slope", np.hstack([ones, log_odds[:, None]]), np.zeros(len(y))),
+    )
+    steps: list[Step] = []
+    for name, design, offset in smaller:
+        kept = _best_likelihood(design, y, offset=offset)
+        degrees = full.shape[1] - design.shape[1]
+        ratio = max(0.0, 2.0 * (revised - kept))
+        p_value = float(chi2.sf(ratio, degrees)) if degrees > 0 else 1.0
+        steps.append(Step(name, ratio, degrees, p_value))
+        if p_value > alpha:
+            return ClosedTest(name, tuple(steps), alpha)
+    return ClosedTest("revision", tuple(steps), alpha)
+
+
+def _best_likelihood(design: Floats, y: Floats, *, offset: Floats) -> float:
+    """Log likelihood at the maximum of logit P = offset + design x coefficients."""
+    coefficients = fit_logistic(design, y, offset=offset).coefficients
+    return log_likelihood(offset + design @ coefficients, y)
+
+
+def themes_of(model: RiskModel, observed: pd.DataFrame) -> Floats:
+    """The model's exact contributions added up by clinical theme, shape (patients, themes)."""
+    _, contributions = feature_contributions(model, observed)
+    theme_of = {variable.name: variable.theme for variable in model.contract.variables}
+    themes = [theme_of[feature.variable] for feature in model.contract.features]
+    return np.column_stack(
+        [
+            contributions[:, [place for place, name in enumerate(themes) if name == theme]].sum(
+                axis=1
+            )
+            for theme in sorted(set(themes))
+        ]
+    )
+
+
+def log_odds_of(model: RiskModel, observed: pd.DataFrame) -> Floats:
+    """Calibrated log-odds, shape (patients,)."""
+    return model.calibrator.log_odds(raw_log_odds(model, observed))
+
+
+def out_of_fold(
+    model: RiskModel,
+    observed: pd.DataFrame,
+    *,
+    y: Floats,
+    method: Method,
+    config: ModelConfig | None,
+    seed: int,
+) -> Floats:
+    """Log-odds of each new patient from the model updated without him (five folds, fewer for few
+    events).
+    """
+    n_folds = int(min(_FOLDS, y.sum(), (1 - y).sum()))
+    log_odds = np.empty(len(y))
+    for fitted, held in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(
+        np.zeros((len(y), 1)), y
+    ):
+        made = updated_with(
+            model, observed.iloc[fitted], y=y[fitted], method=method, config=config, seed=seed
+        )
+        log_odds[held] = log_odds_of(made, observed.iloc[held])
+    return log_odds
+
+
+def updated_with(
+    model: RiskModel,
+    observed: pd.DataFrame,
+    *,
+    y: Floats,
+    method: Method,
+    config: ModelConfig | None,
+    seed: int,
+) -> RiskModel:
+    """The model after one method, without a new version: for comparing methods."""
+    return _apply(
+        model, observed, np.asarray(y, dtype=np.float64), method=method, config=config, seed=seed
+    )[0]
+
+
 def _apply(
     model: RiskModel,
     observed: pd.DataFrame,
     y: Floats,
     *,
     method: Method,
-    config: FeatureConfig | None,
+    config: ModelConfig | None,
     seed: int,
 ) -> tuple[RiskModel, int]:
     """The changed model and the number of trees that were added."""
@@ -457,9 +380,7 @@ def recalibrated(old: Calibrator, log_odds: Floats, y: Floats, *, has_slope: boo
             }
         )
     design = np.column_stack([np.ones(len(y)), log_odds])
-    a, b = fit_offset_logistic(
-        design, y, offset=np.zeros(len(y)), has_firth=True
-    ).coefficients.tolist()
+    a, b = fit_logistic(design, y, has_firth=True).coefficients.tolist()
     if b <= 0.0:
         a, b = intercept_of(np.zeros(len(y)), y), 0.0
     return Calibrator(
@@ -468,6 +389,100 @@ def recalibrated(old: Calibrator, log_odds: Floats, y: Floats, *, has_slope: boo
         n_patients=len(y),
         method=f"{old.method}; intercept and slope updated",
     )
+
+
+def intercept_of(log_odds: Floats, y: Floats) -> float:
+    """The shift of log-odds that makes them right on average in these patients (Firth)."""
+    ones = np.ones((len(y), 1))
+    return float(fit_logistic(ones, y, offset=log_odds, has_firth=True).coefficients[0])
+
+
+def boosted_on(
+    text: str,
+    calibrator: Calibrator,
+    *,
+    matrix: Floats,
+    y: Floats,
+    log_odds: Floats,
+    directions: list[int],
+    seed: int,
+) -> tuple[str, int]:
+    """The text of one booster, old trees with their calibration and then the new ones, and the
+    number of new ones.
+
+    ``matrix`` (patients, features) and ``y`` (0/1) are of the new patients, ``log_odds`` what the
+    calibrated old model says of them. An intercept is fitted first (Firth), so that the trees need
+    not learn the overall rate.
+    """
+    settings = {
+        **_BOOSTING,
+        "monotone_constraints": directions,
+        "seed": seed,
+        "min_data_in_leaf": max(_SMALLEST_LEAF, len(y) // 10),
+    }
+    n_trees = _best_number(matrix, y, log_odds, settings=settings, seed=seed)
+    shift = intercept_of(log_odds, y)
+    moved = calibrator.model_copy(update={"intercept": calibrator.intercept + shift})
+    old = calibrated_booster(text, moved)
+    if not n_trees:
+        return bare_text(old.model_to_string()), 0
+    data = lgb.Dataset(matrix, y, feature_name=old.feature_name(), free_raw_data=False)
+    grown = lgb.train(settings, data, n_trees, init_model=old)
+    return bare_text(grown.model_to_string()), grown.num_trees() - old.num_trees()
+
+
+def _best_number(
+    matrix: Floats, y: Floats, log_odds: Floats, *, settings: dict[str, Any], seed: int
+) -> int:
+    """Number of trees with the best out-of-fold log likelihood; 0 where no tree helps."""
+    n_folds = int(min(_FOLDS, y.sum(), (1 - y).sum()))
+    if n_folds < 2:
+        return 0
+    total = np.zeros(MOST_TREES + 1)
+    for fitted, held in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(matrix, y):
+        shift = intercept_of(log_odds[fitted], y[fitted])
+        data = lgb.Dataset(
+            matrix[fitted], y[fitted], init_score=log_odds[fitted] + shift, free_raw_data=False
+        )
+        booster = lgb.train(settings, data, MOST_TREES)
+        start = log_odds[held] + shift
+        total[0] += log_likelihood(start, y[held])
+        for n in range(1, MOST_TREES + 1):
+            added: Any = booster.predict(
+                matrix[held], raw_score=True, num_iteration=n, num_threads=1
+            )
+            total[n] += log_likelihood(start + added, y[held])
+    return int(np.argmax(total))
+
+
+def next_version(version: str) -> str:
+    """The version of an updated model: the released one, and how often it was updated.
+
+    >>> [next_version(version) for version in ("0.2.0", "0.2.0+update1")]
+    ['0.2.0+update1', '0.2.0+update2']
+    """
+    released, _, times = version.partition("+update")
+    return f"{released}+update{int(times or 0) + 1}"
+
+
+def _check(observed: pd.DataFrame, y: Floats) -> None:
+    if len(y) != len(observed) or not bool(np.isin(y, (0.0, 1.0)).all()):
+        raise InputError(
+            where="update",
+            key="outcome",
+            found=f"{len(y)} outcomes for {len(observed)} patients",
+            expected="0 or 1 for every patient",
+            cure="leave out patients without an outcome",
+        )
+    events, others = int(y.sum()), int((1 - y).sum())
+    if min(events, others) < FEWEST_EVENTS:
+        raise InputError(
+            where="update",
+            key="outcome",
+            found=f"{events} patients with and {others} without the event",
+            expected=f"at least {FEWEST_EVENTS} of each",
+            cure="collect more patients before updating",
+        )
 
 
 def outcomes_of(model: RiskModel, observed: pd.DataFrame, y: Floats) -> pd.DataFrame:

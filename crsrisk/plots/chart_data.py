@@ -1,19 +1,22 @@
-"""What charts are drawn from: plain numbers and labels, typed, with nothing about where they come from.
+"""What charts are drawn from: plain numbers and labels, typed, nothing about where they come from.
 
-A report builds these, :mod:`crsrisk.plots` draws them, in a notebook as matplotlib axes and in a page
-as SVG. Shares and risks are 0 to 1 unless a name says ``_per100``; hours and days say so.
+A report builds these, :mod:`crsrisk.plots` draws them, in a notebook as matplotlib axes and in a
+page as SVG. Shares and risks are 0 to 1 unless a name says ``_per100``; hours and days say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
 
 from crsrisk.results import Estimate, NotEstimable
 
 LineStyle = Literal["model", "refit", "ideal", "reference", "zero", "interval"]
 Verdict = Literal["agrees", "differs", "not judged"]
+Numbers = Sequence[float] | NDArray[Any]
 Kind = Literal["null", "comparator", "model", "oracle"]
 
 
@@ -120,10 +123,21 @@ DrawnCell = ForestCell | RatesCell | HoursCell | BarCell
 
 
 @dataclass(frozen=True)
+class ForestRow:
+    """A published figure beside the simulated one as a row of a chart, its numbers in words."""
+
+    label: str
+    cell: ForestCell
+    numbers: str = ""
+
+
+@dataclass(frozen=True)
 class BenchmarkMark:
     """A predictor of the benchmark: gain in log loss over the product's rate, and its AUROC.
 
-    ``auroc_upper``: the upper bound of an oracle whose AUROC is a range; None for the others.
+    ``auroc``: among patients of one product, None where there is only one product; ``auroc_mixed``:
+    over all patients, where knowing the product already helps. ``..._upper``: the upper bound of an
+    oracle, whose AUROC is a range; None for the others.
     """
 
     label: str
@@ -131,6 +145,8 @@ class BenchmarkMark:
     gain: Estimate | NotEstimable | None
     auroc: Estimate | NotEstimable | None
     auroc_upper: float | None = None
+    auroc_mixed: Estimate | NotEstimable | None = None
+    auroc_mixed_upper: float | None = None
 
 
 @dataclass(frozen=True)
@@ -152,12 +168,33 @@ class ReasonBar:
 
 
 @dataclass(frozen=True)
+class ReasonTheme:
+    """Reasons that speak of one thing (host, drug and dose ...), and what all of its variables do
+    together, in whole points of 100; the bars are those that are shown.
+    """
+
+    theme: str
+    points: int
+    bars: Sequence[ReasonBar]
+
+
+@dataclass(frozen=True)
 class ImportanceBar:
     """Mean size of a variable's contribution, in points of 100, and its direction in words."""
 
     label: str
     mean_points: float
     direction: str
+
+
+def bar_end(values: Sequence[float]) -> float:
+    """Where bars are cut: at the second longest and a quarter more, if one dwarfs all others.
+
+    >>> bar_end([25.8, 6.0, 2.0]), bar_end([3.0, 2.0])
+    (7.5, 3.0)
+    """
+    longest = sorted((*values, 0.0, 0.0), reverse=True)
+    return 1.25 * longest[1] if longest[1] > 0 and longest[0] > 2.5 * longest[1] else longest[0]
 
 
 @dataclass(frozen=True)
@@ -219,3 +256,84 @@ class IconArray:
     n_grade3plus: int | None
     sentence: str
     title: str = "100 patients like this one"
+
+
+# What charts read of an evaluation. The results themselves stand on a higher floor
+# (crsrisk.evaluation), so here is only what they must have.
+
+
+class CurveOfCalibration(Protocol):
+    """Observed risk over predicted risk with its 95% band, as arrays over a grid of risks."""
+
+    @property
+    def risk(self) -> Numbers: ...
+    @property
+    def observed(self) -> Numbers: ...
+    @property
+    def low(self) -> Numbers: ...
+    @property
+    def high(self) -> Numbers: ...
+
+
+class HasCurve(Protocol):
+    """The calibration of a group, of which charts read the curve."""
+
+    @property
+    def curve(self) -> CurveOfCalibration | NotEstimable: ...
+
+
+class BandOfBenefit(Protocol):
+    """A figure by threshold with the ends of its 95% interval."""
+
+    @property
+    def value(self) -> Numbers: ...
+    @property
+    def low(self) -> Numbers: ...
+    @property
+    def high(self) -> Numbers: ...
+
+
+class CurveOfBenefit(Protocol):
+    """Net benefit by threshold: of the model, of treating everybody, and their difference."""
+
+    @property
+    def threshold(self) -> Numbers: ...
+    @property
+    def model(self) -> BandOfBenefit: ...
+    @property
+    def treat_all(self) -> BandOfBenefit: ...
+    @property
+    def model_minus_treat_all(self) -> BandOfBenefit: ...
+
+
+class SpreadOfRisk(Protocol):
+    """Predicted risks of one outcome class: patients, quantiles, counts in bins."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def quantiles(self) -> Mapping[float, Estimate]: ...
+    @property
+    def bin_edges(self) -> Numbers: ...
+    @property
+    def counts(self) -> Sequence[int]: ...
+
+
+class SpreadByOutcome(Protocol):
+    """Predicted risks of patients with and without the event."""
+
+    @property
+    def event(self) -> SpreadOfRisk: ...
+    @property
+    def no_event(self) -> SpreadOfRisk: ...
+
+
+class EvaluatedGroup(Protocol):
+    """What charts read of :class:`crsrisk.evaluation.evaluate.GroupEvaluation`."""
+
+    @property
+    def calibration(self) -> HasCurve: ...
+    @property
+    def net_benefit(self) -> CurveOfBenefit | NotEstimable: ...
+    @property
+    def risk_distribution(self) -> SpreadByOutcome | NotEstimable: ...

@@ -1,38 +1,35 @@
-"""Content: everything the report says, as one dictionary. A report is a dictionary first, a page
+"""Content: everything the report says, as one typed object. A report is an object first, a page
 second.
 
-:func:`build_content` takes nouns and plain tables and gives what `json.dumps` can write. Its keys,
-in the order of the page: `format`, `title`, `notice`, `question`, `window`, `key_figures`,
-`first_words`, `cohort`, `published`, `performance`, `trial`, `drivers`, `patients`, `generator`
-(None without a card), `limits`, `making`, and `evaluation` (all figures as they came). Every table
-has the shape that :mod:`crsrisk.report.patients` describes.
+:func:`build_content` takes nouns and gives a :class:`ReportContent`; ``content.json`` is its plain
+form (:func:`crsrisk.results.to_plain`), the page is rendered from the object itself.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from dataclasses import dataclass
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
 from crsrisk.data.published_figures import Comparison
-from crsrisk.report.bedside import example_patient
-from crsrisk.report.generator_card import generator_section
-from crsrisk.report.manifest import making_section
-from crsrisk.report.mitigation import mitigation_section, observation_table, onset_curves
-from crsrisk.report.patients import outcomes_table, product_order, table_one
-from crsrisk.report.performance import (
-    ladder_section,
-    net_benefit_table,
-    performance_tables,
-    reasons_of,
+from crsrisk.evaluation.evaluate import Evaluation
+from crsrisk.report.example_patients import Example, ExamplePatient, example_patient
+from crsrisk.report.generator_card import GeneratorCard, GeneratorSection, generator_section
+from crsrisk.report.manifest import Making, making_section
+from crsrisk.report.mitigation import (
+    MitigationArm,
+    ObservationHours,
+    ObservationSection,
+    TrialSection,
+    trial_section,
 )
-from crsrisk.report.published_comparison import published_section
-from crsrisk.report.reasons import drivers_section
-from crsrisk.results import to_plain
+from crsrisk.report.patients import CohortSection, cohort_section, product_order
+from crsrisk.report.performance import BenchmarkSection, PerformanceSection, performance_section
+from crsrisk.report.published_comparison import PublishedSection, published_section
+from crsrisk.report.reasons import DriversSection, drivers_section
+from crsrisk.results import NotEstimable
+from crsrisk.simulation.evidence import ComparisonSummary, Tally, summarise
 from crsrisk.wording import (
     NOTICE,
     estimate_in_words,
@@ -47,128 +44,290 @@ from crsrisk.wording import (
     windows_in_words,
 )
 
-# Statements: the key figures, the first words for each reader, and what the report cannot say.
-
-
-Part = Mapping[str, Any]
-
+FORMAT = "crsrisk-report-2"
+TITLE = "Cytokine release syndrome in solid tumours: a risk model learnt from mechanistic patients"
 EVENT = "CRS of grade 2 or more"
 
 
-def key_figures(
-    evaluation: Part, *, published: Part, n_patients: int, n_products: int
-) -> list[dict[str, str]]:
-    """The figures that the report would be reduced to, each with its interval: label, value,
-    note.
+@dataclass(frozen=True)
+class KeyFigure:
+    """A figure that the report would be reduced to, in words with its interval, and a remark."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class FirstWords:
+    """One paragraph for one kind of reader, and the section where he goes on."""
+
+    reader: str
+    sentences: tuple[str, ...]
+    target: str
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything the report of the main job says, in the order of the page.
+
+    Parameters
+    ----------
+    format, title, notice, question : what the page is; ``question`` is that of the experiment.
+    event, window : what every risk in it is a risk of, in words.
+    key_figures, first_words : what is read first.
+    cohort : who the patients are, and their outcomes.
+    published : simulated beside published figures.
+    performance : how the model does in held-out patients, the benchmark among it.
+    trial : for the trial designer: mitigations, hours of observation, onset.
+    drivers : what drives the model.
+    patients : example patients, as a clinician sees them.
+    generator : how far to believe the simulator; None without its card.
+    limits : what the report cannot say.
+    making : how it was made.
+    evaluation : all figures of the evaluation as they came.
+    labels : label of each product of the cohort.
     """
-    pooled, summary = evaluation["pooled"], published["summary"]
-    calibration, ladders = pooled["calibration"], evaluation["ladder"]
-    rows = [
-        ("Simulated patients", number(n_patients, digits=0), f"of {n_products} products"),
-        (
-            "Held-out patients",
-            number(pooled["n"], digits=0),
-            f"{number(pooled['n_events'], digits=0)} of them with {EVENT}",
-        ),
-    ]
-    if ladders is not None:
-        share = ladders["pooled"]["share_of_oracle_gain"]
-        told = estimate_in_words(share, digits=0, factor=100)
-        rows.append(
-            (
-                "Share of the knowable that is learnt",
-                told,
-                "per cent of the oracle’s gain, 95% interval",
+
+    format: str
+    title: str
+    notice: str
+    question: str
+    event: str
+    window: str
+    key_figures: tuple[KeyFigure, ...]
+    first_words: tuple[FirstWords, ...]
+    cohort: CohortSection
+    published: PublishedSection
+    performance: PerformanceSection
+    trial: TrialSection
+    drivers: DriversSection
+    patients: tuple[ExamplePatient, ...]
+    generator: GeneratorSection | None
+    limits: tuple[str, ...]
+    making: Making
+    evaluation: Evaluation
+    labels: Mapping[str, str]
+
+
+def build_content(
+    *,
+    question: str,
+    cohort: Cohort,
+    comparisons: Sequence[Comparison],
+    evaluation: Evaluation,
+    explanation: Explanation,
+    examples: Sequence[Example],
+    mitigation_arms: Sequence[MitigationArm],
+    observation_hours: Sequence[ObservationHours],
+    manifest: object,
+    product_labels: Mapping[str, str],
+    mitigation_labels: Mapping[str, str],
+    generator: GeneratorCard | None = None,
+) -> ReportContent:
+    """The whole report.
+
+    Parameters
+    ----------
+    question : what the experiment asks, one or two sentences.
+    cohort : all patients of the experiment (observed and outcomes are read).
+    comparisons : of published figures with simulated ones.
+    evaluation : of the held-out patients; its benchmark may be None.
+    explanation : of the held-out patients, for what drives the model.
+    examples : patients who are shown one by one.
+    mitigation_arms : of each product one without mitigation and one with each.
+    observation_hours : of each product.
+    manifest : how it was made: seeds, digests, versions; no date, or two runs differ.
+    product_labels, mitigation_labels : name -> label.
+    generator : the card of the simulator; without one the report has no section on how far to
+        believe it.
+
+    Raises
+    ------
+    InputError
+        For a risk outside 0-1, an interval upside down, or a product without its arm without
+        mitigation.
+    """
+    order = product_order(cohort.observed)
+    whole_labels = {**{name: name for name in order}, **product_labels}
+    labels = short_labels({**{row.product: row.product for row in comparisons}, **whole_labels})
+    performance = performance_section(evaluation, labels=labels, order=order)
+    published = published_section(
+        comparisons, summary=summarise(comparisons), labels=labels, order=order
+    )
+    patients = tuple(
+        example_patient(example, at=at, product_labels=whole_labels)
+        for at, example in enumerate(examples)
+    )
+    trial = trial_section(
+        mitigation_arms,
+        hours=observation_hours,
+        cohort=cohort,
+        labels=labels,
+        mitigation_labels=mitigation_labels,
+        order=order,
+    )
+    return ReportContent(
+        format=FORMAT,
+        title=typeset(TITLE),
+        notice=NOTICE,
+        question=typeset(question),
+        event=EVENT,
+        window=windows_in_words({labels[name]: days for name, days in _windows(cohort).items()}),
+        key_figures=tuple(
+            key_figures(
+                evaluation,
+                summary=published.summary,
+                n_patients=cohort.n_patients,
+                n_products=len(order),
             )
-        )
-    within = estimate_in_words(pooled["auroc_within_product"])
-    rows += [
-        ("AUROC among patients of one product", within, "95% interval"),
-        (
-            "AUROC over all patients, products mixed",
-            estimate_in_words(pooled["auroc"]),
-            "95% interval; knowing the product already helps",
         ),
-        ("Calibration slope", estimate_in_words(calibration["slope"]), "95% interval; ideal 1"),
-        (
-            "Observed over expected events",
-            estimate_in_words(calibration["observed_to_expected"]),
-            "95% interval; ideal 1",
+        first_words=tuple(
+            first_words(
+                performance.benchmark,
+                observation=trial.observation,
+                labels=labels,
+                patients=patients,
+            )
         ),
-        _met("Published figures that the simulator meets", summary["all"]),
-        _met("of these, never tuned to, sharing no patient", summary["independent_validation"]),
-    ]
-    return [{"label": label, "value": value, "note": note} for label, value, note in rows]
-
-
-def _met(label: str, tally: Part) -> tuple[str, str, str]:
-    wide = f"judged; {tally['n_agree_wide']} of those met have a very wide interval"
-    return label, f"{tally['n_agree']} of {tally['n_judged']}", wide
-
-
-def first_words(
-    ladder: Part | None, *, observation: Part, patients: Sequence[Part]
-) -> list[dict[str, Any]]:
-    """One paragraph for each reader, sentence by sentence, with the place to go on."""
-    found: list[dict[str, Any]] = []
-    if ladder is not None:
-        found.append(
-            {
-                "reader": "Data scientist",
-                "sentences": [ladder["sentences"][0]],
-                "target": "performance",
-            }
-        )
-    hours = [row for row in observation["raw"] if row["hours_90"] is not None]
-    if hours:
-        first, last = (choose(hours, key=lambda row: row["hours_90"]) for choose in (min, max))
-        found.append(
-            {
-                "reader": "Trial designer",
-                "sentences": [
-                    "Rates with and without each mitigation stand product by product.",
-                    (
-                        "Nine of ten onsets of CRS are seen within"
-                        f" {hours_in_words(first['hours_90'])} of the most recent dose with"
-                        f" {first['label']}, within {hours_in_words(last['hours_90'])} with"
-                        f" {last['label']}."
-                    ),
-                ],
-                "target": "trial",
-            }
-        )
-    if patients:
-        told = [_patient_in_words(patient) for patient in patients]
-        found.append({"reader": "Clinician", "sentences": [*told, NOTICE], "target": "patients"})
-    return found
-
-
-def _patient_in_words(patient: Part) -> str:
-    risk = patient["risks"]["grade2plus"]
-    return (
-        f"Of 100 patients like {patient['name']}, {short_label(patient['product'])},"
-        f" {_about(risk['count'])} would develop {EVENT} {window_in_words(patient['window_d'])}"
-        f" (plausible range {range_of_100(risk['low'], risk['high'])})."
+        cohort=cohort_section(cohort, labels=labels),
+        published=published,
+        performance=performance,
+        trial=trial,
+        drivers=drivers_section(explanation),
+        patients=patients,
+        generator=None if generator is None else generator_section(generator),
+        limits=tuple(limits(evaluation, summary=published.summary, labels=labels, order=order)),
+        making=making_section(manifest),
+        evaluation=evaluation,
+        labels={name: labels[name] for name in order},
     )
 
 
-def _about(count: str) -> str:
-    return f"about {count}" if count.isdigit() else count
+def _windows(cohort: Cohort) -> dict[str, float]:
+    """Days of the window by product, in the order of every table."""
+    first = cohort.outcomes["window_d"].groupby(cohort.observed["product"].to_numpy()).first()
+    return {name: float(first[name]) for name in product_order(cohort.observed)}
+
+
+def key_figures(
+    evaluation: Evaluation, *, summary: ComparisonSummary, n_patients: int, n_products: int
+) -> list[KeyFigure]:
+    """The figures that the report would be reduced to, each with its interval."""
+    pooled, calibration = evaluation.pooled, evaluation.pooled.calibration
+    figures = [
+        KeyFigure("Simulated patients", number(n_patients, digits=0), f"of {n_products} products"),
+        KeyFigure(
+            "Held-out patients",
+            number(pooled.n, digits=0),
+            f"{number(pooled.n_events, digits=0)} of them with {EVENT}",
+        ),
+    ]
+    if evaluation.benchmark is not None:
+        share = evaluation.benchmark.pooled.share_of_oracle_gain
+        figures.append(
+            KeyFigure(
+                "Share of the knowable that is learnt",
+                estimate_in_words(share, digits=0, factor=100),
+                "per cent of the oracle’s gain, 95% interval",
+            )
+        )
+    return [
+        *figures,
+        KeyFigure(
+            "AUROC among patients of one product",
+            estimate_in_words(evaluation.auroc_within_groups),
+            "95% interval",
+        ),
+        KeyFigure(
+            "AUROC over all patients, products mixed",
+            estimate_in_words(pooled.auroc),
+            "95% interval; knowing the product already helps",
+        ),
+        KeyFigure(
+            "Calibration slope", estimate_in_words(calibration.slope), "95% interval; ideal 1"
+        ),
+        KeyFigure(
+            "Observed over expected events",
+            estimate_in_words(calibration.observed_to_expected),
+            "95% interval; ideal 1",
+        ),
+        _agreement("Published figures that the simulator meets", summary.all),
+        _agreement("of these, never tuned to, sharing no patient", summary.independent_validation),
+    ]
+
+
+def _agreement(label: str, tally: Tally) -> KeyFigure:
+    wide = f"judged; {tally.n_agree_wide} of those met have a very wide interval"
+    return KeyFigure(label, f"{tally.n_agree} of {tally.n_judged}", wide)
+
+
+def first_words(
+    benchmark: BenchmarkSection | None,
+    *,
+    observation: ObservationSection,
+    labels: Mapping[str, str],
+    patients: Sequence[ExamplePatient],
+) -> list[FirstWords]:
+    """One paragraph for each reader, sentence by sentence, with the place to go on."""
+    paragraphs = []
+    if benchmark is not None:
+        paragraphs.append(
+            FirstWords("Data scientist", (benchmark.sentences[0],), target="performance")
+        )
+    hours_90 = {
+        product.product: product.hours_90
+        for product in observation.products
+        if product.hours_90 is not None
+    }
+    if hours_90:
+        first, last = (choose(hours_90, key=lambda name: hours_90[name]) for choose in (min, max))
+        paragraphs.append(
+            FirstWords(
+                "Trial designer",
+                (
+                    "Rates with and without each mitigation stand product by product.",
+                    "Nine of ten onsets of CRS are seen within"
+                    f" {hours_in_words(hours_90[first])} of the most recent dose with"
+                    f" {labels.get(first, first)}, within {hours_in_words(hours_90[last])} with"
+                    f" {labels.get(last, last)}.",
+                ),
+                target="trial",
+            )
+        )
+    if patients:
+        sentences = tuple(_patient_in_words(patient) for patient in patients)
+        paragraphs.append(FirstWords("Clinician", (*sentences, NOTICE), target="patients"))
+    return paragraphs
+
+
+def _patient_in_words(patient: ExamplePatient) -> str:
+    risk = patient.risks.grade2plus
+    count = f"about {risk.count}" if risk.count.isdigit() else risk.count
+    return (
+        f"Of 100 patients like {patient.name}, {short_label(patient.product)},"
+        f" {count} would develop {EVENT} {window_in_words(patient.window_d)}"
+        f" (plausible range {range_of_100(risk.low, risk.high)})."
+    )
 
 
 def limits(
-    evaluation: Part, *, published: Part, labels: Mapping[str, str], order: Sequence[str]
+    evaluation: Evaluation,
+    *,
+    summary: ComparisonSummary,
+    labels: Mapping[str, str],
+    order: Sequence[str],
 ) -> list[str]:
     """What the report cannot say, from what it found."""
-    tally, unsure = published["summary"]["all"], published["summary"]["unverified"]
-    by_product = evaluation["by_product"]
-    few = [
+    tally = summary.all
+    few_events = [
         labels[name]
         for name in order
-        if name in by_product and "not_estimable" in by_product[name]["net_benefit"]
+        if name in evaluation.by_group
+        and isinstance(evaluation.by_group[name].net_benefit, NotEstimable)
     ]
-    n_differ, n_open = tally["n_judged"] - tally["n_agree"], tally["n_figures"] - tally["n_judged"]
-    said = [
+    n_differ, n_open = tally.n_judged - tally.n_agree, tally.n_figures - tally.n_judged
+    sentences = [
         (
             "All patients are simulated. Nothing here has been tested on a real patient; there is"
             " no external validation, and no interval in this report covers the step from the"
@@ -176,13 +335,13 @@ def limits(
         ),
         (
             "The model knows what the simulator knows. Where a mechanism is wrong or missing, model"
-            " and oracle are wrong together, and the ladder cannot show it."
+            " and oracle are wrong together, and the benchmark cannot show it."
         ),
         (
-            f"Of {tally['n_figures']} published figures {tally['n_agree']} are met, {n_differ}"
-            f" differ and {n_open} cannot be judged. {tally['n_agree_wide']} of those met have an"
-            f" interval so wide that nearly anything agrees. {unsure['n_figures']} figures are"
-            " recalled and not verified (marked †)."
+            f"Of {tally.n_figures} published figures {tally.n_agree} are met, {n_differ}"
+            f" differ and {n_open} cannot be judged. {tally.n_agree_wide} of those met have an"
+            f" interval so wide that nearly anything agrees. {summary.unverified.n_figures}"
+            " figures are recalled and not verified (marked †)."
         ),
         "Agreement with published rates says nothing of a single patient.",
         "Death from CRS (grade 5) is not simulated, nor is neurotoxicity.",
@@ -195,159 +354,8 @@ def limits(
             " observed."
         ),
     ]
-    if few:
-        said.append(f"Too few events in the held-out patients for a decision curve: {listed(few)}.")
-    return said
-
-
-FORMAT = "crsrisk-report-1"
-TITLE = "Cytokine release syndrome in solid tumours: a risk model learnt from mechanistic patients"
-
-
-def build_content(
-    *,
-    question: str,
-    cohort: Cohort,
-    comparisons: Sequence[Comparison],
-    comparison_summary: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
-    explanation: Explanation,
-    examples: Sequence[Mapping[str, Any]],
-    mitigation_table: pd.DataFrame,
-    observation_hours: pd.DataFrame,
-    manifest: Mapping[str, Any],
-    product_labels: Mapping[str, str],
-    mitigation_labels: Mapping[str, str],
-    predictor_labels: Mapping[str, str] | None = None,
-    generator: Mapping[str, Any] | None = None,
-    title: str = TITLE,
-) -> dict[str, Any]:
-    """The whole report as a dictionary.
-
-    Parameters ---------- question : what the experiment asks, one or two sentences. cohort : all
-    patients of the experiment (observed and outcomes are read). comparisons, comparison_summary :
-    from :func:`crsrisk.simulation.evidence.compare` and ``summarise``. evaluation :
-    from :func:`crsrisk.evaluation.evaluate.evaluate`; its `ladder` may be None. explanation : of
-    the held-out patients, for what drives the model. examples : patients, each a mapping with
-    `name`, `product`, `window_d` (days), `description` (rows of
-        :func:`crsrisk.report.bedside.describe_patient`), `risk_grade2plus` and `risk_grade3plus`
-        (each `value`, `low`, `high`, 0-1), `interval_covers` (what the interval holds and what it
-        does not, no full stop), `base_risk` (0-1, where the reasons start), `reasons` (all of
-        :func:`crsrisk.model.explain.reasons`) and `before_dose_2`: either `{"not_given": why}` or
-        `risk_grade2plus`, `interval_covers`, `dose_2_h` and `known` (sentences). Optional: `about`,
-        and `resimulated` with `n` and `n_grade2plus`.
-    mitigation_table : one row a product and mitigation (`none` among them): product, mitigation,
-    per100_grade2plus,
-        mc_error_grade2plus, per100_grade3plus, mc_error_grade3plus, n, window_d.
-    observation_hours : one row a product: product, hours_50, hours_90, hours_95 (after the most
-    recent dose; NaN when
-        not estimable), n_events.
-    manifest : how it was made: seeds, digests, versions; no date, or two runs differ.
-    product_labels, mitigation_labels : name -> label; ``predictor_labels`` the same for rungs of
-    the ladder. generator : the card of the simulator, from
-    :func:`crsrisk.report.generator_card.generator_card`; without one the report
-        has no section on how far to believe it.
-
-    Raises :class:`crsrisk.errors.InputError` for a missing column, a risk outside 0-1 or inside no
-    interval.
-    """
-    order = product_order(cohort.observed)
-    whole_labels = {**{name: name for name in order}, **product_labels}
-    labels = short_labels({**{row.product: row.product for row in comparisons}, **whole_labels})
-    plain = to_plain(evaluation)
-    performance = _performance(
-        plain, labels=labels, order=order, predictor_labels=predictor_labels or {}
-    )
-    published = published_section(
-        comparisons, summary=to_plain(comparison_summary), labels=labels, order=order
-    )
-    patients = [
-        example_patient(spec, at=at, product_labels=whole_labels)
-        for at, spec in enumerate(examples)
-    ]
-    observation = observation_table(observation_hours, labels=labels, order=order)
-    content = {
-        "format": FORMAT,
-        "title": typeset(title),
-        "notice": NOTICE,
-        "question": typeset(question),
-        "event": EVENT,
-        "window": windows_in_words({labels[name]: days for name, days in _windows(cohort).items()}),
-        "key_figures": key_figures(
-            plain, published=published, n_patients=cohort.n_patients, n_products=len(order)
-        ),
-        "first_words": first_words(
-            performance["ladder"], observation=observation, patients=patients
-        ),
-        "cohort": {
-            "tables": table_one(cohort.observed, labels=labels),
-            "outcomes": outcomes_table(cohort.observed, cohort.outcomes, labels=labels),
-        },
-        "published": published,
-        "performance": performance,
-        "trial": {
-            "mitigations": mitigation_section(
-                mitigation_table, labels=labels, mitigation_labels=mitigation_labels, order=order
-            ),
-            "observation": observation,
-            "onset": onset_curves(cohort, labels=labels, order=order),
-        },
-        "drivers": drivers_section(explanation),
-        "patients": patients,
-        "generator": None if generator is None else generator_section(generator),
-        "limits": limits(plain, published=published, labels=labels, order=order),
-        "making": making_section(to_plain(manifest)),
-        "evaluation": {name: part for name, part in plain.items() if name != "ladder"},
-        "labels": {name: labels[name] for name in order},
-    }
-    # a figure that is no number, or a noun left whole, shows here
-    json.dumps(content, allow_nan=False)
-    return content
-
-
-def _windows(cohort: Cohort) -> dict[str, float]:
-    """Days of the window by product, in the order of every table."""
-    first = cohort.outcomes["window_d"].groupby(cohort.observed["product"].to_numpy()).first()
-    return {name: float(first[name]) for name in product_order(cohort.observed)}
-
-
-def _performance(
-    evaluation: Mapping[str, Any],
-    *,
-    labels: Mapping[str, str],
-    order: Sequence[str],
-    predictor_labels: Mapping[str, str],
-) -> dict[str, Any]:
-    ladders, by_product = evaluation["ladder"], evaluation["by_product"]
-    known = [name for name in order if name in by_product]
-    return {
-        "outcome": typeset(str(evaluation["outcome_name"])),
-        "ladder": (
-            None
-            if ladders is None
-            else ladder_section(
-                ladders, labels=labels, order=order, predictor_labels=predictor_labels
-            )
-        ),
-        "tables": performance_tables(evaluation, labels=labels, order=order),
-        "net_benefit": net_benefit_table(evaluation),
-        "calibrated": [
-            name for name in known if _is_estimable(by_product[name]["calibration"]["curve"])
-        ],
-        "calibration_not_estimable": reasons_of(
-            evaluation, labels=labels, order=order, field="calibration"
-        ),
-        "weighed": [name for name in known if _is_estimable(by_product[name]["net_benefit"])],
-        "net_benefit_not_estimable": reasons_of(
-            evaluation, labels=labels, order=order, field="net_benefit"
-        ),
-        "products": known,
-        "methods": [
-            {"figure": typeset(str(figure)), "method": typeset(str(method))}
-            for figure, method in evaluation["methods"].items()
-        ],
-    }
-
-
-def _is_estimable(figure: Mapping[str, Any]) -> bool:
-    return "not_estimable" not in figure
+    if few_events:
+        sentences.append(
+            f"Too few events in the held-out patients for a decision curve: {listed(few_events)}."
+        )
+    return sentences

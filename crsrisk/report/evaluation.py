@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.evaluation.gap import GapDecomposition
 from crsrisk.evaluation.internal_external import InternalExternal
@@ -17,6 +16,7 @@ from crsrisk.evaluation.optimism import Instability, OptimismTable
 from crsrisk.evaluation.paired_comparison import ModelComparison
 from crsrisk.evaluation.sample_size import SampleSize
 from crsrisk.evaluation.subgroups import Subgroup
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import Checklist, ProbastAI, probast_ai, tripod_ai
 from crsrisk.report.evaluation_development import (
     instability_section,

@@ -5,7 +5,6 @@ with simpler models, subgroups and where their differences come from.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from crsrisk.evaluation.calibration import CalibrationCurve
 from crsrisk.evaluation.decision_curve import Band, NetBenefitCurve
@@ -48,12 +47,11 @@ def performance_section(evaluation: Evaluation, *, labels: Mapping[str, str]) ->
     risks.
     """
     pooled, order = evaluation.pooled, list(evaluation.by_group)
-    plain = _for_performance_tables(evaluation)
     tables = [
         _all_figures(evaluation),
-        *performance_tables(plain, labels=labels, order=order),
+        *performance_tables(evaluation, labels=labels, order=order),
     ]
-    if (benefit := net_benefit_table(plain)) is not None:
+    if (benefit := net_benefit_table(evaluation)) is not None:
         tables.append(benefit)
     return section(
         "performance",
@@ -71,17 +69,6 @@ def performance_section(evaluation: Evaluation, *, labels: Mapping[str, str]) ->
         tables=tables,
         figures=_performance_figures(evaluation, labels),
     )
-
-
-def _for_performance_tables(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation as `report.performance` reads it; to go when that takes the typed one."""
-    plain = evaluation.to_dict()
-    pooled = plain.pop("pooled") | {
-        "auroc_within_product": plain.pop("auroc_within_groups"),
-        "loess_curve": plain.pop("loess_curve"),
-    }
-    names = {"by_group": "by_product", "benchmark": "ladder", "patients": "what"}
-    return {"pooled": pooled, **{names.get(key, key): part for key, part in plain.items()}}
 
 
 def _performance_figures(evaluation: Evaluation, labels: Mapping[str, str]) -> list[Figure]:

@@ -27,10 +27,11 @@ from crsrisk.data.explanation import (
 from crsrisk.data.literature import Statement
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import Column, RiskModel
+from crsrisk.data.risk_model import Column
 from crsrisk.fields import FIELDS
 from crsrisk.model.landmark import gaps_of
 from crsrisk.model.refits import covers, update_of, why_no_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.bedside import (
     EVENTS,
     describe_patient,
@@ -39,6 +40,7 @@ from crsrisk.report.bedside import (
     shown_reasons,
     value_in_words,
 )
+from crsrisk.results import to_plain
 from crsrisk.units import amount
 from crsrisk.wording import (
     NOTICE,
@@ -502,11 +504,10 @@ def explain_content(one: Bedside) -> dict[str, Any]:
     """
     labels = {one.product.name: one.product_label}
     two = one.risks["grade2plus"]
-    reasons = shown_reasons(
-        {"base_risk": one.base_risk, "reasons": list(one.reasons)},
-        risk=two.value,
-        key="patient",
-        labels=labels,
+    reasons = to_plain(
+        shown_reasons(
+            one.reasons, base_risk=one.base_risk, risk=two.value, key="patient", labels=labels
+        )
     )
     return {
         "format": FORMAT,
@@ -620,7 +621,8 @@ def _known(one: Bedside) -> list[dict[str, Any]]:
     ]
     shown = [name for name in columns if name not in ("site", "regimen")]
     by_label = {
-        row["label"]: row for row in describe_patient(one.observed[shown].infer_objects(), row=0)
+        row.label: to_plain(row)
+        for row in describe_patient(one.observed[shown].infer_objects(), row=0)
     }
     for name in shown:
         label = FIELDS[str(name)].label

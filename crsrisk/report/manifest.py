@@ -1,34 +1,48 @@
-"""Making: the manifest as tables that a person reads; nothing is left out, nothing is added."""
+"""How a report was made: the manifest as tables that a person reads, nothing left out or added."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
+from crsrisk.report.sections import Column, Row, RowGroup, Table
+from crsrisk.results import to_plain
 from crsrisk.wording import MISSING, plain_name
 
-Table = dict[str, Any]
+
+@dataclass(frozen=True)
+class Making:
+    """The manifest as it is written to its file, and the same as tables."""
+
+    manifest: Mapping[str, object]
+    tables: tuple[Table, ...]
 
 
-def making_section(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Single values in one table, every group of values in its own, lists of alike records as
-    rows.
+def making_section(manifest: object) -> Making:
+    """Single values in one table, every group of values in its own, lists of alike records as rows.
+
+    Parameters
+    ----------
+    manifest : what says how a result was made: a frozen dataclass, a model or a mapping of plain
+        values.
     """
-    single = {
-        key: value for key, value in manifest.items() if not isinstance(value, Mapping | list)
-    }
-    found: list[tuple[str, Any]] = [("Settings", single)] if single else []
-    for key, value in manifest.items():
+    tree: Mapping[str, object] = to_plain(manifest)
+    single = {key: value for key, value in tree.items() if not isinstance(value, Mapping | list)}
+    parts: list[tuple[str, object]] = [("Settings", single)] if single else []
+    for key, value in tree.items():
         if isinstance(value, Mapping | list) and value:
-            found += _parts(plain_name(str(key)), value)
-    tables = []
-    for at, (title, part) in enumerate(found, start=1):
-        make = _records if isinstance(part, list) else _pairs
-        tables.append(make(_opened(title), part, key=f"table-made-{at}", numeral=f"13.{at}"))
-    return {"manifest": dict(manifest), "tables": tables}
+            parts += _parts(plain_name(key), value)
+    tables = [
+        _records_table(title, part, at=at)
+        if isinstance(part, list)
+        else _pairs_table(title, part, at=at)
+        for at, (title, part) in enumerate(parts, start=1)
+        if isinstance(part, list | Mapping)
+    ]
+    return Making(tree, tuple(tables))
 
 
-def _parts(title: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _parts(title: str, value: object) -> Iterator[tuple[str, object]]:
     """A group as pairs, and each list of records inside it as a part of its own."""
     if not isinstance(value, Mapping):
         yield title, value if _is_records(value) else {title: value}
@@ -40,19 +54,21 @@ def _parts(title: str, value: Any) -> Iterator[tuple[str, Any]]:
     yield from ((f"{title} / {path}", leaf) for path, leaf in leaves if _is_records(leaf))
 
 
-def _is_records(value: Any) -> bool:
+def _is_records(value: object) -> bool:
     return (
-        isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(record, Mapping) for record in value)
     )
 
 
-def flattened(tree: Mapping[str, Any], *, before: str = "") -> list[tuple[str, Any]]:
+def flattened(tree: Mapping[str, object], *, before: str = "") -> list[tuple[str, object]]:
     """Leaves of nested groups with their path.
 
     >>> flattened({"a": {"b": 1}, "c": [1, 2]})
     [('a / b', 1), ('c', [1, 2])]
     """
-    leaves: list[tuple[str, Any]] = []
+    leaves: list[tuple[str, object]] = []
     for key, value in tree.items():
         path = f"{before}{plain_name(str(key))}"
         if isinstance(value, Mapping):
@@ -62,10 +78,10 @@ def flattened(tree: Mapping[str, Any], *, before: str = "") -> list[tuple[str, A
     return leaves
 
 
-def told(value: Any) -> str:
-    """One value of a manifest.
+def value_in_words(value: object) -> str:
+    """One value of a manifest in print.
 
-    >>> told(21.0), told(True), told(["a", "b"]), told(None)
+    >>> value_in_words(21.0), value_in_words(True), value_in_words(["a", "b"]), value_in_words(None)
     ('21', 'yes', 'a; b', '–')
     """
     if value is None or value == [] or value == "" or value == {}:
@@ -73,64 +89,49 @@ def told(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return "; ".join(told(one) for one in value)
+        return "; ".join(value_in_words(part) for part in value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{path} {told(leaf)}" for path, leaf in flattened(value))
+        return ", ".join(f"{path} {value_in_words(leaf)}" for path, leaf in flattened(value))
     return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _opened(title: str) -> str:
+def _capitalised(title: str) -> str:
     return f"{title[0].upper()}{title[1:]}"
 
 
-def _pairs(title: str, values: Mapping[str, Any], *, key: str, numeral: str) -> Table:
-    rows = [
-        {"label": plain_name(str(name)), "note": "", "cells": [told(value)]}
-        for name, value in values.items()
-    ]
-    columns = [{"label": "Value", "sub": "", "is_text": True, "is_code": True}]
-    return _table(title, rows, key=key, numeral=numeral, head="What", columns=columns)
+def _pairs_table(title: str, values: Mapping[str, object], *, at: int) -> Table:
+    rows = [Row(plain_name(name), (value_in_words(value),)) for name, value in values.items()]
+    return _table(title, rows, at=at, row_header="What", columns=["Value"])
 
 
-def _records(title: str, records: Sequence[Mapping[str, Any]], *, key: str, numeral: str) -> Table:
+def _records_table(title: str, records: Sequence[Mapping[str, object]], *, at: int) -> Table:
     names = list(dict.fromkeys(name for record in records for name in record))
+    first, *others = names
     rows = [
-        {
-            "label": told(record.get(names[0])),
-            "note": "",
-            "cells": [told(record.get(name)) for name in names[1:]],
-        }
+        Row(
+            value_in_words(record.get(first)),
+            tuple(value_in_words(record.get(name)) for name in others),
+        )
         for record in records
-    ]
-    columns = [
-        {"label": _opened(plain_name(str(name))), "sub": "", "is_text": True, "is_code": True}
-        for name in names[1:]
     ]
     return _table(
         title,
         rows,
-        key=key,
-        numeral=numeral,
-        head=_opened(plain_name(str(names[0]))),
-        columns=columns,
+        at=at,
+        row_header=_capitalised(plain_name(first)),
+        columns=[_capitalised(plain_name(name)) for name in others],
     )
 
 
 def _table(
-    title: str,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    key: str,
-    numeral: str,
-    head: str,
-    columns: Sequence[Mapping[str, Any]],
+    title: str, rows: Sequence[Row], *, at: int, row_header: str, columns: Sequence[str]
 ) -> Table:
-    return {
-        "key": key,
-        "number": numeral,
-        "title": title,
-        "row_header": head,
-        "columns": list(columns),
-        "groups": [{"label": "", "rows": list(rows)}],
-        "notes": [],
-    }
+    """A table of values as they stand in the manifest: nothing in it is typeset."""
+    return Table(
+        key=f"table-made-{at}",
+        title=_capitalised(title),
+        row_header=row_header,
+        columns=tuple(Column(label, is_text=True, is_code=True) for label in columns),
+        groups=(RowGroup("", tuple(rows)),),
+        number=f"13.{at}",
+    )

@@ -1,142 +1,95 @@
-"""Pages: the content dictionary as one HTML file that needs nothing else, not even a network.
+"""Pages: content as one HTML file that needs nothing else, not even a network.
 
-The page holds no script and loads nothing; its own security policy forbids both. All text is
-escaped by the template engine; the only markup that passes are the drawings of this package, which
-escape their words themselves.
+A page holds no script and loads nothing; its own security policy forbids both. All text is escaped
+by the template engine; the only markup that passes are the drawings of this package, which escape
+their words themselves. The same content gives the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from crsrisk.report.drawing import (
-    axis_strip,
-    bar_strip,
-    forest,
-    forest_strip,
-    hours_strip,
-    importance,
-    rates_strip,
-    reasons,
+from crsrisk.plots.chart_data import (
+    Axis,
+    Band,
+    BarCell,
+    Boundaries,
+    BoundaryLook,
+    Dot,
+    Dots,
+    EvaluatedGroup,
+    ForestCell,
+    ForestRow,
+    IconArray,
+    ImportanceBar,
+    Line,
+    Lines,
+    PowerCurve,
+    PowerPanel,
+    ReasonBar,
+    ReasonTheme,
 )
+from crsrisk.plots.charts import (
+    plot_dots,
+    plot_forest,
+    plot_importance,
+    plot_lines,
+    plot_onset,
+    plot_reason_themes,
+    plot_reasons,
+)
+from crsrisk.plots.descriptions import (
+    describe_benchmark,
+    describe_boundaries,
+    describe_calibration,
+    describe_decision_curve,
+    describe_forest,
+    describe_importance,
+    describe_onset,
+    describe_power,
+    describe_reason_themes,
+    describe_reasons,
+    describe_risk_distribution,
+)
+from crsrisk.plots.evaluation_charts import (
+    plot_benchmark,
+    plot_calibration,
+    plot_decision_curve,
+    plot_risk_distribution,
+)
+from crsrisk.plots.sparklines import draw_axis, draw_cell, icon_array
+from crsrisk.plots.svg import stand_alone, to_svg
+from crsrisk.plots.trial_charts import plot_boundaries, plot_power
+from crsrisk.report.bedside import ShownReasons
+from crsrisk.report.content import ReportContent
 from crsrisk.report.evaluation import ModelEvaluation
-from crsrisk.report.figures import (
-    boundary_figure,
-    calibration,
-    icon_array,
-    ladder,
-    net_benefit,
-    onset,
-    power_figure,
-    risk_distribution,
-    stand_alone,
-    theme_chart,
-)
 from crsrisk.report.manifest import making_section
-from crsrisk.report.sections import drawn_figures
-from crsrisk.results import to_plain
-
-# Gallery: every figure of a report, made from its content dictionary, by name.
-
-
-Content = Mapping[str, Any]
-
-
-def gallery(content: Content) -> dict[str, str]:
-    """Name -> SVG for a page, which lends it fonts and colours. The names are fixed by the content
-    alone.
-    """
-    evaluation, labels = content["evaluation"], content["labels"]
-    products = content["performance"]["products"]
-    made = {
-        "calibration-pooled": calibration(
-            evaluation["pooled"], key="calibration-pooled", name="all products"
-        ),
-        "net-benefit-pooled": net_benefit(
-            evaluation["pooled"], key="net-benefit-pooled", name="all products"
-        ),
-        "risk-distribution": risk_distribution(
-            {
-                "All products": evaluation["pooled"],
-                **{labels[name]: evaluation["by_product"][name] for name in products},
-            },
-            key="risk-distribution",
-        ),
-    }
-    for name in products:
-        group = evaluation["by_product"][name]
-        made[f"calibration-{name}"] = calibration(
-            group, key=f"calibration-{name}", name=labels[name], is_small=True
-        )
-        made[f"net-benefit-{name}"] = net_benefit(
-            group, key=f"net-benefit-{name}", name=labels[name], is_small=True
-        )
-    steps = content["performance"]["ladder"]
-    if steps is not None:
-        made["ladder"] = ladder(steps["rungs"], key="ladder", is_pooled=steps["is_pooled"])
-    for curve in content["trial"]["onset"]:
-        made[f"onset-{curve['product']}"] = onset(curve, key=f"onset-{curve['product']}")
-    for patient in content["patients"]:
-        name = f"icons-{patient['key']}"
-        made[name] = icon_array(
-            **patient["icons"], key=name, sentence=patient["risks"]["grade2plus"]["sentence"]
-        )
-    return made
-
-
-def figure_files(content: Content) -> dict[str, str]:
-    """File name -> SVG that stands alone: the page's figures, and as figures what the page has as
-    tables.
-
-    Each carries event, window and the notice below it.
-    """
-    made = gallery(content)
-    for axis, table in zip(("rates", "times"), content["published"]["tables"], strict=True):
-        if rows := _forest_rows(table):
-            made[f"forest-{axis}"] = forest(rows, key=f"forest-{axis}", title=table["title"])
-    made["importance"] = importance(content["drivers"]["rows"], key="importance")
-    for patient in content["patients"]:
-        name = f"reasons-{patient['key']}"
-        made[name] = reasons(_reason_rows(patient), key=name, title=f"Reasons, {patient['name']}")
-    note = f"{content['event']}, {content['window']}. {content['notice']}"
-    own_windows = f"Each source over its own window after the first dose. {content['notice']}"
-    return {
-        f"{name}.svg": stand_alone(svg, note=own_windows if name.startswith("forest") else note)
-        for name, svg in sorted(made.items())
-    }
-
-
-def _forest_rows(table: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    found = []
-    for group in table["groups"]:
-        for row in group["rows"]:
-            published, size, simulated, drawing, verdict = row["cells"]
-            told = f"{published}, n {size}; simulated {simulated}; {verdict.split(':')[0]}"
-            found.append({**drawing, "label": f"{group['label']}: {row['label']}", "told": told})
-    return found
-
-
-def _reason_rows(patient: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    found = [*patient["reasons"]["up"], *patient["reasons"]["down"]]
-    rows = [{"label": f"{one['label']}: {one['value']}", "points": one["of_100"]} for one in found]
-    return [*rows, {"label": "All other variables", "points": patient["reasons"]["rest_of_100"]}]
-
+from crsrisk.report.sections import Panel, Section, Table
+from crsrisk.report.trial import TrialPage
+from crsrisk.results import Estimate, NotEstimable
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action"
     " 'none'"
 )
+REASON_BAR = 84.0  # pixels of the longest
+WIDEST = 480.0  # pixels that a phone can still show; a wider chart is scrolled there
+MOST_ROWS = 14  # warnings, reasons and levers that fit on a printed page in the usual type
+COURSE_ROWS = 4  # that the readings after the first dose take
+
+_WIDTH = re.compile(r"--width: ([\d.]+)px")
 
 
-def render(content: Mapping[str, Any]) -> str:
-    """The report as one self-contained HTML page. The same content gives the same bytes.
-
-    ``content``: of :func:`crsrisk.report.content.build_content`, also after a way through JSON.
-    """
+@cache
+def _environment() -> Environment:
+    """The one environment of all templates, with the filters that draw cells."""
     environment = Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
         autoescape=True,
@@ -145,158 +98,300 @@ def render(content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup(axis_strip(name))
+    environment.filters["drawn"] = lambda cell: Markup(draw_cell(cell))
+    environment.filters["axis"] = lambda name: Markup(draw_axis(name))
     environment.filters["reason_bar"] = reason_bar
-    figures = {name: Markup(svg) for name, svg in gallery(content).items()}
-    return environment.get_template("report.html.j2").render(
-        content=content, figures=figures, policy=POLICY
-    )
+    environment.filters["is_wide"] = is_wide
+    return environment
 
 
-def drawn(cell: Mapping[str, Any]) -> Markup:
-    """A cell that holds a drawing."""
-    kind = cell["draw"]
-    if kind == "forest":
-        return Markup(forest_strip(cell))
-    if kind == "rates":
-        return Markup(rates_strip(cell["grade2plus"], cell["grade3plus"]))
-    if kind == "hours":
-        return Markup(hours_strip(cell["hours"]))
-    return Markup(bar_strip(cell["value"], highest=cell["highest"]))
-
-
-def reason_bar(points: int, reasons: Mapping[str, Any]) -> Markup:
+def reason_bar(points: int, shown: ShownReasons) -> Markup:
     """One reason as a bar; all bars of a patient share a scale."""
-    highest = max([abs(one["of_100"]) for one in (*reasons["up"], *reasons["down"])], default=0)
     style = "raises" if points > 0 else "lowers"
-    return Markup(bar_strip(abs(points), highest=highest, style=style, width=84))
+    return Markup(draw_cell(BarCell(abs(points), shown.longest, style), width=REASON_BAR))
 
 
-# The evaluation of a model as one self-contained HTML page.
+def is_wide(charts: Iterable[str]) -> bool:
+    """Whether one of the charts has to be scrolled on a phone."""
+    return any(float(width) > WIDEST for svg in charts for width in _WIDTH.findall(svg))
 
 
-def render_model_evaluation(evaluation: ModelEvaluation) -> str:
-    """The page. The same evaluation gives the same bytes; no script, nothing loaded."""
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+def _render(template: str, **given: object) -> str:
+    return _environment().get_template(template).render(policy=POLICY, **given)
+
+
+def _marked(figures: Mapping[str, Sequence[str]]) -> dict[str, list[Markup]]:
+    return {key: [Markup(svg) for svg in panels] for key, panels in figures.items()}
+
+
+# The report of the main job.
+
+
+def render_report(content: ReportContent, figures: Mapping[str, str] | None = None) -> str:
+    """The report as a page; ``figures``: its charts, where they are drawn already."""
+    svgs = report_figures(content) if figures is None else figures
+    marked = {name: Markup(svg) for name, svg in svgs.items()}
+    return _render("report.html.j2", content=content, figures=marked)
+
+
+def report_figures(content: ReportContent) -> dict[str, str]:
+    """Name -> chart of the report; the names are fixed by the content alone."""
+    labels, performance = content.labels, content.performance
+    groups = {name: content.evaluation.by_group[name] for name in performance.products}
+    pooled = content.evaluation.pooled
+    spread = {"All products": pooled, **{labels[name]: group for name, group in groups.items()}}
+    svgs = {
+        **_group_figures(pooled, name="pooled", label="all products", small=False),
+        "risk-distribution": _risk_distribution(spread, key="risk-distribution"),
+    }
+    for name, group in groups.items():
+        svgs |= _group_figures(group, name=name, label=labels[name], small=True)
+    if performance.benchmark is not None:
+        marks = performance.benchmark.marks
+        svgs["benchmark"] = to_svg(
+            lambda: plot_benchmark(marks),
+            key="benchmark",
+            title="From knowing nothing to knowing all",
+            description=describe_benchmark(marks),
+        )
+    for name, curve in content.trial.onset.items():
+        svgs[f"onset-{name}"] = to_svg(
+            lambda curve=curve: plot_onset(curve),  # type: ignore[misc]
+            key=f"onset-{name}",
+            title=f"Onset of CRS, {curve.label}",
+            description=describe_onset(curve),
+        )
+    for patient in content.patients:
+        svgs[f"icons-{patient.key}"] = icon_array(patient.icons, key=f"icons-{patient.key}")
+    return svgs
+
+
+def _group_figures(group: EvaluatedGroup, *, name: str, label: str, small: bool) -> dict[str, str]:
+    return {
+        f"calibration-{name}": _calibration(
+            group, key=f"calibration-{name}", label=label, small=small
+        ),
+        f"net-benefit-{name}": _decision_curve(
+            group, key=f"net-benefit-{name}", label=label, small=small
+        ),
+    }
+
+
+def _calibration(group: EvaluatedGroup, *, key: str, label: str, small: bool = False) -> str:
+    return to_svg(
+        lambda: plot_calibration(group, title=label if small else "", small=small),
+        key=key,
+        title=f"Calibration, {label}",
+        description=describe_calibration(group),
     )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup(axis_strip(name))
-    figures = {
-        key: [Markup(svg) for svg in panels]
-        for key, panels in drawn_figures(evaluation.sections).items()
-    }
-    return environment.get_template("judgement.html.j2").render(
-        content=evaluation,
-        figures=figures,
-        policy=POLICY,
-        making=making_section(to_plain(evaluation.manifest)),
+
+
+def _decision_curve(group: EvaluatedGroup, *, key: str, label: str, small: bool = False) -> str:
+    return to_svg(
+        lambda: plot_decision_curve(group, title=label if small else "", small=small),
+        key=key,
+        title=f"Net benefit, {label}",
+        description=describe_decision_curve(group),
     )
 
 
-# Trial page: the dictionary about trial designs as one HTML file that needs nothing else.
+def _risk_distribution(groups: Mapping[str, EvaluatedGroup], *, key: str) -> str:
+    return to_svg(
+        lambda: plot_risk_distribution(groups),
+        key=key,
+        title="Predicted risk by outcome",
+        description=describe_risk_distribution(groups),
+    )
 
 
-def trial_svgs(content: Mapping[str, Any]) -> dict[str, str]:
-    """The figures by name: `boundary-<k>` and `power-<k>`."""
-    bounds = {
-        f"boundary-{at}": boundary_figure(one, key=f"boundary-{at}")
-        for at, one in enumerate(content["boundaries"])
-    }
-    return bounds | {
-        f"power-{at}": power_figure(one, key=f"power-{at}")
-        for at, one in enumerate(content["power"])
-    }
+def report_files(
+    content: ReportContent, figures: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """File name -> chart that stands alone: the page's, and as charts what the page has as tables.
 
-
-def render_trial(content: Mapping[str, Any]) -> str:
-    """The page. ``content``: of :func:`crsrisk.report.trial.trial_content`, also after a way
-    through JSON.
+    Each carries event, window and the notice below it. ``figures``: those of the page, where they
+    are drawn already.
     """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    svgs = dict(report_figures(content) if figures is None else figures)
+    for axis, table in zip(("rates", "times"), content.published.tables, strict=True):
+        if rows := _forest_rows(table):
+            svgs[f"forest-{axis}"] = to_svg(
+                lambda rows=rows, title=table.title: plot_forest(rows, title=title),  # type: ignore[misc]
+                key=f"forest-{axis}",
+                title=table.title,
+                description=describe_forest(rows),
+            )
+    svgs["importance"] = _importance(content.drivers.bars)
+    for patient in content.patients:
+        name = f"reasons-{patient.key}"
+        svgs[name] = _reasons(patient.bars, key=name, title=f"Reasons, {patient.name}")
+    note = f"{content.event}, {content.window}. {content.notice}"
+    own_windows = f"Each source over its own window after the first dose. {content.notice}"
+    return {
+        f"{name}.svg": stand_alone(svg, note=own_windows if name.startswith("forest") else note)
+        for name, svg in sorted(svgs.items())
+    }
+
+
+def _forest_rows(table: Table) -> list[ForestRow]:
+    rows = []
+    for group in table.groups:
+        for row in group.rows:
+            published, size, simulated, cell, verdict = row.cells
+            assert isinstance(cell, ForestCell), "the fourth column is the drawing"
+            short = str(verdict).split(":")[0]
+            numbers = f"{published}, n {size}; simulated {simulated}; {short}"
+            rows.append(ForestRow(f"{group.label}: {row.label}", cell, numbers))
+    return rows
+
+
+def _importance(bars: Sequence[ImportanceBar]) -> str:
+    title = "What drives the model: mean change of the risk, of 100 patients"
+    return to_svg(
+        lambda: plot_importance(bars, title=title),
+        key="importance",
+        title=title,
+        description=describe_importance(bars),
     )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup("")
-    figures = {name: Markup(svg) for name, svg in trial_svgs(content).items()}
-    return environment.get_template("trial.html.j2").render(
-        content=content, figures=figures, policy=POLICY
+
+
+def _reasons(bars: Sequence[ReasonBar], *, key: str, title: str) -> str:
+    return to_svg(
+        lambda: plot_reasons(bars, title=title),
+        key=key,
+        title=title,
+        description=describe_reasons(bars),
     )
 
 
-# Prophylaxis page: the answer as one HTML file that needs nothing else, its first paragraph to be
-# read aloud.
+# Pages made of sections: evaluation and policy.
 
 
-def render_prophylaxis(content: Mapping[str, Any]) -> str:
-    """The page. The same content gives the same bytes; no script, nothing loaded.
+def render_evaluation(evaluation: ModelEvaluation) -> str:
+    """The evaluation of a model as a page."""
+    return _render(
+        "judgement.html.j2",
+        content=evaluation,
+        figures=_marked(_section_figures(evaluation.sections)),
+        making=making_section(evaluation.manifest),
+    )
+
+
+def render_policy(content: Mapping[str, Any]) -> str:
+    """Who should get prophylaxis, as a page; its first paragraph can be read aloud.
 
     ``content``: of :func:`crsrisk.report.policy.prophylaxis_content` or
     :func:`crsrisk.report.policy.table_content`, also after a way through JSON.
     """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup("")
-    figures = {
-        key: [Markup(svg) for svg in panels]
-        for key, panels in drawn_figures(content["sections"]).items()
-    }
-    return environment.get_template("prophylaxis.html.j2").render(
-        content=content, figures=figures, policy=POLICY, making=making_section(content["setting"])
+    return _render(
+        "prophylaxis.html.j2",
+        content=content,
+        figures=_marked(_section_figures(content["sections"])),
+        making=making_section(content["setting"]),
     )
 
 
-def prophylaxis_figures(content: Mapping[str, Any]) -> dict[str, str]:
-    """File name -> a figure that stands alone."""
+def policy_files(content: Mapping[str, Any]) -> dict[str, str]:
+    """File name -> chart of the policy page that stands alone."""
     note = f"{content['event']}, {content['window']}. {content['notice']}"
     return {
         f"{key.removeprefix('figure-')}-{at}.svg": stand_alone(svg, note=note)
-        for key, panels in drawn_figures(content["sections"]).items()
+        for key, panels in _section_figures(content["sections"]).items()
         for at, svg in enumerate(panels, start=1)
     }
 
 
-# Explain page: the dictionary about one patient as one HTML file that needs nothing else and prints
-# on one page.
+def _section_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
+    """Key of a figure -> its panels as SVG text."""
+    return {
+        figure.key: [DRAWINGS[panel.draw](panel) for panel in figure.panels]
+        for section in sections
+        for figure in section.figures
+    }
 
 
-MOST_ROWS = 14  # warnings, reasons and levers that fit in the usual type
-COURSE_ROWS = 4  # that the readings after the first dose take
+def _panel_lines(panel: Panel) -> str:
+    lines = lines_from(panel.data)
+    return to_svg(
+        lambda: plot_lines(lines),
+        key=panel.key,
+        title=panel.title,
+        description=lines.description,
+    )
+
+
+def _panel_dots(panel: Panel) -> str:
+    dots = dots_from(panel.data)
+    return to_svg(
+        lambda: plot_dots(dots), key=panel.key, title=panel.title, description=dots.description
+    )
+
+
+DRAWINGS: Mapping[str, Callable[[Panel], str]] = {
+    "lines": _panel_lines,
+    "dots": _panel_dots,
+    "calibration": lambda panel: _calibration(
+        group_from(panel.data), key=panel.key, label=panel.title
+    ),
+    "net_benefit": lambda panel: _decision_curve(
+        group_from(panel.data), key=panel.key, label=panel.title
+    ),
+    "risk_distribution": lambda panel: _risk_distribution(
+        {label: group_from(group) for label, group in panel.data.items()}, key=panel.key
+    ),
+}
+"""Name of a drawing in a section -> how its panel becomes SVG."""
+
+
+# Trial designs.
+
+
+def render_trial(page: TrialPage) -> str:
+    """Trial designs compared, as a page."""
+    figures = {name: Markup(svg) for name, svg in trial_figures(page).items()}
+    return _render("trial.html.j2", content=page, figures=figures)
+
+
+def trial_figures(page: TrialPage) -> dict[str, str]:
+    """Name -> chart of the trial page: `boundary-<k>` and `power-<k>`."""
+    svgs = {}
+    for at, bounds in enumerate(page.boundaries):
+        svgs[f"boundary-{at}"] = to_svg(
+            lambda bounds=bounds: plot_boundaries(bounds),  # type: ignore[misc]
+            key=f"boundary-{at}",
+            title=f"What stops the trial: {bounds.design}",
+            description=describe_boundaries(bounds),
+        )
+    for at, panel in enumerate(page.power):
+        svgs[f"power-{at}"] = to_svg(
+            lambda panel=panel: plot_power(panel),  # type: ignore[misc]
+            key=f"power-{at}",
+            title=f"Power when {100 * panel.base_rate:.0f} of 100 have the event untreated",
+            description=describe_power(panel),
+        )
+    return svgs
+
+
+def trial_files(page: TrialPage) -> dict[str, str]:
+    """File name -> chart of the trial page that stands alone."""
+    note = f"{page.event}. {page.notice}"
+    return {f"{name}.svg": stand_alone(svg, note=note) for name, svg in trial_figures(page).items()}
+
+
+# One patient.
 
 
 def render_explanation(content: Mapping[str, Any]) -> str:
-    """The page about one patient. ``content``: of
-    :func:`crsrisk.report.explanation.explain_content`, also after a way through JSON. The same
-    content gives the same bytes.
+    """One patient's risk and its reasons, as a page that prints on one sheet.
+
+    ``content``: of :func:`crsrisk.report.explanation.explain_content`, also after a way through
+    JSON.
     """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("explain.html.j2").render(
-        content=content, figures=_figures(content), policy=POLICY, is_dense=_is_dense(content)
+    return _render(
+        "explain.html.j2",
+        content=content,
+        figures=_explanation_figures(content),
+        is_dense=_is_dense(content),
     )
 
 
@@ -312,38 +407,121 @@ def _is_dense(content: Mapping[str, Any]) -> bool:
     return rows + (COURSE_ROWS if content["landmark_h"] else 0) > MOST_ROWS
 
 
-def _figures(content: Mapping[str, Any]) -> dict[str, Markup]:
-    made = {
-        "patient": _people(
-            content["risks"], key="icons-patient", title="100 patients like this one"
+def _explanation_figures(content: Mapping[str, Any]) -> dict[str, Markup]:
+    svgs = {
+        "patient": icon_array(
+            icons_from(content["risks"], title="100 patients like this one"), key="icons-patient"
         )
     }
     if content["reference"] is not None:
-        made["reference"] = _people(
-            content["reference"]["risks"],
-            key="icons-reference",
-            title="100 patients like the reference patient",
-        )
-    reasons = content["reasons"]
-    made["themes"] = theme_chart(
-        content["themes"],
+        title = "100 patients like the reference patient"
+        icons = icons_from(content["reference"]["risks"], title=title)
+        svgs["reference"] = icon_array(icons, key="icons-reference")
+    themes = [theme_from(theme) for theme in content["themes"]]
+    ends = {
+        "start": content["reasons"]["base_of_100"],
+        "end": content["risks"]["grade2plus"]["of_100"],
+    }
+    svgs["themes"] = to_svg(
+        lambda: plot_reason_themes(themes, **ends),
         key="themes",
-        start=reasons["base_of_100"],
-        end=content["risks"]["grade2plus"]["of_100"],
+        title="Reasons by group, in patients of 100",
+        description=describe_reason_themes(themes, **ends),
     )
-    return {name: Markup(svg) for name, svg in made.items()}
+    return {name: Markup(svg) for name, svg in svgs.items()}
 
 
-def _people(risks: Mapping[str, Any], *, key: str, title: str) -> str:
-    """One hundred people, those with the event together; grade 3 or more among those with grade 2
-    or more.
-    """
+# until content is typed: what charts are drawn from, out of mappings; what is typed passes.
+
+
+def lines_from(data: Lines | Mapping[str, Any]) -> Lines:
+    """Until content is typed: curves out of a mapping."""
+    if isinstance(data, Lines):
+        return data
+    x, y = (Axis(**{"factor": 1.0, **data[name]}) for name in ("x", "y"))
+    lines = [Line(**series) for series in data["series"]]
+    band = None if data["band"] is None else Band(**data["band"])
+    return Lines(x, y, lines, data["told"], band)
+
+
+def dots_from(data: Dots | Mapping[str, Any]) -> Dots:
+    """Until content is typed: rows of estimates out of a mapping."""
+    if isinstance(data, Dots):
+        return data
+    rows = [
+        Dot(
+            row["label"],
+            _estimate(row["estimate"]),
+            is_strong=row["is_strong"],
+            prediction=row["range"] and (row["range"]["low"], row["range"]["high"]),
+        )
+        for row in data["rows"]
+    ]
+    axis = Axis(data["name"], data["low"], data["high"], data["factor"])
+    return Dots(axis, rows, data["told"], data["reference"], data["digits"])
+
+
+def _estimate(data: Estimate | NotEstimable | Mapping[str, Any]) -> Estimate | NotEstimable:
+    if isinstance(data, Estimate | NotEstimable):
+        return data
+    if "not_estimable" in data:
+        return NotEstimable(data["not_estimable"])
+    return Estimate(data["value"], data["low"], data["high"])
+
+
+def group_from(data: EvaluatedGroup | Mapping[str, Any]) -> EvaluatedGroup:
+    """Until content is typed: a group of an evaluation out of its plain form."""
+    return _object(data) if isinstance(data, Mapping) else data
+
+
+def _object(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        if "not_estimable" in data:
+            return NotEstimable(data["not_estimable"])
+        parts = {name: _object(part) for name, part in data.items()}
+        if "quantiles" in parts:
+            quantiles = data["quantiles"].items()
+            parts["quantiles"] = {float(share): _estimate(value) for share, value in quantiles}
+        return SimpleNamespace(**{str(name): part for name, part in parts.items()})
+    return data
+
+
+def boundaries_from(data: Boundaries | Mapping[str, Any]) -> Boundaries:
+    """Until content is typed: stopping bounds out of a mapping."""
+    if isinstance(data, Boundaries):
+        return data
+    names = BoundaryLook.__dataclass_fields__
+    looks = [BoundaryLook(**{name: look[name] for name in names}) for look in data["looks"]]
+    return Boundaries(data["design"], data["is_count"], looks)
+
+
+def power_from(data: PowerPanel | Mapping[str, Any]) -> PowerPanel:
+    """Until content is typed: power curves out of a mapping."""
+    if isinstance(data, PowerPanel):
+        return data
+    curves = [
+        PowerCurve(curve["label"], curve["risk_ratio"], curve["power"]) for curve in data["curves"]
+    ]
+    return PowerPanel(data["base_rate"], data["wanted"], curves)
+
+
+def theme_from(data: ReasonTheme | Mapping[str, Any]) -> ReasonTheme:
+    """Until content is typed: a group of reasons out of a mapping."""
+    if isinstance(data, ReasonTheme):
+        return data
+    bars = [
+        ReasonBar(f"{row['label']}: {row['value']}", row["of_100"], data["theme"])
+        for row in data["rows"]
+    ]
+    return ReasonTheme(data["theme"], data["of_100"], bars)
+
+
+def icons_from(risks: Mapping[str, Any], *, title: str) -> IconArray:
+    """Until content is typed: one hundred people out of the risks of a page."""
     severe = risks.get("grade3plus")
-    sentence = " ".join(one["sentence"] for one in risks.values())
-    return icon_array(
+    return IconArray(
         n_grade2plus=risks["grade2plus"]["of_100"],
-        key=key,
-        sentence=sentence,
-        title=title,
         n_grade3plus=None if severe is None else severe["of_100"],
+        sentence=" ".join(risk["sentence"] for risk in risks.values()),
+        title=title,
     )

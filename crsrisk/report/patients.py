@@ -1,24 +1,19 @@
-"""Table 1: who the patients are, by product, and the table of what happened to them.
-
-A table here is a dictionary: `key`, `title`, `row_header`, `columns` (each `label` and `sub`),
-`groups` (each `label` and `rows`; a row has `label`, `note` and one cell for each column), `notes`.
-A cell is text, or `{"draw": ...}` for what :mod:`crsrisk.report.drawing` draws. Every table of the
-report has this shape.
-"""
+"""Table 1: who the patients are, by product, and the table of their outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from crsrisk.data.cohort import Cohort
 from crsrisk.data.published_figures import wilson_interval
 from crsrisk.fields import FIELDS
+from crsrisk.report.sections import Cell, Column, Row, Table, row, rows_group, table
 from crsrisk.wording import MISSING, number, plain_name, significant, unit_in_words
-
-Table = dict[str, Any]
 
 PLATFORMS: Mapping[str, str] = {
     "tce": "T-cell engager",
@@ -61,15 +56,31 @@ _GROUPS: Mapping[str, Sequence[str]] = {
 }
 
 
+@dataclass(frozen=True)
+class CohortSection:
+    """Who the patients are, in one table or several, and their outcomes."""
+
+    tables: tuple[Table, ...]
+    outcomes: Table
+
+
+def cohort_section(cohort: Cohort, *, labels: Mapping[str, str]) -> CohortSection:
+    """Table 1 and the table of outcomes of all patients; ``labels``: of each product."""
+    return CohortSection(
+        tables=tuple(table_one(cohort.observed, labels=labels)),
+        outcomes=outcomes_table(cohort.observed, cohort.outcomes, labels=labels),
+    )
+
+
 def product_order(observed: pd.DataFrame) -> list[str]:
     """The products in the order of every table: by platform, then by name."""
     pairs = observed[["platform", "product"]].drop_duplicates()
     ranks = {name: at for at, name in enumerate(PLATFORMS)}
-    found = [
+    ranked = [
         (ranks.get(str(platform), len(ranks)), str(product))
         for platform, product in pairs.to_numpy()
     ]
-    return list(dict.fromkeys(product for _, product in sorted(found)))
+    return list(dict.fromkeys(product for _, product in sorted(ranked)))
 
 
 def table_one(observed: pd.DataFrame, *, labels: Mapping[str, str]) -> list[Table]:
@@ -81,95 +92,96 @@ def table_one(observed: pd.DataFrame, *, labels: Mapping[str, str]) -> list[Tabl
     """
     order = product_order(observed)
     chunks = [order[start : start + MAX_PRODUCTS] for start in range(0, len(order), MAX_PRODUCTS)]
-    made = []
-    for at, products in enumerate(chunks):
-        letter = chr(ord("a") + at) if len(chunks) > 1 else ""
-        made.append(
-            _one_table(
-                observed, products, labels=labels, numeral=f"1{letter}", key=f"table-1{letter}"
-            )
-        )
-    return made
+    letters = [chr(ord("a") + at) if len(chunks) > 1 else "" for at in range(len(chunks))]
+    return [
+        _baseline_table(observed, products, labels=labels, numeral=f"1{letter}")
+        for letter, products in zip(letters, chunks, strict=True)
+    ]
 
 
-def _one_table(
-    observed: pd.DataFrame,
-    products: Sequence[str],
-    *,
-    labels: Mapping[str, str],
-    numeral: str,
-    key: str,
+def _baseline_table(
+    observed: pd.DataFrame, products: Sequence[str], *, labels: Mapping[str, str], numeral: str
 ) -> Table:
     parts = [observed[observed["product"] == product] for product in products]
-    columns = [
-        {"label": labels[product], "sub": f"n = {number(len(part), digits=0)}"}
-        for product, part in zip(products, parts, strict=True)
-    ]
-    columns.append({"label": "All products", "sub": f"n = {number(len(observed), digits=0)}"})
     groups = []
     for group, names in _GROUPS.items():
         rows = [
-            row
+            line
             for name in names
             if name in observed.columns
-            for row in _rows(name, [*parts, observed])
+            for line in _column_rows(name, [*parts, observed])
         ]
         if group == "Laboratory":
             group = "Laboratory, last value before the first dose"
-        groups.append({"label": group, "rows": rows})
-    return {
-        "key": key,
-        "number": numeral,
-        "title": "Patients before the first dose, by product",
-        "row_header": "Characteristic",
-        "columns": [*columns, {"label": "Not measured", "sub": "of 100, all"}],
-        "groups": groups,
-        "notes": [
+        groups.append(rows_group(group, rows))
+    return table(
+        numeral,
+        number=numeral,
+        title="Patients before the first dose, by product",
+        row_header="Characteristic",
+        columns=[
+            *(
+                Column(labels[product], _size(part))
+                for product, part in zip(products, parts, strict=True)
+            ),
+            Column("All products", _size(observed)),
+            Column("Not measured", "of 100, all"),
+        ],
+        rows=groups,
+        notes=[
             "Numbers: median (quartiles). Yes/no: number of patients (of 100).",
             "Simulated patients. What is shown was measured with noise and gaps, as in a hospital.",
         ],
-    }
+    )
 
 
-def _rows(name: str, parts: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
-    """One row of a column of the observed table, ECOG one for each score; the last part holds all
+def _size(patients: pd.DataFrame) -> str:
+    return f"n = {number(len(patients), digits=0)}"
+
+
+def _column_rows(name: str, parts: Sequence[pd.DataFrame]) -> list[Row]:
+    """The row of a column of the observed table, ECOG one for each score; the last part holds all
     patients.
     """
     field = FIELDS[name]
     values = [part[name] for part in parts]
-    missing = (
-        "" if not field.may_be_missing else number(100 * float(values[-1].isna().mean()), digits=0)
-    )
     if name == "ecog":
         scores = sorted({int(score) for score in values[-1]})
         return [
-            {
-                "label": f"{field.label} {score}",
-                "note": "",
-                "cells": [*(_share(one == score) for one in values), ""],
-            }
+            row(f"{field.label} {score}", [*(_share(part == score) for part in values), ""])
             for score in scores
         ]
+    missing = (
+        "" if not field.may_be_missing else number(100 * float(values[-1].isna().mean()), digits=0)
+    )
+    cells: list[Cell]
     if field.kind == "bool":
-        cells = [_share(one.astype(bool)) for one in values]
+        cells = [_share(part.astype(bool)) for part in values]
     elif field.kind == "category":
-        cells, missing = [_words(one) for one in values], ""
+        cells, missing = [_categories(part) for part in values], ""
     else:
         is_whole = field.kind == "int"
         cells = [
-            median_in_words(one.to_numpy(dtype=np.float64), is_whole=is_whole) for one in values
+            median_in_words(part.to_numpy(dtype=np.float64), is_whole=is_whole) for part in values
         ]
-    row = {"label": field.label, "note": unit_in_words(field.unit), "cells": [*cells, missing]}
-    return [{**row, "is_wrapped": field.kind == "category"}]
+    return [
+        row(
+            field.label,
+            [*cells, missing],
+            note=unit_in_words(field.unit),
+            is_wrapped=field.kind == "category",
+        )
+    ]
 
 
 def _share(is_so: pd.Series[bool]) -> str:
     return f"{number(int(is_so.sum()), digits=0)} ({number(100 * float(is_so.mean()), digits=0)})"
 
 
-def _words(values: pd.Series[Any]) -> str:
-    found = sorted({str(value) for value in values.dropna()} - {""})
-    return plain_name(found[0]) if len(found) == 1 else f"{len(found)} kinds" if found else MISSING
+def _categories(values: pd.Series[Any]) -> str:
+    """The one category of these patients, or how many there are."""
+    kinds = sorted({str(value) for value in values.dropna()} - {""})
+    return plain_name(kinds[0]) if len(kinds) == 1 else f"{len(kinds)} kinds" if kinds else MISSING
 
 
 def median_in_words(
@@ -198,48 +210,30 @@ def median_in_words(
 def outcomes_table(
     observed: pd.DataFrame, outcomes: pd.DataFrame, *, labels: Mapping[str, str]
 ) -> Table:
-    """What happened, by product: rates per 100 with Wilson's 95% interval, onset, treatment, the
-    window of each.
+    """Outcomes by product: rates per 100 with Wilson's 95% interval, onset, treatment, the window
+    of each.
     """
     rows = []
     for product in product_order(observed):
         part = outcomes[(observed["product"] == product).to_numpy()]
-        windows = sorted({float(window) for window in part["window_d"]})
-        rows.append(
-            {
-                "label": labels[product],
-                "note": "",
-                "cells": [
-                    number(len(part), digits=0),
-                    " or ".join(f"{window:g}" for window in windows),
-                    *(
-                        _per_100(part[name].astype(bool))
-                        for name in ("crs_any", "crs_grade2plus", "crs_grade3plus")
-                    ),
-                    median_in_words(part["onset_h"].to_numpy(dtype=np.float64)),
-                    number(100 * float((part["n_tocilizumab"] > 0).mean()), digits=0),
-                    number(100 * float(part["has_vasopressor"].astype(bool).mean()), digits=0),
-                ],
-            }
-        )
-    columns = [
-        ("Patients", ""),
-        ("Window", "days"),
-        ("CRS, any grade", "per 100 (95% interval)"),
-        ("Grade ≥ 2", "per 100 (95% interval)"),
-        ("Grade ≥ 3", "per 100 (95% interval)"),
-        ("Onset", "h, median (quartiles)"),
-        ("Tocilizumab", "of 100"),
-        ("Vasopressor", "of 100"),
-    ]
-    return {
-        "key": "table-2",
-        "number": "2",
-        "title": "What happened to them, by product",
-        "row_header": "Product",
-        "columns": [{"label": label, "sub": sub} for label, sub in columns],
-        "groups": [{"label": "", "rows": rows}],
-        "notes": [
+        rows.append(row(labels[product], _outcome_cells(part)))
+    return table(
+        "2",
+        number="2",
+        title="What happened to them, by product",
+        row_header="Product",
+        columns=[
+            ("Patients", ""),
+            ("Window", "days"),
+            ("CRS, any grade", "per 100 (95% interval)"),
+            ("Grade ≥ 2", "per 100 (95% interval)"),
+            ("Grade ≥ 3", "per 100 (95% interval)"),
+            ("Onset", "h, median (quartiles)"),
+            ("Tocilizumab", "of 100"),
+            ("Vasopressor", "of 100"),
+        ],
+        rows=rows,
+        notes=[
             (
                 "Graded as ASTCT 2019, grade 5 not simulated. The window counts from the first"
                 " dose; so does onset, among patients with CRS. Intervals (Wilson) are of the"
@@ -247,7 +241,23 @@ def outcomes_table(
             ),
             "Tocilizumab and vasopressor: given for CRS under the product's policy of rescue.",
         ],
-    }
+    )
+
+
+def _outcome_cells(outcomes: pd.DataFrame) -> list[Cell]:
+    """The cells of one product."""
+    windows = sorted({float(window) for window in outcomes["window_d"]})
+    return [
+        number(len(outcomes), digits=0),
+        " or ".join(f"{window:g}" for window in windows),
+        *(
+            _per_100(outcomes[name].astype(bool))
+            for name in ("crs_any", "crs_grade2plus", "crs_grade3plus")
+        ),
+        median_in_words(outcomes["onset_h"].to_numpy(dtype=np.float64)),
+        number(100 * float((outcomes["n_tocilizumab"] > 0).mean()), digits=0),
+        number(100 * float(outcomes["has_vasopressor"].astype(bool).mean()), digits=0),
+    ]
 
 
 def _per_100(y_true: pd.Series[bool]) -> str:

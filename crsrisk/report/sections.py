@@ -7,21 +7,16 @@ numbers when all sections stand in their order: :func:`numbered`. To add a secti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from crsrisk.evaluation.evaluate import GroupEvaluation
-from crsrisk.plots.chart_data import Dots, DrawnCell, Lines
-from crsrisk.report.drawing import dots, lines
-from crsrisk.report.figures import calibration, net_benefit, risk_distribution
-from crsrisk.results import to_plain
+from crsrisk.plots.chart_data import Dots, DrawnCell, EvaluatedGroup, Lines
 from crsrisk.wording import typeset
 
-# a text, or the data of a drawing (a mapping where a report is not typed yet)
-Cell = str | DrawnCell | Mapping[str, Any]
-# what a panel is drawn from (an untyped mapping where a report is not typed yet)
-PanelData = Lines | Dots | GroupEvaluation | Mapping[str, GroupEvaluation] | Mapping[str, Any]
+Cell = str | DrawnCell  # a text, or what a drawing is made from
+# what a panel is drawn from: curves, dots, an evaluated group or several by label
+PanelData = Lines | Dots | EvaluatedGroup | Mapping[str, EvaluatedGroup] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a figure: what draws it (a name in :data:`DRAWINGS`), its title, its data."""
+    """One picture of a figure: what draws it (a name in :data:`crsrisk.report.pages.DRAWINGS`), its
+    title and its data.
+    """
 
     draw: str
     key: str
@@ -103,17 +100,6 @@ class Section:
     figures: tuple[Figure, ...] = ()
 
 
-Drawing = Callable[[Mapping[str, Any], str, str], str]
-DRAWINGS: Mapping[str, Drawing] = {
-    "lines": lambda data, key, title: lines(data, key=key, title=title),
-    "dots": lambda data, key, title: dots(data, key=key, title=title),
-    "calibration": lambda data, key, title: calibration(data, key=key, name=title),
-    "net_benefit": lambda data, key, title: net_benefit(data, key=key, name=title),
-    "risk_distribution": lambda data, key, title: risk_distribution(data, key=key),
-}
-"""Name -> how it is drawn, from data, the key of the figure in the page, and a title."""
-
-
 def section(
     key: str,
     *,
@@ -143,17 +129,24 @@ def table(
     *,
     title: str,
     row_header: str,
-    columns: Sequence[tuple[str, str]],
+    columns: Sequence[tuple[str, str] | Column],
     rows: Sequence[Row] | Sequence[RowGroup],
     notes: Sequence[str] = (),
     words: Sequence[int] = (),
+    number: str = "",
 ) -> Table:
-    """One table: columns as (label, sub); ``words``: which of them hold running text."""
+    """One table: columns as (label, sub) or whole; ``words``: which of them hold running text.
+
+    ``number`` is for a page whose tables have fixed numbers; others are numbered by
+    :func:`numbered`.
+    """
     groups = [part for part in rows if isinstance(part, RowGroup)]
     plain = tuple(part for part in rows if isinstance(part, Row))
     heads = [
-        Column(typeset(label), typeset(sub), is_text=at in words)
-        for at, (label, sub) in enumerate(columns)
+        column
+        if isinstance(column, Column)
+        else Column(typeset(column[0]), typeset(column[1]), is_text=at in words)
+        for at, column in enumerate(columns)
     ]
     return Table(
         f"table-{key}",
@@ -162,19 +155,33 @@ def table(
         columns=tuple(heads),
         groups=tuple(groups) if groups else (RowGroup("", plain),),
         notes=tuple(typeset(note) for note in notes),
+        number=number,
     )
 
 
-def row(label: str, cells: Sequence[str], *, note: str = "", is_strong: bool = False) -> Row:
-    """One row of a table, its words typeset."""
+def row(
+    label: str,
+    cells: Sequence[Cell],
+    *,
+    note: str = "",
+    is_strong: bool = False,
+    is_wrapped: bool = False,
+    verdict: str = "",
+) -> Row:
+    """One row of a table, its words typeset; a cell is a text or what a drawing is made from."""
     return Row(
-        typeset(label), tuple(typeset(cell) for cell in cells), typeset(note), is_strong=is_strong
+        typeset(label),
+        tuple(typeset(cell) if isinstance(cell, str) else cell for cell in cells),
+        typeset(note),
+        is_strong=is_strong,
+        is_wrapped=is_wrapped,
+        verdict=verdict,
     )
 
 
-def rows_group(label: str, rows: Sequence[Row]) -> RowGroup:
-    """Rows below a heading of their own."""
-    return RowGroup(typeset(label), tuple(rows))
+def rows_group(label: str, rows: Sequence[Row], *, sub: str = "") -> RowGroup:
+    """Rows below a heading of their own, ``sub`` smaller beside it."""
+    return RowGroup(typeset(label), tuple(rows), typeset(sub))
 
 
 def figure(
@@ -197,54 +204,12 @@ def numbered(sections: Sequence[Section]) -> tuple[Section, ...]:
     """The same sections with their tables and figures numbered through."""
     made, n_tables, n_figures = [], 0, 0
     for part in sections:
-        tables = [_with_number(one, n_tables + at) for at, one in enumerate(part.tables, 1)]
+        tables = [
+            replace(table, number=str(n_tables + at)) for at, table in enumerate(part.tables, 1)
+        ]
         figures = [
-            replace(one, number=str(n_figures + at)) for at, one in enumerate(part.figures, 1)
+            replace(figure, number=str(n_figures + at)) for at, figure in enumerate(part.figures, 1)
         ]
         n_tables, n_figures = n_tables + len(tables), n_figures + len(figures)
         made.append(replace(part, tables=tuple(tables), figures=tuple(figures)))
     return tuple(made)
-
-
-def _with_number(made: Table, number: int) -> Table:
-    if isinstance(made, dict):  # tables of report/performance.py are not typed yet
-        return {**made, "number": str(number)}  # type: ignore[return-value]
-    return replace(made, number=str(number))
-
-
-def drawn_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
-    """Key of a figure -> its panels as SVG text."""
-    return {
-        figure.key: [
-            DRAWINGS[panel.draw](_plain_chart(panel.data), panel.key, panel.title)
-            for panel in figure.panels
-        ]
-        for part in sections
-        for figure in part.figures
-    }
-
-
-def _plain_chart(data: PanelData) -> Mapping[str, Any]:
-    """A chart as :mod:`crsrisk.report.drawing` reads it; to go when that takes the typed ones."""
-    if isinstance(data, Lines):
-        return {
-            **to_plain(data),
-            "series": [to_plain(line) for line in data.lines],
-            "told": data.description,
-        }
-    if isinstance(data, Dots):
-        rows = [
-            {
-                **to_plain(row),
-                "range": row.prediction and {"low": row.prediction[0], "high": row.prediction[1]},
-            }
-            for row in data.rows
-        ]
-        return {
-            **to_plain(data),
-            **to_plain(data.axis),
-            "rows": rows,
-            "told": data.description,
-        }
-    plain: Mapping[str, Any] = to_plain(data)
-    return plain

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crsrisk.data.cohort import Arm as Arm
 from crsrisk.data.mitigation import NODES, Mitigation
-from crsrisk.data.population import Policy, Population
-from crsrisk.data.product import CELLULAR, Product, Regimen
+from crsrisk.data.product import CELLULAR, Product
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.simulation.layout import (
@@ -24,7 +24,6 @@ from crsrisk.simulation.layout import (
     TICK_H,
 )
 
-CELLS_HORIZON_D = 28.0
 # hours after a dose into a vein in which the solver takes two steps a tick: T cells engage at once
 FINE_H = 6.0
 CELLS_UNIT_E6 = 250.0  # the solver counts cells in multiples of 250 million
@@ -35,36 +34,6 @@ _POLICY_AGENTS = {
     "dexamethasone": SLOT_STEROID,
     "antipyretic": SLOT_ANTIPYRETIC,
 }
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What a group of patients receives and where: product, regimen, prophylaxis, population,
-    policy, window.
-    """
-
-    product: Product
-    regimen_name: str
-    mitigations: tuple[str, ...]
-    population: Population
-    policy: Policy
-    window_d: float
-
-    @property
-    def horizon_d(self) -> float:
-        """Days simulated: the window, and for cells at least four weeks, so that late episodes end
-        inside.
-        """
-        return (
-            max(self.window_d, CELLS_HORIZON_D)
-            if self.product.platform in CELLULAR
-            else self.window_d
-        )
-
-    @property
-    def regimen(self) -> Regimen:
-        """The regimen itself."""
-        return self.product.regimens[self.regimen_name]
 
 
 def make_arm(

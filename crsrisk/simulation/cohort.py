@@ -1,10 +1,11 @@
-"""Cohort: simulate patients of one or many products and lay them out as a hospital, a trial and an
-oracle see them.
+"""Simulate patients of one or many products and lay them out as a hospital and a trial see them,
+with the truth behind them in a table of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ import pandas as pd
 
 from crsrisk import __version__
 from crsrisk.data.assumptions import digest_of
-from crsrisk.data.cohort import Cohort
+from crsrisk.data.cohort import Arm, Cohort, joined
 from crsrisk.data.population import CONTINUOUS
-from crsrisk.data.world import World
+from crsrisk.data.product import Product
+from crsrisk.data.world import World, load_world, with_own_places
+from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.simulation.arm import Arm
+from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import course, outcomes
 from crsrisk.simulation.parameters import loads
@@ -126,16 +129,17 @@ def stream_cohort(
             for arm, rows in groups
             if len(rows)
         ]
-        joined = [
+        observed, followed, landmarks, truth = (
             pd.concat(parts, ignore_index=True).sort_values("patient_id", ignore_index=True)
             for parts in zip(*tables, strict=True)
-        ]
+        )
         yield Cohort(
-            observed=joined[0],
-            outcomes=joined[1],
-            course=joined[2],
-            truth=joined[3],
+            observed=observed,
+            outcomes=followed,
+            course=landmarks,
+            truth=truth,
             manifest=whole,
+            arms=tuple(arms),
         )
 
 
@@ -148,25 +152,96 @@ def simulate_cohort(
     workers: int = 1,
     start: int = 0,
 ) -> Cohort:
-    """All patients at once; for more than memory holds use :func:`stream_cohort`.
-
-    >>> from crsrisk.data.world_files import load_product
-    >>> from crsrisk.simulation.arm import make_arm
-    >>> from crsrisk.data.world import load_world
-    >>> world = load_world()
-    >>> arm = make_arm(load_product("tarlatamab"), world=world)
-    >>> simulate_cohort([arm], world=world, n_patients=20, seed=1).n_patients
-    20
-    """
-    parts = list(
+    """All patients of these arms at once; for more than memory holds use :func:`stream_cohort`."""
+    return joined(
         stream_cohort(
             arms, world=world, n_patients=n_patients, seed=seed, workers=workers, start=start
         )
     )
-    if len(parts) == 1:
-        return parts[0]
-    join = {
-        name: pd.concat([getattr(part, name) for part in parts], ignore_index=True)
-        for name in ("observed", "outcomes", "course", "truth")
+
+
+def simulate(
+    products: str | Path | Product | Arm | Sequence[str | Path | Product | Arm],
+    n: int,
+    *,
+    seed: int = 0,
+    world: World | str | Path | None = None,
+    regimen: str | None = None,
+    mitigations: Sequence[str] = (),
+    population: str | None = None,
+    window_d: float | None = None,
+    workers: int = 1,
+) -> Cohort:
+    """Simulate patients with solid tumours from the first dose to graded cytokine release syndrome.
+
+    Patient number i is the same person in a cohort of a hundred or a million, on one thread or
+    two, and gets product ``i % len(products)``. Two cohorts of one seed that differ in the regimen
+    or a mitigation hold the same patients, treated otherwise.
+
+    Parameters
+    ----------
+    products : one or several of: the name of a shipped product (see :func:`crsrisk.products`), the
+        path of a product's YAML file, a :class:`Product`, or an :class:`Arm`.
+    n : number of patients in all.
+    seed : seed of everything that is drawn.
+    world : the assumptions, from :func:`crsrisk.load_world`; or a scenario's name or file. Without
+        one, the reference world.
+    regimen : regimen of every product; without one, each product's default (its label).
+    mitigations : names of what everybody gets against CRS beside the regimen, as ``["tocilizumab"]``.
+    population : whom to treat; without one, each product's tumour type.
+    window_d : days after the first dose in which outcomes count; without one, the product's.
+    workers : threads. They change nothing in the result.
+
+    Returns
+    -------
+    Cohort
+        With ``X`` (clinical columns before the first dose, as measured) and ``y`` (CRS of grade 2
+        or more within the window, ASTCT 2019). Synthetic patients, no external validation.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, no patient or no product.
+
+    Examples
+    --------
+    >>> cohort = simulate(["tarlatamab", "tebentafusp"], n=20, seed=1)
+    >>> cohort.X.shape[0], set(cohort.y) <= {0, 1}
+    (20, True)
+    """
+    known = world if isinstance(world, World) else load_world(world or "reference")
+    listed = [products] if isinstance(products, str | Path | Product | Arm) else list(products)
+    options = {
+        "regimen": regimen,
+        "mitigations": tuple(mitigations) or None,
+        "population": population,
+        "window_d": window_d,
     }
-    return Cohort(**join, manifest=parts[0].manifest)
+    asked = [name for name, value in options.items() if value is not None]
+    if asked and any(isinstance(product, Arm) for product in listed):
+        raise InputError(
+            where="simulate",
+            key=", ".join(asked),
+            found="an option beside an arm, which says it already",
+            expected="options with names, files or products only",
+            cure="say it in the arm, or give the product instead of the arm",
+        )
+    nouns = [
+        product if isinstance(product, Product) else load_product(product)
+        for product in listed
+        if not isinstance(product, Arm)
+    ]
+    placed, known = with_own_places(nouns, world=known)
+    made = iter(
+        make_arm(
+            product,
+            world=known,
+            regimen=regimen,
+            mitigations=tuple(mitigations),
+            population=population,
+            window_d=window_d,
+        )
+        for product in placed
+    )
+    arms = [product if isinstance(product, Arm) else next(made) for product in listed]
+    return simulate_cohort(arms, world=known, n_patients=n, seed=seed, workers=workers)

@@ -26,9 +26,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from math import exp, isnan, log, nan, sqrt
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, isnan, log, sqrt
 
 import numpy as np
 import pandas as pd
@@ -37,13 +37,14 @@ from crsrisk.data.published_figures import (
     METRIC_MEANINGS,
     Z_95,
     Comparison,
-    Figure,
+    PublishedFigure,
     Trial,
     Verdict,
     wilson_interval,
 )
 from crsrisk.errors import InputError
-from crsrisk.simulation.published_trials import REQUIRED_COLUMNS, Estimate, measure
+from crsrisk.results import Estimate, to_plain
+from crsrisk.simulation.published_trials import REQUIRED_COLUMNS, SimulatedFigure, measure
 
 # between patients, of times to onset or resolution without a printed IQR (assumed)
 ASSUMED_LOG_SD = 0.8
@@ -57,16 +58,62 @@ STATEMENT = (
 )
 
 
-class Interval(NamedTuple):
-    """The 95% interval of a published figure, the size behind it and where it comes from."""
+@dataclass(frozen=True)
+class PublishedInterval:
+    """A published figure with its 95% interval, the size behind it and where the interval is from.
 
-    low: float
-    high: float
+    The ends are NaN and ``n`` is None where nothing published gives them.
+    """
+
+    estimate: Estimate
     n: int | None
     origin: str
 
+    @property
+    def low(self) -> float:
+        """Lower end of the 95% interval."""
+        return self.estimate.low
 
-def published_size(figure: Figure, *, trial: Trial) -> int | None:
+    @property
+    def high(self) -> float:
+        """Upper end of the 95% interval."""
+        return self.estimate.high
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many figures of a group agree with the simulated ones, and how far they are off.
+
+    ``n_agree_wide`` are rates that agree with a published interval wider than 0.3: nearly anything
+    does. ``mean_absolute_error_any_grade`` (0-1) is None without such a figure.
+    """
+
+    n_figures: int
+    n_trials: int
+    n_judged: int
+    n_agree: int
+    n_agree_wide: int
+    mean_absolute_error_any_grade: float | None
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """Figures that agree, counted over all, by role, product and family of figures, and apart.
+
+    ``independent_validation``: validation sources that share no patient with a calibration source;
+    ``unverified``: figures that are only recalled. Figures of overlapping sources count each.
+    """
+
+    statement: str
+    all: Tally
+    by_role: Mapping[str, Tally]
+    independent_validation: Tally
+    by_product: Mapping[str, Tally]
+    by_family: Mapping[str, Tally]
+    unverified: Tally
+
+
+def published_size(figure: PublishedFigure, *, trial: Trial) -> int | None:
     """Patients behind a figure: its own number, else those of its trial with the event, else the
     trial's.
     """
@@ -79,29 +126,33 @@ def published_size(figure: Figure, *, trial: Trial) -> int | None:
     return trial.n_patients
 
 
-def published_interval(figure: Figure, *, trial: Trial) -> Interval:
+def published_interval(figure: PublishedFigure, *, trial: Trial) -> PublishedInterval:
     """The 95% interval of a published figure by the rule of this module; NaN when there is none."""
     n = published_size(figure, trial=trial)
+
+    def interval(low: float, high: float, origin: str) -> PublishedInterval:
+        return PublishedInterval(Estimate(figure.value, low, high), n, origin)
+
     if figure.interval_kind == "wilson_95" and figure.low is not None and figure.high is not None:
-        return Interval(figure.low, figure.high, n, "95% Wilson, as entered")
+        return interval(figure.low, figure.high, "95% Wilson, as entered")
     if not n:
-        return Interval(nan, nan, None, "none: no size published")
+        return PublishedInterval(Estimate(figure.value), None, "none: no size published")
     if figure.is_rate:
-        return Interval(*wilson_interval(figure.value, n=n), n, "95% Wilson, size of the trial")
+        return interval(*wilson_interval(figure.value, n=n), "95% Wilson, size of the trial")
     log_sd, origin = ASSUMED_LOG_SD, f"log SD {ASSUMED_LOG_SD} assumed"
     if figure.interval_kind == "iqr" and figure.low and figure.high:
         log_sd, origin = log(figure.high / figure.low) / IQR_OF_UNIT_NORMAL, "log SD from the IQR"
     factor = exp(Z_95 * MEDIAN_EFFICIENCY * log_sd / sqrt(n))
-    return Interval(figure.value / factor, figure.value * factor, n, f"median of {n}, {origin}")
+    return interval(figure.value / factor, figure.value * factor, f"median of {n}, {origin}")
 
 
-def judge(published: Interval, *, simulated: Estimate) -> tuple[Verdict, str]:
+def judge(published: Estimate, *, simulated: SimulatedFigure) -> tuple[Verdict, str]:
     """Whether the two 95% intervals overlap; or why that cannot be said.
 
-    >>> judge(Interval(0.5, 0.6, 400, ""), simulated=Estimate(0.62, 0.02, 600))
+    >>> judge(Estimate(0.55, 0.5, 0.6), simulated=SimulatedFigure.of(0.62, mc_error=0.02, n=600))
     ('agrees', '')
     """
-    if isnan(published.low):
+    if not published.has_interval:
         return "not judged", "published without a size, so without an interval"
     if isnan(simulated.value) or isnan(simulated.mc_error):
         return "not judged", f"not estimable from {simulated.n} simulated patients"
@@ -155,10 +206,10 @@ def _check_outcomes(outcomes: pd.DataFrame, *, trial: Trial) -> None:
         )
 
 
-def _compare_figure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> Comparison:
+def _compare_figure(outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: Trial) -> Comparison:
     simulated = measure(outcomes, figure=figure, trial=trial)
     published = published_interval(figure, trial=trial)
-    verdict, reason = judge(published, simulated=simulated)
+    verdict, reason = judge(published.estimate, simulated=simulated)
     meaning = METRIC_MEANINGS[figure.metric]
     return Comparison(
         id=figure.id,
@@ -189,56 +240,48 @@ def _compare_figure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> 
     )
 
 
-def summarise(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Counts and errors, ready for JSON.
-
-    ``all``, ``by_role``, ``independent_validation`` (validation sources that share no patient with
-    a calibration source), ``by_product``, ``by_family`` and ``unverified`` each hold n_figures,
-    n_trials, n_judged, n_agree, n_agree_wide (rates that agree with a published interval wider than
-    0.3) and mean_absolute_error_any_grade (null without such a row). Figures of overlapping sources
-    count each.
-    """
-    by_role, by_product, by_family = (
-        _grouped(comparisons, name) for name in ("role", "product", "family")
+def summarise(comparisons: Sequence[Comparison]) -> ComparisonSummary:
+    """How many figures agree, by every group that readers ask for."""
+    return ComparisonSummary(
+        statement=STATEMENT,
+        all=_tally(comparisons),
+        by_role=_grouped(comparisons, lambda row: row.role),
+        independent_validation=_tally([row for row in comparisons if row.is_independent]),
+        by_product=_grouped(comparisons, lambda row: row.product),
+        by_family=_grouped(comparisons, lambda row: row.family),
+        unverified=_tally([row for row in comparisons if not row.verified]),
     )
-    return {
-        "statement": STATEMENT,
-        "all": _tally(comparisons),
-        "by_role": by_role,
-        "independent_validation": _tally([row for row in comparisons if row.is_independent]),
-        "by_product": by_product,
-        "by_family": by_family,
-        "unverified": _tally([row for row in comparisons if not row.verified]),
-    }
 
 
-def _grouped(comparisons: Sequence[Comparison], field: str) -> dict[str, dict[str, Any]]:
+def _grouped(
+    comparisons: Sequence[Comparison], group_of: Callable[[Comparison], str]
+) -> Mapping[str, Tally]:
     groups: dict[str, list[Comparison]] = defaultdict(list)
     for row in comparisons:
-        groups[str(getattr(row, field))].append(row)
+        groups[group_of(row)].append(row)
     return {name: _tally(groups[name]) for name in sorted(groups)}
 
 
-def _tally(rows: Sequence[Comparison]) -> dict[str, Any]:
+def _tally(rows: Sequence[Comparison]) -> Tally:
     errors = [
         abs(row.simulated - row.published)
         for row in rows
         if row.family == "any grade" and not isnan(row.simulated)
     ]
-    return {
-        "n_figures": len(rows),
-        "n_trials": len({row.trial for row in rows}),
-        "n_judged": sum(row.verdict != "not judged" for row in rows),
-        "n_agree": sum(row.agrees for row in rows),
-        "n_agree_wide": sum(
+    return Tally(
+        n_figures=len(rows),
+        n_trials=len({row.trial for row in rows}),
+        n_judged=sum(row.verdict != "not judged" for row in rows),
+        n_agree=sum(row.agrees for row in rows),
+        n_agree_wide=sum(
             row.agrees and row.unit == "1" and row.high - row.low > WIDE_RATE_INTERVAL
             for row in rows
         ),
-        "mean_absolute_error_any_grade": sum(errors) / len(errors) if errors else None,
-    }
+        mean_absolute_error_any_grade=sum(errors) / len(errors) if errors else None,
+    )
 
 
 def to_json(comparisons: Sequence[Comparison]) -> str:
     """An object with ``rows`` (every comparison) and ``summary``; missing numbers are null."""
-    tree = {"rows": [row.to_dict() for row in comparisons], "summary": summarise(comparisons)}
-    return json.dumps(tree, indent=2, allow_nan=False)
+    tree = {"rows": list(comparisons), "summary": summarise(comparisons)}
+    return json.dumps(to_plain(tree), indent=2, allow_nan=False)

@@ -369,7 +369,7 @@ def true_risks(
         world=world,
         seed=seed,
         given=given,
-        repetitions=repetitions,
+        n_replicates=repetitions,
         first=first_repetition,
     ):
         courses = _courses(arm, chosen, patients=again, world=world, workers=workers)

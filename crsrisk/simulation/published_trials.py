@@ -1,13 +1,17 @@
-"""Figures: what a trial would print of its simulated patients, with the Monte Carlo error of
-each.
+"""Published trials, simulated: what each would print of its patients, with the Monte Carlo error.
+
+A metric of the evidence files (a rate, a median time) is measured among simulated patients as the
+trial measured it: its denominator, the clock its onsets count from, its grading system. Trials that
+differ in nothing the simulator knows share one simulation (:func:`trial_simulator`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import inf, isfinite, nan, sqrt
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,8 +20,9 @@ from scipy.stats import binom
 
 from crsrisk.data.grading_systems import GradingSystem, system_of
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import Z_95, Figure, Trial, wilson_interval
+from crsrisk.data.published_figures import Z_95, PublishedFigure, Trial, wilson_interval
 from crsrisk.data.world import World
+from crsrisk.results import Estimate
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.layout import WARD_H
 from crsrisk.simulation.outcomes import outcomes
@@ -28,18 +33,40 @@ Group: TypeAlias = Callable[[pd.DataFrame], "pd.Series[bool]"]
 Times: TypeAlias = NDArray[np.float64]
 
 
-class Estimate(NamedTuple):
-    """A simulated figure, its Monte Carlo error (one standard error) and the patients behind it."""
+@dataclass(frozen=True)
+class SimulatedFigure:
+    """A figure measured among ``n`` simulated patients, with its Monte Carlo standard error.
 
-    value: float
-    mc_error: float
+    Value and error are NaN where these patients cannot give them (nobody had the event).
+
+    >>> SimulatedFigure.of(0.25, mc_error=0.1, n=19).estimate
+    Estimate(0.25, Monte Carlo error 0.1)
+    """
+
+    estimate: Estimate
     n: int
 
+    @classmethod
+    def of(cls, value: float, *, mc_error: float, n: int) -> SimulatedFigure:
+        """From its numbers."""
+        return cls(Estimate(value, mc_error=mc_error), n)
 
-Measure: TypeAlias = Callable[[pd.DataFrame, Sequence[float]], Estimate]
+    @property
+    def value(self) -> float:
+        """The figure itself, a share or a time."""
+        return self.estimate.value
+
+    @property
+    def mc_error(self) -> float:
+        """Standard error of having simulated only ``n`` patients; NaN where it is not known."""
+        return nan if self.estimate.mc_error is None else self.estimate.mc_error
 
 
-def share(event: pd.Series[bool]) -> Estimate:
+_NOTHING = SimulatedFigure.of(nan, mc_error=nan, n=0)
+Measure: TypeAlias = Callable[[pd.DataFrame, Sequence[float]], SimulatedFigure]
+
+
+def share(event: pd.Series[bool]) -> SimulatedFigure:
     """Share of patients with the event. The error is half Wilson's 95% interval over 1.96, so it is
     never 0.
 
@@ -48,13 +75,13 @@ def share(event: pd.Series[bool]) -> Estimate:
     """
     n = len(event)
     if n == 0:
-        return Estimate(nan, nan, 0)
+        return _NOTHING
     value = float(event.mean())
     low, high = wilson_interval(value, n=n)
-    return Estimate(value, (high - low) / (2 * Z_95), n)
+    return SimulatedFigure.of(value, mc_error=(high - low) / (2 * Z_95), n=n)
 
 
-def median(times: Times) -> Estimate:
+def median(times: Times) -> SimulatedFigure:
     """Median of times; a missing time counts as later than all (an episode not over when the window
     ends).
 
@@ -67,18 +94,18 @@ def median(times: Times) -> Estimate:
     """
     n = len(times)
     if n == 0:
-        return Estimate(nan, nan, 0)
+        return _NOTHING
     ordered = np.sort(np.where(np.isnan(times), inf, times))
     value = float((ordered[(n - 1) // 2] + ordered[n // 2]) / 2)
     # 1-based: P(fewer than rank values below the median) < 0.025
     rank = int(binom.ppf(0.025, n, 0.5))
     if not isfinite(value) or rank < 1:
-        return Estimate(value if isfinite(value) else nan, nan, n)
+        return SimulatedFigure.of(value if isfinite(value) else nan, mc_error=nan, n=n)
     half = float(ordered[n - rank] - ordered[rank - 1]) / 2
-    return Estimate(value, half / Z_95 if isfinite(half) else nan, n)
+    return SimulatedFigure.of(value, mc_error=half / Z_95 if isfinite(half) else nan, n=n)
 
 
-def median_of_days(days: Times) -> Estimate:
+def median_of_days(days: Times) -> SimulatedFigure:
     """Median of whole calendar days, read within the day (each count stands for half a day to
     either side).
 
@@ -92,11 +119,12 @@ def median_of_days(days: Times) -> Estimate:
     """
     n = len(days)
     if n == 0 or np.isnan(days).sum() * 2 > n:
-        return Estimate(nan, nan, n)
+        return SimulatedFigure.of(nan, mc_error=nan, n=n)
     ordered = np.sort(np.where(np.isnan(days), inf, days))
     day = float(ordered[(n - 1) // 2])
     before, on = int((ordered < day).sum()), int((ordered == day).sum())
-    return Estimate(day - 0.5 + (n / 2 - before) / on, sqrt(n) / (2 * on), n)
+    middle = day - 0.5 + (n / 2 - before) / on
+    return SimulatedFigure.of(middle, mc_error=sqrt(n) / (2 * on), n=n)
 
 
 def since_dose_h(onset_h: Times, *, dose_times_h: Sequence[float]) -> Times:
@@ -132,27 +160,28 @@ def _column(table: pd.DataFrame, name: str) -> Times:
     return table[name].to_numpy(dtype=np.float64)
 
 
-def _same_day(table: pd.DataFrame, dose_times_h: Sequence[float]) -> Estimate:
+def _same_day(table: pd.DataFrame, dose_times_h: Sequence[float]) -> SimulatedFigure:
     waited = since_dose_h(_column(table, "onset_h"), dose_times_h=dose_times_h)
     return share(pd.Series(waited <= 24.0))
 
 
 def _onset(*, unit_h: float, low: int = 1, high: int = 4) -> Measure:
-    def measure_onset(table: pd.DataFrame, dose_times_h: Sequence[float]) -> Estimate:
+    def measure_onset(table: pd.DataFrame, dose_times_h: Sequence[float]) -> SimulatedFigure:
         onset_h = _column(table[_grades(low, high)(table)], "onset_h")
-        found = median(since_dose_h(onset_h, dose_times_h=dose_times_h) / unit_h)
+        onset = median(since_dose_h(onset_h, dose_times_h=dose_times_h) / unit_h)
         # looks come on the hour, so that an onset is known to within one: the SD of such rounding
         # adds to the error
-        return found._replace(mc_error=sqrt(found.mc_error**2 + (WARD_H / unit_h) ** 2 / 12.0))
+        error = sqrt(onset.mc_error**2 + (WARD_H / unit_h) ** 2 / 12.0)
+        return SimulatedFigure.of(onset.value, mc_error=error, n=onset.n)
 
     return measure_onset
 
 
-def _duration_d(table: pd.DataFrame, _: Sequence[float]) -> Estimate:
+def _duration_d(table: pd.DataFrame, _: Sequence[float]) -> SimulatedFigure:
     return median(_column(table, "duration_h") / 24.0)
 
 
-def _resolution_d(table: pd.DataFrame, _: Sequence[float]) -> Estimate:
+def _resolution_d(table: pd.DataFrame, _: Sequence[float]) -> SimulatedFigure:
     return median_of_days(_column(table, "resolution_d"))
 
 
@@ -222,7 +251,7 @@ REQUIRED_COLUMNS: tuple[str, ...] = (
 )
 
 
-def measure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> Estimate:
+def measure(outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: Trial) -> SimulatedFigure:
     """The simulated twin of one figure: its metric among its denominator, onsets from its clock,
     under its grading.
 
@@ -235,10 +264,6 @@ def measure(outcomes: pd.DataFrame, *, figure: Figure, trial: Trial) -> Estimate
     group = outcomes[_GROUPS[figure.of](outcomes)]
     doses = trial.dose_times_h if figure.clock == "recent_dose" else [0.0]
     return METRICS[figure.metric](group, doses)
-
-
-# Trial: simulate what a published trial did, once for all trials that differ in nothing the
-# simulator knows.
 
 
 def simulate_outcomes(
@@ -254,8 +279,22 @@ def simulate_outcomes(
     policy: str | None = None,
     window_d: float | None = None,
 ) -> pd.DataFrame:
-    """Outcomes table of ``n`` patients of one arm; the same patients in every arm (common random
-    numbers).
+    """Outcomes of ``n`` simulated patients of one product, as a trial would tabulate them.
+
+    Parameters
+    ----------
+    product : what is given.
+    world : the assumptions to simulate under.
+    n : number of patients.
+    seed : equal seeds give the same patients in every arm (common random numbers).
+    workers : threads; the result does not depend on it.
+    regimen, population, policy : names; those of the product when left out.
+    mitigations : names of prophylaxis given to everybody before dose 1.
+    window_d : days after the first dose that count; the product's own when left out.
+
+    Returns
+    -------
+    One row a patient, columns of :func:`crsrisk.simulation.outcomes.outcomes`.
     """
     arm = make_arm(
         product,
@@ -290,7 +329,7 @@ def trial_simulator(
     """
     done: dict[tuple[object, ...], pd.DataFrame] = {}
 
-    def simulate_one(name: str, trial: Trial, share: int) -> pd.DataFrame:
+    def simulate_product(name: str, trial: Trial, share: int) -> pd.DataFrame:
         product = products[name]
         key = (name, share, trial.regimen, trial.population, trial.support_policy, trial.window_d)
         if key not in done:
@@ -309,7 +348,7 @@ def trial_simulator(
         return done[key]
 
     def simulate(trial: Trial) -> pd.DataFrame:
-        tables = [simulate_one(name, trial, len(trial.products)) for name in trial.products]
+        tables = [simulate_product(name, trial, len(trial.products)) for name in trial.products]
         return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
     return simulate

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ from crsrisk.biology.cascade import (
     tolerance_rate,
     two_source_rate,
 )
-from crsrisk.biology.compiled import pass_over_lanes, scalar
+from crsrisk.biology.compiled import kernel, pass_over_lanes, scalar
 from crsrisk.biology.engagement import (
     activation_rate,
     bridges,
@@ -457,7 +456,7 @@ def _copy_rows(
             target[q, start + i] = w[rows[q] * LANES + i]
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@kernel(error_model="numpy")
 def run_patients(
     parameters: NDArray[np.float64],
     keys: NDArray[np.uint64],

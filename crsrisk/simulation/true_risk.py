@@ -1,6 +1,6 @@
-"""Truth: the risk that an oracle would state, by simulating the same patient again and again.
+"""True risk: how often a simulated patient has the event when simulated again and again.
 
-Two oracles, never to be mixed up:
+An oracle would state this risk. Two oracles, never to be mixed up:
 
 ``given="baseline"``: the oracle knows everything that is true at baseline (true laboratory values,
 unmeasured biology, the site's habits); only the future is redrawn (dose-to-dose variation,
@@ -14,7 +14,7 @@ anew. It is the ceiling for every model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from crsrisk import streams
+from crsrisk.data.cohort import Arm, Cohort
 from crsrisk.data.population import CONTINUOUS
-from crsrisk.data.world import World
+from crsrisk.data.world import World, load_world
 from crsrisk.errors import InputError
-from crsrisk.simulation.arm import Arm
+from crsrisk.results import Result, to_plain
 from crsrisk.simulation.observation import measured_latent, noise_sd
 from crsrisk.simulation.outcomes import grade_within
 from crsrisk.simulation.population import (
@@ -47,38 +48,162 @@ from crsrisk.simulation.run import run
 Values = NDArray[np.float64]
 Given = Literal["baseline", "observed"]
 Event = Literal["grade2plus", "grade3plus"]
+GIVEN_IN_WORDS: Mapping[Given, str] = {
+    "baseline": "everything true at baseline",
+    "observed": "what was observed",
+}
 _BATCH = 8192  # virtual repetitions simulated together
 
 
-@dataclass(frozen=True)
-class Oracle:
-    """How often each patient had the event among his repetitions, in two independent halves.
+@dataclass(frozen=True, eq=False, repr=False)
+class TrueRisk(Result):
+    """How often each patient had the event among repeated simulations of the same patient.
 
-    ``n_grade2plus`` and ``n_grade3plus`` have shape (n, 2): events in the first and second half of
-    the repetitions; ``half`` is the number of repetitions in one half.
+    Parameters
+    ----------
+    patient_id : the patients' numbers, shape (n,).
+    given : what is held fixed: ``"observed"`` (what the hospital's table shows; the ceiling of
+        every model) or ``"baseline"`` (everything true before the first dose).
+    n_grade2plus, n_grade3plus : simulations with the event, shape (n, 2): those in the first and in
+        the second half of the replicates, two independent counts whose difference shows the Monte
+        Carlo error.
+    n_replicates : simulations of each patient, both halves together.
+    cohort : the patients themselves, where the true risk was asked for a cohort.
     """
 
     patient_id: NDArray[np.int64]
     given: Given
     n_grade2plus: NDArray[np.int64]
     n_grade3plus: NDArray[np.int64]
-    half: int
+    n_replicates: int
+    cohort: Cohort | None = None
+
+    def n_events(self, event: Event = "grade2plus") -> NDArray[np.int64]:
+        """Simulations with the event, both halves together, shape (n,)."""
+        return np.asarray(self._counts(event).sum(axis=1))
 
     def risk(self, event: Event = "grade2plus") -> Values:
-        """Estimated risk within the window, shape (n,)."""
-        return np.asarray(getattr(self, f"n_{event}").sum(axis=1) / (2.0 * self.half))
+        """Estimated risk within the window (0-1), shape (n,)."""
+        return np.asarray(self.n_events(event) / float(self.n_replicates))
 
-    def table(self) -> pd.DataFrame:
+    def mc_error(self, event: Event = "grade2plus") -> Values:
+        """Monte Carlo standard error of :meth:`risk`, shape (n,)."""
+        p = self.risk(event)
+        return np.asarray(np.sqrt(p * (1.0 - p) / float(self.n_replicates)))
+
+    def to_frame(self) -> pd.DataFrame:
         """Risks with their Monte Carlo standard errors, one row a patient."""
         columns: dict[str, NDArray[np.int64] | Values] = {"patient_id": self.patient_id}
         events: tuple[Event, ...] = ("grade2plus", "grade3plus")
         for event in events:
-            p = self.risk(event)
-            columns[f"risk_{event}__given_{self.given}"] = p
-            columns[f"mc_error_{event}__given_{self.given}"] = np.sqrt(
-                p * (1.0 - p) / (2.0 * self.half)
-            )
+            columns[f"risk_{event}__given_{self.given}"] = self.risk(event)
+            columns[f"mc_error_{event}__given_{self.given}"] = self.mc_error(event)
         return pd.DataFrame(columns)
+
+    def summary(self) -> str:
+        """Number of patients, replicates and the mean risk."""
+        n = len(self.patient_id)
+        mean = f", mean risk {self.risk().mean():.3f} of grade 2 or more" if n else ""
+        return f"{n} patients x {self.n_replicates} simulations, given {GIVEN_IN_WORDS[self.given]}{mean}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was given, the number of simulations, and a row a patient."""
+        return {
+            "given": self.given,
+            "n_replicates": self.n_replicates,
+            "patients": to_plain(self.to_frame()),
+        }
+
+    def _counts(self, event: Event) -> NDArray[np.int64]:
+        return self.n_grade2plus if event == "grade2plus" else self.n_grade3plus
+
+
+def true_risk(
+    cohort: Cohort,
+    *,
+    world: World | None = None,
+    n_replicates: int = 200,
+    given: Given = "observed",
+    workers: int = 1,
+    advance: Callable[[int], None] | None = None,
+) -> TrueRisk:
+    """The true risk of simulated patients, by simulating each of them again and again.
+
+    Parameters
+    ----------
+    cohort : patients of :func:`crsrisk.simulate`, all or a part of them, as ``test.head(80)``.
+    world : the world in which they were simulated; without one, that of the cohort's scenario.
+    n_replicates : simulations of each patient, an even number.
+    given : ``"observed"``: of the patient only what the hospital's table shows is held fixed, the
+        rest is drawn anew: the ceiling for every model. ``"baseline"``: everything true before the
+        first dose is held fixed.
+    workers : threads. They change nothing in the result.
+    advance : told how many patients are done (for a progress bar).
+
+    Returns
+    -------
+    TrueRisk
+        In the order of the cohort's patients.
+
+    Raises
+    ------
+    InputError
+        For patients that were not simulated here, another world, or an odd number of replicates.
+
+    Examples
+    --------
+    >>> from crsrisk.simulation.cohort import simulate
+    >>> truth = true_risk(simulate("tarlatamab", n=3, seed=1), n_replicates=2)
+    >>> truth.risk().shape
+    (3,)
+    """
+    seed, known = _origin(cohort, world)
+    ids = cohort.patient_ids.to_numpy(dtype=np.int64)
+    counts = np.zeros((2, len(ids), 2), dtype=np.int64)
+    for place, arm in enumerate(cohort.arms):
+        rows = np.flatnonzero(ids % len(cohort.arms) == place)
+        if not rows.size:
+            continue
+        risk = risk_of_arm(
+            arm,
+            patients_by_id(arm, world=known, seed=seed, patient_ids=ids[rows]),
+            world=known,
+            seed=seed,
+            given=given,
+            n_replicates=n_replicates,
+            workers=workers,
+            advance=advance,
+        )
+        counts[0, rows], counts[1, rows] = risk.n_grade2plus, risk.n_grade3plus
+    return TrueRisk(ids, given, counts[0], counts[1], n_replicates, cohort)
+
+
+def _origin(cohort: Cohort, world: World | None) -> tuple[int, World]:
+    """Seed and world that the cohort was simulated with."""
+    if not cohort.arms or "seed" not in cohort.manifest or "world" not in cohort.manifest:
+        raise InputError(
+            where="true_risk",
+            key="cohort",
+            found="patients that do not say how they were simulated",
+            expected="a cohort of crsrisk.simulate, or a part of one",
+            cure="simulate the cohort in this session; real patients have no true risk",
+        )
+    known = world or load_world(str(cohort.manifest["scenario"]))
+    known = replace(
+        known,
+        populations={arm.population.name: arm.population for arm in cohort.arms}
+        | dict(known.populations),
+        policies={arm.policy.name: arm.policy for arm in cohort.arms} | dict(known.policies),
+    )
+    if known.digest != cohort.manifest["world"]:
+        raise InputError(
+            where="true_risk",
+            key="world",
+            found=f"another world ({known.scenario.name}) than that of the cohort",
+            expected=f"the world it was simulated in ({cohort.manifest['scenario']})",
+            cure="pass the world that was passed to simulate",
+        )
+    return int(cohort.manifest["seed"]), known
 
 
 def posterior(
@@ -141,10 +266,10 @@ def redrawn(
     world: World,
     seed: int,
     given: Given,
-    repetitions: int,
+    n_replicates: int,
     first: int = 0,
 ) -> Iterator[tuple[NDArray[np.int64], Patients]]:
-    """Batches of rows of ``patients`` with every row repeated ``repetitions`` times, what is not
+    """Batches of rows of ``patients`` with every row repeated ``n_replicates`` times, what is not
     given drawn anew.
 
     The draws depend on seed and patient alone, so that different arms of the same patients meet the
@@ -157,62 +282,68 @@ def redrawn(
         noise_sd(arm.population, assumptions=world.assumptions),
     )
     seen = measured_latent(patients, population=arm.population, world=world, seed=seed)
-    n, size = len(patients), max(1, _BATCH // repetitions)
+    n, size = len(patients), max(1, _BATCH // n_replicates)
     for start in range(0, n, size):
         rows = np.arange(start, min(start + size, n))
         drawn = []
         for row in rows:
             new = dict(
-                _future(int(patients.patient_id[row]), seed=seed, n=repetitions, first=first)
+                _future(int(patients.patient_id[row]), seed=seed, n=n_replicates, first=first)
             )
             if given == "observed":
                 root = posterior(seen[row], prior[row], covariance=covariance, noise=noise)
-                new |= _unknown(patients, int(row), root, seed=seed, n=repetitions, first=first)
+                new |= _unknown(patients, int(row), root, seed=seed, n=n_replicates, first=first)
             drawn.append(new)
         fresh: dict[str, Any] = {
             name: np.concatenate([new[name] for new in drawn]) for name in drawn[0]
         }
-        yield rows, replace(take(patients, np.repeat(rows, repetitions)), **fresh)
+        yield rows, replace(take(patients, np.repeat(rows, n_replicates)), **fresh)
 
 
-def oracle(
+def risk_of_arm(
     arm: Arm,
     patients: Patients,
     *,
     world: World,
     seed: int,
     given: Given,
-    repetitions: int,
+    n_replicates: int,
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
-) -> Oracle:
-    """Risk of these patients of one arm by ``repetitions`` (an even number) simulations each.
+) -> TrueRisk:
+    """True risk of these patients of one arm by ``n_replicates`` (an even number) simulations each.
 
     ``advance`` is told how many patients are done (for a progress bar). Raises :class:`InputError`
     for an odd number.
     """
-    if repetitions < 2 or repetitions % 2:
-        raise InputError(
-            where="oracle",
-            key="repetitions",
-            found=repetitions,
-            expected="an even number of 2 or more",
-            cure="use 200 or 500",
-        )
-    half = repetitions // 2
+    half = _half_of(n_replicates, where="true_risk")
     counts = np.zeros((2, len(patients), 2), dtype=np.int64)
     for rows, again in redrawn(
-        arm, patients, world=world, seed=seed, given=given, repetitions=repetitions
+        arm, patients, world=world, seed=seed, given=given, n_replicates=n_replicates
     ):
         episode = run(arm, again, world=world, workers=workers)
         grade = grade_within(episode, window_h=24.0 * arm.window_d).reshape(len(rows), 2, half)
         counts[0, rows], counts[1, rows] = (grade >= 2).sum(axis=2), (grade >= 3).sum(axis=2)
         if advance is not None:
             advance(len(rows))
-    return Oracle(patients.patient_id, given, counts[0], counts[1], half)
+    return TrueRisk(patients.patient_id, given, counts[0], counts[1], n_replicates)
 
 
-def patients_of(arm: Arm, *, world: World, seed: int, patient_ids: NDArray[np.int64]) -> Patients:
+def _half_of(n_replicates: int, *, where: str) -> int:
+    if n_replicates < 2 or n_replicates % 2:
+        raise InputError(
+            where=where,
+            key="n_replicates",
+            found=n_replicates,
+            expected="an even number of 2 or more",
+            cure="use 200 or 500",
+        )
+    return n_replicates // 2
+
+
+def patients_by_id(
+    arm: Arm, *, world: World, seed: int, patient_ids: NDArray[np.int64]
+) -> Patients:
     """The patients of these numbers as they are in the world with this seed (for re-simulation)."""
     order = np.argsort(patient_ids, kind="stable")
     parts = []
@@ -230,9 +361,9 @@ def patients_of(arm: Arm, *, world: World, seed: int, patient_ids: NDArray[np.in
     if len(parts) == 1:
         return take(parts[0], np.argsort(order, kind="stable"))
     arrays: dict[str, Any] = {
-        one.name: np.concatenate([getattr(p, one.name) for p in parts])
-        for one in fields(Patients)
-        if one.name != "discrete"
+        column.name: np.concatenate([getattr(p, column.name) for p in parts])
+        for column in fields(Patients)
+        if column.name != "discrete"
     }
     discrete = {
         name: np.concatenate([p.discrete[name] for p in parts]) for name in parts[0].discrete
@@ -264,27 +395,31 @@ FEATURES: tuple[str, ...] = (*CONTINUOUS, *DISCRETE, "dose_intensity")
 @dataclass(frozen=True)
 class Intervened:
     """Events of grade >= 2 among each patient's repetitions, as he is and with one value replaced,
-    in two halves.
+    in two split halves.
 
-    ``natural`` (patients, 2), ``changed`` (patients, features, 2); ``half``: repetitions in one
-    half. Repetition k of a patient has the same random numbers in all of them.
+    ``natural`` (patients, 2), ``changed`` (patients, features, 2); ``n_replicates``: simulations of
+    a patient, both halves together. Replicate k of a patient has the same random numbers in all of
+    them.
     """
 
     features: tuple[str, ...]
     natural: NDArray[np.int64]
     changed: NDArray[np.int64]
-    half: int
+    n_replicates: int
 
-    def effects(self, *, half: int | None = None) -> Values:
-        """Log-odds of grade >= 2 as he is minus with the value replaced, shape (patients,
+    def effects(self, *, split_half: int | None = None) -> Values:
+        """Log-odds of grade >= 2 as the patient is minus with the value replaced, shape (patients,
         features).
 
-        ``half`` takes one half of the repetitions (0 or 1), for the Monte Carlo error. Half an
+        ``split_half`` takes one half of the replicates (0 or 1), for the Monte Carlo error. Half an
         event is added to each class, so that a patient without any event has an answer.
         """
-        natural = self.natural.sum(axis=1) if half is None else self.natural[:, half]
-        changed = self.changed.sum(axis=2) if half is None else self.changed[:, :, half]
-        m = 2 * self.half if half is None else self.half
+        if split_half is None:
+            natural, changed = self.natural.sum(axis=1), self.changed.sum(axis=2)
+            m = self.n_replicates
+        else:
+            natural, changed = self.natural[:, split_half], self.changed[:, :, split_half]
+            m = self.n_replicates // 2
         return np.asarray(
             logit((natural + 0.5) / (m + 1))[:, None] - logit((changed + 0.5) / (m + 1))
         )
@@ -324,7 +459,7 @@ def intervene(
     features: Sequence[str],
     world: World,
     seed: int,
-    repetitions: int,
+    n_replicates: int,
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
 ) -> Intervened:
@@ -333,17 +468,9 @@ def intervene(
 
     What was not observed of a patient is drawn anew in each repetition, as for the oracle given
     what was observed; repetition k takes the value of reference patient k (modulo their number), so
-    that the replaced value is averaged over the reference population. ``repetitions`` is even.
+    that the replaced value is averaged over the reference population. ``n_replicates`` is even.
     """
-    if repetitions < 2 or repetitions % 2:
-        raise InputError(
-            where="intervention",
-            key="repetitions",
-            found=repetitions,
-            expected="an even number of 2 or more",
-            cure="use 200 or 500",
-        )
-    half, n = repetitions // 2, len(patients)
+    half, n = _half_of(n_replicates, where="intervention"), len(patients)
     natural = np.zeros((n, 2), dtype=np.int64)
     changed = np.zeros((n, len(features), 2), dtype=np.int64)
 
@@ -354,9 +481,9 @@ def intervene(
         return np.asarray((grade >= 2).reshape(n_rows, 2, half).sum(axis=2))
 
     for rows, again in redrawn(
-        arm, patients, world=world, seed=seed, given="observed", repetitions=repetitions
+        arm, patients, world=world, seed=seed, given="observed", n_replicates=n_replicates
     ):
-        partner = np.tile(np.arange(repetitions) % len(reference), len(rows))
+        partner = np.tile(np.arange(n_replicates) % len(reference), len(rows))
         values = take(reference, partner)
         natural[rows] = events(again, len(rows))
         for place, feature in enumerate(features):
@@ -365,4 +492,4 @@ def intervene(
             )
         if advance is not None:
             advance(len(rows))
-    return Intervened(tuple(features), natural, changed, half)
+    return Intervened(tuple(features), natural, changed, n_replicates)

@@ -1,5 +1,5 @@
-"""Baseline: the main job. Cohort -> models -> judgement against outcomes and truth -> reasons ->
-tracking -> report.
+"""The main job: a cohort, models of it, what they are worth against outcomes and truth, reasons,
+tracking, and the report.
 """
 
 from __future__ import annotations
@@ -7,102 +7,211 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import typer
 
 from crsrisk import __version__
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.evidence_files import load_trials
-from crsrisk.data.files import frame_digest, sha256_of, write_json, write_parquet_stream, write_text
+from crsrisk.data.files import (
+    frame_digest,
+    prepare_output,
+    remove_leftovers,
+    sha256_of,
+    write_json,
+    write_parquet_stream,
+    write_text,
+)
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Comparison
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.errors import InputError
+from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.folders import evidence_only_products
 from crsrisk.model import refits as refits_of
 from crsrisk.model.companions import reference_groups, save_companions
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
-from crsrisk.model.tracking import ENVIRONMENT, tracking
-from crsrisk.report.content import build_content
-from crsrisk.report.pages import figure_files, render
+from crsrisk.model.tracking import ENVIRONMENT, Tracker, tracking
+from crsrisk.report.content import ReportContent, build_content
+from crsrisk.report.mitigation import NO_MITIGATION
+from crsrisk.report.pages import render_report, report_figures, report_files
+from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.simulation.arm import Arm, make_arm, timetable
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.simulation.evidence import summarise, to_json
+from crsrisk.simulation.evidence import ComparisonSummary, summarise, to_json
 from crsrisk.studies.development import (
-    Judgement,
+    HeldOutResult,
     Split,
     before_dose_2,
-    config_of,
+    evaluate_held_out,
     explain_test,
     fit_before_dose_2,
-    judge,
-    split,
 )
-from crsrisk.studies.evidence import make_card
-from crsrisk.studies.examples import examples, mitigation_table, observation_hours
+from crsrisk.studies.evidence import compare_with_published
+from crsrisk.studies.examples import examples, observation_hours, simulate_mitigation_arms
 from crsrisk.studies.experiment import Experiment, load_experiment
-from crsrisk.studies.export import manifest_writer, one_table, reject_unused
-from crsrisk.studies.forecast import compare_with_published
+from crsrisk.studies.export import companions, manifest_writer, one_table, reject_unused
+from crsrisk.studies.generator import make_card
 from crsrisk.threads import side_by_side
 
 Begin = Callable[[str, int], Callable[[int], None]]
 LIBRARIES = ("numpy", "scipy", "pandas", "numba", "scikit-learn", "lightgbm")
+MODELS = ("baseline", "grade3plus", "before_dose_2")
+FILES = ("cohort.parquet", "evidence.json", "content.json", "report.html")
 
 
-@dataclass(frozen=True)
-class Results:
-    """Where everything went and the figures that close the run."""
+@dataclass(frozen=True, repr=False)
+class Results(Result):
+    """What the main job found, and where it stands.
+
+    Parameters
+    ----------
+    folder, report : where the files are, and the page among them.
+    how_to_open_tracking : the command that shows the run in MLflow.
+    evaluation : of the model before the first dose, in held-out patients.
+    comparison_summary : simulated beside published figures, counted.
+    """
 
     folder: Path
     report: Path
     how_to_open_tracking: str
-    evaluation: dict[str, Any]
-    comparison_summary: dict[str, Any]
+    evaluation: Evaluation
+    comparison_summary: ComparisonSummary
+
+    def summary(self) -> str:
+        """Report, key figures with intervals, and how to open the tracking page."""
+        figures = headline(self.evaluation)
+        labels = {
+            "auroc_within_product": "AUROC within products",
+            "auroc_pooled": "AUROC pooled (product mix inflates it)",
+            "calibration_slope": "Calibration slope",
+            "ici": "Mean calibration error (ICI)",
+            "share_of_oracle_gain": "Share of the oracle's gain over product alone",
+        }
+        known = {name: figure for name, figure in figures.items() if name in labels}
+        return "\n".join(
+            [
+                "Grade >= 2 CRS within the window after the first dose (21 days; 60 for checkpoint"
+                " inhibitors), held-out patients:",
+                *(
+                    f"  {label}: {known[name].value:.3f} (95% interval {known[name].low:.3f} to"
+                    f" {known[name].high:.3f})"
+                    for name, label in labels.items()
+                    if name in known
+                ),
+                *(
+                    f"  Published figures, {role}: {tally.n_agree} of {tally.n_judged} judged agree"
+                    for role, tally in self.comparison_summary.by_role.items()
+                ),
+                "Research use; synthetic data; no external validation.",
+                f"Report: {self.report}",
+                f"MLflow: {_runnable(self.how_to_open_tracking)}",
+            ]
+        )
 
 
-def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
-    """Run the experiment in ``place`` and write its results beside its experiment.yaml."""
-    experiment = load_experiment(place)
-    home = place if place.is_dir() else place.parent
-    folder = home / "results"
-    world = load_world(experiment.scenario)
-    products = products_of(experiment, where=str(home / "experiment.yaml"))
-    arms = {name: make_arm(one, world=world) for name, one in products.items()}
-    for one in products.values():  # what is wrong with a mitigation shows now, not after the models
-        for name in experiment.mitigations:
-            timetable(make_arm(one, world=world, mitigations=(name,)), world=world)
-    reject_unused(
-        experiment.mitigations, world=world, where=str(home / "experiment.yaml"), key="mitigations"
-    )
+@dataclass(frozen=True)
+class Manifest:
+    """How the results were made. No date and no path: the same run gives the same bytes.
+
+    ``cohort`` and ``models``: the manifests that they carry; digests are of the tables; ``files``:
+    SHA-256 of each, once they are written.
+    """
+
+    experiment: Experiment
+    cohort: Mapping[str, object]
+    observed_digest: str
+    outcomes_digest: str
+    models: Mapping[str, Mapping[str, object]]
+    versions: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What is run, and where the results go."""
+
+    experiment: Experiment
+    folder: Path
+    world: World
+    products: Mapping[str, Product]
+    arms: Mapping[str, Arm]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A model, what it learnt from, and the same fitted again to bootstrap samples."""
+
+    model: RiskModel
+    config: ModelConfig
+    table: pd.DataFrame
+    refits: Refits
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Everything that was simulated, fitted and compared."""
+
+    setting: _Setting
+    cohort: Cohort
+    sides: Split
+    fitted: Mapping[str, _Fitted]
+    held_out: HeldOutResult
+    comparisons: Sequence[Comparison]
+
+    @property
+    def models(self) -> dict[str, RiskModel]:
+        """The models by name."""
+        return {name: fitted.model for name, fitted in self.fitted.items()}
+
+    @property
+    def manifest(self) -> Manifest:
+        """How it was made."""
+        return Manifest(
+            experiment=self.setting.experiment,
+            cohort=dict(self.cohort.manifest),
+            observed_digest=frame_digest(self.cohort.observed),
+            outcomes_digest=frame_digest(self.cohort.outcomes),
+            models={name: dict(model.manifest) for name, model in self.models.items()},
+            versions={"crsrisk": __version__, **{name: version_of(name) for name in LIBRARIES}},
+        )
+
+
+def run_baseline(place: Path, *, workers: int, begin: Begin, overwrite: bool = False) -> Results:
+    """Run the experiment in ``place`` and write its results beside its experiment.yaml.
+
+    Raises
+    ------
+    InputError
+        For an experiment that cannot be read or run.
+    OutputError
+        For results that stand already, without ``overwrite``, and a folder that cannot be written.
+    """
+    setting = _prepare(place, overwrite=overwrite)
+    experiment, arms, world = setting.experiment, setting.arms, setting.world
     trials = load_trials()
-    written = [folder] if os.environ.get(ENVIRONMENT) else [folder, _tracking_folder(folder)]
-    for made in written:  # and so does a folder that cannot be written
-        write_text(made / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
-
-    cohort = _cohort(experiment, list(arms.values()), world=world, workers=workers, begin=begin)
-    sides = split(cohort, seed=experiment.seed, test_share=experiment.test_share)
-    models, configs = _models(sides, seed=experiment.seed, workers=workers, begin=begin)
-    refits = _refits(models, configs, sides, seed=experiment.seed, workers=workers, begin=begin)
-    n_oracle = 2 * (experiment.truth_patients // len(arms)) * len(arms)
-    judgement = judge(
-        models["baseline"],
+    cohort = _simulate(setting, workers=workers, begin=begin)
+    sides = Split(*cohort.split(test_size=experiment.test_share, seed=experiment.seed))
+    fitted = _fit_models(sides, seed=experiment.seed, workers=workers, begin=begin)
+    held_out = evaluate_held_out(
+        fitted["baseline"].model,
         sides,
-        config=configs["baseline"],
+        config=fitted["baseline"].config,
         experiment=experiment,
-        arms=arms,
         world=world,
         workers=workers,
-        advance=begin("Asking the oracles", n_oracle),
+        advance=begin(
+            "Asking the oracles", 2 * (experiment.truth_patients // len(arms)) * len(arms)
+        ),
     )
     comparisons = compare_with_published(
         trials,
@@ -113,32 +222,40 @@ def run_baseline(place: Path, *, workers: int, begin: Begin) -> Results:
         workers=workers,
         advance=begin("Simulating published trials", len(trials)),
     )
-    content = _content(
-        experiment,
-        cohort,
-        sides,
-        models,
-        refits,
-        judgement,
-        comparisons,
-        products,
-        world,
-        workers,
-        begin,
+    run = _Run(setting, cohort, sides, fitted, held_out, comparisons)
+    return _write(run, _content(run, workers=workers, begin=begin))
+
+
+def _prepare(place: Path, *, overwrite: bool) -> _Setting:
+    """Read and check everything before hours of work: the experiment, its mitigations, its
+    folders.
+    """
+    experiment = load_experiment(place)
+    home = place if place.is_dir() else place.parent
+    where = str(home / "experiment.yaml")
+    world = load_world(experiment.scenario)
+    products = products_of(experiment, where=where)
+    setting = _Setting(
+        experiment=experiment,
+        folder=home / "results",
+        world=world,
+        products=products,
+        arms={name: make_arm(product, world=world) for name, product in products.items()},
     )
-    return _write(
-        experiment,
-        folder,
-        cohort,
-        sides,
-        models,
-        refits,
-        judgement,
-        comparisons,
-        content,
-        world,
-        arms,
+    for product in products.values():
+        for name in experiment.mitigations:
+            timetable(make_arm(product, world=world, mitigations=(name,)), world=world)
+    reject_unused(experiment.mitigations, world=world, where=where, key="mitigations")
+    folder = setting.folder
+    prepare_output(
+        folder / "report.html",
+        overwrite=overwrite,
+        belongs=_result_files(folder),
     )
+    writable = [folder] if os.environ.get(ENVIRONMENT) else [folder, _tracking_folder(folder)]
+    for target in writable:  # what cannot be written shows now, not after the models
+        write_text(target / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
+    return setting
 
 
 def products_of(experiment: Experiment, *, where: str) -> dict[str, Product]:
@@ -148,7 +265,7 @@ def products_of(experiment: Experiment, *, where: str) -> dict[str, Product]:
     (a part of every report is how the estimate changes before dose 2).
     """
     chosen = [load_product(name) for name in experiment.products] or list(all_products().values())
-    names = [one.name for one in chosen]
+    names = [product.name for product in chosen]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(
             where=where,
@@ -157,9 +274,7 @@ def products_of(experiment: Experiment, *, where: str) -> dict[str, Product]:
             expected="each name once",
             cure="leave the repeated one out; give your own file a name of its own",
         )
-    if not any(
-        len(one.regimens[one.default_regimen].doses) > 1 and one.platform != "ici" for one in chosen
-    ):
+    if not any(_dose_2_h(product) is not None and product.platform != "ici" for product in chosen):
         raise InputError(
             where=where,
             key="products",
@@ -167,7 +282,18 @@ def products_of(experiment: Experiment, *, where: str) -> dict[str, Product]:
             expected="at least one product with a second dose, for the estimate before dose 2",
             cure="add one, as tarlatamab; or simulate these alone with crsrisk simulate",
         )
-    return {one.name: one for one in chosen}
+    return {product.name: product for product in chosen}
+
+
+def _dose_2_h(product: Product) -> float | None:
+    """Hours from the first to the second dose of the usual regimen; None where there is none."""
+    doses = product.regimens[product.default_regimen].doses
+    return doses[1].time_h if len(doses) > 1 else None
+
+
+def _result_files(folder: Path) -> list[Path]:
+    """The files that make the result, beside models and figures."""
+    return [folder / name for name in (*FILES, "manifest.json")]
 
 
 def _tracking_folder(results: Path) -> Path:
@@ -175,47 +301,64 @@ def _tracking_folder(results: Path) -> Path:
     return results.resolve().parent.parent / "mlflow"
 
 
-def _cohort(
-    experiment: Experiment, arms: list[Arm], *, world: World, workers: int, begin: Begin
-) -> Cohort:
+def _simulate(setting: _Setting, *, workers: int, begin: Begin) -> Cohort:
+    experiment = setting.experiment
     advance = begin("Simulating patients", experiment.n_patients)
     cohort = simulate_cohort(
-        arms, world=world, n_patients=experiment.n_patients, seed=experiment.seed, workers=workers
+        list(setting.arms.values()),
+        world=setting.world,
+        n_patients=experiment.n_patients,
+        seed=experiment.seed,
+        workers=workers,
     )
     advance(experiment.n_patients)
     return cohort
 
 
-def _models(
-    sides: Split, *, seed: int, workers: int, begin: Begin
-) -> tuple[dict[str, RiskModel], dict[str, Any]]:
-    configs = {name: config_of(name) for name in ("baseline", "grade3plus", "before_dose_2")}
-    advance = begin("Fitting models", len(configs))
+def _fit_models(sides: Split, *, seed: int, workers: int, begin: Begin) -> dict[str, _Fitted]:
+    """Every model, and each again to bootstrap samples for the intervals of single risks; the
+    models share the samples.
+    """
+    advance = begin("Fitting models", len(MODELS))
 
     def fitted(name: str) -> RiskModel:
-        try:
-            if name == "before_dose_2":
-                model = fit_before_dose_2(sides.training, seed=seed)
-            else:
-                model = fit(
-                    sides.training.observed,
-                    sides.training.outcomes,
-                    config=configs[name],
-                    seed=seed,
-                )
-        except InputError as problem:
-            raise InputError(
-                where=f"experiment.yaml, model {name}",
-                key=problem.key,
-                found=problem.found,
-                expected=problem.expected,
-                cure="raise n_patients, or add products in which it happens more often",
-            ) from problem
+        model = _fit_model(name, sides, seed=seed)
         advance(1)
         return model
 
     with side_by_side(workers) as pool:
-        return dict(zip(configs, pool.map(fitted, configs), strict=True)), configs
+        models = dict(zip(MODELS, pool.map(fitted, MODELS), strict=True))
+    advance_refit = begin("Fitting again for intervals", len(models) * refits_of.N_REFITS)
+    result = {}
+    for name, model in models.items():
+        table, config = training_table(sides, name=name), load_config(name)
+        refits = refits_of.make_refits(
+            model,
+            table,
+            sides.training.outcomes.loc[table.index],
+            config=config,
+            seed=seed,
+            workers=workers,
+            advance=advance_refit,
+        )
+        result[name] = _Fitted(model, config, table, refits)
+    return result
+
+
+def _fit_model(name: str, sides: Split, *, seed: int) -> RiskModel:
+    training = sides.training
+    try:
+        if name == "before_dose_2":
+            return fit_before_dose_2(training, seed=seed)
+        return fit(training.observed, training.outcomes, config=load_config(name), seed=seed)
+    except InputError as problem:
+        raise InputError(
+            where=f"experiment.yaml, model {name}",
+            key=problem.key,
+            found=problem.found,
+            expected=problem.expected,
+            cure="raise n_patients, or add products in which it happens more often",
+        ) from problem
 
 
 def training_table(sides: Split, *, name: str) -> pd.DataFrame:
@@ -223,167 +366,106 @@ def training_table(sides: Split, *, name: str) -> pd.DataFrame:
     return before_dose_2(sides.training) if name == "before_dose_2" else sides.training.observed
 
 
-def _refits(
-    models: dict[str, RiskModel],
-    configs: dict[str, Any],
-    sides: Split,
-    *,
-    seed: int,
-    workers: int,
-    begin: Begin,
-) -> dict[str, Refits]:
-    """Every model fitted again to bootstrap samples, for the intervals of single risks; the models
-    share the samples.
-    """
-    advance, made = begin("Fitting again for intervals", len(models) * refits_of.N_REFITS), {}
-    for name, model in models.items():
-        table = training_table(sides, name=name)
-        made[name] = refits_of.make_refits(
-            model,
-            table,
-            sides.training.outcomes.loc[table.index],
-            config=configs[name],
-            seed=seed,
-            workers=workers,
-            advance=advance,
-        )
-    return made
-
-
-def _content(
-    experiment: Experiment,
-    cohort: Cohort,
-    sides: Split,
-    models: dict[str, RiskModel],
-    refits: dict[str, Refits],
-    judgement: Judgement,
-    comparisons: list[Comparison],
-    products: dict[str, Product],
-    world: World,
-    workers: int,
-    begin: Begin,
-) -> dict[str, Any]:
-    labels = {name: one.label for name, one in {**all_products(), **products}.items()}
-    labels |= {name: load_product(name).label for name in evidence_only_products()}
-    n_arms = len(products) * (1 + len(experiment.mitigations))
-    prevention = mitigation_table(
+def _content(run: _Run, *, workers: int, begin: Begin) -> ReportContent:
+    setting, sides, models = run.setting, run.sides, run.models
+    experiment, world, products = setting.experiment, setting.world, setting.products
+    given = run.cohort.observed["product"]
+    arms = simulate_mitigation_arms(
         list(products.values()),
         world=world,
         mitigations=experiment.mitigations,
         n=experiment.designer_patients,
         seed=experiment.seed,
         workers=workers,
-        advance=begin("Simulating prophylaxis", n_arms),
+        advance=begin("Simulating prophylaxis", len(products) * (1 + len(experiment.mitigations))),
     )
-    waits = observation_hours(
-        {
-            name: (one, cohort.outcomes[(cohort.observed["product"] == name).to_numpy()])
-            for name, one in products.items()
-        }
-    )
-    dose_2 = {
-        name: doses[1].time_h
-        for name, one in products.items()
-        if len(doses := one.regimens[one.default_regimen].doses) > 1
+    outcomes_by_product = {
+        name: (product, run.cohort.outcomes[(given == name).to_numpy()])
+        for name, product in products.items()
     }
-    patients = examples(
-        models,
-        refits,
-        test=sides.test,
-        oracles=judgement.observed_oracle,
-        truth_ids=judgement.truth_ids,
-        dose_2_h=dose_2,
-    )
+    second_doses = {name: _dose_2_h(product) for name, product in products.items()}
     return build_content(
         question=experiment.question,
-        cohort=cohort,
-        comparisons=comparisons,
-        comparison_summary=summarise(comparisons),
-        evaluation=judgement.evaluation,
+        cohort=run.cohort,
+        comparisons=run.comparisons,
+        evaluation=run.held_out.evaluation,
         explanation=explain_test(models["baseline"], sides.test),
-        examples=patients,
-        mitigation_table=prevention,
-        observation_hours=waits,
-        product_labels=labels,
+        examples=examples(
+            models,
+            {name: fitted.refits for name, fitted in run.fitted.items()},
+            test=sides.test,
+            true_risk=run.held_out.true_risk,
+            dose_2_h={name: hours for name, hours in second_doses.items() if hours is not None},
+        ),
+        mitigation_arms=arms,
+        observation_hours=observation_hours(outcomes_by_product),
+        product_labels=_product_labels(products),
         mitigation_labels={
-            "none": "None beyond the usual regimen",
-            **{name: one.label for name, one in world.mitigations.items()},
+            NO_MITIGATION: "None beyond the usual regimen",
+            **{name: mitigation.label for name, mitigation in world.mitigations.items()},
         },
-        manifest=_manifest(experiment, cohort, models),
+        manifest=run.manifest,
         generator=make_card(world, products=products.values()),
     )
 
 
-def _manifest(
-    experiment: Experiment, cohort: Cohort, models: dict[str, RiskModel]
-) -> dict[str, Any]:
-    """How the results were made. No date and no path: the same run gives the same bytes."""
-    return {
-        "experiment": experiment.model_dump(),
-        "cohort": dict(cohort.manifest),
-        "observed_digest": frame_digest(cohort.observed),
-        "outcomes_digest": frame_digest(cohort.outcomes),
-        "models": {name: dict(model.manifest) for name, model in models.items()},
-        "versions": {"crsrisk": __version__, **{name: version_of(name) for name in LIBRARIES}},
+def _product_labels(products: Mapping[str, Product]) -> dict[str, str]:
+    """Label of every product that the report may name: those that ship, those of the experiment,
+    and those of which only evidence is known.
+    """
+    known = {**all_products(), **products}
+    return {name: product.label for name, product in known.items()} | {
+        name: load_product(name).label for name in evidence_only_products()
     }
 
 
-def _write(
-    experiment: Experiment,
-    folder: Path,
-    cohort: Cohort,
-    sides: Split,
-    models: dict[str, RiskModel],
-    refits: dict[str, Refits],
-    judgement: Judgement,
-    comparisons: list[Comparison],
-    content: dict[str, Any],
-    world: World,
-    arms: dict[str, Arm],
-) -> Results:
-    table = one_table(cohort)
-    n_rows = write_parquet_stream(folder / "cohort.parquet", iter([table]))
-    write_manifest = manifest_writer(list(arms.values()), world=world, seed=experiment.seed)
-    write_manifest(folder / "cohort.parquet", columns=table.columns, n_rows=n_rows)
-    for name, model in models.items():
-        save_model(model, folder / "models" / name)
+def _write(run: _Run, content: ReportContent) -> Results:
+    """Write all files; as soon as the new cohort stands, those of an earlier run go."""
+    setting, folder = run.setting, run.setting.folder
+    table, cohort_file = one_table(run.cohort), folder / "cohort.parquet"
+    n_rows = write_parquet_stream(cohort_file, iter([table]))
+    old = [file for file in _result_files(folder) if file != cohort_file]
+    remove_leftovers([*companions(cohort_file), *old, *(folder / "figures").glob("*.svg")])
+    write_manifest = manifest_writer(
+        list(setting.arms.values()), world=setting.world, seed=setting.experiment.seed
+    )
+    write_manifest(cohort_file, columns=table.columns, n_rows=n_rows)
+    for name, fitted in run.fitted.items():
+        save_model(fitted.model, folder / "models" / name)
         save_companions(
             folder / "models" / name,
-            model=model,
-            refits=refits[name],
-            reference=reference_groups(model, training_table(sides, name=name)),
+            model=fitted.model,
+            refits=fitted.refits,
+            reference=reference_groups(fitted.model, fitted.table),
             grade3plus="grade3plus" if name == "baseline" else None,
         )
-    write_text(folder / "evidence.json", to_json(comparisons))
+    write_text(folder / "evidence.json", to_json(run.comparisons))
     write_json(folder / "content.json", content)
-    report = folder / "report.html"
-    write_text(report, render(content))
-    figures = figure_files(content)
-    for old in (folder / "figures").glob("*.svg"):  # of an earlier run, perhaps of other products
-        if old.name not in figures:
-            old.unlink()
+    charts = report_figures(content)
+    write_text(folder / "report.html", render_report(content, charts))
+    figures = report_files(content, charts)
     for name, figure in figures.items():
         write_text(folder / "figures" / name, figure)
-    manifest = _manifest(experiment, cohort, models)
-    files = ("cohort.parquet", "evidence.json", "content.json", "report.html")
-    manifest["files"] = {name: sha256_of(folder / name) for name in files}
-    write_json(folder / "manifest.json", manifest)
-    how = _track(experiment, folder, cohort, sides, models, judgement, comparisons)
-    return Results(folder, report, how, judgement.evaluation, summarise(comparisons))
+    # of an earlier run, perhaps of other products
+    old = [file for file in (folder / "figures").glob("*.svg") if file.name not in figures]
+    remove_leftovers(old)
+    files = {name: sha256_of(folder / name) for name in FILES}
+    write_json(folder / "manifest.json", replace(run.manifest, files=files))
+    return Results(
+        folder=folder,
+        report=folder / "report.html",
+        how_to_open_tracking=_track(run),
+        evaluation=run.held_out.evaluation,
+        comparison_summary=content.published.summary,
+    )
 
 
-def _track(
-    experiment: Experiment,
-    folder: Path,
-    cohort: Cohort,
-    sides: Split,
-    models: dict[str, RiskModel],
-    judgement: Judgement,
-    comparisons: list[Comparison],
-) -> str:
+def _track(run: _Run) -> str:
     """Log the run to MLflow: one parent, nested runs for cohort, models and evaluation; nothing of
     a patient.
     """
+    experiment, folder = run.setting.experiment, run.setting.folder
+    figures = _flat(headline(run.held_out.evaluation))
     with tracking(
         folder=_tracking_folder(folder), experiment=experiment.name, run=experiment.name
     ) as parent:
@@ -394,66 +476,80 @@ def _track(
                 if name != "question"
             }
         )
-        parent.metrics(headline(judgement.evaluation))
+        parent.metrics(figures)
         for name in ("report.html", "manifest.json", "evidence.json"):
             parent.file(folder / name)
         for figure in sorted((folder / "figures").glob("*.svg")):
             parent.file(figure, under="figures")
-        with parent.step("cohort") as step:
-            step.params(
-                {
-                    name: str(cohort.manifest[name])
-                    for name in ("scenario", "assumptions", "world", "seed")
-                }
-            )
-            step.dataset(
-                name="training", digest=frame_digest(sides.training.observed), context="training"
-            )
-            step.dataset(
-                name="held out", digest=frame_digest(sides.test.observed), context="evaluation"
-            )
-        for name, model in models.items():
-            with parent.step(f"fit {name}") as step:
-                step.params({key: str(value) for key, value in model.manifest["learner"].items()})
-                step.metrics(
-                    {
-                        "n_events": float(model.contract.n_events),
-                        "n_trees": float(model.manifest["n_trees"]),
-                    }
-                )
-                step.model(model)
+        _track_cohort(parent, run)
+        for name, model in run.models.items():
+            _track_model(parent, name, model)
         with parent.step("evaluate") as step:
-            step.metrics(headline(judgement.evaluation))
-            found = summarise(comparisons)["by_role"]
+            step.metrics(figures)
             step.metrics(
                 {
-                    f"evidence_{role}_{name}": float(row[name])
-                    for role, row in found.items()
+                    f"evidence_{role}_{name}": float(getattr(tally, name))
+                    for role, tally in summarise(run.comparisons).by_role.items()
                     for name in ("n_figures", "n_judged", "n_agree")
                 }
             )
         return parent.how_to_open
 
 
-def headline(evaluation: dict[str, Any]) -> dict[str, float]:
-    """The figures that one looks at first, each with its interval."""
-    pooled, steps = evaluation["pooled"], evaluation["ladder"]["pooled"]
-    calibration = pooled["calibration"]
-    estimates = {
-        "auroc_pooled": pooled["auroc"],
-        "auroc_within_product": pooled["auroc_within_product"],
-        "calibration_slope": calibration["slope"],
-        "calibration_in_the_large": calibration["in_the_large"],
-        "ici": calibration["curve"].get("ici"),
-        "brier": pooled["brier"],
-        "log_loss": pooled["log_loss"],
-        "share_of_oracle_gain": steps["share_of_oracle_gain"],
+def _track_cohort(parent: Tracker, run: _Run) -> None:
+    """Scenario, seed and digests of the patients of both sides."""
+    with parent.step("cohort") as step:
+        step.params(
+            {
+                name: str(run.cohort.manifest[name])
+                for name in ("scenario", "assumptions", "world", "seed")
+            }
+        )
+        for side, name, context in (
+            (run.sides.training, "training", "training"),
+            (run.sides.test, "held out", "evaluation"),
+        ):
+            step.dataset(name=name, digest=frame_digest(side.observed), context=context)
+
+
+def _track_model(parent: Tracker, name: str, model: RiskModel) -> None:
+    """Settings of the learner, numbers of events and trees, and the model itself."""
+    with parent.step(f"fit {name}") as step:
+        step.params({key: str(value) for key, value in model.manifest["learner"].items()})
+        step.metrics(
+            {
+                "n_events": float(model.contract.n_events),
+                "n_trees": float(model.manifest["n_trees"]),
+            }
+        )
+        step.model(model)
+
+
+def headline(evaluation: Evaluation) -> dict[str, Estimate]:
+    """The figures that one looks at first; those that cannot be estimated are left out."""
+    pooled, calibration = evaluation.pooled, evaluation.pooled.calibration
+    curve, benchmark = calibration.curve, evaluation.benchmark
+    figures = {
+        "auroc_pooled": pooled.auroc,
+        "auroc_within_product": evaluation.auroc_within_groups,
+        "calibration_slope": calibration.slope,
+        "calibration_in_the_large": calibration.in_the_large,
+        "ici": curve if isinstance(curve, NotEstimable) else curve.ici,
+        "brier": pooled.brier,
+        "log_loss": pooled.log_loss,
+        "share_of_oracle_gain": None
+        if benchmark is None
+        else benchmark.pooled.share_of_oracle_gain,
     }
+    return {name: figure for name, figure in figures.items() if isinstance(figure, Estimate)}
+
+
+def _flat(figures: Mapping[str, Estimate]) -> dict[str, float]:
+    """Each figure with its interval as three numbers, as MLflow wants them."""
     return {
-        f"{name}{part}": float(one[key])
-        for name, one in estimates.items()
-        if one and "value" in one
-        for part, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+        f"{name}{part}": float(number)
+        for name, figure in figures.items()
+        for part, number in (("", figure.value), ("_low", figure.low), ("_high", figure.high))
     }
 
 
@@ -464,30 +560,3 @@ def _runnable(command: str) -> str:
     program, _, rest = command.partition(" ")
     beside = Path(sys.executable).with_name(program)
     return command if shutil.which(program) or not beside.exists() else f"{beside} {rest}"
-
-
-def print_closing(results: Results) -> None:
-    """Report, key figures with intervals, and how to open the tracking page."""
-    figures = headline(results.evaluation)
-    words = {
-        "auroc_within_product": "AUROC within products",
-        "auroc_pooled": "AUROC pooled (product mix inflates it)",
-        "calibration_slope": "Calibration slope",
-        "ici": "Mean calibration error (ICI)",
-        "share_of_oracle_gain": "Share of the oracle's gain over product alone",
-    }
-    typer.echo(
-        "Grade >= 2 CRS within the window after the first dose (21 days; 60 for checkpoint"
-        " inhibitors), held-out patients:"
-    )
-    for name, text in words.items():
-        if name in figures:
-            low, high = figures[f"{name}_low"], figures[f"{name}_high"]
-            typer.echo(f"  {text}: {figures[name]:.3f} (95% interval {low:.3f} to {high:.3f})")
-    for role, found in results.comparison_summary["by_role"].items():
-        typer.echo(
-            f"  Published figures, {role}: {found['n_agree']} of {found['n_judged']} judged agree"
-        )
-    typer.echo("Research use; synthetic data; no external validation.")
-    typer.echo(f"Report: {results.report}")
-    typer.echo(f"MLflow: {_runnable(results.how_to_open_tracking)}")

@@ -1,10 +1,10 @@
-"""Learning: split the cohort, fit the models and their comparators, and judge them against outcomes
-and truth.
+"""Learning: split the cohort, fit the models and their comparators, and evaluate them against
+outcomes and truth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,25 +13,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk import streams
-from crsrisk.data.cohort import Cohort, subset
+from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
-from crsrisk.evaluation.benchmark import Truth, ladder
+from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
 from crsrisk.evaluation.evaluate import HELD_OUT, Evaluation, evaluate
 from crsrisk.evaluation.resampling import Develop
-from crsrisk.folders import find
-from crsrisk.model.comparators import ProductPrevalence, comparators
+from crsrisk.model.comparators import ProductRate, comparators
 from crsrisk.model.explain import explain
-from crsrisk.model.features import FeatureConfig, load_config
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import BEFORE_DOSE_2_H, landmark_table
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.tune import tune
-from crsrisk.simulation.arm import Arm
-from crsrisk.simulation.true_risk import Given, Oracle, oracle, patients_of
+from crsrisk.simulation.true_risk import TrueRisk, true_risk
 from crsrisk.studies.experiment import Experiment
 
 Floats = NDArray[np.float64]
@@ -46,33 +43,13 @@ class Split:
     test: Cohort
 
 
-def split(cohort: Cohort, *, seed: int, test_share: float) -> Split:
-    """Hold patients out by a draw of their own, so that a patient's side depends on seed and number
-    alone.
-    """
-    ids = cohort.observed["patient_id"].to_numpy()
-    start = int(ids.min())
-    chance = streams.uniforms(
-        seed=seed, decision="split", start=start, stop=int(ids.max()) + 1, width=1
-    )[ids - start, 0]
-    return Split(
-        subset(cohort, patient_ids=ids[chance >= test_share]),
-        subset(cohort, patient_ids=ids[chance < test_share]),
-    )
-
-
-def config_of(name: str) -> FeatureConfig:
-    """A shipped model configuration by name."""
-    return load_config(find("configs", name))
-
-
 def fit_before_dose_2(cohort: Cohort, *, seed: int) -> RiskModel:
     """Risk of a first grade >= 2 from dose 2 on, knowing the course after dose 1, among those still
     at risk.
     """
     known = before_dose_2(cohort)
     return fit(
-        known, cohort.outcomes.loc[known.index], config=config_of("before_dose_2"), seed=seed
+        known, cohort.outcomes.loc[known.index], config=load_config("before_dose_2"), seed=seed
     )
 
 
@@ -85,14 +62,13 @@ def before_dose_2(cohort: Cohort) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What the held-out patients say: the evaluation dictionary and the two oracles of the
-    re-simulated ones.
+class HeldOutResult:
+    """What the held-out patients say of a model: the evaluation, with its benchmark in it, and the
+    true risk of those who were simulated again, given what was observed of them.
     """
 
-    evaluation: dict[str, Any]
-    truth_ids: NDArray[np.int64]
-    observed_oracle: dict[str, Oracle]
+    evaluation: Evaluation
+    true_risk: TrueRisk
 
 
 def choose_for_truth(test: Cohort, *, n: int) -> NDArray[np.int64]:
@@ -104,98 +80,54 @@ def choose_for_truth(test: Cohort, *, n: int) -> NDArray[np.int64]:
     return table.groupby("product", sort=True).head(each)["patient_id"].to_numpy()
 
 
-def re_simulate(
-    test: Cohort,
-    *,
-    ids: NDArray[np.int64],
-    arms: Mapping[str, Arm],
-    world: World,
-    seed: int,
-    repetitions: int,
-    given: Given,
-    workers: int,
-    advance: Callable[[int], None] | None,
-) -> dict[str, Oracle]:
-    """The oracle of the chosen patients, product by product."""
-    table = test.observed.set_index("patient_id").loc[ids]
-    oracles = {}
-    for name, rows in table.groupby("product", sort=True):
-        arm = arms[str(name)]
-        patients = patients_of(arm, world=world, seed=seed, patient_ids=rows.index.to_numpy())
-        oracles[str(name)] = oracle(
-            arm,
-            patients,
-            world=world,
-            seed=seed,
-            given=given,
-            repetitions=repetitions,
-            workers=workers,
-            advance=advance,
-        )
-    return oracles
-
-
-def truth_of(oracles: Mapping[str, Oracle], *, ids: NDArray[np.int64], name: str) -> Truth:
-    """Counts of the oracles in the order of ``ids``."""
-    known = {
-        int(patient): (int(events), 2 * one.half)
-        for one in oracles.values()
-        for patient, events in zip(one.patient_id, one.n_grade2plus.sum(axis=1), strict=True)
-    }
-    counts = np.array([known[int(patient)] for patient in ids], dtype=np.int64)
-    return Truth(name, counts[:, 0], counts[:, 1])
-
-
-def judge(
+def evaluate_held_out(
     model: RiskModel,
     sides: Split,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     experiment: Experiment,
-    arms: Mapping[str, Arm],
     world: World,
     workers: int,
     advance: Callable[[int], None] | None,
-) -> Judgement:
-    """Evaluate the model on the held-out patients and climb the ladder null, comparators, model,
-    oracle.
+) -> HeldOutResult:
+    """Evaluate the model on the held-out patients, and compare it with knowing nothing, comparators
+    and oracles.
+
+    Parameters
+    ----------
+    model, sides : what is evaluated, and its training and held-out patients.
+    config : the configuration from which the comparators take their columns.
+    experiment : how many patients are simulated again, how often, and the seed.
+    world : the assumptions that the patients live under.
+    workers, advance : threads, and who is told of every patient done.
     """
     training, test = sides.training, sides.test
     event = training.outcomes["crs_grade2plus"].to_numpy()
-    risk = predict(model, test.observed).risk
-    ids = choose_for_truth(test, n=experiment.truth_patients)
-    again = partial(
-        re_simulate,
-        test,
-        ids=ids,
-        arms=arms,
-        world=world,
-        seed=experiment.seed,
-        workers=workers,
-        advance=advance,
-    )
-    seen = again(given="observed", repetitions=experiment.truth_repetitions)
-    known = again(given="baseline", repetitions=experiment.baseline_repetitions)
-    chosen = test.observed.set_index("patient_id", drop=False).loc[ids].reset_index(drop=True)
+    chosen = test.subset(choose_for_truth(test, n=experiment.truth_patients))
+    again = partial(true_risk, chosen, world=world, workers=workers, advance=advance)
+    given_observed = again(given="observed", n_replicates=experiment.truth_repetitions)
+    given_baseline = again(given="baseline", n_replicates=experiment.baseline_repetitions)
     risks: dict[str, Floats] = {
-        one.name: one.fit(training.observed, event).predict_risk(chosen)
-        for one in comparators(config=config)
+        comparator.name: comparator.fit(training.observed, event).predict_proba(chosen.observed)[
+            :, 1
+        ]
+        for comparator in comparators(config=config)
     }
-    risks[MODEL] = predict(model, chosen).risk
-    steps = ladder(
-        chosen["product"].to_numpy(dtype=str),
-        truth=truth_of(seen, ids=ids, name="what was observed"),
+    risks[MODEL] = predict(model, chosen.observed).risk
+    benchmark = benchmark_of_risks(
+        chosen.observed["product"].to_numpy(dtype=str),
+        truth=Truth.from_true_risk(given_observed),
         risks=risks,
         model=MODEL,
-        product_only=ProductPrevalence.name,
+        product_only=ProductRate.name,
         null_risk=float(event.mean()),
         seed=experiment.seed,
-        further_truths=[truth_of(known, ids=ids, name="everything true at baseline")],
+        other_truths=[Truth.from_true_risk(given_baseline)],
         n_resamples=experiment.bootstrap,
     )
-    found = evaluate(
+    evaluation = evaluate(
         test.outcomes["crs_grade2plus"].to_numpy(),
-        risk,
+        predict(model, test.observed).risk,
         groups=test.observed["product"].to_numpy(dtype=str),
         outcome_name=(
             "first CRS of grade >= 2 within the window after the first dose (21 days; 60 for"
@@ -203,14 +135,14 @@ def judge(
         ),
         patients=HELD_OUT,
         seed=experiment.seed,
-        benchmark=steps,
+        benchmark=benchmark,
         n_resamples=experiment.bootstrap,
     )
-    return Judgement(plain_evaluation(found), ids, seen)
+    return HeldOutResult(evaluation, given_observed)
 
 
 def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation under the keys that the baseline report still reads."""
+    """The evaluation under the keys that the report of experiments on one model still reads."""
     plain = evaluation.to_dict()
     pooled = plain.pop("pooled") | {
         "auroc_within_product": plain.pop("auroc_within_groups"),
@@ -240,8 +172,8 @@ class Development:
     :class:`crsrisk.evaluation.resampling.Develop`.
     """
 
-    config: FeatureConfig
-    searched: FeatureConfig | None = None
+    config: ModelConfig
+    searched: ModelConfig | None = None
 
     def refit(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
         """With the saved result of tuning."""
@@ -273,7 +205,7 @@ class Development:
 
 
 def develop(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: FeatureConfig, trials: int, seed: int
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: ModelConfig, trials: int, seed: int
 ) -> tuple[Development, RiskModel]:
     """Tune once (with ``trials`` trials; 0: not at all), fit, and keep both for whoever repeats the
     development.
@@ -296,8 +228,8 @@ def develop(
 
 
 def developed(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, searched: FeatureConfig, seed: int
-) -> tuple[FeatureConfig, RiskModel]:
+    observed: pd.DataFrame, outcomes: pd.DataFrame, *, searched: ModelConfig, seed: int
+) -> tuple[ModelConfig, RiskModel]:
     """The configuration that tuning chose, and its model."""
     chosen = tune(observed, outcomes, config=searched, seed=seed).config
     return chosen, fit(observed, outcomes, config=chosen, seed=seed)

@@ -22,19 +22,20 @@ from crsrisk.data.files import (
     write_text,
 )
 from crsrisk.data.outcomes import read_outcome
-from crsrisk.data.risk_model import FeatureContract, RiskModel
+from crsrisk.data.risk_model import FeatureContract
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, tracking
 from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
 from crsrisk.report.evaluation_findings import About, EvaluationData, MissingShare
 from crsrisk.report.model_card import model_card_markdown
-from crsrisk.report.pages import render_model_evaluation
+from crsrisk.report.pages import render_evaluation
 from crsrisk.results import Estimate
 from crsrisk.studies.predict import read_known
 from crsrisk.wording import estimate_in_words, number
@@ -97,7 +98,7 @@ def missing_shares(observed: pd.DataFrame, *, contract: FeatureContract) -> list
 def write_model_evaluation(evaluation: ModelEvaluation, folder: Path) -> list[str]:
     """All files of an evaluation; returns their names."""
     write_json(folder / "evaluation.json", evaluation.to_dict())
-    write_text(folder / "evaluation.html", render_model_evaluation(evaluation))
+    write_text(folder / "evaluation.html", render_evaluation(evaluation))
     write_json(folder / "tripod_ai.json", evaluation.tripod_ai)
     write_json(folder / "probast_ai.json", evaluation.probast_ai)
     write_text(folder / "model_card.md", model_card_markdown(evaluation.model_card))
@@ -400,7 +401,7 @@ def write_evaluation(
     """Write what was asked for: the page, or a folder with everything; returns what was written."""
     written = []
     if html is not None:
-        write_text(html, render_model_evaluation(evaluation))
+        write_text(html, render_evaluation(evaluation))
         written.append(str(html))
     if out is not None:
         written += [str(out / name) for name in write_model_evaluation(evaluation, out)]

@@ -1,5 +1,5 @@
-"""Clinician: three example patients, their risks before dose 1, the reasons, and what changes
-before dose 2.
+"""Example patients as a clinician sees them, and what a trial designer asks first: what prophylaxis
+would change, and how long to watch.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
-from crsrisk.model.explain import explain, reasons
+from crsrisk.model.explain import explain
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, covers, refit_interval
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.bedside import describe_patient
+from crsrisk.report.example_patients import Example, LaterEstimate, Resimulated
+from crsrisk.report.mitigation import NO_MITIGATION, MitigationArm, ObservationHours
+from crsrisk.results import Estimate
 from crsrisk.simulation.published_trials import simulate_outcomes, since_dose_h
-from crsrisk.simulation.true_risk import Oracle
+from crsrisk.simulation.true_risk import TrueRisk
 from crsrisk.studies.development import before_dose_2
 
 EXAMPLE_PRODUCT = "tarlatamab"
@@ -45,21 +48,17 @@ def choose_examples(
     return rows.iloc[places]
 
 
-def _known_by_dose_2(row: pd.Series[Any]) -> list[str]:
+def _known_by_dose_2(row: pd.Series[Any]) -> tuple[str, ...]:
     at = f"h{BEFORE_DOSE_2_H}"
     grade = int(row[f"grade__max__{at}"])
-    return [
+    return (
         "no CRS after dose 1" if grade == 0 else f"CRS of grade {grade} after dose 1",
-        (
-            f"highest temperature {row[f'temperature_c__max__{at}']:.1f} degC, lowest mean arterial"
-            f" pressure {row[f'map_mmhg__min__{at}']:.0f} mmHg, lowest oxygen saturation"
-            f" {row[f'spo2_pct__min__{at}']:.0f}%"
-        ),
-        (
-            f"highest CRP {row[f'crp_mg_l__max__{at}']:.0f} mg/L; now {row[f'crp_mg_l__{at}']:.0f}"
-            " mg/L"
-        ),
-    ]
+        f"highest temperature {row[f'temperature_c__max__{at}']:.1f} degC, lowest mean arterial"
+        f" pressure {row[f'map_mmhg__min__{at}']:.0f} mmHg, lowest oxygen saturation"
+        f" {row[f'spo2_pct__min__{at}']:.0f}%",
+        f"highest CRP {row[f'crp_mg_l__max__{at}']:.0f} mg/L; now {row[f'crp_mg_l__{at}']:.0f}"
+        " mg/L",
+    )
 
 
 def examples(
@@ -67,71 +66,75 @@ def examples(
     refits: Mapping[str, Refits],
     *,
     test: Cohort,
-    oracles: Mapping[str, Oracle],
-    truth_ids: NDArray[np.int64],
+    true_risk: TrueRisk,
     dose_2_h: Mapping[str, float],
-) -> list[dict[str, Any]]:
-    """Three patients as the report shows them (see
-    :func:`crsrisk.report.content.build_content`).
+) -> list[Example]:
+    """Three patients as the report shows them.
+
+    Parameters
+    ----------
+    models, refits : `baseline`, `grade3plus` and `before_dose_2`, each with its refits.
+    test : the held-out patients.
+    true_risk : of those of them who were simulated again, given what was observed.
+    dose_2_h : hours of the second dose, by product.
     """
-    chosen = choose_examples(models["baseline"], test, truth_ids=truth_ids)
+    chosen = choose_examples(models["baseline"], test, truth_ids=true_risk.patient_id)
     observed = test.observed.loc[chosen.index]
-    risks = {}
-    for name, rows in {
-        "baseline": observed,
-        "grade3plus": observed,
-        "before_dose_2": chosen,
-    }.items():
-        low, high = refit_interval(models[name], refits[name], rows)
-        risks[name] = [
-            {"value": float(v), "low": float(a), "high": float(b)}
-            for v, a, b in zip(predict(models[name], rows).risk, low, high, strict=True)
-        ]
-    why = explain(models["baseline"], observed)
-    said, made = f"it comes {covers(len(refits['baseline']))}", []
+    grade2plus, grade3plus, later = (
+        _risks(models[name], refits[name], rows)
+        for name, rows in (
+            ("baseline", observed),
+            ("grade3plus", observed),
+            ("before_dose_2", chosen),
+        )
+    )
+    explanation = explain(models["baseline"], observed)
+    what_it_covers = f"it comes {covers(len(refits['baseline']))}"
+    patients = []
     for at in range(len(observed)):
         product = str(observed["product"].iloc[at])
-        oracle = oracles[product]
-        place = int(np.flatnonzero(oracle.patient_id == observed["patient_id"].iloc[at])[0])
-        made.append(
-            {
-                "name": NAMES[at],
-                "product": product,
-                "window_d": float(test.outcomes.loc[observed.index[at], "window_d"]),
-                "description": describe_patient(observed, row=at),
-                "risk_grade2plus": risks["baseline"][at],
-                "risk_grade3plus": risks["grade3plus"][at],
-                "interval_covers": said,
-                "base_risk": why.base_risk,
-                "reasons": reasons(why, at),
-                "before_dose_2": {
-                    "risk_grade2plus": risks["before_dose_2"][at],
-                    "interval_covers": said,
-                    "dose_2_h": dose_2_h[product],
-                    "known": _known_by_dose_2(chosen.iloc[at]),
-                },
-                "resimulated": {
-                    "n": 2 * oracle.half,
-                    "n_grade2plus": int(oracle.n_grade2plus[place].sum()),
-                },
-            }
+        patients.append(
+            Example(
+                name=NAMES[at],
+                product=product,
+                window_d=float(test.outcomes.loc[observed.index[at], "window_d"]),
+                description=tuple(describe_patient(observed, row=at)),
+                risk_grade2plus=grade2plus[at],
+                risk_grade3plus=grade3plus[at],
+                interval_covers=what_it_covers,
+                base_risk=explanation.base_risk,
+                reasons=tuple(explanation.reasons(at)),
+                before_dose_2=LaterEstimate(
+                    risk_grade2plus=later[at],
+                    interval_covers=what_it_covers,
+                    dose_2_h=dose_2_h[product],
+                    known=_known_by_dose_2(chosen.iloc[at]),
+                ),
+                resimulated=_resimulated(
+                    true_risk, patient_id=int(observed["patient_id"].iloc[at])
+                ),
+            )
         )
-    return made
+    return patients
 
 
-# Designer: what a trial designer asks first: what would prophylaxis change, and how long must one
-# watch?
+def _risks(model: RiskModel, refits: Refits, rows: pd.DataFrame) -> list[Estimate]:
+    """Risk of each patient with its interval from refits."""
+    low, high = refit_interval(model, refits, rows)
+    risk = predict(model, rows).risk
+    return [
+        Estimate(float(value), float(lower), float(upper))
+        for value, lower, upper in zip(risk, low, high, strict=True)
+    ]
 
 
-NONE = "none"
+def _resimulated(true_risk: TrueRisk, *, patient_id: int) -> Resimulated:
+    """How often this patient had the event when he was simulated again."""
+    place = int(np.flatnonzero(true_risk.patient_id == patient_id)[0])
+    return Resimulated(n=true_risk.n_replicates, n_grade2plus=int(true_risk.n_events()[place]))
 
 
-def _per_100(event: pd.Series[bool]) -> tuple[float, float]:
-    share = float(event.mean())
-    return 100.0 * share, 100.0 * float(np.sqrt(share * (1.0 - share) / len(event)))
-
-
-def mitigation_table(
+def simulate_mitigation_arms(
     products: Sequence[Product],
     *,
     world: World,
@@ -140,69 +143,86 @@ def mitigation_table(
     seed: int,
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
-) -> pd.DataFrame:
-    """Grade >= 2 and >= 3 per 100 patients with and without each mitigation, with Monte Carlo
+) -> list[MitigationArm]:
+    """CRS of grade 2 or more and 3 or more with and without each mitigation, with Monte Carlo
     errors.
 
     A mitigation is added to the product's usual regimen as prophylaxis before the first dose. Arms
-    of one product share their patients, so ``difference_grade2plus`` (per 100, against none)
-    carries the error of the paired difference, which is smaller than the errors of the two rates
-    suggest.
+    of one product share their patients, so a change carries the error of the paired difference,
+    which is smaller than the errors of the two rates suggest.
+
+    Parameters
+    ----------
+    products, mitigations : what is combined; the arm without mitigation comes first.
+    n : patients an arm.
+    seed : equal seeds give the same patients in every arm.
+    workers : threads; the result does not depend on it.
+    advance : is told of every arm done.
     """
-    rows = []
+    arms = []
     for product in products:
-        usual = None
-        for name in (NONE, *mitigations):
-            table = simulate_outcomes(
+        usual: pd.DataFrame | None = None
+        for name in (NO_MITIGATION, *mitigations):
+            outcomes = simulate_outcomes(
                 product,
                 world=world,
                 n=n,
                 seed=seed,
                 workers=workers,
-                mitigations=() if name == NONE else (name,),
+                mitigations=() if name == NO_MITIGATION else (name,),
             )
-            usual = table if usual is None else usual
-            two, error_two = _per_100(table["crs_grade2plus"])
-            three, error_three = _per_100(table["crs_grade3plus"])
-            change = 100.0 * (
-                table["crs_grade2plus"].astype(float) - usual["crs_grade2plus"].astype(float)
-            )
-            rows.append(
-                {
-                    "product": product.name,
-                    "mitigation": name,
-                    "per100_grade2plus": two,
-                    "mc_error_grade2plus": error_two,
-                    "per100_grade3plus": three,
-                    "mc_error_grade3plus": error_three,
-                    "difference_grade2plus": float(change.mean()),
-                    "mc_error_difference": float(change.std() / np.sqrt(n)),
-                    "n": n,
-                    "window_d": float(table["window_d"].iloc[0]),
-                }
-            )
+            usual = outcomes if usual is None else usual
+            arms.append(_arm(product, name, outcomes, usual=usual))
             if advance is not None:
                 advance(1)
-    return pd.DataFrame(rows)
+    return arms
 
 
-def observation_hours(outcomes_by_product: dict[str, tuple[Product, pd.DataFrame]]) -> pd.DataFrame:
+def _arm(
+    product: Product, mitigation: str, outcomes: pd.DataFrame, *, usual: pd.DataFrame
+) -> MitigationArm:
+    """The figures of one arm; ``usual``: the same patients without mitigation."""
+    events = ("crs_grade2plus", "crs_grade3plus")
+    grade2plus, grade3plus = (_share(outcomes[event]) for event in events)
+    change_grade2plus, change_grade3plus = (
+        _paired_change(outcomes[event], usual[event]) for event in events
+    )
+    return MitigationArm(
+        product=product.name,
+        mitigation=mitigation,
+        n=len(outcomes),
+        window_d=float(outcomes["window_d"].iloc[0]),
+        grade2plus=grade2plus,
+        grade3plus=grade3plus,
+        change_grade2plus=change_grade2plus,
+        change_grade3plus=change_grade3plus,
+    )
+
+
+def _share(event: pd.Series[bool]) -> Estimate:
+    share = float(event.mean())
+    return Estimate(share, mc_error=float(np.sqrt(share * (1.0 - share) / len(event))))
+
+
+def _paired_change(event: pd.Series[bool], usual: pd.Series[bool]) -> Estimate:
+    """Difference of the shares in the same patients."""
+    change = event.astype(float) - usual.astype(float)
+    return Estimate(float(change.mean()), mc_error=float(change.std() / np.sqrt(len(change))))
+
+
+def observation_hours(
+    outcomes_by_product: Mapping[str, tuple[Product, pd.DataFrame]],
+) -> list[ObservationHours]:
     """Hours of observation after the most recent dose within which 50, 90 and 95% of first onsets
-    are seen.
+    are seen, by product.
     """
-    rows = []
-    for name, (product, table) in outcomes_by_product.items():
+    products = []
+    for name, (product, outcomes) in outcomes_by_product.items():
         doses = [dose.time_h for dose in product.regimens[product.default_regimen].doses]
-        onset = table["onset_h"].to_numpy(dtype=np.float64)
+        onset = outcomes["onset_h"].to_numpy(dtype=np.float64)
         waits = since_dose_h(onset[~np.isnan(onset)], dose_times_h=doses)
-        hours = np.quantile(waits, [0.5, 0.9, 0.95]) if len(waits) else [np.nan] * 3
-        rows.append(
-            {
-                "product": name,
-                "hours_50": float(hours[0]),
-                "hours_90": float(hours[1]),
-                "hours_95": float(hours[2]),
-                "n_events": len(waits),
-            }
-        )
-    return pd.DataFrame(rows)
+        hours: list[float | None] = [None, None, None]
+        if len(waits):
+            hours = [float(hour) for hour in np.quantile(waits, [0.5, 0.9, 0.95])]
+        products.append(ObservationHours(name, len(waits), *hours))
+    return products

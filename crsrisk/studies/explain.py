@@ -30,7 +30,7 @@ from crsrisk.data.literature import load_guidance
 from crsrisk.data.patient import PatientFile, check_units, read_patient
 from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import FeatureContract, RiskModel
+from crsrisk.data.risk_model import FeatureContract
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product, load_scenario
 from crsrisk.errors import InputError
@@ -43,6 +43,7 @@ from crsrisk.model.forest import forest_of, raw_log_odds_by
 from crsrisk.model.landmark import EXTREMES, course_columns, gaps_of, landmark_features
 from crsrisk.model.predict import Columns, fill_of, filled, predict
 from crsrisk.model.refits import Refits, interval
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.report.explanation import Bedside, explain_content
 from crsrisk.simulation.arm import Arm, make_arm, timetable, usual_first_dose

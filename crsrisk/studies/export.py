@@ -1,13 +1,13 @@
 """Export: a simulated cohort written to one file, with its manifest, truth and trajectories beside
-it.
+it; and the mechanism of an arm as SBML.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,18 @@ import pandas as pd
 from crsrisk import __version__
 from crsrisk.data.assumptions import digest_of
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.files import Manifest, write_manifest, write_table_stream, write_text
+from crsrisk.data.files import (
+    Manifest,
+    manifest_path,
+    prepare_output,
+    remove_leftovers,
+    write_manifest,
+    write_table_stream,
+    write_text,
+)
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
+from crsrisk.results import Estimate, Result
 from crsrisk.simulation.arm import Arm, timetable
 from crsrisk.simulation.cohort import CHUNK, stream_cohort
 from crsrisk.simulation.equations import equations
@@ -27,8 +36,13 @@ from crsrisk.simulation.population import sample, take
 from crsrisk.simulation.run import run
 from crsrisk.simulation.sbml import origins, sbml
 from crsrisk.simulation.similar_patients import typical_patient
-from crsrisk.simulation.true_risk import oracle, patients_of
+from crsrisk.simulation.true_risk import Given, TrueRisk, patients_by_id, risk_of_arm
 
+Begin = Callable[[str, int], Callable[[int], None]]
+COHORT_NOTICE = "Synthetic patients; research use; no external validation."
+NOTICE = f"{COHORT_NOTICE} Not for decisions on a patient."
+_GIVEN: tuple[Given, ...] = ("baseline", "observed")
+COMPANIONS = ("truth", "trajectories")  # tables that may stand beside a cohort
 MOST_TRAJECTORIES = 2000
 EVENTS = ("crs_any", "crs_grade2plus", "crs_grade3plus")
 _TRACE_NAMES = {
@@ -53,6 +67,64 @@ def one_table(cohort: Cohort) -> pd.DataFrame:
     return cohort.observed.merge(cohort.outcomes, on="patient_id", validate="one_to_one")
 
 
+@dataclass(frozen=True)
+class ProductSummary:
+    """Shares of ``n`` simulated patients with CRS within ``window_d`` days, each with its Monte
+    Carlo error, and the median hour of onset among those who had CRS (None without any).
+    """
+
+    n: int
+    window_d: float
+    crs_any: Estimate
+    crs_grade2plus: Estimate
+    crs_grade3plus: Estimate
+    onset_median_h: float | None
+
+
+@dataclass(frozen=True, repr=False)
+class ExportedCohort(Result):
+    """A cohort that was written: its files, the cohort's own first, and what happened in it.
+
+    Parameters
+    ----------
+    files : paths; each has its manifest beside it.
+    n_patients, seed, scenario : what was simulated.
+    products : rates by product.
+    notice : what the data are.
+    """
+
+    files: tuple[str, ...]
+    n_patients: int
+    seed: int
+    scenario: str
+    products: Mapping[str, ProductSummary]
+    notice: str = COHORT_NOTICE
+
+    def summary(self) -> str:
+        """Where the files are, and the rates with their Monte Carlo errors."""
+        lines = [f"Wrote {file} (manifest beside it)" for file in self.files]
+        for name, rates in self.products.items():
+            grade2plus = rates.crs_grade2plus
+            error = 100 * (grade2plus.mc_error or 0.0)
+            lines.append(
+                f"  {name}: n {rates.n}, CRS {100 * rates.crs_any.value:.0f}%, grade >= 2"
+                f" {100 * grade2plus.value:.1f}% (Monte Carlo error {error:.1f}) within"
+                f" {rates.window_d:g} days after the first dose"
+            )
+        return "\n".join([*lines, self.notice])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a product."""
+        rows = []
+        for name, rates in self.products.items():
+            row: dict[str, object] = {"product": name, "n": rates.n, "window_d": rates.window_d}
+            for event in EVENTS:
+                rate: Estimate = getattr(rates, event)
+                row |= {event: rate.value, f"{event}_mc_error": rate.mc_error}
+            rows.append({**row, "onset_median_h": rates.onset_median_h})
+        return pd.DataFrame(rows)
+
+
 def export_cohort(
     path: Path,
     *,
@@ -65,31 +137,101 @@ def export_cohort(
     has_truth: bool = False,
     truth_repetitions: int = 200,
     has_trajectories: bool = False,
-    begin: Callable[[str, int], Callable[[int], None]] | None = None,
-) -> dict[str, Any]:
-    """Stream the cohort to ``path`` (.parquet or .csv) in bounded memory; returns a summary.
+    begin: Begin | None = None,
+    overwrite: bool = False,
+) -> ExportedCohort:
+    """Stream a simulated cohort to ``path`` (.parquet or .csv) in bounded memory.
 
-    With ``has_truth`` the unmeasured biology and both oracle risks of every patient go to
-    ``<name>.truth.<suffix>``; with ``has_trajectories`` the half-hourly states to
-    ``<name>.trajectories.<suffix>`` (at most 2,000 patients).
+    Parameters
+    ----------
+    path : the file; its manifest, truth and trajectories stand beside it.
+    arms, world, n_patients, seed, workers, chunk : as of
+        :func:`crsrisk.simulation.cohort.stream_cohort`.
+    has_truth : write the unmeasured biology and both oracle risks of every patient, each from
+        ``truth_repetitions`` simulations, to ``<name>.truth.<suffix>``.
+    has_trajectories : write the half-hourly states to ``<name>.trajectories.<suffix>`` (at most
+        2,000 patients).
+    begin : opens a progress bar by title and total.
+    overwrite : whether an older cohort at ``path`` may be replaced; its companions go with it.
+
+    Raises
+    ------
+    InputError
+        For what cannot be simulated.
+    OutputError
+        For a cohort that stands there, without ``overwrite``, or a place that cannot be written.
     """
+    repetitions = truth_repetitions if has_truth else None
     _check_request(
         arms,
+        world=world,
         n_patients=n_patients,
         has_trajectories=has_trajectories,
-        truth_repetitions=truth_repetitions if has_truth else None,
+        truth_repetitions=repetitions,
     )
-    reject_unused(
-        arms[0].mitigations if arms else (), world=world, where="simulate", key="--mitigation"
+    prepare_output(path, overwrite=overwrite, belongs=companions(path))
+    cohorts = partial(
+        stream_cohort,
+        arms,
+        world=world,
+        n_patients=n_patients,
+        seed=seed,
+        workers=workers,
+        chunk=chunk,
     )
-    advance = begin("Simulating patients", n_patients) if begin else None
+    write = manifest_writer(arms, world=world, seed=seed)
+    counts = _write_cohort(path, cohorts(), write=write, advance=_bar(begin, n_patients))
+    files = [path]
+    if repetitions is not None:
+        advance = _bar(begin, 2 * n_patients, title="Re-simulating for the truth")
+        again = partial(
+            risk_of_arm, world=world, seed=seed, n_replicates=repetitions, workers=workers
+        )
+        truth = _truth(cohorts(), arms, world, seed=seed, risk_of=partial(again, advance=advance))
+        files.append(_write_companion(path, "truth", truth, write=write))
+    if has_trajectories:
+        course = _trajectories(arms, world, n_patients, seed, workers)
+        files.append(_write_companion(path, "trajectories", course, write=write))
+    return ExportedCohort(
+        files=tuple(str(file) for file in files),
+        n_patients=n_patients,
+        seed=seed,
+        scenario=world.scenario.name,
+        products=summary(counts, arms=arms),
+    )
+
+
+def _bar(
+    begin: Begin | None, total: int, *, title: str = "Simulating patients"
+) -> Callable[[int], None] | None:
+    return None if begin is None else begin(title, total)
+
+
+def companions(path: Path) -> list[Path]:
+    """Every file that may belong to the cohort at ``path``: manifest, truth, trajectories.
+
+    >>> [file.name for file in companions(Path("a.csv"))][:2]
+    ['a.csv.manifest.json', 'a.truth.csv']
+    """
+    files = [beside(path, word) for word in COMPANIONS]
+    return [manifest_path(path), *files, *(manifest_path(file) for file in files)]
+
+
+def _write_cohort(
+    path: Path,
+    cohorts: Iterator[Cohort],
+    *,
+    write: partial[Manifest],
+    advance: Callable[[int], None] | None,
+) -> pd.DataFrame:
+    """The cohort and its manifest; what belonged to an older one goes. Returns its events, counted
+    (:func:`count_events`).
+    """
     counts: list[pd.DataFrame] = []
     columns: list[str] = []
 
     def frames() -> Iterator[pd.DataFrame]:
-        for cohort in stream_cohort(
-            arms, world=world, n_patients=n_patients, seed=seed, workers=workers, chunk=chunk
-        ):
+        for cohort in cohorts:
             table = one_table(cohort)
             columns[:] = list(table.columns)
             counts[:] = [count_events([*counts, table])]
@@ -98,33 +240,26 @@ def export_cohort(
             yield table
 
     n_rows = write_table_stream(path, frames())
-    manifest = manifest_writer(arms, world=world, seed=seed)
-    manifest(path, columns=columns, n_rows=n_rows)
-    written = [str(path)]
-    further = []
-    if has_truth:
-        further.append(
-            (
-                "truth",
-                _truth(arms, world, n_patients, seed, workers, chunk, truth_repetitions, begin),
-            )
-        )
-    if has_trajectories:
-        further.append(("trajectories", _trajectories(arms, world, n_patients, seed, workers)))
-    for word, rows in further:
-        target = beside(path, word)
-        first: list[str] = []
-        n_rows = write_table_stream(target, _noting(rows, first))
-        manifest(target, columns=first, n_rows=n_rows)
-        written.append(str(target))
-    return {
-        "files": written,
-        "n_patients": n_patients,
-        "seed": seed,
-        "scenario": world.scenario.name,
-        "products": summary(counts[0], arms=arms),
-        "notice": "Synthetic patients; research use; no external validation.",
-    }
+    remove_leftovers(companions(path))
+    write(path, columns=columns, n_rows=n_rows)
+    return counts[0]
+
+
+def _write_companion(
+    path: Path, word: str, frames: Iterator[pd.DataFrame], *, write: partial[Manifest]
+) -> Path:
+    """A further table beside the cohort, with a manifest of its own."""
+    target = beside(path, word)
+    columns: list[str] = []
+
+    def noted() -> Iterator[pd.DataFrame]:
+        for frame in frames:
+            columns[:] = list(frame.columns)
+            yield frame
+
+    n_rows = write_table_stream(target, noted())
+    write(target, columns=columns, n_rows=n_rows)
+    return target
 
 
 def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[Manifest]:
@@ -142,7 +277,7 @@ def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[
         products=list(regimens),
         assumptions_hash=digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
         regimen=arms[0].regimen_name if is_one else listed,
-        mitigations=arms[0].mitigations,
+        mitigations=arms[0].mitigations if arms else (),
     )
 
 
@@ -181,10 +316,18 @@ def refuse_twice(arms: Sequence[Arm]) -> None:
 
 
 def _check_request(
-    arms: Sequence[Arm], *, n_patients: int, has_trajectories: bool, truth_repetitions: int | None
+    arms: Sequence[Arm],
+    *,
+    world: World,
+    n_patients: int,
+    has_trajectories: bool,
+    truth_repetitions: int | None,
 ) -> None:
     """Refuse what cannot be done before anything is simulated or written."""
     refuse_twice(arms)
+    reject_unused(
+        arms[0].mitigations if arms else (), world=world, where="simulate", key="--mitigation"
+    )
     if has_trajectories and n_patients > MOST_TRAJECTORIES:
         raise InputError(
             where="simulate",
@@ -203,48 +346,28 @@ def _check_request(
         )
 
 
-def _noting(frames: Iterator[pd.DataFrame], columns: list[str]) -> Iterator[pd.DataFrame]:
-    for frame in frames:
-        columns[:] = list(frame.columns)
-        yield frame
-
-
 def _truth(
+    cohorts: Iterator[Cohort],
     arms: Sequence[Arm],
     world: World,
-    n: int,
+    *,
     seed: int,
-    workers: int,
-    chunk: int,
-    repetitions: int,
-    begin: Callable[[str, int], Callable[[int], None]] | None,
+    risk_of: Callable[..., TrueRisk],
 ) -> Iterator[pd.DataFrame]:
-    advance = begin("Re-simulating for the truth", 2 * n) if begin else None
-    for cohort in stream_cohort(
-        arms, world=world, n_patients=n, seed=seed, workers=workers, chunk=chunk
-    ):
+    """Unmeasured biology and both oracle risks, cohort by cohort; ``risk_of`` simulates again."""
+    for cohort in cohorts:
         assert cohort.truth is not None
+        ids = cohort.observed["patient_id"].to_numpy()
         parts = []
-        lot = cohort.observed["patient_id"].to_numpy() % len(arms)
         for k, arm in enumerate(arms):
-            ids = cohort.observed["patient_id"].to_numpy()[lot == k]
-            if not len(ids):
+            of_arm = ids[ids % len(arms) == k]
+            if not len(of_arm):
                 continue
-            patients = patients_of(arm, world=world, seed=seed, patient_ids=ids)
-            tables = [
-                oracle(
-                    arm,
-                    patients,
-                    world=world,
-                    seed=seed,
-                    given=given,
-                    repetitions=repetitions,
-                    workers=workers,
-                    advance=advance,
-                ).table()
-                for given in ("baseline", "observed")
-            ]
-            parts.append(tables[0].merge(tables[1], on="patient_id"))
+            patients = patients_by_id(arm, world=world, seed=seed, patient_ids=of_arm)
+            baseline, observed = (
+                risk_of(arm, patients, given=given).to_frame() for given in _GIVEN
+            )
+            parts.append(baseline.merge(observed, on="patient_id"))
         yield cohort.truth.merge(pd.concat(parts), on="patient_id", validate="one_to_one")
 
 
@@ -288,26 +411,27 @@ def count_events(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def summary(counts: pd.DataFrame, *, arms: Sequence[Arm]) -> dict[str, Any]:
-    """Rates per product with Monte Carlo errors, and the median onset among those with CRS; of
-    :func:`count_events`.
-    """
+def summary(counts: pd.DataFrame, *, arms: Sequence[Arm]) -> dict[str, ProductSummary]:
+    """Rates by product; ``counts``: of :func:`count_events`."""
     windows = {arm.product.name: arm.window_d for arm in arms}
-    found = {}
+    products = {}
     for name, rows in counts.groupby("product", sort=True):
         n = int(rows["n"].sum())
-        share = {event: float(rows[event].sum()) / n for event in EVENTS}
-        rates = {
-            event: {"value": p, "mc_error": float(np.sqrt(p * (1 - p) / n))}
-            for event, p in share.items()
-        }
-        found[str(name)] = {
-            "n": n,
-            "window_d": windows[str(name)],
-            **rates,
-            "onset_median_h": _median_onset(rows),
-        }
-    return found
+        any_grade, grade2plus, grade3plus = (_rate(rows[event], n=n) for event in EVENTS)
+        products[str(name)] = ProductSummary(
+            n=n,
+            window_d=windows[str(name)],
+            crs_any=any_grade,
+            crs_grade2plus=grade2plus,
+            crs_grade3plus=grade3plus,
+            onset_median_h=_median_onset(rows),
+        )
+    return products
+
+
+def _rate(n_events: pd.Series[int], *, n: int) -> Estimate:
+    share = float(n_events.sum()) / n
+    return Estimate(share, mc_error=float(np.sqrt(share * (1 - share) / n)))
 
 
 def _median_onset(rows: pd.DataFrame) -> float | None:
@@ -317,13 +441,6 @@ def _median_onset(rows: pd.DataFrame) -> float | None:
     up_to = known["n"].cumsum().to_numpy()
     middle = np.searchsorted(up_to, [(up_to[-1] + 1) // 2, up_to[-1] // 2 + 1])
     return float(known["onset_h"].to_numpy()[middle].mean())
-
-
-# Export of the mechanism: a trial designer takes one arm and one patient to COPASI, libRoadRunner
-# or Tellurium.
-
-
-NOTICE = "Synthetic patients; research use; no external validation. Not for decisions on a patient."
 
 
 def mechanism_sbml(arm: Arm, *, world: World, patient: int | None = None, seed: int = 1) -> str:
@@ -390,11 +507,23 @@ def _about(arm: Arm, world: World, who: str, *, first_dose_h: float) -> list[str
 
 
 def export_sbml(
-    path: Path, *, arm: Arm, world: World, patient: int | None = None, seed: int = 1
+    path: Path,
+    *,
+    arm: Arm,
+    world: World,
+    patient: int | None = None,
+    seed: int = 1,
+    overwrite: bool = False,
 ) -> Path:
-    """Write the mechanism of an arm to ``path`` (.xml or .sbml); nothing half-written stays after
-    an error.
+    """Write the mechanism of an arm to ``path`` (.xml or .sbml), for COPASI, libRoadRunner or
+    Tellurium; nothing half-written stays after an error.
+
+    Raises
+    ------
+    OutputError
+        For a file that stands there already, without ``overwrite``, or cannot be written.
     """
     reject_unused(arm.mitigations, world=world, where="export sbml", key="--mitigation")
+    prepare_output(path, overwrite=overwrite)
     write_text(path, mechanism_sbml(arm, world=world, patient=patient, seed=seed))
     return path

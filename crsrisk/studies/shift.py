@@ -23,15 +23,15 @@ from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.files import write_json, write_text
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.leaks import with_permuted_outcomes
 from crsrisk.evaluation.resampling import measure_all
 from crsrisk.folders import names
-from crsrisk.model.comparators import ProductPrevalence
+from crsrisk.model.comparators import ProductRate
+from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import raw_log_odds
-from crsrisk.studies.development import config_of
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import Place, mixed_place, patients_from, place_of, products_of
 from crsrisk.threads import side_by_side
@@ -222,7 +222,7 @@ def _one_repeat(
 ) -> dict[tuple[str, str], dict[str, float]]:
     """Train and test in every world once, on patients that no other repeat has."""
     seed = config.seed + 2 * repeat
-    recipe = config_of(config.config)
+    recipe = load_config(config.config)
     training = {
         place.name: patients_from(place, n=config.training_patients, seed=seed, workers=workers)
         for place in places
@@ -236,12 +236,12 @@ def _one_repeat(
         first.manifest,
     )
 
-    def learn(name: str) -> tuple[RiskModel, ProductPrevalence]:
+    def learn(name: str) -> tuple[RiskModel, ProductRate]:
         cohort = training[name]
         event = cohort.outcomes[recipe.outcome].to_numpy()
         model = fit(cohort.observed, cohort.outcomes, config=recipe, seed=seed)
         advance(name != CONTROL)
-        return model, ProductPrevalence().fit(cohort.observed, event)
+        return model, ProductRate().fit(cohort.observed, event)
 
     learnt = dict(zip(training, pool.map(learn, training), strict=True))
     found = {}
@@ -256,7 +256,7 @@ def _one_repeat(
             for name, (model, _) in learnt.items()
         }
         for name, (_, rates) in learnt.items():
-            of_rates = measure_all(event, risk=rates.predict_risk(test.observed))
+            of_rates = measure_all(event, risk=rates.predict_proba(test.observed)[:, 1])
             found[name, place.name] = {
                 "gain": of_rates["log_loss"] - measured[name]["log_loss"],
                 "lost": measured[name]["log_loss"] - measured[place.name]["log_loss"],

@@ -1,5 +1,5 @@
-"""Train: a cohort, simulated or from a table, and a configuration in; a saved and tracked model
-out.
+"""Train and release: a cohort, simulated or from a table, and a configuration in; a saved and
+tracked model out, which can be frozen under a name and a version.
 """
 
 from __future__ import annotations
@@ -12,24 +12,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
+from numpy.typing import NDArray
 
-from crsrisk.data.files import frame_digest
+from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.outcomes import read_outcomes
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.data.world import World
-from crsrisk.errors import InputError, OutputError
+from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
 from crsrisk.model.companions import reference_groups, save_companions
-from crsrisk.model.features import FeatureConfig, columns_needed, load_config
+from crsrisk.model.features import ModelConfig, columns_needed, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refits import N_REFITS, make_refits
-from crsrisk.model.release import Release, release
-from crsrisk.model.store import MANIFEST, load_model, save_model
+from crsrisk.model.release import release
+from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.store import MANIFEST, check_model_folder, load_model, save_model
 from crsrisk.model.tracking import tracking
 from crsrisk.model.tune import Tuned, tune
 from crsrisk.report.model_card import as_markdown, model_facts
+from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.studies.predict import read_known
@@ -48,8 +50,53 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What `crsrisk train` made, where it stands, and how to look at the run."""
+class Calibration:
+    """How the risks of a model were calibrated: log-odds x slope + intercept."""
+
+    intercept: float
+    slope: float
+    method: str
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What there is to say of a trained model, as plain values.
+
+    ``window_d`` in days by kind of product; ``landmark_h``: hours after the first dose at which it
+    predicts (0: before it); ``cv_log_loss`` in nats, None without cross-validation.
+    """
+
+    model: str
+    folder: str
+    outcome: str
+    window_d: Mapping[str, float]
+    landmark_h: int
+    training: str
+    left_out: Mapping[str, int]
+    n_patients: int
+    n_events: int
+    products: tuple[str, ...]
+    n_trees: int
+    cv_log_loss: float | None
+    calibration: Calibration
+    learner: Mapping[str, object]
+    tuning: Mapping[str, object] | None
+    tracking: str | None
+    notice: str
+
+
+@dataclass(frozen=True, repr=False)
+class Trained(Result):
+    """A model that was trained, where it stands, and how to look at the run.
+
+    Parameters
+    ----------
+    model : the model.
+    folder : where it was saved.
+    training : the patients it learnt from.
+    tuned : settings that were tried; None where nothing was tuned.
+    how_to_open : the command that shows the run in MLflow; None where it was not tracked.
+    """
 
     model: RiskModel
     folder: Path
@@ -57,35 +104,76 @@ class Trained:
     tuned: Tuned | None
     how_to_open: str | None
 
-    def as_tree(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
+    @property
+    def facts(self) -> TrainingFacts:
+        """What there is to say of it, as plain values."""
         contract, calibrator, made = self.model.contract, self.model.calibrator, self.model.manifest
-        return {
-            "model": self.model.label,
-            "folder": str(self.folder),
-            "outcome": contract.outcome_in_words,
-            "window_d": dict(contract.window_d),
-            "landmark_h": contract.landmark_h,
-            "training": self.training.who,
-            "left_out": dict(self.training.left_out),
-            "n_patients": contract.n_patients,
-            "n_events": contract.n_events,
-            "products": list(contract.products),
-            "n_trees": made["n_trees_in_all"],
-            "cv_log_loss": made["cv_log_loss"],
-            "calibration": {
-                "intercept": calibrator.intercept,
-                "slope": calibrator.slope,
-                "method": calibrator.method,
-            },
-            "learner": made["learner"],
-            "tuning": None if self.tuned is None else self.tuned.as_tree(),
-            "tracking": self.how_to_open,
-            "notice": NOTICE,
-        }
+        return TrainingFacts(
+            model=self.model.label,
+            folder=str(self.folder),
+            outcome=contract.outcome_in_words,
+            window_d=dict(contract.window_d),
+            landmark_h=contract.landmark_h,
+            training=self.training.who,
+            left_out=dict(self.training.left_out),
+            n_patients=contract.n_patients,
+            n_events=contract.n_events,
+            products=tuple(contract.products),
+            n_trees=made["n_trees_in_all"],
+            cv_log_loss=made["cv_log_loss"],
+            calibration=Calibration(calibrator.intercept, calibrator.slope, calibrator.method),
+            learner=made["learner"],
+            tuning=None if self.tuned is None else self.tuned.as_tree(),
+            tracking=self.how_to_open,
+            notice=NOTICE,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its facts as JSON writes them; the model itself stands in its folder."""
+        return dict(to_plain(self.facts))
+
+    def summary(self) -> str:
+        """The answer in a few lines of text."""
+        facts = self.facts
+        when = (
+            "before the first dose"
+            if not facts.landmark_h
+            else f"{facts.landmark_h} h after the first dose"
+        )
+        windows = ", ".join(
+            f"{days:g} days" + ("" if name == "default" else f" for {name}")
+            for name, days in facts.window_d.items()
+        )
+        return "\n".join(
+            [
+                f"{facts.model}: {facts.outcome} within {windows} after the first dose, predicted"
+                f" {when}",
+                f"Learnt from {facts.n_patients:,} patients, {facts.n_events:,} with the event"
+                f" ({facts.training})",
+                *(f"Left out: {n:,} {why}" for why, n in facts.left_out.items() if n),
+                *self._log_loss_in_words(),
+                f"Calibrated by {facts.calibration.method}: slope"
+                f" {facts.calibration.slope:.3f}, intercept {facts.calibration.intercept:.3f}",
+                f"Wrote {facts.folder}",
+                *([f"MLflow: {facts.tracking}"] if facts.tracking else []),
+                facts.notice,
+            ]
+        )
+
+    def _log_loss_in_words(self) -> list[str]:
+        if self.tuned is not None:
+            trials = self.tuned.trials
+            return [
+                f"Tuned in {len(trials)} trials: cross-validated log loss"
+                f" {trials[0].log_loss:.5f} before, {trials[self.tuned.best].log_loss:.5f} after"
+                " (of the best, so a little too good)"
+            ]
+        if self.facts.cv_log_loss is not None:
+            return [f"Cross-validated log loss {self.facts.cv_log_loss:.5f}"]
+        return []
 
 
-def config_from(name: str) -> FeatureConfig:
+def config_from(name: str) -> ModelConfig:
     """A configuration that ships, by name, or any .yaml file with a variables.yaml beside it."""
     return load_config(Path(name) if name.endswith((".yaml", ".yml")) else find("configs", name))
 
@@ -93,7 +181,7 @@ def config_from(name: str) -> FeatureConfig:
 def simulated_training(
     arms: Sequence[Arm],
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     world: World,
     n_patients: int,
     seed: int,
@@ -114,7 +202,7 @@ def simulated_training(
 def table_training(
     table: Path,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     outcomes: Path | None,
     outcome: str | None,
     units: Mapping[str, str],
@@ -130,7 +218,7 @@ def table_training(
     configuration so are patients who had the event by then. Raises :class:`InputError` for what the
     readers refuse.
     """
-    there = read_known(
+    known = read_known(
         table,
         columns=columns_needed(feature.name for feature in config.features),
         hour=config.landmark_h,
@@ -138,10 +226,10 @@ def table_training(
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
     )
-    read = there.table
+    read = known.table
     column = outcome or config.outcome
-    told = read_outcomes(outcomes or table, column=column, others=config.stages)
-    y_true = told.pop(column)
+    events = read_outcomes(outcomes or table, column=column, others=config.stages)
+    y_true = events.pop(column)
     if len(y_true) != read.n_rows:
         raise InputError(
             where=str(outcomes),
@@ -150,36 +238,52 @@ def table_training(
             cure="take the same patients in the same order",
         )
     rows = read.frame.index.to_numpy() - 1
-    y = y_true[rows]
-    has_outcome = ~np.isnan(y)
-    known = has_outcome & ~there.is_unsure
-    observed = read.frame.loc[known].reset_index(drop=True)
+    has_outcome = ~np.isnan(y_true[rows])
+    is_kept = has_outcome & ~known.is_unsure
+    observed = read.frame.loc[is_kept].reset_index(drop=True)
+    kept = rows[is_kept]
+    stages = {name: y_stage[kept] for name, y_stage in events.items()}
+    left_out = {
+        **{f"rows that {why}": n for why, n in known.left_out().items()},
+        "rows without an outcome": int((~has_outcome & ~known.is_unsure).sum()),
+    }
+    return Training(
+        observed,
+        _outcomes_of(observed, y_true[kept], stages=stages, config=config),
+        f"{len(observed):,} patients of {table.name}",
+        left_out,
+    )
+
+
+def _outcomes_of(
+    observed: pd.DataFrame,
+    y_true: NDArray[np.float64],
+    *,
+    stages: Mapping[str, NDArray[np.float64]],
+    config: ModelConfig,
+) -> pd.DataFrame:
+    """The table of outcomes as the simulator writes it, with the stages that are known of
+    everybody.
+    """
     windows = observed["platform"].map(
         lambda platform: config.window_d.get(platform, config.window_d["default"])
     )
-    made = pd.DataFrame(
+    return pd.DataFrame(
         {
             "patient_id": observed["patient_id"],
-            config.outcome: y[known] > 0,
+            config.outcome: y_true > 0,
             "window_d": windows.astype(np.float64),
             **{
-                name: has[rows][known] > 0
-                for name, has in told.items()
-                if not np.isnan(has[rows][known]).any()
+                name: y_stage > 0 for name, y_stage in stages.items() if not np.isnan(y_stage).any()
             },
         }
     )
-    left_out = {
-        **{f"rows that {why}": n for why, n in there.left_out().items()},
-        "rows without an outcome": int((~has_outcome & ~there.is_unsure).sum()),
-    }
-    return Training(observed, made, f"{len(observed):,} patients of {table.name}", left_out)
 
 
 def train(
     training: Training,
     *,
-    config: FeatureConfig,
+    config: ModelConfig,
     seed: int,
     out: Path,
     is_tuned: bool,
@@ -188,44 +292,40 @@ def train(
     n_refits: int | None = None,
     grade3plus: str | None = None,
     workers: int = 1,
+    overwrite: bool = False,
 ) -> Trained:
     """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``.
 
     Beside the model stands what a page for one patient needs: reference patients, ``n_refits``
     refits (the usual number when left out; 0 = none), and the name of the neighbouring folder with
-    the model for grade 3 or more. Raises :class:`OutputError` when ``out`` is there already, and
-    :class:`InputError` for a neighbour that cannot speak beside it.
+    the model for grade 3 or more.
+
+    Raises
+    ------
+    OutputError
+        When something stands at ``out``, without ``overwrite``; with it, for anything but a model
+        that was not released.
+    InputError
+        For a neighbour that cannot speak beside the model.
     """
-    if out.exists():
-        raise OutputError(
-            where=str(out),
-            found="something that is there already",
-            expected="a new folder",
-            cure="name another with --out; training never replaces a model",
-        )
+    prepare_output(out, overwrite=overwrite, is_folder=True)
+    check_model_folder(out)
     if grade3plus is not None:
         _check_neighbour(out.resolve().parent / grade3plus, config=config)
-    tuned = None
-    if is_tuned:
-        trials = config.tuning.trials if config.tuning else 0
-        tuned = tune(
-            training.observed,
-            training.outcomes,
-            config=config,
-            seed=seed,
-            advance=begin("Tuning", trials),
-        )
-        config = tuned.config
+    tuned = _tuned(training, config=config, seed=seed, begin=begin) if is_tuned else None
+    config = config if tuned is None else tuned.config
     advance = begin("Fitting", 1)
     model = fit(training.observed, training.outcomes, config=config, seed=seed)
     advance(1)
-    told = {"training": training.who, "tuning": None if tuned is None else tuned.as_tree()}
-    model = replace(model, manifest={**model.manifest, **told})
+    how_trained = {
+        "training": training.who,
+        "tuning": None if tuned is None else tuned.as_tree(),
+    }
+    model = replace(model, manifest={**model.manifest, **how_trained})
     save_model(model, out)
-    refits = (
-        None
-        if n_refits == 0
-        else make_refits(
+    refits = None
+    if n_refits != 0:
+        refits = make_refits(
             model,
             training.observed,
             training.outcomes,
@@ -235,7 +335,6 @@ def train(
             workers=workers,
             advance=begin("Refitting", n_refits or N_REFITS),
         )
-    )
     save_companions(
         out,
         model=model,
@@ -247,7 +346,17 @@ def train(
     return Trained(model, out, training, tuned, how)
 
 
-def _check_neighbour(folder: Path, *, config: FeatureConfig) -> None:
+def _tuned(training: Training, *, config: ModelConfig, seed: int, begin: Begin) -> Tuned:
+    return tune(
+        training.observed,
+        training.outcomes,
+        config=config,
+        seed=seed,
+        advance=begin("Tuning", config.tuning.trials if config.tuning else 0),
+    )
+
+
+def _check_neighbour(folder: Path, *, config: ModelConfig) -> None:
     """Refuse, before anything is fitted, a neighbour that is not there or speaks of other events,
     hours or windows.
     """
@@ -260,20 +369,20 @@ def _check_neighbour(folder: Path, *, config: FeatureConfig) -> None:
             cure="train it first: crsrisk train grade3plus",
         )
     severe = load_model(folder).contract
-    found, expected = [], []
-    for what, other, own in (
+    differences, expected = [], []
+    for what, theirs, ours in (
         ("outcome", severe.outcome, "crs_grade3plus"),
         ("hours after the first dose", severe.landmark_h, config.landmark_h),
         ("days of window", dict(severe.window_d), dict(config.window_d)),
     ):
-        if other != own:
-            found.append(f"{what} {other}")
-            expected.append(f"{what} {own}")
-    if found:
+        if theirs != ours:
+            differences.append(f"{what} {theirs}")
+            expected.append(f"{what} {ours}")
+    if differences:
         raise InputError(
             where="train",
             key="--grade3plus",
-            found=f"{folder.name}: {', '.join(found)}",
+            found=f"{folder.name}: {', '.join(differences)}",
             expected=", ".join(expected),
             cure="leave --grade3plus out, or name another neighbour",
         )
@@ -308,85 +417,90 @@ def _track(model: RiskModel, training: Training, tuned: Tuned | None, *, folder:
         return run.how_to_open
 
 
-def training_lines(trained: Trained) -> list[str]:
-    """The answer in a few lines of text."""
-    tree = trained.as_tree()
-    when = (
-        "before the first dose"
-        if not tree["landmark_h"]
-        else f"{tree['landmark_h']} h after the first dose"
-    )
-    windows = ", ".join(
-        f"{days:g} days" + ("" if name == "default" else f" for {name}")
-        for name, days in tree["window_d"].items()
-    )
-    lines = [
-        (
-            f"{tree['model']}: {tree['outcome']} within {windows} after the first dose, predicted"
-            f" {when}"
-        ),
-        (
-            f"Learnt from {tree['n_patients']:,} patients, {tree['n_events']:,} with the event"
-            f" ({tree['training']})"
-        ),
-    ]
-    lines += [f"Left out: {n:,} {why}" for why, n in tree["left_out"].items() if n]
-    if tree["tuning"]:
-        found = tree["tuning"]
-        lines.append(
-            f"Tuned in {found['n_trials']} trials: cross-validated log loss"
-            f" {found['log_loss_before']:.5f} before, {found['log_loss_after']:.5f} after (of the"
-            " best, so a little too good)"
-        )
-    elif tree["cv_log_loss"] is not None:
-        lines.append(f"Cross-validated log loss {tree['cv_log_loss']:.5f}")
-    lines.append(
-        f"Calibrated by {tree['calibration']['method']}: slope {tree['calibration']['slope']:.3f}, "
-        f"intercept {tree['calibration']['intercept']:.3f}"
-    )
-    lines.append(f"Wrote {tree['folder']}")
-    if tree["tracking"]:
-        lines.append(f"MLflow: {tree['tracking']}")
-    return [*lines, tree["notice"]]
-
-
-# Release: freeze a saved model under a name and a version, with its card, and say where it stands.
-
-
 @dataclass(frozen=True)
-class Released:
-    """The folders that stand now, the model's own last."""
+class ReleasedFolder:
+    """A released model: its folder, whether it is new (or stood there, the same to the byte), and
+    the SHA-256 of each of its files.
+    """
 
-    releases: tuple[Release, ...]
+    name: str
+    folder: Path
+    is_new: bool
+    n_bytes: int
+    files: Mapping[str, str]
 
-    def as_tree(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
-        return {
-            "notice": NOTICE,
-            "releases": [
+
+@dataclass(frozen=True, repr=False)
+class Released(Result):
+    """The released folders that stand now, the model's own last."""
+
+    releases: tuple[ReleasedFolder, ...]
+    notice: str = NOTICE
+
+    def summary(self) -> str:
+        """Where each release stands, and how to use the model."""
+        lines = [
+            f"{'Released' if release.is_new else 'Released before, the same to the byte:'}"
+            f" {release.folder} ({release.n_bytes / 1e6:.2f} MB)"
+            for release in self.releases
+        ]
+        folder = self.releases[-1].folder
+        # only there a name is enough
+        is_at_home = folder.parent.resolve() == (models_folder() / "released").resolve()
+        how = (
+            f"Use it by name: crsrisk predict {folder.name}"
+            if is_at_home
+            else f"Use it: crsrisk predict {folder}"
+        )
+        return "\n".join([*lines, f"{how} TABLE", self.notice])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a release."""
+        return pd.DataFrame(
+            [
                 {
-                    "name": one.folder.name,
-                    "folder": str(one.folder),
-                    "is_new": one.is_new,
-                    "n_bytes": one.n_bytes,
-                    "files": json.loads((one.folder / MANIFEST).read_text(encoding="utf-8"))[
-                        "files"
-                    ],
+                    "name": release.name,
+                    "folder": str(release.folder),
+                    "is_new": release.is_new,
+                    "n_bytes": release.n_bytes,
                 }
-                for one in self.releases
-            ],
-        }
+                for release in self.releases
+            ]
+        )
 
 
 def release_model(
     model: str | Path, *, name: str | None, version: str | None, out: Path | None
 ) -> Released:
-    """Release the model of a folder into ``out`` (models/released/ when left out); see
-    :mod:`crsrisk.model.release`.
+    """Freeze the model of a folder under a name and a version, with its card.
+
+    Parameters
+    ----------
+    model : its folder, or the name of a released one.
+    name, version : of the release; the model's own when left out.
+    out : folder in which NAME-VERSION is made; models/released/ when left out.
+
+    Raises
+    ------
+    InputError
+        For a model that lacks what explaining needs, or is too large.
+    OutputError
+        When another content bears that name and version: a release never changes.
     """
     place = out or models_folder() / "released"
     return Released(
-        tuple(release(find("released", model), out=place, cards=_cards, name=name, version=version))
+        tuple(
+            ReleasedFolder(
+                name=made.folder.name,
+                folder=made.folder,
+                is_new=made.is_new,
+                n_bytes=made.n_bytes,
+                files=json.loads((made.folder / MANIFEST).read_text(encoding="utf-8"))["files"],
+            )
+            for made in release(
+                find("released", model), out=place, cards=_cards, name=name, version=version
+            )
+        )
     )
 
 
@@ -396,21 +510,3 @@ def _cards(model: RiskModel) -> Mapping[str, str]:
         "card.json": json.dumps(facts.to_dict(), indent=2, allow_nan=False) + "\n",
         "card.md": as_markdown(facts),
     }
-
-
-def print_released(released: Released) -> None:
-    """Where each release stands, on the terminal."""
-    console = Console(markup=False, highlight=False)
-    for one in released.releases:
-        what = "Released" if one.is_new else "Released before, the same to the byte:"
-        console.print(f"{what} {one.folder} ({one.n_bytes / 1e6:.2f} MB)", soft_wrap=True)
-    folder = released.releases[-1].folder
-    # only there a name is enough
-    is_at_home = folder.parent.resolve() == (models_folder() / "released").resolve()
-    how = (
-        f"Use it by name: crsrisk predict {folder.name}"
-        if is_at_home
-        else f"Use it: crsrisk predict {folder}"
-    )
-    console.print(f"{how} TABLE", soft_wrap=True)
-    console.print(NOTICE)

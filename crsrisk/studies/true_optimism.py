@@ -27,8 +27,9 @@ from crsrisk.evaluation.resampling import (
     out_of_fold_risk,
     refit_in_resamples,
 )
+from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
-from crsrisk.studies.development import Development, config_of
+from crsrisk.studies.development import Development
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import patients_from, place_of, products_of
 from crsrisk.threads import side_by_side
@@ -66,7 +67,7 @@ def run_true_optimism(folder: Path, *, workers: int, begin: Begin) -> dict[str, 
     """
     path = experiment_file(folder)
     config = build(TrueOptimism, read_yaml(path), where=str(path))
-    recipe = config_of(config.config)
+    recipe = load_config(config.config)
     place = place_of(config.scenario, products=products_of(config.products))
     fresh = patients_from(
         place, n=config.fresh_patients, seed=config.seed + config.cohorts, workers=workers

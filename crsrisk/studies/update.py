@@ -22,7 +22,7 @@ from crsrisk.evaluation.calibration import Recalibration, recalibrate
 from crsrisk.evaluation.metrics import clip_risk, log_loss, observed_to_expected
 from crsrisk.folders import find, names
 from crsrisk.model.companions import carried_over, load_companions, save_companions
-from crsrisk.model.features import FeatureConfig, load_config
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.refits import covers, why_no_refits
 from crsrisk.model.store import is_released, load_model, save_model
 from crsrisk.model.update import METHODS, Method, Update, log_odds_of, out_of_fold, update
@@ -211,7 +211,7 @@ def _method(text: str) -> Method | Literal["auto"]:
     return known[text]
 
 
-def _recipe(name: str) -> FeatureConfig | None:
+def _recipe(name: str) -> ModelConfig | None:
     """The shipped configuration of that name: what a refit follows; None where there is none."""
     return load_config(find("configs", name)) if name in names("configs") else None
 

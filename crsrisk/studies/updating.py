@@ -25,16 +25,15 @@ from scipy.special import expit
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.files import write_json, write_text
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.against_truth import SplitHalves
 from crsrisk.evaluation.metrics import clip_risk
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.update import FEWEST_EVENTS, METHODS, choose, log_odds_of, updated_with
 from crsrisk.simulation.observation import observe
-from crsrisk.simulation.true_risk import oracle, patients_of
-from crsrisk.studies.development import config_of
+from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import Place, patients_from, place_of, products_of
 from crsrisk.threads import side_by_side
@@ -100,7 +99,7 @@ def run_updating(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
     """
     path = experiment_file(folder)
     config = build(Updating, read_yaml(path), where=str(path))
-    recipe = config_of(config.config)
+    recipe = load_config(config.config)
     source = patients_from(
         place_of(config.source, products=products_of(config.training_products)),
         n=config.training_patients,
@@ -171,7 +170,7 @@ def _of_target(
     model: RiskModel,
     place: Place,
     *,
-    recipe: FeatureConfig,
+    recipe: ModelConfig,
     workers: int,
     advance: Callable[[int], None],
 ) -> list[dict[str, Any]]:
@@ -275,7 +274,7 @@ def _losses(
     y: Values,
     *,
     judges: _Judges,
-    recipe: FeatureConfig,
+    recipe: ModelConfig,
     seed: int,
 ) -> tuple[dict[str, float], str] | None:
     """Expected log loss of each method after this cohort; None when the cohort has too few events
@@ -296,19 +295,19 @@ def _judges(config: Updating, place: Place, *, workers: int) -> _Judges:
     part = place.only
     arm = part.arms[config.product]
     ids = np.arange(_FIRST_JUDGED, _FIRST_JUDGED + config.truth_patients, dtype=np.int64)
-    patients = patients_of(arm, world=part.world, seed=config.seed + 1, patient_ids=ids)
-    found = oracle(
+    patients = patients_by_id(arm, world=part.world, seed=config.seed + 1, patient_ids=ids)
+    found = risk_of_arm(
         arm,
         patients,
         world=part.world,
         seed=config.seed + 1,
         given="observed",
-        repetitions=config.truth_repetitions,
+        n_replicates=config.truth_repetitions,
         workers=workers,
     )
     return _Judges(
         observe(patients, arm=arm, world=part.world, seed=config.seed + 1),
-        SplitHalves("what was observed", found.n_grade2plus, found.half),
+        SplitHalves("what was observed", found.n_grade2plus, found.n_replicates // 2),
     )
 
 

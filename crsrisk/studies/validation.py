@@ -23,7 +23,7 @@ from crsrisk import __version__
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import Cohort, subset
 from crsrisk.data.files import frame_digest, write_text
-from crsrisk.data.risk_model import FeatureContract, RiskModel
+from crsrisk.data.risk_model import FeatureContract
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.data.yaml_files import build, read_yaml
@@ -40,9 +40,10 @@ from crsrisk.evaluation.paired_comparison import ModelComparison, compare_models
 from crsrisk.evaluation.resampling import Develop, Repeats, measure_all, refit_in_resamples
 from crsrisk.evaluation.sample_size import RileySizes, SampleSize, riley_sizes
 from crsrisk.folders import find
-from crsrisk.model.comparators import ProductPrevalence, comparators
+from crsrisk.model.comparators import ProductRate, comparators
 from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import tracking
 from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
@@ -50,15 +51,12 @@ from crsrisk.report.evaluation_findings import About, EvaluationData, ExtraSecti
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.simulation.true_risk import Given
+from crsrisk.simulation.true_risk import Given, true_risk
 from crsrisk.studies.development import (
     Development,
     Split,
     choose_for_truth,
     develop,
-    re_simulate,
-    split,
-    truth_of,
 )
 from crsrisk.studies.evaluate import (
     closing_lines,
@@ -196,11 +194,8 @@ def collect(config: StudyConfig, *, workers: int, begin: Begin) -> StudyData:
     )
     advance(config.n_patients + n_pool)
     ids = everybody.patient_ids.to_numpy()
-    sides = split(
-        subset(everybody, patient_ids=ids[: config.n_patients]),
-        seed=config.seed,
-        test_share=config.test_share,
-    )
+    developing = subset(everybody, patient_ids=ids[: config.n_patients])
+    sides = Split(*developing.split(test_size=config.test_share, seed=config.seed))
     training = sides.training
     development, model = develop(
         training.observed,
@@ -222,7 +217,7 @@ def collect(config: StudyConfig, *, workers: int, begin: Begin) -> StudyData:
     )
     chosen = choose_for_truth(sides.test, n=config.truth_patients)
     observed_truth, full_truth = _truths(
-        config, sides.test, chosen, arms=arms, world=world, workers=workers, begin=begin
+        config, sides.test.subset(chosen), world=world, workers=workers, begin=begin
     )
     return StudyData(
         config=config,
@@ -240,37 +235,28 @@ def collect(config: StudyConfig, *, workers: int, begin: Begin) -> StudyData:
 
 
 def _truths(
-    config: StudyConfig,
-    test: Cohort,
-    chosen: NDArray[np.int64],
-    *,
-    arms: Mapping[str, Arm],
-    world: World,
-    workers: int,
-    begin: Begin,
+    config: StudyConfig, patients: Cohort, *, world: World, workers: int, begin: Begin
 ) -> tuple[Truth, Truth]:
-    """True risks of the chosen patients, given what was observed and given everything true at
+    """True risks of these patients, given what was observed and given everything true at
     baseline.
     """
-    advance = begin("Asking the oracles", 2 * len(chosen))
+    advance = begin("Asking the oracles", 2 * patients.n_patients)
 
-    def truth(given: Given, n_replicates: int, name: str) -> Truth:
-        oracles = re_simulate(
-            test,
-            ids=chosen,
-            arms=arms,
-            world=world,
-            seed=config.seed,
-            repetitions=n_replicates,
-            given=given,
-            workers=workers,
-            advance=advance,
+    def truth(given: Given, n_replicates: int) -> Truth:
+        return Truth.from_true_risk(
+            true_risk(
+                patients,
+                world=world,
+                n_replicates=n_replicates,
+                given=given,
+                workers=workers,
+                advance=advance,
+            )
         )
-        return truth_of(oracles, ids=chosen, name=name)
 
     return (
-        truth("observed", config.truth_repetitions, "what was observed"),
-        truth("baseline", config.baseline_repetitions, "everything true at baseline"),
+        truth("observed", config.truth_repetitions),
+        truth("baseline", config.baseline_repetitions),
     )
 
 
@@ -385,7 +371,7 @@ def _comparison(study: StudyData, y_true: NDArray[np.bool_], risk: Floats) -> li
         compare_models(
             y_true,
             risk=risk,
-            other=comparator.fit(training.observed, event).predict_risk(test.observed),
+            other=comparator.fit(training.observed, event).predict_proba(test.observed)[:, 1],
             other_name=comparator.name[:1].upper() + comparator.name[1:],
             group=test.observed["product"].to_numpy(dtype=str),
             thresholds=THRESHOLDS,
@@ -541,9 +527,9 @@ def learning_curve(
         risk = predict(model, evaluate_in.observed).risk
         figures = {"slope": measure_all(y_true, risk=risk, has_curve=False)["slope"]}
         base = (
-            ProductPrevalence()
+            ProductRate()
             .fit(observed, outcomes[outcome].to_numpy())
-            .predict_risk(known.observed)
+            .predict_proba(known.observed)[:, 1]
         )
         figures["share_of_oracle_gain"] = _share(base, predict(model, known.observed).risk, truth)
         return risk, figures

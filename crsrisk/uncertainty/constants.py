@@ -1,5 +1,5 @@
 """Constants: which numbers of the synthetic world are uncertain, how far, and how to put other
-values in their place.
+values in their place; and the factors that a sensitivity analysis moves.
 
 The prior of a constant is written in its file: median (`prior` when calibration has moved the
 `value`, else the value), `spread` (the SD of its logarithm when its range is positive, else its SD)
@@ -26,11 +26,12 @@ from crsrisk.data.world import World
 
 Values = NDArray[np.float64]
 Noun = TypeVar("Noun", bound=BaseModel)
-# stems that say how CRS arises and is handled; who the patients are (population) and how they are
-# measured (observation) are compared with baseline data instead and stay as they are
 # agents that every support policy may give
 RESCUE = ("tocilizumab", "dexamethasone", "antipyretic")
+# stems that say how CRS arises and is handled; who the patients are (population) and how they are
+# measured (observation) are compared with baseline data instead and stay as they are
 STEMS = ("acute_phase", "cascade", "engagement", "exposure", "grading", "vitals", "ward")
+CHANCE = "patients (chance)"  # the factor that chooses which patients are simulated
 
 
 @dataclass(frozen=True)
@@ -103,17 +104,17 @@ def _quantities(noun: BaseModel) -> Iterable[tuple[str, Quantity]]:
 
 def shared_constants(world: World) -> list[Constant]:
     """Uncertain assumptions, policies and mitigations of a world, in the order of their keys."""
-    found = [
+    constants = [
         _constant(f"assumption:{key}", entry)
         for key, entry in world.assumptions.items()
         if key.split(".")[0] in STEMS
     ]
     for kind, nouns in (("policy", world.policies), ("mitigation", world.mitigations)):
         for name, noun in sorted(nouns.items()):
-            found += [
+            constants += [
                 _constant(f"{kind}:{name}.{path}", quantity) for path, quantity in _quantities(noun)
             ]
-    return sorted((one for one in found if one is not None), key=lambda one: one.key)
+    return sorted(filter(None, constants), key=lambda constant: constant.key)
 
 
 def product_constants(product: Product, *, is_new: bool = False) -> list[Constant]:
@@ -122,11 +123,11 @@ def product_constants(product: Product, *, is_new: bool = False) -> list[Constan
     ``is_new``: no calibration has seen this product, so its values are its priors, whatever `prior`
     a file that was copied from a calibrated product still says.
     """
-    found = [
+    constants = [
         _constant(f"product:{product.name}.{path}", quantity, is_new=is_new)
         for path, quantity in _quantities(product)
     ]
-    return sorted((one for one in found if one is not None), key=lambda one: one.key)
+    return sorted(filter(None, constants), key=lambda constant: constant.key)
 
 
 def constants_met(
@@ -138,9 +139,9 @@ def constants_met(
     agents = {
         *RESCUE,
         *(
-            one.mitigation
+            given.mitigation
             for product in products
-            for one in product.regimens[product.default_regimen].premedication
+            for given in product.regimens[product.default_regimen].premedication
         ),
     }
 
@@ -150,13 +151,18 @@ def constants_met(
             policies if kind == "policy" else agents
         )
 
-    shared = [one for one in shared_constants(world) if is_met(one.key)]
-    return [*shared, *(one for product in products for one in product_constants(product))]
+    shared = [constant for constant in shared_constants(world) if is_met(constant.key)]
+    return [*shared, *(constant for product in products for constant in product_constants(product))]
 
 
 def priors_digest(constants: Iterable[Constant]) -> str:
     """Hash of the priors that an ensemble was drawn from: kept beside its members."""
-    return digest_of({one.key: [one.median, one.spread, one.low, one.high] for one in constants})
+    return digest_of(
+        {
+            constant.key: [constant.median, constant.spread, constant.low, constant.high]
+            for constant in constants
+        }
+    )
 
 
 def prior_values(constants: Iterable[Constant], *, member: int) -> dict[str, float]:
@@ -169,7 +175,7 @@ def prior_values(constants: Iterable[Constant], *, member: int) -> dict[str, flo
             streams.normals(seed=member, decision=f"constant {key}", start=0, stop=1, width=1)[0, 0]
         )
 
-    return {one.key: float(one.at(score(one.key))) for one in constants}
+    return {constant.key: float(constant.at(score(constant.key))) for constant in constants}
 
 
 def with_world_values(world: World, values: Mapping[str, float]) -> World:
@@ -218,21 +224,14 @@ def _with_value(noun: Noun, path: str, value: float) -> Noun:
     return noun.model_copy(update={path: getattr(noun, path).model_copy(update={"value": value})})
 
 
-# Factors: which uncertain constants a sensitivity analysis moves, and which of them move together.
-#
-# The outcome of one product does not depend on the affinity of another, nor on the habits of a ward
-# that does not treat it. So the same constant of all products (or of all support policies) can be
-# moved at once: each product feels its own and no other, and one set of worlds serves every
-# product.
-
-
-CHANCE = "patients (chance)"  # the column that chooses which patients are simulated
-
-
 @dataclass(frozen=True)
 class Factor:
-    """Constants that share one score: ``policy:rescue_delay_h`` is that of every policy, an
-    assumption stands alone.
+    """Constants that a sensitivity analysis moves together, on one score.
+
+    The outcome of one product does not depend on the affinity of another, nor on the habits of a
+    ward that does not treat it. So the same constant of all products (or of all support policies)
+    can be moved at once, as ``policy:rescue_delay_h``: each product feels its own and no other, and
+    one set of worlds serves every product. An assumption stands alone.
     """
 
     name: str
@@ -263,14 +262,14 @@ def factors_together(constants: Sequence[Constant]) -> list[Factor]:
     first appearance.
     """
     groups: dict[str, list[Constant]] = {}
-    for one in constants:
-        groups.setdefault(factor_name(one.key), []).append(one)
+    for constant in constants:
+        groups.setdefault(factor_name(constant.key), []).append(constant)
     return [Factor(name, tuple(group)) for name, group in groups.items()]
 
 
 def factors_apart(constants: Sequence[Constant]) -> list[Factor]:
     """One factor for each constant, named by its key."""
-    return [Factor(one.key, (one,)) for one in constants]
+    return [Factor(constant.key, (constant,)) for constant in constants]
 
 
 def values_at(places: Values, factors: Sequence[Factor]) -> tuple[tuple[str, ...], Values]:
@@ -279,18 +278,18 @@ def values_at(places: Values, factors: Sequence[Factor]) -> tuple[tuple[str, ...
 
     A coordinate is the cumulative probability of a prior: 0.5 is its median.
 
-    >>> one = Constant("assumption:a.b", median=2.0, spread=0.5, low=0.1, high=40.0)
-    >>> values_at(np.array([[0.5]]), [Factor("a", (one,))])
+    >>> gain = Constant("assumption:a.b", median=2.0, spread=0.5, low=0.1, high=40.0)
+    >>> values_at(np.array([[0.5]]), [Factor("a", (gain,))])
     (('assumption:a.b',), array([[2.]]))
     """
     scores = ndtri(places)
     pairs = [
-        (one, column)
+        (constant, column)
         for factor, column in zip(factors, scores.T, strict=True)
-        for one in factor.constants
+        for constant in factor.constants
     ]
-    return tuple(one.key for one, _ in pairs), np.column_stack(
-        [one.at(column) for one, column in pairs]
+    return tuple(constant.key for constant, _ in pairs), np.column_stack(
+        [constant.at(column) for constant, column in pairs]
     )
 
 
@@ -315,7 +314,8 @@ def strengths(
     """How well each constant is known (measured, estimated, expert, assumed), by key."""
     by_name = {product.name: product for product in products}
     return {
-        one.key: quantity_of(one.key, world=world, products=by_name).strength for one in constants
+        constant.key: quantity_of(constant.key, world=world, products=by_name).strength
+        for constant in constants
     }
 
 

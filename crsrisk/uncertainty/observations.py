@@ -1,10 +1,11 @@
-"""Observations: the published figures as data, each with what it may be off from the simulated one.
+"""Observations: published figures as data, and the same figures simulated in many worlds.
 
-A rate is a count around the trial's own rate, which lies around the simulated one with the SD
-between trials on the logit scale. A median time is lognormal around the simulated one with the SD
-between trials, the sampling error of a median and the rounding of a printed whole number. Trials
-without a printed size count as of `SIZE_WHEN_UNKNOWN`; figures that nobody could verify have twice
-the SD between trials, so that they weigh less.
+Each observation says how far it may be off from the simulated figure. A rate is a count around the
+trial's own rate, which lies around the simulated one with the SD between trials on the logit scale.
+A median time is lognormal around the simulated one with the SD between trials, the sampling error
+of a median and the rounding of a printed whole number. Trials without a printed size count as of
+`SIZE_WHEN_UNKNOWN`; figures that nobody could verify have twice the SD between trials, so that they
+weigh less.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import METRIC_MEANINGS, Z_95, Figure, Trial
+from crsrisk.data.published_figures import METRIC_MEANINGS, Z_95, PublishedFigure, Trial
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.simulation.evidence import (
@@ -29,7 +30,7 @@ from crsrisk.simulation.evidence import (
     MEDIAN_EFFICIENCY,
     published_interval,
 )
-from crsrisk.simulation.published_trials import Estimate, measure, trial_simulator
+from crsrisk.simulation.published_trials import SimulatedFigure, measure, trial_simulator
 from crsrisk.uncertainty.constants import (
     Constant,
     constants_met,
@@ -37,19 +38,26 @@ from crsrisk.uncertainty.constants import (
     with_world_values,
 )
 
-# Design: many sets of assumptions, each simulated, so that published figures become functions of
-# the assumptions.
-
-
 Values = NDArray[np.float64]
 Advance = Callable[[int], None]
+SIZE_WHEN_UNKNOWN = 100
+WHOLE = 1.0 / sqrt(12.0)  # SD of rounding to a whole unit, as printed medians are
+MOST_ROWS_OF_A_TRIAL = 4
+_SEVERE = ("grade >= 3", "support")
+_SD_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "rate": "between_trial_rate_sd",
+        "severe": "between_trial_severe_sd",
+        "time": "between_trial_time_sd",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Target:
     """One published figure that the assumptions are confronted with, and the trial it stands in."""
 
-    figure: Figure
+    figure: PublishedFigure
     trial: Trial
 
     @property
@@ -59,7 +67,19 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class Observation:
+    """A target as data: a count of ``n`` or the logarithm of a time with its sampling SD."""
+
+    target: Target
+    events: float
+    n: float
+    log_time: float
+    sampling_sd: float
+    between_sd: float
+
+
+@dataclass(frozen=True)
+class SimulatedTargets:
     """Figures at a set of points: ``scores`` (point, constant), ``values`` and ``sizes`` (point,
     target).
 
@@ -72,25 +92,69 @@ class Simulated:
     sizes: Values
 
 
-def varied_constants(
-    world: World, products: Sequence[Product], targets: Sequence[Target]
-) -> list[Constant]:
-    """Constants that the targets can depend on, under the policies of their trials.
-
-    Of products the own numbers of those with a source of their own; products that only stand for
-    others in a pool stay at the medians of their priors, so that what a pool says is said of the
-    shared constants.
+def observations(targets: Sequence[Target], *, world: World) -> list[Observation]:
+    """All targets; refuses more than four figures of one trial, which would then outweigh the
+    others.
     """
-    by_name = {product.name: product for product in products}
-    policies = {
-        target.trial.support_policy or by_name[name].support_policy
-        for target in targets
-        for name in target.trial.products
-    }
-    alone = {target.trial.product for target in targets if not target.trial.pooled_with}
-    return constants_met(
-        world, [product for product in products if product.name in alone], policies=policies
+    names = [target.trial.name for target in targets]
+    for name in sorted(set(names)):
+        if names.count(name) > MOST_ROWS_OF_A_TRIAL:
+            raise InputError(
+                where="calibration",
+                key="targets",
+                found=f"{names.count(name)} figures of {name}",
+                expected=f"at most {MOST_ROWS_OF_A_TRIAL} of one trial",
+                cure="leave the less certain ones out; they are still compared by crsrisk evidence",
+            )
+    return [observe_target(target, world=world) for target in targets]
+
+
+def observe_target(target: Target, *, world: World) -> Observation:
+    """Counts or times of one target with both of its spreads; a recalled figure has twice the SD
+    between trials.
+    """
+    figure, sd = (
+        target.figure,
+        between_sd(target, world=world) * (1.0 if target.figure.verified else 2.0),
     )
+    interval = published_interval(figure, trial=target.trial)
+    n = float(interval.n or SIZE_WHEN_UNKNOWN)
+    if target.is_rate:
+        events = figure.events if figure.events is not None else round(figure.value * n)
+        return Observation(target, float(events), n, float("nan"), float("nan"), sd)
+    sampling = MEDIAN_EFFICIENCY * ASSUMED_LOG_SD / sqrt(n)
+    if interval.low > 0:
+        sampling = log(interval.high / interval.low) / (2.0 * Z_95)
+    rounding = WHOLE / figure.value if figure.value == round(figure.value) else 0.0
+    return Observation(target, float("nan"), n, log(figure.value), hypot(sampling, rounding), sd)
+
+
+def between_sd(target: Target, *, world: World) -> float:
+    """SD between trials of a target on its scale; in a pool of trials that of their mean, and
+    beside it the SD between the pooled agents and the few that are simulated for them.
+    """
+    sd = world.assumptions.value(f"evidence.{_SD_OF[kind_of(target)]}") / sqrt(
+        target.trial.n_trials
+    )
+    return (
+        hypot(sd, world.assumptions.value("evidence.between_agents_sd"))
+        if target.trial.pooled_with
+        else sd
+    )
+
+
+def kind_of(target: Target) -> str:
+    """``rate``, ``severe`` or ``time``: which spread between trials applies.
+
+    Rates of grade >= 3 and of support hang on local thresholds more than rates of fever do.
+    """
+    if not target.is_rate:
+        return "time"
+    name, family = target.figure.metric, METRIC_MEANINGS[target.figure.metric].family
+    is_severe = (
+        "grade3" in name or "grade4" in name or "high_grade" in name or name.endswith("use_rate")
+    )
+    return "severe" if is_severe or family in _SEVERE else "rate"
 
 
 def link(value: float, *, is_rate: bool, n: float) -> float:
@@ -118,26 +182,26 @@ def sampling_variance(values: Values, sizes: Values, *, is_rate: bool) -> Values
     return np.asarray(1.0 / (sizes * p * (1.0 - p) + 0.5))
 
 
-def chance_variance(one: Estimate, *, is_rate: bool) -> float:
+def chance_variance(figure: SimulatedFigure, *, is_rate: bool) -> float:
     """Variance by chance of one simulated figure on its link scale; NaN where nothing was to
     measure.
 
     Of a rate :func:`rate_chance`; of a time by its own Monte Carlo error, but no more than of the
     times of published trials, since that error is itself poorly known from a few patients.
 
-    >>> round(chance_variance(Estimate(20.0, 0.5, 64), is_rate=False), 6)
+    >>> round(chance_variance(SimulatedFigure.of(20.0, mc_error=0.5, n=64), is_rate=False), 6)
     0.000625
     """
-    if one.n <= 0 or np.isnan(one.value):
+    if figure.n <= 0 or np.isnan(figure.value):
         return float("nan")
     if not is_rate:
-        most = MEDIAN_EFFICIENCY * ASSUMED_LOG_SD / np.sqrt(one.n)
-        return float(np.fmin(one.mc_error / max(one.value, 1e-9), most) ** 2)
-    return rate_chance(one.value, n=one.n)
+        most = MEDIAN_EFFICIENCY * ASSUMED_LOG_SD / np.sqrt(figure.n)
+        return float(np.fmin(figure.mc_error / max(figure.value, 1e-9), most) ** 2)
+    return rate_chance(figure.value, n=figure.n)
 
 
 def rate_chance(rate: float, *, n: int) -> float:
-    """Variance of :func:`link` over all counts of ``n`` that could have been, at the rate found
+    """Variance of :func:`link` over all counts of ``n`` that could have been, at the rate seen
     (half an event added to either side). The textbook formula 1/np(1-p) is far too large where
     events are few.
 
@@ -149,6 +213,27 @@ def rate_chance(rate: float, *, n: int) -> float:
     weights, scores = binom.pmf(counts, n, p), np.log((counts + 0.5) / (n - counts + 0.5))
     return float(
         np.average(np.square(scores - np.average(scores, weights=weights)), weights=weights)
+    )
+
+
+def varied_constants(
+    world: World, products: Sequence[Product], targets: Sequence[Target]
+) -> list[Constant]:
+    """Constants that the targets can depend on, under the policies of their trials.
+
+    Of products the numbers of those with a source of their own; products that only stand for
+    others in a pool stay at the medians of their priors, so that what a pool says is said of the
+    shared constants.
+    """
+    by_name = {product.name: product for product in products}
+    policies = {
+        target.trial.support_policy or by_name[name].support_policy
+        for target in targets
+        for name in target.trial.products
+    }
+    alone = {target.trial.product for target in targets if not target.trial.pooled_with}
+    return constants_met(
+        world, [product for product in products if product.name in alone], policies=policies
     )
 
 
@@ -165,17 +250,18 @@ def simulate_points(
     has_same_patients: bool = False,
     workers: int = 1,
     advance: Advance | None = None,
-) -> Simulated:
+) -> SimulatedTargets:
     """Every target at every point, ``n`` patients a trial (``n_rare`` under checkpoint
     inhibitors).
     """
 
     def values(k: int) -> dict[str, float]:
         return {
-            one.key: float(one.at(score)) for one, score in zip(constants, scores[k], strict=True)
+            constant.key: float(constant.at(score))
+            for constant, score in zip(constants, scores[k], strict=True)
         }
 
-    found = simulate_worlds(
+    by_world = simulate_worlds(
         values,
         len(scores),
         targets=targets,
@@ -191,13 +277,14 @@ def simulate_points(
     figures = np.array(
         [
             [
-                link(one.value, is_rate=target.is_rate, n=one.n)
-                for one, target in zip(row, targets, strict=True)
+                link(figure.value, is_rate=target.is_rate, n=figure.n)
+                for figure, target in zip(row, targets, strict=True)
             ]
-            for row in found
+            for row in by_world
         ]
     )
-    return Simulated(scores, figures, np.array([[float(one.n) for one in row] for row in found]))
+    sizes = np.array([[float(figure.n) for figure in row] for row in by_world])
+    return SimulatedTargets(scores, figures, sizes)
 
 
 def simulate_worlds(
@@ -214,122 +301,32 @@ def simulate_worlds(
     has_same_patients: bool = False,
     workers: int = 1,
     advance: Advance | None = None,
-) -> list[list[Estimate]]:
+) -> list[list[SimulatedFigure]]:
     """Every target under each set of constants: a row a world.
 
     World ``k`` has patients of its own (seed + k), so that sampling error averages out over the
     worlds; with ``has_same_patients`` all have the same, so that it cancels between worlds.
     """
 
-    def at(k: int) -> list[Estimate]:
+    def at(k: int) -> list[SimulatedFigure]:
         values = values_of(k)
         here = with_world_values(world, values)
-        own = {product.name: with_product_values(product, values) for product in products}
+        by_name = {product.name: with_product_values(product, values) for product in products}
         simulate = trial_simulator(
-            own,
+            by_name,
             world=here,
             n=n,
             n_rare=n_rare,
             seed=seed if has_same_patients else seed + k,
             mitigations=mitigations,
         )
-        found = [
+        figures = [
             measure(simulate(target.trial), figure=target.figure, trial=target.trial)
             for target in targets
         ]
         if advance is not None:
             advance(1)
-        return found
+        return figures
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         return list(pool.map(at, range(n_worlds)))
-
-
-SIZE_WHEN_UNKNOWN = 100
-WHOLE = 1.0 / sqrt(12.0)  # SD of rounding to a whole unit, as printed medians are
-MOST_ROWS_OF_A_TRIAL = 4
-_SEVERE = ("grade >= 3", "support")
-_SD_OF: Mapping[str, str] = MappingProxyType(
-    {
-        "rate": "between_trial_rate_sd",
-        "severe": "between_trial_severe_sd",
-        "time": "between_trial_time_sd",
-    }
-)
-
-
-@dataclass(frozen=True)
-class Observation:
-    """A target as data: a count of ``n`` or the logarithm of a time with its sampling SD."""
-
-    target: Target
-    events: float
-    n: float
-    log_time: float
-    sampling_sd: float
-    between_sd: float
-
-
-def kind_of(target: Target) -> str:
-    """``rate``, ``severe`` or ``time``: which spread between trials applies.
-
-    Rates of grade >= 3 and of support hang on local thresholds more than rates of fever do.
-    """
-    if not target.is_rate:
-        return "time"
-    name, family = target.figure.metric, METRIC_MEANINGS[target.figure.metric].family
-    is_severe = (
-        "grade3" in name or "grade4" in name or "high_grade" in name or name.endswith("use_rate")
-    )
-    return "severe" if is_severe or family in _SEVERE else "rate"
-
-
-def between_sd(target: Target, *, world: World) -> float:
-    """SD between trials of a target on its scale; in a pool of trials that of their mean, and
-    beside it the SD between the pooled agents and the few that are simulated for them.
-    """
-    sd = world.assumptions.value(f"evidence.{_SD_OF[kind_of(target)]}") / sqrt(
-        target.trial.n_trials
-    )
-    return (
-        hypot(sd, world.assumptions.value("evidence.between_agents_sd"))
-        if target.trial.pooled_with
-        else sd
-    )
-
-
-def observe_target(target: Target, *, world: World) -> Observation:
-    """Counts or times of one target with both of its spreads; a recalled figure has twice the SD
-    between trials.
-    """
-    figure, sd = (
-        target.figure,
-        between_sd(target, world=world) * (1.0 if target.figure.verified else 2.0),
-    )
-    interval = published_interval(figure, trial=target.trial)
-    n = float(interval.n or SIZE_WHEN_UNKNOWN)
-    if target.is_rate:
-        events = figure.events if figure.events is not None else round(figure.value * n)
-        return Observation(target, float(events), n, float("nan"), float("nan"), sd)
-    sampling = MEDIAN_EFFICIENCY * ASSUMED_LOG_SD / sqrt(n)
-    if interval.low > 0:
-        sampling = log(interval.high / interval.low) / (2.0 * Z_95)
-    rounding = WHOLE / figure.value if figure.value == round(figure.value) else 0.0
-    return Observation(target, float("nan"), n, log(figure.value), hypot(sampling, rounding), sd)
-
-
-def observations(targets: Sequence[Target], *, world: World) -> list[Observation]:
-    """All targets; refuses more than four figures of one trial, which would then outweigh the
-    others.
-    """
-    names = [target.trial.name for target in targets]
-    for name in sorted(set(names)):
-        if names.count(name) > MOST_ROWS_OF_A_TRIAL:
-            raise InputError(
-                where="calibration",
-                key="targets",
-                found=f"{names.count(name)} figures of {name}",
-                expected=f"at most {MOST_ROWS_OF_A_TRIAL} of one trial",
-                cure="leave the less certain ones out; they are still compared by crsrisk evidence",
-            )
-    return [observe_target(target, world=world) for target in targets]

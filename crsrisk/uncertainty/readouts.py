@@ -12,7 +12,10 @@
   the share that the regression of the reference world (fitted to many patients) selects too. The
   panel's patients are the same persons in every world. By chance alone it is 0.2.
 
-Where no patient (or every patient) has the event, the regression tells nothing: AUROC 0.5,
+The regression stands in for the risk models of `crsrisk.model` where a fit must take a millisecond.
+Laboratory values and tumour burden enter as logarithms; every predictor is standardised with one
+fixed scale, so that coefficients of different worlds compare; a value that was not measured counts
+as average. Where no patient (or every patient) has the event, it tells nothing: AUROC 0.5,
 coefficients 0, selection 0.2.
 """
 
@@ -25,28 +28,26 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit
-from scipy.stats import rankdata
+from scipy.stats import mannwhitneyu
 
 from crsrisk.data.product import Product
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
-from crsrisk.simulation.arm import make_arm
+from crsrisk.logistic import fit_logistic
+from crsrisk.results import Estimate
+from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import grade_within
-from crsrisk.simulation.population import Draws, draw, transform_draws
+from crsrisk.simulation.population import Draws, Patients, draw, transform_draws
 from crsrisk.simulation.run import run
 from crsrisk.uncertainty.constants import Factor, values_at, with_product_values, with_world_values
 
-# Linear risk: a penalised logistic regression on what the hospital sees, cheap enough to fit in
-# thousands of worlds.
-#
-# It stands in for the risk models of `learn` where one fit must take a millisecond. Laboratory
-# values and tumour burden enter as logarithms; every predictor is standardised with one fixed
-# scale, so that coefficients of different worlds compare; a value that was not measured counts as
-# average.
-
-
+Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Advance = Callable[[int], None]
+FEATURES = ("sum_of_diameters_mm", "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "has_liver_metastases")
+TOP_SHARE = 0.2  # of the panel, selected for prophylaxis
+_SEEDS = 1_000_003  # different sets of patients that chance may choose
 LOGGED = (
     "sum_of_diameters_mm",
     "crp_mg_l",
@@ -71,7 +72,6 @@ PLAIN = (
 PREDICTORS = (*LOGGED, *PLAIN)
 PENALTY = 1.0  # ridge: a log odds ratio per SD has the prior SD 1
 FOLDS = 4
-_STEPS, _ENOUGH = 50, 1e-8
 
 
 @dataclass(frozen=True)
@@ -101,43 +101,24 @@ def standardised(values: Values, *, scale: Scale) -> Values:
     return np.nan_to_num((values - scale.mean) / scale.sd, nan=0.0)
 
 
-def fit_logistic(x: Values, y: Flags, *, penalty: float = PENALTY) -> Values:
-    """Intercept and log odds ratios per SD, shape (k + 1,), by Newton's method; the intercept is
-    not penalised.
+def ridge_coefficients(x: Values, y: Flags, *, penalty: float = PENALTY) -> Values:
+    """Intercept and log odds ratios per SD, shape (k + 1,); the intercept is not penalised.
 
     Where all patients or none had the event there is nothing to tell: every coefficient is 0.
 
     >>> x = np.array([[-1.0], [-1.0], [1.0], [1.0]])
-    >>> fit_logistic(x, np.array([False, True, False, True])).round(6).tolist()
+    >>> ridge_coefficients(x, np.array([False, True, False, True])).round(6).tolist()
     [0.0, 0.0]
     """
     terms = np.column_stack([np.ones(len(x)), x])
-    found = np.zeros(terms.shape[1])
     if y.all() or not y.any():
-        return found
-    weight = np.full(terms.shape[1], penalty)
-    weight[0] = 0.0
-
-    def loss(at: Values) -> float:
-        signed = np.where(y, 1.0, -1.0) * (terms @ at)
-        return float(0.5 * (weight * at**2).sum() - log_expit(signed).sum())
-
-    height = loss(found)
-    for _ in range(_STEPS):
-        p = expit(terms @ found)
-        slope = weight * found - terms.T @ (y - p)
-        curve = (terms.T * (p * (1.0 - p))) @ terms + np.diag(weight + 1e-9)
-        step = np.linalg.solve(curve, slope)
-        while loss(found - step) > height + 1e-12 and np.abs(step).max() > _ENOUGH:
-            step = 0.5 * step
-        found = found - step
-        height = loss(found)
-        if np.abs(step).max() < _ENOUGH:
-            break
-    return found
+        return np.zeros(terms.shape[1])
+    ridge = np.full(terms.shape[1], penalty)
+    ridge[0] = 0.0
+    return fit_logistic(terms, y.astype(np.float64), penalty=ridge).coefficients
 
 
-def stated(coefficients: Values, x: Values) -> Values:
+def linear_predictor(coefficients: Values, x: Values) -> Values:
     """Linear predictor (log odds) of each patient, shape (n,)."""
     return np.asarray(coefficients[0] + x @ coefficients[1:])
 
@@ -153,7 +134,7 @@ def auroc(scores: Values, y: Flags) -> float:
     n_others = len(y) - n_events
     if not n_events or not n_others:
         return 0.5
-    above = rankdata(scores)[y].sum() - n_events * (n_events + 1) / 2.0
+    above = mannwhitneyu(scores[y], scores[~y], method="asymptotic").statistic
     return float(above / (n_events * n_others))
 
 
@@ -164,29 +145,24 @@ def crossfitted_auroc(x: Values, y: Flags, *, penalty: float = PENALTY) -> float
     The mean over quarters that hold both kinds of patients; 0.5 when none does.
     """
     fold = np.arange(len(y)) % FOLDS
-    found = []
+    by_fold = []
     for k in range(FOLDS):
         out = fold == k
         if 0 < y[out].sum() < out.sum():
-            found.append(
-                auroc(stated(fit_logistic(x[~out], y[~out], penalty=penalty), x[out]), y[out])
+            by_fold.append(
+                auroc(
+                    linear_predictor(ridge_coefficients(x[~out], y[~out], penalty=penalty), x[out]),
+                    y[out],
+                )
             )
-    return float(np.mean(found)) if found else 0.5
+    return float(np.mean(by_fold)) if by_fold else 0.5
 
 
-def top(scores: Values, *, share: float) -> Flags:
+def highest(scores: Values, *, share: float) -> Flags:
     """The ``share`` of patients with the highest scores; of equal ones, the earlier."""
     chosen = np.zeros(len(scores), dtype=np.bool_)
     chosen[np.argsort(-scores, kind="stable")[: round(share * len(scores))]] = True
     return chosen
-
-
-Values = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Advance = Callable[[int], None]
-FEATURES = ("sum_of_diameters_mm", "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "has_liver_metastases")
-TOP_SHARE = 0.2  # of the panel, selected for prophylaxis
-_SEEDS = 1_000_003  # different sets of patients that chance may choose
 
 
 @dataclass(frozen=True)
@@ -218,8 +194,8 @@ class ReadoutConfig:
     def readouts(self) -> tuple[Readout, ...]:
         """What :func:`read_world` gives, in its order."""
         rates = [
-            Readout(f"grade2plus_{one.name}", f"grade >= 2 rate, {one.name}", one.name)
-            for one in self.products
+            Readout(f"grade2plus_{product.name}", f"grade >= 2 rate, {product.name}", product.name)
+            for product in self.products
         ]
         return (
             *rates,
@@ -240,22 +216,20 @@ def _events(
     product: Product, draws: Draws, *, world: World, n: int, seed: int
 ) -> tuple[Flags, Values]:
     """Who has grade >= 2, and the predictors as observed."""
-    arm = make_arm(product, world=world)
-    patients = transform_draws(
-        draws, arm.population, assumptions=world.assumptions, rows=np.arange(n)
-    )
-    has_event = grade_within(run(arm, patients, world=world), window_h=24.0 * arm.window_d) >= 2
+    arm, patients, has_event = _simulated(product, draws, world=world, n=n)
     return has_event, predictors(observe(patients, arm=arm, world=world, seed=seed))
 
 
-def _rate(product: Product, draws: Draws, *, world: World, n: int) -> float:
+def _simulated(
+    product: Product, draws: Draws, *, world: World, n: int
+) -> tuple[Arm, Patients, Flags]:
+    """Patients under a product's default regimen, and who has grade >= 2 within its window."""
     arm = make_arm(product, world=world)
     patients = transform_draws(
         draws, arm.population, assumptions=world.assumptions, rows=np.arange(n)
     )
-    return float(
-        (grade_within(run(arm, patients, world=world), window_h=24.0 * arm.window_d) >= 2).mean()
-    )
+    grade = grade_within(run(arm, patients, world=world), window_h=24.0 * arm.window_d)
+    return arm, patients, grade >= 2
 
 
 def make_readout_config(
@@ -284,52 +258,53 @@ def make_readout_config(
     has_event, values = _events(product, draws, world=world, n=n_panel + n_reference, seed=seed)
     scale = scale_of(values[n_panel:])
     x = standardised(values, scale=scale)
-    reference = fit_logistic(x[n_panel:], has_event[n_panel:])
+    reference = ridge_coefficients(x[n_panel:], has_event[n_panel:])
     return ReadoutConfig(
         world,
         tuple(products),
         judged,
         x[:n_panel],
         scale,
-        top(stated(reference, x[:n_panel]), share=TOP_SHARE),
+        highest(linear_predictor(reference, x[:n_panel]), share=TOP_SHARE),
     )
 
 
 def read_world(
-    inquiry: ReadoutConfig, *, values: Mapping[str, float], n: int, n_judged: int, seed: int
+    config: ReadoutConfig, *, values: Mapping[str, float], n: int, n_judged: int, seed: int
 ) -> Values:
     """The readouts in the world with these constants: ``n`` patients a product, ``n_judged`` of the
     judged one.
     """
-    world = with_world_values(inquiry.world, values)
+    world = with_world_values(config.world, values)
     draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=max(n, n_judged))
     rates: list[float] = []
     has_event, seen = np.zeros(0, dtype=np.bool_), np.zeros((0, len(PREDICTORS)))
-    for shipped in inquiry.products:
+    for shipped in config.products:
         product = with_product_values(shipped, values)
-        if product.name == inquiry.judged:
+        if product.name == config.judged:
             has_event, seen = _events(product, draws, world=world, n=n_judged, seed=seed)
             rates.append(float(has_event.mean()))
         else:
-            rates.append(_rate(product, draws, world=world, n=n))
+            *_, with_event = _simulated(product, draws, world=world, n=n)
+            rates.append(float(with_event.mean()))
     return np.array(
-        [*rates, *_judgement(inquiry, has_event, standardised(seen, scale=inquiry.scale))]
+        [*rates, *_of_patients(config, has_event, standardised(seen, scale=config.scale))]
     )
 
 
-def _judgement(inquiry: ReadoutConfig, has_event: Flags, x: Values) -> list[float]:
+def _of_patients(config: ReadoutConfig, has_event: Flags, x: Values) -> list[float]:
     """AUROC, coefficients, agreement of the selection."""
-    fitted = fit_logistic(x, has_event)
+    fitted = ridge_coefficients(x, has_event)
     log_odds = dict(zip(PREDICTORS, fitted[1:], strict=True))
     same = TOP_SHARE
     if fitted.any():
-        chosen = top(stated(fitted, inquiry.panel), share=TOP_SHARE)
-        same = float((chosen & inquiry.selected).sum() / inquiry.selected.sum())
+        chosen = highest(linear_predictor(fitted, config.panel), share=TOP_SHARE)
+        same = float((chosen & config.selected).sum() / config.selected.sum())
     return [crossfitted_auroc(x, has_event), *(float(log_odds[name]) for name in FEATURES), same]
 
 
 def read_worlds(
-    inquiry: ReadoutConfig,
+    config: ReadoutConfig,
     places: Values,
     *,
     factors: Sequence[Factor],
@@ -347,8 +322,8 @@ def read_worlds(
     keys, values = values_at(places[:, :-1], factors)
 
     def at(k: int) -> Values:
-        found = read_world(
-            inquiry,
+        readings = read_world(
+            config,
             values=dict(zip(keys, values[k].tolist(), strict=True)),
             n=n,
             n_judged=n_judged,
@@ -356,24 +331,23 @@ def read_worlds(
         )
         if advance is not None:
             advance(1)
-        return found
+        return readings
 
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         return np.array(list(pool.map(at, range(len(places)))))
 
 
 def selection_by_chance(
-    inquiry: ReadoutConfig, *, n_judged: int, repeats: int, seed: int
-) -> tuple[float, float]:
+    config: ReadoutConfig, *, n_judged: int, repeats: int, seed: int
+) -> Estimate:
     """``same_selection`` where nothing but the patients differs from the reference world: mean and
     its standard error.
     """
-    product = next(one for one in inquiry.products if one.name == inquiry.judged)
-    found = []
+    (product,) = [product for product in config.products if product.name == config.judged]
+    shares = []
     for k in range(repeats):
-        draws = draw(assumptions=inquiry.world.assumptions, seed=seed + k, start=0, stop=n_judged)
-        has_event, seen = _events(product, draws, world=inquiry.world, n=n_judged, seed=seed + k)
-        found.append(_judgement(inquiry, has_event, standardised(seen, scale=inquiry.scale))[-1])
-    return float(np.mean(found)), (
-        float(np.std(found, ddof=1) / np.sqrt(repeats)) if repeats > 1 else float("nan")
-    )
+        draws = draw(assumptions=config.world.assumptions, seed=seed + k, start=0, stop=n_judged)
+        has_event, seen = _events(product, draws, world=config.world, n=n_judged, seed=seed + k)
+        shares.append(_of_patients(config, has_event, standardised(seen, scale=config.scale))[-1])
+    error = np.std(shares, ddof=1) / np.sqrt(repeats) if repeats > 1 else np.nan
+    return Estimate(float(np.mean(shares)), mc_error=float(error))

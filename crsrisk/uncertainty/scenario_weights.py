@@ -75,11 +75,13 @@ def pool_of(
     )
     observed = observe(patients, arm=arm, world=world, seed=seed)
     return {
-        one.name: Pool(
-            np.column_stack([_factor(observed, finding) for finding in one.findings]),
-            np.column_stack([grade >= _LOWEST[finding.event] for finding in one.findings]),
+        patients_series.name: Pool(
+            np.column_stack([_factor(observed, finding) for finding in patients_series.findings]),
+            np.column_stack(
+                [grade >= _LOWEST[finding.event] for finding in patients_series.findings]
+            ),
         )
-        for one in series
+        for patients_series in series
     }
 
 
@@ -98,7 +100,8 @@ def score_test(factors: Values, events: Flags) -> Values:
     Pearson's chi-squared. Patients without a measurement are left out; where factor or event does
     not vary, z is 0.
 
-    >>> factor, event = np.array([[0.0], [0.0], [1.0], [1.0]]), np.array([[False], [False], [True], [True]])
+    >>> factor = np.array([[0.0], [0.0], [1.0], [1.0]])
+    >>> event = factor > 0.5
     >>> float(score_test(factor, event)[0])
     2.0
     """
@@ -136,12 +139,12 @@ def is_reported(z: Values, *, findings: Sequence[Finding]) -> Flags:
     columns = [
         (
             z[..., k] > Z_95
-            if one.reported == "up"
+            if finding.reported == "up"
             else z[..., k] < -Z_95
-            if one.reported == "down"
+            if finding.reported == "down"
             else np.abs(z[..., k]) <= Z_95
         )
-        for k, one in enumerate(findings)
+        for k, finding in enumerate(findings)
     ]
     return np.stack(columns, axis=-1)
 
@@ -194,18 +197,18 @@ def support(
     rng = np.random.default_rng(seed)
     log_p, each = np.zeros((len(scenarios), len(series))), {}
     again = np.zeros((n_bootstrap, len(scenarios), len(series)))
-    for k, one in enumerate(series):
-        size = len(pools[reference][one.name].factors)
-        draws = [rng.integers(size, size=(n_series, one.n_patients))]
+    for k, group in enumerate(series):
+        size = len(pools[reference][group.name].factors)
+        draws = [rng.integers(size, size=(n_series, group.n_patients))]
         for _ in range(n_bootstrap):
             redrawn = rng.integers(size, size=size)
-            draws.append(redrawn[rng.integers(size, size=(n_series, one.n_patients))])
+            draws.append(redrawn[rng.integers(size, size=(n_series, group.n_patients))])
         for s, name in enumerate(scenarios):
             for b, rows in enumerate(draws):
-                together, single = count_reports(pools[name][one.name], series=one, rows=rows)
+                together, single = count_reports(pools[name][group.name], series=group, rows=rows)
                 value = np.log((together + 0.5) / (n_series + 1.0))
                 if b == 0:
-                    log_p[s, k], each[name, one.name] = value, single / n_series
+                    log_p[s, k], each[name, group.name] = value, single / n_series
                 else:
                     again[b - 1, s, k] = value
     return Support(
@@ -219,7 +222,7 @@ def _weights(
 ) -> pd.DataFrame:
     rows = []
     for chosen in SETS:
-        kept = np.array([chosen == "all" or not one.is_small_positive for one in series])
+        kept = np.array([chosen == "all" or not group.is_small_positive for group in series])
         if not kept.any():
             continue
         total, repeated = log_p[:, kept].sum(axis=1), again[:, :, kept].sum(axis=2)
@@ -256,16 +259,16 @@ def _by_finding(
 ) -> pd.DataFrame:
     rows = []
     for s, scenario in enumerate(scenarios):
-        for k, one in enumerate(series):
+        for k, group in enumerate(series):
             joint = float(np.exp(log_p[s, k]))
-            for f, finding in enumerate(one.findings):
+            for f, finding in enumerate(group.findings):
                 rows.append(
                     {
                         "scenario": scenario,
-                        "series": one.name,
+                        "series": group.name,
                         "finding": finding.id,
                         "reported": finding.reported,
-                        "probability": float(each[scenario, one.name][f]),
+                        "probability": float(each[scenario, group.name][f]),
                         "probability_of_series": joint,
                         "mc_error_of_series": joint * float(again[:, s, k].std(ddof=1)),
                     }

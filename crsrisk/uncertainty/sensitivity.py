@@ -77,7 +77,7 @@ def screen(
     readings = evaluate(EDGE + (1.0 - 2.0 * EDGE) * points)
     tables = []
     for k, output in enumerate(outputs):
-        found = morris_analysis.analyze(
+        effects = morris_analysis.analyze(
             problem,
             points,
             readings[:, k],
@@ -87,7 +87,7 @@ def screen(
             seed=seed + 1,
         )
         mu_star, reach = (
-            np.asarray(found[name], dtype=np.float64) for name in ("mu_star", "mu_star_conf")
+            np.asarray(effects[name], dtype=np.float64) for name in ("mu_star", "mu_star_conf")
         )
         whole = np.square(mu_star).sum()
         table = pd.DataFrame(
@@ -97,8 +97,8 @@ def screen(
                 "mu_star": mu_star,
                 "mu_star_low": np.maximum(mu_star - reach, 0.0),
                 "mu_star_high": mu_star + reach,
-                "mu": np.asarray(found["mu"]),
-                "sigma": np.asarray(found["sigma"]),
+                "mu": np.asarray(effects["mu"]),
+                "sigma": np.asarray(effects["sigma"]),
                 "share": np.square(mu_star) / whole if whole > 0.0 else 0.0,
             }
         )
@@ -180,7 +180,7 @@ def _indices(
             for end in ("", "_low", "_high")
         }
     else:
-        found = sobol_analysis.analyze(
+        indices = sobol_analysis.analyze(
             dict(problem),
             values,
             calc_second_order=False,
@@ -189,7 +189,7 @@ def _indices(
             seed=seed + 1,
         )
         for kind, name in (("first", "S1"), ("total", "ST")):
-            value, reach = np.asarray(found[name]), np.asarray(found[f"{name}_conf"])
+            value, reach = np.asarray(indices[name]), np.asarray(indices[f"{name}_conf"])
             columns |= {kind: value, f"{kind}_low": value - reach, f"{kind}_high": value + reach}
     return pd.DataFrame({"output": output, "factor": names, **columns})
 

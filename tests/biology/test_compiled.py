@@ -39,11 +39,11 @@ def test_the_cache_follows_every_source(monkeypatch: pytest.MonkeyPatch, tmp_pat
     other.write_text("b = 1\n")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(compiled, "_SOURCES", (one, other))
-    first = compiled._cache_folder()
-    assert first == compiled._cache_folder()
+    first = compiled.cache_folder()
+    assert first == compiled.cache_folder()
     assert first.is_relative_to(tmp_path / "cache")
     other.write_text("b = 2\n")
-    assert compiled._cache_folder() != first
+    assert compiled.cache_folder() != first
 
 
 def test_the_watched_sources_are_all_that_the_kernel_is_made_of() -> None:

@@ -1,4 +1,4 @@
-"""The ladder from null to oracle: Miller-Madow by exact sums, proper scoring, shares at both ends,
+"""From null to oracle: Miller-Madow by exact sums, proper scoring, shares at both ends,
 errors.
 """
 
@@ -14,11 +14,11 @@ from scipy.stats import binom
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import (
     Benchmark,
-    Benchmarks,
+    GroupBenchmark,
     Truth,
+    benchmark_of_risks,
     difference_of_shares,
     expected_log_loss,
-    ladder,
     share_of_gain,
 )
 from crsrisk.results import Estimate, NotEstimable
@@ -32,9 +32,9 @@ TRUTH = Truth("what was observed", RNG.binomial(M, TRUE_RISK), np.full(N, M))
 MODEL = expit(logit(BASE) + 0.6 * (logit(TRUE_RISK) - logit(BASE)))
 
 
-def build(truth: Truth = TRUTH, *, model: np.ndarray = MODEL, n_resamples: int = 100) -> Benchmarks:
+def build(truth: Truth = TRUTH, *, model: np.ndarray = MODEL, n_resamples: int = 100) -> Benchmark:
     risks = {"product only": BASE, "score": np.sqrt(MODEL), "model": model}
-    return ladder(
+    return benchmark_of_risks(
         PRODUCT,
         truth=truth,
         risks=risks,
@@ -46,12 +46,12 @@ def build(truth: Truth = TRUTH, *, model: np.ndarray = MODEL, n_resamples: int =
     )
 
 
-def rungs(steps: Benchmark | NotEstimable) -> dict[str, object]:
-    assert isinstance(steps, Benchmark)
-    return {rung.name: rung for rung in steps.rungs}
+def by_name(steps: GroupBenchmark | NotEstimable) -> dict[str, object]:
+    assert isinstance(steps, GroupBenchmark)
+    return {row.name: row for row in steps.rows}
 
 
-def share(steps: Benchmarks) -> float:
+def share(steps: Benchmark) -> float:
     assert isinstance(steps.pooled.share_of_oracle_gain, Estimate)
     return steps.pooled.share_of_oracle_gain.value
 
@@ -89,8 +89,8 @@ def test_miller_madow_adds_nothing_where_one_class_was_seen() -> None:
 def test_loss_is_least_at_the_true_risk(shift: float) -> None:
     """Scored under shares of replicates, no shift of these shares loses less."""
     inner = Truth("x", TRUTH.n_events.clip(1, M - 1), TRUTH.n_replicates)
-    exact = rungs(build(inner, model=inner.risk, n_resamples=2).pooled)["model"].log_loss.value
-    moved = rungs(build(inner, model=expit(logit(inner.risk) + shift), n_resamples=2).pooled)[
+    exact = by_name(build(inner, model=inner.risk, n_resamples=2).pooled)["model"].log_loss.value
+    moved = by_name(build(inner, model=expit(logit(inner.risk) + shift), n_resamples=2).pooled)[
         "model"
     ]
     assert moved.log_loss.value > exact
@@ -100,21 +100,21 @@ def test_expected_loss_is_the_mean_loss_of_the_replicates() -> None:
     """Every replicate scored by itself as a 0/1 outcome and averaged is the same number."""
     outcome = np.arange(M)[:, None] < TRUTH.n_events[None, :]
     by_hand = -np.where(outcome, np.log(MODEL), np.log(1 - MODEL)).mean()
-    assert rungs(build().pooled)["model"].log_loss.value == pytest.approx(by_hand, abs=1e-12)
+    assert by_name(build().pooled)["model"].log_loss.value == pytest.approx(by_hand, abs=1e-12)
 
 
-def test_rungs_stand_in_order() -> None:
+def test_rows_stand_in_order() -> None:
     steps = build()
-    assert [(rung.name, rung.kind) for rung in steps.pooled.rungs] == [
+    assert [(row.name, row.kind) for row in steps.pooled.rows] == [
         ("null", "null"),
         ("product only", "comparator"),
         ("score", "comparator"),
         ("model", "model"),
         ("oracle (what was observed)", "oracle"),
     ]
-    found = rungs(steps.pooled)
+    found = by_name(steps.pooled)
     oracle = found["oracle (what was observed)"]
-    losses = [rung.log_loss.value for rung in steps.pooled.rungs if rung.name != "score"]
+    losses = [row.log_loss.value for row in steps.pooled.rows if row.name != "score"]
     assert losses == sorted(losses, reverse=True)
     assert found["product only"].auroc.value > 0.6
     assert found["product only"].auroc_within_product.value == pytest.approx(0.5, abs=1e-12)
@@ -127,7 +127,7 @@ def test_rungs_stand_in_order() -> None:
 
 def test_oracle_finds_the_true_entropy() -> None:
     """Against the risks that drew the replicates: within 4 Monte Carlo standard errors."""
-    oracle = rungs(build().pooled)["oracle (what was observed)"]
+    oracle = by_name(build().pooled)["oracle (what was observed)"]
     exact = float((entr(TRUE_RISK) + entr(1 - TRUE_RISK)).mean())
     assert oracle.log_loss.value == pytest.approx(exact, abs=4 * oracle.log_loss_mc_error)
     assert oracle.log_loss_mc_error < 0.005
@@ -173,7 +173,7 @@ def test_no_share_where_nothing_can_be_known() -> None:
 
 def test_products_stand_apart() -> None:
     product = np.where(np.arange(N) < 29, "rare", PRODUCT)
-    steps = ladder(
+    steps = benchmark_of_risks(
         product,
         truth=TRUTH,
         risks={"p": BASE, "m": MODEL},
@@ -184,25 +184,25 @@ def test_products_stand_apart() -> None:
         n_resamples=50,
     )
     assert isinstance(steps.by_product["rare"], NotEstimable)
-    of_b = rungs(steps.by_product["b"])["m"]
+    of_b = by_name(steps.by_product["b"])["m"]
     rows = product == "b"
     q = TRUTH.risk[rows]
     assert of_b.log_loss.value == pytest.approx(
         (-q * np.log(MODEL[rows]) - (1 - q) * np.log(1 - MODEL[rows])).mean(), abs=1e-12
     )
     assert of_b.auroc_within_product is None
-    assert isinstance(steps.by_product["b"], Benchmark)
+    assert isinstance(steps.by_product["b"], GroupBenchmark)
     assert steps.by_product["b"].n_patients == 200
 
 
-def test_further_truths_stand_above() -> None:
+def test_other_truths_stand_above() -> None:
     """Knowing hidden biology as well, the second oracle loses less than the first."""
     hidden = expit(logit(TRUE_RISK) + np.random.default_rng(1).normal(0, 1.5, N))
     deeper = Truth("everything true at baseline", np.rint(hidden * M).astype(int), np.full(N, M))
-    steps = ladder(
+    steps = benchmark_of_risks(
         PRODUCT,
         truth=TRUTH,
-        further_truths=[deeper],
+        other_truths=[deeper],
         risks={"p": BASE, "m": MODEL},
         model="m",
         product_only="p",
@@ -210,15 +210,15 @@ def test_further_truths_stand_above() -> None:
         seed=1,
         n_resamples=20,
     )
-    names = [rung.name for rung in steps.pooled.rungs]
+    names = [row.name for row in steps.pooled.rows]
     assert names[-2:] == ["oracle (what was observed)", "oracle (everything true at baseline)"]
     assert steps.truth == "what was observed"
-    losses = [rung.log_loss.value for rung in steps.pooled.rungs]
+    losses = [row.log_loss.value for row in steps.pooled.rows]
     assert losses[-1] < losses[-2]
 
 
 def test_clipped_risks_are_counted_on_their_rung() -> None:
-    found = rungs(build(model=np.where(np.arange(N) < 3, 0.0, MODEL)).pooled)
+    found = by_name(build(model=np.where(np.arange(N) < 3, 0.0, MODEL)).pooled)
     assert (found["model"].n_risks_clipped, found["score"].n_risks_clipped) == (3, 0)
 
 
@@ -256,7 +256,7 @@ def test_bad_input_is_refused(change: dict[str, object], message: str) -> None:
         **change,
     }
     with pytest.raises(InputError, match=message):
-        ladder(call.pop("product"), **call)
+        benchmark_of_risks(call.pop("product"), **call)
 
 
 # Share of the oracle's gain: worked by hand, and its two errors against simulation.
@@ -282,7 +282,7 @@ def test_the_share_is_the_ladder_s() -> None:
         np.clip(risk + 0.03, 0, 0.99),
         np.full(200, risk.mean()),
     )
-    steps = ladder(
+    steps = benchmark_of_risks(
         ["a"] * 200,
         truth=truth,
         risks={"product": base, "model": model},

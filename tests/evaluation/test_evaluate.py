@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 
 import crsrisk.plots
 from crsrisk.errors import InputError
-from crsrisk.evaluation.benchmark import Truth, ladder
+from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
 from crsrisk.evaluation.calibration import CalibrationCurve
 from crsrisk.evaluation.decision_curve import NetBenefitCurve
 from crsrisk.evaluation.evaluate import HELD_OUT, THRESHOLDS, Evaluation, GroupEvaluation, evaluate
@@ -35,7 +35,7 @@ OUTCOME = (RNG.random(N) < RISK) & (PRODUCT != "never")
 def result() -> Evaluation:
     n_events = np.random.default_rng(31).binomial(500, RISK[::4])
     truth = Truth("what was observed", n_events, np.full(N // 4, 500))
-    benchmark = ladder(
+    benchmark = benchmark_of_risks(
         PRODUCT[::4],
         truth=truth,
         risks={"product only": BASE[::4], "model": RISK[::4]},
@@ -123,7 +123,7 @@ def test_too_few_events_are_said_to_be_too_few(result: Evaluation) -> None:
 def test_benchmark_stands_inside(result: Evaluation) -> None:
     benchmark = result.to_dict()["benchmark"]
     pooled = benchmark["pooled"]
-    assert [row["kind"] for row in pooled["rungs"]] == ["null", "comparator", "model", "oracle"]
+    assert [row["kind"] for row in pooled["rows"]] == ["null", "comparator", "model", "oracle"]
     assert pooled["share_of_oracle_gain"]["value"] == pytest.approx(1, abs=0.1)
     assert "not_estimable" in benchmark["by_product"]["never"]
 

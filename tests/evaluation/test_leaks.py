@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from crsrisk.data.risk_model import Prediction, RiskModel
+from crsrisk.data.risk_model import Prediction
 from crsrisk.evaluation import leaks as probing
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.leaks import (
@@ -21,8 +21,9 @@ from crsrisk.evaluation.leaks import (
     too_good,
 )
 from crsrisk.evaluation.metrics import auroc
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from tests.toys import Toy
 
 
@@ -40,7 +41,7 @@ def test_each_kind_fires(name: str, landmark_h: float, kind: str) -> None:
     assert [leak.kind for leak in leaks_by_name([name], landmark_h=landmark_h)] == [kind]
 
 
-def test_the_shipped_models_are_clean(config: FeatureConfig) -> None:
+def test_the_shipped_models_are_clean(config: ModelConfig) -> None:
     names = config.feature_names(levels={"product": ["a"], "platform": ["tce"]})
     assert leaks_by_name(names, landmark_h=0) == ()
     assert leaks_by_name([*names, "crp_mg_l__max__h168"], landmark_h=168) == ()

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import CalibrationCurve, fit_calibration_curve, recalibrate
 from crsrisk.evaluation.decision_curve import NetBenefitCurve, net_benefit_curve
@@ -26,16 +25,15 @@ from crsrisk.evaluation.resampling import (
     out_of_fold_risk,
     refit_in_resamples,
 )
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate
 from tests.toys import Toy
 
 
-def test_refits_do_not_depend_on_threads_and_keep_the_copies(
-    toy: Toy, config: FeatureConfig
-) -> None:
+def test_refits_do_not_depend_on_threads_and_keep_the_copies(toy: Toy, config: ModelConfig) -> None:
     seen: list[np.ndarray] = []
 
     def refit(observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
@@ -59,7 +57,7 @@ def test_refits_do_not_depend_on_threads_and_keep_the_copies(
 
 
 def test_the_copies_of_a_patient_are_kept_out_of_the_folds_that_judge_him(
-    toy: Toy, config: FeatureConfig
+    toy: Toy, config: ModelConfig
 ) -> None:
     """Who stands there five times is foretold by his copies: cross-validation that parts them looks
     better than it is.
@@ -198,7 +196,7 @@ def test_labels() -> None:
 # Out-of-fold risks: each from a development that did not see the patient, the same again.
 
 
-def test_nobody_is_in_the_development_of_his_own_risk(toy: object, config: FeatureConfig) -> None:
+def test_nobody_is_in_the_development_of_his_own_risk(toy: object, config: ModelConfig) -> None:
     seen: list[set[int]] = []
 
     def refit(observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:

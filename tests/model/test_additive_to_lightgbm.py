@@ -90,10 +90,10 @@ def test_directions_hold_whatever_else_a_patient_has(text: str, table: np.ndarra
 def test_a_direction_that_the_model_breaks_is_kept_by_the_trees(
     additive: Additive, table: np.ndarray
 ) -> None:
-    """The second group of x falls in the model; its staircase then is flat."""
-    own = additive.own.copy()
-    own[2, 4] = -5.0
-    broken = Additive(**{**additive.__dict__, "own": own})
+    """The second group of x falls in the model; its steps then are flat."""
+    slopes = additive.random_slope.copy()
+    slopes[2, 4] = -5.0
+    broken = Additive(**{**additive.__dict__, "random_slope": slopes})
     line = np.tile([1.0, 0, 1, 0, 0, 0, 0], (50, 1))
     line[:, 4] = np.linspace(-3, 3, 50)
     assert np.diff(broken.log_odds(line)).min() < -0.1

@@ -10,13 +10,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from crsrisk.model.comparators import (
-    PenalisedLogistic,
-    ProductPrevalence,
-    ScoreRegression,
+    IndexLogistic,
+    ProductRate,
+    RidgeLogistic,
     SplineLogistic,
     comparators,
 )
-from crsrisk.model.features import FeatureConfig, build_features
+from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.indices import INDICES
 from crsrisk.model.predict import predict
 
@@ -29,20 +29,20 @@ def expected_log_loss(risk: np.ndarray, truth: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def losses(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> dict[str, float]:
+def losses(toy: Toy, fresh_toy: Toy, config: ModelConfig) -> dict[str, float]:
     """Expected log loss of every comparator in fresh patients."""
     y = toy.outcomes["crs_grade2plus"]
     fitted = {one.name: one.fit(toy.observed, y) for one in comparators(config=config)}
     return {
-        name: expected_log_loss(one.predict_risk(fresh_toy.observed), fresh_toy.true_risk)
+        name: expected_log_loss(one.predict_proba(fresh_toy.observed)[:, 1], fresh_toy.true_risk)
         for name, one in fitted.items()
     }
 
 
 def test_product_prevalence_by_hand() -> None:
     table = pd.DataFrame({"product": ["a", "a", "a", "b", "b"]})
-    fitted = ProductPrevalence().fit(table, [1, 0, 0, 1, 1])
-    risk = fitted.predict_risk(pd.DataFrame({"product": ["a", "b", "new", None]}))
+    fitted = ProductRate().fit(table, [1, 0, 0, 1, 1])
+    risk = fitted.predict_proba(pd.DataFrame({"product": ["a", "b", "new", None]}))[:, 1]
     np.testing.assert_allclose(risk, [1.5 / 4, 2.5 / 3, 3.5 / 6, 3.5 / 6])
 
 
@@ -75,25 +75,27 @@ def test_a_score_alone_is_a_logistic_regression_of_its_logarithm(toy: Toy) -> No
     x = np.log(index.dropna().to_numpy()[:, None] + 0.1)
     peer = LogisticRegression(C=1e9, tol=1e-10).fit(x, y).predict_proba(x)[:, 1]
     ours = (
-        ScoreRegression(score="m_easix", with_product=False).fit(complete, y).predict_risk(complete)
+        IndexLogistic(score="m_easix", with_product=False)
+        .fit(complete, y)
+        .predict_proba(complete)[:, 1]
     )
     np.testing.assert_allclose(ours, peer, atol=1e-4)
 
 
-def test_gaps_and_new_products_are_scored(toy: Toy, config: FeatureConfig) -> None:
+def test_gaps_and_new_products_are_scored(toy: Toy, config: ModelConfig) -> None:
     y = toy.outcomes["crs_grade2plus"]
     odd = toy.observed.head(3).assign(
         crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
     )
     for one in comparators(config=config):
-        risk = one.fit(toy.observed, y).predict_risk(odd)
+        risk = one.fit(toy.observed, y).predict_proba(odd)[:, 1]
         assert ((risk > 0) & (risk < 1)).all(), one.name
 
 
-def test_alone_as_in_a_batch(toy: Toy, fresh_toy: Toy, config: FeatureConfig) -> None:
-    fitted = PenalisedLogistic(config=config).fit(toy.observed, toy.outcomes["crs_grade2plus"])
-    whole = fitted.predict_risk(fresh_toy.observed.head(20))
-    alone = [fitted.predict_risk(fresh_toy.observed.iloc[[row]])[0] for row in range(20)]
+def test_alone_as_in_a_batch(toy: Toy, fresh_toy: Toy, config: ModelConfig) -> None:
+    fitted = RidgeLogistic(config=config).fit(toy.observed, toy.outcomes["crs_grade2plus"])
+    whole = fitted.predict_proba(fresh_toy.observed.head(20))[:, 1]
+    alone = [fitted.predict_proba(fresh_toy.observed.iloc[[row]])[0, 1] for row in range(20)]
     np.testing.assert_allclose(alone, whole, rtol=1e-12)
 
 
@@ -105,7 +107,7 @@ def test_the_model_beats_the_product_alone(
 
 
 def test_splines_learn_a_curve_and_slopes_of_products(
-    toy: Toy, fresh_toy: Toy, config: FeatureConfig
+    toy: Toy, fresh_toy: Toy, config: ModelConfig
 ) -> None:
     """An outcome that is likeliest in the middle of CRP, and rises with age under one product
     only.
@@ -119,18 +121,18 @@ def test_splines_learn_a_curve_and_slopes_of_products(
 
     y, fresh = outcome(toy.observed, 1), outcome(fresh_toy.observed, 2)
     loss = [
-        expected_log_loss(one.fit(toy.observed, y).predict_risk(fresh_toy.observed), fresh)
-        for one in (SplineLogistic(config=config), PenalisedLogistic(config=config))
+        expected_log_loss(one.fit(toy.observed, y).predict_proba(fresh_toy.observed)[:, 1], fresh)
+        for one in (SplineLogistic(config=config), RidgeLogistic(config=config))
     ]
     assert loss[0] < loss[1] - 0.03
 
 
-def test_splines_score_gaps_and_new_products(toy: Toy, config: FeatureConfig) -> None:
+def test_splines_score_gaps_and_new_products(toy: Toy, config: ModelConfig) -> None:
     fitted = SplineLogistic(config=config).fit(toy.observed, toy.outcomes["crs_grade2plus"])
     odd = toy.observed.head(3).assign(
         crp_mg_l=np.nan, ldh_x_uln=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
     )
-    risk = fitted.predict_risk(odd)
+    risk = fitted.predict_proba(odd)[:, 1]
     assert ((risk > 0) & (risk < 1)).all()
-    alone = [fitted.predict_risk(odd.iloc[[row]])[0] for row in range(3)]
+    alone = [fitted.predict_proba(odd.iloc[[row]])[0, 1] for row in range(3)]
     np.testing.assert_allclose(alone, risk, rtol=1e-12)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crsrisk.model.comparators import ExplainableBoosting, ProductPrevalence
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.comparators import ExplainableBoosting, ProductRate
+from crsrisk.model.features import ModelConfig
 
 
 @pytest.fixture(scope="module")
-def fitted(toy: Any, config: FeatureConfig) -> ExplainableBoosting:
+def fitted(toy: Any, config: ModelConfig) -> ExplainableBoosting:
     return ExplainableBoosting(config=config, n_bags=2).fit(
         toy.observed, toy.outcomes["crs_grade2plus"]
     )
@@ -21,9 +21,9 @@ def fitted(toy: Any, config: FeatureConfig) -> ExplainableBoosting:
 def test_it_learns_more_than_the_product(
     fitted: ExplainableBoosting, toy: Any, fresh_toy: Any
 ) -> None:
-    base = ProductPrevalence().fit(toy.observed, toy.outcomes["crs_grade2plus"])
+    base = ProductRate().fit(toy.observed, toy.outcomes["crs_grade2plus"])
     error = [
-        np.mean((one.predict_risk(fresh_toy.observed) - fresh_toy.true_risk) ** 2)
+        np.mean((one.predict_proba(fresh_toy.observed)[:, 1] - fresh_toy.true_risk) ** 2)
         for one in (fitted, base)
     ]
     assert error[0] < 0.7 * error[1]
@@ -33,13 +33,13 @@ def test_gaps_and_new_products_are_scored(fitted: ExplainableBoosting, toy: Any)
     odd = toy.observed.head(3).assign(
         crp_mg_l=np.nan, age_years=np.nan, product=["new", None, "toy_ici"]
     )
-    assert ((fitted.predict_risk(odd) > 0) & (fitted.predict_risk(odd) < 1)).all()
+    assert ((fitted.predict_proba(odd)[:, 1] > 0) & (fitted.predict_proba(odd)[:, 1] < 1)).all()
 
 
-def test_same_seed_same_risks(fitted: ExplainableBoosting, toy: Any, config: FeatureConfig) -> None:
+def test_same_seed_same_risks(fitted: ExplainableBoosting, toy: Any, config: ModelConfig) -> None:
     again = ExplainableBoosting(config=config, n_bags=2).fit(
         toy.observed, toy.outcomes["crs_grade2plus"]
     )
     np.testing.assert_array_equal(
-        again.predict_risk(toy.observed), fitted.predict_risk(toy.observed)
+        again.predict_proba(toy.observed)[:, 1], fitted.predict_proba(toy.observed)[:, 1]
     )

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from itertools import combinations
 from math import factorial
 from typing import Any
 
 import numpy as np
 import pytest
+import shap
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from crsrisk.data.risk_model import RiskModel
+from crsrisk.data.explanation import course_in_words, whole_points
 from crsrisk.errors import InputError
 from crsrisk.model.booster import booster_of, contributions_of
 from crsrisk.model.estimator import CRSClassifier
-from crsrisk.model.explain import (
-    course_in_words,
-    explain,
-    feature_contributions,
-    reasons,
-    whole_points,
-)
+from crsrisk.model.explain import explain, feature_contributions
 from crsrisk.model.predict import feature_matrix, predict
-from crsrisk.model.shap_bridge import shap, to_shap
+from crsrisk.model.risk_model import RiskModel
 
 Toy = Any
 N = 200
@@ -138,7 +135,7 @@ def test_what_the_toy_world_is_made_of_leads(model: RiskModel, fresh_toy: Toy) -
 def test_reasons_are_sorted_and_add_up(model: RiskModel, fresh_toy: Toy) -> None:
     told = explain(model, fresh_toy.observed.head(50))
     for row in range(50):
-        given_reasons = reasons(told, row)
+        given_reasons = told.reasons(row)
         sizes = [abs(reason.points) for reason in given_reasons]
         assert sizes == sorted(sizes, reverse=True)
         total = sum(reason.points for reason in given_reasons)
@@ -156,7 +153,7 @@ def test_sentences(model: RiskModel, fresh_toy: Toy) -> None:
         platform="tce",
         ecog=1,
     )
-    by_name = {reason.variable: reason for reason in reasons(explain(model, table), 0)}
+    by_name = {reason.variable: reason for reason in explain(model, table).reasons(0)}
     crp = by_name["crp_mg_l"]
     assert crp.sentence.startswith(
         "C-reactive protein: 85 mg/L (usual 0 to 5) raises the risk by about "
@@ -178,8 +175,8 @@ def test_sentences(model: RiskModel, fresh_toy: Toy) -> None:
 
 def test_small_reasons_can_be_left_out(model: RiskModel, fresh_toy: Toy) -> None:
     told = explain(model, fresh_toy.observed.head(1))
-    assert all(abs(reason.points) >= 0.01 for reason in reasons(told, 0, at_least=0.01))
-    assert len(reasons(told, 0, at_least=0.01)) < len(reasons(told, 0))
+    assert all(abs(reason.points) >= 0.01 for reason in told.reasons(0, at_least=0.01))
+    assert len(told.reasons(0, at_least=0.01)) < len(told.reasons(0))
 
 
 @given(st.lists(st.floats(-0.4, 0.4), min_size=1, max_size=30), st.floats(0, 1))
@@ -208,7 +205,7 @@ def test_a_refused_row_has_no_explanation(model: RiskModel, fresh_toy: Toy) -> N
 
 def test_shap_takes_it(model: RiskModel, fresh_toy: Toy) -> None:
     told = explain(model, fresh_toy.observed.head(30))
-    bridged = to_shap(told)
+    bridged = told.to_shap()
     np.testing.assert_array_equal(bridged.values, told.contributions)
     np.testing.assert_array_equal(bridged.base_values, np.full(30, told.base_log_odds))
     np.testing.assert_allclose(
@@ -219,6 +216,30 @@ def test_shap_takes_it(model: RiskModel, fresh_toy: Toy) -> None:
     assert set(bridged.data[:, bridged.feature_names.index("Liver metastases")]) <= {0.0, 1.0}
     json.dumps(bridged.feature_names)
     assert bridged[0].values.shape == (len(told.variables),)  # slicing, as shap's plots do
+
+
+def test_it_shows_itself(model: RiskModel, fresh_toy: Toy) -> None:
+    told = explain(model, fresh_toy.observed.head(30))
+    assert "30 patients" in repr(told)
+    assert len(repr(told)) < 2_000
+    assert "<table" in told._repr_html_()
+    np.testing.assert_array_equal(told.to_frame().to_numpy(), told.contributions)
+    importances = told.feature_importances()
+    assert importances.is_monotonic_decreasing
+    assert importances["product"] == np.abs(told.to_frame()["product"]).mean()
+    for again in (pickle.loads(pickle.dumps(told)), copy.deepcopy(told)):
+        np.testing.assert_array_equal(again.contributions, told.contributions)
+        assert again.reasons(3) == told.reasons(3)
+
+
+def test_it_draws_itself(model: RiskModel, fresh_toy: Toy) -> None:
+    told = explain(model, fresh_toy.observed.head(30))
+    bars = told.plot(2, n_reasons=5)
+    points = [round(bar.get_width()) for bar in bars.patches]
+    assert sum(points) == sum(reason.whole_points for reason in told.reasons(2))
+    assert [label.get_text() for label in bars.get_yticklabels()][-1] == "All other variables"
+    sizes = [bar.get_width() for bar in told.plot_importance(n_variables=4).patches]
+    assert sizes == pytest.approx(sorted(100 * np.abs(told.points).mean(axis=0))[::-1][:4])
 
 
 # The course in a reason: every feature of a quantity is said, in clinical words, and a gap is said

@@ -14,7 +14,7 @@ from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.model.features import (
     FeatureChoice,
-    FeatureConfig,
+    ModelConfig,
     build_features,
     columns_needed,
     field_of,
@@ -254,4 +254,4 @@ def test_a_config_is_frozen(repository: Path) -> None:
     config = load_config(repository / "models" / "configs" / "baseline.yaml")
     with pytest.raises(ValidationError):
         config.name = "other"
-    assert isinstance(config, FeatureConfig)
+    assert isinstance(config, ModelConfig)

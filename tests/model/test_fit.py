@@ -11,18 +11,19 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError
-from crsrisk.model.features import FeatureConfig, load_config
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.predict import predict, raw_log_odds
+from crsrisk.model.risk_model import RiskModel
 
 # Toy: the fixture's type lives in conftest.py, which tests do not import.
 Toy = Any
 
 
-def test_contract_holds_what_was_seen(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
+def test_contract_holds_what_was_seen(model: RiskModel, toy: Toy, config: ModelConfig) -> None:
     contract = model.contract
     assert (contract.name, contract.outcome, contract.landmark_h) == (
         "baseline",
@@ -61,7 +62,7 @@ def test_no_single_patient_in_contract_or_manifest(model: RiskModel, toy: Toy) -
     assert "patient_id" not in str(model.manifest)
 
 
-def test_same_input_same_bytes(model: RiskModel, toy: Toy, config: FeatureConfig) -> None:
+def test_same_input_same_bytes(model: RiskModel, toy: Toy, config: ModelConfig) -> None:
     again = fit(toy.observed, toy.outcomes, config=config, seed=7)
     assert again == model
     other = fit(toy.observed, toy.outcomes, config=config, seed=8)
@@ -70,7 +71,7 @@ def test_same_input_same_bytes(model: RiskModel, toy: Toy, config: FeatureConfig
 
 
 def test_columns_that_are_no_features_do_not_matter(
-    model: RiskModel, toy: Toy, config: FeatureConfig
+    model: RiskModel, toy: Toy, config: ModelConfig
 ) -> None:
     shuffled = toy.observed[toy.observed.columns[::-1]].assign(site="elsewhere", note="x")
     assert fit(shuffled, toy.outcomes, config=config, seed=7) == model
@@ -100,7 +101,7 @@ def test_within_a_product_the_effects_of_known_values_add_up(model: RiskModel, t
     )
 
 
-def test_outcome_and_window_can_be_others(toy: Toy, config: FeatureConfig) -> None:
+def test_outcome_and_window_can_be_others(toy: Toy, config: ModelConfig) -> None:
     severe = fit(
         toy.observed,
         toy.outcomes,
@@ -110,7 +111,7 @@ def test_outcome_and_window_can_be_others(toy: Toy, config: FeatureConfig) -> No
     assert severe.contract.n_events == int(toy.outcomes["crs_grade3plus"].sum())
 
 
-def test_before_dose_2(toy: Toy, repository: Any, config: FeatureConfig) -> None:
+def test_before_dose_2(toy: Toy, repository: Any, config: ModelConfig) -> None:
     table = landmark_table(toy.observed, toy.course, hour=168)
     later = load_config(repository / "models" / "configs" / "before_dose_2.yaml")
     later = later.model_copy(update={"learner": config.learner})
@@ -142,20 +143,20 @@ def changed(outcomes: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     ],
 )
 def test_outcomes_that_do_not_fit_are_refused(
-    toy: Toy, config: FeatureConfig, change: Any, message: str
+    toy: Toy, config: ModelConfig, change: Any, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         fit(toy.observed, change(toy.outcomes), config=config, seed=1)
 
 
-def test_a_missing_column_is_refused(toy: Toy, config: FeatureConfig) -> None:
+def test_a_missing_column_is_refused(toy: Toy, config: ModelConfig) -> None:
     for column in ("crp_mg_l", "product"):
         with pytest.raises(InputError, match=rf"{column}: found no such column"):
             fit(toy.observed.drop(columns=column), toy.outcomes, config=config, seed=1)
 
 
 def test_stages_are_used_where_the_table_has_them(
-    model: RiskModel, toy: Toy, config: FeatureConfig
+    model: RiskModel, toy: Toy, config: ModelConfig
 ) -> None:
     """A table of somebody's own may hold the outcome alone: then it is learnt without, and the
     manifest says so.
@@ -171,7 +172,7 @@ def test_stages_are_used_where_the_table_has_them(
     assert with_stage.contract == without.contract
 
 
-def test_an_event_without_its_stage_is_refused(toy: Toy, config: FeatureConfig) -> None:
+def test_an_event_without_its_stage_is_refused(toy: Toy, config: ModelConfig) -> None:
     wrong = toy.outcomes.assign(crs_any=False)
     first = toy.outcomes["patient_id"][toy.outcomes["crs_grade2plus"]].iloc[0]
     with pytest.raises(InputError, match=rf"patient {first}, crs_any"):

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
-from crsrisk.model.features import FeatureConfig, build_features
+from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import (
     Refits,
@@ -25,13 +24,14 @@ from crsrisk.model.refits import (
     refit_interval,
     refits_tree,
 )
+from crsrisk.model.risk_model import RiskModel
 
 Toy = Any
 LEAF_DIGITS = 1e-7  # leaves are kept to eight digits
 
 
 @pytest.fixture(scope="module")
-def refits(model: RiskModel, toy: Toy, config: FeatureConfig) -> Refits:
+def refits(model: RiskModel, toy: Toy, config: ModelConfig) -> Refits:
     return make_refits(model, toy.observed, toy.outcomes, config=config, seed=3, n=4)
 
 
@@ -61,7 +61,7 @@ def test_a_model_of_fewer_features_finds_its_places(model: RiskModel, fresh_toy:
 
 
 def test_interval_holds_the_estimate_and_grows_with_fewer_patients(
-    model: RiskModel, refits: Refits, toy: Toy, fresh_toy: Toy, config: FeatureConfig
+    model: RiskModel, refits: Refits, toy: Toy, fresh_toy: Toy, config: ModelConfig
 ) -> None:
     rows = fresh_toy.observed.head(60)
     low, high = refit_interval(model, refits, rows)
@@ -86,7 +86,7 @@ def test_interval_covers_a_normal_spread_as_often_as_it_says() -> None:
 
 
 def test_same_seed_same_refits_whatever_the_workers(
-    model: RiskModel, refits: Refits, toy: Toy, config: FeatureConfig
+    model: RiskModel, refits: Refits, toy: Toy, config: ModelConfig
 ) -> None:
     again = make_refits(model, toy.observed, toy.outcomes, config=config, seed=3, n=4, workers=2)
     assert refits_tree(again) == refits_tree(refits)

@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import (
     BEDSIDE,
@@ -33,11 +32,12 @@ from crsrisk.model.companions import (
     reference_groups,
     save_companions,
 )
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import make_refits, refit_interval
 from crsrisk.model.release import Release, release
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import BOOSTER, CALIBRATOR, CONTRACT, MANIFEST, load_model, save_model
 
 Toy = Any
@@ -54,7 +54,7 @@ def put(
     folder: Path,
     *,
     toy: Toy,
-    config: FeatureConfig,
+    config: ModelConfig,
     grade3plus: str | None = None,
 ) -> Path:
     """Save a model with everything that explaining needs."""
@@ -73,7 +73,7 @@ def put(
 
 @pytest.fixture(scope="module")
 def saved(
-    tmp_path_factory: pytest.TempPathFactory, model: RiskModel, toy: Toy, config: FeatureConfig
+    tmp_path_factory: pytest.TempPathFactory, model: RiskModel, toy: Toy, config: ModelConfig
 ) -> Path:
     """A working folder with the model and its neighbour for grade 3 or more; nobody changes it."""
     home = tmp_path_factory.mktemp("saved")
@@ -368,7 +368,6 @@ from crsrisk.model.companions import load_companions
 from crsrisk.model.forest import forest_of, raw_log_odds_by
 from crsrisk.model.store import load_model
 from crsrisk.model.tree_shap import path_shapley
-from crsrisk.model.tree_shap import interventional_shapley
 for line in sys.stdin:
     folder = Path(line.strip())
     print("begin", folder.name, flush=True)
@@ -382,7 +381,7 @@ for line in sys.stdin:
     table[::3, ::2] = np.nan
     forest = forest_of(model.booster_text)
     ours = raw_log_odds_by(forest, table)
-    path_shapley(forest, table), interventional_shapley(forest, table[:3], background=table[3:9])
+    path_shapley(forest, table)
     if beside.refits is not None:
         beside.refits.log_odds(table)
     booster = booster_of(model.booster_text)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from crsrisk.errors import InputError
-from crsrisk.model.features import FeatureConfig, Range, Tuning
+from crsrisk.model.features import ModelConfig, Range, Tuning
 from crsrisk.model.fit import fit
 from crsrisk.model.tune import Tuned, tune
 
@@ -22,7 +22,7 @@ SEARCH = {
 
 
 @pytest.fixture(scope="module")
-def small(config: FeatureConfig) -> FeatureConfig:
+def small(config: ModelConfig) -> ModelConfig:
     learner = config.learner.model_copy(
         update={"max_trees": 25, "learning_rate": 0.4, "num_leaves": 12}
     )
@@ -30,16 +30,16 @@ def small(config: FeatureConfig) -> FeatureConfig:
 
 
 @pytest.fixture(scope="module")
-def tuned(toy: Any, small: FeatureConfig) -> Tuned:
+def tuned(toy: Any, small: ModelConfig) -> Tuned:
     return tune(toy.observed.head(600), toy.outcomes.head(600), config=small, seed=3)
 
 
-def test_the_first_trial_is_the_configuration(tuned: Tuned, small: FeatureConfig) -> None:
+def test_the_first_trial_is_the_configuration(tuned: Tuned, small: ModelConfig) -> None:
     assert tuned.trials[0].settings == {"num_leaves": 12, "learning_rate": 0.4}
     assert len(tuned.trials) == 4
 
 
-def test_the_best_trial_is_taken(tuned: Tuned, small: FeatureConfig) -> None:
+def test_the_best_trial_is_taken(tuned: Tuned, small: ModelConfig) -> None:
     best = min(tuned.trials, key=lambda trial: trial.log_loss)
     assert tuned.trials[tuned.best] == best
     chosen = tuned.config.learner.model_dump()
@@ -64,7 +64,7 @@ def test_a_trial_s_loss_is_that_of_the_fit(tuned: Tuned, toy: Any) -> None:
 
 
 def test_copies_of_a_patient_are_judged_as_the_fit_judges_them(
-    toy: Any, small: FeatureConfig
+    toy: Any, small: ModelConfig
 ) -> None:
     rows = np.arange(400) % 200
     observed, outcomes = (
@@ -79,7 +79,7 @@ def test_copies_of_a_patient_are_judged_as_the_fit_judges_them(
     assert first.log_loss == fit(observed, outcomes, config=small, seed=3).manifest["cv_log_loss"]
 
 
-def test_same_seed_same_trials(tuned: Tuned, toy: Any, small: FeatureConfig) -> None:
+def test_same_seed_same_trials(tuned: Tuned, toy: Any, small: ModelConfig) -> None:
     told: list[int] = []
     again = tune(
         toy.observed.head(600), toy.outcomes.head(600), config=small, seed=3, advance=told.append
@@ -88,7 +88,7 @@ def test_same_seed_same_trials(tuned: Tuned, toy: Any, small: FeatureConfig) -> 
     assert told == [1] * 4
 
 
-def test_no_search_and_wrong_searches_are_refused(toy: Any, config: FeatureConfig) -> None:
+def test_no_search_and_wrong_searches_are_refused(toy: Any, config: ModelConfig) -> None:
     with pytest.raises(InputError, match="tuning"):
         tune(toy.observed, toy.outcomes, config=config.model_copy(update={"tuning": None}), seed=1)
     with pytest.raises(ValidationError, match="colour"):
@@ -97,7 +97,7 @@ def test_no_search_and_wrong_searches_are_refused(toy: Any, config: FeatureConfi
         Range(low=2, high=1)
 
 
-def test_too_few_patients_for_folds(toy: Any, small: FeatureConfig) -> None:
+def test_too_few_patients_for_folds(toy: Any, small: ModelConfig) -> None:
     y_true = toy.outcomes["crs_grade2plus"]
     rows = y_true.index[y_true][:1].append(y_true.index[~y_true][:40])
     with pytest.raises(InputError, match="1 events in 41 patients"):

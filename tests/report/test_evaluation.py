@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.gap import decompose_gap
 from crsrisk.evaluation.internal_external import SCALES, InternalExternal, Place, pool
@@ -27,11 +26,12 @@ from crsrisk.evaluation.resampling import Repeats
 from crsrisk.evaluation.sample_size import SampleSize
 from crsrisk.evaluation.subgroups import parts_of, subgroups
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import Answer, Checklist
 from crsrisk.report.evaluation import FORMAT, ModelEvaluation, build_model_evaluation
 from crsrisk.report.evaluation_findings import About, EvaluationData, ExtraSection, MissingShare
 from crsrisk.report.model_card import model_card_markdown
-from crsrisk.report.pages import render_model_evaluation
+from crsrisk.report.pages import render_evaluation
 from crsrisk.report.sections import section
 from crsrisk.results import Estimate, NotEstimable
 from tests.toys import config, make_toy, model, toy  # noqa: F401
@@ -228,8 +228,8 @@ def test_nothing_of_a_single_patient(content: ModelEvaluation) -> None:
 
 
 def test_page_is_whole_and_loads_nothing(content: ModelEvaluation) -> None:
-    page = render_model_evaluation(content)
-    assert page == render_model_evaluation(content)
+    page = render_evaluation(content)
+    assert page == render_evaluation(content)
     for part in content.sections:
         assert f'id="{part.key}"' in page
     for opening in (r"<(?:script|img|link|iframe)\b", r"url\([\"']?(?!data:|#)", r"@import"):
@@ -277,7 +277,7 @@ def test_evaluation_alone_leaves_development_to_whoever_did_it(
     assert answers["E4.1"].answer is None
     assert answers["E4.5"].needs_human
     assert answers["E4.6"].kind == "human"
-    assert "Not from" not in render_model_evaluation(made)
+    assert "Not from" not in render_evaluation(made)
 
 
 def test_too_few_events_and_untuned_refits_are_answered_with_no(

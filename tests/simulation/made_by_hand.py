@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crsrisk.data.published_figures import METRIC_MEANINGS, Figure, Trial
+from crsrisk.data.published_figures import METRIC_MEANINGS, PublishedFigure, Trial
 
 # eight patients, weekly doses: three without CRS, then worst grades 1, 1, 2, 3, 4
 OUTCOMES = pd.DataFrame(
@@ -38,9 +38,11 @@ OUTCOMES = pd.DataFrame(
 )
 
 
-def figure_by_hand(metric: str = "crs_any_rate", of: str = "patients", **change: Any) -> Figure:
+def figure_by_hand(
+    metric: str = "crs_any_rate", of: str = "patients", **change: Any
+) -> PublishedFigure:
     clock = "recent_dose" if METRIC_MEANINGS[metric].needs_clock else None
-    return Figure.model_validate(
+    return PublishedFigure.model_validate(
         {
             "id": f"X_{metric}_{of}",
             "metric": metric,
@@ -56,7 +58,7 @@ def figure_by_hand(metric: str = "crs_any_rate", of: str = "patients", **change:
     )
 
 
-def trial_by_hand(*figures: Figure, **change: Any) -> Trial:
+def trial_by_hand(*figures: PublishedFigure, **change: Any) -> Trial:
     return Trial.model_validate(
         {
             "name": "a_trial",

@@ -19,7 +19,7 @@ from crsrisk.simulation.population import Patients, sample, take
 from crsrisk.simulation.potential_outcomes import mean_hazard_ratio, potential_outcomes, true_risks
 from crsrisk.simulation.run import run
 from crsrisk.simulation.strategies import play, strategy_arm
-from crsrisk.simulation.true_risk import oracle
+from crsrisk.simulation.true_risk import risk_of_arm
 
 WAYS = (
     "tocilizumab",
@@ -181,7 +181,7 @@ def test_oracles_agree_with_the_oracle_that_stands() -> None:
             given=given,
             repetitions=20,
         )
-        stands = oracle(base(), some, world=world_of(), seed=5, given=given, repetitions=20)
+        stands = risk_of_arm(base(), some, world=world_of(), seed=5, given=given, n_replicates=20)
         assert np.allclose(found.grade2plus[0], stands.risk())
         assert np.allclose(found.grade3plus[0], stands.risk("grade3plus"))
         assert np.allclose((found.first_half + found.second_half) / 2.0, found.grade2plus)

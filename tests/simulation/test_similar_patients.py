@@ -20,7 +20,7 @@ from crsrisk.simulation.similar_patients import (
     latent_score,
     sample_conditional,
 )
-from crsrisk.simulation.true_risk import oracle
+from crsrisk.simulation.true_risk import risk_of_arm
 from tests.simulation.people import arm_of, people, world_of
 
 N = 400
@@ -46,7 +46,7 @@ def test_the_risk_is_that_of_the_oracle_that_knows_the_table() -> None:
     arm, world = arm_of("tarlatamab"), world_of()
     group = people(arm, 20, seed=6)
     table = observe(group, arm=arm, world=world, seed=6)
-    truth = oracle(arm, group, world=world, seed=6, given="observed", repetitions=N).risk()
+    truth = risk_of_arm(arm, group, world=world, seed=6, given="observed", n_replicates=N).risk()
     names = (*DISCRETE, *CONTINUOUS)
     found = []
     for k, (_, row) in enumerate(table.iterrows()):

@@ -19,7 +19,7 @@ from crsrisk.errors import InputError
 from crsrisk.simulation.observation import measured_latent, noise_sd
 from crsrisk.simulation.population import correlation, latent_mean
 from crsrisk.simulation.run import run
-from crsrisk.simulation.true_risk import Given, Oracle, oracle, patients_of, posterior
+from crsrisk.simulation.true_risk import Given, TrueRisk, patients_by_id, posterior, risk_of_arm
 from tests.simulation.people import Values, arm_of, people, world_of
 
 _Z = 5.0
@@ -143,7 +143,9 @@ def test_the_mean_risk_is_the_rate(sample_conditional: World, known: Given) -> N
     for product in ("tarlatamab", "tebentafusp"):
         arm = arm_of(product, world=sample_conditional)
         patients = people(arm, n, world=sample_conditional)
-        found = oracle(arm, patients, world=sample_conditional, seed=1, given=known, repetitions=2)
+        found = risk_of_arm(
+            arm, patients, world=sample_conditional, seed=1, given=known, n_replicates=2
+        )
         grade = run(arm, patients, world=sample_conditional).tracks["max_grade"]
         for event, at in (("grade2plus", 2), ("grade3plus", 3)):
             rate, mean = (grade >= at).mean(), found.risk(event).mean()  # type: ignore[arg-type]
@@ -155,40 +157,40 @@ def test_the_mean_risk_is_the_rate(sample_conditional: World, known: Given) -> N
 
 
 @pytest.fixture(scope="module")
-def oracles() -> dict[str, Oracle]:
+def oracles() -> dict[str, TrueRisk]:
     arm = arm_of("tarlatamab")
     patients = people(arm, 40)
     return {
-        known: oracle(arm, patients, world=world_of(), seed=1, given=known, repetitions=60)
+        known: risk_of_arm(arm, patients, world=world_of(), seed=1, given=known, n_replicates=60)
         for known in ("baseline", "observed")
     }
 
 
-def test_two_halves_are_independent_repetitions(oracles: dict[str, Oracle]) -> None:
+def test_two_halves_are_independent_repetitions(oracles: dict[str, TrueRisk]) -> None:
     """Given the patient, the halves are two binomials of the same risk: their difference has
     variance 2 h p (1 - p).
     """
     for found in oracles.values():
         first, second = found.n_grade2plus.T
         assert found.n_grade2plus.min() >= 0
-        assert found.n_grade2plus.max() <= found.half == 30
+        assert found.n_grade2plus.max() <= found.n_replicates // 2 == 30
         assert not np.array_equal(first, second)
         p = np.clip(found.risk(), 1 / 60, 59 / 60)
-        z2 = (first - second) ** 2 / (2 * found.half * p * (1 - p))
+        z2 = (first - second) ** 2 / (found.n_replicates * p * (1 - p))
         assert z2.sum() < len(p) + _Z * np.sqrt(2 * len(p))
         assert (found.n_grade3plus <= found.n_grade2plus).all()
 
 
-def test_the_oracle_that_knows_more_separates_more(oracles: dict[str, Oracle]) -> None:
+def test_the_oracle_that_knows_more_separates_more(oracles: dict[str, TrueRisk]) -> None:
     """Everything true at baseline tells patients apart better than the table does (law of total
     variance).
     """
     assert oracles["baseline"].risk().var() > 1.5 * oracles["observed"].risk().var()
 
 
-def test_the_table_names_what_was_given(oracles: dict[str, Oracle]) -> None:
+def test_the_table_names_what_was_given(oracles: dict[str, TrueRisk]) -> None:
     for known, found in oracles.items():
-        table = found.table()
+        table = found.to_frame()
         assert table["patient_id"].tolist() == list(range(40))
         risk = table[f"risk_grade2plus__given_{known}"].to_numpy()
         assert np.array_equal(risk, found.n_grade2plus.sum(axis=1) / 60)
@@ -196,25 +198,27 @@ def test_the_table_names_what_was_given(oracles: dict[str, Oracle]) -> None:
         assert error == pytest.approx(np.sqrt(risk * (1 - risk) / 60))
 
 
-def test_a_patient_has_the_same_oracle_in_any_group(oracles: dict[str, Oracle]) -> None:
+def test_a_patient_has_the_same_oracle_in_any_group(oracles: dict[str, TrueRisk]) -> None:
     """Repetitions are drawn by (seed, patient): alone, in another order, with two workers."""
     arm = arm_of("tarlatamab")
-    some = patients_of(arm, world=world_of(), seed=1, patient_ids=np.array([31, 4, 17]))
+    some = patients_by_id(arm, world=world_of(), seed=1, patient_ids=np.array([31, 4, 17]))
     for known, found in oracles.items():
-        again = oracle(arm, some, world=world_of(), seed=1, given=known, repetitions=60, workers=2)  # type: ignore[arg-type]
+        again = risk_of_arm(
+            arm, some, world=world_of(), seed=1, given=known, n_replicates=60, workers=2
+        )  # type: ignore[arg-type]
         assert np.array_equal(again.n_grade2plus, found.n_grade2plus[[31, 4, 17]])
 
 
 def test_progress_is_told_and_complete() -> None:
     told: list[int] = []
     arm = arm_of("tarlatamab")
-    oracle(
+    risk_of_arm(
         arm,
         people(arm, 7),
         world=world_of(),
         seed=1,
         given="baseline",
-        repetitions=2,
+        n_replicates=2,
         advance=told.append,
     )
     assert sum(told) == 7
@@ -224,10 +228,15 @@ def test_progress_is_told_and_complete() -> None:
 def test_an_odd_number_of_repetitions_is_refused(repetitions: int) -> None:
     arm = arm_of("tarlatamab")
     with pytest.raises(InputError) as problem:
-        oracle(
-            arm, people(arm, 1), world=world_of(), seed=1, given="baseline", repetitions=repetitions
+        risk_of_arm(
+            arm,
+            people(arm, 1),
+            world=world_of(),
+            seed=1,
+            given="baseline",
+            n_replicates=repetitions,
         )
-    assert problem.value.key == "repetitions"
+    assert problem.value.key == "n_replicates"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +248,7 @@ def test_patients_come_back_by_number(ids: list[int]) -> None:
     """
     wanted: NDArray[np.int64] = np.array(ids)
     arm = arm_of("tebentafusp")
-    found = patients_of(arm, world=world_of(), seed=1, patient_ids=wanted)
+    found = patients_by_id(arm, world=world_of(), seed=1, patient_ids=wanted)
     assert found.patient_id.tolist() == ids
     for row, number in enumerate(ids):
         alone = people(arm, 1, start=number)

@@ -13,7 +13,7 @@ from crsrisk.simulation.true_risk import (
     FEATURES,
     Intervened,
     intervene,
-    oracle,
+    risk_of_arm,
     with_reference_values,
 )
 from tests.simulation.people import arm_of, people, world_of
@@ -22,7 +22,7 @@ ARM = arm_of("tarlatamab")
 
 
 def run(
-    features: tuple[str, ...], *, n: int = 12, repetitions: int = 100, scenario: str = "reference"
+    features: tuple[str, ...], *, n: int = 12, n_replicates: int = 100, scenario: str = "reference"
 ) -> Intervened:
     world = world_of(scenario)
     return intervene(
@@ -32,7 +32,7 @@ def run(
         features=features,
         world=world,
         seed=3,
-        repetitions=repetitions,
+        n_replicates=n_replicates,
     )
 
 
@@ -63,8 +63,8 @@ def test_the_natural_run_is_the_oracles_and_a_marker_does_nothing() -> None:
     """
     found = run(("n_metastatic_sites",))
     assert np.array_equal(found.changed[:, 0], found.natural)
-    asked = oracle(
-        ARM, people(ARM, 12, seed=3), world=world_of(), seed=3, given="observed", repetitions=100
+    asked = risk_of_arm(
+        ARM, people(ARM, 12, seed=3), world=world_of(), seed=3, given="observed", n_replicates=100
     )
     assert np.array_equal(asked.n_grade2plus, found.natural)
 
@@ -75,7 +75,7 @@ def test_a_cause_has_its_sign() -> None:
     """
     world = world_of("burden_strong")
     patients = people(ARM, 12, world=world, seed=3)
-    effect = run(("sum_of_diameters_mm",), scenario="burden_strong", repetitions=200).effects()[
+    effect = run(("sum_of_diameters_mm",), scenario="burden_strong", n_replicates=200).effects()[
         :, 0
     ]
     burden = patients.latent[:, 2]
@@ -83,10 +83,10 @@ def test_a_cause_has_its_sign() -> None:
 
 
 def test_halves_make_the_whole_and_an_odd_number_is_refused() -> None:
-    found = run(("crp_mg_l",), n=4, repetitions=20)
-    assert found.effects(half=0).shape == (4, 1)
-    assert found.half == 10
+    found = run(("crp_mg_l",), n=4, n_replicates=20)
+    assert found.effects(split_half=0).shape == (4, 1)
+    assert found.n_replicates == 20
     with pytest.raises(InputError, match="even"):
-        run(("crp_mg_l",), repetitions=21)
+        run(("crp_mg_l",), n_replicates=21)
     with pytest.raises(InputError, match="baseline value"):
-        run(("site",), n=2, repetitions=2)
+        run(("site",), n=2, n_replicates=2)

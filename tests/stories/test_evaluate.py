@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.tables import read_table
+from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.store import save_model
-from crsrisk.studies.development import config_of
 from tests.stories.terminal import done, refused
 
 
@@ -34,7 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place / f"{name}.csv",
         )
     table = read_table(place / "training.csv")
-    shipped = config_of("baseline")
+    shipped = load_config("baseline")
     quick = shipped.model_copy(
         update={"learner": shipped.learner.model_copy(update={"max_trees": 40, "n_folds": 2})}
     )

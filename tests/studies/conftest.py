@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.risk_model import RiskModel
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.studies.development import Split, config_of, split
+from crsrisk.studies.development import Split
 from tests.simulation.people import arm_of, world_of
 
 SEED = 4
@@ -32,19 +32,19 @@ def cohort(arms: dict[str, Arm]) -> Cohort:
 @pytest.fixture(scope="session")
 def sides(cohort: Cohort) -> Split:
     """Training and held-out patients."""
-    return split(cohort, seed=SEED, test_share=0.3)
+    return Split(*cohort.split(test_size=0.3, seed=SEED))
 
 
 @pytest.fixture(scope="session")
-def config() -> FeatureConfig:
+def config() -> ModelConfig:
     """The shipped configuration with few trees."""
-    shipped = config_of("baseline")
+    shipped = load_config("baseline")
     return shipped.model_copy(
         update={"learner": shipped.learner.model_copy(update={"max_trees": 40, "n_folds": 2})}
     )
 
 
 @pytest.fixture(scope="session")
-def model(sides: Split, config: FeatureConfig) -> RiskModel:
+def model(sides: Split, config: ModelConfig) -> RiskModel:
     """A model that is good enough to be asked."""
     return fit(sides.training.observed, sides.training.outcomes, config=config, seed=SEED)

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.cohort import Cohort, subset
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.evaluation.against_truth import AgainstTruth, CalibrationError, Coverage
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.leaks import (
@@ -26,23 +25,21 @@ from crsrisk.evaluation.leaks import (
 from crsrisk.evaluation.metrics import auroc, auroc_within, standard_error
 from crsrisk.evaluation.resampling import refit_in_resamples
 from crsrisk.model.explain import explain
-from crsrisk.model.features import FeatureConfig, build_features
+from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.evaluation_findings import ExtraSection
 from crsrisk.report.sections import numbered
 from crsrisk.results import Estimate, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.simulation.true_risk import oracle, patients_of
+from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm, true_risk
 from crsrisk.studies.against_truth import truth_part
 from crsrisk.studies.development import (
     Development,
     Split,
     choose_for_truth,
-    re_simulate,
-    split,
-    truth_of,
 )
 from crsrisk.studies.validation import StudyConfig, StudyData
 from tests.simulation.people import world_of
@@ -76,7 +73,7 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def found(
-    arms: dict[str, Arm], sides: Split, config: FeatureConfig, model: RiskModel
+    arms: dict[str, Arm], sides: Split, config: ModelConfig, model: RiskModel
 ) -> ExtraSection:
     world, development = world_of(), Development(config)
     repeats = refit_in_resamples(
@@ -90,20 +87,8 @@ def found(
     )
     ids = choose_for_truth(sides.test, n=80)
     truths = [
-        truth_of(
-            re_simulate(
-                sides.test,
-                ids=ids,
-                arms=arms,
-                world=world,
-                seed=SEED,
-                repetitions=40,
-                given=given,
-                workers=2,
-                advance=None,
-            ),
-            ids=ids,
-            name=given,
+        Truth.from_true_risk(
+            true_risk(sides.test.subset(ids), world=world, n_replicates=40, given=given, workers=2)
         )
         for given in ("observed", "baseline")
     ]
@@ -228,7 +213,7 @@ def many(arms: dict[str, Arm]) -> Cohort:
 
 
 @pytest.fixture(scope="module")
-def nothing(many: Cohort, config: FeatureConfig) -> tuple[Split, RiskModel]:
+def nothing(many: Cohort, config: ModelConfig) -> tuple[Split, RiskModel]:
     """The cohort with outcomes dealt out anew, and a model of it."""
     dealt = Cohort(
         many.observed,
@@ -237,7 +222,7 @@ def nothing(many: Cohort, config: FeatureConfig) -> tuple[Split, RiskModel]:
         many.truth,
         many.manifest,
     )
-    sides = split(dealt, seed=1, test_share=0.4)
+    sides = Split(*dealt.split(test_size=0.4, seed=1))
     return sides, fit(sides.training.observed, sides.training.outcomes, config=config, seed=1)
 
 
@@ -264,7 +249,7 @@ def test_where_nothing_acts_the_model_ranks_no_one(nothing: tuple[Split, RiskMod
 
 
 def test_where_nothing_acts_no_reason_has_any_size(
-    nothing: tuple[Split, RiskModel], many: Cohort, config: FeatureConfig
+    nothing: tuple[Split, RiskModel], many: Cohort, config: ModelConfig
 ) -> None:
     """Mean |SHAP| of every clinical variable, the product among them, below 0.05 log-odds; with the
     real outcomes the largest is several times that. The out-of-fold calibration slope shrinks what
@@ -286,9 +271,9 @@ def limit(many: Cohort, arms: dict[str, Arm]) -> float:
     oracles, product = [], []
     for name, arm in arms.items():
         ids = many.observed.loc[many.observed["product"] == name, "patient_id"].to_numpy()[:120]
-        patients = patients_of(arm, world=world_of(), seed=SEED + 1, patient_ids=ids)
+        patients = patients_by_id(arm, world=world_of(), seed=SEED + 1, patient_ids=ids)
         oracles.append(
-            oracle(arm, patients, world=world_of(), seed=1, given="observed", repetitions=60)
+            risk_of_arm(arm, patients, world=world_of(), seed=1, given="observed", n_replicates=60)
         )
         product += [name] * len(ids)
     events = np.concatenate([one.n_grade2plus.sum(axis=1) for one in oracles])

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from crsrisk.data.cohort import Cohort, subset
-from crsrisk.data.risk_model import RiskModel
+from crsrisk.data.cohort import Cohort
+from crsrisk.evaluation.benchmark import Truth
 from crsrisk.folders import names
+from crsrisk.model.features import load_config
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.simulation.arm import Arm
-from crsrisk.simulation.true_risk import Oracle
+from crsrisk.simulation.true_risk import TrueRisk, patients_by_id, risk_of_arm, true_risk
 from crsrisk.studies.development import (
     Split,
     before_dose_2,
     choose_for_truth,
-    config_of,
     explain_test,
     fit_before_dose_2,
-    re_simulate,
-    split,
-    truth_of,
 )
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED
@@ -41,21 +38,21 @@ def test_everybody_is_on_one_side(cohort: Cohort, sides: Split) -> None:
 
 
 def test_a_side_depends_on_seed_and_number_alone(cohort: Cohort, sides: Split) -> None:
-    later = split(subset(cohort, patient_ids=np.arange(250, 600)), seed=SEED, test_share=0.3)
+    later = Split(*cohort.subset(np.arange(250, 600)).split(test_size=0.3, seed=SEED))
     assert ids(later.test) == [number for number in ids(sides.test) if number >= 250]
-    other = split(cohort, seed=SEED + 1, test_share=0.3)
+    other = Split(*cohort.split(test_size=0.3, seed=SEED + 1))
     assert ids(other.test) != ids(sides.test)
 
 
 def test_a_larger_share_only_adds(cohort: Cohort, sides: Split) -> None:
-    more = split(cohort, seed=SEED, test_share=0.5)
+    more = Split(*cohort.split(test_size=0.5, seed=SEED))
     assert set(ids(sides.test)) < set(ids(more.test))
 
 
 def test_the_share_is_met(cohort: Cohort) -> None:
     # Binomial, n = 600, p = 0.3: 4.5 standard deviations either way, a chance of 7 in a million for
     # a sound draw.
-    found = [len(ids(split(cohort, seed=seed, test_share=0.3).test)) for seed in range(5)]
+    found = [len(ids(Split(*cohort.split(test_size=0.3, seed=seed)).test)) for seed in range(5)]
     spread = 4.5 * np.sqrt(600 * 0.3 * 0.7)
     assert all(abs(n - 180) < spread for n in found)
 
@@ -63,7 +60,7 @@ def test_the_share_is_met(cohort: Cohort) -> None:
 @pytest.mark.parametrize("name", ["baseline", "grade3plus", "before_dose_2"])
 def test_shipped_configurations(name: str) -> None:
     assert name in names("configs")
-    config = config_of(name)
+    config = load_config(name)
     assert config.name == name
     assert config.window_d == {"default": 21.0, "ici": 60.0}
     assert config.landmark_h == (BEFORE_DOSE_2_H if name == "before_dose_2" else 0)
@@ -110,70 +107,51 @@ def test_truth_takes_the_first_of_each_product(sides: Split, n: int) -> None:
         assert rows.index.tolist() == everyone.head(15).tolist()
 
 
-def test_oracles_come_back_in_the_order_asked(sides: Split, arms: dict[str, Arm]) -> None:
+def test_true_risks_come_back_in_the_order_asked(sides: Split, arms: dict[str, Arm]) -> None:
+    """One risk a patient, the same as of the patients of one product alone."""
     chosen = choose_for_truth(sides.test, n=30)
     told: list[int] = []
-    oracles = re_simulate(
-        sides.test,
-        ids=chosen,
-        arms=arms,
+    found = true_risk(
+        sides.test.subset(chosen),
         world=world_of(),
-        seed=SEED,
-        repetitions=10,
+        n_replicates=10,
         given="baseline",
-        workers=1,
         advance=told.append,
     )
-    assert set(oracles) == set(arms)
     assert sum(told) == 30
-    table = sides.test.observed.set_index("patient_id")
-    for name, oracle in oracles.items():
-        assert (table.loc[oracle.patient_id, "product"] == name).all()
-        assert oracle.given == "baseline"
-    truth = truth_of(oracles, ids=chosen, name="everything true at baseline")
-    by_patient = pd.concat(
-        [pd.Series(one.n_grade2plus.sum(axis=1), index=one.patient_id) for one in oracles.values()]
-    )
+    assert found.patient_id.tolist() == chosen.tolist()
+    truth = Truth.from_true_risk(found)
     assert truth.name == "everything true at baseline"
-    assert truth.n_events.tolist() == [by_patient[number] for number in chosen]
     assert set(truth.n_replicates) == {10}
-
-
-def test_truth_of_hand_made_oracles() -> None:
-    def oracle(patients: list[int], events: list[tuple[int, int]]) -> Oracle:
-        return Oracle(
-            np.array(patients),
-            "observed",
-            np.array(events),
-            np.zeros((len(patients), 2), dtype=np.int64),
-            50,
+    table = sides.test.observed.set_index("patient_id").loc[chosen]
+    for name, arm in arms.items():
+        rows = np.flatnonzero(table["product"] == name)
+        alone = risk_of_arm(
+            arm,
+            patients_by_id(arm, world=world_of(), seed=SEED, patient_ids=chosen[rows]),
+            world=world_of(),
+            seed=SEED,
+            given="baseline",
+            n_replicates=10,
         )
+        assert truth.n_events[rows].tolist() == alone.n_events().tolist()
 
-    oracles = {"a": oracle([2, 4], [(1, 2), (3, 4)]), "b": oracle([1, 3], [(5, 6), (7, 8)])}
-    truth = truth_of(oracles, ids=np.array([1, 2, 3, 4]), name="x")
+
+def test_truth_of_counts_made_by_hand() -> None:
+    counts = np.array([[5, 6], [1, 2], [7, 8], [3, 4]])
+    found = TrueRisk(np.arange(1, 5), "observed", counts, np.zeros_like(counts), 100)
+    truth = Truth.from_true_risk(found)
     assert truth.n_events.tolist() == [11, 3, 15, 7]
     assert truth.n_replicates.tolist() == [100] * 4
 
 
-def test_the_oracle_knows_the_right_patients(sides: Split, arms: dict[str, Arm]) -> None:
+def test_the_oracle_knows_the_right_patients(sides: Split) -> None:
     """Held-out patients who had the event have, on average, a higher risk given everything true at
     baseline.
     """
-    chosen = choose_for_truth(sides.test, n=120)
-    oracles = re_simulate(
-        sides.test,
-        ids=chosen,
-        arms=arms,
-        world=world_of(),
-        seed=SEED,
-        repetitions=40,
-        given="baseline",
-        workers=1,
-        advance=None,
-    )
-    truth = truth_of(oracles, ids=chosen, name="x")
-    risk = truth.risk
-    y_true = sides.test.outcomes.set_index("patient_id").loc[chosen, "crs_grade2plus"].to_numpy()
+    chosen = sides.test.subset(choose_for_truth(sides.test, n=120))
+    risk = true_risk(chosen, world=world_of(), n_replicates=40, given="baseline").risk()
+    y_true = chosen.outcomes["crs_grade2plus"].to_numpy()
     assert y_true.any()
     # Seed fixed, so no chance; with the patients shuffled the difference is about 0 +- 0.04.
     assert risk[y_true].mean() - risk[~y_true].mean() > 0.2

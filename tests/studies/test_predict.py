@@ -10,14 +10,13 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
-from crsrisk.model.features import FeatureConfig
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
-from crsrisk.studies.development import config_of
 from crsrisk.studies.evaluate import evaluate_model
 from crsrisk.studies.predict import Known, Scored, print_score, read_known, score_table
 from crsrisk.studies.update import update_model
@@ -149,14 +148,14 @@ PLAIN = {"units": {}, "mapping": {}, "ldh_upper_limit_u_l": None}
 
 
 @pytest.fixture(scope="module")
-def quick(config: FeatureConfig) -> FeatureConfig:
-    shipped = config_of("landmark_24h")
+def quick(config: ModelConfig) -> ModelConfig:
+    shipped = load_config("landmark_24h")
     return shipped.model_copy(update={"learner": config.learner})
 
 
 @pytest.fixture(scope="module")
 def later(
-    cohort: Cohort, quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory
+    cohort: Cohort, quick: ModelConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RiskModel, Path]:
     """A quick 24 h model, and the folder that it was saved to."""
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)

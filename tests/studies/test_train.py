@@ -5,6 +5,7 @@ of a patient logged.
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +18,18 @@ import pytest
 from crsrisk import folders
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.files import write_text
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError, OutputError
 from crsrisk.evaluation.leaks import leaks_by_name
 from crsrisk.folders import find, names
 from crsrisk.model.companions import load_companions, reference_groups, save_companions
-from crsrisk.model.features import FeatureConfig, Range, Tuning
+from crsrisk.model.features import ModelConfig, Range, Tuning
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, flatten
 from crsrisk.model.release import MOST_BYTES
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import MANIFEST, load_model, save_model
 from crsrisk.simulation.arm import Arm
 from crsrisk.studies.development import Split
@@ -35,12 +37,10 @@ from crsrisk.studies.predict import score_table
 from crsrisk.studies.train import (
     Trained,
     config_from,
-    print_released,
     release_model,
     simulated_training,
     table_training,
     train,
-    training_lines,
 )
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED
@@ -51,7 +51,7 @@ def silent(title: str, total: int) -> Any:
 
 
 @pytest.fixture(scope="module")
-def quick() -> FeatureConfig:
+def quick() -> ModelConfig:
     shipped = config_from("baseline")
     learner = shipped.learner.model_copy(
         update={"max_trees": 20, "n_folds": 2, "learning_rate": 0.1}
@@ -62,7 +62,7 @@ def quick() -> FeatureConfig:
 
 @pytest.fixture(scope="module")
 def trained(
-    arms: dict[str, Arm], quick: FeatureConfig, tmp_path_factory: pytest.TempPathFactory
+    arms: dict[str, Arm], quick: ModelConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Trained:
     folder = tmp_path_factory.mktemp("train")
     training = simulated_training(
@@ -90,7 +90,7 @@ def test_the_saved_model_is_the_trained_one(trained: Trained, cohort: Cohort) ->
 
 
 def test_what_is_said_of_it(trained: Trained) -> None:
-    text = "\n".join(training_lines(trained))
+    text = trained.summary()
     for part in (
         "within 21 days",
         "400 patients",
@@ -102,7 +102,7 @@ def test_what_is_said_of_it(trained: Trained) -> None:
 
 
 def test_a_neighbour_that_cannot_speak_beside_the_model_is_refused_before_fitting(
-    trained: Trained, quick: FeatureConfig, tmp_path: Path
+    trained: Trained, quick: ModelConfig, tmp_path: Path
 ) -> None:
     severe = quick.model_copy(update={"name": "grade3plus", "outcome": "crs_grade3plus"})
     save_model(
@@ -160,21 +160,38 @@ def test_the_run_is_tracked_without_a_patient(trained: Trained) -> None:
     assert not any("patient_id" in one for one in text)
 
 
-def test_a_model_is_never_replaced(trained: Trained, quick: FeatureConfig) -> None:
+def trained_again(trained: Trained, config: ModelConfig, **choices: Any) -> Trained:
+    given: dict[str, Any] = {"seed": 1, "is_tuned": False, "track": None, "n_refits": 0}
+    return train(
+        trained.training, config=config, begin=silent, **{**given, "out": trained.folder, **choices}
+    )
+
+
+def test_a_model_is_replaced_only_when_asked_and_as_a_whole(
+    trained: Trained, quick: ModelConfig, tmp_path: Path
+) -> None:
     with pytest.raises(OutputError, match="already"):
-        train(
-            trained.training,
-            config=quick,
-            seed=1,
-            out=trained.folder,
-            is_tuned=False,
-            track=None,
-            begin=silent,
-            n_refits=0,
-        )
+        trained_again(trained, quick)
+    copy = tmp_path / "model"
+    shutil.copytree(trained.folder, copy)
+    assert (copy / "refits.json").is_file()
+    trained_again(trained, quick, out=copy, overwrite=True)
+    assert load_model(copy).manifest["tuning"] is None
+    assert not (copy / "refits.json").exists(), "the refits of the old model"
 
 
-def from_table(place: Path, config: FeatureConfig, **changed: Any) -> Any:
+def test_only_a_model_of_ones_own_is_replaced(
+    trained: Trained, quick: ModelConfig, tmp_path: Path
+) -> None:
+    other = tmp_path / "notes"
+    other.mkdir()
+    (other / "mine.txt").write_text("not a model", encoding="utf-8")
+    with pytest.raises(OutputError, match="no model"):
+        trained_again(trained, quick, out=other, overwrite=True)
+    assert (other / "mine.txt").is_file()
+
+
+def from_table(place: Path, config: ModelConfig, **changed: Any) -> Any:
     given: dict[str, Any] = {
         "outcomes": None,
         "outcome": None,
@@ -187,7 +204,7 @@ def from_table(place: Path, config: FeatureConfig, **changed: Any) -> Any:
 
 
 def test_a_table_with_outcomes_gives_the_model_of_its_cohort(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     table, beside = tmp_path / "patients.csv", tmp_path / "outcomes.csv"
     write_text(table, cohort.observed.to_csv(index=False))
@@ -216,7 +233,7 @@ def test_a_table_with_outcomes_gives_the_model_of_its_cohort(
 
 
 def test_stages_are_taken_where_the_file_tells_them_of_everybody(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     write_text(tmp_path / "patients.csv", cohort.observed.to_csv(index=False))
     told = cohort.outcomes[["patient_id", "crs_any", "crs_grade2plus"]].astype({"crs_any": object})
@@ -233,7 +250,7 @@ def test_stages_are_taken_where_the_file_tells_them_of_everybody(
 
 
 def test_rows_that_tell_nothing_are_left_out_and_counted(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]]).astype(
         {"crs_grade2plus": object}
@@ -247,7 +264,7 @@ def test_rows_that_tell_nothing_are_left_out_and_counted(
 
 
 def test_another_number_of_outcomes_is_refused(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     write_text(tmp_path / "t.csv", cohort.observed.to_csv(index=False))
     write_text(tmp_path / "o.csv", cohort.outcomes.head(5).to_csv(index=False))
@@ -289,7 +306,7 @@ def test_a_configuration_may_be_a_file(repository: Path) -> None:
 
 
 def test_outcomes_are_counted_within_the_window(
-    cohort: Cohort, quick: FeatureConfig, tmp_path: Path
+    cohort: Cohort, quick: ModelConfig, tmp_path: Path
 ) -> None:
     table = cohort.observed.merge(cohort.outcomes[["patient_id", "crs_grade2plus"]])
     write_text(tmp_path / "t.csv", table.to_csv(index=False))
@@ -450,11 +467,9 @@ def test_the_card_says_what_it_is_and_is_not_for(source: Path, tmp_path: Path) -
     assert all(f"| {one.label} |" in page for one in contract.variables)
 
 
-def test_tree_and_terminal(
-    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_and_text(source: Path, tmp_path: Path) -> None:
     made = release_model(source, name=None, version=None, out=tmp_path)
-    tree = json.loads(json.dumps(made.as_tree(), allow_nan=False))
+    tree = json.loads(json.dumps(made.to_dict(), allow_nan=False))
     assert [one["name"] for one in tree["releases"]] == ["grade3plus-0.1.0", "baseline-0.1.0"]
     for one in tree["releases"]:
         assert one["is_new"]
@@ -462,19 +477,16 @@ def test_tree_and_terminal(
         assert set(one["files"]) == {place.name for place in Path(one["folder"]).iterdir()} - {
             MANIFEST
         }
-    print_released(made)
-    print_released(release_model(source, name=None, version=None, out=tmp_path))
-    told = capsys.readouterr().out
+    again = release_model(source, name=None, version=None, out=tmp_path)
+    told = f"{made.summary()}\n{again.summary()}"
     assert told.count("Released before, the same to the byte") == 2
     assert f"crsrisk predict {tmp_path / 'baseline-0.1.0'} TABLE" in told  # no name leads there
     assert NOTICE in told
 
 
-def test_at_home_the_name_is_enough(
-    source: Path, house: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    print_released(release_model(source, name=None, version=None, out=None))
-    assert "Use it by name: crsrisk predict baseline-0.1.0 TABLE" in capsys.readouterr().out
+def test_at_home_the_name_is_enough(source: Path, house: Path) -> None:
+    released = release_model(source, name=None, version=None, out=None)
+    assert "Use it by name: crsrisk predict baseline-0.1.0 TABLE" in released.summary()
 
 
 def test_the_same_model_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:

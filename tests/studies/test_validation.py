@@ -13,11 +13,12 @@ import pytest
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
+from crsrisk.model.features import load_config
 from crsrisk.progress import steps
 from crsrisk.report.evaluation_findings import ExtraSection
 from crsrisk.report.sections import section
 from crsrisk.results import Estimate, NotEstimable
-from crsrisk.studies.development import config_of, develop
+from crsrisk.studies.development import develop
 from crsrisk.studies.evaluate import FILES
 from crsrisk.studies.experiment import kind_of
 from crsrisk.studies.validation import (
@@ -52,11 +53,11 @@ def test_shipped_experiment_is_sound(repository: Path) -> None:
     config = build(StudyConfig, read_yaml(place / "experiment.yaml"), where="005")
     assert config.tuned_refits >= 20
     assert {"product", "tumour_type", "site"} == set(config.left_out)
-    assert config_of(config.config).tuning is not None
+    assert load_config(config.config).tuning is not None
 
 
 def test_development_repeats_its_tuning_or_says_that_there_was_none() -> None:
-    toy, shipped = make_toy(400, seed=3), config_of("baseline")
+    toy, shipped = make_toy(400, seed=3), load_config("baseline")
     quick = shipped.model_copy(
         update={"learner": shipped.learner.model_copy(update={"max_trees": 20, "n_folds": 2})}
     )
@@ -81,7 +82,7 @@ def test_development_repeats_its_tuning_or_says_that_there_was_none() -> None:
 
 def test_riley_is_left_out_without_discrimination() -> None:
     toy = make_toy(400, seed=3)
-    model = develop(toy.observed, toy.outcomes, config=config_of("baseline"), trials=0, seed=1)[1]
+    model = develop(toy.observed, toy.outcomes, config=load_config("baseline"), trials=0, seed=1)[1]
     made = riley_of(model.contract, Estimate(0.75))
     assert made is not None
     assert made.largest == max(row.n for row in made.rows[:4])

@@ -9,9 +9,9 @@ from scipy.special import expit
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.errors import InputError
-from crsrisk.simulation.published_trials import Estimate
+from crsrisk.simulation.published_trials import SimulatedFigure
 from crsrisk.uncertainty.constants import product_constants
-from crsrisk.uncertainty.forecast import forecast, member_values, shrink
+from crsrisk.uncertainty.forecast import forecast_targets, member_values, shrink
 from crsrisk.uncertainty.observations import (
     Target,
     chance_variance,
@@ -42,7 +42,7 @@ def _ensemble(gains: list[float]) -> Ensemble:
     )
 
 
-def test_what_is_left_after_steadying_is_the_true_spread() -> None:
+def test_what_is_left_after_shrinking_is_the_true_spread() -> None:
     """Truth SD 0.5 seen with noise SD 0.5, 20,000 members: the spread comes back within 3% (5
     standard errors).
     """
@@ -94,14 +94,18 @@ def test_a_median_is_no_worse_known_than_published_ones() -> None:
     """Its own error where that is small (0.5 of 20 h); the times of trials (log SD 0.8) where few
     patients make it huge.
     """
-    assert chance_variance(Estimate(20.0, 0.5, 64), is_rate=False) == pytest.approx(0.025**2)
-    assert chance_variance(Estimate(2.0, 9.0, 4), is_rate=False) == pytest.approx(
-        (1.2533 * 0.8) ** 2 / 4, rel=1e-3
+    assert chance_variance(
+        SimulatedFigure.of(20.0, mc_error=0.5, n=64), is_rate=False
+    ) == pytest.approx(0.025**2)
+    assert chance_variance(
+        SimulatedFigure.of(2.0, mc_error=9.0, n=4), is_rate=False
+    ) == pytest.approx((1.2533 * 0.8) ** 2 / 4, rel=1e-3)
+    assert chance_variance(
+        SimulatedFigure.of(2.0, mc_error=np.nan, n=4), is_rate=False
+    ) == pytest.approx((1.2533 * 0.8) ** 2 / 4, rel=1e-3)
+    assert np.isnan(
+        chance_variance(SimulatedFigure.of(np.nan, mc_error=np.nan, n=0), is_rate=False)
     )
-    assert chance_variance(Estimate(2.0, float("nan"), 4), is_rate=False) == pytest.approx(
-        (1.2533 * 0.8) ** 2 / 4, rel=1e-3
-    )
-    assert np.isnan(chance_variance(Estimate(float("nan"), float("nan"), 0), is_rate=False))
 
 
 def test_constants_the_ensemble_does_not_hold_come_from_their_priors() -> None:
@@ -127,18 +131,18 @@ def made():  # type: ignore[no-untyped-def]
         "seed": 4,
     }
     return (
-        forecast(_TARGETS, **choices),
-        forecast(_TARGETS, **choices, workers=2),
-        forecast(_TARGETS, **choices, at_trial_size=False),
+        forecast_targets(_TARGETS, **choices),
+        forecast_targets(_TARGETS, **choices, workers=2),
+        forecast_targets(_TARGETS, **choices, at_trial_size=False),
     )
 
 
 def test_intervals_hold_each_other(made) -> None:  # type: ignore[no-untyped-def]
     for with_chance, without in zip(made[0], made[2], strict=True):
-        assert with_chance.low <= without.assumptions_low + 1e-9
-        assert with_chance.high >= without.assumptions_high - 1e-9
-        assert with_chance.value == without.value
-        assert with_chance.mc_error > 0
+        assert with_chance.predictive.low <= without.assumptions.low + 1e-9
+        assert with_chance.predictive.high >= without.assumptions.high - 1e-9
+        assert with_chance.predictive.value == without.predictive.value == without.assumptions.value
+        assert with_chance.predictive.mc_error > 0
 
 
 def test_workers_change_nothing(made) -> None:  # type: ignore[no-untyped-def]

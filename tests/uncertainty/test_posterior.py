@@ -16,10 +16,10 @@ from crsrisk.uncertainty.constants import Constant, shared_constants
 from crsrisk.uncertainty.observations import Target, observations
 from crsrisk.uncertainty.posterior import (
     FARTHEST,
-    agreed,
-    corrected,
-    moved,
-    moved_table,
+    agreeing_slopes,
+    broyden_update,
+    constant_updates,
+    gauss_newton_move,
     normal_data,
     scores_of,
     slopes_at,
@@ -63,10 +63,10 @@ def test_linear_draws_are_draws_of_the_conjugate_posterior() -> None:
     # one move would arrive, were it not for those that no single move may take so far
     for _ in range(4):
         found, all_slopes = _linear(slopes, draws)
-        draws = moved(
+        draws = gauss_newton_move(
             draws,
             prior=prior,
-            found=found,
+            simulated=found,
             slopes=all_slopes,
             wanted=wanted,
             sd=np.tile(sd, (n, 1)),
@@ -86,17 +86,19 @@ def test_one_move_arrives_when_figures_are_linear(seed: int) -> None:
     prior, wanted = 0.3 * rng.standard_normal((4, 6)), 0.3 * rng.standard_normal((4, 2))
     start = prior + 0.1 * rng.standard_normal((4, 6))
     found, all_slopes = _linear(slopes, start)
-    there = moved(start, prior=prior, found=found, slopes=all_slopes, wanted=wanted, sd=sd)
+    there = gauss_newton_move(
+        start, prior=prior, simulated=found, slopes=all_slopes, wanted=wanted, sd=sd
+    )
     gradient = (there - prior) - ((wanted - there @ slopes.T) / sd**2) @ slopes
     assert np.abs(gradient).max() < 1e-8
 
 
 def test_no_move_is_longer_than_the_farthest() -> None:
     here = np.zeros((1, 3))
-    there = moved(
+    there = gauss_newton_move(
         here,
         prior=here,
-        found=here[:, :1],
+        simulated=here[:, :1],
         slopes=np.full((1, 1, 3), 1e-2),
         wanted=np.full((1, 1), 50.0),
         sd=np.full((1, 1), 1e-3),
@@ -120,7 +122,7 @@ def test_data_are_on_the_scale_of_the_simulated_figures() -> None:
     )
 
 
-# Slopes: exact where figures are quadratic, and corrected by what moves did.
+# Slopes: exact where figures are quadratic, and broyden_update by what moves did.
 
 
 @settings(deadline=None)
@@ -145,7 +147,7 @@ def test_a_correction_explains_the_move_and_leaves_other_directions(seed: int) -
         10.0 * rng.normal(size=(3, 4)),
         rng.normal(size=(3, 2)),
     )
-    after = corrected(slopes, moved=step, changed=changed)
+    after = broyden_update(slopes, moved=step, changed=changed)
     said = np.einsum("ntd,nd->nt", after - slopes, step)
     length = np.square(step).sum(axis=1)[:, None]
     assert said == pytest.approx(
@@ -158,7 +160,7 @@ def test_a_correction_explains_the_move_and_leaves_other_directions(seed: int) -
 def test_a_figure_that_is_missing_corrects_nothing() -> None:
     slopes = np.ones((1, 1, 2))
     assert (
-        corrected(slopes, moved=np.ones((1, 2)), changed=np.full((1, 1), np.nan)).tolist()
+        broyden_update(slopes, moved=np.ones((1, 2)), changed=np.full((1, 1), np.nan)).tolist()
         == slopes.tolist()
     )
 
@@ -172,12 +174,14 @@ def test_a_curved_figure_is_met_with_the_least_movement() -> None:
     for k in range(12):
         figure = scores + scores**2 / 4.0
         if k:
-            slopes = corrected(
+            slopes = broyden_update(
                 slopes, moved=scores - before, changed=figure - (before + before**2 / 4.0)
             )
         before, scores = (
             scores,
-            moved(scores, prior=prior, found=figure, slopes=slopes, wanted=wanted, sd=sd),
+            gauss_newton_move(
+                scores, prior=prior, simulated=figure, slopes=slopes, wanted=wanted, sd=sd
+            ),
         )
     assert scores[0, 0] == pytest.approx(2.0, abs=1e-2)
 
@@ -195,8 +199,8 @@ def test_slopes_of_chance_are_taken_out_and_real_ones_stay() -> None:
     truth[0, :10] = 1.0
     one, other = (truth + 0.3 * rng.normal(size=truth.shape) for _ in range(2))
     assert np.square((one + other) / 2.0 - truth).sum() > 9.0
-    assert np.square(agreed(one, other) - truth).sum() < 5.0
-    assert agreed(truth, truth).tolist() == truth.tolist()
+    assert np.square(agreeing_slopes(one, other) - truth).sum() < 5.0
+    assert agreeing_slopes(truth, truth).tolist() == truth.tolist()
 
 
 # What the evidence constrains: scores come back from values, and a prior is found to be a prior.
@@ -231,7 +235,7 @@ def test_draws_of_the_priors_are_not_called_constrained() -> None:
     scores = np.column_stack(
         [scores_of(one, one.at(draws[:, k])) for k, one in enumerate(constants)]
     )
-    table = moved_table(constants, scores, np.full(256, 1 / 256), np.zeros(len(constants)))
-    assert {
-        verdict(shift=row.shift_prior_sd, left=row.left_of_prior_sd) for row in table.itertuples()
-    } == {"prior"}
+    updates = constant_updates(constants, scores, np.full(256, 1 / 256), np.zeros(len(constants)))
+    assert {update.verdict for update in updates} == {"prior"}
+    for update in updates:
+        assert update.verdict == verdict(shift=update.shift_prior_sd, left=update.left_of_prior_sd)
