@@ -398,11 +398,13 @@ def _points_of(
     """Every learner at one size, but for the product's rate, against which gains are measured."""
     base = by_learner[ProductRate.name]
     points = []
-    for name, own in by_learner.items():
+    for name, learnt in by_learner.items():
         if name == ProductRate.name:
             continue
-        share = share_of_gain(own, base, truth)
-        ahead = None if name == MODEL else difference_of_shares(by_learner[MODEL], own, base, truth)
+        share = share_of_gain(learnt, base, truth)
+        ahead = (
+            None if name == MODEL else difference_of_shares(by_learner[MODEL], learnt, base, truth)
+        )
         points.append(
             CurvePoint(
                 n_training=n_training,
