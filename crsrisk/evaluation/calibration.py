@@ -150,8 +150,10 @@ def fit_calibration_curve(
 
     def spline(outcome: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         fitted = _fit(design, outcome, weight=weight, start=_perfect(design))
-        curves = (expit(fitted.coefficients @ basis.T) for basis in (on_grid, design))
-        return *curves, fitted.is_converged
+        curves, at_patients = (
+            np.asarray(expit(fitted.coefficients @ basis.T)) for basis in (on_grid, design)
+        )
+        return curves, at_patients, fitted.is_converged
 
     return _with_distances(
         spline,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -311,7 +311,7 @@ def _section_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
 
 
 def _panel_lines(panel: Panel) -> str:
-    lines = lines_from(panel.data)
+    lines = lines_from(cast("Lines", panel.data))
     return to_svg(
         lambda: plot_lines(lines),
         key=panel.key,
@@ -321,7 +321,7 @@ def _panel_lines(panel: Panel) -> str:
 
 
 def _panel_dots(panel: Panel) -> str:
-    dots = dots_from(panel.data)
+    dots = dots_from(cast("Dots", panel.data))
     return to_svg(
         lambda: plot_dots(dots), key=panel.key, title=panel.title, description=dots.description
     )
@@ -331,13 +331,13 @@ DRAWINGS: Mapping[str, Callable[[Panel], str]] = {
     "lines": _panel_lines,
     "dots": _panel_dots,
     "calibration": lambda panel: _calibration(
-        group_from(panel.data), key=panel.key, label=panel.title
+        group_from(cast("EvaluatedGroup", panel.data)), key=panel.key, label=panel.title
     ),
     "net_benefit": lambda panel: _decision_curve(
-        group_from(panel.data), key=panel.key, label=panel.title
+        group_from(cast("EvaluatedGroup", panel.data)), key=panel.key, label=panel.title
     ),
     "risk_distribution": lambda panel: _risk_distribution(
-        {label: group_from(group) for label, group in panel.data.items()}, key=panel.key
+        cast("Mapping[str, EvaluatedGroup]", panel.data), key=panel.key
     ),
 }
 """Name of a drawing in a section -> how its panel becomes SVG."""
