@@ -47,7 +47,7 @@ def compare(
     """Simulate every published trial and compare; rows that disagree stay."""
     from crsrisk.progress import steps
     from crsrisk.simulation.evidence import to_json
-    from crsrisk.studies.forecast import compare_with_published, print_comparisons
+    from crsrisk.studies.evidence import compare_with_published, print_comparisons
 
     trials, products, world = _trials(trial, role=role, scenario=scenario)
     with steps() as begin:
@@ -85,20 +85,15 @@ def forecast_evidence(
     """Forecast every published figure over the ensemble, with predictive intervals."""
     from crsrisk.data.ensemble import load_ensemble
     from crsrisk.progress import steps
-    from crsrisk.studies.evidence import print_roster, roster_summary
-    from crsrisk.studies.forecast import (
-        PER_MEMBER,
-        RARE_FOLD,
-        forecast_published,
-        forecast_tree,
-        print_published_forecasts,
-    )
+    from crsrisk.studies.evidence import forecast_published, print_published_forecasts
+    from crsrisk.studies.forecast import PER_MEMBER, RARE_FOLD
+    from crsrisk.studies.generator import count_evidence, print_evidence_counts
 
     trials, products, world = _trials(trial, role=role, scenario=scenario)
     members = load_ensemble()
     each = patients or PER_MEMBER
     with steps() as begin:
-        rows = forecast_published(
+        made = forecast_published(
             trials,
             ensemble=members,
             world=world,
@@ -110,24 +105,25 @@ def forecast_evidence(
             advance=begin("Simulating the ensemble", len(members)),
         )
     if as_json:
-        print_json({**forecast_tree(rows), **({} if trial else {"roster": roster_summary()})})
+        counts = {} if trial else {"evidence_status": count_evidence()}
+        print_json({**made.to_dict(), **counts})
         return
-    print_published_forecasts(rows)
+    print_published_forecasts(made)
     if not trial:
-        print_roster()
+        print_evidence_counts()
 
 
 @evidence.command()
 def baseline(scenario: Scenario = "reference", as_json: AsJson = False) -> None:
     """Patients before the first dose: medians, quartiles and correlations by tumour type."""
     from crsrisk.data.world import load_world
-    from crsrisk.studies.evidence import compare_baseline, print_baseline
+    from crsrisk.studies.generator import compare_baseline, print_baseline
 
-    found = compare_baseline(load_world(scenario))
+    made = compare_baseline(load_world(scenario))
     if as_json:
-        print_json(found)
+        print_json(made.to_dict())
     else:
-        print_baseline(found)
+        print_baseline(made)
 
 
 @calibration.command("apply")
@@ -135,9 +131,9 @@ def apply_calibration(
     results: Annotated[Path, typer.Argument(help="Folder with the results of a calibration.")],
 ) -> None:
     """Make a calibration the world of everybody: values in the files, ensemble beside them."""
-    from crsrisk.studies.calibration import apply_calibration as put
+    from crsrisk.studies.calibration import apply_calibration as write_calibrated
 
-    changed = put(results)
+    changed = write_calibrated(results)
     typer.echo(
         f"Changed {len(changed)} files: {', '.join(changed)}. The values before calibration stay in"
         " them as `prior`."

@@ -23,7 +23,7 @@ from crsrisk.data.files import write_text
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder
-from crsrisk.results import Result
+from crsrisk.results import Estimate, Result
 
 Values = NDArray[np.float64]
 
@@ -75,6 +75,11 @@ class Ensemble(Result):
         """The constants of one member by key."""
         return dict(zip(self.keys, (float(value) for value in self.values[k]), strict=True))
 
+    def head(self, n: int) -> Ensemble:
+        """The first ``n`` members, for a quick look."""
+        weights = self.weights[:n] / self.weights[:n].sum()
+        return Ensemble(self.keys, self.values[:n], weights, self.assumptions)
+
     def without(self, keys: Collection[str]) -> Ensemble:
         """The members without some of their constants."""
         kept = [k for k, key in enumerate(self.keys) if key not in keys]
@@ -115,6 +120,16 @@ class Share(Strict):
     with_others_low: float | None
     with_others_high: float | None
 
+    @property
+    def alone_share(self) -> Estimate | None:
+        """``alone`` with its interval; None where it is not estimable."""
+        return _estimate(self.alone, self.alone_low, self.alone_high)
+
+    @property
+    def total_share(self) -> Estimate | None:
+        """``with_others`` with its interval; None where it is not estimable."""
+        return _estimate(self.with_others, self.with_others_low, self.with_others_high)
+
     @model_validator(mode="after")
     def _known_strength(self) -> Share:
         if self.strength not in (*Strength, CHANCE):
@@ -122,6 +137,10 @@ class Share(Strict):
                 f"strength among {', '.join((*Strength, CHANCE))}, found {self.strength!r}"
             )
         return self
+
+
+def _estimate(value: float | None, low: float | None, high: float | None) -> Estimate | None:
+    return None if value is None or low is None or high is None else Estimate(value, low, high)
 
 
 class Leader(Strict):
@@ -134,6 +153,11 @@ class Leader(Strict):
     total: float
     total_low: float
     total_high: float
+
+    @property
+    def share(self) -> Estimate:
+        """``total`` with its interval."""
+        return Estimate(self.total, self.total_low, self.total_high)
 
 
 class OutputShares(Strict):
@@ -262,7 +286,7 @@ def load_ensemble_about(folder: Path | None = None) -> EnsembleAbout | None:
     path = (folder or ensemble_folder()) / "about.json"
     tree = _read(
         path,
-        cure="make it: crsrisk run experiments/002_calibration, then crsrisk calibration apply its results",
+        cure="make it: crsrisk run experiments/002_calibration, then crsrisk adopt its results",
     )
     if tree is None:
         return None

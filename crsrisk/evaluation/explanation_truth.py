@@ -10,7 +10,7 @@ say). The last two are compared by :func:`agreement`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -20,9 +20,9 @@ from scipy.stats import rankdata, skew
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.against_truth import Figure
 from crsrisk.evaluation.calibration import spline_basis
 from crsrisk.evaluation.metrics import bootstrap_counts, percentile_estimate
+from crsrisk.results import Estimate
 
 Floats = NDArray[np.float64]
 # attributions and what they are compared with, (patients, features) each
@@ -46,11 +46,11 @@ class Agreement:
     """
 
     n_patients: int
-    rank_correlation: Figure
-    linear_correlation: Figure
-    sign: Figure
-    top: Figure
-    distance: Figure
+    rank_correlation: Estimate
+    linear_correlation: Estimate
+    sign: Estimate
+    top: Estimate
+    distance: Estimate
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def agreement(pairs: Sequence[Pair], *, seed: int, n_resamples: int = 200) -> Ag
     one to which the attributions give none, where the reference does, has rank correlation 0.
 
     >>> truth = np.random.default_rng(0).normal(size=(50, 4))
-    >>> agreement([(2 * truth, truth)], seed=1, n_resamples=20).rank_correlation.estimate.value
+    >>> agreement([(2 * truth, truth)], seed=1, n_resamples=20).rank_correlation.value
     1.0
     """
     whole = _ratios([_sums(values, reference) for values, reference in pairs])
@@ -100,7 +100,7 @@ def agreement(pairs: Sequence[Pair], *, seed: int, n_resamples: int = 200) -> Ag
         )
     table = np.array(again)
     figures = [
-        Figure(percentile_estimate(whole[k], table[:, k]), float(table[:, k].std(ddof=1)))
+        replace(percentile_estimate(whole[k], table[:, k]), mc_error=float(table[:, k].std(ddof=1)))
         for k in range(5)
     ]
     return Agreement(sum(len(values) for values, _ in pairs), *figures)

@@ -227,7 +227,7 @@ def plot_risk_distribution(
     """
     top = 52.0 if title else 24.0
     ax = axes_for(
-        ax, Size(460, 46.0 * len(groups) + top + 42, left=8, right=20, top=top, bottom=42)
+        ax, Size(460, 52.0 * len(groups) + top + 42, left=8, right=20, top=top, bottom=42)
     )
     dress(ax, x="Predicted risk, of 100 patients", title=title)
     if title:
@@ -253,8 +253,8 @@ def plot_risk_distribution(
         if isinstance(risks, NotEstimable):
             ax.text(0, at + 0.68, f"not estimable: {risks.reason}", va="center", color=MUTED)
             continue
-        _spread(ax, risks.event, y=at + 0.58, colour=RED)
-        _spread(ax, risks.no_event, y=at + 0.84, colour=SLATE)
+        _spread(ax, risks.event, y=at + 0.54, colour=RED)
+        _spread(ax, risks.no_event, y=at + 0.78, colour=SLATE)
     return ax
 
 

@@ -148,11 +148,14 @@ class _AxisNumbers(Formatter):
         self.factor = factor
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        ticks = [self.factor * float(tick) for tick in self.locs] or [self.factor * x]
+        return self.format_ticks([x])[0]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        ticks = [self.factor * float(tick) for tick in values]
         digits = next(
             (at for at in range(5) if all(abs(round(tick, at) - tick) < 1e-9 for tick in ticks)), 5
         )
-        return number(self.factor * x, digits=digits)
+        return [number(tick, digits=digits) for tick in ticks]
 
 
 def scale_axis(axis: MatplotlibAxis, scale: Axis, *, n_ticks: int = 5) -> None:
@@ -182,7 +185,8 @@ def dress(ax: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
         above = ScaledTranslation(0, 8 / 72, ax.figure.dpi_scale_trans)
         ax.yaxis.set_label_coords(0, 1, transform=ax.transAxes + above)
     if title:
-        text = "\n".join(wrapped(title, room=36)[:2])
+        letters = max(12, int(ax.bbox.width / ax.figure.dpi * 72 / 6.7))
+        text = "\n".join(wrapped(title, room=letters)[:2])
         ax.set_title(text, loc="left", pad=25 if y else 10, linespacing=1.1)
 
 

@@ -158,7 +158,7 @@ def plot_power(panel: PowerPanel, *, ax: Axes | None = None, title: str | None =
     """
     curves = panel.curves
     legend = 16.0 * len(curves)
-    ax = axes_for(ax, Size(260, 266 + legend, left=34, right=12, top=54, bottom=46 + legend))
+    ax = axes_for(ax, Size(276, 266 + legend, left=34, right=12, top=54, bottom=46 + legend))
     told = f"{100 * panel.base_rate:.0f} of 100 with the event untreated"
     dress(ax, x="Risk ratio", y="Power, of 100 trials", title=told if title is None else title)
     ratios = [ratio for curve in curves for ratio in curve.risk_ratio]

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
 from crsrisk.data.published_figures import Comparison
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.report.example_patients import Example, ExamplePatient, example_patient
-from crsrisk.report.generator_card import generator_section
+from crsrisk.report.generator_card import GeneratorCard, GeneratorSection, generator_section
 from crsrisk.report.manifest import Making, making_section
 from crsrisk.report.mitigation import (
     MitigationArm,
@@ -104,7 +103,7 @@ class ReportContent:
     trial: TrialSection
     drivers: DriversSection
     patients: tuple[ExamplePatient, ...]
-    generator: Mapping[str, Any] | None
+    generator: GeneratorSection | None
     limits: tuple[str, ...]
     making: Making
     evaluation: Evaluation
@@ -124,7 +123,7 @@ def build_content(
     manifest: object,
     product_labels: Mapping[str, str],
     mitigation_labels: Mapping[str, str],
-    generator: Mapping[str, Any] | None = None,
+    generator: GeneratorCard | None = None,
 ) -> ReportContent:
     """The whole report.
 

@@ -1,5 +1,5 @@
-"""Learning: split the cohort, fit the models and their comparators, and judge them against outcomes
-and truth.
+"""Learning: split the cohort, fit the models and their comparators, and evaluate them against
+outcomes and truth.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def before_dose_2(cohort: Cohort) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class HeldOutResult:
     """What the held-out patients say of a model: the evaluation, with its benchmark in it, and the
     true risk of those who were simulated again, given what was observed of them.
     """
@@ -80,7 +80,7 @@ def choose_for_truth(test: Cohort, *, n: int) -> NDArray[np.int64]:
     return table.groupby("product", sort=True).head(each)["patient_id"].to_numpy()
 
 
-def judge(
+def evaluate_held_out(
     model: RiskModel,
     sides: Split,
     *,
@@ -89,13 +89,13 @@ def judge(
     world: World,
     workers: int,
     advance: Callable[[int], None] | None,
-) -> Judgement:
+) -> HeldOutResult:
     """Evaluate the model on the held-out patients, and compare it with knowing nothing, comparators
     and oracles.
 
     Parameters
     ----------
-    model, sides : what is judged, and its training and held-out patients.
+    model, sides : what is evaluated, and its training and held-out patients.
     config : the configuration from which the comparators take their columns.
     experiment : how many patients are simulated again, how often, and the seed.
     world : the assumptions that the patients live under.
@@ -138,7 +138,7 @@ def judge(
         benchmark=benchmark,
         n_resamples=experiment.bootstrap,
     )
-    return Judgement(evaluation, given_observed)
+    return HeldOutResult(evaluation, given_observed)
 
 
 def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:

@@ -455,7 +455,7 @@ def _of_product(
     row["model_orders_error"] = float(found.model.error.max())
     together = agreement([found.halves], seed=config.seed).rank_correlation
     row["surrogate"]["halves_rank_correlation"] = together.to_dict()
-    row["surrogate"]["reliability"] = reliability(together.estimate.value)
+    row["surrogate"]["reliability"] = reliability(together.value)
     row["is_judged"] = bool(row["surrogate"]["reliability"] >= TRUSTED)
     if not row["is_judged"]:
         row["why_not"] = "the surrogate's own Shapley values are too uncertain"
@@ -524,7 +524,7 @@ def _surrogate_error(
     assert isinstance(error, CalibrationError)  # the configuration asks for 30 patients or more
     one, other = (2 * asked.n_grade2plus / asked.n_replicates).T
     spread = float(np.cov(one, other)[0, 1])
-    squared = error.root_mean_squared.estimate.value**2
+    squared = error.root_mean_squared.value**2
     return {
         "n_patients": config.surrogate_patients,
         "root_mean_squared": error.root_mean_squared.to_dict(),
@@ -611,7 +611,7 @@ def _comparisons(found: Sequence[_Attributions], *, seed: int) -> dict[str, Any]
         "model_against_intervention": told(
             [(one.model.values[: len(one.effects)], one.effects) for one in found]
         ),
-        "intervention_reliability": reliability(effects.estimate.value),
+        "intervention_reliability": reliability(effects.value),
     }
 
 

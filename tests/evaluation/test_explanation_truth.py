@@ -25,7 +25,7 @@ TRUTH = RNG.normal(size=(200, 5)) * [1.0, 0.5, 0.2, 0.1, 0.0]
 
 
 def value(figure: object) -> float:
-    return figure.estimate.value
+    return figure.value
 
 
 def test_rank_correlation_is_spearmans_and_weighted_by_the_reference() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from crsrisk.report.figures import theme_chart
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,6 @@ from crsrisk.fields import FIELDS, columns_of
 from crsrisk.model.explain import whole_points
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.explanation import Bedside, explain_content
-from crsrisk.report.figures import theme_chart
 from crsrisk.report.pages import render_explanation
 
 EVIL = "<script>alert('x')</script>"

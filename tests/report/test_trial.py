@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from crsrisk.report.figures import boundary_figure
 
 from crsrisk.data.operating_characteristics import (
     CandidatePool,
@@ -32,7 +33,6 @@ from crsrisk.data.trial_plan import (
     Stated,
     TrialPlan,
 )
-from crsrisk.report.figures import boundary_figure
 from crsrisk.report.pages import POLICY, render_trial, trial_svgs
 from crsrisk.report.trial import TrialPage, power_panels, trial_page, with_error
 from crsrisk.report.trial_protocol import protocol_tree
