@@ -42,6 +42,8 @@ from crsrisk.simulation.cohort import stream_cohort as stream_cohort
 from crsrisk.simulation.true_risk import TrueRisk as TrueRisk
 from crsrisk.simulation.true_risk import true_risk as true_risk
 from crsrisk.studies.explain import explain_patient as explain_patient
+from crsrisk.studies.forecast import Forecast as Forecast
+from crsrisk.studies.forecast import forecast as forecast
 from crsrisk.studies.grade import GradedRegistry as GradedRegistry
 from crsrisk.studies.grade import grade_registry as grade_registry
 from crsrisk.studies.trial import TrialResult as TrialResult

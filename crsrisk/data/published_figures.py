@@ -407,8 +407,8 @@ class Comparison(Result):
 
         >>> row = Comparison(
         ...     "E1", "label", "tarlatamab", "crs_any_rate", "patients", "any grade", "1", 28.0,
-        ...     0.57, 473, 0.52, 0.61, "95% Wilson", 0.55, 0.01, 2000, True, "agrees", "", "calibration",
-        ...     False, False, "a label", "")
+        ...     0.57, 473, 0.52, 0.61, "95% Wilson", 0.55, 0.01, 2000, True, "agrees", "",
+        ...     "calibration", False, False, "a label", "")
         >>> print(row.summary())
         E1 label: crs_any_rate of patients within 28 d, published 0.57 (0.52 to 0.61) [unverified],
         simulated 0.55 +- 0.01 MC error: agrees

@@ -5,6 +5,14 @@ difference, which should be rounding); the model's Shapley values against those 
 risk, in the same game and against the same background (what the model got wrong); and attributions
 against what happens when the mechanism is run again with a value replaced (what no attribution can
 say). The last two are compared by :func:`agreement`.
+
+The oracle's risk must be asked for any mixed patient, and re-simulating every coalition of every
+patient would take months. So a surrogate is learnt (:func:`fit_surrogate`) from a great many
+simulated patients, each with one outcome: for one product, a penalised logistic regression with a
+restricted cubic spline for each clinical value, a coefficient for its being missing, and all
+products of two. It is smooth, as the mechanism is, and no kin of the trees that it is to judge. Two
+are fitted, to different patients: their mean is the surrogate, their disagreement says how far its
+Shapley values can be trusted, and its error against the re-simulated oracle is measured.
 """
 
 from __future__ import annotations
@@ -29,6 +37,16 @@ Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]
 TOP = 3  # reasons that a page shows first
 _NO_SIZE = 1e-12
+# quantiles (Harrell, Regression Modeling Strategies, 2nd edition, table 2.3)
+KNOTS = (0.05, 0.35, 0.65, 0.95)
+# in each half, and as many without: fewer cannot carry some hundred coefficients
+FEWEST_EVENTS = 500
+_SPLINE_FROM = 6  # different values: with fewer a player is linear
+_SKEWED = 1.0
+# 1 / variance expected of coefficients, log-odds per SD (per SD squared)
+_PENALTY_MAIN, _PENALTY_PAIR = 1.0, 100.0
+_CHUNK = 16_384
+_STEPS, _CLOSE_ENOUGH = 25, 1e-4
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,7 @@ class Agreement:
     says more. ``sign``: share of the reference's absolute value whose sign the attributions have.
     ``top``: of each patient's three largest reasons by the reference, the share among his three
     largest by the attributions. ``distance``: mean absolute difference, in the unit of both
-    (log-odds).
+    (log-odds). Each with its 95% interval and Monte Carlo error by bootstrap over patients.
     """
 
     n_patients: int
@@ -123,15 +141,15 @@ def by_feature(
 def rank_correlations(values: Floats, reference: Floats) -> Floats:
     """Spearman's correlation of each column; 0 where one of the two does not vary."""
     return linear_correlations(
-        rankdata(_flattened(values), axis=0), rankdata(_flattened(reference), axis=0)
+        rankdata(_without_rounding(values), axis=0), rankdata(_without_rounding(reference), axis=0)
     )
 
 
 def linear_correlations(values: Floats, reference: Floats) -> Floats:
     """Pearson's correlation of each column; 0 where one of the two does not vary."""
-    one, other = (_flattened(table - table.mean(axis=0)) for table in (values, reference))
-    spread = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
-    return np.where(spread > 0, (one * other).sum(axis=0) / np.where(spread > 0, spread, 1.0), 0.0)
+    x, y = (_without_rounding(table - table.mean(axis=0)) for table in (values, reference))
+    spread = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+    return np.where(spread > 0, (x * y).sum(axis=0) / np.where(spread > 0, spread, 1.0), 0.0)
 
 
 def reliability(halves: float) -> float:
@@ -147,7 +165,7 @@ def reliability(halves: float) -> float:
     return float(whole**0.5)
 
 
-def _flattened(table: Floats) -> Floats:
+def _without_rounding(table: Floats) -> Floats:
     """Differences of rounding are none: they would be ranked like others."""
     return np.asarray(np.round(table, 12))
 
@@ -191,30 +209,6 @@ def _ratios(sums: Sequence[Floats]) -> Floats:
     return np.asarray(total[0::2] / np.maximum(total[1::2], _NO_SIZE))
 
 
-# Surrogate of the oracle: the true risk given what was observed as a function that can be asked for
-# any mixed patient.
-#
-# Re-simulating every coalition of every patient would take months, so the oracle's risk is learnt
-# from a great many simulated patients, each with one outcome: for one product, a penalised logistic
-# regression with a restricted cubic spline for each clinical value, a coefficient for its being
-# missing, and all products of two. It is smooth, as the mechanism is, and no kin of the trees that
-# it is to judge. Two of them are fitted, to different patients: their mean is the surrogate, their
-# disagreement says how far its Shapley values can be trusted, and its error against the
-# re-simulated oracle is measured.
-
-
-# quantiles (Harrell, Regression Modeling Strategies, 2nd edition, table 2.3)
-KNOTS = (0.05, 0.35, 0.65, 0.95)
-# in each half, and as many without: fewer cannot carry some hundred coefficients
-FEWEST_EVENTS = 500
-_SPLINE_FROM = 6  # different values: with fewer a player is linear
-_SKEWED = 1.0
-# 1 / variance expected of coefficients, log-odds per SD (per SD squared)
-_PENALTY_MAIN, _PENALTY_PAIR = 1.0, 100.0
-_CHUNK = 16_384
-_STEPS, _CLOSE_ENOUGH = 25, 1e-4
-
-
 @dataclass(frozen=True)
 class _Scale:
     """How one player enters: logarithm or not, centre, spread, knots (on the scaled value), can it
@@ -226,7 +220,7 @@ class _Scale:
     centre: float
     spread: float
     knots: Floats
-    has_gaps: bool
+    can_be_missing: bool
 
 
 @dataclass(frozen=True)
@@ -242,13 +236,13 @@ class Surrogate:
 
     def log_odds(self, rows: Floats) -> Floats:
         """Shape (rows,); ``rows`` (rows, players), NaN = missing."""
-        found = np.empty(len(rows))
+        log_odds = np.empty(len(rows))
         for first in range(0, len(rows), _CHUNK):
             terms, factors = _terms(rows[first : first + _CHUNK], self.scales)
-            found[first : first + _CHUNK] = terms @ self.main + np.einsum(
+            log_odds[first : first + _CHUNK] = terms @ self.main + np.einsum(
                 "ij,ij->i", factors @ self.pairs, factors
             )
-        return found
+        return log_odds
 
 
 def fit_surrogate(players: Sequence[str], rows: Floats, event: NDArray[np.bool_]) -> Surrogate:
@@ -257,8 +251,10 @@ def fit_surrogate(players: Sequence[str], rows: Floats, event: NDArray[np.bool_]
     ``rows`` (patients, players), NaN = missing; ``event`` (patients,). Raises :class:`InputError`
     for fewer than 500 patients with or without the event.
 
-    >>> rng = np.random.default_rng(0); x = rng.normal(size=(20_000, 2))
-    >>> fitted = fit_surrogate(["a", "b"], x, rng.random(20_000) < expit(x[:, 0] + 0.5 * x[:, 0] * x[:, 1]))
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(20_000, 2))
+    >>> risk = expit(x[:, 0] + 0.5 * x[:, 0] * x[:, 1])
+    >>> fitted = fit_surrogate(["a", "b"], x, rng.random(20_000) < risk)
     >>> bool(abs(fitted.log_odds(np.array([[1.0, 1.0]]))[0] - 1.5) < 0.25)
     True
     """
@@ -272,7 +268,7 @@ def fit_surrogate(players: Sequence[str], rows: Floats, event: NDArray[np.bool_]
             cure="simulate more patients",
         )
     scales = tuple(_scale(rows[:, k]) for k in range(rows.shape[1]))
-    factor_of = [k for k, scale in enumerate(scales) for _ in range(1 + scale.has_gaps)]
+    factor_of = [k for k, scale in enumerate(scales) for _ in range(1 + scale.can_be_missing)]
     pairs = np.array(
         [(i, j) for i, j in combinations(range(len(factor_of)), 2) if factor_of[i] != factor_of[j]],
         dtype=np.int64,
@@ -310,15 +306,15 @@ def _terms(rows: Floats, scales: Sequence[_Scale]) -> tuple[Floats, Floats]:
     terms, factors = [np.ones(len(rows))], []
     for k, scale in enumerate(scales):
         column = rows[:, k]
-        gap = np.isnan(column)
+        is_missing = np.isnan(column)
         values = np.log(np.maximum(column, 0.0) + scale.offset) if scale.has_log else column
-        scaled = np.where(gap, 0.0, (values - scale.centre) / scale.spread)
+        scaled = np.where(is_missing, 0.0, (values - scale.centre) / scale.spread)
         basis = spline_basis(scaled, knots=scale.knots)[:, 1:]
-        terms += list((basis * ~gap[:, None]).T)
+        terms += list((basis * ~is_missing[:, None]).T)
         factors.append(scaled)
-        if scale.has_gaps:
-            terms.append(gap.astype(np.float64))
-            factors.append(gap.astype(np.float64))
+        if scale.can_be_missing:
+            terms.append(is_missing.astype(np.float64))
+            factors.append(is_missing.astype(np.float64))
     return np.column_stack(terms), np.column_stack(factors)
 
 

@@ -75,8 +75,8 @@ class GeneratorCard(Result):
     """How far to believe the simulator, for what use, and on what its numbers rest.
 
     ``factors`` are the credibility factors in the standard's order and ``levels`` what their levels
-    mean; ``counts`` numbers by group and strength; ``variance`` shares of variance by strength (None
-    when not computed); ``ensemble`` where the ensemble comes from (None when there is none);
+    mean; ``counts`` numbers by group and strength; ``variance`` shares of variance by strength
+    (None when not computed); ``ensemble`` where the ensemble comes from (None when there is none);
     ``evidence`` what the evidence did to each constant that calibration varied (None when not
     known); ``assumptions`` every number of the mechanism and ``numbers`` those of products,
     policies, mitigations and populations.
@@ -429,11 +429,11 @@ def _link(text: str) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    def escaped(cell: object) -> str:
+        return " ".join(str(cell).split()).replace("|", "\\|")
+
     lines = [header, ["---"] * len(header), *rows]
-    return [
-        f"| {' | '.join(' '.join(str(cell).split()).replace('|', chr(92) + '|') for cell in line)} |"
-        for line in lines
-    ]
+    return [f"| {' | '.join(map(escaped, line))} |" for line in lines]
 
 
 @dataclass(frozen=True)
@@ -448,8 +448,8 @@ class GeneratorSection:
 
 
 def generator_section(card: GeneratorCard) -> GeneratorSection:
-    """How far to believe the simulator: what it is for, factors, numbers by strength, and the shares
-    of variance when they were computed.
+    """How far to believe the simulator: what it is for, factors, numbers by strength, and the
+    shares of variance when they were computed.
     """
     tables = [_factors_table(card), _strengths_table(card)]
     remarks = [ensemble_statement(card)]

@@ -38,9 +38,10 @@ class StatedNumber:
     """One number of a file that something rests on, with where it comes from.
 
     ``group`` is what it is a number of, ``file`` the file and ``key`` the place in it; ``constant``
-    is how calibration calls it, None for what a scenario sets. ``value`` is words for a distribution
-    or a list of shares that has one source. ``prior`` is what was believed before calibration moved
-    it. ``evidence`` says what the evidence did to it; None where that is not known.
+    is how calibration calls it, None for what a scenario sets. ``value`` is words for a
+    distribution or a list of shares that has one source. ``prior`` is what was believed before
+    calibration moved it. ``evidence`` says what the evidence did to it; None where that is not
+    known.
     """
 
     group: str
@@ -334,8 +335,10 @@ def is_resolved(low: float, high: float, *, chance: float | None = None) -> bool
     """Whether a share is told well enough to be printed; ``chance``: the total share of chance in
     that output.
 
-    >>> is_resolved(0.6, 0.8, chance=0.2), is_resolved(-1.3, 10.4, chance=0.2), is_resolved(0.6, 0.8, chance=0.7)
-    (True, False, False)
+    >>> is_resolved(0.6, 0.8, chance=0.2)
+    True
+    >>> is_resolved(-1.3, 10.4, chance=0.2), is_resolved(0.6, 0.8, chance=0.7)
+    (False, False)
     """
     return high - low <= WIDEST and (chance is None or not chance > MOST_CHANCE)
 

@@ -1,8 +1,11 @@
 """Equations: the mechanism of one arm without its ward, as formulas: rates, beginning, and what
 changes when.
 
-Every formula is traced from the functions that the solver compiles (`rates`, `_begin`, `_give`,
-`agents_act`). Times count from the first tick, which is the premedication when there is one.
+Every formula is traced from the functions that the solver compiles (`rates`, `begin`, `give`,
+`agents_act`), so that each equation is written once: a compiled function keeps its Python original;
+run with expressions for numbers and a workspace of names, it returns the formula that it computes.
+Where it branches on a comparison, it is run once for each way and the ways are joined. Times count
+from the first tick, which is the premedication when there is one.
 """
 
 from __future__ import annotations
@@ -31,14 +34,6 @@ from crsrisk.simulation.layout import (
     WARD_TICKS,
 )
 from crsrisk.simulation.ward import agents_act
-
-# Symbolic: the solver's own functions, run on names instead of numbers, so that every equation is
-# written once.
-#
-# A compiled function keeps its Python original. Run with expressions for numbers and a workspace of
-# names, it returns the formula that it computes. Where it branches on a comparison, it is run once
-# for each way and the ways are joined.
-
 
 _DECIDED: ContextVar[Mapping[Expression, bool]] = ContextVar(
     "comparisons that this run takes for granted"

@@ -64,7 +64,8 @@ def outcomes(episode: Episode, *, arm: Arm, patients: Patients) -> pd.DataFrame:
     ``resolution_d`` counts calendar days as case report forms do (a date of start and a date of
     end, both included). ``max_grade`` and the label are ASTCT; ``grade_lee_2014`` and the like are
     the same patient under other systems (0 without CRS in the window). Episodes, extremes and
-    support count over all that is simulated: the window, for cells at least four weeks.
+    support count over all that is simulated: the window, for cells at least four weeks. A flat
+    list: one line a column.
     """
     t, window_h = episode.tracks, arm.window_d * _DAY_H
     worst, first_2 = grade_within(episode, window_h=window_h), t["first_2"]

@@ -253,6 +253,7 @@ def half_il6(patients: Patients, *, world: World) -> Values:
 def _cascade(
     arm: Arm, patients: Patients, true: Mapping[str, Values], world: World
 ) -> dict[str, Values | float]:
+    """Cytokines and myeloid cells. A flat list: one line a constant of the solver."""
     g = world.assumptions.group("cascade")
     liver, infection = true["has_liver_metastases"], true["has_infection"]
     gain = np.exp(g["myeloid_gain_log_sd"] * _trait(patients, "myeloid"))
@@ -327,6 +328,7 @@ def _cascade(
 def _vitals(
     patients: Patients, true: Mapping[str, Values], world: World
 ) -> dict[str, Values | float]:
+    """Acute phase, endothelium and vital signs. A flat list: one line a constant of the solver."""
     g, acute = world.assumptions.group("vitals"), world.assumptions.group("acute_phase")
     at_rest = true["il6_pg_ml"] / (half_il6(patients, world=world) + true["il6_pg_ml"])
     decades = np.maximum(true["age_years"] - 60.0, -30.0) / 10.0
@@ -399,6 +401,7 @@ def _vitals(
 def _ward(
     arm: Arm, patients: Patients, true: Mapping[str, Values], world: World
 ) -> dict[str, Values | float]:
+    """How the ward observes, supports and rescues. A flat list: one line a solver constant."""
     g, rule, policy = (
         world.assumptions.group("ward"),
         world.assumptions.group("grading"),

@@ -2,8 +2,9 @@
 level 3 version 2.
 
 COPASI, libRoadRunner, Tellurium and others read it. States are parameters with rate rules, since
-their units differ; doses and agents are events. Written with the standard library only (Hucka et
-al., J Integr Bioinform 2019, for the format).
+their units differ; doses and agents are events. Every constant of the patient says on which stated
+numbers it rests (:func:`origins`), seen by moving one number after the other. Written with the
+standard library only (Hucka et al., J Integr Bioinform 2019, for the format).
 """
 
 from __future__ import annotations
@@ -22,10 +23,6 @@ from crsrisk.simulation.equations import TIME, Change, Equations, Expression, Op
 from crsrisk.simulation.layout import PARAMETERS
 from crsrisk.simulation.parameters import patient_parameters
 from crsrisk.simulation.population import Patients
-
-# Origins: on which stated numbers each constant of a patient rests, found by moving one number
-# after the other.
-
 
 _NUDGE = 1e-3  # relative move of a number; zero moves to this
 

@@ -101,8 +101,8 @@ class Calibration(Strict):
 class FittedFigure:
     """A published figure beside what worlds say of it, before and after they met the figures.
 
-    ``prior`` and ``posterior`` are medians with 95% spans of the simulated figure, over draws of the
-    priors and over the members.
+    ``prior`` and ``posterior`` are medians with 95% spans of the simulated figure, over draws of
+    the priors and over the members.
     """
 
     id: str
@@ -526,15 +526,16 @@ def apply_calibration(results: Path) -> list[str]:
             cure="run crsrisk run experiments/002_calibration, then give its results folder",
         )
     load_ensemble(results)  # refuses one that is not whole before anything is written
-    rows = list(pd.read_csv(table).itertuples())
-    known = _known_constants(str(row.constant) for row in rows)
+    moved = pd.read_csv(table)
+    values = dict(zip(moved["constant"].astype(str), moved["most_probable"], strict=True))
+    known = _known_constants(values)
     by_file: dict[Path, dict[tuple[str, ...], float]] = defaultdict(dict)
-    for row in rows:
-        place, path = _place(str(row.constant))
-        constant, value = known[str(row.constant)], float(row.most_probable)
+    for key, value in values.items():
+        place, path = _place(key)
+        constant = known[key]
         is_switch = constant.median in (constant.low, constant.high)
-        is_moved = not is_switch and abs(constant.score(value)) >= MOVED
-        by_file[place][path] = value if is_moved else constant.median
+        is_moved = not is_switch and abs(constant.score(float(value))) >= MOVED
+        by_file[place][path] = float(value) if is_moved else constant.median
     texts = {
         place: revised(place.read_text(encoding="utf-8"), values, where=place.name)
         for place, values in by_file.items()

@@ -139,8 +139,8 @@ class PublishedForecast(Result):
         )
         return (
             f"{self.figure.id} {self.trial.name}: {self.figure.metric},"
-            f" published {told_figure(self.figure.value, unit)}, forecast {value} ({low} to {high}):"
-            f" {self.verdict}"
+            f" published {told_figure(self.figure.value, unit)}, forecast {value} ({low} to"
+            f" {high}): {self.verdict}"
         )
 
     @property

@@ -33,7 +33,7 @@ from crsrisk.uncertainty.observations import Target
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Advance: TypeAlias = Callable[[int], None]
+Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 Metric: TypeAlias = Literal["crs_any", "crs_grade2plus", "crs_grade3plus", "onset_median_h"]
 NOTICE = "Synthetic patients; research use; no external validation."
 PER_MEMBER = 160  # patients simulated for each arm and member
@@ -183,14 +183,14 @@ class Forecast(Result):
             axis,
             rows,
             description=(
-                "Median over the ensemble with the 95% interval from the assumptions and, broad, the"
-                f" 95% predictive interval. {self.notice}"
+                "Median over the ensemble with the 95% interval from the assumptions and, broad,"
+                f" the 95% predictive interval. {self.notice}"
             ),
             digits=0,
         )
 
     def plot(self, what: Literal["rates", "onset"] = "rates", *, ax: Axes | None = None) -> Axes:
-        """A dot plot of the forecast: medians, intervals from the assumptions, predictive intervals.
+        """A dot plot: medians, intervals from the assumptions and, broad, predictive intervals.
 
         Parameters
         ----------
@@ -235,11 +235,11 @@ def forecast(
     mitigations: Sequence[str] = (),
     world: World | None = None,
     ensemble: Ensemble | None = None,
-    n_patients: int = PER_MEMBER,
+    n_patients: int | None = None,
     n_patients_rare: int | None = None,
     seed: int = 1,
     workers: int = 1,
-    advance: Advance | None = None,
+    begin: Begin | None = None,
 ) -> Forecast:
     """Forecast what trials of a product would report: CRS by grade, and the median onset.
 
@@ -255,12 +255,12 @@ def forecast(
     mitigations : names of prophylaxis given to everybody before dose 1.
     world : the world that the members vary; ``reference`` when left out.
     ensemble : another ensemble than the one that ships.
-    n_patients : patients simulated for each member and product.
+    n_patients : patients simulated for each member and product; 160 when left out.
     n_patients_rare : the same under checkpoint inhibitors, in whom CRS is rare; five times as many
         when left out.
     seed : equal seeds give equal forecasts.
     workers : threads; the forecast does not depend on it.
-    advance : called with 1 after each member, for a progress bar.
+    begin : starts a progress bar: takes a title and a total, gives a function that advances it.
 
     Returns
     -------
@@ -274,7 +274,8 @@ def forecast(
 
     Examples
     --------
-    >>> made = forecast("tarlatamab", trial_size=40, n_patients=16, ensemble=load_ensemble().head(3))
+    >>> few = load_ensemble().head(3)
+    >>> made = forecast("tarlatamab", trial_size=40, n_patients=16, ensemble=few)
     >>> made["tarlatamab"].window_d
     28.0
     >>> list(made.to_frame().metric)
@@ -287,24 +288,31 @@ def forecast(
     arms = [make_arm(noun, world=whole, regimen=regimen, mitigations=given) for noun in nouns]
     refuse_twice(arms)
     reject_unused(given, world=whole, where="simulate", key="--mitigation")
-    trials = [_imagined_trial(arm, trial_size=trial_size) for arm in arms]
-    targets = [Target(figure, trial) for trial in trials for figure in trial.figures]
-    intervals = iter(
-        forecast_targets(
-            targets,
-            ensemble=as_written(load_ensemble() if ensemble is None else ensemble, nouns),
-            world=whole,
-            products=nouns,
-            n=n_patients,
-            n_rare=RARE_FOLD * n_patients if n_patients_rare is None else n_patients_rare,
-            seed=seed,
-            workers=workers,
-            at_trial_size=trial_size is not None,
-            mitigations=given,
-            advance=advance,
-        )
+    members = load_ensemble() if ensemble is None else ensemble
+    each = PER_MEMBER if n_patients is None else n_patients
+    targets = [
+        Target(figure, trial)
+        for trial in (_imagined_trial(arm, trial_size=trial_size) for arm in arms)
+        for figure in trial.figures
+    ]
+    intervals = forecast_targets(
+        targets,
+        ensemble=as_written(members, nouns),
+        world=whole,
+        products=nouns,
+        n=each,
+        n_rare=RARE_FOLD * each if n_patients_rare is None else n_patients_rare,
+        seed=seed,
+        workers=workers,
+        at_trial_size=trial_size is not None,
+        mitigations=given,
+        advance=begin("Simulating the ensemble", len(members)) if begin else None,
     )
-    made = tuple(_of_arm(arm, {name: next(intervals) for name in _ASKED}) for arm in arms)
+    figures = [
+        dict(zip(_ASKED, intervals[first:], strict=False))
+        for first in range(0, len(intervals), len(_ASKED))
+    ]
+    made = tuple(_of_arm(arm, part) for arm, part in zip(arms, figures, strict=True))
     return Forecast(made, trial_size, whole.scenario.name, seed)
 
 

@@ -1,5 +1,5 @@
-"""Worlds: the places that experiments train and test in, each a scenario, one member of the
-ensemble, or many mixed.
+"""Settings that experiments train and test in: a scenario, one member of the ensemble, or many
+mixed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def mixed_place(
     )[:, 0]
     chosen = np.minimum(np.searchsorted(np.cumsum(ensemble.weights), chance), len(ensemble) - 1)
     base = load_world()
-    return Place(name, tuple(_member(ensemble, int(one), base, products) for one in chosen))
+    return Place(name, tuple(_member(ensemble, int(k), base, products) for k in chosen))
 
 
 def patients_from(place: Place, *, n: int, seed: int, workers: int = 1) -> Cohort:
@@ -104,18 +104,19 @@ def patients_from(place: Place, *, n: int, seed: int, workers: int = 1) -> Cohor
     if len(cohorts) == 1:
         return cohorts[0]
     tables = {
-        name: pd.concat([getattr(one, name) for one in cohorts], ignore_index=True)
+        name: pd.concat([getattr(cohort, name) for cohort in cohorts], ignore_index=True)
         for name in ("observed", "outcomes", "course", "truth")
     }
     return Cohort(**tables, manifest=cohorts[0].manifest)
 
 
 def _part(world: World, products: Sequence[Product]) -> Part:
-    return Part(world, {one.name: make_arm(one, world=world) for one in products})
+    return Part(world, {product.name: make_arm(product, world=world) for product in products})
 
 
 def _member(ensemble: Ensemble, number: int, base: World, products: Sequence[Product]) -> Part:
     values = ensemble.member(number)
     return _part(
-        with_world_values(base, values), [with_product_values(one, values) for one in products]
+        with_world_values(base, values),
+        [with_product_values(product, values) for product in products],
     )

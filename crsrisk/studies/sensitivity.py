@@ -9,7 +9,7 @@ are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -103,7 +103,7 @@ class Sensitivity(Strict):
 class SensitivityTables:
     """Tables of a sensitivity experiment, each a file of that name in its results.
 
-    ``screening``: Morris screening of every factor; ``sobol``: Sobol indices of the leading factors;
+    ``screening``: Morris screening of every factor; ``sobol``: Sobol indices of the leaders;
     ``strengths``: the variance by how well the constants are known; ``outputs``: each output in the
     reference world and over the priors; ``scenario_weights`` and ``findings``: how far published
     findings on risk factors support each scenario.
@@ -119,11 +119,11 @@ class SensitivityTables:
 
 @dataclass(frozen=True, repr=False)
 class SensitivityResult(Result):
-    """Which assumptions matter, how much rests on mere assumptions, which scenario findings support.
+    """Which assumptions matter, how much rests on mere assumptions, which scenario has support.
 
-    ``same_selection``: share of the patients selected for prophylaxis who stay the same with nothing
-    but other patients to learn from; ``leading_feature``: share of worlds in which a feature has the
-    largest coefficient.
+    ``same_selection``: share of the patients selected for prophylaxis who stay the same with
+    nothing but other patients to learn from; ``leading_feature``: share of worlds in which a
+    feature has the largest coefficient.
     """
 
     config: Sensitivity
@@ -393,9 +393,7 @@ def _with_strength(task: _Task, table: pd.DataFrame) -> pd.DataFrame:
         }
         for output in task.outputs
     }
-    return table.assign(
-        strength=[known[row.output].get(row.factor, "") for row in table.itertuples()]
-    )
+    return table.assign(strength=[known[row.output].get(row.factor, "") for row in _rows(table)])
 
 
 def _counts(task: _Task) -> dict[str, Counter[str]]:
@@ -486,8 +484,8 @@ def print_sensitivity(made: SensitivityResult, *, console: Console | None = None
     out.print(f"Feature with the largest coefficient, share of worlds: {leading}.")
     same = made.same_selection
     out.print(
-        f"Selection for prophylaxis ({made.config.judged}): with nothing but other patients to learn"
-        f" from, {100 * same.value:.0f}% of the selected stay the same (SE"
+        f"Selection for prophylaxis ({made.config.judged}): with nothing but other patients to"
+        f" learn from, {100 * same.value:.0f}% of the selected stay the same (SE"
         f" {100 * (same.mc_error or 0.0):.1f})."
     )
     _scenarios(tables.scenario_weights).print(out)
@@ -495,9 +493,14 @@ def print_sensitivity(made: SensitivityResult, *, console: Console | None = None
         out.print(line)
 
 
+def _rows(table: pd.DataFrame) -> Iterable[Any]:
+    """Rows with a column under its name (pandas types none of them)."""
+    return table.itertuples()
+
+
 def _shares_of_chance(strengths: pd.DataFrame) -> dict[str, float]:
     """Chance's total share of the variance of each output."""
-    return {row.output: row.with_others for row in strengths.itertuples() if row.strength == CHANCE}
+    return {row.output: row.with_others for row in _rows(strengths) if row.strength == CHANCE}
 
 
 def _span(share: Estimate, *, chance: float | None) -> str:
@@ -520,11 +523,11 @@ def _leading(
     sobol: pd.DataFrame, outputs: pd.DataFrame, of_chance: Mapping[str, float]
 ) -> TextTable:
     rows, breaks = [], []
-    for output in outputs.itertuples():
+    for output in _rows(outputs):
         shares = sobol[sobol.output == output.output]
         leaders = shares.sort_values("total", ascending=False, kind="stable").head(LEADERS)
         spread = f"{output.median:.2f} ({output.p05:.2f} to {output.p95:.2f})"
-        for k, row in enumerate(leaders.itertuples()):
+        for k, row in enumerate(_rows(leaders)):
             chance = None if row.factor == CHANCE else of_chance[output.output]
             rows.append(
                 (
@@ -556,9 +559,9 @@ def _by_strength(
     strengths: pd.DataFrame, outputs: pd.DataFrame, of_chance: Mapping[str, float]
 ) -> TextTable:
     rows, breaks = [], []
-    meanings = {output.output: output.meaning for output in outputs.itertuples()}
+    meanings = {output.output: output.meaning for output in _rows(outputs)}
     for name, shares in strengths.groupby("output", sort=False):
-        for k, row in enumerate(shares.itertuples()):
+        for k, row in enumerate(_rows(shares)):
             is_chance = row.strength == CHANCE
             chance = None if is_chance else of_chance[str(name)]
             rows.append(
@@ -585,7 +588,7 @@ def _by_strength(
 def _scenarios(weights: pd.DataFrame) -> TextTable:
     rows, breaks = [], []
     for chosen, supports in weights.groupby("findings", sort=False):
-        for k, row in enumerate(supports.itertuples()):
+        for k, row in enumerate(_rows(supports)):
             rows.append(
                 (
                     SETS[str(chosen)] if k == 0 else "",

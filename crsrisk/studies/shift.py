@@ -7,17 +7,17 @@ model of the first scenario's patients with outcomes dealt out anew knows nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from math import isnan, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import Cohort
@@ -32,14 +32,17 @@ from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import raw_log_odds
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.results import Estimate, Result
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import Place, mixed_place, patients_from, place_of, products_of
+from crsrisk.studies.text_table import TextTable, console_of, text_table
 from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
 ENSEMBLE, CONTROL = "ensemble", "control: outcomes dealt out anew"
-MEASURES = {
+Measure: TypeAlias = Literal["gain", "lost", "auroc_within_product", "in_the_large", "slope"]
+MEASURES: dict[Measure, str] = {
     "gain": (
         "log loss gained over the product rates of the training world, nats (above 0: the model"
         " helps)"
@@ -75,125 +78,190 @@ class Shift(Strict):
 
 
 @dataclass(frozen=True)
+class Scores:
+    """How a model does in one test world, in one repeat; NaN where a measure does not exist (the
+    slope of a model that gives everybody the same risk).
+    """
+
+    gain: float = nan
+    lost: float = nan
+    auroc_within_product: float = nan
+    in_the_large: float = nan
+    slope: float = nan
+
+
+@dataclass(frozen=True)
+class RepeatedMean:
+    """Mean of a measure over the ``n`` repeats that could give it, with its Monte Carlo error."""
+
+    estimate: Estimate
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> RepeatedMean:
+        """Repeats that could not give the measure are left out; fewer than two give none.
+
+        >>> RepeatedMean.of([0.1, 0.3, nan])
+        RepeatedMean(estimate=Estimate(0.2, Monte Carlo error 0.1), n=2)
+        """
+        known = np.array([value for value in values if np.isfinite(value)])
+        if known.size < 2:
+            return cls(Estimate(nan, mc_error=nan), int(known.size))
+        error = known.std(ddof=1) / known.size**0.5
+        return cls(Estimate(float(known.mean()), mc_error=float(error)), int(known.size))
+
+    def in_words(self, digits: int) -> str:
+        """The mean with its error in brackets; a dash where there is none."""
+        value, error = self.estimate.value, self.estimate.mc_error or 0.0
+        return "-" if isnan(value) else f"{value:.{digits}f} ({error:.{digits + 1}f})"
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One pair of worlds: mean of each measure over the repeats and its Monte Carlo error."""
+    """One pair of worlds, where the model was trained and where it is tested: each measure."""
 
     trained: str
     tested: str
-    figures: dict[str, dict[str, float | None]]
+    gain: RepeatedMean
+    lost: RepeatedMean
+    auroc_within_product: RepeatedMean
+    in_the_large: RepeatedMean
+    slope: RepeatedMean
+
+    def measure(self, name: Measure) -> RepeatedMean:
+        """One of the measures by its name."""
+        mean: RepeatedMean = getattr(self, name)
+        return mean
 
 
-def run_shift(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
-    """Run one shift experiment; writes ``summary.json`` and ``matrix.md`` to ``results/`` and gives
-    the summary.
-    """
+@dataclass(frozen=True, repr=False)
+class ShiftResult(Result):
+    """Every pair of worlds: a model trained in one, tested in the other."""
+
+    name: str
+    question: str
+    worlds: tuple[str, ...]
+    config: Shift
+    cells: tuple[Cell, ...]
+    ademp: Mapping[str, str]
+    notice: str = NOTICE
+
+    def summary(self) -> str:
+        """Question, size and notice."""
+        return f"{self.name}: {self.question} {len(self.cells)} pairs of worlds\n{self.notice}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, with what each measure means."""
+        return {**super().to_dict(), "measures": MEASURES}
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a pair and measure: mean over repeats and Monte Carlo error."""
+        return pd.DataFrame(
+            [
+                {
+                    "trained": cell.trained,
+                    "tested": cell.tested,
+                    "measure": name,
+                    "mean": cell.measure(name).estimate.value,
+                    "mc_error": cell.measure(name).estimate.mc_error,
+                    "n": cell.measure(name).n,
+                }
+                for cell in self.cells
+                for name in MEASURES
+            ]
+        )
+
+    def table(self, measure: Measure) -> TextTable:
+        """One measure as a table of worlds: rows train, columns test."""
+        cells = {(cell.trained, cell.tested): cell for cell in self.cells}
+        digits = 2 if measure in ("auroc_within_product", "in_the_large", "slope") else 4
+        trained = dict.fromkeys(cell.trained for cell in self.cells)
+        return text_table(
+            f"{MEASURES[measure]} (Monte Carlo error)",
+            ("trained \\ tested", *self.worlds),
+            [
+                (row, *(cells[row, at].measure(measure).in_words(digits) for at in self.worlds))
+                for row in trained
+            ],
+        )
+
+    def to_markdown(self) -> str:
+        """Every measure as a table of worlds, each figure with its Monte Carlo error."""
+        lines = [
+            f"# {self.name}: {self.question}",
+            "",
+            (
+                "Rows: where the model was trained. Columns: where it is tested. In brackets the"
+                " Monte Carlo error."
+            ),
+            "",
+        ]
+        for measure, words in MEASURES.items():
+            title = f"## {words[0].upper()}{words[1:]}"
+            lines += [title, "", *self.table(measure).markdown(), ""]
+        return "\n".join([*lines, self.notice, ""])
+
+    def save(self, folder: Path) -> None:
+        """Write ``summary.json`` and ``matrix.md``."""
+        write_json(folder / "summary.json", self.to_dict())
+        write_text(folder / "matrix.md", self.to_markdown())
+
+
+def run_shift(folder: Path, *, workers: int, begin: Begin) -> ShiftResult:
+    """Run one shift experiment; writes ``summary.json`` and ``matrix.md`` to ``results/``."""
     path = experiment_file(folder)
     config = build(Shift, read_yaml(path), where=str(path))
     places = _places(config)
     advance = begin("Training and testing in every world", config.repeats * len(places))
     with side_by_side(workers) as pool:
-        found = [
+        repeats = [
             _one_repeat(config, places, repeat, workers, pool, advance)
             for repeat in range(config.repeats)
         ]
-    tree = {
-        "name": config.name,
-        "question": config.question,
-        "measures": MEASURES,
-        "worlds": [place.name for place in places],
-        "config": config.model_dump(),
-        "cells": [
-            {"trained": cell.trained, "tested": cell.tested, **cell.figures}
-            for cell in cells_of(found)
-        ],
-        "ademp": _ademp(config),
-        "notice": NOTICE,
-    }
-    results = path.parent / "results"
-    write_json(results / "summary.json", tree)
-    write_text(results / "matrix.md", matrix_markdown(tree))
-    return tree
+    made = ShiftResult(
+        name=config.name,
+        question=config.question,
+        worlds=tuple(place.name for place in places),
+        config=config,
+        cells=tuple(cells_of(repeats)),
+        ademp=_ademp(config),
+    )
+    made.save(path.parent / "results")
+    return made
 
 
-def cells_of(repeats: Sequence[dict[tuple[str, str], dict[str, float]]]) -> list[Cell]:
-    """Mean over repeats and its standard error, cell by cell; repeats that could not give a figure
-    are left out.
+def cells_of(repeats: Sequence[Mapping[tuple[str, str], Scores]]) -> list[Cell]:
+    """Mean over repeats and its standard error, cell by cell.
 
-    A slope does not exist where a model gives everybody the same risk; with fewer than two figures
-    value and error are None.
-
-    >>> one, two = ({("a", "b"): {"gain": value}} for value in (0.1, 0.3))
-    >>> {name: round(value, 3) for name, value in cells_of([one, two])[0].figures["gain"].items()}
-    {'value': 0.2, 'mc_error': 0.1, 'n': 2}
+    >>> first, second = ({("a", "b"): Scores(gain=value)} for value in (0.1, 0.3))
+    >>> cells_of([first, second])[0].gain.estimate
+    Estimate(0.2, Monte Carlo error 0.1)
     """
+
+    def mean(pair: tuple[str, str], name: Measure) -> RepeatedMean:
+        return RepeatedMean.of([getattr(scores[pair], name) for scores in repeats])
+
     return [
         Cell(
-            *pair,
-            {name: _mean_of([one[pair][name] for one in repeats]) for name in repeats[0][pair]},
+            trained,
+            tested,
+            gain=mean((trained, tested), "gain"),
+            lost=mean((trained, tested), "lost"),
+            auroc_within_product=mean((trained, tested), "auroc_within_product"),
+            in_the_large=mean((trained, tested), "in_the_large"),
+            slope=mean((trained, tested), "slope"),
         )
-        for pair in repeats[0]
+        for trained, tested in repeats[0]
     ]
 
 
-def _mean_of(values: Sequence[float]) -> dict[str, float | None]:
-    known = np.array([value for value in values if np.isfinite(value)])
-    if known.size < 2:
-        return {"value": None, "mc_error": None, "n": known.size}
-    return {
-        "value": float(known.mean()),
-        "mc_error": float(known.std(ddof=1) / known.size**0.5),
-        "n": known.size,
-    }
-
-
-def matrix_markdown(tree: dict[str, Any]) -> str:
-    """Every measure as a table of worlds, each figure with its Monte Carlo error."""
-    cells = {(cell["trained"], cell["tested"]): cell for cell in tree["cells"]}
-    rows = list(dict.fromkeys(trained for trained, _ in cells))
-    lines = [
-        f"# {tree['name']}: {tree['question']}",
-        "",
-        (
-            "Rows: where the model was trained. Columns: where it is tested. In brackets the Monte"
-            " Carlo error."
-        ),
-        "",
-    ]
-    for measure, words in tree["measures"].items():
-        lines += [
-            f"## {words[0].upper()}{words[1:]}",
-            "",
-            f"| trained \\ tested | {' | '.join(tree['worlds'])} |",
-            f"|---|{'---|' * len(tree['worlds'])}",
-        ]
-        for row in rows:
-            told = [_told(cells[row, column][measure], measure) for column in tree["worlds"]]
-            lines.append(f"| {row} | {' | '.join(told)} |")
-        lines.append("")
-    return "\n".join([*lines, tree["notice"], ""])
-
-
-def print_shift(tree: dict[str, Any]) -> None:
-    """The gain and AUROC of every pair on the terminal."""
-    console = Console(width=max(Console().width, 130))
-    cells = {(cell["trained"], cell["tested"]): cell for cell in tree["cells"]}
-    for measure in ("gain", "auroc_within_product", "slope"):
-        table = Table(title=f"{tree['measures'][measure]} (Monte Carlo error)")
-        for name in ("trained \\ tested", *tree["worlds"]):
-            table.add_column(name)
-        for row in dict.fromkeys(trained for trained, _ in cells):
-            table.add_row(
-                row, *(_told(cells[row, column][measure], measure) for column in tree["worlds"])
-            )
-        console.print(table)
-    console.print(tree["notice"])
-
-
-def _told(figure: dict[str, float | None], measure: str) -> str:
-    if figure["value"] is None:
-        return "-"
-    digits = 2 if measure in ("auroc_within_product", "in_the_large", "slope") else 4
-    return f"{figure['value']:.{digits}f} ({figure['mc_error']:.{digits + 1}f})"
+def print_shift(made: ShiftResult) -> None:
+    """The gain, AUROC and slope of every pair on the terminal."""
+    console = console_of(130)
+    shown: tuple[Measure, ...] = ("gain", "auroc_within_product", "slope")
+    for measure in shown:
+        made.table(measure).print(console)
+    console.print(made.notice)
 
 
 def _places(config: Shift) -> list[Place]:
@@ -219,7 +287,7 @@ def _one_repeat(
     workers: int,
     pool: Executor,
     advance: Callable[[int], None],
-) -> dict[tuple[str, str], dict[str, float]]:
+) -> dict[tuple[str, str], Scores]:
     """Train and test in every world once, on patients that no other repeat has."""
     seed = config.seed + 2 * repeat
     recipe = load_config(config.config)
@@ -244,28 +312,40 @@ def _one_repeat(
         return model, ProductRate().fit(cohort.observed, event)
 
     learnt = dict(zip(training, pool.map(learn, training), strict=True))
-    found = {}
+    scores: dict[tuple[str, str], Scores] = {}
     for place in places:
         test = patients_from(place, n=config.test_patients, seed=seed + 1, workers=workers)
-        event, product = (
-            test.outcomes[recipe.outcome].to_numpy(),
-            test.observed["product"].to_numpy(dtype=str),
+        scores |= _test(learnt, place.name, test, outcome=recipe.outcome)
+    return scores
+
+
+def _test(
+    learnt: Mapping[str, tuple[RiskModel, ProductRate]],
+    tested: str,
+    test: Cohort,
+    *,
+    outcome: str,
+) -> dict[tuple[str, str], Scores]:
+    """Every model in one test world, by where it was trained."""
+    event = test.outcomes[outcome].to_numpy()
+    product = test.observed["product"].to_numpy(dtype=str)
+    measured = {
+        name: measure_all(event, risk=_risk(model, test), group=product)
+        for name, (model, _) in learnt.items()
+    }
+    losses = {name: measures["log_loss"] for name, measures in measured.items()}
+
+    def scores(name: str) -> Scores:
+        rates = measure_all(event, risk=learnt[name][1].predict_proba(test.observed)[:, 1])
+        return Scores(
+            gain=rates["log_loss"] - losses[name],
+            lost=losses[name] - losses[tested],
+            auroc_within_product=measured[name]["auroc_within_product"],
+            in_the_large=measured[name]["in_the_large"],
+            slope=measured[name]["slope"],
         )
-        measured = {
-            name: measure_all(event, risk=_risk(model, test), group=product)
-            for name, (model, _) in learnt.items()
-        }
-        for name, (_, rates) in learnt.items():
-            of_rates = measure_all(event, risk=rates.predict_proba(test.observed)[:, 1])
-            found[name, place.name] = {
-                "gain": of_rates["log_loss"] - measured[name]["log_loss"],
-                "lost": measured[name]["log_loss"] - measured[place.name]["log_loss"],
-                **{
-                    key: measured[name][key]
-                    for key in ("auroc_within_product", "in_the_large", "slope")
-                },
-            }
-    return found
+
+    return {(name, tested): scores(name) for name in learnt}
 
 
 def _risk(model: RiskModel, test: Cohort) -> Values:

@@ -41,8 +41,9 @@ class TextTable:
         """The table with its title on the terminal; what is too wide is folded."""
         table = Table(title=self.title, title_justify="left")
         for name in self.columns:
-            justify = "right" if name in self.right else "left"
-            table.add_column(name, overflow="fold", justify=justify)
+            table.add_column(
+                name, overflow="fold", justify="right" if name in self.right else "left"
+            )
         for at, cells in enumerate(self.rows):
             table.add_row(*cells, style="bold" if at in self.strong else None)
             if at in self.breaks:

@@ -8,13 +8,13 @@ shows which claim is right on average, and how far from the truth a single one i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import Cohort
@@ -29,11 +29,14 @@ from crsrisk.evaluation.resampling import (
 )
 from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
+from crsrisk.results import Estimate, Result
 from crsrisk.studies.development import Development
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import patients_from, place_of, products_of
+from crsrisk.studies.text_table import TextTable, console_of, text_table
 from crsrisk.threads import side_by_side
 
+Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
 # method -> measure -> value; "truth" is one of the methods
 Claims = Mapping[str, Mapping[str, float]]
@@ -61,10 +64,106 @@ class TrueOptimism(Strict):
     fresh_patients: int = Field(ge=400)
 
 
-def run_true_optimism(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
-    """Run the experiment; writes ``summary.json`` and ``table.md`` to ``results/`` and gives the
-    summary.
+@dataclass(frozen=True)
+class ClaimError:
+    """How far a method's claim is from the truth over ``n`` developments: mean error with its Monte
+    Carlo error, and root mean square.
     """
+
+    method: str
+    bias: Estimate
+    root_mean_squared: float
+    n: int
+
+
+@dataclass(frozen=True)
+class MeasureErrors:
+    """A measure of performance: its truth (mean, SD over developments) and each claim's error."""
+
+    measure: str
+    label: str
+    truth: float
+    truth_sd: float
+    claims: tuple[ClaimError, ...]
+
+    def claim(self, method: str) -> ClaimError:
+        """The claim of one method."""
+        (claim,) = [claim for claim in self.claims if claim.method == method]
+        return claim
+
+
+@dataclass(frozen=True, repr=False)
+class TrueOptimismResult(Result):
+    """What apparent and internally validated performance claim, against further patients."""
+
+    name: str
+    question: str
+    config: TrueOptimism
+    rows: tuple[MeasureErrors, ...]
+    ademp: Mapping[str, str]
+    notice: str = NOTICE
+
+    def summary(self) -> str:
+        """Question, size and notice."""
+        return f"{self.name}: {self.question} {self.config.cohorts} developments\n{self.notice}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a measure and method."""
+        return pd.DataFrame(
+            [
+                {
+                    "measure": row.measure,
+                    "truth": row.truth,
+                    "truth_sd": row.truth_sd,
+                    "method": claim.method,
+                    "bias": claim.bias.value,
+                    "mc_error": claim.bias.mc_error,
+                    "root_mean_squared": claim.root_mean_squared,
+                    "n": claim.n,
+                }
+                for row in self.rows
+                for claim in row.claims
+            ]
+        )
+
+    def table(self) -> TextTable:
+        """One line a measure and method."""
+        rows = [
+            (
+                row.label,
+                f"{row.truth:.4f} ({row.truth_sd:.4f})",
+                claim.method,
+                f"{claim.bias.value:+.4f} ({claim.bias.mc_error or 0.0:.4f})",
+                f"{claim.root_mean_squared:.4f}",
+            )
+            for row in self.rows
+            for claim in row.claims
+        ]
+        return text_table(
+            "Claim minus truth, mean over developments",
+            (
+                "measure",
+                "truth (SD of developments)",
+                "method",
+                "claim minus truth (Monte Carlo error)",
+                "root mean square",
+            ),
+            rows,
+        )
+
+    def to_markdown(self) -> str:
+        """The table as a page."""
+        lines = [f"# {self.name}: {self.question}", "", *self.table().markdown()]
+        return "\n".join([*lines, "", self.notice, ""])
+
+    def save(self, folder: Path) -> None:
+        """Write ``summary.json`` and ``table.md``."""
+        write_json(folder / "summary.json", self.to_dict())
+        write_text(folder / "table.md", self.to_markdown())
+
+
+def run_true_optimism(folder: Path, *, workers: int, begin: Begin) -> TrueOptimismResult:
+    """Run the experiment; writes ``summary.json`` and ``table.md`` to ``results/``."""
     path = experiment_file(folder)
     config = build(TrueOptimism, read_yaml(path), where=str(path))
     recipe = load_config(config.config)
@@ -74,9 +173,9 @@ def run_true_optimism(folder: Path, *, workers: int, begin: Begin) -> dict[str, 
     )
     advance = begin("Developing and validating", config.cohorts)
 
-    def one(k: int) -> Claims:
+    def develop(k: int) -> Claims:
         cohort = patients_from(place, n=config.cohort_patients, seed=config.seed + k)
-        found = claims_of(
+        claims = claims_of(
             cohort,
             fresh,
             development=Development(recipe),
@@ -85,21 +184,19 @@ def run_true_optimism(folder: Path, *, workers: int, begin: Begin) -> dict[str, 
             seed=config.seed + k,
         )
         advance(1)
-        return found
+        return claims
 
     with side_by_side(workers) as pool:
-        found = list(pool.map(one, range(config.cohorts)))
-    tree = {
-        "name": config.name,
-        "question": config.question,
-        "config": config.model_dump(),
-        "rows": rows_of(found),
-        "ademp": _ademp(config),
-        "notice": NOTICE,
-    }
-    write_json(path.parent / "results" / "summary.json", tree)
-    write_text(path.parent / "results" / "table.md", optimism_markdown(tree))
-    return tree
+        developments = list(pool.map(develop, range(config.cohorts)))
+    made = TrueOptimismResult(
+        name=config.name,
+        question=config.question,
+        config=config,
+        rows=tuple(rows_of(developments)),
+        ademp=_ademp(config),
+    )
+    made.save(path.parent / "results")
+    return made
 
 
 def claims_of(
@@ -110,10 +207,8 @@ def claims_of(
     """
     observed, outcomes = cohort.observed, cohort.outcomes
     model = development.refit(observed, outcomes, seed)
-    own, product = (
-        outcomes[outcome].to_numpy(dtype=np.bool_),
-        observed["product"].to_numpy(dtype=str),
-    )
+    event = outcomes[outcome].to_numpy(dtype=np.bool_)
+    product = observed["product"].to_numpy(dtype=str)
     risk = predict(model, observed).risk
     repeats = refit_in_resamples(
         observed,
@@ -123,13 +218,13 @@ def claims_of(
         n_resamples=refits,
         seed=seed,
     )
-    corrected = optimism(own, risk=risk, refits=repeats, product=product)
+    corrected = optimism(event, risk=risk, refits=repeats, product=product)
     outside = out_of_fold_risk(
         observed, outcomes, outcome=outcome, refit=development.refit, seed=seed
     )
     claims = {
-        "apparent": measure_all(own, risk=risk, group=product),
-        "cross-validation": measure_all(own, risk=outside, group=product),
+        "apparent": measure_all(event, risk=risk, group=product),
+        "cross-validation": measure_all(event, risk=outside, group=product),
         TRUTH: measure_all(
             fresh.outcomes[outcome].to_numpy(dtype=np.bool_),
             risk=predict(model, fresh.observed).risk,
@@ -138,7 +233,7 @@ def claims_of(
     }
     if isinstance(corrected, OptimismTable):
         claims["bootstrap-corrected"] = {
-            one.measure: one.corrected.value for one in corrected.rows if isinstance(one, Optimism)
+            row.measure: row.corrected.value for row in corrected.rows if isinstance(row, Optimism)
         }
     return {
         method: {name: values[name] for name in SHOWN if name in values}
@@ -146,82 +241,51 @@ def claims_of(
     }
 
 
-def rows_of(found: Sequence[Claims]) -> list[dict[str, Any]]:
+def rows_of(developments: Sequence[Claims]) -> list[MeasureErrors]:
     """By measure: the truth's mean over developments, and each claim's mean error and root mean
     squared error.
 
     >>> cohorts = [{"truth": {"slope": truth}, "apparent": {"slope": 1.1}} for truth in (0.9, 1.0)]
-    >>> [round(value, 3) for value in rows_of(cohorts)[0]["claims"]["apparent"].values()]
-    [0.15, 0.05, 0.158, 2]
+    >>> rows_of(cohorts)[0].claim("apparent").bias
+    Estimate(0.15, Monte Carlo error 0.05)
     """
     rows = []
+    methods = sorted({name for claims in developments for name in claims} - {TRUTH})
+
+    def values(method: str, measure: str) -> Values:
+        return np.array([claims.get(method, {}).get(measure, np.nan) for claims in developments])
+
     for measure in SHOWN:
-        truth = np.array([claims[TRUTH].get(measure, np.nan) for claims in found])
-        if not np.isfinite(truth).any():
-            continue
-        claims = {}
-        for method in sorted({name for one in found for name in one} - {TRUTH}):
-            said = np.array([one.get(method, {}).get(measure, np.nan) for one in found])
-            error = (said - truth)[np.isfinite(said - truth)]
-            if error.size > 1:
-                claims[method] = {
-                    "bias": float(error.mean()),
-                    "mc_error": float(error.std(ddof=1) / error.size**0.5),
-                    "root_mean_squared": float(np.sqrt(np.mean(error**2))),
-                    "n": int(error.size),
-                }
+        truth = values(TRUTH, measure)
         known = truth[np.isfinite(truth)]
-        rows.append(
-            {
-                "measure": measure,
-                "label": MEASURES[measure],
-                "truth": float(known.mean()),
-                "truth_sd": float(known.std(ddof=1)),
-                "claims": claims,
-            }
-        )
+        if known.size:
+            errors = [_claim_error(name, values(name, measure) - truth) for name in methods]
+            rows.append(
+                MeasureErrors(
+                    measure=measure,
+                    label=MEASURES[measure],
+                    truth=float(known.mean()),
+                    truth_sd=float(known.std(ddof=1)),
+                    claims=tuple(error for error in errors if error is not None),
+                )
+            )
     return rows
 
 
-def optimism_markdown(tree: Mapping[str, Any]) -> str:
-    """One line a measure and method."""
-    lines = [
-        f"# {tree['name']}: {tree['question']}",
-        "",
-        (
-            "| measure | truth (SD of developments) | method | claim minus truth (Monte Carlo"
-            " error) | root mean square |"
-        ),
-        "|---|---|---|---|---|",
-    ]
-    lines += [f"| {' | '.join(cells)} |" for cells in _cells(tree)]
-    return "\n".join([*lines, "", tree["notice"], ""])
+def _claim_error(method: str, errors: Values) -> ClaimError | None:
+    """None where fewer than two developments could claim anything."""
+    known = errors[np.isfinite(errors)]
+    if known.size < 2:
+        return None
+    bias = Estimate(float(known.mean()), mc_error=float(known.std(ddof=1) / known.size**0.5))
+    return ClaimError(method, bias, float(np.sqrt(np.mean(known**2))), int(known.size))
 
 
-def print_true_optimism(tree: dict[str, Any]) -> None:
+def print_true_optimism(made: TrueOptimismResult) -> None:
     """The same table on the terminal."""
-    console = Console(width=max(Console().width, 120))
-    table = Table(title="Claim minus truth, mean over developments")
-    for name in ("measure", "truth (SD)", "method", "bias (Monte Carlo error)", "root mean square"):
-        table.add_column(name)
-    for cells in _cells(tree):
-        table.add_row(*cells)
-    console.print(table)
-    console.print(tree["notice"])
-
-
-def _cells(tree: Mapping[str, Any]) -> list[list[str]]:
-    return [
-        [
-            row["label"],
-            f"{row['truth']:.4f} ({row['truth_sd']:.4f})",
-            method,
-            f"{one['bias']:+.4f} ({one['mc_error']:.4f})",
-            f"{one['root_mean_squared']:.4f}",
-        ]
-        for row in tree["rows"]
-        for method, one in row["claims"].items()
-    ]
+    console = console_of(120)
+    made.table().print(console)
+    console.print(made.notice)
 
 
 def _ademp(config: TrueOptimism) -> dict[str, str]:

@@ -9,17 +9,14 @@ of that world.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 from scipy.special import expit
 
 from crsrisk.data.assumptions import Strict
@@ -32,10 +29,12 @@ from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.update import FEWEST_EVENTS, METHODS, choose, log_odds_of, updated_with
+from crsrisk.results import Estimate, Result
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import Place, patients_from, place_of, products_of
+from crsrisk.studies.text_table import TextTable, console_of, text_table
 from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]
@@ -93,10 +92,114 @@ class _Judges:
         return float(np.mean(self.truth.truth.entropy))
 
 
-def run_updating(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
-    """Run one updating experiment; writes ``summary.json`` and ``table.md`` to ``results/`` and
-    gives the summary.
+@dataclass(frozen=True)
+class MethodChange:
+    """Mean change of expected log loss by one updating method (nats, below 0 is better) with its
+    Monte Carlo error, and the share of cohorts in which it did harm.
     """
+
+    method: str
+    change: Estimate
+    share_harmed: float
+
+
+@dataclass(frozen=True)
+class UpdatingRow:
+    """Cohorts of ``n`` patients of one target: what each method gains of what is ``possible``.
+
+    ``n_too_few_events`` cohorts had too few patients with or without the event for any update;
+    ``methods`` is empty where fewer than two cohorts are left. ``best`` names every method that is
+    not worse than the best by two standard errors of the paired difference;
+    ``closed_test_chose``: how often the closed test chose each.
+    """
+
+    target: str
+    n: int
+    n_cohorts: int
+    n_too_few_events: int
+    possible: float
+    methods: tuple[MethodChange, ...]
+    best: str
+    closed_test_chose: Mapping[str, int]
+
+    def method(self, name: str) -> MethodChange:
+        """The change by one method."""
+        (change,) = [change for change in self.methods if change.method == name]
+        return change
+
+
+@dataclass(frozen=True, repr=False)
+class UpdatingResult(Result):
+    """Which way of updating serves small cohorts of another world best."""
+
+    name: str
+    question: str
+    config: Updating
+    rows: tuple[UpdatingRow, ...]
+    ademp: Mapping[str, str]
+    notice: str = NOTICE
+
+    def summary(self) -> str:
+        """Question, and the best method of each row."""
+        best = [f"{row.target}, {row.n} patients: {row.best}" for row in self.rows[:12]]
+        return "\n".join([f"{self.name}: {self.question}", *best, self.notice])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a target, size and method."""
+        return pd.DataFrame(
+            [
+                {
+                    "target": row.target,
+                    "n": row.n,
+                    "method": change.method,
+                    "change": change.change.value,
+                    "mc_error": change.change.mc_error,
+                    "share_harmed": change.share_harmed,
+                    "possible": row.possible,
+                }
+                for row in self.rows
+                for change in row.methods
+            ]
+        )
+
+    def table(self) -> TextTable:
+        """One line a target and size."""
+
+        def told(row: UpdatingRow, name: str) -> str:
+            if not row.methods:
+                return "-"
+            change = row.method(name).change
+            return f"{change.value:.4f} ({change.mc_error or 0.0:.4f})"
+
+        shown = (*METHODS[1:], CLOSED)
+        return text_table(
+            TITLE,
+            ("target", "patients", "possible", *shown, "best"),
+            [
+                (
+                    row.target,
+                    str(row.n),
+                    f"{row.possible:.4f}",
+                    *(told(row, name) for name in shown),
+                    row.best,
+                )
+                for row in self.rows
+            ],
+        )
+
+    def to_markdown(self) -> str:
+        """The table as a page."""
+        head = [f"# {self.name}: {self.question}", "", TITLE + ".", ""]
+        return "\n".join([*head, *self.table().markdown(), "", self.notice, ""])
+
+    def save(self, folder: Path) -> None:
+        """Write ``summary.json`` and ``table.md``."""
+        write_json(folder / "summary.json", self.to_dict())
+        write_text(folder / "table.md", self.to_markdown())
+
+
+def run_updating(folder: Path, *, workers: int, begin: Begin) -> UpdatingResult:
+    """Run one updating experiment; writes ``summary.json`` and ``table.md`` to ``results/``."""
     path = experiment_file(folder)
     config = build(Updating, read_yaml(path), where=str(path))
     recipe = load_config(config.config)
@@ -112,57 +215,26 @@ def run_updating(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
     advance = begin(
         "Updating in small cohorts", len(config.targets) * len(config.sizes) * config.repetitions
     )
-    rows: list[dict[str, Any]] = []
+    rows: list[UpdatingRow] = []
     for name in config.targets:
         place = place_of(name, products=products_of([config.product]), ensemble=ensemble)
         rows += _of_target(config, model, place, recipe=recipe, workers=workers, advance=advance)
-    tree = {
-        "name": config.name,
-        "question": config.question,
-        "config": config.model_dump(),
-        "rows": rows,
-        "ademp": _ademp(config),
-        "notice": NOTICE,
-    }
-    write_json(path.parent / "results" / "summary.json", tree)
-    write_text(path.parent / "results" / "table.md", updating_markdown(tree))
-    return tree
+    made = UpdatingResult(
+        name=config.name,
+        question=config.question,
+        config=config,
+        rows=tuple(rows),
+        ademp=_ademp(config),
+    )
+    made.save(path.parent / "results")
+    return made
 
 
-def updating_markdown(tree: dict[str, Any]) -> str:
-    """One line a target and size: the change of log loss by each method, and which was best."""
-    methods = [*METHODS, CLOSED]
-    lines = [
-        f"# {tree['name']}: {tree['question']}",
-        "",
-        f"{TITLE}.",
-        "",
-        f"| target | patients | possible | {' | '.join(methods[1:])} | best |",
-        f"|---|---|---|{'---|' * len(methods)}",
-    ]
-    lines += [f"| {' | '.join(_cells(row))} |" for row in tree["rows"]]
-    return "\n".join([*lines, "", tree["notice"], ""])
-
-
-def print_updating(tree: dict[str, Any]) -> None:
-    """The same table on the terminal."""
-    console = Console(width=max(Console().width, 150))
-    table = Table(title=TITLE)
-    for name in ("target", "patients", "possible", *METHODS[1:], CLOSED, "best"):
-        table.add_column(name)
-    for row in tree["rows"]:
-        table.add_row(*_cells(row))
-    console.print(table)
-    console.print(tree["notice"])
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-    made = row["methods"]
-    told = [
-        "-" if made is None else f"{made[name]['change']:.4f} ({made[name]['mc_error']:.4f})"
-        for name in (*METHODS[1:], CLOSED)
-    ]
-    return [row["target"], str(row["n"]), f"{row['possible']:.4f}", *told, row["best"]]
+def print_updating(made: UpdatingResult) -> None:
+    """The table on the terminal."""
+    console = console_of(150)
+    made.table().print(console)
+    console.print(made.notice)
 
 
 def _of_target(
@@ -173,7 +245,7 @@ def _of_target(
     recipe: ModelConfig,
     workers: int,
     advance: Callable[[int], None],
-) -> list[dict[str, Any]]:
+) -> list[UpdatingRow]:
     judges = _judges(config, place, workers=workers)
     pool = patients_from(
         place, n=max(config.sizes) * config.repetitions, seed=config.seed + 1, workers=workers
@@ -183,7 +255,7 @@ def _of_target(
     rows = []
     for n in config.sizes:
 
-        def one(k: int, n: int = n) -> tuple[dict[str, float], str] | None:
+        def update(k: int, n: int = n) -> Losses | None:
             cohort = slice(k * max(config.sizes), k * max(config.sizes) + n)
             advance(1)
             return _losses(
@@ -196,12 +268,12 @@ def _of_target(
             )
 
         with side_by_side(workers) as threads:
-            found = list(threads.map(one, range(config.repetitions)))
+            cohorts = list(threads.map(update, range(config.repetitions)))
         rows.append(
             summary_row(
                 place.name,
                 n,
-                [one for one in found if one is not None],
+                [losses for losses in cohorts if losses is not None],
                 before=before,
                 least=judges.least,
                 n_asked=config.repetitions,
@@ -210,62 +282,59 @@ def _of_target(
     return rows
 
 
-def summary_row(
-    target: str,
-    n: int,
-    found: Sequence[tuple[dict[str, float], str]],
-    *,
-    before: float,
-    least: float,
-    n_asked: int,
-) -> dict[str, Any]:
-    """Mean change of log loss by each method with its Monte Carlo error, how often it did harm, and
-    the best one.
+@dataclass(frozen=True)
+class Losses:
+    """Expected log loss of each method after one cohort, and which method the closed test chose."""
 
-    ``best`` names every method that is not worse than the best by two standard errors of the paired
-    difference.
+    by_method: Mapping[str, float]
+    chosen: str
+
+
+def summary_row(
+    target: str, n: int, cohorts: Sequence[Losses], *, before: float, least: float, n_asked: int
+) -> UpdatingRow:
+    """Mean change of log loss by each method over ``cohorts``, from the loss ``before`` any update
+    and the ``least`` that is possible.
     """
-    head = {
-        "target": target,
-        "n": n,
-        "n_cohorts": len(found),
-        "n_too_few_events": n_asked - len(found),
-        "possible": least - before,
-    }
-    if len(found) < 2:
-        return {
-            **head,
-            "methods": None,
-            "closed_test_chose": {},
-            "best": (
-                f"fewer than {FEWEST_EVENTS} patients with or without the event in nearly every"
-                " cohort"
-            ),
-        }
-    table = pd.DataFrame([losses for losses, _ in found]) - before
+    too_few = (
+        f"fewer than {FEWEST_EVENTS} patients with or without the event in nearly every cohort"
+    )
+    changes, best = _changes(cohorts, before=before) if len(cohorts) > 1 else ((), too_few)
+    chosen = Counter(losses.chosen for losses in cohorts) if changes else Counter()
+    return UpdatingRow(
+        target=target,
+        n=n,
+        n_cohorts=len(cohorts),
+        n_too_few_events=n_asked - len(cohorts),
+        possible=least - before,
+        methods=changes,
+        best=best,
+        closed_test_chose=dict(sorted(chosen.items())),
+    )
+
+
+def _changes(cohorts: Sequence[Losses], *, before: float) -> tuple[tuple[MethodChange, ...], str]:
+    """The change by each method, and those that share the first place."""
+    table = pd.DataFrame([losses.by_method for losses in cohorts]) - before
     root = len(table) ** 0.5
-    methods = {
-        str(name): {
-            "change": float(table[name].mean()),
-            "mc_error": float(table[name].std(ddof=1) / root),
-            "share_harmed": float((table[name] > 0).mean()),
-        }
+    changes = tuple(
+        MethodChange(
+            method=str(name),
+            change=Estimate(
+                float(table[name].mean()), mc_error=float(table[name].std(ddof=1) / root)
+            ),
+            share_harmed=float((table[name] > 0).mean()),
+        )
         for name in table
-    }
+    )
     leader = str(table.mean().idxmin())
-    apart = table.sub(table[leader], axis=0)
+    behind = table.sub(table[leader], axis=0)
     level = [
         str(name)
         for name in table
-        if name == leader or apart[name].mean() <= 2 * apart[name].std(ddof=1) / root
+        if name == leader or behind[name].mean() <= 2 * behind[name].std(ddof=1) / root
     ]
-    chose = Counter(choice for _, choice in found)
-    return {
-        **head,
-        "methods": methods,
-        "best": " or ".join(level),
-        "closed_test_chose": dict(sorted(chose.items())),
-    }
+    return changes, " or ".join(level)
 
 
 def _losses(
@@ -276,7 +345,7 @@ def _losses(
     judges: _Judges,
     recipe: ModelConfig,
     seed: int,
-) -> tuple[dict[str, float], str] | None:
+) -> Losses | None:
     """Expected log loss of each method after this cohort; None when the cohort has too few events
     for any update.
     """
@@ -288,7 +357,7 @@ def _losses(
         losses[method] = judges.loss(log_odds_of(made, judges.observed))
     choice = choose(model, observed, y, config=recipe, seed=seed)[2]
     losses[CLOSED] = losses[choice]
-    return losses, choice
+    return Losses(losses, choice)
 
 
 def _judges(config: Updating, place: Place, *, workers: int) -> _Judges:
@@ -296,7 +365,7 @@ def _judges(config: Updating, place: Place, *, workers: int) -> _Judges:
     arm = part.arms[config.product]
     ids = np.arange(_FIRST_JUDGED, _FIRST_JUDGED + config.truth_patients, dtype=np.int64)
     patients = patients_by_id(arm, world=part.world, seed=config.seed + 1, patient_ids=ids)
-    found = risk_of_arm(
+    asked = risk_of_arm(
         arm,
         patients,
         world=part.world,
@@ -307,7 +376,7 @@ def _judges(config: Updating, place: Place, *, workers: int) -> _Judges:
     )
     return _Judges(
         observe(patients, arm=arm, world=part.world, seed=config.seed + 1),
-        SplitHalves("what was observed", found.n_grade2plus, found.n_replicates // 2),
+        SplitHalves("what was observed", asked.n_grade2plus, asked.n_replicates // 2),
     )
 
 

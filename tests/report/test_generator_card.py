@@ -4,7 +4,10 @@ page that is kept.
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 
 from crsrisk.data.assumptions import Strength
 from crsrisk.data.credibility import FACTORS
-from crsrisk.data.ensemble import CHANCE
+from crsrisk.data.ensemble import CHANCE, Leader
 from crsrisk.data.product import Product
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_assumptions, load_product, load_scenario
@@ -22,6 +25,7 @@ from crsrisk.report.content import build_content
 from crsrisk.report.generator_card import (
     NO_ENSEMBLE,
     STRENGTHS,
+    GeneratorCard,
     generator_card,
     generator_card_markdown,
     generator_section,
@@ -31,26 +35,27 @@ from crsrisk.report.generator_facts import (
     NO_VARIANCE,
     NOT_RESOLVED,
     NOT_VARIED,
+    StrengthCounts,
     percent,
 )
 from crsrisk.report.pages import render_report
+from crsrisk.results import Estimate
 from crsrisk.studies.generator import make_card
 from crsrisk.uncertainty.constants import CHANCE as SENSITIVITY_CHANCE
 from tests.report.conftest import EVIL, make_about, make_credibility, make_evidence, make_shares
 from tests.stories.terminal import done
 
 ROOT = Path(__file__).resolve().parents[2]
-Card = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Card:
+def shipped() -> GeneratorCard:
     return make_card()
 
 
-def row_of(card: Card, group: str) -> Card:
-    (row,) = [one for one in card["counts"] if one["group"] == group]
-    return dict(row)
+def row_of(card: GeneratorCard, group: str) -> StrengthCounts:
+    (row,) = [row for row in card.counts if row.group == group]
+    return row
 
 
 def cells(text: str, label: str) -> list[str]:
@@ -67,7 +72,7 @@ def in_tables(text: str) -> str:
 # --- the dictionary
 
 
-def test_it_is_json_and_the_same_twice(card: Card) -> None:
+def test_it_is_json_and_the_same_twice(card: GeneratorCard) -> None:
     again = generator_card(
         load_world(),
         products=[],
@@ -76,22 +81,24 @@ def test_it_is_json_and_the_same_twice(card: Card) -> None:
         ensemble=make_about(),
         evidence=make_evidence(),
     )
-    assert json.loads(json.dumps(card, allow_nan=False)) == card == again
+    assert card == again == pickle.loads(pickle.dumps(card)) == copy.deepcopy(card)
+    assert json.loads(json.dumps(card.to_dict(), allow_nan=False)) == again.to_dict()
+    assert len(repr(card)) < 2_000
 
 
-def test_every_factor_and_every_assumption_is_there(shipped: Card) -> None:
-    assert [one["id"] for one in shipped["factors"]] == list(FACTORS)
+def test_every_factor_and_every_assumption_is_there(shipped: GeneratorCard) -> None:
+    assert [factor.id for factor in shipped.factors] == list(FACTORS)
     known = load_assumptions()
-    assert [row["name"] for row in shipped["assumptions"]] == list(known)
-    for row in shipped["assumptions"]:
-        entry = known[row["name"]]
-        assert (row["value"], row["prior"], row["strength"], row["source"]) == (
+    assert [row.key for row in shipped.assumptions] == list(known)
+    for row in shipped.assumptions:
+        entry = known[row.key]
+        assert (row.value, row.prior, row.strength, row.source) == (
             entry.value,
             entry.prior,
             entry.strength,
             entry.source,
         )
-    assert shipped["must_not_be_concluded"]
+    assert shipped.must_not_be_concluded
 
 
 def test_strengths_are_the_known_ones() -> None:
@@ -113,9 +120,9 @@ def test_numbers_of_a_product_by_hand() -> None:
     counted = row_of(
         generator_card(load_world(), products=[product], credibility=make_credibility()), "Products"
     )
-    assert counted["n"] == len(used)
-    assert counted["n_files"] == 1
-    assert counted["assumed"] == sum(one.strength == "assumed" for one in used)
+    assert counted.n == len(used)
+    assert counted.n_files == 1
+    assert counted.assumed == sum(one.strength == "assumed" for one in used)
 
 
 def test_a_number_that_becomes_assumed_is_counted_so() -> None:
@@ -131,8 +138,8 @@ def test_a_number_that_becomes_assumed_is_counted_so() -> None:
         )
         for one in (product, product.model_copy(update={"kinetics": weaker}))
     )
-    assert after["assumed"] == before["assumed"] + 1
-    assert after["n"] == before["n"]
+    assert after.assumed == before.assumed + 1
+    assert after.n == before.n
 
 
 def test_a_distribution_with_one_source_counts_once() -> None:
@@ -141,39 +148,37 @@ def test_a_distribution_with_one_source_counts_once() -> None:
     # 11 covariates, 4 shares, the table of ECOG and sites, stroma and suppression: the same in each
     # population
     assert (
-        row_of(generator_card(world, products=[], credibility=make_credibility()), "Populations")[
-            "n"
-        ]
+        row_of(generator_card(world, products=[], credibility=make_credibility()), "Populations").n
         == n * 18
     )
 
 
-def test_counts_add_up(shipped: Card) -> None:
-    *groups, whole = shipped["counts"]
-    assert whole["group"] == "All"
-    for row in shipped["counts"]:
-        assert row["n"] == sum(row[name] for name in STRENGTHS)
+def test_counts_add_up(shipped: GeneratorCard) -> None:
+    *groups, whole = shipped.counts
+    assert whole.group == "All"
+    for row in shipped.counts:
+        assert row.n == sum(getattr(row, name) for name in STRENGTHS) == sum(row.by_strength)
     for name in ("n", *STRENGTHS):
-        assert whole[name] == sum(row[name] for row in groups)
-    assert row_of(shipped, "Assumptions on the mechanism")["n"] == len(shipped["assumptions"])
+        assert getattr(whole, name) == sum(getattr(row, name) for row in groups)
+    assert row_of(shipped, "Assumptions on the mechanism").n == len(shipped.assumptions)
 
 
 def test_what_a_scenario_overrides_is_assumed_with_its_reason() -> None:
     scenario = load_scenario("burden_null")
     card = generator_card(load_world("burden_null"), products=[], credibility=make_credibility())
-    changed = {row["name"]: row for row in card["assumptions"] if row["name"] in scenario.overrides}
+    changed = {row.key: row for row in card.assumptions if row.key in scenario.overrides}
     assert set(changed) == set(scenario.overrides)
     for name, row in changed.items():
-        assert row["value"] == scenario.overrides[name].value
-        assert row["strength"] == "assumed"
-        assert scenario.overrides[name].reason in row["source"]
+        assert row.value == scenario.overrides[name].value
+        assert row.strength == "assumed"
+        assert scenario.overrides[name].reason in row.source
 
 
-def test_a_product_of_ones_own_is_counted_beside_the_shipped(shipped: Card) -> None:
+def test_a_product_of_ones_own_is_counted_beside_the_shipped(shipped: GeneratorCard) -> None:
     mine: Product = load_product("tarlatamab").model_copy(update={"name": "mine"})
     assert (
-        row_of(make_card(products=[mine]), "Products")["n_files"]
-        == row_of(shipped, "Products")["n_files"] + 1
+        row_of(make_card(products=[mine]), "Products").n_files
+        == row_of(shipped, "Products").n_files + 1
     )
 
 
@@ -187,40 +192,40 @@ def test_the_kept_page_is_fresh() -> None:
     )
 
 
-def test_the_page_does_not_need_the_nouns(shipped: Card) -> None:
-    assert generator_card_markdown(json.loads(json.dumps(shipped))) == generator_card_markdown(
-        shipped
-    )
+def test_the_page_of_a_card_that_was_kept_is_the_same(shipped: GeneratorCard) -> None:
+    again = pickle.loads(pickle.dumps(shipped))
+    assert again.to_markdown() == shipped.to_markdown() == generator_card_markdown(shipped)
 
 
-def test_every_assumption_stands_on_the_page_with_unit_source_and_strength(shipped: Card) -> None:
+def test_every_assumption_stands_on_the_page_with_unit_source_and_strength(
+    shipped: GeneratorCard,
+) -> None:
     text = generator_card_markdown(shipped)
-    for row in shipped["assumptions"]:
-        _, _, value, prior, span, told, strength, source = cells(
-            in_tables(text), f"`{row['name']}`"
-        )
-        assert float(value.split()[0]) == pytest.approx(row["value"], rel=1e-5)
-        assert (prior == "") == (row["prior"] is None)
-        assert span == f"{row['range'][0]:g} to {row['range'][1]:g}"
-        assert told == row["evidence"]
+    for row in shipped.assumptions:
+        _, _, value, prior, span, told, strength, source = cells(in_tables(text), f"`{row.key}`")
+        assert float(value.split()[0]) == pytest.approx(row.value, rel=1e-5)
+        assert (prior == "") == (row.prior is None)
+        assert row.range is not None
+        assert span == f"{row.range[0]:g} to {row.range[1]:g}"
+        assert told == row.evidence
         assert (strength, source) == (
-            row["strength"],
-            " ".join(row["source"].split()).replace("|", "\\|"),
+            row.strength,
+            " ".join(row.source.split()).replace("|", "\\|"),
         )
 
 
-def test_every_number_of_the_files_stands_on_the_page_once(shipped: Card) -> None:
+def test_every_number_of_the_files_stands_on_the_page_once(shipped: GeneratorCard) -> None:
     """Products, policies, mitigations, populations: as many rows as are counted, none of them `not
     used`.
     """
     text = in_tables(generator_card_markdown(shipped))
-    rows = shipped["numbers"]
-    for count in shipped["counts"][1:-1]:
-        here = text.partition(f"### {count['group']}\n")[2].partition("\n### ")[0].splitlines()
-        assert len([line for line in here if line.startswith("| `")]) == count["n"]
-        assert count["n"] == sum(row["group"] == count["group"] for row in rows)
-    assert len({row["constant"] for row in rows}) == len(rows)
-    assert not any(row["source"].startswith("not used") for row in rows)
+    rows = shipped.numbers
+    for count in shipped.counts[1:-1]:
+        here = text.partition(f"### {count.group}\n")[2].partition("\n### ")[0].splitlines()
+        assert len([line for line in here if line.startswith("| `")]) == count.n
+        assert count.n == sum(row.group == count.group for row in rows)
+    assert len({row.constant for row in rows}) == len(rows)
+    assert not any(row.source.startswith("not used") for row in rows)
     tarlatamab = load_product("tarlatamab").kinetics.clearance_l_h
     file, key, value, prior, span, told, strength, source = cells(
         text, "`tarlatamab` | `kinetics.clearance_l_h`"
@@ -236,7 +241,7 @@ def test_every_number_of_the_files_stands_on_the_page_once(shipped: Card) -> Non
     )
 
 
-def test_a_distribution_is_said_in_words(shipped: Card) -> None:
+def test_a_distribution_is_said_in_words(shipped: GeneratorCard) -> None:
     text = generator_card_markdown(shipped)
     assert cells(text, "`neuroblastoma` | `marginals.age_years`")[2:5] == [
         "median 5.5 years, SD of the logarithm 0.6",
@@ -252,7 +257,7 @@ def test_a_distribution_is_said_in_words(shipped: Card) -> None:
 # --- what the evidence constrains
 
 
-def test_constrained_hint_prior_and_not_varied_are_told_apart(card: Card) -> None:
+def test_constrained_hint_prior_and_not_varied_are_told_apart(card: GeneratorCard) -> None:
     text = generator_card_markdown(card)
     assert (
         "**2 of the 3 constants that calibration varied stay where their priors put them; " in text
@@ -272,7 +277,7 @@ def test_constrained_hint_prior_and_not_varied_are_told_apart(card: Card) -> Non
     ]
     assert cells(here, "`engagement.strength_tce`")[-2:] == ["−0.31", "97%"]
     assert "`engagement.strength_ici`" not in here
-    told = {row["name"]: row["evidence"] for row in card["assumptions"]}
+    told = {row.key: row.evidence for row in card.assumptions}
     assert [
         told[f"engagement.{name}"] for name in ("need_tce_copies", "strength_tce", "strength_ici")
     ] == ["constrains", "hint", "prior"]
@@ -287,29 +292,29 @@ def test_what_a_scenario_sets_is_no_matter_of_the_evidence() -> None:
         credibility=make_credibility(),
         evidence=make_evidence(),
     )
-    assert {
-        row["evidence"] for row in card["assumptions"] if row["name"] in scenario.overrides
-    } == {NOT_VARIED}
+    assert {row.evidence for row in card.assumptions if row.key in scenario.overrides} == {
+        NOT_VARIED
+    }
 
 
-def test_without_members_the_card_says_that_it_does_not_know(card: Card) -> None:
+def test_without_members_the_card_says_that_it_does_not_know(card: GeneratorCard) -> None:
     bare = generator_card(load_world(), products=[], credibility=make_credibility())
-    assert {row["evidence"] for row in bare["assumptions"]} == {None}
+    assert {row.evidence for row in bare.assumptions} == {None}
     text = generator_card_markdown(bare)
     assert NO_EVIDENCE in text
-    assert cells(text, f"`{bare['assumptions'][0]['name']}`")[5] == ""
+    assert cells(text, f"`{bare.assumptions[0].key}`")[5] == ""
 
 
 # --- where it came from and what it rests on
 
 
-def test_a_value_that_calibration_moved_shows_its_prior(card: Card) -> None:
-    first = {**card["assumptions"][0], "value": 0.5, "prior": 0.25}
-    text = generator_card_markdown({**card, "assumptions": [first]})
-    assert cells(text, f"`{first['name']}`")[2:4] == ["0.5 1/h", "0.25"]
+def test_a_value_that_calibration_moved_shows_its_prior(card: GeneratorCard) -> None:
+    first = replace(card.assumptions[0], value=0.5, prior=0.25)
+    text = generator_card_markdown(replace(card, assumptions=(first,)))
+    assert cells(text, f"`{first.key}`")[2:4] == ["0.5 1/h", "0.25"]
 
 
-def test_the_share_that_rests_on_assumed_numbers(card: Card) -> None:
+def test_the_share_that_rests_on_assumed_numbers(card: GeneratorCard) -> None:
     text = generator_card_markdown(card)
     assert cells(text, "grade >= 2, tarlatamab")[1:] == [
         "60% (50 to 70)",
@@ -325,32 +330,28 @@ def test_the_share_that_rests_on_assumed_numbers(card: Card) -> None:
     assert "2 published figures: E030, E035" in text
 
 
-def test_shares_that_the_simulations_do_not_tell_are_not_printed(card: Card) -> None:
+def test_shares_that_the_simulations_do_not_tell_are_not_printed(card: GeneratorCard) -> None:
     """Too wide: that share alone. Too much chance: all shares of numbers, while chance keeps its
     own.
     """
-    (output,) = card["variance"]["outputs"]
-    assumed, *others, chance = output["shares"]
-    wide = {
-        **output,
-        "meaning": "wide",
-        "shares": [{**assumed, "alone_low": -1.3, "alone_high": 10.4}, *others, chance],
-    }
-    noisy = {
-        **output,
-        "meaning": "noisy",
-        "shares": [assumed, *others, {**chance, "with_others": 0.6}],
-        "leaders": [
-            {
-                "factor": "assumption:a.b",
-                "strength": "assumed",
-                "total": 0.4,
-                "total_low": 0.3,
-                "total_high": 0.5,
-            }
-        ],
-    }
-    changed = {**card, "variance": {**card["variance"], "outputs": [wide, noisy]}}
+    assert card.variance is not None
+    (output,) = card.variance.outputs
+    assumed, *others, chance = output.shares
+    too_wide = assumed.model_copy(update={"alone_low": -1.3, "alone_high": 10.4})
+    wide = output.model_copy(update={"meaning": "wide", "shares": [too_wide, *others, chance]})
+    too_much = chance.model_copy(update={"with_others": 0.6})
+    leader = Leader(
+        factor="assumption:a.b", strength="assumed", total=0.4, total_low=0.3, total_high=0.5
+    )
+    noisy = output.model_copy(
+        update={
+            "meaning": "noisy",
+            "shares": [assumed, *others, too_much],
+            "leaders": [leader],
+        }
+    )
+    variance = card.variance.model_copy(update={"outputs": [wide, noisy]})
+    changed = replace(card, variance=variance)
     text = generator_card_markdown(changed)
     assert cells(text, "wide")[1:4] == [NOT_RESOLVED, "65% (55 to 75)", "–"]
     rows = [line for line in text.splitlines() if line.startswith("| noisy |")]
@@ -364,14 +365,14 @@ def test_shares_that_the_simulations_do_not_tell_are_not_printed(card: Card) -> 
         "60% (15 to 35)",
     ]
     assert rows[1] == f"| noisy | {NOT_RESOLVED} |"
-    shares = generator_section(changed)["tables"][2]["groups"][0]["rows"]
-    assert [row["cells"] for row in shares] == [
-        [NOT_RESOLVED, "65% (55 to 75)"],
-        [NOT_RESOLVED, NOT_RESOLVED],
+    shares = generator_section(changed).tables[2].groups[0].rows
+    assert [row.cells for row in shares] == [
+        (NOT_RESOLVED, "65% (55 to 75)"),
+        (NOT_RESOLVED, NOT_RESOLVED),
     ]
 
 
-def test_the_statement_says_what_the_shares_are_of(shipped: Card) -> None:
+def test_the_statement_says_what_the_shares_are_of(shipped: GeneratorCard) -> None:
     text = generator_card_markdown(shipped)
     for words in (
         "*Not resolved*: the 95% interval",
@@ -384,19 +385,19 @@ def test_the_statement_says_what_the_shares_are_of(shipped: Card) -> None:
         assert not any(cell.strip().startswith(("457%", "170%")) for cell in line.split("|"))
 
 
-def test_what_was_not_computed_is_said_with_the_command(card: Card) -> None:
-    bare = {**card, "variance": None, "ensemble": None}
+def test_what_was_not_computed_is_said_with_the_command(card: GeneratorCard) -> None:
+    bare = replace(card, variance=None, ensemble=None)
     text = generator_card_markdown(bare)
     assert NO_VARIANCE in text
     assert "crsrisk run experiments/003_sensitivity" in NO_VARIANCE
     assert NO_ENSEMBLE in text
     section = generator_section(bare)
-    assert [table["key"] for table in section["tables"]] == ["table-credibility", "table-strengths"]
-    assert any("was not computed" in text for text in section["remarks"])
-    assert any("No ensemble" in text for text in section["remarks"])
+    assert [table.key for table in section.tables] == ["table-credibility", "table-strengths"]
+    assert any("was not computed" in text for text in section.remarks)
+    assert any("No ensemble" in text for text in section.remarks)
 
 
-def test_what_matters_and_what_the_findings_support_with_the_caveat(card: Card) -> None:
+def test_what_matters_and_what_the_findings_support_with_the_caveat(card: GeneratorCard) -> None:
     """Both stand on the shipped card; a card without them has no such sections."""
     text = generator_card_markdown(make_card())
     assert "## Which assumptions matter most" in text
@@ -408,15 +409,15 @@ def test_what_matters_and_what_the_findings_support_with_the_caveat(card: Card) 
     assert "## Which scenario the findings support" not in plain
 
 
-def test_text_of_the_files_cannot_break_a_table(card: Card) -> None:
-    broken = [{**card["assumptions"][0], "source": "one | two\nthree"}]
-    text = generator_card_markdown({**card, "assumptions": broken})
-    assert cells(text, f"`{broken[0]['name']}`")[-1] == "one \\| two three"
+def test_text_of_the_files_cannot_break_a_table(card: GeneratorCard) -> None:
+    broken = replace(card.assumptions[0], source="one | two\nthree")
+    text = generator_card_markdown(replace(card, assumptions=(broken,)))
+    assert cells(text, f"`{broken.key}`")[-1] == "one \\| two three"
 
 
 @given(value=st.floats(-0.5, 1.5))
 def test_a_share_is_said_in_per_cent_with_a_true_minus(value: float) -> None:
-    told = percent({"alone": value, "alone_low": value, "alone_high": value}, "alone")
+    told = percent(Estimate(value, value, value))
     assert "-" not in told
     assert float(told.partition("%")[0].replace("−", "-")) == pytest.approx(100 * value, abs=0.51)
 
@@ -424,7 +425,7 @@ def test_a_share_is_said_in_per_cent_with_a_true_minus(value: float) -> None:
 # --- the report
 
 
-def test_the_report_shows_it_in_short(card: Card, content: Card) -> None:
+def test_the_report_shows_it_in_short(card: GeneratorCard, content: dict[str, Any]) -> None:
     section = content["generator"]
     factors, counts, shares = section["tables"]
     assert sum(len(group["rows"]) for group in factors["groups"]) == len(FACTORS)
@@ -451,10 +452,10 @@ def test_a_report_without_a_card_has_no_such_section(experiment: Card) -> None:
 # --- the command
 
 
-def test_the_command_prints_writes_and_gives_json(shipped: Card, tmp_path: Path) -> None:
+def test_the_command_prints_writes_and_gives_json(shipped: GeneratorCard, tmp_path: Path) -> None:
     assert done("card").out == generator_card_markdown(shipped)
-    assert json.loads(done("card", "--json").out) == shipped
+    assert json.loads(done("card", "--json").out) == shipped.to_dict()
     assert done("card", "--out", tmp_path / "card.md").out == ""
     assert (tmp_path / "card.md").read_text(encoding="utf-8") == generator_card_markdown(shipped)
     done("card", "--json", "--out", tmp_path / "card.json")
-    assert json.loads((tmp_path / "card.json").read_text(encoding="utf-8")) == shipped
+    assert json.loads((tmp_path / "card.json").read_text(encoding="utf-8")) == shipped.to_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crsrisk.report.published_comparison import published_section
+from crsrisk.results import to_plain
 from crsrisk.simulation.evidence import summarise
 from tests.report.conftest import make_comparison
 
@@ -13,7 +14,10 @@ def test_a_pool_of_products_is_not_shown_as_the_first_of_them() -> None:
         make_comparison(id="E2", trial="pool", citation="A review", n_products=6),
     ]
     section = published_section(
-        rows, summary=summarise(rows), labels={"tarlatamab": "Tarlatamab"}, order=["tarlatamab"]
+        rows,
+        summary=to_plain(summarise(rows)),
+        labels={"tarlatamab": "Tarlatamab"},
+        order=["tarlatamab"],
     )
     rates = section.tables[0]
     found = [(group.label, len(group.rows)) for group in rates.groups]

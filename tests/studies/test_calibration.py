@@ -18,7 +18,7 @@ from crsrisk.data.evidence_files import load_trials
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.studies.calibration import adopt, find_targets, run_calibration
+from crsrisk.studies.calibration import apply_calibration, find_targets, run_calibration
 
 _SMALL = """
 kind: calibration
@@ -48,8 +48,9 @@ def _silent(text: str, total: int) -> Callable[[int], None]:
 def _run(folder: Path, *, workers: int) -> Path:
     folder.mkdir()
     (folder / "experiment.yaml").write_text(_SMALL)
-    run_calibration(folder, workers=workers, begin=_silent)
-    return folder / "results"
+    made = run_calibration(folder, workers=workers, begin=_silent)
+    assert len(repr(made)) < 2_000
+    return made.results
 
 
 @pytest.mark.slow
@@ -77,7 +78,7 @@ def test_only_calibration_figures_may_be_asked_for() -> None:
         find_targets(["E030", "E110"], trials=load_trials(role="calibration"))
 
 
-# Adopt: results of a calibration become values in the files, and what was believed before stays.
+# Applied: results of a calibration become values in the files, and what was believed before stays.
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_values_move_and_priors_stay(world_folder: Path, tmp_path: Path) -> None
     product = load_product("tarlatamab").binding.tumour_affinity_nm
     results = tmp_path / "results"
     results.mkdir()
-    adopt(
+    apply_calibration(
         _results(
             results,
             {
@@ -138,11 +139,11 @@ def test_a_value_that_did_not_move_goes_back_to_its_prior(
 ) -> None:
     entry = load_world().assumptions["engagement.t_gain"]
     believed = entry.value if entry.prior is None else entry.prior
-    adopt(_results(tmp_path, {"assumption:engagement.t_gain": 1.25}))
-    adopt(_results(tmp_path, {"assumption:engagement.t_gain": believed}))
+    apply_calibration(_results(tmp_path, {"assumption:engagement.t_gain": 1.25}))
+    apply_calibration(_results(tmp_path, {"assumption:engagement.t_gain": believed}))
     assert load_world().assumptions.value("engagement.t_gain") == believed
 
 
 def test_no_results_no_change(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"constants\.csv"):
-        adopt(tmp_path)
+        apply_calibration(tmp_path)

@@ -1,8 +1,10 @@
-"""PublishedForecast: published figures and new products over a small ensemble."""
+"""Forecasts of products and of published figures over a small ensemble."""
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from math import nan
 from typing import Any
 
@@ -11,29 +13,31 @@ import pytest
 from crsrisk.data.ensemble import Ensemble, load_ensemble
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.errors import InputError
-from crsrisk.studies.forecast import (
+from crsrisk.results import Estimate
+from crsrisk.studies.evidence import (
+    Coverage,
     PublishedForecast,
-    as_written,
-    forecast_products,
+    PublishedForecasts,
     forecast_published,
-    forecast_tree,
-    print_products,
     print_published_forecasts,
-    summarise_forecasts,
 )
-from crsrisk.uncertainty.forecast import Forecast
+from crsrisk.studies.forecast import RATES, Forecast, as_written, forecast, print_forecast
+from crsrisk.uncertainty.forecast import PredictiveInterval
 from tests.simulation.people import product_of, world_of
 
 
 def _few() -> Ensemble:
-    whole = load_ensemble()
-    return Ensemble(
-        whole.keys, whole.values[:4], whole.weights[:4] / whole.weights[:4].sum(), whole.assumptions
+    return load_ensemble().head(4)
+
+
+def _interval(value: float, low: float, high: float) -> PredictiveInterval:
+    return PredictiveInterval(
+        Estimate(value, low, high, mc_error=0.01), Estimate(value, low, high), 4
     )
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[PublishedForecast]:
+def rows() -> PublishedForecasts:
     trials = [
         trial
         for trial in load_trials()
@@ -42,8 +46,8 @@ def rows() -> list[PublishedForecast]:
     return forecast_published(trials, ensemble=_few(), world=world_of(), n=96, n_rare=96, seed=1)
 
 
-def test_the_answer_has_what_was_promised(rows: list[PublishedForecast]) -> None:
-    tree = json.loads(json.dumps(forecast_tree(rows), allow_nan=False))
+def test_the_answer_has_what_was_promised(rows: PublishedForecasts) -> None:
+    tree = json.loads(json.dumps(rows.to_dict(), allow_nan=False))
     assert {
         "targets",
         "inside",
@@ -75,69 +79,117 @@ def test_the_counts_are_of_what_lies_inside() -> None:
     trial = next(trial for trial in load_trials() if trial.name == "tarlatamab_label_2025")
     by_id = {figure.id: figure for figure in trial.rows}
 
-    def row(name: str, low: float, high: float, value: float = 0.5) -> PublishedForecast:
-        return PublishedForecast(by_id[name], trial, Forecast(value, 0.01, low, high, low, high, 4))
+    def row(name: str, low: float, high: float) -> PublishedForecast:
+        return PublishedForecast(by_id[name], trial, _interval(0.5, low, high))
 
-    found = summarise_forecasts(
-        [row("E030", 0.5, 0.6), row("E035", 0.2, 0.3), row("E046", nan, nan)]
+    made = PublishedForecasts((row("E030", 0.5, 0.6), row("E035", 0.2, 0.3), row("E046", nan, nan)))
+    calibration = made.all.calibration
+    assert (calibration.targets, calibration.inside, made.n_not_judged) == (2, 1, 1)
+    assert calibration.mean_abs_error_any == pytest.approx(0.0666)
+    assert made.mean_width_grade2plus == pytest.approx(0.1)
+    assert made.all.validation.mean_abs_error_any is None
+
+
+def _forecast(*products: str, **choices: Any) -> Forecast:
+    return forecast(
+        [product_of(name) for name in products],
+        **{"ensemble": _few(), "world": world_of(), "n_patients": 96, "seed": 1, **choices},
     )
-    assert (found["targets"], found["inside"], found["not_judged"]) == (2, 1, 1)
-    assert found["mean_abs_error_any"] == pytest.approx(0.0666)
-    assert found["mean_width_grade2plus"] == pytest.approx(0.1)
-    assert found["validation_mean_abs_error_any"] is None
 
 
 def test_a_new_product_has_intervals_and_a_trial_size_widens_them() -> None:
-    choices: dict[str, Any] = {
-        "ensemble": _few(),
-        "world": world_of(),
-        "n": 96,
-        "n_rare": 96,
-        "seed": 1,
-    }
-    plain = forecast_products([product_of("acapatamab")], **choices)["acapatamab"]
-    small = forecast_products([product_of("acapatamab")], **choices, trial_size=20)["acapatamab"]
-    for name in ("crs_any", "crs_grade2plus", "crs_grade3plus"):
-        assert 0.0 <= plain[name]["low"] <= plain[name]["high"] <= 1.0
-        assert small[name]["value"] == plain[name]["value"]
-    assert (
-        small["crs_any"]["high"] - small["crs_any"]["low"]
-        > plain["crs_any"]["high"] - plain["crs_any"]["low"]
+    plain, small = _forecast("acapatamab"), _forecast("acapatamab", trial_size=20)
+    for name in RATES:
+        without, with_chance = (made["acapatamab"].metric(name) for made in (plain, small))
+        assert 0.0 <= without.predictive.low <= without.predictive.high <= 1.0
+        assert with_chance.predictive.value == without.predictive.value
+    any_grade, any_grade_small = (made["acapatamab"].crs_any.predictive for made in (plain, small))
+    assert any_grade_small.high - any_grade_small.low > any_grade.high - any_grade.low
+    assert plain["acapatamab"].onset_median_h.predictive.value > 0
+    assert plain["acapatamab"].grading.startswith("Lee")
+    assert (plain.trial_size, small.trial_size) == (None, 20)
+    assert "no external validation" in plain.notice
+
+
+def test_a_forecast_is_an_object_that_shows_itself_and_can_be_kept() -> None:
+    made = _forecast("tarlatamab", "tebentafusp", trial_size=40)
+    assert made == pickle.loads(pickle.dumps(made)) == copy.deepcopy(made)
+    assert len(repr(made)) < 2_000
+    assert "grade >= 2" in repr(made)
+    assert "<table" in made._repr_html_()
+    frame = made.to_frame().set_index(["product", "metric"])
+    assert len(frame) == 2 * 4
+    row = frame.loc[("tarlatamab", "crs_grade2plus")]
+    exact = made["tarlatamab"].crs_grade2plus
+    assert (row["median"], row["low"], row["high"]) == (
+        exact.predictive.value,
+        exact.predictive.low,
+        exact.predictive.high,
     )
-    assert plain["onset_median_h"]["value"] > 0
-    assert plain["grading"].startswith("Lee")
-    assert (plain["trial_size"], small["trial_size"]) == (None, 20)
-    assert "no external validation" in plain["notice"]
+    assert (row["assumptions_low"], row["assumptions_high"]) == (
+        exact.assumptions.low,
+        exact.assumptions.high,
+    )
+    tree = json.loads(json.dumps(made.to_dict(), allow_nan=False))
+    assert tree["products"]["tarlatamab"]["crs_any"]["predictive"] == (
+        made["tarlatamab"].crs_any.predictive.to_dict()
+    )
+    assert (tree["trial_size"], tree["scenario"], tree["seed"]) == (40, "reference", 1)
+    with pytest.raises(KeyError):
+        made["nothing"]
+
+
+def test_the_dots_of_a_plot_are_the_figures_of_the_forecast() -> None:
+    made = _forecast("tarlatamab", trial_size=40)
+    rates, onset = made.dots(), made.dots("onset")
+    assert [dot.estimate for dot in rates.rows] == [
+        made["tarlatamab"].metric(name).assumptions for name in RATES
+    ]
+    assert (rates.axis.low, rates.axis.high, rates.axis.factor) == (0.0, 1.0, 100.0)
+    predictive = made["tarlatamab"].onset_median_h.predictive
+    assert onset.rows[0].prediction == (predictive.low, predictive.high)
+    assert "no external validation" in rates.description
+
+
+def test_the_plot_is_matplotlib_axes() -> None:
+    pytest.importorskip("crsrisk.plots.charts")
+    ax = _forecast("tarlatamab").plot()
+    assert ax.figure is not None
+
+
+def test_a_name_a_file_and_a_product_are_the_same() -> None:
+    choices: dict[str, Any] = {"ensemble": _few().head(2), "n_patients": 32}
+    by_name = forecast("tarlatamab", **choices)
+    assert by_name == forecast([product_of("tarlatamab")], **choices)
+    assert by_name == forecast("tarlatamab", **choices, workers=2)
+    assert by_name.scenario == "reference"
 
 
 def test_prophylaxis_lowers_the_forecast() -> None:
-    choices: dict[str, Any] = {
-        "ensemble": _few(),
-        "world": world_of(),
-        "n": 96,
-        "n_rare": 96,
-        "seed": 1,
-    }
     plain, with_it = (
-        forecast_products([product_of("tebentafusp")], **choices, mitigations=given)["tebentafusp"]
+        _forecast("tebentafusp", mitigations=given)["tebentafusp"].crs_any.predictive.value
         for given in ((), ("tocilizumab",))
     )
-    assert with_it["crs_any"]["value"] < plain["crs_any"]["value"]
+    assert with_it < plain
 
 
-def test_what_is_printed(rows: list[PublishedForecast], capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_printed(rows: PublishedForecasts, capsys: pytest.CaptureFixture[str]) -> None:
     print_published_forecasts(rows)
     shown = capsys.readouterr().out
     assert "no external validation" in shown
     assert "calibration:" in shown
     assert "counted once" in shown
-    found = forecast_products(
-        [product_of("tarlatamab")], ensemble=_few(), world=world_of(), n=96, n_rare=96, seed=1
-    )
-    print_products(found)
+    print_forecast(_forecast("tarlatamab"))
     shown = " ".join(capsys.readouterr().out.split())
     assert "tarlatamab" in shown
     assert "no external validation" in shown
+
+
+def test_published_forecasts_show_themselves_in_short(rows: PublishedForecasts) -> None:
+    assert len(repr(rows)) < 2_000
+    assert len(repr(rows.rows[0])) < 2_000
+    assert len(rows.to_frame()) == len(rows.rows)
+    assert pickle.loads(pickle.dumps(rows)).to_dict() == rows.to_dict()
 
 
 def test_overlapping_sources_count_once() -> None:
@@ -146,29 +198,24 @@ def test_overlapping_sources_count_once() -> None:
         (trials[name], trials[name].figures[0])
         for name in ("tarlatamab_label_2025", "tarlatamab_label_2024")
     ]
-    there = Forecast(0.5, 0.01, 0.0, 1.0, 0.0, 1.0, 4)
-    found = summarise_forecasts(
-        [PublishedForecast(figure, trial, there) for trial, figure in figures]
+    there = _interval(0.5, 0.0, 1.0)
+    made = PublishedForecasts(
+        tuple(PublishedForecast(figure, trial, there) for trial, figure in figures)
     )
-    assert found["targets"] == 2
-    assert found["counted_once"]["calibration"]["sources"] == 1
-    assert found["counted_once"]["calibration"]["targets"] == 1
-    assert found["counted_once"]["validation"] == {
-        "sources": 0,
-        "targets": 0,
-        "inside": 0,
-        "mean_abs_error_any": None,
-    }
+    assert made.all.calibration.targets == 2
+    assert made.counted_once.calibration.sources == 1
+    assert made.counted_once.calibration.targets == 1
+    assert made.counted_once.validation == Coverage(0, 0, 0, None)
 
 
 def test_recalled_figures_are_counted_apart() -> None:
     trial = next(trial for trial in load_trials() if trial.name == "tarlatamab_label_2025")
-    there = Forecast(0.5, 0.01, 0.0, 1.0, 0.0, 1.0, 4)
+    there = _interval(0.5, 0.0, 1.0)
     figures = [trial.figures[0], trial.figures[0].model_copy(update={"source_kind": "RECALL"})]
     assert [figure.verified for figure in figures] == [True, False]
-    found = summarise_forecasts([PublishedForecast(figure, trial, there) for figure in figures])
-    assert (found["targets"], found["verified"]["calibration"]["targets"]) == (2, 1)
-    assert found["verified"]["validation"]["mean_abs_error_any"] is None
+    made = PublishedForecasts(tuple(PublishedForecast(figure, trial, there) for figure in figures))
+    assert (made.all.calibration.targets, made.verified.calibration.targets) == (2, 1)
+    assert made.verified.validation.mean_abs_error_any is None
 
 
 def test_a_number_that_a_users_file_states_is_not_the_ensembles() -> None:
@@ -198,24 +245,9 @@ def test_a_number_that_a_users_file_states_is_not_the_ensembles() -> None:
 )
 def test_what_an_arm_cannot_be_is_refused(choice: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        forecast_products(
-            [product_of("tarlatamab")],
-            ensemble=_few(),
-            world=world_of(),
-            n=96,
-            n_rare=96,
-            seed=1,
-            **choice,
-        )
+        _forecast("tarlatamab", **choice)
 
 
 def test_a_product_twice_is_refused() -> None:
     with pytest.raises(InputError, match="more than once"):
-        forecast_products(
-            [product_of("tarlatamab")] * 2,
-            ensemble=_few(),
-            world=world_of(),
-            n=96,
-            n_rare=96,
-            seed=1,
-        )
+        _forecast("tarlatamab", "tarlatamab")

@@ -14,7 +14,7 @@ from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Trial
 from crsrisk.simulation import published_trials as trial_module
 from crsrisk.simulation.published_trials import simulate_outcomes
-from crsrisk.studies.forecast import compare_with_published, print_comparisons
+from crsrisk.studies.evidence import compare_with_published, print_comparisons
 from tests.simulation.people import product_of, world_of
 
 

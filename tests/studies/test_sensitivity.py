@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
+from crsrisk.data.ensemble import load_variance_shares
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import experiments_folder
-from crsrisk.studies.sensitivity import OTHERS, Sensitivity, print_sensitivity, run_sensitivity
+from crsrisk.studies.sensitivity import (
+    OTHERS,
+    Sensitivity,
+    SensitivityResult,
+    print_sensitivity,
+    run_sensitivity,
+)
 from crsrisk.uncertainty.constants import CHANCE
 
 TINY = """
@@ -54,8 +61,16 @@ def experiment(folder: Path, text: str = TINY) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A run, and for each step of it what was announced and what was done."""
+
+    result: SensitivityResult
+    steps: dict[str, list[int]]
+
+
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     steps: dict[str, list[int]] = {}
 
     def begin(title: str, total: int) -> Callable[[int], None]:
@@ -66,55 +81,60 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
         return advance
 
-    done = run_sensitivity(
-        experiment(tmp_path_factory.mktemp("runs") / "one"), workers=1, begin=begin
-    )
-    return {**done, "steps": steps}
+    folder = experiment(tmp_path_factory.mktemp("runs") / "one")
+    return Ran(run_sensitivity(folder, workers=1, begin=begin), steps)
 
 
-def test_everything_is_written(found: dict[str, Any]) -> None:
-    results = Path(found["results"])
+def test_everything_is_written(ran: Ran) -> None:
+    results = ran.result.results
     assert {path.stem for path in results.glob("*.csv")} == TABLES
     summary = json.loads((results / "summary.json").read_text(encoding="utf-8"))
-    assert summary == found["summary"]
+    assert summary == ran.result.to_dict()
     assert "no external validation" in summary["notice"]
     assert summary["scenario_weights"]["caveat"]
     assert sum(summary["constants_by_strength"].values()) == summary["n_constants"]
     assert sum(summary["leading_feature_share_of_worlds"].values()) == pytest.approx(1.0)
     written = pd.read_csv(results / "strengths.csv")
     assert {"assumed", CHANCE} <= set(written["strength"])
+    assert len(repr(ran.result)) < 2_000
 
 
-def test_every_world_is_counted(found: dict[str, Any]) -> None:
+def test_the_summary_is_what_the_generator_card_reads(ran: Ran, tmp_path: Path) -> None:
+    text = (ran.result.results / "summary.json").read_text(encoding="utf-8")
+    (tmp_path / "sensitivity.json").write_text(text, encoding="utf-8")
+    shares = load_variance_shares(tmp_path)
+    assert shares is not None
+    assert [output.name for output in shares.outputs] == list(ran.result.tables.outputs["output"])
+    assert shares.support is not None
+
+
+def test_every_world_is_counted(ran: Ran) -> None:
     """The totals announced to the progress bar are those simulated: no world twice, none for
     nothing.
     """
-    assert {title: done for title, (total, done) in found["steps"].items()} == {
-        title: total for title, (total, _) in found["steps"].items()
+    assert {title: done for title, (total, done) in ran.steps.items()} == {
+        title: total for title, (total, _) in ran.steps.items()
     }
 
 
-def test_tables_say_what_they_should(found: dict[str, Any]) -> None:
-    tables, summary = found["tables"], found["summary"]
-    outputs = tables["outputs"]["output"].tolist()
+def test_tables_say_what_they_should(ran: Ran) -> None:
+    tables = ran.result.tables
+    outputs = tables.outputs["output"].tolist()
     assert outputs[0] == "grade2plus_tarlatamab"
     assert outputs[-1] == "same_selection"
-    for name in ("screening", "sobol"):
-        assert tables[name]["output"].drop_duplicates().tolist() == outputs
-    chosen = set(tables["sobol"]["factor"]) - {OTHERS, CHANCE}
-    assert chosen == set(summary["leaders"])
-    known = tables["screening"].set_index(["output", "factor"])["strength"]
+    for table in (tables.screening, tables.sobol):
+        assert table["output"].drop_duplicates().tolist() == outputs
+    chosen = set(tables.sobol["factor"]) - {OTHERS, CHANCE}
+    assert chosen == set(ran.result.leaders)
+    known = tables.screening.set_index(["output", "factor"])["strength"]
     assert (known[known.index.get_level_values("factor") != CHANCE] != "").all()
-    assert (
-        tables["outputs"].loc[0, "p05"]
-        <= tables["outputs"].loc[0, "median"]
-        <= tables["outputs"].loc[0, "p95"]
-    )
+    first = tables.outputs.loc[0]
+    assert first["p05"] <= first["median"] <= first["p95"]
 
 
-def test_the_terminal_shows_the_caveats(found: dict[str, Any]) -> None:
+def test_the_terminal_shows_the_caveats(ran: Ran) -> None:
     console = Console(width=140, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
-    print_sensitivity(found, console=console)
+    print_sensitivity(ran.result, console=console)
     text = " ".join(console.export_text().split())
     for words in (
         "is the probability that a scenario is true",
@@ -127,10 +147,10 @@ def test_the_terminal_shows_the_caveats(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_workers_change_nothing(found: dict[str, Any], tmp_path: Path) -> None:
+def test_workers_change_nothing(ran: Ran, tmp_path: Path) -> None:
     again = run_sensitivity(experiment(tmp_path / "two"), workers=2, begin=silent)
     for name in TABLES:
-        paths = (Path(one["results"]) / f"{name}.csv" for one in (found, again))
+        paths = (made.results / f"{name}.csv" for made in (ran.result, again))
         assert len({path.read_bytes() for path in paths}) == 1, name
 
 
@@ -159,11 +179,11 @@ def test_the_shipped_experiment_is_sound() -> None:
     assert config.judged in config.products
 
 
-def test_the_terminal_prints_no_share_that_is_not_resolved(found: dict[str, Any]) -> None:
+def test_the_terminal_prints_no_share_that_is_not_resolved(ran: Ran) -> None:
     """So few worlds resolve nothing; what chance is alone is printed where its interval is narrow
     enough.
     """
-    strengths = found["tables"]["strengths"].assign(
+    strengths = ran.result.tables.strengths.assign(
         **{
             f"{name}{end}": value
             for name in ("alone", "with_others")
@@ -172,9 +192,8 @@ def test_the_terminal_prints_no_share_that_is_not_resolved(found: dict[str, Any]
     )
     strengths.loc[strengths["strength"] == CHANCE, "with_others"] = 0.7
     console = Console(width=160, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115
-    print_sensitivity(
-        {**found, "tables": {**found["tables"], "strengths": strengths}}, console=console
-    )
+    changed = replace(ran.result, tables=replace(ran.result.tables, strengths=strengths))
+    print_sensitivity(changed, console=console)
     text = console.export_text()
     console.file.close()
     table = text.partition("Share of the variance by strength")[2].partition("Not resolved:")[0]

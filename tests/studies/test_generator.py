@@ -1,4 +1,4 @@
-"""The summary of the roster counts every row, and what is printed says the same."""
+"""What speaks for the generator: evidence by status, baseline patients, and its card."""
 
 from __future__ import annotations
 
@@ -15,73 +15,74 @@ from crsrisk.data.ensemble import Ensemble, load_ensemble, save_ensemble
 from crsrisk.data.evidence_files import load_evidence_register, load_trials
 from crsrisk.data.world import load_world
 from crsrisk.folders import names
-from crsrisk.studies.evidence import (
+from crsrisk.studies.generator import (
+    BaselineComparison,
     compare_baseline,
+    count_evidence,
     evidence_of,
     make_card,
     print_baseline,
-    print_roster,
-    roster_summary,
+    print_evidence_counts,
 )
 from crsrisk.uncertainty.constants import priors_digest, shared_constants
 from tests.simulation.people import world_of
 
 
 def test_the_summary_counts_every_row() -> None:
-    summary, roster = roster_summary(), load_evidence_register()
-    json.dumps(summary, allow_nan=False)
-    for name, rows in (
-        ("published_rates", roster.published_rates),
-        ("risk_factors", roster.risk_factors),
+    made, register = count_evidence(), load_evidence_register()
+    json.dumps(made.to_dict(), allow_nan=False)
+    for counts, rows in (
+        (made.published_rates, register.published_rates),
+        (made.risk_factors, register.risk_factors),
     ):
-        counts = summary[name]
-        assert counts["rows"] == sum(counts["by_use"].values()) == len(rows)
-        assert counts["by_use"]["not_usable"] == sum(counts["reasons"].values())
-        assert counts["unverified"] == sum(row.unverified for row in rows)
-    trials = load_trials()
-    assert summary["targets"]["figures"] == sum(len(trial.rows) for trial in trials)
-    assert summary["targets"]["unverified"] == sum(
-        not row.verified for trial in trials for row in trial.rows
-    )
-    assert summary["targets"]["sources"]["all"] == len(trials)
+        assert counts.rows == sum(counts.by_use.values()) == len(rows)
+        assert counts.by_use["not_usable"] == sum(counts.reasons.values())
+        assert counts.unverified == sum(row.unverified for row in rows)
+    trials, targets = load_trials(), made.targets
+    assert targets.figures == sum(len(trial.rows) for trial in trials)
+    assert targets.unverified == sum(not row.verified for trial in trials for row in trial.rows)
+    assert targets.sources.all == len(trials)
     for role in ("all", "calibration", "validation"):
-        assert (
-            0
-            < summary["targets"]["sources_counted_once"][role]
-            < summary["targets"]["sources"][role]
+        once, each = (
+            getattr(sources, role) for sources in (targets.sources_counted_once, targets.sources)
         )
+        assert 0 < once < each
 
 
 def test_what_is_printed() -> None:
-    summary, out = roster_summary(), Console(record=True, width=120)
-    print_roster(summary, console=out)
+    made, out = count_evidence(), Console(record=True, width=120)
+    print_evidence_counts(made, console=out)
     shown = out.export_text()
-    for name in ("published_rates", "risk_factors"):
-        assert f"{summary[name]['unverified']} of them recalled, unverified" in shown
+    for counts in (made.published_rates, made.risk_factors):
+        assert f"{counts.unverified} of them recalled, unverified" in shown
     assert "patients with blood cancers" in shown
-    assert f"{summary['targets']['figures']} figures" in shown
+    assert f"{made.targets.figures} figures" in shown
 
 
 # Baseline patients beside published figures: what is answered, printed and refused.
 
 
 @pytest.fixture(scope="module")
-def found():  # type: ignore[no-untyped-def]
+def baseline() -> BaselineComparison:
     return compare_baseline(world_of(), n=2000, seed=3)
 
 
-def test_every_tumour_type_is_described_and_every_check_answered(found) -> None:  # type: ignore[no-untyped-def]
-    assert {row["population"] for row in found["patients"]} == set(names("populations"))
-    assert {row["id"] for row in found["checks"]} == {check.id for check in load_baseline_checks()}
-    assert sum(sum(counts.values()) for counts in found["summary"].values()) == len(found["checks"])
-    assert sum(found["summary"]["published"].values()) == sum(
-        row["range_kind"] != "plausible" for row in found["checks"]
-    )
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+def test_every_tumour_type_is_described_and_every_check_answered(
+    baseline: BaselineComparison,
+) -> None:
+    assert {row.population for row in baseline.patients} == set(names("populations"))
+    assert {row.id for row in baseline.checks} == {check.id for check in load_baseline_checks()}
+    published, plausible = (baseline.verdicts(kind) for kind in ("published", "plausible"))
+    assert sum(published.values()) + sum(plausible.values()) == len(baseline.checks)
+    assert sum(published.values()) == sum(row.range_kind != "plausible" for row in baseline.checks)
+    tree = json.loads(json.dumps(baseline.to_dict(), allow_nan=False))
+    assert tree["summary"] == {"published": published, "plausible": plausible}
+    assert len(tree["checks"]) == len(baseline.to_frame()) == len(baseline.checks)
+    assert len(repr(baseline)) < 2_000
 
 
-def test_equal_seeds_give_equal_answers(found) -> None:  # type: ignore[no-untyped-def]
-    assert compare_baseline(world_of(), n=2000, seed=3) == found
+def test_equal_seeds_give_equal_answers(baseline: BaselineComparison) -> None:
+    assert compare_baseline(world_of(), n=2000, seed=3).to_dict() == baseline.to_dict()
 
 
 def test_what_is_not_inside_is_printed() -> None:
@@ -103,9 +104,9 @@ def test_what_is_not_inside_is_printed() -> None:
 
 def test_an_ensemble_of_ones_own(tmp_path: Path) -> None:
     bare = make_card(ensemble=tmp_path)
-    assert bare["ensemble"] is None
-    assert bare["variance"] is None
-    assert bare["evidence"] is None
+    assert bare.ensemble is None
+    assert bare.variance is None
+    assert bare.evidence is None
     about = {
         "experiment": "mine",
         "seed": 3,
@@ -116,31 +117,33 @@ def test_an_ensemble_of_ones_own(tmp_path: Path) -> None:
     }
     (tmp_path / "about.json").write_text(json.dumps(about), encoding="utf-8")
     told = make_card(ensemble=tmp_path)
-    assert told["ensemble"] == about
-    assert told["evidence"] is None, "no members beside it"
+    assert told.ensemble is not None
+    assert told.ensemble.model_dump() == about
+    assert told.evidence is None, "no members beside it"
 
 
 def test_the_world_of_the_experiment_is_the_one_on_the_card() -> None:
     world = load_world("inflammation_null")
     card = make_card(world)
-    assert card["scenario"] == "inflammation_null"
-    assert card["assumptions_digest"] == world.assumptions.digest
-    values = {row["name"]: row["value"] for row in card["assumptions"]}
+    assert card.scenario == "inflammation_null"
+    assert card.assumptions_digest == world.assumptions.digest
+    values = {row.key: row.value for row in card.assumptions}
     assert values == {name: entry.value for name, entry in world.assumptions.items()}
 
 
 def test_every_constant_of_the_shipped_ensemble_is_judged() -> None:
-    evidence, members = make_card()["evidence"], load_ensemble()
-    assert {row["constant"] for row in evidence["constants"]} == set(members.keys)
-    assert evidence["n_members"] == len(members)
+    evidence, members = make_card().evidence, load_ensemble()
+    assert evidence is not None
+    updates = [row.update for row in evidence.constants]
+    assert {update.constant for update in updates} == set(members.keys)
+    assert evidence.n_members == len(members)
     size = [
-        abs(row["shift_prior_sd"]) + max(1.0 - row["left_of_prior_sd"], 0.0)
-        for row in evidence["constants"]
+        abs(update.shift_prior_sd) + max(1.0 - update.left_of_prior_sd, 0.0) for update in updates
     ]
     assert size == sorted(size, reverse=True)
-    for row in evidence["constants"]:
-        is_clear = abs(row["shift_prior_sd"]) >= 0.5 or row["left_of_prior_sd"] <= 0.8
-        assert (row["evidence"] == "constrains") == is_clear
+    for update in updates:
+        is_clear = abs(update.shift_prior_sd) >= 0.5 or update.left_of_prior_sd <= 0.8
+        assert (update.verdict == "constrains") == is_clear
 
 
 def _saved(folder: Path, *, shift: float, digest: str | None = None) -> Path:
@@ -178,11 +181,11 @@ def test_what_was_moved_is_found_and_nothing_else(tmp_path: Path) -> None:
     """
     evidence = evidence_of(_saved(tmp_path, shift=0.7), world=load_world(), products={})
     assert evidence is not None
-    first, *others = evidence["constants"]
-    assert first["constant"] == "assumption:engagement.strength_tce"
-    assert first["shift_prior_sd"] == pytest.approx(0.7, abs=0.1)
-    assert first["left_of_prior_sd"] == pytest.approx(0.5, abs=0.06)
-    assert [row for row in others if row["evidence"] != "prior"] == []
+    first, *others = (row.update for row in evidence.constants)
+    assert first.constant == "assumption:engagement.strength_tce"
+    assert first.shift_prior_sd == pytest.approx(0.7, abs=0.1)
+    assert first.left_of_prior_sd == pytest.approx(0.5, abs=0.06)
+    assert [update for update in others if update.verdict != "prior"] == []
 
 
 def test_members_of_other_priors_are_not_judged(tmp_path: Path) -> None:
