@@ -399,7 +399,7 @@ def render_explanation(content: Mapping[str, Any]) -> str:
     return _render(
         "explain.html.j2",
         content=content,
-        figures=_explanation_figures(content),
+        figures=explanation_figures(content),
         is_dense=_is_dense(content),
     )
 
@@ -416,7 +416,8 @@ def _is_dense(content: Mapping[str, Any]) -> bool:
     return rows + (COURSE_ROWS if content["landmark_h"] else 0) > MOST_ROWS
 
 
-def _explanation_figures(content: Mapping[str, Any]) -> dict[str, Markup]:
+def explanation_figures(content: Mapping[str, Any]) -> dict[str, Markup]:
+    """Name -> drawing of the page about one patient: people and reasons by group."""
     svgs = {
         "patient": icon_array(
             icons_from(content["risks"], title="100 patients like this one"), key="icons-patient"
