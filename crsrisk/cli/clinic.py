@@ -81,7 +81,7 @@ def explain(
         return
     answers.check_options(model, patient, table=table, html=html, out=out)
     if table is not None:
-        tree = answers.answer_table(
+        explained_table = answers.answer_table(
             str(model),
             table,
             units=pairs_of(unit, "--unit"),
@@ -91,11 +91,11 @@ def explain(
             is_printed=not as_json,
         )
         if as_json:
-            print_json(tree)
-        if (problem := answers.refusal(tree, where=table)) is not None:
+            print_json(explained_table.to_dict())
+        if (problem := explained_table.refusal(where=table)) is not None:
             raise problem
         return
-    content = answers.answer_patient(
+    explained = answers.answer_patient(
         str(model),
         patient or Path(),
         html=html,
@@ -106,9 +106,9 @@ def explain(
         workers=workers,
     )
     if as_json:
-        print_json(content)
+        print_json(explained.to_dict())
     else:
-        answers.print_patient(content, html=html)
+        answers.print_patient(explained, html=html)
 
 
 @app.command()

@@ -1,9 +1,13 @@
-"""Levers: what the treating team could change before the first dose, each as an arm of its own.
+"""Levers: what the treating team could change, each as an arm of its own.
 
 Step-up dosing, premedication, prophylaxis and route, one at a time; a regimen of the product's own
 file stands for another route. What is added is a strategy (:mod:`crsrisk.simulation.strategies`);
 what is taken away is made here. Only what differs is changed, so that two simulated arms tell the
 effect of the lever and of nothing else.
+
+Some hours after the first dose only what comes with the doses still to be given can be changed: an
+agent before the next dose, the steroid before later doses. What was decided before the first dose
+(prophylaxis, its premedication, step-up, route) lies in the past.
 """
 
 from __future__ import annotations
@@ -22,6 +26,13 @@ LeverKind = Literal["prophylaxis", "premedication", "step-up", "route"]
 ENGAGERS = frozenset({"tce", "immtac"})
 STEROIDS = ("dexamethasone", "methylprednisolone")
 PROPHYLAXIS = ("tocilizumab",)
+_PAST = {
+    "prophylaxis": "prophylaxis before the first dose",
+    "premedication": "premedication of the first dose",
+    "step-up": "step-up dosing",
+    "route": "route",
+}
+_LATER = ", later changed"
 _ROUTES = {"iv": "into a vein", "sc": "under the skin", "cells": "as cells"}
 
 
@@ -41,21 +52,24 @@ def levers(arm: Arm, *, world: World) -> tuple[Lever, ...]:
     >>> from crsrisk.simulation.arm import make_arm
     >>> from crsrisk.data.world import load_world
     >>> world = load_world()
-    >>> [lever.kind for lever in levers(make_arm(load_product("tarlatamab"), world=world), world=world)]
+    >>> arm = make_arm(load_product("tarlatamab"), world=world)
+    >>> [lever.kind for lever in levers(arm, world=world)]
     ['prophylaxis', 'premedication', 'step-up']
     """
     if arm.product.platform == "ici":
         return ()
-    found = [_prophylaxis(arm, name, world=world) for name in PROPHYLAXIS]
+    before = [_prophylaxis(arm, name, world=world) for name in PROPHYLAXIS]
     if arm.product.platform in ENGAGERS:
-        found += [_premedication(arm, world=world), *_step_up(arm, world=world), *_routes(arm)]
-    return tuple(found)
+        before += [_premedication(arm, world=world), *_step_up(arm, world=world), *_routes(arm)]
+    return tuple(before)
 
 
 def _prophylaxis(arm: Arm, name: str, *, world: World) -> Lever:
     label = _short(world.mitigations[name].label)
     if name in arm.mitigations:
-        without = replace(arm, mitigations=tuple(one for one in arm.mitigations if one != name))
+        without = replace(
+            arm, mitigations=tuple(given for given in arm.mitigations if given != name)
+        )
         return Lever("prophylaxis", f"Without {_inside(label)} before the first dose", without)
     return Lever(
         "prophylaxis",
@@ -68,8 +82,9 @@ def _premedication(arm: Arm, *, world: World) -> Lever:
     """The steroid before the doses taken away, or dexamethasone given before the first two where
     there is none.
     """
-    if given := [one.mitigation for one in arm.regimen.premedication if one.mitigation in STEROIDS]:
-        kept = [one for one in arm.regimen.premedication if one.mitigation not in STEROIDS]
+    premedication = arm.regimen.premedication
+    if given := [drug.mitigation for drug in premedication if drug.mitigation in STEROIDS]:
+        kept = [drug for drug in premedication if drug.mitigation not in STEROIDS]
         label = f"Without {_inside(world.mitigations[given[0]].label)} as premedication"
         return Lever("premedication", label, _with(arm, premedication=kept))
     label = f"{_short(world.mitigations[STEROIDS[0]].label)} as premedication"
@@ -111,9 +126,9 @@ def _routes(arm: Arm) -> list[Lever]:
     """The first regimen of each other route, as it stands in the file; whatever else differs is
     said.
     """
-    found: dict[str, Lever] = {}
+    routes: dict[str, Lever] = {}
     for name, other in arm.product.regimens.items():
-        if other.route == arm.regimen.route or other.route in found:
+        if other.route == arm.regimen.route or other.route in routes:
             continue
         more = [
             text
@@ -131,13 +146,13 @@ def _routes(arm: Arm) -> list[Lever]:
             if differs
         ]
         label = f"Given {_ROUTES[other.route]}{' (with ' + ', '.join(more) + ')' if more else ''}"
-        found[other.route] = Lever("route", label, replace(arm, regimen_name=name))
-    return list(found.values())
+        routes[other.route] = Lever("route", label, replace(arm, regimen_name=name))
+    return list(routes.values())
 
 
-def _with(arm: Arm, **changes: object) -> Arm:
+def _with(arm: Arm, *, suffix: str = " changed", **changes: object) -> Arm:
     """The arm with a regimen that differs from its own in these parts, under a name of its own."""
-    name = f"{arm.regimen_name} changed"
+    name = f"{arm.regimen_name}{suffix}"
     regimen: Regimen = arm.regimen.model_copy(update=changes)
     product = arm.product.model_copy(update={"regimens": {**arm.product.regimens, name: regimen}})
     return replace(arm, product=product, regimen_name=name)
@@ -152,27 +167,11 @@ def _short(label: str) -> str:
     return label.split(" (")[0]
 
 
-# Later levers: what the treating team can still change some hours after the first dose, and what
-# lies in the past.
-#
-# Only what comes with the doses still to be given can be changed: an agent before the next dose,
-# the steroid before later doses. What was decided before the first dose (prophylaxis, its
-# premedication, step-up, route) cannot.
-
-
-_PAST = {
-    "prophylaxis": "prophylaxis before the first dose",
-    "premedication": "premedication of the first dose",
-    "step-up": "step-up dosing",
-    "route": "route",
-}
-
-
 def past_levers(arm: Arm, *, world: World) -> tuple[str, ...]:
     """In words, the levers of before the first dose, each kind once; none where the simulator knows
     none.
     """
-    return tuple(dict.fromkeys(_PAST[one.kind] for one in levers(arm, world=world)))
+    return tuple(dict.fromkeys(_PAST[lever.kind] for lever in levers(arm, world=world)))
 
 
 def later_levers(arm: Arm, *, world: World, hour: float) -> tuple[Lever, ...]:
@@ -184,40 +183,40 @@ def later_levers(arm: Arm, *, world: World, hour: float) -> tuple[Lever, ...]:
     >>> from crsrisk.simulation.arm import make_arm
     >>> from crsrisk.data.world import load_world
     >>> world = load_world()
-    >>> found = later_levers(make_arm(load_product("tarlatamab"), world=world), world=world, hour=24)
-    >>> [lever.label for lever in found]
+    >>> arm = make_arm(load_product("tarlatamab"), world=world)
+    >>> [lever.label for lever in later_levers(arm, world=world, hour=24)]
     ['Tocilizumab before dose 2 (day 8)', 'Without dexamethasone before dose 2 (day 8)']
     """
     doses = arm.regimen.doses
     coming = [k + 1 for k, dose in enumerate(doses) if hour < dose.time_h < 24.0 * arm.window_d]
     if arm.product.platform not in ENGAGERS or not coming:
         return ()
-    found = [
+    later = [
         _added(arm, name, coming=coming, world=world, kind="prophylaxis") for name in PROPHYLAXIS
     ]
     given = [
-        one
-        for one in arm.regimen.premedication
-        if one.mitigation in STEROIDS and set(one.with_doses) & set(coming)
+        drug
+        for drug in arm.regimen.premedication
+        if drug.mitigation in STEROIDS and set(drug.with_doses) & set(coming)
     ]
     if given:
-        found.append(_without(arm, given, coming=coming, world=world))
+        later.append(_without(arm, given, coming=coming, world=world))
     else:
-        found.append(_added(arm, STEROIDS[0], coming=coming, world=world, kind="premedication"))
-    return tuple(lever for lever, starts_h in found if starts_h >= hour)
+        later.append(_added(arm, STEROIDS[0], coming=coming, world=world, kind="premedication"))
+    return tuple(lever for lever, starts_h in later if starts_h >= hour)
 
 
 def _added(
-    arm: Arm, name: str, *, coming: list[int], world: World, kind: str
+    arm: Arm, name: str, *, coming: list[int], world: World, kind: LeverKind
 ) -> tuple[Lever, float]:
     """One usual dose of an agent before the next dose, and the hour at which it would be given."""
     agent, at = world.mitigations[name], coming[0]
     before = agent.prophylaxis_hours_before
     more = Premedication(mitigation=name, usual_doses=1.0, hours_before=before, with_doses=[at])
     label = f"{agent.label.split(' (')[0]} before {_dose(arm, at)}"
-    changed = _with_later(arm, [*arm.regimen.premedication, more])
+    changed = _with(arm, suffix=_LATER, premedication=[*arm.regimen.premedication, more])
     return (
-        Lever("prophylaxis" if kind == "prophylaxis" else "premedication", label, changed),
+        Lever(kind, label, changed),
         _time_h(arm, at) - before,
     )
 
@@ -230,19 +229,22 @@ def _without(
     """
     kept = [
         (
-            one.model_copy(update={"with_doses": [k for k in one.with_doses if k not in coming]})
-            if one in given
-            else one
+            drug.model_copy(update={"with_doses": [k for k in drug.with_doses if k not in coming]})
+            if drug in given
+            else drug
         )
-        for one in arm.regimen.premedication
+        for drug in arm.regimen.premedication
     ]
-    first = min(k for one in given for k in one.with_doses if k in coming)
+    first = min(k for drug in given for k in drug.with_doses if k in coming)
     name = world.mitigations[given[0].mitigation].label.split(" (")[0]
     starts = min(
-        _time_h(arm, k) - one.hours_before for one in given for k in one.with_doses if k in coming
+        _time_h(arm, k) - drug.hours_before
+        for drug in given
+        for k in drug.with_doses
+        if k in coming
     )
     label = f"Without {name[0].lower()}{name[1:]} before {_dose(arm, first)}"
-    return Lever("premedication", label, _with_later(arm, kept)), starts
+    return Lever("premedication", label, _with(arm, suffix=_LATER, premedication=kept)), starts
 
 
 def _time_h(arm: Arm, dose: int) -> float:
@@ -251,10 +253,3 @@ def _time_h(arm: Arm, dose: int) -> float:
 
 def _dose(arm: Arm, dose: int) -> str:
     return f"dose {dose} (day {1 + int(_time_h(arm, dose) // 24)})"
-
-
-def _with_later(arm: Arm, premedication: list[Premedication]) -> Arm:
-    name = f"{arm.regimen_name}, later changed"
-    regimen = arm.regimen.model_copy(update={"premedication": premedication})
-    product = arm.product.model_copy(update={"regimens": {**arm.product.regimens, name: regimen}})
-    return replace(arm, product=product, regimen_name=name)

@@ -1,9 +1,11 @@
-"""Alike: simulated patients who look like one patient in the table, and what happens to them.
+"""Simulated patients who look like one patient in the table, and what happens to them; and the
+typical patient of a population.
 
 Of a real patient only the table is known. True values are drawn given the measured ones (exactly:
-both are normal on the latent scale), gaps are filled the same way, unmeasured biology, site and
-habits are drawn anew. The same seed draws the same people, so that two arms or two worlds differ by
-nothing but what was changed.
+both are normal on the latent scale), missing values are drawn the same way, unmeasured biology,
+site and habits are drawn anew. The same seed draws the same people, so that two arms or two worlds
+differ by nothing but what was changed. The typical patient stands in the middle of a population:
+every draw lands in its middle.
 """
 
 from __future__ import annotations
@@ -95,8 +97,16 @@ def is_beyond(value: float, marginal: Marginal) -> bool:
 def sample_conditional(
     known: Mapping[str, float], *, arm: Arm, world: World, seed: int, n: int
 ) -> Patients:
-    """``n`` simulated patients given what is known of one: columns of the observed table by name,
-    absent = not known.
+    """``n`` simulated patients given what is known of one.
+
+    Parameters
+    ----------
+    known : mapping
+        By column of the observed table, in its units; what is absent is not known.
+    arm, world :
+        What they get, and the world that they live in.
+    seed, n : int
+        The same seed draws the same people.
 
     A condition that is not known (a flag, ECOG, the number of sites) is drawn from its share in the
     population, not from the laboratory values. ``dose_intensity`` is used where the dose given
@@ -151,8 +161,8 @@ def _given(
     share.
     """
     different, place = np.unique(mean, axis=0, return_inverse=True)
-    found = [posterior(seen, row, covariance=covariance, noise=noise) for row in different]
-    return np.array([centre for centre, _ in found])[place.ravel()], found[0][1]
+    posteriors = [posterior(seen, row, covariance=covariance, noise=noise) for row in different]
+    return np.array([centre for centre, _ in posteriors])[place.ravel()], posteriors[0][1]
 
 
 def conditional_outcomes(
@@ -167,27 +177,25 @@ def conditional_outcomes(
     )
 
 
-# Typical: the one patient in the middle of a population, for whom every draw lands in its middle.
-
-
 def typical_patient(population: Population, *, assumptions: Assumptions) -> Patients:
     """One patient: whatever most have, median laboratory values given that, no unmeasured
     deviation, an average site.
 
     >>> from crsrisk.data.world import load_world
     >>> world = load_world()
-    >>> float(typical_patient(world.populations["small_cell_lung"], assumptions=world.assumptions).traits.max())
+    >>> lung = world.populations["small_cell_lung"]
+    >>> float(typical_patient(lung, assumptions=world.assumptions).traits.max())
     0.0
     """
-    one = draw(assumptions=assumptions, seed=0, start=0, stop=1)
+    draws = draw(assumptions=assumptions, seed=0, start=0, stop=1)
     middle = replace(
-        one,
-        site=one.site * 0,
-        site_effects=one.site_effects * 0.0,
-        discrete=np.full_like(one.discrete, 0.5),
-        covariates=one.covariates * 0.0,
-        traits=one.traits * 0.0,
-        occasions=one.occasions * 0.0,
-        habits=np.full_like(one.habits, 0.5),
+        draws,
+        site=draws.site * 0,
+        site_effects=draws.site_effects * 0.0,
+        discrete=np.full_like(draws.discrete, 0.5),
+        covariates=draws.covariates * 0.0,
+        traits=draws.traits * 0.0,
+        occasions=draws.occasions * 0.0,
+        habits=np.full_like(draws.habits, 0.5),
     )
     return transform_draws(middle, population, assumptions=assumptions, rows=np.array([0]))

@@ -12,6 +12,7 @@ from crsrisk.simulation.levers import later_levers, levers, past_levers
 from crsrisk.simulation.run import run
 from crsrisk.simulation.similar_patients import sample_conditional
 from crsrisk.uncertainty.one_patient import (
+    PatientSpread,
     chosen_members,
     grade_by,
     over_members,
@@ -33,7 +34,7 @@ def test_members_come_as_often_as_their_weight_asks() -> None:
 
 
 @pytest.fixture(scope="module")
-def spread() -> object:
+def spread() -> PatientSpread:
     arm, world = arm_of("tarlatamab"), world_of()
     same = [arm, levers(arm, world=world)[0].arm]
     return over_members(
@@ -48,21 +49,24 @@ def spread() -> object:
     )
 
 
-def test_an_arm_that_changes_nothing_differs_by_nothing(spread: object) -> None:
-    """Common random numbers: the same arm has the same fates, to the last patient."""
-    nothing = spread.differences[0][2]  # type: ignore[attr-defined]
+def test_an_arm_that_changes_nothing_differs_by_nothing(spread: PatientSpread) -> None:
+    """Common random numbers: the same arm has the same outcomes, to the last patient."""
+    nothing = spread.differences[0].grade2plus
     assert (nothing.value, nothing.mc_error, nothing.low, nothing.high) == (0.0, 0.0, 0.0, 0.0)
 
 
-def test_a_paired_difference_is_known_better_than_its_parts(spread: object) -> None:
-    usual, with_it = spread.usual[2], spread.levers[1][2]  # type: ignore[attr-defined]
-    change = spread.differences[1][2]  # type: ignore[attr-defined]
+def test_a_paired_difference_is_known_better_than_its_parts(spread: PatientSpread) -> None:
+    usual, with_it = spread.usual.grade2plus, spread.levers[1].grade2plus
+    change = spread.differences[1].grade2plus
     assert change.value == pytest.approx(with_it.value - usual.value, abs=1e-12)
+    assert change.mc_error is not None
+    assert usual.mc_error is not None
+    assert with_it.mc_error is not None
     assert change.mc_error < np.hypot(usual.mc_error, with_it.mc_error)
     for one in (usual, with_it):
         assert 0 <= one.low <= one.high <= 1
-    three = spread.usual[3]  # type: ignore[attr-defined]
-    assert three.value <= usual.value
+    assert spread.usual.grade3plus is not None
+    assert spread.usual.grade3plus.value <= usual.value
 
 
 def test_workers_change_nothing() -> None:
@@ -97,8 +101,8 @@ def test_scenarios_draw_the_same_people() -> None:
     )
     assert found["reference"] == found["again"]
     assert found["burden_strong"] != found["reference"]
-    share, error = found["reference"]
-    assert error == pytest.approx(np.sqrt(share * (1 - share) / 256))
+    share = found["reference"].value
+    assert found["reference"].mc_error == pytest.approx(np.sqrt(share * (1 - share) / 256))
 
 
 KNOWN_BEFORE = {"age_years": 66.0, "crp_mg_l": 42.0}
@@ -151,14 +155,13 @@ def test_only_people_who_stand_where_the_patient_stands_count() -> None:
     assert two is not None
     assert one.usual == two.usual
     assert one.levers == two.levers
-    assert 200 <= one.n_kept < 1000
+    assert 200 <= one.n_people < 1000
     assert (one.onset_h > 24).all(), "who had no CRS by then has it later or never"
-    for grade in (2, 3):
-        assert one.usual[grade].low <= one.usual[grade].high
+    for grade, usual in one.usual.items():
+        assert usual.low <= usual.high
         for lever, difference in zip(one.levers, one.differences, strict=True):
-            assert lever[grade].value - one.usual[grade].value == pytest.approx(
-                difference[grade].value
-            )
+            change = dict(lever.items())[grade].value - usual.value
+            assert change == pytest.approx(dict(difference.items())[grade].value)
 
 
 def test_grades_at_a_landmark_are_those_of_the_tracks() -> None:
