@@ -99,8 +99,8 @@ def environment() -> Environment:
 
 def reason_bar(points: int, shown: ShownReasons) -> Markup:
     """One reason as a bar; all bars of a patient share a scale."""
-    style = "raises" if points > 0 else "lowers"
-    return Markup(draw_cell(BarCell(abs(points), shown.longest, style), width=REASON_BAR))
+    bar = BarCell(abs(points), shown.longest, "raises" if points > 0 else "lowers")
+    return Markup(draw_cell(bar, width=REASON_BAR))
 
 
 def is_wide(charts: Iterable[str]) -> bool:
