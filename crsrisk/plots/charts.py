@@ -242,7 +242,7 @@ def plot_forest(rows: Sequence[ForestRow], *, ax: Axes | None = None, title: str
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['Tarlatamab: CRS of any grade']
     """
-    size = Size(640, 0, left=8, right=290, top=30 if title else 8, bottom=42)
+    size = Size(660, 0, left=8, right=312, top=30 if title else 8, bottom=42)
     ax = axes_for(ax, _high(size, ROW_HEIGHT * len(rows)))
     kind = rows[0].cell.axis if rows else "rate"
     axis, ticks = FOREST_AXES[kind], FOREST_TICKS[kind]

@@ -279,7 +279,7 @@ KIND_MARKS: Mapping[str, Mapping[str, Any]] = {
     "oracle": {"marker": "D", "color": INK, "markersize": 7.6},
 }
 WHISKERS = {"null": 1.3, "comparator": 1.3, "model": 1.8, "oracle": 1.3}
-BENCHMARK_LABELS, BENCHMARK_PLOT, BENCHMARK_NUMBERS, BENCHMARK_ROW = 206.0, 150.0, 66.0, 27.0
+BENCHMARK_LABELS, BENCHMARK_PLOT, BENCHMARK_NUMBERS, BENCHMARK_ROW = 220.0, 150.0, 66.0, 27.0
 
 
 @dataclass(frozen=True)
