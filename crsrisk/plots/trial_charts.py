@@ -6,12 +6,11 @@ Every function draws on matplotlib axes (those given, or those of a new figure) 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 
 from crsrisk.plots.chart_data import Axis, Boundaries, BoundaryLook, PowerPanel
-from crsrisk.plots.charts import EVENT, LINE_STYLES, OTHER
+from crsrisk.plots.charts import EVENT, LINE_STYLES, OTHER, Style
 from crsrisk.plots.style import (
     BLUE,
     MUTED,
@@ -78,7 +77,7 @@ def plot_boundaries(
         ]
         if not bounds:
             continue
-        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 6.4}
+        style: Style = {"color": colour, "marker": marker, "markersize": 6.4}
         n, values = zip(*bounds, strict=True)
         drawn = [min(max(value, low), high) for value in values]
         ax.plot(n, drawn, linewidth=2.0 if side == "upper" else 1.8, clip_on=False, **style)
@@ -113,7 +112,7 @@ def _stops(ax: Axes, looks: Sequence[BoundaryLook]) -> None:
     """Two rows of numbers below the axis."""
     for at, (world, name) in enumerate(STOPS):
         down = -36 - 32 * at
-        words: dict[str, Any] = {"textcoords": "offset points", "color": MUTED}
+        words: Style = {"textcoords": "offset points", "color": MUTED}
         ax.annotate(
             name, (0, 0), xytext=(0, down), xycoords="axes fraction", fontsize=TEXT, **words
         )
