@@ -128,8 +128,8 @@ def plot_lines(lines: Lines, *, ax: Axes | None = None, title: str = "") -> Axes
     """
     ax = axes_for(ax, Size(460, 380, left=46, right=14, top=46 if title else 24))
     dress(ax, x=lines.x.name, y=lines.y.name, title=title)
-    scale_axis(ax.xaxis, lines.x)
-    scale_axis(ax.yaxis, lines.y)
+    scale_axis(ax, "x", lines.x)
+    scale_axis(ax, "y", lines.y)
     if lines.band is not None:
         ax.fill_between(lines.band.x, lines.band.low, lines.band.high, **BAND)
     for line in lines.lines:
@@ -170,7 +170,7 @@ def plot_dots(dots: Dots, *, ax: Axes | None = None, title: str = "") -> Axes:
     size = Size(460, 0, left=8, right=142, top=30 if title else 8, bottom=42)
     ax = axes_for(ax, _high(size, ROW_HEIGHT * len(rows)))
     dress(ax, x=dots.axis.name, title=title)
-    scale_axis(ax.xaxis, dots.axis)
+    scale_axis(ax, "x", dots.axis)
     dress_rows(ax, [row.label for row in rows], strong=[row.is_strong for row in rows])
     if dots.reference is not None:
         _reference(ax, dots.reference, n_rows=len(rows))
@@ -242,7 +242,7 @@ def plot_forest(rows: Sequence[ForestRow], *, ax: Axes | None = None, title: str
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['Tarlatamab: CRS of any grade']
     """
-    size = Size(640, 0, left=8, right=290, top=30 if title else 8, bottom=42)
+    size = Size(660, 0, left=8, right=312, top=30 if title else 8, bottom=42)
     ax = axes_for(ax, _high(size, ROW_HEIGHT * len(rows)))
     kind = rows[0].cell.axis if rows else "rate"
     axis, ticks = FOREST_AXES[kind], FOREST_TICKS[kind]
@@ -302,7 +302,7 @@ def plot_onset(curve: OnsetCurve, *, ax: Axes | None = None, title: str = "") ->
     dress(ax, x="Days after the first dose", title=title or curve.label)
     every, severe = curve.any_per100, curve.grade2plus_per100
     highest = 100 * risk_limit(max(*every, 1.0) / 100 * 1.02)
-    scale_axis(ax.yaxis, Axis("", 0.0, highest), n_ticks=4)
+    scale_axis(ax, "y", Axis("", 0.0, highest), n_ticks=4)
     ax.set_xlim(0, curve.window_d)
     thirds = [at * curve.window_d / 3 for at in range(MOST_TICKS_OF_DAYS)]
     ax.set_xticks(thirds, [number(day, digits=0) for day in thirds])

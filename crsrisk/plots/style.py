@@ -7,11 +7,11 @@ holds while a chart is drawn, and a chart for a page is drawn on a figure of its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
@@ -76,12 +76,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def in_style() -> AbstractContextManager[None]:
+    """The style of this package, for as long as the context lasts."""
+    return rc_context(STYLE)  # type: ignore[arg-type]  # a test holds the names to matplotlib's
+
+
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
     """The same drawing function, under the style of this package."""
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-        with rc_context(STYLE):
+        with in_style():
             return draw(*args, **kwargs)
 
     return inside
@@ -158,9 +163,11 @@ class _AxisNumbers(Formatter):
         return [number(tick, digits=digits) for tick in ticks]
 
 
-def scale_axis(axis: MatplotlibAxis, scale: Axis, *, n_ticks: int = 5) -> None:
+def scale_axis(ax: Axes, name: Literal["x", "y"], scale: Axis, *, n_ticks: int = 5) -> None:
     """The limits of an axis and about so many round numbers on it."""
-    axis.axes.set(**{f"{axis.axis_name}lim": (scale.low, scale.high)})
+    axis: MatplotlibAxis = ax.xaxis if name == "x" else ax.yaxis
+    set_limits = ax.set_xlim if name == "x" else ax.set_ylim
+    set_limits(scale.low, scale.high)
     axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(_AxisNumbers(scale.factor))
 

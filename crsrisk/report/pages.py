@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,11 +21,9 @@ from crsrisk.plots.chart_data import (
     EvaluatedGroup,
     ForestCell,
     ForestRow,
-    IconArray,
     ImportanceBar,
     Lines,
     ReasonBar,
-    ReasonTheme,
 )
 from crsrisk.plots.charts import (
     plot_dots,
@@ -33,7 +31,6 @@ from crsrisk.plots.charts import (
     plot_importance,
     plot_lines,
     plot_onset,
-    plot_reason_themes,
     plot_reasons,
 )
 from crsrisk.plots.descriptions import (
@@ -45,7 +42,6 @@ from crsrisk.plots.descriptions import (
     describe_importance,
     describe_onset,
     describe_power,
-    describe_reason_themes,
     describe_reasons,
     describe_risk_distribution,
 )
@@ -73,14 +69,12 @@ POLICY = (
 )
 REASON_BAR = 84.0  # pixels of the longest
 WIDEST = 480.0  # pixels that a phone can still show; a wider chart is scrolled there
-MOST_ROWS = 14  # warnings, reasons and levers that fit on a printed page in the usual type
-COURSE_ROWS = 4  # that the readings after the first dose take
 
 _WIDTH = re.compile(r"--width: ([\d.]+)px")
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """The one environment of all templates, with the filters that draw cells."""
     environment = Environment(
         loader=PackageLoader("crsrisk.report", "templates"),
@@ -99,8 +93,8 @@ def _environment() -> Environment:
 
 def reason_bar(points: int, shown: ShownReasons) -> Markup:
     """One reason as a bar; all bars of a patient share a scale."""
-    style = "raises" if points > 0 else "lowers"
-    return Markup(draw_cell(BarCell(abs(points), shown.longest, style), width=REASON_BAR))
+    bar = BarCell(abs(points), shown.longest, "raises" if points > 0 else "lowers")
+    return Markup(draw_cell(bar, width=REASON_BAR))
 
 
 def is_wide(charts: Iterable[str]) -> bool:
@@ -109,7 +103,7 @@ def is_wide(charts: Iterable[str]) -> bool:
 
 
 def _render(template: str, **given: object) -> str:
-    return _environment().get_template(template).render(policy=POLICY, **given)
+    return environment().get_template(template).render(policy=POLICY, **given)
 
 
 def _marked(figures: Mapping[str, Sequence[str]]) -> dict[str, list[Markup]]:
@@ -366,79 +360,4 @@ def trial_files(page: TrialPage) -> dict[str, str]:
     return {f"{name}.svg": stand_alone(svg, note=note) for name, svg in trial_figures(page).items()}
 
 
-# One patient.
-
-
-def render_explanation(content: Mapping[str, Any]) -> str:
-    """One patient's risk and its reasons, as a page that prints on one sheet.
-
-    ``content``: of :func:`crsrisk.report.explanation.explain_content`, also after a way through
-    JSON.
-    """
-    return _render(
-        "explain.html.j2",
-        content=content,
-        figures=_explanation_figures(content),
-        is_dense=_is_dense(content),
-    )
-
-
-def _is_dense(content: Mapping[str, Any]) -> bool:
-    """Whether there is so much to say that the print needs smaller type to stay on one page."""
-    reasons = content["reasons"]
-    rows = (
-        len(content["warnings"])
-        + len(reasons["up"])
-        + len(reasons["down"])
-        + len(content["changes"]["rows"])
-    )
-    return rows + (COURSE_ROWS if content["landmark_h"] else 0) > MOST_ROWS
-
-
-def _explanation_figures(content: Mapping[str, Any]) -> dict[str, Markup]:
-    svgs = {
-        "patient": icon_array(
-            icons_from(content["risks"], title="100 patients like this one"), key="icons-patient"
-        )
-    }
-    if content["reference"] is not None:
-        title = "100 patients like the reference patient"
-        icons = icons_from(content["reference"]["risks"], title=title)
-        svgs["reference"] = icon_array(icons, key="icons-reference")
-    themes = [theme_from(theme) for theme in content["themes"]]
-    ends = {
-        "start": content["reasons"]["base_of_100"],
-        "end": content["risks"]["grade2plus"]["of_100"],
-    }
-    svgs["themes"] = to_svg(
-        lambda: plot_reason_themes(themes, **ends),
-        key="themes",
-        title="Reasons by group, in patients of 100",
-        description=describe_reason_themes(themes, **ends),
-    )
-    return {name: Markup(svg) for name, svg in svgs.items()}
-
-
 # until content is typed: what charts are drawn from, out of mappings; what is typed passes.
-
-
-def theme_from(data: ReasonTheme | Mapping[str, Any]) -> ReasonTheme:
-    """Until content is typed: a group of reasons out of a mapping."""
-    if isinstance(data, ReasonTheme):
-        return data
-    bars = [
-        ReasonBar(f"{row['label']}: {row['value']}", row["of_100"], data["theme"])
-        for row in data["rows"]
-    ]
-    return ReasonTheme(data["theme"], data["of_100"], bars)
-
-
-def icons_from(risks: Mapping[str, Any], *, title: str) -> IconArray:
-    """Until content is typed: one hundred people out of the risks of a page."""
-    severe = risks.get("grade3plus")
-    return IconArray(
-        n_grade2plus=risks["grade2plus"]["of_100"],
-        n_grade3plus=None if severe is None else severe["of_100"],
-        sentence=" ".join(risk["sentence"] for risk in risks.values()),
-        title=title,
-    )

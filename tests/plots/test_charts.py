@@ -58,7 +58,7 @@ def bars(ax: Axes) -> list[Rectangle]:
 def ticks(axis: Axis, *, n_ticks: int = 5) -> list[str]:
     """What is written along an axis, within its limits."""
     ax = Figure().add_subplot()
-    scale_axis(ax.xaxis, axis, n_ticks=n_ticks)
+    scale_axis(ax, "x", axis, n_ticks=n_ticks)
     places = ax.xaxis.get_majorticklocs()
     labels = ax.xaxis.get_major_formatter().format_ticks(list(places))
     reach = 1e-9 * (axis.high - axis.low)
