@@ -267,9 +267,7 @@ def test_drawings_are_named_or_hidden(page: Node) -> None:
 
 def test_the_icons_of_a_patient_are_his_risk(page: Node, content: ReportContent) -> None:
     for article, patient in zip(page.find("article"), content.patients, strict=True):
-        marked = people(article, "icon-grade2") + people(
-            article, "icon-grade3"
-        )
+        marked = people(article, "icon-grade2") + people(article, "icon-grade3")
         assert marked == patient.risks.grade2plus.of_100
         assert marked + len(article.find("path", style="icon-none")) == 100
 
