@@ -443,12 +443,8 @@ def _write(run: _Run, content: ReportContent) -> Results:
     write_json(folder / "content.json", content)
     charts = report_figures(content)
     write_text(folder / "report.html", render_report(content, charts))
-    figures = report_files(content, charts)
-    for name, figure in figures.items():
+    for name, figure in report_files(content, charts).items():
         write_text(folder / "figures" / name, figure)
-    # of an earlier run, perhaps of other products
-    old = [file for file in (folder / "figures").glob("*.svg") if file.name not in figures]
-    remove_leftovers(old)
     files = {name: sha256_of(folder / name) for name in FILES}
     write_json(folder / "manifest.json", replace(run.manifest, files=files))
     return Results(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -326,23 +327,11 @@ def train(
     save_model(model, out)
     refits = None
     if n_refits != 0:
-        refits = make_refits(
-            model,
-            training.observed,
-            training.outcomes,
-            config=config,
-            seed=seed,
-            n=n_refits,
-            workers=workers,
-            advance=begin("Refitting", n_refits or N_REFITS),
-        )
-    save_companions(
-        out,
-        model=model,
-        refits=refits,
-        reference=reference_groups(model, training.observed),
-        grade3plus=grade3plus,
-    )
+        advance = begin("Refitting", n_refits or N_REFITS)
+        refit = partial(make_refits, model, training.observed, training.outcomes, config=config)
+        refits = refit(seed=seed, n=n_refits, workers=workers, advance=advance)
+    reference = reference_groups(model, training.observed)
+    save_companions(out, model=model, refits=refits, reference=reference, grade3plus=grade3plus)
     how = None if track is None else _track(model, training, tuned, folder=track)
     return Trained(model, out, training, tuned, how)
 

@@ -442,7 +442,7 @@ def test_the_report_shows_it_in_short(card: GeneratorCard, content: dict[str, An
     assert "assumptions" not in section, "the whole list stays on the card"
 
 
-def test_a_report_without_a_card_has_no_such_section(experiment: Card) -> None:
+def test_a_report_without_a_card_has_no_such_section(experiment: Any) -> None:
     page = render_report(build_content(**{**experiment, "generator": None}))
     assert "How far to believe the simulator" not in page
     assert 'href="#generator"' not in page
