@@ -26,7 +26,7 @@ from bench.models import Fitted, fitted, saved
 from crsrisk.model.booster import booster_of
 from crsrisk.model.explain import explain
 from crsrisk.model.predict import OneRow, feature_matrix, predict
-from crsrisk.studies.explain import BedsideModel, estimates, load_bedside
+from crsrisk.studies.explain import ExplainableModel, load_explainable, patient_risks
 
 BAR_RATIO, BAR_EXPLAINED_MS, BAR_HELP_S = 4.0, 20.0, 0.5
 
@@ -84,9 +84,9 @@ def single(some: Fitted, *, n: int = 200) -> tuple[float, float, bool]:
     return float(np.median(ours)), float(np.median(theirs)), same
 
 
-def bedside(model: BedsideModel, row: pd.DataFrame) -> None:
+def bedside(model: ExplainableModel, row: pd.DataFrame) -> None:
     """Risks with intervals, and all reasons."""
-    estimates(model, row)
+    patient_risks(model, row)
     explain(model.model, row).reasons(0)
 
 
@@ -97,7 +97,7 @@ def measure() -> dict[str, Any]:
     rows = [some.cohort.observed.iloc[[row]] for row in range(100)]
     with saved(some) as folder:
         start = time.perf_counter()
-        model = load_bedside(folder)
+        model = load_explainable(folder)
         load = time.perf_counter() - start
     bedside(model, rows[0])
     explained = [median_s(partial(bedside, model, row), repeats=3) for row in rows]

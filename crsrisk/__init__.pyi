@@ -34,14 +34,20 @@ from crsrisk.model.features import load_config as load_config
 from crsrisk.model.risk_model import RiskModel as RiskModel
 from crsrisk.model.store import load_model as load_model
 from crsrisk.model.store import save_model as save_model
+from crsrisk.report.explanation import PatientExplanation as PatientExplanation
 from crsrisk.results import Estimate as Estimate
 from crsrisk.results import NotEstimable as NotEstimable
 from crsrisk.simulation.cohort import simulate as simulate
 from crsrisk.simulation.cohort import stream_cohort as stream_cohort
 from crsrisk.simulation.true_risk import TrueRisk as TrueRisk
 from crsrisk.simulation.true_risk import true_risk as true_risk
+from crsrisk.studies.explain import explain_patient as explain_patient
 from crsrisk.studies.forecast import Forecast as Forecast
 from crsrisk.studies.forecast import forecast as forecast
+from crsrisk.studies.grade import GradedRegistry as GradedRegistry
+from crsrisk.studies.grade import grade_registry as grade_registry
+from crsrisk.studies.trial import TrialResult as TrialResult
+from crsrisk.studies.trial import run_trial as run_trial
 from crsrisk.studies.update import update_model as update_model
 
 __version__: str

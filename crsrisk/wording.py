@@ -87,12 +87,14 @@ def estimate_in_words(
     >>> estimate_in_words(NotEstimable("no patient had the event"))
     'not estimable'
     """
-    if isinstance(estimate, Estimate | NotEstimable):
-        estimate = estimate.to_dict()
-    if "not_estimable" in estimate:
+    if isinstance(estimate, NotEstimable):
         return "not estimable"
+    if not isinstance(estimate, Estimate):
+        if "not_estimable" in estimate:
+            return "not estimable"
+        estimate = Estimate(estimate["value"], estimate["low"], estimate["high"])
     value, low, high = (
-        number(factor * float(estimate[key]), digits=digits) for key in ("value", "low", "high")
+        number(factor * end, digits=digits) for end in (estimate.value, estimate.low, estimate.high)
     )
     return f"{value} ({low} to {high})"
 

@@ -50,7 +50,7 @@ def cache_folder() -> Path:
 _folder_of_this_process = cache(cache_folder)
 
 
-class _Locator(caching._CacheLocator):  # type: ignore[misc, name-defined]  # untyped in numba
+class _Locator(caching._CacheLocator):
     """Where numba keeps the compiled code of one kernel: below :func:`cache_folder`."""
 
     def __init__(self, function: Callable[..., Any], source: Path) -> None:
@@ -64,7 +64,7 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc, name-defined]  # un
             return None
         locator = cls(py_func, Path(py_file))
         try:
-            locator.ensure_cache_path()
+            locator.ensure_cache_path()  # type: ignore[no-untyped-call]
         except OSError:
             return None
         return locator
@@ -83,11 +83,11 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc, name-defined]  # un
         return str(self._line)
 
 
-class _Implementation(caching.CompileResultCacheImpl):  # type: ignore[misc, name-defined]
-    _locator_classes = (_Locator, *caching.CompileResultCacheImpl._locator_classes)
+class _Implementation(caching.CompileResultCacheImpl):
+    _locator_classes = [_Locator, *caching.CompileResultCacheImpl._locator_classes]  # noqa: RUF012
 
 
-class _Cache(caching.FunctionCache):  # type: ignore[misc, name-defined]
+class _Cache(caching.FunctionCache):
     _impl_class = _Implementation
 
 
@@ -115,7 +115,7 @@ def kernel(**options: Any) -> Callable[[F], F]:
     def compile_(function: F) -> F:
         dispatcher = numba.njit(nogil=True, **options)(function)
         if dispatcher is not function:  # NUMBA_DISABLE_JIT leaves the function as it is
-            dispatcher._cache = _Cache(function)
+            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
         return cast(F, dispatcher)
 
     return compile_

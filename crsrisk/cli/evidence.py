@@ -131,9 +131,9 @@ def apply_calibration(
     results: Annotated[Path, typer.Argument(help="Folder with the results of a calibration.")],
 ) -> None:
     """Make a calibration the world of everybody: values in the files, ensemble beside them."""
-    from crsrisk.studies.calibration import apply_calibration as put
+    from crsrisk.studies.calibration import apply_calibration as write_calibrated
 
-    changed = put(results)
+    changed = write_calibrated(results)
     typer.echo(
         f"Changed {len(changed)} files: {', '.join(changed)}. The values before calibration stay in"
         " them as `prior`."

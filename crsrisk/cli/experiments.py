@@ -68,13 +68,13 @@ def _learning(experiment: Path, workers: int, begin: Begin) -> Tell:
     return lambda: typer.echo(result.summary())
 
 
-def _judgement(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _validation(experiment: Path, workers: int, begin: Begin) -> Tell:
     from crsrisk.studies.against_truth import truth_part
-    from crsrisk.studies.judgement import judgement_lines, run_judgement
+    from crsrisk.studies.validation import run_validation, validation_lines
 
     truth = truth_part(workers=workers, begin=begin)
-    found = run_judgement(experiment, workers=workers, begin=begin, further=[truth])
-    return lambda: typer.echo("\n".join(judgement_lines(found)))
+    found = run_validation(experiment, workers=workers, begin=begin, further=[truth])
+    return lambda: typer.echo("\n".join(validation_lines(found)))
 
 
 def _prophylaxis(experiment: Path, workers: int, begin: Begin) -> Tell:
@@ -117,7 +117,7 @@ KINDS: dict[str, Callable[[Path, int, Begin], Tell]] = {
     "calibration": _calibration,
     "sensitivity": _sensitivity,
     "learning": _learning,
-    "judgement": _judgement,
+    "validation": _validation,
     "prophylaxis": _prophylaxis,
     "shift": _shift,
     "updating": _updating,

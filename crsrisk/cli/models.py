@@ -263,7 +263,7 @@ def evaluate_table(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for everything: judgement.json and .html, both checklists, model card."
+            help="Folder for everything: evaluation.json and .html, both checklists, model card."
         ),
     ] = None,
     outcome: Outcome = None,
@@ -307,7 +307,7 @@ def evaluate_table(
         written = write_evaluation(content, html=html, out=out)
         how = track_evaluation(content, out=out, folder=track)
     if as_json:
-        print_json(content)
+        print_json(content.to_dict())
         return
     typer.echo(
         "\n".join([*evaluation_lines(content), *(f"Wrote {name}" for name in written), *how])

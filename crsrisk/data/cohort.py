@@ -18,10 +18,10 @@ from crsrisk.errors import InputError
 from crsrisk.results import Result
 
 CELLS_HORIZON_D = 28.0
-MAIN_OUTCOME = "crs_grade2plus"
 OutcomeName: TypeAlias = Literal[
     "crs_any", "crs_grade2plus", "crs_grade3plus", "crs_grade2plus_10d", "crs_grade2plus_14d"
 ]
+MAIN_OUTCOME: OutcomeName = "crs_grade2plus"
 
 if TYPE_CHECKING:
     _IntSeries: TypeAlias = pd.Series[int]
@@ -78,7 +78,8 @@ class Labels(_IntSeries):
     """
 
     _table: pd.DataFrame
-    _metadata = ["_table"]  # noqa: RUF012  pandas hands these on to slices and copies
+    # what pandas hands on to slices and copies: the name among it
+    _metadata = ["_name", "_table"]  # noqa: RUF012
 
     @property
     def _constructor(self) -> Callable[..., Labels]:

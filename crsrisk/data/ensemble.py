@@ -286,7 +286,7 @@ def load_ensemble_about(folder: Path | None = None) -> EnsembleAbout | None:
     path = (folder or ensemble_folder()) / "about.json"
     tree = _read(
         path,
-        cure="make it: crsrisk run experiments/002_calibration, then crsrisk calibration apply its results",
+        cure="make it: crsrisk run experiments/002_calibration, then crsrisk adopt its results",
     )
     if tree is None:
         return None

@@ -1,6 +1,6 @@
-"""One patient in a YAML file, with units as a clinician has them. Nothing is guessed: a doubtful
-value is refused with the likely correction, unless the file says that it was checked
-(``confirmed``).
+"""One patient as a clinician writes him down, in a YAML file or as its keys and values, with units
+as a clinician has them. Nothing is guessed: a doubtful value is refused with the likely correction,
+unless the file says that it was checked (``confirmed``).
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from crsrisk.data.yaml_files import lines_of, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, LANDMARK_HOURS, Field, columns_of
 from crsrisk.units import accepts, convert, needs_upper_limit, unit_key
-
-# PatientFile: one patient as a clinician writes him down, in standard units, and what was done to
-# the numbers.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,28 +100,40 @@ _WRITTEN = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(.*)")
 _LONGEST_LABEL = 40
 
 
-def read_patient(path: str | Path) -> PatientFile:
-    """Read one patient.
+def read_patient(source: str | Path | Mapping[str, Any]) -> PatientFile:
+    """Read one patient from a YAML file, or from its keys and values.
 
-    ``product`` is required, everything else may be left out. A number with a unit is text (``crp:
-    8.5 mg/dL``); LDH in U/L needs ``ldh_upper_limit``. Raises :class:`InputError` with line and key
-    for an unknown key, a number without a unit, a unit that does not fit, an impossible value and
-    one that no patient is likely to have.
+    Parameters
+    ----------
+    source : path or mapping
+        ``product`` is required, everything else may be left out. A number with a unit is text
+        (``crp: 8.5 mg/dL``); LDH in U/L needs ``ldh_upper_limit``.
 
-    >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp()) / "one.yaml"
-    >>> _ = place.write_text("product: tarlatamab\\ncrp: 8.5 mg/dL\\n")
-    >>> read_patient(place).values["crp_mg_l"].value
+    Raises
+    ------
+    InputError
+        With line and key for an unknown key, a number without a unit, a unit that does not fit, an
+        impossible value and one that no patient is likely to have.
+
+    Examples
+    --------
+    >>> read_patient({"product": "tarlatamab", "crp": "8.5 mg/dL"}).values["crp_mg_l"].value
     85.0
     """
-    path = Path(path)
-    tree = read_yaml(path)
-    reading = _Reading(path.name, lines_of(path), tree)
+    if isinstance(source, Mapping):
+        return _patient(_Reading("patient", {}, dict(source)))
+    path = Path(source)
+    reading = _Reading(path.name, lines_of(path), read_yaml(path), path=path)
+    return _patient(reading)
+
+
+def _patient(reading: _Reading) -> PatientFile:
     reading.refuse_unknown(KEYS)
-    if not isinstance(tree.get("product"), str):
+    product = reading.tree.get("product")
+    if not isinstance(product, str):
         raise reading.bad(
             "product",
-            repr(tree.get("product", "nothing")),
+            repr(reading.tree.get("product", "nothing")),
             "the name of a product, or its YAML file",
             "write product: tarlatamab, say",
         )
@@ -138,26 +147,25 @@ def read_patient(path: str | Path) -> PatientFile:
             "shorten it, and name nobody",
         )
     return PatientFile(
-        where=path.name,
+        where=reading.where,
         label=label,
-        product=str(tree["product"]),
+        product=product,
         regimen=reading.text("regimen"),
         prophylaxis=reading.names("prophylaxis"),
         tumour_type=reading.text("tumour_type"),
         values=values,
         lines=reading.lines,
-        course=_course(path, reading),
+        course=_course(reading),
     )
 
 
-def _course(path: Path, reading: _Reading) -> dict[int, dict[str, GivenValue]]:
+def _course(reading: _Reading) -> dict[int, dict[str, GivenValue]]:
     """Readings after the first dose by hour and column; the hours are those that models know (6 h,
     12 h, ...).
     """
     tree = reading.tree.get("course")
-    found: dict[int, dict[str, GivenValue]] = {}
     if tree is None:
-        return found
+        return {}
     if not isinstance(tree, dict) or not all(isinstance(part, dict) for part in tree.values()):
         raise reading.bad(
             "course",
@@ -165,7 +173,8 @@ def _course(path: Path, reading: _Reading) -> dict[int, dict[str, GivenValue]]:
             "hours after the first dose with their readings",
             "write for example 24 h: {crp: 52 mg/L, worst_crs_grade: 0} below it",
         )
-    hours = _Reading(reading.where, lines_of(path, inside=("course",)), tree)
+    hours = _Reading(reading.where, reading.lines_inside("course"), tree)
+    course: dict[int, dict[str, GivenValue]] = {}
     for time, part in tree.items():
         if time not in _HOURS:
             raise hours.bad(
@@ -174,10 +183,10 @@ def _course(path: Path, reading: _Reading) -> dict[int, dict[str, GivenValue]]:
                 f"one of {', '.join(_HOURS)} after the first dose",
                 "put each reading at the first of these times by which it was known",
             )
-        one = _CourseReading(reading.where, lines_of(path, inside=("course", time)), part)
-        one.refuse_unknown((*COURSE, "confirmed"))
-        found[_HOURS[time]] = dict(one.values())
-    return dict(sorted(found.items()))
+        readings = _CourseReading(reading.where, reading.lines_inside("course", time), part)
+        readings.refuse_unknown((*COURSE, "confirmed"))
+        course[_HOURS[time]] = dict(readings.values())
+    return dict(sorted(course.items()))
 
 
 class _Reading:
@@ -185,8 +194,15 @@ class _Reading:
 
     measured: tuple[str, ...] = (*NUMBERS, *COUNTS)  # keys of values that `confirmed` may name
 
-    def __init__(self, where: str, lines: Mapping[str, int], tree: Mapping[str, Any]) -> None:
-        self.where, self.lines, self.tree = where, lines, tree
+    def __init__(
+        self,
+        where: str,
+        lines: Mapping[str, int],
+        tree: Mapping[str, Any],
+        *,
+        path: Path | None = None,
+    ) -> None:
+        self.where, self.lines, self.tree, self.path = where, lines, tree, path
         self.confirmed = self.names("confirmed")
         if strangers := sorted(set(self.confirmed) - set(self.measured)):
             raise self.bad(
@@ -195,6 +211,10 @@ class _Reading:
                 "keys of values in this file",
                 "write for example [ferritin]",
             )
+
+    def lines_inside(self, *keys: str) -> Mapping[str, int]:
+        """The lines of the keys below these; none where the patient comes from no file."""
+        return {} if self.path is None else lines_of(self.path, inside=keys)
 
     def bad(self, key: str, found: object, expected: str, cure: str) -> InputError:
         where = f"{self.where}, line {self.lines[key]}" if key in self.lines else self.where
@@ -211,7 +231,7 @@ class _Reading:
                     (
                         f"did you mean {near[0]}?"
                         if near
-                        else "remove it; explain --template PRODUCT lists them"
+                        else "remove it; explain template PRODUCT lists them"
                     ),
                 )
 
@@ -226,7 +246,7 @@ class _Reading:
     def names(self, key: str) -> tuple[str, ...]:
         value = self.tree.get(key)
         value = [] if value is None else value
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
             raise self.bad(key, repr(value), "a list of names", f"write {key}: [] or {key}: [name]")
         return tuple(value)
 
@@ -439,7 +459,7 @@ def other_readings(
     standard unit).
     """
     low, high = within or (-np.inf, np.inf)
-    found = []
+    readings = []
     for other in column.accepted_units:
         if unit_key(other) == unit_key(unit):
             continue
@@ -447,8 +467,8 @@ def other_readings(
             240.0 if needs_upper_limit(column.name, other) else None
         )  # only to guess, never to convert
         if low <= float(convert(raw, name=column.name, unit=other, upper_limit_u_l=upper)) <= high:
-            found.append(other)
-    return found
+            readings.append(other)
+    return readings
 
 
 def check_units(patient: PatientFile, *, seen: Mapping[str, tuple[float, float]]) -> None:
@@ -493,9 +513,6 @@ def _check_unit(
                 " `confirmed`"
             ),
         )
-
-
-# The template of a patient file: every key with its units and made-up values, to be written over.
 
 
 _EXAMPLES = {

@@ -1,5 +1,5 @@
-"""Against the truth: how far each patient's risk is from his true risk, and whether intervals hold
-it.
+"""Against the truth: how far each patient's risk is from his true risk, whether intervals hold it,
+and the Venn-Abers interval that is held against it.
 
 The true risk p* of a patient is known only through re-simulation: events among m repetitions.
 Distances from such an estimate contain its noise, so no figure here is taken as it comes. Each is
@@ -14,12 +14,19 @@ nobody measured.
 The Monte Carlo error of a figure is its SD over bootstrap resamples of patients, each taken with
 his repetitions: it holds the choice of patients and the finite number of repetitions. Intervals are
 percentiles of the same resamples.
+
+Venn-Abers gives two calibrated risks for each patient, one for each outcome he might turn out to
+have: isotonic regression of outcome on score is fitted twice, with the new patient counted as
+without the event (p0) and as with it (p1). One of the two is calibrated whatever the distribution
+(Vovk & Petej, UAI 2014, "Venn-Abers predictors"), and [p0, p1] is narrow where calibration patients
+are many. It speaks of groups of patients with that score, not of the true risk of one: how often it
+holds that is measured here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -29,6 +36,7 @@ from sklearn.isotonic import isotonic_regression
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
+from crsrisk.evaluation.leaks import Controls
 from crsrisk.evaluation.metrics import (
     FloatArray,
     bootstrap_counts,
@@ -51,7 +59,7 @@ Statistic = Callable[[FloatArray, IntArray], float]
 class SplitHalves:
     """Events among the repetitions of each patient, in two independent halves.
 
-    ``name`` says which truth. ``n_events`` (patients, 2), ``half``: repetitions in one half.
+    ``name`` says which truth. ``n_events`` (patients, 2), ``n_per_half``: repetitions in one half.
 
     >>> SplitHalves("what was observed", np.array([[1, 3]]), 10).risk.tolist()
     [0.2]
@@ -59,7 +67,7 @@ class SplitHalves:
 
     name: str
     n_events: IntArray
-    half: int
+    n_per_half: int
 
     def __post_init__(self) -> None:
         """Refuse counts that no re-simulation can give."""
@@ -67,21 +75,23 @@ class SplitHalves:
         if (
             counts.ndim != 2
             or counts.shape[1] != 2
-            or self.half < 1
-            or bool(((counts < 0) | (counts > self.half)).any())
+            or self.n_per_half < 1
+            or bool(((counts < 0) | (counts > self.n_per_half)).any())
         ):
             raise InputError(
                 where="against the truth",
                 key=self.name,
                 found=f"counts of shape {counts.shape}",
-                expected="events in two halves of the repetitions of each patient, 0 to half",
+                expected=(
+                    "events in two halves of the repetitions of each patient, 0 to n_per_half"
+                ),
                 cure="take n_grade2plus and half of an oracle",
             )
 
     @classmethod
     def of(cls, truth: Truth, *, seed: int) -> SplitHalves:
-        """SplitHalves of counts that were kept as a whole: repetitions are exchangeable, so which are in
-        which half is drawn.
+        """Split halves of counts that were kept as a whole: repetitions are exchangeable, so which
+        of them are in which half is drawn.
         """
         m = int(truth.n_replicates[0])
         if m % 2 or bool((truth.n_replicates != m).any()):
@@ -99,9 +109,14 @@ class SplitHalves:
         return cls(truth.name, np.stack([first, truth.n_events - first], axis=1), m // 2)
 
     @property
+    def n_replicates(self) -> int:
+        """Repetitions of each patient, both halves together."""
+        return 2 * self.n_per_half
+
+    @property
     def risk(self) -> FloatArray:
         """True risk as estimated by all repetitions, shape (patients,)."""
-        return np.asarray(self.n_events.sum(axis=1) / (2.0 * self.half))
+        return np.asarray(self.n_events.sum(axis=1) / self.n_replicates)
 
     @property
     def truth(self) -> Truth:
@@ -109,20 +124,8 @@ class SplitHalves:
         return Truth(
             self.name,
             self.n_events.sum(axis=1),
-            np.full(len(self.n_events), 2 * self.half, dtype=np.int64),
+            np.full(len(self.n_events), self.n_replicates, dtype=np.int64),
         )
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure with its 95% interval and its Monte Carlo error (one standard error)."""
-
-    estimate: Estimate
-    mc_error: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Value, interval and Monte Carlo error as JSON writes them."""
-        return {**self.estimate.to_dict(), "mc_error": self.mc_error}
 
 
 @dataclass(frozen=True)
@@ -135,23 +138,15 @@ class CalibrationError:
     """
 
     n_patients: int
-    mean_absolute: Figure
-    p90_absolute: Figure
-    bias: Figure
-    root_mean_squared: Figure
+    mean_absolute: Estimate
+    p90_absolute: Estimate
+    bias: Estimate
+    root_mean_squared: Estimate
     mean_absolute_with_noise: float
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of a loss, in the unit of the loss."""
-
-    name: str
-    figure: Figure
-
-
-@dataclass(frozen=True)
-class GapSplit:
+class LossDecomposition:
     """A model's expected loss in three parts that add up to it.
 
     Irreducible: what an oracle who knows everything true at baseline still loses. Unobserved: what
@@ -160,10 +155,10 @@ class GapSplit:
     """
 
     loss: str
-    irreducible: Part
-    unobserved: Part
-    estimation: Part
-    total: Figure
+    irreducible: Estimate
+    unobserved: Estimate
+    estimation: Estimate
+    total: Estimate
 
 
 @dataclass(frozen=True)
@@ -173,27 +168,61 @@ class Coverage:
     """
 
     n_patients: int
-    share: Figure
+    share: Estimate
     mean_width: float
+
+
+@dataclass(frozen=True)
+class ValidationClaims:
+    """What each internal validation claimed, and what further patients of the same world show.
+
+    ``n_fresh``: further patients. ``fresh``: figure -> performance in them, Monte Carlo error
+    included. ``claims``: method of validation -> figure -> claimed value.
+    """
+
+    n_fresh: int
+    fresh: Mapping[str, Estimate]
+    claims: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class AgainstTruth:
+    """A model measured against the true risks of the simulator.
+
+    ``n_replicates`` and ``n_baseline_replicates``: repetitions of each re-simulated patient given
+    what was observed of him, and given everything true at baseline. ``calibration_error`` and
+    ``loss`` by group of patients (`all` and products); ``loss``: log loss and Brier score.
+    ``coverage``: method of the interval -> group of patients.
+    """
+
+    n_patients: int
+    n_replicates: int
+    n_baseline_replicates: int
+    calibration_error: Mapping[str, CalibrationError | NotEstimable]
+    loss: Mapping[str, tuple[LossDecomposition, LossDecomposition]]
+    coverage: Mapping[str, Mapping[str, Coverage | NotEstimable]]
+    validation: ValidationClaims
+    controls: Controls
 
 
 def noise_removed(
     statistic: Statistic, truth: SplitHalves, *, seed: int, n_resamples: int = 200
-) -> Figure:
+) -> Estimate:
     """A statistic of the true risks, carried on from halves and all repetitions to infinitely many.
 
     ``statistic(q, rows)`` computes it from estimated true risks q (of all patients) and the rows
     that take part (a patient may be in twice, in a bootstrap resample).
 
     >>> truth = SplitHalves("t", np.random.default_rng(0).binomial(100, 0.3, (500, 2)), 100)
-    >>> found = noise_removed(lambda q, rows: float(np.mean((q[rows] - 0.3) ** 2)), truth, seed=1)
-    >>> abs(found.estimate.value) < 3 * found.mc_error  # every true risk is 0.3, so the error is 0
+    >>> squared = noise_removed(lambda q, rows: float(np.mean((q[rows] - 0.3) ** 2)), truth, seed=1)
+    >>> abs(squared.value) < 3 * squared.mc_error  # every true risk is 0.3, so the error is 0
     True
     """
-    whole, (one, other) = truth.risk, (truth.n_events / truth.half).T
+    whole, (first, second) = truth.risk, (truth.n_events / truth.n_per_half).T
 
     def extrapolated(rows: IntArray) -> float:
-        return 2.0 * statistic(whole, rows) - (statistic(one, rows) + statistic(other, rows)) / 2.0
+        of_halves = statistic(first, rows) + statistic(second, rows)
+        return 2.0 * statistic(whole, rows) - of_halves / 2.0
 
     return _bootstrapped(extrapolated, n=whole.size, seed=seed, n_resamples=n_resamples)
 
@@ -208,7 +237,7 @@ def calibration_error(
     if p.size < FEWEST:
         return NotEstimable(f"{p.size} re-simulated patients; {FEWEST} are needed")
 
-    def removed(statistic: Statistic) -> Figure:
+    def removed(statistic: Statistic) -> Estimate:
         return noise_removed(statistic, truth, seed=seed, n_resamples=n_resamples)
 
     squared = removed(lambda q, rows: float(np.mean((p - q)[rows] ** 2)))
@@ -222,9 +251,9 @@ def calibration_error(
     )
 
 
-def gap_split(
+def decompose_loss(
     risk: ArrayLike, *, observed: SplitHalves, baseline: SplitHalves
-) -> tuple[GapSplit, GapSplit]:
+) -> tuple[LossDecomposition, LossDecomposition]:
     """The model's expected log loss (nats) and Brier score in their three parts.
 
     ``observed`` and ``baseline``: the two truths of the same patients. Brier: every part is
@@ -272,89 +301,77 @@ def by_band(risk: ArrayLike, *, bands: Sequence[float] = BANDS) -> dict[str, Int
     >>> list(by_band([0.05, 0.5]))
     ['0-10%', '40-60%']
     """
-    p, found = check_risk(risk), {}
+    p, rows_of_band = check_risk(risk), {}
     for low, high in pairwise(bands):
         is_last = high == bands[-1]
         rows = np.flatnonzero((p >= low) & ((p < high) | is_last & (p <= high)))
         if rows.size:
-            found[f"{100 * low:g}-{100 * high:g}%"] = rows
-    return found
+            rows_of_band[f"{100 * low:g}-{100 * high:g}%"] = rows
+    return rows_of_band
 
 
 def only(truth: SplitHalves, rows: IntArray) -> SplitHalves:
     """The truth of these patients."""
-    return SplitHalves(truth.name, truth.n_events[rows], truth.half)
+    return SplitHalves(truth.name, truth.n_events[rows], truth.n_per_half)
 
 
 def _matched(values: ArrayLike, truth: SplitHalves) -> FloatArray:
-    found = check_risk(values)
-    if found.shape != (len(truth.n_events),):
+    risks = check_risk(values)
+    if risks.shape != (len(truth.n_events),):
         raise InputError(
             where="against the truth",
             key=truth.name,
-            found=f"{found.shape} risks",
+            found=f"{risks.shape} risks",
             expected=f"one for each of {len(truth.n_events)} re-simulated patients",
             cure="score the patients that were re-simulated, in their order",
         )
-    return found
+    return risks
 
 
 def _bootstrapped(
     statistic: Callable[[IntArray], float], *, n: int, seed: int, n_resamples: int
-) -> Figure:
+) -> Estimate:
     again = [
         statistic(np.repeat(np.arange(n), counts.astype(np.int64)))
         for block in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
         for counts in block
     ]
     value = statistic(np.arange(n))
-    return Figure(percentile_estimate(value, np.array(again)), float(np.std(again, ddof=1)))
+    return replace(
+        percentile_estimate(value, np.array(again)), mc_error=float(np.std(again, ddof=1))
+    )
 
 
-def _root(squared: Figure) -> Figure:
+def _root(squared: Estimate) -> Estimate:
     """Square root of a mean squared error, whose unbiased estimate may be a little below 0."""
-    ends = [
-        max(0.0, one) ** 0.5
-        for one in (squared.estimate.value, squared.estimate.low, squared.estimate.high)
-    ]
-    error = squared.mc_error / (2.0 * ends[0]) if ends[0] > 0 else squared.mc_error**0.5
-    return Figure(Estimate(*ends), error)
+    value, low, high = (max(0.0, end) ** 0.5 for end in (squared.value, squared.low, squared.high))
+    error = squared.mc_error or 0.0
+    return Estimate(value, low, high, error / (2.0 * value) if value > 0 else error**0.5)
 
 
 def _outcome_variance(truth: SplitHalves) -> FloatArray:
     """Unbiased estimate of p*(1 - p*) of each patient."""
-    q, m = truth.risk, 2 * truth.half
+    q, m = truth.risk, truth.n_replicates
     return np.asarray(q * (1 - q) * m / (m - 1))
 
 
-def _split(loss: str, model: FloatArray, seen: FloatArray, known: FloatArray) -> GapSplit:
-    def figure(values: FloatArray) -> Figure:
-        return Figure(mean_with_interval(values), float(values.std(ddof=1)) / values.size**0.5)
+def _split(loss: str, model: FloatArray, seen: FloatArray, known: FloatArray) -> LossDecomposition:
+    def figure(values: FloatArray) -> Estimate:
+        mc_error = float(values.std(ddof=1)) / values.size**0.5
+        return replace(mean_with_interval(values), mc_error=mc_error)
 
-    return GapSplit(
+    return LossDecomposition(
         loss,
-        Part("irreducible", figure(known)),
-        Part("unobserved", figure(seen - known)),
-        Part("estimation", figure(model - seen)),
+        figure(known),
+        figure(seen - known),
+        figure(model - seen),
         figure(model),
     )
 
 
-# Venn-Abers: two calibrated risks for each patient, one for each outcome he might turn out to have.
-#
-# Isotonic regression of outcome on score is fitted twice, once with the new patient counted as
-# without the event (p0) and once as with it (p1). One of the two is calibrated whatever the
-# distribution (Vovk & Petej, UAI 2014, "Venn-Abers predictors"), and [p0, p1] is narrow where
-# calibration patients are many. It speaks of groups of patients with that score, not of the true
-# risk of this one: how often it holds that is measured in :mod:`crsrisk.evaluation.against_truth`.
-
-
-Floats = NDArray[np.float64]
-
-
 def venn_abers(
     scores: ArrayLike, *, calibration_scores: ArrayLike, outcome: ArrayLike
-) -> tuple[Floats, Floats]:
+) -> tuple[FloatArray, FloatArray]:
     """p0 and p1 of each score, shape (patients,) each; p0 <= p1.
 
     ``calibration_scores`` and ``outcome`` (0/1) are of patients on whom the scoring model was not
@@ -393,7 +410,9 @@ def venn_abers(
     return np.minimum(ends[which, 0], ends[which, 1]), ends[which, 1]
 
 
-def _with(distinct: Floats, events: Floats, sizes: Floats, score: float, label: float) -> float:
+def _with(
+    distinct: FloatArray, events: FloatArray, sizes: FloatArray, score: float, label: float
+) -> float:
     """Isotonic risk at a score when one patient with that score and outcome is added; the score
     need not be there.
     """

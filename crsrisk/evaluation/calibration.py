@@ -1,21 +1,31 @@
 """Whether a predicted risk of 30% means 30 events in 100 patients: intercepts, slope, curve, ICI.
 
-The flexible curve is a logistic regression of the outcome on a restricted cubic spline of
-logit(risk) with four knots at the 5, 35, 65 and 95% quantiles of logit(risk) (Harrell, Regression
-Modeling Strategies, 2nd edition, table 2.3), fewer where these coincide. ICI, E50, E90 and Emax are
-the mean, median, 90th percentile and maximum of the distance between curve and risk over the
-patients (Austin & Steyerberg, Stat Med 2019;38:4051). :mod:`crsrisk.evaluation.calibration` draws
-the same with the other usual smoother.
+The flexible curve comes from either of the two usual smoothers; where they tell different stories
+the data do not tell one.
+
+- Spline: logistic regression of the outcome on a restricted cubic spline of logit(risk) with four
+  knots at the 5, 35, 65 and 95% quantiles of logit(risk) (Harrell, Regression Modeling Strategies,
+  2nd edition, table 2.3), fewer where these coincide.
+- Loess: a straight line at each risk, fitted to the nearest two thirds of the patients, weighted by
+  the tricube of their distance (Cleveland, J Am Stat Assoc 1979;74:829), as R's
+  ``lowess(risk, outcome, f = 2/3, iter = 0)``. Robustness steps would take rare events for
+  outliers. It lives on the scale of risk and is cut where it leaves 0 to 1.
+
+ICI, E50, E90 and Emax are the mean, median, 90th percentile and maximum of the distance between
+curve and risk over the patients (Austin & Steyerberg, Stat Med 2019;38:4051).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
+from statsmodels.nonparametric.smoothers_lowess import lowess
 
 from crsrisk.evaluation.metrics import (
     BLOCK_CELLS,
@@ -35,11 +45,18 @@ from crsrisk.streams import uniforms
 # and as many patients without: ten for each of the three slopes of the spline
 CURVE_MIN_EVENTS = 30
 KNOT_QUANTILES = (0.05, 0.35, 0.65, 0.95)
+SPAN = 2 / 3  # of the patients, for each line of the loess
 N_CURVE_POINTS = 50
+# risks at which loess fits lines; between them the curve is interpolated
+N_ANCHORS = 100
 # of resamples without a fit; beyond it an interval would describe the easy ones only
 MAX_FAILED_SHARE = 0.05
 # a resample that needs more steps than this has no curve
 _fit = partial(fit_logistic, max_steps=60, tolerance=1e-6)
+
+# Fits one curve to each row of outcomes, (patients,) or (fits, patients), and of weights (fits,
+# patients): the curves on the grid, the curves at every patient's risk, which fits succeeded.
+Smoother: TypeAlias = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray, BoolArray]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +87,6 @@ class CalibrationCurve:
     """
 
     smoother: str
-
     risk: FloatArray
     observed: FloatArray
     low: FloatArray
@@ -115,7 +131,7 @@ def recalibrate(outcome: ArrayLike, *, risk: ArrayLike) -> Recalibration:
 def fit_calibration_curve(
     outcome: ArrayLike, *, risk: ArrayLike, seed: int, n_resamples: int = 500
 ) -> CalibrationCurve | NotEstimable:
-    """The flexible curve with ICI, E50, E90, Emax; intervals and band by percentiles of a bootstrap
+    """The spline curve with ICI, E50, E90, Emax; intervals and band by percentiles of a bootstrap
     over patients.
 
     The knots stay where the whole sample puts them; every resample refits the spline; resamples
@@ -126,55 +142,183 @@ def fit_calibration_curve(
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
     logits = logit(check_inner_risk(predicted))
+    if (reason := _curve_problem(y_true, logits)) is not None:
+        return NotEstimable(reason)
+    knots = np.unique(np.quantile(logits, KNOT_QUANTILES))
+    grid = _grid(predicted)
+    design, on_grid = spline_basis(logits, knots=knots), spline_basis(logit(grid), knots=knots)
+
+    def spline(outcome: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        fitted = _fit(design, outcome, weight=weight, start=_perfect(design))
+        curves, at_patients = (
+            np.asarray(expit(fitted.coefficients @ basis.T)) for basis in (on_grid, design)
+        )
+        return curves, at_patients, fitted.is_converged
+
+    return _with_distances(
+        spline,
+        name=f"logistic regression on a restricted cubic spline of logit(risk), {knots.size} knots",
+        y_true=y_true,
+        predicted=predicted,
+        knots=tuple(float(knot) for knot in expit(knots)),
+        seed=seed,
+        n_resamples=n_resamples,
+    )
+
+
+def fit_loess_curve(
+    outcome: ArrayLike, *, risk: ArrayLike, seed: int, n_resamples: int = 200, span: float = SPAN
+) -> CalibrationCurve | NotEstimable:
+    """The loess curve with the same distances, intervals, band and refusals as
+    :func:`fit_calibration_curve`.
+
+    >>> rng = np.random.default_rng(1)
+    >>> risk = rng.uniform(0.1, 0.6, 500)
+    >>> curve = fit_loess_curve(rng.random(500) < risk, risk=risk, seed=1, n_resamples=50)
+    >>> curve.smoother
+    'loess: lines through the nearest 67% of patients, tricube weights, no robustness steps'
+    """
+    y_true, predicted = check_outcome_and_risk(outcome, risk)
+    if (reason := _curve_problem(y_true, logit(check_inner_risk(predicted)))) is not None:
+        return NotEstimable(reason)
+    anchors, grid = _anchors(predicted), _grid(predicted)
+
+    def loess(outcome: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        heights = [
+            _loess_heights(predicted, event, counts, anchors=anchors, span=span)
+            for event, counts in zip(np.broadcast_to(outcome, weight.shape), weight, strict=True)
+        ]
+        on_grid, at_patients = (
+            np.array([np.interp(risks, anchors, height) for height in heights])
+            for risks in (grid, predicted)
+        )
+        return on_grid, at_patients, np.ones(len(heights), dtype=np.bool_)
+
+    return _with_distances(
+        loess,
+        name=(
+            f"loess: lines through the nearest {span:.0%} of patients, tricube weights, no"
+            " robustness steps"
+        ),
+        y_true=y_true,
+        predicted=predicted,
+        knots=(),
+        seed=seed,
+        n_resamples=n_resamples,
+    )
+
+
+def _curve_problem(y_true: BoolArray, logits: FloatArray) -> str | None:
+    """Why no flexible curve exists, or None."""
     n_events = int(y_true.sum())
-    reason = slope_problem(y_true, logits)
     if min(n_events, y_true.size - n_events) < CURVE_MIN_EVENTS:
-        reason = (
+        return (
             f"{n_events} patients with and {y_true.size - n_events} without the event; a flexible"
             f" calibration curve needs {CURVE_MIN_EVENTS} of each"
         )
-    if reason is not None:
-        return NotEstimable(reason)
-    knots = np.unique(np.quantile(logits, KNOT_QUANTILES))
-    grid = np.unique(np.quantile(predicted, np.linspace(0.005, 0.995, N_CURVE_POINTS)))
-    design, on_grid = spline_basis(logits, knots=knots), spline_basis(logit(grid), knots=knots)
-    target, weight = y_true.astype(np.float64), np.ones((1, y_true.size))
-    fitted = _fit(design, target, start=_perfect(design)).coefficients
-    distances = _distances(design, fitted[None], predicted, weight)[0]
-    curves, boot = [], []
-    for counts in bootstrap_counts(n=target.size, n_resamples=n_resamples, seed=seed):
-        again = _fit(design, target, weight=counts, start=fitted)
-        refitted, is_fit = again.coefficients[again.is_converged], again.is_converged
-        curves.append(expit(refitted @ on_grid.T))
-        boot.append(_distances(design, refitted, predicted, counts[is_fit]))
-    resampled = np.concatenate(boot)
-    n_failed = n_resamples - resampled.shape[0]
+    return slope_problem(y_true, logits)
+
+
+def _grid(predicted: FloatArray) -> FloatArray:
+    """Risks at which a curve is given."""
+    return np.asarray(np.unique(np.quantile(predicted, np.linspace(0.005, 0.995, N_CURVE_POINTS))))
+
+
+def _with_distances(
+    smoother: Smoother,
+    *,
+    name: str,
+    y_true: BoolArray,
+    predicted: FloatArray,
+    knots: tuple[float, ...],
+    seed: int,
+    n_resamples: int,
+) -> CalibrationCurve | NotEstimable:
+    """The curve with its band, and its distances from the risks in the patients, in resamples of
+    them, and in outcomes drawn from the risks themselves.
+    """
+    n, event = y_true.size, y_true.astype(np.float64)
+
+    def distances(at_patients: FloatArray, weight: FloatArray) -> FloatArray:
+        return distances_of(np.abs(at_patients - predicted), weight=weight)
+
+    everybody = np.ones((1, n))
+    observed, fitted, _ = smoother(event, everybody)
+    found = distances(fitted, everybody)[0]
+    curves, resampled = [], []
+    for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed):
+        on_grid, refitted, is_fit = smoother(event, counts)
+        curves.append(on_grid[is_fit])
+        resampled.append(distances(refitted[is_fit], counts[is_fit]))
+    n_failed = n_resamples - sum(map(len, resampled))
     if n_failed > MAX_FAILED_SHARE * n_resamples:
         return NotEstimable(
             f"the curve could not be fitted in {n_failed} of {n_resamples} resamples"
         )
+    if_perfect = []
+    for drawn in _perfect_outcomes(predicted, seed=seed, n_draws=n_resamples):
+        weight = np.ones_like(drawn)
+        _, refitted, is_fit = smoother(drawn, weight)
+        if_perfect.append(distances(refitted[is_fit], weight[is_fit]))
+    boot, perfect = np.concatenate(resampled), np.concatenate(if_perfect)
     low, high = np.quantile(np.concatenate(curves), TAILS, axis=0)
-    if_perfect = _distances_if_perfect(design, predicted, seed=seed, n_draws=n_resamples)
     ici, e50, e90, emax = (
-        distance_estimate(distances[k], resampled[:, k], if_perfect[:, k]) for k in range(4)
+        _distance_estimate(found[k], boot[:, k], perfect[:, k]) for k in range(4)
     )
     return CalibrationCurve(
-        smoother=(
-            f"logistic regression on a restricted cubic spline of logit(risk), {knots.size} knots"
-        ),
-        risk=grid,
-        observed=expit(fitted @ on_grid.T),
+        smoother=name,
+        risk=_grid(predicted),
+        observed=observed[0],
         low=low,
         high=high,
         ici=ici,
         e50=e50,
         e90=e90,
         emax=emax,
-        ici_if_perfect=percentile_estimate(float(if_perfect[:, 0].mean()), if_perfect[:, 0]),
-        knots=tuple(float(knot) for knot in expit(knots)),
+        ici_if_perfect=percentile_estimate(float(perfect[:, 0].mean()), perfect[:, 0]),
+        knots=knots,
         n_resamples=n_resamples,
         n_resamples_failed=n_failed,
     )
+
+
+def _perfect_outcomes(predicted: FloatArray, *, seed: int, n_draws: int) -> Iterator[FloatArray]:
+    """Outcomes (0 or 1) drawn from the predicted risks themselves: blocks of rows."""
+    n = predicted.size
+    rows = max(1, BLOCK_CELLS // n)
+    for start in range(0, n_draws, rows):
+        stop = min(start + rows, n_draws)
+        draws = uniforms(
+            seed=seed, decision=f"evaluation/perfect/{n}", start=start, stop=stop, width=n
+        )
+        yield (draws < predicted).astype(np.float64)
+
+
+def _anchors(risk: FloatArray) -> FloatArray:
+    """Risks at which loess fits lines: every distinct one where they are few, else half of them
+    where patients are and half evenly spread.
+    """
+    distinct = np.unique(risk)
+    if distinct.size <= N_ANCHORS:
+        return distinct
+    at_patients = np.quantile(risk, np.linspace(0, 1, N_ANCHORS // 2), method="nearest")
+    evenly = np.linspace(risk.min(), risk.max(), N_ANCHORS // 2)
+    return np.unique(np.concatenate([at_patients, evenly]))
+
+
+def _loess_heights(
+    risk: FloatArray, event: FloatArray, counts: FloatArray, *, anchors: FloatArray, span: float
+) -> FloatArray:
+    """Heights of the loess curve at the anchors, each patient taken ``counts`` times."""
+    times = counts.astype(np.int64)
+    drawn, outcome = np.repeat(risk, times), np.repeat(event, times)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        heights = np.asarray(lowess(outcome, drawn, frac=span, it=0, xvals=anchors))
+    # where more than `span` of the patients share a risk no line exists: their event rate stands
+    for at in np.flatnonzero(np.isnan(heights)):
+        nearest = np.abs(drawn - anchors[at])
+        heights[at] = outcome[nearest == nearest.min()].mean()
+    return np.asarray(np.clip(heights, 0.0, 1.0))
 
 
 def spline_basis(logits: FloatArray, *, knots: FloatArray) -> FloatArray:
@@ -231,11 +375,7 @@ def spline_curve_on(y_true: BoolArray, logits: FloatArray, *, grid: FloatArray) 
     """The spline curve at ``grid`` (logits of risk), without band; NaN throughout where it is not
     estimable.
     """
-    n_events = int(y_true.sum())
-    if (
-        min(n_events, y_true.size - n_events) < CURVE_MIN_EVENTS
-        or slope_problem(y_true, logits) is not None
-    ):
+    if _curve_problem(y_true, logits) is not None:
         return np.full(grid.size, np.nan)
     knots = np.unique(np.quantile(logits, KNOT_QUANTILES))
     design = spline_basis(logits, knots=knots)
@@ -276,15 +416,6 @@ def _wald(
     ]
 
 
-def _distances(
-    design: FloatArray, coefficients: FloatArray, predicted: FloatArray, weight: FloatArray
-) -> FloatArray:
-    """Mean, median, 90th percentile, maximum of |curve - risk| over the patients, shape (fits,
-    4).
-    """
-    return distances_of(np.abs(expit(coefficients @ design.T) - predicted), weight=weight)
-
-
 def distances_of(distance: FloatArray, *, weight: FloatArray) -> FloatArray:
     """Weighted mean, median, 90th percentile and maximum of each row, shape (rows, 4); weight 0 =
     not there.
@@ -301,29 +432,7 @@ def distances_of(distance: FloatArray, *, weight: FloatArray) -> FloatArray:
     return np.column_stack(columns)
 
 
-def _distances_if_perfect(
-    design: FloatArray, predicted: FloatArray, *, seed: int, n_draws: int
-) -> FloatArray:
-    """Distances fitted to outcomes drawn from the predicted risks themselves, shape (draws that
-    fit, 4).
-    """
-    n = predicted.size
-    rows = max(1, BLOCK_CELLS // n)
-    found = []
-    for start in range(0, n_draws, rows):
-        stop = min(start + rows, n_draws)
-        draws = uniforms(
-            seed=seed, decision=f"evaluation/perfect/{n}", start=start, stop=stop, width=n
-        )
-        target = (draws < predicted).astype(np.float64)
-        weight = np.ones_like(target)
-        fitted = _fit(design, target, start=_perfect(design))
-        is_fit = fitted.is_converged
-        found.append(_distances(design, fitted.coefficients[is_fit], predicted, weight[is_fit]))
-    return np.concatenate(found)
-
-
-def distance_estimate(value: float, resampled: FloatArray, if_perfect: FloatArray) -> Estimate:
+def _distance_estimate(value: float, resampled: FloatArray, if_perfect: FloatArray) -> Estimate:
     """Percentile interval, its lower end 0 where exact risks could well have given such a
     distance.
     """
@@ -331,152 +440,3 @@ def distance_estimate(value: float, resampled: FloatArray, if_perfect: FloatArra
     if value <= float(np.quantile(if_perfect, TAILS[1])):
         return Estimate(estimate.value, 0.0, estimate.high)
     return estimate
-
-
-# The calibration curve by the other usual smoother: loess, as R's ``lowess(risk, outcome, f = 2/3,
-# iter = 0)``.
-#
-# At each risk a straight line is fitted to the nearest two thirds of the patients, weighted by the
-# tricube of their distance (Cleveland, J Am Stat Assoc 1979;74:829), without robustness steps,
-# which would take rare events for outliers. It lives on the scale of risk and can leave 0 to 1,
-# where it is cut. It stands beside the spline of :mod:`crsrisk.evaluation.calibration`: two
-# smoothers that tell different stories mean that the data do not tell one.
-
-
-SPAN = 2 / 3
-# places at which lines are fitted; between them the curve is interpolated, as lowess does
-N_ANCHORS = 100
-# of the bandwidth: nearer counts fully, farther not at all (as in lowess)
-_NEAR, _FAR = 0.001, 0.999
-_FLAT = 1e-3  # of the range of risk: with less spread around a place the line there is level
-
-
-def fit_loess_curve(
-    outcome: ArrayLike, *, risk: ArrayLike, seed: int, n_resamples: int = 200, span: float = SPAN
-) -> CalibrationCurve | NotEstimable:
-    """The loess curve with ICI, E50, E90, Emax; intervals and band by percentiles of a bootstrap
-    over patients.
-
-    The places and bandwidths stay where the whole sample puts them, the lines are fitted anew in
-    every resample. Not estimable below 30 patients with or without the event, or where all risks
-    are the same.
-
-    >>> rng = np.random.default_rng(1)
-    >>> risk = rng.uniform(0.1, 0.6, 500)
-    >>> curve = fit_loess_curve(rng.random(500) < risk, risk=risk, seed=1, n_resamples=50)
-    >>> curve.smoother
-    'loess: lines through the nearest 67% of patients, tricube weights, no robustness steps'
-    """
-    y_true, predicted = check_outcome_and_risk(outcome, risk)
-    check_inner_risk(predicted)
-    n, n_events = y_true.size, int(y_true.sum())
-    reason = slope_problem(y_true, logit(predicted))
-    if min(n_events, n - n_events) < CURVE_MIN_EVENTS:
-        reason = (
-            f"{n_events} patients with and {n - n_events} without the event; a flexible calibration"
-            f" curve needs {CURVE_MIN_EVENTS} of each"
-        )
-    if reason is not None:
-        return NotEstimable(reason)
-    target = y_true.astype(np.float64)
-    smooth = _Smoother(predicted, span=span)
-    fitted = smooth(np.ones((1, n)), target[None, :])
-    distances = distances_of(np.abs(smooth.spread(fitted) - predicted), weight=np.ones((1, n)))[0]
-    grid = np.unique(np.quantile(predicted, np.linspace(0.005, 0.995, N_CURVE_POINTS)))
-    curves, boot, perfect = [], [], []
-    for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed):
-        again = smooth(counts, counts * target)
-        curves.append(smooth.at(grid, again))
-        boot.append(distances_of(np.abs(smooth.spread(again) - predicted), weight=counts))
-    rows = max(1, BLOCK_CELLS // n)
-    for start in range(0, n_resamples, rows):
-        stop = min(start + rows, n_resamples)
-        draws = uniforms(
-            seed=seed, decision=f"evaluation/perfect/{n}", start=start, stop=stop, width=n
-        )
-        weight = np.ones_like(draws)
-        again = smooth(weight, (draws < predicted).astype(np.float64))
-        perfect.append(distances_of(np.abs(smooth.spread(again) - predicted), weight=weight))
-    resampled, if_perfect = np.concatenate(boot), np.concatenate(perfect)
-    low, high = np.quantile(np.concatenate(curves), TAILS, axis=0)
-    ici, e50, e90, emax = (
-        distance_estimate(distances[k], resampled[:, k], if_perfect[:, k]) for k in range(4)
-    )
-    return CalibrationCurve(
-        smoother=(
-            f"loess: lines through the nearest {span:.0%} of patients, tricube weights, no"
-            " robustness steps"
-        ),
-        risk=grid,
-        observed=smooth.at(grid, fitted)[0],
-        low=low,
-        high=high,
-        ici=ici,
-        e50=e50,
-        e90=e90,
-        emax=emax,
-        ici_if_perfect=percentile_estimate(float(if_perfect[:, 0].mean()), if_perfect[:, 0]),
-        knots=(),
-        n_resamples=n_resamples,
-        n_resamples_failed=0,
-    )
-
-
-class _Smoother:
-    """Local lines at fixed places with fixed weights: any number of resamples by a few products of
-    matrices.
-    """
-
-    def __init__(self, risk: FloatArray, *, span: float) -> None:
-        self.risk = risk
-        distinct = np.unique(risk)
-        self.places = (
-            distinct
-            if distinct.size <= N_ANCHORS
-            else np.unique(
-                np.concatenate(
-                    [
-                        np.quantile(risk, np.linspace(0, 1, N_ANCHORS // 2), method="nearest"),
-                        np.linspace(risk.min(), risk.max(), N_ANCHORS // 2),
-                    ]
-                )
-            )
-        )
-        nearest = max(2, int(span * risk.size + 1e-7))
-        distance = np.abs(risk[None, :] - self.places[:, None])
-        width = np.partition(distance, nearest - 1, axis=1)[:, nearest - 1 : nearest]
-        width = np.maximum(width, _FLAT * float(np.ptp(risk)))
-        share = distance / width
-        weight = np.where(
-            share <= _FAR, np.where(share <= _NEAR, 1.0, (1 - np.minimum(share, 1) ** 3) ** 3), 0.0
-        )
-        self.weight = weight.T  # (patients, places)
-        self.range = float(np.ptp(risk))
-
-    def __call__(self, counts: FloatArray, events: FloatArray) -> FloatArray:
-        """Heights of the curve at the places, shape (fits, places); ``counts`` and ``events`` are
-        (fits, patients).
-        """
-        x = self.risk[:, None]
-        mass, moment = counts @ self.weight, counts @ (self.weight * x)
-        square = counts @ (self.weight * x**2)
-        height, slanted = events @ self.weight, events @ (self.weight * x)
-        safe = np.maximum(mass, 1e-12)
-        centre, mean = moment / safe, height / safe
-        spread = square / safe - centre**2
-        is_sloped = spread > (_FLAT * self.range) ** 2
-        slope = np.where(
-            is_sloped, (slanted / safe - centre * mean) / np.where(is_sloped, spread, 1.0), 0.0
-        )
-        return np.clip(mean + slope * (self.places - centre), 0.0, 1.0)
-
-    def at(self, risks: FloatArray, heights: FloatArray) -> FloatArray:
-        """The curve at any risks, interpolated between the places, shape (fits, risks)."""
-        right = np.clip(np.searchsorted(self.places, risks), 1, self.places.size - 1)
-        left = right - 1
-        share = (risks - self.places[left]) / (self.places[right] - self.places[left])
-        return np.asarray(heights[:, left] * (1 - share) + heights[:, right] * share)
-
-    def spread(self, heights: FloatArray) -> FloatArray:
-        """The curve at every patient's risk, shape (fits, patients)."""
-        return self.at(self.risk, heights)

@@ -19,10 +19,10 @@ from crsrisk.errors import InputError
 from crsrisk.evaluation.metrics import (
     TAILS,
     FloatArray,
-    NotEstimable,
     bootstrap_counts,
     check_outcome_and_risk,
 )
+from crsrisk.results import Estimate, NotEstimable
 
 NET_BENEFIT_MIN_EVENTS = 100
 
@@ -36,6 +36,10 @@ class Band:
     value: FloatArray
     low: FloatArray
     high: FloatArray
+
+    def at(self, place: int) -> Estimate:
+        """The figure at one of the thresholds, by its place among them."""
+        return Estimate(float(self.value[place]), float(self.low[place]), float(self.high[place]))
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,11 @@ from crsrisk.evaluation.metrics import (
     check_outcome_and_risk,
     clip_risk,
     discrimination_slope,
-    event_rate,
     log_loss,
     observed_to_expected,
     risk_distribution,
     scaled_brier,
+    share_of,
 )
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.wording import NOTICE, estimate_in_words
@@ -267,7 +267,7 @@ class Evaluation(Result):
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         group : name of a group; all patients together where none is given.
         """
-        from crsrisk.plots import plot_calibration
+        from crsrisk.plots.evaluation_charts import plot_calibration
 
         return plot_calibration(self.group(group), ax=ax, title=group or "")
 
@@ -275,7 +275,7 @@ class Evaluation(Result):
         """Net benefit of acting on the risk beside treating everybody and nobody; parameters as in
         :meth:`plot_calibration`.
         """
-        from crsrisk.plots import plot_decision_curve
+        from crsrisk.plots.evaluation_charts import plot_decision_curve
 
         return plot_decision_curve(self.group(group), ax=ax, title=group or "")
 
@@ -283,9 +283,9 @@ class Evaluation(Result):
         """Predicted risks of patients with and without the event; parameters as in
         :meth:`plot_calibration`.
         """
-        from crsrisk.plots import plot_risk_distribution
+        from crsrisk.plots.evaluation_charts import plot_risk_distribution
 
-        return plot_risk_distribution(self.group(group), ax=ax, title=group or "")
+        return plot_risk_distribution({group or "All patients": self.group(group)}, ax=ax)
 
 
 def evaluate(
@@ -418,7 +418,7 @@ def _evaluate_group(
     return GroupEvaluation(
         n=y_true.size,
         n_events=int(y_true.sum()),
-        event_rate=event_rate(y_true),
+        event_rate=share_of(y_true),
         n_risks_clipped=clipped.n_clipped,
         auroc=auroc(y_true, risk=predicted),
         brier=brier(y_true, risk=predicted),
@@ -449,7 +449,7 @@ def _one_class(y_true: BoolArray, *, n_risks_clipped: int) -> GroupEvaluation:
     return GroupEvaluation(
         n=y_true.size,
         n_events=int(y_true.sum()),
-        event_rate=event_rate(y_true),
+        event_rate=share_of(y_true),
         n_risks_clipped=n_risks_clipped,
         auroc=reason,
         brier=reason,

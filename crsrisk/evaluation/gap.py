@@ -43,7 +43,7 @@ FEWEST = 30  # patients on each side
 
 
 @dataclass(frozen=True)
-class Gap:
+class GapDecomposition:
     """The gap in log loss (nats) and its parts, each with a percentile bootstrap interval over
     patients.
 
@@ -59,7 +59,7 @@ class Gap:
     knows_the_truth: bool
 
 
-def explain_gap(
+def decompose_gap(
     outcome: ArrayLike,
     *,
     risk: ArrayLike,
@@ -71,8 +71,8 @@ def explain_gap(
     observed_truth: Truth | None = None,
     full_truth: Truth | None = None,
     n_resamples: int = 300,
-) -> Gap | NotEstimable:
-    """Split the gap in log loss between a group and all other patients.
+) -> GapDecomposition | NotEstimable:
+    """The gap in log loss between a group and all other patients, in parts.
 
     ``n_missing``: missing values of each patient. ``equal_shares_risk``: risks of a model fitted
     with equal shares of both groups. ``observed_truth``, ``full_truth``: re-simulations given what
@@ -102,21 +102,23 @@ def explain_gap(
         if observed_truth is None or full_truth is None
         else columns.with_truth(observed_truth, full_truth)
     )
-    one = measure(np.ones(y_true.size))
-    again = [
+    parts_here = measure(np.ones(y_true.size))
+    resampled = [
         measure(row)
         for counts in bootstrap_counts(n=y_true.size, n_resamples=n_resamples, seed=seed)
         for row in counts
     ]
-    known = [row for row in again if all(np.isfinite(value) for value in row.values())]
+    known = [row for row in resampled if all(np.isfinite(value) for value in row.values())]
     if len(known) < 0.95 * n_resamples:
         return NotEstimable("too few patients of one outcome in the group or among the others")
     parts = {
         name: percentile_estimate(value, np.array([row[name] for row in known]))
-        for name, value in one.items()
+        for name, value in parts_here.items()
     }
-    total = percentile_estimate(sum(one.values()), np.array([sum(row.values()) for row in known]))
-    return Gap(
+    total = percentile_estimate(
+        sum(parts_here.values()), np.array([sum(row.values()) for row in known])
+    )
+    return GapDecomposition(
         group=group,
         n=int(inside.sum()),
         n_others=int((~inside).sum()),
@@ -140,8 +142,7 @@ class _Columns:
         loss = _loss(observed, self.risk)
         total = self._gap(loss, weight)
         base = self._gap_of_rates(observed, weight)
-        sample_conditional = self._weighed_to_others(weight)
-        missingness = total - self._gap(loss, sample_conditional)
+        missingness = total - self._gap(loss, self._weighed_to_others(weight))
         parts = {"base rate": base, "missingness": missingness}
         share = 0.0
         if self.equal_shares_risk is not None:
@@ -160,7 +161,8 @@ class _Columns:
 
     def _gap_of_rates(self, event: FloatArray, weight: FloatArray) -> float:
         rates = [
-            float(one @ event / one.sum()) for one in (weight * self.inside, weight * ~self.inside)
+            float(side @ event / side.sum())
+            for side in (weight * self.inside, weight * ~self.inside)
         ]
         entropy = [float(entr(rate) + entr(1 - rate)) for rate in rates]
         return entropy[0] - entropy[1]
@@ -173,12 +175,10 @@ class _Columns:
         totals = [float((weight * side).sum()) for side in (self.inside, ~self.inside)]
         for number in np.unique(self.n_missing[self.inside]):
             here = self.inside & (self.n_missing == number)
-            own, wanted = (
-                float(weight[here].sum()),
-                float(weight[~self.inside & (self.n_missing == number)].sum()),
-            )
-            if own > 0:
-                changed[here] *= (wanted / totals[1]) / (own / totals[0])
+            in_group = float(weight[here].sum())
+            in_others = float(weight[~self.inside & (self.n_missing == number)].sum())
+            if in_group > 0:
+                changed[here] *= (in_others / totals[1]) / (in_group / totals[0])
         return changed if float((changed * self.inside).sum()) > 0 else weight
 
 
@@ -205,5 +205,7 @@ class _WithTruth:
 
 
 def _loss(event: FloatArray, risk: FloatArray) -> FloatArray:
-    """Expected log loss of ``risk`` where the event has probability (or happened) ``event``."""
+    """Expected log loss of ``risk`` where the event has the probability ``event`` (0 or 1 where the
+    outcome is known).
+    """
     return np.asarray(-event * np.log(risk) - (1 - event) * np.log1p(-risk))

@@ -2,18 +2,23 @@
 does there.
 
 For each place the whole development is repeated without its patients, and the model so made is
-judged in them. The figures are then pooled (:mod:`crsrisk.evaluation.internal_external`): C on the
-logit scale, O/E on the logarithm, slope and intercept as they are (Snell et al., Stat Methods Med
-2018;27:3505). A left-out product is as hard as it gets: the model has not seen its level of risk,
-only its construct.
+evaluated in them. A left-out product is as hard as it gets: the model has not seen its level of
+risk, only its construct. The figures are then pooled by random effects: C on the logit scale, O/E
+on the logarithm, slope and intercept as they are (Snell et al., Stat Methods Med 2018;27:3505). The
+places are taken as a sample: each has its own true value, normally spread with standard deviation
+tau around a mean. The mean says how the model does on average; the prediction interval says what
+the next place may show, and is the figure for somebody who wants to use the model where it has not
+been.
+
+Pooling is ours because ``statsmodels.stats.meta_analysis.combine_effects`` has neither restricted
+maximum likelihood nor an interval of tau nor a prediction interval.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,22 +37,26 @@ from crsrisk.evaluation.metrics import (
     auroc,
     clip_risk,
     observed_to_expected,
+    standard_error,
 )
 from crsrisk.evaluation.resampling import Develop
 from crsrisk.model.predict import predict
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.threads import side_by_side
 
-# One figure from several places (products, tumour types, sites): random effects, and what a new
-# place may show.
-#
-# The places are taken as a sample: each has its own true value, normally spread with standard
-# deviation tau around a mean. The mean says how the model does on average; the prediction interval
-# says what the next place may show, and is the figure for somebody who wants to use the model where
-# it has not been.
-
-
 MIN_PLACES = 3
+MIN_EVENTS = 10  # and as many patients without, in a place that is evaluated by itself
+SCALES: Mapping[str, str] = MappingProxyType(
+    {
+        "auroc": "logit",
+        "observed_to_expected": "log",
+        "slope": "identity",
+        "in_the_large": "identity",
+    }
+)
+"""Figure -> scale on which it is pooled."""
+_BACK: Mapping[str, Callable[[float], float]] = {"logit": expit, "log": np.exp, "identity": float}
+_INSIDE = (0.005, 0.995)  # an AUROC nearer to 0 or 1 has no usable logit
 _MANY_TIMES = 1e4  # of the spread of the estimates: no tau beyond it
 
 
@@ -77,28 +86,23 @@ class Pooled:
 
         tau and its interval stay on the scale of pooling.
         """
-        turn = _BACK[scale]
-        mean = Estimate(
-            *(float(turn(one)) for one in (self.mean.value, self.mean.low, self.mean.high))
+        back = _BACK[scale]
+        mean = self.mean
+        return replace(
+            self,
+            mean=Estimate(*(float(back(end)) for end in (mean.value, mean.low, mean.high))),
+            prediction_low=float(back(self.prediction_low)),
+            prediction_high=float(back(self.prediction_high)),
         )
-        return Pooled(
-            mean,
-            self.tau,
-            float(turn(self.prediction_low)),
-            float(turn(self.prediction_high)),
-            self.i_squared,
-            self.n_places,
-        )
-
-
-_BACK: dict[str, Callable[[float], float]] = {"logit": expit, "log": np.exp, "identity": float}
 
 
 def pool(values: ArrayLike, *, standard_errors: ArrayLike) -> Pooled | NotEstimable:
     """Pool one figure over places; not estimable with fewer than three of them.
 
+    With equal errors the mean is the plain mean, and tau squared the variance minus the error's:
+
     >>> pooled = pool([1.0, 2.0, 3.0, 4.0], standard_errors=[0.5] * 4)
-    >>> round(pooled.mean.value, 3), round(pooled.tau.value**2, 3)  # equal errors: mean, and variance minus error
+    >>> round(pooled.mean.value, 3), round(pooled.tau.value**2, 3)
     (2.5, 1.417)
     """
     y, errors = np.asarray(values, dtype=np.float64), np.asarray(standard_errors, dtype=np.float64)
@@ -146,10 +150,10 @@ def _reml(y: FloatArray, variance: FloatArray) -> float:
         return float(-np.log(weight).sum() + np.log(weight.sum()) + weight @ (y - mean) ** 2) / 2
 
     highest = float(y.var(ddof=1)) * 10 + 1e-12
-    found = minimize_scalar(
+    least = minimize_scalar(
         loss, bounds=(0.0, highest), method="bounded", options={"xatol": highest * 1e-10}
     )
-    return 0.0 if loss(0.0) <= found.fun else float(found.x)
+    return 0.0 if loss(0.0) <= least.fun else float(least.x)
 
 
 def _q_profile(y: FloatArray, variance: FloatArray) -> tuple[float, float]:
@@ -172,18 +176,6 @@ def _q_profile(y: FloatArray, variance: FloatArray) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-MIN_EVENTS = 10  # and as many patients without, in a place that is judged by itself
-SCALES: Mapping[str, str] = MappingProxyType(
-    {
-        "auroc": "logit",
-        "observed_to_expected": "log",
-        "slope": "identity",
-        "in_the_large": "identity",
-    }
-)
-_INSIDE = (0.005, 0.995)  # an AUROC nearer to 0 or 1 has no usable logit
-
-
 @dataclass(frozen=True)
 class Place:
     """One place left out: its patients, and the figures of the model made without them."""
@@ -202,8 +194,7 @@ class InternalExternal:
     """All places of one kind (`by`), and each figure pooled over those that gave it, in the unit of
     the figure.
 
-    ``n_left_in``: places beyond the largest that were judged, whose patients were always in the
-    training set.
+    ``n_left_in``: places beyond the largest ones, whose patients were always in the training set.
     """
 
     by: str
@@ -224,29 +215,30 @@ def leave_one_out(
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
 ) -> InternalExternal:
-    """Repeat the development without each place and judge it there.
+    """Repeat the development without each place and evaluate it there.
 
     ``by``: a column of ``observed`` (`product`, `tumour_type`, `site`). ``outcome``: the column of
-    ``outcomes``. ``at_most``: judge the largest places only, the others stay in the training set.
-    Places with fewer than ten patients with or without the event are listed, but not judged.
+    ``outcomes``. ``at_most``: leave out the largest places only, the others stay in the training
+    set. Places with fewer than ten patients with or without the event are listed, but not
+    evaluated.
     """
     names = _names(observed, by)
-    found, counts = np.unique(names[names != ""], return_counts=True)
-    if found.size < 2:
+    places, counts = np.unique(names[names != ""], return_counts=True)
+    if places.size < 2:
         raise InputError(
             where="internal-external validation",
             key=by,
-            found=f"{found.size} of them",
+            found=f"{places.size} of them",
             expected="at least two, one of which is left out",
             cure="take more, or leave this validation out",
         )
-    order = np.lexsort((found, -counts))
-    judged = [str(found[k]) for k in order[: at_most or found.size]]
+    order = np.lexsort((places, -counts))
+    left_out = [str(places[k]) for k in order[: at_most or places.size]]
     y_true = outcomes[outcome].to_numpy(dtype=np.bool_)
 
-    def one(name: str) -> Place:
+    def evaluate_place(name: str) -> Place:
         is_here = names == name
-        place = _judge(
+        place = _evaluate_place(
             name,
             is_here,
             y_true,
@@ -257,10 +249,12 @@ def leave_one_out(
         return place
 
     with side_by_side(workers) as pool_of_threads:
-        places = tuple(pool_of_threads.map(one, judged))
-    pooled = {figure: _pool(places, figure) for figure in SCALES}
+        evaluated = tuple(pool_of_threads.map(evaluate_place, left_out))
     return InternalExternal(
-        by=by, places=places, pooled=pooled, n_left_in=int(found.size) - len(judged)
+        by=by,
+        places=evaluated,
+        pooled={figure: _pool(evaluated, figure) for figure in SCALES},
+        n_left_in=int(places.size) - len(left_out),
     )
 
 
@@ -283,12 +277,12 @@ def _risk_without(
     return predict(refit(rest[0], rest[1], seed), observed.loc[is_out]).risk
 
 
-def _judge(
+def _evaluate_place(
     name: str, is_here: BoolArray, y_true: BoolArray, risk_of: Callable[[], FloatArray]
 ) -> Place:
     n, n_events = int(is_here.sum()), int(y_true[is_here].sum())
     if min(n_events, n - n_events) < MIN_EVENTS:
-        return _unjudged(
+        return _not_evaluated(
             name,
             n,
             n_events,
@@ -298,11 +292,11 @@ def _judge(
     try:
         risk = risk_of()
     except (InputError, ValueError) as problem:
-        return _unjudged(
+        return _not_evaluated(
             name, n, n_events, f"no model without it: {' '.join(str(problem).split())[:160]}"
         )
     if not np.isfinite(risk).all():
-        return _unjudged(name, n, n_events, "the model refused a patient")
+        return _not_evaluated(name, n, n_events, "the model refused a patient")
     clipped = clip_risk(risk).risk
     line = recalibrate(y_true[is_here], risk=clipped)
     return Place(
@@ -316,7 +310,7 @@ def _judge(
     )
 
 
-def _unjudged(name: str, n: int, n_events: int, reason: str) -> Place:
+def _not_evaluated(name: str, n: int, n_events: int, reason: str) -> Place:
     none = NotEstimable(reason)
     return Place(name, n, n_events, none, none, none, none)
 
@@ -327,11 +321,11 @@ def _pool(places: tuple[Place, ...], figure: str) -> Pooled | NotEstimable:
         for place in places
         if (pair := on_scale(getattr(place, figure), SCALES[figure])) is not None
     ]
-    found = pool([value for value, _ in pairs], standard_errors=[error for _, error in pairs])
-    return found.back(SCALES[figure]) if isinstance(found, Pooled) else found
+    pooled = pool([value for value, _ in pairs], standard_errors=[error for _, error in pairs])
+    return pooled.back(SCALES[figure]) if isinstance(pooled, Pooled) else pooled
 
 
-def on_scale(figure: Any, scale: str) -> tuple[float, float] | None:
+def on_scale(figure: Estimate | NotEstimable, scale: str) -> tuple[float, float] | None:
     """Value and standard error of an estimate on the scale of pooling; None where there is none.
 
     The error of logit(C) is that of C over C(1 - C); those of log(O/E), slope and intercept come
@@ -342,7 +336,7 @@ def on_scale(figure: Any, scale: str) -> tuple[float, float] | None:
     if scale == "log":
         return float(np.log(figure.value)), float(np.log(figure.high / figure.low)) / (2 * Z_95)
     if scale == "identity":
-        error = (figure.high - figure.low) / (2 * Z_95)
+        error = standard_error(figure)
         return (figure.value, error) if error > 0 else None
     # the other end may be cut at 0 or 1
     half = max(figure.high - figure.value, figure.value - figure.low)

@@ -1,18 +1,31 @@
-"""Leaks: features that know what a prediction could not have known, and patients on both sides of a
-split.
+"""Leaks, controls and probes: does a model know what it cannot, and does its code do what it says?
 
-Four things are looked for, the first three in names and identifiers alone, so that they cost
-nothing: an outcome among the features; a feature measured after the prediction is made; a patient
-in training and test. The fourth looks at the data: a single feature that tells patients of one
-product apart better than anything known at that time can. In a synthetic world that limit is known,
-it is the AUROC of the oracle given what was observed; elsewhere it is a stated number. A leak that
-is weaker than the oracle cannot be seen this way; a finding is a reason to look, not a proof.
+**Leaks** are features that know what a prediction could not have known, and patients on both sides
+of a split. Four things are looked for, the first three in names and identifiers alone, so that they
+cost nothing: an outcome among the features; a feature measured after the prediction is made; a
+patient in training and test. The fourth looks at the data: a single feature that tells patients of
+one product apart better than anything known at that time can. In a synthetic world that limit is
+known, it is the AUROC of the oracle given what was observed; elsewhere it is a stated number. A
+leak that is weaker than the oracle cannot be seen this way; a finding is a reason to look, not a
+proof.
+
+**Controls** are cohorts in which nothing can be learnt, and in which something must be noticed.
+Negative: outcomes are dealt out anew among all patients of a simulated cohort. Every feature,
+missing value and product stays as the simulator made it and the number of events too, but the true
+risk is the same for everybody, so an AUROC off 0.5 or reasons of some size can only come from the
+code. (A world in which no mechanism acts would serve less: it has no events at all, or keeps
+differences between products.) Positive: a laboratory value measured during the reaction takes the
+place of its baseline value, as happens when a registry is merged by patient and not by time.
+
+**Probes** try what a model really does with a row alone, a missing value, an impossible value and
+an unknown product: each changes a few of the given patients and scores them; nothing is assumed
+from the code.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,16 +39,18 @@ from crsrisk import streams
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.expected_auroc import Scores, expected_auroc
-from crsrisk.evaluation.metrics import Z_95, auroc_within, bootstrap_counts
+from crsrisk.evaluation.metrics import auroc_within, bootstrap_counts, standard_error
 from crsrisk.fields import FIELDS
 from crsrisk.model.features import columns_needed, source_field
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.results import Estimate
+from crsrisk.results import Estimate, NotEstimable
 
 Kind = Literal["outcome", "later", "unknown time", "too good", "same patients"]
 TOO_GOOD = 0.95  # AUROC of one feature within products, where no oracle sets the limit
 ERROR_RATE = 0.01  # chance of any finding of "too good" when no feature is better than the limit
+N_ROWS = 12  # of a table, for a probe
+UNKNOWN = "a_product_that_nobody_knows"
 _HOUR = re.compile(r"__h(\d+)$")
 
 
@@ -73,41 +88,30 @@ def leaks_by_name(names: Sequence[str], *, landmark_h: float) -> tuple[Leak, ...
     """Outcomes among the features, features measured after the prediction, and features that no one
     dates.
 
-    >>> [leak.kind for leak in leaks_by_name(["crp_mg_l", "crp_mg_l__max__h48", "peak_il6_pg_ml"], landmark_h=0)]
+    >>> names = ["crp_mg_l", "crp_mg_l__max__h48", "peak_il6_pg_ml"]
+    >>> [leak.kind for leak in leaks_by_name(names, landmark_h=0)]
     ['later', 'outcome']
     """
-    found = []
-    for name in names:
-        if (mark := _HOUR.search(name)) is not None:
-            if float(mark.group(1)) > landmark_h:
-                found.append(
-                    Leak(
-                        name,
-                        "later",
-                        f"{name} is known {mark.group(1)} h after the first dose; the "
-                        f"prediction is made at {landmark_h:g} h",
-                    )
-                )
-            continue
-        for column in columns_needed([name]):
-            field = FIELDS.get(source_field(column))
-            if field is None:
-                found.append(
-                    Leak(
-                        name,
-                        "unknown time",
-                        f"{column} is not in the field table: when is it known?",
-                    )
-                )
-            elif field.table != "observed":
-                found.append(
-                    Leak(
-                        name,
-                        "outcome",
-                        f"{column} is an outcome, known when no prediction is needed",
-                    )
-                )
-    return tuple(found)
+    return tuple(leak for name in names for leak in _leaks_of_name(name, landmark_h=landmark_h))
+
+
+def _leaks_of_name(name: str, *, landmark_h: float) -> Iterator[Leak]:
+    if (mark := _HOUR.search(name)) is not None:
+        if float(mark.group(1)) > landmark_h:
+            why = (
+                f"{name} is known {mark.group(1)} h after the first dose; the prediction is made at"
+                f" {landmark_h:g} h"
+            )
+            yield Leak(name, "later", why)
+        return
+    for column in columns_needed([name]):
+        field = FIELDS.get(source_field(column))
+        if field is None:
+            why = f"{column} is not in the field table: when is it known?"
+            yield Leak(name, "unknown time", why)
+        elif field.table != "observed":
+            why = f"{column} is an outcome, known when no prediction is needed"
+            yield Leak(name, "outcome", why)
 
 
 def too_good(
@@ -120,29 +124,25 @@ def too_good(
     """
     y, groups = np.asarray(outcome), np.asarray(product)
     z = float(ndtri(1 - ERROR_RATE / max(1, 2 * features.shape[1])))
-    found = []
+    leaks = []
     for name in features.columns:
         values = features[name].to_numpy(dtype=np.float64)
         known = np.flatnonzero(~np.isnan(values))
         if len(set(y[known].tolist())) < 2 or np.ptp(values[known]) == 0:
             continue
-        one = auroc_within(
+        ranked = auroc_within(
             y[known], risk=rankdata(values[known]) / (known.size + 1.0), group=groups[known]
         )
-        if not isinstance(one, Estimate):
+        if not isinstance(ranked, Estimate):
             continue
-        value = max(one.value, 1 - one.value)
-        error = (one.high - one.low) / (2 * Z_95)
-        if value - z * error > limit:
-            found.append(
-                Leak(
-                    str(name),
-                    "too good",
-                    f"{name} alone reaches an AUROC of {value:.2f} within products; "
-                    f"all that is known at that time reaches {limit:.2f} at most",
-                )
+        value = max(ranked.value, 1 - ranked.value)
+        if value - z * standard_error(ranked) > limit:
+            why = (
+                f"{name} alone reaches an AUROC of {value:.2f} within products; all that is known"
+                f" at that time reaches {limit:.2f} at most"
             )
-    return tuple(found)
+            leaks.append(Leak(str(name), "too good", why))
+    return tuple(leaks)
 
 
 def shared_patients(training: Iterable[object], test: Iterable[object]) -> tuple[Leak, ...]:
@@ -165,32 +165,56 @@ def highest_auroc(truth: Truth, *, product: ArrayLike) -> float:
     upper bound.
     """
     groups = np.asarray(product)
-    found = expected_auroc(
+    ranked = expected_auroc(
         Scores(truth.risk, truth.risk),
         true_risk=truth.risk,
         n_replicates=truth.n_replicates,
         groups=[np.flatnonzero(groups == name) for name in np.unique(groups)],
         counts=np.concatenate(list(bootstrap_counts(n=groups.size, n_resamples=200, seed=0))),
     ).estimate
-    return found.high if isinstance(found, Estimate) else 1.0
+    return ranked.high if isinstance(ranked, Estimate) else 1.0
 
 
-# Controls: a cohort in which nothing can be learnt, and one in which something must be noticed.
-#
-# Negative control: outcomes are dealt out anew among all patients of a simulated cohort. Every
-# feature, gap and product stays as the simulator made it and the number of events too, but the true
-# risk is the same for everybody, so an AUROC off 0.5 or reasons of some size can only come from the
-# code. (A world in which no mechanism acts would serve less: it has no events at all, or keeps
-# differences between products.) Positive control: a laboratory value measured during the reaction
-# takes the place of its baseline value, as happens when a registry is merged by patient and not by
-# time.
+@dataclass(frozen=True)
+class NegativeControl:
+    """A model developed on outcomes that were dealt out anew, in held-out patients whose outcomes
+    were dealt out too.
+
+    ``auroc_within_products``: 0.5 up to chance. ``largest_mean_shap``: of its features, mean
+    absolute SHAP value in log-odds; beside it that of the model with the true outcomes.
+    """
+
+    auroc_within_products: Estimate | NotEstimable
+    largest_mean_shap: float
+    largest_mean_shap_of_the_model: float
+
+
+@dataclass(frozen=True)
+class PlantedLeak:
+    """The column that was overwritten with a value of the episode, and whether that was noticed."""
+
+    column: str
+    is_noticed: bool
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Negative control, planted leak, and leaks among the model's own features and patients.
+
+    ``limit``: AUROC within products that nothing known before the first dose can exceed.
+    """
+
+    limit: float
+    negative: NegativeControl
+    planted: PlantedLeak
+    leaks: tuple[Leak, ...]
 
 
 def with_permuted_outcomes(outcomes: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """The same rows of outcomes dealt to other patients, all columns of a row together; patients
     and windows stay.
 
-    >>> table = pd.DataFrame({"patient_id": [1, 2, 3], "crs_any": [True, False, False], "window_d": [21.0, 21.0, 60.0]})
+    >>> table = pd.DataFrame({"patient_id": [1, 2, 3], "crs_any": [True, False, False]})
     >>> int(with_permuted_outcomes(table, seed=1)["crs_any"].sum())
     1
     """
@@ -216,17 +240,6 @@ def with_planted_leak(
     return observed.assign(
         **{column: np.where(was_measured, outcomes[peak].to_numpy(dtype=np.float64), np.nan)}
     )
-
-
-# Probe: what a model really does with a row alone, a gap, an impossible value and an unknown
-# product.
-#
-# A report that says how poor input is handled should have tried it. Each probe changes a few of the
-# given patients and scores them; nothing is assumed from the code.
-
-
-N_ROWS = 12
-UNKNOWN = "a_product_that_nobody_knows"
 
 
 @dataclass(frozen=True)
@@ -284,10 +297,10 @@ def probe(model: RiskModel, observed: pd.DataFrame) -> Probe:
 
 def _accepts_gap(model: RiskModel, rows: pd.DataFrame, name: str) -> bool:
     try:
-        found = predict(model, _with(rows, name, None))
+        predicted = predict(model, _with(rows, name, None))
     except InputError:
         return False
-    return bool(np.isfinite(found.risk[~predict(model, rows).is_refused]).all())
+    return bool(np.isfinite(predicted.risk[~predict(model, rows).is_refused]).all())
 
 
 def _with(rows: pd.DataFrame, name: str, value: float | str | None) -> pd.DataFrame:

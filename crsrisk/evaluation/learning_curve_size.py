@@ -3,8 +3,8 @@ meets stated targets.
 
 Closed formulas (Riley et al.) are for regression with a given number of parameters; a boosted model
 has no such number. A simulator can give as many development cohorts as wanted, so the size is read
-from a learning curve instead: at each size several cohorts, the whole development on each, judged
-in patients of their own.
+from a learning curve instead: at each size several cohorts, the whole development on each,
+evaluated in patients of their own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.metrics import Z_95, FloatArray
+from crsrisk.results import Estimate, NotEstimable
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Development:
 class Target:
     """What must be reached: the mean of a figure at least (or at most) ``bound``.
 
-    >>> Target("slope", "Calibration slope", 0.9, is_floor=True).is_met(0.93, 0.01)
+    >>> target = Target("slope", "Calibration slope", 0.9, is_floor=True)
+    >>> target.is_met(Estimate(0.93, mc_error=0.01))
     True
     """
 
@@ -46,10 +48,16 @@ class Target:
     bound: float
     is_floor: bool
 
-    def is_met(self, mean: float, mc_error: float) -> bool:
-        """Whether the mean is on the right side, its Monte Carlo error (95%) included."""
-        reach = Z_95 * mc_error
-        return mean - reach >= self.bound if self.is_floor else mean + reach <= self.bound
+    def is_met(self, mean: Estimate | NotEstimable) -> bool:
+        """Whether the mean is on the right side, its Monte Carlo error (95%) included; a single
+        development has no such error, so it meets nothing.
+        """
+        if isinstance(mean, NotEstimable) or mean.mc_error is None:
+            return False
+        reach = Z_95 * mean.mc_error
+        if self.is_floor:
+            return mean.value - reach >= self.bound
+        return mean.value + reach <= self.bound
 
 
 TARGETS = (
@@ -64,14 +72,13 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class SizePoint:
-    """All developments of one size: means, Monte Carlo errors of the means (None with one
-    development), targets met.
+    """All developments of one size: means with the Monte Carlo error of the mean (None with one
+    development), and which targets are met.
     """
 
     n: int
     n_developments: int
-    mean: dict[str, float | None]
-    mc_error: dict[str, float | None]
+    mean: dict[str, Estimate | NotEstimable]
     is_met: dict[str, bool]
 
 
@@ -94,13 +101,16 @@ def needed_size(
     Targets whose figure no development has are left out. A size meets a target only if its mean
     does so with its Monte Carlo error; the answer can be no finer than the sizes that were tried.
 
-    >>> curve = [Development(n, seed, {"slope": 1 - 60 / n}) for n in (300, 1000, 3000) for seed in (1, 2)]
+    >>> sizes = (300, 300, 1000, 1000, 3000, 3000)
+    >>> curve = [Development(n, seed, {"slope": 1 - 60 / n}) for seed, n in enumerate(sizes)]
     >>> needed_size(curve, targets=TARGETS[:1]).smallest["slope"]
     1000
     """
     made = list(developments)
     kept = tuple(
-        one for one in targets if any(one.figure in development.figures for development in made)
+        target
+        for target in targets
+        if any(target.figure in development.figures for development in made)
     )
     if not made or not kept:
         raise InputError(
@@ -108,45 +118,44 @@ def needed_size(
             key="developments",
             found=f"{len(made)} developments",
             expected="developments with at least one of the figures of the targets",
-            cure=f"give {', '.join(one.figure for one in targets)}",
+            cure=f"give {', '.join(target.figure for target in targets)}",
         )
     points = tuple(
-        _point(size, [one for one in made if one.n == size], kept)
-        for size in sorted({one.n for one in made})
+        _point(size, [development for development in made if development.n == size], kept)
+        for size in sorted({development.n for development in made})
     )
-    smallest = {one.figure: _smallest(points, [one.figure]) for one in kept}
-    return NeededSize(
-        points, kept, {**smallest, "all": _smallest(points, [one.figure for one in kept])}
-    )
+    figures = [target.figure for target in kept]
+    smallest = {figure: _smallest(points, [figure]) for figure in figures}
+    return NeededSize(points, kept, {**smallest, "all": _smallest(points, figures)})
 
 
 def _point(size: int, developments: Sequence[Development], targets: Sequence[Target]) -> SizePoint:
-    mean: dict[str, float | None] = {}
-    error: dict[str, float | None] = {}
+    mean: dict[str, Estimate | NotEstimable] = {}
+    is_met: dict[str, bool] = {}
     for target in targets:
-        values = np.array([one.figures.get(target.figure, np.nan) for one in developments])
-        # a development without the figure is no success to average over
-        is_whole = bool(np.isfinite(values).all())
-        mean[target.figure] = float(values.mean()) if is_whole else None
-        error[target.figure] = (
-            float(values.std(ddof=1)) / values.size**0.5 if is_whole and values.size > 1 else None
+        values = np.array(
+            [development.figures.get(target.figure, np.nan) for development in developments]
         )
-    met = {one.figure: _is_met(one, mean[one.figure], error[one.figure]) for one in targets}
-    return SizePoint(size, len(developments), mean, error, met)
-
-
-def _is_met(target: Target, mean: float | None, error: float | None) -> bool:
-    """A single development has no Monte Carlo error, so it meets nothing."""
-    return mean is not None and error is not None and target.is_met(mean, error)
+        # a development without the figure is no success to average over
+        if np.isfinite(values).all():
+            error = float(values.std(ddof=1)) / values.size**0.5 if values.size > 1 else None
+            mean[target.figure] = Estimate(float(values.mean()), mc_error=error)
+        else:
+            n_without = int((~np.isfinite(values)).sum())
+            mean[target.figure] = NotEstimable(
+                f"{n_without} of {values.size} developments gave no figure"
+            )
+        is_met[target.figure] = target.is_met(mean[target.figure])
+    return SizePoint(size, len(developments), mean, is_met)
 
 
 def _smallest(points: Sequence[SizePoint], figures: Sequence[str]) -> int | None:
-    found = None
+    smallest = None
     for point in reversed(points):
         if not all(point.is_met[figure] for figure in figures):
             break
-        found = point.n
-    return found
+        smallest = point.n
+    return smallest
 
 
 def differences_from_mean(risks: ArrayLike) -> FloatArray:

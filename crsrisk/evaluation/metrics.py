@@ -1,10 +1,10 @@
 """Figures that say how good predicted risks are, each with its 95% interval.
 
-Pure functions of two arrays of the same length, one place a patient: what happened (`outcome`, True
-for the event, CRS of grade >= 2) and what had been predicted (`risk`, 0 to 1). A figure comes as an
-:class:`Estimate` with its interval, or as :class:`NotEstimable` with the reason. Risks of exactly 0
-or 1 are never bent in silence: see :func:`clip_risk`. The patients may be synthetic: no interval
-here covers the step from a simulator to a hospital.
+Pure functions of two arrays of the same length, one place a patient: whether the event (CRS of
+grade >= 2) happened (`outcome`) and its predicted probability (`risk`, 0 to 1). A figure comes as
+an :class:`Estimate` with its interval, or as :class:`NotEstimable` with the reason. Risks of
+exactly 0 or 1 are never moved in silence: see :func:`clip_risk`. The patients may be synthetic: no
+interval here covers the step from a simulator to a hospital.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
-from scipy.stats import binom, binomtest, rankdata
+from scipy.stats import binom, rankdata
+from statsmodels.stats.proportion import proportion_confint
 
 from crsrisk.errors import InputError
 from crsrisk.results import Estimate, NotEstimable
@@ -168,13 +169,21 @@ def mean_with_interval(values: FloatArray) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
-def event_rate(outcome: BoolArray) -> Estimate:
-    """Share of patients with the event, with Wilson's interval (it exists for 0 and for all events,
-    too).
+def share_of(is_so: BoolArray) -> Estimate:
+    """Share of patients of whom something is true (the event rate, a sensitivity), with Wilson's
+    interval, which exists for nobody and for everybody, too.
+
+    >>> share_of(np.array([False] * 10))
+    Estimate(0, 0 to 0.2775)
     """
-    n_events, n = int(outcome.sum()), int(outcome.size)
-    interval = binomtest(n_events, n).proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(n_events / n, float(interval.low), float(interval.high))
+    n_true, n = int(is_so.sum()), int(is_so.size)
+    low, high = proportion_confint(n_true, n, alpha=1 - CONFIDENCE, method="wilson")
+    return Estimate(n_true / n, float(low), float(high))
+
+
+def standard_error(estimate: Estimate) -> float:
+    """Standard error of an estimate whose interval is normal on the estimate's own scale."""
+    return (estimate.high - estimate.low) / (2 * Z_95)
 
 
 def auroc(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate | NotEstimable:
@@ -347,6 +356,29 @@ def percentile_estimate(value: float, resampled: FloatArray) -> Estimate:
     """A figure with the percentile interval of its bootstrap resamples."""
     low, high = np.quantile(resampled, TAILS)
     return Estimate(float(value), float(low), float(high))
+
+
+def point_auroc(y_true: BoolArray, risk: FloatArray) -> float:
+    """AUROC without its interval (ties one half), for whoever computes it hundreds of times; NaN
+    where a class is empty.
+    """
+    others, events = np.sort(risk[~y_true]), risk[y_true]
+    if not others.size or not events.size:
+        return float("nan")
+    below = np.searchsorted(others, events, "left") + np.searchsorted(others, events, "right")
+    return float(below.sum()) / (2 * others.size * events.size)
+
+
+def point_auroc_within(y_true: BoolArray, risk: FloatArray, group: NDArray[np.str_]) -> float:
+    """:func:`auroc_within` without its interval; NaN where no group has both outcomes."""
+    ranked_right, pairs = 0.0, 0
+    for name in np.unique(group):
+        rows = group == name
+        n_pairs = int(y_true[rows].sum()) * int((~y_true[rows]).sum())
+        if n_pairs:
+            ranked_right += n_pairs * point_auroc(y_true[rows], risk[rows])
+            pairs += n_pairs
+    return ranked_right / pairs if pairs else float("nan")
 
 
 def delong_shares(y_true: BoolArray, risk: FloatArray) -> tuple[FloatArray, FloatArray]:

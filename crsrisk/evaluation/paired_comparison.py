@@ -9,6 +9,7 @@ minus the second.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,12 +25,64 @@ from crsrisk.evaluation.metrics import (
     check_inner_risk,
     check_outcome_and_risk,
     check_risk,
+    clip_risk,
     delong_shares,
     mean_with_interval,
+    standard_error,
 )
 from crsrisk.results import Estimate, NotEstimable
 
 _MIN_PATIENTS = 2  # in each class, or a variance does not exist
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """A model against another one, ``other``, in the same patients: every figure is model minus
+    other.
+
+    Above 0 is better for the AUROCs and the net benefit, below 0 for the losses. ``net_benefit``: a
+    band over the thresholds of the decision curve.
+    """
+
+    other: str
+    auroc: Estimate | NotEstimable
+    auroc_within_groups: Estimate | NotEstimable
+    brier: Estimate
+    log_loss: Estimate
+    net_benefit: Band | NotEstimable
+
+
+def compare_models(
+    outcome: ArrayLike,
+    *,
+    risk: ArrayLike,
+    other: ArrayLike,
+    other_name: str,
+    group: ArrayLike,
+    thresholds: Sequence[float],
+    seed: int,
+    n_resamples: int = 500,
+) -> ModelComparison:
+    """All paired differences between two models' risks (patients,); risks of 0 or 1 are moved
+    inwards for the log loss.
+    """
+    return ModelComparison(
+        other=other_name,
+        auroc=auroc_difference(outcome, risk=risk, other=other),
+        auroc_within_groups=auroc_within_difference(outcome, risk=risk, other=other, group=group),
+        brier=brier_difference(outcome, risk=risk, other=other),
+        log_loss=log_loss_difference(
+            outcome, risk=clip_risk(risk).risk, other=clip_risk(other).risk
+        ),
+        net_benefit=net_benefit_difference(
+            outcome,
+            risk=risk,
+            other=other,
+            thresholds=thresholds,
+            seed=seed,
+            n_resamples=n_resamples,
+        ),
+    )
 
 
 def auroc_difference(
@@ -40,8 +93,8 @@ def auroc_difference(
 
     Where both rank every pair alike the difference is 0 and so is the width of its interval.
 
-    >>> difference = auroc_difference([0, 0, 1, 1], risk=[0.1, 0.4, 0.35, 0.8], other=[0.4, 0.1, 0.35, 0.8])
-    >>> difference.value
+    >>> risk, other = [0.1, 0.4, 0.35, 0.8], [0.4, 0.1, 0.35, 0.8]
+    >>> auroc_difference([0, 0, 1, 1], risk=risk, other=other).value
     0.0
     """
     y_true, first, second = _both(outcome, risk, other)
@@ -51,7 +104,7 @@ def auroc_difference(
             f"{n_events} with and {y_true.size - n_events} without the event; two of each are"
             " needed"
         )
-    shares = [delong_shares(y_true, one) for one in (first, second)]
+    shares = [delong_shares(y_true, predicted) for predicted in (first, second)]
     of_events, of_others = shares[0][0] - shares[1][0], shares[0][1] - shares[1][1]
     variance = of_events.var(ddof=1) / of_events.size + of_others.var(ddof=1) / of_others.size
     value, half = float(of_events.mean()), Z_95 * float(variance) ** 0.5
@@ -74,13 +127,13 @@ def auroc_within_difference(
         rows = names == name
         if len(set(y_true[rows].tolist())) < 2:
             continue
-        found = auroc_difference(y_true[rows], risk=first[rows], other=second[rows])
-        if isinstance(found, Estimate):
+        difference = auroc_difference(y_true[rows], risk=first[rows], other=second[rows])
+        if isinstance(difference, Estimate):
             pairs.append(float(y_true[rows].sum()) * float((~y_true[rows]).sum()))
-            values.append(found.value)
-            variances.append(((found.high - found.low) / (2 * Z_95)) ** 2)
+            values.append(difference.value)
+            variances.append(standard_error(difference) ** 2)
     if not pairs:
-        return NotEstimable("no product has two patients with and two without the event")
+        return NotEstimable("no group has two patients with and two without the event")
     weight = np.array(pairs) / sum(pairs)
     value, half = (
         float(weight @ np.array(values)),
@@ -106,8 +159,8 @@ def log_loss_difference(outcome: ArrayLike, *, risk: ArrayLike, other: ArrayLike
     """
     y_true, first, second = _both(outcome, risk, other)
     chance = [
-        np.where(y_true, one, 1 - one)
-        for one in (check_inner_risk(first), check_inner_risk(second))
+        np.where(y_true, predicted, 1 - predicted)
+        for predicted in (check_inner_risk(first), check_inner_risk(second))
     ]
     return mean_with_interval(np.log(chance[1]) - np.log(chance[0]))
 

@@ -1,10 +1,14 @@
-"""Resampling: the whole development of a model repeated in bootstrap resamples of its patients.
+"""The whole development of a model repeated on other patients, and the figures of every repeat.
 
 What a refit repeats is the caller's: imputation, choice of trees, calibration, and in the first
-resamples tuning too. What is kept of each is only its risk for every original patient: a patient's
-risk depends on his row alone, so it is also the risk of his copies inside the resample. Optimism
-(:mod:`crsrisk.evaluation.optimism`) and instability (:mod:`crsrisk.evaluation.optimism`) are two
-ways to look at the same refits.
+resamples tuning too. In a bootstrap resample all that is kept of it is its risk for every original
+patient: a patient's risk depends on his row alone, so it is also the risk of his copies inside the
+resample. Optimism and instability (:mod:`crsrisk.evaluation.optimism`) are two ways to look at the
+same refits. In cross-validation every patient's risk comes from a development without him.
+
+The figures of a repeat are point values, one number each: whoever reports one of them for itself
+takes the function with the interval in :mod:`crsrisk.evaluation.metrics` or
+:mod:`crsrisk.evaluation.calibration`, and tests hold the two together.
 """
 
 from __future__ import annotations
@@ -23,16 +27,39 @@ from sklearn.model_selection import StratifiedKFold
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import point_ici, point_recalibration
-from crsrisk.evaluation.metrics import RISK_FLOOR, BoolArray, FloatArray
+from crsrisk.evaluation.metrics import (
+    RISK_FLOOR,
+    BoolArray,
+    FloatArray,
+    point_auroc,
+    point_auroc_within,
+)
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.streams import uniforms
 from crsrisk.threads import side_by_side
 
 TUNED_AT_LEAST = 20
-"""Resamples in which tuning is repeated; the others use the tuning result of the model under
-judgement.
+"""Resamples in which tuning is repeated; the others use the tuning result of the evaluated
+model.
 """
+FOLDS = 5
+
+MEASURES: Mapping[str, str] = MappingProxyType(
+    {
+        "auroc": "AUROC, all patients mixed",
+        "auroc_within_product": "AUROC, pairs of patients of one product",
+        "in_the_large": "Calibration intercept (slope fixed at 1)",
+        "slope": "Calibration slope",
+        "intercept_joint": "Calibration intercept (fitted with the slope)",
+        "observed_to_expected": "Observed / expected",
+        "ici": "Mean calibration error (ICI)",
+        "brier": "Brier score",
+        "scaled_brier": "Scaled Brier score",
+        "log_loss": "Log loss (nats)",
+    }
+)
+"""Name -> what it is, in words. Net benefit has a name for each threshold: `net_benefit_0.3`."""
 
 
 class Develop(Protocol):
@@ -105,7 +132,8 @@ def refit_in_resamples(
     draws = uniforms(seed=seed, decision="refits/bootstrap", start=0, stop=n_resamples, width=n)
     rows = np.minimum((draws * n).astype(np.int64), n - 1)
 
-    def one(number: int) -> FloatArray | str:
+    def risk_of_refit(number: int) -> FloatArray | str:
+        """Risks of all original patients, or why there are none."""
         is_tuned = tune_and_refit is not None and number < n_tuned
         develop = tune_and_refit if is_tuned and tune_and_refit is not None else refit
         drawn = [table.iloc[rows[number]].reset_index(drop=True) for table in (observed, outcomes)]
@@ -119,43 +147,41 @@ def refit_in_resamples(
         return risk if np.isfinite(risk).all() else "a risk is missing: the model refused a patient"
 
     with side_by_side(workers) as pool:
-        found = list(pool.map(one, range(n_resamples)))
-    good = [number for number, risk in enumerate(found) if not isinstance(risk, str)]
+        refits = list(pool.map(risk_of_refit, range(n_resamples)))
+    good = [number for number, risk in enumerate(refits) if not isinstance(risk, str)]
     return Repeats(
         rows=rows[good],
-        risk=np.array([found[number] for number in good], dtype=np.float64).reshape(len(good), n),
+        risk=np.array([refits[number] for number in good], dtype=np.float64).reshape(len(good), n),
         is_tuned=np.array(
             [tune_and_refit is not None and number < n_tuned for number in good], dtype=np.bool_
         ),
         n_asked=n_resamples,
-        failures=dict(Counter(risk for risk in found if isinstance(risk, str))),
+        failures=dict(Counter(risk for risk in refits if isinstance(risk, str))),
     )
 
 
-# The figures that are computed again and again in resamples: point values only, one number each,
-# NaN for none.
-#
-# Everything that repeats an evaluation hundreds of times (optimism, internal-external validation,
-# differences between subgroups, learning curves) uses these; whoever reports one of them for itself
-# takes the function with the interval in :mod:`crsrisk.evaluation.metrics` or
-# :mod:`crsrisk.evaluation.calibration`, and tests hold the two together.
+def out_of_fold_risk(
+    observed: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    outcome: str,
+    refit: Develop,
+    seed: int,
+    n_folds: int = FOLDS,
+) -> FloatArray:
+    """Cross-validated risks, shape (patients,), from folds that hold the same share of events.
 
-
-MEASURES: Mapping[str, str] = MappingProxyType(
-    {
-        "auroc": "AUROC, all patients mixed",
-        "auroc_within_product": "AUROC, pairs of patients of one product",
-        "in_the_large": "Calibration intercept (slope fixed at 1)",
-        "slope": "Calibration slope",
-        "intercept_joint": "Calibration intercept (fitted with the slope)",
-        "observed_to_expected": "Observed / expected",
-        "ici": "Mean calibration error (ICI)",
-        "brier": "Brier score",
-        "scaled_brier": "Scaled Brier score",
-        "log_loss": "Log loss (nats)",
-    }
-)
-"""Name -> what it is, in words. Net benefit has a name for each threshold: `net_benefit_0.3`."""
+    ``observed`` and ``outcomes``: the development patients in the same order; ``outcome``: the
+    column with the event.
+    """
+    y_true = outcomes[outcome].to_numpy(dtype=np.int64)
+    risk = np.empty(len(y_true))
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    for fitted, held in folds.split(np.zeros((len(y_true), 1)), y_true):
+        risk[held] = predict(
+            refit(observed.iloc[fitted], outcomes.iloc[fitted], seed), observed.iloc[held]
+        ).risk
+    return risk
 
 
 def net_benefit_name(threshold: float) -> str:
@@ -190,21 +216,22 @@ def measure_all(
 
     ``has_curve=False`` leaves the ICI out (NaN), which takes most of the time.
 
-    >>> round(measure_all(np.array([False, False, True, True]), risk=np.array([0.1, 0.4, 0.35, 0.8]))["auroc"], 2)
+    >>> outcome, risk = np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])
+    >>> round(measure_all(outcome, risk=risk)["auroc"], 2)
     0.75
     """
     n, n_events = y_true.size, int(y_true.sum())
-    names = [*MEASURES, *(net_benefit_name(one) for one in thresholds)]
+    names = [*MEASURES, *(net_benefit_name(threshold) for threshold in thresholds)]
     if n_events in (0, n):
         return dict.fromkeys(names, float("nan"))
     clipped = np.clip(risk, RISK_FLOOR, 1 - RISK_FLOOR)
     logits = np.asarray(logit(clipped))
     shift, slope, joint = point_recalibration(y_true, logits)
     rate, brier = n_events / n, float(np.mean((risk - y_true) ** 2))
-    found = {
+    measures = {
         "auroc": point_auroc(y_true, risk),
         "auroc_within_product": (
-            float("nan") if group is None else _auroc_within(y_true, risk, group)
+            float("nan") if group is None else point_auroc_within(y_true, risk, group)
         ),
         "in_the_large": shift,
         "slope": slope,
@@ -215,57 +242,10 @@ def measure_all(
         "scaled_brier": 1 - brier / (rate * (1 - rate)),
         "log_loss": float(-np.mean(np.log(np.where(y_true, clipped, 1 - clipped)))),
     }
-    return found | {net_benefit_name(one): _net_benefit(y_true, risk, one) for one in thresholds}
-
-
-def point_auroc(y_true: BoolArray, risk: FloatArray) -> float:
-    """AUROC without its interval (ties one half); both classes must be there."""
-    others, events = np.sort(risk[~y_true]), risk[y_true]
-    below = np.searchsorted(others, events, "left") + np.searchsorted(others, events, "right")
-    return float(below.sum()) / (2 * others.size * events.size)
-
-
-def _auroc_within(y_true: BoolArray, risk: FloatArray, group: NDArray[np.str_]) -> float:
-    right = pairs = 0.0
-    for name in np.unique(group):
-        rows = group == name
-        here = int(y_true[rows].sum()) * int((~y_true[rows]).sum())
-        if here:
-            right, pairs = right + here * point_auroc(y_true[rows], risk[rows]), pairs + here
-    return right / pairs if pairs else float("nan")
+    return measures | {net_benefit_name(at): _net_benefit(y_true, risk, at) for at in thresholds}
 
 
 def _net_benefit(y_true: BoolArray, risk: FloatArray, threshold: float) -> float:
     is_treated = risk >= threshold
     gain = np.where(y_true, 1.0, -threshold / (1 - threshold))
     return float(np.mean(is_treated * gain))
-
-
-# Cross-fit: every development patient's risk from the whole development repeated without him.
-
-
-FOLDS = 5
-
-
-def out_of_fold_risk(
-    observed: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    *,
-    outcome: str,
-    refit: Develop,
-    seed: int,
-    n_folds: int = FOLDS,
-) -> FloatArray:
-    """Risks, shape (patients,), from folds that hold the same share of events.
-
-    ``observed`` and ``outcomes``: the development patients in the same order; ``outcome``: the
-    column with the event.
-    """
-    y_true = outcomes[outcome].to_numpy(dtype=np.int64)
-    found = np.empty(len(y_true))
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-    for fitted, held in folds.split(np.zeros((len(y_true), 1)), y_true):
-        found[held] = predict(
-            refit(observed.iloc[fitted], outcomes.iloc[fitted], seed), observed.iloc[held]
-        ).risk
-    return found

@@ -9,17 +9,18 @@ C-statistics of 0.8 and above need more than criterion 1 says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from math import asinh, ceil, exp, log, sqrt
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, ndtri
 
 from crsrisk.errors import InputError
+from crsrisk.evaluation.learning_curve_size import NeededSize
 from crsrisk.evaluation.metrics import Z_95, FloatArray
+from crsrisk.results import Result
 
 WHERE = "sample size of a risk model"
 # of the mean risk (criterion 3), and of apparent against adjusted R2 (criterion 2)
@@ -31,8 +32,8 @@ SE_STEP = 1e-4
 N_NODES = 200  # of the Gauss-Hermite rule over the linear predictor
 
 
-@dataclass(frozen=True)
-class DevelopmentSize:
+@dataclass(frozen=True, repr=False)
+class DevelopmentSize(Result):
     """Patients needed to develop a model of a binary outcome.
 
     ``criteria`` are patients for (1) the stated shrinkage, (2) optimism of at most 0.05 in
@@ -48,13 +49,14 @@ class DevelopmentSize:
     max_r2: float
     shrinkage: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """All figures by name."""
-        return _plain(self)
+    def summary(self) -> str:
+        """Patients, events, and the three criteria."""
+        criteria = ", ".join(f"{n:,}" for n in self.criteria)
+        return f"{self.n:,} patients with {self.events:.0f} events (criteria 1 to 3: {criteria})"
 
 
-@dataclass(frozen=True)
-class ModelStrength:
+@dataclass(frozen=True, repr=False)
+class ModelStrength(Result):
     """How much a C-statistic explains: Cox-Snell R2, and the patients that development then
     needs.
     """
@@ -62,13 +64,13 @@ class ModelStrength:
     r2_cs: float
     n: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """All figures by name."""
-        return _plain(self)
+    def summary(self) -> str:
+        """Cox-Snell R2 and the patients that development needs."""
+        return f"Cox-Snell R2 {self.r2_cs:.3f}; development needs {self.n:,} patients"
 
 
-@dataclass(frozen=True)
-class ValidationSize:
+@dataclass(frozen=True, repr=False)
+class ValidationSize(Result):
     """Patients needed so that 95% intervals are no wider than stated; None where a criterion was
     not asked for.
 
@@ -83,9 +85,82 @@ class ValidationSize:
     n: int
     events: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """All figures by name."""
-        return _plain(self)
+    def summary(self) -> str:
+        """Patients and events."""
+        return f"{self.n:,} patients with {self.events:.0f} events"
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """Patients that one criterion asks for."""
+
+    label: str
+    n: int
+
+
+@dataclass(frozen=True)
+class RileySizes:
+    """Riley's sizes for a model of given strength, criterion by criterion; ``largest``: for the
+    development.
+    """
+
+    rows: tuple[SizeRow, ...]
+    notes: tuple[str, ...]
+    largest: int
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """Patients that a model was developed on, beside those that formulas and a learning curve ask
+    for (None: not computed).
+    """
+
+    n: int
+    n_events: int
+    riley: RileySizes | None
+    needed: NeededSize | None
+
+    @property
+    def sentence(self) -> str:
+        """All three in words."""
+        text = f"{self.n:,} patients with {self.n_events:,} events were used."
+        if self.riley is not None:
+            text += f" Riley's formulas ask for {self.riley.largest:,}."
+        if self.needed is None:
+            return text
+        text += " By simulation this learner"
+        if smallest := self.needed.smallest["all"]:
+            return f"{text} meets all targets from {smallest:,} patients on."
+        most = self.needed.points[-1].n
+        return f"{text} does not meet all targets with up to {most:,} patients."
+
+
+def riley_sizes(*, prevalence: float, parameters: int, c: float) -> RileySizes:
+    """All of Riley's sizes for a model with C-statistic ``c`` (above 0.5).
+
+    >>> riley_sizes(prevalence=0.2, parameters=20, c=0.75).largest
+    1322
+    """
+    strength = cstat_to_r2(c=c, prevalence=prevalence, parameters=parameters)
+    size = pm_sample_size_binary(r2_cs=strength.r2_cs, parameters=parameters, prevalence=prevalence)
+    valid = pm_validation_size_binary(prevalence=prevalence, c=c)
+    off = pm_error_size_binary(prevalence=prevalence, parameters=parameters)
+    largest = max(size.n, off)
+    rows = (
+        ("Development, shrinkage of 0.9 (criterion 1)", size.criteria[0]),
+        ("Development, optimism of 0.05 in R2 (criterion 2)", size.criteria[1]),
+        ("Development, mean risk within 0.05 (criterion 3)", size.criteria[2]),
+        ("Development, a risk off by 0.05 on average (criterion 4)", off),
+        ("Development, the largest", largest),
+        ("Validation, observed / expected of width 0.2", valid.n_observed_expected),
+        ("Validation, AUROC of width 0.1", valid.n_c_statistic),
+    )
+    note = (
+        f"Prevalence {prevalence:.3f}, {parameters} features counted as parameters, C-statistic"
+        f" {c:.3f} (held-out, all products mixed), Cox-Snell R2 {strength.r2_cs:.3f} from it. Trees"
+        " have no fixed number of parameters."
+    )
+    return RileySizes(tuple(SizeRow(label, n) for label, n in rows), (note,), largest)
 
 
 def pm_sample_size_binary(
@@ -93,17 +168,37 @@ def pm_sample_size_binary(
 ) -> DevelopmentSize:
     """Patients needed to develop a risk model of a binary outcome (CRS of grade >= 2).
 
-    Parameters ---------- r2_cs : Cox-Snell R2 expected of the model, above 0 and below the largest
-    that the prevalence allows; see
-        :func:`cstat_to_r2` when only a C-statistic is known.
-    parameters : candidate predictor parameters (a factor of three levels has two).
-    prevalence : event rate.
-    shrinkage : largest acceptable uniform shrinkage, 0.9 = 10% of overfitting.
-
     With S the shrinkage and P parameters: n1 = P / [(S - 1) ln(1 - R2/S)], n2 the same with S = R2
     / (R2 + 0.05 max R2), n3 = (1.96/0.05)^2 prevalence (1 - prevalence); max R2 = 1 - exp(2 x mean
     log likelihood of the mean risk).
 
+    Parameters
+    ----------
+    r2_cs : float
+        Cox-Snell R2 expected of the model, above 0 and below the largest that the prevalence
+        allows; see :func:`cstat_to_r2` when only a C-statistic is known.
+    parameters : int
+        Candidate predictor parameters (a factor of three levels has two).
+    prevalence : float
+        Event rate, 0 to 1.
+    shrinkage : float
+        Largest acceptable uniform shrinkage, 0.9 = 10% of overfitting.
+
+    Returns
+    -------
+    DevelopmentSize
+
+    Raises
+    ------
+    InputError
+        Where a number is outside its range, or R2 is not below the shrinkage.
+
+    References
+    ----------
+    Riley et al., Stat Med 2019;38:1276.
+
+    Examples
+    --------
     >>> pm_sample_size_binary(r2_cs=0.288, parameters=24, prevalence=0.174).criteria
     (623, 662, 221)
     """
@@ -211,18 +306,44 @@ def pm_validation_size_binary(
 ) -> ValidationSize:
     """Patients needed to validate a risk model, by the width of 95% intervals.
 
-    Parameters ---------- prevalence, c : event rate and C-statistic expected in the validation.
-    observed_expected_width : of observed over expected events, taken as 1; SE of its log sqrt((1 -
-    p) / (n p)). c_width : of the C-statistic; Newcombe's variance (Stat Med 2006;25:559).
-    slope_width : of the calibration slope; from the information of a logistic regression on the
-    linear predictor. linear_predictor : its mean and SD (normal) in the validation, needed for the
-    slope; calibrated predictions assumed. net_benefit_width : of standardised net benefit at
-    ``threshold`` with ``sensitivity`` and ``specificity`` there.
+    As in the R package pmvalsampsize the standard errors of the first and the last width are
+    rounded up to 0.0001.
 
-    As in the R package pmvalsampsize the standard errors of the first and the last are rounded up
-    to 0.0001.
+    Parameters
+    ----------
+    prevalence, c : float
+        Event rate and C-statistic expected in the validation.
+    observed_expected_width : float
+        Width for observed over expected events, taken as 1; SE of its log sqrt((1 - p) / (n p)).
+    c_width : float
+        Width for the C-statistic; Newcombe's variance (Stat Med 2006;25:559).
+    slope_width : float
+        Width for the calibration slope; from the information of a logistic regression on the linear
+        predictor.
+    linear_predictor : (float, float), optional
+        Its mean and SD (normal) in the validation, needed for the slope; calibrated predictions
+        assumed.
+    net_benefit_width : float
+        Width for standardised net benefit at ``threshold`` with ``sensitivity`` and
+        ``specificity`` there (0 to 1).
 
-    >>> pm_validation_size_binary(prevalence=0.018, c=0.8, observed_expected_width=1.0).n_observed_expected
+    Returns
+    -------
+    ValidationSize
+
+    Raises
+    ------
+    InputError
+        Where a number is outside its range.
+
+    References
+    ----------
+    Riley et al., Stat Med 2021;40:4230.
+
+    Examples
+    --------
+    >>> size = pm_validation_size_binary(prevalence=0.018, c=0.8, observed_expected_width=1.0)
+    >>> size.n_observed_expected
     905
     """
     rate = _inside(prevalence, key="prevalence")
@@ -393,10 +514,3 @@ def _whole(value: object, *, key: str) -> int:
             where=WHERE, key=key, found=value, expected="a whole number above 0", cure="count them"
         )
     return int(number)
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
-    }

@@ -3,8 +3,8 @@ values.
 
 Each part has its patients, events and figures with intervals; each figure's difference to the rest
 of the patients (all who are not in the part) comes with a bootstrap interval. There is no verdict:
-whether a gap matters depends on what is done with the risk. Where a gap comes from is the question
-of :mod:`crsrisk.evaluation.gap`.
+whether a gap matters depends on what is done with the risk. Where such a difference comes
+from is the question of :mod:`crsrisk.evaluation.gap`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
 
 from crsrisk.evaluation.calibration import fit_calibration_curve, recalibrate
-from crsrisk.evaluation.decision_curve import NetBenefitCurve, net_benefit_curve
+from crsrisk.evaluation.decision_curve import net_benefit_curve
 from crsrisk.evaluation.metrics import (
-    CONFIDENCE,
     TAILS,
     BoolArray,
     FloatArray,
@@ -29,10 +27,10 @@ from crsrisk.evaluation.metrics import (
     auroc_within,
     check_outcome_and_risk,
     clip_risk,
-    event_rate,
     log_loss,
     observed_to_expected,
     scaled_brier,
+    share_of,
 )
 from crsrisk.evaluation.resampling import measure_all
 from crsrisk.results import Estimate, NotEstimable
@@ -112,28 +110,28 @@ def parts_of(
     ...  for name, parts in parts_of(table, measured=("crp_mg_l",)).items()}
     {'sex': {'women': 2, 'men': 1}, 'missing': {'no value missing': 2, '1 value missing': 1}}
     """
-    found: dict[str, dict[str, BoolArray]] = {}
+    variables: dict[str, dict[str, BoolArray]] = {}
     if "is_female" in observed:
         is_female = observed["is_female"].to_numpy(dtype=np.float64) == 1
-        found["sex"] = {"women": is_female, "men": ~is_female}
+        variables["sex"] = {"women": is_female, "men": ~is_female}
     if "age_years" in observed:
         age = observed["age_years"].to_numpy(dtype=np.float64)
-        found["age"] = {label: (age >= low) & (age < high) for low, high, label in AGES}
+        variables["age"] = {label: (age >= low) & (age < high) for low, high, label in AGES}
     if "tumour_type" in observed:
         names = observed["tumour_type"].to_numpy(dtype=str)
-        found["tumour_type"] = {
+        variables["tumour_type"] = {
             str(name).replace("_", " "): names == name for name in np.unique(names)
         }
     if "has_liver_metastases" in observed:
         has = observed["has_liver_metastases"].to_numpy(dtype=np.float64)
-        found["liver_metastases"] = {"with liver metastases": has == 1, "without": has == 0}
+        variables["liver_metastases"] = {"with liver metastases": has == 1, "without": has == 0}
     if columns := [name for name in measured if name in observed]:
-        found["missing"] = _by_missing(
+        variables["missing"] = _by_missing(
             observed[columns].isna().sum(axis=1).to_numpy(dtype=np.int64)
         )
     return {
         name: kept
-        for name, parts in found.items()
+        for name, parts in variables.items()
         if len(kept := {label: rows for label, rows in parts.items() if rows.any()}) > 1
     }
 
@@ -195,19 +193,19 @@ def _subgroup(
     seed: int,
     n_resamples: int,
 ) -> Subgroup:
-    here, own = patients.y_true[rows], patients.risk[rows]
-    n, n_events = int(rows.sum()), int(here.sum())
-    figures = _figures(here, own, patients.product[rows], seed=seed, n_resamples=n_resamples)
+    y_true, risk = patients.y_true[rows], patients.risk[rows]
+    n, n_events = int(rows.sum()), int(y_true.sum())
+    figures = _figures(y_true, risk, patients.product[rows], seed=seed, n_resamples=n_resamples)
     return Subgroup(
         variable=variable,
         label=label,
         n=n,
         n_events=n_events,
         is_small=min(n_events, n - n_events) < FEW_EVENTS,
-        event_rate=event_rate(here),
+        event_rate=share_of(y_true),
         **figures,
         at_threshold=_at_threshold(
-            here, own, threshold=threshold, seed=seed, n_resamples=n_resamples
+            y_true, risk, threshold=threshold, seed=seed, n_resamples=n_resamples
         ),
         minus_rest=_minus_rest(
             patients, rows, seed=seed, n_resamples=n_resamples, key=f"{variable}/{label}"
@@ -244,25 +242,16 @@ def _at_threshold(
 ) -> AtThreshold:
     is_treated = risk >= threshold
 
-    def share(hits: BoolArray) -> Estimate | NotEstimable:
-        if not hits.size:
-            return NotEstimable("nobody of that outcome")
-        interval = binomtest(int(hits.sum()), hits.size).proportion_ci(CONFIDENCE, method="wilson")
-        return Estimate(float(hits.mean()), float(interval.low), float(interval.high))
+    def share(is_right: BoolArray) -> Estimate | NotEstimable:
+        return share_of(is_right) if is_right.size else NotEstimable("nobody of that outcome")
 
     benefit: Estimate | NotEstimable = NotEstimable("one outcome only")
     if 0 < y_true.sum() < y_true.size:
         curve = net_benefit_curve(
             y_true, risk=risk, thresholds=[threshold], seed=seed, n_resamples=n_resamples
         )
-        benefit = curve if isinstance(curve, NotEstimable) else _first(curve)
+        benefit = curve if isinstance(curve, NotEstimable) else curve.model.at(0)
     return AtThreshold(threshold, share(is_treated[y_true]), share(~is_treated[~y_true]), benefit)
-
-
-def _first(curve: NetBenefitCurve) -> Estimate:
-    return Estimate(
-        float(curve.model.value[0]), float(curve.model.low[0]), float(curve.model.high[0])
-    )
 
 
 def _minus_rest(
@@ -281,16 +270,18 @@ def _minus_rest(
             for place in places
         ]
         again.append(_difference(patients, drawn))
-    found: dict[str, Estimate | NotEstimable] = {}
+    differences: dict[str, Estimate | NotEstimable] = {}
     for name in DIFFERENCES:
-        known = np.array([one[name] for one in again])
+        known = np.array([redrawn[name] for redrawn in again])
         known = known[np.isfinite(known)]
         if not np.isfinite(value[name]) or known.size < 0.95 * n_resamples:
-            found[name] = NotEstimable("too few patients of one outcome here or among the others")
+            differences[name] = NotEstimable(
+                "too few patients of one outcome here or among the others"
+            )
         else:
             low, high = np.quantile(known, TAILS)
-            found[name] = Estimate(value[name], float(low), float(high))
-    return found
+            differences[name] = Estimate(value[name], float(low), float(high))
+    return differences
 
 
 def _difference(patients: _Patients, places: list[NDArray[np.int64]]) -> dict[str, float]:

@@ -165,6 +165,7 @@ class CRSRiskClassifier(ClassifierMixin, BaseEstimator):
         if weight is not None and not (weight > 0).all():
             kept = np.flatnonzero(weight > 0)
             table, labels, weight = table.iloc[kept], labels.of(kept), weight[kept]
+            weight = None if (weight == 1.0).all() else weight
             groups = None if groups is None else np.asarray(groups)[kept]
         _check_classes(labels.y)
         if groups is None and "patient_id" in table.columns:
@@ -336,6 +337,7 @@ def _from_outcomes(
 
 
 def _weights(sample_weight: Any, *, n: int) -> Floats | None:
+    """Weights of the rows; None where each stands for one patient."""
     if sample_weight is None:
         return None
     weight = np.asarray(sample_weight, dtype=np.float64)
@@ -347,7 +349,7 @@ def _weights(sample_weight: Any, *, n: int) -> Floats | None:
             expected=f"a number of 0 or more for each of {n} patients",
             cure="give every patient a weight; 1 is a patient, 0 leaves one out",
         )
-    return weight
+    return None if (weight == 1.0).all() else weight
 
 
 def _check_classes(y: NDArray[np.int64]) -> None:

@@ -391,7 +391,10 @@ class ExplainableBoosting(_ClinicalClassifier):
         self.n_pairs = n_pairs
 
     def _learn(self, observed: pd.DataFrame, outcome: NDArray[np.int64]) -> None:
-        from interpret.glassbox import ExplainableBoostingClassifier  # slow to import
+        # slow to import
+        from interpret.glassbox import (  # type: ignore[import-untyped]
+            ExplainableBoostingClassifier,
+        )
 
         self.config_ = load_config(self.config)
         table = self._table(observed)

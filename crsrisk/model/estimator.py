@@ -241,6 +241,7 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
                 table, outcome, weight = table[kept], outcome[kept], weight[kept]
                 groups = None if groups is None else np.asarray(groups)[kept]
                 stages = None if stages is None else np.asarray(stages)[kept]
+            weight = None if (weight == 1.0).all() else weight  # the same to the last digit
         self.classes_, codes = np.unique(outcome, return_inverse=True)
         if len(self.classes_) < 2:
             told = f"one class only, {self.classes_[0]!r}" if len(self.classes_) else "no patient"

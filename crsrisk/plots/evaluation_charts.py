@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -21,7 +20,7 @@ from crsrisk.plots.chart_data import (
     SpreadByOutcome,
     SpreadOfRisk,
 )
-from crsrisk.plots.charts import BAND, EVENT, LINE_STYLES, OTHER, risk_limit
+from crsrisk.plots.charts import BAND, EVENT, LINE_STYLES, OTHER, Style, risk_limit
 from crsrisk.plots.style import (
     BLUE,
     HAIR,
@@ -92,8 +91,8 @@ def plot_calibration(
     dress(ax, x="Predicted, of 100", y="Observed, of 100", title=title)
     end = risk_limit(max(*curve.risk, *curve.high))
     n_ticks = 2 if small else 5
-    scale_axis(ax.xaxis, Axis("", 0.0, end, 100.0), n_ticks=n_ticks)
-    scale_axis(ax.yaxis, Axis("", 0.0, end, 100.0), n_ticks=n_ticks)
+    scale_axis(ax, "x", Axis("", 0.0, end, 100.0), n_ticks=n_ticks)
+    scale_axis(ax, "y", Axis("", 0.0, end, 100.0), n_ticks=n_ticks)
     ticks = [tick for tick in ax.get_yticks() if -1e-9 <= tick <= end + 1e-9]
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.set_ylim(-(HISTOGRAM + 0.03) * end, end)
@@ -137,7 +136,7 @@ def _histograms(ax: Axes, risks: SpreadByOutcome, *, end: float, with_words: boo
         )
     ax.plot([0, end], [middle, middle], color=HAIR, linewidth=1.0)
     if with_words:
-        words: dict[str, Any] = {"fontsize": TEXT, "fontweight": "bold"}
+        words: Style = {"fontsize": TEXT, "fontweight": "bold"}
         ax.text(0.01 * end, middle + half, "with the event", va="top", color=RED, **words)
         ax.text(end, middle - half, "without", va="bottom", ha="right", color=MUTED, **words)
 
@@ -180,8 +179,8 @@ def plot_decision_curve(
     dress(ax, x="Threshold, of 100", y="Net benefit per 100 patients", title=title)
     everybody, last = curve.treat_all.value, float(max(curve.threshold))
     highest = 1.05 * float(max(*curve.model.high, everybody[0]))
-    scale_axis(ax.xaxis, Axis("", 0.0, last, 100.0), n_ticks=3 if small else 6)
-    scale_axis(ax.yaxis, Axis("", 0.0, highest, 100.0), n_ticks=3 if small else 5)
+    scale_axis(ax, "x", Axis("", 0.0, last, 100.0), n_ticks=3 if small else 6)
+    scale_axis(ax, "y", Axis("", 0.0, highest, 100.0), n_ticks=3 if small else 5)
     ticks = [tick for tick in ax.get_yticks() if -1e-9 <= tick <= highest]
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.set_ylim(-BELOW_ZERO * highest, highest)
@@ -227,12 +226,12 @@ def plot_risk_distribution(
     """
     top = 52.0 if title else 24.0
     ax = axes_for(
-        ax, Size(460, 46.0 * len(groups) + top + 42, left=8, right=20, top=top, bottom=42)
+        ax, Size(460, 52.0 * len(groups) + top + 42, left=8, right=20, top=top, bottom=42)
     )
     dress(ax, x="Predicted risk, of 100 patients", title=title)
     if title:
         ax.set_title(title, loc="left", pad=30)
-    scale_axis(ax.xaxis, Axis("", 0.0, 1.0, 100.0))
+    scale_axis(ax, "x", Axis("", 0.0, 1.0, 100.0))
     dress_rows(ax, list(groups))
     for text, colour, x in (
         ("Upper bar: with the event", RED, 0),
@@ -253,8 +252,8 @@ def plot_risk_distribution(
         if isinstance(risks, NotEstimable):
             ax.text(0, at + 0.68, f"not estimable: {risks.reason}", va="center", color=MUTED)
             continue
-        _spread(ax, risks.event, y=at + 0.58, colour=RED)
-        _spread(ax, risks.no_event, y=at + 0.84, colour=SLATE)
+        _spread(ax, risks.event, y=at + 0.54, colour=RED)
+        _spread(ax, risks.no_event, y=at + 0.78, colour=SLATE)
     return ax
 
 
@@ -266,7 +265,7 @@ def _spread(ax: Axes, risks: SpreadOfRisk, *, y: float, colour: str) -> None:
     ax.plot([at[0.5]] * 2, [y - 0.12, y + 0.12], color=INK, linewidth=2.0)
 
 
-KIND_MARKS: Mapping[str, Mapping[str, Any]] = {
+KIND_MARKS: Mapping[str, Style] = {
     "null": {"marker": "x", "color": MUTED, "markersize": 7.5, "markeredgewidth": 1.6},
     "comparator": {
         "marker": "o",
@@ -279,7 +278,7 @@ KIND_MARKS: Mapping[str, Mapping[str, Any]] = {
     "oracle": {"marker": "D", "color": INK, "markersize": 7.6},
 }
 WHISKERS = {"null": 1.3, "comparator": 1.3, "model": 1.8, "oracle": 1.3}
-BENCHMARK_LABELS, BENCHMARK_PLOT, BENCHMARK_NUMBERS, BENCHMARK_ROW = 206.0, 150.0, 66.0, 27.0
+BENCHMARK_LABELS, BENCHMARK_PLOT, BENCHMARK_NUMBERS, BENCHMARK_ROW = 220.0, 150.0, 66.0, 27.0
 
 
 @dataclass(frozen=True)
@@ -371,7 +370,7 @@ def _benchmark_column(
     dress(ax)
     ax.set_title(measure.heading, loc="left", fontsize=TEXT, pad=8, linespacing=1.2)
     low, high = _benchmark_limits(marks, measure)
-    scale_axis(ax.xaxis, Axis("", low, high), n_ticks=4)
+    scale_axis(ax, "x", Axis("", low, high), n_ticks=4)
     ax.set_ylim(len(marks) - 0.5, -0.5)
     ax.set_yticks(range(len(marks)), [mark.label for mark in marks] if with_labels else [])
     ax.tick_params(axis="y", length=0, pad=BENCHMARK_LABELS, labelcolor=INK, labelsize=ROW_TEXT)
@@ -487,14 +486,7 @@ def plot_learning_curves(
         learners.setdefault(point.learner, []).append(point)
     names = list(dict.fromkeys(point.learner for point in points))
     sizes = sorted({point.n_training for point in points})
-    ax.set_xscale("log")
-    ax.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
-    ax.xaxis.set_major_locator(FixedLocator([float(size) for size in sizes]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda size, _: number(size, digits=0)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_ylim(0, 1)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}%"))
-    ax.plot([sizes[0], sizes[-1]], [1, 1], clip_on=False, **LINE_STYLES["ideal"])
+    _size_axis(ax, sizes)
     others = [name for name in names[1:] if not name.startswith(SCORE)]
     styles = {name: OTHER_LEARNERS[at % len(OTHER_LEARNERS)] for at, name in enumerate(others)}
     for name in reversed(names):
@@ -511,6 +503,18 @@ def plot_learning_curves(
     ends = {name: min(max(learners[name][-1].share.value, 0.0), 1.0) for name in names}
     _name_ends(ax, ends, model=names[0])
     return ax
+
+
+def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
+    """Training patients by logarithm, shares in per cent, and the oracle at 100%."""
+    ax.set_xscale("log")
+    ax.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
+    ax.xaxis.set_major_locator(FixedLocator([float(size) for size in sizes]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda size, _: number(size, digits=0)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_ylim(0, 1)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}%"))
+    ax.plot([sizes[0], sizes[-1]], [1, 1], clip_on=False, **LINE_STYLES["ideal"])
 
 
 def _name_ends(ax: Axes, ends: Mapping[str, float], *, model: str) -> None:

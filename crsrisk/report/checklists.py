@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from crsrisk.results import NotEstimable
 from crsrisk.wording import NOTICE, typeset
 
 Kind = Literal["automatic", "prefilled", "human"]
@@ -37,7 +38,7 @@ class Item:
     answered at best.
 
     ``facts``: names of the facts that answer it, in order. ``check``: the check that decides a
-    question (PROBAST+AI). ``evidence``: places in the judgement (dotted keys), of which those that
+    question (PROBAST+AI). ``evidence``: places in the evaluation (dotted keys), of which those that
     are there are pointed to.
     """
 
@@ -50,76 +51,119 @@ class Item:
     evidence: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Check:
+    """A question that the program decided (None: a human must), and why."""
+
+    answer: bool | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the run can say about an item.
+
+    ``kind``: human where the run had nothing to say. ``answer``: yes, no, or None. ``evidence``:
+    places in the evaluation that show it (dotted keys).
+    """
+
+    number: str
+    part: str
+    asks: str
+    kind: Kind
+    answer: str | None
+    text: str
+    evidence: tuple[str, ...]
+    needs_human: bool
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """A checklist answered item by item; ``counts``: items by kind of answer. There is no overall
+    verdict: that is a human's.
+    """
+
+    checklist: str
+    source: str
+    wording: str
+    notice: str
+    counts: Mapping[Kind, int]
+    kinds: Mapping[Kind, str]
+    items: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class ProbastAI:
+    """PROBAST+AI in its two parts; ``development`` is None where the model came from elsewhere."""
+
+    source: str
+    verdict: str
+    development: Checklist | None
+    evaluation: Checklist
+
+
 def answered(
     items: Sequence[Item],
     *,
     name: str,
     source: str,
     facts: Mapping[str, str],
-    checks: Mapping[str, Mapping[str, Any]],
-    content: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Every item with what the run can say about it.
-
-    Keys: `checklist`, `source`, `wording`, `notice`, `counts` (items by kind of answer) and
-    `items`, each `number`, `part`, `asks`, `kind` (human where the run had nothing to say),
-    `answer` (yes, no, or None), `text`, `evidence` (places in the judgement), `needs_human`. There
-    is no overall verdict: that is a human's.
-    """
-    rows = [_answer(item, facts=facts, checks=checks, content=content) for item in items]
-    kinds = [one["kind"] for one in rows]
-    return {
-        "checklist": name,
-        "source": source,
-        "wording": CHECK_WORDING,
-        "notice": NOTICE,
-        "counts": {kind: kinds.count(kind) for kind in KINDS},
-        "kinds": dict(KINDS),
-        "items": rows,
-    }
+    checks: Mapping[str, Check],
+    content: object,
+) -> Checklist:
+    """Every item with what the run can say about it; ``content``: where evidence is looked for."""
+    answers = [_answer(item, facts=facts, checks=checks, content=content) for item in items]
+    kinds = [answer.kind for answer in answers]
+    return Checklist(
+        checklist=name,
+        source=source,
+        wording=CHECK_WORDING,
+        notice=NOTICE,
+        counts={kind: kinds.count(kind) for kind in KINDS},
+        kinds=dict(KINDS),
+        items=tuple(answers),
+    )
 
 
 def _answer(
     item: Item,
     *,
     facts: Mapping[str, str],
-    checks: Mapping[str, Mapping[str, Any]],
-    content: Mapping[str, Any],
-) -> dict[str, Any]:
+    checks: Mapping[str, Check],
+    content: object,
+) -> Answer:
     check = checks.get(item.check) if item.check else None
     texts = [facts[name] for name in item.facts if name in facts]
     answer = None
     if check is not None:
-        texts = [str(check["why"]), *texts]
-        answer = None if check["answer"] is None else "yes" if check["answer"] else "no"
+        texts = [check.why, *texts]
+        answer = None if check.answer is None else "yes" if check.answer else "no"
     is_said = bool(texts) and item.kind != "human"
     kind: Kind = item.kind if is_said and not (check is not None and answer is None) else "human"
     wanted = bool(item.facts or item.check) and item.kind != "human"
     text = " ".join(texts) if texts else NOT_HERE if wanted else "To be written by the authors."
-    return {
-        "number": item.number,
-        "part": item.part,
-        "asks": typeset(item.asks),
-        "kind": kind,
-        "answer": answer,
-        "text": typeset(text),
-        "evidence": [place for place in item.evidence if is_there(content, place)],
-        "needs_human": kind != "automatic",
-    }
+    return Answer(
+        number=item.number,
+        part=item.part,
+        asks=typeset(item.asks),
+        kind=kind,
+        answer=answer,
+        text=typeset(text),
+        evidence=tuple(place for place in item.evidence if is_there(content, place)),
+        needs_human=kind != "automatic",
+    )
 
 
-def is_there(content: Mapping[str, Any], place: str) -> bool:
-    """Whether a dotted place holds something.
+def is_there(content: object, place: str) -> bool:
+    """Whether a dotted place in a result holds something.
 
-    >>> is_there({"evaluation": {"pooled": {"n": 5}}}, "evaluation.pooled.n")
+    >>> is_there(Item("1", "Title", "", "human"), "number")
     True
     """
-    at: Any = content
-    for key in place.split("."):
-        if not isinstance(at, Mapping) or at.get(key) is None:
-            return False
-        at = at[key]
-    return not (isinstance(at, Mapping) and "not_estimable" in at)
+    at: object = content
+    for name in place.split("."):
+        at = getattr(at, name, None)
+    return at is not None and not isinstance(at, NotEstimable)
 
 
 # TRIPOD+AI: what a report of a prediction model should say, answered from the run (27 items, 52
@@ -132,7 +176,7 @@ TRIPOD_SOURCE = "Collins GS et al. TRIPOD+AI statement. BMJ 2024;385:e078378"
 
 
 def _item(
-    number: str, part: str, asks: str, kind: Any, *facts: str, at: tuple[str, ...] = ()
+    number: str, part: str, asks: str, kind: Kind, *facts: str, at: tuple[str, ...] = ()
 ) -> Item:
     return Item(number, part, asks, kind, facts, None, at)
 
@@ -348,11 +392,11 @@ ITEMS = (
 )
 
 
-def tripod_ai(*, facts: Mapping[str, str], content: Mapping[str, Any]) -> dict[str, Any]:
-    """The checklist answered; see :func:`crsrisk.report.checklists.answered`.
+def tripod_ai(*, facts: Mapping[str, str], content: object) -> Checklist:
+    """The checklist answered; see :func:`answered`.
 
-    >>> made = tripod_ai(facts={"title": "A model"}, content={})
-    >>> made["items"][0]["text"], made["counts"]["prefilled"]
+    >>> made = tripod_ai(facts={"title": "A model"}, content=None)
+    >>> made.items[0].text, made.counts["prefilled"]
     ('A model', 1)
     """
     return answered(
@@ -373,7 +417,9 @@ NO_VERDICT = (
     " answers."
 )
 
-_SHARED = (
+# number, part, question, how it can be answered at best, facts, check, evidence
+_Question = tuple[str, str, str, Kind, tuple[str, ...], str | None, tuple[str, ...]]
+_SHARED: tuple[_Question, ...] = (
     (
         "1.1",
         "Participants",
@@ -466,7 +512,7 @@ _SHARED = (
         (),
     ),
 )
-_DEVELOPMENT = (
+_DEVELOPMENT: tuple[_Question, ...] = (
     (
         "4.1",
         "Analysis",
@@ -513,7 +559,7 @@ _DEVELOPMENT = (
         ("optimism",),
     ),
 )
-_EVALUATION = (
+_EVALUATION: tuple[_Question, ...] = (
     (
         "4.1",
         "Analysis",
@@ -584,10 +630,10 @@ _EVALUATION = (
 )
 
 
-def _items(rows: Any, before: str) -> tuple[Item, ...]:
+def _items(questions: Sequence[_Question], before: str) -> tuple[Item, ...]:
     return tuple(
-        Item(f"{before}{number}", part, asks, kind, facts, check, at)
-        for number, part, asks, kind, facts, check, at in rows
+        Item(f"{before}{number}", part, asks, kind, facts, check, evidence)
+        for number, part, asks, kind, facts, check, evidence in questions
     )
 
 
@@ -598,18 +644,17 @@ EVALUATION = _items((*_SHARED, *_EVALUATION), "E")
 def probast_ai(
     *,
     facts: Mapping[str, str],
-    checks: Mapping[str, Mapping[str, Any]],
-    content: Mapping[str, Any],
+    checks: Mapping[str, Check],
+    content: object,
     has_development: bool,
-) -> dict[str, Any]:
-    """Both parts answered, as in :func:`crsrisk.report.checklists.answered`: `development` and
-    `evaluation`.
+) -> ProbastAI:
+    """Both parts answered; see :func:`answered`.
 
     ``has_development``: whether the run developed the model; else that part is left to whoever did
     (None).
     """
 
-    def part(items: tuple[Item, ...], name: str) -> dict[str, Any]:
+    def part(items: tuple[Item, ...], name: str) -> Checklist:
         return answered(
             items,
             name=f"PROBAST+AI, {name}",
@@ -619,9 +664,9 @@ def probast_ai(
             content=content,
         )
 
-    return {
-        "source": PROBAST_SOURCE,
-        "verdict": NO_VERDICT,
-        "development": part(DEVELOPMENT, "quality of development") if has_development else None,
-        "evaluation": part(EVALUATION, "risk of bias in evaluation"),
-    }
+    return ProbastAI(
+        source=PROBAST_SOURCE,
+        verdict=NO_VERDICT,
+        development=part(DEVELOPMENT, "quality of development") if has_development else None,
+        evaluation=part(EVALUATION, "risk of bias in evaluation"),
+    )

@@ -28,7 +28,7 @@ from crsrisk.report.patients import CohortSection, cohort_section, product_order
 from crsrisk.report.performance import BenchmarkSection, PerformanceSection, performance_section
 from crsrisk.report.published_comparison import PublishedSection, published_section
 from crsrisk.report.reasons import DriversSection, drivers_section
-from crsrisk.results import NotEstimable
+from crsrisk.results import NotEstimable, Result
 from crsrisk.simulation.evidence import ComparisonSummary, Tally, summarise
 from crsrisk.wording import (
     NOTICE,
@@ -67,8 +67,8 @@ class FirstWords:
     target: str
 
 
-@dataclass(frozen=True)
-class ReportContent:
+@dataclass(frozen=True, repr=False)
+class ReportContent(Result):
     """Everything the report of the main job says, in the order of the page.
 
     Parameters
@@ -109,6 +109,11 @@ class ReportContent:
     evaluation: Evaluation
     labels: Mapping[str, str]
 
+    def summary(self) -> str:
+        """The question and the key figures."""
+        figures = [f"{figure.label}: {figure.value} ({figure.note})" for figure in self.key_figures]
+        return "\n".join([self.question, *figures, self.notice])
+
 
 def build_content(
     *,
@@ -125,7 +130,7 @@ def build_content(
     mitigation_labels: Mapping[str, str],
     generator: GeneratorCard | None = None,
 ) -> ReportContent:
-    """The whole report.
+    """The whole report: one flat list of its parts, in the order of the page.
 
     Parameters
     ----------

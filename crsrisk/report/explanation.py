@@ -1,5 +1,4 @@
-"""Explain content: the page about one patient as a dictionary that JSON can hold; the page only
-sets it in type.
+"""The explanation of one patient: every number with its sentence, and the page made from it.
 
 Order: warnings, the two risks with what their ranges cover, a reference patient, reasons, what
 would change it, what published reviews say, how to use the page. Every risk carries event, window
@@ -9,40 +8,45 @@ and the notice; nothing is advice.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from crsrisk.data.explanation import (
-    Change,
-    Later,
+    ByGrade,
+    Grade,
+    LeverEffect,
     MissingRange,
+    PatientFacts,
+    PatientRisk,
     Reason,
-    ReferencePatient,
-    RiskEstimate,
-    SimulatedPart,
 )
-from crsrisk.data.literature import Statement
-from crsrisk.data.patient import GivenValue
-from crsrisk.data.product import Product
-from crsrisk.data.risk_model import Column
+from crsrisk.data.files import write_text
 from crsrisk.fields import FIELDS
-from crsrisk.model.landmark import gaps_of
 from crsrisk.model.refits import covers, update_of, why_no_refits
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.plots.chart_data import IconArray, ReasonBar, ReasonTheme
+from crsrisk.plots.charts import plot_reason_themes
+from crsrisk.plots.descriptions import describe_reason_themes
+from crsrisk.plots.sparklines import icon_array
+from crsrisk.plots.svg import to_svg
 from crsrisk.report.bedside import (
     EVENTS,
+    RiskInWords,
+    ShownReasons,
     describe_patient,
     is_outside,
-    label_of,
     shown_reasons,
     value_in_words,
 )
-from crsrisk.results import to_plain
-from crsrisk.units import amount
+from crsrisk.report.explanation_warnings import PatientWarning, warnings_about
+from crsrisk.report.pages import POLICY, environment
+from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.wording import (
+    MISSING,
     NOTICE,
     about_of_100,
     check_risk,
@@ -52,332 +56,11 @@ from crsrisk.wording import (
     of_100,
     range_of_100,
     short_label,
-    significant,
     typeset,
     unit_in_words,
-    window_in_words,
 )
 
-# Warnings: what stands above the result, since it decides how far the result can be read at all.
-
-
-MOST_MISSING = 3  # missing values that get a sentence of their own, the widest first
-# of risk: scenarios further apart than this are told, and a model further from the simulator
-MATTERS = 0.05
-PLAN = (
-    "is_stepped_up",
-    "has_steroid_premedication",
-    "has_tocilizumab_prophylaxis",
-    "has_lymphodepletion",
-)
-PAIRS = {
-    "burden": ("burden_null", "burden_strong"),
-    "inflammation": ("inflammation_null", "inflammation_strong"),
-}
-_WORDS = {
-    "burden": "If tumour burden does not matter at all",
-    "inflammation": "If inflammation before the dose does not matter",
-}
-
-Warning = dict[str, str]
-
-
-def warnings_about(
-    *,
-    model: RiskModel,
-    observed: pd.DataFrame,
-    product_label: str,
-    given: Mapping[str, GivenValue],
-    seen: Mapping[str, Sequence[bool | str]],
-    missing: Sequence[MissingRange],
-    risks: Mapping[str, RiskEstimate],
-    n_refits: int,
-    simulated: SimulatedPart | None,
-    prophylaxis: Sequence[str],
-    course_hours: Sequence[int] = (),
-) -> list[Warning]:
-    """The warnings, each with a ``kind`` and a ``text``, the gravest first."""
-    row = observed.iloc[0]
-    found = [
-        *_unread(model, course_hours),
-        *_product(model, row, product_label),
-        *_plan(model, row, seen, product_label, prophylaxis),
-        *_outside(model, row, given),
-        *_missing(model, row, missing),
-        *_scenarios(simulated),
-        *_disagreement(model, risks, simulated),
-        *_simulator(simulated, row),
-        *_models(model, risks, n_refits),
-    ]
-    return [{"kind": kind, "text": typeset(text)} for kind, text in found]
-
-
-def _unread(model: RiskModel, course_hours: Sequence[int]) -> list[tuple[str, str]]:
-    """Readings after the first dose that the model does not know."""
-    hour = model.contract.landmark_h
-    later = [at for at in course_hours if at > hour]
-    if not later:
-        return []
-    if not hour:
-        return [
-            (
-                "course not read",
-                (
-                    "The readings after the first dose are not used: this model speaks of what is"
-                    " known before it. Once the dose is given, a model of some hours later is the"
-                    " one to ask."
-                ),
-            )
-        ]
-    times = ", ".join(f"{at} h" for at in later)
-    return [
-        (
-            "course not read",
-            f"The readings at {times} are not used: this model speaks at {hour} h after the dose.",
-        )
-    ]
-
-
-def _product(model: RiskModel, row: pd.Series[Any], label: str) -> list[tuple[str, str]]:
-    if str(row["product"]) in model.contract.products:
-        return []
-    return [
-        (
-            "unknown product",
-            (
-                f"{label} is unlike any product that the model was trained on: its own effect is"
-                " unknown, the number rests on platform, antigen and patient alone. What is"
-                " simulated below knows the product."
-            ),
-        )
-    ]
-
-
-def _plan(
-    model: RiskModel,
-    row: pd.Series[Any],
-    seen: Mapping[str, Sequence[bool | str]],
-    label: str,
-    prophylaxis: Sequence[str],
-) -> list[tuple[str, str]]:
-    """A plan that no training patient under this product had."""
-    new = [
-        FIELDS[name].label.lower()
-        for name in PLAN
-        if name in seen and bool(row[name]) not in seen[name]
-    ]
-    unread = [
-        text.split(" (")[0] for text in prophylaxis if not text.lower().startswith("tocilizumab")
-    ]
-    found = []
-    if new:
-        compare = (
-            ""
-            if model.contract.landmark_h
-            else "; compare what is simulated under “What would change it”"
-        )
-        found.append(
-            (
-                "untrained plan",
-                (
-                    f"No training patient under {label} had this plan ({', '.join(new)} as here):"
-                    f" the model cannot know its effect{compare}."
-                ),
-            )
-        )
-    if unread:
-        found.append(
-            (
-                "untrained plan",
-                f"The model does not read {', '.join(unread)}; only what is simulated does.",
-            )
-        )
-    return found
-
-
-def _outside(
-    model: RiskModel, row: pd.Series[Any], given: Mapping[str, GivenValue]
-) -> list[tuple[str, str]]:
-    found = []
-    for column in model.contract.columns:
-        value = row[column.name]
-        if (
-            column.trained is None
-            or pd.isna(value)
-            or column.trained[0] <= float(value) <= column.trained[1]
-        ):
-            continue
-        low, high = (significant(end) for end in column.trained)
-        unit = unit_in_words(column.unit)
-        checked = (
-            " (checked, says the file)"
-            if column.name in given and given[column.name].is_confirmed
-            else ""
-        )
-        here, ends = (
-            amount(column.name, text, unit=unit)
-            for text in (significant(float(value)), f"{low} to {high}")
-        )
-        found.append(
-            (
-                "outside training",
-                (
-                    f"{label_of(column.name)} {here}{checked} is outside what training patients had"
-                    f" ({ends}): the model goes on as at the edge."
-                ),
-            )
-        )
-    return found
-
-
-def _missing(
-    model: RiskModel, row: pd.Series[Any], missing: Sequence[MissingRange]
-) -> list[tuple[str, str]]:
-    columns = {column.name: column for column in model.contract.columns if column.kind != "word"}
-    empty = [columns[first] for first, *_ in gaps_of(row.to_dict(), columns=columns)]
-    if not empty:
-        return []
-    told = {one.column for one in missing[:MOST_MISSING]}
-    found = [
-        ("missing", _missing_sentence(one, _of(empty, one.column)))
-        for one in missing[:MOST_MISSING]
-    ]
-    if others := [label_of(column.name) for column in empty if column.name not in told]:
-        small = ", each of which matters less" if told else ""
-        found.append(
-            (
-                "missing",
-                (
-                    f"Also not measured{small}: {', '.join(others)}."
-                    if told
-                    else (
-                        f"Not measured: {', '.join(others)}. The model knows no usual values of"
-                        " this product to try."
-                    )
-                ),
-            )
-        )
-    return found
-
-
-def _of(columns: Sequence[Column], name: str) -> Column:
-    return next(column for column in columns if column.name == name)
-
-
-def _missing_sentence(one: MissingRange, column: Column) -> str:
-    label, (low, high) = label_of(one.column), (of_100(risk) for risk in one.risks)
-    if column.kind == "flag":
-        return (
-            f"{label} is not known: the estimate would be {low} of 100 without and {high} with it."
-        )
-    unit = unit_in_words(column.unit)
-    ends = [f"{significant(value)} {unit}".strip() for value in one.values]
-    return (
-        f"{label} is not measured: the estimate would be {low} of 100 if it was low ({ends[0]}),"
-        f" {high} if high ({ends[1]})."
-    )
-
-
-def _scenarios(simulated: SimulatedPart | None) -> list[tuple[str, str]]:
-    """Where the answer depends on what nobody knows about the mechanism."""
-    if simulated is None:
-        return []
-    found = []
-    for name, (null, strong) in PAIRS.items():
-        if null not in simulated.scenarios or strong not in simulated.scenarios:
-            continue
-        (low, low_error), (high, high_error) = (
-            simulated.scenarios[null],
-            simulated.scenarios[strong],
-        )
-        error = (low_error**2 + high_error**2) ** 0.5
-        if abs(high - low) > max(MATTERS, 3 * error):
-            found.append(
-                (
-                    "depends on scenario",
-                    (
-                        f"{_WORDS[name]}, {of_100(low)} of 100; if it matters strongly,"
-                        f" {of_100(high)} (simulated, Monte Carlo error {100 * error:.1f}). Which"
-                        " holds is not known."
-                    ),
-                )
-            )
-    return found
-
-
-def _disagreement(
-    model: RiskModel, risks: Mapping[str, RiskEstimate], simulated: SimulatedPart | None
-) -> list[tuple[str, str]]:
-    if simulated is None:
-        return []
-    value, error, low, high = simulated.usual[2]
-    says = risks["grade2plus"].value
-    if abs(says - value) <= max(2 * MATTERS, 3 * error):
-        return []
-    if model.contract.landmark_h:
-        return [
-            (
-                "model and simulator differ",
-                (
-                    f"The model, which reads the course, says {of_100(says)} of 100; simulated anew"
-                    " over the assumptions, and told of the course the worst grade alone, it is"
-                    f" {of_100(value)} of 100 ({of_100(low)} to {of_100(high)}): take both as"
-                    " unsure."
-                ),
-            )
-        ]
-    return [
-        (
-            "model and simulator differ",
-            (
-                f"The model says {of_100(says)} of 100, patients like this one simulated anew over"
-                f" the assumptions {of_100(value)} ({of_100(low)} to {of_100(high)}): take both as"
-                " unsure."
-            ),
-        )
-    ]
-
-
-def _simulator(simulated: SimulatedPart | None, row: pd.Series[Any]) -> list[tuple[str, str]]:
-    if simulated is None or not simulated.held:
-        return []
-    labels = ", ".join(FIELDS[name].label for name in simulated.held)
-    return [
-        (
-            "outside simulated range",
-            (
-                f"No simulated patient of this tumour type has such a value: {labels}. What is "
-                "simulated holds it at the edge."
-            ),
-        )
-    ]
-
-
-def _models(
-    model: RiskModel, risks: Mapping[str, RiskEstimate], n_refits: int
-) -> list[tuple[str, str]]:
-    found = []
-    severe = risks.get("grade3plus")
-    if severe is None:
-        found.append(
-            ("no model", "No model for grade 3 or more at the same hour stands beside this one.")
-        )
-    elif severe.is_held:
-        found.append(
-            (
-                "models differ",
-                (
-                    "The model for grade 3 or more said more than the one for grade 2 or more,"
-                    " which cannot be: it is held at that value. Both numbers are unsure."
-                ),
-            )
-        )
-    if not n_refits:
-        found.append(("no range", f"{why_no_refits(model)} Its numbers stand without a range."))
-    return found
-
-
-FORMAT = "crsrisk explanation 1"
+FORMAT = "crsrisk explanation 2"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host", "course")
 RULE = (
     "Points are exact Shapley values of the calibrated model on the log-odds scale, one for each"
@@ -443,230 +126,423 @@ USE_LATER: Mapping[str, tuple[str, ...]] = {  # {time}: of the landmark
         "The model knows nothing later than {time} after the first dose: go on watching.",
     ),
 }
+NOT_AVAILABLE = (
+    "CRS of grade 3 or more is not available for this model: no model of it stands beside this one."
+)
+MOST_ROWS = 14  # warnings, reasons and levers that fit in the usual type of the printed page
+COURSE_ROWS = 4  # that the readings after the first dose take
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bedside:
-    """All numbers of one patient's page. ``observed`` is one row; ``seen`` the words and flags of
-    the product's training patients; ``risks`` and the reference's hold `grade2plus` and, where that
-    model is there, `grade3plus`.
-    """
+@dataclass(frozen=True)
+class Therapy:
+    """The plan in print: product, regimen, what is given before the first dose, and the tumour."""
 
-    label: str
-    product: Product
-    product_label: str
+    product: str
+    product_short: str
     regimen: str
     regimen_note: str
     prophylaxis: tuple[str, ...]
-    population_label: str
-    window_d: float
-    observed: pd.DataFrame
-    given: Mapping[str, GivenValue]
-    model: RiskModel
-    n_refits: int
-    risks: Mapping[str, RiskEstimate]
-    reference: ReferencePatient | None
-    seen: Mapping[str, Sequence[bool | str]]
-    base_risk: float
-    reasons: Sequence[Reason]
-    missing: Sequence[MissingRange]
-    simulated: SimulatedPart | None
-    guidance: Sequence[Statement]
-    guidance_about: str
-    sources: Mapping[str, str]
-    later: Later | None = None
-    course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
-
-    @property
-    def landmark_h(self) -> int:
-        """Hours after the first dose at which the model speaks; 0 = before it."""
-        return self.model.contract.landmark_h
-
-    @property
-    def window(self) -> str:
-        """The window of the outcome in words."""
-        return window_in_words(self.window_d, landmark_h=self.landmark_h)
-
-    @property
-    def whom(self) -> str:
-        """Of whom a risk speaks: at a landmark only of those still at risk."""
-        if not self.landmark_h:
-            return "patients like this one"
-        return (
-            f"patients like this one at {hours_in_words(self.landmark_h)}, without grade 2 or more"
-            " so far"
-        )
+    tumour: str
 
 
-def explain_content(one: Bedside) -> dict[str, Any]:
-    """The page of one patient. The same numbers give the same dictionary; there is no date and no
-    path in it.
+@dataclass(frozen=True)
+class KnownValue:
+    """One value of the patient in print: in its standard unit, and ``written`` as in the file where
+    that was another unit. ``column``: of the observed table.
     """
-    labels = {one.product.name: one.product_label}
-    two = one.risks["grade2plus"]
-    reasons = to_plain(
-        shown_reasons(
-            one.reasons, base_risk=one.base_risk, risk=two.value, key="patient", labels=labels
+
+    label: str
+    value: str
+    unit: str
+    usual: str
+    is_outside: bool
+    column: str
+    is_missing: bool
+    written: str
+
+
+@dataclass(frozen=True)
+class RisksInWords:
+    """Both risks in words, or why there is none of grade 3 or more.
+
+    ``is_held``: the model for grade 3 or more said more than the one for grade 2 or more, and was
+    held there.
+    """
+
+    grade2plus: RiskInWords
+    grade3plus: RiskInWords | NotEstimable
+    is_held: bool = False
+
+    def items(self) -> Iterator[tuple[Grade, RiskInWords]]:
+        """The grades that the model speaks of, with their risks."""
+        yield "grade2plus", self.grade2plus
+        if isinstance(self.grade3plus, RiskInWords):
+            yield "grade3plus", self.grade3plus
+
+    @property
+    def not_available(self) -> str:
+        """Why there is no risk of grade 3 or more; "" where there is one."""
+        return self.grade3plus.reason if isinstance(self.grade3plus, NotEstimable) else ""
+
+
+@dataclass(frozen=True)
+class AssumptionSpread:
+    """The other uncertainty: the share of simulated patients (0-1) with the central nine of ten
+    sets of assumptions, and how it is said.
+    """
+
+    estimate: Estimate
+    sentence: str
+    short: str
+
+
+@dataclass(frozen=True)
+class LabelledValue:
+    """A value in print under its label."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ReferenceInWords:
+    """The reference patient: who he is, his risks, and his values where the patient's are known."""
+
+    name: str
+    n_patients: int
+    risks: RisksInWords
+    sentence: str
+    typical: tuple[LabelledValue, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one lever would do, simulated: numbers by grade (0-1), and in print for grade 2 or more
+    (``of_100``, ``points``, ``range``) and grade 3 or more (``severe``).
+    """
+
+    kind: str
+    label: str
+    usual: ByGrade[Estimate]
+    with_lever: ByGrade[Estimate]
+    difference: ByGrade[Estimate]
+    of_100: str
+    points: str
+    range: str
+    severe: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What would change the risk; ``none``: why a row is not there; ``n_people`` in each arm."""
+
+    rows: tuple[Change, ...]
+    notice: str
+    none: str
+    n_people: int = 0
+
+
+@dataclass(frozen=True)
+class GuidanceStatement:
+    """One statement of a published review; ``source``: its number in the list of sources."""
+
+    id: str
+    topic: str
+    grades: tuple[int, ...]
+    text: str
+    setting: str
+    source: int
+    place: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that statements are taken from."""
+
+    number: int
+    citation: str
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What published reviews say, for reference."""
+
+    about: str
+    statements: tuple[GuidanceStatement, ...]
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """How to use the page: one heading with its lines."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PatientExplanation(Result):
+    """One patient's risk explained: numbers with their sentences, in the order of the page.
+
+    Parameters
+    ----------
+    estimate : PatientRisk
+        The risks (0-1) of grade 2 or more and 3 or more with the intervals of the refits.
+    risks : RisksInWords
+        The same as whole patients of 100, in sentences, with what the intervals cover.
+    warnings : tuple of PatientWarning
+        What to read first, the gravest first.
+    reasons : ShownReasons
+        The largest reasons for and against, in patients of 100.
+    themes : tuple of ReasonTheme
+        All reasons by what they speak of.
+    reference : ReferenceInWords or None
+        The median training patient of the same product.
+    missing : tuple of MissingRange
+        What each missing value leaves open, the widest first.
+    assumptions : ByGrade of AssumptionSpread, or None
+        The spread over assumptions that published trials cannot tell apart; None where nothing was
+        simulated.
+    changes : Changes
+        What levers would do, simulated.
+    waits : str
+        When the first signs of CRS came in simulated patients like this one.
+    guidance, use :
+        What published reviews say, and how to use the page.
+
+    Examples
+    --------
+    ::
+
+        explained = crs.explain_patient("patient.yaml", model="baseline-0.1.0")
+        explained.estimate.grade2plus
+        explained.to_html("patient.html")
+    """
+
+    format: str
+    notice: str
+    model: str
+    label: str
+    title: str
+    window: str
+    window_d: float
+    landmark_h: int
+    therapy: Therapy
+    known: tuple[KnownValue, ...]
+    warnings: tuple[PatientWarning, ...]
+    estimate: PatientRisk
+    risks: RisksInWords
+    assumptions: ByGrade[AssumptionSpread] | None
+    reference: ReferenceInWords | None
+    missing: tuple[MissingRange, ...]
+    reasons: ShownReasons
+    few_reasons: str
+    rule: str
+    themes: tuple[ReasonTheme, ...]
+    changes: Changes
+    waits: str
+    guidance: Guidance
+    use: tuple[Advice, ...]
+
+    def summary(self) -> str:
+        """Warnings, risks and the strongest reasons in a few lines."""
+        lines = [f"{self.label}, {self.therapy.product_short}, model {self.model}"]
+        lines += [f"! {warning.text}" for warning in self.warnings[:3]]
+        lines += [
+            f"{risk.sentence} {risk.interval.partition(': ')[0].rstrip('.')}."
+            for _, risk in self.risks.items()
+        ]
+        lines += [self.risks.not_available] if self.risks.not_available else []
+        lines += [
+            f"{reason.of_100:+d} {reason.label}: {reason.value}"
+            for reason in (*self.reasons.up[:3], *self.reasons.down[:2])
+        ]
+        return "\n".join([*lines, self.notice])
+
+    def _repr_html_(self) -> str:
+        page = Markup.escape(self.to_html())
+        return (
+            f'<iframe title="{Markup.escape(self.title)}" srcdoc="{page}" sandbox=""'
+            ' style="width:100%;height:46rem;border:1px solid #ccc"></iframe>'
         )
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """The page: one HTML file that opens offline and prints on one sheet; written to ``path``
+        where one is given.
+        """
+        page = render_explanation(self)
+        if path is not None:
+            write_text(path, page)
+        return page
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """The reasons by what they speak of, in patients of 100; returns matplotlib axes."""
+        start, end = self.reasons.base_of_100, self.risks.grade2plus.of_100
+        return plot_reason_themes(self.themes, start=start, end=end, ax=ax)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The shown reasons: one row a clinical variable, the largest first."""
+        shown = (*self.reasons.up, *self.reasons.down)
+        return pd.DataFrame(
+            [
+                {
+                    "variable": reason.variable,
+                    "label": reason.label,
+                    "value": reason.value,
+                    "of_100": reason.of_100,
+                    "kind": reason.kind,
+                    "role": reason.role,
+                    "sentence": reason.sentence,
+                }
+                for reason in sorted(shown, key=lambda reason: -abs(reason.points))
+            ]
+        )
+
+
+def explanation_of(facts: PatientFacts) -> PatientExplanation:
+    """What the page says of these numbers. The same numbers give the same explanation; there is no
+    date and no path in it.
+    """
+    reasons = shown_reasons(
+        facts.reasons,
+        base_risk=facts.base_risk,
+        risk=facts.risk.grade2plus.value,
+        key="patient",
+        labels={facts.product.name: facts.product_label},
     )
-    return {
-        "format": FORMAT,
-        "notice": NOTICE,
-        "model": one.model.label,
-        "label": one.label,
-        "title": f"{one.label}: risk of cytokine release syndrome",
-        "window": one.window,
-        "window_d": one.window_d,
-        "landmark_h": one.landmark_h,
-        "therapy": _therapy(one),
-        "known": [*_known(one), *_known_course(one)],
-        "warnings": warnings_about(
-            model=one.model,
-            observed=one.observed,
-            product_label=short_label(one.product_label),
-            given=one.given,
-            seen=one.seen,
-            missing=one.missing,
-            risks=one.risks,
-            n_refits=one.n_refits,
-            simulated=one.simulated,
-            prophylaxis=one.prophylaxis,
-            course_hours=list(one.course),
+    known = (*_known(facts), *_known_course(facts))
+    return PatientExplanation(
+        format=FORMAT,
+        notice=NOTICE,
+        model=facts.model.label,
+        label=facts.label,
+        title=f"{facts.label}: risk of cytokine release syndrome",
+        window=facts.window,
+        window_d=facts.window_d,
+        landmark_h=facts.landmark_h,
+        therapy=Therapy(
+            product=typeset(facts.product_label),
+            product_short=short_label(facts.product_label),
+            regimen=facts.regimen,
+            regimen_note=typeset(facts.regimen_note),
+            prophylaxis=tuple(short_label(label) for label in facts.prophylaxis),
+            tumour=typeset(facts.population_label),
         ),
-        "risks": {
-            grade: risk_content(
-                one.risks[grade],
-                event=EVENTS[grade],
-                window=one.window,
-                covered=_covered(one),
-                whom=one.whom,
-            )
-            for grade in EVENTS
-            if grade in one.risks
-        },
-        "assumptions": _assumptions(one),
-        "reference": _reference(one),
-        "reasons": {**reasons, "rule": RULE, "few": _few(reasons)},
-        "themes": themes(one.reasons, reasons=reasons),
-        "changes": _changes(one),
-        "waits": _waits(one),
-        "guidance": _guidance(one),
-        "use": _use(one),
-    }
+        known=known,
+        warnings=warnings_about(facts),
+        estimate=facts.risk,
+        risks=_risks(facts, facts.risk, whom=facts.whom),
+        assumptions=_assumptions(facts),
+        reference=_reference(facts, known),
+        missing=tuple(facts.missing),
+        reasons=reasons,
+        few_reasons=_few(reasons),
+        rule=RULE,
+        themes=themes(facts.reasons, shown=reasons),
+        changes=_changes(facts),
+        waits=_waits(facts),
+        guidance=_guidance(facts),
+        use=_use(facts),
+    )
 
 
-def risk_content(
-    one: RiskEstimate,
-    *,
-    event: str,
-    window: str,
-    covered: str,
-    whom: str = "patients like this one",
-) -> dict[str, Any]:
+def _risks(facts: PatientFacts, risk: PatientRisk, *, whom: str) -> RisksInWords:
+    grade2plus = risk_in_words(risk.grade2plus, grade="grade2plus", facts=facts, whom=whom)
+    if risk.grade3plus is None:
+        return RisksInWords(grade2plus, NotEstimable(NOT_AVAILABLE))
+    grade3plus = risk_in_words(risk.grade3plus, grade="grade3plus", facts=facts, whom=whom)
+    return RisksInWords(grade2plus, grade3plus, risk.is_held)
+
+
+def risk_in_words(
+    estimate: Estimate, *, grade: Grade, facts: PatientFacts, whom: str
+) -> RiskInWords:
     """One risk in one sentence, with the interval and what it covers (or, without an interval, why
     there is none).
     """
-    risk = check_risk(one.value, key=event)
+    event = EVENTS[grade]
+    risk = check_risk(estimate.value, key=event)
     whole = of_100(risk)
-    sentence = f"Of 100 {whom}, {about_of_100(risk)} ({whole}%) would develop {event} {window}."
-    if one.low is None or one.high is None:
-        told = f"{covered} So no range can be given; the number alone looks surer than it is."
+    if estimate.has_interval:
+        span = f"Plausible range {range_of_100(estimate.low, estimate.high)}"
+        covered = covers(facts.n_refits, update=update_of(facts.model))
+        interval, short = f"{span}: {covered}.", f"{span}: as above."
     else:
-        told = f"Plausible range {range_of_100(one.low, one.high)}: {covered}."
-    return {
-        "event": event,
-        "risk": risk,
-        "low": one.low,
-        "high": one.high,
-        "of_100": whole,
-        "count": about_of_100(risk).removeprefix("about "),
-        "percent": f"{whole}%",
-        "sentence": sentence,
-        "interval": told,
-        "is_held": one.is_held,
-        "notice": NOTICE,
-    }
-
-
-def _covered(one: Bedside) -> str:
-    return (
-        covers(one.n_refits, update=update_of(one.model))
-        if one.n_refits
-        else why_no_refits(one.model)
+        interval = short = (
+            f"{why_no_refits(facts.model)} So no range can be given; the number alone looks surer"
+            " than it is."
+        )
+    return RiskInWords(
+        event=event,
+        risk=risk,
+        low=estimate.low,
+        high=estimate.high,
+        of_100=whole,
+        count=about_of_100(risk).removeprefix("about "),
+        window_d=facts.window_d,
+        window=facts.window,
+        sentence=(
+            f"Of 100 {whom}, {about_of_100(risk)} ({whole}%) would develop {event} {facts.window}."
+        ),
+        interval=interval,
+        interval_short=short,
+        notice=NOTICE,
     )
 
 
-def _therapy(one: Bedside) -> dict[str, Any]:
-    given = [short_label(label) for label in one.prophylaxis]
-    return {
-        "product": typeset(one.product_label),
-        "product_short": short_label(one.product_label),
-        "regimen": one.regimen,
-        "regimen_note": typeset(one.regimen_note),
-        "prophylaxis": given,
-        "tumour": typeset(one.population_label),
-    }
-
-
-def _known(one: Bedside) -> list[dict[str, Any]]:
+def _known(facts: PatientFacts) -> Iterator[KnownValue]:
     """The patient's values: in standard units, and as written where that was another unit."""
-    rows = []
-    baseline = [str(name) for name in one.observed.columns if "__" not in str(name)]
-    columns = [
+    names = [
+        str(name)
+        for name in facts.observed.columns
+        if "__" not in str(name) and str(name) not in ("site", "regimen")
+    ]
+    shown = [
         name
-        for name in baseline
-        if name in one.given
-        or FIELDS[str(name)].may_be_missing
+        for name in names
+        if name in facts.given
+        or FIELDS[name].may_be_missing
         or name in ("age_years", "is_female", "weight_kg", "ecog")
     ]
-    shown = [name for name in columns if name not in ("site", "regimen")]
-    by_label = {
-        row.label: to_plain(row)
-        for row in describe_patient(one.observed[shown].infer_objects(), row=0)
-    }
+    described = describe_patient(facts.observed[shown].infer_objects(), row=0)
+    by_label = {value.label: value for value in described}
     for name in shown:
-        label = FIELDS[str(name)].label
-        if label not in by_label:
+        value = by_label.get(FIELDS[name].label)
+        if value is None:
             continue
-        written = one.given.get(str(name))
-        value = _shown(str(name), one.observed[name].iloc[0])
-        rows.append(
-            {
-                **by_label[label],
-                "value": value,
-                "column": str(name),
-                "is_missing": written is None,
-                "written": (
-                    typeset(written.written) if written is not None and written.is_converted else ""
-                ),
-            }
+        given = facts.given.get(name)
+        yield KnownValue(
+            label=value.label,
+            value=_shown(name, facts.observed[name].iloc[0]),
+            unit=value.unit,
+            usual=value.usual,
+            is_outside=value.is_outside,
+            column=name,
+            is_missing=given is None,
+            written=typeset(given.written) if given is not None and given.is_converted else "",
         )
-    return rows
 
 
-def _known_course(one: Bedside) -> list[dict[str, Any]]:
+def _known_course(facts: PatientFacts) -> Iterator[KnownValue]:
     """What was read after the first dose, by hour; nothing of the readings that the model does not
     know.
     """
-    rows = []
-    for hour, readings in one.course.items():
+    for hour, readings in facts.course.items():
+        if hour > facts.landmark_h:
+            continue
         for stem, given in readings.items():
             column = FIELDS[f"{stem}__h{hour}"]
             usual = FIELDS[stem].usual if stem in FIELDS else None
-            if hour <= one.landmark_h:
-                rows.append(
-                    {
-                        "label": column.label,
-                        "value": value_in_words(given.value),
-                        "unit": unit_in_words(column.unit),
-                        "usual": "" if usual is None else f"{usual[0]:g} to {usual[1]:g}",
-                        "is_outside": is_outside(given.value, usual),
-                        "column": column.name,
-                        "is_missing": False,
-                        "written": typeset(given.written) if given.is_converted else "",
-                    }
-                )
-    return rows
+            yield KnownValue(
+                label=column.label,
+                value=value_in_words(given.value),
+                unit=unit_in_words(column.unit),
+                usual="" if usual is None else f"{usual[0]:g} to {usual[1]:g}",
+                is_outside=is_outside(given.value, usual),
+                column=column.name,
+                is_missing=False,
+                written=typeset(given.written) if given.is_converted else "",
+            )
 
 
 def _shown(name: str, value: Any) -> str:
@@ -676,84 +552,70 @@ def _shown(name: str, value: Any) -> str:
     return value_in_words(value)
 
 
-def _assumptions(one: Bedside) -> dict[str, Any] | None:
-    """The other uncertainty: the spread over the ensemble of assumptions, from simulating patients
-    like this one.
-    """
-    if one.simulated is None:
+def _assumptions(facts: PatientFacts) -> ByGrade[AssumptionSpread] | None:
+    """The spread over the ensemble of assumptions, from simulating patients like this one."""
+    simulated = facts.simulated
+    if simulated is None:
         return None
-    found = {}
-    for grade, key in ((2, "grade2plus"), (3, "grade3plus")):
-        value, error, low, high = one.simulated.usual[grade]
-        found[key] = {
-            "value": value,
-            "mc_error": error,
-            "low": low,
-            "high": high,
-            "sentence": (
-                f"Simulated anew under {one.simulated.n_members} sets of assumptions that published"
-                f" trials cannot tell apart{_from_where(one)}: {about_of_100(value)} of 100 on"
-                f" average, and {range_of_100(low, high)} in nine of ten sets (Monte Carlo error of"
-                f" the average {100 * error:.1f})."
+
+    def spread(estimate: Estimate) -> AssumptionSpread:
+        span = range_of_100(estimate.low, estimate.high)
+        return AssumptionSpread(
+            estimate=estimate,
+            sentence=(
+                f"Simulated anew under {simulated.n_members} sets of assumptions that published"
+                f" trials cannot tell apart{_from_where(facts)}: {about_of_100(estimate.value)} of"
+                f" 100 on average, and {span} in nine of ten sets (Monte Carlo error of the average"
+                f" {100 * (estimate.mc_error or 0.0):.1f})."
             ),
-            "short": (
-                f"Spread over assumptions {range_of_100(low, high)} (simulated; nine of ten sets)."
-            ),
-        }
-    return found
+            short=f"Spread over assumptions {span} (simulated; nine of ten sets).",
+        )
+
+    severe = simulated.usual.grade3plus
+    return ByGrade(spread(simulated.usual.grade2plus), None if severe is None else spread(severe))
 
 
-def _from_where(one: Bedside) -> str:
+def _from_where(facts: PatientFacts) -> str:
     """Of whom the simulated share is, some hours after the first dose."""
-    if one.later is None:
+    landmark = facts.landmark
+    if landmark is None:
         return ""
     return (
-        f" (people like this one before the dose, {number(one.later.n_kept, digits=0)} of whom"
-        f" stood at grade {one.later.worst_grade} at {hours_in_words(one.later.hour)}; no other"
-        " reading is used)"
+        f" (people like this one before the dose, {number(landmark.n_kept, digits=0)} of whom stood"
+        f" at grade {landmark.worst_grade} at {hours_in_words(landmark.hour)}; no other reading is"
+        " used)"
     )
 
 
-def _reference(one: Bedside) -> dict[str, Any] | None:
-    if one.reference is None:
+def _reference(facts: PatientFacts, known: Sequence[KnownValue]) -> ReferenceInWords | None:
+    reference = facts.reference
+    if reference is None:
         return None
-    found = one.reference
-    name = f"the median patient under {short_label(one.product_label)}"
-    if one.landmark_h:
-        name += f" still at risk at {hours_in_words(one.landmark_h)}"
-    differs = []
-    for row in _known(one):
-        usual = found.typical.get(row["column"])
-        if row["is_missing"] or not isinstance(usual, int | float) or isinstance(usual, bool):
+    name = f"the median patient under {short_label(facts.product_label)}"
+    if facts.landmark_h:
+        name += f" still at risk at {hours_in_words(facts.landmark_h)}"
+    typical = []
+    for value in known:
+        usual = reference.typical.get(value.column)
+        if value.is_missing or not isinstance(usual, int | float) or isinstance(usual, bool):
             continue
-        unit = unit_in_words(FIELDS[row["column"]].unit)
-        differs.append(
-            {"label": row["label"], "value": value_in_words(usual) + (f" {unit}" if unit else "")}
-        )
-    return {
-        "name": name,
-        "n_patients": found.n_patients,
-        "risks": {
-            grade: risk_content(
-                risk,
-                event=EVENTS[grade],
-                covered=_covered(one),
-                window=one.window,
-                whom="patients like the reference patient",
-            )
-            for grade, risk in found.risks.items()
-        },
-        "sentence": (
-            f"Reference patient, {name} (the middle value of each column among {found.n_patients:,}"
-            f" simulated training patients): {about_of_100(found.risks['grade2plus'].value)} of 100"
-            " for grade 2 or more."
+        unit = unit_in_words(FIELDS[value.column].unit)
+        typical.append(LabelledValue(value.label, f"{value_in_words(usual)} {unit}".strip()))
+    return ReferenceInWords(
+        name=name,
+        n_patients=reference.n_patients,
+        risks=_risks(facts, reference.risk, whom="patients like the reference patient"),
+        sentence=(
+            f"Reference patient, {name} (the middle value of each column among"
+            f" {reference.n_patients:,} simulated training patients):"
+            f" {about_of_100(reference.risk.grade2plus.value)} of 100 for grade 2 or more."
         ),
-        "typical": differs,
-    }
+        typical=tuple(typical),
+    )
 
 
-def _few(reasons: Mapping[str, Any]) -> str:
-    n = len(reasons["up"])
+def _few(reasons: ShownReasons) -> str:
+    n = len(reasons.up)
     return (
         ""
         if n >= 3
@@ -761,99 +623,95 @@ def _few(reasons: Mapping[str, Any]) -> str:
     )
 
 
-def themes(found: Sequence[Reason], *, reasons: Mapping[str, Any]) -> list[dict[str, Any]]:
+def themes(reasons: Sequence[Reason], *, shown: ShownReasons) -> tuple[ReasonTheme, ...]:
     """Points by group of variables, which add up to risk minus start, and in each group the reasons
     that are shown.
 
     Of a course the level alone: the landmark's hour is that of the page, and how it moved stands in
     the sentence.
     """
-    shown = [*reasons["up"], *reasons["down"]]
-    names = [*THEMES, *sorted({one.theme for one in found} - set(THEMES))]
-    made = []
+    names = [*THEMES, *sorted({reason.theme for reason in reasons} - set(THEMES))]
+    groups = []
     for name in names:
-        inside = [one for one in found if one.theme == name]
+        inside = [reason for reason in reasons if reason.theme == name]
         if not inside:
             continue
-        rows = [
-            {
-                "label": row["label"].removesuffix(" since the first dose"),
-                "of_100": row["of_100"],
-                "value": _AT_HOUR.split(row["value"])[0] if name == "course" else row["value"],
-            }
-            for row in shown
-            if row["theme"] == name
-        ]
-        made.append(
-            {"theme": name, "of_100": sum(one.whole_points for one in inside), "rows": rows}
-        )
-    return made
+        bars = []
+        for reason in (*shown.up, *shown.down):
+            if reason.theme == name:
+                label = reason.label.removesuffix(" since the first dose")
+                value = _AT_HOUR.split(reason.value)[0] if name == "course" else reason.value
+                bars.append(ReasonBar(f"{label}: {value}", reason.of_100, name))
+        total = sum(reason.whole_points for reason in inside)
+        groups.append(ReasonTheme(name, total, tuple(bars)))
+    return tuple(groups)
 
 
-def _changes(one: Bedside) -> dict[str, Any]:
-    notice = SIMULATED if not one.landmark_h else SIMULATED_LATER
-    if one.simulated is None:
-        return {"rows": [], "notice": notice, "none": _why_none(one)}
-    none = "" if one.simulated.changes else _no_lever(one)
-    n_people = (
-        one.simulated.n_members * one.simulated.n_people if one.later is None else one.later.n_kept
+def _changes(facts: PatientFacts) -> Changes:
+    notice = SIMULATED if not facts.landmark_h else SIMULATED_LATER
+    simulated, landmark = facts.simulated, facts.landmark
+    if simulated is None:
+        return Changes((), notice, _why_none(facts))
+    none = "" if simulated.levers else _no_lever(facts)
+    return Changes(
+        rows=tuple(_change(lever) for lever in simulated.levers),
+        notice=notice,
+        none=f"{none} {_past(facts)}".strip(),
+        n_people=(
+            simulated.n_members * simulated.n_people if landmark is None else landmark.n_kept
+        ),
     )
-    return {
-        "rows": [_change(change) for change in one.simulated.changes],
-        "notice": notice,
-        "none": f"{none} {_past(one)}".strip(),
-        "n_people": n_people,
-    }
 
 
-def _why_none(one: Bedside) -> str:
-    if one.later is None:
+def _why_none(facts: PatientFacts) -> str:
+    landmark = facts.landmark
+    if landmark is None:
         return "Nothing was simulated for this page."
     return (
-        f"Too few of {number(one.later.n_simulated, digits=0)} simulated people like this one stood"
-        f" at grade {one.later.worst_grade} at {hours_in_words(one.later.hour)}: nothing is said of"
-        f" what would change it. {_past(one)}"
+        f"Too few of {number(landmark.n_simulated, digits=0)} simulated people like this one stood"
+        f" at grade {landmark.worst_grade} at {hours_in_words(landmark.hour)}: nothing is said of"
+        f" what would change it. {_past(facts)}"
     )
 
 
-def _no_lever(one: Bedside) -> str:
-    if one.later is not None and one.later.past:
-        return f"No lever that the simulator knows is left at {hours_in_words(one.later.hour)}."
+def _no_lever(facts: PatientFacts) -> str:
+    if facts.landmark is not None and facts.landmark.past_levers:
+        return (
+            f"No lever that the simulator knows is left at {hours_in_words(facts.landmark.hour)}."
+        )
     return "The simulator knows no lever for this kind of product."
 
 
-def _past(one: Bedside) -> str:
+def _past(facts: PatientFacts) -> str:
     """The levers that cannot be pulled any more."""
-    if one.later is None or not one.later.past:
+    landmark = facts.landmark
+    if landmark is None or not landmark.past_levers:
         return ""
     return (
-        f"In the past at {hours_in_words(one.later.hour)}, so not shown:"
-        f" {listed(list(one.later.past))} (see a page of before the first dose)."
+        f"In the past at {hours_in_words(landmark.hour)}, so not shown:"
+        f" {listed(list(landmark.past_levers))} (see a page of before the first dose)."
     )
 
 
-def _change(one: Change) -> dict[str, Any]:
-    def of(numbers: tuple[float, float, float, float]) -> dict[str, float]:
-        return dict(zip(("value", "mc_error", "low", "high"), numbers, strict=True))
-
-    usual, with_it = of(one.usual[2]), of(one.with_it[2])
-    difference = of(one.difference[2])
-    return {
-        "kind": one.kind,
-        "label": typeset(one.label),
-        "usual": usual,
-        "with_it": with_it,
-        "difference": difference,
-        "grade3plus": {
-            "usual": of(one.usual[3]),
-            "with_it": of(one.with_it[3]),
-            "difference": of(one.difference[3]),
-        },
-        "of_100": f"{of_100(usual['value'])} → {of_100(with_it['value'])}",
-        "points": f"{_signed(difference['value'])} ± {100 * difference['mc_error']:.1f}",
-        "range": f"{_signed(difference['low'])} to {_signed(difference['high'])}",
-        "severe": f"{of_100(one.usual[3][0])} → {of_100(one.with_it[3][0])}",
-    }
+def _change(lever: LeverEffect) -> Change:
+    usual, with_lever = lever.usual.grade2plus, lever.with_lever.grade2plus
+    difference = lever.difference.grade2plus
+    before, after = lever.usual.grade3plus, lever.with_lever.grade3plus
+    return Change(
+        kind=lever.kind,
+        label=typeset(lever.label),
+        usual=lever.usual,
+        with_lever=lever.with_lever,
+        difference=lever.difference,
+        of_100=f"{of_100(usual.value)} → {of_100(with_lever.value)}",
+        points=f"{_signed(difference.value)} ± {100 * (difference.mc_error or 0.0):.1f}",
+        range=f"{_signed(difference.low)} to {_signed(difference.high)}",
+        severe=(
+            MISSING
+            if before is None or after is None
+            else f"{of_100(before.value)} → {of_100(after.value)}"
+        ),
+    )
 
 
 def _signed(value: float) -> str:
@@ -861,62 +719,108 @@ def _signed(value: float) -> str:
     return f"+{whole}" if whole > 0 else f"−{-whole}" if whole < 0 else "0"
 
 
-def _waits(one: Bedside) -> str:
-    if one.simulated is None or one.later is not None:
+def _waits(facts: PatientFacts) -> str:
+    if facts.simulated is None or facts.landmark is not None:
         return ""
-    if one.simulated.waits_h is None:
+    if facts.simulated.onset_wait_h is None:
         return "No CRS at all occurred among the simulated patients like this one."
-    half, most, nearly = (hours_in_words(hours) for hours in one.simulated.waits_h)
+    half, most, nearly = (hours_in_words(hours) for hours in facts.simulated.onset_wait_h)
     return (
         f"Simulated patients like this one: half of the first onsets came within {half} of the"
         f" latest dose, 90% within {most}, 95% within {nearly}."
     )
 
 
-def _guidance(one: Bedside) -> dict[str, Any]:
-    order = list(dict.fromkeys(statement.source for statement in one.guidance))
-    return {
-        "about": one.guidance_about,
-        "statements": [
-            {
-                "id": row.id,
-                "topic": row.topic,
-                "grades": list(row.grades),
-                "text": typeset(row.short),
-                "setting": row.setting,
-                "source": order.index(row.source) + 1,
-                "place": row.place,
-            }
-            for row in one.guidance
-        ],
-        "sources": [
-            {"number": number + 1, "citation": one.sources[name]}
-            for number, name in enumerate(order)
-        ],
-    }
+def _guidance(facts: PatientFacts) -> Guidance:
+    order = list(dict.fromkeys(statement.source for statement in facts.guidance))
+    return Guidance(
+        about=facts.guidance_about,
+        statements=tuple(
+            GuidanceStatement(
+                id=statement.id,
+                topic=statement.topic,
+                grades=tuple(statement.grades),
+                text=typeset(statement.short),
+                setting=statement.setting,
+                source=order.index(statement.source) + 1,
+                place=statement.place,
+            )
+            for statement in facts.guidance
+        ),
+        sources=tuple(Source(place + 1, facts.sources[name]) for place, name in enumerate(order)),
+    )
 
 
-def _use(one: Bedside) -> list[dict[str, Any]]:
-    contract = one.model.contract
+def _use(facts: PatientFacts) -> tuple[Advice, ...]:
+    contract = facts.model.contract
     evidence = (
-        (
-            f"{one.model.label}, fitted to {contract.n_patients:,} simulated patients with"
-            f" {contract.n_events:,} events; external validation: none."
-        ),
-        (
-            "No baseline predictor of CRS under T-cell engagers in solid tumours is validated"
-            " prospectively (Monaca 2026)."
-        ),
+        f"{facts.model.label}, fitted to {contract.n_patients:,} simulated patients with"
+        f" {contract.n_events:,} events; external validation: none.",
+        "No baseline predictor of CRS under T-cell engagers in solid tumours is validated"
+        " prospectively (Monaca 2026).",
     )
     use = USE
-    if one.landmark_h:
-        time = hours_in_words(one.landmark_h)
+    if facts.landmark_h:
+        time = hours_in_words(facts.landmark_h)
         use = {
             title: tuple(line.replace("{time}", time) for line in lines)
             for title, lines in USE_LATER.items()
         }
     parts = {**use, "Evidence": evidence}
-    return [
-        {"title": title, "lines": list(parts[title])}
+    return tuple(
+        Advice(title, parts[title])
         for title in ("When to use", "Pitfalls", "Evidence", "Next steps")
-    ]
+    )
+
+
+def render_explanation(explained: PatientExplanation) -> str:
+    """The page about one patient as one self-contained HTML file. The same explanation gives the
+    same bytes.
+    """
+    template = environment().get_template("explain.html.j2")
+    return template.render(
+        content=explained, figures=_figures(explained), policy=POLICY, is_dense=_is_dense(explained)
+    )
+
+
+def _is_dense(explained: PatientExplanation) -> bool:
+    """Whether there is so much to say that the print needs smaller type to stay on one page."""
+    reasons = explained.reasons
+    rows = len(explained.warnings) + len(reasons.up) + len(reasons.down)
+    rows += len(explained.changes.rows)
+    return rows + (COURSE_ROWS if explained.landmark_h else 0) > MOST_ROWS
+
+
+def _figures(explained: PatientExplanation) -> dict[str, Markup]:
+    svgs = {
+        "patient": _people(explained.risks, key="icons-patient", title="100 patients like this one")
+    }
+    if explained.reference is not None:
+        svgs["reference"] = _people(
+            explained.reference.risks,
+            key="icons-reference",
+            title="100 patients like the reference patient",
+        )
+    themes = explained.themes
+    start, end = explained.reasons.base_of_100, explained.risks.grade2plus.of_100
+    svgs["themes"] = to_svg(
+        lambda: plot_reason_themes(themes, start=start, end=end),
+        key="themes",
+        title="Reasons by group, in patients of 100",
+        description=describe_reason_themes(themes, start=start, end=end),
+    )
+    return {name: Markup(svg) for name, svg in svgs.items()}
+
+
+def _people(risks: RisksInWords, *, key: str, title: str) -> str:
+    """One hundred people, those with the event together; grade 3 or more among those with grade 2
+    or more.
+    """
+    severe = risks.grade3plus
+    icons = IconArray(
+        n_grade2plus=risks.grade2plus.of_100,
+        n_grade3plus=severe.of_100 if isinstance(severe, RiskInWords) else None,
+        sentence=" ".join(risk.sentence for _, risk in risks.items()),
+        title=title,
+    )
+    return icon_array(icons, key=key)

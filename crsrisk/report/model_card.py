@@ -1,123 +1,22 @@
-"""Model card: one page that travels with a model: what it is, for whom, how good, for whom less,
-what it cannot say.
+"""Model card and model facts: what a model is, for whom, how good, and what it cannot say.
+
+The card is answered from an evaluation; the facts, shorter, travel with a released model and come
+from its contract alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from crsrisk.data.risk_model import NOTICE as MODEL_NOTICE
+from crsrisk.data.risk_model import Calibrator
+from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.report.evaluation_findings import Findings
+from crsrisk.results import Result
 from crsrisk.wording import NOTICE, estimate_in_words, number, of_100, plain_name
-
-Content = Mapping[str, Any]
-
-
-def model_card(content: Content) -> dict[str, Any]:
-    """The card as a dictionary: `title`, `notice`, and `parts`, each `title` and `lines`.
-    ``content``: a judgement.
-    """
-    model, data, pooled = content["model"], content["data"], content["evaluation"]["pooled"]
-    calibration = pooled["calibration"]
-    groups = [
-        f"{plain_name(one['variable'])}, {one['label']}: {one['n']:,} patients, {one['n_events']:,}"
-        f" events, AUROC {estimate_in_words(one['auroc'])}, observed / expected"
-        f" {estimate_in_words(one['observed_to_expected'])}"
-        for one in content["subgroups"]
-    ]
-    parts = {
-        "What it is": [
-            model["about"],
-            f"Output: a probability. Event: {content['event']}, {content['window']}.",
-        ],
-        "What it is for": [
-            "Research and teaching: to see how such a model reasons and how it is judged."
-        ],
-        "What it is not for": [
-            "Decisions about a person; any product, dose or setting as if it had been tested there."
-        ],
-        "What goes in": [
-            f"Known {content['predictors'][0]['time']}: "
-            + "; ".join(
-                one["label"]
-                + (f" ({one['unit']})" if one["unit"] != "1" else "")
-                + (" *" if one["may_be_missing"] else "")
-                for one in content["predictors"]
-            )
-            + ".",
-            "* may be missing.",
-        ],
-        "What it was made from": [
-            f"{model['n_patients']:,} patients, {model['n_events']:,} with the event."
-            f" {data['source']}"
-        ],
-        "How good it is": [
-            (
-                f"Judged in {pooled['n']:,} patients, {pooled['n_events']:,} with the event."
-                f" {data['split']}"
-            ),
-            (
-                "AUROC among patients of one product"
-                f" {estimate_in_words(pooled['auroc_within_product'])}; all products mixed"
-                f" {estimate_in_words(pooled['auroc'])}."
-            ),
-            (
-                "Calibration: observed / expected"
-                f" {estimate_in_words(calibration['observed_to_expected'])}, slope"
-                f" {estimate_in_words(calibration['slope'])}, intercept (slope fixed at 1)"
-                f" {estimate_in_words(calibration['in_the_large'])}."
-            ),
-            f"Scaled Brier score {estimate_in_words(pooled['scaled_brier'])}.",
-        ],
-        "For whom": groups,
-        "How stable a risk is": _stability(content),
-        "What it cannot say": [NOTICE, *content["limits"]],
-    }
-    return {
-        "title": f"Model card: {model['label']}",
-        "notice": NOTICE,
-        "parts": [{"title": title, "lines": lines} for title, lines in parts.items() if lines],
-    }
-
-
-def _stability(content: Content) -> list[str]:
-    found = content["instability"]
-    if found is None or "not_estimable" in found:
-        return []
-    said = [
-        "From one development to the next a risk moves by"
-        f" {number(100 * found['mean_mape']['value'], digits=1)} of 100 on average."
-    ]
-    return said + [
-        f"At a threshold of {of_100(float(at))} of 100, {number(100 * share['value'], digits=0)} of"
-        " 100 patients change sides."
-        for at, share in found["classification"].items()
-    ]
-
-
-def model_card_markdown(card: Mapping[str, Any]) -> str:
-    """The card as Markdown.
-
-    >>> print(model_card_markdown({"title": "A", "notice": "N", "parts": [{"title": "B", "lines": ["c"]}]}))
-    # A
-    <BLANKLINE>
-    **N**
-    <BLANKLINE>
-    ## B
-    <BLANKLINE>
-    - c
-    <BLANKLINE>
-    """
-    lines = [f"# {card['title']}", "", f"**{card['notice']}**", ""]
-    for part in card["parts"]:
-        lines += [f"## {part['title']}", "", *(f"- {line}" for line in part["lines"]), ""]
-    return "\n".join(lines)
-
-
-# Model facts: the short card that a released model carries, from its contract alone; a dictionary,
-# then plain text.
-
 
 _USE = (
     "Research into cytokine release syndrome after T-cell engaging therapy of solid tumours, on"
@@ -129,72 +28,228 @@ _NOT_USE = (
 )
 
 
-def model_facts(model: RiskModel) -> dict[str, Any]:
-    """What the model predicts, from what, made of whom, and what it is not for; JSON-ready."""
-    contract = model.contract
-    when = (
-        "before the first dose"
-        if not contract.landmark_h
-        else f"{contract.landmark_h} h after the first dose"
-    )
-    variables = [
-        {
-            "name": one.name,
-            "label": one.label,
-            "unit": one.unit,
-            "kind": one.kind,
-            "role": one.role,
-            "why": one.why,
-        }
-        for one in contract.variables
-    ]
-    return {
-        "model": model.label,
-        "notice": MODEL_NOTICE,
-        "use": _USE,
-        "not_for": _NOT_USE,
-        "predicts": contract.outcome_in_words,
-        "window_d": dict(contract.window_d),
-        "predicted": when,
-        "products": list(contract.products),
-        "n_patients": contract.n_patients,
-        "n_events": contract.n_events,
-        "data_are": model.manifest.get("data_are", "unknown"),
-        "variables": variables,
-        "calibration": model.calibrator.model_dump(),
-        "made": dict(model.manifest),
+@dataclass(frozen=True)
+class CardPart:
+    """A heading of the card, and the lines below it."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One page that travels with a model."""
+
+    title: str
+    notice: str
+    parts: tuple[CardPart, ...]
+
+
+def model_card(findings: Findings) -> ModelCard:
+    """The card of an evaluated model; parts without a line are left out."""
+    model, data = findings.model, findings.data
+    parts = {
+        "What it is": [
+            model.about,
+            f"Output: a probability. Event: {findings.event}, {findings.window}.",
+        ],
+        "What it is for": [
+            "Research and teaching: to see how such a model reasons and how it is evaluated."
+        ],
+        "What it is not for": [
+            "Decisions about a person; any product, dose or setting as if it had been tested there."
+        ],
+        "What goes in": _inputs(findings),
+        "What it was made from": [
+            f"{model.n_patients:,} patients, {model.n_events:,} with the event. {data.source}"
+        ],
+        "How good it is": _performance(findings),
+        "For whom": [
+            f"{plain_name(group.variable)}, {group.label}: {group.n:,} patients,"
+            f" {group.n_events:,} events, AUROC {estimate_in_words(group.auroc)}, observed /"
+            f" expected {estimate_in_words(group.observed_to_expected)}"
+            for group in findings.subgroups
+        ],
+        "How stable a risk is": _stability(findings),
+        "What it cannot say": [NOTICE, *findings.limits],
     }
+    return ModelCard(
+        title=f"Model card: {model.label}",
+        notice=NOTICE,
+        parts=tuple(CardPart(title, tuple(lines)) for title, lines in parts.items() if lines),
+    )
 
 
-def as_markdown(facts: dict[str, Any]) -> str:
+def _inputs(findings: Findings) -> list[str]:
+    variables = [
+        variable.label
+        + (f" ({variable.unit})" if variable.unit != "1" else "")
+        + (" *" if variable.may_be_missing else "")
+        for variable in findings.predictors
+    ]
+    return [f"Known {findings.predictors[0].time}: {'; '.join(variables)}.", "* may be missing."]
+
+
+def _performance(findings: Findings) -> list[str]:
+    evaluation, pooled = findings.evaluation, findings.evaluation.pooled
+    calibration = pooled.calibration
+    return [
+        (
+            f"Evaluated in {pooled.n:,} patients, {pooled.n_events:,} with the event."
+            f" {findings.data.split}"
+        ),
+        (
+            "AUROC among patients of one product"
+            f" {estimate_in_words(evaluation.auroc_within_groups)}; all products mixed"
+            f" {estimate_in_words(pooled.auroc)}."
+        ),
+        (
+            "Calibration: observed / expected"
+            f" {estimate_in_words(calibration.observed_to_expected)}, slope"
+            f" {estimate_in_words(calibration.slope)}, intercept (slope fixed at 1)"
+            f" {estimate_in_words(calibration.in_the_large)}."
+        ),
+        f"Scaled Brier score {estimate_in_words(pooled.scaled_brier)}.",
+    ]
+
+
+def _stability(findings: Findings) -> list[str]:
+    instability = findings.instability
+    if not isinstance(instability, InstabilityByRisk):
+        return []
+    mean = number(100 * instability.mean_mape.value, digits=1)
+    return [
+        f"From one development to the next a risk moves by {mean} of 100 on average.",
+        *(
+            f"At a threshold of {of_100(float(at))} of 100,"
+            f" {number(100 * share.value, digits=0)} of 100 patients change sides."
+            for at, share in instability.classification.items()
+        ),
+    ]
+
+
+def model_card_markdown(card: ModelCard) -> str:
+    """The card as Markdown.
+
+    >>> print(model_card_markdown(ModelCard("A", "N", (CardPart("B", ("c",)),))))
+    # A
+    <BLANKLINE>
+    **N**
+    <BLANKLINE>
+    ## B
+    <BLANKLINE>
+    - c
+    <BLANKLINE>
+    """
+    lines = [f"# {card.title}", "", f"**{card.notice}**", ""]
+    for part in card.parts:
+        lines += [f"## {part.title}", "", *(f"- {line}" for line in part.lines), ""]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class VariableFacts:
+    """One clinical variable of a model, and why it is there."""
+
+    name: str
+    label: str
+    unit: str
+    kind: str
+    role: str
+    why: str
+
+
+@dataclass(frozen=True, repr=False)
+class ModelFacts(Result):
+    """What a model predicts, from what, made of whom, and what it is not for.
+
+    ``window_d``: days over which the outcome is counted, by platform. ``predicted``: when.
+    ``made``: the manifest.
+    """
+
+    model: str
+    notice: str
+    use: str
+    not_for: str
+    predicts: str
+    window_d: Mapping[str, float]
+    predicted: str
+    products: tuple[str, ...]
+    n_patients: int
+    n_events: int
+    data_are: str
+    variables: tuple[VariableFacts, ...]
+    calibration: Calibrator
+    made: Mapping[str, Any]
+
+    def summary(self) -> str:
+        """The model and what it predicts."""
+        return f"{self.model} predicts {self.predicts} {self.predicted}. {self.notice}"
+
+
+def model_facts(model: RiskModel) -> ModelFacts:
+    """The facts of a model, from its contract."""
+    contract = model.contract
+    return ModelFacts(
+        model=model.label,
+        notice=MODEL_NOTICE,
+        use=_USE,
+        not_for=_NOT_USE,
+        predicts=contract.outcome_in_words,
+        window_d=dict(contract.window_d),
+        predicted=(
+            f"{contract.landmark_h} h after the first dose"
+            if contract.landmark_h
+            else "before the first dose"
+        ),
+        products=tuple(contract.products),
+        n_patients=contract.n_patients,
+        n_events=contract.n_events,
+        data_are=str(model.manifest.get("data_are", "unknown")),
+        variables=tuple(
+            VariableFacts(
+                name=variable.name,
+                label=variable.label,
+                unit=variable.unit,
+                kind=variable.kind,
+                role=variable.role,
+                why=variable.why,
+            )
+            for variable in contract.variables
+        ),
+        calibration=model.calibrator,
+        made=dict(model.manifest),
+    )
+
+
+def as_markdown(facts: ModelFacts) -> str:
     """The facts as a page of Markdown."""
     windows = ", ".join(
         f"{days:g} days" if name == "default" else f"{name} {days:g} days"
-        for name, days in facts["window_d"].items()
+        for name, days in facts.window_d.items()
     )
     rows = [
-        f"| {one['label']} | {'' if one['unit'] == '1' else one['unit']} | {one['kind']},"
-        f" {one['role']} | {one['why']} |"
-        for one in facts["variables"]
+        f"| {variable.label} | {'' if variable.unit == '1' else variable.unit} |"
+        f" {variable.kind}, {variable.role} | {variable.why} |"
+        for variable in facts.variables
     ]
     return "\n".join(
         [
-            f"# {facts['model']}",
+            f"# {facts.model}",
             "",
-            f"**{facts['notice']}**",
+            f"**{facts.notice}**",
             "",
             (
-                f"- Predicts: {facts['predicts']}, within {windows} of the first dose; predicted"
-                f" {facts['predicted']}."
+                f"- Predicts: {facts.predicts}, within {windows} of the first dose; predicted"
+                f" {facts.predicted}."
             ),
-            f"- For: {facts['use']}",
-            f"- Not for: {facts['not_for']}",
+            f"- For: {facts.use}",
+            f"- Not for: {facts.not_for}",
             (
-                f"- Fitted to {facts['n_patients']:,} patients ({facts['data_are']}),"
-                f" {facts['n_events']:,} with the event; calibration:"
-                f" {facts['calibration']['method']}."
+                f"- Fitted to {facts.n_patients:,} patients ({facts.data_are}),"
+                f" {facts.n_events:,} with the event; calibration: {facts.calibration.method}."
             ),
-            f"- Products: {', '.join(facts['products']) or 'none named'}.",
+            f"- Products: {', '.join(facts.products) or 'none named'}.",
             "",
             "| variable | unit | what it is | why |",
             "|---|---|---|---|",

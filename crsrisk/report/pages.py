@@ -1,109 +1,216 @@
-"""Pages: the content dictionary as one HTML file that needs nothing else, not even a network.
+"""Pages: content as one HTML file that needs nothing else, not even a network.
 
-The page holds no script and loads nothing; its own security policy forbids both. All text is
-escaped by the template engine; the only markup that passes are the drawings of this package, which
-escape their words themselves.
+A page holds no script and loads nothing; its own security policy forbids both. All text is escaped
+by the template engine; the only markup that passes are the drawings of this package, which escape
+their words themselves. The same content gives the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from crsrisk.plots.chart_data import BarCell, DrawnCell, ForestCell, HoursCell, RatesCell
+from crsrisk.plots.chart_data import (
+    BarCell,
+    Dots,
+    EvaluatedGroup,
+    ForestCell,
+    ForestRow,
+    ImportanceBar,
+    Lines,
+    ReasonBar,
+)
+from crsrisk.plots.charts import (
+    plot_dots,
+    plot_forest,
+    plot_importance,
+    plot_lines,
+    plot_onset,
+    plot_reasons,
+)
+from crsrisk.plots.descriptions import (
+    describe_benchmark,
+    describe_boundaries,
+    describe_calibration,
+    describe_decision_curve,
+    describe_forest,
+    describe_importance,
+    describe_onset,
+    describe_power,
+    describe_reasons,
+    describe_risk_distribution,
+)
+from crsrisk.plots.evaluation_charts import (
+    plot_benchmark,
+    plot_calibration,
+    plot_decision_curve,
+    plot_risk_distribution,
+)
+from crsrisk.plots.sparklines import draw_axis, draw_cell, icon_array
+from crsrisk.plots.svg import stand_alone, to_svg
+from crsrisk.plots.trial_charts import plot_boundaries, plot_power
 from crsrisk.report.bedside import ShownReasons
 from crsrisk.report.content import ReportContent
-from crsrisk.report.drawing import (
-    axis_strip,
-    bar_strip,
-    forest,
-    forest_strip,
-    hours_strip,
-    importance,
-    rates_strip,
-    reasons,
-)
-from crsrisk.report.figures import (
-    boundary_figure,
-    calibration,
-    icon_array,
-    ladder,
-    net_benefit,
-    onset,
-    power_figure,
-    risk_distribution,
-    stand_alone,
-    theme_chart,
-)
+from crsrisk.report.evaluation import ModelEvaluation
 from crsrisk.report.manifest import making_section
 from crsrisk.report.policy import PolicyPage
-from crsrisk.report.sections import Table, drawn_figures
+from crsrisk.report.sections import Panel, Section, Table
 from crsrisk.report.trial import TrialPage
 from crsrisk.results import to_plain
 
-# Gallery: every figure of a report, made from its content dictionary, by name.
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action"
+    " 'none'"
+)
+REASON_BAR = 84.0  # pixels of the longest
+WIDEST = 480.0  # pixels that a phone can still show; a wider chart is scrolled there
+
+_WIDTH = re.compile(r"--width: ([\d.]+)px")
 
 
-def gallery(content: ReportContent) -> dict[str, str]:
-    """Name -> SVG for a page, which lends it fonts and colours. The names are fixed by the content
-    alone.
-    """
+@cache
+def environment() -> Environment:
+    """The one environment of all templates, with the filters that draw cells."""
+    environment = Environment(
+        loader=PackageLoader("crsrisk.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["drawn"] = lambda cell: Markup(draw_cell(cell))
+    environment.filters["axis"] = lambda name: Markup(draw_axis(name))
+    environment.filters["reason_bar"] = reason_bar
+    environment.filters["is_wide"] = is_wide
+    return environment
+
+
+def reason_bar(points: int, shown: ShownReasons) -> Markup:
+    """One reason as a bar; all bars of a patient share a scale."""
+    bar = BarCell(abs(points), shown.longest, "raises" if points > 0 else "lowers")
+    return Markup(draw_cell(bar, width=REASON_BAR))
+
+
+def is_wide(charts: Iterable[str]) -> bool:
+    """Whether one of the charts has to be scrolled on a phone."""
+    return any(float(width) > WIDEST for svg in charts for width in _WIDTH.findall(svg))
+
+
+def _render(template: str, **given: object) -> str:
+    return environment().get_template(template).render(policy=POLICY, **given)
+
+
+def _marked(figures: Mapping[str, Sequence[str]]) -> dict[str, list[Markup]]:
+    return {key: [Markup(svg) for svg in panels] for key, panels in figures.items()}
+
+
+# The report of the main job.
+
+
+def render_report(content: ReportContent, figures: Mapping[str, str] | None = None) -> str:
+    """The report as a page; ``figures``: its charts, where they are drawn already."""
+    svgs = report_figures(content) if figures is None else figures
+    marked = {name: Markup(svg) for name, svg in svgs.items()}
+    return _render("report.html.j2", content=content, figures=marked)
+
+
+def report_figures(content: ReportContent) -> dict[str, str]:
+    """Name -> chart of the report; the names are fixed by the content alone."""
     labels, performance = content.labels, content.performance
-    pooled: Mapping[str, Any] = to_plain(content.evaluation.pooled)
-    groups: Mapping[str, Mapping[str, Any]] = {
-        name: to_plain(content.evaluation.by_group[name]) for name in performance.products
-    }
+    groups = {name: content.evaluation.by_group[name] for name in performance.products}
+    pooled = content.evaluation.pooled
+    spread = {"All products": pooled, **{labels[name]: group for name, group in groups.items()}}
     svgs = {
-        "calibration-pooled": calibration(pooled, key="calibration-pooled", name="all products"),
-        "net-benefit-pooled": net_benefit(pooled, key="net-benefit-pooled", name="all products"),
-        "risk-distribution": risk_distribution(
-            {"All products": pooled, **{labels[name]: group for name, group in groups.items()}},
-            key="risk-distribution",
-        ),
+        **_group_figures(pooled, name="pooled", label="all products", small=False),
+        "risk-distribution": _risk_distribution(spread, key="risk-distribution"),
     }
     for name, group in groups.items():
-        svgs[f"calibration-{name}"] = calibration(
-            group, key=f"calibration-{name}", name=labels[name], is_small=True
-        )
-        svgs[f"net-benefit-{name}"] = net_benefit(
-            group, key=f"net-benefit-{name}", name=labels[name], is_small=True
-        )
+        svgs |= _group_figures(group, name=name, label=labels[name], small=True)
     if performance.benchmark is not None:
-        svgs["benchmark"] = ladder(
-            to_plain(performance.benchmark.marks),
+        marks = performance.benchmark.marks
+        svgs["benchmark"] = to_svg(
+            lambda: plot_benchmark(marks),
             key="benchmark",
-            is_pooled=performance.benchmark.is_pooled,
+            title="From knowing nothing to knowing all",
+            description=describe_benchmark(marks),
         )
     for name, curve in content.trial.onset.items():
-        svgs[f"onset-{name}"] = onset(to_plain(curve), key=f"onset-{name}")
-    for patient in content.patients:
-        name, icons = f"icons-{patient.key}", patient.icons
-        svgs[name] = icon_array(
-            n_grade2plus=icons.n_grade2plus,
-            n_grade3plus=icons.n_grade3plus,
-            key=name,
-            sentence=icons.sentence,
+        svgs[f"onset-{name}"] = to_svg(
+            lambda curve=curve: plot_onset(curve),  # type: ignore[misc]
+            key=f"onset-{name}",
+            title=f"Onset of CRS, {curve.label}",
+            description=describe_onset(curve),
         )
+    for patient in content.patients:
+        svgs[f"icons-{patient.key}"] = icon_array(patient.icons, key=f"icons-{patient.key}")
     return svgs
 
 
-def figure_files(content: ReportContent) -> dict[str, str]:
-    """File name -> SVG that stands alone: the page's figures, and as figures what the page has as
-    tables.
+def _group_figures(group: EvaluatedGroup, *, name: str, label: str, small: bool) -> dict[str, str]:
+    return {
+        f"calibration-{name}": _calibration(
+            group, key=f"calibration-{name}", label=label, small=small
+        ),
+        f"net-benefit-{name}": _decision_curve(
+            group, key=f"net-benefit-{name}", label=label, small=small
+        ),
+    }
 
-    Each carries event, window and the notice below it.
+
+def _calibration(group: EvaluatedGroup, *, key: str, label: str, small: bool = False) -> str:
+    return to_svg(
+        lambda: plot_calibration(group, title=label if small else "", small=small),
+        key=key,
+        title=f"Calibration, {label}",
+        description=describe_calibration(group),
+    )
+
+
+def _decision_curve(group: EvaluatedGroup, *, key: str, label: str, small: bool = False) -> str:
+    return to_svg(
+        lambda: plot_decision_curve(group, title=label if small else "", small=small),
+        key=key,
+        title=f"Net benefit, {label}",
+        description=describe_decision_curve(group),
+    )
+
+
+def _risk_distribution(groups: Mapping[str, EvaluatedGroup], *, key: str) -> str:
+    return to_svg(
+        lambda: plot_risk_distribution(groups),
+        key=key,
+        title="Predicted risk by outcome",
+        description=describe_risk_distribution(groups),
+    )
+
+
+def report_files(
+    content: ReportContent, figures: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """File name -> chart that stands alone: the page's, and as charts what the page has as tables.
+
+    Each carries event, window and the notice below it. ``figures``: those of the page, where they
+    are drawn already.
     """
-    svgs = gallery(content)
+    svgs = dict(report_figures(content) if figures is None else figures)
     for axis, table in zip(("rates", "times"), content.published.tables, strict=True):
         if rows := _forest_rows(table):
-            svgs[f"forest-{axis}"] = forest(rows, key=f"forest-{axis}", title=table.title)
-    svgs["importance"] = importance(to_plain(content.drivers.bars), key="importance")
+            svgs[f"forest-{axis}"] = to_svg(
+                lambda rows=rows, title=table.title: plot_forest(rows, title=title),  # type: ignore[misc]
+                key=f"forest-{axis}",
+                title=table.title,
+                description=describe_forest(rows),
+            )
+    svgs["importance"] = _importance(content.drivers.bars)
     for patient in content.patients:
         name = f"reasons-{patient.key}"
-        svgs[name] = reasons(to_plain(patient.bars), key=name, title=f"Reasons, {patient.name}")
+        svgs[name] = _reasons(patient.bars, key=name, title=f"Reasons, {patient.name}")
     note = f"{content.event}, {content.window}. {content.notice}"
     own_windows = f"Each source over its own window after the first dose. {content.notice}"
     return {
@@ -112,233 +219,145 @@ def figure_files(content: ReportContent) -> dict[str, str]:
     }
 
 
-def _forest_rows(table: Table) -> Sequence[Mapping[str, Any]]:
+def _forest_rows(table: Table) -> list[ForestRow]:
     rows = []
     for group in table.groups:
         for row in group.rows:
-            published, size, simulated, drawing, verdict = row.cells
-            told = f"{published}, n {size}; simulated {simulated}; {str(verdict).split(':')[0]}"
-            label = f"{group.label}: {row.label}"
-            rows.append({**to_plain(drawing), "label": label, "told": told})
+            published, size, simulated, cell, verdict = row.cells
+            assert isinstance(cell, ForestCell), "the fourth column is the drawing"
+            short = str(verdict).split(":")[0]
+            numbers = f"{published}, n {size}; simulated {simulated}; {short}"
+            rows.append(ForestRow(f"{group.label}: {row.label}", cell, numbers))
     return rows
 
 
-POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action"
-    " 'none'"
-)
-
-
-def render(content: ReportContent) -> str:
-    """The report as one self-contained HTML page. The same content gives the same bytes."""
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup(axis_strip(name))
-    environment.filters["reason_bar"] = reason_bar
-    figures = {name: Markup(svg) for name, svg in gallery(content).items()}
-    return environment.get_template("report.html.j2").render(
-        content=content, figures=figures, policy=POLICY
+def _importance(bars: Sequence[ImportanceBar]) -> str:
+    title = "What drives the model: mean change of the risk, of 100 patients"
+    return to_svg(
+        lambda: plot_importance(bars, title=title),
+        key="importance",
+        title=title,
+        description=describe_importance(bars),
     )
 
 
-def drawn(cell: DrawnCell | Mapping[str, Any]) -> Markup:
-    """A cell that holds a drawing."""
-    if isinstance(cell, ForestCell):
-        return Markup(forest_strip(to_plain(cell)))
-    if isinstance(cell, RatesCell):
-        return Markup(rates_strip(cell.grade2plus, cell.grade3plus))
-    if isinstance(cell, HoursCell):
-        return Markup(hours_strip(cell.hours))
-    if isinstance(cell, BarCell):
-        return Markup(bar_strip(cell.value, highest=cell.highest))
-    kind = cell["draw"]
-    if kind == "forest":
-        return Markup(forest_strip(cell))
-    if kind == "rates":
-        return Markup(rates_strip(cell["grade2plus"], cell["grade3plus"]))
-    if kind == "hours":
-        return Markup(hours_strip(cell["hours"]))
-    return Markup(bar_strip(cell["value"], highest=cell["highest"]))
-
-
-def reason_bar(points: int, shown: ShownReasons) -> Markup:
-    """One reason as a bar; all bars of a patient share a scale."""
-    highest = shown.longest
-    style = "raises" if points > 0 else "lowers"
-    return Markup(bar_strip(abs(points), highest=highest, style=style, width=84))
-
-
-# The judgement as one self-contained HTML page, and the same checklists and card as files of their
-# own.
-
-
-def render_judgement(content: Mapping[str, Any]) -> str:
-    """The page. The same content gives the same bytes; no script, nothing loaded.
-
-    ``content``: of :func:`crsrisk.report.evaluation.build_judgement`, also after a way through
-    JSON.
-    """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup(axis_strip(name))
-    figures = {
-        key: [Markup(svg) for svg in panels]
-        for key, panels in drawn_figures(content["sections"]).items()
-    }
-    return environment.get_template("judgement.html.j2").render(
-        content=content, figures=figures, policy=POLICY, making=making_section(content["manifest"])
+def _reasons(bars: Sequence[ReasonBar], *, key: str, title: str) -> str:
+    return to_svg(
+        lambda: plot_reasons(bars, title=title),
+        key=key,
+        title=title,
+        description=describe_reasons(bars),
     )
 
 
-# Trial page: the page about trial designs as one HTML file that needs nothing else.
+# Pages made of sections: evaluation and policy.
 
 
-def trial_svgs(page: TrialPage) -> dict[str, str]:
-    """The figures by name: `boundary-<k>` and `power-<k>`."""
-    bounds = {
-        f"boundary-{at}": boundary_figure(to_plain(design), key=f"boundary-{at}")
-        for at, design in enumerate(page.boundaries)
-    }
-    return bounds | {
-        f"power-{at}": power_figure(to_plain(panel), key=f"power-{at}")
-        for at, panel in enumerate(page.power)
-    }
-
-
-def render_trial(content: TrialPage) -> str:
-    """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup("")
-    figures = {name: Markup(svg) for name, svg in trial_svgs(content).items()}
-    return environment.get_template("trial.html.j2").render(
-        content=content, figures=figures, policy=POLICY
+def render_evaluation(evaluation: ModelEvaluation) -> str:
+    """The evaluation of a model as a page."""
+    return _render(
+        "judgement.html.j2",
+        content=evaluation,
+        figures=_marked(_section_figures(evaluation.sections)),
+        making=making_section(evaluation.manifest),
     )
 
 
 def render_policy(page: PolicyPage) -> str:
-    """The page about policies of prophylaxis. The same page gives the same bytes; no script,
-    nothing loaded.
-    """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = drawn
-    environment.filters["axis"] = lambda name: Markup("")
-    figures = {
-        key: [Markup(svg) for svg in panels] for key, panels in drawn_figures(page.sections).items()
-    }
-    return environment.get_template("policy.html.j2").render(
-        content=page, figures=figures, policy=POLICY, making=making_section(to_plain(page.setting))
+    """Who should get prophylaxis, as a page; its first paragraph can be read aloud."""
+    return _render(
+        "policy.html.j2",
+        content=page,
+        figures=_marked(_section_figures(page.sections)),
+        making=making_section(to_plain(page.setting)),
     )
 
 
-def policy_figures(page: PolicyPage) -> dict[str, str]:
-    """File name -> a figure that stands alone."""
+def policy_files(page: PolicyPage) -> dict[str, str]:
+    """File name -> chart of the policy page that stands alone."""
     note = f"{page.event}, {page.window}. {page.notice}"
     return {
         f"{key.removeprefix('figure-')}-{at}.svg": stand_alone(svg, note=note)
-        for key, panels in drawn_figures(page.sections).items()
+        for key, panels in _section_figures(page.sections).items()
         for at, svg in enumerate(panels, start=1)
     }
 
 
-# Explain page: the dictionary about one patient as one HTML file that needs nothing else and prints
-# on one page.
-
-
-MOST_ROWS = 14  # warnings, reasons and levers that fit in the usual type
-COURSE_ROWS = 4  # that the readings after the first dose take
-
-
-def render_explanation(content: Mapping[str, Any]) -> str:
-    """The page about one patient. ``content``: of
-    :func:`crsrisk.report.explanation.explain_content`, also after a way through JSON. The same
-    content gives the same bytes.
-    """
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("explain.html.j2").render(
-        content=content, figures=_figures(content), policy=POLICY, is_dense=_is_dense(content)
-    )
-
-
-def _is_dense(content: Mapping[str, Any]) -> bool:
-    """Whether there is so much to say that the print needs smaller type to stay on one page."""
-    reasons = content["reasons"]
-    rows = (
-        len(content["warnings"])
-        + len(reasons["up"])
-        + len(reasons["down"])
-        + len(content["changes"]["rows"])
-    )
-    return rows + (COURSE_ROWS if content["landmark_h"] else 0) > MOST_ROWS
-
-
-def _figures(content: Mapping[str, Any]) -> dict[str, Markup]:
-    made = {
-        "patient": _people(
-            content["risks"], key="icons-patient", title="100 patients like this one"
-        )
+def _section_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
+    """Key of a figure -> its panels as SVG text."""
+    return {
+        figure.key: [DRAWINGS[panel.draw](panel) for panel in figure.panels]
+        for section in sections
+        for figure in section.figures
     }
-    if content["reference"] is not None:
-        made["reference"] = _people(
-            content["reference"]["risks"],
-            key="icons-reference",
-            title="100 patients like the reference patient",
+
+
+def _panel_lines(panel: Panel) -> str:
+    lines = cast("Lines", panel.data)
+    return to_svg(
+        lambda: plot_lines(lines),
+        key=panel.key,
+        title=panel.title,
+        description=lines.description,
+    )
+
+
+def _panel_dots(panel: Panel) -> str:
+    dots = cast("Dots", panel.data)
+    return to_svg(
+        lambda: plot_dots(dots), key=panel.key, title=panel.title, description=dots.description
+    )
+
+
+DRAWINGS: Mapping[str, Callable[[Panel], str]] = {
+    "lines": _panel_lines,
+    "dots": _panel_dots,
+    "calibration": lambda panel: _calibration(
+        cast("EvaluatedGroup", panel.data), key=panel.key, label=panel.title
+    ),
+    "net_benefit": lambda panel: _decision_curve(
+        cast("EvaluatedGroup", panel.data), key=panel.key, label=panel.title
+    ),
+    "risk_distribution": lambda panel: _risk_distribution(
+        cast("Mapping[str, EvaluatedGroup]", panel.data), key=panel.key
+    ),
+}
+"""Name of a drawing in a section -> how its panel becomes SVG."""
+
+
+# Trial designs.
+
+
+def render_trial(page: TrialPage) -> str:
+    """Trial designs compared, as a page."""
+    figures = {name: Markup(svg) for name, svg in trial_figures(page).items()}
+    return _render("trial.html.j2", content=page, figures=figures)
+
+
+def trial_figures(page: TrialPage) -> dict[str, str]:
+    """Name -> chart of the trial page: `boundary-<k>` and `power-<k>`."""
+    svgs = {}
+    for at, bounds in enumerate(page.boundaries):
+        svgs[f"boundary-{at}"] = to_svg(
+            lambda bounds=bounds: plot_boundaries(bounds),  # type: ignore[misc]
+            key=f"boundary-{at}",
+            title=f"What stops the trial: {bounds.design}",
+            description=describe_boundaries(bounds),
         )
-    reasons = content["reasons"]
-    made["themes"] = theme_chart(
-        content["themes"],
-        key="themes",
-        start=reasons["base_of_100"],
-        end=content["risks"]["grade2plus"]["of_100"],
-    )
-    return {name: Markup(svg) for name, svg in made.items()}
+    for at, panel in enumerate(page.power):
+        svgs[f"power-{at}"] = to_svg(
+            lambda panel=panel: plot_power(panel),  # type: ignore[misc]
+            key=f"power-{at}",
+            title=f"Power when {100 * panel.base_rate:.0f} of 100 have the event untreated",
+            description=describe_power(panel),
+        )
+    return svgs
 
 
-def _people(risks: Mapping[str, Any], *, key: str, title: str) -> str:
-    """One hundred people, those with the event together; grade 3 or more among those with grade 2
-    or more.
-    """
-    severe = risks.get("grade3plus")
-    sentence = " ".join(one["sentence"] for one in risks.values())
-    return icon_array(
-        n_grade2plus=risks["grade2plus"]["of_100"],
-        key=key,
-        sentence=sentence,
-        title=title,
-        n_grade3plus=None if severe is None else severe["of_100"],
-    )
+def trial_files(page: TrialPage) -> dict[str, str]:
+    """File name -> chart of the trial page that stands alone."""
+    note = f"{page.event}. {page.notice}"
+    return {f"{name}.svg": stand_alone(svg, note=note) for name, svg in trial_figures(page).items()}
+
+
+# until content is typed: what charts are drawn from, out of mappings; what is typed passes.

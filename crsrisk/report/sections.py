@@ -1,24 +1,21 @@
 """Sections: the parts of a page, which the templates draw without knowing what they are about.
 
-A :class:`Section` holds sentences, :class:`Table` and :class:`Figure`. Tables and figures get their numbers
-when all sections stand in their order: :func:`numbered`. To add a section, build one with
+A :class:`Section` holds sentences, :class:`Table` and :class:`Figure`. Tables and figures get their
+numbers when all sections stand in their order: :func:`numbered`. To add a section, build one with
 :func:`section` and put it into the list: nothing else has to change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from crsrisk.plots.chart_data import Dots, DrawnCell, Lines
-from crsrisk.report.drawing import dots, lines
-from crsrisk.report.figures import calibration, net_benefit, risk_distribution
-from crsrisk.results import to_plain
+from crsrisk.plots.chart_data import Dots, DrawnCell, EvaluatedGroup, Lines
 from crsrisk.wording import typeset
 
-# a text, or the data of a drawing (a mapping where a report is not typed yet)
-Cell = str | DrawnCell | Mapping[str, Any]
+Cell = str | DrawnCell  # a text, or what a drawing is made from
+# what a panel is drawn from: curves, dots, an evaluated group or several by label
+PanelData = Lines | Dots | EvaluatedGroup | Mapping[str, EvaluatedGroup]
 
 
 @dataclass(frozen=True)
@@ -68,12 +65,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a figure: what draws it (a name in :data:`DRAWINGS`), its title and its data."""
+    """One picture of a figure: what draws it (a name in :data:`crsrisk.report.pages.DRAWINGS`), its
+    title and its data.
+    """
 
     draw: str
     key: str
     title: str
-    data: Mapping[str, Any] | Lines | Dots
+    data: PanelData
 
 
 @dataclass(frozen=True)
@@ -98,17 +97,6 @@ class Section:
     sentences: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
-
-
-Drawing = Callable[[Mapping[str, Any], str, str], str]
-DRAWINGS: Mapping[str, Drawing] = {
-    "lines": lambda data, key, title: lines(data, key=key, title=title),
-    "dots": lambda data, key, title: dots(data, key=key, title=title),
-    "calibration": lambda data, key, title: calibration(data, key=key, name=title),
-    "net_benefit": lambda data, key, title: net_benefit(data, key=key, name=title),
-    "risk_distribution": lambda data, key, title: risk_distribution(data, key=key),
-}
-"""Name -> how it is drawn, from data, the key of the figure in the page, and a title."""
 
 
 def section(
@@ -200,7 +188,7 @@ def figure(
     *,
     title: str,
     text: str,
-    panels: Sequence[tuple[str, str, Mapping[str, Any] | Lines | Dots]],
+    panels: Sequence[tuple[str, str, PanelData]],
     style: str = "",
 ) -> Figure:
     """One figure; ``panels`` are (drawing, title of the panel, data)."""
@@ -215,40 +203,12 @@ def numbered(sections: Sequence[Section]) -> tuple[Section, ...]:
     """The same sections with their tables and figures numbered through."""
     made, n_tables, n_figures = [], 0, 0
     for part in sections:
-        tables = [_with_number(one, n_tables + at) for at, one in enumerate(part.tables, 1)]
+        tables = [
+            replace(table, number=str(n_tables + at)) for at, table in enumerate(part.tables, 1)
+        ]
         figures = [
-            replace(one, number=str(n_figures + at)) for at, one in enumerate(part.figures, 1)
+            replace(figure, number=str(n_figures + at)) for at, figure in enumerate(part.figures, 1)
         ]
         n_tables, n_figures = n_tables + len(tables), n_figures + len(figures)
         made.append(replace(part, tables=tuple(tables), figures=tuple(figures)))
     return tuple(made)
-
-
-def _with_number(made: Table, number: int) -> Table:
-    if isinstance(made, dict):  # tables of report/performance.py are not typed yet
-        return {**made, "number": str(number)}  # type: ignore[return-value]
-    return replace(made, number=str(number))
-
-
-def _tree(data: Mapping[str, Any] | Lines | Dots) -> Mapping[str, Any]:
-    """Typed chart data as the drawings of this page read them."""
-    if isinstance(data, Lines):
-        tree = to_plain(data)
-        return {**tree, "series": tree["lines"], "told": data.description}
-    if isinstance(data, Dots):
-        rows = [{**to_plain(dot), "range": None} for dot in data.rows]
-        tree = {**to_plain(data.axis), **to_plain(data)}
-        return {**tree, "rows": rows, "told": data.description}
-    return data
-
-
-def drawn_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
-    """Key of a figure -> its panels as SVG text."""
-    return {
-        figure.key: [
-            DRAWINGS[panel.draw](_tree(panel.data), panel.key, panel.title)
-            for panel in figure.panels
-        ]
-        for part in sections
-        for figure in part.figures
-    }

@@ -1,16 +1,16 @@
-"""Against the truth: the part of a judgement that no real data set can have; it joins as a
-:class:`Further`.
+"""Against the truth: the part of a validation that no real data set can have; it joins as an
+:class:`~crsrisk.report.evaluation_findings.ExtraSection`.
 
 True calibration error of every patient, the loss in three parts, whether intervals hold the true
-risk, and which internal validation was right about performance in a large number of further
-patients of the same world.
+risk, which internal validation was right about performance in a large number of further patients of
+the same world, and two controls: where nothing can be learnt nothing is, and a leak that was
+planted is noticed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,29 +19,38 @@ from scipy.special import expit
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.evaluation.against_truth import (
-    CalibrationError,
+    AgainstTruth,
     Coverage,
-    Figure,
-    GapSplit,
     SplitHalves,
+    ValidationClaims,
     by_band,
     by_group,
     calibration_error,
     coverage,
-    gap_split,
+    decompose_loss,
     only,
     venn_abers,
 )
 from crsrisk.evaluation.calibration import recalibrate
 from crsrisk.evaluation.leaks import (
+    Controls,
     Leak,
+    NegativeControl,
+    PlantedLeak,
     find_leaks,
     highest_auroc,
     shared_patients,
     with_permuted_outcomes,
     with_planted_leak,
 )
-from crsrisk.evaluation.metrics import TAILS, Z_95, auroc_within, brier, clip_risk, log_loss
+from crsrisk.evaluation.metrics import (
+    TAILS,
+    auroc_within,
+    brier,
+    clip_risk,
+    log_loss,
+    standard_error,
+)
 from crsrisk.evaluation.optimism import Optimism, OptimismTable, optimism
 from crsrisk.evaluation.resampling import measure_all, out_of_fold_risk
 from crsrisk.model.explain import feature_contributions
@@ -49,29 +58,32 @@ from crsrisk.model.features import build_features
 from crsrisk.model.predict import predict, raw_log_odds
 from crsrisk.model.refits import interval, make_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.evaluation import ExtraSection, truth_section
-from crsrisk.results import Estimate, NotEstimable, to_plain
-from crsrisk.studies.judgement import FurtherPart, StudyData
+from crsrisk.report.evaluation_findings import ExtraSection
+from crsrisk.report.evaluation_truth import truth_section
+from crsrisk.results import Estimate, NotEstimable
+from crsrisk.studies.validation import FurtherPart, StudyData
 from crsrisk.wording import short_labels
 
-# Controls of a judgement: where nothing can be learnt nothing is, and a leak that was planted is
-# noticed.
+Floats = NDArray[np.float64]
+Begin = Callable[[str, int], Callable[[int], None]]
 
-
-_LOOKED_AT = 8000  # further patients in whom single features are looked at
 # a reading of the episode where a baseline value should stand
 PLANTED, SOURCE = "albumin_g_l", "min_map_mmhg"
+N_REFITS = 40
+LIMITS = (
+    (
+        "The truth it was measured against is that of the simulator: where the mechanism is wrong,"
+        " truth and model are wrong together."
+    ),
+)
+_LOOKED_AT = 8000  # further patients in whom single features are looked at
 
 
-def controls_of(study: StudyData) -> dict[str, Any]:
-    """Negative control, planted leak, and the model's own features and split looked at for leaks.
-
-    ``negative``: the development repeated with outcomes dealt out anew, judged in held-out patients
-    whose outcomes were dealt out too: AUROC within products, and the largest mean |SHAP| of a
-    feature (log-odds). ``limit``: AUROC within products that nothing known before the first dose
-    can exceed (the oracle's).
+def controls_of(study: StudyData) -> Controls:
+    """Negative control, planted leak, and the model's own features and split looked at for
+    leaks.
     """
-    training, test, seed = study.sides.training, study.sides.test, study.inquiry.seed
+    training, test, seed = study.sides.training, study.sides.test, study.config.seed
     limit = highest_auroc(
         study.observed_truth, product=study.known.observed["product"].to_numpy(dtype=str)
     )
@@ -81,35 +93,31 @@ def controls_of(study: StudyData) -> dict[str, Any]:
     dealt = with_permuted_outcomes(test.outcomes, seed=seed + 1)[study.outcome].to_numpy(
         dtype=np.bool_
     )
-    ranked = auroc_within(
-        dealt, risk=predict(nothing, test.observed).risk, group=test.observed["product"]
-    )
-    _, made_up = feature_contributions(nothing, test.observed)
-    _, real = feature_contributions(study.model, test.observed)
     further = study.pool.observed.head(_LOOKED_AT)
     planted = with_planted_leak(
         further, study.pool.outcomes.head(_LOOKED_AT), column=PLANTED, peak=SOURCE
     )
-    own = (
-        *_leaks(study, further, limit),
-        *shared_patients(training.observed["patient_id"], test.observed["patient_id"]),
+    noticed = {leak.feature for leak in _leaks(study, planted, limit)}
+    return Controls(
+        limit=limit,
+        negative=NegativeControl(
+            auroc_within_products=auroc_within(
+                dealt, risk=predict(nothing, test.observed).risk, group=test.observed["product"]
+            ),
+            largest_mean_shap=_largest_mean_shap(nothing, test.observed),
+            largest_mean_shap_of_the_model=_largest_mean_shap(study.model, test.observed),
+        ),
+        planted=PlantedLeak(PLANTED, is_noticed=PLANTED in noticed),
+        leaks=(
+            *_leaks(study, further, limit),
+            *shared_patients(training.observed["patient_id"], test.observed["patient_id"]),
+        ),
     )
-    return {
-        "limit": limit,
-        "negative": {
-            "auroc_within_product": ranked,
-            "largest_mean_shap": _largest(made_up),
-            "largest_mean_shap_of_the_model": _largest(real),
-        },
-        "planted": {
-            "column": PLANTED,
-            "is_noticed": PLANTED in {leak.feature for leak in _leaks(study, planted, limit)},
-        },
-        "leaks": [asdict(leak) for leak in own],
-    }
 
 
-def _largest(contributions: Any) -> float:
+def _largest_mean_shap(model: RiskModel, observed: pd.DataFrame) -> float:
+    """Of the model's features, the largest mean absolute contribution, log-odds."""
+    _, contributions = feature_contributions(model, observed)
     return float(np.abs(contributions).mean(axis=0).max())
 
 
@@ -124,29 +132,18 @@ def _leaks(study: StudyData, observed: pd.DataFrame, limit: float) -> tuple[Leak
     )
 
 
-Floats = NDArray[np.float64]
-Begin = Callable[[str, int], Callable[[int], None]]
-N_REFITS = 40
-LIMITS = (
-    (
-        "The truth it was measured against is that of the simulator: where the mechanism is wrong,"
-        " truth and model are wrong together."
-    ),
-)
-
-
 def truth_part(*, workers: int, begin: Begin) -> FurtherPart:
-    """The part for :func:`crsrisk.studies.judgement.run_judgement`:
+    """The part for :func:`crsrisk.studies.validation.run_validation`:
     ``further=[truth_part(...)]``.
     """
     return lambda study: truth_sections(study, workers=workers, begin=begin)
 
 
 def truth_sections(study: StudyData, *, workers: int, begin: Begin) -> ExtraSection:
-    """Everything against the truth for the model under judgement: raw results and the section for
+    """Everything against the truth for the evaluated model: raw results and the section for
     people.
     """
-    seed, known = study.inquiry.seed, study.known
+    seed, known = study.config.seed, study.known
     seen, full = (
         SplitHalves.of(study.observed_truth, seed=seed),
         SplitHalves.of(study.full_truth, seed=seed + 1),
@@ -160,50 +157,25 @@ def truth_sections(study: StudyData, *, workers: int, begin: Begin) -> ExtraSect
         refit=study.development.refit,
         seed=seed,
     )
-    results: dict[str, Any] = {
-        "n_patients": len(risk),
-        "repetitions": 2 * seen.half,
-        "baseline_repetitions": 2 * full.half,
-        "calibration_error": {
-            name: _plain(calibration_error(risk[some], truth=only(seen, some), seed=seed))
+    results = AgainstTruth(
+        n_patients=len(risk),
+        n_replicates=seen.n_replicates,
+        n_baseline_replicates=full.n_replicates,
+        calibration_error={
+            name: calibration_error(risk[some], truth=only(seen, some), seed=seed)
             for name, some in rows.items()
         },
-        "gap": {
-            name: [
-                _plain(one)
-                for one in gap_split(
-                    risk[some], observed=only(seen, some), baseline=only(full, some)
-                )
-            ]
+        loss={
+            name: decompose_loss(risk[some], observed=only(seen, some), baseline=only(full, some))
             for name, some in rows.items()
         },
-        "coverage": _coverages(study, risk, seen, outside=outside, workers=workers, begin=begin),
-        "optimism": _optimism(study, outside=outside),
-        "controls": to_plain(controls_of(study)),
-    }
-    labels = short_labels({name: arm.product.label for name, arm in study.arms.items()})
-    return ExtraSection(
-        "against_the_truth", results, [truth_section(results, labels=labels)], LIMITS
+        coverage=_coverages(study, risk, seen, outside=outside, workers=workers, begin=begin),
+        validation=_claims(study, outside=outside),
+        controls=controls_of(study),
     )
-
-
-def _plain(found: CalibrationError | GapSplit | Coverage | NotEstimable) -> dict[str, Any]:
-    """Figures flat: value, low, high, mc_error."""
-    if isinstance(found, NotEstimable):
-        return found.to_dict()
-    if isinstance(found, GapSplit):
-        return {
-            "loss": found.loss,
-            "total": found.total.to_dict(),
-            **{
-                part.name: part.figure.to_dict()
-                for part in (found.irreducible, found.unobserved, found.estimation)
-            },
-        }
-    return {
-        name: value.to_dict() if isinstance(value, Figure) else value
-        for name, value in vars(found).items()
-    }
+    labels = short_labels({name: arm.product.label for name, arm in study.arms.items()})
+    section = truth_section(results, labels=labels)
+    return ExtraSection("against_the_truth", results, [section], LIMITS)
 
 
 def _coverages(
@@ -214,14 +186,14 @@ def _coverages(
     outside: Floats,
     workers: int,
     begin: Begin,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, Coverage | NotEstimable]]:
     """Coverage of each interval method, over all patients, by band of risk and by product."""
-    seed, observed = study.inquiry.seed, study.known.observed
+    seed, observed = study.config.seed, study.known.observed
     groups = {"all": np.arange(len(risk)), **by_band(risk), **by_group(observed["product"])}
     ends = intervals(study, workers=workers, begin=begin, outside=outside)
     return {
         method: {
-            name: _plain(coverage(low[rows], high[rows], truth=only(seen, rows), seed=seed))
+            name: coverage(low[rows], high[rows], truth=only(seen, rows), seed=seed)
             for name, rows in groups.items()
         }
         for method, (low, high) in ends.items()
@@ -240,7 +212,7 @@ def intervals(
         training.observed,
         training.outcomes,
         config=study.development.config,
-        seed=study.inquiry.seed,
+        seed=study.config.seed,
         n=N_REFITS,
         workers=workers,
         advance=begin("Refitting for intervals", N_REFITS),
@@ -261,43 +233,46 @@ def intervals(
     }
 
 
-def _optimism(study: StudyData, *, outside: Floats) -> dict[str, Any]:
+def _claims(study: StudyData, *, outside: Floats) -> ValidationClaims:
     """What each internal validation claimed, and performance in all further patients of the same
     world.
     """
     training, model = study.sides.training, study.model
-    own = training.outcomes[study.outcome].to_numpy(dtype=np.bool_)
+    y_true = training.outcomes[study.outcome].to_numpy(dtype=np.bool_)
     product = training.observed["product"].to_numpy(dtype=str)
+    risk = predict(model, training.observed).risk
     corrected = optimism(
-        own,
-        risk=predict(model, training.observed).risk,
+        y_true,
+        risk=risk,
         refits=study.repeats,
         product=product,
-        thresholds=[study.inquiry.threshold],
+        thresholds=[study.config.threshold],
     )
     claims = {
-        "apparent": measure_all(own, risk=predict(model, training.observed).risk, group=product),
-        "cross-validation": measure_all(own, risk=outside, group=product),
+        "apparent": measure_all(y_true, risk=risk, group=product),
+        "cross-validation": measure_all(y_true, risk=outside, group=product),
         "held-out patients": _measured(model, study.sides.test, outcome=study.outcome),
     }
     if isinstance(corrected, OptimismTable):
         claims["bootstrap-corrected"] = {
-            one.measure: one.corrected.value for one in corrected.rows if isinstance(one, Optimism)
+            measure.measure: measure.corrected.value
+            for measure in corrected.rows
+            if isinstance(measure, Optimism)
         }
     fresh = truth_of_performance(model, study.pool, outcome=study.outcome)
-    return {
-        "n_fresh": study.pool.n_patients,
-        "fresh": {name: figure.to_dict() for name, figure in fresh.items()},
-        "claims": {
+    return ValidationClaims(
+        n_fresh=study.pool.n_patients,
+        fresh=fresh,
+        claims={
             method: {
                 name: float(values[name]) for name in fresh if np.isfinite(values.get(name, np.nan))
             }
             for method, values in claims.items()
         },
-    }
+    )
 
 
-def _measured(model: RiskModel, cohort: Cohort, *, outcome: str) -> Mapping[str, float]:
+def _measured(model: RiskModel, cohort: Cohort, *, outcome: str) -> dict[str, float]:
     return measure_all(
         cohort.outcomes[outcome].to_numpy(dtype=np.bool_),
         risk=predict(model, cohort.observed).risk,
@@ -305,12 +280,12 @@ def _measured(model: RiskModel, cohort: Cohort, *, outcome: str) -> Mapping[str,
     )
 
 
-def truth_of_performance(model: RiskModel, fresh: Cohort, *, outcome: str) -> dict[str, Figure]:
+def truth_of_performance(model: RiskModel, fresh: Cohort, *, outcome: str) -> dict[str, Estimate]:
     """Performance in many further patients of the world, each figure with its Monte Carlo error."""
     y_true = fresh.outcomes[outcome].to_numpy(dtype=np.bool_)
     risk = clip_risk(predict(model, fresh.observed).risk).risk
     again = recalibrate(y_true, risk=risk)
-    found = {
+    figures = {
         "auroc_within_product": auroc_within(y_true, risk=risk, group=fresh.observed["product"]),
         "slope": again.slope,
         "in_the_large": again.in_the_large,
@@ -318,7 +293,7 @@ def truth_of_performance(model: RiskModel, fresh: Cohort, *, outcome: str) -> di
         "log_loss": log_loss(y_true, risk=risk),
     }
     return {
-        name: Figure(one, (one.high - one.low) / (2 * Z_95))
-        for name, one in found.items()
-        if isinstance(one, Estimate)
+        name: replace(figure, mc_error=standard_error(figure))
+        for name, figure in figures.items()
+        if isinstance(figure, Estimate)
     }

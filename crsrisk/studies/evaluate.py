@@ -1,12 +1,12 @@
-"""Evaluate: a saved model and a table of patients whose outcomes are known in, the judgement of the
-model out.
+"""Evaluate: a saved model and a table of patients whose outcomes are known in, its evaluation out;
+and what every evaluation of a model shares: subgroups, files, tracking, last words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,32 +26,36 @@ from crsrisk.data.risk_model import FeatureContract
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.leaks import probe
+from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, tracking
-from crsrisk.report.evaluation import About, build_judgement
+from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
+from crsrisk.report.evaluation_findings import About, EvaluationData, MissingShare
 from crsrisk.report.model_card import model_card_markdown
-from crsrisk.report.pages import render_judgement
-from crsrisk.studies.development import plain_evaluation
+from crsrisk.report.pages import render_evaluation
+from crsrisk.results import Estimate
 from crsrisk.studies.predict import read_known
 from crsrisk.wording import estimate_in_words, number
 
-# Judging: what `crsrisk evaluate` and a judgement experiment share: subgroups, thresholds, files,
-# tracking.
-
-
 Floats = NDArray[np.float64]
+Outcomes = NDArray[np.bool_]
 
 THRESHOLD = 0.3
 """Declared threshold of figures that need one: about two needless treatments accepted for one
 event found (assumed).
 """
-FILES = ("judgement.json", "judgement.html", "tripod_ai.json", "probast_ai.json", "model_card.md")
+FILES = ("evaluation.json", "evaluation.html", "tripod_ai.json", "probast_ai.json", "model_card.md")
+NO_DEVELOPMENT = (
+    "Optimism, instability, places left out and sample size belong to the development of the model"
+    " and are not computed from a table: `crsrisk run experiments/005_validation` shows them for a"
+    " model that it develops."
+)
 
 
-def judged_subgroups(
+def subgroups_of(
     y_true: NDArray[np.bool_],
     *,
     risk: Floats,
@@ -81,94 +85,88 @@ def may_be_missing(contract: FeatureContract) -> tuple[str, ...]:
     return tuple(column.name for column in contract.columns if column.may_be_missing)
 
 
-def missing_shares(observed: pd.DataFrame, *, contract: FeatureContract) -> list[dict[str, Any]]:
-    """By column that may be empty: its label and the share of patients without it."""
-    labels = {one.name: one.label for one in contract.variables}
+def missing_shares(observed: pd.DataFrame, *, contract: FeatureContract) -> list[MissingShare]:
+    """By column that may be empty: the share of patients without it."""
+    labels = {variable.name: variable.label for variable in contract.variables}
     return [
-        {
-            "column": name,
-            "label": labels.get(name, name),
-            "share": float(observed[name].isna().mean()),
-        }
+        MissingShare(name, labels.get(name, name), float(observed[name].isna().mean()))
         for name in may_be_missing(contract)
         if name in observed
     ]
 
 
-def write_judgement(content: Mapping[str, Any], folder: Path) -> list[str]:
-    """All files of a judgement; returns their names."""
-    write_json(folder / "judgement.json", content)
-    write_text(folder / "judgement.html", render_judgement(content))
-    write_json(folder / "tripod_ai.json", content["tripod_ai"])
-    write_json(folder / "probast_ai.json", content["probast_ai"])
-    write_text(folder / "model_card.md", model_card_markdown(content["model_card"]))
+def write_model_evaluation(evaluation: ModelEvaluation, folder: Path) -> list[str]:
+    """All files of an evaluation; returns their names."""
+    write_json(folder / "evaluation.json", evaluation.to_dict())
+    write_text(folder / "evaluation.html", render_evaluation(evaluation))
+    write_json(folder / "tripod_ai.json", evaluation.tripod_ai)
+    write_json(folder / "probast_ai.json", evaluation.probast_ai)
+    write_text(folder / "model_card.md", model_card_markdown(evaluation.model_card))
     return list(FILES)
 
 
-def track_judgement(tracker: Tracker, content: Mapping[str, Any], folder: Path) -> None:
+def track_model_evaluation(tracker: Tracker, evaluation: ModelEvaluation, folder: Path) -> None:
     """Log the files and the figures that one looks at first; nothing of a single patient."""
     tracker.params(
         {
-            "model": content["model"]["label"],
-            "purpose": content["purpose"],
-            "threshold": content["threshold"],
+            "model": evaluation.model.label,
+            "purpose": evaluation.purpose,
+            "threshold": evaluation.threshold,
         }
     )
-    tracker.metrics(figures_of(content))
+    tracker.metrics(headline_figures(evaluation))
     for name in FILES:
         tracker.file(folder / name)
 
 
-def figures_of(content: Mapping[str, Any]) -> dict[str, float]:
-    """The headline figures, each with its interval where it has one."""
-    pooled = content["evaluation"]["pooled"]
+def headline_figures(evaluation: ModelEvaluation) -> dict[str, float]:
+    """The figures that one looks at first, each with its interval where it is estimable."""
+    pooled = evaluation.evaluation.pooled
+    figures = pooled.figures()
     estimates = {
-        "auroc": pooled["auroc"],
-        "auroc_within_product": pooled["auroc_within_product"],
-        "brier": pooled["brier"],
-        "scaled_brier": pooled["scaled_brier"],
-        "log_loss": pooled["log_loss"],
-        **{
-            f"calibration_{name}": pooled["calibration"][name]
-            for name in ("slope", "in_the_large", "observed_to_expected")
-        },
-        "ici": pooled["calibration"]["curve"].get("ici", {}),
+        "auroc": pooled.auroc,
+        "auroc_within_product": evaluation.evaluation.auroc_within_groups,
+        "brier": pooled.brier,
+        "scaled_brier": pooled.scaled_brier,
+        "log_loss": pooled.log_loss,
+        "calibration_slope": pooled.calibration.slope,
+        "calibration_in_the_large": pooled.calibration.in_the_large,
+        "calibration_observed_to_expected": pooled.calibration.observed_to_expected,
+        "ici": figures["ici"],
     }
-    instability = content["instability"] or {}
-    if "mean_mape" in instability:
-        estimates["mean_mape"] = instability["mean_mape"]
+    if isinstance(evaluation.instability, InstabilityByRisk):
+        estimates["mean_mape"] = evaluation.instability.mean_mape
     return {
-        f"{name}{part}": float(one[key])
-        for name, one in estimates.items()
-        if "value" in one
-        for part, key in (("", "value"), ("_low", "low"), ("_high", "high"))
+        f"{name}{part}": value
+        for name, estimate in estimates.items()
+        if isinstance(estimate, Estimate)
+        for part, value in (
+            ("", estimate.value),
+            ("_low", estimate.low),
+            ("_high", estimate.high),
+        )
     }
 
 
-def closing_lines(content: Mapping[str, Any]) -> list[str]:
+def closing_lines(evaluation: ModelEvaluation) -> list[str]:
     """What the terminal says at the end."""
-    pooled, calibration = (
-        content["evaluation"]["pooled"],
-        content["evaluation"]["pooled"]["calibration"],
-    )
+    pooled, calibration = evaluation.evaluation.pooled, evaluation.evaluation.pooled.calibration
     rows = {
-        "AUROC within products": pooled["auroc_within_product"],
-        "AUROC, all mixed": pooled["auroc"],
-        "Observed / expected": calibration["observed_to_expected"],
-        "Calibration slope": calibration["slope"],
-        "Calibration intercept (slope fixed at 1)": calibration["in_the_large"],
-        "Scaled Brier score": pooled["scaled_brier"],
+        "AUROC within products": evaluation.evaluation.auroc_within_groups,
+        "AUROC, all mixed": pooled.auroc,
+        "Observed / expected": calibration.observed_to_expected,
+        "Calibration slope": calibration.slope,
+        "Calibration intercept (slope fixed at 1)": calibration.in_the_large,
+        "Scaled Brier score": pooled.scaled_brier,
     }
-    lines = [
-        f"{content['event']}, {content['window']}: {number(pooled['n'], digits=0)} patients, "
-        f"{number(pooled['n_events'], digits=0)} with the event"
+    counts = evaluation.tripod_ai.counts
+    return [
+        f"{evaluation.event}, {evaluation.window}: {number(pooled.n, digits=0)} patients, "
+        f"{number(pooled.n_events, digits=0)} with the event",
+        *(f"  {name}: {estimate_in_words(figure)} (95% interval)" for name, figure in rows.items()),
+        "  TRIPOD+AI: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()),
+        evaluation.notice,
     ]
-    lines += [
-        f"  {name}: {estimate_in_words(figure)} (95% interval)" for name, figure in rows.items()
-    ]
-    counts = content["tripod_ai"]["counts"]
-    lines.append("  TRIPOD+AI: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
-    return [*lines, content["notice"]]
 
 
 def labels_of(products: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
@@ -176,13 +174,21 @@ def labels_of(products: Sequence[str], known: Mapping[str, str]) -> dict[str, st
     return {name: known.get(name, name.replace("_", " ")) for name in products}
 
 
-Outcomes = NDArray[np.bool_]
+@dataclass(frozen=True, eq=False)
+class EvaluatedTable:
+    """Patients of a table who can be evaluated, their outcomes and risks.
 
-NO_DEVELOPMENT = (
-    "Optimism, instability, places left out and sample size belong to the development of the model"
-    " and are not computed from a table: `crsrisk run experiments/005_judgement` shows them for a"
-    " model that it develops."
-)
+    ``left_out``: why rows are not among them -> how many. ``has_window``: whether the table names
+    the window in which the outcome was counted.
+    """
+
+    name: str
+    observed: pd.DataFrame
+    y_true: Outcomes
+    risk: Floats
+    n_rows: int
+    left_out: Mapping[str, int]
+    has_window: bool = False
 
 
 def evaluate_model(
@@ -196,8 +202,8 @@ def evaluate_model(
     threshold: float = THRESHOLD,
     seed: int = 1,
     n_resamples: int = 300,
-) -> dict[str, Any]:
-    """Judge a saved model in the patients of a table: the judgement as a dictionary.
+) -> ModelEvaluation:
+    """Evaluate a saved model in the patients of a table.
 
     ``outcome``: column with the outcome within the model's window (the model's own name of it when
     None). Rows that cannot be scored, or whose outcome is not known, are left out and counted; for
@@ -213,53 +219,68 @@ def evaluate_model(
             cure="write 0.3 for 30 of 100",
         )
     loaded = load_model(model)
-    there = read_known(
+    evaluated = _read_evaluated(
+        loaded,
         table,
-        columns=loaded.contract.column_names,
-        hour=loaded.contract.landmark_h,
+        outcome=outcome or loaded.contract.outcome,
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
     )
-    read = there.table
+    # products of matrices on several threads differ in their last digits from run to run
+    with threadpool_limits(1):
+        return evaluate_table(
+            loaded, evaluated, threshold=threshold, seed=seed, n_resamples=n_resamples
+        )
+
+
+def _read_evaluated(
+    model: RiskModel,
+    table: Path,
+    *,
+    outcome: str,
+    units: Mapping[str, str],
+    mapping: Mapping[str, str],
+    ldh_upper_limit_u_l: float | None,
+) -> EvaluatedTable:
+    """Read the table, score its patients, and leave out who cannot be evaluated."""
+    known = read_known(
+        table,
+        columns=model.contract.column_names,
+        hour=model.contract.landmark_h,
+        units=units,
+        mapping=mapping,
+        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+    )
+    read = known.table
     rows = read.frame.index.to_numpy() - 1
-    known = read_outcome(table, column=outcome or loaded.contract.outcome)[rows]
-    has_window = _check_window(table, rows, read.frame, loaded)
-    predicted = predict(loaded, read.frame)
-    can_be_judged = ~there.is_unsure
-    keep = np.isfinite(known) & ~predicted.is_refused & can_be_judged
-    left_out = {
-        **there.left_out(),
-        "have no outcome": int((~np.isfinite(known) & can_be_judged).sum()),
-        "are refused by the model": int(
-            (np.isfinite(known) & predicted.is_refused & can_be_judged).sum()
-        ),
-    }
-    y_true = known[keep].astype(np.bool_)
+    outcomes = read_outcome(table, column=outcome)[rows]
+    has_window = _check_window(table, rows, read.frame, model)
+    predicted = predict(model, read.frame)
+    is_sure, has_outcome = ~known.is_unsure, np.isfinite(outcomes)
+    keep = has_outcome & ~predicted.is_refused & is_sure
+    y_true = outcomes[keep].astype(np.bool_)
     if len(set(y_true.tolist())) < 2:
         raise InputError(
             where=str(table),
-            key=outcome or loaded.contract.outcome,
-            found=f"{int(y_true.sum())} events in {y_true.size} patients who can be judged",
+            key=outcome,
+            found=f"{int(y_true.sum())} events in {y_true.size} patients who can be evaluated",
             expected="patients with and without the event",
             cure="take more patients, or another outcome",
         )
-    observed = read.frame.loc[keep].reset_index(drop=True)
-    # products of matrices on several threads differ in their last digits from run to run
-    with threadpool_limits(1):
-        return judge_table(
-            loaded,
-            observed,
-            y_true,
-            risk=predicted.risk[keep],
-            left_out=left_out,
-            n_rows=read.n_rows,
-            name=table.name,
-            threshold=threshold,
-            seed=seed,
-            n_resamples=n_resamples,
-            has_window=has_window,
-        )
+    return EvaluatedTable(
+        name=table.name,
+        observed=read.frame.loc[keep].reset_index(drop=True),
+        y_true=y_true,
+        risk=predicted.risk[keep],
+        n_rows=read.n_rows,
+        left_out={
+            **known.left_out(),
+            "have no outcome": int((~has_outcome & is_sure).sum()),
+            "are refused by the model": int((has_outcome & predicted.is_refused & is_sure).sum()),
+        },
+        has_window=has_window,
+    )
 
 
 def _check_window(
@@ -290,68 +311,25 @@ def _check_window(
     return True
 
 
-def judge_table(
-    model: RiskModel,
-    observed: pd.DataFrame,
-    y_true: Outcomes,
-    *,
-    risk: NDArray[np.float64],
-    left_out: Mapping[str, int],
-    n_rows: int,
-    name: str,
-    threshold: float,
-    seed: int,
-    n_resamples: int,
-    has_window: bool = False,
-) -> dict[str, Any]:
-    """The judgement of risks that are there already."""
-    contract = model.contract
+def evaluate_table(
+    model: RiskModel, table: EvaluatedTable, *, threshold: float, seed: int, n_resamples: int
+) -> ModelEvaluation:
+    """The evaluation of risks that are there already."""
+    contract, observed = model.contract, table.observed
     products = observed["product"].to_numpy(dtype=str)
-    found = plain_evaluation(
-        evaluate(
-            y_true,
-            risk,
-            groups=products,
-            outcome_name=contract.outcome_in_words,
-            seed=seed,
-            n_resamples=n_resamples,
-            patients="patients of a table given by the user",
-        )
+    evaluation = evaluate(
+        table.y_true,
+        table.risk,
+        groups=products,
+        outcome_name=contract.outcome_in_words,
+        patients="patients of a table given by the user",
+        seed=seed,
+        n_resamples=n_resamples,
     )
-    unknown = sorted(set(products) - set(contract.products))
-    gone = ", ".join(f"{count} {why}" for why, count in left_out.items() if count)
-    data = {
-        "who": f"the {len(observed)} patients of {name}",
-        "source": (
-            f"The patients judged are those of {name}; where they come from is not known to the"
-            " program."
-        ),
-        "is_synthetic": False,
-        "n_overlap": None,
-        "eligibility": _eligibility(contract.landmark_h),
-        "outcome_from": (
-            "The outcome is the table's own; "
-            + (
-                "its column window_d names this window."
-                if has_window
-                else "that it was counted within this window is taken on trust."
-            )
-        ),
-        "flow": (
-            f"{n_rows} rows; {len(observed)} judged"
-            + (f"; left out: {gone}." if gone else "; none left out.")
-        ),
-        "split": "The model came from elsewhere; all patients of the table judge it.",
-        "differences": (
-            f"Products not seen in development: {', '.join(unknown)}."
-            if unknown
-            else "Every product was among those of the development."
-        ),
-    }
     about = About(
         purpose="evaluation",
-        question=f"How good are the risks of {model.label} in the patients of {name}?",
-        data=data,
+        question=f"How good are the risks of {model.label} in the patients of {table.name}?",
+        data=_data_of(table, contract),
         missing=missing_shares(observed, contract=contract),
         threshold=threshold,
         labels=labels_of(sorted(set(products)), {}),
@@ -365,16 +343,46 @@ def judge_table(
             "table_digest": frame_digest(observed),
         },
     )
-    groups = judged_subgroups(
-        y_true,
-        risk=risk,
+    groups = subgroups_of(
+        table.y_true,
+        risk=table.risk,
         observed=observed,
         contract=contract,
         threshold=threshold,
         seed=seed,
         n_resamples=n_resamples,
     )
-    return build_judgement(model, about=about, evaluation=found, subgroups=groups)
+    return build_model_evaluation(model, about=about, evaluation=evaluation, subgroups=groups)
+
+
+def _data_of(table: EvaluatedTable, contract: FeatureContract) -> EvaluationData:
+    n = len(table.observed)
+    unknown = sorted(set(table.observed["product"].astype(str)) - set(contract.products))
+    gone = ", ".join(f"{count} {why}" for why, count in table.left_out.items() if count)
+    return EvaluationData(
+        who=f"the {n} patients of {table.name}",
+        source=(
+            f"The patients evaluated are those of {table.name}; where they come from is not known"
+            " to the program."
+        ),
+        is_synthetic=False,
+        n_overlap=None,
+        eligibility=_eligibility(contract.landmark_h),
+        outcome_from="The outcome is the table's own; "
+        + (
+            "its column window_d names this window."
+            if table.has_window
+            else "that it was counted within this window is taken on trust."
+        ),
+        flow=f"{table.n_rows} rows; {n} evaluated; "
+        + (f"left out: {gone}." if gone else "none left out."),
+        split="The model came from elsewhere; it is evaluated in all patients of the table.",
+        differences=(
+            f"Products not seen in development: {', '.join(unknown)}."
+            if unknown
+            else "Every product was among those of the development."
+        ),
+    )
 
 
 def _eligibility(landmark_h: int) -> str:
@@ -383,25 +391,25 @@ def _eligibility(landmark_h: int) -> str:
     return (
         "All rows with the model's columns and a known outcome, of patients still at risk"
         f" {landmark_h} h after the first dose: those who had grade 2 or more by then are not"
-        " judged, since the model does not speak of them."
+        " evaluated, since the model does not speak of them."
     )
 
 
 def write_evaluation(
-    content: Mapping[str, Any], *, html: Path | None, out: Path | None
+    evaluation: ModelEvaluation, *, html: Path | None, out: Path | None
 ) -> list[str]:
     """Write what was asked for: the page, or a folder with everything; returns what was written."""
     written = []
     if html is not None:
-        write_text(html, render_judgement(content))
+        write_text(html, render_evaluation(evaluation))
         written.append(str(html))
     if out is not None:
-        written += [str(out / name) for name in write_judgement(content, out)]
+        written += [str(out / name) for name in write_model_evaluation(evaluation, out)]
     return written
 
 
 def track_evaluation(
-    content: Mapping[str, Any], *, out: Path | None, folder: Path | None
+    evaluation: ModelEvaluation, *, out: Path | None, folder: Path | None
 ) -> list[str]:
     """Log the files in ``out`` to MLflow in ``folder``; returns how to open it (nothing where no
     folder was named).
@@ -416,11 +424,11 @@ def track_evaluation(
             expected="a folder whose files are logged",
             cure="add --out FOLDER",
         )
-    with tracking(folder=folder, experiment="evaluate", run=str(content["model"]["label"])) as run:
-        track_judgement(run, content, out)
+    with tracking(folder=folder, experiment="evaluate", run=evaluation.model.label) as run:
+        track_model_evaluation(run, evaluation, out)
         return [f"MLflow: {run.how_to_open}"]
 
 
-def evaluation_lines(content: Mapping[str, Any]) -> list[str]:
+def evaluation_lines(evaluation: ModelEvaluation) -> list[str]:
     """What the terminal says."""
-    return [content["title"], content["data"]["flow"], *closing_lines(content)]
+    return [evaluation.title, evaluation.data.flow, *closing_lines(evaluation)]

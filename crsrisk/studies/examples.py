@@ -221,6 +221,8 @@ def observation_hours(
         doses = [dose.time_h for dose in product.regimens[product.default_regimen].doses]
         onset = outcomes["onset_h"].to_numpy(dtype=np.float64)
         waits = since_dose_h(onset[~np.isnan(onset)], dose_times_h=doses)
-        hours = [float(hour) for hour in np.quantile(waits, [0.5, 0.9, 0.95])] if len(waits) else []
-        products.append(ObservationHours(name, len(waits), *(hours or [None] * 3)))
+        hours: list[float | None] = [None, None, None]
+        if len(waits):
+            hours = [float(hour) for hour in np.quantile(waits, [0.5, 0.9, 0.95])]
+        products.append(ObservationHours(name, len(waits), *hours))
     return products

@@ -1,51 +1,183 @@
-"""Explain answers: what `crsrisk explain` writes and prints for a patient or a table."""
+"""Explain a table, and what `crsrisk explain` writes and prints for a patient or a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crsrisk.data.explanation import Reason, RiskEstimate
+from crsrisk.data.explanation import PatientRisk, Reason
 from crsrisk.data.files import write_json, write_table_stream, write_text
 from crsrisk.data.patient import template
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
-from crsrisk.model.explain import explain, reasons
+from crsrisk.model.explain import explain
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.progress import steps
 from crsrisk.report.bedside import N_DOWN, N_UP
-from crsrisk.report.explanation import RULE
-from crsrisk.report.pages import render_explanation
-from crsrisk.studies.explain import GRADES, BedsideModel, estimates, explain_patient, load_bedside
+from crsrisk.report.explanation import NOT_AVAILABLE, RULE, Changes, PatientExplanation
+from crsrisk.results import Estimate, Result
+from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
 from crsrisk.studies.predict import read_known
 from crsrisk.wording import NOTICE, hours_in_words, of_100
 
-# Explain a table: every row with risk, interval, reasons and warnings, compactly; nothing
-# simulated, nothing dropped.
+AT_MOST = 40  # rows printed
+SUFFIXES = (".csv", ".parquet", ".json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedRow:
+    """One row of a table: its risks and largest reasons, or why it was refused.
+
+    ``status``: ok, warned or refused; ``notes``: why, or what to be warned of. Whole patients of
+    100: the reasons start at ``start_of_100``, and all that are not shown add ``rest_of_100``.
+    """
+
+    patient_id: int | str
+    status: str
+    notes: str
+    missing: str = ""
+    risk: PatientRisk | None = None
+    start_of_100: int | None = None
+    up: tuple[Reason, ...] = ()
+    down: tuple[Reason, ...] = ()
+    rest_of_100: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ExplainedTable(Result):
+    """Every row of a table explained, in the order of the file; nothing is simulated or dropped.
+
+    ``grade3plus`` says why there is no risk of grade 3 or more; "" where there is one.
+    """
+
+    format: str
+    notice: str
+    model: str
+    outcome: str
+    window_d: Mapping[str, float]
+    landmark_h: int
+    grade3plus: str
+    rule: str
+    n_rows: int
+    n_refused: int
+    rows: tuple[ExplainedRow, ...]
+
+    def summary(self) -> str:
+        """How many rows were explained by which model."""
+        lines = f"{self.n_rows} rows, {self.n_refused} refused, model {self.model}: {self.outcome}."
+        return " ".join(text for text in (lines, self.grade3plus, self.notice) if text)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a patient: `risk`, `risk_low`, `risk_high`, the same of grade 3 or more, reasons
+        as text.
+        """
+        frame = pd.DataFrame([_flat(row) for row in self.rows])
+        numbers = [name for name in frame.columns if name.startswith("risk")]
+        return frame.astype(dict.fromkeys(numbers, float)).assign(patient_id=frame["patient_id"])
+
+    def refusal(self, *, where: Path) -> InputError | None:
+        """The first refused row as an error, with the number of all; None when every row was
+        explained.
+        """
+        for number, row in enumerate(self.rows):
+            if row.status == "refused":
+                return InputError(
+                    where=str(where),
+                    key=f"row {number + 1}",
+                    found=row.notes,
+                    expected="values that the model can use",
+                    cure=(
+                        f"correct the row ({self.n_refused} of {self.n_rows} rows refused, the"
+                        " others explained)"
+                    ),
+                )
+        return None
 
 
 def explain_table(
-    bedside: BedsideModel,
-    table: Path,
+    table: str | Path,
     *,
-    units: Mapping[str, str],
-    mapping: Mapping[str, str],
-    ldh_upper_limit_u_l: float | None,
+    model: str | Path | RiskModel | ExplainableModel,
+    units: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    ldh_upper_limit_u_l: float | None = None,
     out: Path | None = None,
-) -> dict[str, Any]:
-    """Every row of a file in its order: estimates and reasons, or why it was refused. With ``out``
-    (.csv, .parquet or .json) it is written there.
+) -> ExplainedTable:
+    """Every row of a file in its order: estimates and reasons, or why it was refused.
 
-    Raises :class:`InputError` for a table that cannot be read as a whole.
+    Parameters
+    ----------
+    table : path
+        One row a patient, .csv or .parquet.
+    model : path, name of a released model, RiskModel or ExplainableModel
+        A model of grade 2 or more.
+    units, mapping : mapping, optional
+        Units of columns that do not name theirs (``{"crp": "mg/dL"}``), and the table's own names
+        of columns.
+    ldh_upper_limit_u_l : float, optional
+        The laboratory's upper limit of LDH, where LDH stands in U/L.
+    out : path, optional
+        Where it is written, too: .csv, .parquet or .json.
+
+    Raises
+    ------
+    InputError
+        For a table that cannot be read as a whole.
+    OutputError
+        For an ``out`` of another kind, and for the table itself.
     """
-    if out is not None and out.suffix.lower() not in (".csv", ".parquet", ".json"):
+    table = Path(table)
+    if out is not None:
+        _check_out(out, table)
+    explainable = ExplainableModel.of(model)
+    contract = explainable.model.contract
+    read = read_known(
+        table,
+        columns=contract.column_names,
+        hour=contract.landmark_h,
+        units=units or {},
+        mapping=mapping or {},
+        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+    ).table
+    ids = {int(row): _as_number(patient) for row, patient in read.patient_ids.items()}
+    by_row = _explained(explainable, read.frame, ids=ids)
+    rows = tuple(
+        by_row[row]
+        if row in by_row
+        else ExplainedRow(patient_id=patient, status="refused", notes=read.reasons[row])
+        for row, patient in ids.items()
+    )
+    explained = ExplainedTable(
+        format="crsrisk explanations 2",
+        notice=NOTICE,
+        model=explainable.model.label,
+        outcome=contract.outcome_in_words,
+        window_d=dict(contract.window_d),
+        landmark_h=contract.landmark_h,
+        grade3plus=NOT_AVAILABLE if explainable.companions.grade3plus is None else "",
+        rule=RULE,
+        n_rows=len(rows),
+        n_refused=sum(row.status == "refused" for row in rows),
+        rows=rows,
+    )
+    if out is not None and out.suffix.lower() == ".json":
+        write_json(out, explained)
+    elif out is not None:
+        write_table_stream(out, iter([explained.to_frame()]))
+    return explained
+
+
+def _check_out(out: Path, table: Path) -> None:
+    if out.suffix.lower() not in SUFFIXES:
         raise OutputError(
             where=str(out),
             key="--out",
@@ -53,7 +185,7 @@ def explain_table(
             expected=".csv, .parquet or .json",
             cure="end the file name with one of these",
         )
-    if out is not None and out.resolve() == table.resolve():
+    if out.resolve() == table.resolve():
         raise OutputError(
             where=str(out),
             key="--out",
@@ -61,140 +193,68 @@ def explain_table(
             expected="another file",
             cure="give the results a name of their own",
         )
-    contract = bedside.model.contract
-    read = read_known(
-        table,
-        columns=contract.column_names,
-        hour=contract.landmark_h,
-        units=units,
-        mapping=mapping,
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
-    ).table
-    explained = _rows(bedside, read.frame)
-    rows = [
-        {
-            "patient_id": _plain(read.patient_ids.loc[row]),
-            **(
-                explained[row]
-                if row in explained
-                else {"status": "refused", "notes": read.reasons[row]}
-            ),
-        }
-        for row in read.patient_ids.index
-    ]
-    tree = {
-        "format": "crsrisk explanations 1",
-        "notice": NOTICE,
-        "model": bedside.model.label,
-        "outcome": contract.outcome_in_words,
-        "window_d": dict(contract.window_d),
-        "landmark_h": contract.landmark_h,
-        "rule": RULE,
-        "n_rows": len(rows),
-        "n_refused": sum(one["status"] == "refused" for one in rows),
-        "rows": rows,
-    }
-    if out is not None and out.suffix.lower() == ".json":
-        write_json(out, tree)
-    elif out is not None:
-        write_table_stream(out, iter([flat(tree)]))
-    return tree
 
 
-def refusal(tree: Mapping[str, Any], *, where: Path) -> InputError | None:
-    """The first refused row as an error, with the number of all; None when every row was
-    explained.
-    """
-    for number, row in enumerate(tree["rows"]):
-        if row["status"] == "refused":
-            return InputError(
-                where=str(where),
-                key=f"row {number + 1}",
-                found=row["notes"],
-                expected="values that the model can use",
-                cure=(
-                    f"correct the row ({tree['n_refused']} of {tree['n_rows']} rows refused, the"
-                    " others explained)"
-                ),
-            )
-    return None
-
-
-def _rows(bedside: BedsideModel, observed: pd.DataFrame) -> dict[int, dict[str, Any]]:
+def _explained(
+    model: ExplainableModel, observed: pd.DataFrame, *, ids: Mapping[int, int | str]
+) -> dict[int, ExplainedRow]:
     if observed.empty:
         return {}
-    told = explain(bedside.model, observed)
-    found = estimates(bedside, observed)
-    made = {}
-    for k, row in enumerate(observed.index):
-        all_reasons = reasons(told, k)
-        up = [one for one in all_reasons if one.whole_points > 0][:N_UP]
-        down = [one for one in all_reasons if one.whole_points < 0][:N_DOWN]
-        status = told.prediction.rows.iloc[k]
-        made[int(row)] = {
-            "status": str(status["status"]),
-            "notes": str(status["reasons"]),
-            "missing": str(status["missing"]),
-            "risks": {grade: _estimate(found[grade][k]) for grade in GRADES if grade in found},
-            "start_of_100": round(100 * told.base_risk),
-            "up": [_reason(one) for one in up],
-            "down": [_reason(one) for one in down],
-            "rest_of_100": sum(one.whole_points for one in all_reasons if one not in (*up, *down)),
-        }
-    return made
+    explained = explain(model.model, observed)
+    risks = patient_risks(model, observed)
+    rows = {}
+    for place, row in enumerate(observed.index):
+        reasons = explained.reasons(place)
+        up = tuple(reason for reason in reasons if reason.whole_points > 0)[:N_UP]
+        down = tuple(reason for reason in reasons if reason.whole_points < 0)[:N_DOWN]
+        account = explained.prediction.rows.iloc[place]
+        rows[int(row)] = ExplainedRow(
+            patient_id=ids[int(row)],
+            status=str(account["status"]),
+            notes=str(account["reasons"]),
+            missing=str(account["missing"]),
+            risk=risks[place],
+            start_of_100=round(100 * explained.base_risk),
+            up=up,
+            down=down,
+            rest_of_100=sum(
+                reason.whole_points for reason in reasons if reason not in (*up, *down)
+            ),
+        )
+    return rows
 
 
-def _estimate(one: RiskEstimate) -> dict[str, Any]:
-    return {"risk": one.value, "low": one.low, "high": one.high, "is_held": one.is_held}
-
-
-def _reason(one: Reason) -> dict[str, Any]:
-    return {
-        "variable": one.variable,
-        "of_100": one.whole_points,
-        "kind": one.kind,
-        "role": one.role,
-        "sentence": one.sentence,
-    }
-
-
-def _plain(patient: object) -> object:
+def _as_number(patient: object) -> int | str:
+    """A patient's number, where it is one and would be written back the same."""
     text = str(patient)
     return int(text) if text.isdecimal() and (text == "0" or text[0] != "0") else text
 
 
-def flat(tree: Mapping[str, Any]) -> pd.DataFrame:
-    """The rows as a table: one a patient, reasons as text."""
-    rows = []
-    for one in tree["rows"]:
-        risks = one.get("risks", {})
-        row: dict[str, Any] = {"patient_id": one["patient_id"], "status": one["status"]}
-        for grade in GRADES:
-            for name, key in (("risk", "risk"), ("low", "low"), ("high", "high")):
-                row[f"{name}_crs_{grade}"] = risks.get(grade, {}).get(key)
-        row |= {
-            f"raises_{k + 1}": one["up"][k]["sentence"] if k < len(one.get("up", [])) else ""
-            for k in range(N_UP)
-        }
-        row |= {
-            f"lowers_{k + 1}": one["down"][k]["sentence"] if k < len(one.get("down", [])) else ""
-            for k in range(N_DOWN)
-        }
-        rows.append({**row, "notes": one["notes"], "missing": one.get("missing", "")})
-    frame = pd.DataFrame(rows)
-    numbers = [name for name in frame.columns if name.startswith(("risk_", "low_", "high_"))]
-    return frame.astype(dict.fromkeys(numbers, float)).assign(patient_id=frame["patient_id"])
+def _flat(row: ExplainedRow) -> dict[str, int | float | str]:
+    nothing = Estimate(nan)
+    risk = row.risk.grade2plus if row.risk is not None else nothing
+    severe = (row.risk.grade3plus if row.risk is not None else None) or nothing
+    return {
+        "patient_id": row.patient_id,
+        "status": row.status,
+        "risk": risk.value,
+        "risk_low": risk.low,
+        "risk_high": risk.high,
+        "risk_grade3plus": severe.value,
+        "risk_grade3plus_low": severe.low,
+        "risk_grade3plus_high": severe.high,
+        **{f"raises_{k + 1}": _sentence(row.up, k) for k in range(N_UP)},
+        **{f"lowers_{k + 1}": _sentence(row.down, k) for k in range(N_DOWN)},
+        "notes": row.notes,
+        "missing": row.missing,
+    }
 
 
-__all__ = [
-    "answer_patient",
-    "answer_table",
-    "answer_template",
-    "check_options",
-    "print_patient",
-    "refusal",
-]
-AT_MOST = 40  # rows printed
+def _sentence(reasons: tuple[Reason, ...], place: int) -> str:
+    return reasons[place].sentence if place < len(reasons) else ""
+
+
+# What the command does: answers on the terminal, and files.
 
 
 def answer_template(product: str, *, model: str | None, out: Path | None) -> str:
@@ -249,11 +309,6 @@ def check_options(
         )
 
 
-def model_of(model: str) -> BedsideModel:
-    """The model of a folder, or of the name of a released one."""
-    return load_bedside(find("released", model))
-
-
 def answer_patient(
     model: str,
     patient: Path,
@@ -264,13 +319,13 @@ def answer_patient(
     n_members: int,
     n_people: int,
     workers: int,
-) -> dict[str, Any]:
+) -> PatientExplanation:
     """Explain one patient; with ``html`` the page is written there."""
-    bedside = model_of(model)
+    explainable = ExplainableModel.of(model)
     with steps() as begin:
-        content = explain_patient(
-            bedside,
+        explained = explain_patient(
             patient,
+            model=explainable,
             seed=seed,
             has_simulation=has_simulation,
             n_members=n_members,
@@ -281,52 +336,48 @@ def answer_patient(
             ),
         )
     if html is not None:
-        write_text(html, render_explanation(content))
-    return content
+        explained.to_html(html)
+    return explained
 
 
-def print_patient(content: Mapping[str, Any], *, html: Path | None) -> None:
+def print_patient(explained: PatientExplanation, *, html: Path | None) -> None:
     """The page in short, on the terminal: the same order, warnings first."""
     console = Console(width=max(min(Console().width, 120), 80), markup=False, highlight=False)
 
     def say(text: str, *, lead: str = "") -> None:
         console.print(Text(f"{lead}{text}"))
 
-    say(
-        f"{content['label']}: {content['therapy']['product']}, regimen"
-        f" {content['therapy']['regimen']}"
-    )
-    for one in content["warnings"]:
-        say(one["text"], lead="  ! ")
-    for key, one in content["risks"].items():
-        say(f"\n{one['sentence']}")
-        say(one["interval"], lead="  ")
-        if content["assumptions"] is not None:
-            say(content["assumptions"][key]["sentence"], lead="  ")
-    if content["reference"] is not None:
-        say(f"\n{content['reference']['sentence']}")
-    reasons = content["reasons"]
-    say(f"\n{reasons['start']}")
-    for heading, rows in (
-        ("Raises the risk:", reasons["up"]),
-        ("Argues against:", reasons["down"]),
-    ):
+    say(f"{explained.label}: {explained.therapy.product}, regimen {explained.therapy.regimen}")
+    for warning in explained.warnings:
+        say(warning.text, lead="  ! ")
+    spreads = dict(explained.assumptions.items()) if explained.assumptions is not None else {}
+    for grade, risk in explained.risks.items():
+        say(f"\n{risk.sentence}")
+        say(risk.interval, lead="  ")
+        if grade in spreads:
+            say(spreads[grade].sentence, lead="  ")
+    if explained.risks.not_available:
+        say(f"\n{explained.risks.not_available}")
+    if explained.reference is not None:
+        say(f"\n{explained.reference.sentence}")
+    reasons = explained.reasons
+    say(f"\n{reasons.start}")
+    for heading, shown in (("Raises the risk:", reasons.up), ("Argues against:", reasons.down)):
         say(heading)
-        for row in rows or [
-            {"sentence": "no variable, by 1 of 100 or more", "of_100": 0, "kind": "-", "role": "-"}
-        ]:
-            say(f"{row['of_100']:+4d}  {row['sentence']} [{row['kind']}, {row['role']}]", lead="  ")
-    say(f"{reasons['rest']} {reasons['notice']}")
-    _print_changes(console, content["changes"])
-    say(
-        f"\n{content['notice']}"
-        + (f" Page: {html}" if html is not None else " --html FILE writes the page.")
-    )
+        for reason in shown:
+            marks = f"[{reason.kind}, {reason.role}]"
+            say(f"{reason.of_100:+d}".rjust(4) + f"  {reason.sentence} {marks}", lead="  ")
+        if not shown:
+            say("  +0  no variable, by 1 of 100 or more", lead="  ")
+    say(f"{reasons.rest} {reasons.notice}")
+    _print_changes(console, explained.changes)
+    page = f" Page: {html}" if html is not None else " --html FILE writes the page."
+    say(f"\n{explained.notice}{page}")
 
 
-def _print_changes(console: Console, changes: Mapping[str, Any]) -> None:
-    if not changes["rows"]:
-        console.print(Text(f"\nWhat would change it: {changes['none']}"))
+def _print_changes(console: Console, changes: Changes) -> None:
+    if not changes.rows:
+        console.print(Text(f"\nWhat would change it: {changes.none}"))
         return
     table = Table(
         title="What would change it (levers; simulated; patients of 100)", title_justify="left"
@@ -339,11 +390,12 @@ def _print_changes(console: Console, changes: Mapping[str, Any]) -> None:
         "grade >= 3",
     ):
         table.add_column(name, justify="left" if name == "change" else "right")
-    for row in changes["rows"]:
-        table.add_row(*(Text(row[key]) for key in ("label", "of_100", "points", "range", "severe")))
+    for change in changes.rows:
+        cells = (change.label, change.of_100, change.points, change.range, change.severe)
+        table.add_row(*(Text(cell) for cell in cells))
     console.print()
     console.print(table)
-    console.print(Text(f"{changes['none']} {changes['notice']}".strip()))
+    console.print(Text(f"{changes.none} {changes.notice}".strip()))
 
 
 def answer_table(
@@ -355,54 +407,59 @@ def answer_table(
     ldh_upper_limit_u_l: float | None,
     out: Path | None,
     is_printed: bool,
-) -> dict[str, Any]:
+) -> ExplainedTable:
     """Explain every row; printed in short unless it is wanted as data."""
-    tree = explain_table(
-        model_of(model),
+    explained = explain_table(
         table,
+        model=model,
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         out=out,
     )
     if is_printed:
-        _print_rows(tree, out=out)
-    return tree
+        _print_rows(explained, out=out)
+    return explained
 
 
-def _print_rows(tree: Mapping[str, Any], *, out: Path | None) -> None:
+def refusal(explained: ExplainedTable, *, where: Path) -> InputError | None:
+    """The first refused row as an error; None when every row was explained."""
+    return explained.refusal(where=where)
+
+
+def _print_rows(explained: ExplainedTable, *, out: Path | None) -> None:
     console = Console(width=max(Console().width, 120), markup=False, highlight=False)
-    begin = f"later than {hours_in_words(tree['landmark_h'])} and " if tree["landmark_h"] else ""
+    hour = explained.landmark_h
+    begin = f"later than {hours_in_words(hour)} and " if hour else ""
     shown = Table(
         title=(
-            f"{tree['outcome']} {begin}within the window after the first dose, of 100 (range from"
-            " refits)"
+            f"{explained.outcome} {begin}within the window after the first dose, of 100 (range"
+            " from refits)"
         )
     )
     for name in ("patient", "risk", "range", "strongest reasons", "notes"):
         shown.add_column(name, overflow="fold")
-    for row in tree["rows"][:AT_MOST]:
-        one = row.get("risks", {}).get("grade2plus")
-        risk = "-" if one is None else str(of_100(one["risk"]))
-        span = (
-            "-"
-            if one is None or one["low"] is None
-            else f"{of_100(one['low'])} to {of_100(one['high'])}"
-        )
+    for row in explained.rows[:AT_MOST]:
+        risk = span = "-"
+        if row.risk is not None:
+            estimate = row.risk.grade2plus
+            risk = str(of_100(estimate.value))
+            if estimate.has_interval:
+                span = f"{of_100(estimate.low)} to {of_100(estimate.high)}"
         why = ", ".join(
-            f"{reason['variable']} {reason['of_100']:+d}"
-            for reason in [*row.get("up", [])[:2], *row.get("down", [])[:1]]
+            f"{reason.variable} {reason.whole_points:+d}" for reason in (*row.up[:2], *row.down[:1])
         )
-        shown.add_row(
-            *(Text(str(cell)) for cell in (row["patient_id"], risk, span, why, row["notes"]))
-        )
+        shown.add_row(*(Text(str(cell)) for cell in (row.patient_id, risk, span, why, row.notes)))
     console.print(shown)
-    if len(tree["rows"]) > AT_MOST:
+    if len(explained.rows) > AT_MOST:
         console.print(
-            f"... and {len(tree['rows']) - AT_MOST} more rows: use --out or --json for all of them"
+            f"... and {len(explained.rows) - AT_MOST} more rows: use --out or --json for all of"
+            " them"
         )
+    if explained.grade3plus:
+        console.print(explained.grade3plus, soft_wrap=True)
     console.print(
-        f"rows {tree['n_rows']}, refused {tree['n_refused']}. {tree['notice']}"
+        f"rows {explained.n_rows}, refused {explained.n_refused}. {explained.notice}"
         + (f" Wrote {out}" if out is not None else ""),
         soft_wrap=True,
     )

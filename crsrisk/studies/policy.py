@@ -69,7 +69,7 @@ from crsrisk.policy.worlds import (
     values_by_member,
     values_by_scenario,
 )
-from crsrisk.report.pages import policy_figures, render_policy
+from crsrisk.report.pages import policy_files, render_policy
 from crsrisk.report.policy import PolicyPage, policy_page, trial_design_yaml
 from crsrisk.report.policy_sections import doses_lines, net_benefit_lines
 from crsrisk.report.policy_uncertainty import rules_dots
@@ -592,7 +592,7 @@ def write_policies(result: PolicyPageResult, *, html: Path | None, out: Path | N
         place = out / "tables" / f"{table.key.removeprefix('table-')}.csv"
         write_text(place, _table_frame(table).to_csv(index=False, lineterminator="\n"))
         written.append(place)
-    for name, svg in policy_figures(page).items():
+    for name, svg in policy_files(page).items():
         write_text(out / "figures" / name, svg)
         written.append(out / "figures" / name)
     return written

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ class Trained(Result):
     @property
     def facts(self) -> TrainingFacts:
         """What there is to say of it, as plain values."""
-        contract, calibrator, made = self.model.contract, self.model.calibrator, self.model.manifest
+        contract, calibrator = self.model.contract, self.model.calibrator
+        manifest = self.model.manifest
         return TrainingFacts(
             model=self.model.label,
             folder=str(self.folder),
@@ -119,10 +121,10 @@ class Trained(Result):
             n_patients=contract.n_patients,
             n_events=contract.n_events,
             products=tuple(contract.products),
-            n_trees=made["n_trees_in_all"],
-            cv_log_loss=made["cv_log_loss"],
+            n_trees=manifest["n_trees_in_all"],
+            cv_log_loss=manifest["cv_log_loss"],
             calibration=Calibration(calibrator.intercept, calibrator.slope, calibrator.method),
-            learner=made["learner"],
+            learner=manifest["learner"],
             tuning=None if self.tuned is None else self.tuned.as_tree(),
             tracking=self.how_to_open,
             notice=NOTICE,
@@ -308,7 +310,7 @@ def train(
     InputError
         For a neighbour that cannot speak beside the model.
     """
-    prepare_output(out, overwrite=overwrite)
+    prepare_output(out, overwrite=overwrite, is_folder=True)
     check_model_folder(out)
     if grade3plus is not None:
         _check_neighbour(out.resolve().parent / grade3plus, config=config)
@@ -325,23 +327,11 @@ def train(
     save_model(model, out)
     refits = None
     if n_refits != 0:
-        refits = make_refits(
-            model,
-            training.observed,
-            training.outcomes,
-            config=config,
-            seed=seed,
-            n=n_refits,
-            workers=workers,
-            advance=begin("Refitting", n_refits or N_REFITS),
-        )
-    save_companions(
-        out,
-        model=model,
-        refits=refits,
-        reference=reference_groups(model, training.observed),
-        grade3plus=grade3plus,
-    )
+        advance = begin("Refitting", n_refits or N_REFITS)
+        refit = partial(make_refits, model, training.observed, training.outcomes, config=config)
+        refits = refit(seed=seed, n=n_refits, workers=workers, advance=advance)
+    reference = reference_groups(model, training.observed)
+    save_companions(out, model=model, refits=refits, reference=reference, grade3plus=grade3plus)
     how = None if track is None else _track(model, training, tuned, folder=track)
     return Trained(model, out, training, tuned, how)
 
@@ -491,13 +481,13 @@ def release_model(
     return Released(
         tuple(
             ReleasedFolder(
-                name=made.folder.name,
-                folder=made.folder,
-                is_new=made.is_new,
-                n_bytes=made.n_bytes,
-                files=json.loads((made.folder / MANIFEST).read_text(encoding="utf-8"))["files"],
+                name=frozen.folder.name,
+                folder=frozen.folder,
+                is_new=frozen.is_new,
+                n_bytes=frozen.n_bytes,
+                files=json.loads((frozen.folder / MANIFEST).read_text(encoding="utf-8"))["files"],
             )
-            for made in release(
+            for frozen in release(
                 find("released", model), out=place, cards=_cards, name=name, version=version
             )
         )
@@ -507,6 +497,6 @@ def release_model(
 def _cards(model: RiskModel) -> Mapping[str, str]:
     facts = model_facts(model)
     return {
-        "card.json": json.dumps(facts, indent=2, allow_nan=False) + "\n",
+        "card.json": json.dumps(facts.to_dict(), indent=2, allow_nan=False) + "\n",
         "card.md": as_markdown(facts),
     }

@@ -26,8 +26,7 @@ from crsrisk.data.operating_characteristics import (
 from crsrisk.data.trial_plan import TrialPlan
 from crsrisk.data.trial_plan_file import load_design, located
 from crsrisk.errors import InputError, OutputError
-from crsrisk.report.figures import stand_alone
-from crsrisk.report.pages import render_trial, trial_svgs
+from crsrisk.report.pages import render_trial, trial_files
 from crsrisk.report.trial import (
     TrialPage,
     boundaries,
@@ -368,10 +367,7 @@ def write_trial(result: TrialResult, *, html: Path | None, out: Path | None) -> 
             "protocol.yaml": result.protocol,
             "methods.md": f"{result.methods}\n\n{page.notice}\n",
         }
-        texts |= {
-            f"{name}.svg": stand_alone(svg, note=f"{page.event}. {page.notice}")
-            for name, svg in trial_svgs(page).items()
-        }
+        texts |= trial_files(page)
         for name, text in texts.items():
             write_text(out / name, text)
         write_json(out / "results.json", result.to_dict())

@@ -55,7 +55,9 @@ def files(pattern: str) -> set[str]:
 
 
 def test_wheel_holds_all_the_code(contents: set[str]) -> None:
-    assert (files("crsrisk/**/*.py") | {"crsrisk/py.typed"}) - contents == set()
+    assert (
+        files("crsrisk/**/*.py") | files("crsrisk/**/*.pyi") | {"crsrisk/py.typed"}
+    ) - contents == set()
 
 
 @pytest.mark.parametrize(
@@ -126,14 +128,16 @@ def test_installed_command_answers(installed: Path, tmp_path: Path) -> None:
 def test_installed_package_loads_its_world(installed: Path, tmp_path: Path) -> None:
     code = (
         "import crsrisk\n"
+        "from crsrisk.data import world_files\n"
         "from crsrisk.folders import names\n"
-        "crsrisk.load_assumptions()\n"
+        "assert crsrisk.load_world() and crsrisk.trials.simon_two_stage\n"
+        "world_files.load_assumptions()\n"
         "for kind in ('population', 'mitigation', 'scenario'):\n"
         "    for name in names(kind + 's'):\n"
-        "        getattr(crsrisk, 'load_' + kind)(name)\n"
+        "        getattr(world_files, 'load_' + kind)(name)\n"
         "for name in names('policies'):\n"
-        "    crsrisk.load_policy(name)\n"
-        "print(*sorted(crsrisk.all_products()))\n"
+        "    world_files.load_policy(name)\n"
+        "print(*crsrisk.products())\n"
     )
     told = run(installed / "python", "-c", code, cwd=tmp_path).split()
     assert told == sorted(path.stem for path in (ROOT / "synthetic" / "products").glob("*.yaml"))

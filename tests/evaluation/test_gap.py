@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
-from crsrisk.evaluation.gap import Gap, explain_gap
+from crsrisk.evaluation.gap import GapDecomposition, decompose_gap
 from crsrisk.evaluation.metrics import NotEstimable
 
 RNG = np.random.default_rng(1)
@@ -18,9 +18,9 @@ INSIDE = RNG.random(N) < 0.4
 
 def gap(
     y_true: np.ndarray, risk: np.ndarray, n_missing: np.ndarray | None = None, **further: object
-) -> Gap:
+) -> GapDecomposition:
     missing = np.zeros(N, dtype=int) if n_missing is None else n_missing
-    found = explain_gap(
+    found = decompose_gap(
         y_true,
         risk=risk,
         is_in_group=INSIDE,
@@ -30,7 +30,7 @@ def gap(
         n_resamples=60,
         **further,
     )  # type: ignore[arg-type]
-    assert isinstance(found, Gap)
+    assert isinstance(found, GapDecomposition)
     assert sum(one.value for one in found.parts.values()) == pytest.approx(
         found.total.value, abs=1e-12
     )
@@ -117,7 +117,7 @@ def test_measurement_costs_the_group() -> None:
 
 def test_refusals() -> None:
     y_true = RNG.random(N) < 0.3
-    few = explain_gap(
+    few = decompose_gap(
         y_true,
         risk=np.full(N, 0.3),
         is_in_group=np.arange(N) < 10,

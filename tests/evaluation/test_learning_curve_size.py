@@ -13,13 +13,14 @@ from crsrisk.evaluation.learning_curve_size import (
     differences_from_mean,
     needed_size,
 )
+from crsrisk.results import Estimate, NotEstimable
 
 
 def curve(slopes: dict[int, list[float]]) -> list[Development]:
     return [
-        Development(n, seed, {"slope": one})
+        Development(n, seed, {"slope": slope})
         for n, values in slopes.items()
-        for seed, one in enumerate(values)
+        for seed, slope in enumerate(values)
     ]
 
 
@@ -29,7 +30,7 @@ def test_smallest_size_from_which_on_all_meet_it() -> None:
     )
     assert found.smallest == {"slope": 2000, "all": 2000}
     assert [point.is_met["slope"] for point in found.points] == [True, False, True, True]
-    assert [one.figure for one in found.targets] == ["slope"], (
+    assert [target.figure for target in found.targets] == ["slope"], (
         "a target without figures is left out"
     )
 
@@ -44,7 +45,7 @@ def test_one_development_or_a_failed_one_meets_nothing() -> None:
     assert needed_size(curve({1000: [1.0]})).smallest["slope"] is None
     found = needed_size(curve({1000: [1.0, float("nan")], 2000: [1.0, 1.0]}))
     assert found.smallest["slope"] == 2000
-    assert found.points[0].mean["slope"] is None
+    assert found.points[0].mean["slope"] == NotEstimable("1 of 2 developments gave no figure")
 
 
 def test_all_targets_together() -> None:
@@ -54,7 +55,7 @@ def test_all_targets_together() -> None:
         for seed in (1, 2)
     ]
     assert needed_size(made).smallest == {"slope": 500, "mape": 1000, "all": 1000}
-    assert not Target("mape", "", 0.05, is_floor=False).is_met(0.049, 0.01)
+    assert not Target("mape", "", 0.05, is_floor=False).is_met(Estimate(0.049, mc_error=0.01))
 
 
 def test_differences_have_the_factor_of_a_standard_deviation() -> None:

@@ -25,11 +25,11 @@ from crsrisk.evaluation.metrics import (
     brier,
     clip_risk,
     discrimination_slope,
-    event_rate,
     log_loss,
     observed_to_expected,
     risk_distribution,
     scaled_brier,
+    share_of,
 )
 from crsrisk.results import Estimate, NotEstimable
 from tests.shared_data import shared_path
@@ -80,7 +80,7 @@ def test_r_answers() -> None:
 @pytest.mark.parametrize("row", KNOWN["event_rate"]["rows"])
 def test_event_rate_by_hand(row: dict[str, float]) -> None:
     outcome = np.arange(row["n"]) < row["n_events"]
-    rate = event_rate(outcome)
+    rate = share_of(outcome)
     assert (rate.low, rate.high) == pytest.approx((row["low"], row["high"]), abs=1e-6)
 
 

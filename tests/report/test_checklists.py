@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,12 +13,14 @@ from crsrisk.report.checklists import (
     ITEMS,
     NO_VERDICT,
     NOT_HERE,
+    Check,
     Item,
     answered,
     is_there,
     probast_ai,
     tripod_ai,
 )
+from crsrisk.results import NotEstimable
 
 
 def test_tripod_has_27_items_in_52_parts() -> None:
@@ -39,23 +42,20 @@ def test_probast_has_16_and_18_questions() -> None:
 
 
 def test_nothing_known_leaves_everything_to_a_human() -> None:
-    made = tripod_ai(facts={}, content={})
-    assert made["counts"] == {"automatic": 0, "prefilled": 0, "human": 52}
-    assert all(item["needs_human"] and item["answer"] is None for item in made["items"])
-    assert "check against the official checklist" in made["wording"]
-    both = probast_ai(facts={}, checks={}, content={}, has_development=True)
-    assert both["development"]["counts"]["human"] == 16
-    assert probast_ai(facts={}, checks={}, content={}, has_development=False)["development"] is None
+    made = tripod_ai(facts={}, content=None)
+    assert made.counts == {"automatic": 0, "prefilled": 0, "human": 52}
+    assert all(answer.needs_human and answer.answer is None for answer in made.items)
+    assert "check against the official checklist" in made.wording
+    both = probast_ai(facts={}, checks={}, content=None, has_development=True)
+    assert both.development is not None
+    assert both.development.counts["human"] == 16
+    assert probast_ai(facts={}, checks={}, content=None, has_development=False).development is None
 
 
 def test_there_is_no_overall_verdict() -> None:
-    checks = {
-        item.check: {"answer": True, "why": "so"}
-        for item in (*DEVELOPMENT, *EVALUATION)
-        if item.check
-    }
-    made = probast_ai(facts={}, checks=checks, content={}, has_development=True)
-    assert made["verdict"] == NO_VERDICT
+    checks = {item.check: Check(True, "so") for item in (*DEVELOPMENT, *EVALUATION) if item.check}
+    made = probast_ai(facts={}, checks=checks, content=None, has_development=True)
+    assert made.verdict == NO_VERDICT
     assert "low" not in str(made).lower().replace("below", "").replace("following", "").split()
 
 
@@ -72,11 +72,11 @@ def test_a_check_that_cannot_decide_is_left_to_a_human(
         name="a",
         source="b",
         facts={"more": "And more."},
-        content={},
-        checks={"check": {"answer": answer, "why": "Because."}},
-    )["items"]
-    assert (row["answer"], row["kind"], row["text"]) == (said, kind, "Because. And more.")
-    assert row["needs_human"] == (kind == "human")
+        content=None,
+        checks={"check": Check(answer, "Because.")},
+    ).items
+    assert (row.answer, row.kind, row.text) == (said, kind, "Because. And more.")
+    assert row.needs_human == (kind == "human")
 
 
 def test_an_automatic_item_without_its_fact_says_so() -> None:
@@ -86,13 +86,13 @@ def test_an_automatic_item_without_its_fact_says_so() -> None:
         source="b",
         facts={},
         checks={},
-        content={},
-    )["items"]
-    assert (row["kind"], row["text"]) == ("human", NOT_HERE)
+        content=None,
+    ).items
+    assert (row.kind, row.text) == ("human", NOT_HERE)
 
 
 def test_evidence_is_pointed_to_only_where_it_is() -> None:
-    content = {"a": {"b": 1, "c": None, "d": {"not_estimable": "few"}}}
+    content = SimpleNamespace(a=SimpleNamespace(b=1, c=None, d=NotEstimable("few")))
     assert [is_there(content, place) for place in ("a.b", "a.c", "a.d", "a.e", "x")] == [
         True,
         False,

@@ -1,11 +1,14 @@
-"""The judgement: one dictionary with all its parts, a page that needs nothing else, further
+"""The evaluation of a model: typed with all its parts, a page that needs nothing else, further
 sections from outside.
 """
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,20 +16,24 @@ import numpy as np
 import pytest
 
 from crsrisk.evaluation.evaluate import evaluate
-from crsrisk.evaluation.gap import explain_gap
+from crsrisk.evaluation.gap import decompose_gap
 from crsrisk.evaluation.internal_external import SCALES, InternalExternal, Place, pool
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.learning_curve_size import Development, needed_size
-from crsrisk.evaluation.optimism import instability, optimism
+from crsrisk.evaluation.optimism import InstabilityByRisk, instability, optimism
+from crsrisk.evaluation.paired_comparison import ModelComparison
 from crsrisk.evaluation.resampling import Repeats
+from crsrisk.evaluation.sample_size import SampleSize
 from crsrisk.evaluation.subgroups import parts_of, subgroups
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.evaluation import About, ExtraSection, build_judgement
+from crsrisk.report.checklists import Answer, Checklist
+from crsrisk.report.evaluation import FORMAT, ModelEvaluation, build_model_evaluation
+from crsrisk.report.evaluation_findings import About, EvaluationData, ExtraSection, MissingShare
 from crsrisk.report.model_card import model_card_markdown
-from crsrisk.report.pages import render_judgement
+from crsrisk.report.pages import render_evaluation
 from crsrisk.report.sections import section
-from crsrisk.results import Estimate, NotEstimable, to_plain
+from crsrisk.results import Estimate, NotEstimable
 from tests.toys import config, make_toy, model, toy  # noqa: F401
 
 RESULTS = (
@@ -39,17 +46,17 @@ RESULTS = (
     "gaps",
     "sample_size",
 )
-DATA = {
-    "who": "toys",
-    "source": "Made up.",
-    "eligibility": "All.",
-    "outcome_from": "Drawn.",
-    "flow": "900 rows.",
-    "split": "None.",
-    "differences": "None.",
-    "is_synthetic": True,
-    "n_overlap": 0,
-}
+DATA = EvaluationData(
+    who="toys",
+    source="Made up.",
+    eligibility="All.",
+    outcome_from="Drawn.",
+    flow="900 rows.",
+    split="None.",
+    differences="None.",
+    is_synthetic=True,
+    n_overlap=0,
+)
 
 
 def about(
@@ -62,10 +69,10 @@ def about(
     return About(
         purpose=purpose,
         question="Is it good?",
-        data={**DATA, **data},
+        data=replace(DATA, **data),
         threshold=0.3,
         probe=probe(model, observed),
-        missing=[{"label": "CRP", "share": 0.1}],
+        missing=[MissingShare("crp_mg_l", "CRP", 0.1)],
         labels={name: name for name in observed["product"].unique()},
         manifest={"seed": 1},
         tuning="Nothing was tuned.",
@@ -93,7 +100,7 @@ def parts(model: RiskModel) -> dict[str, Any]:  # noqa: F811
         "patients": patients,
         "about": about(model, patients.observed),
         "evaluation": evaluate(
-            y_true, risk=risk, product=products, outcome_name="toy", seed=1, n_resamples=50
+            y_true, risk, groups=products, outcome_name="toy", seed=1, n_resamples=50
         ),
         "subgroups": subgroups(
             y_true,
@@ -104,8 +111,8 @@ def parts(model: RiskModel) -> dict[str, Any]:  # noqa: F811
             n_resamples=50,
             parts=parts_of(patients.observed, measured=("crp_mg_l", "il6_pg_ml")),
         ),
-        "gaps": [
-            explain_gap(
+        "gaps": {
+            "women": decompose_gap(
                 y_true,
                 risk=risk,
                 is_in_group=patients.observed["is_female"],
@@ -114,43 +121,42 @@ def parts(model: RiskModel) -> dict[str, Any]:  # noqa: F811
                 n_missing=np.zeros(900, dtype=int),
                 n_resamples=50,
             )
-        ],
+        },
         "optimism": optimism(y_true, risk=risk, refits=repeats, product=products),
         "instability": instability(
             y_true, risk=risk, refits=repeats, thresholds=[0.1, 0.3], at=[0.3], seed=1
         ),
-        "internal_external": [
-            InternalExternal("site", (place,), dict.fromkeys(SCALES, pooled), 3),
-            {"by": "product", "not_estimable": "one of them"},
-        ],
+        "internal_external": {
+            "site": InternalExternal("site", (place,), dict.fromkeys(SCALES, pooled), 3),
+            "product": NotEstimable("one of them"),
+        },
         "comparison": [
-            {
-                "name": "Other",
-                "auroc": Estimate(0.1, 0.0, 0.2),
-                "auroc_within_product": NotEstimable("few"),
-                "brier": Estimate(0.0, 0.0, 0.0),
-                "log_loss": Estimate(0.0, 0.0, 0.0),
-                "net_benefit": NotEstimable("few"),
-            }
+            ModelComparison(
+                other="Other",
+                auroc=Estimate(0.1, 0.0, 0.2),
+                auroc_within_groups=NotEstimable("few"),
+                brier=Estimate(0.0, 0.0, 0.0),
+                log_loss=Estimate(0.0, 0.0, 0.0),
+                net_benefit=NotEstimable("few"),
+            )
         ],
-        "sample_size": {
-            "n": 900,
-            "n_events": 200,
-            "riley": None,
-            "sentence": "Enough.",
-            "needed": needed_size(
+        "sample_size": SampleSize(
+            n=900,
+            n_events=200,
+            riley=None,
+            needed=needed_size(
                 [
                     Development(n, seed, {"slope": 1 - 60 / n + 0.001 * seed})
                     for n in (300, 1000)
                     for seed in (1, 2)
                 ]
             ),
-        },
+        ),
     }
 
 
 @pytest.fixture(scope="module")
-def content(model: RiskModel, parts: dict[str, Any]) -> dict[str, Any]:  # noqa: F811
+def content(model: RiskModel, parts: dict[str, Any]) -> ModelEvaluation:  # noqa: F811
     given = {name: parts[name] for name in ("about", *RESULTS)}
     truth = ExtraSection(
         "against_the_truth",
@@ -158,12 +164,18 @@ def content(model: RiskModel, parts: dict[str, Any]) -> dict[str, Any]:  # noqa:
         limits=("Truth is simulated.",),
         sections=[section("truth", title="Against the truth", lead="It is near.")],
     )
-    return build_judgement(model, **given, further=[truth])
+    return build_model_evaluation(model, **given, further=[truth])
 
 
-def test_every_part_is_there_and_json_can_hold_it(content: dict[str, Any]) -> None:
-    assert set(RESULTS) < set(content)
-    assert [one.key for one in content["sections"]] == [
+def answers_of(checklist: Checklist) -> dict[str, Answer]:
+    return {answer.number: answer for answer in checklist.items}
+
+
+def test_every_part_is_there_and_json_can_hold_it(content: ModelEvaluation) -> None:
+    plain = content.to_dict()
+    assert set(RESULTS) < set(plain)
+    assert plain["format"] == FORMAT
+    assert [part.key for part in content.sections] == [
         "performance",
         "comparison",
         "optimism",
@@ -173,65 +185,80 @@ def test_every_part_is_there_and_json_can_hold_it(content: dict[str, Any]) -> No
         "sample-size",
         "truth",
     ]
-    assert json.loads(json.dumps(content, allow_nan=False)) == content
-    assert content["against_the_truth"]["coverage"] == {"value": 0.9, "low": 0.8, "high": 1.0}
-    assert "Truth is simulated." in content["limits"]
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert plain["against_the_truth"]["coverage"] == {"value": 0.9, "low": 0.8, "high": 1.0}
+    assert "Truth is simulated." in content.limits
 
 
-def test_tables_and_figures_are_numbered_through(content: dict[str, Any]) -> None:
+def test_it_shows_itself_shortly_and_survives_pickle(content: ModelEvaluation) -> None:
+    assert len(repr(content)) < 2000
+    assert "no external validation" in repr(content)
+    for again in (pickle.loads(pickle.dumps(content)), copy.deepcopy(content)):
+        assert again.to_dict() == content.to_dict()
+
+
+def test_tables_and_figures_are_numbered_through(content: ModelEvaluation) -> None:
     for kind in ("tables", "figures"):
-        numbers = [one.number for each in content["sections"] for one in getattr(each, kind)]
+        parts = [part for each in content.sections for part in getattr(each, kind)]
+        # tables of report/performance.py are dictionaries until they are typed
+        plain = [part if isinstance(part, dict) else vars(part) for part in parts]
+        numbers = [part["number"] for part in plain]
         assert numbers == [str(at) for at in range(1, len(numbers) + 1)]
-        keys = [one.key for each in content["sections"] for one in getattr(each, kind)]
+        keys = [part["key"] for part in plain]
         assert len(keys) == len(set(keys))
 
 
 def test_no_figure_without_interval_and_none_of_the_refused_measures(
-    content: dict[str, Any],
+    content: ModelEvaluation,
 ) -> None:
-    pooled = content["evaluation"]["pooled"]
-    for name in ("auroc", "auroc_within_product", "brier", "scaled_brier", "log_loss"):
-        assert {"value", "low", "high"} == set(pooled[name])
-    names = json.dumps([*pooled, *pooled["calibration"]]).lower()
+    pooled = content.evaluation.pooled
+    figures = (pooled.auroc, pooled.brier, pooled.scaled_brier, pooled.log_loss)
+    for figure in (*figures, content.evaluation.auroc_within_groups):
+        assert isinstance(figure, Estimate)
+        assert figure.has_interval
+    plain = content.to_dict()["evaluation"]["pooled"]
+    names = json.dumps([*plain, *plain["calibration"]]).lower()
     assert not re.search(r"accuracy|f1|auprc|precision", names)
 
 
-def test_nothing_of_a_single_patient(content: dict[str, Any]) -> None:
-    assert len(content["instability"]["groups"]["risk"]) == 100
-    assert "patient_id" not in json.dumps(to_plain(content))
+def test_nothing_of_a_single_patient(content: ModelEvaluation) -> None:
+    assert isinstance(content.instability, InstabilityByRisk)
+    assert len(content.instability.groups.risk) == 100
+    assert "patient_id" not in json.dumps(content.to_dict())
 
 
-def test_page_is_whole_and_loads_nothing(content: dict[str, Any]) -> None:
-    page = render_judgement(content)
-    assert page == render_judgement(content)
-    for one in content["sections"]:
-        assert f'id="{one.key}"' in page
+def test_page_is_whole_and_loads_nothing(content: ModelEvaluation) -> None:
+    page = render_evaluation(content)
+    assert page == render_evaluation(content)
+    for part in content.sections:
+        assert f'id="{part.key}"' in page
     for opening in (r"<(?:script|img|link|iframe)\b", r"url\([\"']?(?!data:|#)", r"@import"):
         assert not re.search(opening, page)
     for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         ElementTree.fromstring(svg)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids)), "ids are unique, or a screen reader is led astray"
-    assert page.count("no external validation") > len(content["sections"])
+    assert page.count("no external validation") > len(content.sections)
 
 
-def test_checklists_point_to_what_is_there(content: dict[str, Any]) -> None:
-    items = [
-        *content["tripod_ai"]["items"],
-        *content["probast_ai"]["development"]["items"],
-        *content["probast_ai"]["evaluation"]["items"],
-    ]
-    for item in items:
-        for place in item["evidence"]:
-            at: Any = content
+def test_checklists_point_to_what_is_there(content: ModelEvaluation) -> None:
+    assert content.probast_ai.development is not None
+    answers = {
+        **answers_of(content.tripod_ai),
+        **answers_of(content.probast_ai.development),
+        **answers_of(content.probast_ai.evaluation),
+    }
+    plain = content.to_dict()
+    for answer in answers.values():
+        for place in answer.evidence:
+            at: Any = plain
             for key in place.split("."):
                 at = at[key]
             assert at, place
-    by_number = {item["number"]: item for item in items}
-    assert by_number["D4.1"]["answer"] == "yes"
-    assert by_number["E4.6"]["answer"] == "yes"
-    assert by_number["18a"]["needs_human"]
-    assert "Tried on 12 rows" in by_number["27a"]["text"]
+    assert answers["D4.1"].answer == "yes"
+    assert answers["E4.6"].answer == "yes"
+    assert answers["18a"].needs_human
+    assert "Tried on 12 rows" in answers["27a"].text
 
 
 def test_evaluation_alone_leaves_development_to_whoever_did_it(
@@ -241,16 +268,16 @@ def test_evaluation_alone_leaves_development_to_whoever_did_it(
     alone = about(
         model, parts["patients"].observed, purpose="evaluation", n_overlap=None, is_synthetic=False
     )
-    made = build_judgement(
+    made = build_model_evaluation(
         model, about=alone, evaluation=parts["evaluation"], subgroups=parts["subgroups"]
     )
-    assert made["probast_ai"]["development"] is None
-    assert [one.key for one in made["sections"]] == ["performance", "subgroups"]
-    answers = {item["number"]: item for item in made["probast_ai"]["evaluation"]["items"]}
-    assert answers["E4.1"]["answer"] is None
-    assert answers["E4.5"]["needs_human"]
-    assert answers["E4.6"]["kind"] == "human"
-    assert "Not from" not in render_judgement(made)
+    assert made.probast_ai.development is None
+    assert [part.key for part in made.sections] == ["performance", "subgroups"]
+    answers = answers_of(made.probast_ai.evaluation)
+    assert answers["E4.1"].answer is None
+    assert answers["E4.5"].needs_human
+    assert answers["E4.6"].kind == "human"
+    assert "Not from" not in render_evaluation(made)
 
 
 def test_too_few_events_and_untuned_refits_are_answered_with_no(
@@ -258,26 +285,22 @@ def test_too_few_events_and_untuned_refits_are_answered_with_no(
     parts: dict[str, Any],
 ) -> None:
     patients = make_toy(150, seed=6)
-    y_true, risk = (
+    small = evaluate(
         patients.outcomes["crs_grade2plus"].to_numpy(),
         predict(model, patients.observed).risk,
-    )
-    small = evaluate(
-        y_true,
-        risk=risk,
-        product=patients.observed["product"].to_numpy(dtype=str),
+        groups=patients.observed["product"].to_numpy(dtype=str),
         outcome_name="toy",
         seed=1,
         n_resamples=50,
     )
-    made = build_judgement(model, about=parts["about"], evaluation=small, subgroups=[])
-    answers = {item["number"]: item["answer"] for item in made["probast_ai"]["evaluation"]["items"]}
-    assert answers["E4.2"] == "no"
-    assert answers["E4.7"] == "no"
+    made = build_model_evaluation(model, about=parts["about"], evaluation=small, subgroups=[])
+    answers = answers_of(made.probast_ai.evaluation)
+    assert answers["E4.2"].answer == "no"
+    assert answers["E4.7"].answer == "no"
 
 
-def test_model_card(content: dict[str, Any]) -> None:
-    text = model_card_markdown(content["model_card"])
+def test_model_card(content: ModelEvaluation) -> None:
+    text = model_card_markdown(content.model_card)
     assert text.startswith("# Model card: ")
     for part in ("What it is not for", "For whom", "How stable a risk is", "What it cannot say"):
         assert f"## {part}" in text

@@ -38,8 +38,7 @@ from crsrisk.fields import FIELDS, columns_of
 from crsrisk.model.explain import whole_points
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.explanation import Bedside, explain_content
-from crsrisk.report.figures import theme_chart
-from crsrisk.report.pages import render_explanation
+from crsrisk.report.pages import explanation_figures, render_explanation
 
 EVIL = "<script>alert('x')</script>"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host")
@@ -287,7 +286,7 @@ def test_the_chart_names_a_reading_by_its_level_alone() -> None:
         "lowers the risk by about 3 of 100 (falls with the endothelial leak).",
     )
     found = explain_content(make_bedside(reasons=[*make_reasons([0.06, 0.04], total=10), one]))
-    drawn = theme_chart(found["themes"], key="k", start=20, end=27)
+    drawn = explanation_figures(found)["themes"]
     assert "Lowest arterial pressure: 80 mmHg<" in drawn
     assert "…" not in drawn
     assert "by 24 h (falling" in " ".join(row["sentence"] for row in found["reasons"]["down"])
@@ -513,31 +512,6 @@ def test_points_add_up_in_reasons_and_in_groups(points: list[float], base: float
     )
     assert len(reasons["up"]) <= 5
     assert len(reasons["down"]) <= 4
-
-
-def test_bars_are_as_long_as_their_points() -> None:
-    rows = [
-        {
-            "theme": "host",
-            "of_100": 6,
-            "rows": [
-                {"label": "a", "value": "1", "of_100": 9},
-                {"label": "b", "value": "2", "of_100": -3},
-            ],
-        }
-    ]
-    svg = theme_chart(rows, key="k", start=10, end=16)
-    widths = [float(text) for text in re.findall(r'<rect [^>]*width="([\d.]+)"', svg)]
-    assert widths[1] / widths[0] == pytest.approx(9 / 6, rel=1e-3)
-    assert widths[2] / widths[0] == pytest.approx(3 / 6, rel=1e-3)
-    assert "+6: 16 of 100" in svg
-    assert "beeswarm" not in svg
-
-
-def test_a_chart_of_nothing_is_still_a_chart() -> None:
-    assert "host 0" in theme_chart(
-        [{"theme": "host", "of_100": 0, "rows": []}], key="k", start=10, end=10
-    )
 
 
 # --- the page ---

@@ -38,7 +38,7 @@ from crsrisk.report.generator_facts import (
     StrengthCounts,
     percent,
 )
-from crsrisk.report.pages import render
+from crsrisk.report.pages import render_report
 from crsrisk.results import Estimate
 from crsrisk.studies.generator import make_card
 from crsrisk.uncertainty.constants import CHANCE as SENSITIVITY_CHANCE
@@ -442,11 +442,11 @@ def test_the_report_shows_it_in_short(card: GeneratorCard, content: dict[str, An
     assert "assumptions" not in section, "the whole list stays on the card"
 
 
-def test_a_report_without_a_card_has_no_such_section(experiment: dict[str, Any]) -> None:
-    page = render(build_content(**{**experiment, "generator": None}))
+def test_a_report_without_a_card_has_no_such_section(experiment: Any) -> None:
+    page = render_report(build_content(**{**experiment, "generator": None}))
     assert "How far to believe the simulator" not in page
     assert 'href="#generator"' not in page
-    assert "How far to believe the simulator" in render(build_content(**experiment))
+    assert "How far to believe the simulator" in render_report(build_content(**experiment))
 
 
 # --- the command

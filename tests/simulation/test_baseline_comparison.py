@@ -7,6 +7,7 @@ from functools import cache
 from math import erf
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

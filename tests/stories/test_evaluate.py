@@ -1,4 +1,4 @@
-"""A data scientist judges a model in a table of his own, as a user sees it."""
+"""A data scientist evaluates a model in a table of his own, as a user sees it."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def test_one_command_says_how_good_it_is(home: Path) -> None:
         "Calibration slope",
         "Scaled Brier",
         "TRIPOD+AI",
-        "400 rows; 400 judged",
+        "400 rows; 400 evaluated",
         "no external validation",
         "95% interval",
     ):
         assert words in answer.out
     assert {path.name for path in (home / "judged").iterdir()} == {
-        "judgement.json",
-        "judgement.html",
+        "evaluation.json",
+        "evaluation.html",
         "tripod_ai.json",
         "probast_ai.json",
         "model_card.md",
     }
-    content = json.loads((home / "judged" / "judgement.json").read_text(encoding="utf-8"))
+    content = json.loads((home / "judged" / "evaluation.json").read_text(encoding="utf-8"))
     assert content["probast_ai"]["development"] is None
     assert content["data"]["outcome_from"].endswith("its column window_d names this window.")
 
@@ -73,10 +73,10 @@ def test_json_is_the_same_dictionary_and_the_same_each_time(home: Path) -> None:
     first, second = done(*words), done(*words, "--html", home / "page.html")
     assert first.out == second.out
     assert first.tree["evaluation"]["pooled"]["n"] == 400
-    assert "Judgement of baseline" in (home / "page.html").read_text(encoding="utf-8")
+    assert "Evaluation of baseline" in (home / "page.html").read_text(encoding="utf-8")
 
 
-def test_rows_that_cannot_be_judged_are_counted(home: Path) -> None:
+def test_rows_that_cannot_be_evaluated_are_counted(home: Path) -> None:
     table = (
         pd.read_csv(home / "mine.csv", dtype=str)
         .drop(columns="window_d")
@@ -97,7 +97,7 @@ def test_rows_that_cannot_be_judged_are_counted(home: Path) -> None:
     ).tree
     assert (
         tree["data"]["flow"]
-        == "400 rows; 398 judged; left out: 1 cannot be read, 1 have no outcome."
+        == "400 rows; 398 evaluated; left out: 1 cannot be read, 1 have no outcome."
     )
     assert "taken on trust" in tree["data"]["outcome_from"]
 
@@ -158,4 +158,4 @@ def test_tracked_when_asked(home: Path, tmp_path: Path) -> None:
     )
     assert "mlflow ui --backend-store-uri" in answer.out
     names = {path.name for path in (tmp_path / "mlflow").rglob("*") if path.is_file()}
-    assert {"judgement.json", "judgement.html", "model_card.md"} <= names
+    assert {"evaluation.json", "evaluation.html", "model_card.md"} <= names

@@ -10,6 +10,7 @@ import pytest
 
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.studies.experiment import kind_of
+from crsrisk.studies.policy import PolicyExperiment
 from tests.stories.terminal import crsrisk, done, refused
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,17 +1,17 @@
-"""The part of a judgement against the truth, on a small cohort: everything is there, adds up, and
+"""The part of a validation against the truth, on a small cohort: everything is there, adds up, and
 reaches the page.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from crsrisk.data.cohort import Cohort, subset
+from crsrisk.evaluation.against_truth import AgainstTruth, CalibrationError, Coverage
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.leaks import (
     Leak,
@@ -22,16 +22,16 @@ from crsrisk.evaluation.leaks import (
     with_permuted_outcomes,
     with_planted_leak,
 )
-from crsrisk.evaluation.metrics import auroc, auroc_within
+from crsrisk.evaluation.metrics import auroc, auroc_within, standard_error
 from crsrisk.evaluation.resampling import refit_in_resamples
 from crsrisk.model.explain import explain
 from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.evaluation import ExtraSection
+from crsrisk.report.evaluation_findings import ExtraSection
 from crsrisk.report.sections import numbered
-from crsrisk.results import Estimate
+from crsrisk.results import Estimate, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm, true_risk
@@ -41,12 +41,12 @@ from crsrisk.studies.development import (
     Split,
     choose_for_truth,
 )
-from crsrisk.studies.judgement import StudyConfig, StudyData
+from crsrisk.studies.validation import StudyConfig, StudyData
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED
 
-INQUIRY = {
-    "kind": "judgement",
+CONFIG = {
+    "kind": "validation",
     "name": "small",
     "question": "?",
     "config": "baseline",
@@ -102,41 +102,52 @@ def found(
     pool = simulate_cohort(
         list(arms.values()), world=world, n_patients=3000, seed=SEED, start=10_000
     )
-    inquiry = StudyConfig.model_validate(INQUIRY)
+    study_config = StudyConfig.model_validate(CONFIG)
     study = StudyData(
-        inquiry, world, arms, sides, pool, development, model, repeats, known, *truths
+        study_config, world, arms, sides, pool, development, model, repeats, known, *truths
     )
     return truth_part(workers=2, begin=lambda title, total: lambda n: None)(study)
 
 
+@pytest.fixture(scope="module")
+def results(found: ExtraSection) -> AgainstTruth:
+    assert isinstance(found.results, AgainstTruth)
+    return found.results
+
+
 @pytest.mark.slow
-def test_every_figure_has_its_monte_carlo_error_and_json_holds_it(found: ExtraSection) -> None:
-    json.dumps(found.results, allow_nan=False)
+def test_every_figure_has_its_monte_carlo_error_and_json_holds_it(
+    found: ExtraSection, results: AgainstTruth
+) -> None:
+    json.dumps(to_plain(results), allow_nan=False)
     assert found.name == "against_the_truth"
+    error = results.calibration_error["all"]
+    assert isinstance(error, CalibrationError)
     for name in ("mean_absolute", "p90_absolute", "bias", "root_mean_squared"):
-        assert found.results["calibration_error"]["all"][name]["mc_error"] > 0
-    assert set(found.results["calibration_error"]) == {"all", "tarlatamab", "psma_masked_engager"}
+        assert getattr(error, name).mc_error > 0
+    assert set(results.calibration_error) == {"all", "tarlatamab", "psma_masked_engager"}
 
 
 @pytest.mark.slow
-def test_parts_add_up(found: ExtraSection) -> None:
-    for parts in found.results["gap"].values():
-        for one in parts:
-            total = sum(one[name]["value"] for name in ("irreducible", "unobserved", "estimation"))
-            assert total == pytest.approx(one["total"]["value"])
+def test_parts_add_up(results: AgainstTruth) -> None:
+    for losses in results.loss.values():
+        for loss in losses:
+            total = loss.irreducible.value + loss.unobserved.value + loss.estimation.value
+            assert total == pytest.approx(loss.total.value)
 
 
 @pytest.mark.slow
-def test_each_interval_method_is_covered_by_band_and_product(found: ExtraSection) -> None:
-    methods = found.results["coverage"]
-    assert len(methods) == 3
-    for groups in methods.values():
+def test_each_interval_method_is_covered_by_band_and_product(results: AgainstTruth) -> None:
+    assert len(results.coverage) == 3
+    for groups in results.coverage.values():
         assert {"all", "tarlatamab", "psma_masked_engager"} < set(groups)
-        assert 0 < groups["all"]["mean_width"] < 1
+        held = groups["all"]
+        assert isinstance(held, Coverage)
+        assert 0 < held.mean_width < 1
 
 
 @pytest.mark.slow
-def test_apparent_performance_is_praised_beyond_the_truth(found: ExtraSection) -> None:
+def test_apparent_performance_is_praised_beyond_the_truth(results: AgainstTruth) -> None:
     """A model of 400 patients looks better in them than the correction says of the same patients
     (log loss).
 
@@ -144,21 +155,23 @@ def test_apparent_performance_is_praised_beyond_the_truth(found: ExtraSection) -
     outweighs the optimism; so the truth is only asked to lie within four of its standard errors
     (0.025 with that of the 3000) of what was corrected.
     """
-    told: dict[str, Any] = found.results["optimism"]
-    assert set(told["claims"]) == {
+    validation = results.validation
+    assert set(validation.claims) == {
         "apparent",
         "bootstrap-corrected",
         "cross-validation",
         "held-out patients",
     }
-    corrected = told["claims"]["bootstrap-corrected"]["log_loss"]
-    assert told["claims"]["apparent"]["log_loss"] < corrected
-    assert told["fresh"]["log_loss"]["mc_error"] < 0.02
-    assert abs(told["fresh"]["log_loss"]["value"] - corrected) < 4.0 * 0.025
+    corrected = validation.claims["bootstrap-corrected"]["log_loss"]
+    assert validation.claims["apparent"]["log_loss"] < corrected
+    fresh = validation.fresh["log_loss"]
+    assert fresh.mc_error is not None
+    assert fresh.mc_error < 0.02
+    assert abs(fresh.value - corrected) < 4.0 * 0.025
 
 
 @pytest.mark.slow
-def test_the_section_is_ready_for_the_page(found: ExtraSection) -> None:
+def test_the_section_is_ready_for_the_page(found: ExtraSection, results: AgainstTruth) -> None:
     (section,) = numbered(found.sections)
     assert [table.key for table in section.tables] == [
         "table-true-calibration",
@@ -166,25 +179,24 @@ def test_the_section_is_ready_for_the_page(found: ExtraSection) -> None:
         "table-coverage",
         "table-true-optimism",
     ]
-    value = 100 * found.results["calibration_error"]["all"]["mean_absolute"]["value"]
-    assert np.isfinite(value)
-    assert f"{value:.1f} of 100 on average" in section.lead
+    error = results.calibration_error["all"]
+    assert isinstance(error, CalibrationError)
+    assert np.isfinite(error.mean_absolute.value)
+    assert f"{100 * error.mean_absolute.value:.1f} of 100 on average" in section.lead
 
 
 @pytest.mark.slow
-def test_controls_behave(found: ExtraSection) -> None:
+def test_controls_behave(found: ExtraSection, results: AgainstTruth) -> None:
     """Nothing is learnt from nothing (five errors of DeLong allowed), the planted leak fires, the
     honest table is clean.
     """
-    controls = found.results["controls"]
-    ranked = controls["negative"]["auroc_within_product"]
-    assert abs(ranked["value"] - 0.5) <= 5 * (ranked["high"] - ranked["low"]) / (2 * 1.96)
-    assert (
-        controls["negative"]["largest_mean_shap"]
-        < controls["negative"]["largest_mean_shap_of_the_model"]
-    )
-    assert controls["planted"]["is_noticed"]
-    assert controls["leaks"] == []
+    controls = results.controls
+    ranked = controls.negative.auroc_within_products
+    assert isinstance(ranked, Estimate)
+    assert abs(ranked.value - 0.5) <= 5 * standard_error(ranked)
+    assert controls.negative.largest_mean_shap < controls.negative.largest_mean_shap_of_the_model
+    assert controls.planted.is_noticed
+    assert controls.leaks == ()
     assert any(
         "was noticed. No leak was found" in sentence for sentence in found.sections[0].sentences
     )

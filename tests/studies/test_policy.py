@@ -28,7 +28,7 @@ from crsrisk.policy.decision import (
     hidden_share,
 )
 from crsrisk.policy.worlds import NOBODY, Rule, consequence_constants
-from crsrisk.report.pages import policy_figures
+from crsrisk.report.pages import policy_files
 from crsrisk.report.policy_words import policy_summary
 from crsrisk.results import REPR_LIMIT, Estimate, to_plain
 from crsrisk.studies.policy import PolicyResult, evaluate_policies, write_policies
@@ -203,7 +203,7 @@ def test_the_recommended_trial_is_a_design_file(tmp_path: Path) -> None:
 
 
 def test_figures_stand_alone() -> None:
-    figures = policy_figures(answer().page())
+    figures = policy_files(answer().page())
     assert len(figures) == 2 * 2 + 1
     assert all(svg.startswith("<svg") and "synthetic" in svg for svg in figures.values())
 

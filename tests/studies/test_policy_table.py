@@ -20,7 +20,7 @@ from crsrisk.model.store import save_model
 from crsrisk.policy.cohort import HarmWeights
 from crsrisk.policy.formulas import policy_metrics
 from crsrisk.policy.stated import StatedEffect
-from crsrisk.report.pages import policy_figures
+from crsrisk.report.pages import policy_files
 from crsrisk.results import REPR_LIMIT, Estimate
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
@@ -164,7 +164,7 @@ def test_the_curve_of_net_benefit_passes_through_the_table(table: Path) -> None:
     assert result.doses.by_risk[result.doses.share.index(0.3)] == pytest.approx(
         thirty.averted.value
     )
-    assert set(policy_figures(result.page())) == {"curve-1.svg", "doses-1.svg"}
+    assert set(policy_files(result.page())) == {"curve-1.svg", "doses-1.svg"}
 
 
 def test_subgroups_are_told_apart_by_risk_and_by_how_well_it_is_told(tmp_path: Path) -> None:

@@ -214,28 +214,26 @@ def test_a_worst_grade_that_is_not_known_is_scored_and_not_judged(
     cells.to_csv(tmp_path / "unsure.csv", index=False)
     there = read(later[0], tmp_path / "unsure.csv")
     assert there.is_unsure.sum() == 3
-    judged = evaluate_model(later[1], tmp_path / "unsure.csv", n_resamples=50, **PLAIN)
-    assert "3 have no worst grade at 24 h" in judged["data"]["flow"]
-    assert judged["evaluation"]["pooled"]["n"] == len(there.table.frame) - 3
+    evaluated = evaluate_model(later[1], tmp_path / "unsure.csv", n_resamples=50, **PLAIN)
+    assert "3 have no worst grade at 24 h" in evaluated.data.flow
+    assert evaluated.evaluation.pooled.n == len(there.table.frame) - 3
     scored = score_table(later[1], tmp_path / "unsure.csv", strict=False, out=None, **PLAIN)
     assert scored.rows["risk_crs_grade2plus"].iloc[at_risk].notna().all()
 
 
-def test_a_judgement_counts_after_the_landmark(
+def test_an_evaluation_counts_after_the_landmark(
     cohort: Cohort, later: tuple[RiskModel, Path], table: Path
 ) -> None:
-    judged = evaluate_model(later[1], table, n_resamples=50, **PLAIN)
+    evaluated = evaluate_model(later[1], table, n_resamples=50, **PLAIN)
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
-    pooled = judged["evaluation"]["pooled"]
-    assert pooled["n"] == len(known)
-    assert pooled["n_events"] == int(cohort.outcomes.loc[known.index, "crs_grade2plus"].sum())
-    assert judged["window"].startswith(
+    pooled = evaluated.evaluation.pooled
+    assert pooled.n == len(known)
+    assert pooled.n_events == int(cohort.outcomes.loc[known.index, "crs_grade2plus"].sum())
+    assert evaluated.window.startswith(
         "later than 24 hours and within 21 days after the first dose"
     )
-    assert (
-        f"{len(cohort.observed) - len(known)} had grade 2 or more by 24 h" in judged["data"]["flow"]
-    )
-    assert "still at risk 24 h after the first dose" in judged["data"]["eligibility"]
+    assert f"{len(cohort.observed) - len(known)} had grade 2 or more by 24 h" in evaluated.data.flow
+    assert "still at risk 24 h after the first dose" in evaluated.data.eligibility
 
 
 @pytest.mark.parametrize("method", ["intercept", "offset-boosting", "refit"])

@@ -1,4 +1,4 @@
-"""The judgement experiment, as small as it may be: everything is asked, written and tracked, the
+"""The validation experiment, as small as it may be: everything is asked, written and tracked, the
 same each time.
 """
 
@@ -15,12 +15,19 @@ from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.model.features import load_config
 from crsrisk.progress import steps
-from crsrisk.report.evaluation import ExtraSection
+from crsrisk.report.evaluation_findings import ExtraSection
 from crsrisk.report.sections import section
+from crsrisk.results import Estimate, NotEstimable
 from crsrisk.studies.development import develop
 from crsrisk.studies.evaluate import FILES
 from crsrisk.studies.experiment import kind_of
-from crsrisk.studies.judgement import StudyConfig, StudyData, judgement_lines, riley, run_judgement
+from crsrisk.studies.validation import (
+    StudyConfig,
+    StudyData,
+    riley_of,
+    run_validation,
+    validation_lines,
+)
 from tests.toys import make_toy
 
 SMALL = {
@@ -41,12 +48,12 @@ SMALL = {
 
 
 def test_shipped_experiment_is_sound(repository: Path) -> None:
-    place = repository / "experiments" / "005_judgement"
-    assert kind_of(place) == "judgement"
-    inquiry = build(StudyConfig, read_yaml(place / "experiment.yaml"), where="005")
-    assert inquiry.tuned_refits >= 20
-    assert {"product", "tumour_type", "site"} == set(inquiry.left_out)
-    assert load_config(inquiry.config).tuning is not None
+    place = repository / "experiments" / "005_validation"
+    assert kind_of(place) == "validation"
+    config = build(StudyConfig, read_yaml(place / "experiment.yaml"), where="005")
+    assert config.tuned_refits >= 20
+    assert {"product", "tumour_type", "site"} == set(config.left_out)
+    assert load_config(config.config).tuning is not None
 
 
 def test_development_repeats_its_tuning_or_says_that_there_was_none() -> None:
@@ -76,14 +83,17 @@ def test_development_repeats_its_tuning_or_says_that_there_was_none() -> None:
 def test_riley_is_left_out_without_discrimination() -> None:
     toy = make_toy(400, seed=3)
     model = develop(toy.observed, toy.outcomes, config=load_config("baseline"), trials=0, seed=1)[1]
-    made = riley(contract=model.contract, c=0.75)
-    assert made["largest"] == max(row["n"] for row in made["rows"][:3])
+    made = riley_of(model.contract, Estimate(0.75))
+    assert made is not None
+    assert made.largest == max(row.n for row in made.rows[:4])
+    assert riley_of(model.contract, Estimate(0.5)) is None
+    assert riley_of(model.contract, NotEstimable("one outcome only")) is None
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     lines = (
-        (repository / "experiments" / "005_judgement" / "experiment.yaml")
+        (repository / "experiments" / "005_validation" / "experiment.yaml")
         .read_text(encoding="utf-8")
         .splitlines()
     )
@@ -91,7 +101,7 @@ def small(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
         f"{name}: {SMALL[name]}" if (name := line.partition(":")[0]) in SMALL else line
         for line in lines
     ]
-    place = tmp_path_factory.mktemp("judged") / "experiments" / "005_judgement"
+    place = tmp_path_factory.mktemp("judged") / "experiments" / "005_validation"
     place.mkdir(parents=True)
     (place / "experiment.yaml").write_text("\n".join(changed) + "\n", encoding="utf-8")
     return place
@@ -110,13 +120,13 @@ def test_everything_is_asked_written_and_the_same_each_time(small: Path) -> None
         )
 
     with steps(is_quiet=True) as begin:
-        found = run_judgement(small, workers=2, begin=begin, further=[truth])
+        run = run_validation(small, workers=2, begin=begin, further=[truth])
         results = small / "results"
         first = {name: (results / name).read_bytes() for name in FILES}
-        run_judgement(small, workers=1, begin=begin, further=[truth])
+        run_validation(small, workers=1, begin=begin, further=[truth])
     assert {name: (results / name).read_bytes() for name in FILES} == first
-    content = json.loads(first["judgement.json"])
-    assert [one.key for one in content["sections"]] == [
+    content = json.loads(first["evaluation.json"])
+    assert [section["key"] for section in content["sections"]] == [
         "performance",
         "comparison",
         "optimism",
@@ -128,13 +138,13 @@ def test_everything_is_asked_written_and_the_same_each_time(small: Path) -> None
     ]
     assert content["optimism"]["n_tuned"] == 20
     assert content["data"]["n_overlap"] == 0
-    assert {one["by"] for one in content["internal_external"]} == {"product", "tumour_type", "site"}
+    assert set(content["internal_external"]) == {"product", "tumour_type", "site"}
     assert content["sample_size"]["riley"]["largest"] > 100
     answers = {
         item["number"]: item["answer"] for item in content["probast_ai"]["evaluation"]["items"]
     }
     assert (answers["E4.1"], answers["E4.6"]) == ("yes", "yes")
-    assert "MLflow" in judgement_lines(found)[-1]
+    assert "MLflow" in validation_lines(run)[-1]
     study = seen[0]
     assert isinstance(study.pool, Cohort)
     everybody = [part.patient_ids for part in (study.sides.training, study.sides.test, study.pool)]

@@ -1,0 +1,253 @@
+"""Warnings: what stands above a patient's result, since it decides how far the result can be read
+at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from crsrisk.data.explanation import MissingRange, PatientFacts
+from crsrisk.data.risk_model import Column
+from crsrisk.fields import FIELDS
+from crsrisk.model.landmark import missing_groups
+from crsrisk.model.refits import why_no_refits
+from crsrisk.report.bedside import label_of
+from crsrisk.units import amount
+from crsrisk.wording import of_100, short_label, significant, typeset, unit_in_words
+
+MOST_MISSING = 3  # missing values that get a sentence of their own, the widest first
+# of risk: scenarios further apart than this are told, and a model further from the simulator
+MATTERS = 0.05
+PLAN = (
+    "is_stepped_up",
+    "has_steroid_premedication",
+    "has_tocilizumab_prophylaxis",
+    "has_lymphodepletion",
+)
+PAIRS = {
+    "burden": ("burden_null", "burden_strong"),
+    "inflammation": ("inflammation_null", "inflammation_strong"),
+}
+_WORDS = {
+    "burden": "If tumour burden does not matter at all",
+    "inflammation": "If inflammation before the dose does not matter",
+}
+
+
+@dataclass(frozen=True)
+class PatientWarning:
+    """One warning: what kind it is, and what it says."""
+
+    kind: str
+    text: str
+
+
+def warnings_about(facts: PatientFacts) -> tuple[PatientWarning, ...]:
+    """The warnings about one patient's page, the gravest first."""
+    checks = (
+        _unread_course,
+        _unknown_product,
+        _untrained_plan,
+        _outside_training,
+        _missing_values,
+        _scenarios,
+        _disagreement,
+        _outside_simulated,
+        _models,
+    )
+    return tuple(
+        PatientWarning(kind, typeset(text)) for check in checks for kind, text in check(facts)
+    )
+
+
+Found = Iterator[tuple[str, str]]
+
+
+def _unread_course(facts: PatientFacts) -> Found:
+    """Readings after the first dose that the model does not know."""
+    hour = facts.landmark_h
+    later = [at for at in facts.course if at > hour]
+    if later and not hour:
+        yield (
+            "course not read",
+            "The readings after the first dose are not used: this model speaks of what is known"
+            " before it. Once the dose is given, a model of some hours later is the one to ask.",
+        )
+    elif later:
+        times = ", ".join(f"{at} h" for at in later)
+        yield (
+            "course not read",
+            f"The readings at {times} are not used: this model speaks at {hour} h after the dose.",
+        )
+
+
+def _unknown_product(facts: PatientFacts) -> Found:
+    if str(facts.observed["product"].iloc[0]) not in facts.model.contract.products:
+        yield (
+            "unknown product",
+            f"{short_label(facts.product_label)} is unlike any product that the model was trained"
+            " on: its own effect is unknown, the number rests on platform, antigen and patient"
+            " alone. What is simulated below knows the product.",
+        )
+
+
+def _untrained_plan(facts: PatientFacts) -> Found:
+    """A plan that no training patient under this product had."""
+    row = facts.observed.iloc[0]
+    new = [
+        FIELDS[name].label.lower()
+        for name in PLAN
+        if name in facts.seen and bool(row[name]) not in facts.seen[name]
+    ]
+    if new:
+        compare = (
+            "" if facts.landmark_h else "; compare what is simulated under “What would change it”"
+        )
+        yield (
+            "untrained plan",
+            f"No training patient under {short_label(facts.product_label)} had this plan"
+            f" ({', '.join(new)} as here): the model cannot know its effect{compare}.",
+        )
+    unread = [
+        text.split(" (")[0]
+        for text in facts.prophylaxis
+        if not text.lower().startswith("tocilizumab")
+    ]
+    if unread:
+        yield (
+            "untrained plan",
+            f"The model does not read {', '.join(unread)}; only what is simulated does.",
+        )
+
+
+def _outside_training(facts: PatientFacts) -> Found:
+    row = facts.observed.iloc[0]
+    for column in facts.model.contract.columns:
+        value = row[column.name]
+        if column.trained is None or pd.isna(value):
+            continue
+        if column.trained[0] <= float(value) <= column.trained[1]:
+            continue
+        low, high = (significant(end) for end in column.trained)
+        given = facts.given.get(column.name)
+        checked = " (checked, says the file)" if given is not None and given.is_confirmed else ""
+        here, ends = (
+            amount(column.name, text, unit=unit_in_words(column.unit))
+            for text in (significant(float(value)), f"{low} to {high}")
+        )
+        yield (
+            "outside training",
+            f"{label_of(column.name)} {here}{checked} is outside what training patients had"
+            f" ({ends}): the model goes on as at the edge.",
+        )
+
+
+def _missing_values(facts: PatientFacts) -> Found:
+    columns = {
+        column.name: column for column in facts.model.contract.columns if column.kind != "word"
+    }
+    groups = missing_groups(facts.observed.iloc[0].to_dict(), columns=columns)
+    empty = [columns[first] for first, *_ in groups]
+    if not empty:
+        return
+    ranges = facts.missing[:MOST_MISSING]
+    for missing in ranges:
+        yield "missing", _missing_sentence(missing, _column(empty, missing.column))
+    told = {missing.column for missing in ranges}
+    if others := [label_of(column.name) for column in empty if column.name not in told]:
+        yield (
+            "missing",
+            f"Also not measured, each of which matters less: {', '.join(others)}."
+            if told
+            else f"Not measured: {', '.join(others)}. The model knows no usual values of this"
+            " product to try.",
+        )
+
+
+def _column(columns: Sequence[Column], name: str) -> Column:
+    return next(column for column in columns if column.name == name)
+
+
+def _missing_sentence(missing: MissingRange, column: Column) -> str:
+    label, (low, high) = label_of(missing.column), (of_100(risk) for risk in missing.risks)
+    if column.kind == "flag":
+        return (
+            f"{label} is not known: the estimate would be {low} of 100 without and {high} with it."
+        )
+    unit = unit_in_words(column.unit)
+    ends = [f"{significant(value)} {unit}".strip() for value in missing.values]
+    return (
+        f"{label} is not measured: the estimate would be {low} of 100 if it was low ({ends[0]}),"
+        f" {high} if high ({ends[1]})."
+    )
+
+
+def _scenarios(facts: PatientFacts) -> Found:
+    """Where the answer depends on what nobody knows about the mechanism."""
+    if facts.simulated is None:
+        return
+    scenarios = facts.simulated.scenarios
+    for name, (null, strong) in PAIRS.items():
+        if null not in scenarios or strong not in scenarios:
+            continue
+        low, high = scenarios[null], scenarios[strong]
+        error = ((low.mc_error or 0.0) ** 2 + (high.mc_error or 0.0) ** 2) ** 0.5
+        if abs(high.value - low.value) > max(MATTERS, 3 * error):
+            yield (
+                "depends on scenario",
+                f"{_WORDS[name]}, {of_100(low.value)} of 100; if it matters strongly,"
+                f" {of_100(high.value)} (simulated, Monte Carlo error {100 * error:.1f}). Which"
+                " holds is not known.",
+            )
+
+
+def _disagreement(facts: PatientFacts) -> Found:
+    if facts.simulated is None:
+        return
+    simulated, says = facts.simulated.usual.grade2plus, facts.risk.grade2plus.value
+    if abs(says - simulated.value) <= max(2 * MATTERS, 3 * (simulated.mc_error or 0.0)):
+        return
+    span = f"{of_100(simulated.low)} to {of_100(simulated.high)}"
+    if facts.landmark_h:
+        text = (
+            f"The model, which reads the course, says {of_100(says)} of 100; simulated anew over"
+            " the assumptions, and told of the course the worst grade alone, it is"
+            f" {of_100(simulated.value)} of 100 ({span}): take both as unsure."
+        )
+    else:
+        text = (
+            f"The model says {of_100(says)} of 100, patients like this one simulated anew over the"
+            f" assumptions {of_100(simulated.value)} ({span}): take both as unsure."
+        )
+    yield "model and simulator differ", text
+
+
+def _outside_simulated(facts: PatientFacts) -> Found:
+    if facts.simulated is None or not facts.simulated.beyond_population:
+        return
+    labels = ", ".join(FIELDS[name].label for name in facts.simulated.beyond_population)
+    yield (
+        "outside simulated range",
+        f"No simulated patient of this tumour type has such a value: {labels}. What is simulated"
+        " holds it at the edge.",
+    )
+
+
+def _models(facts: PatientFacts) -> Found:
+    if facts.risk.grade3plus is None:
+        yield (
+            "no model",
+            "CRS of grade 3 or more is not available for this model: no model of it at the same"
+            " hour stands beside this one.",
+        )
+    elif facts.risk.is_held:
+        yield (
+            "models differ",
+            "The model for grade 3 or more said more than the one for grade 2 or more, which cannot"
+            " be: it is held at that value. Both numbers are unsure.",
+        )
+    if not facts.n_refits:
+        yield "no range", f"{why_no_refits(facts.model)} Its numbers stand without a range."
