@@ -90,7 +90,7 @@ class ExplainableModel:
             return model
         if isinstance(model, RiskModel):
             return _checked(model, Companions(), where=model.label)
-        return load_explainable(find("released", str(model)))
+        return load_explainable(find("released", model))
 
 
 def load_explainable(folder: str | Path) -> ExplainableModel:
