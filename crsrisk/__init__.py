@@ -71,8 +71,12 @@ _EXPORTS = {
     "predict": "crsrisk.model.predict",
     "OneRow": "crsrisk.model.predict",
     "explain": "crsrisk.model.explain",
+    "explain_patient": "crsrisk.studies.explain",
+    "explain_table": "crsrisk.studies.explain_table",
+    "PatientExplanation": "crsrisk.report.explanation",
     "evaluate": "crsrisk.evaluation.evaluate",
     "update": "crsrisk.model.update",
+    "update_model": "crsrisk.studies.update",
     "save_model": "crsrisk.model.store",
     "load_model": "crsrisk.model.store",
     # statistics of prophylaxis and trials

@@ -43,7 +43,8 @@ from crsrisk.model.landmark import missing_groups
 from crsrisk.model.predict import Columns, fill_of, filled, predict
 from crsrisk.model.refits import Refits, interval
 from crsrisk.model.store import load_model
-from crsrisk.report.explanation import PatientExplanation, explanation_of
+from crsrisk.report.explanation import PatientExplanation
+from crsrisk.report.explanation_words import explanation_of
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.levers import Lever, later_levers, levers, past_levers

@@ -24,7 +24,8 @@ from crsrisk.model.explain import explain
 from crsrisk.model.store import load_model
 from crsrisk.progress import steps
 from crsrisk.report.bedside import N_DOWN, N_UP
-from crsrisk.report.explanation import NOT_AVAILABLE, RULE, Changes, PatientExplanation
+from crsrisk.report.explanation import Changes, PatientExplanation
+from crsrisk.report.explanation_words import NOT_AVAILABLE, RULE
 from crsrisk.results import Estimate, Result
 from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
 from crsrisk.studies.predict import read_known

@@ -24,9 +24,17 @@ from crsrisk.evaluation.metrics import clip_risk, log_loss, observed_to_expected
 from crsrisk.folders import find, names
 from crsrisk.model.companions import carry_over, load_companions, save_companions
 from crsrisk.model.features import ModelConfig, load_config
-from crsrisk.model.refits import covers, why_no_refits
+from crsrisk.model.refits import Refits, covers, why_no_refits
 from crsrisk.model.store import is_released, load_model, save_model
-from crsrisk.model.update import METHODS, ClosedTest, Method, log_odds_of, out_of_fold, update
+from crsrisk.model.update import (
+    METHODS,
+    ClosedTest,
+    Method,
+    Update,
+    log_odds_of,
+    out_of_fold,
+    update,
+)
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.studies.predict import Known, read_known
 from crsrisk.wording import number
@@ -218,22 +226,12 @@ def update_model(
             cure="name another with --out; an update never replaces a model",
         )
     after = out_of_fold(loaded, observed, y=y, method=done.method, config=config, seed=seed)
-    companions = carry_over(
-        load_companions(source, model=loaded),
-        done,
-        observed=observed,
-        y=y,
-        config=config,
-        seed=seed,
-    )
+    before = load_companions(source, model=loaded)
+    companions = carry_over(before, done, observed=observed, y=y, config=config, seed=seed)
     save_model(done.model, folder)
     save_companions(
         folder, model=done.model, reference=companions.reference, refits=companions.refits
     )
-    interval = why_no_refits(done.model)
-    if companions.refits is not None:
-        covered = covers(len(companions.refits), update=done.method)
-        interval = f"The interval of a single risk comes {covered}."
     return Updated(
         model_before=loaded.label,
         model_after=done.model.label,
@@ -246,10 +244,17 @@ def update_model(
         n_events=done.n_events,
         n_trees_added=done.n_trees,
         left_out=left_out,
-        interval=interval,
+        interval=_interval(done, companions.refits),
         calibration_before=_calibration(y, log_odds_of(loaded, observed)),
         calibration_after=_calibration(y, after),
     )
+
+
+def _interval(done: Update, refits: Refits | None) -> str:
+    """Where the interval of a single risk comes from, or why there is none."""
+    if refits is None:
+        return why_no_refits(done.model)
+    return f"The interval of a single risk comes {covers(len(refits), update=done.method)}."
 
 
 def print_updated(updated: Updated) -> None:
@@ -272,9 +277,7 @@ def print_updated(updated: Updated) -> None:
     for name, loss in updated.cv_log_loss.items():
         console.print(f"  out-of-fold log loss, {name}: {loss:.4f}")
     for figure, before, after in updated.figures():
-        console.print(
-            f"  {figure}: before {_words(before)}, after {_words(after)}", soft_wrap=True
-        )
+        console.print(f"  {figure}: before {_words(before)}, after {_words(after)}", soft_wrap=True)
     console.print(f"  after is {AFTER}.", soft_wrap=True)
     console.print(
         f"  {updated.interval} No model for grade 3 or more stands beside the new one.",

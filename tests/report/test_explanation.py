@@ -46,12 +46,8 @@ from crsrisk.data.risk_model import (
 )
 from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, columns_of
-from crsrisk.report.explanation import (
-    PatientExplanation,
-    RisksInWords,
-    explanation_of,
-    render_explanation,
-)
+from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_explanation
+from crsrisk.report.explanation_words import explanation_of
 from crsrisk.report.figures import theme_chart
 from crsrisk.results import Estimate, NotEstimable
 
