@@ -50,8 +50,22 @@ def _make_folder(folder: Path) -> list[Path]:
     return missing
 
 
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(
+            where=str(path),
+            found="a folder",
+            expected="the name of a file",
+            cure=f"add a file name, for example {path.name}/cohort.parquet",
+        )
+
+
 def prepare_output(
-    path: str | Path, *, overwrite: bool = False, belongs: Iterable[Path] = ()
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    belongs: Iterable[Path] = (),
+    is_folder: bool = False,
 ) -> None:
     """Refuse, before hours of work, to write over a result that nobody asked to replace.
 
@@ -65,11 +79,13 @@ def prepare_output(
     belongs : further files that belong to a result at ``path`` (its manifest, truth, trajectories).
         One that is left from an older result counts as one. :func:`remove_leftovers` takes them
         away when the new result stands.
+    is_folder : whether the result is a folder, as a model is.
 
     Raises
     ------
     OutputError
-        Where something stands already and ``overwrite`` is False.
+        Where something stands already and ``overwrite`` is False, and where a folder stands in the
+        place of a file.
 
     Examples
     --------
@@ -83,6 +99,8 @@ def prepare_output(
     ...
     crsrisk.errors.OutputError: ...
     """
+    if not is_folder:
+        _refuse_folder(Path(path))
     standing = [place for place in (Path(path), *belongs) if place.exists()]
     if standing and not overwrite:
         beside = [place.name for place in standing if place != Path(path)]
@@ -130,13 +148,7 @@ def write_beside(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
-    if path.is_dir():
-        raise OutputError(
-            where=str(path),
-            found="a folder",
-            expected="the name of a file",
-            cure=f"add a file name, for example {path.name}/cohort.parquet",
-        )
+    _refuse_folder(path)
     made: list[Path] = []
     try:
         try:

@@ -187,6 +187,16 @@ class ImportanceBar:
     direction: str
 
 
+def bar_end(values: Sequence[float]) -> float:
+    """Where bars are cut: at the second longest and a quarter more, if one dwarfs all others.
+
+    >>> bar_end([25.8, 6.0, 2.0]), bar_end([3.0, 2.0])
+    (7.5, 3.0)
+    """
+    longest = sorted((*values, 0.0, 0.0), reverse=True)
+    return 1.25 * longest[1] if longest[1] > 0 and longest[0] > 2.5 * longest[1] else longest[0]
+
+
 @dataclass(frozen=True)
 class BoundaryLook:
     """One look of a design: what stops the trial there (None: nothing), and how often it does."""

@@ -24,6 +24,7 @@ from crsrisk.plots.chart_data import (
     OnsetCurve,
     ReasonBar,
     ReasonTheme,
+    bar_end,
 )
 from crsrisk.plots.style import (
     BLUE,
@@ -89,6 +90,7 @@ FOREST_TICKS = {
 }
 Z_95 = 1.959963984540054
 MOST_TICKS_OF_DAYS = 4
+NUMBER_ROOM = 36.0  # points, at the end of a bar
 RISK_LIMITS = (0.1, 0.25, 0.5, 1.0)
 
 
@@ -126,8 +128,8 @@ def plot_lines(lines: Lines, *, ax: Axes | None = None, title: str = "") -> Axes
     """
     ax = axes_for(ax, Size(460, 380, left=46, right=14, top=46 if title else 24))
     dress(ax, x=lines.x.name, y=lines.y.name, title=title)
-    scale_axis(ax.xaxis, lines.x)
-    scale_axis(ax.yaxis, lines.y)
+    scale_axis(ax, "x", lines.x)
+    scale_axis(ax, "y", lines.y)
     if lines.band is not None:
         ax.fill_between(lines.band.x, lines.band.low, lines.band.high, **BAND)
     for line in lines.lines:
@@ -168,7 +170,7 @@ def plot_dots(dots: Dots, *, ax: Axes | None = None, title: str = "") -> Axes:
     size = Size(460, 0, left=8, right=142, top=30 if title else 8, bottom=42)
     ax = axes_for(ax, _high(size, ROW_HEIGHT * len(rows)))
     dress(ax, x=dots.axis.name, title=title)
-    scale_axis(ax.xaxis, dots.axis)
+    scale_axis(ax, "x", dots.axis)
     dress_rows(ax, [row.label for row in rows], strong=[row.is_strong for row in rows])
     if dots.reference is not None:
         _reference(ax, dots.reference, n_rows=len(rows))
@@ -237,8 +239,8 @@ def plot_forest(rows: Sequence[ForestRow], *, ax: Axes | None = None, title: str
     >>> from crsrisk.plots.chart_data import ForestCell, ForestRow
     >>> cell = ForestCell("rate", 0.57, 0.52, 0.61, 0.55, 0.01, "agrees", True)
     >>> ax = plot_forest([ForestRow("Tarlatamab: CRS of any grade", cell, "57 (52 to 61)")])
-    >>> ax.get_xlim()
-    (0.0, 1.0)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['Tarlatamab: CRS of any grade']
     """
     size = Size(640, 0, left=8, right=290, top=30 if title else 8, bottom=42)
     ax = axes_for(ax, _high(size, ROW_HEIGHT * len(rows)))
@@ -300,7 +302,7 @@ def plot_onset(curve: OnsetCurve, *, ax: Axes | None = None, title: str = "") ->
     dress(ax, x="Days after the first dose", title=title or curve.label)
     every, severe = curve.any_per100, curve.grade2plus_per100
     highest = 100 * risk_limit(max(*every, 1.0) / 100 * 1.02)
-    scale_axis(ax.yaxis, Axis("", 0.0, highest), n_ticks=4)
+    scale_axis(ax, "y", Axis("", 0.0, highest), n_ticks=4)
     ax.set_xlim(0, curve.window_d)
     thirds = [at * curve.window_d / 3 for at in range(MOST_TICKS_OF_DAYS)]
     ax.set_xticks(thirds, [number(day, digits=0) for day in thirds])
@@ -459,16 +461,6 @@ def plot_importance(
     return ax
 
 
-def bar_end(values: Sequence[float]) -> float:
-    """Where bars are cut: at the second longest and a quarter more, if one dwarfs all others.
-
-    >>> bar_end([25.8, 6.0, 2.0]), bar_end([3.0, 2.0])
-    (7.5, 3.0)
-    """
-    longest = sorted((*values, 0.0, 0.0), reverse=True)
-    return 1.25 * longest[1] if longest[1] > 0 and longest[0] > 2.5 * longest[1] else longest[0]
-
-
 def signed(points: int) -> str:
     """Points with their sign, a true minus.
 
@@ -502,11 +494,7 @@ def _signed_bars(
     strong = [False] * n if strong is None else strong
     colours = [RED if value > 0 else BLUE for value in points]
     ax.barh(y, points, height=heights or height, color=colours)
-    most = max([abs(value) for value in points], default=0) or 1
-    room = 0.2 * most  # for a number
-    low = -most - room if min(points, default=0) < 0 else -room
-    high = most + room if max(points, default=0) > 0 else room
-    ax.set_xlim(low, high)
+    ax.set_xlim(_signed_limits(points, width=ax.bbox.width / ax.figure.dpi * 72))
     ax.axvline(0, color=RULE, linewidth=1.0, zorder=0.5)
     for place, value, is_strong in zip(y, points, strong, strict=True):
         ax.annotate(
@@ -521,6 +509,18 @@ def _signed_bars(
         )
     if places is None:
         ax.set_ylim(n - 0.5, -0.5)
+
+
+def _signed_limits(points: Sequence[int], *, width: float) -> tuple[float, float]:
+    """Limits of an axis of so many points with room for a number at the end of the longest bar; 0
+    stands in the middle where there are bars on both sides.
+    """
+    most = max([abs(value) for value in points], default=0) or 1
+    low = -most if min(points, default=0) < 0 else 0
+    high = most if max(points, default=0) > 0 else 0
+    left, right = (NUMBER_ROOM if end else 8.0 for end in (low, high))
+    unit = ((high - low) or 1) / (width - left - right)
+    return low - left * unit, high + right * unit
 
 
 def _bar_labels(ax: Axes, labels: Sequence[str], *, title: str) -> None:

@@ -92,8 +92,8 @@ def plot_calibration(
     dress(ax, x="Predicted, of 100", y="Observed, of 100", title=title)
     end = risk_limit(max(*curve.risk, *curve.high))
     n_ticks = 2 if small else 5
-    scale_axis(ax.xaxis, Axis("", 0.0, end, 100.0), n_ticks=n_ticks)
-    scale_axis(ax.yaxis, Axis("", 0.0, end, 100.0), n_ticks=n_ticks)
+    scale_axis(ax, "x", Axis("", 0.0, end, 100.0), n_ticks=n_ticks)
+    scale_axis(ax, "y", Axis("", 0.0, end, 100.0), n_ticks=n_ticks)
     ticks = [tick for tick in ax.get_yticks() if -1e-9 <= tick <= end + 1e-9]
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.set_ylim(-(HISTOGRAM + 0.03) * end, end)
@@ -180,8 +180,8 @@ def plot_decision_curve(
     dress(ax, x="Threshold, of 100", y="Net benefit per 100 patients", title=title)
     everybody, last = curve.treat_all.value, float(max(curve.threshold))
     highest = 1.05 * float(max(*curve.model.high, everybody[0]))
-    scale_axis(ax.xaxis, Axis("", 0.0, last, 100.0), n_ticks=3 if small else 6)
-    scale_axis(ax.yaxis, Axis("", 0.0, highest, 100.0), n_ticks=3 if small else 5)
+    scale_axis(ax, "x", Axis("", 0.0, last, 100.0), n_ticks=3 if small else 6)
+    scale_axis(ax, "y", Axis("", 0.0, highest, 100.0), n_ticks=3 if small else 5)
     ticks = [tick for tick in ax.get_yticks() if -1e-9 <= tick <= highest]
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.set_ylim(-BELOW_ZERO * highest, highest)
@@ -227,12 +227,12 @@ def plot_risk_distribution(
     """
     top = 52.0 if title else 24.0
     ax = axes_for(
-        ax, Size(460, 46.0 * len(groups) + top + 42, left=8, right=20, top=top, bottom=42)
+        ax, Size(460, 52.0 * len(groups) + top + 42, left=8, right=20, top=top, bottom=42)
     )
     dress(ax, x="Predicted risk, of 100 patients", title=title)
     if title:
         ax.set_title(title, loc="left", pad=30)
-    scale_axis(ax.xaxis, Axis("", 0.0, 1.0, 100.0))
+    scale_axis(ax, "x", Axis("", 0.0, 1.0, 100.0))
     dress_rows(ax, list(groups))
     for text, colour, x in (
         ("Upper bar: with the event", RED, 0),
@@ -253,8 +253,8 @@ def plot_risk_distribution(
         if isinstance(risks, NotEstimable):
             ax.text(0, at + 0.68, f"not estimable: {risks.reason}", va="center", color=MUTED)
             continue
-        _spread(ax, risks.event, y=at + 0.58, colour=RED)
-        _spread(ax, risks.no_event, y=at + 0.84, colour=SLATE)
+        _spread(ax, risks.event, y=at + 0.54, colour=RED)
+        _spread(ax, risks.no_event, y=at + 0.78, colour=SLATE)
     return ax
 
 
@@ -371,7 +371,7 @@ def _benchmark_column(
     dress(ax)
     ax.set_title(measure.heading, loc="left", fontsize=TEXT, pad=8, linespacing=1.2)
     low, high = _benchmark_limits(marks, measure)
-    scale_axis(ax.xaxis, Axis("", low, high), n_ticks=4)
+    scale_axis(ax, "x", Axis("", low, high), n_ticks=4)
     ax.set_ylim(len(marks) - 0.5, -0.5)
     ax.set_yticks(range(len(marks)), [mark.label for mark in marks] if with_labels else [])
     ax.tick_params(axis="y", length=0, pad=BENCHMARK_LABELS, labelcolor=INK, labelsize=ROW_TEXT)

@@ -7,11 +7,11 @@ holds while a chart is drawn, and a chart for a page is drawn on a figure of its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
@@ -76,12 +76,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def in_style() -> AbstractContextManager[None]:
+    """The style of this package, for as long as the context lasts."""
+    return rc_context(STYLE)  # type: ignore[arg-type]  # a test holds the names to matplotlib's
+
+
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
     """The same drawing function, under the style of this package."""
 
     @wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-        with rc_context(STYLE):
+        with in_style():
             return draw(*args, **kwargs)
 
     return inside
@@ -148,16 +153,21 @@ class _AxisNumbers(Formatter):
         self.factor = factor
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        ticks = [self.factor * float(tick) for tick in self.locs] or [self.factor * x]
+        return self.format_ticks([x])[0]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        ticks = [self.factor * float(tick) for tick in values]
         digits = next(
             (at for at in range(5) if all(abs(round(tick, at) - tick) < 1e-9 for tick in ticks)), 5
         )
-        return number(self.factor * x, digits=digits)
+        return [number(tick, digits=digits) for tick in ticks]
 
 
-def scale_axis(axis: MatplotlibAxis, scale: Axis, *, n_ticks: int = 5) -> None:
+def scale_axis(ax: Axes, name: Literal["x", "y"], scale: Axis, *, n_ticks: int = 5) -> None:
     """The limits of an axis and about so many round numbers on it."""
-    axis.axes.set(**{f"{axis.axis_name}lim": (scale.low, scale.high)})
+    axis: MatplotlibAxis = ax.xaxis if name == "x" else ax.yaxis
+    set_limits = ax.set_xlim if name == "x" else ax.set_ylim
+    set_limits(scale.low, scale.high)
     axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(_AxisNumbers(scale.factor))
 
@@ -182,7 +192,8 @@ def dress(ax: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
         above = ScaledTranslation(0, 8 / 72, ax.figure.dpi_scale_trans)
         ax.yaxis.set_label_coords(0, 1, transform=ax.transAxes + above)
     if title:
-        text = "\n".join(wrapped(title, room=36)[:2])
+        letters = max(12, int(ax.bbox.width / ax.figure.dpi * 72 / 6.7))
+        text = "\n".join(wrapped(title, room=letters)[:2])
         ax.set_title(text, loc="left", pad=25 if y else 10, linespacing=1.1)
 
 

@@ -13,10 +13,9 @@ from io import StringIO
 from itertools import count
 from xml.etree import ElementTree
 
-from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from crsrisk.plots.style import PALETTE, STYLE, figures_apart
+from crsrisk.plots.style import PALETTE, figures_apart, in_style
 from crsrisk.wording import wrapped
 
 Element = ElementTree.Element
@@ -62,11 +61,12 @@ def to_svg(draw: Callable[[], object], *, key: str, title: str, description: str
     >>> "var(--red)" in svg, "#" in svg.replace("url(#", "").replace('href="#', "")
     (True, False)
     """
-    with rc_context(STYLE), figures_apart() as figures:
+    with in_style(), figures_apart() as figures:
         draw()
         (figure,) = figures
         written = StringIO()
-        FigureCanvasSVG(figure).print_svg(written, metadata=_NO_METADATA)
+        canvas = FigureCanvasSVG(figure)
+        canvas.print_svg(written, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]
     width, height = (72 * float(inches) for inches in figure.get_size_inches())
     root = ElementTree.fromstring(written.getvalue())
     ids = _new_ids(root, key)

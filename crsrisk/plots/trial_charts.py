@@ -66,7 +66,7 @@ def plot_boundaries(
     name = "Patients without the event" if is_count else "z, above 0: fewer events with prophylaxis"
     dress(ax, y=name, title=boundaries.design if title is None else title)
     low, high = _range(boundaries)
-    scale_axis(ax.yaxis, Axis("", low, high))
+    scale_axis(ax, "y", Axis("", low, high))
     ax.set_xlim(0, 1.04 * looks[-1].n)
     ax.set_xticks([look.n for look in looks], [number(look.n, digits=0) for look in looks])
     digits = 0 if is_count else 2
@@ -158,14 +158,14 @@ def plot_power(panel: PowerPanel, *, ax: Axes | None = None, title: str | None =
     """
     curves = panel.curves
     legend = 16.0 * len(curves)
-    ax = axes_for(ax, Size(260, 266 + legend, left=34, right=12, top=54, bottom=46 + legend))
+    ax = axes_for(ax, Size(276, 266 + legend, left=34, right=12, top=54, bottom=46 + legend))
     told = f"{100 * panel.base_rate:.0f} of 100 with the event untreated"
     dress(ax, x="Risk ratio", y="Power, of 100 trials", title=told if title is None else title)
     ratios = [ratio for curve in curves for ratio in curve.risk_ratio]
     low, high = min(ratios), max(ratios)
     margin = 0.03 * (high - low) if high > low else 0.05
-    scale_axis(ax.xaxis, Axis("", low - margin, high + margin), n_ticks=4)
-    scale_axis(ax.yaxis, Axis("", 0.0, 1.0, 100.0))
+    scale_axis(ax, "x", Axis("", low - margin, high + margin), n_ticks=4)
+    scale_axis(ax, "y", Axis("", 0.0, 1.0, 100.0))
     ax.axhline(panel.wanted, **LINE_STYLES["ideal"])
     for at, curve in enumerate(curves):
         style = POWER_STYLES[at % len(POWER_STYLES)]

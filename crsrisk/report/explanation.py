@@ -18,10 +18,13 @@ from markupsafe import Markup
 
 from crsrisk.data.explanation import ByGrade, Grade, MissingRange, PatientRisk
 from crsrisk.data.files import write_text
-from crsrisk.plots.chart_data import ReasonTheme
+from crsrisk.plots.chart_data import IconArray, ReasonTheme
+from crsrisk.plots.charts import plot_reason_themes
+from crsrisk.plots.descriptions import describe_reason_themes
+from crsrisk.plots.sparklines import icon_array
+from crsrisk.plots.svg import to_svg
 from crsrisk.report.bedside import RiskInWords, ShownReasons
 from crsrisk.report.explanation_warnings import PatientWarning
-from crsrisk.report.figures import icon_array, theme_chart
 from crsrisk.report.pages import POLICY, environment
 from crsrisk.results import Estimate, NotEstimable, Result
 
@@ -273,8 +276,6 @@ class PatientExplanation(Result):
 
     def plot(self, *, ax: Any = None) -> Any:
         """The reasons by what they speak of, in patients of 100; returns matplotlib axes."""
-        from crsrisk.plots.charts import plot_reason_themes
-
         start, end = self.reasons.base_of_100, self.risks.grade2plus.of_100
         return plot_reason_themes(self.themes, start=start, end=end, ax=ax)
 
@@ -325,26 +326,13 @@ def _figures(explained: PatientExplanation) -> dict[str, Markup]:
             key="icons-reference",
             title="100 patients like the reference patient",
         )
-    svgs["themes"] = theme_chart(
-        # TODO-PLOTS: the typed themes themselves, by crsrisk.plots.charts.plot_reason_themes
-        [
-            {
-                "theme": theme.theme,
-                "of_100": theme.points,
-                "rows": [
-                    {
-                        "label": bar.label.partition(": ")[0],
-                        "value": bar.label.partition(": ")[2],
-                        "of_100": bar.points,
-                    }
-                    for bar in theme.bars
-                ],
-            }
-            for theme in explained.themes
-        ],
+    themes = explained.themes
+    start, end = explained.reasons.base_of_100, explained.risks.grade2plus.of_100
+    svgs["themes"] = to_svg(
+        lambda: plot_reason_themes(themes, start=start, end=end),
         key="themes",
-        start=explained.reasons.base_of_100,
-        end=explained.risks.grade2plus.of_100,
+        title="Reasons by group, in patients of 100",
+        description=describe_reason_themes(themes, start=start, end=end),
     )
     return {name: Markup(svg) for name, svg in svgs.items()}
 
@@ -354,10 +342,10 @@ def _people(risks: RisksInWords, *, key: str, title: str) -> str:
     or more.
     """
     severe = risks.grade3plus
-    return icon_array(  # TODO-PLOTS: an IconArray
+    icons = IconArray(
         n_grade2plus=risks.grade2plus.of_100,
-        key=key,
+        n_grade3plus=severe.of_100 if isinstance(severe, RiskInWords) else None,
         sentence=" ".join(risk.sentence for _, risk in risks.items()),
         title=title,
-        n_grade3plus=severe.of_100 if isinstance(severe, RiskInWords) else None,
     )
+    return icon_array(icons, key=key)

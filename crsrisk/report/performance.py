@@ -221,14 +221,14 @@ def _by_product_table(
     """Product, model and oracle side by side for every product with its own benchmark."""
     rows, reasons = [], []
     for product in [name for name in order if name in benchmark.by_product]:
-        benchmark, label = benchmark.by_product[product], labels[product]
-        if isinstance(benchmark, NotEstimable):
+        group, label = benchmark.by_product[product], labels[product]
+        if isinstance(group, NotEstimable):
             rows.append(row(label, [MISSING, *["not estimable"] * 4]))
-            reasons.append((label, f"{benchmark.reason}."))
+            reasons.append((label, f"{group.reason}."))
             continue
-        rows.append(row(label, _product_cells(benchmark)))
-        if isinstance(benchmark.share_of_oracle_gain, NotEstimable):
-            reasons.append((label, f"{benchmark.share_of_oracle_gain.reason}."))
+        rows.append(row(label, _product_cells(group)))
+        if isinstance(group.share_of_oracle_gain, NotEstimable):
+            reasons.append((label, f"{group.share_of_oracle_gain.reason}."))
     return table(
         "benchmark-product",
         number="5",
@@ -246,14 +246,14 @@ def _by_product_table(
     )
 
 
-def _product_cells(benchmark: GroupBenchmark) -> list[Cell]:
+def _product_cells(group: GroupBenchmark) -> list[Cell]:
     # the first oracle is the one measured against
-    by_kind = {predictor.kind: predictor for predictor in reversed(benchmark.rows)}
+    by_kind = {predictor.kind: predictor for predictor in reversed(group.rows)}
     model, oracle = by_kind["model"], by_kind["oracle"]
     return [
-        number(benchmark.n_patients, digits=0),
+        number(group.n_patients, digits=0),
         estimate_in_words(model.gain_over_product_only, digits=3),
-        estimate_in_words(benchmark.share_of_oracle_gain, digits=0, factor=100),
+        estimate_in_words(group.share_of_oracle_gain, digits=0, factor=100),
         estimate_in_words(model.auroc),
         _auroc(oracle.auroc, oracle.auroc_upper),
     ]

@@ -8,8 +8,7 @@ import numpy as np
 
 from crsrisk.data.explanation import Explanation, direction
 from crsrisk.data.risk_model import Kind, Role, Theme
-from crsrisk.plots.chart_data import BarCell, ImportanceBar
-from crsrisk.report.drawing import bar_end
+from crsrisk.plots.chart_data import BarCell, ImportanceBar, bar_end
 from crsrisk.report.sections import Column, Row, Table, row, table
 from crsrisk.wording import number, typeset
 

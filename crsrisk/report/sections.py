@@ -7,13 +7,11 @@ when all sections stand in their order: :func:`numbered`. To add a section, buil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from crsrisk.plots.chart_data import DrawnCell
-from crsrisk.report.drawing import dots, lines
-from crsrisk.report.figures import calibration, net_benefit, risk_distribution
 from crsrisk.wording import typeset
 
 # a text, or the data of a drawing (a mapping where a report is not typed yet)
@@ -67,7 +65,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a figure: what draws it (a name in :data:`DRAWINGS`), its title and its data."""
+    """One picture of a figure: what draws it (a name in :data:`crsrisk.report.pages.DRAWINGS`), its
+    title and its data.
+    """
 
     draw: str
     key: str
@@ -97,17 +97,6 @@ class Section:
     sentences: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
-
-
-Drawing = Callable[[Mapping[str, Any], str, str], str]
-DRAWINGS: Mapping[str, Drawing] = {
-    "lines": lambda data, key, title: lines(data, key=key, title=title),
-    "dots": lambda data, key, title: dots(data, key=key, title=title),
-    "calibration": lambda data, key, title: calibration(data, key=key, name=title),
-    "net_benefit": lambda data, key, title: net_benefit(data, key=key, name=title),
-    "risk_distribution": lambda data, key, title: risk_distribution(data, key=key),
-}
-"""Name -> how it is drawn, from data, the key of the figure in the page, and a title."""
 
 
 def section(
@@ -227,14 +216,3 @@ def _with_number(made: Table, number: int) -> Table:
     if isinstance(made, dict):  # tables of report/performance.py are not typed yet
         return {**made, "number": str(number)}  # type: ignore[return-value]
     return replace(made, number=str(number))
-
-
-def drawn_figures(sections: Sequence[Section]) -> dict[str, list[str]]:
-    """Key of a figure -> its panels as SVG text."""
-    return {
-        figure.key: [
-            DRAWINGS[panel.draw](panel.data, panel.key, panel.title) for panel in figure.panels
-        ]
-        for part in sections
-        for figure in part.figures
-    }

@@ -43,7 +43,7 @@ from crsrisk.model.store import save_model
 from crsrisk.model.tracking import ENVIRONMENT, Tracker, tracking
 from crsrisk.report.content import ReportContent, build_content
 from crsrisk.report.mitigation import NO_MITIGATION
-from crsrisk.report.pages import figure_files, render
+from crsrisk.report.pages import render_report, report_figures, report_files
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.simulation.arm import Arm, make_arm, timetable
 from crsrisk.simulation.cohort import simulate_cohort
@@ -435,8 +435,9 @@ def _write(run: _Run, content: ReportContent) -> Results:
         )
     write_text(folder / "evidence.json", to_json(run.comparisons))
     write_json(folder / "content.json", content)
-    write_text(folder / "report.html", render(content))
-    figures = figure_files(content)
+    charts = report_figures(content)
+    write_text(folder / "report.html", render_report(content, charts))
+    figures = report_files(content, charts)
     for name, figure in figures.items():
         write_text(folder / "figures" / name, figure)
     # of an earlier run, perhaps of other products

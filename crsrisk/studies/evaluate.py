@@ -32,7 +32,7 @@ from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, tracking
 from crsrisk.report.evaluation import About, build_judgement
 from crsrisk.report.model_card import model_card_markdown
-from crsrisk.report.pages import render_judgement
+from crsrisk.report.pages import render_evaluation
 from crsrisk.studies.development import plain_evaluation
 from crsrisk.studies.predict import read_known
 from crsrisk.wording import estimate_in_words, number
@@ -97,7 +97,7 @@ def missing_shares(observed: pd.DataFrame, *, contract: FeatureContract) -> list
 def write_judgement(content: Mapping[str, Any], folder: Path) -> list[str]:
     """All files of a judgement; returns their names."""
     write_json(folder / "judgement.json", content)
-    write_text(folder / "judgement.html", render_judgement(content))
+    write_text(folder / "judgement.html", render_evaluation(content))
     write_json(folder / "tripod_ai.json", content["tripod_ai"])
     write_json(folder / "probast_ai.json", content["probast_ai"])
     write_text(folder / "model_card.md", model_card_markdown(content["model_card"]))
@@ -392,7 +392,7 @@ def write_evaluation(
     """Write what was asked for: the page, or a folder with everything; returns what was written."""
     written = []
     if html is not None:
-        write_text(html, render_judgement(content))
+        write_text(html, render_evaluation(content))
         written.append(str(html))
     if out is not None:
         written += [str(out / name) for name in write_judgement(content, out)]

@@ -169,8 +169,7 @@ def export_cohort(
         has_trajectories=has_trajectories,
         truth_repetitions=repetitions,
     )
-    if not path.is_dir():  # the writer says what is wrong with a folder
-        prepare_output(path, overwrite=overwrite, belongs=companions(path))
+    prepare_output(path, overwrite=overwrite, belongs=companions(path))
     cohorts = partial(
         stream_cohort,
         arms,
@@ -278,7 +277,7 @@ def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[
         products=list(regimens),
         assumptions_hash=digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
         regimen=arms[0].regimen_name if is_one else listed,
-        mitigations=arms[0].mitigations,
+        mitigations=arms[0].mitigations if arms else (),
     )
 
 

@@ -41,7 +41,9 @@ from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.plots.chart_data import LearningPoint
-from crsrisk.report.figures import learning_curves, stand_alone
+from crsrisk.plots.descriptions import describe_learning_curves
+from crsrisk.plots.evaluation_charts import plot_learning_curves
+from crsrisk.plots.svg import stand_alone, to_svg
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort
@@ -254,12 +256,14 @@ def run_learning_curves(
     result = _result(experiment, test, losses)
     write_json(answer, result)
     result.to_frame().to_csv(folder / "table.csv", index=False)
-    write_text(
-        folder / "learning_curves.svg",
-        stand_alone(
-            learning_curves(result.to_frame().to_dict("records"), key="learning"), note=NOTICE
-        ),
+    points = result.points()
+    chart = to_svg(
+        lambda: plot_learning_curves(points),
+        key="learning",
+        title="Learning curves",
+        description=describe_learning_curves(points),
     )
+    write_text(folder / "learning_curves.svg", stand_alone(chart, note=NOTICE))
     return result
 
 

@@ -26,7 +26,7 @@ from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import find, names
 from crsrisk.model.store import load_model
-from crsrisk.report.pages import prophylaxis_figures, render_prophylaxis
+from crsrisk.report.pages import policy_files, render_policy
 from crsrisk.report.policy import prophylaxis_content, trial_design_yaml
 from crsrisk.report.sections import Table as SectionTable
 from crsrisk.simulation.arm import Arm, make_arm
@@ -334,10 +334,10 @@ def write_answer(content: Mapping[str, Any], *, html: Path | None, out: Path | N
     """
     written = []
     if html is not None:
-        write_text(html, render_prophylaxis(content))
+        write_text(html, render_policy(content))
         written.append(html)
     if out is not None:
-        write_text(out / "report.html", render_prophylaxis(content))
+        write_text(out / "report.html", render_policy(content))
         write_json(out / "content.json", content)
         written += [out / "report.html", out / "content.json"]
         if "recommendation" in content:
@@ -348,7 +348,7 @@ def write_answer(content: Mapping[str, Any], *, html: Path | None, out: Path | N
                 place = out / "tables" / f"{each.key.removeprefix('table-')}.csv"
                 write_text(place, _frame(each).to_csv(index=False, lineterminator="\n"))
                 written.append(place)
-        for name, svg in prophylaxis_figures(content).items():
+        for name, svg in policy_files(content).items():
             write_text(out / "figures" / name, svg)
             written.append(out / "figures" / name)
     return written

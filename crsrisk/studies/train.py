@@ -307,7 +307,7 @@ def train(
     InputError
         For a neighbour that cannot speak beside the model.
     """
-    prepare_output(out, overwrite=overwrite)
+    prepare_output(out, overwrite=overwrite, is_folder=True)
     check_model_folder(out)
     if grade3plus is not None:
         _check_neighbour(out.resolve().parent / grade3plus, config=config)

@@ -31,8 +31,7 @@ from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.store import load_model
-from crsrisk.report.figures import stand_alone
-from crsrisk.report.pages import render_trial, trial_svgs
+from crsrisk.report.pages import render_trial, trial_files
 from crsrisk.report.trial import notice_of, trial_content, with_error
 from crsrisk.report.trial_protocol import methods_paragraph, protocol_tree, protocol_yaml
 from crsrisk.simulation.arm import Arm, make_arm
@@ -362,10 +361,7 @@ def write_compared(compared: Compared, *, html: Path | None, out: Path | None) -
             "protocol.yaml": compared.protocol,
             "methods.md": f"{compared.methods}\n\n{content['notice']}\n",
         }
-        texts |= {
-            f"{name}.svg": stand_alone(svg, note=f"{content['event']}. {content['notice']}")
-            for name, svg in trial_svgs(content).items()
-        }
+        texts |= trial_files(content)
         for name, text in texts.items():
             write_text(out / name, text)
         write_json(out / "results.json", compared.as_tree())

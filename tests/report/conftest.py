@@ -18,10 +18,11 @@ from crsrisk.data.world import load_world
 from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.report.bedside import describe_patient
-from crsrisk.report.content import build_content
+from crsrisk.report.content import ReportContent, build_content
+from crsrisk.report.example_patients import Example, LaterEstimate, Resimulated
 from crsrisk.report.generator_card import generator_card
-from crsrisk.simulation.evidence import summarise
-from crsrisk.studies.development import plain_evaluation
+from crsrisk.report.mitigation import MitigationArm, ObservationHours
+from crsrisk.results import Estimate
 
 EVIL = "<script>alert('x')</script> & \"Co\""
 N = 240  # patients of each product
@@ -235,18 +236,18 @@ def make_reason(variable: str, points: float, **changes: Any) -> Reason:
     return Reason(**{**base, **changes})
 
 
-def make_example(observed: pd.DataFrame, **changes: Any) -> dict[str, Any]:
+def make_example(observed: pd.DataFrame, **changes: Any) -> Example:
     covers = "from refitting the model; it does not hold differences between hospitals"
     base: dict[str, Any] = dict(
         name="Patient A",
         product="tarlatamab",
         window_d=21.0,
-        description=describe_patient(observed, row=0),
-        risk_grade2plus={"value": 0.234, "low": 0.15, "high": 0.34},
-        risk_grade3plus={"value": 0.041, "low": 0.01, "high": 0.1},
+        description=tuple(describe_patient(observed, row=0)),
+        risk_grade2plus=Estimate(0.234, 0.15, 0.34),
+        risk_grade3plus=Estimate(0.041, 0.01, 0.1),
         interval_covers=covers,
         base_risk=0.30,
-        reasons=[
+        reasons=(
             make_reason("crp", 0.05),
             make_reason("lymphocytes", -0.08, role="lever"),
             make_reason("age", -0.02),
@@ -256,37 +257,38 @@ def make_example(observed: pd.DataFrame, **changes: Any) -> dict[str, Any]:
                 value="tarlatamab",
                 sentence="Product: tarlatamab lowers the risk.",
             ),
-        ],
-        before_dose_2={
-            "risk_grade2plus": {"value": 0.1, "low": 0.04, "high": 0.2},
-            "interval_covers": covers,
-            "dose_2_h": 168.0,
-            "known": ["highest temperature 38.4 degC"],
-        },
-        resimulated={"n": 500, "n_grade2plus": 131},
+        ),
+        before_dose_2=LaterEstimate(
+            risk_grade2plus=Estimate(0.1, 0.04, 0.2),
+            interval_covers=covers,
+            dose_2_h=168.0,
+            known=("highest temperature 38.4 degC",),
+        ),
+        resimulated=Resimulated(n=500, n_grade2plus=131),
     )
-    return {**base, **changes}
+    return Example(**{**base, **changes})
 
 
-def make_mitigations() -> pd.DataFrame:
-    rows = [
-        (product, name, value, 1.0, value / 10, 0.5, 2000, window)
-        for product, (_, window, rate) in PRODUCTS.items()
-        for name, value in (("tocilizumab", 60 * rate), ("none", 100 * rate))
+def make_arms() -> list[MitigationArm]:
+    """Every product with tocilizumab and without."""
+
+    def arm(product: str, name: str, rate: float, change: float) -> MitigationArm:
+        return MitigationArm(
+            product=product,
+            mitigation=name,
+            n=2000,
+            window_d=PRODUCTS[product][1],
+            grade2plus=Estimate(rate, mc_error=0.01),
+            grade3plus=Estimate(rate / 10, mc_error=0.005),
+            change_grade2plus=Estimate(change, mc_error=0.003),
+            change_grade3plus=Estimate(change / 10, mc_error=0.002),
+        )
+
+    return [
+        arm(product, name, share * rate, (share - 1) * rate)
+        for product, (_, _, rate) in PRODUCTS.items()
+        for name, share in (("tocilizumab", 0.6), ("none", 1.0))
     ]
-    return pd.DataFrame(
-        rows,
-        columns=[
-            "product",
-            "mitigation",
-            "per100_grade2plus",
-            "mc_error_grade2plus",
-            "per100_grade3plus",
-            "mc_error_grade3plus",
-            "n",
-            "window_d",
-        ],
-    )
 
 
 def make_credibility() -> Credibility:
@@ -440,8 +442,7 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
         "question": "Who will develop CRS of grade >= 2?",
         "cohort": Cohort(observed=observed, outcomes=outcomes, course=observed[["patient_id"]]),
         "comparisons": comparisons,
-        "comparison_summary": summarise(comparisons),
-        "evaluation": plain_evaluation(evaluation),
+        "evaluation": evaluation,
         "explanation": make_explanation(observed, rng),
         "examples": [
             make_example(observed),
@@ -449,7 +450,7 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
                 observed,
                 name="Patient B",
                 product="evil",
-                before_dose_2={"not_given": "There is no dose 2."},
+                before_dose_2="There is no dose 2.",
             ),
             make_example(
                 observed,
@@ -459,16 +460,12 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
                 resimulated=None,
             ),
         ],
-        "mitigation_table": make_mitigations(),
-        "observation_hours": pd.DataFrame(
-            {
-                "product": list(PRODUCTS),
-                "hours_50": [14.0, np.nan, 500.0],
-                "hours_90": [30.0, np.nan, 900.0],
-                "hours_95": [40.0, np.nan, 1000.0],
-                "n_events": [90, 0, 120],
-            }
-        ),
+        "mitigation_arms": make_arms(),
+        "observation_hours": [
+            ObservationHours("tarlatamab", 90, 14.0, 30.0, 40.0),
+            ObservationHours("evil", 0, None, None, None),
+            ObservationHours("checkpoint_inhibitor", 120, 500.0, 900.0, 1000.0),
+        ],
         "manifest": {
             "seed": 1,
             "command": EVIL,
@@ -482,6 +479,6 @@ def experiment(card: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def content(experiment: dict[str, Any]) -> dict[str, Any]:
-    """The content dictionary of that experiment."""
+def content(experiment: dict[str, Any]) -> ReportContent:
+    """The content of that experiment."""
     return build_content(**experiment)

@@ -24,7 +24,7 @@ from crsrisk.evaluation.subgroups import parts_of, subgroups
 from crsrisk.model.predict import predict
 from crsrisk.report.evaluation import About, ExtraSection, build_judgement
 from crsrisk.report.model_card import model_card_markdown
-from crsrisk.report.pages import render_judgement
+from crsrisk.report.pages import render_evaluation
 from crsrisk.report.sections import section
 from crsrisk.results import Estimate, NotEstimable, to_plain
 from tests.toys import config, make_toy, model, toy  # noqa: F401
@@ -202,8 +202,8 @@ def test_nothing_of_a_single_patient(content: dict[str, Any]) -> None:
 
 
 def test_page_is_whole_and_loads_nothing(content: dict[str, Any]) -> None:
-    page = render_judgement(content)
-    assert page == render_judgement(content)
+    page = render_evaluation(content)
+    assert page == render_evaluation(content)
     for one in content["sections"]:
         assert f'id="{one.key}"' in page
     for opening in (r"<(?:script|img|link|iframe)\b", r"url\([\"']?(?!data:|#)", r"@import"):
@@ -250,7 +250,7 @@ def test_evaluation_alone_leaves_development_to_whoever_did_it(
     assert answers["E4.1"]["answer"] is None
     assert answers["E4.5"]["needs_human"]
     assert answers["E4.6"]["kind"] == "human"
-    assert "Not from" not in render_judgement(made)
+    assert "Not from" not in render_evaluation(made)
 
 
 def test_too_few_events_and_untuned_refits_are_answered_with_no(

@@ -33,7 +33,7 @@ from crsrisk.report.generator_facts import (
     NOT_VARIED,
     percent,
 )
-from crsrisk.report.pages import render
+from crsrisk.report.pages import render_report
 from crsrisk.studies.evidence import make_card
 from crsrisk.uncertainty.constants import CHANCE as SENSITIVITY_CHANCE
 from tests.report.conftest import EVIL, make_about, make_credibility, make_evidence, make_shares
@@ -442,10 +442,10 @@ def test_the_report_shows_it_in_short(card: Card, content: Card) -> None:
 
 
 def test_a_report_without_a_card_has_no_such_section(experiment: Card) -> None:
-    page = render(build_content(**{**experiment, "generator": None}))
+    page = render_report(build_content(**{**experiment, "generator": None}))
     assert "How far to believe the simulator" not in page
     assert 'href="#generator"' not in page
-    assert "How far to believe the simulator" in render(build_content(**experiment))
+    assert "How far to believe the simulator" in render_report(build_content(**experiment))
 
 
 # --- the command

@@ -15,7 +15,7 @@ def test_a_pool_of_products_is_not_shown_as_the_first_of_them() -> None:
     section = published_section(
         rows, summary=summarise(rows), labels={"tarlatamab": "Tarlatamab"}, order=["tarlatamab"]
     )
-    rates = section["tables"][0]
-    found = [(group["label"], len(group["rows"])) for group in rates["groups"]]
+    rates = section.tables[0]
+    found = [(group.label, len(group.rows)) for group in rates.groups]
     assert found == [("Tarlatamab", 1), ("6 products pooled", 1)]
-    assert any("pools several products" in note for note in section["tally"]["notes"])
+    assert any("pools several products" in note for note in section.tally.notes)

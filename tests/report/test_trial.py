@@ -29,8 +29,7 @@ from crsrisk.data.trial_plan import (
     Stated,
     TrialPlan,
 )
-from crsrisk.report.figures import boundary_figure
-from crsrisk.report.pages import POLICY, render_trial, trial_svgs
+from crsrisk.report.pages import POLICY, render_trial, trial_figures
 from crsrisk.report.trial import power_panels, trial_content, with_error
 from crsrisk.report.trial_protocol import protocol_tree
 
@@ -250,27 +249,11 @@ def test_the_page_needs_nothing_and_escapes_what_it_is_given(content: dict[str, 
 
 
 def test_figures_say_what_they_show(content: dict[str, Any]) -> None:
-    svgs = trial_svgs(content)
+    svgs = trial_figures(content)
     assert sorted(svgs) == ["boundary-0", "boundary-1", "power-0", "power-1"]
     assert "150 patients: benefit from 2.797 and futility below 0" in svgs["boundary-0"]
     assert "43 patients: benefit from 31 and futility below 30" in svgs["boundary-1"]
     assert "everybody: 0.70 at 0.4, 0.60 at 0.6" in svgs["power-0"]
-
-
-def test_a_bound_off_the_scale_keeps_its_number() -> None:
-    look = {
-        "n": 10,
-        "upper": 9.25,
-        "lower": None,
-        "benefit_effect": 0.0,
-        "futility_effect": 0.0,
-        "benefit_null": 0.0,
-        "futility_null": 0.0,
-    }
-    svg = boundary_figure(
-        {"design": "x", "is_count": False, "looks": [look, look | {"n": 20, "upper": 2.0}]}, key="k"
-    )
-    assert ">9.25<" in svg
 
 
 def test_power_panels_group_by_base_rate_and_threshold() -> None:

@@ -94,6 +94,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         (home / "results" / "figures" / "onset-nobody.svg").write_text(
             "of an earlier run with other products"
         )
-        second = crsrisk("run", home, "--workers", 1)
+        (home / "results" / "cohort.truth.parquet").write_text("of an earlier cohort")
+        second = crsrisk("run", home, "--workers", 1, "--overwrite")
     assert first.code == 0, first.err
     return Job(home, first, second, found, digests(home / "results"))

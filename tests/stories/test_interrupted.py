@@ -33,7 +33,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
     before = digests(tmp_path)
     words = ("simulate", "--product", "tarlatamab", "--patients", "5000000", "--workers", "1")
     for out in ("new/cohort.csv", "old.csv"):
-        typed = [*CRSRISK, *words, "--out", str(tmp_path / out)]
+        typed = [*CRSRISK, *words, "--overwrite", "--out", str(tmp_path / out)]
         process = subprocess.Popen(
             typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=QUIET
         )

@@ -102,6 +102,10 @@ def test_a_second_run_on_one_thread_gives_the_same_bytes_and_leaves_nothing_old(
     assert job.second.out == job.first.out
 
 
+def test_results_are_not_replaced_unasked(job: Job) -> None:
+    refused("run", job.home, says=("older result", "--overwrite"), folder=job.home)
+
+
 def test_cohort_is_whole_and_known_by_its_manifest(job: Job) -> None:
     table = read_table(job.results / "cohort.parquet")
     assert tuple(table.columns) == (*columns_of("observed"), *columns_of("outcomes")[1:])

@@ -26,7 +26,7 @@ def simulated(
     folder: Path, *words: str | int | Path, n: int = 40, name: str = "cohort.parquet"
 ) -> pd.DataFrame:
     """The table that ``crsrisk simulate`` writes."""
-    done("simulate", "--patients", n, "--out", folder / name, *words)
+    done("simulate", "--patients", n, "--out", folder / name, "--overwrite", *words)
     return read_table(folder / name)
 
 
@@ -207,6 +207,7 @@ def test_changed_product_changes_the_hash(tmp_path: Path) -> None:
             tmp_path / "mine.yaml",
             "--patients",
             1,
+            "--overwrite",
             "--out",
             tmp_path / "a.csv",
         )
@@ -229,8 +230,9 @@ def test_json_is_one_object_that_agrees_with_the_file(tmp_path: Path) -> None:
         assert found["window_d"] == rows["window_d"].iloc[0]
         for event in ("crs_any", "crs_grade2plus", "crs_grade3plus"):
             share = rows[event].mean()
-            assert found[event] == pytest.approx(
-                {"value": share, "mc_error": np.sqrt(share * (1 - share) / 30)}
+            rate = found[event]
+            assert (rate["value"], rate["mc_error"]) == pytest.approx(
+                (share, np.sqrt(share * (1 - share) / 30))
             )
         median = rows["onset_h"].median()
         assert found["onset_median_h"] == (None if np.isnan(median) else median)
@@ -294,8 +296,10 @@ def test_trajectories_are_half_hourly_and_lead_to_the_outcomes(tmp_path: Path) -
     assert read_manifest(tmp_path / "cohort.trajectories.parquet").n_rows == len(course)
 
 
-def test_a_second_cohort_replaces_the_first_with_its_manifest(tmp_path: Path) -> None:
-    simulated(tmp_path, *ONE, "--seed", 1)
+def test_a_second_cohort_replaces_the_first_with_all_that_belongs_to_it(tmp_path: Path) -> None:
+    simulated(tmp_path, *ONE, "--seed", 1, "--truth", "--truth-repetitions", 2)
+    words = ("--patients", 5, "--out", tmp_path / "cohort.parquet")
+    refused("simulate", *ONE, *words, says=("older result", "--overwrite"), folder=tmp_path)
     simulated(tmp_path, *ONE, "--seed", 2, n=5)
     assert read_manifest(tmp_path / "cohort.parquet").seed == 2
     assert set(digests(tmp_path)) == {"cohort.parquet", "cohort.parquet.manifest.json"}

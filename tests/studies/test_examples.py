@@ -9,14 +9,15 @@ import pytest
 from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.predict import predict
+from crsrisk.report.mitigation import MitigationArm
 from crsrisk.simulation.published_trials import simulate_outcomes
 from crsrisk.studies.development import Split, before_dose_2, choose_for_truth
 from crsrisk.studies.examples import (
     EXAMPLE_PRODUCT,
     QUANTILES,
     choose_examples,
-    mitigation_table,
     observation_hours,
+    simulate_mitigation_arms,
 )
 from tests.simulation.people import product_of, world_of
 
@@ -49,59 +50,67 @@ N = 120
 
 
 @pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
+def simulated() -> list[MitigationArm]:
     """Two products with and without two agents."""
     products = [product_of("tarlatamab"), product_of("psma_masked_engager")]
-    return mitigation_table(
+    return simulate_mitigation_arms(
         products, world=world_of(), mitigations=("tocilizumab", "anakinra"), n=N, seed=6
     )
 
 
-def test_one_row_a_product_and_agent(table: pd.DataFrame) -> None:
-    assert table[["product", "mitigation"]].to_numpy().tolist() == [
-        [product, agent]
+def without(arm: MitigationArm, simulated: list[MitigationArm]) -> MitigationArm:
+    """The arm of the same product without mitigation."""
+    return next(
+        other for other in simulated if (other.product, other.mitigation) == (arm.product, "none")
+    )
+
+
+def test_one_arm_a_product_and_agent(simulated: list[MitigationArm]) -> None:
+    assert [(arm.product, arm.mitigation) for arm in simulated] == [
+        (product, agent)
         for product in ("tarlatamab", "psma_masked_engager")
         for agent in ("none", "tocilizumab", "anakinra")
     ]
-    assert set(table["n"]) == {N}
-    assert set(table["window_d"]) == {21.0}
+    assert {arm.n for arm in simulated} == {N}
+    assert {arm.window_d for arm in simulated} == {21.0}
 
 
-def test_rates_are_per_100_with_their_error(table: pd.DataFrame) -> None:
-    for grade in ("grade2plus", "grade3plus"):
-        rate = table[f"per100_{grade}"] / 100
-        assert rate.between(0, 1).all()
-        np.testing.assert_allclose(rate * N, np.round(rate * N), atol=1e-9)
-        np.testing.assert_allclose(table[f"mc_error_{grade}"], 100 * np.sqrt(rate * (1 - rate) / N))
-    assert (table["per100_grade3plus"] <= table["per100_grade2plus"]).all()
+def test_shares_come_with_their_error(simulated: list[MitigationArm]) -> None:
+    for arm in simulated:
+        for estimate in (arm.grade2plus, arm.grade3plus):
+            share = estimate.value
+            assert 0 <= share <= 1
+            assert share * N == pytest.approx(round(share * N))
+            assert estimate.mc_error == pytest.approx(np.sqrt(share * (1 - share) / N))
+        assert arm.grade3plus.value <= arm.grade2plus.value
 
 
-def test_differences_are_paired_against_none(table: pd.DataFrame) -> None:
-    for _, rows in table.groupby("product"):
-        usual = rows["per100_grade2plus"].iloc[0]
-        np.testing.assert_allclose(
-            rows["difference_grade2plus"], rows["per100_grade2plus"] - usual, atol=1e-9
-        )
-        assert (rows["difference_grade2plus"].iloc[0], rows["mc_error_difference"].iloc[0]) == (
-            0,
-            0,
-        )
-        alone = np.hypot(rows["mc_error_grade2plus"], rows["mc_error_grade2plus"].iloc[0])
-        assert (rows["mc_error_difference"] <= alone + 1e-9).all(), (
-            "twins are compared, not strangers"
-        )
+def test_changes_are_paired_against_none(simulated: list[MitigationArm]) -> None:
+    for arm in simulated:
+        usual = without(arm, simulated)
+        for change, here, there in (
+            (arm.change_grade2plus, arm.grade2plus, usual.grade2plus),
+            (arm.change_grade3plus, arm.grade3plus, usual.grade3plus),
+        ):
+            assert change.value == pytest.approx(here.value - there.value)
+            # a mean's error divides by n - 1, a share's by n
+            alone = np.hypot(here.mc_error or 0, there.mc_error or 0) * np.sqrt(N / (N - 1))
+            assert (change.mc_error or 0) <= alone + 1e-9, "twins are compared, not strangers"
+        if arm is usual:
+            assert (arm.change_grade2plus.value, arm.change_grade2plus.mc_error) == (0, 0)
 
 
-def test_an_agent_against_il6_and_il1_does_no_harm(table: pd.DataFrame) -> None:
+def test_an_agent_against_il6_and_il1_does_no_harm(simulated: list[MitigationArm]) -> None:
     # Every patient is his own twin and the agents only take signals away, so the direction is no
     # matter of chance.
-    assert (table["difference_grade2plus"] <= 0).all()
-    assert (table["difference_grade2plus"] < 0).any()
+    changes = [arm.change_grade2plus.value for arm in simulated]
+    assert max(changes) <= 0
+    assert min(changes) < 0
 
 
 def test_progress_is_told_arm_by_arm() -> None:
     told: list[int] = []
-    mitigation_table(
+    simulate_mitigation_arms(
         [product_of("til_il2")],
         world=world_of(),
         mitigations=("anakinra",),
@@ -144,23 +153,23 @@ def outcomes_with(onset_h: list[float]) -> pd.DataFrame:
 def test_hours_count_from_the_most_recent_dose() -> None:
     product = product_of("tarlatamab")  # doses at 0, 168 and 336 h
     onsets = [2.0, 168.0 + 4.0, 336.0 + 6.0, 8.0, np.nan, 168.0 + 10.0]  # waits 2, 4, 6, 8, 10
-    row = observation_hours({"tarlatamab": (product, outcomes_with(onsets))}).iloc[0]
-    assert (row["product"], row["n_events"]) == ("tarlatamab", 5)
+    (seen,) = observation_hours({"tarlatamab": (product, outcomes_with(onsets))})
+    assert (seen.product, seen.n_events) == ("tarlatamab", 5)
     # numpy's quantile, linear
-    assert row[["hours_50", "hours_90", "hours_95"]].tolist() == pytest.approx([6.0, 9.2, 9.6])
+    assert seen.hours == pytest.approx((6.0, 9.2, 9.6))
 
 
 def test_without_an_event_nothing_is_said() -> None:
-    row = observation_hours(
-        {"x": (product_of("tarlatamab"), outcomes_with([np.nan, np.nan]))}
-    ).iloc[0]
-    assert row["n_events"] == 0
-    assert row[["hours_50", "hours_90", "hours_95"]].isna().all()
+    (seen,) = observation_hours({"x": (product_of("tarlatamab"), outcomes_with([np.nan, np.nan]))})
+    assert seen.n_events == 0
+    assert seen.hours == (None, None, None)
 
 
 def test_longer_observation_sees_more() -> None:
     product = product_of("tarlatamab")
-    row = observation_hours(
+    (seen,) = observation_hours(
         {"x": (product, simulate_outcomes(product, world=world_of(), n=100, seed=2))}
-    ).iloc[0]
-    assert 0 <= row["hours_50"] <= row["hours_90"] <= row["hours_95"] <= 21 * 24
+    )
+    hours = [hour for hour in seen.hours if hour is not None]
+    assert len(hours) == 3
+    assert [0, *hours, 21 * 24] == sorted([0, *hours, 21 * 24])

@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from crsrisk.data.cohort import Cohort, subset
 from crsrisk.data.files import frame_digest, read_manifest, sha256_of
 from crsrisk.data.tables import read_table
-from crsrisk.errors import InputError
+from crsrisk.errors import InputError, OutputError
+from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import stream_cohort
 from crsrisk.studies import export
 from crsrisk.studies.export import (
     EVENTS,
     MOST_TRAJECTORIES,
+    ExportedCohort,
     beside,
     count_events,
     export_cohort,
@@ -35,7 +37,7 @@ from crsrisk.studies.export import (
 from tests.simulation.people import arm_of, product_of, world_of
 
 
-def exported(path: Path, arms: Sequence[Arm], **choices: Any) -> dict[str, Any]:
+def exported(path: Path, arms: Sequence[Arm], **choices: Any) -> ExportedCohort:
     return export_cohort(
         path, arms=arms, world=world_of(), **({"n_patients": 30, "seed": 2} | choices)
     )
@@ -70,8 +72,8 @@ def test_chunks_do_not_change_a_byte(tmp_path: Path, arms: dict[str, Arm], suffi
             truth_repetitions=4,
             has_trajectories=True,
         )
-        found.append(([sha256_of(file) for file in told["files"]], told["products"]))
-        assert [Path(file).name.split(".")[-2] for file in told["files"]] == [
+        found.append(([sha256_of(file) for file in told.files], told.products))
+        assert [Path(file).name.split(".")[-2] for file in told.files] == [
             "cohort",
             "truth",
             "trajectories",
@@ -137,6 +139,50 @@ def test_support_is_no_prophylaxis() -> None:
     for name in ("fluids", "vasopressor", "oxygen"):
         with pytest.raises(InputError, match=name):
             reject_unused(("tocilizumab", name), world=world_of(), where="x", key="y")
+
+
+def test_an_older_cohort_is_replaced_only_when_asked_and_as_a_whole(tmp_path: Path) -> None:
+    """Nothing of the old cohort, as its truth, stays beside the new one."""
+    place, arms = tmp_path / "a.csv", [arm_of("tarlatamab")]
+    exported(place, arms, n_patients=2, has_truth=True, truth_repetitions=2, has_trajectories=True)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert len(before) == 6
+    with pytest.raises(OutputError, match="--overwrite"):
+        exported(place, arms, n_patients=3)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    exported(place, arms, n_patients=3, overwrite=True)
+    assert {file.name for file in tmp_path.iterdir()} == {"a.csv", "a.csv.manifest.json"}
+    assert read_manifest(place).n_rows == 3
+
+
+def test_a_truth_that_was_left_alone_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "a.truth.csv").write_text("of a cohort that was deleted\n", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"a\.truth\.csv of an older one"):
+        exported(tmp_path / "a.csv", [arm_of("tarlatamab")], n_patients=2)
+
+
+def test_an_interrupted_cohort_leaves_the_old_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, arms = tmp_path / "a.csv", [arm_of("tarlatamab")]
+    exported(place, arms, n_patients=2, has_truth=True, truth_repetitions=2)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def broken(*_: Any, **__: Any) -> Iterator[Cohort]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(export, "stream_cohort", broken)
+    with pytest.raises(KeyboardInterrupt):
+        exported(place, arms, n_patients=3, overwrite=True)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_it_shows_itself(tmp_path: Path) -> None:
+    shown = exported(tmp_path / "a.csv", [arm_of("tarlatamab")], n_patients=5)
+    assert len(repr(shown)) < 2000
+    assert shown.to_frame()["product"].tolist() == ["tarlatamab"]
+    assert "no external validation" in shown.summary()
 
 
 # --- memory ---
@@ -262,13 +308,14 @@ def test_counting_in_chunks_is_counting_at_once(
     assert set(found) == set(table["product"])
     for name, part in table.groupby("product"):
         row = found[str(name)]
-        assert row["n"] == len(part)
+        assert row.n == len(part)
         for event in EVENTS:
             share = part[event].mean()
-            assert row[event]["value"] == pytest.approx(share)
-            assert row[event]["mc_error"] == pytest.approx(np.sqrt(share * (1 - share) / len(part)))
+            rate: Estimate = getattr(row, event)
+            assert rate.value == pytest.approx(share)
+            assert rate.mc_error == pytest.approx(np.sqrt(share * (1 - share) / len(part)))
         known = part["onset_h"].dropna()
-        assert row["onset_median_h"] == (known.median() if len(known) else None)
+        assert row.onset_median_h == (known.median() if len(known) else None)
 
 
 def test_counts_stay_few(cohort: Cohort) -> None:
@@ -281,7 +328,7 @@ def test_summary_of_a_simulated_cohort(tmp_path: Path, arms: dict[str, Arm]) -> 
     told = exported(tmp_path / "a.parquet", list(arms.values()), n_patients=101)
     table = read_table(tmp_path / "a.parquet")
     assert frame_digest(table) == frame_digest(read_table(tmp_path / "a.parquet"))
-    assert {name: row["n"] for name, row in told["products"].items()} == table[
+    assert {name: row.n for name, row in told.products.items()} == table[
         "product"
     ].value_counts().to_dict()
-    assert {row["window_d"] for row in told["products"].values()} == {21.0}
+    assert {row.window_d for row in told.products.values()} == {21.0}

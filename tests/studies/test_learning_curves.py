@@ -10,7 +10,8 @@ import pytest
 
 from crsrisk.errors import InputError
 from crsrisk.model.features import load_config
-from crsrisk.studies.learning_curves import MODEL, learners, learning_lines, run_learning_curves
+from crsrisk.results import to_plain
+from crsrisk.studies.learning_curves import MODEL, LearningResult, learners, run_learning_curves
 
 SMALL = """
 kind: learning
@@ -38,48 +39,51 @@ def place(folder: Path, text: str = SMALL) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LearningResult]:
     folder = place(tmp_path_factory.mktemp("curves"))
     return folder, run_learning_curves(folder, workers=2, begin=silent)
 
 
 @pytest.mark.slow
-def test_every_learner_stands_at_every_size(found: tuple[Path, dict[str, Any]]) -> None:
+def test_every_learner_stands_at_every_size(found: tuple[Path, LearningResult]) -> None:
     _, answer = found
     names = [
         MODEL,
-        *(one.name for one in learners(config=load_config("baseline"), seed=0, n_bags=1)[1:]),
+        *(
+            learner.name
+            for learner in learners(config=load_config("baseline"), seed=0, n_bags=1)[1:]
+        ),
     ]
-    assert [row["learner"] for row in answer["curves"]] == names * 2
-    assert {row["n_training"] for row in answer["curves"]} == {300, 900}
-    assert all(row["low"] <= row["share"] <= row["high"] for row in answer["curves"])
+    assert [point.learner for point in answer.curves] == names * 2
+    assert {point.n_training for point in answer.curves} == {300, 900}
+    assert all(point.share.low <= point.share.value <= point.share.high for point in answer.curves)
 
 
 @pytest.mark.slow
-def test_files(found: tuple[Path, dict[str, Any]]) -> None:
+def test_files(found: tuple[Path, LearningResult]) -> None:
     folder, answer = found
     written = json.loads((folder / "results" / "learning.json").read_text(encoding="utf-8"))
-    assert written["curves"] == answer["curves"]
+    assert written == to_plain(answer)
     figure = (folder / "results" / "learning_curves.svg").read_text(encoding="utf-8")
     assert figure.startswith("<svg")
     assert "no external validation" in figure
     assert len(
         (folder / "results" / "table.csv").read_text(encoding="utf-8").splitlines()
-    ) == 1 + len(answer["curves"])
+    ) == 1 + len(answer.curves)
 
 
 @pytest.mark.slow
-def test_a_bar_can_fail_and_a_comparator_can_be_ahead(found: tuple[Path, dict[str, Any]]) -> None:
+def test_a_bar_can_fail_and_a_comparator_can_be_ahead(found: tuple[Path, LearningResult]) -> None:
     _, answer = found
-    assert [bar["is_met"] for bar in answer["bars"]] == [False, True]
-    text = "\n".join(learning_lines(answer))
+    assert [bar.is_met for bar in answer.bars] == [False, True]
+    text = answer.summary()
     assert "NOT met" in text
     assert "no external validation" in text
 
 
 @pytest.mark.slow
 def test_the_same_bytes_whatever_the_workers(
-    found: tuple[Path, dict[str, Any]], tmp_path: Path
+    found: tuple[Path, LearningResult], tmp_path: Path
 ) -> None:
     folder, _ = found
     again = place(tmp_path / "again")

@@ -15,7 +15,7 @@ from crsrisk.data.trial_plan_file import load_design
 from crsrisk.data.world import load_world
 from crsrisk.errors import InputError
 from crsrisk.folders import names
-from crsrisk.report.pages import prophylaxis_figures, render_prophylaxis
+from crsrisk.report.pages import policy_files, render_policy
 from crsrisk.report.policy_words import read_aloud
 from crsrisk.studies.policy import design_prophylaxis, write_answer
 from crsrisk.studies.policy_cohort import Sizes
@@ -55,7 +55,7 @@ def answer() -> dict[str, Any]:
 def test_the_same_seed_gives_the_same_answer_whatever_the_workers() -> None:
     again = design_prophylaxis(SMALL, begin=silent, workers=1)
     assert json.dumps(again, allow_nan=False) == json.dumps(answer(), allow_nan=False)
-    assert render_prophylaxis(again) == render_prophylaxis(answer())
+    assert render_policy(again) == render_policy(answer())
 
 
 def test_every_strategy_has_its_ladder_in_order() -> None:
@@ -156,7 +156,7 @@ def test_the_first_paragraph_can_be_read_aloud() -> None:
     )
     assert not set(text) & set("{}[]|_*≥>=")
     assert ">=" not in answer()["question"]
-    page = render_prophylaxis(answer())
+    page = render_policy(answer())
     assert page.index("lead aloud") < page.index("<table")
     assert "<script" not in page
     assert answer()["notice"] in page
@@ -172,7 +172,7 @@ def test_the_recommended_trial_is_a_design_file(tmp_path: Path) -> None:
 
 
 def test_figures_stand_alone() -> None:
-    figures = prophylaxis_figures(answer())
+    figures = policy_files(answer())
     assert len(figures) == 2 * 2 + 1
     assert all(svg.startswith("<svg") and "synthetic" in svg for svg in figures.values())
 

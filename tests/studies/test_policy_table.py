@@ -16,7 +16,7 @@ from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
 from crsrisk.model.store import save_model
 from crsrisk.policy.formulas import policy_metrics
-from crsrisk.report.pages import prophylaxis_figures, render_prophylaxis
+from crsrisk.report.pages import policy_files, render_policy
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import sample
@@ -83,7 +83,7 @@ def test_the_ratio_s_own_interval_widens_every_benefit(table: Path) -> None:
 def test_the_page_claims_nothing_counterfactual(table: Path) -> None:
     found = weigh_table(request(table))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    page = render_prophylaxis(found)
+    page = render_policy(found)
     assert "no potential outcomes are known of these patients" in page
     assert "oracle" not in page.partition("</style>")[2]
 
@@ -137,7 +137,7 @@ def test_the_curve_of_net_benefit_passes_through_the_table(table: Path) -> None:
     doses = found["doses"]
     thirty = next(row for row in policies if row["policy"] == "30 doses per 100, by risk")
     assert doses["by_risk"][doses["share"].index(0.3)] == pytest.approx(thirty["averted"]["value"])
-    assert set(prophylaxis_figures(found)) == {"curve-1.svg", "doses-1.svg"}
+    assert set(policy_files(found)) == {"curve-1.svg", "doses-1.svg"}
 
 
 def test_subgroups_are_told_apart_by_risk_and_by_how_well_it_is_told(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_subgroups_are_told_apart_by_risk_and_by_how_well_it_is_told(tmp_path: P
     assert rows["ward: B"]["sensitivity"] < rows["ward: A"]["sensitivity"]
     low, value, high = (rows["ward: A"]["net_benefit"][key] for key in ("low", "value", "high"))
     assert low < value < high
-    assert "Who is left out" in render_prophylaxis(weigh_table(asked))
+    assert "Who is left out" in render_policy(weigh_table(asked))
     assert (
         weigh_table(request(path, groups=("ward",)))["subgroups"][0]["calibration_log_odds"] is None
     )

@@ -5,6 +5,7 @@ of a patient logged.
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -35,12 +36,10 @@ from crsrisk.studies.predict import score_table
 from crsrisk.studies.train import (
     Trained,
     config_from,
-    print_released,
     release_model,
     simulated_training,
     table_training,
     train,
-    training_lines,
 )
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED
@@ -90,7 +89,7 @@ def test_the_saved_model_is_the_trained_one(trained: Trained, cohort: Cohort) ->
 
 
 def test_what_is_said_of_it(trained: Trained) -> None:
-    text = "\n".join(training_lines(trained))
+    text = trained.summary()
     for part in (
         "within 21 days",
         "400 patients",
@@ -160,18 +159,35 @@ def test_the_run_is_tracked_without_a_patient(trained: Trained) -> None:
     assert not any("patient_id" in one for one in text)
 
 
-def test_a_model_is_never_replaced(trained: Trained, quick: ModelConfig) -> None:
+def trained_again(trained: Trained, config: ModelConfig, **choices: Any) -> Trained:
+    given: dict[str, Any] = {"seed": 1, "is_tuned": False, "track": None, "n_refits": 0}
+    return train(
+        trained.training, config=config, begin=silent, **{**given, "out": trained.folder, **choices}
+    )
+
+
+def test_a_model_is_replaced_only_when_asked_and_as_a_whole(
+    trained: Trained, quick: ModelConfig, tmp_path: Path
+) -> None:
     with pytest.raises(OutputError, match="already"):
-        train(
-            trained.training,
-            config=quick,
-            seed=1,
-            out=trained.folder,
-            is_tuned=False,
-            track=None,
-            begin=silent,
-            n_refits=0,
-        )
+        trained_again(trained, quick)
+    copy = tmp_path / "model"
+    shutil.copytree(trained.folder, copy)
+    assert (copy / "refits.json").is_file()
+    trained_again(trained, quick, out=copy, overwrite=True)
+    assert load_model(copy).manifest["tuning"] is None
+    assert not (copy / "refits.json").exists(), "the refits of the old model"
+
+
+def test_only_a_model_of_ones_own_is_replaced(
+    trained: Trained, quick: ModelConfig, tmp_path: Path
+) -> None:
+    other = tmp_path / "notes"
+    other.mkdir()
+    (other / "mine.txt").write_text("not a model", encoding="utf-8")
+    with pytest.raises(OutputError, match="no model"):
+        trained_again(trained, quick, out=other, overwrite=True)
+    assert (other / "mine.txt").is_file()
 
 
 def from_table(place: Path, config: ModelConfig, **changed: Any) -> Any:
@@ -450,11 +466,9 @@ def test_the_card_says_what_it_is_and_is_not_for(source: Path, tmp_path: Path) -
     assert all(f"| {one.label} |" in page for one in contract.variables)
 
 
-def test_tree_and_terminal(
-    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_and_text(source: Path, tmp_path: Path) -> None:
     made = release_model(source, name=None, version=None, out=tmp_path)
-    tree = json.loads(json.dumps(made.as_tree(), allow_nan=False))
+    tree = json.loads(json.dumps(made.to_dict(), allow_nan=False))
     assert [one["name"] for one in tree["releases"]] == ["grade3plus-0.1.0", "baseline-0.1.0"]
     for one in tree["releases"]:
         assert one["is_new"]
@@ -462,19 +476,16 @@ def test_tree_and_terminal(
         assert set(one["files"]) == {place.name for place in Path(one["folder"]).iterdir()} - {
             MANIFEST
         }
-    print_released(made)
-    print_released(release_model(source, name=None, version=None, out=tmp_path))
-    told = capsys.readouterr().out
+    again = release_model(source, name=None, version=None, out=tmp_path)
+    told = f"{made.summary()}\n{again.summary()}"
     assert told.count("Released before, the same to the byte") == 2
     assert f"crsrisk predict {tmp_path / 'baseline-0.1.0'} TABLE" in told  # no name leads there
     assert NOTICE in told
 
 
-def test_at_home_the_name_is_enough(
-    source: Path, house: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    print_released(release_model(source, name=None, version=None, out=None))
-    assert "Use it by name: crsrisk predict baseline-0.1.0 TABLE" in capsys.readouterr().out
+def test_at_home_the_name_is_enough(source: Path, house: Path) -> None:
+    released = release_model(source, name=None, version=None, out=None)
+    assert "Use it by name: crsrisk predict baseline-0.1.0 TABLE" in released.summary()
 
 
 def test_the_same_model_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
