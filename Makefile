@@ -41,11 +41,11 @@ KERNEL := $(wildcard crsrisk/biology/*.py) crsrisk/data/mitigation.py $(patsubst
 
 .venv/.compiled: .venv/.installed $(KERNEL)
 	@echo "Compiling the solver (up to a minute, once)"
-	@$(BIN)/crsrisk simulate --patients 16 --product tarlatamab --out .venv/compiled/cohort.parquet > /dev/null
+	@$(BIN)/crsrisk simulate --patients 16 --product tarlatamab --out .venv/compiled/cohort.parquet --overwrite > /dev/null
 	@touch $@
 
 run: setup
-	$(BIN)/crsrisk run experiments/001_baseline
+	$(BIN)/crsrisk run experiments/001_baseline --overwrite
 
 test: setup
 	$(BIN)/python -m pytest -m "not slow"

@@ -49,13 +49,14 @@ GRID = PowerCurves(
 _MEMORY = """
 import resource, sys
 from pathlib import Path
-from bench.trials import ready_design, N_TRIALS
+from bench.trials import sized_design, N_TRIALS
 from crsrisk.trials.simulated_trials import run_trials
-ready = ready_design()
-run_trials(ready.sized, ready.arms("effect"), n_sim=20 * N_TRIALS, seed=1, workers=2)
+sized = sized_design()
+run_trials(sized.size, sized.arms("effect"), n_sim=20 * N_TRIALS, seed=1, workers=2)
 status = Path("/proc/self/status")
 if status.exists():  # on Linux ru_maxrss of a child holds the peak of its parent too
-    print(next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")))
+    lines = status.read_text().splitlines()
+    print(next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")))
 else:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(peak / 1024 if sys.platform != "darwin" else peak / 1024**2)
@@ -88,7 +89,7 @@ class Grid:
     ratio: float
 
 
-def ready_design() -> SizedDesign:
+def sized_design() -> SizedDesign:
     """The four-look design for 80% power."""
     pool = stated_pool(STATED, screening=SCREENING, masking=Masking())
     return prepare(
@@ -118,29 +119,29 @@ def plain_trial(
     return False, n
 
 
-def plain_trials(ready: SizedDesign, *, n_sim: int, seed: int) -> float:
+def plain_trials(sized: SizedDesign, *, n_sim: int, seed: int) -> float:
     """Share of plain trials that claim benefit."""
     rng = np.random.default_rng(seed)
-    at_look, level = ready.sized.at_look.tolist(), norm.sf(ready.sized.upper - 1e-10).tolist()
+    at_look, level = sized.size.at_look.tolist(), norm.sf(sized.size.upper - 1e-10).tolist()
     return (
         sum(plain_trial(rng, at_look=at_look, level=level, risk_ratio=0.5)[0] for _ in range(n_sim))
         / n_sim
     )
 
 
-def speed(ready: SizedDesign) -> Speed:
+def speed(sized: SizedDesign) -> Speed:
     """Measure (i); the shortest of five runs, one thread."""
-    arms = ready.arms("effect")
-    run_trials(ready.sized, arms, n_sim=100, seed=1)  # compiles
+    arms = sized.arms("effect")
+    run_trials(sized.size, arms, n_sim=100, seed=1)  # compiles
     used, power = [], 0.0
     for _ in range(5):
         start = time.process_time()
-        power = float(run_trials(ready.sized, arms, n_sim=N_TRIALS, seed=1).has_claim.mean())
+        power = float(run_trials(sized.size, arms, n_sim=N_TRIALS, seed=1).has_claim.mean())
         used.append(time.process_time() - start)
     start = time.process_time()
-    plain_power = plain_trials(ready, n_sim=N_PLAIN, seed=2)
+    plain_power = plain_trials(sized, n_sim=N_PLAIN, seed=2)
     plain = (time.process_time() - start) * N_TRIALS / N_PLAIN
-    return Speed(min(used), plain, plain / min(used), power, plain_power, ready.sized.n_max)
+    return Speed(min(used), plain, plain / min(used), power, plain_power, sized.size.n_max)
 
 
 def grid(plain_seconds: float) -> Grid:
@@ -172,8 +173,8 @@ def memory_mb() -> float:
 
 
 def measure() -> dict[str, Any]:
-    """All measurements and what they were made on, ready for JSON."""
-    first = speed(ready_design())
+    """All measurements and what they were made on, sized for JSON."""
+    first = speed(sized_design())
     second = grid(first.plain_seconds)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     return {

@@ -725,8 +725,8 @@ def columns_of(table: Table) -> tuple[str, ...]:
     >>> columns_of("observed")[:3]
     ('patient_id', 'product', 'platform')
     """
-    own = tuple(name for name, column in FIELDS.items() if column.table == table)
-    return ("patient_id", *own) if table in ("outcomes", "course") else own
+    names = tuple(name for name, column in FIELDS.items() if column.table == table)
+    return ("patient_id", *names) if table in ("outcomes", "course") else names
 
 
 def field(name: str) -> Field:

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.fields import LANDMARK_HOURS
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
+from crsrisk.model.risk_model import RiskModel
 
 # product: platform, intercept, antigen restriction
 PRODUCTS = {

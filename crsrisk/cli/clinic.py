@@ -139,12 +139,12 @@ def grade(
     """Grade CRS in a registry or trial under each published system; onset, peak, resolution and
     agreement.
     """
-    from crsrisk.studies.grade import grade_table, print_graded
+    from crsrisk.studies.grade import grade_registry, print_graded
 
-    graded = grade_table(
+    graded = grade_registry(
         table, systems=tuple(system or ()), alt_upper_limit_u_l=alt_upper_limit, out=out
     )
     if as_json:
-        print_json(graded.as_tree())
+        print_json(graded.to_dict())
     else:
         print_graded(graded, out=out)

@@ -34,16 +34,16 @@ def trial(
     need.
     """
     from crsrisk.progress import steps
-    from crsrisk.studies.trial import check_targets, print_compared, run_design, write_compared
+    from crsrisk.studies.trial import check_targets, print_trial, run_trial, write_trial
 
     check_targets(design, html=html, out=out)
     with steps() as begin:
-        compared = run_design(design, workers=workers, begin=begin)
-    written = write_compared(compared, html=html, out=out)
+        result = run_trial(design, workers=workers, begin=begin)
+    written = write_trial(result, html=html, out=out)
     if as_json:
-        print_json(compared.as_tree())
+        print_json(result.to_dict())
     else:
-        print_compared(compared, written=written)
+        print_trial(result, written=written)
 
 
 @app.command()

@@ -143,18 +143,16 @@ def _forecast(
 ) -> None:
     from crsrisk.data.ensemble import load_ensemble
     from crsrisk.progress import steps
-    from crsrisk.studies.forecast import PER_MEMBER, RARE_FOLD, forecast_products, print_products
+    from crsrisk.studies.forecast import PER_MEMBER, forecast, print_forecast
 
     members = load_ensemble()
     products, world = products_in(product, scenario=scenario)
-    each = patients or PER_MEMBER
     with steps() as begin:
-        found = forecast_products(
+        made = forecast(
             products,
             ensemble=members,
             world=world,
-            n=each,
-            n_rare=RARE_FOLD * each,
+            n_patients=patients or PER_MEMBER,
             seed=seed,
             trial_size=trial_size,
             regimen=regimen,
@@ -163,9 +161,9 @@ def _forecast(
             advance=begin("Simulating the ensemble", len(members)),
         )
     if as_json:
-        print_json(found)
+        print_json(made.to_dict())
     else:
-        print_products(found)
+        print_forecast(made)
 
 
 @app.command()
@@ -236,14 +234,14 @@ def evidence(
             patients=patients,
             patients_rare=patients_rare,
             seed=seed,
-            has_roster=not trial,
+            has_counts=not trial,
             workers=workers,
             as_json=as_json,
         )
         return
     from crsrisk.progress import steps
     from crsrisk.simulation.evidence import to_json
-    from crsrisk.studies.forecast import compare_with_published, print_comparisons
+    from crsrisk.studies.evidence import compare_with_published, print_comparisons
 
     with steps() as begin:
         rows = compare_with_published(
@@ -265,7 +263,7 @@ def evidence(
 def _baseline(scenario: str, *, idle: Mapping[str, Any], as_json: bool) -> None:
     from crsrisk.data.world import load_world
     from crsrisk.errors import InputError
-    from crsrisk.studies.evidence import compare_baseline, print_baseline
+    from crsrisk.studies.generator import compare_baseline, print_baseline
 
     if given := [option for option, value in idle.items() if value]:
         raise InputError(
@@ -275,11 +273,11 @@ def _baseline(scenario: str, *, idle: Mapping[str, Any], as_json: bool) -> None:
             expected="--baseline alone",
             cure="leave one of them out: before the first dose there is no trial and no course",
         )
-    found = compare_baseline(load_world(scenario))
+    made = compare_baseline(load_world(scenario))
     if as_json:
-        print_json(found)
+        print_json(made.to_dict())
     else:
-        print_baseline(found)
+        print_baseline(made)
 
 
 def _forecast_evidence(
@@ -290,25 +288,20 @@ def _forecast_evidence(
     patients: int | None,
     patients_rare: int | None,
     seed: int,
-    has_roster: bool,
+    has_counts: bool,
     workers: int,
     as_json: bool,
 ) -> None:
     from crsrisk.data.ensemble import load_ensemble
     from crsrisk.progress import steps
-    from crsrisk.studies.evidence import print_roster, roster_summary
-    from crsrisk.studies.forecast import (
-        PER_MEMBER,
-        RARE_FOLD,
-        forecast_published,
-        forecast_tree,
-        print_published_forecasts,
-    )
+    from crsrisk.studies.evidence import forecast_published, print_published_forecasts
+    from crsrisk.studies.forecast import PER_MEMBER, RARE_FOLD
+    from crsrisk.studies.generator import count_evidence, print_evidence_counts
 
     members = load_ensemble()
     with steps() as begin:
         each = patients or PER_MEMBER
-        rows = forecast_published(
+        made = forecast_published(
             trials,
             ensemble=members,
             world=world,
@@ -320,11 +313,12 @@ def _forecast_evidence(
             advance=begin("Simulating the ensemble", len(members)),
         )
     if as_json:
-        print_json({**forecast_tree(rows), **({"roster": roster_summary()} if has_roster else {})})
+        counts = {"evidence_status": count_evidence()} if has_counts else {}
+        print_json({**made.to_dict(), **counts})
         return
-    print_published_forecasts(rows)
-    if has_roster:
-        print_roster()
+    print_published_forecasts(made)
+    if has_counts:
+        print_evidence_counts()
 
 
 def _trials(
@@ -371,9 +365,9 @@ def adopt(
     """Make the result of a calibration the world that everybody uses: values in the files, ensemble
     beside them.
     """
-    from crsrisk.studies.calibration import adopt as put
+    from crsrisk.studies.calibration import apply_calibration
 
-    changed = put(results)
+    changed = apply_calibration(results)
     typer.echo(
         f"Changed {len(changed)} files: {', '.join(changed)}. What was believed before stays in"
         " them as `prior`."
@@ -458,11 +452,11 @@ def card(
 
     from crsrisk.data.files import write_text
     from crsrisk.report.generator_card import generator_card_markdown
-    from crsrisk.studies.evidence import make_card
+    from crsrisk.studies.generator import make_card
 
     made = make_card()
     text = (
-        json.dumps(made, indent=1, allow_nan=False) + "\n"
+        json.dumps(made.to_dict(), indent=1, allow_nan=False) + "\n"
         if as_json
         else generator_card_markdown(made)
     )

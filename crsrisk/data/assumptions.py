@@ -12,10 +12,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from crsrisk.errors import InputError
+from crsrisk.results import Result
 
 # suffix of a name -> the unit it promises; a name without such a suffix is a pure number (unit "1")
 UNIT_OF_SUFFIX: Mapping[str, str] = MappingProxyType(
@@ -76,6 +78,10 @@ class Strict(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def __str__(self) -> str:
+        """The same as ``repr``: short where the noun says it in short."""
+        return repr(self)
 
 
 def misfit(key: str, *, found: object, expected: str) -> PydanticCustomError:
@@ -152,11 +158,40 @@ def check_unit(name: str, quantity: Quantity, *, where: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Assumptions(Mapping[str, Assumption]):
-    """All assumptions by ``stem.name``, for example ``cascade.tnf_clearance_per_h``."""
+@dataclass(frozen=True, repr=False)
+class Assumptions(Result, Mapping[str, Assumption]):
+    """All numbers that the mechanism assumes, by ``stem.name``: ``cascade.tnf_clearance_per_h``.
+
+    A read-only mapping of names to :class:`Assumption`; :meth:`replace` makes another set.
+
+    Examples
+    --------
+    >>> from crsrisk.data.world_files import load_assumptions
+    >>> assumptions = load_assumptions()
+    >>> assumptions["vitals.fever_rise_c"].unit
+    'degC'
+    >>> list(assumptions.to_frame().columns)
+    ['name', 'value', 'unit', 'low', 'high', 'strength', 'meaning', 'source']
+    """
 
     entries: Mapping[str, Assumption]
+
+    def __post_init__(self) -> None:
+        """Keep the entries where nobody can change them."""
+        object.__setattr__(self, "entries", MappingProxyType(dict(self.entries)))
+
+    def __reduce__(self) -> tuple[type[Assumptions], tuple[dict[str, Assumption]]]:
+        """Pickle and copy as a plain dictionary: a read-only view cannot be pickled."""
+        return Assumptions, (dict(self.entries),)
+
+    def summary(self) -> str:
+        """How many there are, in which parts of the mechanism."""
+        stems = dict.fromkeys(name.partition(".")[0] for name in self.entries)
+        return f"{len(self)} assumptions of {', '.join(stems)}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an assumption: name, value, unit, range, strength, meaning and source."""
+        return pd.DataFrame([_frame_row(name, entry) for name, entry in self.entries.items()])
 
     def __getitem__(self, key: str) -> Assumption:
         return self.entries[key]
@@ -181,8 +216,12 @@ class Assumptions(Mapping[str, Assumption]):
         }
 
     def replace(self, values: Mapping[str, float], *, where: str = "replacement") -> Assumptions:
-        """A new set with other values; unknown names are refused, the range widens to hold an
-        explicit choice.
+        """A new set with other values; the range of each widens to hold an explicit choice.
+
+        Raises
+        ------
+        InputError
+            For a name that no assumption bears.
         """
         entries = dict(self.entries)
         for key, value in values.items():
@@ -197,13 +236,46 @@ class Assumptions(Mapping[str, Assumption]):
             old = entries[key]
             span = [min(old.range[0], value), max(old.range[1], value)]
             entries[key] = old.model_copy(update={"value": float(value), "range": span})
-        return Assumptions(MappingProxyType(entries))
+        return Assumptions(entries)
 
     @property
     def digest(self) -> str:
         """Hash of every name and value: two cohorts with equal digests rest on the same numbers."""
         values = {key: self.entries[key].value for key in sorted(self.entries)}
         return digest_of(values)
+
+
+def _frame_row(name: str, quantity: Quantity) -> dict[str, object]:
+    low, high = quantity.range
+    meaning = {"meaning": quantity.meaning} if isinstance(quantity, Assumption) else {}
+    return {
+        "name": name,
+        "value": quantity.value,
+        "unit": quantity.unit,
+        "low": low,
+        "high": high,
+        "strength": quantity.strength,
+        **meaning,
+        "source": quantity.source,
+    }
+
+
+def quantities_frame(noun: BaseModel) -> pd.DataFrame:
+    """Every quantity of a noun and of its parts, one row each: name, value, unit, range, strength
+    and source.
+    """
+    return pd.DataFrame([_frame_row(name, quantity) for name, quantity in _quantities(noun, "")])
+
+
+def _quantities(noun: BaseModel, path: str) -> Iterator[tuple[str, Quantity]]:
+    for name in type(noun).model_fields:
+        part = getattr(noun, name)
+        parts = {f".{key}": value for key, value in part.items()} if isinstance(part, dict) else {}
+        for key, value in (parts or {"": part}).items():
+            if isinstance(value, Quantity):
+                yield f"{path}{name}{key}", value
+            elif isinstance(value, BaseModel):
+                yield from _quantities(value, f"{path}{name}{key}.")
 
 
 def digest_of(tree: Any) -> str:
@@ -218,16 +290,20 @@ class Override(Strict):
     reason: str
 
 
-class Scenario(Strict):
-    """A named world: overrides of assumptions, and the evidence that speaks for it."""
+class Scenario(Result, Strict):
+    """A named set of overrides of assumptions, and the evidence that speaks for it."""
 
     name: str
     title: str
     evidence: list[str]
     overrides: dict[str, Override]
 
+    def summary(self) -> str:
+        """Name, title and how many assumptions it sets."""
+        return f"{self.name}, {self.title}; it sets {len(self.overrides)} assumptions"
+
     def apply(self, assumptions: Assumptions) -> Assumptions:
-        """The assumptions of this world."""
+        """The assumptions with this scenario's values in their place."""
         return assumptions.replace(
             {k: o.value for k, o in self.overrides.items()}, where=f"scenario {self.name}"
         )

@@ -114,9 +114,6 @@ class BaselineFinding:
         )
 
 
-# Read what baseline patients are compared with: one YAML file, checked as a whole.
-
-
 _COUNTS = (
     "is_female",
     "has_liver_metastases",

@@ -132,9 +132,6 @@ def is_command(text: str) -> bool:
     return text.startswith(_COMMANDS)
 
 
-# Read what the simulator may be believed for: one YAML file, checked as a whole.
-
-
 def load_credibility(path: str | Path | None = None) -> Credibility:
     """The credibility review of a file (without one: of the file that ships).
 

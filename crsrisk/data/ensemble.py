@@ -1,4 +1,9 @@
-"""Ensemble: many sets of assumptions that the evidence cannot tell apart, with their weights."""
+"""Ensemble: many sets of assumptions that the evidence cannot tell apart, with their weights.
+
+In its folder the members are a table (``members.csv``); beside it stand where they come from
+(``about.json``) and, when a sensitivity experiment was run, what the answers of the simulator rest
+on (``sensitivity.json``).
+"""
 
 from __future__ import annotations
 
@@ -18,13 +23,16 @@ from crsrisk.data.files import write_text
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder
+from crsrisk.results import Estimate, Result
 
 Values = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Ensemble:
-    """``values`` has one row a member and one column a constant; ``keys`` name the constants;
+@dataclass(frozen=True, repr=False)
+class Ensemble(Result):
+    """Sets of assumptions that the published evidence cannot tell apart, with their weights.
+
+    ``values`` has one row a member and one column a constant; ``keys`` name the constants;
     ``weights`` sum to 1.
 
     A key is ``assumption:engagement.t_gain``, ``product:tarlatamab.binding.tumour_affinity_nm``,
@@ -50,9 +58,27 @@ class Ensemble:
     def __len__(self) -> int:
         return len(self.weights)
 
+    def summary(self) -> str:
+        """Members, constants and effective size."""
+        return (
+            f"{len(self)} members of {len(self.keys)} constants, effective size"
+            f" {self.effective_size:.1f}"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a member: its weight, then one column a constant."""
+        table = pd.DataFrame(self.values, columns=list(self.keys))
+        table.insert(0, "weight", self.weights)
+        return table
+
     def member(self, k: int) -> dict[str, float]:
         """The constants of one member by key."""
         return dict(zip(self.keys, (float(value) for value in self.values[k]), strict=True))
+
+    def head(self, n: int) -> Ensemble:
+        """The first ``n`` members, for a quick look."""
+        weights = self.weights[:n] / self.weights[:n].sum()
+        return Ensemble(self.keys, self.values[:n], weights, self.assumptions)
 
     def without(self, keys: Collection[str]) -> Ensemble:
         """The members without some of their constants."""
@@ -70,10 +96,6 @@ class Ensemble:
     def effective_size(self) -> float:
         """How many equally weighted members would carry as much (Kish)."""
         return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
-
-
-# What is known of an ensemble beside its members: where it comes from, and what the answers of the
-# simulator rest on.
 
 
 # in a sharing-out of variance: which patients were simulated, not what is known
@@ -98,6 +120,16 @@ class Share(Strict):
     with_others_low: float | None
     with_others_high: float | None
 
+    @property
+    def alone_share(self) -> Estimate | None:
+        """``alone`` with its interval; None where it is not estimable."""
+        return _estimate(self.alone, self.alone_low, self.alone_high)
+
+    @property
+    def total_share(self) -> Estimate | None:
+        """``with_others`` with its interval; None where it is not estimable."""
+        return _estimate(self.with_others, self.with_others_low, self.with_others_high)
+
     @model_validator(mode="after")
     def _known_strength(self) -> Share:
         if self.strength not in (*Strength, CHANCE):
@@ -105,6 +137,10 @@ class Share(Strict):
                 f"strength among {', '.join((*Strength, CHANCE))}, found {self.strength!r}"
             )
         return self
+
+
+def _estimate(value: float | None, low: float | None, high: float | None) -> Estimate | None:
+    return None if value is None or low is None or high is None else Estimate(value, low, high)
 
 
 class Leader(Strict):
@@ -117,6 +153,11 @@ class Leader(Strict):
     total: float
     total_low: float
     total_high: float
+
+    @property
+    def share(self) -> Estimate:
+        """``total`` with its interval."""
+        return Estimate(self.total, self.total_low, self.total_high)
 
 
 class OutputShares(Strict):
@@ -175,9 +216,6 @@ class EnsembleAbout(Strict):
     effective_size: float
 
 
-# The ensemble as files: members as a table, and what they were made from beside it.
-
-
 DIGITS = 5  # significant digits of a stored value: far finer than any of them is known
 
 
@@ -190,9 +228,7 @@ def save_ensemble(ensemble: Ensemble, folder: Path, *, about: dict[str, object])
     """Write ``members.csv`` (weight, then one column a constant) and ``about.json`` (digest, seed,
     version, targets).
     """
-    table = pd.DataFrame(ensemble.values, columns=list(ensemble.keys))
-    table.insert(0, "weight", ensemble.weights)
-    text = table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
+    text = ensemble.to_frame().to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
     write_text(folder / "members.csv", text)
     tree = {**about, "n_members": len(ensemble), "assumptions": ensemble.assumptions}
     write_text(folder / "about.json", json.dumps(tree, indent=1) + "\n")
@@ -236,10 +272,6 @@ def load_ensemble(folder: Path | None = None) -> Ensemble:
         weights / weights.sum(),
         str(about.get("assumptions", "")),
     )
-
-
-# Read what lies beside the members of an ensemble: ``about.json`` and, when it was computed,
-# ``sensitivity.json``.
 
 
 _N_LEADERS = 3
@@ -298,12 +330,12 @@ def load_variance_shares(folder: Path | None = None) -> VarianceShares | None:
         )
     chosen["outputs"] = [
         {
-            "name": one["output"],
-            "meaning": one.get("meaning", one["output"]),
-            "shares": shares.get(one["output"], []),
-            "leaders": _leaders(tree.get("sobol"), one["output"]),
+            "name": output["output"],
+            "meaning": output.get("meaning", output["output"]),
+            "shares": shares.get(output["output"], []),
+            "leaders": _leaders(tree.get("sobol"), output["output"]),
         }
-        for one in outputs
+        for output in outputs
     ]
     if isinstance(support := tree.get("scenario_weights"), dict):
         chosen["support"] = {

@@ -131,18 +131,20 @@ def follow(rows: pd.DataFrame, *, quiet_h: float, multiple_boluses_h: float) -> 
         has_vasopressor,
         hidden,
     ) in enumerate(columns):
-        one = patients[name]
-        one.open_or_close(time_h, fever=is_hot, is_ill=is_ill, hidden=hidden, quiet_h=quiet_h)
-        counts = one.is_open and bool(is_hot or (is_ill and one.is_fever_hidden))
-        one.was_ill = counts and is_ill
-        one.last_sign_h = time_h if counts else one.last_sign_h
-        one.vasopressor_from_h = _since(one.vasopressor_from_h, time_h, is_on=has_vasopressor)
-        several[row] = one.had_several_boluses(
+        patient = patients[name]
+        patient.open_or_close(time_h, fever=is_hot, is_ill=is_ill, hidden=hidden, quiet_h=quiet_h)
+        counts = patient.is_open and bool(is_hot or (is_ill and patient.is_fever_hidden))
+        patient.was_ill = counts and is_ill
+        patient.last_sign_h = time_h if counts else patient.last_sign_h
+        patient.vasopressor_from_h = _since(
+            patient.vasopressor_from_h, time_h, is_on=has_vasopressor
+        )
+        several[row] = patient.had_several_boluses(
             time_h, n_boluses, has_fluids=has_fluids, enough_h=multiple_boluses_h
         )
-        has_crs[row], has_sign[row] = counts or (one.is_open and not is_ill), counts
-        episode[row] = one.episode
-        vasopressor_h[row] = time_h - one.vasopressor_from_h if has_vasopressor else 0.0
+        has_crs[row], has_sign[row] = counts or (patient.is_open and not is_ill), counts
+        episode[row] = patient.episode
+        vasopressor_h[row] = time_h - patient.vasopressor_from_h if has_vasopressor else 0.0
     return Followed(
         _signs(rows, has_crs, is_low, is_low_systolic, several, vasopressor_h), episode, has_sign
     )
@@ -240,8 +242,8 @@ def _milestones_of(rows: pd.DataFrame, grade: Grades) -> pd.DataFrame:
         "peak_h": table["time_h"].where((table["grade"] == highest) & (highest > 0)),
         "resolution_h": table["time_h"].where(table["time_h"] > last_ill),
     }
-    found = {
+    first = {
         name: column.groupby(table["patient_id"], sort=False).min()
         for name, column in times.items()
     }
-    return pd.DataFrame({"max_grade": by_patient["grade"].max(), **found}).reset_index()
+    return pd.DataFrame({"max_grade": by_patient["grade"].max(), **first}).reset_index()

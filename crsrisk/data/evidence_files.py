@@ -1,4 +1,10 @@
-"""Read the published figures: one YAML file a source, all checked before one of them is used."""
+"""Read the published evidence: its figures, and what became of each row of it.
+
+Figures stand in one YAML file a source, all checked before one of them is used. Every row of the
+tables of published evidence (an id such as E035, or F009 for a finding on risk factors) has one
+:class:`EvidenceStatus`: reproduced, used as a check, or left out with the reason. The
+:class:`EvidenceRegister` of all of them lets a reader see that nothing was left out in silence.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +25,117 @@ from crsrisk.data.world_files import load_assumptions, load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import is_path, names, synthetic_folder
+from crsrisk.results import Result
+
+Use: TypeAlias = Literal["target", "baseline", "qualitative", "scenario", "prior", "not_usable"]
+Reason: TypeAlias = Literal[
+    "haematology",
+    "pooled",
+    "not_an_incidence",
+    "another_event",
+    "not_simulated",
+    "overlap",
+    "unverified",
+    "no_figure",
+    "gap",
+    "published_model",
+]
+USES: Mapping[Use, str] = MappingProxyType(
+    {
+        "target": "reproduced: a row of a source in synthetic/evidence/, simulated and compared",
+        "baseline": "the patients before the first dose are compared with it",
+        "qualitative": "the direction is checked by a test of the mechanism",
+        "scenario": "speaks for or against a scenario",
+        "prior": "informs an assumption, and no more",
+        "not_usable": "left out, with the reason",
+    }
+)
+REASONS: Mapping[Reason, str] = MappingProxyType(
+    {
+        "haematology": "patients with blood cancers: rates are no target for solid tumours",
+        "pooled": "pooled over products or platforms that are not one trial",
+        "not_an_incidence": "no share of patients and no time: an odds ratio, a dose, a p value",
+        "another_event": "another event than CRS or fever",
+        "not_simulated": "what the simulator does not produce",
+        "overlap": "the patients of another row, which is counted",
+        "unverified": "recalled, unverified and without any other support",
+        "no_figure": "blank in the source: no number to compare with",
+        "gap": "a statement that no evidence was found",
+        "published_model": "the performance of somebody else's risk model, not of patients",
+    }
+)
+
+
+class EvidenceStatus(Strict):
+    """One row of the evidence and its one use.
+
+    ``used_in`` says where: the source (target), the check (baseline), the phenomenon (qualitative),
+    the scenario or the assumption (prior). A row that is not usable has a ``reason`` instead.
+    ``counted_as`` is the row that counts for an overlapping one. ``unverified``: the figure is
+    recalled, not seen on a page.
+    """
+
+    id: str
+    use: Use
+    used_in: str | None = None
+    reason: Reason | None = None
+    counted_as: str | None = None
+    unverified: bool = False
+    about: str = ""
+
+    @model_validator(mode="after")
+    def _one_use(self) -> EvidenceStatus:
+        left_out = self.use == "not_usable"
+        if left_out != (self.reason is not None) or left_out == (self.used_in is not None):
+            raise ValueError(
+                f"{self.id}: used_in for a row that is used, a reason for one that is not"
+            )
+        if (self.reason == "overlap") != (self.counted_as is not None):
+            raise ValueError(f"{self.id}: counted_as for an overlap, and only there")
+        if self.use != "target" and len(self.about.strip()) < 3:
+            raise ValueError(f"{self.id}: what the row says and why this use, in words (about)")
+        return self
+
+
+class Phenomenon(Strict):
+    """Something that must come out of the mechanism: what, and the test that checks it
+    (``file.py::test_name``).
+    """
+
+    says: str
+    test: str
+
+    @model_validator(mode="after")
+    def _names_a_test(self) -> Phenomenon:
+        file, _, test = self.test.partition("::")
+        if not file.endswith(".py") or not test.startswith("test_"):
+            raise ValueError("a test as tests/folder/test_file.py::test_name")
+        return self
+
+
+@dataclass(frozen=True, repr=False)
+class EvidenceRegister(Result):
+    """All rows of both tables of evidence with their status, and the phenomena that some of
+    them support.
+    """
+
+    published_rates: tuple[EvidenceStatus, ...]
+    risk_factors: tuple[EvidenceStatus, ...]
+    phenomena: Mapping[str, Phenomenon]
+
+    def summary(self) -> str:
+        """How many rows stand in either table."""
+        rates, factors = len(self.published_rates), len(self.risk_factors)
+        return f"{rates} rows of published rates, {factors} of risk factors"
+
+    @property
+    def rows(self) -> tuple[EvidenceStatus, ...]:
+        """Both tables, one after the other."""
+        return self.published_rates + self.risk_factors
+
+    def of(self, use: Use) -> tuple[EvidenceStatus, ...]:
+        """The rows of one use."""
+        return tuple(row for row in self.rows if row.use == use)
 
 
 def load_trials(folder: str | Path | None = None, *, role: Role | None = None) -> list[Trial]:
@@ -58,7 +175,7 @@ def load_own_trials(paths: Sequence[str | Path]) -> tuple[list[Trial], list[Prod
     """
     trials: list[Trial] = []
     products: dict[str, Product] = {}
-    for path in (Path(one).expanduser() for one in paths):
+    for path in (Path(given).expanduser() for given in paths):
         trial = _load(path)
         if trial.role != "validation":
             raise InputError(
@@ -69,12 +186,12 @@ def load_own_trials(paths: Sequence[str | Path]) -> tuple[list[Trial], list[Prod
                 cure="write role: validation; to tune to a trial, see experiments/002_calibration",
             )
         system_of(trial.grading, where=path.name)
-        own = [
+        of_trial = [
             load_product(path.parent / Path(name).expanduser() if is_path(name) else name)
             for name in trial.products
         ]
-        _check_setting(trial, own[0], where=path.name)
-        for product in own:
+        _check_setting(trial, of_trial[0], where=path.name)
+        for product in of_trial:
             if products.setdefault(product.name, product) != product:
                 raise InputError(
                     where=path.name,
@@ -85,7 +202,10 @@ def load_own_trials(paths: Sequence[str | Path]) -> tuple[list[Trial], list[Prod
                 )
         trials.append(
             trial.model_copy(
-                update={"product": own[0].name, "pooled_with": [one.name for one in own[1:]]}
+                update={
+                    "product": of_trial[0].name,
+                    "pooled_with": [product.name for product in of_trial[1:]],
+                }
             )
         )
     shipped = load_trials()
@@ -188,124 +308,6 @@ def _check_overlaps(trials: Sequence[Trial]) -> None:
                 )
 
 
-# What became of each row of published evidence: reproduced, used as a check, or left out with the
-# reason.
-#
-# A :class:`Fate` is one row of the tables of published evidence (an id such as E035, or F009 for a
-# finding on risk factors) and its one use. The roster is what lets a reader see that nothing was
-# left out in silence.
-
-
-Use: TypeAlias = Literal["target", "baseline", "qualitative", "scenario", "prior", "not_usable"]
-Reason: TypeAlias = Literal[
-    "haematology",
-    "pooled",
-    "not_an_incidence",
-    "another_event",
-    "not_simulated",
-    "overlap",
-    "unverified",
-    "no_figure",
-    "gap",
-    "published_model",
-]
-
-USES: Mapping[Use, str] = MappingProxyType(
-    {
-        "target": "reproduced: a row of a source in synthetic/evidence/, simulated and compared",
-        "baseline": "the patients before the first dose are compared with it",
-        "qualitative": "the direction is checked by a test of the mechanism",
-        "scenario": "speaks for or against a scenario",
-        "prior": "informs an assumption, and no more",
-        "not_usable": "left out, with the reason",
-    }
-)
-REASONS: Mapping[Reason, str] = MappingProxyType(
-    {
-        "haematology": "patients with blood cancers: rates are no target for solid tumours",
-        "pooled": "pooled over products or platforms that are not one trial",
-        "not_an_incidence": "no share of patients and no time: an odds ratio, a dose, a p value",
-        "another_event": "another event than CRS or fever",
-        "not_simulated": "what the simulator does not produce",
-        "overlap": "the patients of another row, which is counted",
-        "unverified": "recalled, unverified and without any other support",
-        "no_figure": "blank in the source: no number to compare with",
-        "gap": "a statement that no evidence was found",
-        "published_model": "the performance of somebody else's risk model, not of patients",
-    }
-)
-
-
-class EvidenceStatus(Strict):
-    """One row of the evidence and its one use.
-
-    ``used_in`` says where: the source (target), the check (baseline), the phenomenon (qualitative),
-    the scenario or the assumption (prior). A row that is not usable has a ``reason`` instead.
-    ``counted_as`` is the row that counts for an overlapping one. ``unverified``: the figure is
-    recalled, not seen on a page.
-    """
-
-    id: str
-    use: Use
-    used_in: str | None = None
-    reason: Reason | None = None
-    counted_as: str | None = None
-    unverified: bool = False
-    about: str = ""
-
-    @model_validator(mode="after")
-    def _one_use(self) -> EvidenceStatus:
-        left_out = self.use == "not_usable"
-        if left_out != (self.reason is not None) or left_out == (self.used_in is not None):
-            raise ValueError(
-                f"{self.id}: used_in for a row that is used, a reason for one that is not"
-            )
-        if (self.reason == "overlap") != (self.counted_as is not None):
-            raise ValueError(f"{self.id}: counted_as for an overlap, and only there")
-        if self.use != "target" and len(self.about.strip()) < 3:
-            raise ValueError(f"{self.id}: what the row says and why this use, in words (about)")
-        return self
-
-
-class Phenomenon(Strict):
-    """Something that must come out of the mechanism: what, and the test that checks it
-    (``file.py::test_name``).
-    """
-
-    says: str
-    test: str
-
-    @model_validator(mode="after")
-    def _names_a_test(self) -> Phenomenon:
-        file, _, test = self.test.partition("::")
-        if not file.endswith(".py") or not test.startswith("test_"):
-            raise ValueError("a test as tests/folder/test_file.py::test_name")
-        return self
-
-
-@dataclass(frozen=True)
-class Roster:
-    """All rows of both tables of evidence with their fates, and the phenomena that some of them
-    support.
-    """
-
-    published_rates: tuple[EvidenceStatus, ...]
-    risk_factors: tuple[EvidenceStatus, ...]
-    phenomena: Mapping[str, Phenomenon]
-
-    @property
-    def rows(self) -> tuple[EvidenceStatus, ...]:
-        """Both tables, one after the other."""
-        return self.published_rates + self.risk_factors
-
-    def of(self, use: Use) -> tuple[EvidenceStatus, ...]:
-        """The rows of one use."""
-        return tuple(row for row in self.rows if row.use == use)
-
-
-# Read what became of each row of published evidence; every name in it must lead somewhere.
-
-
 class _Rows(Strict):
     rows: list[EvidenceStatus] = Field(min_length=1)
 
@@ -314,13 +316,14 @@ class _Phenomena(Strict):
     phenomena: dict[str, Phenomenon]
 
 
-def load_roster(
+def load_evidence_register(
     folder: str | Path | None = None,
     *,
     trials: Sequence[Trial] | None = None,
     checks: Sequence[BaselineCheck] | None = None,
-) -> Roster:
-    """The roster of a folder (without one: of the one that ships), checked against what it names.
+) -> EvidenceRegister:
+    """The status of every row of a folder (without one: of the one that ships), checked against
+    what it names.
 
     A folder holds published_rates.yaml, risk_factors.yaml and phenomena.yaml. ``trials`` and
     ``checks`` are the shipped ones unless handed in. Refused with an :class:`InputError`: an id
@@ -328,7 +331,7 @@ def load_roster(
     phenomenon, scenario, assumption or counted row that does not exist, and a phenomenon that only
     recalled rows support.
 
-    >>> len(load_roster().published_rates)
+    >>> len(load_evidence_register().published_rates)
     194
     """
     place = (
@@ -343,11 +346,11 @@ def load_roster(
     phenomena = build(
         _Phenomena, read_yaml(place / "phenomena.yaml"), where="phenomena.yaml"
     ).phenomena
-    roster = Roster(tuple(rates), tuple(factors), MappingProxyType(phenomena))
-    _each_once(roster)
-    _check_targets(roster, trials=load_trials() if trials is None else trials)
-    _check_names(roster, checks=load_baseline_checks() if checks is None else checks)
-    return roster
+    register = EvidenceRegister(tuple(rates), tuple(factors), phenomena)
+    _each_once(register)
+    _check_targets(register, trials=load_trials() if trials is None else trials)
+    _check_names(register, checks=load_baseline_checks() if checks is None else checks)
+    return register
 
 
 def _refuse(
@@ -359,9 +362,9 @@ def _refuse(
     )
 
 
-def _each_once(roster: Roster) -> None:
+def _each_once(register: EvidenceRegister) -> None:
     seen: set[str] = set()
-    for row in roster.rows:
+    for row in register.rows:
         if row.id in seen:
             raise _refuse(
                 row,
@@ -373,12 +376,12 @@ def _each_once(roster: Roster) -> None:
         seen.add(row.id)
 
 
-def _check_targets(roster: Roster, *, trials: Sequence[Trial]) -> None:
+def _check_targets(register: EvidenceRegister, *, trials: Sequence[Trial]) -> None:
     """Targets and figures of the sources are the same ids, each in the source that is named."""
     entered = {
         figure.id: (trial.name, figure.verified) for trial in trials for figure in trial.rows
     }
-    for row in roster.of("target"):
+    for row in register.of("target"):
         source, is_verified = entered.get(row.id, ("no source", True))
         if source != row.used_in:
             raise _refuse(
@@ -395,7 +398,7 @@ def _check_targets(roster: Roster, *, trials: Sequence[Trial]) -> None:
                 expected=f"{str(not is_verified).lower()}, as in {source}.yaml",
                 cure="correct it",
             )
-    if left := sorted(entered.keys() - {row.id for row in roster.of("target")}):
+    if left := sorted(entered.keys() - {row.id for row in register.of("target")}):
         raise InputError(
             where="roster/published_rates.yaml",
             key=left[0],
@@ -405,15 +408,15 @@ def _check_targets(roster: Roster, *, trials: Sequence[Trial]) -> None:
         )
 
 
-def _check_names(roster: Roster, *, checks: Sequence[BaselineCheck]) -> None:
+def _check_names(register: EvidenceRegister, *, checks: Sequence[BaselineCheck]) -> None:
     """What a row is used in exists, and a phenomenon has a verified row that supports it."""
     known: Mapping[str, Collection[str]] = {
         "baseline": {check.id for check in checks},
-        "qualitative": roster.phenomena.keys(),
+        "qualitative": register.phenomena.keys(),
         "scenario": names("scenarios"),
         "prior": load_assumptions().keys(),
     }
-    for row in roster.rows:
+    for row in register.rows:
         if row.use in known and row.used_in not in known[row.use]:
             raise _refuse(
                 row,
@@ -422,12 +425,12 @@ def _check_names(roster: Roster, *, checks: Sequence[BaselineCheck]) -> None:
                 expected=f"the name of a {row.use} that exists",
             )
         if row.counted_as is not None and row.counted_as not in {
-            other.id for other in roster.of("target")
+            other.id for other in register.of("target")
         }:
             raise _refuse(
                 row, key="counted_as", found=row.counted_as, expected="the id of a target"
             )
-    by_id = {row.id: row for row in roster.rows}
+    by_id = {row.id: row for row in register.rows}
     for check in checks:
         for evidence in check.evidence:
             if evidence not in by_id:
@@ -439,8 +442,8 @@ def _check_names(roster: Roster, *, checks: Sequence[BaselineCheck]) -> None:
                     cure="correct the id",
                 )
     if idle := sorted(
-        roster.phenomena.keys()
-        - {row.used_in for row in roster.of("qualitative") if not row.unverified}
+        register.phenomena.keys()
+        - {row.used_in for row in register.of("qualitative") if not row.unverified}
     ):
         raise InputError(
             where="roster/phenomena.yaml",

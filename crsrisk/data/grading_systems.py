@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.errors import InputError
+from crsrisk.results import Estimate, NotEstimable
 
 Grades: TypeAlias = NDArray[np.int64]
 
@@ -30,6 +31,8 @@ DEATH = 5
 ALT_STEPS = (1.0, 3.0, 5.0, 20.0)
 CREATININE_STEPS = (1.0, 1.5, 3.0, 6.0)  # the same for creatinine
 LONG_VASOPRESSOR_H = 24.0  # MSKCC
+N_GRADES = 6  # 0 to 5
+FEWEST_PATIENTS = 10  # below, resampling says nothing about the spread of an agreement
 
 
 class GradingSystem(StrEnum):
@@ -283,11 +286,11 @@ def episode_grades(
     first in full effect does not hold the pressure, so the second one also says "high dose". It has
     no vasopressin, no creatinine and no tube. ASTCT equals the solver's own ``max_grade``.
 
-    >>> found = episode_grades(
-    ...     n_episodes=[1], had_fluids=[1], longest_fluids_h=[8], multiple_boluses_h=6, had_vasopressor=[0],
-    ...     longest_vasopressor_h=[0], had_second_vasopressor=[0], had_oxygen=[0], had_high_flow=[0],
-    ...     had_positive_pressure=[0], peak_alt_x_uln=[1.2])
-    >>> {system.value: int(grade[0]) for system, grade in found.items()}
+    >>> grades = episode_grades(
+    ...     n_episodes=[1], had_fluids=[1], longest_fluids_h=[8], multiple_boluses_h=6,
+    ...     had_vasopressor=[0], longest_vasopressor_h=[0], had_second_vasopressor=[0],
+    ...     had_oxygen=[0], had_high_flow=[0], had_positive_pressure=[0], peak_alt_x_uln=[1.2])
+    >>> {system.value: int(grade[0]) for system, grade in grades.items()}
     {'astct': 2, 'lee_2014': 2, 'ctcae_4': 2, 'ctcae_5': 2, 'penn': 3, 'mskcc': 1, 'cartox': 2}
     """
     second, high_flow = _yes(had_second_vasopressor), _yes(had_high_flow)
@@ -330,12 +333,12 @@ def system_of(text: str, *, where: str = "grading") -> GradingSystem:
     <GradingSystem.LEE_2014: 'lee_2014'>
     """
     lower = text.casefold()
-    found = list(_NAMED.finditer(lower))
-    if found and found[0]["ctcae"] is None:
-        return GradingSystem(str(found[0].lastgroup))
-    if found:
-        versions = [one["version"] for one in found if one["version"]]
-        version = found[0]["version"] or ("5" if "5" in versions else "4")
+    named = list(_NAMED.finditer(lower))
+    if named and named[0]["ctcae"] is None:
+        return GradingSystem(str(named[0].lastgroup))
+    if named:
+        versions = [match["version"] for match in named if match["version"]]
+        version = named[0]["version"] or ("5" if "5" in versions else "4")
         if version in ("4", "5"):
             return GradingSystem(f"ctcae_{version}")
     elif _UNNAMED.search(lower):
@@ -368,9 +371,9 @@ def _steps_above(value: ArrayLike, steps: tuple[float, ...]) -> Grades:
     return np.asarray(np.sum([values > step for step in steps], axis=0), dtype=np.int64)
 
 
-def _from_count(n: ArrayLike, one: int, several: int) -> Grades:
+def _from_count(n: ArrayLike, single: int, several: int) -> Grades:
     count = np.asarray(n)
-    return np.maximum(_if(count >= 1, one), _if(count >= 2, several))
+    return np.maximum(_if(count >= 1, single), _if(count >= 2, several))
 
 
 def _from_device(signs: Signs, grades: tuple[int, int, int, int]) -> Grades:
@@ -406,26 +409,24 @@ def _highest(first: Grades, *others: Grades) -> Grades:
     return first
 
 
-# Agreement: how far two grading systems give the same patients the same grade.
-
-
-N_GRADES = 6  # 0 to 5
-FEWEST_PATIENTS = 10  # below, resampling says nothing about the spread
+# --- agreement of two systems on the same patients ---
 
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """``table``: patients by grade of the first system (rows) and the second (columns), 0 to 5.
-    ``exact``: share with the same grade. ``kappa``: Cohen's, with linear weights; None when both
-    systems give everybody one and the same grade. ``low``, ``high``: its 95% interval, None below
-    ten patients or without a kappa.
+    """How far two grading systems give the same patients the same grade.
+
+    ``table``: patients by grade of the first system (rows) and the second (columns), 0 to 5.
+    ``exact``: share with the same grade. ``kappa``: Cohen's, with linear weights and its 95%
+    interval (none below ten patients); not estimable when both systems give everybody one and the
+    same grade.
     """
 
+    first: GradingSystem
+    second: GradingSystem
     table: NDArray[np.int64]
     exact: float
-    kappa: float | None
-    low: float | None
-    high: float | None
+    kappa: Estimate | NotEstimable
 
 
 def weighted_kappa(tables: ArrayLike) -> NDArray[np.float64]:
@@ -433,7 +434,9 @@ def weighted_kappa(tables: ArrayLike) -> NDArray[np.float64]:
     (..., k, k) -> (...).
 
     1 minus the mean difference in grade over the one expected by chance from the margins; NaN where
-    that is 0.
+    that is 0. scikit-learn's ``cohen_kappa_score`` gives the same number for one table; the
+    interval needs it for 2,000 tables of each of 21 pairs of systems, which takes it half a minute
+    and this a moment.
 
     >>> float(weighted_kappa([[4, 0], [0, 4]]))
     1.0
@@ -454,29 +457,37 @@ def weighted_kappa(tables: ArrayLike) -> NDArray[np.float64]:
 
 
 def agree(
-    first: ArrayLike, second: ArrayLike, *, seed: int = 1, n_resamples: int = 2000
+    first: GradingSystem,
+    second: GradingSystem,
+    grades: Mapping[GradingSystem, ArrayLike],
+    *,
+    seed: int = 1,
+    n_resamples: int = 2000,
 ) -> Agreement:
-    """Agreement of two systems on the same patients, one grade (0-5) a patient in the same order.
+    """Agreement of two systems; ``grades``: by system one grade (0-5) a patient, in the same order.
 
     The interval is the 2.5th to 97.5th percentile over resamples of the patients (a resample of
     patients is a multinomial draw of the cross table); resamples without a kappa are left out.
 
-    >>> agree([0, 1, 2], [0, 1, 3]).exact
+    >>> astct, penn = GradingSystem.ASTCT, GradingSystem.PENN
+    >>> agree(astct, penn, {astct: [0, 1, 2], penn: [0, 1, 3]}).exact
     0.6666666666666666
     """
-    one, two = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
-    if one.shape != two.shape or one.ndim != 1 or not len(one):
+    rows, columns = (np.asarray(grades[system], dtype=np.int64) for system in (first, second))
+    if rows.shape != columns.shape or rows.ndim != 1 or not len(rows):
         raise ValueError("two lists of grades, of the same patients, at least one patient")
-    table = np.bincount(one * N_GRADES + two, minlength=N_GRADES**2).reshape(N_GRADES, N_GRADES)
-    exact, kappa = float(np.mean(one == two)), float(weighted_kappa(table))
-    if np.isnan(kappa):
-        return Agreement(table, exact, None, None, None)
-    if len(one) < FEWEST_PATIENTS:
-        return Agreement(table, exact, kappa, None, None)
-    draws = np.random.default_rng(seed).multinomial(
-        len(one), table.ravel() / len(one), size=n_resamples
-    )
-    low, high = np.nanquantile(
-        weighted_kappa(draws.reshape(-1, N_GRADES, N_GRADES)), [0.025, 0.975]
-    )
-    return Agreement(table, exact, kappa, float(low), float(high))
+    n = len(rows)
+    table = np.bincount(rows * N_GRADES + columns, minlength=N_GRADES**2)
+    kappa: Estimate | NotEstimable
+    value = float(weighted_kappa(table.reshape(N_GRADES, N_GRADES)))
+    if np.isnan(value):
+        kappa = NotEstimable("both systems give every patient the same grade")
+    elif n < FEWEST_PATIENTS:
+        kappa = Estimate(value)
+    else:
+        draws = np.random.default_rng(seed).multinomial(n, table / n, size=n_resamples)
+        resampled = weighted_kappa(draws.reshape(-1, N_GRADES, N_GRADES))
+        low, high = np.nanquantile(resampled, [0.025, 0.975])
+        kappa = Estimate(value, float(low), float(high))
+    exact = float(np.mean(rows == columns))
+    return Agreement(first, second, table.reshape(N_GRADES, N_GRADES), exact, kappa)

@@ -1,5 +1,8 @@
-"""Guidance: what published reviews say of watching for CRS and treating it. Reference with
-citation, never an order.
+"""What the literature says: guidance on watching and treating CRS, and findings on risk factors.
+
+Guidance is reference with citation, never an order. Findings are what published series said of risk
+factors, so that simulated series of the same size can be asked the same. Both stand in one YAML
+file each, every statement with its source.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ Topic: TypeAlias = Literal[
 Setting: TypeAlias = Literal[
     "solid tumours", "extrapolated from haematology", "product label", "general"
 ]
+Event: TypeAlias = Literal["any_grade", "grade2plus", "grade3plus"]
+Report: TypeAlias = Literal["up", "down", "null"]
 
 
 class Statement(Strict):
@@ -70,10 +75,12 @@ class Guidance(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> Guidance:
-        ids = [one.id for one in self.statements]
+        ids = [statement.id for statement in self.statements]
         if twice := sorted({name for name in ids if ids.count(name) > 1}):
             raise ValueError(f"each id once, not {', '.join(twice)} again")
-        if unknown := sorted({one.source for one in self.statements} - set(self.sources)):
+        if unknown := sorted(
+            {statement.source for statement in self.statements} - set(self.sources)
+        ):
             raise ValueError(f"a citation under `sources` for {', '.join(unknown)}")
         if blank := [name for name, text in self.sources.items() if len(text.strip()) < 10]:
             raise ValueError(f"a whole citation for {', '.join(blank)}")
@@ -81,15 +88,9 @@ class Guidance(Strict):
 
     def of(self, *, product: str, platform: Platform) -> list[Statement]:
         """The statements that speak of a product, in the order of the file."""
-        return [one for one in self.statements if one.speaks_of(product, platform)]
-
-
-# Findings: what published series said of risk factors, so that simulated series of the same size
-# can be asked the same.
-
-
-Event: TypeAlias = Literal["any_grade", "grade2plus", "grade3plus"]
-Report: TypeAlias = Literal["up", "down", "null"]
+        return [
+            statement for statement in self.statements if statement.speaks_of(product, platform)
+        ]
 
 
 class Finding(Strict):
@@ -131,20 +132,17 @@ class Series(Strict):
 
     @model_validator(mode="after")
     def _sound(self) -> Series:
-        if self.is_small_positive and any(one.reported == "null" for one in self.findings):
+        if self.is_small_positive and any(finding.reported == "null" for finding in self.findings):
             raise ValueError(f"{self.name}: is_small_positive false, for it reports no relation")
         if (
             min(
                 len(text.strip())
-                for text in (self.size_reason, *(one.citation for one in self.findings))
+                for text in (self.size_reason, *(finding.citation for finding in self.findings))
             )
             < 3
         ):
             raise ValueError(f"{self.name}: a reason for the size and a citation of every finding")
         return self
-
-
-# Read what published guidance says: one YAML file, every statement with its source.
 
 
 def load_guidance(path: str | Path | None = None) -> Guidance:
@@ -157,22 +155,18 @@ def load_guidance(path: str | Path | None = None) -> Guidance:
     ['checkpoint inhibitor', 'laboratory']
     """
     place = Path(path).expanduser() if path is not None else synthetic_folder() / "guidance.yaml"
-    found = build(Guidance, read_yaml(place), where=place.name)
+    guidance = build(Guidance, read_yaml(place), where=place.name)
     known = {*get_args(Platform), *names("products"), *evidence_only_products()}
-    for one in found.statements:
-        if strangers := sorted(set(one.applies_to) - known):
+    for statement in guidance.statements:
+        if strangers := sorted(set(statement.applies_to) - known):
             raise InputError(
                 where=place.name,
-                key=f"{one.id}.applies_to",
+                key=f"{statement.id}.applies_to",
                 found=", ".join(strangers),
                 expected="names of products or platforms",
                 cure="correct the name",
             )
-    return found
-
-
-# Read the findings on risk factors that scenarios are asked about: one YAML file, checked as a
-# whole.
+    return guidance
 
 
 _COUNTS = (
@@ -199,9 +193,9 @@ def load_findings(path: str | Path | None = None) -> tuple[Series, ...]:
     [30, 102, 412, 245]
     """
     place = Path(path).expanduser() if path is not None else synthetic_folder() / "findings.yaml"
-    found = build(_File, read_yaml(place), where=place.name).series
+    all_series = build(_File, read_yaml(place), where=place.name).series
     seen: set[str] = set()
-    for series in found:
+    for series in all_series:
         product = load_product(series.product)
         if series.regimen is not None and series.regimen not in product.regimens:
             raise InputError(
@@ -211,7 +205,7 @@ def load_findings(path: str | Path | None = None) -> tuple[Series, ...]:
                 expected=f"one of {', '.join(product.regimens)}",
                 cure="correct the name",
             )
-        for name in (series.name, *(one.id for one in series.findings)):
+        for name in (series.name, *(finding.id for finding in series.findings)):
             if name in seen:
                 raise InputError(
                     where=place.name,
@@ -221,21 +215,26 @@ def load_findings(path: str | Path | None = None) -> tuple[Series, ...]:
                     cure="rename or delete one of the two",
                 )
             seen.add(name)
-        for one in series.findings:
-            if one.factor not in (*CONTINUOUS, *_COUNTS):
-                raise InputError(
-                    where=place.name,
-                    key=f"{one.id}.factor",
-                    found=one.factor,
-                    expected=f"one of {', '.join((*CONTINUOUS, *_COUNTS))}",
-                    cure="correct the name",
-                )
-            if one.factor in _COUNTS and one.above is None:
-                raise InputError(
-                    where=place.name,
-                    key=f"{one.id}.above",
-                    found="nothing",
-                    expected="a threshold, since this is a count",
-                    cure="write above: 0.5 for present",
-                )
-    return tuple(found)
+        for finding in series.findings:
+            _check_finding(finding, where=place.name)
+    return tuple(all_series)
+
+
+def _check_finding(finding: Finding, *, where: str) -> None:
+    """Its factor exists, and a count has a threshold."""
+    if finding.factor not in (*CONTINUOUS, *_COUNTS):
+        raise InputError(
+            where=where,
+            key=f"{finding.id}.factor",
+            found=finding.factor,
+            expected=f"one of {', '.join((*CONTINUOUS, *_COUNTS))}",
+            cure="correct the name",
+        )
+    if finding.factor in _COUNTS and finding.above is None:
+        raise InputError(
+            where=where,
+            key=f"{finding.id}.above",
+            found="nothing",
+            expected="a threshold, since this is a count",
+            cure="write above: 0.5 for present",
+        )

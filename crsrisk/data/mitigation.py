@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from pydantic import model_validator
 
-from crsrisk.data.assumptions import Quantity, Strict
+from crsrisk.data.assumptions import Quantity, Strict, quantities_frame
+from crsrisk.results import Result
 
 # what a mitigation can act on, in the order of the compiled kernel
 NODES: tuple[str, ...] = (
@@ -24,8 +26,10 @@ NODES: tuple[str, ...] = (
 )
 
 
-class Mitigation(Strict):
-    """One agent. Effect at a node = emax x e/(e + e50), where e is the effect-site amount in usual
+class Mitigation(Result, Strict):
+    """A drug or measure against CRS, and where in the mechanism it acts.
+
+    Effect at a node = emax x e/(e + e50), where e is the effect-site amount in usual
     doses.
     """
 
@@ -45,6 +49,15 @@ class Mitigation(Strict):
     repeats: int
     cap_total_mg: float | None = None
     dose_mg_per_kg: float | None = None
+
+    def summary(self) -> str:
+        """Name, label, kind and the nodes of the mechanism it acts on."""
+        nodes = ", ".join(self.acts_on) or "no node of the mechanism"
+        return f"{self.name}, {self.label} ({self.kind}), acts on {nodes}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a number: name, value, unit, range, strength and source."""
+        return quantities_frame(self)
 
     @model_validator(mode="after")
     def _known_nodes(self) -> Mitigation:

@@ -4,69 +4,73 @@ its Monte Carlo error.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import sqrt
 
-from pydantic import Field
-
-from crsrisk.data.assumptions import Strict
 from crsrisk.data.trial_plan import Kind
+from crsrisk.results import Estimate
 
 
-class Figure(Strict):
-    """A figure and the standard error that comes from simulating only so many trials; 0 where it
-    was computed exactly.
-    """
-
-    value: float
-    mcse: float = Field(ge=0)
-
-
-def proportion(n_yes: int, n: int) -> Figure:
+def proportion(n_yes: int, n: int) -> Estimate:
     """A share of simulated trials; its error is sqrt(p (1 - p) / n) (Morris, White & Crowther, Stat
     Med 2019;38:2074).
 
-    >>> round(proportion(8000, 10000).mcse, 6)
+    >>> round(proportion(8000, 10000).mc_error, 6)
     0.004
     """
     p = n_yes / n
-    return Figure(value=p, mcse=sqrt(p * (1 - p) / n))
+    return Estimate(p, mc_error=sqrt(p * (1 - p) / n))
 
 
-class Look(Strict):
+@dataclass(frozen=True)
+class Look:
     """One look: patients so far, what stops the trial there, and how often it does.
 
     Bounds are of z where there is a control arm (``upper_z``, ``lower_z``) or counts of successes
-    where there is none (``upper_count`` reached is success, ``lower_count`` or fewer is failure).
-    ``effect``: with the assumed effect of prophylaxis; ``null``: without one.
+    where there is none (``upper_count`` reached is success, ``lower_count`` or fewer is failure);
+    None: nothing stops there. ``effect``: with the assumed effect of prophylaxis; ``null``: without
+    one.
     """
 
     n: int
     share: float
+    benefit_effect: Estimate
+    futility_effect: Estimate
+    benefit_null: Estimate
+    futility_null: Estimate
     upper_z: float | None = None
     lower_z: float | None = None
     upper_count: int | None = None
     lower_count: int | None = None
-    benefit_effect: Figure
-    futility_effect: Figure
-    benefit_null: Figure
-    futility_null: Figure
+
+    @property
+    def upper(self) -> float | int | None:
+        """What is reached for a claim, z or successes."""
+        return self.upper_z if self.upper_count is None else self.upper_count
+
+    @property
+    def lower(self) -> float | int | None:
+        """What stops for futility, z or successes."""
+        return self.lower_z if self.lower_count is None else self.lower_count
 
 
-class Misspecification(Strict):
+@dataclass(frozen=True)
+class Misspecification:
     """What the same design does when an assumption is wrong: how often it then claims that
     prophylaxis works.
 
-    ``key`` groups the same row over designs (`hidden_astct`, `drift_10`); ``what`` says it in
-    words.
+    ``key`` groups the same row over designs (`hidden_astct`, `drift_10`); ``truth`` says in words
+    what is true instead. ``is_error``: a claim would be false here.
     """
 
     key: str
-    what: str
-    claims: Figure
-    is_error: bool  # a claim would be false here
+    truth: str
+    claims: Estimate
+    is_error: bool
 
 
-class OperatingCharacteristics(Strict):
+@dataclass(frozen=True)
+class OperatingCharacteristics:
     """One design, run ``n_sim`` times with the assumed effect and ``n_sim`` times without it.
 
     ``rate_control`` and ``rate_experimental`` are the event rates of the arms among those enrolled;
@@ -85,23 +89,68 @@ class OperatingCharacteristics(Strict):
     n_max: int
     co_primary_support: bool
     eligible_share: float
-    benchmark: float | None = None
-    margin: float | None = None
     rate_control: float
     rate_experimental: float
     planned_power: float | None
     wanted_power: float
-    power: Figure
-    type_one_error: Figure
+    power: Estimate
+    type_one_error: Estimate
     nominal_alpha: float
-    expected_n: Figure
-    expected_n_null: Figure
-    screened: Figure
-    screened_per_enrolled: Figure
-    duration_months: Figure
-    waiting: Figure
-    exposed: Figure
-    exposed_without_need: Figure
-    interaction_power: Figure | None = None
-    looks: list[Look]
-    misspecifications: list[Misspecification]
+    expected_n: Estimate
+    expected_n_null: Estimate
+    screened: Estimate
+    screened_per_enrolled: Estimate
+    duration_months: Estimate
+    waiting: Estimate
+    exposed: Estimate
+    exposed_without_need: Estimate
+    looks: tuple[Look, ...]
+    misspecifications: tuple[Misspecification, ...]
+    benchmark: float | None = None
+    margin: float | None = None
+    interaction_power: Estimate | None = None
+
+    @property
+    def false_claims(self) -> tuple[Misspecification, ...]:
+        """The misspecifications in which every claim is an error."""
+        return tuple(row for row in self.misspecifications if row.is_error)
+
+
+@dataclass(frozen=True)
+class PowerCell:
+    """Power under one set of assumptions; ``threshold`` 0 is all-comers, ``base_rate`` the event
+    rate of all candidates untreated.
+    """
+
+    risk_ratio: float
+    base_rate: float
+    threshold: float
+    n_total: int
+    eligible_share: float
+    power: Estimate
+
+
+@dataclass(frozen=True)
+class EndpointRates:
+    """Event rates of an endpoint among all candidates, without and with prophylaxis."""
+
+    endpoint: str
+    untreated: float
+    with_prophylaxis: float
+
+
+@dataclass(frozen=True)
+class CandidatePool:
+    """Who could enter, in figures.
+
+    ``n_patients``: different people behind the candidates (0: a formula); ``base_rate_error``: the
+    standard error of the base rate that comes from having so many. ``risk_ratio``: events with
+    prophylaxis over events without, fever that the drug hides counted as the event it is.
+    """
+
+    origin: str
+    n_patients: int
+    base_rate: float
+    base_rate_error: float
+    risk_ratio: float
+    rates: tuple[EndpointRates, ...]

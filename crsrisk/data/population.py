@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+import pandas as pd
 from pydantic import model_validator
 
-from crsrisk.data.assumptions import Quantity, Strict, unit_of_name
+from crsrisk.data.assumptions import Quantity, Strict, quantities_frame, unit_of_name
+from crsrisk.results import Result
 
 # continuous baseline covariates, in the order of the latent normal vector
 CONTINUOUS: tuple[str, ...] = (
@@ -80,8 +82,13 @@ class Shares(Strict):
         return self
 
 
-class Population(Strict):
-    """One tumour type."""
+class Population(Result, Strict):
+    """Patients of one tumour type before the first dose: shares, distributions, tissue.
+
+    ``marginals`` hold a distribution for each continuous covariate (age, burden, laboratory
+    values), ``shares`` those of the discrete ones; ``stroma_barrier`` and ``suppression`` (0-1) are
+    of the tumour.
+    """
 
     name: str
     label: str
@@ -91,6 +98,18 @@ class Population(Strict):
     stroma_barrier: Quantity  # 0 open .. 1 closed: dense stroma and interstitial pressure
     suppression: Quantity  # 0 none .. 1 complete: IL-10, TGF-beta, regulatory cells
     citations: list[str]
+
+    def summary(self) -> str:
+        """Name and label."""
+        return f"{self.name}, {self.label}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a continuous covariate: distribution, median, SD, limits and unit."""
+        rows = {
+            name: marginal.model_dump(include={"shape", "median", "sd", "unit", "source"})
+            for name, marginal in self.marginals.items()
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("covariate").reset_index()
 
     @model_validator(mode="after")
     def _complete(self) -> Population:
@@ -103,8 +122,8 @@ class Population(Strict):
         return self
 
 
-class Policy(Strict):
-    """How a trial or ward recognises and treats CRS."""
+class Policy(Result, Strict):
+    """How a trial or ward recognises and treats CRS: thresholds of support, shares rescued."""
 
     name: str
     label: str
@@ -123,3 +142,11 @@ class Policy(Strict):
     steroid_share_grade2: Quantity
     steroid_share_grade1: Quantity
     rescue_delay_h: Quantity  # from grade 2 to the drug
+
+    def summary(self) -> str:
+        """Name and label."""
+        return f"{self.name}, {self.label}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a number: name, value, unit, range, strength and source."""
+        return quantities_frame(self)

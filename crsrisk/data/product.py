@@ -6,9 +6,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+import pandas as pd
 from pydantic import model_validator
 
-from crsrisk.data.assumptions import Quantity, Strict, misfit, unit_of_name
+from crsrisk.data.assumptions import (
+    Quantity,
+    Strict,
+    misfit,
+    quantities_frame,
+    unit_of_name,
+)
+from crsrisk.results import Result
 
 Platform = Literal["tce", "immtac", "car_t", "tcr_t", "til", "ici"]
 CELLULAR: frozenset[str] = frozenset({"car_t", "tcr_t", "til"})
@@ -114,8 +122,20 @@ class Regimen(Strict):
         return self.doses[0].amount < self.doses[-1].amount
 
 
-class Product(Strict):
-    """One product file."""
+class Product(Result, Strict):
+    """A therapy that can cause CRS: what it is made of, how it is distributed, how it is given.
+
+    Read from a YAML file by :func:`crsrisk.data.world_files.load_product`; the fields are the keys
+    of that file. ``binding`` and ``kinetics`` hold quantities with unit, range and source,
+    ``regimens`` the dose schedules by name; ``window_d`` is how many days after the first dose
+    count.
+
+    Examples
+    --------
+    >>> from crsrisk.data.world_files import load_product
+    >>> load_product("tarlatamab")
+    <Product: tarlatamab, Tarlatamab (tce against DLL3, small_cell_lung), ...>
+    """
 
     name: str
     label: str
@@ -131,6 +151,15 @@ class Product(Strict):
     binding: Binding
     kinetics: Kinetics
     regimens: dict[str, Regimen]
+
+    def summary(self) -> str:
+        """Name, platform, target, tumour type and regimens."""
+        about = f"{self.platform} against {self.target}, {self.population}"
+        return f"{self.name}, {self.label} ({about}), regimens {', '.join(self.regimens)}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a number of the molecule or cell: name, value, unit, range, strength, source."""
+        return quantities_frame(self)
 
     @model_validator(mode="after")
     def _consistent(self) -> Product:

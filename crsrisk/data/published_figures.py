@@ -1,8 +1,8 @@
 """Published figures of real trials, and how a simulated trial compares with each of them.
 
-A :class:`PublishedFigure` is one printed number, a :class:`Trial` the source it stands in with the settings
-that the simulator needs, a :class:`Comparison` a figure beside its simulated twin. Figures are only
-entered, never derived: where a source gives no size or interval the field stays empty.
+A :class:`PublishedFigure` is one printed number, a :class:`Trial` the source it stands in with the
+settings that the simulator needs, a :class:`Comparison` a figure beside its simulated twin. Figures
+are only entered, never derived: where a source gives no size or interval the field stays empty.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ class PublishedFigure(Strict):
             raise ValueError(f"{self.id}: fewer events and patients elsewhere than in the pool")
 
 
-class Trial(Strict):
+class Trial(Result, Strict):
     """A published source and how to simulate it; keys left out take the product's own setting.
 
     ``dose_times_h`` are the doses within the window, from which onsets count (see
@@ -289,6 +289,11 @@ class Trial(Strict):
     is_independent: bool
     overlaps: list[str]
     rows: list[PublishedFigure]
+
+    def summary(self) -> str:
+        """Name, product, size, role and how many figures it published."""
+        size = "size unknown" if self.n_patients is None else f"{self.n_patients} patients"
+        return f"{self.name}: {self.product}, {size}, {len(self.rows)} figures, {self.role}"
 
     @property
     def products(self) -> list[str]:
@@ -400,7 +405,8 @@ class Comparison(Result):
     def summary(self) -> str:
         """One line for people; a recalled figure is marked unverified.
 
-        >>> row = Comparison("E1", "label", "tarlatamab", "crs_any_rate", "patients", "any grade", "1", 28.0,
+        >>> row = Comparison(
+        ...     "E1", "label", "tarlatamab", "crs_any_rate", "patients", "any grade", "1", 28.0,
         ...     0.57, 473, 0.52, 0.61, "95% Wilson", 0.55, 0.01, 2000, True, "agrees", "", "calibration",
         ...     False, False, "a label", "")
         >>> print(row.summary())

@@ -1,5 +1,5 @@
-"""RiskModel: a fitted, calibrated model with the contract that says what it takes, means and has
-seen.
+"""What a risk model is made of: the contract that says what it takes, means and has seen, its
+calibration, and its predictions.
 
 Everything here is frozen and plain: text, numbers and tables of names. The trees are LightGBM's own
 text, the calibration is two numbers, nothing has to be unpickled.
@@ -7,9 +7,8 @@ text, the calibration is two numbers, nothing has to be unpickled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,8 @@ from pydantic import Field, model_validator
 from scipy.special import expit
 
 from crsrisk.data.assumptions import Strict
+from crsrisk.errors import InputError
+from crsrisk.results import Result
 
 Direction = Literal["up", "down", "none"]
 Kind = Literal["cause", "marker", "mediator"]
@@ -25,6 +26,7 @@ Role = Literal["lever", "fact"]
 Theme = Literal["drug and dose", "prevention", "tumour burden", "inflammation", "host", "course"]
 ColumnKind = Literal["number", "flag", "word"]
 
+_ROWS_NAMED = 10  # of the rows that a message names
 NOTICE = "Research use. Fitted to simulated patients; no external validation."
 
 
@@ -158,33 +160,41 @@ class Calibrator(Strict):
         return np.asarray(expit(self.log_odds(raw)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class RiskModel:
-    """A model that can be used: contract, trees, calibration, version, and how it was made.
+class ModelParts(Protocol):
+    """What scoring and explaining read of a model: :class:`crsrisk.model.risk_model.RiskModel`."""
 
-    ``booster_text`` is LightGBM's text format. ``manifest`` holds digests, seed, settings and
-    versions of libraries; nothing of a single patient.
-    """
+    @property
+    def contract(self) -> FeatureContract:
+        """What goes in, what comes out, and over which time."""
+        ...
 
-    contract: FeatureContract
-    booster_text: str
-    calibrator: Calibrator
-    version: str
-    manifest: Mapping[str, Any]
+    @property
+    def booster_text(self) -> str:
+        """The trees in LightGBM's text format."""
+        ...
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """From the trees' log-odds to calibrated ones."""
+        ...
 
     @property
     def label(self) -> str:
-        """Name and version, as the reports write them."""
-        return f"{self.contract.name}-{self.version}"
+        """Name and version."""
+        ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Prediction(Result):
     """The risks of a table, row by row, and what was noticed about each row.
 
-    ``rows`` has the index of the table and the columns `risk` (0-1, NaN when refused), `status`
-    (ok, warned or refused), `reasons` (why, one sentence after another) and `missing` (columns that
-    were empty).
+    Parameters
+    ----------
+    rows : a frame with the index of the table and the columns `risk` (0-1, NaN when refused),
+        `status` (ok, warned or refused), `reasons` (why, one sentence after another) and `missing`
+        (columns that were empty).
+    model : name and version of the model.
+    outcome_in_words : what the risk is of.
     """
 
     rows: pd.DataFrame
@@ -201,3 +211,51 @@ class Prediction:
     def is_refused(self) -> NDArray[np.bool_]:
         """Which rows were refused, shape (patients,)."""
         return np.asarray(self.rows["status"].to_numpy() == "refused")
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows: risk, status, reasons, missing."""
+        return self.rows
+
+    def summary(self) -> str:
+        """Model, outcome, and how many rows were scored, warned about and refused."""
+        counts = self.rows["status"].value_counts()
+        told = [
+            f"{counts[status]} {status}"
+            for status in ("ok", "warned", "refused")
+            if status in counts
+        ]
+        return (
+            f"{len(self.rows)} patients by {self.model} ({', '.join(told) or 'none'}), risk of"
+            f" {self.outcome_in_words}. {self.notice}"
+        )
+
+    def check(self) -> pd.DataFrame:
+        """The rows that were refused or warned about, and why; empty where all is well.
+
+        Columns `row` (place in the table, from 0), `status`, `reasons` and `missing`.
+        """
+        noticed = self.rows.assign(row=np.arange(len(self.rows)))
+        columns = ["row", "status", "reasons", "missing"]
+        return pd.DataFrame(noticed.loc[noticed["status"] != "ok", columns])
+
+    def require_scored(self) -> Prediction:
+        """The prediction itself, where every row has a risk.
+
+        Raises
+        ------
+        InputError
+            Naming the rows that were refused, and the reason of the first.
+        """
+        refused = np.flatnonzero(self.is_refused)
+        if refused.size:
+            shown = ", ".join(str(row) for row in refused[:_ROWS_NAMED])
+            more = refused.size - _ROWS_NAMED
+            raise InputError(
+                where="clinical table",
+                key=f"row {shown}" + (f" and {more} more" if more > 0 else ""),
+                found=str(self.rows["reasons"].iloc[int(refused[0])]).rstrip("."),
+                expected=f"rows that {self.model} can score (rows are counted from 0)",
+                cure="look at check(X), which gives every reason; correct these rows or leave them"
+                " out",
+            )
+        return self

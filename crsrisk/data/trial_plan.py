@@ -1,4 +1,5 @@
-"""Trial: candidates, how they are screened, and the designs that are compared on them.
+"""Trial plan: the estimand (ICH E9(R1)), candidates, how they are screened, and the designs that
+are compared on them.
 
 What a design file says. Which keys go together is checked here; what a design then does is computed
 in :mod:`crsrisk.trials.simulated_trials`. The event is CRS of grade >= 2; prophylaxis is meant to
@@ -9,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.errors import InputError
-
-# Estimand: what exactly a trial is to estimate, in the five attributes of ICH E9(R1).
-
 
 # The strategies of ICH E9(R1) (2019), section A.3.2.
 Handling: TypeAlias = Literal[
@@ -29,60 +27,6 @@ Handling: TypeAlias = Literal[
     "adjudication",
 ]
 _SHORTEST = 3  # letters
-
-
-class IntercurrentEvent(Strict):
-    """Something after the start of treatment that changes what the outcome means, and how it is
-    dealt with.
-
-    ``adjudication`` is no strategy of the guideline: a blinded committee decides whether the event
-    is the outcome at all.
-    """
-
-    event: str
-    strategy: Handling
-    sensitivity: str = "none"
-
-    @model_validator(mode="after")
-    def _says_something(self) -> IntercurrentEvent:
-        if len(self.event.strip()) < _SHORTEST:
-            raise ValueError("an intercurrent event in words")
-        return self
-
-
-class Estimand(Strict):
-    """Population, treatment, variable, intercurrent events and summary measure, in words for a
-    protocol.
-    """
-
-    population: str
-    treatment: str
-    variable: str
-    summary: str
-    intercurrent_events: list[IntercurrentEvent] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _complete(self) -> Estimand:
-        for name in ("population", "treatment", "variable", "summary"):
-            if len(getattr(self, name).strip()) < _SHORTEST:
-                raise ValueError(f"{name} in words, not a blank")
-        return self
-
-    @property
-    def rows(self) -> list[tuple[str, str]]:
-        """The attributes in the order of the guideline, intercurrent events one by one."""
-        events = [
-            (f"Intercurrent event: {one.event}", f"{one.strategy} (sensitivity: {one.sensitivity})")
-            for one in self.intercurrent_events
-        ]
-        return [
-            ("Population", self.population),
-            ("Treatment", self.treatment),
-            ("Variable", self.variable),
-            *events,
-            ("Summary measure", self.summary),
-        ]
-
 
 Kind: TypeAlias = Literal["all_comers", "enrichment", "stratified", "strategy", "single_arm"]
 Test: TypeAlias = Literal["pooled_z", "fisher", "boschloo", "mantel_haenszel", "farrington_manning"]
@@ -127,7 +71,63 @@ _NEEDED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 )
 
 
-def _refuse(where: str, key: str, found: Any, expected: str, cure: str) -> InputError:
+class IntercurrentEvent(Strict):
+    """Something after the start of treatment that changes what the outcome means, and how it is
+    dealt with.
+
+    ``adjudication`` is no strategy of the guideline: a blinded committee decides whether the event
+    is the outcome at all.
+    """
+
+    event: str
+    strategy: Handling
+    sensitivity: str = "none"
+
+    @model_validator(mode="after")
+    def _says_something(self) -> IntercurrentEvent:
+        if len(self.event.strip()) < _SHORTEST:
+            raise ValueError("an intercurrent event in words")
+        return self
+
+
+class Estimand(Strict):
+    """Population, treatment, variable, intercurrent events and summary measure, in words for a
+    protocol.
+    """
+
+    population: str
+    treatment: str
+    variable: str
+    summary: str
+    intercurrent_events: list[IntercurrentEvent] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Estimand:
+        for name in ("population", "treatment", "variable", "summary"):
+            if len(getattr(self, name).strip()) < _SHORTEST:
+                raise ValueError(f"{name} in words, not a blank")
+        return self
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """The attributes in the order of the guideline, intercurrent events one by one."""
+        events = [
+            (
+                f"Intercurrent event: {intercurrent.event}",
+                f"{intercurrent.strategy} (sensitivity: {intercurrent.sensitivity})",
+            )
+            for intercurrent in self.intercurrent_events
+        ]
+        return [
+            ("Population", self.population),
+            ("Treatment", self.treatment),
+            ("Variable", self.variable),
+            *events,
+            ("Summary measure", self.summary),
+        ]
+
+
+def _refuse(where: str, key: str, found: object, expected: str, cure: str) -> InputError:
     return InputError(where=where, key=key, found=found, expected=expected, cure=cure)
 
 
@@ -567,16 +567,16 @@ class TrialPlan(Strict):
                 "write 0.025 for the usual 5% on two sides",
             )
         _rate(self.power, where="trial", key="power")
-        for one in self.designs:
-            if (one.power or self.power) <= self.alpha_one_sided:
+        for design in self.designs:
+            if (design.power or self.power) <= self.alpha_one_sided:
                 raise _refuse(
-                    f"design {one.name}",
+                    f"design {design.name}",
                     "power",
-                    one.power or self.power,
+                    design.power or self.power,
                     f"a power above the level of {self.alpha_one_sided:g}",
                     "write 0.8 or 0.9",
                 )
-        names = [one.name for one in self.designs]
+        names = [design.name for design in self.designs]
         if len(set(names)) < len(names):
             raise _refuse(
                 "trial",

@@ -52,9 +52,9 @@ def _line(problem: InputError, path: Path) -> int | None:
         blocks = _design(root, problem.where.removeprefix("design ")) or blocks
     elif problem.where not in (path.name, str(path), "trial"):
         blocks = [value for _, value in _all(root, problem.where)] or blocks
-    found = _walk(root, problem.key.split(".")) if "." in problem.key else None
-    if found is not None:
-        return int(found.start_mark.line) + 1
+    reached = _walk(root, problem.key.split(".")) if "." in problem.key else None
+    if reached is not None:
+        return int(reached.start_mark.line) + 1
     keys = [pair for block in blocks for pair in _all(block, problem.key.split(",")[0])]
     same = [key for key, value in keys if getattr(value, "value", None) == problem.found]
     lines = {
@@ -69,10 +69,10 @@ def _design(root: yaml.Node | None, name: str) -> list[yaml.Node]:
     """The block of the design of that name."""
     designs = _walk(root, ["designs"])
     return [
-        one
-        for one in (designs.value if isinstance(designs, yaml.SequenceNode) else [])
-        if isinstance(one, yaml.MappingNode)
-        and any(k.value == "name" and v.value == name for k, v in one.value)
+        block
+        for block in (designs.value if isinstance(designs, yaml.SequenceNode) else [])
+        if isinstance(block, yaml.MappingNode)
+        and any(k.value == "name" and v.value == name for k, v in block.value)
     ]
 
 
@@ -100,5 +100,5 @@ def _all(node: yaml.Node | None, key: str) -> Iterator[tuple[yaml.Node, yaml.Nod
                 yield k, v
             yield from _all(v, key)
     elif isinstance(node, yaml.SequenceNode):
-        for one in node.value:
-            yield from _all(one, key)
+        for item in node.value:
+            yield from _all(item, key)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
+
 from crsrisk.data.assumptions import Assumptions, Scenario, digest_of
 from crsrisk.data.mitigation import Mitigation
 from crsrisk.data.population import Policy, Population
@@ -20,12 +22,20 @@ from crsrisk.data.world_files import (
 )
 from crsrisk.errors import InputError
 from crsrisk.folders import is_path, names
+from crsrisk.results import Result
+
+Noun = TypeVar("Noun")
 
 
-@dataclass(frozen=True)
-class World:
-    """Assumptions (after the scenario's overrides) with the populations, policies and mitigations
-    they go with.
+@dataclass(frozen=True, repr=False)
+class World(Result):
+    """Everything that a simulation assumes: the numbers of the mechanism under one scenario, and
+    the populations, support policies and mitigations that go with them.
+
+    Examples
+    --------
+    >>> load_world()
+    <World: scenario reference: ... assumptions, ... populations, ... policies, ... mitigations>
     """
 
     scenario: Scenario
@@ -33,6 +43,16 @@ class World:
     populations: Mapping[str, Population]
     policies: Mapping[str, Policy]
     mitigations: Mapping[str, Mitigation]
+
+    def summary(self) -> str:
+        """Its scenario and how much it holds."""
+        groups = ("assumptions", "populations", "policies", "mitigations")
+        counts = ", ".join(f"{len(getattr(self, name))} {name}" for name in groups)
+        return f"scenario {self.scenario.name}: {counts}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an assumption (:meth:`crsrisk.data.assumptions.Assumptions.to_frame`)."""
+        return self.assumptions.to_frame()
 
     @property
     def digest(self) -> str:
@@ -50,16 +70,24 @@ class World:
         return replace(self, assumptions=self.assumptions.replace(values))
 
 
-# Load a whole world by the name of its scenario.
-
-
-Noun = TypeVar("Noun")
-
-
 def load_world(scenario: str | Path = "reference") -> World:
-    """Everything the synthetic world assumes under one scenario (a shipped name, or a YAML file of
-    yours).
+    """Everything that a simulation assumes under one scenario.
 
+    Parameters
+    ----------
+    scenario : a shipped name (``reference``, ``burden_null``, ...) or a YAML file of yours.
+
+    Returns
+    -------
+    The world with the scenario's overrides in place.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or a file that is not sound.
+
+    Examples
+    --------
     >>> load_world("burden_null").assumptions.value("engagement.burden_exponent")
     0.0
     """
@@ -79,21 +107,21 @@ def with_own_places(products: Sequence[Product], *, world: World) -> tuple[list[
     and the products that now call them by name. A file that is called as another one of the world
     raises :class:`InputError`.
     """
-    populations, policies, settled = dict(world.populations), dict(world.policies), []
+    populations, policies, named = dict(world.populations), dict(world.policies), []
     for product in products:
         change = {}
         if is_path(product.population):
-            found = load_population(product.population)
+            people = load_population(product.population)
             change["population"] = _add(
-                populations, found.name, found, product=product, key="population"
+                populations, people.name, people, product=product, key="population"
             )
         if is_path(product.support_policy):
             care = load_policy(product.support_policy)
             change["support_policy"] = _add(
                 policies, care.name, care, product=product, key="support_policy"
             )
-        settled.append(product.model_copy(update=change))
-    return settled, replace(world, populations=populations, policies=policies)
+        named.append(product.model_copy(update=change))
+    return named, replace(world, populations=populations, policies=policies)
 
 
 def _add(group: dict[str, Noun], name: str, noun: Noun, *, product: Product, key: str) -> str:

@@ -1,5 +1,4 @@
-"""Files of the synthetic world -> nouns: assumptions, products, populations, mitigations, policies,
-...
+"""Read the files of the synthetic world: assumptions, products, populations, mitigations, policies.
 
 Each is one YAML file that a clinician can read and change. What a file may hold is said by its noun
 in :mod:`crsrisk.data`; here stand the checks between files and between numbers (a product names a
@@ -13,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from math import log
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -96,25 +94,34 @@ def load_assumptions(folder: Path | None = None) -> Assumptions:
                 entry.meaning, where=path.name, key=f"{name}.meaning", what="the meaning in words"
             )
             entries[f"{path.stem}.{name}"] = entry
-    return Assumptions(MappingProxyType(entries))
+    return Assumptions(entries)
 
 
 def load_product(name_or_path: str | Path) -> Product:
-    """A product by its shipped name or the path of a YAML file from any folder.
+    """A product: what it binds, how it is distributed and how it is given.
 
-    Names of ``products/evidence_only/`` are found as well; `all_products` leaves those out.
-    ``population`` and ``support_policy`` may be files of your own, by their path from the product's
-    file.
+    Parameters
+    ----------
+    name_or_path : a shipped name, or the path of a YAML file from any folder. Names of
+        ``products/evidence_only/`` are found as well; :func:`all_products` leaves those out. In a
+        file of yours ``population`` and ``support_policy`` may be files too, by their path from it.
 
+    Raises
+    ------
+    InputError
+        For an unknown name or the first thing in the file that is not sound, with its cure.
+
+    Examples
+    --------
     >>> load_product("tarlatamab").regimens["label"].is_stepped_up
     True
     """
     product, path = _load(Product, "products", name_or_path)
-    own = {"population": product.population, "support_policy": product.support_policy}
+    own_files = {"population": product.population, "support_policy": product.support_policy}
     product = product.model_copy(
         update={
             field: str(path.parent / Path(name).expanduser())
-            for field, name in own.items()
+            for field, name in own_files.items()
             if is_path(name)
         }
     )
@@ -123,7 +130,7 @@ def load_product(name_or_path: str | Path) -> Product:
 
 
 def load_population(name_or_path: str | Path) -> Population:
-    """A tumour type's patients before the first dose.
+    """A tumour type's patients before the first dose, by name or YAML file.
 
     >>> load_population("uveal_melanoma").shares.has_liver_metastases.value
     0.95
@@ -140,7 +147,7 @@ def load_population(name_or_path: str | Path) -> Population:
 
 
 def load_mitigation(name_or_path: str | Path) -> Mitigation:
-    """A drug or measure against CRS and the nodes of the mechanism it acts on.
+    """A drug or measure against CRS and the nodes of the mechanism it acts on, by name or file.
 
     >>> sorted(load_mitigation("tocilizumab").acts_on)
     ['il6_receptor']
@@ -151,7 +158,7 @@ def load_mitigation(name_or_path: str | Path) -> Mitigation:
 
 
 def load_policy(name_or_path: str | Path) -> Policy:
-    """How a trial or ward recognises and treats CRS.
+    """How a trial or ward recognises and treats CRS, by name or YAML file.
 
     >>> load_policy("conservative_fluids").low_flow_below_spo2_pct.value
     92.0
@@ -162,7 +169,9 @@ def load_policy(name_or_path: str | Path) -> Policy:
 
 
 def load_scenario(name_or_path: str | Path, *, assumptions: Assumptions | None = None) -> Scenario:
-    """A named world. With ``assumptions``, an override of a name they lack is refused.
+    """A scenario: overrides of assumptions with their reasons, by name or YAML file.
+
+    With ``assumptions``, an override of a name that they lack is refused.
 
     >>> load_scenario("reference").overrides
     {}

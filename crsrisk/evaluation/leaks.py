@@ -23,7 +23,6 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from crsrisk import streams
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.expected_auroc import Scores, expected_auroc
@@ -31,6 +30,7 @@ from crsrisk.evaluation.metrics import Z_95, auroc_within, bootstrap_counts
 from crsrisk.fields import FIELDS
 from crsrisk.model.features import columns_needed, source_field
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate
 
 Kind = Literal["outcome", "later", "unknown time", "too good", "same patients"]

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.model_selection import StratifiedKFold
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import point_ici, point_recalibration
 from crsrisk.evaluation.metrics import RISK_FLOOR, BoolArray, FloatArray
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.streams import uniforms
 from crsrisk.threads import side_by_side
 

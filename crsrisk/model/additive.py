@@ -26,7 +26,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import skew
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.model.logistic import PooledLogistic
@@ -125,12 +124,14 @@ def fit_additive(
     directions: Sequence[int],
     groups: Sequence[int],
     penalty: float,
+    sample_weight: Floats | None = None,
 ) -> Additive:
     """Fit; ``table`` (patients, columns) may hold NaN, ``labels`` are 0 or 1.
 
     ``penalty``: 1 / penalty is the variance that slopes (log-odds per SD) are expected to have
     before the data are seen. ``directions``: a column's common slope is not negative (+1) or not
-    positive (-1). ``groups``: places of yes/no columns that are groups.
+    positive (-1). ``groups``: places of yes/no columns that are groups. ``sample_weight``
+    (patients,): how many patients a row stands for; weight 2 counts as that patient twice.
 
     >>> rng = np.random.default_rng(0)
     >>> from scipy.special import expit
@@ -147,11 +148,17 @@ def fit_additive(
         groups=groups,
         penalty=penalty,
         solve=PooledLogistic.fit,
+        sample_weight=sample_weight,
     )
 
 
 def distil(
-    table: Floats, risk: Floats, *, directions: Sequence[int], groups: Sequence[int]
+    table: Floats,
+    risk: Floats,
+    *,
+    directions: Sequence[int],
+    groups: Sequence[int],
+    sample_weight: Floats | None = None,
 ) -> Additive:
     """The additive model that comes nearest to a known ``risk`` (patients,): no chance of outcomes
     in it, so hardly drawn.
@@ -165,6 +172,7 @@ def distil(
         groups=groups,
         penalty=1.0,
         solve=PooledLogistic.fit_to_risk,
+        sample_weight=sample_weight,
     )
 
 
@@ -176,17 +184,19 @@ def _fitted(
     groups: Sequence[int],
     penalty: float,
     solve: Callable[[PooledLogistic, NDArray[np.int_]], Floats],
+    sample_weight: Floats | None,
 ) -> Additive:
     n_columns = table.shape[1]
     scalings = tuple(
-        _scaling(table[:, place], is_group=place in set(groups)) for place in range(n_columns)
+        _scaling(table[:, place], is_group=place in set(groups), sample_weight=sample_weight)
+        for place in range(n_columns)
     )
     scaled = scaled_of(table, scalings)
     belongs = belongs_to(table, groups)
     known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
     # waiting threads of the linear algebra cost seconds on a busy machine
     with threadpool_limits(1):
-        expected = _expected(scaled, directions=np.asarray(directions))
+        expected = _expected(scaled, directions=np.asarray(directions), sample_weight=sample_weight)
         problem = PooledLogistic.of(
             known,
             quadratic=_quadratic(scaled, scalings),
@@ -195,6 +205,7 @@ def _fitted(
             belongs=belongs,
             labels=labels,
             penalty=penalty,
+            sample_weight=sample_weight,
         )
         weights = solve(problem, np.asarray(directions))
     intercept, fixed, random_intercept, random_slope = problem.parts(weights)
@@ -212,26 +223,60 @@ def _fitted(
     )
 
 
-def _scaling(column: Floats, *, is_group: bool) -> Scaling:
-    values = column[~np.isnan(column)]
+def _scaling(column: Floats, *, is_group: bool, sample_weight: Floats | None) -> Scaling:
+    is_known = ~np.isnan(column)
+    values = column[is_known]
+    weight = None if sample_weight is None else sample_weight[is_known]
     if is_group or values.size < 2 or np.ptp(values) == 0:
-        return Scaling(False, 0.0, float(values.mean()) if values.size else 0.0, np.inf, False)
+        return Scaling(False, 0.0, _mean(values, weight) if values.size else 0.0, np.inf, False)
     n_values = len(np.unique(values))
-    is_log = bool(values.min() >= 0 and n_values > 2 and skew(values) > _SKEWED)
-    offset = _OFFSET * float(np.median(values) or values.mean()) if is_log else 0.0
+    is_log = bool(values.min() >= 0 and n_values > 2 and _skewness(values, weight) > _SKEWED)
+    middle = np.median(values) if weight is None else quantile(values, 0.5, sample_weight=weight)
+    offset = _OFFSET * (float(middle) or _mean(values, weight)) if is_log else 0.0
     if is_log:
         values = np.log(values + offset)
-    spread = float(values.std())
+    mean = _mean(values, weight)
+    spread = float(np.sqrt(_mean((values - mean) ** 2, weight)))
     return Scaling(
         is_log,
         offset,
-        float(values.mean()),
+        mean,
         spread if spread > 0 else np.inf,
         n_values > _FEW_VALUES,
     )
 
 
-def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
+def _mean(values: Floats, weight: Floats | None) -> float:
+    return float(np.average(values, weights=weight))
+
+
+def _skewness(values: Floats, weight: Floats | None) -> float:
+    centred = values - _mean(values, weight)
+    return _mean(centred**3, weight) / _mean(centred**2, weight) ** 1.5
+
+
+def quantile(values: Floats, shares: float | Floats, *, sample_weight: Floats | None) -> Floats:
+    """Quantiles of values of which each stands there as often as its weight says.
+
+    >>> values = np.array([1.0, 5.0, 2.0])
+    >>> quantile(values, 0.5, sample_weight=np.array([1.0, 2.0, 1.0])).tolist()
+    3.5
+    """
+    if sample_weight is None:
+        return np.asarray(np.quantile(values, shares))
+    order = np.argsort(values, kind="stable")
+    ordered, upto = values[order], sample_weight[order].cumsum()
+    place = np.maximum(upto[-1] - 1.0, 0.0) * np.asarray(shares)
+    below = np.floor(place)
+    last = ordered.size - 1
+    low = ordered[np.minimum(np.searchsorted(upto, below, side="right"), last)]
+    high = ordered[np.minimum(np.searchsorted(upto, below + 1.0, side="right"), last)]
+    return np.asarray(low + (high - low) * (place - below))
+
+
+def _expected(
+    scaled: Floats, *, directions: NDArray[np.int_], sample_weight: Floats | None
+) -> Floats:
     """Ties (columns, columns): a missing column is expected as ties x the known ones, in SD.
 
     Ridge regression among those in whom it is known, kept to the ties that are worth it. A tie that
@@ -246,8 +291,10 @@ def _expected(scaled: Floats, *, directions: NDArray[np.int_]) -> Floats:
         others = others[others != column]
         while others.size:
             design = np.column_stack([np.ones(rows.sum()), known[np.ix_(rows, others)]])
+            counted = design if sample_weight is None else design * sample_weight[rows, None]
             tie = np.linalg.solve(
-                design.T @ design + _RIDGE * np.eye(design.shape[1]), design.T @ known[rows, column]
+                counted.T @ design + _RIDGE * np.eye(design.shape[1]),
+                counted.T @ known[rows, column],
             )[1:]
             turned = tie * directions[column] * directions[others] < 0
             keep = (np.abs(tie) >= _WORTH) & ~turned
@@ -265,6 +312,7 @@ def fit_staged(
     directions: Sequence[int],
     groups: Sequence[int],
     penalty: float,
+    sample_weight: Floats | None = None,
 ) -> Additive:
     """Fit; the other arguments are those of :func:`fit_additive`.
 
@@ -281,19 +329,29 @@ def fit_staged(
     >>> bool(np.abs(expit(fitted.log_odds(table)) - true).mean() < 0.03)
     True
     """
-    stages = informative_stages(steps)
+    stages = informative_stages(steps, sample_weight=sample_weight)
     if not stages:
         return fit_additive(
-            table, steps[:, -1], directions=directions, groups=groups, penalty=penalty
+            table,
+            steps[:, -1],
+            directions=directions,
+            groups=groups,
+            penalty=penalty,
+            sample_weight=sample_weight,
         )
     reached, risk = np.ones(len(table), dtype=bool), np.ones(len(table))
     for step in (*(steps[:, stage] for stage in stages), steps[:, -1]):
         part = fit_additive(
-            table[reached], step[reached], directions=directions, groups=groups, penalty=penalty
+            table[reached],
+            step[reached],
+            directions=directions,
+            groups=groups,
+            penalty=penalty,
+            sample_weight=None if sample_weight is None else sample_weight[reached],
         )
         risk *= expit(part.log_odds(table))
         reached = step > 0
-    return distil(table, risk, directions=directions, groups=groups)
+    return distil(table, risk, directions=directions, groups=groups, sample_weight=sample_weight)
 
 
 def out_of_order(steps: Floats) -> NDArray[np.bool_]:
@@ -308,7 +366,7 @@ def out_of_order(steps: Floats) -> NDArray[np.bool_]:
     )
 
 
-def informative_stages(steps: Floats) -> list[int]:
+def informative_stages(steps: Floats, *, sample_weight: Floats | None = None) -> list[int]:
     """The stages that part enough patients: some do not reach them, some reach them and go no
     further.
 
@@ -317,10 +375,11 @@ def informative_stages(steps: Floats) -> list[int]:
     [0]
     """
     stages: list[int] = []
+    count = np.ones(len(steps)) if sample_weight is None else sample_weight
     reached = np.ones(len(steps), dtype=bool)
     for stage in range(steps.shape[1] - 1):
         is_there, has_event = steps[:, stage] > 0, steps[:, -1] > 0
-        if min((reached & ~is_there).sum(), (is_there & ~has_event).sum()) >= _FEWEST:
+        if min(count[reached & ~is_there].sum(), count[is_there & ~has_event].sum()) >= _FEWEST:
             stages.append(stage)
             reached = is_there
     return stages

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.isotonic import isotonic_regression
 
-from crsrisk.model.additive import Additive, belongs_to, scaled_of
+from crsrisk.model.additive import Additive, belongs_to, quantile, scaled_of
 from crsrisk.model.booster_text import BINARY, DEFAULT_LEFT, MISSING_NAN
 from crsrisk.model.logistic import combinations
 
@@ -68,12 +68,26 @@ _Maker: TypeAlias = Callable[[tuple[int, ...], Rows], _Node]
 
 
 def additive_to_lightgbm(
-    additive: Additive, table: Floats, *, directions: Sequence[int], names: Sequence[str]
+    additive: Additive,
+    table: Floats,
+    *,
+    directions: Sequence[int],
+    names: Sequence[str],
+    sample_weight: Floats | None = None,
 ) -> str:
-    """The additive model as a bare LightGBM text; ``table`` is what it was fitted to."""
+    """The additive model as a bare LightGBM text; ``table`` is what it was fitted to, and
+    ``sample_weight`` how many patients each row stands for.
+    """
     scaled = scaled_of(table, additive.scalings)
     belongs = belongs_to(table, additive.groups)
-    grower = _Grower(additive, scaled, belongs, combinations(belongs)[0], np.asarray(directions))
+    grower = _Grower(
+        additive,
+        scaled,
+        belongs,
+        combinations(belongs)[0],
+        np.asarray(directions),
+        sample_weight,
+    )
     trees = [grower.intercepts()]
     for column in range(table.shape[1]):
         trees += grower.of_column(table[:, column], column)
@@ -91,34 +105,48 @@ class _Steps:
     step: NDArray[np.intp]
     height: Floats
     quadratic: Floats
+    weight: Floats
 
     @staticmethod
-    def of(values: Floats, scaled: Floats, *, column: int) -> _Steps:
+    def of(values: Floats, scaled: Floats, *, column: int, sample_weight: Floats | None) -> _Steps:
         known = ~np.isnan(values)
         different = np.unique(values[known])
         if different.size <= _BOUNDS.size:
             bounds = (different[1:] + different[:-1]) / 2
         else:
             bounds = np.unique(
-                [float(f"{bound:.{_DIGITS}g}") for bound in np.quantile(values[known], _BOUNDS)]
+                [
+                    float(f"{bound:.{_DIGITS}g}")
+                    for bound in quantile(
+                        values[known],
+                        _BOUNDS,
+                        sample_weight=None if sample_weight is None else sample_weight[known],
+                    )
+                ]
             )
+        weight = np.ones(values.size) if sample_weight is None else sample_weight
         step = np.searchsorted(bounds, values[known])  # a value on a bound belongs below it
         count = np.bincount(step, minlength=bounds.size + 1)
         kept = count[:-1].cumsum() > 0
         kept &= count[::-1].cumsum()[::-1][1:] > 0
         bounds = bounds[kept]
         step = np.searchsorted(bounds, values[known])
-        count = np.maximum(np.bincount(step, minlength=bounds.size + 1), 1)
-        height = np.bincount(step, scaled[known], minlength=bounds.size + 1) / count
-        quadratic = np.bincount(step, scaled[known] ** 2 - 1.0, minlength=bounds.size + 1) / count
+        of_known, n_steps = weight[known], bounds.size + 1
+        total = np.bincount(step, of_known, minlength=n_steps)
+        total = np.where(total > 0, total, 1.0)
+        height = np.bincount(step, of_known * scaled[known], minlength=n_steps) / total
+        squared = of_known * (scaled[known] ** 2 - 1.0)
+        quadratic = np.bincount(step, squared, minlength=n_steps) / total
         everywhere = np.full(values.size, -1)
         everywhere[known] = step
-        return _Steps(column, bounds, everywhere, height, quadratic)
+        return _Steps(column, bounds, everywhere, height, quadratic, weight)
 
-    def counts(self, rows: Rows) -> NDArray[np.intp]:
-        """Rows of these on every step."""
-        step = self.step[rows]
-        return np.bincount(step[step >= 0], minlength=self.bounds.size + 1)
+    def counts(self, rows: Rows) -> Floats:
+        """Patients of these rows on every step."""
+        inside = rows & (self.step >= 0)
+        return np.asarray(
+            np.bincount(self.step[inside], self.weight[inside], minlength=self.bounds.size + 1)
+        )
 
 
 @dataclass(frozen=True)
@@ -132,6 +160,17 @@ class _Grower:
     belongs: Floats
     words: Floats
     directions: NDArray[np.int_]
+    sample_weight: Floats | None
+
+    def count(self, rows: Rows) -> int:
+        """Patients of a leaf; at least one, or Shapley values would divide by nothing."""
+        return _whole(rows.sum() if self.sample_weight is None else self.sample_weight[rows].sum())
+
+    def unless_missing(self, tree: _Node, column: int, *, value: float, is_missing: Rows) -> _Node:
+        """The tree for known values, a leaf for missing ones where there are any."""
+        if not is_missing.any():
+            return tree
+        return _Split(column, np.inf, _KNOWN_LEFT, tree, _Leaf(value, self.count(is_missing)))
 
     def intercepts(self) -> _Node:
         """The intercept and the random intercepts of the groups."""
@@ -139,7 +178,8 @@ class _Grower:
 
         def leaf(groups: tuple[int, ...], rows: Rows) -> _Node:
             return _Leaf(
-                float(model.intercept + model.random_intercept[list(groups)].sum()), _count(rows)
+                float(model.intercept + model.random_intercept[list(groups)].sum()),
+                self.count(rows),
             )
 
         return self._by_group(
@@ -151,7 +191,9 @@ class _Grower:
         model, is_missing = self.additive, np.isnan(values)
         if column in model.groups or not np.isfinite(model.scalings[column].sd):
             return
-        steps = _Steps.of(values, self.scaled[:, column], column=column)
+        steps = _Steps.of(
+            values, self.scaled[:, column], column=column, sample_weight=self.sample_weight
+        )
 
         def effect(groups: tuple[int, ...], rows: Rows) -> _Node:
             slope = model.slope[column] + model.random_slope[list(groups), column].sum()
@@ -163,14 +205,16 @@ class _Grower:
             effect, ~is_missing, differs=np.abs(model.random_slope[:, column]) * _FAR > _ALIKE
         )
         missing = float(model.missing_indicator[column])
-        yield from _worth(_unless_missing(by_group, column, value=missing, is_missing=is_missing))
+        yield from _worth(
+            self.unless_missing(by_group, column, value=missing, is_missing=is_missing)
+        )
         told = model.expected[:, column] * model.slope
         for other in np.flatnonzero(told):
             lacks = np.isnan(self.scaled[:, other])
             tree = self._step_tree(steps, told[other] * steps.height, lacks & ~is_missing)
-            tree = _unless_missing(tree, column, value=0.0, is_missing=lacks & is_missing)
+            tree = self.unless_missing(tree, column, value=0.0, is_missing=lacks & is_missing)
             yield from _worth(
-                _Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, _count(~lacks)), tree)
+                _Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, self.count(~lacks)), tree)
             )
 
     def _step_tree(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
@@ -178,7 +222,7 @@ class _Grower:
         kept.
         """
         counts = steps.counts(rows)
-        weights = np.maximum(counts, 1)
+        weights = np.where(counts > 0, counts, 1.0)
         if direction := self.directions[steps.column]:
             values = isotonic_regression(
                 values, sample_weight=weights, increasing=bool(direction > 0)
@@ -192,7 +236,7 @@ class _Grower:
         leaves = [
             _Leaf(
                 float(np.average(values[span], weights=weights[span])),
-                max(1, int(counts[span].sum())),
+                _whole(counts[span].sum()),
             )
             for span in spans
         ]
@@ -219,15 +263,8 @@ class _Grower:
         return grow(self.words, order, (), rows)
 
 
-def _count(rows: Rows) -> int:
-    """Patients of a leaf; at least one, or Shapley values would divide by nothing."""
-    return max(1, int(rows.sum()))
-
-
-def _unless_missing(tree: _Node, column: int, *, value: float, is_missing: Rows) -> _Node:
-    if not is_missing.any():
-        return tree
-    return _Split(column, np.inf, _KNOWN_LEFT, tree, _Leaf(value, _count(is_missing)))
+def _whole(n_patients: float) -> int:
+    return max(1, round(float(n_patients)))
 
 
 def _worth(tree: _Node) -> Iterator[_Node]:

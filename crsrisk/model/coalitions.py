@@ -24,9 +24,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk import streams
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.model.booster import booster_of
 from crsrisk.model.predict import feature_matrix
+from crsrisk.model.risk_model import RiskModel
 
 Floats = NDArray[np.float64]
 Function = Callable[[Floats], Floats]  # (rows, players) -> (rows,)

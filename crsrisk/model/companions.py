@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.files import write_text
-from crsrisk.data.risk_model import Calibrator, RiskModel
+from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import LARGEST_TEXT
@@ -42,6 +42,7 @@ from crsrisk.model.features import (
     words_of,
 )
 from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.update import Update, outcomes_of, recalibrated
 

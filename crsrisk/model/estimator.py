@@ -1,12 +1,15 @@
-"""Estimator: the learner as data scientists type it, a scikit-learn classifier on arrays or frames.
+"""The learner on arrays: a scikit-learn classifier of its own, inside every risk model.
 
 LightGBM with monotone directions, made for a nearly additive truth with strong groups (products).
 It starts from a partially pooled additive model (:mod:`crsrisk.model.additive`, by stages of the
-outcome where they are known: :mod:`crsrisk.model.additive`), written as trees
-(:mod:`crsrisk.model.additive_to_lightgbm`); shallow trees with randomised thresholds then learn
-what that misses, if anything. So the whole model is one LightGBM booster, with exact Shapley values
-and a plain text. The number of trees and the calibration come from patients that the scoring trees
-had not seen.
+outcome where they are known), written as trees (:mod:`crsrisk.model.additive_to_lightgbm`); shallow
+trees with randomised thresholds then learn what that misses, if anything. So the whole model is one
+LightGBM booster, with exact Shapley values and a plain text.
+
+The number of trees and the calibration come from patients that the scoring trees had not seen:
+folds with the same share of events. Rows that belong together stay together, since in a bootstrap
+resample a patient stands there several times, and a copy in the fold that judges would meet its
+twins in the trees that are judged.
 """
 
 from __future__ import annotations
@@ -24,23 +27,19 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from crsrisk.data.risk_model import Calibrator
-from crsrisk.model.additive import fit_staged, out_of_order
+from crsrisk.model.additive import fit_staged, out_of_order, quantile
 from crsrisk.model.additive_to_lightgbm import additive_to_lightgbm
 from crsrisk.model.booster import raw_log_odds_of
 from crsrisk.model.logistic import fit_calibrator
 
-# Folds: patients cut into parts with the same share of events; rows that belong together stay
-# together.
-#
-# In a bootstrap resample a patient stands there several times. A copy in the fold that judges would
-# meet his twins in the trees that are judged, and the number of trees and the calibration would
-# rest on patients that the trees had seen.
+Floats: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = NDArray[np.intp]
 
-
-Rows = NDArray[np.intp]
+_WRITABLE = re.compile(r"[A-Za-z0-9_.\-]+")
+_FEW_MISSING = 30  # patients: with fewer, the trees could only guess what a missing value means
 
 
 def fold_units(labels: ArrayLike, groups: ArrayLike | None) -> tuple[NDArray[np.float64], Rows]:
@@ -89,54 +88,60 @@ def cut_folds(
         yield np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
-Floats: TypeAlias = NDArray[np.float64]
-
-_WRITABLE = re.compile(r"[A-Za-z0-9_.\-]+")
-_FEW_MISSING = 30  # patients: with fewer, the trees could only guess what a missing value means
-
-
 class CRSClassifier(ClassifierMixin, BaseEstimator):
-    """Monotone, calibrated gradient-boosted trees for a yes/no outcome; missing values (NaN) are
-    allowed.
+    """Monotone, calibrated gradient-boosted trees for a yes/no outcome, on arrays or frames of
+    numbers; missing values (NaN) are allowed.
 
-    Parameters ---------- additive_penalty : ridge penalty that the additive start
-    (:func:`crsrisk.model.additive.fit_additive`) expects
-        before it learns penalties from the data: the higher, the smaller the effects that it
-        expects.
-    free_columns : positions or names of yes/no columns that are groups, such as products: each has
-    a level of its
-        own, and slopes of its own that are drawn towards the common ones as strongly as the data
-        say.
-    max_trees : most trees after the start; cross-validation chooses how many are kept. None are,
-    unless held-out log loss
-        falls by more than its standard error: trees that have found chance cost more in
-        explanations than in log loss.
-    has_interactions : whether one of these trees may ask about several quantities. Without, it asks
-    about one, and about
-        groups: patients of one group and with one value of a quantity then have one effect of it
-        (missing values apart, which are expected from the others).
-    learning_rate, num_leaves, min_data_in_leaf, l2, feature_fraction, bagging_fraction : as in
-    LightGBM. monotonic_cst : +1 (risk may only rise), -1 (only fall) or 0, as one value a column
-    or, for frames, as a
-        mapping of column names; None for no constraint (the name is scikit-learn's).
-    n_folds : folds of the cross-validation that chooses the number of trees and calibrates. Fewer
-    are used
-        when a class has fewer patients (or groups); with fewer than two, all trees are kept and
-        nothing is calibrated.
-    random_state : seed. n_jobs : threads (1: results never depend on the machine's load).
+    For the clinical table as measured take :class:`crsrisk.CRSRiskClassifier`.
 
-    Attributes ---------- booster_ : lightgbm.Booster. calibrator_ : Calibrator. classes_,
-    n_features_in_, as in scikit-learn. n_trees_ : trees kept after the start. fill_values_ : by
-    column, what stands in for a missing value: the training median (four digits) where
-        hardly anything was missing in training (LightGBM alone would read such a value as 0, or
-        guess), NaN where the trees have learnt what missing means.
-    cv_log_loss_ : cross-validated log loss before calibration, NaN without folds.
+    Parameters
+    ----------
+    additive_penalty : float
+        Ridge penalty that the additive start (:func:`crsrisk.model.additive.fit_additive`) expects
+        before it learns penalties from the data: the higher, the smaller the effects it expects.
+    free_columns : sequence of int or str, optional
+        Positions or names of yes/no columns that are groups, such as products: each has an
+        intercept of its own, and slopes of its own that are drawn towards the common ones as
+        strongly as the data say.
+    max_trees : int
+        Most trees after the start; cross-validation chooses how many are kept. None are, unless
+        held-out log loss falls by more than its standard error: trees that have found chance cost
+        more in explanations than in log loss.
+    has_interactions : bool
+        Whether one of these trees may ask about several quantities. Without, it asks about one, and
+        about groups: patients of one group and with one value of a quantity then have one effect of
+        it (missing values apart, which are expected from the others).
+    learning_rate, num_leaves, min_data_in_leaf, l2, feature_fraction, bagging_fraction
+        As in LightGBM.
+    monotonic_cst : sequence of int, or mapping of str to int, optional
+        +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, by name;
+        None for no constraint (the name is scikit-learn's).
+    n_folds : int
+        Folds of the cross-validation that chooses the number of trees and calibrates. Fewer are
+        used when a class has fewer patients (or groups); with fewer than two, all trees are kept
+        and nothing is calibrated.
+    random_state : int or None
+        Seed.
+    n_jobs : int
+        Threads (1: results never depend on the machine's load).
 
-    Raises ``ValueError``, as scikit-learn asks, for other than two classes, infinite values or
-    wrong shapes.
+    Attributes
+    ----------
+    booster_ : lightgbm.Booster
+    calibrator_ : Calibrator
+    classes_, n_features_in_, feature_names_in_
+        As in scikit-learn.
+    n_trees_ : int
+        Trees kept after the start.
+    fill_values_ : array (features,)
+        What stands in for a missing value: the training median (four digits) where hardly anything
+        was missing in training (LightGBM alone would read such a value as 0, or guess), NaN where
+        the trees have learnt what missing means.
+    cv_log_loss_ : float
+        Cross-validated log loss before calibration, NaN without folds.
 
-    Example
-    -------
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(400, 2)); y = rng.random(400) < expit(2 * X[:, 0])
     >>> model = CRSClassifier(max_trees=50, monotonic_cst=[1, 0]).fit(X, y)
@@ -184,13 +189,38 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: Any, y: Any, *, groups: Any = None, stages: Any = None) -> CRSClassifier:
-        """Fit to ``X`` (patients, features) and ``y`` (patients,); of two classes the later is the
-        event.
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        stages: Any = None,
+    ) -> CRSClassifier:
+        """Fit to patients whose outcome is known.
 
-        ``groups`` (patients,): names of rows that no fold may part, such as a patient's copies in a
-        bootstrap sample. ``stages`` (patients, stages) of 0 and 1: what comes before the event, in
-        order, such as CRS of any grade. Who has the event has reached all of them.
+        Parameters
+        ----------
+        X : array or frame (patients, features)
+            Numbers; NaN where missing.
+        y : array (patients,)
+            Two classes, of which the later is the event.
+        sample_weight : array (patients,), optional
+            How many patients a row stands for. Rows of weight 0 are left out. In the additive start
+            and the calibration a row of weight 2 is exactly that patient twice; in the trees after
+            the start it is so in the loss, while rows, not weights, are drawn for bagging and
+            counted for ``min_data_in_leaf``.
+        groups : array (patients,), optional
+            Names of rows that no fold may part, such as a patient's copies in a bootstrap sample.
+        stages : array (patients, stages), optional
+            0 and 1: what comes before the event, in order, such as CRS of any grade. Who has the
+            event has reached all of them.
+
+        Raises
+        ------
+        ValueError
+            As scikit-learn asks, for other than two classes, infinite values or wrong shapes.
         """
         table, outcome = validate_data(
             self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2
@@ -201,14 +231,23 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"Only binary classification is supported. The type of the target is {kind}."
             )
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, table, dtype=np.float64, ensure_non_negative=True
+            )
+            kept = weight > 0
+            if not kept.all():
+                table, outcome, weight = table[kept], outcome[kept], weight[kept]
+                groups = None if groups is None else np.asarray(groups)[kept]
+                stages = None if stages is None else np.asarray(stages)[kept]
         self.classes_, codes = np.unique(outcome, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"y has one class only, {self.classes_[0]!r}: a risk needs both classes."
-            )
+            told = f"one class only, {self.classes_[0]!r}" if len(self.classes_) else "no patient"
+            raise ValueError(f"y has {told}: a risk needs both classes.")
         labels = codes.astype(np.float64)
-        self.fill_values_ = _fill_values(table)
-        table = _filled(table, self.fill_values_)
+        self.fill_values_ = _fill_values(table, weight)
+        patients = _Patients(_filled(table, self.fill_values_), _steps(stages, labels), weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         recipe = _Recipe(
             self._settings(seed),
@@ -216,9 +255,8 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
             self._column_names(),
             self.additive_penalty,
         )
-        steps = _steps(stages, labels)
-        self._learn_from_folds(table, steps, groups=groups, recipe=recipe, seed=seed)
-        self.booster_ = recipe.grow(table, steps, n_trees=self.n_trees_)
+        self._learn_from_folds(patients, groups=groups, recipe=recipe, seed=seed)
+        self.booster_ = recipe.grow(patients, n_trees=self.n_trees_)
         return self
 
     def decision_function(self, X: Any) -> Floats:
@@ -230,6 +268,11 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
         """Calibrated probabilities of the two classes, shape (patients, 2)."""
         risk = expit(self.decision_function(X))
         return np.column_stack([1 - risk, risk])
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Logarithms of :meth:`predict_proba`, exact where a risk is close to 0 or 1."""
+        log_odds = self.decision_function(X)
+        return np.column_stack([-np.logaddexp(0.0, log_odds), -np.logaddexp(0.0, -log_odds)])
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likelier class. Choose a threshold of your own for a decision: 0.5 has no clinical
@@ -317,12 +360,12 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
         return [str(name) for name in getattr(self, "feature_names_in_", ())]
 
     def _learn_from_folds(
-        self, table: Floats, steps: Floats, *, groups: Any, recipe: _Recipe, seed: int
+        self, patients: _Patients, *, groups: Any, recipe: _Recipe, seed: int
     ) -> None:
         """Choose the number of trees and calibrate, both on patients outside the trees that score
         them.
         """
-        labels = steps[:, -1]
+        labels = patients.labels
         has_event, _ = fold_units(labels, groups)
         smaller = int(min(has_event.sum(), has_event.size - has_event.sum()))
         n_folds = min(self.n_folds, smaller)
@@ -334,36 +377,61 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
             return
         folds = list(cut_folds(labels, groups, n_folds=n_folds, seed=seed))
         grown = [
-            recipe.grow_and_watch(table, steps, n_trees=self.max_trees, fitted=fitted, held=held)
+            recipe.grow_and_watch(patients, n_trees=self.max_trees, fitted=fitted, held=held)
             for fitted, held in folds
         ]
+        total = patients.count.sum()
         curve = np.sum(
             [
-                watched.losses * (held.size / labels.size)
+                watched.losses * (patients.count[held].sum() / total)
                 for (_, held), watched in zip(folds, grown, strict=True)
             ],
             axis=0,
         )
 
         def outside(rounds: int) -> Floats:
-            """Log-odds of every patient by the trees that had not seen him, after so many
+            """Log-odds of every patient by the trees that had not seen the patient, after so many
             rounds.
             """
-            found = np.empty(labels.size)
+            log_odds = np.empty(labels.size)
             for (_, held), watched in zip(folds, grown, strict=True):
-                found[held] = raw_log_odds_of(
-                    watched.booster, table[held], n_trees=int(watched.sizes[rounds])
+                log_odds[held] = raw_log_odds_of(
+                    watched.booster, patients.table[held], n_trees=int(watched.sizes[rounds])
                 )
-            return found
+            return log_odds
 
         best = int(np.argmin(curve))
-        self.n_trees_ = best if _is_gain(outside(0), outside(best), labels) else 0
+        is_gain = _is_gain(outside(0), outside(best), labels, patients.count)
+        self.n_trees_ = best if is_gain else 0
         self.cv_log_loss_ = float(curve[self.n_trees_])
         self.calibrator_ = fit_calibrator(
             outside(self.n_trees_),
             labels,
             method=f"logistic recalibration on {n_folds} held-out folds",
+            sample_weight=patients.weight,
         )
+
+
+@dataclass(frozen=True)
+class _Patients:
+    """What the learner sees of patients: filled table, stages with the event last, weights."""
+
+    table: Floats
+    steps: Floats
+    weight: Floats | None
+
+    @property
+    def labels(self) -> Floats:
+        return np.asarray(self.steps[:, -1])
+
+    @property
+    def count(self) -> Floats:
+        """How many patients each row stands for."""
+        return np.ones(len(self.table)) if self.weight is None else self.weight
+
+    def of(self, rows: Rows) -> _Patients:
+        weight = None if self.weight is None else self.weight[rows]
+        return _Patients(self.table[rows], self.steps[rows], weight)
 
 
 def _steps(stages: Any, labels: Floats) -> Floats:
@@ -379,23 +447,33 @@ def _steps(stages: Any, labels: Floats) -> Floats:
     return steps
 
 
-def _is_gain(before: Floats, after: Floats, labels: Floats) -> bool:
+def _is_gain(before: Floats, after: Floats, labels: Floats, count: Floats) -> bool:
     """Whether log loss falls by more than a standard error of the paired difference."""
     gain = np.logaddexp(0.0, before) - np.logaddexp(0.0, after) - labels * (before - after)
-    return bool(gain.mean() > gain.std() / gain.size**0.5)
+    mean = np.average(gain, weights=count)
+    sd = np.sqrt(np.average((gain - mean) ** 2, weights=count))
+    return bool(mean > sd / count.sum() ** 0.5)
 
 
-def _fill_values(table: Floats) -> Floats:
+def _fill_values(table: Floats, weight: Floats | None) -> Floats:
     """By column: the median where hardly anything is missing, NaN where the trees learn what it
     means.
 
     Rounded to four digits: with an odd number of patients the median itself is one patient's value.
     """
-    n_missing = np.isnan(table).sum(axis=0)
-    filled = np.full(table.shape[1], np.nan)
-    for column in np.flatnonzero((n_missing < _FEW_MISSING) & (n_missing < len(table))):
-        filled[column] = float(f"{np.nanmedian(table[:, column]):.4g}")
-    return filled
+    is_missing = np.isnan(table)
+    count = np.ones(len(table)) if weight is None else weight
+    n_missing = (is_missing * count[:, None]).sum(axis=0)
+    fill = np.full(table.shape[1], np.nan)
+    for column in np.flatnonzero((n_missing < _FEW_MISSING) & ~is_missing.all(axis=0)):
+        known = ~is_missing[:, column]
+        middle = (
+            np.median(table[known, column])
+            if weight is None
+            else quantile(table[known, column], 0.5, sample_weight=weight[known])
+        )
+        fill[column] = float(f"{middle:.4g}")
+    return fill
 
 
 def _filled(table: Floats, values: Floats) -> Floats:
@@ -426,66 +504,70 @@ class _Recipe:
     names: list[str]
     penalty: float
 
-    def grow(self, table: Floats, steps: Floats, *, n_trees: int) -> lgb.Booster:
+    def grow(self, patients: _Patients, *, n_trees: int) -> lgb.Booster:
         """The start and ``n_trees`` rounds on these patients."""
-        start = self._start(table, steps)
+        start = self._start(patients)
         if not n_trees:
             return start
-        return lgb.train(
-            dict(self.settings), self._dataset(table, steps[:, -1]), n_trees, init_model=start
-        )
+        return lgb.train(dict(self.settings), self._dataset(patients), n_trees, init_model=start)
 
     def grow_and_watch(
-        self,
-        table: Floats,
-        steps: Floats,
-        *,
-        n_trees: int,
-        fitted: NDArray[np.intp],
-        held: NDArray[np.intp],
+        self, patients: _Patients, *, n_trees: int, fitted: Rows, held: Rows
     ) -> _Watched:
         """Trees grown on ``fitted``, and their log loss in ``held`` before the first and after each
         round.
         """
-        start = self._start(table[fitted], steps[fitted])
-        labels = steps[:, -1]
-        scores = raw_log_odds_of(start, table[held])
-        rounds = [
-            (float(np.mean(np.logaddexp(0.0, scores) - labels[held] * scores)), start.num_trees())
-        ]
+        inside, outside = patients.of(fitted), patients.of(held)
+        start = self._start(inside)
+        scores = raw_log_odds_of(start, outside.table)
+        losses = np.logaddexp(0.0, scores) - outside.labels * scores
+        rounds = [(float(np.average(losses, weights=outside.count)), start.num_trees())]
         if not n_trees:
             return _watched(start, rounds)
-        inside = self._dataset(table[fitted], labels[fitted])
-        outside = self._dataset(table[held], labels[held], reference=inside)
+        training = self._dataset(inside)
+        validation = self._dataset(outside, reference=training)
 
         def watch(now: Any) -> None:  # lightgbm.callback.CallbackEnv
             rounds.append((now.evaluation_result_list[0][2], now.model.num_trees()))
 
         booster = lgb.train(
             {**self.settings, "metric": "binary_logloss"},
-            inside,
+            training,
             n_trees,
             init_model=start,
-            valid_sets=[outside],
+            valid_sets=[validation],
             callbacks=[watch],
         )
         return _watched(booster, rounds)
 
-    def _start(self, table: Floats, steps: Floats) -> lgb.Booster:
+    def _start(self, patients: _Patients) -> lgb.Booster:
         """The additive model, written as trees."""
         directions = self.settings["monotone_constraints"]
         additive = fit_staged(
-            table, steps, directions=directions, groups=self.groups, penalty=self.penalty
+            patients.table,
+            patients.steps,
+            directions=directions,
+            groups=self.groups,
+            penalty=self.penalty,
+            sample_weight=patients.weight,
         )
-        return lgb.Booster(
-            model_str=additive_to_lightgbm(additive, table, directions=directions, names=self.names)
+        text = additive_to_lightgbm(
+            additive,
+            patients.table,
+            directions=directions,
+            names=self.names,
+            sample_weight=patients.weight,
         )
+        return lgb.Booster(model_str=text)
 
-    def _dataset(
-        self, table: Floats, labels: Floats, *, reference: lgb.Dataset | None = None
-    ) -> lgb.Dataset:
+    def _dataset(self, patients: _Patients, *, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         return lgb.Dataset(
-            table, labels, feature_name=self.names, reference=reference, free_raw_data=False
+            patients.table,
+            patients.labels,
+            weight=patients.weight,
+            feature_name=self.names,
+            reference=reference,
+            free_raw_data=False,
         )
 
 

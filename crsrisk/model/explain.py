@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.explanation import Explanation
-from crsrisk.data.risk_model import RiskModel, Variable
+from crsrisk.data.risk_model import ModelParts, Variable
 from crsrisk.errors import InputError
 from crsrisk.model.features import WORDS, feature_array
 from crsrisk.model.forest import forest_of, raw_log_odds_by
@@ -28,12 +28,12 @@ Floats = NDArray[np.float64]
 ADDITIVITY = 1e-9  # largest gap, in log-odds, between base + contributions and the prediction
 
 
-def explain(model: RiskModel, observed: pd.DataFrame) -> Explanation:
+def explain(model: ModelParts, observed: pd.DataFrame) -> Explanation:
     """Explain the risk of every row.
 
     Parameters
     ----------
-    model : RiskModel
+    model : ModelParts
         A fitted model.
     observed : DataFrame
         One row a patient, with the columns of the model's contract; cells may be empty.
@@ -82,14 +82,14 @@ def explain(model: RiskModel, observed: pd.DataFrame) -> Explanation:
     )
 
 
-def feature_contributions(model: RiskModel, observed: pd.DataFrame) -> tuple[float, Floats]:
+def feature_contributions(model: ModelParts, observed: pd.DataFrame) -> tuple[float, Floats]:
     """Base log-odds and the contributions of the single features, shape (patients, features),
     calibrated.
     """
     return _contributions(model, feature_matrix(model, observed))
 
 
-def _contributions(model: RiskModel, matrix: Floats) -> tuple[float, Floats]:
+def _contributions(model: ModelParts, matrix: Floats) -> tuple[float, Floats]:
     forest = forest_of(model.booster_text)
     slope = model.calibrator.slope
     raw = path_shapley(forest, matrix)
@@ -102,7 +102,7 @@ def _contributions(model: RiskModel, matrix: Floats) -> tuple[float, Floats]:
     return base, contributions
 
 
-def _values(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> pd.DataFrame:
+def _values(model: ModelParts, columns: Columns, *, index: pd.Index[Any]) -> pd.DataFrame:
     """What each patient had of each clinical variable: words, yes/no or a number."""
     flags = {column.name for column in model.contract.columns if column.kind == "flag"}
     words = {variable.name for variable in model.contract.variables if variable.name in WORDS}
@@ -126,7 +126,9 @@ def _values(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> pd.D
     return pd.DataFrame(shown, index=index, dtype=object)
 
 
-def _course(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> dict[str, pd.DataFrame]:
+def _course(
+    model: ModelParts, columns: Columns, *, index: pd.Index[Any]
+) -> dict[str, pd.DataFrame]:
     """By variable of the course, its features of every patient; nothing for a model of before the
     first dose.
     """
@@ -140,7 +142,7 @@ def _course(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> dict
     return course
 
 
-def _shown_feature(model: RiskModel, variable: Variable) -> str:
+def _shown_feature(model: ModelParts, variable: Variable) -> str:
     """The feature whose value stands for a variable: itself, or its highest reading, or the
     first.
     """
@@ -150,7 +152,7 @@ def _shown_feature(model: RiskModel, variable: Variable) -> str:
     return next((name for name in names if "__max__" in name), names[0])
 
 
-def _features_of(model: RiskModel, variable: Variable) -> list[str]:
+def _features_of(model: ModelParts, variable: Variable) -> list[str]:
     return [
         feature.name for feature in model.contract.features if feature.variable == variable.name
     ]

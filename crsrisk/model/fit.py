@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from typing import Any
 
@@ -18,7 +19,6 @@ from crsrisk.data.risk_model import (
     Direction,
     Feature,
     FeatureContract,
-    RiskModel,
     Variable,
 )
 from crsrisk.errors import InputError
@@ -37,6 +37,7 @@ from crsrisk.model.features import (
     words_of,
 )
 from crsrisk.model.indices import INDICES
+from crsrisk.model.risk_model import RiskModel
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
 # quantiles that bound what was seen: not the extremes, which are single patients
@@ -46,7 +47,12 @@ _WHOLE_WINDOW = ("crs_any", "crs_grade2plus", "crs_grade3plus")
 
 
 def fit(
-    observed: pd.DataFrame, outcomes: pd.DataFrame, *, config: ModelConfig, seed: int
+    observed: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    config: ModelConfig,
+    seed: int,
+    sample_weight: NDArray[np.float64] | None = None,
 ) -> RiskModel:
     """Fit a calibrated risk model.
 
@@ -57,14 +63,64 @@ def fit(
     :class:`InputError` when the tables do not fit together, the outcome's window is another one
     than the configuration says, or only one class occurs.
     """
-    y = outcome_of(observed, outcomes, config=config)
+    labels = LabelledPatients(
+        y=outcome_of(observed, outcomes, config=config),
+        stages=stages_of(outcomes, config=config),
+        stage_names=tuple(_known_stages(outcomes, config=config)),
+        groups=observed["patient_id"].to_numpy(),
+        sample_weight=sample_weight,
+    )
+    return fit_labelled(observed, labels, config=config, seed=seed)
+
+
+@dataclass(frozen=True)
+class LabelledPatients:
+    """What is known of the outcome of each row of a clinical table.
+
+    ``y`` (patients,) of 0 and 1; ``stages`` (patients, stages) that come before, called
+    ``stage_names``; ``groups`` (patients,) names rows that no fold may part; ``sample_weight``
+    (patients,) is how many patients a row stands for.
+    """
+
+    y: NDArray[np.int64]
+    stages: NDArray[np.float64] | None = None
+    stage_names: tuple[str, ...] = ()
+    groups: NDArray[Any] | None = None
+    sample_weight: NDArray[np.float64] | None = None
+
+    def of(self, rows: NDArray[np.intp]) -> LabelledPatients:
+        """These rows only."""
+        return LabelledPatients(
+            self.y[rows],
+            None if self.stages is None else self.stages[rows],
+            self.stage_names,
+            None if self.groups is None else self.groups[rows],
+            None if self.sample_weight is None else self.sample_weight[rows],
+        )
+
+    @property
+    def digest_table(self) -> pd.DataFrame:
+        """Stages and outcome as yes/no columns, for the manifest."""
+        columns = [] if self.stages is None else list(self.stages.T > 0)
+        return pd.DataFrame(dict(enumerate([*columns, self.y > 0])))
+
+
+def fit_labelled(
+    observed: pd.DataFrame, labels: LabelledPatients, *, config: ModelConfig, seed: int
+) -> RiskModel:
+    """:func:`fit` for labels that are checked to belong to these rows."""
+    y = labels.y
     levels = _levels(observed, config=config)
     names = config.feature_names(levels=levels)
     table = build_features(observed, names=names)
     # products of matrices on several threads differ in their last digits from run to run
     with threadpool_limits(1):
         learner = make_learner(names, config=config, seed=seed).fit(
-            table, y, groups=observed["patient_id"], stages=stages_of(outcomes, config=config)
+            table,
+            y,
+            sample_weight=labels.sample_weight,
+            groups=labels.groups,
+            stages=labels.stages,
         )
     contract = FeatureContract(
         name=config.name,
@@ -72,29 +128,31 @@ def fit(
         outcome_in_words=config.outcome_in_words,
         window_d=config.window_d,
         landmark_h=config.landmark_h,
-        columns=_columns(observed, names, levels=levels),
+        columns=columns_of(observed, names, levels=levels),
         features=_features(names, config=config, fill=learner.fill_values_),
         variables=_variables(names, config=config),
         n_patients=len(y),
         n_events=int(y.sum()),
     )
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
+    named = dict(enumerate((*labels.stage_names, config.outcome)))
     manifest: dict[str, Any] = {
         "data_are": "synthetic",
         "seed": seed,
         "n_patients": len(y),
         "n_events": int(y.sum()),
         "observed_sha256": frame_digest(observed[list(columns_needed(names))]),
-        "outcome_sha256": frame_digest(
-            outcomes[[*_known_stages(outcomes, config=config), config.outcome]]
-        ),
-        "stages": _known_stages(outcomes, config=config),
+        "outcome_sha256": frame_digest(labels.digest_table.rename(columns=named)),
+        "stages": list(labels.stage_names),
         "n_trees": learner.n_trees_,
         "n_trees_in_all": learner.booster_.num_trees(),
         "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
         "learner": config.learner.model_dump(),
         "made_with": made_with,
     }
+    if labels.sample_weight is not None:
+        weights = pd.DataFrame({"sample_weight": labels.sample_weight})
+        manifest["sample_weight_sha256"] = frame_digest(weights)
     return RiskModel(
         contract=contract,
         booster_text=bare_text(learner.booster_.model_to_string()),
@@ -268,9 +326,10 @@ def _variables(names: tuple[str, ...], *, config: ModelConfig) -> tuple[Variable
     return tuple(made)
 
 
-def _columns(
+def columns_of(
     observed: pd.DataFrame, names: tuple[str, ...], *, levels: Mapping[str, tuple[str, ...]]
 ) -> tuple[Column, ...]:
+    """What each column that the features are made of had in these patients."""
     return tuple(
         _column(observed, name, levels=levels.get(name, ())) for name in columns_needed(names)
     )

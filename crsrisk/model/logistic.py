@@ -57,6 +57,7 @@ class _Pattern:
 
     design: Floats
     labels: Floats
+    weight: Floats
     reach: Floats
 
 
@@ -88,13 +89,16 @@ class PooledLogistic:
         belongs: Floats,
         labels: Floats,
         penalty: float,
+        sample_weight: Floats | None = None,
     ) -> PooledLogistic:
         """The problem of these patients; all arrays (patients, columns), ``belongs`` (patients,
         groups).
 
         ``known`` holds SDs with 0 for missing, ``quadratic`` their squares less 1, ``imputed`` what
-        a missing value is expected to be (0 where it is known).
+        a missing value is expected to be (0 where it is known). ``sample_weight`` (patients,): how
+        many patients a row stands for.
         """
+        count = np.ones(len(labels)) if sample_weight is None else sample_weight
         words, of_row = combinations(belongs)
         n, k = known.shape[1], belongs.shape[1]
         varied = np.flatnonzero(
@@ -133,7 +137,7 @@ class PooledLogistic:
                 reach[0, start] = 1.0
                 reach[1 + varied, start + 1 + np.arange(varied.size)] = 1.0
             used = np.flatnonzero(np.abs(design).max(axis=0) > 0)
-            patterns.append(_Pattern(design[:, used], labels[rows], reach[used]))
+            patterns.append(_Pattern(design[:, used], labels[rows], count[rows], reach[used]))
         prior = np.array([penalty, 4 * penalty, 4 * penalty, _OF_GROUPS, 4 * penalty, 4 * penalty])
         return PooledLogistic(patterns, kinds, columns, prior, varied, n)
 
@@ -163,8 +167,8 @@ class PooledLogistic:
 
     def _start(self) -> tuple[Floats, Rows]:
         """Everybody at the overall risk; no column held at zero."""
-        events = sum(pattern.labels.sum() for pattern in self.patterns)
-        n = sum(pattern.labels.size for pattern in self.patterns)
+        events = sum((pattern.weight * pattern.labels).sum() for pattern in self.patterns)
+        n = sum(pattern.weight.sum() for pattern in self.patterns)
         weights = np.zeros(self.kinds.size)
         weights[0] = logit(np.clip(events / n, 1e-6, 1 - 1e-6))
         return weights, np.zeros(self.kinds.size, dtype=bool)
@@ -219,7 +223,8 @@ class PooledLogistic:
         value = 0.5 * float(penalties @ weights**2)
         for pattern in self.patterns:
             scores = pattern.design @ (pattern.reach @ weights)
-            value += float(np.sum(np.logaddexp(0.0, scores) - pattern.labels * scores))
+            losses = np.logaddexp(0.0, scores) - pattern.labels * scores
+            value += float(np.sum(pattern.weight * losses))
         return value
 
     def _slopes(self, weights: Floats) -> tuple[Floats, Floats]:
@@ -227,8 +232,8 @@ class PooledLogistic:
         for pattern in self.patterns:
             design, reach = pattern.design, pattern.reach
             risk = expit(design @ (reach @ weights))
-            gradient += reach.T @ (design.T @ (pattern.labels - risk))
-            small = (design * (risk * (1.0 - risk))[:, None]).T @ design
+            gradient += reach.T @ (design.T @ (pattern.weight * (pattern.labels - risk)))
+            small = (design * (pattern.weight * (risk * (1.0 - risk)))[:, None]).T @ design
             curvature += reach.T @ small @ reach
         return gradient, curvature
 
@@ -243,7 +248,9 @@ class PooledLogistic:
         return float(weights[0]), weights[1:after].reshape(3, n), of_groups[:, 0], random_slope
 
 
-def fit_calibrator(log_odds: Floats, y: Floats, *, method: str) -> Calibrator:
+def fit_calibrator(
+    log_odds: Floats, y: Floats, *, method: str, sample_weight: Floats | None = None
+) -> Calibrator:
     """Logistic recalibration: intercept and slope of a regression of the outcome on the predicted
     log-odds.
 
@@ -251,26 +258,26 @@ def fit_calibrator(log_odds: Floats, y: Floats, *, method: str) -> Calibrator:
     smoothed as Platt proposed (Platt 1999; Lin, Lin and Weng 2007): (n1 + 1) / (n1 + 2) for an
     event, 1 / (n0 + 2) for none, so that the answer is finite even where the two groups are
     perfectly apart. A slope below 0 (the out-of-fold predictions point the wrong way: there is
-    nothing to learn) becomes 0: everybody gets the overall risk.
+    nothing to learn) becomes 0: everybody gets the overall risk. ``sample_weight`` (patients,): how
+    many patients a row stands for.
 
     >>> x = np.linspace(-3, 3, 2001)
     >>> fitted = fit_calibrator(2 * x, expit(x - 1), method="example")
     >>> abs(fitted.intercept + 1) < 0.01, abs(fitted.slope - 0.5) < 0.01
     (True, True)
     """
-    events = float(y.sum())
-    others = float(y.size - events)
+    weight = np.ones(y.size) if sample_weight is None else sample_weight
+    events = float((weight * y).sum())
+    others = float(weight.sum() - events)
     targets = y * (events + 1) / (events + 2) + (1 - y) / (others + 2)
-    overall, centre, spread = (
-        float(logit(targets.mean())),
-        float(log_odds.mean()),
-        float(log_odds.std()),
-    )
+    overall = float(logit(np.average(targets, weights=weight)))
+    centre = float(np.average(log_odds, weights=weight))
+    spread = float(np.sqrt(np.average((log_odds - centre) ** 2, weights=weight)))
     slope = 0.0
     if spread > 0:
         design = np.column_stack([np.ones(y.size), (log_odds - centre) / spread])
         start = np.array([overall, 0.0])
-        fitted = fit_logistic(design, targets, start=start).coefficients
+        fitted = fit_logistic(design, targets, weight=weight, start=start).coefficients
         slope = float(fitted[1]) / spread
     if slope <= 0:
         return Calibrator(

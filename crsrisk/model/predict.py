@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk.data.risk_model import Column, Prediction, RiskModel
+from crsrisk.data.risk_model import Column, ModelParts, Prediction
 from crsrisk.errors import InputError
 from crsrisk.model.features import columns_needed, feature_array, read_columns
 from crsrisk.model.forest import Forest, forest_of, raw_log_odds_by
@@ -24,7 +24,7 @@ Columns: TypeAlias = Mapping[str, NDArray[Any]]
 Notes: TypeAlias = list[list[str]]  # by row: the sentences about it
 
 
-def predict(model: RiskModel, observed: pd.DataFrame) -> Prediction:
+def predict(model: ModelParts, observed: pd.DataFrame) -> Prediction:
     """The risk of every patient (0-1), alone or in a batch the same to the last bit.
 
     Any value may be missing. A row with an impossible value is *refused* (risk NaN); one outside
@@ -36,7 +36,7 @@ def predict(model: RiskModel, observed: pd.DataFrame) -> Prediction:
     return score_columns(model, read_contract(model, observed), index=observed.index)
 
 
-def read_contract(model: RiskModel, observed: pd.DataFrame) -> Columns:
+def read_contract(model: ModelParts, observed: pd.DataFrame) -> Columns:
     """The columns that the contract names as arrays; a table of another kind raises
     :class:`InputError`.
     """
@@ -44,7 +44,7 @@ def read_contract(model: RiskModel, observed: pd.DataFrame) -> Columns:
     return read_columns(observed, columns=[column.name for column in model.contract.columns])
 
 
-def score_columns(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -> Prediction:
+def score_columns(model: ModelParts, columns: Columns, *, index: pd.Index[Any]) -> Prediction:
     """:func:`predict` for columns that are read."""
     refusals, warnings, missing = account(model, columns, n_rows=len(index))
     is_refused = np.array([bool(text) for text in refusals], dtype=bool)
@@ -68,7 +68,7 @@ def score_columns(model: RiskModel, columns: Columns, *, index: pd.Index[Any]) -
     )
 
 
-def matrix_of(model: RiskModel, columns: Mapping[str, Any]) -> Floats:
+def matrix_of(model: ModelParts, columns: Mapping[str, Any]) -> Floats:
     """What the trees read, (patients, features): the features with the contract's stand-ins for
     missing.
 
@@ -78,7 +78,7 @@ def matrix_of(model: RiskModel, columns: Mapping[str, Any]) -> Floats:
     return filled(feature_array(columns, names=model.contract.feature_names), fill_of(model))
 
 
-def fill_of(model: RiskModel) -> Floats:
+def fill_of(model: ModelParts) -> Floats:
     """By feature, what stands in for a missing value; NaN where the trees know missing."""
     return np.array(
         [np.nan if feature.fill is None else feature.fill for feature in model.contract.features]
@@ -90,19 +90,19 @@ def filled(table: Floats, fill: Floats) -> Floats:
     return np.where(np.isnan(table), fill, table)
 
 
-def feature_matrix(model: RiskModel, observed: pd.DataFrame) -> Floats:
+def feature_matrix(model: ModelParts, observed: pd.DataFrame) -> Floats:
     """:func:`matrix_of` for a table of patients."""
     return matrix_of(
         model, read_columns(observed, columns=columns_needed(model.contract.feature_names))
     )
 
 
-def raw_log_odds(model: RiskModel, observed: pd.DataFrame) -> Floats:
+def raw_log_odds(model: ModelParts, observed: pd.DataFrame) -> Floats:
     """The trees' log-odds before calibration, shape (patients,)."""
     return raw_log_odds_by(forest_of(model.booster_text), feature_matrix(model, observed))
 
 
-def check_table(model: RiskModel, observed: pd.DataFrame) -> None:
+def check_table(model: ModelParts, observed: pd.DataFrame) -> None:
     """Refuse a table that is not of the kind the contract names."""
     names = [column.name for column in model.contract.columns]
     if twice := sorted({str(name) for name in observed.columns[observed.columns.duplicated()]}):
@@ -131,7 +131,7 @@ def check_table(model: RiskModel, observed: pd.DataFrame) -> None:
         )
 
 
-def account(model: RiskModel, columns: Columns, *, n_rows: int) -> tuple[Notes, Notes, Notes]:
+def account(model: ModelParts, columns: Columns, *, n_rows: int) -> tuple[Notes, Notes, Notes]:
     """For every row: why it is refused, what to be warned of, and which columns are missing."""
     refusals: Notes = [[] for _ in range(n_rows)]
     warnings: Notes = [[] for _ in range(n_rows)]
@@ -217,13 +217,13 @@ Cell: TypeAlias = str | float | bool | None
 class OneRow:
     """A model made ready for single patients: ``OneRow.of(model).risk(patient)``."""
 
-    model: RiskModel
+    model: ModelParts
     names: tuple[str, ...]
     fill: Floats
     forest: Forest
 
     @classmethod
-    def of(cls, model: RiskModel) -> OneRow:
+    def of(cls, model: ModelParts) -> OneRow:
         """Make a model ready; do it once, keep it."""
         return cls(
             model, model.contract.feature_names, fill_of(model), forest_of(model.booster_text)

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from scipy.special import expit, stdtrit
 
 from crsrisk import streams
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import CATEGORICAL, read_text
 from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.forest import NODE, Forest, raw_log_odds_by
 from crsrisk.model.predict import filled, raw_log_odds
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.threads import side_by_side
 
 Floats: TypeAlias = NDArray[np.float64]

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crsrisk.data.files import write_text
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import BEDSIDE, REFITS, Companions, load_companions, save_companions
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import (
     BOOSTER,
     CALIBRATOR,

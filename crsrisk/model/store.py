@@ -22,11 +22,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from crsrisk.data.files import write_json, write_text
-from crsrisk.data.risk_model import Calibrator, FeatureContract, RiskModel
+from crsrisk.data.risk_model import Calibrator, FeatureContract
 from crsrisk.errors import InputError, OutputError
+from crsrisk.folders import find
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import columns_needed
 from crsrisk.model.forest import forest_of
+from crsrisk.model.risk_model import RiskModel
 
 BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = (
     "booster.txt",
@@ -84,9 +86,24 @@ def check_model_folder(folder: Path) -> None:
         )
 
 
-def load_model(folder: str | Path) -> RiskModel:
-    """Read a model back, checked. Anything changed, lost or broken raises :class:`InputError`."""
-    folder = Path(folder)
+def load_model(name_or_folder: str | Path) -> RiskModel:
+    """A released model by its name, or a saved model from its folder, checked.
+
+    Parameters
+    ----------
+    name_or_folder : ``"baseline-0.1.0"``, or the folder that a model was saved to.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, and for anything changed, lost or broken in the folder.
+
+    Examples
+    --------
+    >>> load_model("baseline-0.1.0").label
+    'baseline-0.1.0'
+    """
+    folder = find("released", name_or_folder)
     manifest = _manifest(folder)
     texts = {
         name: _checked_text(folder, name, expected=manifest["files"][name]) for name in _NEEDED

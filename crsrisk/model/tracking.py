@@ -38,10 +38,11 @@ with warnings.catch_warnings():  # mlflow's own, about libraries newer than it w
     from mlflow.models import ModelSignature
     from mlflow.types.schema import ColSpec, Schema
 
-from crsrisk.data.risk_model import NOTICE, Column, RiskModel
+from crsrisk.data.risk_model import NOTICE, Column
 from crsrisk.errors import InputError
 from crsrisk.model.booster import calibrated_booster
 from crsrisk.model.features import build_features
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"

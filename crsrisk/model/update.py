@@ -36,7 +36,7 @@ from scipy.stats import chi2
 from sklearn.model_selection import StratifiedKFold
 
 from crsrisk.data.files import frame_digest
-from crsrisk.data.risk_model import Calibrator, RiskModel
+from crsrisk.data.risk_model import Calibrator
 from crsrisk.errors import InputError
 from crsrisk.logistic import fit_logistic, log_likelihood
 from crsrisk.model.booster import bare_text, calibrated_booster
@@ -44,6 +44,7 @@ from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import SIGNS, fit
 from crsrisk.model.predict import feature_matrix, raw_log_odds
+from crsrisk.model.risk_model import RiskModel
 
 Floats = NDArray[np.float64]
 Method = Literal["none", "intercept", "intercept and slope", "offset boosting", "refit"]

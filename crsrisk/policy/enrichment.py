@@ -29,7 +29,7 @@ from crsrisk.trials.checks import (
     threshold_below_1,
 )
 from crsrisk.trials.risk_distribution import Risk, risk_spread
-from crsrisk.trials.two_proportions import n_two_proportions
+from crsrisk.trials.two_proportions import sample_size_two_proportions
 
 ControlArm: TypeAlias = Literal["nobody treated", "everybody treated"]
 
@@ -72,7 +72,7 @@ def enrichment_sample_size(
         t = threshold_below_1(number, where=where, key="thresholds")
         eligible = reached(spread, t)
         rate = inner_rate(spread.event_share_above(t) / eligible, where=where, key="control_rate")
-        size = n_two_proportions(
+        size = sample_size_two_proportions(
             p_treat=ratio * rate, p_control=rate, alpha_one_sided=alpha_one_sided, power=power
         )
         n = 2 * size.n_per_arm_ceil
@@ -125,7 +125,7 @@ def strategy_sample_size(
             expected="a threshold at which the two arms treat different patients",
             cure="choose another threshold, or the other control arm",
         )
-    size = n_two_proportions(
+    size = sample_size_two_proportions(
         p_treat=p_strategy, p_control=p_control, alpha_one_sided=alpha_one_sided, power=power
     )
     return StrategySize(p_strategy, p_control, size.n_per_arm_unrounded, size.n_per_arm_ceil)
@@ -201,7 +201,7 @@ def masked_outcome_rr(
     seen = 1 - threshold_below_1(mask_prob, where=where, key="mask_prob")
     true = _acting(rr_true, where=where, key="rr_true")
     n_true, n_observed = (
-        n_two_proportions(
+        sample_size_two_proportions(
             p_treat=ratio * rate, p_control=rate, alpha_one_sided=alpha_one_sided, power=power
         )
         for ratio in (true, true * seen)

@@ -17,6 +17,7 @@ from typing import Any
 from scipy.special import expit
 
 from crsrisk.errors import InputError
+from crsrisk.results import to_plain
 from crsrisk.trials.checks import (
     Answer,
     ByNumber,
@@ -24,7 +25,6 @@ from crsrisk.trials.checks import (
     non_negative,
     numbers,
     percent,
-    plain,
     positive,
     relative_risk,
     threshold_below_1,
@@ -277,7 +277,7 @@ class EquityRegret(Answer):
     def to_dict(self) -> dict[str, Any]:
         """Figures as ``<figure>_<group>``."""
         return {
-            f"{figure}_{name}": plain(value)
+            f"{figure}_{name}": to_plain(value)
             for name, group in self.groups.items()
             for figure, value in group.to_dict().items()
         }

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
 from crsrisk.data.published_figures import Comparison
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.report.example_patients import Example, ExamplePatient, example_patient
-from crsrisk.report.generator_card import generator_section
+from crsrisk.report.generator_card import GeneratorCard, GeneratorSection, generator_section
 from crsrisk.report.manifest import Making, making_section
 from crsrisk.report.mitigation import (
     MitigationArm,
@@ -29,7 +28,7 @@ from crsrisk.report.patients import CohortSection, cohort_section, product_order
 from crsrisk.report.performance import BenchmarkSection, PerformanceSection, performance_section
 from crsrisk.report.published_comparison import PublishedSection, published_section
 from crsrisk.report.reasons import DriversSection, drivers_section
-from crsrisk.results import NotEstimable
+from crsrisk.results import NotEstimable, Result
 from crsrisk.simulation.evidence import ComparisonSummary, Tally, summarise
 from crsrisk.wording import (
     NOTICE,
@@ -68,8 +67,8 @@ class FirstWords:
     target: str
 
 
-@dataclass(frozen=True)
-class ReportContent:
+@dataclass(frozen=True, repr=False)
+class ReportContent(Result):
     """Everything the report of the main job says, in the order of the page.
 
     Parameters
@@ -104,11 +103,16 @@ class ReportContent:
     trial: TrialSection
     drivers: DriversSection
     patients: tuple[ExamplePatient, ...]
-    generator: Mapping[str, Any] | None
+    generator: GeneratorSection | None
     limits: tuple[str, ...]
     making: Making
     evaluation: Evaluation
     labels: Mapping[str, str]
+
+    def summary(self) -> str:
+        """The question and the key figures."""
+        figures = [f"{figure.label}: {figure.value} ({figure.note})" for figure in self.key_figures]
+        return "\n".join([self.question, *figures, self.notice])
 
 
 def build_content(
@@ -124,9 +128,9 @@ def build_content(
     manifest: object,
     product_labels: Mapping[str, str],
     mitigation_labels: Mapping[str, str],
-    generator: Mapping[str, Any] | None = None,
+    generator: GeneratorCard | None = None,
 ) -> ReportContent:
-    """The whole report.
+    """The whole report: one flat list of its parts, in the order of the page.
 
     Parameters
     ----------

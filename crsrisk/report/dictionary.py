@@ -24,13 +24,21 @@ _TYPES = {"float": "number", "int": "whole number", "bool": "yes/no", "category"
 
 
 def data_dictionary(*, table: Table | None = None) -> pd.DataFrame:
-    """One row a column: table, column, label, meaning, type, unit, accepted names, ranges, LOINC,
-    source.
+    """What every column means, one row a column, all as text.
 
-    ``table`` picks one of "observed", "input", "outcomes", "course"; by default all of them.
+    Parameters
+    ----------
+    table : "observed" (before the first dose), "input" (read beside it from a user's table),
+        "outcomes" or "course" (after the first dose); all of them when left out.
+
+    Returns
+    -------
+    Table, column, label, meaning, type, unit, accepted names, ranges, LOINC code and source.
     Outside the plausible range a value is used with a warning, outside the possible one it is
-    refused. All is text.
+    refused.
 
+    Examples
+    --------
     >>> dictionary = data_dictionary(table="observed").set_index("column")
     >>> dictionary.loc["crp_mg_l", ["unit", "possible", "usual"]].tolist()
     ['mg/L', '0 to 1000', '0 to 5']

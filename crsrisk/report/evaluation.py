@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.evaluation.leaks import Probe
 from crsrisk.evaluation.metrics import NotEstimable
 from crsrisk.evaluation.optimism import Instability
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import probast_ai, tripod_ai
 from crsrisk.report.evaluation_facts import checks_of, facts_of
 from crsrisk.report.evaluation_sections import (

@@ -12,7 +12,6 @@ from crsrisk.data.explanation import (
     ByGrade,
     Grade,
     LeverEffect,
-    PatientFacts,
     PatientRisk,
     Reason,
 )
@@ -44,6 +43,7 @@ from crsrisk.report.explanation import (
     Therapy,
 )
 from crsrisk.report.explanation_warnings import warnings_about
+from crsrisk.report.patient_facts import PatientFacts
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.wording import (
     MISSING,

@@ -1,15 +1,15 @@
 """The generator card: what the simulator may be believed for, what its numbers rest on, what must
 not be concluded.
 
-:func:`generator_card` makes one plain dictionary that JSON can hold,
-:func:`generator_card_markdown` the page `docs/generator_card.md` of it; the report shows a short
-form (:mod:`crsrisk.report.generator_card`).
+:func:`generator_card` makes it, :func:`generator_card_markdown` the page `docs/generator_card.md`
+of it; the report shows a short form (:func:`generator_section`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from crsrisk import __version__
 from crsrisk.data.assumptions import Strength
@@ -20,23 +20,28 @@ from crsrisk.data.world import World
 from crsrisk.report.generator_facts import (
     COLUMN,
     HEADER,
-    chance_of,
+    EnsembleEvidence,
+    StatedNumber,
+    StrengthCounts,
+    assumed_shares,
+    assumption_rows,
     counts_by_group,
     evidence_rows,
     evidence_statement,
     leaders_row,
     nouns_of,
     number_rows,
-    percent,
     shares_row,
-    told_of,
     variance_statement,
+    with_evidence,
 )
+from crsrisk.report.sections import Column, Row, RowGroup, Table
+from crsrisk.results import Result
 from crsrisk.wording import NOTICE, number, typeset, unit_in_words
 
-Card = dict[str, Any]
+Part = TypeVar("Part")
 
-FORMAT = "crsrisk-generator-card-2"
+FORMAT = "crsrisk-generator-card-3"
 _FACTS = ("value", "prior", "range", "evidence", "strength", "source")
 STRENGTHS: Mapping[str, str] = {
     "measured": "looked up in the source that is named",
@@ -50,6 +55,63 @@ NO_ENSEMBLE = (
 )
 
 
+@dataclass(frozen=True)
+class CardFactor:
+    """A credibility factor of ASME V&V 40-2018: what was done, what is missing, a level in words,
+    and how to repeat it.
+    """
+
+    id: str
+    area: str
+    factor: str
+    done: str
+    reproduce: tuple[str, ...]
+    missing: str
+    level: str
+
+
+@dataclass(frozen=True, repr=False)
+class GeneratorCard(Result):
+    """How far to believe the simulator, for what use, and on what its numbers rest.
+
+    ``factors`` are the credibility factors in the standard's order and ``levels`` what their levels
+    mean; ``counts`` numbers by group and strength; ``variance`` shares of variance by strength (None
+    when not computed); ``ensemble`` where the ensemble comes from (None when there is none);
+    ``evidence`` what the evidence did to each constant that calibration varied (None when not
+    known); ``assumptions`` every number of the mechanism and ``numbers`` those of products,
+    policies, mitigations and populations.
+    """
+
+    format: str
+    version: str
+    notice: str
+    scenario: str
+    assumptions_digest: str
+    question_of_interest: str
+    context_of_use: str
+    model_influence: str
+    decision_consequence: str
+    levels: Mapping[str, str]
+    strengths: Mapping[str, str]
+    factors: tuple[CardFactor, ...]
+    counts: tuple[StrengthCounts, ...]
+    variance: VarianceShares | None
+    ensemble: EnsembleAbout | None
+    evidence: EnsembleEvidence | None
+    assumptions: tuple[StatedNumber, ...]
+    numbers: tuple[StatedNumber, ...]
+    must_not_be_concluded: tuple[str, ...]
+
+    def summary(self) -> str:
+        """Scenario, how many numbers it lists, and what it is not."""
+        n = self.counts[-1].n
+        return f"scenario {self.scenario}, {n} numbers with source and strength\n{self.notice}"
+
+    def to_markdown(self) -> str:
+        """The card as a page (:func:`generator_card_markdown`)."""
+        return generator_card_markdown(self)
+
+
 def generator_card(
     world: World,
     *,
@@ -57,83 +119,44 @@ def generator_card(
     credibility: Credibility,
     sensitivity: VarianceShares | None = None,
     ensemble: EnsembleAbout | None = None,
-    evidence: Mapping[str, Any] | None = None,
-) -> Card:
-    """The card as a dictionary; equal input gives an equal card.
-
-    Keys: `question_of_interest`, `context_of_use`, `model_influence`, `decision_consequence`;
-    `factors` (the credibility factors of ASME V&V 40-2018 in their order) and `levels` (what their
-    levels mean); `counts` (numbers by group and strength); `variance` (shares of variance by
-    strength; None when not computed) and `ensemble` (None when there is none), each with a
-    `statement`; `evidence` (each constant that calibration varied and what the evidence did to it,
-    of :func:`crsrisk.studies.evidence.evidence_of`; None when not known); `assumptions` (every one:
-    value, unit, prior where calibration moved it, range, strength, source; what a scenario
-    overrides counts as assumed, with its reason as source); `numbers` (the same of products,
-    policies, mitigations and populations), each with what the evidence says of it under `evidence`;
-    `must_not_be_concluded`.
-    """
+    evidence: EnsembleEvidence | None = None,
+) -> GeneratorCard:
+    """The card of a world with these products; equal input gives an equal card."""
     nouns = nouns_of(world, products)
-    mechanism, numbers = (
-        [{**row, "evidence": told_of(row, evidence)} for row in rows]
-        for rows in (_assumptions(world), number_rows(nouns))
+    mechanism, numbers = list(assumption_rows(world)), number_rows(nouns)
+    return GeneratorCard(
+        format=FORMAT,
+        version=__version__,
+        notice=NOTICE,
+        scenario=world.scenario.name,
+        assumptions_digest=world.assumptions.digest,
+        question_of_interest=credibility.question_of_interest,
+        context_of_use=credibility.context_of_use,
+        model_influence=credibility.model_influence,
+        decision_consequence=credibility.decision_consequence,
+        levels={str(level): meaning for level, meaning in LEVELS.items()},
+        strengths=dict(STRENGTHS),
+        factors=tuple(_factors(credibility)),
+        counts=tuple(counts_by_group(mechanism, numbers, nouns=nouns)),
+        variance=sensitivity,
+        ensemble=ensemble,
+        evidence=evidence,
+        assumptions=with_evidence(mechanism, evidence),
+        numbers=with_evidence(numbers, evidence),
+        must_not_be_concluded=tuple(credibility.must_not_be_concluded),
     )
-    return {
-        "format": FORMAT,
-        "version": __version__,
-        "notice": NOTICE,
-        "scenario": world.scenario.name,
-        "assumptions_digest": world.assumptions.digest,
-        "question_of_interest": credibility.question_of_interest,
-        "context_of_use": credibility.context_of_use,
-        "model_influence": credibility.model_influence,
-        "decision_consequence": credibility.decision_consequence,
-        "levels": dict(LEVELS),
-        "strengths": dict(STRENGTHS),
-        "factors": [
-            {"id": name, "area": area, "factor": label, **credibility.factors[name].model_dump()}
-            for name, (area, label) in FACTORS.items()
-        ],
-        "counts": counts_by_group(mechanism, numbers, nouns=nouns),
-        "variance": None if sensitivity is None else sensitivity.model_dump(),
-        "ensemble": None if ensemble is None else ensemble.model_dump(),
-        "evidence": None if evidence is None else dict(evidence),
-        "assumptions": mechanism,
-        "numbers": numbers,
-        "must_not_be_concluded": list(credibility.must_not_be_concluded),
-    }
 
 
-def _assumptions(world: World) -> Iterator[dict[str, Any]]:
-    for name, entry in world.assumptions.items():
-        row = {
-            "name": name,
-            "constant": f"assumption:{name}",
-            "meaning": entry.meaning,
-            "value": entry.value,
-            "unit": entry.unit,
-            "prior": entry.prior,
-            "range": list(entry.range),
-            "strength": entry.strength,
-            "source": entry.source,
-        }
-        if (change := world.scenario.overrides.get(name)) is not None:
-            row |= {
-                "strength": Strength.assumed.value,
-                "prior": None,
-                "constant": None,
-                "source": f"scenario {world.scenario.name}: {change.reason}",
-            }
-        yield row
+def _factors(credibility: Credibility) -> Iterable[CardFactor]:
+    for name, (area, label) in FACTORS.items():
+        review = credibility.factors[name]
+        yield CardFactor(
+            name, area, label, review.done, tuple(review.reproduce), review.missing, review.level
+        )
 
 
-# --- as a page ---
-
-
-def generator_card_markdown(card: Card) -> str:
-    """The card as Markdown, for `docs/`: links are relative to that folder.
-
-    ``card``: of :func:`generator_card`, also after a way through JSON.
-    """
+def generator_card_markdown(card: GeneratorCard) -> str:
+    """The card as Markdown, for `docs/`: links are relative to that folder."""
     parts = [
         "# The generator card",
         "",
@@ -144,31 +167,31 @@ def generator_card_markdown(card: Card) -> str:
         ),
         "",
         (
-            f"**{card['notice']}** The factors are those of ASME V&V 40-2018 (Assessing Credibility"
+            f"**{card.notice}** The factors are those of ASME V&V 40-2018 (Assessing Credibility"
             " of Computational Modeling through Verification and Validation: Application to"
             " Medical Devices); the words and the verdicts are our own. Nobody else has assessed"
             " them."
         ),
         "",
         (
-            f"Version {card['version']}, scenario {card['scenario']}, assumptions"
-            f" {card['assumptions_digest']}."
+            f"Version {card.version}, scenario {card.scenario}, assumptions"
+            f" {card.assumptions_digest}."
         ),
         "",
         "## What it is for",
         "",
     ]
-    for key, title in (
-        ("question_of_interest", "Question of interest"),
-        ("context_of_use", "Context of use"),
-        ("model_influence", "Influence of the model"),
-        ("decision_consequence", "If the answer is wrong"),
+    for title, text in (
+        ("Question of interest", card.question_of_interest),
+        ("Context of use", card.context_of_use),
+        ("Influence of the model", card.model_influence),
+        ("If the answer is wrong", card.decision_consequence),
     ):
-        parts += [f"**{title}.** {card[key]}", ""]
+        parts += [f"**{title}.** {text}", ""]
     parts += [
         "## What must not be concluded",
         "",
-        *(f"- {text}" for text in card["must_not_be_concluded"]),
+        *(f"- {text}" for text in card.must_not_be_concluded),
         "",
     ]
     parts += _factors_page(card)
@@ -191,26 +214,25 @@ def generator_card_markdown(card: Card) -> str:
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
-def _factors_page(card: Card) -> list[str]:
-    found = [
+def _factors_page(card: GeneratorCard) -> list[str]:
+    page = [
         "## Credibility, factor by factor",
         "",
-        *(f"- *{level}*: {meaning}" for level, meaning in card["levels"].items()),
+        *(f"- *{level}*: {meaning}" for level, meaning in card.levels.items()),
         "",
     ]
-    for area in dict.fromkeys(one["area"] for one in card["factors"]):
+    for area, factors in grouped(card.factors, lambda factor: factor.area).items():
         rows = [
             [
-                one["factor"],
-                one["level"],
-                one["done"],
-                one["missing"],
-                ", ".join(map(_way, one["reproduce"])),
+                factor.factor,
+                factor.level,
+                factor.done,
+                factor.missing,
+                ", ".join(map(_link, factor.reproduce)),
             ]
-            for one in card["factors"]
-            if one["area"] == area
+            for factor in factors
         ]
-        found += [
+        page += [
             f"### {area.capitalize()}",
             "",
             *_table(
@@ -218,20 +240,17 @@ def _factors_page(card: Card) -> list[str]:
             ),
             "",
         ]
-    return found
+    return page
 
 
-def _numbers_page(card: Card) -> list[str]:
-    strengths = list(card["strengths"])
-    rows = [
-        [group_label(row), row["n"], *(row[name] for name in strengths)] for row in card["counts"]
-    ]
+def _numbers_page(card: GeneratorCard) -> list[str]:
+    rows = [[row.label, row.n, *row.by_strength] for row in card.counts]
     return [
         "## How well the numbers are known",
         "",
-        *(f"- *{name}*: {meaning}" for name, meaning in card["strengths"].items()),
+        *(f"- *{name}*: {meaning}" for name, meaning in card.strengths.items()),
         "",
-        *_table(["numbers of", "all", *strengths], rows),
+        *_table(["numbers of", "all", *card.strengths], rows),
         "",
         (
             "A distribution that is stated with one source counts once. Neutral values of what a"
@@ -242,19 +261,11 @@ def _numbers_page(card: Card) -> list[str]:
     ]
 
 
-def group_label(row: Mapping[str, Any]) -> str:
-    """What a row of the counts is about, with its number of files.
-
-    >>> group_label({"group": "Products", "n_files": 12}), group_label({"group": "All", "n_files": None})
-    ('Products (12 files)', 'All')
-    """
-    return row["group"] if row["n_files"] is None else f"{row['group']} ({row['n_files']} files)"
-
-
-def _variance_page(card: Card) -> list[str]:
-    if card["variance"] is None:
-        return [variance_statement(card)]
-    others = [name for name in reversed(card["strengths"]) if name != Strength.assumed]
+def _variance_page(card: GeneratorCard) -> list[str]:
+    statement = variance_statement(card.variance)
+    if card.variance is None:
+        return [statement]
+    others = [name for name in reversed(tuple(card.strengths)) if name != Strength.assumed]
     header = [
         "output",
         "assumed, alone",
@@ -263,15 +274,14 @@ def _variance_page(card: Card) -> list[str]:
         "chance, alone",
         "chance, with others",
     ]
-    return [
-        variance_statement(card),
-        "",
-        *_table(header, (shares_row(one, others) for one in card["variance"]["outputs"])),
-    ]
+    rows = (shares_row(output, others) for output in card.variance.outputs)
+    return [statement, "", *_table(header, rows)]
 
 
-def _leaders_page(card: Card) -> list[str]:
-    outputs = [one for one in (card["variance"] or {"outputs": []})["outputs"] if one["leaders"]]
+def _leaders_page(card: GeneratorCard) -> list[str]:
+    outputs = (
+        [output for output in card.variance.outputs if output.leaders] if card.variance else []
+    )
     if not outputs:
         return []
     return [
@@ -289,23 +299,23 @@ def _leaders_page(card: Card) -> list[str]:
     ]
 
 
-def _support_page(card: Card) -> list[str]:
-    support = (card["variance"] or {}).get("support")
+def _support_page(card: GeneratorCard) -> list[str]:
+    support = None if card.variance is None else card.variance.support
     if support is None:
         return []
     rows = [
         [
-            row["findings"].replace("_", " "),
-            f"`{row['scenario']}`",
-            f"{row['bayes_factor']:.2g} ({row['low']:.2g} to {row['high']:.2g})",
-            f"{row['weight']:.2f} ({row['weight_mc_error']:.2f})",
+            row.findings.replace("_", " "),
+            f"`{row.scenario}`",
+            f"{row.bayes_factor:.2g} ({row.low:.2g} to {row.high:.2g})",
+            f"{row.weight:.2f} ({row.weight_mc_error:.2f})",
         ]
-        for row in support["rows"]
+        for row in support.rows
     ]
     return [
         "## Which scenario the findings support",
         "",
-        support["caveat"],
+        support.caveat,
         "",
         *_table(
             [
@@ -320,32 +330,32 @@ def _support_page(card: Card) -> list[str]:
     ]
 
 
-def ensemble_statement(card: Card) -> str:
+def ensemble_statement(card: GeneratorCard) -> str:
     """Members, effective size and targets of the ensemble; how to make it when there is none."""
-    about = card["ensemble"]
+    about = card.ensemble
     if about is None:
         return NO_ENSEMBLE
     return (
-        f"The ensemble has {about['n_members']} members of effective size"
-        f" {about['effective_size']:g}, from {about['experiment']} (seed {about['seed']}, version"
-        f" {about['version']}), confronted with {len(about['targets'])} published figures:"
-        f" {', '.join(about['targets'])}. They are the sets of assumptions that these figures do"
+        f"The ensemble has {about.n_members} members of effective size"
+        f" {about.effective_size:g}, from {about.experiment} (seed {about.seed}, version"
+        f" {about.version}), confronted with {len(about.targets)} published figures:"
+        f" {', '.join(about.targets)}. They are the sets of assumptions that these figures do"
         " not tell apart, given the shape of the mechanism and the priors; they are not all that"
         " could be true."
     )
 
 
-def _evidence_page(card: Card) -> list[str]:
-    found = ["## What the evidence constrains", "", evidence_statement(card), ""]
-    if card["evidence"] is None:
-        return found
+def _evidence_page(card: GeneratorCard) -> list[str]:
+    page = ["## What the evidence constrains", "", evidence_statement(card.evidence), ""]
+    if card.evidence is None:
+        return page
     return [
-        *found,
+        *page,
         "The column *evidence*, here and in the tables below:",
         "",
         *(f"- *{word}*: {meaning}" for word, meaning in COLUMN.items()),
         "",
-        *_table(HEADER, evidence_rows(card)),
+        *_table(HEADER, evidence_rows(card.evidence)),
         "",
         (
             "*In use* is the value of the reference world, the most probable one; members spread"
@@ -355,8 +365,8 @@ def _evidence_page(card: Card) -> list[str]:
     ]
 
 
-def _assumptions_page(card: Card) -> list[str]:
-    found = [
+def _assumptions_page(card: GeneratorCard) -> list[str]:
+    page = [
         "## Every assumption on the mechanism",
         "",
         (
@@ -365,23 +375,15 @@ def _assumptions_page(card: Card) -> list[str]:
         ),
         "",
     ]
-    for stem in dict.fromkeys(row["name"].partition(".")[0] for row in card["assumptions"]):
-        rows = [
-            [f"`{row['name']}`", row["meaning"], *_facts(row)]
-            for row in card["assumptions"]
-            if row["name"].partition(".")[0] == stem
-        ]
-        found += [
-            f"### {stem.replace('_', ' ').capitalize()}",
-            "",
-            *_table(["assumption", "meaning", *_FACTS], rows),
-            "",
-        ]
-    return found
+    for stem, numbers in grouped(card.assumptions, lambda row: row.file).items():
+        rows = [[f"`{row.key}`", row.meaning, *_facts(row)] for row in numbers]
+        title = stem.replace("_", " ").capitalize()
+        page += [f"### {title}", "", *_table(["assumption", "meaning", *_FACTS], rows), ""]
+    return page
 
 
-def _others_page(card: Card) -> list[str]:
-    found = [
+def _others_page(card: GeneratorCard) -> list[str]:
+    page = [
         "## Every number of products, policies, mitigations and populations",
         "",
         (
@@ -391,35 +393,42 @@ def _others_page(card: Card) -> list[str]:
         ),
         "",
     ]
-    for group in dict.fromkeys(row["group"] for row in card["numbers"]):
-        rows = [
-            [f"`{row['file']}`", f"`{row['key']}`", *_facts(row)]
-            for row in card["numbers"]
-            if row["group"] == group
-        ]
-        found += [f"### {group}", "", *_table(["file", "key", *_FACTS], rows), ""]
-    return found
+    for group, numbers in grouped(card.numbers, lambda row: row.group).items():
+        rows = [[f"`{row.file}`", f"`{row.key}`", *_facts(row)] for row in numbers]
+        page += [f"### {group}", "", *_table(["file", "key", *_FACTS], rows), ""]
+    return page
 
 
-def _facts(row: Mapping[str, Any]) -> list[str]:
+def grouped(rows: Iterable[Part], group_of: Callable[[Part], str]) -> dict[str, list[Part]]:
+    """Rows by group, groups in the order of their first row."""
+    groups: dict[str, list[Part]] = {}
+    for row in rows:
+        groups.setdefault(group_of(row), []).append(row)
+    return groups
+
+
+def _facts(row: StatedNumber) -> list[str]:
     """The cells under :data:`_FACTS` of one number."""
-    is_words = isinstance(row["value"], str)
-    value = row["value"] if is_words else f"{row['value']:g} {unit_in_words(row['unit'])}".strip()
+    value = (
+        row.value
+        if isinstance(row.value, str)
+        else f"{row.value:g} {unit_in_words(row.unit)}".strip()
+    )
     return [
         value,
-        "" if row["prior"] is None else f"{row['prior']:g}",
-        "" if row["range"] is None else f"{row['range'][0]:g} to {row['range'][1]:g}",
-        row["evidence"] or "",
-        row["strength"],
-        row["source"],
+        "" if row.prior is None else f"{row.prior:g}",
+        "" if row.range is None else f"{row.range[0]:g} to {row.range[1]:g}",
+        row.evidence or "",
+        row.strength,
+        row.source,
     ]
 
 
-def _way(text: str) -> str:
+def _link(text: str) -> str:
     return f"`{text}`" if is_command(text) else f"[{text}](../{text})"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     lines = [header, ["---"] * len(header), *rows]
     return [
         f"| {' | '.join(' '.join(str(cell).split()).replace('|', chr(92) + '|') for cell in line)} |"
@@ -427,123 +436,101 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     ]
 
 
-# The generator card in short, as a section of the report: how far to believe the simulator.
+@dataclass(frozen=True)
+class GeneratorSection:
+    """The card in short, as a section of the report: statements, tables and remarks."""
+
+    statement: str
+    consequence: str
+    tables: tuple[Table, ...]
+    remarks: tuple[str, ...]
+    must_not_be_concluded: tuple[str, ...]
 
 
-Table = dict[str, Any]
-
-
-def generator_section(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Statements and tables of the section; ``card``: of
-    :func:`crsrisk.report.generator_card.generator_card`.
-
-    Keys: `statement` (what it may be used for), `tables` (factors; numbers by strength; shares of
-    variance when computed), `remarks` (what else belongs to them), `must_not_be_concluded`.
+def generator_section(card: GeneratorCard) -> GeneratorSection:
+    """How far to believe the simulator: what it is for, factors, numbers by strength, and the shares
+    of variance when they were computed.
     """
-    plain = dict(card)
-    tables = [_factors(plain), _counts(plain)]
-    remarks = [ensemble_statement(plain)]
-    if plain["variance"] is None:
-        remarks.append(variance_statement(plain))
+    tables = [_factors_table(card), _strengths_table(card)]
+    remarks = [ensemble_statement(card)]
+    if card.variance is None:
+        remarks.append(variance_statement(None))
     else:
-        tables.append(_variance(plain))
-    return {
-        "statement": typeset(f"What it is for: {plain['context_of_use']}"),
-        "consequence": typeset(f"If it is wrong: {plain['decision_consequence']}"),
-        "tables": tables,
-        "remarks": [typeset(_plain(text)) for text in remarks],
-        "must_not_be_concluded": [typeset(text) for text in plain["must_not_be_concluded"]],
-    }
+        tables.append(_variance_table(card.variance))
+    return GeneratorSection(
+        statement=typeset(f"What it is for: {card.context_of_use}"),
+        consequence=typeset(f"If it is wrong: {card.decision_consequence}"),
+        tables=tuple(tables),
+        remarks=tuple(typeset(_plain(text)) for text in remarks),
+        must_not_be_concluded=tuple(map(typeset, card.must_not_be_concluded)),
+    )
 
 
-def _factors(card: dict[str, Any]) -> Table:
-    columns = [
-        {"label": label, "sub": "", "is_text": True}
-        for label in ("Level", "What was done", "What is missing")
+def _factors_table(card: GeneratorCard) -> Table:
+    groups = [
+        RowGroup(
+            area.capitalize(),
+            tuple(
+                Row(factor.factor, (factor.level, typeset(factor.done), typeset(factor.missing)))
+                for factor in factors
+            ),
+        )
+        for area, factors in grouped(card.factors, lambda factor: factor.area).items()
     ]
-    groups = []
-    for area in dict.fromkeys(one["area"] for one in card["factors"]):
-        rows = [
-            {
-                "label": one["factor"],
-                "note": "",
-                "cells": [one["level"], typeset(one["done"]), typeset(one["missing"])],
-            }
-            for one in card["factors"]
-            if one["area"] == area
-        ]
-        groups.append({"label": area.capitalize(), "rows": rows})
-    scale = "; ".join(f"{level}: {meaning}" for level, meaning in card["levels"].items())
-    return {
-        "key": "table-credibility",
-        "number": "12a",
-        "title": "Credibility of the simulator, factor by factor",
-        "row_header": "Factor",
-        "columns": columns,
-        "groups": groups,
-        "notes": [
+    scale = "; ".join(f"{level}: {meaning}" for level, meaning in card.levels.items())
+    heads = ("Level", "What was done", "What is missing")
+    return Table(
+        key="table-credibility",
+        number="12a",
+        title="Credibility of the simulator, factor by factor",
+        row_header="Factor",
+        columns=tuple(Column(label, is_text=True) for label in heads),
+        groups=tuple(groups),
+        notes=(
             (
                 "Factors of ASME V&V 40-2018; words and levels are those of the people who built"
                 f" it. Levels: {scale}."
             ),
             "How to repeat each: crsrisk card, or docs/generator_card.md.",
-        ],
-    }
+        ),
+    )
 
 
-def _counts(card: dict[str, Any]) -> Table:
-    strengths = list(card["strengths"])
+def _strengths_table(card: GeneratorCard) -> Table:
     rows = [
-        {
-            "label": group_label(row),
-            "note": "",
-            "cells": [number(row[name], digits=0) for name in ("n", *strengths)],
-            **({"is_strong": True} if row is card["counts"][-1] else {}),
-        }
-        for row in card["counts"]
+        Row(
+            row.label,
+            tuple(number(count, digits=0) for count in (row.n, *row.by_strength)),
+            is_strong=row is card.counts[-1],
+        )
+        for row in card.counts
     ]
-    columns = [{"label": name, "sub": ""} for name in ("All", *map(str.capitalize, strengths))]
-    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in card["strengths"].items())
-    return {
-        "key": "table-strengths",
-        "number": "12b",
-        "title": "Numbers of the simulator by how well they are known",
-        "row_header": "Numbers of",
-        "columns": columns,
-        "groups": [{"label": "", "rows": rows}],
-        "notes": [f"{meanings[0].upper()}{meanings[1:]}."],
-    }
+    meanings = "; ".join(f"{name}: {meaning}" for name, meaning in card.strengths.items())
+    return Table(
+        key="table-strengths",
+        number="12b",
+        title="Numbers of the simulator by how well they are known",
+        row_header="Numbers of",
+        columns=tuple(Column(name) for name in ("All", *map(str.capitalize, card.strengths))),
+        groups=(RowGroup("", tuple(rows)),),
+        notes=(f"{meanings[0].upper()}{meanings[1:]}.",),
+    )
 
 
-def _variance(card: dict[str, Any]) -> Table:
-    rows = []
-    for output in card["variance"]["outputs"]:
-        assumed = next(
-            (share for share in output["shares"] if share["strength"] == "assumed"), None
-        )
-        chance = chance_of(output)
-        rows.append(
-            {
-                "label": typeset(output["meaning"]),
-                "note": "",
-                "cells": [
-                    percent(assumed, name, chance=chance) for name in ("alone", "with_others")
-                ],
-            }
-        )
-    columns = [
-        {"label": "Alone", "sub": "of what all numbers explain"},
-        {"label": "With others", "sub": "of the whole"},
-    ]
-    return {
-        "key": "table-variance",
-        "number": "12c",
-        "title": "Share of the variance that rests on assumed numbers",
-        "row_header": "Output",
-        "columns": columns,
-        "groups": [{"label": "", "rows": rows}],
-        "notes": [typeset(_plain(variance_statement(card)))],
-    }
+def _variance_table(variance: VarianceShares) -> Table:
+    rows = [Row(typeset(output.meaning), assumed_shares(output)) for output in variance.outputs]
+    return Table(
+        key="table-variance",
+        number="12c",
+        title="Share of the variance that rests on assumed numbers",
+        row_header="Output",
+        columns=(
+            Column("Alone", "of what all numbers explain"),
+            Column("With others", "of the whole"),
+        ),
+        groups=(RowGroup("", tuple(rows)),),
+        notes=(typeset(_plain(variance_statement(variance))),),
+    )
 
 
 def _plain(text: str) -> str:

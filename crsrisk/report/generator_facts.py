@@ -1,21 +1,23 @@
-"""Every number of products, policies, mitigations and populations with source and strength, for the
-generator card.
+"""Facts of the generator card: every stated number with source and strength, what the evidence
+constrains, and what the answers of the simulator rest on, each with its words.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from pydantic import BaseModel
 
 from crsrisk.data.assumptions import Quantity, Strength
-from crsrisk.data.ensemble import CHANCE
+from crsrisk.data.ensemble import CHANCE, OutputShares, Share, VarianceShares
 from crsrisk.data.population import Marginal, Shares
 from crsrisk.data.product import Product
 from crsrisk.data.world import World
-from crsrisk.uncertainty.posterior import CLEAR, HINT
+from crsrisk.results import Estimate
+from crsrisk.uncertainty.posterior import CLEAR, HINT, ConstantUpdate
 from crsrisk.wording import number, significant, unit_in_words
 
 MECHANISM = "Assumptions on the mechanism"
@@ -28,86 +30,182 @@ _KINDS = {
     "population": "Populations",
 }
 
-Row = dict[str, Any]
-Nouns = Mapping[str, Mapping[str, BaseModel]]  # kind -> name -> noun
+Nouns: TypeAlias = Mapping[str, Mapping[str, BaseModel]]  # kind -> name -> noun
+
+
+@dataclass(frozen=True)
+class StatedNumber:
+    """One number of a file that something rests on, with where it comes from.
+
+    ``group`` is what it is a number of, ``file`` the file and ``key`` the place in it; ``constant``
+    is how calibration calls it, None for what a scenario sets. ``value`` is words for a distribution
+    or a list of shares that has one source. ``prior`` is what was believed before calibration moved
+    it. ``evidence`` says what the evidence did to it; None where that is not known.
+    """
+
+    group: str
+    file: str
+    key: str
+    constant: str | None
+    meaning: str
+    value: float | str
+    unit: str
+    prior: float | None
+    range: tuple[float, float] | None
+    strength: str
+    source: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True)
+class StrengthCounts:
+    """How many numbers of a group are known how well; ``n_files`` None where files do not count."""
+
+    group: str
+    n_files: int | None
+    n: int
+    measured: int
+    estimated: int
+    expert: int
+    assumed: int
+
+    @property
+    def label(self) -> str:
+        """The group with its number of files."""
+        return self.group if self.n_files is None else f"{self.group} ({self.n_files} files)"
+
+    @property
+    def by_strength(self) -> tuple[int, ...]:
+        """Counts in the order of :class:`~crsrisk.data.assumptions.Strength`."""
+        return self.measured, self.estimated, self.expert, self.assumed
+
+
+@dataclass(frozen=True)
+class ConstantEvidence:
+    """What the evidence did to one constant that calibration varied, with its unit and strength."""
+
+    update: ConstantUpdate
+    unit: str
+    strength: str
+
+
+@dataclass(frozen=True)
+class EnsembleEvidence:
+    """What ``n_targets`` published figures did to the constants of an ensemble, most constrained
+    first.
+    """
+
+    n_members: int
+    effective_size: float
+    n_targets: int
+    constants: tuple[ConstantEvidence, ...]
 
 
 def nouns_of(world: World, products: Sequence[Product]) -> Nouns:
     """Everything beside the mechanism that numbers stand in, by kind and name."""
-    found: dict[str, Mapping[str, BaseModel]] = {
-        "product": {one.name: one for one in products},
+    nouns: dict[str, Mapping[str, BaseModel]] = {
+        "product": {product.name: product for product in products},
         "policy": world.policies,
         "mitigation": world.mitigations,
         "population": world.populations,
     }
-    return {kind: dict(sorted(group.items())) for kind, group in found.items()}
+    return {kind: dict(sorted(group.items())) for kind, group in nouns.items()}
 
 
-def number_rows(nouns: Nouns) -> list[Row]:
-    """One row a number: `group`, `file`, `constant` (how calibration calls it), `key`, `value`,
-    `unit`, `prior`, `range`, `strength`, `source`. A distribution or a list of shares with one
-    source is one row, its value in words.
+def assumption_rows(world: World) -> Iterator[StatedNumber]:
+    """Every assumption of the mechanism; what a scenario sets counts as assumed, with its reason as
+    source.
+    """
+    for name, entry in world.assumptions.items():
+        row = StatedNumber(
+            group=MECHANISM,
+            file=name.partition(".")[0],
+            key=name,
+            constant=f"assumption:{name}",
+            meaning=entry.meaning,
+            value=entry.value,
+            unit=entry.unit,
+            prior=entry.prior,
+            range=_ends(entry.range),
+            strength=entry.strength,
+            source=entry.source,
+        )
+        if (change := world.scenario.overrides.get(name)) is not None:
+            row = replace(
+                row,
+                strength=Strength.assumed.value,
+                prior=None,
+                constant=None,
+                source=f"scenario {world.scenario.name}: {change.reason}",
+            )
+        yield row
+
+
+def number_rows(nouns: Nouns) -> list[StatedNumber]:
+    """One row a number of a product, policy, mitigation or population. A distribution or a list of
+    shares with one source is one row, its value in words.
     """
     return [
-        {"group": _KINDS[kind], "file": file, "constant": f"{kind}:{file}.{row['key']}", **row}
+        replace(row, group=_KINDS[kind], file=file, constant=f"{kind}:{file}.{row.key}")
         for kind, group in nouns.items()
         for file, noun in group.items()
         for row in numbers_of(noun)
     ]
 
 
-def numbers_of(noun: BaseModel, *, path: str = "") -> Iterator[Row]:
+def numbers_of(noun: BaseModel, *, path: str = "") -> Iterator[StatedNumber]:
     """All numbers of a noun that something rests on, however deep; neutral values that are `not
     used` are left out.
     """
     strength, source = getattr(noun, "strength", None), getattr(noun, "source", "")
     if isinstance(strength, str) and not source.lower().startswith(_NOT_USED):
-        yield {"key": path, **_value(noun), "strength": strength, "source": source}
+        yield _stated(noun, key=path, strength=strength, source=source)
     if isinstance(noun, Quantity):
         return
     for field in type(noun).model_fields:
         value = getattr(noun, field)
-        inner = (
-            {f".{key}": one for key, one in value.items()}
+        parts = (
+            {f".{key}": part for key, part in value.items()}
             if isinstance(value, dict)
             else {"": value}
         )
-        for key, one in inner.items():
-            if isinstance(one, BaseModel):
-                yield from numbers_of(one, path=f"{path}.{field}{key}".removeprefix("."))
+        for key, part in parts.items():
+            if isinstance(part, BaseModel):
+                yield from numbers_of(part, path=f"{path}.{field}{key}".removeprefix("."))
 
 
-def _value(noun: BaseModel) -> Row:
+def _stated(noun: BaseModel, *, key: str, strength: str, source: str) -> StatedNumber:
+    def row(
+        value: float | str,
+        unit: str,
+        span: tuple[float, float] | None,
+        prior: float | None = None,
+    ) -> StatedNumber:
+        return StatedNumber("", "", key, None, "", value, unit, prior, span, strength, source)
+
     if isinstance(noun, Quantity):
-        return {
-            "value": noun.value,
-            "unit": noun.unit,
-            "prior": noun.prior,
-            "range": list(noun.range),
-        }
+        return row(noun.value, noun.unit, _ends(noun.range), noun.prior)
     if isinstance(noun, Marginal):
         spread = "SD of the logarithm" if noun.shape == "lognormal" else "SD"
-        return {
-            "value": f"median {noun.median:g} {unit_in_words(noun.unit)}, {spread} {noun.sd:g}",
-            "unit": noun.unit,
-            "prior": None,
-            "range": list(noun.limits),
-        }
+        words = f"median {noun.median:g} {unit_in_words(noun.unit)}, {spread} {noun.sd:g}"
+        return row(words, noun.unit, _ends(noun.limits))
     if isinstance(noun, Shares):
         ecog, sites = (
             ", ".join(f"{share:g}" for share in shares)
             for shares in (noun.ecog, noun.n_metastatic_sites)
         )
-        return {
-            "value": f"ECOG 0 to 2: {ecog}; 1 to 5 metastatic sites: {sites}",
-            "unit": "1",
-            "prior": None,
-            "range": None,
-        }
+        return row(f"ECOG 0 to 2: {ecog}; 1 to 5 metastatic sites: {sites}", "1", None)
     raise TypeError(f"no words for the value of {type(noun).__name__}")
 
 
-def counts_by_group(mechanism: Iterable[Row], rows: Iterable[Row], *, nouns: Nouns) -> list[Row]:
+def _ends(span: Sequence[float]) -> tuple[float, float]:
+    low, high = span
+    return low, high
+
+
+def counts_by_group(
+    mechanism: Iterable[StatedNumber], rows: Iterable[StatedNumber], *, nouns: Nouns
+) -> list[StrengthCounts]:
     """Numbers by group and strength, with the number of files of a group; the last row counts
     all.
     """
@@ -115,24 +213,16 @@ def counts_by_group(mechanism: Iterable[Row], rows: Iterable[Row], *, nouns: Nou
         MECHANISM: Counter(),
         **{label: Counter() for label in _KINDS.values()},
     }
-    counted[MECHANISM].update(row["strength"] for row in mechanism)
-    for row in rows:
-        counted[row["group"]][row["strength"]] += 1
+    for row in (*mechanism, *rows):
+        counted[row.group][row.strength] += 1
     files = {_KINDS[kind]: len(group) for kind, group in nouns.items()}
     counted["All"] = sum(counted.values(), Counter())
     return [
-        {
-            "group": label,
-            "n_files": files.get(label),
-            "n": found.total(),
-            **{one.value: found[one.value] for one in Strength},
-        }
-        for label, found in counted.items()
+        StrengthCounts(
+            label, files.get(label), counts.total(), *(counts[level.value] for level in Strength)
+        )
+        for label, counts in counted.items()
     ]
-
-
-# What the evidence constrains and what it leaves at its prior, in words and as a table, for the
-# generator card.
 
 
 NO_EVIDENCE = (
@@ -167,66 +257,61 @@ COLUMN = {
 }
 
 
-def evidence_statement(card: Mapping[str, Any]) -> str:
+def evidence_statement(evidence: EnsembleEvidence | None) -> str:
     """How many constants the evidence constrains, of how many, and how that is told."""
-    evidence = card["evidence"]
     if evidence is None:
         return NO_EVIDENCE
-    found = Counter(row["evidence"] for row in evidence["constants"])
-    n, size = found.total(), evidence["effective_size"]
+    verdicts = Counter(constant.update.verdict for constant in evidence.constants)
+    n, size = verdicts.total(), evidence.effective_size
+    n_constrained = verdicts["constrains"]
     return (
-        f"**{n - found['constrains']} of the {n} constants that calibration varied stay where their"
-        f" priors put them; the evidence constrains {found['constrains']}.** Of those that stay,"
-        f" {found['hint']} show a hint. By chance the mean of {evidence['n_members']} members has a"
+        f"**{n - n_constrained} of the {n} constants that calibration varied stay where their"
+        f" priors put them; the evidence constrains {n_constrained}.** Of those that stay,"
+        f" {verdicts['hint']} show a hint. By chance the mean of {evidence.n_members} members has a"
         f" standard error of {size**-0.5:.2f} prior SDs, their SD one of"
         f" {100 * (2 * size) ** -0.5:.0f}%. Each constant is judged by itself:"
-        f" {evidence['n_targets']} figures hold at most as many combinations of constants, and a"
+        f" {evidence.n_targets} figures hold at most as many combinations of constants, and a"
         " combination may be held where each of its constants stays wide."
     )
 
 
-def evidence_rows(card: Mapping[str, Any]) -> list[list[str]]:
+def evidence_rows(evidence: EnsembleEvidence | None) -> list[list[str]]:
     """A row of :data:`HEADER` for each constant that the evidence constrains or hints at, most
     constrained first.
     """
-    rows = [] if card["evidence"] is None else card["evidence"]["constants"]
-    return [_row(row) for row in rows if row["evidence"] != "prior"]
+    constants = () if evidence is None else evidence.constants
+    return [_evidence_row(each) for each in constants if each.update.verdict != "prior"]
 
 
-def _row(row: Mapping[str, Any]) -> list[str]:
-    unit = unit_in_words(row["unit"])
+def _evidence_row(constant: ConstantEvidence) -> list[str]:
+    update = constant.update
     median, low, high = (
-        significant(row[f"posterior_{name}"]) for name in ("median", "low", "high")
+        significant(value)
+        for value in (update.posterior.value, update.posterior.low, update.posterior.high)
     )
-    shift = number(row["shift_prior_sd"])
+    shift = number(update.shift_prior_sd)
     return [
-        f"`{row['constant'].removeprefix('assumption:')}`",
-        row["evidence"],
-        row["strength"],
-        f"{row['prior_median']:g} {unit}".strip(),
+        f"`{update.constant.removeprefix('assumption:')}`",
+        update.verdict,
+        constant.strength,
+        f"{update.prior_median:g} {unit_in_words(constant.unit)}".strip(),
         f"{median} ({low} to {high})",
-        f"{row['most_probable']:.4g}",
-        shift if row["shift_prior_sd"] < 0.0 else f"+{shift}",
-        f"{100.0 * row['left_of_prior_sd']:.0f}%",
+        f"{update.most_probable:.4g}",
+        shift if update.shift_prior_sd < 0.0 else f"+{shift}",
+        f"{100.0 * update.left_of_prior_sd:.0f}%",
     ]
 
 
-def told_of(row: Mapping[str, Any], evidence: Mapping[str, Any] | None) -> str | None:
-    """What the evidence does to the number of a row, whose key is under `constant`; None where that
-    is not known.
-
-    >>> told_of({"constant": "assumption:a.b"}, {"constants": [{"constant": "assumption:a.b", "evidence": "prior"}]})
-    'prior'
-    """
+def with_evidence(
+    rows: Iterable[StatedNumber], evidence: EnsembleEvidence | None
+) -> tuple[StatedNumber, ...]:
+    """The same numbers, each with what the evidence did to it."""
     if evidence is None:
-        return None
-    return next(
-        (one["evidence"] for one in evidence["constants"] if one["constant"] == row["constant"]),
-        NOT_VARIED,
+        return tuple(rows)
+    verdicts = {each.update.constant: each.update.verdict for each in evidence.constants}
+    return tuple(
+        replace(row, evidence=verdicts.get(row.constant or "", NOT_VARIED)) for row in rows
     )
-
-
-# Shares of variance in words: what the answers rest on, and where the simulations do not tell.
 
 
 NO_VARIANCE = (
@@ -255,72 +340,82 @@ def is_resolved(low: float, high: float, *, chance: float | None = None) -> bool
     return high - low <= WIDEST and (chance is None or not chance > MOST_CHANCE)
 
 
-def chance_of(output: Mapping[str, Any]) -> float | None:
+def chance_of(output: OutputShares) -> float | None:
     """Chance's total share of an output's variance, alone and together with the numbers; None where
     it is not known.
     """
-    return next(
-        (share["with_others"] for share in output["shares"] if share["strength"] == CHANCE), None
-    )
+    return next((share.with_others for share in output.shares if share.strength == CHANCE), None)
 
 
-def percent(share: Mapping[str, Any] | None, name: str, *, chance: float | None = None) -> str:
+def percent(share: Estimate | None, *, chance: float | None = None) -> str:
     """A share of variance in per cent with its interval; a dash where there is none, words where it
     is not resolved.
 
-    >>> percent({"alone": 0.714, "alone_low": 0.6, "alone_high": 0.82}, "alone"), percent(None, "alone")
+    >>> percent(Estimate(0.714, 0.6, 0.82)), percent(None)
     ('71% (60 to 82)', '–')
-    >>> percent({"alone": 4.57, "alone_low": -1.3, "alone_high": 10.43}, "alone")
+    >>> percent(Estimate(4.57, -1.3, 10.43))
     'not resolved'
     """
-    if share is None or any(share[f"{name}{end}"] is None for end in ("", "_low", "_high")):
+    if share is None:
         return "–"
-    if not is_resolved(share[f"{name}_low"], share[f"{name}_high"], chance=chance):
+    if not is_resolved(share.low, share.high, chance=chance):
         return NOT_RESOLVED
     value, low, high = (
-        f"{round(100.0 * share[f'{name}{end}'])}".replace("-", "−") for end in ("", "_low", "_high")
+        f"{round(100.0 * part)}".replace("-", "−") for part in (share.value, share.low, share.high)
     )
     return f"{value}% ({low} to {high})"
 
 
-def shares_row(output: Mapping[str, Any], strengths: list[str]) -> list[str]:
+def assumed_shares(output: OutputShares) -> tuple[str, str]:
+    """The share that rests on assumed numbers, alone and with others."""
+    chance, assumed = chance_of(output), _share(output, Strength.assumed.value)
+    return (
+        percent(assumed.alone_share if assumed else None, chance=chance),
+        percent(assumed.total_share if assumed else None, chance=chance),
+    )
+
+
+def shares_row(output: OutputShares, strengths: Sequence[str]) -> list[str]:
     """An output's shares: assumed alone and with others, the other ``strengths`` alone, chance
     alone and with others.
     """
-    found = {share["strength"]: share for share in output["shares"]}
-    chance = chance_of(output)
+    chance, others = chance_of(output), [_share(output, name) for name in strengths]
+    of_chance = _share(output, CHANCE)
     return [
-        output["meaning"],
-        percent(found.get("assumed"), "alone", chance=chance),
-        percent(found.get("assumed"), "with_others", chance=chance),
-        *(percent(found.get(name), "alone", chance=chance) for name in strengths),
-        *(percent(found.get(CHANCE), name) for name in ("alone", "with_others")),
+        output.meaning,
+        *assumed_shares(output),
+        *(percent(share.alone_share if share else None, chance=chance) for share in others),
+        percent(of_chance.alone_share if of_chance else None),
+        percent(of_chance.total_share if of_chance else None),
     ]
 
 
-def leaders_row(output: Mapping[str, Any]) -> list[str]:
+def _share(output: OutputShares, strength: str) -> Share | None:
+    return next((share for share in output.shares if share.strength == strength), None)
+
+
+def leaders_row(output: OutputShares) -> list[str]:
     """An output and the constants that move it most, with their strength and total share."""
     chance = chance_of(output)
-    told = [(leader, percent(leader, "total", chance=chance)) for leader in output["leaders"]]
-    if all(share == NOT_RESOLVED for _, share in told):
-        return [output["meaning"], NOT_RESOLVED]
+    shares = [percent(leader.share, chance=chance) for leader in output.leaders]
+    if all(share == NOT_RESOLVED for share in shares):
+        return [output.meaning, NOT_RESOLVED]
     return [
-        output["meaning"],
+        output.meaning,
         "; ".join(
-            f"`{leader['factor'].partition(':')[2]}` ({leader['strength']}) {share}"
-            for leader, share in told
+            f"`{leader.factor.partition(':')[2]}` ({leader.strength}) {share}"
+            for leader, share in zip(output.leaders, shares, strict=True)
         ),
     ]
 
 
-def variance_statement(card: Mapping[str, Any]) -> str:
+def variance_statement(variance: VarianceShares | None) -> str:
     """What the shares of variance are, where they come from; how to compute them when they are not
     there.
     """
-    variance = card["variance"]
     if variance is None:
         return NO_VARIANCE
-    names = [output["name"] for output in variance["outputs"]]
+    names = [output.name for output in variance.outputs]
     left_out = (
         ""
         if _LEFT_OUT in names
@@ -344,6 +439,6 @@ def variance_statement(card: Mapping[str, Any]) -> str:
         " over their priors. *Alone*: what numbers of that strength do by themselves, of what all"
         " numbers explain together. *With others*: by themselves and together with others, of the"
         " whole variance. *Chance*: which patients were simulated, of the whole variance. 95%"
-        f" intervals. *Not resolved*: {RULE}{stand_in}{left_out} From {variance['experiment']},"
-        f" seed {variance['seed']}, version {variance['version']}. {variance['notice']}"
+        f" intervals. *Not resolved*: {RULE}{stand_in}{left_out} From {variance.experiment},"
+        f" seed {variance.seed}, version {variance.version}. {variance.notice}"
     )

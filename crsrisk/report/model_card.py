@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crsrisk.data.risk_model import NOTICE as MODEL_NOTICE
-from crsrisk.data.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.wording import NOTICE, estimate_in_words, number, of_100, plain_name
 
 Content = Mapping[str, Any]

@@ -67,6 +67,7 @@ from crsrisk.report.bedside import ShownReasons
 from crsrisk.report.content import ReportContent
 from crsrisk.report.manifest import making_section
 from crsrisk.report.sections import Panel, Section, Table
+from crsrisk.report.trial import TrialPage
 from crsrisk.results import Estimate, NotEstimable
 
 POLICY = (
@@ -342,28 +343,23 @@ DRAWINGS: Mapping[str, Callable[[Panel], str]] = {
 # Trial designs.
 
 
-def render_trial(content: Mapping[str, Any]) -> str:
-    """Trial designs compared, as a page.
-
-    ``content``: of :func:`crsrisk.report.trial.trial_content`, also after a way through JSON.
-    """
-    figures = {name: Markup(svg) for name, svg in trial_figures(content).items()}
-    return _render("trial.html.j2", content=content, figures=figures)
+def render_trial(page: TrialPage) -> str:
+    """Trial designs compared, as a page."""
+    figures = {name: Markup(svg) for name, svg in trial_figures(page).items()}
+    return _render("trial.html.j2", content=page, figures=figures)
 
 
-def trial_figures(content: Mapping[str, Any]) -> dict[str, str]:
+def trial_figures(page: TrialPage) -> dict[str, str]:
     """Name -> chart of the trial page: `boundary-<k>` and `power-<k>`."""
     svgs = {}
-    for at, given in enumerate(content["boundaries"]):
-        bounds = boundaries_from(given)
+    for at, bounds in enumerate(page.boundaries):
         svgs[f"boundary-{at}"] = to_svg(
             lambda bounds=bounds: plot_boundaries(bounds),  # type: ignore[misc]
             key=f"boundary-{at}",
             title=f"What stops the trial: {bounds.design}",
             description=describe_boundaries(bounds),
         )
-    for at, given in enumerate(content["power"]):
-        panel = power_from(given)
+    for at, panel in enumerate(page.power):
         svgs[f"power-{at}"] = to_svg(
             lambda panel=panel: plot_power(panel),  # type: ignore[misc]
             key=f"power-{at}",
@@ -373,12 +369,10 @@ def trial_figures(content: Mapping[str, Any]) -> dict[str, str]:
     return svgs
 
 
-def trial_files(content: Mapping[str, Any]) -> dict[str, str]:
+def trial_files(page: TrialPage) -> dict[str, str]:
     """File name -> chart of the trial page that stands alone."""
-    note = f"{content['event']}. {content['notice']}"
-    return {
-        f"{name}.svg": stand_alone(svg, note=note) for name, svg in trial_figures(content).items()
-    }
+    note = f"{page.event}. {page.notice}"
+    return {f"{name}.svg": stand_alone(svg, note=note) for name, svg in trial_figures(page).items()}
 
 
 # until content is typed: what charts are drawn from, out of mappings; what is typed passes.

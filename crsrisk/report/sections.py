@@ -1,7 +1,7 @@
 """Sections: the parts of a page, which the templates draw without knowing what they are about.
 
-A :class:`Section` holds sentences, :class:`Table` and :class:`Figure`. Tables and figures get their numbers
-when all sections stand in their order: :func:`numbered`. To add a section, build one with
+A :class:`Section` holds sentences, :class:`Table` and :class:`Figure`. Tables and figures get their
+numbers when all sections stand in their order: :func:`numbered`. To add a section, build one with
 :func:`section` and put it into the list: nothing else has to change.
 """
 
@@ -14,8 +14,7 @@ from typing import Any
 from crsrisk.plots.chart_data import DrawnCell
 from crsrisk.wording import typeset
 
-# a text, or the data of a drawing (a mapping where a report is not typed yet)
-Cell = str | DrawnCell | Mapping[str, Any]
+Cell = str | DrawnCell  # a text, or what a drawing is made from
 
 
 @dataclass(frozen=True)
@@ -203,16 +202,12 @@ def numbered(sections: Sequence[Section]) -> tuple[Section, ...]:
     """The same sections with their tables and figures numbered through."""
     made, n_tables, n_figures = [], 0, 0
     for part in sections:
-        tables = [_with_number(one, n_tables + at) for at, one in enumerate(part.tables, 1)]
+        tables = [
+            replace(table, number=str(n_tables + at)) for at, table in enumerate(part.tables, 1)
+        ]
         figures = [
-            replace(one, number=str(n_figures + at)) for at, one in enumerate(part.figures, 1)
+            replace(figure, number=str(n_figures + at)) for at, figure in enumerate(part.figures, 1)
         ]
         n_tables, n_figures = n_tables + len(tables), n_figures + len(figures)
         made.append(replace(part, tables=tuple(tables), figures=tuple(figures)))
     return tuple(made)
-
-
-def _with_number(made: Table, number: int) -> Table:
-    if isinstance(made, dict):  # tables of report/performance.py are not typed yet
-        return {**made, "number": str(number)}  # type: ignore[return-value]
-    return replace(made, number=str(number))

@@ -1,22 +1,28 @@
-"""Trial content: everything the page on trial designs says, as one dictionary that JSON can hold.
+"""Trial content: everything the page on trial designs says, as one typed object.
 
-Keys in the order of the page: `format`, `title`, `notice`, `event`, `window`, `question`, `aloud`
-(a paragraph that can be read to a committee), `estimand`, `candidates`, `comparison`, `looks`,
-`boundaries`, `wrong`, `power`, `power_note`, `methods`, `protocol`, `limits`, `making`. Tables have
-the shape that :mod:`crsrisk.report.patients` describes.
+The fields of :class:`TrialPage` stand in the order of the page; ``summary`` is a paragraph that can
+be read to a committee. ``content.json`` holds the same as plain data.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from crsrisk.data.operating_characteristics import Figure, Look, OperatingCharacteristics
+from crsrisk.data.operating_characteristics import (
+    CandidatePool,
+    Look,
+    Misspecification,
+    OperatingCharacteristics,
+    PowerCell,
+)
 from crsrisk.data.trial_plan import KINDS, TrialPlan
+from crsrisk.plots.chart_data import Boundaries, BoundaryLook, PowerCurve, PowerPanel
+from crsrisk.report.sections import Column, Row, RowGroup, Table
+from crsrisk.results import Estimate
 from crsrisk.wording import MISSING, number, typeset
 
-FORMAT = "crsrisk-trial-1"
+FORMAT = "crsrisk-trial-2"
 NOTICE = (
     "Research use; synthetic data; no external validation. A comparison of designs under stated"
     " assumptions, not advice on a patient."
@@ -42,7 +48,35 @@ LIMITS = (
     ),
 )
 
-Table = dict[str, Any]
+
+@dataclass(frozen=True)
+class TrialPage:
+    """The page on trial designs.
+
+    ``boundaries`` and ``power`` are what its figures are drawn from; ``making``: what it takes to
+    make the same page again.
+    """
+
+    format: str
+    title: str
+    notice: str
+    event: str
+    window: str
+    question: str
+    summary: str
+    estimand: Table
+    candidates: Table
+    comparison: Table
+    looks: tuple[Table, ...]
+    boundaries: tuple[Boundaries, ...]
+    misspecified: tuple[Table, ...]
+    power: tuple[PowerPanel, ...]
+    power_title: str
+    power_note: str
+    methods: str
+    protocol: str
+    limits: tuple[str, ...]
+    making: Mapping[str, str]
 
 
 def notice_of(plan: TrialPlan) -> str:
@@ -50,73 +84,63 @@ def notice_of(plan: TrialPlan) -> str:
     return NOTICE if plan.candidates.cohort is None else GIVEN_NOTICE
 
 
-def trial_content(
+def trial_page(
     plan: TrialPlan,
     *,
-    found: Sequence[OperatingCharacteristics],
-    power: Sequence[Mapping[str, Any]],
-    candidates: Mapping[str, Any],
+    designs: Sequence[OperatingCharacteristics],
+    power: Sequence[PowerCell],
+    candidates: CandidatePool,
     methods: str,
     protocol: str,
-    making: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The page as a dictionary.
-
-    Parameters ---------- found : one entry a design, in the order of the plan. power : cells of the
-    grid, each `risk_ratio`, `base_rate`, `threshold`, `n_total`, `power`, `mcse`. candidates :
-    `origin`, `base_rate`, `base_rate_error`, `risk_ratio`, and the rates of both endpoints.
-    methods, protocol : text; making : what it takes to make the same page again.
-    """
-    content = {
-        "format": FORMAT,
-        "title": typeset(plan.trial.replace("_", " ")),
-        "notice": notice_of(plan),
-        "event": EVENT,
-        "window": f"known {plan.screening.wait_d:g} days after enrolment",
-        "question": typeset(plan.question),
-        "aloud": aloud(plan, found, candidates),
-        "estimand": _estimand(plan),
-        "candidates": _candidates(candidates),
-        "comparison": _comparison(found),
-        "looks": [
-            _looks(one, at) for at, one in enumerate(one for one in found if len(one.looks) > 1)
-        ],
-        "boundaries": [_boundary(one) for one in found if len(one.looks) > 1],
-        "wrong": _wrong(found),
-        "power": power_panels(power, wanted=plan.power),
-        "power_note": _power_note(plan, power),
-        "methods": typeset(methods),
-        "protocol": protocol,
-        "limits": list(LIMITS),
-        "making": {str(name): str(value) for name, value in making.items()},
-    }
-    json.dumps(content, allow_nan=False)
-    return content
+    making: Mapping[str, str],
+) -> TrialPage:
+    """The page: ``designs`` in the order of the plan, ``power`` the cells of its grid."""
+    with_looks = [design for design in designs if len(design.looks) > 1]
+    return TrialPage(
+        format=FORMAT,
+        title=typeset(plan.trial.replace("_", " ")),
+        notice=notice_of(plan),
+        event=EVENT,
+        window=f"known {plan.screening.wait_d:g} days after enrolment",
+        question=typeset(plan.question),
+        summary=committee_summary(plan, designs, candidates),
+        estimand=_estimand(plan),
+        candidates=_candidates(candidates),
+        comparison=_comparison(designs),
+        looks=tuple(_looks(design, at) for at, design in enumerate(with_looks)),
+        boundaries=tuple(boundaries(design) for design in with_looks),
+        misspecified=tuple(_misspecified(designs)),
+        power=power_panels(power, wanted=plan.power),
+        power_title=f"Power with {power[0].n_total} patients." if power else "",
+        power_note=_power_note(plan, power),
+        methods=typeset(methods),
+        protocol=protocol,
+        limits=LIMITS,
+        making=making,
+    )
 
 
 # --- the paragraph ---
 
 
-def aloud(
-    plan: TrialPlan, found: Sequence[OperatingCharacteristics], candidates: Mapping[str, Any]
+def committee_summary(
+    plan: TrialPlan, designs: Sequence[OperatingCharacteristics], candidates: CandidatePool
 ) -> str:
     """The answer in one paragraph, for a steering committee: no symbol that cannot be spoken."""
-    untreated, ratio = candidates["base_rate"], candidates["risk_ratio"]
-    said = [
+    untreated, ratio = candidates.base_rate, candidates.risk_ratio
+    sentences = [
         f"Of 100 candidates, about {100 * untreated:.0f} would have cytokine release syndrome of"
         f" grade 2 or more without prophylaxis and about {100 * untreated * ratio:.0f} with it;"
         f" this is {'simulated' if plan.candidates.simulated is not None else 'assumed'}, not"
         " known."
     ]
-    randomised = [one for one in found if one.kind != "single_arm"]
-    said += [_said(one) for one in _worth_saying(randomised)]
-    if (screens := _screens(randomised)) is not None:
-        said.append(screens)
-    if (hidden := _hidden(randomised)) is not None:
-        said.append(hidden)
-    if (single := next((one for one in found if one.kind == "single_arm"), None)) is not None:
-        said.append(_single(single))
-    said.append(
+    randomised = [design for design in designs if design.kind != "single_arm"]
+    single = next((design for design in designs if design.kind == "single_arm"), None)
+    sentences += [_in_a_sentence(design) for design in _worth_saying(randomised)]
+    sentences.append(_screens(randomised))
+    sentences.append(_hidden_fever(randomised))
+    sentences.append("" if single is None else _single_arm(single))
+    sentences.append(
         "All candidates are synthetic and nothing here was validated on real patients."
         if plan.candidates.cohort is None
         else (
@@ -124,79 +148,76 @@ def aloud(
             " outside it."
         )
     )
-    return " ".join(said)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _worth_saying(randomised: Sequence[OperatingCharacteristics]) -> list[OperatingCharacteristics]:
     """The first design, and the one with the fewest patients on average if it is another."""
     if not randomised:
         return []
-    smallest = min(randomised, key=lambda one: one.expected_n.value)
+    smallest = min(randomised, key=lambda design: design.expected_n.value)
     return [randomised[0]] if smallest is randomised[0] else [randomised[0], smallest]
 
 
-def _said(one: OperatingCharacteristics) -> str:
+def _in_a_sentence(design: OperatingCharacteristics) -> str:
     most = (
-        f"{one.n_max:,} patients"
-        if len(one.looks) == 1
-        else (f"at most {one.n_max:,} patients, {one.expected_n.value:,.0f} on average")
+        f"{design.n_max:,} patients"
+        if len(design.looks) == 1
+        else (f"at most {design.n_max:,} patients, {design.expected_n.value:,.0f} on average")
     )
     judged = (
         "by the usual grade and by need of support"
-        if one.co_primary_support
+        if design.co_primary_support
         else "by the usual grade alone"
     )
+    claim = (
+        "the effect"
+        if design.margin is None
+        else f"that treating fewer costs less than {100 * design.margin:g} more events in 100"
+    )
     return (
-        f'The design "{one.design}", judged {judged}, needs {most}, {one.screened.value:,.0f}'
-        f" candidates screened, and {one.duration_months.value:.0f} months; it would show"
-        f" {_claim(one)} in {100 * one.power.value:.0f} of 100 trials, would claim one that is not"
-        f" there in {100 * one.type_one_error.value:.1f} of 100, and would give prophylaxis to"
-        f" {one.exposed_without_need.value:,.0f} patients who would have stayed well without it."
+        f'The design "{design.design}", judged {judged}, needs {most},'
+        f" {design.screened.value:,.0f} candidates screened, and"
+        f" {design.duration_months.value:.0f} months; it would show"
+        f" {claim} in {100 * design.power.value:.0f} of 100 trials, would claim one that is not"
+        f" there in {100 * design.type_one_error.value:.1f} of 100, and would give prophylaxis to"
+        f" {design.exposed_without_need.value:,.0f} patients who would have stayed well without it."
     )
 
 
-def _claim(one: OperatingCharacteristics) -> str:
-    if one.margin is None:
-        return "the effect"
-    return f"that treating fewer costs less than {100 * one.margin:g} more events in 100"
-
-
-def _screens(randomised: Sequence[OperatingCharacteristics]) -> str | None:
-    enriched = next((one for one in randomised if one.kind == "enrichment"), None)
-    everybody = next((one for one in randomised if one.kind == "all_comers"), None)
+def _screens(randomised: Sequence[OperatingCharacteristics]) -> str:
+    enriched = next((design for design in randomised if design.kind == "enrichment"), None)
+    everybody = next((design for design in randomised if design.kind == "all_comers"), None)
     if enriched is None or everybody is None:
-        return None
+        return ""
     more = enriched.screened.value > everybody.screened.value
     return (
         f'Enrolling by predicted risk ("{enriched.design}") screens {enriched.screened.value:,.0f}'
-        " candidates against "
-        f"{everybody.screened.value:,.0f} for everybody: what it buys is"
-        f" {'' if more else 'fewer screens, '}less "
-        f"exposure, {enriched.exposed.value:,.0f} patients treated against"
-        f" {everybody.exposed.value:,.0f}."
+        f" candidates against {everybody.screened.value:,.0f} for everybody: what it buys is"
+        f" {'' if more else 'fewer screens, '}less exposure, {enriched.exposed.value:,.0f} patients"
+        f" treated against {everybody.exposed.value:,.0f}."
     )
 
 
-def _hidden(randomised: Sequence[OperatingCharacteristics]) -> str | None:
-    for one in randomised:
-        rows = [row for row in one.misspecifications if row.is_error]
-        if len(rows) >= 2:
-            return (
-                "If the drug only hid fever and prevented nothing, the usual grade alone would"
-                f" still claim a benefit in {100 * rows[0].claims.value:.0f} of 100 trials; asking"
-                f" also for less need of support brings that to {100 * rows[1].claims.value:.1f} of"
-                " 100."
-            )
-    return None
+def _hidden_fever(randomised: Sequence[OperatingCharacteristics]) -> str:
+    rows = next((d.false_claims for d in randomised if len(d.false_claims) >= 2), None)
+    if rows is None:
+        return ""
+    return (
+        "If the drug only hid fever and prevented nothing, the usual grade alone would"
+        f" still claim a benefit in {100 * rows[0].claims.value:.0f} of 100 trials; asking"
+        f" also for less need of support brings that to {100 * rows[1].claims.value:.1f} of 100."
+    )
 
 
-def _single(one: OperatingCharacteristics) -> str:
-    rows = [row for row in one.misspecifications if row.is_error]
+def _single_arm(design: OperatingCharacteristics) -> str:
+    rows = design.false_claims
     worst = rows[min(2, len(rows) - 1)]
     return (
-        f'The design without a control ("{one.design}") needs {one.n_max} patients at most, but'
-        f" stands or falls with its benchmark: with {worst.what[0].lower()}{worst.what[1:]}, it"
-        f" would claim a benefit in {100 * worst.claims.value:.0f} of 100 trials."
+        f'The design without a control ("{design.design}") needs {design.n_max} patients at most,'
+        " but stands or falls with its benchmark: with"
+        f" {worst.truth[0].lower()}{worst.truth[1:]}, it would claim a benefit in"
+        f" {100 * worst.claims.value:.0f} of 100 trials."
     )
 
 
@@ -208,132 +229,98 @@ def _table(
     numeral: str,
     title: str,
     header: str,
-    columns: Sequence[tuple[str, str]],
-    rows: list[Any],
-    notes: Sequence[str],
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    notes: Sequence[str] = (),
 ) -> Table:
-    return {
-        "key": key,
-        "number": numeral,
-        "title": title,
-        "row_header": header,
-        "columns": [{"label": label, "sub": sub} for label, sub in columns],
-        "groups": [{"label": "", "rows": rows}],
-        "notes": list(notes),
-    }
+    return Table(
+        key=key,
+        title=title,
+        row_header=header,
+        columns=tuple(columns),
+        groups=(RowGroup("", tuple(rows)),),
+        notes=tuple(notes),
+        number=numeral,
+    )
 
 
-def with_error(figure: Figure, *, digits: int, factor: float = 1.0) -> str:
+def with_error(estimate: Estimate, *, digits: int, factor: float = 1.0) -> str:
     """A figure with its Monte Carlo error; alone when it is exact, or its error below a twentieth
     of the last digit.
 
-    >>> with_error(Figure(value=0.8, mcse=0.004), digits=1, factor=100)
+    >>> with_error(Estimate(0.8, mc_error=0.004), digits=1, factor=100)
     '80.0 ± 0.4'
     """
-    value, error, last = (
-        number(factor * figure.value, digits=digits),
-        factor * figure.mcse,
-        10.0**-digits,
-    )
+    value = number(factor * estimate.value, digits=digits)
+    error, last = factor * (estimate.mc_error or 0.0), 10.0**-digits
     if error < 0.05 * last:
         return value
     return f"{value} ± {number(error, digits=digits if error >= 0.5 * last else digits + 1)}"
 
 
 def _estimand(plan: TrialPlan) -> Table:
-    table = _table(
-        "table-estimand",
-        "1",
-        "Estimand (ICH E9(R1))",
-        "Attribute",
-        [("", "")],
-        [
-            {"label": typeset(name), "note": "", "cells": [typeset(text)], "is_wrapped": True}
-            for name, text in plan.estimand.rows
-        ],
-        [],
-    )
-    table["columns"][0]["is_text"] = True
-    return table
-
-
-def _candidates(candidates: Mapping[str, Any]) -> Table:
     rows = [
-        {
-            "label": typeset(str(one["endpoint"])),
-            "note": "",
-            "cells": [
-                number(100 * one[name], digits=1) for name in ("untreated", "with_prophylaxis")
-            ],
-        }
-        for one in candidates["rates"]
+        Row(typeset(name), (typeset(text),), is_wrapped=True) for name, text in plan.estimand.rows
     ]
-    error = 100 * candidates["base_rate_error"]
+    column = Column("", is_text=True)
+    return _table("table-estimand", "1", "Estimand (ICH E9(R1))", "Attribute", [column], rows)
+
+
+def _candidates(candidates: CandidatePool) -> Table:
+    rows = [
+        Row(
+            typeset(rates.endpoint),
+            (
+                number(100 * rates.untreated, digits=1),
+                number(100 * rates.with_prophylaxis, digits=1),
+            ),
+        )
+        for rates in candidates.rates
+    ]
+    error = 100 * candidates.base_rate_error
     known = (
         f"Standard error of the rate untreated {number(error, digits=1)}, from so many patients."
         if error
-        else ("By formula, without error.")
+        else "By formula, without error."
     )
     return _table(
         "table-candidates",
         "2",
         "Candidates: events of 100",
         "Endpoint",
-        [("Untreated", "of 100"), ("With prophylaxis", "of 100")],
+        [Column("Untreated", "of 100"), Column("With prophylaxis", "of 100")],
         rows,
-        [f"{typeset(str(candidates['origin']))}. {known}"],
+        [f"{typeset(candidates.origin)}. {known}"],
     )
 
 
-def _comparison(found: Sequence[OperatingCharacteristics]) -> Table:
-    columns = [
-        ("Patients", "at most"),
-        ("Patients", "mean"),
-        ("without effect", "mean"),
-        ("Power", "of 100"),
-        ("planned", "of 100"),
-        ("Type I error", "of 100"),
-        ("Screened", "mean"),
-        ("Screened", "per enrolled"),
-        ("Months", "mean"),
-        ("Exposed", "mean"),
-        ("without need", "mean"),
-    ]
-    rows = []
-    for one in found:
-        planned = (
-            MISSING if one.planned_power is None else number(100 * one.planned_power, digits=1)
-        )
-        rows.append(
-            {
-                "label": one.design,
-                "note": "",
-                "cells": [
-                    number(one.n_max, digits=0),
-                    with_error(one.expected_n, digits=0),
-                    with_error(one.expected_n_null, digits=0),
-                    with_error(one.power, digits=1, factor=100),
-                    planned,
-                    with_error(one.type_one_error, digits=2, factor=100),
-                    with_error(one.screened, digits=0),
-                    with_error(one.screened_per_enrolled, digits=2),
-                    with_error(one.duration_months, digits=1),
-                    with_error(one.exposed, digits=0),
-                    with_error(one.exposed_without_need, digits=0),
-                ],
-            }
-        )
+_COMPARISON = (
+    Column("Patients", "at most"),
+    Column("Patients", "mean"),
+    Column("without effect", "mean"),
+    Column("Power", "of 100"),
+    Column("planned", "of 100"),
+    Column("Type I error", "of 100"),
+    Column("Screened", "mean"),
+    Column("Screened", "per enrolled"),
+    Column("Months", "mean"),
+    Column("Exposed", "mean"),
+    Column("without need", "mean"),
+)
+
+
+def _comparison(designs: Sequence[OperatingCharacteristics]) -> Table:
     kinds = "; ".join(
         f"{name.replace('_', ' ')}: {KINDS[name]}"
-        for name in dict.fromkeys(one.kind for one in found)
+        for name in dict.fromkeys(design.kind for design in designs)
     )
     return _table(
         "table-comparison",
         "3",
         "Designs on the same candidates",
         "Design",
-        columns,
-        rows,
+        _COMPARISON,
+        [_compared(design) for design in designs],
         [
             (
                 "± one Monte Carlo standard error, left out where it is below a twentieth of the"
@@ -341,113 +328,123 @@ def _comparison(found: Sequence[OperatingCharacteristics]) -> Table:
                 " of a single arm exactly, at its target. Exposed without need: treated patients"
                 " who would have stayed without the event untreated."
             ),
-            *_margins(found),
+            *_margins(designs),
             f"Kinds: {kinds}.",
-            *_interactions(found),
+            *_interactions(designs),
         ],
     )
 
 
-def _margins(found: Sequence[OperatingCharacteristics]) -> list[str]:
+def _compared(design: OperatingCharacteristics) -> Row:
+    planned = design.planned_power
+    return Row(
+        design.design,
+        (
+            number(design.n_max, digits=0),
+            with_error(design.expected_n, digits=0),
+            with_error(design.expected_n_null, digits=0),
+            with_error(design.power, digits=1, factor=100),
+            MISSING if planned is None else number(100 * planned, digits=1),
+            with_error(design.type_one_error, digits=2, factor=100),
+            with_error(design.screened, digits=0),
+            with_error(design.screened_per_enrolled, digits=2),
+            with_error(design.duration_months, digits=1),
+            with_error(design.exposed, digits=0),
+            with_error(design.exposed_without_need, digits=0),
+        ),
+    )
+
+
+def _margins(designs: Sequence[OperatingCharacteristics]) -> list[str]:
     return [
-        f"{one.design}: non-inferiority, at most {100 * one.margin:g} of 100 more events; its type"
-        " I error, and its patients without effect, are where it has just so many more."
-        for one in found
-        if one.margin is not None
+        f"{design.design}: non-inferiority, at most {100 * design.margin:g} of 100 more events; its"
+        " type I error, and its patients without effect, are where it has just so many more."
+        for design in designs
+        if design.margin is not None
     ]
 
 
-def _interactions(found: Sequence[OperatingCharacteristics]) -> list[str]:
+def _interactions(designs: Sequence[OperatingCharacteristics]) -> list[str]:
     """How often strata differ in their risk difference, as a secondary test shows it."""
     return [
-        f"{one.design}: in {with_error(one.interaction_power, digits=1, factor=100)} of 100 trials"
-        " the risk difference is found to differ between the highest and the lowest stratum"
+        f"{design.design}: in {with_error(design.interaction_power, digits=1, factor=100)} of 100"
+        " trials the risk difference is found to differ between the highest and the lowest stratum"
         " (two-sided 5%); with one risk ratio for everybody it does."
-        for one in found
-        if one.interaction_power is not None
+        for design in designs
+        if design.interaction_power is not None
     ]
 
 
-def _bound_words(look: Look) -> tuple[str, str]:
-    if look.upper_z is not None or look.lower_z is not None:
-        return number(look.upper_z, digits=3), number(look.lower_z, digits=3)
-    return number(look.upper_count, digits=0), number(look.lower_count, digits=0)
-
-
-def _looks(one: OperatingCharacteristics, at: int) -> Table:
-    is_count = one.kind == "single_arm"
-    bounds = ("Claim with", "successes or more"), ("Stop with", "successes or fewer")
-    if not is_count:
-        bounds = ("Claim at", "z or above"), ("Stop below", "z")
+def _looks(design: OperatingCharacteristics, at: int) -> Table:
+    is_count = design.kind == "single_arm"
+    bounds = (
+        (Column("Claim with", "successes or more"), Column("Stop with", "successes or fewer"))
+        if is_count
+        else (Column("Claim at", "z or above"), Column("Stop below", "z"))
+    )
     columns = [
         *bounds,
-        ("Claims", "of 100, effect"),
-        ("Stops", "of 100, effect"),
-        ("Claims", "of 100, no effect"),
-        ("Stops", "of 100, no effect"),
-    ]
-    rows = [
-        {
-            "label": f"{number(look.n, digits=0)} patients",
-            "note": "",
-            "cells": [
-                *_bound_words(look),
-                *(
-                    with_error(figure, digits=2, factor=100)
-                    for figure in (
-                        look.benefit_effect,
-                        look.futility_effect,
-                        look.benefit_null,
-                        look.futility_null,
-                    )
-                ),
-            ],
-        }
-        for look in one.looks
+        Column("Claims", "of 100, effect"),
+        Column("Stops", "of 100, effect"),
+        Column("Claims", "of 100, no effect"),
+        Column("Stops", "of 100, no effect"),
     ]
     waiting = (
-        f"While an interim look waits, {with_error(one.waiting, digits=1)} further patients are"
+        f"While an interim look waits, {with_error(design.waiting, digits=1)} further patients are"
         " enrolled on average. 0.00: in none of the simulated trials, or impossible."
     )
     return _table(
         f"table-looks-{at}",
         f"6.{at + 1}",
-        f"{one.design}: when it stops",
+        f"{design.design}: when it stops",
         "Look",
         columns,
-        rows,
+        [_look(look, digits=0 if is_count else 3) for look in design.looks],
         [waiting],
     )
 
 
-_ENDPOINTS = (
-    ("astct_alone", ("Effect: ASTCT", "grade alone")),
-    ("support_alone", ("Effect: support", "endpoint alone")),
-    ("both", ("Effect: both", "must show it")),
-    ("exact_score", ("Effect: as designed,", "score without error")),
-    ("no_assay", ("No effect:", "not inferior, yet useless")),
-    ("hidden_astct", ("No effect, fever", "hidden: ASTCT alone")),
-    ("hidden_both", ("No effect, fever", "hidden: both")),
-)
+def _look(look: Look, *, digits: int) -> Row:
+    shares = (look.benefit_effect, look.futility_effect, look.benefit_null, look.futility_null)
+    return Row(
+        f"{number(look.n, digits=0)} patients",
+        (
+            number(look.upper, digits=digits),
+            number(look.lower, digits=digits),
+            *(with_error(share, digits=2, factor=100) for share in shares),
+        ),
+    )
+
+
+# The columns of the two tables on wrong assumptions, by the key of the misspecification.
+_ENDPOINTS = {
+    "astct_alone": Column("Effect: ASTCT", "grade alone"),
+    "support_alone": Column("Effect: support", "endpoint alone"),
+    "both": Column("Effect: both", "must show it"),
+    "exact_score": Column("Effect: as designed,", "score without error"),
+    "no_assay": Column("No effect:", "not inferior, yet useless"),
+    "hidden_astct": Column("No effect, fever", "hidden: ASTCT alone"),
+    "hidden_both": Column("No effect, fever", "hidden: both"),
+}
+_DRIFTS = {
+    "drift_0": Column("As the benchmark", "says"),
+    "drift_5": Column("5 of 100", "better"),
+    "drift_10": Column("10 of 100", "better"),
+    "drift_15": Column("15 of 100", "better"),
+    "candidates": Column("As in these", "candidates"),
+}
 _NO_ASSAY = (
     "A trial of non-inferiority cannot tell a strategy that spares a drug that works from one that"
     " spares a drug that does not: it needs other evidence that prophylaxis prevents CRS."
 )
-_DRIFTS = (
-    ("drift_0", ("As the benchmark", "says")),
-    ("drift_5", ("5 of 100", "better")),
-    ("drift_10", ("10 of 100", "better")),
-    ("drift_15", ("15 of 100", "better")),
-    ("own", ("As in these", "candidates")),
-)
 
 
-def _wrong(found: Sequence[OperatingCharacteristics]) -> list[Table]:
+def _misspecified(designs: Sequence[OperatingCharacteristics]) -> list[Table]:
     """Two tables: endpoints and hidden fever where there is a control, a drifting benchmark where
     there is none.
     """
-    with_control = [one for one in found if one.kind != "single_arm" and one.misspecifications]
-    without = [one for one in found if one.kind == "single_arm"]
+    with_control = [d for d in designs if d.kind != "single_arm" and d.misspecifications]
+    without = [design for design in designs if design.kind == "single_arm"]
     tables = []
     if with_control:
         tables.append(
@@ -460,16 +457,16 @@ def _wrong(found: Sequence[OperatingCharacteristics]) -> list[Table]:
                 [
                     "With hidden fever the ASTCT grade flatters prophylaxis, and sees a benefit"
                     " where nothing is prevented: in the last two columns every claim is an error."
-                    " The support-based endpoint does not ask for fever."
-                ]
-                + [_NO_ASSAY] * any(one.margin is not None for one in with_control),
+                    " The support-based endpoint does not ask for fever.",
+                    *[_NO_ASSAY] * any(design.margin is not None for design in with_control),
+                ],
             )
         )
     if without:
         benchmarks = "; ".join(
-            f"{one.design}: {100 * one.benchmark:.0f}"
-            for one in without
-            if one.benchmark is not None
+            f"{design.design}: {100 * design.benchmark:.0f}"
+            for design in without
+            if design.benchmark is not None
         )
         tables.append(
             _claims(
@@ -492,56 +489,73 @@ def _claims(
     key: str,
     numeral: str,
     title: str,
-    columns: Sequence[tuple[str, tuple[str, str]]],
-    found: Sequence[OperatingCharacteristics],
+    columns: Mapping[str, Column],
+    designs: Sequence[OperatingCharacteristics],
     notes: Sequence[str],
 ) -> Table:
-    by_design = [(one, {row.key: row for row in one.misspecifications}) for one in found]
-    used = [(name, words) for name, words in columns if any(name in rows for _, rows in by_design)]
-    rows = [
-        {
-            "label": one.design,
-            "note": "",
-            "cells": [
-                with_error(rows[name].claims, digits=1, factor=100) if name in rows else MISSING
-                for name, _ in used
-            ],
-        }
-        for one, rows in by_design
-    ]
-    return _table(key, numeral, title, "Design", [words for _, words in used], rows, notes)
+    known = {row.key for design in designs for row in design.misspecifications}
+    used = [name for name in columns if name in known]
+    rows = []
+    for design in designs:
+        by_key = {row.key: row for row in design.misspecifications}
+        rows.append(Row(design.design, tuple(_claims_cell(by_key.get(name)) for name in used)))
+    return _table(key, numeral, title, "Design", [columns[name] for name in used], rows, notes)
 
 
-def _boundary(one: OperatingCharacteristics) -> dict[str, Any]:
-    is_count = one.kind == "single_arm"
-    return {
-        "design": one.design,
-        "is_count": is_count,
-        "looks": [
-            {
-                "n": look.n,
-                "upper": look.upper_count if is_count else look.upper_z,
-                "lower": look.lower_count if is_count else look.lower_z,
-                **{
-                    name: getattr(look, name).value
-                    for name in (
-                        "benefit_effect",
-                        "futility_effect",
-                        "benefit_null",
-                        "futility_null",
-                    )
-                },
-            }
-            for look in one.looks
-        ],
-    }
+def _claims_cell(row: Misspecification | None) -> str:
+    return MISSING if row is None else with_error(row.claims, digits=1, factor=100)
 
 
-def _power_note(plan: TrialPlan, cells: Sequence[Mapping[str, Any]]) -> str:
+# --- figures ---
+
+
+def boundaries(design: OperatingCharacteristics) -> Boundaries:
+    """What the figure of a design's stopping bounds is drawn from."""
+    return Boundaries(
+        design=design.design,
+        is_count=design.kind == "single_arm",
+        looks=tuple(
+            BoundaryLook(
+                n=look.n,
+                upper=look.upper,
+                lower=look.lower,
+                benefit_effect=look.benefit_effect.value,
+                futility_effect=look.futility_effect.value,
+                benefit_null=look.benefit_null.value,
+                futility_null=look.futility_null.value,
+            )
+            for look in design.looks
+        ),
+    )
+
+
+def power_panels(cells: Sequence[PowerCell], *, wanted: float) -> tuple[PowerPanel, ...]:
+    """Cells of the grid as one panel a base rate, one curve a threshold."""
+    panels = []
+    for rate in dict.fromkeys(cell.base_rate for cell in cells):
+        here = [cell for cell in cells if cell.base_rate == rate]
+        curves = []
+        for threshold in dict.fromkeys(cell.threshold for cell in here):
+            line = sorted(
+                (cell for cell in here if cell.threshold == threshold),
+                key=lambda cell: cell.risk_ratio,
+            )
+            curves.append(
+                PowerCurve(
+                    label="everybody" if threshold == 0 else f"risk {threshold:g} or more",
+                    risk_ratio=tuple(cell.risk_ratio for cell in line),
+                    power=tuple(cell.power.value for cell in line),
+                )
+            )
+        panels.append(PowerPanel(base_rate=rate, wanted=wanted, curves=tuple(curves)))
+    return tuple(panels)
+
+
+def _power_note(plan: TrialPlan, cells: Sequence[PowerCell]) -> str:
     """Which endpoint the curves are about, and their largest error."""
     if plan.power_curves is None or not cells:
         return ""
-    worst = 100 * max(cell["mcse"] for cell in cells)
+    worst = 100 * max(cell.power.mc_error or 0.0 for cell in cells)
     hidden = 100 * plan.masking.hidden
     endpoint = (
         "Both endpoints must show it"
@@ -554,30 +568,3 @@ def _power_note(plan: TrialPlan, cells: Sequence[Mapping[str, Any]]) -> str:
         " points. The dotted line is the power asked for. Where the risk ratio is 1, a claim is an"
         " error."
     )
-
-
-def power_panels(cells: Sequence[Mapping[str, Any]], *, wanted: float) -> list[dict[str, Any]]:
-    """Cells of the grid as one panel a base rate, one curve a threshold."""
-    panels = []
-    for rate in dict.fromkeys(cell["base_rate"] for cell in cells):
-        here = [cell for cell in cells if cell["base_rate"] == rate]
-        curves = []
-        for threshold in dict.fromkeys(cell["threshold"] for cell in here):
-            line = sorted(
-                (cell for cell in here if cell["threshold"] == threshold),
-                key=lambda cell: cell["risk_ratio"],
-            )
-            curves.append(
-                {
-                    "label": "everybody" if threshold == 0 else f"risk {threshold:g} or more",
-                    "threshold": threshold,
-                    **{
-                        name: [cell[name] for cell in line]
-                        for name in ("risk_ratio", "power", "mcse")
-                    },
-                }
-            )
-        panels.append(
-            {"base_rate": rate, "wanted": wanted, "n_total": here[0]["n_total"], "curves": curves}
-        )
-    return panels

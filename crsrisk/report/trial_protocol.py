@@ -20,14 +20,16 @@ HEADER = (
 
 
 def protocol_tree(plan: TrialPlan, *, n_max: Mapping[str, int]) -> dict[str, Any]:
-    """The plan with every default written out and the number of patients of each randomised design
-    filled in.
+    """The plan as plain data for a YAML file, with every default written out and the number of
+    patients of each randomised design filled in.
 
     ``n_max``: by name of the design. Filling in a filled tree changes nothing.
     """
     filled = [
-        one if one.kind == "single_arm" else one.model_copy(update={"n_total": n_max[one.name]})
-        for one in plan.designs
+        design
+        if design.kind == "single_arm"
+        else design.model_copy(update={"n_total": n_max[design.name]})
+        for design in plan.designs
     ]
     tree = plan.model_copy(update={"designs": filled}).model_dump(exclude_none=True)
     if plan.candidates.simulated is not None:
@@ -38,10 +40,10 @@ def protocol_tree(plan: TrialPlan, *, n_max: Mapping[str, int]) -> dict[str, Any
     return tree
 
 
-def protocol_yaml(tree: Mapping[str, Any], *, version: str) -> str:
+def protocol_yaml(tree: dict[str, Any], *, version: str) -> str:
     """The tree as a design file."""
     return HEADER.format(version=version) + yaml.safe_dump(
-        dict(tree), sort_keys=False, allow_unicode=True, width=110
+        tree, sort_keys=False, allow_unicode=True, width=110
     )
 
 
@@ -55,13 +57,14 @@ _TESTS = {
 
 
 def methods_paragraph(
-    plan: TrialPlan, *, origin: str, found: Sequence[OperatingCharacteristics], version: str
+    plan: TrialPlan, *, origin: str, results: Sequence[OperatingCharacteristics], version: str
 ) -> str:
     """How it was done, for the statistics section of a protocol, after the ADEMP scheme (Morris,
     White & Crowther 2019).
     """
     screening = plan.screening
-    worst = max(one.power.mcse for one in found)
+    worst = max(result.power.mc_error or 0.0 for result in results)
+    designs = "; ".join(_design(*pair) for pair in zip(plan.designs, results, strict=True))
     sentences = [
         (
             f"Aim: to compare {len(plan.designs)} design{'s' * (len(plan.designs) > 1)} of a trial"
@@ -82,17 +85,16 @@ def methods_paragraph(
         _masking(plan),
         f"Estimand: {plan.estimand.variable}, as {plan.estimand.summary}.",
         (
-            "Methods:"
-            f" {'; '.join(_design(*pair) for pair in zip(plan.designs, found, strict=True))}. Sizes"
-            " and boundaries by formula, as if the score were exact and no fever hidden."
+            f"Methods: {designs}. Sizes and boundaries by formula, as if the score were exact and no"
+            " fever hidden."
         ),
         (
-            f"Performance: {found[0].n_sim:,} trials for each design and assumption (largest Monte"
-            f" Carlo error of a power {100 * worst:.2f} points), seed {plan.seed}, crsrisk"
+            f"Performance: {results[0].n_sim:,} trials for each design and assumption (largest"
+            f" Monte Carlo error of a power {100 * worst:.2f} points), seed {plan.seed}, crsrisk"
             f" {version}; the same command gives the same figures."
         ),
     ]
-    return " ".join(one for one in sentences if one)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 _METHODS = {
@@ -102,7 +104,7 @@ _METHODS = {
 }
 
 
-def _design(design: Design, found: OperatingCharacteristics) -> str:
+def _design(design: Design, result: OperatingCharacteristics) -> str:
     """One design in a clause: whom it enrols, how it is tested, when it stops."""
     who = {
         "all_comers": "everybody randomised",
@@ -125,13 +127,13 @@ def _design(design: Design, found: OperatingCharacteristics) -> str:
             else f"risk {design.threshold} or more, all treated"
         ),
     }
-    at = listed([f"{look.n:,}" for look in found.looks])
+    at = listed([f"{look.n:,}" for look in result.looks])
     if design.single_arm is not None:
         single = design.single_arm
         stops = listed(
             [
                 f"{look.lower_count} of {look.n}"
-                for look in found.looks
+                for look in result.looks
                 if look.lower_count is not None
             ]
         )
@@ -141,19 +143,19 @@ def _design(design: Design, found: OperatingCharacteristics) -> str:
         )
     both = " of both endpoints" if design.co_primary_support else ""
     ratio = "" if design.ratio == 1 else f" {design.ratio:g} to 1"
-    said = (
+    clause = (
         f"{design.name}: {who[design.kind]}{ratio}, {_TESTS[design.analysis]}{both} at"
-        f" {found.nominal_alpha:g}, power {found.wanted_power:g}, {found.n_max:,} patients"
+        f" {result.nominal_alpha:g}, power {result.wanted_power:g}, {result.n_max:,} patients"
     )
     if design.sequential is None:
-        return said
+        return clause
     looks = design.sequential
     futility = (
         ""
-        if found.looks[0].lower_z is None
+        if result.looks[0].lower_z is None
         else (", binding" if looks.binding else ", non-binding") + " futility"
     )
-    return f"{said}, looks at {at} with {looks.boundary} bounds{futility}"
+    return f"{clause}, looks at {at} with {looks.boundary} bounds{futility}"
 
 
 def _masking(plan: TrialPlan) -> str:

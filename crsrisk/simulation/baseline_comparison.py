@@ -8,11 +8,11 @@ noise and gaps, since published figures are of measured values.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
@@ -109,8 +109,10 @@ def statistic(check: BaselineCheck, columns: Mapping[str, Values]) -> float:
 def judge_baseline(value: float, *, mc_error: float, low: float, high: float) -> Verdict:
     """Whether a statistic lies in its range, as far as its Monte Carlo error lets one say.
 
-    >>> judge(0.30, mc_error=0.01, low=0.2, high=0.4), judge(0.41, mc_error=0.01, low=0.2, high=0.4)
-    ('inside', 'undecided')
+    >>> judge_baseline(0.30, mc_error=0.01, low=0.2, high=0.4)
+    'inside'
+    >>> judge_baseline(0.41, mc_error=0.01, low=0.2, high=0.4)
+    'undecided'
     """
     reach = _SURE * mc_error
     if low + reach <= value <= high - reach:
@@ -160,27 +162,32 @@ def _find(check: BaselineCheck, population: str, columns: Mapping[str, Values]) 
     )
 
 
-def baseline_table(world: World, *, n: int = 8000, seed: int = 1) -> pd.DataFrame:
+@dataclass(frozen=True)
+class BaselineQuartiles:
+    """One measured value in one tumour type: its quartiles, in its own unit, and the SD of its
+    logarithm.
+    """
+
+    population: str
+    covariate: str
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    log_sd: float
+    n_measured: int
+
+
+def baseline_table(world: World, *, n: int = 8000, seed: int = 1) -> list[BaselineQuartiles]:
     """Quartiles of burden and laboratory values by tumour type, one row a tumour type and
     covariate.
-
-    Columns: population, covariate, lower_quartile, median, upper_quartile, log_sd, n_measured.
     """
     rows = []
     for name, population in sorted(world.populations.items()):
         columns = measured(population, world=world, n=n, seed=seed)
         for covariate_name in _DESCRIBED:
             x = columns[covariate_name][~np.isnan(columns[covariate_name])]
-            low, middle, high = _quartiles(x)
+            low, middle, high = map(float, _quartiles(x))
             rows.append(
-                {
-                    "population": name,
-                    "covariate": covariate_name,
-                    "lower_quartile": low,
-                    "median": middle,
-                    "upper_quartile": high,
-                    "log_sd": _log_sd(x),
-                    "n_measured": len(x),
-                }
+                BaselineQuartiles(name, covariate_name, low, middle, high, _log_sd(x), len(x))
             )
-    return pd.DataFrame(rows)
+    return rows

@@ -136,7 +136,7 @@ def name(text: str) -> Expression:
 
 def names_in(*formulas: Operand) -> set[str]:
     """Every name that occurs in some formulas."""
-    return {found for one in formulas if isinstance(one, Expression) for found in one.names()}
+    return {named for first in formulas if isinstance(first, Expression) for named in first.names()}
 
 
 def choice(condition: Expression, yes: Operand, no: Operand) -> Operand:
@@ -146,18 +146,26 @@ def choice(condition: Expression, yes: Operand, no: Operand) -> Operand:
     return yes if yes == no else Expression("piecewise", (yes, condition, no))
 
 
-def largest(one: Any, other: Any) -> Any:
+def largest(first: Any, second: Any) -> Any:
     """``max`` of two numbers or formulas, in one formula (asking for a way would split all that
     follows).
     """
-    is_formula = isinstance(one, Expression) or isinstance(other, Expression)
-    return choice(Expression("gt", (one, other)), one, other) if is_formula else max(one, other)
+    is_formula = isinstance(first, Expression) or isinstance(second, Expression)
+    return (
+        choice(Expression("gt", (first, second)), first, second)
+        if is_formula
+        else max(first, second)
+    )
 
 
-def smallest(one: Any, other: Any) -> Any:
+def smallest(first: Any, second: Any) -> Any:
     """``min`` of two numbers or formulas, in one formula."""
-    is_formula = isinstance(one, Expression) or isinstance(other, Expression)
-    return choice(Expression("lt", (one, other)), one, other) if is_formula else min(one, other)
+    is_formula = isinstance(first, Expression) or isinstance(second, Expression)
+    return (
+        choice(Expression("lt", (first, second)), first, second)
+        if is_formula
+        else min(first, second)
+    )
 
 
 class Workspace:
@@ -207,12 +215,12 @@ def with_locals(function: Callable[..., Any], *arguments: Any) -> tuple[Any, dic
     """Result of a function and its local variables at the end: the names that its author gave to
     parts of the formula.
     """
-    found: dict[str, Any] = {}
+    local: dict[str, Any] = {}
     code = getattr(function, "__code__", None)
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
         if event == "return" and frame.f_code is code:
-            found.update(frame.f_locals)
+            local.update(frame.f_locals)
 
     before = sys.getprofile()
     sys.setprofile(watch)
@@ -220,7 +228,7 @@ def with_locals(function: Callable[..., Any], *arguments: Any) -> tuple[Any, dic
         result = function(*arguments)
     finally:
         sys.setprofile(before)
-    return result, found
+    return result, local
 
 
 def in_every_way(
@@ -268,10 +276,10 @@ def evaluate(formula: Operand, values: Mapping[str, float]) -> float:
         return float(formula)
     if formula.operator == "name":
         return values[formula.parts[0]]
-    found: float = _ARITHMETIC[formula.operator](
+    value: float = _ARITHMETIC[formula.operator](
         *(evaluate(part, values) for part in formula.parts)
     )
-    return found
+    return value
 
 
 BOLUS = "interleukin_2_bolus"  # what the timetable brings at this half hour
@@ -320,7 +328,7 @@ def right_hand_side() -> tuple[Mapping[str, Operand], Mapping[str, Operand]]:
     >>> "pyrogen" in named
     True
     """
-    found, local = with_locals(
+    rates, local = with_locals(
         original(solve.rates), tuple(name(state) for state in STATES), Workspace(), 0
     )
     named = {
@@ -328,7 +336,7 @@ def right_hand_side() -> tuple[Mapping[str, Operand], Mapping[str, Operand]]:
         for word, part in local.items()
         if isinstance(part, Expression) and part.operator != "name" and word not in ROW
     }
-    return dict(zip(STATES, found, strict=True)), named
+    return dict(zip(STATES, rates, strict=True)), named
 
 
 def _give(w: Workspace, plan: Timetable, tick: int, *, bolus: Operand) -> Workspace:
@@ -368,34 +376,34 @@ def _begin(plan: Timetable) -> dict[str, Operand]:
 def _boluses(plan: Timetable) -> Operand:
     """Interleukin-2 brought at the present half hour, as a formula of time."""
     now = name(TIME)
-    found: Operand = 0.0
+    bolus: Operand = 0.0
     # half an hour less, as the first tick is past
     for tick in np.flatnonzero(plan.interleukin_2[1:])[::-1].tolist():
-        later = choice(now < (tick + 1.5) * TICK_H, float(plan.interleukin_2[tick + 1]), found)
-        found = choice(now < (tick + 0.5) * TICK_H, 0.0, later)
-    return found
+        later = choice(now < (tick + 1.5) * TICK_H, float(plan.interleukin_2[tick + 1]), bolus)
+        bolus = choice(now < (tick + 0.5) * TICK_H, 0.0, later)
+    return bolus
 
 
 def _clocks(plan: Timetable) -> list[Change]:
     """What goes on by the clock: interleukin-2 wanes every half hour, agents work and wane every
     hour.
     """
-    found = []
+    changes = []
     if plan.interleukin_2.any():
         held = _give(Workspace(), plan, 0, bolus=name(BOLUS)).value(_IL2)
-        found.append(Change("interleukin-2 wanes, and comes", TICK_H, TICK_H, 0, {_IL2: held}))
+        changes.append(Change("interleukin-2 wanes, and comes", TICK_H, TICK_H, 0, {_IL2: held}))
     if plan.slots.any():
         first = plan.lead % WARD_TICKS or WARD_TICKS
         hour = in_every_way(lambda: _act(Workspace(), plan).written())
-        found.append(Change("agents work and wane", first * TICK_H, WARD_H, 2, hour))
-    return found
+        changes.append(Change("agents work and wane", first * TICK_H, WARD_H, 2, hour))
+    return changes
 
 
 def _gifts(plan: Timetable) -> list[Change]:
     """Doses, ends of infusions, agents: every tick after the first at which the timetable brings or
     ends something.
     """
-    found = []
+    changes = []
     before = _give(Workspace(), plan, 0, bolus=0.0).written()
     is_new = np.diff(plan.infusion) != 0.0
     is_new |= (
@@ -411,10 +419,10 @@ def _gifts(plan: Timetable) -> list[Change]:
         }
         before = now
         hour = (tick - plan.lead) * TICK_H
-        found.append(
+        changes.append(
             Change(f"timetable, hour {hour:g} after the first dose", tick * TICK_H, 0.0, 1, fresh)
         )
-    return found
+    return changes
 
 
 def equations(plan: Timetable) -> Equations:

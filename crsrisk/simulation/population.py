@@ -78,9 +78,11 @@ def correlation(assumptions: Assumptions) -> Values:
     scale = assumptions.value("population.burden_lab_correlation_scale")
     for key, value in assumptions.group("population").items():
         if key.startswith("corr_"):
-            one, other = key.removeprefix("corr_").split("__")
-            linked = scale if "sum_of_diameters_mm" in (one, other) else 1.0
-            matrix[index[one], index[other]] = matrix[index[other], index[one]] = value * linked
+            first, second = key.removeprefix("corr_").split("__")
+            linked = scale if "sum_of_diameters_mm" in (first, second) else 1.0
+            matrix[index[first], index[second]] = matrix[index[second], index[first]] = (
+                value * linked
+            )
     if np.linalg.eigvalsh(matrix)[0] < 1e-6:
         raise InputError(
             where="synthetic/assumptions/population.yaml",

@@ -79,12 +79,12 @@ def origins(arm: Arm, patient: Patients, *, world: World) -> dict[str, tuple[Ori
     """
     plan = timetable(arm, world=world)
     here = _parameters_of(arm, patient, world, plan)
-    found: dict[str, list[Origin]] = {name: [] for name in PARAMETERS}
+    resting: dict[str, list[Origin]] = {name: [] for name in PARAMETERS}
     for origin, other_arm, other_world in _variants(arm, world):
         moved = _parameters_of(other_arm, patient, other_world, plan) != here
         for index in np.flatnonzero(moved).tolist():
-            found[PARAMETERS[index]].append(origin)
-    return {name: tuple(some) for name, some in found.items()}
+            resting[PARAMETERS[index]].append(origin)
+    return {name: tuple(some) for name, some in resting.items()}
 
 
 def _parameters_of(
@@ -182,24 +182,27 @@ def _parameter(
     parent: Xml.Element, identity: str, value: float | None, *, constant: bool, about: Iterable[str]
 ) -> None:
     given = {} if value is None else {"value": repr(value)}
-    one = Xml.SubElement(
+    parameter = Xml.SubElement(
         parent, "parameter", {"id": identity, **given, "constant": str(constant).lower()}
     )
     if sentences := tuple(about):
-        _notes(one, sentences)
+        _notes(parameter, sentences)
 
 
-def _about(value: float, found: tuple[Origin, ...]) -> list[str]:
+def _about(value: float, resting: tuple[Origin, ...]) -> list[str]:
     """Unit and origin of a parameter in words: the meaning where one stated number is all there is
     to it.
     """
-    same = [origin for origin in found if origin.value == value]
+    same = [origin for origin in resting if origin.value == value]
     sentences = [f"Unit: {same[0].unit}"] if same else []
-    if len(found) == 1:
-        one = found[0]
-        return [*sentences, f"From {one.name} ({one.strength}). {one.meaning}".rstrip()]
-    if found:
-        return [*sentences, "From " + ", ".join(f"{one.name} ({one.strength})" for one in found)]
+    if len(resting) == 1:
+        origin = resting[0]
+        return [*sentences, f"From {origin.name} ({origin.strength}). {origin.meaning}".rstrip()]
+    if resting:
+        return [
+            *sentences,
+            "From " + ", ".join(f"{origin.name} ({origin.strength})" for origin in resting),
+        ]
     return [
         *sentences,
         "Of this patient, this product's kind or its regimen: moves with no stated number",
@@ -207,7 +210,7 @@ def _about(value: float, found: tuple[Origin, ...]) -> list[str]:
 
 
 def sbml(
-    found: Equations,
+    equations: Equations,
     *,
     values: Mapping[str, float],
     identity: str,
@@ -232,15 +235,17 @@ def sbml(
         scale="0",
         multiplier="3600",
     )
-    _parameters(Xml.SubElement(model, "listOfParameters"), found, values=values, origins=origins)
+    _parameters(
+        Xml.SubElement(model, "listOfParameters"), equations, values=values, origins=origins
+    )
     starts = Xml.SubElement(model, "listOfInitialAssignments")
-    for row, begin in found.begin.items():
+    for row, begin in equations.begin.items():
         if isinstance(begin, Expression):
             _math(Xml.SubElement(starts, "initialAssignment", symbol=row), begin)
-    _rules(Xml.SubElement(model, "listOfRules"), found)
-    if found.changes:
+    _rules(Xml.SubElement(model, "listOfRules"), equations)
+    if equations.changes:
         events = Xml.SubElement(model, "listOfEvents")
-        for k, change in enumerate(found.changes):
+        for k, change in enumerate(equations.changes):
             _event(events, change, number=k)
     Xml.indent(root, space=" ")
     return (
@@ -250,7 +255,7 @@ def sbml(
 
 def _parameters(
     parent: Xml.Element,
-    found: Equations,
+    equations: Equations,
     *,
     values: Mapping[str, float],
     origins: Mapping[str, tuple[Origin, ...]],
@@ -258,8 +263,8 @@ def _parameters(
     """States and inputs, constants of the patient, named parts of the formulas, and clocks of
     repeated changes.
     """
-    moving = {*found.rates, *(row for change in found.changes for row in change.becomes)}
-    for row, begin in found.begin.items():
+    moving = {*equations.rates, *(row for change in equations.changes for row in change.becomes)}
+    for row, begin in equations.begin.items():
         start = None if isinstance(begin, Expression) else begin
         _parameter(
             parent,
@@ -268,27 +273,27 @@ def _parameters(
             constant=row not in moving,
             about=[WORDS[row]] if row in WORDS else [],
         )
-    for row in found.parameters:
+    for row in equations.parameters:
         _parameter(
             parent, row, float(values[row]), constant=True, about=_about(values[row], origins[row])
         )
-    for part in (*found.named, *found.of_time):
+    for part in (*equations.named, *equations.of_time):
         _parameter(parent, part, None, constant=False, about=[])
-    for k, change in enumerate(found.changes):
+    for k, change in enumerate(equations.changes):
         if change.every_h:
             about = ["Unit: h. When the clock strikes next"]
             _parameter(parent, f"next_{k}", change.time_h, constant=False, about=about)
 
 
-def _rules(parent: Xml.Element, found: Equations) -> None:
+def _rules(parent: Xml.Element, equations: Equations) -> None:
     """Named parts as assignment rules, states as rate rules; a part is written once and named
     everywhere else.
     """
-    names = {id(formula): part for part, formula in found.named.items()}
-    for part, formula in {**found.named, **found.of_time}.items():
+    names = {id(formula): part for part, formula in equations.named.items()}
+    for part, formula in {**equations.named, **equations.of_time}.items():
         others = {key: other for key, other in names.items() if other != part}
         _math(Xml.SubElement(parent, "assignmentRule", variable=part), formula, others)
-    for row, rate in found.rates.items():
+    for row, rate in equations.rates.items():
         _math(Xml.SubElement(parent, "rateRule", variable=row), rate, names)
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.evaluation.against_truth import (
     CalibrationError,
     Coverage,
@@ -49,6 +48,7 @@ from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import build_features
 from crsrisk.model.predict import predict, raw_log_odds
 from crsrisk.model.refits import interval, make_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.evaluation import ExtraSection, truth_section
 from crsrisk.results import Estimate, NotEstimable, to_plain
 from crsrisk.studies.judgement import FurtherPart, StudyData

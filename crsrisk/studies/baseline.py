@@ -28,7 +28,6 @@ from crsrisk.data.files import (
 )
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Comparison
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.errors import InputError
@@ -39,6 +38,7 @@ from crsrisk.model.companions import reference_groups, save_companions
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import ENVIRONMENT, Tracker, tracking
 from crsrisk.report.content import ReportContent, build_content
@@ -49,18 +49,18 @@ from crsrisk.simulation.arm import Arm, make_arm, timetable
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.evidence import ComparisonSummary, summarise, to_json
 from crsrisk.studies.development import (
-    Judgement,
+    HeldOutResult,
     Split,
     before_dose_2,
+    evaluate_held_out,
     explain_test,
     fit_before_dose_2,
-    judge,
 )
-from crsrisk.studies.evidence import make_card
+from crsrisk.studies.evidence import compare_with_published
 from crsrisk.studies.examples import examples, observation_hours, simulate_mitigation_arms
 from crsrisk.studies.experiment import Experiment, load_experiment
 from crsrisk.studies.export import companions, manifest_writer, one_table, reject_unused
-from crsrisk.studies.forecast import compare_with_published
+from crsrisk.studies.generator import make_card
 from crsrisk.threads import side_by_side
 
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -165,7 +165,7 @@ class _Run:
     cohort: Cohort
     sides: Split
     fitted: Mapping[str, _Fitted]
-    judgement: Judgement
+    held_out: HeldOutResult
     comparisons: Sequence[Comparison]
 
     @property
@@ -202,7 +202,7 @@ def run_baseline(place: Path, *, workers: int, begin: Begin, overwrite: bool = F
     cohort = _simulate(setting, workers=workers, begin=begin)
     sides = Split(*cohort.split(test_size=experiment.test_share, seed=experiment.seed))
     fitted = _fit_models(sides, seed=experiment.seed, workers=workers, begin=begin)
-    judgement = judge(
+    held_out = evaluate_held_out(
         fitted["baseline"].model,
         sides,
         config=fitted["baseline"].config,
@@ -222,7 +222,7 @@ def run_baseline(place: Path, *, workers: int, begin: Begin, overwrite: bool = F
         workers=workers,
         advance=begin("Simulating published trials", len(trials)),
     )
-    run = _Run(setting, cohort, sides, fitted, judgement, comparisons)
+    run = _Run(setting, cohort, sides, fitted, held_out, comparisons)
     return _write(run, _content(run, workers=workers, begin=begin))
 
 
@@ -250,11 +250,11 @@ def _prepare(place: Path, *, overwrite: bool) -> _Setting:
     prepare_output(
         folder / "report.html",
         overwrite=overwrite,
-        belongs=[folder / name for name in (*FILES, "manifest.json")],
+        belongs=_result_files(folder),
     )
-    written = [folder] if os.environ.get(ENVIRONMENT) else [folder, _tracking_folder(folder)]
-    for made in written:
-        write_text(made / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
+    writable = [folder] if os.environ.get(ENVIRONMENT) else [folder, _tracking_folder(folder)]
+    for target in writable:  # what cannot be written shows now, not after the models
+        write_text(target / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
     return setting
 
 
@@ -289,6 +289,11 @@ def _dose_2_h(product: Product) -> float | None:
     """Hours from the first to the second dose of the usual regimen; None where there is none."""
     doses = product.regimens[product.default_regimen].doses
     return doses[1].time_h if len(doses) > 1 else None
+
+
+def _result_files(folder: Path) -> list[Path]:
+    """The files that make the result, beside models and figures."""
+    return [folder / name for name in (*FILES, "manifest.json")]
 
 
 def _tracking_folder(results: Path) -> Path:
@@ -383,13 +388,13 @@ def _content(run: _Run, *, workers: int, begin: Begin) -> ReportContent:
         question=experiment.question,
         cohort=run.cohort,
         comparisons=run.comparisons,
-        evaluation=run.judgement.evaluation,
+        evaluation=run.held_out.evaluation,
         explanation=explain_test(models["baseline"], sides.test),
         examples=examples(
             models,
             {name: fitted.refits for name, fitted in run.fitted.items()},
             test=sides.test,
-            true_risk=run.judgement.true_risk,
+            true_risk=run.held_out.true_risk,
             dose_2_h={name: hours for name, hours in second_doses.items() if hours is not None},
         ),
         mitigation_arms=arms,
@@ -415,11 +420,12 @@ def _product_labels(products: Mapping[str, Product]) -> dict[str, str]:
 
 
 def _write(run: _Run, content: ReportContent) -> Results:
-    """Write all files; what an earlier run left and this one did not write goes."""
+    """Write all files; as soon as the new cohort stands, those of an earlier run go."""
     setting, folder = run.setting, run.setting.folder
     table, cohort_file = one_table(run.cohort), folder / "cohort.parquet"
     n_rows = write_parquet_stream(cohort_file, iter([table]))
-    remove_leftovers(companions(cohort_file))
+    old = [file for file in _result_files(folder) if file != cohort_file]
+    remove_leftovers([*companions(cohort_file), *old, *(folder / "figures").glob("*.svg")])
     write_manifest = manifest_writer(
         list(setting.arms.values()), world=setting.world, seed=setting.experiment.seed
     )
@@ -437,19 +443,15 @@ def _write(run: _Run, content: ReportContent) -> Results:
     write_json(folder / "content.json", content)
     charts = report_figures(content)
     write_text(folder / "report.html", render_report(content, charts))
-    figures = report_files(content, charts)
-    for name, figure in figures.items():
+    for name, figure in report_files(content, charts).items():
         write_text(folder / "figures" / name, figure)
-    # of an earlier run, perhaps of other products
-    old = [file for file in (folder / "figures").glob("*.svg") if file.name not in figures]
-    remove_leftovers(old)
     files = {name: sha256_of(folder / name) for name in FILES}
     write_json(folder / "manifest.json", replace(run.manifest, files=files))
     return Results(
         folder=folder,
         report=folder / "report.html",
         how_to_open_tracking=_track(run),
-        evaluation=run.judgement.evaluation,
+        evaluation=run.held_out.evaluation,
         comparison_summary=content.published.summary,
     )
 
@@ -459,7 +461,7 @@ def _track(run: _Run) -> str:
     a patient.
     """
     experiment, folder = run.setting.experiment, run.setting.folder
-    figures = _flat(headline(run.judgement.evaluation))
+    figures = _flat(headline(run.held_out.evaluation))
     with tracking(
         folder=_tracking_folder(folder), experiment=experiment.name, run=experiment.name
     ) as parent:

@@ -8,17 +8,14 @@ round after round.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from rich.console import Console
-from rich.table import Table
 from scipy.special import expit
 
 from crsrisk import __version__
@@ -33,7 +30,9 @@ from crsrisk.data.world_files import load_product
 from crsrisk.data.yaml_files import build, read_yaml, revised
 from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder
+from crsrisk.results import Estimate, Result
 from crsrisk.studies.experiment import experiment_file
+from crsrisk.studies.text_table import TextTable, console_of, text_table
 from crsrisk.uncertainty.constants import (
     Constant,
     priors_digest,
@@ -42,7 +41,7 @@ from crsrisk.uncertainty.constants import (
 )
 from crsrisk.uncertainty.observations import (
     Observation,
-    Simulated,
+    SimulatedTargets,
     Target,
     observations,
     sampling_variance,
@@ -50,22 +49,30 @@ from crsrisk.uncertainty.observations import (
     varied_constants,
 )
 from crsrisk.uncertainty.posterior import (
-    agreed,
-    corrected,
-    moved,
-    moved_table,
+    ConstantUpdate,
+    agreeing_slopes,
+    broyden_update,
+    constant_updates,
+    gauss_newton_move,
     normal_data,
     slopes_at,
-    verdict,
+    updates_table,
 )
 
 Values = NDArray[np.float64]
+Begin = Callable[[str, int], Callable[[int], None]]
 CLOSER = 1.0 / 3.0  # of the spread between trials, for the reference world
 # SD of a figure that a world cannot say, such as the onset of CRS that nobody had: it moves
-# nothing,
+# nothing, and counts as missed by so many SDs
 UNKNOWN = 1e3
-MISSED = 2.0  # and counts as missed by so many SDs
-Begin = Callable[[str, int], Callable[[int], None]]
+MISSED = 2.0
+MOVED = 0.05  # prior SDs below which a value is left as it was
+_FOLDERS = {
+    "assumption": "assumptions",
+    "product": "products",
+    "policy": "policies",
+    "mitigation": "mitigations",
+}
 
 
 class Calibration(Strict):
@@ -91,6 +98,182 @@ class Calibration(Strict):
 
 
 @dataclass(frozen=True)
+class FittedFigure:
+    """A published figure beside what worlds say of it, before and after they met the figures.
+
+    ``prior`` and ``posterior`` are medians with 95% spans of the simulated figure, over draws of the
+    priors and over the members.
+    """
+
+    id: str
+    trial: str
+    metric: str
+    published: float
+    n: float
+    verified: bool
+    prior: Estimate
+    posterior: Estimate
+
+
+@dataclass(frozen=True, repr=False)
+class CalibrationResult(Result):
+    """What the published figures did to the assumptions: an ensemble, the figures it meets, and how
+    each constant moved.
+    """
+
+    config: Calibration
+    results: Path
+    ensemble: Ensemble
+    figures: tuple[FittedFigure, ...]
+    constants: tuple[ConstantUpdate, ...]
+
+    def summary(self) -> str:
+        """How many constants stay, how many members there are, and where they lie."""
+        n_left = sum(update.verdict != "constrains" for update in self.constants)
+        return (
+            f"{n_left} of {len(self.constants)} constants stay where their priors put them."
+            f" {len(self.ensemble)} members, effective size {self.ensemble.effective_size:.0f}:"
+            f" {self.results}"
+        )
+
+    def save(self) -> None:
+        """Write ``members.csv``, ``about.json``, ``constants.csv`` and ``figures.csv``."""
+        save_ensemble(
+            self.ensemble,
+            self.results,
+            about={
+                "experiment": self.config.name,
+                "scenario": self.config.scenario,
+                "seed": self.config.seed,
+                "version": __version__,
+                "targets": self.config.targets,
+                "effective_size": round(self.ensemble.effective_size, 1),
+            },
+        )
+        for name, table in (
+            ("constants", updates_table(self.constants)),
+            ("figures", self.to_frame()),
+        ):
+            text = table.to_csv(index=False, float_format="%.5g", lineterminator="\n")
+            write_text(self.results / f"{name}.csv", text)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a figure: published, and the spans under the priors and under the posterior."""
+        return pd.DataFrame(
+            [
+                {
+                    "id": figure.id,
+                    "trial": figure.trial,
+                    "metric": figure.metric,
+                    "published": figure.published,
+                    "n": figure.n,
+                    "verified": figure.verified,
+                    "prior_low": figure.prior.low,
+                    "prior_median": figure.prior.value,
+                    "prior_high": figure.prior.high,
+                    "posterior_low": figure.posterior.low,
+                    "posterior_median": figure.posterior.value,
+                    "posterior_high": figure.posterior.high,
+                }
+                for figure in self.figures
+            ]
+        )
+
+    def tables(self) -> tuple[TextTable, TextTable]:
+        """The figures, and the constants that the evidence constrains."""
+        figures = [
+            (
+                figure.id,
+                figure.trial,
+                figure.metric,
+                f"{figure.published:.3g}{'' if figure.verified else ' unverified'}",
+                _span_in_words(figure.prior),
+                _span_in_words(figure.posterior),
+            )
+            for figure in self.figures
+        ]
+        constants = [
+            (
+                update.constant,
+                f"{update.prior_median:.3g}",
+                _span_in_words(update.posterior),
+                f"{update.shift_prior_sd:+.2f}",
+                f"{100 * update.left_of_prior_sd:.0f}%",
+            )
+            for update in self.constants
+            if update.verdict == "constrains"
+        ]
+        return (
+            text_table(
+                "Figures the assumptions were confronted with",
+                ("figure", "trial", "what", "published", "draws of the priors", "members"),
+                figures,
+            ),
+            text_table(
+                "Constants the evidence constrains",
+                ("constant", "prior", "now (95%)", "moved (prior SD)", "SD left"),
+                constants,
+            ),
+        )
+
+
+def _span_in_words(estimate: Estimate) -> str:
+    return f"{estimate.value:.3g} ({estimate.low:.3g} to {estimate.high:.3g})"
+
+
+def print_calibration(made: CalibrationResult) -> None:
+    """What the evidence did to the assumptions, on the terminal."""
+    console = console_of(130)
+    for table in made.tables():
+        table.print(console)
+    console.print(made.summary())
+
+
+def run_calibration(folder: Path, *, workers: int, begin: Begin) -> CalibrationResult:
+    """Run one calibration and write its ensemble and tables to ``results/``."""
+    path = experiment_file(folder)
+    config = build(Calibration, read_yaml(path), where=str(path))
+    task = _prepare(config, workers=workers)
+    reference, slopes = _reference(task, begin)
+    scores, before = _members(task, slopes, begin)
+    after = task.simulate(
+        scores,
+        config.final_patients,
+        config.final_patients_rare,
+        stream=4,
+        advance=begin("Simulating the members", config.members),
+    )
+    weights = np.full(config.members, 1.0 / config.members)
+    made = CalibrationResult(
+        config=config,
+        results=path.parent / "results",
+        ensemble=_ensemble(task, scores, weights),
+        figures=tuple(fitted_figures(task.observed, before, after)),
+        constants=tuple(constant_updates(task.constants, scores, weights, reference)),
+    )
+    made.save()
+    return made
+
+
+def find_targets(ids: Sequence[str], *, trials: Sequence[Trial]) -> list[Target]:
+    """The figures with these ids; only calibration figures may be asked for."""
+    by_id = {figure.id: Target(figure, trial) for trial in trials for figure in trial.figures}
+    for name in ids:
+        if name not in by_id:
+            raise InputError(
+                where="experiment.yaml",
+                key="targets",
+                found=name,
+                expected="the id of a calibration figure",
+                cure=(
+                    "choose among the figures of sources with role: calibration in"
+                    " synthetic/evidence/"
+                ),
+            )
+    return [by_id[name] for name in ids]
+
+
+@dataclass(frozen=True)
 class _Task:
     config: Calibration
     world: World
@@ -109,7 +292,7 @@ class _Task:
         stream: int,
         has_same_patients: bool = False,
         advance: Callable[[int], None] | None = None,
-    ) -> Simulated:
+    ) -> SimulatedTargets:
         """The targets at each row of scores; each ``stream`` has patients of its own."""
         return simulate_points(
             scores,
@@ -137,90 +320,62 @@ class _Aims:
     sd: Values
 
 
-def find_targets(ids: Sequence[str], *, trials: Sequence[Trial]) -> list[Target]:
-    """The figures with these ids; only calibration figures may be asked for."""
-    by_id = {figure.id: Target(figure, trial) for trial in trials for figure in trial.figures}
-    for name in ids:
-        if name not in by_id:
-            raise InputError(
-                where="experiment.yaml",
-                key="targets",
-                found=name,
-                expected="the id of a calibration figure",
-                cure=(
-                    "choose among the figures of sources with role: calibration in"
-                    " synthetic/evidence/"
-                ),
-            )
-    return [by_id[name] for name in ids]
-
-
-def run_calibration(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
-    """Run one calibration and write its ensemble, tables and summary to ``results/``; gives the
-    summary.
-    """
-    path = experiment_file(folder)
-    config = build(Calibration, read_yaml(path), where=str(path))
-    results = path.parent / "results"
+def _prepare(config: Calibration, *, workers: int) -> _Task:
+    """World, targets and constants of a calibration."""
     world = load_world(config.scenario)
     targets = find_targets(config.targets, trials=load_trials(role="calibration"))
     products = [
         load_product(name)
         for name in dict.fromkeys(name for target in targets for name in target.trial.products)
     ]
-    constants = varied_constants(world, products, targets)
-    task = _Task(
-        config, world, products, targets, constants, observations(targets, world=world), workers
+    return _Task(
+        config,
+        world,
+        products,
+        targets,
+        varied_constants(world, products, targets),
+        observations(targets, world=world),
+        workers,
     )
-    reference, slopes = _reference(task, begin)
-    scores, before = _members(task, slopes, begin)
-    many = task.simulate(
-        scores,
-        config.final_patients,
-        config.final_patients_rare,
-        stream=4,
-        advance=begin("Simulating the members", config.members),
+
+
+def _reference(task: _Task, begin: Begin) -> tuple[Values, Values]:
+    """Scores of the reference world, and the slopes there: from the medians, the least movement
+    that meets the figures as they were published.
+
+    More closely than the spread between trials asks for (a third of it): a member is a world in
+    which such trials can happen, the reference is one that they typically happen in. It is
+    approached twice, along the slopes at the medians, then along those where that led.
+    """
+    config, medians = task.config, np.zeros(len(task.constants))
+    center, sd = normal_data(
+        [replace(each, between_sd=CLOSER * each.between_sd) for each in task.observed]
     )
-    values = np.array(
-        [
-            [float(one.at(score)) for one, score in zip(constants, row, strict=True)]
-            for row in scores
-        ]
-    )
-    weights = np.full(config.members, 1.0 / config.members)
-    ensemble = Ensemble(
-        tuple(one.key for one in constants), values, weights, priors_digest(constants)
-    )
-    save_ensemble(
-        ensemble,
-        results,
-        about={
-            "experiment": config.name,
-            "scenario": config.scenario,
-            "seed": config.seed,
-            "version": __version__,
-            "targets": config.targets,
-            "effective_size": round(ensemble.effective_size, 1),
-        },
-    )
-    shifted = moved_table(constants, scores, weights, reference)
-    fitted = fitted_table(task.observed, before, many)
-    write_text(
-        results / "constants.csv",
-        shifted.to_csv(index=False, float_format="%.5g", lineterminator="\n"),
-    )
-    write_text(
-        results / "figures.csv",
-        fitted.to_csv(index=False, float_format="%.5g", lineterminator="\n"),
-    )
-    return {
-        "results": str(results),
-        "n_members": len(ensemble),
-        "effective_size": ensemble.effective_size,
-        "n_constants": len(constants),
-        "figures": fitted,
-        "constants": shifted,
-    }
+    aims = _Aims(medians[None, :], center[None, :], sd[None, :])
+    place, slopes = medians, np.empty(0)
+    for where in ("the medians of the priors", "the reference"):
+        slopes = _slopes(task, place, begin(f"Slopes at {where}", 4 * len(medians)))
+        advance = begin("Reference: simulating", config.reference_rounds)
+
+        def simulate(scores: Values, advance: Callable[[int], None] = advance) -> SimulatedTargets:
+            return task.simulate(
+                scores,
+                config.reference_patients,
+                config.reference_patients_rare,
+                stream=2,
+                advance=advance,
+            )
+
+        reached, _ = _approach(
+            task,
+            aims,
+            slopes,
+            scores=place[None, :],
+            rounds=config.reference_rounds,
+            simulate=simulate,
+        )
+        place = reached[0]
+    return place, slopes
 
 
 def _slopes(task: _Task, place: Values, advance: Callable[[int], None]) -> Values:
@@ -240,49 +395,12 @@ def _slopes(task: _Task, place: Values, advance: Callable[[int], None]) -> Value
             ).values
         )
 
-    return agreed(slopes_at(place, figures=figures(1)), slopes_at(place, figures=figures(5)))
-
-
-def _reference(task: _Task, begin: Begin) -> tuple[Values, Values]:
-    """Scores of the reference world, and the slopes there: from the medians, the least movement
-    that meets the figures as they were published.
-
-    More closely than the spread between trials asks for (a third of it): a member is a world in
-    which such trials can happen, the reference is one that they typically happen in. It is
-    approached twice, along the slopes at the medians, then along those where that led.
-    """
-    config, medians = task.config, np.zeros(len(task.constants))
-    center, sd = normal_data(
-        [replace(one, between_sd=CLOSER * one.between_sd) for one in task.observed]
+    return agreeing_slopes(
+        slopes_at(place, figures=figures(1)), slopes_at(place, figures=figures(5))
     )
-    aims = _Aims(medians[None, :], center[None, :], sd[None, :])
-    place, slopes = medians, np.empty(0)
-    for where in ("the medians of the priors", "the reference"):
-        slopes = _slopes(task, place, begin(f"Slopes at {where}", 4 * len(medians)))
-        advance = begin("Reference: simulating", config.reference_rounds)
-
-        def simulate(scores: Values, advance: Callable[[int], None] = advance) -> Simulated:
-            return task.simulate(
-                scores,
-                config.reference_patients,
-                config.reference_patients_rare,
-                stream=2,
-                advance=advance,
-            )
-
-        found, _ = _approach(
-            task,
-            aims,
-            slopes,
-            scores=place[None, :],
-            rounds=config.reference_rounds,
-            simulate=simulate,
-        )
-        place = found[0]
-    return place, slopes
 
 
-def _members(task: _Task, slopes: Values, begin: Begin) -> tuple[Values, Simulated]:
+def _members(task: _Task, slopes: Values, begin: Begin) -> tuple[Values, SimulatedTargets]:
     """Scores of the members, and what their draws of the prior simulated before they were moved."""
     config, rng = task.config, np.random.default_rng(task.config.seed)
     center, sd = normal_data(task.observed)
@@ -311,8 +429,8 @@ def _approach(
     *,
     scores: Values,
     rounds: int,
-    simulate: Callable[[Values], Simulated],
-) -> tuple[Values, Simulated]:
+    simulate: Callable[[Values], SimulatedTargets],
+) -> tuple[Values, SimulatedTargets]:
     """Worlds moved from ``scores``, round after round, by what they simulate, and the first round.
 
     A world keeps its patients over the rounds, so that its slopes can be corrected by what its
@@ -323,127 +441,80 @@ def _approach(
     nearest, best = np.full(len(scores), np.inf), scores
     first = last = simulate(scores)
     for number in range(rounds):
-        found = last if number == 0 else simulate(scores)
-        slopes = corrected(slopes, moved=scores - last.scores, changed=found.values - last.values)
-        last = found
-        is_known = ~np.isnan(found.values)
+        now = last if number == 0 else simulate(scores)
+        slopes = broyden_update(
+            slopes, moved=scores - last.scores, changed=now.values - last.values
+        )
+        last = now
+        is_known = ~np.isnan(now.values)
         noise = np.column_stack(
             [
-                sampling_variance(found.values[:, j], found.sizes[:, j], is_rate=target.is_rate)
+                sampling_variance(now.values[:, j], now.sizes[:, j], is_rate=target.is_rate)
                 for j, target in enumerate(task.targets)
             ]
         )
-        figures = np.where(is_known, found.values, aims.wanted)
+        figures = np.where(is_known, now.values, aims.wanted)
         sd = np.where(is_known, np.sqrt(aims.sd**2 + noise), UNKNOWN)
         missed = np.where(is_known, (aims.wanted - figures) / sd, MISSED)
         away = np.square(scores - aims.start).sum(axis=1) + np.square(missed).sum(axis=1)
         is_nearer = away < nearest
         best, nearest = np.where(is_nearer[:, None], scores, best), np.minimum(away, nearest)
-        scores = moved(
-            scores, prior=aims.start, found=figures, slopes=slopes, wanted=aims.wanted, sd=sd
+        scores = gauss_newton_move(
+            scores, prior=aims.start, simulated=figures, slopes=slopes, wanted=aims.wanted, sd=sd
         )
     return best, first
 
 
-def fitted_table(
-    observed: Sequence[Observation], before: Simulated, after: Simulated
-) -> pd.DataFrame:
-    """Each target: published, under the priors and under the posterior (medians and 95% spans of
-    the simulated figures).
-    """
-    rows = []
-    for k, one in enumerate(observed):
-        back = expit if one.target.is_rate else np.exp
-        spans = {
-            f"{when}_{name}": float(value)
-            for when, found in (("prior", before), ("posterior", after))
-            for name, value in zip(
-                ("low", "median", "high"),
-                back(np.nanpercentile(found.values[:, k], [2.5, 50.0, 97.5])),
-                strict=True,
-            )
-        }
-        rows.append(
-            {
-                "id": one.target.figure.id,
-                "trial": one.target.trial.name,
-                "metric": one.target.figure.metric,
-                "published": one.target.figure.value,
-                "n": one.n,
-                "verified": one.target.figure.verified,
-                **spans,
-            }
+def fitted_figures(
+    observed: Sequence[Observation], before: SimulatedTargets, after: SimulatedTargets
+) -> list[FittedFigure]:
+    """Each target: published, under the priors and under the posterior."""
+
+    def span(observation: Observation, values: Values) -> Estimate:
+        back = expit if observation.target.is_rate else np.exp
+        low, median, high = back(np.nanpercentile(values, [2.5, 50.0, 97.5]))
+        return Estimate(float(median), float(low), float(high))
+
+    return [
+        FittedFigure(
+            id=observation.target.figure.id,
+            trial=observation.target.trial.name,
+            metric=observation.target.figure.metric,
+            published=observation.target.figure.value,
+            n=observation.n,
+            verified=observation.target.figure.verified,
+            prior=span(observation, before.values[:, k]),
+            posterior=span(observation, after.values[:, k]),
         )
-    return pd.DataFrame(rows)
+        for k, observation in enumerate(observed)
+    ]
 
 
-def print_calibration(found: dict[str, Any]) -> None:
-    """What the evidence did to the assumptions, on the terminal."""
-    console = Console(width=max(Console().width, 130))
-    figures = Table(title="Figures the assumptions were confronted with", title_justify="left")
-    for name in ("figure", "trial", "what", "published", "draws of the priors", "members"):
-        figures.add_column(name, overflow="fold")
-    for row in found["figures"].to_dict("records"):
-        doubt = "" if row["verified"] else " unverified"
-        figures.add_row(
-            row["id"],
-            row["trial"],
-            row["metric"],
-            f"{row['published']:.3g}{doubt}",
-            *(
-                f"{row[f'{when}_median']:.3g} ({row[f'{when}_low']:.3g} to"
-                f" {row[f'{when}_high']:.3g})"
-                for when in ("prior", "posterior")
-            ),
-        )
-    console.print(figures)
-    constants = found["constants"]
-    is_moved = np.array(
-        [
-            verdict(shift=shift, left=left) == "constrains"
-            for shift, left in zip(
-                constants["shift_prior_sd"], constants["left_of_prior_sd"], strict=True
-            )
-        ]
-    )
-    table = Table(title="Constants the evidence speaks to", title_justify="left")
-    for name in ("constant", "prior", "now (95%)", "moved (prior SD)", "SD left"):
-        table.add_column(name, overflow="fold")
-    for row in constants[is_moved].to_dict("records"):
-        table.add_row(
-            row["constant"],
-            f"{row['prior_median']:.3g}",
-            f"{row['posterior_median']:.3g} "
-            f"({row['posterior_low']:.3g} to {row['posterior_high']:.3g})",
-            f"{row['shift_prior_sd']:+.2f}",
-            f"{100 * row['left_of_prior_sd']:.0f}%",
-        )
-    console.print(table)
-    console.print(
-        f"{int((~is_moved).sum())} of {found['n_constants']} constants stay where their priors put"
-        f" them. {found['n_members']} members, effective size {found['effective_size']:.0f}:"
-        f" {found['results']}"
+def _ensemble(task: _Task, scores: Values, weights: Values) -> Ensemble:
+    values = [
+        [float(constant.at(score)) for constant, score in zip(task.constants, row, strict=True)]
+        for row in scores
+    ]
+    return Ensemble(
+        tuple(constant.key for constant in task.constants),
+        np.array(values),
+        weights,
+        priors_digest(task.constants),
     )
 
 
-# Adopt: make the result of a calibration the world that everybody uses.
+def apply_calibration(results: Path) -> list[str]:
+    """Make the result of a calibration the world that everybody uses; names of changed files.
 
+    The most probable values go into the files of assumptions, products, policies and mitigations,
+    the ensemble beside them. The value that was believed before stays in each file as ``prior``, so
+    a second calibration starts where the first did. What moved by less than 0.05 prior SDs is left,
+    and so is what is off or at its cap, which is a choice.
 
-MOVED = 0.05  # prior SDs below which a value is left as it was
-_FOLDERS = {
-    "assumption": "assumptions",
-    "product": "products",
-    "policy": "policies",
-    "mitigation": "mitigations",
-}
-
-
-def adopt(results: Path) -> list[str]:
-    """Put the most probable values of a calibration into the files and its ensemble beside them;
-    names of changed files.
-
-    The value that was believed before stays in each file as ``prior``, so a second calibration
-    starts where the first did.
+    Raises
+    ------
+    InputError
+        When the folder holds no results of a calibration, or an ensemble that is not whole.
     """
     table = results / "constants.csv"
     if not table.is_file():
@@ -455,28 +526,15 @@ def adopt(results: Path) -> list[str]:
             cure="run crsrisk run experiments/002_calibration, then give its results folder",
         )
     load_ensemble(results)  # refuses one that is not whole before anything is written
-    moved = pd.read_csv(table)
-    world = load_world()
-    products = {
-        key.partition(":")[2].partition(".")[0]
-        for key in moved["constant"]
-        if key.startswith("product:")
-    }
-    known = {
-        one.key: one
-        for one in (
-            *shared_constants(world),
-            *(one for name in sorted(products) for one in product_constants(load_product(name))),
-        )
-    }
+    rows = list(pd.read_csv(table).itertuples())
+    known = _known_constants(str(row.constant) for row in rows)
     by_file: dict[Path, dict[tuple[str, ...], float]] = defaultdict(dict)
-    for key, value in zip(moved["constant"], moved["most_probable"], strict=True):
-        place, path = _place(key)
-        one = known[key]
-        # what is off, or at its cap, is a choice and stays
-        is_switch = one.median in (one.low, one.high)
-        is_moved = not is_switch and abs(one.score(float(value))) >= MOVED
-        by_file[place][path] = float(value) if is_moved else one.median
+    for row in rows:
+        place, path = _place(str(row.constant))
+        constant, value = known[str(row.constant)], float(row.most_probable)
+        is_switch = constant.median in (constant.low, constant.high)
+        is_moved = not is_switch and abs(constant.score(value)) >= MOVED
+        by_file[place][path] = value if is_moved else constant.median
     texts = {
         place: revised(place.read_text(encoding="utf-8"), values, where=place.name)
         for place, values in by_file.items()
@@ -486,6 +544,15 @@ def adopt(results: Path) -> list[str]:
     for name in ("members.csv", "about.json"):
         write_text(ensemble_folder() / name, (results / name).read_text(encoding="utf-8"))
     return [place.name for place in sorted(texts)]
+
+
+def _known_constants(keys: Iterable[str]) -> dict[str, Constant]:
+    """Constants of the reference world and of the products that the keys name."""
+    products = sorted(
+        {key.partition(":")[2].partition(".")[0] for key in keys if key.startswith("product:")}
+    )
+    of_products = (part for name in products for part in product_constants(load_product(name)))
+    return {constant.key: constant for constant in (*shared_constants(load_world()), *of_products)}
 
 
 def _place(key: str) -> tuple[Path, tuple[str, ...]]:

@@ -1,11 +1,12 @@
-"""Learning: split the cohort, fit the models and their comparators, and judge them against outcomes
-and truth.
+"""Learning: split the cohort, fit the models and their comparators, and evaluate them against
+outcomes and truth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
@@ -26,6 +26,7 @@ from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import BEFORE_DOSE_2_H, landmark_table
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.tune import tune
 from crsrisk.simulation.true_risk import TrueRisk, true_risk
 from crsrisk.studies.experiment import Experiment
@@ -61,7 +62,7 @@ def before_dose_2(cohort: Cohort) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class HeldOutResult:
     """What the held-out patients say of a model: the evaluation, with its benchmark in it, and the
     true risk of those who were simulated again, given what was observed of them.
     """
@@ -79,7 +80,7 @@ def choose_for_truth(test: Cohort, *, n: int) -> NDArray[np.int64]:
     return table.groupby("product", sort=True).head(each)["patient_id"].to_numpy()
 
 
-def judge(
+def evaluate_held_out(
     model: RiskModel,
     sides: Split,
     *,
@@ -88,13 +89,13 @@ def judge(
     world: World,
     workers: int,
     advance: Callable[[int], None] | None,
-) -> Judgement:
+) -> HeldOutResult:
     """Evaluate the model on the held-out patients, and compare it with knowing nothing, comparators
     and oracles.
 
     Parameters
     ----------
-    model, sides : what is judged, and its training and held-out patients.
+    model, sides : what is evaluated, and its training and held-out patients.
     config : the configuration from which the comparators take their columns.
     experiment : how many patients are simulated again, how often, and the seed.
     world : the assumptions that the patients live under.
@@ -103,20 +104,9 @@ def judge(
     training, test = sides.training, sides.test
     event = training.outcomes["crs_grade2plus"].to_numpy()
     chosen = test.subset(choose_for_truth(test, n=experiment.truth_patients))
-    given_observed, given_baseline = (
-        true_risk(
-            chosen,
-            world=world,
-            n_replicates=n_replicates,
-            given=given,
-            workers=workers,
-            advance=advance,
-        )
-        for given, n_replicates in (
-            ("observed", experiment.truth_repetitions),
-            ("baseline", experiment.baseline_repetitions),
-        )
-    )
+    again = partial(true_risk, chosen, world=world, workers=workers, advance=advance)
+    given_observed = again(given="observed", n_replicates=experiment.truth_repetitions)
+    given_baseline = again(given="baseline", n_replicates=experiment.baseline_repetitions)
     risks: dict[str, Floats] = {
         comparator.name: comparator.fit(training.observed, event).predict_proba(chosen.observed)[
             :, 1
@@ -148,7 +138,7 @@ def judge(
         benchmark=benchmark,
         n_resamples=experiment.bootstrap,
     )
-    return Judgement(evaluation, given_observed)
+    return HeldOutResult(evaluation, given_observed)
 
 
 def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:

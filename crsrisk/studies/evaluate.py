@@ -22,12 +22,13 @@ from crsrisk.data.files import (
     write_text,
 )
 from crsrisk.data.outcomes import read_outcome
-from crsrisk.data.risk_model import FeatureContract, RiskModel
+from crsrisk.data.risk_model import FeatureContract
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, tracking
 from crsrisk.report.evaluation import About, build_judgement

@@ -1,303 +1,419 @@
-"""Roster: how much of the published evidence speaks, and why the rest is silent, in counts and as a
-table.
+"""Simulated beside published trials: each figure that was printed, and what the simulator says.
+
+Each trial of the evidence is simulated over its own window, under its own policy, and set beside
+what it published (:func:`compare_with_published`), or forecast over the ensemble of assumptions
+with predictive intervals at its own size (:func:`forecast_published`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
-from crsrisk.data.baseline_checks import BaselineFinding, load_baseline_checks
-from crsrisk.data.credibility import load_credibility
-from crsrisk.data.ensemble import (
-    ensemble_folder,
-    load_ensemble,
-    load_ensemble_about,
-    load_variance_shares,
-)
-from crsrisk.data.evidence_files import (
-    REASONS,
-    USES,
-    EvidenceStatus,
-    Roster,
-    load_roster,
-    load_trials,
-)
+from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import counted_once
-from crsrisk.data.world import World, load_world
-from crsrisk.data.world_files import all_products, load_product
-from crsrisk.fields import field
-from crsrisk.folders import evidence_only_products
-from crsrisk.report.generator_card import generator_card
-from crsrisk.simulation.baseline_comparison import baseline_table, check_baseline
-from crsrisk.uncertainty.constants import (
-    priors_digest,
-    product_constants,
-    quantity_of,
-    shared_constants,
+from crsrisk.data.published_figures import (
+    METRIC_MEANINGS,
+    Comparison,
+    PublishedFigure,
+    Role,
+    Trial,
+    counted_once,
 )
-from crsrisk.uncertainty.posterior import moved_table, scores_of, verdict
-from crsrisk.wording import NOTICE, unit_in_words
+from crsrisk.data.world import World
+from crsrisk.data.world_files import load_product
+from crsrisk.results import Result, to_plain
+from crsrisk.simulation.evidence import STATEMENT, compare, published_interval, summarise
+from crsrisk.simulation.published_trials import trial_simulator
+from crsrisk.studies.forecast import as_written, told_figure
+from crsrisk.studies.text_table import console_of, text_table
+from crsrisk.uncertainty.forecast import PredictiveInterval, forecast_targets
+from crsrisk.uncertainty.observations import Target
 
-TABLES = {"published_rates": "published rates", "risk_factors": "risk factors and baselines"}
+Advance = Callable[[int], None]
+FEWEST_FOR_WIDTH = 40  # patients of a trial whose intervals enter the mean width
+ROLES: tuple[Role, ...] = ("calibration", "validation")
 
 
-def roster_summary(roster: Roster | None = None) -> dict[str, Any]:
-    """Counts of the shipped roster (or the one handed in), ready for JSON.
+def products_of(trials: Sequence[Trial], *, given: Sequence[Product] = ()) -> dict[str, Product]:
+    """The products of some trials by name: those given, and for all other names those that ship."""
+    by_name = {product.name: product for product in given}
+    names = sorted({name for trial in trials for name in trial.products})
+    return {name: by_name[name] if name in by_name else load_product(name) for name in names}
 
-    ``published_rates`` and ``risk_factors`` each hold ``rows``, ``unverified`` (recalled rows),
-    ``by_use`` and ``reasons`` (of rows that are not usable); ``targets`` holds ``figures``,
-    ``unverified``, ``sources`` and ``sources_counted_once``: how many are left when overlapping
-    sources count once, by role and for both together.
 
-    >>> summary = roster_summary()
-    >>> summary["published_rates"]["rows"] == sum(summary["published_rates"]["by_use"].values())
-    True
+def compare_with_published(
+    trials: Sequence[Trial],
+    *,
+    world: World,
+    seed: int,
+    n: int,
+    n_rare: int,
+    products: Sequence[Product] = (),
+    workers: int = 1,
+    advance: Advance | None = None,
+) -> list[Comparison]:
+    """Simulate each trial (``n`` patients, ``n_rare`` for checkpoint inhibitors) and set it beside
+    what it published.
+
+    Trials that differ in nothing the simulator knows share one simulation. ``products``: those that
+    ship in no file.
     """
-    whole = load_roster() if roster is None else roster
-    trials = load_trials()
-    targets = [row for row in whole.published_rates if row.use == "target"]
-    roles = {
-        "all": trials,
-        **{
-            role: [trial for trial in trials if trial.role == role]
-            for role in ("calibration", "validation")
-        },
-    }
-    return {
-        "published_rates": _counts(whole.published_rates),
-        "risk_factors": _counts(whole.risk_factors),
-        "targets": {
-            "figures": len(targets),
-            "unverified": sum(row.unverified for row in targets),
-            "sources": {role: len(group) for role, group in roles.items()},
-            "sources_counted_once": {
-                role: len(counted_once(group)) for role, group in roles.items()
-            },
-        },
-    }
+    by_name = products_of(trials, given=products)
+    simulate = trial_simulator(by_name, world=world, n=n, n_rare=n_rare, seed=seed, workers=workers)
+
+    def simulate_trial(trial: Trial) -> pd.DataFrame:
+        table = simulate(trial)
+        if advance is not None:
+            advance(1)
+        return table
+
+    return compare(trials, simulate_trial=simulate_trial)
 
 
-def _counts(rows: Sequence[EvidenceStatus]) -> dict[str, Any]:
-    uses, reasons = (
-        Counter(row.use for row in rows),
-        Counter(row.reason for row in rows if row.reason),
-    )
-    return {
-        "rows": len(rows),
-        "unverified": sum(row.unverified for row in rows),
-        "by_use": {use: uses[use] for use in USES if uses[use]},
-        "reasons": {reason: reasons[reason] for reason in REASONS if reasons[reason]},
-    }
+def print_comparisons(rows: Sequence[Comparison]) -> None:
+    """The comparison as a table on the terminal, then how many figures of each role agree."""
 
-
-def print_roster(summary: dict[str, Any] | None = None, *, console: Console | None = None) -> None:
-    """The summary as a table on the terminal: each use and each reason with its number of rows."""
-    counts = roster_summary() if summary is None else summary
-    out = console or Console()
-    table = Table(title="What became of the published evidence", title_justify="left")
-    table.add_column("rows", justify="right")
-    table.add_column("use")
-    table.add_column("what that means", overflow="fold")
-    for name, label in TABLES.items():
-        group = counts[name]
-        table.add_row(
-            str(group["rows"]),
-            label,
-            f"{group['unverified']} of them recalled, unverified",
-            style="bold",
+    def cells(row: Comparison) -> tuple[str, ...]:
+        published, low, high, simulated, error = (
+            told_figure(value, row.unit)
+            for value in (row.published, row.low, row.high, row.simulated, row.mc_error)
         )
-        for use, meaning in USES.items():
-            if number := group["by_use"].get(use):
-                table.add_row(str(number), f"  {use.replace('_', ' ')}", meaning)
-        for reason, meaning in REASONS.items():
-            if number := group["reasons"].get(reason):
-                table.add_row(str(number), f"    {reason.replace('_', ' ')}", meaning)
-        table.add_section()
-    out.print(table)
-    targets = counts["targets"]
-    out.print(
-        f"{targets['figures']} figures ({targets['unverified']} unverified) of"
-        f" {targets['sources']['all']} sources; overlapping sources counted once:"
-        f" {targets['sources_counted_once']['all']}"
-    )
-
-
-# Patients before the first dose: what simulated ones look like, beside published figures and
-# plausible ranges.
-
-
-PATIENTS = 8000  # of each tumour type
-
-
-def compare_baseline(world: World, *, n: int = PATIENTS, seed: int = 1) -> dict[str, Any]:
-    """Measured baseline values by tumour type, and every check of them, ready for JSON.
-
-    ``patients``: a row for each tumour type and value with quartiles; ``checks``: a row for each
-    check and tumour type with the simulated statistic, its Monte Carlo error (one standard error),
-    the range it must lie in, where that comes from (``range_kind``: of a published figure, or
-    ``plausible``), and the verdict; ``summary``: verdicts counted for both. ``n`` patients a tumour
-    type, 2000 or more.
-    """
-    found = check_baseline(load_baseline_checks(), world=world, n=n, seed=seed)
-    return {
-        "notice": NOTICE,
-        "scenario": world.scenario.name,
-        "n_patients": n,
-        "seed": seed,
-        "summary": {
-            kind: dict(
-                Counter(one.verdict for one in found if _is_published(one) == (kind == "published"))
-            )
-            for kind in ("published", "plausible")
-        },
-        "patients": baseline_table(world, n=n, seed=seed).to_dict("records"),
-        "checks": [_row(one) for one in found],
-    }
-
-
-def _is_published(found: BaselineFinding) -> bool:
-    return found.check.range_kind != "plausible"
-
-
-def _row(found: BaselineFinding) -> dict[str, Any]:
-    check = found.check
-    return {
-        "id": check.id,
-        "population": found.population,
-        "statistic": check.statistic,
-        "of": check.of,
-        "other": check.other,
-        "threshold": check.threshold,
-        "published": check.published,
-        "low": check.low,
-        "high": check.high,
-        "range_kind": check.range_kind,
-        "value": found.value,
-        "mc_error": found.mc_error,
-        "n": found.n,
-        "verdict": found.verdict,
-        "verified": check.is_verified,
-        "citation": check.citation,
-    }
-
-
-def print_baseline(found: Mapping[str, Any], *, console: Console | None = None) -> None:
-    """Medians and quartiles as a table on the terminal, then what does not lie where it must, then
-    the counts.
-    """
-    out = console or Console(width=max(Console().width, 130))
-    rows = pd.DataFrame(found["patients"])
-    table = Table(
-        title="Simulated patients before the first dose: median (quartiles) as measured",
-        title_justify="left",
-    )
-    table.add_column("tumour type", overflow="fold")
-    for name in dict.fromkeys(rows["covariate"]):
-        of = field(name)
-        unit = "" if of.unit == "1" else f", {unit_in_words(of.unit)}"
-        table.add_column(f"{of.label}{unit}", justify="right", overflow="fold")
-    for population, group in rows.groupby("population"):
-        table.add_row(
-            str(population).replace("_", " "),
-            *(
-                f"{row.median:.3g} ({row.lower_quartile:.3g} to {row.upper_quartile:.3g})"
-                for row in group.itertuples()
-            ),
+        interval = "" if isnan(row.low) else f" ({low} to {high})"
+        doubt = "" if row.verified else " unverified"
+        return (
+            row.id,
+            row.trial,
+            row.metric,
+            f"{published}{interval}{doubt}",
+            f"{simulated} +- {error}",
+            row.role,
+            row.verdict,
         )
-    out.print(table)
-    for row in found["checks"]:
-        if row["verdict"] != "inside":
-            doubt = "" if row["verified"] else " [unverified]"
-            out.print(
-                f"{row['verdict']}: {row['id']} in {row['population']}, {row['value']:.3g} (Monte"
-                f" Carlo error {row['mc_error']:.1g}), {row['low']:g} to {row['high']:g}"
-                f" wanted{doubt}",
-                markup=False,
-            )
-    for kind, said in (
-        ("published", "the range of a published figure"),
-        ("plausible", "a range judged plausible"),
-    ):
-        counts = found["summary"][kind]
-        out.print(
-            f"{counts.get('inside', 0)} of {sum(counts.values())} comparisons lie inside {said}"
+
+    numbers = ("published (95% interval)", "simulated +- MC error")
+    table = text_table(
+        "Simulated against published figures",
+        ("figure", "trial", "what", *numbers, "role", "verdict"),
+        map(cells, rows),
+        right=numbers,
+    )
+    console = console_of(150)
+    table.print(console)
+    for role, tally in summarise(rows).by_role.items():
+        console.print(
+            f"{role}: {tally.n_agree} of {tally.n_judged} judged figures agree "
+            f"({tally.n_figures} figures of {tally.n_trials} trials)"
         )
-    out.print(
-        "Plausible ranges were written when these patients existed: lying inside one is no"
-        " evidence."
-    )
-    out.print(found["notice"])
 
 
-# Card: everything that the generator card is made of, brought together from the files.
+@dataclass(frozen=True, repr=False)
+class PublishedForecast(Result):
+    """A published figure beside its forecast at the size of its trial."""
+
+    figure: PublishedFigure
+    trial: Trial
+    forecast: PredictiveInterval
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is a forecast to compare with."""
+        return self.forecast.is_known
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the published figure lies inside the 95% predictive interval."""
+        predicted = self.forecast.predictive
+        return self.is_judged and predicted.low <= self.figure.value <= predicted.high
+
+    def summary(self) -> str:
+        """The figure, its forecast and whether it lies inside, in one line."""
+        unit, predicted = METRIC_MEANINGS[self.figure.metric].unit, self.forecast.predictive
+        value, low, high = (
+            told_figure(part, unit) for part in (predicted.value, predicted.low, predicted.high)
+        )
+        return (
+            f"{self.figure.id} {self.trial.name}: {self.figure.metric},"
+            f" published {told_figure(self.figure.value, unit)}, forecast {value} ({low} to {high}):"
+            f" {self.verdict}"
+        )
+
+    @property
+    def verdict(self) -> str:
+        """``inside``, ``OUTSIDE`` or ``not judged``."""
+        return "inside" if self.is_inside else "OUTSIDE" if self.is_judged else "not judged"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row of the JSON answer, flat as those of a comparison; a missing number is null."""
+        published = published_interval(self.figure, trial=self.trial)
+        meaning, forecast = METRIC_MEANINGS[self.figure.metric], self.forecast
+        row = {
+            "id": self.figure.id,
+            "trial": self.trial.name,
+            "product": self.trial.product,
+            "metric": self.figure.metric,
+            "of": self.figure.of,
+            "family": meaning.family,
+            "grading": self.trial.grading,
+            "unit": meaning.unit,
+            "window_d": self.trial.window_d,
+            "published": self.figure.value,
+            "n": published.n,
+            "low": published.low,
+            "high": published.high,
+            "simulated": forecast.predictive.value,
+            "mc_error": forecast.predictive.mc_error,
+            "predictive_low": forecast.predictive.low,
+            "predictive_high": forecast.predictive.high,
+            "assumptions_low": forecast.assumptions.low,
+            "assumptions_high": forecast.assumptions.high,
+            "n_members": forecast.n_members,
+            "agrees": self.is_inside,
+            "inside": self.is_inside,
+            "judged": self.is_judged,
+            "role": self.trial.role,
+            "is_independent": self.trial.is_independent,
+            "verified": self.figure.verified,
+            "citation": self.figure.citation,
+        }
+        return {name: to_plain(value) for name, value in row.items()}
 
 
-def make_card(
-    world: World | None = None, *, products: Iterable[Product] = (), ensemble: Path | None = None
-) -> dict[str, Any]:
-    """The card of a world (without one: the reference), JSON-ready.
+@dataclass(frozen=True)
+class Coverage:
+    """How many figures of a group lie inside their predictive interval.
 
-    ``products`` of one's own come beside those that ship (one of the same name replaces it);
-    ``ensemble`` is the folder of another ensemble than the one that ships.
+    ``mean_abs_error_any`` (0-1) is that of rates of any grade; None without such a figure.
     """
-    shipped = {**all_products(), **{name: load_product(name) for name in evidence_only_products()}}
-    reference = load_world()
-    return generator_card(
-        world or reference,
-        products=list({**shipped, **{one.name: one for one in products}}.values()),
-        credibility=load_credibility(),
-        sensitivity=load_variance_shares(ensemble),
-        ensemble=load_ensemble_about(ensemble),
-        evidence=evidence_of(ensemble, world=reference, products=shipped),
-    )
+
+    sources: int
+    targets: int
+    inside: int
+    mean_abs_error_any: float | None
 
 
-def evidence_of(
-    folder: Path | None, *, world: World, products: Mapping[str, Product]
-) -> dict[str, Any] | None:
-    """What the evidence did to each constant of the ensemble in a folder, most constrained first,
-    under the priors of ``world`` and ``products``; None when there are no members, or when they
-    were drawn from other priors.
+@dataclass(frozen=True)
+class CoverageByRole:
+    """The same of the figures that were tuned to, and of those that never were."""
 
-    Keys: `n_members`, `effective_size`, `n_targets` (published figures) and `constants`, of each
-    the row of :func:`crsrisk.uncertainty.posterior.moved_table` (`most_probable`: the value in use)
-    with `unit`, `strength` and `evidence`, the verdict in a word.
+    calibration: Coverage
+    validation: Coverage
+
+    def of(self, role: Role) -> Coverage:
+        """Those of one role."""
+        return self.calibration if role == "calibration" else self.validation
+
+
+@dataclass(frozen=True, repr=False)
+class PublishedForecasts(Result):
+    """Every published figure with its forecast, and how many lie inside.
+
+    ``all`` counts figures of overlapping sources each; ``counted_once`` only those of sources of
+    which no two share patients; ``verified`` only figures that were looked up, not recalled;
+    ``independent`` those of validation sources that share no patient with a calibration source.
     """
-    about = load_ensemble_about(folder)
-    if about is None or not ((folder or ensemble_folder()) / "members.csv").is_file():
-        return None
-    members = load_ensemble(folder)
-    own = [constant for product in products.values() for constant in product_constants(product)]
-    known = {one.key: one for one in [*shared_constants(world), *own]}
-    constants = [known[key] for key in members.keys if key in known]
-    if len(constants) < len(members.keys) or priors_digest(constants) != members.assumptions:
-        return None
-    stated = {one.key: quantity_of(one.key, world=world, products=products) for one in constants}
-    scores = np.column_stack(
-        [scores_of(one, members.values[:, k]) for k, one in enumerate(constants)]
+
+    rows: tuple[PublishedForecast, ...]
+
+    def _coverage(self, keep: Callable[[PublishedForecast], bool]) -> CoverageByRole:
+        def of_role(role: Role) -> Coverage:
+            return _coverage([row for row in self.judged(role) if keep(row)])
+
+        return CoverageByRole(of_role("calibration"), of_role("validation"))
+
+    def judged(self, role: Role) -> list[PublishedForecast]:
+        """Figures of one role that have a forecast."""
+        return [row for row in self.rows if row.trial.role == role and row.is_judged]
+
+    @property
+    def all(self) -> CoverageByRole:
+        """Every figure."""
+        return self._coverage(lambda row: True)
+
+    @property
+    def verified(self) -> CoverageByRole:
+        """Without figures that are only recalled."""
+        return self._coverage(lambda row: row.figure.verified)
+
+    @property
+    def counted_once(self) -> CoverageByRole:
+        """No patient twice."""
+        taken = {
+            role: counted_once({row.trial.name: row.trial for row in self.judged(role)}.values())
+            for role in ROLES
+        }
+        return self._coverage(lambda row: row.trial.name in taken[row.trial.role])
+
+    @property
+    def independent(self) -> Coverage:
+        """Validation sources that share no patient with a calibration source."""
+        return _coverage([row for row in self.judged("validation") if row.trial.is_independent])
+
+    @property
+    def n_not_judged(self) -> int:
+        """Figures without a forecast."""
+        return sum(not row.is_judged for row in self.rows)
+
+    @property
+    def mean_width_grade2plus(self) -> float | None:
+        """Mean width of the intervals of rates of grade >= 2 among trials of 40 patients and more;
+        None without any.
+        """
+        widths = [
+            row.forecast.predictive.high - row.forecast.predictive.low
+            for role in ROLES
+            for row in self.judged(role)
+            if METRIC_MEANINGS[row.figure.metric].family == "grade >= 2"
+            and row.figure.is_rate
+            and (published_interval(row.figure, trial=row.trial).n or 0) >= FEWEST_FOR_WIDTH
+        ]
+        return float(np.mean(widths)) if widths else None
+
+    def summary(self) -> str:
+        """Coverage by role, as it is printed below the table."""
+        return "\n".join(_coverage_lines(self))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a figure: published, forecast, intervals and verdict."""
+        return pd.DataFrame([row.to_dict() for row in self.rows])
+
+    def to_dict(self) -> dict[str, Any]:
+        """An object with ``rows`` and ``summary``."""
+        everything, independent = self.all, self.independent
+        summary = {
+            "statement": STATEMENT,
+            "targets": everything.calibration.targets,
+            "inside": everything.calibration.inside,
+            "validation_targets": everything.validation.targets,
+            "validation_inside": everything.validation.inside,
+            "independent_targets": independent.targets,
+            "independent_inside": independent.inside,
+            "not_judged": self.n_not_judged,
+            "mean_abs_error_any": everything.calibration.mean_abs_error_any,
+            "validation_mean_abs_error_any": everything.validation.mean_abs_error_any,
+            "independent_mean_abs_error_any": independent.mean_abs_error_any,
+            "mean_width_grade2plus": self.mean_width_grade2plus,
+            "counted_once": self.counted_once,
+            "verified": self.verified,
+        }
+        return {"rows": [row.to_dict() for row in self.rows], "summary": to_plain(summary)}
+
+
+def _coverage(rows: Sequence[PublishedForecast]) -> Coverage:
+    errors = [
+        abs(row.forecast.predictive.value - row.figure.value)
+        for row in rows
+        if METRIC_MEANINGS[row.figure.metric].family == "any grade"
+    ]
+    return Coverage(
+        sources=len({row.trial.name for row in rows}),
+        targets=len(rows),
+        inside=sum(row.is_inside for row in rows),
+        mean_abs_error_any=float(np.mean(errors)) if errors else None,
     )
-    in_use = np.array([float(one.score(stated[one.key].value)) for one in constants])
-    rows = moved_table(constants, scores, members.weights, in_use).to_dict("records")
-    return {
-        "n_members": len(members),
-        "effective_size": members.effective_size,
-        "n_targets": len(about.targets),
-        "constants": [
-            {
-                **row,
-                "unit": stated[row["constant"]].unit,
-                "strength": stated[row["constant"]].strength,
-                "evidence": verdict(shift=row["shift_prior_sd"], left=row["left_of_prior_sd"]),
+
+
+def forecast_published(
+    trials: Sequence[Trial],
+    *,
+    ensemble: Ensemble,
+    world: World,
+    n: int,
+    n_rare: int,
+    seed: int,
+    products: Sequence[Product] = (),
+    workers: int = 1,
+    advance: Advance | None = None,
+) -> PublishedForecasts:
+    """Every published figure with its predictive interval at its trial's size, under its trial's
+    grading.
+
+    ``products``: those that the trials bring along; all others are found by name.
+    """
+    targets = [Target(figure, trial) for trial in trials for figure in trial.figures]
+    chosen = list(products_of(trials, given=products).values())
+    intervals = forecast_targets(
+        targets,
+        ensemble=as_written(ensemble, chosen),
+        world=world,
+        products=chosen,
+        n=n,
+        n_rare=n_rare,
+        seed=seed,
+        workers=workers,
+        advance=advance,
+    )
+    return PublishedForecasts(
+        tuple(
+            PublishedForecast(target.figure, target.trial, interval)
+            for target, interval in zip(targets, intervals, strict=True)
+        )
+    )
+
+
+def print_published_forecasts(made: PublishedForecasts) -> None:
+    """The forecasts as a table on the terminal, then coverage, error and width."""
+
+    def cells(row: PublishedForecast) -> tuple[str, ...]:
+        unit, predicted = METRIC_MEANINGS[row.figure.metric].unit, row.forecast.predictive
+        value, low, high = (
+            told_figure(part, unit) for part in (predicted.value, predicted.low, predicted.high)
+        )
+        doubt = "" if row.figure.verified else " unverified"
+        return (
+            row.figure.id,
+            row.trial.name,
+            row.figure.metric,
+            told_figure(row.figure.value, unit) + doubt,
+            f"{value} ({low} to {high})",
+            row.trial.role,
+            row.verdict,
+        )
+
+    numbers = ("published", "forecast (95% predictive interval)")
+    table = text_table(
+        "Published figures and what the ensemble forecasts",
+        ("figure", "trial", "what", *numbers, "role", "verdict"),
+        map(cells, made.rows),
+        right=numbers,
+    )
+    console = console_of(150)
+    table.print(console)
+    for line in _coverage_lines(made):
+        console.print(line)
+
+
+def _coverage_lines(made: PublishedForecasts) -> list[str]:
+    lines = []
+    for role in ROLES:
+        everything = made.all.of(role)
+        if everything.targets:
+            parts = {
+                "overlapping sources counted once": made.counted_once.of(role),
+                "without recalled figures": made.verified.of(role),
             }
-            for row in rows
-        ],
-    }
+            within = "; ".join(
+                f"{name}: {part.inside} of {part.targets}{_error_in_words(part)}"
+                for name, part in parts.items()
+            )
+            lines.append(
+                f"{role}: {everything.inside} of {everything.targets} inside"
+                f"{_error_in_words(everything)} ({within})"
+            )
+    if made.independent.targets:
+        lines.append(
+            f"independent sources: {made.independent.inside} of {made.independent.targets} inside"
+        )
+    if (width := made.mean_width_grade2plus) is not None:
+        lines.append(f"mean width of grade >= 2 intervals (n >= {FEWEST_FOR_WIDTH}): {width:.2f}")
+    return [*lines, STATEMENT]
+
+
+def _error_in_words(coverage: Coverage) -> str:
+    error = coverage.mean_abs_error_any
+    return "" if error is None else f", mean absolute error of any-grade rates {error:.3f}"

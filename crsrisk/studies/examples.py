@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.model.explain import explain
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, covers, refit_interval
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.example_patients import Example, LaterEstimate, Resimulated
 from crsrisk.report.mitigation import NO_MITIGATION, MitigationArm, ObservationHours
@@ -221,6 +221,8 @@ def observation_hours(
         doses = [dose.time_h for dose in product.regimens[product.default_regimen].doses]
         onset = outcomes["onset_h"].to_numpy(dtype=np.float64)
         waits = since_dose_h(onset[~np.isnan(onset)], dose_times_h=doses)
-        hours = [float(hour) for hour in np.quantile(waits, [0.5, 0.9, 0.95])] if len(waits) else []
-        products.append(ObservationHours(name, len(waits), *(hours or [None] * 3)))
+        hours: list[float | None] = [None, None, None]
+        if len(waits):
+            hours = [float(hour) for hour in np.quantile(waits, [0.5, 0.9, 0.95])]
+        products.append(ObservationHours(name, len(waits), *hours))
     return products

@@ -1,4 +1,4 @@
-"""Config: what an experiment asks and how much it may compute, read from its experiment.yaml."""
+"""An experiment: what it asks and how much it may compute, read from its experiment.yaml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,21 @@ from crsrisk.errors import InputError
 
 
 class Experiment(Strict):
-    """One experiment of the main job's kind. Numbers of patients are of synthetic patients."""
+    """One experiment of the main job's kind. Numbers of patients are of synthetic patients.
+
+    Parameters
+    ----------
+    name, question : the name of its folder, and what it asks.
+    scenario, products, mitigations : what is simulated; no product means all that ship. Each
+        product is also simulated with each mitigation.
+    seed, n_patients, test_share : the cohort, and the share of it that is held out.
+    truth_patients : held-out patients who are simulated again, ``truth_repetitions`` times given
+        what was observed and ``baseline_repetitions`` times given everything true at baseline.
+    evidence_patients, evidence_patients_rare : of each published trial; the second for checkpoint
+        inhibitors, under which CRS is rare.
+    designer_patients : of each arm with and without a mitigation.
+    bootstrap : resamples behind each interval.
+    """
 
     name: str
     question: str
@@ -46,7 +60,9 @@ def experiment_file(folder: str | Path) -> Path:
 
 
 def kind_of(folder: str | Path) -> str:
-    """``calibration`` when the experiment says so, else ``baseline`` (the main job's kind)."""
+    """What an experiment.yaml says under ``kind``; ``baseline``, the main job, where it says
+    nothing.
+    """
     return str(read_yaml(experiment_file(folder)).get("kind", "baseline"))
 
 

@@ -22,7 +22,6 @@ from crsrisk.data.explanation import (
     LandmarkSimulation,
     LeverEffect,
     MissingRange,
-    PatientFacts,
     PatientRisk,
     ReferencePatient,
     SimulatedPatients,
@@ -30,7 +29,6 @@ from crsrisk.data.explanation import (
 from crsrisk.data.literature import load_guidance
 from crsrisk.data.patient import PatientFile, check_units, read_patient
 from crsrisk.data.population import CONTINUOUS
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_scenario
 from crsrisk.errors import InputError
@@ -42,9 +40,11 @@ from crsrisk.model.forest import forest_of, raw_log_odds_by
 from crsrisk.model.landmark import missing_groups
 from crsrisk.model.predict import Columns, fill_of, filled, predict
 from crsrisk.model.refits import Refits, interval
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.report.explanation import PatientExplanation
 from crsrisk.report.explanation_words import explanation_of
+from crsrisk.report.patient_facts import PatientFacts
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.levers import Lever, later_levers, levers, past_levers

@@ -16,11 +16,11 @@ from rich.text import Text
 from crsrisk.data.explanation import PatientRisk, Reason
 from crsrisk.data.files import write_json, write_table_stream, write_text
 from crsrisk.data.patient import template
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
 from crsrisk.model.explain import explain
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.progress import steps
 from crsrisk.report.bedside import N_DOWN, N_UP

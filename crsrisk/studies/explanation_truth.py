@@ -24,7 +24,6 @@ from scipy.special import expit, logit
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.files import write_json, write_text
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
@@ -48,6 +47,7 @@ from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import load_config, numbers_of
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import feature_matrix, raw_log_odds
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe

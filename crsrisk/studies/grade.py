@@ -4,7 +4,7 @@ agreement by pair.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,9 +19,10 @@ from rich.text import Text
 from crsrisk.data.episodes import follow, grade_rows, milestones
 from crsrisk.data.files import write_table_stream
 from crsrisk.data.grading_systems import Agreement, GradingSystem, agree
-from crsrisk.data.registry import Registry, read_registry
+from crsrisk.data.registry import Source, name_of, read_registry
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError, OutputError
+from crsrisk.results import Estimate, Result, to_plain
 
 LABELS: Mapping[GradingSystem, str] = {
     GradingSystem.ASTCT: "ASTCT 2019",
@@ -32,113 +33,197 @@ LABELS: Mapping[GradingSystem, str] = {
     GradingSystem.MSKCC: "MSKCC",
     GradingSystem.CARTOX: "CARTOX",
 }
-TIMES = ("onset_h", "peak_h", "resolution_h")
 NOTICE = (
     "Research use; computed from the table as it stands, without a clinician's judgement of the"
     " cause of a sign."
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Graded:
-    """``points``: every row of the file in its order: patient_id, time_h, episode, grade_<system>.
-    ``patients``: one row a patient and system (:func:`crsrisk.data.episodes.milestones`).
-    ``n_episodes``: by patient. ``agreement``: by pair of systems, on the patients' highest grades.
+@dataclass(frozen=True)
+class SystemSummary:
+    """The patients of a registry under one system.
+
+    ``n_by_max_grade``: patients by highest grade, 0 to 5. Shares are 0 to 1. Medians are hours on
+    the clock of the table, over the patients in whom the time was seen; NaN where it was in nobody.
     """
 
-    path: Path
-    registry: Registry
+    n_patients: int
+    n_by_max_grade: tuple[int, ...]
+    share_any: float
+    share_grade2plus: float
+    share_grade3plus: float
+    n_resolved: int
+    median_onset_h: float
+    median_peak_h: float
+    median_resolution_h: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GradedRegistry(Result):
+    """A registry or trial, graded under several systems.
+
+    Attributes
+    ----------
+    source : the file, or "registry" for a table in memory.
+    systems : the grading systems, in the order of :class:`GradingSystem`.
+    rows : every row of the table in its order: patient_id, time_h, episode, grade_<system>.
+    patients : one row a patient and system, see :meth:`milestones`.
+    n_episodes : episodes of CRS, by patient.
+    agreements : by pair of systems, on the patients' highest grades.
+    readings : sentences on how gaps of the table were read, and on what could not be seen.
+    columns_not_used : columns of the table that were not looked at.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ward = pd.DataFrame({"patient_id": ["A", "A"], "time_h": [0, 12],
+    ...                      "temperature_c": [38.6, 36.9], "sbp_mmhg": [84, 120],
+    ...                      "has_fluids": [1, 0], "n_vasopressors": [0, 0],
+    ...                      "oxygen_device": ["none", "none"]})
+    >>> graded = grade_registry(ward, systems=["astct", "mskcc"])
+    >>> graded.milestones()["max_grade"].tolist()
+    [2, 1]
+    """
+
+    source: str
     systems: tuple[GradingSystem, ...]
-    points: pd.DataFrame
+    rows: pd.DataFrame
     patients: pd.DataFrame
     n_episodes: Mapping[str, int]
-    agreement: Mapping[tuple[GradingSystem, GradingSystem], Agreement]
+    agreements: tuple[Agreement, ...]
+    readings: tuple[str, ...]
+    columns_not_used: tuple[str, ...]
 
-    def of(self, system: GradingSystem) -> pd.DataFrame:
-        """The patients' milestones under one system: one row a patient, in the order of the
-        file.
-        """
-        return (
-            self.patients[self.patients["system"] == system.value]
-            .set_index("patient_id")
-            .drop(columns="system")
+    def summary(self) -> str:
+        """Patients with CRS of grade 2 or more under each system, and how gaps were read."""
+        shares = ", ".join(
+            f"{100 * self.of_system(system).share_grade2plus:.0f} of 100 by {LABELS[system]}"
+            for system in self.systems
         )
+        lines = [
+            f"{len(self.n_episodes)} patients, {len(self.rows)} rows; grade 2 or more: {shares}",
+            *(f"Read as: {sentence}" for sentence in self.readings),
+            NOTICE,
+        ]
+        return "\n".join(lines)
 
-    def summary(self, system: GradingSystem) -> dict[str, Any]:
+    def of_system(self, system: str | GradingSystem) -> SystemSummary:
         """How many patients reached which grade, shares of grade >= 2 and >= 3, and medians of the
         times.
         """
-        found = self.of(system)
-        grade = found["max_grade"]
-        return {
-            "n_patients": len(found),
-            "n_by_max_grade": np.bincount(grade, minlength=6).tolist(),
-            "share_any": float((grade >= 1).mean()),
-            "share_grade2plus": float((grade >= 2).mean()),
-            "share_grade3plus": float((grade >= 3).mean()),
-            "n_resolved": int(found["resolution_h"].notna().sum()),
-            **{f"median_{name}": _plain(float(found[name].median())) for name in TIMES},
-        }
+        rows = self.milestones(system)
+        grade = rows["max_grade"]
+        return SystemSummary(
+            n_patients=len(rows),
+            n_by_max_grade=tuple(np.bincount(grade, minlength=6).tolist()),
+            share_any=float((grade >= 1).mean()),
+            share_grade2plus=float((grade >= 2).mean()),
+            share_grade3plus=float((grade >= 3).mean()),
+            n_resolved=int(rows["resolution_h"].notna().sum()),
+            median_onset_h=float(rows["onset_h"].median()),
+            median_peak_h=float(rows["peak_h"].median()),
+            median_resolution_h=float(rows["resolution_h"].median()),
+        )
 
-    def as_tree(self) -> dict[str, Any]:
-        """Everything but the rows, ready for JSON."""
-        tables = {system: self.of(system).to_dict(orient="index") for system in self.systems}
-        return {
-            "file": str(self.path),
-            "n_rows": len(self.points),
-            "n_patients": len(self.n_episodes),
-            "systems": [system.value for system in self.systems],
-            "summary": {system.value: self.summary(system) for system in self.systems},
-            "patients": [
+    def to_frame(self) -> pd.DataFrame:
+        """Every row of the table in its order: patient_id, time_h, episode, grade_<system>."""
+        return self.rows.copy()
+
+    def milestones(self, system: str | GradingSystem | None = None) -> pd.DataFrame:
+        """One row a patient and system: highest grade, and hours of onset, peak and resolution.
+
+        ``onset_h``: first row graded 1 or more; ``peak_h``: first row of the highest grade;
+        ``resolution_h``: first row graded 0 after the last that was not, NaN when that was not
+        seen. With a system: its patients alone, by patient_id.
+        """
+        if system is None:
+            return self.patients.copy()
+        (chosen,) = _chosen([str(system)])
+        rows = self.patients[self.patients["system"] == chosen.value]
+        return rows.set_index("patient_id").drop(columns="system")
+
+    def agreement(self) -> pd.DataFrame:
+        """One row a pair of systems: share with the same highest grade, and Cohen's kappa (linear
+        weights) with its 95% interval; NaN where it cannot be estimated.
+        """
+        rows = []
+        for pair in self.agreements:
+            kappa = pair.kappa if isinstance(pair.kappa, Estimate) else Estimate(float("nan"))
+            rows.append(
                 {
-                    "patient_id": name,
-                    "n_episodes": n,
-                    **{
-                        system.value: {what: _plain(value) for what, value in table[name].items()}
-                        for system, table in tables.items()
-                    },
+                    "first": pair.first.value,
+                    "second": pair.second.value,
+                    "exact": pair.exact,
+                    "kappa": kappa.value,
+                    "kappa_low": kappa.low,
+                    "kappa_high": kappa.high,
+                }
+            )
+        columns = ["first", "second", "exact", "kappa", "kappa_low", "kappa_high"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the rows, ready for JSON."""
+        times = {system: self.milestones(system) for system in self.systems}
+        return {
+            "file": self.source,
+            "n_rows": len(self.rows),
+            "n_patients": len(self.n_episodes),
+            "systems": to_plain(self.systems),
+            "summary": {system.value: to_plain(self.of_system(system)) for system in self.systems},
+            "patients": [
+                {"patient_id": name, "n_episodes": n}
+                | {
+                    system.value: to_plain(rows.loc[name].to_dict())
+                    for system, rows in times.items()
                 }
                 for name, n in self.n_episodes.items()
             ],
-            "agreement": [
-                {
-                    "first": one.value,
-                    "second": two.value,
-                    "table": found.table.tolist(),
-                    "exact": found.exact,
-                    "weighted_kappa": found.kappa,
-                    "low": found.low,
-                    "high": found.high,
-                }
-                for (one, two), found in self.agreement.items()
-            ],
-            "readings": list(self.registry.readings),
-            "columns_not_used": list(self.registry.unused),
+            "agreement": to_plain(self.agreements),
+            "readings": list(self.readings),
+            "columns_not_used": list(self.columns_not_used),
             "notice": NOTICE,
         }
 
 
-def _plain(value: float | int) -> float | int | None:
-    return None if np.isnan(value) else value
-
-
-def grade_table(
-    path: Path,
+def grade_registry(
+    source: Source,
     *,
     systems: Sequence[str] = (),
     alt_upper_limit_u_l: float | None = None,
-    out: Path | None = None,
-) -> Graded:
-    """Read, check and grade a registry or trial; with ``out`` the grades of every row are written
-    there.
+    out: str | Path | None = None,
+) -> GradedRegistry:
+    """Grade CRS in a registry or trial under each published system.
 
-    ``systems``: names of :class:`GradingSystem`; all when empty. The hours that end an episode and
-    that stand for several boluses are ``grading.quiet_needed_h`` and ``grading.multiple_boluses_h``
-    of the assumptions. Raises :class:`InputError` for a table that
-    :func:`crsrisk.data.registry.read_registry` refuses.
+    Parameters
+    ----------
+    source : a .csv or .parquet file, or a table of pandas or polars: one row a patient and time
+        point, with the columns that :func:`crsrisk.data.registry.read_registry` names.
+    systems : ``astct``, ``lee_2014``, ``ctcae_4``, ``ctcae_5``, ``penn``, ``mskcc`` or ``cartox``;
+        all when empty.
+    alt_upper_limit_u_l : upper limit of normal of ALT, 5 to 200 U/L, for a column ``alt_u_l``.
+    out : write the grades of every row here (.csv or .parquet).
+
+    Returns
+    -------
+    GradedRegistry
+        The hours that end an episode and that stand for several boluses are
+        ``grading.quiet_needed_h`` and ``grading.multiple_boluses_h`` of the assumptions.
+
+    Raises
+    ------
+    InputError
+        At the first row that cannot be, with row, column and cure; for an unknown system.
+    OutputError
+        When ``out`` is the table that is graded.
+
+    References
+    ----------
+    Lee, Biol Blood Marrow Transplant 2019;25:625 (ASTCT); the other scales name theirs in
+    :mod:`crsrisk.data.grading_systems`.
     """
     chosen = _chosen(systems)
-    if out is not None and out.resolve() == path.resolve():
+    if out is not None and isinstance(source, str | Path) and _is_same(out, source):
         raise OutputError(
             where=str(out),
             key="--out",
@@ -146,35 +231,44 @@ def grade_table(
             expected="another file",
             cure="give the grades a name of their own",
         )
-    registry = read_registry(path, alt_upper_limit_u_l=alt_upper_limit_u_l)
-    rows, numbers = registry.rows, load_assumptions()
+    registry = read_registry(source, alt_upper_limit_u_l=alt_upper_limit_u_l)
+    table, numbers = registry.rows, load_assumptions()
     followed = follow(
-        rows,
+        table,
         quiet_h=numbers.value("grading.quiet_needed_h"),
         multiple_boluses_h=numbers.value("grading.multiple_boluses_h"),
     )
     grades = {system: grade_rows(followed, system) for system in chosen}
-    points = pd.DataFrame(
+    rows = pd.DataFrame(
         {
-            "patient_id": rows["patient_id"],
-            "time_h": rows["time_h"],
+            "patient_id": table["patient_id"],
+            "time_h": table["time_h"],
             "episode": followed.episode,
             **{f"grade_{system.value}": grade for system, grade in grades.items()},
         }
     )
-    patients = milestones(rows, grades)
+    patients = milestones(table, grades)
     highest = {
         system: patients.loc[patients["system"] == system.value, "max_grade"].to_numpy()
         for system in chosen
     }
-    pairs = {(one, two): agree(highest[one], highest[two]) for one, two in combinations(chosen, 2)}
     if out is not None:
-        write_table_stream(out, iter([points]))
-    n_episodes = {
-        str(name): int(n)
-        for name, n in points.groupby("patient_id", sort=False)["episode"].max().items()
-    }
-    return Graded(path, registry, chosen, points, patients, n_episodes, pairs)
+        write_table_stream(out, iter([rows]))
+    episodes = rows.groupby("patient_id", sort=False)["episode"].max()
+    return GradedRegistry(
+        source=name_of(source),
+        systems=chosen,
+        rows=rows,
+        patients=patients,
+        n_episodes={str(name): int(n) for name, n in episodes.items()},
+        agreements=tuple(agree(*pair, highest) for pair in combinations(chosen, 2)),
+        readings=registry.readings,
+        columns_not_used=registry.unused,
+    )
+
+
+def _is_same(out: str | Path, source: str | Path) -> bool:
+    return Path(out).resolve() == Path(source).resolve()
 
 
 def _chosen(names: Sequence[str]) -> tuple[GradingSystem, ...]:
@@ -194,31 +288,31 @@ def _chosen(names: Sequence[str]) -> tuple[GradingSystem, ...]:
 # --- on the terminal ---
 
 
-def print_graded(graded: Graded, *, out: Path | None, at_most: int = 40) -> None:
+def print_graded(graded: GradedRegistry, *, out: Path | None, at_most: int = 40) -> None:
     """Patients by grade and system, milestones, agreement, and how gaps were read."""
     console = Console(width=max(Console().width, 125), markup=False, highlight=False)
     console.print(_summary_table(graded))
     console.print(_patients_table(graded, at_most))
     if (n := len(graded.n_episodes)) > at_most:
         console.print(f"... and {n - at_most} more patients: use --json for all of them")
-    if graded.agreement:
+    if graded.agreements:
         console.print(_agreement_table(graded))
         console.print(
             "Kappa: linear weights, 95% interval from resampled patients; - where grades do not"
             " vary or there are fewer than ten patients. --json has the cross tables.",
             soft_wrap=True,
         )
-    for sentence in graded.registry.readings:
+    for sentence in graded.readings:
         console.print(f"  read as: {sentence}", soft_wrap=True)
-    if graded.registry.unused:
-        console.print(f"  columns not used: {', '.join(graded.registry.unused)}", soft_wrap=True)
+    if graded.columns_not_used:
+        console.print(f"  columns not used: {', '.join(graded.columns_not_used)}", soft_wrap=True)
     if out is not None:
         console.print(f"Wrote {out} (grades of every row)", soft_wrap=True)
     console.print(NOTICE, soft_wrap=True)
 
 
-def _hours(value: float | None) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:g}"
+def _hours(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:g}"
 
 
 def _new_table(title: str, *columns: str) -> Table:
@@ -232,7 +326,7 @@ def _new_table(title: str, *columns: str) -> Table:
     return table
 
 
-def _summary_table(graded: Graded) -> Table:
+def _summary_table(graded: GradedRegistry) -> Table:
     n = len(graded.n_episodes)
     table = _new_table(
         f"{n} patients by highest grade",
@@ -250,49 +344,51 @@ def _summary_table(graded: Graded) -> Table:
         "resolution h (where seen)",
     )
     for system in graded.systems:
-        row = graded.summary(system)
-        shares = (f"{100 * row[name]:.0f}" for name in ("share_grade2plus", "share_grade3plus"))
-        onset, peak, resolution = (_hours(row[f"median_{name}"]) for name in TIMES)
+        figures = graded.of_system(system)
         table.add_row(
             LABELS[system],
-            *map(str, row["n_by_max_grade"]),
-            *shares,
-            onset,
-            peak,
-            f"{resolution} (of {row['n_resolved']})",
+            *map(str, figures.n_by_max_grade),
+            f"{100 * figures.share_grade2plus:.0f}",
+            f"{100 * figures.share_grade3plus:.0f}",
+            _hours(figures.median_onset_h),
+            _hours(figures.median_peak_h),
+            f"{_hours(figures.median_resolution_h)} (of {figures.n_resolved})",
         )
     return table
 
 
-def _patients_table(graded: Graded, at_most: int) -> Table:
+def _patients_table(graded: GradedRegistry, at_most: int) -> Table:
     table = _new_table(
         "Highest grade (onset, peak, resolution in h)",
         "patient",
         "episodes",
         *(LABELS[system] for system in graded.systems),
     )
-    tables = [graded.of(system).to_dict(orient="index") for system in graded.systems]
+    columns = [_milestones_text(graded.milestones(system)) for system in graded.systems]
     for name, n in list(graded.n_episodes.items())[:at_most]:
-        table.add_row(Text(name), str(n), *(_milestones_text(found[name]) for found in tables))
+        table.add_row(Text(name), str(n), *(texts[name] for texts in columns))
     return table
 
 
-def _milestones_text(one: Mapping[Hashable, Any]) -> str:
-    if one["max_grade"] == 0:
-        return "0"
-    return f"{one['max_grade']} ({', '.join(_hours(one[name]) for name in TIMES)})"
+def _milestones_text(milestones: pd.DataFrame) -> dict[str, str]:
+    """By patient: highest grade, and where there was CRS the hours in brackets."""
+    texts = {}
+    for row in milestones.itertuples():
+        hours = ", ".join(_hours(time) for time in (row.onset_h, row.peak_h, row.resolution_h))
+        texts[str(row.Index)] = "0" if row.max_grade == 0 else f"{row.max_grade} ({hours})"
+    return texts
 
 
-def _agreement_table(graded: Graded) -> Table:
+def _agreement_table(graded: GradedRegistry) -> Table:
     table = _new_table(
         "Agreement of highest grades", "systems", "same grade of 100", "kappa", "95% interval"
     )
-    for (one, two), found in graded.agreement.items():
-        kappa = "-" if found.kappa is None else f"{found.kappa:.2f}"
-        interval = (
-            "-"
-            if found.low is None or found.high is None
-            else f"{found.low:.2f} to {found.high:.2f}"
-        )
-        table.add_row(f"{LABELS[one]} / {LABELS[two]}", f"{100 * found.exact:.0f}", kappa, interval)
+    for pair in graded.agreements:
+        kappa = pair.kappa
+        value = interval = "-"
+        if isinstance(kappa, Estimate):
+            value = f"{kappa.value:.2f}"
+            interval = f"{kappa.low:.2f} to {kappa.high:.2f}" if kappa.has_interval else "-"
+        names = f"{LABELS[pair.first]} / {LABELS[pair.second]}"
+        table.add_row(names, f"{100 * pair.exact:.0f}", value, interval)
     return table

@@ -23,7 +23,7 @@ from crsrisk import __version__
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import Cohort, subset
 from crsrisk.data.files import frame_digest, write_text
-from crsrisk.data.risk_model import FeatureContract, RiskModel
+from crsrisk.data.risk_model import FeatureContract
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.data.yaml_files import build, read_yaml
@@ -55,6 +55,7 @@ from crsrisk.folders import find
 from crsrisk.model.comparators import comparators
 from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import tracking
 from crsrisk.report.evaluation import About, ExtraSection, build_judgement

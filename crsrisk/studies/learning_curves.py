@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,9 @@ from crsrisk.simulation.true_risk import true_risk
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import products_of
 from crsrisk.threads import side_by_side
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -164,6 +168,10 @@ class LearningResult(Result):
             LearningPoint(point.learner, point.n_training, point.share) for point in self.curves
         ]
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The curves, the model's with its 95% band, as matplotlib axes."""
+        return plot_learning_curves(self.points(), ax=ax)
+
     def to_frame(self) -> pd.DataFrame:
         """One row a learner and size."""
         rows = []
@@ -256,15 +264,18 @@ def run_learning_curves(
     result = _result(experiment, test, losses)
     write_json(answer, result)
     result.to_frame().to_csv(folder / "table.csv", index=False)
-    points = result.points()
-    chart = to_svg(
+    chart = _chart(result.points())
+    write_text(folder / "learning_curves.svg", stand_alone(chart, note=NOTICE))
+    return result
+
+
+def _chart(points: Sequence[LearningPoint]) -> str:
+    return to_svg(
         lambda: plot_learning_curves(points),
         key="learning",
         title="Learning curves",
         description=describe_learning_curves(points),
     )
-    write_text(folder / "learning_curves.svg", stand_alone(chart, note=NOTICE))
-    return result
 
 
 def learners(*, config: ModelConfig, seed: int, n_bags: int) -> tuple[Comparator, ...]:
@@ -387,11 +398,13 @@ def _points_of(
     """Every learner at one size, but for the product's rate, against which gains are measured."""
     base = by_learner[ProductRate.name]
     points = []
-    for name, own in by_learner.items():
+    for name, learnt in by_learner.items():
         if name == ProductRate.name:
             continue
-        share = share_of_gain(own, base, truth)
-        ahead = None if name == MODEL else difference_of_shares(by_learner[MODEL], own, base, truth)
+        share = share_of_gain(learnt, base, truth)
+        ahead = (
+            None if name == MODEL else difference_of_shares(by_learner[MODEL], learnt, base, truth)
+        )
         points.append(
             CurvePoint(
                 n_training=n_training,

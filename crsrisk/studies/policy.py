@@ -19,12 +19,12 @@ from crsrisk.data.assumptions import Strict
 from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.files import write_json, write_text
 from crsrisk.data.potential_outcomes import ResponseWorld, Strategy
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import find, names
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.report.pages import policy_files, render_policy
 from crsrisk.report.policy import prophylaxis_content, trial_design_yaml

@@ -23,7 +23,6 @@ from crsrisk.data.potential_outcomes import (
     Strategy,
     TrueRisks,
 )
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.evaluation.metrics import auroc
@@ -31,6 +30,7 @@ from crsrisk.folders import find
 from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.policy.ranking import Rate, rate
 from crsrisk.policy.table import (
     FIGURES,

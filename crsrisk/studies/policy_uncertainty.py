@@ -25,7 +25,7 @@ from crsrisk.simulation.population import sample
 from crsrisk.simulation.potential_outcomes import potential_outcomes
 from crsrisk.studies.policy_cohort import Scores
 from crsrisk.threads import side_by_side
-from crsrisk.trials.two_proportions import n_two_proportions
+from crsrisk.trials.two_proportions import sample_size_two_proportions
 from crsrisk.uncertainty.constants import (
     Constant,
     prior_values,
@@ -414,7 +414,9 @@ def _size(rate: float, ratio: float) -> dict[str, float | int | None]:
         "treated": treated,
         **{
             f"n_per_arm_{power:g}": (
-                n_two_proportions(p_treat=treated, p_control=rate, power=power).n_per_arm_ceil
+                sample_size_two_proportions(
+                    p_treat=treated, p_control=rate, power=power
+                ).n_per_arm_ceil
             )
             for power in POWERS
         },

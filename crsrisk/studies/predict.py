@@ -21,11 +21,11 @@ from rich.text import Text
 
 from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_table_stream
 from crsrisk.data.outcomes import read_course
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.tables import Note, PatientTable, read_patients
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.landmark import course_columns, landmark_columns, landmark_features
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.results import Result
 from crsrisk.wording import hours_in_words

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 from rich.console import Console
-from rich.table import Table
 
 from crsrisk import __version__
 from crsrisk.data.assumptions import Strict
@@ -32,7 +31,9 @@ from crsrisk.data.world_files import load_assumptions, load_product, load_scenar
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.report.generator_facts import NOT_RESOLVED, RULE, is_resolved
+from crsrisk.results import Estimate, Result, to_plain
 from crsrisk.studies.experiment import experiment_file
+from crsrisk.studies.text_table import TextTable, console_of, text_table
 from crsrisk.uncertainty.constants import (
     CHANCE,
     Constant,
@@ -99,35 +100,166 @@ class Sensitivity(Strict):
 
 
 @dataclass(frozen=True)
+class SensitivityTables:
+    """Tables of a sensitivity experiment, each a file of that name in its results.
+
+    ``screening``: Morris screening of every factor; ``sobol``: Sobol indices of the leading factors;
+    ``strengths``: the variance by how well the constants are known; ``outputs``: each output in the
+    reference world and over the priors; ``scenario_weights`` and ``findings``: how far published
+    findings on risk factors support each scenario.
+    """
+
+    screening: pd.DataFrame
+    sobol: pd.DataFrame
+    strengths: pd.DataFrame
+    outputs: pd.DataFrame
+    scenario_weights: pd.DataFrame
+    findings: pd.DataFrame
+
+
+@dataclass(frozen=True, repr=False)
+class SensitivityResult(Result):
+    """Which assumptions matter, how much rests on mere assumptions, which scenario findings support.
+
+    ``same_selection``: share of the patients selected for prophylaxis who stay the same with nothing
+    but other patients to learn from; ``leading_feature``: share of worlds in which a feature has the
+    largest coefficient.
+    """
+
+    config: Sensitivity
+    results: Path
+    assumptions: str
+    n_constants: int
+    n_factors: int
+    constants_by_strength: Mapping[str, int]
+    leaders: tuple[str, ...]
+    same_selection: Estimate
+    leading_feature: Mapping[str, float]
+    tables: SensitivityTables
+    notice: str = NOTICE
+
+    def summary(self) -> str:
+        """Constants, factors and where the tables are."""
+        return f"{self.n_constants} constants, {self.n_factors} factors: {self.results}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Sobol indices: one row an output and factor."""
+        return self.tables.sobol
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as its file holds it: numbers to six significant digits."""
+        tables = {
+            part.name: _records(getattr(self.tables, part.name)) for part in fields(self.tables)
+        }
+        return {
+            "experiment": self.config.name,
+            "scenario": self.config.scenario,
+            "seed": self.config.seed,
+            "version": __version__,
+            "notice": self.notice,
+            "assumptions": self.assumptions,
+            "judged": self.config.judged,
+            "n_constants": self.n_constants,
+            "n_factors": self.n_factors,
+            "constants_by_strength": dict(self.constants_by_strength),
+            "leaders": list(self.leaders),
+            "outputs": tables["outputs"],
+            "sobol": tables["sobol"],
+            "variance_by_strength": tables["strengths"],
+            "selection_by_chance_alone": {
+                "same_selection": self.same_selection.value,
+                "standard_error": self.same_selection.mc_error,
+            },
+            "leading_feature_share_of_worlds": dict(self.leading_feature),
+            "scenario_weights": {
+                "caveat": CAVEAT,
+                "rows": tables["scenario_weights"],
+                "findings": tables["findings"],
+            },
+        }
+
+    def save(self) -> None:
+        """Write every table and ``summary.json``."""
+        for part in fields(self.tables):
+            table: pd.DataFrame = getattr(self.tables, part.name)
+            text = table.to_csv(index=False, float_format="%.5g", lineterminator="\n")
+            write_text(self.results / f"{part.name}.csv", text)
+        write_json(self.results / "summary.json", self.to_dict())
+
+
+def _records(table: pd.DataFrame) -> list[object]:
+    """Rows ready for JSON: numbers to six significant digits, gaps as null."""
+    rounded = table.copy()
+    for name in table.select_dtypes("float"):
+        rounded[name] = [float(f"{value:.6g}") for value in table[name]]
+    return list(to_plain(rounded))
+
+
+@dataclass(frozen=True)
 class _Task:
     config: Sensitivity
     world: World
     products: list[Product]
     constants: list[Constant]
     strengths: dict[str, str]
-    inquiry: ReadoutConfig
+    readout: ReadoutConfig
     workers: int
 
     @property
     def outputs(self) -> list[str]:
-        return [one.name for one in self.inquiry.readouts]
+        return [output.name for output in self.readout.readouts]
 
     def felt(self, output: str) -> list[Constant]:
         """The constants that the product of an output can feel."""
-        name = {one.name: one.product for one in self.inquiry.readouts}[output]
-        product = next(one for one in self.products if one.name == name)
-        return [one for one in self.constants if is_felt(one.key, product=product)]
+        name = {readout.name: readout.product for readout in self.readout.readouts}[output]
+        (product,) = [product for product in self.products if product.name == name]
+        return [constant for constant in self.constants if is_felt(constant.key, product=product)]
 
 
-def run_sensitivity(folder: Path, *, workers: int, begin: Begin) -> dict[str, Any]:
-    """Run one sensitivity experiment and write its tables and summary to ``results/``; gives
-    both.
-    """
+def run_sensitivity(folder: Path, *, workers: int, begin: Begin) -> SensitivityResult:
+    """Run one sensitivity experiment and write its tables and summary to ``results/``."""
     path = experiment_file(folder)
     config = build(Sensitivity, read_yaml(path), where=str(path))
+    _check(config, where=str(path))
+    world = load_world(config.scenario)
+    support_of_scenarios = _weigh(config, load_findings(), world, workers, begin)
+    task = _prepare(config, world, workers)
+    screening = _screen(task, begin)
+    leaders = most_influential(screening, n=config.leaders, leaving_out=[CHANCE])
+    indices = _share_out(task, leaders, begin)
+    made = SensitivityResult(
+        config=config,
+        results=path.parent / "results",
+        assumptions=world.assumptions.digest,
+        n_constants=len(task.constants),
+        n_factors=len(factors_together(task.constants)),
+        constants_by_strength=dict(sorted(Counter(task.strengths.values()).items())),
+        leaders=tuple(leaders),
+        same_selection=selection_by_chance(
+            task.readout,
+            n_judged=config.judged_patients,
+            repeats=config.selection_repeats,
+            seed=config.seed + 6,
+        ),
+        leading_feature=_leading_feature(task, indices.draws),
+        tables=SensitivityTables(
+            screening=_with_strength(task, screening),
+            sobol=_with_strength(task, indices.tables[0]),
+            strengths=variance_by_strength(indices.tables[1], counts=_counts(task), chance=CHANCE),
+            outputs=_outputs(task, indices.draws),
+            scenario_weights=support_of_scenarios.weights,
+            findings=support_of_scenarios.findings,
+        ),
+    )
+    made.save()
+    return made
+
+
+def _check(config: Sensitivity, *, where: str) -> None:
+    """Refuse what would only fail after hours."""
     if config.points & (config.points - 1):
         raise InputError(
-            where=str(path),
+            where=where,
             key="points",
             found=config.points,
             expected="a power of 2",
@@ -135,7 +267,7 @@ def run_sensitivity(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
         )
     if config.judged not in config.products:
         raise InputError(
-            where=str(path),
+            where=where,
             key="judged",
             found=config.judged,
             expected=f"one of the products: {', '.join(config.products)}",
@@ -143,42 +275,26 @@ def run_sensitivity(folder: Path, *, workers: int, begin: Begin) -> dict[str, An
         )
     if config.scenario not in config.scenarios:
         raise InputError(
-            where=str(path),
+            where=where,
             key="scenarios",
             found=", ".join(config.scenarios),
             expected=f"{config.scenario} among them, against which the others are weighed",
             cure="add it",
         )
-    series = load_findings()
-    world = load_world(config.scenario)
-    found = _weigh(config, series, world, workers, begin)
-    task = _prepare(config, world, workers)
-    screening = _screen(task, begin)
-    chosen = most_influential(screening, n=config.leaders, leaving_out=[CHANCE])
-    indices = _share_out(task, chosen, begin)
-    tables = {
-        "screening": _with_strength(task, screening),
-        "sobol": _with_strength(task, indices.tables[0]),
-        "strengths": variance_by_strength(indices.tables[1], counts=_counts(task), chance=CHANCE),
-        "outputs": _outputs(task, indices.draws),
-        "scenario_weights": found.weights,
-        "findings": found.findings,
-    }
-    summary = _summary(task, tables, indices.draws, chosen)
-    results = path.parent / "results"
-    for name, table in tables.items():
-        write_text(
-            results / f"{name}.csv",
-            table.to_csv(index=False, float_format="%.5g", lineterminator="\n"),
-        )
-    write_json(results / "summary.json", summary)
-    return {"results": str(results), "tables": tables, "summary": summary}
+
+
+def _leading_feature(task: _Task, draws: Values) -> dict[str, float]:
+    """Share of worlds in which each feature has the largest coefficient."""
+    first = task.outputs.index(f"coefficient_{FEATURES[0]}")
+    coefficients = np.abs(draws[:, first : first + len(FEATURES)])
+    leaders = Counter(FEATURES[k] for k in coefficients.argmax(axis=1))
+    return {name: leaders[name] / len(draws) for name in FEATURES}
 
 
 def _prepare(config: Sensitivity, world: World, workers: int) -> _Task:
     products = [load_product(name) for name in config.products]
     constants = uncertain_constants(world, products)
-    inquiry = make_readout_config(
+    readout = make_readout_config(
         world,
         products,
         judged=config.judged,
@@ -192,7 +308,7 @@ def _prepare(config: Sensitivity, world: World, workers: int) -> _Task:
         products,
         constants,
         strengths(constants, world=world, products=products),
-        inquiry,
+        readout,
         workers,
     )
 
@@ -205,7 +321,7 @@ def _screen(task: _Task, begin: Begin) -> pd.DataFrame:
     advance = begin("Screening constants", config.trajectories * (len(factors) + 2))
     evaluate = partial(
         read_worlds,
-        task.inquiry,
+        task.readout,
         factors=factors,
         n=config.screening_patients,
         n_judged=config.screening_judged_patients,
@@ -215,7 +331,7 @@ def _screen(task: _Task, begin: Begin) -> pd.DataFrame:
     )
     return screen(
         evaluate,
-        names=[*(one.name for one in factors), CHANCE],
+        names=[*(factor.name for factor in factors), CHANCE],
         outputs=task.outputs,
         trajectories=config.trajectories,
         seed=config.seed + 1,
@@ -229,9 +345,10 @@ def _share_out(task: _Task, chosen: Sequence[str], begin: Begin) -> Indices:
     """
     config, factors = task.config, factors_apart(task.constants)
     by_factor = [
-        name if (name := factor_name(one.key)) in chosen else OTHERS for one in task.constants
+        name if (name := factor_name(constant.key)) in chosen else OTHERS
+        for constant in task.constants
     ]
-    by_strength = [task.strengths[one.key] for one in task.constants]
+    by_strength = [task.strengths[constant.key] for constant in task.constants]
     groupings = [[*by_factor, CHANCE], [*by_strength, CHANCE]]
     n_groups = len(set(by_factor)) + len(set(by_strength)) + 1
     evaluate = partial(
@@ -254,7 +371,7 @@ def _read_apart(
     task: _Task, factors: Sequence[Factor], places: Values, *, advance: Callable[[int], None]
 ) -> Values:
     return read_worlds(
-        task.inquiry,
+        task.readout,
         places,
         factors=factors,
         n=task.config.patients,
@@ -270,19 +387,20 @@ def _with_strength(task: _Task, table: pd.DataFrame) -> pd.DataFrame:
     there is none.
     """
     known = {
-        output: {factor_name(one.key): task.strengths[one.key] for one in task.felt(output)}
+        output: {
+            factor_name(constant.key): task.strengths[constant.key]
+            for constant in task.felt(output)
+        }
         for output in task.outputs
     }
-    words = [
-        known[output].get(factor, "")
-        for output, factor in zip(table["output"], table["factor"], strict=True)
-    ]
-    return table.assign(strength=words)
+    return table.assign(
+        strength=[known[row.output].get(row.factor, "") for row in table.itertuples()]
+    )
 
 
 def _counts(task: _Task) -> dict[str, Counter[str]]:
     return {
-        output: Counter(task.strengths[one.key] for one in task.felt(output))
+        output: Counter(task.strengths[constant.key] for constant in task.felt(output))
         for output in task.outputs
     }
 
@@ -293,7 +411,7 @@ def _outputs(task: _Task, draws: Values) -> pd.DataFrame:
     """
     config = task.config
     reference = read_world(
-        task.inquiry,
+        task.readout,
         values={},
         n=config.reference_patients,
         n_judged=config.reference_patients,
@@ -303,8 +421,8 @@ def _outputs(task: _Task, draws: Values) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "output": task.outputs,
-            "meaning": [one.meaning for one in task.inquiry.readouts],
-            "product": [one.product for one in task.inquiry.readouts],
+            "meaning": [output.meaning for output in task.readout.readouts],
+            "product": [output.product for output in task.readout.readouts],
             "reference": reference,
             "mean": draws.mean(axis=0),
             "sd": draws.std(axis=0, ddof=1),
@@ -321,14 +439,14 @@ def _weigh(
     """Simulate pools of patients under every scenario and weigh the scenarios by the findings."""
     assumptions = load_assumptions()
     scenarios = [load_scenario(name, assumptions=assumptions) for name in config.scenarios]
-    arms = list(dict.fromkeys((one.product, one.regimen) for one in series))
+    arms = list(dict.fromkeys((group.product, group.regimen) for group in series))
     advance = begin("Simulating scenarios", len(config.scenarios) * len(arms))
     pools: dict[str, dict[str, Pool]] = {}
     for scenario in scenarios:
         world = replace(like, scenario=scenario, assumptions=scenario.apply(assumptions))
         pools[scenario.name] = {}
         for name, regimen in arms:
-            here = [one for one in series if (one.product, one.regimen) == (name, regimen)]
+            here = [group for group in series if (group.product, group.regimen) == (name, regimen)]
             pools[scenario.name] |= pool_of(
                 here,
                 product=load_product(name),
@@ -349,195 +467,142 @@ def _weigh(
     )
 
 
-def _summary(
-    task: _Task, tables: dict[str, pd.DataFrame], draws: Values, chosen: Sequence[str]
-) -> dict[str, Any]:
-    config = task.config
-    by_chance, error = selection_by_chance(
-        task.inquiry,
-        n_judged=config.judged_patients,
-        repeats=config.selection_repeats,
-        seed=config.seed + 6,
-    )
-    first = task.outputs.index(f"coefficient_{FEATURES[0]}")
-    leaders = Counter(
-        FEATURES[k] for k in np.abs(draws[:, first : first + len(FEATURES)]).argmax(axis=1)
-    )
-    return {
-        "experiment": config.name,
-        "scenario": config.scenario,
-        "seed": config.seed,
-        "version": __version__,
-        "notice": NOTICE,
-        "assumptions": task.world.assumptions.digest,
-        "judged": config.judged,
-        "n_constants": len(task.constants),
-        "n_factors": len(factors_together(task.constants)),
-        "constants_by_strength": dict(sorted(Counter(task.strengths.values()).items())),
-        "leaders": list(chosen),
-        "outputs": _records(tables["outputs"]),
-        "sobol": _records(tables["sobol"]),
-        "variance_by_strength": _records(tables["strengths"]),
-        "selection_by_chance_alone": {"same_selection": by_chance, "standard_error": error},
-        "leading_feature_share_of_worlds": {name: leaders[name] / len(draws) for name in FEATURES},
-        "scenario_weights": {
-            "caveat": CAVEAT,
-            "rows": _records(tables["scenario_weights"]),
-            "findings": _records(tables["findings"]),
-        },
-    }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows ready for JSON: numbers to six significant digits, gaps as null."""
-    return [
-        {
-            str(name): (
-                (None if value != value else float(f"{value:.6g}"))
-                if isinstance(value, float)
-                else value
-            )
-            for name, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]
-
-
-# Sensitivity tables: what a sensitivity experiment found, on the terminal.
-
-
 LEADERS = 3  # factors printed for each output
 
 
-def print_sensitivity(found: dict[str, Any], *, console: Console | None = None) -> None:
+def print_sensitivity(made: SensitivityResult, *, console: Console | None = None) -> None:
     """The leading constants of each output, the variance by strength, and the support of the
     scenarios.
     """
-    out = console or Console(width=max(Console().width, 130))
-    tables, summary = found["tables"], found["summary"]
-    of_chance = _shares_of_chance(tables["strengths"])
-    out.print(_leading(tables["sobol"], tables["outputs"], of_chance))
-    out.print(_by_strength(tables["strengths"], tables["outputs"], of_chance))
+    out = console or console_of(130)
+    tables = made.tables
+    of_chance = _shares_of_chance(tables.strengths)
+    _leading(tables.sobol, tables.outputs, of_chance).print(out)
+    _by_strength(tables.strengths, tables.outputs, of_chance).print(out)
     out.print(f"{NOT_RESOLVED.capitalize()}: {RULE}")
-    chance = summary["selection_by_chance_alone"]
     leading = ", ".join(
-        f"{name} {100 * share:.0f}%"
-        for name, share in summary["leading_feature_share_of_worlds"].items()
+        f"{name} {100 * share:.0f}%" for name, share in made.leading_feature.items()
     )
     out.print(f"Feature with the largest coefficient, share of worlds: {leading}.")
+    same = made.same_selection
     out.print(
-        f"Selection for prophylaxis ({summary['judged']}): with nothing but other patients to learn"
-        f" from, {100 * chance['same_selection']:.0f}% of the selected stay the same (SE"
-        f" {100 * chance['standard_error']:.1f})."
+        f"Selection for prophylaxis ({made.config.judged}): with nothing but other patients to learn"
+        f" from, {100 * same.value:.0f}% of the selected stay the same (SE"
+        f" {100 * (same.mc_error or 0.0):.1f})."
     )
-    out.print(_scenarios(tables["scenario_weights"]))
-    out.print(CAVEAT)
-    out.print(summary["notice"])
-    out.print(
-        f"{summary['n_constants']} constants, {summary['n_factors']} factors: {found['results']}"
-    )
+    _scenarios(tables.scenario_weights).print(out)
+    for line in (CAVEAT, made.notice, made.summary()):
+        out.print(line)
 
 
 def _shares_of_chance(strengths: pd.DataFrame) -> dict[str, float]:
     """Chance's total share of the variance of each output."""
-    rows = strengths[strengths["strength"] == CHANCE]
-    return dict(zip(rows["output"], rows["with_others"], strict=True))
+    return {row.output: row.with_others for row in strengths.itertuples() if row.strength == CHANCE}
 
 
-def _span(row: Mapping[Any, Any], name: str, *, chance: float | None) -> str:
+def _span(share: Estimate, *, chance: float | None) -> str:
     """A share with its interval. ``chance``: chance's total share of that output; None for a share
     of chance itself.
 
-    >>> row = {"alone": 4.57, "alone_low": -1.3, "alone_high": 10.43, "total": 0.2, "total_low": 0.1, "total_high": 0.3}
-    >>> _span(row, "alone", chance=0.1), _span(row, "total", chance=0.1), _span(row, "total", chance=0.9)
-    ('not resolved', '0.20 (0.10 to 0.30)', 'not resolved')
+    >>> _span(Estimate(4.57, -1.3, 10.43), chance=0.1), _span(Estimate(0.2, 0.1, 0.3), chance=0.1)
+    ('not resolved', '0.20 (0.10 to 0.30)')
+    >>> _span(Estimate(0.2, 0.1, 0.3), chance=0.9)
+    'not resolved'
     """
-    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
     return (
-        f"{value:.2f} ({low:.2f} to {high:.2f})"
-        if is_resolved(low, high, chance=chance)
+        f"{share.value:.2f} ({share.low:.2f} to {share.high:.2f})"
+        if is_resolved(share.low, share.high, chance=chance)
         else NOT_RESOLVED
     )
 
 
-def _leading(sobol: pd.DataFrame, outputs: pd.DataFrame, of_chance: Mapping[str, float]) -> Table:
-    table = Table(
-        title="What moves what users act on: Sobol indices (95% interval)", title_justify="left"
-    )
-    for name in (
-        "output",
-        "over the priors: median (5th to 95th)",
-        "constant",
-        "strength",
-        "alone",
-        "with others",
-    ):
-        table.add_column(name, overflow="fold")
-    for line in outputs.to_dict("records"):
-        rows = sobol[sobol["output"] == line["output"]].sort_values(
-            "total", ascending=False, kind="stable"
-        )
-        for k, row in enumerate(rows.head(LEADERS).to_dict("records")):
-            chance = None if row["factor"] == CHANCE else of_chance[line["output"]]
-            spread = f"{line['median']:.2f} ({line['p05']:.2f} to {line['p95']:.2f})"
-            table.add_row(
-                line["meaning"] if k == 0 else "",
-                spread if k == 0 else "",
-                row["factor"],
-                row["strength"],
-                _span(row, "first", chance=chance),
-                _span(row, "total", chance=chance),
+def _leading(
+    sobol: pd.DataFrame, outputs: pd.DataFrame, of_chance: Mapping[str, float]
+) -> TextTable:
+    rows, breaks = [], []
+    for output in outputs.itertuples():
+        shares = sobol[sobol.output == output.output]
+        leaders = shares.sort_values("total", ascending=False, kind="stable").head(LEADERS)
+        spread = f"{output.median:.2f} ({output.p05:.2f} to {output.p95:.2f})"
+        for k, row in enumerate(leaders.itertuples()):
+            chance = None if row.factor == CHANCE else of_chance[output.output]
+            rows.append(
+                (
+                    output.meaning if k == 0 else "",
+                    spread if k == 0 else "",
+                    row.factor,
+                    row.strength,
+                    _span(Estimate(row.first, row.first_low, row.first_high), chance=chance),
+                    _span(Estimate(row.total, row.total_low, row.total_high), chance=chance),
+                )
             )
-        table.add_section()
-    return table
+        breaks.append(len(rows) - 1)
+    return text_table(
+        "What moves what users act on: Sobol indices (95% interval)",
+        (
+            "output",
+            "over the priors: median (5th to 95th)",
+            "constant",
+            "strength",
+            "alone",
+            "with others",
+        ),
+        rows,
+        breaks=breaks,
+    )
 
 
 def _by_strength(
     strengths: pd.DataFrame, outputs: pd.DataFrame, of_chance: Mapping[str, float]
-) -> Table:
-    table = Table(
-        title="Share of the variance by strength of the constants (95% interval)",
-        title_justify="left",
+) -> TextTable:
+    rows, breaks = [], []
+    meanings = {output.output: output.meaning for output in outputs.itertuples()}
+    for name, shares in strengths.groupby("output", sort=False):
+        for k, row in enumerate(shares.itertuples()):
+            is_chance = row.strength == CHANCE
+            chance = None if is_chance else of_chance[str(name)]
+            rows.append(
+                (
+                    meanings[str(name)] if k == 0 else "",
+                    row.strength,
+                    "" if is_chance else str(row.n_constants),
+                    _span(Estimate(row.alone, row.alone_low, row.alone_high), chance=chance),
+                    _span(
+                        Estimate(row.with_others, row.with_others_low, row.with_others_high),
+                        chance=chance,
+                    ),
+                )
+            )
+        breaks.append(len(rows) - 1)
+    return text_table(
+        "Share of the variance by strength of the constants (95% interval)",
+        ("output", "strength", "constants", "alone", "with others"),
+        rows,
+        breaks=breaks,
     )
-    for name in ("output", "strength", "constants", "alone", "with others"):
-        table.add_column(name, overflow="fold")
-    meaning = dict(zip(outputs["output"], outputs["meaning"], strict=True))
-    for output, rows in strengths.groupby("output", sort=False):
-        for k, row in enumerate(rows.to_dict("records")):
-            count, chance = (
-                ("", None)
-                if row["strength"] == CHANCE
-                else (str(row["n_constants"]), of_chance[str(output)])
-            )
-            table.add_row(
-                meaning[str(output)] if k == 0 else "",
-                row["strength"],
-                count,
-                _span(row, "alone", chance=chance),
-                _span(row, "with_others", chance=chance),
-            )
-        table.add_section()
-    return table
 
 
-def _scenarios(weights: pd.DataFrame) -> Table:
-    table = Table(
-        title="Support of the scenarios by findings on risk factors", title_justify="left"
-    )
-    for name in (
-        "findings",
-        "scenario",
-        "Bayes factor (95% Monte Carlo)",
-        "weight under equal odds (MC error)",
-    ):
-        table.add_column(name, overflow="fold")
-    for chosen, rows in weights.groupby("findings", sort=False):
-        for k, row in enumerate(rows.to_dict("records")):
-            table.add_row(
-                SETS[str(chosen)] if k == 0 else "",
-                row["scenario"],
-                f"{row['bayes_factor']:.3g} ({row['low']:.3g} to {row['high']:.3g})",
-                f"{row['weight']:.2f} ({row['weight_mc_error']:.2f})",
+def _scenarios(weights: pd.DataFrame) -> TextTable:
+    rows, breaks = [], []
+    for chosen, supports in weights.groupby("findings", sort=False):
+        for k, row in enumerate(supports.itertuples()):
+            rows.append(
+                (
+                    SETS[str(chosen)] if k == 0 else "",
+                    row.scenario,
+                    f"{row.bayes_factor:.3g} ({row.low:.3g} to {row.high:.3g})",
+                    f"{row.weight:.2f} ({row.weight_mc_error:.2f})",
+                )
             )
-        table.add_section()
-    return table
+        breaks.append(len(rows) - 1)
+    return text_table(
+        "Support of the scenarios by findings on risk factors",
+        (
+            "findings",
+            "scenario",
+            "Bayes factor (95% Monte Carlo)",
+            "weight under equal odds (MC error)",
+        ),
+        rows,
+        breaks=breaks,
+    )

@@ -23,7 +23,6 @@ from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.files import write_json, write_text
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.leaks import with_permuted_outcomes
 from crsrisk.evaluation.resampling import measure_all
@@ -32,6 +31,7 @@ from crsrisk.model.comparators import ProductRate
 from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import raw_log_odds
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.places import Place, mixed_place, patients_from, place_of, products_of
 from crsrisk.threads import side_by_side

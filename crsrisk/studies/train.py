@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.outcomes import read_outcomes
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
@@ -26,6 +27,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refits import N_REFITS, make_refits
 from crsrisk.model.release import release
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import MANIFEST, check_model_folder, load_model, save_model
 from crsrisk.model.tracking import tracking
 from crsrisk.model.tune import Tuned, tune
@@ -106,7 +108,8 @@ class Trained(Result):
     @property
     def facts(self) -> TrainingFacts:
         """What there is to say of it, as plain values."""
-        contract, calibrator, made = self.model.contract, self.model.calibrator, self.model.manifest
+        contract, calibrator = self.model.contract, self.model.calibrator
+        manifest = self.model.manifest
         return TrainingFacts(
             model=self.model.label,
             folder=str(self.folder),
@@ -118,10 +121,10 @@ class Trained(Result):
             n_patients=contract.n_patients,
             n_events=contract.n_events,
             products=tuple(contract.products),
-            n_trees=made["n_trees_in_all"],
-            cv_log_loss=made["cv_log_loss"],
+            n_trees=manifest["n_trees_in_all"],
+            cv_log_loss=manifest["cv_log_loss"],
             calibration=Calibration(calibrator.intercept, calibrator.slope, calibrator.method),
-            learner=made["learner"],
+            learner=manifest["learner"],
             tuning=None if self.tuned is None else self.tuned.as_tree(),
             tracking=self.how_to_open,
             notice=NOTICE,
@@ -324,23 +327,11 @@ def train(
     save_model(model, out)
     refits = None
     if n_refits != 0:
-        refits = make_refits(
-            model,
-            training.observed,
-            training.outcomes,
-            config=config,
-            seed=seed,
-            n=n_refits,
-            workers=workers,
-            advance=begin("Refitting", n_refits or N_REFITS),
-        )
-    save_companions(
-        out,
-        model=model,
-        refits=refits,
-        reference=reference_groups(model, training.observed),
-        grade3plus=grade3plus,
-    )
+        advance = begin("Refitting", n_refits or N_REFITS)
+        refit = partial(make_refits, model, training.observed, training.outcomes, config=config)
+        refits = refit(seed=seed, n=n_refits, workers=workers, advance=advance)
+    reference = reference_groups(model, training.observed)
+    save_companions(out, model=model, refits=refits, reference=reference, grade3plus=grade3plus)
     how = None if track is None else _track(model, training, tuned, folder=track)
     return Trained(model, out, training, tuned, how)
 
@@ -490,13 +481,13 @@ def release_model(
     return Released(
         tuple(
             ReleasedFolder(
-                name=made.folder.name,
-                folder=made.folder,
-                is_new=made.is_new,
-                n_bytes=made.n_bytes,
-                files=json.loads((made.folder / MANIFEST).read_text(encoding="utf-8"))["files"],
+                name=frozen.folder.name,
+                folder=frozen.folder,
+                is_new=frozen.is_new,
+                n_bytes=frozen.n_bytes,
+                files=json.loads((frozen.folder / MANIFEST).read_text(encoding="utf-8"))["files"],
             )
-            for made in release(
+            for frozen in release(
                 find("released", model), out=place, cards=_cards, name=name, version=version
             )
         )

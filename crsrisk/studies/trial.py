@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,12 @@ from rich.text import Text
 from crsrisk import __version__
 from crsrisk.data.assumptions import digest_of
 from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_json, write_text
-from crsrisk.data.operating_characteristics import OperatingCharacteristics
+from crsrisk.data.operating_characteristics import (
+    CandidatePool,
+    OperatingCharacteristics,
+    PowerCell,
+)
 from crsrisk.data.potential_outcomes import parse_strategy
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.trial_plan import FromCohort, Simulated, TrialPlan
 from crsrisk.data.trial_plan_file import load_design, located
 from crsrisk.data.world import World, load_world
@@ -30,10 +34,20 @@ from crsrisk.folders import find
 from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.report.pages import render_trial, trial_files
-from crsrisk.report.trial import notice_of, trial_content, with_error
+from crsrisk.report.trial import (
+    TrialPage,
+    boundaries,
+    committee_summary,
+    notice_of,
+    power_panels,
+    trial_page,
+    with_error,
+)
 from crsrisk.report.trial_protocol import methods_paragraph, protocol_tree, protocol_yaml
+from crsrisk.results import Estimate, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import outcomes
@@ -41,21 +55,314 @@ from crsrisk.simulation.population import sample
 from crsrisk.simulation.potential_outcomes import potential_outcomes
 from crsrisk.simulation.run import run
 from crsrisk.trials.candidates import (
-    ASTCT,
-    ENDPOINTS,
-    SUPPORT,
     Pool,
     cohort_pool,
+    describe,
     outcomes_pool,
     stated_pool,
 )
 from crsrisk.trials.operating_characteristics import operating_characteristics, power_grid
-from crsrisk.trials.simulated_trials import SizedDesign, prepare
+from crsrisk.trials.simulated_trials import prepare
 
-# Trial candidates: from the candidates block of a design file to a pool, whatever its origin.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CONFIG = "baseline"  # of the model that scores simulated candidates when the file names none
+Begin = Callable[[str, int], Callable[[int], None]]
 
 
-CONFIG = "baseline"
+def _silent(title: str, total: int) -> Callable[[int], None]:
+    """Progress that nobody sees."""
+    return lambda n: None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TrialResult(Result):
+    """What the designs of a trial do: power, type I error, patients, screening, months, exposure.
+
+    Attributes
+    ----------
+    plan : the design file that was run.
+    candidates : who could enter, in figures.
+    designs : operating characteristics of each design, in the order of the file; every simulated
+        figure is an :class:`Estimate` with its Monte Carlo error.
+    power_grid : power over the grid that the file asks for, one cell for each set of assumptions.
+    methods : a paragraph for the statistics section of a protocol.
+    protocol : the design file with every default and every number of patients filled in.
+    protocol_digest : hash of its content.
+
+    Examples
+    --------
+    >>> import crsrisk as crs
+    >>> trial = crs.run_trial("design.yaml")  # doctest: +SKIP
+    >>> trial.to_frame()[["n_max", "power", "type_one_error"]]  # doctest: +SKIP
+    """
+
+    plan: TrialPlan
+    candidates: CandidatePool
+    designs: tuple[OperatingCharacteristics, ...]
+    power_grid: tuple[PowerCell, ...]
+    methods: str
+    protocol: str
+    protocol_digest: str
+
+    @property
+    def notice(self) -> str:
+        """What holds of every figure: research use, and whose patients they are."""
+        return notice_of(self.plan)
+
+    def design(self, name: str) -> OperatingCharacteristics:
+        """The operating characteristics of the design of that name."""
+        by_name = {characteristics.design: characteristics for characteristics in self.designs}
+        if name not in by_name:
+            raise InputError(
+                where="trial",
+                key="design",
+                found=repr(name),
+                expected=f"one of {', '.join(by_name)}",
+                cure="correct the name",
+            )
+        return by_name[name]
+
+    def summary(self) -> str:
+        """The answer as a paragraph that can be read to a committee, and what holds of it."""
+        paragraph = committee_summary(self.plan, self.designs, self.candidates)
+        return f"{paragraph}\n{self.notice}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All results, ready for JSON; the same for a design file and for the protocol made of
+        it.
+        """
+        return {
+            "trial": self.plan.trial,
+            "question": self.plan.question,
+            "notice": self.notice,
+            "version": __version__,
+            "seed": self.plan.seed,
+            "protocol_digest": self.protocol_digest,
+            "candidates": to_plain(self.candidates),
+            "estimand": self.plan.estimand.model_dump(),
+            "designs": to_plain(self.designs),
+            "power_curves": to_plain(self.power_grid),
+            "methods": self.methods,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a design; a figure that was simulated has its Monte Carlo error beside it."""
+        rows = {design.design: _row(design) for design in self.designs}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("design")
+
+    def looks(self) -> pd.DataFrame:
+        """One row for each look of each design: patients, bounds, and how often it stops there."""
+        return pd.DataFrame(
+            [
+                {"design": design.design, **_figures_of(look)}
+                for design in self.designs
+                for look in design.looks
+            ]
+        )
+
+    def power_curves(self) -> pd.DataFrame:
+        """One row for each set of assumptions of the grid; empty where the file asks for none."""
+        columns = ["risk_ratio", "base_rate", "threshold", "n_total", "eligible_share", "power"]
+        return pd.DataFrame(
+            [_figures_of(cell) for cell in self.power_grid], columns=[*columns, _ERROR]
+        )
+
+    def page(self) -> TrialPage:
+        """Everything that the page says."""
+        making = {
+            "crsrisk": __version__,
+            "seed": str(self.plan.seed),
+            "trials a design": f"{self.plan.n_sim:,}",
+            "candidates": self.candidates.origin,
+            "digest of the protocol": self.protocol_digest[:12],
+        }
+        return trial_page(
+            self.plan,
+            designs=self.designs,
+            power=self.power_grid,
+            candidates=self.candidates,
+            methods=self.methods,
+            protocol=self.protocol,
+            making=making,
+        )
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the page: one file that opens offline."""
+        write_text(path, render_trial(self.page()))
+        return Path(path)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Power over the grid where the file asks for one, else the stopping bounds."""
+        return self.plot_power(ax=ax) if self.power_grid else self.plot_boundaries(ax=ax)
+
+    def plot_boundaries(self, design: str | None = None, ax: Axes | None = None) -> Axes:
+        """Bounds at each look of a design, and of 100 trials how many stop there.
+
+        Parameters
+        ----------
+        design : name of a design with looks; the first one where none is given.
+        ax : matplotlib axes to draw on; those of a new figure where none are given.
+        """
+        from crsrisk.plots import plot_boundaries
+
+        with_looks = [row.design for row in self.designs if len(row.looks) > 1]
+        name = design if design is not None else next(iter(with_looks), None)
+        if name is None or name not in with_looks:
+            raise InputError(
+                where="plot_boundaries",
+                key="design",
+                found=repr(name),
+                expected=f"a design with looks: {', '.join(with_looks) or 'there is none'}",
+                cure="name a sequential design or one without a control",
+            )
+        return plot_boundaries(boundaries(self.design(name)), ax=ax)
+
+    def plot_power(self, base_rate: float | None = None, ax: Axes | None = None) -> Axes:
+        """Power over the risk ratio, one curve a threshold.
+
+        Parameters
+        ----------
+        base_rate : event rate untreated; the first one of the grid where none is given.
+        ax : matplotlib axes to draw on; those of a new figure where none are given.
+        """
+        from crsrisk.plots import plot_power
+
+        made = power_panels(self.power_grid, wanted=self.plan.power)
+        panels = {panel.base_rate: panel for panel in made}
+        rate = base_rate if base_rate is not None else next(iter(panels), nan)
+        if rate not in panels:
+            raise InputError(
+                where="plot_power",
+                key="base_rate",
+                found=rate,
+                expected=f"one of {', '.join(map(str, panels)) or 'none: the plan has no grid'}",
+                cure="add power_curves to the design file",
+            )
+        return plot_power(panels[rate], ax=ax)
+
+
+_NESTED = ("looks", "misspecifications", "design")
+
+
+def _row(design: OperatingCharacteristics) -> dict[str, float | int | str | None]:
+    return {name: v for name, v in _figures_of(design).items() if name not in _NESTED}
+
+
+def _figures_of(record: object) -> dict[str, Any]:
+    """Fields of a record as the cells of a row: an estimate as its value and its error."""
+    cells: dict[str, Any] = {}
+    for name, value in vars(record).items():
+        if isinstance(value, Estimate):
+            cells |= {name: value.value, f"{name}_mc_error": value.mc_error}
+        else:
+            cells[name] = value
+    return cells
+
+
+# --- the run ---
+
+
+def run_trial(
+    design: str | Path | TrialPlan, *, workers: int = 1, begin: Begin = _silent
+) -> TrialResult:
+    """Compare trial designs: simulate every design of a plan, patient by patient.
+
+    Parameters
+    ----------
+    design : a design file (.yaml), or the plan itself. Files that a plan names (a cohort, a model)
+        are looked for beside the design file, then from the working directory.
+    workers : threads; the result does not depend on them.
+    begin : told the title and number of steps of each part, gives what is called at each step.
+
+    Returns
+    -------
+    TrialResult
+
+    Raises
+    ------
+    InputError
+        With file and line, for whatever the file, its cohort or its numbers cannot give; among them
+        a design that cannot reach its power, with what it reaches and what it would need.
+
+    References
+    ----------
+    Morris, White & Crowther, Stat Med 2019;38:2074 (simulation studies); ICH E9(R1) (estimands).
+
+    Examples
+    --------
+    >>> from crsrisk.folders import experiments_folder
+    >>> from crsrisk.data.trial_plan_file import load_design
+    >>> plan = load_design(experiments_folder() / "010_trial_designs" / "design.yaml")
+    >>> small = plan.model_copy(
+    ...     update={"designs": plan.designs[:1], "n_sim": 200, "power_curves": None}
+    ... )
+    >>> result = run_trial(small)
+    >>> result.designs[0].n_max == result.to_frame()["n_max"].iloc[0]
+    True
+    """
+    if isinstance(design, TrialPlan):
+        return _run_plan(design, folder=Path(), workers=workers, begin=begin)
+    place = Path(design).expanduser()
+    plan = load_design(place)
+    try:
+        return _run_plan(plan, folder=place.parent, workers=workers, begin=begin)
+    except InputError as problem:
+        raise located(problem, place) from problem
+
+
+def _run_plan(plan: TrialPlan, *, folder: Path, workers: int, begin: Begin) -> TrialResult:
+    pool = pool_of(plan, folder=folder, workers=workers, begin=begin)
+    hidden = 0.0 if plan.candidates.simulated is not None else plan.masking.hidden
+    sized = [
+        prepare(
+            pool,
+            design,
+            screening=plan.screening,
+            hidden=hidden,
+            alpha=plan.alpha_one_sided,
+            power=plan.power,
+        )
+        for design in plan.designs
+    ]
+    advance, results = begin("Simulating trials", len(sized)), []
+    for design in sized:
+        results.append(
+            operating_characteristics(design, n_sim=plan.n_sim, seed=plan.seed, workers=workers)
+        )
+        advance(1)
+    tree = protocol_tree(plan, n_max={result.design: result.n_max for result in results})
+    return TrialResult(
+        plan=plan,
+        candidates=describe(pool),
+        designs=tuple(results),
+        power_grid=tuple(_power(plan, pool, workers=workers, begin=begin)),
+        methods=methods_paragraph(plan, origin=pool.origin, results=results, version=__version__),
+        protocol=protocol_yaml(tree, version=__version__),
+        protocol_digest=digest_of(tree),
+    )
+
+
+def _power(plan: TrialPlan, pool: Pool, *, workers: int, begin: Begin) -> list[PowerCell]:
+    curves = plan.power_curves
+    if curves is None:
+        return []
+    n_cells = len(curves.risk_ratio) * len(curves.base_rate) * len(curves.threshold)
+    return power_grid(
+        curves,
+        stated=plan.candidates.stated,
+        pool=pool,
+        screening=plan.screening,
+        masking=plan.masking,
+        seed=plan.seed,
+        alpha=plan.alpha_one_sided,
+        workers=workers,
+        advance=begin("Power curves", n_cells),
+    )
+
+
+# --- candidates ---
 
 
 def pool_of(plan: TrialPlan, *, folder: Path, workers: int, begin: Begin) -> Pool:
@@ -118,7 +425,7 @@ def _simulated(
         start=0,
         stop=source.n_patients,
     )
-    found = potential_outcomes(
+    simulated = potential_outcomes(
         arm,
         [strategy],
         patients=patients,
@@ -145,7 +452,7 @@ def _simulated(
         f" {source.scenario}), with and without {source.prophylaxis}; score: {model.label}"
     )
     return outcomes_pool(
-        found,
+        simulated,
         strategy=strategy.name,
         risk=scored["risk"].to_numpy(dtype=np.float64),
         screening=plan.screening,
@@ -173,164 +480,7 @@ def _model(source: Simulated, arm: Arm, *, world: World, folder: Path, workers: 
     )
 
 
-Begin = Callable[[str, int], Callable[[int], None]]
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What a design file led to; ``power`` are the cells of the grid, ``protocol`` the file that
-    makes it all again.
-    """
-
-    plan: TrialPlan
-    candidates: dict[str, Any]
-    found: tuple[OperatingCharacteristics, ...]
-    power: tuple[dict[str, Any], ...]
-    methods: str
-    protocol: str
-    digest: str
-
-    def as_tree(self) -> dict[str, Any]:
-        """All results, ready for JSON; the same for a design file and for the protocol made of
-        it.
-        """
-        return {
-            "trial": self.plan.trial,
-            "question": self.plan.question,
-            "notice": notice_of(self.plan),
-            "version": __version__,
-            "seed": self.plan.seed,
-            "protocol_digest": self.digest,
-            "candidates": self.candidates,
-            "estimand": self.plan.estimand.model_dump(),
-            "designs": [one.model_dump() for one in self.found],
-            "power_curves": list(self.power),
-            "methods": self.methods,
-        }
-
-    def content(self) -> dict[str, Any]:
-        """The page as a dictionary."""
-        making = {
-            "crsrisk": __version__,
-            "seed": self.plan.seed,
-            "trials a design": f"{self.plan.n_sim:,}",
-            "candidates": self.candidates["origin"],
-            "digest of the protocol": self.digest[:12],
-        }
-        return trial_content(
-            self.plan,
-            found=self.found,
-            power=self.power,
-            candidates=self.candidates,
-            methods=self.methods,
-            protocol=self.protocol,
-            making=making,
-        )
-
-
-def run_design(path: str | Path, *, workers: int, begin: Begin) -> Compared:
-    """Read a design file and run every design in it.
-
-    Raises :class:`InputError`, with file and line, for whatever the file, its cohort or its numbers
-    cannot give; among them a design that cannot reach its power, with what it reaches and what it
-    would need.
-    """
-    place = Path(path).expanduser()
-    plan = load_design(place)
-    try:
-        return _compare(plan, folder=place.parent, workers=workers, begin=begin)
-    except InputError as problem:
-        raise located(problem, place) from problem
-
-
-def _compare(plan: TrialPlan, *, folder: Path, workers: int, begin: Begin) -> Compared:
-    pool = pool_of(plan, folder=folder, workers=workers, begin=begin)
-    hidden = 0.0 if plan.candidates.simulated is not None else plan.masking.hidden
-    ready = [
-        prepare(
-            pool,
-            design,
-            screening=plan.screening,
-            hidden=hidden,
-            alpha=plan.alpha_one_sided,
-            power=plan.power,
-        )
-        for design in plan.designs
-    ]
-    found = tuple(
-        _each(ready, plan, workers=workers, advance=begin("Simulating trials", len(ready)))
-    )
-    tree = protocol_tree(plan, n_max={one.design: one.n_max for one in found})
-    candidates = _candidates(pool)
-    return Compared(
-        plan,
-        candidates,
-        found,
-        tuple(_power(plan, pool, workers=workers, begin=begin)),
-        methods_paragraph(plan, origin=pool.origin, found=found, version=__version__),
-        protocol_yaml(tree, version=__version__),
-        digest_of(tree),
-    )
-
-
-def _each(
-    ready: list[SizedDesign], plan: TrialPlan, *, workers: int, advance: Callable[[int], None]
-) -> list[OperatingCharacteristics]:
-    found = []
-    for one in ready:
-        found.append(
-            operating_characteristics(one, n_sim=plan.n_sim, seed=plan.seed, workers=workers)
-        )
-        advance(1)
-    return found
-
-
-def _candidates(pool: Pool) -> dict[str, Any]:
-    return {
-        "origin": pool.origin,
-        "n_patients": pool.n_patients,
-        "base_rate": pool.base_rate,
-        "base_rate_error": pool.base_rate_error,
-        "risk_ratio": pool.risk_ratio,
-        "rates": [
-            {
-                "endpoint": ENDPOINTS[at],
-                "untreated": float(pool.control[at].mean()),
-                "with_prophylaxis": float(pool.treated[at].mean()),
-            }
-            for at in (ASTCT, SUPPORT)
-        ],
-    }
-
-
-def _power(plan: TrialPlan, pool: Pool, *, workers: int, begin: Begin) -> list[dict[str, Any]]:
-    curves = plan.power_curves
-    if curves is None:
-        return []
-    n_cells = len(curves.risk_ratio) * len(curves.base_rate) * len(curves.threshold)
-    cells = power_grid(
-        curves,
-        stated=plan.candidates.stated,
-        pool=pool,
-        screening=plan.screening,
-        masking=plan.masking,
-        seed=plan.seed,
-        alpha=plan.alpha_one_sided,
-        workers=workers,
-        advance=begin("Power curves", n_cells),
-    )
-    return [
-        {
-            "risk_ratio": one.risk_ratio,
-            "base_rate": one.base_rate,
-            "threshold": one.threshold,
-            "n_total": one.n_total,
-            "eligible_share": one.eligible_share,
-            "power": one.power.value,
-            "mcse": one.power.mcse,
-        }
-        for one in cells
-    ]
+# --- files ---
 
 
 def check_targets(design: Path, *, html: Path | None, out: Path | None) -> None:
@@ -347,25 +497,24 @@ def check_targets(design: Path, *, html: Path | None, out: Path | None) -> None:
             )
 
 
-def write_compared(compared: Compared, *, html: Path | None, out: Path | None) -> list[Path]:
+def write_trial(result: TrialResult, *, html: Path | None, out: Path | None) -> list[Path]:
     """Write the page, and into a folder protocol, results, methods and figures; gives the files
     written.
     """
     written = []
-    content = compared.content()
     if html is not None:
-        write_text(html, render_trial(content))
-        written.append(html)
+        written.append(result.to_html(html))
     if out is not None:
+        page = result.page()
         texts = {
-            "protocol.yaml": compared.protocol,
-            "methods.md": f"{compared.methods}\n\n{content['notice']}\n",
+            "protocol.yaml": result.protocol,
+            "methods.md": f"{result.methods}\n\n{page.notice}\n",
         }
-        texts |= trial_files(content)
+        texts |= trial_files(page)
         for name, text in texts.items():
             write_text(out / name, text)
-        write_json(out / "results.json", compared.as_tree())
-        write_json(out / "content.json", content)
+        write_json(out / "results.json", result.to_dict())
+        write_json(out / "content.json", to_plain(page))
         written += [out / name for name in (*texts, "results.json", "content.json")]
     return written
 
@@ -373,18 +522,17 @@ def write_compared(compared: Compared, *, html: Path | None, out: Path | None) -
 # --- on the terminal ---
 
 
-def print_compared(compared: Compared, *, written: list[Path]) -> None:
+def print_trial(result: TrialResult, *, written: list[Path]) -> None:
     """The paragraph, the table of designs and what was written."""
     console = Console(width=max(Console().width, 132), markup=False, highlight=False)
-    content = compared.content()
-    console.print(content["aloud"])
-    console.print(_estimand_table(compared.plan))
-    console.print(_designs_table(compared.found))
-    if any(row.is_error for one in compared.found for row in one.misspecifications):
-        console.print(_wrong_table(compared.found))
+    console.print(committee_summary(result.plan, result.designs, result.candidates))
+    console.print(_estimand_table(result.plan))
+    console.print(_designs_table(result))
+    if any(design.false_claims for design in result.designs):
+        console.print(_false_claims_table(result))
     for path in written:
         console.print(f"Wrote {path}", soft_wrap=True)
-    console.print(content["notice"], soft_wrap=True)
+    console.print(result.notice, soft_wrap=True)
 
 
 def _new_table(title: str, *columns: str) -> Table:
@@ -401,7 +549,7 @@ def _estimand_table(plan: TrialPlan) -> Table:
     return table
 
 
-def _designs_table(found: tuple[OperatingCharacteristics, ...]) -> Table:
+def _designs_table(result: TrialResult) -> Table:
     table = _new_table(
         "Designs (± Monte Carlo error)",
         "design",
@@ -415,27 +563,24 @@ def _designs_table(found: tuple[OperatingCharacteristics, ...]) -> Table:
         "exposed",
         "without need",
     )
-    for one in found:
-        cells = [
-            (one.expected_n, 0, 1),
-            (one.power, 1, 100),
-            (one.type_one_error, 2, 100),
-            (one.screened_per_enrolled, 2, 1),
-            (one.screened, 0, 1),
-            (one.duration_months, 1, 1),
-            (one.exposed, 0, 1),
-            (one.exposed_without_need, 0, 1),
-        ]
+    for design in result.designs:
         table.add_row(
-            Text(one.design),
-            f"{one.n_max:,}",
-            *(with_error(figure, digits=digits, factor=factor) for figure, digits, factor in cells),
+            Text(design.design),
+            f"{design.n_max:,}",
+            with_error(design.expected_n, digits=0),
+            with_error(design.power, digits=1, factor=100),
+            with_error(design.type_one_error, digits=2, factor=100),
+            with_error(design.screened_per_enrolled, digits=2),
+            with_error(design.screened, digits=0),
+            with_error(design.duration_months, digits=1),
+            with_error(design.exposed, digits=0),
+            with_error(design.exposed_without_need, digits=0),
         )
     return table
 
 
-def _wrong_table(found: tuple[OperatingCharacteristics, ...]) -> Table:
-    """Only worlds without an effect; the page has the others too."""
+def _false_claims_table(result: TrialResult) -> Table:
+    """Only where there is no effect; the page has the other rows too."""
     table = _new_table(
         "False claims of benefit in 100 trials when an assumption is wrong",
         "design",
@@ -443,11 +588,11 @@ def _wrong_table(found: tuple[OperatingCharacteristics, ...]) -> Table:
         "claims",
     )
     table.columns[1].justify = "left"
-    for one in found:
-        for at, row in enumerate(row for row in one.misspecifications if row.is_error):
+    for design in result.designs:
+        for at, row in enumerate(design.false_claims):
             table.add_row(
-                Text(one.design if at == 0 else ""),
-                Text(row.what),
+                Text(design.design if at == 0 else ""),
+                Text(row.truth),
                 with_error(row.claims, digits=1, factor=100),
             )
     return table

@@ -17,7 +17,7 @@ from rich.console import Console
 from scipy.special import expit
 
 from crsrisk.data.outcomes import read_outcome
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError, OutputError
 from crsrisk.evaluation.calibration import recalibrate
 from crsrisk.evaluation.metrics import clip_risk, log_loss, observed_to_expected
@@ -25,6 +25,7 @@ from crsrisk.folders import find, names
 from crsrisk.model.companions import carry_over, load_companions, save_companions
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.refits import Refits, covers, why_no_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import is_released, load_model, save_model
 from crsrisk.model.update import (
     METHODS,

@@ -25,12 +25,12 @@ from scipy.special import expit
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.files import write_json, write_text
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.against_truth import SplitHalves
 from crsrisk.evaluation.metrics import clip_risk
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.update import FEWEST_EVENTS, METHODS, choose, log_odds_of, updated_with
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm

@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from scipy.stats import beta as beta_distribution
 from scipy.stats import qmc
 
+from crsrisk.data.operating_characteristics import CandidatePool, EndpointRates
 from crsrisk.data.outcomes import yes_or_no
 from crsrisk.data.potential_outcomes import PotentialOutcomes
 from crsrisk.data.trial_plan import FromCohort, Masking, Screening, Stated
@@ -71,6 +72,25 @@ class Pool:
         return float(self.treated_unmasked.mean() / self.control[ASTCT].mean())
 
 
+def describe(pool: Pool) -> CandidatePool:
+    """Who the candidates are and what becomes of them, in figures."""
+    return CandidatePool(
+        origin=pool.origin,
+        n_patients=pool.n_patients,
+        base_rate=pool.base_rate,
+        base_rate_error=pool.base_rate_error,
+        risk_ratio=pool.risk_ratio,
+        rates=tuple(
+            EndpointRates(
+                endpoint=ENDPOINTS[at],
+                untreated=float(pool.control[at].mean()),
+                with_prophylaxis=float(pool.treated[at].mean()),
+            )
+            for at in (ASTCT, SUPPORT)
+        ),
+    )
+
+
 @cache
 def _even(n_log2: int, width: int) -> FloatArray:
     """Points spread evenly over the unit cube, shape (2^n, width), none at its faces."""
@@ -111,8 +131,9 @@ def stated_pool(
     """Candidates by formula. ``base_rate`` moves the mean of the spread (a + b kept),
     ``risk_ratio`` replaces the given one.
 
-    >>> pool = stated_pool(Stated(risk="Beta(2,6)", risk_ratio=0.5), screening=Screening(candidates_per_month=10.0),
-    ...                    masking=Masking())
+    >>> stated = Stated(risk="Beta(2,6)", risk_ratio=0.5)
+    >>> screening = Screening(candidates_per_month=10.0)
+    >>> pool = stated_pool(stated, screening=screening, masking=Masking())
     >>> round(pool.base_rate, 4), round(pool.risk_ratio, 4)
     (0.25, 0.5)
     """

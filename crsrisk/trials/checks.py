@@ -1,21 +1,26 @@
 """What a rate, a level, a power, a threshold and a count must be before anything is computed with
-them.
+them, and the records that statistics return.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.errors import InputError
+from crsrisk.results import Result, to_plain
 
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
+WholeArray: TypeAlias = NDArray[np.int64]
+
+T = TypeVar("T")
 
 
 def _checked(
@@ -39,7 +44,8 @@ def inner_rate(value: object, *, where: str, key: str) -> float:
     >>> inner_rate(25, where="design.yaml", key="p_control")
     Traceback (most recent call last):
     ...
-    crsrisk.errors.InputError: design.yaml, p_control: found 25; expected a rate above 0 and below 1. Cure: divide ...
+    crsrisk.errors.InputError: design.yaml, p_control: found 25; expected a rate above 0 and below
+    1. Cure: divide ...
     """
     return _checked(
         value,
@@ -208,7 +214,7 @@ def numbers(values: ArrayLike, *, where: str, key: str) -> FloatArray:
 
 
 def choice(value: str, *, options: Sequence[str], where: str, key: str) -> str:
-    """One of a few words."""
+    """A word out of a few."""
     if value not in options:
         raise InputError(
             where=where,
@@ -220,34 +226,11 @@ def choice(value: str, *, options: Sequence[str], where: str, key: str) -> str:
     return value
 
 
-# What the statistics return: frozen records that turn into plain dictionaries, and records kept by
-# a number.
-#
-# A trial designer reads fields (``size.n_per_arm_ceil``); a table, a YAML file or a page takes
-# ``to_dict()``, which holds only numbers, text, lists and dictionaries.
-
-
-T = TypeVar("T")
-
-
-def plain(value: Any) -> Any:
-    """Arrays become lists, records dictionaries, numbers of numpy Python's own."""
-    if isinstance(value, (Answer, ByNumber)):
-        return value.to_dict()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
-    return value
+# --- what statistics return ---
 
 
 def label(number: float | str) -> str:
-    """A number as a key of a dictionary: the shortest writing that keeps it (0.1, not 0.10; 0, not
-    0.0).
+    """A number as a key: the shortest writing that keeps it (0.1, not 0.10; 0, not 0.0).
 
     >>> label(0.10), label(0), label("0.3")
     ('0.1', '0', '0.3')
@@ -265,18 +248,50 @@ def percent(rate: float) -> str:
     return f"{int(hundredths):02d}" if hundredths == int(hundredths) else f"{hundredths:g}"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The family of all records that a statistic returns."""
+@dataclass(frozen=True, repr=False)
+class Answer(Result):
+    """The family of the records that a statistic returns: its figures as fields, read by name.
+
+    In :meth:`to_dict` an infinite bound, at which nothing stops, is None like a missing one: JSON
+    has no place for either.
+    """
+
+    def summary(self) -> str:
+        """The figures in one line, four digits each."""
+        return ", ".join(f"{part.name} {_shown(getattr(self, part.name))}" for part in fields(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields by name, ready for JSON or YAML."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        """All figures by name, ready for JSON or YAML."""
+        return {part.name: to_plain(_finite(getattr(self, part.name))) for part in fields(self)}
 
 
-class ByNumber(Mapping[str, T]):
-    """Answers kept by the number that they belong to (a threshold, a rate); look up with the number
-    or its text.
+def _finite(value: object) -> object:
+    """Infinite numbers as NaN, which is written as None."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return np.where(np.isfinite(value), value, np.nan)
+    return nan if isinstance(value, float) and not isfinite(value) else value
+
+
+def _shown(value: object) -> str:
+    """A field in the one line that a notebook shows."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, np.ndarray):
+        shown = ", ".join(_shown(part) for part in value.ravel()[:10].tolist())
+        return f"[{shown}{', ...' if value.size > 10 else ''}]"
+    if isinstance(value, tuple):
+        return f"{len(value)} in all"
+    if isinstance(value, Mapping):
+        return f"({', '.join(map(str, value))})"
+    if isinstance(value, Answer):
+        return f"({value.summary()})"
+    return str(value)
+
+
+class ByNumber(Result, Mapping[str, T]):
+    """Answers kept by the number that they belong to (a threshold, a rate).
+
+    Look up with the number or its text.
 
     >>> by_threshold = ByNumber({0.1: "a", 0.2: "b"})
     >>> by_threshold[0.1], by_threshold["0.2"], list(by_threshold)
@@ -295,9 +310,16 @@ class ByNumber(Mapping[str, T]):
     def __len__(self) -> int:
         return len(self._answers)
 
-    def __repr__(self) -> str:
-        return f"ByNumber({self._answers!r})"
+    def summary(self) -> str:
+        """Which numbers there are."""
+        return f"answers for {', '.join(self._answers)}"
 
     def to_dict(self) -> dict[str, Any]:
         """The answers by the text of their numbers."""
-        return {key: plain(answer) for key, answer in self._answers.items()}
+        return {key: to_plain(answer) for key, answer in self._answers.items()}
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each number, a column for each figure."""
+        plain = self.to_dict().values()
+        rows = [row if isinstance(row, dict) else {"value": row} for row in plain]
+        return pd.DataFrame(rows, index=pd.Index(map(float, self._answers), name="number"))

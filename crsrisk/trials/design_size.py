@@ -8,7 +8,7 @@ is asked for is refused with the cure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -18,17 +18,17 @@ from scipy.special import ndtr, ndtri
 from crsrisk.data.trial_plan import Design, Sequential, SingleArm
 from crsrisk.errors import InputError
 from crsrisk.trials.candidates import ASTCT, SUPPORT, Pool
-from crsrisk.trials.checks import BoolArray, FloatArray
+from crsrisk.trials.checks import BoolArray, FloatArray, WholeArray
 from crsrisk.trials.enrolment import given_by
 from crsrisk.trials.exact_tests import probability_of, rejection_region
-from crsrisk.trials.sequential import GroupSequentialBounds, gs_bounds
-from crsrisk.trials.single_arm import CountRule, Whole, count_rule, count_rule_oc
+from crsrisk.trials.sequential import GroupSequentialBounds, group_sequential_bounds
+from crsrisk.trials.single_arm import CountRule, count_rule, count_rule_oc
 from crsrisk.trials.spending import crossing
 from crsrisk.trials.two_proportions import (
-    n_farrington_manning,
-    n_two_proportions,
     restricted_rates,
     rounded_up,
+    sample_size_noninferiority,
+    sample_size_two_proportions,
 )
 
 MOST_PATIENTS = 20_000  # a design that needs more is refused
@@ -38,7 +38,7 @@ EXACT_MOST = 1_500  # patients up to which an exact test is enumerated
 
 
 @dataclass(frozen=True, eq=False)
-class Sized:
+class DesignSize:
     """A design with its numbers. ``upper`` and ``lower`` are z bounds at each look (-inf: nothing
     stops there).
 
@@ -47,7 +47,7 @@ class Sized:
     """
 
     design: Design
-    at_look: Whole
+    at_look: WholeArray
     share: FloatArray
     upper: FloatArray
     lower: FloatArray
@@ -66,12 +66,116 @@ class Sized:
 
 @dataclass(frozen=True)
 class _Rates:
-    """Event rates that the planner expects: without prophylaxis p_control, and as a function of the
-    risk ratio.
-    """
+    """Event rates of the two arms that the planner expects."""
 
     experimental: float
     control: float
+
+    @property
+    def can_vary(self) -> bool:
+        return 0 < self.experimental < 1 and 0 < self.control < 1
+
+
+@dataclass(frozen=True)
+class _Assumed:
+    """What the planner takes for true of a randomised design: rates of each endpoint that must show
+    the effect, bounds, level, the power that is asked for, and the side of the claim.
+    """
+
+    design: Design
+    rates: tuple[_Rates, ...]
+    bounds: GroupSequentialBounds | None
+    alpha: float
+    wanted: float
+    sign: float
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the test is exact, so that its power is enumerated."""
+        return self.design.analysis in ("fisher", "boschloo")
+
+    def region(self, n: int) -> BoolArray | None:
+        """The tables that an exact test rejects with so many patients; None for other tests."""
+        if not self.is_exact:
+            return None
+        if n > EXACT_MOST:
+            raise InputError(
+                where=f"design {self.design.name}",
+                key="test",
+                found=f"{self.design.analysis} with {n:,} patients",
+                expected=f"at most {EXACT_MOST:,} patients with an exact test",
+                cure="use pooled_z",
+            )
+        treated, controls = arm_sizes(n, self.design.ratio)
+        return rejection_region(
+            n1=treated,
+            n2=controls,
+            alpha_one_sided=self.alpha,
+            test="fisher" if self.design.analysis == "fisher" else "boschloo",
+            direction="treatment lower" if self.sign > 0 else "treatment higher",
+        )
+
+    def power_with(self, n: int, region: BoolArray | None) -> float:
+        """Power with so many patients, of the endpoint that has the least."""
+        return min(self._power(rates, n, region) for rates in self.rates)
+
+    def _power(self, rates: _Rates, n: int, region: BoolArray | None) -> float:
+        """By enumeration for exact tests, else by the normal approximation that also sizes the
+        trial.
+        """
+        if region is not None:
+            return probability_of(region, p1=rates.experimental, p2=rates.control)
+        ratio, margin, bounds = self.design.ratio, self.design.margin, self.bounds
+        if margin is None:
+            fixed = fixed_power(
+                rates.experimental, rates.control, n=n, ratio=ratio, alpha=self.alpha
+            )
+        else:
+            fixed = _margin_power(rates, n=n, ratio=ratio, margin=margin, alpha=self.alpha)
+        if bounds is None:
+            return fixed
+        drift = float(ndtri(1 - self.alpha) + ndtri(min(max(fixed, 1e-12), 1 - 1e-12)))
+        low = np.full(bounds.z.size, -np.inf) if bounds.futility_z is None else bounds.futility_z
+        stops = crossing(upper=bounds.z, lower=low, info=bounds.info, drift=drift)
+        return float(stops.upper.sum())
+
+    def n_needed(self) -> int:
+        """Patients in all for the power that is asked for."""
+        n = max(self._n_by_formula(rates) for rates in self.rates)
+        return self._n_by_enumeration(n) if self.is_exact else n
+
+    def _n_by_formula(self, rates: _Rates) -> int:
+        """Whole patients in both arms; looks multiply those of a trial without."""
+        design = self.design
+        size = (
+            sample_size_two_proportions(
+                rates.experimental,
+                rates.control,
+                alpha_one_sided=self.alpha,
+                power=self.wanted,
+                ratio=design.ratio,
+            )
+            if design.margin is None
+            else sample_size_noninferiority(
+                rates.experimental,
+                rates.control,
+                margin=design.margin,
+                alpha_one_sided=self.alpha,
+                power=self.wanted,
+                ratio=design.ratio,
+            )
+        )
+        if self.bounds is None:
+            return size.n_total_ceil
+        grown = rounded_up(size.n_total_unrounded * self.bounds.inflation)
+        return grown + grown % 2 if design.ratio == 1 else grown
+
+    def _n_by_enumeration(self, n: int) -> int:
+        """The first even number from the formula's on at which the exact test has the power."""
+        for more in range(n, min(2 * n, EXACT_MOST) + 2, 2):
+            if self.power_with(more, self.region(more)) >= self.wanted:
+                return more
+        return n
 
 
 def planned_rates(
@@ -108,7 +212,7 @@ def planned_rates(
 
 def size_design(
     pool: Pool, design: Design, *, alpha: float, power: float, must_reach: bool = True
-) -> Sized:
+) -> DesignSize:
     """The design with its numbers; raises :class:`InputError` when it cannot reach its power.
 
     ``must_reach=False`` takes a stated ``n_total`` whatever it reaches, as a power curve does.
@@ -117,29 +221,35 @@ def size_design(
     wanted = design.power or power
     if design.single_arm is not None:
         return _sized_single_arm(design, design.single_arm, where=where)
-    endpoints = (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
-    rates = [planned_rates(pool, design, endpoint=endpoint) for endpoint in endpoints]
+    rates = tuple(planned_rates(pool, design, endpoint=endpoint) for endpoint in _endpoints(design))
     bounds = _bounds(design.sequential, alpha=alpha, power=wanted)
     sign = -1.0 if rates[0].experimental > rates[0].control and design.margin is None else 1.0
+    assumed = _Assumed(design, rates, bounds, alpha, wanted, sign)
     if must_reach:
         _cuts_divide(pool, design, where=where)
-        _has_effect(rates, design, pool, where=where)
-    n = design.n_total or _needed(
-        rates, design, bounds, alpha=alpha, power=wanted, sign=sign, where=where
-    )
+        for expected in rates:
+            _has_effect(expected, design, pool, where=where)
+    n = design.n_total or _affordable(assumed, where=where)
     share = np.ones(1) if bounds is None else bounds.info
     at_look = _at_looks(share, n, ratio=design.ratio, where=where)
-    region = _region(design, n, alpha=alpha, sign=sign)
-    planned = min(_power(one, design, n, bounds, region, alpha=alpha) for one in rates)
+    region = assumed.region(n)
+    planned = assumed.power_with(n, region)
     if must_reach and planned < wanted - SLACK:
-        raise _too_small(pool, design, n, planned, wanted, rates, bounds, alpha=alpha, sign=sign)
+        raise _too_small(assumed, pool, n, planned)
     upper = np.array([ndtri(1 - alpha)]) if bounds is None else bounds.z
     floor = bounds.futility_z if bounds is not None else None
     lower = np.full(upper.size, -np.inf) if floor is None else np.append(floor[:-1], -np.inf)
-    return Sized(design, at_look, share, upper, lower, sign, alpha, wanted, planned, region=region)
+    return DesignSize(
+        design, at_look, share, upper, lower, sign, alpha, wanted, planned, region=region
+    )
 
 
-def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> Sized:
+def _endpoints(design: Design) -> tuple[int, ...]:
+    """The endpoints that must show the effect."""
+    return (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
+
+
+def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> DesignSize:
     """A design without a control; its planned power is exact at its target, whatever the candidates
     are like.
     """
@@ -160,7 +270,7 @@ def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> Sized:
                 f" with beta: {np.ceil((1 - reached) * 100) / 100:.2f}"
             ),
         )
-    return Sized(
+    return DesignSize(
         design,
         rule.at_look,
         rule.at_look / rule.at_look[-1],
@@ -186,15 +296,15 @@ def _cuts_divide(pool: Pool, design: Design, *, where: str) -> None:
             where=where,
             key="cuts",
             found=(
-                f"{design.cuts}, with "
-                f"{', '.join(f'{100 * one:.1f}' for one in share)} of 100 candidates in the strata"
+                f"{design.cuts}, with {', '.join(f'{100 * part:.1f}' for part in share)} of 100"
+                " candidates in the strata"
             ),
             expected="cuts with candidates on both sides",
             cure=f"nine of ten candidates have a risk of {low:.2g} to {high:.2g}: cut between",
         )
 
 
-def _at_looks(share: FloatArray, n: int, *, ratio: float, where: str) -> Whole:
+def _at_looks(share: FloatArray, n: int, *, ratio: float, where: str) -> WholeArray:
     """Patients in all at each look; refuses looks at which an arm is empty or nobody is new."""
     at_look = np.rint(share * n).astype(np.int64)
     if min(arm_sizes(int(at_look[0]), ratio)) < 1 or bool((np.diff(at_look) < 1).any()):
@@ -213,7 +323,7 @@ def _bounds(
 ) -> GroupSequentialBounds | None:
     if looks is None:
         return None
-    return gs_bounds(
+    return group_sequential_bounds(
         type=looks.boundary,
         K=looks.looks,
         info=looks.info or "equal",
@@ -230,121 +340,55 @@ def _bounds(
     )
 
 
-def _has_effect(rates: list[_Rates], design: Design, pool: Pool, *, where: str) -> None:
-    for one in rates:
-        loss = one.experimental - one.control
-        if design.margin is not None and loss > design.margin - 1e-3:
-            raise InputError(
-                where=where,
-                key="margin",
-                found=(
-                    f"{design.margin:g}, and {100 * loss:.1f} of 100 more events than treating "
-                    "everybody"
-                ),
-                expected="a margin above what leaving patients untreated costs",
-                cure="lower the threshold, or accept a wider margin",
-            )
-        if design.margin is not None and 0 < one.experimental < 1 and 0 < one.control < 1:
-            continue
-        if (
-            not (0 < one.experimental < 1 and 0 < one.control < 1)
-            or abs(one.experimental - one.control) < 1e-6
-        ):
-            raise InputError(
-                where=where,
-                key="candidates",
-                found=(
-                    f"event rates {one.experimental:.4g} (experimental) and "
-                    f"{one.control:.4g} (control), risk ratio {pool.risk_ratio:.3g}"
-                ),
-                expected="two different rates above 0 and below 1",
-                cure=(
-                    "choose another threshold or prophylaxis: no number of patients shows a"
-                    " difference that is not there"
-                ),
-            )
+def _has_effect(rates: _Rates, design: Design, pool: Pool, *, where: str) -> None:
+    """The rates differ, or lie within the margin that is to be excluded."""
+    loss = rates.experimental - rates.control
+    if design.margin is not None and loss > design.margin - 1e-3:
+        raise InputError(
+            where=where,
+            key="margin",
+            found=(
+                f"{design.margin:g}, and {100 * loss:.1f} of 100 more events than treating "
+                "everybody"
+            ),
+            expected="a margin above what leaving patients untreated costs",
+            cure="lower the threshold, or accept a wider margin",
+        )
+    if rates.can_vary and (design.margin is not None or abs(loss) >= 1e-6):
+        return
+    raise InputError(
+        where=where,
+        key="candidates",
+        found=(
+            f"event rates {rates.experimental:.4g} (experimental) and "
+            f"{rates.control:.4g} (control), risk ratio {pool.risk_ratio:.3g}"
+        ),
+        expected="two different rates above 0 and below 1",
+        cure=(
+            "choose another threshold or prophylaxis: no number of patients shows a"
+            " difference that is not there"
+        ),
+    )
 
 
-def _needed(
-    rates: list[_Rates],
-    design: Design,
-    bounds: GroupSequentialBounds | None,
-    *,
-    alpha: float,
-    power: float,
-    sign: float,
-    where: str,
-) -> int:
-    n = max(_formula(one, design, bounds, alpha=alpha, power=power) for one in rates)
-    if design.analysis in ("fisher", "boschloo"):
-        n = _enumerated(rates, design, n, bounds, alpha=alpha, power=power, sign=sign)
+def _affordable(assumed: _Assumed, *, where: str) -> int:
+    """The patients that a design needs, refused where nobody could enrol them."""
+    n = assumed.n_needed()
     if n > MOST_PATIENTS:
         raise InputError(
             where=where,
             key="power",
-            found=f"{n:,} patients for a power of {power:g}",
+            found=f"{n:,} patients for a power of {assumed.wanted:g}",
             expected=f"a design within {MOST_PATIENTS:,} patients",
             cure=(
                 "the arms treat almost the same patients: choose another control or threshold, or"
                 " against treating everybody ask that it is not much worse (margin: 0.05)"
-                if design.kind == "strategy"
+                if assumed.design.kind == "strategy"
                 else (
                     "hope for a larger effect, enrol patients at higher risk, or ask for less power"
                 )
             ),
         )
-    return n
-
-
-def _formula(
-    rates: _Rates,
-    design: Design,
-    bounds: GroupSequentialBounds | None,
-    *,
-    alpha: float,
-    power: float,
-) -> int:
-    """Patients in all, whole in both arms; looks multiply those of a trial without."""
-    if design.margin is None:
-        plain = n_two_proportions(
-            p_treat=rates.experimental,
-            p_control=rates.control,
-            alpha_one_sided=alpha,
-            power=power,
-            ratio=design.ratio,
-        )
-        arms = (plain.n_treat_unrounded, plain.n_control_unrounded)
-    else:
-        margin = n_farrington_manning(
-            p1=rates.experimental,
-            p2=rates.control,
-            delta0=design.margin,
-            alpha_one_sided=alpha,
-            beta=1 - power,
-            ratio_n2_over_n1=1 / design.ratio,
-        )
-        arms = (margin.n1, margin.n2)
-    if bounds is None:
-        return sum(map(rounded_up, arms))
-    grown = rounded_up(sum(arms) * bounds.inflation)
-    return grown + grown % 2 if design.ratio == 1 else grown
-
-
-def _enumerated(
-    rates: list[_Rates],
-    design: Design,
-    n: int,
-    bounds: GroupSequentialBounds | None,
-    *,
-    alpha: float,
-    power: float,
-    sign: float,
-) -> int:
-    """The first even number from the formula's on at which the exact test has the power."""
-    for more in range(n, min(2 * n, EXACT_MOST) + 2, 2):
-        region = _region(design, more, alpha=alpha, sign=sign)
-        if min(_power(one, design, more, bounds, region, alpha=alpha) for one in rates) >= power:
-            return more
     return n
 
 
@@ -361,53 +405,6 @@ def arm_sizes(n: int, ratio: float) -> tuple[int, int]:
         else:
             control += 1
     return experimental, control
-
-
-def _region(design: Design, n: int, *, alpha: float, sign: float) -> BoolArray | None:
-    if design.analysis not in ("fisher", "boschloo"):
-        return None
-    if n > EXACT_MOST:
-        raise InputError(
-            where=f"design {design.name}",
-            key="test",
-            found=f"{design.analysis} with {n:,} patients",
-            expected=f"at most {EXACT_MOST:,} patients with an exact test",
-            cure="use pooled_z",
-        )
-    treated, controls = arm_sizes(n, design.ratio)
-    return rejection_region(
-        n1=treated,
-        n2=controls,
-        alpha_one_sided=alpha,
-        test="fisher" if design.analysis == "fisher" else "boschloo",
-        direction="treatment lower" if sign > 0 else "treatment higher",
-    )
-
-
-def _power(
-    rates: _Rates,
-    design: Design,
-    n: int,
-    bounds: GroupSequentialBounds | None,
-    region: BoolArray | None,
-    *,
-    alpha: float,
-) -> float:
-    """Power by enumeration for exact tests, else by the normal approximation that also sizes the
-    trial.
-    """
-    if region is not None:
-        return probability_of(region, p1=rates.experimental, p2=rates.control)
-    fixed = (
-        fixed_power(rates.experimental, rates.control, n=n, ratio=design.ratio, alpha=alpha)
-        if design.margin is None
-        else _margin_power(rates, design, n, design.margin, alpha=alpha)
-    )
-    if bounds is None:
-        return fixed
-    drift = float(ndtri(1 - alpha) + ndtri(min(max(fixed, 1e-12), 1 - 1e-12)))
-    low = np.full(bounds.z.size, -np.inf) if bounds.futility_z is None else bounds.futility_z
-    return float(crossing(upper=bounds.z, lower=low, info=bounds.info, drift=drift).upper.sum())
 
 
 def fixed_power(p_treat: float, p_control: float, *, n: int, ratio: float, alpha: float) -> float:
@@ -429,61 +426,42 @@ def fixed_power(p_treat: float, p_control: float, *, n: int, ratio: float, alpha
     )
 
 
-def _margin_power(rates: _Rates, design: Design, n: int, margin: float, *, alpha: float) -> float:
+def _margin_power(rates: _Rates, *, n: int, ratio: float, margin: float, alpha: float) -> float:
     """Power of non-inferiority: the formula of Farrington and Manning read backwards."""
-    n1, n0 = design.ratio * n / (1 + design.ratio), n / (1 + design.ratio)
+    n1, n0 = ratio * n / (1 + ratio), n / (1 + ratio)
     p1, p0 = rates.experimental, rates.control
     null1, null0 = restricted_rates(p1, p0, delta=margin, ratio=n0 / n1)
     null, true = (sqrt(a * (1 - a) / n1 + b * (1 - b) / n0) for a, b in ((null1, null0), (p1, p0)))
     return float(ndtr((margin - (p1 - p0) - ndtri(1 - alpha) * null) / true))
 
 
-def _too_small(
-    pool: Pool,
-    design: Design,
-    n: int,
-    planned: float,
-    wanted: float,
-    rates: list[_Rates],
-    bounds: GroupSequentialBounds | None,
-    *,
-    alpha: float,
-    sign: float,
-) -> InputError:
+def _too_small(assumed: _Assumed, pool: Pool, n: int, planned: float) -> InputError:
     """Why a design cannot reach its power, and the three ways out."""
-    needed = max(_formula(one, design, bounds, alpha=alpha, power=wanted) for one in rates)
-    if design.analysis in ("fisher", "boschloo"):
-        needed = _enumerated(rates, design, needed, bounds, alpha=alpha, power=wanted, sign=sign)
-    ways = [f"write n_total: {needed}"]
-    if (ratio := _ratio_needed(pool, design, n, wanted, bounds, alpha=alpha)) is not None:
+    ways = [f"write n_total: {assumed.n_needed()}"]
+    if (ratio := _ratio_needed(assumed, pool, n)) is not None:
         ways.append(f"hope for a risk ratio of {ratio:.2f} (assumed {pool.risk_ratio:.2f})")
     ways.append(f"accept what it reaches with power: {np.floor(planned * 100) / 100:.2f}")
     return InputError(
-        where=f"design {design.name}",
+        where=f"design {assumed.design.name}",
         key="n_total",
         found=f"{n:,} patients, which reach a power of {planned:.2f}",
-        expected=f"the power of {wanted:g} that is asked for",
+        expected=f"the power of {assumed.wanted:g} that is asked for",
         cure=", or ".join(ways),
     )
 
 
-def _ratio_needed(
-    pool: Pool,
-    design: Design,
-    n: int,
-    wanted: float,
-    bounds: GroupSequentialBounds | None,
-    *,
-    alpha: float,
-) -> float | None:
+def _ratio_needed(assumed: _Assumed, pool: Pool, n: int) -> float | None:
     """The risk ratio at which this number of patients is enough, by the normal approximation; None
     when none is.
     """
-    endpoints = (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
+    design = assumed.design
 
     def surplus(ratio: float) -> float:
-        rates = [planned_rates(pool, design, endpoint=one, risk_ratio=ratio) for one in endpoints]
-        return min(_power(one, design, n, bounds, None, alpha=alpha) for one in rates) - wanted
+        rates = tuple(
+            planned_rates(pool, design, endpoint=endpoint, risk_ratio=ratio)
+            for endpoint in _endpoints(design)
+        )
+        return replace(assumed, rates=rates).power_with(n, None) - assumed.wanted
 
     lowest, highest = 1e-3, 0.999
     if design.control == "everybody" or surplus(lowest) < 0 or surplus(highest) > 0:

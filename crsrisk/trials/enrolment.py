@@ -1,10 +1,10 @@
-"""Enrolment: simulated trials, patient by patient, counted at every look. The only loop over single
-patients.
+"""Enrolment: a design laid over a pool of candidates as two arms, and the trials that enrol from
+them, patient by patient, counted at every look. The only loop over single patients.
 
 Each enrolled patient takes one 64-bit number from a hash of (the trial's key, his place in the
 trial): its upper half chooses who he is among the eligible candidates, its lower half decides his
 outcome. The same number decides it under either arm, so that a patient whom prophylaxis helps is
-one and the same in both worlds.
+the same under both.
 """
 
 from __future__ import annotations
@@ -23,11 +23,32 @@ from crsrisk.trials.checks import BoolArray, FloatArray
 Counts = NDArray[np.int32]
 Chances = NDArray[np.uint32]
 
+# What is true in a simulated trial. effect: as assumed. null: prophylaxis does nothing. hidden: it
+# does nothing but hide events from the ASTCT grade. margin: the experimental arm has as many more
+# events than the control as the margin of non-inferiority says.
+Truth: TypeAlias = Literal["effect", "null", "hidden", "margin"]
+CONTROL, EXPERIMENTAL = 0, 1
 CERTAIN = 2**31  # a chance of 1; outcomes are decided by 31 random bits
 _WEYL = np.uint64(0x9E3779B97F4A7C15)  # SplitMix64 (Steele, Lea & Flood, OOPSLA 2014)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
 _LOW = np.uint64(CERTAIN - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Arms:
+    """What :func:`crsrisk.trials.enrolment.enrol` reads; ``ratio`` is infinite without a control
+    arm.
+    """
+
+    eligible: NDArray[np.uint32]
+    chance: Chances
+    untreated: Chances
+    is_given: NDArray[np.uint8]
+    stratum: NDArray[np.uint8]
+    n_strata: int
+    ratio: float
+    eligible_share: float
 
 
 def as_chance(probability: FloatArray) -> Chances:
@@ -64,16 +85,23 @@ def enrol(
 ) -> None:
     """Run one trial for each key and fill in its counts so far at every look.
 
-    Parameters ---------- keys : one a trial. eligible : rows of candidates who may enter; each is
-    as likely as the other to come next. chance : (arm, endpoint, row) of the event; arm 0 is the
-    control, 1 the experimental one. untreated : (row) chance of the first endpoint without
-    prophylaxis. is_given : (arm, row) whether this arm gives this candidate prophylaxis. stratum :
-    (row); patients are allocated within strata, in turn, ``ratio`` experimental for each control
-    (infinite:
-        no control). Patients are exchangeable, so that taking turns is the same as permuted blocks.
-    at_look : patients enrolled at each look, in all. events : filled, (trial, look, endpoint, arm,
-    stratum); sizes (trial, look, arm, stratum); exposed, needless
-        (trial, look): given prophylaxis, and given it without having the event untreated.
+    Over 60 lines with its parameters: the kernel is one loop, compiled as a whole.
+
+    Parameters
+    ----------
+    keys : one for each trial.
+    eligible : rows of candidates who may enter; each is as likely as the other to come next.
+    chance : (arm, endpoint, row) of the event; arm 0 is the control, 1 the experimental arm.
+    untreated : (row) chance of the first endpoint without prophylaxis.
+    is_given : (arm, row) whether this arm gives this candidate prophylaxis.
+    stratum : (row); patients are allocated within strata, in turn, ``ratio`` experimental for each
+        control (infinite: no control). Patients are exchangeable, so that taking turns is the same
+        as permuted blocks.
+    at_look : patients enrolled at each look, in all.
+    events : filled, (trial, look, endpoint, arm, stratum).
+    sizes : filled, (trial, look, arm, stratum).
+    exposed, needless : filled, (trial, look): given prophylaxis, and given it without having the
+        event untreated.
     """
     n_eligible = np.uint64(eligible.shape[0])
     n_endpoints, n_strata = events.shape[2], events.shape[4]
@@ -103,32 +131,6 @@ def enrol(
             needless[trial, look] = n_needless
 
 
-# Arms: a design laid over a pool of candidates, as the tables from which patients are enrolled.
-
-
-# effect: as assumed. null: prophylaxis does nothing. hidden: it does nothing but hide events from
-# the ASTCT grade. margin: the experimental arm has as many more events than the control as the
-# margin of non-inferiority says.
-World: TypeAlias = Literal["effect", "null", "hidden", "margin"]
-CONTROL, EXPERIMENTAL = 0, 1
-
-
-@dataclass(frozen=True, eq=False)
-class Arms:
-    """What :func:`crsrisk.trials.enrolment.enrol` reads; ``ratio`` is infinite without a control
-    arm.
-    """
-
-    eligible: NDArray[np.uint32]
-    chance: Chances
-    untreated: Chances
-    is_given: NDArray[np.uint8]
-    stratum: NDArray[np.uint8]
-    n_strata: int
-    ratio: float
-    eligible_share: float
-
-
 def given_by(design: Design, score: FloatArray) -> tuple[BoolArray, BoolArray]:
     """Who gets prophylaxis in the control and in the experimental arm, by score (NaN: as if above
     the threshold).
@@ -140,13 +142,13 @@ def given_by(design: Design, score: FloatArray) -> tuple[BoolArray, BoolArray]:
     return (everybody if design.control == "everybody" else nobody), guided
 
 
-def chances(pool: Pool, given: BoolArray, *, world: World, hidden: float) -> FloatArray:
+def chances(pool: Pool, given: BoolArray, *, truth: Truth, hidden: float) -> FloatArray:
     """Chance of each endpoint, (endpoint, row), when these rows are given prophylaxis."""
-    if world in ("effect", "margin"):
+    if truth in ("effect", "margin"):
         treated = pool.treated
     else:
         treated = pool.control.copy()
-        treated[ASTCT] *= 1 - hidden if world == "hidden" else 1.0
+        treated[ASTCT] *= 1 - hidden if truth == "hidden" else 1.0
     return np.where(given, treated, pool.control)
 
 
@@ -155,20 +157,20 @@ def arms_of(
     design: Design,
     screening: Screening,
     *,
-    world: World = "effect",
+    truth: Truth = "effect",
     hidden: float = 0.0,
 ) -> Arms:
-    """The tables of one design in one world."""
+    """The tables of one design under one truth."""
     needs_score = design.kind in ("stratified", "strategy")
     threshold = design.threshold if design.kind in ("enrichment", "single_arm") else None
     eligible = eligible_rows(pool, screening, threshold=threshold, needs_score=needs_score)
     control, experimental = given_by(design, pool.score)
     stratum, n_strata = _strata(pool.score, design, screening)
     both = [
-        chances(pool, given, world=world, hidden=hidden)[: len(ENDPOINTS)]
+        chances(pool, given, truth=truth, hidden=hidden)[: len(ENDPOINTS)]
         for given in (control, experimental)
     ]
-    if world == "margin":
+    if truth == "margin":
         both[EXPERIMENTAL] = _raised(both[CONTROL], by=float(design.margin or 0.0), among=eligible)
     return Arms(
         eligible=eligible,

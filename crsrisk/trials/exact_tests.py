@@ -7,12 +7,12 @@ unconditional tests come near to it from below. All are one-sided.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, ndtri
 from scipy.stats import binom
@@ -26,7 +26,6 @@ from crsrisk.trials.checks import (
     count,
     inner_rate,
     one_sided_alpha,
-    percent,
 )
 
 TwoRateTest: TypeAlias = Literal["z", "z_unconditional", "fisher", "boschloo"]
@@ -36,11 +35,9 @@ DIRECTIONS = ("treatment lower", "treatment higher")
 WHERE = "exact test"
 SLACK = 1e-10  # two tables of equal evidence must not be parted by rounding
 N_RATES = 501  # common rates at which the size is looked at before the largest is refined
-_STATED_Z = re.compile(r"z\s*>=?\s*(\d*\.?\d+)")
-_STATED_P = re.compile(r"p\s*<=?\s*(\d*\.?\d+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TestProperties(Answer):
     """Probability of rejecting with the stated rates, and without effect: at either rate, and at
     the worst common rate.
@@ -54,30 +51,25 @@ class TestProperties(Answer):
     size_max: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExactRejection(Answer):
-    """Exact properties of each test; ``to_dict`` writes ``z_power``, ``fisher_size_p25``,
-    ``boschloo_size_max``.
-    """
+    """Exact power and type I error of each test at the rates p1 (treatment) and p2 (control)."""
 
     p1: float
     p2: float
     by_test: Mapping[str, TestProperties]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Every figure under <test>_<figure>; sizes carry the common rate (p25 = 0.25)."""
-        named: dict[str, float] = {}
-        for test, found in self.by_test.items():
-            named |= {
-                f"{test}_power": found.power,
-                f"{test}_size_p{percent(self.p1)}": found.size_at_p1,
-                f"{test}_size_p{percent(self.p2)}": found.size_at_p2,
-                f"{test}_size_max": found.size_max,
-            }
-        return named
+    def summary(self) -> str:
+        """The power of each test."""
+        return ", ".join(f"{test} power {found.power:.3f}" for test, found in self.by_test.items())
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a test: power, type I error at either rate and at the worst common rate."""
+        rows = {test: properties.to_dict() for test, properties in self.by_test.items()}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("test")
 
 
-def exact_rejection_prob(
+def exact_rejection_probability(
     *,
     n1: int,
     n2: int,
@@ -86,33 +78,46 @@ def exact_rejection_prob(
     alpha_one_sided: float = 0.025,
     direction: Direction = "treatment lower",
     tests: Sequence[TwoRateTest] = ("z", "fisher", "boschloo"),
-    reject_if: str | None = None,
 ) -> ExactRejection:
     """Exact power and type I error of one-sided tests of two event rates, by enumeration of all
     tables.
 
-    Parameters ---------- n1, p1 : patients and event rate with the treatment. n2, p2 : those of the
-    control arm. direction : the claim: "treatment lower" (fewer events) or "treatment higher".
+    Parameters
+    ----------
+    n1, p1 : patients and event rate with the treatment.
+    n2, p2 : those of the control arm.
+    alpha_one_sided : level of the tests on one side.
+    direction : the claim, "treatment lower" (fewer events) or "treatment higher".
     tests : "z" (pooled variance, no continuity correction), "fisher", "boschloo" (Fisher's p as a
-    statistic, its level
-        exact over all common rates; Boschloo, Stat Neerl 1970;24:1), or "z_unconditional" (the
-        pooled z likewise; Suissa & Shuster, J R Stat Soc A 1985;148:317).
-    reject_if : the tests in words instead, parted by "|": "z>=1.96 pooled | one-sided Fisher
-    p<=.025". Numbers in it
-        must agree with ``alpha_one_sided``.
+        statistic, its level exact over all common rates), or "z_unconditional" (the pooled z
+        likewise).
 
-    >>> found = exact_rejection_prob(n1=20, n2=20, p1=0.1, p2=0.5, tests=["z", "fisher"])
-    >>> round(found.by_test["z"].power, 3), round(found.by_test["fisher"].size_max, 4)
+    Returns
+    -------
+    ExactRejection
+        By test: power at (p1, p2), type I error with p1 or p2 in both arms, and the largest one
+        over all common rates.
+
+    Raises
+    ------
+    InputError
+        For an empty arm, rates of 0 or 1, or a test that there is not.
+
+    References
+    ----------
+    Boschloo, Stat Neerl 1970;24:1; Suissa & Shuster, J R Stat Soc A 1985;148:317.
+
+    Examples
+    --------
+    >>> exact = exact_rejection_probability(n1=20, n2=20, p1=0.1, p2=0.5, tests=["z", "fisher"])
+    >>> round(exact.by_test["z"].power, 3), round(exact.by_test["fisher"].size_max, 4)
     (0.838, 0.0127)
     """
-    treated, controls = (
-        count(n1, where=WHERE, key="n1", least=1),
-        count(n2, where=WHERE, key="n2", least=1),
-    )
+    treated = count(n1, where=WHERE, key="n1", least=1)
+    controls = count(n2, where=WHERE, key="n2", least=1)
     low, high = inner_rate(p1, where=WHERE, key="p1"), inner_rate(p2, where=WHERE, key="p2")
     alpha = one_sided_alpha(alpha_one_sided, where=WHERE)
-    asked = tests if reject_if is None else _tests_in(reject_if, alpha=alpha)
-    if not asked:
+    if not tests:
         raise InputError(
             where=WHERE,
             key="tests",
@@ -120,18 +125,18 @@ def exact_rejection_prob(
             expected=f"some of {', '.join(TESTS)}",
             cure="name one",
         )
-    found: dict[str, TestProperties] = {}
-    for test in asked:
+    by_test: dict[str, TestProperties] = {}
+    for test in tests:
         region = rejection_region(
             n1=treated, n2=controls, alpha_one_sided=alpha, test=test, direction=direction
         )
-        found[test] = TestProperties(
+        by_test[test] = TestProperties(
             power=probability_of(region, p1=low, p2=high),
             size_at_p1=probability_of(region, p1=low, p2=low),
             size_at_p2=probability_of(region, p1=high, p2=high),
             size_max=largest_size(region),
         )
-    return ExactRejection(low, high, found)
+    return ExactRejection(low, high, by_test)
 
 
 def rejection_region(
@@ -233,77 +238,52 @@ def _log_choose(n: int, k: np.ndarray) -> FloatArray:
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
 
 
-def _tests_in(words: str, *, alpha: float) -> list[TwoRateTest]:
-    return [_test_in(part.lower(), alpha=alpha) for part in words.split("|")]
+# --- trials in stages ---
 
 
-def _test_in(words: str, *, alpha: float) -> TwoRateTest:
-    stated_z, stated_p = _STATED_Z.search(words), _STATED_P.search(words)
-    off_z = stated_z is not None and abs(float(stated_z.group(1)) - float(ndtri(1 - alpha))) > 0.005
-    off_p = stated_p is not None and abs(float(stated_p.group(1)) - alpha) > 1e-6
-    if off_z or off_p:
-        raise InputError(
-            where=WHERE,
-            key="reject_if",
-            found=repr(words),
-            expected=f"the level {alpha:g}, z {ndtri(1 - alpha):.4f}",
-            cure="make reject_if and alpha_one_sided agree",
-        )
-    if "boschloo" in words:
-        return "boschloo"
-    if "fisher" in words:
-        return "fisher"
-    if "z" in words and "unpooled" not in words:
-        return "z_unconditional" if "unconditional" in words else "z"
-    raise InputError(
-        where=WHERE,
-        key="reject_if",
-        found=repr(words),
-        expected="pooled z, Fisher or Boschloo",
-        cure="name one of these tests, parted by |",
-    )
+@dataclass(frozen=True, eq=False, repr=False)
+class StageProbabilities(Answer):
+    """A trial in stages at one pair of rates: how likely it ends at each look, and its mean size.
 
-
-@dataclass(frozen=True)
-class StagesUnderEffect(Answer):
-    """A trial in stages with the stated rates: rejecting at the first look, in all, patients on
-    average, by look.
+    ``p_reject`` and ``p_futility`` hold one probability a look; ``expected_n_total`` is the mean
+    number of patients of both arms.
     """
 
-    p_reject_stage1: float
-    power: float
-    expected_n_total: float
     p_reject: FloatArray
     p_futility: FloatArray
-
-
-@dataclass(frozen=True)
-class StagesWithoutEffect(Answer):
-    """The same with the control rate in both arms; ``type1`` is the exact type I error."""
-
-    p_reject_stage1: float
-    type1: float
     expected_n_total: float
-    p_reject: FloatArray
-    p_futility: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExactStages(Answer):
-    """A group-sequential trial of two rates, exactly; ``to_dict`` calls the null ``H0_p30`` after
-    its common rate.
+    """A group-sequential trial of two rates, exactly: with the stated rates (H1), and with the
+    control rate in both arms (H0).
     """
 
-    p_control: float
-    H1: StagesUnderEffect
-    H0: StagesWithoutEffect
+    power: float
+    type_one_error: float
+    H1: StageProbabilities
+    H0: StageProbabilities
 
-    def to_dict(self) -> dict[str, Any]:
-        """``H1`` and ``H0_p<rate>``."""
-        return {"H1": self.H1.to_dict(), f"H0_p{percent(self.p_control)}": self.H0.to_dict()}
+    def summary(self) -> str:
+        """Power, type I error, and mean patients with the effect."""
+        return (
+            f"power {self.power:.4f}, type I error {self.type_one_error:.4f},"
+            f" {self.H1.expected_n_total:.1f} patients on average with the effect"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a look."""
+        columns = {
+            f"{name}_{case}": getattr(stages, name)
+            for case, stages in (("H1", self.H1), ("H0", self.H0))
+            for name in ("p_reject", "p_futility")
+        }
+        looks = pd.RangeIndex(1, self.H1.p_reject.size + 1, name="look")
+        return pd.DataFrame(columns, index=looks)
 
 
-def gs_exact_two_stage_binary(
+def exact_two_stage_binary(
     *,
     n_per_arm_per_stage: Sequence[int],
     bounds: Sequence[float],
@@ -311,26 +291,42 @@ def gs_exact_two_stage_binary(
     p_control: float,
     futility_z: Sequence[float] | None = None,
     direction: Direction = "treatment lower",
-    statistic: Literal["pooled z, reject if >= bound"] = "pooled z, reject if >= bound",
 ) -> ExactStages:
     """Exact power, type I error and mean size of a trial of two event rates with two or more looks.
+
+    Each look tests the pooled z of all patients so far, in the direction of benefit. The joint
+    distribution of both arms' events is carried from look to look by adding the binomial events of
+    each stage; it is what a simulator is checked against.
 
     Parameters
     ----------
     n_per_arm_per_stage : patients that each arm adds in each stage.
     bounds : z at or above which each look rejects.
+    p_treat, p_control : event rates with and without the treatment, above 0 and below 1.
     futility_z : z below which each look but the last stops.
-    statistic : the only one there is: pooled z of all patients so far, in the direction of benefit.
+    direction : the claim, "treatment lower" (fewer events) or "treatment higher".
 
-    The joint distribution of both arms' events is carried from look to look by adding the binomial
-    events of each stage; it is what a simulator is checked against.
+    Returns
+    -------
+    ExactStages
 
-    >>> trial = gs_exact_two_stage_binary(n_per_arm_per_stage=[61, 61], bounds=[2.79651, 1.977431],
-    ...                                   p_treat=0.15, p_control=0.30)
-    >>> round(trial.H1.power, 4), round(trial.H0.type1, 5)
+    Raises
+    ------
+    InputError
+        For lists of different length, empty stages, or rates of 0 or 1.
+
+    References
+    ----------
+    Jennison & Turnbull, Group Sequential Methods, 2000, ch. 12.
+
+    Examples
+    --------
+    >>> trial = exact_two_stage_binary(
+    ...     n_per_arm_per_stage=[61, 61], bounds=[2.79651, 1.977431], p_treat=0.15, p_control=0.30
+    ... )
+    >>> round(trial.power, 4), round(trial.type_one_error, 5)
     (0.8072, 0.02518)
     """
-    choice(statistic, options=("pooled z, reject if >= bound",), where=WHERE, key="statistic")
     choice(direction, options=DIRECTIONS, where=WHERE, key="direction")
     stages = [
         count(n, where=WHERE, key="n_per_arm_per_stage", least=1) for n in n_per_arm_per_stage
@@ -351,18 +347,15 @@ def gs_exact_two_stage_binary(
     treat = inner_rate(p_treat, where=WHERE, key="p_treat")
     control = inner_rate(p_control, where=WHERE, key="p_control")
     sign = 1.0 if direction == "treatment lower" else -1.0
-    effect, nothing = (
+    effect, null = (
         _stage_probabilities(stages, bounds, floors, rates=(p, control), sign=sign)
         for p in (treat, control)
     )
     return ExactStages(
-        control,
-        StagesUnderEffect(
-            float(effect[0][0]), float(effect[0].sum()), effect[2], effect[0], effect[1]
-        ),
-        StagesWithoutEffect(
-            float(nothing[0][0]), float(nothing[0].sum()), nothing[2], nothing[0], nothing[1]
-        ),
+        power=float(effect.p_reject.sum()),
+        type_one_error=float(null.p_reject.sum()),
+        H1=effect,
+        H0=null,
     )
 
 
@@ -373,8 +366,7 @@ def _stage_probabilities(
     *,
     rates: tuple[float, float],
     sign: float,
-) -> tuple[FloatArray, FloatArray, float]:
-    """Probability of rejecting and of futility at each look, and mean patients of both arms."""
+) -> StageProbabilities:
     running, so_far, mean_n = np.ones((1, 1)), 0, 0.0
     rejected, futile = np.zeros(len(stages)), np.zeros(len(stages))
     for k, added in enumerate(stages):
@@ -390,7 +382,7 @@ def _stage_probabilities(
         is_futile = ~is_rejected & (z < floors[k] - SLACK)
         rejected[k], futile[k] = running[is_rejected].sum(), running[is_futile].sum()
         running = np.where(is_rejected | is_futile, 0.0, running)
-    return rejected, futile, mean_n
+    return StageProbabilities(rejected, futile, mean_n)
 
 
 def _added(n: int, n_before: int, rate: float) -> FloatArray:

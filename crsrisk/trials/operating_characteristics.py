@@ -1,10 +1,10 @@
-"""Characteristics: what the simulated trials of a design add up to, and what it does when an
-assumption is wrong.
+"""Operating characteristics of a design: what its simulated trials add up to, what it does when an
+assumption is wrong, and its power over a grid of assumptions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.data.operating_characteristics import (
-    Figure,
     Look,
     Misspecification,
     OperatingCharacteristics,
+    PowerCell,
 )
 from crsrisk.data.trial_plan import Design, Masking, PowerCurves, Screening, Sequential, Stated
+from crsrisk.results import Estimate
 from crsrisk.trials.candidates import (
     ASTCT,
     ROWS_LOG2,
@@ -28,16 +29,17 @@ from crsrisk.trials.candidates import (
     stated_pool,
     support_chance,
 )
+from crsrisk.trials.checks import FloatArray
 from crsrisk.trials.enrolment import CONTROL, EXPERIMENTAL, Arms, rate_of
 from crsrisk.trials.simulated_trials import (
     DAYS_PER_MONTH,
     SizedDesign,
     Trials,
-    mean_figure,
+    mean_estimate,
     prepare,
     run_trials,
     screened_by,
-    share_figure,
+    share_estimate,
     simulated_power,
 )
 from crsrisk.trials.single_arm import count_rule_oc
@@ -45,57 +47,86 @@ from crsrisk.trials.single_arm import count_rule_oc
 DRIFT = (0.05, 0.1, 0.15)  # by how much untreated patients may do better than the benchmark says
 
 
+@dataclass(frozen=True)
+class _Runs:
+    """A design with how often, from which seed and on how many threads it is run."""
+
+    sized: SizedDesign
+    n_sim: int
+    seed: int
+    workers: int
+
+    def trials(self, arms: Arms) -> Trials:
+        """Its trials on these arms."""
+        return run_trials(
+            self.sized.size, arms, n_sim=self.n_sim, seed=self.seed, workers=self.workers
+        )
+
+    def claims(self, arms: Arms, *, both: bool) -> Estimate:
+        """Share that claims benefit, by one endpoint or by both."""
+        trials = run_trials(
+            self.sized.size,
+            arms,
+            n_sim=self.n_sim,
+            seed=self.seed,
+            co_primary=both,
+            workers=self.workers,
+        )
+        return share_estimate(trials.has_claim)
+
+
 def operating_characteristics(
-    ready: SizedDesign, *, n_sim: int, seed: int, workers: int = 1
+    sized: SizedDesign, *, n_sim: int, seed: int, workers: int = 1
 ) -> OperatingCharacteristics:
-    """Run a design with the effect and without, and the worlds in which an assumption is wrong.
+    """Run a design with the effect and without, and where an assumption is wrong.
 
     >>> from crsrisk.trials.candidates import stated_pool
     >>> from crsrisk.trials.simulated_trials import prepare
     >>> from crsrisk.data.trial_plan import Design, Masking, Stated
     >>> screening = Screening(candidates_per_month=10.0)
-    >>> pool = stated_pool(Stated(risk="Beta(2,6)", risk_ratio=0.5), screening=screening, masking=Masking())
-    >>> ready = prepare(pool, Design(name="high risk", kind="enrichment", threshold=0.3), screening=screening)
-    >>> found = operating_characteristics(ready, n_sim=2000, seed=1)
-    >>> found.n_max, 3.0 < found.screened_per_enrolled.value < 3.1
+    >>> stated = Stated(risk="Beta(2,6)", risk_ratio=0.5)
+    >>> pool = stated_pool(stated, screening=screening, masking=Masking())
+    >>> design = Design(name="high risk", kind="enrichment", threshold=0.3)
+    >>> sized = prepare(pool, design, screening=screening)
+    >>> result = operating_characteristics(sized, n_sim=2000, seed=1)
+    >>> result.n_max, 3.0 < result.screened_per_enrolled.value < 3.1
     (152, True)
     """
-    sized, design, screening = ready.sized, ready.design, ready.screening
-    arms = ready.arms("effect")
-    effect = run_trials(sized, arms, n_sim=n_sim, seed=seed, workers=workers)
-    null = run_trials(sized, ready.arms(ready.null_world), n_sim=n_sim, seed=seed, workers=workers)
+    runs = _Runs(sized, n_sim, seed, workers)
+    size, design, screening = sized.size, sized.design, sized.screening
+    arms = sized.arms("effect")
+    effect, null = runs.trials(arms), runs.trials(sized.arms(sized.null))
     p_enters = arms.eligible_share * screening.consent
-    screened = screened_by(effect, p_enters=p_enters, at_look=sized.at_look, seed=seed)
+    screened = screened_by(effect, p_enters=p_enters, at_look=size.at_look, seed=seed)
     months = screened / screening.candidates_per_month + screening.wait_d / DAYS_PER_MONTH
+    is_single_arm = design.single_arm is not None
     return OperatingCharacteristics(
         design=design.name,
         kind=design.kind,
         n_sim=n_sim,
-        n_max=sized.n_max,
+        n_max=size.n_max,
         co_primary_support=design.co_primary_support,
         margin=design.margin,
         eligible_share=arms.eligible_share,
         benchmark=None if design.single_arm is None else design.single_arm.benchmark,
-        rate_control=(
-            _untreated(arms, ready.pool) if design.kind == "single_arm" else rate_of(arms, CONTROL)
-        ),
+        rate_control=_untreated(arms, sized.pool) if is_single_arm else rate_of(arms, CONTROL),
         rate_experimental=rate_of(arms, EXPERIMENTAL),
-        planned_power=sized.planned_power,
-        wanted_power=sized.wanted_power,
-        power=share_figure(effect.has_claim),
-        type_one_error=share_figure(null.has_claim),
-        nominal_alpha=sized.alpha,
-        expected_n=mean_figure(effect.n),
-        expected_n_null=mean_figure(null.n),
-        screened=mean_figure(screened),
-        screened_per_enrolled=mean_figure(screened / effect.n),
-        duration_months=mean_figure(months),
-        waiting=mean_figure(_waiting(effect, ready, p_enters)),
-        exposed=mean_figure(effect.exposed),
-        exposed_without_need=mean_figure(effect.needless),
-        interaction_power=share_figure(effect.has_interaction) if arms.n_strata > 1 else None,
-        looks=_looks(ready, effect, null),
-        misspecifications=_misspecifications(ready, arms, n_sim=n_sim, seed=seed, workers=workers),
+        planned_power=size.planned_power,
+        wanted_power=size.wanted_power,
+        power=share_estimate(effect.has_claim),
+        type_one_error=share_estimate(null.has_claim),
+        nominal_alpha=size.alpha,
+        expected_n=mean_estimate(effect.n),
+        expected_n_null=mean_estimate(null.n),
+        screened=mean_estimate(screened),
+        screened_per_enrolled=mean_estimate(screened / effect.n),
+        duration_months=mean_estimate(months),
+        waiting=mean_estimate(_waiting(effect, sized, p_enters)),
+        exposed=mean_estimate(effect.exposed),
+        exposed_without_need=mean_estimate(effect.needless),
+        interaction_power=share_estimate(effect.has_interaction) if arms.n_strata > 1 else None,
+        looks=_looks(sized, effect, null),
+        misspecifications=_misspecifications(runs, arms),
     )
 
 
@@ -103,77 +134,71 @@ def _untreated(arms: Arms, pool: Pool) -> float:
     return float(pool.control[ASTCT][arms.eligible].mean())
 
 
-def _waiting(
-    trials: Trials, ready: SizedDesign, p_enters: float
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _waiting(trials: Trials, sized: SizedDesign, p_enters: float) -> FloatArray:
     """Patients who enter while a look waits for its outcomes, in trials that this look then
     stops.
     """
     per_wait = (
-        ready.screening.candidates_per_month * p_enters * ready.screening.wait_d / DAYS_PER_MONTH
+        sized.screening.candidates_per_month * p_enters * sized.screening.wait_d / DAYS_PER_MONTH
     )
-    return np.minimum(per_wait, (ready.sized.n_max - trials.n).astype(np.float64))
+    return np.minimum(per_wait, (sized.size.n_max - trials.n).astype(np.float64))
 
 
-def _looks(ready: SizedDesign, effect: Trials, null: Trials) -> list[Look]:
-    sized, rule = ready.sized, ready.sized.rule
+def _looks(sized: SizedDesign, effect: Trials, null: Trials) -> tuple[Look, ...]:
+    size, rule = sized.size, sized.size.rule
     looks = []
-    for k, n in enumerate(map(int, sized.at_look)):
-        shares = {
-            f"{name}_{world}": share_figure(flags & (trials.stop == k))
-            for world, trials in (("effect", effect), ("null", null))
-            for name, flags in (("benefit", trials.has_claim), ("futility", trials.is_futile))
-        }
-        bounds: dict[str, float | int | None] = {}
-        if rule is not None:
-            bounds["upper_count"] = int(rule.upper[k]) if rule.upper[k] <= n else None
-            bounds["lower_count"] = int(rule.lower[k]) if rule.lower[k] >= 0 else None
-        elif sized.region is None:
-            bounds["upper_z"] = float(sized.upper[k])
-            bounds["lower_z"] = float(sized.lower[k]) if np.isfinite(sized.lower[k]) else None
-        looks.append(
-            Look.model_validate({"n": n, "share": float(sized.share[k]), **bounds, **shares})
+    for k, n in enumerate(map(int, size.at_look)):
+        look = Look(
+            n=n,
+            share=float(size.share[k]),
+            benefit_effect=share_estimate(effect.has_claim & (effect.stop == k)),
+            futility_effect=share_estimate(effect.is_futile & (effect.stop == k)),
+            benefit_null=share_estimate(null.has_claim & (null.stop == k)),
+            futility_null=share_estimate(null.is_futile & (null.stop == k)),
         )
-    return looks
+        if rule is not None:
+            look = replace(
+                look,
+                upper_count=int(rule.upper[k]) if rule.upper[k] <= n else None,
+                lower_count=int(rule.lower[k]) if rule.lower[k] >= 0 else None,
+            )
+        elif size.region is None:
+            lower = float(size.lower[k]) if np.isfinite(size.lower[k]) else None
+            look = replace(look, upper_z=float(size.upper[k]), lower_z=lower)
+        looks.append(look)
+    return tuple(looks)
 
 
 # --- when an assumption is wrong ---
 
 
-def _misspecifications(
-    ready: SizedDesign, arms: Arms, *, n_sim: int, seed: int, workers: int
-) -> list[Misspecification]:
-    rows = []
-    if ready.sized.rule is not None:
-        rows += _drifting_benchmark(ready, arms)
+def _misspecifications(runs: _Runs, arms: Arms) -> tuple[Misspecification, ...]:
+    sized = runs.sized
+    if sized.size.rule is not None:
+        rows = _drifting_benchmark(sized, arms)
     else:
-        rows += _hidden_fever(ready, arms, n_sim=n_sim, seed=seed, workers=workers)
-    if _is_noisy(ready.screening) and ready.design.kind in ("enrichment", "stratified", "strategy"):
-        exact = _without_noise(ready)
-        claims = share_figure(
-            run_trials(
-                exact.sized, exact.arms("effect"), n_sim=n_sim, seed=seed, workers=workers
-            ).has_claim
-        )
+        rows = [*_other_endpoints(runs, arms), *_no_effect(runs)]
+    if _is_noisy(sized.screening) and sized.design.kind in ("enrichment", "stratified", "strategy"):
+        exact = replace(runs, sized=_without_noise(sized))
         rows.append(
             Misspecification(
                 key="exact_score",
-                what="Effect as assumed, but the score known without error or gaps",
-                claims=claims,
+                truth="Effect as assumed, but the score known without error or gaps",
+                claims=share_estimate(exact.trials(exact.sized.arms("effect")).has_claim),
                 is_error=False,
             )
         )
-    return rows
+    return tuple(rows)
 
 
-def _drifting_benchmark(ready: SizedDesign, arms: Arms) -> list[Misspecification]:
+def _drifting_benchmark(sized: SizedDesign, arms: Arms) -> list[Misspecification]:
     """A single arm has only history to compare with; exact, since it is the sharpest fact about
     it.
     """
-    rule, single = ready.sized.rule, ready.design.single_arm
+    rule, single = sized.size.rule, sized.design.single_arm
     if rule is None or single is None:
         return []
-    p0, own = single.benchmark, 1 - _untreated(arms, ready.pool)
+    p0, in_candidates = single.benchmark, 1 - _untreated(arms, sized.pool)
     cases = [
         (
             "drift_0",
@@ -192,86 +217,72 @@ def _drifting_benchmark(ready: SizedDesign, arms: Arms) -> list[Misspecification
     ]
     cases.append(
         (
-            "own",
-            f"No effect, untreated as in these candidates ({100 * own:.1f} of 100 without CRS)",
-            own,
+            "candidates",
+            "No effect, untreated as in these candidates"
+            f" ({100 * in_candidates:.1f} of 100 without CRS)",
+            in_candidates,
         )
     )
     return [
         Misspecification(
             key=key,
-            what=what,
+            truth=truth,
+            claims=Estimate(count_rule_oc(rule, p_success=p).p_claim, mc_error=0.0),
             is_error=True,
-            claims=Figure(value=count_rule_oc(rule, p_success=p).p_claim, mcse=0.0),
         )
-        for key, what, p in cases
+        for key, truth, p in cases
     ]
 
 
-def _hidden_fever(
-    ready: SizedDesign, arms: Arms, *, n_sim: int, seed: int, workers: int
-) -> list[Misspecification]:
-    """The ASTCT grade alone, support alone, and both, with the effect; and hiding without any
-    effect.
-    """
-
-    def claims(which: Arms, *, both: bool) -> Figure:
-        return share_figure(
-            run_trials(
-                ready.sized, which, n_sim=n_sim, seed=seed, co_primary=both, workers=workers
-            ).has_claim
-        )
-
-    rows = []
-    if ready.sized.region is None or ready.design.co_primary_support or ready.hidden > 0:
-        support = replace(arms, chance=np.ascontiguousarray(arms.chance[:, [SUPPORT, SUPPORT]]))
-        rows = [
-            (
-                "astct_alone",
-                "Effect as assumed, ASTCT grade as the only primary endpoint",
-                claims(arms, both=False),
-                False,
-            ),
-            (
-                "support_alone",
-                "Effect as assumed, need of support as the only primary endpoint",
-                claims(support, both=False),
-                False,
-            ),
-            ("both", "Effect as assumed, both must show it", claims(arms, both=True), False),
-        ]
-    # hidden fever flatters the control here, so that no claim is false by it
-    if ready.design.margin is not None:
-        rows.append(
-            (
-                "no_assay",
-                "Prophylaxis does nothing for anybody",
-                claims(ready.arms("null"), both=ready.design.co_primary_support),
-                False,
-            )
-        )
-    elif ready.hidden > 0:
-        hidden, share = (
-            ready.arms("hidden"),
-            f"{100 * ready.hidden:.0f} of 100 events hidden from the ASTCT grade",
-        )
-        rows += [
-            (
-                "hidden_astct",
-                f"No effect, but {share}: ASTCT grade alone",
-                claims(hidden, both=False),
-                True,
-            ),
-            (
-                "hidden_both",
-                f"No effect, but {share}: both must show it",
-                claims(hidden, both=True),
-                True,
-            ),
-        ]
+def _other_endpoints(runs: _Runs, arms: Arms) -> list[Misspecification]:
+    """With the effect as assumed: the ASTCT grade alone, support alone, and both."""
+    sized = runs.sized
+    if sized.size.region is not None and not (sized.design.co_primary_support or sized.hidden > 0):
+        return []
+    support = replace(arms, chance=np.ascontiguousarray(arms.chance[:, [SUPPORT, SUPPORT]]))
+    cases = (
+        ("astct_alone", "ASTCT grade as the only primary endpoint", arms, False),
+        ("support_alone", "need of support as the only primary endpoint", support, False),
+        ("both", "both must show it", arms, True),
+    )
     return [
-        Misspecification(key=key, what=what, claims=figure, is_error=is_error)
-        for key, what, figure, is_error in rows
+        Misspecification(
+            key=key,
+            truth=f"Effect as assumed, {endpoint}",
+            claims=runs.claims(which, both=both),
+            is_error=False,
+        )
+        for key, endpoint, which, both in cases
+    ]
+
+
+def _no_effect(runs: _Runs) -> list[Misspecification]:
+    """Without any effect: a drug that only hides fever, or for non-inferiority one that does
+    nothing.
+
+    Hidden fever flatters the control of a trial of non-inferiority, so that no claim is false by
+    it.
+    """
+    sized = runs.sized
+    if sized.design.margin is not None:
+        both = sized.design.co_primary_support
+        claims = runs.claims(sized.arms("null"), both=both)
+        return [Misspecification("no_assay", "Prophylaxis does nothing for anybody", claims, False)]
+    if sized.hidden == 0:
+        return []
+    arms = sized.arms("hidden")
+    share = f"{100 * sized.hidden:.0f} of 100 events hidden from the ASTCT grade"
+    return [
+        Misspecification(
+            key=key,
+            truth=f"No effect, but {share}: {endpoint}",
+            claims=runs.claims(arms, both=both),
+            is_error=True,
+        )
+        for key, endpoint, both in (
+            ("hidden_astct", "ASTCT grade alone", False),
+            ("hidden_both", "both must show it", True),
+        )
     ]
 
 
@@ -279,27 +290,12 @@ def _is_noisy(screening: Screening) -> bool:
     return screening.score_noise_sd > 0 or screening.missing_labs > 0
 
 
-def _without_noise(ready: SizedDesign) -> SizedDesign:
-    exact = ready.screening.model_copy(update={"score_noise_sd": 0.0, "missing_labs": 0.0})
-    return replace(ready, pool=replace(ready.pool, score=ready.pool.risk), screening=exact)
+def _without_noise(sized: SizedDesign) -> SizedDesign:
+    exact = sized.screening.model_copy(update={"score_noise_sd": 0.0, "missing_labs": 0.0})
+    return replace(sized, pool=replace(sized.pool, score=sized.pool.risk), screening=exact)
 
 
-# Power over a grid: every risk ratio with every base rate and threshold, each cell simulated with
-# its Monte Carlo error.
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell: what is assumed, the share of candidates who are eligible, and the power with its
-    error.
-    """
-
-    risk_ratio: float
-    base_rate: float
-    threshold: float
-    n_total: int
-    eligible_share: float
-    power: Figure
+# --- power over a grid ---
 
 
 def power_grid(
@@ -314,8 +310,9 @@ def power_grid(
     sequential: Sequential | None = None,
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
-) -> list[Cell]:
-    """Simulate every cell; threshold 0 is all-comers. Give ``stated`` candidates or a ``pool`` of
+) -> list[PowerCell]:
+    """Power for every risk ratio with every base rate and threshold, each cell simulated with its
+    Monte Carlo error; threshold 0 is all-comers. Give ``stated`` candidates or a ``pool`` of
     patients.
 
     Stated: the spread of risk keeps its concentration and moves its mean to the base rate. A pool:
@@ -325,7 +322,7 @@ def power_grid(
     """
     cells = list(product(curves.base_rate, curves.risk_ratio, curves.threshold))
 
-    def work(cell: tuple[float, float, float]) -> Cell | None:
+    def work(cell: tuple[float, float, float]) -> PowerCell | None:
         rate, ratio, threshold = cell
         here = (
             stated_pool(
@@ -334,13 +331,13 @@ def power_grid(
             if stated is not None
             else _moved(_given(pool), base_rate=rate, risk_ratio=ratio, masking=masking)
         )
-        found = _cell(here, curves, rate, ratio, threshold, screening, seed, alpha, sequential)
+        power = _cell(here, curves, rate, ratio, threshold, screening, seed, alpha, sequential)
         if advance is not None:
             advance(1)
-        return found
+        return power
 
     with ThreadPoolExecutor(max_workers=workers) as threads:
-        return [one for one in threads.map(work, cells) if one is not None]
+        return [cell for cell in threads.map(work, cells) if cell is not None]
 
 
 def _given(pool: Pool | None) -> Pool:
@@ -359,7 +356,7 @@ def _cell(
     seed: int,
     alpha: float,
     sequential: Sequential | None,
-) -> Cell | None:
+) -> PowerCell | None:
     """One cell; None when nobody reaches its threshold."""
     if threshold > float(pool.risk.max()) or threshold > float(np.nanmax(pool.score)):
         return None
@@ -372,9 +369,9 @@ def _cell(
         co_primary_support=curves.co_primary_support,
     )
     share = eligible_rows(pool, screening, threshold=threshold or None).size / pool.score.size
-    ready = prepare(pool, design, screening=screening, alpha=alpha, must_reach=False)
-    power = simulated_power(ready, n_sim=curves.n_sim, seed=seed)
-    return Cell(ratio, rate, threshold, curves.n_total, share, power)
+    sized = prepare(pool, design, screening=screening, alpha=alpha, must_reach=False)
+    power = simulated_power(sized, n_sim=curves.n_sim, seed=seed)
+    return PowerCell(ratio, rate, threshold, curves.n_total, share, power)
 
 
 def _moved(pool: Pool, *, base_rate: float, risk_ratio: float, masking: Masking) -> Pool:
@@ -402,11 +399,3 @@ def _systematic(weight: NDArray[np.float64], *, n: int) -> NDArray[np.int64]:
     """Rows in proportion to their weights, at even steps of the summed weights."""
     total = np.cumsum(weight)
     return np.asarray(np.searchsorted(total, (np.arange(n) + 0.5) / n * total[-1]), dtype=np.int64)
-
-
-def curves_by(cells: Iterable[Cell]) -> dict[tuple[float, float], list[Cell]]:
-    """Cells as curves over the risk ratio, by (base rate, threshold)."""
-    curves: dict[tuple[float, float], list[Cell]] = {}
-    for cell in cells:
-        curves.setdefault((cell.base_rate, cell.threshold), []).append(cell)
-    return curves

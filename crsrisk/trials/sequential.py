@@ -2,17 +2,19 @@
 ignoring them costs in error.
 
 All bounds are of the z statistic in the direction of benefit, at looks that are given as shares of
-the information (0.5 = half of the patients have their outcome). The integration stands in
-:mod:`crsrisk.trials.spending`, the ways to divide the error in :mod:`crsrisk.trials.spending`.
+the information (0.5 = half of the patients have their outcome). The ways to divide the error and
+the walk that is followed stand in :mod:`crsrisk.trials.spending`, the solution of a design in
+:mod:`crsrisk.trials.sequential_solver`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from crsrisk.errors import InputError
@@ -38,11 +40,19 @@ from crsrisk.trials.sequential_solver import (
     solve,
     stated_floor,
 )
-from crsrisk.trials.spending import WHERE, Crossing, crossing
-from crsrisk.trials.two_proportions import Variance, n_two_proportions, rounded_up
+from crsrisk.trials.spending import WHERE, Boundary, Crossing, boundary, crossing
+from crsrisk.trials.two_proportions import Variance, rounded_up, sample_size_two_proportions
 
 
-@dataclass(frozen=True)
+def _by_look(**columns: FloatArray | None) -> pd.DataFrame:
+    """One row a look; columns that a design does not have are left out."""
+    given = {name: values for name, values in columns.items() if values is not None}
+    frame = pd.DataFrame(given)
+    frame.index = pd.RangeIndex(1, len(frame) + 1, name="look")
+    return frame
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class GroupSequentialBounds(Answer):
     """Bounds of a group-sequential design, one figure a look.
 
@@ -65,9 +75,19 @@ class GroupSequentialBounds(Answer):
     is_two_sided: bool
     is_binding: bool
 
+    def summary(self) -> str:
+        """The boundary and its z at each look."""
+        return f"{self.type}, z {', '.join(f'{z:.3f}' for z in self.z)}"
 
-@dataclass(frozen=True)
-class SequentialSize(Answer):
+    def to_frame(self) -> pd.DataFrame:
+        """One row a look: information, z, futility_z and the error used so far."""
+        return _by_look(
+            info=self.info, z=self.z, futility_z=self.futility_z, cum_alpha=self.cum_alpha
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GroupSequentialSize(Answer):
     """A group-sequential trial of two event rates: bounds, patients, and how it goes when the
     effect is there or not.
 
@@ -93,8 +113,31 @@ class SequentialSize(Answer):
     stop_benefit_H0: FloatArray
     stop_futility_H0: FloatArray
 
+    def summary(self) -> str:
+        """Patients at most, and on average with and without the effect."""
+        return (
+            f"at most {self.n_max_ceil:,} patients at {self.info.size} looks,"
+            f" {self.expected_n_H1:.0f} on average with the effect and {self.expected_n_H0:.0f}"
+            " without"
+        )
 
-def gs_bounds(
+    def to_frame(self) -> pd.DataFrame:
+        """One row a look: patients so far, bounds, error and power used, and stops at this look."""
+        return _by_look(
+            info=self.info,
+            n_cum=self.n_cum,
+            z=self.z,
+            futility_z=self.futility_z,
+            cum_alpha=self.cum_alpha,
+            cum_power=self.cum_power,
+            stop_benefit_H1=self.stop_benefit_H1,
+            stop_futility_H1=self.stop_futility_H1,
+            stop_benefit_H0=self.stop_benefit_H0,
+            stop_futility_H0=self.stop_futility_H0,
+        )
+
+
+def group_sequential_bounds(
     *,
     type: str,
     K: int | None = None,
@@ -113,74 +156,83 @@ def gs_bounds(
 ) -> GroupSequentialBounds:
     """Bounds of the z statistic at each look that keep the error at ``alpha_one_sided``.
 
-    Parameters ---------- type : a shape ("O'Brien-Fleming", "Pocock", "Wang-Tsiatis" with
-    ``delta``) or a spending function ("Lan-DeMets
-        OBF-like spending", "Lan-DeMets Pocock-like spending", "Kim-DeMets power spending" with
-        ``rho``, "Hwang-Shih-DeCani spending" with ``gamma``).
-    K : number of looks, the last one included; may be left out when ``info`` is a list. info :
-    "equal", or the share of information at each look, ending with 1. two_sided : stop for harm by
-    the mirrored bounds, too; the stated level then holds on each side. futility_z : stop for
-    futility below these z, at each look but the last. futility : instead, a spending function for
-    the type II error of 1 - ``power``, with ``futility_rho`` or
-        ``futility_gamma``.
+    Parameters
+    ----------
+    type : a shape ("O'Brien-Fleming", "Pocock", "Wang-Tsiatis" with ``delta``) or a spending
+        function ("Lan-DeMets OBF-like spending", "Lan-DeMets Pocock-like spending", "Kim-DeMets
+        power spending" with ``rho``, "Hwang-Shih-DeCani spending" with ``gamma``).
+    K : number of looks, the last one included; may be left out when ``info`` is a list.
+    alpha_one_sided : level of the whole trial on one side.
+    info : "equal", or the share of information at each look, rising to 1.
+    two_sided : stop for harm by the mirrored bounds, too; the stated level then holds on each side.
+    futility_z : stop for futility below these z, at each look but the last.
+    futility : instead, a spending function for the type II error of 1 - ``power``, with
+        ``futility_rho`` or ``futility_gamma``.
     binding : whether the trial must stop for futility. Only then may the bounds for benefit take
-    advantage of it;
-        otherwise (the default, as regulators prefer) the error holds whether or not futility is
-        heeded.
+        advantage of it; otherwise (the default, as regulators prefer) the error holds whether or
+        not futility is heeded.
     power : for ``futility``, and for ``inflation``.
+    rho, gamma, delta : parameter of the boundary, where it has one.
+    futility_rho, futility_gamma : parameter of the spending function for futility.
 
-    >>> [round(float(z), 3) for z in gs_bounds(type="O'Brien-Fleming", K=3).z]
+    Returns
+    -------
+    GroupSequentialBounds
+
+    Raises
+    ------
+    InputError
+        For an unknown boundary or one without its parameter, looks that do not rise to 1 or nearly
+        coincide, and stops for futility that do not go with the bounds.
+
+    References
+    ----------
+    Jennison & Turnbull, Group Sequential Methods, 2000; Lan & DeMets, Biometrika 1983;70:659.
+
+    Examples
+    --------
+    >>> group_sequential_bounds(type="O'Brien-Fleming", K=3).z.round(3).tolist()
     [3.471, 2.454, 2.004]
-    >>> [round(float(z), 3) for z in gs_bounds(type="Lan-DeMets OBF-like spending", K=3).z]
+    >>> group_sequential_bounds(type="Lan-DeMets OBF-like spending", K=3).z.round(3).tolist()
     [3.71, 2.511, 1.993]
     """
     looks = looks_of(
-        type=type,
-        K=K,
+        boundary(type, rho=rho, gamma=gamma, delta=delta),
+        information(info, K),
         alpha=alpha_one_sided,
-        info=info,
         two_sided=two_sided,
         futility_z=futility_z,
-        futility=futility,
+        futility=_by_beta(futility, rho=futility_rho, gamma=futility_gamma),
         binding=binding,
-        rho=rho,
-        gamma=gamma,
-        delta=delta,
-        futility_rho=futility_rho,
-        futility_gamma=futility_gamma,
     )
     wanted = power_above(power, alpha=looks.alpha, where=WHERE)
     upper, lower, drift = solve(looks, power=wanted)
     # What an upper bound spends when nothing but benefit (or, binding, futility) stops the trial.
     spent = crossing(upper=upper, lower=null_floor(looks, upper, lower), info=looks.info).upper
-    has_futility = looks.futility_z is not None or looks.futility is not None
+    inflation_80, inflation_90 = (
+        inflation_for(looks, upper, lower, power=common) for common in (0.8, 0.9)
+    )
+    drift = drift or drift_for(looks, upper, lower, power=wanted)
+    is_shape = looks.boundary.is_shape
     return GroupSequentialBounds(
         z=upper,
         cum_alpha=np.cumsum(spent),
-        constant=(
-            float(upper[-1] / looks.boundary.shape(looks.info)[-1])
-            if looks.boundary.is_shape
-            else None
-        ),
-        inflation_power80=inflation_for(looks, upper, lower, power=0.8),
-        inflation_power90=inflation_for(looks, upper, lower, power=0.9),
-        inflation=(
-            inflation_for(looks, upper, lower, power=wanted)
-            if drift is None
-            else as_inflation(drift, alpha=looks.alpha, power=wanted)
-        ),
+        constant=float(upper[-1] / looks.boundary.shape(looks.info)[-1]) if is_shape else None,
+        inflation_power80=inflation_80,
+        inflation_power90=inflation_90,
+        inflation=as_inflation(drift, alpha=looks.alpha, power=wanted),
         info=looks.info,
-        futility_z=lower if has_futility else None,
+        futility_z=lower if looks.has_futility else None,
         type=looks.boundary.name,
         is_two_sided=two_sided,
         is_binding=binding,
     )
 
 
-def gs_sample_size_rates(
-    *,
+def group_sequential_sample_size(
     p_treat: float,
     p_control: float,
+    *,
     type: str,
     info: Literal["equal"] | Sequence[float] = "equal",
     K: int | None = None,
@@ -196,35 +248,51 @@ def gs_sample_size_rates(
     delta: float | None = None,
     futility_rho: float | None = None,
     futility_gamma: float | None = None,
-) -> SequentialSize:
+) -> GroupSequentialSize:
     """Patients of a group-sequential trial of two event rates, at each look and on average.
 
-    The patients of a trial without looks (:func:`crsrisk.trials.two_proportions.n_two_proportions`)
-    times the inflation of the design; parameters as in :func:`gs_bounds` and there. Power counts
-    stops for futility as failures.
+    The patients of a trial without looks (:func:`sample_size_two_proportions`) times the inflation
+    of the design. Power counts stops for futility as failures.
 
-    >>> design = gs_sample_size_rates(p_treat=0.125, p_control=0.25, type="O'Brien-Fleming", K=4)
+    Parameters
+    ----------
+    p_treat, p_control : event rates with and without the treatment, above 0 and below 1.
+    power : probability of a claim of benefit when the rates are as stated.
+    ratio, variance : as in :func:`sample_size_two_proportions`.
+    type, info, K, alpha_one_sided, futility_z, futility, binding : as in
+        :func:`group_sequential_bounds`.
+    rho, gamma, delta, futility_rho, futility_gamma : parameters of the boundaries, as there.
+
+    Returns
+    -------
+    GroupSequentialSize
+
+    Raises
+    ------
+    InputError
+        As the two functions named above.
+
+    References
+    ----------
+    Jennison & Turnbull, Group Sequential Methods, 2000.
+
+    Examples
+    --------
+    >>> design = group_sequential_sample_size(0.125, 0.25, type="O'Brien-Fleming", K=4)
     >>> design.n_max_ceil, round(design.expected_n_H1)
     (311, 253)
     """
     looks = looks_of(
-        type=type,
-        K=K,
+        boundary(type, rho=rho, gamma=gamma, delta=delta),
+        information(info, K),
         alpha=alpha_one_sided,
-        info=info,
-        two_sided=False,
         futility_z=futility_z,
-        futility=futility,
+        futility=_by_beta(futility, rho=futility_rho, gamma=futility_gamma),
         binding=binding,
-        rho=rho,
-        gamma=gamma,
-        delta=delta,
-        futility_rho=futility_rho,
-        futility_gamma=futility_gamma,
     )
-    fixed = n_two_proportions(
-        p_treat=p_treat,
-        p_control=p_control,
+    fixed = sample_size_two_proportions(
+        p_treat,
+        p_control,
         alpha_one_sided=alpha_one_sided,
         power=power,
         ratio=ratio,
@@ -237,10 +305,9 @@ def gs_sample_size_rates(
     spent = crossing(upper=upper, lower=null_floor(looks, upper, lower), info=looks.info)
     effect = crossing(upper=upper, lower=lower, info=looks.info, drift=drift)
     nothing = crossing(upper=upper, lower=lower, info=looks.info)
-    has_futility = looks.futility_z is not None or looks.futility is not None
-    return SequentialSize(
+    return GroupSequentialSize(
         z=upper,
-        futility_z=lower if has_futility else None,
+        futility_z=lower if looks.has_futility else None,
         info=looks.info,
         cum_alpha=np.cumsum(spent.upper),
         cum_power=np.cumsum(effect.upper),
@@ -251,26 +318,79 @@ def gs_sample_size_rates(
         expected_n_H1=_expected(n_cum, effect),
         expected_n_H0=_expected(n_cum, nothing),
         stop_benefit_H1=effect.upper,
-        stop_futility_H1=_early(effect.lower, has_futility),
+        stop_futility_H1=_early(effect.lower, looks.has_futility),
         stop_benefit_H0=nothing.upper,
-        stop_futility_H0=_early(nothing.lower, has_futility),
+        stop_futility_H0=_early(nothing.lower, looks.has_futility),
     )
 
 
-def gs_naive_error(
+def _by_beta(name: str | None, *, rho: float | None, gamma: float | None) -> Boundary | None:
+    """How the type II error is spent, if it is."""
+    return None if name is None else boundary(name, rho=rho, gamma=gamma)
+
+
+def _expected(n_cum: FloatArray, crossed: Crossing) -> float:
+    stopped = crossed.upper + crossed.lower
+    return float(n_cum @ stopped + n_cum[-1] * max(0.0, 1 - stopped.sum()))
+
+
+def _early(lower: FloatArray, has_futility: bool) -> FloatArray:
+    """Stops for futility before the last look; ending below the last bound is no stop."""
+    early = lower.copy()
+    early[-1] = 0.0
+    return early if has_futility else np.zeros_like(lower)
+
+
+@overload
+def naive_repeated_looks_error(
+    *,
+    z_each_look: float,
+    looks: int,
+    two_sided: bool = ...,
+    report: Literal["upper tail", "both tails"] = ...,
+) -> float: ...
+@overload
+def naive_repeated_looks_error(
+    *,
+    z_each_look: float,
+    looks: Sequence[int],
+    two_sided: bool = ...,
+    report: Literal["upper tail", "both tails"] = ...,
+) -> FloatArray: ...
+def naive_repeated_looks_error(
     *,
     z_each_look: float,
     looks: int | Sequence[int],
     two_sided: bool = True,
     report: Literal["upper tail", "both tails"] = "upper tail",
 ) -> float | FloatArray:
-    """Error of looking several times with the same z, as if each look were the only one, after
-    equal steps.
+    """Type I error of looking several times with the same z, as if each look were the only one.
 
-    ``looks`` is a number or several numbers of looks. With ``two_sided`` a trial stops on either
-    side; "upper tail" is the share that ends with false benefit, "both tails" with any false claim.
+    Parameters
+    ----------
+    z_each_look : the bound of z at every look, above 0.
+    looks : number of looks after equal steps; a list asks for several.
+    two_sided : whether the trial stops on either side.
+    report : "upper tail" is the share that ends with false benefit, "both tails" with any false
+        claim.
 
-    >>> round(gs_naive_error(z_each_look=1.959964, looks=5), 4)
+    Returns
+    -------
+    float or array
+        The error, 0 to 1; an array where a list of looks was given.
+
+    Raises
+    ------
+    InputError
+        For a bound of 0 or below, or no look.
+
+    References
+    ----------
+    Armitage, McPherson & Rowe, J R Stat Soc A 1969;132:235.
+
+    Examples
+    --------
+    >>> round(naive_repeated_looks_error(z_each_look=1.959964, looks=5), 4)
     0.0708
     """
     z = positive(z_each_look, where=WHERE, key="z_each_look")
@@ -285,23 +405,41 @@ def gs_naive_error(
     return np.array(errors) if isinstance(looks, Sequence) else errors[0]
 
 
-def gs_crossing(
+def group_sequential_crossing(
     *, z: ArrayLike, info: ArrayLike, drift: float, futility_z: ArrayLike | None = None
 ) -> Crossing:
     """Probability of stopping at each look for any bounds and any true effect.
 
-    ``drift`` is the mean of z at full information: 0 without effect, z_alpha + z_beta (2.80) where
-    a trial without looks would have 80% power. ``futility_z`` has one bound a look (or none for the
-    last, which then equals ``z``).
+    Parameters
+    ----------
+    z : bounds for benefit, one a look.
+    info : share of information at each look, rising to 1.
+    drift : mean of z at full information: 0 without effect, z_alpha + z_beta (2.80) where a trial
+        without looks would have 80% power.
+    futility_z : bounds for futility, one a look or none for the last, which then equals ``z``.
 
-    >>> at_design = gs_crossing(z=[2.797, 1.977], info=[0.5, 1.0], drift=2.8016)
+    Returns
+    -------
+    Crossing
+        ``upper``: stops for benefit, ``lower``: for futility, one probability a look.
+
+    Raises
+    ------
+    InputError
+        For lists of different length, or bounds for futility above those for benefit.
+
+    References
+    ----------
+    Armitage, McPherson & Rowe, J R Stat Soc A 1969;132:235.
+
+    Examples
+    --------
+    >>> at_design = group_sequential_crossing(z=[2.797, 1.977], info=[0.5, 1.0], drift=2.8016)
     >>> round(float(at_design.upper.sum()), 3)
     0.797
     """
-    upper, shares = (
-        numbers(z, where=WHERE, key="z"),
-        information(numbers(info, where=WHERE, key="info").tolist(), None),
-    )
+    upper = numbers(z, where=WHERE, key="z")
+    shares = information(numbers(info, where=WHERE, key="info").tolist(), None)
     if upper.size != shares.size:
         raise InputError(
             where=WHERE,
@@ -310,28 +448,12 @@ def gs_crossing(
             expected=f"{shares.size}, one a look",
             cure="give z and info the same length",
         )
-    floor = _floor(futility_z, upper)
+    floor = np.full(upper.size - 1, -np.inf)
+    if futility_z is not None:
+        floor = stated_floor(futility_z, upper.size)
     return crossing(
-        upper=upper, lower=floor, info=shares, drift=real(drift, where=WHERE, key="drift")
+        upper=upper,
+        lower=below_upper(floor, upper),
+        info=shares,
+        drift=real(drift, where=WHERE, key="drift"),
     )
-
-
-def _floor(futility_z: ArrayLike | None, upper: FloatArray) -> FloatArray:
-    floor = (
-        np.full(upper.size - 1, -np.inf)
-        if futility_z is None
-        else stated_floor(futility_z, upper.size)
-    )
-    return below_upper(floor, upper)
-
-
-def _expected(n_cum: FloatArray, crossed: Crossing) -> float:
-    stopped = crossed.upper + crossed.lower
-    return float(n_cum @ stopped + n_cum[-1] * max(0.0, 1 - stopped.sum()))
-
-
-def _early(lower: FloatArray, has_futility: bool) -> FloatArray:
-    """Stops for futility before the last look; ending below the last bound is no stop."""
-    early = lower.copy()
-    early[-1] = 0.0
-    return early if has_futility else np.zeros_like(lower)

@@ -18,7 +18,7 @@ from scipy.special import ndtri
 
 from crsrisk.errors import InputError
 from crsrisk.trials.checks import FloatArray, count, numbers, one_sided_alpha
-from crsrisk.trials.spending import WHERE, Boundary, boundary, crossing, start
+from crsrisk.trials.spending import WHERE, Boundary, crossing, start
 
 MOST_DRIFT = 30.0  # of z at full information: power 1 in any design
 # of the information so far: nearer looks are one look, and the integration could not part them
@@ -39,29 +39,24 @@ class Looks:
     futility_z: FloatArray | None
     futility: Boundary | None
 
+    @property
+    def has_futility(self) -> bool:
+        """Whether anything but benefit (or its mirror) stops the trial."""
+        return self.futility_z is not None or self.futility is not None
+
 
 def looks_of(
+    benefit: Boundary,
+    info: FloatArray,
     *,
-    type: str,
-    K: int | None,
     alpha: float,
-    info: Literal["equal"] | Sequence[float],
-    two_sided: bool,
-    futility_z: ArrayLike | None,
-    futility: str | None,
-    binding: bool,
-    rho: float | None,
-    gamma: float | None,
-    delta: float | None,
-    futility_rho: float | None,
-    futility_gamma: float | None,
+    two_sided: bool = False,
+    futility_z: ArrayLike | None = None,
+    futility: Boundary | None = None,
+    binding: bool = False,
 ) -> Looks:
-    benefit = boundary(type, rho=rho, gamma=gamma, delta=delta)
-    shares = information(info, K)
-    by_beta = (
-        boundary(futility, rho=futility_rho, gamma=futility_gamma) if futility is not None else None
-    )
-    if futility_z is not None and by_beta is not None:
+    """The design that is asked for; refuses stops for futility that do not go with it."""
+    if futility_z is not None and futility is not None:
         raise InputError(
             where=WHERE,
             key="futility_z",
@@ -69,8 +64,7 @@ def looks_of(
             expected="one of the two",
             cure="state the bounds for futility, or how the type II error is spent",
         )
-    has_futility = futility_z is not None or by_beta is not None
-    if two_sided and has_futility:
+    if two_sided and not (futility_z is None and futility is None):
         raise InputError(
             where=WHERE,
             key="futility",
@@ -78,21 +72,21 @@ def looks_of(
             expected="one side when futility stops",
             cure="set two_sided to False",
         )
-    if by_beta is not None and (by_beta.is_shape or (binding and benefit.is_shape)):
+    if futility is not None and (futility.is_shape or (binding and benefit.is_shape)):
         raise InputError(
             where=WHERE,
             key="futility",
-            found=f"{futility} with {type}, binding {binding}",
+            found=f"{futility.name} with {benefit.name}, binding {binding}",
             expected="a spending function (and one for benefit, too, when futility is binding)",
             cure="write 'Lan-DeMets OBF-like spending', or leave binding False",
         )
-    floor = None if futility_z is None else stated_floor(futility_z, shares.size)
-    return Looks(
-        benefit, shares, one_sided_alpha(alpha, where=WHERE), two_sided, binding, floor, by_beta
-    )
+    floor = None if futility_z is None else stated_floor(futility_z, info.size)
+    level = one_sided_alpha(alpha, where=WHERE)
+    return Looks(benefit, info, level, two_sided, binding, floor, futility)
 
 
 def information(info: Literal["equal"] | Sequence[float], K: int | None) -> FloatArray:
+    """Shares of the information at each look, rising to 1."""
     if isinstance(info, str):
         if info != "equal" or K is None:
             raise InputError(
@@ -132,6 +126,7 @@ def information(info: Literal["equal"] | Sequence[float], K: int | None) -> Floa
 
 
 def equal_steps(n_looks: int) -> FloatArray:
+    """Shares of so many looks at even distances."""
     return np.arange(1, n_looks + 1) / n_looks
 
 
@@ -299,8 +294,10 @@ def drift_for(looks: Looks, upper: FloatArray, lower: FloatArray, *, power: floa
 
 
 def inflation_for(looks: Looks, upper: FloatArray, lower: FloatArray, *, power: float) -> float:
+    """How many times the patients of a trial without looks are needed for a power."""
     return as_inflation(drift_for(looks, upper, lower, power=power), alpha=looks.alpha, power=power)
 
 
 def as_inflation(drift: float, *, alpha: float, power: float) -> float:
+    """A drift as patients in multiples of those of a trial without looks."""
     return float((drift / (ndtri(1 - alpha) + ndtri(power))) ** 2)

@@ -3,26 +3,26 @@ do well.
 
 Success here is *no* CRS of grade >= 2. After n1 patients the trial ends when at most r1 did well;
 else it goes on to n patients and rejects "prophylaxis is no better than p0" when more than r did
-well. The historical p0 is its weak point: :func:`simon_oc` shows what happens when untreated
-patients do better than p0 anyway.
+well. The historical p0 is its weak point: :func:`simon_operating_characteristics` shows what
+happens when untreated patients do better than p0 anyway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binom
 
 from crsrisk.errors import InputError
 from crsrisk.trials.checks import (
     Answer,
     FloatArray,
+    WholeArray,
     count,
     inner_rate,
-    label,
     numbers,
     one_sided_alpha,
     power_above,
@@ -32,7 +32,7 @@ from crsrisk.trials.checks import (
 WHERE = "Simon design"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SimonDesign(Answer):
     """One design: stop after n1 with at most r1 successes, reject with more than r of n.
 
@@ -49,8 +49,15 @@ class SimonDesign(Answer):
     alpha: float
     power: float
 
+    def summary(self) -> str:
+        """The rule as it is written in a protocol."""
+        return (
+            f"{self.r1}/{self.n1} then {self.r}/{self.n}, {self.EN0:.1f} patients on average at p0,"
+            f" alpha {self.alpha:.4f}, power {self.power:.4f}"
+        )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class SimonDesigns(Answer):
     """The design with the fewest patients on average under p0, the one with the fewest at most, and
     those between.
@@ -63,8 +70,16 @@ class SimonDesigns(Answer):
     minimax: SimonDesign
     admissible: tuple[SimonDesign, ...]
 
+    def summary(self) -> str:
+        """The optimal and the minimax rule."""
+        return f"optimal {self.optimal.summary()}; minimax {self.minimax.summary()}"
 
-@dataclass(frozen=True)
+    def to_frame(self) -> pd.DataFrame:
+        """One row an admissible design, minimax first and optimal last."""
+        return pd.DataFrame([design.to_dict() for design in self.admissible])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SimonCharacteristics(Answer):
     """How a design does by true success rate: rejecting, stopping early, patients on average."""
 
@@ -73,35 +88,43 @@ class SimonCharacteristics(Answer):
     p_stop_early: FloatArray
     expected_n: FloatArray
 
-    def to_dict(self) -> dict[str, Any]:
-        """Probability of rejecting under the text of each rate, and the other two figures under
-        their names.
-        """
-        rates = [label(p) for p in self.p_success]
-        further = {
-            name: dict(zip(rates, map(float, getattr(self, name)), strict=True))
-            for name in ("p_stop_early", "expected_n")
-        }
-        return dict(zip(rates, map(float, self.p_reject), strict=True)) | further
+    def to_frame(self) -> pd.DataFrame:
+        """One row a true success rate."""
+        return pd.DataFrame(self.to_dict()).set_index("p_success")
 
 
 def simon_two_stage(
-    *, p0: float, p1: float, alpha: float = 0.05, beta: float = 0.2, n_max: int = 300
+    p0: float, p1: float, *, alpha: float = 0.05, beta: float = 0.2, n_max: int = 300
 ) -> SimonDesigns:
     """The optimal, the minimax and the admissible two-stage designs, by complete search.
-
-    Parameters
-    ----------
-    p0 : success rate that is not worth pursuing.
-    p1 : success rate hoped for, above p0.
-    alpha, beta : largest type I and type II error.
-    n_max : give up beyond this many patients.
 
     For every n, n1 and r1 the smallest r that keeps alpha is taken. The search is complete without
     looking at every design: no two-stage design beats the most powerful test with all n patients
     (Neyman & Pearson), which bounds n from below, and a design's mean size is at least n1 + (1 -
     largest PET0) (n - n1), which bounds n from above.
 
+    Parameters
+    ----------
+    p0 : success rate that is not worth pursuing, above 0.
+    p1 : success rate hoped for, above p0 and below 1.
+    alpha, beta : largest type I and type II error.
+    n_max : give up beyond this many patients.
+
+    Returns
+    -------
+    SimonDesigns
+
+    Raises
+    ------
+    InputError
+        When p1 is not above p0, or no design is found and proved best within ``n_max``.
+
+    References
+    ----------
+    Simon, Control Clin Trials 1989;10:1; Jung, Lee, Kim & George, Stat Med 2004;23:561.
+
+    Examples
+    --------
     >>> designs = simon_two_stage(p0=0.6, p1=0.8)
     >>> [(d.r1, d.n1, d.r, d.n) for d in (designs.optimal, designs.minimax)]
     [(7, 11, 30, 43), (8, 13, 25, 35)]
@@ -131,17 +154,39 @@ def simon_two_stage(
     return SimonDesigns(improving[-1], improving[0], _hull(improving))
 
 
-def simon_oc(
-    *, r1: int, n1: int, r: int, n: int, p_success: Sequence[float], use: str = ""
+def simon_operating_characteristics(
+    *, r1: int, n1: int, r: int, n: int, p_success: Sequence[float]
 ) -> SimonCharacteristics:
-    """Probability of rejecting for true success rates: type I error at p0, power at p1, and
-    benchmark drift between.
+    """Probability of rejecting for true success rates: type I error at p0, power at p1, and what a
+    drifting benchmark does between.
 
-    ``use`` is a remark of the caller; it changes nothing. Exact: sum over x > r1 of P(X1 = x) P(X2
-    > r - x).
+    Exact: the sum over x > r1 of P(X1 = x) P(X2 > r - x).
 
-    >>> round(simon_oc(r1=7, n1=11, r=30, n=43, p_success=[0.7]).to_dict()["0.7"], 3)
-    0.345
+    Parameters
+    ----------
+    r1, n1 : the first stage stops with at most r1 successes of n1 patients.
+    r, n : the trial fails with at most r successes of n patients in all.
+    p_success : true success rates, 0 to 1.
+
+    Returns
+    -------
+    SimonCharacteristics
+        One figure for each rate of ``p_success``.
+
+    Raises
+    ------
+    InputError
+        Unless r1 < n1 and r1 <= r < n.
+
+    References
+    ----------
+    Simon, Control Clin Trials 1989;10:1.
+
+    Examples
+    --------
+    >>> drift = simon_operating_characteristics(r1=7, n1=11, r=30, n=43, p_success=[0.6, 0.7])
+    >>> drift.p_reject.round(3).tolist()
+    [0.049, 0.345]
     """
     first = count(n1, where=WHERE, key="n1", least=1)
     total = count(n, where=WHERE, key="n", least=first + 1)
@@ -163,7 +208,10 @@ def simon_oc(
     )
     stopped = np.asarray(binom.cdf(stop, first, rates))
     return SimonCharacteristics(
-        rates, np.asarray(reached).sum(axis=1), stopped, first + (1 - stopped) * (total - first)
+        p_success=rates,
+        p_reject=np.asarray(reached).sum(axis=1),
+        p_stop_early=stopped,
+        expected_n=first + (1 - stopped) * (total - first),
     )
 
 
@@ -221,7 +269,7 @@ def _pmf_table(n_max: int, p: float) -> FloatArray:
 
 def _stopping_limits(
     null: FloatArray, hoped: FloatArray, *, power: float
-) -> tuple[np.ndarray, FloatArray]:
+) -> tuple[WholeArray, FloatArray]:
     """For each n1 the largest r1 that leaves the power within reach (-1: none), and its probability
     of stopping under p0.
     """
@@ -263,7 +311,7 @@ def _best(
     )
 
 
-def _rejecting(table: FloatArray, n: int, n1: int, last: np.ndarray) -> FloatArray:
+def _rejecting(table: FloatArray, n: int, n1: int, last: WholeArray) -> FloatArray:
     """Probability of rejecting for every r (rows) and r1 (columns): sum over x > r1 of P(X1 = x)
     P(X2 > r - x).
     """
@@ -284,5 +332,5 @@ def _hull(designs: Sequence[SimonDesign]) -> tuple[SimonDesign, ...]:
     return tuple(kept)
 
 
-def _slope(one: SimonDesign, two: SimonDesign) -> float:
-    return (two.EN0 - one.EN0) / (two.n - one.n)
+def _slope(smaller: SimonDesign, larger: SimonDesign) -> float:
+    return (larger.EN0 - smaller.EN0) / (larger.n - smaller.n)

@@ -1,10 +1,10 @@
-"""Trial: one design run many times on a pool of candidates, patient by patient, and what then
-becomes of it.
+"""One design run many times on a pool of candidates, patient by patient: enrolled, tested at every
+look, and what then becomes of the trials.
 
-Data (:mod:`crsrisk.trials.enrolment`), analysis (:mod:`crsrisk.trials.simulated_trials`) and
-evaluation (here) are kept apart. Every trial has a key of its own from (seed, number of the trial),
-so the result does not depend on workers or chunks, and all designs and worlds of one run see the
-same draws.
+Data (:mod:`crsrisk.trials.enrolment`), analysis (the tests below, formulas of the exact modules on
+arrays) and evaluation (:mod:`crsrisk.trials.operating_characteristics`) are kept apart. Every trial
+has a key of its own from (seed, number of the trial), so the result does not depend on workers or
+chunks, and all designs and truths of one run see the same draws.
 """
 
 from __future__ import annotations
@@ -18,26 +18,30 @@ from scipy.special import ndtri
 from scipy.stats import nbinom
 
 from crsrisk import streams
-from crsrisk.data.operating_characteristics import Figure, proportion
+from crsrisk.data.operating_characteristics import proportion
 from crsrisk.data.trial_plan import Design, Screening
+from crsrisk.results import Estimate
 from crsrisk.trials.candidates import ASTCT, Pool
-from crsrisk.trials.checks import BoolArray, FloatArray
-from crsrisk.trials.design_size import Sized, size_design
+from crsrisk.trials.checks import BoolArray, FloatArray, WholeArray
+from crsrisk.trials.design_size import DesignSize, size_design
 from crsrisk.trials.enrolment import (
     CERTAIN,
     CONTROL,
     EXPERIMENTAL,
     Arms,
     Counts,
-    World,
+    Truth,
     arms_of,
     enrol,
 )
-from crsrisk.trials.single_arm import Whole
 from crsrisk.trials.two_proportions import restricted_rate_arrays
 
-# Tests of simulated trials, all trials and looks at once: the formulas of the exact modules, on
-# arrays.
+CHUNK = 4096  # trials in memory of one worker at one time
+TIE = 1e-10  # as in crsrisk.trials.exact_tests: a z that equals its bound has reached it
+DAYS_PER_MONTH = 365.25 / 12
+INTERACTION_Z = float(ndtri(0.975))
+
+# --- tests, all trials and looks at once ---
 #
 # ``events`` has shape (trial, look, endpoint, arm, stratum), ``sizes`` (trial, look, arm, stratum);
 # arm 0 is the control. z is positive when the experimental arm has fewer events, and 0 where
@@ -127,10 +131,7 @@ def looked_up(events: Counts, region: BoolArray) -> BoolArray:
     return np.asarray(region[had[..., EXPERIMENTAL], had[..., CONTROL]])
 
 
-CHUNK = 4096  # trials in memory of one worker at one time
-TIE = 1e-10  # as in crsrisk.trials.exact_tests: a z that equals its bound has reached it
-DAYS_PER_MONTH = 365.25 / 12
-INTERACTION_Z = float(ndtri(0.975))
+# --- trials ---
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +147,7 @@ class Trials:
     stop: NDArray[np.int64]
     has_claim: BoolArray
     is_futile: BoolArray
-    n: Whole
+    n: WholeArray
     exposed: Counts
     needless: Counts
     has_interaction: BoolArray
@@ -156,7 +157,7 @@ class Trials:
 
 
 def run_trials(
-    sized: Sized,
+    size: DesignSize,
     arms: Arms,
     *,
     n_sim: int,
@@ -169,29 +170,31 @@ def run_trials(
     ``co_primary``: whether both endpoints must reach the bound (None: as the design says). The
     result does not depend on ``workers``.
     """
-    both = sized.design.co_primary_support if co_primary is None else co_primary
+    both = size.design.co_primary_support if co_primary is None else co_primary
     starts = range(0, n_sim, CHUNK)
 
     def work(first: int) -> Trials:
         return _run_chunk(
-            sized, arms, first=first, stop=min(first + CHUNK, n_sim), seed=seed, both=both
+            size, arms, first=first, stop=min(first + CHUNK, n_sim), seed=seed, both=both
         )
 
     if workers == 1:
-        parts = [work(first) for first in starts]
+        chunks = [work(first) for first in starts]
     else:
         with ThreadPoolExecutor(max_workers=workers) as threads:
-            parts = list(threads.map(work, starts))
+            chunks = list(threads.map(work, starts))
     return Trials(
         **{
-            one.name: np.concatenate([getattr(part, one.name) for part in parts])
-            for one in fields(Trials)
+            part.name: np.concatenate([getattr(chunk, part.name) for chunk in chunks])
+            for part in fields(Trials)
         }
     )
 
 
-def _run_chunk(sized: Sized, arms: Arms, *, first: int, stop: int, seed: int, both: bool) -> Trials:
-    n, n_looks = stop - first, sized.at_look.size
+def _run_chunk(
+    size: DesignSize, arms: Arms, *, first: int, stop: int, seed: int, both: bool
+) -> Trials:
+    n, n_looks = stop - first, size.at_look.size
     n_endpoints = 2 if both else 1
     events = np.empty((n, n_looks, n_endpoints, 2, arms.n_strata), dtype=np.int32)
     sizes = np.empty((n, n_looks, 2, arms.n_strata), dtype=np.int32)
@@ -206,14 +209,14 @@ def _run_chunk(sized: Sized, arms: Arms, *, first: int, stop: int, seed: int, bo
         arms.untreated,
         arms.is_given,
         arms.stratum,
-        sized.at_look,
+        size.at_look,
         arms.ratio,
         events,
         sizes,
         exposed,
         needless,
     )
-    claims, futile = _judged(sized, events, sizes)
+    claims, futile = _judged(size, events, sizes)
     ends = claims | futile
     ends[:, -1] = True
     at = ends.argmax(axis=1)
@@ -225,25 +228,25 @@ def _run_chunk(sized: Sized, arms: Arms, *, first: int, stop: int, seed: int, bo
         at,
         claims[rows, at],
         futile[rows, at],
-        sized.at_look[at],
+        size.at_look[at],
         exposed[rows, at],
         needless[rows, at],
         differs,
     )
 
 
-def _judged(sized: Sized, events: Counts, sizes: Counts) -> tuple[BoolArray, BoolArray]:
+def _judged(size: DesignSize, events: Counts, sizes: Counts) -> tuple[BoolArray, BoolArray]:
     """Whether each look claims benefit or stops early without, (trial, look)."""
-    if sized.rule is not None:
+    if size.rule is not None:
         successes = sizes[:, :, EXPERIMENTAL, 0] - events[:, :, ASTCT, EXPERIMENTAL, 0]
-        claims, futile = successes >= sized.rule.upper, successes <= sized.rule.lower
-    elif sized.region is not None:
-        claims = np.asarray(looked_up(events, sized.region).all(axis=2))
+        claims, futile = successes >= size.rule.upper, successes <= size.rule.lower
+    elif size.region is not None:
+        claims = np.asarray(looked_up(events, size.region).all(axis=2))
         futile = np.zeros_like(claims)
     else:
-        z = sized.sign * _statistic(sized.design, events, sizes)
-        claims = np.asarray((z >= sized.upper[:, None] - TIE).all(axis=2))
-        futile = ~claims & (z[:, :, ASTCT] < sized.lower - TIE)
+        z = size.sign * _statistic(size.design, events, sizes)
+        claims = np.asarray((z >= size.upper[:, None] - TIE).all(axis=2))
+        futile = ~claims & (z[:, :, ASTCT] < size.lower - TIE)
     futile[:, -1] = False
     return claims, futile
 
@@ -258,25 +261,24 @@ def _statistic(design: Design, events: Counts, sizes: Counts) -> FloatArray:
     )
 
 
-# --- evaluation ---
-
-
-def mean_figure(values: NDArray[np.generic]) -> Figure:
+def mean_estimate(values: NDArray[np.generic]) -> Estimate:
     """Mean over trials with its Monte Carlo error.
 
-    >>> mean_figure(np.array([1.0, 3.0])).value
+    >>> mean_estimate(np.array([1.0, 3.0])).value
     2.0
     """
     numbers = values.astype(np.float64)
-    return Figure(value=float(numbers.mean()), mcse=float(numbers.std() / np.sqrt(numbers.size)))
+    return Estimate(float(numbers.mean()), mc_error=float(numbers.std() / np.sqrt(numbers.size)))
 
 
-def share_figure(values: BoolArray) -> Figure:
+def share_estimate(values: BoolArray) -> Estimate:
     """Share of trials with its Monte Carlo error."""
     return proportion(int(values.sum()), int(values.size))
 
 
-def screened_by(trials: Trials, *, p_enters: float, at_look: Whole, seed: int) -> NDArray[np.int64]:
+def screened_by(
+    trials: Trials, *, p_enters: float, at_look: WholeArray, seed: int
+) -> NDArray[np.int64]:
     """Candidates screened until each trial had its patients: negative binomial, drawn by inversion.
 
     Candidates who do not enter leave no trace but their number, so they need not be drawn one by
@@ -294,11 +296,14 @@ def screened_by(trials: Trials, *, p_enters: float, at_look: Whole, seed: int) -
     return screened
 
 
+# --- a design ready to run ---
+
+
 @dataclass(frozen=True, eq=False)
 class SizedDesign:
-    """A design sized for a pool, with the arms of every world at hand."""
+    """A design sized for a pool of candidates, with its arms under every truth at hand."""
 
-    sized: Sized
+    size: DesignSize
     pool: Pool
     screening: Screening
     hidden: float
@@ -306,21 +311,21 @@ class SizedDesign:
     @property
     def design(self) -> Design:
         """The design itself."""
-        return self.sized.design
+        return self.size.design
 
     @property
-    def null_world(self) -> World:
-        """The world in which a claim is false: no effect, or for non-inferiority a rise by the
+    def null(self) -> Truth:
+        """The truth under which a claim is false: no effect, or for non-inferiority a rise by the
         whole margin.
         """
         return "null" if self.design.margin is None else "margin"
 
-    def arms(self, world: World) -> Arms:
-        """The arms in one world. Without a control, "null" means that patients do as well as the
+    def arms(self, truth: Truth) -> Arms:
+        """The arms under one truth. Without a control, "null" means that patients do as well as the
         benchmark says.
         """
-        arms = arms_of(self.pool, self.design, self.screening, world=world, hidden=self.hidden)
-        if world == "null" and self.design.single_arm is not None:
+        arms = arms_of(self.pool, self.design, self.screening, truth=truth, hidden=self.hidden)
+        if truth == "null" and self.design.single_arm is not None:
             arms.chance[:] = np.uint32(round((1 - self.design.single_arm.benchmark) * CERTAIN))
         return arms
 
@@ -347,20 +352,18 @@ def prepare(
 
 
 def simulated_power(
-    ready: SizedDesign, *, n_sim: int, seed: int, workers: int = 1, world: World = "effect"
-) -> Figure:
+    sized: SizedDesign, *, n_sim: int, seed: int, workers: int = 1, truth: Truth = "effect"
+) -> Estimate:
     """Share of trials that claim benefit: power with the effect, type I error without.
 
     >>> from crsrisk.trials.candidates import stated_pool
     >>> from crsrisk.data.trial_plan import Masking, Stated
     >>> screening = Screening(candidates_per_month=10.0)
-    >>> pool = stated_pool(Stated(risk="Beta(2,6)", risk_ratio=0.5), screening=screening, masking=Masking())
-    >>> ready = prepare(pool, Design(name="everybody", kind="all_comers"), screening=screening)
-    >>> 0.78 < simulated_power(ready, n_sim=10000, seed=1).value < 0.82
+    >>> stated = Stated(risk="Beta(2,6)", risk_ratio=0.5)
+    >>> pool = stated_pool(stated, screening=screening, masking=Masking())
+    >>> sized = prepare(pool, Design(name="everybody", kind="all_comers"), screening=screening)
+    >>> 0.78 < simulated_power(sized, n_sim=10000, seed=1).value < 0.82
     True
     """
-    return share_figure(
-        run_trials(
-            ready.sized, ready.arms(world), n_sim=n_sim, seed=seed, workers=workers
-        ).has_claim
-    )
+    trials = run_trials(sized.size, sized.arms(truth), n_sim=n_sim, seed=seed, workers=workers)
+    return share_estimate(trials.has_claim)

@@ -1,7 +1,9 @@
-"""Trials without a control arm, as counts of successes: stop with too few, claim with enough. Exact
-by enumeration.
+"""Trials without a control arm, as counts of successes: stop with too few, claim with enough.
 
-Success is *no* CRS of grade >= 2.
+Success is *no* CRS of grade >= 2. A rule comes from Simon's two-stage designs
+(:mod:`crsrisk.trials.simon`) or from a Beta prior: claim when the posterior is convinced at the
+end, stop when the chance of such an end has become small. What a rule does is exact, by
+enumeration.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betainc, betaincc
 from scipy.stats import betabinom, binom
 
@@ -21,6 +22,7 @@ from crsrisk.errors import InputError
 from crsrisk.trials.checks import (
     Answer,
     FloatArray,
+    WholeArray,
     choice,
     count,
     events_of,
@@ -31,17 +33,13 @@ from crsrisk.trials.checks import (
 )
 from crsrisk.trials.simon import simon_two_stage
 
-# Single-arm decisions with a Beta prior: go or no-go at the end, and the chance of a good end seen
-# from the middle.
-
-
 WHERE = "Bayesian single-arm design"
 _RULE = re.compile(
     r"\s*p\(\s*p\s*([<>])\s*(\d*\.?\d+)\s*\|\s*x\s*\)\s*>=?\s*(\d*\.?\d+)\s*", re.IGNORECASE
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BayesSingleArm(Answer):
     """A rule as counts of events: go with at most (or at least) so many, and how often that happens
     by true rate.
@@ -65,19 +63,39 @@ def predictive_probability(
     theta_T: float,
     direction: Literal["greater", "less"] = "greater",
 ) -> float:
-    """Probability that the trial, carried to its end, will convince: P(p > p0 | all data) above
-    ``theta_T``.
+    """Probability that a single-arm trial, carried to its end, will convince.
+
+    The end convinces when P(p > p0 | all data) is above ``theta_T``. Sum over future events of
+    their beta-binomial probability.
 
     Parameters
     ----------
     x, n : events (or successes) seen so far, and patients.
     n_max : patients at the end.
     prior : a and b of the Beta prior.
+    p0 : the rate that must be exceeded, above 0 and below 1.
+    theta_T : probability that the posterior must reach at the end, 0 to 1.
     direction : "greater" asks for P(p > p0), "less" for P(p < p0).
 
-    Sum over future events of their beta-binomial probability (Lee & Liu, Clin Trials 2008;5:93).
+    Returns
+    -------
+    float
+        The predictive probability, 0 to 1.
 
-    >>> round(predictive_probability(x=16, n=23, n_max=40, prior=[0.6, 0.4], p0=0.6, theta_T=0.9), 4)
+    Raises
+    ------
+    InputError
+        For counts that cannot be, or a prior that is not two numbers above 0.
+
+    References
+    ----------
+    Lee & Liu, Clin Trials 2008;5:93.
+
+    Examples
+    --------
+    >>> round(
+    ...     predictive_probability(x=16, n=23, n_max=40, prior=[0.6, 0.4], p0=0.6, theta_T=0.9), 4
+    ... )
     0.5656
     """
     a, b = _prior(prior)
@@ -89,21 +107,40 @@ def predictive_probability(
     choice(direction, options=("greater", "less"), where=WHERE, key="direction")
     future = np.arange(last - seen + 1)
     shape = (a + events + future, b + last - events - future)
-    belief = betaincc(*shape, limit) if direction == "greater" else betainc(*shape, limit)
+    posterior = betaincc(*shape, limit) if direction == "greater" else betainc(*shape, limit)
     chance = betabinom.pmf(future, last - seen, a + events, b + seen - events)
-    return float(chance[belief > conviction].sum())
+    return float(chance[posterior > conviction].sum())
 
 
-def bayes_single_arm_oc(
+def bayes_single_arm(
     *, n: int, prior: Sequence[float], go_if: str, p: Sequence[float]
 ) -> BayesSingleArm:
-    """How often a Bayesian rule says go, by true event rate.
+    """A Bayesian go / no-go rule as counts of events, and how often it says go by true event rate.
 
-    Parameters ---------- n : patients. prior : a and b of the Beta prior. go_if :
-    "P(p<0.20|x)>=0.95": the posterior probability that the rate is below (or above) a limit. p :
-    true event rates.
+    Parameters
+    ----------
+    n : patients.
+    prior : a and b of the Beta prior.
+    go_if : "P(p<0.20|x)>=0.95", the posterior probability that the rate is below (or above) a
+        limit.
+    p : true event rates, 0 to 1.
 
-    >>> rule = bayes_single_arm_oc(n=29, prior=[0.5, 0.5], go_if="P(p<0.20|x)>=0.95", p=[0.1])
+    Returns
+    -------
+    BayesSingleArm
+
+    Raises
+    ------
+    InputError
+        For a rule that cannot be read, or a prior that is not two numbers above 0.
+
+    References
+    ----------
+    Thall & Simon, Biometrics 1994;50:337.
+
+    Examples
+    --------
+    >>> rule = bayes_single_arm(n=29, prior=[0.5, 0.5], go_if="P(p<0.20|x)>=0.95", p=[0.1])
     >>> rule.max_events_for_go, round(float(rule.p_go[0]), 3)
     (2, 0.435)
     """
@@ -118,10 +155,8 @@ def bayes_single_arm_oc(
             expected="P(p<0.20|x)>=0.95",
             cure="write it so",
         )
-    is_below, limit = (
-        match.group(1) == "<",
-        inner_rate(float(match.group(2)), where=WHERE, key="go_if"),
-    )
+    is_below = match.group(1) == "<"
+    limit = inner_rate(float(match.group(2)), where=WHERE, key="go_if")
     conviction = inner_rate(float(match.group(3)), where=WHERE, key="go_if")
     rates = numbers(p, where=WHERE, key="p")
     for rate in rates:
@@ -151,7 +186,7 @@ def _prior(prior: Sequence[float]) -> tuple[float, float]:
     )
 
 
-Whole = NDArray[np.int64]
+# --- rules as counts at each look ---
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,22 +195,23 @@ class CountRule:
     more (above n: never).
     """
 
-    at_look: Whole
-    lower: Whole
-    upper: Whole
+    at_look: WholeArray
+    lower: WholeArray
+    upper: WholeArray
 
 
 def count_rule(arm: SingleArm, *, where: str) -> CountRule:
     """The rule of a single-arm design.
 
-    >>> rule = count_rule(SingleArm(method="simon_optimal", benchmark=0.6, target=0.8), where="design")
+    >>> simon = SingleArm(method="simon_optimal", benchmark=0.6, target=0.8)
+    >>> rule = count_rule(simon, where="design")
     >>> rule.at_look.tolist(), rule.lower.tolist(), rule.upper.tolist()
     ([11, 43], [7, 30], [12, 31])
     """
     if arm.method == "predictive_probability":
         return _predictive(arm, where=where)
-    found = simon_two_stage(p0=arm.benchmark, p1=arm.target, alpha=arm.alpha, beta=arm.beta)
-    best = found.optimal if arm.method == "simon_optimal" else found.minimax
+    designs = simon_two_stage(p0=arm.benchmark, p1=arm.target, alpha=arm.alpha, beta=arm.beta)
+    best = designs.optimal if arm.method == "simon_optimal" else designs.minimax
     return CountRule(
         np.array([best.n1, best.n]),
         np.array([best.r1, best.r]),
@@ -185,7 +221,7 @@ def count_rule(arm: SingleArm, *, where: str) -> CountRule:
 
 def _predictive(arm: SingleArm, *, where: str) -> CountRule:
     n_max, looks = int(arm.n_max or 0), list(arm.looks or [])
-    final = bayes_single_arm_oc(
+    final = bayes_single_arm(
         n=n_max,
         prior=arm.prior,
         go_if=f"P(p>{arm.benchmark:.12f}|x)>={arm.theta_end:.12f}",

@@ -1,30 +1,37 @@
-"""How a trial that looks several times divides its error among the looks: spending functions and
-shapes of bounds.
+"""How a trial that looks several times divides its error among the looks, and the random walk on
+which a boundary is spent.
 
-Two families that are often mixed up. A *shape* (O'Brien-Fleming, Pocock, Wang-Tsiatis) fixes the
-form of the bounds and scales it until the whole error is used; a *spending function* (Lan & DeMets,
-Biometrika 1983;70:659) fixes how much error may be used by which share of the information, whatever
-the number of looks. "O'Brien-Fleming" and "Lan-DeMets O'Brien-Fleming-like" are two designs with
-different bounds.
+Two families of boundaries are often mixed up. A *shape* (O'Brien-Fleming, Pocock, Wang-Tsiatis)
+fixes the form of the bounds and scales it until the whole error is used; a *spending function* (Lan
+& DeMets, Biometrika 1983;70:659) fixes how much error may be used by which share of the
+information, whatever the number of looks. "O'Brien-Fleming" and "Lan-DeMets O'Brien-Fleming-like"
+are two designs with different bounds.
+
+Either is turned into bounds on the same walk: at information share t the score S = z sqrt(t) is
+normal with mean drift x t and variance t, with independent increments (Jennison & Turnbull, Group
+Sequential Methods, 2000, ch. 3 and 19; Armitage, McPherson & Rowe, J R Stat Soc A 1969;132:235).
+What is left of the distribution after a look that did not stop is kept as masses on Gauss-Legendre
+nodes in pieces of the region of continuing; their number follows from the narrowest step, so that
+probabilities are exact to about 1e-10.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, e, exp, expm1, log, sqrt
-from typing import Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from crsrisk.errors import InputError
-from crsrisk.trials.checks import FloatArray, positive, real
+from crsrisk.trials.checks import Answer, FloatArray, positive, real
 
 WHERE = "group-sequential design"
 
-Kind: TypeAlias = Literal["shape", "spending"]
 NAMES = (
     "OBrien-Fleming",
     "Pocock",
@@ -59,6 +66,12 @@ _NEEDS = {
 USUAL = {"rho": 3, "gamma": -4, "delta": 0.25}  # the first two come near to O'Brien-Fleming
 MOST_EXTREME = 40.0
 EVEN = 1e-12  # nearer to 0 the quotient is rounding, and spending even to twelve digits
+REACH = 8.5  # standard deviations of the walk that are followed; beyond lie 1e-17
+NODES_PER_STEP = 5  # nodes in one standard deviation of the narrowest step
+PANEL = 16  # Gauss-Legendre nodes of one piece of the region; more pieces for narrower steps
+FEWEST, MOST = 4, 256  # pieces
+PANEL_NODE, PANEL_WEIGHT = np.polynomial.legendre.leggauss(PANEL)
+FARTHEST_Z = 38.0  # a normal tail beyond it is zero in double precision
 _IN_NAME = re.compile(r"\(?\s*\b(rho|gamma|delta)\s*=\s*(-?\d+\.?\d*)\s*\)?")
 
 
@@ -101,12 +114,14 @@ def boundary(
 ) -> Boundary:
     """The boundary that a name means, spelt in any of the usual ways.
 
-    Parameters ---------- name : "O'Brien-Fleming", "Pocock", "Wang-Tsiatis", "Lan-DeMets OBF-like
-    spending", "Lan-DeMets Pocock-like
-        spending", "Kim-DeMets power spending" or "Hwang-Shih-DeCani spending"; its parameter may
-        stand behind it, "Hwang-Shih-DeCani gamma=-4".
+    Parameters
+    ----------
+    name : "O'Brien-Fleming", "Pocock", "Wang-Tsiatis", "Lan-DeMets OBF-like spending", "Lan-DeMets
+        Pocock-like spending", "Kim-DeMets power spending" or "Hwang-Shih-DeCani spending"; its
+        parameter may stand behind it, "Hwang-Shih-DeCani gamma=-4".
     rho : exponent of Kim & DeMets (Biometrika 1987;74:149), above 0: error used by share t is alpha
-    t^rho. gamma : parameter of Hwang, Shih & DeCani (Stat Med 1990;9:1439); negative spends late.
+        t^rho.
+    gamma : parameter of Hwang, Shih & DeCani (Stat Med 1990;9:1439); negative spends late.
     delta : shape of Wang & Tsiatis: 0 is O'Brien-Fleming, 0.5 Pocock.
 
     >>> boundary("O'Brien-Fleming").name, boundary("Lan-DeMets OBF-like spending").is_shape
@@ -118,7 +133,7 @@ def boundary(
     stated = _IN_NAME.search(words)
     letters = re.sub(r"[^a-z]", "", _IN_NAME.sub("", words))
     canonical = next(
-        (found for marks, found in _MARKS if all(mark in letters for mark in marks)), None
+        (known for marks, known in _MARKS if all(mark in letters for mark in marks)), None
     )
     if canonical is None:
         raise InputError(
@@ -131,24 +146,31 @@ def boundary(
     given = {"rho": rho, "gamma": gamma, "delta": delta}
     if stated and given[stated.group(1)] is None:
         given[stated.group(1)] = float(stated.group(2))
-    needed = _NEEDS.get(canonical)
-    idle = [key for key, value in given.items() if value is not None and key != needed]
-    if idle:
+    return Boundary(canonical, _parameter_of(canonical, given))
+
+
+def _parameter_of(name: str, given: Mapping[str, float | None]) -> float:
+    """The one parameter of a boundary, 0 where it has none; refuses one too many, too few or too
+    extreme.
+    """
+    needed = _NEEDS.get(name)
+    unused = [key for key, value in given.items() if value is not None and key != needed]
+    if unused:
         raise InputError(
             where=WHERE,
-            key=idle[0],
-            found=given[idle[0]],
-            expected=f"nothing: {canonical} has no {idle[0]}",
-            cure=f"leave {idle[0]} out, or name another type",
+            key=unused[0],
+            found=given[unused[0]],
+            expected=f"nothing: {name} has no {unused[0]}",
+            cure=f"leave {unused[0]} out, or name another type",
         )
     if needed is None:
-        return Boundary(canonical)
+        return 0.0
     if given[needed] is None:
         raise InputError(
             where=WHERE,
             key=needed,
             found="nothing",
-            expected=f"the {needed} of {canonical}",
+            expected=f"the {needed} of {name}",
             cure=f"add {needed}: {USUAL[needed]} is a usual value",
         )
     check = positive if needed == "rho" else real
@@ -161,26 +183,10 @@ def boundary(
             expected=f"a number within ±{MOST_EXTREME:g}",
             cure="a more extreme one spends everything at one look: leave the other looks out",
         )
-    return Boundary(canonical, parameter)
+    return parameter
 
 
-# The statistic of a trial that looks several times: a random walk, followed exactly by numerical
-# integration.
-#
-# At information share t the score S = z sqrt(t) is normal with mean drift x t and variance t, with
-# independent increments (Jennison & Turnbull, Group Sequential Methods, 2000, ch. 3 and 19;
-# Armitage, McPherson & Rowe, J R Stat Soc A 1969;132:235). What is left of the distribution after a
-# look that did not stop is kept as masses on Gauss-Legendre nodes in pieces of the region of
-# continuing; their number follows from the narrowest step, so that probabilities are exact to about
-# 1e-10.
-
-
-REACH = 8.5  # standard deviations of the walk that are followed; beyond lie 1e-17
-NODES_PER_STEP = 5  # nodes in one standard deviation of the narrowest step
-PANEL = 16  # Gauss-Legendre nodes of one piece of the region; more pieces for narrower steps
-FEWEST, MOST = 4, 256  # pieces
-PANEL_NODE, PANEL_WEIGHT = np.polynomial.legendre.leggauss(PANEL)
-FARTHEST_Z = 38.0  # a normal tail beyond it is zero in double precision
+# --- the walk ---
 
 
 @dataclass(frozen=True)
@@ -253,12 +259,17 @@ class Walk:
         return Walk(info, self.drift, score, density * np.tile(half * PANEL_WEIGHT, n_panels))
 
 
-@dataclass(frozen=True)
-class Crossing:
+@dataclass(frozen=True, eq=False, repr=False)
+class Crossing(Answer):
     """Probability of stopping at each look: at or above the upper bound, below the lower one."""
 
     upper: FloatArray
     lower: FloatArray
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a look."""
+        looks = pd.RangeIndex(1, self.upper.size + 1, name="look")
+        return pd.DataFrame({"upper": self.upper, "lower": self.lower}, index=looks)
 
 
 def start(drift: float = 0.0) -> Walk:
@@ -272,7 +283,8 @@ def crossing(
     """Probability of stopping at each look for given bounds of z (``lower`` -inf where nothing
     stops there).
 
-    >>> fixed = crossing(upper=np.array([1.959964]), lower=np.array([-np.inf]), info=np.array([1.0]))
+    >>> bound, nothing, all_at_once = np.array([1.959964]), np.array([-np.inf]), np.array([1.0])
+    >>> fixed = crossing(upper=bound, lower=nothing, info=all_at_once)
     >>> round(float(fixed.upper[0]), 6)
     0.025
     """

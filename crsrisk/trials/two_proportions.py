@@ -3,7 +3,9 @@ closed formula.
 
 The usual question: CRS of grade >= 2 in 25% without prophylaxis, 12.5% with it - how many patients
 in each arm? All formulas rest on the normal approximation; :mod:`crsrisk.trials.exact_tests` says
-what the test then really does.
+what the test then really does. statsmodels has the pooled formula alone
+(``samplesize_proportions_2indep_onetail``), and Cohen's h by a search (``NormalIndPower``): with
+the two others and the continuity correction the formulas in one place are shorter.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import asin, ceil, sqrt
-from typing import Any, Literal, TypeAlias, overload
+from typing import Literal, TypeAlias, overload
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtri
 
 from crsrisk.errors import InputError
@@ -23,19 +26,19 @@ from crsrisk.trials.checks import (
     choice,
     inner_rate,
     one_sided_alpha,
-    percent,
     positive,
     power_above,
-    share,
+    real,
 )
 
 Variance: TypeAlias = Literal["pooled_null", "unpooled", "arcsine"]
 VARIANCES = ("pooled_null", "unpooled", "arcsine")
 WHERE = "sample size of two proportions"
+WHERE_MARGIN = "non-inferiority sample size"
 ROUNDING = 1e-9  # a computed size of 152.0000000001 is 152 patients
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TwoProportionsSize(Answer):
     """Patients per arm and in all, before and after rounding up.
 
@@ -54,86 +57,115 @@ class TwoProportionsSize(Answer):
     power: float
     ratio: float
 
+    def summary(self) -> str:
+        """The patients of each arm."""
+        return (
+            f"{self.n_treat_ceil:,} treated and {self.n_control_ceil:,} controls for a power of"
+            f" {self.power:g}"
+        )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class TwoProportionsSizes(Answer):
     """Sizes for several powers and ratios, in the order asked for."""
 
     sizes: tuple[TwoProportionsSize, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """By name: ``n_per_arm_80`` (equal arms, 80% power), ``n_treat_ctrl_80_ratio2`` (treated,
-        controls).
-        """
-        return {_name(size): _figure(size) for size in self.sizes}
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each power and ratio."""
+        return pd.DataFrame([size.to_dict() for size in self.sizes])
 
 
 @overload
-def n_two_proportions(
-    *,
+def sample_size_two_proportions(
     p_treat: float,
     p_control: float,
+    *,
     alpha_one_sided: float = ...,
     power: float = ...,
     ratio: float = ...,
     variance: Variance = ...,
     continuity: bool = ...,
-    note: str = ...,
 ) -> TwoProportionsSize: ...
 @overload
-def n_two_proportions(
-    *,
+def sample_size_two_proportions(
     p_treat: float,
     p_control: float,
+    *,
     alpha_one_sided: float = ...,
     power: Sequence[float],
+    ratio: float | Sequence[float] = ...,
+    variance: Variance = ...,
+    continuity: bool = ...,
+) -> TwoProportionsSizes: ...
+@overload
+def sample_size_two_proportions(
+    p_treat: float,
+    p_control: float,
+    *,
+    alpha_one_sided: float = ...,
+    power: float = ...,
     ratio: Sequence[float],
     variance: Variance = ...,
     continuity: bool = ...,
-    note: str = ...,
 ) -> TwoProportionsSizes: ...
-def n_two_proportions(
-    *,
+def sample_size_two_proportions(
     p_treat: float,
     p_control: float,
+    *,
     alpha_one_sided: float = 0.025,
     power: float | Sequence[float] = 0.8,
     ratio: float | Sequence[float] = 1.0,
     variance: Variance = "pooled_null",
     continuity: bool = False,
-    note: str = "",
 ) -> TwoProportionsSize | TwoProportionsSizes:
     """Patients needed to show that two event rates differ.
 
-    Parameters ---------- p_treat, p_control : event rates with and without the treatment, above 0
-    and below 1. alpha_one_sided : level of the test on one side (0.025 = the usual 5% on two
-    sides). power : probability of a significant result when the rates are as stated; a list asks
-    for several. ratio : treated patients for each control. With lists the shorter one is repeated:
-    power [0.8, 0.9] and ratio
-        [1, 1, 2] ask for 80% at 1:1, 90% at 1:1 and 80% at 2:1.
-    variance : ``pooled_null`` (z test with the pooled rate under "no difference"; Fleiss, the
-    default of most
-        programs), ``unpooled``, or ``arcsine`` (Cohen's effect size h). They give different
-        answers.
-    continuity : add what the continuity correction of the z test costs; the size then serves
-    Fisher's test, too. note : a remark of the caller; it changes nothing.
-
     With d the difference of rates, k the ratio, z the normal quantiles of 1 - alpha and of the
     power, and p the mean rate weighted by arm: controls = [z_a sqrt((1 + 1/k) p (1 - p)) + z_b
-    sqrt(p_t (1 - p_t)/k + p_c (1 - p_c))]^2 / d^2 (Fleiss, Levin & Paik, Statistical Methods for
-    Rates and Proportions, 3rd ed., ch. 4). With the correction n becomes n/4 [1 + sqrt(1 + 2 (1 +
-    k) / (n k |d|))]^2 (Casagrande, Pike & Smith, Biometrics 1978;34:483; Fleiss, Tytun & Ury,
-    Biometrics 1980;36:343).
+    sqrt(p_t (1 - p_t)/k + p_c (1 - p_c))]^2 / d^2. With the continuity correction n becomes n/4 [1
+    + sqrt(1 + 2 (1 + k) / (n k |d|))]^2.
 
-    >>> n_two_proportions(p_treat=0.125, p_control=0.25, power=0.8).n_per_arm_ceil
+    Parameters
+    ----------
+    p_treat, p_control : event rates with and without the treatment, above 0 and below 1.
+    alpha_one_sided : level of the test on one side (0.025 = the usual 5% on two sides).
+    power : probability of a significant result when the rates are as stated; a list asks for
+        several sizes.
+    ratio : treated patients for each control; a list asks for several. Of two lists the shorter one
+        is repeated: power [0.8, 0.9] and ratio [1, 1, 2] ask for 80% at 1:1, 90% at 1:1 and 80% at
+        2:1.
+    variance : ``pooled_null`` (z test with the pooled rate under "no difference", the default of
+        most programs), ``unpooled``, or ``arcsine`` (Cohen's effect size h). They give different
+        answers.
+    continuity : add what the continuity correction of the z test costs; the size then serves
+        Fisher's test, too.
+
+    Returns
+    -------
+    TwoProportionsSize or TwoProportionsSizes
+        One size, or several where a list was given.
+
+    Raises
+    ------
+    InputError
+        For rates of 0 or 1, equal rates, a power not above the level, or a correction of the
+        arcsine.
+
+    References
+    ----------
+    Fleiss, Levin & Paik, Statistical Methods for Rates and Proportions, 3rd ed., ch. 4;
+    Casagrande, Pike & Smith, Biometrics 1978;34:483; Fleiss, Tytun & Ury, Biometrics 1980;36:343.
+
+    Examples
+    --------
+    >>> sample_size_two_proportions(0.125, 0.25, power=0.8).n_per_arm_ceil
     152
-    >>> n_two_proportions(p_treat=0.125, p_control=0.25, power=0.8, continuity=True).n_per_arm_ceil
+    >>> sample_size_two_proportions(0.125, 0.25, power=0.8, continuity=True).n_per_arm_ceil
     168
     """
-    low, high = (
-        inner_rate(p_treat, where=WHERE, key="p_treat"),
-        inner_rate(p_control, where=WHERE, key="p_control"),
-    )
+    low = inner_rate(p_treat, where=WHERE, key="p_treat")
+    high = inner_rate(p_control, where=WHERE, key="p_control")
     alpha = one_sided_alpha(alpha_one_sided, where=WHERE)
     choice(variance, options=VARIANCES, where=WHERE, key="variance")
     if continuity and variance == "arcsine":
@@ -156,7 +188,6 @@ def n_two_proportions(
             ),
         )
     powers, ratios = _listed(power), _listed(ratio)
-    n_asked = max(len(powers), len(ratios))
     sizes = tuple(
         _size(
             low,
@@ -167,7 +198,7 @@ def n_two_proportions(
             variance=variance,
             continuity=continuity,
         )
-        for i in range(n_asked)
+        for i in range(max(len(powers), len(ratios)))
     )
     is_single = not isinstance(power, Sequence) and not isinstance(ratio, Sequence)
     return sizes[0] if is_single else TwoProportionsSizes(sizes)
@@ -227,86 +258,106 @@ def rounded_up(n: float) -> int:
     return ceil(n - ROUNDING)
 
 
-def _name(size: TwoProportionsSize) -> str:
-    name = f"{percent(size.power)}"
-    return f"n_per_arm_{name}" if size.ratio == 1 else f"n_treat_ctrl_{name}_ratio{size.ratio:g}"
+# --- a margin between the rates ---
 
 
-def _figure(size: TwoProportionsSize) -> float | list[float]:
-    if size.ratio == 1:
-        return size.n_per_arm_unrounded
-    return [size.n_treat_unrounded, size.n_control_unrounded]
+@dataclass(frozen=True, repr=False)
+class NoninferioritySize(Answer):
+    """Patients per arm and in all, before and after rounding up.
 
-
-@dataclass(frozen=True)
-class FarringtonManningSize(Answer):
-    """Patients per arm (unrounded and rounded up), and the rates under the null hypothesis that set
-    the variance.
+    ``p_treat_null`` and ``p_control_null`` are the most likely rates under the null hypothesis, a
+    difference of exactly the margin; they set the variance.
     """
 
-    n1: float
-    n2: float
-    n_total: float
-    n1_ceil: int
-    n2_ceil: int
-    p1_restricted: float
-    p2_restricted: float
+    n_treat_unrounded: float
+    n_control_unrounded: float
+    n_total_unrounded: float
+    n_treat_ceil: int
+    n_control_ceil: int
+    n_total_ceil: int
+    p_treat_null: float
+    p_control_null: float
+
+    def summary(self) -> str:
+        """The patients of each arm."""
+        return f"{self.n_treat_ceil:,} treated and {self.n_control_ceil:,} controls"
 
 
-def n_farrington_manning(
+def sample_size_noninferiority(
+    p_treat: float,
+    p_control: float,
     *,
-    p1: float,
-    p2: float,
-    delta0: float,
+    margin: float,
     alpha_one_sided: float = 0.025,
-    beta: float = 0.2,
-    ratio_n2_over_n1: float = 1.0,
-    use: str = "",
-) -> FarringtonManningSize:
-    """Patients needed to show that p1 - p2 lies on the good side of a margin ``delta0``.
+    power: float = 0.8,
+    ratio: float = 1.0,
+) -> NoninferioritySize:
+    """Patients needed to show that a difference of rates lies on the good side of a margin.
 
     The question behind: does prophylaxis leave tumour response intact? With response 40% in both
-    arms and a margin of 15 points: p1 = p2 = 0.40, delta0 = -0.15. With delta0 = 0 it is a
-    superiority test.
+    arms and a margin of 15 points: ``p_treat = p_control = 0.40, margin = -0.15``. With a margin of
+    0 it is a superiority test. The variance under the null hypothesis takes the maximum likelihood
+    rates with that difference (Farrington and Manning's test).
 
     Parameters
     ----------
-    p1, p2 : true rates in the two arms.
-    delta0 : difference p1 - p2 under the null hypothesis; must not equal the true one.
-    beta : 1 - power.
-    ratio_n2_over_n1 : patients of arm 2 for each of arm 1.
-    use : a remark of the caller; it changes nothing.
+    p_treat, p_control : true rates with and without the treatment, above 0 and below 1.
+    margin : difference ``p_treat - p_control`` under the null hypothesis, between -1 and 1; must
+        not equal the true one.
+    alpha_one_sided : level of the test on one side.
+    power : probability of showing it when the rates are as stated.
+    ratio : treated patients for each control.
 
-    The variance under the null hypothesis takes the maximum likelihood rates with p1 - p2 = delta0
-    (closed form of the cubic in Farrington & Manning, Stat Med 1990;9:1447).
+    Returns
+    -------
+    NoninferioritySize
 
-    >>> n_farrington_manning(p1=0.4, p2=0.4, delta0=-0.15).n1_ceil
+    Raises
+    ------
+    InputError
+        For rates of 0 or 1, a margin at the true difference, or a power not above the level.
+
+    References
+    ----------
+    Farrington & Manning, Stat Med 1990;9:1447.
+
+    Examples
+    --------
+    >>> sample_size_noninferiority(0.4, 0.4, margin=-0.15).n_treat_ceil
     166
     """
-    where = "non-inferiority sample size"
-    alpha = one_sided_alpha(alpha_one_sided, where=where)
-    one, two = inner_rate(p1, where=where, key="p1"), inner_rate(p2, where=where, key="p2")
-    k = positive(ratio_n2_over_n1, where=where, key="ratio_n2_over_n1")
-    power = power_above(
-        1 - share(beta, where=where, key="beta"), alpha=alpha, where=where, key="1 - beta"
-    )
-    if not -1 < delta0 < 1 or one - two == delta0:
+    alpha = one_sided_alpha(alpha_one_sided, where=WHERE_MARGIN)
+    treat = inner_rate(p_treat, where=WHERE_MARGIN, key="p_treat")
+    control = inner_rate(p_control, where=WHERE_MARGIN, key="p_control")
+    k = 1 / positive(ratio, where=WHERE_MARGIN, key="ratio")
+    z_beta = float(ndtri(power_above(power, alpha=alpha, where=WHERE_MARGIN)))
+    delta = real(margin, where=WHERE_MARGIN, key="margin")
+    if not -1 < delta < 1 or treat - control == delta:
         raise InputError(
-            where=where,
-            key="delta0",
-            found=delta0,
-            expected=f"a margin between -1 and 1 other than the true difference ({one - two:g})",
+            where=WHERE_MARGIN,
+            key="margin",
+            found=margin,
+            expected=(
+                f"a margin between -1 and 1 other than the true difference ({treat - control:g})"
+            ),
             cure="a trial cannot show what is exactly at the margin: move the margin or the rates",
         )
-    null1, null2 = restricted_rates(one, two, delta=delta0, ratio=k)
+    null1, null2 = restricted_rates(treat, control, delta=delta, ratio=k)
     null = null1 * (1 - null1) + null2 * (1 - null2) / k
-    true = one * (1 - one) + two * (1 - two) / k
-    n1 = (
-        (float(ndtri(1 - alpha)) * sqrt(null) + float(ndtri(power)) * sqrt(true))
-        / (one - two - delta0)
+    true = treat * (1 - treat) + control * (1 - control) / k
+    n_treat = (
+        (float(ndtri(1 - alpha)) * sqrt(null) + z_beta * sqrt(true)) / (treat - control - delta)
     ) ** 2
-    return FarringtonManningSize(
-        n1, k * n1, n1 * (1 + k), rounded_up(n1), rounded_up(k * n1), null1, null2
+    treat_ceil, control_ceil = rounded_up(n_treat), rounded_up(k * n_treat)
+    return NoninferioritySize(
+        n_treat_unrounded=n_treat,
+        n_control_unrounded=k * n_treat,
+        n_total_unrounded=n_treat * (1 + k),
+        n_treat_ceil=treat_ceil,
+        n_control_ceil=control_ceil,
+        n_total_ceil=treat_ceil + control_ceil,
+        p_treat_null=null1,
+        p_control_null=null2,
     )
 
 

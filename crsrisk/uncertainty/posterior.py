@@ -174,8 +174,8 @@ def scores_of(constant: Constant, values: Values) -> Values:
 class ConstantUpdate:
     """What the evidence did to one constant.
 
-    ``prior_median`` and ``posterior`` (median and 95% interval of the members) are in the unit of the
-    constant, as is ``most_probable``, the value of the reference world. ``shift_prior_sd`` is how
+    ``prior_median`` and ``posterior`` (median and 95% interval of the members) are in the unit of
+    the constant, as is ``most_probable``, the value of the reference world. ``shift_prior_sd`` is how
     far its mean moved; ``left_of_prior_sd`` the posterior over the prior SD: about 1 means that the
     evidence left it alone. ``verdict`` says it in a word (:func:`verdict`).
     """

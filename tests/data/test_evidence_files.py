@@ -20,12 +20,12 @@ from crsrisk.data.baseline_checks import load_baseline_checks
 from crsrisk.data.evidence_files import (
     REASONS,
     USES,
+    EvidenceRegister,
     EvidenceStatus,
     Reason,
-    Roster,
     Use,
+    load_evidence_register,
     load_own_trials,
-    load_roster,
     load_trials,
 )
 from crsrisk.data.product import Product
@@ -334,7 +334,7 @@ def test_a_row_without_exactly_one_use_is_refused(row: dict[str, Any]) -> None:
         EvidenceStatus.model_validate(row)
 
 
-# Every row of the published evidence has one fate, and every name in the roster leads somewhere.
+# Every row of the published evidence has one use, and every name in the roster leads somewhere.
 
 
 SHIPPED = synthetic_folder() / "evidence" / "roster"
@@ -346,8 +346,8 @@ TRIALS, CHECKS, ASSUMPTIONS = (
 
 
 @pytest.fixture(scope="module")
-def roster() -> Roster:
-    return load_roster()
+def roster() -> EvidenceRegister:
+    return load_evidence_register()
 
 
 @pytest.fixture
@@ -369,14 +369,14 @@ def ids_in(text: str) -> set[str]:
     return found
 
 
-def test_every_row_of_either_table_stands_once(roster: Roster) -> None:
+def test_every_row_of_either_table_stands_once(roster: EvidenceRegister) -> None:
     assert len(roster.published_rates) == 194
     assert len(roster.risk_factors) == 98
     assert len({row.id for row in roster.rows}) == 194 + 98
 
 
 @pytest.mark.parametrize("table", ["published_rates", "risk_factors"])
-def test_the_roster_is_the_table(roster: Roster, table: str) -> None:
+def test_the_roster_is_the_table(roster: EvidenceRegister, table: str) -> None:
     """Same ids, and what the table recalls is unverified here."""
     with shared_path("evidence", f"{table}.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
@@ -387,7 +387,7 @@ def test_the_roster_is_the_table(roster: Roster, table: str) -> None:
     }
 
 
-def test_blood_cancers_are_never_targets(roster: Roster) -> None:
+def test_blood_cancers_are_never_targets(roster: EvidenceRegister) -> None:
     with shared_path("evidence", "published_rates.csv").open(encoding="utf-8", newline="") as file:
         blood = {
             row["id"]
@@ -398,12 +398,12 @@ def test_blood_cancers_are_never_targets(roster: Roster) -> None:
     assert blood.isdisjoint(row.id for row in roster.of("target"))
 
 
-def test_targets_are_the_figures_of_the_sources(roster: Roster) -> None:
+def test_targets_are_the_figures_of_the_sources(roster: EvidenceRegister) -> None:
     figures = {figure.id: trial.name for trial in load_trials() for figure in trial.rows}
     assert {row.id: row.used_in for row in roster.of("target")} == figures
 
 
-def test_priors_and_scenarios_cite_their_rows(roster: Roster) -> None:
+def test_priors_and_scenarios_cite_their_rows(roster: EvidenceRegister) -> None:
     assumptions = load_assumptions()
     for row in roster.of("prior"):
         assert row.id in ids_in(assumptions[str(row.used_in)].source), row.id
@@ -411,7 +411,9 @@ def test_priors_and_scenarios_cite_their_rows(roster: Roster) -> None:
         assert row.id in ids_in(" ".join(load_scenario(str(row.used_in)).evidence)), row.id
 
 
-def test_rows_that_patients_are_compared_with_stand_in_their_check(roster: Roster) -> None:
+def test_rows_that_patients_are_compared_with_stand_in_their_check(
+    roster: EvidenceRegister,
+) -> None:
     checks = {check.id: check for check in load_baseline_checks()}
     for row in roster.of("baseline"):
         check = checks[str(row.used_in)]
@@ -419,7 +421,7 @@ def test_rows_that_patients_are_compared_with_stand_in_their_check(roster: Roste
         assert row.unverified == (check.source_kind == "RECALL"), row.id
 
 
-def test_phenomena_name_tests_that_exist(roster: Roster) -> None:
+def test_phenomena_name_tests_that_exist(roster: EvidenceRegister) -> None:
     """A file that is there holds the test; most are there."""
     there = 0
     for name, phenomenon in roster.phenomena.items():
@@ -433,7 +435,7 @@ def test_phenomena_name_tests_that_exist(roster: Roster) -> None:
     assert there >= 5
 
 
-def test_no_phenomenon_rests_on_recalled_rows(roster: Roster) -> None:
+def test_no_phenomenon_rests_on_recalled_rows(roster: EvidenceRegister) -> None:
     for name in roster.phenomena:
         assert any(
             row.used_in == name and not row.unverified for row in roster.of("qualitative")
@@ -529,7 +531,7 @@ def test_a_spoiled_roster_is_refused(
     found: str,
 ) -> None:
     with pytest.raises(InputError) as caught:
-        load_roster(spoiled(tmp_path, file=file, at=at, **change))
+        load_evidence_register(spoiled(tmp_path, file=file, at=at, **change))
     assert caught.value.key.startswith(key)
     assert found in str(caught.value)
 
@@ -537,7 +539,7 @@ def test_a_spoiled_roster_is_refused(
 def test_a_check_of_unknown_evidence_is_refused() -> None:
     stray = load_baseline_checks()[0].model_copy(update={"evidence": ["F999"]})
     with pytest.raises(InputError, match="F999"):
-        load_roster(checks=[*load_baseline_checks(), stray])
+        load_evidence_register(checks=[*load_baseline_checks(), stray])
 
 
 def test_a_phenomenon_names_a_test(tmp_path: Path) -> None:
@@ -547,4 +549,4 @@ def test_a_phenomenon_names_a_test(tmp_path: Path) -> None:
         text.replace("::test_hlh_is_flagged", ""), encoding="utf-8"
     )
     with pytest.raises(InputError, match="test_name"):
-        load_roster(tmp_path)
+        load_evidence_register(tmp_path)

@@ -24,8 +24,10 @@ from crsrisk.data.files import (
     csv_header,
     frame_digest,
     manifest_path,
+    prepare_output,
     read_manifest,
     read_parquet_cells,
+    remove_leftovers,
     sha256_of,
     write_beside,
     write_csv_stream,
@@ -137,6 +139,36 @@ def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> No
 
     with pytest.raises(OutputError, match="free space"):
         body()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_over_unasked(tmp_path: Path) -> None:
+    place, beside = tmp_path / "a.csv", tmp_path / "a.truth.csv"
+    prepare_output(place, belongs=[beside])
+    beside.write_text("old", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"a\.truth\.csv of an older one.*--overwrite"):
+        prepare_output(place, belongs=[beside])
+    place.write_text("old", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"an older result.*--overwrite"):
+        prepare_output(place)
+    prepare_output(place, overwrite=True, belongs=[beside])
+    assert place.read_text(encoding="utf-8") == "old", "it only asks"
+
+
+def test_a_folder_in_the_place_of_a_file_is_never_replaced(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="found a folder"):
+        prepare_output(tmp_path, overwrite=True)
+    prepare_output(tmp_path, overwrite=True, is_folder=True)
+    with pytest.raises(OutputError, match="--overwrite"):
+        prepare_output(tmp_path, is_folder=True)
+
+
+def test_leftovers_go_with_all_that_is_in_them(tmp_path: Path) -> None:
+    folder, file = tmp_path / "figures", tmp_path / "a.csv"
+    folder.mkdir()
+    for place in (folder / "b.svg", file):
+        place.write_text("old", encoding="utf-8")
+    remove_leftovers([folder, file, tmp_path / "never_there"])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -19,6 +19,7 @@ from sklearn.metrics import cohen_kappa_score
 from crsrisk.biology.grading import astct_grade as astct_of_the_ward
 from crsrisk.data.grading_systems import (
     GRADERS,
+    Agreement,
     GradingSystem,
     Signs,
     agree,
@@ -29,6 +30,7 @@ from crsrisk.data.grading_systems import (
 )
 from crsrisk.data.yaml_files import read_yaml
 from crsrisk.errors import InputError
+from crsrisk.results import Estimate, NotEstimable
 from tests.biology.plain_python import plain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -291,20 +293,26 @@ def test_every_shipped_text_names_a_system(folder: str) -> None:
 # Agreement: kappa against scikit-learn, cases with a known answer, and what has no kappa.
 
 
+def agreement(first: Any, second: Any, **given: Any) -> Agreement:
+    """The agreement of two systems whose grades these are."""
+    astct, penn = GradingSystem.ASTCT, GradingSystem.PENN
+    return agree(astct, penn, {astct: first, penn: second}, **given)
+
+
 pairs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=40)
 
 
 @given(pairs=pairs)
 def test_kappa_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     one, two = np.array(pairs).T
-    found = agree(one, two, n_resamples=2)
+    found = agreement(one, two, n_resamples=2)
     assert found.exact == pytest.approx(np.mean(one == two))
     assert found.table.sum() == len(pairs)
-    if found.kappa is None:
+    if isinstance(found.kappa, NotEstimable):
         assert len({*one, *two}) == 1
     else:
         want = cohen_kappa_score(one, two, weights="linear", labels=range(6))
-        assert found.kappa == pytest.approx(want, abs=1e-12)
+        assert found.kappa.value == pytest.approx(want, abs=1e-12)
 
 
 def test_known_tables() -> None:
@@ -315,7 +323,7 @@ def test_known_tables() -> None:
 
 
 def test_a_table_counts_the_first_system_in_rows() -> None:
-    found = agree([1, 1, 2], [1, 3, 3])
+    found = agreement([1, 1, 2], [1, 3, 3])
     assert found.table[1, 3] == 1
     assert found.table[2, 3] == 1
     assert found.table[3, 1] == 0
@@ -324,11 +332,9 @@ def test_a_table_counts_the_first_system_in_rows() -> None:
 def test_interval() -> None:
     one = np.repeat([0, 1, 2, 3], 25)
     two = np.where(np.arange(100) % 5 == 0, np.minimum(one + 1, 5), one)
-    found = agree(one, two)
-    assert found.kappa is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < found.kappa < found.high
+    found = agreement(one, two)
+    assert isinstance(found.kappa, Estimate)
+    assert found.kappa.low < found.kappa.value < found.kappa.high
     # the spread of kappa over fresh samples of patients, as another way to the same width
     random = np.random.default_rng(7)
     draws = [random.integers(0, 100, 100) for _ in range(400)]
@@ -337,21 +343,20 @@ def test_interval() -> None:
             [cohen_kappa_score(one[d], two[d], weights="linear") for d in draws], [0.025, 0.975]
         )
     )[0]
-    assert found.high - found.low == pytest.approx(width, rel=0.2)
-    assert (agree(one, two).low, agree(one, two).high) == (
-        found.low,
-        found.high,
-    ), "the same resamples every time"
+    assert found.kappa.high - found.kappa.low == pytest.approx(width, rel=0.2)
+    assert agreement(one, two).kappa == found.kappa, "the same resamples every time"
 
 
 def test_few_patients_have_no_interval_and_one_grade_has_no_kappa() -> None:
-    few = agree([0, 1, 2], [0, 1, 1])
-    assert (few.kappa is not None, few.low, few.high) == (True, None, None)
-    same = agree([1] * 20, [1] * 20)
-    assert (same.exact, same.kappa, same.low) == (1.0, None, None)
+    few = agreement([0, 1, 2], [0, 1, 1])
+    assert isinstance(few.kappa, Estimate)
+    assert not few.kappa.has_interval
+    same = agreement([1] * 20, [1] * 20)
+    assert same.exact == 1.0
+    assert isinstance(same.kappa, NotEstimable)
 
 
 @pytest.mark.parametrize(("one", "two"), [([], []), ([1, 2], [1]), ([[1]], [[1]])])
 def test_lists_that_do_not_match(one: list[int], two: list[int]) -> None:
     with pytest.raises(ValueError, match="same patients"):
-        agree(one, two)
+        agreement(one, two)

@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from crsrisk.data.published_figures import (
     METRIC_MEANINGS,
     Comparison,
-    Figure,
+    PublishedFigure,
     Trial,
     counted_once,
     wilson_interval,
@@ -117,7 +117,7 @@ def test_wilson_interval_holds_the_share_and_shrinks_with_size(share: float, n: 
 
 
 def test_a_figure_is_read_as_it_stands() -> None:
-    figure = Figure.model_validate(FIGURE)
+    figure = PublishedFigure.model_validate(FIGURE)
     assert (figure.value, figure.n_patients, figure.low, figure.verified, figure.is_rate) == (
         0.57,
         473,
@@ -125,8 +125,8 @@ def test_a_figure_is_read_as_it_stands() -> None:
         True,
         True,
     )
-    assert not Figure.model_validate({**FIGURE, "source_kind": "RECALL"}).verified
-    assert not Figure.model_validate({**FIGURE, **ONSET}).is_rate
+    assert not PublishedFigure.model_validate({**FIGURE, "source_kind": "RECALL"}).verified
+    assert not PublishedFigure.model_validate({**FIGURE, **ONSET}).is_rate
     with pytest.raises(ValidationError):
         figure.value = 0.6  # type: ignore[misc]
 
@@ -156,7 +156,7 @@ def test_a_figure_is_read_as_it_stands() -> None:
 )
 def test_a_figure_that_cannot_be_is_refused(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence):
-        Figure.model_validate({**FIGURE, **change})
+        PublishedFigure.model_validate({**FIGURE, **change})
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_every_metric_says_what_it_means() -> None:
 @pytest.mark.parametrize("verified", [True, False])
 def test_a_recalled_figure_is_marked_in_every_print(verified: bool) -> None:
     comparison = replace(COMPARISON, verified=verified)
-    assert ("[unverified]" in comparison.sentence) is not verified
+    assert ("[unverified]" in comparison.summary()) is not verified
     assert comparison.to_dict()["verified"] is verified
 
 
 def test_a_comparison_reads_as_one_sentence_and_nulls_what_is_missing() -> None:
     assert (
-        COMPARISON.sentence
+        COMPARISON.summary()
         == "X1 a_trial: onset_median_h of crs_patients within 28 d, published 16 h (14.1 to 18.1), "
         "simulated nan h +- nan MC error: not judged (no patient)"
     )
@@ -296,11 +296,11 @@ POOL = {
 
 
 def test_patients_counted_elsewhere_are_taken_out() -> None:
-    counted = Figure.model_validate(POOL).counted
+    counted = PublishedFigure.model_validate(POOL).counted
     assert (counted.n_patients, counted.events, counted.value) == (80, 32, 0.4)
     assert (counted.low, counted.high) == wilson_interval(0.4, n=80)
     assert counted.counted == counted
-    assert Figure.model_validate(FIGURE).counted == Figure.model_validate(FIGURE)
+    assert PublishedFigure.model_validate(FIGURE).counted == PublishedFigure.model_validate(FIGURE)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_patients_counted_elsewhere_are_taken_out() -> None:
 )
 def test_a_pool_has_more_patients_and_events_than_its_parts(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"elsewhere|pool"):
-        Figure.model_validate({**POOL, **change})
+        PublishedFigure.model_validate({**POOL, **change})
 
 
 def test_a_pool_keeps_the_settings_of_its_products() -> None:

@@ -4,10 +4,14 @@ apart.
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import pytest
 
+from crsrisk.data.ensemble import load_ensemble
+from crsrisk.data.evidence_files import load_evidence_register, load_trials
 from crsrisk.data.world import load_world, with_own_places
 from crsrisk.data.world_files import load_product, load_scenario
 from crsrisk.errors import InputError
@@ -117,3 +121,59 @@ def test_a_population_that_is_not_there_is_named_by_its_path(tmp_path: Path) -> 
     (tmp_path / "places" / "colorectal.yaml").unlink()
     with pytest.raises(InputError, match=r"population: found no such file: .*colorectal\.yaml"):
         load_product(path)
+
+
+# What a person holds: each says in a line what it is, shows itself, and survives pickle and copy.
+
+
+NOUNS = {
+    "world": lambda: load_world(),
+    "assumptions": lambda: load_world().assumptions,
+    "scenario": lambda: load_scenario("burden_null"),
+    "product": lambda: load_product("tarlatamab"),
+    "population": lambda: load_world().populations["uveal_melanoma"],
+    "policy": lambda: load_world().policies["conservative_fluids"],
+    "mitigation": lambda: load_world().mitigations["tocilizumab"],
+    "trial": lambda: load_trials()[0],
+    "evidence": load_evidence_register,
+}
+
+
+@pytest.mark.parametrize("name", NOUNS)
+def test_a_noun_survives_pickle_and_copy_and_shows_itself_in_short(name: str) -> None:
+    noun = NOUNS[name]()
+    for again in (pickle.loads(pickle.dumps(noun)), copy.deepcopy(noun), copy.copy(noun)):
+        assert type(again) is type(noun)
+        assert again == noun
+    assert repr(noun).startswith(f"<{type(noun).__name__}: ")
+    assert len(repr(noun)) < 2_000
+    assert repr(noun) == str(noun)
+    page = noun._repr_html_()
+    assert page.startswith("<p><strong>")
+    if hasattr(noun, "to_frame"):
+        frame = noun.to_frame()
+        assert len(frame) > 0
+        assert "<table" in page
+
+
+def test_a_world_that_was_pickled_is_the_same_world() -> None:
+    world = load_world("burden_null")
+    again = pickle.loads(pickle.dumps(world))
+    assert again.digest == world.digest
+    with pytest.raises(TypeError):
+        again.assumptions.entries["a.b"] = world.assumptions["vitals.map_half"]
+
+
+def test_an_ensemble_survives_pickle_and_copy_and_shows_itself_in_short() -> None:
+    members = load_ensemble()
+    for again in (pickle.loads(pickle.dumps(members)), copy.deepcopy(members)):
+        assert again.digest == members.digest
+    assert len(repr(members)) < 2_000
+    assert members.to_frame().shape == (len(members), 1 + len(members.keys))
+
+
+def test_the_numbers_of_a_product_are_a_table() -> None:
+    table = load_product("tarlatamab").to_frame().set_index("name")
+    affinity = load_product("tarlatamab").binding.tumour_affinity_nm
+    assert table.loc["binding.tumour_affinity_nm", "value"] == affinity.value
+    assert table.loc["kinetics.clearance_l_h", "unit"] == "L/h"

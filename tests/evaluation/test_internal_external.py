@@ -10,13 +10,13 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import chi2, multivariate_normal, t
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.internal_external import Pooled, leave_one_out, on_scale, pool
 from crsrisk.evaluation.metrics import auroc
 from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate, NotEstimable
 from tests.toys import Toy
 

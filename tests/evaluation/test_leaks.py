@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from crsrisk.data.risk_model import Prediction, RiskModel
+from crsrisk.data.risk_model import Prediction
 from crsrisk.evaluation import leaks as probing
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.leaks import (
@@ -23,6 +23,7 @@ from crsrisk.evaluation.leaks import (
 from crsrisk.evaluation.metrics import auroc
 from crsrisk.model.features import ModelConfig
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from tests.toys import Toy
 
 

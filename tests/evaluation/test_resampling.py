@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import CalibrationCurve, fit_calibration_curve, recalibrate
 from crsrisk.evaluation.decision_curve import NetBenefitCurve, net_benefit_curve
@@ -29,6 +28,7 @@ from crsrisk.evaluation.resampling import (
 from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate
 from tests.toys import Toy
 

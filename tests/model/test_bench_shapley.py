@@ -12,8 +12,8 @@ import pytest
 from bench import one_patient, shapley
 from bench.models import Fitted
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.model.booster_text import bare_text
+from crsrisk.model.risk_model import RiskModel
 
 Toy = Any
 

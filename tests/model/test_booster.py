@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from crsrisk.data.risk_model import Calibrator, RiskModel
+from crsrisk.data.risk_model import Calibrator
 from crsrisk.model.booster import booster_of, calibrated_booster, raw_log_odds_of
 from crsrisk.model.booster_text import bare_text
 from crsrisk.model.predict import feature_matrix, predict
+from crsrisk.model.risk_model import RiskModel
 
 Toy = Any
 

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.booster import booster_of, contributions_of, raw_log_odds_of
 from crsrisk.model.booster_text import REGRESSION, bare_text, check_text, joined_text, read_text
+from crsrisk.model.risk_model import RiskModel
 
 
 @pytest.fixture(scope="module")

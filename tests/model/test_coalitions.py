@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import shap
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.model.coalitions import background_contributions, shapley_by_orders
 from crsrisk.model.explain import feature_contributions
 from crsrisk.model.forest import Forest, forest_of, raw_log_odds_by
 from crsrisk.model.predict import feature_matrix, raw_log_odds
+from crsrisk.model.risk_model import RiskModel
 from tests.model.boosters import made, made_by_us
 
 RNG = np.random.default_rng(6)

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.companions import (
     FEWEST,
@@ -29,6 +28,7 @@ from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import covers, drawn_rows, make_refits, refit_interval, why_no_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model
 from crsrisk.model.update import METHODS, Method, Update, log_odds_of, update
 from tests.toys import Toy

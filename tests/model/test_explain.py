@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from crsrisk.data.explanation import course_in_words, whole_points
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.booster import booster_of, contributions_of
 from crsrisk.model.estimator import CRSClassifier
 from crsrisk.model.explain import explain, feature_contributions
 from crsrisk.model.predict import feature_matrix, predict
+from crsrisk.model.risk_model import RiskModel
 
 Toy = Any
 N = 200

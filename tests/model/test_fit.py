@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.predict import predict, raw_log_odds
+from crsrisk.model.risk_model import RiskModel
 
 # Toy: the fixture's type lives in conftest.py, which tests do not import.
 Toy = Any

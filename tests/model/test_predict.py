@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.explain import explain
 from crsrisk.model.predict import OneRow, predict
+from crsrisk.model.risk_model import RiskModel
 
 Toy = Any
 

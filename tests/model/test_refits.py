@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.predict import predict
@@ -25,6 +24,7 @@ from crsrisk.model.refits import (
     refit_interval,
     refits_tree,
 )
+from crsrisk.model.risk_model import RiskModel
 
 Toy = Any
 LEAF_DIGITS = 1e-7  # leaves are kept to eight digits

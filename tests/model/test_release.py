@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import (
     BEDSIDE,
@@ -38,6 +37,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import make_refits, refit_interval
 from crsrisk.model.release import Release, release
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import BOOSTER, CALIBRATOR, CONTRACT, MANIFEST, load_model, save_model
 
 Toy = Any

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crsrisk.data.files import sha256_of
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import BOOSTER, CALIBRATOR, CONTRACT, MANIFEST, load_model, save_model
 
 Toy = Any

@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.files import frame_digest
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.predict import feature_matrix, predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import example_row, refuse_patients, tracking
 

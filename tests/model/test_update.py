@@ -12,12 +12,12 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import binom, chi2
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.logistic import fit_logistic, log_likelihood
 from crsrisk.model.explain import explain
 from crsrisk.model.features import ModelConfig
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model
 from crsrisk.model.update import (
     ALPHA,

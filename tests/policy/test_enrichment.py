@@ -20,7 +20,7 @@ from crsrisk.policy.enrichment import (
     screening_moments,
     strategy_sample_size,
 )
-from crsrisk.trials.two_proportions import n_two_proportions
+from crsrisk.trials.two_proportions import sample_size_two_proportions
 
 
 @given(a=st.floats(0.8, 6), b=st.floats(3, 12), rr=st.floats(0.1, 0.8))
@@ -41,7 +41,8 @@ def test_higher_thresholds_need_fewer_and_screen_more_for_each(
 def test_everybody_at_one_risk_is_the_plain_trial() -> None:
     enriched = enrichment_sample_size(risk=[0.25, 0.25], rr=0.5, thresholds=[0.1])[0.1]
     assert (
-        enriched.n_per_arm == n_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
+        enriched.n_per_arm
+        == sample_size_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
     )
 
 
@@ -50,7 +51,7 @@ def test_a_strategy_that_treats_everybody_is_a_plain_trial() -> None:
         risk="Beta(2,6)", rr=0.5, threshold=0.0, control_arm="nobody treated"
     )
     assert against_none.n_per_arm == pytest.approx(
-        n_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
+        sample_size_two_proportions(p_treat=0.125, p_control=0.25).n_per_arm_unrounded
     )
     with pytest.raises(InputError, match="treat different patients"):
         strategy_sample_size(

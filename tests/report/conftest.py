@@ -20,9 +20,11 @@ from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.report.bedside import describe_patient
 from crsrisk.report.content import ReportContent, build_content
 from crsrisk.report.example_patients import Example, LaterEstimate, Resimulated
-from crsrisk.report.generator_card import generator_card
+from crsrisk.report.generator_card import GeneratorCard, generator_card
+from crsrisk.report.generator_facts import ConstantEvidence, EnsembleEvidence
 from crsrisk.report.mitigation import MitigationArm, ObservationHours
 from crsrisk.results import Estimate
+from crsrisk.uncertainty.posterior import ConstantUpdate, Verdict
 
 EVIL = "<script>alert('x')</script> & \"Co\""
 N = 240  # patients of each product
@@ -362,38 +364,35 @@ def make_about() -> EnsembleAbout:
     )
 
 
-def make_evidence() -> dict[str, Any]:
+def make_evidence() -> EnsembleEvidence:
     """Three constants that calibration varied: constrained, with a hint, left at its prior."""
 
-    def constant(name: str, word: str, shift: float, left: float) -> dict[str, Any]:
-        return {
-            "constant": f"assumption:engagement.{name}",
-            "prior_median": 1000.0,
-            "posterior_median": 2000.0,
-            "posterior_low": 449.45,
-            "posterior_high": 7107.2,
-            "most_probable": 1839.0,
-            "shift_prior_sd": shift,
-            "left_of_prior_sd": left,
-            "unit": "copies per cell",
-            "strength": "estimated",
-            "evidence": word,
-        }
+    def constant(name: str, verdict: Verdict, shift: float, left: float) -> ConstantEvidence:
+        update = ConstantUpdate(
+            constant=f"assumption:engagement.{name}",
+            prior_median=1000.0,
+            posterior=Estimate(2000.0, 449.45, 7107.2),
+            most_probable=1839.0,
+            shift_prior_sd=shift,
+            left_of_prior_sd=left,
+            verdict=verdict,
+        )
+        return ConstantEvidence(update, unit="copies per cell", strength="estimated")
 
-    return {
-        "n_members": 256,
-        "effective_size": 130.5,
-        "n_targets": 2,
-        "constants": [
+    return EnsembleEvidence(
+        n_members=256,
+        effective_size=130.5,
+        n_targets=2,
+        constants=(
             constant("need_tce_copies", "constrains", 0.64, 0.7),
             constant("strength_tce", "hint", -0.31, 0.97),
             constant("strength_ici", "prior", 0.02, 1.01),
-        ],
-    }
+        ),
+    )
 
 
 @pytest.fixture(scope="session")
-def card() -> dict[str, Any]:
+def card() -> GeneratorCard:
     """A generator card: the shipped assumptions under a made-up review."""
     return generator_card(
         load_world(),
@@ -406,7 +405,7 @@ def card() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def experiment(card: dict[str, Any]) -> dict[str, Any]:
+def experiment(card: GeneratorCard) -> dict[str, Any]:
     """The keyword arguments of build_content."""
     rng = np.random.default_rng(7)
     observed = make_observed(rng)

@@ -162,6 +162,12 @@ def test_content_survives_pickle_and_copying(content: ReportContent) -> None:
         assert to_plain(again) == to_plain(content)
 
 
+def test_content_shows_itself_shortly(content: ReportContent) -> None:
+    assert len(repr(content)) < 2000
+    assert "Who will develop CRS" in content.summary()
+    assert content.to_dict() == to_plain(content)
+
+
 def test_no_other_denominator_and_no_number_needed_to_treat(content: ReportContent) -> None:
     for text in texts(to_plain(content)):
         assert not re.search(r"\b(1|one) in \d", text), text

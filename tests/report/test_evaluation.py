@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.gap import explain_gap
 from crsrisk.evaluation.internal_external import SCALES, InternalExternal, Place, pool
@@ -22,6 +21,7 @@ from crsrisk.evaluation.optimism import instability, optimism
 from crsrisk.evaluation.resampling import Repeats
 from crsrisk.evaluation.subgroups import parts_of, subgroups
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.evaluation import About, ExtraSection, build_judgement
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation

@@ -27,7 +27,6 @@ from crsrisk.data.explanation import (
     ByGrade,
     LeverEffect,
     MissingRange,
-    PatientFacts,
     PatientRisk,
     Reason,
     ReferencePatient,
@@ -36,18 +35,13 @@ from crsrisk.data.explanation import (
 )
 from crsrisk.data.literature import load_guidance
 from crsrisk.data.patient import GivenValue
-from crsrisk.data.risk_model import (
-    Calibrator,
-    Column,
-    Feature,
-    FeatureContract,
-    RiskModel,
-    Variable,
-)
+from crsrisk.data.risk_model import Calibrator, Column, Feature, FeatureContract, Variable
 from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, columns_of
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_explanation
 from crsrisk.report.explanation_words import explanation_of
+from crsrisk.report.patient_facts import PatientFacts
 from crsrisk.results import Estimate, NotEstimable
 
 EVIL = "<script>alert('x')</script>"

@@ -34,7 +34,7 @@ from crsrisk.report.generator_facts import (
     percent,
 )
 from crsrisk.report.pages import render_report
-from crsrisk.studies.evidence import make_card
+from crsrisk.studies.generator import make_card
 from crsrisk.uncertainty.constants import CHANCE as SENSITIVITY_CHANCE
 from tests.report.conftest import EVIL, make_about, make_credibility, make_evidence, make_shares
 from tests.stories.terminal import done

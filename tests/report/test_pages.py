@@ -267,12 +267,9 @@ def test_drawings_are_named_or_hidden(page: Node) -> None:
 
 def test_the_icons_of_a_patient_are_his_risk(page: Node, content: ReportContent) -> None:
     for article, patient in zip(page.find("article"), content.patients, strict=True):
-        n_people = {
-            style: sum(len(group.find("path")) for group in article.find("g", style=style))
-            for style in ("icon-grade2", "icon-grade3", "icon-none")
-        }
-        assert sum(n_people.values()) == 100
-        assert 100 - n_people["icon-none"] == patient.risks.grade2plus.of_100
+        marked = people(article, "icon-grade2") + people(article, "icon-grade3")
+        assert marked == patient.risks.grade2plus.of_100
+        assert marked + len(article.find("path", style="icon-none")) == 100
 
 
 def luminance(colour: str) -> float:

@@ -1,4 +1,4 @@
-"""The page on trial designs: a dictionary first, a paragraph that can be read aloud, and errors
+"""The page on trial designs: typed first, a paragraph that can be read aloud, and errors
 wherever a figure stands.
 """
 
@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from crsrisk.report.figures import boundary_figure
 
 from crsrisk.data.operating_characteristics import (
-    Figure,
+    CandidatePool,
+    EndpointRates,
     Look,
     Misspecification,
     OperatingCharacteristics,
+    PowerCell,
     proportion,
 )
 from crsrisk.data.trial_plan import (
@@ -29,13 +33,14 @@ from crsrisk.data.trial_plan import (
     Stated,
     TrialPlan,
 )
-from crsrisk.report.pages import POLICY, render_trial, trial_figures
-from crsrisk.report.trial import power_panels, trial_content, with_error
+from crsrisk.report.pages import POLICY, render_trial, trial_svgs
+from crsrisk.report.trial import TrialPage, power_panels, trial_page, with_error
 from crsrisk.report.trial_protocol import protocol_tree
+from crsrisk.results import Estimate, to_plain
 
 
-def figure(value: float, mcse: float = 0.0) -> Figure:
-    return Figure(value=value, mcse=mcse)
+def figure(value: float, mc_error: float = 0.0) -> Estimate:
+    return Estimate(value, mc_error=mc_error)
 
 
 def characteristics(**changes: Any) -> OperatingCharacteristics:
@@ -49,17 +54,17 @@ def characteristics(**changes: Any) -> OperatingCharacteristics:
         benefit_null=proportion(3, 1000),
         futility_null=proportion(500, 1000),
     )
-    last = look.model_copy(update={"n": 300, "share": 1.0, "upper_z": 1.977, "lower_z": None})
+    last = replace(look, n=300, share=1.0, upper_z=1.977, lower_z=None)
     rows = [
         Misspecification(
             key="hidden_astct",
-            what="No effect, hidden: ASTCT",
+            truth="No effect, hidden: ASTCT",
             claims=proportion(210, 1000),
             is_error=True,
         ),
         Misspecification(
             key="hidden_both",
-            what="No effect, hidden: both",
+            truth="No effect, hidden: both",
             claims=proportion(24, 1000),
             is_error=True,
         ),
@@ -86,8 +91,8 @@ def characteristics(**changes: Any) -> OperatingCharacteristics:
         "waiting": figure(3.0, 0.1),
         "exposed": figure(120.0, 0.5),
         "exposed_without_need": figure(90.0, 0.4),
-        "looks": [look, last],
-        "misspecifications": rows,
+        "looks": (look, last),
+        "misspecifications": tuple(rows),
     }
     return OperatingCharacteristics(**(given | changes))
 
@@ -102,11 +107,11 @@ def single_arm() -> OperatingCharacteristics:
         benefit_null=figure(0.0),
         futility_null=figure(0.7),
     )
-    last = look.model_copy(update={"n": 43, "share": 1.0, "upper_count": 31, "lower_count": 30})
+    last = replace(look, n=43, share=1.0, upper_count=31, lower_count=30)
     rows = [
         Misspecification(
             key=f"drift_{k}",
-            what=f"No effect, but {60 + k} of 100 untreated without CRS",
+            truth=f"No effect, but {60 + k} of 100 untreated without CRS",
             claims=figure(value),
             is_error=True,
         )
@@ -118,8 +123,8 @@ def single_arm() -> OperatingCharacteristics:
         n_max=43,
         planned_power=None,
         benchmark=0.6,
-        looks=[look, last],
-        misspecifications=rows,
+        looks=(look, last),
+        misspecifications=tuple(rows),
         co_primary_support=False,
     )
 
@@ -148,25 +153,26 @@ PLAN = TrialPlan(
         ),
     ],
 )
-CANDIDATES = {
-    "origin": "Beta(2,6)",
-    "base_rate": 0.25,
-    "base_rate_error": 0.0,
-    "risk_ratio": 0.5,
-    "rates": [
-        {"endpoint": "ASTCT grade >= 2", "untreated": 0.25, "with_prophylaxis": 0.1},
-        {"endpoint": "support", "untreated": 0.27, "with_prophylaxis": 0.15},
-    ],
-}
+CANDIDATES = CandidatePool(
+    origin="Beta(2,6)",
+    n_patients=0,
+    base_rate=0.25,
+    base_rate_error=0.0,
+    risk_ratio=0.5,
+    rates=(
+        EndpointRates("ASTCT grade >= 2", untreated=0.25, with_prophylaxis=0.1),
+        EndpointRates("support", untreated=0.27, with_prophylaxis=0.15),
+    ),
+)
 CELLS = [
-    {
-        "base_rate": rate,
-        "risk_ratio": ratio,
-        "threshold": t,
-        "n_total": 300,
-        "power": 0.9 - ratio / 2,
-        "mcse": 0.004,
-    }
+    PowerCell(
+        base_rate=rate,
+        risk_ratio=ratio,
+        threshold=t,
+        n_total=300,
+        eligible_share=1.0,
+        power=figure(0.9 - ratio / 2, 0.004),
+    )
     for rate in (0.25, 0.4)
     for ratio in (0.4, 0.6)
     for t in (0.0, 0.3)
@@ -174,20 +180,20 @@ CELLS = [
 
 
 @pytest.fixture
-def content() -> dict[str, Any]:
-    return trial_content(
+def page() -> TrialPage:
+    return trial_page(
         PLAN,
-        found=[characteristics(), single_arm()],
+        designs=[characteristics(), single_arm()],
         power=CELLS,
         methods="Aim: x >= 2.",
         protocol="trial: mine\n",
         candidates=CANDIDATES,
-        making={"seed": 1},
+        making={"seed": "1"},
     )
 
 
-def test_the_paragraph_can_be_read_aloud(content: dict[str, Any]) -> None:
-    said = content["aloud"]
+def test_the_paragraph_can_be_read_aloud(page: TrialPage) -> None:
+    said = page.summary
     assert not re.search(r"[±≥≤<>=%&_*{}\[\]]", said), "a sign that nobody can speak"
     for part in (
         "about 25 would have",
@@ -203,72 +209,86 @@ def test_the_paragraph_can_be_read_aloud(content: dict[str, Any]) -> None:
         assert part in said, said
 
 
-def test_every_rate_in_the_comparison_carries_its_error(content: dict[str, Any]) -> None:
-    table = content["comparison"]
-    cells = dict(
-        zip(
-            [f"{c['label']} {c['sub']}".strip() for c in table["columns"]],
-            table["groups"][0]["rows"][0]["cells"],
-            strict=True,
-        )
-    )
+def test_every_rate_in_the_comparison_carries_its_error(page: TrialPage) -> None:
+    table = page.comparison
+    labels = [f"{column.label} {column.sub}".strip() for column in table.columns]
+    cells = dict(zip(labels, table.groups[0].rows[0].cells, strict=True))
     assert cells["Power of 100"] == "80.0 ± 1.3"
     assert cells["Type I error of 100"] == "2.50 ± 0.49"
     assert cells["Patients at most"] == "300"
-    assert "Monte Carlo standard error" in table["notes"][0]
+    assert "Monte Carlo standard error" in table.notes[0]
 
 
-def test_candidates_have_both_endpoints(content: dict[str, Any]) -> None:
-    assert [row["cells"] for row in content["candidates"]["groups"][0]["rows"]] == [
-        ["25.0", "10.0"],
-        ["27.0", "15.0"],
+def test_candidates_have_both_endpoints(page: TrialPage) -> None:
+    assert [row.cells for row in page.candidates.groups[0].rows] == [
+        ("25.0", "10.0"),
+        ("27.0", "15.0"),
     ]
-    assert content["candidates"]["notes"] == ["Beta(2,6). By formula, without error."]
+    assert page.candidates.notes == ("Beta(2,6). By formula, without error.",)
 
 
-def test_the_benchmark_is_always_printed(content: dict[str, Any]) -> None:
-    drift = next(table for table in content["wrong"] if table["key"] == "table-benchmark")
-    assert drift["groups"][0]["rows"][0]["cells"] == ["4.9", "15.0", "34.5"]
-    assert "Single arm: 60" in drift["notes"][0]
+def test_the_benchmark_is_always_printed(page: TrialPage) -> None:
+    drift = next(table for table in page.misspecified if table.key == "table-benchmark")
+    assert drift.groups[0].rows[0].cells == ("4.9", "15.0", "34.5")
+    assert "Single arm: 60" in drift.notes[0]
 
 
-def test_a_way_through_json_changes_nothing(content: dict[str, Any]) -> None:
-    assert json.loads(json.dumps(content)) == content
-    assert render_trial(json.loads(json.dumps(content))) == render_trial(content)
+def test_the_page_is_plain_data_too(page: TrialPage) -> None:
+    plain = to_plain(page)
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert list(plain) == [part.name for part in fields(TrialPage)]
+    assert plain["boundaries"][0]["looks"][0]["upper"] == 2.797
+    assert plain["power"][0]["curves"][0]["risk_ratio"] == [0.4, 0.6]
 
 
-def test_the_page_needs_nothing_and_escapes_what_it_is_given(content: dict[str, Any]) -> None:
-    page = render_trial(content)
-    assert POLICY in page.replace("&#39;", "'")
-    assert "<script" not in page
-    assert not re.search(r'(src|href)="(?!#)', page)
-    assert "rescue &lt;b&gt;" in page
-    assert page.index('id="answer"') < page.index('id="designs"') < page.index('id="protocol"')
-    assert content["notice"] in page
-    assert "Research use; synthetic data; no external validation." in page
+def test_the_page_needs_nothing_and_escapes_what_it_is_given(page: TrialPage) -> None:
+    html = render_trial(page)
+    assert POLICY in html.replace("&#39;", "'")
+    assert "<script" not in html
+    assert not re.search(r'(src|href)="(?!#)', html)
+    assert "rescue &lt;b&gt;" in html
+    assert html.index('id="answer"') < html.index('id="designs"') < html.index('id="protocol"')
+    assert page.notice in html
+    assert "Research use; synthetic data; no external validation." in html
 
 
-def test_figures_say_what_they_show(content: dict[str, Any]) -> None:
-    svgs = trial_figures(content)
+def test_figures_say_what_they_show(page: TrialPage) -> None:
+    svgs = trial_svgs(page)
     assert sorted(svgs) == ["boundary-0", "boundary-1", "power-0", "power-1"]
     assert "150 patients: benefit from 2.797 and futility below 0" in svgs["boundary-0"]
     assert "43 patients: benefit from 31 and futility below 30" in svgs["boundary-1"]
     assert "everybody: 0.70 at 0.4, 0.60 at 0.6" in svgs["power-0"]
 
 
+def test_a_bound_off_the_scale_keeps_its_number() -> None:
+    look = {
+        "n": 10,
+        "upper": 9.25,
+        "lower": None,
+        "benefit_effect": 0.0,
+        "futility_effect": 0.0,
+        "benefit_null": 0.0,
+        "futility_null": 0.0,
+    }
+    svg = boundary_figure(
+        {"design": "x", "is_count": False, "looks": [look, look | {"n": 20, "upper": 2.0}]}, key="k"
+    )
+    assert ">9.25<" in svg
+
+
 def test_power_panels_group_by_base_rate_and_threshold() -> None:
     panels = power_panels(CELLS, wanted=0.8)
-    assert [panel["base_rate"] for panel in panels] == [0.25, 0.4]
-    assert [curve["label"] for curve in panels[0]["curves"]] == ["everybody", "risk 0.3 or more"]
-    assert panels[0]["curves"][0]["risk_ratio"] == [0.4, 0.6]
+    assert [panel.base_rate for panel in panels] == [0.25, 0.4]
+    assert [curve.label for curve in panels[0].curves] == ["everybody", "risk 0.3 or more"]
+    assert panels[0].curves[0].risk_ratio == (0.4, 0.6)
 
 
 def test_the_power_note_says_which_endpoint() -> None:
     curves = PowerCurves(risk_ratio=[0.5], base_rate=[0.25], n_total=300, co_primary_support=True)
     plan = PLAN.model_copy(update={"power_curves": curves, "masking": Masking(hidden=0.2)})
-    made = trial_content(
+    made = trial_page(
         plan,
-        found=[characteristics()],
+        designs=[characteristics()],
         power=CELLS,
         methods="",
         protocol="",
@@ -280,7 +300,7 @@ def test_the_power_note_says_which_endpoint() -> None:
         "20 of 100 events",
         "Largest Monte Carlo error 0.4 points",
     ):
-        assert part in made["power_note"]
+        assert part in made.power_note
 
 
 def test_errors_are_left_out_only_where_they_say_nothing() -> None:

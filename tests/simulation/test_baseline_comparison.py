@@ -179,7 +179,8 @@ def test_a_finding_says_what_is_not_verified() -> None:
 
 
 def test_the_table_holds_quartiles_of_every_population() -> None:
-    table = baseline_table(world_of(), n=2000)
+    rows = baseline_table(world_of(), n=2000)
+    table = pd.DataFrame(rows)
     assert set(table["population"]) == set(names("populations"))
     assert (table["lower_quartile"] < table["median"]).all()
     assert (table["median"] < table["upper_quartile"]).all()

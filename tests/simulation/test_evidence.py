@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import exp, inf, isnan, nan, sqrt
 
 import numpy as np
@@ -14,27 +15,37 @@ from hypothesis import strategies as st
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.data.published_figures import Trial, wilson_interval
 from crsrisk.errors import InputError
+from crsrisk.results import Estimate
 from crsrisk.simulation.evidence import (
-    Interval,
+    PublishedInterval,
+    Tally,
     compare,
     judge,
     published_interval,
     summarise,
     to_json,
 )
-from crsrisk.simulation.published_trials import Estimate
+from crsrisk.simulation.published_trials import SimulatedFigure
 from tests.simulation.made_by_hand import OUTCOMES, figure_by_hand, outcomes_by_hand, trial_by_hand
+
+
+def simulated(value: float, mc_error: float, n: int) -> SimulatedFigure:
+    return SimulatedFigure.of(value, mc_error=mc_error, n=n)
+
+
+def numbers(interval: PublishedInterval) -> tuple[float, float, int | None]:
+    return interval.low, interval.high, interval.n
 
 
 def test_interval_of_a_rate_is_the_one_entered_or_wilsons() -> None:
     entered = figure_by_hand(n_patients=40, events=20, low=0.3, high=0.7, interval_kind="wilson_95")
-    assert published_interval(entered, trial=trial_by_hand(entered))[:3] == (0.3, 0.7, 40)
+    assert numbers(published_interval(entered, trial=trial_by_hand(entered))) == (0.3, 0.7, 40)
     sized = figure_by_hand(n_patients=40)
-    assert published_interval(sized, trial=trial_by_hand(sized))[:2] == wilson_interval(0.5, n=40)
+    wilson = wilson_interval(0.5, n=40)
+    assert numbers(published_interval(sized, trial=trial_by_hand(sized))) == (*wilson, 40)
     unsized = figure_by_hand()
-    assert published_interval(unsized, trial=trial_by_hand(unsized))[:2] == wilson_interval(
-        0.5, n=100
-    )
+    wilson = wilson_interval(0.5, n=100)
+    assert numbers(published_interval(unsized, trial=trial_by_hand(unsized))) == (*wilson, 100)
     nothing = published_interval(unsized, trial=trial_by_hand(unsized, n_patients=None))
     assert isnan(nothing.low)
     assert nothing.n is None
@@ -48,13 +59,13 @@ def test_interval_of_a_median_follows_its_rule() -> None:
     trial = trial_by_hand(any_rate, onset)
     # the range is not used, n are the patients with CRS
     factor = exp(1.959964 * 1.253314 * 0.8 / sqrt(33))
-    assert published_interval(onset, trial=trial)[:3] == pytest.approx(
+    assert numbers(published_interval(onset, trial=trial)) == pytest.approx(
         (2 / factor, 2 * factor, 33), rel=1e-5
     )
     with_iqr = onset.model_copy(update={"interval_kind": "iqr"})
     factor = exp(1.959964 * 1.253314 * (np.log(5) / 1.34898) / sqrt(33))
     found = published_interval(with_iqr, trial=trial)
-    assert found[:3] == pytest.approx((2 / factor, 2 * factor, 33), rel=1e-5)
+    assert numbers(found) == pytest.approx((2 / factor, 2 * factor, 33), rel=1e-5)
     from_zero = with_iqr.model_copy(update={"low": 0.0})
     assert "assumed" in published_interval(from_zero, trial=trial).origin
     alone = published_interval(onset, trial=trial_by_hand(onset))
@@ -71,8 +82,8 @@ def test_interval_of_a_lognormal_median_covers() -> None:
         figure = figure_by_hand(
             "onset_median_h", "crs_patients", value=float(printed), n_patients=60
         )
-        low, high, _, _ = published_interval(figure, trial=trial_by_hand(figure))
-        outside += not low <= 16 <= high
+        interval = published_interval(figure, trial=trial_by_hand(figure)).estimate
+        outside += not interval.low <= 16 <= interval.high
     assert 0.034 <= outside / 2_000 <= 0.066
 
 
@@ -83,29 +94,29 @@ limits = st.floats(0, 1)
 def test_verdict_is_overlap_and_error_never_turns_agreement_into_difference(
     a: float, b: float, value: float, error: float, more: float
 ) -> None:
-    published = Interval(min(a, b), max(a, b), 100, "")
-    verdict, reason = judge(published, simulated=Estimate(value, error, 100))
+    published = Estimate((a + b) / 2, min(a, b), max(a, b))
+    verdict, reason = judge(published, simulated=simulated(value, error, 100))
     assert (verdict == "not judged") == bool(reason)
     if error == 0:
         assert (verdict == "agrees") == (published.low <= value <= published.high)
-    wider, _ = judge(published, simulated=Estimate(value, error * more, 100))
+    wider, _ = judge(published, simulated=simulated(value, error * more, 100))
     assert (verdict, wider) != ("agrees", "differs")
     assert verdict != "not judged" or wider == "not judged"
 
 
 @pytest.mark.parametrize(
-    ("published", "simulated", "reason"),
+    ("published", "figure", "reason"),
     [
-        (Interval(nan, nan, None, ""), Estimate(0.5, 0.01, 100), "published without a size"),
-        (Interval(0.4, 0.6, 90, ""), Estimate(nan, nan, 0), "not estimable from 0"),
-        (Interval(0.4, 0.6, 90, ""), Estimate(0.5, nan, 3), "not estimable from 3"),
-        (Interval(0.4, 0.6, 90, ""), Estimate(0.5, 0.06, 60), "simulate more patients"),
+        (Estimate(0.5), simulated(0.5, 0.01, 100), "published without a size"),
+        (Estimate(0.5, 0.4, 0.6), simulated(nan, nan, 0), "not estimable from 0"),
+        (Estimate(0.5, 0.4, 0.6), simulated(0.5, nan, 3), "not estimable from 3"),
+        (Estimate(0.5, 0.4, 0.6), simulated(0.5, 0.06, 60), "simulate more patients"),
     ],
 )
 def test_agreement_is_not_claimed_without_grounds(
-    published: Interval, simulated: Estimate, reason: str
+    published: Estimate, figure: SimulatedFigure, reason: str
 ) -> None:
-    verdict, said = judge(published, simulated=simulated)
+    verdict, said = judge(published, simulated=figure)
     assert verdict == "not judged"
     assert reason in said
 
@@ -130,31 +141,31 @@ def test_rows_that_differ_stay_and_the_summary_counts_them() -> None:
         ("X2", "differs", False),
     ]
     summary = summarise(found)
-    assert summary["all"] | {"mean_absolute_error_any_grade": None} == {
-        "n_figures": 3,
-        "n_trials": 2,
-        "n_judged": 3,
-        "n_agree": 1,
-        "n_agree_wide": 0,
-        "mean_absolute_error_any_grade": None,
-    }
-    assert summary["by_role"]["calibration"]["n_agree"] == 0
-    assert summary["independent_validation"]["n_figures"] == 2
-    assert summary["by_product"]["tarlatamab"]["n_agree"] == 1
-    assert summary["by_family"]["grade >= 2"]["n_agree"] == 0
-    assert summary["unverified"]["n_figures"] == 1
-    assert summary["by_family"]["grade >= 2"]["mean_absolute_error_any_grade"] is None
-    simulated = found[0].simulated
-    assert summary["all"]["mean_absolute_error_any_grade"] == pytest.approx(
-        (abs(simulated - 0.6) + abs(simulated - 0.2)) / 2
+    assert replace(summary.all, mean_absolute_error_any_grade=None) == Tally(
+        n_figures=3,
+        n_trials=2,
+        n_judged=3,
+        n_agree=1,
+        n_agree_wide=0,
+        mean_absolute_error_any_grade=None,
     )
-    assert "no external validation" in summary["statement"]
+    assert summary.by_role["calibration"].n_agree == 0
+    assert summary.independent_validation.n_figures == 2
+    assert summary.by_product["tarlatamab"].n_agree == 1
+    assert summary.by_family["grade >= 2"].n_agree == 0
+    assert summary.unverified.n_figures == 1
+    assert summary.by_family["grade >= 2"].mean_absolute_error_any_grade is None
+    value = found[0].simulated
+    assert summary.all.mean_absolute_error_any_grade == pytest.approx(
+        (abs(value - 0.6) + abs(value - 0.2)) / 2
+    )
+    assert "no external validation" in summary.statement
 
 
 def test_agreement_with_a_tiny_trial_is_counted_apart() -> None:
     trial = trial_by_hand(figure_by_hand(value=0.5, n_patients=6))
     tiny = compare([trial], simulate_trial=lambda _: outcomes_by_hand(1_000))
-    assert summarise(tiny)["all"]["n_agree_wide"] == 1
+    assert summarise(tiny).all.n_agree_wide == 1
 
 
 @pytest.mark.parametrize(

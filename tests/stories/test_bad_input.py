@@ -264,7 +264,7 @@ def test_options_are_checked_by_the_parser(
     [
         ("a_file/cohort.parquet", ("a_file", "another folder")),
         ("a_file/deep/er/cohort.csv", ("a_file", "another folder")),
-        ("a_folder", ("a_folder", ".parquet or .csv")),
+        ("a_folder", ("a_folder", "cohort.parquet")),
         ("a_folder.csv", ("a_folder.csv", "a folder", "cohort.parquet")),
         ("cohort.xlsx", ("cohort.xlsx", ".parquet or .csv")),
         ("cohort.v2", (".parquet or .csv",)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.studies.development import Split

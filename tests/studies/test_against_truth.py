@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.cohort import Cohort, subset
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.leaks import (
     Leak,
@@ -29,6 +28,7 @@ from crsrisk.model.explain import explain
 from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.evaluation import ExtraSection
 from crsrisk.report.sections import numbered
 from crsrisk.results import Estimate

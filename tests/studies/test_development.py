@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.folders import names
 from crsrisk.model.features import load_config
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.true_risk import TrueRisk, patients_by_id, risk_of_arm, true_risk
 from crsrisk.studies.development import (

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from crsrisk.data.baseline_checks import load_baseline_checks
 from crsrisk.data.ensemble import Ensemble, load_ensemble, save_ensemble
-from crsrisk.data.evidence_files import load_roster, load_trials
+from crsrisk.data.evidence_files import load_evidence_register, load_trials
 from crsrisk.data.world import load_world
 from crsrisk.folders import names
 from crsrisk.studies.evidence import (
@@ -28,7 +28,7 @@ from tests.simulation.people import world_of
 
 
 def test_the_summary_counts_every_row() -> None:
-    summary, roster = roster_summary(), load_roster()
+    summary, roster = roster_summary(), load_evidence_register()
     json.dumps(summary, allow_nan=False)
     for name, rows in (
         ("published_rates", roster.published_rates),

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.mitigation import MitigationArm
 from crsrisk.simulation.published_trials import simulate_outcomes
 from crsrisk.studies.development import Split, before_dose_2, choose_for_truth

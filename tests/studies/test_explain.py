@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from crsrisk.data.patient import PatientFile, read_patient
-from crsrisk.data.risk_model import Calibrator, RiskModel
+from crsrisk.data.risk_model import Calibrator
 from crsrisk.errors import InputError
 from crsrisk.fields import columns_of
 from crsrisk.folders import find, names
@@ -29,6 +29,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import make_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model
 from crsrisk.report.explanation import PatientExplanation
 from crsrisk.results import NotEstimable

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.simulation.arm import Arm
 from crsrisk.studies.explanation_truth import EXPLAINER_BAR, lever_rows, run_explanation_truth
 from tests.simulation.people import world_of

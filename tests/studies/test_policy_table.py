@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.policy.formulas import policy_metrics
 from crsrisk.report.pages import policy_files, render_policy

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.risk_model import RiskModel
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.studies.evaluate import evaluate_model
 from crsrisk.studies.predict import Known, ScoredTable, print_score, read_known, score_table

@@ -18,7 +18,7 @@ import pytest
 from crsrisk import folders
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.files import write_text
-from crsrisk.data.risk_model import NOTICE, RiskModel
+from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError, OutputError
 from crsrisk.evaluation.leaks import leaks_by_name
 from crsrisk.folders import find, names
@@ -29,6 +29,7 @@ from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, flatten
 from crsrisk.model.release import MOST_BYTES
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import MANIFEST, load_model, save_model
 from crsrisk.simulation.arm import Arm
 from crsrisk.studies.development import Split

@@ -4,23 +4,27 @@ candidates.
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.risk_model import RiskModel
+import crsrisk.plots
 from crsrisk.data.trial_plan_file import load_design
 from crsrisk.errors import InputError
 from crsrisk.folders import experiments_folder, names
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.progress import steps
-from crsrisk.studies.trial import Compared, run_design, write_compared
+from crsrisk.studies.trial import TrialResult, run_trial, write_trial
 
 SHIPPED = experiments_folder() / "010_trial_designs"
 COHORT = """candidates:
-  cohort: {file: patients.csv, risk_column: risk, event_column: crs, treated_event_column: crs_treated}
+  cohort:
+    {file: patients.csv, risk_column: risk, event_column: crs, treated_event_column: crs_treated}
 """
 
 
@@ -35,9 +39,9 @@ def smaller(text: str, *, n_sim: int = 300) -> str:
     )
 
 
-def run(path: Path, *, workers: int = 1) -> Compared:
+def run(path: Path, *, workers: int = 1) -> TrialResult:
     with steps(is_quiet=True) as begin:
-        return run_design(path, workers=workers, begin=begin)
+        return run_trial(path, workers=workers, begin=begin)
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +54,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compared(small: Path) -> Compared:
+def result(small: Path) -> TrialResult:
     return run(small)
 
 
-def test_the_protocol_makes_the_same_bytes(compared: Compared, tmp_path: Path) -> None:
-    write_compared(compared, html=tmp_path / "one.html", out=tmp_path / "one")
+def test_the_protocol_makes_the_same_bytes(result: TrialResult, tmp_path: Path) -> None:
+    write_trial(result, html=tmp_path / "one.html", out=tmp_path / "one")
     again = run(tmp_path / "one" / "protocol.yaml", workers=2)
-    write_compared(again, html=tmp_path / "two.html", out=tmp_path / "two")
+    write_trial(again, html=tmp_path / "two.html", out=tmp_path / "two")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert {
@@ -74,15 +78,15 @@ def test_the_protocol_makes_the_same_bytes(compared: Compared, tmp_path: Path) -
         )
 
 
-def test_the_protocol_states_every_number(compared: Compared, tmp_path: Path) -> None:
+def test_the_protocol_states_every_number(result: TrialResult, tmp_path: Path) -> None:
     path = tmp_path / "protocol.yaml"
-    path.write_text(compared.protocol, encoding="utf-8")
+    path.write_text(result.protocol, encoding="utf-8")
     plan = load_design(path)
-    for design, found in zip(plan.designs, compared.found, strict=True):
-        assert design.n_total == (None if design.kind == "single_arm" else found.n_max)
+    for design, sized in zip(plan.designs, result.designs, strict=True):
+        assert design.n_total == (None if design.kind == "single_arm" else sized.n_max)
 
 
-def test_the_methods_name_what_a_reader_needs(compared: Compared) -> None:
+def test_the_methods_name_what_a_reader_needs(result: TrialResult) -> None:
     for part in (
         "looks at 100, 199, 298 and 398 with O'Brien-Fleming bounds, non-binding futility",
         "Simon's optimal two-stage design for 0.7 against 0.85",
@@ -93,11 +97,11 @@ def test_the_methods_name_what_a_reader_needs(compared: Compared) -> None:
         "300 trials",
         "seed 20261126",
     ):
-        assert part in compared.methods
+        assert part in result.methods
 
 
-def test_every_figure_has_its_error(compared: Compared) -> None:
-    for one in compared.as_tree()["designs"]:
+def test_every_figure_has_its_error(result: TrialResult) -> None:
+    for design in result.to_dict()["designs"]:
         for name in (
             "power",
             "type_one_error",
@@ -106,7 +110,68 @@ def test_every_figure_has_its_error(compared: Compared) -> None:
             "duration_months",
             "exposed_without_need",
         ):
-            assert set(one[name]) == {"value", "mcse"}
+            assert set(design[name]) == {"value", "low", "high", "mc_error"}
+            assert design[name]["mc_error"] >= 0
+
+
+def test_the_result_shows_itself_and_survives_copies(result: TrialResult) -> None:
+    assert repr(result).startswith("<TrialResult: Of 100 candidates, about 25 would have")
+    assert len(repr(result)) < 2000
+    assert "<table" in result._repr_html_()
+    assert "Research use" in result.summary()
+    for again in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result)):
+        assert again.to_dict() == result.to_dict()
+
+
+def test_tables_of_the_result(result: TrialResult) -> None:
+    frame = result.to_frame()
+    assert frame.index.tolist() == [design.design for design in result.designs]
+    first = result.designs[0]
+    assert frame.loc[first.design, "power"] == first.power.value
+    assert frame.loc[first.design, "power_mc_error"] == first.power.mc_error
+    looks = result.looks()
+    assert len(looks) == sum(len(design.looks) for design in result.designs)
+    four = looks[looks["design"] == "All-comers, four looks"]
+    assert four["upper_z"].round(3).tolist() == [4.049, 2.863, 2.337, 2.024]  # B03
+    cells = result.power_curves()
+    assert len(cells) == len(result.power_grid) > 0
+    assert cells["power"].between(0, 1).all()
+    assert result.design(first.design) is first
+    with pytest.raises(InputError, match=f"one of {first.design}"):
+        result.design("nobody's")
+
+
+def test_figures_are_drawn_from_the_result(
+    result: TrialResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[str, object]] = []
+    for name in ("plot_boundaries", "plot_power"):
+        monkeypatch.setattr(
+            crsrisk.plots,
+            name,
+            lambda data, *, ax, name=name: drawn.append((name, data)),
+            raising=False,
+        )
+    result.plot()
+    result.plot_power(base_rate=result.power_grid[-1].base_rate)
+    result.plot_boundaries()
+    result.plot_boundaries("Single arm, Simon optimal")
+    assert [name for name, _ in drawn] == ["plot_power"] * 2 + ["plot_boundaries"] * 2
+    assert drawn[0][1] == result.page().power[0]
+    assert drawn[2][1] == result.page().boundaries[0]
+    assert drawn[3][1].is_count
+    with pytest.raises(InputError, match="a design with looks: All-comers, four looks"):
+        result.plot_boundaries("All-comers")
+    with pytest.raises(InputError, match="one of 0"):
+        result.plot_power(base_rate=0.999)
+
+
+def test_a_plan_is_run_like_its_file(small: Path, result: TrialResult) -> None:
+    plan = load_design(small)
+    one_design = plan.model_copy(update={"designs": plan.designs[:1], "power_curves": None})
+    again = run_trial(one_design)
+    assert again.designs == result.designs[:1]
+    assert again.power_curves().empty
 
 
 def test_candidates_from_a_table(tmp_path: Path) -> None:
@@ -122,11 +187,11 @@ def test_candidates_from_a_table(tmp_path: Path) -> None:
     path = tmp_path / "design.yaml"
     path.write_text(text[:start] + COHORT + text[stop:], encoding="utf-8")
     found = run(path)
-    assert found.candidates["n_patients"] == 800
-    assert found.candidates["base_rate"] == pytest.approx(float(table["crs"].mean()))
-    assert found.candidates["base_rate_error"] > 0
-    assert "the user's own table" in found.content()["notice"]
-    assert "All candidates are synthetic" not in found.content()["aloud"]
+    assert found.candidates.n_patients == 800
+    assert found.candidates.base_rate == pytest.approx(float(table["crs"].mean()))
+    assert found.candidates.base_rate_error > 0
+    assert "the user's own table" in found.page().notice
+    assert "All candidates are synthetic" not in found.page().summary
     path.write_text(
         path.read_text(encoding="utf-8").replace("event_column: crs,", "event_column: event,"),
         encoding="utf-8",
@@ -155,15 +220,15 @@ def test_candidates_from_the_simulator(tmp_path: Path) -> None:
     path = tmp_path / "simulated.yaml"
     path.write_text(text, encoding="utf-8")
     found = run(path)
-    astct, support = found.candidates["rates"]
-    assert 0 < astct["with_prophylaxis"] < astct["untreated"] < 1
-    assert support["with_prophylaxis"] >= astct["with_prophylaxis"] - 0.05
+    astct, support = found.candidates.rates
+    assert 0 < astct.with_prophylaxis < astct.untreated < 1
+    assert support.with_prophylaxis >= astct.with_prophylaxis - 0.05
     assert "600 simulated patients of tarlatamab" in found.methods
-    assert "simulated, not known" in found.content()["aloud"]
+    assert "simulated, not known" in found.page().summary
     out = tmp_path / "out"
-    write_compared(found, html=None, out=out)
+    write_trial(found, html=None, out=out)
     again = run(out / "protocol.yaml")
-    assert again.as_tree() == found.as_tree()
+    assert again.to_dict() == found.to_dict()
 
 
 def test_a_saved_model_scores_the_candidates(model: RiskModel, tmp_path: Path) -> None:
@@ -185,8 +250,8 @@ def test_a_saved_model_scores_the_candidates(model: RiskModel, tmp_path: Path) -
     path = tmp_path / "simulated.yaml"
     path.write_text(text, encoding="utf-8")
     found = run(path)
-    assert model.label in found.candidates["origin"]
-    assert found.found[0].exposed.value < 100  # at fever only the febrile are given any
+    assert model.label in found.candidates.origin
+    assert found.designs[0].exposed.value < 100  # at fever only the febrile are given any
 
 
 def test_a_released_model_goes_by_its_name(tmp_path: Path) -> None:

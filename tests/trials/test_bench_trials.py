@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.trials import plain_trial, plain_trials, ready_design, table
+from bench.trials import plain_trial, plain_trials, sized_design, table
 from crsrisk.trials.simulated_trials import simulated_power
 
 
 def test_the_plain_way_gives_the_same_power() -> None:
     """With 1500 and 20,000 trials, four errors: a right pair differs by more in 0.006% of seeds."""
-    ready = ready_design()
+    sized = sized_design()
     plain, ours = (
-        plain_trials(ready, n_sim=1500, seed=1),
-        simulated_power(ready, n_sim=20_000, seed=1),
+        plain_trials(sized, n_sim=1500, seed=1),
+        simulated_power(sized, n_sim=20_000, seed=1),
     )
-    assert abs(plain - ours.value) <= 4 * np.hypot(ours.mcse, np.sqrt(0.8 * 0.2 / 1500))
+    assert abs(plain - ours.value) <= 4 * np.hypot(ours.mc_error, np.sqrt(0.8 * 0.2 / 1500))
 
 
 def test_a_plain_trial_stops_at_the_look_that_convinces() -> None:

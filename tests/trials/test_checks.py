@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import crsrisk
-from crsrisk.trials.checks import Answer, ByNumber, label, percent, plain
+from crsrisk import trials
+from crsrisk.trials.checks import Answer, ByNumber, label, percent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Nested(Answer):
     one: float
     many: np.ndarray
@@ -29,7 +29,25 @@ def test_records_become_plain() -> None:
     expected = {"one": 0.5, "many": [1, 2], "inner": {"0.1": 2.0}, "pair": [3, None]}
     assert record.to_dict() == expected
     assert json.loads(json.dumps(record.to_dict())) == expected
-    assert plain({0.1: (np.bool_(True),)}) == {"0.1": [True]}
+
+
+def test_bounds_at_which_nothing_stops_are_none_in_json() -> None:
+    record = Nested(float("inf"), np.array([-np.inf, 2.0]), ByNumber({}), (1, None))
+    assert record.to_dict() | {"inner": 0} == {
+        "one": None,
+        "many": [None, 2.0],
+        "inner": 0,
+        "pair": [1, None],
+    }
+
+
+def test_records_show_themselves_shortly() -> None:
+    record = Nested(1 / 3, np.arange(1000.0), ByNumber({0.1: 1.0}), (1, None))
+    assert repr(record) == (
+        "<Nested: one 0.3333, many [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...], inner (0.1), pair 2 in all>"
+    )
+    assert repr(record.inner) == "<ByNumber: answers for 0.1>"
+    assert record.inner.to_frame().to_dict() == {"value": {0.1: 1.0}}
 
 
 @given(number=st.floats(0, 1).map(lambda x: round(x, 6)))
@@ -54,9 +72,9 @@ def test_short_names_of_rates() -> None:
 
 
 def test_designs_are_written_as_json() -> None:
-    design = crsrisk.gs_sample_size_rates(
+    design = trials.group_sequential_sample_size(
         p_treat=0.1, p_control=0.25, type="OBF", K=3, futility_z=[0.0, 0.5]
     )
     assert json.loads(json.dumps(design.to_dict()))["n_max_ceil"] == design.n_max_ceil
-    designs = crsrisk.simon_two_stage(p0=0.6, p1=0.8)
+    designs = trials.simon_two_stage(p0=0.6, p1=0.8)
     assert json.loads(json.dumps(designs.to_dict()))["optimal"]["r1"] == 7

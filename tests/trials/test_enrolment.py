@@ -104,8 +104,8 @@ def test_the_same_patients_come_under_either_effect() -> None:
     design = Design(name="x", kind="all_comers")
     keys = streams.keys(seed=1, decision="trials", start=0, stop=200)
     with_effect, without = (
-        enrolled(arms_of(beta_pool(), design, NOISY_SCREENING, world=world), keys, [300])[0]
-        for world in ("effect", "null")
+        enrolled(arms_of(beta_pool(), design, NOISY_SCREENING, truth=truth), keys, [300])[0]
+        for truth in ("effect", "null")
     )
     np.testing.assert_array_equal(with_effect[..., 0, 0], without[..., 0, 0])
     assert (with_effect[..., 1, 0] <= without[..., 1, 0]).all()

@@ -12,6 +12,7 @@ from scipy.stats import binom, binomtest, chi2_contingency, hypergeom, norm
 
 from crsrisk.data.published_figures import wilson_interval
 from crsrisk.errors import InputError
+from crsrisk.results import Estimate, NotEstimable
 from crsrisk.trials.intervals import (
     clopper_pearson,
     cochran_mantel_haenszel,
@@ -27,6 +28,11 @@ ARM = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(
 LEVEL = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 
 
+def ends(estimate: Estimate) -> tuple[float, float]:
+    """Lower and upper end of an interval."""
+    return estimate.low, estimate.high
+
+
 @given(arm=ARM, level=LEVEL)
 def test_a_rates_intervals_are_scipys(arm: tuple[int, int], level: float) -> None:
     x, n = arm
@@ -35,15 +41,16 @@ def test_a_rates_intervals_are_scipys(arm: tuple[int, int], level: float) -> Non
         (wilson(x=x, n=n, level=level), "wilson"),
     ):
         theirs = binomtest(x, n).proportion_ci(level, method=method)
-        assert ours == pytest.approx([theirs.low, theirs.high], abs=1e-9)
+        assert ends(ours) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+        assert ours.value == x / n
     if level == 0.95:
-        assert wilson(x=x, n=n) == pytest.approx(wilson_interval(x / n, n=n), abs=1e-12)
+        assert ends(wilson(x, n)) == pytest.approx(wilson_interval(x / n, n=n), abs=1e-12)
 
 
 @given(arm=ARM, level=LEVEL)
 def test_clopper_pearson_inverts_the_binomial_test(arm: tuple[int, int], level: float) -> None:
     x, n = arm
-    low, high = clopper_pearson(x=x, n=n, level=level)
+    low, high = ends(clopper_pearson(x=x, n=n, level=level))
     if x > 0:
         assert binom.sf(x - 1, n, low) == pytest.approx((1 - level) / 2, rel=1e-6)
     if x < n:
@@ -53,7 +60,7 @@ def test_clopper_pearson_inverts_the_binomial_test(arm: tuple[int, int], level: 
 @given(n=st.integers(1, 40), p=st.floats(0.01, 0.99))
 def test_clopper_pearson_covers(n: int, p: float) -> None:
     """Exact coverage: the probability of all results whose interval holds the truth."""
-    rows = clopper_pearson(x=list(range(n + 1)), n=[n] * (n + 1))
+    rows = np.array([ends(row) for row in clopper_pearson(list(range(n + 1)), [n] * (n + 1))])
     holds = (rows[:, 0] <= p) & (p <= rows[:, 1])
     assert binom.pmf(np.arange(n + 1), n, p)[holds].sum() >= 0.95 - 1e-9
 
@@ -85,7 +92,7 @@ def test_miettinen_nurminen_inverts_the_score_test(
     treat: tuple[int, int], control: tuple[int, int]
 ) -> None:
     assume(treat[1] > 3 and control[1] > 3)
-    low, high = risk_difference_miettinen_nurminen(treat=treat, control=control)
+    low, high = ends(risk_difference_miettinen_nurminen(treat=treat, control=control))
     assert -1 <= low <= treat[0] / treat[1] - control[0] / control[1] <= high <= 1
     if low > -0.99:
         assert score_z(*treat, *control, low) == pytest.approx(norm.isf(0.025), abs=1e-3)
@@ -98,15 +105,17 @@ def test_swapping_arms_or_counting_the_others_turns_the_interval(
     treat: tuple[int, int], control: tuple[int, int], level: float
 ) -> None:
     for interval in (risk_difference_newcombe, risk_difference_miettinen_nurminen):
-        low, high = interval(treat=treat, control=control, level=level)
-        swapped = interval(treat=control, control=treat, level=level)
-        others = interval(
-            treat=(treat[1] - treat[0], treat[1]),
-            control=(control[1] - control[0], control[1]),
-            level=level,
+        low, high = ends(interval(treat=treat, control=control, level=level))
+        swapped = ends(interval(treat=control, control=treat, level=level))
+        others = ends(
+            interval(
+                treat=(treat[1] - treat[0], treat[1]),
+                control=(control[1] - control[0], control[1]),
+                level=level,
+            )
         )
-        assert swapped == pytest.approx([-high, -low], abs=1e-6)
-        assert others == pytest.approx([-high, -low], abs=1e-6)
+        assert swapped == pytest.approx((-high, -low), abs=1e-6)
+        assert others == pytest.approx((-high, -low), abs=1e-6)
         assert low <= treat[0] / treat[1] - control[0] / control[1] <= high
 
 
@@ -116,9 +125,9 @@ def test_the_exact_coverage_of_difference_intervals_is_near_the_level() -> None:
     """
     n1, n2 = 25, 20
     for interval in (risk_difference_newcombe, risk_difference_miettinen_nurminen):
-        ends = np.array(
+        table = np.array(
             [
-                [interval(treat=(x1, n1), control=(x2, n2)) for x2 in range(n2 + 1)]
+                [ends(interval(treat=(x1, n1), control=(x2, n2))) for x2 in range(n2 + 1)]
                 for x1 in range(n1 + 1)
             ]
         )
@@ -126,7 +135,7 @@ def test_the_exact_coverage_of_difference_intervals_is_near_the_level() -> None:
             chance = np.outer(
                 binom.pmf(np.arange(n1 + 1), n1, p1), binom.pmf(np.arange(n2 + 1), n2, p2)
             )
-            holds = (ends[..., 0] <= p1 - p2) & (p1 - p2 <= ends[..., 1])
+            holds = (table[..., 0] <= p1 - p2) & (p1 - p2 <= table[..., 1])
             assert chance[holds].sum() == pytest.approx(0.95, abs=0.025)
 
 
@@ -135,12 +144,12 @@ def test_numbers_needed_are_the_interval_turned_over(
     treat: tuple[int, int], control: tuple[int, int]
 ) -> None:
     found = number_needed(treat=treat, control=control)
-    low, high = risk_difference_newcombe(treat=treat, control=control)
+    low, high = ends(risk_difference_newcombe(treat=treat, control=control))
     assert (found.nnt_low is None) == (low >= 0)
     assert (found.nnt_high is None) == (high >= 0)
     assert (found.nnh_low is None) == (high <= 0)
     if found.nnt is not None:
-        assert found.nnt == pytest.approx(-1 / found.risk_difference)
+        assert found.nnt == pytest.approx(-1 / found.risk_difference.value)
     if found.nnt is not None and found.nnt_low is not None and found.nnt_high is not None:
         assert found.nnt_low <= found.nnt <= found.nnt_high
     assert ("infinity" in found.in_words) == (low <= 0 <= high)
@@ -305,16 +314,18 @@ def test_coverage_of_the_common_effects() -> None:
     assert held / 2000 == pytest.approx(0.95, abs=0.02)
 
 
-def test_effects_that_the_strata_do_not_determine_are_none() -> None:
+def test_effects_that_the_strata_do_not_determine_are_not_estimable() -> None:
     found = cochran_mantel_haenszel(
         events_treat=[0], n_treat=[20], events_control=[5], n_control=[20]
     )
-    assert (found.odds_ratio.value, found.odds_ratio.low) == (0.0, None)
+    assert found.odds_ratio.value == 0.0
+    assert not found.odds_ratio.has_interval
     none_in_controls = cochran_mantel_haenszel(
         events_treat=[5], n_treat=[20], events_control=[0], n_control=[20]
     )
-    assert none_in_controls.risk_ratio.value is None
-    assert none_in_controls.to_dict()["risk_ratio"] == {"value": None, "low": None, "high": None}
+    assert isinstance(none_in_controls.risk_ratio, NotEstimable)
+    assert isinstance(none_in_controls.odds_ratio, NotEstimable)
+    assert "no stratum has an event" in none_in_controls.to_dict()["risk_ratio"]["not_estimable"]
 
 
 @pytest.mark.parametrize(

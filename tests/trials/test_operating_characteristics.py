@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.operating_characteristics import OperatingCharacteristics
+from crsrisk.data.operating_characteristics import OperatingCharacteristics, PowerCell
 from crsrisk.data.trial_plan import (
     Design,
     FromCohort,
@@ -20,10 +20,8 @@ from crsrisk.data.trial_plan import (
 )
 from crsrisk.trials.candidates import cohort_pool
 from crsrisk.trials.enrolment import CONTROL, EXPERIMENTAL, rate_of
-from crsrisk.trials.exact_tests import exact_rejection_prob
+from crsrisk.trials.exact_tests import exact_rejection_probability
 from crsrisk.trials.operating_characteristics import (
-    Cell,
-    curves_by,
     operating_characteristics,
     power_grid,
 )
@@ -79,7 +77,7 @@ def test_screening_months_and_waiting() -> None:
 def test_noise_costs_power_and_the_row_without_it_says_so() -> None:
     one = found(Design(name="x", kind="enrichment", threshold=0.3), is_noisy=True)
     exact = next(row for row in one.misspecifications if row.key == "exact_score")
-    assert exact.claims.value > one.power.value + 2 * one.power.mcse
+    assert exact.claims.value > one.power.value + 2 * one.power.mc_error
     assert not exact.is_error
     assert one.planned_power == pytest.approx(0.8, abs=0.005)
     assert exact.claims.value == pytest.approx(0.8, abs=0.03)
@@ -102,9 +100,9 @@ def test_a_single_arm_always_shows_its_benchmark_drifting() -> None:
     single = SingleArm(method="simon_optimal", benchmark=0.6, target=0.8)
     one = found(Design(name="x", kind="single_arm", single_arm=single))
     rows = {row.key: row.claims for row in one.misspecifications}
-    assert set(rows) == {"drift_0", "drift_5", "drift_10", "drift_15", "own"}
+    assert set(rows) == {"drift_0", "drift_5", "drift_10", "drift_15", "candidates"}
     assert rows["drift_10"].value == pytest.approx(0.34488, abs=1e-5)  # C11
-    assert rows["drift_10"].mcse == 0
+    assert rows["drift_10"].mc_error == 0
     assert one.benchmark == 0.6
     assert one.rate_control == pytest.approx(0.25, abs=1e-4)
     assert (one.looks[0].lower_count, one.looks[0].upper_count, one.looks[1].upper_count) == (
@@ -127,11 +125,11 @@ def test_non_inferiority_has_its_own_null_and_says_what_it_cannot_tell() -> None
     spared without harm.
     """
     design = Design(name="x", kind="strategy", threshold=0.2, control="everybody", margin=0.1)
-    ready = prepare(
+    sized = prepare(
         beta_pool(masking=Masking(hidden=0.2)), design, screening=EXACT_SCREENING, hidden=0.2
     )
-    found = operating_characteristics(ready, n_sim=4000, seed=1)
-    margin = ready.arms("margin")
+    found = operating_characteristics(sized, n_sim=4000, seed=1)
+    margin = sized.arms("margin")
     assert rate_of(margin, EXPERIMENTAL) - rate_of(margin, CONTROL) == pytest.approx(0.1, abs=1e-6)
     assert abs(found.type_one_error.value - 0.025) < 4 * 0.0025
     rows = {row.key: row for row in found.misspecifications}
@@ -150,7 +148,7 @@ CURVES = PowerCurves(
 STATED = Stated(risk="Beta(2,6)", risk_ratio=0.5)
 
 
-def grid(workers: int) -> list[Cell]:
+def grid(workers: int) -> list[PowerCell]:
     return power_grid(
         CURVES,
         stated=STATED,
@@ -164,16 +162,16 @@ def grid(workers: int) -> list[Cell]:
 
 
 @pytest.fixture(scope="module")
-def cells() -> list[Cell]:
+def cells() -> list[PowerCell]:
     return grid(1)
 
 
-def test_cells_meet_the_exact_power_and_workers_change_nothing(cells: list[Cell]) -> None:
+def test_cells_meet_the_exact_power_and_workers_change_nothing(cells: list[PowerCell]) -> None:
     assert grid(2) == cells
     assert len(cells) == 12
     for cell in cells:
         if cell.threshold == 0:
-            exact = exact_rejection_prob(
+            exact = exact_rejection_probability(
                 n1=100, n2=100, p1=cell.risk_ratio * cell.base_rate, p2=cell.base_rate, tests=["z"]
             )
             # 6 cells, each 4 errors: a right engine misses in 0.04% of seeds
@@ -199,7 +197,7 @@ def test_patients_of_a_table_move_to_the_base_rate() -> None:
     for cell in cells:
         if cell.threshold == 0:
             power = (
-                exact_rejection_prob(
+                exact_rejection_probability(
                     n1=100,
                     n2=100,
                     p1=cell.risk_ratio * cell.base_rate,
@@ -230,8 +228,10 @@ def test_a_threshold_that_nobody_reaches_leaves_its_cell_out() -> None:
     assert {cell.threshold for cell in cells} == {0.0}
 
 
-def test_curves_are_by_base_rate_and_threshold(cells: list[Cell]) -> None:
-    curves = curves_by(cells)
+def test_curves_are_by_base_rate_and_threshold(cells: list[PowerCell]) -> None:
+    curves: dict[tuple[float, float], list[PowerCell]] = {}
+    for cell in cells:
+        curves.setdefault((cell.base_rate, cell.threshold), []).append(cell)
     assert set(curves) == {(rate, threshold) for rate in (0.25, 0.4) for threshold in (0.0, 0.3)}
     for curve in curves.values():
         powers = [cell.power.value for cell in curve]

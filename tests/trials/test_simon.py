@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from crsrisk.errors import InputError
-from crsrisk.trials.simon import SimonDesign, simon_oc, simon_two_stage
+from crsrisk.trials.simon import SimonDesign, simon_operating_characteristics, simon_two_stage
 
 
 def rejecting(r1: int, n1: int, r: int, n: int, p: float) -> float:
@@ -49,7 +49,7 @@ def test_characteristics_are_sums_over_all_courses(
 ) -> None:
     r1 = data.draw(st.integers(0, n1 - 1))
     r = data.draw(st.integers(r1, n1 + n2 - 1))
-    found = simon_oc(r1=r1, n1=n1, r=r, n=n1 + n2, p_success=[p])
+    found = simon_operating_characteristics(r1=r1, n1=n1, r=r, n=n1 + n2, p_success=[p])
     assert found.p_reject[0] == pytest.approx(rejecting(r1, n1, r, n1 + n2, p), abs=1e-12)
     assert found.p_stop_early[0] == pytest.approx(binom.cdf(r1, n1, p), abs=1e-12)
     assert n1 <= found.expected_n[0] <= n1 + n2
@@ -88,7 +88,9 @@ def test_designs_keep_their_promises(p0: float, gain: float, alpha: float, beta:
     assert designs.admissible[0] == designs.minimax
     assert designs.admissible[-1] == designs.optimal
     for design in designs.admissible:
-        at = simon_oc(r1=design.r1, n1=design.n1, r=design.r, n=design.n, p_success=[p0, p0 + gain])
+        at = simon_operating_characteristics(
+            r1=design.r1, n1=design.n1, r=design.r, n=design.n, p_success=[p0, p0 + gain]
+        )
         assert [design.alpha, design.power] == pytest.approx(at.p_reject.tolist(), abs=1e-10)
         assert pytest.approx([at.p_stop_early[0], at.expected_n[0]], abs=1e-9) == [
             design.PET0,
@@ -130,4 +132,6 @@ def test_designs_out_of_reach_are_refused(wrong: dict[str, Any], key: str) -> No
 )
 def test_impossible_stages_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="Cure"):
-        simon_oc(**{"r1": 7, "n1": 11, "r": 30, "n": 43, "p_success": [0.6], **wrong})
+        simon_operating_characteristics(
+            **{"r1": 7, "n1": 11, "r": 30, "n": 43, "p_success": [0.6], **wrong}
+        )

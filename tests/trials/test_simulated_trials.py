@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crsrisk.data.operating_characteristics import Figure
 from crsrisk.data.trial_plan import Design, Masking, Sequential, SingleArm
 from crsrisk.policy.enrichment import screening_moments
+from crsrisk.results import Estimate
 from crsrisk.trials import exact_tests
 from crsrisk.trials.candidates import Pool
 from crsrisk.trials.design_size import planned_rates
-from crsrisk.trials.enrolment import World
+from crsrisk.trials.enrolment import Truth
 from crsrisk.trials.exact_tests import (
-    exact_rejection_prob,
-    gs_exact_two_stage_binary,
+    exact_rejection_probability,
+    exact_two_stage_binary,
     probability_of,
 )
 from crsrisk.trials.intervals import cochran_mantel_haenszel
@@ -53,17 +53,17 @@ def power(
     design: Design,
     *,
     n_sim: int,
-    world: World = "effect",
+    truth: Truth = "effect",
     hidden: float = 0.0,
     seed: int = 1,
-) -> Figure:
-    ready = prepare(
+) -> Estimate:
+    sized = prepare(
         pool, design, screening=EXACT_SCREENING, hidden=hidden, alpha=ALPHA, must_reach=False
     )
-    return simulated_power(ready, n_sim=n_sim, seed=seed, world=world, workers=2)
+    return simulated_power(sized, n_sim=n_sim, seed=seed, truth=truth, workers=2)
 
 
-def near(found: Figure, exact: float) -> None:
+def near(found: Estimate, exact: float) -> None:
     error = float(np.sqrt(exact * (1 - exact) / MANY))
     away = (found.value - exact) / error
     assert abs(away) <= 3, f"{found.value} against {exact}: {away:.1f} errors"
@@ -76,14 +76,14 @@ def near(found: Figure, exact: float) -> None:
 @pytest.mark.parametrize("test", ["pooled_z", "fisher"])
 def test_two_rates_are_the_exact_ones(test: str) -> None:
     """A14: 152 in each arm, 25 against 40 of 100 with the event."""
-    exact = exact_rejection_prob(
+    exact = exact_rejection_probability(
         n1=152, n2=152, p1=0.25, p2=0.4, tests=["z" if test == "pooled_z" else "fisher"]
     )
     known = next(iter(exact.by_test.values()))
     design = Design(name="x", kind="all_comers", n_total=304, test=test, power=0.7)
     near(power(same_risk_pool(control=0.4, treated=0.25), design, n_sim=MANY), known.power)
     near(
-        power(same_risk_pool(control=0.4, treated=0.25), design, n_sim=MANY, world="null"),
+        power(same_risk_pool(control=0.4, treated=0.25), design, n_sim=MANY, truth="null"),
         known.size_at_p2,
     )
 
@@ -98,22 +98,22 @@ def test_two_looks_are_the_exact_ones() -> None:
         power=0.78,
         sequential=Sequential(boundary="O'Brien-Fleming", looks=2),
     )
-    ready = prepare(same_risk_pool(control=0.3, treated=0.15), design, screening=EXACT_SCREENING)
-    known = gs_exact_two_stage_binary(
-        n_per_arm_per_stage=[61, 61], bounds=ready.sized.upper.tolist(), p_treat=0.15, p_control=0.3
+    sized = prepare(same_risk_pool(control=0.3, treated=0.15), design, screening=EXACT_SCREENING)
+    known = exact_two_stage_binary(
+        n_per_arm_per_stage=[61, 61], bounds=sized.size.upper.tolist(), p_treat=0.15, p_control=0.3
     )
-    for world, p_reject, mean_n in (
+    for truth, p_reject, mean_n in (
         ("effect", known.H1.p_reject, known.H1.expected_n_total),
         ("null", known.H0.p_reject, known.H0.expected_n_total),
     ):
-        arms = ready.arms("effect" if world == "effect" else "null")
-        trials = run_trials(ready.sized, arms, n_sim=MANY, seed=2, workers=2)
+        arms = sized.arms("effect" if truth == "effect" else "null")
+        trials = run_trials(sized.size, arms, n_sim=MANY, seed=2, workers=2)
         for look, exact in enumerate(p_reject):
             near(
-                Figure(value=float((trials.has_claim & (trials.stop == look)).mean()), mcse=0.0),
+                Estimate(float((trials.has_claim & (trials.stop == look)).mean())),
                 float(exact),
             )
-        near(Figure(value=float(trials.has_claim.mean()), mcse=0.0), float(p_reject.sum()))
+        near(Estimate(float(trials.has_claim.mean())), float(p_reject.sum()))
         assert abs(trials.n.mean() - mean_n) <= 3 * trials.n.std() / np.sqrt(MANY)
 
 
@@ -121,16 +121,16 @@ def test_two_looks_are_the_exact_ones() -> None:
 def test_four_looks_with_futility_are_the_exact_ones() -> None:
     looks = Sequential(boundary="Pocock", looks=4, futility_z=[0.0, 0.3, 0.6])
     design = Design(name="x", kind="all_comers", n_total=320, sequential=looks, power=0.5)
-    ready = prepare(same_risk_pool(control=0.4, treated=0.25), design, screening=EXACT_SCREENING)
-    known = gs_exact_two_stage_binary(
+    sized = prepare(same_risk_pool(control=0.4, treated=0.25), design, screening=EXACT_SCREENING)
+    known = exact_two_stage_binary(
         n_per_arm_per_stage=[40] * 4,
-        bounds=ready.sized.upper.tolist(),
+        bounds=sized.size.upper.tolist(),
         p_treat=0.25,
         p_control=0.4,
         futility_z=[0.0, 0.3, 0.6],
     )
-    near(simulated_power(ready, n_sim=MANY, seed=3, workers=2), known.H1.power)
-    near(simulated_power(ready, n_sim=MANY, seed=3, workers=2, world="null"), known.H0.type1)
+    near(simulated_power(sized, n_sim=MANY, seed=3, workers=2), known.power)
+    near(simulated_power(sized, n_sim=MANY, seed=3, workers=2, truth="null"), known.type_one_error)
 
 
 @pytest.mark.slow
@@ -139,12 +139,14 @@ def test_an_enriched_trial_is_the_exact_one() -> None:
     the eligible.
     """
     design = Design(name="x", kind="enrichment", threshold=0.3)
-    ready = prepare(beta_pool(), design, screening=EXACT_SCREENING)
+    sized = prepare(beta_pool(), design, screening=EXACT_SCREENING)
     spread = risk_spread("Beta(2,6)")
     rate = spread.event_share_above(0.3) / spread.share_above(0.3)
-    exact = exact_rejection_prob(n1=76, n2=76, p1=rate / 2, p2=rate, tests=["z"]).by_test["z"]
-    near(simulated_power(ready, n_sim=MANY, seed=4, workers=2), exact.power)
-    near(simulated_power(ready, n_sim=MANY, seed=4, workers=2, world="null"), exact.size_at_p2)
+    exact = exact_rejection_probability(n1=76, n2=76, p1=rate / 2, p2=rate, tests=["z"]).by_test[
+        "z"
+    ]
+    near(simulated_power(sized, n_sim=MANY, seed=4, workers=2), exact.power)
+    near(simulated_power(sized, n_sim=MANY, seed=4, workers=2, truth="null"), exact.size_at_p2)
 
 
 @pytest.mark.slow
@@ -153,20 +155,20 @@ def test_non_inferiority_is_the_exact_one() -> None:
     rates and at the margin.
     """
     design = Design(name="x", kind="strategy", threshold=0.2, control="everybody", margin=0.1)
-    ready = prepare(beta_pool(), design, screening=EXACT_SCREENING)
-    n, rates = ready.sized.n_max // 2, planned_rates(beta_pool(), design)
+    sized = prepare(beta_pool(), design, screening=EXACT_SCREENING)
+    n, rates = sized.size.n_max // 2, planned_rates(beta_pool(), design)
     # control, experimental
     tables = np.stack(np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij"), axis=-1)
     z = farrington_manning_z(
         tables.reshape(-1, 1, 1, 2, 1), np.full(((n + 1) ** 2, 1, 2, 1), n), margin=0.1
     )
-    claims = (z >= ready.sized.upper[0]).reshape(n + 1, n + 1).T
+    claims = (z >= sized.size.upper[0]).reshape(n + 1, n + 1).T
     near(
-        simulated_power(ready, n_sim=MANY, seed=8, workers=2),
+        simulated_power(sized, n_sim=MANY, seed=8, workers=2),
         probability_of(claims, p1=rates.experimental, p2=rates.control),
     )
     near(
-        simulated_power(ready, n_sim=MANY, seed=8, workers=2, world="margin"),
+        simulated_power(sized, n_sim=MANY, seed=8, workers=2, truth="margin"),
         probability_of(claims, p1=rates.control + 0.1, p2=rates.control),
     )
 
@@ -176,30 +178,30 @@ def test_non_inferiority_is_the_exact_one() -> None:
 def test_a_single_arm_is_the_exact_one(method: str) -> None:
     extra = {"n_max": 40, "looks": [10, 20, 30]} if method == "predictive_probability" else {}
     single = SingleArm(method=method, benchmark=0.6, target=0.8, **extra)
-    ready = prepare(
+    sized = prepare(
         beta_pool(),
         Design(name="x", kind="single_arm", single_arm=single),
         screening=EXACT_SCREENING,
     )
-    assert ready.sized.rule is not None
+    assert sized.size.rule is not None
     near(
-        simulated_power(ready, n_sim=MANY, seed=5, workers=2),
-        count_rule_oc(ready.sized.rule, p_success=0.875).p_claim,
+        simulated_power(sized, n_sim=MANY, seed=5, workers=2),
+        count_rule_oc(sized.size.rule, p_success=0.875).p_claim,
     )
     near(
-        simulated_power(ready, n_sim=MANY, seed=5, workers=2, world="null"),
-        count_rule_oc(ready.sized.rule, p_success=0.6).p_claim,
+        simulated_power(sized, n_sim=MANY, seed=5, workers=2, truth="null"),
+        count_rule_oc(sized.size.rule, p_success=0.6).p_claim,
     )
 
 
 def test_screening_is_negative_binomial() -> None:
     """G12, with 20,000 trials: mean, spread and quantiles of the number screened."""
-    ready = prepare(
+    sized = prepare(
         beta_pool(), Design(name="x", kind="enrichment", threshold=0.3), screening=EXACT_SCREENING
     )
-    arms, n_sim = ready.arms("effect"), 20_000
-    trials = run_trials(ready.sized, arms, n_sim=n_sim, seed=6)
-    found = screened_by(trials, p_enters=arms.eligible_share, at_look=ready.sized.at_look, seed=6)
+    arms, n_sim = sized.arms("effect"), 20_000
+    trials = run_trials(sized.size, arms, n_sim=n_sim, seed=6)
+    found = screened_by(trials, p_enters=arms.eligible_share, at_look=sized.size.at_look, seed=6)
     known = screening_moments(n_enrolled=152, p_eligible=arms.eligible_share)
     assert abs(found.mean() - known.mean) <= 4 * known.sd / np.sqrt(n_sim)
     assert found.std() == pytest.approx(known.sd, rel=0.03)
@@ -241,7 +243,7 @@ def test_without_effect_the_level_is_kept(
         sequential=looks,
         cuts=[0.3] if kind == "stratified" else None,
     )
-    found = power(same_risk_pool(control=base, treated=base / 2), design, n_sim=FEW, world="null")
+    found = power(same_risk_pool(control=base, treated=base / 2), design, n_sim=FEW, truth="null")
     assert found.value <= ALPHA + 0.004 + 4 * np.sqrt(ALPHA / FEW)
 
 
@@ -256,19 +258,19 @@ def test_more_patients_more_power(looks: Sequential | None, rr: float, n: int) -
         )
         for size in (n, 2 * n)
     )
-    assert many.value >= few.value - 3 * (few.mcse + many.mcse)
+    assert many.value >= few.value - 3 * (few.mc_error + many.mc_error)
 
 
 @settings(max_examples=8)
 @given(low=st.floats(0.05, 0.3), more=st.floats(0.02, 0.3))
 def test_a_higher_threshold_enrols_fewer_and_screens_more(low: float, more: float) -> None:
     pool = beta_pool()
-    one, two = (
+    lower, higher = (
         prepare(pool, Design(name="x", kind="enrichment", threshold=t), screening=EXACT_SCREENING)
         for t in (low, low + more)
     )
-    assert two.sized.n_max <= one.sized.n_max
-    assert two.arms("effect").eligible_share < one.arms("effect").eligible_share
+    assert higher.size.n_max <= lower.size.n_max
+    assert higher.arms("effect").eligible_share < lower.arms("effect").eligible_share
 
 
 @pytest.mark.parametrize("hidden", [0.1, 0.4])
@@ -282,8 +284,8 @@ def test_hidden_fever_flatters_the_grade_and_not_the_support(hidden: float) -> N
     )
     assert both.value <= plain.value
     assert (
-        power(masked, design, n_sim=FEW, world="hidden", hidden=hidden).value
-        > power(masked, design, n_sim=FEW, world="null").value
+        power(masked, design, n_sim=FEW, truth="hidden", hidden=hidden).value
+        > power(masked, design, n_sim=FEW, truth="null").value
     )
 
 
@@ -295,10 +297,10 @@ def test_the_result_does_not_depend_on_workers_or_the_number_of_trials(kind: str
         cuts=[0.2] if kind == "stratified" else None,
         sequential=Sequential(boundary="O'Brien-Fleming", looks=4),
     )
-    ready = prepare(beta_pool(screening=NOISY_SCREENING), design, screening=NOISY_SCREENING)
+    sized = prepare(beta_pool(screening=NOISY_SCREENING), design, screening=NOISY_SCREENING)
     n_sim = CHUNK + 100
     one, two, longer = (
-        run_trials(ready.sized, ready.arms("effect"), n_sim=n, seed=9, workers=workers)
+        run_trials(sized.size, sized.arms("effect"), n_sim=n, seed=9, workers=workers)
         for n, workers in ((n_sim, 1), (n_sim, 2), (2 * n_sim, 2))
     )
     for name in ("stop", "has_claim", "is_futile", "n", "exposed", "needless", "has_interaction"):
@@ -308,8 +310,8 @@ def test_the_result_does_not_depend_on_workers_or_the_number_of_trials(kind: str
 
 def test_exposure_without_need_is_what_the_risks_say() -> None:
     """Of 152 treated in 304, three quarters would have stayed well: 114."""
-    ready = prepare(beta_pool(), Design(name="x", kind="all_comers"), screening=EXACT_SCREENING)
-    trials = run_trials(ready.sized, ready.arms("effect"), n_sim=FEW, seed=1)
+    sized = prepare(beta_pool(), Design(name="x", kind="all_comers"), screening=EXACT_SCREENING)
+    trials = run_trials(sized.size, sized.arms("effect"), n_sim=FEW, seed=1)
     assert set(trials.exposed) == {152}
     assert trials.needless.mean() == pytest.approx(114, abs=4 * np.sqrt(152 * 0.25 * 0.75 / FEW))
 
@@ -317,19 +319,19 @@ def test_exposure_without_need_is_what_the_risks_say() -> None:
 def test_who_has_no_fever_is_not_exposed_at_fever() -> None:
     pool = beta_pool()
     some = replace(pool, takes=np.arange(pool.risk.size) % 4 == 0)
-    ready = prepare(some, Design(name="x", kind="all_comers"), screening=EXACT_SCREENING)
-    trials = run_trials(ready.sized, ready.arms("effect"), n_sim=FEW, seed=1)
+    sized = prepare(some, Design(name="x", kind="all_comers"), screening=EXACT_SCREENING)
+    trials = run_trials(sized.size, sized.arms("effect"), n_sim=FEW, seed=1)
     assert trials.exposed.mean() == pytest.approx(152 / 4, abs=4 * np.sqrt(152 * 0.25 * 0.75 / FEW))
 
 
 def test_a_strategy_that_treats_everybody_is_judged_from_the_other_side() -> None:
-    ready = prepare(
+    sized = prepare(
         beta_pool(),
         Design(name="x", kind="strategy", threshold=0.2, control="everybody"),
         screening=EXACT_SCREENING,
     )
-    assert ready.sized.sign == -1
-    assert simulated_power(ready, n_sim=2000, seed=1).value == pytest.approx(0.8, abs=0.04)
+    assert sized.size.sign == -1
+    assert simulated_power(sized, n_sim=2000, seed=1).value == pytest.approx(0.8, abs=0.04)
 
 
 # The array tests give what the exact modules give, table by table.

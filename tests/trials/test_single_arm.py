@@ -17,10 +17,10 @@ from scipy.stats import beta, binom
 
 from crsrisk.data.trial_plan import SingleArm
 from crsrisk.errors import InputError
-from crsrisk.trials.simon import simon_oc
+from crsrisk.trials.simon import simon_operating_characteristics
 from crsrisk.trials.single_arm import (
     CountRule,
-    bayes_single_arm_oc,
+    bayes_single_arm,
     count_rule,
     count_rule_oc,
     predictive_probability,
@@ -56,7 +56,7 @@ def test_enumeration_agrees_with_simons_formula(p: float) -> None:
     rule = CountRule(np.array([11, 43]), np.array([7, 30]), np.array([12, 31]))
     found, known = (
         count_rule_oc(rule, p_success=p),
-        simon_oc(r1=7, n1=11, r=30, n=43, p_success=[p]),
+        simon_operating_characteristics(r1=7, n1=11, r=30, n=43, p_success=[p]),
     )
     assert found.p_claim == pytest.approx(float(known.p_reject[0]), abs=1e-12)
     assert found.expected_n == pytest.approx(float(known.expected_n[0]), abs=1e-9)
@@ -147,7 +147,7 @@ def test_events_and_their_absence_say_the_same(x: int, p0: float, theta: float) 
 
 @given(n=st.integers(1, 60), limit=st.floats(0.05, 0.9), conviction=st.floats(0.5, 0.99))
 def test_the_rule_is_a_count(n: int, limit: float, conviction: float) -> None:
-    rule = bayes_single_arm_oc(
+    rule = bayes_single_arm(
         n=n, prior=[0.5, 0.5], go_if=f"P(p<{limit:.4f}|x)>={conviction:.4f}", p=[0.02, 0.2, 0.6]
     )
     assert (np.diff(rule.p_go) <= 1e-12).all(), "fewer events, more go"
@@ -161,8 +161,8 @@ def test_the_rule_is_a_count(n: int, limit: float, conviction: float) -> None:
 
 
 def test_rules_above_a_limit() -> None:
-    above = bayes_single_arm_oc(n=29, prior=[0.5, 0.5], go_if="P(p>0.80|x)>=0.95", p=[0.9])
-    below = bayes_single_arm_oc(n=29, prior=[0.5, 0.5], go_if="P(p<0.20|x)>=0.95", p=[0.1])
+    above = bayes_single_arm(n=29, prior=[0.5, 0.5], go_if="P(p>0.80|x)>=0.95", p=[0.9])
+    below = bayes_single_arm(n=29, prior=[0.5, 0.5], go_if="P(p<0.20|x)>=0.95", p=[0.1])
     assert (above.min_events_for_go, above.max_events_for_go) == (27, None)
     assert above.p_go == pytest.approx(below.p_go, abs=1e-12)
 
@@ -180,7 +180,7 @@ def test_rules_above_a_limit() -> None:
 )
 def test_unclear_rules_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="Cure"):
-        bayes_single_arm_oc(
+        bayes_single_arm(
             **{"n": 29, "prior": [0.5, 0.5], "go_if": "P(p<0.20|x)>=0.95", "p": [0.1], **wrong}
         )
 

@@ -13,10 +13,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import ndtr, ndtri
+from statsmodels.stats.power import normal_sample_size_one_tail
+from statsmodels.stats.proportion import (
+    proportion_effectsize,
+    samplesize_proportions_2indep_onetail,
+)
 
 from crsrisk.errors import InputError
-from crsrisk.trials.exact_tests import exact_rejection_prob
-from crsrisk.trials.two_proportions import n_farrington_manning, n_two_proportions, restricted_rates
+from crsrisk.trials.exact_tests import exact_rejection_probability
+from crsrisk.trials.two_proportions import (
+    restricted_rates,
+    sample_size_noninferiority,
+    sample_size_two_proportions,
+)
 
 RATE = st.floats(0.02, 0.98)
 POWER = st.floats(0.3, 0.99)
@@ -29,7 +38,7 @@ def test_the_pooled_z_test_has_its_power(
 ) -> None:
     """The size put back into the normal approximation of the test."""
     assume(abs(low - high) > 0.01)
-    size = n_two_proportions(
+    size = sample_size_two_proportions(
         p_treat=low, p_control=high, power=power, ratio=ratio, alpha_one_sided=alpha
     )
     mean = (ratio * low + high) / (1 + ratio)
@@ -50,12 +59,16 @@ def test_more_power_and_smaller_effects_need_more(
     low: float, high: float, power: float, variance: Any
 ) -> None:
     assume(abs(low - high) > 0.02)
-    plain = n_two_proportions(p_treat=low, p_control=high, power=power, variance=variance)
-    surer = n_two_proportions(p_treat=low, p_control=high, power=power + 0.005, variance=variance)
-    nearer = n_two_proportions(
+    plain = sample_size_two_proportions(p_treat=low, p_control=high, power=power, variance=variance)
+    surer = sample_size_two_proportions(
+        p_treat=low, p_control=high, power=power + 0.005, variance=variance
+    )
+    nearer = sample_size_two_proportions(
         p_treat=(low + high) / 2, p_control=high, power=power, variance=variance
     )
-    swapped = n_two_proportions(p_treat=high, p_control=low, power=power, variance=variance)
+    swapped = sample_size_two_proportions(
+        p_treat=high, p_control=low, power=power, variance=variance
+    )
     assert plain.n_total_unrounded < surer.n_total_unrounded
     assert plain.n_total_unrounded < nearer.n_total_unrounded
     assert plain.n_total_unrounded == pytest.approx(swapped.n_total_unrounded, rel=1e-9)
@@ -68,12 +81,10 @@ def test_a_margin_of_0_is_the_pooled_test(
 ) -> None:
     """Under p1 = p2 the most likely rates are the pooled one: two formulas from two papers meet."""
     assume(abs(low - high) > 0.01)
-    pooled = n_two_proportions(p_treat=low, p_control=high, power=power, ratio=1 / ratio)
-    margin = n_farrington_manning(
-        p1=low, p2=high, delta0=0.0, beta=1 - power, ratio_n2_over_n1=ratio
-    )
-    assert margin.p1_restricted == pytest.approx(margin.p2_restricted, abs=1e-9)
-    assert margin.n1 == pytest.approx(pooled.n_treat_unrounded, rel=1e-6)
+    pooled = sample_size_two_proportions(p_treat=low, p_control=high, power=power, ratio=1 / ratio)
+    margin = sample_size_noninferiority(low, high, margin=0.0, power=power, ratio=1 / ratio)
+    assert margin.p_treat_null == pytest.approx(margin.p_control_null, abs=1e-9)
+    assert margin.n_treat_unrounded == pytest.approx(pooled.n_treat_unrounded, rel=1e-6)
 
 
 @given(p1=RATE, p2=RATE, delta=st.floats(-0.9, 0.9), ratio=RATIO)
@@ -98,13 +109,14 @@ def test_restricted_rates_are_the_most_likely_ones(
 
 
 def test_lists_ask_for_several_sizes_at_once() -> None:
-    several = n_two_proportions(p_treat=0.1, p_control=0.2, power=[0.8, 0.9], ratio=[1, 1, 2])
+    several = sample_size_two_proportions(
+        p_treat=0.1, p_control=0.2, power=[0.8, 0.9], ratio=[1, 1, 2]
+    )
     assert [(size.power, size.ratio) for size in several.sizes] == [(0.8, 1), (0.9, 1), (0.8, 2)]
-    alone = n_two_proportions(p_treat=0.1, p_control=0.2, power=0.8, ratio=2)
-    assert several.to_dict()["n_treat_ctrl_80_ratio2"] == [
-        alone.n_treat_unrounded,
-        alone.n_control_unrounded,
-    ]
+    alone = sample_size_two_proportions(p_treat=0.1, p_control=0.2, power=0.8, ratio=2)
+    assert several.sizes[2] == alone
+    assert several.to_frame()["n_treat_ceil"].tolist()[2] == alone.n_treat_ceil
+    assert several.to_dict()["sizes"][2] == alone.to_dict()
 
 
 @pytest.mark.parametrize(
@@ -126,13 +138,15 @@ def test_lists_ask_for_several_sizes_at_once() -> None:
 )
 def test_impossible_designs_are_refused_with_the_cure(wrong: dict[str, Any], key: str) -> None:
     with pytest.raises(InputError, match=rf"{key}.*Cure: \w"):
-        n_two_proportions(**{"p_treat": 0.1, "p_control": 0.25, **wrong})
+        sample_size_two_proportions(**{"p_treat": 0.1, "p_control": 0.25, **wrong})
 
 
-@pytest.mark.parametrize("wrong", [{"delta0": 0.0}, {"delta0": -1.0}, {"beta": 0.99}, {"p1": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"margin": 0.0}, {"margin": -1.0}, {"power": 0.01}, {"p_treat": 1.0}]
+)
 def test_margins_at_the_truth_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="Cure"):
-        n_farrington_manning(**{"p1": 0.4, "p2": 0.4, "delta0": -0.15, **wrong})
+        sample_size_noninferiority(**{"p_treat": 0.4, "p_control": 0.4, "margin": -0.15, **wrong})
 
 
 def test_the_continuity_correction_is_the_known_one() -> None:
@@ -140,11 +154,15 @@ def test_the_continuity_correction_is_the_known_one() -> None:
     its manual).
     """
     assert (
-        n_two_proportions(p_treat=0.4, p_control=0.25, power=0.9, continuity=True).n_per_arm_ceil
+        sample_size_two_proportions(
+            p_treat=0.4, p_control=0.25, power=0.9, continuity=True
+        ).n_per_arm_ceil
         == 216
     )
     with pytest.raises(InputError, match="arcsine"):
-        n_two_proportions(p_treat=0.4, p_control=0.25, variance="arcsine", continuity=True)
+        sample_size_two_proportions(
+            p_treat=0.4, p_control=0.25, variance="arcsine", continuity=True
+        )
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
@@ -154,12 +172,12 @@ def test_a_corrected_size_serves_fishers_test(low: float, more: float, ratio: fl
     """Its exact power is 0.797 to 0.852 over this grid where 0.8 is asked; without the correction
     it falls short.
     """
-    size = n_two_proportions(
+    size = sample_size_two_proportions(
         p_treat=low, p_control=low + more, power=0.8, ratio=ratio, continuity=True
     )
-    plain = n_two_proportions(p_treat=low, p_control=low + more, power=0.8, ratio=ratio)
+    plain = sample_size_two_proportions(p_treat=low, p_control=low + more, power=0.8, ratio=ratio)
     corrected, uncorrected = (
-        exact_rejection_prob(
+        exact_rejection_probability(
             n1=one.n_treat_ceil, n2=one.n_control_ceil, p1=low, p2=low + more, tests=["fisher"]
         )
         .by_test["fisher"]
@@ -168,3 +186,28 @@ def test_a_corrected_size_serves_fishers_test(low: float, more: float, ratio: fl
     )
     assert 0.79 < corrected < 0.86
     assert uncorrected < 0.79
+
+
+@given(low=RATE, high=RATE, power=POWER, ratio=RATIO)
+def test_statsmodels_has_the_same_pooled_size(
+    low: float, high: float, power: float, ratio: float
+) -> None:
+    assume(abs(low - high) > 0.01)
+    ours = sample_size_two_proportions(low, high, power=power, ratio=ratio)
+    theirs = samplesize_proportions_2indep_onetail(
+        -abs(low - high),
+        max(low, high),
+        power,
+        ratio=ratio if low > high else 1 / ratio,
+        alpha=0.05,
+    )
+    larger = ours.n_treat_unrounded if low < high else ours.n_control_unrounded
+    assert larger == pytest.approx(theirs, rel=1e-9)
+
+
+@given(low=RATE, high=RATE, power=POWER)
+def test_statsmodels_has_the_same_arcsine_size(low: float, high: float, power: float) -> None:
+    assume(abs(low - high) > 0.01)
+    ours = sample_size_two_proportions(low, high, power=power, variance="arcsine")
+    theirs = normal_sample_size_one_tail(proportion_effectsize(low, high), power, 0.025, 2**0.5)
+    assert ours.n_per_arm_unrounded == pytest.approx(theirs, rel=1e-9)

@@ -1,0 +1,46 @@
+"""The public names of crsrisk: what `import crsrisk as crs` offers, with their types.
+
+Read by editors and type checkers, and by Python itself: a name is imported from its module when it
+is first used (crsrisk/lazy.py). One line a name.
+"""
+
+from crsrisk import trials as trials
+from crsrisk.data.cohort import Arm as Arm
+from crsrisk.data.cohort import Cohort as Cohort
+from crsrisk.data.explanation import Explanation as Explanation
+from crsrisk.data.explanation import Reason as Reason
+from crsrisk.data.product import Product as Product
+from crsrisk.data.risk_model import Prediction as Prediction
+from crsrisk.data.tables import read_patients as read_patients
+from crsrisk.data.world import World as World
+from crsrisk.data.world import load_world as load_world
+from crsrisk.data.world_files import load_product as load_product
+from crsrisk.data.world_files import products as products
+from crsrisk.errors import CRSRiskError as CRSRiskError
+from crsrisk.errors import InputError as InputError
+from crsrisk.errors import OutputError as OutputError
+from crsrisk.evaluation.benchmark import Benchmark as Benchmark
+from crsrisk.evaluation.benchmark import benchmark as benchmark
+from crsrisk.evaluation.evaluate import Evaluation as Evaluation
+from crsrisk.evaluation.evaluate import evaluate as evaluate
+from crsrisk.model.classifier import CRSRiskClassifier as CRSRiskClassifier
+from crsrisk.model.comparators import ProductRate as ProductRate
+from crsrisk.model.comparators import RidgeLogistic as RidgeLogistic
+from crsrisk.model.comparators import SplineLogistic as SplineLogistic
+from crsrisk.model.estimator import CRSClassifier as CRSClassifier
+from crsrisk.model.features import FeatureChoice as FeatureChoice
+from crsrisk.model.features import ModelConfig as ModelConfig
+from crsrisk.model.features import load_config as load_config
+from crsrisk.model.risk_model import RiskModel as RiskModel
+from crsrisk.model.store import load_model as load_model
+from crsrisk.model.store import save_model as save_model
+from crsrisk.results import Estimate as Estimate
+from crsrisk.results import NotEstimable as NotEstimable
+from crsrisk.simulation.cohort import simulate as simulate
+from crsrisk.simulation.cohort import stream_cohort as stream_cohort
+from crsrisk.simulation.true_risk import TrueRisk as TrueRisk
+from crsrisk.simulation.true_risk import true_risk as true_risk
+from crsrisk.studies.explain import explain_patient as explain_patient
+from crsrisk.studies.update import update_model as update_model
+
+__version__: str

@@ -1,0 +1,117 @@
+"""Types of the lazily imported names of crsrisk.trials."""
+
+from crsrisk.evaluation.sample_size import (
+    cstat_to_r2,
+    pm_error_size_binary,
+    pm_sample_size_binary,
+    pm_validation_size_binary,
+)
+from crsrisk.policy.enrichment import (
+    enrichment_sample_size,
+    interaction_inflation,
+    masked_outcome_rr,
+    screening_moments,
+    strategy_sample_size,
+)
+from crsrisk.policy.estimate import (
+    policy_value_estimate,
+)
+from crsrisk.policy.formulas import (
+    budget_policy,
+    equity_regret,
+    policy_metrics,
+    policy_value_true,
+    risk_policy,
+)
+from crsrisk.policy.ranking import (
+    qini_curve,
+    rate,
+    toc_curve,
+)
+from crsrisk.policy.threshold import (
+    efficacy_attenuation,
+    efficacy_tipping_point,
+    gain_over_best_default,
+    net_benefit,
+    net_benefit_of_treating,
+    optimal_threshold,
+)
+from crsrisk.trials.exact_tests import (
+    exact_rejection_probability,
+    exact_two_stage_binary,
+)
+from crsrisk.trials.intervals import (
+    clopper_pearson,
+    cochran_mantel_haenszel,
+    frechet_bounds,
+    mcse_proportion,
+    number_needed,
+    risk_difference_miettinen_nurminen,
+    risk_difference_newcombe,
+    wilson,
+)
+from crsrisk.trials.sequential import (
+    group_sequential_bounds,
+    group_sequential_crossing,
+    group_sequential_sample_size,
+    naive_repeated_looks_error,
+)
+from crsrisk.trials.simon import (
+    simon_operating_characteristics,
+    simon_two_stage,
+)
+from crsrisk.trials.single_arm import (
+    bayes_single_arm,
+    predictive_probability,
+)
+from crsrisk.trials.two_proportions import (
+    sample_size_noninferiority,
+    sample_size_two_proportions,
+)
+
+__all__ = [
+    "bayes_single_arm",
+    "budget_policy",
+    "clopper_pearson",
+    "cochran_mantel_haenszel",
+    "cstat_to_r2",
+    "efficacy_attenuation",
+    "efficacy_tipping_point",
+    "enrichment_sample_size",
+    "equity_regret",
+    "exact_rejection_probability",
+    "exact_two_stage_binary",
+    "frechet_bounds",
+    "gain_over_best_default",
+    "group_sequential_bounds",
+    "group_sequential_crossing",
+    "group_sequential_sample_size",
+    "interaction_inflation",
+    "masked_outcome_rr",
+    "mcse_proportion",
+    "naive_repeated_looks_error",
+    "net_benefit",
+    "net_benefit_of_treating",
+    "number_needed",
+    "optimal_threshold",
+    "pm_error_size_binary",
+    "pm_sample_size_binary",
+    "pm_validation_size_binary",
+    "policy_metrics",
+    "policy_value_estimate",
+    "policy_value_true",
+    "predictive_probability",
+    "qini_curve",
+    "rate",
+    "risk_difference_miettinen_nurminen",
+    "risk_difference_newcombe",
+    "risk_policy",
+    "sample_size_noninferiority",
+    "sample_size_two_proportions",
+    "screening_moments",
+    "simon_operating_characteristics",
+    "simon_two_stage",
+    "strategy_sample_size",
+    "toc_curve",
+    "wilson",
+]
