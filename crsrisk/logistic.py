@@ -152,7 +152,8 @@ class _Problem:
             leverage = np.einsum("ni,fij,nj->fn", self.design, inverse, self.design) * variance
             residual = residual + leverage * (0.5 - mean)
         gradient = residual @ self.design - self.penalty * current
-        return np.linalg.solve(information, gradient[:, :, None])[:, :, 0], information
+        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
+        return np.asarray(step, dtype=np.float64), information
 
     def _fraction(
         self, current: Floats, linear: Floats, step: Floats, change: Floats, tolerance: float
@@ -168,7 +169,7 @@ class _Problem:
         fraction = np.ones_like(largest)
         rows = np.flatnonzero(is_long)
         if not rows.size:
-            return fraction
+            return np.asarray(fraction)
         coefficient = np.abs(step[rows]).max(axis=1, keepdims=True)
         fraction[rows] = _LONGEST / np.maximum(coefficient, _LONGEST)
         before = np.full(len(step), np.nan)
@@ -181,7 +182,7 @@ class _Problem:
             falls = after < before[rows] - _ROUNDING * (1.0 + np.abs(before[rows]))
             rows = rows[falls & (part * largest[rows] > tolerance)[:, 0]]
             fraction[rows] /= 2.0
-        return fraction
+        return np.asarray(fraction)
 
     def _objective(self, rows: NDArray[np.intp], current: Floats, linear: Floats) -> Floats:
         """Penalised log likelihood of some of the fits."""

@@ -172,7 +172,7 @@ def predict(
             out=out,
         )
     if as_json:
-        print_json(scored.as_tree())
+        print_json(scored.to_dict())
     else:
         print_score(scored, out=out)
     if (problem := scored.refusal()) is not None:
@@ -220,7 +220,7 @@ def update(
             seed=seed,
         )
     if as_json:
-        print_json(updated.as_tree())
+        print_json(updated.to_dict())
     else:
         print_updated(updated)
 

@@ -18,14 +18,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from crsrisk.data.literature import Statement
-from crsrisk.data.patient import GivenValue
-from crsrisk.data.product import Product
-from crsrisk.data.risk_model import Kind, ModelParts, Prediction, Role, Theme, Variable
+from crsrisk.data.risk_model import Kind, Prediction, Role, Theme, Variable
 from crsrisk.plots.chart_data import ImportanceBar, ReasonBar
 from crsrisk.results import Estimate, Result
 from crsrisk.units import amount
-from crsrisk.wording import hours_in_words, window_in_words
 
 EXPLANATION_NOTICE = (
     "These reasons say how the model weighs what it was told. They are not proof of cause in a"
@@ -514,87 +510,3 @@ class SimulatedPatients:
     n_members: int
     n_people: int
     beyond_population: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PatientFacts:
-    """All numbers about one patient, before any word is said about them.
-
-    Parameters
-    ----------
-    label : str
-        What the patient is called on the page; nobody's name.
-    product, product_label, regimen, regimen_note, prophylaxis, population_label :
-        The plan and the tumour, in words.
-    window_d : float
-        Days after the first dose in which the outcome is counted.
-    observed : DataFrame
-        The patient's one row of the observed table.
-    given : mapping of GivenValue
-        What the file gave, by column, with the units as written.
-    course : mapping
-        Readings after the first dose by hour and column without the hour.
-    model, n_refits :
-        The model, and how many refits its intervals come from.
-    risk : PatientRisk
-        The model's risks with their intervals.
-    base_risk, reasons :
-        Where the reasons start (0-1), and all of them.
-    reference : ReferencePatient or None
-        The median training patient of the product.
-    seen : mapping
-        Words and flags that the product's training patients had, by column.
-    missing : sequence of MissingRange
-        What each missing value leaves open.
-    simulated : SimulatedPatients or None
-        What the simulator says of patients like this one.
-    landmark : LandmarkSimulation or None
-        How that was made some hours after the first dose.
-    guidance, guidance_about, sources :
-        What published reviews say of such a product.
-    """
-
-    label: str
-    product: Product
-    product_label: str
-    regimen: str
-    regimen_note: str
-    prophylaxis: tuple[str, ...]
-    population_label: str
-    window_d: float
-    observed: pd.DataFrame
-    given: Mapping[str, GivenValue]
-    model: ModelParts
-    n_refits: int
-    risk: PatientRisk
-    reference: ReferencePatient | None
-    seen: Mapping[str, Sequence[bool | str]]
-    base_risk: float
-    reasons: Sequence[Reason]
-    missing: Sequence[MissingRange]
-    simulated: SimulatedPatients | None
-    guidance: Sequence[Statement]
-    guidance_about: str
-    sources: Mapping[str, str]
-    landmark: LandmarkSimulation | None = None
-    course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
-
-    @property
-    def landmark_h(self) -> int:
-        """Hours after the first dose at which the model speaks; 0 = before it."""
-        return self.model.contract.landmark_h
-
-    @property
-    def window(self) -> str:
-        """The window of the outcome in words."""
-        return window_in_words(self.window_d, landmark_h=self.landmark_h)
-
-    @property
-    def whom(self) -> str:
-        """Of whom a risk speaks: at a landmark only of those still at risk."""
-        if not self.landmark_h:
-            return "patients like this one"
-        return (
-            f"patients like this one at {hours_in_words(self.landmark_h)}, without grade 2 or more"
-            " so far"
-        )

@@ -123,8 +123,8 @@ def read_patient(source: str | Path | Mapping[str, Any]) -> PatientFile:
     if isinstance(source, Mapping):
         return _patient(_Reading("patient", {}, dict(source)))
     path = Path(source)
-    reading = _Reading(path.name, lines_of(path), read_yaml(path), path=path)
-    return _patient(reading)
+    tree = read_yaml(path)  # before the lines: it says what is wrong with a broken file
+    return _patient(_Reading(path.name, lines_of(path), tree, path=path))
 
 
 def _patient(reading: _Reading) -> PatientFile:

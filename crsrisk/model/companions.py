@@ -1,10 +1,17 @@
-"""Companions: what stands beside a saved model so that a bedside page can be made from the folder
+"""Companions: the files beside a saved model, so that a patient can be explained from the folder
 alone.
 
 ``bedside.json``: a reference patient and the ranges of each product's training patients, the name
 of the neighbouring model for grade 3 or more, and the hash of ``refits.json``
 (:mod:`crsrisk.model.refits`). A model without them still predicts; its page then says what is
 missing.
+
+After an update they are carried over as far as they are still true of the updated model. Refits are
+refits of its trees. A recalibration leaves the trees, so the refits stay, each recalibrated in a
+resample of the update's patients: their spread then holds the sample of the development and that of
+the update. A refit of the model has refits of its own. Boosting adds trees that the old refits do
+not have: none are kept. Reference patients are values, and stay unless all is refitted; the model
+for grade 3 or more was not updated and does not stand beside.
 """
 
 from __future__ import annotations
@@ -44,6 +51,11 @@ FORMAT = "crsrisk bedside 1"
 LOW, HIGH = 0.1, 0.9  # quantiles that stand for a low and a high value
 _DIGITS = 3
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}")
+# new patients of a product from which on their medians may stand beside a model: nothing of a
+# single one
+FEWEST = 20
+
+Floats = NDArray[np.float64]
 
 
 class ReferenceGroup(Strict):
@@ -68,8 +80,10 @@ class _Bedside(Strict):
 
 @dataclass(frozen=True, eq=False)
 class Companions:
-    """What was found beside a model; ``grade3plus`` is the neighbouring model,
-    ``grade3plus_refits`` its refits.
+    """What stands beside a model.
+
+    ``reference`` by product, ``refits`` of the model, ``grade3plus`` the neighbouring model for
+    grade 3 or more and ``grade3plus_refits`` its refits; each may be lacking.
     """
 
     reference: Mapping[str, ReferenceGroup] = field(default_factory=dict)
@@ -137,14 +151,14 @@ def save_companions(
         text = json.dumps(refits_tree(refits), separators=(",", ":"), allow_nan=False) + "\n"
         write_text(Path(folder) / REFITS, text)
         digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    made = _Bedside(
+    written = _Bedside(
         format=FORMAT,
         model=model.label,
         grade3plus=grade3plus,
         reference=dict(reference),
         refits_sha256=digest,
     )
-    write_text(Path(folder) / BEDSIDE, made.model_dump_json(indent=1) + "\n")
+    write_text(Path(folder) / BEDSIDE, written.model_dump_json(indent=1) + "\n")
 
 
 def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
@@ -154,24 +168,24 @@ def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
     place = Path(folder)
     if not (place / BEDSIDE).is_file():
         return Companions()
-    found = build(_Bedside, _tree(place / BEDSIDE), where=BEDSIDE)
-    if found.format != FORMAT or found.model != model.label:
-        raise _bad(BEDSIDE, "model", f"{found.format}, of {found.model}")
+    read = build(_Bedside, _tree(place / BEDSIDE), where=BEDSIDE)
+    if read.format != FORMAT or read.model != model.label:
+        raise _bad(BEDSIDE, "model", f"{read.format}, of {read.model}")
     refits = None
-    if found.refits_sha256 is not None:
+    if read.refits_sha256 is not None:
         refits = read_refits(
-            _tree(place / REFITS, digest=found.refits_sha256), where=REFITS, model=model
+            _tree(place / REFITS, digest=read.refits_sha256), where=REFITS, model=model
         )
-    if found.grade3plus is None:
-        return Companions(found.reference, refits)
+    if read.grade3plus is None:
+        return Companions(read.reference, refits)
     # else: models in a ring
-    if not _NAME.fullmatch(found.grade3plus) or model.contract.outcome == "crs_grade3plus":
-        raise _bad(BEDSIDE, "grade3plus", found.grade3plus)
-    beside = place.resolve().parent / found.grade3plus
+    if not _NAME.fullmatch(read.grade3plus) or model.contract.outcome == "crs_grade3plus":
+        raise _bad(BEDSIDE, "grade3plus", read.grade3plus)
+    beside = place.resolve().parent / read.grade3plus
     severe = load_model(beside)
     if severe.contract.outcome != "crs_grade3plus":
         raise _bad(BEDSIDE, "grade3plus", f"a model of {severe.contract.outcome}")
-    return Companions(found.reference, refits, severe, load_companions(beside, model=severe).refits)
+    return Companions(read.reference, refits, severe, load_companions(beside, model=severe).refits)
 
 
 def _tree(place: Path, *, digest: str | None = None) -> Any:
@@ -198,24 +212,8 @@ def _bad(where: str, key: str, found: str) -> InputError:
     )
 
 
-# Carry over: what stands beside a model, after an update, as far as it is still true of the updated
-# model.
-#
-# Refits are refits of its trees. A recalibration leaves the trees, so the refits stay, each
-# recalibrated in a resample of the update's patients: their spread then holds the sample of the
-# development and that of the update. A refit of the model has refits of its own. Boosting adds
-# trees that the old refits do not have: none are kept. Reference patients are values, and stay
-# unless all is refitted; the model for grade 3 or more was not updated and does not stand beside.
-
-
-Floats = NDArray[np.float64]
-# new patients of a product from which on their medians may stand beside a model: nothing of a
-# single one
-FEWEST = 20
-
-
-def carried_over(
-    beside: Companions,
+def carry_over(
+    companions: Companions,
     done: Update,
     *,
     observed: pd.DataFrame,
@@ -223,11 +221,10 @@ def carried_over(
     config: ModelConfig | None,
     seed: int,
 ) -> Companions:
-    """The companions of the updated model; ``observed`` and ``y`` (0/1) are the patients of the
-    update.
+    """The companions of the updated model, from those of the model before.
 
-    ``beside``: the companions of the model before. The same patients and seed give the same
-    companions.
+    ``observed`` and ``y`` (0/1) are the patients of the update. The same patients and seed give the
+    same companions.
     """
     if done.method == "refit" and config is not None:
         groups = {
@@ -241,27 +238,31 @@ def carried_over(
                 done.model, observed, outcomes_of(done.model, observed, y), config=config, seed=seed
             ),
         )
-    if beside.refits is None or done.method == "offset boosting":
-        return Companions(beside.reference)
-    refits = beside.refits.refits
+    if companions.refits is None or done.method == "offset boosting":
+        return Companions(companions.reference)
+    refits = companions.refits.refits
     if done.method != "none":
         table = build_features(observed, names=done.model.contract.feature_names).to_numpy(
             dtype=np.float64
         )
         refits = tuple(
-            _recalibrated(one, table, y, number=k, has_slope=done.method != "intercept", seed=seed)
-            for k, one in enumerate(refits)
+            _recalibrated(
+                refit, table, y, number=k, has_slope=done.method != "intercept", seed=seed
+            )
+            for k, refit in enumerate(refits)
         )
     return Companions(
-        beside.reference, Refits(done.model.label, done.model.contract.feature_names, refits)
+        companions.reference, Refits(done.model.label, done.model.contract.feature_names, refits)
     )
 
 
 def _recalibrated(
-    one: Refit, table: Floats, y: Floats, *, number: int, has_slope: bool, seed: int
+    refit: Refit, table: Floats, y: Floats, *, number: int, has_slope: bool, seed: int
 ) -> Refit:
     """A refit recalibrated as the model was, in its own resample of the patients."""
     rows = drawn_rows(y > 0.5, decision=f"update refit {number}", seed=seed)
-    old = Calibrator(intercept=one.intercept, slope=one.slope, n_patients=len(y), method="refit")
-    new = recalibrated(old, one.log_odds(table[rows]), y[rows], has_slope=has_slope)
-    return replace(one, intercept=new.intercept, slope=new.slope)
+    old = Calibrator(
+        intercept=refit.intercept, slope=refit.slope, n_patients=len(y), method="refit"
+    )
+    new = recalibrated(old, refit.log_odds(table[rows]), y[rows], has_slope=has_slope)
+    return replace(refit, intercept=new.intercept, slope=new.slope)

@@ -67,8 +67,8 @@ def forest_of(
 
     Raises :class:`InputError` for what :func:`crsrisk.model.booster_text.read_text` refuses.
     """
-    found = read_text(text, feature_names=feature_names, objective=objective)
-    return _joined(found.feature_names, found.trees)
+    checked = read_text(text, feature_names=feature_names, objective=objective)
+    return _joined(checked.feature_names, checked.trees)
 
 
 def _joined(names: tuple[str, ...], trees: Sequence[TreeText]) -> Forest:

@@ -1,5 +1,5 @@
-"""Refits: the model fitted again to bootstrap samples of its training patients, small enough to
-travel with it.
+"""Refits: the model fitted again to bootstrap samples of its training patients, small enough to be
+saved beside it.
 
 Their spread is the part of a risk's uncertainty that comes from the sample of patients alone. Of
 each refit only what a prediction needs is kept: splits, leaf values, calibration and stand-ins for
@@ -102,7 +102,7 @@ class Refits:
         """Shape (refits, rows); ``table`` (rows, features) as
         :func:`crsrisk.model.features.build_features` makes it.
         """
-        return np.array([one.log_odds(table) for one in self.refits])
+        return np.array([refit.log_odds(table) for refit in self.refits])
 
 
 def interval(log_odds: Floats, spread: Floats) -> tuple[Floats, Floats]:
@@ -243,7 +243,9 @@ def flatten(model: RiskModel, *, features: Sequence[str]) -> Refit:
         return np.asarray(np.where(child >= 0, child + nodes[k], child - leaves[k]))
 
     fill = np.full(len(features), np.nan)
-    fill[place] = [np.nan if one.fill is None else one.fill for one in model.contract.features]
+    fill[place] = [
+        np.nan if feature.fill is None else feature.fill for feature in model.contract.features
+    ]
     return Refit(
         feature=place[np.concatenate([tree.split_feature for tree in trees])],
         threshold=np.concatenate([tree.threshold for tree in trees]),
@@ -275,16 +277,16 @@ def refits_tree(refits: Refits) -> dict[str, Any]:
         "refits": [
             {
                 **{
-                    key: getattr(one, key).tolist()
+                    key: getattr(refit, key).tolist()
                     for key in ("feature", "decision", "left", "right", "roots")
                 },
-                "threshold": plain(one.threshold),
-                "leaf": plain(one.leaf),
-                "fill": plain(one.fill),
-                "intercept": one.intercept,
-                "slope": one.slope,
+                "threshold": plain(refit.threshold),
+                "leaf": plain(refit.leaf),
+                "fill": plain(refit.fill),
+                "intercept": refit.intercept,
+                "slope": refit.slope,
             }
-            for one in refits.refits
+            for refit in refits.refits
         ],
     }
 
@@ -301,24 +303,24 @@ def read_refits(tree: Any, *, where: str, model: RiskModel) -> Refits:
             or names != model.contract.feature_names
         ):
             raise _bad(where, "model", "refits of another model or format")
-        found = Refits(
-            tree["model"], names, tuple(_read_refit(one, len(names)) for one in tree["refits"])
+        refits = Refits(
+            tree["model"], names, tuple(_read_refit(part, len(names)) for part in tree["refits"])
         )
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise _bad(where, "refits", f"what is no refit ({type(problem).__name__})") from problem
-    if len(found) < 2:
-        raise _bad(where, "refits", f"{len(found)} refits")
-    return found
+    if len(refits) < 2:
+        raise _bad(where, "refits", f"{len(refits)} refits")
+    return refits
 
 
-def _read_refit(one: Mapping[str, Any], n_features: int) -> Refit:
+def _read_refit(tree: Mapping[str, Any], n_features: int) -> Refit:
     def floats(key: str, *, empty: float) -> Floats:
         return np.array(
-            [empty if value is None else float(value) for value in one[key]], dtype=np.float64
+            [empty if value is None else float(value) for value in tree[key]], dtype=np.float64
         )
 
     integers = {
-        key: np.array(one[key], dtype=np.int64)
+        key: np.array(tree[key], dtype=np.int64)
         for key in ("feature", "decision", "left", "right", "roots")
     }
     refit = Refit(
@@ -326,8 +328,8 @@ def _read_refit(one: Mapping[str, Any], n_features: int) -> Refit:
         threshold=floats("threshold", empty=np.inf),
         leaf=floats("leaf", empty=np.nan),
         fill=floats("fill", empty=np.nan),
-        intercept=float(one["intercept"]),
-        slope=float(one["slope"]),
+        intercept=float(tree["intercept"]),
+        slope=float(tree["slope"]),
     )
     n, n_leaves = len(refit.feature), len(refit.leaf)
     children, parents = np.concatenate([refit.left, refit.right]), np.tile(np.arange(n), 2)

@@ -4,7 +4,8 @@ never change.
 A release is a folder ``NAME-VERSION`` of plain files: booster, contract, calibrator, what stands
 beside the model (:mod:`crsrisk.model.companions`), its card, and a manifest with the SHA-256 of
 each (:func:`crsrisk.model.store.load_model` verifies all of them). The neighbouring model for grade
-3 or more, which a bedside page needs, is released with it.
+3 or more is released with it; of a model without one, pages say that grade 3 or more is not
+available.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def release(
     version: str | None = None,
 ) -> list[Release]:
     """Release the model of folder ``source`` into ``out``/NAME-VERSION, and before it its neighbour
-    for grade 3 or more.
+    for grade 3 or more, where it has one.
 
     ``name`` and ``version`` replace those of the model. ``cards`` makes the texts of card.json and
     card.md where the model brings none. Raises :class:`InputError` for a model that lacks what
@@ -70,35 +71,29 @@ def release(
     source = Path(source)
     model = load_model(source)
     companions = load_companions(source, model=model)
-    _refuse_incomplete(source, model, companions)
+    _refuse_incomplete(source, companions)
     old, model = model.label, _renamed(model, name=name, version=version)
-    made: list[Release] = []
+    releases: list[Release] = []
     neighbour = None
     if companions.grade3plus is not None:
         beside = json.loads((source / BEDSIDE).read_text(encoding="utf-8"))["grade3plus"]
-        made = release(source.resolve().parent / beside, out=out, cards=cards, version=version)
-        neighbour = made[0].folder.name
+        releases = release(source.resolve().parent / beside, out=out, cards=cards, version=version)
+        neighbour = releases[0].folder.name
     others = _others(source)
     if not set(_CARDS) & set(others):
         others.update(cards(model))
     for card in set(_CARDS) & set(others):  # a card speaks of its model by name and version
         others[card] = others[card].replace(old, model.label)
-    return [*made, _freeze(model, companions, others, out=out, neighbour=neighbour)]
+    return [*releases, _freeze(model, companions, others, out=out, neighbour=neighbour)]
 
 
-def _refuse_incomplete(source: Path, model: RiskModel, companions: Companions) -> None:
+def _refuse_incomplete(source: Path, companions: Companions) -> None:
     """A released model must be explainable from its folder alone."""
     lacking = []
     if not companions.reference:
         lacking.append("a reference patient")
     if companions.refits is None:
         lacking.append("refits for its intervals")
-    if (
-        model.contract.outcome == "crs_grade2plus"
-        and not model.contract.landmark_h
-        and companions.grade3plus is None
-    ):
-        lacking.append("a model for grade 3 or more beside it")
     if lacking:
         raise InputError(
             where=str(source),

@@ -231,8 +231,8 @@ def _experiment(name: str, *, artifacts: Path | None) -> str:
     """The experiment's id; a new one keeps its files in ``artifacts``, or where the server wants
     them.
     """
-    found = mlflow.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    known = mlflow.get_experiment_by_name(name)
+    if known is not None:
+        return str(known.experiment_id)
     place = None if artifacts is None else artifacts.resolve().as_uri()
     return str(mlflow.create_experiment(name, artifact_location=place))

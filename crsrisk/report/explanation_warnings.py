@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from crsrisk.data.explanation import MissingRange, PatientFacts
+from crsrisk.data.explanation import MissingRange
 from crsrisk.data.risk_model import Column
 from crsrisk.fields import FIELDS
 from crsrisk.model.landmark import missing_groups
 from crsrisk.model.refits import why_no_refits
 from crsrisk.report.bedside import label_of
+from crsrisk.report.patient_facts import PatientFacts
 from crsrisk.units import amount
 from crsrisk.wording import of_100, short_label, significant, typeset, unit_in_words
 

@@ -22,7 +22,6 @@ from crsrisk.data.explanation import (
     LandmarkSimulation,
     LeverEffect,
     MissingRange,
-    PatientFacts,
     PatientRisk,
     ReferencePatient,
     SimulatedPatients,
@@ -43,7 +42,9 @@ from crsrisk.model.predict import Columns, fill_of, filled, predict
 from crsrisk.model.refits import Refits, interval
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
-from crsrisk.report.explanation import PatientExplanation, explanation_of
+from crsrisk.report.explanation import PatientExplanation
+from crsrisk.report.explanation_words import explanation_of
+from crsrisk.report.patient_facts import PatientFacts
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.levers import Lever, later_levers, levers, past_levers
@@ -90,7 +91,7 @@ class ExplainableModel:
             return model
         if isinstance(model, RiskModel):
             return _checked(model, Companions(), where=model.label)
-        return load_explainable(find("released", str(model)))
+        return load_explainable(find("released", model))
 
 
 def load_explainable(folder: str | Path) -> ExplainableModel:

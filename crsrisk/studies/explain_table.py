@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,8 @@ from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.progress import steps
 from crsrisk.report.bedside import N_DOWN, N_UP
-from crsrisk.report.explanation import NOT_AVAILABLE, RULE, Changes, PatientExplanation
+from crsrisk.report.explanation import Changes, PatientExplanation
+from crsrisk.report.explanation_words import NOT_AVAILABLE, RULE
 from crsrisk.results import Estimate, Result
 from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
 from crsrisk.studies.predict import read_known
@@ -148,7 +150,8 @@ def explain_table(
         mapping=mapping or {},
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
     ).table
-    ids = {int(row): _as_number(patient) for row, patient in read.patient_ids.items()}
+    rows_of_file = read.patient_ids.index.to_numpy(dtype=np.int64).tolist()
+    ids = dict(zip(rows_of_file, map(_as_number, read.patient_ids), strict=True))
     by_row = _explained(explainable, read.frame, ids=ids)
     rows = tuple(
         by_row[row]

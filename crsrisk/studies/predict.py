@@ -1,13 +1,16 @@
-"""Score: a user's table through a saved model, with a row-by-row account; nothing is dropped in
+"""Predict: a user's table through a saved model, with a row-by-row account; nothing is dropped in
 silence.
+
+A model of some hours after the first dose reads the course beside the baseline, and speaks only of
+patients without the event so far. Whoever had it is refused with his row: nothing is left to
+predict. A model of what is known before the first dose gets the table as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,22 +21,18 @@ from rich.text import Text
 
 from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_table_stream
 from crsrisk.data.outcomes import read_course
-from crsrisk.data.tables import PatientTable, read_patients
+from crsrisk.data.tables import Note, PatientTable, read_patients
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.landmark import course_columns, landmark_columns, landmark_features
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
+from crsrisk.results import Result
 from crsrisk.wording import hours_in_words
 
-# At the landmark: a user's table as a model of some hours after the first dose needs it.
-#
-# Such a model reads the course beside the baseline, and speaks only of patients without the event
-# so far. Whoever had it is refused with his row: nothing is left to foretell. A model of what is
-# known before the first dose gets the table as it is.
-
-
 AFTER = "__"  # in the name of a reading after the first dose: crp_mg_l__max__h24
+NOT_USED = "a column that is not used"  # in the account of the reader
+_ACCOUNT = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +54,11 @@ class Known:
         """How many rows nobody can be judged by, and why; nothing of the landmark for a model
         without one.
         """
-        found = {"cannot be read": len(self.table.refused) - self.n_gone}
+        left_out = {"cannot be read": len(self.table.refused) - self.n_gone}
         if self.hour:
-            found[f"had grade 2 or more by {self.hour} h"] = self.n_gone
-            found[f"have no worst grade at {self.hour} h"] = int(self.is_unsure.sum())
-        return found
+            left_out[f"had grade 2 or more by {self.hour} h"] = self.n_gone
+            left_out[f"have no worst grade at {self.hour} h"] = int(self.is_unsure.sum())
+        return left_out
 
 
 def read_known(
@@ -128,7 +127,7 @@ def _course(table: Path, observed: pd.DataFrame, *, columns: list[str], hour: in
     absent = [name for name in columns if name not in cells.columns]
     if not absent or not set(columns) <= set(landmark_columns(hour=hour)):
         return read_course(table, columns=columns)
-    if gaps := [name for name in readings if name not in cells.columns]:
+    if lacking := [name for name in readings if name not in cells.columns]:
         raise InputError(
             where=str(table),
             key=", ".join(absent),
@@ -136,7 +135,7 @@ def _course(table: Path, observed: pd.DataFrame, *, columns: list[str], hour: in
             expected=(
                 f"the course until {hour} h after the first dose: a column for every reading that"
                 " the model uses, empty where nothing was read, or the readings that it is made of"
-                f" ({', '.join(gaps)} are not there either)"
+                f" ({', '.join(lacking)} are not there either)"
             ),
             cure="add the columns, or take a model of what is known before the first dose",
         )
@@ -144,33 +143,63 @@ def _course(table: Path, observed: pd.DataFrame, *, columns: list[str], hour: in
     return landmark_features(observed, known, hour=hour)[columns]
 
 
-TOLD = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
-NOT_USED = "a column that is not used"  # in the account of the reader
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Every row of the user's file in its order, with risk and status, and the account of the
-    reading.
+@dataclass(frozen=True, kw_only=True)
+class RowCounts:
+    """How many rows were scored, warned about and refused, and how many values were converted or
+    missing.
     """
 
-    model: RiskModel
-    rows: pd.DataFrame
-    table: PatientTable
-    path: Path
+    rows: int
+    ok: int
+    warned: int
+    refused: int
+    values_converted: int
+    values_missing: int
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many rows were scored, warned about and refused, and how many values were converted
-        or missing.
-        """
-        status = self.rows["status"].value_counts()
-        noted = self.table.counts()
-        return {
-            "rows": len(self.rows),
-            **{name: int(status.get(name, 0)) for name in ("ok", "warned", "refused")},
-            **{f"values_{name}": noted.get(name, 0) for name in ("converted", "missing")},
-        }
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ScoredTable(Result):
+    """Every row of the user's file in its order, with risk and status, and the account of the
+    reading.
+
+    Parameters
+    ----------
+    model : str
+        Name and version of the model.
+    outcome : str
+        The event in words, counted within ``window_d`` days after the first dose, by platform, and
+        later than ``landmark_h`` hours after it.
+    counts : RowCounts
+        How many rows were scored, warned about and refused.
+    rows : DataFrame
+        `patient_id`, `risk` (0-1, NaN where refused), `status` (ok, warned, refused), `reasons`,
+        `missing`.
+    account : tuple of Note
+        What was converted, missing, refused or not used in reading.
+    """
+
+    model: str
+    outcome: str
+    window_d: Mapping[str, float]
+    landmark_h: int
+    columns_read: tuple[str, ...]
+    counts: RowCounts
+    rows: pd.DataFrame
+    account: tuple[Note, ...]
+    where: str
+    notice: str = "Research use; model fitted to synthetic patients; no external validation."
+
+    def summary(self) -> str:
+        """How many rows were scored by which model."""
+        counts = self.counts
+        return (
+            f"{counts.rows} rows ({counts.ok} ok, {counts.warned} warned, {counts.refused}"
+            f" refused), model {self.model}: {self.outcome}. {self.notice}"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a row of the file: patient_id, risk, status, reasons, missing."""
+        return self.rows
 
     def refusal(self) -> InputError | None:
         """The first refused value as an error that names its row, with the number of all; None when
@@ -181,38 +210,22 @@ class Scored:
             return None
         row = int(refused[0])
         count = f"{len(refused)} of {len(self.rows)} rows refused, the others scored"
-        for note in self.table.account:
+        for note in self.account:
             if note.kind == "refused" and note.row == row + 1:
                 return InputError(
-                    where=str(self.path),
+                    where=self.where,
                     key=f"row {note.row}, column {note.column}",
                     found=note.found or "an empty cell",
                     expected=note.expected,
                     cure=f"{note.cure} ({count})",
                 )
         return InputError(
-            where=str(self.path),
+            where=self.where,
             key=f"row {row + 1}",
             found=self.rows["reasons"].iloc[row],
             expected="values that the model can use",
             cure=f"correct the row ({count})",
         )
-
-    def as_tree(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
-        rows = self.rows.astype(object).where(self.rows.notna(), None)
-        return {
-            "model": self.model.label,
-            "outcome": self.model.contract.outcome_in_words,
-            "window_d": dict(self.model.contract.window_d),
-            "counts": self.counts,
-            "rows": [
-                {str(k): v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
-                for row in rows.to_dict(orient="records")
-            ],
-            "account": self.table.account_frame().to_dict(orient="records"),
-            "notice": "Research use; model fitted to synthetic patients; no external validation.",
-        }
 
 
 def score_table(
@@ -224,13 +237,12 @@ def score_table(
     ldh_upper_limit_u_l: float | None,
     strict: bool,
     out: Path | None,
-) -> Scored:
+) -> ScoredTable:
     """Read, check and score a table; with ``out`` the rows are written there.
 
-    A landmark model also reads the course after the first dose
-    (:func:`crsrisk.studies.predict.read_known`), and refuses the rows of patients who had the event
-    by then. Raises :class:`InputError` for a table that cannot be read as a whole; with ``strict``
-    also for the first refused value.
+    A landmark model also reads the course after the first dose (:func:`read_known`), and refuses
+    the rows of patients who had the event by then. Raises :class:`InputError` for a table that
+    cannot be read as a whole; with ``strict`` also for the first refused value.
     """
     loaded = load_model(model)
     if out is not None and out.resolve() == table.resolve():
@@ -241,69 +253,69 @@ def score_table(
             expected="another file",
             cure="give the results a name of their own",
         )
+    contract = loaded.contract
     read = read_known(
         table,
-        columns=loaded.contract.column_names,
-        hour=loaded.contract.landmark_h,
+        columns=contract.column_names,
+        hour=contract.landmark_h,
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         strict=strict,
     ).table
+    rows = _scored(loaded, read)
+    if out is not None:
+        write_table_stream(out, iter([rows]))
+    status, noted = rows["status"].value_counts(), read.counts()
+    return ScoredTable(
+        model=loaded.label,
+        outcome=contract.outcome_in_words,
+        window_d=dict(contract.window_d),
+        landmark_h=contract.landmark_h,
+        columns_read=(*contract.column_names, *course_columns(hour=contract.landmark_h)),
+        counts=RowCounts(
+            rows=len(rows),
+            ok=int(status.get("ok", 0)),
+            warned=int(status.get("warned", 0)),
+            refused=int(status.get("refused", 0)),
+            values_converted=noted.get("converted", 0),
+            values_missing=noted.get("missing", 0),
+        ),
+        rows=rows,
+        account=tuple(read.account),
+        where=str(table),
+    )
+
+
+def _scored(model: RiskModel, read: PatientTable) -> pd.DataFrame:
+    """Every row of the file with its risk, or why it was refused."""
     results = pd.DataFrame(
-        {"risk": pd.Series(dtype=np.float64), **{name: pd.Series(dtype=str) for name in TOLD}}
+        {"risk": pd.Series(dtype=np.float64), **{name: pd.Series(dtype=str) for name in _ACCOUNT}}
     )
     if len(read.frame):
-        results = predict(loaded, read.frame).rows[["risk", *TOLD]]
+        results = predict(model, read.frame).rows[["risk", *_ACCOUNT]]
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
-    rows = pd.DataFrame(
+    return pd.DataFrame(
         {
             "patient_id": joined["patient_id"],
-            "risk_crs_grade2plus": joined["risk"],
+            "risk": joined["risk"],
             "status": np.where(refused, "refused", joined["status"]),
             "reasons": np.where(refused, joined["reason"], joined["reasons"]),
             "missing": joined["missing"].fillna(""),
         }
     )
-    rows = rows.rename(columns={"risk_crs_grade2plus": f"risk_{loaded.contract.outcome}"})
-    if out is not None:
-        write_table_stream(out, iter([rows]))
-    return Scored(loaded, rows, read, table)
 
 
-def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
+def print_score(scored: ScoredTable, *, out: Path | None, at_most: int = 40) -> None:
     """Risks (or where they were written) and the account, on the terminal."""
     # a unit stands in brackets too
     console = Console(width=max(Console().width, 110), markup=False, highlight=False)
-    column = f"risk_{scored.model.contract.outcome}"
     if out is None:
-        hour = scored.model.contract.landmark_h
-        begin = f"later than {hours_in_words(hour)} and " if hour else ""
-        event = scored.model.contract.outcome_in_words
-        table = Table(title=f"{event} {begin}within the window after the first dose, of 100")
-        for name in ("patient", "risk", "status", "why"):
-            table.add_column(name, overflow="fold")
-        for row in scored.rows.head(at_most).to_dict(orient="records"):
-            risk = "-" if pd.isna(row[column]) else f"{100 * row[column]:.0f}"
-            table.add_row(
-                *(
-                    Text(str(cell))
-                    for cell in (row["patient_id"], risk, row["status"], row["reasons"])
-                )
-            )
-        console.print(table)
-        if len(scored.rows) > at_most:
-            console.print(
-                f"... and {len(scored.rows) - at_most} more rows: use --out to write them all"
-            )
+        _print_risks(console, scored, at_most=at_most)
     else:
         console.print(f"Wrote {out}", soft_wrap=True)
-    contract = scored.model.contract
-    read = {*contract.column_names, *course_columns(hour=contract.landmark_h)}
-    notes = [
-        note for note in scored.table.account if note.kind != "missing" and note.found != NOT_USED
-    ]
+    notes = [note for note in scored.account if note.kind != "missing" and note.found != NOT_USED]
     for note in notes[:at_most]:
         place = f"row {note.row}, {note.column}" if note.row else note.column
         console.print(
@@ -311,14 +323,28 @@ def print_score(scored: Scored, *, out: Path | None, at_most: int = 40) -> None:
         )
     if len(notes) > at_most:
         console.print(f"  ... and {len(notes) - at_most} more notes: use --json for all of them")
-    if unused := [
-        note.column
-        for note in scored.table.account
-        if note.found == NOT_USED and note.column not in read
-    ]:
+    not_used = [note.column for note in scored.account if note.found == NOT_USED]
+    if unused := [name for name in not_used if name not in scored.columns_read]:
         console.print(f"  columns not used: {', '.join(unused)}", soft_wrap=True)
-    counts = scored.counts
+    counts = asdict(scored.counts)
     console.print(
         ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
     )
-    console.print("Research use; model fitted to synthetic patients; no external validation.")
+    console.print(scored.notice)
+
+
+def _print_risks(console: Console, scored: ScoredTable, *, at_most: int) -> None:
+    hour = scored.landmark_h
+    begin = f"later than {hours_in_words(hour)} and " if hour else ""
+    table = Table(title=f"{scored.outcome} {begin}within the window after the first dose, of 100")
+    for name in ("patient", "risk", "status", "why"):
+        table.add_column(name, overflow="fold")
+    rows = scored.rows.head(at_most)
+    risks = ["-" if np.isnan(risk) else f"{100 * risk:.0f}" for risk in rows["risk"].to_numpy()]
+    for cells in zip(rows["patient_id"], risks, rows["status"], rows["reasons"], strict=True):
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    console.print(table)
+    if len(scored.rows) > at_most:
+        console.print(
+            f"... and {len(scored.rows) - at_most} more rows: use --out to write them all"
+        )

@@ -4,10 +4,11 @@ version out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import nan
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,15 +19,24 @@ from scipy.special import expit
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError, OutputError
-from crsrisk.evaluation.calibration import Recalibration, recalibrate
+from crsrisk.evaluation.calibration import recalibrate
 from crsrisk.evaluation.metrics import clip_risk, log_loss, observed_to_expected
 from crsrisk.folders import find, names
-from crsrisk.model.companions import carried_over, load_companions, save_companions
+from crsrisk.model.companions import carry_over, load_companions, save_companions
 from crsrisk.model.features import ModelConfig, load_config
-from crsrisk.model.refits import covers, why_no_refits
+from crsrisk.model.refits import Refits, covers, why_no_refits
+from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import is_released, load_model, save_model
-from crsrisk.model.update import METHODS, Method, Update, log_odds_of, out_of_fold, update
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.model.update import (
+    METHODS,
+    ClosedTest,
+    Method,
+    Update,
+    log_odds_of,
+    out_of_fold,
+    update,
+)
+from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.studies.predict import Known, read_known
 from crsrisk.wording import number
 
@@ -37,87 +47,177 @@ AFTER = (
 )
 
 
-@dataclass(frozen=True)
-class Updated:
-    """What `crsrisk update` did: the update, where it was written, calibration before and after,
-    rows left out.
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How a model's risks agree with the outcomes of the update's patients."""
+
+    observed_to_expected: Estimate | NotEstimable
+    in_the_large: Estimate | NotEstimable
+    slope: Estimate | NotEstimable
+    log_loss: Estimate | NotEstimable
+
+    def items(self) -> Iterator[tuple[str, Estimate | NotEstimable]]:
+        """The figures by what they are called."""
+        yield "observed / expected", self.observed_to_expected
+        yield "calibration-in-the-large", self.in_the_large
+        yield "calibration slope", self.slope
+        yield "log loss", self.log_loss
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Updated(Result):
+    """An updated model: how it was updated, where it was written, calibration before and after.
+
+    Parameters
+    ----------
+    model_before, model_after : str
+        Name and version.
+    folder : Path
+        Of the updated model.
+    outcome : str
+        The event in words.
+    method : str
+        none, intercept, intercept and slope, offset boosting or refit.
+    closed_test : ClosedTest or None
+        What the patients called for; None where the method was given.
+    cv_log_loss : mapping
+        Out-of-fold log loss (nats) of each method that was compared.
+    n_patients, n_events, n_trees_added : int
+        Of the update.
+    left_out : mapping
+        Rows that nobody can be judged by, by reason.
+    interval : str
+        Where the interval of a single risk comes from.
+    calibration_before, calibration_after : Calibration
+        In these patients; after is out of fold.
     """
 
-    label_before: str
-    outcome_in_words: str
-    update: Update
+    model_before: str
+    model_after: str
     folder: Path
-    before: dict[str, Any]
-    after: dict[str, Any]
-    left_out: dict[str, int]
+    outcome: str
+    method: Method
+    closed_test: ClosedTest | None
+    cv_log_loss: Mapping[Method, float]
+    n_patients: int
+    n_events: int
+    n_trees_added: int
+    left_out: Mapping[str, int]
     interval: str
+    calibration_before: Calibration
+    calibration_after: Calibration
+    calibration_after_is: str = AFTER
+    notice: str = f"{NOTICE} An update to few patients is no validation."
 
-    def as_tree(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
-        closed = self.update.closed
-        return {
-            "model_before": self.label_before,
-            "model_after": self.update.model.label,
-            "folder": str(self.folder),
-            "outcome": self.outcome_in_words,
-            "method": self.update.method,
-            "closed_test": None if closed is None else asdict(closed),
-            "cv_log_loss": self.update.cv_log_loss,
-            "n_patients": self.update.n_patients,
-            "n_events": self.update.n_events,
-            "n_trees_added": self.update.n_trees,
-            "left_out": self.left_out,
-            "interval": self.interval,
-            "calibration_before": self.before,
-            "calibration_after": self.after,
-            "calibration_after_is": AFTER,
-            "notice": f"{NOTICE} An update to few patients is no validation.",
-        }
+    @property
+    def model(self) -> RiskModel:
+        """The updated model, loaded from its folder."""
+        return load_model(self.folder)
+
+    def summary(self) -> str:
+        """What was done, from which patients, and how calibration changed."""
+        lines = [
+            f"{self.model_before} -> {self.model_after}: {self.method}, from {self.n_patients}"
+            f" patients, {self.n_events} with the event ({self.outcome})"
+        ]
+        lines += [
+            f"{name}: before {_words(before)}, after {_words(after)}"
+            for name, before, after in self.figures()
+        ]
+        return "\n".join([*lines, self.notice])
+
+    def figures(
+        self,
+    ) -> Iterator[tuple[str, Estimate | NotEstimable, Estimate | NotEstimable]]:
+        """Each figure of the calibration with its value before and after."""
+        both = zip(self.calibration_before.items(), self.calibration_after.items(), strict=True)
+        return ((name, before, after) for (name, before), (_, after) in both)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Calibration before and after: one row a figure, with 95% intervals."""
+        rows = []
+        for name, before, after in self.figures():
+            row: dict[str, str | float] = {"figure": name}
+            for when, figure in (("before", before), ("after", after)):
+                estimate = figure if isinstance(figure, Estimate) else Estimate(nan)
+                row |= {
+                    when: estimate.value,
+                    f"{when}_low": estimate.low,
+                    f"{when}_high": estimate.high,
+                }
+            rows.append(row)
+        return pd.DataFrame(rows)
 
 
 def update_model(
-    model: Path,
-    table: Path,
+    model: str | Path,
+    table: str | Path,
     *,
-    out: Path | None,
-    outcome: str | None,
-    method: str,
-    units: Mapping[str, str],
-    mapping: Mapping[str, str],
-    ldh_upper_limit_u_l: float | None,
-    seed: int,
+    out: Path | None = None,
+    outcome: str | None = None,
+    method: str = "auto",
+    units: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    ldh_upper_limit_u_l: float | None = None,
+    seed: int = 1,
 ) -> Updated:
-    """Read model and table, update, write the new folder (``out``, else under its new name beside
-    the old one, or in the current folder when the old one is a release).
+    """Update a saved model with patients whose outcomes are known, as little as they call for.
 
-    ``outcome`` is the column with the outcome (the model's own name of it when None), counted
-    within the model's window. Rows that cannot be scored or whose outcome is not known are left out
-    and counted; with a landmark model so are patients who had the event by then. Raises
-    :class:`InputError` for what the readers and :func:`crsrisk.model.update.update` refuse,
-    :class:`OutputError` when the new folder is already there.
+    The model is left as it is; the updated one is written to a folder of its own.
+
+    Parameters
+    ----------
+    model : path, or name of a released model
+        What is updated.
+    table : path
+        Patients with their outcomes, .csv or .parquet. Rows that cannot be scored or whose outcome
+        is not known are left out and counted; with a landmark model so are patients who had the
+        event by then.
+    out : path, optional
+        The new folder; else under its new name beside the old one, or in the current folder when
+        the old one is a release.
+    outcome : str, optional
+        The column with the outcome, counted within the model's window; the model's own name of it
+        when left out.
+    method : str
+        ``auto`` (closed test), ``none``, ``intercept``, ``intercept-and-slope``,
+        ``offset-boosting`` or ``refit``.
+    units, mapping : mapping, optional
+        Units of columns that do not name theirs, and the table's own names of columns.
+    ldh_upper_limit_u_l : float, optional
+        The laboratory's upper limit of LDH, where LDH stands in U/L.
+    seed : int
+        Of folds, of added trees and of the refits' samples.
+
+    Returns
+    -------
+    Updated
+        Typed; ``updated.model`` is the new model.
+
+    Raises
+    ------
+    InputError
+        For what the readers and :func:`crsrisk.model.update.update` refuse.
+    OutputError
+        When the new folder is already there.
     """
-    loaded = load_model(model)
+    source, table = find("released", model), Path(table)
+    loaded = load_model(source)
+    config = _recipe(loaded.contract.name)
     there = read_known(
         table,
         columns=loaded.contract.column_names,
         hour=loaded.contract.landmark_h,
-        units=units,
-        mapping=mapping,
+        units=units or {},
+        mapping=mapping or {},
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
     )
-    y, observed, left_out = _known(
+    y, observed, left_out = _with_outcome(
         there, read_outcome(table, column=outcome or loaded.contract.outcome)
     )
-    done = update(
-        loaded,
-        observed,
-        y=y,
-        method=_method(method),
-        config=_recipe(loaded.contract.name),
-        seed=seed,
-    )
+    done = update(loaded, observed, y=y, method=_method(method), config=config, seed=seed)
     # nothing is written among releases
-    home = Path.cwd() if is_released(model) else model.resolve().parent
+    home = Path.cwd() if is_released(source) else source.resolve().parent
     folder = out or home / done.model.label
     if folder.exists():
         raise OutputError(
@@ -126,74 +226,66 @@ def update_model(
             expected="a new folder",
             cure="name another with --out; an update never replaces a model",
         )
-    before = _calibration(y, log_odds_of(loaded, observed))
-    later = out_of_fold(
-        loaded, observed, y=y, method=done.method, config=_recipe(loaded.contract.name), seed=seed
-    )
-    beside = carried_over(
-        load_companions(model, model=loaded),
-        done,
-        observed=observed,
-        y=y,
-        config=_recipe(loaded.contract.name),
-        seed=seed,
-    )
+    after = out_of_fold(loaded, observed, y=y, method=done.method, config=config, seed=seed)
+    before = load_companions(source, model=loaded)
+    companions = carry_over(before, done, observed=observed, y=y, config=config, seed=seed)
     save_model(done.model, folder)
-    save_companions(folder, model=done.model, reference=beside.reference, refits=beside.refits)
-    interval = (
-        why_no_refits(done.model)
-        if beside.refits is None
-        else (
-            f"The interval of a single risk comes {covers(len(beside.refits), update=done.method)}."
-        )
+    save_companions(
+        folder, model=done.model, reference=companions.reference, refits=companions.refits
     )
     return Updated(
-        loaded.label,
-        loaded.contract.outcome_in_words,
-        done,
-        folder,
-        before,
-        _calibration(y, later),
-        left_out,
-        interval,
+        model_before=loaded.label,
+        model_after=done.model.label,
+        folder=folder,
+        outcome=loaded.contract.outcome_in_words,
+        method=done.method,
+        closed_test=done.closed,
+        cv_log_loss=done.cv_log_loss,
+        n_patients=done.n_patients,
+        n_events=done.n_events,
+        n_trees_added=done.n_trees,
+        left_out=left_out,
+        interval=_interval(done, companions.refits),
+        calibration_before=_calibration(y, log_odds_of(loaded, observed)),
+        calibration_after=_calibration(y, after),
     )
+
+
+def _interval(done: Update, refits: Refits | None) -> str:
+    """Where the interval of a single risk comes from, or why there is none."""
+    if refits is None:
+        return why_no_refits(done.model)
+    return f"The interval of a single risk comes {covers(len(refits), update=done.method)}."
 
 
 def print_updated(updated: Updated) -> None:
     """Method and why, calibration before and after, and where the new model is."""
     console = Console(width=max(Console().width, 110), markup=False, highlight=False)
-    tree = updated.as_tree()
-    console.print(
-        f"{tree['model_before']} -> {tree['model_after']}: {tree['method']}, from"
-        f" {tree['n_patients']} patients, {tree['n_events']} with the event ({tree['outcome']})",
-        soft_wrap=True,
-    )
+    head, *_ = updated.summary().splitlines()
+    console.print(head, soft_wrap=True)
     if any(updated.left_out.values()):
         console.print(
             "Left out: " + ", ".join(f"{n} {why}" for why, n in updated.left_out.items() if n),
             soft_wrap=True,
         )
-    if updated.update.closed is not None:
-        for step in updated.update.closed.steps:
+    if updated.closed_test is not None:
+        for step in updated.closed_test.steps:
             console.print(
                 f"  closed test, revision against {step.against}: likelihood ratio"
                 f" {step.likelihood_ratio:.2f}, {step.degrees} df, p = {step.p_value:.3g}",
                 soft_wrap=True,
             )
-    for name, loss in updated.update.cv_log_loss.items():
+    for name, loss in updated.cv_log_loss.items():
         console.print(f"  out-of-fold log loss, {name}: {loss:.4f}")
-    for figure, before in updated.before.items():
-        console.print(
-            f"  {figure}: before {_words(before)}, after {_words(updated.after[figure])}",
-            soft_wrap=True,
-        )
+    for figure, before, after in updated.figures():
+        console.print(f"  {figure}: before {_words(before)}, after {_words(after)}", soft_wrap=True)
     console.print(f"  after is {AFTER}.", soft_wrap=True)
     console.print(
         f"  {updated.interval} No model for grade 3 or more stands beside the new one.",
         soft_wrap=True,
     )
     console.print(f"Wrote {updated.folder}", soft_wrap=True)
-    console.print(tree["notice"], soft_wrap=True)
+    console.print(updated.notice, soft_wrap=True)
 
 
 def _method(text: str) -> Method | Literal["auto"]:
@@ -216,7 +308,7 @@ def _recipe(name: str) -> ModelConfig | None:
     return load_config(find("configs", name)) if name in names("configs") else None
 
 
-def _known(there: Known, outcome: Floats) -> tuple[Floats, pd.DataFrame, dict[str, int]]:
+def _with_outcome(there: Known, outcome: Floats) -> tuple[Floats, pd.DataFrame, dict[str, int]]:
     """Outcomes and rows of the patients who can be scored and whose outcome is known, and how many
     are not.
     """
@@ -229,20 +321,19 @@ def _known(there: Known, outcome: Floats) -> tuple[Floats, pd.DataFrame, dict[st
     return y[keep], frame[keep], left_out
 
 
-def _calibration(y: Floats, log_odds: Floats) -> dict[str, Any]:
+def _calibration(y: Floats, log_odds: Floats) -> Calibration:
     risk = clip_risk(expit(log_odds)).risk
-    fitted: Recalibration = recalibrate(y, risk=risk)
-    figures: dict[str, Estimate | NotEstimable] = {
-        "observed / expected": observed_to_expected(y, risk=risk),
-        "calibration-in-the-large": fitted.in_the_large,
-        "calibration slope": fitted.slope,
-        "log loss": log_loss(y, risk=risk),
-    }
-    return {name: figure.to_dict() for name, figure in figures.items()}
+    fitted = recalibrate(y, risk=risk)
+    return Calibration(
+        observed_to_expected=observed_to_expected(y, risk=risk),
+        in_the_large=fitted.in_the_large,
+        slope=fitted.slope,
+        log_loss=log_loss(y, risk=risk),
+    )
 
 
-def _words(figure: Mapping[str, Any]) -> str:
-    if "not_estimable" in figure:
-        return f"not estimable ({figure['not_estimable']})"
-    value, low, high = (number(figure[key]) for key in ("value", "low", "high"))
+def _words(figure: Estimate | NotEstimable) -> str:
+    if isinstance(figure, NotEstimable):
+        return f"not estimable ({figure.reason})"
+    value, low, high = (number(end) for end in (figure.value, figure.low, figure.high))
     return f"{value} (95% interval {low} to {high})"

@@ -127,18 +127,19 @@ def over_members(
     # (member, arm, person)
     grades = np.array([[outcomes.grade for outcomes in arms] for arms in by_member])
     onset = np.concatenate([arms[0].onset_h for arms in by_member])
+
+    def share(arm: int, least: int) -> Estimate:
+        return _share(grades[:, arm] >= least)
+
+    def difference(arm: int, least: int) -> Estimate:
+        return _difference(grades[:, arm] >= least, grades[:, 0] >= least)
+
     n_arms = grades.shape[1]
-    shares = tuple(
-        _by_grade(lambda least, a=a: _share(grades[:, a] >= least)) for a in range(n_arms)
-    )
-    differences = tuple(
-        _by_grade(lambda least, a=a: _difference(grades[:, a] >= least, grades[:, 0] >= least))
-        for a in range(1, n_arms)
-    )
+    shares = _by_grade(share, range(n_arms))
     return PatientSpread(
         usual=shares[0],
         levers=shares[1:],
-        differences=differences,
+        differences=_by_grade(difference, range(1, n_arms)),
         onset_h=onset[~np.isnan(onset)],
         n_members=n_members,
         n_people=n_members * n_people,
@@ -210,13 +211,11 @@ def _later_spread(by_member: Sequence[NDArray[np.int64]], onset_h: Values) -> Pa
         )
 
     n_arms = len(by_member[0])
-    shares = tuple(_by_grade(lambda least, a=a: share(a, least)) for a in range(n_arms))
+    shares = _by_grade(share, range(n_arms))
     return PatientSpread(
         usual=shares[0],
         levers=shares[1:],
-        differences=tuple(
-            _by_grade(lambda least, a=a: difference(a, least)) for a in range(1, n_arms)
-        ),
+        differences=_by_grade(difference, range(1, n_arms)),
         onset_h=onset_h,
         n_members=len(by_member),
         n_people=sum(grades.shape[1] for grades in by_member),
@@ -268,8 +267,11 @@ def _under_member(
     ]
 
 
-def _by_grade(figure: Callable[[int], Estimate]) -> ByGrade[Estimate]:
-    return ByGrade(figure(2), figure(3))
+def _by_grade(
+    figure: Callable[[int, int], Estimate], arms: Sequence[int]
+) -> tuple[ByGrade[Estimate], ...]:
+    """A figure of each arm, for grade >= 2 and >= 3."""
+    return tuple(ByGrade(figure(arm, 2), figure(arm, 3)) for arm in arms)
 
 
 def _share(event: NDArray[np.bool_]) -> Estimate:

@@ -17,7 +17,7 @@ from crsrisk.model.landmark import landmark_table
 from crsrisk.model.predict import predict
 from crsrisk.model.store import load_model
 from crsrisk.simulation.cohort import simulate_cohort
-from crsrisk.studies.predict import Scored, score_table
+from crsrisk.studies.predict import ScoredTable, score_table
 from tests.simulation.people import arm_of, world_of
 
 RELEASED = sorted(names("released"))
@@ -69,7 +69,7 @@ def test_the_landmark_model_scores_a_table_from_a_file(tmp_path: Path) -> None:
     known = landmark_table(cohort.observed, cohort.course, hour=24)
     known.to_csv(tmp_path / "known.csv", index=False)
 
-    def score(path: Path) -> Scored:
+    def score(path: Path) -> ScoredTable:
         return score_table(
             find("released", name),
             path,
@@ -82,7 +82,7 @@ def test_the_landmark_model_scores_a_table_from_a_file(tmp_path: Path) -> None:
 
     scored = score(tmp_path / "known.csv")
     expected = predict(load_model(find("released", name)), known).risk
-    assert scored.rows["risk_crs_grade2plus"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    assert scored.rows["risk"].to_numpy() == pytest.approx(expected, abs=1e-9)
     known.iloc[:1].assign(grade__max__h24=2.0).to_csv(tmp_path / "gone.csv", index=False)
     problem = score(tmp_path / "gone.csv").refusal()
     assert isinstance(problem, InputError)

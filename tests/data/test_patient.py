@@ -237,3 +237,24 @@ def test_the_template_of_a_landmark_is_read(tmp_path: Path, hour: int) -> None:
     found = read_patient(place).course
     assert max(found) == hour
     assert "grade__max" in found[hour]
+
+
+def test_a_broken_file_says_what_is_wrong(tmp_path: Path) -> None:
+    place = tmp_path / "one.yaml"
+    place.write_text("product: tarlatamab\ncrp: [\n", encoding="utf-8")
+    with pytest.raises(InputError, match="valid YAML"):
+        read_patient(place)
+
+
+def test_keys_and_values_are_read_as_a_file_is() -> None:
+    """Units, course and refusals are the same; there is no line to name."""
+    keys = {
+        "product": "tarlatamab",
+        "crp": "8.5 mg/dL",
+        "course": {"24 h": {"crp": "52 mg/L", "worst_crs_grade": 0}},
+    }
+    patient = read_patient(keys)
+    assert patient.values["crp_mg_l"].value == 85.0
+    assert patient.course[24]["crp_mg_l"].value == 52.0
+    with pytest.raises(InputError, match="patient, crpp: found an unknown key"):
+        read_patient({**keys, "crpp": "3 mg/L"})

@@ -19,7 +19,7 @@ from crsrisk.errors import InputError
 from crsrisk.model.companions import (
     FEWEST,
     Companions,
-    carried_over,
+    carry_over,
     load_companions,
     reference_groups,
     save_companions,
@@ -145,7 +145,7 @@ def carried(
 ) -> tuple[Update, Companions]:
     observed, y = hospital[0].head(n), hospital[1][:n]
     done = update(model, observed, y=y, method=method, config=config, seed=2)
-    return done, carried_over(beside, done, observed=observed, y=y, config=config, seed=2)
+    return done, carry_over(beside, done, observed=observed, y=y, config=config, seed=2)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -216,7 +216,7 @@ def test_medians_of_a_handful_stand_nowhere(
     observed["product"] = np.where(np.arange(200) < FEWEST - 1, "rare", "usual")
     done = update(model, observed, y=y, method="refit", config=config, seed=2)
     assert set(
-        carried_over(beside, done, observed=observed, y=y, config=config, seed=2).reference
+        carry_over(beside, done, observed=observed, y=y, config=config, seed=2).reference
     ) == {"usual"}
 
 

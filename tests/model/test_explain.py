@@ -238,8 +238,10 @@ def test_it_draws_itself(model: RiskModel, fresh_toy: Toy) -> None:
     points = [round(bar.get_width()) for bar in bars.patches]
     assert sum(points) == sum(reason.whole_points for reason in told.reasons(2))
     assert [label.get_text() for label in bars.get_yticklabels()][-1] == "All other variables"
-    sizes = [bar.get_width() for bar in told.plot_importance(n_variables=4).patches]
-    assert sizes == pytest.approx(sorted(100 * np.abs(told.points).mean(axis=0))[::-1][:4])
+    sizes = sorted(100 * np.abs(told.points).mean(axis=0))[::-1][:4]
+    assert [bar.mean_points for bar in told.importance_bars()[:4]] == pytest.approx(sizes)
+    beside = [text.get_text().split()[0] for text in told.plot_importance(n_variables=4).texts]
+    assert beside == [f"{size:.1f}" for size in sizes]
 
 
 # The course in a reason: every feature of a quantity is said, in clinical words, and a gap is said

@@ -192,7 +192,7 @@ def test_nothing_is_saved_over_a_release(folder: Path, model: RiskModel) -> None
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        (BEDSIDE, "a reference patient, refits for its intervals, a model for grade 3 or more"),
+        (BEDSIDE, "a reference patient, refits for its intervals"),
         (REFITS, "refits"),
     ],
 )
@@ -203,6 +203,16 @@ def test_what_cannot_be_explained_is_not_released(
     with pytest.raises(InputError, match=message):
         release(source, out=tmp_path / "out", cards=cards)
     assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+
+
+def test_a_model_without_a_neighbour_is_released(
+    tmp_path: Path, model: RiskModel, toy: Toy, config: ModelConfig
+) -> None:
+    alone = put(model, tmp_path / "alone", toy=toy, config=config)
+    (made,) = release(alone, out=tmp_path / "out", cards=cards)
+    beside = load_companions(made.folder, model=load_model(made.folder))
+    assert beside.refits is not None
+    assert beside.grade3plus is None
 
 
 def test_a_neighbour_that_cannot_be_explained_is_not_released(source: Path, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 import copy
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,22 +24,25 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from crsrisk.data.explanation import (
-    Change,
+    ByGrade,
+    LeverEffect,
     MissingRange,
+    PatientRisk,
     Reason,
     ReferencePatient,
-    RiskEstimate,
-    SimulatedPart,
+    SimulatedPatients,
+    whole_points,
 )
 from crsrisk.data.literature import load_guidance
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.risk_model import Calibrator, Column, Feature, FeatureContract, Variable
 from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, columns_of
-from crsrisk.model.explain import whole_points
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.explanation import Bedside, explain_content
-from crsrisk.report.pages import explanation_figures, render_explanation
+from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_explanation
+from crsrisk.report.explanation_words import explanation_of
+from crsrisk.report.patient_facts import PatientFacts
+from crsrisk.results import Estimate, NotEstimable
 
 EVIL = "<script>alert('x')</script>"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host")
@@ -120,15 +124,20 @@ def make_reasons(points: list[float], *, total: int) -> list[Reason]:
     ]
 
 
-def make_simulated(**changes: Any) -> SimulatedPart:
-    usual = {2: (0.21, 0.01, 0.1, 0.38), 3: (0.02, 0.003, 0.0, 0.05)}
-    change = [
-        Change(
+def both(two: tuple[float, ...], three: tuple[float, ...]) -> ByGrade[Estimate]:
+    """Value, low, high and Monte Carlo error for grade >= 2 and >= 3."""
+    return ByGrade(Estimate(*two), Estimate(*three))
+
+
+def make_simulated(**changes: Any) -> SimulatedPatients:
+    usual = both((0.21, 0.1, 0.38, 0.01), (0.02, 0.0, 0.05, 0.003))
+    levers = [
+        LeverEffect(
             kind="prophylaxis",
             label=label,
             usual=usual,
-            with_it={2: (0.13, 0.01, 0.04, 0.25), 3: (0.01, 0.0, 0.0, 0.02)},
-            difference={2: (-0.08, 0.006, -0.14, -0.03), 3: (-0.01, 0.001, -0.03, 0.0)},
+            with_lever=both((0.13, 0.04, 0.25, 0.01), (0.01, 0.0, 0.02, 0.0)),
+            difference=both((-0.08, -0.14, -0.03, 0.006), (-0.01, -0.03, 0.0, 0.001)),
         )
         for label in (
             "Tocilizumab before the first dose",
@@ -139,21 +148,24 @@ def make_simulated(**changes: Any) -> SimulatedPart:
     ]
     base: dict[str, Any] = dict(
         usual=usual,
-        changes=change,
-        waits_h=(14.0, 30.0, 44.0),
+        levers=levers,
+        onset_wait_h=(14.0, 30.0, 44.0),
         n_members=40,
         n_people=256,
-        scenarios={
-            "burden_null": (0.14, 0.008),
-            "burden_strong": (0.27, 0.01),
-            "inflammation_null": (0.2, 0.009),
-            "inflammation_strong": (0.21, 0.009),
-        },
+        scenarios=SCENARIOS,
     )
-    return SimulatedPart(**{**base, **changes})
+    return SimulatedPatients(**{**base, **changes})
 
 
-def make_bedside(**changes: Any) -> Bedside:
+SCENARIOS = {
+    "burden_null": Estimate(0.14, mc_error=0.008),
+    "burden_strong": Estimate(0.27, mc_error=0.01),
+    "inflammation_null": Estimate(0.2, mc_error=0.009),
+    "inflammation_strong": Estimate(0.21, mc_error=0.009),
+}
+
+
+def make_facts(**changes: Any) -> PatientFacts:
     product = load_product("tarlatamab")
     given = {
         name: GivenValue(
@@ -183,10 +195,7 @@ def make_bedside(**changes: Any) -> Bedside:
     }
     guidance = load_guidance()
     points = [0.05, 0.04, 0.03, 0.02, 0.02, 0.01, -0.03, -0.02, -0.01, -0.012, -0.06]
-    risks = {
-        "grade2plus": RiskEstimate(value=0.234, low=0.15, high=0.34),
-        "grade3plus": RiskEstimate(value=0.03, low=0.01, high=0.07),
-    }
+    risk = PatientRisk(Estimate(0.234, 0.15, 0.34), Estimate(0.03, 0.01, 0.07))
     base: dict[str, Any] = dict(
         label="This patient",
         product=product,
@@ -200,10 +209,10 @@ def make_bedside(**changes: Any) -> Bedside:
         given=given,
         model=make_model(),
         n_refits=20,
-        risks=risks,
+        risk=risk,
         reference=ReferencePatient(
             n_patients=512,
-            risks={"grade2plus": RiskEstimate(value=0.12, low=0.1, high=0.15)},
+            risk=PatientRisk(Estimate(0.12, 0.1, 0.15)),
             typical={"crp_mg_l": 20.0},
         ),
         seen={
@@ -222,42 +231,34 @@ def make_bedside(**changes: Any) -> Bedside:
         guidance_about=guidance.about,
         sources=guidance.sources,
     )
-    return Bedside(**{**base, **changes})
+    return PatientFacts(**{**base, **changes})
 
 
 @pytest.fixture(scope="module")
-def content() -> dict[str, Any]:
-    return explain_content(make_bedside())
+def content() -> PatientExplanation:
+    return explanation_of(make_facts())
 
 
-def worst() -> dict[str, Any]:
+def worst() -> PatientExplanation:
     """As much as one page can have to say: every warning, nine reasons, four levers."""
-    row = make_bedside().observed.assign(
+    row = make_facts().observed.assign(
         product="a_new_product", ldh_x_uln=95.0, has_liver_metastases=np.nan
     )
     missing = [
         MissingRange(column=name, values=(1.0, 20.0), risks=(0.1, 0.3))
         for name in ("il6_pg_ml", "albumin_g_l")
     ]
-    return explain_content(
-        make_bedside(
+    return explanation_of(
+        make_facts(
             observed=row,
             missing=missing,
             label="Bed 12, second opinion of the board",
             prophylaxis=("Anakinra (anti-IL-1)", "Tocilizumab (anti-IL-6R)"),
             seen={"has_steroid_premedication": [False]},
-            risks={
-                "grade2plus": RiskEstimate(value=0.5, low=0.3, high=0.7),
-                "grade3plus": RiskEstimate(value=0.5, low=0.3, high=0.7, is_held=True),
-            },
+            risk=PatientRisk(Estimate(0.5, 0.3, 0.7), Estimate(0.5, 0.3, 0.7), is_held=True),
             simulated=make_simulated(
-                held=("ldh_x_uln",),
-                scenarios={
-                    "burden_null": (0.14, 0.008),
-                    "burden_strong": (0.27, 0.01),
-                    "inflammation_null": (0.2, 0.009),
-                    "inflammation_strong": (0.41, 0.009),
-                },
+                beyond_population=("ldh_x_uln",),
+                scenarios={**SCENARIOS, "inflammation_strong": Estimate(0.41, mc_error=0.009)},
             ),
             reasons=make_reasons(
                 [0.08, 0.07, 0.06, 0.05, 0.04, -0.02, -0.02, -0.03, -0.02, 0.09], total=30
@@ -285,11 +286,12 @@ def test_the_chart_names_a_reading_by_its_level_alone() -> None:
         sentence="Lowest arterial pressure since the first dose: 80 mmHg by 24 h (falling by 0.43 mmHg an hour) "
         "lowers the risk by about 3 of 100 (falls with the endothelial leak).",
     )
-    found = explain_content(make_bedside(reasons=[*make_reasons([0.06, 0.04], total=10), one]))
-    drawn = explanation_figures(found)["themes"]
+    found = explanation_of(make_facts(reasons=[*make_reasons([0.06, 0.04], total=10), one]))
+    page = render_explanation(found)
+    drawn = page[page.index('<figure class="chart">') :].partition("</figure>")[0]
     assert "Lowest arterial pressure: 80 mmHg<" in drawn
     assert "…" not in drawn
-    assert "by 24 h (falling" in " ".join(row["sentence"] for row in found["reasons"]["down"])
+    assert "by 24 h (falling" in " ".join(reason.sentence for reason in found.reasons.down)
 
 
 def test_no_trailing_blank_thousands_apart_and_a_dose_is_told_as_a_multiple() -> None:
@@ -307,43 +309,41 @@ def test_no_trailing_blank_thousands_apart_and_a_dose_is_told_as_a_multiple() ->
         model,
         contract=model.contract.model_copy(update={"columns": (*model.contract.columns, dose)}),
     )
-    one = make_bedside(model=model)
+    one = make_facts(model=model)
     reference = replace(one.reference, n_patients=10909) if one.reference is not None else None
-    found = explain_content(
+    found = explanation_of(
         replace(one, observed=one.observed.assign(dose_intensity=10.0), reference=reference)
     )
-    text = next(
-        warning["text"] for warning in found["warnings"] if warning["kind"] == "outside training"
-    )
+    text = next(warning.text for warning in found.warnings if warning.kind == "outside training")
     assert text == (
         "First dose 10 times the usual is outside what training patients had (0.235 to 4.14 times the usual): "
         "the model goes on as at the edge."
     )
     page = render_explanation(found)
     assert page.count("10,909 simulated") == 1
-    assert "10,909 simulated" in found["reference"]["sentence"]
+    assert "10,909 simulated" in found.reference.sentence
     assert "10909" not in page
     assert "bold: outside the usual range" in page
 
 
-def test_one_sentence_a_grade_with_integer_percent_and_window(content: Mapping[str, Any]) -> None:
-    assert content["risks"]["grade2plus"]["sentence"] == (
+def test_one_sentence_a_grade_with_integer_percent_and_window(content: PatientExplanation) -> None:
+    assert content.risks.grade2plus.sentence == (
         "Of 100 patients like this one, about 23 (23%) would develop CRS of grade 2 or more "
         "within 21 days after the first dose."
     )
-    assert content["risks"]["grade3plus"]["sentence"] == (
+    assert content.risks.grade3plus.sentence == (
         "Of 100 patients like this one, about 3 (3%) would develop CRS of grade 3 or more "
         "within 21 days after the first dose."
     )
 
 
-def test_the_two_ranges_say_what_they_cover(content: Mapping[str, Any]) -> None:
-    told = content["risks"]["grade2plus"]["interval"]
+def test_the_two_ranges_say_what_they_cover(content: PatientExplanation) -> None:
+    told = content.risks.grade2plus.interval
     assert told.startswith(
         "Plausible range 15 to 34 of 100: from refitting the model to 20 resampled cohorts"
     )
     assert "does not include differences between hospitals" in told
-    spread = content["assumptions"]["grade2plus"]["sentence"]
+    spread = content.assumptions.grade2plus.sentence
     assert (
         "under 40 sets of assumptions that published trials cannot tell apart: about 21 of 100"
         in spread
@@ -351,20 +351,20 @@ def test_the_two_ranges_say_what_they_cover(content: Mapping[str, Any]) -> None:
     assert "10 to 38 of 100 in nine of ten sets (Monte Carlo error of the average 1.0)" in spread
 
 
-def test_the_reference_patient_is_named(content: Mapping[str, Any]) -> None:
-    assert content["reference"]["sentence"].startswith(
+def test_the_reference_patient_is_named(content: PatientExplanation) -> None:
+    assert content.reference.sentence.startswith(
         "Reference patient, the median patient under Tarlatamab (the middle value"
     )
-    assert "512 simulated training patients): about 12 of 100" in content["reference"]["sentence"]
+    assert "512 simulated training patients): about 12 of 100" in content.reference.sentence
 
 
-def kinds(content: Mapping[str, Any]) -> list[str]:
-    return [one["kind"] for one in content["warnings"]]
+def kinds(content: PatientExplanation) -> list[str]:
+    return [warning.kind for warning in content.warnings]
 
 
-def test_warnings_in_their_order(content: Mapping[str, Any]) -> None:
+def test_warnings_in_their_order(content: PatientExplanation) -> None:
     assert kinds(content) == ["missing", "missing", "depends on scenario"]
-    texts = [one["text"] for one in content["warnings"]]
+    texts = [warning.text for warning in content.warnings]
     assert texts[0] == (
         "Interleukin-6 is not measured: the estimate would be 20 of 100 if it was low (1.7 pg/mL), 27 if high (19.8 pg/mL)."
     )
@@ -389,7 +389,7 @@ def test_every_warning_that_there_is() -> None:
         "outside simulated range",
         "models differ",
     ]
-    texts = " ".join(one["text"] for one in found["warnings"])
+    texts = " ".join(warning.text for warning in found.warnings)
     for part in (
         "unlike any product",
         "steroid premedication as here",
@@ -404,84 +404,88 @@ def test_every_warning_that_there_is() -> None:
 
 def test_scenarios_that_agree_are_not_told() -> None:
     simulated = make_simulated(
-        scenarios={"burden_null": (0.2, 0.01), "burden_strong": (0.23, 0.01)}
+        scenarios={
+            "burden_null": Estimate(0.2, mc_error=0.01),
+            "burden_strong": Estimate(0.23, mc_error=0.01),
+        }
     )
-    assert "depends on scenario" not in kinds(explain_content(make_bedside(simulated=simulated)))
+    assert "depends on scenario" not in kinds(explanation_of(make_facts(simulated=simulated)))
 
 
 def test_a_missing_flag_is_told_with_and_without() -> None:
-    row = make_bedside().observed.assign(
-        has_liver_metastases=np.nan, il6_pg_ml=3.0, albumin_g_l=40.0
-    )
-    found = explain_content(
-        make_bedside(
+    row = make_facts().observed.assign(has_liver_metastases=np.nan, il6_pg_ml=3.0, albumin_g_l=40.0)
+    found = explanation_of(
+        make_facts(
             observed=row,
             missing=[
                 MissingRange(column="has_liver_metastases", values=(0.0, 1.0), risks=(0.19, 0.26))
             ],
         )
     )
-    assert found["warnings"][0]["text"] == (
+    assert found.warnings[0].text == (
         "Liver metastases is not known: the estimate would be 19 of 100 without and 26 with it."
     )
 
 
 def test_without_refits_without_grade_3_and_without_simulation() -> None:
-    found = explain_content(
-        make_bedside(
-            risks={"grade2plus": RiskEstimate(value=0.2, low=None, high=None)},
+    found = explanation_of(
+        make_facts(
+            risk=PatientRisk(Estimate(0.2)),
             n_refits=0,
             simulated=None,
             reference=None,
         )
     )
     assert kinds(found)[-2:] == ["no model", "no range"]
-    assert "no range can be given" in found["risks"]["grade2plus"]["interval"]
-    assert (found["assumptions"], found["reference"], found["waits"]) == (None, None, "")
+    assert "no range can be given" in found.risks.grade2plus.interval
+    assert (found.assumptions, found.reference, found.waits) == (None, None, "")
     page = render_explanation(found)
     assert "Nothing was simulated" in page
     assert "Reference patient" not in page
+    assert isinstance(found.risks.grade3plus, NotEstimable)
+    assert found.risks.grade3plus.reason in page
+    assert "of these, grade 3 or more" not in page
 
 
-def test_levers_are_simulated_with_their_error(content: Mapping[str, Any]) -> None:
-    row = content["changes"]["rows"][0]
-    assert (row["of_100"], row["points"], row["range"], row["severe"]) == (
+def test_levers_are_simulated_with_their_error(content: PatientExplanation) -> None:
+    row = content.changes.rows[0]
+    assert (row.of_100, row.points, row.range, row.severe) == (
         "21 → 13",
         "−8 ± 0.6",
         "−14 to −3",
         "2 → 1",
     )
-    assert content["changes"]["notice"].startswith("Simulated, not predicted")
-    assert content["changes"]["n_people"] == 10240
+    assert content.changes.notice.startswith("Simulated, not predicted")
+    assert content.changes.n_people == 10240
 
 
 def test_a_product_without_levers_says_so() -> None:
-    found = explain_content(make_bedside(simulated=make_simulated(changes=[])))
-    assert "knows no lever" in found["changes"]["none"]
+    found = explanation_of(make_facts(simulated=make_simulated(levers=[])))
+    assert "knows no lever" in found.changes.none
     assert "knows no lever" in render_explanation(found)
 
 
-def test_hours_of_onset(content: Mapping[str, Any]) -> None:
-    assert content["waits"] == (
+def test_hours_of_onset(content: PatientExplanation) -> None:
+    assert content.waits == (
         "Simulated patients like this one: half of the first onsets came within 14 hours of the latest "
         "dose, 90% within 30 hours, 95% within 44 hours."
     )
     assert (
         "No CRS at all"
-        in explain_content(make_bedside(simulated=make_simulated(waits_h=None)))["waits"]
+        in explanation_of(make_facts(simulated=make_simulated(onset_wait_h=None))).waits
     )
 
 
-def test_what_was_entered_is_shown_in_both_units(content: Mapping[str, Any]) -> None:
-    rows = {row["label"]: row for row in content["known"]}
-    assert (rows["C-reactive protein"]["value"], rows["C-reactive protein"]["written"]) == (
+def test_what_was_entered_is_shown_in_both_units(content: PatientExplanation) -> None:
+    rows = {value.label: value for value in content.known}
+    assert (rows["C-reactive protein"].value, rows["C-reactive protein"].written) == (
         "85",
         "8.5 mg/dL",
     )
-    assert rows["C-reactive protein"]["is_outside"]
-    assert rows["Lactate dehydrogenase"]["written"] == ""
-    assert rows["Interleukin-6"]["value"] == "not measured"
-    assert rows["Liver metastases"]["value"] == "yes"
+    assert rows["C-reactive protein"].is_outside
+    assert rows["Lactate dehydrogenase"].written == ""
+    assert rows["Interleukin-6"].value == "not measured"
+    assert rows["Liver metastases"].value == "yes"
 
 
 # --- points add up ---
@@ -493,25 +497,19 @@ def test_points_add_up_in_reasons_and_in_groups(points: list[float], base: float
     risk = base + sum(points)
     assume(0 <= risk <= 1)
     total = round(100 * risk) - round(100 * base)
-    found = explain_content(
-        make_bedside(
+    found = explanation_of(
+        make_facts(
             base_risk=base,
             reasons=make_reasons(points, total=total),
-            risks={"grade2plus": RiskEstimate(value=risk, low=risk, high=risk)},
+            risk=PatientRisk(Estimate(risk, risk, risk)),
         )
     )
-    reasons = found["reasons"]
-    shown = sum(one["of_100"] for one in (*reasons["up"], *reasons["down"]))
-    assert (
-        reasons["base_of_100"] + shown + reasons["rest_of_100"]
-        == found["risks"]["grade2plus"]["of_100"]
-    )
-    assert (
-        reasons["base_of_100"] + sum(one["of_100"] for one in found["themes"])
-        == found["risks"]["grade2plus"]["of_100"]
-    )
-    assert len(reasons["up"]) <= 5
-    assert len(reasons["down"]) <= 4
+    reasons, of_100 = found.reasons, found.risks.grade2plus.of_100
+    shown = sum(reason.of_100 for reason in (*reasons.up, *reasons.down))
+    assert reasons.base_of_100 + shown + reasons.rest_of_100 == of_100
+    assert reasons.base_of_100 + sum(theme.points for theme in found.themes) == of_100
+    assert len(reasons.up) <= 5
+    assert len(reasons.down) <= 4
 
 
 # --- the page ---
@@ -545,7 +543,7 @@ def outline(page: str) -> Outline:
     return reader
 
 
-def test_keyboard_order_headings_and_names(content: Mapping[str, Any]) -> None:
+def test_keyboard_order_headings_and_names(content: PatientExplanation) -> None:
     found = outline(render_explanation(content))
     # past the warnings to the result, then the one table that scrolls
     assert found.stops == ["#result", "change-caption"]
@@ -559,7 +557,7 @@ def test_keyboard_order_headings_and_names(content: Mapping[str, Any]) -> None:
     assert len(found.images) == 3
 
 
-def test_warnings_stand_above_the_result(content: Mapping[str, Any]) -> None:
+def test_warnings_stand_above_the_result(content: PatientExplanation) -> None:
     page = render_explanation(content)
     places = [
         page.index(text)
@@ -577,10 +575,10 @@ def test_warnings_stand_above_the_result(content: Mapping[str, Any]) -> None:
 
 
 def test_the_page_loads_nothing_runs_nothing_and_says_what_it_is(
-    content: Mapping[str, Any],
+    content: PatientExplanation,
 ) -> None:
     page = render_explanation(content)
-    assert not re.search(r"<script|<link|src=|url\(|@import|https?://(?!www\.w3\.org)", page)
+    assert not re.search(r"<script|<link|src=|url\((?!#)|@import|https?://(?!www\.w3\.org)", page)
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
     assert page.count("no external validation") >= 4
     assert not re.search(r"1 in \d|number needed", page, flags=re.IGNORECASE)
@@ -590,18 +588,36 @@ def test_the_page_loads_nothing_runs_nothing_and_says_what_it_is(
 
 def test_text_of_files_is_escaped() -> None:
     page = render_explanation(
-        explain_content(make_bedside(label=EVIL, regimen=EVIL, product_label=f"X {EVIL}"))
+        explanation_of(make_facts(label=EVIL, regimen=EVIL, product_label=f"X {EVIL}"))
     )
     assert EVIL not in page
     assert "&lt;script&gt;" in page
 
 
-def test_same_numbers_same_bytes_also_through_json(content: Mapping[str, Any]) -> None:
-    again = json.loads(json.dumps(explain_content(make_bedside()), allow_nan=False))
+def test_same_numbers_same_bytes(content: PatientExplanation) -> None:
+    again = explanation_of(make_facts())
+    assert again == content
     assert render_explanation(again) == render_explanation(content)
-    changed = copy.deepcopy(again)
-    changed["risks"]["grade2plus"]["of_100"] = 24
+    json.dumps(content.to_dict(), allow_nan=False)
+    two = replace(again.risks.grade2plus, of_100=24)
+    changed = replace(again, risks=RisksInWords(two, again.risks.grade3plus))
     assert render_explanation(changed) != render_explanation(content)
+
+
+def test_it_shows_itself(content: PatientExplanation, tmp_path: Path) -> None:
+    assert len(repr(content)) < 2_000
+    assert "Of 100 patients like this one, about 23 (23%)" in repr(content)
+    assert "no external validation" in repr(content)
+    assert 'sandbox=""' in content._repr_html_()
+    assert content.to_html(tmp_path / "page.html") == render_explanation(content)
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == content.to_html()
+    shown = [reason.of_100 for reason in (*content.reasons.up, *content.reasons.down)]
+    assert content.to_frame()["of_100"].tolist()[:3] == [-6, 5, 4]
+    assert sorted(content.to_frame()["of_100"]) == sorted(shown)
+    for again in (pickle.loads(pickle.dumps(content)), copy.deepcopy(content)):
+        assert again == content
+    told = [text.get_text() for text in content.plot().texts]
+    assert any(text.startswith("Start 20, all groups together") for text in told)
 
 
 # --- in a browser ---
@@ -643,10 +659,10 @@ def browser(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "make", [lambda: explain_content(make_bedside()), worst], ids=["usual", "worst"]
+    "make", [lambda: explanation_of(make_facts()), worst], ids=["usual", "worst"]
 )
 def test_prints_on_one_page(
-    browser: Callable[..., str], tmp_path: Path, make: Callable[[], dict[str, Any]]
+    browser: Callable[..., str], tmp_path: Path, make: Callable[[], PatientExplanation]
 ) -> None:
     page, printed = tmp_path / "page.html", tmp_path / "page.pdf"
     page.write_text(render_explanation(make()), encoding="utf-8")
@@ -656,10 +672,10 @@ def test_prints_on_one_page(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "make", [lambda: explain_content(make_bedside()), worst], ids=["usual", "worst"]
+    "make", [lambda: explanation_of(make_facts()), worst], ids=["usual", "worst"]
 )
 def test_no_serious_axe_finding(
-    browser: Callable[..., str], tmp_path: Path, make: Callable[[], dict[str, Any]]
+    browser: Callable[..., str], tmp_path: Path, make: Callable[[], PatientExplanation]
 ) -> None:
     axe = os.environ.get(AXE, "")
     if not Path(axe).is_file():

@@ -50,7 +50,7 @@ def test_as_data(job: Job, patient: Path) -> None:
     one = done("explain", "patient", job.model, patient, *FEW, "--json").tree
     two = done("explain", "patient", job.model, patient, *FEW, "--workers", 1, "--json").tree
     assert one == two
-    assert set(one["risks"]) == {"grade2plus", "grade3plus"}
+    assert {"grade2plus", "grade3plus"} <= set(one["risks"])
     assert one["risks"]["grade3plus"]["risk"] <= one["risks"]["grade2plus"]["risk"]
     assert (
         one["risks"]["grade2plus"]["low"]
@@ -126,7 +126,7 @@ def test_models_and_patients_that_are_not_there(job: Job, patient: Path, tmp_pat
         ((job.model, tmp_path / "nobody.yaml"), ("nobody.yaml",)),
         (
             (job.results / "models" / "before_dose_2", patient),
-            ("no worst_crs_grade at 168 h", "--template PRODUCT"),
+            ("no worst_crs_grade at 168 h", "explain template PRODUCT"),
         ),
     ):
         refused("explain", "patient", *words, says=says, folder=tmp_path)

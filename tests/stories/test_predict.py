@@ -19,7 +19,7 @@ from crsrisk.units import express
 from tests.stories.conftest import Job
 from tests.stories.terminal import crsrisk, digests, done, refused
 
-RISK = "risk_crs_grade2plus"
+RISK = "risk"
 LABORATORY = (
     "crp_mg_l",
     "ferritin_ug_l",
@@ -505,7 +505,7 @@ def test_the_model_of_grade_3_names_its_own_outcome(job: Job, exported: Path) ->
     tree = done("predict", job.results / "models" / "grade3plus", exported, "--json").tree
     assert set(tree["rows"][0]) == {
         "patient_id",
-        "risk_crs_grade3plus",
+        "risk",
         "status",
         "reasons",
         "missing",

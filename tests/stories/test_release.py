@@ -7,6 +7,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests.stories.conftest import Job
@@ -71,6 +73,40 @@ def test_a_model_without_its_companions_is_refused(job: Job, tmp_path: Path) -> 
         says=("a reference patient", "crsrisk run"),
         folder=tmp_path,
     )
+
+
+def test_a_model_without_one_of_grade_3_is_released_and_its_pages_say_so(
+    job: Job, tmp_path: Path
+) -> None:
+    """An updated model has none beside it: the neighbour was not updated."""
+    cohort, patient = tmp_path / "cohort.csv", tmp_path / "patient.yaml"
+    done("simulate", "--product", "tarlatamab", "--patients", 120, "--seed", 5, "--out", cohort)
+    table = pd.read_csv(cohort)
+    table["crs_grade2plus"] = np.arange(len(table)) % 3 == 0
+    table.to_csv(tmp_path / "known.csv", index=False)
+    done(
+        "update",
+        job.model,
+        tmp_path / "known.csv",
+        "--method",
+        "intercept",
+        "--out",
+        tmp_path / "new",
+    )
+    tree = done("release", tmp_path / "new", "--out", tmp_path / "released", "--json").tree
+    assert len(tree["releases"]) == 1
+    folder = tmp_path / "released" / tree["releases"][0]["name"]
+    patient.write_text("product: tarlatamab\ncrp: 42 mg/L\n", encoding="utf-8")
+    page = tmp_path / "page.html"
+    said = " ".join(done("explain", folder, patient, "--quick", "--html", page).out.split())
+    for text in (said, page.read_text(encoding="utf-8")):
+        assert "CRS of grade 3 or more is not available for this model" in text
+        assert "Plausible range" in text
+    one = done("explain", folder, patient, "--quick", "--json").tree
+    assert set(one["risks"]["grade3plus"]) == {"not_estimable"}
+    assert one["estimate"]["grade3plus"] is None
+    table_of = done("explain", folder, "--table", cohort).out
+    assert "not available for this model" in " ".join(table_of.split())
 
 
 def test_a_damaged_release_is_refused(released: Path, table: Path, tmp_path: Path) -> None:

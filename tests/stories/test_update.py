@@ -64,9 +64,7 @@ def test_intercept_moves_risks_and_is_told(job: Job, cohort: Path, tmp_path: Pat
     assert "closed test" not in answer.out, "the method was given"
     old = done("predict", job.model, cohort, "--json").tree["rows"]
     new = done("predict", tmp_path / "new", cohort, "--json").tree["rows"]
-    assert [row["risk_crs_grade2plus"] for row in old] != [
-        row["risk_crs_grade2plus"] for row in new
-    ]
+    assert [row["risk"] for row in old] != [row["risk"] for row in new]
 
 
 def test_the_page_of_an_updated_model_says_what_its_interval_covers(
@@ -87,7 +85,7 @@ def test_the_page_of_an_updated_model_says_what_its_interval_covers(
         assert says in risk["interval"]
         assert (risk["low"] is None) == (method == "offset-boosting")
         assert page["reference"] is not None
-        assert set(page["risks"]) == {"grade2plus"}
+        assert set(page["risks"]["grade3plus"]) == {"not_estimable"}
         assert "no model" in {one["kind"] for one in page["warnings"]}
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.studies.evaluate import evaluate_model
-from crsrisk.studies.predict import Known, Scored, print_score, read_known, score_table
+from crsrisk.studies.predict import Known, ScoredTable, print_score, read_known, score_table
 from crsrisk.studies.update import update_model
 from tests.studies.conftest import SEED
 
@@ -29,7 +32,9 @@ def folder(model: RiskModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(model, tmp_path_factory.mktemp("models") / "quick")
 
 
-def score(folder: Path, table: Path, *, out: Path | None = None, strict: bool = False) -> Scored:
+def score(
+    folder: Path, table: Path, *, out: Path | None = None, strict: bool = False
+) -> ScoredTable:
     return score_table(
         folder, table, units={}, mapping={}, ldh_upper_limit_u_l=None, strict=strict, out=out
     )
@@ -46,10 +51,10 @@ def test_rows_are_those_of_the_model(
     some = cohort.observed.head(50)
     scored = score(folder, written(tmp_path, some))
     expected = predict(model, some).rows
-    np.testing.assert_array_equal(scored.rows["risk_crs_grade2plus"], expected["risk"])
+    np.testing.assert_array_equal(scored.rows["risk"], expected["risk"])
     assert scored.rows["missing"].tolist() == expected["missing"].tolist()
     assert scored.refusal() is None
-    assert scored.counts == {
+    assert asdict(scored.counts) == {
         "rows": 50,
         "ok": int((expected["status"] == "ok").sum()),
         "warned": int((expected["status"] == "warned").sum()),
@@ -73,9 +78,7 @@ def test_a_refusal_names_the_first_row_in_the_order_of_the_file(
     assert "-70" in problem.found
     assert problem.cure.endswith("(2 of 9 rows refused, the others scored)")
     assert (scored.rows["status"] == "refused").tolist() == [place in (4, 6) for place in range(9)]
-    assert scored.rows["risk_crs_grade2plus"].isna().tolist() == [
-        place in (4, 6) for place in range(9)
-    ]
+    assert scored.rows["risk"].isna().tolist() == [place in (4, 6) for place in range(9)]
 
 
 def test_refused_by_the_model_alone(
@@ -85,7 +88,7 @@ def test_refused_by_the_model_alone(
     spoiled = scored.rows.assign(
         status=["ok", "refused", "ok"], reasons=["", "crp_mg_l is impossible.", ""]
     )
-    problem = Scored(model, spoiled, scored.table, scored.path).refusal()
+    problem = replace(scored, rows=spoiled).refusal()
     assert problem is not None
     assert (problem.key, problem.found) == ("row 2", "crp_mg_l is impossible.")
 
@@ -95,10 +98,10 @@ def test_tree_is_plain_json_with_the_whole_account(
 ) -> None:
     some = cohort.observed.head(5).astype({"crp_mg_l": object})
     some.loc[some.index[1], "crp_mg_l"] = "<5"
-    tree = score(folder, written(tmp_path, some)).as_tree()
+    tree = score(folder, written(tmp_path, some)).to_dict()
     again = json.loads(json.dumps(tree, allow_nan=False))
     assert again == tree
-    assert tree["rows"][1]["risk_crs_grade2plus"] is None
+    assert tree["rows"][1]["risk"] is None
     assert {note["kind"] for note in tree["account"]} >= {"refused"}
     assert set(tree["account"][0]) == {"row", "column", "kind", "found", "expected", "cure"}
 
@@ -201,7 +204,7 @@ def test_who_had_the_event_is_refused_with_his_row(
     assert there.n_gone == (worst >= 2).sum() > 0
     assert sorted(there.table.reasons) == (np.flatnonzero(worst >= 2) + 1).tolist()
     scored = score_table(later[1], table, strict=False, out=None, **PLAIN)
-    assert scored.rows["risk_crs_grade2plus"].isna().tolist() == (worst >= 2).tolist()
+    assert scored.rows["risk"].isna().tolist() == (worst >= 2).tolist()
     assert scored.refusal() is not None
 
 
@@ -218,7 +221,7 @@ def test_a_worst_grade_that_is_not_known_is_scored_and_not_judged(
     assert "3 have no worst grade at 24 h" in evaluated.data.flow
     assert evaluated.evaluation.pooled.n == len(there.table.frame) - 3
     scored = score_table(later[1], tmp_path / "unsure.csv", strict=False, out=None, **PLAIN)
-    assert scored.rows["risk_crs_grade2plus"].iloc[at_risk].notna().all()
+    assert scored.rows["risk"].iloc[at_risk].notna().all()
 
 
 def test_an_evaluation_counts_after_the_landmark(
@@ -244,13 +247,16 @@ def test_an_update_learns_from_those_at_risk(
         later[1], table, out=tmp_path / "new", outcome=None, method=method, seed=1, **PLAIN
     )
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
-    assert done.update.n_patients == len(known)
+    assert done.n_patients == len(known)
+    assert len(repr(done)) < 2_000
+    assert len(done.to_frame()) == 4
+    assert pickle.loads(pickle.dumps(done)) == copy.deepcopy(done) == done
     assert done.left_out["rows that had grade 2 or more by 24 h"] == len(cohort.observed) - len(
         known
     )
-    assert done.update.model.contract.landmark_h == HOUR
+    assert done.model.contract.landmark_h == HOUR
     scored = score_table(tmp_path / "new", table, strict=False, out=None, **PLAIN)
-    assert scored.rows["risk_crs_grade2plus"].notna().sum() == len(known)
+    assert scored.rows["risk"].notna().sum() == len(known)
 
 
 def test_without_the_course_the_table_is_refused(
