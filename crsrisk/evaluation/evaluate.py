@@ -267,7 +267,7 @@ class Evaluation(Result):
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         group : name of a group; all patients together where none is given.
         """
-        from crsrisk.plots import plot_calibration
+        from crsrisk.plots.evaluation_charts import plot_calibration
 
         return plot_calibration(self.group(group), ax=ax, title=group or "")
 
@@ -275,7 +275,7 @@ class Evaluation(Result):
         """Net benefit of acting on the risk beside treating everybody and nobody; parameters as in
         :meth:`plot_calibration`.
         """
-        from crsrisk.plots import plot_decision_curve
+        from crsrisk.plots.evaluation_charts import plot_decision_curve
 
         return plot_decision_curve(self.group(group), ax=ax, title=group or "")
 
@@ -283,9 +283,9 @@ class Evaluation(Result):
         """Predicted risks of patients with and without the event; parameters as in
         :meth:`plot_calibration`.
         """
-        from crsrisk.plots import plot_risk_distribution
+        from crsrisk.plots.evaluation_charts import plot_risk_distribution
 
-        return plot_risk_distribution(self.group(group), ax=ax, title=group or "")
+        return plot_risk_distribution({group or "All patients": self.group(group)}, ax=ax)
 
 
 def evaluate(

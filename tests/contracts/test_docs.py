@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import crsrisk.trials
 from crsrisk.data.mitigation import NODES
 from crsrisk.data.published_figures import Trial
 from crsrisk.data.trial_plan_file import load_design
