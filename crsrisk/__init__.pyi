@@ -46,6 +46,8 @@ from crsrisk.studies.forecast import Forecast as Forecast
 from crsrisk.studies.forecast import forecast as forecast
 from crsrisk.studies.grade import GradedRegistry as GradedRegistry
 from crsrisk.studies.grade import grade_registry as grade_registry
+from crsrisk.studies.policy import PolicyResult as PolicyResult
+from crsrisk.studies.policy import evaluate_policies as evaluate_policies
 from crsrisk.studies.trial import TrialResult as TrialResult
 from crsrisk.studies.trial import run_trial as run_trial
 from crsrisk.studies.update import update_model as update_model

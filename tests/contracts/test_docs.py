@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crsrisk import trials
 from crsrisk.data.mitigation import NODES
 from crsrisk.data.published_figures import Trial
 from crsrisk.data.trial_plan_file import load_design

@@ -153,7 +153,7 @@ def test_a_manifest_that_is_no_manifest(folder: Path, text: str) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a name .* or the path of the folder of a model"):
+    with pytest.raises(InputError, match=r"a name .* or the path of the folder of a model"):
         load_model(tmp_path / "nowhere")
 
 
