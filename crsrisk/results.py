@@ -152,7 +152,7 @@ class Result:
         frame = getattr(self, "to_frame", None)
         if callable(frame):
             table = frame()
-            shown = table.head(20).to_html(max_cols=12, border=0)
+            shown = str(table.head(20).to_html(max_cols=12, border=0))
             more = len(table) - 20
             return head + shown + (f"<p>{more} more rows</p>" if more > 0 else "")
         return head + (f"<pre>{html.escape(rest)}</pre>" if rest else "")

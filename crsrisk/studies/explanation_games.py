@@ -11,7 +11,7 @@ where everything else differs too. Editing a lever's column is therefore no coun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -253,10 +253,7 @@ def surrogate_quality(
     risk = 1.0 / (1.0 + np.exp(-_mean_of(halves)(rows)))
     error = calibration_error(risk, truth=truth, seed=config.seed)
     assert isinstance(error, CalibrationError)  # the configuration asks for 30 patients or more
-    distance, bias = (
-        replace(figure.estimate, mc_error=figure.mc_error)
-        for figure in (error.root_mean_squared, error.bias)
-    )
+    distance, bias = error.root_mean_squared, error.bias
     first, second = (2 * asked.n_grade2plus / asked.n_replicates).T
     variance = float(np.cov(first, second)[0, 1])
     together = agreement([attributions.halves], seed=config.seed).rank_correlation

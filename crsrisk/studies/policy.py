@@ -200,7 +200,7 @@ class PolicyResult(PolicyPageResult, PolicyAnalysis):
         strategy : for the first two; that of the recommended trial where none is named.
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         """
-        from crsrisk.plots import plot_dots, plot_lines
+        from crsrisk.plots.charts import plot_dots, plot_lines
 
         chart = self.chart(show, strategy=strategy)
         return plot_dots(chart, ax=ax) if isinstance(chart, Dots) else plot_lines(chart, ax=ax)

@@ -90,7 +90,7 @@ class PolicyTableResult(PolicyPageResult, PolicyTableAnalysis):
         show : "net_benefit" or "doses".
         ax : matplotlib axes to draw on; those of a new figure where none are given.
         """
-        from crsrisk.plots import plot_lines
+        from crsrisk.plots.charts import plot_lines
 
         return plot_lines(self.chart(show), ax=ax)
 

@@ -138,7 +138,7 @@ def test_the_page_on_trial_statistics_names_every_function() -> None:
     named = re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
     functions = [name for cell in named for name in re.findall(r"`(\w+)`", cell)]
     assert len(functions) > 40
-    assert [name for name in functions if name not in dir(trials)] == []
+    assert [name for name in functions if name not in dir(crsrisk.trials)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
