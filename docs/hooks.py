@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -42,12 +43,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if not target.is_relative_to(ROOT) or not target.exists():
             return link[0]
         anchor = link["anchor"] or ""
+        if target.is_relative_to(ROOT / "docs" / "gallery"):
+            return f"{up}generated/gallery/index.md"
         if target.is_relative_to(ROOT / "docs"):
             return f"{up}{target.relative_to(ROOT / 'docs').as_posix()}{anchor}"
-        if target.is_dir():
-            target = target / "README.md"
+        if target.is_dir():  # of a folder the page that says what is in it, its own or the one above
+            homes = (above / "README.md" for above in (target, *target.parents))
+            target = next(home for home in homes if home.is_file())
         name = target.relative_to(ROOT).as_posix()
         if files.get_file_from_path(_address(name)) is None:
+            if target.suffix == ".md":
+                raise PluginError(f"{place} links to {name}: add it to PAGES in docs/hooks.py")
             files.append(_file(name, config))
         return f"{up}{_address(name)}{anchor}"
 

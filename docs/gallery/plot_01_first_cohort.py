@@ -28,7 +28,7 @@ cohort.outcomes[["crs_any", "crs_grade2plus", "onset_h", "duration_h"]].head()
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 for product, patients in cohort.to_frame().groupby("product"):
     axes.ecdf(patients["onset_h"].dropna() / 24, label=product)
-axes.set(xlabel="Days after the first dose", ylabel="Share of patients with CRS", xlim=(0, 21))
+axes.set(xlabel="Days after the first dose", ylabel="Share of those with CRS", xlim=(0, 21))
 axes.legend(frameon=False)
 
 # %%

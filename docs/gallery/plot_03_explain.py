@@ -5,6 +5,7 @@ Exact Shapley values of the calibrated model, one reason for each clinical varia
 the model weighs what it was told; they are no proof of cause, and the patients are simulated.
 """
 
+import matplotlib.pyplot as plt
 import shap
 
 import crsrisk as crs
@@ -25,4 +26,5 @@ explanation.plot_importance()
 
 # %%
 # Every plot of the shap package takes the same values.
-shap.plots.beeswarm(explanation.to_shap(), show=False)
+shap.plots.beeswarm(explanation.to_shap(), show=False, plot_size=(8, 5))
+plt.tight_layout()

@@ -6,6 +6,8 @@ of the ensemble, sets of assumptions that published trials cannot tell apart, si
 The intervals are wide because so little is known. Synthetic data, no external validation.
 """
 
+import matplotlib.pyplot as plt
+
 import crsrisk as crs
 
 forecast = crs.forecast("tarlatamab", trial_size=40, n_patients=32)
@@ -16,8 +18,10 @@ forecast
 forecast.to_frame()
 
 # %%
-forecast.plot()
+figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
+forecast.plot(ax=axes)
 
 # %%
 # Hours to the onset of CRS.
-forecast.plot("onset")
+figure, axes = plt.subplots(figsize=(8, 1.2), layout="constrained")
+forecast.plot("onset", ax=axes)

@@ -8,6 +8,8 @@ assumptions of the planner; no data support routine prophylaxis in solid tumours
 from pathlib import Path
 from tempfile import mkdtemp
 
+import matplotlib.pyplot as plt
+
 import crsrisk as crs
 
 size = crs.trials.sample_size_two_proportions(0.125, 0.25, power=0.8)
@@ -63,4 +65,5 @@ result.to_frame().iloc[:, :8]
 
 # %%
 # Power by how well prophylaxis works, for all comers and for those above a risk of 0.3.
-result.plot_power()
+figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+result.plot_power(ax=axes)
