@@ -405,7 +405,7 @@ def test_weight_zero_leaves_a_patient_out_and_ones_change_nothing() -> None:
 
 def test_weights_move_the_trees_as_copies_would() -> None:
     """Where trees are kept, weights and copies agree in how well they predict, not to the digit."""
-    X, y, risk = world(1500, seed=14)
+    X, y, _ = world(1500, seed=14)
     weight = np.where(X["up"] > 0, 3, 1)
     settings_ = {**QUICK, "free_columns": ["group"]}
     copies = np.repeat(np.arange(len(X)), weight)
