@@ -240,7 +240,9 @@ class ModelConfig(Result, Strict):
                 expected=f"features of it: {', '.join(known)}",
                 cure="correct the name",
             )
-        return self.replace(features=[one for one in self.features if one.name not in names])
+        return self.replace(
+            features=[choice for choice in self.features if choice.name not in names]
+        )
 
     def to_yaml(self) -> str:
         """The configuration as the text of its file, models/configs/<name>.yaml; the variables
@@ -409,10 +411,10 @@ def field_of(name: str) -> Described | None:
     >>> [field_of(name).unit for name in ("crp_mg_l__max__h24", "crp_mg_l__slope__h24", "grade__onset__h24")]
     ['mg/L', 'mg/L/h', 'h']
     """
-    found = _DYNAMIC.fullmatch(name)
-    if found is None:
+    match = _DYNAMIC.fullmatch(name)
+    if match is None:
         return FIELDS.get(source_field(name))
-    stem, summary, hour = found.groups()
+    stem, summary, hour = match.groups()
     likes = [FIELDS.get(f"{stem}{middle}__h{hour}") for middle in ("", "__max", "__min")]
     like = next((field for field in likes if field is not None), None)
     if like is None:
@@ -521,11 +523,11 @@ def feature_array(columns: Mapping[str, Any], *, names: tuple[str, ...]) -> NDAr
 @lru_cache(maxsize=64)
 def _origins(names: tuple[str, ...]) -> tuple[tuple[str, str | None, Index | None], ...]:
     """By feature: its column, the word for which it is 1, the published index that it is."""
-    found: list[tuple[str, str | None, Index | None]] = []
+    origins: list[tuple[str, str | None, Index | None]] = []
     for name in names:
         stem, _, word = name.partition("__")
-        found.append((stem, word, None) if stem in WORDS else (name, None, INDICES.get(name)))
-    return tuple(found)
+        origins.append((stem, word, None) if stem in WORDS else (name, None, INDICES.get(name)))
+    return tuple(origins)
 
 
 def require_columns(observed: pd.DataFrame, columns: Iterable[str]) -> None:
