@@ -252,7 +252,7 @@ def _mean(values: Floats, weight: Floats | None) -> float:
 
 def _skewness(values: Floats, weight: Floats | None) -> float:
     centred = values - _mean(values, weight)
-    return _mean(centred**3, weight) / _mean(centred**2, weight) ** 1.5
+    return float(_mean(centred**3, weight) / _mean(centred**2, weight) ** 1.5)
 
 
 def quantile(values: Floats, shares: float | Floats, *, sample_weight: Floats | None) -> Floats:
