@@ -102,24 +102,21 @@ def forecast(
     as_json: AsJson = False,
 ) -> None:
     """Forecast what a trial of a product would report, with intervals over the assumptions."""
-    from crsrisk.data.ensemble import load_ensemble
     from crsrisk.progress import steps
     from crsrisk.studies.forecast import forecast, print_forecast
 
     products, world = products_in(product, scenario=scenario)
-    members = load_ensemble()
     with steps() as begin:
         made = forecast(
             products,
             world=world,
-            ensemble=members,
             trial_size=trial_size,
             regimen=regimen,
             mitigations=tuple(mitigation or ()),
             n_patients=patients,
             seed=seed,
             workers=workers,
-            advance=begin("Simulating the ensemble", len(members)),
+            begin=begin,
         )
     if as_json:
         print_json(made.to_dict())

@@ -11,7 +11,7 @@ where everything else differs too. Editing a lever's column is therefore no coun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -253,19 +253,17 @@ def surrogate_quality(
     risk = 1.0 / (1.0 + np.exp(-_mean_of(halves)(rows)))
     error = calibration_error(risk, truth=truth, seed=config.seed)
     assert isinstance(error, CalibrationError)  # the configuration asks for 30 patients or more
-    distance, bias = (
-        replace(figure.estimate, mc_error=figure.mc_error)
-        for figure in (error.root_mean_squared, error.bias)
-    )
     first, second = (2 * asked.n_grade2plus / asked.n_replicates).T
     variance = float(np.cov(first, second)[0, 1])
     together = agreement([attributions.halves], seed=config.seed).rank_correlation
     return SurrogateQuality(
         n_patients=config.surrogate_patients,
-        root_mean_squared=distance,
-        bias=bias,
+        root_mean_squared=error.root_mean_squared,
+        bias=error.bias,
         sd_of_true_risk=max(0.0, variance) ** 0.5,
-        share_of_variance=1.0 - distance.value**2 / variance if variance > 0 else None,
+        share_of_variance=1.0 - error.root_mean_squared.value**2 / variance
+        if variance > 0
+        else None,
         halves_rank_correlation=together,
         reliability=reliability(together.value),
     )
