@@ -134,7 +134,7 @@ class Product(Result, Strict):
     --------
     >>> from crsrisk.data.world_files import load_product
     >>> load_product("tarlatamab")
-    <Product: tarlatamab, Tarlatamab (tce against DLL3, small_cell_lung), ...>
+    <Product: tarlatamab, Tarlatamab ...(tce against DLL3, small_cell_lung), regimens label, ...>
     """
 
     name: str

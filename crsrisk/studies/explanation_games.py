@@ -256,13 +256,14 @@ def surrogate_quality(
     distance, bias = error.root_mean_squared, error.bias
     first, second = (2 * asked.n_grade2plus / asked.n_replicates).T
     variance = float(np.cov(first, second)[0, 1])
+    squared = error.root_mean_squared.value**2
     together = agreement([attributions.halves], seed=config.seed).rank_correlation
     return SurrogateQuality(
         n_patients=config.surrogate_patients,
-        root_mean_squared=distance,
-        bias=bias,
+        root_mean_squared=error.root_mean_squared,
+        bias=error.bias,
         sd_of_true_risk=max(0.0, variance) ** 0.5,
-        share_of_variance=1.0 - distance.value**2 / variance if variance > 0 else None,
+        share_of_variance=1.0 - squared / variance if variance > 0 else None,
         halves_rank_correlation=together,
         reliability=reliability(together.value),
     )
