@@ -200,11 +200,9 @@ def test_it_shows_itself_shortly_and_survives_pickle(content: ModelEvaluation) -
 def test_tables_and_figures_are_numbered_through(content: ModelEvaluation) -> None:
     for kind in ("tables", "figures"):
         parts = [part for each in content.sections for part in getattr(each, kind)]
-        # tables of report/performance.py are dictionaries until they are typed
-        plain = [part if isinstance(part, dict) else vars(part) for part in parts]
-        numbers = [part["number"] for part in plain]
+        numbers = [part.number for part in parts]
         assert numbers == [str(at) for at in range(1, len(numbers) + 1)]
-        keys = [part["key"] for part in plain]
+        keys = [part.key for part in parts]
         assert len(keys) == len(set(keys))
 
 
