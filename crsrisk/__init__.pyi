@@ -34,6 +34,7 @@ from crsrisk.model.features import load_config as load_config
 from crsrisk.model.risk_model import RiskModel as RiskModel
 from crsrisk.model.store import load_model as load_model
 from crsrisk.model.store import save_model as save_model
+from crsrisk.report.explanation import PatientExplanation as PatientExplanation
 from crsrisk.results import Estimate as Estimate
 from crsrisk.results import NotEstimable as NotEstimable
 from crsrisk.simulation.cohort import simulate as simulate
