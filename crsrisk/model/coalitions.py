@@ -104,9 +104,9 @@ def background_contributions(
     """Interventional Shapley values of the single features against a stated background, by shap.
 
     An unknown feature takes its value from each patient of the background, whatever the known ones
-    are: another question than that of :func:`explain`, with another answer. shap adds up in 32-bit
-    numbers, so that values are right to about 1e-7 log-odds. All of the background counts (shap by
-    itself would draw 100 of its rows).
+    are: another question than that of :func:`crsrisk.model.explain.explain`, with another answer.
+    shap adds up in 32-bit numbers, so that values are right to about the sixth decimal of log-odds.
+    All of the background counts (shap by itself would draw 100 of its rows).
 
     Parameters
     ----------
