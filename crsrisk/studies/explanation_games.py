@@ -253,7 +253,6 @@ def surrogate_quality(
     risk = 1.0 / (1.0 + np.exp(-_mean_of(halves)(rows)))
     error = calibration_error(risk, truth=truth, seed=config.seed)
     assert isinstance(error, CalibrationError)  # the configuration asks for 30 patients or more
-    distance, bias = error.root_mean_squared, error.bias
     first, second = (2 * asked.n_grade2plus / asked.n_replicates).T
     variance = float(np.cov(first, second)[0, 1])
     squared = error.root_mean_squared.value**2
