@@ -1,8 +1,8 @@
 """
 # Train a model and compare it with plain LightGBM
 
-A classifier for the clinical table, as measured. How much of what can be known it has learnt is told
-by the simulator, which gives each test patient hundreds of futures.
+A classifier for the clinical table, as measured. How much of what can be known it has learnt is
+told by the simulator, which gives each test patient hundreds of futures.
 """
 
 import warnings

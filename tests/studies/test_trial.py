@@ -253,8 +253,8 @@ def test_a_saved_model_scores_the_candidates(model: RiskModel, tmp_path: Path) -
 
 
 def test_a_released_model_goes_by_its_name(tmp_path: Path) -> None:
-    """As in `crsrisk policy simulate --model`; a name that nothing has is refused with those that there
-    are.
+    """As in `crsrisk policy simulate --model`; a name that nothing has is refused with those that
+    there are.
     """
     released = names("released")
     if not released:
