@@ -9,13 +9,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import model_validator
 
-from crsrisk.data.assumptions import (
-    Quantity,
-    Strict,
-    misfit,
-    quantities_frame,
-    unit_of_name,
-)
+from crsrisk.data.assumptions import Quantity, Strict, misfit, quantities_frame, unit_of_name
 from crsrisk.results import Result
 
 Platform = Literal["tce", "immtac", "car_t", "tcr_t", "til", "ici"]

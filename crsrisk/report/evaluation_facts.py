@@ -10,7 +10,7 @@ from crsrisk.data.risk_model import FeatureContract
 from crsrisk.evaluation.internal_external import Pooled
 from crsrisk.evaluation.optimism import OptimismTable
 from crsrisk.report.checklists import Check
-from crsrisk.report.evaluation_findings import Findings
+from crsrisk.report.evaluation import Findings
 from crsrisk.results import NotEstimable
 from crsrisk.wording import estimate_in_words, listed, number, of_100, plain_name
 

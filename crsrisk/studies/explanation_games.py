@@ -25,14 +25,16 @@ from crsrisk.data.world import World
 from crsrisk.evaluation.against_truth import CalibrationError, SplitHalves, calibration_error
 from crsrisk.evaluation.explanation_truth import (
     Agreement,
+    Function,
+    Shapley,
     Surrogate,
     agreement,
     by_feature,
     fit_surrogate,
     reliability,
+    shapley_by_orders,
 )
 from crsrisk.model.booster import booster_of, contributions_of
-from crsrisk.model.coalitions import Function, Shapley, shapley_by_orders
 from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import numbers_of
 from crsrisk.model.predict import feature_matrix, raw_log_odds

@@ -25,7 +25,7 @@ from crsrisk.plots.chart_data import Axis, Dot, Dots
 from crsrisk.results import Estimate, NotEstimable, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.studies.export import refuse_twice, reject_unused
-from crsrisk.studies.text_table import TextTable, console_of, text_table
+from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.uncertainty.constants import product_constants
 from crsrisk.uncertainty.forecast import PredictiveInterval, forecast_targets
 from crsrisk.uncertainty.observations import Target

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from crsrisk.evaluation.evaluate import evaluate
-from crsrisk.evaluation.gap import decompose_gap
 from crsrisk.evaluation.internal_external import SCALES, InternalExternal, Place, pool
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.learning_curve_size import Development, needed_size
@@ -24,12 +23,19 @@ from crsrisk.evaluation.optimism import InstabilityByRisk, instability, optimism
 from crsrisk.evaluation.paired_comparison import ModelComparison
 from crsrisk.evaluation.resampling import Repeats
 from crsrisk.evaluation.sample_size import SampleSize
-from crsrisk.evaluation.subgroups import parts_of, subgroups
+from crsrisk.evaluation.subgroups import decompose_gap, parts_of, subgroups
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import Answer, Checklist
-from crsrisk.report.evaluation import FORMAT, ModelEvaluation, build_model_evaluation
-from crsrisk.report.evaluation_findings import About, EvaluationData, ExtraSection, MissingShare
+from crsrisk.report.evaluation import (
+    FORMAT,
+    About,
+    EvaluationData,
+    ExtraSection,
+    MissingShare,
+    ModelEvaluation,
+    build_model_evaluation,
+)
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation
 from crsrisk.report.sections import section

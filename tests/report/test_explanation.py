@@ -40,8 +40,8 @@ from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, columns_of
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_explanation
+from crsrisk.report.explanation_warnings import PatientFacts
 from crsrisk.report.explanation_words import explanation_of
-from crsrisk.report.patient_facts import PatientFacts
 from crsrisk.results import Estimate, NotEstimable
 
 EVIL = "<script>alert('x')</script>"

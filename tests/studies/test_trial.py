@@ -19,8 +19,8 @@ from crsrisk.errors import InputError
 from crsrisk.folders import experiments_folder, names
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
-from crsrisk.progress import steps
 from crsrisk.studies.trial import TrialResult, run_trial, write_trial
+from crsrisk.terminal import steps
 
 SHIPPED = experiments_folder() / "010_trial_designs"
 COHORT = """candidates:
