@@ -37,14 +37,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from crsrisk.data.baseline_checks import (
-    BaselineCheck,
-    BaselineFinding,
-    Statistic,
-)
-from crsrisk.data.baseline_checks import (
-    Verdict as BaselineVerdict,
-)
+from crsrisk.data.baseline_checks import BaselineCheck, BaselineFinding, Statistic
+from crsrisk.data.baseline_checks import Verdict as BaselineVerdict
 from crsrisk.data.population import CONTINUOUS, Population
 from crsrisk.data.published_figures import (
     METRIC_MEANINGS,

@@ -58,7 +58,7 @@ from crsrisk.model.features import build_features
 from crsrisk.model.predict import predict, raw_log_odds
 from crsrisk.model.refits import interval, make_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.evaluation import ExtraSection
+from crsrisk.report.evaluation_facts import ExtraSection
 from crsrisk.report.evaluation_truth import truth_section
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.studies.validation import FurtherPart, StudyData

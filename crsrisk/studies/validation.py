@@ -46,13 +46,8 @@ from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import tracking
-from crsrisk.report.evaluation import (
-    About,
-    EvaluationData,
-    ExtraSection,
-    ModelEvaluation,
-    build_model_evaluation,
-)
+from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
+from crsrisk.report.evaluation_facts import About, EvaluationData, ExtraSection
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort

@@ -27,15 +27,8 @@ from crsrisk.evaluation.subgroups import decompose_gap, parts_of, subgroups
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import Answer, Checklist
-from crsrisk.report.evaluation import (
-    FORMAT,
-    About,
-    EvaluationData,
-    ExtraSection,
-    MissingShare,
-    ModelEvaluation,
-    build_model_evaluation,
-)
+from crsrisk.report.evaluation import FORMAT, ModelEvaluation, build_model_evaluation
+from crsrisk.report.evaluation_facts import About, EvaluationData, ExtraSection, MissingShare
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation
 from crsrisk.report.sections import section

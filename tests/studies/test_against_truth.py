@@ -29,7 +29,7 @@ from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.evaluation import ExtraSection
+from crsrisk.report.evaluation_facts import ExtraSection
 from crsrisk.report.sections import numbered
 from crsrisk.results import Estimate, to_plain
 from crsrisk.simulation.arm import Arm

@@ -14,7 +14,7 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.model.features import load_config
-from crsrisk.report.evaluation import ExtraSection
+from crsrisk.report.evaluation_facts import ExtraSection
 from crsrisk.report.sections import section
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.studies.development import develop
