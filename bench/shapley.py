@@ -29,9 +29,9 @@ from bench.kernel import _seconds
 from bench.models import fitted
 from crsrisk.model.booster import contributions_of
 from crsrisk.model.booster_text import bare_text
+from crsrisk.model.explain import path_shapley
 from crsrisk.model.forest import forest_of, raw_log_odds_by
 from crsrisk.model.predict import feature_matrix
-from crsrisk.model.tree_shap import path_shapley
 
 Values = NDArray[np.float64]
 N_PATIENTS, N_SHAP = 100_000, 4_000

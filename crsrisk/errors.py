@@ -22,7 +22,9 @@ class CRSRiskError(Exception):
 
     Example
     -------
-    >>> raise InputError(where="a.yaml", key="dose", found="-1", expected="a dose above 0", cure="correct it")
+    >>> raise InputError(
+    ...     where="a.yaml", key="dose", found="-1", expected="a dose above 0", cure="correct it"
+    ... )
     Traceback (most recent call last):
     ...
     crsrisk.errors.InputError: a.yaml, dose: found -1; expected a dose above 0. Cure: correct it

@@ -2,8 +2,8 @@
 
 One Newton solver serves recalibration, the update of a model, the calibration curve with its
 bootstrap and the regressions of simulated worlds. It is ours because the bootstrap fits hundreds of
-weighted regressions on one design at a time, where ``statsmodels.GLM`` in a loop takes two to three
-times as long, and because GLM knows neither Firth's penalty nor a ridge beside an offset. The two
+weighted regressions on one design at a time, where ``statsmodels.GLM`` in a loop takes longer, and
+because GLM knows neither Firth's penalty nor a ridge beside an offset. The two
 regressions that never hold their design in memory keep loops of their own:
 :class:`crsrisk.model.logistic.PooledLogistic` and the surrogate of the oracle in
 :mod:`crsrisk.evaluation.explanation_truth`.

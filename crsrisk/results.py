@@ -1,5 +1,5 @@
-"""What results have in common: an estimate with its interval, how a result is written as plain data,
-and how it shows itself in a notebook.
+"""What results have in common: an estimate with its interval, how a result is written as plain
+data, and how it shows itself in a notebook.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ class Result:
     """What every result can do: say in one line what it is, become plain data, show itself.
 
     A result is a frozen dataclass that inherits from this class and says what it is in
-    :meth:`summary`. ``repr`` and the notebook's view are made from it; a result that is a table adds
-    ``to_frame()``, one that a person looks at adds ``plot()`` or ``to_html()``.
+    :meth:`summary`. ``repr`` and the notebook's view are made from it; a result that is a table
+    adds ``to_frame()``, one that a person looks at adds ``plot()`` or ``to_html()``.
     """
 
     def summary(self) -> str:

@@ -96,8 +96,10 @@ def amount(name: str, number: str, *, unit: str) -> str:
     """A number with what it counts: its unit, or nothing for a pure number; a dose counts the
     product's usual one.
 
-    >>> amount("crp_mg_l", "42", unit="mg/L"), amount("dose_intensity", "10", unit="1"), amount("ecog", "1", unit="1")
-    ('42 mg/L', '10 times the usual', '1')
+    >>> amount("crp_mg_l", "42", unit="mg/L"), amount("dose_intensity", "10", unit="1")
+    ('42 mg/L', '10 times the usual')
+    >>> amount("ecog", "1", unit="1")
+    '1'
     """
     words = "times the usual" if name == "dose_intensity" else "" if unit in ("", "1") else unit
     return f"{number} {words}".strip()

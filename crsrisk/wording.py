@@ -183,7 +183,8 @@ def risk_in_words(
     """The sentence about one risk.
 
     >>> risk_in_words(0.234, event="CRS of grade 2 or more", window_d=21)
-    'Of 100 patients like this one, about 23 would develop CRS of grade 2 or more within 21 days after the first dose.'
+    'Of 100 patients like this one, about 23 would develop CRS of grade 2 or more within 21 days
+    after the first dose.'
     """
     return f"Of 100 {whom}, {about_of_100(risk)} would develop {event} {window_in_words(window_d)}."
 

@@ -1,5 +1,5 @@
-"""How the package compiles: small scalar functions that the solver inlines and vectorises, and whole
-kernels whose compiled code is kept between runs.
+"""How the package compiles: small scalar functions that the solver inlines and vectorises, and
+whole kernels whose compiled code is kept between runs.
 
 ``error_model="numpy"`` keeps division free of branches and ``forceinline`` lets LLVM fuse a whole
 step, so that neighbouring patients share one vector instruction. Each function stays callable from

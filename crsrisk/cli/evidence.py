@@ -45,9 +45,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Simulate every published trial and compare; rows that disagree stay."""
-    from crsrisk.progress import steps
     from crsrisk.simulation.evidence import to_json
     from crsrisk.studies.evidence import compare_with_published, print_comparisons
+    from crsrisk.terminal import steps
 
     trials, products, world = _trials(trial, role=role, scenario=scenario)
     with steps() as begin:
@@ -84,10 +84,10 @@ def forecast_evidence(
 ) -> None:
     """Forecast every published figure over the ensemble, with predictive intervals."""
     from crsrisk.data.ensemble import load_ensemble
-    from crsrisk.progress import steps
     from crsrisk.studies.evidence import forecast_published, print_published_forecasts
     from crsrisk.studies.forecast import PER_MEMBER, RARE_FOLD
     from crsrisk.studies.generator import count_evidence, print_evidence_counts
+    from crsrisk.terminal import steps
 
     trials, products, world = _trials(trial, role=role, scenario=scenario)
     members = load_ensemble()

@@ -23,8 +23,8 @@ def run(
     """Run an experiment from its question to its report; results go beside it."""
     from crsrisk.data.files import new_result
     from crsrisk.errors import InputError
-    from crsrisk.progress import steps
     from crsrisk.studies.experiment import experiment_file, kind_of
+    from crsrisk.terminal import steps
 
     kind = kind_of(experiment)
     if kind not in KINDS:

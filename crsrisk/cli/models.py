@@ -84,13 +84,8 @@ def train(
 ) -> None:
     """Train a risk model on simulated patients, or on a table with outcomes."""
     from crsrisk.errors import InputError
-    from crsrisk.progress import steps
-    from crsrisk.studies.train import (
-        config_from,
-        simulated_training,
-        table_training,
-        train,
-    )
+    from crsrisk.studies.train import config_from, simulated_training, table_training, train
+    from crsrisk.terminal import steps
 
     if table is not None and (patients or product):
         raise InputError(

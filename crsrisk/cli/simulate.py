@@ -56,8 +56,8 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a cohort and write it with its manifest."""
-    from crsrisk.progress import steps
     from crsrisk.studies.export import export_cohort
+    from crsrisk.terminal import steps
 
     arms, world = arms_of(
         product, scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ())
@@ -102,8 +102,8 @@ def forecast(
     as_json: AsJson = False,
 ) -> None:
     """Forecast what a trial of a product would report, with intervals over the assumptions."""
-    from crsrisk.progress import steps
     from crsrisk.studies.forecast import forecast, print_forecast
+    from crsrisk.terminal import steps
 
     products, world = products_in(product, scenario=scenario)
     with steps() as begin:

@@ -75,8 +75,8 @@ def trial(
     the power it reaches and what it would need.
     """
     from crsrisk.data.files import new_result
-    from crsrisk.progress import steps
     from crsrisk.studies.trial import check_targets, print_trial, run_trial, write_trial
+    from crsrisk.terminal import steps
 
     with new_result(html, out, overwrite=overwrite):
         check_targets(design, html=html, out=out)
@@ -135,8 +135,8 @@ def simulate_policies(
     """Weigh prophylaxis in simulated patients whose outcome is known under every strategy."""
     from crsrisk.data.files import new_result
     from crsrisk.policy.cohort import HarmWeights
-    from crsrisk.progress import steps
     from crsrisk.studies.policy import evaluate_policies, print_policies, write_policies
+    from crsrisk.terminal import steps
 
     with new_result(html, out, overwrite=overwrite):
         with steps() as begin:

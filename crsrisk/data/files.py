@@ -185,8 +185,8 @@ def new_result(*targets: Path | None, overwrite: bool) -> Iterator[None]:
     """Write one result to files and folders, and let nothing of an older one stand beside it.
 
     Within, files are written as ever (:func:`write_beside`). At the end, what belonged to the
-    result that stood there and was not written anew is removed: the manifest beside a file, and of a
-    folder the files that its index names. Files that somebody else put there stay.
+    result that stood there and was not written anew is removed: the manifest beside a file, and of
+    a folder the files that its index names. Files that somebody else put there stay.
 
     Raises
     ------

@@ -545,7 +545,8 @@ def template(product: Product, *, landmark_h: int = 0) -> str:
     """A patient file to fill in, for one product: every key with its units; made-up values."""
     lines = [
         (
-            "# One patient for: crsrisk explain patient MODEL PATIENT.yaml. The values are made up: write"
+            "# One patient for: crsrisk explain patient MODEL PATIENT.yaml. The values are made up:"
+            " write"
             " over them."
         ),
         (

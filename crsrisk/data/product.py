@@ -9,13 +9,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import model_validator
 
-from crsrisk.data.assumptions import (
-    Quantity,
-    Strict,
-    misfit,
-    quantities_frame,
-    unit_of_name,
-)
+from crsrisk.data.assumptions import Quantity, Strict, misfit, quantities_frame, unit_of_name
 from crsrisk.results import Result
 
 Platform = Literal["tce", "immtac", "car_t", "tcr_t", "til", "ici"]
@@ -134,7 +128,7 @@ class Product(Result, Strict):
     --------
     >>> from crsrisk.data.world_files import load_product
     >>> load_product("tarlatamab")
-    <Product: tarlatamab, Tarlatamab (tce against DLL3, small_cell_lung), ...>
+    <Product: tarlatamab, Tarlatamab ...(tce against DLL3, small_cell_lung), regimens label, ...>
     """
 
     name: str

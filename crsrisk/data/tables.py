@@ -165,8 +165,9 @@ def read_patients(
     >>> read_patients(place)
     Traceback (most recent call last):
     ...
-    crsrisk.errors.InputError: ...mine.csv, crp: found a quantity without a unit; expected crp_mg_l or
-    crp [mg/dL] or crp [ug/mL]. Cure: rename the column, or state its unit beside the table (crp=mg/L)
+    crsrisk.errors.InputError: ...mine.csv, crp: found a quantity without a unit; expected
+    crp_mg_l or crp [mg/dL] or crp [ug/mL]. Cure: rename the column, or state its unit beside the
+    table (crp=mg/L)
     """
     path = Path(path)
     cells = read_csv_cells(path) if _is_csv(path) else read_parquet_cells(path)

@@ -10,7 +10,7 @@ which takes the label noise out:
 - log loss of the oracle: mean entropy of q. The entropy of an observed share is too low on average;
   Miller and Madow's correction, (observed classes - 1) / (2 n_replicates), is added per patient
   (Miller 1955);
-- AUROC: see :mod:`crsrisk.evaluation.expected_auroc`. The oracle ranks each replicate by the others
+- AUROC: see :mod:`crsrisk.evaluation.metrics`. The oracle ranks each replicate by the others
   only; with finitely many it ranks a little worse than the truth: a lower bound, with an upper one
   beside it.
 
@@ -34,21 +34,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.errors import InputError
-from crsrisk.evaluation.expected_auroc import (
-    ExpectedAuroc,
-    Rows,
-    Scores,
-    expected_auroc,
-    replicate_scores,
-)
 from crsrisk.evaluation.metrics import (
     Z_95,
+    ExpectedAuroc,
     FloatArray,
+    Rows,
+    Scores,
     bootstrap_counts,
     check_risk,
     clip_risk,
+    expected_auroc,
     mean_with_interval,
     percentile_estimate,
+    replicate_scores,
 )
 from crsrisk.model.comparators import ProductRate
 from crsrisk.plots.chart_data import BenchmarkMark, Kind

@@ -16,12 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.metrics import (
-    TAILS,
-    FloatArray,
-    bootstrap_counts,
-    check_outcome_and_risk,
-)
+from crsrisk.evaluation.metrics import TAILS, FloatArray, bootstrap_counts, check_outcome_and_risk
 from crsrisk.results import Estimate, NotEstimable
 
 NET_BENEFIT_MIN_EVENTS = 100

@@ -38,8 +38,13 @@ from scipy.stats import rankdata
 from crsrisk import streams
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
-from crsrisk.evaluation.expected_auroc import Scores, expected_auroc
-from crsrisk.evaluation.metrics import auroc_within, bootstrap_counts, standard_error
+from crsrisk.evaluation.metrics import (
+    Scores,
+    auroc_within,
+    bootstrap_counts,
+    expected_auroc,
+    standard_error,
+)
 from crsrisk.fields import FIELDS
 from crsrisk.model.features import columns_needed, source_field
 from crsrisk.model.predict import predict

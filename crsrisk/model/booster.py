@@ -1,7 +1,7 @@
 """Booster: LightGBM itself, its scores and its own contributions; it is handed checked texts only.
 
 Scoring and explaining a saved model need none of this: :mod:`crsrisk.model.forest` and
-:mod:`crsrisk.model.tree_shap` do both from the text, and are tested against it.
+:mod:`crsrisk.model.explain` do both from the text, and are tested against it.
 """
 
 from __future__ import annotations

@@ -34,13 +34,7 @@ from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import LARGEST_TEXT
-from crsrisk.model.features import (
-    ModelConfig,
-    build_features,
-    columns_needed,
-    numbers_of,
-    words_of,
-)
+from crsrisk.model.features import ModelConfig, build_features, columns_needed, numbers_of, words_of
 from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model

@@ -1,5 +1,5 @@
-"""Comparators: what a model has to beat. Each learns from the same patients, takes the same clinical
-table, and gives calibrated risks, as scikit-learn classifiers do.
+"""Comparators: what a model has to beat. Each learns from the same patients, takes the same
+clinical table, and gives calibrated risks, as scikit-learn classifiers do.
 
 ``ProductRate``: the share of events of each product. ``IndexLogistic``: a published index,
 recalibrated, on top of the product. ``RidgeLogistic``: ridge regression on everything, the simplest
@@ -371,8 +371,8 @@ class ExplainableBoosting(_ClinicalClassifier):
     ``n_bags`` models are averaged, each stopped early on patients left out of it; ``n_pairs``
     interactions are chosen by the library (none by default: with ten it predicted worse in
     simulated cohorts of 2,000). A missing value is far below all others, as the library advises, so
-    that it has a step of its own. One process, so that the same seed gives the same risks. Slower than all
-    other comparators.
+    that it has a step of its own. One process, so that the same seed gives the same risks. Slower
+    than all other comparators.
     """
 
     name = "explainable boosting machine"

@@ -1,5 +1,5 @@
-"""Features: a model's configuration, and from what a hospital knows of a patient to the numbers that
-a model reads. Pure, row by row.
+"""Features: a model's configuration, and from what a hospital knows of a patient to the numbers
+that a model reads. Pure, row by row.
 
 Nothing is fitted here: a row's features depend on that row alone, so nothing can leak from one
 patient (or from the test patients) to another. What has to be learnt from many rows lives in the
@@ -240,7 +240,9 @@ class ModelConfig(Result, Strict):
                 expected=f"features of it: {', '.join(known)}",
                 cure="correct the name",
             )
-        return self.replace(features=[one for one in self.features if one.name not in names])
+        return self.replace(
+            features=[choice for choice in self.features if choice.name not in names]
+        )
 
     def to_yaml(self) -> str:
         """The configuration as the text of its file, models/configs/<name>.yaml; the variables
@@ -406,13 +408,14 @@ def field_of(name: str) -> Described | None:
     """The field that describes a column; of a slope or an onset one made from that of its readings,
     None if unknown.
 
-    >>> [field_of(name).unit for name in ("crp_mg_l__max__h24", "crp_mg_l__slope__h24", "grade__onset__h24")]
+    >>> names = ("crp_mg_l__max__h24", "crp_mg_l__slope__h24", "grade__onset__h24")
+    >>> [field_of(name).unit for name in names]
     ['mg/L', 'mg/L/h', 'h']
     """
-    found = _DYNAMIC.fullmatch(name)
-    if found is None:
+    match = _DYNAMIC.fullmatch(name)
+    if match is None:
         return FIELDS.get(source_field(name))
-    stem, summary, hour = found.groups()
+    stem, summary, hour = match.groups()
     likes = [FIELDS.get(f"{stem}{middle}__h{hour}") for middle in ("", "__max", "__min")]
     like = next((field for field in likes if field is not None), None)
     if like is None:
@@ -446,7 +449,8 @@ def usual_variable_of(feature: str) -> str:
     Product and platform are one variable, and so are all readings of one laboratory value after the
     first dose.
 
-    >>> [usual_variable_of(name) for name in ("product__tarlatamab", "crp_mg_l", "crp_mg_l__max__h24")]
+    >>> names = ("product__tarlatamab", "crp_mg_l", "crp_mg_l__max__h24")
+    >>> [usual_variable_of(name) for name in names]
     ['product', 'crp_mg_l', 'crp_mg_l__course']
     """
     stem, mark, rest = feature.partition("__")
@@ -478,7 +482,8 @@ def build_features(observed: pd.DataFrame, *, names: Sequence[str]) -> pd.DataFr
     value.
 
     >>> table = pd.DataFrame({"product": ["tarlatamab"], "crp_mg_l": [40.0], "albumin_g_l": [40]})
-    >>> build_features(table, names=["product__tarlatamab", "crp_mg_l", "crp_albumin_ratio"]).iloc[0].tolist()
+    >>> names = ["product__tarlatamab", "crp_mg_l", "crp_albumin_ratio"]
+    >>> build_features(table, names=names).iloc[0].tolist()
     [1.0, 40.0, 1.0]
     """
     columns = read_columns(observed, columns=columns_needed(names))
@@ -521,11 +526,11 @@ def feature_array(columns: Mapping[str, Any], *, names: tuple[str, ...]) -> NDAr
 @lru_cache(maxsize=64)
 def _origins(names: tuple[str, ...]) -> tuple[tuple[str, str | None, Index | None], ...]:
     """By feature: its column, the word for which it is 1, the published index that it is."""
-    found: list[tuple[str, str | None, Index | None]] = []
+    origins: list[tuple[str, str | None, Index | None]] = []
     for name in names:
         stem, _, word = name.partition("__")
-        found.append((stem, word, None) if stem in WORDS else (name, None, INDICES.get(name)))
-    return tuple(found)
+        origins.append((stem, word, None) if stem in WORDS else (name, None, INDICES.get(name)))
+    return tuple(origins)
 
 
 def require_columns(observed: pd.DataFrame, columns: Iterable[str]) -> None:

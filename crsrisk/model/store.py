@@ -148,7 +148,7 @@ def _listing(folder: Path) -> list[str]:
     """Names of the files of a release, apart from the manifest; anything but plain files raises
     :class:`InputError`.
     """
-    found = []
+    names = []
     for place in sorted(folder.iterdir()):
         if place.is_symlink() or not place.is_file() or not _FILE_NAME.fullmatch(place.name):
             raise _bad(
@@ -157,8 +157,8 @@ def _listing(folder: Path) -> list[str]:
                 "the files that were released, nothing else",
             )
         if place.name != MANIFEST:
-            found.append(place.name)
-    return found
+            names.append(place.name)
+    return names
 
 
 def _check_released(folder: Path, files: Mapping[str, str]) -> None:

@@ -18,13 +18,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from pathlib import Path
-
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import
-os.environ["DO_NOT_TRACK"] = "true"
+from unittest.mock import patch
 
 import pandas as pd
 
-with warnings.catch_warnings():  # mlflow's own, about libraries newer than it was written for
+# Whether it reports to its makers, mlflow decides at its import: it does not, and the environment
+# is afterwards what it was. Its warnings are about libraries newer than it was written for.
+with (
+    patch.dict(os.environ, {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}),
+    warnings.catch_warnings(),
+):
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.filterwarnings(
         "ignore", message=".*type hint is inferred as AnyType", category=UserWarning
@@ -65,9 +68,7 @@ _A_PATIENT = re.compile(r"patient_id[\"']?\s*[:=,]\s*\[?\s*\d")
 _LIBRARIES = ("lightgbm", "numpy", "pandas")
 _DIGEST = 36  # characters of a data set's digest that MLflow takes
 _LIMIT = 500  # characters of a parameter: MLflow's oldest servers take no more
-
-for _chatty in ("alembic", "mlflow.store.db.utils", "mlflow.models.model"):
-    logging.getLogger(_chatty).setLevel(logging.ERROR)
+_CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.models.model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +157,19 @@ class Tracker:
 
 
 @contextmanager
+def _in_silence() -> Iterator[None]:
+    """Only errors of mlflow's own loggers are told; afterwards they say as much as before."""
+    levels = {name: logging.getLogger(name).level for name in _CHATTY}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
 def tracking(*, folder: str | Path, experiment: str, run: str) -> Iterator[Tracker]:
     """Open the parent run of an experiment; at the end the tracking address is what it was before.
 
@@ -163,13 +177,18 @@ def tracking(*, folder: str | Path, experiment: str, run: str) -> Iterator[Track
     """
     given = os.environ.get(ENVIRONMENT)  # mlflow writes there what it is told, for child processes
     uri = given or _embedded(Path(folder))
-    mlflow.set_tracking_uri(uri)
-    try:
-        identity = _experiment(experiment, artifacts=None if given else Path(folder) / "artifacts")
-        with mlflow.start_run(experiment_id=identity, run_name=run, description=NOTICE) as opened:
-            yield Tracker(uri=uri, experiment_id=identity, run_id=opened.info.run_id)
-    finally:
-        mlflow.set_tracking_uri(given)  # type: ignore[arg-type]  # None: as if it had never been set
+    artifacts = None if given else Path(folder) / "artifacts"
+    with _in_silence():
+        mlflow.set_tracking_uri(uri)
+        try:
+            identity = _experiment(experiment, artifacts=artifacts)
+            with mlflow.start_run(
+                experiment_id=identity, run_name=run, description=NOTICE
+            ) as opened:
+                yield Tracker(uri=uri, experiment_id=identity, run_id=opened.info.run_id)
+        finally:
+            # None: as if it had never been set
+            mlflow.set_tracking_uri(given)  # type: ignore[arg-type]
 
 
 def example_row(model: RiskModel) -> pd.DataFrame:

@@ -125,7 +125,7 @@ def add_shares(
     Each tree is a list of edges, depth first, and a last one of depth 0 that leads out of it. Going
     down an edge multiplies, at each point of the quadrature, the product of the path's factors; a
     leaf times its value is carried up again, and each edge takes its feature's part of what comes
-    up (:mod:`crsrisk.model.tree_shap` has the formula and the weights).
+    up (:mod:`crsrisk.model.explain` has the formula and the weights).
     """
     n_deepest, n_most, n_widest = (
         edges["depth"].max() + 1,

@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from math import log10
 
-from crsrisk.plots.chart_data import (
-    BarCell,
-    DrawnCell,
-    ForestCell,
-    HoursCell,
-    IconArray,
-    RatesCell,
-)
+from crsrisk.plots.chart_data import BarCell, DrawnCell, ForestCell, HoursCell, IconArray, RatesCell
 from crsrisk.plots.charts import FOREST_TICKS, Z_95
 from crsrisk.plots.svg import document, place
 

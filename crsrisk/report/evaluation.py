@@ -10,12 +10,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from crsrisk.evaluation.evaluate import Evaluation
-from crsrisk.evaluation.gap import GapDecomposition
 from crsrisk.evaluation.internal_external import InternalExternal
 from crsrisk.evaluation.optimism import Instability, OptimismTable
 from crsrisk.evaluation.paired_comparison import ModelComparison
 from crsrisk.evaluation.sample_size import SampleSize
-from crsrisk.evaluation.subgroups import Subgroup
+from crsrisk.evaluation.subgroups import GapDecomposition, Subgroup
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import Checklist, ProbastAI, probast_ai, tripod_ai
 from crsrisk.report.evaluation_development import (
@@ -24,13 +23,14 @@ from crsrisk.report.evaluation_development import (
     optimism_section,
     sample_size_section,
 )
-from crsrisk.report.evaluation_facts import checks_of, facts_of
-from crsrisk.report.evaluation_findings import (
+from crsrisk.report.evaluation_facts import (
     About,
     ExtraSection,
     Findings,
     ModelAbout,
     Predictor,
+    checks_of,
+    facts_of,
 )
 from crsrisk.report.evaluation_sections import (
     comparison_section,
@@ -50,7 +50,7 @@ _PLATFORMS = {"ici": "checkpoint inhibitors"}
 class ModelEvaluation(Findings, Result):
     """Everything that was learnt about a model in some patients, ready for a page and for JSON.
 
-    Beside the :class:`~crsrisk.report.evaluation_findings.Findings`: ``sections`` say them for
+    Beside the :class:`~crsrisk.report.evaluation_facts.Findings`: ``sections`` say them for
     people, ``tripod_ai``, ``probast_ai`` and ``model_card`` answer from them.
     """
 

@@ -14,15 +14,7 @@ from crsrisk.evaluation.optimism import N_GROUPS, InstabilityByRisk, Optimism, O
 from crsrisk.evaluation.sample_size import SampleSize
 from crsrisk.plots.chart_data import Axis, Band, Dot, Dots, Line, Lines
 from crsrisk.report.evaluation_sections import ESTIMATE
-from crsrisk.report.sections import (
-    Row,
-    Section,
-    Table,
-    figure,
-    row,
-    section,
-    table,
-)
+from crsrisk.report.sections import Row, Section, Table, figure, row, section, table
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.wording import MISSING, estimate_in_words, number, of_100, plain_name
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from crsrisk.evaluation.calibration import CalibrationCurve
 from crsrisk.evaluation.decision_curve import Band, NetBenefitCurve
 from crsrisk.evaluation.evaluate import Evaluation
-from crsrisk.evaluation.gap import GapDecomposition
 from crsrisk.evaluation.paired_comparison import ModelComparison
-from crsrisk.evaluation.subgroups import VARIABLES, Subgroup
+from crsrisk.evaluation.subgroups import VARIABLES, GapDecomposition, Subgroup
 from crsrisk.report.performance import net_benefit_table, performance_tables
 from crsrisk.report.sections import (
     Figure,

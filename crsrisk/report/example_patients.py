@@ -21,14 +21,7 @@ from crsrisk.report.bedside import (
     shown_reasons,
 )
 from crsrisk.results import Estimate
-from crsrisk.wording import (
-    NOTICE,
-    about_of_100,
-    hours_in_words,
-    number,
-    typeset,
-    window_in_words,
-)
+from crsrisk.wording import NOTICE, about_of_100, hours_in_words, number, typeset, window_in_words
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from crsrisk.data.explanation import (
-    ByGrade,
-    Grade,
-    LeverEffect,
-    PatientRisk,
-    Reason,
-)
+from crsrisk.data.explanation import ByGrade, Grade, LeverEffect, PatientRisk, Reason
 from crsrisk.fields import FIELDS
 from crsrisk.model.refits import covers, update_of, why_no_refits
 from crsrisk.plots.chart_data import ReasonBar, ReasonTheme
@@ -42,8 +36,7 @@ from crsrisk.report.explanation import (
     Source,
     Therapy,
 )
-from crsrisk.report.explanation_warnings import warnings_about
-from crsrisk.report.patient_facts import PatientFacts
+from crsrisk.report.explanation_warnings import PatientFacts, warnings_about
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.wording import (
     MISSING,

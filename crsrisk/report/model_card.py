@@ -14,7 +14,7 @@ from crsrisk.data.risk_model import NOTICE as MODEL_NOTICE
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.evaluation_findings import Findings
+from crsrisk.report.evaluation_facts import Findings
 from crsrisk.results import Result
 from crsrisk.wording import NOTICE, estimate_in_words, number, of_100, plain_name
 

@@ -8,16 +8,10 @@ from collections.abc import Sequence
 
 from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, strategy_in_words
 from crsrisk.plots.chart_data import Axis, Band, Line, Lines, LineStyle
-from crsrisk.policy.decision import (
-    PolicyAnalysis,
-)
+from crsrisk.policy.decision import PolicyAnalysis
 from crsrisk.policy.strategy_value import DecisionCurve, DoseCurve, HarmsLedger, SubgroupValue
 from crsrisk.policy.table import PolicyValue
-from crsrisk.report.policy_words import (
-    amount,
-    needed_text,
-    with_interval,
-)
+from crsrisk.report.policy_words import amount, needed_text, with_interval
 from crsrisk.report.sections import (
     Figure,
     Row,

@@ -26,14 +26,7 @@ from crsrisk.report.policy_words import (
     who_enters,
     with_interval,
 )
-from crsrisk.report.sections import (
-    Section,
-    Table,
-    figure,
-    row,
-    section,
-    table,
-)
+from crsrisk.report.sections import Section, Table, figure, row, section, table
 from crsrisk.results import Estimate
 from crsrisk.wording import MISSING, number, typeset
 

@@ -187,7 +187,8 @@ def simulate(
     world : the assumptions, from :func:`crsrisk.load_world`; or a scenario's name or file. Without
         one, the reference world.
     regimen : regimen of every product; without one, each product's default (its label).
-    mitigations : names of what everybody gets against CRS beside the regimen, as ``["tocilizumab"]``.
+    mitigations : names of what everybody gets against CRS beside the regimen:
+        ``["tocilizumab"]``.
     population : whom to treat; without one, each product's tumour type.
     window_d : days after the first dose in which outcomes count; without one, the product's.
     workers : threads. They change nothing in the result.

@@ -1,9 +1,9 @@
 """Levers: what the treating team could change, each as an arm of its own.
 
 Step-up dosing, premedication, prophylaxis and route, one at a time; a regimen of the product's own
-file stands for another route. What is added is a strategy (:mod:`crsrisk.simulation.strategies`);
-what is taken away is made here. Only what differs is changed, so that two simulated arms tell the
-effect of the lever and of nothing else.
+file stands for another route. What is added is a strategy
+(:mod:`crsrisk.simulation.potential_outcomes`); what is taken away is made here. Only what differs
+is changed, so that two simulated arms tell the effect of the lever and of nothing else.
 
 Some hours after the first dose only what comes with the doses still to be given can be changed: an
 agent before the next dose, the steroid before later doses. What was decided before the first dose
@@ -19,7 +19,7 @@ from crsrisk.data.potential_outcomes import parse_strategy
 from crsrisk.data.product import Premedication, Regimen
 from crsrisk.data.world import World
 from crsrisk.simulation.arm import Arm
-from crsrisk.simulation.strategies import strategy_arm
+from crsrisk.simulation.potential_outcomes import strategy_arm
 
 LeverKind = Literal["prophylaxis", "premedication", "step-up", "route"]
 # given in steps and with premedication; cells and checkpoint inhibitors are not

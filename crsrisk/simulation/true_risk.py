@@ -104,7 +104,8 @@ class TrueRisk(Result):
         """Number of patients, replicates and the mean risk."""
         n = len(self.patient_id)
         mean = f", mean risk {self.risk().mean():.3f} of grade 2 or more" if n else ""
-        return f"{n} patients x {self.n_replicates} simulations, given {GIVEN_IN_WORDS[self.given]}{mean}"
+        given = GIVEN_IN_WORDS[self.given]
+        return f"{n} patients x {self.n_replicates} simulations, given {given}{mean}"
 
     def to_dict(self) -> dict[str, Any]:
         """What was given, the number of simulations, and a row a patient."""

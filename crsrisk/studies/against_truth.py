@@ -1,5 +1,5 @@
 """Against the truth: the part of a validation that no real data set can have; it joins as an
-:class:`~crsrisk.report.evaluation_findings.ExtraSection`.
+:class:`~crsrisk.report.evaluation.ExtraSection`.
 
 True calibration error of every patient, the loss in three parts, whether intervals hold the true
 risk, which internal validation was right about performance in a large number of further patients of
@@ -58,7 +58,7 @@ from crsrisk.model.features import build_features
 from crsrisk.model.predict import predict, raw_log_odds
 from crsrisk.model.refits import interval, make_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.evaluation_findings import ExtraSection
+from crsrisk.report.evaluation_facts import ExtraSection
 from crsrisk.report.evaluation_truth import truth_section
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.studies.validation import FurtherPart, StudyData

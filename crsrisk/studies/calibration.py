@@ -32,7 +32,7 @@ from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder
 from crsrisk.results import Estimate, Result
 from crsrisk.studies.experiment import experiment_file
-from crsrisk.studies.text_table import TextTable, console_of, text_table
+from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.uncertainty.constants import (
     Constant,
     priors_digest,

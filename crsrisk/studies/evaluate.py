@@ -33,7 +33,7 @@ from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, tracking
 from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
-from crsrisk.report.evaluation_findings import About, EvaluationData, MissingShare
+from crsrisk.report.evaluation_facts import About, EvaluationData, MissingShare
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation
 from crsrisk.results import Estimate

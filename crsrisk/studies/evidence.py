@@ -31,7 +31,7 @@ from crsrisk.results import Result, to_plain
 from crsrisk.simulation.evidence import STATEMENT, compare, published_interval, summarise
 from crsrisk.simulation.published_trials import trial_simulator
 from crsrisk.studies.forecast import as_written, told_figure
-from crsrisk.studies.text_table import console_of, text_table
+from crsrisk.terminal import console_of, text_table
 from crsrisk.uncertainty.forecast import PredictiveInterval, forecast_targets
 from crsrisk.uncertainty.observations import Target
 

@@ -43,8 +43,8 @@ from crsrisk.model.refits import Refits, interval
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.report.explanation import PatientExplanation
+from crsrisk.report.explanation_warnings import PatientFacts
 from crsrisk.report.explanation_words import explanation_of
-from crsrisk.report.patient_facts import PatientFacts
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.levers import Lever, later_levers, levers, past_levers

@@ -22,13 +22,13 @@ from crsrisk.folders import find
 from crsrisk.model.explain import explain
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
-from crsrisk.progress import steps
 from crsrisk.report.bedside import N_DOWN, N_UP
 from crsrisk.report.explanation import Changes, PatientExplanation
 from crsrisk.report.explanation_words import NOT_AVAILABLE, RULE
 from crsrisk.results import Estimate, Result
 from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
 from crsrisk.studies.predict import read_known
+from crsrisk.terminal import steps
 from crsrisk.wording import NOTICE, hours_in_words, of_100
 
 AT_MOST = 40  # rows printed

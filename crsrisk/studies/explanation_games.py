@@ -25,14 +25,16 @@ from crsrisk.data.world import World
 from crsrisk.evaluation.against_truth import CalibrationError, SplitHalves, calibration_error
 from crsrisk.evaluation.explanation_truth import (
     Agreement,
+    Function,
+    Shapley,
     Surrogate,
     agreement,
     by_feature,
     fit_surrogate,
     reliability,
+    shapley_by_orders,
 )
 from crsrisk.model.booster import booster_of, contributions_of
-from crsrisk.model.coalitions import Function, Shapley, shapley_by_orders
 from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import numbers_of
 from crsrisk.model.predict import feature_matrix, raw_log_odds
@@ -253,16 +255,16 @@ def surrogate_quality(
     risk = 1.0 / (1.0 + np.exp(-_mean_of(halves)(rows)))
     error = calibration_error(risk, truth=truth, seed=config.seed)
     assert isinstance(error, CalibrationError)  # the configuration asks for 30 patients or more
-    distance, bias = error.root_mean_squared, error.bias
     first, second = (2 * asked.n_grade2plus / asked.n_replicates).T
     variance = float(np.cov(first, second)[0, 1])
+    squared = error.root_mean_squared.value**2
     together = agreement([attributions.halves], seed=config.seed).rank_correlation
     return SurrogateQuality(
         n_patients=config.surrogate_patients,
-        root_mean_squared=distance,
-        bias=bias,
+        root_mean_squared=error.root_mean_squared,
+        bias=error.bias,
         sd_of_true_risk=max(0.0, variance) ** 0.5,
-        share_of_variance=1.0 - distance.value**2 / variance if variance > 0 else None,
+        share_of_variance=1.0 - squared / variance if variance > 0 else None,
         halves_rank_correlation=together,
         reliability=reliability(together.value),
     )

@@ -26,7 +26,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.results import Estimate, Result
-from crsrisk.studies.experiment import experiment_file
+from crsrisk.studies.experiment import experiment_file, patients_from, place_of, products_of
 from crsrisk.studies.explanation_games import (
     Attributions,
     Comparisons,
@@ -45,8 +45,7 @@ from crsrisk.studies.explanation_games import (
     surrogate_quality,
     surrogates_of,
 )
-from crsrisk.studies.places import patients_from, place_of, products_of
-from crsrisk.studies.text_table import TextTable, console_of, text_table
+from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.threads import side_by_side
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]

@@ -22,13 +22,14 @@ from crsrisk.data.world import World, load_world, with_own_places
 from crsrisk.data.world_files import load_product
 from crsrisk.folders import evidence_only_products, names
 from crsrisk.plots.chart_data import Axis, Dot, Dots
-from crsrisk.results import NotEstimable, Result, to_plain
+from crsrisk.results import Estimate, NotEstimable, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.studies.export import refuse_twice, reject_unused
-from crsrisk.studies.text_table import TextTable, console_of, text_table
+from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.uncertainty.constants import product_constants
 from crsrisk.uncertainty.forecast import PredictiveInterval, forecast_targets
 from crsrisk.uncertainty.observations import Target
+from crsrisk.wording import short_label, typeset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -160,20 +161,15 @@ class Forecast(Result):
         """Data of the dot plot: rates of every product, or their median onset."""
         metrics: tuple[Metric, ...] = RATES if what == "rates" else ("onset_median_h",)
         rows = [
-            Dot(
-                label=f"{row.label}, {_ASKED[name].label}",
-                estimate=row.metric(name).assumptions
-                if row.metric(name).is_known
-                else NotEstimable("too few members have the event"),
-                is_strong=name == "crs_grade2plus",
-                prediction=(row.metric(name).predictive.low, row.metric(name).predictive.high)
-                if row.metric(name).is_known
-                else None,
+            _dot(
+                row.metric(name),
+                f"{short_label(row.label)}, {typeset(_ASKED[name].label)}",
+                name=name,
             )
             for row in self.products
             for name in metrics
         ]
-        ends = [dot.prediction[1] for dot in rows if dot.prediction is not None]
+        ends = [dot.estimate.high for dot in rows if isinstance(dot.estimate, Estimate)]
         axis = (
             Axis("Patients of 100", 0.0, 1.0, factor=100.0)
             if what == "rates"
@@ -183,14 +179,14 @@ class Forecast(Result):
             axis,
             rows,
             description=(
-                "Median over the ensemble with the 95% interval from the assumptions and, broad,"
-                f" the 95% predictive interval. {self.notice}"
+                "Median over the ensemble with its 95% predictive interval and, broad, the interval"
+                f" from the assumptions alone. {self.notice}"
             ),
             digits=0,
         )
 
     def plot(self, what: Literal["rates", "onset"] = "rates", *, ax: Axes | None = None) -> Axes:
-        """A dot plot: medians, intervals from the assumptions and, broad, predictive intervals.
+        """A dot plot: medians, predictive intervals and, broad, those from the assumptions alone.
 
         Parameters
         ----------
@@ -225,6 +221,14 @@ class Forecast(Result):
             rows,
             right=heads,
         )
+
+
+def _dot(interval: PredictiveInterval, label: str, *, name: Metric) -> Dot:
+    is_strong = name == "crs_grade2plus"
+    if not interval.is_known:
+        return Dot(label, NotEstimable("too few members have the event"), is_strong)
+    alone = (interval.assumptions.low, interval.assumptions.high)
+    return Dot(label, interval.predictive, is_strong, prediction=alone)
 
 
 def forecast(
@@ -277,7 +281,7 @@ def forecast(
     >>> few = load_ensemble().head(3)
     >>> made = forecast("tarlatamab", trial_size=40, n_patients=16, ensemble=few)
     >>> made["tarlatamab"].window_d
-    28.0
+    21.0
     >>> list(made.to_frame().metric)
     ['crs_any', 'crs_grade2plus', 'crs_grade3plus', 'onset_median_h']
     """

@@ -45,9 +45,9 @@ from crsrisk.folders import evidence_only_products
 from crsrisk.report.generator_card import GeneratorCard, generator_card
 from crsrisk.report.generator_facts import ConstantEvidence, EnsembleEvidence
 from crsrisk.results import Result
-from crsrisk.simulation.baseline_comparison import BaselineQuartiles, baseline_table, check_baseline
+from crsrisk.simulation.evidence import BaselineQuartiles, baseline_table, check_baseline
 from crsrisk.studies.evidence import ROLES
-from crsrisk.studies.text_table import console_of, text_table
+from crsrisk.terminal import console_of, text_table
 from crsrisk.uncertainty.constants import (
     priors_digest,
     product_constants,

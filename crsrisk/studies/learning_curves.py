@@ -49,8 +49,7 @@ from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.true_risk import true_risk
-from crsrisk.studies.experiment import experiment_file
-from crsrisk.studies.places import products_of
+from crsrisk.studies.experiment import experiment_file, products_of
 from crsrisk.threads import side_by_side
 
 if TYPE_CHECKING:

@@ -18,12 +18,7 @@ from crsrisk import __version__
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.files import write_json, write_text
-from crsrisk.data.potential_outcomes import (
-    RESPONSE_WORLDS,
-    ResponseWorld,
-    Strategy,
-    parse_strategy,
-)
+from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, ResponseWorld, Strategy, parse_strategy
 from crsrisk.data.product import Product
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
@@ -52,11 +47,7 @@ from crsrisk.policy.decision import (
     recommend_trial,
     value_of_information,
 )
-from crsrisk.policy.strategy_value import (
-    StrategyValue,
-    common_risk,
-    value_strategy,
-)
+from crsrisk.policy.strategy_value import StrategyValue, common_risk, value_strategy
 from crsrisk.policy.table import PolicyValue
 from crsrisk.policy.worlds import (
     AssumptionEnds,
@@ -77,7 +68,7 @@ from crsrisk.report.policy_words import policy_summary
 from crsrisk.report.sections import Table as SectionTable
 from crsrisk.results import Estimate, NotEstimable, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
-from crsrisk.simulation.strategies import strategy_arm
+from crsrisk.simulation.potential_outcomes import strategy_arm
 from crsrisk.studies.experiment import experiment_file
 
 if TYPE_CHECKING:

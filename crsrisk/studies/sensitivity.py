@@ -33,7 +33,7 @@ from crsrisk.errors import InputError
 from crsrisk.report.generator_facts import NOT_RESOLVED, RULE, is_resolved
 from crsrisk.results import Estimate, Result, to_plain
 from crsrisk.studies.experiment import experiment_file
-from crsrisk.studies.text_table import TextTable, console_of, text_table
+from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.uncertainty.constants import (
     CHANCE,
     Constant,

@@ -33,9 +33,15 @@ from crsrisk.model.fit import fit
 from crsrisk.model.predict import raw_log_odds
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate, Result
-from crsrisk.studies.experiment import experiment_file
-from crsrisk.studies.places import Place, mixed_place, patients_from, place_of, products_of
-from crsrisk.studies.text_table import TextTable, console_of, text_table
+from crsrisk.studies.experiment import (
+    Place,
+    experiment_file,
+    mixed_place,
+    patients_from,
+    place_of,
+    products_of,
+)
+from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]

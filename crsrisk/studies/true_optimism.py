@@ -31,9 +31,8 @@ from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
 from crsrisk.results import Estimate, Result
 from crsrisk.studies.development import Development
-from crsrisk.studies.experiment import experiment_file
-from crsrisk.studies.places import patients_from, place_of, products_of
-from crsrisk.studies.text_table import TextTable, console_of, text_table
+from crsrisk.studies.experiment import experiment_file, patients_from, place_of, products_of
+from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]

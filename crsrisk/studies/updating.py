@@ -32,9 +32,8 @@ from crsrisk.model.update import FEWEST_EVENTS, METHODS, choose, log_odds_of, up
 from crsrisk.results import Estimate, Result
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm
-from crsrisk.studies.experiment import experiment_file
-from crsrisk.studies.places import Place, patients_from, place_of, products_of
-from crsrisk.studies.text_table import TextTable, console_of, text_table
+from crsrisk.studies.experiment import Place, experiment_file, patients_from, place_of, products_of
+from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]

@@ -4,7 +4,7 @@ clinical model is asked.
 `experiments/005_validation`: discrimination, calibration, net benefit, comparison, optimism, places
 left out, instability, subgroups with their gaps, sample size, and the checklists answered from it.
 What only a known truth can say joins as an
-:class:`~crsrisk.report.evaluation_findings.ExtraSection`.
+:class:`~crsrisk.report.evaluation.ExtraSection`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth, expected_log_loss
 from crsrisk.evaluation.evaluate import HELD_OUT, THRESHOLDS, evaluate
-from crsrisk.evaluation.gap import GapDecomposition, decompose_gap
 from crsrisk.evaluation.internal_external import InternalExternal, leave_one_out
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.learning_curve_size import Development as Developed
@@ -39,6 +38,7 @@ from crsrisk.evaluation.optimism import Instability, OptimismTable, instability,
 from crsrisk.evaluation.paired_comparison import ModelComparison, compare_models
 from crsrisk.evaluation.resampling import Develop, Repeats, measure_all, refit_in_resamples
 from crsrisk.evaluation.sample_size import RileySizes, SampleSize, riley_sizes
+from crsrisk.evaluation.subgroups import GapDecomposition, decompose_gap
 from crsrisk.folders import find
 from crsrisk.model.comparators import ProductRate, comparators
 from crsrisk.model.features import load_config
@@ -47,17 +47,12 @@ from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import tracking
 from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
-from crsrisk.report.evaluation_findings import About, EvaluationData, ExtraSection
+from crsrisk.report.evaluation_facts import About, EvaluationData, ExtraSection
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.true_risk import Given, true_risk
-from crsrisk.studies.development import (
-    Development,
-    Split,
-    choose_for_truth,
-    develop,
-)
+from crsrisk.studies.development import Development, Split, choose_for_truth, develop
 from crsrisk.studies.evaluate import (
     closing_lines,
     labels_of,

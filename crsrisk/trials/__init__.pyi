@@ -13,9 +13,6 @@ from crsrisk.policy.enrichment import (
     screening_moments,
     strategy_sample_size,
 )
-from crsrisk.policy.estimate import (
-    policy_value_estimate,
-)
 from crsrisk.policy.formulas import (
     beta_risk_policy,
     budget_policy,
@@ -24,7 +21,13 @@ from crsrisk.policy.formulas import (
     policy_value_true,
     risk_policy,
 )
-from crsrisk.policy.ranking import qini_curve, rate, rate_econml_convention, toc_curve
+from crsrisk.policy.ranking import (
+    policy_value_estimate,
+    qini_curve,
+    rate,
+    rate_econml_convention,
+    toc_curve,
+)
 from crsrisk.policy.threshold import (
     efficacy_attenuation,
     efficacy_tipping_point,

@@ -25,11 +25,7 @@ from crsrisk.data.product import Product
 from crsrisk.data.published_figures import METRIC_MEANINGS, Z_95, PublishedFigure, Trial
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
-from crsrisk.simulation.evidence import (
-    ASSUMED_LOG_SD,
-    MEDIAN_EFFICIENCY,
-    published_interval,
-)
+from crsrisk.simulation.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, published_interval
 from crsrisk.simulation.published_trials import SimulatedFigure, measure, trial_simulator
 from crsrisk.uncertainty.constants import (
     Constant,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from crsrisk import trials
 from crsrisk.data.mitigation import NODES
 from crsrisk.data.published_figures import Trial
 from crsrisk.data.trial_plan_file import load_design
@@ -138,7 +139,7 @@ def test_the_page_on_trial_statistics_names_every_function() -> None:
     named = re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
     functions = [name for cell in named for name in re.findall(r"`(\w+)`", cell)]
     assert len(functions) > 40
-    assert [name for name in functions if name not in dir(crsrisk.trials)] == []
+    assert [name for name in functions if name not in dir(trials)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)

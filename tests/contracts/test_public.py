@@ -83,7 +83,14 @@ def test_every_public_name_has_a_docstring() -> None:
 def test_a_users_script_is_typed(tmp_path: Path) -> None:
     """mypy --strict, as a user runs it on a script of their own; arrays come out as arrays."""
     script = tmp_path / "script.py"
-    told = "\nreveal_type(clf.predict_proba(test.X))\nreveal_type(truth.risk())\n"
+    told = """
+reveal_type(clf.predict_proba(test.X))
+reveal_type(truth.risk())
+# takes minutes to run, so it is typed only
+expected: crs.Forecast = crs.forecast("my_engager.yaml", trial_size=40)
+policies: crs.PolicyResult = crs.evaluate_policies("tarlatamab", ["tocilizumab"], world=world)
+policies.to_html("policy.html")
+"""
     script.write_text(SCRIPT.read_text(encoding="utf-8") + told, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", str(script)],
@@ -145,7 +152,7 @@ def _check_manners(name: str, value: Any) -> None:
 _NOTHING_CHANGES = """
 import os, pkgutil, sys
 from importlib import import_module
-import numba
+import numba, polars, sklearn  # what these set at their own import is theirs
 def settings():
     return {k: v for k, v in vars(numba.config).items() if k.isupper()}
 before, config = dict(os.environ), settings()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from typing import Any, cast
 
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crsrisk.data.cohort import Cohort, subset
+from crsrisk.data.cohort import Cohort, Labels, joined, subset
 from crsrisk.errors import InputError
 
 
@@ -73,3 +75,72 @@ def test_a_subset_without_truth_has_none_and_strangers_are_refused() -> None:
     assert subset(cohort, patient_ids=[1]).truth is None
     with pytest.raises(InputError, match="2 patients not in the cohort"):
         subset(cohort, patient_ids=[1, 8, 9])
+
+
+def _outcomes(n: int) -> Cohort:
+    """Patients 10 to 10 + n - 1, every third with the event, two products."""
+    ids = list(range(10, 10 + n))
+    observed = pd.DataFrame({"patient_id": ids, "product": ["a", "b"] * (n // 2), "crp_mg_l": 1.0})
+    event = [number % 3 == 0 for number in ids]
+    outcomes = pd.DataFrame({"patient_id": ids, "crs_any": True, "crs_grade2plus": event})
+    truth = pd.DataFrame({"patient_id": ids, "trait_gain": 1.0})
+    return Cohort(observed, outcomes, pd.DataFrame({"patient_id": ids}), truth=truth)
+
+
+def test_x_and_y_are_by_patient_and_hold_no_truth() -> None:
+    cohort = _outcomes(60)
+    assert list(cohort.X.columns) == ["product", "crp_mg_l"]
+    assert cohort.X.index.equals(cohort.y.index)
+    assert cohort.y.name == "crs_grade2plus"
+    assert cohort.y.tolist() == [int(number % 3 == 0) for number in range(10, 70)]
+    assert cohort.outcome("crs_any").sum() == 60
+    assert isinstance(cohort.y, Labels)
+    with pytest.raises(InputError, match="one of crs_any, crs_grade2plus"):
+        cohort.outcome("crs_grade3plus")
+
+
+def test_a_split_depends_on_seed_and_number_alone() -> None:
+    cohort = _outcomes(400)
+    train, test = cohort.split(test_size=0.3, seed=1)
+    assert sorted([*train.y.index, *test.y.index]) == cohort.patient_ids.tolist()
+    later = cohort.subset(range(200, 410)).split(test_size=0.3, seed=1)[1]
+    assert later.patient_ids.tolist() == [number for number in test.y.index if number >= 200]
+    assert set(test.y.index) < set(cohort.split(test_size=0.5, seed=1)[1].y.index)
+    assert set(test.y.index) != set(cohort.split(test_size=0.3, seed=2)[1].y.index)
+
+
+def test_a_stratified_split_holds_the_share_out_of_each_value() -> None:
+    cohort = _outcomes(400)
+    for column in ("product", "crs_grade2plus"):
+        train, test = cohort.split(test_size=0.25, seed=1, stratify=column)
+        whole = cohort.to_frame()[column].value_counts()
+        held = test.to_frame()[column].value_counts()
+        assert ((held - 0.25 * whole).abs() <= 0.5).all()
+        assert train.n_patients + test.n_patients == 400
+    with pytest.raises(InputError, match="a column of observed or outcomes"):
+        cohort.split(stratify="nothing")
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(InputError, match="test_size"):
+        _outcomes(20).split(test_size=share)
+
+
+def test_a_cohort_shows_itself_and_is_copied() -> None:
+    cohort = _outcomes(60)
+    assert repr(cohort) == (
+        "<Cohort: 60 simulated patients, 2 product(s), 20 with CRS of grade 2 or more>"
+    )
+    assert "<table" in cohort._repr_html_()
+    assert len(cohort) == 60
+    assert cohort.head(3).patient_ids.tolist() == [10, 11, 12]
+    for again in (pickle.loads(pickle.dumps(cohort)), copy.deepcopy(cohort)):
+        assert again.to_frame().equals(cohort.to_frame())
+        assert again.y.outcomes.equals(cohort.y.outcomes)
+
+
+def test_cohorts_are_joined_in_order() -> None:
+    cohort = _outcomes(60)
+    parts = [cohort.subset(range(10, 30)), cohort.subset(range(30, 70))]
+    assert joined(parts).to_frame().equals(cohort.to_frame())

@@ -168,7 +168,7 @@ def quantities(noun: BaseModel, place: str = "") -> Iterator[tuple[str, Quantity
                     yield f"{here}.{key}", inner
 
 
-# --- what ships ---------------------------------------------------------------------------------------------
+# --- what ships ---
 
 
 @pytest.mark.parametrize("kind", sorted(REQUIRED))
@@ -323,7 +323,7 @@ def test_the_readme_shows_code_and_files_that_work(tmp_path: Path) -> None:
     assert load_scenario(path, assumptions=load_assumptions()).overrides
 
 
-# --- assumptions --------------------------------------------------------------------------------------------
+# --- assumptions ---
 
 
 def assumptions_of(folder: Path, **entries: Any) -> Assumptions:
@@ -396,7 +396,7 @@ def test_the_shipped_assumptions_load() -> None:
     assert all(isinstance(entry, Assumption) for entry in assumptions.values())
 
 
-# --- refusals -----------------------------------------------------------------------------------------------
+# --- refusals ---
 
 
 @pytest.mark.parametrize(
@@ -665,7 +665,7 @@ def test_a_policy_out_of_order_is_refused(tmp_path: Path, field: str, value: flo
         load_policy(changed("policies", "standard_astct", tmp_path, change))
 
 
-# --- properties ---------------------------------------------------------------------------------------------
+# --- properties ---
 
 PLACES = sorted(place for place, _ in quantities(load_product("tarlatamab")))
 PARTS = ["value", "unit", "spread", "range", "source", "strength"]

@@ -4,24 +4,33 @@ errors.
 
 from __future__ import annotations
 
+import dataclasses
+
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import entr, expit, logit
 from scipy.stats import binom
 
+from crsrisk.data.cohort import Cohort
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import (
     Benchmark,
     GroupBenchmark,
     Truth,
+    benchmark,
     benchmark_of_risks,
     difference_of_shares,
     expected_log_loss,
     share_of_gain,
 )
+from crsrisk.model.comparators import ProductRate, RidgeLogistic
 from crsrisk.results import Estimate, NotEstimable
+from crsrisk.simulation.cohort import simulate
+from crsrisk.simulation.true_risk import TrueRisk, true_risk
 
 N, M = 400, 200
 PRODUCT = np.repeat(["a", "b"], N // 2)
@@ -327,3 +336,62 @@ def test_both_errors_are_those_of_repetition() -> None:
     value, mc_error, test_error = np.array([once() for _ in range(300)]).T
     foretold = np.sqrt(np.mean(mc_error**2 + test_error**2))
     assert value.std() == pytest.approx(foretold, rel=0.25)
+
+
+@pytest.fixture(scope="module")
+def sides() -> tuple[Cohort, TrueRisk, TrueRisk]:
+    train, test = simulate(["tarlatamab", "tebentafusp"], n=400, seed=1).split(seed=1)
+    some = test.head(70)
+    return (
+        train,
+        true_risk(some, n_replicates=20),
+        true_risk(some, n_replicates=20, given="baseline"),
+    )
+
+
+def test_candidates_are_fitted_and_compared(sides: tuple[Cohort, TrueRisk, TrueRisk]) -> None:
+    train, truth, everything = sides
+    ridge = RidgeLogistic()
+    compared = benchmark([ridge], train=train, truth=[truth, everything], n_resamples=20)
+    assert [row.name for row in compared.pooled.rows] == [
+        "null",
+        "product only",
+        "penalised logistic regression",
+        "oracle (what was observed)",
+        "oracle (everything true at baseline)",
+    ]
+    assert not hasattr(ridge, "pipeline_"), "a copy is fitted"
+    risk = RidgeLogistic().fit(train.X, train.y).predict_proba(truth.cohort.X)[:, 1]
+    row = compared.pooled.rows[2]
+    assert row.log_loss.value == pytest.approx(
+        expected_log_loss(risk, Truth.from_true_risk(truth)).mean()
+    )
+    frame = compared.to_frame()
+    assert frame.loc["product only", "auroc_within_product"] == pytest.approx(0.5)
+    assert compared.model == "penalised logistic regression"
+    assert len(repr(compared)) < 2000
+    assert isinstance(compared.to_frame("tarlatamab"), pd.DataFrame)
+    assert len(compared.plot()) >= 2
+    plt.close("all")
+    with pytest.raises(InputError, match="an unknown product"):
+        compared.to_frame("other")
+
+
+def test_a_fitted_candidate_is_used_as_it_is(sides: tuple[Cohort, TrueRisk, TrueRisk]) -> None:
+    train, truth, _ = sides
+    rate = ProductRate().fit(train.X, 1 - train.y)
+    compared = benchmark([rate, ProductRate()], train=train, truth=truth, n_resamples=5)
+    names = [row.name for row in compared.pooled.rows]
+    assert names[1:3] == ["product only", "product only 2"]
+    assert compared.pooled.rows[1].log_loss.value != compared.pooled.rows[2].log_loss.value
+
+
+def test_test_patients_in_training_are_refused(
+    sides: tuple[Cohort, TrueRisk, TrueRisk],
+) -> None:
+    train, truth, _ = sides
+    assert truth.cohort is not None
+    with pytest.raises(InputError, match="70 patients who are in train as well"):
+        benchmark([ProductRate()], train=truth.cohort, truth=truth)
+    with pytest.raises(InputError, match="does not know its patients"):
+        benchmark([ProductRate()], train=train, truth=dataclasses.replace(truth, cohort=None))

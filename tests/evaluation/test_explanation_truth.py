@@ -17,8 +17,8 @@ from crsrisk.evaluation.explanation_truth import (
     linear_correlations,
     rank_correlations,
     reliability,
+    shapley_by_orders,
 )
-from crsrisk.model.coalitions import shapley_by_orders
 
 RNG = np.random.default_rng(2)
 TRUTH = RNG.normal(size=(200, 5)) * [1.0, 0.5, 0.2, 0.1, 0.0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from crsrisk.model.features import (
     FeatureChoice,
     ModelConfig,
     build_features,
+    clinical_table,
     columns_needed,
     field_of,
     is_known_feature,
@@ -255,3 +258,58 @@ def test_a_config_is_frozen(repository: Path) -> None:
     with pytest.raises(ValidationError):
         config.name = "other"
     assert isinstance(config, ModelConfig)
+
+
+def test_a_configuration_is_changed_as_a_file_would_be() -> None:
+    config = load_config("baseline")
+    mine = config.replace(name="mine", max_trees=7, learning_rate=0.1)
+    assert (mine.name, mine.learner.max_trees, mine.learner.learning_rate) == ("mine", 7, 0.1)
+    assert config.learner.max_trees != 7, "the old one stays"
+    with pytest.raises(InputError, match="no_such"):
+        config.replace(no_such=1)
+    with pytest.raises(InputError, match="max_trees"):
+        config.replace(max_trees="many")
+
+
+def test_features_are_added_and_left_out() -> None:
+    config = load_config("baseline")
+    fewer = config.without_features("crp_mg_l")
+    assert "crp_mg_l" not in {feature.name for feature in fewer.features}
+    again = fewer.with_features("crp_mg_l")
+    assert [feature.name for feature in again.features][-1] == "crp_mg_l"
+    assert again.features[-1].direction == "none"
+    bound = FeatureChoice(
+        name="crp_mg_l",
+        direction="up",
+        reason="primes",
+        assumption=["cascade.crp_myeloid_exponent"],
+    )
+    assert len(again.with_features(bound).features) == len(again.features)
+    with pytest.raises(InputError, match="features of it"):
+        config.without_features("no_such")
+    with pytest.raises(InputError, match="no_such"):
+        config.with_features("no_such")
+
+
+def test_a_configuration_is_written_and_read_again(tmp_path: Path) -> None:
+    config = load_config("baseline").replace(name="mine", n_folds=3)
+    path = tmp_path / "mine.yaml"
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    assert load_config(path) == config
+    (tmp_path / "child.yaml").write_text("extends: baseline\nname: child\n", encoding="utf-8")
+    assert load_config(tmp_path / "child.yaml").features == load_config("baseline").features
+    assert load_config(config) is config
+
+
+def test_a_configuration_shows_itself_shortly() -> None:
+    config = load_config("baseline")
+    assert len(repr(config)) < 2000
+    assert "crs_grade2plus" not in repr(config)
+    assert "<table" in config._repr_html_()
+    assert pickle.loads(pickle.dumps(config)) == copy.deepcopy(config) == config
+
+
+@pytest.mark.parametrize("X", [np.zeros((2, 2)), [1, 2], "text"])
+def test_a_table_without_names_is_refused(X: object) -> None:
+    with pytest.raises(InputError, match="no names of columns"):
+        clinical_table(X)

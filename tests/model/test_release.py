@@ -377,7 +377,7 @@ from crsrisk.model.booster import booster_of, contributions_of, raw_log_odds_of
 from crsrisk.model.companions import load_companions
 from crsrisk.model.forest import forest_of, raw_log_odds_by
 from crsrisk.model.store import load_model
-from crsrisk.model.tree_shap import path_shapley
+from crsrisk.model.explain import path_shapley
 for line in sys.stdin:
     folder = Path(line.strip())
     print("begin", folder.name, flush=True)

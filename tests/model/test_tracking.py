@@ -5,8 +5,11 @@ patient is.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from crsrisk.model.store import load_model
 from crsrisk.model.tracking import example_row, refuse_patients, tracking
 
 Toy = Any
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Tracked:
@@ -260,6 +264,22 @@ def test_a_metric_named_after_a_patient_is_refused(tracked: Tracked) -> None:
             tracker.metrics({"risk_of_patient_id_17": 0.5})
         with pytest.raises(InputError, match="named after a patient"):
             tracker.params({"patient_id": 17})
+
+
+def test_importing_it_changes_no_environment_variable() -> None:
+    """Beside what LightGBM and scikit-learn set for themselves; and mlflow reports to nobody."""
+    code = (
+        "import os\n"
+        "import lightgbm, sklearn\n"
+        "before = dict(os.environ)\n"
+        "import crsrisk.model.tracking\n"
+        "assert dict(os.environ) == before\n"
+        "from mlflow.telemetry.client import get_telemetry_client\n"
+        "assert get_telemetry_client() is None\n"
+    )
+    quiet = {"MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"}
+    environment = {name: value for name, value in os.environ.items() if name not in quiet}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 
 def test_the_environment_names_the_server(

@@ -20,10 +20,9 @@ from crsrisk.data.risk_model import Variable
 from crsrisk.errors import InputError
 from crsrisk.plots.chart_data import RatesCell
 from crsrisk.report.bedside import DescribedValue, RiskInWords, describe_patient
-from crsrisk.report.content import ReportContent, build_content
+from crsrisk.report.content import ReportContent, build_content, direction
 from crsrisk.report.example_patients import BeforeDose2
 from crsrisk.report.patients import MAX_PRODUCTS, table_one
-from crsrisk.report.reasons import direction
 from crsrisk.report.sections import Table
 from crsrisk.results import Estimate, to_plain
 from crsrisk.wording import (

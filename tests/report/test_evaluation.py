@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from crsrisk.evaluation.evaluate import evaluate
-from crsrisk.evaluation.gap import decompose_gap
 from crsrisk.evaluation.internal_external import SCALES, InternalExternal, Place, pool
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.learning_curve_size import Development, needed_size
@@ -24,12 +23,12 @@ from crsrisk.evaluation.optimism import InstabilityByRisk, instability, optimism
 from crsrisk.evaluation.paired_comparison import ModelComparison
 from crsrisk.evaluation.resampling import Repeats
 from crsrisk.evaluation.sample_size import SampleSize
-from crsrisk.evaluation.subgroups import parts_of, subgroups
+from crsrisk.evaluation.subgroups import decompose_gap, parts_of, subgroups
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import Answer, Checklist
 from crsrisk.report.evaluation import FORMAT, ModelEvaluation, build_model_evaluation
-from crsrisk.report.evaluation_findings import About, EvaluationData, ExtraSection, MissingShare
+from crsrisk.report.evaluation_facts import About, EvaluationData, ExtraSection, MissingShare
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation
 from crsrisk.report.sections import section
@@ -200,11 +199,9 @@ def test_it_shows_itself_shortly_and_survives_pickle(content: ModelEvaluation) -
 def test_tables_and_figures_are_numbered_through(content: ModelEvaluation) -> None:
     for kind in ("tables", "figures"):
         parts = [part for each in content.sections for part in getattr(each, kind)]
-        # tables of report/performance.py are dictionaries until they are typed
-        plain = [part if isinstance(part, dict) else vars(part) for part in parts]
-        numbers = [part["number"] for part in plain]
+        numbers = [part.number for part in parts]
         assert numbers == [str(at) for at in range(1, len(numbers) + 1)]
-        keys = [part["key"] for part in plain]
+        keys = [part.key for part in parts]
         assert len(keys) == len(set(keys))
 
 

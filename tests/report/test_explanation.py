@@ -40,8 +40,8 @@ from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, columns_of
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_explanation
+from crsrisk.report.explanation_warnings import PatientFacts
 from crsrisk.report.explanation_words import explanation_of
-from crsrisk.report.patient_facts import PatientFacts
 from crsrisk.results import Estimate, NotEstimable
 
 EVIL = "<script>alert('x')</script>"
@@ -117,7 +117,8 @@ def make_reasons(points: list[float], *, total: int) -> list[Reason]:
             kind=kinds[k % 3],
             role=roles[k % 2],
             theme=THEMES[k % 5],  # type: ignore[arg-type]
-            sentence=f"Variable {k}: {k} mg/L (usual 0 to 5) {'raises' if value > 0 else 'lowers'} the risk by about "
+            sentence=f"Variable {k}: {k} mg/L (usual 0 to 5) "
+            f"{'raises' if value > 0 else 'lowers'} the risk by about "
             f"{abs(size)} of 100 (a mechanism that takes some words to say).",
         )
         for k, (value, size) in enumerate(zip(points, whole, strict=True))
@@ -283,7 +284,8 @@ def test_the_chart_names_a_reading_by_its_level_alone() -> None:
         kind="mediator",
         role="fact",
         theme="course",
-        sentence="Lowest arterial pressure since the first dose: 80 mmHg by 24 h (falling by 0.43 mmHg an hour) "
+        sentence="Lowest arterial pressure since the first dose: 80 mmHg by 24 h "
+        "(falling by 0.43 mmHg an hour) "
         "lowers the risk by about 3 of 100 (falls with the endothelial leak).",
     )
     found = explanation_of(make_facts(reasons=[*make_reasons([0.06, 0.04], total=10), one]))
@@ -316,7 +318,8 @@ def test_no_trailing_blank_thousands_apart_and_a_dose_is_told_as_a_multiple() ->
     )
     text = next(warning.text for warning in found.warnings if warning.kind == "outside training")
     assert text == (
-        "First dose 10 times the usual is outside what training patients had (0.235 to 4.14 times the usual): "
+        "First dose 10 times the usual is outside what training patients had "
+        "(0.235 to 4.14 times the usual): "
         "the model goes on as at the edge."
     )
     page = render_explanation(found)
@@ -366,7 +369,8 @@ def test_warnings_in_their_order(content: PatientExplanation) -> None:
     assert kinds(content) == ["missing", "missing", "depends on scenario"]
     texts = [warning.text for warning in content.warnings]
     assert texts[0] == (
-        "Interleukin-6 is not measured: the estimate would be 20 of 100 if it was low (1.7 pg/mL), 27 if high (19.8 pg/mL)."
+        "Interleukin-6 is not measured: the estimate would be 20 of 100 if it was low "
+        "(1.7 pg/mL), 27 if high (19.8 pg/mL)."
     )
     assert texts[2].startswith(
         "If tumour burden does not matter at all, 14 of 100; if it matters strongly, 27 (simulated"
@@ -467,7 +471,8 @@ def test_a_product_without_levers_says_so() -> None:
 
 def test_hours_of_onset(content: PatientExplanation) -> None:
     assert content.waits == (
-        "Simulated patients like this one: half of the first onsets came within 14 hours of the latest "
+        "Simulated patients like this one: half of the first onsets came within 14 hours of the"
+        " latest "
         "dose, 90% within 30 hours, 95% within 44 hours."
     )
     assert (
@@ -626,7 +631,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 AXE = "CRSRISK_AXE"  # the path of axe.min.js, where it is installed
 _RUN = """<script>%s</script><script>axe.run().then(found => {
   const box = document.createElement('pre'); box.id = 'axe-answer';
-  box.textContent = JSON.stringify(found.violations.map(one => [one.impact, one.id, one.nodes.map(n => n.html)]));
+  box.textContent = JSON.stringify(found.violations.map(
+    one => [one.impact, one.id, one.nodes.map(n => n.html)]));
   document.body.appendChild(box); });</script></body>"""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from crsrisk.report.published_comparison import published_section
-from crsrisk.results import to_plain
 from crsrisk.simulation.evidence import summarise
 from tests.report.conftest import make_comparison
 
@@ -15,7 +14,7 @@ def test_a_pool_of_products_is_not_shown_as_the_first_of_them() -> None:
     ]
     section = published_section(
         rows,
-        summary=to_plain(summarise(rows)),
+        summary=summarise(rows),
         labels={"tarlatamab": "Tarlatamab"},
         order=["tarlatamab"],
     )

@@ -12,10 +12,13 @@ import pytest
 
 from crsrisk import __version__
 from crsrisk.data.cohort import Cohort
+from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, columns_of
+from crsrisk.folders import find
 from crsrisk.simulation.arm import Arm
-from crsrisk.simulation.cohort import manifest, simulate_cohort, stream_cohort
+from crsrisk.simulation.cohort import manifest, simulate, simulate_cohort, stream_cohort
+from crsrisk.simulation.true_risk import true_risk
 from tests.simulation.people import PRODUCTS, arm_of, world_of
 
 SEED = 3
@@ -177,3 +180,51 @@ def test_every_product_makes_a_cohort(product: str) -> None:
     never_missing = [name for name in columns_of("observed") if not FIELDS[name].may_be_missing]
     assert len(never_missing) > 15
     assert made.observed[never_missing].notna().all(axis=None)
+
+
+def test_simulate_takes_names_files_products_and_arms(cohort: Cohort) -> None:
+    products = [
+        "tarlatamab",
+        find("products", "tebentafusp"),
+        load_product("cldn182_car_t"),
+    ]
+    assert_same(simulate(products, n=300, seed=SEED, world=world_of()), cohort)
+    named = simulate(arm_of("tarlatamab"), n=5, seed=SEED)
+    assert_same(named, simulate("tarlatamab", n=5, seed=SEED, world="reference"))
+
+
+def test_simulate_says_regimen_mitigations_and_window() -> None:
+    made = simulate(
+        "tarlatamab", n=6, seed=1, regimen="fixed_10mg", mitigations=["tocilizumab"], window_d=14.0
+    )
+    (arm,) = made.arms
+    assert (arm.regimen_name, arm.mitigations, arm.window_d) == (
+        "fixed_10mg",
+        ("tocilizumab",),
+        14.0,
+    )
+    assert made.X["has_tocilizumab_prophylaxis"].all()
+    with pytest.raises(InputError, match="an option beside an arm"):
+        simulate(made.arms, n=6, regimen="fixed_10mg")
+    with pytest.raises(InputError, match="did you mean tarlatamab"):
+        simulate("tarlatamb", n=6)
+
+
+def test_true_risk_of_a_part_is_that_of_the_whole(cohort: Cohort) -> None:
+    whole = true_risk(cohort.head(12), world=world_of(), n_replicates=4)
+    part = true_risk(cohort.subset([7, 3, 10]), n_replicates=4)
+    assert part.patient_id.tolist() == [3, 7, 10]
+    assert part.n_grade2plus.tolist() == whole.n_grade2plus[[3, 7, 10]].tolist()
+    assert part.cohort is not None
+    assert "12 patients x 4 simulations" in repr(whole)
+    assert set(whole.to_dict()) == {"given", "n_replicates", "patients"}
+
+
+def test_true_risk_of_other_patients_or_another_world_is_refused(cohort: Cohort) -> None:
+    with pytest.raises(InputError, match="pass the world that was passed to simulate"):
+        true_risk(cohort.head(3), world=world_of("burden_null"), n_replicates=2)
+    real = Cohort(cohort.observed, cohort.outcomes, cohort.course)
+    with pytest.raises(InputError, match="real patients have no true risk"):
+        true_risk(real, n_replicates=2)
+    with pytest.raises(InputError, match="n_replicates"):
+        true_risk(cohort.head(3), n_replicates=3)

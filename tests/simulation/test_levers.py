@@ -7,7 +7,7 @@ import pytest
 from crsrisk.data.potential_outcomes import parse_strategy
 from crsrisk.simulation.arm import timetable
 from crsrisk.simulation.levers import later_levers, levers
-from crsrisk.simulation.strategies import strategy_arm
+from crsrisk.simulation.potential_outcomes import strategy_arm
 from tests.simulation.people import PRODUCTS, arm_of, world_of
 
 

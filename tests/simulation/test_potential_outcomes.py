@@ -16,9 +16,14 @@ from crsrisk.errors import InputError
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.outcomes import grade_within
 from crsrisk.simulation.population import Patients, sample, take
-from crsrisk.simulation.potential_outcomes import mean_hazard_ratio, potential_outcomes, true_risks
+from crsrisk.simulation.potential_outcomes import (
+    mean_hazard_ratio,
+    play,
+    potential_outcomes,
+    strategy_arm,
+    true_risks,
+)
 from crsrisk.simulation.run import run
-from crsrisk.simulation.strategies import play, strategy_arm
 from crsrisk.simulation.true_risk import risk_of_arm
 
 WAYS = (

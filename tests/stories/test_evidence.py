@@ -147,7 +147,8 @@ role_reason: nothing was tuned to it
 is_independent: true
 overlaps: []
 rows:
-  - {id: MINE, metric: crs_any_rate, of: patients, value: 0.5, n_patients: 40, events: 20, citation: invented,
+  - {id: MINE, metric: crs_any_rate, of: patients, value: 0.5, n_patients: 40, events: 20,
+     citation: invented,
      source_kind: RECALL, confidence: low, note: ''}
 """,
         encoding="utf-8",

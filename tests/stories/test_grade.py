@@ -11,7 +11,10 @@ import pytest
 from tests.stories.terminal import done, refused
 
 HEADER = "patient_id,time_h,temperature_c,sbp_mmhg,has_fluids,n_vasopressors,oxygen_device\n"
-ROWS = "1,0,36.8,120,0,0,none\n1,12,38.6,84,1,0,none\n1,24,37.0,92,0,1,none\n1,48,36.7,118,0,0,none\n2,0,36.9,130,0,0,none\n"
+ROWS = (
+    "1,0,36.8,120,0,0,none\n1,12,38.6,84,1,0,none\n1,24,37.0,92,0,1,none\n"
+    "1,48,36.7,118,0,0,none\n2,0,36.9,130,0,0,none\n"
+)
 
 
 @pytest.fixture

@@ -29,18 +29,14 @@ from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.evaluation_findings import ExtraSection
+from crsrisk.report.evaluation_facts import ExtraSection
 from crsrisk.report.sections import numbered
 from crsrisk.results import Estimate, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm, true_risk
 from crsrisk.studies.against_truth import truth_part
-from crsrisk.studies.development import (
-    Development,
-    Split,
-    choose_for_truth,
-)
+from crsrisk.studies.development import Development, Split, choose_for_truth
 from crsrisk.studies.validation import StudyConfig, StudyData
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED

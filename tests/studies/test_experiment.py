@@ -8,12 +8,22 @@ import pytest
 from pydantic import ValidationError
 
 from crsrisk.cli.experiments import KINDS
+from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.world_files import load_mitigation, load_product, load_scenario
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import find, names
 from crsrisk.studies.calibration import Calibration
-from crsrisk.studies.experiment import experiment_file, kind_of, load_experiment
+from crsrisk.studies.experiment import (
+    experiment_file,
+    kind_of,
+    load_experiment,
+    mixed_place,
+    patients_from,
+    place_of,
+    products_of,
+)
+from tests.simulation.people import PRODUCTS
 
 _OF_KIND = {name: kind_of(find("experiments", name)) for name in names("experiments")}
 
@@ -95,3 +105,39 @@ def test_an_experiment_never_changes() -> None:
     experiment = load_experiment(find("experiments", "001_baseline"))
     with pytest.raises(ValidationError):
         setattr(experiment, "seed", 2)  # noqa: B010  a type checker refuses the plain assignment
+
+
+# Worlds: scenarios, members and mixtures give the patients they say, each with a number of his
+# own.
+
+
+def test_no_name_means_all_products() -> None:
+    assert tuple(one.name for one in products_of([])) == tuple(PRODUCTS)
+
+
+def test_a_member_has_the_members_values() -> None:
+    ensemble = load_ensemble()
+    part = place_of("member:5", products=products_of(["tarlatamab"]), ensemble=ensemble).only
+    values = ensemble.member(5)
+    for key, value in values.items():
+        if key.startswith("assumption:"):
+            assert part.world.assumptions.value(key.removeprefix("assumption:")) == value
+    key = "product:tarlatamab.binding.tumour_affinity_nm"
+    if key in values:
+        assert part.arms["tarlatamab"].product.binding.tumour_affinity_nm.value == values[key]
+
+
+def test_mixed_patients_are_different_persons_and_the_same_again() -> None:
+    place = mixed_place(
+        "many", ensemble=load_ensemble(), n_members=3, products=products_of(["tarlatamab"]), seed=1
+    )
+    cohort = patients_from(place, n=60, seed=2)
+    assert cohort.observed["patient_id"].tolist() == list(range(60))
+    assert len({part.world.digest for part in place.parts}) > 1
+    assert patients_from(place, n=60, seed=2, workers=2).observed.equals(cohort.observed)
+
+
+@pytest.mark.parametrize("name", ["member:99999", "member:x", "nowhere"])
+def test_refuses_places_that_are_not_there(name: str) -> None:
+    with pytest.raises(InputError):
+        place_of(name, products=products_of(["tarlatamab"]), ensemble=load_ensemble())

@@ -143,11 +143,13 @@ def test_the_dots_of_a_plot_are_the_figures_of_the_forecast() -> None:
     made = _forecast("tarlatamab", trial_size=40)
     rates, onset = made.dots(), made.dots("onset")
     assert [dot.estimate for dot in rates.rows] == [
-        made["tarlatamab"].metric(name).assumptions for name in RATES
+        made["tarlatamab"].metric(name).predictive for name in RATES
     ]
     assert (rates.axis.low, rates.axis.high, rates.axis.factor) == (0.0, 1.0, 100.0)
-    predictive = made["tarlatamab"].onset_median_h.predictive
-    assert onset.rows[0].prediction == (predictive.low, predictive.high)
+    hours = made["tarlatamab"].onset_median_h
+    assert onset.rows[0].estimate == hours.predictive
+    assert onset.rows[0].prediction == (hours.assumptions.low, hours.assumptions.high)
+    assert onset.rows[0].label == "Tarlatamab, median onset"
     assert "no external validation" in rates.description
 
 

@@ -25,11 +25,7 @@ from crsrisk.results import REPR_LIMIT, Estimate
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import sample
-from crsrisk.studies.policy_table import (
-    PolicyTableResult,
-    TableColumns,
-    evaluate_policies_table,
-)
+from crsrisk.studies.policy_table import PolicyTableResult, TableColumns, evaluate_policies_table
 
 EFFECT = StatedEffect(0.5, 0.35, 0.7, infections_added=0.03)
 

@@ -19,8 +19,8 @@ from crsrisk.errors import InputError
 from crsrisk.folders import experiments_folder, names
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
-from crsrisk.progress import steps
 from crsrisk.studies.trial import TrialResult, run_trial, write_trial
+from crsrisk.terminal import steps
 
 SHIPPED = experiments_folder() / "010_trial_designs"
 COHORT = """candidates:
@@ -253,8 +253,8 @@ def test_a_saved_model_scores_the_candidates(model: RiskModel, tmp_path: Path) -
 
 
 def test_a_released_model_goes_by_its_name(tmp_path: Path) -> None:
-    """As in `crsrisk policy simulate --model`; a name that nothing has is refused with those that there
-    are.
+    """As in `crsrisk policy simulate --model`; a name that nothing has is refused with those that
+    there are.
     """
     released = names("released")
     if not released:

@@ -14,8 +14,7 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.model.features import load_config
-from crsrisk.progress import steps
-from crsrisk.report.evaluation_findings import ExtraSection
+from crsrisk.report.evaluation_facts import ExtraSection
 from crsrisk.report.sections import section
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.studies.development import develop
@@ -28,6 +27,7 @@ from crsrisk.studies.validation import (
     run_validation,
     validation_lines,
 )
+from crsrisk.terminal import steps
 from tests.toys import make_toy
 
 SMALL = {

@@ -21,10 +21,7 @@ from crsrisk.data.trial_plan import (
 from crsrisk.trials.candidates import cohort_pool
 from crsrisk.trials.enrolment import CONTROL, EXPERIMENTAL, rate_of
 from crsrisk.trials.exact_tests import exact_rejection_probability
-from crsrisk.trials.operating_characteristics import (
-    operating_characteristics,
-    power_grid,
-)
+from crsrisk.trials.operating_characteristics import operating_characteristics, power_grid
 from crsrisk.trials.simulated_trials import prepare
 from tests.trials.designs import EXACT_SCREENING, NOISY_SCREENING, beta_pool
 

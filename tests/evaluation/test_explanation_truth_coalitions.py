@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import shap
 
-from crsrisk.model.coalitions import background_contributions, shapley_by_orders
+from crsrisk.evaluation.explanation_truth import background_contributions, shapley_by_orders
 from crsrisk.model.explain import feature_contributions
 from crsrisk.model.forest import Forest, forest_of, raw_log_odds_by
 from crsrisk.model.predict import feature_matrix, raw_log_odds
@@ -90,7 +90,7 @@ def test_same_seed_same_orders_whatever_the_size_of_the_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = shapley_by_orders(triple, ROWS, background=BACKGROUND, n_orders=3, seed=5).values
-    monkeypatch.setattr("crsrisk.model.coalitions._ROWS", 30)
+    monkeypatch.setattr("crsrisk.evaluation.explanation_truth._ROWS", 30)
     again = shapley_by_orders(triple, ROWS, background=BACKGROUND, n_orders=3, seed=5).values
     assert again == pytest.approx(whole, abs=1e-12)
 

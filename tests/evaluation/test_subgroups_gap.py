@@ -8,8 +8,8 @@ from scipy.special import expit, logit
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
-from crsrisk.evaluation.gap import GapDecomposition, decompose_gap
 from crsrisk.evaluation.metrics import NotEstimable
+from crsrisk.evaluation.subgroups import GapDecomposition, decompose_gap
 
 RNG = np.random.default_rng(1)
 N = 4000

@@ -1,12 +1,37 @@
-"""Tables of words and numbers, told once and written twice: on the terminal and as Markdown."""
+"""What stands on a terminal: progress bars, silent in a pipe, and tables of text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+
+@contextmanager
+def steps(*, is_quiet: bool = False) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Gives ``begin(title, total)``, which gives ``advance(n)``. Writes to the error stream, and
+    only on a terminal.
+    """
+    console = Console(stderr=True)
+    is_shown = sys.stderr.isatty() and not is_quiet
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not is_shown) as bars:
+
+        def begin(title: str, total: int) -> Callable[[int], None]:
+            task = bars.add_task(title, total=total)
+            return lambda n: bars.advance(task, n)
+
+        yield begin
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from crsrisk.progress import steps
+from crsrisk.terminal import steps
 
 
 class Terminal(io.StringIO):
