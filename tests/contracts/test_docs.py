@@ -104,7 +104,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_data_dictionary_is_fresh() -> None:
     written = (ROOT / "docs" / "data_dictionary.md").read_text(encoding="utf-8")
     assert written == data_dictionary_markdown(), (
-        "run: crsrisk export dictionary --out docs/data_dictionary.md"
+        "run: crsrisk export dictionary --out docs/data_dictionary.md --overwrite"
     )
 
 
