@@ -60,7 +60,7 @@ TOPICS = (
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
-SHAP_WARNS = "ignore:The set_bad function:PendingDeprecationWarning"
+SHAP_WARNS = "ignore:The set_:PendingDeprecationWarning"
 SHOWN_FILE = re.compile(r"as\s+`(my/[^`]+)`:\s+```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
