@@ -244,7 +244,7 @@ def test_a_request_is_looked_at_before_anything_is_simulated(
         (("simulate", "--workers", "0"), "--workers"),
         (("simulate", "--truth-repetitions", "1"), "--truth-repetitions"),
         (("simulate", "--colour"), "--colour"),
-        (("predict",), "model"),
+        (("predict",), "MODEL"),
         (("run",), "experiment"),
         (("fly",), "fly"),
     ],

@@ -117,10 +117,10 @@ def test_a_landmark_model_is_updated_by_those_at_risk(tmp_path: Path) -> None:
     assert tree["n_patients"] == 200 - n_gone
     done(
         "explain",
-        "patient",
-        tmp_path / "new",
-        "--template",
+        "template",
         "tarlatamab",
+        "--model",
+        tmp_path / "new",
         "--out",
         tmp_path / "patient.yaml",
     )
