@@ -200,12 +200,9 @@ def update(
 
     The model is left as it is; the updated one is a folder of its own.
     """
-    from crsrisk.data.files import prepare_output
     from crsrisk.folders import find
     from crsrisk.studies.update import print_updated, update_model
 
-    if out is not None:  # a folder beside the model has a name of its own
-        prepare_output(out, overwrite=overwrite)
     updated = update_model(
         find("released", model),
         table,
@@ -214,6 +211,7 @@ def update(
         method=method,
         **reading(unit, rename, ldh_upper_limit),
         seed=seed,
+        overwrite=overwrite,
     )
     if as_json:
         print_json(updated.to_dict())

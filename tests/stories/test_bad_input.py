@@ -107,7 +107,7 @@ def test_a_name_that_nobody_knows(
         ("window_d: 21.0", "window_d: 1e-3", ("mine.yaml, line", "1e-3", "0.001")),
         ("window_d: 21.0", "window_d: -3.0", ("window_d", "-3", "more than 0")),
         ("window_d: 21.0", "window_d: three weeks", ("window_d", "three weeks")),
-        ("window_d: 21.0", "window_d: 0o25", ("window_d",)),
+        ("window_d: 21.0", "window_d: 0o25", ("0o25", "line")),
         (f"value: {RESTRICTION}\n", "value: 1.9\n", ("antigen_restriction", "1.9")),
         (f"value: {RESTRICTION}\n", "value: .nan\n", ("antigen_restriction",)),
         (

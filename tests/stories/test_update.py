@@ -163,7 +163,7 @@ def test_rows_without_an_outcome_or_with_impossible_values_are_counted(
     [
         (("--outcome", "absent"), ("absent", "no such column")),
         (("--method", "magic"), ("--method", "offset-boosting")),
-        (("--out", "."), ("something that is there already",)),
+        (("--out", "."), ("there already", "--overwrite")),
     ],
 )
 def test_refuses_with_a_cure(
