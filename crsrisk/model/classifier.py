@@ -67,9 +67,10 @@ class CRSRiskClassifier(ClassifierMixin, BaseEstimator):
     config : str, path or ModelConfig
         What is predicted from what: a shipped configuration by name, a YAML file, or an object from
         :func:`crsrisk.load_config`.
-    additive_penalty, max_trees, has_interactions, learning_rate, num_leaves, min_data_in_leaf, l2,
-    feature_fraction, bagging_fraction, n_folds : optional
+    additive_penalty, max_trees, has_interactions, learning_rate, num_leaves : optional
         Settings of the learner (:class:`crsrisk.CRSClassifier`); None: what the configuration says.
+    min_data_in_leaf, l2, feature_fraction, bagging_fraction, n_folds : optional
+        Further settings of the learner, in the same way.
     random_state : int, RandomState or None
         Seed. The same patients, configuration and seed give the same model, byte for byte.
 

@@ -1,15 +1,18 @@
 """
 # Explain a risk
 
-Exact Shapley values of the calibrated model, one reason for each clinical variable. They are about
-the model, no proof about the patient.
+Exact Shapley values of the calibrated model, one reason for each clinical variable. Reasons say how
+the model weighs what it was told; they are no proof of cause, and the patients are simulated.
 """
+
+import matplotlib.pyplot as plt
+import shap
 
 import crsrisk as crs
 
-cohort = crs.simulate(["tarlatamab", "tebentafusp"], n=400, seed=2)
+cohort = crs.simulate(["tarlatamab", "tebentafusp"], n=200, seed=2)
 model = crs.load_model("baseline-0.1.0")
-explanation = model.explain(cohort.X.head(200))
+explanation = model.explain(cohort.X)
 for reason in explanation.reasons(0)[:4]:
     print(reason.sentence)
 
@@ -18,11 +21,10 @@ for reason in explanation.reasons(0)[:4]:
 explanation.plot(0)
 
 # %%
-# All patients: the mean size of each variable's contribution.
+# All patients: how far each variable moves the risk, on average.
 explanation.plot_importance()
 
 # %%
-# Every plot of the shap package works.
-import shap
-
-shap.plots.beeswarm(explanation.to_shap(), show=False)
+# Every plot of the shap package takes the same values.
+shap.plots.beeswarm(explanation.to_shap(), show=False, plot_size=(8, 5))
+plt.tight_layout()
