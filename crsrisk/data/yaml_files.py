@@ -109,7 +109,7 @@ def yaml_text(tree: Mapping[str, Any]) -> str:
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
     writer.sort_base_mapping_type_on_output = False
-    writer.allow_unicode = True
+    writer.allow_unicode = True  # type: ignore[assignment]
     writer.width = 100
     writer.dump(dict(tree), written)
     return written.getvalue()
