@@ -9,28 +9,29 @@ from importlib.metadata import entry_points
 import pytest
 import typer
 
+from crsrisk import __version__
 from crsrisk.cli import __main__ as cli
 from crsrisk.cli.application import pairs_of
 from crsrisk.errors import InputError, OutputError
 
-COMMANDS = (
-    "simulate",
-    "evidence",
-    "run",
-    "adopt",
-    "predict",
-    "explain",
-    "update",
-    "evaluate",
-    "release",
-    "grade",
-    "prophylaxis",
-    "trial",
-    "dictionary",
-    "card",
-    "export",
-    "train",
-)
+COMMANDS = {  # name -> the commands below it; () for a command itself
+    "simulate": (),
+    "forecast": (),
+    "evidence": ("compare", "forecast", "baseline"),
+    "train": (),
+    "predict": (),
+    "evaluate": (),
+    "update": (),
+    "release": (),
+    "explain": ("patient", "table", "template"),
+    "grade": (),
+    "policy": ("simulate", "table"),
+    "trial": (),
+    "calibration": ("apply",),
+    "run": (),
+    "export": ("sbml", "dictionary", "card"),
+}
+TYPED = [(name, *word) for name, below in COMMANDS.items() for word in [(), *((b,) for b in below)]]
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
@@ -56,7 +57,7 @@ def test_the_installed_command_is_this_one() -> None:
     assert point.load() is cli.main
 
 
-@pytest.mark.parametrize("words", [("--help",), *((name, "--help") for name in COMMANDS)])
+@pytest.mark.parametrize("words", [("--help",), *((*typed, "--help") for typed in TYPED)])
 def test_help_of_every_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
@@ -70,12 +71,28 @@ def test_help_of_every_command(
 
 
 def test_every_option_is_explained() -> None:
-    command = typer.main.get_command(cli.app)
-    assert set(getattr(command, "commands")) == set(COMMANDS)  # noqa: B009  typer's group keeps its commands there
-    for name, one in getattr(command, "commands").items():  # noqa: B009
-        assert one.help, name
-        silent = [option.name for option in one.params if not getattr(option, "help", None)]
-        assert silent == [], name
+    group = typer.main.get_command(cli.app)
+    commands = getattr(group, "commands")  # noqa: B009  typer's group keeps its commands there
+    assert {name: tuple(getattr(one, "commands", ())) for name, one in commands.items()} == COMMANDS
+    for name, one in commands.items():
+        for command in (one, *getattr(one, "commands", {}).values()):
+            assert command.help, name
+            silent = [part.name for part in command.params if not getattr(part, "help", None)]
+            assert silent == [], name
+
+
+def test_the_version_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"crsrisk {__version__}\n"
+
+
+def test_python_m_crsrisk_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "crsrisk", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"crsrisk {__version__}\n"
 
 
 def test_without_a_word_it_shows_its_help(

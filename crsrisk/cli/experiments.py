@@ -35,40 +35,41 @@ def run(
             expected=f"one of {', '.join(sorted(KINDS))}",
             cure="correct it, or leave it out for the main job",
         )
-    with new_result(experiment / "results", overwrite=overwrite), steps() as begin:
-        tell = KINDS[kind](experiment, workers, begin)
+    results = None if kind in CHECK_THEMSELVES else experiment / "results"
+    with new_result(results, overwrite=overwrite), steps() as begin:
+        tell = KINDS[kind](experiment, workers, begin, overwrite)
     tell()
 
 
-def _baseline(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _baseline(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.baseline import run_baseline
 
-    results = run_baseline(experiment, workers=workers, begin=begin, overwrite=True)
+    results = run_baseline(experiment, workers=workers, begin=begin, overwrite=overwrite)
     return lambda: typer.echo(results.summary())
 
 
-def _calibration(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _calibration(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.calibration import print_calibration, run_calibration
 
     found = run_calibration(experiment, workers=workers, begin=begin)
     return lambda: print_calibration(found)
 
 
-def _sensitivity(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _sensitivity(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.sensitivity import print_sensitivity, run_sensitivity
 
     found = run_sensitivity(experiment, workers=workers, begin=begin)
     return lambda: print_sensitivity(found)
 
 
-def _learning(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _learning(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.learning_curves import run_learning_curves
 
-    result = run_learning_curves(experiment, workers=workers, begin=begin, overwrite=True)
+    result = run_learning_curves(experiment, workers=workers, begin=begin, overwrite=overwrite)
     return lambda: typer.echo(result.summary())
 
 
-def _validation(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _validation(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.against_truth import truth_part
     from crsrisk.studies.validation import run_validation, validation_lines
 
@@ -77,42 +78,42 @@ def _validation(experiment: Path, workers: int, begin: Begin) -> Tell:
     return lambda: typer.echo("\n".join(validation_lines(found)))
 
 
-def _prophylaxis(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _prophylaxis(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.policy import print_policies, run_policy_experiment
 
     result = run_policy_experiment(experiment, workers=workers, begin=begin)
     return lambda: print_policies(result, written=[experiment / "results" / "report.html"])
 
 
-def _shift(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _shift(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.shift import print_shift, run_shift
 
     found = run_shift(experiment, workers=workers, begin=begin)
     return lambda: print_shift(found)
 
 
-def _updating(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _updating(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.updating import print_updating, run_updating
 
     found = run_updating(experiment, workers=workers, begin=begin)
     return lambda: print_updating(found)
 
 
-def _explanation_truth(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _explanation_truth(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.explanation_truth import print_explanation_truth, run_explanation_truth
 
     found = run_explanation_truth(experiment, workers=workers, begin=begin)
     return lambda: print_explanation_truth(found)
 
 
-def _true_optimism(experiment: Path, workers: int, begin: Begin) -> Tell:
+def _true_optimism(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.true_optimism import print_true_optimism, run_true_optimism
 
     found = run_true_optimism(experiment, workers=workers, begin=begin)
     return lambda: print_true_optimism(found)
 
 
-KINDS: dict[str, Callable[[Path, int, Begin], Tell]] = {
+KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "baseline": _baseline,
     "calibration": _calibration,
     "sensitivity": _sensitivity,
@@ -124,3 +125,6 @@ KINDS: dict[str, Callable[[Path, int, Begin], Tell]] = {
     "explanation_truth": _explanation_truth,
     "true_optimism": _true_optimism,
 }
+
+# kinds that know what belongs to an older result, tracking and models included
+CHECK_THEMSELVES = {"baseline", "learning"}

@@ -200,20 +200,19 @@ def update(
 
     The model is left as it is; the updated one is a folder of its own.
     """
-    from crsrisk.data.files import new_result
     from crsrisk.folders import find
     from crsrisk.studies.update import print_updated, update_model
 
-    with new_result(out, overwrite=overwrite):
-        updated = update_model(
-            find("released", model),
-            table,
-            out=out,
-            outcome=outcome,
-            method=method,
-            **reading(unit, rename, ldh_upper_limit),
-            seed=seed,
-        )
+    updated = update_model(
+        find("released", model),
+        table,
+        out=out,
+        outcome=outcome,
+        method=method,
+        **reading(unit, rename, ldh_upper_limit),
+        seed=seed,
+        overwrite=overwrite,
+    )
     if as_json:
         print_json(updated.to_dict())
     else:

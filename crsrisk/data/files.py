@@ -195,7 +195,7 @@ def new_result(*targets: Path | None, overwrite: bool) -> Iterator[None]:
     """
     for target in targets:
         if target is not None and (not target.is_dir() or any(target.iterdir())):
-            prepare_output(target, overwrite=overwrite)
+            prepare_output(target, overwrite=overwrite, is_folder=target.is_dir())
     written: list[Path] = []
     token = _WRITTEN.set(written)
     try:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from crsrisk.data.trial_plan import TrialPlan
 from crsrisk.data.yaml_files import build, read_yaml
@@ -46,8 +47,8 @@ def located(problem: InputError, path: Path) -> InputError:
 
 
 def _line(problem: InputError, path: Path) -> int | None:
-    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    blocks: list[yaml.Node] = [] if root is None else [root]
+    root = YAML(typ="safe", pure=True).compose(path.read_text(encoding="utf-8"))
+    blocks: list[Node] = [] if root is None else [root]
     if problem.where.startswith("design "):
         blocks = _design(root, problem.where.removeprefix("design ")) or blocks
     elif problem.where not in (path.name, str(path), "trial"):
@@ -65,26 +66,26 @@ def _line(problem: InputError, path: Path) -> int | None:
     return lines.pop() if len(lines) == 1 else None
 
 
-def _design(root: yaml.Node | None, name: str) -> list[yaml.Node]:
+def _design(root: Node | None, name: str) -> list[Node]:
     """The block of the design of that name."""
     designs = _walk(root, ["designs"])
     return [
         block
-        for block in (designs.value if isinstance(designs, yaml.SequenceNode) else [])
-        if isinstance(block, yaml.MappingNode)
+        for block in (designs.value if isinstance(designs, SequenceNode) else [])
+        if isinstance(block, MappingNode)
         and any(k.value == "name" and v.value == name for k, v in block.value)
     ]
 
 
-def _walk(node: yaml.Node | None, keys: list[str]) -> yaml.Node | None:
+def _walk(node: Node | None, keys: list[str]) -> Node | None:
     """The value at the end of a path of keys and places; where the path breaks off, the last block
     on it.
     """
     reached = None
     for key in keys:
-        if isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+        if isinstance(node, SequenceNode) and key.isdigit() and int(key) < len(node.value):
             node = node.value[int(key)]
-        elif isinstance(node, yaml.MappingNode) and any(k.value == key for k, _ in node.value):
+        elif isinstance(node, MappingNode) and any(k.value == key for k, _ in node.value):
             node = next(v for k, v in node.value if k.value == key)
         else:
             return reached
@@ -92,13 +93,13 @@ def _walk(node: yaml.Node | None, keys: list[str]) -> yaml.Node | None:
     return reached
 
 
-def _all(node: yaml.Node | None, key: str) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+def _all(node: Node | None, key: str) -> Iterator[tuple[Node, Node]]:
     """Every (key, value) of that key, at any depth."""
-    if isinstance(node, yaml.MappingNode):
+    if isinstance(node, MappingNode):
         for k, v in node.value:
             if k.value == key:
                 yield k, v
             yield from _all(v, key)
-    elif isinstance(node, yaml.SequenceNode):
+    elif isinstance(node, SequenceNode):
         for item in node.value:
             yield from _all(item, key)

@@ -8,7 +8,6 @@ Values are replaced in place (:func:`revised`), so that comments and order stay 
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
@@ -28,7 +27,7 @@ from crsrisk.errors import InputError
 
 _TRAP_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
 _TRAP_NUMBER = re.compile(
-    r"^[-+]?(\d+[eE][-+]?\d+|\d+\.\d*[eE]\d+|\.\d+[eE]\d+|0[0-7]+|\d[\d_]*_\d+|\d+:\d+.*)$"
+    r"^[-+]?(\d+[eE][-+]?\d+|\d+\.\d*[eE]\d+|\.\d+[eE]\d+|0o?[0-7]+|\d[\d_]*_\d+|\d+:\d+.*)$"
 )
 
 
@@ -59,6 +58,14 @@ class _StrictConstructor(SafeConstructor):
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         if isinstance(node, ScalarNode):
             _check_plain(node)
+        if node in self.recursive_objects:
+            raise _TrapError(
+                node,
+                key="",
+                found="an anchor that holds itself",
+                expected="valid YAML",
+                cure="write the values out",
+            )
         return super().construct_object(node, deep=deep)
 
 
@@ -93,9 +100,19 @@ def _check_plain(node: Node) -> None:
 def _tree(text: str) -> Any:
     reader = YAML(typ="safe", pure=True)
     reader.Constructor = _StrictConstructor
-    tree = reader.load(text)
-    json.dumps(tree)  # an anchor that holds itself is refused here
-    return tree
+    return reader.load(text)
+
+
+def yaml_text(tree: Mapping[str, Any]) -> str:
+    """Plain values as YAML text, keys in their order."""
+    written = StringIO()
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False
+    writer.allow_unicode = True  # type: ignore[assignment]
+    writer.width = 100
+    writer.dump(dict(tree), written)
+    return written.getvalue()
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -17,14 +17,13 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import OutcomeName
 from crsrisk.data.risk_model import Direction, Kind, Role, Theme
-from crsrisk.data.yaml_files import build, read_yaml
+from crsrisk.data.yaml_files import build, read_yaml, yaml_text
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.fields import Field as Described
@@ -249,7 +248,7 @@ class ModelConfig(Result, Strict):
         stand in a file of their own, variables.yaml, beside it.
         """
         tree = self.model_dump(exclude={"variables"}, exclude_none=True)
-        return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100))
+        return yaml_text(tree)
 
     def to_frame(self) -> pd.DataFrame:
         """The features, one row each: direction, reason, and the variable it belongs to."""

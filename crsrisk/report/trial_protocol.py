@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from crsrisk.data.operating_characteristics import OperatingCharacteristics
 from crsrisk.data.trial_plan import Design, TrialPlan
+from crsrisk.data.yaml_files import yaml_text
 from crsrisk.wording import listed
 
 HEADER = (
@@ -42,9 +41,7 @@ def protocol_tree(plan: TrialPlan, *, n_max: Mapping[str, int]) -> dict[str, Any
 
 def protocol_yaml(tree: Mapping[str, object], *, version: str) -> str:
     """The tree as a design file."""
-    return HEADER.format(version=version) + yaml.safe_dump(
-        dict(tree), sort_keys=False, allow_unicode=True, width=110
-    )
+    return HEADER.format(version=version) + yaml_text(tree)
 
 
 _TESTS = {

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from scipy.special import expit
 
+from crsrisk.data.files import prepare_output
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.risk_model import NOTICE
-from crsrisk.errors import InputError, OutputError
+from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import recalibrate
 from crsrisk.evaluation.metrics import clip_risk, log_loss, observed_to_expected
 from crsrisk.folders import find, names
@@ -26,7 +27,7 @@ from crsrisk.model.companions import carry_over, load_companions, save_companion
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.refits import Refits, covers, why_no_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import is_released, load_model, save_model
+from crsrisk.model.store import check_model_folder, is_released, load_model, save_model
 from crsrisk.model.update import (
     METHODS,
     ClosedTest,
@@ -160,6 +161,7 @@ def update_model(
     mapping: Mapping[str, str] | None = None,
     ldh_upper_limit_u_l: float | None = None,
     seed: int = 1,
+    overwrite: bool = False,
 ) -> Updated:
     """Update a saved model with patients whose outcomes are known, as little as they call for.
 
@@ -188,6 +190,8 @@ def update_model(
         The laboratory's upper limit of LDH, where LDH stands in U/L.
     seed : int
         Of folds, of added trees and of the refits' samples.
+    overwrite : bool
+        Whether a model that stands at ``out`` may be replaced.
 
     Returns
     -------
@@ -199,7 +203,8 @@ def update_model(
     InputError
         For what the readers and :func:`crsrisk.model.update.update` refuse.
     OutputError
-        When the new folder is already there.
+        When something stands at ``out``, without ``overwrite``; with it, for anything but a model
+        that was not released.
     """
     source, table = find("released", model), Path(table)
     loaded = load_model(source)
@@ -219,13 +224,8 @@ def update_model(
     # nothing is written among releases
     home = Path.cwd() if is_released(source) else source.resolve().parent
     folder = out or home / done.model.label
-    if folder.exists():
-        raise OutputError(
-            where=str(folder),
-            found="something that is there already",
-            expected="a new folder",
-            cure="name another with --out; an update never replaces a model",
-        )
+    prepare_output(folder, overwrite=overwrite, is_folder=True)
+    check_model_folder(folder)
     after = out_of_fold(loaded, observed, y=y, method=done.method, config=config, seed=seed)
     before = load_companions(source, model=loaded)
     companions = carry_over(before, done, observed=observed, y=y, config=config, seed=seed)

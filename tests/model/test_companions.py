@@ -101,7 +101,7 @@ def test_changed_refits_are_refused(place: Path, model: RiskModel, end: str) -> 
     [
         ({"grade3plus": "../elsewhere"}, "grade3plus"),
         ({"grade3plus": "baseline"}, "crs_grade2plus"),
-        ({"grade3plus": "nothing_there"}, "file of a model"),
+        ({"grade3plus": "nothing_there"}, "nothing_there: found no such file"),
         ({"model": "other-1"}, "model"),
         ({"more": 1}, "unknown key"),
     ],

@@ -107,7 +107,7 @@ def test_a_name_that_nobody_knows(
         ("window_d: 21.0", "window_d: 1e-3", ("mine.yaml, line", "1e-3", "0.001")),
         ("window_d: 21.0", "window_d: -3.0", ("window_d", "-3", "more than 0")),
         ("window_d: 21.0", "window_d: three weeks", ("window_d", "three weeks")),
-        ("window_d: 21.0", "window_d: 0o25", ("window_d",)),
+        ("window_d: 21.0", "window_d: 0o25", ("0o25", "line")),
         (f"value: {RESTRICTION}\n", "value: 1.9\n", ("antigen_restriction", "1.9")),
         (f"value: {RESTRICTION}\n", "value: .nan\n", ("antigen_restriction",)),
         (
@@ -244,7 +244,7 @@ def test_a_request_is_looked_at_before_anything_is_simulated(
         (("simulate", "--workers", "0"), "--workers"),
         (("simulate", "--truth-repetitions", "1"), "--truth-repetitions"),
         (("simulate", "--colour"), "--colour"),
-        (("predict",), "model"),
+        (("predict",), "MODEL"),
         (("run",), "experiment"),
         (("fly",), "fly"),
     ],

@@ -143,7 +143,7 @@ def test_a_day_after_the_dose(released: str, tmp_path: Path) -> None:
     and of the levers.
     """
     place = tmp_path / "patient.yaml"
-    done("explain", "patient", released, "--template", "tarlatamab", "--out", place)
+    done("explain", "template", "tarlatamab", "--model", released, "--out", place)
     answer = done(
         "explain",
         "patient",
@@ -192,7 +192,7 @@ def test_a_course_that_cannot_be(
     released: str, tmp_path: Path, old: str, new: str, says: tuple[str, ...]
 ) -> None:
     place = tmp_path / "patient.yaml"
-    done("explain", "patient", released, "--template", "tarlatamab", "--out", place)
+    done("explain", "template", "tarlatamab", "--model", released, "--out", place)
     text = place.read_text(encoding="utf-8")
     assert old in text
     place.write_text(text.replace(old, new), encoding="utf-8")

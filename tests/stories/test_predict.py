@@ -416,7 +416,7 @@ def test_options_that_do_not_fit(
 
 
 def test_results_never_replace_the_table(job: Job, exported: Path) -> None:
-    words = ("predict", job.model, exported, "--out", exported)
+    words = ("predict", job.model, exported, "--overwrite", "--out", exported)
     refused(*words, says=("--out", "the table that is scored"), folder=exported.parent)
 
 

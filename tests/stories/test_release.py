@@ -98,14 +98,16 @@ def test_a_model_without_one_of_grade_3_is_released_and_its_pages_say_so(
     folder = tmp_path / "released" / tree["releases"][0]["name"]
     patient.write_text("product: tarlatamab\ncrp: 42 mg/L\n", encoding="utf-8")
     page = tmp_path / "page.html"
-    said = " ".join(done("explain", folder, patient, "--quick", "--html", page).out.split())
+    said = " ".join(
+        done("explain", "patient", folder, patient, "--quick", "--html", page).out.split()
+    )
     for text in (said, page.read_text(encoding="utf-8")):
         assert "CRS of grade 3 or more is not available for this model" in text
         assert "Plausible range" in text
-    one = done("explain", folder, patient, "--quick", "--json").tree
+    one = done("explain", "patient", folder, patient, "--quick", "--json").tree
     assert set(one["risks"]["grade3plus"]) == {"not_estimable"}
     assert one["estimate"]["grade3plus"] is None
-    table_of = done("explain", folder, "--table", cohort).out
+    table_of = done("explain", "table", folder, cohort).out
     assert "not available for this model" in " ".join(table_of.split())
 
 

@@ -117,6 +117,7 @@ def test_the_design_itself_is_not_written_over(design: Path, tmp_path: Path) -> 
     refused(
         "trial",
         design,
+        "--overwrite",
         "--html",
         design,
         says=("--html", "the design file that is run"),
@@ -127,6 +128,7 @@ def test_the_design_itself_is_not_written_over(design: Path, tmp_path: Path) -> 
     refused(
         "trial",
         protocol,
+        "--overwrite",
         "--out",
         tmp_path,
         says=("--out", "the design file that is run"),

@@ -117,10 +117,10 @@ def test_a_landmark_model_is_updated_by_those_at_risk(tmp_path: Path) -> None:
     assert tree["n_patients"] == 200 - n_gone
     done(
         "explain",
-        "patient",
-        tmp_path / "new",
-        "--template",
+        "template",
         "tarlatamab",
+        "--model",
+        tmp_path / "new",
         "--out",
         tmp_path / "patient.yaml",
     )
@@ -163,7 +163,7 @@ def test_rows_without_an_outcome_or_with_impossible_values_are_counted(
     [
         (("--outcome", "absent"), ("absent", "no such column")),
         (("--method", "magic"), ("--method", "offset-boosting")),
-        (("--out", "."), ("something that is there already",)),
+        (("--out", "."), ("there already", "--overwrite")),
     ],
 )
 def test_refuses_with_a_cure(
