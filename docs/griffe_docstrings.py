@@ -34,7 +34,8 @@ def _entry(entry: re.Match[str]) -> str:
     if _says_its_type(first, rest):
         return entry[0]
     described = "\n".join([f"    {first}", *rest])
-    return f"{entry['names']}\n{described}"
+    # names that share a description stand one by one, each with its own type and default
+    return "\n".join(f"{name.strip()}\n{described}" for name in entry["names"].split(","))
 
 
 def _result(body: str, returns: str) -> str:

@@ -5,7 +5,6 @@ Exact Shapley values of the calibrated model, one reason for each clinical varia
 the model weighs what it was told; they are no proof of cause, and the patients are simulated.
 """
 
-import matplotlib.pyplot as plt
 import shap
 
 import crsrisk as crs
@@ -25,6 +24,9 @@ explanation.plot(0)
 explanation.plot_importance()
 
 # %%
-# Every plot of the shap package takes the same values.
-shap.plots.beeswarm(explanation.to_shap(), show=False, plot_size=(8, 5))
-plt.tight_layout()
+# Every plot of the shap package takes the same values; here without what is a word and so has no
+# high and low.
+values = explanation.to_shap()
+numbers = [at for at, name in enumerate(values.feature_names) if name != "Product"]
+axes = shap.plots.beeswarm(values[:, numbers], show=False, plot_size=(8, 5))
+axes.figure.subplots_adjust(left=0.32, bottom=0.12)

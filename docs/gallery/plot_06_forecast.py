@@ -11,11 +11,11 @@ import matplotlib.pyplot as plt
 import crsrisk as crs
 
 forecast = crs.forecast("tarlatamab", trial_size=40, n_patients=32)
-forecast
 
 # %%
-# Medians with 95% predictive intervals: assumptions, differences between trials, and chance.
-forecast.to_frame()
+# Medians with 95% predictive intervals, which hold assumptions, differences between trials and
+# chance; beside them what assumptions alone leave open.
+forecast
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
