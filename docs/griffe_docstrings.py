@@ -11,7 +11,10 @@ import re
 
 import griffe
 
-SECTION = re.compile(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}\n(?P<body>.*?)(?=^[A-Z][A-Za-z ]+\n-{3,}\n|\Z)", re.M | re.S)
+SECTION = re.compile(
+    r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}\n(?P<body>.*?)(?=^[A-Z][A-Za-z ]+\n-{3,}\n|\Z)",
+    re.M | re.S,
+)
 ENTRY = re.compile(r"^(?P<names>[\w*, ]+?) : (?P<text>.+(?:\n(?:    .*|)$)*)", re.M)
 ROLE = re.compile(r":(?:func|class|meth|data|mod|attr):`~?([^`]+)`")
 LINE = 80  # a type stands alone in its line; a sentence fills it

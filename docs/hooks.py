@@ -47,7 +47,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return f"{up}generated/gallery/index.md"
         if target.is_relative_to(ROOT / "docs"):
             return f"{up}{target.relative_to(ROOT / 'docs').as_posix()}{anchor}"
-        if target.is_dir():  # of a folder the page that says what is in it, its own or the one above
+        if (
+            target.is_dir()
+        ):  # of a folder the page that says what is in it, its own or the one above
             homes = (above / "README.md" for above in (target, *target.parents))
             target = next(home for home in homes if home.is_file())
         name = target.relative_to(ROOT).as_posix()

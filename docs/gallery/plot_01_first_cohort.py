@@ -23,8 +23,8 @@ cohort.X[["product", "crp_mg_l", "ferritin_ug_l", "ldh_x_uln", "il6_pg_ml"]].hea
 cohort.outcomes[["crs_any", "crs_grade2plus", "onset_h", "duration_h"]].head()
 
 # %%
-# When CRS begins under each product. Both are stepped up within the first weeks, and a first episode
-# may come after any of the doses.
+# When CRS begins under each product. Both are stepped up within the first weeks, and a first
+# episode may come after any of the doses.
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 for product, patients in cohort.to_frame().groupby("product"):
     axes.ecdf(patients["onset_h"].dropna() / 24, label=product)

@@ -52,8 +52,8 @@ for name, candidate in {"crsrisk": model, "plain LightGBM": plain}.items():
     print(f"{'':15} AUROC within products {val.auroc_within_groups}")
 
 # %%
-# Against the true risk: simulate 80 of the test patients again and again, given what was observed of
-# them. The oracle knows the mechanism; nobody who has these measurements can do better.
+# Against the true risk: simulate 80 of the test patients again and again, given what was observed
+# of them. The oracle knows the mechanism; nobody who has these measurements can do better.
 truth = crs.true_risk(test.head(80), world=world, n_replicates=60)
 candidates = [crs.ProductRate(), crs.RidgeLogistic(), plain, model]
 compared = crs.benchmark(candidates, train=train, truth=truth, n_resamples=50)

@@ -15,8 +15,8 @@ val = crs.evaluate(cohort.y, risk, groups=cohort.X["product"], seed=1, n_resampl
 val
 
 # %%
-# Every figure with its 95% interval, over all patients and for each product. What cannot be estimated
-# says why.
+# Every figure with its 95% interval, over all patients and for each product. What cannot be
+# estimated says why.
 val.to_frame().head(12)
 
 # %%

@@ -1,8 +1,8 @@
 """
 # Who should get prophylaxis?
 
-Each simulated patient's course is known with and without tocilizumab, so that a rule can be valued by
-what it would have done. Harms are weighed in CRS events. This is a design scenario on synthetic
+Each simulated patient's course is known with and without tocilizumab, so that a rule can be valued
+by what it would have done. Harms are weighed in CRS events. This is a design scenario on synthetic
 patients, never advice on a person; the sizes are too small to believe the figures.
 """
 
