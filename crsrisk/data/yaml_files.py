@@ -108,8 +108,8 @@ def yaml_text(tree: Mapping[str, Any]) -> str:
     written = StringIO()
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
-    writer.sort_base_mapping_type_on_output = False
-    writer.allow_unicode = True  # type: ignore[assignment]
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    writer.allow_unicode = True
     writer.width = 100
     writer.dump(dict(tree), written)
     return written.getvalue()

@@ -256,7 +256,7 @@ def _reasons(bars: Sequence[ReasonBar], *, key: str, title: str) -> str:
 def render_evaluation(evaluation: ModelEvaluation) -> str:
     """The evaluation of a model as a page."""
     return _render(
-        "judgement.html.j2",
+        "evaluation.html.j2",
         content=evaluation,
         figures=_marked(_section_figures(evaluation.sections)),
         making=making_section(evaluation.manifest),

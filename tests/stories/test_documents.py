@@ -137,7 +137,7 @@ def type_in(command: str) -> None:
         assert kind_of(ROOT / words[2]) in (
             "calibration",
             "sensitivity",
-            "judgement",
+            "validation",
             "prophylaxis",
             "learning",
         )
