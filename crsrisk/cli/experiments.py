@@ -51,15 +51,15 @@ def _baseline(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> 
 def _calibration(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.calibration import print_calibration, run_calibration
 
-    found = run_calibration(experiment, workers=workers, begin=begin)
-    return lambda: print_calibration(found)
+    result = run_calibration(experiment, workers=workers, begin=begin)
+    return lambda: print_calibration(result)
 
 
 def _sensitivity(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.sensitivity import print_sensitivity, run_sensitivity
 
-    found = run_sensitivity(experiment, workers=workers, begin=begin)
-    return lambda: print_sensitivity(found)
+    result = run_sensitivity(experiment, workers=workers, begin=begin)
+    return lambda: print_sensitivity(result)
 
 
 def _learning(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
@@ -74,8 +74,8 @@ def _validation(experiment: Path, workers: int, begin: Begin, overwrite: bool) -
     from crsrisk.studies.validation import run_validation, validation_lines
 
     truth = truth_part(workers=workers, begin=begin)
-    found = run_validation(experiment, workers=workers, begin=begin, further=[truth])
-    return lambda: typer.echo("\n".join(validation_lines(found)))
+    result = run_validation(experiment, workers=workers, begin=begin, further=[truth])
+    return lambda: typer.echo("\n".join(validation_lines(result)))
 
 
 def _prophylaxis(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
@@ -88,29 +88,29 @@ def _prophylaxis(experiment: Path, workers: int, begin: Begin, overwrite: bool) 
 def _shift(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.shift import print_shift, run_shift
 
-    found = run_shift(experiment, workers=workers, begin=begin)
-    return lambda: print_shift(found)
+    result = run_shift(experiment, workers=workers, begin=begin)
+    return lambda: print_shift(result)
 
 
 def _updating(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.updating import print_updating, run_updating
 
-    found = run_updating(experiment, workers=workers, begin=begin)
-    return lambda: print_updating(found)
+    result = run_updating(experiment, workers=workers, begin=begin)
+    return lambda: print_updating(result)
 
 
 def _explanation_truth(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.explanation_truth import print_explanation_truth, run_explanation_truth
 
-    found = run_explanation_truth(experiment, workers=workers, begin=begin)
-    return lambda: print_explanation_truth(found)
+    result = run_explanation_truth(experiment, workers=workers, begin=begin)
+    return lambda: print_explanation_truth(result)
 
 
 def _true_optimism(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
     from crsrisk.studies.true_optimism import print_true_optimism, run_true_optimism
 
-    found = run_true_optimism(experiment, workers=workers, begin=begin)
-    return lambda: print_true_optimism(found)
+    result = run_true_optimism(experiment, workers=workers, begin=begin)
+    return lambda: print_true_optimism(result)
 
 
 KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
