@@ -34,6 +34,8 @@ class Estimate:
     --------
     >>> Estimate(0.71, 0.68, 0.74)
     Estimate(0.71, 0.68 to 0.74)
+    >>> print(Estimate(0.71, 0.68, 0.74))
+    0.71 (0.68 to 0.74)
     >>> Estimate(0.71, mc_error=0.01).to_dict()
     {'value': 0.71, 'low': None, 'high': None, 'mc_error': 0.01}
     """
@@ -53,6 +55,11 @@ class Estimate:
         ends = {"low": _number(self.low), "high": _number(self.high)}
         error = {} if self.mc_error is None else {"mc_error": _number(self.mc_error)}
         return {"value": _number(self.value), **ends, **error}
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g}" + (
+            f" ({self.low:.4g} to {self.high:.4g})" if self.has_interval else ""
+        )
 
     def __repr__(self) -> str:
         interval = f", {self.low:.4g} to {self.high:.4g}" if self.has_interval else ""
