@@ -185,11 +185,11 @@ def card(
 
 
 def _print_or_write(text: str, out: Path | None, *, overwrite: bool) -> None:
-    from crsrisk.data.files import new_result, write_text
+    from crsrisk.data.files import prepare_output, write_text
 
     if out is None:
         typer.echo(text, nl=not text.endswith("\n"))
         return
-    with new_result(out, overwrite=overwrite):
-        write_text(out, text)
+    prepare_output(out, overwrite=overwrite)
+    write_text(out, text)
     typer.echo(f"Wrote {out}")
