@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 REPR_LIMIT = 2_000  # characters of any repr
+Z_95 = 1.959963984540054  # standard normal quantile of 0.975
 
 
 @dataclass(frozen=True)

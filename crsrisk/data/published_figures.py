@@ -16,13 +16,12 @@ from typing import Literal, NamedTuple, TypeAlias
 from pydantic import Field, model_validator
 
 from crsrisk.data.assumptions import Strict
-from crsrisk.results import Result
+from crsrisk.results import Z_95, Result
 
 Role: TypeAlias = Literal["calibration", "validation"]
 Denominator: TypeAlias = Literal["patients", "crs_patients", "grade2plus_patients"]
 Verdict: TypeAlias = Literal["agrees", "differs", "not judged"]
 
-Z_95 = 1.959963984540054
 _ROUNDING = 0.0055  # printed percentages carry two digits
 _EVERYONE: tuple[Denominator, ...] = ("patients",)
 _ALL_OR_CRS: tuple[Denominator, ...] = ("patients", "crs_patients")

@@ -35,7 +35,6 @@ from sklearn.utils.validation import check_is_fitted
 from crsrisk.data.cohort import Cohort
 from crsrisk.errors import InputError
 from crsrisk.evaluation.metrics import (
-    Z_95,
     ExpectedAuroc,
     FloatArray,
     Rows,
@@ -50,7 +49,7 @@ from crsrisk.evaluation.metrics import (
 )
 from crsrisk.model.comparators import ProductRate
 from crsrisk.plots.chart_data import BenchmarkMark, Kind
-from crsrisk.results import Estimate, NotEstimable, Result
+from crsrisk.results import Z_95, Estimate, NotEstimable, Result
 from crsrisk.simulation.true_risk import GIVEN_IN_WORDS, Event, TrueRisk
 
 if TYPE_CHECKING:

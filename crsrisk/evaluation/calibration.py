@@ -30,7 +30,6 @@ from statsmodels.nonparametric.smoothers_lowess import lowess
 from crsrisk.evaluation.metrics import (
     BLOCK_CELLS,
     TAILS,
-    Z_95,
     BoolArray,
     FloatArray,
     bootstrap_counts,
@@ -39,7 +38,7 @@ from crsrisk.evaluation.metrics import (
     percentile_estimate,
 )
 from crsrisk.logistic import fit_logistic
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.results import Z_95, Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
 # and as many patients without: ten for each of the three slopes of the spline

@@ -31,7 +31,6 @@ from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import recalibrate
 from crsrisk.evaluation.metrics import (
     TAILS,
-    Z_95,
     BoolArray,
     FloatArray,
     auroc,
@@ -41,7 +40,7 @@ from crsrisk.evaluation.metrics import (
 )
 from crsrisk.evaluation.resampling import Develop
 from crsrisk.model.predict import predict
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.results import Z_95, Estimate, NotEstimable
 from crsrisk.threads import side_by_side
 
 MIN_PLACES = 3

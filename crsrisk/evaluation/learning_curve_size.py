@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.metrics import Z_95, FloatArray
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.evaluation.metrics import FloatArray
+from crsrisk.results import Z_95, Estimate, NotEstimable
 
 
 @dataclass(frozen=True)

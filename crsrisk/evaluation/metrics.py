@@ -15,19 +15,17 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 from scipy.stats import binom, rankdata
 from statsmodels.stats.proportion import proportion_confint
 
 from crsrisk.errors import InputError
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.results import Z_95, Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
 CONFIDENCE = 0.95
-Z_95 = float(ndtri(0.5 + CONFIDENCE / 2))
 TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 # nearer to 0 or 1 a logarithm says more about the rounding of a risk than about the risk
 RISK_FLOOR = 1e-6

@@ -18,7 +18,6 @@ from crsrisk.errors import InputError
 from crsrisk.evaluation.decision_curve import NET_BENEFIT_MIN_EVENTS, Band, check_thresholds
 from crsrisk.evaluation.metrics import (
     TAILS,
-    Z_95,
     BoolArray,
     FloatArray,
     bootstrap_counts,
@@ -30,7 +29,7 @@ from crsrisk.evaluation.metrics import (
     mean_with_interval,
     standard_error,
 )
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.results import Z_95, Estimate, NotEstimable
 
 _MIN_PATIENTS = 2  # in each class, or a variance does not exist
 

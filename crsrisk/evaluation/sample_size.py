@@ -19,8 +19,8 @@ from scipy.special import expit, ndtri
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.learning_curve_size import NeededSize
-from crsrisk.evaluation.metrics import Z_95, FloatArray
-from crsrisk.results import Result
+from crsrisk.evaluation.metrics import FloatArray
+from crsrisk.results import Z_95, Result
 
 WHERE = "sample size of a risk model"
 # of the mean risk (criterion 3), and of apparent against adjusted R2 (criterion 2)

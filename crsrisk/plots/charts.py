@@ -52,7 +52,7 @@ from crsrisk.plots.style import (
     scale_axis,
     styled,
 )
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.results import Z_95, Estimate, NotEstimable
 from crsrisk.wording import estimate_in_words, number
 
 Style = Mapping[str, Any]
@@ -88,7 +88,6 @@ FOREST_TICKS = {
     "rate": ((0.0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1.0, "100")),
     "time": ((1.0, "1 h"), (6.0, "6 h"), (24.0, "1 d"), (168.0, "7 d"), (1440.0, "60 d")),
 }
-Z_95 = 1.959963984540054
 MOST_TICKS_OF_DAYS = 4
 NUMBER_ROOM = 36.0  # points, at the end of a bar
 RISK_LIMITS = (0.1, 0.25, 0.5, 1.0)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from math import log10
 
 from crsrisk.plots.chart_data import BarCell, DrawnCell, ForestCell, HoursCell, IconArray, RatesCell
-from crsrisk.plots.charts import FOREST_TICKS, Z_95
+from crsrisk.plots.charts import FOREST_TICKS
 from crsrisk.plots.svg import document, place
+from crsrisk.results import Z_95
 
 WIDTH, HEIGHT = 210.0, 20.0  # of a drawing in a cell, pixels
 PAD = 12.0  # left and right of an axis

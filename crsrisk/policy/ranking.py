@@ -21,7 +21,7 @@ from scipy.integrate import quad
 from scipy.special import ndtri
 
 from crsrisk.errors import InputError
-from crsrisk.evaluation.metrics import Z_95
+from crsrisk.results import Z_95
 from crsrisk.trials.checks import (
     Answer,
     BoolArray,

@@ -15,7 +15,7 @@ import pandas as pd
 
 from crsrisk.data.potential_outcomes import Harms, LedgerRow
 from crsrisk.errors import InputError
-from crsrisk.evaluation.metrics import Z_95, auroc
+from crsrisk.evaluation.metrics import auroc
 from crsrisk.policy.cohort import WHERE
 from crsrisk.policy.strategy_value import (
     FEWEST_IN_SUBGROUP,
@@ -45,7 +45,7 @@ from crsrisk.policy.table import (
     unbounded_estimate,
 )
 from crsrisk.policy.tipping import TippingPoint, tipping_points
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.results import Z_95, Estimate, NotEstimable
 from crsrisk.trials.checks import relative_risk
 
 # thresholds of risk, in the curve of net benefit

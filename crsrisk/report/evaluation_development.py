@@ -9,13 +9,12 @@ from math import log10
 
 from crsrisk.evaluation.internal_external import InternalExternal, Place, Pooled
 from crsrisk.evaluation.learning_curve_size import NeededSize, SizePoint, Target
-from crsrisk.evaluation.metrics import Z_95
 from crsrisk.evaluation.optimism import N_GROUPS, InstabilityByRisk, Optimism, OptimismTable
 from crsrisk.evaluation.sample_size import SampleSize
 from crsrisk.plots.chart_data import Axis, Band, Dot, Dots, Line, Lines
 from crsrisk.report.evaluation_sections import ESTIMATE
 from crsrisk.report.sections import Row, Section, Table, figure, row, section, table
-from crsrisk.results import Estimate, NotEstimable
+from crsrisk.results import Z_95, Estimate, NotEstimable
 from crsrisk.wording import MISSING, estimate_in_words, number, of_100, plain_name
 
 _PLACE_FIGURES = (

@@ -42,7 +42,6 @@ from crsrisk.data.baseline_checks import Verdict as BaselineVerdict
 from crsrisk.data.population import CONTINUOUS, Population
 from crsrisk.data.published_figures import (
     METRIC_MEANINGS,
-    Z_95,
     Comparison,
     PublishedFigure,
     Trial,
@@ -51,7 +50,7 @@ from crsrisk.data.published_figures import (
 )
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
-from crsrisk.results import Estimate, to_plain
+from crsrisk.results import Z_95, Estimate, to_plain
 from crsrisk.simulation.observation import measured_latent
 from crsrisk.simulation.population import covariate, sample
 from crsrisk.simulation.published_trials import REQUIRED_COLUMNS, SimulatedFigure, measure

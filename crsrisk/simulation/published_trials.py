@@ -20,9 +20,9 @@ from scipy.stats import binom
 
 from crsrisk.data.grading_systems import GradingSystem, system_of
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import Z_95, PublishedFigure, Trial, wilson_interval
+from crsrisk.data.published_figures import PublishedFigure, Trial, wilson_interval
 from crsrisk.data.world import World
-from crsrisk.results import Estimate
+from crsrisk.results import Z_95, Estimate
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.layout import WARD_H
 from crsrisk.simulation.outcomes import outcomes

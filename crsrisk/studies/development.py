@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,17 +138,6 @@ def evaluate_held_out(
         n_resamples=experiment.bootstrap,
     )
     return HeldOutResult(evaluation, given_observed)
-
-
-def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation under the keys that the report of experiments on one model still reads."""
-    plain = evaluation.to_dict()
-    pooled = plain.pop("pooled") | {
-        "auroc_within_product": plain.pop("auroc_within_groups"),
-        "loess_curve": plain.pop("loess_curve"),
-    }
-    names = {"by_group": "by_product", "benchmark": "ladder", "patients": "what"}
-    return {"pooled": pooled, **{names.get(key, key): part for key, part in plain.items()}}
 
 
 def explain_test(model: RiskModel, test: Cohort, *, at_most: int = 2000) -> Explanation:

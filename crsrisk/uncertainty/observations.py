@@ -22,9 +22,10 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import METRIC_MEANINGS, Z_95, PublishedFigure, Trial
+from crsrisk.data.published_figures import METRIC_MEANINGS, PublishedFigure, Trial
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
+from crsrisk.results import Z_95
 from crsrisk.simulation.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, published_interval
 from crsrisk.simulation.published_trials import SimulatedFigure, measure, trial_simulator
 from crsrisk.uncertainty.constants import (

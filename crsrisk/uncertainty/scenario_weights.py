@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from crsrisk.data.literature import Event, Finding, Series
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import Z_95
 from crsrisk.data.world import World
+from crsrisk.results import Z_95
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import grade_within

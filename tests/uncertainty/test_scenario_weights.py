@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import chi2_contingency
 
 from crsrisk.data.literature import Finding, Report, Series, load_findings
-from crsrisk.data.published_figures import Z_95
+from crsrisk.results import Z_95
 from crsrisk.uncertainty.scenario_weights import (
     CAVEAT,
     Pool,
