@@ -358,6 +358,3 @@ def trial_files(page: TrialPage) -> dict[str, str]:
     """File name -> chart of the trial page that stands alone."""
     note = f"{page.event}. {page.notice}"
     return {f"{name}.svg": stand_alone(svg, note=note) for name, svg in trial_figures(page).items()}
-
-
-# until content is typed: what charts are drawn from, out of mappings; what is typed passes.
