@@ -1,4 +1,7 @@
-"""Risk models: train one, score a table, update a model, release one."""
+"""Risk models: train one, score a table, update a model, release one.
+
+A command is as long as its options: one of them a line.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""For trial designers: who should get prophylaxis, and what a trial design does."""
+"""For trial designers: who should get prophylaxis, and what a trial design does.
+
+A command is as long as its options: one of them a line.
+"""
 
 from __future__ import annotations
 

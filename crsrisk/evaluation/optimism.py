@@ -308,7 +308,8 @@ def instability(
     at: Sequence[float],
     seed: int,
 ) -> Instability | NotEstimable:
-    """Instability of the risks of the development patients.
+    """Instability of the risks of the development patients, in one pass over the refits, whose
+    arrays all its figures share.
 
     ``risk``: of the evaluated model. ``thresholds``: of the decision curves. ``at``:
     thresholds at which changes of side are counted. Not estimable with fewer than 20 refits.

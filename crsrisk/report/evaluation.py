@@ -87,7 +87,7 @@ def build_model_evaluation(
     further: Sequence[ExtraSection] = (),
 ) -> ModelEvaluation:
     """The whole evaluation of a model; of single patients nothing is kept. A figure that JSON
-    cannot hold is refused here.
+    cannot hold is refused here. A flat list: one field of the result after the other.
     """
     contract = model.contract
     findings = Findings(

@@ -104,6 +104,7 @@ def _performance_figures(evaluation: Evaluation, labels: Mapping[str, str]) -> l
 
 
 def _all_figures(evaluation: Evaluation) -> Table:
+    """Every figure with its interval. A flat list: one row a figure."""
     pooled, calibration = evaluation.pooled, evaluation.pooled.calibration
     words = estimate_in_words
     discrimination = [
