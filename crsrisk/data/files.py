@@ -193,9 +193,11 @@ def new_result(*targets: Path | None, overwrite: bool) -> Iterator[None]:
     OutputError
         For a target that stands there already, without ``overwrite``.
     """
-    for target in targets:
-        if target is not None and (not target.is_dir() or any(target.iterdir())):
+    asked = [target for target in targets if target is not None]
+    for target in asked:
+        if not target.is_dir() or any(target.iterdir()):
             prepare_output(target, overwrite=overwrite, is_folder=target.is_dir())
+    older = {target: _belonging(target) for target in asked}
     written: list[Path] = []
     token = _WRITTEN.set(written)
     try:
@@ -203,11 +205,11 @@ def new_result(*targets: Path | None, overwrite: bool) -> Iterator[None]:
     finally:
         _WRITTEN.reset(token)
     kept = {place.resolve() for place in written}
-    for target in targets:
-        if target is None:
-            continue
-        remove_leftovers(old for old in _belonging(target) if old.resolve() not in kept)
+    for target in asked:
+        stale = [place for place in older[target] if place.resolve() not in kept]
+        remove_leftovers(stale)
         if target.is_dir():
+            _remove_emptied(stale, inside=target)
             _index(target, kept)
 
 
@@ -216,19 +218,42 @@ def _belonging(target: Path) -> list[Path]:
     if not target.is_dir():
         return [manifest_path(target)]
     index = target / INDEX
-    names = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
-    return [target / name for name in names]
+    if not index.is_file():
+        return []
+    try:
+        places = [target / name for name in json.loads(index.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as problem:
+        raise _not_an_index(index, "no list of file names") from problem
+    for place in places:
+        if target.resolve() not in place.resolve().parents or place.is_dir():
+            raise _not_an_index(index, f"no file inside the folder: {place}")
+    return places
+
+
+def _not_an_index(index: Path, found: str) -> OutputError:
+    return OutputError(
+        where=str(index),
+        found=found,
+        expected="the names of the files of one result, all of them inside the folder",
+        cure="write into a new folder",
+    )
+
+
+def _remove_emptied(stale: Iterable[Path], *, inside: Path) -> None:
+    """Remove the folders that held nothing but stale files; no other folder is touched."""
+    for place in stale:
+        folder = place.parent
+        while folder != inside and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _index(folder: Path, written: set[Path]) -> None:
     inside = sorted(
-        str(place.relative_to(folder.resolve()))
+        place.relative_to(folder.resolve()).as_posix()
         for place in written
         if place.is_relative_to(folder.resolve())
     )
-    for empty in sorted((place for place in folder.rglob("*") if place.is_dir()), reverse=True):
-        if not any(empty.iterdir()):
-            empty.rmdir()
     if inside:
         write_json(folder / INDEX, inside)
 

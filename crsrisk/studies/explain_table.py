@@ -272,46 +272,6 @@ def answer_template(product: str, *, model: str | None, out: Path | None) -> str
     return f"Wrote {out}: write your values over the made-up ones\n"
 
 
-def check_options(
-    model: str | None,
-    patient: Path | None,
-    *,
-    table: Path | None,
-    html: Path | None,
-    out: Path | None,
-) -> None:
-    """Refuse a command that asks for nothing, or for two things at once."""
-    problem = None
-    if model is None:
-        problem = ("MODEL", "nothing", "a model's folder and a patient file, or --template PRODUCT")
-    elif (patient is None) == (table is None):
-        problem = (
-            "PATIENT",
-            "both a patient and --table" if table else "neither a patient nor --table",
-            "one of the two",
-        )
-    elif table is not None and html is not None:
-        problem = (
-            "--html",
-            "a page for a table",
-            "--html with one patient, --out or --json with --table",
-        )
-    elif table is None and out is not None:
-        problem = (
-            "--out",
-            "an output table for one patient",
-            "--html or --json with one patient, --out with --table",
-        )
-    if problem is not None:
-        raise InputError(
-            where="explain",
-            key=problem[0],
-            found=problem[1],
-            expected=problem[2],
-            cure="crsrisk explain patient --help shows the forms of the command",
-        )
-
-
 def answer_patient(
     model: str,
     patient: Path,

@@ -24,6 +24,7 @@ from crsrisk.data.files import (
     csv_header,
     frame_digest,
     manifest_path,
+    new_result,
     prepare_output,
     read_manifest,
     read_parquet_cells,
@@ -427,3 +428,50 @@ def test_a_parquet_file_that_is_none_is_refused(tmp_path: Path) -> None:
         read_parquet_cells(place)
     with pytest.raises(InputError, match="readable file"):
         read_parquet_cells(tmp_path / "nowhere.parquet")
+
+
+def test_a_result_written_anew_takes_away_its_own_stale_files_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "result"
+    with new_result(folder, overwrite=False):
+        write_text(folder / "table.csv", "older")
+        write_text(folder / "figures" / "one.svg", "older")
+    (folder / "notes.txt").write_text("of the user")
+    (folder / "own" / "empty").mkdir(parents=True)
+
+    with new_result(folder, overwrite=True):
+        write_text(folder / "table.csv", "newer")
+
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    assert found == {"table.csv", "notes.txt", "own", "own/empty", files.INDEX}
+    assert (folder / "table.csv").read_text() == "newer"
+    assert (folder / "notes.txt").read_text() == "of the user"
+
+
+def test_a_result_that_stands_is_refused_and_a_failed_one_takes_nothing_away(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "result"
+    with new_result(folder, overwrite=False):
+        write_text(folder / "table.csv", "older")
+    with pytest.raises(OutputError), new_result(folder, overwrite=False):
+        pytest.fail("the work began")
+    with pytest.raises(ZeroDivisionError), new_result(folder, overwrite=True):
+        raise ZeroDivisionError
+    assert (folder / "table.csv").read_text() == "older"
+
+
+@pytest.mark.parametrize("written", ['["../kept.txt"]', '["."]', '["own"]', "{", "7", "[7]"])
+def test_an_index_that_names_anything_but_files_inside_the_folder_is_refused(
+    tmp_path: Path, written: str
+) -> None:
+    outside = tmp_path / "kept.txt"
+    outside.write_text("of the user")
+    folder = tmp_path / "result"
+    (folder / "own").mkdir(parents=True)
+    (folder / files.INDEX).write_text(written)
+    with pytest.raises(OutputError, match="crsrisk-files"), new_result(folder, overwrite=True):
+        pytest.fail("the work began")
+    assert outside.read_text() == "of the user"
+    assert (folder / "own").is_dir()
