@@ -280,6 +280,10 @@ class Trial(Result, Strict):
     n_patients: int | None = None
     n_trials: float = Field(default=1.0, ge=1.0)
     grading: str
+    # diagnoses coded for billing, which miss mild CRS: shown apart, never scored
+    is_coded: bool = False
+    # given into the blood or under the skin; into brain, ventricle or tumour is no systemic test
+    is_systemic: bool = True
     window_d: float
     window_reason: str
     dose_times_h: list[float] = Field(default_factory=list)
