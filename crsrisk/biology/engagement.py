@@ -18,6 +18,8 @@ def bridges(
     limit_normal: float,
     cross_tumour: float,
     cross_normal: float,
+    deep_access: float,
+    deep_share: float,
     fc_half: float,
     soluble: float,
 ) -> tuple[float, float, float]:
@@ -37,23 +39,30 @@ def bridges(
     ``signal = L / (limit L + cross (KA + L)(KB + L))``, ``limit = 1 + need (1/D + 1/R)``,
     ``cross = need c / (D R)``.
 
-    1 for cells, which need no drug. Concentrations and affinities in nM. The three fractions share
-    one division, the dearest operation of the solver.
+    A share of the tumour lies deep and meets a small part of the drug only, so that dose, affinity
+    and density go on to matter where the cells near the vessels are saturated (Thurber, Adv Drug
+    Deliv Rev 2008;60:1421). 1 for cells, which need no drug. Concentrations and affinities in nM.
+    The four fractions share one division, the dearest operation of the solver.
     """
+    in_depth = deep_access * in_tumour
     tumour = limit_tumour * in_tumour + cross_tumour * (tumour_affinity + in_tumour) * (
         cd3_affinity + in_tumour
+    )
+    depth = limit_tumour * in_depth + cross_tumour * (tumour_affinity + in_depth) * (
+        cd3_affinity + in_depth
     )
     normal = limit_normal * in_normal + cross_normal * (normal_affinity + in_normal) * (
         cd3_affinity + in_normal
     )
     fc = fc_half + in_normal
-    both = tumour * normal
-    one_over = soluble / (both * fc)
+    of_tumour, elsewhere = tumour * depth, normal * fc
+    one_over = soluble / (of_tumour * elsewhere)
     rest = 1.0 - soluble
+    bridged = in_tumour * (1.0 - deep_share) * depth + in_depth * deep_share * tumour
     return (
-        in_tumour * normal * fc * one_over + rest,
-        in_normal * tumour * fc * one_over + rest,
-        in_normal * both * one_over,
+        bridged * elsewhere * one_over + rest,
+        in_normal * of_tumour * fc * one_over + rest,
+        in_normal * of_tumour * normal * one_over,
     )
 
 

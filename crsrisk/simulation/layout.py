@@ -142,6 +142,8 @@ PARAMETERS = (
     "limit_normal",
     "cross_tumour",
     "cross_normal",
+    "deep_access",
+    "deep_share",
     "fc_half",
     "soluble",
     "cells_half",

@@ -182,6 +182,8 @@ def bridging(arm: Arm, *, world: World) -> dict[str, float]:
             "limit_normal": 0.0,
             "cross_tumour": 1.0 / NEVER_NM,
             "cross_normal": 1.0 / NEVER_NM,
+            "deep_access": 1.0,
+            "deep_share": 0.0,
         }
     copies, cd3 = antigen_copies(arm), g["cd3_copies"]
     need = g[f"need_{platform}_copies"]
@@ -195,6 +197,8 @@ def bridging(arm: Arm, *, world: World) -> dict[str, float]:
         "limit_normal": 1.0 + need * (1.0 / in_normal + 1.0 / cd3),
         "cross_tumour": need * crossing / (copies * cd3),
         "cross_normal": need * crossing / (in_normal * cd3),
+        "deep_access": g["deep_access"],
+        "deep_share": g["deep_share"],
     }
 
 
@@ -276,9 +280,7 @@ def _engagement(
         "fc_half": g["fc_half_nm"],
         "soluble": 1.0 if is_soluble else 0.0,
         "cells_half": (
-            0.0
-            if is_engager
-            else g[f"cells_half_{platform}"] / random_effect(arm, "log_potency")
+            0.0 if is_engager else g[f"cells_half_{platform}"] / random_effect(arm, "log_potency")
         ),
         "cells_start": 1.0 if is_engager else g["native_clone_start"] if is_soluble else 0.0,
         "adaptation": g[f"adaptation_{kind}_per_h"] * adapting,

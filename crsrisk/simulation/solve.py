@@ -109,6 +109,8 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
         w[AT.limit_normal + i],
         w[AT.cross_tumour + i],
         w[AT.cross_normal + i],
+        w[AT.deep_access + i],
+        w[AT.deep_share + i],
         w[AT.fc_half + i],
         w[AT.soluble + i],
     )
