@@ -19,7 +19,7 @@ from crsrisk.data.product import Product
 from crsrisk.data.world import World, load_world, with_own_places
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.simulation.arm import make_arm, arms_by_tumour_type
+from crsrisk.simulation.arm import arms_by_tumour_type, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import course, outcomes
 from crsrisk.simulation.parameters import loads
