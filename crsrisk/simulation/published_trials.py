@@ -23,10 +23,10 @@ from crsrisk.data.product import Product
 from crsrisk.data.published_figures import PublishedFigure, Trial, wilson_interval
 from crsrisk.data.world import World
 from crsrisk.results import Z_95, Estimate
-from crsrisk.simulation.arm import make_arm
+from crsrisk.simulation.arm import arms_by_tumour_type, make_arm
 from crsrisk.simulation.layout import WARD_H
 from crsrisk.simulation.outcomes import outcomes
-from crsrisk.simulation.population import sample
+from crsrisk.simulation.population import draw, transform_draws
 from crsrisk.simulation.run import run
 
 Group: TypeAlias = Callable[[pd.DataFrame], "pd.Series[bool]"]
@@ -305,8 +305,13 @@ def simulate_outcomes(
         policy=policy,
         window_d=window_d,
     )
-    patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
-    return outcomes(run(arm, patients, world=world, workers=workers), arm=arm, patients=patients)
+    draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=n)
+    tables = []
+    for part, rows in arms_by_tumour_type(arm, world=world, seed=seed, patient_id=draws.patient_id):
+        patients = transform_draws(draws, part.population, assumptions=world.assumptions, rows=rows)
+        episode = run(part, patients, world=world, workers=workers)
+        tables.append(outcomes(episode, arm=part, patients=patients))
+    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
 
 def trial_simulator(
