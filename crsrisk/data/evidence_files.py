@@ -34,6 +34,7 @@ Reason: TypeAlias = Literal[
     "not_an_incidence",
     "another_event",
     "not_simulated",
+    "bound",
     "overlap",
     "unverified",
     "no_figure",
@@ -57,6 +58,7 @@ REASONS: Mapping[Reason, str] = MappingProxyType(
         "not_an_incidence": "no share of patients and no time: an odds ratio, a dose, a p value",
         "another_event": "another event than CRS or fever",
         "not_simulated": "what the simulator does not produce",
+        "bound": "a bound of a rate, not the rate",
         "overlap": "the patients of another row, which is counted",
         "unverified": "recalled, unverified and without any other support",
         "no_figure": "blank in the source: no number to compare with",
@@ -99,10 +101,11 @@ class EvidenceStatus(Strict):
 
 class Phenomenon(Strict):
     """Something that must come out of the mechanism: what, and the test that checks it
-    (``file.py::test_name``).
+    (``file.py::test_name``). ``source`` says where it stands when no row of the roster carries it.
     """
 
     says: str
+    source: str | None = None
     test: str
 
     @model_validator(mode="after")
@@ -318,11 +321,11 @@ def load_evidence_register(
     A folder holds published_rates.yaml, risk_factors.yaml and phenomena.yaml. ``trials`` and
     ``checks`` are the shipped ones unless handed in. Refused with an :class:`InputError`: an id
     twice, a target that is no figure of its source, a figure that is no target, a check,
-    phenomenon, scenario, assumption or counted row that does not exist, and a phenomenon that only
-    recalled rows support.
+    phenomenon, scenario, assumption or counted row that does not exist, and a phenomenon without a
+    source that only recalled rows support.
 
     >>> len(load_evidence_register().published_rates)
-    194
+    243
     """
     place = (
         Path(folder).expanduser()
@@ -346,7 +349,7 @@ def load_evidence_register(
 def _refuse(
     row: EvidenceStatus, *, key: str, found: str, expected: str, cure: str = "correct the name"
 ) -> InputError:
-    where = "risk_factors.yaml" if row.id.startswith("F") else "published_rates.yaml"
+    where = "risk_factors.yaml" if row.id[0] in "FG" else "published_rates.yaml"
     return InputError(
         where=f"roster/{where}", key=f"{row.id}.{key}", found=found, expected=expected, cure=cure
     )
@@ -399,7 +402,9 @@ def _check_targets(register: EvidenceRegister, *, trials: Sequence[Trial]) -> No
 
 
 def _check_names(register: EvidenceRegister, *, checks: Sequence[BaselineCheck]) -> None:
-    """What a row is used in exists, and a phenomenon has a verified row that supports it."""
+    """What a row is used in exists, and a phenomenon has a source or a verified row that supports
+    it.
+    """
     known: Mapping[str, Collection[str]] = {
         "baseline": {check.id for check in checks},
         "qualitative": register.phenomena.keys(),
@@ -432,7 +437,7 @@ def _check_names(register: EvidenceRegister, *, checks: Sequence[BaselineCheck])
                     cure="correct the id",
                 )
     if idle := sorted(
-        register.phenomena.keys()
+        {name for name, phenomenon in register.phenomena.items() if phenomenon.source is None}
         - {row.used_in for row in register.of("qualitative") if not row.unverified}
     ):
         raise InputError(
