@@ -256,7 +256,7 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> CalibrationR
 
 
 def find_targets(ids: Sequence[str], *, trials: Sequence[Trial]) -> list[Target]:
-    """The figures with these ids; only calibration figures may be asked for."""
+    """The figures with these ids; only figures of sources in the likelihood may be asked for."""
     by_id = {figure.id: Target(figure, trial) for trial in trials for figure in trial.figures}
     for name in ids:
         if name not in by_id:
@@ -264,11 +264,8 @@ def find_targets(ids: Sequence[str], *, trials: Sequence[Trial]) -> list[Target]
                 where="experiment.yaml",
                 key="targets",
                 found=name,
-                expected="the id of a calibration figure",
-                cure=(
-                    "choose among the figures of sources with role: calibration in"
-                    " synthetic/evidence/"
-                ),
+                expected="the id of a figure that may be fitted",
+                cure="choose among the sources with use: likelihood in synthetic/evidence/",
             )
     return [by_id[name] for name in ids]
 
@@ -323,7 +320,7 @@ class _Aims:
 def _prepare(config: Calibration, *, workers: int) -> _Task:
     """World, targets and constants of a calibration."""
     world = load_world(config.scenario)
-    targets = find_targets(config.targets, trials=load_trials(role="calibration"))
+    targets = find_targets(config.targets, trials=load_trials(use="likelihood"))
     products = [
         load_product(name)
         for name in dict.fromkeys(name for target in targets for name in target.trial.products)

@@ -381,9 +381,7 @@ def _imagined_trial(arm: Arm, *, trial_size: int | None) -> Trial:
         window_d=product.window_d,
         window_reason="the product's own",
         dose_times_h=[dose.time_h for dose in arm.regimen.doses],
-        role="validation",
-        role_reason="a forecast",
-        is_independent=True,
+        use_reason="a forecast",
         overlaps=[],
         rows=figures,
     )

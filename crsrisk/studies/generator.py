@@ -36,6 +36,7 @@ from crsrisk.data.evidence_files import (
     load_evidence_register,
     load_trials,
 )
+from crsrisk.data.evidence_use import fitted_ids
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import counted_once
 from crsrisk.data.world import World, load_world
@@ -46,7 +47,7 @@ from crsrisk.report.generator_card import GeneratorCard, generator_card
 from crsrisk.report.generator_facts import ConstantEvidence, EnsembleEvidence
 from crsrisk.results import Result
 from crsrisk.simulation.evidence import BaselineQuartiles, baseline_table, check_baseline
-from crsrisk.studies.evidence import ROLES
+from crsrisk.studies.evidence import USES as FIGURE_USES
 from crsrisk.terminal import console_of, text_table
 from crsrisk.uncertainty.constants import (
     priors_digest,
@@ -126,22 +127,25 @@ class StatusCounts:
 
 
 @dataclass(frozen=True)
-class RoleCounts:
-    """Sources of all roles together and of each."""
+class SourceCounts:
+    """Sources of all uses together and of each."""
 
     all: int
-    calibration: int
-    validation: int
+    likelihood: int
+    shown: int
 
 
 @dataclass(frozen=True)
 class TargetCounts:
-    """Figures that are reproduced, and their sources: all, and with overlapping ones once."""
+    """Figures that are reproduced, how many of them are fitted, and their sources: all, and with
+    overlapping ones once.
+    """
 
     figures: int
     unverified: int
-    sources: RoleCounts
-    sources_counted_once: RoleCounts
+    fitted: int
+    sources: SourceCounts
+    sources_counted_once: SourceCounts
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,7 +160,8 @@ class EvidenceCounts(Result):
         """Figures, sources and how many are left when overlapping ones count once."""
         targets = self.targets
         return (
-            f"{targets.figures} figures ({targets.unverified} unverified) of"
+            f"{targets.figures} figures ({targets.unverified} unverified,"
+            f" {targets.fitted} in the likelihood) of"
             f" {targets.sources.all} sources; overlapping sources counted once:"
             f" {targets.sources_counted_once.all}"
         )
@@ -171,7 +176,7 @@ def count_evidence(register: EvidenceRegister | None = None) -> EvidenceCounts:
     """
     whole = load_evidence_register() if register is None else register
     trials = load_trials()
-    by_role = [trials, *([trial for trial in trials if trial.role == role] for role in ROLES)]
+    by_use = [trials, *([trial for trial in trials if trial.use == use] for use in FIGURE_USES)]
     targets = [row for row in whole.published_rates if row.use == "target"]
     return EvidenceCounts(
         published_rates=_counts(whole.published_rates),
@@ -179,8 +184,9 @@ def count_evidence(register: EvidenceRegister | None = None) -> EvidenceCounts:
         targets=TargetCounts(
             figures=len(targets),
             unverified=sum(row.unverified for row in targets),
-            sources=RoleCounts(*map(len, by_role)),
-            sources_counted_once=RoleCounts(*(len(counted_once(group)) for group in by_role)),
+            fitted=len(fitted_ids(trials)),
+            sources=SourceCounts(*map(len, by_use)),
+            sources_counted_once=SourceCounts(*(len(counted_once(group)) for group in by_use)),
         ),
     )
 
