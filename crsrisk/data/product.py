@@ -176,7 +176,8 @@ class Product(Result, Strict):
     Read from a YAML file by :func:`crsrisk.data.world_files.load_product`; the fields are the keys
     of that file. ``binding`` and ``kinetics`` hold quantities with unit, range and source,
     ``regimens`` the dose schedules by name; ``window_d`` is how many days after the first dose
-    count.
+    count. Where a trial took more than one tumour type, ``further_populations`` holds the share of
+    its patients (0-1) that were of each type beside ``population``, which has the rest.
 
     Examples
     --------

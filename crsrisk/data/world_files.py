@@ -122,13 +122,20 @@ def load_product(name_or_path: str | Path) -> Product:
     True
     """
     product, path = _load(Product, "products", name_or_path)
+    further = {
+        _from_its_file(name, path): share for name, share in product.further_populations.items()
+    }
+    if len(further) < len(product.further_populations):
+        raise _refused(
+            path.name,
+            "further_populations",
+            ", ".join(product.further_populations),
+            "each tumour type once",
+        )
     product = product.model_copy(
         update={
             "population": _from_its_file(product.population, path),
-            "further_populations": {
-                _from_its_file(name, path): share
-                for name, share in product.further_populations.items()
-            },
+            "further_populations": further,
             "support_policy": _from_its_file(product.support_policy, path),
         }
     )
