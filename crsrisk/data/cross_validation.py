@@ -31,8 +31,8 @@ class Scores(Strict):
     """How well one forecast met one published rate: lower is better, but for the density.
 
     ``crps`` is the continuous ranked probability score of the share that the trial would print (a
-    point forecast's is its absolute error); ``log_density`` the logarithm of the probability that it
-    gave to the count that was seen, absent where it gave none.
+    point forecast's is its absolute error); ``log_density`` the logarithm of the probability that
+    it gave to the count that was seen, absent where it gave none.
     """
 
     median: float
@@ -46,9 +46,10 @@ class CrossValidatedRate(Strict):
     Rates are shares (0-1). Intervals hold what is not known of assumptions and product, how trials
     of one product differ, and chance at the trial's size. ``pit`` is the randomised probability
     integral transform of the count, ``weight`` the figure's part in its product's single vote.
-    ``rivals`` by name: ``class_mean``, ``class_distribution``, ``regression``; and the ``mechanism``
-    alone, where the forecast is a mixture. ``low_reading`` and ``high_reading`` are the medians with
-    every uncertain number of the product's file at the end of its range that gives less, or more.
+    ``rivals`` by name: ``class_mean``, ``class_distribution``, ``regression``; and the
+    ``mechanism`` alone, where the forecast is a mixture. ``low_reading`` and ``high_reading`` are
+    the medians with every uncertain number of the product's file at the end of its range that gives
+    less, or more.
     """
 
     id: str
