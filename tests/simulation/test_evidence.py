@@ -231,7 +231,7 @@ def test_the_shipped_evidence_goes_through_and_comes_out_as_json() -> None:
         "cell_pool",
     }
     unsized = [row["id"] for row in tree["rows"] if row["low"] is None]
-    assert unsized == ["E015", "E016", "E013", "E014"]
+    assert unsized == ["E015", "E016", "N090", "E013", "E014"]
 
 
 # Every shipped population looks like patients; the statistics are right on known numbers.
