@@ -88,8 +88,8 @@ class Population(Result, Strict):
 
     ``marginals`` hold a distribution for each continuous covariate (age, burden, laboratory
     values), ``shares`` those of the discrete ones; ``stroma_barrier`` and ``suppression`` (0-1) are
-    of the tumour, ``frailty_ratio`` and ``antigen_density_ratio`` (by target) of its patients and
-    cells.
+    of the tumour, ``frailty_ratio`` and ``antigen_density_ratio`` (by target, as the product's file
+    writes it) of its patients and cells.
     """
 
     name: str

@@ -133,7 +133,8 @@ def random_effect(arm: Arm, name: str) -> float:
     calibration says otherwise.
     """
     effects = arm.product.random_effects
-    return 1.0 if effects is None else float(np.exp(getattr(effects, name).value))
+    ratio: float = 1.0 if effects is None else np.exp(getattr(effects, name).value)
+    return ratio
 
 
 def antigen_copies(arm: Arm) -> float:
@@ -269,7 +270,7 @@ def _engagement(
         depleted = arm.regimen.has_lymphodepletion * arm.regimen.lymphodepletion_intensity
         growth = growth * g["no_lymphodepletion_growth_ratio"] ** (1.0 - depleted)
     adapting = np.exp(g[f"adaptation_{kind}_log_sd"] * _trait(patients, "adaptation"))
-    occasions = np.exp(g["occasion_log_sd"] * patients.occasions)
+    occasions = np.exp((g["occasion_log_sd"] * patients.occasions.T).T)
     return {
         "load_tumour": tumour,
         "load_normal": normal,
@@ -580,7 +581,9 @@ def _agents(plan: Timetable) -> dict[str, Values | float]:
             values |= {f"emax_{slot}_{node}": 0.0 for node in range(N_NODES)}
             continue
         values[f"keep_{slot}"] = 0.5 ** (WARD_H / agent.elimination_half_life_h.value)
-        values[f"transfer_{slot}"] = 1.0 - np.exp(-WARD_H / max(agent.effect_delay_h.value, 1e-3))
+        values[f"transfer_{slot}"] = 1.0 - np.exp(
+            -WARD_H / np.maximum(agent.effect_delay_h.value, 1e-3)
+        )
         values[f"half_{slot}"] = agent.half_effect_dose.value
         for node, name in enumerate(NODES):
             values[f"emax_{slot}_{node}"] = (

@@ -70,7 +70,7 @@ def test_with_values_leaves_the_world_it_came_from_alone() -> None:
         world_of().with_values({"cascade.no_such_number": 1.0})
 
 
-def _own_product(folder: Path, *, population: str = "colorectal", policy: str = "our_ward") -> Path:
+def _own_product(folder: Path, *, population: str = "renal_cell", policy: str = "our_ward") -> Path:
     """A product in one folder, its population and policy in another, called by their paths from the
     product's file.
     """
@@ -100,9 +100,9 @@ def _own_product(folder: Path, *, population: str = "colorectal", policy: str = 
 def test_a_product_brings_its_population_and_policy_along(tmp_path: Path) -> None:
     (product,), world = with_own_places([load_product(_own_product(tmp_path))], world=world_of())
     arm = make_arm(product, world=world)
-    assert (arm.population.name, arm.policy.name) == ("colorectal", "our_ward")
+    assert (arm.population.name, arm.policy.name) == ("renal_cell", "our_ward")
     assert world.digest != world_of().digest
-    assert "colorectal" not in world_of().populations
+    assert "renal_cell" not in world_of().populations
 
 
 def test_shipped_products_leave_the_world_as_it_is() -> None:
@@ -118,8 +118,8 @@ def test_a_population_called_as_another_is_refused(tmp_path: Path) -> None:
 
 def test_a_population_that_is_not_there_is_named_by_its_path(tmp_path: Path) -> None:
     path = _own_product(tmp_path)
-    (tmp_path / "places" / "colorectal.yaml").unlink()
-    with pytest.raises(InputError, match=r"population: found no such file: .*colorectal\.yaml"):
+    (tmp_path / "places" / "renal_cell.yaml").unlink()
+    with pytest.raises(InputError, match=r"population: found no such file: .*renal_cell\.yaml"):
         load_product(path)
 
 

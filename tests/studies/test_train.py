@@ -174,10 +174,10 @@ def test_a_model_is_replaced_only_when_asked_and_as_a_whole(
         trained_again(trained, quick)
     copy = tmp_path / "model"
     shutil.copytree(trained.folder, copy)
-    assert (copy / "refits.json").is_file()
+    assert (copy / "refits.json.gz").is_file()
     trained_again(trained, quick, out=copy, overwrite=True)
     assert load_model(copy).manifest["tuning"] is None
-    assert not (copy / "refits.json").exists(), "the refits of the old model"
+    assert not (copy / "refits.json.gz").exists(), "the refits of the old model"
 
 
 def test_only_a_model_of_ones_own_is_replaced(
