@@ -339,10 +339,10 @@ def strengths(
     }
 
 
-def is_felt(key: str, *, product: Product) -> bool:
+def is_felt(key: str, *, product: Product, policy: str | None = None) -> bool:
     """Whether a product can feel a constant: not those of other products or of policies that do not
-    treat it.
+    treat it (its own policy, unless another one is named).
     """
     kind, _, rest = key.partition(":")
-    own = {"product": product.name, "policy": product.support_policy}
+    own = {"product": product.name, "policy": policy or product.support_policy}
     return kind not in own or rest.partition(".")[0] == own[kind]

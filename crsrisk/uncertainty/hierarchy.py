@@ -2,9 +2,9 @@
 trials differ.
 
 The scores of constants are standard normal before any figure is seen. A product's random effects
-(potency, efficacy, severity) are normal with an SD between products of its class, which is inferred,
-as is the SD between trials of one product. A count is binomial around the trial's own rate; a median
-time lognormal. Figures are functions of the scores through their emulators.
+(potency, efficacy, severity) are normal with an SD between products of its class, which is
+inferred, as is the SD between trials of one product. A count is binomial around the trial's own
+rate; a median time lognormal. Figures are functions of the scores through their emulators.
 
 The posterior is a Laplace approximation in the figures' own space, where there are a hundred
 dimensions instead of several hundred (Rasmussen and Williams, Gaussian Processes for Machine
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,8 @@ class Figure:
 
     ``at``: positions of its emulator's scores among all latent scores, ``scale`` what a latent is
     divided by before the emulator reads it. ``spread``: position of its SD between trials among the
-    inferred SDs, times ``fold``; ``extra_variance`` is known. A count has ``events`` of ``n``; a time
-    ``log_time`` with ``sampling_sd``, and ``n`` 0.
+    inferred SDs, times ``fold``; ``extra_variance`` is known. A count has ``events`` of ``n``; a
+    time ``log_time`` with ``sampling_sd``, and ``n`` 0.
     """
 
     id: str
@@ -172,7 +172,7 @@ def _mode_at(
     """The mode for figures linearised as ``center + slopes @ scores``."""
     latent, around = model.variances(log_sd)
     covariance = (slopes * latent) @ slopes.T + np.diag(around)
-    precision = np.linalg.inv(covariance)
+    precision = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
     eta = start
     for _ in range(_NEWTON):
         first, weight = data.gradient(eta)
@@ -316,7 +316,7 @@ def _normal_points(dimensions: int, n: int, seed: int) -> Values:
     return np.asarray(norm.ppf(qmc.Sobol(dimensions, seed=seed).random(n)))
 
 
-def _log_normal(steps: Values, root: Values) -> Values:
+def _log_normal(steps: Values, root: NDArray[Any]) -> Values:
     """Log density of a normal distribution around 0 with covariance ``root @ root.T``."""
     scaled = np.linalg.solve(root, steps.T)
     return np.asarray(-0.5 * np.square(scaled).sum(axis=0) - np.log(np.diag(root)).sum())
