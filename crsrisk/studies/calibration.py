@@ -22,6 +22,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from crsrisk import __version__
+from crsrisk.data import cross_validation
 from crsrisk.data.assumptions import Strict, digest_of
 from crsrisk.data.cross_validation import (
     CrossValidation,
@@ -781,7 +782,7 @@ def apply_calibration(results: Path) -> list[str]:
         texts[place] = _with_effects(texts[place], of_product)
     for place, text in sorted(texts.items()):
         write_text(place, text)
-    for name in ("members.csv", "about.json", CROSS_VALIDATION):
+    for name in ("members.csv", "about.json", cross_validation.FILE):
         write_text(ensemble_folder() / name, (results / name).read_text(encoding="utf-8"))
     return [place.name for place in sorted(texts)]
 
