@@ -194,7 +194,7 @@ def test_cells_stay_between_none_and_their_ceiling(
 def test_interleukin_2_multiplies_growth_and_nothing_else(
     cells: float, stimulus: float, growth: float, support: float, loss: float
 ) -> None:
-    """A support of 0.5 grows half as much again; loss and arrival stay, and no growth stays none."""
+    """A support of 0.5 grows half as much again; loss and arrival stay."""
     of = (cells, 1.5, stimulus)
     found = expansion_rate(*of, growth, 0.01, loss, 0.0, support)
     assert found == pytest.approx(

@@ -380,8 +380,8 @@ def _with_regimen(product: str, **changes: Any) -> Product:
 
 @pytest.mark.parametrize("product", ["tarlatamab", "cldn182_car_t"])
 def test_doses_by_body_size_follow_the_body(product: str) -> None:
-    """A dose per kg is multiplied by the weight, one per m2 by the surface: Mosteller 1987 at 170 cm,
-    root of 170 x kg / 3600.
+    """A dose per kg is multiplied by the weight, one per m2 by the surface: Mosteller 1987 at 170
+    cm, root of 170 x kg / 3600.
     """
     unit = "1e6 cells" if product_of(product).platform in CELLULAR else "ug"
     scales = {}
@@ -409,8 +409,8 @@ def test_doses_by_weight_as_shipped() -> None:
 
 @pytest.mark.parametrize("product", ["tarlatamab", "til_il2"])
 def test_later_doses_may_differ_more_between_patients(product: str) -> None:
-    """One draw of a patient sets how far from the stated dose each of his is; ``later_amount_log_sd``
-    comes on top after the first.
+    """One draw of a patient sets how far from the stated dose each of his is;
+    ``later_amount_log_sd`` comes on top after the first.
     """
     arm = arm_of(_with_regimen(product, amount_log_sd=0.2, later_amount_log_sd=0.5))
     patients = people(arm, 64)
@@ -542,8 +542,8 @@ def _with_effects(product: str, **logs: float) -> Product:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_random_effects_of_a_product_are_constants_of_its_own(product: str) -> None:
-    """Each is worth a change of one stated number: crossing or the half effect of cells, strength of
-    the platform, frailty of the patients. Nought changes nothing.
+    """Each is worth a change of one stated number: crossing or the half effect of cells, strength
+    of the platform, frailty of the patients. Nought changes nothing.
     """
     arm, there = arm_of(product), world_of()
     platform, patients = arm.product.platform, people(arm, 16)
@@ -559,7 +559,8 @@ def test_random_effects_of_a_product_are_constants_of_its_own(product: str) -> N
         wanted = table_of(arm, patients, there.with_values({key: float(value)}))
         found = table_of(arm_of(_with_effects(product, **{name: 0.4})), patients)
         moves = changed(usual, found)
-        assert moves and moves == changed(usual, wanted), name
+        assert moves, name
+        assert moves == changed(usual, wanted), name
         for parameter in moves:
             assert found[parameter] == pytest.approx(wanted[parameter], rel=1e-9), parameter
     frail = arm.population.frailty_ratio.model_copy(
