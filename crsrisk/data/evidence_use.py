@@ -122,8 +122,8 @@ def use_by_rule(trials: Sequence[Trial]) -> dict[str, FigureUse]:
 
 
 def fitted_ids(trials: Iterable[Trial]) -> frozenset[str]:
-    """Ids of the figures that are fitted, of some sources or of all: their own ``use`` says which
-    sources those are.
+    """Ids of the figures that are fitted among sources whose own ``use`` says so. Hand in all, or
+    all of a product or of a use: sources that share patients decide together.
     """
     named = [trial for trial in trials if trial.use == "likelihood"]
     return frozenset(figure.id for figure, _ in likelihood_figures(named))

@@ -89,7 +89,11 @@ class Constant:
         return (self.low - self.median) / self.spread, (self.high - self.median) / self.spread
 
 
-def _constant(key: str, quantity: Quantity, *, is_new: bool = False) -> Constant | None:
+def constant_of(key: str, quantity: Quantity, *, is_new: bool = False) -> Constant | None:
+    """The constant of a stated number; None where it is not uncertain.
+
+    ``is_new``: its value is its prior, whatever `prior` the file says.
+    """
     low, high = quantity.range
     if quantity.spread <= 0.0 or low >= high:
         return None
@@ -114,14 +118,15 @@ def _quantities(noun: BaseModel) -> Iterable[tuple[str, Quantity]]:
 def shared_constants(world: World) -> list[Constant]:
     """Uncertain assumptions, policies and mitigations of a world, in the order of their keys."""
     constants = [
-        _constant(f"assumption:{key}", entry)
+        constant_of(f"assumption:{key}", entry)
         for key, entry in world.assumptions.items()
         if key.split(".")[0] in STEMS
     ]
     for kind, nouns in (("policy", world.policies), ("mitigation", world.mitigations)):
         for name, noun in sorted(nouns.items()):
             constants += [
-                _constant(f"{kind}:{name}.{path}", quantity) for path, quantity in _quantities(noun)
+                constant_of(f"{kind}:{name}.{path}", quantity)
+                for path, quantity in _quantities(noun)
             ]
     return sorted(filter(None, constants), key=lambda constant: constant.key)
 
@@ -133,7 +138,7 @@ def product_constants(product: Product, *, is_new: bool = False) -> list[Constan
     a file that was copied from a calibrated product still says.
     """
     constants = [
-        _constant(f"product:{product.name}.{path}", quantity, is_new=is_new)
+        constant_of(f"product:{product.name}.{path}", quantity, is_new=is_new)
         for path, quantity in _quantities(product)
     ]
     return sorted(filter(None, constants), key=lambda constant: constant.key)
@@ -339,10 +344,10 @@ def strengths(
     }
 
 
-def is_felt(key: str, *, product: Product) -> bool:
+def is_felt(key: str, *, product: Product, policy: str | None = None) -> bool:
     """Whether a product can feel a constant: not those of other products or of policies that do not
-    treat it.
+    treat it (its own policy, unless another one is named).
     """
     kind, _, rest = key.partition(":")
-    own = {"product": product.name, "policy": product.support_policy}
+    own = {"product": product.name, "policy": policy or product.support_policy}
     return kind not in own or rest.partition(".")[0] == own[kind]

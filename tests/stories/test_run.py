@@ -42,8 +42,8 @@ def test_it_ends_with_figures_report_and_tracking(job: Job) -> None:
         "Mean calibration error (ICI)",
         "Share of the oracle's gain over product alone",
     ]
-    for role in ("calibration", "validation"):
-        assert re.search(rf"Published figures, {role}: \d+ of \d+ judged agree", job.first.out)
+    for use in ("likelihood", "shown"):
+        assert re.search(rf"Published figures, {use}: \d+ of \d+ judged agree", job.first.out)
     assert "Research use; synthetic data; no external validation." in lines
     assert lines[-2] == f"Report: {job.results / 'report.html'}"
     assert (job.results / "report.html").is_file()
@@ -135,8 +135,8 @@ def test_manifest_knows_every_file_and_no_date_or_place(job: Job) -> None:
 def test_evidence_is_that_of_the_command(job: Job) -> None:
     tree = json.loads((job.results / "evidence.json").read_text(encoding="utf-8"))
     assert len(tree["rows"]) >= 60
-    for role, found in tree["summary"]["by_role"].items():
-        assert f"{role}: {found['n_agree']} of {found['n_judged']} judged agree" in job.first.out
+    for use, found in tree["summary"]["by_use"].items():
+        assert f"{use}: {found['n_agree']} of {found['n_judged']} judged agree" in job.first.out
 
 
 def test_three_patients_have_reasons_and_a_later_estimate(job: Job) -> None:

@@ -72,10 +72,10 @@ def test_a_small_calibration_comes_nearer_to_the_figures(tmp_path: Path) -> None
         assert row["posterior_low"] <= row["published"] <= row["posterior_high"]
 
 
-def test_only_calibration_figures_may_be_asked_for() -> None:
-    """E110 is a validation figure."""
-    with pytest.raises(InputError, match="E110"):
-        find_targets(["E030", "E110"], trials=load_trials(role="calibration"))
+def test_only_figures_that_may_be_fitted_may_be_asked_for() -> None:
+    """E089 is of a source whose diagnoses were coded for billing."""
+    with pytest.raises(InputError, match="E089"):
+        find_targets(["E030", "E089"], trials=load_trials(use="likelihood"))
 
 
 # Applied: results of a calibration become values in the files, and what was believed before stays.

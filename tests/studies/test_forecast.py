@@ -48,14 +48,14 @@ def rows() -> PublishedForecasts:
 
 def test_the_answer_has_what_was_promised(rows: PublishedForecasts) -> None:
     tree = json.loads(json.dumps(rows.to_dict(), allow_nan=False))
-    assert {
-        "targets",
-        "inside",
-        "validation_targets",
-        "validation_inside",
-        "mean_abs_error_any",
-        "validation_mean_abs_error_any",
-    } <= set(tree["summary"])
+    for counted in ("all", "verified", "counted_once"):
+        for use in ("likelihood", "shown"):
+            assert set(tree["summary"][counted][use]) == {
+                "sources",
+                "targets",
+                "inside",
+                "mean_abs_error_any",
+            }
     assert {
         "id",
         "product",
@@ -69,10 +69,11 @@ def test_the_answer_has_what_was_promised(rows: PublishedForecasts) -> None:
         "agrees",
         "predictive_low",
         "predictive_high",
-        "role",
+        "use",
     } <= set(tree["rows"][0])
-    assert tree["summary"]["targets"] == 17
-    assert tree["summary"]["validation_targets"] == 2
+    # at most four figures of the label are fitted; the other centre prints two
+    assert tree["summary"]["all"]["likelihood"]["targets"] == 4 + 2
+    assert tree["summary"]["all"]["shown"]["targets"] == 17 - 4
 
 
 def test_the_counts_are_of_what_lies_inside() -> None:
@@ -80,14 +81,14 @@ def test_the_counts_are_of_what_lies_inside() -> None:
     by_id = {figure.id: figure for figure in trial.rows}
 
     def row(name: str, low: float, high: float) -> PublishedForecast:
-        return PublishedForecast(by_id[name], trial, _interval(0.5, low, high))
+        return PublishedForecast(by_id[name], trial, _interval(0.5, low, high), "likelihood")
 
     made = PublishedForecasts((row("E030", 0.5, 0.6), row("E035", 0.2, 0.3), row("E046", nan, nan)))
-    calibration = made.all.calibration
-    assert (calibration.targets, calibration.inside, made.n_not_judged) == (2, 1, 1)
-    assert calibration.mean_abs_error_any == pytest.approx(0.0666)
+    fitted = made.all.likelihood
+    assert (fitted.targets, fitted.inside, made.n_not_judged) == (2, 1, 1)
+    assert fitted.mean_abs_error_any == pytest.approx(0.0666)
     assert made.mean_width_grade2plus == pytest.approx(0.1)
-    assert made.all.validation.mean_abs_error_any is None
+    assert made.all.shown.mean_abs_error_any is None
 
 
 def _forecast(*products: str, **choices: Any) -> Forecast:
@@ -179,7 +180,7 @@ def test_what_is_printed(rows: PublishedForecasts, capsys: pytest.CaptureFixture
     print_published_forecasts(rows)
     shown = capsys.readouterr().out
     assert "no external validation" in shown
-    assert "calibration:" in shown
+    assert "likelihood:" in shown
     assert "counted once" in shown
     print_forecast(_forecast("tarlatamab"))
     shown = " ".join(capsys.readouterr().out.split())
@@ -204,10 +205,10 @@ def test_overlapping_sources_count_once() -> None:
     made = PublishedForecasts(
         tuple(PublishedForecast(figure, trial, there) for trial, figure in figures)
     )
-    assert made.all.calibration.targets == 2
-    assert made.counted_once.calibration.sources == 1
-    assert made.counted_once.calibration.targets == 1
-    assert made.counted_once.validation == Coverage(0, 0, 0, None)
+    assert made.all.shown.targets == 2
+    assert made.counted_once.shown.sources == 1
+    assert made.counted_once.shown.targets == 1
+    assert made.counted_once.likelihood == Coverage(0, 0, 0, None)
 
 
 def test_recalled_figures_are_counted_apart() -> None:
@@ -216,8 +217,8 @@ def test_recalled_figures_are_counted_apart() -> None:
     figures = [trial.figures[0], trial.figures[0].model_copy(update={"source_kind": "RECALL"})]
     assert [figure.verified for figure in figures] == [True, False]
     made = PublishedForecasts(tuple(PublishedForecast(figure, trial, there) for figure in figures))
-    assert (made.all.calibration.targets, made.verified.calibration.targets) == (2, 1)
-    assert made.verified.validation.mean_abs_error_any is None
+    assert (made.all.shown.targets, made.verified.shown.targets) == (2, 1)
+    assert made.verified.likelihood.mean_abs_error_any is None
 
 
 def test_a_number_that_a_users_file_states_is_not_the_ensembles() -> None:

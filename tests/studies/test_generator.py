@@ -42,9 +42,10 @@ def test_the_summary_counts_every_row() -> None:
     assert targets.figures == sum(len(trial.rows) for trial in trials)
     assert targets.unverified == sum(not row.verified for trial in trials for row in trial.rows)
     assert targets.sources.all == len(trials)
-    for role in ("all", "calibration", "validation"):
+    assert 0 < targets.fitted < targets.figures
+    for use in ("all", "likelihood", "shown"):
         once, each = (
-            getattr(sources, role) for sources in (targets.sources_counted_once, targets.sources)
+            getattr(sources, use) for sources in (targets.sources_counted_once, targets.sources)
         )
         assert 0 < once < each
 

@@ -30,7 +30,7 @@ from tests.simulation.people import world_of
 Values = NDArray[np.float64]
 _BY_ID = {
     figure.id: Target(figure, trial)
-    for trial in load_trials(role="calibration")
+    for trial in load_trials(use="likelihood")
     for figure in trial.rows
 }
 
