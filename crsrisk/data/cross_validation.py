@@ -389,8 +389,9 @@ def _below(skill: float | None) -> str:
 
 def _error_bar(group: Group, error: float) -> Bar:
     most = MOST_ERROR[group]
-    words = f"any grade, {group}: mean absolute error at most {most:g}"
-    return Bar(f"mae_any_{group}", words, error, most, error <= most, number(error, digits=3))
+    words = f"any grade, {group}: mean absolute error at most {100 * most:g} of 100 patients"
+    found = f"{number(100 * error, digits=1)} of 100"
+    return Bar(f"mae_any_{group}", words, error, most, error <= most, found)
 
 
 def _density_bar(metric: Metric, score: MetricScore | None) -> Bar:

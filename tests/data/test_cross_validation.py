@@ -133,7 +133,7 @@ def test_bars_by_hand(made: CrossValidation) -> None:
     assert bar_of(made, "crps_any_against_class").found == "15.0% below"
     assert bar_of(made, "log_density_grade3plus").found == "0.100 below"
     assert bar_of(made, "mae_any_cells").verdict == "missed"
-    assert "at most 0.23" in bar_of(made, "mae_any_cells").words
+    assert "at most 23 of 100" in bar_of(made, "mae_any_cells").words
 
 
 @pytest.mark.parametrize(
