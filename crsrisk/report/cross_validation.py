@@ -225,7 +225,9 @@ _SCORES: Mapping[str, Callable[[MetricScore], str]] = {
     "mean log density": lambda of: number(of.log_density),
     "  class distribution": lambda of: number(of.log_density_class),
     "  regression": lambda of: number(of.log_density_regression),
-    "% mechanism in the mixture": lambda of: number(100 * of.weight_of_mechanism, digits=0),
+    "% mechanism in the mixture": lambda of: number(
+        100 * of.weights.get("mechanism", 0.0), digits=0
+    ),
 }
 
 
