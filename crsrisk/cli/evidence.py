@@ -113,6 +113,19 @@ def forecast_evidence(
         print_evidence_counts()
 
 
+@evidence.command("cross-validation")
+def show_cross_validation(as_json: AsJson = False) -> None:
+    """How well each product was forecast by everything but its own figures, beside three rivals."""
+    from crsrisk.data.cross_validation import cross_validation
+    from crsrisk.studies.evidence import print_cross_validation
+
+    made = cross_validation()
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        print_cross_validation(made)
+
+
 @evidence.command()
 def baseline(scenario: Scenario = "reference", as_json: AsJson = False) -> None:
     """Patients before the first dose: medians, quartiles and correlations by tumour type."""

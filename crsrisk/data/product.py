@@ -4,6 +4,8 @@ regimens.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import pandas as pd
@@ -15,6 +17,16 @@ from crsrisk.results import Result
 AmountUnit = Literal["ug", "ug/kg", "ug/m2", "1e6 cells", "1e6 cells/kg", "1e6 cells/m2"]
 Platform = Literal["tce", "immtac", "car_t", "tcr_t", "til", "ici"]
 CELLULAR: frozenset[str] = frozenset({"car_t", "tcr_t", "til"})
+PLATFORMS: Mapping[Platform, str] = MappingProxyType(
+    {
+        "tce": "T-cell engagers",
+        "immtac": "ImmTACs",
+        "car_t": "CAR-T cells",
+        "tcr_t": "TCR-T cells",
+        "til": "TIL",
+        "ici": "checkpoint inhibitors",
+    }
+)
 
 
 class Judged(Quantity):

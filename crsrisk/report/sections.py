@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from crsrisk.plots.chart_data import Dots, DrawnCell, EvaluatedGroup, Lines
+from crsrisk.plots.chart_data import Dots, DrawnCell, EvaluatedGroup, Forecasts, Lines
 from crsrisk.wording import typeset
 
 Cell = str | DrawnCell  # a text, or what a drawing is made from
-# what a panel is drawn from: curves, dots, an evaluated group or several by label
-PanelData = Lines | Dots | EvaluatedGroup | Mapping[str, EvaluatedGroup]
+# what a panel is drawn from: curves, dots, forecasts, an evaluated group or several by label
+PanelData = Lines | Dots | Forecasts | EvaluatedGroup | Mapping[str, EvaluatedGroup]
 
 
 @dataclass(frozen=True)

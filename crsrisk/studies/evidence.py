@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crsrisk.data.cross_validation import CrossValidation
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.evidence_use import fitted_ids
 from crsrisk.data.product import Product
@@ -28,6 +29,15 @@ from crsrisk.data.published_figures import (
 )
 from crsrisk.data.world import World
 from crsrisk.data.world_files import load_product
+from crsrisk.report.cross_validation import (
+    RECALLED,
+    SURPRISE,
+    bar_table,
+    product_table,
+    ranking_in_words,
+    score_table,
+    when_not_to_trust,
+)
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.evidence import STATEMENT, compare, published_interval, summarise
 from crsrisk.simulation.published_trials import trial_simulator
@@ -35,6 +45,7 @@ from crsrisk.studies.forecast import as_written, told_figure
 from crsrisk.terminal import console_of, text_table
 from crsrisk.uncertainty.forecast import PredictiveInterval, forecast_targets
 from crsrisk.uncertainty.observations import Target
+from crsrisk.wording import NOTICE
 
 Advance = Callable[[int], None]
 FEWEST_FOR_WIDTH = 40  # patients of a trial whose intervals enter the mean width
@@ -405,3 +416,22 @@ def _coverage_lines(made: PublishedForecasts) -> list[str]:
 def _error_in_words(coverage: Coverage) -> str:
     error = coverage.mean_abs_error_any
     return "" if error is None else f", mean absolute error of any-grade rates {error:.3f}"
+
+
+def print_cross_validation(made: CrossValidation) -> None:
+    """The cross-validation on the terminal: products, scores, what was asked, and when not to trust
+    a forecast.
+    """
+    console = console_of(100)
+    product_table(made).print(console)
+    console.print(
+        f"{SURPRISE} {RECALLED} recalled, not verified. CRPS (of 100 patients; 0 is best) of the"
+        " forecast, of the class distribution and of the regression on product files; without these"
+        " two a product counts in no score."
+    )
+    for told in (score_table(made), bar_table(made)):
+        console.print()
+        told.print(console)
+    for sentence in (ranking_in_words(made), when_not_to_trust(made), NOTICE):
+        console.print()
+        console.print(sentence, markup=False)
