@@ -17,7 +17,6 @@ from crsrisk.uncertainty.observations import (
     chance_variance,
     link,
     rate_chance,
-    sampling_variance,
 )
 from tests.simulation.people import product_of, world_of
 
@@ -77,15 +76,15 @@ def test_the_spread_of_rare_rates_survives() -> None:
     more than 1 in 100 falls short (measured none).
     """
     rng, n, found, textbook = np.random.default_rng(6), 160, [], []
-    weights, sizes = np.full(256, 1 / 256), np.full(256, 160.0)
+    weights = np.full(256, 1 / 256)
     for _ in range(500):
         shares = rng.binomial(n, expit(rng.normal(-5.0, 0.7, 256))) / n
         scores = np.array([link(share, is_rate=True, n=n) for share in shares])
         noise = np.array([CHANCE[round(share * n)] for share in shares])
         found.append(shrink(scores, noise, weights).std())
-        textbook.append(
-            shrink(scores, sampling_variance(scores, sizes, is_rate=True), weights).std()
-        )
+        chance = expit(scores)
+        variance = 1.0 / (n * chance * (1.0 - chance) + 0.5)
+        textbook.append(shrink(scores, variance, weights).std())
     assert np.mean(np.array(found) > 0.35) >= 0.99
     assert np.median(found) > 1.5 * np.median(textbook)
 
