@@ -99,12 +99,19 @@ def forecast(
     ] = 160,
     seed: Seed = 1,
     workers: Workers = CPUS,
+    draws: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every draw here too: .csv or .parquet."),
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Forecast what a trial of a product would report, with intervals over the assumptions."""
-    from crsrisk.studies.forecast import forecast, print_forecast
+    from crsrisk.studies.forecast import forecast, prepare_draws, write_draws
+    from crsrisk.studies.forecast_tables import print_forecast
     from crsrisk.terminal import steps
 
+    prepare_draws(draws, overwrite=overwrite)
     products, world = products_in(product, scenario=scenario)
     with steps() as begin:
         made = forecast(
@@ -118,6 +125,8 @@ def forecast(
             workers=workers,
             begin=begin,
         )
+    if draws is not None:
+        write_draws(made, draws)
     if as_json:
         print_json(made.to_dict())
     else:

@@ -11,7 +11,13 @@ from crsrisk.data.evidence_files import load_trials
 from crsrisk.errors import InputError
 from crsrisk.simulation.published_trials import SimulatedFigure
 from crsrisk.uncertainty.constants import product_constants
-from crsrisk.uncertainty.forecast import forecast_targets, member_values, shrink
+from crsrisk.uncertainty.forecast import (
+    FigureDraws,
+    forecast_draws,
+    forecast_targets,
+    member_values,
+    shrink,
+)
 from crsrisk.uncertainty.observations import (
     Target,
     chance_variance,
@@ -138,9 +144,12 @@ def made():  # type: ignore[no-untyped-def]
 
 def test_intervals_hold_each_other(made) -> None:  # type: ignore[no-untyped-def]
     for with_chance, without in zip(made[0], made[2], strict=True):
+        for one in (with_chance, without):
+            assert one.predictive.low <= one.low_50 <= one.predictive.value
+            assert one.predictive.value <= one.high_50 <= one.predictive.high
         assert with_chance.predictive.low <= without.assumptions.low + 1e-9
         assert with_chance.predictive.high >= without.assumptions.high - 1e-9
-        assert with_chance.predictive.value == without.predictive.value == without.assumptions.value
+        assert with_chance.assumptions == without.assumptions
         assert with_chance.predictive.mc_error > 0
 
 
@@ -151,3 +160,88 @@ def test_workers_change_nothing(made) -> None:  # type: ignore[no-untyped-def]
 def test_an_ensemble_must_be_whole() -> None:
     with pytest.raises(InputError, match="one row a member"):
         Ensemble(("a", "b"), np.zeros((3, 1)), np.ones(3), "x")
+
+
+# Draws.
+
+
+CHOICES = {
+    "world": world_of(),
+    "products": [product_of("tarlatamab")],
+    "n": 96,
+    "n_rare": 96,
+    "seed": 4,
+}
+
+
+def test_intervals_are_quantiles_of_what_trials_would_report() -> None:
+    draws = FigureDraws(np.array([0.2, 0.4, np.nan]), np.r_[np.linspace(0, 1, 200), [np.nan] * 100])
+    made = draws.interval()
+    known = np.linspace(0, 1, 200)
+    assert (made.n_members, draws.repeats) == (2, 100)
+    for value, q in (
+        (made.predictive.low, 0.025),
+        (made.low_50, 0.25),
+        (made.predictive.value, 0.5),
+        (made.high_50, 0.75),
+        (made.predictive.high, 0.975),
+    ):
+        assert value == pytest.approx(np.quantile(known, q), abs=0.006)
+    assert (made.assumptions.low, made.assumptions.high) == (0.2, 0.4)
+
+
+def test_a_figure_that_one_member_gives_is_unknown() -> None:
+    rates = np.array([0.2, np.nan])
+    made = FigureDraws(rates, np.repeat(rates, 3)).interval()
+    assert not made.is_known
+    assert made.n_members == 1
+
+
+def test_draws_are_a_row_a_member_and_reports_are_counts_of_the_trial() -> None:
+    ensemble = _ensemble([1.0, 1.6, 2.2])
+    draws = forecast_draws(_TARGETS, ensemble=ensemble, **CHOICES)  # type: ignore[arg-type]
+    intervals = forecast_targets(_TARGETS, ensemble=ensemble, **CHOICES)  # type: ignore[arg-type]
+    assert [one.interval() for one in draws] == intervals
+    for one, target in zip(draws, _TARGETS, strict=True):
+        assert one.rates.shape == (3,)
+        assert one.reported.shape == (3 * one.repeats,)
+        if target.is_rate:
+            counts = one.reported * float(target.figure.n_patients or 0)
+            assert counts == pytest.approx(np.rint(counts), abs=1e-9)
+            # more T-cell gain, more CRS, in what trials report as in the members
+            means = one.reported.reshape(3, -1).mean(axis=1)
+            assert np.argsort(means).tolist() == np.argsort(one.rates).tolist()
+
+
+def test_what_was_published_changes_no_forecast() -> None:
+    """Other values and events, and other printed intervals: the same draws to the last bit."""
+    other = [
+        Target(
+            target.figure.model_copy(
+                update={"value": target.figure.value / 4, "events": None, "low": None, "high": None}
+            ),
+            target.trial,
+        )
+        for target in _TARGETS
+        if target.is_rate
+    ]
+    plain = [target for target in _TARGETS if target.is_rate]
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    for first, second in zip(
+        forecast_draws(plain, **choices),  # type: ignore[arg-type]
+        forecast_draws(other, **choices),  # type: ignore[arg-type]
+        strict=True,
+    ):
+        assert np.array_equal(first.reported, second.reported)
+        assert np.array_equal(first.rates, second.rates)
+
+
+def test_members_of_unequal_weight_are_drawn_in_proportion() -> None:
+    """A quarter and three quarters of the weight, four draws: one of the first, three of the
+    second."""
+    gains = _ensemble([1.0, 1.0, 2.0, 2.0])
+    weights = np.array([0.25, 0.0, 0.75, 0.0])
+    uneven = Ensemble(gains.keys, gains.values, weights, "x")
+    (rate, *_) = forecast_draws(_TARGETS, ensemble=uneven, **CHOICES)  # type: ignore[arg-type]
+    assert len(np.unique(rate.rates)) == 2
+    assert sorted(np.unique(rate.rates, return_counts=True)[1]) == [1, 3]
