@@ -143,8 +143,8 @@ class MetricScore(Strict):
     log_density: float | None
     log_density_class: float | None
     log_density_regression: float | None
-    # weight of the mechanism in the forecast that ships, the rest is the regression
-    weight_of_mechanism: float
+    # of mechanism, regression and class distribution in the forecast that ships
+    weights: dict[str, float]
 
 
 class CrossValidationSummary(Strict):

@@ -26,6 +26,7 @@ from crsrisk.folders import synthetic_folder
 from crsrisk.results import Estimate, Result
 
 Values = NDArray[np.float64]
+DIGITS = 5  # significant digits of a stored value: far finer than any of them is known
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,8 +90,10 @@ class Ensemble(Result):
 
     @property
     def digest(self) -> str:
-        """Hash of every value and weight."""
-        return digest_of([self.keys, self.values.tolist(), self.weights.tolist()])
+        """Hash of every value and weight as they are stored: read again it is the same."""
+        numbers = [[f"{value:.{DIGITS}g}" for value in row] for row in self.values.tolist()]
+        weights = [f"{weight:.{DIGITS}g}" for weight in self.weights.tolist()]
+        return digest_of([self.keys, numbers, weights])
 
     @property
     def effective_size(self) -> float:
@@ -214,9 +217,6 @@ class EnsembleAbout(Strict):
     targets: list[str]
     n_members: int
     effective_size: float
-
-
-DIGITS = 5  # significant digits of a stored value: far finer than any of them is known
 
 
 def ensemble_folder() -> Path:

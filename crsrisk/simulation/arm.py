@@ -25,8 +25,10 @@ from crsrisk.simulation.layout import (
     TICK_H,
 )
 
-# hours after a dose into a vein in which the solver takes two steps a tick: T cells engage at once
+# hours after a dose into a vein in which the solver takes two steps a tick: T cells engage at once;
+# and its steps in the first tick, when nobody has adapted to anything and drug comes from nothing
 FINE_H = 6.0
+FIRST_PIECES = 4
 CELLS_UNIT_E6 = 250.0  # the solver counts cells in multiples of 250 million
 
 # slots whose agent the rescue policy may give; the others hold what a study adds
@@ -196,6 +198,7 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
             ticks = max(1, round(dose.infusion_h / TICK_H))
             infusion[at : at + ticks] += amount / (ticks * TICK_H)
             pieces[at : at + ticks + round(FINE_H / TICK_H)] = 2
+            pieces[at] = FIRST_PIECES
         else:
             depot[at] += amount / CELLS_UNIT_E6 if arm.product.platform in CELLULAR else amount
     for name, time, amount in gifts:

@@ -444,6 +444,10 @@ def _vitals(
         susceptible
         * (true["platelets_g_l"] / g["platelet_reference"]) ** -g["leak_platelet_exponent"]
     )
+    at_rest_c = g["normal_temperature_c"] + g["normal_temperature_sd_c"] * _trait(
+        patients, "temperature"
+    )
+    rise = g["fever_rise_c"] * np.exp(g["fever_rise_log_sd"] * _trait(patients, "fever"))
     return {
         "crp_per_signal": true["crp_mg_l"] / at_rest,
         "crp_maximum": acute["crp_maximum_mg_l"],
@@ -468,18 +472,13 @@ def _vitals(
         "leak_on": g["leak_on_per_h"] * susceptible,
         "leak_off": g["leak_off_per_h"],
         "lung_turnover": g["lung_turnover_per_h"],
-        "normal_temperature": (
-            g["normal_temperature_c"]
-            + g["normal_temperature_sd_c"] * _trait(patients, "temperature")
-        ),
+        "normal_temperature": at_rest_c,
         "pyrogen_il6": g["pyrogen_il6"],
         "pyrogen_il1": g["pyrogen_il1"],
         "pyrogen_tnf": g["pyrogen_tnf"],
         "pyrogen_il2": g["pyrogen_il2"],
         "pyrogen_half": g["pyrogen_half"] * np.exp(g["pyrogen_age_per_decade"] * decades),
-        "fever_rise": (
-            g["fever_rise_c"] * np.exp(g["fever_rise_log_sd"] * _trait(patients, "fever"))
-        ),
+        "fever_rise": np.minimum(rise, g["highest_temperature_c"] - at_rest_c),
         "temperature_turnover": g["temperature_turnover_per_h"],
         "normal_map": pressure + g["map_sd_mmhg"] * _trait(patients, "map"),
         "map_fall": g["map_fall_mmhg"],

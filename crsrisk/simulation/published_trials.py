@@ -349,7 +349,7 @@ def simulate_outcomes(
         patients = transform_draws(draws, part.population, assumptions=world.assumptions, rows=rows)
         episode = run(part, patients, world=world, workers=workers)
         tables.append(outcomes(episode, arm=part, patients=patients))
-    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True).sort_values("patient_id", ignore_index=True)
 
 
 def trial_simulator(

@@ -1,10 +1,10 @@
 """Solve: the explicit wiring of the biology, compiled to step sixteen patients in lockstep.
 
 Runge-Kutta of order three (Bogacki and Shampine 1989) with a step of half an hour, a quarter after
-an infusion: a fourth stage buys nothing here, because desensitisation has a corner. All stages stay
-in registers and the inner loop runs over the lanes of one flat workspace, so that the compiler
-turns patients into vector elements. No branch differs between lanes. Once an hour the ward looks at
-the patient (`ward.py`).
+an infusion and half of that in its first half hour: a fourth stage buys nothing here, because
+desensitisation has a corner. All stages stay in registers and the inner loop runs over the lanes of
+one flat workspace, so that the compiler turns patients into vector elements. No branch differs
+between lanes. Once an hour the ward looks at the patient (`ward.py`).
 """
 
 from __future__ import annotations

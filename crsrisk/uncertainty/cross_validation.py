@@ -1,9 +1,11 @@
 """Cross-validation over products: forecasts of each product that never saw its figures, scored
-beside rivals that know no mechanism, and mixed with one of them where that forecasts better.
+beside rivals that know no mechanism, and mixed with them where that forecasts better.
 
-The forecast that ships is a mixture of the mechanism and the regression on the product file. Its
-weight is chosen for each rate by the CRPS, and in the cross-validation anew for every product by
-the scores of the other products alone (nested), so that the choice is judged as well.
+The forecast that ships is a mixture of the mechanism, the regression on the product file and the
+distribution over the class. Its weights are chosen for each rate, by the CRPS of any grade and by
+the log density of the rarer grades, whose few events a score of shares hardly tells; and in the
+cross-validation anew for every product by the scores of the other products alone (nested), so that
+the choice is judged as well.
 """
 
 from __future__ import annotations
@@ -50,9 +52,12 @@ from crsrisk.uncertainty.rivals import (
 from crsrisk.uncertainty.rivals import Group as RivalGroup
 
 Values: TypeAlias = NDArray[np.float64]
-N_DRAWS = 4000  # of every forecast
-WEIGHTS = np.linspace(0.0, 1.0, 11)  # of the mechanism in the mixture
+N_DRAWS = 2000  # of every forecast
+PARTS: tuple[str, ...] = ("mechanism", "regression", "class_distribution")  # of the mixture
+_TENTHS = [(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]
+MIXTURES = np.array(_TENTHS) / 10.0  # weights of the parts that are tried
 JUDGED: tuple[Group, ...] = ("engagers", "cells")
+BY_CRPS: Metric = "crs_any_rate"  # mixed by the CRPS, the others by the log density
 METRICS: tuple[Metric, ...] = ("crs_any_rate", "crs_grade2plus_rate", "crs_grade3plus_rate")
 
 
@@ -80,29 +85,30 @@ class _Judged:
     by_name: Mapping[str, Values]  # draws of the trial's own rate
     printed: Mapping[str, Values]
     log_density: Mapping[str, float]
-    mixed_crps: Values  # at every weight of the mechanism
+    mixed_crps: Values  # of every mixture that is tried
     mixed_log_density: Values
 
 
 def cross_validated(
     forecasts: Sequence[ForecastRate], *, trial_sd: float, seed: int
-) -> tuple[list[CrossValidatedRate], dict[Metric, float]]:
-    """Every rate scored, and the weight of the mechanism that ships for each metric.
+) -> tuple[list[CrossValidatedRate], dict[Metric, dict[str, float]]]:
+    """Every rate scored, and the weights of the mixture that ships for each metric.
 
     ``trial_sd``: SD between trials of one product that the regression takes as known.
     """
     rng = np.random.default_rng(seed)
     rows: list[CrossValidatedRate] = []
-    weights: dict[Metric, float] = {}
+    weights: dict[Metric, dict[str, float]] = {}
     for metric in METRICS:
         of_metric = [each for each in forecasts if each.figure.metric == metric]
         judged = _judge_all(
             [each for each in of_metric if each.figure.group in JUDGED], trial_sd, rng
         )
-        weights[metric] = _best_weight(judged)
-        rows += [_row(each, _best_weight(_others(judged, each)), rng) for each in judged]
+        shipped = MIXTURES[_best_mixture(judged, metric)]
+        weights[metric] = dict(zip(PARTS, shipped.tolist(), strict=True))
+        rows += [_row(each, _best_mixture(_others(judged, each), metric), rng) for each in judged]
         reported = [each for each in of_metric if each.figure.group not in JUDGED]
-        rows += [_row(_alone(each, rng), 1.0, rng) for each in reported]
+        rows += [_row(_alone(each, rng), 0, rng) for each in reported]
     return rows, weights
 
 
@@ -111,10 +117,12 @@ def _others(judged: Sequence[_Judged], left_out: _Judged) -> list[_Judged]:
     return [each for each in judged if each.rate.figure.product != name]
 
 
-def _best_weight(judged: Sequence[_Judged]) -> float:
-    """The weight of the mechanism with the least CRPS over products, each one vote."""
+def _best_mixture(judged: Sequence[_Judged], metric: Metric) -> int:
+    """Position of the mixture with the best score over products, each one vote."""
     votes = np.array([each.weight for each in judged])
-    return float(WEIGHTS[np.argmin(votes @ np.array([each.mixed_crps for each in judged]))])
+    if metric == BY_CRPS:
+        return int(np.argmin(votes @ np.array([each.mixed_crps for each in judged])))
+    return int(np.argmax(votes @ np.array([each.mixed_log_density for each in judged])))
 
 
 def _judge_all(
@@ -178,11 +186,11 @@ def _judge(
         "regression": regression.log_density(figure.events, figure.n, features),
         "class_mean": mean.log_density(figure.events, figure.n, group),
     }
-    both = np.concatenate([printed["mechanism"], printed["regression"]])
-    mixed = np.array([crps(both, figure.value, _mixture(share)) for share in WEIGHTS])
+    together = np.concatenate([printed[name] for name in PARTS])
+    mixed = np.array([crps(together, figure.value, _draw_weights(row)) for row in MIXTURES])
     with np.errstate(divide="ignore"):
-        log_shares = np.log([WEIGHTS, 1.0 - WEIGHTS])
-    densities = np.array([[log_density["mechanism"]], [log_density["regression"]]])
+        log_shares = np.log(MIXTURES)
+    densities = np.array([log_density[name] for name in PARTS])
     return _Judged(
         rate,
         weight,
@@ -190,7 +198,7 @@ def _judge(
         printed,
         log_density,
         mixed,
-        np.asarray(logsumexp(log_shares + densities, axis=0)),
+        np.asarray(logsumexp(log_shares + densities, axis=1)),
     )
 
 
@@ -200,31 +208,31 @@ def _alone(rate: ForecastRate, rng: np.random.Generator) -> _Judged:
     draws = rng.choice(rate.rates, N_DRAWS)
     printed = rng.binomial(figure.n, draws) / figure.n
     density = log_predictive_density(rate.rates, figure.events, figure.n)
-    score = np.full(len(WEIGHTS), crps(printed, figure.value))
+    score = np.full(len(MIXTURES), crps(printed, figure.value))
     return _Judged(
         rate,
         1.0,
-        {"mechanism": draws, "regression": draws},
-        {"mechanism": printed, "regression": printed},
+        dict.fromkeys(PARTS, draws),
+        dict.fromkeys(PARTS, printed),
         {"mechanism": density},
         score,
-        np.full(len(WEIGHTS), density),
+        np.full(len(MIXTURES), density),
     )
 
 
-def _mixture(share: float) -> Values:
-    """Weights of the draws of the mechanism and then of the regression."""
-    return np.repeat([share, 1.0 - share], N_DRAWS) / N_DRAWS
+def _draw_weights(mixture: Values) -> Values:
+    """Weights of the draws of all parts, one part after the other."""
+    return np.repeat(mixture, N_DRAWS) / N_DRAWS
 
 
-def _row(judged: _Judged, share: float, rng: np.random.Generator) -> CrossValidatedRate:
+def _row(judged: _Judged, at: int, rng: np.random.Generator) -> CrossValidatedRate:
+    """A rate as the mixture at a position forecasts it."""
     rate, figure = judged.rate, judged.rate.figure
-    at = int(np.argmin(np.abs(WEIGHTS - share)))
     both = {
-        kind: np.concatenate([draws["mechanism"], draws["regression"]])
+        kind: np.concatenate([draws[name] for name in PARTS])
         for kind, draws in (("rates", judged.by_name), ("printed", judged.printed))
     }
-    weights = _mixture(share)
+    weights = _draw_weights(MIXTURES[at])
     low_95, low_50, high_50, high_95 = (
         _quantile(both["printed"], weights, q) for q in (0.025, 0.25, 0.75, 0.975)
     )
@@ -275,7 +283,7 @@ def _quantile(values: Values, weights: Values, q: float) -> float:
 
 
 def summarise(
-    rows: Sequence[CrossValidatedRate], weights: Mapping[Metric, float], *, seed: int
+    rows: Sequence[CrossValidatedRate], weights: Mapping[Metric, Mapping[str, float]], *, seed: int
 ) -> CrossValidationSummary:
     """Scores over products, each one vote, with bootstrap intervals over products."""
     judged = [row for row in rows if row.group in JUDGED]
@@ -382,7 +390,9 @@ def _mean_log_density(
     return float(np.average(known, weights=[row.weight for row in rows]))
 
 
-def _metric_score(rows: Sequence[CrossValidatedRate], weight: float, *, seed: int) -> MetricScore:
+def _metric_score(
+    rows: Sequence[CrossValidatedRate], weights: Mapping[str, float], *, seed: int
+) -> MetricScore:
     def interval(statistic: Callable[[Sequence[CrossValidatedRate]], float]) -> Interval:
         return _interval(rows, statistic, seed=seed)
 
@@ -403,5 +413,5 @@ def _metric_score(rows: Sequence[CrossValidatedRate], weight: float, *, seed: in
         log_density_regression=_mean_log_density(
             rows, lambda row: row.rivals["regression"].log_density
         ),
-        weight_of_mechanism=weight,
+        weights=dict(weights),
     )

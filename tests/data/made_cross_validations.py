@@ -89,7 +89,7 @@ def make_score(**changes: Any) -> MetricScore:
         "log_density": -2.8,
         "log_density_class": -3.1,
         "log_density_regression": -2.9,
-        "weight_of_mechanism": 0.6,
+        "weights": {"mechanism": 0.6, "regression": 0.3, "class_distribution": 0.1},
     }
     return MetricScore(**{**plain, **changes})
 

@@ -107,16 +107,16 @@ def test_strengths_are_the_known_ones() -> None:
 
 
 def test_numbers_of_a_product_by_hand() -> None:
-    """Binding has 10 numbers, kinetics 10; those that the file calls `not used` rest on nothing."""
+    """Binding has 12 numbers, kinetics 10; those that the file calls `not used` rest on nothing."""
     product = load_product("tarlatamab")
     numbers = [
         getattr(part, name)
         for part in (product.binding, product.kinetics)
         for name in type(part).model_fields
     ]
-    assert len(numbers) == 20
+    assert len(numbers) == 22
     used = [one for one in numbers if not one.source.startswith("not used")]
-    assert 0 < len(used) < 20
+    assert 0 < len(used) < 22
     counted = row_of(
         generator_card(load_world(), products=[product], credibility=make_credibility()), "Products"
     )
@@ -145,11 +145,12 @@ def test_a_number_that_becomes_assumed_is_counted_so() -> None:
 def test_a_distribution_with_one_source_counts_once() -> None:
     world = load_world()
     n = len(world.populations)
-    # 11 covariates, 4 shares, the table of ECOG and sites, stroma and suppression: the same in each
-    # population
+    densities = sum(len(one.antigen_density_ratio) for one in world.populations.values())
+    # 11 covariates, 5 shares, the table of ECOG and sites, stroma, suppression and frailty: the
+    # same in each population; and the density of the antigens that each names
     assert (
         row_of(generator_card(world, products=[], credibility=make_credibility()), "Populations").n
-        == n * 18
+        == n * 20 + densities
     )
 
 
