@@ -225,10 +225,14 @@ _SCORES: Mapping[str, Callable[[MetricScore], str]] = {
     "mean log density": lambda of: number(of.log_density),
     "  class distribution": lambda of: number(of.log_density_class),
     "  regression": lambda of: number(of.log_density_regression),
-    "% mechanism in the mixture": lambda of: number(
-        100 * of.weights.get("mechanism", 0.0), digits=0
-    ),
+    "% mechanism in the mixture": lambda of: _weight(of, "mechanism"),
+    "  % regression": lambda of: _weight(of, "regression"),
+    "  % class distribution": lambda of: _weight(of, "class_distribution"),
 }
+
+
+def _weight(of: MetricScore, part: str) -> str:
+    return number(100 * of.weights.get(part, 0.0), digits=0)
 
 
 def _skill(part: Interval) -> str:

@@ -36,7 +36,14 @@ from crsrisk.studies.forecast_evidence import (
     evidence_beside,
 )
 from crsrisk.uncertainty.constants import product_constants
-from crsrisk.uncertainty.forecast import FigureDraws, PredictiveInterval, forecast_draws
+from crsrisk.uncertainty.forecast import (
+    FigureDraws,
+    PredictiveInterval,
+    forecast_draws,
+    is_new,
+    n_simulations,
+)
+from crsrisk.uncertainty.mixture import fit_rivals, is_mixed, mixed
 from crsrisk.uncertainty.observations import Target
 from crsrisk.wording import short_label, typeset
 
@@ -132,8 +139,9 @@ class Forecast(Result):
     trial_size : patients of the trial; None leaves chance at its size out.
     scenario : name of the scenario whose world the members vary.
     seed : of the patients and of chance.
-    draws : every draw: product, metric, member, the figure in that member before chance (``rate``),
-        and what a trial would report (``reported``); shares 0-1, onset in hours, duration in days.
+    draws : every draw: product, metric, member and its weight, the figure in a trial before chance
+        (``rate``), and what the trial would report (``reported``); shares 0-1, onset in hours,
+        duration in days.
     notice : the sentence that stands wherever a rate is shown.
     """
 
@@ -173,8 +181,8 @@ class Forecast(Result):
                     "median": row.metric(name).predictive.value,
                     "low": row.metric(name).predictive.low,
                     "high": row.metric(name).predictive.high,
-                    "low_50": row.metric(name).low_50,
-                    "high_50": row.metric(name).high_50,
+                    "low_50": row.metric(name).half.low,
+                    "high_50": row.metric(name).half.high,
                     "assumptions_low": row.metric(name).assumptions.low,
                     "assumptions_high": row.metric(name).assumptions.high,
                     "mc_error": row.metric(name).predictive.mc_error,
@@ -326,9 +334,10 @@ def forecast(
         for trial in (_imagined_trial(arm, trial_size=trial_size) for arm in arms)
         for figure in trial.figures
     ]
+    used = as_written(members, nouns)
     draws = forecast_draws(
         targets,
-        ensemble=as_written(members, nouns),
+        ensemble=used,
         world=whole,
         products=nouns,
         n=each,
@@ -337,7 +346,9 @@ def forecast(
         workers=workers,
         at_trial_size=trial_size is not None,
         mitigations=given,
-        advance=begin("Simulating the ensemble", len(members)) if begin else None,
+        advance=begin("Simulating the ensemble", len(members) * n_simulations(targets))
+        if begin
+        else None,
     )
     by_arm = [
         dict(zip(ASKED, draws[first:], strict=False)) for first in range(0, len(draws), len(ASKED))
@@ -347,10 +358,22 @@ def forecast(
         load_trials(), targets=None if about is None else about.targets
     )
     made = load_cross_validation() if ensemble is None else None
+    new = [is_new(noun, ensemble=used) for noun in nouns]
+    if made is not None and any(new):
+        by_arm = _mixed(
+            arms,
+            by_arm,
+            is_unseen=new,
+            published=published,
+            made=made,
+            world=whole,
+            trial_size=trial_size,
+            seed=seed,
+        )
     return Forecast(
         tuple(
-            _of_arm(arm, part, published=published, made=made)
-            for arm, part in zip(arms, by_arm, strict=True)
+            _of_arm(arm, part, is_unseen=unseen, published=published, made=made)
+            for arm, part, unseen in zip(arms, by_arm, new, strict=True)
         ),
         trial_size,
         whole.scenario.name,
@@ -366,14 +389,62 @@ def forecast(
     )
 
 
+def _mixed(
+    arms: Sequence[Arm],
+    draws: Sequence[Mapping[Metric, FigureDraws]],
+    *,
+    is_unseen: Sequence[bool],
+    published: PublishedEvidence,
+    made: CrossValidation,
+    world: World,
+    trial_size: int | None,
+    seed: int,
+) -> list[dict[Metric, FigureDraws]]:
+    """The draws of products without a figure in the ensemble, mixed with what knows no mechanism as
+    the cross-validation prefers it.
+    """
+    unseen = {arm.product.name for arm, is_it in zip(arms, is_unseen, strict=True) if is_it}
+    rivals = fit_rivals(
+        [figure for figure in published.scored if figure.product not in unseen],
+        products=published.products,
+        trial_sd=_trial_sd(world),
+    )
+    rng = np.random.default_rng(seed)
+    by_arm = [dict(part) for part in draws]
+    for arm, part, is_new_product in zip(arms, by_arm, is_unseen, strict=True):
+        if not (is_new_product and is_mixed(arm.product)):
+            continue
+        for metric, of_metric in rivals.items():
+            score = made.summary_of.metrics.get(metric)
+            if score is not None:
+                name = _BY_EVIDENCE[metric]
+                part[name] = mixed(
+                    part[name],
+                    product=arm.product,
+                    regimen=arm.regimen_name,
+                    rivals=of_metric,
+                    weights=score.weights,
+                    trial_size=trial_size,
+                    rng=rng,
+                )
+    return by_arm
+
+
+def _trial_sd(world: World) -> float:
+    """The SD between trials that the regression takes as known, as in the cross-validation."""
+    entry = world.assumptions["evidence.between_trial_rate_sd"]
+    return entry.value if entry.prior is None else entry.prior
+
+
 def _of_arm(
     arm: Arm,
     draws: Mapping[Metric, FigureDraws],
     *,
+    is_unseen: bool,
     published: PublishedEvidence,
     made: CrossValidation | None,
 ) -> ProductForecast:
-    figures = {name: of.interval() for name, of in draws.items()}
+    figures = {name: PredictiveInterval.of(each) for name, each in draws.items()}
     return ProductForecast(
         product=arm.product.name,
         label=arm.product.label,
@@ -391,18 +462,21 @@ def _of_arm(
             metrics=tuple(_BY_EVIDENCE),
             published=published,
             cross_validation=made,
+            is_unseen=is_unseen,
         ),
     )
 
 
 def _draws_frame(product: str, metric: Metric, draws: FigureDraws) -> pd.DataFrame:
+    repeats = draws.own.size // max(draws.n_members, 1) if draws.is_known else 0
     return pd.DataFrame(
         {
             "product": product,
             "metric": metric,
-            "member": np.repeat(np.arange(len(draws.rates)), draws.repeats),
-            "rate": np.repeat(draws.rates, draws.repeats),
-            "reported": draws.reported,
+            "member": np.repeat(draws.members, repeats),
+            "weight": np.repeat(draws.weights / max(repeats, 1), repeats),
+            "rate": draws.own.ravel(),
+            "reported": draws.reported.ravel(),
         }
     )
 

@@ -20,6 +20,7 @@ from crsrisk.data.product import CELLULAR, PLATFORMS, Platform, Product
 from crsrisk.data.published_figures import METRIC_MEANINGS, PublishedFigure, Trial, counted_once
 from crsrisk.data.world_files import load_product
 from crsrisk.simulation.evidence import published_size
+from crsrisk.uncertainty.mixture import is_mixed
 from crsrisk.uncertainty.rivals import product_features
 from crsrisk.wording import listed, number, plain_name
 
@@ -89,9 +90,9 @@ class ForecastBasis:
 
     Patients of overlapping sources count once, those of sources without a size not at all;
     ``pooled_patients`` are those of reviews of the class that pool several products.
-    ``own_patients`` and ``own_figures``: of the product itself. ``weight_of_mechanism``: by rate,
-    its share of the forecast that ships, the rest is the regression on product files; None where
-    no cross-validation is there to say it.
+    ``own_patients`` and ``own_figures``: of the product itself. ``is_mixed``: the forecast is a
+    mixture of the mechanism with what knows none, by the ``weights`` of its parts for each rate;
+    these are None where no cross-validation is there to say them.
     """
 
     platform: Platform
@@ -103,7 +104,8 @@ class ForecastBasis:
     pooled_patients: int
     own_figures: int
     own_patients: int
-    weight_of_mechanism: Mapping[str, float] | None
+    is_mixed: bool
+    weights: Mapping[str, Mapping[str, float]] | None
 
     @property
     def sentence(self) -> str:
@@ -126,18 +128,30 @@ class ForecastBasis:
 
     @property
     def _mixture(self) -> str:
-        if self.weight_of_mechanism is None:
+        if self.weights is None:
             return "No cross-validation of this ensemble is there."
-        weights = listed(
-            [
-                f"{METRIC_MEANINGS[metric].family} {number(100 * weight, digits=0)}%"
-                for metric, weight in self.weight_of_mechanism.items()
-            ]
+        if not self.is_mixed:
+            return "The forecast is the mechanism's alone."
+        told = "; ".join(
+            f"{METRIC_MEANINGS[metric].family} {parts_in_words(parts)}"
+            for metric, parts in self.weights.items()
         )
-        return (
-            f"Weight of the mechanism in the forecast: {weights}; the rest is a regression on"
-            " product files."
-        )
+        return f"The forecast is a mixture: {told}."
+
+
+def parts_in_words(parts: Mapping[str, float]) -> str:
+    """The weights of a mixture.
+
+    >>> parts_in_words({"mechanism": 0.6, "regression": 0.4, "class_distribution": 0.0})
+    '60% mechanism and 40% regression'
+    """
+    return listed(
+        [
+            f"{number(100 * weight, digits=0)}% {name.replace('_', ' ')}"
+            for name, weight in parts.items()
+            if weight > 0.0
+        ]
+    )
 
 
 def _counted(products: int, patients: int) -> str:
@@ -207,12 +221,14 @@ def evidence_beside(
     metrics: Sequence[str],
     published: PublishedEvidence,
     cross_validation: CrossValidation | None,
+    is_unseen: bool,
 ) -> ForecastEvidence:
     """What is published of a product and its class, its nearest products, and what its forecast
     rests on.
 
     ``metrics``: what is forecast, by the names of the evidence files. ``cross_validation``: that of
-    the ensemble, for the weights of the mixture.
+    the ensemble, for the weights of the mixture; ``is_unseen``: no figure of the product is in the
+    ensemble.
     """
     group = class_of(product.platform)
     return ForecastEvidence(
@@ -226,7 +242,7 @@ def evidence_beside(
             and class_of(published.products[figure.product].platform) == group
         ),
         neighbours=nearest(product, regimen=regimen, others=published.with_figures),
-        basis=_basis(product, published, cross_validation),
+        basis=_basis(product, published, cross_validation, is_unseen=is_unseen),
     )
 
 
@@ -362,7 +378,11 @@ def _words(feature: str) -> str:
 
 
 def _basis(
-    product: Product, published: PublishedEvidence, made: CrossValidation | None
+    product: Product,
+    published: PublishedEvidence,
+    made: CrossValidation | None,
+    *,
+    is_unseen: bool,
 ) -> ForecastBasis:
     group = class_of(product.platform)
     of_group = published.fitted_to(group)
@@ -387,11 +407,10 @@ def _basis(
         pooled_patients=sum(pools.values()),
         own_figures=len(own),
         own_patients=_patients(own),
-        weight_of_mechanism=None
+        is_mixed=made is not None and is_unseen and is_mixed(product),
+        weights=None
         if made is None
-        else {
-            metric: score.weight_of_mechanism for metric, score in made.summary_of.metrics.items()
-        },
+        else {metric: score.weights for metric, score in made.summary_of.metrics.items()},
     )
 
 

@@ -80,7 +80,7 @@ def figures_table(row: ProductForecast) -> TextTable:
             (
                 asked.label,
                 told_figure(figure.predictive.value, unit),
-                _span(figure.low_50, figure.high_50, unit),
+                _span(figure.half.low, figure.half.high, unit),
                 _span(figure.predictive.low, figure.predictive.high, unit),
                 _span(figure.assumptions.low, figure.assumptions.high, unit),
             )

@@ -12,6 +12,7 @@ from crsrisk.errors import InputError
 from crsrisk.uncertainty.constants import product_constants
 from crsrisk.uncertainty.forecast import (
     FigureDraws,
+    PredictiveInterval,
     forecast_draws,
     forecast_targets,
     member_values,
@@ -125,8 +126,8 @@ def made():  # type: ignore[no-untyped-def]
 def test_intervals_hold_each_other(made) -> None:  # type: ignore[no-untyped-def]
     for with_chance, without in zip(made[0], made[2], strict=True):
         for one in (with_chance, without):
-            assert one.predictive.low <= one.low_50 <= one.predictive.value
-            assert one.predictive.value <= one.high_50 <= one.predictive.high
+            assert one.predictive.low <= one.half.low <= one.predictive.value
+            assert one.predictive.value <= one.half.high <= one.predictive.high
         assert with_chance.predictive.low <= without.assumptions.low + 1e-9
         assert with_chance.predictive.high >= without.assumptions.high - 1e-9
         assert with_chance.assumptions == without.assumptions
@@ -155,73 +156,97 @@ CHOICES = {
 
 
 def test_intervals_are_quantiles_of_what_trials_would_report() -> None:
-    draws = FigureDraws(np.array([0.2, 0.4, np.nan]), np.r_[np.linspace(0, 1, 200), [np.nan] * 100])
-    made = draws.interval()
-    known = np.linspace(0, 1, 200)
-    assert (made.n_members, draws.repeats) == (2, 100)
+    reported = np.linspace(0, 1, 200).reshape(2, 100)
+    draws = FigureDraws(
+        np.array([0.2, 0.4]), reported, reported, np.array([0.5, 0.5]), np.array([0, 2]), 0.01
+    )
+    made = PredictiveInterval.of(draws)
+    assert made.n_members == 2
     for value, q in (
         (made.predictive.low, 0.025),
-        (made.low_50, 0.25),
+        (made.half.low, 0.25),
         (made.predictive.value, 0.5),
-        (made.high_50, 0.75),
+        (made.half.high, 0.75),
         (made.predictive.high, 0.975),
     ):
-        assert value == pytest.approx(np.quantile(known, q), abs=0.006)
+        assert value == pytest.approx(np.quantile(reported, q), abs=0.006)
     assert (made.assumptions.low, made.assumptions.high) == (0.2, 0.4)
-
-
-def test_a_figure_that_one_member_gives_is_unknown() -> None:
-    rates = np.array([0.2, np.nan])
-    made = FigureDraws(rates, np.repeat(rates, 3)).interval()
-    assert not made.is_known
-    assert made.n_members == 1
 
 
 def test_draws_are_a_row_a_member_and_reports_are_counts_of_the_trial() -> None:
     ensemble = _ensemble([1.0, 1.6, 2.2])
     draws = forecast_draws(_TARGETS, ensemble=ensemble, **CHOICES)  # type: ignore[arg-type]
     intervals = forecast_targets(_TARGETS, ensemble=ensemble, **CHOICES)  # type: ignore[arg-type]
-    assert [one.interval() for one in draws] == intervals
+    assert [PredictiveInterval.of(one) for one in draws] == intervals
     for one, target in zip(draws, _TARGETS, strict=True):
-        assert one.rates.shape == (3,)
-        assert one.reported.shape == (3 * one.repeats,)
+        assert one.members.tolist() == [0, 1, 2]
+        assert one.alone.shape == (3,)
+        assert one.own.shape == one.reported.shape
+        assert len(one.own) == 3
         if target.is_rate:
             counts = one.reported * float(target.figure.n_patients or 0)
             assert counts == pytest.approx(np.rint(counts), abs=1e-9)
-            # more T-cell gain, more CRS, in what trials report as in the members
-            means = one.reported.reshape(3, -1).mean(axis=1)
-            assert np.argsort(means).tolist() == np.argsort(one.rates).tolist()
+            # what is more frequent in a member is more frequent in its trials
+            order = np.argsort(one.alone)
+            assert np.argsort(one.reported.mean(axis=1)).tolist() == order.tolist()
 
 
 def test_what_was_published_changes_no_forecast() -> None:
-    """Other values and events, and other printed intervals: the same draws to the last bit."""
+    """Other values and events, other printed intervals: the same draws to the last bit."""
     other = [
         Target(
             target.figure.model_copy(
-                update={"value": target.figure.value / 4, "events": None, "low": None, "high": None}
+                update={
+                    "value": target.figure.value / 4,
+                    "events": None,
+                    "low": None,
+                    "high": None,
+                    "interval_kind": None,
+                }
             ),
             target.trial,
         )
         for target in _TARGETS
-        if target.is_rate
     ]
-    plain = [target for target in _TARGETS if target.is_rate]
+    assert any(not target.is_rate for target in other)
     choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
-    for first, second in zip(
-        forecast_draws(plain, **choices),  # type: ignore[arg-type]
-        forecast_draws(other, **choices),  # type: ignore[arg-type]
-        strict=True,
-    ):
-        assert np.array_equal(first.reported, second.reported)
-        assert np.array_equal(first.rates, second.rates)
+    first, second = (
+        forecast_draws(_not_whole(targets), **choices)  # type: ignore[arg-type]
+        for targets in (_TARGETS, other)
+    )
+    for one, again in zip(first, second, strict=True):
+        assert np.array_equal(one.reported, again.reported)
+        assert np.array_equal(one.alone, again.alone)
 
 
-def test_members_of_unequal_weight_are_drawn_in_proportion() -> None:
-    """A quarter and three quarters of the weight, four draws: one of the first, three of the
-    second."""
-    gains = _ensemble([1.0, 1.0, 2.0, 2.0])
-    weights = np.array([0.25, 0.0, 0.75, 0.0])
-    uneven = Ensemble(gains.keys, gains.values, weights, "x")
-    (rate, *_) = forecast_draws(_TARGETS, ensemble=uneven, **CHOICES)  # type: ignore[arg-type]
-    assert len(np.unique(rate.rates)) == 2
-    assert sorted(np.unique(rate.rates, return_counts=True)[1]) == [1, 3]
+def _not_whole(targets: list[Target]) -> list[Target]:
+    """Times that were not printed as whole numbers."""
+    return [
+        target
+        if target.is_rate
+        else Target(
+            target.figure.model_copy(update={"value": target.figure.value + 0.3}), target.trial
+        )
+        for target in targets
+    ]
+
+
+def test_a_time_that_is_printed_whole_is_reported_whole() -> None:
+    [time] = [target for target in _TARGETS if not target.is_rate]
+    assert time.figure.value == round(time.figure.value)
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    [whole] = forecast_draws([time], **choices)  # type: ignore[arg-type]
+    [exact] = forecast_draws(_not_whole([time]), **choices)  # type: ignore[arg-type]
+    assert np.array_equal(whole.reported, np.rint(exact.reported))
+
+
+def test_a_smaller_trial_tells_a_median_time_less_well() -> None:
+    [time] = [target for target in _TARGETS if not target.is_rate]
+    figure = time.figure.model_copy(update={"n_patients": None, "value": 0.5})
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    spreads = []
+    for size in (10, 400):
+        trial = time.trial.model_copy(update={"n_patients": size})
+        [draws] = forecast_draws([Target(figure, trial)], **choices)  # type: ignore[arg-type]
+        spreads.append(np.log(draws.reported / draws.own).std())
+    assert spreads[0] / spreads[1] == pytest.approx(np.sqrt(40), rel=0.15)
