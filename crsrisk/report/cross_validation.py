@@ -440,6 +440,6 @@ def figure_text() -> str:
     return (
         "Bar: 50% interval; line: 95% interval; stroke: median. Disc: published, inside the 95%"
         " interval; diamond: outside; hollow: recalled, not verified; its number at the right."
-        f" Faint: medians of {rivals}. The most surprising product first; each rate within the window"
-        " of its own trial."
+        f" Faint: medians of {rivals}. The most surprising product first; each rate within the"
+        " window of its own trial."
     )
