@@ -180,17 +180,18 @@ def card(
     """The generator card: what the simulator may be believed for, and what its numbers rest on."""
     import json
 
-    from crsrisk.report.generator_card import generator_card_markdown
     from crsrisk.results import to_plain
-    from crsrisk.studies.generator import make_card
+    from crsrisk.studies.generator import make_card, write_card
 
     made = make_card()
-    text = (
-        json.dumps(to_plain(made), indent=1, allow_nan=False) + "\n"
-        if as_json
-        else generator_card_markdown(made)
-    )
-    _print_or_write(text, out, overwrite=overwrite)
+    if as_json:
+        text = json.dumps(to_plain(made), indent=1, allow_nan=False) + "\n"
+        _print_or_write(text, out, overwrite=overwrite)
+    elif out is None:
+        typer.echo(made.to_markdown(chart=None), nl=False)
+    else:
+        write_card(made, out, overwrite=overwrite)
+        typer.echo(f"Wrote {out}")
 
 
 def _print_or_write(text: str, out: Path | None, *, overwrite: bool) -> None:

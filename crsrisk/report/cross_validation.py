@@ -7,6 +7,7 @@ for one result: each is derived from the scores, so that another calibration cha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from crsrisk.data.cross_validation import (
     METRICS,
@@ -35,7 +36,7 @@ from crsrisk.report.sections import (
     table,
 )
 from crsrisk.terminal import TextTable, text_table
-from crsrisk.wording import MISSING, listed, number, short_label
+from crsrisk.wording import MISSING, NOTICE, listed, number, short_label
 
 TITLE = "How well products are forecast that were not seen"
 NOT_COMPUTED = (
@@ -215,19 +216,19 @@ def _told(part: Interval, *, digits: int, factor: float = 1.0) -> str:
 
 _SCORES: Mapping[str, Callable[[MetricScore], str]] = {
     "products, rates": lambda of: f"{of.n_products}, {of.n_rates}",
-    "mean absolute error, of 100": lambda of: _told(of.mae, digits=1, factor=100),
+    "mean absolute error, of 100": lambda of: _told(of.mae, digits=0, factor=100),
     "CRPS, of 100": lambda of: _told(of.crps, digits=1, factor=100),
-    "  % below class mean": lambda of: _skill(of.skill_against_class_mean),
-    "  % below class distribution": lambda of: _skill(of.skill_against_class),
-    "  % below regression": lambda of: _skill(of.skill_against_regression),
+    "CRPS, % below class mean": lambda of: _skill(of.skill_against_class_mean),
+    "CRPS, % below class distribution": lambda of: _skill(of.skill_against_class),
+    "CRPS, % below regression": lambda of: _skill(of.skill_against_regression),
     "% inside the 95% interval": lambda of: _skill(of.inside_95),
     "% inside the 50% interval": lambda of: _skill(of.inside_50),
     "mean log density": lambda of: number(of.log_density),
-    "  class distribution": lambda of: number(of.log_density_class),
-    "  regression": lambda of: number(of.log_density_regression),
-    "% mechanism in the mixture": lambda of: _weight(of, "mechanism"),
-    "  % regression": lambda of: _weight(of, "regression"),
-    "  % class distribution": lambda of: _weight(of, "class_distribution"),
+    "log density, class distribution": lambda of: number(of.log_density_class),
+    "log density, regression": lambda of: number(of.log_density_regression),
+    "mixture, % mechanism": lambda of: _weight(of, "mechanism"),
+    "mixture, % regression": lambda of: _weight(of, "regression"),
+    "mixture, % class distribution": lambda of: _weight(of, "class_distribution"),
 }
 
 
@@ -279,15 +280,24 @@ def ranking_in_words(made: CrossValidation) -> str:
 # Pages.
 
 
-def cross_validation_section(made: CrossValidation) -> Section:
-    """The cross-validation as a section of a page, its lead when not to trust a forecast."""
+def cross_validation_section(
+    made: CrossValidation | None, *, tables: Sequence[str] = ("", "", ""), figure: str = ""
+) -> Section:
+    """The cross-validation as a section of a page, its lead when not to trust a forecast; without
+    one its lead says so.
+
+    ``tables`` and ``figure`` are their numbers, for a page that fixes them.
+    """
+    if made is None:
+        return section("forecasts", title=TITLE, lead=NOT_COMPUTED.replace("`", ""))
     return section(
         "forecasts",
         title=TITLE,
         lead=when_not_to_trust(made),
         sentences=[WHAT, ranking_in_words(made)],
-        tables=cross_validation_tables(made),
-        figures=[cross_validation_figure(made)],
+        tables=cross_validation_tables(made, numbers=tables),
+        figures=[replace(cross_validation_figure(made), number=figure)],
+        is_of_event=False,
     )
 
 
@@ -295,11 +305,9 @@ def cross_validation_part(made: CrossValidation | None) -> ExtraSection:
     """The same for the evaluation of a model in simulated patients; without a cross-validation a
     limit says so.
     """
-    if made is None:
-        plain = NOT_COMPUTED.replace("`", "")
-        return ExtraSection("cross_validation", None, (), limits=(plain,))
     part = cross_validation_section(made)
-    return ExtraSection("cross_validation", made, (part,), limits=(part.lead,))
+    shown = () if made is None else (part,)
+    return ExtraSection("cross_validation", made, shown, limits=(part.lead,))
 
 
 def cross_validation_tables(
@@ -327,7 +335,7 @@ def _page_table(
         row_header=row_header,
         columns=[(name, "") for name in columns or told.columns[1:]],
         rows=[
-            row(cells[0].strip(), cells[1:], is_strong=at in told.strong, is_wrapped=True)
+            row(cells[0], cells[1:], is_strong=at in told.strong, is_wrapped=True)
             for at, cells in enumerate(told.rows)
         ],
     )
@@ -394,11 +402,44 @@ def cross_validation_figure(made: CrossValidation) -> Figure:
     )
 
 
+def cross_validation_chart(made: CrossValidation) -> str:
+    """The dots of any grade as an SVG file that stands alone."""
+    from crsrisk.plots.forecast_charts import plot_forecasts
+    from crsrisk.plots.svg import stand_alone, to_svg
+
+    dots = made.forecasts()
+    title = f"CRS of {family('crs_any_rate')}, forecast without the product's own figures"
+    svg = to_svg(
+        lambda: plot_forecasts(dots, title=title),
+        key="forecasts",
+        title=title,
+        description=dots.description,
+    )
+    return stand_alone(svg, note=f"{figure_text()} {NOTICE}")
+
+
+def markdown_page(made: CrossValidation | None, *, chart: str | None) -> list[str]:
+    """The same in Markdown, for the generator card; ``chart`` is the file of the figure."""
+    if made is None:
+        return [NOT_COMPUTED, ""]
+    page = [f"**{when_not_to_trust(made)}**", "", WHAT, ""]
+    if chart is not None:
+        page += [f"![{made.forecasts().description}]({chart})", "", figure_text(), ""]
+    for told, notes in (
+        (score_table(made), [ranking_in_words(made)]),
+        (bar_table(made), []),
+        (product_table(made), _NOTES),
+    ):
+        page += [f"*{told.title}*", "", *told.markdown(), "", *(f"{note}\n" for note in notes)]
+    return page
+
+
 def figure_text() -> str:
     """What the marks of the figure mean."""
     rivals = listed([name.replace("_", " ") for name in RIVALS])
     return (
         "Bar: 50% interval; line: 95% interval; stroke: median. Disc: published, inside the 95%"
         " interval; diamond: outside; hollow: recalled, not verified; its number at the right."
-        f" Faint: medians of {rivals}. The most surprising product first."
+        f" Faint: medians of {rivals}. The most surprising product first; each rate within the"
+        " window of its own trial."
     )
