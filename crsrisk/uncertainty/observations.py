@@ -1,4 +1,4 @@
-"""Observations: published figures as data, and the same figures simulated in many worlds.
+"""Observations: published figures as data.
 
 Each observation says how far it may be off from the simulated figure. A rate is a count around the
 trial's own rate, which lies around the simulated one with the SD between trials on the logit scale.
@@ -10,26 +10,19 @@ weigh less.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import hypot, log, sqrt
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
-from crsrisk.data.product import Product
 from crsrisk.data.published_figures import METRIC_MEANINGS, PublishedFigure, Trial
 from crsrisk.data.world import World
 from crsrisk.results import Z_95
 from crsrisk.simulation.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY, published_interval
-from crsrisk.simulation.published_trials import SimulatedFigure, measure, trial_simulator
-from crsrisk.uncertainty.constants import with_product_values, with_world_values
 
-Values = NDArray[np.float64]
-Advance = Callable[[int], None]
 SIZE_WHEN_UNKNOWN = 100
 WHOLE = 1.0 / sqrt(12.0)  # SD of rounding to a whole unit, as printed medians are
 _SEVERE = ("grade >= 3", "support")
@@ -127,24 +120,6 @@ def link(value: float, *, is_rate: bool, n: float) -> float:
     return float(np.log((events + 0.5) / (n - events + 0.5)))
 
 
-def chance_variance(figure: SimulatedFigure, *, is_rate: bool) -> float:
-    """Variance by chance of one simulated figure on its link scale; NaN where nothing was to
-    measure.
-
-    Of a rate :func:`rate_chance`; of a time by its own Monte Carlo error, but no more than of the
-    times of published trials, since that error is itself poorly known from a few patients.
-
-    >>> round(chance_variance(SimulatedFigure.of(20.0, mc_error=0.5, n=64), is_rate=False), 6)
-    0.000625
-    """
-    if figure.n <= 0 or np.isnan(figure.value):
-        return float("nan")
-    if not is_rate:
-        most = MEDIAN_EFFICIENCY * ASSUMED_LOG_SD / np.sqrt(figure.n)
-        return float(np.fmin(figure.mc_error / max(figure.value, 1e-9), most) ** 2)
-    return rate_chance(figure.value, n=figure.n)
-
-
 def rate_chance(rate: float, *, n: int) -> float:
     """Variance of :func:`link` over all counts of ``n`` that could have been, at the rate seen
     (half an event added to either side). The textbook formula 1/np(1-p) is far too large where
@@ -159,48 +134,3 @@ def rate_chance(rate: float, *, n: int) -> float:
     return float(
         np.average(np.square(scores - np.average(scores, weights=weights)), weights=weights)
     )
-
-
-def simulate_worlds(
-    values_of: Callable[[int], Mapping[str, float]],
-    n_worlds: int,
-    *,
-    targets: Sequence[Target],
-    world: World,
-    products: Sequence[Product],
-    n: int,
-    n_rare: int,
-    seed: int,
-    mitigations: tuple[str, ...] = (),
-    has_same_patients: bool = False,
-    workers: int = 1,
-    advance: Advance | None = None,
-) -> list[list[SimulatedFigure]]:
-    """Every target under each set of constants: a row a world.
-
-    World ``k`` has patients of its own (seed + k), so that sampling error averages out over the
-    worlds; with ``has_same_patients`` all have the same, so that it cancels between worlds.
-    """
-
-    def at(k: int) -> list[SimulatedFigure]:
-        values = values_of(k)
-        here = with_world_values(world, values)
-        by_name = {product.name: with_product_values(product, values) for product in products}
-        simulate = trial_simulator(
-            by_name,
-            world=here,
-            n=n,
-            n_rare=n_rare,
-            seed=seed if has_same_patients else seed + k,
-            mitigations=mitigations,
-        )
-        figures = [
-            measure(simulate(target.trial), figure=target.figure, trial=target.trial)
-            for target in targets
-        ]
-        if advance is not None:
-            advance(1)
-        return figures
-
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        return list(pool.map(at, range(n_worlds)))

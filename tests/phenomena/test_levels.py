@@ -19,7 +19,7 @@ def test_peak_temperature_of_patients_with_crs() -> None:
 
     An expert's ranges: fever of CRS is high as a rule, and 40 degC is no rarity. 2000 patients of
     each of seven products, those with CRS; the highest temperature that a look saw, antipyretics
-    given. Measured 39.1, 12.5% and 0.3%; standard errors 0.01 and 0.3 and 0.05 in a hundred.
+    given. Measured 39.0, 8.7% and 0.2%; standard errors 0.01 and 0.3 and 0.04 in a hundred.
     """
     peak = pd.concat(
         [

@@ -9,7 +9,6 @@ from scipy.special import expit
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.errors import InputError
-from crsrisk.simulation.published_trials import SimulatedFigure
 from crsrisk.uncertainty.constants import product_constants
 from crsrisk.uncertainty.forecast import (
     FigureDraws,
@@ -21,7 +20,6 @@ from crsrisk.uncertainty.forecast import (
 )
 from crsrisk.uncertainty.observations import (
     Target,
-    chance_variance,
     link,
     rate_chance,
 )
@@ -94,24 +92,6 @@ def test_the_spread_of_rare_rates_survives() -> None:
         textbook.append(shrink(scores, variance, weights).std())
     assert np.mean(np.array(found) > 0.35) >= 0.99
     assert np.median(found) > 1.5 * np.median(textbook)
-
-
-def test_a_median_is_no_worse_known_than_published_ones() -> None:
-    """Its own error where that is small (0.5 of 20 h); the times of trials (log SD 0.8) where few
-    patients make it huge.
-    """
-    assert chance_variance(
-        SimulatedFigure.of(20.0, mc_error=0.5, n=64), is_rate=False
-    ) == pytest.approx(0.025**2)
-    assert chance_variance(
-        SimulatedFigure.of(2.0, mc_error=9.0, n=4), is_rate=False
-    ) == pytest.approx((1.2533 * 0.8) ** 2 / 4, rel=1e-3)
-    assert chance_variance(
-        SimulatedFigure.of(2.0, mc_error=np.nan, n=4), is_rate=False
-    ) == pytest.approx((1.2533 * 0.8) ** 2 / 4, rel=1e-3)
-    assert np.isnan(
-        chance_variance(SimulatedFigure.of(np.nan, mc_error=np.nan, n=0), is_rate=False)
-    )
 
 
 def test_constants_the_ensemble_does_not_hold_come_from_their_priors() -> None:
