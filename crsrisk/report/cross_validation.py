@@ -135,8 +135,11 @@ def _percent(share: float) -> str:
 
 def _published(rate: CrossValidatedRate) -> str:
     doubt = "" if rate.verified else f" {RECALLED}"
-    digits = 1 if rate.published < SMALL_RATE else 0
-    return f"{number(100 * rate.published, digits=digits)}% of {number(rate.n, digits=0)}{doubt}"
+    return f"{_rate(rate.published)}% of {number(rate.n, digits=0)}{doubt}"
+
+
+def _rate(share: float) -> str:
+    return number(100 * share, digits=1 if share < SMALL_RATE else 0)
 
 
 def _crps(rate: CrossValidatedRate, rival: str) -> str:
@@ -158,7 +161,7 @@ def product_table(made: CrossValidation) -> TextTable:
         rows += [
             (
                 rate.product if at == 0 else "",
-                family(rate.metric).replace("grade", "").strip(),
+                _grade(rate),
                 _published(rate),
                 f"{_percent(rate.median)} ({_percent(rate.low_95)} to {_percent(rate.high_95)})",
                 number(rate.surprise),
@@ -177,6 +180,11 @@ def product_table(made: CrossValidation) -> TextTable:
         right=heads,
         breaks=breaks[:-1],
     )
+
+
+def _grade(rate: CrossValidatedRate) -> str:
+    """Any, >= 2, >= 3: below a head that says grade."""
+    return family(rate.metric).replace("grade", "").strip()
 
 
 def _in_order(made: CrossValidation) -> list[tuple[CrossValidatedRate, ...]]:
@@ -333,12 +341,16 @@ def _page_table(
         number=number,
         title=told.title,
         row_header=row_header,
-        columns=[(name, "") for name in columns or told.columns[1:]],
+        columns=[(_capital(name), "") for name in columns or told.columns[1:]],
         rows=[
-            row(cells[0], cells[1:], is_strong=at in told.strong, is_wrapped=True)
+            row(_capital(cells[0]), cells[1:], is_strong=at in told.strong, is_wrapped=True)
             for at, cells in enumerate(told.rows)
         ],
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _products_page_table(made: CrossValidation, *, number: str) -> Table:
@@ -346,7 +358,7 @@ def _products_page_table(made: CrossValidation, *, number: str) -> Table:
         "forecast-products",
         number=number,
         title="Forecast without the product's own figures, the most surprising product first",
-        row_header="Rate",
+        row_header="Grade",
         columns=[
             ("Published", "per 100"),
             ("Size", "patients"),
@@ -356,6 +368,7 @@ def _products_page_table(made: CrossValidation, *, number: str) -> Table:
             ("CRPS", "of 100"),
             ("CRPS, class", "of 100"),
             ("CRPS, regression", "of 100"),
+            ("95% interval", ""),
         ],
         rows=[_product_rows(of) for of in _in_order(made)],
         notes=_NOTES,
@@ -374,9 +387,9 @@ def _product_rows(of: Sequence[CrossValidatedRate]) -> RowGroup:
 
 def _product_row(rate: CrossValidatedRate) -> Row:
     return row(
-        family(rate.metric).capitalize() + ("" if rate.verified else f" {RECALLED}"),
+        _grade(rate) + ("" if rate.verified else f" {RECALLED}"),
         [
-            _percent(rate.published),
+            _rate(rate.published),
             number(rate.n, digits=0),
             f"{_percent(rate.median)} ({_percent(rate.low_95)} to {_percent(rate.high_95)})",
             f"{_percent(rate.low_50)} to {_percent(rate.high_50)}",
@@ -384,6 +397,7 @@ def _product_row(rate: CrossValidatedRate) -> Row:
             _of_100(rate.crps),
             _crps(rate, "class_distribution"),
             _crps(rate, "regression"),
+            "inside" if rate.is_inside_95 else "outside",
         ],
         verdict="" if rate.is_inside_95 else "differs",
     )
