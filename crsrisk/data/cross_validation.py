@@ -37,6 +37,7 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 RIVALS: Mapping[str, str] = MappingProxyType(
     {"class_mean": "class_mean", "class_distribution": "class", "regression": "regression"}
 )
+_ENDS = (0.1, 0.25, 0.5, 1.0)  # of an axis of rates
 FILE = "cross_validation.json"
 CURE = "make it: crsrisk run experiments/002_calibration"
 
@@ -207,8 +208,9 @@ class CrossValidation(Result, Strict):
         rows = [row for of in by_surprise(self.of(metric)) for row in of if row.is_scored]
         what = METRIC_MEANINGS[metric].family
         n_inside = sum(row.is_inside_95 for row in rows)
+        highest = max((max(row.high_95, row.published) for row in rows), default=1.0)
         return Forecasts(
-            Axis("Patients of 100", 0.0, 1.0, factor=100.0),
+            Axis("Patients of 100", 0.0, next(end for end in _ENDS if highest <= end), 100.0),
             [_mark(row) for row in rows],
             rivals=tuple(name.replace("_", " ") for name in RIVALS),
             description=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -62,18 +62,22 @@ def plot_forecasts(forecasts: Forecasts, *, ax: Axes | None = None, title: str =
     >>> [text.get_text() for text in ax.texts]
     ['80']
     """
-    rows, top = forecasts.rows, 30.0 if title else 8.0
-    bottom = 44.0 + LEGEND * (2 if forecasts.rivals else 1)
-    size = Size(460, ROW_HEIGHT * len(rows) + top + bottom, 8, right=44, top=top, bottom=bottom)
+    rows, legends = forecasts.rows, _legends(forecasts)
+    above = 6.0 + LEGEND * len(legends) if legends else 0.0
+    top = above + (30.0 if title else 8.0)
+    size = Size(460, ROW_HEIGHT * len(rows) + top + 42, left=8, right=44, top=top, bottom=42)
     ax = axes_for(ax, size)
     dress(ax, x=forecasts.axis.name, title=title)
+    ax.set_title(ax.get_title(loc="left"), loc="left", pad=10 + above)
     scale_axis(ax, "x", forecasts.axis)
     dress_rows(ax, [row.label for row in rows])
     for at, row in enumerate(rows):
         _row(ax, row, y=at + ROW_MIDDLE)
         if row.published is not None:
             beside(ax, at + ROW_MIDDLE, _number(row.published, forecasts.axis))
-    _legend(ax, forecasts)
+    height = ax.bbox.height / ax.figure.dpi * 72
+    for at, handles in enumerate(legends):
+        _legend(ax, handles, place=1.0 + (above - LEGEND * at) / height)
     return ax
 
 
@@ -102,15 +106,15 @@ def _faint(marker: str) -> dict[str, Any]:
     }
 
 
-def _legend(ax: Axes, forecasts: Forecasts) -> None:
-    """Below the axis: what was published, then the rivals."""
+def _legends(forecasts: Forecasts) -> list[list[Line2D]]:
+    """One line on what was published, one on the rivals; none of what is not there."""
     seen = [row for row in forecasts.rows if row.published is not None]
     shown = [
         ("published, inside", INSIDE, any(row.is_inside for row in seen)),
         ("outside", OUTSIDE, any(not row.is_inside for row in seen)),
         ("recalled", {**INSIDE, **HOLLOW}, any(not row.is_verified for row in seen)),
     ]
-    first = [
+    published = [
         Line2D([], [], linestyle="none", label=label, **style)
         for label, style, is_there in shown
         if is_there
@@ -119,21 +123,24 @@ def _legend(ax: Axes, forecasts: Forecasts) -> None:
         Line2D([], [], label=name, **_faint(marker))
         for name, marker in zip(forecasts.rivals, RIVAL_MARKS, strict=False)
     ]
-    height = ax.bbox.height / ax.figure.dpi * 72
-    for at, handles in enumerate([part for part in (first, rivals) if part]):
-        if (last := ax.get_legend()) is not None:  # the next one would take its place
-            ax.add_artist(last)
-        ax.legend(
-            handles=handles,
-            loc="upper left",
-            bbox_to_anchor=(0.0, -(40.0 + LEGEND * at) / height),
-            ncols=len(handles),
-            borderaxespad=0.0,
-            borderpad=0.0,
-            handlelength=1.0,
-            handletextpad=0.5,
-            columnspacing=1.2,
-        )
+    return [part for part in (published, rivals) if part]
+
+
+def _legend(ax: Axes, handles: Sequence[Line2D], *, place: float) -> None:
+    """A line of marks above the rows."""
+    if (last := ax.get_legend()) is not None:  # the next one would take its place
+        ax.add_artist(last)
+    ax.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.0, place),
+        ncols=len(handles),
+        borderaxespad=0.0,
+        borderpad=0.0,
+        handlelength=1.0,
+        handletextpad=0.5,
+        columnspacing=1.2,
+    )
 
 
 def _number(value: float, axis: Axis) -> str:

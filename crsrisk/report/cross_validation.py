@@ -7,6 +7,7 @@ for one result: each is derived from the scores, so that another calibration cha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from crsrisk.data.cross_validation import (
     METRICS,
@@ -35,7 +36,7 @@ from crsrisk.report.sections import (
     table,
 )
 from crsrisk.terminal import TextTable, text_table
-from crsrisk.wording import MISSING, listed, number, short_label
+from crsrisk.wording import MISSING, NOTICE, listed, number, short_label
 
 TITLE = "How well products are forecast that were not seen"
 NOT_COMPUTED = (
@@ -134,8 +135,11 @@ def _percent(share: float) -> str:
 
 def _published(rate: CrossValidatedRate) -> str:
     doubt = "" if rate.verified else f" {RECALLED}"
-    digits = 1 if rate.published < SMALL_RATE else 0
-    return f"{number(100 * rate.published, digits=digits)}% of {number(rate.n, digits=0)}{doubt}"
+    return f"{_rate(rate.published)}% of {number(rate.n, digits=0)}{doubt}"
+
+
+def _rate(share: float) -> str:
+    return number(100 * share, digits=1 if share < SMALL_RATE else 0)
 
 
 def _crps(rate: CrossValidatedRate, rival: str) -> str:
@@ -157,7 +161,7 @@ def product_table(made: CrossValidation) -> TextTable:
         rows += [
             (
                 rate.product if at == 0 else "",
-                family(rate.metric).replace("grade", "").strip(),
+                _grade(rate),
                 _published(rate),
                 f"{_percent(rate.median)} ({_percent(rate.low_95)} to {_percent(rate.high_95)})",
                 number(rate.surprise),
@@ -176,6 +180,11 @@ def product_table(made: CrossValidation) -> TextTable:
         right=heads,
         breaks=breaks[:-1],
     )
+
+
+def _grade(rate: CrossValidatedRate) -> str:
+    """Any, >= 2, >= 3: below a head that says grade."""
+    return family(rate.metric).replace("grade", "").strip()
 
 
 def _in_order(made: CrossValidation) -> list[tuple[CrossValidatedRate, ...]]:
@@ -215,20 +224,24 @@ def _told(part: Interval, *, digits: int, factor: float = 1.0) -> str:
 
 _SCORES: Mapping[str, Callable[[MetricScore], str]] = {
     "products, rates": lambda of: f"{of.n_products}, {of.n_rates}",
-    "mean absolute error, of 100": lambda of: _told(of.mae, digits=1, factor=100),
+    "mean absolute error, of 100": lambda of: _told(of.mae, digits=0, factor=100),
     "CRPS, of 100": lambda of: _told(of.crps, digits=1, factor=100),
-    "  % below class mean": lambda of: _skill(of.skill_against_class_mean),
-    "  % below class distribution": lambda of: _skill(of.skill_against_class),
-    "  % below regression": lambda of: _skill(of.skill_against_regression),
+    "CRPS, % below class mean": lambda of: _skill(of.skill_against_class_mean),
+    "CRPS, % below class distribution": lambda of: _skill(of.skill_against_class),
+    "CRPS, % below regression": lambda of: _skill(of.skill_against_regression),
     "% inside the 95% interval": lambda of: _skill(of.inside_95),
     "% inside the 50% interval": lambda of: _skill(of.inside_50),
     "mean log density": lambda of: number(of.log_density),
-    "  class distribution": lambda of: number(of.log_density_class),
-    "  regression": lambda of: number(of.log_density_regression),
-    "% mechanism in the mixture": lambda of: number(
-        100 * of.weights.get("mechanism", 0.0), digits=0
-    ),
+    "log density, class distribution": lambda of: number(of.log_density_class),
+    "log density, regression": lambda of: number(of.log_density_regression),
+    "mixture, % mechanism": lambda of: _weight(of, "mechanism"),
+    "mixture, % regression": lambda of: _weight(of, "regression"),
+    "mixture, % class distribution": lambda of: _weight(of, "class_distribution"),
 }
+
+
+def _weight(of: MetricScore, part: str) -> str:
+    return number(100 * of.weights.get(part, 0.0), digits=0)
 
 
 def _skill(part: Interval) -> str:
@@ -275,15 +288,24 @@ def ranking_in_words(made: CrossValidation) -> str:
 # Pages.
 
 
-def cross_validation_section(made: CrossValidation) -> Section:
-    """The cross-validation as a section of a page, its lead when not to trust a forecast."""
+def cross_validation_section(
+    made: CrossValidation | None, *, tables: Sequence[str] = ("", "", ""), figure: str = ""
+) -> Section:
+    """The cross-validation as a section of a page, its lead when not to trust a forecast; without
+    one its lead says so.
+
+    ``tables`` and ``figure`` are their numbers, for a page that fixes them.
+    """
+    if made is None:
+        return section("forecasts", title=TITLE, lead=NOT_COMPUTED.replace("`", ""))
     return section(
         "forecasts",
         title=TITLE,
         lead=when_not_to_trust(made),
         sentences=[WHAT, ranking_in_words(made)],
-        tables=cross_validation_tables(made),
-        figures=[cross_validation_figure(made)],
+        tables=cross_validation_tables(made, numbers=tables),
+        figures=[replace(cross_validation_figure(made), number=figure)],
+        is_of_event=False,
     )
 
 
@@ -291,11 +313,9 @@ def cross_validation_part(made: CrossValidation | None) -> ExtraSection:
     """The same for the evaluation of a model in simulated patients; without a cross-validation a
     limit says so.
     """
-    if made is None:
-        plain = NOT_COMPUTED.replace("`", "")
-        return ExtraSection("cross_validation", None, (), limits=(plain,))
     part = cross_validation_section(made)
-    return ExtraSection("cross_validation", made, (part,), limits=(part.lead,))
+    shown = () if made is None else (part,)
+    return ExtraSection("cross_validation", made, shown, limits=(part.lead,))
 
 
 def cross_validation_tables(
@@ -321,12 +341,16 @@ def _page_table(
         number=number,
         title=told.title,
         row_header=row_header,
-        columns=[(name, "") for name in columns or told.columns[1:]],
+        columns=[(_capital(name), "") for name in columns or told.columns[1:]],
         rows=[
-            row(cells[0].strip(), cells[1:], is_strong=at in told.strong, is_wrapped=True)
+            row(_capital(cells[0]), cells[1:], is_strong=at in told.strong, is_wrapped=True)
             for at, cells in enumerate(told.rows)
         ],
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _products_page_table(made: CrossValidation, *, number: str) -> Table:
@@ -334,7 +358,7 @@ def _products_page_table(made: CrossValidation, *, number: str) -> Table:
         "forecast-products",
         number=number,
         title="Forecast without the product's own figures, the most surprising product first",
-        row_header="Rate",
+        row_header="Grade",
         columns=[
             ("Published", "per 100"),
             ("Size", "patients"),
@@ -344,6 +368,7 @@ def _products_page_table(made: CrossValidation, *, number: str) -> Table:
             ("CRPS", "of 100"),
             ("CRPS, class", "of 100"),
             ("CRPS, regression", "of 100"),
+            ("95% interval", ""),
         ],
         rows=[_product_rows(of) for of in _in_order(made)],
         notes=_NOTES,
@@ -362,9 +387,9 @@ def _product_rows(of: Sequence[CrossValidatedRate]) -> RowGroup:
 
 def _product_row(rate: CrossValidatedRate) -> Row:
     return row(
-        family(rate.metric).capitalize() + ("" if rate.verified else f" {RECALLED}"),
+        _grade(rate) + ("" if rate.verified else f" {RECALLED}"),
         [
-            _percent(rate.published),
+            _rate(rate.published),
             number(rate.n, digits=0),
             f"{_percent(rate.median)} ({_percent(rate.low_95)} to {_percent(rate.high_95)})",
             f"{_percent(rate.low_50)} to {_percent(rate.high_50)}",
@@ -372,6 +397,7 @@ def _product_row(rate: CrossValidatedRate) -> Row:
             _of_100(rate.crps),
             _crps(rate, "class_distribution"),
             _crps(rate, "regression"),
+            "inside" if rate.is_inside_95 else "outside",
         ],
         verdict="" if rate.is_inside_95 else "differs",
     )
@@ -390,11 +416,44 @@ def cross_validation_figure(made: CrossValidation) -> Figure:
     )
 
 
+def cross_validation_chart(made: CrossValidation) -> str:
+    """The dots of any grade as an SVG file that stands alone."""
+    from crsrisk.plots.forecast_charts import plot_forecasts
+    from crsrisk.plots.svg import stand_alone, to_svg
+
+    dots = made.forecasts()
+    title = f"CRS of {family('crs_any_rate')}, forecast without the product's own figures"
+    svg = to_svg(
+        lambda: plot_forecasts(dots, title=title),
+        key="forecasts",
+        title=title,
+        description=dots.description,
+    )
+    return stand_alone(svg, note=f"{figure_text()} {NOTICE}")
+
+
+def markdown_page(made: CrossValidation | None, *, chart: str | None) -> list[str]:
+    """The same in Markdown, for the generator card; ``chart`` is the file of the figure."""
+    if made is None:
+        return [NOT_COMPUTED, ""]
+    page = [f"**{when_not_to_trust(made)}**", "", WHAT, ""]
+    if chart is not None:
+        page += [f"![{made.forecasts().description}]({chart})", "", figure_text(), ""]
+    for told, notes in (
+        (score_table(made), [ranking_in_words(made)]),
+        (bar_table(made), []),
+        (product_table(made), _NOTES),
+    ):
+        page += [f"*{told.title}*", "", *told.markdown(), "", *(f"{note}\n" for note in notes)]
+    return page
+
+
 def figure_text() -> str:
     """What the marks of the figure mean."""
     rivals = listed([name.replace("_", " ") for name in RIVALS])
     return (
         "Bar: 50% interval; line: 95% interval; stroke: median. Disc: published, inside the 95%"
         " interval; diamond: outside; hollow: recalled, not verified; its number at the right."
-        f" Faint: medians of {rivals}. The most surprising product first."
+        f" Faint: medians of {rivals}. The most surprising product first; each rate within the"
+        " window of its own trial."
     )

@@ -149,6 +149,9 @@ def report_figures(content: ReportContent) -> dict[str, str]:
             title=f"Onset of CRS, {curve.label}",
             description=describe_onset(curve),
         )
+    if content.generator is not None:
+        for figure in content.generator.forecasts.figures:
+            svgs |= {panel.key: DRAWINGS[panel.draw](panel) for panel in figure.panels}
     for patient in content.patients:
         svgs[f"icons-{patient.key}"] = icon_array(patient.icons, key=f"icons-{patient.key}")
     return svgs
@@ -216,7 +219,9 @@ def report_files(
     note = f"{content.event}, {content.window}. {content.notice}"
     own_windows = f"Each source over its own window after the first dose. {content.notice}"
     return {
-        f"{name}.svg": stand_alone(svg, note=own_windows if name.startswith("forest") else note)
+        f"{name}.svg": stand_alone(
+            svg, note=own_windows if name.startswith(("forest", "forecasts")) else note
+        )
         for name, svg in sorted(svgs.items())
     }
 

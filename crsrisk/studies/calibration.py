@@ -823,7 +823,7 @@ def _with_effects(text: str, effects: Mapping[str, float]) -> str:
                 "value": float(f"{value:.4g}"),
                 "unit": "1",
                 "spread": _EFFECT_SPREAD,
-                "range": [-4.0, 4.0],
+                "range": [-8.0, 8.0],
                 "source": _EFFECT_SOURCE,
                 "strength": "estimated",
             }

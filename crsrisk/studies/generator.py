@@ -20,6 +20,7 @@ from rich.console import Console
 
 from crsrisk.data.baseline_checks import BaselineFinding, load_baseline_checks
 from crsrisk.data.credibility import load_credibility
+from crsrisk.data.cross_validation import load_cross_validation
 from crsrisk.data.ensemble import (
     ensemble_folder,
     load_ensemble,
@@ -37,12 +38,14 @@ from crsrisk.data.evidence_files import (
     load_trials,
 )
 from crsrisk.data.evidence_use import fitted_ids
+from crsrisk.data.files import prepare_output, remove_leftovers, write_text
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import counted_once
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.fields import field
 from crsrisk.folders import evidence_only_products
+from crsrisk.report.cross_validation import cross_validation_chart
 from crsrisk.report.generator_card import GeneratorCard, generator_card
 from crsrisk.report.generator_facts import ConstantEvidence, EnsembleEvidence
 from crsrisk.results import Result
@@ -78,7 +81,22 @@ def make_card(
         sensitivity=load_variance_shares(ensemble),
         ensemble=load_ensemble_about(ensemble),
         evidence=evidence_of(ensemble, world=reference, products=shipped),
+        cross_validation=load_cross_validation(ensemble),
     )
+
+
+def write_card(card: GeneratorCard, path: Path, *, overwrite: bool = False) -> None:
+    """Write the card as a Markdown page, with the figure of the cross-validation as an SVG file of
+    the same name beside it, where there is one.
+    """
+    chart = path.with_suffix(".svg")
+    prepare_output(path, overwrite=overwrite, belongs=[chart])
+    made = card.cross_validation
+    write_text(path, card.to_markdown(chart=chart.name))
+    if made is not None:
+        write_text(chart, cross_validation_chart(made))
+    else:
+        remove_leftovers([chart])
 
 
 def evidence_of(

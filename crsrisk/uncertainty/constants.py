@@ -35,7 +35,7 @@ _NONE = Quantity(
     value=0.0,
     unit="1",
     spread=0.5,
-    range=[-4.0, 4.0],
+    range=[-8.0, 8.0],
     source="no random effect: the product is as its file explains",
     strength="assumed",
 )

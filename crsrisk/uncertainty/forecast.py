@@ -24,6 +24,7 @@ from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Trial
 from crsrisk.data.world import World
 from crsrisk.results import Estimate
+from crsrisk.simulation.evidence import ASSUMED_LOG_SD, MEDIAN_EFFICIENCY
 from crsrisk.uncertainty.constants import (
     Constant,
     product_constants,
@@ -32,7 +33,7 @@ from crsrisk.uncertainty.constants import (
 )
 from crsrisk.uncertainty.evidence_model import EFFECTS, product_spread, trial_spread
 from crsrisk.uncertainty.members import MemberFigures, member_figures, member_outcomes
-from crsrisk.uncertainty.observations import Target, observe_target
+from crsrisk.uncertainty.observations import SIZE_WHEN_UNKNOWN, Target, observe_target
 
 Values = NDArray[np.float64]
 REPEATS = 200  # trials imagined for each member
@@ -46,13 +47,15 @@ class FigureDraws:
     ``alone``: one value a known member, from the assumptions alone; ``own``: the trial's own value,
     which differs from its member's as trials do (member, repeat); ``reported``: with chance at the
     trial's size on top, where a size is given. Rates are shares, times in the figure's unit.
-    ``weights`` of the known members sum to 1; ``mc_error`` is that of the median.
+    ``weights`` of the known members sum to 1, ``members`` are their numbers in the ensemble;
+    ``mc_error`` is that of the median.
     """
 
     alone: Values
     own: Values
     reported: Values
     weights: Values
+    members: NDArray[np.intp]
     mc_error: float
 
     @property
@@ -219,7 +222,16 @@ def forecast_draws(
                 outcomes, [figure], trial=targets[k].trial, n_members=len(members)
             )
             sd = columns.get(_SPREAD + trial_spread(targets[k]))
-            made[k] = _draws(found, targets[k], ensemble.weights, sd, world, at_trial_size, rng)
+            made[k] = _draws(
+                found,
+                targets[k],
+                each=n_rare if is_rare else n,
+                weights=ensemble.weights,
+                sd=sd,
+                world=world,
+                at_trial_size=at_trial_size,
+                rng=rng,
+            )
         if advance is not None:
             advance(len(members))
     return [made[k] for k in range(len(targets))]
@@ -294,16 +306,22 @@ def shrink(values: Values, noise: Values, weights: Values) -> Values:
 def _draws(
     found: MemberFigures,
     target: Target,
+    *,
+    each: int,
     weights: Values,
     sd: Values | None,
     world: World,
     at_trial_size: bool,
     rng: np.random.Generator,
 ) -> FigureDraws:
-    """One target from what it is in every member; ``sd`` between trials, one a member."""
+    """One target from what it is in every member, of ``each`` patients; ``sd`` between trials, one
+    a member.
+    """
     known = found.is_known
+    members = np.flatnonzero(known)
     if known.sum() < 2:
-        return FigureDraws(np.zeros(int(known.sum())), np.empty(0), np.empty(0), np.empty(0), nan)
+        nothing = np.empty(0)
+        return FigureDraws(np.zeros(len(members)), nothing, nothing, nothing, members, nan)
     values, noise = found.values[known], found.noise[known]
     weight = weights[known] / weights[known].sum()
     center = shrink(values, noise, weight)
@@ -316,18 +334,29 @@ def _draws(
     trials = center[:, None] + between[:, None] * rng.standard_normal((len(center), REPEATS))
     own = read(trials)
     reported = own
-    if at_trial_size:
-        observation = observe_target(target, world=world)
-        if target.is_rate:
-            size = int(observation.n)
-            reported = np.asarray(rng.binomial(size, own) / size)
-        else:
-            chance = observation.sampling_sd * rng.standard_normal(trials.shape)
-            reported = np.asarray(np.exp(trials + chance))
+    if at_trial_size and target.is_rate:
+        size = int(observe_target(target, world=world).n)
+        reported = np.asarray(rng.binomial(size, own) / size)
+    elif at_trial_size:
+        chance = np.sqrt(_time_chance(target, noise, each=each))[:, None]
+        reported = np.exp(trials + chance * rng.standard_normal(trials.shape))
+        if target.figure.value == round(target.figure.value):  # printed as a whole number
+            reported = np.rint(reported)
     drawn = rng.choice(len(center), (REPEATS, len(center)), p=weight)
     again = center[drawn] + np.sqrt(noise[drawn]) * rng.standard_normal(drawn.shape)
     error = float(read(np.median(again, axis=1)).std(ddof=1))
-    return FigureDraws(read(center), own, reported, weight, error)
+    return FigureDraws(read(center), own, reported, weight, members, error)
+
+
+def _time_chance(target: Target, noise: Values, *, each: int) -> Values:
+    """Variance by chance of a median time in the trial, on its log scale: by the patients that the
+    figure says it is of, else by those with CRS that a member has in a trial of that size. The
+    time that was published, and its spread, are not looked at.
+    """
+    of = target.figure.n_patients
+    if of is not None:
+        return np.full(len(noise), (MEDIAN_EFFICIENCY * ASSUMED_LOG_SD) ** 2 / of)
+    return noise * each / (target.trial.n_patients or SIZE_WHEN_UNKNOWN)
 
 
 def weighted_quantile(values: Values, weights: Values, q: float) -> float:

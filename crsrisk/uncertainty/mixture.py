@@ -1,7 +1,7 @@
-"""Mixture: the forecast of a product that nobody has published, as the cross-validation prefers it.
+"""Mixture: the forecast of a product without published figures, as cross-validation prefers it.
 
-For rates of any grade, of grade >= 2 and of grade >= 3 the mechanism is mixed with the regression on
-the product file and with the distribution over the class, by the weights that ship with the
+For rates of any grade, of grade >= 2 and of grade >= 3 the mechanism is mixed with the regression
+on the product file and the distribution over the class, by the weights that ship with the
 cross-validation. A product whose figures are in the ensemble is forecast by the mechanism alone:
 its own figures say more than its class.
 """

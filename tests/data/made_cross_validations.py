@@ -32,7 +32,9 @@ SHARES: dict[Metric, float] = {
 }
 
 
-def make_rate(product: str, metric: Metric = "crs_any_rate", **changes: Any) -> CrossValidatedRate:
+def make_rate(
+    product: str, /, metric: Metric = "crs_any_rate", **changes: Any
+) -> CrossValidatedRate:
     """One made-up row; ``changes`` by the names of its fields."""
     platform, group, n, rate, middle = PRODUCTS[product]
     share = SHARES[metric]

@@ -10,7 +10,14 @@ from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.errors import InputError
 from crsrisk.uncertainty.constants import product_constants
-from crsrisk.uncertainty.forecast import forecast_targets, member_values, shrink
+from crsrisk.uncertainty.forecast import (
+    FigureDraws,
+    PredictiveInterval,
+    forecast_draws,
+    forecast_targets,
+    member_values,
+    shrink,
+)
 from crsrisk.uncertainty.observations import (
     Target,
     link,
@@ -118,9 +125,12 @@ def made():  # type: ignore[no-untyped-def]
 
 def test_intervals_hold_each_other(made) -> None:  # type: ignore[no-untyped-def]
     for with_chance, without in zip(made[0], made[2], strict=True):
+        for one in (with_chance, without):
+            assert one.predictive.low <= one.half.low <= one.predictive.value
+            assert one.predictive.value <= one.half.high <= one.predictive.high
         assert with_chance.predictive.low <= without.assumptions.low + 1e-9
         assert with_chance.predictive.high >= without.assumptions.high - 1e-9
-        assert with_chance.predictive.value == without.predictive.value == without.assumptions.value
+        assert with_chance.assumptions == without.assumptions
         assert with_chance.predictive.mc_error > 0
 
 
@@ -131,3 +141,112 @@ def test_workers_change_nothing(made) -> None:  # type: ignore[no-untyped-def]
 def test_an_ensemble_must_be_whole() -> None:
     with pytest.raises(InputError, match="one row a member"):
         Ensemble(("a", "b"), np.zeros((3, 1)), np.ones(3), "x")
+
+
+# Draws.
+
+
+CHOICES = {
+    "world": world_of(),
+    "products": [product_of("tarlatamab")],
+    "n": 96,
+    "n_rare": 96,
+    "seed": 4,
+}
+
+
+def test_intervals_are_quantiles_of_what_trials_would_report() -> None:
+    reported = np.linspace(0, 1, 200).reshape(2, 100)
+    draws = FigureDraws(
+        np.array([0.2, 0.4]), reported, reported, np.array([0.5, 0.5]), np.array([0, 2]), 0.01
+    )
+    made = PredictiveInterval.of(draws)
+    assert made.n_members == 2
+    for value, q in (
+        (made.predictive.low, 0.025),
+        (made.half.low, 0.25),
+        (made.predictive.value, 0.5),
+        (made.half.high, 0.75),
+        (made.predictive.high, 0.975),
+    ):
+        assert value == pytest.approx(np.quantile(reported, q), abs=0.006)
+    assert (made.assumptions.low, made.assumptions.high) == (0.2, 0.4)
+
+
+def test_draws_are_a_row_a_member_and_reports_are_counts_of_the_trial() -> None:
+    ensemble = _ensemble([1.0, 1.6, 2.2])
+    draws = forecast_draws(_TARGETS, ensemble=ensemble, **CHOICES)  # type: ignore[arg-type]
+    intervals = forecast_targets(_TARGETS, ensemble=ensemble, **CHOICES)  # type: ignore[arg-type]
+    assert [PredictiveInterval.of(one) for one in draws] == intervals
+    for one, target in zip(draws, _TARGETS, strict=True):
+        assert one.members.tolist() == [0, 1, 2]
+        assert one.alone.shape == (3,)
+        assert one.own.shape == one.reported.shape
+        assert len(one.own) == 3
+        if target.is_rate:
+            counts = one.reported * float(target.figure.n_patients or 0)
+            assert counts == pytest.approx(np.rint(counts), abs=1e-9)
+            # what is more frequent in a member is more frequent in its trials
+            order = np.argsort(one.alone)
+            assert np.argsort(one.reported.mean(axis=1)).tolist() == order.tolist()
+
+
+def test_what_was_published_changes_no_forecast() -> None:
+    """Other values and events, other printed intervals: the same draws to the last bit."""
+    other = [
+        Target(
+            target.figure.model_copy(
+                update={
+                    "value": target.figure.value / 4,
+                    "events": None,
+                    "low": None,
+                    "high": None,
+                    "interval_kind": None,
+                }
+            ),
+            target.trial,
+        )
+        for target in _TARGETS
+    ]
+    assert any(not target.is_rate for target in other)
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    first, second = (
+        forecast_draws(_not_whole(targets), **choices)  # type: ignore[arg-type]
+        for targets in (_TARGETS, other)
+    )
+    for one, again in zip(first, second, strict=True):
+        assert np.array_equal(one.reported, again.reported)
+        assert np.array_equal(one.alone, again.alone)
+
+
+def _not_whole(targets: list[Target]) -> list[Target]:
+    """Times that were not printed as whole numbers."""
+    return [
+        target
+        if target.is_rate
+        else Target(
+            target.figure.model_copy(update={"value": target.figure.value + 0.3}), target.trial
+        )
+        for target in targets
+    ]
+
+
+def test_a_time_that_is_printed_whole_is_reported_whole() -> None:
+    [time] = [target for target in _TARGETS if not target.is_rate]
+    assert time.figure.value == round(time.figure.value)
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    [whole] = forecast_draws([time], **choices)  # type: ignore[arg-type]
+    [exact] = forecast_draws(_not_whole([time]), **choices)  # type: ignore[arg-type]
+    assert np.array_equal(whole.reported, np.rint(exact.reported))
+
+
+def test_a_smaller_trial_tells_a_median_time_less_well() -> None:
+    [time] = [target for target in _TARGETS if not target.is_rate]
+    figure = time.figure.model_copy(update={"n_patients": None, "value": 0.5})
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    spreads = []
+    for size in (10, 400):
+        trial = time.trial.model_copy(update={"n_patients": size})
+        [draws] = forecast_draws([Target(figure, trial)], **choices)  # type: ignore[arg-type]
+        spreads.append(np.log(draws.reported / draws.own).std())
+    assert spreads[0] / spreads[1] == pytest.approx(np.sqrt(40), rel=0.15)
