@@ -212,6 +212,10 @@ class TimeOfPatients:
             hours = since_dose_h(hours, dose_times_h=dose_times_h)
         return np.asarray(hours / self.unit_h)
 
+    def median(self, times: Times) -> SimulatedFigure:
+        """The median of such times; of whole days it is read within the day."""
+        return median_of_days(times) if self.column == "resolution_d" else median(times)
+
 
 TIMES: Mapping[str, TimeOfPatients] = MappingProxyType(
     {
@@ -244,10 +248,7 @@ def events(table: pd.DataFrame, *, metric: str, dose_times_h: Sequence[float]) -
 def _median_time(
     time: TimeOfPatients, table: pd.DataFrame, dose_times_h: Sequence[float]
 ) -> SimulatedFigure:
-    times = time.times(table, dose_times_h)
-    if time.column == "resolution_d":
-        return median_of_days(times)
-    middle = median(times)
+    middle = time.median(time.times(table, dose_times_h))
     if not time.is_onset:
         return middle
     # looks come on the hour, so that an onset is known to within one: the SD of such rounding adds

@@ -10,10 +10,13 @@ reference world. And every product is forecast by a fit that never saw its figur
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -381,8 +384,15 @@ def _emulators_of(task: _Task, trial: Trial) -> dict[str, FittedEmulator]:
 
 
 def _digest(task: _Task, trial: Trial, figures: Mapping[str, PublishedFigure], n: int) -> str:
-    """Hash of everything that the emulators of a trial rest on, but for what calibration moves."""
+    """Hash of everything that the emulators of a trial rest on, but for what calibration moves: a
+    calibration that was applied leaves them as they are.
+    """
     medians = {key: constant.median for key, constant in task.latents.constants.items()}
+    world = with_world_values(task.world, medians)
+    nouns = [
+        {name: noun.model_dump() for name, noun in sorted(group.items())}
+        for group in (world.populations, world.policies, world.mitigations)
+    ]
     products = {
         name: with_product_values(task.products[name], medians).model_dump(
             exclude={"random_effects"}
@@ -392,14 +402,25 @@ def _digest(task: _Task, trial: Trial, figures: Mapping[str, PublishedFigure], n
     return digest_of(
         [
             __version__,
-            with_world_values(task.world, medians).digest,
+            {
+                key: entry.value
+                for key, entry in world.assumptions.items()
+                if not key.startswith("evidence.")
+            },
             priors_digest(task.latents.constants.values()),
-            products,
+            _without_priors([nouns, products]),
             trial.model_dump(exclude={"rows"}),
             {name: [figure.metric, figure.of, figure.clock] for name, figure in figures.items()},
             [n, task.config.seed],
         ]
     )
+
+
+def _without_priors(tree: Any) -> Any:
+    """A tree of numbers without what was believed before a calibration moved them."""
+    if isinstance(tree, dict):
+        return {key: _without_priors(part) for key, part in tree.items() if key != "prior"}
+    return [_without_priors(part) for part in tree] if isinstance(tree, list) else tree
 
 
 def _write_emulators(place: Path, digest: str, made: Mapping[str, FittedEmulator]) -> None:
@@ -708,9 +729,14 @@ def _left_out(
         figures = [figure for _, figure in rows]
         simulated = member_figures(outcomes, figures, trial=trial, n_members=n)
         for (scored, figure), members in zip(rows, simulated, strict=True):
-            center = shrink(members.values, members.noise, np.full(n, 1.0 / n))
-            between = sds[:, names.index(trial_spread(Target(figure, trial)))]
-            repeated = center[:, None] + between[:, None] * rng.standard_normal((n, 20))
+            is_known = members.is_known
+            known = int(is_known.sum())
+            center = shrink(
+                members.values[is_known], members.noise[is_known], np.full(known, 1.0 / known)
+            )
+            between = sds[is_known, names.index(trial_spread(Target(figure, trial)))]
+            between = between / sqrt(trial.n_trials)
+            repeated = center[:, None] + between[:, None] * rng.standard_normal((known, 20))
             low, high = _readings(latents, emulators[figure.id], scores, own)
             made.append(
                 ForecastRate(scored, product, trial.regimen, expit(repeated.ravel()), low, high)
@@ -779,7 +805,8 @@ def apply_calibration(results: Path) -> list[str]:
         for place, values in by_file.items()
     }
     for place, of_product in effects.items():
-        texts[place] = _with_effects(texts[place], of_product)
+        text = texts[place] if place in texts else place.read_text(encoding="utf-8")
+        texts[place] = _with_effects(text, of_product)
     for place, text in sorted(texts.items()):
         write_text(place, text)
     for name in ("members.csv", "about.json", cross_validation.FILE):
@@ -789,7 +816,7 @@ def apply_calibration(results: Path) -> list[str]:
 
 def _with_effects(text: str, effects: Mapping[str, float]) -> str:
     """The text of a product's file with its random effects as the last section."""
-    kept = text.partition(f"\n{_EFFECTS_SECTION}:")[0].rstrip("\n")
+    kept = re.sub(rf"(?m)^{_EFFECTS_SECTION}:.*\n(?:[ \t].*\n|\n)*", "", f"{text}\n").rstrip("\n")
     section = {
         _EFFECTS_SECTION: {
             name: {

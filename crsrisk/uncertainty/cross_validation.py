@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -94,21 +95,21 @@ def cross_validated(
 ) -> tuple[list[CrossValidatedRate], dict[Metric, dict[str, float]]]:
     """Every rate scored, and the weights of the mixture that ships for each metric.
 
-    ``trial_sd``: SD between trials of one product that the regression takes as known.
+    ``trial_sd``: SD between trials of one product that the regression takes as known. Every rate
+    has random numbers of its own, so that no count of one product moves a draw of another.
     """
-    rng = np.random.default_rng(seed)
     rows: list[CrossValidatedRate] = []
     weights: dict[Metric, dict[str, float]] = {}
     for metric in METRICS:
         of_metric = [each for each in forecasts if each.figure.metric == metric]
         judged = _judge_all(
-            [each for each in of_metric if each.figure.group in JUDGED], trial_sd, rng
+            [each for each in of_metric if each.figure.group in JUDGED], trial_sd, seed
         )
         shipped = MIXTURES[_best_mixture(judged, metric)]
         weights[metric] = dict(zip(PARTS, shipped.tolist(), strict=True))
-        rows += [_row(each, _best_mixture(_others(judged, each), metric), rng) for each in judged]
+        rows += [_row(each, _best_mixture(_others(judged, each), metric), seed) for each in judged]
         reported = [each for each in of_metric if each.figure.group not in JUDGED]
-        rows += [_row(_alone(each, rng), 0, rng) for each in reported]
+        rows += [_row(_alone(each, seed), 0, seed) for each in reported]
     return rows, weights
 
 
@@ -125,9 +126,7 @@ def _best_mixture(judged: Sequence[_Judged], metric: Metric) -> int:
     return int(np.argmax(votes @ np.array([each.mixed_log_density for each in judged])))
 
 
-def _judge_all(
-    forecasts: Sequence[ForecastRate], trial_sd: float, rng: np.random.Generator
-) -> list[_Judged]:
+def _judge_all(forecasts: Sequence[ForecastRate], trial_sd: float, seed: int) -> list[_Judged]:
     """All rivals fitted without each product in turn."""
     n_figures = Counter(each.figure.product for each in forecasts)
     counts = [
@@ -152,7 +151,7 @@ def _judge_all(
             training, features.loc[others], priors=RegressionPriors(trial_sd=trial_sd)
         )
         judged += [
-            _judge(each, 1.0 / n_figures[name], distribution, mean, regression, rng)
+            _judge(each, 1.0 / n_figures[name], distribution, mean, regression, seed)
             for each in forecasts
             if each.figure.product == name
         ]
@@ -165,9 +164,10 @@ def _judge(
     distribution: ClassDistribution,
     mean: ClassMean,
     regression: RegressionOnProductFile,
-    rng: np.random.Generator,
+    seed: int,
 ) -> _Judged:
     figure, group = rate.figure, cast(RivalGroup, rate.figure.group)
+    rng = _rng(figure, seed)
     features = product_features(rate.product, rate.regimen)
     by_name = {
         "mechanism": rng.choice(rate.rates, N_DRAWS),
@@ -202,9 +202,14 @@ def _judge(
     )
 
 
-def _alone(rate: ForecastRate, rng: np.random.Generator) -> _Judged:
+def _rng(figure: ScoredFigure, seed: int, *, of: str = "draws") -> np.random.Generator:
+    """Random numbers of one rate alone."""
+    return np.random.default_rng([seed, crc32("|".join((*figure.ids, figure.metric, of)).encode())])
+
+
+def _alone(rate: ForecastRate, seed: int) -> _Judged:
     """A rate of a class that has too few products for rivals: reported, not judged."""
-    figure = rate.figure
+    figure, rng = rate.figure, _rng(rate.figure, seed)
     draws = rng.choice(rate.rates, N_DRAWS)
     printed = rng.binomial(figure.n, draws) / figure.n
     density = log_predictive_density(rate.rates, figure.events, figure.n)
@@ -225,9 +230,10 @@ def _draw_weights(mixture: Values) -> Values:
     return np.repeat(mixture, N_DRAWS) / N_DRAWS
 
 
-def _row(judged: _Judged, at: int, rng: np.random.Generator) -> CrossValidatedRate:
+def _row(judged: _Judged, at: int, seed: int) -> CrossValidatedRate:
     """A rate as the mixture at a position forecasts it."""
     rate, figure = judged.rate, judged.rate.figure
+    rng = _rng(figure, seed, of="place of the count")
     both = {
         kind: np.concatenate([draws[name] for name in PARTS])
         for kind, draws in (("rates", judged.by_name), ("printed", judged.printed))

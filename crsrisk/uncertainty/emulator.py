@@ -141,7 +141,11 @@ def _fit(scores: Values, y: Values, curved: Indices, fit: _Regression) -> Emulat
 
 
 def _logistic(design: Values, y: Values, *, rounds: int) -> tuple[float, Values]:
-    """Intercept and coefficients of a logistic regression whose prior variances the data set."""
+    """Intercept and coefficients of a logistic regression whose prior variances the data set.
+
+    A patient at the medians with half an event is added, so that a chance is never 0 or 1 only
+    because nobody, or everybody, had the event.
+    """
     columns = design.astype(np.float32)  # sums over patients; the system itself is solved in full
     n, n_terms = design.shape
     share = (y.sum() + 0.5) / (n + 1.0)
@@ -156,14 +160,16 @@ def _logistic(design: Values, y: Values, *, rounds: int) -> tuple[float, Values]
             system[:-1, :-1] = weighted.T @ weighted
             system[:-1, :-1] += np.diag(precision)
             system[-1, :-1] = system[:-1, -1] = columns.T @ weight.astype(np.float32)
-            system[-1, -1] = weight.sum()
+            at_medians = float(expit(level))
+            system[-1, -1] = weight.sum() + at_medians * (1.0 - at_medians)
             left = y - chance
             gradient = np.append(
-                columns.T @ left.astype(np.float32) - precision * found, left.sum()
+                columns.T @ left.astype(np.float32) - precision * found,
+                left.sum() + 0.5 - at_medians,
             )
             step = np.linalg.solve(system, gradient)
             longest = float(np.abs(step).max())
-            step *= min(1.0, _LONGEST / longest)
+            step *= _LONGEST / max(longest, _LONGEST)
             found, level = found + step[:-1], level + float(step[-1])
             if longest < 1e-3:
                 break
@@ -178,13 +184,14 @@ def _linear(design: Values, y: Values, *, rounds: int) -> tuple[float, Values]:
     columns = (design - center).astype(np.float32)
     gram = (columns.T @ columns).astype(np.float64)
     cross = (columns.T @ (y - middle).astype(np.float32)).astype(np.float64)
-    noise = float(y.var())
+    noise = max(float(y.var()), _LEAST_VARIANCE)
     found, precision = np.zeros(len(gram)), np.full(len(gram), 1.0 / (FIRST_SD**2 * noise))
     for _ in range(rounds + 1):
         system = gram / noise + np.diag(precision)
         found = np.linalg.solve(system, cross / noise)
         variance = np.diagonal(np.linalg.inv(system))
-        noise = float(np.square(y - middle - columns @ found.astype(np.float32)).mean())
+        left = y - middle - columns @ found.astype(np.float32)
+        noise = max(float(np.square(left).mean()), _LEAST_VARIANCE)
         precision = 1.0 / np.maximum(np.square(found) + variance, _LEAST_VARIANCE)
     return middle - float(center @ found), found
 

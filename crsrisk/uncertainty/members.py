@@ -92,10 +92,10 @@ def _of_figure(
     if figure.metric in TIMES:
         time = TIMES[figure.metric]
         told = group[group["max_grade"].between(time.low, time.high)]
-        times = pd.Series(time.times(told, doses), index=told["member"].to_numpy())
-        by_member = times.fillna(np.inf).groupby(level=0)
-        middle = by_member.median().reindex(range(n_members)).to_numpy(dtype=np.float64)
-        n_told = by_member.size().reindex(range(n_members), fill_value=0).to_numpy()
+        times, member = time.times(told, doses), told["member"].to_numpy()
+        n_told = np.bincount(member, minlength=n_members)
+        ordered = np.split(times[np.argsort(member, kind="stable")], np.cumsum(n_told)[:-1])
+        middle = np.array([time.median(of_member).value for of_member in ordered])
         is_known = np.isfinite(middle) & (middle > 0.0)
         values = np.log(np.where(is_known, middle, np.nan))
         return MemberFigures(values, _MEDIAN_LOG_SD**2 / np.maximum(n_told, 1))
