@@ -122,16 +122,18 @@ def test_strengths_are_the_known_ones() -> None:
 
 
 def test_numbers_of_a_product_by_hand() -> None:
-    """Binding has 12 numbers, kinetics 10; those that the file calls `not used` rest on nothing."""
+    """Binding has 12 numbers, kinetics 10, random effects 3; those that the file calls `not used`
+    rest on nothing.
+    """
     product = load_product("tarlatamab")
     numbers = [
         getattr(part, name)
-        for part in (product.binding, product.kinetics)
+        for part in (product.binding, product.kinetics, product.random_effects)
         for name in type(part).model_fields
     ]
-    assert len(numbers) == 22
+    assert len(numbers) == 25
     used = [one for one in numbers if not one.source.startswith("not used")]
-    assert 0 < len(used) < 22
+    assert 0 < len(used) < 25
     counted = row_of(
         generator_card(load_world(), products=[product], credibility=make_credibility()), "Products"
     )
@@ -508,7 +510,9 @@ def test_the_command_prints_writes_and_gives_json(shipped: GeneratorCard, tmp_pa
     assert done("export", "card").out == generator_card_markdown(shipped, chart=None)
     assert json.loads(done("export", "card", "--json").out) == shipped.to_dict()
     done("export", "card", "--out", tmp_path / "card.md")
-    assert (tmp_path / "card.md").read_text(encoding="utf-8") == generator_card_markdown(shipped)
+    assert (tmp_path / "card.md").read_text(encoding="utf-8") == generator_card_markdown(
+        shipped, chart="card.svg"
+    )
     done("export", "card", "--json", "--out", tmp_path / "card.json")
     assert json.loads((tmp_path / "card.json").read_text(encoding="utf-8")) == shipped.to_dict()
 
