@@ -82,8 +82,8 @@ def test_a_weak_cd3_arm_lowers_grade_3_at_matched_efficacy(product: str) -> None
 
     TNB-585: as much killing with less cytokine, in vitro (review of mechanism-based strategies,
     Monaca, ref 120). Against a tenth of the product's usual doses without premedication, since in
-    the full ones the hook may keep the weaker arm from as much. The same 6000 patients; z of 11 or
-    more.
+    the full ones the hook may keep the weaker arm from as much. The same 6000 patients; z of 6.5
+    or more.
     """
     cd3_nm = 10.0 * product_of(product).binding.cd3_affinity_nm.value
     molecules = product_of(product), varied(product, "binding", cd3_affinity_nm=cd3_nm)
@@ -102,7 +102,7 @@ def test_subcutaneous_doses_of_trials_are_milder(product: str) -> None:
     Mosunetuzumab: 5, 45 and 45 mg under the skin 30% any grade, 1, 2 and 60 mg into a vein 44%
     (E236, E234, lymphoma); an engager of PSMA in 3 to 60 ug/kg after 0.3 to 3 (E127, F059). In the
     proportions of mosunetuzumab, 60 parts being 10 mg of tarlatamab or 10 ug/kg of the other,
-    without premedication. The same 6000 patients; z of 9.8 or more.
+    without premedication. The same 6000 patients; z of 9.1 or more.
     """
     last, unit = {"tarlatamab": (10_000.0, "ug"), "psma_sc_engager": (10.0, "ug/kg")}[product]
     times = [0.0, _WEEK_H, 2.0 * _WEEK_H]
@@ -130,8 +130,8 @@ def test_tocilizumab_before_the_second_step_lowers_any_grade(product: str) -> No
     """One dose 4 h before the second step: less CRS of any grade after it.
 
     Teclistamab: 10 of 33 against 11 of 15 (G023, odds ratio 0.16, 0.04 to 0.62; myeloma, a
-    direction). The label's doses a week apart, without steroid; the same 2000 patients; z of 29 or
-    more, odds ratio below 0.8 (measured 0.24 and 0.23).
+    direction). The label's doses a week apart, without steroid; the same 2000 patients; z of 25 or
+    more, odds ratio below 0.8 (measured 0.26 and 0.21).
     """
     usual = product_of(product).regimens[product_of(product).default_regimen]
     amounts, times = zip(*((dose.amount, dose.time_h) for dose in usual.doses), strict=True)
@@ -151,7 +151,7 @@ def test_a_further_step_and_split_doses_lower_grade_3(product: str) -> None:
 
     Odronextamab 0.7/4/20 mg: 1 of 60 and 1 of 60 (G028, lymphoma; any grade stayed at 53 to 56%, so
     nothing is asked of it). 80 parts are the product's highest dose; no premedication. The same
-    4000 patients; z of 7.5 or more.
+    4000 patients; z of 9.7 or more.
     """
     usual = product_of(product).regimens[product_of(product).default_regimen]
     part = max(dose.amount for dose in usual.doses) / 80.0
@@ -172,13 +172,14 @@ def test_a_higher_flat_dose_is_worse(product: str) -> None:
     """Without steps, ten times the dose raises IL-6 and grades.
 
     PF-06671008: cytokines and grade go with the highest drug level (G001); both reviews: dose
-    intensity (F036). One dose without premedication, the usual first one and ten times as much; the
-    same 2000 patients; z of 16 or more, 6.3 for grades after acapatamab.
+    intensity (F036). One dose without premedication, a tenth of the usual first one and that one,
+    since above it nearly everyone after acapatamab has CRS; the same 2000 patients; z of 6.5 or
+    more.
     """
     first = product_of(product).regimens[product_of(product).default_regimen].doses[0].amount
     low, high = (
         outcomes_in(arm_of(in_doses(product, [amount], times_h=[0.0])))
-        for amount in (first, 10.0 * first)
+        for amount in (0.1 * first, first)
     )
     assert z_of(low["max_grade"], high["max_grade"]) > Z
     assert z_of(np.log(low["peak_il6_pg_ml"]), np.log(high["peak_il6_pg_ml"])) > Z
@@ -194,7 +195,7 @@ def test_more_cells_give_more_crs(product: str) -> None:
     """Ten times the cells: more CRS of any grade and of grade >= 2, and more IL-6.
 
     Both reviews: dose intensity (F036). Around the usual dose, from a third to three times as many;
-    the same 4000 patients; z of 15 or more.
+    the same 4000 patients; z of 14 or more.
     """
     few, many = (_after_cells(product, factor) for factor in (10.0**-0.5, 10.0**0.5))
     for grade in ("crs_any", "crs_grade2plus"):
@@ -208,7 +209,7 @@ def test_ten_times_the_cells_multiply_the_odds_two_to_sixfold() -> None:
 
     4000 patients of four products at a third of their usual dose and at three times as much. Each
     odds ratio above 1.5, their median within 2 to 6. Not each within the range: where nearly
-    everyone has CRS, odds run away. Measured 4.0, 3.7 and 3.6, and 21 where 98% have it (GPC3). A
+    everyone has CRS, odds run away. Measured 2.9 to 4.0. A
     level: read again whenever the world is calibrated.
     """
     ratios = [
@@ -236,7 +237,7 @@ def test_interleukin_support_raises_crs(product: str) -> None:
 
     GPC3 cells with interleukin-15 built in: more CRS (G019); high-dose interleukin-2 belongs to
     lymphocytes from tumours. One usual course, its own leak and fever switched off. The same 4000
-    patients; z of 14 or more.
+    patients; z of 7.4 or more.
     """
     world = world_of().with_values({"vitals.leak_by_il2": 0.0, "vitals.pyrogen_il2": 0.0})
     usual = product_of(product).default_regimen
@@ -252,7 +253,7 @@ def test_stronger_lymphodepletion_raises_expansion_and_crs(product: str) -> None
     """From none to half of the usual conditioning and to half as much again: more cells, more CRS.
 
     Both reviews: conditioning makes room and growth factors for the cells. The same 4000 patients;
-    z of 12 or more.
+    z of 19 or more.
     """
     usual = product_of(product).default_regimen
     none, half, strong = (
@@ -290,7 +291,7 @@ def test_lung_metastases_raise_severe_lung_toxicity() -> None:
     """ROR1 CAR-T: severe pneumonitis only with metastases in the lung (4 of 18 in all: G014, N045).
 
     The same 2000 patients, all with tumour in the lung and all without: grade >= 3 toxicity of the
-    organ, z of 27; without the antigen in a vital organ nobody. In the reference world the course
+    organ, z of 18; without the antigen in a vital organ nobody. In the reference world the course
     of CRS is the same to the patient whatever the expression.
     """
     arm = arm_of(_ror1_cells())
@@ -323,7 +324,7 @@ def test_organ_toxicity_becomes_crs_where_it_is_counted() -> None:
     nothing without the antigen in a vital organ.
 
     Other trials call hypoxia with fever CRS, ASTCT where nothing else explains it (G014). ROR1
-    CAR-T, the same 2000 patients; z of 29.
+    CAR-T, the same 2000 patients; z of 17.
     """
     counted = world_of("organ_toxicity_counted")
     arm = arm_of(_ror1_cells())

@@ -122,8 +122,8 @@ def test_strengths_are_the_known_ones() -> None:
 
 
 def test_numbers_of_a_product_by_hand() -> None:
-    """Binding has 12 numbers, kinetics 10, random effects 3; those that the file calls `not used`
-    rest on nothing.
+    """Binding has 12 numbers, kinetics 10, and calibration inferred 3 random effects; those that
+    the file calls `not used` rest on nothing.
     """
     product = load_product("tarlatamab")
     numbers = [
