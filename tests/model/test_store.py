@@ -121,6 +121,7 @@ def test_forged_trees_are_found_although_their_hash_fits(model: RiskModel, folde
         (gzip.compress(b"\xff\xfe"), "no UTF-8 text"),
         (gzip.compress(b"0" * (LARGEST_TEXT + 1)), f"more than {LARGEST_TEXT} bytes of text"),
     ],
+    ids=["plain text", "cut", "bytes", "large"],  # packed bytes hold the time they were packed at
 )
 def test_a_booster_that_is_no_packed_text_is_found_although_its_hash_fits(
     folder: Path, content: bytes, says: str
