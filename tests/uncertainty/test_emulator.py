@@ -156,8 +156,8 @@ def test_scores_that_nobody_feels_say_nothing() -> None:
 
 
 def test_a_known_time_comes_back() -> None:
-    """Log times with SD 0.8 around slopes and a square, 4,000 patients: SE 0.013, five allowed; slopes
-    that are not there are off by less than one (RMS; over 20 other seeds 0.007 to 0.010).
+    """Log times with SD 0.8 around slopes and a square, 4,000 patients: SE 0.013, five allowed.
+    Slopes that are not there are off by less than one (RMS; over 20 other seeds 0.007 to 0.010).
     """
     rng = np.random.default_rng(9)
     x = rng.standard_normal((4_000, 30))
