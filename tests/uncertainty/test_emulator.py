@@ -175,6 +175,18 @@ def test_a_time_that_never_differs_depends_on_nothing() -> None:
     assert found.value(x) == pytest.approx(np.full(500, 3.0))
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6))
+def test_half_of_the_patients_are_later_than_the_median(seed: int) -> None:
+    """Also where times are skewed and a part of them was never over, which is later than all."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2_000, 3))
+    log_time = 1.0 + 0.4 * x[:, 0] + np.log(rng.exponential(size=len(x)))
+    log_time[rng.random(len(x)) < 0.15] = np.inf
+    found = fit_time(x, log_time, curved=NONE)
+    assert np.mean(log_time > found.value(x)) == pytest.approx(0.5, abs=1e-3)
+
+
 # How reliable they are.
 
 
