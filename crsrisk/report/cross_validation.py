@@ -73,8 +73,7 @@ def when_not_to_trust(made: CrossValidation) -> str:
     """When a forecast should not be trusted, in one sentence, as far as the cross-validation tells.
 
     It names platforms of which nothing was scored, those with the fewest products, the mean
-    absolute error of any grade, and the rates for which the regression on the product file was not
-    shown to be worse.
+    absolute error of any grade, and the rates for which a rival was not shown to be worse.
     """
     parts = [*_platforms(made), *_errors(made), *_as_well(made)]
     return f"Do not trust a forecast {'; nor '.join(parts)}."
@@ -109,20 +108,26 @@ def _errors(made: CrossValidation) -> list[str]:
 
 
 def _as_well(made: CrossValidation) -> list[str]:
-    alike = [
-        family(metric)
-        for metric in METRICS
-        if metric in made.summary_of.metrics
-        and not _is_better(made.summary_of.metrics[metric].skill_against_regression)
-    ]
-    return (
-        [
-            f"for {listed(alike)} more than a regression on product files, which it did not clearly"
-            " beat"
+    """Rates for which a rival was not clearly beaten; rivals that share them in one clause."""
+    by_rates: dict[str, list[str]] = {}
+    for words, skill_of in _BEATEN.items():
+        alike = [
+            family(metric)
+            for metric in _metrics(made)
+            if not _is_better(skill_of(made.summary_of.metrics[metric]))
         ]
-        if alike
-        else []
-    )
+        if alike:
+            by_rates.setdefault(listed(alike), []).append(words)
+    return [
+        f"for {rates} more than {' or '.join(rivals)}, which it did not clearly beat"
+        for rates, rivals in by_rates.items()
+    ]
+
+
+_BEATEN: Mapping[str, Callable[[MetricScore], Interval]] = {
+    "a regression on product files": lambda score: score.skill_against_regression,
+    "the distribution over the class": lambda score: score.skill_against_class,
+}
 
 
 def _is_better(skill: Interval) -> bool:
@@ -219,7 +224,8 @@ def _told(part: Interval, *, digits: int, factor: float = 1.0) -> str:
         number(None if end is None else factor * end, digits=digits)
         for end in (part.value, part.low, part.high)
     )
-    return value if part.low is None else f"{value} ({low} to {high})"
+    # all alike in all products: the bootstrap has nothing to draw an interval from
+    return value if part.low is None or part.low == part.high else f"{value} ({low} to {high})"
 
 
 _SCORES: Mapping[str, Callable[[MetricScore], str]] = {

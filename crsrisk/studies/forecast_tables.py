@@ -41,9 +41,10 @@ def print_forecast(made: Forecast) -> None:
             console.print()
     chance = "" if made.trial_size is None else f", and chance in {made.trial_size} patients"
     for sentence in (
-        f"{_HELD}{chance}; the last column holds the assumptions alone. {_TIMES}",
+        f"{_HELD}{chance}; the last column holds the assumptions of the mechanism alone. {_TIMES}",
         f"{RECALLED} recalled, not verified. {OF_ANOTHER} another event or other patients than"
-        " simulated: shown, not fitted. Published figures enter a forecast by calibration alone.",
+        " simulated: shown, not fitted. Published figures enter a forecast only through what was"
+        " fitted to them.",
         _SCORED,
         made.notice,
     ):

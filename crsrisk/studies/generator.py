@@ -17,11 +17,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from scipy.special import ndtri
 
 from crsrisk.data.baseline_checks import BaselineFinding, load_baseline_checks
 from crsrisk.data.credibility import load_credibility
 from crsrisk.data.cross_validation import load_cross_validation
 from crsrisk.data.ensemble import (
+    Ensemble,
+    EnsembleAbout,
     ensemble_folder,
     load_ensemble,
     load_ensemble_about,
@@ -37,7 +40,7 @@ from crsrisk.data.evidence_files import (
     load_evidence_register,
     load_trials,
 )
-from crsrisk.data.evidence_use import fitted_ids
+from crsrisk.data.evidence_use import fitted_ids, likelihood_figures
 from crsrisk.data.files import prepare_output, remove_leftovers, write_text
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import counted_once
@@ -53,11 +56,13 @@ from crsrisk.simulation.evidence import BaselineQuartiles, baseline_table, check
 from crsrisk.studies.evidence import USES as FIGURE_USES
 from crsrisk.terminal import console_of, text_table
 from crsrisk.uncertainty.constants import (
+    Constant,
     priors_digest,
     product_constants,
     quantity_of,
     shared_constants,
 )
+from crsrisk.uncertainty.evidence_model import latents_of
 from crsrisk.uncertainty.posterior import constant_updates, scores_of
 from crsrisk.wording import NOTICE, unit_in_words
 
@@ -110,16 +115,17 @@ def evidence_of(
     if about is None or not ((folder or ensemble_folder()) / "members.csv").is_file():
         return None
     members = load_ensemble(folder)
-    of_products = [part for product in products.values() for part in product_constants(product)]
-    known = {constant.key: constant for constant in [*shared_constants(world), *of_products]}
-    constants = [known[key] for key in members.keys if key in known]
-    if len(constants) < len(members.keys) or priors_digest(constants) != members.assumptions:
+    constants = _varied(members, about, world=world, products=products)
+    if constants is None:
         return None
-    stated = {key: quantity_of(key, world=world, products=products) for key in members.keys}
+    stated = {one.key: quantity_of(one.key, world=world, products=products) for one in constants}
+    columns = dict(zip(members.keys, members.values.T, strict=True))
+    # members do not hold what stays at its prior: it is drawn anew wherever it is needed
+    prior = ndtri((np.arange(len(members)) + 0.5) / len(members))
     scores = np.column_stack(
-        [scores_of(constant, members.values[:, k]) for k, constant in enumerate(constants)]
+        [scores_of(one, columns[one.key]) if one.key in columns else prior for one in constants]
     )
-    in_use = np.array([float(constant.score(stated[constant.key].value)) for constant in constants])
+    in_use = np.array([float(one.score(stated[one.key].value)) for one in constants])
     return EnsembleEvidence(
         n_members=len(members),
         effective_size=members.effective_size,
@@ -129,6 +135,27 @@ def evidence_of(
             for update in constant_updates(constants, scores, members.weights, in_use)
         ),
     )
+
+
+def _varied(
+    members: Ensemble, about: EnsembleAbout, *, world: World, products: Mapping[str, Product]
+) -> list[Constant] | None:
+    """The constants that were varied to make some members: all that the figures they were fitted to
+    can feel, else those that the members hold; None where the members' priors are none of these.
+    """
+    fitted = {
+        trial.name: trial
+        for figure, trial in likelihood_figures(load_trials())
+        if figure.id in about.targets and set(trial.products) <= products.keys()
+    }
+    of_products = [part for product in products.values() for part in product_constants(product)]
+    for constants in (
+        list(latents_of(list(fitted.values()), products=products, world=world).constants.values()),
+        [one for one in (*shared_constants(world), *of_products) if one.key in members.keys],
+    ):
+        if constants and priors_digest(constants) == members.assumptions:
+            return constants
+    return None
 
 
 @dataclass(frozen=True)

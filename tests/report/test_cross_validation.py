@@ -32,11 +32,17 @@ def made() -> CrossValidation:
     return make_cross_validation()
 
 
-def with_skills(**skills: tuple[float, float]) -> CrossValidation:
-    """With these skills against the regression (value, lower end) of any grade and the others."""
+def with_skills(rival: str = "regression", **skills: tuple[float, float]) -> CrossValidation:
+    """With these skills against a rival (value, lower end) of any grade and the others; the other
+    rival is beaten.
+    """
+    beaten = {
+        f"skill_against_{name}": Interval(value=0.5, low=0.4, high=0.6)
+        for name in ("regression", "class")
+    }
     metrics = {
         f"crs_{name}_rate": make_score(
-            skill_against_regression=Interval(value=value, low=low, high=0.9)
+            **{**beaten, f"skill_against_{rival}": Interval(value=value, low=low, high=0.9)}
         )
         for name, (value, low) in skills.items()
     }
@@ -97,6 +103,28 @@ def test_the_regression_is_named_where_it_is_not_clearly_beaten(
     told = when_not_to_trust(with_skills(**skills))
     assert ("regression" in told) is (named is not None)
     assert named is None or named in told
+
+
+def test_rivals_that_share_their_rates_share_a_clause() -> None:
+    wide = Interval(value=0.2, low=-0.1, high=0.4)
+    alike = make_score(skill_against_class=wide, skill_against_regression=wide)
+    made = make_cross_validation(summary_of=make_summary(metrics={"crs_any_rate": alike}))
+    told = when_not_to_trust(made)
+    assert (
+        "for any grade more than a regression on product files or the distribution over the class,"
+        " which it did not clearly beat" in told
+    )
+    only = when_not_to_trust(with_skills("class", any=(0.2, -0.1), grade2plus=(0.3, 0.2)))
+    assert "for any grade more than the distribution over the class, which" in only
+    assert "regression" not in only
+
+
+def test_a_share_without_spread_has_no_interval() -> None:
+    """All rates inside in every product: drawing products again cannot say how sure that is."""
+    everything = make_score(inside_95=Interval(value=1.0, low=1.0, high=1.0))
+    made = make_cross_validation(summary_of=make_summary(metrics={"crs_any_rate": everything}))
+    (inside,) = [cells for cells in score_table(made).rows if "95%" in cells[0]]
+    assert inside == ("% inside the 95% interval", "100")
 
 
 def test_errors_are_those_of_the_summary() -> None:

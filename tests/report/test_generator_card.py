@@ -510,7 +510,9 @@ def test_the_command_prints_writes_and_gives_json(shipped: GeneratorCard, tmp_pa
     assert done("export", "card").out == generator_card_markdown(shipped, chart=None)
     assert json.loads(done("export", "card", "--json").out) == shipped.to_dict()
     done("export", "card", "--out", tmp_path / "card.md")
-    assert (tmp_path / "card.md").read_text(encoding="utf-8") == generator_card_markdown(shipped)
+    assert (tmp_path / "card.md").read_text(encoding="utf-8") == generator_card_markdown(
+        shipped, chart="card.svg"
+    )
     done("export", "card", "--json", "--out", tmp_path / "card.json")
     assert json.loads((tmp_path / "card.json").read_text(encoding="utf-8")) == shipped.to_dict()
 

@@ -114,6 +114,7 @@ def test_a_neighbour_that_cannot_speak_beside_the_model_is_refused_before_fittin
     shorter = quick.model_copy(update={"window_d": {"default": 10.0}})
     for config, name, word in (
         (quick, "nobody", "no folder nobody"),
+        (quick, "elsewhere/grade3plus", "the name of a folder beside"),
         (quick, "mild", "outcome crs_grade2plus"),
         (later, "severe", "hours after the first dose 0"),
         (shorter, "severe", "days of window"),

@@ -186,9 +186,7 @@ def test_draws_are_a_row_a_member_and_reports_are_counts_of_the_trial() -> None:
         if target.is_rate:
             counts = one.reported * float(target.figure.n_patients or 0)
             assert counts == pytest.approx(np.rint(counts), abs=1e-9)
-            # what is more frequent in a member is more frequent in its trials
-            order = np.argsort(one.alone)
-            assert np.argsort(one.reported.mean(axis=1)).tolist() == order.tolist()
+            assert one.reported.mean(axis=1) == pytest.approx(one.alone, abs=0.1)
 
 
 def test_what_was_published_changes_no_forecast() -> None:
