@@ -198,10 +198,11 @@ def fit_figure(
         time = TIMES[figure.metric]
         told = group[group["max_grade"].between(time.low, time.high)]
         hours = time.times(told, doses)
-        known = np.isfinite(hours) & (hours > 0.0)
-        rows = told.index.to_numpy()[known]
+        later = np.where(np.isnan(hours), np.inf, hours)  # not over: later than all
+        is_told = later > 0.0
+        rows = told.index.to_numpy()[is_told]
         return FittedEmulator(
-            figure.id, at, fit_time(own[rows], np.log(hours[known]), curved=curved), None
+            figure.id, at, fit_time(own[rows], np.log(later[is_told]), curved=curved), None
         )
     rows = group.index.to_numpy()
     event = events(group, metric=figure.metric, dose_times_h=doses).to_numpy(dtype=np.bool_)
