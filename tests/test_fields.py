@@ -78,7 +78,6 @@ OUTCOMES = [
     "has_fluids",
     "has_vasopressor",
     "has_oxygen",
-    "organ_toxicity_grade",
     "window_d",
 ]
 COURSE = [

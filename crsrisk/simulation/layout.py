@@ -43,7 +43,6 @@ STATES = (
     "leak",
     "lung_water",
     "temperature",
-    "organ_injury",
 )
 INPUTS = ("infusion", "occasion", "interleukin_2", *(f"block_{node}" for node in NODES))
 SUPPORT = (
@@ -115,12 +114,10 @@ TRACKS = (
     "had_second_vasopressor",
     "had_high_flow",
     "had_positive_pressure",
-    "organ_grade",
 )
 PARAMETERS = (
     # exposure
     "dose_scale",
-    "later_dose_scale",
     "cells_start",
     "absorption",
     "bioavailability",
@@ -136,14 +133,8 @@ PARAMETERS = (
     "share_active_tumour",
     "share_active_normal",
     "tumour_affinity",
-    "normal_affinity",
-    "cd3_affinity",
-    "limit_tumour",
-    "limit_normal",
-    "cross_tumour",
-    "cross_normal",
-    "deep_access",
-    "deep_share",
+    "hook",
+    "need",
     "fc_half",
     "soluble",
     "cells_half",
@@ -161,8 +152,6 @@ PARAMETERS = (
     "crowding",
     "contraction",
     "kill_rate",
-    "growth_by_il2",
-    "gain_by_il2",
     # cascade
     "tnf_from_t",
     "tnf_from_m",
@@ -237,10 +226,6 @@ PARAMETERS = (
     "normal_spo2",
     "spo2_fall",
     "spo2_half",
-    "organ_drive",
-    "organ_on",
-    "organ_off",
-    "organ_counted",
     # observation and support
     "sd_temperature",
     "sd_map",
