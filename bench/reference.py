@@ -30,7 +30,7 @@ from crsrisk.simulation.ward import agents_act
 
 Values = NDArray[np.float64]
 _HELD = np.array([ROW[name] for name in INPUTS])
-_STATES = 20  # a literal, so that the compiler can unroll; see `layout.STATES`
+_STATES = 21  # a literal, so that the compiler can unroll; see `layout.STATES`
 _as_tuple: Any = to_fixed_tuple
 _POINTS = 5  # points inside half an hour at which the strict reference is read
 
@@ -49,7 +49,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Solution:
-    """States of one patient: ``time_h`` (t,), ``states`` (t, 20) in the order of
+    """States of one patient: ``time_h`` (t,), ``states`` (t, 21) in the order of
     `layout.STATES`.
     """
 

@@ -7,6 +7,8 @@ is first used (crsrisk/lazy.py). One line a name.
 from crsrisk import trials as trials
 from crsrisk.data.cohort import Arm as Arm
 from crsrisk.data.cohort import Cohort as Cohort
+from crsrisk.data.cross_validation import CrossValidation as CrossValidation
+from crsrisk.data.cross_validation import cross_validation as cross_validation
 from crsrisk.data.explanation import Explanation as Explanation
 from crsrisk.data.explanation import Reason as Reason
 from crsrisk.data.product import Product as Product

@@ -670,6 +670,15 @@ _OUTCOMES = (
         )
     ),
     _outcome(
+        "organ_toxicity_grade",
+        "On-target organ toxicity",
+        "Worst grade (0, 2, 3, 4) of injury of a vital organ that carries the antigen, by the"
+        " oxygen that it alone would ask for; apart from CRS unless the scenario counts it",
+        kind="int",
+        possible=(0, 4),
+        plausible=(0, 4),
+    ),
+    _outcome(
         "window_d",
         "Window",
         "Days after the first dose in which the outcome is counted",

@@ -143,7 +143,7 @@ def is_path(text: str, kind: Kind = "products") -> bool:
     """Whether a text is the path of a file of a user's own, rather than a name that ships with the
     package.
 
-    >>> is_path("my/colorectal.yaml"), is_path("small_cell_lung")
+    >>> is_path("my/renal_cell.yaml"), is_path("small_cell_lung")
     (True, False)
     """
     is_file = Path(text).suffix.lower() in _SUFFIXES and kind != "released"

@@ -17,7 +17,7 @@ from crsrisk.errors import InputError, OutputError
 COMMANDS = {  # name -> the commands below it; () for a command itself
     "simulate": (),
     "forecast": (),
-    "evidence": ("compare", "forecast", "baseline"),
+    "evidence": ("compare", "forecast", "cross-validation", "baseline"),
     "train": (),
     "predict": (),
     "evaluate": (),

@@ -78,6 +78,7 @@ OUTCOMES = [
     "has_fluids",
     "has_vasopressor",
     "has_oxygen",
+    "organ_toxicity_grade",
     "window_d",
 ]
 COURSE = [

@@ -11,33 +11,58 @@ from crsrisk.biology.compiled import scalar
 def bridges(
     in_tumour: float,
     in_normal: float,
-    affinity: float,
-    hook: float,
-    need: float,
+    tumour_affinity: float,
+    normal_affinity: float,
+    cd3_affinity: float,
+    limit_tumour: float,
+    limit_normal: float,
+    cross_tumour: float,
+    cross_normal: float,
+    deep_access: float,
+    deep_share: float,
     fc_half: float,
     soluble: float,
 ) -> tuple[float, float, float]:
-    """How far bridged antigen goes towards a full signal in tumour and in normal tissue, and Fc
-    receptors bridged.
+    """How far bridges of antigen, drug and CD3 go towards a full signal in tumour and in normal
+    tissue, and Fc receptors bridged; each between 0 and 1.
 
-    Each is between 0 and 1. The share of antigen bridged, ``s``, rises with drug and falls again in
-    excess (hook). What a T cell counts is bridges, not shares, so the signal is ``s / (s + need)``
-    with ``need`` the copies needed for half a signal over the copies there are: plentiful antigen
-    reaches a full signal at little drug (as potency rises with antigen density in culture; Betts
-    2019 and Jiang 2018 model it so). 1 for cells, which need no drug. Concentrations and affinities
-    in nM; ``hook`` is the concentration at which excess drug halves the bridge. The three fractions
-    share one division, the dearest operation of the solver.
+    Ternary complex of a drug whose two arms bind independently (Douglass, J Am Chem Soc
+    2013;135:6092; Schropp, CPT Pharmacometrics Syst Pharmacol 2019;8:177; Betts, AAPS J
+    2019;21:66), on two cells that touch: with ``D`` copies of antigen, ``R`` of CD3, drug ``L`` and
+    the arms' affinities ``KA`` and ``KB``, ``T = (D - T)(R - T) / K`` with
+    ``K = c (KA + L)(KB + L) / L`` bridges form, ``c`` copies a nM telling the membranes' two
+    dimensions from the solution's three. Of its root the first term in ``1 / (D + R + K)`` is taken
+    (Tzafriri, Bull Math Biol 2003;65:1111), which is exact in the limits and needs no root. It
+    rises with either affinity and either number at every ``L``, and falls again only beyond the
+    geometric mean of ``KA`` and ``KB`` (hook). A T cell's signal is ``T / (T + need)``, so that
+
+    ``signal = L / (limit L + cross (KA + L)(KB + L))``, ``limit = 1 + need (1/D + 1/R)``,
+    ``cross = need c / (D R)``.
+
+    A share of the tumour lies deep and meets a small part of the drug only, so that dose, affinity
+    and density go on to matter where the cells near the vessels are saturated (Thurber, Adv Drug
+    Deliv Rev 2008;60:1421). 1 for cells, which need no drug. Concentrations and affinities in nM.
+    The four fractions share one division, the dearest operation of the solver.
     """
-    tumour = in_tumour * hook + need * (affinity + in_tumour) * (hook + in_tumour)
-    normal = in_normal * hook + need * (affinity + in_normal) * (hook + in_normal)
+    in_depth = deep_access * in_tumour
+    tumour = limit_tumour * in_tumour + cross_tumour * (tumour_affinity + in_tumour) * (
+        cd3_affinity + in_tumour
+    )
+    depth = limit_tumour * in_depth + cross_tumour * (tumour_affinity + in_depth) * (
+        cd3_affinity + in_depth
+    )
+    normal = limit_normal * in_normal + cross_normal * (normal_affinity + in_normal) * (
+        cd3_affinity + in_normal
+    )
     fc = fc_half + in_normal
-    both = tumour * normal
-    one_over = soluble / (both * fc)
+    of_tumour, elsewhere = tumour * depth, normal * fc
+    one_over = soluble / (of_tumour * elsewhere)
     rest = 1.0 - soluble
+    bridged = in_tumour * (1.0 - deep_share) * depth + in_depth * deep_share * tumour
     return (
-        in_tumour * hook * normal * fc * one_over + rest,
-        in_normal * hook * tumour * fc * one_over + rest,
-        in_normal * both * one_over,
+        bridged * elsewhere * one_over + rest,
+        in_normal * of_tumour * fc * one_over + rest,
+        in_normal * of_tumour * normal * one_over,
     )
 
 

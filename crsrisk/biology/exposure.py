@@ -49,14 +49,16 @@ def expansion_rate(
     crowding: float,
     contraction: float,
     kill: float,
+    support: float,
 ) -> float:
     """Change of redirected or clonal T cells (relative to 250 million): arrival, antigen-driven
     growth, loss.
 
-    ``crowding`` is one over the ceiling of the expansion.
+    ``crowding`` is one over the ceiling of the expansion; ``support`` how much interleukin-2 adds
+    to growth (0 = nothing).
     """
     return (
         arriving
-        + growth * stimulus * cells * (1.0 - cells * crowding)
+        + growth * (1.0 + support) * stimulus * cells * (1.0 - cells * crowding)
         - (contraction + kill) * cells
     )

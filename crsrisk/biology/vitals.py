@@ -20,6 +20,16 @@ def lung_water_rate(lung_water: float, leak: float, turnover: float) -> float:
 
 
 @scalar
+def organ_injury_rate(
+    injury: float, drive: float, inhibition: float, on: float, off: float
+) -> float:
+    """Change of the injury of a vital organ that carries the antigen (0-1, per h): T cells engaged
+    in it, where it is, do the damage, with or without CRS.
+    """
+    return on * drive * (1.0 - inhibition) * (1.0 - injury) - off * injury
+
+
+@scalar
 def temperature_rate(
     temperature: float,
     normal: float,
@@ -29,10 +39,11 @@ def temperature_rate(
     antipyresis: float,
     turnover: float,
 ) -> float:
-    """Change of body temperature (degC/h) towards a set point that pyrogens raise (Dobreva
-    2021).
+    """Change of body temperature (degC/h) towards a set point that pyrogens raise (Dobreva 2021;
+    steeper here, so that those who have a fever have a high one).
     """
-    shift = rise * pyrogen * pyrogen / (half * half + pyrogen * pyrogen) * (1.0 - antipyresis)
+    cubed = pyrogen * pyrogen * pyrogen
+    shift = rise * cubed / (half * half * half + cubed) * (1.0 - antipyresis)
     return turnover * (normal + shift - temperature)
 
 

@@ -19,9 +19,9 @@ calibration = typer.Typer(no_args_is_help=True, help="What a calibration found, 
 app.add_typer(evidence, name="evidence", rich_help_panel=PANELS[0])
 app.add_typer(calibration, name="calibration", rich_help_panel=PANELS[0])
 
-Role = Annotated[
-    Literal["calibration", "validation"] | None,
-    typer.Option(help="Only trials that were calibrated to, or only those that were not."),
+Use = Annotated[
+    Literal["likelihood", "shown"] | None,
+    typer.Option(help="Only sources that are fitted to, or only those that are not."),
 ]
 OwnTrials = Annotated[
     list[Path] | None,
@@ -33,7 +33,7 @@ DEFAULT_SEED = 20261121
 
 @evidence.command()
 def compare(
-    role: Role = None,
+    use: Use = None,
     trial: OwnTrials = None,
     scenario: Scenario = "reference",
     patients: Annotated[int, typer.Option(help="Simulated patients a trial.", min=100)] = 4000,
@@ -49,7 +49,7 @@ def compare(
     from crsrisk.studies.evidence import compare_with_published, print_comparisons
     from crsrisk.terminal import steps
 
-    trials, products, world = _trials(trial, role=role, scenario=scenario)
+    trials, products, world = _trials(trial, use=use, scenario=scenario)
     with steps() as begin:
         rows = compare_with_published(
             trials,
@@ -69,7 +69,7 @@ def compare(
 
 @evidence.command("forecast")
 def forecast_evidence(
-    role: Role = None,
+    use: Use = None,
     trial: OwnTrials = None,
     scenario: Scenario = "reference",
     patients: Annotated[
@@ -89,7 +89,7 @@ def forecast_evidence(
     from crsrisk.studies.generator import count_evidence, print_evidence_counts
     from crsrisk.terminal import steps
 
-    trials, products, world = _trials(trial, role=role, scenario=scenario)
+    trials, products, world = _trials(trial, use=use, scenario=scenario)
     members = load_ensemble()
     each = patients or PER_MEMBER
     with steps() as begin:
@@ -111,6 +111,19 @@ def forecast_evidence(
     print_published_forecasts(made)
     if not trial:
         print_evidence_counts()
+
+
+@evidence.command("cross-validation")
+def show_cross_validation(as_json: AsJson = False) -> None:
+    """How well each product was forecast by everything but its own figures, beside three rivals."""
+    from crsrisk.data.cross_validation import cross_validation
+    from crsrisk.studies.evidence import print_cross_validation
+
+    made = cross_validation()
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        print_cross_validation(made)
 
 
 @evidence.command()
@@ -143,7 +156,7 @@ def apply_calibration(
 def _trials(
     own: list[Path] | None,
     *,
-    role: Literal["calibration", "validation"] | None,
+    use: Literal["likelihood", "shown"] | None,
     scenario: str,
 ) -> tuple[list[Trial], list[Product], World]:
     """The trials to compare with, the products that they bring along, and the world."""
@@ -153,14 +166,14 @@ def _trials(
 
     world = load_world(scenario)
     if not own:
-        return load_trials(role=role), [], world
-    if role:
+        return load_trials(use=use), [], world
+    if use:
         raise InputError(
             where="evidence",
-            key="--role",
-            found="--role with --trial",
+            key="--use",
+            found="--use with --trial",
             expected="one of them",
-            cure="leave --role out: trials of your own are validation",
+            cure="leave --use out: to trials of your own nothing was fitted",
         )
     trials, products = load_own_trials(own)
     return trials, *with_own_places(products, world=world)

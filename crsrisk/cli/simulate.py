@@ -99,12 +99,19 @@ def forecast(
     ] = 160,
     seed: Seed = 1,
     workers: Workers = CPUS,
+    draws: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every draw here too: .csv or .parquet."),
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Forecast what a trial of a product would report, with intervals over the assumptions."""
-    from crsrisk.studies.forecast import forecast, print_forecast
+    from crsrisk.studies.forecast import forecast, prepare_draws, write_draws
+    from crsrisk.studies.forecast_tables import print_forecast
     from crsrisk.terminal import steps
 
+    prepare_draws(draws, overwrite=overwrite)
     products, world = products_in(product, scenario=scenario)
     with steps() as begin:
         made = forecast(
@@ -118,6 +125,8 @@ def forecast(
             workers=workers,
             begin=begin,
         )
+    if draws is not None:
+        write_draws(made, draws)
     if as_json:
         print_json(made.to_dict())
     else:
@@ -171,17 +180,18 @@ def card(
     """The generator card: what the simulator may be believed for, and what its numbers rest on."""
     import json
 
-    from crsrisk.report.generator_card import generator_card_markdown
     from crsrisk.results import to_plain
-    from crsrisk.studies.generator import make_card
+    from crsrisk.studies.generator import make_card, write_card
 
     made = make_card()
-    text = (
-        json.dumps(to_plain(made), indent=1, allow_nan=False) + "\n"
-        if as_json
-        else generator_card_markdown(made)
-    )
-    _print_or_write(text, out, overwrite=overwrite)
+    if as_json:
+        text = json.dumps(to_plain(made), indent=1, allow_nan=False) + "\n"
+        _print_or_write(text, out, overwrite=overwrite)
+    elif out is None:
+        typer.echo(made.to_markdown(chart=None), nl=False)
+    else:
+        write_card(made, out, overwrite=overwrite)
+        typer.echo(f"Wrote {out}")
 
 
 def _print_or_write(text: str, out: Path | None, *, overwrite: bool) -> None:

@@ -20,12 +20,13 @@ from pydantic import Field, model_validator
 
 from crsrisk.data.assumptions import Strength, Strict, digest_of
 from crsrisk.data.files import write_text
-from crsrisk.data.yaml_files import build
+from crsrisk.data.yaml_files import build, read_json_object
 from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder
 from crsrisk.results import Estimate, Result
 
 Values = NDArray[np.float64]
+DIGITS = 5  # significant digits of a stored value: far finer than any of them is known
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,8 +90,10 @@ class Ensemble(Result):
 
     @property
     def digest(self) -> str:
-        """Hash of every value and weight."""
-        return digest_of([self.keys, self.values.tolist(), self.weights.tolist()])
+        """Hash of every value and weight as they are stored: read again it is the same."""
+        numbers = [[f"{value:.{DIGITS}g}" for value in row] for row in self.values.tolist()]
+        weights = [f"{weight:.{DIGITS}g}" for weight in self.weights.tolist()]
+        return digest_of([self.keys, numbers, weights])
 
     @property
     def effective_size(self) -> float:
@@ -216,9 +219,6 @@ class EnsembleAbout(Strict):
     effective_size: float
 
 
-DIGITS = 5  # significant digits of a stored value: far finer than any of them is known
-
-
 def ensemble_folder() -> Path:
     """Folder of the ensemble that ships."""
     return synthetic_folder() / "ensemble"
@@ -284,7 +284,7 @@ def load_ensemble_about(folder: Path | None = None) -> EnsembleAbout | None:
     Raises :class:`InputError` for a file that does not say them.
     """
     path = (folder or ensemble_folder()) / "about.json"
-    tree = _read(
+    tree = read_json_object(
         path,
         cure="make it: crsrisk run experiments/002_calibration, then crsrisk adopt its results",
     )
@@ -305,7 +305,7 @@ def load_variance_shares(folder: Path | None = None) -> VarianceShares | None:
     :class:`InputError` for a file that is no such summary.
     """
     path = (folder or ensemble_folder()) / "sensitivity.json"
-    tree = _read(
+    tree = read_json_object(
         path,
         cure="make it: crsrisk run experiments/003_sensitivity, then copy results/summary.json",
     )
@@ -366,19 +366,3 @@ def _name_their_output(tree: Any) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(tree, list) and all(
         isinstance(row, dict) and isinstance(row.get("output"), str) for row in tree
     )
-
-
-def _read(path: Path, *, cure: str) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise InputError(
-            where=path.name, found="text that is no JSON", expected="a JSON object", cure=cure
-        ) from problem
-    if not isinstance(tree, dict):
-        raise InputError(
-            where=path.name, found=type(tree).__name__, expected="a JSON object", cure=cure
-        )
-    return tree

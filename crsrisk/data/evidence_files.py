@@ -20,7 +20,7 @@ from crsrisk.data.assumptions import Strict
 from crsrisk.data.baseline_checks import BaselineCheck, load_baseline_checks
 from crsrisk.data.grading_systems import system_of
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import Role, Trial
+from crsrisk.data.published_figures import FigureUse, Trial
 from crsrisk.data.world_files import load_assumptions, load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
@@ -34,6 +34,7 @@ Reason: TypeAlias = Literal[
     "not_an_incidence",
     "another_event",
     "not_simulated",
+    "bound",
     "overlap",
     "unverified",
     "no_figure",
@@ -57,6 +58,7 @@ REASONS: Mapping[Reason, str] = MappingProxyType(
         "not_an_incidence": "no share of patients and no time: an odds ratio, a dose, a p value",
         "another_event": "another event than CRS or fever",
         "not_simulated": "what the simulator does not produce",
+        "bound": "a bound of a rate, not the rate",
         "overlap": "the patients of another row, which is counted",
         "unverified": "recalled, unverified and without any other support",
         "no_figure": "blank in the source: no number to compare with",
@@ -99,10 +101,11 @@ class EvidenceStatus(Strict):
 
 class Phenomenon(Strict):
     """Something that must come out of the mechanism: what, and the test that checks it
-    (``file.py::test_name``).
+    (``file.py::test_name``). ``source`` says where it stands when no row of the roster carries it.
     """
 
     says: str
+    source: str | None = None
     test: str
 
     @model_validator(mode="after")
@@ -138,16 +141,16 @@ class EvidenceRegister(Result):
         return tuple(row for row in self.rows if row.use == use)
 
 
-def load_trials(folder: str | Path | None = None, *, role: Role | None = None) -> list[Trial]:
-    """All sources of a folder in the order of their names, or those of one role.
+def load_trials(folder: str | Path | None = None, *, use: FigureUse | None = None) -> list[Trial]:
+    """All sources of a folder in the order of their names, or those of one use.
 
-    The folder is checked as a whole whichever role is asked for: file name and ``name`` are equal,
-    no figure stands twice, overlaps name files of the folder, and a source called independent
-    shares no patients with a calibration source. Anything else raises :class:`InputError` with
-    file, key and cure. Tune with ``role="calibration"``, so that no validation figure is seen.
+    The folder is checked as a whole whichever use is asked for: file name and ``name`` are equal,
+    no figure stands twice, and overlaps name files of the folder. Anything else raises
+    :class:`InputError` with file, key and cure. Which figures of the sources are fitted:
+    :func:`crsrisk.data.evidence_use.likelihood_figures`.
 
-    >>> {trial.role for trial in load_trials(role="calibration")}
-    {'calibration'}
+    >>> {trial.use for trial in load_trials(use="likelihood")}
+    {'likelihood'}
     """
     place = Path(folder).expanduser() if folder is not None else synthetic_folder() / "evidence"
     paths = sorted(place.glob("*.yaml"))
@@ -161,29 +164,28 @@ def load_trials(folder: str | Path | None = None, *, role: Role | None = None) -
     trials = [_load(path) for path in paths]
     _each_figure_once(trials)
     _check_overlaps(trials)
-    return [trial for trial in trials if role is None or trial.role == role]
+    return [trial for trial in trials if use is None or trial.use == use]
 
 
 def load_own_trials(paths: Sequence[str | Path]) -> tuple[list[Trial], list[Product]]:
-    """Trials of a user's own, one file each, and their products: nothing was tuned to them, so they
-    are validation.
+    """Trials of a user's own, one file each, and their products. Nothing was fitted to them: they
+    are shown.
 
     ``product`` (and each of ``pooled_with``) is a name that ships or a product's file, by its path
     from the trial's file. Checked together with the sources that ship: a figure, a trial or a
-    product that is called as another one is refused, and a trial that calls itself independent
-    shares patients with no calibration source.
+    product that is called as another one is refused.
     """
     trials: list[Trial] = []
     products: dict[str, Product] = {}
     for path in (Path(given).expanduser() for given in paths):
         trial = _load(path)
-        if trial.role != "validation":
+        if trial.use != "shown":
             raise InputError(
                 where=path.name,
-                key="role",
-                found=trial.role,
-                expected="validation, for nothing was tuned to it",
-                cure="write role: validation; to tune to a trial, see experiments/002_calibration",
+                key="use",
+                found=trial.use,
+                expected="shown, for nothing was fitted to it",
+                cure="leave the key out; to fit to a trial, see experiments/002_calibration",
             )
         system_of(trial.grading, where=path.name)
         of_trial = [
@@ -297,15 +299,6 @@ def _check_overlaps(trials: Sequence[Trial]) -> None:
                     expected="names of other sources of the folder",
                     cure="correct the name",
                 )
-            pair = {trial.role: trial, by_name[other].role: by_name[other]}
-            if len(pair) == 2 and pair["validation"].is_independent:
-                raise InputError(
-                    where=f"{pair['validation'].name}.yaml",
-                    key="is_independent",
-                    found="true",
-                    expected=f"false, since {pair['calibration'].name} shares patients with it",
-                    cure="write false, or correct overlaps",
-                )
 
 
 class _Rows(Strict):
@@ -328,11 +321,11 @@ def load_evidence_register(
     A folder holds published_rates.yaml, risk_factors.yaml and phenomena.yaml. ``trials`` and
     ``checks`` are the shipped ones unless handed in. Refused with an :class:`InputError`: an id
     twice, a target that is no figure of its source, a figure that is no target, a check,
-    phenomenon, scenario, assumption or counted row that does not exist, and a phenomenon that only
-    recalled rows support.
+    phenomenon, scenario, assumption or counted row that does not exist, and a phenomenon without a
+    source that only recalled rows support.
 
     >>> len(load_evidence_register().published_rates)
-    194
+    243
     """
     place = (
         Path(folder).expanduser()
@@ -356,7 +349,7 @@ def load_evidence_register(
 def _refuse(
     row: EvidenceStatus, *, key: str, found: str, expected: str, cure: str = "correct the name"
 ) -> InputError:
-    where = "risk_factors.yaml" if row.id.startswith("F") else "published_rates.yaml"
+    where = "risk_factors.yaml" if row.id[0] in "FG" else "published_rates.yaml"
     return InputError(
         where=f"roster/{where}", key=f"{row.id}.{key}", found=found, expected=expected, cure=cure
     )
@@ -409,7 +402,9 @@ def _check_targets(register: EvidenceRegister, *, trials: Sequence[Trial]) -> No
 
 
 def _check_names(register: EvidenceRegister, *, checks: Sequence[BaselineCheck]) -> None:
-    """What a row is used in exists, and a phenomenon has a verified row that supports it."""
+    """What a row is used in exists, and a phenomenon has a source or a verified row that supports
+    it.
+    """
     known: Mapping[str, Collection[str]] = {
         "baseline": {check.id for check in checks},
         "qualitative": register.phenomena.keys(),
@@ -442,7 +437,7 @@ def _check_names(register: EvidenceRegister, *, checks: Sequence[BaselineCheck])
                     cure="correct the id",
                 )
     if idle := sorted(
-        register.phenomena.keys()
+        {name for name, phenomenon in register.phenomena.items() if phenomenon.source is None}
         - {row.used_in for row in register.of("qualitative") if not row.unverified}
     ):
         raise InputError(

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import csv
 import errno
+import gzip
 import hashlib
+import io
 import json
 import os
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -269,8 +272,51 @@ def write_json(path: str | Path, tree: Any) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write text as UTF-8 with its line ends as they are."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write bytes as they are."""
     with write_beside(path) as beside:
-        beside.write_bytes(text.encode("utf-8"))
+        beside.write_bytes(content)
+
+
+def gzipped(text: str) -> bytes:
+    """A text as UTF-8 in gzip, without date, name and system: the same text and zlib give the same
+    bytes.
+
+    >>> gunzipped(gzipped("the same"), most=100)
+    'the same'
+    """
+    packed = io.BytesIO()
+    # gzip.compress would write a byte that depends on the version of Python
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=packed, mtime=0) as stream:
+        stream.write(text.encode("utf-8"))
+    return packed.getvalue()
+
+
+def gunzipped(packed: bytes, *, most: int) -> str:
+    """The text of :func:`gzipped`.
+
+    Raises
+    ------
+    ValueError
+        For bytes that are no whole gzip file of UTF-8 text, and as soon as the text is longer than
+        ``most`` bytes: a small file cannot fill the memory.
+    """
+    reader = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # with the header of gzip
+    try:
+        content = reader.decompress(packed, most + 1)
+    except zlib.error as problem:
+        raise ValueError("bytes that are no gzip") from problem
+    if len(content) > most:
+        raise ValueError(f"more than {most} bytes of text")
+    if not reader.eof or reader.unused_data:
+        raise ValueError("a gzip that is cut short or goes on behind its end")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise ValueError("bytes that are no UTF-8 text") from problem
 
 
 def write_parquet_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:

@@ -68,6 +68,7 @@ class Shares(Strict):
     has_liver_metastases: Quantity
     has_prior_checkpoint_inhibitor: Quantity
     has_infection: Quantity
+    has_lung_involvement: Quantity  # tumour in lung or pleura
     ecog: list[float]  # 0, 1, 2
     n_metastatic_sites: list[float]  # 1, 2, 3, 4, 5 sites
     source: str
@@ -87,7 +88,8 @@ class Population(Result, Strict):
 
     ``marginals`` hold a distribution for each continuous covariate (age, burden, laboratory
     values), ``shares`` those of the discrete ones; ``stroma_barrier`` and ``suppression`` (0-1) are
-    of the tumour.
+    of the tumour, ``frailty_ratio`` and ``antigen_density_ratio`` (by target, as the product's file
+    writes it) of its patients and cells.
     """
 
     name: str
@@ -97,6 +99,11 @@ class Population(Result, Strict):
     marginals: dict[str, Marginal]
     stroma_barrier: Quantity  # 0 open .. 1 closed: dense stroma and interstitial pressure
     suppression: Quantity  # 0 none .. 1 complete: IL-10, TGF-beta, regulatory cells
+    # endothelial susceptibility relative to other patients of the same ECOG, age and laboratory
+    # values: earlier treatment, wasting, comorbidity of this tumour
+    frailty_ratio: Quantity
+    # antigen copies per tumour cell in this tumour, relative to what the product's file says
+    antigen_density_ratio: dict[str, Quantity]
     citations: list[str]
 
     def summary(self) -> str:

@@ -4,16 +4,29 @@ regimens.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import pandas as pd
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from crsrisk.data.assumptions import Quantity, Strict, misfit, quantities_frame, unit_of_name
 from crsrisk.results import Result
 
+AmountUnit = Literal["ug", "ug/kg", "ug/m2", "1e6 cells", "1e6 cells/kg", "1e6 cells/m2"]
 Platform = Literal["tce", "immtac", "car_t", "tcr_t", "til", "ici"]
 CELLULAR: frozenset[str] = frozenset({"car_t", "tcr_t", "til"})
+PLATFORMS: Mapping[Platform, str] = MappingProxyType(
+    {
+        "tce": "T-cell engagers",
+        "immtac": "ImmTACs",
+        "car_t": "CAR-T cells",
+        "tcr_t": "TCR-T cells",
+        "til": "TIL",
+        "ici": "checkpoint inhibitors",
+    }
+)
 
 
 class Judged(Quantity):
@@ -24,9 +37,39 @@ class Judged(Quantity):
     rationale: str
 
 
+def _unknown_vital_organ_expression() -> Judged:
+    """What a file that does not say it stands for: little, with a wide spread."""
+    return Judged(
+        value=0.1,
+        unit="1",
+        spread=0.9,
+        range=[0.02, 0.5],
+        source="assumed: not said in the file",
+        strength="assumed",
+        rationale="The file does not rate it: a thin expression in one vital organ.",
+    )
+
+
+def _unknown_cell_potency() -> Judged:
+    """What a file that does not say it stands for: a second-generation CAR, with a wide spread."""
+    return Judged(
+        value=1.0,
+        unit="1",
+        spread=0.6,
+        range=[0.1, 4.0],
+        source="assumed: not said in the file",
+        strength="assumed",
+        rationale="The file does not rate it: as a second-generation CAR.",
+    )
+
+
 class Binding(Strict):
     """What the molecule or cell is made of. Affinities are equilibrium constants (lower =
     tighter).
+
+    ``vital_organ_expression`` (0-1): how much of the antigen lies in lung, serosa or another organ
+    that one cannot lose; ``cell_potency``: activation by one engaged cell, relative to a
+    second-generation CAR (not used by soluble products).
     """
 
     antigen_restriction: Judged
@@ -39,6 +82,8 @@ class Binding(Strict):
     active_fraction_tumour: Quantity
     active_fraction_periphery: Quantity
     checkpoint_modulation: Quantity
+    vital_organ_expression: Judged = Field(default_factory=_unknown_vital_organ_expression)
+    cell_potency: Judged = Field(default_factory=_unknown_cell_potency)
 
 
 class Kinetics(Strict):
@@ -58,8 +103,24 @@ class Kinetics(Strict):
     expansion_ceiling: Quantity
 
 
+class RandomEffects(Strict):
+    """How a product departs from what the rest of its file explains, as logarithms of ratios.
+
+    Calibration infers them, with the spread between products: ``log_potency`` of the dose (lower
+    dose for half an effect), ``log_efficacy`` of the engagement at full dose, ``log_severity`` of
+    the endothelium's answer once there is CRS. A product that no calibration has seen has none
+    and takes its draws from the spread between products.
+    """
+
+    log_potency: Quantity
+    log_efficacy: Quantity
+    log_severity: Quantity
+
+
 class Dose(Strict):
-    """One dose. ``amount`` in ug for soluble products, in 1e6 cells for cellular ones."""
+    """One dose. ``amount`` in the regimen's ``amount_unit``: micrograms for soluble products,
+    million cells for cellular ones, per kg or per m2 where it says so.
+    """
 
     time_h: float
     amount: float
@@ -82,7 +143,7 @@ class Regimen(Strict):
 
     route: Literal["iv", "sc", "cells"]
     doses: list[Dose]
-    amount_unit: Literal["ug", "ug/kg", "1e6 cells"]
+    amount_unit: AmountUnit
     amount_log_sd: float  # between-patient spread of the dose actually given (0 = fixed)
     premedication: list[Premedication]
     has_lymphodepletion: bool
@@ -91,6 +152,11 @@ class Regimen(Strict):
     note: str
     # given beside it: releases suppression as a checkpoint-modulating arm does
     has_checkpoint_inhibitor: bool = False
+    # 1 = fludarabine 30 mg/m2 and cyclophosphamide 300-500 mg/m2 on three days
+    lymphodepletion_intensity: float = 1.0
+    # further between-patient spread of every dose after the first: several target doses after one
+    # priming dose
+    later_amount_log_sd: float = 0.0
 
     @model_validator(mode="after")
     def _doses_in_order(self) -> Regimen:
@@ -122,7 +188,8 @@ class Product(Result, Strict):
     Read from a YAML file by :func:`crsrisk.data.world_files.load_product`; the fields are the keys
     of that file. ``binding`` and ``kinetics`` hold quantities with unit, range and source,
     ``regimens`` the dose schedules by name; ``window_d`` is how many days after the first dose
-    count.
+    count. Where a trial took more than one tumour type, ``further_populations`` holds the share of
+    its patients (0-1) that were of each type beside ``population``, which has the rest.
 
     Examples
     --------
@@ -145,11 +212,24 @@ class Product(Result, Strict):
     binding: Binding
     kinetics: Kinetics
     regimens: dict[str, Regimen]
+    # tumour types beside `population`, with the share of patients of each
+    further_populations: dict[str, float] = Field(default_factory=dict)
+    random_effects: RandomEffects | None = None
 
     def summary(self) -> str:
         """Name, platform, target, tumour type and regimens."""
         about = f"{self.platform} against {self.target}, {self.population}"
         return f"{self.name}, {self.label} ({about}), regimens {', '.join(self.regimens)}"
+
+    @property
+    def main_share(self) -> float:
+        """Share of the patients who are of ``population``; the others are further populations."""
+        return 1.0 - sum(self.further_populations.values())
+
+    @property
+    def shares_of_populations(self) -> dict[str, float]:
+        """Share of the patients of every tumour type."""
+        return {self.population: self.main_share, **self.further_populations}
 
     def to_frame(self) -> pd.DataFrame:
         """One row a number of the molecule or cell: name, value, unit, range, strength, source."""
@@ -178,9 +258,18 @@ class Product(Result, Strict):
             "active_fraction_tumour",
             "active_fraction_periphery",
             "checkpoint_modulation",
+            "vital_organ_expression",
         ):
             if not 0.0 <= (value := getattr(self.binding, field).value) <= 1.0:
                 raise misfit(f"binding.{field}", found=value, expected=f"{field} between 0 and 1")
+        if not 0.0 < self.main_share <= 1.0 or any(
+            share <= 0.0 for share in self.further_populations.values()
+        ):
+            raise misfit(
+                "further_populations",
+                found=dict(self.further_populations),
+                expected="shares above 0 that leave a share for `population`",
+            )
         wants_cells = self.platform in CELLULAR
         for name, regimen in self.regimens.items():
             if (regimen.route == "cells") != wants_cells:

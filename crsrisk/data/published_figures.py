@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from crsrisk.data.assumptions import Strict
 from crsrisk.results import Z_95, Result
 
-Role: TypeAlias = Literal["calibration", "validation"]
+FigureUse: TypeAlias = Literal["likelihood", "shown"]
 Denominator: TypeAlias = Literal["patients", "crs_patients", "grade2plus_patients"]
 Verdict: TypeAlias = Literal["agrees", "differs", "not judged"]
 
@@ -154,6 +154,9 @@ class PublishedFigure(Strict):
 
     ``source_kind``: SEED = stands in one of the two reviews that the project starts from; FOUND =
     seen on a public page (``url``); RECALL = from memory, unverified.
+
+    ``not_fitted`` says in words why the simulator has no twin of it: another event or another
+    selection of patients under the same name. Such a figure is shown and never in the likelihood.
     """
 
     id: str
@@ -173,6 +176,7 @@ class PublishedFigure(Strict):
     confidence: Literal["high", "med", "low"]
     url: str | None = None
     note: str
+    not_fitted: str | None = None
 
     @property
     def verified(self) -> bool:
@@ -266,8 +270,10 @@ class Trial(Result, Strict):
     ``n_trials`` is how many trials of one size a source that pools trials is worth, (sum n)^2 / sum
     n^2: what trials differ by averages out in it.
 
-    ``overlaps`` names the sources that share patients with it. ``is_independent`` is said of
-    validation sources only: as far as is known, none of the patients is in a calibration source.
+    ``overlaps`` names the sources that share patients with it.
+
+    ``use``: ``likelihood`` when a figure of it is fitted, else ``shown``. What a shipped source is
+    follows from a rule (``crsrisk.data.evidence_use``), and a test holds the files to it.
     """
 
     name: str
@@ -280,24 +286,32 @@ class Trial(Result, Strict):
     n_patients: int | None = None
     n_trials: float = Field(default=1.0, ge=1.0)
     grading: str
+    # diagnoses coded for billing, which miss mild CRS: shown apart, never scored
+    is_coded: bool = False
+    # given into the blood or under the skin; into brain, ventricle or tumour is no systemic test
+    is_systemic: bool = True
     window_d: float
     window_reason: str
     dose_times_h: list[float] = Field(default_factory=list)
-    role: Role
-    role_reason: str
-    is_independent: bool
+    use: FigureUse = "shown"
+    use_reason: str = "a trial of one's own"
     overlaps: list[str]
     rows: list[PublishedFigure]
 
     def summary(self) -> str:
-        """Name, product, size, role and how many figures it published."""
+        """Name, product, size, use and how many figures it published."""
         size = "size unknown" if self.n_patients is None else f"{self.n_patients} patients"
-        return f"{self.name}: {self.product}, {size}, {len(self.rows)} figures, {self.role}"
+        return f"{self.name}: {self.product}, {size}, {len(self.rows)} figures, {self.use}"
 
     @property
     def products(self) -> list[str]:
         """The product, and those pooled with it."""
         return [self.product, *self.pooled_with]
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether a review pooled several products in it."""
+        return bool(self.pooled_with)
 
     @property
     def figures(self) -> list[PublishedFigure]:
@@ -317,16 +331,14 @@ class Trial(Result, Strict):
             raise ValueError("one row or more")
         if self.window_d <= 0 or (self.n_patients is not None and self.n_patients < 1):
             raise ValueError("a window_d above 0 and n_patients of 1 or more")
-        if self.role == "calibration" and self.is_independent:
-            raise ValueError("is_independent: true for validation sources only")
         if self.pooled_with and (self.regimen or self.population or self.support_policy):
             raise ValueError(
                 "no regimen, population or support_policy of a pool: each product keeps its own"
             )
         if len(set(self.products)) < len(self.products):
             raise ValueError("each product of a pool once")
-        if len(self.role_reason.strip()) < 3 or len(self.window_reason.strip()) < 3:
-            raise ValueError("a role_reason and a window_reason")
+        if len(self.use_reason.strip()) < 3 or len(self.window_reason.strip()) < 3:
+            raise ValueError("a use_reason and a window_reason")
         times = self.dose_times_h
         if times and (times[0] != 0 or times != sorted(set(times))):
             raise ValueError("dose_times_h in rising order, the first at 0")
@@ -340,13 +352,19 @@ def counted_once(trials: Iterable[Trial]) -> frozenset[str]:
 
     Taken one after the other, each unless it shares patients with one taken before: first sources
     with a verified figure whose size is known, then other verified ones, then recalled ones; larger
-    before smaller, then by name. Hand in the sources of one claim (a role, say): a validation
-    source that overlaps with a calibration source counts when the claim is about validation alone.
+    before smaller, then by name. A pool of several products is always taken, for its figures leave
+    out those who are counted on their own. Hand in the sources of one claim (of one kind of figure,
+    say).
 
     >>> counted_once([])
     frozenset()
     """
-    chosen = list(trials)
+    pools, chosen = set[str](), []
+    for trial in trials:
+        if trial.is_pool:
+            pools.add(trial.name)
+        else:
+            chosen.append(trial)
     shared = {trial.name: set(trial.overlaps) for trial in chosen}
     for trial in chosen:  # an overlap holds both ways, whichever file says it
         for other in trial.overlaps:
@@ -355,7 +373,7 @@ def counted_once(trials: Iterable[Trial]) -> frozenset[str]:
     for trial in sorted(chosen, key=_precedence):
         if not shared[trial.name] & taken:
             taken.add(trial.name)
-    return frozenset(taken)
+    return frozenset(taken | pools)
 
 
 def _precedence(trial: Trial) -> tuple[bool, bool, int, str]:
@@ -394,8 +412,7 @@ class Comparison(Result):
     agrees: bool
     verdict: Verdict
     reason: str
-    role: Role
-    is_independent: bool
+    use: FigureUse
     verified: bool
     citation: str
     note: str
@@ -407,7 +424,7 @@ class Comparison(Result):
         >>> row = Comparison(
         ...     "E1", "label", "tarlatamab", "crs_any_rate", "patients", "any grade", "1", 28.0,
         ...     0.57, 473, 0.52, 0.61, "95% Wilson", 0.55, 0.01, 2000, True, "agrees", "",
-        ...     "calibration", False, False, "a label", "")
+        ...     "likelihood", False, "a label", "")
         >>> print(row.summary())
         E1 label: crs_any_rate of patients within 28 d, published 0.57 (0.52 to 0.61) [unverified],
         simulated 0.55 +- 0.01 MC error: agrees

@@ -109,12 +109,22 @@ def with_own_places(products: Sequence[Product], *, world: World) -> tuple[list[
     """
     populations, policies, named = dict(world.populations), dict(world.policies), []
     for product in products:
-        change = {}
-        if is_path(product.population):
-            people = load_population(product.population)
-            change["population"] = _add(
-                populations, people.name, people, product=product, key="population"
-            )
+        change: dict[str, object] = {}
+        main = _population_name(product.population, populations, product=product, key="population")
+        further: dict[str, float] = {}
+        for place, share in product.further_populations.items():
+            key = f"further_populations.{place}"
+            name = _population_name(place, populations, product=product, key=key)
+            if name == main or name in further:
+                raise InputError(
+                    where=f"product {product.name}",
+                    key=key,
+                    found=f"{name} a second time",
+                    expected="each tumour type once",
+                    cure="add the shares up, or correct the name",
+                )
+            further[name] = share
+        change |= {"population": main, "further_populations": further}
         if is_path(product.support_policy):
             care = load_policy(product.support_policy)
             change["support_policy"] = _add(
@@ -122,6 +132,16 @@ def with_own_places(products: Sequence[Product], *, world: World) -> tuple[list[
             )
         named.append(product.model_copy(update=change))
     return named, replace(world, populations=populations, policies=policies)
+
+
+def _population_name(
+    name_or_path: str, populations: dict[str, Population], *, product: Product, key: str
+) -> str:
+    """The name of a population; one that is a file of the user's own joins ``populations``."""
+    if not is_path(name_or_path):
+        return name_or_path
+    people = load_population(name_or_path)
+    return _add(populations, people.name, people, product=product, key=key)
 
 
 def _add(group: dict[str, Noun], name: str, noun: Noun, *, product: Product, key: str) -> str:

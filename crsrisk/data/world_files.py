@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from math import log
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -27,7 +27,7 @@ from crsrisk.data.assumptions import (
 from crsrisk.data.grading_systems import system_of
 from crsrisk.data.mitigation import Mitigation
 from crsrisk.data.population import Policy, Population
-from crsrisk.data.product import Product, Regimen
+from crsrisk.data.product import AmountUnit, Product, Regimen
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import Kind, find, is_path, names, synthetic_folder
@@ -38,6 +38,7 @@ _POSITIVE_BINDING = (
     "cd3_affinity_nm",
     "valency",
     "molecular_weight_kda",
+    "cell_potency",
 )
 _POSITIVE_KINETICS = (
     "clearance_l_h",
@@ -54,6 +55,9 @@ _NOT_NEGATIVE_KINETICS = (
     "contraction_per_h",
 )
 _LONGEST_WINDOW_D = 365.0
+_CELL_UNITS = tuple(unit for unit in get_args(AmountUnit) if unit.startswith("1e6 cells"))
+_SOLUBLE_UNITS = tuple(unit for unit in get_args(AmountUnit) if unit not in _CELL_UNITS)
+_STRONGEST_LYMPHODEPLETION = 2.0
 _SHORTEST_SOURCE = 3  # letters
 
 Named = TypeVar("Named", bound=BaseModel)
@@ -104,7 +108,8 @@ def load_product(name_or_path: str | Path) -> Product:
     ----------
     name_or_path : a shipped name, or the path of a YAML file from any folder. Names of
         ``products/evidence_only/`` are found as well; :func:`all_products` leaves those out. In a
-        file of yours ``population`` and ``support_policy`` may be files too, by their path from it.
+        file of yours ``population``, the names of ``further_populations`` and ``support_policy``
+        may be files too, by their path from it.
 
     Raises
     ------
@@ -117,16 +122,30 @@ def load_product(name_or_path: str | Path) -> Product:
     True
     """
     product, path = _load(Product, "products", name_or_path)
-    own_files = {"population": product.population, "support_policy": product.support_policy}
+    further = {
+        _from_its_file(name, path): share for name, share in product.further_populations.items()
+    }
+    if len(further) < len(product.further_populations):
+        raise _refused(
+            path.name,
+            "further_populations",
+            ", ".join(product.further_populations),
+            "each tumour type once",
+        )
     product = product.model_copy(
         update={
-            field: str(path.parent / Path(name).expanduser())
-            for field, name in own_files.items()
-            if is_path(name)
+            "population": _from_its_file(product.population, path),
+            "further_populations": further,
+            "support_policy": _from_its_file(product.support_policy, path),
         }
     )
     _check_product(product, where=path.name)
     return product
+
+
+def _from_its_file(name: str, path: Path) -> str:
+    """A name as it is; the path of a file of the user's own, seen from the file that calls it."""
+    return str(path.parent / Path(name).expanduser()) if is_path(name) else name
 
 
 def load_population(name_or_path: str | Path) -> Population:
@@ -140,6 +159,14 @@ def load_population(name_or_path: str | Path) -> Population:
     fractions = {"stroma_barrier": population.stroma_barrier, "suppression": population.suppression}
     fractions |= {f"shares.{name}": value for name, value in shares if isinstance(value, Quantity)}
     _check_shares(fractions, where=where)
+    ratios = {"frailty_ratio": population.frailty_ratio}
+    ratios |= {f"antigen_density_ratio.{k}": v for k, v in population.antigen_density_ratio.items()}
+    for key, ratio in ratios.items():
+        if ratio.unit != "1":
+            raise _refused(where, f"{key}.unit", ratio.unit, "1: a ratio is a pure number")
+        _check_at_least(ratio, where=where, key=key, above=True)
+    for key, number in (fractions | ratios).items():
+        _check_spread(number, where=where, key=f"{key}.spread")
     _check_origin(shares.source, shares.strength, where=where, key="shares")
     for name, marginal in population.marginals.items():
         _check_origin(marginal.source, marginal.strength, where=where, key=f"marginals.{name}")
@@ -255,10 +282,21 @@ def _check_product(product: Product, *, where: str) -> None:
         _check_at_least(getattr(product.kinetics, field), where=where, key=f"kinetics.{field}")
     for field in ("bioavailability", "tissue_fraction"):
         _check_shares({f"kinetics.{field}": getattr(product.kinetics, field)}, where=where)
-    _check_reference("populations", product.population, where=where, key="population")
-    _check_reference("policies", product.support_policy, where=where, key="support_policy")
+    _check_places(product, where=where)
     for name, regimen in product.regimens.items():
         _check_regimen(regimen, product=product, where=where, key=f"regimens.{name}")
+
+
+def _check_places(product: Product, *, where: str) -> None:
+    """Refuse a population or policy that no file describes, and a tumour type named twice."""
+    _check_reference("populations", product.population, where=where, key="population")
+    for name in product.further_populations:
+        _check_reference("populations", name, where=where, key=f"further_populations.{name}")
+        if name == product.population:
+            raise _refused(
+                where, f"further_populations.{name}", name, "a tumour type beside `population`"
+            )
+    _check_reference("policies", product.support_policy, where=where, key="support_policy")
 
 
 def _check_spread(quantity: Quantity, *, where: str, key: str) -> None:
@@ -279,21 +317,29 @@ def _check_spread(quantity: Quantity, *, where: str, key: str) -> None:
 
 
 def _check_regimen(regimen: Regimen, *, product: Product, where: str, key: str) -> None:
-    is_cells = regimen.route == "cells"
-    if (regimen.amount_unit == "1e6 cells") != is_cells:
+    units = _CELL_UNITS if regimen.route == "cells" else _SOLUBLE_UNITS
+    if regimen.amount_unit not in units:
         raise _refused(
             where,
             f"{key}.amount_unit",
             regimen.amount_unit,
-            "`1e6 cells` for cells, `ug` or `ug/kg` for everything else",
+            f"{_listed(_CELL_UNITS)} for cells, {_listed(_SOLUBLE_UNITS)} for everything else",
         )
     if regimen.route == "sc" and product.kinetics.absorption_per_h.value <= 0:
         raise _refused(
             where, "kinetics.absorption_per_h", 0.0, f"a rate above 0, for {key} is subcutaneous"
         )
-    for name in ("amount_log_sd", "interleukin_2"):
+    for name in ("amount_log_sd", "later_amount_log_sd", "interleukin_2"):
         if getattr(regimen, name) < 0:
             raise _refused(where, f"{key}.{name}", getattr(regimen, name), "0 or more")
+    if not 0.0 <= regimen.lymphodepletion_intensity <= _STRONGEST_LYMPHODEPLETION:
+        raise _refused(
+            where,
+            f"{key}.lymphodepletion_intensity",
+            regimen.lymphodepletion_intensity,
+            f"0 to {_STRONGEST_LYMPHODEPLETION:g} (1 is three days of fludarabine and"
+            " cyclophosphamide)",
+        )
     for number, given in enumerate(regimen.premedication):
         place = f"{key}.premedication.{number}"
         _check_reference("mitigations", given.mitigation, where=where, key=f"{place}.mitigation")

@@ -8,6 +8,7 @@ Values are replaced in place (:func:`revised`), so that comments and order stay 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
@@ -292,3 +293,22 @@ def _quantity_at(tree: CommentedMap, path: Sequence[str], *, where: str) -> Comm
 def _number(value: float) -> str:
     """Four significant digits without an exponent."""
     return np.format_float_positional(value, precision=4, unique=False, fractional=False, trim="0")
+
+
+def read_json_object(path: Path, *, cure: str) -> dict[str, Any] | None:
+    """The object in a JSON file of the package's own; None without a file. Raises
+    :class:`InputError` for anything else.
+    """
+    if not path.is_file():
+        return None
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise InputError(
+            where=path.name, found="text that is no JSON", expected="a JSON object", cure=cure
+        ) from problem
+    if not isinstance(tree, dict):
+        raise InputError(
+            where=path.name, found=type(tree).__name__, expected="a JSON object", cure=cure
+        )
+    return tree

@@ -34,7 +34,7 @@ def booster_of(text: str) -> lgb.Booster:
         return lgb.Booster(model_str=text)
     except lgb.basic.LightGBMError as problem:
         raise InputError(
-            where="booster.txt",
+            where="booster.txt.gz",
             found="what LightGBM cannot read",
             expected="a LightGBM text",
             cure="take the model folder as it was saved",

@@ -162,7 +162,7 @@ def joined_text(texts: Sequence[str]) -> str:
 
 def _bad(key: str, found: object, expected: str) -> InputError:
     return InputError(
-        where="booster.txt",
+        where="booster.txt.gz",
         key=key,
         found=found,
         expected=expected,

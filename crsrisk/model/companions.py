@@ -2,7 +2,7 @@
 alone.
 
 ``bedside.json``: a reference patient and the ranges of each product's training patients, the name
-of the neighbouring model for grade 3 or more, and the hash of ``refits.json``
+of the neighbouring model for grade 3 or more, and the hash of ``refits.json.gz``
 (:mod:`crsrisk.model.refits`). A model without them still predicts; its page then says what is
 missing.
 
@@ -29,7 +29,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.assumptions import Strict
-from crsrisk.data.files import write_text
+from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_text
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
@@ -40,7 +40,7 @@ from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.update import Update, outcomes_of, recalibrated
 
-BEDSIDE, REFITS = "bedside.json", "refits.json"
+BEDSIDE, REFITS = "bedside.json", "refits.json.gz"
 FORMAT = "crsrisk bedside 1"
 LOW, HIGH = 0.1, 0.9  # quantiles that stand for a low and a high value
 _DIGITS = 3
@@ -143,8 +143,9 @@ def save_companions(
     digest = None
     if refits is not None:
         text = json.dumps(refits_tree(refits), separators=(",", ":"), allow_nan=False) + "\n"
-        write_text(Path(folder) / REFITS, text)
-        digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        packed = gzipped(text)
+        write_bytes(Path(folder) / REFITS, packed)
+        digest = hashlib.sha256(packed).hexdigest()
     written = _Bedside(
         format=FORMAT,
         model=model.label,
@@ -189,11 +190,12 @@ def _tree(place: Path, *, digest: str | None = None) -> Any:
         raw = place.read_bytes()
         if digest is not None and hashlib.sha256(raw).hexdigest() != digest:
             raise _bad(place.name, "SHA-256", "another hash than the one in bedside.json")
-        return json.loads(raw)
+        packed = place.suffix == ".gz"
+        return json.loads(gunzipped(raw, most=LARGEST_TEXT) if packed else raw)
     except OSError as problem:
         raise _bad(place.name, "file", problem.strerror or "no readable file") from problem
     except (ValueError, RecursionError) as problem:
-        raise _bad(place.name, "file", "no valid JSON") from problem
+        raise _bad(place.name, "file", f"no valid JSON ({problem})") from problem
 
 
 def _bad(where: str, key: str, found: str) -> InputError:

@@ -4,6 +4,12 @@ saved beside it.
 Their spread is the part of a risk's uncertainty that comes from the sample of patients alone. Of
 each refit only what a prediction needs is kept: splits, leaf values, calibration and stand-ins for
 missing values, as plain numbers.
+
+In a file (:func:`refits_tree`) every different split stands once for all refits, since bootstrap
+samples of the same patients split at the same values again and again. The trees of a refit are one
+list of whole numbers, each node before its left subtree and that before the right one: the place of
+its split among ``splits``, or -1 for a leaf, whose value is the next of ``leaf``. Where a tree and
+the list of children end follows from the order, so nothing says it twice.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from scipy.special import expit, stdtrit
 
 from crsrisk import streams
 from crsrisk.errors import InputError
-from crsrisk.model.booster_text import CATEGORICAL, read_text
+from crsrisk.model.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, read_text
 from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.forest import NODE, Forest, raw_log_odds_by
@@ -32,7 +38,8 @@ Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
 N_REFITS = 20
-FORMAT = "crsrisk refits 1"
+FORMAT = "crsrisk refits 2"
+_LEAF = -1  # among the places of splits
 _TRIES = 1000  # with five of each outcome one sample in a hundred lacks one
 # significant digits of a leaf or a calibration: far below the spread that the refits are kept for
 _DIGITS = 8
@@ -270,25 +277,51 @@ def refits_tree(refits: Refits) -> dict[str, Any]:
     def plain(values: Floats) -> list[float | None]:
         return [float(value) if np.isfinite(value) else None for value in values]
 
-    return {
-        "format": FORMAT,
-        "model": refits.model,
-        "features": list(refits.features),
-        "refits": [
+    all_splits = [
+        np.column_stack([refit.feature, refit.threshold, refit.decision]) for refit in refits.refits
+    ]
+    splits, numbers = np.unique(np.concatenate(all_splits), axis=0, return_inverse=True)
+    ends = np.cumsum([len(part) for part in all_splits])
+    trees = []
+    for refit, number in zip(refits.refits, np.split(numbers.ravel(), ends[:-1]), strict=True):
+        walked = _depth_first(refit)
+        is_leaf = walked < 0
+        nodes = np.full(len(walked), _LEAF)
+        nodes[~is_leaf] = number[walked[~is_leaf]]
+        trees.append(
             {
-                **{
-                    key: getattr(refit, key).tolist()
-                    for key in ("feature", "decision", "left", "right", "roots")
-                },
-                "threshold": plain(refit.threshold),
-                "leaf": plain(refit.leaf),
+                "nodes": nodes.tolist(),
+                "leaf": plain(refit.leaf[~walked[is_leaf]]),
                 "fill": plain(refit.fill),
                 "intercept": refit.intercept,
                 "slope": refit.slope,
             }
-            for refit in refits.refits
-        ],
+        )
+    return {
+        "format": FORMAT,
+        "model": refits.model,
+        "features": list(refits.features),
+        "splits": {
+            "feature": splits[:, 0].astype(np.int64).tolist(),
+            "threshold": plain(splits[:, 1]),
+            "decision": splits[:, 2].astype(np.int64).tolist(),
+        },
+        "refits": trees,
     }
+
+
+def _depth_first(refit: Refit) -> Integers:
+    """Every node and leaf of a refit, tree by tree, each before its left subtree and that before
+    the right one; numbered as children are, leaves below 0.
+    """
+    left, right = refit.left.tolist(), refit.right.tolist()
+    walked, waiting = [], refit.roots[::-1].tolist()
+    while waiting:
+        place = waiting.pop()
+        walked.append(place)
+        if place >= 0:
+            waiting += (right[place], left[place])
+    return np.array(walked, dtype=np.int64)
 
 
 def read_refits(tree: Any, *, where: str, model: RiskModel) -> Refits:
@@ -303,8 +336,11 @@ def read_refits(tree: Any, *, where: str, model: RiskModel) -> Refits:
             or names != model.contract.feature_names
         ):
             raise _bad(where, "model", "refits of another model or format")
+        splits = _read_splits(tree["splits"], len(names))
         refits = Refits(
-            tree["model"], names, tuple(_read_refit(part, len(names)) for part in tree["refits"])
+            tree["model"],
+            names,
+            tuple(_read_refit(part, splits, len(names)) for part in tree["refits"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise _bad(where, "refits", f"what is no refit ({type(problem).__name__})") from problem
@@ -313,41 +349,90 @@ def read_refits(tree: Any, *, where: str, model: RiskModel) -> Refits:
     return refits
 
 
-def _read_refit(tree: Mapping[str, Any], n_features: int) -> Refit:
-    def floats(key: str, *, empty: float) -> Floats:
-        return np.array(
-            [empty if value is None else float(value) for value in tree[key]], dtype=np.float64
-        )
+@dataclass(frozen=True, eq=False)
+class _Splits:
+    """The different splits of all refits, as :class:`Refit` has them."""
 
-    integers = {
-        key: np.array(tree[key], dtype=np.int64)
-        for key in ("feature", "decision", "left", "right", "roots")
-    }
+    feature: Integers
+    threshold: Floats
+    decision: Integers
+
+
+def _floats(values: Sequence[float | None], *, empty: float) -> Floats:
+    return np.array(
+        [empty if value is None else float(value) for value in values], dtype=np.float64
+    )
+
+
+def _read_splits(tree: Mapping[str, Any], n_features: int) -> _Splits:
+    splits = _Splits(
+        feature=np.array(tree["feature"], dtype=np.int64),
+        threshold=_floats(tree["threshold"], empty=np.inf),
+        decision=np.array(tree["decision"], dtype=np.int64),
+    )
+    is_sound = (
+        splits.feature.shape == splits.threshold.shape == splits.decision.shape
+        and bool(((splits.feature >= 0) & (splits.feature < n_features)).all())
+        and not bool((splits.decision & CATEGORICAL).any())
+        and bool(((splits.decision >= 0) & (splits.decision <= MISSING_NAN + DEFAULT_LEFT)).all())
+    )
+    if not is_sound:
+        raise ValueError("splits of other lengths, or of a feature or kind that there is not")
+    return splits
+
+
+def _read_refit(tree: Mapping[str, Any], splits: _Splits, n_features: int) -> Refit:
+    nodes = np.array(tree["nodes"], dtype=np.int64)
+    if not bool(((nodes >= _LEAF) & (nodes < len(splits.feature))).all()):
+        raise ValueError("a split that there is not")
+    left, right, roots = _linked(nodes != _LEAF)
+    numbers = nodes[nodes != _LEAF]
     refit = Refit(
-        **integers,
-        threshold=floats("threshold", empty=np.inf),
-        leaf=floats("leaf", empty=np.nan),
-        fill=floats("fill", empty=np.nan),
+        feature=splits.feature[numbers],
+        threshold=splits.threshold[numbers],
+        decision=splits.decision[numbers],
+        left=left,
+        right=right,
+        leaf=_floats(tree["leaf"], empty=np.nan),
+        roots=roots,
+        fill=_floats(tree["fill"], empty=np.nan),
         intercept=float(tree["intercept"]),
         slope=float(tree["slope"]),
     )
-    n, n_leaves = len(refit.feature), len(refit.leaf)
-    children, parents = np.concatenate([refit.left, refit.right]), np.tile(np.arange(n), 2)
-    inner = children >= 0
-    starts = np.concatenate([children, refit.roots])
     is_sound = (
-        all(len(part) == n for part in (refit.threshold, refit.decision, refit.left, refit.right))
+        len(refit.leaf) == np.count_nonzero(nodes == _LEAF)
         and len(refit.fill) == n_features
         and bool(np.isfinite([refit.intercept, refit.slope, *refit.leaf]).all())
-        and bool(((refit.feature >= 0) & (refit.feature < n_features)).all())
-        # a child comes after its parent, so no walk goes round
-        and bool((children[inner] > parents[inner]).all())
-        # every node and leaf is reached from one place
-        and sorted(starts.tolist()) == [*range(-n_leaves, 0), *range(n)]
     )
     if not is_sound:
-        raise ValueError("indices out of bounds, a cycle, or numbers that are not finite")
+        raise ValueError("other leaves or stand-ins than needed, or numbers that are not finite")
     return refit
+
+
+def _linked(is_split: NDArray[np.bool_]) -> tuple[Integers, Integers, Integers]:
+    """Left and right children and roots of trees of which only the depth-first order is known.
+
+    Every node gets one parent and comes after it, whatever the order says; one that leaves a tree
+    without its end is refused (``ValueError``).
+    """
+    children = np.zeros(2 * np.count_nonzero(is_split), dtype=np.int64)
+    roots: list[int] = []
+    open_places: list[int] = []
+    node = leaf = 0
+    for splits in is_split.tolist():
+        place = node if splits else ~leaf
+        if open_places:
+            children[open_places.pop()] = place
+        else:
+            roots.append(place)
+        if splits:
+            open_places += (2 * node + 1, 2 * node)
+            node += 1
+        else:
+            leaf += 1
+    if open_places:
+        raise ValueError("a tree without its end")
+    return children[0::2], children[1::2], np.array(roots, dtype=np.int64)
 
 
 def _bad(where: str, key: str, found: str) -> InputError:

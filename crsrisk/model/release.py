@@ -5,7 +5,8 @@ A release is a folder ``NAME-VERSION`` of plain files: booster, contract, calibr
 beside the model (:mod:`crsrisk.model.companions`), its card, and a manifest with the SHA-256 of
 each (:func:`crsrisk.model.store.load_model` verifies all of them). The neighbouring model for grade
 3 or more is released with it; of a model without one, pages say that grade 3 or more is not
-available.
+available. Releases ship with the package and stay in the history of every clone, so a large one is
+refused.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from crsrisk.model.store import (
     save_model,
 )
 
-MOST_BYTES = 20_000_000  # of one release
+MOST_BYTES = 5_000_000  # of one release
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){1,3}([a-z.+-][a-z0-9.]{0,20})?")
 _MADE_ANEW = {BOOSTER, CONTRACT, CALIBRATOR, MANIFEST, BEDSIDE, REFITS}

@@ -1,7 +1,8 @@
 """Store: a model as a folder of plain files, with a hash of each; nothing in it is ever unpickled.
 
-``booster.txt`` (LightGBM's text), ``contract.json``, ``calibrator.json`` and ``manifest.json``
-(SHA-256 of the others, version, how it was made). Loading checks every hash and the structure of
+``booster.txt.gz`` (LightGBM's text, which ``gzip -dc`` shows), ``contract.json``,
+``calibrator.json`` and ``manifest.json`` (SHA-256 of the others as they lie there, version, how it
+was made). Loading checks every hash and the structure of
 every tree: the hashes find accidents, the structure check also stops a file that was changed
 together with its hash. A *released* model (:mod:`crsrisk.model.release`) is such a folder whose
 manifest names every file in it; nothing is written over it.
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from crsrisk.data.files import write_json, write_text
+from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_json
 from crsrisk.data.risk_model import Calibrator, FeatureContract
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
@@ -31,12 +32,13 @@ from crsrisk.model.forest import forest_of
 from crsrisk.model.risk_model import RiskModel
 
 BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = (
-    "booster.txt",
+    "booster.txt.gz",
     "contract.json",
     "calibrator.json",
     "manifest.json",
 )
-MODEL_FORMAT, RELEASE_FORMAT = "crsrisk model 1", "crsrisk release 1"
+_RELEASE = "crsrisk release "  # and the number of the layout
+MODEL_FORMAT, RELEASE_FORMAT = "crsrisk model 2", f"{_RELEASE}2"
 _NEEDED = (BOOSTER, CONTRACT, CALIBRATOR)
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,80}")
 
@@ -105,9 +107,8 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
     """
     folder = find("released", name_or_folder)
     manifest = _manifest(folder)
-    texts = {
-        name: _checked_text(folder, name, expected=manifest["files"][name]) for name in _NEEDED
-    }
+    contents = {name: _checked(folder, name, expected=manifest["files"][name]) for name in _NEEDED}
+    texts = {name: _text(name, content) for name, content in contents.items()}
     if manifest["format"] == RELEASE_FORMAT:
         _check_released(folder, manifest["files"])
     contract = _noun(FeatureContract, texts[CONTRACT], where=CONTRACT)
@@ -130,7 +131,9 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
 def is_released(folder: Path) -> bool:
     """Whether a folder says of itself that it is a released model."""
     try:
-        return bool(json.loads(_read(folder, MANIFEST))["format"] == RELEASE_FORMAT)
+        told = json.loads(_read(folder, MANIFEST))["format"]
+        # of any layout: a release of a former one is not written over either
+        return isinstance(told, str) and told.startswith(_RELEASE)
     except (InputError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
@@ -171,17 +174,17 @@ def _check_released(folder: Path, files: Mapping[str, str]) -> None:
                 "a file that the manifest does not know",
                 "the files that were released, nothing else",
             )
-        _checked_text(folder, name, expected=files[name])
+        _checked(folder, name, expected=files[name])
 
 
 def _write_files(model: RiskModel, folder: Path) -> None:
-    texts = {
-        BOOSTER: model.booster_text,
+    contents = {
+        BOOSTER: gzipped(model.booster_text),
         CONTRACT: _json(model.contract),
         CALIBRATOR: _json(model.calibrator),
     }
-    for name, text in texts.items():
-        write_text(folder / name, text)
+    for name, content in contents.items():
+        write_bytes(folder / name, content)
     write_json(
         folder / MANIFEST,
         {
@@ -189,7 +192,7 @@ def _write_files(model: RiskModel, folder: Path) -> None:
             "model": model.label,
             "version": model.version,
             "made": dict(model.manifest),
-            "files": {name: _digest(text) for name, text in texts.items()},
+            "files": {name: _digest(content) for name, content in contents.items()},
         },
     )
 
@@ -211,12 +214,12 @@ def replace_folder(beside: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _json(noun: BaseModel) -> str:
-    return noun.model_dump_json(indent=2) + "\n"
+def _json(noun: BaseModel) -> bytes:
+    return f"{noun.model_dump_json(indent=2)}\n".encode()
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _bad(where: str, found: object, expected: str, *, key: str = "") -> InputError:
@@ -229,14 +232,14 @@ def _bad(where: str, found: object, expected: str, *, key: str = "") -> InputErr
     )
 
 
-def _read(folder: Path, name: str) -> str:
+def _read(folder: Path, name: str) -> bytes:
     place = folder / name
     try:
         if not place.is_file():  # a pipe would be waited for
             raise FileNotFoundError(2, "no such file")
         if place.stat().st_size > LARGEST_TEXT:
             raise _bad(name, f"{place.stat().st_size} bytes", f"at most {LARGEST_TEXT}")
-        return place.read_bytes().decode("utf-8")
+        return place.read_bytes()
     except OSError as problem:
         raise InputError(
             where=str(place),
@@ -244,17 +247,27 @@ def _read(folder: Path, name: str) -> str:
             expected="a file of a model",
             cure="give the folder that the model was saved to",
         ) from problem
+
+
+def _text(name: str, content: bytes) -> str:
+    """What a file says, unpacked where it is packed."""
+    try:
+        if name.endswith(".gz"):
+            return gunzipped(content, most=LARGEST_TEXT)
+        return content.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise _bad(name, "bytes that are no text", "UTF-8 text") from problem
+    except ValueError as problem:
+        raise _bad(name, str(problem), "the file as it was saved") from problem
 
 
-def _checked_text(folder: Path, name: str, *, expected: str) -> str:
-    text = _read(folder, name)
-    if _digest(text) != expected:
+def _checked(folder: Path, name: str, *, expected: str) -> bytes:
+    content = _read(folder, name)
+    if _digest(content) != expected:
         raise _bad(
             name, "another hash than the manifest's", "the file as it was saved", key="SHA-256"
         )
-    return text
+    return content
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
@@ -263,15 +276,18 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as problem:
         raise _bad(MANIFEST, "no valid JSON", "the manifest of a model") from problem
     kinds = {"format": str, "model": str, "version": str, "made": dict, "files": dict}
-    if (
-        not isinstance(tree, dict)
-        or set(tree) != set(kinds)
-        or tree["format"] not in (MODEL_FORMAT, RELEASE_FORMAT)
-    ):
-        raise _bad(
-            MANIFEST,
-            "other keys or another format",
-            f"format {MODEL_FORMAT!r} with {', '.join(kinds)}",
+    if not isinstance(tree, dict) or set(tree) != set(kinds):
+        raise _bad(MANIFEST, "other keys", ", ".join(kinds))
+    if tree["format"] not in (MODEL_FORMAT, RELEASE_FORMAT):
+        raise InputError(
+            where=MANIFEST,
+            key="format",
+            found=repr(tree["format"])[:40],
+            expected=f"{MODEL_FORMAT!r} or {RELEASE_FORMAT!r}",
+            cure=(
+                "make the model anew with this version of crsrisk (`crsrisk train` or `crsrisk"
+                " run`, then `crsrisk release`), or use it with the version that wrote the folder"
+            ),
         )
     if wrong := [key for key, kind in kinds.items() if not isinstance(tree[key], kind)]:
         raise _bad(MANIFEST, "values of another type", "text and mappings", key=", ".join(wrong))

@@ -96,6 +96,38 @@ class ForestCell:
 
 
 @dataclass(frozen=True)
+class ForecastMark:
+    """A forecast as a row of a chart, and what was published beside it (None: nothing).
+
+    ``rivals`` are the medians of other forecasts, in the order of :attr:`Forecasts.rivals`.
+    """
+
+    label: str
+    median: float
+    interval_50: tuple[float, float]
+    interval_95: tuple[float, float]
+    published: float | None = None
+    is_verified: bool = True
+    rivals: Sequence[float | None] = ()
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether what was published lies in the 95% interval."""
+        low, high = self.interval_95
+        return self.published is not None and low <= self.published <= high
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Rows of forecasts, the names of the rivals, and what they show in a sentence."""
+
+    axis: Axis
+    rows: Sequence[ForecastMark]
+    description: str
+    rivals: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class RatesCell:
     """Shares of patients with CRS of grade 2 or more and, among them, of grade 3 or more."""
 

@@ -390,7 +390,6 @@ def key_figures(
             "95% interval; ideal 1",
         ),
         _agreement("Published figures that the simulator meets", summary.all),
-        _agreement("of these, never tuned to, sharing no patient", summary.independent_validation),
     ]
 
 

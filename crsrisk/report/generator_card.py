@@ -14,9 +14,12 @@ from typing import TypeVar
 from crsrisk import __version__
 from crsrisk.data.assumptions import Strength
 from crsrisk.data.credibility import FACTORS, LEVELS, Credibility, is_command
+from crsrisk.data.cross_validation import CrossValidation
 from crsrisk.data.ensemble import EnsembleAbout, VarianceShares
 from crsrisk.data.product import Product
 from crsrisk.data.world import World
+from crsrisk.report.cross_validation import TITLE as FORECASTS
+from crsrisk.report.cross_validation import cross_validation_section, markdown_page
 from crsrisk.report.generator_facts import (
     COLUMN,
     HEADER,
@@ -35,13 +38,13 @@ from crsrisk.report.generator_facts import (
     variance_statement,
     with_evidence,
 )
-from crsrisk.report.sections import Column, Row, RowGroup, Table
+from crsrisk.report.sections import Column, Row, RowGroup, Section, Table
 from crsrisk.results import Result
 from crsrisk.wording import NOTICE, number, typeset, unit_in_words
 
 Part = TypeVar("Part")
 
-FORMAT = "crsrisk-generator-card-3"
+FORMAT = "crsrisk-generator-card-4"
 _FACTS = ("value", "prior", "range", "evidence", "strength", "source")
 STRENGTHS: Mapping[str, str] = {
     "measured": "looked up in the source that is named",
@@ -49,6 +52,7 @@ STRENGTHS: Mapping[str, str] = {
     "expert": "judged by the rating guide or from general knowledge",
     "assumed": "nothing better was at hand",
 }
+CHART = "generator_card.svg"  # beside the page in docs/
 NO_ENSEMBLE = (
     "No ensemble ships with this version. To make it: `crsrisk run experiments/002_calibration`,"
     " then `crsrisk calibration apply experiments/002_calibration/results`."
@@ -78,7 +82,8 @@ class GeneratorCard(Result):
     mean; ``counts`` numbers by group and strength; ``variance`` shares of variance by strength
     (None when not computed); ``ensemble`` where the ensemble comes from (None when there is none);
     ``evidence`` what the evidence did to each constant that calibration varied (None when not
-    known); ``assumptions`` every number of the mechanism and ``numbers`` those of products,
+    known); ``cross_validation`` how well products are forecast that were not seen (None when not
+    computed); ``assumptions`` every number of the mechanism and ``numbers`` those of products,
     policies, mitigations and populations.
     """
 
@@ -98,6 +103,7 @@ class GeneratorCard(Result):
     variance: VarianceShares | None
     ensemble: EnsembleAbout | None
     evidence: EnsembleEvidence | None
+    cross_validation: CrossValidation | None
     assumptions: tuple[StatedNumber, ...]
     numbers: tuple[StatedNumber, ...]
     must_not_be_concluded: tuple[str, ...]
@@ -107,9 +113,9 @@ class GeneratorCard(Result):
         n = self.counts[-1].n
         return f"scenario {self.scenario}, {n} numbers with source and strength\n{self.notice}"
 
-    def to_markdown(self) -> str:
+    def to_markdown(self, *, chart: str | None = CHART) -> str:
         """The card as a page (:func:`generator_card_markdown`)."""
-        return generator_card_markdown(self)
+        return generator_card_markdown(self, chart=chart)
 
 
 def generator_card(
@@ -120,6 +126,7 @@ def generator_card(
     sensitivity: VarianceShares | None = None,
     ensemble: EnsembleAbout | None = None,
     evidence: EnsembleEvidence | None = None,
+    cross_validation: CrossValidation | None = None,
 ) -> GeneratorCard:
     """The card of a world with these products; equal input gives an equal card."""
     nouns = nouns_of(world, products)
@@ -141,6 +148,7 @@ def generator_card(
         variance=sensitivity,
         ensemble=ensemble,
         evidence=evidence,
+        cross_validation=cross_validation,
         assumptions=with_evidence(mechanism, evidence),
         numbers=with_evidence(numbers, evidence),
         must_not_be_concluded=tuple(credibility.must_not_be_concluded),
@@ -155,8 +163,10 @@ def _factors(credibility: Credibility) -> Iterable[CardFactor]:
         )
 
 
-def generator_card_markdown(card: GeneratorCard) -> str:
-    """The card as Markdown, for `docs/`: links are relative to that folder."""
+def generator_card_markdown(card: GeneratorCard, *, chart: str | None = CHART) -> str:
+    """The card as Markdown, for `docs/`: links are relative to that folder. ``chart``: the file
+    beside it with the figure of the cross-validation; None leaves the figure out.
+    """
     parts = [
         "# The generator card",
         "",
@@ -195,6 +205,8 @@ def generator_card_markdown(card: GeneratorCard) -> str:
         *(f"- {text}" for text in card.must_not_be_concluded),
         "",
     ]
+    parts += [f"## {FORECASTS}", ""]
+    parts += markdown_page(card.cross_validation, chart=chart)
     parts += _factors_page(card)
     parts += _numbers_page(card)
     parts += [
@@ -439,13 +451,16 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
 
 @dataclass(frozen=True)
 class GeneratorSection:
-    """The card in short, as a section of the report: statements, tables and remarks."""
+    """The card in short, as a section of the report: statements, tables and remarks, and the
+    cross-validation (``forecasts``).
+    """
 
     statement: str
     consequence: str
     tables: tuple[Table, ...]
     remarks: tuple[str, ...]
     must_not_be_concluded: tuple[str, ...]
+    forecasts: Section
 
 
 def generator_section(card: GeneratorCard) -> GeneratorSection:
@@ -464,6 +479,9 @@ def generator_section(card: GeneratorCard) -> GeneratorSection:
         tables=tuple(tables),
         remarks=tuple(typeset(_plain(text)) for text in remarks),
         must_not_be_concluded=tuple(map(typeset, card.must_not_be_concluded)),
+        forecasts=cross_validation_section(
+            card.cross_validation, tables=("12d", "12e", "12f"), figure="8"
+        ),
     )
 
 

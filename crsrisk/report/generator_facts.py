@@ -252,7 +252,7 @@ COLUMN = {
     "prior": "the evidence leaves it where its prior put it",
     NOT_VARIED: (
         "calibration did not ask: populations, measurement, consequences of prophylaxis, numbers"
-        " without a spread, products and care that no calibration source is about, and what a"
+        " without a spread, products and care that no fitted figure is about, and what a"
         " scenario sets"
     ),
 }

@@ -19,6 +19,7 @@ from crsrisk.plots.chart_data import (
     BarCell,
     Dots,
     EvaluatedGroup,
+    Forecasts,
     ForestCell,
     ForestRow,
     ImportanceBar,
@@ -51,6 +52,7 @@ from crsrisk.plots.evaluation_charts import (
     plot_decision_curve,
     plot_risk_distribution,
 )
+from crsrisk.plots.forecast_charts import plot_forecasts
 from crsrisk.plots.sparklines import draw_axis, draw_cell, icon_array
 from crsrisk.plots.svg import stand_alone, to_svg
 from crsrisk.plots.trial_charts import plot_boundaries, plot_power
@@ -147,6 +149,9 @@ def report_figures(content: ReportContent) -> dict[str, str]:
             title=f"Onset of CRS, {curve.label}",
             description=describe_onset(curve),
         )
+    if content.generator is not None:
+        for figure in content.generator.forecasts.figures:
+            svgs |= {panel.key: DRAWINGS[panel.draw](panel) for panel in figure.panels}
     for patient in content.patients:
         svgs[f"icons-{patient.key}"] = icon_array(patient.icons, key=f"icons-{patient.key}")
     return svgs
@@ -214,7 +219,9 @@ def report_files(
     note = f"{content.event}, {content.window}. {content.notice}"
     own_windows = f"Each source over its own window after the first dose. {content.notice}"
     return {
-        f"{name}.svg": stand_alone(svg, note=own_windows if name.startswith("forest") else note)
+        f"{name}.svg": stand_alone(
+            svg, note=own_windows if name.startswith(("forest", "forecasts")) else note
+        )
         for name, svg in sorted(svgs.items())
     }
 
@@ -309,9 +316,20 @@ def _panel_dots(panel: Panel) -> str:
     )
 
 
+def _panel_forecasts(panel: Panel) -> str:
+    forecasts = cast("Forecasts", panel.data)
+    return to_svg(
+        lambda: plot_forecasts(forecasts, title=panel.title),
+        key=panel.key,
+        title=panel.title,
+        description=forecasts.description,
+    )
+
+
 DRAWINGS: Mapping[str, Callable[[Panel], str]] = {
     "lines": _panel_lines,
     "dots": _panel_dots,
+    "forecasts": _panel_forecasts,
     "calibration": lambda panel: _calibration(
         cast("EvaluatedGroup", panel.data), key=panel.key, label=panel.title
     ),

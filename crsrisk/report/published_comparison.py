@@ -91,17 +91,11 @@ def _tally_table(
     summary: ComparisonSummary, *, labels: Mapping[str, str], ranks: Mapping[str, int]
 ) -> Table:
     products = sorted(summary.by_product, key=lambda product: ranks.get(product, len(ranks)))
-    by_role = [
-        _tally_row(label, summary.by_role[role])
-        for role, label in (
-            ("calibration", "Calibration: tuned to"),
-            ("validation", "Validation: never tuned to"),
-        )
-        if role in summary.by_role
+    by_use = [
+        _tally_row(label, summary.by_use[use])
+        for use, label in (("likelihood", "In the likelihood"), ("shown", "Shown only"))
+        if use in summary.by_use
     ]
-    independent = _tally_row(
-        "of these, no patient shared with calibration", summary.independent_validation
-    )
     return table(
         "tally",
         number="3a",
@@ -116,9 +110,7 @@ def _tally_table(
             ("Mean error, any grade", "per 100 patients"),
         ],
         rows=[
-            rows_group(
-                "", [_tally_row("All figures", summary.all, is_strong=True), *by_role, independent]
-            ),
+            rows_group("", [_tally_row("All figures", summary.all, is_strong=True), *by_use]),
             rows_group(
                 "By product",
                 [
@@ -133,7 +125,10 @@ def _tally_table(
                 " Monte Carlo errors overlap. Wide: a published rate whose interval spans more than"
                 " 30 of 100; nearly anything agrees with it."
             ),
-            "Roles were fixed before the first comparison. Overlapping sources count each.",
+            (
+                "In the likelihood: figures that the assumptions are fitted to, so that agreement"
+                " is no test. Overlapping sources count each."
+            ),
             "A review that pools several products is counted under one of them.",
         ],
     )
@@ -163,7 +158,7 @@ def _forest_table(
             rows_group(
                 _product_in_words(rows[0], labels=labels),
                 [_forest_row(comparison) for comparison in rows],
-                sub=f"{citation}; {_role(rows[0])}; {rows[0].window_d:g} days",
+                sub=f"{citation}; {rows[0].window_d:g} days",
             )
             for (_, _, citation), rows in sources.items()
         ],
@@ -187,10 +182,6 @@ def _product_in_words(comparison: Comparison, *, labels: Mapping[str, str]) -> s
         if comparison.n_products == 1
         else f"{comparison.n_products} products pooled"
     )
-
-
-def _role(comparison: Comparison) -> str:
-    return "validation, independent" if comparison.is_independent else comparison.role
 
 
 def _forest_row(comparison: Comparison) -> Row:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from crsrisk.plots.chart_data import Dots, DrawnCell, EvaluatedGroup, Lines
+from crsrisk.plots.chart_data import Dots, DrawnCell, EvaluatedGroup, Forecasts, Lines
 from crsrisk.wording import typeset
 
 Cell = str | DrawnCell  # a text, or what a drawing is made from
-# what a panel is drawn from: curves, dots, an evaluated group or several by label
-PanelData = Lines | Dots | EvaluatedGroup | Mapping[str, EvaluatedGroup]
+# what a panel is drawn from: curves, dots, forecasts, an evaluated group or several by label
+PanelData = Lines | Dots | Forecasts | EvaluatedGroup | Mapping[str, EvaluatedGroup]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: the lead is the one sentence that somebody reads who reads nothing else."""
+    """A part of a page: the lead is the one sentence that somebody reads who reads nothing else.
+
+    ``is_of_event``: its figures are about the event and window of the page, which stand below them.
+    """
 
     key: str
     title: str
@@ -97,6 +100,7 @@ class Section:
     sentences: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
+    is_of_event: bool = True
 
 
 def section(
@@ -107,6 +111,7 @@ def section(
     sentences: Sequence[str] = (),
     tables: Sequence[Table] = (),
     figures: Sequence[Figure] = (),
+    is_of_event: bool = True,
 ) -> Section:
     """One section, its words typeset.
 
@@ -120,6 +125,7 @@ def section(
         sentences=tuple(typeset(sentence) for sentence in sentences),
         tables=tuple(tables),
         figures=tuple(figures),
+        is_of_event=is_of_event,
     )
 
 

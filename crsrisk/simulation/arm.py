@@ -4,11 +4,12 @@ read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crsrisk import streams
 from crsrisk.data.cohort import Arm as Arm
 from crsrisk.data.mitigation import NODES, Mitigation
 from crsrisk.data.product import CELLULAR, Product
@@ -24,8 +25,10 @@ from crsrisk.simulation.layout import (
     TICK_H,
 )
 
-# hours after a dose into a vein in which the solver takes two steps a tick: T cells engage at once
+# hours after a dose into a vein in which the solver takes two steps a tick: T cells engage at once;
+# and its steps in the first tick, when nobody has adapted to anything and drug comes from nothing
 FINE_H = 6.0
+FIRST_PIECES = 4
 CELLS_UNIT_E6 = 250.0  # the solver counts cells in multiples of 250 million
 
 # slots whose agent the rescue policy may give; the others hold what a study adds
@@ -79,6 +82,30 @@ def _known(name: str, group: object, *, where: str, key: str) -> None:
             expected=f"one of {', '.join(names)}",
             cure="correct the name, or add a YAML file of that name",
         )
+
+
+def arms_by_tumour_type(
+    arm: Arm, *, world: World, seed: int, patient_id: NDArray[np.int64]
+) -> list[tuple[Arm, NDArray[np.int64]]]:
+    """The arm once for each tumour type of its product, with the rows of the patients who have it.
+
+    A product may name several tumour types with their shares; which one a patient has is drawn for
+    the patient. An arm whose population was asked for has that one alone.
+    """
+    product = arm.product
+    if not product.further_populations or arm.population.name != product.population:
+        return [(arm, np.arange(len(patient_id)))]
+    first, stop = int(patient_id.min()), int(patient_id.max()) + 1
+    uniform = streams.uniforms(seed=seed, decision="tumour type", start=first, stop=stop, width=1)[
+        patient_id - first, 0
+    ]
+    shares = product.shares_of_populations
+    lot = np.searchsorted(np.cumsum(list(shares.values()))[:-1], uniform, side="right")
+    parts = [
+        (replace(arm, population=world.populations[name]), np.flatnonzero(lot == k))
+        for k, name in enumerate(shares)
+    ]
+    return [(part, rows) for part, rows in parts if len(rows)]
 
 
 def usual_first_dose(product: Product) -> float:
@@ -171,6 +198,7 @@ def timetable(arm: Arm, *, world: World) -> Timetable:
             ticks = max(1, round(dose.infusion_h / TICK_H))
             infusion[at : at + ticks] += amount / (ticks * TICK_H)
             pieces[at : at + ticks + round(FINE_H / TICK_H)] = 2
+            pieces[at] = FIRST_PIECES
         else:
             depot[at] += amount / CELLS_UNIT_E6 if arm.product.platform in CELLULAR else amount
     for name, time, amount in gifts:

@@ -19,7 +19,7 @@ from crsrisk.data.product import Product
 from crsrisk.data.world import World, load_world, with_own_places
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.simulation.arm import make_arm
+from crsrisk.simulation.arm import arms_by_tumour_type, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import course, outcomes
 from crsrisk.simulation.parameters import loads
@@ -123,11 +123,17 @@ def stream_cohort(
         stop = min(first + chunk, start + n_patients)
         draws = draw(assumptions=world.assumptions, seed=seed, start=first, stop=stop)
         lot = draws.patient_id % len(arms)
-        groups = [(arm, np.flatnonzero(lot == k)) for k, arm in enumerate(arms)]
+        groups = [
+            (part, mine[rows])
+            for k, arm in enumerate(arms)
+            if len(mine := np.flatnonzero(lot == k))
+            for part, rows in arms_by_tumour_type(
+                arm, world=world, seed=seed, patient_id=draws.patient_id[mine]
+            )
+        ]
         tables = [
             _of_arm(arm, draws, world=world, seed=seed, rows=rows, workers=workers)
             for arm, rows in groups
-            if len(rows)
         ]
         observed, followed, landmarks, truth = (
             pd.concat(parts, ignore_index=True).sort_values("patient_id", ignore_index=True)

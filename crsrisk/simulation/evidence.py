@@ -39,10 +39,12 @@ from scipy.stats import rankdata
 
 from crsrisk.data.baseline_checks import BaselineCheck, BaselineFinding, Statistic
 from crsrisk.data.baseline_checks import Verdict as BaselineVerdict
+from crsrisk.data.evidence_use import fitted_ids
 from crsrisk.data.population import CONTINUOUS, Population
 from crsrisk.data.published_figures import (
     METRIC_MEANINGS,
     Comparison,
+    FigureUse,
     PublishedFigure,
     Trial,
     Verdict,
@@ -107,16 +109,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class ComparisonSummary:
-    """Figures that agree, counted over all, by role, product and family of figures, and apart.
+    """Figures that agree, counted over all, by use, product and family of figures, and apart.
 
-    ``independent_validation``: validation sources that share no patient with a calibration source;
     ``unverified``: figures that are only recalled. Figures of overlapping sources count each.
     """
 
     statement: str
     all: Tally
-    by_role: Mapping[str, Tally]
-    independent_validation: Tally
+    by_use: Mapping[str, Tally]
     by_product: Mapping[str, Tally]
     by_family: Mapping[str, Tally]
     unverified: Tally
@@ -184,11 +184,21 @@ def compare(
     trial's own ``window_d``; it is called once a trial. A table that is empty, lacks a column or
     has another window raises :class:`InputError`.
     """
+    chosen = list(trials)
+    fitted = fitted_ids(chosen)
     rows: list[Comparison] = []
-    for trial in trials:
+    for trial in chosen:
         outcomes = simulate_trial(trial)
         _check_outcomes(outcomes, trial=trial)
-        rows += [_compare_figure(outcomes, figure=figure, trial=trial) for figure in trial.figures]
+        rows += [
+            _compare_figure(
+                outcomes,
+                figure=figure,
+                trial=trial,
+                use="likelihood" if figure.id in fitted else "shown",
+            )
+            for figure in trial.figures
+        ]
     return rows
 
 
@@ -215,7 +225,9 @@ def _check_outcomes(outcomes: pd.DataFrame, *, trial: Trial) -> None:
         )
 
 
-def _compare_figure(outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: Trial) -> Comparison:
+def _compare_figure(
+    outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: Trial, use: FigureUse
+) -> Comparison:
     simulated = measure(outcomes, figure=figure, trial=trial)
     published = published_interval(figure, trial=trial)
     verdict, reason = judge(published.estimate, simulated=simulated)
@@ -240,8 +252,7 @@ def _compare_figure(outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: T
         agrees=verdict == "agrees",
         verdict=verdict,
         reason=reason,
-        role=trial.role,
-        is_independent=trial.is_independent,
+        use=use,
         verified=figure.verified,
         citation=figure.citation,
         note=figure.note,
@@ -254,8 +265,7 @@ def summarise(comparisons: Sequence[Comparison]) -> ComparisonSummary:
     return ComparisonSummary(
         statement=STATEMENT,
         all=_tally(comparisons),
-        by_role=_grouped(comparisons, lambda row: row.role),
-        independent_validation=_tally([row for row in comparisons if row.is_independent]),
+        by_use=_grouped(comparisons, lambda row: row.use),
         by_product=_grouped(comparisons, lambda row: row.product),
         by_family=_grouped(comparisons, lambda row: row.family),
         unverified=_tally([row for row in comparisons if not row.verified]),

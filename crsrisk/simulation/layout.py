@@ -43,6 +43,7 @@ STATES = (
     "leak",
     "lung_water",
     "temperature",
+    "organ_injury",
 )
 INPUTS = ("infusion", "occasion", "interleukin_2", *(f"block_{node}" for node in NODES))
 SUPPORT = (
@@ -114,10 +115,12 @@ TRACKS = (
     "had_second_vasopressor",
     "had_high_flow",
     "had_positive_pressure",
+    "organ_grade",
 )
 PARAMETERS = (
     # exposure
     "dose_scale",
+    "later_dose_scale",
     "cells_start",
     "absorption",
     "bioavailability",
@@ -133,8 +136,14 @@ PARAMETERS = (
     "share_active_tumour",
     "share_active_normal",
     "tumour_affinity",
-    "hook",
-    "need",
+    "normal_affinity",
+    "cd3_affinity",
+    "limit_tumour",
+    "limit_normal",
+    "cross_tumour",
+    "cross_normal",
+    "deep_access",
+    "deep_share",
     "fc_half",
     "soluble",
     "cells_half",
@@ -152,6 +161,8 @@ PARAMETERS = (
     "crowding",
     "contraction",
     "kill_rate",
+    "growth_by_il2",
+    "gain_by_il2",
     # cascade
     "tnf_from_t",
     "tnf_from_m",
@@ -226,6 +237,10 @@ PARAMETERS = (
     "normal_spo2",
     "spo2_fall",
     "spo2_half",
+    "organ_drive",
+    "organ_on",
+    "organ_off",
+    "organ_counted",
     # observation and support
     "sd_temperature",
     "sd_map",

@@ -64,8 +64,10 @@ def outcomes(episode: Episode, *, arm: Arm, patients: Patients) -> pd.DataFrame:
     ``resolution_d`` counts calendar days as case report forms do (a date of start and a date of
     end, both included). ``max_grade`` and the label are ASTCT; ``grade_lee_2014`` and the like are
     the same patient under other systems (0 without CRS in the window). Episodes, extremes and
-    support count over all that is simulated: the window, for cells at least four weeks. A flat
-    list: one line a column.
+    support count over all that is simulated: the window, for cells at least four weeks.
+    ``organ_toxicity_grade`` (0, 2, 3, 4) is on-target toxicity of a vital organ that carries the
+    antigen, graded by the oxygen that its injury alone would ask for; it is no part of the CRS
+    grades unless the scenario counts it. A flat list: one line a column.
     """
     t, window_h = episode.tracks, arm.window_d * _DAY_H
     worst, first_2 = grade_within(episode, window_h=window_h), t["first_2"]
@@ -116,6 +118,7 @@ def outcomes(episode: Episode, *, arm: Arm, patients: Patients) -> pd.DataFrame:
             "has_fluids": t["had_fluids"] > 0,
             "has_vasopressor": t["had_vasopressor"] > 0,
             "has_oxygen": t["had_oxygen"] > 0,
+            "organ_toxicity_grade": t["organ_grade"].astype(np.int64),
             "window_d": np.full(len(patients), float(arm.window_d)),
         }
     )

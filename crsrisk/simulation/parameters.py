@@ -21,6 +21,7 @@ from crsrisk.simulation.layout import N_NODES, PARAMETERS, TICK_H, WARD_H
 from crsrisk.simulation.population import HABITS, TRAITS, Patients, covariates
 
 Values = NDArray[np.float64]
+NEVER_NM = 1e9  # affinity of an arm that is not there: what is bound is then L / (KA + L)
 
 
 def _trait(patients: Patients, name: str) -> Values:
@@ -35,18 +36,40 @@ def dose_intensity(patients: Patients, *, arm: Arm) -> Values:
     return arm.regimen.doses[0].amount / usual_first_dose(arm.product) * spread
 
 
-def infused_cells(arm: Arm, patients: Patients, *, world: World) -> Values:
+def body_size(arm: Arm, true: Mapping[str, Values], *, world: World) -> Values:
+    """What a dose per kg or per m2 is multiplied by (1 for fixed doses), shape (n,)."""
+    weight = true["weight_kg"]
+    if arm.regimen.amount_unit.endswith("/kg"):
+        return weight
+    if arm.regimen.amount_unit.endswith("/m2"):
+        at_70_kg = world.assumptions.value("exposure.body_surface")
+        return np.asarray(at_70_kg * (weight / 70.0) ** 0.5)
+    return np.ones(len(weight))
+
+
+def dose_scales(
+    arm: Arm, patients: Patients, true: Mapping[str, Values], *, world: World
+) -> tuple[Values, Values]:
+    """What multiplies the first dose and every later one, shape (n,) each: body size, and how far
+    the dose given differs between patients.
+    """
+    regimen, power = arm.regimen, world.assumptions.value("exposure.dose_exponent")
+    spread = power * _trait(patients, "cell_dose")
+    first = body_size(arm, true, world=world) * np.exp(regimen.amount_log_sd * spread)
+    return np.asarray(first), np.asarray(first * np.exp(regimen.later_amount_log_sd * spread))
+
+
+def infused_cells(
+    arm: Arm, patients: Patients, true: Mapping[str, Values], *, world: World
+) -> Values:
     """Cells given over the whole regimen, relative to 250 million, shape (n,)."""
     power, usual = world.assumptions.value("exposure.dose_exponent"), usual_first_dose(arm.product)
-    total = (
-        sum(usual * (dose.amount / usual) ** power for dose in arm.regimen.doses) / CELLS_UNIT_E6
-    )
-    return np.asarray(
-        total * np.exp(power * arm.regimen.amount_log_sd * _trait(patients, "cell_dose"))
-    )
+    first, *later = (usual * (dose.amount / usual) ** power for dose in arm.regimen.doses)
+    scale, later_scale = dose_scales(arm, patients, true, world=world)
+    return np.asarray((first * scale + sum(later) * later_scale) / CELLS_UNIT_E6)
 
 
-def crowding(arm: Arm, patients: Patients, *, world: World) -> Values:
+def crowding(arm: Arm, patients: Patients, true: Mapping[str, Values], *, world: World) -> Values:
     """One over the most cells there can be, relative to 250 million: room in the body, and
     divisions left in each cell.
 
@@ -57,7 +80,7 @@ def crowding(arm: Arm, patients: Patients, *, world: World) -> Values:
     if arm.product.platform not in CELLULAR:
         return room
     most = world.assumptions.value("engagement.largest_multiplication_of_cells")
-    return np.asarray(room + 1.0 / (most * infused_cells(arm, patients, world=world)))
+    return np.asarray(room + 1.0 / (most * infused_cells(arm, patients, true, world=world)))
 
 
 def _exposure(
@@ -81,12 +104,10 @@ def _exposure(
         kinetics.peripheral_volume_l.value * volume,
     )
     between = kinetics.intercompartmental_l_h.value * flow
-    per_kg = true["weight_kg"] if arm.regimen.amount_unit == "ug/kg" else 1.0
+    first, later = dose_scales(arm, patients, true, world=world)
     return {
-        "dose_scale": (
-            per_kg
-            * np.exp(g["dose_exponent"] * arm.regimen.amount_log_sd * _trait(patients, "cell_dose"))
-        ),
+        "dose_scale": first,
+        "later_dose_scale": later,
         "absorption": kinetics.absorption_per_h.value,
         "bioavailability": kinetics.bioavailability.value,
         "elimination": clearance / central,
@@ -107,12 +128,79 @@ def _kind(arm: Arm) -> str:
     )
 
 
+def random_effect(arm: Arm, name: str) -> float:
+    """How far the product departs from what the rest of its file explains: a ratio, 1 unless
+    calibration says otherwise.
+    """
+    effects = arm.product.random_effects
+    ratio: float = 1.0 if effects is None else np.exp(getattr(effects, name).value)
+    return ratio
+
+
+def antigen_copies(arm: Arm) -> float:
+    """Copies of the antigen on a tumour cell: the product's own number, in this tumour."""
+    ratios = arm.population.antigen_density_ratio
+    ratio = ratios[arm.product.target].value if arm.product.target in ratios else 1.0
+    return arm.product.binding.antigen_density_copies.value * ratio
+
+
 def antigen_need(arm: Arm, *, world: World) -> float:
     """Antigen copies that half a signal takes, over the copies a tumour cell of this product's
     target has.
     """
     need = world.assumptions.value(f"engagement.need_{arm.product.platform}_copies")
-    return need / arm.product.binding.antigen_density_copies.value
+    return need / antigen_copies(arm)
+
+
+def apparent_affinity_nm(arm: Arm, *, copies: float, world: World) -> float:
+    """Affinity of the tumour arms together (nM): with one arm bound, a second one meets the antigen
+    of the same membrane at a high local concentration (avidity).
+    """
+    binding = arm.product.binding
+    one_arm = binding.tumour_affinity_nm.value
+    local_nm = copies * world.assumptions.value("engagement.avidity_of_a_copy")
+    return one_arm / (1.0 + (binding.valency.value - 1.0) * local_nm / one_arm)
+
+
+def bridging(arm: Arm, *, world: World) -> dict[str, float]:
+    """Constants of the ternary complex in tumour and in normal tissue
+    (:func:`crsrisk.biology.engagement.bridges`).
+
+    A checkpoint inhibitor bridges nothing: its share is that of receptors bound.
+    """
+    g, binding, platform = (
+        world.assumptions.group("engagement"),
+        arm.product.binding,
+        arm.product.platform,
+    )
+    affinity = binding.tumour_affinity_nm.value
+    if platform not in ("tce", "immtac"):
+        return {
+            "tumour_affinity": affinity,
+            "normal_affinity": affinity,
+            "cd3_affinity": NEVER_NM,
+            "limit_tumour": 0.0,
+            "limit_normal": 0.0,
+            "cross_tumour": 1.0 / NEVER_NM,
+            "cross_normal": 1.0 / NEVER_NM,
+            "deep_access": 1.0,
+            "deep_share": 0.0,
+        }
+    copies, cd3 = antigen_copies(arm), g["cd3_copies"]
+    need = g[f"need_{platform}_copies"]
+    crossing = g["membrane_crossing"] / random_effect(arm, "log_potency")
+    in_normal = copies * g["normal_tissue_density_ratio"]
+    return {
+        "tumour_affinity": apparent_affinity_nm(arm, copies=copies, world=world),
+        "normal_affinity": apparent_affinity_nm(arm, copies=in_normal, world=world),
+        "cd3_affinity": binding.cd3_affinity_nm.value,
+        "limit_tumour": 1.0 + need * (1.0 / copies + 1.0 / cd3),
+        "limit_normal": 1.0 + need * (1.0 / in_normal + 1.0 / cd3),
+        "cross_tumour": need * crossing / (copies * cd3),
+        "cross_normal": need * crossing / (in_normal * cd3),
+        "deep_access": g["deep_access"],
+        "deep_share": g["deep_share"],
+    }
 
 
 def loads(
@@ -126,13 +214,15 @@ def loads(
         arm.product.binding,
         arm.product.platform,
     )
-    signal = g[f"strength_{platform}"]
-    # the share of a full signal that soluble drugs reach is the solver's
+    signal = g[f"strength_{platform}"] * random_effect(arm, "log_efficacy")
+    # the share of a full signal that engagers reach is the solver's
     if platform in CELLULAR or platform == "ici":
         signal *= 1.0 / (1.0 + antigen_need(arm, world=world))
+    if platform in CELLULAR:
+        signal *= binding.cell_potency.value
     if platform in ("tce", "immtac"):
-        signal *= (g["reference_cd3_nm"] / binding.cd3_affinity_nm.value) ** g["cd3_exponent"]
-    signal *= binding.valency.value ** g["valency_exponent"]
+        # a bridge counts for as long as it lasts: kinetic proofreading
+        signal *= 1.0 / (1.0 + binding.cd3_affinity_nm.value / g["cd3_dwell_nm"])
     modulation = (
         1.0 if arm.regimen.has_checkpoint_inhibitor else binding.checkpoint_modulation.value
     )
@@ -175,23 +265,24 @@ def _engagement(
     growth = kinetics.expansion_per_h.value * np.exp(
         g["expansion_log_sd"] * _trait(patients, "expansion")
     )
-    if arm.product.platform in CELLULAR and not arm.regimen.has_lymphodepletion:
-        growth = growth * g["no_lymphodepletion_growth_ratio"]
-    is_engager = kind == "engager"
+    is_engager, is_cellular = kind == "engager", platform in CELLULAR
+    if is_cellular:
+        depleted = arm.regimen.has_lymphodepletion * arm.regimen.lymphodepletion_intensity
+        growth = growth * g["no_lymphodepletion_growth_ratio"] ** (1.0 - depleted)
     adapting = np.exp(g[f"adaptation_{kind}_log_sd"] * _trait(patients, "adaptation"))
-    occasions = np.exp(g["occasion_log_sd"] * patients.occasions)
+    occasions = np.exp((g["occasion_log_sd"] * patients.occasions.T).T)
     return {
         "load_tumour": tumour,
         "load_normal": normal,
         "load_fc": g["fc_strength"] * binding.fc_activity.value,
         "share_active_tumour": binding.active_fraction_tumour.value,
         "share_active_normal": binding.active_fraction_periphery.value,
-        "tumour_affinity": binding.tumour_affinity_nm.value,
-        "need": antigen_need(arm, world=world),
-        "hook": g["hook_ratio"] * binding.cd3_affinity_nm.value if is_engager else 1.0e9,
+        **bridging(arm, world=world),
         "fc_half": g["fc_half_nm"],
         "soluble": 1.0 if is_soluble else 0.0,
-        "cells_half": 0.0 if is_engager else g[f"cells_half_{platform}"],
+        "cells_half": (
+            0.0 if is_engager else g[f"cells_half_{platform}"] / random_effect(arm, "log_potency")
+        ),
         "cells_start": 1.0 if is_engager else g["native_clone_start"] if is_soluble else 0.0,
         "adaptation": g[f"adaptation_{kind}_per_h"] * adapting,
         "slow_adaptation": g["adaptation_engager_slow_per_h"] * adapting,
@@ -201,9 +292,11 @@ def _engagement(
         "decay_t": g["t_decay_per_h"],
         **{f"occasion_{k + 1}": occasions[:, k] for k in range(4)},
         "growth": 0.0 if is_engager else growth,
-        "crowding": 0.0 if is_engager else crowding(arm, patients, world=world),
+        "crowding": 0.0 if is_engager else crowding(arm, patients, true, world=world),
         "contraction": 0.0 if is_engager else kinetics.contraction_per_h.value,
         "kill_rate": 0.0 if is_engager else 1.0,
+        "growth_by_il2": g["growth_by_il2"] if is_cellular else 0.0,
+        "gain_by_il2": g["gain_by_il2"] if is_cellular else 0.0,
     }
 
 
@@ -326,7 +419,7 @@ def _cascade(
 
 
 def _vitals(
-    patients: Patients, true: Mapping[str, Values], world: World
+    arm: Arm, patients: Patients, true: Mapping[str, Values], world: World
 ) -> dict[str, Values | float]:
     """Acute phase, endothelium and vital signs. A flat list: one line a constant of the solver."""
     g, acute = world.assumptions.group("vitals"), world.assumptions.group("acute_phase")
@@ -339,6 +432,9 @@ def _vitals(
     )
     susceptible = susceptible * g["leak_ecog_ratio"] ** true["ecog"]
     susceptible = (
+        susceptible * arm.population.frailty_ratio.value * random_effect(arm, "log_severity")
+    )
+    susceptible = (
         susceptible
         * (true["albumin_g_l"] / g["albumin_reference_g_l"]) ** -g["leak_albumin_exponent"]
     )
@@ -348,6 +444,10 @@ def _vitals(
         susceptible
         * (true["platelets_g_l"] / g["platelet_reference"]) ** -g["leak_platelet_exponent"]
     )
+    at_rest_c = g["normal_temperature_c"] + g["normal_temperature_sd_c"] * _trait(
+        patients, "temperature"
+    )
+    rise = g["fever_rise_c"] * np.exp(g["fever_rise_log_sd"] * _trait(patients, "fever"))
     return {
         "crp_per_signal": true["crp_mg_l"] / at_rest,
         "crp_maximum": acute["crp_maximum_mg_l"],
@@ -372,16 +472,13 @@ def _vitals(
         "leak_on": g["leak_on_per_h"] * susceptible,
         "leak_off": g["leak_off_per_h"],
         "lung_turnover": g["lung_turnover_per_h"],
-        "normal_temperature": (
-            g["normal_temperature_c"]
-            + g["normal_temperature_sd_c"] * _trait(patients, "temperature")
-        ),
+        "normal_temperature": at_rest_c,
         "pyrogen_il6": g["pyrogen_il6"],
         "pyrogen_il1": g["pyrogen_il1"],
         "pyrogen_tnf": g["pyrogen_tnf"],
         "pyrogen_il2": g["pyrogen_il2"],
         "pyrogen_half": g["pyrogen_half"] * np.exp(g["pyrogen_age_per_decade"] * decades),
-        "fever_rise": g["fever_rise_c"],
+        "fever_rise": np.minimum(rise, g["highest_temperature_c"] - at_rest_c),
         "temperature_turnover": g["temperature_turnover_per_h"],
         "normal_map": pressure + g["map_sd_mmhg"] * _trait(patients, "map"),
         "map_fall": g["map_fall_mmhg"],
@@ -395,6 +492,14 @@ def _vitals(
         ),
         "spo2_fall": g["spo2_fall_pct"],
         "spo2_half": g["spo2_half"],
+        "organ_drive": (
+            arm.product.binding.vital_organ_expression.value
+            * g["organ_lung_involvement_ratio"] ** true["has_lung_involvement"]
+            * np.exp(g["organ_log_sd"] * _trait(patients, "organ"))
+        ),
+        "organ_on": g["organ_on_per_h"],
+        "organ_off": g["organ_off_per_h"],
+        "organ_counted": g["organ_toxicity_counted"],
     }
 
 
@@ -475,7 +580,9 @@ def _agents(plan: Timetable) -> dict[str, Values | float]:
             values |= {f"emax_{slot}_{node}": 0.0 for node in range(N_NODES)}
             continue
         values[f"keep_{slot}"] = 0.5 ** (WARD_H / agent.elimination_half_life_h.value)
-        values[f"transfer_{slot}"] = 1.0 - np.exp(-WARD_H / max(agent.effect_delay_h.value, 1e-3))
+        values[f"transfer_{slot}"] = 1.0 - np.exp(
+            -WARD_H / np.maximum(agent.effect_delay_h.value, 1e-3)
+        )
         values[f"half_{slot}"] = agent.half_effect_dose.value
         for node, name in enumerate(NODES):
             values[f"emax_{slot}_{node}"] = (
@@ -491,7 +598,7 @@ def patient_parameters(arm: Arm, patients: Patients, *, world: World, plan: Time
         **_exposure(arm, patients, true, world),
         **_engagement(arm, patients, true, world),
         **_cascade(arm, patients, true, world),
-        **_vitals(patients, true, world),
+        **_vitals(arm, patients, true, world),
         **_ward(arm, patients, true, world),
         **_agents(plan),
     }

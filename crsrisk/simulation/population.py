@@ -37,6 +37,8 @@ TRAITS: tuple[str, ...] = (
     "cell_dose",
     "liver",
     "hepatocyte",
+    "fever",
+    "organ",
 )
 # uniform draws: would this patient be given it?
 HABITS: tuple[str, ...] = ("antipyretic", "tocilizumab", "steroid")
@@ -170,6 +172,7 @@ def _discrete(uniform: Values, population: Population) -> dict[str, Values]:
         "n_metastatic_sites": sites.astype(float),
         "extra_sites": sites.astype(float) - 1.0,
         "has_infection": (uniform[:, 5] < shares.has_infection.value).astype(float),
+        "has_lung_involvement": (uniform[:, 6] < shares.has_lung_involvement.value).astype(float),
     }
 
 
@@ -204,7 +207,7 @@ def draw(*, assumptions: Assumptions, seed: int, start: int, stop: int) -> Draws
         np.arange(start, stop, dtype=np.int64),
         site,
         site_effects[site],
-        streams.uniforms(decision="discrete", width=6, **span),
+        streams.uniforms(decision="discrete", width=7, **span),
         streams.normals(decision="covariates", width=len(CONTINUOUS), **span),
         streams.normals(decision="traits", width=len(TRAITS), **span),
         streams.normals(decision="occasions", width=N_OCCASIONS, **span),

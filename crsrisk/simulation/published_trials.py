@@ -23,10 +23,10 @@ from crsrisk.data.product import Product
 from crsrisk.data.published_figures import PublishedFigure, Trial, wilson_interval
 from crsrisk.data.world import World
 from crsrisk.results import Z_95, Estimate
-from crsrisk.simulation.arm import make_arm
+from crsrisk.simulation.arm import arms_by_tumour_type, make_arm
 from crsrisk.simulation.layout import WARD_H
 from crsrisk.simulation.outcomes import outcomes
-from crsrisk.simulation.population import sample
+from crsrisk.simulation.population import draw, transform_draws
 from crsrisk.simulation.run import run
 
 Group: TypeAlias = Callable[[pd.DataFrame], "pd.Series[bool]"]
@@ -63,7 +63,6 @@ class SimulatedFigure:
 
 
 _NOTHING = SimulatedFigure.of(nan, mc_error=nan, n=0)
-Measure: TypeAlias = Callable[[pd.DataFrame, Sequence[float]], SimulatedFigure]
 
 
 def share(event: pd.Series[bool]) -> SimulatedFigure:
@@ -152,84 +151,111 @@ def _after_several_doses(table: pd.DataFrame) -> pd.Series[bool]:
     return (table[columns] >= 2).sum(axis=1) >= 2
 
 
-def _rate(event: Group) -> Measure:
-    return lambda table, _: share(event(table))
+# metric -> who of the denominator counts, for metrics that are shares of patients
+EVENTS: Mapping[str, Group] = MappingProxyType(
+    {
+        "crs_any_rate": _grades(1),
+        "crs_any_rate_cycle1": _grades(1),
+        "crs_grade1_2_rate": _grades(1, 2),
+        **{f"crs_grade{grade}_rate": _grades(grade, grade) for grade in (1, 2, 3, 4)},
+        "crs_grade2plus_rate": _grades(2),
+        "crs_grade3plus_rate": _grades(3),
+        # every fever after a dose opens CRS in the simulator, so that a CRS-like cluster is CRS
+        "inflammatory_disorder_grade1_2_rate": _grades(1, 2),
+        "inflammatory_disorder_grade3plus_rate": _grades(3),
+        "share_high_grade_among_crs": _grades(3),
+        "recurrence_rate_any": lambda table: table["n_episodes"] >= 2,
+        "multiple_flares_rate": lambda table: table["n_episodes"] >= 2,
+        "crs_after_dose1_rate": _after_doses(1, 1, grade=1),
+        "crs_after_dose2_rate": _after_doses(2, 2, grade=1),
+        "crs_after_dose3plus_rate": _after_doses(3, 4, grade=1),
+        "share_of_crs_patients_with_event_after_dose1": _after_doses(1, 1, grade=1),
+        "share_of_crs_patients_with_event_after_dose2": _after_doses(2, 2, grade=1),
+        "share_of_crs_patients_with_event_after_dose3plus": _after_doses(3, 4, grade=1),
+        "crs_grade2plus_after_c1d1": _after_doses(1, 1, grade=2),
+        "crs_grade2plus_after_c1d8": _after_doses(2, 2, grade=2),
+        "crs_grade2plus_after_c1d15": _after_doses(3, 3, grade=2),
+        "grade2plus_with_more_than_one_infusion_rate": _after_several_doses,
+        "share_of_grade2plus_events_at_dose1": _after_doses(1, 1, grade=2),
+        "tocilizumab_use_rate": lambda table: table["n_tocilizumab"] >= 1,
+        "steroid_use_rate": lambda table: table["has_steroid_rescue"],
+        "oxygen_use_rate": lambda table: table["has_oxygen"],
+        "vasopressor_use_rate": lambda table: table["has_vasopressor"],
+        "pyrexia_any_rate": lambda table: table["peak_temperature_c"] >= 38.0,
+        "pyrexia_grade3plus_rate": lambda table: table["peak_temperature_c"] > 40.0,
+    }
+)
+
+
+@dataclass(frozen=True)
+class TimeOfPatients:
+    """A median time as the evidence files print it: the column it is the median of, in ``unit_h``
+    hours, among patients whose worst grade lies from ``low`` to ``high``.
+    """
+
+    column: str
+    unit_h: float
+    low: int = 1
+    high: int = 4
+
+    @property
+    def is_onset(self) -> bool:
+        """Whether it counts from a dose."""
+        return self.column == "onset_h"
+
+    def times(self, table: pd.DataFrame, dose_times_h: Sequence[float]) -> Times:
+        """Each patient's own time in the metric's unit, NaN where it is not over, in the order of
+        the patients whose worst grade it is about.
+        """
+        hours = _column(table[_grades(self.low, self.high)(table)], self.column)
+        if self.is_onset:
+            hours = since_dose_h(hours, dose_times_h=dose_times_h)
+        return np.asarray(hours / self.unit_h)
+
+    def median(self, times: Times) -> SimulatedFigure:
+        """The median of such times; of whole days it is read within the day."""
+        return median_of_days(times) if self.column == "resolution_d" else median(times)
+
+
+TIMES: Mapping[str, TimeOfPatients] = MappingProxyType(
+    {
+        "onset_median_h": TimeOfPatients("onset_h", 1.0),
+        # of the event that reached it, as adverse events are dated
+        "onset_median_h_grade2plus": TimeOfPatients("onset_h", 1.0, low=2),
+        "onset_median_d": TimeOfPatients("onset_h", 24.0),
+        "onset_median_d_grade1_2": TimeOfPatients("onset_h", 24.0, high=2),
+        "onset_median_d_grade3plus": TimeOfPatients("onset_h", 24.0, low=3),
+        "resolution_median_d": TimeOfPatients("resolution_d", 1.0),  # calendar days
+        "crs_duration_median_d": TimeOfPatients("duration_h", 24.0),
+    }
+)
+_SAME_DAY = "share_of_episodes_starting_day_of_infusion"
+METRICS: tuple[str, ...] = (*EVENTS, _SAME_DAY, *TIMES)
 
 
 def _column(table: pd.DataFrame, name: str) -> Times:
     return table[name].to_numpy(dtype=np.float64)
 
 
-def _same_day(table: pd.DataFrame, dose_times_h: Sequence[float]) -> SimulatedFigure:
-    waited = since_dose_h(_column(table, "onset_h"), dose_times_h=dose_times_h)
-    return share(pd.Series(waited <= 24.0))
+def events(table: pd.DataFrame, *, metric: str, dose_times_h: Sequence[float]) -> pd.Series[bool]:
+    """Who of the patients of the denominator counts for a metric that is a share."""
+    if metric == _SAME_DAY:
+        waited = since_dose_h(_column(table, "onset_h"), dose_times_h=dose_times_h)
+        return pd.Series(waited <= 24.0, index=table.index)
+    return EVENTS[metric](table)
 
 
-def _onset(*, unit_h: float, low: int = 1, high: int = 4) -> Measure:
-    def measure_onset(table: pd.DataFrame, dose_times_h: Sequence[float]) -> SimulatedFigure:
-        onset_h = _column(table[_grades(low, high)(table)], "onset_h")
-        onset = median(since_dose_h(onset_h, dose_times_h=dose_times_h) / unit_h)
-        # looks come on the hour, so that an onset is known to within one: the SD of such rounding
-        # adds to the error
-        error = sqrt(onset.mc_error**2 + (WARD_H / unit_h) ** 2 / 12.0)
-        return SimulatedFigure.of(onset.value, mc_error=error, n=onset.n)
+def _median_time(
+    time: TimeOfPatients, table: pd.DataFrame, dose_times_h: Sequence[float]
+) -> SimulatedFigure:
+    middle = time.median(time.times(table, dose_times_h))
+    if not time.is_onset:
+        return middle
+    # looks come on the hour, so that an onset is known to within one: the SD of such rounding adds
+    # to the error
+    error = sqrt(middle.mc_error**2 + (WARD_H / time.unit_h) ** 2 / 12.0)
+    return SimulatedFigure.of(middle.value, mc_error=error, n=middle.n)
 
-    return measure_onset
-
-
-def _duration_d(table: pd.DataFrame, _: Sequence[float]) -> SimulatedFigure:
-    return median(_column(table, "duration_h") / 24.0)
-
-
-def _resolution_d(table: pd.DataFrame, _: Sequence[float]) -> SimulatedFigure:
-    return median_of_days(_column(table, "resolution_d"))
-
-
-# metric -> its value among the patients of the denominator; onsets count from the doses that are
-# handed in
-METRICS: Mapping[str, Measure] = MappingProxyType(
-    {
-        "crs_any_rate": _rate(_grades(1)),
-        "crs_any_rate_cycle1": _rate(_grades(1)),
-        "crs_grade1_2_rate": _rate(_grades(1, 2)),
-        **{f"crs_grade{grade}_rate": _rate(_grades(grade, grade)) for grade in (1, 2, 3, 4)},
-        "crs_grade2plus_rate": _rate(_grades(2)),
-        "crs_grade3plus_rate": _rate(_grades(3)),
-        # every fever after a dose opens CRS in the simulator, so that a CRS-like cluster is CRS
-        "inflammatory_disorder_grade1_2_rate": _rate(_grades(1, 2)),
-        "inflammatory_disorder_grade3plus_rate": _rate(_grades(3)),
-        "share_high_grade_among_crs": _rate(_grades(3)),
-        "recurrence_rate_any": _rate(lambda table: table["n_episodes"] >= 2),
-        "multiple_flares_rate": _rate(lambda table: table["n_episodes"] >= 2),
-        "crs_after_dose1_rate": _rate(_after_doses(1, 1, grade=1)),
-        "crs_after_dose2_rate": _rate(_after_doses(2, 2, grade=1)),
-        "crs_after_dose3plus_rate": _rate(_after_doses(3, 4, grade=1)),
-        "share_of_crs_patients_with_event_after_dose1": _rate(_after_doses(1, 1, grade=1)),
-        "share_of_crs_patients_with_event_after_dose2": _rate(_after_doses(2, 2, grade=1)),
-        "share_of_crs_patients_with_event_after_dose3plus": _rate(_after_doses(3, 4, grade=1)),
-        "crs_grade2plus_after_c1d1": _rate(_after_doses(1, 1, grade=2)),
-        "crs_grade2plus_after_c1d8": _rate(_after_doses(2, 2, grade=2)),
-        "crs_grade2plus_after_c1d15": _rate(_after_doses(3, 3, grade=2)),
-        "grade2plus_with_more_than_one_infusion_rate": _rate(_after_several_doses),
-        "share_of_grade2plus_events_at_dose1": _rate(_after_doses(1, 1, grade=2)),
-        "share_of_episodes_starting_day_of_infusion": _same_day,
-        "onset_median_h": _onset(unit_h=1.0),
-        "onset_median_h_grade2plus": _onset(
-            unit_h=1.0, low=2
-        ),  # of the event that reached it, as adverse events are dated
-        "onset_median_d": _onset(unit_h=24.0),
-        "onset_median_d_grade1_2": _onset(unit_h=24.0, high=2),
-        "onset_median_d_grade3plus": _onset(unit_h=24.0, low=3),
-        "resolution_median_d": _resolution_d,  # calendar days
-        "crs_duration_median_d": _duration_d,
-        "tocilizumab_use_rate": _rate(lambda table: table["n_tocilizumab"] >= 1),
-        "steroid_use_rate": _rate(lambda table: table["has_steroid_rescue"]),
-        "oxygen_use_rate": _rate(lambda table: table["has_oxygen"]),
-        "vasopressor_use_rate": _rate(lambda table: table["has_vasopressor"]),
-        "pyrexia_any_rate": _rate(lambda table: table["peak_temperature_c"] >= 38.0),
-        "pyrexia_grade3plus_rate": _rate(lambda table: table["peak_temperature_c"] > 40.0),
-    }
-)
 
 _GROUPS: Mapping[str, Group] = MappingProxyType(
     {"patients": _grades(0), "crs_patients": _grades(1), "grade2plus_patients": _grades(2)}
@@ -251,9 +277,8 @@ REQUIRED_COLUMNS: tuple[str, ...] = (
 )
 
 
-def measure(outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: Trial) -> SimulatedFigure:
-    """The simulated twin of one figure: its metric among its denominator, onsets from its clock,
-    under its grading.
+def denominator(outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: Trial) -> pd.DataFrame:
+    """The patients whose share or median a figure is, graded as its trial graded.
 
     Grades after single doses stay ASTCT, since the other systems are known for the whole follow-up
     only.
@@ -261,9 +286,23 @@ def measure(outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: Trial) ->
     system = system_of(trial.grading, where=trial.name)
     if system is not GradingSystem.ASTCT:
         outcomes = outcomes.assign(max_grade=outcomes[f"grade_{system.value}"])
-    group = outcomes[_GROUPS[figure.of](outcomes)]
-    doses = trial.dose_times_h if figure.clock == "recent_dose" else [0.0]
-    return METRICS[figure.metric](group, doses)
+    return outcomes[_GROUPS[figure.of](outcomes)]
+
+
+def clock_of(figure: PublishedFigure, *, trial: Trial) -> Sequence[float]:
+    """The doses from which the onsets of a figure count (h)."""
+    return trial.dose_times_h if figure.clock == "recent_dose" else [0.0]
+
+
+def measure(outcomes: pd.DataFrame, *, figure: PublishedFigure, trial: Trial) -> SimulatedFigure:
+    """The simulated twin of one figure: its metric among its denominator, onsets from its clock,
+    under its grading.
+    """
+    group = denominator(outcomes, figure=figure, trial=trial)
+    doses = clock_of(figure, trial=trial)
+    if figure.metric in TIMES:
+        return _median_time(TIMES[figure.metric], group, doses)
+    return share(events(group, metric=figure.metric, dose_times_h=doses))
 
 
 def simulate_outcomes(
@@ -305,8 +344,13 @@ def simulate_outcomes(
         policy=policy,
         window_d=window_d,
     )
-    patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
-    return outcomes(run(arm, patients, world=world, workers=workers), arm=arm, patients=patients)
+    draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=n)
+    tables = []
+    for part, rows in arms_by_tumour_type(arm, world=world, seed=seed, patient_id=draws.patient_id):
+        patients = transform_draws(draws, part.population, assumptions=world.assumptions, rows=rows)
+        episode = run(part, patients, world=world, workers=workers)
+        tables.append(outcomes(episode, arm=part, patients=patients))
+    return pd.concat(tables, ignore_index=True).sort_values("patient_id", ignore_index=True)
 
 
 def trial_simulator(

@@ -117,6 +117,7 @@ WORDS: Mapping[str, str] = {
     "leak": "endothelial activation and leak (0-1)",
     "lung_water": "lung water (0-1)",
     "temperature": "body temperature (degC)",
+    "organ_injury": "injury of a vital organ that carries the antigen (0-1)",
     "infusion": "infusion of drug (ug/h)",
     "occasion": "effect of this dose's occasion (relative)",
     "interleukin_2": "interleukin-2 given (boluses)",

@@ -119,6 +119,8 @@ def sample_conditional(
         for name in DISCRETE
     }
     discrete["extra_sites"] = np.maximum(discrete["n_metastatic_sites"] - 1.0, 0.0)
+    # no column of the table: nobody knows it of this patient
+    discrete["has_lung_involvement"] = fresh.discrete["has_lung_involvement"]
     marginals = arm.population.marginals
     seen = np.array(
         [

@@ -1,10 +1,10 @@
 """Solve: the explicit wiring of the biology, compiled to step sixteen patients in lockstep.
 
 Runge-Kutta of order three (Bogacki and Shampine 1989) with a step of half an hour, a quarter after
-an infusion: a fourth stage buys nothing here, because desensitisation has a corner. All stages stay
-in registers and the inner loop runs over the lanes of one flat workspace, so that the compiler
-turns patients into vector elements. No branch differs between lanes. Once an hour the ward looks at
-the patient (`ward.py`).
+an infusion and half of that in its first half hour: a fourth stage buys nothing here, because
+desensitisation has a corner. All stages stay in registers and the inner loop runs over the lanes of
+one flat workspace, so that the compiler turns patients into vector elements. No branch differs
+between lanes. Once an hour the ward looks at the patient (`ward.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ from crsrisk.biology.engagement import (
     saturations,
 )
 from crsrisk.biology.exposure import central_rate, depot_rate, expansion_rate, peripheral_rate
-from crsrisk.biology.vitals import leak_rate, lung_water_rate, temperature_rate
+from crsrisk.biology.vitals import (
+    leak_rate,
+    lung_water_rate,
+    organ_injury_rate,
+    temperature_rate,
+)
 from crsrisk.simulation.layout import (
     AT,
     FIRST_PARAMETER,
@@ -86,6 +91,7 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
         leak,
         lung_water,
         temperature,
+        organ_injury,
     ) = y
 
     # drug or cells at the tumour and in normal tissue -> engagement not yet met -> active T cells
@@ -93,9 +99,20 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
     tissue = w[AT.concentration + i] * peripheral
     in_tumour = w[AT.share_active_tumour + i] * tissue
     in_normal = w[AT.share_active_normal + i] * tissue
-    affinity, hook, soluble = w[AT.tumour_affinity + i], w[AT.hook + i], w[AT.soluble + i]
     tumour, normal, fc = bridges(
-        in_tumour, in_normal, affinity, hook, w[AT.need + i], w[AT.fc_half + i], soluble
+        in_tumour,
+        in_normal,
+        w[AT.tumour_affinity + i],
+        w[AT.normal_affinity + i],
+        w[AT.cd3_affinity + i],
+        w[AT.limit_tumour + i],
+        w[AT.limit_normal + i],
+        w[AT.cross_tumour + i],
+        w[AT.cross_normal + i],
+        w[AT.deep_access + i],
+        w[AT.deep_share + i],
+        w[AT.fc_half + i],
+        w[AT.soluble + i],
     )
     load = w[AT.load_tumour + i] * tumour + w[AT.load_normal + i] * normal + w[AT.load_fc + i] * fc
     stimulus, engaged = engagement(w[AT.occasion + i] * load, cells, w[AT.cells_half + i])
@@ -189,11 +206,12 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
             w[AT.crowding + i],
             w[AT.contraction + i],
             w[AT.kill_rate + i] * w[AT.block_cell_kill + i],
+            w[AT.growth_by_il2 + i] * w[AT.interleukin_2 + i],
         ),
         activation_rate(
             active,
             fresh + slow_fresh,
-            w[AT.gain_t + i],
+            w[AT.gain_t + i] * (1.0 + w[AT.gain_by_il2 + i] * w[AT.interleukin_2 + i]),
             w[AT.block_t_cell_activation + i],
             w[AT.decay_t + i],
         ),
@@ -282,6 +300,13 @@ def rates(y: Any, w: Workspace, i: int) -> Any:
             w[AT.block_temperature + i],
             w[AT.temperature_turnover + i],
         ),
+        organ_injury_rate(
+            organ_injury,
+            w[AT.organ_drive + i] * active * normal,
+            w[AT.block_endothelium + i],
+            w[AT.organ_on + i],
+            w[AT.organ_off + i],
+        ),
     )
 
 
@@ -309,12 +334,13 @@ def moved(y: Any, k: Any, h: float) -> Any:
         y[17] + h * k[17],
         y[18] + h * k[18],
         y[19] + h * k[19],
+        y[20] + h * k[20],
     )
 
 
 @scalar
 def load_state(w: Workspace, i: int) -> Any:
-    """The twenty states of lane ``i``."""
+    """The twenty-one states of lane ``i``."""
     return (
         w[AT.depot + i],
         w[AT.central + i],
@@ -336,12 +362,13 @@ def load_state(w: Workspace, i: int) -> Any:
         w[AT.leak + i],
         w[AT.lung_water + i],
         w[AT.temperature + i],
+        w[AT.organ_injury + i],
     )
 
 
 @scalar
 def store_state(w: Workspace, i: int, y: Any) -> None:
-    """Write the twenty states of lane ``i`` back."""
+    """Write the twenty-one states of lane ``i`` back."""
     w[AT.depot + i] = y[0]
     w[AT.central + i] = y[1]
     w[AT.peripheral + i] = y[2]
@@ -362,6 +389,7 @@ def store_state(w: Workspace, i: int, y: Any) -> None:
     w[AT.leak + i] = y[17]
     w[AT.lung_water + i] = y[18]
     w[AT.temperature + i] = y[19]
+    w[AT.organ_injury + i] = y[20]
 
 
 @pass_over_lanes
@@ -418,9 +446,10 @@ def give(
     occasion.
     """
     occasion = min(max(number, 1), N_OCCASIONS) - 1
+    scale = AT.dose_scale if number < 2 else AT.later_dose_scale
     for i in range(LANES):
-        w[AT.infusion + i] = infusion * w[AT.dose_scale + i]
-        w[AT.depot + i] += depot * w[AT.dose_scale + i]
+        w[AT.infusion + i] = infusion * w[scale + i]
+        w[AT.depot + i] += depot * w[scale + i]
         w[AT.interleukin_2 + i] = w[AT.interleukin_2 + i] * w[AT.il2_turnover + i] + interleukin_2
         w[AT.occasion + i] = w[AT.occasion_1 + occasion * LANES + i]
         w[AT.amount_0 + i] += slots[0] * w[AT.toci_dose + i]

@@ -29,6 +29,7 @@ from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.world import World, load_world
 from crsrisk.errors import InputError
 from crsrisk.results import Result, to_plain
+from crsrisk.simulation.arm import arms_by_tumour_type
 from crsrisk.simulation.observation import measured_latent, noise_sd
 from crsrisk.simulation.outcomes import grade_within
 from crsrisk.simulation.population import (
@@ -161,21 +162,23 @@ def true_risk(
     seed, known = _origin(cohort, world)
     ids = cohort.patient_ids.to_numpy(dtype=np.int64)
     counts = np.zeros((2, len(ids), 2), dtype=np.int64)
-    for place, arm in enumerate(cohort.arms):
-        rows = np.flatnonzero(ids % len(cohort.arms) == place)
-        if not rows.size:
+    for place, whole in enumerate(cohort.arms):
+        mine = np.flatnonzero(ids % len(cohort.arms) == place)
+        if not mine.size:
             continue
-        risk = risk_of_arm(
-            arm,
-            patients_by_id(arm, world=known, seed=seed, patient_ids=ids[rows]),
-            world=known,
-            seed=seed,
-            given=given,
-            n_replicates=n_replicates,
-            workers=workers,
-            advance=advance,
-        )
-        counts[0, rows], counts[1, rows] = risk.n_grade2plus, risk.n_grade3plus
+        for arm, some in arms_by_tumour_type(whole, world=known, seed=seed, patient_id=ids[mine]):
+            rows = mine[some]
+            risk = risk_of_arm(
+                arm,
+                patients_by_id(arm, world=known, seed=seed, patient_ids=ids[rows]),
+                world=known,
+                seed=seed,
+                given=given,
+                n_replicates=n_replicates,
+                workers=workers,
+                advance=advance,
+            )
+            counts[0, rows], counts[1, rows] = risk.n_grade2plus, risk.n_grade3plus
     return TrueRisk(ids, given, counts[0], counts[1], n_replicates, cohort)
 
 

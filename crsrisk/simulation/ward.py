@@ -100,11 +100,26 @@ def observe_signs(w: Workspace) -> float:
         saturation_ = oxygen_saturation(
             w[AT.normal_spo2 + i], water, w[AT.spo2_fall + i], w[AT.spo2_half + i]
         )
+        # hypoxia of an injured organ: an outcome of its own, and a sign of CRS only in fever and
+        # where it is counted
+        injured = oxygen_saturation(
+            w[AT.normal_spo2 + i],
+            w[AT.organ_injury + i],
+            w[AT.spo2_fall + i],
+            w[AT.spo2_half + i],
+        )
+        worst = (
+            (2.0 if injured < w[AT.low_flow_below + i] else 0.0)
+            + (1.0 if injured < w[AT.high_flow_below + i] else 0.0)
+            + (1.0 if injured < w[AT.positive_below + i] else 0.0)
+        )
+        w[AT.organ_grade + i] = max(w[AT.organ_grade + i], worst)
         seen_t = w[AT.temperature + i] + w[AT.sd_temperature + i] * w[AT.noise_temperature + i]
         seen_p = pressure + w[AT.sd_map + i] * w[AT.noise_map + i]
-        seen_o = saturation_ + w[AT.sd_spo2 + i] * w[AT.noise_spo2 + i]
         due = 1.0 if w[AT.to_next_look + i] <= 0.0 else 0.0
         fever = due if seen_t >= w[AT.fever_at + i] else 0.0
+        counted = w[AT.organ_counted + i] * fever * (w[AT.normal_spo2 + i] - injured)
+        seen_o = saturation_ - counted + w[AT.sd_spo2 + i] * w[AT.noise_spo2 + i]
         is_open = max(w[AT.is_open + i], fever)
         interval = w[AT.look_ill + i] if is_open > 0.0 else w[AT.look_well + i]
         w[AT.to_next_look + i] = (interval if due > 0.0 else w[AT.to_next_look + i]) - WARD_H

@@ -109,8 +109,8 @@ class Results(Result):
                     if name in known
                 ),
                 *(
-                    f"  Published figures, {role}: {tally.n_agree} of {tally.n_judged} judged agree"
-                    for role, tally in self.comparison_summary.by_role.items()
+                    f"  Published figures, {use}: {tally.n_agree} of {tally.n_judged} judged agree"
+                    for use, tally in self.comparison_summary.by_use.items()
                 ),
                 "Research use; synthetic data; no external validation.",
                 f"Report: {self.report}",
@@ -484,8 +484,8 @@ def _track(run: _Run) -> str:
             step.metrics(figures)
             step.metrics(
                 {
-                    f"evidence_{role}_{name}": float(getattr(tally, name))
-                    for role, tally in summarise(run.comparisons).by_role.items()
+                    f"evidence_{use}_{name}": float(getattr(tally, name))
+                    for use, tally in summarise(run.comparisons).by_use.items()
                     for name in ("n_figures", "n_judged", "n_agree")
                 }
             )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
+from crsrisk.data.cross_validation import load_cross_validation
 from crsrisk.data.files import (
     frame_digest,
     read_csv_cells,
@@ -32,6 +33,7 @@ from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, tracking
+from crsrisk.report.cross_validation import cross_validation_part
 from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
 from crsrisk.report.evaluation_facts import About, EvaluationData, MissingShare
 from crsrisk.report.model_card import model_card_markdown
@@ -352,7 +354,13 @@ def evaluate_table(
         seed=seed,
         n_resamples=n_resamples,
     )
-    return build_model_evaluation(model, about=about, evaluation=evaluation, subgroups=groups)
+    return build_model_evaluation(
+        model,
+        about=about,
+        evaluation=evaluation,
+        subgroups=groups,
+        further=[cross_validation_part(load_cross_validation())],
+    )
 
 
 def _data_of(table: EvaluatedTable, contract: FeatureContract) -> EvaluationData:

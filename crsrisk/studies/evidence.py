@@ -15,18 +15,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crsrisk.data.cross_validation import CrossValidation
 from crsrisk.data.ensemble import Ensemble
+from crsrisk.data.evidence_use import fitted_ids
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import (
     METRIC_MEANINGS,
     Comparison,
+    FigureUse,
     PublishedFigure,
-    Role,
     Trial,
     counted_once,
 )
 from crsrisk.data.world import World
 from crsrisk.data.world_files import load_product
+from crsrisk.report.cross_validation import (
+    RECALLED,
+    SURPRISE,
+    bar_table,
+    product_table,
+    ranking_in_words,
+    score_table,
+    when_not_to_trust,
+)
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.evidence import STATEMENT, compare, published_interval, summarise
 from crsrisk.simulation.published_trials import trial_simulator
@@ -34,10 +45,11 @@ from crsrisk.studies.forecast import as_written, told_figure
 from crsrisk.terminal import console_of, text_table
 from crsrisk.uncertainty.forecast import PredictiveInterval, forecast_targets
 from crsrisk.uncertainty.observations import Target
+from crsrisk.wording import NOTICE
 
 Advance = Callable[[int], None]
 FEWEST_FOR_WIDTH = 40  # patients of a trial whose intervals enter the mean width
-ROLES: tuple[Role, ...] = ("calibration", "validation")
+USES: tuple[FigureUse, ...] = ("likelihood", "shown")
 
 
 def products_of(trials: Sequence[Trial], *, given: Sequence[Product] = ()) -> dict[str, Product]:
@@ -77,7 +89,7 @@ def compare_with_published(
 
 
 def print_comparisons(rows: Sequence[Comparison]) -> None:
-    """The comparison as a table on the terminal, then how many figures of each role agree."""
+    """The comparison as a table on the terminal, then how many figures of each use agree."""
 
     def cells(row: Comparison) -> tuple[str, ...]:
         published, low, high, simulated, error = (
@@ -92,22 +104,22 @@ def print_comparisons(rows: Sequence[Comparison]) -> None:
             row.metric,
             f"{published}{interval}{doubt}",
             f"{simulated} +- {error}",
-            row.role,
+            row.use,
             row.verdict,
         )
 
     numbers = ("published (95% interval)", "simulated +- MC error")
     table = text_table(
         "Simulated against published figures",
-        ("figure", "trial", "what", *numbers, "role", "verdict"),
+        ("figure", "trial", "what", *numbers, "use", "verdict"),
         map(cells, rows),
         right=numbers,
     )
     console = console_of(150)
     table.print(console)
-    for role, tally in summarise(rows).by_role.items():
+    for use, tally in summarise(rows).by_use.items():
         console.print(
-            f"{role}: {tally.n_agree} of {tally.n_judged} judged figures agree "
+            f"{use}: {tally.n_agree} of {tally.n_judged} judged figures agree "
             f"({tally.n_figures} figures of {tally.n_trials} trials)"
         )
 
@@ -119,6 +131,7 @@ class PublishedForecast(Result):
     figure: PublishedFigure
     trial: Trial
     forecast: PredictiveInterval
+    use: FigureUse = "shown"
 
     @property
     def is_judged(self) -> bool:
@@ -176,8 +189,7 @@ class PublishedForecast(Result):
             "agrees": self.is_inside,
             "inside": self.is_inside,
             "judged": self.is_judged,
-            "role": self.trial.role,
-            "is_independent": self.trial.is_independent,
+            "use": self.use,
             "verified": self.figure.verified,
             "citation": self.figure.citation,
         }
@@ -198,15 +210,15 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class CoverageByRole:
-    """The same of the figures that were tuned to, and of those that never were."""
+class CoverageByUse:
+    """The same of the figures in the likelihood, and of those that are shown only."""
 
-    calibration: Coverage
-    validation: Coverage
+    likelihood: Coverage
+    shown: Coverage
 
-    def of(self, role: Role) -> Coverage:
-        """Those of one role."""
-        return self.calibration if role == "calibration" else self.validation
+    def of(self, use: FigureUse) -> Coverage:
+        """Those of one use."""
+        return self.likelihood if use == "likelihood" else self.shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -214,45 +226,39 @@ class PublishedForecasts(Result):
     """Every published figure with its forecast, and how many lie inside.
 
     ``all`` counts figures of overlapping sources each; ``counted_once`` only those of sources of
-    which no two share patients; ``verified`` only figures that were looked up, not recalled;
-    ``independent`` those of validation sources that share no patient with a calibration source.
+    which no two share patients; ``verified`` only figures that were looked up, not recalled.
     """
 
     rows: tuple[PublishedForecast, ...]
 
-    def _coverage(self, keep: Callable[[PublishedForecast], bool]) -> CoverageByRole:
-        def of_role(role: Role) -> Coverage:
-            return _coverage([row for row in self.judged(role) if keep(row)])
+    def _coverage(self, keep: Callable[[PublishedForecast], bool]) -> CoverageByUse:
+        def of_use(use: FigureUse) -> Coverage:
+            return _coverage([row for row in self.judged(use) if keep(row)])
 
-        return CoverageByRole(of_role("calibration"), of_role("validation"))
+        return CoverageByUse(of_use("likelihood"), of_use("shown"))
 
-    def judged(self, role: Role) -> list[PublishedForecast]:
-        """Figures of one role that have a forecast."""
-        return [row for row in self.rows if row.trial.role == role and row.is_judged]
+    def judged(self, use: FigureUse) -> list[PublishedForecast]:
+        """Figures of one use that have a forecast."""
+        return [row for row in self.rows if row.use == use and row.is_judged]
 
     @property
-    def all(self) -> CoverageByRole:
+    def all(self) -> CoverageByUse:
         """Every figure."""
         return self._coverage(lambda row: True)
 
     @property
-    def verified(self) -> CoverageByRole:
+    def verified(self) -> CoverageByUse:
         """Without figures that are only recalled."""
         return self._coverage(lambda row: row.figure.verified)
 
     @property
-    def counted_once(self) -> CoverageByRole:
+    def counted_once(self) -> CoverageByUse:
         """No patient twice."""
         taken = {
-            role: counted_once({row.trial.name: row.trial for row in self.judged(role)}.values())
-            for role in ROLES
+            use: counted_once({row.trial.name: row.trial for row in self.judged(use)}.values())
+            for use in USES
         }
-        return self._coverage(lambda row: row.trial.name in taken[row.trial.role])
-
-    @property
-    def independent(self) -> Coverage:
-        """Validation sources that share no patient with a calibration source."""
-        return _coverage([row for row in self.judged("validation") if row.trial.is_independent])
+        return self._coverage(lambda row: row.trial.name in taken[row.use])
 
     @property
     def n_not_judged(self) -> int:
@@ -266,8 +272,8 @@ class PublishedForecasts(Result):
         """
         widths = [
             row.forecast.predictive.high - row.forecast.predictive.low
-            for role in ROLES
-            for row in self.judged(role)
+            for use in USES
+            for row in self.judged(use)
             if METRIC_MEANINGS[row.figure.metric].family == "grade >= 2"
             and row.figure.is_rate
             and (published_interval(row.figure, trial=row.trial).n or 0) >= FEWEST_FOR_WIDTH
@@ -275,7 +281,7 @@ class PublishedForecasts(Result):
         return float(np.mean(widths)) if widths else None
 
     def summary(self) -> str:
-        """Coverage by role, as it is printed below the table."""
+        """Coverage by use, as it is printed below the table."""
         return "\n".join(_coverage_lines(self))
 
     def to_frame(self) -> pd.DataFrame:
@@ -284,22 +290,13 @@ class PublishedForecasts(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """An object with ``rows`` and ``summary``."""
-        everything, independent = self.all, self.independent
         summary = {
             "statement": STATEMENT,
-            "targets": everything.calibration.targets,
-            "inside": everything.calibration.inside,
-            "validation_targets": everything.validation.targets,
-            "validation_inside": everything.validation.inside,
-            "independent_targets": independent.targets,
-            "independent_inside": independent.inside,
-            "not_judged": self.n_not_judged,
-            "mean_abs_error_any": everything.calibration.mean_abs_error_any,
-            "validation_mean_abs_error_any": everything.validation.mean_abs_error_any,
-            "independent_mean_abs_error_any": independent.mean_abs_error_any,
-            "mean_width_grade2plus": self.mean_width_grade2plus,
+            "all": self.all,
             "counted_once": self.counted_once,
             "verified": self.verified,
+            "not_judged": self.n_not_judged,
+            "mean_width_grade2plus": self.mean_width_grade2plus,
         }
         return {"rows": [row.to_dict() for row in self.rows], "summary": to_plain(summary)}
 
@@ -348,9 +345,15 @@ def forecast_published(
         workers=workers,
         advance=advance,
     )
+    fitted = fitted_ids(trials)
     return PublishedForecasts(
         tuple(
-            PublishedForecast(target.figure, target.trial, interval)
+            PublishedForecast(
+                target.figure,
+                target.trial,
+                interval,
+                "likelihood" if target.figure.id in fitted else "shown",
+            )
             for target, interval in zip(targets, intervals, strict=True)
         )
     )
@@ -371,14 +374,14 @@ def print_published_forecasts(made: PublishedForecasts) -> None:
             row.figure.metric,
             told_figure(row.figure.value, unit) + doubt,
             f"{value} ({low} to {high})",
-            row.trial.role,
+            row.use,
             row.verdict,
         )
 
     numbers = ("published", "forecast (95% predictive interval)")
     table = text_table(
         "Published figures and what the ensemble forecasts",
-        ("figure", "trial", "what", *numbers, "role", "verdict"),
+        ("figure", "trial", "what", *numbers, "use", "verdict"),
         map(cells, made.rows),
         right=numbers,
     )
@@ -390,25 +393,21 @@ def print_published_forecasts(made: PublishedForecasts) -> None:
 
 def _coverage_lines(made: PublishedForecasts) -> list[str]:
     lines = []
-    for role in ROLES:
-        everything = made.all.of(role)
+    for use in USES:
+        everything = made.all.of(use)
         if everything.targets:
             parts = {
-                "overlapping sources counted once": made.counted_once.of(role),
-                "without recalled figures": made.verified.of(role),
+                "overlapping sources counted once": made.counted_once.of(use),
+                "without recalled figures": made.verified.of(use),
             }
             within = "; ".join(
                 f"{name}: {part.inside} of {part.targets}{_error_in_words(part)}"
                 for name, part in parts.items()
             )
             lines.append(
-                f"{role}: {everything.inside} of {everything.targets} inside"
+                f"{use}: {everything.inside} of {everything.targets} inside"
                 f"{_error_in_words(everything)} ({within})"
             )
-    if made.independent.targets:
-        lines.append(
-            f"independent sources: {made.independent.inside} of {made.independent.targets} inside"
-        )
     if (width := made.mean_width_grade2plus) is not None:
         lines.append(f"mean width of grade >= 2 intervals (n >= {FEWEST_FOR_WIDTH}): {width:.2f}")
     return [*lines, STATEMENT]
@@ -417,3 +416,22 @@ def _coverage_lines(made: PublishedForecasts) -> list[str]:
 def _error_in_words(coverage: Coverage) -> str:
     error = coverage.mean_abs_error_any
     return "" if error is None else f", mean absolute error of any-grade rates {error:.3f}"
+
+
+def print_cross_validation(made: CrossValidation) -> None:
+    """The cross-validation on the terminal: products, scores, what was asked, and when not to trust
+    a forecast.
+    """
+    console = console_of(100)
+    product_table(made).print(console)
+    console.print(
+        f"{SURPRISE} {RECALLED} recalled, not verified. CRPS (of 100 patients; 0 is best) of the"
+        " forecast, of the class distribution and of the regression on product files; without these"
+        " two a product counts in no score."
+    )
+    for told in (score_table(made), bar_table(made)):
+        console.print()
+        told.print(console)
+    for sentence in (ranking_in_words(made), when_not_to_trust(made), NOTICE):
+        console.print()
+        console.print(sentence, markup=False)

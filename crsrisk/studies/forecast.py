@@ -7,27 +7,43 @@ calibration has seen, such as those of a new product, are drawn from their prior
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from crsrisk.data.ensemble import Ensemble, load_ensemble
+from crsrisk.data.cross_validation import CrossValidation, load_cross_validation
+from crsrisk.data.ensemble import Ensemble, load_ensemble, load_ensemble_about
+from crsrisk.data.evidence_files import load_trials
+from crsrisk.data.files import prepare_output, write_table_stream
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import METRIC_MEANINGS, PublishedFigure, Trial
 from crsrisk.data.world import World, load_world, with_own_places
 from crsrisk.data.world_files import load_product
+from crsrisk.errors import OutputError
 from crsrisk.folders import evidence_only_products, names
 from crsrisk.plots.chart_data import Axis, Dot, Dots
 from crsrisk.results import Estimate, NotEstimable, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.studies.export import refuse_twice, reject_unused
-from crsrisk.terminal import TextTable, console_of, text_table
+from crsrisk.studies.forecast_evidence import (
+    ForecastEvidence,
+    PublishedEvidence,
+    evidence_beside,
+)
 from crsrisk.uncertainty.constants import product_constants
-from crsrisk.uncertainty.forecast import PredictiveInterval, forecast_targets
+from crsrisk.uncertainty.forecast import (
+    FigureDraws,
+    PredictiveInterval,
+    forecast_draws,
+    is_new,
+    n_simulations,
+)
+from crsrisk.uncertainty.mixture import fit_rivals, is_mixed, mixed
 from crsrisk.uncertainty.observations import Target
 from crsrisk.wording import short_label, typeset
 
@@ -35,14 +51,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
-Metric: TypeAlias = Literal["crs_any", "crs_grade2plus", "crs_grade3plus", "onset_median_h"]
+Metric: TypeAlias = Literal[
+    "crs_any",
+    "crs_grade1",
+    "crs_grade2",
+    "crs_grade2plus",
+    "crs_grade3plus",
+    "onset_median_h",
+    "duration_median_d",
+]
+_UNANSWERED = 0.5  # a figure must have a value; no forecast reads it, but whether it is whole
 NOTICE = "Synthetic patients; research use; no external validation."
+TABLES = (".csv", ".parquet")  # suffixes of a file of draws
 PER_MEMBER = 160  # patients simulated for each arm and member
 RARE_FOLD = 5  # that many times more under checkpoint inhibitors, in whom CRS is rare
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """A figure that is asked of every product: its metric in the evidence files, and its words."""
 
     metric: str
@@ -50,12 +76,16 @@ class _Asked:
     label: str
 
 
-_ASKED: dict[Metric, _Asked] = {
-    "crs_any": _Asked("crs_any_rate", "patients", "CRS"),
-    "crs_grade2plus": _Asked("crs_grade2plus_rate", "patients", "grade >= 2"),
-    "crs_grade3plus": _Asked("crs_grade3plus_rate", "patients", "grade >= 3"),
-    "onset_median_h": _Asked("onset_median_h", "crs_patients", "median onset"),
+ASKED: dict[Metric, Asked] = {
+    "crs_any": Asked("crs_any_rate", "patients", "any grade"),
+    "crs_grade1": Asked("crs_grade1_rate", "patients", "grade 1"),
+    "crs_grade2": Asked("crs_grade2_rate", "patients", "grade 2"),
+    "crs_grade2plus": Asked("crs_grade2plus_rate", "patients", "grade >= 2"),
+    "crs_grade3plus": Asked("crs_grade3plus_rate", "patients", "grade >= 3"),
+    "onset_median_h": Asked("onset_median_h", "crs_patients", "median onset"),
+    "duration_median_d": Asked("crs_duration_median_d", "crs_patients", "median duration"),
 }
+_BY_EVIDENCE: dict[str, Metric] = {asked.metric: name for name, asked in ASKED.items()}
 RATES: tuple[Metric, ...] = ("crs_any", "crs_grade2plus", "crs_grade3plus")
 
 
@@ -63,9 +93,12 @@ RATES: tuple[Metric, ...] = ("crs_any", "crs_grade2plus", "crs_grade3plus")
 class ProductForecast:
     """What a trial of one product would report within ``window_d`` days after the first dose.
 
-    Shares of all patients (0-1) with CRS of any grade, of grade >= 2 and of grade >= 3 under the
-    product's ``grading``, and the median hours from the most recent dose to onset among patients
-    with CRS; each with its predictive interval and that from the assumptions alone.
+    Shares of all patients (0-1) with CRS of any grade, with a worst grade of 1 or of 2, of grade >=
+    2 and of grade >= 3 under the product's ``grading``; and among patients with CRS the median
+    hours from the most recent dose to onset and the median days of the first episode. Each has its
+    predictive interval, the middle half of it, and the interval from the assumptions alone.
+    ``beside``: published figures, nearest products, and what the forecast rests on; nothing of it
+    enters the forecast.
     """
 
     product: str
@@ -78,12 +111,16 @@ class ProductForecast:
     grading: str
     n_members: int
     crs_any: PredictiveInterval
+    crs_grade1: PredictiveInterval
+    crs_grade2: PredictiveInterval
     crs_grade2plus: PredictiveInterval
     crs_grade3plus: PredictiveInterval
     onset_median_h: PredictiveInterval
+    duration_median_d: PredictiveInterval
+    beside: ForecastEvidence
 
     def metric(self, name: Metric) -> PredictiveInterval:
-        """One of the four figures by its name."""
+        """One of the figures by its name."""
         figure: PredictiveInterval = getattr(self, name)
         return figure
 
@@ -102,6 +139,9 @@ class Forecast(Result):
     trial_size : patients of the trial; None leaves chance at its size out.
     scenario : name of the scenario whose world the members vary.
     seed : of the patients and of chance.
+    draws : every draw: product, metric, member and its weight, the figure in a trial before chance
+        (``rate``), and what the trial would report (``reported``); shares 0-1, onset in hours,
+        duration in days.
     notice : the sentence that stands wherever a rate is shown.
     """
 
@@ -109,6 +149,7 @@ class Forecast(Result):
     trial_size: int | None
     scenario: str
     seed: int
+    draws: pd.DataFrame = field(compare=False)
     notice: str = NOTICE
 
     def __getitem__(self, product: str) -> ProductForecast:
@@ -123,14 +164,14 @@ class Forecast(Result):
         size = "no trial size" if self.trial_size is None else f"a trial of {self.trial_size}"
         head = f"{len(self.products)} products, {size}, scenario {self.scenario}"
         lines = [
-            f"{row.product}: grade >= 2 {_told(row.crs_grade2plus, '1')} within {row.window_d:g} d"
+            f"{row.product}: grade >= 2 {_in_words(row.crs_grade2plus)} within {row.window_d:g} d"
             for row in self.products
         ]
         return "\n".join([head, *lines[:12], *(["..."] if len(lines) > 12 else []), self.notice])
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a product and figure: median, predictive interval, interval from the assumptions
-        alone, Monte Carlo error; shares 0-1, onset in hours.
+        """One row a product and figure: median, 95% and 50% interval, interval from the assumptions
+        alone, Monte Carlo error; shares 0-1, onset in hours, duration in days.
         """
         return pd.DataFrame(
             [
@@ -140,6 +181,8 @@ class Forecast(Result):
                     "median": row.metric(name).predictive.value,
                     "low": row.metric(name).predictive.low,
                     "high": row.metric(name).predictive.high,
+                    "low_50": row.metric(name).half.low,
+                    "high_50": row.metric(name).half.high,
                     "assumptions_low": row.metric(name).assumptions.low,
                     "assumptions_high": row.metric(name).assumptions.high,
                     "mc_error": row.metric(name).predictive.mc_error,
@@ -148,14 +191,18 @@ class Forecast(Result):
                     "regimen": row.regimen,
                 }
                 for row in self.products
-                for name in _ASKED
+                for name in ASKED
             ]
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain data; ``products`` by name."""
-        products = {row.product: to_plain(row) for row in self.products}
-        return {**super().to_dict(), "products": products}
+        """Everything but the draws as plain data; ``products`` by name."""
+        plain = {
+            part.name: to_plain(getattr(self, part.name))
+            for part in fields(self)
+            if part.name not in ("products", "draws")
+        }
+        return {"products": {row.product: to_plain(row) for row in self.products}, **plain}
 
     def dots(self, what: Literal["rates", "onset"] = "rates") -> Dots:
         """Data of the dot plot: rates of every product, or their median onset."""
@@ -163,7 +210,7 @@ class Forecast(Result):
         rows = [
             _dot(
                 row.metric(name),
-                f"{short_label(row.label)}, {typeset(_ASKED[name].label)}",
+                f"{short_label(row.label)}, {typeset(ASKED[name].label)}",
                 name=name,
             )
             for row in self.products
@@ -201,26 +248,13 @@ class Forecast(Result):
 
         return plot_dots(self.dots(what), ax=ax)
 
-    def table(self) -> TextTable:
-        """The forecast as a table of words: one row a product."""
-        rows = [
-            (
-                row.product,
-                f"{row.window_d:g} d",
-                *(
-                    _told(row.metric(name), METRIC_MEANINGS[asked.metric].unit)
-                    for name, asked in _ASKED.items()
-                ),
-            )
-            for row in self.products
-        ]
-        heads = ("window", *(asked.label for asked in _ASKED.values()))
-        return text_table(
-            "Forecast over the ensemble of assumptions (95% predictive intervals)",
-            ("product", *heads),
-            rows,
-            right=heads,
-        )
+
+def _in_words(rate: PredictiveInterval) -> str:
+    value, low, high = (
+        told_figure(part, "1")
+        for part in (rate.predictive.value, rate.predictive.low, rate.predictive.high)
+    )
+    return f"{value} ({low} to {high})"
 
 
 def _dot(interval: PredictiveInterval, label: str, *, name: Metric) -> Dot:
@@ -245,7 +279,7 @@ def forecast(
     workers: int = 1,
     begin: Begin | None = None,
 ) -> Forecast:
-    """Forecast what trials of a product would report: CRS by grade, and the median onset.
+    """Forecast what trials of a product would report: CRS by grade, median onset and duration.
 
     Every member of the ensemble of assumptions simulates the product; the spread of members, how
     trials of one product differ and, with ``trial_size``, chance make the predictive intervals.
@@ -283,7 +317,8 @@ def forecast(
     >>> made["tarlatamab"].window_d
     21.0
     >>> list(made.to_frame().metric)
-    ['crs_any', 'crs_grade2plus', 'crs_grade3plus', 'onset_median_h']
+    ['crs_any', 'crs_grade1', 'crs_grade2', 'crs_grade2plus', 'crs_grade3plus', 'onset_median_h',
+     'duration_median_d']
     """
     named = [products] if isinstance(products, str | Path | Product) else list(products)
     nouns = [name if isinstance(name, Product) else load_product(name) for name in named]
@@ -299,9 +334,10 @@ def forecast(
         for trial in (_imagined_trial(arm, trial_size=trial_size) for arm in arms)
         for figure in trial.figures
     ]
-    intervals = forecast_targets(
+    used = as_written(members, nouns)
+    draws = forecast_draws(
         targets,
-        ensemble=as_written(members, nouns),
+        ensemble=used,
         world=whole,
         products=nouns,
         n=each,
@@ -310,17 +346,105 @@ def forecast(
         workers=workers,
         at_trial_size=trial_size is not None,
         mitigations=given,
-        advance=begin("Simulating the ensemble", len(members)) if begin else None,
+        advance=begin("Simulating the ensemble", len(members) * n_simulations(targets))
+        if begin
+        else None,
     )
-    figures = [
-        dict(zip(_ASKED, intervals[first:], strict=False))
-        for first in range(0, len(intervals), len(_ASKED))
+    by_arm = [
+        dict(zip(ASKED, draws[first:], strict=False)) for first in range(0, len(draws), len(ASKED))
     ]
-    made = tuple(_of_arm(arm, part) for arm, part in zip(arms, figures, strict=True))
-    return Forecast(made, trial_size, whole.scenario.name, seed)
+    about = load_ensemble_about() if ensemble is None else None
+    published = PublishedEvidence.of(
+        load_trials(), targets=None if about is None else about.targets
+    )
+    made = load_cross_validation() if ensemble is None else None
+    new = [is_new(noun, ensemble=used) for noun in nouns]
+    if made is not None and any(new):
+        by_arm = _mixed(
+            arms,
+            by_arm,
+            is_unseen=new,
+            published=published,
+            made=made,
+            world=whole,
+            trial_size=trial_size,
+            seed=seed,
+        )
+    return Forecast(
+        tuple(
+            _of_arm(arm, part, is_unseen=unseen, published=published, made=made)
+            for arm, part, unseen in zip(arms, by_arm, new, strict=True)
+        ),
+        trial_size,
+        whole.scenario.name,
+        seed,
+        draws=pd.concat(
+            [
+                _draws_frame(arm.product.name, name, of)
+                for arm, part in zip(arms, by_arm, strict=True)
+                for name, of in part.items()
+            ],
+            ignore_index=True,
+        ),
+    )
 
 
-def _of_arm(arm: Arm, figures: dict[Metric, PredictiveInterval]) -> ProductForecast:
+def _mixed(
+    arms: Sequence[Arm],
+    draws: Sequence[Mapping[Metric, FigureDraws]],
+    *,
+    is_unseen: Sequence[bool],
+    published: PublishedEvidence,
+    made: CrossValidation,
+    world: World,
+    trial_size: int | None,
+    seed: int,
+) -> list[dict[Metric, FigureDraws]]:
+    """The draws of products without a figure in the ensemble, mixed with what knows no mechanism as
+    the cross-validation prefers it.
+    """
+    unseen = {arm.product.name for arm, is_it in zip(arms, is_unseen, strict=True) if is_it}
+    rivals = fit_rivals(
+        [figure for figure in published.scored if figure.product not in unseen],
+        products=published.products,
+        trial_sd=_trial_sd(world),
+    )
+    rng = np.random.default_rng(seed)
+    by_arm = [dict(part) for part in draws]
+    for arm, part, is_new_product in zip(arms, by_arm, is_unseen, strict=True):
+        if not (is_new_product and is_mixed(arm.product)):
+            continue
+        for metric, of_metric in rivals.items():
+            score = made.summary_of.metrics.get(metric)
+            if score is not None:
+                name = _BY_EVIDENCE[metric]
+                part[name] = mixed(
+                    part[name],
+                    product=arm.product,
+                    regimen=arm.regimen_name,
+                    rivals=of_metric,
+                    weights=score.weights,
+                    trial_size=trial_size,
+                    rng=rng,
+                )
+    return by_arm
+
+
+def _trial_sd(world: World) -> float:
+    """The SD between trials that the regression takes as known, as in the cross-validation."""
+    entry = world.assumptions["evidence.between_trial_rate_sd"]
+    return entry.value if entry.prior is None else entry.prior
+
+
+def _of_arm(
+    arm: Arm,
+    draws: Mapping[Metric, FigureDraws],
+    *,
+    is_unseen: bool,
+    published: PublishedEvidence,
+    made: CrossValidation | None,
+) -> ProductForecast:
+    figures = {name: PredictiveInterval.of(each) for name, each in draws.items()}
     return ProductForecast(
         product=arm.product.name,
         label=arm.product.label,
@@ -332,7 +456,49 @@ def _of_arm(arm: Arm, figures: dict[Metric, PredictiveInterval]) -> ProductForec
         grading=arm.product.grading,
         n_members=figures["crs_any"].n_members,
         **figures,
+        beside=evidence_beside(
+            arm.product,
+            regimen=arm.regimen_name,
+            metrics=tuple(_BY_EVIDENCE),
+            published=published,
+            cross_validation=made,
+            is_unseen=is_unseen,
+        ),
     )
+
+
+def _draws_frame(product: str, metric: Metric, draws: FigureDraws) -> pd.DataFrame:
+    repeats = draws.own.size // max(draws.n_members, 1) if draws.is_known else 0
+    return pd.DataFrame(
+        {
+            "product": product,
+            "metric": metric,
+            "member": np.repeat(draws.members, repeats),
+            "weight": np.repeat(draws.weights / max(repeats, 1), repeats),
+            "rate": draws.own.ravel(),
+            "reported": draws.reported.ravel(),
+        }
+    )
+
+
+def prepare_draws(path: Path | None, *, overwrite: bool) -> None:
+    """Refuse a file of draws that cannot be written, before anything is simulated."""
+    if path is None:
+        return
+    if path.suffix.lower() not in TABLES:
+        raise OutputError(
+            where=str(path),
+            key="--draws",
+            found=f"the suffix {path.suffix!r}",
+            expected=" or ".join(TABLES),
+            cure="end the file name with one of them",
+        )
+    prepare_output(path, overwrite=overwrite)
+
+
+def write_draws(made: Forecast, path: Path) -> int:
+    """Write every draw to a CSV or Parquet file, as its suffix says; gives the number of rows."""
+    return write_table_stream(path, [made.draws])
 
 
 def as_written(ensemble: Ensemble, products: Sequence[Product]) -> Ensemble:
@@ -361,7 +527,7 @@ def _imagined_trial(arm: Arm, *, trial_size: int | None) -> Trial:
                 "id": f"{product.name}-{name}",
                 "metric": asked.metric,
                 "of": asked.of,
-                "value": 1.0,
+                "value": _UNANSWERED,
                 "citation": "forecast",
                 "source_kind": "SEED",
                 "confidence": "low",
@@ -369,7 +535,7 @@ def _imagined_trial(arm: Arm, *, trial_size: int | None) -> Trial:
                 "clock": "recent_dose" if METRIC_MEANINGS[asked.metric].needs_clock else None,
             }
         )
-        for name, asked in _ASKED.items()
+        for name, asked in ASKED.items()
     ]
     return Trial(
         name=f"forecast of {product.name}",
@@ -381,9 +547,7 @@ def _imagined_trial(arm: Arm, *, trial_size: int | None) -> Trial:
         window_d=product.window_d,
         window_reason="the product's own",
         dose_times_h=[dose.time_h for dose in arm.regimen.doses],
-        role="validation",
-        role_reason="a forecast",
-        is_independent=True,
+        use_reason="a forecast",
         overlaps=[],
         rows=figures,
     )
@@ -396,19 +560,3 @@ def told_figure(value: float, unit: str) -> str:
     ('12.5%', '20 h')
     """
     return "-" if isnan(value) else f"{100 * value:.1f}%" if unit == "1" else f"{value:.3g} {unit}"
-
-
-def _told(interval: PredictiveInterval, unit: str) -> str:
-    figure = interval.predictive
-    value, low, high = (told_figure(part, unit) for part in (figure.value, figure.low, figure.high))
-    return f"{value} ({low} to {high})"
-
-
-def print_forecast(made: Forecast) -> None:
-    """The forecast as a table on the terminal, and what its intervals hold."""
-    console = console_of(130)
-    made.table().print(console)
-    console.print(
-        "Intervals hold what is not known of the assumptions and how trials of one product differ."
-        f" {made.notice}"
-    )

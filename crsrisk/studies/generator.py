@@ -17,10 +17,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from scipy.special import ndtri
 
 from crsrisk.data.baseline_checks import BaselineFinding, load_baseline_checks
 from crsrisk.data.credibility import load_credibility
+from crsrisk.data.cross_validation import load_cross_validation
 from crsrisk.data.ensemble import (
+    Ensemble,
+    EnsembleAbout,
     ensemble_folder,
     load_ensemble,
     load_ensemble_about,
@@ -36,24 +40,29 @@ from crsrisk.data.evidence_files import (
     load_evidence_register,
     load_trials,
 )
+from crsrisk.data.evidence_use import fitted_ids, likelihood_figures
+from crsrisk.data.files import prepare_output, remove_leftovers, write_text
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import counted_once
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.fields import field
 from crsrisk.folders import evidence_only_products
+from crsrisk.report.cross_validation import cross_validation_chart
 from crsrisk.report.generator_card import GeneratorCard, generator_card
 from crsrisk.report.generator_facts import ConstantEvidence, EnsembleEvidence
 from crsrisk.results import Result
 from crsrisk.simulation.evidence import BaselineQuartiles, baseline_table, check_baseline
-from crsrisk.studies.evidence import ROLES
+from crsrisk.studies.evidence import USES as FIGURE_USES
 from crsrisk.terminal import console_of, text_table
 from crsrisk.uncertainty.constants import (
+    Constant,
     priors_digest,
     product_constants,
     quantity_of,
     shared_constants,
 )
+from crsrisk.uncertainty.evidence_model import latents_of
 from crsrisk.uncertainty.posterior import constant_updates, scores_of
 from crsrisk.wording import NOTICE, unit_in_words
 
@@ -77,7 +86,22 @@ def make_card(
         sensitivity=load_variance_shares(ensemble),
         ensemble=load_ensemble_about(ensemble),
         evidence=evidence_of(ensemble, world=reference, products=shipped),
+        cross_validation=load_cross_validation(ensemble),
     )
+
+
+def write_card(card: GeneratorCard, path: Path, *, overwrite: bool = False) -> None:
+    """Write the card as a Markdown page, with the figure of the cross-validation as an SVG file of
+    the same name beside it, where there is one.
+    """
+    chart = path.with_suffix(".svg")
+    prepare_output(path, overwrite=overwrite, belongs=[chart])
+    made = card.cross_validation
+    write_text(path, card.to_markdown(chart=chart.name))
+    if made is not None:
+        write_text(chart, cross_validation_chart(made))
+    else:
+        remove_leftovers([chart])
 
 
 def evidence_of(
@@ -91,16 +115,17 @@ def evidence_of(
     if about is None or not ((folder or ensemble_folder()) / "members.csv").is_file():
         return None
     members = load_ensemble(folder)
-    of_products = [part for product in products.values() for part in product_constants(product)]
-    known = {constant.key: constant for constant in [*shared_constants(world), *of_products]}
-    constants = [known[key] for key in members.keys if key in known]
-    if len(constants) < len(members.keys) or priors_digest(constants) != members.assumptions:
+    constants = _varied(members, about, world=world, products=products)
+    if constants is None:
         return None
-    stated = {key: quantity_of(key, world=world, products=products) for key in members.keys}
+    stated = {one.key: quantity_of(one.key, world=world, products=products) for one in constants}
+    columns = dict(zip(members.keys, members.values.T, strict=True))
+    # members do not hold what stays at its prior: it is drawn anew wherever it is needed
+    prior = ndtri((np.arange(len(members)) + 0.5) / len(members))
     scores = np.column_stack(
-        [scores_of(constant, members.values[:, k]) for k, constant in enumerate(constants)]
+        [scores_of(one, columns[one.key]) if one.key in columns else prior for one in constants]
     )
-    in_use = np.array([float(constant.score(stated[constant.key].value)) for constant in constants])
+    in_use = np.array([float(one.score(stated[one.key].value)) for one in constants])
     return EnsembleEvidence(
         n_members=len(members),
         effective_size=members.effective_size,
@@ -110,6 +135,27 @@ def evidence_of(
             for update in constant_updates(constants, scores, members.weights, in_use)
         ),
     )
+
+
+def _varied(
+    members: Ensemble, about: EnsembleAbout, *, world: World, products: Mapping[str, Product]
+) -> list[Constant] | None:
+    """The constants that were varied to make some members: all that the figures they were fitted to
+    can feel, else those that the members hold; None where the members' priors are none of these.
+    """
+    fitted = {
+        trial.name: trial
+        for figure, trial in likelihood_figures(load_trials())
+        if figure.id in about.targets and set(trial.products) <= products.keys()
+    }
+    of_products = [part for product in products.values() for part in product_constants(product)]
+    for constants in (
+        list(latents_of(list(fitted.values()), products=products, world=world).constants.values()),
+        [one for one in (*shared_constants(world), *of_products) if one.key in members.keys],
+    ):
+        if constants and priors_digest(constants) == members.assumptions:
+            return constants
+    return None
 
 
 @dataclass(frozen=True)
@@ -126,22 +172,25 @@ class StatusCounts:
 
 
 @dataclass(frozen=True)
-class RoleCounts:
-    """Sources of all roles together and of each."""
+class SourceCounts:
+    """Sources of all uses together and of each."""
 
     all: int
-    calibration: int
-    validation: int
+    likelihood: int
+    shown: int
 
 
 @dataclass(frozen=True)
 class TargetCounts:
-    """Figures that are reproduced, and their sources: all, and with overlapping ones once."""
+    """Figures that are reproduced, how many of them are fitted, and their sources: all, and with
+    overlapping ones once.
+    """
 
     figures: int
     unverified: int
-    sources: RoleCounts
-    sources_counted_once: RoleCounts
+    fitted: int
+    sources: SourceCounts
+    sources_counted_once: SourceCounts
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,7 +205,8 @@ class EvidenceCounts(Result):
         """Figures, sources and how many are left when overlapping ones count once."""
         targets = self.targets
         return (
-            f"{targets.figures} figures ({targets.unverified} unverified) of"
+            f"{targets.figures} figures ({targets.unverified} unverified,"
+            f" {targets.fitted} in the likelihood) of"
             f" {targets.sources.all} sources; overlapping sources counted once:"
             f" {targets.sources_counted_once.all}"
         )
@@ -171,7 +221,7 @@ def count_evidence(register: EvidenceRegister | None = None) -> EvidenceCounts:
     """
     whole = load_evidence_register() if register is None else register
     trials = load_trials()
-    by_role = [trials, *([trial for trial in trials if trial.role == role] for role in ROLES)]
+    by_use = [trials, *([trial for trial in trials if trial.use == use] for use in FIGURE_USES)]
     targets = [row for row in whole.published_rates if row.use == "target"]
     return EvidenceCounts(
         published_rates=_counts(whole.published_rates),
@@ -179,8 +229,9 @@ def count_evidence(register: EvidenceRegister | None = None) -> EvidenceCounts:
         targets=TargetCounts(
             figures=len(targets),
             unverified=sum(row.unverified for row in targets),
-            sources=RoleCounts(*map(len, by_role)),
-            sources_counted_once=RoleCounts(*(len(counted_once(group)) for group in by_role)),
+            fitted=len(fitted_ids(trials)),
+            sources=SourceCounts(*map(len, by_use)),
+            sources_counted_once=SourceCounts(*(len(counted_once(group)) for group in by_use)),
         ),
     )
 

@@ -313,6 +313,14 @@ def train(
     prepare_output(out, overwrite=overwrite, is_folder=True)
     check_model_folder(out)
     if grade3plus is not None:
+        if Path(grade3plus).name != grade3plus:
+            raise InputError(
+                where="train",
+                key="--grade3plus",
+                found=grade3plus,
+                expected="the name of a folder beside the model's own",
+                cure=f"keep both models in one folder and write {Path(grade3plus).name}",
+            )
         _check_neighbour(out.resolve().parent / grade3plus, config=config)
     tuned = _tuned(training, config=config, seed=seed, begin=begin) if is_tuned else None
     config = config if tuned is None else tuned.config

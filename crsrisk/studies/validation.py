@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from crsrisk import __version__
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import Cohort, subset
+from crsrisk.data.cross_validation import load_cross_validation
 from crsrisk.data.files import frame_digest, write_text
 from crsrisk.data.risk_model import FeatureContract
 from crsrisk.data.world import World, load_world
@@ -46,6 +47,7 @@ from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import tracking
+from crsrisk.report.cross_validation import cross_validation_part
 from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
 from crsrisk.report.evaluation_facts import About, EvaluationData, ExtraSection
 from crsrisk.results import Estimate, NotEstimable
@@ -303,7 +305,10 @@ def evaluate_study(
         internal_external=_places(study, workers=workers, begin=begin),
         comparison=_comparison(study, y_true, risk),
         sample_size=_size(study, evaluation.pooled.auroc, workers=workers, begin=begin),
-        further=[part(study) for part in further],
+        further=[
+            *(part(study) for part in further),
+            cross_validation_part(load_cross_validation()),
+        ],
     )
 
 

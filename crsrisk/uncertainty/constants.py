@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from scipy.special import ndtr, ndtri
 
 from crsrisk import streams
-from crsrisk.data.assumptions import Quantity, digest_of
-from crsrisk.data.product import Product
+from crsrisk.data.assumptions import Assumptions, Quantity, digest_of
+from crsrisk.data.product import Product, RandomEffects
 from crsrisk.data.world import World
 
 Values = NDArray[np.float64]
@@ -31,6 +31,15 @@ RESCUE = ("tocilizumab", "dexamethasone", "antipyretic")
 # stems that say how CRS arises and is handled; who the patients are (population) and how they are
 # measured (observation) are compared with baseline data instead and stay as they are
 STEMS = ("acute_phase", "cascade", "engagement", "exposure", "grading", "vitals", "ward")
+_NONE = Quantity(
+    value=0.0,
+    unit="1",
+    spread=0.5,
+    range=[-8.0, 8.0],
+    source="no random effect: the product is as its file explains",
+    strength="assumed",
+)
+NO_RANDOM_EFFECTS = RandomEffects(log_potency=_NONE, log_efficacy=_NONE, log_severity=_NONE)
 CHANCE = "patients (chance)"  # the factor that chooses which patients are simulated
 
 
@@ -80,7 +89,11 @@ class Constant:
         return (self.low - self.median) / self.spread, (self.high - self.median) / self.spread
 
 
-def _constant(key: str, quantity: Quantity, *, is_new: bool = False) -> Constant | None:
+def constant_of(key: str, quantity: Quantity, *, is_new: bool = False) -> Constant | None:
+    """The constant of a stated number; None where it is not uncertain.
+
+    ``is_new``: its value is its prior, whatever `prior` the file says.
+    """
     low, high = quantity.range
     if quantity.spread <= 0.0 or low >= high:
         return None
@@ -105,14 +118,15 @@ def _quantities(noun: BaseModel) -> Iterable[tuple[str, Quantity]]:
 def shared_constants(world: World) -> list[Constant]:
     """Uncertain assumptions, policies and mitigations of a world, in the order of their keys."""
     constants = [
-        _constant(f"assumption:{key}", entry)
+        constant_of(f"assumption:{key}", entry)
         for key, entry in world.assumptions.items()
         if key.split(".")[0] in STEMS
     ]
     for kind, nouns in (("policy", world.policies), ("mitigation", world.mitigations)):
         for name, noun in sorted(nouns.items()):
             constants += [
-                _constant(f"{kind}:{name}.{path}", quantity) for path, quantity in _quantities(noun)
+                constant_of(f"{kind}:{name}.{path}", quantity)
+                for path, quantity in _quantities(noun)
             ]
     return sorted(filter(None, constants), key=lambda constant: constant.key)
 
@@ -124,7 +138,7 @@ def product_constants(product: Product, *, is_new: bool = False) -> list[Constan
     a file that was copied from a calibrated product still says.
     """
     constants = [
-        _constant(f"product:{product.name}.{path}", quantity, is_new=is_new)
+        constant_of(f"product:{product.name}.{path}", quantity, is_new=is_new)
         for path, quantity in _quantities(product)
     ]
     return sorted(filter(None, constants), key=lambda constant: constant.key)
@@ -178,35 +192,37 @@ def prior_values(constants: Iterable[Constant], *, member: int) -> dict[str, flo
     return {constant.key: float(constant.at(score(constant.key))) for constant in constants}
 
 
-def with_world_values(world: World, values: Mapping[str, float]) -> World:
-    """The world with other values of some constants; keys of products are passed over."""
-    entries = {
-        key.removeprefix("assumption:"): value
-        for key, value in values.items()
-        if key.startswith("assumption:")
-    }
+def with_world_values(world: World, values: Mapping[str, float | Values]) -> World:
+    """The world with other values of some constants; keys of products are passed over.
+
+    A value may be an array with one number a patient (:mod:`crsrisk.uncertainty.own_worlds`); such
+    a world serves those patients in that order and nothing else.
+    """
+    entries = dict(world.assumptions.entries)
     policies, mitigations = dict(world.policies), dict(world.mitigations)
     for key, value in values.items():
         kind, _, path = key.partition(":")
+        if kind == "assumption":
+            entries[path] = entries[path].model_copy(update={"value": value})
+            continue
         name, _, path = path.partition(".")
         if kind == "policy":
             policies[name] = _with_value(policies[name], path, value)
         elif kind == "mitigation":
             mitigations[name] = _with_value(mitigations[name], path, value)
     return replace(
-        world,
-        assumptions=world.assumptions.replace(entries),
-        policies=policies,
-        mitigations=mitigations,
+        world, assumptions=Assumptions(entries), policies=policies, mitigations=mitigations
     )
 
 
-def with_product_values(product: Product, values: Mapping[str, float]) -> Product:
-    """The product with other values of some of its constants; keys of other things are passed
-    over.
+def with_product_values(product: Product, values: Mapping[str, float | Values]) -> Product:
+    """The product with other values of some of its constants and random effects; keys of other
+    things are passed over. A value may be an array with one number a patient.
     """
     start = f"product:{product.name}."
     changed: dict[str, BaseModel] = {"binding": product.binding, "kinetics": product.kinetics}
+    if any(key.startswith(f"{start}random_effects.") for key in values):
+        changed["random_effects"] = product.random_effects or NO_RANDOM_EFFECTS
     for key, value in values.items():
         if key.startswith(start):
             part, _, name = key.removeprefix(start).partition(".")
@@ -214,7 +230,16 @@ def with_product_values(product: Product, values: Mapping[str, float]) -> Produc
     return product.model_copy(update=changed)
 
 
-def _with_value(noun: Noun, path: str, value: float) -> Noun:
+def random_effect_keys(product: str) -> tuple[str, ...]:
+    """Keys of the random effects of a product, by its name.
+
+    >>> random_effect_keys("tarlatamab")[0]
+    'product:tarlatamab.random_effects.log_potency'
+    """
+    return tuple(f"product:{product}.random_effects.{name}" for name in RandomEffects.model_fields)
+
+
+def _with_value(noun: Noun, path: str, value: float | Values) -> Noun:
     if path.startswith("acts_on."):
         node = path.removeprefix("acts_on.")
         effects = getattr(noun, "acts_on")  # noqa: B009  only mitigations have it
@@ -319,10 +344,10 @@ def strengths(
     }
 
 
-def is_felt(key: str, *, product: Product) -> bool:
+def is_felt(key: str, *, product: Product, policy: str | None = None) -> bool:
     """Whether a product can feel a constant: not those of other products or of policies that do not
-    treat it.
+    treat it (its own policy, unless another one is named).
     """
     kind, _, rest = key.partition(":")
-    own = {"product": product.name, "policy": product.support_policy}
+    own = {"product": product.name, "policy": policy or product.support_policy}
     return kind not in own or rest.partition(".")[0] == own[kind]

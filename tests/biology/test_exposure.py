@@ -148,7 +148,9 @@ def test_expansion_is_logistic() -> None:
     """Under full stimulus without loss, Verhulst 1838: X(t) = K / (1 + (K / X0 - 1) exp(-g t))."""
     growth, ceiling, start, hours = 0.065, 40.0, 0.2, 120.0
     end = integrate(
-        lambda y: [expansion_rate(y[0], 0.0, 1.0, growth, 1 / ceiling, 0.0, 0.0)], [start], hours
+        lambda y: [expansion_rate(y[0], 0.0, 1.0, growth, 1 / ceiling, 0.0, 0.0, 0.0)],
+        [start],
+        hours,
     )
     assert end[0] == pytest.approx(
         ceiling / (1 + (ceiling / start - 1) * np.exp(-growth * hours)), rel=1e-9
@@ -158,7 +160,7 @@ def test_expansion_is_logistic() -> None:
 def test_cells_contract_without_antigen_and_die_faster_when_killed() -> None:
     def end(kill: float) -> float:
         fall = integrate(
-            lambda y: [expansion_rate(y[0], 0.0, 0.0, 0.05, 0.01, 0.006, kill)], [10.0], 24.0
+            lambda y: [expansion_rate(y[0], 0.0, 0.0, 0.05, 0.01, 0.006, kill, 0.0)], [10.0], 24.0
         )
         return float(fall[0])
 
@@ -172,10 +174,32 @@ def test_cells_contract_without_antigen_and_die_faster_when_killed() -> None:
     growth=st.floats(0.0, 0.2),
     ceiling=st.floats(0.1, 1e3),
     loss=st.floats(0.0, 0.05),
+    support=st.floats(0.0, 10.0),
 )
 def test_cells_stay_between_none_and_their_ceiling(
-    arriving: float, stimulus: float, growth: float, ceiling: float, loss: float
+    arriving: float, stimulus: float, growth: float, ceiling: float, loss: float, support: float
 ) -> None:
-    assert expansion_rate(0.0, arriving, stimulus, growth, 1 / ceiling, loss, 0.0) >= 0.0
-    at_ceiling = expansion_rate(ceiling, 0.0, stimulus, growth, 1 / ceiling, loss, 0.0)
+    assert expansion_rate(0.0, arriving, stimulus, growth, 1 / ceiling, loss, 0.0, support) >= 0.0
+    at_ceiling = expansion_rate(ceiling, 0.0, stimulus, growth, 1 / ceiling, loss, 0.0, support)
     assert at_ceiling <= 1e-12 * ceiling
+
+
+@given(
+    cells=st.floats(0.0, 100.0),
+    stimulus=st.floats(0.0, 1.0),
+    growth=st.floats(0.0, 0.2),
+    support=st.floats(0.0, 6.0),
+    loss=st.floats(0.0, 0.05),
+)
+def test_interleukin_2_multiplies_growth_and_nothing_else(
+    cells: float, stimulus: float, growth: float, support: float, loss: float
+) -> None:
+    """A support of 0.5 grows half as much again; loss and arrival stay."""
+    of = (cells, 1.5, stimulus)
+    found = expansion_rate(*of, growth, 0.01, loss, 0.0, support)
+    assert found == pytest.approx(
+        expansion_rate(*of, growth * (1.0 + support), 0.01, loss, 0.0, 0.0), rel=1e-9, abs=1e-12
+    )
+    assert expansion_rate(*of, 0.0, 0.01, loss, 0.0, support) == pytest.approx(
+        1.5 - loss * cells, abs=1e-12
+    )

@@ -10,6 +10,7 @@ from crsrisk.biology import vitals
 from tests.biology.plain_python import plain
 
 leak_rate, lung_water_rate = plain(vitals.leak_rate), plain(vitals.lung_water_rate)
+organ_injury_rate = plain(vitals.organ_injury_rate)
 temperature_rate = plain(vitals.temperature_rate)
 mean_arterial_pressure = plain(vitals.mean_arterial_pressure)
 oxygen_saturation = plain(vitals.oxygen_saturation)
@@ -29,6 +30,32 @@ def test_leak_stays_a_fraction(drive: float, inhibition: float, on: float, off: 
 @given(water=_SHARE, leak=_SHARE, turnover=st.floats(0.01, 0.2))
 def test_lung_water_follows_the_leak(water: float, leak: float, turnover: float) -> None:
     assert lung_water_rate(water, leak, turnover) == pytest.approx(turnover * (leak - water))
+
+
+@given(
+    injury=_SHARE, drive=st.floats(0.0, 3.0), more=_SHARE, inhibition=_SHARE, on=_SMALL, off=_SMALL
+)
+def test_injury_of_an_organ_is_a_fraction_that_engaged_t_cells_drive(
+    injury: float, drive: float, more: float, inhibition: float, on: float, off: float
+) -> None:
+    """No drive only heals, and so does a drive that a steroid blocks in full."""
+    rate = organ_injury_rate(injury, drive, inhibition, on, off)
+    assert rate <= organ_injury_rate(injury, drive + more, inhibition, on, off)
+    assert rate <= organ_injury_rate(injury, drive, inhibition * (1.0 - more), on, off) + 1e-12
+    assert organ_injury_rate(0.0, drive, inhibition, on, off) >= 0.0
+    assert organ_injury_rate(1.0, drive, inhibition, on, off) <= 0.0
+    assert organ_injury_rate(0.0, 0.0, inhibition, on, off) == 0.0
+    for heals in (
+        organ_injury_rate(injury, 0.0, inhibition, on, off),
+        organ_injury_rate(injury, drive, 1.0, on, off),
+    ):
+        assert heals == pytest.approx(-off * injury)
+
+
+def test_injury_of_an_organ_by_hand() -> None:
+    """Under a drive of 0.5 that does not end, 0.04 x 0.5 against 0.01 an hour: two thirds."""
+    assert organ_injury_rate(2.0 / 3.0, 0.5, 0.0, 0.04, 0.01) == pytest.approx(0.0, abs=1e-15)
+    assert organ_injury_rate(0.0, 0.5, 0.25, 0.04, 0.01) == pytest.approx(0.015)
 
 
 @given(pyrogen=st.floats(0.0, 10.0), more=st.floats(0.0, 5.0), antipyresis=_SHARE)
@@ -51,6 +78,18 @@ def test_fever_by_hand() -> None:
         0.0, abs=1e-12
     )
     assert temperature_rate(37.4, 36.8, 0.43, 0.43, 3.2, 0.0, 0.588) == pytest.approx(0.588)
+
+
+def test_the_set_point_is_steep() -> None:
+    """The cube: half of the pyrogen of half the rise gives a ninth of the rise, twice gives eight
+    ninths.
+    """
+
+    def rise(pyrogen: float) -> float:
+        return float(temperature_rate(36.8, 36.8, pyrogen, 0.24, 4.5, 0.0, 1.0))
+
+    assert rise(0.12) == pytest.approx(4.5 / 9.0)
+    assert rise(0.48) == pytest.approx(4.5 * 8.0 / 9.0)
 
 
 @given(leak=_SHARE, more=_SHARE, fluids=_SHARE, pressors=st.floats(0.0, 2.0))

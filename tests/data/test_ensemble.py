@@ -10,8 +10,8 @@ import pytest
 from crsrisk.data.ensemble import Ensemble, load_ensemble, save_ensemble
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.folders import names
-from crsrisk.uncertainty.constants import product_constants, shared_constants
+from crsrisk.folders import evidence_only_products, names
+from crsrisk.uncertainty.constants import constant_of, quantity_of
 from tests.simulation.people import world_of
 
 _MADE = Ensemble(
@@ -49,15 +49,15 @@ def test_the_shipped_ensemble_is_large_and_knows_its_constants() -> None:
     value inside its range.
     """
     ensemble = load_ensemble()
-    known = {
-        one.key: one
-        for one in (
-            *shared_constants(world_of()),
-            *(one for name in names("products") for one in product_constants(load_product(name))),
-        )
-    }
+    shipped = [*names("products"), *evidence_only_products()]
+    products = {name: load_product(name) for name in shipped}
+    world = world_of()
+    constants = (
+        constant_of(key, quantity_of(key, world=world, products=products)) for key in ensemble.keys
+    )
+    known = {constant.key: constant for constant in constants if constant is not None}
     assert len(ensemble) >= 200
-    assert set(ensemble.keys) <= set(known)
+    assert set(ensemble.keys) == set(known)
     for key, values in zip(ensemble.keys, ensemble.values.T, strict=True):
         slack = 1e-4 * max(abs(known[key].low), abs(known[key].high))
         assert known[key].low - slack <= values.min() <= values.max() <= known[key].high + slack

@@ -1,6 +1,4 @@
-"""The shipped evidence: copied exactly, split before tuning, fit for the products; bad folders
-refused.
-"""
+"""The shipped evidence: copied exactly, fit for the products; bad folders refused."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import ast
 import csv
 import re
 import shutil
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -28,6 +27,7 @@ from crsrisk.data.evidence_files import (
     load_own_trials,
     load_trials,
 )
+from crsrisk.data.evidence_use import likelihood_figures
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Trial, wilson_interval
 from crsrisk.data.world_files import load_assumptions, load_scenario
@@ -38,22 +38,18 @@ from tests.shared_data import shared_path
 
 ROOT = Path(__file__).parents[2]
 SYNTHETIC = ROOT / "synthetic"
-PUBLISHED_RATES = ROOT.parent / "shared" / "evidence" / "published_rates.csv"
-# decided before any comparison was run; a change here is a decision to be explained in
-# docs/decisions.md
-CALIBRATION = {
-    "afami_cel_label",
-    "cell_pool",
-    "engager_pool",
-    "ici_case_series",
-    "ici_karolinska",
-    "satri_cel_first_in_human",
-    "tarlatamab_dellphi301",
-    "tarlatamab_label_2024",
-    "tarlatamab_label_2025",
-    "tarlatamab_review",
-    "tebentafusp_202",
-}
+# tables of published evidence, each with a later one of the same columns
+RATES = ("published_rates.csv", "published_rates_2.csv")
+FACTORS = ("risk_factors.csv", "effect_sizes_2.csv")
+
+
+def table_of(names: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Rows of some shared tables by id; skips without them."""
+    rows: dict[str, dict[str, str]] = {}
+    for name in names:
+        with shared_path("evidence", name).open(encoding="utf-8", newline="") as file:
+            rows |= {row["id"]: row for row in csv.DictReader(file)}
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -65,38 +61,31 @@ def _figures(trials: list[Trial]) -> int:
     return sum(len(trial.rows) for trial in trials)
 
 
-def test_there_is_enough_evidence_of_either_role(trials: list[Trial]) -> None:
-    assert _figures(trials) >= 70
-    assert {trial.name for trial in trials if trial.role == "calibration"} == CALIBRATION
-    unseen = [trial for trial in trials if trial.is_independent]
-    assert all(trial.role == "validation" for trial in unseen)
-    assert _figures(unseen) >= 15
-    assert len(unseen) >= 6
-
-
 def test_the_readme_names_every_source_and_counts_right(trials: list[Trial]) -> None:
     text = (SYNTHETIC / "evidence" / "README.md").read_text(encoding="utf-8")
+    fitted = Counter(trial.name for _, trial in likelihood_figures(trials))
     for trial in trials:
-        table_row = f"| {trial.name} | {trial.product} | {len(trial.rows)} |"
+        recalled = sum(not row.verified for row in trial.rows)
+        table_row = (
+            f"| {trial.name} | {trial.product} | {len(trial.rows)} | {recalled} |"
+            f" {fitted[trial.name] or ''} |"
+        )
         assert table_row in text, table_row
-    validation = [trial for trial in trials if trial.role == "validation"]
-    unseen = [trial for trial in trials if trial.is_independent]
     assert f"{_figures(trials)} figures of {len(trials)} sources" in text
-    assert f"Validation: {_figures(validation)} figures of {len(validation)} sources" in text
-    assert f"{_figures(unseen)} figures of {len(unseen)} sources share no patient" in text
+    assert f"In the likelihood: {fitted.total()} figures of {len(fitted)} sources" in text
 
 
-def test_one_role_can_be_loaded_alone() -> None:
-    assert {trial.name for trial in load_trials(role="calibration")} == CALIBRATION
-    assert CALIBRATION.isdisjoint(trial.name for trial in load_trials(role="validation"))
+def test_one_use_can_be_loaded_alone(trials: list[Trial]) -> None:
+    for use in ("likelihood", "shown"):
+        alone = load_trials(use=use)
+        assert {trial.use for trial in alone} == {use}
+        assert [trial.name for trial in alone] == [
+            trial.name for trial in trials if trial.use == use
+        ]
 
 
-@pytest.mark.skipif(
-    not PUBLISHED_RATES.exists(), reason="no table of published rates beside the checkout"
-)
 def test_every_figure_is_copied_exactly(trials: list[Trial]) -> None:
-    with PUBLISHED_RATES.open(encoding="utf-8", newline="") as file:
-        table = {row["id"]: row for row in csv.DictReader(file)}
+    table = table_of(RATES)
     for row in (row for trial in trials for row in trial.rows):
         source = table[row.id]
         for name, value in (
@@ -146,9 +135,6 @@ def test_settings_of_trials_are_shipped(trials: list[Trial], field: str, folder:
     assert {getattr(trial, field) for trial in trials} - {None} <= shipped
 
 
-TUNED_TO: dict[str, Any] = {"role": "calibration", "is_independent": False}
-
-
 def _tree(name: str = "one", **change: Any) -> dict[str, Any]:
     row = {
         "id": f"X_{name}",
@@ -167,9 +153,6 @@ def _tree(name: str = "one", **change: Any) -> dict[str, Any]:
         "grading": "ASTCT",
         "window_d": 28,
         "window_reason": "one cycle",
-        "role": "validation",
-        "role_reason": "an example",
-        "is_independent": True,
         "overlaps": [],
         "rows": [row],
         **change,
@@ -195,8 +178,6 @@ def test_a_folder_of_ones_own_is_read(tmp_path: Path) -> None:
         ([_tree(overlaps=["two"])], "overlaps", "two"),
         ([_tree(overlaps=["one"])], "overlaps", "one"),
         ([_tree(), _tree("two", rows=_tree()["rows"])], "X_one", "a second time"),
-        ([_tree(overlaps=["two"]), _tree("two", **TUNED_TO)], "is_independent", "true"),
-        ([_tree(), _tree("two", overlaps=["one"], **TUNED_TO)], "is_independent", "true"),
         ([_tree(window_d="28")], "window_d", "'28'"),
         ([_tree(rows=[])], "Trial", "one row or more"),
     ],
@@ -244,12 +225,11 @@ def test_a_trial_of_ones_own_brings_its_product_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "key", "expected"),
     [
-        (TUNED_TO, "role", "validation"),
+        ({"use": "likelihood"}, "use", "shown"),
         ({"grading": "ASCTC"}, "grading", "ASTCT"),
         ({"product": "nowhere.yaml"}, "nowhere.yaml", "path"),
         ({"regimen": "lable"}, "regimen", "label_no_steroid"),
         ({"dose_times_h": [0, 96]}, "dose_times_h", r"\[0.0, 168.0, 336.0\]"),
-        ({"overlaps": ["tarlatamab_label_2025"]}, "is_independent", "false"),
         ({"overlaps": ["nobody"]}, "overlaps", "other sources"),
         ({"rows": [{**_tree()["rows"][0], "id": "E030"}]}, "E030", "each id once"),
     ],
@@ -363,23 +343,26 @@ def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ids_in(text: str) -> set[str]:
     """Ids in a text; ``F023-F025`` means all three."""
-    found = set(re.findall(r"\b[EF]\d{3}\b", text))
-    for letter, first, last in re.findall(r"\b([EF])(\d{3})-[EF](\d{3})\b", text):
+    found = set(re.findall(r"\b[EFGN]\d{3}\b", text))
+    for letter, first, last in re.findall(r"\b([EFGN])(\d{3})-[EFGN](\d{3})\b", text):
         found |= {f"{letter}{number:03d}" for number in range(int(first), int(last) + 1)}
     return found
 
 
 def test_every_row_of_either_table_stands_once(roster: EvidenceRegister) -> None:
-    assert len(roster.published_rates) == 194
-    assert len(roster.risk_factors) == 98
-    assert len({row.id for row in roster.rows}) == 194 + 98
+    assert len(roster.published_rates) == 194 + 49
+    assert len(roster.risk_factors) == 98 + 23
+    assert len({row.id for row in roster.rows}) == 194 + 49 + 98 + 23
 
 
-@pytest.mark.parametrize("table", ["published_rates", "risk_factors"])
-def test_the_roster_is_the_table(roster: EvidenceRegister, table: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "names"), [("published_rates", RATES), ("risk_factors", FACTORS)]
+)
+def test_the_roster_is_the_table(
+    roster: EvidenceRegister, table: str, names: tuple[str, ...]
+) -> None:
     """Same ids, and what the table recalls is unverified here."""
-    with shared_path("evidence", f"{table}.csv").open(encoding="utf-8", newline="") as file:
-        rows = {row["id"]: row for row in csv.DictReader(file)}
+    rows = table_of(names)
     mine = {row.id: row for row in getattr(roster, table)}
     assert mine.keys() == rows.keys()
     assert {name for name, row in mine.items() if row.unverified} == {
@@ -388,12 +371,11 @@ def test_the_roster_is_the_table(roster: EvidenceRegister, table: str) -> None:
 
 
 def test_blood_cancers_are_never_targets(roster: EvidenceRegister) -> None:
-    with shared_path("evidence", "published_rates.csv").open(encoding="utf-8", newline="") as file:
-        blood = {
-            row["id"]
-            for row in csv.DictReader(file)
-            if re.search("myeloma|lymphoma|LBCL|B-NHL|ALL$|AML|B-cell|haemato", row["tumour_type"])
-        }
+    blood = {
+        name
+        for name, row in table_of(RATES).items()
+        if re.search("myeloma|lymphoma|LBCL|B-NHL|ALL$|AML|B-cell|haemato", row["tumour_type"])
+    }
     assert len(blood) > 40
     assert blood.isdisjoint(row.id for row in roster.of("target"))
 
@@ -436,8 +418,8 @@ def test_phenomena_name_tests_that_exist(roster: EvidenceRegister) -> None:
 
 
 def test_no_phenomenon_rests_on_recalled_rows(roster: EvidenceRegister) -> None:
-    for name in roster.phenomena:
-        assert any(
+    for name, phenomenon in roster.phenomena.items():
+        assert phenomenon.source or any(
             row.used_in == name and not row.unverified for row in roster.of("qualitative")
         ), name
 

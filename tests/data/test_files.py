@@ -5,10 +5,11 @@ change.
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from crsrisk.data import files
 from crsrisk.data.files import (
     csv_header,
     frame_digest,
+    gunzipped,
+    gzipped,
     manifest_path,
     new_result,
     prepare_output,
@@ -171,6 +174,37 @@ def test_leftovers_go_with_all_that_is_in_them(tmp_path: Path) -> None:
         place.write_text("old", encoding="utf-8")
     remove_leftovers([folder, file, tmp_path / "never_there"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_gzip_gives_the_text_back_and_bears_no_date_name_or_system() -> None:
+    text = "µg/L, 4.2\n" * 1000
+    packed = gzipped(text)
+    assert gzip.decompress(packed) == text.encode("utf-8")
+    assert gunzipped(packed, most=len(text.encode("utf-8"))) == text
+    assert packed[:10] == bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 255])
+    assert gzipped("") != b""
+    assert gunzipped(gzipped(""), most=0) == ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda packed: b"", "cut short"),
+        (lambda packed: b"plain text", "no gzip"),
+        (lambda packed: packed[:-1], "cut short"),
+        (lambda packed: packed[: len(packed) // 2], "cut short"),
+        (lambda packed: packed + b"\0", "behind its end"),
+        (lambda packed: packed + packed, "behind its end"),
+        (lambda packed: packed[:-8] + bytes(4) + packed[-4:], "no gzip"),  # another check sum
+        (lambda packed: gzip.compress(b"\xff\xfe"), "no UTF-8"),
+        (lambda packed: gzipped("0" * 50_000_000), "more than 1000 bytes"),
+    ],
+)
+def test_what_is_no_whole_gzip_of_a_short_text_is_refused(
+    spoil: Callable[[bytes], bytes], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        gunzipped(spoil(gzipped("whole")), most=1000)
 
 
 def test_json_and_text_are_written_byte_by_byte(tmp_path: Path) -> None:

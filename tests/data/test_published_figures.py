@@ -55,9 +55,6 @@ TRIAL: dict[str, Any] = {
     "grading": "ASTCT",
     "window_d": 28.0,
     "window_reason": "one cycle",
-    "role": "validation",
-    "role_reason": "an example",
-    "is_independent": True,
     "overlaps": [],
     "rows": [FIGURE],
 }
@@ -81,8 +78,7 @@ COMPARISON = Comparison(
     agrees=False,
     verdict="not judged",
     reason="no patient",
-    role="validation",
-    is_independent=True,
+    use="shown",
     verified=True,
     citation="a label",
     note="",
@@ -165,9 +161,8 @@ def test_a_figure_that_cannot_be_is_refused(change: dict[str, Any], sentence: st
         ({"rows": []}, "one row or more"),
         ({"window_d": 0.0}, "a window_d above 0"),
         ({"n_patients": 0}, "n_patients of 1"),
-        ({"role": "calibration"}, "validation sources only"),
-        ({"role": "test"}, "calibration"),
-        ({"role_reason": ""}, "a role_reason"),
+        ({"use": "test"}, "likelihood"),
+        ({"use_reason": ""}, "a use_reason"),
         ({"dose_times_h": [168.0, 0.0]}, "rising order"),
         ({"dose_times_h": [24.0]}, "the first at 0"),
         ({"rows": [{**FIGURE, **ONSET}]}, "most recent dose"),
@@ -276,6 +271,13 @@ def test_no_two_counted_sources_overlap_and_each_left_out_overlaps_with_one(
     assert not any(set(pair) <= counted for pair in linked)
     for name in set(names) - counted:
         assert any(name in pair and set(pair) & counted for pair in linked)
+
+
+def test_a_pool_counts_beside_the_sources_in_it() -> None:
+    pool = _source("pool", n=400, overlaps=("a",)).model_copy(
+        update={"pooled_with": ["acapatamab"]}
+    )
+    assert counted_once([_source("a"), pool]) == {"a", "pool"}
 
 
 def test_a_source_with_nothing_but_recalled_figures_is_not_verified() -> None:

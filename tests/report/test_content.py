@@ -336,10 +336,11 @@ def test_rows_that_differ_and_rows_that_cannot_be_judged_stay(content: ReportCon
     assert "60 days" in times.groups[0].sub
 
 
-def test_the_tally_counts_every_role(content: ReportContent) -> None:
+def test_the_tally_counts_every_use(content: ReportContent) -> None:
     tally = content.published.tally
     assert cells_of(tally, "All figures")[1:4] == ["3", "2", "1"]
-    assert cells_of(tally, "of these, no patient shared with calibration")[1:4] == ["1", "0", "0"]
+    assert cells_of(tally, "In the likelihood")[1:4] == ["2", "2", "1"]
+    assert cells_of(tally, "Shown only")[1:4] == ["1", "0", "0"]
     assert any("1 differ and 1 cannot be judged" in sentence for sentence in content.limits)
 
 

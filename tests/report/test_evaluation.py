@@ -27,12 +27,14 @@ from crsrisk.evaluation.subgroups import decompose_gap, parts_of, subgroups
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import Answer, Checklist
+from crsrisk.report.cross_validation import cross_validation_part, when_not_to_trust
 from crsrisk.report.evaluation import FORMAT, ModelEvaluation, build_model_evaluation
 from crsrisk.report.evaluation_facts import About, EvaluationData, ExtraSection, MissingShare
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation
 from crsrisk.report.sections import section
 from crsrisk.results import Estimate, NotEstimable
+from tests.data.made_cross_validations import make_cross_validation
 from tests.toys import config, make_toy, model, toy  # noqa: F401
 
 RESULTS = (
@@ -163,7 +165,8 @@ def content(model: RiskModel, parts: dict[str, Any]) -> ModelEvaluation:  # noqa
         limits=("Truth is simulated.",),
         sections=[section("truth", title="Against the truth", lead="It is near.")],
     )
-    return build_model_evaluation(model, **given, further=[truth])
+    forecasts = cross_validation_part(make_cross_validation())
+    return build_model_evaluation(model, **given, further=[truth, forecasts])
 
 
 def answers_of(checklist: Checklist) -> dict[str, Answer]:
@@ -183,6 +186,7 @@ def test_every_part_is_there_and_json_can_hold_it(content: ModelEvaluation) -> N
         "subgroups",
         "sample-size",
         "truth",
+        "forecasts",
     ]
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert plain["against_the_truth"]["coverage"] == {"value": 0.9, "low": 0.8, "high": 1.0}
@@ -236,6 +240,22 @@ def test_page_is_whole_and_loads_nothing(content: ModelEvaluation) -> None:
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids)), "ids are unique, or a screen reader is led astray"
     assert page.count("no external validation") > len(content.sections)
+
+
+def test_how_well_the_simulator_forecasts_stands_beside_the_model(
+    content: ModelEvaluation,
+) -> None:
+    """Its figures are of published trials, so the event and window of the model stand apart."""
+    made = make_cross_validation()
+    told = when_not_to_trust(made).replace(">=", "≥")
+    assert content.sections[-1].lead == told
+    assert when_not_to_trust(made) in content.limits or told in content.limits
+    assert content.to_dict()["cross_validation"]["summary_of"]["mae_any_cells"] == 0.24
+    here = render_evaluation(content).partition('<section id="forecasts"')[2]
+    here = here.partition("</section>")[0]
+    assert "Made-up B" in here
+    assert content.window not in here
+    assert "no external validation" in here
 
 
 def test_checklists_point_to_what_is_there(content: ModelEvaluation) -> None:

@@ -17,11 +17,18 @@ from hypothesis import strategies as st
 
 from crsrisk.data.assumptions import Strength
 from crsrisk.data.credibility import FACTORS
+from crsrisk.data.cross_validation import bars
 from crsrisk.data.ensemble import CHANCE, Leader
 from crsrisk.data.product import Product
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_assumptions, load_product, load_scenario
 from crsrisk.report.content import ReportContent, build_content
+from crsrisk.report.cross_validation import (
+    NOT_COMPUTED,
+    cross_validation_chart,
+    when_not_to_trust,
+)
+from crsrisk.report.cross_validation import TITLE as FORECASTS
 from crsrisk.report.generator_card import (
     NO_ENSEMBLE,
     STRENGTHS,
@@ -40,9 +47,16 @@ from crsrisk.report.generator_facts import (
 )
 from crsrisk.report.pages import render_report
 from crsrisk.results import Estimate, to_plain
-from crsrisk.studies.generator import make_card
+from crsrisk.studies.generator import make_card, write_card
 from crsrisk.uncertainty.constants import CHANCE as SENSITIVITY_CHANCE
-from tests.report.conftest import EVIL, make_about, make_credibility, make_evidence, make_shares
+from tests.report.conftest import (
+    EVIL,
+    make_about,
+    make_credibility,
+    make_evidence,
+    make_forecasts,
+    make_shares,
+)
 from tests.stories.terminal import done
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +94,7 @@ def test_it_is_json_and_the_same_twice(card: GeneratorCard) -> None:
         sensitivity=make_shares(),
         ensemble=make_about(),
         evidence=make_evidence(),
+        cross_validation=make_forecasts(),
     )
     assert card == again == pickle.loads(pickle.dumps(card)) == copy.deepcopy(card)
     assert json.loads(json.dumps(card.to_dict(), allow_nan=False)) == again.to_dict()
@@ -107,16 +122,18 @@ def test_strengths_are_the_known_ones() -> None:
 
 
 def test_numbers_of_a_product_by_hand() -> None:
-    """Binding has 10 numbers, kinetics 10; those that the file calls `not used` rest on nothing."""
+    """Binding has 12 numbers, kinetics 10, and calibration inferred 3 random effects; those that
+    the file calls `not used` rest on nothing.
+    """
     product = load_product("tarlatamab")
     numbers = [
         getattr(part, name)
-        for part in (product.binding, product.kinetics)
+        for part in (product.binding, product.kinetics, product.random_effects)
         for name in type(part).model_fields
     ]
-    assert len(numbers) == 20
+    assert len(numbers) == 25
     used = [one for one in numbers if not one.source.startswith("not used")]
-    assert 0 < len(used) < 20
+    assert 0 < len(used) < 25
     counted = row_of(
         generator_card(load_world(), products=[product], credibility=make_credibility()), "Products"
     )
@@ -145,11 +162,12 @@ def test_a_number_that_becomes_assumed_is_counted_so() -> None:
 def test_a_distribution_with_one_source_counts_once() -> None:
     world = load_world()
     n = len(world.populations)
-    # 11 covariates, 4 shares, the table of ECOG and sites, stroma and suppression: the same in each
-    # population
+    densities = sum(len(one.antigen_density_ratio) for one in world.populations.values())
+    # 11 covariates, 5 shares, the table of ECOG and sites, stroma, suppression and frailty: the
+    # same in each population; and the density of the antigens that each names
     assert (
         row_of(generator_card(world, products=[], credibility=make_credibility()), "Populations").n
-        == n * 18
+        == n * 20 + densities
     )
 
 
@@ -188,8 +206,17 @@ def test_a_product_of_ones_own_is_counted_beside_the_shipped(shipped: GeneratorC
 def test_the_kept_page_is_fresh() -> None:
     kept = (ROOT / "docs" / "generator_card.md").read_text(encoding="utf-8")
     assert kept == generator_card_markdown(make_card()), (
-        "run: crsrisk export card --out docs/generator_card.md"
+        "run: crsrisk export card --out docs/generator_card.md --overwrite"
     )
+
+
+def test_the_kept_figure_is_fresh() -> None:
+    made, kept = make_card().cross_validation, ROOT / "docs" / "generator_card.svg"
+    assert kept.is_file() == (made is not None)
+    if made is not None:
+        assert kept.read_text(encoding="utf-8") == cross_validation_chart(made), (
+            "run: crsrisk export card --out docs/generator_card.md --overwrite"
+        )
 
 
 def test_the_page_of_a_card_that_was_kept_is_the_same(shipped: GeneratorCard) -> None:
@@ -397,6 +424,32 @@ def test_what_was_not_computed_is_said_with_the_command(card: GeneratorCard) -> 
     assert any("No ensemble" in text for text in section.remarks)
 
 
+def test_forecasts_of_unseen_products_stand_on_the_card(card: GeneratorCard) -> None:
+    made = card.cross_validation
+    assert made is not None
+    text = generator_card_markdown(card, chart="mine.svg")
+    here = text.partition(f"## {FORECASTS}")[2].partition("\n## ")[0]
+    assert f"**{when_not_to_trust(made)}**" in here
+    assert "](mine.svg)" in here
+    assert here.count("made_up_") == len({row.product for row in made.rows})
+    for bar in bars(made):
+        assert cells(here, bar.words)[1:] == [bar.found, bar.verdict]
+    assert ".svg" not in generator_card_markdown(card, chart=None)
+    (figure,) = generator_section(card).forecasts.figures
+    assert (figure.number, len(figure.panels)) == ("8", 3)
+
+
+def test_a_card_without_forecasts_says_so(card: GeneratorCard) -> None:
+    bare = replace(card, cross_validation=None)
+    text = generator_card_markdown(bare)
+    assert NOT_COMPUTED in text
+    assert ".svg" not in text
+    forecasts = generator_section(bare).forecasts
+    assert "not cross-validated for this version" in forecasts.lead
+    assert not forecasts.tables
+    assert not forecasts.figures
+
+
 def test_what_matters_and_what_the_findings_support_with_the_caveat(card: GeneratorCard) -> None:
     """Both stand on the shipped card; a card without them has no such sections."""
     text = generator_card_markdown(make_card())
@@ -454,9 +507,22 @@ def test_a_report_without_a_card_has_no_such_section(experiment: Any) -> None:
 
 
 def test_the_command_prints_writes_and_gives_json(shipped: GeneratorCard, tmp_path: Path) -> None:
-    assert done("export", "card").out == generator_card_markdown(shipped)
+    assert done("export", "card").out == generator_card_markdown(shipped, chart=None)
     assert json.loads(done("export", "card", "--json").out) == shipped.to_dict()
     done("export", "card", "--out", tmp_path / "card.md")
-    assert (tmp_path / "card.md").read_text(encoding="utf-8") == generator_card_markdown(shipped)
+    assert (tmp_path / "card.md").read_text(encoding="utf-8") == generator_card_markdown(
+        shipped, chart="card.svg"
+    )
     done("export", "card", "--json", "--out", tmp_path / "card.json")
     assert json.loads((tmp_path / "card.json").read_text(encoding="utf-8")) == shipped.to_dict()
+
+
+def test_the_figure_is_written_beside_the_page_and_goes_with_it(
+    card: GeneratorCard, tmp_path: Path
+) -> None:
+    page, figure = tmp_path / "card.md", tmp_path / "card.svg"
+    write_card(card, page)
+    assert "](card.svg)" in page.read_text()
+    assert figure.read_text().startswith("<svg")
+    write_card(replace(card, cross_validation=None), page, overwrite=True)
+    assert not figure.exists()

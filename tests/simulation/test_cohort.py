@@ -16,10 +16,11 @@ from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, columns_of
 from crsrisk.folders import find
-from crsrisk.simulation.arm import Arm
+from crsrisk.simulation.arm import Arm, arms_by_tumour_type
 from crsrisk.simulation.cohort import manifest, simulate, simulate_cohort, stream_cohort
+from crsrisk.simulation.published_trials import simulate_outcomes
 from crsrisk.simulation.true_risk import true_risk
-from tests.simulation.people import PRODUCTS, arm_of, world_of
+from tests.simulation.people import PRODUCTS, arm_of, product_of, world_of
 
 SEED = 3
 TABLES = ("observed", "outcomes", "course", "truth")
@@ -157,6 +158,76 @@ def test_a_million_patients_come_chunk_by_chunk(arms: list[Arm]) -> None:
     assert (
         len(list(stream_cohort(arms, world=world_of(), n_patients=130, seed=SEED, chunk=64))) == 3
     )
+
+
+MIXED = {"colorectal": 0.3, "non_small_cell_lung": 0.25}
+
+
+@pytest.fixture(scope="module")
+def mixed() -> Arm:
+    """Cells for three tumour types."""
+    product = product_of("cldn182_car_t").model_copy(update={"further_populations": MIXED})
+    return arm_of(product)
+
+
+def test_mixed_tumour_types_have_their_shares(mixed: Arm) -> None:
+    """Of 4000 patients every share within 4.5 binomial standard errors: one seed in 50,000 would
+    miss one of three.
+    """
+    n = 4000
+    lots = arms_by_tumour_type(mixed, world=world_of(), seed=SEED, patient_id=np.arange(n))
+    found = {part.population.name: len(rows) / n for part, rows in lots}
+    shares = mixed.product.shares_of_populations
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert set(found) == {"gastric_pancreatic", *MIXED}
+    for name, share in shares.items():
+        assert abs(found[name] - share) < 4.5 * np.sqrt(share * (1.0 - share) / n), name
+    assert sorted(np.concatenate([rows for _, rows in lots])) == list(range(n))
+
+
+@pytest.mark.parametrize(("chunk", "start"), [(1, 0), (7, 0), (50, 0), (13, 21)])
+def test_a_patient_keeps_his_tumour_type_whatever_the_chunk(
+    mixed: Arm, chunk: int, start: int
+) -> None:
+    both = [mixed, arm_of("tarlatamab")]
+    whole = simulate_cohort(both, world=world_of(), n_patients=80, seed=SEED)
+    n = 12 if chunk == 1 else 59
+    parts = stream_cohort(both, world=world_of(), n_patients=n, seed=SEED, chunk=chunk, start=start)
+    assert_same(glued(parts), rows(whole, start, start + n))
+    assert whole.observed["tumour_type"].nunique() == 4
+
+
+def test_who_is_asked_for_one_tumour_type_has_that_alone(mixed: Arm) -> None:
+    only = arm_of(mixed.product, population="colorectal")
+    alone = simulate_cohort([only], world=world_of(), n_patients=40, seed=SEED)
+    assert set(alone.observed["tumour_type"]) == {"colorectal"}
+    # and is the same person there as among the others
+    whole = simulate_cohort([mixed], world=world_of(), n_patients=40, seed=SEED)
+    his = (whole.observed["tumour_type"] == "colorectal").to_numpy()
+    assert 0 < his.sum() < 40
+    for name in TABLES:
+        one, other = getattr(alone, name)[his], getattr(whole, name)[his]
+        assert all(one[column].equals(other[column]) for column in one), name
+
+
+def test_trials_of_mixed_tumour_types_have_the_patients_in_their_order(mixed: Arm) -> None:
+    table = simulate_outcomes(mixed.product, world=world_of(), n=40, seed=SEED)
+    whole = simulate_cohort([mixed], world=world_of(), n_patients=40, seed=SEED)
+    assert table.equals(whole.outcomes)
+
+
+def test_true_risk_is_that_of_the_patients_own_tumour_type(mixed: Arm) -> None:
+    whole = simulate_cohort([mixed], world=world_of(), n_patients=30, seed=SEED)
+    of = true_risk(whole, world=world_of(), n_replicates=4)
+    for name in (mixed.population.name, *MIXED):
+        arm = arm_of(product_of("cldn182_car_t"), population=name)
+        his = (whole.observed["tumour_type"] == name).to_numpy()
+        alone = true_risk(
+            simulate_cohort([arm], world=world_of(), n_patients=30, seed=SEED),
+            world=world_of(),
+            n_replicates=4,
+        )
+        assert np.array_equal(of.n_grade2plus[his], alone.n_grade2plus[his]), name
 
 
 def test_fewer_patients_than_arms(arms: list[Arm], cohort: Cohort) -> None:

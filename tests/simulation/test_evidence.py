@@ -144,8 +144,7 @@ def test_rows_that_differ_stay_and_the_summary_counts_them() -> None:
         figure_by_hand(id="X2", value=0.2, n_patients=1_000),
         name="b_trial",
         product="acapatamab",
-        role="calibration",
-        is_independent=False,
+        use="likelihood",
     )
     found = compare([trial, other], simulate_trial=lambda _: outcomes_by_hand(4_000))
     assert [(row.id, row.verdict, row.agrees) for row in found] == [
@@ -162,8 +161,8 @@ def test_rows_that_differ_stay_and_the_summary_counts_them() -> None:
         n_agree_wide=0,
         mean_absolute_error_any_grade=None,
     )
-    assert summary.by_role["calibration"].n_agree == 0
-    assert summary.independent_validation.n_figures == 2
+    assert summary.by_use["likelihood"].n_agree == 0
+    assert summary.by_use["shown"].n_figures == 2
     assert summary.by_product["tarlatamab"].n_agree == 1
     assert summary.by_family["grade >= 2"].n_agree == 0
     assert summary.unverified.n_figures == 1
@@ -232,7 +231,7 @@ def test_the_shipped_evidence_goes_through_and_comes_out_as_json() -> None:
         "cell_pool",
     }
     unsized = [row["id"] for row in tree["rows"] if row["low"] is None]
-    assert unsized == ["E015", "E016", "E013", "E014"]
+    assert unsized == ["E015", "E016", "N090", "E013", "E014"]
 
 
 # Every shipped population looks like patients; the statistics are right on known numbers.

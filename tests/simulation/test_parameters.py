@@ -9,19 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crsrisk.data.assumptions import Quantity
 from crsrisk.data.population import CONTINUOUS
-from crsrisk.data.product import Product
+from crsrisk.data.product import CELLULAR, Product, RandomEffects, Regimen
 from crsrisk.data.world import World
 from crsrisk.simulation.arm import Arm, timetable
 from crsrisk.simulation.layout import PARAMETERS
 from crsrisk.simulation.parameters import (
+    antigen_copies,
     antigen_need,
+    apparent_affinity_nm,
+    bridging,
     crowding,
     dose_intensity,
     infused_cells,
@@ -132,12 +137,17 @@ def test_baseline_il6_can_be_switched_off() -> None:
             {"vitals.leak_ecog_ratio": 1.0, "vitals.spo2_ecog_fall_pct": 0.0},
         ),
         ("n_metastatic_sites", set(), {}),
+        (
+            "has_lung_involvement",
+            {"organ_drive"},
+            {"vitals.organ_lung_involvement_ratio": 1.0},
+        ),
     ],
 )
 def test_conditions_enter_and_can_be_switched_off(
     flag: str, entrance: set[str], switch: dict[str, float]
 ) -> None:
-    arm = arm_of("tarlatamab")
+    arm = arm_of(varied("tarlatamab", "binding", vital_organ_expression=0.1))
     patients = people(arm, 64)
     one, other = with_flag(patients, flag, 0.0), with_flag(patients, flag, 1.0)
     found = changed(table_of(arm, one), table_of(arm, other))
@@ -193,12 +203,20 @@ def _load(product: str, **binding: float) -> Values:
     return loads(arm, patients, covariates(patients, arm.population), world=world_of())[0]
 
 
-def test_density_affinity_valency_and_checkpoint_change_the_load() -> None:
+def test_density_potency_of_cells_and_checkpoint_change_the_load() -> None:
     usual = _load("tarlatamab")
     assert (_load("cldn182_car_t", antigen_density_copies=1e7) > _load("cldn182_car_t")).all()
-    assert (_load("tarlatamab", cd3_affinity_nm=150.0) < usual).all()
-    assert (_load("tarlatamab", valency=2.0) > usual).all()
+    assert _load("cldn182_car_t", cell_potency=2.0) == pytest.approx(
+        2.0 * _load("cldn182_car_t", cell_potency=1.0)
+    )
     assert (_load("tarlatamab", checkpoint_modulation=1.0) > usual).all()
+    # what a drug bridges is the solver's: neither density nor the tumour arm is in the load
+    for unmoved in (
+        {"antigen_density_copies": 1e7},
+        {"tumour_affinity_nm": 10.0},
+        {"valency": 2.0},
+    ):
+        assert np.array_equal(_load("tarlatamab", **unmoved), usual), unmoved
     # cells: half of the strength at the density that the platform needs; for a drug the solver
     # counts bridges
     need = world_of().assumptions.value("engagement.need_car_t_copies")
@@ -346,28 +364,254 @@ def test_tocilizumab_is_8_mg_per_kg_and_at_most_800_mg(weight: float) -> None:
     assert milligrams == pytest.approx(min(8.0 * kg, 800.0))
 
 
-def test_doses_by_weight_follow_the_weight() -> None:
+def _with_regimen(product: str, **changes: Any) -> Product:
+    """A product with its usual regimen changed."""
+    whole = product_of(product)
+    usual: Regimen = whole.regimens[whole.default_regimen]
+    return whole.model_copy(
+        update={
+            "regimens": {
+                **whole.regimens,
+                whole.default_regimen: usual.model_copy(update=changes),
+            }
+        }
+    )
+
+
+@pytest.mark.parametrize("product", ["tarlatamab", "cldn182_car_t"])
+def test_doses_by_body_size_follow_the_body(product: str) -> None:
+    """A dose per kg is multiplied by the weight, one per m2 by the surface: Mosteller 1987 at 170
+    cm, root of 170 x kg / 3600.
+    """
+    unit = "1e6 cells" if product_of(product).platform in CELLULAR else "ug"
+    scales = {}
+    for per in ("", "/kg", "/m2"):
+        arm = arm_of(_with_regimen(product, amount_unit=unit + per, amount_log_sd=0.0))
+        patients = people(arm, 16)
+        table, true = table_of(arm, patients), covariates(patients, arm.population)
+        assert np.array_equal(table["dose_scale"], table["later_dose_scale"])
+        if unit != "ug":  # what the room is shared by is the number given
+            times = arm.regimen.doses[0].amount / 250.0
+            found = infused_cells(arm, patients, true, world=world_of())
+            assert found == pytest.approx(times * table["dose_scale"])
+        scales[per], kg = table["dose_scale"], true["weight_kg"]
+    assert (scales[""] == 1.0).all()
+    assert scales["/kg"] == pytest.approx(kg)
+    assert scales["/m2"] == pytest.approx(np.sqrt(170.0 * kg / 3600.0), rel=0.01)
+
+
+def test_doses_by_weight_as_shipped() -> None:
     arm = arm_of("psma_sc_engager")
     patients = people(arm, 16)
     kg = covariates(patients, arm.population)["weight_kg"]
     assert table_of(arm, patients)["dose_scale"] == pytest.approx(kg)
 
 
-def test_lymphodepletion_and_g_csf() -> None:
-    """Cells grow better after lymphodepletion; G-CSF primes the myeloid cells."""
+@pytest.mark.parametrize("product", ["tarlatamab", "til_il2"])
+def test_later_doses_may_differ_more_between_patients(product: str) -> None:
+    """One draw of a patient sets how far from the stated dose each of his is;
+    ``later_amount_log_sd`` comes on top after the first.
+    """
+    arm = arm_of(_with_regimen(product, amount_log_sd=0.2, later_amount_log_sd=0.5))
+    patients = people(arm, 64)
+    z = patients.traits[:, TRAITS.index("cell_dose")]
+    table = table_of(arm, patients)
+    assert table["dose_scale"] == pytest.approx(np.exp(0.2 * z))
+    assert table["later_dose_scale"] == pytest.approx(np.exp(0.7 * z))
+    off = world_of().with_values({"exposure.dose_exponent": 0.0})
+    for name in ("dose_scale", "later_dose_scale"):
+        assert (table_of(arm, patients, off)[name] == 1.0).all(), (
+            "the switch takes the spread along"
+        )
 
-    def values(**regimen: bool) -> dict[str, Values]:
-        product = product_of("afami_cel")
-        other = product.regimens["label"].model_copy(update=regimen)
-        arm = arm_of(product.model_copy(update={"regimens": {**product.regimens, "label": other}}))
-        assert isinstance(arm.product, Product)
+
+def test_lymphodepletion_and_g_csf() -> None:
+    """Cells grow better after lymphodepletion, the more the stronger it was; G-CSF primes the
+    myeloid cells.
+    """
+
+    def values(**regimen: Any) -> dict[str, Values]:
+        arm = arm_of(_with_regimen("afami_cel", **regimen))
         return table_of(arm, people(arm, 8))
 
-    with_it, without = values(has_lymphodepletion=True), values(has_lymphodepletion=False)
+    without = values(has_lymphodepletion=False)
     ratio = world_of().assumptions.value("engagement.no_lymphodepletion_growth_ratio")
-    assert without["growth"] == pytest.approx(ratio * with_it["growth"])
+    for intensity in (0.5, 1.0, 1.5):
+        with_it = values(has_lymphodepletion=True, lymphodepletion_intensity=intensity)
+        assert without["growth"] == pytest.approx(ratio**intensity * with_it["growth"])
+        assert changed(with_it, without) == {"growth"}
     primed, plain = values(has_g_csf=True), values(has_g_csf=False)
     assert (primed["gain_m"] > plain["gain_m"]).all()
+
+
+def test_interleukin_2_feeds_cells_that_were_infused() -> None:
+    """Growth and activation of cells; under a drug nothing, whatever the assumption."""
+    more = {"engagement.growth_by_il2": 1.7, "engagement.gain_by_il2": 0.9}
+    for product in PRODUCTS:
+        arm = arm_of(product)
+        patients = people(arm, 8)
+        usual, fed = (table_of(arm, patients, w) for w in (None, world_of().with_values(more)))
+        if arm.product.platform in CELLULAR:
+            assert changed(usual, fed) == {"growth_by_il2", "gain_by_il2"}, product
+        else:
+            assert changed(usual, fed) == set(), product
+            assert (usual["growth_by_il2"] == 0.0).all()
+
+
+@given(valency=st.floats(1.0, 6.0), affinity=st.floats(0.01, 100.0), copies=st.floats(10.0, 1e6))
+def test_avidity_rises_with_valency_and_density(
+    valency: float, affinity: float, copies: float
+) -> None:
+    """One arm has the affinity of one arm; a second one meets 0.01 nM a copy: KA / (1 + (v - 1)
+    local / KA), so that two arms matter where antigen is dense and the arm is loose.
+    """
+
+    def apparent(v: float, ka: float, number: float) -> float:
+        arm = arm_of(varied("tarlatamab", "binding", valency=v, tumour_affinity_nm=ka))
+        return apparent_affinity_nm(arm, copies=number, world=world_of())
+
+    local = copies * world_of().assumptions.value("engagement.avidity_of_a_copy")
+    found = apparent(valency, affinity, copies)
+    assert apparent(1.0, affinity, copies) == pytest.approx(affinity)
+    assert found == pytest.approx(affinity / (1.0 + (valency - 1.0) * local / affinity))
+    assert found <= affinity * (1 + 1e-12)
+    assert apparent(valency + 1.0, affinity, copies) < found
+    assert apparent(valency, affinity * 2.0, copies) > found
+    assert apparent(valency, affinity, copies * 2.0) <= found
+
+
+@pytest.mark.parametrize("product", ["tarlatamab", "tebentafusp"])
+def test_affinity_density_and_avidity_enter_the_ternary_complex(product: str) -> None:
+    """Each moves its own constants; normal tissue has a share of the copies, hence less avidity."""
+    g = world_of().assumptions.group("engagement")
+    arm = arm_of(product)
+    patients = people(arm, 8)
+    usual = table_of(arm, patients)
+    for name, moves in {
+        "tumour_affinity_nm": {"tumour_affinity", "normal_affinity"},
+        "cd3_affinity_nm": {"cd3_affinity", "load_tumour", "load_normal"},
+        "valency": {"tumour_affinity", "normal_affinity"},
+        "antigen_density_copies": {"limit_tumour", "limit_normal", "cross_tumour", "cross_normal"},
+    }.items():
+        value = getattr(arm.product.binding, name).value
+        other = table_of(arm_of(varied(product, "binding", **{name: 3.0 * value})), patients)
+        assert changed(usual, other) == moves, name
+    # what calibration inferred of this product's potency set aside
+    arm = arm_of(_with_effects(product))
+    found, copies = bridging(arm, world=world_of()), antigen_copies(arm)
+    need = g[f"need_{arm.product.platform}_copies"]
+    sparse = g["normal_tissue_density_ratio"] * copies
+    for tissue, number in (("tumour", copies), ("normal", sparse)):
+        assert found[f"limit_{tissue}"] == pytest.approx(
+            1.0 + need / number + need / g["cd3_copies"]
+        )
+        assert found[f"cross_{tissue}"] == pytest.approx(
+            need * g["membrane_crossing"] / (number * g["cd3_copies"])
+        )
+    two = bridging(arm_of(varied(product, "binding", valency=2.0)), world=world_of())
+    assert two["tumour_affinity"] < two["normal_affinity"] < found["normal_affinity"]
+
+
+@given(weak=st.floats(1.0, 2000.0), factor=st.floats(1.01, 100.0))
+def test_a_bridge_counts_for_as_long_as_it_lasts(weak: float, factor: float) -> None:
+    """Kinetic proofreading: half the height at ``engagement.cd3_dwell_nm``, at whatever dose; cells
+    have no such arm.
+    """
+    dwell = world_of().assumptions.value("engagement.cd3_dwell_nm")
+    of = {ka: _load("tarlatamab", cd3_affinity_nm=ka)[0] for ka in (weak / factor, weak, dwell)}
+    assert of[weak / factor] > of[weak]
+    assert of[weak] / of[dwell] == pytest.approx(2.0 / (1.0 + weak / dwell))
+    assert np.array_equal(
+        _load("cldn182_car_t", cd3_affinity_nm=weak), _load("cldn182_car_t", cd3_affinity_nm=1.0)
+    )
+
+
+def _with_effects(product: str, **logs: float) -> Product:
+    """A product whose calibration inferred these random effects (0 where none is named)."""
+    effects = {
+        name: Quantity(
+            value=logs.get(name, 0.0),
+            unit="1",
+            spread=0.5,
+            range=[-3.0, 3.0],
+            source="a test",
+            strength="assumed",
+        )
+        for name in RandomEffects.model_fields
+    }
+    return product_of(product).model_copy(update={"random_effects": RandomEffects(**effects)})
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_random_effects_of_a_product_are_constants_of_its_own(product: str) -> None:
+    """Each is worth a change of one stated number: crossing or the half effect of cells, strength
+    of the platform, frailty of the patients. Nought changes nothing.
+    """
+    there = world_of()
+    arm = arm_of(product_of(product).model_copy(update={"random_effects": None}))
+    platform, patients = arm.product.platform, people(arm, 16)
+    usual = table_of(arm, patients)
+    assert changed(usual, table_of(arm_of(_with_effects(product)), patients)) == set()
+    is_engager = platform in ("tce", "immtac")
+    half = "membrane_crossing" if is_engager else f"cells_half_{platform}"
+    for name, key, power in (
+        ("log_potency", f"engagement.{half}", -1.0),
+        ("log_efficacy", f"engagement.strength_{platform}", 1.0),
+    ):
+        value = there.assumptions.value(key) * np.exp(0.4 * power)
+        wanted = table_of(arm, patients, there.with_values({key: float(value)}))
+        found = table_of(arm_of(_with_effects(product, **{name: 0.4})), patients)
+        moves = changed(usual, found)
+        assert moves, name
+        assert moves == changed(usual, wanted), name
+        for parameter in moves:
+            assert found[parameter] == pytest.approx(wanted[parameter], rel=1e-9), parameter
+    frail = arm.population.frailty_ratio.model_copy(
+        update={"value": arm.population.frailty_ratio.value * float(np.exp(0.4))}
+    )
+    weak = replace(arm, population=arm.population.model_copy(update={"frailty_ratio": frail}))
+    wanted = table_of(weak, patients)
+    found = table_of(arm_of(_with_effects(product, log_severity=0.4)), patients)
+    assert "leak_on" in changed(usual, found) <= {"leak_on", "il6_by_leak"}
+    for parameter in ("leak_on", "il6_by_leak"):
+        assert found[parameter] == pytest.approx(wanted[parameter], rel=1e-9), parameter
+
+
+@pytest.mark.parametrize("product", ["tarlatamab", "cldn182_car_t"])
+def test_the_tumour_type_says_how_dense_the_antigen_is(product: str) -> None:
+    """A ratio of the population multiplies the copies that the product's file states; that of
+    another antigen does nothing.
+    """
+    arm = arm_of(product)
+    ratio = arm.population.frailty_ratio.model_copy(update={"value": 0.25})
+    copies = arm.product.binding.antigen_density_copies.value
+    for target, times in ((arm.product.target, 0.25), ("of no product", 1.0)):
+        population = arm.population.model_copy(update={"antigen_density_ratio": {target: ratio}})
+        there = replace(arm, population=population)
+        assert antigen_copies(there) == times * copies
+        patients = people(there, 8)
+        direct = replace(
+            arm_of(varied(product, "binding", antigen_density_copies=times * copies)),
+            population=population.model_copy(update={"antigen_density_ratio": {}}),
+        )
+        assert changed(table_of(there, patients), table_of(direct, patients)) == set()
+
+
+def test_what_drives_injury_of_an_organ() -> None:
+    """Expression in the organ, tumour in the lung, an unmeasured trait; none of it without
+    expression.
+    """
+    none = arm_of(varied("tarlatamab", "binding", vital_organ_expression=0.0))
+    some = arm_of(varied("tarlatamab", "binding", vital_organ_expression=0.4))
+    patients = people(none, 64)
+    g = world_of().assumptions.group("vitals")
+    assert (table_of(none, patients)["organ_drive"] == 0.0).all()
+    lung = patients.discrete["has_lung_involvement"]
+    assert 0.0 < lung.mean() < 1.0
+    want = 0.4 * np.where(lung == 1.0, g["organ_lung_involvement_ratio"], 1.0)
+    want = want * np.exp(g["organ_log_sd"] * patients.traits[:, TRAITS.index("organ")])
+    assert table_of(some, patients)["organ_drive"] == pytest.approx(want)
+    assert changed(table_of(none, patients), table_of(some, patients)) == {"organ_drive"}
 
 
 def test_sites_and_habits_enter_the_ward_only() -> None:
@@ -411,23 +655,29 @@ def test_few_infused_cells_leave_room_unfilled(dose: float, more: float) -> None
         )
         arm = arm_of(whole, regimen="what_if")
         patients = people(arm, 4)
-        infused = infused_cells(arm, patients, world=world_of())
+        true = covariates(patients, arm.population)
+        infused = infused_cells(arm, patients, true, world=world_of())
         assert infused == pytest.approx(np.full(4, times))
-        ceiling = 1.0 / crowding(arm, patients, world=world_of())
+        ceiling = 1.0 / crowding(arm, patients, true, world=world_of())
         most = world_of().assumptions.value("engagement.largest_multiplication_of_cells") * times
         assert (ceiling < min(product.kinetics.expansion_ceiling.value, most)).all()
         ceilings.append(ceiling)
     assert (ceilings[0] < ceilings[1]).all()
 
 
+def _crowding(arm: Arm, *, world: World) -> Values:
+    patients = people(arm, 8, world=world)
+    return crowding(arm, patients, covariates(patients, arm.population), world=world)
+
+
 def test_the_switch_of_dose_takes_the_infused_number_along() -> None:
     flat = world_of().with_values({"exposure.dose_exponent": 0.0})
     arms = [arm_of("cldn182_car_t", regimen=name, world=flat) for name in ("dose_250", "dose_500")]
-    first, second = (crowding(arm, people(arm, 8, world=flat), world=flat) for arm in arms)
+    first, second = (_crowding(arm, world=flat) for arm in arms)
     assert np.array_equal(first, second)
 
 
 def test_clones_of_the_patient_have_the_room_alone() -> None:
     arm = arm_of("checkpoint_inhibitor")
     room = 1.0 / arm.product.kinetics.expansion_ceiling.value
-    assert (crowding(arm, people(arm, 8), world=world_of()) == room).all()
+    assert (_crowding(arm, world=world_of()) == room).all()

@@ -75,6 +75,7 @@ def test_what_is_known_stays_and_the_rest_varies() -> None:
     assert set(found.discrete["ecog"]) == {2.0}
     assert set(found.discrete["extra_sites"]) == {2.0}
     assert set(found.discrete["is_female"]) == {0.0, 1.0}
+    assert set(found.discrete["has_lung_involvement"]) == {0.0, 1.0}, "no column tells it"
     age = covariate(found.latent[:, 0], arm.population.marginals["age_years"])
     np.testing.assert_allclose(age, 70.0, rtol=1e-6)  # age is known exactly
     assert np.std(found.latent[:, CONTINUOUS.index("crp_mg_l")]) > 0.5

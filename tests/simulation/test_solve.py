@@ -82,6 +82,7 @@ def _plasma_by_matrix_exponential(arm: Arm, patient: int) -> Values:
         ]
     )  # the last state is the infusion, held
     ahead = expm(matrix * TICK_H)
+    assert v["dose_scale"] == v["later_dose_scale"], "one matrix for all doses"
     y, path = np.zeros(4), []
     for tick in range(len(plan.infusion)):
         y[0] += plan.depot[tick] * v["dose_scale"]

@@ -33,7 +33,15 @@ from tests.simulation.people import (
 PATIENT = 3
 SOLUBLE = [name for name in PRODUCTS if product_of(name).platform not in CELLULAR]
 CELLS = [name for name in PRODUCTS if product_of(name).platform in CELLULAR]
-FRACTIONS = ("desensitised", "slowly_desensitised", "myeloid", "tolerance", "leak", "lung_water")
+FRACTIONS = (
+    "desensitised",
+    "slowly_desensitised",
+    "myeloid",
+    "tolerance",
+    "leak",
+    "lung_water",
+    "organ_injury",
+)
 
 
 def _constants(arm: Arm) -> dict[str, float]:

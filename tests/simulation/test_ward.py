@@ -132,6 +132,38 @@ def test_oxygen_steps(bed: Bedside, spo2: float, grade: float) -> None:
     assert bed["had_oxygen"] == float(grade >= 2.0)
 
 
+@pytest.mark.parametrize(("spo2", "grade"), [(92.5, 0.0), (91.5, 2.0), (85.5, 3.0), (79.5, 4.0)])
+def test_injury_of_an_organ_is_graded_by_the_oxygen_that_it_asks_for(
+    bed: Bedside, spo2: float, grade: float
+) -> None:
+    """The worst so far, with fever or without, and no part of CRS."""
+    for temperature in (WELL_C, FEVER_C):
+        bed["organ_injury"] = _water_for(bed, spo2)
+        assert bed.tick(temperature) == float(temperature == FEVER_C)
+        assert bed["organ_grade"] == grade
+    bed["organ_injury"] = 0.0
+    bed.tick(WELL_C)
+    assert bed["organ_grade"] == grade, "the worst stays"
+    assert bed["low_flow_hold"] == bed["had_oxygen"] == 0.0
+    assert bed["lowest_spo2"] == pytest.approx(96.5), "the lungs' own is what is recorded"
+
+
+def test_injury_of_an_organ_counts_in_fever_where_the_scenario_counts_it(bed: Bedside) -> None:
+    bed["organ_injury"], bed["organ_counted"] = _water_for(bed, 85.5), 1.0
+    assert bed.tick(37.9) == 0.0, "hypoxia without fever is not CRS"
+    assert bed["seen_spo2"] == pytest.approx(96.5)
+    assert bed.tick(FEVER_C) == 3.0
+    assert bed["seen_spo2"] == pytest.approx(85.5)
+    bed.hours(bed["oxygen_hold_time"])
+    assert bed["grade"] == 1.0, "without fever it is not seen again, and the oxygen runs out"
+
+
+def test_only_a_scenario_counts_injury_of_an_organ() -> None:
+    name = "vitals.organ_toxicity_counted"
+    assert world_of().assumptions.value(name) == 0.0
+    assert world_of("organ_toxicity_counted").assumptions.value(name) == 1.0
+
+
 def test_a_vasopressor_comes_only_after_fluids_have_failed(bed: Bedside) -> None:
     leak = _leak_for(bed, 45.0)
     grades = [bed.tick(FEVER_C, leak=leak) for _ in range(12)]

@@ -250,8 +250,8 @@ def test_one_model_explains_the_same_patient() -> None:
         ("simulate --patients 4000 --seed 1", "simulate --patients 4000 --seed 1 --patients 60"),
         ("simulate --patients 5", "simulate --patients 5 --patients 5"),
         (
-            "evidence compare --role validation",
-            "evidence compare --role validation --patients 100 --patients-rare 100",
+            "evidence compare --use shown",
+            "evidence compare --use shown --patients 100 --patients-rare 100",
         ),
         ("export dictionary", "export dictionary"),
     ],

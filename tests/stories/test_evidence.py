@@ -52,7 +52,8 @@ def test_published_figures_are_those_of_the_files(tree: Any) -> None:
             figure.metric,
             figure.value,
         )
-        assert (row["role"], row["window_d"]) == (trial.role, trial.window_d)
+        assert row["window_d"] == trial.window_d
+        assert row["use"] == "shown" or trial.use == "likelihood"
         assert row["low"] is None or row["low"] <= row["published"] <= row["high"]
 
 
@@ -82,30 +83,29 @@ def test_rows_that_disagree_stay_and_are_counted(tree: Any) -> None:
     assert summary["all"]["n_figures"] == len(rows)
     assert summary["all"]["n_agree"] == sum(row["agrees"] for row in rows)
     assert summary["all"]["n_judged"] == sum(row["verdict"] != "not judged" for row in rows)
-    assert set(summary["by_role"]) == {"calibration", "validation"}
-    for role, found in summary["by_role"].items():
-        assert found["n_agree"] == sum(row["agrees"] for row in rows if row["role"] == role)
+    assert set(summary["by_use"]) == {"likelihood", "shown"}
+    for use, found in summary["by_use"].items():
+        assert found["n_agree"] == sum(row["agrees"] for row in rows if row["use"] == use)
 
 
-def test_on_the_terminal_one_role_alone_row_by_row(tree: Any) -> None:
-    shown = done("evidence", "compare", "--role", "validation", *SMALL).out
-    rows = [row for row in tree["rows"] if row["role"] == "validation"]
-    for row in rows:
-        assert row["id"] in shown
+def test_on_the_terminal_one_use_alone_row_by_row(tree: Any) -> None:
+    shown = done("evidence", "compare", "--use", "shown", *SMALL).out
+    mine = {figure.id for trial in load_trials(use="shown") for figure in trial.rows}
+    rows = [row for row in tree["rows"] if row["id"] in mine]
     for row in tree["rows"]:
-        assert (row["id"] in shown) is (row["role"] == "validation"), row["id"]
-    found = tree["summary"]["by_role"]["validation"]
-    assert (
-        f"validation: {found['n_agree']} of {found['n_judged']} judged figures agree"
-        in " ".join(shown.split())
+        assert (row["id"] in shown) is (row["id"] in mine), row["id"]
+    agree, judged = (
+        sum(row["agrees"] for row in rows),
+        sum(row["verdict"] != "not judged" for row in rows),
     )
-    assert "calibration:" not in shown
+    assert f"shown: {agree} of {judged} judged figures agree" in " ".join(shown.split())
+    assert "likelihood:" not in shown
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--role", "both"), ("--role", "both", "calibration", "validation")),
+        (("--use", "both"), ("--use", "both", "likelihood", "shown")),
         (("--scenario", "sunny"), ("scenarios", "sunny", "burden_null")),
     ],
 )
@@ -142,9 +142,6 @@ product: mine.yaml
 grading: ASTCT
 window_d: 28
 window_reason: one cycle
-role: validation
-role_reason: nothing was tuned to it
-is_independent: true
 overlaps: []
 rows:
   - {id: MINE, metric: crs_any_rate, of: patients, value: 0.5, n_patients: 40, events: 20,
@@ -154,15 +151,15 @@ rows:
         encoding="utf-8",
     )
     (row,) = done("evidence", "compare", "--trial", trial, "--json", *SMALL).tree["rows"]
-    assert (row["id"], row["product"], row["role"], row["verified"]) == (
+    assert (row["id"], row["product"], row["use"], row["verified"]) == (
         "MINE",
         "mine",
-        "validation",
+        "shown",
         False,
     )
     shown = " ".join(done("evidence", "compare", "--trial", trial, *SMALL).out.split())
     assert "unverified" in shown
     assert "of 1 judged figures" in shown or "of 0 judged figures" in shown
-    answer = crsrisk("evidence", "compare", "--trial", trial, "--role", "validation")
+    answer = crsrisk("evidence", "compare", "--trial", trial, "--use", "shown")
     assert answer.code == 2
-    assert "--role with --trial" in answer.err
+    assert "--use with --trial" in answer.err

@@ -204,13 +204,13 @@ def test_a_changed_companion_is_refused(job: Job, patient: Path, tmp_path: Path)
     copy.mkdir(parents=True)
     for file in job.model.iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
-    (copy / "refits.json").write_text("{}", encoding="utf-8")
+    (copy / "refits.json.gz").write_bytes(b"{}")
     refused(
         "explain",
         "patient",
         copy,
         patient,
         "--quick",
-        says=("refits.json", "another hash"),
+        says=("refits.json.gz", "another hash"),
         folder=tmp_path,
     )

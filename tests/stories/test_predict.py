@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -440,14 +441,14 @@ def test_results_that_cannot_be_written(
 
 
 def cut_short(model: Path) -> None:
-    text = (model / "booster.txt").read_text(encoding="utf-8")
-    (model / "booster.txt").write_text(text[: len(text) // 2], encoding="utf-8")
+    content = (model / "booster.txt.gz").read_bytes()
+    (model / "booster.txt.gz").write_bytes(content[: len(content) // 2])
 
 
 def change_a_leaf(model: Path) -> None:
-    text = (model / "booster.txt").read_text(encoding="utf-8")
-    (model / "booster.txt").write_text(
-        text.replace("leaf_value=", "leaf_value=9", 1), encoding="utf-8"
+    text = gzip.decompress((model / "booster.txt.gz").read_bytes())
+    (model / "booster.txt.gz").write_bytes(
+        gzip.compress(text.replace(b"leaf_value=", b"leaf_value=9", 1))
     )
 
 
@@ -460,6 +461,18 @@ def change_the_calibration(model: Path) -> None:
 
 def lose_the_contract(model: Path) -> None:
     (model / "contract.json").unlink()
+
+
+def make_it_of_a_former_layout(model: Path) -> None:
+    """As models were saved before their large files were packed."""
+    place = model / "booster.txt.gz"
+    (model / "booster.txt").write_bytes(gzip.decompress(place.read_bytes()))
+    place.unlink()
+    text = (model / "manifest.json").read_text(encoding="utf-8")
+    (model / "manifest.json").write_text(
+        text.replace("crsrisk model 2", "crsrisk model 1").replace(place.name, "booster.txt"),
+        encoding="utf-8",
+    )
 
 
 def lose_the_manifest(model: Path) -> None:
@@ -477,10 +490,14 @@ def lose_everything(model: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (cut_short, ("booster.txt", "SHA-256", "another hash", "fit the model again")),
-        (change_a_leaf, ("booster.txt", "SHA-256", "another hash")),
+        (cut_short, ("booster.txt.gz", "SHA-256", "another hash", "fit the model again")),
+        (change_a_leaf, ("booster.txt.gz", "SHA-256", "another hash")),
         (change_the_calibration, ("calibrator.json", "SHA-256", "another hash")),
         (lose_the_contract, ("contract.json",)),
+        (
+            make_it_of_a_former_layout,
+            ("manifest.json, format", "'crsrisk model 1'", "'crsrisk model 2'", "crsrisk train"),
+        ),
         (lose_the_manifest, ("manifest.json", "the folder that the model was saved to")),
         (break_the_manifest, ("manifest.json", "no valid JSON")),
         (lose_everything, ("no such file", "the folder of a model")),

@@ -114,10 +114,10 @@ def test_a_model_without_one_of_grade_3_is_released_and_its_pages_say_so(
 def test_a_damaged_release_is_refused(released: Path, table: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(released, copy)
-    text = (copy / "booster.txt").read_text()
-    (copy / "booster.txt").write_text(text[: len(text) // 2])
-    refused("predict", copy, table, says=("booster.txt", "SHA-256"), folder=tmp_path)
-    refused("release", copy, "--out", tmp_path / "out", says=("booster.txt",), folder=tmp_path)
+    content = (copy / "booster.txt.gz").read_bytes()
+    (copy / "booster.txt.gz").write_bytes(content[: len(content) // 2])
+    refused("predict", copy, table, says=("booster.txt.gz", "SHA-256"), folder=tmp_path)
+    refused("release", copy, "--out", tmp_path / "out", says=("booster.txt.gz",), folder=tmp_path)
 
 
 def test_an_unknown_name(table: Path, tmp_path: Path) -> None:

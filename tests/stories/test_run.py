@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
@@ -41,8 +42,8 @@ def test_it_ends_with_figures_report_and_tracking(job: Job) -> None:
         "Mean calibration error (ICI)",
         "Share of the oracle's gain over product alone",
     ]
-    for role in ("calibration", "validation"):
-        assert re.search(rf"Published figures, {role}: \d+ of \d+ judged agree", job.first.out)
+    for use in ("likelihood", "shown"):
+        assert re.search(rf"Published figures, {use}: \d+ of \d+ judged agree", job.first.out)
     assert "Research use; synthetic data; no external validation." in lines
     assert lines[-2] == f"Report: {job.results / 'report.html'}"
     assert (job.results / "report.html").is_file()
@@ -69,12 +70,12 @@ def test_everything_promised_is_there(job: Job) -> None:
         if hashed != "folder" and not name.startswith("figures/")
     }
     parts = (
-        "booster.txt",
+        "booster.txt.gz",
         "calibrator.json",
         "contract.json",
         "manifest.json",
         "bedside.json",
-        "refits.json",
+        "refits.json.gz",
     )
     assert files == {
         "README.txt",
@@ -134,8 +135,8 @@ def test_manifest_knows_every_file_and_no_date_or_place(job: Job) -> None:
 def test_evidence_is_that_of_the_command(job: Job) -> None:
     tree = json.loads((job.results / "evidence.json").read_text(encoding="utf-8"))
     assert len(tree["rows"]) >= 60
-    for role, found in tree["summary"]["by_role"].items():
-        assert f"{role}: {found['n_agree']} of {found['n_judged']} judged agree" in job.first.out
+    for use, found in tree["summary"]["by_use"].items():
+        assert f"{use}: {found['n_agree']} of {found['n_judged']} judged agree" in job.first.out
 
 
 def test_three_patients_have_reasons_and_a_later_estimate(job: Job) -> None:
@@ -176,7 +177,7 @@ def test_tracking_keeps_report_manifest_and_models(job: Job) -> None:
         "evidence.json",
         "MLmodel",
         "model.lgb",
-        "booster.txt",
+        "booster.txt.gz",
     ):
         assert name in names
     assert {path.suffix for path in artifacts(job)} & (UNPICKLED | ROWS_OF_PATIENTS) == set()
@@ -201,10 +202,12 @@ def test_nothing_of_a_patient_is_tracked(job: Job) -> None:
     own = {repr(value) for name in exact for value in cohort[name].dropna()}
     assert len(own) > 2000, "full-length values, each of one patient alone"
     for path in artifacts(job):
-        text = path.read_text(encoding="utf-8", errors="replace")
+        content = path.read_bytes()
+        raw = gzip.decompress(content) if path.suffix == ".gz" else content
+        text = raw.decode("utf-8", errors="replace")
         assert not re.search(r"patient_id[\"']?\s*[:=,]\s*\[?\s*\d", text), path.name
         # thresholds are drawn at random between values
-        if path.name not in ("booster.txt", "model.lgb"):
+        if path.name not in ("booster.txt.gz", "model.lgb"):
             assert own.isdisjoint(re.findall(r"\d+\.\d{6,}", text)), path.name
 
 

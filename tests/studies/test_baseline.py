@@ -96,7 +96,7 @@ def test_closing_lines(
     lines = results.summary().splitlines()
     assert "  AUROC within products: 0.710 (95% interval 0.660 to 0.760)" in lines
     assert not [line for line in lines if "pooled" in line]
-    assert "  Published figures, calibration: 1 of 2 judged agree" in lines
+    assert "  Published figures, likelihood: 1 of 2 judged agree" in lines
     assert lines[-3] == "Research use; synthetic data; no external validation."
     program = "mlflow" if is_on_path else str(tmp_path / "mlflow")
     assert lines[-2:] == ["Report: x/report.html", f"MLflow: {program} ui"]

@@ -6,13 +6,16 @@ import copy
 import json
 import pickle
 from math import nan
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from crsrisk.data.ensemble import Ensemble, load_ensemble
 from crsrisk.data.evidence_files import load_trials
-from crsrisk.errors import InputError
+from crsrisk.errors import InputError, OutputError
 from crsrisk.results import Estimate
 from crsrisk.studies.evidence import (
     Coverage,
@@ -21,19 +24,27 @@ from crsrisk.studies.evidence import (
     forecast_published,
     print_published_forecasts,
 )
-from crsrisk.studies.forecast import RATES, Forecast, as_written, forecast, print_forecast
+from crsrisk.studies.forecast import (
+    ASKED,
+    RATES,
+    Forecast,
+    as_written,
+    forecast,
+    prepare_draws,
+    write_draws,
+)
 from crsrisk.uncertainty.forecast import PredictiveInterval
 from tests.simulation.people import product_of, world_of
+from tests.uncertainty.few_members import few_members
 
 
 def _few() -> Ensemble:
-    return load_ensemble().head(4)
+    return few_members(4)
 
 
 def _interval(value: float, low: float, high: float) -> PredictiveInterval:
-    return PredictiveInterval(
-        Estimate(value, low, high, mc_error=0.01), Estimate(value, low, high), 4
-    )
+    told = Estimate(value, low, high)
+    return PredictiveInterval(Estimate(value, low, high, mc_error=0.01), told, told, 4)
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +59,14 @@ def rows() -> PublishedForecasts:
 
 def test_the_answer_has_what_was_promised(rows: PublishedForecasts) -> None:
     tree = json.loads(json.dumps(rows.to_dict(), allow_nan=False))
-    assert {
-        "targets",
-        "inside",
-        "validation_targets",
-        "validation_inside",
-        "mean_abs_error_any",
-        "validation_mean_abs_error_any",
-    } <= set(tree["summary"])
+    for counted in ("all", "verified", "counted_once"):
+        for use in ("likelihood", "shown"):
+            assert set(tree["summary"][counted][use]) == {
+                "sources",
+                "targets",
+                "inside",
+                "mean_abs_error_any",
+            }
     assert {
         "id",
         "product",
@@ -69,10 +80,11 @@ def test_the_answer_has_what_was_promised(rows: PublishedForecasts) -> None:
         "agrees",
         "predictive_low",
         "predictive_high",
-        "role",
+        "use",
     } <= set(tree["rows"][0])
-    assert tree["summary"]["targets"] == 17
-    assert tree["summary"]["validation_targets"] == 2
+    # at most four figures of the label are fitted; the other centre prints two
+    assert tree["summary"]["all"]["likelihood"]["targets"] == 4 + 2
+    assert tree["summary"]["all"]["shown"]["targets"] == 17 - 4
 
 
 def test_the_counts_are_of_what_lies_inside() -> None:
@@ -80,14 +92,14 @@ def test_the_counts_are_of_what_lies_inside() -> None:
     by_id = {figure.id: figure for figure in trial.rows}
 
     def row(name: str, low: float, high: float) -> PublishedForecast:
-        return PublishedForecast(by_id[name], trial, _interval(0.5, low, high))
+        return PublishedForecast(by_id[name], trial, _interval(0.5, low, high), "likelihood")
 
     made = PublishedForecasts((row("E030", 0.5, 0.6), row("E035", 0.2, 0.3), row("E046", nan, nan)))
-    calibration = made.all.calibration
-    assert (calibration.targets, calibration.inside, made.n_not_judged) == (2, 1, 1)
-    assert calibration.mean_abs_error_any == pytest.approx(0.0666)
+    fitted = made.all.likelihood
+    assert (fitted.targets, fitted.inside, made.n_not_judged) == (2, 1, 1)
+    assert fitted.mean_abs_error_any == pytest.approx(0.0666)
     assert made.mean_width_grade2plus == pytest.approx(0.1)
-    assert made.all.validation.mean_abs_error_any is None
+    assert made.all.shown.mean_abs_error_any is None
 
 
 def _forecast(*products: str, **choices: Any) -> Forecast:
@@ -102,7 +114,10 @@ def test_a_new_product_has_intervals_and_a_trial_size_widens_them() -> None:
     for name in RATES:
         without, with_chance = (made["acapatamab"].metric(name) for made in (plain, small))
         assert 0.0 <= without.predictive.low <= without.predictive.high <= 1.0
-        assert with_chance.predictive.value == without.predictive.value
+        assert without.predictive.low <= without.half.low <= without.half.high
+        assert without.half.high <= without.predictive.high
+        counts = 20 * with_chance.predictive.value
+        assert counts == pytest.approx(round(counts)), "what a trial of 20 would print"
     any_grade, any_grade_small = (made["acapatamab"].crs_any.predictive for made in (plain, small))
     assert any_grade_small.high - any_grade_small.low > any_grade.high - any_grade.low
     assert plain["acapatamab"].onset_median_h.predictive.value > 0
@@ -118,7 +133,7 @@ def test_a_forecast_is_an_object_that_shows_itself_and_can_be_kept() -> None:
     assert "grade >= 2" in repr(made)
     assert "<table" in made._repr_html_()
     frame = made.to_frame().set_index(["product", "metric"])
-    assert len(frame) == 2 * 4
+    assert len(frame) == 2 * len(ASKED)
     row = frame.loc[("tarlatamab", "crs_grade2plus")]
     exact = made["tarlatamab"].crs_grade2plus
     assert (row["median"], row["low"], row["high"]) == (
@@ -126,6 +141,7 @@ def test_a_forecast_is_an_object_that_shows_itself_and_can_be_kept() -> None:
         exact.predictive.low,
         exact.predictive.high,
     )
+    assert (row["low_50"], row["high_50"]) == (exact.half.low, exact.half.high)
     assert (row["assumptions_low"], row["assumptions_high"]) == (
         exact.assumptions.low,
         exact.assumptions.high,
@@ -179,12 +195,8 @@ def test_what_is_printed(rows: PublishedForecasts, capsys: pytest.CaptureFixture
     print_published_forecasts(rows)
     shown = capsys.readouterr().out
     assert "no external validation" in shown
-    assert "calibration:" in shown
+    assert "likelihood:" in shown
     assert "counted once" in shown
-    print_forecast(_forecast("tarlatamab"))
-    shown = " ".join(capsys.readouterr().out.split())
-    assert "tarlatamab" in shown
-    assert "no external validation" in shown
 
 
 def test_published_forecasts_show_themselves_in_short(rows: PublishedForecasts) -> None:
@@ -204,10 +216,10 @@ def test_overlapping_sources_count_once() -> None:
     made = PublishedForecasts(
         tuple(PublishedForecast(figure, trial, there) for trial, figure in figures)
     )
-    assert made.all.calibration.targets == 2
-    assert made.counted_once.calibration.sources == 1
-    assert made.counted_once.calibration.targets == 1
-    assert made.counted_once.validation == Coverage(0, 0, 0, None)
+    assert made.all.shown.targets == 2
+    assert made.counted_once.shown.sources == 1
+    assert made.counted_once.shown.targets == 1
+    assert made.counted_once.likelihood == Coverage(0, 0, 0, None)
 
 
 def test_recalled_figures_are_counted_apart() -> None:
@@ -216,8 +228,8 @@ def test_recalled_figures_are_counted_apart() -> None:
     figures = [trial.figures[0], trial.figures[0].model_copy(update={"source_kind": "RECALL"})]
     assert [figure.verified for figure in figures] == [True, False]
     made = PublishedForecasts(tuple(PublishedForecast(figure, trial, there) for figure in figures))
-    assert (made.all.calibration.targets, made.verified.calibration.targets) == (2, 1)
-    assert made.verified.validation.mean_abs_error_any is None
+    assert (made.all.shown.targets, made.verified.shown.targets) == (2, 1)
+    assert made.verified.likelihood.mean_abs_error_any is None
 
 
 def test_a_number_that_a_users_file_states_is_not_the_ensembles() -> None:
@@ -253,3 +265,44 @@ def test_what_an_arm_cannot_be_is_refused(choice: dict[str, Any], says: str) -> 
 def test_a_product_twice_is_refused() -> None:
     with pytest.raises(InputError, match="more than once"):
         _forecast("tarlatamab", "tarlatamab")
+
+
+# Every draw.
+
+
+def test_draws_give_the_intervals_and_stand_in_a_file(tmp_path: Path) -> None:
+    made = _forecast("tarlatamab", trial_size=40)
+    assert set(made.draws) == {"product", "metric", "member", "weight", "rate", "reported"}
+    by_metric = dict(iter(made.draws.groupby("metric")))
+    assert set(by_metric) == set(ASKED)
+    for name in RATES:
+        of, exact = by_metric[name], made["tarlatamab"].metric(name)
+        assert set(of["member"]) == {0, 1, 2, 3}
+        assert of["weight"].sum() == pytest.approx(1.0)
+        assert exact.predictive.low == np.quantile(of["reported"], 0.025, method="inverted_cdf")
+        assert exact.half.high == np.quantile(of["reported"], 0.75, method="inverted_cdf")
+        counts = 40 * of["reported"]
+        assert counts.to_numpy() == pytest.approx(counts.round().to_numpy())
+    for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
+        path = tmp_path / f"draws{suffix}"
+        assert write_draws(made, path) == len(made.draws)
+        pd.testing.assert_frame_equal(read(path), made.draws, check_dtype=False)
+        with pytest.raises(OutputError, match="--overwrite"):
+            prepare_draws(path, overwrite=False)
+        prepare_draws(path, overwrite=True)
+    with pytest.raises(OutputError, match=r"\.csv or \.parquet"):
+        prepare_draws(tmp_path / "draws.xlsx", overwrite=False)
+    prepare_draws(None, overwrite=False)
+
+
+def test_grades_add_up_within_a_member() -> None:
+    """Grade 1, grade 2 and grade >= 3 are the patients with any grade: in the mean of the draws
+    before chance within 5 points (each rate is drawn with its own spread between trials).
+    """
+    made = _forecast("tarlatamab", n_patients=160)
+    mean = made.draws.groupby("metric")["rate"].mean()
+    parts = mean["crs_grade1"] + mean["crs_grade2"] + mean["crs_grade3plus"]
+    assert parts == pytest.approx(mean["crs_any"], abs=0.05)
+    assert mean["crs_grade2"] + mean["crs_grade3plus"] == pytest.approx(
+        mean["crs_grade2plus"], abs=0.05
+    )

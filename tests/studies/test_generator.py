@@ -42,9 +42,10 @@ def test_the_summary_counts_every_row() -> None:
     assert targets.figures == sum(len(trial.rows) for trial in trials)
     assert targets.unverified == sum(not row.verified for trial in trials for row in trial.rows)
     assert targets.sources.all == len(trials)
-    for role in ("all", "calibration", "validation"):
+    assert 0 < targets.fitted < targets.figures
+    for use in ("all", "likelihood", "shown"):
         once, each = (
-            getattr(sources, role) for sources in (targets.sources_counted_once, targets.sources)
+            getattr(sources, use) for sources in (targets.sources_counted_once, targets.sources)
         )
         assert 0 < once < each
 
@@ -135,7 +136,13 @@ def test_every_constant_of_the_shipped_ensemble_is_judged() -> None:
     evidence, members = make_card().evidence, load_ensemble()
     assert evidence is not None
     updates = [row.update for row in evidence.constants]
-    assert {update.constant for update in updates} == set(members.keys)
+    judged = {update.constant for update in updates}
+    others = {key for key in members.keys if key not in judged}
+    assert all(".random_effects." in key or ":evidence." in key for key in others), (
+        "random effects and SDs between products and trials are no constants of the mechanism"
+    )
+    left_alone = {update.constant for update in updates} - set(members.keys)
+    assert {update.verdict for update in updates if update.constant in left_alone} == {"prior"}
     assert evidence.n_members == len(members)
     size = [
         abs(update.shift_prior_sd) + max(1.0 - update.left_of_prior_sd, 0.0) for update in updates

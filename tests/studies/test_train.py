@@ -114,6 +114,7 @@ def test_a_neighbour_that_cannot_speak_beside_the_model_is_refused_before_fittin
     shorter = quick.model_copy(update={"window_d": {"default": 10.0}})
     for config, name, word in (
         (quick, "nobody", "no folder nobody"),
+        (quick, "elsewhere/grade3plus", "the name of a folder beside"),
         (quick, "mild", "outcome crs_grade2plus"),
         (later, "severe", "hours after the first dose 0"),
         (shorter, "severe", "days of window"),
@@ -174,10 +175,10 @@ def test_a_model_is_replaced_only_when_asked_and_as_a_whole(
         trained_again(trained, quick)
     copy = tmp_path / "model"
     shutil.copytree(trained.folder, copy)
-    assert (copy / "refits.json").is_file()
+    assert (copy / "refits.json.gz").is_file()
     trained_again(trained, quick, out=copy, overwrite=True)
     assert load_model(copy).manifest["tuning"] is None
-    assert not (copy / "refits.json").exists(), "the refits of the old model"
+    assert not (copy / "refits.json.gz").exists(), "the refits of the old model"
 
 
 def test_only_a_model_of_ones_own_is_replaced(

@@ -9,15 +9,19 @@ from scipy.special import expit
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.errors import InputError
-from crsrisk.simulation.published_trials import SimulatedFigure
 from crsrisk.uncertainty.constants import product_constants
-from crsrisk.uncertainty.forecast import forecast_targets, member_values, shrink
+from crsrisk.uncertainty.forecast import (
+    FigureDraws,
+    PredictiveInterval,
+    forecast_draws,
+    forecast_targets,
+    member_values,
+    shrink,
+)
 from crsrisk.uncertainty.observations import (
     Target,
-    chance_variance,
     link,
     rate_chance,
-    sampling_variance,
 )
 from tests.simulation.people import product_of, world_of
 
@@ -77,35 +81,17 @@ def test_the_spread_of_rare_rates_survives() -> None:
     more than 1 in 100 falls short (measured none).
     """
     rng, n, found, textbook = np.random.default_rng(6), 160, [], []
-    weights, sizes = np.full(256, 1 / 256), np.full(256, 160.0)
+    weights = np.full(256, 1 / 256)
     for _ in range(500):
         shares = rng.binomial(n, expit(rng.normal(-5.0, 0.7, 256))) / n
         scores = np.array([link(share, is_rate=True, n=n) for share in shares])
         noise = np.array([CHANCE[round(share * n)] for share in shares])
         found.append(shrink(scores, noise, weights).std())
-        textbook.append(
-            shrink(scores, sampling_variance(scores, sizes, is_rate=True), weights).std()
-        )
+        chance = expit(scores)
+        variance = 1.0 / (n * chance * (1.0 - chance) + 0.5)
+        textbook.append(shrink(scores, variance, weights).std())
     assert np.mean(np.array(found) > 0.35) >= 0.99
     assert np.median(found) > 1.5 * np.median(textbook)
-
-
-def test_a_median_is_no_worse_known_than_published_ones() -> None:
-    """Its own error where that is small (0.5 of 20 h); the times of trials (log SD 0.8) where few
-    patients make it huge.
-    """
-    assert chance_variance(
-        SimulatedFigure.of(20.0, mc_error=0.5, n=64), is_rate=False
-    ) == pytest.approx(0.025**2)
-    assert chance_variance(
-        SimulatedFigure.of(2.0, mc_error=9.0, n=4), is_rate=False
-    ) == pytest.approx((1.2533 * 0.8) ** 2 / 4, rel=1e-3)
-    assert chance_variance(
-        SimulatedFigure.of(2.0, mc_error=np.nan, n=4), is_rate=False
-    ) == pytest.approx((1.2533 * 0.8) ** 2 / 4, rel=1e-3)
-    assert np.isnan(
-        chance_variance(SimulatedFigure.of(np.nan, mc_error=np.nan, n=0), is_rate=False)
-    )
 
 
 def test_constants_the_ensemble_does_not_hold_come_from_their_priors() -> None:
@@ -139,9 +125,12 @@ def made():  # type: ignore[no-untyped-def]
 
 def test_intervals_hold_each_other(made) -> None:  # type: ignore[no-untyped-def]
     for with_chance, without in zip(made[0], made[2], strict=True):
+        for one in (with_chance, without):
+            assert one.predictive.low <= one.half.low <= one.predictive.value
+            assert one.predictive.value <= one.half.high <= one.predictive.high
         assert with_chance.predictive.low <= without.assumptions.low + 1e-9
         assert with_chance.predictive.high >= without.assumptions.high - 1e-9
-        assert with_chance.predictive.value == without.predictive.value == without.assumptions.value
+        assert with_chance.assumptions == without.assumptions
         assert with_chance.predictive.mc_error > 0
 
 
@@ -152,3 +141,110 @@ def test_workers_change_nothing(made) -> None:  # type: ignore[no-untyped-def]
 def test_an_ensemble_must_be_whole() -> None:
     with pytest.raises(InputError, match="one row a member"):
         Ensemble(("a", "b"), np.zeros((3, 1)), np.ones(3), "x")
+
+
+# Draws.
+
+
+CHOICES = {
+    "world": world_of(),
+    "products": [product_of("tarlatamab")],
+    "n": 96,
+    "n_rare": 96,
+    "seed": 4,
+}
+
+
+def test_intervals_are_quantiles_of_what_trials_would_report() -> None:
+    reported = np.linspace(0, 1, 200).reshape(2, 100)
+    draws = FigureDraws(
+        np.array([0.2, 0.4]), reported, reported, np.array([0.5, 0.5]), np.array([0, 2]), 0.01
+    )
+    made = PredictiveInterval.of(draws)
+    assert made.n_members == 2
+    for value, q in (
+        (made.predictive.low, 0.025),
+        (made.half.low, 0.25),
+        (made.predictive.value, 0.5),
+        (made.half.high, 0.75),
+        (made.predictive.high, 0.975),
+    ):
+        assert value == pytest.approx(np.quantile(reported, q), abs=0.006)
+    assert (made.assumptions.low, made.assumptions.high) == (0.2, 0.4)
+
+
+def test_draws_are_a_row_a_member_and_reports_are_counts_of_the_trial() -> None:
+    ensemble = _ensemble([1.0, 1.6, 2.2])
+    draws = forecast_draws(_TARGETS, ensemble=ensemble, **CHOICES)  # type: ignore[arg-type]
+    intervals = forecast_targets(_TARGETS, ensemble=ensemble, **CHOICES)  # type: ignore[arg-type]
+    assert [PredictiveInterval.of(one) for one in draws] == intervals
+    for one, target in zip(draws, _TARGETS, strict=True):
+        assert one.members.tolist() == [0, 1, 2]
+        assert one.alone.shape == (3,)
+        assert one.own.shape == one.reported.shape
+        assert len(one.own) == 3
+        if target.is_rate:
+            counts = one.reported * float(target.figure.n_patients or 0)
+            assert counts == pytest.approx(np.rint(counts), abs=1e-9)
+            assert one.reported.mean(axis=1) == pytest.approx(one.alone, abs=0.1)
+
+
+def test_what_was_published_changes_no_forecast() -> None:
+    """Other values and events, other printed intervals: the same draws to the last bit."""
+    other = [
+        Target(
+            target.figure.model_copy(
+                update={
+                    "value": target.figure.value / 4,
+                    "events": None,
+                    "low": None,
+                    "high": None,
+                    "interval_kind": None,
+                }
+            ),
+            target.trial,
+        )
+        for target in _TARGETS
+    ]
+    assert any(not target.is_rate for target in other)
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    first, second = (
+        forecast_draws(_not_whole(targets), **choices)  # type: ignore[arg-type]
+        for targets in (_TARGETS, other)
+    )
+    for one, again in zip(first, second, strict=True):
+        assert np.array_equal(one.reported, again.reported)
+        assert np.array_equal(one.alone, again.alone)
+
+
+def _not_whole(targets: list[Target]) -> list[Target]:
+    """Times that were not printed as whole numbers."""
+    return [
+        target
+        if target.is_rate
+        else Target(
+            target.figure.model_copy(update={"value": target.figure.value + 0.3}), target.trial
+        )
+        for target in targets
+    ]
+
+
+def test_a_time_that_is_printed_whole_is_reported_whole() -> None:
+    [time] = [target for target in _TARGETS if not target.is_rate]
+    assert time.figure.value == round(time.figure.value)
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    [whole] = forecast_draws([time], **choices)  # type: ignore[arg-type]
+    [exact] = forecast_draws(_not_whole([time]), **choices)  # type: ignore[arg-type]
+    assert np.array_equal(whole.reported, np.rint(exact.reported))
+
+
+def test_a_smaller_trial_tells_a_median_time_less_well() -> None:
+    [time] = [target for target in _TARGETS if not target.is_rate]
+    figure = time.figure.model_copy(update={"n_patients": None, "value": 0.5})
+    choices = {"ensemble": _ensemble([1.0, 1.6]), **CHOICES}
+    spreads = []
+    for size in (10, 400):
+        trial = time.trial.model_copy(update={"n_patients": size})
+        [draws] = forecast_draws([Target(figure, trial)], **choices)  # type: ignore[arg-type]
+        spreads.append(np.log(draws.reported / draws.own).std())
+    assert spreads[0] / spreads[1] == pytest.approx(np.sqrt(40), rel=0.15)
