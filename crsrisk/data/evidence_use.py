@@ -2,8 +2,8 @@
 
 The likelihood holds every figure that the simulator has a twin of, of every source that is neither
 coded for billing nor locoregional, with two limits. No patient counts twice for one kind of figure
-(:data:`KINDS`): where sources share patients, :func:`~crsrisk.data.published_figures.counted_once`
-picks. And no source brings more than four figures, one of a kind. A pool of several products counts
+(:data:`KINDS`): where sources share patients, one speaks for them, verified and large ones first.
+And no source brings more than four figures, one of a kind. A pool of several products counts
 beside the sources in it, less the patients that those count.
 
 The score of a forecast asks for three rates alone (:func:`scored_figures`), product by product.
@@ -17,7 +17,14 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from crsrisk.data.product import Product
-from crsrisk.data.published_figures import FigureUse, PublishedFigure, Trial, counted_once
+from crsrisk.data.published_figures import (
+    FigureUse,
+    PublishedFigure,
+    Trial,
+    by_precedence,
+    counted_once,
+    shared_patients,
+)
 from crsrisk.data.world_files import load_product
 from crsrisk.results import Result
 
@@ -51,9 +58,12 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "resolution": ("resolution_median_d", "crs_duration_median_d"),
         "by dose": (
             "share_of_crs_patients_with_event_after_dose2",
-            "grade2plus_with_more_than_one_infusion_rate",
             "crs_after_dose2_rate",
             "crs_after_dose1_rate",
+        ),
+        "grade >= 2 by dose": (
+            "crs_grade2plus_after_c1d8",
+            "grade2plus_with_more_than_one_infusion_rate",
             "share_of_grade2plus_events_at_dose1",
         ),
         "recurrence": ("multiple_flares_rate", "recurrence_rate_any"),
@@ -86,31 +96,32 @@ def likelihood_figures(trials: Iterable[Trial]) -> list[tuple[PublishedFigure, T
     """Every figure that is fitted and its source, in the order of the sources; of a pool without
     the patients who are counted on their own.
 
-    Of a source at most four, one of a kind and in the order of :data:`KINDS`. Within a kind what
-    was seen goes before what is recalled, then by the order of the metrics, then figures with a
-    known size, larger ones first.
+    Sources are taken in the order of :func:`~crsrisk.data.published_figures.by_precedence`. Each
+    brings at most four figures, one of a kind and in the order of :data:`KINDS`, and none of a kind
+    that a source with the same patients has brought: what that one had no room for, it may bring.
+    Within a kind what was seen goes before what is recalled, then by the order of the metrics, then
+    figures with a known size, larger ones first.
 
     >>> from crsrisk.data.evidence_files import load_trials
     >>> [figure.id for figure, trial in likelihood_figures(load_trials())
-    ...  if trial.name == "tarlatamab_label_2025"]
-    ['E030', 'E035', 'E033', 'E046']
+    ...  if trial.name in ("tarlatamab_label_2024", "tarlatamab_label_2025")]
+    ['E054', 'E057', 'E030', 'E035', 'E033', 'E046']
     """
     chosen = [trial for trial in trials if _may_be_fitted(trial)]
-    of_kind = {
-        kind: {trial.name: figure for trial in chosen if (figure := _best(trial, metrics))}
-        for kind, metrics in KINDS.items()
-    }
-    counted = {
-        kind: counted_once([trial for trial in chosen if trial.name in figures])
-        for kind, figures in of_kind.items()
-    }
-    return [
-        (figure.counted, trial)
-        for trial in chosen
-        for figure in [of_kind[kind][trial.name] for kind in KINDS if trial.name in counted[kind]][
-            :MOST_FIGURES_OF_A_SOURCE
-        ]
-    ]
+    shared = shared_patients(chosen)
+    counted: dict[str, set[str]] = {kind: set() for kind in KINDS}  # names of sources by kind
+    brought: dict[str, list[PublishedFigure]] = {}
+    for trial in by_precedence(chosen):
+        best = {kind: _best(trial, metrics) for kind, metrics in KINDS.items()}
+        free = [
+            (kind, figure)
+            for kind, figure in best.items()
+            if figure is not None and not shared[trial.name] & counted[kind]
+        ][:MOST_FIGURES_OF_A_SOURCE]
+        for kind, _ in free:
+            counted[kind].add(trial.name)
+        brought[trial.name] = [figure for _, figure in free]
+    return [(figure.counted, trial) for trial in chosen for figure in brought[trial.name]]
 
 
 def use_by_rule(trials: Sequence[Trial]) -> dict[str, FigureUse]:

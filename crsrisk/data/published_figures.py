@@ -359,21 +359,36 @@ def counted_once(trials: Iterable[Trial]) -> frozenset[str]:
     >>> counted_once([])
     frozenset()
     """
-    pools, chosen = set[str](), []
-    for trial in trials:
-        if trial.is_pool:
-            pools.add(trial.name)
-        else:
-            chosen.append(trial)
-    shared = {trial.name: set(trial.overlaps) for trial in chosen}
-    for trial in chosen:  # an overlap holds both ways, whichever file says it
-        for other in trial.overlaps:
-            shared.setdefault(other, set()).add(trial.name)
+    listed = list(trials)
+    shared = shared_patients(listed)
     taken: set[str] = set()
-    for trial in sorted(chosen, key=_precedence):
+    for trial in by_precedence(listed):
         if not shared[trial.name] & taken:
             taken.add(trial.name)
-    return frozenset(taken | pools)
+    return frozenset(taken)
+
+
+def by_precedence(trials: Iterable[Trial]) -> list[Trial]:
+    """Sources in the order in which they are taken where they share patients."""
+    return sorted(trials, key=_precedence)
+
+
+def shared_patients(trials: Iterable[Trial]) -> dict[str, set[str]]:
+    """Names of the sources that each shares patients with; none for a pool of several products,
+    whose figures leave out those who are counted on their own.
+
+    >>> shared_patients([])
+    {}
+    """
+    listed = list(trials)
+    pools = {trial.name for trial in listed if trial.is_pool}
+    shared: dict[str, set[str]] = {trial.name: set() for trial in listed}
+    for trial in listed:  # an overlap holds both ways, whichever file says it
+        for other in trial.overlaps:
+            if other in shared and not {trial.name, other} & pools:
+                shared[trial.name].add(other)
+                shared[other].add(trial.name)
+    return shared
 
 
 def _precedence(trial: Trial) -> tuple[bool, bool, int, str]:

@@ -69,8 +69,9 @@ from crsrisk.uncertainty.evidence_model import (
     trial_spread,
 )
 from crsrisk.uncertainty.forecast import shrink
-from crsrisk.uncertainty.hierarchy import Model, Posterior, fit, most_probable
-from crsrisk.uncertainty.members import member_figures, member_outcomes
+from crsrisk.uncertainty.emulator_errors import EmulatorErrors
+from crsrisk.uncertainty.hierarchy import Draws, Model, Posterior, fit, most_probable
+from crsrisk.uncertainty.members import MemberFigures, member_figures, member_outcomes
 from crsrisk.uncertainty.observations import SIZE_WHEN_UNKNOWN, Target, link
 from crsrisk.uncertainty.own_worlds import simulate_own_worlds
 from crsrisk.uncertainty.posterior import (
@@ -83,10 +84,8 @@ from crsrisk.uncertainty.posterior import (
 Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
 MOVED = 0.05  # prior SDs below which a value is left as it was
-# a constant is a column of the ensemble when its mean moved by so many prior SDs or more, or so
-# much of its SD is left or less; the others are drawn from their priors
-KEPT = (0.1, 0.95)
-UPDATE_DRAWS = 4096  # from which shifts and SDs are read, so that chance moves no verdict
+MEETINGS = 2  # times that members are moved by what the simulator says of them
+UPDATE_DRAWS = 2048  # from which shifts and SDs are read, so that chance moves no verdict
 READING = 1.0  # prior SDs of a low or a high reading of every number in a product's file
 _EFFECTS_SECTION = "random_effects"
 _EFFECT_SPREAD = 0.6
@@ -267,18 +266,31 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> CalibrationR
     results = path.parent / "results"
     task = _prepare(config, results, workers=workers)
     emulators = _emulators(task, begin)
-    model = model_of(task.figures, emulators, latents=task.latents, world=task.world)
+    figures = task.figures
+    model = model_of(figures, emulators, latents=task.latents, world=task.world)
+    rng = np.random.default_rng(config.seed)
+    first = fit(model, n=config.spreads, seed=config.seed).draw(config.members, rng).scores
+    advance = begin("How far the emulators are off", len(figures))
+    simulated = _members_simulated(task, first, advance, seed=config.seed + 3)
+    errors = EmulatorErrors.estimated(
+        simulated, model.emulated(first), together=[figure.product for figure in model.figures]
+    )
+    model = model.shifted(errors.mean, errors.covariance)
     posterior = fit(model, n=config.spreads, seed=config.seed)
     reference = _reference(task, model, posterior, begin)
-    rng = np.random.default_rng(config.seed)
-    updates, kept = _updates(task, posterior, reference, rng)
-    scores, sds = posterior.draw(config.members, rng)
-    ensemble = _ensemble(task, scores, sds, kept)
+    updates = _updates(task, posterior, reference, rng)
+    members = posterior.draw(config.members, rng)
+    for turn in range(MEETINGS):
+        advance = begin(f"Members meet the simulator ({turn + 1} of {MEETINGS})", len(figures))
+        simulated = _members_simulated(task, members.scores, advance, seed=config.seed + 3)
+        by, left = errors.in_worlds(simulated, model.emulated(members.scores))
+        members = members.moved(model, by=by, errors=left)
+    ensemble = _ensemble(task, members)
     made = CalibrationResult(
         config=config,
         results=results,
         ensemble=ensemble,
-        figures=tuple(_fitted_figures(task, model, scores, begin)),
+        figures=tuple(_fitted_figures(task, model, members.scores, begin)),
         constants=tuple(updates),
         spreads=posterior.spread_medians,
         effective_size=posterior.effective_size,
@@ -482,21 +494,7 @@ def _reference(task: _Task, model: Model, posterior: Posterior, begin: Begin) ->
     scores, here = most_probable(model, log_sd=log_sd, start=posterior.mode), model
     for _ in range(config.reference_rounds):
         values, _ = here.linear(scores)
-        off = _simulated_at(task, scores) - values
-        here = replace(
-            here,
-            figures=tuple(
-                replace(
-                    figure,
-                    emulator=replace(
-                        figure.emulator,
-                        intercept=figure.emulator.intercept
-                        + (float(gap) if np.isfinite(gap) else 0.0),
-                    ),
-                )
-                for figure, gap in zip(here.figures, off, strict=True)
-            ),
-        )
+        here = here.shifted(_simulated_at(task, scores) - values, None)
         scores = most_probable(here, log_sd=log_sd, start=scores)
         advance(1)
     return scores
@@ -522,9 +520,9 @@ def _simulated_at(task: _Task, scores: Values) -> Values:
 
 def _updates(
     task: _Task, posterior: Posterior, reference: Values, rng: np.random.Generator
-) -> tuple[list[ConstantUpdate], list[str]]:
-    """What the figures did to every constant, and the keys that the ensemble holds."""
-    scores, _ = posterior.draw(UPDATE_DRAWS, rng)
+) -> list[ConstantUpdate]:
+    """What the figures did to every constant."""
+    scores = posterior.draw(UPDATE_DRAWS, rng).scores
     at = [k for k, key in enumerate(task.latents.keys) if key in task.latents.constants]
     updates = constant_updates(
         [task.latents.constants[task.latents.keys[k]] for k in at],
@@ -532,19 +530,13 @@ def _updates(
         np.full(UPDATE_DRAWS, 1.0 / UPDATE_DRAWS),
         reference[at],
     )
-    moved = {
-        update.constant
-        for update in updates
-        if abs(update.shift_prior_sd) >= KEPT[0] or update.left_of_prior_sd <= KEPT[1]
-    }
     effects = [
         _effect_update(key, scores[:, k], float(reference[k]))
         for k, key in enumerate(task.latents.keys)
         if key not in task.latents.constants
     ]
     spreads = _spread_updates(task, posterior)
-    kept = [key for key in task.latents.keys if key in moved or key not in task.latents.constants]
-    return [*updates, *effects, *spreads], kept
+    return [*updates, *effects, *spreads]
 
 
 def _spread_updates(task: _Task, posterior: Posterior) -> list[ConstantUpdate]:
@@ -585,16 +577,20 @@ def _effect_update(key: str, draws: Values, reference: float) -> ConstantUpdate:
     )
 
 
-def _ensemble(task: _Task, scores: Values, sds: Values, kept: Sequence[str]) -> Ensemble:
-    """The members: constants that moved, random effects, and the inferred SDs."""
-    values = task.latents.values(scores)
-    columns = {key: values[key] for key in kept}
+def _ensemble(task: _Task, members: Draws) -> Ensemble:
+    """The members: every constant and random effect that a fitted figure can feel, for it is all of
+    them together that meet the figures, and the inferred SDs.
+    """
+    trials = {trial.name: trial for _, trial in task.figures}.values()
+    felt = {int(k) for trial in trials for k in felt_by(task.latents, trial, products=task.products)}
+    values, sds = task.latents.values(members.scores), members.sds
+    columns = {key: values[key] for k, key in enumerate(task.latents.keys) if k in felt}
     names = spread_prior(task.world).names
     columns |= {f"assumption:evidence.{name}": sds[:, k] for k, name in enumerate(names)}
     return Ensemble(
         tuple(columns),
         np.column_stack(list(columns.values())),
-        np.full(len(scores), 1.0 / len(scores)),
+        np.full(len(sds), 1.0 / len(sds)),
         priors_digest(task.latents.constants.values()),
     )
 
@@ -606,41 +602,25 @@ def _fitted_figures(task: _Task, model: Model, scores: Values, begin: Begin) -> 
     log_sd = model.spreads.log_median
     latent, _ = model.variances(log_sd)
     prior = rng.standard_normal((len(scores), len(latent))) * np.sqrt(latent)
-    values = task.latents.values(scores)
-    advance = begin("Simulating the members", len(task.figures))
-    by_trial: dict[str, list[tuple[int, PublishedFigure]]] = defaultdict(list)
-    trials = {trial.name: trial for _, trial in task.figures}
-    for j, (figure, trial) in enumerate(task.figures):
-        by_trial[trial.name].append((j, figure))
-    made: dict[int, FittedFigure] = {}
-    for name, rows in by_trial.items():
-        trial = trials[name]
-        outcomes = member_outcomes(
-            trial,
-            products=task.products,
-            values=values,
-            n_members=len(scores),
-            each=config.member_patients_rare if task.is_rare(trial) else config.member_patients,
-            world=task.world,
-            seed=config.seed + 2,
-            workers=task.workers,
+    simulated = _members_simulated(
+        task, scores, begin("Simulating the members", len(task.figures)), seed=config.seed + 2
+    )
+    made = []
+    for (figure, trial), emulated, members in zip(
+        task.figures, model.figures, simulated, strict=True
+    ):
+        back = expit if figure.is_rate else np.exp
+        before = emulated.emulator.value(prior[:, emulated.at] / emulated.scale)
+        is_known = members.is_known
+        after = shrink(
+            members.values[is_known],
+            members.noise[is_known],
+            np.full(is_known.sum(), 1.0 / max(is_known.sum(), 1)),
         )
-        simulated = member_figures(
-            outcomes, [figure for _, figure in rows], trial=trial, n_members=len(scores)
-        )
-        for (j, figure), members in zip(rows, simulated, strict=True):
-            back = expit if figure.is_rate else np.exp
-            emulated = model.figures[j]
-            before = emulated.emulator.value(prior[:, emulated.at] / emulated.scale)
-            is_known = members.is_known
-            after = shrink(
-                members.values[is_known],
-                members.noise[is_known],
-                np.full(is_known.sum(), 1.0 / max(is_known.sum(), 1)),
-            )
-            made[j] = FittedFigure(
+        made.append(
+            FittedFigure(
                 id=figure.id,
-                trial=name,
+                trial=trial.name,
                 metric=figure.metric,
                 published=figure.value,
                 n=emulated.n or float(figure.n_patients or SIZE_WHEN_UNKNOWN),
@@ -648,8 +628,33 @@ def _fitted_figures(task: _Task, model: Model, scores: Values, begin: Begin) -> 
                 prior=_span(back(before)),
                 posterior=_span(back(after)),
             )
-            advance(1)
-    return [made[j] for j in range(len(task.figures))]
+        )
+    return made
+
+
+def _members_simulated(
+    task: _Task, scores: Values, advance: Callable[[int], None], *, seed: int
+) -> list[MemberFigures]:
+    """Every figure of the likelihood in worlds with these scores, by simulation."""
+    config, values = task.config, task.latents.values(scores)
+    trials = {trial.name: trial for _, trial in task.figures}
+    made: dict[str, MemberFigures] = {}
+    for name, trial in trials.items():
+        own = [figure for figure, of in task.figures if of.name == name]
+        outcomes = member_outcomes(
+            trial,
+            products=task.products,
+            values=values,
+            n_members=len(scores),
+            each=config.member_patients_rare if task.is_rare(trial) else config.member_patients,
+            world=task.world,
+            seed=seed,
+            workers=task.workers,
+        )
+        found = member_figures(outcomes, own, trial=trial, n_members=len(scores))
+        made |= {figure.id: members for figure, members in zip(own, found, strict=True)}
+        advance(len(own))
+    return [made[figure.id] for figure, _ in task.figures]
 
 
 def _span(values: Values) -> Estimate:
@@ -700,8 +705,8 @@ def _left_out(
     config, latents, product = task.config, task.latents, task.products[name]
     n, rng = config.left_out_members, np.random.default_rng(seed)
     posterior = fit(model.without(name), n=config.spreads, seed=config.seed)
-    scores, sds = posterior.draw(n, rng)
-    names = model.spreads.names
+    draws = posterior.draw(n, rng)
+    scores, sds, names = draws.scores.copy(), draws.sds, model.spreads.names
     own = latents.of_product(name)
     fresh = rng.standard_normal((n, len(own)))
     for k, drawn in zip(own, fresh.T, strict=True):

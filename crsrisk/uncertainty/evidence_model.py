@@ -38,6 +38,8 @@ EFFECTS: tuple[str, ...] = tuple(RandomEffects.model_fields)
 # of a random effect, in log units, among the patients that emulators learn from: about as wide as
 # products may turn out to differ
 EFFECT_SD = 0.9
+# what emulators are off by, in logits and log units, before simulations have told it
+FIRST_ERROR_SD = {"rate": 0.4, "time": 0.15}
 UNSEEN_SHARE = 5  # every fifth patient is kept from the emulator and tells how reliable it is
 _TRIAL_SDS = ("between_trial_rate_sd", "between_trial_severe_sd", "between_trial_time_sd")
 _SD_OF_KIND = dict(zip(("rate", "severe", "time"), _TRIAL_SDS, strict=True))
@@ -243,4 +245,5 @@ def model_of(
                 sampling_sd=seen.sampling_sd if not target.is_rate else 1.0,
             )
         )
-    return Model(tuple(rows), latents.spread_of, spreads)
+    off = np.array([FIRST_ERROR_SD["rate" if row.is_rate else "time"] for row in rows])
+    return Model(tuple(rows), latents.spread_of, spreads, np.diag(np.square(off)))

@@ -10,14 +10,16 @@ The posterior is a Laplace approximation in the figures' own space, where there 
 dimensions instead of several hundred (Rasmussen and Williams, Gaussian Processes for Machine
 Learning 2006, algorithm 3.1), linearised at the mode (Gauss-Newton), inside an importance sample of
 the inferred SDs, weighted by the marginal likelihood (as integrated nested Laplace approximations:
-Rue, J R Stat Soc B 2009;71:319). One fit takes a second or two, so that leaving a product out is a
-refit, not a reweighting. What the linearisation costs is seen when the members are simulated.
+Rue, J R Stat Soc B 2009;71:319). One fit takes a few seconds, so that leaving a product out is a
+refit, not a reweighting. A draw is a draw of the prior moved to the figures (randomised maximum
+likelihood; Oliver, Math Geol 1996); it is moved again with the figures linearised where it came to
+lie, and, when the simulator has been asked there, with what its emulators were off by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,11 +31,12 @@ from crsrisk.uncertainty.emulator import Emulator
 
 Values: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
-NUGGET_SD = 0.12  # of an emulator around the simulator, logits or log units
 _ROUNDS = 40  # of linearising anew at the mode
 _FULL_ROUNDS = 6  # of these without damping
 _SETTLED = 1e-3  # change of a score below which the mode has come to rest
 _NEWTON = 15
+_TURNS = 2  # of a fit: linearised at the medians of the SDs' priors, then of their posteriors
+_MOVES = 2  # of a draw that is linearised where it lies
 _WIDER = 1.3  # second proposal of the SDs, over the first sample's own spread
 
 
@@ -80,16 +83,36 @@ class Model:
     """Figures, and what their latent scores have for priors.
 
     ``spread_of`` (latent,): position of a latent's SD among the inferred ones, -1 where it is 1.
+    ``errors`` (figure, figure): covariance of what the emulators are off by; None: they are exact.
     """
 
     figures: tuple[Figure, ...]
     spread_of: Indices
     spreads: SpreadPrior
+    errors: Values | None = None
 
     def without(self, product: str) -> Model:
         """The model without the figures of a product's own sources (pools stay)."""
-        kept = tuple(figure for figure in self.figures if figure.product != product)
-        return Model(kept, self.spread_of, self.spreads)
+        kept = [j for j, figure in enumerate(self.figures) if figure.product != product]
+        errors = None if self.errors is None else self.errors[np.ix_(kept, kept)]
+        figures = tuple(self.figures[j] for j in kept)
+        return Model(figures, self.spread_of, self.spreads, errors)
+
+    def shifted(self, by: Values, errors: Values | None) -> Model:
+        """The model with ``by`` (figure,) added to its emulators, which are now off by ``errors``.
+
+        A shift that is not known (NaN) is none.
+        """
+        figures = tuple(
+            replace(
+                figure,
+                emulator=replace(
+                    figure.emulator, intercept=figure.emulator.intercept + float(shift)
+                ),
+            )
+            for figure, shift in zip(self.figures, np.nan_to_num(by), strict=True)
+        )
+        return replace(self, figures=figures, errors=errors)
 
     def linear(self, scores: Values) -> tuple[Values, Values]:
         """Values of all figures at one row of scores, and their slopes (figure, latent)."""
@@ -100,15 +123,21 @@ class Model:
             slopes[j, figure.at] = figure.emulator.slope(here) / figure.scale
         return values, slopes
 
+    def emulated(self, scores: Values) -> Values:
+        """Values of all figures at rows of scores (row, figure)."""
+        return np.column_stack(
+            [figure.emulator.value(scores[:, figure.at] / figure.scale) for figure in self.figures]
+        )
+
     def variances(self, log_sd: Values) -> tuple[Values, Values]:
-        """Prior variance of every latent, and variance of every figure around its emulator."""
+        """Prior variance of every latent, and covariance of the figures around their emulators."""
         sd = np.exp(log_sd)
         latent = np.where(self.spread_of >= 0, np.square(sd[np.maximum(self.spread_of, 0)]), 1.0)
-        around = [
-            (figure.fold * sd[figure.spread]) ** 2 + figure.extra_variance + NUGGET_SD**2
+        between = [
+            (figure.fold * sd[figure.spread]) ** 2 + figure.extra_variance
             for figure in self.figures
         ]
-        return latent, np.array(around)
+        return latent, np.diag(between) + (0.0 if self.errors is None else self.errors)
 
 
 @dataclass(frozen=True)
@@ -171,7 +200,7 @@ def _mode_at(
 ) -> _Mode:
     """The mode for figures linearised as ``center + slopes @ scores``."""
     latent, around = model.variances(log_sd)
-    covariance = (slopes * latent) @ slopes.T + np.diag(around)
+    covariance = (slopes * latent) @ slopes.T + around
     precision = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
     eta = start
     for _ in range(_NEWTON):
@@ -191,20 +220,71 @@ def _mode_at(
 
 
 @dataclass(frozen=True)
+class Draws:
+    """Draws of a posterior, and the random numbers that each was made of.
+
+    ``scores`` (draw, latent); ``log_sds`` (draw, SD). ``of_latents`` (draw, latent), ``of_trials``
+    and ``of_figures`` (draw, figure) are standard normal.
+    """
+
+    scores: Values
+    log_sds: Values
+    of_latents: Values
+    of_trials: Values
+    of_figures: Values
+
+    @property
+    def sds(self) -> Values:
+        """The inferred SDs (draw, SD)."""
+        return np.exp(self.log_sds)
+
+    def moved(self, model: Model, *, by: Values | None = None, errors: Values | None = None) -> Draws:
+        """Every draw once more, the figures linearised where it lies.
+
+        ``by`` (draw, figure) is added to what the emulators say of a draw, and ``errors`` (draw,
+        figure, figure) is then the covariance of what they are still off by.
+        """
+        data, scores = _Data.of(model.figures), np.empty_like(self.scores)
+        for k, here in enumerate(self.scores):
+            values, slopes = model.linear(here)
+            if by is not None:
+                values = values + by[k]
+            own = model if errors is None else replace(model, errors=errors[k])
+            mode = _mode_at(
+                own,
+                data,
+                self.log_sds[k],
+                center=values - slopes @ here,
+                slopes=slopes,
+                start=values,
+            )
+            scores[k] = _draw_at(mode, self, k)
+        return replace(self, scores=scores)
+
+
+def _draw_at(mode: _Mode, draws: Draws, k: int) -> Values:
+    """A draw of the prior moved to what is drawn of the trials' own values."""
+    root = np.linalg.cholesky(np.linalg.inv(mode.precision + np.diag(mode.weight)))
+    gain = (mode.latent[:, None] * mode.slopes.T) @ mode.precision
+    prior = draws.of_latents[k] * np.sqrt(mode.latent)
+    noise = np.linalg.cholesky(mode.around) @ draws.of_figures[k]
+    trial = mode.center + mode.slopes @ prior + noise
+    drawn = mode.eta + root @ draws.of_trials[k]
+    return np.asarray(prior + gain @ (drawn - trial))
+
+
+@dataclass(frozen=True)
 class Posterior:
     """What the figures say: a weighted sample of the inferred SDs, and scores given each.
 
     ``log_sds`` (sample, SD) with ``weights``; ``effective_size`` is Kish's. ``mode`` (latent,) are
-    the most probable scores at the medians of the SDs' priors.
+    the most probable scores at the medians of the SDs.
     """
 
     model: Model
     mode: Values
     log_sds: Values
     weights: Values
-    center: Values
-    slopes: Values
-    start: Values
 
     @property
     def effective_size(self) -> float:
@@ -214,34 +294,27 @@ class Posterior:
     @property
     def spread_medians(self) -> dict[str, float]:
         """Posterior medians of the inferred SDs by name."""
-        return {
-            name: float(np.exp(_weighted_median(self.log_sds[:, k], self.weights)))
-            for k, name in enumerate(self.model.spreads.names)
-        }
+        medians = np.exp(_medians(self.log_sds, self.weights))
+        return dict(zip(self.model.spreads.names, medians.tolist(), strict=True))
 
-    def draw(self, n: int, rng: np.random.Generator) -> tuple[Values, Values]:
-        """``n`` draws: scores (draw, latent) and inferred SDs (draw, SD)."""
-        data = _Data.of(self.model.figures)
+    def draw(self, n: int, rng: np.random.Generator) -> Draws:
+        """``n`` draws, first with the figures linearised at the mode, then where each lies."""
         picked = rng.choice(len(self.weights), n, p=self.weights)
-        scores = np.empty((n, len(self.mode)))
-        for which in np.unique(picked):
-            mode = _mode_at(
-                self.model,
-                data,
-                self.log_sds[which],
-                center=self.center,
-                slopes=self.slopes,
-                start=self.start,
-            )
-            root = np.linalg.cholesky(np.linalg.inv(mode.precision + np.diag(mode.weight)))
-            gain = (mode.latent[:, None] * mode.slopes.T) @ mode.precision
-            for k in np.flatnonzero(picked == which):
-                prior = rng.standard_normal(len(self.mode)) * np.sqrt(mode.latent)
-                noise = rng.standard_normal(len(mode.eta)) * np.sqrt(mode.around)
-                trial = mode.center + mode.slopes @ prior + noise
-                drawn = mode.eta + root @ rng.standard_normal(len(mode.eta))
-                scores[k] = prior + gain @ (drawn - trial)
-        return scores, np.exp(self.log_sds[picked])
+        n_latents, n_figures = len(self.mode), len(self.model.figures)
+        draws = Draws(
+            np.tile(self.mode, (n, 1)),
+            self.log_sds[picked],
+            rng.standard_normal((n, n_latents)),
+            rng.standard_normal((n, n_figures)),
+            rng.standard_normal((n, n_figures)),
+        )
+        for _ in range(_MOVES):
+            draws = draws.moved(self.model)
+        return draws
+
+
+def _medians(log_sds: Values, weights: Values) -> Values:
+    return np.array([_weighted_median(column, weights) for column in log_sds.T])
 
 
 def _weighted_median(values: Values, weights: Values) -> float:
@@ -274,10 +347,24 @@ def most_probable(
 def fit(model: Model, *, n: int, seed: int, start: Values | None = None) -> Posterior:
     """Posterior of scores and SDs, from two importance samples of ``n`` SDs each (a power of 2).
 
-    The first is drawn from the prior (Sobol's sequence, scrambled), the second from a normal
+    The figures are linearised at the most probable scores: under the medians of the SDs' priors,
+    and once more under those of the posterior that this gives.
+    """
+    log_sd = model.spreads.log_median
+    scores = np.zeros(len(model.spread_of)) if start is None else start
+    for _ in range(_TURNS):
+        scores = most_probable(model, log_sd=log_sd, start=scores)
+        log_sds, weights = _sample_sds(model, scores, n=n, seed=seed)
+        log_sd = _medians(log_sds, weights)
+    return Posterior(model, scores, log_sds, weights)
+
+
+def _sample_sds(model: Model, scores: Values, *, n: int, seed: int) -> tuple[Values, Values]:
+    """Logarithms of the SDs with weights, the figures linearised at some scores.
+
+    The first sample is drawn from the prior (Sobol's sequence, scrambled), the second from a normal
     distribution fitted to the weighted first one, widened; both count, as a mixture of proposals.
     """
-    scores = most_probable(model, start=start)
     values, slopes = model.linear(scores)
     center, data, prior = values - slopes @ scores, _Data.of(model.figures), model.spreads
 
@@ -301,15 +388,7 @@ def fit(model: Model, *, n: int, seed: int, start: Values | None = None) -> Post
     likelihood = np.concatenate([likelihood, log_marginal(second)])
     from_prior = _log_normal(both - prior.log_median, root)
     proposal = np.logaddexp(from_prior, _log_normal(both - middle, wide)) - np.log(2.0)
-    return Posterior(
-        model,
-        scores,
-        both,
-        _normalised(likelihood + from_prior - proposal),
-        center,
-        slopes,
-        values,
-    )
+    return both, _normalised(likelihood + from_prior - proposal)
 
 
 def _normal_points(dimensions: int, n: int, seed: int) -> Values:

@@ -30,10 +30,13 @@ _MEDIAN_LOG_SD = 1.0  # of a median of one time on the log scale: 1.2533 x 0.8, 
 class MemberFigures:
     """One figure in every member: on its link scale (logit of a rate, logarithm of a time), and the
     variance there by chance of the few patients simulated; NaN where a member could not give it.
+    A rate has ``counts`` of ``sizes`` patients.
     """
 
     values: Values
     noise: Values
+    counts: Values | None = None
+    sizes: Values | None = None
 
     @property
     def is_known(self) -> NDArray[np.bool_]:
@@ -104,7 +107,7 @@ def _of_figure(
     sizes = np.asarray(np.bincount(member, minlength=n_members), dtype=np.float64)
     counts = np.asarray(np.bincount(member[event], minlength=n_members), dtype=np.float64)
     values = np.where(sizes > 0, logit((counts + 0.5) / (sizes + 1.0)), np.nan)
-    return MemberFigures(values, _noise(counts, sizes))
+    return MemberFigures(values, _noise(counts, sizes), counts, sizes)
 
 
 def _noise(counts: Values, sizes: Values) -> Values:

@@ -18,7 +18,6 @@ from scipy.stats import binom, norm
 
 from crsrisk.uncertainty.emulator import Emulator
 from crsrisk.uncertainty.hierarchy import (
-    NUGGET_SD,
     Figure,
     Model,
     SpreadPrior,
@@ -92,7 +91,7 @@ def conjugate(model: Model) -> tuple[Values, Values]:
     seen = np.array([each.log_time for each in model.figures])
     variance = np.array(
         [
-            (0.3 * each.fold) ** 2 + each.extra_variance + NUGGET_SD**2 + each.sampling_sd**2
+            (0.3 * each.fold) ** 2 + each.extra_variance + each.sampling_sd**2
             for each in model.figures
         ]
     )
@@ -114,7 +113,8 @@ def test_draws_of_linear_times_are_draws_of_the_conjugate_posterior() -> None:
     """
     model = linear_times(np.random.default_rng(7))
     mean, covariance = conjugate(model)
-    scores, sds = fit(model, n=64, seed=1).draw(20_000, np.random.default_rng(2))
+    draws = fit(model, n=64, seed=1).draw(20_000, np.random.default_rng(2))
+    scores, sds = draws.scores, draws.sds
     assert np.abs(scores.mean(axis=0) - mean).max() < 5 * 0.0071
     assert np.abs(np.cov(scores.T) - covariance).max() < 5 * 0.01
     assert sds == pytest.approx(np.tile([0.3, 0.7], (20_000, 1)), rel=1e-6)
@@ -132,29 +132,32 @@ def _density_of_score(count: tuple[int, int], *, sd: float, slope: float, level:
     """
     steps = np.linspace(-8.0, 8.0, 801)
     weights = norm.pdf(steps) / norm.pdf(steps).sum()
-    rates = expit(level + slope * GRID[:, None] + np.hypot(sd, NUGGET_SD) * steps)
+    rates = expit(level + slope * GRID[:, None] + sd * steps)
     density = norm.pdf(GRID) * (binom.pmf(*count, rates) @ weights)
     return np.asarray(density / density.sum())
 
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_a_score_that_one_count_speaks_of(count: tuple[int, int]) -> None:
-    """Mean within 0.12 and SD within 8% of quadrature, quantiles within 0.2: what Laplace costs
-    where counts are small or whole (1 of 13, 6 of 6); 0.02 and 2% for larger ones. 20,000 draws.
+    """Mean within 0.12 and SD within 8% of quadrature, quantiles within 0.25: what Laplace costs
+    where counts are small or whole (1 of 13, 6 of 6); 0.03, 3% and 0.05 for larger ones. 20,000
+    draws, whose own error of a 95% quantile is 0.015.
     """
-    slope, level, sd = 1.5, -0.5, 0.4
-    density = _density_of_score(count, sd=sd, slope=slope, level=level)
+    slope, level, sd, off = 1.5, -0.5, 0.4, 0.12
+    density = _density_of_score(count, sd=np.hypot(sd, off), slope=slope, level=level)
     mean = density @ GRID
     root = np.sqrt(density @ np.square(GRID - mean))
     emulator = Emulator.linear_in(np.array([slope]), intercept=level)
-    model = Model((figure(emulator, [0], count=count),), np.array([-1]), spreads(sd))
-    draws = fit(model, n=64, seed=1).draw(20_000, np.random.default_rng(3))[0][:, 0]
+    model = Model(
+        (figure(emulator, [0], count=count),), np.array([-1]), spreads(sd), np.array([[off**2]])
+    )
+    draws = fit(model, n=64, seed=1).draw(20_000, np.random.default_rng(3)).scores[:, 0]
     is_small = min(count[0], count[1] - count[0]) < 5
     assert draws.mean() == pytest.approx(mean, abs=0.12 if is_small else 0.03)
     assert draws.std() == pytest.approx(root, rel=0.08 if is_small else 0.03)
     for q in (0.05, 0.5, 0.95):
         exact = GRID[np.searchsorted(np.cumsum(density), q)]
-        assert np.quantile(draws, q) == pytest.approx(exact, abs=0.2 if is_small else 0.05)
+        assert np.quantile(draws, q) == pytest.approx(exact, abs=0.25 if is_small else 0.05)
 
 
 def _random_effects(counts: Sequence[tuple[int, int]], *, log_sd: float = 0.6) -> Model:
@@ -188,7 +191,7 @@ def _posterior_of_sd(counts: Sequence[tuple[int, int]], *, log_sd: float) -> tup
     weights = norm.pdf(steps) / norm.pdf(steps).sum()
     log_density = norm.logpdf(grid, np.log(0.6), log_sd)
     for events, n in counts:
-        around = np.sqrt(np.exp(2.0 * grid) + 0.3**2 + NUGGET_SD**2)
+        around = np.sqrt(np.exp(2.0 * grid) + 0.3**2)
         rates = expit(-0.5 + around[:, None] * steps)
         log_density += np.log(binom.pmf(events, n, rates) @ weights)
     density = np.exp(log_density - log_density.max())
@@ -222,12 +225,13 @@ def test_a_products_effect_is_that_of_quadrature_over_effect_and_sd() -> None:
     grid, density = _posterior_of_sd(counts, log_sd=0.6)
     steps = np.linspace(-8.0, 8.0, 401)
     weights = norm.pdf(steps) / norm.pdf(steps).sum()
-    rates = expit(-0.5 + GRID[:, None] + np.hypot(0.3, NUGGET_SD) * steps)
+    rates = expit(-0.5 + GRID[:, None] + 0.3 * steps)
     likelihood = binom.pmf(12, 14, rates) @ weights
     given = norm.pdf(GRID, 0.0, np.exp(grid)[:, None]) * likelihood
     effect = density @ (given / given.sum(axis=1, keepdims=True))
     mean = effect @ GRID
-    scores, _ = fit(_random_effects(counts), n=128, seed=2).draw(20_000, np.random.default_rng(4))
+    posterior = fit(_random_effects(counts), n=128, seed=2)
+    scores = posterior.draw(20_000, np.random.default_rng(4)).scores
     assert scores[:, 2].mean() == pytest.approx(mean, abs=0.1)
     assert scores[:, 2].std() == pytest.approx(np.sqrt(effect @ np.square(GRID - mean)), rel=0.08)
 
@@ -245,7 +249,7 @@ def test_the_sd_of_times_is_exact() -> None:
     prior = SpreadPrior(("products", "trials"), np.log([0.6, 0.3]), np.diag([0.36, TIGHT**2]))
     found = fit(Model(figures, np.zeros(20, dtype=np.intp), prior), n=512, seed=3)
     grid = np.log(0.6) + 0.6 * np.linspace(-5.0, 5.0, 2001)
-    around = np.sqrt(np.exp(2.0 * grid) + 0.3**2 + NUGGET_SD**2 + 0.2**2)
+    around = np.sqrt(np.exp(2.0 * grid) + 0.3**2 + 0.2**2)
     log_density = norm.logpdf(grid, np.log(0.6), 0.6)
     log_density += norm.logpdf(seen[:, None], 0.0, around).sum(axis=0)
     density = np.exp(log_density - log_density.max())
@@ -268,7 +272,7 @@ def test_sds_come_back() -> None:
     rng, inside = np.random.default_rng(12), 0
     for seed in range(80):
         sd = 0.6 * np.exp(0.6 * rng.normal())
-        logits = -0.5 + sd * rng.normal(size=40) + np.hypot(0.3, NUGGET_SD) * rng.normal(size=40)
+        logits = -0.5 + sd * rng.normal(size=40) + 0.3 * rng.normal(size=40)
         counts = [(int(k), 60) for k in rng.binomial(60, expit(logits))]
         found = fit(_random_effects(counts), n=64, seed=seed)
         order = np.argsort(found.log_sds[:, 0])
@@ -306,8 +310,10 @@ def test_no_scores_nearby_are_more_probable(seed: int) -> None:
         else figure(curved(), range(5), log_time=float(rng.normal()))
         for j in range(6)
     )
-    model = Model(figures, np.array([-1, -1, -1, 1, 1]), spreads(0.4, 0.8))
-    latent, around = model.variances(model.spreads.log_median)
+    errors = 0.05 * (np.eye(6) + 0.5)  # emulators are off together
+    model = Model(figures, np.array([-1, -1, -1, 1, 1]), spreads(0.4, 0.8), errors)
+    latent, covariance = model.variances(model.spreads.log_median)
+    precision = np.linalg.inv(covariance)
 
     def cost(both: Values) -> float:
         scores, eta = both[:5], both[5:]
@@ -319,7 +325,7 @@ def test_no_scores_nearby_are_more_probable(seed: int) -> None:
             for j, each in enumerate(figures)
         )
         return float(
-            0.5 * np.sum(scores**2 / latent) + 0.5 * np.sum(away**2 / around) - float(seen)
+            0.5 * np.sum(scores**2 / latent) + 0.5 * away @ precision @ away - float(seen)
         )
 
     scores = most_probable(model)
@@ -370,7 +376,8 @@ def test_what_no_figure_speaks_of_keeps_its_prior() -> None:
     independent of the rest. 20,000 draws, five standard errors.
     """
     posterior = fit(_many(np.random.default_rng(1)).without("b"), n=64, seed=5)
-    scores, sds = posterior.draw(20_000, np.random.default_rng(6))
+    draws = posterior.draw(20_000, np.random.default_rng(6))
+    scores, sds = draws.scores, draws.sds
     scaled = scores[:, 5] / sds[:, 0]
     assert posterior.mode[5] == 0.0
     assert abs(scaled.mean()) < 5 / np.sqrt(20_000)
@@ -386,7 +393,7 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     assert (one.weights == again.weights).all()
     assert (one.log_sds != other.log_sds).any()
     first, second = (each.draw(50, np.random.default_rng(4)) for each in (one, again))
-    assert all((a == b).all() for a, b in zip(first, second, strict=True))
+    assert (first.scores == second.scores).all() and (first.log_sds == second.log_sds).all()
 
 
 @settings(deadline=None, max_examples=10)
