@@ -164,6 +164,26 @@ def test_an_overlap_counts_for_one_kind_only() -> None:
     assert _fitted(large, small) == ["any_40", "two_10"]
 
 
+def test_what_a_source_has_no_room_for_another_with_its_patients_may_bring() -> None:
+    rows = [
+        _row("any_40"),
+        _row("two_40", "crs_grade2plus_rate"),
+        _row("three_40", "crs_grade3plus_rate"),
+        _row("onset_40", "onset_median_h", value=12.0, of="crs_patients", events=None),
+        _row("dose_40", "crs_after_dose2_rate"),
+    ]
+    part = _source(
+        "part",
+        _row("any_10", n=10),
+        _row("dose_10", "crs_after_dose2_rate", n=10),
+        n_patients=10,
+        overlaps=["whole"],
+    )
+    whole = ["any_40", "two_40", "three_40", "onset_40"]
+    assert _fitted(_source("whole", *rows), part) == [*whole, "dose_10"]
+    assert _fitted(_source("whole", *rows)) == whole
+
+
 @pytest.mark.parametrize("change", [{"is_coded": True}, {"is_systemic": False}])
 def test_what_is_shown_apart(change: dict[str, Any]) -> None:
     source = _source("a", _row("x"), **change)
