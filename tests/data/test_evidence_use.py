@@ -169,7 +169,14 @@ def test_what_a_source_has_no_room_for_another_with_its_patients_may_bring() -> 
         _row("any_40"),
         _row("two_40", "crs_grade2plus_rate"),
         _row("three_40", "crs_grade3plus_rate"),
-        _row("onset_40", "onset_median_h", value=12.0, of="crs_patients", events=None),
+        _row(
+            "onset_40",
+            "onset_median_h",
+            value=12.0,
+            of="crs_patients",
+            events=None,
+            clock="recent_dose",
+        ),
         _row("dose_40", "crs_after_dose2_rate"),
     ]
     part = _source(
