@@ -169,25 +169,20 @@ def test_what_a_source_has_no_room_for_another_with_its_patients_may_bring() -> 
         _row("any_40"),
         _row("two_40", "crs_grade2plus_rate"),
         _row("three_40", "crs_grade3plus_rate"),
-        _row(
-            "onset_40",
-            "onset_median_h",
-            value=12.0,
-            of="crs_patients",
-            events=None,
-            clock="recent_dose",
-        ),
+        _row("high_40", "pyrexia_grade3plus_rate"),
+        _row("again_40", "recurrence_rate_any"),
         _row("dose_40", "crs_after_dose2_rate"),
     ]
     part = _source(
         "part",
         _row("any_10", n=10),
-        _row("dose_10", "crs_after_dose2_rate", n=10),
+        _row("again_10", "recurrence_rate_any", n=10),
         n_patients=10,
         overlaps=["whole"],
     )
-    whole = ["any_40", "two_40", "three_40", "onset_40"]
-    assert _fitted(_source("whole", *rows), part) == [*whole, "dose_10"]
+    whole = ["any_40", "two_40", "three_40", "dose_40"]
+    part_brings = ["again_10"]
+    assert _fitted(_source("whole", *rows), part) == [*whole, *part_brings]
     assert _fitted(_source("whole", *rows)) == whole
 
 
