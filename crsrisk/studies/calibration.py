@@ -294,7 +294,9 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> CalibrationR
         constants=tuple(updates),
         spreads=posterior.spread_medians,
         effective_size=posterior.effective_size,
-        cross_validation=_cross_validation(task, model, emulators, ensemble, begin),
+        cross_validation=_cross_validation(
+            task, model, emulators, posterior=posterior, ensemble=ensemble, begin=begin
+        ),
     )
     made.save()
     return made
@@ -582,7 +584,9 @@ def _ensemble(task: _Task, members: Draws) -> Ensemble:
     them together that meet the figures, and the inferred SDs.
     """
     trials = {trial.name: trial for _, trial in task.figures}.values()
-    felt = {int(k) for trial in trials for k in felt_by(task.latents, trial, products=task.products)}
+    felt = {
+        int(k) for trial in trials for k in felt_by(task.latents, trial, products=task.products)
+    }
     values, sds = task.latents.values(members.scores), members.sds
     columns = {key: values[key] for k, key in enumerate(task.latents.keys) if k in felt}
     names = spread_prior(task.world).names
@@ -666,6 +670,8 @@ def _cross_validation(
     task: _Task,
     model: Model,
     emulators: Mapping[str, FittedEmulator],
+    *,
+    posterior: Posterior,
     ensemble: Ensemble,
     begin: Begin,
 ) -> CrossValidation:
@@ -675,7 +681,8 @@ def _cross_validation(
     advance = begin("Products left out", len(products))
     forecasts: list[ForecastRate] = []
     for number, name in enumerate(products):
-        forecasts += _left_out(task, model, emulators, name, seed=config.seed + 100 * number)
+        seed = config.seed + 100 * number
+        forecasts += _left_out(task, model, emulators, name, near=posterior, seed=seed)
         advance(1)
     trial_sd = task.world.assumptions["evidence.between_trial_rate_sd"]
     rows, weights = cross_validated(
@@ -699,12 +706,13 @@ def _left_out(
     emulators: Mapping[str, FittedEmulator],
     name: str,
     *,
+    near: Posterior,
     seed: int,
 ) -> list[ForecastRate]:
     """What a fit without a product's figures, and its file, say of its scored rates."""
     config, latents, product = task.config, task.latents, task.products[name]
     n, rng = config.left_out_members, np.random.default_rng(seed)
-    posterior = fit(model.without(name), n=config.spreads, seed=config.seed)
+    posterior = fit(model.without(name), n=config.spreads, seed=config.seed, near=near)
     draws = posterior.draw(n, rng)
     scores, sds, names = draws.scores.copy(), draws.sds, model.spreads.names
     own = latents.of_product(name)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import TypeAlias, cast
 from zlib import crc32
 
@@ -57,6 +58,7 @@ N_DRAWS = 2000  # of every forecast
 PARTS: tuple[str, ...] = ("mechanism", "regression", "class_distribution")  # of the mixture
 _TENTHS = [(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]
 MIXTURES = np.array(_TENTHS) / 10.0  # weights of the parts that are tried
+CLASS_ALONE = _TENTHS.index((0, 0, 10))  # the simplest: it knows nothing of a product
 JUDGED: tuple[Group, ...] = ("engagers", "cells")
 BY_CRPS: Metric = "crs_any_rate"  # mixed by the CRPS, the others by the log density
 METRICS: tuple[Metric, ...] = ("crs_any_rate", "crs_grade2plus_rate", "crs_grade3plus_rate")
@@ -119,11 +121,24 @@ def _others(judged: Sequence[_Judged], left_out: _Judged) -> list[_Judged]:
 
 
 def _best_mixture(judged: Sequence[_Judged], metric: Metric) -> int:
-    """Position of the mixture with the best score over products, each one vote."""
+    """Position of the mixture with the best score over products, each one vote; that of the class
+    distribution alone where no mixture beats it by more than a standard error over products.
+    """
+    losses = np.array(
+        [each.mixed_crps if metric == BY_CRPS else -each.mixed_log_density for each in judged]
+    )
+    products = np.array([each.rate.figure.product for each in judged])
     votes = np.array([each.weight for each in judged])
-    if metric == BY_CRPS:
-        return int(np.argmin(votes @ np.array([each.mixed_crps for each in judged])))
-    return int(np.argmax(votes @ np.array([each.mixed_log_density for each in judged])))
+    by_product = np.array(
+        [
+            np.average(losses[products == name], axis=0, weights=votes[products == name])
+            for name in np.unique(products)
+        ]
+    )
+    best = int(np.argmin(by_product.mean(axis=0)))
+    gain = by_product[:, CLASS_ALONE] - by_product[:, best]
+    error = float(np.std(gain, ddof=1)) / sqrt(len(gain)) if len(gain) > 1 else 0.0
+    return best if gain.mean() > error else CLASS_ALONE
 
 
 def _judge_all(forecasts: Sequence[ForecastRate], trial_sd: float, seed: int) -> list[_Judged]:

@@ -195,12 +195,27 @@ class _Mode:
     log_marginal: float
 
 
+def _shared_variance(slopes: Values, latent: Values) -> Values:
+    """Covariance of the figures through the latents that they share."""
+    return (slopes * latent) @ slopes.T
+
+
 def _mode_at(
-    model: Model, data: _Data, log_sd: Values, *, center: Values, slopes: Values, start: Values
+    model: Model,
+    data: _Data,
+    log_sd: Values,
+    *,
+    center: Values,
+    slopes: Values,
+    start: Values,
+    shared: Values | None = None,
 ) -> _Mode:
-    """The mode for figures linearised as ``center + slopes @ scores``."""
+    """The mode for figures linearised as ``center + slopes @ scores``.
+
+    ``shared``: their covariance through the latents, where it is known already.
+    """
     latent, around = model.variances(log_sd)
-    covariance = (slopes * latent) @ slopes.T + around
+    covariance = (_shared_variance(slopes, latent) if shared is None else shared) + around
     precision = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
     eta = start
     for _ in range(_NEWTON):
@@ -238,7 +253,9 @@ class Draws:
         """The inferred SDs (draw, SD)."""
         return np.exp(self.log_sds)
 
-    def moved(self, model: Model, *, by: Values | None = None, errors: Values | None = None) -> Draws:
+    def moved(
+        self, model: Model, *, by: Values | None = None, errors: Values | None = None
+    ) -> Draws:
         """Every draw once more, the figures linearised where it lies.
 
         ``by`` (draw, figure) is added to what the emulators say of a draw, and ``errors`` (draw,
@@ -344,15 +361,17 @@ def most_probable(
     return scores
 
 
-def fit(model: Model, *, n: int, seed: int, start: Values | None = None) -> Posterior:
+def fit(model: Model, *, n: int, seed: int, near: Posterior | None = None) -> Posterior:
     """Posterior of scores and SDs, from two importance samples of ``n`` SDs each (a power of 2).
 
     The figures are linearised at the most probable scores: under the medians of the SDs' priors,
-    and once more under those of the posterior that this gives.
+    and once more under those of the posterior that this gives; or under those of a posterior
+    ``near``, of nearly the same figures.
     """
-    log_sd = model.spreads.log_median
-    scores = np.zeros(len(model.spread_of)) if start is None else start
-    for _ in range(_TURNS):
+    scores, log_sd = np.zeros(len(model.spread_of)), model.spreads.log_median
+    if near is not None:
+        scores, log_sd = near.mode, _medians(near.log_sds, near.weights)
+    for _ in range(_TURNS if near is None else 1):
         scores = most_probable(model, log_sd=log_sd, start=scores)
         log_sds, weights = _sample_sds(model, scores, n=n, seed=seed)
         log_sd = _medians(log_sds, weights)
@@ -367,11 +386,21 @@ def _sample_sds(model: Model, scores: Values, *, n: int, seed: int) -> tuple[Val
     """
     values, slopes = model.linear(scores)
     center, data, prior = values - slopes @ scores, _Data.of(model.figures), model.spreads
+    groups = range(-1, len(prior.names))
+    of_group = np.array([_shared_variance(slopes, model.spread_of == k) for k in groups])
 
     def log_marginal(log_sds: Values) -> Values:
         return np.array(
             [
-                _mode_at(model, data, row, center=center, slopes=slopes, start=values).log_marginal
+                _mode_at(
+                    model,
+                    data,
+                    row,
+                    center=center,
+                    slopes=slopes,
+                    start=values,
+                    shared=np.tensordot(np.append(1.0, np.exp(2.0 * row)), of_group, axes=1),
+                ).log_marginal
                 for row in log_sds
             ]
         )
