@@ -331,6 +331,8 @@ def test_two_rates_of_a_product_have_half_a_vote_each() -> None:
     rows, weights = _judged([*_forecasts({name: _vague() for name in ALL}), another])
     halves = [row for row in rows.values() if row.product == "tarlatamab" and row.metric == ANY]
     assert [row.weight for row in halves] == [0.5, 0.5]
+    assert halves[0].pit != halves[1].pit  # equal counts and forecasts, numbers of their own
+    assert len({row.rivals["mechanism"].median for row in halves}) == 2
     assert all(row.weight == 1.0 for row in rows.values() if row not in halves)
     made = summarise(list(rows.values()), weights, seed=1)
     assert (made.metrics[ANY].n_products, made.metrics[ANY].n_rates) == (6, 7)
