@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ from crsrisk.uncertainty.constants import (
 )
 from crsrisk.uncertainty.cross_validation import ForecastRate, cross_validated, summarise
 from crsrisk.uncertainty.emulator import Emulator, Reliability
+from crsrisk.uncertainty.emulator_errors import EmulatorErrors
 from crsrisk.uncertainty.evidence_model import (
     FittedEmulator,
     Latents,
@@ -69,7 +70,6 @@ from crsrisk.uncertainty.evidence_model import (
     trial_spread,
 )
 from crsrisk.uncertainty.forecast import shrink
-from crsrisk.uncertainty.emulator_errors import EmulatorErrors
 from crsrisk.uncertainty.hierarchy import Draws, Model, Posterior, fit, most_probable
 from crsrisk.uncertainty.members import MemberFigures, member_figures, member_outcomes
 from crsrisk.uncertainty.observations import SIZE_WHEN_UNKNOWN, Target, link
@@ -284,7 +284,7 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> CalibrationR
         advance = begin(f"Members meet the simulator ({turn + 1} of {MEETINGS})", len(figures))
         simulated = _members_simulated(task, members.scores, advance, seed=config.seed + 3)
         by, left = errors.in_worlds(simulated, model.emulated(members.scores))
-        members = members.moved(model, by=by, errors=left)
+        members = members.moved(model, by=by, errors=left, step=0.5 if turn else 1.0)
     ensemble = _ensemble(task, members)
     made = CalibrationResult(
         config=config,
@@ -790,15 +790,17 @@ def apply_calibration(results: Path) -> list[str]:
         When the folder holds no results of a calibration, or an ensemble that is not whole.
     """
     table = results / "constants.csv"
-    if not table.is_file():
-        raise InputError(
-            where=str(results),
-            key="constants.csv",
-            found="no such file",
-            expected="results of a calibration",
-            cure="run crsrisk run experiments/002_calibration, then give its results folder",
-        )
+    for name in ("constants.csv", "about.json", cross_validation.FILE):
+        if not (results / name).is_file():
+            raise InputError(
+                where=str(results),
+                key=name,
+                found="no such file",
+                expected="results of a calibration",
+                cure="run crsrisk run experiments/002_calibration, then give its results folder",
+            )
     load_ensemble(results)  # refuses one that is not whole before anything is written
+    cross_validation.load_cross_validation(results)
     moved = pd.read_csv(table)
     values = dict(zip(moved["constant"].astype(str), moved["most_probable"], strict=True))
     known = _known_constants(values)

@@ -97,6 +97,9 @@ def cross_validated(
 ) -> tuple[list[CrossValidatedRate], dict[Metric, dict[str, float]]]:
     """Every rate scored, and the weights of the mixture that ships for each metric.
 
+    A product's own row takes the mixture that does best for the others. Their rivals and mechanism
+    were fitted with it among their figures, so that its counts reach its weights by that way alone.
+
     ``trial_sd``: SD between trials of one product that the regression takes as known. Every rate
     has random numbers of its own, so that no count of one product moves a draw of another.
     """
@@ -182,19 +185,17 @@ def _judge(
     seed: int,
 ) -> _Judged:
     figure, group = rate.figure, cast(RivalGroup, rate.figure.group)
-    rng = _rng(figure, seed)
+    rngs = {name: _rng(figure, seed, of=name) for name in PARTS}
     features = product_features(rate.product, rate.regimen)
     by_name = {
-        "mechanism": rng.choice(rate.rates, N_DRAWS),
-        "class_distribution": distribution.draws(group, N_DRAWS, rng),
-        "regression": regression.draws(features, N_DRAWS, rng),
+        "mechanism": rngs["mechanism"].choice(rate.rates, N_DRAWS),
+        "class_distribution": distribution.draws(group, N_DRAWS, rngs["class_distribution"]),
+        "regression": regression.draws(features, N_DRAWS, rngs["regression"]),
         "class_mean": mean.draws(group, N_DRAWS),
     }
-    printed = {
-        name: rng.binomial(figure.n, draws) / figure.n
-        for name, draws in by_name.items()
-        if name != "class_mean"
-    } | {"class_mean": by_name["class_mean"]}
+    printed = {name: rngs[name].binomial(figure.n, by_name[name]) / figure.n for name in PARTS} | {
+        "class_mean": by_name["class_mean"]
+    }
     log_density = {
         "mechanism": log_predictive_density(rate.rates, figure.events, figure.n),
         "class_distribution": distribution.log_density(figure.events, figure.n, group),
@@ -358,7 +359,7 @@ def _rank(rows: Sequence[CrossValidatedRate]) -> float | NotEstimable:
     )
 
 
-def _rank_within_classes(rows: Sequence[CrossValidatedRate]) -> float:
+def _rank_within_classes(rows: Sequence[CrossValidatedRate]) -> float | NotEstimable:
     """Rank correlations within classes, averaged with the products of each as weights."""
     found, sizes = [], []
     for group in JUDGED:
@@ -367,7 +368,9 @@ def _rank_within_classes(rows: Sequence[CrossValidatedRate]) -> float:
         if not isinstance(value, NotEstimable):
             found.append(value)
             sizes.append(sum(row.weight for row in of_group))
-    return float(np.average(found, weights=sizes)) if found else float("nan")
+    if not found:
+        return NotEstimable("no class with two products or more that differ")
+    return float(np.average(found, weights=sizes))
 
 
 def _number(value: float | NotEstimable) -> float | None:
@@ -376,7 +379,7 @@ def _number(value: float | NotEstimable) -> float | None:
 
 def _interval(
     rows: Sequence[CrossValidatedRate],
-    statistic: Callable[[Sequence[CrossValidatedRate]], float],
+    statistic: Callable[[Sequence[CrossValidatedRate]], float | NotEstimable],
     *,
     seed: int,
 ) -> Interval:
@@ -391,12 +394,11 @@ def _interval(
     return Interval(value=_number(made.value), low=_number(made.low), high=_number(made.high))
 
 
-def _skill(rival: str) -> Callable[[Sequence[CrossValidatedRate]], float]:
-    def statistic(rows: Sequence[CrossValidatedRate]) -> float:
-        value = skill(
+def _skill(rival: str) -> Callable[[Sequence[CrossValidatedRate]], float | NotEstimable]:
+    def statistic(rows: Sequence[CrossValidatedRate]) -> float | NotEstimable:
+        return skill(
             _mean(rows, lambda row: row.crps), _mean(rows, lambda row: row.rivals[rival].crps)
         )
-        return float("nan") if isinstance(value, NotEstimable) else value
 
     return statistic
 
@@ -414,7 +416,9 @@ def _mean_log_density(
 def _metric_score(
     rows: Sequence[CrossValidatedRate], weights: Mapping[str, float], *, seed: int
 ) -> MetricScore:
-    def interval(statistic: Callable[[Sequence[CrossValidatedRate]], float]) -> Interval:
+    def interval(
+        statistic: Callable[[Sequence[CrossValidatedRate]], float | NotEstimable],
+    ) -> Interval:
         return _interval(rows, statistic, seed=seed)
 
     return MetricScore(

@@ -16,13 +16,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
+from scipy.stats import norm
 
 from crsrisk.uncertainty.members import MemberFigures
 
 Values: TypeAlias = NDArray[np.float64]
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
-_LOG_WEIGHTS = np.log(_NODE_WEIGHTS / _NODE_WEIGHTS.sum())
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_LOG_WEIGHTS = np.log(_NODE_WEIGHTS) + 0.5 * np.square(_NODES)  # of an integral over all numbers
+_NEWTON = 25
+_LONGEST = 2.0  # step of Newton's method
 # before any simulation: the mean error is 0 with an SD of 1, the SD of the others around 0.3
 _MEAN_SD, _SD_MEDIAN, _LOG_SD = 1.0, 0.3, 0.7
 _LEAST_RELIABILITY = 0.2  # of a figure below which its correlation with others is left at 0
@@ -99,15 +102,43 @@ def _log_likelihood(members: MemberFigures, level: Values) -> Values:
     return np.where(is_known, -0.5 * np.square(away) / members.noise[:, None], 0.0)
 
 
+def _slope(members: MemberFigures, level: Values) -> tuple[Values, Values]:
+    """First derivative of the log likelihood in every world, and minus the second."""
+    if members.counts is not None and members.sizes is not None:
+        chance = expit(level)
+        return members.counts - members.sizes * chance, members.sizes * chance * (1.0 - chance)
+    precision = np.where(members.is_known, 1.0 / members.noise, 0.0)
+    away = np.where(members.is_known, members.values - level, 0.0)
+    return away * precision, precision
+
+
+def _posterior(members: MemberFigures, emulated: Values, sd: float) -> tuple[Values, Values]:
+    """Errors in every world (world, node) and the log of their weights, which add up to how
+    probable is what was simulated: Gauss-Hermite quadrature around each world's own mode.
+    """
+    mode, curvature = np.zeros(len(emulated)), np.zeros(len(emulated))
+    for _ in range(_NEWTON):
+        first, second = _slope(members, emulated + mode)
+        curvature = second + sd**-2.0
+        step = np.clip((first - mode / sd**2) / curvature, -_LONGEST, _LONGEST)
+        mode = mode + step
+        if np.abs(step).max() < 1e-8:
+            break
+    scale = curvature**-0.5
+    errors = mode[:, None] + scale[:, None] * _NODES
+    log_prior = norm.logpdf(errors, scale=sd)
+    likelihood = _log_likelihood(members, emulated[:, None] + errors)
+    return errors, likelihood + log_prior + _LOG_WEIGHTS + np.log(scale)[:, None]
+
+
 def _mean_and_sd(members: MemberFigures, emulated: Values) -> tuple[float, float]:
     """The most probable mean error, and SD of the others around it."""
 
     def cost(at: Values) -> float:
         mean, log_sd = float(at[0]), float(at[1])
-        level = emulated[:, None] + mean + np.exp(log_sd) * _NODES
-        likelihood = logsumexp(_log_likelihood(members, level) + _LOG_WEIGHTS, axis=1)
+        _, log_weight = _posterior(members, emulated + mean, float(np.exp(log_sd)))
         prior = (mean / _MEAN_SD) ** 2 + ((log_sd - np.log(_SD_MEDIAN)) / _LOG_SD) ** 2
-        return float(0.5 * prior - likelihood.sum())
+        return float(0.5 * prior - logsumexp(log_weight, axis=1).sum())
 
     found = minimize(
         cost, np.array([0.0, np.log(_SD_MEDIAN)]), method="Nelder-Mead", options={"xatol": 1e-4}
@@ -117,10 +148,9 @@ def _mean_and_sd(members: MemberFigures, emulated: Values) -> tuple[float, float
 
 def _of_worlds(members: MemberFigures, emulated: Values, sd: float) -> tuple[Values, Values]:
     """Mean and variance of the error in every world, given what was simulated there."""
-    errors = sd * _NODES
-    log_weight = _log_likelihood(members, emulated[:, None] + errors) + _LOG_WEIGHTS
+    errors, log_weight = _posterior(members, emulated, sd)
     weight = np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True))
-    middle = weight @ errors
+    middle = (weight * errors).sum(axis=1)
     variance = (weight * np.square(errors - middle[:, None])).sum(axis=1)
     return middle, np.minimum(variance, sd**2)
 

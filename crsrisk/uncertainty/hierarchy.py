@@ -36,7 +36,7 @@ _FULL_ROUNDS = 6  # of these without damping
 _SETTLED = 1e-3  # change of a score below which the mode has come to rest
 _NEWTON = 15
 _TURNS = 2  # of a fit: linearised at the medians of the SDs' priors, then of their posteriors
-_MOVES = 2  # of a draw that is linearised where it lies
+_MOVES = 3  # of a draw that is linearised where it lies, the first in full, the others by half
 _WIDER = 1.3  # second proposal of the SDs, over the first sample's own spread
 
 
@@ -254,12 +254,18 @@ class Draws:
         return np.exp(self.log_sds)
 
     def moved(
-        self, model: Model, *, by: Values | None = None, errors: Values | None = None
+        self,
+        model: Model,
+        *,
+        by: Values | None = None,
+        errors: Values | None = None,
+        step: float = 1.0,
     ) -> Draws:
         """Every draw once more, the figures linearised where it lies.
 
         ``by`` (draw, figure) is added to what the emulators say of a draw, and ``errors`` (draw,
-        figure, figure) is then the covariance of what they are still off by.
+        figure, figure) is then the covariance of what they are still off by. ``step``: share of the
+        way that a draw goes, as full ones may swing around where figures bend.
         """
         data, scores = _Data.of(model.figures), np.empty_like(self.scores)
         for k, here in enumerate(self.scores):
@@ -275,7 +281,7 @@ class Draws:
                 slopes=slopes,
                 start=values,
             )
-            scores[k] = _draw_at(mode, self, k)
+            scores[k] = here + step * (_draw_at(mode, self, k) - here)
         return replace(self, scores=scores)
 
 
@@ -325,8 +331,8 @@ class Posterior:
             rng.standard_normal((n, n_figures)),
             rng.standard_normal((n, n_figures)),
         )
-        for _ in range(_MOVES):
-            draws = draws.moved(self.model)
+        for turn in range(_MOVES):
+            draws = draws.moved(self.model, step=0.5 if turn else 1.0)
         return draws
 
 
