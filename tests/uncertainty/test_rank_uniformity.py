@@ -18,7 +18,7 @@ def ranked(
     rng = np.random.default_rng(seed)
     truths = rng.standard_normal((n, quantities))
     draws = shift + sd * rng.standard_normal((DRAWS, n, quantities))
-    return (draws < truths).sum(axis=0)
+    return np.asarray((draws < truths).sum(axis=0), dtype=np.intp)
 
 
 def only(ranks: NDArray[np.intp]) -> RankTest:
