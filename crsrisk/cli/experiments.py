@@ -113,6 +113,18 @@ def _true_optimism(experiment: Path, workers: int, begin: Begin, overwrite: bool
     return lambda: print_true_optimism(result)
 
 
+def _simulation_based_calibration(
+    experiment: Path, workers: int, begin: Begin, overwrite: bool
+) -> Tell:
+    from crsrisk.studies.simulation_based_calibration import (
+        print_simulation_based_calibration,
+        run_simulation_based_calibration,
+    )
+
+    result = run_simulation_based_calibration(experiment, workers=workers, begin=begin)
+    return lambda: print_simulation_based_calibration(result)
+
+
 KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "baseline": _baseline,
     "calibration": _calibration,
@@ -124,6 +136,7 @@ KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "updating": _updating,
     "explanation_truth": _explanation_truth,
     "true_optimism": _true_optimism,
+    "simulation_based_calibration": _simulation_based_calibration,
 }
 
 # kinds that know what belongs to an older result, tracking and models included

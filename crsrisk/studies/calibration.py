@@ -264,14 +264,14 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> CalibrationR
     path = experiment_file(folder)
     config = build(Calibration, read_yaml(path), where=str(path))
     results = path.parent / "results"
-    task = _prepare(config, results, workers=workers)
-    emulators = _emulators(task, begin)
+    task = prepare(config, results, workers=workers)
+    emulators = all_emulators(task, begin)
     figures = task.figures
     model = model_of(figures, emulators, latents=task.latents, world=task.world)
     rng = np.random.default_rng(config.seed)
     first = fit(model, n=config.spreads, seed=config.seed).draw(config.members, rng).scores
     advance = begin("How far the emulators are off", len(figures))
-    simulated = _members_simulated(task, first, advance, seed=config.seed + 3)
+    simulated = members_simulated(task, first, advance, seed=config.seed + 3)
     errors = EmulatorErrors.estimated(
         simulated, model.emulated(first), together=[figure.product for figure in model.figures]
     )
@@ -282,7 +282,7 @@ def run_calibration(folder: Path, *, workers: int, begin: Begin) -> CalibrationR
     members = posterior.draw(config.members, rng)
     for turn in range(MEETINGS):
         advance = begin(f"Members meet the simulator ({turn + 1} of {MEETINGS})", len(figures))
-        simulated = _members_simulated(task, members.scores, advance, seed=config.seed + 3)
+        simulated = members_simulated(task, members.scores, advance, seed=config.seed + 3)
         by, left = errors.in_worlds(simulated, model.emulated(members.scores))
         members = members.moved(model, by=by, errors=left, step=0.5 if turn else 1.0)
     ensemble = _ensemble(task, members)
@@ -325,7 +325,7 @@ class _Task:
         return self.products[trial.product].platform == "ici"
 
 
-def _prepare(config: Calibration, results: Path, *, workers: int) -> _Task:
+def prepare(config: Calibration, results: Path, *, workers: int) -> _Task:
     """World, figures and latents of a calibration."""
     world, trials = load_world(config.scenario), load_trials()
     by_name = {trial.name: trial for trial in trials}
@@ -357,26 +357,31 @@ def _as_figure(scored: ScoredFigure, trial: Trial) -> PublishedFigure:
     )
 
 
-def _emulators(task: _Task, begin: Begin) -> dict[str, FittedEmulator]:
-    """Emulators of all figures, trial by trial; those of an interrupted run are taken over."""
+def all_emulators(
+    task: _Task, begin: Begin, *, older: Path | None = None
+) -> dict[str, FittedEmulator]:
+    """Emulators of all figures, trial by trial; those of an interrupted run are taken over, and
+    those in the results of an ``older`` calibration that rest on the same.
+    """
     advance = begin("How figures move with the constants", len(task.trials))
     made: dict[str, FittedEmulator] = {}
     for trial in task.trials:
-        made |= _emulators_of(task, trial)
+        made |= _emulators_of(task, trial, older)
         advance(1)
     return made
 
 
-def _emulators_of(task: _Task, trial: Trial) -> dict[str, FittedEmulator]:
+def _emulators_of(task: _Task, trial: Trial, older: Path | None) -> dict[str, FittedEmulator]:
     config = task.config
     wanted = {figure.id: figure for figure, of in task.figures if of.name == trial.name}
     wanted |= {figure.id: figure for _, figure, of in task.scored if of.name == trial.name}
     at = felt_by(task.latents, trial, products=task.products)
     n = config.patients_rare if task.is_rare(trial) else config.patients
-    place = task.results / "emulators" / f"{trial.name}.npz"
     digest = _digest(task, trial, wanted, n)
-    if (kept := _read_emulators(place, digest, at)) is not None:
-        return kept
+    for results in [task.results] if older is None else [task.results, older]:
+        kept = _read_emulators(results / "emulators" / f"{trial.name}.npz", digest, at)
+        if kept is not None:
+            return kept
     scores = design_scores(task.latents, trial, products=task.products, n=n, seed=config.seed)
     outcomes = simulate_own_worlds(
         trial,
@@ -393,7 +398,7 @@ def _emulators_of(task: _Task, trial: Trial) -> dict[str, FittedEmulator]:
         )
         for name, figure in wanted.items()
     }
-    _write_emulators(place, digest, made)
+    _write_emulators(task.results / "emulators" / f"{trial.name}.npz", digest, made)
     return made
 
 
@@ -606,7 +611,7 @@ def _fitted_figures(task: _Task, model: Model, scores: Values, begin: Begin) -> 
     log_sd = model.spreads.log_median
     latent, _ = model.variances(log_sd)
     prior = rng.standard_normal((len(scores), len(latent))) * np.sqrt(latent)
-    simulated = _members_simulated(
+    simulated = members_simulated(
         task, scores, begin("Simulating the members", len(task.figures)), seed=config.seed + 2
     )
     made = []
@@ -636,7 +641,7 @@ def _fitted_figures(task: _Task, model: Model, scores: Values, begin: Begin) -> 
     return made
 
 
-def _members_simulated(
+def members_simulated(
     task: _Task, scores: Values, advance: Callable[[int], None], *, seed: int
 ) -> list[MemberFigures]:
     """Every figure of the likelihood in worlds with these scores, by simulation."""

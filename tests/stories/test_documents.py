@@ -140,6 +140,7 @@ def type_in(command: str) -> None:
             "validation",
             "prophylaxis",
             "learning",
+            "simulation_based_calibration",
         )
     elif words[:2] == ["crsrisk", "trial"] and not Path(words[2]).exists():
         assert load_design(ROOT / words[2]), "a shipped design: run by tests/studies/test_trial.py"
