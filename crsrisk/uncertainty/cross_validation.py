@@ -389,8 +389,8 @@ def _interval(
     made: Estimate | NotEstimable = bootstrap_over_products(
         by_product, lambda drawn: statistic([row for part in drawn for row in part]), seed=seed
     )
-    if isinstance(made, NotEstimable):
-        return Interval(value=None, low=None, high=None)
+    if isinstance(made, NotEstimable):  # too many draws of products give none: no interval
+        return Interval(value=_number(statistic(rows)), low=None, high=None)
     return Interval(value=_number(made.value), low=_number(made.low), high=_number(made.high))
 
 

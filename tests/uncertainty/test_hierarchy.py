@@ -558,8 +558,8 @@ def test_draws_moved_where_they_lie_are_nearer_than_once_linearised(
     count: tuple[int, int], square: float
 ) -> None:
     """One score with a mild square: the mean of 1,000 draws is nearer to quadrature than that of
-    the same draws linearised at the mode alone, as are six quantiles together, and within 0.04. The
-    same random numbers stand on both sides.
+    the same draws linearised at the mode alone, as are six quantiles together, and within 0.06
+    (0.03 are two errors of such a mean by chance). The same random numbers stand on both sides.
     """
     emulator = _bent(Emulator.linear_in(np.ones(1), intercept=-0.5), square)
     steps = np.linspace(-8.0, 8.0, 401)
@@ -577,7 +577,7 @@ def test_draws_moved_where_they_lie_are_nearer_than_once_linearised(
     assert abs(twice.mean() - mean) < abs(once.mean() - mean)
     off = [np.abs(np.quantile(scores, places) - exact).sum() for scores in (twice, once)]
     assert off[0] < off[1]
-    assert twice.mean() == pytest.approx(mean, abs=0.04)
+    assert twice.mean() == pytest.approx(mean, abs=0.06)
 
 
 def test_the_mode_is_that_of_the_sds_of_the_posterior() -> None:
