@@ -389,7 +389,9 @@ def test_emulators_do_not_rest_on_what_calibration_moves(
     assert simulated == []
 
 
-@pytest.mark.parametrize("lost", ["constants.csv", "members.csv", "about.json", "cross_validation.json"])
+@pytest.mark.parametrize(
+    "lost", ["constants.csv", "members.csv", "about.json", "cross_validation.json"]
+)
 def test_nothing_is_written_without_whole_results(
     finished: CalibrationResult, world: Path, tmp_path: Path, lost: str
 ) -> None:

@@ -181,7 +181,7 @@ def test_a_product_is_forecast_by_the_mixture_that_the_others_choose(metric: Met
     near = {
         name: rng.beta(12.0 * share, 12.0 * (1.0 - share), 400) for name, share in shares.items()
     }
-    near[wrong] = rng.beta(8.0, 24.0, 400)
+    near[wrong] = rng.beta(1.0, 400.0, 400)
     forecasts = [_rate(name, metric, share, near[name]) for name, share in shares.items()]
     others = [
         _rate(name, other, 0.1, _right(0.1)) for name in ALL for other in METRICS if other != metric
@@ -339,8 +339,8 @@ def test_two_rates_of_a_product_have_half_a_vote_each() -> None:
 
 
 def test_a_product_has_one_vote_in_the_choice_however_many_rates_it_has() -> None:
-    """The mechanism is wrong for a product with five rates: with a vote each they would take nearly
-    all weight from it, as five such products do; together they take as much as one rate.
+    """The mechanism is off for a product with five rates: with a vote each they would take weight
+    from it; together they take as much as one rate.
     """
     wrong, rng = "afami_cel", np.random.default_rng(1)
     near = {name: rng.beta(12.0 * rate, 12.0 * (1.0 - rate), 400) for name, rate in ALL.items()}
