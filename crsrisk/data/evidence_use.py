@@ -56,16 +56,20 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "share_of_episodes_starting_day_of_infusion",
         ),
         "resolution": ("resolution_median_d", "crs_duration_median_d"),
-        "grade >= 2 after dose 1": (
-            "crs_grade2plus_after_c1d1",
-            "share_of_grade2plus_events_at_dose1",
+        "after dose 1": ("share_of_crs_patients_with_event_after_dose1", "crs_after_dose1_rate"),
+        "after dose 2": ("share_of_crs_patients_with_event_after_dose2", "crs_after_dose2_rate"),
+        "after dose 3": (
+            "share_of_crs_patients_with_event_after_dose3plus",
+            "crs_after_dose3plus_rate",
         ),
         "grade >= 2 after dose 2": (
             "crs_grade2plus_after_c1d8",
             "grade2plus_with_more_than_one_infusion_rate",
         ),
-        "after dose 1": ("share_of_crs_patients_with_event_after_dose1", "crs_after_dose1_rate"),
-        "after dose 2": ("share_of_crs_patients_with_event_after_dose2", "crs_after_dose2_rate"),
+        "grade >= 2 after dose 1": (
+            "crs_grade2plus_after_c1d1",
+            "share_of_grade2plus_events_at_dose1",
+        ),
         "recurrence": ("multiple_flares_rate", "recurrence_rate_any"),
         "high fever": ("pyrexia_grade3plus_rate",),
     }
@@ -105,7 +109,7 @@ def likelihood_figures(trials: Iterable[Trial]) -> list[tuple[PublishedFigure, T
     >>> from crsrisk.data.evidence_files import load_trials
     >>> [figure.id for figure, trial in likelihood_figures(load_trials())
     ...  if trial.name in ("tarlatamab_label_2024", "tarlatamab_label_2025")]
-    ['E056', 'E057', 'E053', 'E054', 'E030', 'E035', 'E033', 'E046']
+    ['E053', 'E054', 'E055', 'E057', 'E030', 'E035', 'E033', 'E046']
     """
     chosen = [trial for trial in trials if _may_be_fitted(trial)]
     shared = shared_patients(chosen)

@@ -26,6 +26,7 @@ from crsrisk.data.cross_validation import (
     load_cross_validation,
     save_cross_validation,
 )
+from crsrisk.data.ensemble import load_ensemble
 from crsrisk.errors import InputError
 from tests.data.made_cross_validations import (
     PRODUCTS,
@@ -220,3 +221,7 @@ def test_the_plot_holds_scored_products_alone(made: CrossValidation) -> None:
     assert "no external validation" in data.description
     assert made.plot(title="Any grade").figure is not None
     assert len(made.forecasts("crs_grade3plus_rate").rows) == 5
+
+
+def test_the_one_that_ships_is_of_the_ensemble_that_ships() -> None:
+    assert cross_validation().ensemble == load_ensemble().digest

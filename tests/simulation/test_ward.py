@@ -5,6 +5,7 @@ rescue.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ class Bedside:
         return self["grade"]
 
     def hours(self, hours: float, temperature: float = WELL_C, *, leak: float = 0.0) -> None:
-        for _ in range(round(hours / WARD_H)):
+        for _ in range(ceil(hours / WARD_H)):
             self.tick(temperature, leak=leak)
 
 
@@ -236,7 +237,7 @@ def test_fever_after_resolution_is_a_new_episode(bed: Bedside) -> None:
 def _doses(bed: Bedside, hours: float, *, leak: float, water: float = 0.0) -> list[float]:
     """Hours at which tocilizumab was given under these signs."""
     times, before = [], bed["n_tocilizumab"]
-    for _ in range(round(hours / WARD_H)):
+    for _ in range(ceil(hours / WARD_H)):
         bed.tick(FEVER_C, leak=leak, water=water)
         if bed["n_tocilizumab"] > before:
             times.append(bed.time_h - WARD_H)
