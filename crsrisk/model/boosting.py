@@ -207,11 +207,16 @@ def choose(
     """Choose the start and the number of trees by log loss in patients held out.
 
     Trees are kept where the best number of them is worth a standard error, and the first start is
-    left for the best of the others by the same rule.
+    left for the best of the others by the same rule. ``starts`` go from the whole additive model
+    down; where one does worse than the one before, the smaller ones are not tried.
     """
     cut = [_Fold(recipe, patients.of(fitted), patients.of(held)) for fitted, held in folds]
-    searched = [_searched(start, cut, folds, patients=patients) for start in starts]
-    kept = [_Kept.of(found, patients=patients) for found in searched]
+    kept: list[_Kept] = []
+    for at in starts:
+        found = _searched(at, cut, folds, patients=patients)
+        kept.append(_Kept.of(found, patients=patients))
+        if len(kept) > 1 and kept[-1].log_loss > kept[-2].log_loss:
+            break
     chosen, lead = kept[0], None
     if len(kept) > 1:
         rival = min(kept[1:], key=lambda found: found.log_loss)
@@ -224,7 +229,7 @@ def choose(
     return Chosen(
         ModelClass(
             start=start,
-            is_chosen=len(kept) > 1,
+            is_chosen=len(starts) > 1,
             n_trees=chosen.n_kept,
             n_kept=chosen.n_kept,
             n_tried=n_tried,

@@ -155,6 +155,8 @@ def test_where_effects_add_up_the_start_stays_additive() -> None:
     made = CRSClassifier(n_folds=3).fit(table, y).model_class_
     assert (made.start, made.is_chosen, made.n_kept) == ("additive", True, 0)
     assert made.gain_over_additive is None
+    # half of the start did worse, so none of it was not tried
+    assert [tried.start for tried in made.tried] == ["additive", "shrunken additive"]
     assert made.name == "additive logistic model written as trees"
     assert "would gain" in made.summary()
 
