@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import kernel, one_patient, roadrunner, shapley, trials
+from bench import kernel, one_patient, roadrunner, shapley, trials, worlds
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -40,6 +40,9 @@ def main() -> int:
     designs = trials.measure()
     print(trials.table(designs))
     _keep(designs, "trials.json")
+    learnt = worlds.measure()
+    print(worlds.table(learnt))
+    _keep(learnt, "worlds.json")
     return 0
 
 

@@ -7,6 +7,7 @@ text, the calibration is two numbers, nothing has to be unpickled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -25,7 +26,14 @@ Kind = Literal["cause", "marker", "mediator"]
 Role = Literal["lever", "fact"]
 Theme = Literal["drug and dose", "prevention", "tumour burden", "inflammation", "host", "course"]
 ColumnKind = Literal["number", "flag", "word"]
+Start = Literal["additive", "shrunken additive", "mean"]  # of boosting
+LearnerKind = Literal["chosen", "additive", "shrunken", "boosting"]
 
+KIND_OF: Mapping[Start, LearnerKind] = {
+    "additive": "additive",
+    "shrunken additive": "shrunken",
+    "mean": "boosting",
+}
 _ROWS_NAMED = 10  # of the rows that a message names
 NOTICE = "Research use. Fitted to simulated patients; no external validation."
 
@@ -158,6 +166,89 @@ class Calibrator(Strict):
         batch).
         """
         return np.asarray(expit(self.log_odds(raw)))
+
+
+class StartTried(Strict):
+    """What cross-validation found of one start: boosted trees that would be kept after it, of how
+    many that were grown, and the log loss (nats) of patients held out.
+    """
+
+    start: Start
+    n_kept: int = Field(ge=0)
+    n_tried: int = Field(ge=0)
+    log_loss: float
+
+
+class ModelClass(Strict):
+    """What a model is: where boosting starts, and what its trees are worth.
+
+    ``start``: an additive logistic model, half of one (`shrunken additive`), or the mean;
+    ``is_chosen`` says whether cross-validation chose it among ``tried``. ``n_trees`` boosted trees
+    in ``n_kept`` rounds of ``n_tried``, at most ``max_trees`` (a round in which no split is worth
+    its while adds no tree). ``gain``: by how much log loss of
+    patients held out falls from the start alone to the best number of rounds (nats, with its
+    standard error), whether or not that was enough for any to be kept; ``gain_over_additive``: from
+    the best model on the whole additive start to this one. None where nothing was held out.
+
+    >>> none = {"n_trees": 0, "n_kept": 0, "n_tried": 0, "max_trees": 0}
+    >>> made = ModelClass(start="additive", is_chosen=False, **none)
+    >>> made.name
+    'additive logistic model written as trees'
+    """
+
+    start: Start
+    is_chosen: bool
+    n_trees: int = Field(ge=0)
+    n_kept: int = Field(ge=0)
+    n_tried: int = Field(ge=0)
+    max_trees: int = Field(ge=0)
+    gain: float | None = None
+    gain_se: float | None = None
+    gain_over_additive: float | None = None
+    gain_over_additive_se: float | None = None
+    is_cap_reached: bool = False
+    tried: tuple[StartTried, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The class of model in the field's words."""
+        if self.start == "additive":
+            with_trees = f" with {self.n_trees} boosted trees on top" if self.n_trees else ""
+            return f"additive logistic model written as trees{with_trees}"
+        if not self.n_trees:
+            return (
+                "event rate alone" if self.start == "mean" else "shrunken additive logistic model"
+            )
+        where = "the mean" if self.start == "mean" else "half of an additive logistic model"
+        return f"{self.n_trees} gradient-boosted trees that start from {where}"
+
+    def summary(self) -> str:
+        """Class, choice of the start, trees kept of those tried and what they gain, and whether the
+        cap on trees was reached; one sentence each.
+        """
+        told = [f"{self.name[0].upper()}{self.name[1:]}."]
+        if self.is_chosen:
+            others = ", ".join(f"{tried.start} {tried.log_loss:.5f}" for tried in self.tried)
+            told.append(
+                f"Start chosen by cross-validation: {self.start} (log loss by start: {others})."
+            )
+        if self.gain is not None and self.gain_se is not None:
+            best = "they gain" if self.n_kept else "the best number would gain"
+            rounds = "" if self.n_trees == self.n_kept else f", in {self.n_kept} rounds"
+            told.append(
+                f"Boosted trees kept: {self.n_trees}{rounds} of {self.n_tried} tried; {best}"
+                f" {self.gain:.2g} nats over the start (standard error {self.gain_se:.2g})."
+            )
+        if self.gain_over_additive is not None and self.gain_over_additive_se is not None:
+            told.append(
+                f"Gain over the additive start: {self.gain_over_additive:.2g} nats (standard error"
+                f" {self.gain_over_additive_se:.2g})."
+            )
+        if self.is_cap_reached:
+            told.append(
+                f"The cap of {self.max_trees} trees was reached: more might gain, raise it."
+            )
+        return " ".join(told)
 
 
 class ModelParts(Protocol):

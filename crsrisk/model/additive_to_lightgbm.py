@@ -94,6 +94,11 @@ def additive_to_lightgbm(
     return _text([_block(tree, number=number) for number, tree in enumerate(trees)], names=names)
 
 
+def constant_to_lightgbm(log_odds: float, *, names: Sequence[str]) -> str:
+    """One tree of one leaf as a bare LightGBM text: the same log-odds for everybody."""
+    return _text([_block(_Leaf(log_odds, 1), number=0)], names=names)
+
+
 @dataclass(frozen=True)
 class _Steps:
     """Where the steps of one column lie: bounds between them, the step of every known row, means

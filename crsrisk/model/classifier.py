@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from crsrisk.data.cohort import Labels
 from crsrisk.data.explanation import Explanation
+from crsrisk.data.risk_model import LearnerKind
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.model.explain import feature_contributions
@@ -36,6 +37,7 @@ Floats = NDArray[np.float64]
 
 WHERE = "CRSRiskClassifier.fit"
 SETTINGS = (
+    "kind",
     "additive_penalty",
     "max_trees",
     "has_interactions",
@@ -45,6 +47,11 @@ SETTINGS = (
     "l2",
     "feature_fraction",
     "bagging_fraction",
+    "boosting_max_trees",
+    "boosting_learning_rate",
+    "boosting_num_leaves",
+    "boosting_min_data_in_leaf",
+    "boosting_l2",
     "n_folds",
 )
 
@@ -67,17 +74,24 @@ class CRSRiskClassifier(ClassifierMixin, BaseEstimator):
     config : str, path or ModelConfig
         What is predicted from what: a shipped configuration by name, a YAML file, or an object from
         :func:`crsrisk.load_config`.
+    kind : {"chosen", "additive", "shrunken", "boosting"}, optional
+        Where boosting starts (:class:`crsrisk.CRSClassifier`): "boosting" is gradient boosting from
+        the mean, without the additive start; None: what the configuration says.
     additive_penalty, max_trees, has_interactions, learning_rate, num_leaves : optional
         Settings of the learner (:class:`crsrisk.CRSClassifier`); None: what the configuration says.
     min_data_in_leaf, l2, feature_fraction, bagging_fraction, n_folds : optional
         Further settings of the learner, in the same way.
+    boosting_max_trees, boosting_learning_rate, boosting_num_leaves, boosting_min_data_in_leaf, \
+boosting_l2 : optional
+        Settings of trees after less than the whole additive start, in the same way.
     random_state : int, RandomState or None
         Seed. The same patients, configuration and seed give the same model, byte for byte.
 
     Attributes
     ----------
     model_ : RiskModel
-        The fitted model with its contract; plain text and numbers.
+        The fitted model with its contract; plain text and numbers. ``model_.model_class`` says
+        where boosting started, how many trees were kept of those tried, and what they gain.
     classes_ : array (2,)
         The later one is the event.
     feature_names_in_, n_features_in_
@@ -101,6 +115,7 @@ class CRSRiskClassifier(ClassifierMixin, BaseEstimator):
         self,
         config: str | Path | ModelConfig = "baseline",
         *,
+        kind: LearnerKind | None = None,
         additive_penalty: float | None = None,
         max_trees: int | None = None,
         has_interactions: bool | None = None,
@@ -110,10 +125,16 @@ class CRSRiskClassifier(ClassifierMixin, BaseEstimator):
         l2: float | None = None,
         feature_fraction: float | None = None,
         bagging_fraction: float | None = None,
+        boosting_max_trees: int | None = None,
+        boosting_learning_rate: float | None = None,
+        boosting_num_leaves: int | None = None,
+        boosting_min_data_in_leaf: int | None = None,
+        boosting_l2: float | None = None,
         n_folds: int | None = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.config = config
+        self.kind = kind
         self.additive_penalty = additive_penalty
         self.max_trees = max_trees
         self.has_interactions = has_interactions
@@ -123,6 +144,11 @@ class CRSRiskClassifier(ClassifierMixin, BaseEstimator):
         self.l2 = l2
         self.feature_fraction = feature_fraction
         self.bagging_fraction = bagging_fraction
+        self.boosting_max_trees = boosting_max_trees
+        self.boosting_learning_rate = boosting_learning_rate
+        self.boosting_num_leaves = boosting_num_leaves
+        self.boosting_min_data_in_leaf = boosting_min_data_in_leaf
+        self.boosting_l2 = boosting_l2
         self.n_folds = n_folds
         self.random_state = random_state
 

@@ -1,25 +1,23 @@
 """The learner on arrays: a scikit-learn classifier of its own, inside every risk model.
 
-LightGBM with monotone directions, made for a nearly additive truth with strong groups (products).
-It starts from a partially pooled additive model (:mod:`crsrisk.model.additive`, by stages of the
-outcome where they are known), written as trees (:mod:`crsrisk.model.additive_to_lightgbm`); shallow
-trees with randomised thresholds then learn what that misses, if anything. So the whole model is one
-LightGBM booster, with exact Shapley values and a plain text.
+LightGBM with monotone directions, for strong groups (products). It starts from a partially pooled
+additive model (:mod:`crsrisk.model.additive`, by stages of the outcome where they are known),
+written as trees (:mod:`crsrisk.model.additive_to_lightgbm`), from half of it, or from the mean, as
+patients held out choose (:mod:`crsrisk.model.boosting`); trees then learn what that misses, if
+anything. So the whole model is one LightGBM booster, with exact Shapley values and a plain text.
 
-The number of trees and the calibration come from patients that the scoring trees had not seen:
-folds with the same share of events. Rows that belong together stay together, since in a bootstrap
-resample a patient stands there several times, and a copy in the fold that judges would meet its
-twins in the trees that are judged.
+The start, the number of trees and the calibration come from patients that the scoring trees had not
+seen: folds with the same share of events. Rows that belong together stay together, since in a
+bootstrap resample a patient stands there several times, and a copy in the fold that judges would
+meet its twins in the trees that are judged.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
@@ -29,10 +27,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from crsrisk.data.risk_model import Calibrator
-from crsrisk.model.additive import fit_staged, out_of_order, quantile
-from crsrisk.model.additive_to_lightgbm import additive_to_lightgbm
+from crsrisk.data.risk_model import Calibrator, LearnerKind, ModelClass
+from crsrisk.model.additive import out_of_order, quantile
 from crsrisk.model.booster import raw_log_odds_of
+from crsrisk.model.boosting import STARTS, Patients, Recipe, choose
 from crsrisk.model.logistic import fit_calibrator
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -89,8 +87,9 @@ def cut_folds(
 
 
 class CRSClassifier(ClassifierMixin, BaseEstimator):
-    """Monotone, calibrated gradient-boosted trees for a yes/no outcome, on arrays or frames of
-    numbers; missing values (NaN) are allowed.
+    """A monotone, calibrated model for a yes/no outcome, on arrays or frames of numbers; missing
+    values (NaN) are allowed. An additive logistic model, gradient boosting, or one on top of the
+    other, as cross-validation chooses; ``model_class_`` says which.
 
     For the clinical table as measured take :class:`crsrisk.CRSRiskClassifier`.
 
@@ -104,22 +103,32 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
         intercept of its own, and slopes of its own that are drawn towards the common ones as
         strongly as the data say.
     max_trees : int
-        Most trees after the start; cross-validation chooses how many are kept. None are, unless
-        held-out log loss falls by more than its standard error: trees that have found chance cost
-        more in explanations than in log loss.
+        Most trees after the whole additive start; cross-validation chooses how many are kept. None
+        are, unless held-out log loss falls by more than its standard error: trees that have found
+        chance cost more in explanations than in log loss.
     has_interactions : bool
         Whether one of these trees may ask about several quantities. Without, it asks about one, and
         about groups: patients of one group and with one value of a quantity then have one effect of
         it (missing values apart, which are expected from the others).
     learning_rate, num_leaves, min_data_in_leaf, l2, feature_fraction, bagging_fraction
-        As in LightGBM.
+        As in LightGBM, of these trees, whose thresholds are randomised.
     monotonic_cst : sequence of int, or mapping of str to int, optional
         +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, by name;
         None for no constraint (the name is scikit-learn's).
+    kind : {"chosen", "additive", "shrunken", "boosting"}
+        Where boosting starts: from the additive model, from half of its effects, or from the mean
+        ("boosting": gradient boosting alone). "chosen" is what cross-validation says: the additive
+        model, unless one of the others gains more than the standard error of the paired difference.
+        Trees with directions can only add to the start; where it overstates an effect, half of it
+        or the mean leaves room.
+    boosting_max_trees, boosting_learning_rate, boosting_num_leaves, boosting_min_data_in_leaf, \
+boosting_l2
+        As in LightGBM, of the trees that follow half of the start or the mean. They may ask about
+        several quantities.
     n_folds : int
-        Folds of the cross-validation that chooses the number of trees and calibrates. Fewer are
-        used when a class has fewer patients (or groups); with fewer than two, all trees are kept
-        and nothing is calibrated.
+        Folds of the cross-validation that chooses start and trees and calibrates. Fewer are used
+        when a class has fewer patients (or groups); with fewer than two, the start is the
+        first of those of ``kind``, all trees are kept and nothing is calibrated.
     random_state : int or None
         Seed.
     n_jobs : int
@@ -128,11 +137,14 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     booster_ : lightgbm.Booster
+    model_class_ : ModelClass
+        Start, boosted trees kept of how many tried, what they gain, and whether the cap was
+        reached.
     calibrator_ : Calibrator
     classes_, n_features_in_, feature_names_in_
         As in scikit-learn.
     n_trees_ : int
-        Trees kept after the start.
+        Rounds of boosting kept after the start; one that finds no split adds no tree.
     fill_values_ : array (features,)
         What stands in for a missing value: the training median (four digits) where hardly anything
         was missing in training (LightGBM alone would read such a value as 0, or guess), NaN where
@@ -164,6 +176,12 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
         feature_fraction: float = 0.3,
         bagging_fraction: float = 0.7,
         monotonic_cst: Sequence[int] | Mapping[str, int] | None = None,
+        kind: LearnerKind = "chosen",
+        boosting_max_trees: int = 400,
+        boosting_learning_rate: float = 0.05,
+        boosting_num_leaves: int = 8,
+        boosting_min_data_in_leaf: int = 20,
+        boosting_l2: float = 10.0,
         n_folds: int = 5,
         random_state: int | None = 0,
         n_jobs: int = 1,
@@ -179,6 +197,12 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
         self.feature_fraction = feature_fraction
         self.bagging_fraction = bagging_fraction
         self.monotonic_cst = monotonic_cst
+        self.kind = kind
+        self.boosting_max_trees = boosting_max_trees
+        self.boosting_learning_rate = boosting_learning_rate
+        self.boosting_num_leaves = boosting_num_leaves
+        self.boosting_min_data_in_leaf = boosting_min_data_in_leaf
+        self.boosting_l2 = boosting_l2
         self.n_folds = n_folds
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -242,22 +266,29 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
                 groups = None if groups is None else np.asarray(groups)[kept]
                 stages = None if stages is None else np.asarray(stages)[kept]
             weight = None if (weight == 1.0).all() else weight  # the same to the last digit
+        if self.kind not in STARTS:
+            raise ValueError(f"kind is one of {', '.join(STARTS)}, not {self.kind!r}")
         self.classes_, codes = np.unique(outcome, return_inverse=True)
         if len(self.classes_) < 2:
             told = f"one class only, {self.classes_[0]!r}" if len(self.classes_) else "no patient"
             raise ValueError(f"y has {told}: a risk needs both classes.")
         labels = codes.astype(np.float64)
         self.fill_values_ = _fill_values(table, weight)
-        patients = _Patients(_filled(table, self.fill_values_), _steps(stages, labels), weight)
+        patients = Patients(_filled(table, self.fill_values_), _steps(stages, labels), weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        recipe = _Recipe(
-            self._settings(seed),
-            self._free_positions(),
-            self._column_names(),
-            self.additive_penalty,
+        recipe = Recipe(
+            on_top=self._settings(seed),
+            free=self._free_settings(seed),
+            most_on_top=self.max_trees,
+            most_free=self.boosting_max_trees,
+            groups=self._free_positions(),
+            names=self._column_names(),
+            penalty=self.additive_penalty,
         )
-        self._learn_from_folds(patients, groups=groups, recipe=recipe, seed=seed)
-        self.booster_ = recipe.grow(patients, n_trees=self.n_trees_)
+        found = self._learn_from_folds(patients, groups=groups, recipe=recipe, seed=seed)
+        grown = recipe.grow(patients, start=found.start, n_rounds=found.n_kept)
+        self.booster_, self.n_trees_ = grown.booster, found.n_kept
+        self.model_class_ = found.model_copy(update={"n_trees": grown.n_boosted})
         return self
 
     def decision_function(self, X: Any) -> Floats:
@@ -288,7 +319,7 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
 
     def _settings(self, seed: int) -> dict[str, Any]:
         return {
-            "objective": "binary",
+            **self._common_settings(seed),
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_data_in_leaf,
@@ -297,6 +328,21 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
             "feature_fraction": self.feature_fraction,
             "bagging_fraction": self.bagging_fraction,
             "bagging_freq": 1,
+            **({} if self.has_interactions else {"interaction_constraints": self._apart()}),
+        }
+
+    def _free_settings(self, seed: int) -> dict[str, Any]:
+        return {
+            **self._common_settings(seed),
+            "learning_rate": self.boosting_learning_rate,
+            "num_leaves": self.boosting_num_leaves,
+            "min_data_in_leaf": self.boosting_min_data_in_leaf,
+            "lambda_l2": self.boosting_l2,
+        }
+
+    def _common_settings(self, seed: int) -> dict[str, Any]:
+        return {
+            "objective": "binary",
             "monotone_constraints": self._directions(),
             "seed": seed,
             "num_threads": self.n_jobs,
@@ -304,7 +350,6 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
             "force_row_wise": True,
             "feature_pre_filter": False,
             "verbosity": -1,
-            **({} if self.has_interactions else {"interaction_constraints": self._apart()}),
         }
 
     def _apart(self) -> list[list[int]]:
@@ -361,78 +406,44 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
         return [str(name) for name in getattr(self, "feature_names_in_", ())]
 
     def _learn_from_folds(
-        self, patients: _Patients, *, groups: Any, recipe: _Recipe, seed: int
-    ) -> None:
-        """Choose the number of trees and calibrate, both on patients outside the trees that score
-        them.
+        self, patients: Patients, *, groups: Any, recipe: Recipe, seed: int
+    ) -> ModelClass:
+        """Choose start and number of trees and calibrate, all on patients outside the trees that
+        score them.
         """
+        starts = STARTS[self.kind]
         labels = patients.labels
         has_event, _ = fold_units(labels, groups)
         smaller = int(min(has_event.sum(), has_event.size - has_event.sum()))
         n_folds = min(self.n_folds, smaller)
         if n_folds < 2:
-            self.n_trees_, self.cv_log_loss_ = self.max_trees, float("nan")
+            most = recipe.most(starts[0])
+            self.cv_log_loss_ = float("nan")
             self.calibrator_ = Calibrator(
                 intercept=0.0, slope=1.0, n_patients=0, method="none: no held-out folds"
             )
-            return
-        folds = list(cut_folds(labels, groups, n_folds=n_folds, seed=seed))
-        grown = [
-            recipe.grow_and_watch(patients, n_trees=self.max_trees, fitted=fitted, held=held)
-            for fitted, held in folds
-        ]
-        total = patients.count.sum()
-        curve = np.sum(
-            [
-                watched.losses * (patients.count[held].sum() / total)
-                for (_, held), watched in zip(folds, grown, strict=True)
-            ],
-            axis=0,
+            return ModelClass(
+                start=starts[0],
+                is_chosen=False,
+                n_trees=most,
+                n_kept=most,
+                n_tried=most,
+                max_trees=most,
+            )
+        chosen = choose(
+            patients,
+            list(cut_folds(labels, groups, n_folds=n_folds, seed=seed)),
+            recipe=recipe,
+            starts=starts,
         )
-
-        def outside(rounds: int) -> Floats:
-            """Log-odds of every patient by the trees that had not seen the patient, after so many
-            rounds.
-            """
-            log_odds = np.empty(labels.size)
-            for (_, held), watched in zip(folds, grown, strict=True):
-                log_odds[held] = raw_log_odds_of(
-                    watched.booster, patients.table[held], n_trees=int(watched.sizes[rounds])
-                )
-            return log_odds
-
-        best = int(np.argmin(curve))
-        is_gain = _is_gain(outside(0), outside(best), labels, patients.count)
-        self.n_trees_ = best if is_gain else 0
-        self.cv_log_loss_ = float(curve[self.n_trees_])
+        self.cv_log_loss_ = chosen.log_loss
         self.calibrator_ = fit_calibrator(
-            outside(self.n_trees_),
+            chosen.held_out,
             labels,
             method=f"logistic recalibration on {n_folds} held-out folds",
             sample_weight=patients.weight,
         )
-
-
-@dataclass(frozen=True)
-class _Patients:
-    """What the learner sees of patients: filled table, stages with the event last, weights."""
-
-    table: Floats
-    steps: Floats
-    weight: Floats | None
-
-    @property
-    def labels(self) -> Floats:
-        return np.asarray(self.steps[:, -1])
-
-    @property
-    def count(self) -> Floats:
-        """How many patients each row stands for."""
-        return np.ones(len(self.table)) if self.weight is None else self.weight
-
-    def of(self, rows: Rows) -> _Patients:
-        weight = None if self.weight is None else self.weight[rows]
-        return _Patients(self.table[rows], self.steps[rows], weight)
+        return chosen.model_class
 
 
 def _steps(stages: Any, labels: Floats) -> Floats:
@@ -446,14 +457,6 @@ def _steps(stages: Any, labels: Floats) -> Floats:
             "stages are 0 or 1, and who reaches one, or has the event, has reached those before it"
         )
     return steps
-
-
-def _is_gain(before: Floats, after: Floats, labels: Floats, count: Floats) -> bool:
-    """Whether log loss falls by more than a standard error of the paired difference."""
-    gain = np.logaddexp(0.0, before) - np.logaddexp(0.0, after) - labels * (before - after)
-    mean = np.average(gain, weights=count)
-    sd = np.sqrt(np.average((gain - mean) ** 2, weights=count))
-    return bool(mean > sd / count.sum() ** 0.5)
 
 
 def _fill_values(table: Floats, weight: Floats | None) -> Floats:
@@ -479,99 +482,3 @@ def _fill_values(table: Floats, weight: Floats | None) -> Floats:
 
 def _filled(table: Floats, values: Floats) -> Floats:
     return np.where(np.isnan(table), values, table)
-
-
-@dataclass(frozen=True)
-class _Watched:
-    """Trees and, before the first and after each round, their log loss in patients they had not
-    seen and their number.
-
-    (A round in which no split is worth its while adds no tree.)
-    """
-
-    booster: lgb.Booster
-    losses: Floats
-    sizes: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """How trees are grown: LightGBM's settings, the additive start, and the names of the
-    columns.
-    """
-
-    settings: Mapping[str, Any]
-    groups: list[int]
-    names: list[str]
-    penalty: float
-
-    def grow(self, patients: _Patients, *, n_trees: int) -> lgb.Booster:
-        """The start and ``n_trees`` rounds on these patients."""
-        start = self._start(patients)
-        if not n_trees:
-            return start
-        return lgb.train(dict(self.settings), self._dataset(patients), n_trees, init_model=start)
-
-    def grow_and_watch(
-        self, patients: _Patients, *, n_trees: int, fitted: Rows, held: Rows
-    ) -> _Watched:
-        """Trees grown on ``fitted``, and their log loss in ``held`` before the first and after each
-        round.
-        """
-        inside, outside = patients.of(fitted), patients.of(held)
-        start = self._start(inside)
-        scores = raw_log_odds_of(start, outside.table)
-        losses = np.logaddexp(0.0, scores) - outside.labels * scores
-        rounds = [(float(np.average(losses, weights=outside.count)), start.num_trees())]
-        if not n_trees:
-            return _watched(start, rounds)
-        training = self._dataset(inside)
-        validation = self._dataset(outside, reference=training)
-
-        def watch(now: Any) -> None:  # lightgbm.callback.CallbackEnv
-            rounds.append((now.evaluation_result_list[0][2], now.model.num_trees()))
-
-        booster = lgb.train(
-            {**self.settings, "metric": "binary_logloss"},
-            training,
-            n_trees,
-            init_model=start,
-            valid_sets=[validation],
-            callbacks=[watch],
-        )
-        return _watched(booster, rounds)
-
-    def _start(self, patients: _Patients) -> lgb.Booster:
-        """The additive model, written as trees."""
-        directions = self.settings["monotone_constraints"]
-        additive = fit_staged(
-            patients.table,
-            patients.steps,
-            directions=directions,
-            groups=self.groups,
-            penalty=self.penalty,
-            sample_weight=patients.weight,
-        )
-        text = additive_to_lightgbm(
-            additive,
-            patients.table,
-            directions=directions,
-            names=self.names,
-            sample_weight=patients.weight,
-        )
-        return lgb.Booster(model_str=text)
-
-    def _dataset(self, patients: _Patients, *, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        return lgb.Dataset(
-            patients.table,
-            patients.labels,
-            weight=patients.weight,
-            feature_name=self.names,
-            reference=reference,
-            free_raw_data=False,
-        )
-
-
-def _watched(booster: lgb.Booster, rounds: Sequence[tuple[float, int]]) -> _Watched:
-    losses, sizes = zip(*rounds, strict=True)
-    return _Watched(booster, np.array(losses), np.array(sizes))

@@ -22,7 +22,15 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import OutcomeName
-from crsrisk.data.risk_model import Direction, Kind, Role, Theme
+from crsrisk.data.risk_model import (
+    KIND_OF,
+    Direction,
+    Kind,
+    LearnerKind,
+    ModelClass,
+    Role,
+    Theme,
+)
 from crsrisk.data.yaml_files import build, read_yaml, yaml_text
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
@@ -71,8 +79,15 @@ class FeatureChoice(Strict):
 
 
 class Learner(Strict):
-    """Settings of the LightGBM learner (:class:`crsrisk.model.estimator.CRSClassifier`)."""
+    """Settings of the LightGBM learner (:class:`crsrisk.model.estimator.CRSClassifier`).
 
+    ``kind``: where boosting starts, `additive`, `shrunken` (half of the additive model), `boosting`
+    (the mean, so without a start of its own), or `chosen` by cross-validation among these. The
+    settings that begin with ``boosting_`` are those of trees after less than the whole additive
+    start, the others of trees on top of it.
+    """
+
+    kind: LearnerKind = "chosen"
     additive_penalty: float
     max_trees: int
     has_interactions: bool
@@ -82,7 +97,21 @@ class Learner(Strict):
     l2: float
     feature_fraction: float
     bagging_fraction: float
+    boosting_max_trees: int = 400
+    boosting_learning_rate: float = 0.05
+    boosting_num_leaves: int = 8
+    boosting_min_data_in_leaf: int = 20
+    boosting_l2: float = 10.0
     n_folds: int
+
+    def as_found(self, found: ModelClass) -> Learner:
+        """The same settings with start and number of trees as they were found, and no folds: for
+        fitting the same model to other patients.
+        """
+        most = "max_trees" if found.start == "additive" else "boosting_max_trees"
+        return self.model_copy(
+            update={"kind": KIND_OF[found.start], most: found.n_kept, "n_folds": 1}
+        )
 
 
 class Range(Strict):
@@ -113,7 +142,7 @@ class Tuning(Strict):
     @field_validator("search")
     @classmethod
     def _settings_are_known(cls, search: dict[str, Range]) -> dict[str, Range]:
-        if unknown := sorted(set(search) - set(Learner.model_fields)):
+        if unknown := sorted(set(search) - (set(Learner.model_fields) - {"kind"})):
             raise ValueError(f"settings of the learner, not {', '.join(unknown)}")
         return search
 

@@ -144,6 +144,7 @@ def fit_labelled(
         "observed_sha256": frame_digest(observed[list(columns_needed(names))]),
         "outcome_sha256": frame_digest(labels.digest_table.rename(columns=named)),
         "stages": list(labels.stage_names),
+        "model_class": learner.model_class_.model_dump(mode="json"),
         "n_trees": learner.n_trees_,
         "n_trees_in_all": learner.booster_.num_trees(),
         "cv_log_loss": None if np.isnan(learner.cv_log_loss_) else learner.cv_log_loss_,
@@ -182,16 +183,7 @@ def make_learner(names: tuple[str, ...], *, config: ModelConfig, seed: int) -> C
     settings = config.learner
     signs = {feature.name: SIGNS[feature.direction] for feature in config.features}
     return CRSClassifier(
-        additive_penalty=settings.additive_penalty,
-        max_trees=settings.max_trees,
-        has_interactions=settings.has_interactions,
-        learning_rate=settings.learning_rate,
-        num_leaves=settings.num_leaves,
-        min_data_in_leaf=settings.min_data_in_leaf,
-        l2=settings.l2,
-        feature_fraction=settings.feature_fraction,
-        bagging_fraction=settings.bagging_fraction,
-        n_folds=settings.n_folds,
+        **settings.model_dump(),
         random_state=seed,
         monotonic_cst=[signs.get(name, 0) for name in names],
         free_columns=[

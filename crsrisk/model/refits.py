@@ -188,14 +188,11 @@ def make_refits(
     """Fit the model anew to ``n`` bootstrap samples (``N_REFITS`` when left out) of its training
     patients.
 
-    The number of trees that cross-validation chose for the model, and its calibration, stay: what
-    is redone is the fit itself, so the choice of settings adds nothing to the spread. Two models
-    refitted with one seed share their samples.
+    The start and the number of trees that cross-validation chose for the model, and its
+    calibration, stay: what is redone is the fit itself, so the choice of settings adds nothing to
+    the spread. Two models refitted with one seed share their samples.
     """
-    learner = config.learner.model_copy(
-        update={"n_folds": 1, "max_trees": int(model.manifest["n_trees"])}
-    )
-    fixed = config.model_copy(update={"learner": learner})
+    fixed = config.model_copy(update={"learner": config.learner.as_found(model.model_class)})
     size = len(training)
 
     def refit(again: int) -> Refit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.explanation import Explanation
-from crsrisk.data.risk_model import NOTICE, Calibrator, FeatureContract, Prediction
+from crsrisk.data.risk_model import (
+    NOTICE,
+    Calibrator,
+    FeatureContract,
+    ModelClass,
+    Prediction,
+)
 from crsrisk.model.explain import explain
 from crsrisk.model.features import clinical_table
 from crsrisk.model.predict import predict, raw_log_odds
@@ -56,6 +63,27 @@ class RiskModel(Result):
     def label(self) -> str:
         """Name and version, as the reports write them."""
         return f"{self.contract.name}-{self.version}"
+
+    @property
+    def model_class(self) -> ModelClass:
+        """What it is: where boosting started, trees kept of those tried, what they gain.
+
+        Of a model that was saved before this was written down, what its manifest says: additive
+        start and trees on top.
+        """
+        made = self.manifest
+        if "model_class" in made:
+            return ModelClass.model_validate_json(json.dumps(made["model_class"]))
+        n_kept = int(made.get("n_trees", 0))
+        n_tried = int(made.get("learner", {}).get("max_trees", n_kept))
+        return ModelClass(
+            start="additive",
+            is_chosen=False,
+            n_trees=n_kept,
+            n_kept=n_kept,
+            n_tried=max(n_kept, n_tried),
+            max_trees=max(n_kept, n_tried),
+        )
 
     def predict(self, X: Any) -> Prediction:
         """The risk of every patient with what was noticed about each row; a row that cannot be
@@ -119,7 +147,9 @@ class RiskModel(Result):
         )
 
     def summary(self) -> str:
-        """Name, outcome, time of prediction, and what it was trained on."""
+        """Name, outcome, time of prediction, what it was trained on, and what class of model it
+        is.
+        """
         contract = self.contract
         when = (
             f"{contract.landmark_h} h after the first dose"
@@ -129,5 +159,26 @@ class RiskModel(Result):
         return (
             f"{self.label}, risk of {contract.outcome_in_words}, predicted {when} from"
             f" {len(contract.columns)} columns; trained on {contract.n_patients:,} patients with"
-            f" {contract.n_events:,} events, {len(contract.products)} product(s). {NOTICE}"
+            f" {contract.n_events:,} events, {len(contract.products)} product(s)."
+            f" {class_in_words(self)} {NOTICE}"
         )
+
+
+def class_in_words(model: RiskModel) -> str:
+    """What class of model it is, as pages and records say it; trees of an update are named."""
+    told = model.model_class.summary()
+    if model.manifest.get("update", {}).get("method") == "offset boosting":
+        return f"{told} An update added trees (offset boosting)."
+    return told
+
+
+def class_params(model: RiskModel) -> dict[str, str]:
+    """The same for tracking, one parameter a fact; None where it is not known."""
+    found = model.model_class
+    return {
+        "model_class": found.name,
+        **{
+            f"model_class.{key}": str(value)
+            for key, value in found.model_dump(exclude={"tried"}).items()
+        },
+    }

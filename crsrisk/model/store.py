@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_json
-from crsrisk.data.risk_model import Calibrator, FeatureContract
+from crsrisk.data.risk_model import Calibrator, FeatureContract, ModelClass
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
 from crsrisk.model.booster_text import LARGEST_TEXT
@@ -119,6 +119,8 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
             CONTRACT, ", ".join(sorted(missing)), "every column that the features are made of"
         )
     forest_of(texts[BOOSTER], feature_names=contract.feature_names)
+    if "model_class" in manifest["made"]:
+        _noun(ModelClass, json.dumps(manifest["made"]["model_class"]), where=MANIFEST)
     return RiskModel(
         contract=contract,
         booster_text=texts[BOOSTER],

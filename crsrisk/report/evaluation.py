@@ -15,7 +15,7 @@ from crsrisk.evaluation.optimism import Instability, OptimismTable
 from crsrisk.evaluation.paired_comparison import ModelComparison
 from crsrisk.evaluation.sample_size import SampleSize
 from crsrisk.evaluation.subgroups import GapDecomposition, Subgroup
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, class_in_words
 from crsrisk.report.checklists import Checklist, ProbastAI, probast_ai, tripod_ai
 from crsrisk.report.evaluation_development import (
     instability_section,
@@ -171,13 +171,15 @@ def _model(model: RiskModel) -> ModelAbout:
         label=model.label,
         n_patients=contract.n_patients,
         n_events=contract.n_events,
-        about=(
-            "Boosted trees with monotone directions on a penalised additive start, calibrated on"
-            f" patients outside the trees; prediction {when}."
-        ),
+        about=(f"{class_in_words(model)} {_directions(model)}Prediction {when}."),
         calibration=model.calibrator.method,
         products=tuple(contract.products),
     )
+
+
+def _directions(model: RiskModel) -> str:
+    bound = sum(feature.direction != "none" for feature in model.contract.features)
+    return f"{bound} features have a direction, kept by the whole model. " if bound else ""
 
 
 def _predictors(model: RiskModel) -> tuple[Predictor, ...]:

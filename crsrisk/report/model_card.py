@@ -13,7 +13,7 @@ from typing import Any
 from crsrisk.data.risk_model import NOTICE as MODEL_NOTICE
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.evaluation.optimism import InstabilityByRisk
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, class_in_words
 from crsrisk.report.evaluation_facts import Findings
 from crsrisk.results import Result
 from crsrisk.wording import NOTICE, estimate_in_words, number, of_100, plain_name
@@ -164,7 +164,8 @@ class ModelFacts(Result):
     """What a model predicts, from what, made of whom, and what it is not for.
 
     ``window_d``: days over which the outcome is counted, by platform. ``predicted``: when.
-    ``made``: the manifest.
+    ``model_class``: what class of model it is, in
+    words. ``made``: the manifest.
     """
 
     model: str
@@ -172,6 +173,7 @@ class ModelFacts(Result):
     use: str
     not_for: str
     predicts: str
+    model_class: str
     window_d: Mapping[str, float]
     predicted: str
     products: tuple[str, ...]
@@ -196,6 +198,7 @@ def model_facts(model: RiskModel) -> ModelFacts:
         use=_USE,
         not_for=_NOT_USE,
         predicts=contract.outcome_in_words,
+        model_class=class_in_words(model),
         window_d=dict(contract.window_d),
         predicted=(
             f"{contract.landmark_h} h after the first dose"
@@ -243,6 +246,7 @@ def as_markdown(facts: ModelFacts) -> str:
                 f"- Predicts: {facts.predicts}, within {windows} of the first dose; predicted"
                 f" {facts.predicted}."
             ),
+            f"- Is: {facts.model_class}",
             f"- For: {facts.use}",
             f"- Not for: {facts.not_for}",
             (

@@ -38,7 +38,7 @@ from crsrisk.model.companions import reference_groups, save_companions
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import ENVIRONMENT, Tracker, tracking
 from crsrisk.report.content import ReportContent, build_content
@@ -511,7 +511,8 @@ def _track_cohort(parent: Tracker, run: _Run) -> None:
 def _track_model(parent: Tracker, name: str, model: RiskModel) -> None:
     """Settings of the learner, numbers of events and trees, and the model itself."""
     with parent.step(f"fit {name}") as step:
-        step.params({key: str(value) for key, value in model.manifest["learner"].items()})
+        settings = {key: str(value) for key, value in model.manifest["learner"].items()}
+        step.params({**settings, **class_params(model)})
         step.metrics(
             {
                 "n_events": float(model.contract.n_events),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.outcomes import read_outcomes
-from crsrisk.data.risk_model import NOTICE
+from crsrisk.data.risk_model import NOTICE, ModelClass
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
@@ -27,7 +27,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refits import N_REFITS, make_refits
 from crsrisk.model.release import release
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import MANIFEST, check_model_folder, load_model, save_model
 from crsrisk.model.tracking import tracking
 from crsrisk.model.tune import Tuned, tune
@@ -77,6 +77,7 @@ class TrainingFacts:
     n_patients: int
     n_events: int
     products: tuple[str, ...]
+    model_class: ModelClass
     n_trees: int
     cv_log_loss: float | None
     calibration: Calibration
@@ -121,6 +122,7 @@ class Trained(Result):
             n_patients=contract.n_patients,
             n_events=contract.n_events,
             products=tuple(contract.products),
+            model_class=self.model.model_class,
             n_trees=manifest["n_trees_in_all"],
             cv_log_loss=manifest["cv_log_loss"],
             calibration=Calibration(calibrator.intercept, calibrator.slope, calibrator.method),
@@ -153,6 +155,7 @@ class Trained(Result):
                 f"Learnt from {facts.n_patients:,} patients, {facts.n_events:,} with the event"
                 f" ({facts.training})",
                 *(f"Left out: {n:,} {why}" for why, n in facts.left_out.items() if n),
+                facts.model_class.summary(),
                 *self._log_loss_in_words(),
                 f"Calibrated by {facts.calibration.method}: slope"
                 f" {facts.calibration.slope:.3f}, intercept {facts.calibration.intercept:.3f}",
@@ -396,6 +399,7 @@ def _track(model: RiskModel, training: Training, tuned: Tuned | None, *, folder:
                 "training": training.who,
                 "seed": model.manifest["seed"],
                 **{key: str(value) for key, value in model.manifest["learner"].items()},
+                **class_params(model),
             }
         )
         figures = {

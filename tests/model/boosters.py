@@ -12,6 +12,7 @@ import lightgbm as lgb
 import numpy as np
 from scipy.special import expit
 
+from crsrisk.data.risk_model import LearnerKind
 from crsrisk.model.booster_text import BINARY, REGRESSION, bare_text, joined_text
 from crsrisk.model.estimator import CRSClassifier
 
@@ -87,8 +88,10 @@ def made(kind: str) -> Case:
 
 
 @cache
-def made_by_us() -> Case:
-    """Our learner's: an additive start of single columns, then shallow monotone trees."""
+def made_by_us(kind: LearnerKind = "additive") -> Case:
+    """Our learner's: an additive start of single columns, half of one or none, then monotone
+    trees.
+    """
     rng = np.random.default_rng(5)
     table = rng.normal(size=(1500, 5))
     table[rng.random(table.shape) < 0.2] = np.nan
@@ -96,7 +99,9 @@ def made_by_us() -> Case:
         np.nan_to_num(table[:, 0]) * (1 + np.isnan(table[:, 1])) - np.nan_to_num(table[:, 2])
     )
     learner = CRSClassifier(
+        kind=kind,
         max_trees=40,
+        boosting_max_trees=60,
         learning_rate=0.3,
         num_leaves=6,
         min_data_in_leaf=10,
@@ -127,5 +132,7 @@ def every_case() -> dict[str, Any]:
     return {
         **{kind: lambda kind=kind: made(kind) for kind in KINDS},
         "ours": made_by_us,
+        "ours, shrunken": lambda: made_by_us("shrunken"),
+        "ours, boosting": lambda: made_by_us("boosting"),
         "joined": joined,
     }

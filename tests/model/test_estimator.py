@@ -162,7 +162,7 @@ def test_the_trees_learn_what_is_not_additive() -> None:
     y = rng.random(4000) < expit(2.5 * X[:, 0] * (X[:, 1] > 0))
     error = {}
     for n in (1, 400):
-        model = CRSClassifier(max_trees=n, feature_fraction=1.0).fit(X, y)
+        model = CRSClassifier(kind="additive", max_trees=n, feature_fraction=1.0).fit(X, y)
         error[n] = np.abs(model.predict_proba(fresh)[:, 1] - truth).mean()
     assert error[400] < 0.5 * error[1]
 
@@ -185,7 +185,11 @@ def test_without_interactions_a_value_has_one_effect_within_its_group() -> None:
     spread = {}
     for has in (True, False):
         model = CRSClassifier(
-            has_interactions=has, free_columns=[0], feature_fraction=1.0, max_trees=200
+            kind="additive",
+            has_interactions=has,
+            free_columns=[0],
+            feature_fraction=1.0,
+            max_trees=200,
         ).fit(X, y)
         own = model.decision_function(grid).reshape(2, 3, 2)
         steps = own - own[:, :1]  # effect of the first quantity, by group and by the other quantity
@@ -257,7 +261,7 @@ def bent(n: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 def test_the_number_of_trees_is_where_the_held_out_log_loss_is_lowest() -> None:
     X, y = bent(2000, seed=13)
-    long = CRSClassifier(max_trees=400, learning_rate=0.3, n_folds=3).fit(X, y)
+    long = CRSClassifier(kind="additive", max_trees=400, learning_rate=0.3, n_folds=3).fit(X, y)
     assert 1 <= long.n_trees_ < 400
     short = clone(long).set_params(max_trees=long.n_trees_).fit(X, y)
     assert (short.n_trees_, short.cv_log_loss_) == (long.n_trees_, long.cv_log_loss_)
@@ -367,7 +371,9 @@ def test_a_weight_of_two_is_that_patient_twice() -> None:
     draw rows for bagging, so they are left out here.)
     """
     X, y, weight = weighted(500, seed=11)
-    model = CRSClassifier(max_trees=0, n_folds=3, free_columns=["group"], monotonic_cst={"up": 1})
+    model = CRSClassifier(
+        kind="additive", max_trees=0, n_folds=3, free_columns=["group"], monotonic_cst={"up": 1}
+    )
     copies = np.repeat(np.arange(len(X)), weight)
     by_weight = clone(model).fit(X, y, sample_weight=weight)
     by_copies = clone(model).fit(X.iloc[copies], y[copies], groups=copies)
@@ -381,7 +387,7 @@ def test_a_weight_of_two_is_that_patient_twice() -> None:
 def test_stages_take_weights_too() -> None:
     X, y, weight = weighted(600, seed=12)
     stages = np.maximum(y, np.random.default_rng(1).random(len(y)) < 0.4)
-    model = CRSClassifier(max_trees=0, n_folds=3, free_columns=["group"])
+    model = CRSClassifier(kind="additive", max_trees=0, n_folds=3, free_columns=["group"])
     copies = np.repeat(np.arange(len(X)), weight)
     by_weight = clone(model).fit(X, y, sample_weight=weight, stages=stages)
     by_copies = clone(model).fit(X.iloc[copies], y[copies], groups=copies, stages=stages[copies])
