@@ -247,7 +247,9 @@ class Product(Result, Strict):
                 found=self.default_regimen,
                 expected=f"default_regimen among {', '.join(self.regimens)}",
             )
-        for place, part in (("binding", self.binding), ("kinetics", self.kinetics)):
+        parts = {"binding": self.binding, "kinetics": self.kinetics}
+        effects = {} if self.random_effects is None else {"random_effects": self.random_effects}
+        for place, part in {**parts, **effects}.items():
             for name in type(part).model_fields:
                 quantity: Quantity = getattr(part, name)
                 if quantity.unit != unit_of_name(name):
