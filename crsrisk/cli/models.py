@@ -149,6 +149,13 @@ def predict(
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first refused value.")] = False,
+    unknown_product: Annotated[
+        bool,
+        typer.Option(
+            "--unknown-product",
+            help="Score rows of a product that the model was not trained on, with a warning.",
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -168,6 +175,7 @@ def predict(
             **reading(unit, rename, ldh_upper_limit),
             strict=strict,
             out=out,
+            unknown_product=unknown_product,
         )
     if as_json:
         print_json(scored.to_dict())

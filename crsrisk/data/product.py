@@ -190,6 +190,7 @@ class Product(Result, Strict):
     ``regimens`` the dose schedules by name; ``window_d`` is how many days after the first dose
     count. Where a trial took more than one tumour type, ``further_populations`` holds the share of
     its patients (0-1) that were of each type beside ``population``, which has the rest.
+    ``other_names``: generic, brand and code names by which it is found as well.
 
     Examples
     --------
@@ -215,6 +216,9 @@ class Product(Result, Strict):
     # tumour types beside `population`, with the share of patients of each
     further_populations: dict[str, float] = Field(default_factory=dict)
     random_effects: RandomEffects | None = None
+    # generic, brand and code names by which a user may call it; no part of what is simulated, so of
+    # no digest of it
+    other_names: list[str] = Field(default_factory=list, exclude=True)
 
     def summary(self) -> str:
         """Name, platform, target, tumour type and regimens."""
@@ -243,7 +247,9 @@ class Product(Result, Strict):
                 found=self.default_regimen,
                 expected=f"default_regimen among {', '.join(self.regimens)}",
             )
-        for place, part in (("binding", self.binding), ("kinetics", self.kinetics)):
+        parts = {"binding": self.binding, "kinetics": self.kinetics}
+        effects = {} if self.random_effects is None else {"random_effects": self.random_effects}
+        for place, part in {**parts, **effects}.items():
             for name in type(part).model_fields:
                 quantity: Quantity = getattr(part, name)
                 if quantity.unit != unit_of_name(name):

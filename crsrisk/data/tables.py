@@ -32,6 +32,8 @@ from crsrisk.data.columns import (
     typed,
 )
 from crsrisk.data.files import read_csv_cells, read_parquet_cells
+from crsrisk.data.identity import contradictions
+from crsrisk.data.product_names import shipped_name
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, Field, columns_of
 from crsrisk.units import convert, likely_unit, needs_upper_limit, unit_key
@@ -155,6 +157,10 @@ def read_patients(
     :class:`InputError` at the first refused cell, with the number of all; otherwise refused
         rows are kept apart in ``PatientTable.refused``.
 
+    A product that ships is found by any of its names, in any case. A row that contradicts itself
+    (platform against product, sex or age against tumour type) is refused:
+    :mod:`crsrisk.data.identity`.
+
     A missing column, a quantity without a unit and a column given twice always raise. Yes/no
     columns take true/false, yes/no, 1/0; a column `sex` takes F/M. Missing is written as an empty
     cell, NA, N/A, NaN, null, none or a point.
@@ -187,6 +193,9 @@ def read_patients(
         name: _read_column(cells, columns.get(name), FIELDS[name], reading, limits)
         for name in columns_of("observed")
     }
+    _name_products(values["product"], reading)
+    for one in contradictions(values):
+        reading.note(one.row + 1, one.column, "refused", one.found, one.expected, one.cure)
     used = {column.found for column in columns.values()}
     for name in cells.columns:
         if name not in used:
@@ -196,6 +205,26 @@ def read_patients(
     if strict:
         reading.raise_first()
     return _finish(cells, values, reading)
+
+
+def _name_products(products: NDArray[Any], reading: _Reading) -> None:
+    """Write the name that the files use for a product that ships, whatever it is called here; a
+    product of the user's own stays as it is.
+    """
+    for written in dict.fromkeys(products):
+        name = shipped_name(written)
+        if name is None or name == written:
+            continue
+        for row in np.flatnonzero(products == written):
+            reading.note(
+                int(row) + 1,
+                "product",
+                "converted",
+                written,
+                name,
+                "none needed: another name of the same product",
+            )
+        products[products == written] = name
 
 
 def _is_csv(path: Path) -> bool:

@@ -28,6 +28,7 @@ from crsrisk.data.grading_systems import system_of
 from crsrisk.data.mitigation import Mitigation
 from crsrisk.data.population import Policy, Population
 from crsrisk.data.product import AmountUnit, Product, Regimen
+from crsrisk.data.product_names import product_name
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import Kind, find, is_path, names, synthetic_folder
@@ -106,7 +107,8 @@ def load_product(name_or_path: str | Path) -> Product:
 
     Parameters
     ----------
-    name_or_path : a shipped name, or the path of a YAML file from any folder. Names of
+    name_or_path : a shipped name in any case, a generic, brand or code name of its
+        ``other_names``, or the path of a YAML file from any folder. Names of
         ``products/evidence_only/`` are found as well; :func:`all_products` leaves those out. In a
         file of yours ``population``, the names of ``further_populations`` and ``support_policy``
         may be files too, by their path from it.
@@ -120,6 +122,8 @@ def load_product(name_or_path: str | Path) -> Product:
     --------
     >>> load_product("tarlatamab").regimens["label"].is_stepped_up
     True
+    >>> load_product("IMDELLTRA").name
+    'tarlatamab'
     """
     product, path = _load(Product, "products", name_or_path)
     further = {
@@ -251,6 +255,8 @@ def all_products() -> dict[str, Product]:
 
 
 def _load(kind: type[Named], folder: Kind, name_or_path: str | Path) -> tuple[Named, Path]:
+    if folder == "products" and isinstance(name_or_path, str) and not is_path(name_or_path):
+        name_or_path = product_name(name_or_path)
     path = find(folder, name_or_path)
     noun = build(kind, read_yaml(path), where=path.name)
     name: str = getattr(noun, "name")  # noqa: B009  every noun of a file has a name

@@ -2,14 +2,25 @@
 and the Venn-Abers interval that is held against it.
 
 The true risk p* of a patient is known only through re-simulation: events among m repetitions.
-Distances from such an estimate contain its noise, so no figure here is taken as it comes. Each is
-computed twice, with all m repetitions and with each half of them, and carried on to infinitely
-many: 2 x (all) - (mean of the halves). For a squared error this is exactly the product of the two
-halves' errors, which is unbiased (replicate splitting); for an absolute error, a quantile or a
-coverage it takes away the term of order 1/m, and what remains is of order 1/m^2 where the errors
-have a smooth density (Richardson's extrapolation). Against p* *given what was observed*: against
-the risk given everything true at baseline every model looks miscalibrated, since it lacks what
-nobody measured.
+Distances from such an estimate contain its noise, so no figure here is taken as it comes. The mean
+error is linear in the counts and needs nothing. A squared error is the product of the two halves'
+errors, which is unbiased at any number of repetitions (replicate splitting; computed as 2 x (all) -
+(mean of the halves), which is the same). An absolute error, a quantile of it and a coverage have no
+unbiased estimate: they are means over the patients' weights on a grid of true risks, by
+deconvolution (:mod:`crsrisk.evaluation.deconvolution`). Their bias at 2 x 25 repetitions, mean over
+six cohorts of 2000 patients whose true risks are known (median risk 8% or 27%; errors of the
+log-odds normal, Laplace, uniform, shifted or of a wrong slope):
+
+    SD of the errors of the log-odds           0.8      0.4      0.2
+    mean absolute, relative              -1 to +2%   -5 to +6%   -17 to +7%
+    90th percentile, relative            -3 to +4%   -2 to +4%   -9 to +12%
+    coverage of a 90% interval, points   -2 to +8    -4 to +9    -8 to +6
+
+Where the errors are of two kinds (a factor of 30% of patients that the model does not know, or no
+error in half of the patients) a mean absolute error is off by up to 15%, 28% and 32%, the coverage
+by up to 12 points. The counts cannot tell these shapes apart; the squared error stands whatever the
+shape. Against p* *given what was observed*: against the risk given everything true at baseline
+every model looks miscalibrated, since it lacks what nobody measured.
 
 The Monte Carlo error of a figure is its SD over bootstrap resamples of patients, each taken with
 his repetitions: it holds the choice of patients and the finite number of repetitions. Intervals are
@@ -36,6 +47,7 @@ from sklearn.isotonic import isotonic_regression
 
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
+from crsrisk.evaluation.deconvolution import Deconvolution
 from crsrisk.evaluation.leaks import Controls
 from crsrisk.evaluation.metrics import (
     FloatArray,
@@ -210,6 +222,8 @@ def noise_removed(
 ) -> Estimate:
     """A statistic of the true risks, carried on from halves and all repetitions to infinitely many.
 
+    Exact for a statistic that is linear or quadratic in each true risk, and only for those.
+
     ``statistic(q, rows)`` computes it from estimated true risks q (of all patients) and the rows
     that take part (a patient may be in twice, in a bootstrap resample).
 
@@ -232,6 +246,9 @@ def calibration_error(
 ) -> CalibrationError | NotEstimable:
     """True calibration error of predicted risks (patients,); not estimable for fewer than 30
     patients.
+
+    ``bias`` and the square of ``root_mean_squared`` are unbiased at any number of repetitions;
+    ``mean_absolute`` and ``p90_absolute`` have the bias that the module states.
     """
     p = _matched(risk, truth)
     if p.size < FEWEST:
@@ -241,10 +258,21 @@ def calibration_error(
         return noise_removed(statistic, truth, seed=seed, n_resamples=n_resamples)
 
     squared = removed(lambda q, rows: float(np.mean((p - q)[rows] ** 2)))
+    ready = Deconvolution.prepare(p, truth.n_events, truth.n_per_half)
+    distance = np.abs(ready.nodes - p[:, None])
+    order = np.argsort(distance, axis=None)
+    rising = distance.ravel()[order]
+
+    def of_distance(times: FloatArray) -> FloatArray:
+        weights = ready.of(times)
+        beyond = np.searchsorted(np.cumsum(weights.ravel()[order]), 0.9)
+        return np.array([np.sum(weights * distance), rising[min(int(beyond), rising.size - 1)]])
+
+    mean, p90 = _over_resamples(of_distance, n=p.size, seed=seed, n_resamples=n_resamples)
     return CalibrationError(
         n_patients=p.size,
-        mean_absolute=removed(lambda q, rows: float(np.mean(np.abs(p - q)[rows]))),
-        p90_absolute=removed(lambda q, rows: float(np.quantile(np.abs(p - q)[rows], 0.9))),
+        mean_absolute=mean,
+        p90_absolute=p90,
         bias=removed(lambda q, rows: float(np.mean((p - q)[rows]))),
         root_mean_squared=_root(squared),
         mean_absolute_with_noise=float(np.mean(np.abs(p - truth.risk))),
@@ -276,16 +304,20 @@ def coverage(
     low: ArrayLike, high: ArrayLike, *, truth: SplitHalves, seed: int, n_resamples: int = 200
 ) -> Coverage | NotEstimable:
     """Share of patients whose interval from ``low`` to ``high`` (patients,) holds their true
-    risk.
+    risk, with the bias that the module states.
     """
     bottom, top = _matched(low, truth), _matched(high, truth)
     if bottom.size < FEWEST:
         return NotEstimable(f"{bottom.size} re-simulated patients; {FEWEST} are needed")
 
-    def inside(q: FloatArray, rows: IntArray) -> float:
-        return float(np.mean(((q >= bottom) & (q <= top))[rows]))
-
-    share = noise_removed(inside, truth, seed=seed, n_resamples=n_resamples)
+    ready = Deconvolution.prepare((bottom + top) / 2, truth.n_events, truth.n_per_half)
+    inside = (ready.nodes >= bottom[:, None]) & (ready.nodes <= top[:, None])
+    (share,) = _over_resamples(
+        lambda times: np.array([np.sum(ready.of(times)[inside])]),
+        n=bottom.size,
+        seed=seed,
+        n_resamples=n_resamples,
+    )
     return Coverage(bottom.size, share, float(np.mean(top - bottom)))
 
 
@@ -331,15 +363,27 @@ def _matched(values: ArrayLike, truth: SplitHalves) -> FloatArray:
 def _bootstrapped(
     statistic: Callable[[IntArray], float], *, n: int, seed: int, n_resamples: int
 ) -> Estimate:
-    again = [
-        statistic(np.repeat(np.arange(n), counts.astype(np.int64)))
-        for block in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
-        for counts in block
-    ]
-    value = statistic(np.arange(n))
-    return replace(
-        percentile_estimate(value, np.array(again)), mc_error=float(np.std(again, ddof=1))
+    def of_times(times: FloatArray) -> FloatArray:
+        return np.array([statistic(np.repeat(np.arange(n), times.astype(np.int64)))])
+
+    return _over_resamples(of_times, n=n, seed=seed, n_resamples=n_resamples)[0]
+
+
+def _over_resamples(
+    figures: Callable[[FloatArray], FloatArray], *, n: int, seed: int, n_resamples: int
+) -> list[Estimate]:
+    """Figures of how often each patient is in, with their bootstrap over patients."""
+    again = np.array(
+        [
+            figures(times.astype(np.float64))
+            for block in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
+            for times in block
+        ]
     )
+    return [
+        replace(percentile_estimate(float(value), drawn), mc_error=float(np.std(drawn, ddof=1)))
+        for value, drawn in zip(figures(np.ones(n)), again.T, strict=True)
+    ]
 
 
 def _root(squared: Estimate) -> Estimate:

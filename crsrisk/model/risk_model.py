@@ -21,6 +21,7 @@ from crsrisk.data.risk_model import (
 )
 from crsrisk.model.explain import explain
 from crsrisk.model.features import clinical_table
+from crsrisk.model.known_products import with_trained_names, without_contradictions
 from crsrisk.model.predict import predict, raw_log_odds
 from crsrisk.results import Result
 
@@ -89,12 +90,17 @@ class RiskModel(Result):
         """The risk of every patient with what was noticed about each row; a row that cannot be
         scored is refused and has no risk.
 
+        A product is found by any of its names. One that the model was not trained on is scored
+        with a warning; a row whose platform, sex or age contradicts product or tumour type is
+        refused.
+
         Raises
         ------
         InputError
             For a table of another kind: a missing column, text in a number, a patient twice.
         """
-        return predict(self, clinical_table(X))
+        table = with_trained_names(self, clinical_table(X))
+        return without_contradictions(predict(self, table), table)
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities of no event and of the event, shape (patients, 2).
@@ -109,8 +115,8 @@ class RiskModel(Result):
 
     def log_odds(self, X: Any) -> Floats:
         """Calibrated log-odds of the event, shape (patients,); raises as :meth:`predict_proba`."""
-        table = clinical_table(X)
-        predict(self, table).require_scored()
+        table = with_trained_names(self, clinical_table(X))
+        without_contradictions(predict(self, table), table).require_scored()
         return self.calibrator.log_odds(raw_log_odds(self, table))
 
     def check(self, X: Any) -> pd.DataFrame:
@@ -129,7 +135,7 @@ class RiskModel(Result):
         InputError
             For a table of another kind, and for rows that cannot be scored.
         """
-        return explain(self, clinical_table(X))
+        return explain(self, with_trained_names(self, clinical_table(X)))
 
     def to_frame(self) -> pd.DataFrame:
         """The columns that the model needs, one row each, as its contract has them."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from crsrisk.data.identity import contradictions
 from crsrisk.data.patient import PatientFile
 from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.product import Product
@@ -54,6 +55,7 @@ def arm_of(patient: PatientFile, *, world: World) -> Arm:
     reject_unused(
         arm.mitigations, world=world, where=patient.place("prophylaxis"), key="prophylaxis"
     )
+    _check_identity(patient, tumour_type=arm.population.name)
     if "dose_intensity" in patient.values and arm.regimen.amount_log_sd == 0:
         raise InputError(
             where=patient.place("dose_intensity"),
@@ -63,6 +65,25 @@ def arm_of(patient: PatientFile, *, world: World) -> Arm:
             cure="leave the key out, or write a product file with that regimen",
         )
     return arm
+
+
+def _check_identity(patient: PatientFile, *, tumour_type: str) -> None:
+    """Refuse a sex or an age that the tumour type cannot have."""
+    known = {
+        name: np.array([patient.values[name].value])
+        for name in ("is_female", "age_years")
+        if name in patient.values
+    }
+    for one in contradictions({**known, "tumour_type": np.array([tumour_type])}):
+        key = {"is_female": "sex", "age_years": "age"}[one.column]
+        raise InputError(
+            where=patient.place(key),
+            key=key,
+            found=one.found,
+            expected=one.expected,
+            cure="check both against the patient's record, and correct the one that is wrong"
+            + ("" if patient.tumour_type else "; without tumour_type it is the product's own"),
+        )
 
 
 def row_of(patient: PatientFile, *, arm: Arm) -> pd.DataFrame:

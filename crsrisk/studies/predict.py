@@ -23,6 +23,7 @@ from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_table_s
 from crsrisk.data.outcomes import read_course
 from crsrisk.data.tables import Note, PatientTable, read_patients
 from crsrisk.errors import InputError, OutputError
+from crsrisk.model.known_products import is_unknown, nearest_names, with_trained_names
 from crsrisk.model.landmark import course_columns, landmark_columns, landmark_features
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
@@ -31,6 +32,11 @@ from crsrisk.results import Result
 from crsrisk.wording import hours_in_words
 
 AFTER = "__"  # in the name of a reading after the first dose: crp_mg_l__max__h24
+# said of a row of a product that the model was not trained on, beside what `predict` says
+SPREAD_UNKNOWN = (
+    " How far products differ is in no figure here: no range of this model holds it; crsrisk"
+    " forecast, from a product file, does."
+)
 NOT_USED = "a column that is not used"  # in the account of the reader
 _ACCOUNT = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
 
@@ -237,8 +243,12 @@ def score_table(
     ldh_upper_limit_u_l: float | None,
     strict: bool,
     out: Path | None,
+    unknown_product: bool = False,
 ) -> ScoredTable:
     """Read, check and score a table; with ``out`` the rows are written there.
+
+    Rows of a product that the model was not trained on are refused; with ``unknown_product`` they
+    are scored and warned about.
 
     A landmark model also reads the course after the first dose (:func:`read_known`), and refuses
     the rows of patients who had the event by then. Raises :class:`InputError` for a table that
@@ -263,6 +273,13 @@ def score_table(
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         strict=strict,
     ).table
+    read = _of_known_products(
+        loaded,
+        replace(read, frame=with_trained_names(loaded, read.frame)),
+        where=str(table),
+        strict=strict,
+        unknown_product=unknown_product,
+    )
     rows = _scored(loaded, read)
     if out is not None:
         write_table_stream(out, iter([rows]))
@@ -287,6 +304,48 @@ def score_table(
     )
 
 
+def _of_known_products(
+    model: RiskModel, read: PatientTable, *, where: str, strict: bool, unknown_product: bool
+) -> PatientTable:
+    """The table with the rows of unknown products refused, each with its note."""
+    if unknown_product:
+        return read
+    unknown = read.frame.loc[is_unknown(model, read.frame), "product"]
+    notes = [
+        Note(
+            row=row,
+            column="product",
+            kind="refused",
+            found=str(product),
+            expected=(
+                f"a product that {model.label} was trained on"
+                f" ({nearest_names(str(product), model)})"
+            ),
+            cure="check the name; --unknown-product scores the row by platform, antigen and patient"
+            " alone",
+        )
+        for row, product in zip(unknown.index.tolist(), unknown, strict=True)
+    ]
+    if notes and strict:
+        first = notes[0]
+        raise InputError(
+            where=where,
+            key=f"row {first.row}, column {first.column}",
+            found=first.found,
+            expected=first.expected,
+            cure=first.cure,
+        )
+    refused = refuse(
+        read,
+        {
+            note.row: f"{note.column}: found {note.found}; expected {note.expected}"
+            for note in notes
+        },
+    )
+    account = sorted((*read.account, *notes), key=lambda note: note.row)
+    return replace(refused, account=tuple(account))
+
+
 def _scored(model: RiskModel, read: PatientTable) -> pd.DataFrame:
     """Every row of the file with its risk, or why it was refused."""
     results = pd.DataFrame(
@@ -294,6 +353,8 @@ def _scored(model: RiskModel, read: PatientTable) -> pd.DataFrame:
     )
     if len(read.frame):
         results = predict(model, read.frame).rows[["risk", *_ACCOUNT]]
+        unknown = is_unknown(model, read.frame)
+        results.loc[unknown, "reasons"] += SPREAD_UNKNOWN
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
     return pd.DataFrame(

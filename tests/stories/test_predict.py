@@ -159,14 +159,41 @@ def test_missing_laboratory_values_are_scored_and_named(
         assert {"crp_mg_l", "ferritin_ug_l", "il6_pg_ml"} <= set(row["missing"].split(", "))
 
 
-def test_an_unknown_product_is_scored_with_a_warning(
+def test_an_unknown_product_is_scored_only_on_request(
     job: Job, table: pd.DataFrame, tmp_path: Path
 ) -> None:
-    table.loc[2, "product"] = "a_new_engager"
-    tree = done("predict", job.model, written(tmp_path, table), "--json").tree
-    row = tree["rows"][2]
+    table.loc[2, "product"] = "tarlatamabb"
+    place = written(tmp_path, table)
+    refused = crsrisk("predict", job.model, place, "--json")
+    assert refused.code == 2
+    assert "row 3, column product: found tarlatamabb" in refused.err
+    assert "the nearest that it knows: tarlatamab" in refused.err
+    asked = done("predict", job.model, place, "--unknown-product", "--json").tree
+    row = asked["rows"][2]
     assert row["status"] == "warned"
     assert "product is not one that the model was trained on" in row["reasons"]
+    assert "How far products differ is in no figure here" in row["reasons"]
+
+
+def test_a_product_is_scored_by_any_of_its_names(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    as_it_was = done("predict", job.model, written(tmp_path, table), "--json").tree
+    table["product"] = table["product"].replace("tarlatamab", "IMDELLTRA")
+    tree = done("predict", job.model, written(tmp_path, table), "--json").tree
+    np.testing.assert_array_equal(risks(tree["rows"]), risks(as_it_was["rows"]))
+
+
+def test_contradicting_identity_is_refused_in_one_run(
+    job: Job, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    table.loc[1, "platform"] = "til"
+    table.loc[4, "age_years"] = "7"
+    ended = crsrisk("predict", job.model, written(tmp_path, table), "--json")
+    assert ended.code == 2
+    assert "row 2, column platform: found til with product" in ended.err
+    assert "2 of 24 rows refused" in ended.err
+    assert "check both cells against the patient's record" in ended.err
 
 
 # --- what is refused, row by row ---
