@@ -22,8 +22,8 @@ EXPERIMENT = f"""\
 name: small
 question: "Does the whole journey run?"
 scenario: reference
-products: [tarlatamab, psma_masked_engager]
-seed: 5
+products: [tarlatamab, tebentafusp]
+seed: 8
 n_patients: {N_PATIENTS}
 test_share: 0.3
 truth_patients: 30

@@ -92,7 +92,7 @@ def test_everything_promised_is_there(job: Job) -> None:
 def test_figures_of_every_product_are_files_too(job: Job) -> None:
     figures = {name for name in job.first_digests if name.startswith("figures/")}
     assert {
-        f"figures/onset-{product}.svg" for product in ("tarlatamab", "psma_masked_engager")
+        f"figures/onset-{product}.svg" for product in ("tarlatamab", "tebentafusp")
     } <= figures
     assert figures - {name for name in figures if name.endswith(".svg")} == set()
 
@@ -112,12 +112,12 @@ def test_cohort_is_whole_and_known_by_its_manifest(job: Job) -> None:
     assert tuple(table.columns) == (*columns_of("observed"), *columns_of("outcomes")[1:])
     assert table["patient_id"].tolist() == list(range(N_PATIENTS))
     assert table["product"].value_counts().to_dict() == dict.fromkeys(
-        ("tarlatamab", "psma_masked_engager"), N_PATIENTS // 2
+        ("tarlatamab", "tebentafusp"), N_PATIENTS // 2
     )
     manifest = read_manifest(job.results / "cohort.parquet")
-    assert (manifest.seed, manifest.n_rows, manifest.scenario) == (5, N_PATIENTS, "reference")
-    assert manifest.products == ("tarlatamab", "psma_masked_engager")
-    assert manifest.regimen == "tarlatamab: label; psma_masked_engager: step_up"
+    assert (manifest.seed, manifest.n_rows, manifest.scenario) == (8, N_PATIENTS, "reference")
+    assert manifest.products == ("tarlatamab", "tebentafusp")
+    assert manifest.regimen == "tarlatamab: label; tebentafusp: label"
 
 
 def test_manifest_knows_every_file_and_no_date_or_place(job: Job) -> None:
@@ -253,27 +253,27 @@ def test_runs_are_nested_and_hold_figures(job: Job) -> None:
         ("n_patients: 900", "n_patients: 1e3", ("experiment.yaml, line 6", "1e3", "point")),
         ("n_patients: 900", "n_patients: many", ("n_patients", "many")),
         ("n_patients: 900\n", "", ("n_patients", "nothing", "add it")),
-        ("seed: 5", "seed: 5\nseed: 6", ("seed", "second time", "delete one")),
-        ("seed: 5", "seed: 5\nspeed: 6", ("speed", "unknown key", "known:")),
+        ("seed: 8", "seed: 8\nseed: 6", ("seed", "second time", "delete one")),
+        ("seed: 8", "seed: 8\nspeed: 6", ("speed", "unknown key", "known:")),
         ("scenario: reference", "scenario: no", ("no", "quotes")),
         ("scenario: reference", "scenario: sunshine", ("sunshine", "burden_null")),
         (
-            "[tarlatamab, psma_masked_engager]",
+            "[tarlatamab, tebentafusp]",
             "[tarlatamab, tarlatumab]",
             ("tarlatumab", "did you mean tarlatamab"),
         ),
         (
-            "[tarlatamab, psma_masked_engager]",
+            "[tarlatamab, tebentafusp]",
             "[tarlatamab, tarlatamab]",
             ("products", "tarlatamab more than once"),
         ),
         (
-            "[tarlatamab, psma_masked_engager]",
+            "[tarlatamab, tebentafusp]",
             "[cldn182_car_t]",
             ("products", "second dose", "tarlatamab"),
         ),
         (
-            "[tarlatamab, psma_masked_engager]",
+            "[tarlatamab, tebentafusp]",
             "[tarlatamab",
             ("experiment.yaml, line", "valid YAML"),
         ),
