@@ -92,7 +92,8 @@ class Ensemble(Result):
     def digest(self) -> str:
         """Hash of every value and weight as they are stored: read again it is the same."""
         numbers = [[f"{value:.{DIGITS}g}" for value in row] for row in self.values.tolist()]
-        weights = [f"{weight:.{DIGITS}g}" for weight in self.weights.tolist()]
+        # against the mean weight: a share like 1/256 would lie between two decimals
+        weights = [f"{weight * len(self):.{DIGITS - 1}g}" for weight in self.weights.tolist()]
         return digest_of([self.keys, numbers, weights])
 
     @property

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from crsrisk.data.assumptions import Strength
 from crsrisk.data.credibility import FACTORS
 from crsrisk.data.cross_validation import bars
-from crsrisk.data.ensemble import CHANCE, Leader
+from crsrisk.data.ensemble import CHANCE, Leader, ensemble_folder
 from crsrisk.data.product import Product
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_assumptions, load_product, load_scenario
@@ -60,6 +60,11 @@ from tests.report.conftest import (
 from tests.stories.terminal import done
 
 ROOT = Path(__file__).resolve().parents[2]
+
+WITH_SENSITIVITY = pytest.mark.skipif(
+    not (ensemble_folder() / "sensitivity.json").is_file(),
+    reason="the card has no sensitivity: crsrisk run experiments/003_sensitivity was not repeated",
+)
 
 
 @pytest.fixture(scope="module")
@@ -399,6 +404,7 @@ def test_shares_that_the_simulations_do_not_tell_are_not_printed(card: Generator
     ]
 
 
+@WITH_SENSITIVITY
 def test_the_statement_says_what_the_shares_are_of(shipped: GeneratorCard) -> None:
     text = generator_card_markdown(shipped)
     for words in (
@@ -450,6 +456,7 @@ def test_a_card_without_forecasts_says_so(card: GeneratorCard) -> None:
     assert not forecasts.figures
 
 
+@WITH_SENSITIVITY
 def test_what_matters_and_what_the_findings_support_with_the_caveat(card: GeneratorCard) -> None:
     """Both stand on the shipped card; a card without them has no such sections."""
     text = generator_card_markdown(make_card())

@@ -467,7 +467,8 @@ def test_the_reference_patient_without_crs_has_no_onset(landmark_model: Explaina
 
 
 def test_the_page(landmark_model: ExplainableModel, tmp_path: Path) -> None:
-    read(tmp_path)
+    text = COURSE.replace("38.2 °C", "39.6 °C").replace("80 mmHg", "66 mmHg")
+    read(tmp_path, text)
     content = explain_patient(
         tmp_path / "one.yaml", model=landmark_model, seed=3, n_members=6, n_people=300
     )
@@ -477,7 +478,7 @@ def test_the_page(landmark_model: ExplainableModel, tmp_path: Path) -> None:
     assert content == again
     json.dumps(content.to_dict(), allow_nan=False)
     risk = content.estimate.grade2plus
-    assert risk == patient_risks(landmark_model, row(tmp_path, landmark_model))[0].grade2plus
+    assert risk == patient_risks(landmark_model, row(tmp_path, landmark_model, text))[0].grade2plus
     assert risk.low < risk.value < risk.high
     assert content.window == "later than 24 hours and within 21 days after the first dose"
     shown = (*content.reasons.up, *content.reasons.down)

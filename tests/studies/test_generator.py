@@ -142,7 +142,7 @@ def test_every_constant_of_the_shipped_ensemble_is_judged() -> None:
         "random effects and SDs between products and trials are no constants of the mechanism"
     )
     left_alone = {update.constant for update in updates} - set(members.keys)
-    assert {update.verdict for update in updates if update.constant in left_alone} == {"prior"}
+    assert {update.verdict for update in updates if update.constant in left_alone} <= {"prior"}
     assert evidence.n_members == len(members)
     size = [
         abs(update.shift_prior_sd) + max(1.0 - update.left_of_prior_sd, 0.0) for update in updates
