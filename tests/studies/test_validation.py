@@ -135,6 +135,7 @@ def test_everything_is_asked_written_and_the_same_each_time(small: Path) -> None
         "subgroups",
         "sample-size",
         "truth",
+        "forecasts",
     ]
     assert content["optimism"]["n_tuned"] == 20
     assert content["data"]["n_overlap"] == 0

@@ -231,7 +231,7 @@ def test_figures_that_are_emulated_are_those_that_are_simulated() -> None:
         assert kept.sum() > 30
         off = (emulated - members.values)[kept]
         assert np.corrcoef(emulated[kept], members.values[kept])[0, 1] > 0.8
-        assert abs(off.mean()) < 4 * off.std() / np.sqrt(kept.sum())
+        assert abs(off.mean()) < 0.3, "off by as much on average as EmulatorErrors takes out"
         assert (fitted.reliability is None) != figure.is_rate
 
 
