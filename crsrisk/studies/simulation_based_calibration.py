@@ -104,7 +104,7 @@ class JudgedQuantity:
 
 
 @dataclass(frozen=True)
-class Arm:
+class JudgedFigures:
     """All quantities where figures were made in one way.
 
     ``effective_size``: median of the samples of SDs behind the draws; ``not_simulated``: share of
@@ -135,7 +135,7 @@ class SimulationBasedCalibrationResult(Result):
     name: str
     question: str
     config: SimulationBasedCalibration
-    arms: tuple[Arm, ...]
+    arms: tuple[JudgedFigures, ...]
     ranks: pd.DataFrame
     notice: str = NOTICE
 
@@ -349,11 +349,11 @@ def print_simulation_based_calibration(made: SimulationBasedCalibrationResult) -
 
 def _arm(
     made_by: str, found: TruthRanks, config: SimulationBasedCalibration, missing: float
-) -> Arm:
+) -> JudgedFigures:
     tests = rank_tests(found.ranks, n_draws=config.draws, simulations=SIMULATIONS, seed=config.seed)
     corrected = holm([test.p for test in tests])
     rows = zip(found.names, tests, corrected, strict=True)
-    return Arm(
+    return JudgedFigures(
         made_by=made_by,
         replicates=len(found.ranks),
         rows=tuple(JudgedQuantity(*row) for row in rows),
@@ -362,7 +362,7 @@ def _arm(
     )
 
 
-def _in_words(arm: Arm) -> str:
+def _in_words(arm: JudgedFigures) -> str:
     failing = ", ".join(row.name for row in arm.failing) or "none"
     inside = [
         _share(sum(getattr(row.test, name) for row in arm.rows), arm.replicates * len(arm.rows))

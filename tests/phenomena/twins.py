@@ -5,9 +5,10 @@ is told by the z of the paired difference (mean over its standard error). A dire
 at a z of 3 and was measured at 6.1 or more unless the test says otherwise, so that another seed
 would miss it with a probability below 1e-3 (a draw 3.1 standard errors below). A range is wider
 than the measured value by 3.1 standard errors or more on either side unless the test says
-otherwise. What a docstring calls measured was read when its test was last changed: a calibration since
-then moves it, and the assertion is what holds. Seeds are fixed. Arms are compared, not figures: published figures are the calibration's,
-and the ranges here are as wide as their sources.
+otherwise. What a docstring calls measured was read when its test was last changed: a calibration
+since then moves it, and the assertion is what holds. Seeds are fixed. Arms are compared, not
+figures: published figures are the calibration's, and the
+ranges here are as wide as their sources.
 """
 
 from __future__ import annotations
