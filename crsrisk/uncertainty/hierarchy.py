@@ -31,7 +31,7 @@ from crsrisk.uncertainty.emulator import Emulator
 
 Values: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
-_ROUNDS = 40  # of linearising anew at the mode
+_ROUNDS = 200  # of linearising anew at the mode, at most
 _FULL_ROUNDS = 6  # of these without damping
 _SETTLED = 1e-3  # change of a score below which the mode has come to rest
 _NEWTON = 15

@@ -79,7 +79,7 @@ class Contact:
             loaded = (self.receptors - bridged) * drug / (self.cd3_arm + drug)
             return free * loaded / (self.antigen_arm * self.crossing) - bridged
 
-        return float(brentq(excess, 0.0, min(self.antigen, self.receptors), xtol=1e-12, rtol=1e-14))
+        return float(brentq(excess, 0.0, min(self.antigen, self.receptors), xtol=1e-30, rtol=1e-14))
 
 
 _CONTACT = st.builds(Contact, _NM, _NM, _COPIES, _COPIES, _NEED, _CROSSING)
