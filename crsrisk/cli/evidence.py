@@ -144,7 +144,7 @@ def apply_calibration(
     results: Annotated[Path, typer.Argument(help="Folder with the results of a calibration.")],
 ) -> None:
     """Make a calibration the world of everybody: values in the files, ensemble beside them."""
-    from crsrisk.studies.calibration import apply_calibration as write_calibrated
+    from crsrisk.studies.apply_calibration import apply_calibration as write_calibrated
 
     changed = write_calibrated(results)
     typer.echo(

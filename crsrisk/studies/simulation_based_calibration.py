@@ -27,7 +27,8 @@ from crsrisk.data.files import write_json, write_text
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.folders import find
 from crsrisk.results import Result
-from crsrisk.studies.calibration import Calibration, all_emulators, members_simulated, prepare
+from crsrisk.studies.calibration_emulators import all_emulators
+from crsrisk.studies.calibration_task import Calibration, members_simulated, prepare
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.terminal import TextTable, console_of, text_table
 from crsrisk.trials.intervals import wilson

@@ -23,8 +23,9 @@ from crsrisk.data.published_figures import Trial
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.studies import calibration
-from crsrisk.studies.calibration import CalibrationResult, apply_calibration, run_calibration
+from crsrisk.studies import calibration, calibration_emulators, calibration_task
+from crsrisk.studies.apply_calibration import apply_calibration
+from crsrisk.studies.calibration import CalibrationResult, run_calibration
 from crsrisk.uncertainty.constants import Constant, constant_of, quantity_of
 from crsrisk.uncertainty.own_worlds import simulate_own_worlds
 
@@ -98,7 +99,7 @@ def _run(folder: Path, *, workers: int = 1, begin: Begin = _silent) -> Calibrati
 
 
 def _only_four(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(calibration, "load_trials", _trials)
+    patch.setattr(calibration_task, "load_trials", _trials)
     patch.setattr(calibration, "UPDATE_DRAWS", 64)
 
 
@@ -120,7 +121,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(trial.name)
         return simulate_own_worlds(trial, **choices)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(calibration, "simulate_own_worlds", counted)
+    monkeypatch.setattr(calibration_emulators, "simulate_own_worlds", counted)
     return names
 
 
@@ -245,7 +246,7 @@ def test_emulators_of_something_else_are_computed_again(
         else trial
         for trial in _trials()
     ]
-    monkeypatch.setattr(calibration, "load_trials", lambda: trials)
+    monkeypatch.setattr(calibration_task, "load_trials", lambda: trials)
     with pytest.raises(_StoppedError):
         _run(folder, begin=_EMULATED)
     assert simulated == ["lb2102"]
@@ -253,7 +254,7 @@ def test_emulators_of_something_else_are_computed_again(
         _bytes(place / "emulators") for place in (finished.results, folder / "results")
     )
     assert {name for name in before if before[name] != after[name]} == {"lb2102.npz"}
-    monkeypatch.setattr(calibration, "load_trials", _trials)
+    monkeypatch.setattr(calibration_task, "load_trials", _trials)
     with pytest.raises(_StoppedError):
         _run(_emulators_taken_over(finished, tmp_path / "seed", seed=8), begin=_EMULATED)
     assert sorted(simulated[1:]) == sorted(TRIALS)

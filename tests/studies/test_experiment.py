@@ -13,7 +13,7 @@ from crsrisk.data.world_files import load_mitigation, load_product, load_scenari
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import find, names
-from crsrisk.studies.calibration import Calibration
+from crsrisk.studies.calibration_task import Calibration
 from crsrisk.studies.experiment import (
     experiment_file,
     kind_of,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.folders import find
-from crsrisk.studies.calibration import Calibration
+from crsrisk.studies.calibration_task import Calibration
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.simulation_based_calibration import (
     EMULATORS,
