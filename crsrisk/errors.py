@@ -8,6 +8,37 @@ with exit code 2; a notebook user reads the same sentence.
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import category
+
+
+def printable(text: Any) -> str:
+    """Text that a terminal shows and does not obey: control characters (but for line ends), marks
+    that turn the direction of writing, and halves of characters as their escapes.
+
+    >>> printable("ward\\x1b[2Jtwo")
+    'ward\\\\x1b[2Jtwo'
+    """
+    plain = str(text)
+    if plain.isprintable():
+        return plain
+    return "".join(
+        one if one == "\n" or one.isprintable() or category(one) == "Zs" else _escape(one)
+        for one in plain
+    )
+
+
+def shortened(text: Any, *, most: int = 200) -> str:
+    """The beginning of a long text, with an ellipsis.
+
+    >>> shortened("a" * 9, most=4)
+    'aaa…'
+    """
+    plain = str(text)
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 class CRSRiskError(Exception):
@@ -31,13 +62,15 @@ class CRSRiskError(Exception):
     """
 
     def __init__(self, *, where: str, found: Any, expected: str, cure: str, key: str = "") -> None:
-        self.where = str(where)
-        self.key = str(key)
-        self.found = str(found)
-        self.expected = expected
-        self.cure = cure
+        self.where = printable(where)
+        self.key = printable(key)
+        self.found = printable(found)
+        self.expected = printable(expected)
+        self.cure = printable(cure)
         place = f"{self.where}, {self.key}" if self.key else self.where
-        super().__init__(f"{place}: found {self.found}; expected {expected}. Cure: {cure}")
+        super().__init__(
+            f"{place}: found {self.found}; expected {self.expected}. Cure: {self.cure}"
+        )
 
 
 class InputError(CRSRiskError):

@@ -4,12 +4,14 @@ all.
 
 from __future__ import annotations
 
+from unicodedata import category
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import crsrisk
-from crsrisk.errors import CRSRiskError, InputError, OutputError
+from crsrisk.errors import CRSRiskError, InputError, OutputError, printable
 
 _WORDS = st.text(min_size=1, max_size=20)
 
@@ -19,9 +21,35 @@ def test_the_message_holds_every_part(
     where: str, key: str, found: str, expected: str, cure: str
 ) -> None:
     problem = InputError(where=where, key=key, found=found, expected=expected, cure=cure)
-    assert str(problem) == f"{where}, {key}: found {found}; expected {expected}. Cure: {cure}"
+    w, k, f, e, c = map(printable, (where, key, found, expected, cure))
+    assert str(problem) == f"{w}, {k}: found {f}; expected {e}. Cure: {c}"
     parts = (problem.where, problem.key, problem.found, problem.expected, problem.cure)
-    assert parts == (where, key, found, expected, cure)
+    assert parts == (w, k, f, e, c)
+
+
+@given(st.text(st.characters(), max_size=30))
+def test_what_a_terminal_would_obey_is_escaped(text: str) -> None:
+    """Nothing but line ends and blanks is left that is not printed; what can be printed stays."""
+    shown = printable(text)
+    assert all(one == "\n" or one.isprintable() or category(one) == "Zs" for one in shown)
+    shown.encode()  # no half of a character is left
+    kept = [one for one in text if one == "\n" or one.isprintable()]
+    assert [one for one in kept if one in shown] == kept
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mred", "a\\x1b[31mred"),
+        ("bell\x07", "bell\\x07"),
+        ("half \ud800", "half \\ud800"),
+        ("turned \u202etxt.exe", "turned \\u202etxt.exe"),
+        ("Müller µg\u00a0/L\n", "Müller µg\u00a0/L\n"),
+    ],
+)
+def test_known_escapes(text: str, shown: str) -> None:
+    assert printable(text) == shown
 
 
 def test_without_a_key_the_whole_is_meant() -> None:

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 
 from crsrisk.data.assumptions import Strength, Strict, digest_of
 from crsrisk.data.files import write_text
+from crsrisk.data.json_text import json_tree
 from crsrisk.data.yaml_files import build, read_json_object
 from crsrisk.errors import InputError
 from crsrisk.folders import synthetic_folder
@@ -243,7 +244,7 @@ def load_ensemble(folder: Path | None = None) -> Ensemble:
     cure = "give the folder with members.csv, or make it: crsrisk run experiments/002_calibration"
     try:
         table = pd.read_csv(place / "members.csv")
-        about = json.loads((place / "about.json").read_text())
+        about = json_tree((place / "about.json").read_text())
     except (OSError, ValueError) as problem:
         raise InputError(
             where=str(place),
@@ -253,7 +254,8 @@ def load_ensemble(folder: Path | None = None) -> Ensemble:
             cure=cure,
         ) from problem
     is_whole = (
-        "weight" in table
+        isinstance(about, dict)
+        and "weight" in table
         and len(table) == about.get("n_members")
         and bool(np.isfinite(table.to_numpy()).all())
     )

@@ -30,6 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crsrisk.data.json_text import json_tree
 from crsrisk.errors import InputError, OutputError
 from crsrisk.results import to_plain
 
@@ -224,7 +225,7 @@ def _belonging(target: Path) -> list[Path]:
     if not index.is_file():
         return []
     try:
-        places = [target / name for name in json.loads(index.read_text(encoding="utf-8"))]
+        places = [target / name for name in json_tree(index.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError) as problem:
         raise _not_an_index(index, "no list of file names") from problem
     for place in places:
@@ -520,7 +521,7 @@ def read_manifest(path: str | Path) -> Manifest:
     place = manifest_path(path)
     trouble = {"where": place.name, "expected": "the manifest that was written with the file"}
     try:
-        tree = json.loads(place.read_text(encoding="utf-8"))
+        tree = json_tree(place.read_text(encoding="utf-8"))
         lists = {key: tuple(tree[key]) for key in ("columns", "products", "mitigations")}
         manifest = Manifest(**{**tree, **lists})
     except (OSError, ValueError, KeyError, TypeError) as problem:

@@ -8,7 +8,6 @@ Values are replaced in place (:func:`revised`), so that comments and order stay 
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
@@ -24,20 +23,14 @@ from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from crsrisk.errors import InputError
+from crsrisk.data.json_text import json_tree
+from crsrisk.data.yaml_bounds import BoundedComposer, TrapError, text_within_bounds
+from crsrisk.errors import InputError, shortened
 
 _TRAP_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
 _TRAP_NUMBER = re.compile(
     r"^[-+]?(\d+[eE][-+]?\d+|\d+\.\d*[eE]\d+|\.\d+[eE]\d+|0o?[0-7]+|\d[\d_]*_\d+|\d+:\d+.*)$"
 )
-
-
-class _TrapError(Exception):
-    """What a reader of YAML 1.1 would take for something else, and its line."""
-
-    def __init__(self, node: Node, *, key: str, found: str, expected: str, cure: str) -> None:
-        self.line = node.start_mark.line + 1
-        self.told = {"key": key, "found": found, "expected": expected, "cure": cure}
 
 
 class _StrictConstructor(SafeConstructor):
@@ -46,7 +39,7 @@ class _StrictConstructor(SafeConstructor):
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         for key, _ in node.value:
             if key.tag.rsplit(":", 1)[-1] != "str":
-                raise _TrapError(
+                raise TrapError(
                     key,
                     key=str(key.value),
                     found=f"a key that is no text ({key.tag.rsplit(':', 1)[-1]})",
@@ -59,14 +52,6 @@ class _StrictConstructor(SafeConstructor):
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         if isinstance(node, ScalarNode):
             _check_plain(node)
-        if node in self.recursive_objects:
-            raise _TrapError(
-                node,
-                key="",
-                found="an anchor that holds itself",
-                expected="valid YAML",
-                cure="write the values out",
-            )
         return super().construct_object(node, deep=deep)
 
 
@@ -76,12 +61,32 @@ _StrictConstructor.add_constructor(  # a date is text: which type it becomes dif
 
 
 def _check_plain(node: Node) -> None:
-    """Refuse a word without quotes that some readers take for a Boolean or for another number."""
-    if not isinstance(node, ScalarNode) or node.style is not None:
+    """Refuse half a character, what is no finite number, and a word without quotes that some
+    readers take for a Boolean or for another number.
+    """
+    if not isinstance(node, ScalarNode):
         return
     text = node.value
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise TrapError(
+            node,
+            key="",
+            found="half of a character (a lone surrogate)",
+            expected="text in UTF-8",
+            cure="delete the escape, or write the whole character",
+        )
+    if node.style is not None:
+        return
+    if node.tag.endswith(":float") and not np.isfinite(float(text.replace("_", ""))):
+        raise TrapError(
+            node,
+            key=text,
+            found=f"the number {text}",
+            expected="a finite number",
+            cure="write the number, or leave the line out",
+        )
     if text.lower() in _TRAP_BOOLEANS:
-        raise _TrapError(
+        raise TrapError(
             node,
             key=text,
             found=f"the bare word {text}",
@@ -89,7 +94,7 @@ def _check_plain(node: Node) -> None:
             cure="write true or false, or put the word in quotes",
         )
     if _TRAP_NUMBER.match(text):
-        raise _TrapError(
+        raise TrapError(
             node,
             key=text,
             found=f"the number {text}, which some programs read as text or as octal",
@@ -100,6 +105,7 @@ def _check_plain(node: Node) -> None:
 
 def _tree(text: str) -> Any:
     reader = YAML(typ="safe", pure=True)
+    reader.Composer = BoundedComposer
     reader.Constructor = _StrictConstructor
     return reader.load(text)
 
@@ -120,47 +126,30 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read one YAML file whose top is a mapping; raises :class:`InputError` naming file, line, key
     and cure.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as problem:
-        raise InputError(
-            where=path.name,
-            found="bytes that are not UTF-8 text",
-            expected="a YAML file in UTF-8",
-            cure="save it as plain text in UTF-8",
-        ) from problem
-    except OSError as problem:
-        raise InputError(
-            where=str(path),
-            found=problem.strerror or "no readable file",
-            expected="a YAML file",
-            cure="check the path and its permissions",
-        ) from problem
+    text = text_within_bounds(path)
     refuse = partial(InputError, expected="valid YAML", cure="check indentation, colons and quotes")
     try:
         tree = _tree(text)
-    except _TrapError as trap:
-        raise InputError(where=f"{path.name}, line {trap.line}", **trap.told) from trap
+    except TrapError as trap:
+        told = {part: shortened(text) for part, text in trap.told.items()}
+        raise InputError(where=f"{path.name}, line {trap.line}", **told) from trap
     except DuplicateKeyError as problem:
         raise InputError(
             where=f"{path.name}, line {problem.problem_mark.line + 1}",
-            key=str(problem.problem).partition('"')[2].partition('"')[0],
+            key=shortened(str(problem.problem).partition('"')[2].partition('"')[0]),
             found="the key a second time",
             expected="each key once",
             cure="delete one of the two",
         ) from problem
-    except RecursionError as problem:
-        raise InputError(
-            where=path.name,
-            found="brackets within brackets without end",
-            expected="a mapping a few levels deep",
-            cure="check the brackets",
-        ) from problem
     except MarkedYAMLError as problem:
         line = f", line {problem.problem_mark.line + 1}" if problem.problem_mark else ""
-        raise refuse(where=f"{path.name}{line}", found=str(problem.problem)) from problem
+        raise refuse(where=f"{path.name}{line}", found=shortened(problem.problem)) from problem
     except (YAMLError, ValueError) as problem:
-        raise refuse(where=path.name, found=str(problem)) from problem
+        raise refuse(where=path.name, found=shortened(problem)) from problem
+    except KeyError as problem:  # of a word tagged as true or false
+        raise refuse(
+            where=path.name, found=f"{shortened(problem)}, tagged as a Boolean"
+        ) from problem
     if not isinstance(tree, dict):
         raise InputError(
             where=path.name,
@@ -214,11 +203,12 @@ def _refused(problem: ValidationError, kind: type[BaseModel], *, where: str) -> 
     elif first["type"] == "misfit":
         said = first["ctx"]
         place.append(said["key"])
-        found, expected, cure = said["found"], said["expected"], "correct the value"
+        found, expected, cure = shortened(said["found"]), said["expected"], "correct the value"
     else:
-        found, expected = repr(first["input"])[:120], first["msg"].removeprefix("Value error, ")
+        found = shortened(repr(first["input"]), most=120)
+        expected = shortened(first["msg"].removeprefix("Value error, "), most=300)
         cure = "correct the value"
-    key = ".".join(place) or kind.__name__
+    key = shortened(".".join(place)) or kind.__name__
     return InputError(where=where, key=key, found=found, expected=expected + more, cure=cure)
 
 
@@ -302,7 +292,7 @@ def read_json_object(path: Path, *, cure: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = json_tree(path.read_text(encoding="utf-8"))
     except ValueError as problem:
         raise InputError(
             where=path.name, found="text that is no JSON", expected="a JSON object", cure=cure

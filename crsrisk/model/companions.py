@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_text
+from crsrisk.data.json_text import json_tree
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
@@ -191,10 +192,10 @@ def _tree(place: Path, *, digest: str | None = None) -> Any:
         if digest is not None and hashlib.sha256(raw).hexdigest() != digest:
             raise _bad(place.name, "SHA-256", "another hash than the one in bedside.json")
         packed = place.suffix == ".gz"
-        return json.loads(gunzipped(raw, most=LARGEST_TEXT) if packed else raw)
+        return json_tree(gunzipped(raw, most=LARGEST_TEXT) if packed else raw)
     except OSError as problem:
         raise _bad(place.name, "file", problem.strerror or "no readable file") from problem
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise _bad(place.name, "file", f"no valid JSON ({problem})") from problem
 
 

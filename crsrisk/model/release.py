@@ -11,7 +11,6 @@ refused.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
@@ -20,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crsrisk.data.files import write_text
+from crsrisk.data.json_text import json_tree
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import BEDSIDE, REFITS, Companions, load_companions, save_companions
 from crsrisk.model.risk_model import RiskModel
@@ -77,7 +77,7 @@ def release(
     releases: list[Release] = []
     neighbour = None
     if companions.grade3plus is not None:
-        beside = json.loads((source / BEDSIDE).read_text(encoding="utf-8"))["grade3plus"]
+        beside = json_tree((source / BEDSIDE).read_text(encoding="utf-8"))["grade3plus"]
         releases = release(source.resolve().parent / beside, out=out, cards=cards, version=version)
         neighbour = releases[0].folder.name
     others = _others(source)

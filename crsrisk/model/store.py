@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_json
+from crsrisk.data.json_text import json_tree
 from crsrisk.data.risk_model import Calibrator, FeatureContract, ModelClass
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
@@ -133,10 +134,10 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
 def is_released(folder: Path) -> bool:
     """Whether a folder says of itself that it is a released model."""
     try:
-        told = json.loads(_read(folder, MANIFEST))["format"]
+        told = json_tree(_read(folder, MANIFEST))["format"]
         # of any layout: a release of a former one is not written over either
         return isinstance(told, str) and told.startswith(_RELEASE)
-    except (InputError, ValueError, KeyError, TypeError, RecursionError):
+    except (InputError, ValueError, KeyError, TypeError):
         return False
 
 
@@ -274,8 +275,8 @@ def _checked(folder: Path, name: str, *, expected: str) -> bytes:
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
     try:
-        tree = json.loads(_read(folder, MANIFEST))
-    except (ValueError, RecursionError) as problem:
+        tree = json_tree(_read(folder, MANIFEST))
+    except ValueError as problem:
         raise _bad(MANIFEST, "no valid JSON", "the manifest of a model") from problem
     kinds = {"format": str, "model": str, "version": str, "made": dict, "files": dict}
     if not isinstance(tree, dict) or set(tree) != set(kinds):

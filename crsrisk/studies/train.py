@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.files import frame_digest, prepare_output
+from crsrisk.data.json_text import json_tree
 from crsrisk.data.outcomes import read_outcomes
 from crsrisk.data.risk_model import NOTICE, ModelClass
 from crsrisk.data.world import World
@@ -497,7 +498,7 @@ def release_model(
                 folder=frozen.folder,
                 is_new=frozen.is_new,
                 n_bytes=frozen.n_bytes,
-                files=json.loads((frozen.folder / MANIFEST).read_text(encoding="utf-8"))["files"],
+                files=json_tree((frozen.folder / MANIFEST).read_text(encoding="utf-8"))["files"],
             )
             for frozen in release(
                 find("released", model), out=place, cards=_cards, name=name, version=version
