@@ -2,7 +2,8 @@
 # make test   the tests (make slow: the long ones)
 # make lint   ruff, mypy and the documentation site
 # make docs   the site, in build/site/
-# make bench  the benchmark suite    make clean    remove .venv, builds and caches
+# make bench  the benchmark suite    make fuzz   malformed files by the thousand
+# make clean     remove .venv, builds and caches
 #
 # Each builds .venv first, once: `make run` from requirements.lock, the others from requirements-dev.lock
 # beside it; again when a lock or pyproject.toml changes.
@@ -10,7 +11,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup develop run test slow lint docs bench clean
+.PHONY: help setup develop run test slow lint docs bench fuzz clean
 
 # The first of these that is 3.11 or later, can make an environment, and really runs (a shim may not).
 PYTHON_IS_GOOD = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -74,6 +75,9 @@ docs: develop
 
 bench: develop
 	$(BIN)/python -m bench
+
+fuzz: develop
+	$(BIN)/python -m fuzz
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
