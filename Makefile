@@ -3,7 +3,7 @@
 # make lint   ruff, mypy and the documentation site
 # make docs   the site, in build/site/
 # make bench  the benchmark suite    make fuzz   malformed files by the thousand
-# make clean     remove .venv, builds and caches
+# make licences  the licence of all that is installed    make clean   remove .venv, builds and caches
 #
 # Each builds .venv first, once: `make run` from requirements.lock, the others from requirements-dev.lock
 # beside it; again when a lock or pyproject.toml changes.
@@ -11,7 +11,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup develop run test slow lint docs bench fuzz clean
+.PHONY: help setup develop run test slow lint docs bench fuzz licences clean
 
 # The first of these that is 3.11 or later, can make an environment, and really runs (a shim may not).
 PYTHON_IS_GOOD = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -78,6 +78,9 @@ bench: develop
 
 fuzz: develop
 	$(BIN)/python -m fuzz
+
+licences: develop
+	@$(BIN)/pip-licenses --from=mixed --order=license
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
