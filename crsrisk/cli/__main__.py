@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -22,6 +24,7 @@ def main() -> None:
         os.environ.setdefault(name, "1")
     # threads that wait for work spin otherwise, which costs seconds
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    _stop_as_for_ctrl_c()
     try:
         app(prog_name="crsrisk")
     except CRSRiskError as problem:
@@ -38,6 +41,20 @@ def main() -> None:
             err=True,
         )
         raise SystemExit(INTERRUPTED) from None
+
+
+def _stop_as_for_ctrl_c() -> None:
+    """A command that a scheduler or a closed terminal ends clears up as after Ctrl-C; what is
+    ignored on purpose (nohup) stays ignored.
+    """
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crsrisk.data.file_locks import clear_parts, held, part_name, sole_writer
 from crsrisk.data.json_text import json_tree
 from crsrisk.errors import InputError, OutputError
 from crsrisk.results import to_plain
@@ -154,25 +155,28 @@ def write_beside(path: str | Path) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part{path.suffix}")
+    beside = path.with_name(part_name(path, secrets.token_hex(4)))
     _refuse_folder(path)
     made: list[Path] = []
-    try:
+    with ExitStack() as holding:
         try:
-            made = _make_folder(path.parent)
-            # finds an unwritable folder before hours of work, not after
-            beside.touch(exist_ok=False)
-        except OSError as problem:
-            raise _cannot_write(path, problem) from problem
-        yield beside
-        os.replace(beside, path)
-        if (written := _WRITTEN.get()) is not None:
-            written.append(path)
-    except BaseException as problem:
-        _remove(beside, made)
-        if isinstance(problem, OSError) and problem.errno in _DISK_TROUBLES:
-            raise _cannot_write(path, problem) from problem
-        raise
+            try:
+                made = _make_folder(path.parent)
+                clear_parts(path)
+                # finds an unwritable folder before hours of work, not after
+                beside.touch(exist_ok=False)
+                holding.enter_context(held(beside))
+            except OSError as problem:
+                raise _cannot_write(path, problem) from problem
+            yield beside
+            os.replace(beside, path)
+            if (written := _WRITTEN.get()) is not None:
+                written.append(path)
+        except BaseException as problem:
+            _remove(beside, made)
+            if isinstance(problem, OSError) and problem.errno in _DISK_TROUBLES:
+                raise _cannot_write(path, problem) from problem
+            raise
 
 
 def _remove(beside: Path, made: Iterable[Path]) -> None:
@@ -195,9 +199,19 @@ def new_result(*targets: Path | None, overwrite: bool) -> Iterator[None]:
     Raises
     ------
     OutputError
-        For a target that stands there already, without ``overwrite``.
+        For a target that stands there already, without ``overwrite``, and for one to which another
+        process writes.
     """
     asked = [target for target in targets if target is not None]
+    with ExitStack() as writing:
+        for target in asked:
+            writing.enter_context(sole_writer(target))
+        with _one_result(asked, overwrite=overwrite):
+            yield
+
+
+@contextmanager
+def _one_result(asked: Sequence[Path], *, overwrite: bool) -> Iterator[None]:
     for target in asked:
         if not target.is_dir() or any(target.iterdir()):
             prepare_output(target, overwrite=overwrite, is_folder=target.is_dir())

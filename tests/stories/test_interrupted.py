@@ -28,7 +28,8 @@ def wait_for_bytes(folder: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
-def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_half_written(tmp_path: Path, sent: signal.Signals) -> None:
     (tmp_path / "old.csv").write_text("an earlier cohort\n", encoding="utf-8")
     before = digests(tmp_path)
     words = ("simulate", "--product", "tarlatamab", "--patients", "5000000", "--workers", "1")
@@ -39,7 +40,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
         )
         try:
             wait_for_bytes(tmp_path, process)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(sent)
             printed, said = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
