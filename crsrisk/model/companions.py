@@ -35,15 +35,17 @@ from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import ModelConfig, build_features, columns_needed, numbers_of, words_of
+from crsrisk.model.median_patient import FEWEST as FEWEST_OF_MEDIAN
+from crsrisk.model.median_patient import in_few_digits, typical_value
 from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.store import BEDSIDE as BEDSIDE
 from crsrisk.model.store import load_model
 from crsrisk.model.update import Update, outcomes_of, recalibrated
 
-BEDSIDE, REFITS = "bedside.json", "refits.json.gz"
+REFITS = "refits.json.gz"
 FORMAT = "crsrisk bedside 1"
 LOW, HIGH = 0.1, 0.9  # quantiles that stand for a low and a high value
-_DIGITS = 3
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}")
 # new patients of a product from which on their medians may stand beside a model: nothing of a
 # single one
@@ -54,7 +56,8 @@ Floats = NDArray[np.float64]
 
 class ReferenceGroup(Strict):
     """Training patients of one product: the typical one (medians, and what most have), low and high
-    values, and which words and flags occurred.
+    values, and which words and flags occurred. ``pooled``: the platform whose patients they are,
+    where the product has too few of its own.
     """
 
     n_patients: int
@@ -62,6 +65,7 @@ class ReferenceGroup(Strict):
     low: dict[str, float]
     high: dict[str, float]
     seen: dict[str, list[bool | str]]
+    pooled: str = ""
 
 
 class _Bedside(Strict):
@@ -89,42 +93,41 @@ class Companions:
 def reference_groups(model: RiskModel, training: pd.DataFrame) -> dict[str, ReferenceGroup]:
     """The reference of every product among the training patients: medians and quantiles, nothing of
     a single patient.
+
+    A product of fewer than ten patients has those of its platform, or none where these are fewer.
     """
     kinds = {column.name: column.kind for column in model.contract.columns}
-    names = columns_needed(model.contract.feature_names)
-    return {
-        str(product): _group(rows, {name: kinds[name] for name in names})
-        for product, rows in training.groupby("product", sort=True)
-    }
+    names = {name: kinds[name] for name in columns_needed(model.contract.feature_names)}
+    groups = {}
+    for product, rows in training.groupby("product", sort=True):
+        pooled = ""
+        if len(rows) < FEWEST_OF_MEDIAN and "platform" in training.columns:
+            pooled = str(rows["platform"].iloc[0])
+            rows = training[training["platform"] == pooled]
+        if len(rows) >= FEWEST_OF_MEDIAN:
+            group = _group(rows, names)
+            own = {"product": str(product)} if pooled and "product" in names else {}
+            typical = {**group.typical, **own}
+            groups[str(product)] = group.model_copy(update={"pooled": pooled, "typical": typical})
+    return groups
 
 
 def _group(rows: pd.DataFrame, kinds: Mapping[str, str]) -> ReferenceGroup:
-    typical: dict[str, bool | float | str | None] = {}
     low: dict[str, float] = {}
     high: dict[str, float] = {}
     seen: dict[str, list[bool | str]] = {}
     for name, kind in kinds.items():
         if kind == "word":
-            words = [str(word) for word in words_of(rows, column=name) if word]
-            typical[name] = max(sorted(set(words)), key=words.count) if words else None
-            seen[name] = list(sorted(set(words)))
+            seen[name] = list(sorted({str(word) for word in words_of(rows, column=name) if word}))
             continue
         values = numbers_of(rows, column=name)
         values = values[~np.isnan(values)]
         if kind == "flag":
-            typical[name] = bool(values.mean() >= 0.5) if len(values) else None
             seen[name] = [value for value in (False, True) if (values == value).any()]
         elif len(values):
-            low[name], typical[name], high[name] = (
-                _short(np.quantile(values, q)) for q in (LOW, 0.5, HIGH)
-            )
-        else:
-            typical[name] = None
+            low[name], high[name] = (in_few_digits(np.quantile(values, q)) for q in (LOW, HIGH))
+    typical = {name: typical_value(rows, name, kind=kind) for name, kind in kinds.items()}
     return ReferenceGroup(n_patients=len(rows), typical=typical, low=low, high=high, seen=seen)
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
 
 
 def save_companions(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from crsrisk.data.explanation import EXPLANATION_NOTICE, Reason
-from crsrisk.data.risk_model import Kind, Role, Theme
+from crsrisk.data.risk_model import Kind, MedianPatient, Role, Theme
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.results import Estimate
@@ -22,6 +22,7 @@ from crsrisk.wording import (
     NOTICE,
     about_of_100,
     check_risk,
+    hours_in_words,
     number,
     of_100,
     plain_name,
@@ -221,6 +222,26 @@ def risk_with_interval(
     )
 
 
+def reference_in_words(
+    reference: MedianPatient, *, labels: Mapping[str, str], landmark_h: int = 0
+) -> str:
+    """Whom a patient's reasons compare him with; ``labels`` of products.
+
+    >>> who = MedianPatient(group="product", name="tarlatamab", n_patients=40, values={})
+    >>> reference_in_words(who, labels={})
+    'the median patient under tarlatamab'
+    """
+    if reference.group == "product":
+        label = labels.get(reference.name, plain_name(reference.name))
+        name = f"the median patient under {short_label(label)}"
+    elif reference.group == "platform":
+        platform = plain_name(reference.name)
+        name = f"the median patient under products of the platform {platform}, given this one"
+    else:
+        name = "the median of all training patients, given this product"
+    return name + (f" still at risk at {hours_in_words(landmark_h)}" if landmark_h else "")
+
+
 def shown_reasons(
     reasons: Sequence[Reason],
     *,
@@ -228,11 +249,12 @@ def shown_reasons(
     risk: float,
     key: str,
     labels: Mapping[str, str],
+    reference: str,
 ) -> ShownReasons:
     """The largest reasons up and down, what all others add, and the start from which they count.
 
     ``base_risk`` and ``risk`` (0-1): where the reasons start and what they lead to; ``labels`` of
-    products.
+    products; ``reference``: whose risk they start from (:func:`reference_in_words`).
     """
     base = of_100(check_risk(base_risk, key=f"{key}.base_risk"))
     largest = sorted(reasons, key=lambda reason: -abs(reason.points))
@@ -242,7 +264,7 @@ def shown_reasons(
     rest = of_100(risk) - base - sum(reason.whole_points for reason in shown)
     return ShownReasons(
         base_of_100=base,
-        start=f"The reasons start from the model’s average patient: {base} of 100.",
+        start=f"The reasons start from {reference}: {base} of 100.",
         up=tuple(_reason(reason, labels=labels) for reason in up),
         down=tuple(_reason(reason, labels=labels) for reason in down),
         rest_of_100=rest,

@@ -18,6 +18,7 @@ from crsrisk.report.bedside import (
     ShownReasons,
     describe_patient,
     is_outside,
+    reference_in_words,
     shown_reasons,
     value_in_words,
 )
@@ -56,8 +57,10 @@ from crsrisk.wording import (
 FORMAT = "crsrisk explanation 2"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host", "course")
 RULE = (
-    "Points are exact Shapley values of the calibrated model on the log-odds scale, one for each"
-    " clinical variable, all multiplied with (risk − start) ÷ (log-odds − log-odds of the start),"
+    "Points are exact interventional Shapley values of the calibrated model on the log-odds scale,"
+    " one for each clinical variable, against the median training patient of the same product; a"
+    " value that is missing counts as missing, against the median of those measured. All are"
+    " multiplied with (risk − start) ÷ (log-odds − log-odds of the start),"
     " so that they add up from start to risk; as whole numbers they are rounded so that they"
     " still do."
 )
@@ -134,6 +137,11 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
         risk=facts.risk.grade2plus.value,
         key="patient",
         labels={facts.product.name: facts.product_label},
+        reference=reference_in_words(
+            facts.compared_with,
+            labels={facts.product.name: facts.product_label},
+            landmark_h=facts.landmark_h,
+        ),
     )
     known = (*_known(facts), *_known_course(facts))
     return PatientExplanation(
@@ -316,9 +324,11 @@ def _reference(facts: PatientFacts, known: Sequence[KnownValue]) -> ReferenceInW
     reference = facts.reference
     if reference is None:
         return None
-    name = f"the median patient under {short_label(facts.product_label)}"
-    if facts.landmark_h:
-        name += f" still at risk at {hours_in_words(facts.landmark_h)}"
+    name = reference_in_words(
+        facts.compared_with,
+        labels={facts.product.name: facts.product_label},
+        landmark_h=facts.landmark_h,
+    )
     typical = []
     for value in known:
         usual = reference.typical.get(value.column)

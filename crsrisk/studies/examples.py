@@ -102,7 +102,8 @@ def examples(
                 risk_grade2plus=grade2plus[at],
                 risk_grade3plus=grade3plus[at],
                 interval_covers=what_it_covers,
-                base_risk=explanation.base_risk,
+                compared_with=explanation.references[at],
+                base_risk=float(explanation.base_risk[at]),
                 reasons=tuple(explanation.reasons(at)),
                 before_dose_2=LaterEstimate(
                     risk_grade2plus=later[at],

@@ -217,7 +217,7 @@ def _explained(
             notes=str(account["reasons"]),
             missing=str(account["missing"]),
             risk=risks[place],
-            start_of_100=round(100 * explained.base_risk),
+            start_of_100=round(100 * float(explained.base_risk[place])),
             up=up,
             down=down,
             rest_of_100=sum(

@@ -43,6 +43,7 @@ from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_
 from crsrisk.report.explanation_warnings import PatientFacts
 from crsrisk.report.explanation_words import explanation_of
 from crsrisk.results import Estimate, NotEstimable
+from tests.report.conftest import MEDIAN
 
 EVIL = "<script>alert('x')</script>"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host")
@@ -221,6 +222,7 @@ def make_facts(**changes: Any) -> PatientFacts:
             "is_stepped_up": [True],
             "has_tocilizumab_prophylaxis": [False],
         },
+        compared_with=MEDIAN,
         base_risk=0.2,
         reasons=make_reasons(points, total=3),
         missing=[
