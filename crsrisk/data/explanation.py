@@ -35,6 +35,17 @@ _CLEAR = 0.3  # rank correlation from which a direction is said
 _MIN_PATIENTS = 10  # with a known value
 
 Grade = Literal["grade2plus", "grade3plus"]
+IntervalHolds = Literal[
+    "refitting", "refitting and assumptions", "refitting, assumptions and products"
+]
+# what each interval is called wherever it is shown
+INTERVAL_NAMES: Mapping[IntervalHolds, str] = {
+    "refitting": "Refit range",
+    "refitting and assumptions": "90% interval (refitting and assumptions)",
+    "refitting, assumptions and products": (
+        "90% interval (refitting, assumptions and differences between products)"
+    ),
+}
 Figure = TypeVar("Figure")
 
 
@@ -458,13 +469,17 @@ class ByGrade(Generic[Figure]):
 
 @dataclass(frozen=True)
 class PatientRisk(ByGrade[Estimate]):
-    """Risks (0-1) of one patient with the intervals that the refits give (NaN without refits).
+    """Risks (0-1) of one patient, each with the interval that is shown first (NaN without any).
 
     ``is_held``: the model for grade 3 or more said more than the one for grade 2 or more, which
-    cannot be, so its risk is held at that value.
+    cannot be, so its risk is held at that value. ``holds``: what the intervals hold; without a
+    spread over assumptions beside the model they are the refit range. ``refit_range``: the same
+    risks with the 95% range of the refits, where that is not shown first.
     """
 
     is_held: bool = False
+    holds: IntervalHolds = "refitting"
+    refit_range: ByGrade[Estimate] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

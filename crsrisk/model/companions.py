@@ -1,8 +1,9 @@
 """Companions: the files beside a saved model, so that a patient can be explained from the folder
 alone.
 
-``bedside.json``: a reference patient and the ranges of each product's training patients, the name
-of the neighbouring model for grade 3 or more, and the hash of ``refits.json.gz``
+``bedside.json``: a reference patient and the ranges of each product's training patients, what
+assumptions leave open of the model's risks (:mod:`crsrisk.model.world_spread`), the name of the
+neighbouring model for grade 3 or more, and the hash of ``refits.json.gz``
 (:mod:`crsrisk.model.refits`). A model without them still predicts; its page then says what is
 missing.
 
@@ -11,7 +12,8 @@ refits of its trees. A recalibration leaves the trees, so the refits stay, each 
 resample of the update's patients: their spread then holds the sample of the development and that of
 the update. A refit of the model has refits of its own. Boosting adds trees that the old refits do
 not have: none are kept. Reference patients are values, and stay unless all is refitted; the model
-for grade 3 or more was not updated and does not stand beside.
+for grade 3 or more was not updated and does not stand beside. What assumptions leave open was
+learnt of the model before, and stays only where nothing was changed.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import BEDSIDE as BEDSIDE
 from crsrisk.model.store import load_model
 from crsrisk.model.update import Update, outcomes_of, recalibrated
+from crsrisk.model.world_spread import WorldSpread
 
 REFITS = "refits.json.gz"
 FORMAT = "crsrisk bedside 1"
@@ -74,20 +77,24 @@ class _Bedside(Strict):
     grade3plus: str | None
     reference: dict[str, ReferenceGroup]
     refits_sha256: str | None
+    worlds: WorldSpread | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Companions:
     """What stands beside a model.
 
-    ``reference`` by product, ``refits`` of the model, ``grade3plus`` the neighbouring model for
-    grade 3 or more and ``grade3plus_refits`` its refits; each may be lacking.
+    ``reference`` by product, ``refits`` of the model, ``worlds`` what assumptions leave open of its
+    risks, ``grade3plus`` the neighbouring model for grade 3 or more with ``grade3plus_refits`` and
+    ``grade3plus_worlds``; each may be lacking.
     """
 
     reference: Mapping[str, ReferenceGroup] = field(default_factory=dict)
     refits: Refits | None = None
     grade3plus: RiskModel | None = None
     grade3plus_refits: Refits | None = None
+    worlds: WorldSpread | None = None
+    grade3plus_worlds: WorldSpread | None = None
 
 
 def reference_groups(model: RiskModel, training: pd.DataFrame) -> dict[str, ReferenceGroup]:
@@ -137,6 +144,7 @@ def save_companions(
     reference: Mapping[str, ReferenceGroup],
     refits: Refits | None,
     grade3plus: str | None = None,
+    worlds: WorldSpread | None = None,
 ) -> None:
     """Write the companions into the folder of a saved model.
 
@@ -155,6 +163,7 @@ def save_companions(
         grade3plus=grade3plus,
         reference=dict(reference),
         refits_sha256=digest,
+        worlds=worlds,
     )
     write_text(Path(folder) / BEDSIDE, written.model_dump_json(indent=1) + "\n")
 
@@ -175,7 +184,7 @@ def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
             _tree(place / REFITS, digest=read.refits_sha256), where=REFITS, model=model
         )
     if read.grade3plus is None:
-        return Companions(read.reference, refits)
+        return Companions(read.reference, refits, worlds=read.worlds)
     # else: models in a ring
     if not _NAME.fullmatch(read.grade3plus) or model.contract.outcome == "crs_grade3plus":
         raise _bad(BEDSIDE, "grade3plus", read.grade3plus)
@@ -183,7 +192,8 @@ def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
     severe = load_model(beside)
     if severe.contract.outcome != "crs_grade3plus":
         raise _bad(BEDSIDE, "grade3plus", f"a model of {severe.contract.outcome}")
-    return Companions(read.reference, refits, severe, load_companions(beside, model=severe).refits)
+    its = load_companions(beside, model=severe)
+    return Companions(read.reference, refits, severe, its.refits, read.worlds, its.worlds)
 
 
 def _tree(place: Path, *, digest: str | None = None) -> Any:
@@ -251,7 +261,9 @@ def carry_over(
             for k, refit in enumerate(refits)
         )
     return Companions(
-        companions.reference, Refits(done.model.label, done.model.contract.feature_names, refits)
+        companions.reference,
+        Refits(done.model.label, done.model.contract.feature_names, refits),
+        worlds=companions.worlds if done.method == "none" else None,
     )
 
 

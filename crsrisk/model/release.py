@@ -141,7 +141,12 @@ def _freeze(
     try:
         save_model(model, beside)
         save_companions(
-            beside, model=model, reference=companions.reference, refits=refits, grade3plus=neighbour
+            beside,
+            model=model,
+            reference=companions.reference,
+            refits=refits,
+            grade3plus=neighbour,
+            worlds=companions.worlds,
         )
         for name, text in others.items():
             write_text(beside / name, text)

@@ -171,18 +171,14 @@ def interval(
     """
     low, high = np.empty(len(log_odds)), np.empty(len(log_odds))
     reach = float(ndtri((1.0 + LEVEL) / 2.0))
-    pairs = np.array([f"{a}\n{b}" for a, b in zip(product, platform, strict=True)], dtype=object)
-    for pair in dict.fromkeys(pairs.tolist()):
-        rows = pairs == pair
-        found = spread.of(*pair.split("\n"))
+    rows_of: dict[tuple[str, str], list[int]] = {}
+    for row, therapy in enumerate(zip(product, platform, strict=True)):
+        rows_of.setdefault(therapy, []).append(row)
+    for therapy, rows in rows_of.items():
+        found = spread.of(*therapy)
         mean, sd = found.mean(log_odds[rows]), found.sd(log_odds[rows], refit_sd[rows])
         low[rows], high[rows] = expit(mean - reach * sd), expit(mean + reach * sd)
     return low, high
-
-
-def is_of_new_product(spread: WorldSpread, product: str) -> bool:
-    """Whether a product's interval is that of new products."""
-    return product not in spread.products
 
 
 def spreads_of(

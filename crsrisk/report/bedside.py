@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crsrisk.data.explanation import EXPLANATION_NOTICE, Reason
+from crsrisk.data.explanation import EXPLANATION_NOTICE, INTERVAL_NAMES, IntervalHolds, Reason
 from crsrisk.data.risk_model import Kind, MedianPatient, Role, Theme
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
@@ -55,7 +55,8 @@ class DescribedValue:
 @dataclass(frozen=True)
 class RiskInWords:
     """A risk (0-1) with its interval as the page says it: as patients of 100, in a sentence with
-    event and window, and what the interval covers, in full and in short.
+    event and window, and what the interval covers, in full and in short. ``refit_range``: that of
+    the refits alone, where the interval holds more; else "".
     """
 
     event: str
@@ -70,6 +71,8 @@ class RiskInWords:
     interval: str
     interval_short: str
     notice: str
+    interval_name: str = INTERVAL_NAMES["refitting"]
+    refit_range: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,22 @@ def is_outside(value: object, usual: tuple[float, float] | None) -> bool:
     return not usual[0] <= float(value) <= usual[1]
 
 
+def covers_worlds(n_worlds: int, *, holds: IntervalHolds) -> str:
+    """What the interval over the worlds of the ensemble holds, and what it does not."""
+    products = (
+        " and over new products of its platform, drawn from the spread between products that the"
+        " calibration inferred,"
+        if holds == "refitting, assumptions and products"
+        else ""
+    )
+    return (
+        "made to hold the true risk of nine patients in ten, over resampled training patients,"
+        f"{products} over {n_worlds} simulated worlds that published figures cannot tell apart, and"
+        " over what the model misses of a patient there; it does not include differences between"
+        " hospitals, nor the step from simulated to real patients"
+    )
+
+
 def risk_with_interval(
     estimate: Estimate,
     *,
@@ -187,6 +206,7 @@ def risk_with_interval(
     window_d: float,
     key: str,
     whom: str = "patients like this one",
+    holds: IntervalHolds = "refitting",
 ) -> RiskInWords:
     """A risk with its interval, its sentence and what the interval covers.
 
@@ -204,7 +224,7 @@ def risk_with_interval(
             expected="low below high",
             cure="pass the lower end as low",
         )
-    span = f"Plausible range {range_of_100(low, high)}"
+    span = f"{INTERVAL_NAMES[holds]} {range_of_100(low, high)}"
     beside = "" if low <= risk <= high else " The estimate itself lies outside this range."
     return RiskInWords(
         event=event,
@@ -219,6 +239,7 @@ def risk_with_interval(
         interval=f"{span}: {covers}.{beside}",
         interval_short=f"{span}; what the range covers is said above.{beside}",
         notice=NOTICE,
+        interval_name=INTERVAL_NAMES[holds],
     )
 
 

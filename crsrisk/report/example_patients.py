@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crsrisk.data.explanation import Reason
+from crsrisk.data.explanation import IntervalHolds, Reason
 from crsrisk.data.risk_model import MedianPatient
 from crsrisk.errors import InputError
 from crsrisk.plots.chart_data import IconArray, ReasonBar
@@ -58,7 +58,8 @@ class Example:
     window_d : days after the first dose that count.
     description : what is known before the first dose.
     risk_grade2plus, risk_grade3plus : risks (0-1) with their intervals.
-    interval_covers : what the intervals hold and what they do not (no full stop).
+    interval_covers, interval_holds : what the intervals hold and what they do not (no full stop),
+        and by what name they go.
     compared_with : whose risk the reasons start from.
     base_risk : the risk (0-1) from which the reasons start.
     reasons : all of them.
@@ -78,6 +79,7 @@ class Example:
     reasons: tuple[Reason, ...]
     before_dose_2: LaterEstimate | str
     resimulated: Resimulated | None = None
+    interval_holds: IntervalHolds = "refitting"
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def example_patient(
             event=EVENTS[name],
             window_d=example.window_d,
             key=f"{key}.risk_{name}",
+            holds=example.interval_holds,
         )
         for name, estimate in (
             ("grade2plus", example.risk_grade2plus),

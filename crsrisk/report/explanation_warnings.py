@@ -58,8 +58,8 @@ class PatientFacts:
         What the file gave, by column, with the units as written.
     course : mapping
         Readings after the first dose by hour and column without the hour.
-    model, n_refits :
-        The model, and how many refits its intervals come from.
+    model, n_refits, n_worlds :
+        The model, and from how many refits and worlds of the ensemble its intervals come.
     risk : PatientRisk
         The model's risks with their intervals.
     compared_with : MedianPatient
@@ -104,6 +104,7 @@ class PatientFacts:
     guidance_about: str
     sources: Mapping[str, str]
     landmark: LandmarkSimulation | None = None
+    n_worlds: int = 0
     course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
 
     @property

@@ -29,13 +29,14 @@ from crsrisk.simulation.run import Episode, run
 from crsrisk.simulation.true_risk import redrawn
 from crsrisk.uncertainty.constants import is_felt, with_product_values, with_world_values
 from crsrisk.uncertainty.forecast import member_columns
+from crsrisk.uncertainty.one_patient import chosen_members
 from crsrisk.uncertainty.own_worlds import CHUNK, OF_THE_TIMETABLE
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Advance = Callable[[int], None]
 BUILDING, HELD_OUT = 0, 1  # a member's number modulo 2
-EACH, N_REPLICATES = 16, 4  # patients in each member, and simulations of each, when a model is made
+EACH, N_REPLICATES = 8, 4  # patients in each member, and simulations of each, when a model is made
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +56,8 @@ class WorldRisks:
 
 
 def members_of(ensemble: Ensemble, *, part: int) -> Rows:
-    """Numbers of the building or of the held-out members."""
-    return np.arange(part, len(ensemble), 2)
+    """Numbers of the building or of the held-out members, each as often as its weight asks."""
+    return chosen_members(ensemble, len(ensemble))[part::2]
 
 
 def world_risks(
@@ -77,7 +78,7 @@ def world_risks(
     Parameters
     ----------
     arm : product, regimen and care.
-    members : numbers of members of ``ensemble``; all must weigh the same.
+    members : numbers of members of ``ensemble``.
     is_new : whether the product is taken as one that no calibration has seen: its numbers are drawn
         from their priors, and how far it departs from what they explain from the spread between
         products that the calibration inferred.

@@ -475,41 +475,49 @@ def test_equals_the_definition_of_the_interventional_value(case: Any) -> None:
         np.testing.assert_allclose(found, wanted, atol=AGREEMENT)
 
 
-def test_agrees_with_shaps_interventional_values() -> None:
-    """On a booster whose numbers shap's 32 bits hold exactly, so that nothing but the method can
-    differ.
+@pytest.mark.parametrize(("num_leaves", "tolerance"), [(3, AGREEMENT), (15, 1e-6)])
+def test_agrees_with_shaps_interventional_values(num_leaves: int, tolerance: float) -> None:
+    """shap adds up in 32 bits: exactly where every number fits into them (two features a path, so
+    weights of 1 and 1/2, and leaves that are multiples of 1/4096), else to some 1e-7.
     """
     rng = np.random.default_rng(8)
     table = rng.integers(-8, 8, (900, 6)) / 4.0
     table[rng.random(table.shape) < 0.1] = np.nan
     event = rng.random(900) < expit(np.nan_to_num(table[:, 0] * table[:, 1]) + (table[:, 2] > 0))
-    learner = CRSClassifier(kind="boosting", boosting_max_trees=60, n_folds=2, random_state=1)
+    learner = CRSClassifier(
+        kind="boosting",
+        boosting_max_trees=60,
+        boosting_num_leaves=num_leaves,
+        n_folds=2,
+        random_state=1,
+    )
     booster = learner.fit(table, event).booster_
     text = _in_32_bits(booster.model_to_string())
-    forest = forest_of(text)
     reference = np.array([[0.25, -1.0, np.nan, 0.5, 0.0, 1.0]])
     explainer = shap.TreeExplainer(
         booster_of(text), data=reference, feature_perturbation="interventional"
     )
     theirs = explainer.shap_values(table, check_additivity=False)
     ours = reference_shapley(
-        forest, table, reference=np.repeat(reference, len(table), axis=0), players=alone(6)
+        forest_of(text), table, reference=np.repeat(reference, len(table), 0), players=alone(6)
     )
-    assert np.abs(ours).max(axis=0).min() > 0.01
-    assert np.abs(ours - theirs).max() < AGREEMENT
+    assert np.abs(ours).max() > 0.1
+    assert np.abs(ours - theirs).max() < tolerance
 
 
 def _in_32_bits(text: str) -> str:
-    """A booster text whose leaf values and thresholds are the nearest 32-bit numbers."""
+    """A booster text whose leaf values are multiples of 1/4096, and thresholds 32-bit numbers."""
     lines = []
     for line in text.splitlines():
         key, _, values = line.partition("=")
         if key == "tree_sizes":  # in bytes of the old text; LightGBM writes them anew
             continue
-        if key in ("leaf_value", "threshold") and values:
-            numbers = [repr(float(np.float32(value))) for value in values.split()]
-            line = f"{key}={' '.join(numbers)}"
-        lines.append(line)
+        numbers = None
+        if key == "leaf_value":
+            numbers = [round(float(value) * 4096) / 4096 for value in values.split()]
+        elif key == "threshold" and values:
+            numbers = [float(np.float32(value)) for value in values.split()]
+        lines.append(line if numbers is None else f"{key}={' '.join(map(repr, numbers))}")
     return bare_text(lgb.Booster(model_str="\n".join(lines) + "\n").model_to_string())
 
 
