@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from crsrisk.data.risk_model import Column, MedianPatient
 from crsrisk.errors import InputError
-from crsrisk.model.features import numbers_of, words_of
+from crsrisk.model.features import numbers_of, read_columns, words_of
 
 FEWEST = 10  # training patients that a middle value may speak of: nothing of a single one
 _DIGITS = 3
@@ -104,6 +104,15 @@ def reference_columns(
             else np.array([np.nan if value is None else value for value in values], dtype=float)
         )
     return rows, cells
+
+
+def reference_table(
+    known: Sequence[MedianPatient], observed: pd.DataFrame, *, contract: Sequence[Column]
+) -> pd.DataFrame:
+    """The table with the cells of each row's median patient in the columns that the model reads."""
+    columns = read_columns(observed, columns=[column.name for column in contract])
+    _, cells = reference_columns(known, columns, contract=contract, n_rows=len(observed))
+    return observed.assign(**cells)
 
 
 def _chosen(known: Iterable[MedianPatient]) -> Callable[[str, str], MedianPatient]:
