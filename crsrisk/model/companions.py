@@ -168,9 +168,11 @@ def save_companions(
     write_text(Path(folder) / BEDSIDE, written.model_dump_json(indent=1) + "\n")
 
 
-def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
+def load_companions(
+    folder: str | Path, *, model: RiskModel, has_neighbour: bool = True
+) -> Companions:
     """Read what stands beside a model; nothing there gives nothing, anything changed or broken
-    :class:`InputError`.
+    :class:`InputError`. ``has_neighbour``: whether the model for grade 3 or more is read too.
     """
     place = Path(folder)
     if not (place / BEDSIDE).is_file():
@@ -183,7 +185,7 @@ def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
         refits = read_refits(
             _tree(place / REFITS, digest=read.refits_sha256), where=REFITS, model=model
         )
-    if read.grade3plus is None:
+    if read.grade3plus is None or not has_neighbour:
         return Companions(read.reference, refits, worlds=read.worlds)
     # else: models in a ring
     if not _NAME.fullmatch(read.grade3plus) or model.contract.outcome == "crs_grade3plus":
