@@ -21,7 +21,7 @@ from crsrisk.data.risk_model import NOTICE, ModelClass
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
-from crsrisk.model.companions import reference_groups, save_companions
+from crsrisk.model.companions import Companions, reference_groups, save_companions
 from crsrisk.model.features import ModelConfig, columns_needed, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
@@ -529,8 +529,8 @@ def release_model(
     )
 
 
-def _cards(model: RiskModel) -> Mapping[str, str]:
-    facts = model_facts(model)
+def _cards(model: RiskModel, beside: Companions) -> Mapping[str, str]:
+    facts = model_facts(model, beside)
     return {
         "card.json": json.dumps(facts.to_dict(), indent=2, allow_nan=False) + "\n",
         "card.md": as_markdown(facts),
