@@ -38,8 +38,8 @@ _DIGITS = 4
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
 # SDs of weak normal priors, log-odds: of the mean's shift and tilt, of the logarithm of the SD and
 # its tilt; they decide only where hardly any event was simulated
-_USUAL_LOG_SD = float(np.log(0.7))
-_PRIOR_SD = np.array([2.0, 0.5, 0.7, 0.25])
+_USUAL_LOG_SD = 0.0  # an SD of 1, as of grade 2 or more in the middle of the products
+_PRIOR_SD = np.array([2.0, 0.5, 0.5, 0.25])
 
 
 class TrueLogOdds(Strict):

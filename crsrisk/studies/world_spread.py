@@ -1,9 +1,10 @@
 """World spread of models: asks the building members of the ensemble what is true of patients like
 those the models were trained for, and learns what assumptions leave open of their risks.
 
-Of 128 building members each has eight patients of every product, simulated four times: as known
-products, and once more as new ones. With eleven products that is 90,000 simulations, about 15
-seconds on two cores; several models of one cohort share them.
+Of 128 building members each has four patients of every product, simulated 32 times: as known
+products, and once more as new ones. With eleven products that is 360,000 simulations, some 50
+seconds of one core; several models of one cohort share them. Of few simulations a rare event would
+not tell how far apart the worlds are.
 """
 
 from __future__ import annotations

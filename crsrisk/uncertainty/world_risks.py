@@ -36,7 +36,7 @@ Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Advance = Callable[[int], None]
 BUILDING, HELD_OUT = 0, 1  # a member's number modulo 2
-EACH, N_REPLICATES = 8, 4  # patients in each member, and simulations of each, when a model is made
+EACH, N_REPLICATES = 4, 32  # patients in each member, and simulations of each, when a model is made
 
 
 @dataclass(frozen=True, eq=False)

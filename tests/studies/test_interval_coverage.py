@@ -1,6 +1,4 @@
-"""What assumptions leave open of a model: asked of worlds, kept beside it, said, and judged in other
-worlds.
-"""
+"""What assumptions leave open of a model: asked of worlds, kept, said, judged in other worlds."""
 
 from __future__ import annotations
 
