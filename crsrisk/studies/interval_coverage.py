@@ -5,8 +5,12 @@ Held-out members of the ensemble are asked for patients of every product, each s
 in the world that he lives in: as a product that the model knows, and as one that it does not. The
 share of patients whose interval holds their true risk is measured per product and by tenth of the
 predicted risk, for grade 2 or more and for grade 3 or more, with the refit range beside it. Chance
-of finitely many simulations is taken out (:mod:`crsrisk.evaluation.deconvolution`); the error comes
-from drawing members anew, since patients of one world share it.
+of finitely many simulations is taken out (:mod:`crsrisk.evaluation.deconvolution`), which says
+nothing where a patient has a handful of events: with fewer than ten on average the share cannot be
+told. Everywhere the *counts* are judged too: a patient's number of events against the central nine
+tenths of what interval and chance together predict, which needs no truth and is exact for any
+number of simulations, but sees less where events are few. Errors come from drawing members anew,
+since patients of one world share it.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ from crsrisk.model.companions import load_companions
 from crsrisk.model.refits import Refits, refit_range
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
-from crsrisk.model.world_spread import LEVEL, WorldSpread
+from crsrisk.model.world_spread import LEVEL, WorldSpread, counts_inside
 from crsrisk.model.world_spread import interval as true_risk_interval
 from crsrisk.results import Estimate, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
@@ -55,6 +59,7 @@ Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
 TENTHS = 10
 N_RESAMPLES = 400
+FEWEST_EVENTS = 10.0  # a patient, in the mean of a group, for the share of true risks
 EVERYBODY = "all"
 NOTICE = (
     "True risks are those of simulated worlds that published figures cannot tell apart: no real"
@@ -78,8 +83,9 @@ class IntervalCoverage(Strict):
 @dataclass(frozen=True)
 class CoverageRow:
     """One group of patients: share of true risks inside the interval shown first, with its 95%
-    interval over members, its Monte Carlo error, and its mean width (risk); the shares below and
-    above it; and the share inside the refit range (95%).
+    interval over members and Monte Carlo error (None where it cannot be told), and its mean width
+    (risk); the shares below and above it; the share inside the refit range (95%); and ``counts``,
+    the share of counts of events inside what was predicted, with the same errors.
 
     ``event`` of which the risk is; ``products``: known or new; ``group``: `all`, a product, or a
     tenth of the predicted risk by its ends.
@@ -89,16 +95,18 @@ class CoverageRow:
     products: str
     group: str
     n_patients: int
-    share: Estimate
-    below: float
-    above: float
+    share: Estimate | None
+    counts: Estimate
+    below: float | None
+    above: float | None
     width: float
     refit_range: float | None
 
     @property
     def is_missed(self) -> bool:
         """Whether chance alone hardly explains the distance from nine in ten."""
-        return not self.share.low <= LEVEL <= self.share.high
+        told = [one for one in (self.share, self.counts) if one is not None]
+        return not all(one.low <= LEVEL <= one.high for one in told)
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,8 +135,9 @@ class IntervalCoverageResult(Result):
         for row in self.rows:
             if row.group == EVERYBODY:
                 lines.append(
-                    f"- {row.event}, {row.products} products: {_percent(row.share)} of"
-                    f" {row.n_patients} patients (aim {LEVEL:.0%})"
+                    f"- {row.event}, {row.products} products: {_percent(row.share)}% of true risks,"
+                    f" {_percent(row.counts)}% of counts, {row.n_patients} patients (aim"
+                    f" {LEVEL:.0%})"
                 )
         missed = [row for row in self.rows if row.is_missed and row.group != EVERYBODY]
         said = "; ".join(f"{one.event}, {one.products}, {one.group}" for one in missed) or "none"
@@ -151,10 +160,8 @@ class IntervalCoverageResult(Result):
                     "products": row.products,
                     "group": row.group,
                     "n_patients": row.n_patients,
-                    "share": row.share.value,
-                    "low": row.share.low,
-                    "high": row.share.high,
-                    "mc_error": row.share.mc_error,
+                    **_flat("share", row.share),
+                    **_flat("counts", row.counts),
                     "below": row.below,
                     "above": row.above,
                     "width": row.width,
@@ -174,16 +181,27 @@ class IntervalCoverageResult(Result):
         rows = [row for row in self.rows if (row.event, row.products) == (event, products)]
         return text_table(
             f"{event}, {products} products: true risks inside, % (95% interval)",
-            ("group", "patients", "inside", "below", "above", "width", "in refit range", ""),
+            (
+                "group",
+                "patients",
+                "inside",
+                "below",
+                "above",
+                "counts inside",
+                "width",
+                "in refit range",
+                "",
+            ),
             [
                 (
                     row.group,
                     str(row.n_patients),
                     _percent(row.share),
-                    f"{100 * row.below:.0f}",
-                    f"{100 * row.above:.0f}",
+                    _whole(row.below),
+                    _whole(row.above),
+                    _percent(row.counts),
                     f"{100 * row.width:.1f}",
-                    "-" if row.refit_range is None else f"{100 * row.refit_range:.0f}",
+                    _whole(row.refit_range),
                     "missed" if row.is_missed else "",
                 )
                 for row in rows
@@ -315,7 +333,8 @@ def coverage_rows(
 @dataclass(frozen=True, eq=False)
 class _Inside:
     """By patient: predicted risk, member, probability that the true risk lies inside, below and
-    above the interval and inside the refit range, and the interval's width.
+    above the interval and inside the refit range, the interval's width, how much of the count of
+    events lies inside what was predicted, and that count.
     """
 
     risk: Values
@@ -325,6 +344,8 @@ class _Inside:
     above: Values
     refits: Values
     width: Values
+    counts: Values
+    n_events: Values
 
     def of(self, rows: NDArray[np.intp]) -> _Inside:
         """These patients."""
@@ -370,6 +391,10 @@ def _inside(
         above=mass(above),
         refits=by_refits,
         width=high - low,
+        counts=counts_inside(
+            asked, worlds.of(str(table["product"].iloc[0]), str(table["platform"].iloc[0]))
+        ),
+        n_events=asked.n_events.astype(np.float64),
     )
 
 
@@ -383,27 +408,49 @@ def _tenths(whole: _Inside) -> Iterator[tuple[str, _Inside]]:
 
 def _row(part: _Inside, event: str, products: str, group: str, *, seed: int) -> CoverageRow:
     members, place = np.unique(part.member, return_inverse=True)
-    sums = np.bincount(place, weights=part.inside)
     sizes = np.bincount(place).astype(np.float64)
     times = np.concatenate(
         list(bootstrap_counts(n=len(members), n_resamples=N_RESAMPLES, seed=seed))
     )
-    again = (times @ sums) / (times @ sizes)
-    share = percentile_estimate(float(part.inside.mean()), again)
+
+    def over_members(values: Values) -> Estimate:
+        again = (times @ np.bincount(place, weights=values)) / (times @ sizes)
+        found = percentile_estimate(float(values.mean()), again)
+        return replace(found, mc_error=float(again.std(ddof=1)))
+
+    can_tell = float(part.n_events.mean()) >= FEWEST_EVENTS
+    has_refits = can_tell and not np.isnan(part.refits).any()
     return CoverageRow(
         event=event,
         products=products,
         group=group,
         n_patients=len(part.inside),
-        share=replace(share, mc_error=float(again.std(ddof=1))),
-        below=float(part.below.mean()),
-        above=float(part.above.mean()),
+        share=over_members(part.inside) if can_tell else None,
+        counts=over_members(part.counts),
+        below=float(part.below.mean()) if can_tell else None,
+        above=float(part.above.mean()) if can_tell else None,
         width=float(part.width.mean()),
-        refit_range=None if np.isnan(part.refits).any() else float(part.refits.mean()),
+        refit_range=float(part.refits.mean()) if has_refits else None,
     )
 
 
-def _percent(share: Estimate) -> str:
+def _flat(name: str, one: Estimate | None) -> dict[str, float | None]:
+    """An estimate as columns of a table."""
+    return {
+        name: None if one is None else one.value,
+        f"{name}_low": None if one is None else one.low,
+        f"{name}_high": None if one is None else one.high,
+        f"{name}_mc_error": None if one is None else one.mc_error,
+    }
+
+
+def _whole(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}"
+
+
+def _percent(share: Estimate | None) -> str:
+    if share is None:
+        return "cannot be told"
     return f"{100 * share.value:.0f} ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 

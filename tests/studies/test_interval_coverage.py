@@ -129,10 +129,17 @@ def test_coverage_is_measured_by_product_and_by_tenth(
     assert [row.group for row in known[:3]] == [EVERYBODY, *(arm.product for arm in judged)]
     assert len(known) == 1 + len(judged) + 10
     assert sum(row.n_patients for row in known[-10:]) == known[0].n_patients == 2 * 8 * 8
-    for row in rows:
+    told = [row for row in rows if row.share is not None]
+    assert told
+    for row in told:
         assert row.share.value + row.below + row.above == pytest.approx(1.0)
-        assert row.share.mc_error is not None
         assert row.refit_range is not None
+    for row in rows:
+        assert 0.0 <= row.counts.low <= row.counts.high <= 1.0
+        assert row.counts.mc_error is not None
+        # too few events in tenths of low risk for a statement about single true risks
+        assert (row.share is None) == (row.below is None)
+    assert rows[-10].share is None or rows[3].share is None
 
 
 def with_sd(worlds: WorldSpread, sd: float) -> WorldSpread:
@@ -156,8 +163,11 @@ def test_wide_intervals_hold_everything_and_narrow_ones_nothing(
         return next(iter(coverage_rows(model, None, with_sd(worlds, sd), judged, seed=1)))
 
     wide, narrow = everybody(5.0), everybody(0.01)
+    assert wide.share is not None
+    assert narrow.share is not None
     assert wide.share.value > 0.99
     assert narrow.share.value < 0.1
+    assert narrow.counts.value < wide.counts.value
     assert narrow.is_missed
     assert narrow.refit_range is None
     assert wide.width > narrow.width
