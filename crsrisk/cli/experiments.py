@@ -125,6 +125,13 @@ def _simulation_based_calibration(
     return lambda: print_simulation_based_calibration(result)
 
 
+def _interval_coverage(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+    from crsrisk.studies.interval_coverage import print_interval_coverage, run_interval_coverage
+
+    result = run_interval_coverage(experiment, workers=workers, begin=begin)
+    return lambda: print_interval_coverage(result)
+
+
 KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "baseline": _baseline,
     "calibration": _calibration,
@@ -137,6 +144,7 @@ KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "explanation_truth": _explanation_truth,
     "true_optimism": _true_optimism,
     "simulation_based_calibration": _simulation_based_calibration,
+    "interval_coverage": _interval_coverage,
 }
 
 # kinds that know what belongs to an older result, tracking and models included

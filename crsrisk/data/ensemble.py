@@ -211,7 +211,7 @@ class VarianceShares(Strict):
 
 
 class EnsembleAbout(Strict):
-    """Where an ensemble comes from, and how large it is."""
+    """Where an ensemble comes from, of which scenario its worlds are, and how large it is."""
 
     experiment: str
     seed: int
@@ -219,6 +219,7 @@ class EnsembleAbout(Strict):
     targets: list[str]
     n_members: int
     effective_size: float
+    scenario: str = "reference"
 
 
 def ensemble_folder() -> Path:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from crsrisk.data.risk_model import Kind, Prediction, Role, Theme, Variable
+from crsrisk.data.risk_model import Kind, MedianPatient, Prediction, Role, Theme, Variable
 from crsrisk.plots.chart_data import ImportanceBar, ReasonBar
 from crsrisk.results import Estimate, Result
 from crsrisk.units import amount
@@ -35,6 +35,17 @@ _CLEAR = 0.3  # rank correlation from which a direction is said
 _MIN_PATIENTS = 10  # with a known value
 
 Grade = Literal["grade2plus", "grade3plus"]
+IntervalHolds = Literal[
+    "refitting", "refitting and assumptions", "refitting, assumptions and products"
+]
+# what each interval is called wherever it is shown
+INTERVAL_NAMES: Mapping[IntervalHolds, str] = {
+    "refitting": "Refit range",
+    "refitting and assumptions": "90% interval (refitting and assumptions)",
+    "refitting, assumptions and products": (
+        "90% interval (refitting, assumptions and differences between products)"
+    ),
+}
 Figure = TypeVar("Figure")
 
 
@@ -61,12 +72,24 @@ class Reason:
 class Explanation(Result):
     """Exact Shapley values of the calibrated model, one for each patient and clinical variable.
 
+    The reasons are *interventional* values against the median patient of the same product: what
+    sets this patient apart from the middle of those who get the same. Beside them stand
+    *path-dependent* values, which start from the model's average over all products: of these are
+    importances (:meth:`feature_importances`, :meth:`plot_importance`) and :meth:`to_shap`.
+
     Parameters
     ----------
-    base_log_odds : float
-        What the model says of nobody in particular: mean over its training patients, in log-odds.
+    base_log_odds : array (patients,)
+        What the model says of each patient's reference, the median patient of the same product.
     contributions : array (patients, variables)
-        In log-odds; base + their sum is the calibrated log-odds of the risk.
+        Interventional, in log-odds; base + their sum is the calibrated log-odds of the risk. A
+        value that is missing counts as missing, the way the trees read it, against the median of
+        those measured: its contribution is what not knowing it does.
+    references : tuple of MedianPatient
+        Each patient's reference; of a product with fewer than ten training patients that of its
+        platform (or of all), who is taken to get the same product.
+    path_base_log_odds, path_contributions : float, array (patients, variables)
+        The path-dependent values: mean over the training patients, and what adds up from it.
     variables : tuple of Variable
         The clinical variables: label, unit, kind (cause, marker, mediator), role (lever, fact).
     values : DataFrame
@@ -84,10 +107,17 @@ class Explanation(Result):
         explained.reasons(0, at_least=0.01)  # of the first patient, from 1 of 100 on
         explained.plot(0)
         explained.feature_importances().head()
+
+    References
+    ----------
+    Lundberg et al., Nat Mach Intell 2020;2:56.
     """
 
-    base_log_odds: float
+    base_log_odds: NDArray[np.float64]
     contributions: NDArray[np.float64]
+    references: tuple[MedianPatient, ...]
+    path_base_log_odds: float
+    path_contributions: NDArray[np.float64]
     variables: tuple[Variable, ...]
     values: pd.DataFrame
     prediction: Prediction
@@ -99,14 +129,19 @@ class Explanation(Result):
         n_patients, n_variables = self.contributions.shape
         return (
             f"{n_patients:,} patients, {n_variables} clinical variables, model"
-            f" {self.prediction.model}; exact Shapley values in log-odds, from the model's average"
-            f" patient ({100 * self.base_risk:.0f} of 100). {self.notice}"
+            f" {self.prediction.model}; exact interventional Shapley values in log-odds, each"
+            f" patient against the median patient of the same product. {self.notice}"
         )
 
     @property
-    def base_risk(self) -> float:
-        """The risk from which the reasons start (0-1)."""
-        return float(expit(self.base_log_odds))
+    def base_risk(self) -> NDArray[np.float64]:
+        """The risk from which each patient's reasons start (0-1), shape (patients,)."""
+        return np.asarray(expit(self.base_log_odds))
+
+    @property
+    def path_base_risk(self) -> float:
+        """The risk from which the path-dependent values start (0-1): the average patient."""
+        return float(expit(self.path_base_log_odds))
 
     @property
     def points(self) -> NDArray[np.float64]:
@@ -118,21 +153,17 @@ class Explanation(Result):
         along the straight path from base to patient (Aumann-Shapley). It is finite also when the
         contributions cancel, and no reason changes its sign.
         """
-        return self._in_risk(self.contributions)
+        return _in_risk(self.base_log_odds, self.contributions)
+
+    @property
+    def path_points(self) -> NDArray[np.float64]:
+        """The same of the path-dependent values, from :attr:`path_base_risk`."""
+        return _in_risk(np.full(len(self.values), self.path_base_log_odds), self.path_contributions)
 
     def points_of(self, row: int) -> NDArray[np.float64]:
         """The row of :attr:`points` for one patient (counted from 0), shape (variables,)."""
-        return self._in_risk(self.contributions[row : row + 1]).reshape(-1)
-
-    def _in_risk(self, contributions: NDArray[np.float64]) -> NDArray[np.float64]:
-        total = contributions.sum(axis=1)
-        log_odds = self.base_log_odds + total
-        is_close = np.abs(total) < _NEARLY_EQUAL
-        risk = expit(log_odds)
-        steepness = np.where(
-            is_close, risk * (1 - risk), (risk - self.base_risk) / np.where(is_close, 1.0, total)
-        )
-        return np.asarray(contributions * steepness[:, None])
+        some = slice(row, row + 1)
+        return _in_risk(self.base_log_odds[some], self.contributions[some]).reshape(-1)
 
     def reasons(self, row: int = 0, *, at_least: float = 0.0) -> list[Reason]:
         """One patient's reasons, the largest first.
@@ -148,7 +179,9 @@ class Explanation(Result):
             Leave out reasons of fewer points of risk (0.005 = half a patient of 100).
         """
         points, values = self.points_of(row), self.values.iloc[row].tolist()
-        total = round(100 * float(self.prediction.risk[row])) - round(100 * self.base_risk)
+        total = round(100 * float(self.prediction.risk[row])) - round(
+            100 * float(self.base_risk[row])
+        )
         whole = whole_points(points, total=total)
         reasons = [
             _reason(
@@ -163,23 +196,28 @@ class Explanation(Result):
         return sorted(kept, key=lambda reason: -abs(reason.points))
 
     def feature_importances(self) -> pd.Series[float]:
-        """Mean absolute Shapley value (log-odds) of each clinical variable, the largest first.
+        """Mean absolute path-dependent Shapley value (log-odds) of each clinical variable, the
+        largest first.
 
-        The mean is over the patients explained, so it says what moved the risk among them.
+        The mean is over the patients explained, so it says what moved the risk among them; product
+        and platform are among it.
         """
-        sizes = np.abs(self.contributions).mean(axis=0)
+        sizes = np.abs(self.path_contributions).mean(axis=0)
         names = [variable.name for variable in self.variables]
         return pd.Series(sizes, index=names, name="mean_abs_shap").sort_values(
             ascending=False, kind="stable"
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Contributions in log-odds: one row a patient, one column a clinical variable."""
+        """The interventional contributions in log-odds: one row a patient, one column a clinical
+        variable.
+        """
         names = [variable.name for variable in self.variables]
         return pd.DataFrame(self.contributions, columns=names, index=self.values.index)
 
     def to_shap(self) -> Any:
-        """A ``shap.Explanation`` on the calibrated log-odds scale, for every plot of that package.
+        """The path-dependent values as a ``shap.Explanation`` on the calibrated log-odds scale, for
+        every plot of that package.
 
         ``data`` holds numbers (yes = 1; words, such as the product, as NaN, which shap draws in
         grey), ``display_data`` what a person reads.
@@ -191,8 +229,8 @@ class Explanation(Result):
 
         numbers = self.values.apply(lambda column: pd.to_numeric(column.map(_as_number)))
         return shap.Explanation(
-            values=self.contributions,
-            base_values=np.full(len(self.values), self.base_log_odds),
+            values=self.path_contributions,
+            base_values=np.full(len(self.values), self.path_base_log_odds),
             data=numbers.to_numpy(dtype=np.float64),
             display_data=self.values.to_numpy(dtype=object),
             feature_names=[variable.label for variable in self.variables],
@@ -215,28 +253,43 @@ class Explanation(Result):
         return plot_reasons(bars, ax=ax)
 
     def plot_importance(self, *, n_variables: int = 15, ax: Any = None) -> Any:
-        """Mean size of the largest variables in patients of 100, and the direction in which each
-        works; returns matplotlib axes.
+        """Mean size (path-dependent) of the largest variables in patients of 100, and the direction
+        in which each works; returns matplotlib axes.
         """
         from crsrisk.plots.charts import plot_importance
 
         return plot_importance(self.importance_bars()[:n_variables], ax=ax)
 
     def importance_bars(self) -> list[ImportanceBar]:
-        """By variable the mean size of its contribution in patients of 100, the largest first."""
-        sizes = 100 * np.abs(self.points).mean(axis=0)
+        """By variable the mean size of its path-dependent contribution in patients of 100, the
+        largest first.
+        """
+        sizes = 100 * np.abs(self.path_points).mean(axis=0)
         return [
             ImportanceBar(
                 self.variables[place].label,
                 float(sizes[place]),
                 direction(
                     self.values.iloc[:, place],
-                    self.contributions[:, place],
+                    self.path_contributions[:, place],
                     variable=self.variables[place],
                 ),
             )
             for place in np.argsort(-sizes, kind="stable").tolist()
         ]
+
+
+def _in_risk(
+    base_log_odds: NDArray[np.float64], contributions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Contributions (patients, variables) from each base as changes of the risk."""
+    total = contributions.sum(axis=1)
+    is_close = np.abs(total) < _NEARLY_EQUAL
+    risk, base = expit(base_log_odds + total), expit(base_log_odds)
+    steepness = np.where(
+        is_close, risk * (1 - risk), (risk - base) / np.where(is_close, 1.0, total)
+    )
+    return np.asarray(contributions * steepness[:, None])
 
 
 def _as_number(cell: object) -> float:
@@ -416,13 +469,17 @@ class ByGrade(Generic[Figure]):
 
 @dataclass(frozen=True)
 class PatientRisk(ByGrade[Estimate]):
-    """Risks (0-1) of one patient with the intervals that the refits give (NaN without refits).
+    """Risks (0-1) of one patient, each with the interval that is shown first (NaN without any).
 
     ``is_held``: the model for grade 3 or more said more than the one for grade 2 or more, which
-    cannot be, so its risk is held at that value.
+    cannot be, so its risk is held at that value. ``holds``: what the intervals hold; without a
+    spread over assumptions beside the model they are the refit range. ``refit_range``: the same
+    risks with the 95% range of the refits, where that is not shown first.
     """
 
     is_held: bool = False
+    holds: IntervalHolds = "refitting"
+    refit_range: ByGrade[Estimate] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,12 +90,26 @@ class Column(Strict):
     levels: tuple[str, ...] = ()
 
 
+class MedianPatient(Strict):
+    """The median training patient of a product, a platform, or of all (``group``, ``name``): the
+    reference that a patient's reasons start from.
+
+    ``values`` by column: median (three digits), most frequent word, what most have; None where
+    nobody had a value. Never of fewer than ten patients.
+    """
+
+    group: Literal["product", "platform", "all"]
+    name: str
+    n_patients: int
+    values: dict[str, bool | float | str | None]
+
+
 class FeatureContract(Strict):
     """What goes in, what comes out, and over which time.
 
     ``window_d``: days after the first dose in which the outcome is counted, by platform, `default`
     for the others. ``landmark_h``: hours after the first dose at which the prediction is made (0 =
-    before it).
+    before it). ``median_patients``: whom reasons compare a patient with.
     """
 
     name: str
@@ -108,6 +122,7 @@ class FeatureContract(Strict):
     variables: tuple[Variable, ...]
     n_patients: int
     n_events: int
+    median_patients: tuple[MedianPatient, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> FeatureContract:

@@ -25,7 +25,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import binom, expit, logit
 from scipy.stats import rankdata, skew
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -34,6 +34,7 @@ from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import spline_basis
 from crsrisk.evaluation.metrics import bootstrap_counts, percentile_estimate
 from crsrisk.model.booster import booster_of
+from crsrisk.model.booster_text import read_text
 from crsrisk.model.predict import feature_matrix
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate
@@ -449,13 +450,49 @@ def _both_ways(
     return gains
 
 
+def contributions_by_definition(model: RiskModel, matrix: Floats, *, reference: Floats) -> Floats:
+    """Interventional Shapley values of the clinical variables by their definition, from LightGBM's
+    own scores: what :func:`crsrisk.model.explain.explain` is checked against.
+
+    Shapley values of a sum are sums, so each tree is asked alone, for every coalition of the few
+    variables that it reads. ``matrix`` and ``reference`` (patients, features); calibrated log-odds,
+    shape (patients, variables).
+    """
+    booster = booster_of(model.booster_text)
+    variables = [variable.name for variable in model.contract.variables]
+    player = np.array([variables.index(f.variable) for f in model.contract.features])
+    values = np.zeros((len(matrix), len(variables)))
+    for k, tree in enumerate(read_text(model.booster_text).trees):
+        players = np.unique(player[tree.split_feature])
+        if not players.size:
+            continue
+        n = players.size
+        joined = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)
+        is_row = np.zeros((2**n, len(player)), dtype=bool)
+        for place, one in enumerate(players):
+            is_row[:, player == one] = joined[:, [place]]
+        mixed = np.where(is_row[:, None], matrix, reference).reshape(-1, len(player))
+        said = np.asarray(
+            booster.predict(
+                mixed, raw_score=True, start_iteration=k, num_iteration=1, num_threads=1
+            )
+        ).reshape(2**n, len(matrix))
+        sizes = joined.sum(axis=1)
+        for place, one in enumerate(players):
+            without = np.flatnonzero(~joined[:, place])
+            weights = 1.0 / (n * binom(n - 1, sizes[without]))
+            values[:, one] += weights @ (said[without | 1 << place] - said[without])
+    return np.asarray(model.calibrator.slope * values)
+
+
 def background_contributions(
     model: RiskModel, observed: pd.DataFrame, *, background: pd.DataFrame
 ) -> tuple[float, Floats]:
     """Interventional Shapley values of the single features against a stated background, by shap.
 
     An unknown feature takes its value from each patient of the background, whatever the known ones
-    are: another question than that of :func:`crsrisk.model.explain.explain`, with another answer.
+    are. The reasons of :func:`crsrisk.model.explain.explain` are such values too, against one
+    reference patient and of clinical variables; its path-dependent values answer another question.
     shap adds up in 32-bit numbers, so that values are right to about the sixth decimal of log-odds.
     All of the background counts (shap by itself would draw 100 of its rows).
 

@@ -97,8 +97,9 @@ boosting_l2 : optional
     feature_names_in_, n_features_in_
         Columns of the table that it was fitted to.
     feature_importances_ : array (n_features_in_,)
-        Mean |SHAP| over the training patients: how many log-odds a column moves the calibrated risk
-        by, up or down, on average; 0 for a column that the model does not read. A published index
+        Mean |SHAP| (path-dependent) over the training patients: how many log-odds a column moves
+        the calibrated risk by, up or down, on average; 0 for a column that the model does not read.
+        A published index
         counts with the laboratory value whose reason it belongs to. (Gain of splits is not offered:
         the first trees are written from an additive model and have none.)
 
@@ -252,8 +253,9 @@ boosting_l2 : optional
         return self.model_.check(X)
 
     def explain(self, X: Any) -> Explanation:
-        """Exact Shapley values of the calibrated risk, one for each patient and clinical variable,
-        with reasons in words and plots.
+        """Exact interventional Shapley values of the calibrated risk, one for each patient and
+        clinical variable, against the median training patient of the same product, with reasons in
+        words and plots.
         """
         check_is_fitted(self)
         return self.model_.explain(X)

@@ -1,8 +1,9 @@
 """Companions: the files beside a saved model, so that a patient can be explained from the folder
 alone.
 
-``bedside.json``: a reference patient and the ranges of each product's training patients, the name
-of the neighbouring model for grade 3 or more, and the hash of ``refits.json.gz``
+``bedside.json``: a reference patient and the ranges of each product's training patients, what
+assumptions leave open of the model's risks (:mod:`crsrisk.model.world_spread`), the name of the
+neighbouring model for grade 3 or more, and the hash of ``refits.json.gz``
 (:mod:`crsrisk.model.refits`). A model without them still predicts; its page then says what is
 missing.
 
@@ -11,7 +12,8 @@ refits of its trees. A recalibration leaves the trees, so the refits stay, each 
 resample of the update's patients: their spread then holds the sample of the development and that of
 the update. A refit of the model has refits of its own. Boosting adds trees that the old refits do
 not have: none are kept. Reference patients are values, and stay unless all is refitted; the model
-for grade 3 or more was not updated and does not stand beside.
+for grade 3 or more was not updated and does not stand beside. What assumptions leave open was
+learnt of the model before, and stays only where nothing was changed.
 """
 
 from __future__ import annotations
@@ -36,15 +38,18 @@ from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import ModelConfig, build_features, columns_needed, numbers_of, words_of
+from crsrisk.model.median_patient import FEWEST as FEWEST_OF_MEDIAN
+from crsrisk.model.median_patient import in_few_digits, typical_value
 from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.store import BEDSIDE as BEDSIDE
 from crsrisk.model.store import load_model
 from crsrisk.model.update import Update, outcomes_of, recalibrated
+from crsrisk.model.world_spread import WorldSpread
 
-BEDSIDE, REFITS = "bedside.json", "refits.json.gz"
+REFITS = "refits.json.gz"
 FORMAT = "crsrisk bedside 1"
 LOW, HIGH = 0.1, 0.9  # quantiles that stand for a low and a high value
-_DIGITS = 3
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}")
 # new patients of a product from which on their medians may stand beside a model: nothing of a
 # single one
@@ -55,7 +60,8 @@ Floats = NDArray[np.float64]
 
 class ReferenceGroup(Strict):
     """Training patients of one product: the typical one (medians, and what most have), low and high
-    values, and which words and flags occurred.
+    values, and which words and flags occurred. ``pooled``: the platform whose patients they are,
+    where the product has too few of its own.
     """
 
     n_patients: int
@@ -63,6 +69,7 @@ class ReferenceGroup(Strict):
     low: dict[str, float]
     high: dict[str, float]
     seen: dict[str, list[bool | str]]
+    pooled: str = ""
 
 
 class _Bedside(Strict):
@@ -71,61 +78,64 @@ class _Bedside(Strict):
     grade3plus: str | None
     reference: dict[str, ReferenceGroup]
     refits_sha256: str | None
+    worlds: WorldSpread | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Companions:
     """What stands beside a model.
 
-    ``reference`` by product, ``refits`` of the model, ``grade3plus`` the neighbouring model for
-    grade 3 or more and ``grade3plus_refits`` its refits; each may be lacking.
+    ``reference`` by product, ``refits`` of the model, ``worlds`` what assumptions leave open of its
+    risks, ``grade3plus`` the neighbouring model for grade 3 or more with ``grade3plus_refits`` and
+    ``grade3plus_worlds``; each may be lacking.
     """
 
     reference: Mapping[str, ReferenceGroup] = field(default_factory=dict)
     refits: Refits | None = None
     grade3plus: RiskModel | None = None
     grade3plus_refits: Refits | None = None
+    worlds: WorldSpread | None = None
+    grade3plus_worlds: WorldSpread | None = None
 
 
 def reference_groups(model: RiskModel, training: pd.DataFrame) -> dict[str, ReferenceGroup]:
     """The reference of every product among the training patients: medians and quantiles, nothing of
     a single patient.
+
+    A product of fewer than ten patients has those of its platform, or none where these are fewer.
     """
     kinds = {column.name: column.kind for column in model.contract.columns}
-    names = columns_needed(model.contract.feature_names)
-    return {
-        str(product): _group(rows, {name: kinds[name] for name in names})
-        for product, rows in training.groupby("product", sort=True)
-    }
+    names = {name: kinds[name] for name in columns_needed(model.contract.feature_names)}
+    groups = {}
+    for product, rows in training.groupby("product", sort=True):
+        pooled = ""
+        if len(rows) < FEWEST_OF_MEDIAN and "platform" in training.columns:
+            pooled = str(rows["platform"].iloc[0])
+            rows = training[training["platform"] == pooled]
+        if len(rows) >= FEWEST_OF_MEDIAN:
+            group = _group(rows, names)
+            own = {"product": str(product)} if pooled and "product" in names else {}
+            typical = {**group.typical, **own}
+            groups[str(product)] = group.model_copy(update={"pooled": pooled, "typical": typical})
+    return groups
 
 
 def _group(rows: pd.DataFrame, kinds: Mapping[str, str]) -> ReferenceGroup:
-    typical: dict[str, bool | float | str | None] = {}
     low: dict[str, float] = {}
     high: dict[str, float] = {}
     seen: dict[str, list[bool | str]] = {}
     for name, kind in kinds.items():
         if kind == "word":
-            words = [str(word) for word in words_of(rows, column=name) if word]
-            typical[name] = max(sorted(set(words)), key=words.count) if words else None
-            seen[name] = list(sorted(set(words)))
+            seen[name] = list(sorted({str(word) for word in words_of(rows, column=name) if word}))
             continue
         values = numbers_of(rows, column=name)
         values = values[~np.isnan(values)]
         if kind == "flag":
-            typical[name] = bool(values.mean() >= 0.5) if len(values) else None
             seen[name] = [value for value in (False, True) if (values == value).any()]
         elif len(values):
-            low[name], typical[name], high[name] = (
-                _short(np.quantile(values, q)) for q in (LOW, 0.5, HIGH)
-            )
-        else:
-            typical[name] = None
+            low[name], high[name] = (in_few_digits(np.quantile(values, q)) for q in (LOW, HIGH))
+    typical = {name: typical_value(rows, name, kind=kind) for name, kind in kinds.items()}
     return ReferenceGroup(n_patients=len(rows), typical=typical, low=low, high=high, seen=seen)
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
 
 
 def save_companions(
@@ -135,6 +145,7 @@ def save_companions(
     reference: Mapping[str, ReferenceGroup],
     refits: Refits | None,
     grade3plus: str | None = None,
+    worlds: WorldSpread | None = None,
 ) -> None:
     """Write the companions into the folder of a saved model.
 
@@ -153,13 +164,16 @@ def save_companions(
         grade3plus=grade3plus,
         reference=dict(reference),
         refits_sha256=digest,
+        worlds=worlds,
     )
     write_text(Path(folder) / BEDSIDE, written.model_dump_json(indent=1) + "\n")
 
 
-def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
+def load_companions(
+    folder: str | Path, *, model: RiskModel, has_neighbour: bool = True
+) -> Companions:
     """Read what stands beside a model; nothing there gives nothing, anything changed or broken
-    :class:`InputError`.
+    :class:`InputError`. ``has_neighbour``: whether the model for grade 3 or more is read too.
     """
     place = Path(folder)
     if not (place / BEDSIDE).is_file():
@@ -172,8 +186,8 @@ def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
         refits = read_refits(
             _tree(place / REFITS, digest=read.refits_sha256), where=REFITS, model=model
         )
-    if read.grade3plus is None:
-        return Companions(read.reference, refits)
+    if read.grade3plus is None or not has_neighbour:
+        return Companions(read.reference, refits, worlds=read.worlds)
     # else: models in a ring
     if not _NAME.fullmatch(read.grade3plus) or model.contract.outcome == "crs_grade3plus":
         raise _bad(BEDSIDE, "grade3plus", read.grade3plus)
@@ -181,7 +195,8 @@ def load_companions(folder: str | Path, *, model: RiskModel) -> Companions:
     severe = load_model(beside)
     if severe.contract.outcome != "crs_grade3plus":
         raise _bad(BEDSIDE, "grade3plus", f"a model of {severe.contract.outcome}")
-    return Companions(read.reference, refits, severe, load_companions(beside, model=severe).refits)
+    its = load_companions(beside, model=severe)
+    return Companions(read.reference, refits, severe, its.refits, read.worlds, its.worlds)
 
 
 def _tree(place: Path, *, digest: str | None = None) -> Any:
@@ -249,7 +264,9 @@ def carry_over(
             for k, refit in enumerate(refits)
         )
     return Companions(
-        companions.reference, Refits(done.model.label, done.model.contract.feature_names, refits)
+        companions.reference,
+        Refits(done.model.label, done.model.contract.feature_names, refits),
+        worlds=companions.worlds if done.method == "none" else None,
     )
 
 

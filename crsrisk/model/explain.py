@@ -1,9 +1,16 @@
 """Explain: exact Shapley values of the calibrated model, one reason for each clinical variable.
 
-Path-dependent Shapley values (:mod:`crsrisk.model.explain`, exact) are taken on the log-odds
-scale, multiplied with the calibration's slope, and added up over the features of one clinical
-variable. A Shapley value of a group's sum is the sum of its features' values: nothing is
-approximated, and additivity is checked every time.
+Two games, both on the log-odds scale, multiplied with the calibration's slope, and exact; that they
+add up to the prediction is checked every time.
+
+*Interventional*, against the median patient of the same product: what is not known has the
+reference patient's value. Players are clinical variables, whose features change together. These are
+the reasons: they say what sets a patient apart from the middle of those who get the same.
+
+*Path-dependent*: what is not known follows the training patients along each path of the trees, as
+in LightGBM and in shap's ``TreeExplainer`` without data. They start from the model's average over
+all products, so product and platform count; players are features, whose values are added up over a
+variable. Importances and ``to_shap()`` are of this kind.
 """
 
 from __future__ import annotations
@@ -17,14 +24,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import binom
 
 from crsrisk.data.explanation import Explanation
 from crsrisk.data.risk_model import ModelParts, Variable
 from crsrisk.errors import InputError
 from crsrisk.model.features import WORDS, feature_array
 from crsrisk.model.forest import Forest, as_rows, forest_of, raw_log_odds_by
+from crsrisk.model.median_patient import reference_columns
 from crsrisk.model.predict import Columns, feature_matrix, matrix_of, read_contract, score_columns
-from crsrisk.model.tree_kernels import LANES, Integers, Nodes, add_shares
+from crsrisk.model.tree_kernels import LANES, Integers, Nodes, add_shares, add_swaps
 
 # Tree SHAP: exact path-dependent Shapley values of a forest, by quadrature.
 #
@@ -44,8 +53,14 @@ from crsrisk.model.tree_kernels import LANES, Integers, Nodes, add_shares
 # gives the difference.
 #
 # It is ours because it explains a cohort many times as fast as shap does (``make bench`` says how
-# many in one run); interventional values, where speed is not the point, are shap's
-# (:func:`crsrisk.evaluation.explanation_truth.background_contributions`).
+# many in one run).
+#
+# Interventional values against one reference patient, exactly (Lundberg 2020, algorithm 3). The
+# game: a coalition's players have the patient's values, all others the reference patient's. A leaf
+# is reached by exactly those coalitions that hold every player whose way to it is the patient's (a
+# of them) and none whose way is the reference's (b). So it gives each of the first its value times
+# (a - 1)! b! / (a + b)!, and takes from each of the second its value times a! (b - 1)! / (a + b)!;
+# nothing is summed over coalitions. A player may be several features that change together.
 
 
 EDGE = np.dtype(
@@ -102,6 +117,47 @@ def path_shapley(forest: Forest, matrix: Floats, *, workers: int = 1) -> Floats:
         with ThreadPoolExecutor(max_workers=workers) as pool:
             list(pool.map(work, starts))
     return shares
+
+
+def reference_shapley(
+    forest: Forest, matrix: Floats, *, reference: Floats, players: Integers
+) -> Floats:
+    """Exact interventional Shapley values of each row against its reference row, shape (rows,
+    players).
+
+    They add up to the difference of the two rows' log-odds. ``matrix`` and ``reference`` (rows,
+    features), NaN = missing, which is a value like any other: it goes the way that the trees send
+    what is missing. ``players`` (features,): the number of the player that each feature belongs to;
+    features of one player change together.
+
+    References
+    ----------
+    Lundberg et al., Nat Mach Intell 2020;2:56, algorithm 3 (independent Tree SHAP).
+    """
+    rows, others = as_rows(forest, matrix), as_rows(forest, reference)
+    n_players = int(players.max()) + 1 if len(players) else 0
+    shares = np.zeros((len(rows), n_players))
+    add_swaps(
+        forest.nodes,
+        forest.words,
+        forest.roots,
+        forest.leaf_value,
+        players,
+        _swap_weights(n_players),
+        rows,
+        others,
+        shares,
+    )
+    return shares
+
+
+@lru_cache(maxsize=64)
+def _swap_weights(n_players: int) -> Floats:
+    """(a - 1)! b! / (a + b)! at [a, b] = 1 / (a * binomial(a + b, a)); 0 without a player."""
+    a, b = np.ogrid[: n_players + 1, : n_players + 1]
+    weights = np.zeros((n_players + 1, n_players + 1))
+    weights[1:] = 1.0 / (a[1:] * binom(a[1:] + b, a[1:]))
+    return weights
 
 
 def _chunk(forest: Forest, plan: _Plan, rows: Floats) -> Floats:
@@ -251,7 +307,8 @@ def explain(model: ModelParts, observed: pd.DataFrame) -> Explanation:
     Returns
     -------
     Explanation
-        Exact Shapley values of the calibrated log-odds, one for each clinical variable.
+        Exact Shapley values of the calibrated log-odds, one for each clinical variable:
+        interventional ones against the median patient of the same product, and path-dependent ones.
 
     Raises
     ------
@@ -276,15 +333,25 @@ def explain(model: ModelParts, observed: pd.DataFrame) -> Explanation:
             expected="rows that can be scored",
             cure="see the reasons that `predict` gives, and leave it out",
         )
-    base, by_feature = _contributions(model, matrix_of(model, columns))
-    places = {variable.name: place for place, variable in enumerate(model.contract.variables)}
-    contributions = np.zeros((len(observed), len(places)))
+    matrix = matrix_of(model, columns)
+    references, cells = reference_columns(
+        model.contract.median_patients,
+        columns,
+        contract=model.contract.columns,
+        n_rows=len(observed),
+    )
+    start, contributions = _against(model, matrix, reference=matrix_of(model, cells))
+    path_start, by_feature = _contributions(model, matrix)
+    by_variable = np.zeros_like(contributions)
     # no BLAS: it sums by batch size
-    for feature, share in zip(model.contract.features, by_feature.T, strict=True):
-        contributions[:, places[feature.variable]] += share
+    for player, share in zip(_players(model), by_feature.T, strict=True):
+        by_variable[:, player] += share
     return Explanation(
-        base_log_odds=base,
+        base_log_odds=start,
         contributions=contributions,
+        references=references,
+        path_base_log_odds=path_start,
+        path_contributions=by_variable,
         variables=model.contract.variables,
         values=_values(model, columns, index=observed.index),
         prediction=prediction,
@@ -292,9 +359,37 @@ def explain(model: ModelParts, observed: pd.DataFrame) -> Explanation:
     )
 
 
+def _players(model: ModelParts) -> Integers:
+    """By feature, the number of its clinical variable."""
+    places = {variable.name: place for place, variable in enumerate(model.contract.variables)}
+    return np.array(
+        [places[feature.variable] for feature in model.contract.features], dtype=np.int64
+    )
+
+
+def _against(model: ModelParts, matrix: Floats, *, reference: Floats) -> tuple[Floats, Floats]:
+    """Calibrated log-odds of each row's reference, and what each variable changes, shape (rows,
+    variables).
+    """
+    forest, calibrator = forest_of(model.booster_text), model.calibrator
+    n_variables = len(model.contract.variables)
+    shares = np.zeros((len(matrix), n_variables))
+    found = reference_shapley(forest, matrix, reference=reference, players=_players(model))
+    shares[:, : found.shape[1]] = calibrator.slope * found
+    start = calibrator.log_odds(raw_log_odds_by(forest, reference))
+    _check(start + shares.sum(axis=1), calibrator.log_odds(raw_log_odds_by(forest, matrix)))
+    return start, shares
+
+
+def _check(told: Floats, log_odds: Floats) -> None:
+    gap = float(np.abs(told - log_odds).max())
+    if not gap < ADDITIVITY:
+        raise ArithmeticError(f"contributions miss the prediction by {gap:.1e} log-odds")
+
+
 def feature_contributions(model: ModelParts, observed: pd.DataFrame) -> tuple[float, Floats]:
-    """Base log-odds and the contributions of the single features, shape (patients, features),
-    calibrated.
+    """Base log-odds and the path-dependent contributions of the single features, shape (patients,
+    features), calibrated.
     """
     return _contributions(model, feature_matrix(model, observed))
 
@@ -306,9 +401,7 @@ def _contributions(model: ModelParts, matrix: Floats) -> tuple[float, Floats]:
     base = model.calibrator.intercept + slope * float(raw[0, -1])
     contributions = slope * raw[:, :-1]
     log_odds = model.calibrator.log_odds(raw_log_odds_by(forest, matrix))
-    gap = float(np.abs(base + contributions.sum(axis=1) - log_odds).max())
-    if not gap < ADDITIVITY:
-        raise ArithmeticError(f"contributions miss the prediction by {gap:.1e} log-odds")
+    _check(base + contributions.sum(axis=1), log_odds)
     return base, contributions
 
 

@@ -37,6 +37,7 @@ from crsrisk.model.features import (
     words_of,
 )
 from crsrisk.model.indices import INDICES
+from crsrisk.model.median_patient import median_patients
 from crsrisk.model.risk_model import RiskModel
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
@@ -122,17 +123,19 @@ def fit_labelled(
             groups=labels.groups,
             stages=labels.stages,
         )
+    columns = columns_of(observed, names, levels=levels)
     contract = FeatureContract(
         name=config.name,
         outcome=config.outcome,
         outcome_in_words=config.outcome_in_words,
         window_d=config.window_d,
         landmark_h=config.landmark_h,
-        columns=columns_of(observed, names, levels=levels),
+        columns=columns,
         features=_features(names, config=config, fill=learner.fill_values_),
         variables=_variables(names, config=config),
         n_patients=len(y),
         n_events=int(y.sum()),
+        median_patients=median_patients(observed, columns=columns),
     )
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
     named = dict(enumerate((*labels.stage_names, config.outcome)))

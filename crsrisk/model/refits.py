@@ -1,7 +1,8 @@
 """Refits: the model fitted again to bootstrap samples of its training patients, small enough to be
 saved beside it.
 
-Their spread is the part of a risk's uncertainty that comes from the sample of patients alone. Of
+Their spread, the *refit range*, is the part of a risk's uncertainty that comes from the sample of
+patients alone. Of
 each refit only what a prediction needs is kept: splits, leaf values, calibration and stand-ins for
 missing values, as plain numbers.
 
@@ -113,8 +114,8 @@ class Refits:
 
 
 def interval(log_odds: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """95% interval of risks: the estimate's log-odds, plus and minus Student's t times the SD of
-    the refits.
+    """Refit range: 95% interval of risks, the estimate's log-odds plus and minus Student's t times
+    the SD of the refits.
 
     ``log_odds`` (rows,) of the model, ``spread`` (refits, rows). Centred on the model: a bootstrap
     sample holds fewer different patients, so refits lean a little to the mean, and their own
@@ -124,7 +125,12 @@ def interval(log_odds: Floats, spread: Floats) -> tuple[Floats, Floats]:
     >>> [round(float(end[0]), 3) for end in (low, high)]
     [0.394, 0.606]
     """
-    reach = float(stdtrit(len(spread) - 1, 0.975)) * np.std(spread, axis=0, ddof=1)
+    return refit_range(log_odds, np.std(spread, axis=0, ddof=1), n=len(spread))
+
+
+def refit_range(log_odds: Floats, refit_sd: Floats, *, n: int) -> tuple[Floats, Floats]:
+    """:func:`interval` from the SD of ``n`` refits, shape (rows,)."""
+    reach = float(stdtrit(n - 1, 0.975)) * refit_sd
     return expit(log_odds - reach), expit(log_odds + reach)
 
 
@@ -149,13 +155,13 @@ _RESAMPLED = {  # by method of an update
 
 
 def covers(n: int, *, update: str = "none") -> str:
-    """What such an interval covers, as every page says it; ``update``: the method by which the
+    """What the refit range covers, as every page says it; ``update``: the method by which the
     model was updated.
     """
     return (
         f"from refitting the model to {n} resampled cohorts{_RESAMPLED[update]}; it does not"
-        " include differences between hospitals or drugs, nor the step from synthetic data to real"
-        " patients"
+        " include what assumptions leave open, differences between hospitals or drugs, nor the step"
+        " from synthetic data to real patients"
     )
 
 

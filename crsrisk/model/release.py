@@ -41,7 +41,7 @@ _MADE_ANEW = {BOOSTER, CONTRACT, CALIBRATOR, MANIFEST, BEDSIDE, REFITS}
 _CARDS = ("card.json", "card.md")
 _TEXTS = {".json", ".md", ".csv", ".yaml", ".txt", ".html"}  # files of others that go with a model
 
-Cards = Callable[[RiskModel], Mapping[str, str]]
+Cards = Callable[[RiskModel, Companions], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def release(
         neighbour = releases[0].folder.name
     others = _others(source)
     if not set(_CARDS) & set(others):
-        others.update(cards(model))
+        others.update(cards(model, companions))
     for card in set(_CARDS) & set(others):  # a card speaks of its model by name and version
         others[card] = others[card].replace(old, model.label)
     return [*releases, _freeze(model, companions, others, out=out, neighbour=neighbour)]
@@ -141,7 +141,12 @@ def _freeze(
     try:
         save_model(model, beside)
         save_companions(
-            beside, model=model, reference=companions.reference, refits=refits, grade3plus=neighbour
+            beside,
+            model=model,
+            reference=companions.reference,
+            refits=refits,
+            grade3plus=neighbour,
+            worlds=companions.worlds,
         )
         for name, text in others.items():
             write_text(beside / name, text)

@@ -128,7 +128,8 @@ class RiskModel(Result):
         return self.predict(X).check()
 
     def explain(self, X: Any) -> Explanation:
-        """Exact Shapley values of the calibrated model, one for each patient and clinical variable.
+        """Exact Shapley values of the calibrated model, one for each patient and clinical variable:
+        interventional, against the median training patient of the same product.
 
         Raises
         ------

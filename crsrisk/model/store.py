@@ -24,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 
 from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_json
 from crsrisk.data.json_text import json_tree
-from crsrisk.data.risk_model import Calibrator, FeatureContract, ModelClass
+from crsrisk.data.risk_model import Calibrator, FeatureContract, MedianPatient, ModelClass
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
 from crsrisk.model.booster_text import LARGEST_TEXT
@@ -38,6 +38,7 @@ BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = (
     "calibrator.json",
     "manifest.json",
 )
+BEDSIDE = "bedside.json"  # beside a model: :mod:`crsrisk.model.companions`
 _RELEASE = "crsrisk release "  # and the number of the layout
 MODEL_FORMAT, RELEASE_FORMAT = "crsrisk model 2", f"{_RELEASE}2"
 _NEEDED = (BOOSTER, CONTRACT, CALIBRATOR)
@@ -112,7 +113,9 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
     texts = {name: _text(name, content) for name, content in contents.items()}
     if manifest["format"] == RELEASE_FORMAT:
         _check_released(folder, manifest["files"])
-    contract = _noun(FeatureContract, texts[CONTRACT], where=CONTRACT)
+    contract = _with_median_patients(
+        _noun(FeatureContract, texts[CONTRACT], where=CONTRACT), folder
+    )
     if missing := set(columns_needed(contract.feature_names)) - {
         column.name for column in contract.columns
     }:
@@ -129,6 +132,25 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
         version=manifest["version"],
         manifest=manifest["made"],
     )
+
+
+def _with_median_patients(contract: FeatureContract, folder: Path) -> FeatureContract:
+    """The contract with the median patients of products that a folder of a former version has
+    beside the model; one that has its own stays.
+    """
+    if contract.median_patients or not (folder / BEDSIDE).is_file():
+        return contract
+    try:
+        beside = json.loads(_text(BEDSIDE, _read(folder, BEDSIDE)))["reference"]
+        found = tuple(
+            MedianPatient(
+                group="product", name=name, n_patients=told["n_patients"], values=told["typical"]
+            )
+            for name, told in beside.items()
+        )
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as problem:
+        raise _bad(BEDSIDE, "no reference patients", "the file as it was saved") from problem
+    return contract.model_copy(update={"median_patients": found})
 
 
 def is_released(folder: Path) -> bool:

@@ -209,3 +209,113 @@ def _leave(
             up[depth - 1, q, lane] += below
     for lane in range(LANES):
         shares[feature, lane] += part[lane]
+
+
+@kernel(error_model="numpy")
+def add_swaps(
+    nodes: Nodes,
+    words: Integers,
+    roots: Integers,
+    leaf_value: Floats,
+    players: Integers,
+    weights: Floats,
+    matrix: Floats,
+    others: Floats,
+    shares: Floats,
+) -> None:
+    """Add to ``shares`` (row, player) what each row's players change against the row of ``others``
+    beside it.
+
+    ``players``: of each feature. Where a row and the other part, the player is the row's below one
+    edge and the other's below the other edge; a leaf below ``a`` players of the row and ``b`` of
+    the other gives each of the first its value times ``weights[a, b]``, and takes from each of the
+    second its value times ``weights[b, a]`` (:mod:`crsrisk.model.explain` has the formula).
+    """
+    n_players = shares.shape[1]
+    side = np.zeros(n_players, dtype=np.int64)  # 1: the row's, -1: the other's, 0: not yet parted
+    path = np.zeros(n_players, dtype=np.int64)  # players that are parted, in order
+    waiting = np.zeros((n_players + 2, 4), dtype=np.int64)  # node, length of path, player, side
+    for row in range(matrix.shape[0]):
+        here, there = matrix[row], others[row]
+        for tree in range(roots.shape[0]):
+            length, n_waiting = 0, 1
+            waiting[0, 0], waiting[0, 1], waiting[0, 2] = roots[tree], 0, -1
+            while n_waiting > 0:
+                n_waiting -= 1
+                at, kept, player, own = waiting[n_waiting]
+                while length > kept:
+                    length -= 1
+                    side[path[length]] = 0
+                if player >= 0:
+                    side[player], path[length] = own, player
+                    length += 1
+                at = _parting(nodes, words, players, side, here, there, at)
+                if at < 0:
+                    _give(leaf_value[~at], path, length, side, weights, shares[row])
+                    continue
+                node, player = nodes[at], players[nodes[at]["feature"]]
+                is_left = _goes(node, words, here)
+                for own in (1, -1):
+                    goes_left = is_left == (own > 0)
+                    waiting[n_waiting, 0] = node["left"] if goes_left else node["right"]
+                    waiting[n_waiting, 1], waiting[n_waiting, 2] = length, player
+                    waiting[n_waiting, 3] = own
+                    n_waiting += 1
+            while length > 0:
+                length -= 1
+                side[path[length]] = 0
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _goes(node: Any, words: Integers, values: Floats) -> bool:
+    """Whether a row of features goes left at a node."""
+    return _goes_left(
+        values[node["feature"]],
+        node["threshold"],
+        node["kind"],
+        words,
+        node["first_word"],
+        node["n_words"],
+    )
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _parting(
+    nodes: Nodes,
+    words: Integers,
+    players: Integers,
+    side: Integers,
+    here: Floats,
+    there: Floats,
+    at: int,
+) -> int:
+    """The next node at which two rows part over a player that is not yet parted, or the leaf
+    (below 0) that they come to.
+    """
+    while at >= 0:
+        node = nodes[at]
+        is_left, is_left_there = _goes(node, words, here), _goes(node, words, there)
+        whose = side[players[node["feature"]]]
+        if is_left != is_left_there:
+            if whose == 0:
+                return at
+            if whose < 0:
+                is_left = is_left_there
+        at = node["left"] if is_left else node["right"]
+    return at
+
+
+@numba.njit(error_model="numpy", forceinline=True)
+def _give(
+    value: float, path: Integers, length: int, side: Integers, weights: Floats, shares: Floats
+) -> None:
+    """A leaf's value to the players of the row on its path, and from those of the other."""
+    a = 0
+    for k in range(length):
+        if side[path[k]] > 0:
+            a += 1
+    for k in range(length):
+        if side[path[k]] > 0:
+            shares[path[k]] += value * weights[a, length - a]
+        else:
+            shares[path[k]] -= value * weights[length - a, a]

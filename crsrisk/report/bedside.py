@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crsrisk.data.explanation import EXPLANATION_NOTICE, Reason
-from crsrisk.data.risk_model import Kind, Role, Theme
+from crsrisk.data.explanation import EXPLANATION_NOTICE, INTERVAL_NAMES, IntervalHolds, Reason
+from crsrisk.data.risk_model import Kind, MedianPatient, Role, Theme
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.results import Estimate
@@ -22,6 +22,7 @@ from crsrisk.wording import (
     NOTICE,
     about_of_100,
     check_risk,
+    hours_in_words,
     number,
     of_100,
     plain_name,
@@ -54,7 +55,8 @@ class DescribedValue:
 @dataclass(frozen=True)
 class RiskInWords:
     """A risk (0-1) with its interval as the page says it: as patients of 100, in a sentence with
-    event and window, and what the interval covers, in full and in short.
+    event and window, and what the interval covers, in full and in short. ``refit_range``: that of
+    the refits alone, where the interval holds more; else "".
     """
 
     event: str
@@ -69,6 +71,8 @@ class RiskInWords:
     interval: str
     interval_short: str
     notice: str
+    interval_name: str = INTERVAL_NAMES["refitting"]
+    refit_range: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,22 @@ def is_outside(value: object, usual: tuple[float, float] | None) -> bool:
     return not usual[0] <= float(value) <= usual[1]
 
 
+def covers_worlds(n_worlds: int, *, holds: IntervalHolds) -> str:
+    """What the interval over the worlds of the ensemble holds, and what it does not."""
+    products = (
+        " and over new products of its platform, drawn from the spread between products that the"
+        " calibration inferred,"
+        if holds == "refitting, assumptions and products"
+        else ""
+    )
+    return (
+        "made to hold the true risk of nine patients in ten, over resampled training patients,"
+        f"{products} over {n_worlds} simulated worlds that published figures cannot tell apart, and"
+        " over what the model misses of a patient there; it does not include differences between"
+        " hospitals, nor the step from simulated to real patients"
+    )
+
+
 def risk_with_interval(
     estimate: Estimate,
     *,
@@ -186,6 +206,7 @@ def risk_with_interval(
     window_d: float,
     key: str,
     whom: str = "patients like this one",
+    holds: IntervalHolds = "refitting",
 ) -> RiskInWords:
     """A risk with its interval, its sentence and what the interval covers.
 
@@ -203,7 +224,7 @@ def risk_with_interval(
             expected="low below high",
             cure="pass the lower end as low",
         )
-    span = f"Plausible range {range_of_100(low, high)}"
+    span = f"{INTERVAL_NAMES[holds]} {range_of_100(low, high)}"
     beside = "" if low <= risk <= high else " The estimate itself lies outside this range."
     return RiskInWords(
         event=event,
@@ -218,7 +239,28 @@ def risk_with_interval(
         interval=f"{span}: {covers}.{beside}",
         interval_short=f"{span}; what the range covers is said above.{beside}",
         notice=NOTICE,
+        interval_name=INTERVAL_NAMES[holds],
     )
+
+
+def reference_in_words(
+    reference: MedianPatient, *, labels: Mapping[str, str], landmark_h: int = 0
+) -> str:
+    """Whom a patient's reasons compare him with; ``labels`` of products.
+
+    >>> who = MedianPatient(group="product", name="tarlatamab", n_patients=40, values={})
+    >>> reference_in_words(who, labels={})
+    'the median patient under tarlatamab'
+    """
+    if reference.group == "product":
+        label = labels.get(reference.name, plain_name(reference.name))
+        name = f"the median patient under {short_label(label)}"
+    elif reference.group == "platform":
+        platform = plain_name(reference.name)
+        name = f"the median patient under products of the platform {platform}, given this one"
+    else:
+        name = "the median of all training patients, given this product"
+    return name + (f" still at risk at {hours_in_words(landmark_h)}" if landmark_h else "")
 
 
 def shown_reasons(
@@ -228,11 +270,12 @@ def shown_reasons(
     risk: float,
     key: str,
     labels: Mapping[str, str],
+    reference: str,
 ) -> ShownReasons:
     """The largest reasons up and down, what all others add, and the start from which they count.
 
     ``base_risk`` and ``risk`` (0-1): where the reasons start and what they lead to; ``labels`` of
-    products.
+    products; ``reference``: whose risk they start from (:func:`reference_in_words`).
     """
     base = of_100(check_risk(base_risk, key=f"{key}.base_risk"))
     largest = sorted(reasons, key=lambda reason: -abs(reason.points))
@@ -242,7 +285,7 @@ def shown_reasons(
     rest = of_100(risk) - base - sum(reason.whole_points for reason in shown)
     return ShownReasons(
         base_of_100=base,
-        start=f"The reasons start from the model’s average patient: {base} of 100.",
+        start=f"The reasons start from {reference}: {base} of 100.",
         up=tuple(_reason(reason, labels=labels) for reason in up),
         down=tuple(_reason(reason, labels=labels) for reason in down),
         rest_of_100=rest,

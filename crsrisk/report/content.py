@@ -75,8 +75,8 @@ class Driver:
 
 @dataclass(frozen=True)
 class DriversSection:
-    """All drivers, largest first, and the table of them; ``base_risk`` (0-1) is where reasons
-    start.
+    """All drivers, largest first, and the table of them; ``base_risk`` (0-1) is where their
+    path-dependent values start.
     """
 
     drivers: tuple[Driver, ...]
@@ -98,11 +98,11 @@ def drivers_section(explanation: Explanation) -> DriversSection:
     """Mean size of each variable's contribution, largest first, and the direction in which it
     works.
 
-    Importance is the mean absolute Shapley value of the calibrated model, never the gain of its
-    trees: those that start it were written, not grown, and have no gain.
+    Importance is the mean absolute path-dependent Shapley value of the calibrated model, never the
+    gain of its trees: those that start it were written, not grown, and have no gain.
     """
-    sizes = 100 * np.abs(explanation.points).mean(axis=0)
-    log_odds = np.abs(explanation.contributions).mean(axis=0)
+    sizes = 100 * np.abs(explanation.path_points).mean(axis=0)
+    log_odds = np.abs(explanation.path_contributions).mean(axis=0)
     drivers = []
     for at in np.argsort(-sizes, kind="stable"):
         variable = explanation.variables[at]
@@ -118,7 +118,7 @@ def drivers_section(explanation: Explanation) -> DriversSection:
                 why=typeset(variable.why),
                 direction=direction(
                     explanation.values.iloc[:, at],
-                    explanation.contributions[:, at],
+                    explanation.path_contributions[:, at],
                     variable=variable,
                 ),
             )
@@ -127,7 +127,7 @@ def drivers_section(explanation: Explanation) -> DriversSection:
         drivers=tuple(drivers),
         table=_drivers_table(drivers),
         n_patients=len(explanation.values),
-        base_risk=float(explanation.base_risk),
+        base_risk=explanation.path_base_risk,
         notice=explanation.notice,
     )
 
@@ -149,10 +149,12 @@ def _drivers_table(drivers: list[Driver]) -> Table:
         rows=[_driver_row(driver, highest=highest) for driver in drivers],
         notes=[
             (
-                "Mean over held-out patients of the absolute contribution (exact Shapley values of"
-                " the calibrated model, summed over the features of a variable), as change of the"
-                " risk of 100 patients. Direction: rank correlation of value and contribution of"
-                " 0.3 or more."
+                "Mean over held-out patients of the absolute contribution (exact path-dependent"
+                " Shapley values of the calibrated model, summed over the features of a variable),"
+                " as change of the risk of 100 patients: from the model’s average over all"
+                " products, so product and platform count. Reasons of single patients are"
+                " interventional values instead, within a product. Direction: rank correlation of"
+                " value and contribution of 0.3 or more."
             ),
             (
                 "Lever: the treating team can change it. Marker: travels with causes without an"

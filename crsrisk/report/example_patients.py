@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crsrisk.data.explanation import Reason
+from crsrisk.data.explanation import IntervalHolds, Reason
+from crsrisk.data.risk_model import MedianPatient
 from crsrisk.errors import InputError
 from crsrisk.plots.chart_data import IconArray, ReasonBar
 from crsrisk.report.bedside import (
@@ -17,6 +18,7 @@ from crsrisk.report.bedside import (
     DescribedValue,
     RiskInWords,
     ShownReasons,
+    reference_in_words,
     risk_with_interval,
     shown_reasons,
 )
@@ -56,7 +58,9 @@ class Example:
     window_d : days after the first dose that count.
     description : what is known before the first dose.
     risk_grade2plus, risk_grade3plus : risks (0-1) with their intervals.
-    interval_covers : what the intervals hold and what they do not (no full stop).
+    interval_covers, interval_holds : what the intervals hold and what they do not (no full stop),
+        and by what name they go.
+    compared_with : whose risk the reasons start from.
     base_risk : the risk (0-1) from which the reasons start.
     reasons : all of them.
     before_dose_2 : the later estimate, or why there is none, as a sentence.
@@ -70,10 +74,12 @@ class Example:
     risk_grade2plus: Estimate
     risk_grade3plus: Estimate
     interval_covers: str
+    compared_with: MedianPatient
     base_risk: float
     reasons: tuple[Reason, ...]
     before_dose_2: LaterEstimate | str
     resimulated: Resimulated | None = None
+    interval_holds: IntervalHolds = "refitting"
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,7 @@ def example_patient(
             event=EVENTS[name],
             window_d=example.window_d,
             key=f"{key}.risk_{name}",
+            holds=example.interval_holds,
         )
         for name, estimate in (
             ("grade2plus", example.risk_grade2plus),
@@ -185,6 +192,7 @@ def example_patient(
             risk=grade2plus.risk,
             key=key,
             labels=product_labels,
+            reference=reference_in_words(example.compared_with, labels=product_labels),
         ),
         resimulated=_resimulated(example.resimulated, window_d=example.window_d),
         before_dose_2=_before_dose_2(example, before=grade2plus, key=f"{key}.before_dose_2"),

@@ -186,7 +186,8 @@ class PatientExplanation(Result):
     Parameters
     ----------
     estimate : PatientRisk
-        The risks (0-1) of grade 2 or more and 3 or more with the intervals of the refits.
+        The risks (0-1) of grade 2 or more and 3 or more with the interval shown first, what it
+        holds, and the refit range.
     risks : RisksInWords
         The same as whole patients of 100, in sentences, with what the intervals cover.
     warnings : tuple of PatientWarning

@@ -20,7 +20,7 @@ from crsrisk.data.explanation import (
 from crsrisk.data.literature import Statement
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.product import Product
-from crsrisk.data.risk_model import Column
+from crsrisk.data.risk_model import Column, MedianPatient
 from crsrisk.fields import FIELDS
 from crsrisk.model.landmark import missing_groups
 from crsrisk.model.refits import why_no_refits
@@ -58,10 +58,12 @@ class PatientFacts:
         What the file gave, by column, with the units as written.
     course : mapping
         Readings after the first dose by hour and column without the hour.
-    model, n_refits :
-        The model, and how many refits its intervals come from.
+    model, n_refits, n_worlds :
+        The model, and from how many refits and worlds of the ensemble its intervals come.
     risk : PatientRisk
         The model's risks with their intervals.
+    compared_with : MedianPatient
+        Whose risk the reasons start from.
     base_risk, reasons :
         Where the reasons start (0-1), and all of them.
     reference : ReferencePatient or None
@@ -93,6 +95,7 @@ class PatientFacts:
     risk: PatientRisk
     reference: ReferencePatient | None
     seen: Mapping[str, Sequence[bool | str]]
+    compared_with: MedianPatient
     base_risk: float
     reasons: Sequence[Reason]
     missing: Sequence[MissingRange]
@@ -101,6 +104,7 @@ class PatientFacts:
     guidance_about: str
     sources: Mapping[str, str]
     landmark: LandmarkSimulation | None = None
+    n_worlds: int = 0
     course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
 
     @property

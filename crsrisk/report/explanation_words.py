@@ -8,7 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from crsrisk.data.explanation import ByGrade, Grade, LeverEffect, PatientRisk, Reason
+from crsrisk.data.explanation import (
+    INTERVAL_NAMES,
+    ByGrade,
+    Grade,
+    LeverEffect,
+    PatientRisk,
+    Reason,
+)
 from crsrisk.fields import FIELDS
 from crsrisk.model.refits import covers, update_of, why_no_refits
 from crsrisk.plots.chart_data import ReasonBar, ReasonTheme
@@ -16,8 +23,10 @@ from crsrisk.report.bedside import (
     EVENTS,
     RiskInWords,
     ShownReasons,
+    covers_worlds,
     describe_patient,
     is_outside,
+    reference_in_words,
     shown_reasons,
     value_in_words,
 )
@@ -56,8 +65,10 @@ from crsrisk.wording import (
 FORMAT = "crsrisk explanation 2"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host", "course")
 RULE = (
-    "Points are exact Shapley values of the calibrated model on the log-odds scale, one for each"
-    " clinical variable, all multiplied with (risk − start) ÷ (log-odds − log-odds of the start),"
+    "Points are exact interventional Shapley values of the calibrated model on the log-odds scale,"
+    " one for each clinical variable, against the median training patient of the same product; a"
+    " value that is missing counts as missing, against the median of those measured. All are"
+    " multiplied with (risk − start) ÷ (log-odds − log-odds of the start),"
     " so that they add up from start to risk; as whole numbers they are rounded so that they"
     " still do."
 )
@@ -134,6 +145,11 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
         risk=facts.risk.grade2plus.value,
         key="patient",
         labels={facts.product.name: facts.product_label},
+        reference=reference_in_words(
+            facts.compared_with,
+            labels={facts.product.name: facts.product_label},
+            landmark_h=facts.landmark_h,
+        ),
     )
     known = (*_known(facts), *_known_course(facts))
     return PatientExplanation(
@@ -172,26 +188,33 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
 
 
 def _risks(facts: PatientFacts, risk: PatientRisk, *, whom: str) -> RisksInWords:
-    grade2plus = risk_in_words(risk.grade2plus, grade="grade2plus", facts=facts, whom=whom)
+    grade2plus = risk_in_words(risk, grade="grade2plus", facts=facts, whom=whom)
     if risk.grade3plus is None:
         return RisksInWords(grade2plus, NotEstimable(NOT_AVAILABLE))
-    grade3plus = risk_in_words(risk.grade3plus, grade="grade3plus", facts=facts, whom=whom)
+    grade3plus = risk_in_words(risk, grade="grade3plus", facts=facts, whom=whom)
     return RisksInWords(grade2plus, grade3plus, risk.is_held)
 
 
 def risk_in_words(
-    estimate: Estimate, *, grade: Grade, facts: PatientFacts, whom: str
+    patient: PatientRisk, *, grade: Grade, facts: PatientFacts, whom: str
 ) -> RiskInWords:
-    """One risk in one sentence, with the interval and what it covers (or, without an interval, why
-    there is none).
+    """One risk in one sentence, with the interval that is shown first and what it covers (or,
+    without an interval, why there is none).
     """
-    event = EVENTS[grade]
+    event, estimate = EVENTS[grade], dict(patient.items())[grade]
     risk = check_risk(estimate.value, key=event)
     whole = of_100(risk)
+    refit_range = ""
     if estimate.has_interval:
-        span = f"Plausible range {range_of_100(estimate.low, estimate.high)}"
-        covered = covers(facts.n_refits, update=update_of(facts.model))
-        interval, short = f"{span}: {covered}.", f"{span}: as above."
+        span = f"{INTERVAL_NAMES[patient.holds]} {range_of_100(estimate.low, estimate.high)}"
+        interval = f"{span}: {_covered(patient, facts)}.{_beside(estimate)}"
+        short = f"{span}: as above.{_beside(estimate)}"
+        if patient.refit_range is not None:
+            alone = dict(patient.refit_range.items())[grade]
+            refit_range = (
+                f"{INTERVAL_NAMES['refitting']} alone {range_of_100(alone.low, alone.high)} (95%,"
+                f" {facts.n_refits} refits)."
+            )
     else:
         interval = short = (
             f"{why_no_refits(facts.model)} So no range can be given; the number alone looks surer"
@@ -212,7 +235,22 @@ def risk_in_words(
         interval=interval,
         interval_short=short,
         notice=NOTICE,
+        interval_name=INTERVAL_NAMES[patient.holds],
+        refit_range=refit_range,
     )
+
+
+def _covered(patient: PatientRisk, facts: PatientFacts) -> str:
+    """What the interval shown first holds, and what it does not."""
+    if patient.holds == "refitting":
+        return covers(facts.n_refits, update=update_of(facts.model))
+    return covers_worlds(facts.n_worlds, holds=patient.holds)
+
+
+def _beside(estimate: Estimate) -> str:
+    """Said where the number lies outside: the worlds lean to one side of the model."""
+    is_inside = estimate.low <= estimate.value <= estimate.high
+    return "" if is_inside else " The number itself lies outside: most worlds disagree with it."
 
 
 def _known(facts: PatientFacts) -> Iterator[KnownValue]:
@@ -316,9 +354,11 @@ def _reference(facts: PatientFacts, known: Sequence[KnownValue]) -> ReferenceInW
     reference = facts.reference
     if reference is None:
         return None
-    name = f"the median patient under {short_label(facts.product_label)}"
-    if facts.landmark_h:
-        name += f" still at risk at {hours_in_words(facts.landmark_h)}"
+    name = reference_in_words(
+        facts.compared_with,
+        labels={facts.product.name: facts.product_label},
+        landmark_h=facts.landmark_h,
+    )
     typical = []
     for value in known:
         usual = reference.typical.get(value.column)

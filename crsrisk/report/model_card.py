@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crsrisk.data.explanation import INTERVAL_NAMES
 from crsrisk.data.risk_model import NOTICE as MODEL_NOTICE
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.evaluation.optimism import InstabilityByRisk
+from crsrisk.model.companions import Companions
 from crsrisk.model.risk_model import RiskModel, class_in_words
 from crsrisk.report.evaluation_facts import Findings
 from crsrisk.results import Result
@@ -165,7 +167,8 @@ class ModelFacts(Result):
 
     ``window_d``: days over which the outcome is counted, by platform. ``predicted``: when.
     ``model_class``: what class of model it is, in
-    words. ``made``: the manifest.
+    words. ``intervals`` of single risks and what they hold; ``reasons``: which Shapley values they
+    are. ``made``: the manifest.
     """
 
     model: str
@@ -182,6 +185,8 @@ class ModelFacts(Result):
     data_are: str
     variables: tuple[VariableFacts, ...]
     calibration: Calibrator
+    intervals: str
+    reasons: str
     made: Mapping[str, Any]
 
     def summary(self) -> str:
@@ -189,8 +194,8 @@ class ModelFacts(Result):
         return f"{self.model} predicts {self.predicts} {self.predicted}. {self.notice}"
 
 
-def model_facts(model: RiskModel) -> ModelFacts:
-    """The facts of a model, from its contract."""
+def model_facts(model: RiskModel, beside: Companions) -> ModelFacts:
+    """The facts of a model, from its contract and what stands beside it."""
     contract = model.contract
     return ModelFacts(
         model=model.label,
@@ -221,7 +226,25 @@ def model_facts(model: RiskModel) -> ModelFacts:
             for variable in contract.variables
         ),
         calibration=model.calibrator,
+        intervals=_intervals(beside),
+        reasons=(
+            "exact interventional Shapley values of clinical variables, against the median training"
+            " patient of the same product"
+        ),
         made=dict(model.manifest),
+    )
+
+
+def _intervals(beside: Companions) -> str:
+    """By what names intervals of single risks go, and what they come from."""
+    n = 0 if beside.refits is None else len(beside.refits)
+    alone = f"{INTERVAL_NAMES['refitting']} ({n} refits)" if n else ""
+    if beside.worlds is None:
+        return f"{alone} alone: what assumptions leave open is not in it" if n else "none"
+    return (
+        f"{INTERVAL_NAMES['refitting and assumptions']}, from {beside.worlds.n_members} worlds of"
+        " the ensemble; of a product that it was not trained on also differences between products"
+        + (f"; beside it the {alone[0].lower()}{alone[1:]}" if n else "")
     )
 
 
@@ -254,6 +277,8 @@ def as_markdown(facts: ModelFacts) -> str:
                 f" {facts.n_events:,} with the event; calibration: {facts.calibration.method}."
             ),
             f"- Products: {', '.join(facts.products) or 'none named'}.",
+            f"- Intervals: {facts.intervals}.",
+            f"- Reasons: {facts.reasons}.",
             "",
             "| variable | unit | what it is | why |",
             "|---|---|---|---|",

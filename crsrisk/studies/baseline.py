@@ -41,6 +41,7 @@ from crsrisk.model.refits import Refits
 from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import save_model
 from crsrisk.model.tracking import ENVIRONMENT, Tracker, tracking
+from crsrisk.model.world_spread import WorldSpread
 from crsrisk.report.content import ReportContent, build_content
 from crsrisk.report.mitigation import NO_MITIGATION
 from crsrisk.report.pages import render_report, report_figures, report_files
@@ -61,6 +62,7 @@ from crsrisk.studies.examples import examples, observation_hours, simulate_mitig
 from crsrisk.studies.experiment import Experiment, load_experiment
 from crsrisk.studies.export import companions, manifest_writer, one_table, reject_unused
 from crsrisk.studies.generator import make_card
+from crsrisk.studies.world_spread import world_spreads
 from crsrisk.threads import side_by_side
 
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -165,6 +167,7 @@ class _Run:
     cohort: Cohort
     sides: Split
     fitted: Mapping[str, _Fitted]
+    worlds: Mapping[str, WorldSpread]
     held_out: HeldOutResult
     comparisons: Sequence[Comparison]
 
@@ -202,6 +205,14 @@ def run_baseline(place: Path, *, workers: int, begin: Begin, overwrite: bool = F
     cohort = _simulate(setting, workers=workers, begin=begin)
     sides = Split(*cohort.split(test_size=experiment.test_share, seed=experiment.seed))
     fitted = _fit_models(sides, seed=experiment.seed, workers=workers, begin=begin)
+    worlds = world_spreads(
+        {name: (one.model, one.refits) for name, one in fitted.items()},
+        arms.values(),
+        world=world,
+        seed=experiment.seed,
+        workers=workers,
+        begin=begin,
+    )
     held_out = evaluate_held_out(
         fitted["baseline"].model,
         sides,
@@ -222,7 +233,7 @@ def run_baseline(place: Path, *, workers: int, begin: Begin, overwrite: bool = F
         workers=workers,
         advance=begin("Simulating published trials", len(trials)),
     )
-    run = _Run(setting, cohort, sides, fitted, held_out, comparisons)
+    run = _Run(setting, cohort, sides, fitted, worlds, held_out, comparisons)
     return _write(run, _content(run, workers=workers, begin=begin))
 
 
@@ -393,6 +404,7 @@ def _content(run: _Run, *, workers: int, begin: Begin) -> ReportContent:
         examples=examples(
             models,
             {name: fitted.refits for name, fitted in run.fitted.items()},
+            run.worlds,
             test=sides.test,
             true_risk=run.held_out.true_risk,
             dose_2_h={name: hours for name, hours in second_doses.items() if hours is not None},
@@ -438,6 +450,7 @@ def _write(run: _Run, content: ReportContent) -> Results:
             refits=fitted.refits,
             reference=reference_groups(fitted.model, fitted.table),
             grade3plus="grade3plus" if name == "baseline" else None,
+            worlds=run.worlds.get(name),
         )
     write_text(folder / "evidence.json", to_json(run.comparisons))
     write_json(folder / "content.json", content)

@@ -12,14 +12,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.cohort import Cohort
+from crsrisk.data.explanation import IntervalHolds
 from crsrisk.data.product import Product
 from crsrisk.data.world import World
 from crsrisk.model.explain import explain
+from crsrisk.model.features import build_features
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
-from crsrisk.model.predict import predict
+from crsrisk.model.predict import predict, raw_log_odds
 from crsrisk.model.refits import Refits, covers, refit_interval
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.bedside import describe_patient
+from crsrisk.model.world_spread import WorldSpread
+from crsrisk.model.world_spread import interval as true_risk_interval
+from crsrisk.report.bedside import covers_worlds, describe_patient
 from crsrisk.report.example_patients import Example, LaterEstimate, Resimulated
 from crsrisk.report.mitigation import NO_MITIGATION, MitigationArm, ObservationHours
 from crsrisk.results import Estimate
@@ -64,6 +68,7 @@ def _known_by_dose_2(row: pd.Series[Any]) -> tuple[str, ...]:
 def examples(
     models: Mapping[str, RiskModel],
     refits: Mapping[str, Refits],
+    worlds: Mapping[str, WorldSpread],
     *,
     test: Cohort,
     true_risk: TrueRisk,
@@ -74,6 +79,7 @@ def examples(
     Parameters
     ----------
     models, refits : `baseline`, `grade3plus` and `before_dose_2`, each with its refits.
+    worlds : what assumptions leave open of the first two; without it intervals are refit ranges.
     test : the held-out patients.
     true_risk : of those of them who were simulated again, given what was observed.
     dose_2_h : hours of the second dose, by product.
@@ -81,15 +87,21 @@ def examples(
     chosen = choose_examples(models["baseline"], test, truth_ids=true_risk.patient_id)
     observed = test.observed.loc[chosen.index]
     grade2plus, grade3plus, later = (
-        _risks(models[name], refits[name], rows)
-        for name, rows in (
-            ("baseline", observed),
-            ("grade3plus", observed),
-            ("before_dose_2", chosen),
+        _risks(models[name], refits[name], rows, worlds=spread)
+        for name, rows, spread in (
+            ("baseline", observed, worlds.get("baseline")),
+            ("grade3plus", observed, worlds.get("grade3plus")),
+            ("before_dose_2", chosen, None),
         )
     )
     explanation = explain(models["baseline"], observed)
-    what_it_covers = f"it comes {covers(len(refits['baseline']))}"
+    of_refits = f"it comes {covers(len(refits['baseline']))}"
+    holds: IntervalHolds = "refitting and assumptions" if "baseline" in worlds else "refitting"
+    what_it_covers = (
+        f"it is {covers_worlds(worlds['baseline'].n_members, holds=holds)}"
+        if "baseline" in worlds
+        else of_refits
+    )
     patients = []
     for at in range(len(observed)):
         product = str(observed["product"].iloc[at])
@@ -102,11 +114,13 @@ def examples(
                 risk_grade2plus=grade2plus[at],
                 risk_grade3plus=grade3plus[at],
                 interval_covers=what_it_covers,
-                base_risk=explanation.base_risk,
+                interval_holds=holds,
+                compared_with=explanation.references[at],
+                base_risk=float(explanation.base_risk[at]),
                 reasons=tuple(explanation.reasons(at)),
                 before_dose_2=LaterEstimate(
                     risk_grade2plus=later[at],
-                    interval_covers=what_it_covers,
+                    interval_covers=of_refits,
                     dose_2_h=dose_2_h[product],
                     known=_known_by_dose_2(chosen.iloc[at]),
                 ),
@@ -118,9 +132,21 @@ def examples(
     return patients
 
 
-def _risks(model: RiskModel, refits: Refits, rows: pd.DataFrame) -> list[Estimate]:
-    """Risk of each patient with its interval from refits."""
-    low, high = refit_interval(model, refits, rows)
+def _risks(
+    model: RiskModel, refits: Refits, rows: pd.DataFrame, *, worlds: WorldSpread | None
+) -> list[Estimate]:
+    """Risk of each patient with the interval shown first: over worlds too where they are known."""
+    if worlds is None:
+        low, high = refit_interval(model, refits, rows)
+    else:
+        table = build_features(rows, names=model.contract.feature_names)
+        low, high = true_risk_interval(
+            worlds,
+            model.calibrator.log_odds(raw_log_odds(model, rows)),
+            np.std(refits.log_odds(table.to_numpy(dtype=np.float64)), axis=0, ddof=1),
+            product=rows["product"].astype(str).tolist(),
+            platform=rows["platform"].astype(str).tolist(),
+        )
     risk = predict(model, rows).risk
     return [
         Estimate(float(value), float(lower), float(upper))

@@ -7,7 +7,7 @@ events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from scipy.special import expit
 
 from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.explanation import (
+    ByGrade,
+    IntervalHolds,
     LandmarkSimulation,
     LeverEffect,
     MissingRange,
@@ -42,6 +44,8 @@ from crsrisk.model.predict import Columns, fill_of, filled, predict
 from crsrisk.model.refits import Refits, interval
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
+from crsrisk.model.world_spread import WorldSpread
+from crsrisk.model.world_spread import interval as true_risk_interval
 from crsrisk.report.explanation import PatientExplanation
 from crsrisk.report.explanation_warnings import PatientFacts
 from crsrisk.report.explanation_words import explanation_of
@@ -110,7 +114,9 @@ def _checked(model: RiskModel, companions: Companions, *, where: str) -> Explain
     severe = companions.grade3plus
     if severe is not None and severe.contract.landmark_h != model.contract.landmark_h:
         # it speaks of other patients: at another hour
-        companions = replace(companions, grade3plus=None, grade3plus_refits=None)
+        companions = replace(
+            companions, grade3plus=None, grade3plus_refits=None, grade3plus_worlds=None
+        )
     bare = ExplainableModel(model, companions, {})
     rows = [reference_row(group) for group in companions.reference.values()]
     if not rows:
@@ -135,27 +141,79 @@ def _refuse_other_outcome(model: RiskModel, *, where: str) -> None:
 
 
 def patient_risks(model: ExplainableModel, observed: pd.DataFrame) -> list[PatientRisk]:
-    """The risks of every row with their intervals; of grade 3 or more where that model is there."""
+    """The risks of every row with their intervals; of grade 3 or more where that model is there.
+
+    The interval shown first holds refitting and assumptions where both models know what assumptions
+    leave open (:mod:`crsrisk.model.world_spread`), and is the refit range elsewhere.
+    """
     companions = model.companions
     models = [model.model] + ([companions.grade3plus] if companions.grade3plus is not None else [])
     needed = dict.fromkeys(
         name for part in models for name in columns_needed(part.contract.feature_names)
     )
     columns = read_columns(observed, columns=list(needed))
-    two, spread_two = _log_odds(model.model, companions.refits, columns)
-    grade2plus = _with_interval(two, spread_two)
-    if companions.grade3plus is None:
-        return [PatientRisk(estimate) for estimate in grade2plus]
-    three, spread_three = _log_odds(companions.grade3plus, companions.grade3plus_refits, columns)
-    held = np.minimum(three, two)
-    if spread_three is not None and spread_two is not None and len(spread_two) == len(spread_three):
-        spread_three = np.minimum(spread_three, spread_two)
+    two, refits_two = _log_odds(model.model, companions.refits, columns)
+    risk, of_refits = [_with_interval(two, refits_two)], [refits_two]
+    spreads, log_odds, is_held = [companions.worlds], [two], np.zeros(len(two), dtype=np.bool_)
+    if companions.grade3plus is not None:
+        severe = companions.grade3plus, companions.grade3plus_refits
+        three, refits_three = _log_odds(*severe, columns)
+        is_held, three = three > two, np.minimum(three, two)
+        have_refits = refits_three is not None and refits_two is not None
+        if have_refits and len(refits_two) == len(refits_three):
+            refits_three = np.minimum(refits_three, refits_two)
+        risk.append(_with_interval(three, refits_three))
+        of_refits.append(refits_three)
+        spreads.append(companions.grade3plus_worlds)
+        log_odds.append(three)
+    refit_ranges = [_nested(*estimates) for estimates in zip(*risk, strict=True)]
+    known = [spread for spread in spreads if spread is not None]
+    if len(known) < len(spreads):
+        return [
+            PatientRisk(one.grade2plus, one.grade3plus, bool(held))
+            for one, held in zip(refit_ranges, is_held, strict=True)
+        ]
+    therapy = {name: words_or_none(columns, name, n=len(two)) for name in ("product", "platform")}
+    first = [
+        _over_worlds(spread, values, refits, therapy)
+        for spread, values, refits in zip(known, log_odds, of_refits, strict=True)
+    ]
     return [
-        PatientRisk(less_severe, _not_above(severe, less_severe), bool(is_held))
-        for less_severe, severe, is_held in zip(
-            grade2plus, _with_interval(held, spread_three), three > two, strict=True
+        PatientRisk(
+            one.grade2plus,
+            one.grade3plus,
+            bool(held),
+            holds=_holds(known, product),
+            refit_range=refit_range if refits_two is not None else None,
+        )
+        for one, refit_range, held, product in zip(
+            (_nested(*estimates) for estimates in zip(*first, strict=True)),
+            refit_ranges,
+            is_held,
+            therapy["product"],
+            strict=True,
         )
     ]
+
+
+def words_or_none(columns: Columns, name: str, *, n: int) -> list[str]:
+    """The words of a column by row; none of a column that no model reads."""
+    return [str(word) for word in columns[name]] if name in columns else [""] * n
+
+
+def _holds(spreads: Sequence[WorldSpread], product: str) -> IntervalHolds:
+    """What the interval of a product holds: of one that a model does not know, products too."""
+    if all(product in spread.products for spread in spreads):
+        return "refitting and assumptions"
+    return "refitting, assumptions and products"
+
+
+def _over_worlds(
+    spread: WorldSpread, log_odds: Floats, refits: Floats | None, therapy: Mapping[str, list[str]]
+) -> list[Estimate]:
+    refit_sd = np.zeros(len(log_odds)) if refits is None else np.std(refits, axis=0, ddof=1)
+    low, high = true_risk_interval(spread, log_odds, refit_sd, **therapy)
+    return _estimates(log_odds, low, high)
 
 
 def _log_odds(
@@ -172,20 +230,25 @@ def _log_odds(
 def _with_interval(log_odds: Floats, spread: Floats | None) -> list[Estimate]:
     if spread is None:
         return [Estimate(float(value)) for value in expit(log_odds)]
-    low, high = interval(log_odds, spread)
+    return _estimates(log_odds, *interval(log_odds, spread))
+
+
+def _estimates(log_odds: Floats, low: Floats, high: Floats) -> list[Estimate]:
     return [
         Estimate(float(value), float(lower), float(upper))
         for value, lower, upper in zip(expit(log_odds), low, high, strict=True)
     ]
 
 
-def _not_above(severe: Estimate, less_severe: Estimate) -> Estimate:
-    """An interval for grade 3 or more whose ends do not pass those for grade 2 or more."""
+def _nested(less_severe: Estimate, severe: Estimate | None = None) -> ByGrade[Estimate]:
+    """Both risks; the ends for grade 3 or more do not pass those for grade 2 or more."""
+    if severe is None:
+        return ByGrade(less_severe)
     low, high = (
         float(np.fmin(*ends))
         for ends in ((severe.low, less_severe.low), (severe.high, less_severe.high))
     )
-    return Estimate(severe.value, low, high)
+    return ByGrade(less_severe, Estimate(severe.value, low, high))
 
 
 def missing_ranges(model: ExplainableModel, observed: pd.DataFrame) -> list[MissingRange]:
@@ -452,7 +515,8 @@ def _facts(
     """Everything about the patient but what is simulated."""
     explained, product = explain(model.model, observed), arm.product
     group = model.companions.reference.get(product.name)
-    refits, guidance = model.companions.refits, load_guidance()
+    refits, worlds = model.companions.refits, model.companions.worlds
+    guidance = load_guidance()
     return PatientFacts(
         label=patient.label,
         product=product,
@@ -467,10 +531,12 @@ def _facts(
         course=patient.course,
         model=model.model,
         n_refits=len(refits) if refits is not None else 0,
+        n_worlds=worlds.n_members if worlds is not None else 0,
         risk=patient_risks(model, observed)[0],
         reference=model.reference.get(product.name),
         seen=group.seen if group is not None else {},
-        base_risk=explained.base_risk,
+        compared_with=explained.references[0],
+        base_risk=float(explained.base_risk[0]),
         reasons=explained.reasons(0),
         missing=missing_ranges(model, observed),
         simulated=None,

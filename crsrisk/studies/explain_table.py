@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crsrisk.data.explanation import PatientRisk, Reason
+from crsrisk.data.explanation import INTERVAL_NAMES, PatientRisk, Reason
 from crsrisk.data.files import write_json, write_table_stream, write_text
 from crsrisk.data.patient import template
 from crsrisk.data.world_files import load_product
@@ -79,8 +79,9 @@ class ExplainedTable(Result):
         return " ".join(text for text in (lines, self.grade3plus, self.notice) if text)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a patient: `risk`, `risk_low`, `risk_high`, the same of grade 3 or more, reasons
-        as text.
+        """One row a patient: `risk`, `risk_low`, `risk_high` (the interval shown first, which holds
+        what `interval` says), `risk_refit_low`, `risk_refit_high` (the refit range), the same of
+        grade 3 or more, reasons as text.
         """
         frame = pd.DataFrame([_flat(row) for row in self.rows])
         numbers = [name for name in frame.columns if name.startswith("risk")]
@@ -217,7 +218,7 @@ def _explained(
             notes=str(account["reasons"]),
             missing=str(account["missing"]),
             risk=risks[place],
-            start_of_100=round(100 * explained.base_risk),
+            start_of_100=round(100 * float(explained.base_risk[place])),
             up=up,
             down=down,
             rest_of_100=sum(
@@ -237,15 +238,23 @@ def _flat(row: ExplainedRow) -> dict[str, int | float | str]:
     nothing = Estimate(nan)
     risk = row.risk.grade2plus if row.risk is not None else nothing
     severe = (row.risk.grade3plus if row.risk is not None else None) or nothing
+    of_refits = row.risk.refit_range or row.risk if row.risk is not None else None
+    refits = of_refits.grade2plus if of_refits is not None else nothing
+    severe_refits = (of_refits.grade3plus if of_refits is not None else None) or nothing
     return {
         "patient_id": row.patient_id,
         "status": row.status,
         "risk": risk.value,
         "risk_low": risk.low,
         "risk_high": risk.high,
+        "risk_refit_low": refits.low,
+        "risk_refit_high": refits.high,
         "risk_grade3plus": severe.value,
         "risk_grade3plus_low": severe.low,
         "risk_grade3plus_high": severe.high,
+        "risk_grade3plus_refit_low": severe_refits.low,
+        "risk_grade3plus_refit_high": severe_refits.high,
+        "interval": row.risk.holds if row.risk is not None and risk.has_interval else "",
         **{f"raises_{k + 1}": _sentence(row.up, k) for k in range(N_UP)},
         **{f"lowers_{k + 1}": _sentence(row.down, k) for k in range(N_DOWN)},
         "notes": row.notes,
@@ -316,7 +325,7 @@ def print_patient(explained: PatientExplanation, *, html: Path | None) -> None:
     spreads = dict(explained.assumptions.items()) if explained.assumptions is not None else {}
     for grade, risk in explained.risks.items():
         say(f"\n{risk.sentence}")
-        say(risk.interval, lead="  ")
+        say(f"{risk.interval} {risk.refit_range}".strip(), lead="  ")
         if grade in spreads:
             say(spreads[grade].sentence, lead="  ")
     if explained.risks.not_available:
@@ -385,6 +394,12 @@ def answer_table(
     return explained
 
 
+def _named(rows: tuple[ExplainedRow, ...]) -> str:
+    """What the intervals of the rows are called, each name once."""
+    holds = dict.fromkeys(row.risk.holds for row in rows if row.risk is not None)
+    return "; ".join(INTERVAL_NAMES[one] for one in holds) or "no interval"
+
+
 def refusal(explained: ExplainedTable, *, where: Path) -> InputError | None:
     """The first refused row as an error; None when every row was explained."""
     return explained.refusal(where=where)
@@ -396,11 +411,11 @@ def _print_rows(explained: ExplainedTable, *, out: Path | None) -> None:
     begin = f"later than {hours_in_words(hour)} and " if hour else ""
     shown = Table(
         title=(
-            f"{explained.outcome} {begin}within the window after the first dose, of 100 (range"
-            " from refits)"
+            f"{explained.outcome} {begin}within the window after the first dose, of 100"
+            f" ({_named(explained.rows)})"
         )
     )
-    for name in ("patient", "risk", "range", "strongest reasons", "notes"):
+    for name in ("patient", "risk", "interval", "strongest reasons", "notes"):
         shown.add_column(name, overflow="fold")
     for row in explained.rows[:AT_MOST]:
         risk = span = "-"

@@ -1,7 +1,7 @@
-"""The games that explanations are judged in: one product's players, background and attributions.
+"""The games that explanations are judged in: one product's players, reference and attributions.
 
-Within a product the players are the clinical values that differ between its patients; an unknown
-value is taken from the same stated background, the first simulated patients of that product. The
+It is the game of the reasons on pages: within a product the players are the clinical values that
+differ between its patients, and an unknown value is that of the median patient of the product. The
 oracle's risk is asked through two surrogates, the mechanism by running it again with one value
 replaced. Levers are judged apart (:func:`lever_rows`): within a product every patient has the same
 premedication and steps, so a model can learn what they do only from differences between products,
@@ -11,7 +11,7 @@ where everything else differs too. Editing a lever's column is therefore no coun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,38 +20,41 @@ from pydantic import Field
 from scipy.special import expit, logit
 
 from crsrisk.data.assumptions import Strict
+from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.product import Product
 from crsrisk.data.world import World
 from crsrisk.evaluation.against_truth import CalibrationError, SplitHalves, calibration_error
 from crsrisk.evaluation.explanation_truth import (
     Agreement,
     Function,
-    Shapley,
     Surrogate,
     agreement,
     by_feature,
+    contributions_by_definition,
     fit_surrogate,
     reliability,
     shapley_by_orders,
 )
 from crsrisk.model.booster import booster_of, contributions_of
-from crsrisk.model.explain import feature_contributions
+from crsrisk.model.explain import explain, feature_contributions
 from crsrisk.model.features import numbers_of
+from crsrisk.model.median_patient import reference_table
 from crsrisk.model.predict import feature_matrix, raw_log_odds
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import grade_within
-from crsrisk.simulation.population import Patients, draw, take, transform_draws
+from crsrisk.simulation.population import TRAITS, Patients, draw, take, transform_draws
 from crsrisk.simulation.run import run
-from crsrisk.simulation.true_risk import FEATURES, intervene, risk_of_arm
+from crsrisk.simulation.similar_patients import latent_score
+from crsrisk.simulation.true_risk import DISCRETE, FEATURES, intervene, risk_of_arm
 
 Values = NDArray[np.float64]
 STEROIDS = {"dexamethasone", "methylprednisolone"}
 HALF_DOSE = "half_dose"
 # first numbers of patients
-_BACKGROUND, _EXPLAINED, _JUDGED, _LABELLED = 0, 10_000, 20_000, 1_000_000
+_EXPLAINED, _JUDGED, _LABELLED = 10_000, 20_000, 1_000_000
 _CHUNK = 20_000
 
 
@@ -74,7 +77,6 @@ class ExplanationTruth(Strict):
     training_patients: int = Field(ge=400)
     surrogate_patients: int = Field(ge=4000)
     explained_patients: int = Field(ge=20)
-    background_patients: int = Field(ge=5)
     orders: int = Field(ge=2)
     checked_patients: int = Field(ge=1)
     oracle_patients: int = Field(ge=30)
@@ -86,14 +88,14 @@ class ExplanationTruth(Strict):
 
 @dataclass(frozen=True)
 class Subject:
-    """One product: its players, its background, and the patients who are explained."""
+    """One product: its players, the median patient, and the patients who are explained."""
 
     name: str
     arm: Arm
     world: World
     players: tuple[str, ...]
-    background: Patients
-    background_table: pd.DataFrame
+    reference: Patients
+    reference_table: pd.DataFrame
     explained: Patients
     explained_table: pd.DataFrame
 
@@ -105,11 +107,13 @@ class Subject:
 @dataclass(frozen=True)
 class Attributions:
     """Shapley values of one product's explained patients (patients, players), in log-odds: oracle
-    (two halves) and model; and the effects of replacing each value, whole and by halves.
+    (two halves, ``surrogate_error`` the largest standard error from their orders) and model; and
+    the effects of replacing each value, whole and by halves.
     """
 
     halves: tuple[Values, Values]
-    model: Shapley
+    model: Values
+    surrogate_error: float
     effects: Values
     effect_halves: tuple[Values, Values]
 
@@ -121,11 +125,13 @@ class Attributions:
 
 @dataclass(frozen=True)
 class ExplainerError:
-    """Largest difference (log-odds) between our explainer and LightGBM's own exact Shapley values,
-    over ``n_patients``.
+    """Largest difference (log-odds) over ``n_patients``: of the reasons (interventional) from their
+    definition, with LightGBM's own scores for every coalition, and of the ``path_dependent`` values
+    from LightGBM's own.
     """
 
     largest: float
+    path_dependent: float
     n_patients: int
 
 
@@ -177,20 +183,29 @@ class FeatureRow:
     size_path_dependent: float
 
 
-def subject_of(config: ExplanationTruth, arm: Arm, world: World) -> Subject:
-    background = _people(
-        arm, world, seed=config.seed, start=_BACKGROUND, n=config.background_patients
-    )
+def subject_of(config: ExplanationTruth, arm: Arm, world: World, model: RiskModel) -> Subject:
     explained = _people(arm, world, seed=config.seed, start=_EXPLAINED, n=config.explained_patients)
-    tables = [
-        observe(patients, arm=arm, world=world, seed=config.seed)
-        for patients in (background, explained)
-    ]
-    both = pd.concat(tables)
-    players = tuple(name for name in FEATURES if both[name].nunique() > 1)
-    return Subject(
-        arm.product.name, arm, world, players, background, tables[0], explained, tables[1]
-    )
+    table = observe(explained, arm=arm, world=world, seed=config.seed)
+    contract = model.contract
+    median = reference_table(contract.median_patients, table.head(1), contract=contract.columns)
+    players = tuple(name for name in FEATURES if table[name].nunique() > 1)
+    person = _with_values(take(explained, np.zeros(1, dtype=np.int64)), median, arm=arm)
+    return Subject(arm.product.name, arm, world, players, person, median, explained, table)
+
+
+def _with_values(person: Patients, row: pd.DataFrame, *, arm: Arm) -> Patients:
+    """A patient whose true values are those of a row of the observed table, where it has any."""
+    latent, discrete = person.latent.copy(), dict(person.discrete)
+    for place, name in enumerate(CONTINUOUS):
+        value = float(numbers_of(row, column=name)[0])
+        if not np.isnan(value):
+            latent[0, place] = latent_score(value, arm.population.marginals[name])
+    for name in DISCRETE:
+        discrete[name] = numbers_of(row, column=name)
+    discrete["extra_sites"] = np.maximum(discrete["n_metastatic_sites"] - 1.0, 0.0)
+    traits = person.traits.copy()
+    traits[:, TRAITS.index("cell_dose")] = 0.0  # in the middle
+    return replace(person, latent=latent, discrete=discrete, traits=traits)
 
 
 def _people(arm: Arm, world: World, *, seed: int, start: int, n: int) -> Patients:
@@ -199,12 +214,18 @@ def _people(arm: Arm, world: World, *, seed: int, start: int, n: int) -> Patient
 
 
 def explainer_error(config: ExplanationTruth, subject: Subject, model: RiskModel) -> ExplainerError:
-    """(a): our explainer against LightGBM's own exact values, for some patients."""
+    """(a): both kinds of our values against exact ones of other making, for some patients."""
     table = subject.explained_table.head(config.checked_patients)
-    _, shown = feature_contributions(model, table)
-    exact = contributions_of(booster_of(model.booster_text), feature_matrix(model, table))[:, :-1]
+    contract = model.contract
+    median = reference_table(contract.median_patients, table, contract=contract.columns)
+    matrix = feature_matrix(model, table)
+    wanted = contributions_by_definition(model, matrix, reference=feature_matrix(model, median))
+    _, by_path = feature_contributions(model, table)
+    exact = contributions_of(booster_of(model.booster_text), matrix)[:, :-1]
     return ExplainerError(
-        largest=float(np.abs(shown - model.calibrator.slope * exact).max()), n_patients=len(table)
+        largest=float(np.abs(explain(model, table).contributions - wanted).max()),
+        path_dependent=float(np.abs(by_path - model.calibrator.slope * exact).max()),
+        n_patients=len(table),
     )
 
 
@@ -276,19 +297,23 @@ def attribute(
     model: RiskModel,
     halves: tuple[Surrogate, Surrogate],
 ) -> Attributions:
-    """Shapley values of both surrogates and of the model, and the effects of interventions."""
-    rows, background = subject.rows(subject.explained_table), subject.rows(subject.background_table)
-    first, second, of_model = (
+    """Shapley values of both surrogates (by orders) and of the model (its reasons, exact), and the
+    effects of interventions.
+    """
+    rows, reference = subject.rows(subject.explained_table), subject.rows(subject.reference_table)
+    first, second = (
         shapley_by_orders(
-            log_odds, rows, background=background, n_orders=config.orders, seed=config.seed
+            half.log_odds, rows, background=reference, n_orders=config.orders, seed=config.seed
         )
-        for log_odds in (halves[0].log_odds, halves[1].log_odds, _model_log_odds(model, subject))
+        for half in halves
     )
+    told = explain(model, subject.explained_table).to_frame()
+    of_model = told.reindex(columns=list(subject.players), fill_value=0.0).to_numpy()
     n = min(config.intervention_patients, len(subject.explained))
     intervened = intervene(
         subject.arm,
         take(subject.explained, np.arange(n)),
-        reference=subject.background,
+        reference=subject.reference,
         features=subject.players,
         world=subject.world,
         seed=config.seed,
@@ -297,25 +322,10 @@ def attribute(
     return Attributions(
         (first.values, second.values),
         of_model,
+        float(max(first.error.max(), second.error.max())),
         intervened.effects(),
         (intervened.effects(split_half=0), intervened.effects(split_half=1)),
     )
-
-
-def _model_log_odds(model: RiskModel, subject: Subject) -> Function:
-    """The model's calibrated log-odds as a function of the players alone; the product's other
-    columns are its own.
-    """
-    template = subject.background_table.iloc[:1]
-    others = [name for name in template.columns if name not in subject.players]
-
-    def log_odds(rows: Values) -> Values:
-        frame = pd.DataFrame(rows, columns=list(subject.players))
-        for name in others:
-            frame[name] = template[name].iloc[0]
-        return model.calibrator.log_odds(raw_log_odds(model, frame))
-
-    return log_odds
 
 
 def _mean_of(halves: tuple[Surrogate, Surrogate]) -> Function:
@@ -326,14 +336,12 @@ def compare_attributions(parts: Sequence[Attributions], *, seed: int) -> Compari
     """(b) and (c), over the products given, with how far the references can be trusted."""
     effects = agreement([part.effect_halves for part in parts], seed=seed).rank_correlation
     return Comparisons(
-        model_against_oracle=agreement(
-            [(part.model.values, part.oracle) for part in parts], seed=seed
-        ),
+        model_against_oracle=agreement([(part.model, part.oracle) for part in parts], seed=seed),
         oracle_against_intervention=agreement(
             [(part.oracle[: len(part.effects)], part.effects) for part in parts], seed=seed
         ),
         model_against_intervention=agreement(
-            [(part.model.values[: len(part.effects)], part.effects) for part in parts], seed=seed
+            [(part.model[: len(part.effects)], part.effects) for part in parts], seed=seed
         ),
         intervention_reliability=reliability(effects.value),
     )
@@ -369,7 +377,7 @@ def feature_rows(subject: Subject, model: RiskModel, made: Attributions) -> list
             oracle_against_intervention=of_effects[row.feature].rank_correlation,
             size_path_dependent=shown[row.feature],
         )
-        for row in by_feature(made.model.values, made.oracle, features=subject.players)
+        for row in by_feature(made.model, made.oracle, features=subject.players)
     ]
 
 

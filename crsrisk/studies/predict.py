@@ -19,10 +19,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from crsrisk.data.explanation import INTERVAL_NAMES
 from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_table_stream
 from crsrisk.data.outcomes import read_course
 from crsrisk.data.tables import Note, PatientTable, read_patients
 from crsrisk.errors import InputError, OutputError
+from crsrisk.model.companions import Companions, load_companions
+from crsrisk.model.first_interval import first_interval
 from crsrisk.model.known_products import is_unknown, nearest_names, with_trained_names
 from crsrisk.model.landmark import course_columns, landmark_columns, landmark_features
 from crsrisk.model.predict import predict
@@ -37,7 +40,9 @@ SPREAD_UNKNOWN = (
     " How far products differ is in no figure here: no range of this model holds it; crsrisk"
     " forecast, from a product file, does."
 )
+SPREAD_KNOWN = " The interval holds how far new products of its platform differ."
 NOT_USED = "a column that is not used"  # in the account of the reader
+_ENDS = ("risk_low", "risk_high", "risk_refit_low", "risk_refit_high")
 _ACCOUNT = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
 
 
@@ -178,8 +183,9 @@ class ScoredTable(Result):
     counts : RowCounts
         How many rows were scored, warned about and refused.
     rows : DataFrame
-        `patient_id`, `risk` (0-1, NaN where refused), `status` (ok, warned, refused), `reasons`,
-        `missing`.
+        `patient_id`, `risk` (0-1, NaN where refused), `risk_low` and `risk_high` (the interval
+        shown first, which holds what `interval` says), `risk_refit_low` and `risk_refit_high` (the
+        refit range), `status` (ok, warned, refused), `reasons`, `missing`.
     account : tuple of Note
         What was converted, missing, refused or not used in reading.
     """
@@ -204,7 +210,9 @@ class ScoredTable(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a row of the file: patient_id, risk, status, reasons, missing."""
+        """One row a row of the file: patient_id, risk and its intervals, status, reasons,
+        missing.
+        """
         return self.rows
 
     def refusal(self) -> InputError | None:
@@ -280,7 +288,8 @@ def score_table(
         strict=strict,
         unknown_product=unknown_product,
     )
-    rows = _scored(loaded, read)
+    beside = load_companions(model, model=loaded, has_neighbour=False)
+    rows = _scored(loaded, beside, read)
     if out is not None:
         write_table_stream(out, iter([rows]))
     status, noted = rows["status"].value_counts(), read.counts()
@@ -346,21 +355,32 @@ def _of_known_products(
     return replace(refused, account=tuple(account))
 
 
-def _scored(model: RiskModel, read: PatientTable) -> pd.DataFrame:
-    """Every row of the file with its risk, or why it was refused."""
+def _scored(model: RiskModel, beside: Companions, read: PatientTable) -> pd.DataFrame:
+    """Every row of the file with its risk and interval, or why it was refused."""
     results = pd.DataFrame(
-        {"risk": pd.Series(dtype=np.float64), **{name: pd.Series(dtype=str) for name in _ACCOUNT}}
+        {
+            "risk": pd.Series(dtype=np.float64),
+            **{name: pd.Series(dtype=np.float64) for name in _ENDS},
+            "interval": pd.Series(dtype=str),
+            **{name: pd.Series(dtype=str) for name in _ACCOUNT},
+        }
     )
     if len(read.frame):
         results = predict(model, read.frame).rows[["risk", *_ACCOUNT]]
+        found = first_interval(model, beside, read.frame)
+        ends = (found.low, found.high, found.refit_low, found.refit_high)
+        results = results.assign(**dict(zip(_ENDS, ends, strict=True)), interval=found.holds)
         unknown = is_unknown(model, read.frame)
-        results.loc[unknown, "reasons"] += SPREAD_UNKNOWN
+        results.loc[unknown, "reasons"] += SPREAD_UNKNOWN if beside.worlds is None else SPREAD_KNOWN
+        results.loc[results["status"] == "refused", list(_ENDS)] = np.nan
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
     return pd.DataFrame(
         {
             "patient_id": joined["patient_id"],
             "risk": joined["risk"],
+            **{name: joined[name] for name in _ENDS},
+            "interval": np.where(joined["risk"].isna(), "", joined["interval"]),
             "status": np.where(refused, "refused", joined["status"]),
             "reasons": np.where(refused, joined["reason"], joined["reasons"]),
             "missing": joined["missing"].fillna(""),
@@ -398,13 +418,21 @@ def _print_risks(console: Console, scored: ScoredTable, *, at_most: int) -> None
     hour = scored.landmark_h
     begin = f"later than {hours_in_words(hour)} and " if hour else ""
     table = Table(title=f"{scored.outcome} {begin}within the window after the first dose, of 100")
-    for name in ("patient", "risk", "status", "why"):
+    for name in ("patient", "risk", "interval", "status", "why"):
         table.add_column(name, overflow="fold")
     rows = scored.rows.head(at_most)
     risks = ["-" if np.isnan(risk) else f"{100 * risk:.0f}" for risk in rows["risk"].to_numpy()]
-    for cells in zip(rows["patient_id"], risks, rows["status"], rows["reasons"], strict=True):
+    spans = [
+        "-" if np.isnan(low) else f"{100 * low:.0f} to {100 * high:.0f}"
+        for low, high in zip(rows["risk_low"], rows["risk_high"], strict=True)
+    ]
+    columns = (rows["patient_id"], risks, spans, rows["status"], rows["reasons"])
+    for cells in zip(*columns, strict=True):
         table.add_row(*(Text(str(cell)) for cell in cells))
     console.print(table)
+    named = [INTERVAL_NAMES[one] for one in scored.rows["interval"].unique() if one]
+    if named:
+        console.print(f"Interval: {'; '.join(named)}.", soft_wrap=True)
     if len(scored.rows) > at_most:
         console.print(
             f"... and {len(scored.rows) - at_most} more rows: use --out to write them all"

@@ -22,7 +22,7 @@ from crsrisk.data.risk_model import NOTICE, ModelClass
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
-from crsrisk.model.companions import reference_groups, save_companions
+from crsrisk.model.companions import Companions, reference_groups, save_companions
 from crsrisk.model.features import ModelConfig, columns_needed, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
@@ -37,18 +37,23 @@ from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.studies.predict import read_known
+from crsrisk.studies.world_spread import world_spreads
 
 Begin = Callable[[str, int], Callable[[int], None]]
 
 
 @dataclass(frozen=True)
 class Training:
-    """Patients to learn from: what was known, what happened, and in words who they are."""
+    """Patients to learn from: what was known, what happened, and in words who they are; ``arms``
+    and ``world`` of simulated ones.
+    """
 
     observed: pd.DataFrame
     outcomes: pd.DataFrame
     who: str
     left_out: Mapping[str, int]
+    arms: Sequence[Arm] = ()
+    world: World | None = None
 
 
 @dataclass(frozen=True)
@@ -199,10 +204,10 @@ def simulated_training(
     cohort = simulate_cohort(arms, world=world, n_patients=n_patients, seed=seed, workers=workers)
     who = f"{n_patients:,} simulated patients, scenario {world.scenario.name}, seed {seed}"
     if not config.landmark_h:
-        return Training(cohort.observed, cohort.outcomes, who, {})
+        return Training(cohort.observed, cohort.outcomes, who, {}, arms, world)
     known = landmark_table(cohort.observed, cohort.course, hour=config.landmark_h)
     gone = {f"no longer at risk at {config.landmark_h} h": n_patients - len(known)}
-    return Training(known, cohort.outcomes.loc[known.index], who, gone)
+    return Training(known, cohort.outcomes.loc[known.index], who, gone, arms, world)
 
 
 def table_training(
@@ -303,7 +308,8 @@ def train(
     """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``.
 
     Beside the model stands what a page for one patient needs: reference patients, ``n_refits``
-    refits (the usual number when left out; 0 = none), and the name of the neighbouring folder with
+    refits (the usual number when left out; 0 = none, and no intervals), what assumptions leave open
+    of the risks where the patients are simulated, and the name of the neighbouring folder with
     the model for grade 3 or more.
 
     Raises
@@ -343,7 +349,24 @@ def train(
         refit = partial(make_refits, model, training.observed, training.outcomes, config=config)
         refits = refit(seed=seed, n=n_refits, workers=workers, advance=advance)
     reference = reference_groups(model, training.observed)
-    save_companions(out, model=model, refits=refits, reference=reference, grade3plus=grade3plus)
+    worlds = None
+    if training.world is not None and n_refits != 0:
+        worlds = world_spreads(
+            {"model": (model, refits)},
+            training.arms,
+            world=training.world,
+            seed=seed,
+            workers=workers,
+            begin=begin,
+        ).get("model")
+    save_companions(
+        out,
+        model=model,
+        refits=refits,
+        reference=reference,
+        grade3plus=grade3plus,
+        worlds=worlds,
+    )
     how = None if track is None else _track(model, training, tuned, folder=track)
     return Trained(model, out, training, tuned, how)
 
@@ -507,8 +530,8 @@ def release_model(
     )
 
 
-def _cards(model: RiskModel) -> Mapping[str, str]:
-    facts = model_facts(model)
+def _cards(model: RiskModel, beside: Companions) -> Mapping[str, str]:
+    facts = model_facts(model, beside)
     return {
         "card.json": json.dumps(facts.to_dict(), indent=2, allow_nan=False) + "\n",
         "card.md": as_markdown(facts),

@@ -231,7 +231,11 @@ def update_model(
     companions = carry_over(before, done, observed=observed, y=y, config=config, seed=seed)
     save_model(done.model, folder)
     save_companions(
-        folder, model=done.model, reference=companions.reference, refits=companions.refits
+        folder,
+        model=done.model,
+        reference=companions.reference,
+        refits=companions.refits,
+        worlds=companions.worlds,
     )
     return Updated(
         model_before=loaded.label,

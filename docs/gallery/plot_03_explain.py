@@ -1,8 +1,9 @@
 """
 # Explain a risk
 
-Exact Shapley values of the calibrated model, one reason for each clinical variable. Reasons say how
-the model weighs what it was told; they are no proof of cause, and the patients are simulated.
+Exact Shapley values of the calibrated model against the median patient of the same product, one
+reason for each clinical variable. Reasons say how the model weighs what it was told; they are no
+proof of cause, and the patients are simulated.
 """
 
 import shap
@@ -24,7 +25,8 @@ explanation.plot(0)
 explanation.plot_importance()
 
 # %%
-# Every plot of the shap package takes the same values; here without what is a word and so has no
+# Every plot of the shap package takes path-dependent values, which start from the average over all
+# products; here without what is a word and so has no
 # high and low.
 values = explanation.to_shap()
 numbers = [at for at, name in enumerate(values.feature_names) if name != "Product"]

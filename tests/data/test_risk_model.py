@@ -18,6 +18,7 @@ from crsrisk.data.risk_model import (
     Column,
     Feature,
     FeatureContract,
+    MedianPatient,
     Prediction,
     Variable,
 )
@@ -59,6 +60,9 @@ def contract() -> FeatureContract:
     )
 
 
+MEDIAN = MedianPatient(group="product", name="a", n_patients=40, values={"product": "a"})
+
+
 def explanation(contributions: list[list[float]], *, base: float) -> Explanation:
     rows = np.array(contributions)
     variables = contract().variables * rows.shape[1]
@@ -67,8 +71,11 @@ def explanation(contributions: list[list[float]], *, base: float) -> Explanation
         rows=pd.DataFrame({"risk": risk, "status": "ok"}), model="m-1", outcome_in_words="CRS"
     )
     return Explanation(
-        base_log_odds=base,
+        base_log_odds=np.full(len(rows), base),
         contributions=rows,
+        references=(MEDIAN,) * len(rows),
+        path_base_log_odds=base,
+        path_contributions=rows,
         variables=variables,
         values=pd.DataFrame(rows),
         prediction=prediction,
@@ -90,7 +97,7 @@ def test_nouns_are_frozen() -> None:
     with pytest.raises(ValidationError):
         contract().name = "other"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        explanation([[1.0]], base=0.0).base_log_odds = 1.0  # type: ignore[misc]
+        explanation([[1.0]], base=0.0).base_log_odds = np.ones(1)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +128,7 @@ def test_calibrated_risk_is_logistic_in_the_log_odds(
 def test_points_add_up_and_keep_their_sign(contributions: list[float], base: float) -> None:
     told = explanation([contributions], base=base)
     points = told.points[0]
-    assert points.sum() == pytest.approx(told.prediction.risk[0] - told.base_risk, abs=1e-9)
+    assert points.sum() == pytest.approx(told.prediction.risk[0] - told.base_risk[0], abs=1e-9)
     assert (np.sign(points) == np.sign(contributions)).all()
 
 

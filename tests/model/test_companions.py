@@ -77,6 +77,24 @@ def test_reference_is_the_median_patient_of_each_product(model: RiskModel, toy: 
     assert one.seen["is_stepped_up"] == [False, True]
 
 
+def test_a_product_of_a_few_patients_has_those_of_its_platform(model: RiskModel, toy: Toy) -> None:
+    """Nothing is kept of fewer than ten patients, and nothing at all where the platform has no
+    more.
+    """
+    few = toy.observed.assign(patient_id=np.arange(len(toy.observed)))
+    few.loc[few.index[:9], ["product", "platform"]] = ["rare_engager", "tce"]
+    few.loc[few.index[9:13], ["product", "platform"]] = ["rare_cells", "car_t"]
+    found = reference_groups(model, few)
+    assert "rare_cells" not in found
+    rare = found["rare_engager"]
+    assert (rare.pooled, rare.typical["product"]) == ("tce", "rare_engager")
+    assert rare.n_patients == (few["platform"] == "tce").sum()
+    assert rare.typical["crp_mg_l"] == pytest.approx(
+        few.loc[few["platform"] == "tce", "crp_mg_l"].median(), rel=0.01
+    )
+    assert found["toy_immtac"].pooled == ""
+
+
 def test_round_trip(place: Path, model: RiskModel, severe: RiskModel, fresh_toy: Toy) -> None:
     found = load_companions(place, model=model)
     assert found.refits is not None

@@ -1,4 +1,6 @@
-"""Explanations: exact (three independent ways), additive, one reason a variable, true sentences."""
+"""Explanations: exact (by definition, by shap, by LightGBM), additive, one reason a variable, true
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,13 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from math import factorial
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 import shap
@@ -23,11 +27,22 @@ from scipy.special import expit
 from crsrisk.data.explanation import course_in_words, whole_points
 from crsrisk.errors import InputError
 from crsrisk.model.booster import booster_of, contributions_of
+from crsrisk.model.booster_text import bare_text
+from crsrisk.model.companions import reference_groups, save_companions
 from crsrisk.model.estimator import CRSClassifier
-from crsrisk.model.explain import _plan_of, explain, feature_contributions, path_shapley
-from crsrisk.model.forest import forest_of, raw_log_odds_by
+from crsrisk.model.explain import (
+    _plan_of,
+    explain,
+    feature_contributions,
+    path_shapley,
+    reference_shapley,
+)
+from crsrisk.model.fit import fit
+from crsrisk.model.forest import NODE, Forest, forest_of, raw_log_odds_by
+from crsrisk.model.median_patient import FEWEST
 from crsrisk.model.predict import feature_matrix, predict
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.store import load_model, save_model
 from crsrisk.model.tree_kernels import LANES
 from tests.model.boosters import every_case, joined, made, made_by_us
 
@@ -42,6 +57,9 @@ def test_base_and_contributions_add_up_to_the_risk(model: RiskModel, fresh_toy: 
     risk = predict(model, table).risk
     np.testing.assert_allclose(log_odds, np.log(risk / (1 - risk)), atol=1e-9)
     np.testing.assert_allclose(told.base_risk + told.points.sum(axis=1), risk, atol=1e-12)
+    path = told.path_base_log_odds + told.path_contributions.sum(axis=1)
+    np.testing.assert_allclose(path, log_odds, atol=1e-9)
+    np.testing.assert_allclose(told.path_base_risk + told.path_points.sum(axis=1), risk, atol=1e-12)
     np.testing.assert_array_equal(told.prediction.risk, risk)
 
 
@@ -107,7 +125,9 @@ def test_equals_the_definition_of_the_shapley_value() -> None:
         )
 
 
-def test_a_variables_share_is_the_sum_of_its_features(model: RiskModel, fresh_toy: Toy) -> None:
+def test_a_variables_path_dependent_share_is_the_sum_of_its_features(
+    model: RiskModel, fresh_toy: Toy
+) -> None:
     table = fresh_toy.observed.head(20)
     told, (_, by_feature) = explain(model, table), feature_contributions(model, table)
     names = [variable.name for variable in told.variables]
@@ -119,14 +139,18 @@ def test_a_variables_share_is_the_sum_of_its_features(model: RiskModel, fresh_to
     assert len(of["crp_mg_l"]) == 1
     for place, name in enumerate(names):
         np.testing.assert_allclose(
-            told.contributions[:, place], by_feature[:, of[name]].sum(axis=1), atol=1e-12
+            told.path_contributions[:, place], by_feature[:, of[name]].sum(axis=1), atol=1e-12
         )
 
 
 def test_what_the_toy_world_is_made_of_leads(model: RiskModel, fresh_toy: Toy) -> None:
     told = explain(model, fresh_toy.observed.head(N))
     size = dict(
-        zip([v.name for v in told.variables], np.abs(told.contributions).mean(axis=0), strict=True)
+        zip(
+            [v.name for v in told.variables],
+            np.abs(told.path_contributions).mean(axis=0),
+            strict=True,
+        )
     )
     wired = {
         "product",
@@ -146,9 +170,9 @@ def test_reasons_are_sorted_and_add_up(model: RiskModel, fresh_toy: Toy) -> None
         sizes = [abs(reason.points) for reason in given_reasons]
         assert sizes == sorted(sizes, reverse=True)
         total = sum(reason.points for reason in given_reasons)
-        assert total == pytest.approx(told.prediction.risk[row] - told.base_risk, abs=1e-12)
+        assert total == pytest.approx(told.prediction.risk[row] - told.base_risk[row], abs=1e-12)
         whole = sum(reason.whole_points for reason in given_reasons)
-        assert whole == round(100 * told.prediction.risk[row]) - round(100 * told.base_risk)
+        assert whole == round(100 * told.prediction.risk[row]) - round(100 * told.base_risk[row])
 
 
 def test_sentences(model: RiskModel, fresh_toy: Toy) -> None:
@@ -210,11 +234,11 @@ def test_a_refused_row_has_no_explanation(model: RiskModel, fresh_toy: Toy) -> N
         explain(model, table.head(0))
 
 
-def test_shap_takes_it(model: RiskModel, fresh_toy: Toy) -> None:
+def test_shap_takes_the_path_dependent_values(model: RiskModel, fresh_toy: Toy) -> None:
     told = explain(model, fresh_toy.observed.head(30))
     bridged = told.to_shap()
-    np.testing.assert_array_equal(bridged.values, told.contributions)
-    np.testing.assert_array_equal(bridged.base_values, np.full(30, told.base_log_odds))
+    np.testing.assert_array_equal(bridged.values, told.path_contributions)
+    np.testing.assert_array_equal(bridged.base_values, np.full(30, told.path_base_log_odds))
     np.testing.assert_allclose(
         expit(bridged.base_values + bridged.values.sum(axis=1)), told.prediction.risk, atol=1e-12
     )
@@ -233,7 +257,9 @@ def test_it_shows_itself(model: RiskModel, fresh_toy: Toy) -> None:
     np.testing.assert_array_equal(told.to_frame().to_numpy(), told.contributions)
     importances = told.feature_importances()
     assert importances.is_monotonic_decreasing
-    assert importances["product"] == np.abs(told.to_frame()["product"]).mean()
+    assert importances["product"] == np.abs(told.path_contributions[:, 0]).mean() > 0
+    assert told.variables[0].name == "product"
+    assert not told.to_frame()["product"].any()  # the reference gets the same
     for again in (pickle.loads(pickle.dumps(told)), copy.deepcopy(told)):
         np.testing.assert_array_equal(again.contributions, told.contributions)
         assert again.reasons(3) == told.reasons(3)
@@ -245,7 +271,7 @@ def test_it_draws_itself(model: RiskModel, fresh_toy: Toy) -> None:
     points = [round(bar.get_width()) for bar in bars.patches]
     assert sum(points) == sum(reason.whole_points for reason in told.reasons(2))
     assert [label.get_text() for label in bars.get_yticklabels()][-1] == "All other variables"
-    sizes = sorted(100 * np.abs(told.points).mean(axis=0))[::-1][:4]
+    sizes = sorted(100 * np.abs(told.path_points).mean(axis=0))[::-1][:4]
     assert [bar.mean_points for bar in told.importance_bars()[:4]] == pytest.approx(sizes)
     beside = [text.get_text().split()[0] for text in told.plot_importance(n_variables=4).texts]
     assert beside == [f"{size:.1f}" for size in sizes]
@@ -402,3 +428,220 @@ def test_the_first_run_and_the_cached_run_give_the_same_bytes(tmp_path: Path) ->
         "nothing was cached: this test would compare two first runs"
     )
     assert answers[0] == answers[1] != ""
+
+
+# Interventional values against one reference row: the definition over all coalitions is the
+# reference, with shap beside it; the axioms on a tree made by hand.
+
+
+def alone(n: int) -> np.ndarray:
+    """Every feature a player of its own."""
+    return np.arange(n, dtype=np.int64)
+
+
+def by_definition(
+    forest: Forest, row: np.ndarray, other: np.ndarray, players: np.ndarray
+) -> np.ndarray:
+    """Shapley values over all coalitions: inside the row's values, outside the other's."""
+    n = int(players.max()) + 1
+    joined_by = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)
+    said = raw_log_odds_by(forest, np.where(joined_by[:, players], row, other))
+    shares = np.zeros(n)
+    for player in range(n):
+        without = np.flatnonzero(~joined_by[:, player])
+        sizes = joined_by[without].sum(axis=1)
+        weights = np.array([factorial(k) * factorial(n - k - 1) / factorial(n) for k in sizes])
+        shares[player] = (weights * (said[without | 1 << player] - said[without])).sum()
+    return shares
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for name, case in every_case().items() if "deep and wide" not in name],
+    ids=[name for name in every_case() if "deep and wide" not in name],
+)
+def test_equals_the_definition_of_the_interventional_value(case: Any) -> None:
+    """For missing values, sets of categories and zeros too, each feature alone and two together."""
+    one = case()
+    forest = forest_of(one.text, objective=one.objective)
+    rows, others = one.table[:80:2], one.table[120:160]
+    together = np.maximum(alone(forest.n_features) - 1, 0)
+    for players in (alone(forest.n_features), together):
+        found = reference_shapley(forest, rows, reference=others, players=players)
+        wanted = [
+            by_definition(forest, row, other, players)
+            for row, other in zip(rows, others, strict=True)
+        ]
+        np.testing.assert_allclose(found, wanted, atol=AGREEMENT)
+
+
+@pytest.mark.parametrize(("num_leaves", "tolerance"), [(3, AGREEMENT), (15, 1e-6)])
+def test_agrees_with_shaps_interventional_values(num_leaves: int, tolerance: float) -> None:
+    """shap adds up in 32 bits: exactly where every number fits into them (two features a path, so
+    weights of 1 and 1/2, and leaves that are multiples of 1/4096), else to some 1e-7.
+    """
+    rng = np.random.default_rng(8)
+    table = rng.integers(-8, 8, (900, 6)) / 4.0
+    table[rng.random(table.shape) < 0.1] = np.nan
+    event = rng.random(900) < expit(np.nan_to_num(table[:, 0] * table[:, 1]) + (table[:, 2] > 0))
+    learner = CRSClassifier(
+        kind="boosting",
+        boosting_max_trees=60,
+        boosting_num_leaves=num_leaves,
+        n_folds=2,
+        random_state=1,
+    )
+    booster = learner.fit(table, event).booster_
+    text = _in_32_bits(booster.model_to_string())
+    reference = np.array([[0.25, -1.0, np.nan, 0.5, 0.0, 1.0]])
+    explainer = shap.TreeExplainer(
+        booster_of(text), data=reference, feature_perturbation="interventional"
+    )
+    theirs = explainer.shap_values(table, check_additivity=False)
+    ours = reference_shapley(
+        forest_of(text), table, reference=np.repeat(reference, len(table), 0), players=alone(6)
+    )
+    assert np.abs(ours).max() > 0.1
+    assert np.abs(ours - theirs).max() < tolerance
+
+
+def _in_32_bits(text: str) -> str:
+    """A booster text whose leaf values are multiples of 1/4096, and thresholds 32-bit numbers."""
+    lines = []
+    for line in text.splitlines():
+        key, _, values = line.partition("=")
+        if key == "tree_sizes":  # in bytes of the old text; LightGBM writes them anew
+            continue
+        numbers = None
+        if key == "leaf_value":
+            numbers = [round(float(value) * 4096) / 4096 for value in values.split()]
+        elif key == "threshold" and values:
+            numbers = [float(np.float32(value)) for value in values.split()]
+        lines.append(line if numbers is None else f"{key}={' '.join(map(repr, numbers))}")
+    return bare_text(lgb.Booster(model_str="\n".join(lines) + "\n").model_to_string())
+
+
+def test_deep_trees_add_up_to_the_difference() -> None:
+    case = made("deep and wide")
+    forest = forest_of(case.text)
+    rows, others = case.table[:150], case.table[150:]
+    found = reference_shapley(forest, rows, reference=others, players=alone(forest.n_features))
+    np.testing.assert_allclose(
+        found.sum(axis=1),
+        raw_log_odds_by(forest, rows) - raw_log_odds_by(forest, others),
+        atol=1e-12,
+    )
+    back = reference_shapley(forest, others, reference=rows, players=alone(forest.n_features))
+    np.testing.assert_allclose(back, -found, atol=1e-12)
+
+
+def both_above_a_half() -> Forest:
+    """One tree made by hand: 1 where features 0 and 1 are above 0.5, else 0; feature 2 is not
+    asked.
+    """
+    nodes = np.zeros(2, dtype=NODE)
+    nodes["threshold"], nodes["feature"] = 0.5, [0, 1]
+    nodes["left"], nodes["right"] = [-1, -2], [1, -3]
+    return Forest(
+        feature_names=("a", "b", "c"),
+        nodes=nodes,
+        words=np.zeros(0, dtype=np.int64),
+        roots=np.zeros(1, dtype=np.int64),
+        leaf_value=np.array([0.0, 0.0, 1.0]),
+        node_count=np.ones(2),
+        leaf_count=np.ones(3),
+    )
+
+
+def test_the_axioms_on_a_tree_made_by_hand() -> None:
+    forest, ones, zeros = both_above_a_half(), np.ones((1, 3)), np.zeros((1, 3))
+
+    def shares(row: np.ndarray, other: np.ndarray, players: np.ndarray) -> list[float]:
+        return reference_shapley(forest, row, reference=other, players=players)[0].tolist()
+
+    assert shares(ones, zeros, alone(3)) == [0.5, 0.5, 0.0]  # symmetric; a dummy has nothing
+    assert shares(zeros, ones, alone(3)) == [-0.5, -0.5, 0.0]
+    assert shares(ones, np.array([[0.0, 1.0, 0.0]]), alone(3)) == [1.0, 0.0, 0.0]
+    assert shares(ones, ones, alone(3)) == [0.0, 0.0, 0.0]
+    assert shares(ones, zeros, np.array([0, 0, 1])) == [1.0, 0.0]  # together
+
+
+@given(rows=st.lists(st.integers(0, 299), min_size=1, max_size=40))
+@settings(max_examples=20, deadline=None)
+def test_an_interventional_value_has_the_same_bytes_in_any_company(rows: list[int]) -> None:
+    case = made_by_us()
+    forest = forest_of(case.text)
+    others = case.table[::-1].copy()
+    whole = reference_shapley(forest, case.table, reference=others, players=alone(5))
+    some = reference_shapley(forest, case.table[rows], reference=others[rows], players=alone(5))
+    np.testing.assert_array_equal(some, whole[rows])
+
+
+# Whom a patient is compared with.
+
+
+def test_reasons_start_from_the_median_patient_of_the_product(
+    model: RiskModel, toy: Toy, fresh_toy: Toy
+) -> None:
+    table = fresh_toy.observed.head(30)
+    told = explain(model, table)
+    for row, product in enumerate(table["product"]):
+        one = told.references[row]
+        same = toy.observed[toy.observed["product"] == product]
+        assert (one.group, one.name, one.n_patients) == ("product", product, len(same))
+        assert one.values["crp_mg_l"] == pytest.approx(same["crp_mg_l"].median(), rel=0.01)
+        median = table.iloc[[row]].assign(**{k: v for k, v in one.values.items()})
+        assert told.base_risk[row] == pytest.approx(predict(model, median).risk[0], abs=1e-12)
+        assert not explain(model, median).contributions.any()
+
+
+def test_another_product_is_compared_with_its_platform_getting_the_same(
+    model: RiskModel, toy: Toy, fresh_toy: Toy
+) -> None:
+    table = fresh_toy.observed.head(2).assign(product="unheard_of", platform=["immtac", "til"])
+    told = explain(model, table)
+    found = [(one.group, one.name) for one in told.references]
+    assert found == [("platform", "immtac"), ("all", "")]
+    assert told.references[1].n_patients == len(toy.observed)
+    product = [variable.name for variable in told.variables].index("product")
+    assert not told.contributions[:, product].any()
+
+
+def test_no_median_is_of_fewer_than_ten(toy: Toy, config: Any) -> None:
+    observed, outcomes = toy.observed.copy(), toy.outcomes
+    observed.loc[observed.index[:9], "product"] = "rare"
+    found = fit(observed, outcomes, config=config, seed=1).contract.median_patients
+    assert "rare" not in {one.name for one in found}
+    assert all(one.n_patients >= FEWEST for one in found)
+
+
+def test_a_missing_value_counts_as_missing(model: RiskModel, fresh_toy: Toy) -> None:
+    """Its contribution is the difference to the measured median alone: 0 only where the trees send
+    both the same way.
+    """
+    told = explain(model, fresh_toy.observed.head(1))
+    typical = dict(told.references[0].values)
+    row = fresh_toy.observed.head(1).assign(**{**typical, "crp_mg_l": np.nan})
+    missing = explain(model, row)
+    place = [variable.name for variable in missing.variables].index("crp_mg_l")
+    others = np.delete(missing.contributions[0], place)
+    assert not others.any()
+    assert missing.base_log_odds[0] + missing.contributions[0, place] == pytest.approx(
+        float(model.log_odds(row)[0]), abs=1e-12
+    )
+
+
+def test_a_folder_of_a_former_version_compares_with_its_reference_patients(
+    model: RiskModel, toy: Toy, fresh_toy: Toy, tmp_path: Path
+) -> None:
+    former = replace(model, contract=model.contract.model_copy(update={"median_patients": ()}))
+    with pytest.raises(InputError, match="no median patient"):
+        explain(former, fresh_toy.observed.head(1))
+    save_model(former, tmp_path / "former")
+    reference = reference_groups(model, toy.observed)
+    save_companions(tmp_path / "former", model=former, reference=reference, refits=None)
+    found = explain(load_model(tmp_path / "former"), fresh_toy.observed.head(40))
+    wanted = explain(model, fresh_toy.observed.head(40))
+    np.testing.assert_array_equal(found.contributions, wanted.contributions)
+    unknown = fresh_toy.observed.head(1).assign(product="unheard_of", platform="tce")
+    assert explain(load_model(tmp_path / "former"), unknown).references[0].name == "toy_engager"

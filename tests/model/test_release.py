@@ -29,6 +29,7 @@ from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import (
     BEDSIDE,
     REFITS,
+    Companions,
     load_companions,
     reference_groups,
     save_companions,
@@ -46,7 +47,7 @@ FILES = {BOOSTER, CONTRACT, CALIBRATOR, BEDSIDE, REFITS, "card.json", "card.md"}
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def cards(model: RiskModel) -> Mapping[str, str]:
+def cards(model: RiskModel, beside: Companions) -> Mapping[str, str]:
     return {"card.json": json.dumps({"model": model.label}), "card.md": f"# {model.label}\n"}
 
 

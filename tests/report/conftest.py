@@ -14,7 +14,7 @@ from crsrisk.data.cross_validation import CrossValidation
 from crsrisk.data.ensemble import EnsembleAbout, VarianceShares
 from crsrisk.data.explanation import Explanation, Reason
 from crsrisk.data.published_figures import Comparison
-from crsrisk.data.risk_model import Prediction, Variable
+from crsrisk.data.risk_model import MedianPatient, Prediction, Variable
 from crsrisk.data.world import load_world
 from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
 from crsrisk.evaluation.evaluate import evaluate
@@ -210,14 +210,20 @@ def make_explanation(observed: pd.DataFrame, rng: np.random.Generator) -> Explan
         {"risk": risk, "status": "ok", "reasons": "", "missing": ""}, index=values.index
     )
     return Explanation(
-        base_log_odds=-0.8,
+        base_log_odds=np.full(len(values), -0.8),
         contributions=contributions,
+        references=(MEDIAN,) * len(values),
+        path_base_log_odds=-0.8,
+        path_contributions=contributions,
         variables=variables,
         values=values,
         prediction=Prediction(
             rows=rows, model="m-1", outcome_in_words="first CRS of grade 2 or more"
         ),
     )
+
+
+MEDIAN = MedianPatient(group="product", name="tarlatamab", n_patients=512, values={})
 
 
 def make_reason(variable: str, points: float, **changes: Any) -> Reason:
@@ -248,6 +254,7 @@ def make_example(observed: pd.DataFrame, **changes: Any) -> Example:
         risk_grade2plus=Estimate(0.234, 0.15, 0.34),
         risk_grade3plus=Estimate(0.041, 0.01, 0.1),
         interval_covers=covers,
+        compared_with=MEDIAN,
         base_risk=0.30,
         reasons=(
             make_reason("crp", 0.05),

@@ -418,7 +418,7 @@ def test_a_patient_has_both_risks_their_intervals_and_what_they_cover(
         assert risk.notice == NOTICE
     assert (
         patient.risks.grade2plus.interval
-        == "Plausible range 15 to 34 of 100: from refitting the model; it does not hold differences"
+        == "Refit range 15 to 34 of 100: from refitting the model; it does not hold differences"
         " between hospitals."
     )
     assert (patient.icons.n_grade2plus, patient.icons.n_grade3plus) == (23, 4)

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from crsrisk.data.explanation import (
     ByGrade,
+    IntervalHolds,
     LeverEffect,
     MissingRange,
     PatientRisk,
@@ -39,10 +40,12 @@ from crsrisk.data.risk_model import Calibrator, Column, Feature, FeatureContract
 from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, columns_of
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.report.bedside import RiskInWords
 from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_explanation
 from crsrisk.report.explanation_warnings import PatientFacts
 from crsrisk.report.explanation_words import explanation_of
 from crsrisk.results import Estimate, NotEstimable
+from tests.report.conftest import MEDIAN
 
 EVIL = "<script>alert('x')</script>"
 THEMES = ("drug and dose", "prevention", "tumour burden", "inflammation", "host")
@@ -221,6 +224,7 @@ def make_facts(**changes: Any) -> PatientFacts:
             "is_stepped_up": [True],
             "has_tocilizumab_prophylaxis": [False],
         },
+        compared_with=MEDIAN,
         base_risk=0.2,
         reasons=make_reasons(points, total=3),
         missing=[
@@ -340,12 +344,56 @@ def test_one_sentence_a_grade_with_integer_percent_and_window(content: PatientEx
     )
 
 
-def test_the_two_ranges_say_what_they_cover(content: PatientExplanation) -> None:
+def over_worlds(holds: IntervalHolds, *, value: float = 0.234) -> PatientExplanation:
+    """The page of a patient whose interval holds more than refits."""
+    risk = PatientRisk(
+        Estimate(value, 0.1, 0.5),
+        Estimate(0.03, 0.01, 0.2),
+        holds=holds,
+        refit_range=ByGrade(Estimate(value, 0.2, 0.28), Estimate(0.03, 0.02, 0.04)),
+    )
+    return explanation_of(make_facts(risk=risk, n_worlds=128))
+
+
+def test_the_interval_shown_first_is_named_for_what_it_holds() -> None:
+    found = over_worlds("refitting and assumptions")
+    two, three = found.risks.grade2plus, found.risks.grade3plus
+    assert isinstance(three, RiskInWords)
+    assert two.interval.startswith(
+        "90% interval (refitting and assumptions) 10 to 50 of 100: made to hold the true risk"
+    )
+    assert "128 simulated worlds" in two.interval
+    assert "new products" not in two.interval
+    assert two.refit_range == "Refit range alone 20 to 28 of 100 (95%, 20 refits)."
+    assert three.interval_short == (
+        "90% interval (refitting and assumptions) 1 to 20 of 100: as above."
+    )
+    page = found.to_html()
+    for text in (two.interval, two.refit_range, three.refit_range):
+        assert text in page
+
+
+def test_the_interval_of_a_new_product_says_that_products_differ() -> None:
+    told = over_worlds("refitting, assumptions and products").risks.grade2plus.interval
+    assert told.startswith(
+        "90% interval (refitting, assumptions and differences between products) 10 to 50 of 100"
+    )
+    assert "over new products of its platform" in told
+
+
+def test_a_number_outside_its_interval_is_said_to_be_there() -> None:
+    inside = over_worlds("refitting and assumptions").risks.grade2plus.interval
+    outside = over_worlds("refitting and assumptions", value=0.6).risks.grade2plus.interval
+    assert "lies outside" not in inside
+    assert outside.endswith("The number itself lies outside: most worlds disagree with it.")
+
+
+def test_the_refit_range_says_what_it_covers(content: PatientExplanation) -> None:
     told = content.risks.grade2plus.interval
     assert told.startswith(
-        "Plausible range 15 to 34 of 100: from refitting the model to 20 resampled cohorts"
+        "Refit range 15 to 34 of 100: from refitting the model to 20 resampled cohorts"
     )
-    assert "does not include differences between hospitals" in told
+    assert "does not include what assumptions leave open, differences between hospitals" in told
     spread = content.assumptions.grade2plus.sentence
     assert (
         "under 40 sets of assumptions that published trials cannot tell apart: about 21 of 100"

@@ -151,7 +151,7 @@ def test_every_risk_has_denominator_window_range_and_notice(
         assert re.search(
             r"Of 100 patients .* within (21|60) days after the first dose\.", risk.text
         )
-        assert re.search(r"Plausible range \d+ to \d+ of 100", risk.text)
+        assert re.search(r"Refit range \d+ to \d+ of 100", risk.text)
         assert content.notice in risk.text
 
 

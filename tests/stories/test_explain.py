@@ -32,7 +32,9 @@ def test_from_template_to_page(job: Job, patient: Path, tmp_path: Path) -> None:
     for text in (
         "Of 100 patients like this one",
         "CRS of grade 3 or more",
-        "Plausible range",
+        "90% interval (refitting and assumptions)",
+        "Refit range alone",
+        "The reasons start from the median patient under Tarlatamab",
         "sets of assumptions",
         "Reference patient, the median patient under Tarlatamab",
         "Raises the risk:",
@@ -160,7 +162,7 @@ def test_a_day_after_the_dose(released: str, tmp_path: Path) -> None:
     for text in (
         "Of 100 patients like this one at 24 hours, without grade 2 or more so far",
         "later than 24 hours and within 21 days after the first dose",
-        "Plausible range",
+        "Refit range",
         "CRS of grade 3 or more",
         "still at risk at 24 hours",
         "110 pg/mL at 24 h (the highest so far, rising by",

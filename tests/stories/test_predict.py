@@ -96,7 +96,18 @@ def test_out_holds_every_row(job: Job, exported: Path, tmp_path: Path, suffix: s
     answer = done("predict", job.model, exported, "--out", out)
     assert answer.out.splitlines()[0] == f"Wrote {out}"
     rows = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
-    assert list(rows.columns) == ["patient_id", RISK, "status", "reasons", "missing"]
+    assert list(rows.columns) == [
+        "patient_id",
+        RISK,
+        "risk_low",
+        "risk_high",
+        "risk_refit_low",
+        "risk_refit_high",
+        "interval",
+        "status",
+        "reasons",
+        "missing",
+    ]
     tree = done("predict", job.model, exported, "--json").tree
     np.testing.assert_array_equal(rows[RISK], risks(tree["rows"]))
 
@@ -172,7 +183,7 @@ def test_an_unknown_product_is_scored_only_on_request(
     row = asked["rows"][2]
     assert row["status"] == "warned"
     assert "product is not one that the model was trained on" in row["reasons"]
-    assert "How far products differ is in no figure here" in row["reasons"]
+    assert "The interval holds how far new products of its platform differ" in row["reasons"]
 
 
 def test_a_product_is_scored_by_any_of_its_names(

@@ -30,8 +30,7 @@ seed: 3
 training_patients: 1100
 surrogate_patients: 8000
 explained_patients: 20
-background_patients: 6
-orders: 2
+orders: 12
 checked_patients: 2
 oracle_patients: 30
 oracle_repetitions: 40
@@ -57,6 +56,7 @@ def made(place: Path) -> ExplanationTruthResult:
 def test_three_numbers_are_reported_apart(made: ExplanationTruthResult) -> None:
     row = made["psma_masked_engager"]
     assert row.explainer.largest < EXPLAINER_BAR
+    assert row.explainer.path_dependent < EXPLAINER_BAR
     assert row.comparisons is not None
     for agreement in (
         row.comparisons.model_against_oracle,

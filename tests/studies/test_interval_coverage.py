@@ -1,0 +1,173 @@
+"""What assumptions leave open of a model: asked of worlds, kept, said, judged in other worlds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crsrisk.model.companions import Companions, load_companions, save_companions
+from crsrisk.model.first_interval import first_interval
+from crsrisk.model.refits import Refits, make_refits
+from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.store import save_model
+from crsrisk.model.world_spread import ANY, TrueLogOdds, WorldSpread
+from crsrisk.simulation.arm import Arm
+from crsrisk.studies.development import Split
+from crsrisk.studies.explain import ExplainableModel, patient_risks
+from crsrisk.studies.interval_coverage import EVERYBODY, CoverageRow, coverage_rows
+from crsrisk.studies.world_spread import ArmRisks, ask_worlds, spread_of, why_no_spread
+from crsrisk.uncertainty.world_risks import BUILDING, HELD_OUT
+from tests.simulation.people import world_of
+from tests.studies.conftest import SEED
+from tests.uncertainty.few_members import few_members
+
+ENSEMBLE = few_members(16)
+
+
+def asked(arms: dict[str, Arm], *, part: int, each: int, n_replicates: int) -> list[ArmRisks]:
+    return ask_worlds(
+        arms.values(),
+        world=world_of(),
+        seed=SEED + part,
+        ensemble=ENSEMBLE,
+        part=part,
+        each=each,
+        n_replicates=n_replicates,
+        begin=lambda title, total: lambda n: None,
+    )
+
+
+@pytest.fixture(scope="module")
+def refits(model: RiskModel, sides: Split, config: object) -> Refits:
+    training = sides.training
+    return make_refits(model, training.observed, training.outcomes, config=config, seed=SEED, n=4)
+
+
+@pytest.fixture(scope="module")
+def worlds(model: RiskModel, refits: Refits, arms: dict[str, Arm]) -> WorldSpread:
+    building = asked(arms, part=BUILDING, each=16, n_replicates=4)
+    return spread_of(model, refits, building, ensemble=ENSEMBLE)
+
+
+@pytest.fixture(scope="module")
+def judged(arms: dict[str, Arm]) -> list[ArmRisks]:
+    return asked(arms, part=HELD_OUT, each=8, n_replicates=40)
+
+
+def test_every_product_and_platform_of_training_has_its_spread(
+    model: RiskModel, worlds: WorldSpread
+) -> None:
+    assert set(worlds.products) == set(model.contract.products)
+    assert set(worlds.new_products) == {"tce", ANY}
+    assert (worlds.n_members, worlds.n_replicates) == (8, 4)
+    # nobody's own numbers are known of a new product: it is told less sharply
+    sharpest = min(one.log_sd for one in worlds.products.values())
+    assert worlds.new_products["tce"].log_sd > sharpest
+
+
+def test_a_landmark_and_another_scenario_have_none(model: RiskModel) -> None:
+    world = world_of()
+    later = model.contract.model_copy(update={"landmark_h": 24})
+    other = replace(world, scenario=world.scenario.model_copy(update={"name": "other"}))
+    assert why_no_spread(model.contract, world=world) == ""
+    assert "hours after the first dose" in why_no_spread(later, world=world)
+    assert "scenario other" in why_no_spread(model.contract, world=other)
+
+
+def test_it_is_kept_beside_the_model(
+    model: RiskModel, worlds: WorldSpread, refits: Refits, tmp_path: Path
+) -> None:
+    save_model(model, tmp_path / "m")
+    save_companions(tmp_path / "m", model=model, reference={}, refits=refits, worlds=worlds)
+    assert load_companions(tmp_path / "m", model=model).worlds == worlds
+
+
+def test_intervals_hold_what_they_are_called(
+    model: RiskModel, worlds: WorldSpread, refits: Refits, sides: Split
+) -> None:
+    rows = sides.test.observed.head(20)
+    unknown = rows.assign(product="unheard_of")
+    beside = Companions(refits=refits, worlds=worlds)
+    explainable = ExplainableModel(model, beside, {})
+    for table, holds in (
+        (rows, "refitting and assumptions"),
+        (unknown, "refitting, assumptions and products"),
+    ):
+        risks = patient_risks(explainable, table)
+        found = first_interval(model, beside, table)
+        assert {risk.holds for risk in risks} == set(found.holds) == {holds}
+        assert [risk.grade2plus.low for risk in risks] == found.low.tolist()
+        assert [risk.grade2plus.high for risk in risks] == found.high.tolist()
+        for risk, low, high in zip(risks, found.refit_low, found.refit_high, strict=True):
+            assert risk.refit_range is not None
+            alone = risk.refit_range.grade2plus
+            assert (alone.low, alone.high) == (low, high)
+            assert alone.low <= alone.value <= alone.high
+
+
+def test_without_worlds_the_refit_range_is_shown_by_its_name(
+    model: RiskModel, refits: Refits, sides: Split
+) -> None:
+    """So it is with every folder of a former version."""
+    rows = sides.test.observed.head(5)
+    for beside, holds in ((Companions(refits=refits), "refitting"), (Companions(), "")):
+        found = first_interval(model, beside, rows)
+        assert set(found.holds) == {holds}
+        assert np.isnan(found.low).all() == (holds == "")
+    (risk, *_) = patient_risks(ExplainableModel(model, Companions(refits=refits), {}), rows)
+    assert (risk.holds, risk.refit_range) == ("refitting", None)
+
+
+def test_coverage_is_measured_by_product_and_by_tenth(
+    model: RiskModel, refits: Refits, worlds: WorldSpread, judged: list[ArmRisks]
+) -> None:
+    rows = list(coverage_rows(model, refits, worlds, judged, seed=1))
+    known = [row for row in rows if row.products == "known"]
+    assert [row.group for row in known[:3]] == [EVERYBODY, *(arm.product for arm in judged)]
+    assert len(known) == 1 + len(judged) + 10
+    assert sum(row.n_patients for row in known[-10:]) == known[0].n_patients == 2 * 8 * 8
+    told = [row for row in rows if row.share is not None]
+    assert told
+    for row in told:
+        assert row.share.value + row.below + row.above == pytest.approx(1.0)
+        assert row.refit_range is not None
+    for row in rows:
+        assert 0.0 <= row.counts.low <= row.counts.high <= 1.0
+        assert row.counts.mc_error is not None
+        # too few events in tenths of low risk for a statement about single true risks
+        assert (row.share is None) == (row.below is None)
+    assert rows[-10].share is None or rows[3].share is None
+
+
+def with_sd(worlds: WorldSpread, sd: float) -> WorldSpread:
+    """The same spread with another SD of everything."""
+
+    def changed(one: TrueLogOdds) -> TrueLogOdds:
+        return one.model_copy(update={"log_sd": float(np.log(sd)), "log_sd_tilt": 0.0})
+
+    return worlds.model_copy(
+        update={
+            name: {key: changed(one) for key, one in getattr(worlds, name).items()}
+            for name in ("products", "new_products")
+        }
+    )
+
+
+def test_wide_intervals_hold_everything_and_narrow_ones_nothing(
+    model: RiskModel, worlds: WorldSpread, judged: list[ArmRisks]
+) -> None:
+    def everybody(sd: float) -> CoverageRow:
+        return next(iter(coverage_rows(model, None, with_sd(worlds, sd), judged, seed=1)))
+
+    wide, narrow = everybody(5.0), everybody(0.01)
+    assert wide.share is not None
+    assert narrow.share is not None
+    assert wide.share.value > 0.99
+    assert narrow.share.value < 0.1
+    assert narrow.counts.value < wide.counts.value
+    assert narrow.is_missed
+    assert narrow.refit_range is None
+    assert wide.width > narrow.width
