@@ -125,6 +125,13 @@ def _simulation_based_calibration(
     return lambda: print_simulation_based_calibration(result)
 
 
+def _landmark_subgroups(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+    from crsrisk.studies.landmark_subgroups import print_landmark_subgroups, run_landmark_subgroups
+
+    result = run_landmark_subgroups(experiment, workers=workers, begin=begin)
+    return lambda: print_landmark_subgroups(result)
+
+
 KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "baseline": _baseline,
     "calibration": _calibration,
@@ -137,6 +144,7 @@ KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "explanation_truth": _explanation_truth,
     "true_optimism": _true_optimism,
     "simulation_based_calibration": _simulation_based_calibration,
+    "landmark_subgroups": _landmark_subgroups,
 }
 
 # kinds that know what belongs to an older result, tracking and models included

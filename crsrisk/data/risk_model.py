@@ -38,6 +38,37 @@ _ROWS_NAMED = 10  # of the rows that a message names
 NOTICE = "Research use. Fitted to simulated patients; no external validation."
 
 
+class Bound(Strict):
+    """A bound on one column of the observed table: values ``at_least`` or ``below`` a number, in
+    the column's unit. A missing value never lies within it.
+
+    >>> Bound(column="map_mmhg__min__h24", below=70).holds(np.array([65.0, 70.0, np.nan])).tolist()
+    [True, False, False]
+    """
+
+    column: str
+    at_least: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Bound:
+        if (self.at_least is None) == (self.below is None):
+            raise ValueError("either at_least or below")
+        return self
+
+    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which values lie within the bound, in their shape."""
+        if self.below is None:
+            return np.asarray(values >= self.at_least)
+        return np.asarray(values < self.below)
+
+    def in_words(self) -> str:
+        """The bound as a condition, in the column's unit."""
+        if self.below is None:
+            return f"{self.column} >= {self.at_least:g}"
+        return f"{self.column} < {self.below:g}"
+
+
 class Feature(Strict):
     """One column of the model's own table.
 

@@ -33,6 +33,7 @@ from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_text
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
+from crsrisk.model.additive import quantile
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import ModelConfig, build_features, columns_needed, numbers_of, words_of
 from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
@@ -86,37 +87,49 @@ class Companions:
     grade3plus_refits: Refits | None = None
 
 
-def reference_groups(model: RiskModel, training: pd.DataFrame) -> dict[str, ReferenceGroup]:
+def reference_groups(
+    model: RiskModel, training: pd.DataFrame, *, sample_weight: Floats | None = None
+) -> dict[str, ReferenceGroup]:
     """The reference of every product among the training patients: medians and quantiles, nothing of
-    a single patient.
+    a single patient. ``sample_weight`` (patients,): how many patients each stands for.
     """
     kinds = {column.name: column.kind for column in model.contract.columns}
     names = columns_needed(model.contract.feature_names)
+    weight = pd.Series(
+        np.ones(len(training)) if sample_weight is None else sample_weight, index=training.index
+    )
     return {
-        str(product): _group(rows, {name: kinds[name] for name in names})
+        str(product): _group(
+            rows,
+            {name: kinds[name] for name in names},
+            weight=weight.loc[rows.index].to_numpy(dtype=np.float64),
+        )
         for product, rows in training.groupby("product", sort=True)
     }
 
 
-def _group(rows: pd.DataFrame, kinds: Mapping[str, str]) -> ReferenceGroup:
+def _group(rows: pd.DataFrame, kinds: Mapping[str, str], *, weight: Floats) -> ReferenceGroup:
     typical: dict[str, bool | float | str | None] = {}
     low: dict[str, float] = {}
     high: dict[str, float] = {}
     seen: dict[str, list[bool | str]] = {}
     for name, kind in kinds.items():
         if kind == "word":
-            words = [str(word) for word in words_of(rows, column=name) if word]
-            typical[name] = max(sorted(set(words)), key=words.count) if words else None
-            seen[name] = list(sorted(set(words)))
+            words = words_of(rows, column=name)
+            size = {str(word): weight[words == word].sum() for word in set(words.tolist()) if word}
+            typical[name] = max(sorted(size), key=lambda word: size[word]) if size else None
+            seen[name] = list(sorted(size))
             continue
         values = numbers_of(rows, column=name)
-        values = values[~np.isnan(values)]
+        is_known = ~np.isnan(values)
+        values, known_weight = values[is_known], weight[is_known]
         if kind == "flag":
-            typical[name] = bool(values.mean() >= 0.5) if len(values) else None
+            is_usual = len(values) and np.average(values, weights=known_weight) >= 0.5
+            typical[name] = bool(is_usual) if len(values) else None
             seen[name] = [value for value in (False, True) if (values == value).any()]
         elif len(values):
             low[name], typical[name], high[name] = (
-                _short(np.quantile(values, q)) for q in (LOW, 0.5, HIGH)
+                _short(quantile(values, q, sample_weight=known_weight)) for q in (LOW, 0.5, HIGH)
             )
         else:
             typical[name] = None

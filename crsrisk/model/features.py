@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import OutcomeName
 from crsrisk.data.risk_model import (
     KIND_OF,
+    Bound,
     Direction,
     Kind,
     LearnerKind,
@@ -37,8 +38,10 @@ from crsrisk.fields import FIELDS
 from crsrisk.fields import Field as Described
 from crsrisk.folders import find
 from crsrisk.model.indices import INDICES, Index
+from crsrisk.model.landmark import LABORATORY, VITALS
 from crsrisk.results import Result
 
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 _DYNAMIC = re.compile(r"(.+)__(slope|onset)__h(\d+)")
 
 # Columns of words that may become yes/no features, one for each word: `product__tarlatamab`.
@@ -147,6 +150,31 @@ class Tuning(Strict):
         return search
 
 
+class SimulatedCohort(Strict):
+    """Simulated patients that a landmark model learns from, unless told otherwise
+    (:mod:`crsrisk.model.training_cohort`).
+
+    ``patients`` are simulated. Of those at risk at the landmark all with one of the ``rare``
+    courses are kept, and at most ``others`` of the rest, by weight. ``never_read`` (by quantity)
+    and ``read_once``: shares of patients in whom a quantity was not read after the dose, or at the
+    landmark alone, at random.
+    """
+
+    patients: int = Field(ge=100)
+    others: int = Field(ge=100)
+    rare: list[Bound] = Field(min_length=1)
+    never_read: dict[str, Share] = Field(default_factory=dict)
+    read_once: Share = 0.0
+
+    @field_validator("never_read")
+    @classmethod
+    def _quantities_are_known(cls, shares: dict[str, float]) -> dict[str, float]:
+        known = [name.partition("__")[0] for name in (*LABORATORY, *VITALS)]
+        if unknown := sorted(set(shares) - set(known)):
+            raise ValueError(f"quantities of a course ({', '.join(known)}), not {unknown}")
+        return shares
+
+
 class ModelConfig(Result, Strict):
     """A model before it is fitted: outcome, window, time of prediction, features, learner.
 
@@ -167,6 +195,7 @@ class ModelConfig(Result, Strict):
     features : what the model reads, each with its direction and the reason for it.
     learner : settings of the learner.
     tuning : what ``crsrisk train --tune`` may change.
+    simulated_cohort : the simulated patients that a landmark model learns from.
     variables : how a reason speaks of each clinical variable (models/configs/variables.yaml).
 
     Examples
@@ -188,6 +217,7 @@ class ModelConfig(Result, Strict):
     features: list[FeatureChoice]
     learner: Learner
     tuning: Tuning | None = None
+    simulated_cohort: SimulatedCohort | None = None
     variables: dict[str, ClinicalVariable]
 
     @field_validator("one_hot")
@@ -208,6 +238,11 @@ class ModelConfig(Result, Strict):
             )
         if "default" not in self.window_d:
             raise ValueError("window_d with a `default` beside the platforms")
+        if self.simulated_cohort is not None:
+            seen = [*names, *FIELDS] if self.landmark_h else []
+            rare = [bound.column for bound in self.simulated_cohort.rare]
+            if unknown := sorted(set(rare) - set(seen)):
+                raise ValueError(f"rare courses of the landmark’s readings, not {unknown}")
         described = {self.variable_of(name) for name in (*names, *self.one_hot)}
         if silent := sorted(described - set(self.variables)):
             raise ValueError(f"variables.yaml to say what these are: {', '.join(silent)}")
@@ -355,9 +390,14 @@ def load_config(config: str | Path | ModelConfig) -> ModelConfig:
             expected="variables.yaml beside it",
             cure="move them there",
         )
+    hour = str(tree.get("landmark_h"))
     for feature in tree.get("features", []):
         if isinstance(feature, dict) and isinstance(feature.get("name"), str):
-            feature["name"] = feature["name"].replace("{hour}", str(tree.get("landmark_h")))
+            feature["name"] = feature["name"].replace("{hour}", hour)
+    cohort = tree.get("simulated_cohort")
+    for bound in cohort.get("rare", []) if isinstance(cohort, dict) else []:
+        if isinstance(bound, dict) and isinstance(bound.get("column"), str):
+            bound["column"] = bound["column"].replace("{hour}", hour)
     beside = path.with_name("variables.yaml")
     variables = read_yaml(beside if beside.is_file() else find("configs", "variables"))
     return build(ModelConfig, {**tree, "variables": variables}, where=path.name)
