@@ -69,6 +69,19 @@ class Bound(Strict):
         return f"{self.column} < {self.below:g}"
 
 
+class RefusedGroup(Strict):
+    """Patients of whom a model gives no risk: those within all ``bounds``. ``reason``: why not, as
+    the end of a sentence.
+    """
+
+    bounds: tuple[Bound, ...] = Field(min_length=1)
+    reason: str
+
+    def in_words(self) -> str:
+        """Which patients, and why."""
+        return f"{' and '.join(bound.in_words() for bound in self.bounds)}: {self.reason}"
+
+
 class Feature(Strict):
     """One column of the model's own table.
 
@@ -126,7 +139,7 @@ class FeatureContract(Strict):
 
     ``window_d``: days after the first dose in which the outcome is counted, by platform, `default`
     for the others. ``landmark_h``: hours after the first dose at which the prediction is made (0 =
-    before it).
+    before it). ``refused``: groups of patients of whom no risk is given.
     """
 
     name: str
@@ -139,9 +152,14 @@ class FeatureContract(Strict):
     variables: tuple[Variable, ...]
     n_patients: int
     n_events: int
+    refused: tuple[RefusedGroup, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> FeatureContract:
+        numbers = {column.name for column in self.columns if column.kind == "number"}
+        bounded = {bound.column for group in self.refused for bound in group.bounds}
+        if unknown := sorted(bounded - numbers):
+            raise ValueError(f"refused groups of numbers that the model reads, not {unknown}")
         described = {variable.name for variable in self.variables}
         if silent := sorted({feature.variable for feature in self.features} - described):
             raise ValueError(

@@ -9,7 +9,7 @@ estimator.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from crsrisk.data.risk_model import (
     Kind,
     LearnerKind,
     ModelClass,
+    RefusedGroup,
     Role,
     Theme,
 )
@@ -196,6 +197,7 @@ class ModelConfig(Result, Strict):
     learner : settings of the learner.
     tuning : what ``crsrisk train --tune`` may change.
     simulated_cohort : the simulated patients that a landmark model learns from.
+    refused : groups of patients of whom the model gives no risk, and why.
     variables : how a reason speaks of each clinical variable (models/configs/variables.yaml).
 
     Examples
@@ -218,6 +220,7 @@ class ModelConfig(Result, Strict):
     learner: Learner
     tuning: Tuning | None = None
     simulated_cohort: SimulatedCohort | None = None
+    refused: list[RefusedGroup] = Field(default_factory=list)
     variables: dict[str, ClinicalVariable]
 
     @field_validator("one_hot")
@@ -394,13 +397,21 @@ def load_config(config: str | Path | ModelConfig) -> ModelConfig:
     for feature in tree.get("features", []):
         if isinstance(feature, dict) and isinstance(feature.get("name"), str):
             feature["name"] = feature["name"].replace("{hour}", hour)
-    cohort = tree.get("simulated_cohort")
-    for bound in cohort.get("rare", []) if isinstance(cohort, dict) else []:
-        if isinstance(bound, dict) and isinstance(bound.get("column"), str):
-            bound["column"] = bound["column"].replace("{hour}", hour)
+    for bound in _bounds(tree):
+        bound["column"] = str(bound.get("column")).replace("{hour}", hour)
     beside = path.with_name("variables.yaml")
     variables = read_yaml(beside if beside.is_file() else find("configs", "variables"))
     return build(ModelConfig, {**tree, "variables": variables}, where=path.name)
+
+
+def _bounds(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The bounds in a configuration's file, as far as they are some."""
+    cohort, refused = tree.get("simulated_cohort"), tree.get("refused")
+    places = [cohort.get("rare")] if isinstance(cohort, dict) else []
+    for group in refused if isinstance(refused, list) else []:
+        places += [group.get("bounds")] if isinstance(group, dict) else []
+    for place in places:
+        yield from (one for one in place or [] if isinstance(one, dict))
 
 
 def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, Any]:

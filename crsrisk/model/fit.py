@@ -133,6 +133,7 @@ def fit_labelled(
         variables=_variables(names, config=config),
         n_patients=len(y),
         n_events=int(y.sum()),
+        refused=tuple(config.refused),
     )
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
     named = dict(enumerate((*labels.stage_names, config.outcome)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -38,6 +39,7 @@ from crsrisk.report.explanation import (
 )
 from crsrisk.report.explanation_warnings import PatientFacts, warnings_about
 from crsrisk.results import Estimate, NotEstimable
+from crsrisk.uncertainty.one_number import is_one_number
 from crsrisk.wording import (
     MISSING,
     NOTICE,
@@ -172,18 +174,22 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
 
 
 def _risks(facts: PatientFacts, risk: PatientRisk, *, whom: str) -> RisksInWords:
-    grade2plus = risk_in_words(risk.grade2plus, grade="grade2plus", facts=facts, whom=whom)
+    of = partial(risk_in_words, facts=facts, whom=whom, is_patient=risk is facts.risk)
+    grade2plus = of(risk.grade2plus, grade="grade2plus")
     if risk.grade3plus is None:
         return RisksInWords(grade2plus, NotEstimable(NOT_AVAILABLE))
-    grade3plus = risk_in_words(risk.grade3plus, grade="grade3plus", facts=facts, whom=whom)
+    grade3plus = of(risk.grade3plus, grade="grade3plus")
     return RisksInWords(grade2plus, grade3plus, risk.is_held)
 
 
 def risk_in_words(
-    estimate: Estimate, *, grade: Grade, facts: PatientFacts, whom: str
+    estimate: Estimate, *, grade: Grade, facts: PatientFacts, whom: str, is_patient: bool = False
 ) -> RiskInWords:
     """One risk in one sentence, with the interval and what it covers (or, without an interval, why
     there is none).
+
+    ``is_patient``: of the patient and not the reference; beside it then stands the simulator's
+    number and the wider interval, where the two differ.
     """
     event = EVENTS[grade]
     risk = check_risk(estimate.value, key=event)
@@ -191,7 +197,8 @@ def risk_in_words(
     if estimate.has_interval:
         span = f"Plausible range {range_of_100(estimate.low, estimate.high)}"
         covered = covers(facts.n_refits, update=update_of(facts.model))
-        interval, short = f"{span}: {covered}.", f"{span}: as above."
+        other = _wider(facts, grade) if is_patient else ""
+        interval, short = f"{span}: {covered}.{other}", f"{span}: as above.{other}"
     else:
         interval = short = (
             f"{why_no_refits(facts.model)} So no range can be given; the number alone looks surer"
@@ -212,6 +219,23 @@ def risk_in_words(
         interval=interval,
         interval_short=short,
         notice=NOTICE,
+    )
+
+
+def _wider(facts: PatientFacts, grade: Grade) -> str:
+    """The simulator's number beside the model's, and the interval that holds both; "" where they
+    are one number.
+    """
+    if facts.simulated is None or is_one_number(facts.simulated, facts.risk):
+        return ""
+    simulated = dict(facts.simulated.usual.items()).get(grade)
+    if simulated is None:
+        return ""
+    says = dict(facts.risk.items())[grade]
+    low, high = min(says.low, simulated.low), max(says.high, simulated.high)
+    return (
+        f" The simulator says {about_of_100(simulated.value)} of 100; range of both"
+        f" {range_of_100(low, high)}."
     )
 
 
@@ -291,13 +315,24 @@ def _assumptions(facts: PatientFacts) -> ByGrade[AssumptionSpread] | None:
                 f"Simulated anew under {simulated.n_members} sets of assumptions that published"
                 f" trials cannot tell apart{_from_where(facts)}: {about_of_100(estimate.value)} of"
                 f" 100 on average, and {span} in nine of ten sets (Monte Carlo error of the average"
-                f" {100 * (estimate.mc_error or 0.0):.1f})."
+                f" {100 * (estimate.mc_error or 0.0):.1f}){_start(facts)}."
             ),
             short=f"Spread over assumptions {span} (simulated; nine of ten sets).",
         )
 
     severe = simulated.usual.grade3plus
     return ByGrade(spread(simulated.usual.grade2plus), None if severe is None else spread(severe))
+
+
+def _start(facts: PatientFacts) -> str:
+    """How what is simulated was brought to the model's number; "" where it was not."""
+    if facts.simulated is None or facts.simulated.as_simulated is None:
+        return ""
+    was = of_100(facts.simulated.as_simulated.grade2plus.value)
+    return (
+        f", set to start from the model’s number (as simulated, grade 2 or more: {was} of 100; all"
+        " simulated shares of a grade are moved by one amount on the log-odds scale)"
+    )
 
 
 def _from_where(facts: PatientFacts) -> str:

@@ -1,9 +1,8 @@
 """Landmark subgroups: do the landmark models hold in patients with fever, low pressure, low
 saturation or high IL-6, and where a pressure or a saturation is missing?
 
-Low pressure and saturation before any support are rare, and mostly of patients who have them by
-nature. So of many drawn patients those with a low pressure or saturation of their own are simulated
-all, and of the others the first ones, by weight.
+A low saturation before any support is rare, and mostly of patients whose own is low. So of many
+drawn patients all those are simulated, and of the others the first ones, by weight.
 """
 
 from __future__ import annotations
@@ -60,8 +59,8 @@ NOTICE = "Synthetic data, no external validation: the judging patients are of th
 class LandmarkSubgroups(Strict):
     """What the experiment asks and how much it may compute. No product named: all that ship.
 
-    ``drawn`` patients are drawn; those with a pressure or saturation of their own below
-    ``prone_below`` SD are simulated, and of the others the first ``patients``.
+    ``drawn`` patients are drawn; those with a saturation of their own below ``prone_below`` SD are
+    simulated, and of the others the first ``patients``.
     """
 
     kind: str
@@ -230,10 +229,10 @@ def judging_patients(config: LandmarkSubgroups, *, hour: int, workers: int, begi
     """
     part = place_of(config.scenario, products=products_of(config.products)).only
     advance = begin("Simulating the judging patients", config.drawn)
-    columns = [TRAITS.index("map"), TRAITS.index("spo2")]
+    saturation = TRAITS.index("spo2")
 
     def chosen(draws: Draws) -> NDArray[np.bool_]:
-        is_prone = (draws.traits[:, columns] < config.prone_below).any(axis=1)
+        is_prone = draws.traits[:, saturation] < config.prone_below
         prone.append(draws.patient_id[is_prone])
         advance(len(is_prone))
         return is_prone | (draws.patient_id < config.patients)
