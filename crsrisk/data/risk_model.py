@@ -74,7 +74,7 @@ class RefusedGroup(Strict):
     the end of a sentence.
     """
 
-    bounds: tuple[Bound, ...] = Field(min_length=1)
+    bounds: list[Bound] = Field(min_length=1)
     reason: str
 
     def in_words(self) -> str:

@@ -246,6 +246,9 @@ class ModelConfig(Result, Strict):
             rare = [bound.column for bound in self.simulated_cohort.rare]
             if unknown := sorted(set(rare) - set(seen)):
                 raise ValueError(f"rare courses of the landmark’s readings, not {unknown}")
+        bounded = {bound.column for group in self.refused for bound in group.bounds}
+        if unread := sorted(bounded - set(names)):
+            raise ValueError(f"refused groups of features, not {', '.join(unread)}")
         described = {self.variable_of(name) for name in (*names, *self.one_hot)}
         if silent := sorted(described - set(self.variables)):
             raise ValueError(f"variables.yaml to say what these are: {', '.join(silent)}")
