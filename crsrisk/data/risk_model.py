@@ -39,8 +39,8 @@ NOTICE = "Research use. Fitted to simulated patients; no external validation."
 
 
 class Bound(Strict):
-    """A bound on one column of the observed table: values ``at_least`` or ``below`` a number, in
-    the column's unit. A missing value never lies within it.
+    """A bound on one column of the observed table: values ``at_least`` one number, ``below``
+    another, or both, in the column's unit. A missing value never lies within it.
 
     >>> Bound(column="map_mmhg__min__h24", below=70).holds(np.array([65.0, 70.0, np.nan])).tolist()
     [True, False, False]
@@ -51,22 +51,22 @@ class Bound(Strict):
     below: float | None = None
 
     @model_validator(mode="after")
-    def _one_side(self) -> Bound:
-        if (self.at_least is None) == (self.below is None):
-            raise ValueError("either at_least or below")
+    def _bounds_something(self) -> Bound:
+        if self.at_least is None and self.below is None:
+            raise ValueError("at_least, below or both")
         return self
 
     def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which values lie within the bound, in their shape."""
-        if self.below is None:
-            return np.asarray(values >= self.at_least)
-        return np.asarray(values < self.below)
+        low = -np.inf if self.at_least is None else self.at_least
+        high = np.inf if self.below is None else self.below
+        return np.asarray((values >= low) & (values < high))
 
     def in_words(self) -> str:
         """The bound as a condition, in the column's unit."""
-        if self.below is None:
-            return f"{self.column} >= {self.at_least:g}"
-        return f"{self.column} < {self.below:g}"
+        low = "" if self.at_least is None else f">= {self.at_least:g}"
+        high = "" if self.below is None else f"< {self.below:g}"
+        return f"{self.column} {' and '.join(part for part in (low, high) if part)}"
 
 
 class RefusedGroup(Strict):

@@ -91,7 +91,8 @@ def test_a_quantity_that_no_course_has_is_refused() -> None:
         SimulatedCohort(patients=1000, others=100, rare=[FEVER], never_read={"age_years": 0.1})
 
 
-def test_a_bound_has_one_side() -> None:
-    for sides in ({}, {"at_least": 1.0, "below": 2.0}):
-        with pytest.raises(ValueError, match="either at_least or below"):
-            Bound(column="crp_mg_l", **sides)
+def test_a_bound_has_a_side_or_two() -> None:
+    both = Bound(column="map_mmhg__min__h24", at_least=60, below=70)
+    assert both.holds(np.array([59.9, 60.0, 69.9, 70.0])).tolist() == [False, True, True, False]
+    with pytest.raises(ValueError, match="at_least, below or both"):
+        Bound(column="map_mmhg__min__h24")
