@@ -330,9 +330,8 @@ def _disagreement(facts: PatientFacts) -> Found:
         )
     yield (
         "model and simulator differ",
-        f"{text}: more than {of_100(LARGEST_DIFFERENCE)} of 100 and three Monte Carlo errors apart"
-        " in one of the grades, so take both as unsure. The range is the wider one, and what would"
-        " change it starts from what is simulated.",
+        f"{text}: more than {of_100(LARGEST_DIFFERENCE)} of 100 apart in one of the grades. Take"
+        " both as unsure; what would change it starts from what is simulated.",
     )
 
 

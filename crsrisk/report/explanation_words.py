@@ -194,15 +194,15 @@ def risk_in_words(
     event = EVENTS[grade]
     risk = check_risk(estimate.value, key=event)
     whole = of_100(risk)
+    other = _wider(facts, grade) if is_patient else ""
     if estimate.has_interval:
         span = f"Plausible range {range_of_100(estimate.low, estimate.high)}"
         covered = covers(facts.n_refits, update=update_of(facts.model))
-        other = _wider(facts, grade) if is_patient else ""
         interval, short = f"{span}: {covered}.{other}", f"{span}: as above.{other}"
     else:
         interval = short = (
             f"{why_no_refits(facts.model)} So no range can be given; the number alone looks surer"
-            " than it is."
+            f" than it is.{other}"
         )
     return RiskInWords(
         event=event,
@@ -232,7 +232,8 @@ def _wider(facts: PatientFacts, grade: Grade) -> str:
     if simulated is None:
         return ""
     says = dict(facts.risk.items())[grade]
-    low, high = min(says.low, simulated.low), max(says.high, simulated.high)
+    ends = [end for one in (says, simulated) for end in (one.low, one.high) if end == end]
+    low, high = min(ends), max(ends)
     return (
         f" The simulator says {about_of_100(simulated.value)} of 100; range of both"
         f" {range_of_100(low, high)}."
