@@ -132,6 +132,13 @@ def _interval_coverage(experiment: Path, workers: int, begin: Begin, overwrite: 
     return lambda: print_interval_coverage(result)
 
 
+def _landmark_subgroups(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+    from crsrisk.studies.landmark_subgroups import print_landmark_subgroups, run_landmark_subgroups
+
+    result = run_landmark_subgroups(experiment, workers=workers, begin=begin)
+    return lambda: print_landmark_subgroups(result)
+
+
 KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "baseline": _baseline,
     "calibration": _calibration,
@@ -144,6 +151,7 @@ KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "explanation_truth": _explanation_truth,
     "true_optimism": _true_optimism,
     "simulation_based_calibration": _simulation_based_calibration,
+    "landmark_subgroups": _landmark_subgroups,
     "interval_coverage": _interval_coverage,
 }
 

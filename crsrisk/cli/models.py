@@ -44,7 +44,10 @@ def train(
         Path | None, typer.Option(help="Folder of the model. Default: the configuration's name.")
     ] = None,
     patients: Annotated[
-        int | None, typer.Option(help="Simulated patients. Default: 20000.", min=100)
+        int | None,
+        typer.Option(
+            help="Simulated patients. Default: the configuration's number, or 20000.", min=100
+        ),
     ] = None,
     product: Products = None,
     scenario: Scenario = "reference",
@@ -107,7 +110,7 @@ def train(
                 arms,
                 config=chosen,
                 world=world,
-                n_patients=patients or 20_000,
+                n_patients=patients,
                 seed=seed,
                 workers=workers,
             )

@@ -33,6 +33,8 @@ _COURSE = re.compile(r"(.+?)__(?:(max|min|slope|onset)__)?h(\d+)")
 _SMALL = 0.005  # of the level an hour: below it a slope is no change that anybody would speak of
 _CLEAR = 0.3  # rank correlation from which a direction is said
 _MIN_PATIENTS = 10  # with a known value
+# of risk: a model and a simulation further apart than this are no longer one number
+LARGEST_DIFFERENCE = 0.10
 
 Grade = Literal["grade2plus", "grade3plus"]
 IntervalHolds = Literal[
@@ -558,6 +560,9 @@ class SimulatedPatients:
         Members of the ensemble, and people simulated under each.
     beyond_population : tuple of str
         Columns whose value the simulated population cannot have.
+    as_simulated : ByGrade of Estimate, or None
+        ``usual`` as it came from the simulation, where everything was moved to start from the
+        model's risk (:mod:`crsrisk.uncertainty.one_number`); None where nothing was moved.
     """
 
     usual: ByGrade[Estimate]
@@ -567,3 +572,4 @@ class SimulatedPatients:
     n_members: int
     n_people: int
     beyond_population: tuple[str, ...] = ()
+    as_simulated: ByGrade[Estimate] | None = None

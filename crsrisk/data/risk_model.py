@@ -38,6 +38,50 @@ _ROWS_NAMED = 10  # of the rows that a message names
 NOTICE = "Research use. Fitted to simulated patients; no external validation."
 
 
+class Bound(Strict):
+    """A bound on one column of the observed table: values ``at_least`` one number, ``below``
+    another, or both, in the column's unit. A missing value never lies within it.
+
+    >>> Bound(column="map_mmhg__min__h24", below=70).holds(np.array([65.0, 70.0, np.nan])).tolist()
+    [True, False, False]
+    """
+
+    column: str
+    at_least: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Bound:
+        if self.at_least is None and self.below is None:
+            raise ValueError("at_least, below or both")
+        return self
+
+    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which values lie within the bound, in their shape."""
+        low = -np.inf if self.at_least is None else self.at_least
+        high = np.inf if self.below is None else self.below
+        return np.asarray((values >= low) & (values < high))
+
+    def in_words(self) -> str:
+        """The bound as a condition, in the column's unit."""
+        low = "" if self.at_least is None else f">= {self.at_least:g}"
+        high = "" if self.below is None else f"< {self.below:g}"
+        return f"{self.column} {' and '.join(part for part in (low, high) if part)}"
+
+
+class RefusedGroup(Strict):
+    """Patients of whom a model gives no risk: those within all ``bounds``. ``reason``: why not, as
+    the end of a sentence.
+    """
+
+    bounds: list[Bound] = Field(min_length=1)
+    reason: str
+
+    def in_words(self) -> str:
+        """Which patients, and why."""
+        return f"{' and '.join(bound.in_words() for bound in self.bounds)}: {self.reason}"
+
+
 class Feature(Strict):
     """One column of the model's own table.
 
@@ -109,7 +153,8 @@ class FeatureContract(Strict):
 
     ``window_d``: days after the first dose in which the outcome is counted, by platform, `default`
     for the others. ``landmark_h``: hours after the first dose at which the prediction is made (0 =
-    before it). ``median_patients``: whom reasons compare a patient with.
+    before it). ``refused``: groups of patients of whom no risk is given. ``median_patients``: whom
+    reasons compare a patient with.
     """
 
     name: str
@@ -122,10 +167,15 @@ class FeatureContract(Strict):
     variables: tuple[Variable, ...]
     n_patients: int
     n_events: int
+    refused: tuple[RefusedGroup, ...] = ()
     median_patients: tuple[MedianPatient, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> FeatureContract:
+        numbers = {column.name for column in self.columns if column.kind == "number"}
+        bounded = {bound.column for group in self.refused for bound in group.bounds}
+        if unknown := sorted(bounded - numbers):
+            raise ValueError(f"refused groups of numbers that the model reads, not {unknown}")
         described = {variable.name for variable in self.variables}
         if silent := sorted({feature.variable for feature in self.features} - described):
             raise ValueError(

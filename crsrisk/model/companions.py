@@ -36,6 +36,7 @@ from crsrisk.data.json_text import json_tree
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
+from crsrisk.model.additive import quantile
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import ModelConfig, build_features, columns_needed, numbers_of, words_of
 from crsrisk.model.median_patient import FEWEST as FEWEST_OF_MEDIAN
@@ -98,14 +99,19 @@ class Companions:
     grade3plus_worlds: WorldSpread | None = None
 
 
-def reference_groups(model: RiskModel, training: pd.DataFrame) -> dict[str, ReferenceGroup]:
+def reference_groups(
+    model: RiskModel, training: pd.DataFrame, *, sample_weight: Floats | None = None
+) -> dict[str, ReferenceGroup]:
     """The reference of every product among the training patients: medians and quantiles, nothing of
-    a single patient.
+    a single patient. ``sample_weight`` (patients,): how many patients each stands for.
 
     A product of fewer than ten patients has those of its platform, or none where these are fewer.
     """
     kinds = {column.name: column.kind for column in model.contract.columns}
     names = {name: kinds[name] for name in columns_needed(model.contract.feature_names)}
+    weight = pd.Series(
+        np.ones(len(training)) if sample_weight is None else sample_weight, index=training.index
+    )
     groups = {}
     for product, rows in training.groupby("product", sort=True):
         pooled = ""
@@ -113,14 +119,14 @@ def reference_groups(model: RiskModel, training: pd.DataFrame) -> dict[str, Refe
             pooled = str(rows["platform"].iloc[0])
             rows = training[training["platform"] == pooled]
         if len(rows) >= FEWEST_OF_MEDIAN:
-            group = _group(rows, names)
+            group = _group(rows, names, weight=weight.loc[rows.index].to_numpy(dtype=np.float64))
             own = {"product": str(product)} if pooled and "product" in names else {}
             typical = {**group.typical, **own}
             groups[str(product)] = group.model_copy(update={"pooled": pooled, "typical": typical})
     return groups
 
 
-def _group(rows: pd.DataFrame, kinds: Mapping[str, str]) -> ReferenceGroup:
+def _group(rows: pd.DataFrame, kinds: Mapping[str, str], *, weight: Floats) -> ReferenceGroup:
     low: dict[str, float] = {}
     high: dict[str, float] = {}
     seen: dict[str, list[bool | str]] = {}
@@ -129,12 +135,18 @@ def _group(rows: pd.DataFrame, kinds: Mapping[str, str]) -> ReferenceGroup:
             seen[name] = list(sorted({str(word) for word in words_of(rows, column=name) if word}))
             continue
         values = numbers_of(rows, column=name)
-        values = values[~np.isnan(values)]
+        is_known = ~np.isnan(values)
+        values, known_weight = values[is_known], weight[is_known]
         if kind == "flag":
             seen[name] = [value for value in (False, True) if (values == value).any()]
         elif len(values):
-            low[name], high[name] = (in_few_digits(np.quantile(values, q)) for q in (LOW, HIGH))
-    typical = {name: typical_value(rows, name, kind=kind) for name, kind in kinds.items()}
+            low[name], high[name] = (
+                in_few_digits(float(quantile(values, q, sample_weight=known_weight)))
+                for q in (LOW, HIGH)
+            )
+    typical = {
+        name: typical_value(rows, name, kind=kind, weight=weight) for name, kind in kinds.items()
+    }
     return ReferenceGroup(n_patients=len(rows), typical=typical, low=low, high=high, seen=seen)
 
 

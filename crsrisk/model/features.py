@@ -9,11 +9,11 @@ estimator.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -24,10 +24,12 @@ from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import OutcomeName
 from crsrisk.data.risk_model import (
     KIND_OF,
+    Bound,
     Direction,
     Kind,
     LearnerKind,
     ModelClass,
+    RefusedGroup,
     Role,
     Theme,
 )
@@ -37,8 +39,10 @@ from crsrisk.fields import FIELDS
 from crsrisk.fields import Field as Described
 from crsrisk.folders import find
 from crsrisk.model.indices import INDICES, Index
+from crsrisk.model.landmark import LABORATORY, VITALS
 from crsrisk.results import Result
 
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 _DYNAMIC = re.compile(r"(.+)__(slope|onset)__h(\d+)")
 
 # Columns of words that may become yes/no features, one for each word: `product__tarlatamab`.
@@ -147,6 +151,31 @@ class Tuning(Strict):
         return search
 
 
+class SimulatedCohort(Strict):
+    """Simulated patients that a landmark model learns from, unless told otherwise
+    (:mod:`crsrisk.model.training_cohort`).
+
+    ``patients`` are simulated. Of those at risk at the landmark all with one of the ``rare``
+    courses are kept, and at most ``others`` of the rest, by weight. ``never_read`` (by quantity)
+    and ``read_once``: shares of patients in whom a quantity was not read after the dose, or at the
+    landmark alone, at random.
+    """
+
+    patients: int = Field(ge=100)
+    others: int = Field(ge=100)
+    rare: list[Bound] = Field(min_length=1)
+    never_read: dict[str, Share] = Field(default_factory=dict)
+    read_once: Share = 0.0
+
+    @field_validator("never_read")
+    @classmethod
+    def _quantities_are_known(cls, shares: dict[str, float]) -> dict[str, float]:
+        known = [name.partition("__")[0] for name in (*LABORATORY, *VITALS)]
+        if unknown := sorted(set(shares) - set(known)):
+            raise ValueError(f"quantities of a course ({', '.join(known)}), not {unknown}")
+        return shares
+
+
 class ModelConfig(Result, Strict):
     """A model before it is fitted: outcome, window, time of prediction, features, learner.
 
@@ -167,6 +196,8 @@ class ModelConfig(Result, Strict):
     features : what the model reads, each with its direction and the reason for it.
     learner : settings of the learner.
     tuning : what ``crsrisk train --tune`` may change.
+    simulated_cohort : the simulated patients that a landmark model learns from.
+    refused : groups of patients of whom the model gives no risk, and why.
     variables : how a reason speaks of each clinical variable (models/configs/variables.yaml).
 
     Examples
@@ -188,6 +219,8 @@ class ModelConfig(Result, Strict):
     features: list[FeatureChoice]
     learner: Learner
     tuning: Tuning | None = None
+    simulated_cohort: SimulatedCohort | None = None
+    refused: list[RefusedGroup] = Field(default_factory=list)
     variables: dict[str, ClinicalVariable]
 
     @field_validator("one_hot")
@@ -208,6 +241,14 @@ class ModelConfig(Result, Strict):
             )
         if "default" not in self.window_d:
             raise ValueError("window_d with a `default` beside the platforms")
+        if self.simulated_cohort is not None:
+            seen = [*names, *FIELDS] if self.landmark_h else []
+            rare = [bound.column for bound in self.simulated_cohort.rare]
+            if unknown := sorted(set(rare) - set(seen)):
+                raise ValueError(f"rare courses of the landmark’s readings, not {unknown}")
+        bounded = {bound.column for group in self.refused for bound in group.bounds}
+        if unread := sorted(bounded - set(names)):
+            raise ValueError(f"refused groups of features, not {', '.join(unread)}")
         described = {self.variable_of(name) for name in (*names, *self.one_hot)}
         if silent := sorted(described - set(self.variables)):
             raise ValueError(f"variables.yaml to say what these are: {', '.join(silent)}")
@@ -355,12 +396,25 @@ def load_config(config: str | Path | ModelConfig) -> ModelConfig:
             expected="variables.yaml beside it",
             cure="move them there",
         )
+    hour = str(tree.get("landmark_h"))
     for feature in tree.get("features", []):
         if isinstance(feature, dict) and isinstance(feature.get("name"), str):
-            feature["name"] = feature["name"].replace("{hour}", str(tree.get("landmark_h")))
+            feature["name"] = feature["name"].replace("{hour}", hour)
+    for bound in _bounds(tree):
+        bound["column"] = str(bound.get("column")).replace("{hour}", hour)
     beside = path.with_name("variables.yaml")
     variables = read_yaml(beside if beside.is_file() else find("configs", "variables"))
     return build(ModelConfig, {**tree, "variables": variables}, where=path.name)
+
+
+def _bounds(tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The bounds in a configuration's file, as far as they are some."""
+    cohort, refused = tree.get("simulated_cohort"), tree.get("refused")
+    places = [cohort.get("rare")] if isinstance(cohort, dict) else []
+    for group in refused if isinstance(refused, list) else []:
+        places += [group.get("bounds")] if isinstance(group, dict) else []
+    for place in places:
+        yield from (one for one in place or [] if isinstance(one, dict))
 
 
 def _with_parents(path: Path, *, children: tuple[str, ...] = ()) -> dict[str, Any]:

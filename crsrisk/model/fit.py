@@ -135,7 +135,10 @@ def fit_labelled(
         variables=_variables(names, config=config),
         n_patients=len(y),
         n_events=int(y.sum()),
-        median_patients=median_patients(observed, columns=columns),
+        refused=tuple(config.refused),
+        median_patients=median_patients(
+            observed, columns=columns, sample_weight=labels.sample_weight
+        ),
     )
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
     named = dict(enumerate((*labels.stage_names, config.outcome)))

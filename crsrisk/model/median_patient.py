@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from crsrisk.data.risk_model import Column, MedianPatient
 from crsrisk.errors import InputError
+from crsrisk.model.additive import quantile
 from crsrisk.model.features import numbers_of, read_columns, words_of
 
 FEWEST = 10  # training patients that a middle value may speak of: nothing of a single one
@@ -24,48 +25,65 @@ _DIGITS = 3
 # what a reason never compares across: the reference patient gets what the patient gets
 _THERAPY = ("product", "platform")
 
+Floats = NDArray[np.float64]
 Cells = Mapping[str, bool | float | str | None]
 
 
 def median_patients(
-    observed: pd.DataFrame, *, columns: Sequence[Column]
+    observed: pd.DataFrame, *, columns: Sequence[Column], sample_weight: Floats | None = None
 ) -> tuple[MedianPatient, ...]:
     """The median patients of training: of every product and platform, and of all; each of ten or
-    more patients.
+    more patients. ``sample_weight`` (patients,): how many each stands for.
     """
+    weight = np.ones(len(observed)) if sample_weight is None else sample_weight
     made = []
     for group in ("product", "platform"):
         if group in {column.name for column in columns}:
             words = words_of(observed, column=group)
             made += [
-                _median(observed[words == word], columns, group=group, name=str(word))
+                _median(
+                    observed[words == word],
+                    columns,
+                    group=group,
+                    name=str(word),
+                    weight=weight[words == word],
+                )
                 for word in sorted({str(word) for word in words if word})
                 if (words == word).sum() >= FEWEST
             ]
     if len(observed) >= FEWEST:
-        made.append(_median(observed, columns, group="all", name=""))
+        made.append(_median(observed, columns, group="all", name="", weight=weight))
     return tuple(made)
 
 
 def _median(
-    rows: pd.DataFrame, columns: Sequence[Column], *, group: Any, name: str
+    rows: pd.DataFrame, columns: Sequence[Column], *, group: Any, name: str, weight: Floats
 ) -> MedianPatient:
-    values = {column.name: typical_value(rows, column.name, kind=column.kind) for column in columns}
+    values = {
+        column.name: typical_value(rows, column.name, kind=column.kind, weight=weight)
+        for column in columns
+    }
     return MedianPatient(group=group, name=name, n_patients=len(rows), values=values)
 
 
-def typical_value(rows: pd.DataFrame, column: str, *, kind: str) -> bool | float | str | None:
+def typical_value(
+    rows: pd.DataFrame, column: str, *, kind: str, weight: Floats
+) -> bool | float | str | None:
     """The middle value of a column in three digits, the most frequent word (the first by name among
     equals), or what most have; None where nobody has a value.
     """
     if kind == "word":
-        words = [str(word) for word in words_of(rows, column=column) if word]
-        return max(sorted(set(words)), key=words.count) if words else None
+        words = words_of(rows, column=column)
+        size = {str(word): weight[words == word].sum() for word in set(words.tolist()) if word}
+        return max(sorted(size), key=lambda word: size[word]) if size else None
     values = numbers_of(rows, column=column)
-    values = values[~np.isnan(values)]
+    is_known = ~np.isnan(values)
+    values, weight = values[is_known], weight[is_known]
     if not len(values):
         return None
-    return bool(values.mean() >= 0.5) if kind == "flag" else in_few_digits(np.median(values))
+    if kind == "flag":
+        return bool(np.average(values, weights=weight) >= 0.5)
+    return in_few_digits(float(quantile(values, 0.5, sample_weight=weight)))
 
 
 def in_few_digits(value: float) -> float:

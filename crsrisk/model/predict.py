@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk.data.risk_model import Column, ModelParts, Prediction
+from crsrisk.data.risk_model import Column, ModelParts, Prediction, RefusedGroup
 from crsrisk.errors import InputError
 from crsrisk.model.features import columns_needed, feature_array, read_columns
 from crsrisk.model.forest import Forest, forest_of, raw_log_odds_by
@@ -27,7 +27,8 @@ Notes: TypeAlias = list[list[str]]  # by row: the sentences about it
 def predict(model: ModelParts, observed: pd.DataFrame) -> Prediction:
     """The risk of every patient (0-1), alone or in a batch the same to the last bit.
 
-    Any value may be missing. A row with an impossible value is *refused* (risk NaN); one outside
+    Any value may be missing. A row with an impossible value, or of a group of whom the model gives
+    no risk, is *refused* (risk NaN); one outside
     what the model has seen, of an unknown product, or without a value that no training patient
     lacked, is *warned* about. A table of another kind (a missing column, text in a number, a
     patient twice) raises :class:`InputError`. The reasons name columns and bounds, never a
@@ -155,7 +156,16 @@ def account(model: ModelParts, columns: Columns, *, n_rows: int) -> tuple[Notes,
         possible = f"{_span(column.possible)} {_unit(column)}".strip()
         note(refusals, wrong, f"{column.name} is impossible: outside {possible}.")
         note(warnings, _is_new(values, column) & ~wrong, _unseen(column))
+    for group in model.contract.refused:
+        note(refusals, in_group(columns, group), f"No risk is given for {group.in_words()}.")
     return refusals, warnings, missing
+
+
+def in_group(columns: Mapping[str, Any], group: RefusedGroup) -> Any:
+    """Which rows, or whether the one row, lie within all bounds of a group."""
+    return np.logical_and.reduce(
+        [bound.holds(np.asarray(columns[bound.column], np.float64)) for bound in group.bounds]
+    )
 
 
 def is_impossible(values: Any, *, column: Column) -> Any:
@@ -239,8 +249,22 @@ class OneRow:
         alone.
         """
         columns = {column.name: _plain(patient, column) for column in self.model.contract.columns}
+        for group in self.model.contract.refused:
+            if in_group(columns, group):
+                raise refused_patient(group)
         matrix = filled(feature_array(columns, names=self.names), self.fill)
         return float(self.model.calibrator.risk(raw_log_odds_by(self.forest, matrix))[0])
+
+
+def refused_patient(group: RefusedGroup) -> InputError:
+    """That no risk is given of a patient, and what to do."""
+    return InputError(
+        where="patient",
+        key=", ".join(bound.column for bound in group.bounds),
+        found=f"a patient with {group.in_words()}",
+        expected="a patient of whom the model can give a risk",
+        cure="check the reading; if it is right, this model cannot estimate the patient's risk",
+    )
 
 
 def _plain(patient: Mapping[str, Cell], column: Column) -> str | float:

@@ -187,6 +187,7 @@ def make_refits(
     *,
     config: ModelConfig,
     seed: int,
+    sample_weight: Floats | None = None,
     n: int | None = None,
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
@@ -196,7 +197,8 @@ def make_refits(
 
     The start and the number of trees that cross-validation chose for the model, and its
     calibration, stay: what is redone is the fit itself, so the choice of settings adds nothing to
-    the spread. Two models refitted with one seed share their samples.
+    the spread. Two models refitted with one seed share their samples. A patient drawn anew brings
+    his ``sample_weight`` along.
     """
     fixed = config.model_copy(update={"learner": config.learner.as_found(model.model_class)})
     size = len(training)
@@ -207,7 +209,8 @@ def make_refits(
         )
         table = training.iloc[chosen].assign(patient_id=np.arange(size))
         result = outcomes.iloc[chosen].assign(patient_id=np.arange(size))
-        made = fit(table, result, config=fixed, seed=seed)
+        weight = None if sample_weight is None else sample_weight[chosen]
+        made = fit(table, result, config=fixed, seed=seed, sample_weight=weight)
         if advance is not None:
             advance(1)
         return flatten(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
 from crsrisk.model.features import Learner, ModelConfig, Range, build_features
@@ -62,9 +63,11 @@ def tune(
     *,
     config: ModelConfig,
     seed: int,
+    sample_weight: NDArray[np.float64] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Tuned:
     """Look for better settings in these patients; ``advance`` is told of every trial done.
+    ``sample_weight``: how many patients each stands for.
 
     Raises :class:`InputError` when the configuration has no search, or there are too few patients
     for folds.
@@ -86,7 +89,7 @@ def tune(
     def loss_of(trial: optuna.Trial) -> float:
         settings = {name: _suggested(trial, name, span) for name, span in search.items()}
         learner = make_learner(names, config=_with(config, settings), seed=seed).fit(
-            table, y, groups=observed["patient_id"], stages=stages
+            table, y, sample_weight, groups=observed["patient_id"], stages=stages
         )
         if np.isnan(learner.cv_log_loss_):
             raise InputError(

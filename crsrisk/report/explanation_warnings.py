@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from crsrisk.data.explanation import (
+    LARGEST_DIFFERENCE,
     LandmarkSimulation,
     MissingRange,
     PatientRisk,
@@ -26,6 +27,7 @@ from crsrisk.model.landmark import missing_groups
 from crsrisk.model.refits import why_no_refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.bedside import label_of
+from crsrisk.uncertainty.one_number import is_one_number
 from crsrisk.units import amount
 from crsrisk.wording import (
     hours_in_words,
@@ -129,7 +131,7 @@ class PatientFacts:
 
 
 MOST_MISSING = 3  # missing values that get a sentence of their own, the widest first
-# of risk: scenarios further apart than this are told, and a model further from the simulator
+# of risk: scenarios further apart than this are told
 MATTERS = 0.05
 PLAN = (
     "is_stepped_up",
@@ -315,24 +317,26 @@ def _scenarios(facts: PatientFacts) -> Found:
 
 
 def _disagreement(facts: PatientFacts) -> Found:
-    if facts.simulated is None:
+    if facts.simulated is None or is_one_number(facts.simulated, facts.risk):
         return
     simulated, says = facts.simulated.usual.grade2plus, facts.risk.grade2plus.value
-    if abs(says - simulated.value) <= max(2 * MATTERS, 3 * (simulated.mc_error or 0.0)):
-        return
     span = f"{of_100(simulated.low)} to {of_100(simulated.high)}"
     if facts.landmark_h:
         text = (
             f"The model, which reads the course, says {of_100(says)} of 100; simulated anew over"
             " the assumptions, and told of the course the worst grade alone, it is"
-            f" {of_100(simulated.value)} of 100 ({span}): take both as unsure."
+            f" {of_100(simulated.value)} of 100 ({span})"
         )
     else:
         text = (
             f"The model says {of_100(says)} of 100, patients like this one simulated anew over the"
-            f" assumptions {of_100(simulated.value)} ({span}): take both as unsure."
+            f" assumptions {of_100(simulated.value)} ({span})"
         )
-    yield "model and simulator differ", text
+    yield (
+        "model and simulator differ",
+        f"{text}: more than {of_100(LARGEST_DIFFERENCE)} of 100 apart in one of the grades. Take"
+        " both as unsure; what would change it starts from what is simulated.",
+    )
 
 
 def _outside_simulated(facts: PatientFacts) -> Found:

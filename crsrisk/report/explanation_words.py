@@ -47,6 +47,7 @@ from crsrisk.report.explanation import (
 )
 from crsrisk.report.explanation_warnings import PatientFacts, warnings_about
 from crsrisk.results import Estimate, NotEstimable
+from crsrisk.uncertainty.one_number import is_one_number
 from crsrisk.wording import (
     MISSING,
     NOTICE,
@@ -199,16 +200,18 @@ def risk_in_words(
     patient: PatientRisk, *, grade: Grade, facts: PatientFacts, whom: str
 ) -> RiskInWords:
     """One risk in one sentence, with the interval that is shown first and what it covers (or,
-    without an interval, why there is none).
+    without an interval, why there is none); of the patient, and not of the reference, the
+    simulator's number and the wider interval beside it, where the two differ.
     """
     event, estimate = EVENTS[grade], dict(patient.items())[grade]
     risk = check_risk(estimate.value, key=event)
     whole = of_100(risk)
+    other = _wider(facts, grade) if patient is facts.risk else ""
     refit_range = ""
     if estimate.has_interval:
         span = f"{INTERVAL_NAMES[patient.holds]} {range_of_100(estimate.low, estimate.high)}"
-        interval = f"{span}: {_covered(patient, facts)}.{_beside(estimate)}"
-        short = f"{span}: as above.{_beside(estimate)}"
+        interval = f"{span}: {_covered(patient, facts)}.{_beside(estimate)}{other}"
+        short = f"{span}: as above.{_beside(estimate)}{other}"
         if patient.refit_range is not None:
             alone = dict(patient.refit_range.items())[grade]
             refit_range = (
@@ -218,7 +221,7 @@ def risk_in_words(
     else:
         interval = short = (
             f"{why_no_refits(facts.model)} So no range can be given; the number alone looks surer"
-            " than it is."
+            f" than it is.{other}"
         )
     return RiskInWords(
         event=event,
@@ -251,6 +254,24 @@ def _beside(estimate: Estimate) -> str:
     """Said where the number lies outside: the worlds lean to one side of the model."""
     is_inside = estimate.low <= estimate.value <= estimate.high
     return "" if is_inside else " The number itself lies outside: most worlds disagree with it."
+
+
+def _wider(facts: PatientFacts, grade: Grade) -> str:
+    """The simulator's number beside the model's, and the interval that holds both; "" where they
+    are one number.
+    """
+    if facts.simulated is None or is_one_number(facts.simulated, facts.risk):
+        return ""
+    simulated = dict(facts.simulated.usual.items()).get(grade)
+    if simulated is None:
+        return ""
+    says = dict(facts.risk.items())[grade]
+    ends = [end for one in (says, simulated) for end in (one.low, one.high) if end == end]
+    low, high = min(ends), max(ends)
+    return (
+        f" The simulator says {about_of_100(simulated.value)} of 100; range of both"
+        f" {range_of_100(low, high)}."
+    )
 
 
 def _known(facts: PatientFacts) -> Iterator[KnownValue]:
@@ -329,13 +350,24 @@ def _assumptions(facts: PatientFacts) -> ByGrade[AssumptionSpread] | None:
                 f"Simulated anew under {simulated.n_members} sets of assumptions that published"
                 f" trials cannot tell apart{_from_where(facts)}: {about_of_100(estimate.value)} of"
                 f" 100 on average, and {span} in nine of ten sets (Monte Carlo error of the average"
-                f" {100 * (estimate.mc_error or 0.0):.1f})."
+                f" {100 * (estimate.mc_error or 0.0):.1f}){_start(facts)}."
             ),
             short=f"Spread over assumptions {span} (simulated; nine of ten sets).",
         )
 
     severe = simulated.usual.grade3plus
     return ByGrade(spread(simulated.usual.grade2plus), None if severe is None else spread(severe))
+
+
+def _start(facts: PatientFacts) -> str:
+    """How what is simulated was brought to the model's number; "" where it was not."""
+    if facts.simulated is None or facts.simulated.as_simulated is None:
+        return ""
+    was = of_100(facts.simulated.as_simulated.grade2plus.value)
+    return (
+        f", set to start from the model’s number (as simulated, grade 2 or more: {was} of 100; all"
+        " simulated shares of a grade are moved by one amount on the log-odds scale)"
+    )
 
 
 def _from_where(facts: PatientFacts) -> str:

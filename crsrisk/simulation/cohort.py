@@ -4,12 +4,13 @@ with the truth behind them in a table of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crsrisk import __version__
 from crsrisk.data.assumptions import digest_of
@@ -101,12 +102,14 @@ def stream_cohort(
     workers: int = 1,
     chunk: int = CHUNK,
     start: int = 0,
+    chosen: Callable[[Draws], NDArray[np.bool_]] | None = None,
 ) -> Iterator[Cohort]:
     """Simulate patients ``start`` to ``start + n_patients - 1`` and yield them in chunks of bounded
     size.
 
     Patient ``i`` receives arm ``i % len(arms)``. Chunk size and workers change nothing in the
-    result.
+    result. ``chosen`` says by a patient's draws, before anything is simulated, who is simulated at
+    all: for rare patients, whom the caller weights.
 
     Raises :class:`InputError` when there are no arms or no patients.
     """
@@ -123,10 +126,13 @@ def stream_cohort(
         stop = min(first + chunk, start + n_patients)
         draws = draw(assumptions=world.assumptions, seed=seed, start=first, stop=stop)
         lot = draws.patient_id % len(arms)
+        wanted = np.ones(len(lot), dtype=np.bool_) if chosen is None else chosen(draws)
+        if not wanted.any():
+            continue
         groups = [
             (part, mine[rows])
             for k, arm in enumerate(arms)
-            if len(mine := np.flatnonzero(lot == k))
+            if len(mine := np.flatnonzero((lot == k) & wanted))
             for part, rows in arms_by_tumour_type(
                 arm, world=world, seed=seed, patient_id=draws.patient_id[mine]
             )

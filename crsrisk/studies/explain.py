@@ -40,7 +40,14 @@ from crsrisk.model.explain import explain
 from crsrisk.model.features import columns_needed, feature_array, read_columns
 from crsrisk.model.forest import forest_of, raw_log_odds_by
 from crsrisk.model.landmark import missing_groups
-from crsrisk.model.predict import Columns, fill_of, filled, predict
+from crsrisk.model.predict import (
+    Columns,
+    fill_of,
+    filled,
+    in_group,
+    predict,
+    refused_patient,
+)
 from crsrisk.model.refits import Refits, interval
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
@@ -62,6 +69,7 @@ from crsrisk.studies.patient_row import (
     with_course,
     worst_grade,
 )
+from crsrisk.uncertainty.one_number import from_one_number
 from crsrisk.uncertainty.one_patient import (
     N_MEMBERS,
     N_PEOPLE,
@@ -458,7 +466,8 @@ def explain_patient(
     Raises
     ------
     InputError
-        With line and key of the file, for what cannot be or is likely in another unit.
+        With line and key of the file, for what cannot be or is likely in another unit; for a
+        patient of a group of whom the model gives no risk.
 
     Examples
     --------
@@ -475,6 +484,9 @@ def explain_patient(
     seen = {column.name: column.trained for column in contract.columns if column.trained}
     check_units(told, seen=seen)
     observed = with_course(told, row_of(told, arm=arm), contract=contract)
+    for group in contract.refused:
+        if in_group(observed, group).any():
+            raise refused_patient(group)
     simulated, landmark = None, None
     if has_simulation and contract.landmark_h:
         simulated, landmark = simulate_later(
@@ -501,6 +513,8 @@ def explain_patient(
             advance=advance,
         )
     facts = _facts(explainable, told, arm=arm, world=world, observed=observed)
+    if simulated is not None:
+        simulated = from_one_number(simulated, facts.risk)
     return explanation_of(replace(facts, simulated=simulated, landmark=landmark))
 
 

@@ -208,6 +208,10 @@ def _explained(
     risks = patient_risks(model, observed)
     rows = {}
     for place, row in enumerate(observed.index):
+        if explained.prediction.is_refused[place]:
+            notes = str(explained.prediction.rows["reasons"].iloc[place])
+            rows[int(row)] = ExplainedRow(patient_id=ids[int(row)], status="refused", notes=notes)
+            continue
         reasons = explained.reasons(place)
         up = tuple(reason for reason in reasons if reason.whole_points > 0)[:N_UP]
         down = tuple(reason for reason in reasons if reason.whole_points < 0)[:N_DOWN]

@@ -5,7 +5,7 @@ tracked model out, which can be frozen under a name and a version.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crsrisk.data.cohort import Cohort
 from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.json_text import json_tree
 from crsrisk.data.outcomes import read_outcomes
@@ -23,7 +24,12 @@ from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
 from crsrisk.model.companions import Companions, reference_groups, save_companions
-from crsrisk.model.features import ModelConfig, columns_needed, load_config
+from crsrisk.model.features import (
+    ModelConfig,
+    SimulatedCohort,
+    columns_needed,
+    load_config,
+)
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refits import N_REFITS, make_refits
@@ -31,21 +37,25 @@ from crsrisk.model.release import release
 from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import MANIFEST, check_model_folder, load_model, save_model
 from crsrisk.model.tracking import tracking
+from crsrisk.model.training_cohort import Kept, keep_rare, with_gaps
 from crsrisk.model.tune import Tuned, tune
 from crsrisk.report.model_card import as_markdown, model_facts
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import Arm
-from crsrisk.simulation.cohort import simulate_cohort
+from crsrisk.simulation.cohort import simulate_cohort, stream_cohort
 from crsrisk.studies.predict import read_known
 from crsrisk.studies.world_spread import world_spreads
 
 Begin = Callable[[str, int], Callable[[int], None]]
+USUAL_PATIENTS = 20_000  # simulated where neither the caller nor the configuration says how many
 
 
 @dataclass(frozen=True)
 class Training:
     """Patients to learn from: what was known, what happened, and in words who they are; ``arms``
     and ``world`` of simulated ones.
+
+    ``sample_weight`` (patients,): how many each stands for; None: one.
     """
 
     observed: pd.DataFrame
@@ -54,6 +64,7 @@ class Training:
     left_out: Mapping[str, int]
     arms: Sequence[Arm] = ()
     world: World | None = None
+    sample_weight: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -194,20 +205,74 @@ def simulated_training(
     *,
     config: ModelConfig,
     world: World,
-    n_patients: int,
+    n_patients: int | None = None,
     seed: int,
     workers: int,
 ) -> Training:
     """Simulated patients; for a landmark model those still at risk then, with what was known by
-    then.
+    then, rare courses by importance and with gaps as the configuration says.
+
+    ``n_patients``: the configuration's number, or ``USUAL_PATIENTS``, when left out.
     """
-    cohort = simulate_cohort(arms, world=world, n_patients=n_patients, seed=seed, workers=workers)
-    who = f"{n_patients:,} simulated patients, scenario {world.scenario.name}, seed {seed}"
+    how = config.simulated_cohort
+    n = n_patients or (USUAL_PATIENTS if how is None else how.patients)
+    who = f"{n:,} simulated patients, scenario {world.scenario.name}, seed {seed}"
     if not config.landmark_h:
+        cohort = simulate_cohort(arms, world=world, n_patients=n, seed=seed, workers=workers)
         return Training(cohort.observed, cohort.outcomes, who, {}, arms, world)
-    known = landmark_table(cohort.observed, cohort.course, hour=config.landmark_h)
-    gone = {f"no longer at risk at {config.landmark_h} h": n_patients - len(known)}
-    return Training(known, cohort.outcomes.loc[known.index], who, gone, arms, world)
+    stream = stream_cohort(arms, world=world, n_patients=n, seed=seed, workers=workers)
+    known, outcomes = landmark_patients(stream, config=config, seed=seed)
+    gone = {f"no longer at risk at {config.landmark_h} h": n - len(known)}
+    if how is None:
+        return Training(known, outcomes, who, gone, arms, world)
+    kept = keep_rare(known, rare=how.rare, others=how.others, seed=seed)
+    rows = kept.rows
+    has_weights = bool((kept.weight != 1.0).any())
+    return Training(
+        known.iloc[rows].reset_index(drop=True),
+        outcomes.iloc[rows].reset_index(drop=True),
+        f"{who}; {_sampling_in_words(kept, how=how, hour=config.landmark_h)}",
+        gone,
+        arms,
+        world,
+        kept.weight if has_weights else None,
+    )
+
+
+def landmark_patients(
+    cohorts: Iterable[Cohort], *, config: ModelConfig, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Landmark table and outcomes of the patients of all cohorts who are still at risk, with the
+    gaps of the configuration.
+    """
+    hour, how = config.landmark_h, config.simulated_cohort
+    tables, outcomes = [], []
+    for cohort in cohorts:
+        course = cohort.course
+        if how is not None:
+            course = with_gaps(
+                course, hour=hour, never=how.never_read, single=how.read_once, seed=seed
+            )
+        known = landmark_table(cohort.observed, course, hour=hour)
+        tables.append(known)
+        outcomes.append(cohort.outcomes.loc[known.index])
+    return pd.concat(tables, ignore_index=True), pd.concat(outcomes, ignore_index=True)
+
+
+def _sampling_in_words(kept: Kept, *, how: SimulatedCohort, hour: int) -> str:
+    rare = " or ".join(bound.in_words() for bound in how.rare)
+    n_drawn = len(kept.rows) - kept.n_rare
+    others = (
+        f"all {kept.n_others:,} others"
+        if n_drawn == kept.n_others
+        else f"{n_drawn:,} drawn of the {kept.n_others:,} others, by weight"
+    )
+    never = ", ".join(f"{name} {share:g}" for name, share in how.never_read.items())
+    return (
+        f"at risk at {hour} h: all {kept.n_rare:,} with {rare}, and {others}; readings after the"
+        f" dose left out at random, share of patients without any: {never}; with one alone:"
+        f" {how.read_once:g}"
+    )
 
 
 def table_training(
@@ -335,7 +400,10 @@ def train(
     tuned = _tuned(training, config=config, seed=seed, begin=begin) if is_tuned else None
     config = config if tuned is None else tuned.config
     advance = begin("Fitting", 1)
-    model = fit(training.observed, training.outcomes, config=config, seed=seed)
+    weight = training.sample_weight
+    model = fit(
+        training.observed, training.outcomes, config=config, seed=seed, sample_weight=weight
+    )
     advance(1)
     how_trained = {
         "training": training.who,
@@ -347,8 +415,10 @@ def train(
     if n_refits != 0:
         advance = begin("Refitting", n_refits or N_REFITS)
         refit = partial(make_refits, model, training.observed, training.outcomes, config=config)
-        refits = refit(seed=seed, n=n_refits, workers=workers, advance=advance)
-    reference = reference_groups(model, training.observed)
+        refits = refit(
+            seed=seed, sample_weight=weight, n=n_refits, workers=workers, advance=advance
+        )
+    reference = reference_groups(model, training.observed, sample_weight=weight)
     worlds = None
     if training.world is not None and n_refits != 0:
         worlds = world_spreads(
@@ -377,6 +447,7 @@ def _tuned(training: Training, *, config: ModelConfig, seed: int, begin: Begin) 
         training.outcomes,
         config=config,
         seed=seed,
+        sample_weight=training.sample_weight,
         advance=begin("Tuning", config.tuning.trials if config.tuning else 0),
     )
 

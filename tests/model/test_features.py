@@ -154,6 +154,34 @@ def test_landmarks_share_one_list(repository: Path, hour: int) -> None:
     assert sorted(added) == sorted(expected)
 
 
+@pytest.mark.parametrize("name", [*LANDMARKS, "landmark_24h_grade3plus"])
+def test_a_worse_vital_sign_never_lowers_the_risk_of_a_landmark(name: str) -> None:
+    config = load_config(name)
+    directions = {feature.name: feature.direction for feature in config.features}
+    hour = config.landmark_h
+    worse = {"temperature_c__max": "up", "map_mmhg__min": "down", "spo2_pct__min": "down"}
+    for stem, way in {**worse, "grade__max": "up"}.items():
+        assert directions[f"{stem}__h{hour}"] == way
+        slope = f"{stem.partition('__')[0]}__slope__h{hour}"
+        assert directions.get(slope, way) == way
+
+
+def test_rare_and_refused_groups_are_of_the_landmarks_own_hour() -> None:
+    config = load_config("landmark_36h")
+    assert config.simulated_cohort is not None
+    bounds = [
+        *config.simulated_cohort.rare,
+        *(bound for group in config.refused for bound in group.bounds),
+    ]
+    assert bounds
+    assert all(bound.column.endswith("__h36") for bound in bounds)
+
+
+def test_a_refused_group_is_of_features() -> None:
+    with pytest.raises(InputError, match="refused groups of features"):
+        load_config("landmark_24h").without_features("il6_pg_ml__h24")
+
+
 def test_a_file_that_extends_changes_one_setting_of_the_learner(repository: Path) -> None:
     folder = repository / "models" / "configs"
     base, later = (

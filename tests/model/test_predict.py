@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crsrisk.data.risk_model import Bound, RefusedGroup
 from crsrisk.errors import InputError
 from crsrisk.model.explain import explain
 from crsrisk.model.predict import OneRow, predict
@@ -33,6 +35,26 @@ def test_alone_as_in_a_batch(model: RiskModel, fresh_toy: Toy) -> None:
         pd.testing.assert_frame_equal(predict(model, table.iloc[[row]]).rows, whole.iloc[[row]])
     backwards = predict(model, table.iloc[::-1]).rows
     pd.testing.assert_frame_equal(backwards.iloc[::-1], whole)
+
+
+def test_a_group_of_whom_no_risk_is_given_is_refused(model: RiskModel, fresh_toy: Toy) -> None:
+    """Within all bounds; where one of the values is missing, nobody knows, and a risk is given."""
+    bounds = [Bound(column="crp_mg_l", at_least=100), Bound(column="albumin_g_l", below=35)]
+    group = RefusedGroup(bounds=bounds, reason="too few are known")
+    contract = model.contract.model_copy(update={"refused": (group,)})
+    careful = replace(model, contract=contract)
+    values = [(150.0, 30.0), (150.0, 35.0), (99.0, 30.0), (np.nan, 30.0)]
+    table = pd.concat([usual(fresh_toy)] * len(values), ignore_index=True)
+    table[["crp_mg_l", "albumin_g_l"]] = values
+    table = table.drop(columns="patient_id")
+    rows = predict(careful, table).rows
+    assert (rows["status"] == "refused").tolist() == [True, False, False, False]
+    assert np.isnan(rows["risk"].iloc[0])
+    assert "crp_mg_l >= 100 and albumin_g_l < 35: too few are known" in rows["reasons"].iloc[0]
+    np.testing.assert_array_equal(rows["risk"][1:], predict(model, table).rows["risk"][1:])
+    with pytest.raises(InputError, match="too few are known"):
+        OneRow.of(careful).risk(table.iloc[0].to_dict())
+    assert OneRow.of(careful).risk(table.iloc[1].to_dict()) == rows["risk"].iloc[1]
 
 
 def test_column_order_and_further_columns_do_not_matter(model: RiskModel, fresh_toy: Toy) -> None:

@@ -45,6 +45,7 @@ from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_
 from crsrisk.report.explanation_warnings import PatientFacts
 from crsrisk.report.explanation_words import explanation_of
 from crsrisk.results import Estimate, NotEstimable
+from crsrisk.uncertainty.one_number import from_one_number
 from tests.report.conftest import MEDIAN
 
 EVIL = "<script>alert('x')</script>"
@@ -400,6 +401,32 @@ def test_the_refit_range_says_what_it_covers(content: PatientExplanation) -> Non
         in spread
     )
     assert "10 to 38 of 100 in nine of ten sets (Monte Carlo error of the average 1.0)" in spread
+
+
+def test_what_is_simulated_starts_from_the_models_number() -> None:
+    """By hand: 21 of 100 as simulated, 23 by the model: there the spread and every lever begin."""
+    facts = make_facts()
+    assert facts.simulated is not None
+    content = explanation_of(make_facts(simulated=from_one_number(facts.simulated, facts.risk)))
+    assert content.assumptions is not None
+    spread = content.assumptions.grade2plus.sentence
+    assert "about 23 of 100 on average" in spread
+    assert "(as simulated, grade 2 or more: 21 of 100;" in spread
+    assert {change.of_100.partition(" ")[0] for change in content.changes.rows} == {"23"}
+    assert {change.severe.partition(" ")[0] for change in content.changes.rows} == {"3"}
+    assert "The simulator says" not in content.risks.grade2plus.interval
+
+
+def test_where_model_and_simulator_differ_both_stand_with_the_wider_interval() -> None:
+    """Model 50 (30 to 70), simulator 21 (10 to 38); of the reference patient nothing is said."""
+    found = worst()
+    told = found.risks.grade2plus.interval
+    assert told.endswith(" The simulator says about 21 of 100; range of both 10 to 70 of 100.")
+    assert isinstance(found.risks.grade3plus, RiskInWords)
+    assert "The simulator says" in found.risks.grade3plus.interval_short
+    assert {change.of_100.partition(" ")[0] for change in found.changes.rows} == {"21"}
+    assert found.reference is not None
+    assert "The simulator says" not in found.reference.risks.grade2plus.interval
 
 
 def test_the_reference_patient_is_named(content: PatientExplanation) -> None:

@@ -282,6 +282,44 @@ def test_a_landmark_configuration_learns_from_those_at_risk(arms: dict[str, Arm]
     assert len(training.observed) == len(training.outcomes) < 200
 
 
+def test_rare_courses_are_learnt_from_by_weight(arms: dict[str, Arm], tmp_path: Path) -> None:
+    """Two hundred of those without one stand for all, in the model and in reference patients."""
+    shipped = config_from("landmark_24h")
+    assert shipped.simulated_cohort is not None
+    cohort = shipped.simulated_cohort.model_copy(update={"patients": 900, "others": 200})
+    quick = shipped.replace(max_trees=5, boosting_max_trees=5, n_folds=2)
+    config = quick.model_copy(update={"simulated_cohort": cohort})
+    training = simulated_training(
+        list(arms.values()), config=config, world=world_of(), seed=SEED, workers=1
+    )
+    weight = training.sample_weight
+    assert weight is not None
+    n_others = int((weight > 1).sum())
+    assert n_others == 200
+    n_at_risk = 900 - training.left_out["no longer at risk at 24 h"]
+    assert weight.sum() == pytest.approx(n_at_risk)
+    assert len(training.observed) == len(training.outcomes) == len(weight) < n_at_risk
+    assert f"200 drawn of the {n_at_risk - len(weight) + 200} others, by weight" in training.who
+    assert training.observed["map_mmhg__min__h24"].isna().any()
+    trained = train(
+        training,
+        config=config,
+        seed=SEED,
+        out=tmp_path / "model",
+        is_tuned=False,
+        track=None,
+        begin=silent,
+        n_refits=2,
+    )
+    assert "sample_weight_sha256" in trained.model.manifest
+    assert "by weight" in trained.model.manifest["training"]
+    group = load_companions(tmp_path / "model", model=trained.model).reference["tarlatamab"]
+    assert group.n_patients == int((training.observed["product"] == "tarlatamab").sum())
+    plain = reference_groups(trained.model, training.observed)["tarlatamab"]
+    highest = "temperature_c__max__h24"
+    assert group.high[highest] < plain.high[highest], "without weights fever would be usual"
+
+
 def test_a_landmark_configuration_learns_from_a_table(cohort: Cohort, tmp_path: Path) -> None:
     config = config_from("landmark_12h")
     course = cohort.course[list(course_columns(hour=12))]
