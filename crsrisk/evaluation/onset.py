@@ -70,7 +70,8 @@ class AfterDose:
 
     ``predicted`` and ``observed``: share with an onset until the next dose or the end of the
     window. ``by_median`` and ``by_hours_90``: of these onsets, the share by the hours that the
-    model gives for half and for nine of ten.
+    model gives for half and for nine of ten. The ward is looked at once an hour, so an onset seen
+    at an hour came somewhere in the hour before it, and counts in part where that hour is cut.
     """
 
     group: str
@@ -325,7 +326,7 @@ def _after_doses(
                 float(group["risk_if_none_so_far"].mean()),
                 _share(len(onsets), len(group)),
                 *(
-                    _share_of_onsets(waits <= onsets[column])
+                    _share_of_onsets((onsets[column] - (waits - 1.0)).clip(0.0, 1.0))
                     for column in ("median_h_after_dose", "hours_90_after_dose")
                 ),
             )
@@ -333,13 +334,13 @@ def _after_doses(
     return rows
 
 
-def _share_of_onsets(by_then: pd.Series[bool]) -> Estimate | NotEstimable:
+def _share_of_onsets(by_then: pd.Series[float]) -> Estimate | NotEstimable:
     if len(by_then) < FEWEST:
         return NotEstimable(f"{len(by_then)} onsets; {FEWEST} are needed")
-    return _share(int(by_then.sum()), len(by_then))
+    return _share(float(by_then.sum()), len(by_then))
 
 
-def _share(count: int, n: int) -> Estimate:
+def _share(count: float, n: int) -> Estimate:
     share = count / n
     return Estimate(share, *wilson_interval(share, n=n))
 

@@ -71,16 +71,31 @@ def plot_onset_forecast(
         ax.axvline(hour / _DAY_H, color=MUTED, linewidth=1.0, linestyle=SHORT_DASHED)
         ax.annotate(
             f"dose {number}",
-            (hour / _DAY_H, highest),
-            xytext=(3, -2),
+            (hour / _DAY_H, 0.0),
+            xytext=(12 if number == 1 else 4, 3),
             textcoords="offset points",
-            va="top",
+            va="bottom",
             color=MUTED,
             fontsize=SMALL_TEXT,
         )
     ax.plot(days, risk, **LINE_STYLES["model"])
     _on_curve(ax, forecast.median_h, days, risk, marker="o", markersize=6.5)
     _on_curve(ax, forecast.hours_90, days, risk, marker="|", markersize=14.0)
+    marks = {"half of the onsets after a dose": ("o", 6.5), "nine of ten": ("|", 12.0)}
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker=marker,
+            markersize=size,
+            markeredgewidth=2.0,
+            color=RED,
+            label=label,
+        )
+        for label, (marker, size) in marks.items()
+    ]
+    ax.legend(handles=handles, loc="center right", handletextpad=0.3)
     return ax
 
 
@@ -136,7 +151,7 @@ def plot_onset_calibration(panels: Sequence[OnsetCalibrationPanel]) -> list[Axes
     'Of 100'
     """
     n_rows = len(panels[0].marks)
-    width, gap, left = 150.0, 22.0, 152.0
+    width, gap, left = 150.0, 22.0, 176.0
     size = Size(
         left + len(panels) * (width + gap) + 8,
         0.7 * ROW_HEIGHT * n_rows + 84,
@@ -154,7 +169,7 @@ def plot_onset_calibration(panels: Sequence[OnsetCalibrationPanel]) -> list[Axes
         for text in ax.get_yticklabels():
             text.set(ha="right", x=-0.06)
         for row, mark in enumerate(panel.marks):
-            _mark(ax, mark, y=row + 0.5)
+            _mark(ax, mark, y=row)
     handles = [
         Line2D([], [], marker="o", color=BLUE, linewidth=1.4, label="observed, 95%"),
         Line2D([], [], marker="D", linestyle="none", color=RED, markerfacecolor=PAPER,
@@ -174,13 +189,16 @@ def plot_onset_calibration(panels: Sequence[OnsetCalibrationPanel]) -> list[Axes
 
 
 def _mark(ax: Axes, mark: OnsetCalibrationMark, *, y: float) -> None:
-    ax.plot([mark.observed.low, mark.observed.high], [y, y], color=BLUE, linewidth=1.4)
-    ax.plot([mark.observed.value], [y], marker="o", markersize=5.5, color=BLUE, linestyle="none")
+    """Observed in the upper half of a row, predicted and true in the lower."""
+    above, below = y + 0.3, y + 0.7
+    ends = [mark.observed.low, mark.observed.high]
+    ax.plot(ends, [above, above], color=BLUE, linewidth=1.4)
+    ax.plot([mark.observed.value], [above], marker="o", markersize=5.0, color=BLUE)
     ax.plot(
         [mark.predicted],
-        [y],
+        [below],
         marker="D",
-        markersize=6.5,
+        markersize=5.5,
         color=RED,
         markerfacecolor="none",
         markeredgewidth=1.6,
@@ -188,4 +206,4 @@ def _mark(ax: Axes, mark: OnsetCalibrationMark, *, y: float) -> None:
         clip_on=False,
     )
     if mark.true is not None:
-        ax.plot([mark.true], [y], marker="x", color=INK, markersize=6.5, linestyle="none")
+        ax.plot([mark.true], [below], marker="x", color=INK, markersize=6.5, linestyle="none")

@@ -1,4 +1,4 @@
-"""The intervals after doses: they cover the window once, and hours and shares lead to each other."""
+"""The intervals after doses cover the window once; hours and shares lead to each other."""
 
 from __future__ import annotations
 

@@ -14,28 +14,12 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.files import gzipped
-from crsrisk.data.onset import DoseSchedule
 from crsrisk.errors import InputError
 from crsrisk.model.onset import CRSOnsetEstimator, OnsetModel
 from crsrisk.model.onset_store import ONSET, ONSET_TREES, load_onset, save_onset
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model
-from tests.toys import Toy
-
-SCHEDULES = {
-    "toy_engager": DoseSchedule(regimen="usual", dose_h=(0.0, 168.0), window_h=504.0),
-    "toy_immtac": DoseSchedule(regimen="usual", dose_h=(0.0,), window_h=504.0),
-    "toy_ici": DoseSchedule(regimen="usual", dose_h=(0.0,), window_h=1440.0),
-}
-
-
-def toy_onsets(toy: Toy, *, seed: int) -> np.ndarray:
-    """Hours of the toy's events: 20% an hour, after the second dose for every fifth engager."""
-    rng = np.random.default_rng(seed)
-    wait = np.minimum(rng.geometric(0.2, len(toy.observed)), 150).astype(float)
-    is_second = (toy.observed["product"] == "toy_engager") & (rng.random(len(wait)) < 0.2)
-    onset_h = wait + 168.0 * is_second.to_numpy()
-    return np.where(toy.outcomes["crs_grade2plus"], onset_h, np.nan)
+from tests.toys import SCHEDULES, Toy, toy_onsets
 
 
 @dataclass(frozen=True)
