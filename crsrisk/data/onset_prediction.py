@@ -111,7 +111,8 @@ class OnsetPrediction(Result):
             values=["risk_if_none_so_far", "median_h_after_dose", "hours_90_after_dose"],
         )
         wide = wide.sort_index(axis=1, level=1, sort_remaining=False)
-        wide.columns = pd.Index([f"dose_{dose}__{name}" for name, dose in wide.columns])
+        pairs = wide.columns.to_frame(index=False).to_numpy().tolist()
+        wide.columns = pd.Index([f"dose_{dose}__{name}" for name, dose in pairs])
         observation = self.rows["product"].map(lambda name: self.watching.get(name, ""))
         return self.rows.join(wide).assign(hours_of_observation=observation)
 

@@ -288,7 +288,8 @@ def _by_hour(
     seed: int,
 ) -> ByHour:
     n, n_onsets = int(mine.sum()), int(by_then[mine].sum())
-    true, error = None, None
+    true: float | None = None
+    error: CalibrationError | NotEstimable | None = None
     if again is not None:
         place, counts, half = again
         rows = np.flatnonzero(mine & (place >= 0))
@@ -314,13 +315,13 @@ def _after_doses(
     table = doses.merge(of_row, on="row", validate="many_to_one")
     at_risk = table[~(table["onset_h"] <= table["dose_h"])]
     rows = []
-    for (name, dose), group in at_risk.groupby(["product", "dose"], sort=True):
+    for _, group in at_risk.groupby(["product", "dose"], sort=True):
         onsets = group[group["onset_h"] <= group["until_h"]]
         waits = onsets["onset_h"] - onsets["dose_h"]
         rows.append(
             AfterDose(
-                str(name),
-                int(dose),
+                str(group["product"].iloc[0]),
+                int(group["dose"].iloc[0]),
                 len(group),
                 len(onsets),
                 float(group["risk_if_none_so_far"].mean()),

@@ -167,7 +167,11 @@ class OnsetHazard(BaseEstimator):
         table = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
         onset_h, has_event = _checked_onsets(onset_hours, event, n=len(table))
         every = _one_a_row(schedules, n=len(table))
-        late = [k for k in np.flatnonzero(has_event) if not 0 <= onset_h[k] <= every[k].window_h]
+        late = [
+            k
+            for k in np.flatnonzero(has_event).tolist()
+            if not 0 <= onset_h[k] <= every[k].window_h
+        ]
         if late:
             raise ValueError(
                 f"row {late[0]}: an onset at {onset_h[late[0]]:g} h, outside the window of"
@@ -180,7 +184,7 @@ class OnsetHazard(BaseEstimator):
         periods = _expanded(
             np.where(np.isnan(mine), self.fill_values_, mine),
             onset_h[rows],
-            [every[k] for k in rows],
+            [every[k] for k in rows.tolist()],
         )
         start = self._start_settings()
         top = self._top_settings()
