@@ -95,7 +95,15 @@ def plot_onset_forecast(
         )
         for label, (marker, size) in marks.items()
     ]
-    ax.legend(handles=handles, loc="center right", handletextpad=0.3)
+    ax.legend(
+        handles=handles,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.12),
+        handletextpad=0.3,
+        frameon=True,
+        facecolor=PAPER,
+        edgecolor=PAPER,
+    )
     return ax
 
 
