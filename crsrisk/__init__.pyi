@@ -11,6 +11,8 @@ from crsrisk.data.cross_validation import CrossValidation as CrossValidation
 from crsrisk.data.cross_validation import cross_validation as cross_validation
 from crsrisk.data.explanation import Explanation as Explanation
 from crsrisk.data.explanation import Reason as Reason
+from crsrisk.data.onset import DoseSchedule as DoseSchedule
+from crsrisk.data.onset_prediction import OnsetPrediction as OnsetPrediction
 from crsrisk.data.product import Product as Product
 from crsrisk.data.risk_model import Prediction as Prediction
 from crsrisk.data.tables import read_patients as read_patients
@@ -33,6 +35,9 @@ from crsrisk.model.estimator import CRSClassifier as CRSClassifier
 from crsrisk.model.features import FeatureChoice as FeatureChoice
 from crsrisk.model.features import ModelConfig as ModelConfig
 from crsrisk.model.features import load_config as load_config
+from crsrisk.model.onset import CRSOnsetEstimator as CRSOnsetEstimator
+from crsrisk.model.onset import OnsetModel as OnsetModel
+from crsrisk.model.onset_store import load_onset as load_onset
 from crsrisk.model.risk_model import RiskModel as RiskModel
 from crsrisk.model.store import load_model as load_model
 from crsrisk.model.store import save_model as save_model

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from crsrisk.data.onset import DoseSchedule
 from crsrisk.fields import LANDMARK_HOURS
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
@@ -139,6 +140,22 @@ def _course(observed: pd.DataFrame, event: np.ndarray, rng: np.random.Generator)
         columns[f"spo2_pct__min__h{hour}"] = 97 - rng.random(n) * 5
         columns[f"grade__max__h{hour}"] = np.where(early & (hour >= 48), 2, rng.choice([0, 1], n))
     return pd.DataFrame(columns)
+
+
+SCHEDULES = {
+    "toy_engager": DoseSchedule(regimen="usual", dose_h=(0.0, 168.0), window_h=504.0),
+    "toy_immtac": DoseSchedule(regimen="usual", dose_h=(0.0,), window_h=504.0),
+    "toy_ici": DoseSchedule(regimen="usual", dose_h=(0.0,), window_h=1440.0),
+}
+
+
+def toy_onsets(toy: Toy, *, seed: int) -> np.ndarray:
+    """Hours of the toy's events: 20% an hour, after the second dose for every fifth engager."""
+    rng = np.random.default_rng(seed)
+    wait = np.minimum(rng.geometric(0.2, len(toy.observed)), 150).astype(float)
+    is_second = (toy.observed["product"] == "toy_engager") & (rng.random(len(wait)) < 0.2)
+    onset_h = wait + 168.0 * is_second.to_numpy()
+    return np.where(toy.outcomes["crs_grade2plus"], onset_h, np.nan)
 
 
 @pytest.fixture(scope="session")

@@ -182,6 +182,38 @@ class Regimen(Strict):
         return self.doses[0].amount < self.doses[-1].amount
 
 
+class Observation(Strict):
+    """How long patients are watched after a dose: by the ``label``, or as was ``published``.
+
+    ``doses``: which ones, counted from 1; empty where the source does not say. ``hours``: from and
+    to; None where the source gives no hours.
+    """
+
+    by: Literal["label", "published"]
+    doses: list[int] = Field(default_factory=list)
+    hours: list[float] | None = Field(default=None, min_length=2, max_length=2)
+    setting: str
+    source: str
+
+    @model_validator(mode="after")
+    def _hours_in_order(self) -> Observation:
+        if self.hours is not None and not 0.0 <= self.hours[0] <= self.hours[1]:
+            raise misfit("hours", found=self.hours, expected="hours of 0 or more, from and to")
+        if any(dose < 1 for dose in self.doses):
+            raise misfit("doses", found=self.doses, expected="doses counted from 1")
+        return self
+
+    @property
+    def in_words(self) -> str:
+        """Hours, doses, setting and source in one line."""
+        if self.hours is None:
+            told = "hours not given"
+        else:
+            told = " to ".join(f"{hour:g}" for hour in dict.fromkeys(self.hours)) + " h"
+        after = f" after dose {', '.join(map(str, self.doses))}" if self.doses else ""
+        return f"{told}{after}, {self.setting} ({self.source})"
+
+
 class Product(Result, Strict):
     """A therapy that can cause CRS: what it is made of, how it is distributed, how it is given.
 
@@ -190,7 +222,8 @@ class Product(Result, Strict):
     ``regimens`` the dose schedules by name; ``window_d`` is how many days after the first dose
     count. Where a trial took more than one tumour type, ``further_populations`` holds the share of
     its patients (0-1) that were of each type beside ``population``, which has the rest.
-    ``other_names``: generic, brand and code names by which it is found as well.
+    ``other_names``: generic, brand and code names by which it is found as well. ``observation``:
+    how long patients are watched after a dose.
 
     Examples
     --------
@@ -219,6 +252,8 @@ class Product(Result, Strict):
     # generic, brand and code names by which a user may call it; no part of what is simulated, so of
     # no digest of it
     other_names: list[str] = Field(default_factory=list, exclude=True)
+    # as little a part of what is simulated
+    observation: list[Observation] = Field(default_factory=list, exclude=True)
 
     def summary(self) -> str:
         """Name, platform, target, tumour type and regimens."""

@@ -273,7 +273,7 @@ boosting_l2
             told = f"one class only, {self.classes_[0]!r}" if len(self.classes_) else "no patient"
             raise ValueError(f"y has {told}: a risk needs both classes.")
         labels = codes.astype(np.float64)
-        self.fill_values_ = _fill_values(table, weight)
+        self.fill_values_ = fill_values(table, weight)
         patients = Patients(_filled(table, self.fill_values_), _steps(stages, labels), weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         recipe = Recipe(
@@ -459,9 +459,9 @@ def _steps(stages: Any, labels: Floats) -> Floats:
     return steps
 
 
-def _fill_values(table: Floats, weight: Floats | None) -> Floats:
-    """By column: the median where hardly anything is missing, NaN where the trees learn what it
-    means.
+def fill_values(table: Floats, weight: Floats | None) -> Floats:
+    """By column, what stands in for a missing value: the median where hardly anything is missing,
+    NaN where the trees learn what it means.
 
     Rounded to four digits: with an odd number of patients the median itself is one patient's value.
     """

@@ -22,6 +22,8 @@ from crsrisk.data.files import write_text
 from crsrisk.data.json_text import json_tree
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import BEDSIDE, REFITS, Companions, load_companions, save_companions
+from crsrisk.model.onset import OnsetModel
+from crsrisk.model.onset_store import ONSET, ONSET_TREES, has_onset, load_onset, save_onset
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import (
     BOOSTER,
@@ -37,7 +39,7 @@ from crsrisk.model.store import (
 MOST_BYTES = 5_000_000  # of one release
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){1,3}([a-z.+-][a-z0-9.]{0,20})?")
-_MADE_ANEW = {BOOSTER, CONTRACT, CALIBRATOR, MANIFEST, BEDSIDE, REFITS}
+_MADE_ANEW = {BOOSTER, CONTRACT, CALIBRATOR, MANIFEST, BEDSIDE, REFITS, ONSET, ONSET_TREES}
 _CARDS = ("card.json", "card.md")
 _TEXTS = {".json", ".md", ".csv", ".yaml", ".txt", ".html"}  # files of others that go with a model
 
@@ -85,7 +87,12 @@ def release(
         others.update(cards(model, companions))
     for card in set(_CARDS) & set(others):  # a card speaks of its model by name and version
         others[card] = others[card].replace(old, model.label)
-    return [*releases, _freeze(model, companions, others, out=out, neighbour=neighbour)]
+    onset = load_onset(source) if has_onset(source) else None
+    onset = onset and replace(onset, risk_model=model)
+    return [
+        *releases,
+        _freeze(model, companions, others, out=out, neighbour=neighbour, onset=onset),
+    ]
 
 
 def _refuse_incomplete(source: Path, companions: Companions) -> None:
@@ -133,6 +140,7 @@ def _freeze(
     *,
     out: Path,
     neighbour: str | None,
+    onset: OnsetModel | None,
 ) -> Release:
     """Write one release beside its place, compare it with what stands there, and move it in."""
     folder = out / model.label
@@ -148,6 +156,8 @@ def _freeze(
             grade3plus=neighbour,
             worlds=companions.worlds,
         )
+        if onset is not None:
+            save_onset(beside, onset)
         for name, text in others.items():
             write_text(beside / name, text)
         freeze(beside)

@@ -281,6 +281,39 @@ class OnsetCurve:
 
 
 @dataclass(frozen=True)
+class OnsetForecast:
+    """One patient's risk (0-1) by hours after the first dose, the hours of the doses, and the hours
+    by which half and nine of ten of the onsets after each dose have come.
+    """
+
+    hours: Sequence[float]
+    risk: Sequence[float]
+    dose_h: Sequence[float]
+    median_h: Sequence[float]
+    hours_90: Sequence[float]
+
+
+@dataclass(frozen=True)
+class OnsetCalibrationMark:
+    """Patients of one group by one hour: mean predicted risk (0-1), observed share with its 95%
+    interval, and the true one where patients were simulated again.
+    """
+
+    label: str
+    predicted: float
+    observed: Estimate
+    true: float | None = None
+
+
+@dataclass(frozen=True)
+class OnsetCalibrationPanel:
+    """All groups by one hour after the first dose."""
+
+    title: str
+    marks: Sequence[OnsetCalibrationMark]
+
+
+@dataclass(frozen=True)
 class IconArray:
     """One hundred patients of whom so many have the event; ``n_grade3plus`` None leaves it out."""
 

@@ -159,7 +159,7 @@ def true_risk(
     >>> truth.risk().shape
     (3,)
     """
-    seed, known = _origin(cohort, world)
+    seed, known = origin_of(cohort, world)
     ids = cohort.patient_ids.to_numpy(dtype=np.int64)
     counts = np.zeros((2, len(ids), 2), dtype=np.int64)
     for place, whole in enumerate(cohort.arms):
@@ -182,7 +182,7 @@ def true_risk(
     return TrueRisk(ids, given, counts[0], counts[1], n_replicates, cohort)
 
 
-def _origin(cohort: Cohort, world: World | None) -> tuple[int, World]:
+def origin_of(cohort: Cohort, world: World | None) -> tuple[int, World]:
     """Seed and world that the cohort was simulated with."""
     if not cohort.arms or "seed" not in cohort.manifest or "world" not in cohort.manifest:
         raise InputError(
@@ -320,7 +320,7 @@ def risk_of_arm(
     ``advance`` is told how many patients are done (for a progress bar). Raises :class:`InputError`
     for an odd number.
     """
-    half = _half_of(n_replicates, where="true_risk")
+    half = half_of(n_replicates, where="true_risk")
     counts = np.zeros((2, len(patients), 2), dtype=np.int64)
     for rows, again in redrawn(
         arm, patients, world=world, seed=seed, given=given, n_replicates=n_replicates
@@ -333,7 +333,7 @@ def risk_of_arm(
     return TrueRisk(patients.patient_id, given, counts[0], counts[1], n_replicates)
 
 
-def _half_of(n_replicates: int, *, where: str) -> int:
+def half_of(n_replicates: int, *, where: str) -> int:
     if n_replicates < 2 or n_replicates % 2:
         raise InputError(
             where=where,
@@ -474,7 +474,7 @@ def intervene(
     what was observed; repetition k takes the value of reference patient k (modulo their number), so
     that the replaced value is averaged over the reference population. ``n_replicates`` is even.
     """
-    half, n = _half_of(n_replicates, where="intervention"), len(patients)
+    half, n = half_of(n_replicates, where="intervention"), len(patients)
     natural = np.zeros((n, 2), dtype=np.int64)
     changed = np.zeros((n, len(features), 2), dtype=np.int64)
 

@@ -281,7 +281,7 @@ def score_table(
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         strict=strict,
     ).table
-    read = _of_known_products(
+    read = of_known_products(
         loaded,
         replace(read, frame=with_trained_names(loaded, read.frame)),
         where=str(table),
@@ -313,7 +313,7 @@ def score_table(
     )
 
 
-def _of_known_products(
+def of_known_products(
     model: RiskModel, read: PatientTable, *, where: str, strict: bool, unknown_product: bool
 ) -> PatientTable:
     """The table with the rows of unknown products refused, each with its note."""

@@ -42,6 +42,8 @@ ALWAYS_SMALLER = {
     "evidence compare": ("--patients", "100", "--patients-rare", "100"),
     "forecast": ("--patients", "16"),
     "train": ("--patients", "400"),
+    "onset train": ("--patients", "400"),
+    "onset evaluate": ("--patients", "110", "--true", "0"),
     "policy simulate": (
         "--patients",
         "100",
@@ -113,7 +115,7 @@ def checkout(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def smaller(words: list[str]) -> list[str]:
     """The same command with fewer patients; an option given twice counts the second time."""
-    command = " ".join(words[:2]) if words[0] in ("evidence", "policy") else words[0]
+    command = " ".join(words[:2]) if words[0] in ("evidence", "policy", "onset") else words[0]
     limits = AT_MOST.get(command, {})
     given = [(option, limit) for option, limit in limits.items() if option in words]
     cut = [
