@@ -185,16 +185,14 @@ def is_outside(value: object, usual: tuple[float, float] | None) -> bool:
 def covers_worlds(n_worlds: int, *, holds: IntervalHolds) -> str:
     """What the interval over the worlds of the ensemble holds, and what it does not."""
     products = (
-        " and over new products of its platform, drawn from the spread between products that the"
-        " calibration inferred,"
+        ", and new products of its platform as the calibration infers that products differ"
         if holds == "refitting, assumptions and products"
         else ""
     )
     return (
-        "made to hold the true risk of nine patients in ten, over resampled training patients,"
-        f"{products} over {n_worlds} simulated worlds that published figures cannot tell apart, and"
-        " over what the model misses of a patient there; it does not include differences between"
-        " hospitals, nor the step from simulated to real patients"
+        "made to hold the true risk of nine patients in ten, over refits of the model and"
+        f" {n_worlds} simulated worlds that published figures cannot tell apart{products}; it does"
+        " not include differences between hospitals, nor the step from simulated to real patients"
     )
 
 

@@ -379,7 +379,7 @@ def test_the_interval_of_a_new_product_says_that_products_differ() -> None:
     assert told.startswith(
         "90% interval (refitting, assumptions and differences between products) 10 to 50 of 100"
     )
-    assert "over new products of its platform" in told
+    assert "and new products of its platform" in told
 
 
 def test_a_number_outside_its_interval_is_said_to_be_there() -> None:
