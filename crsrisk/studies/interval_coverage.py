@@ -135,8 +135,8 @@ class IntervalCoverageResult(Result):
         for row in self.rows:
             if row.group == EVERYBODY:
                 lines.append(
-                    f"- {row.event}, {row.products} products: {_percent(row.share)}% of true risks,"
-                    f" {_percent(row.counts)}% of counts, {row.n_patients} patients (aim"
+                    f"- {row.event}, {row.products} products: {_percent(row.share)} of true risks,"
+                    f" {_percent(row.counts)} of counts, {row.n_patients} patients (aim"
                     f" {LEVEL:.0%})"
                 )
         missed = [row for row in self.rows if row.is_missed and row.group != EVERYBODY]
@@ -451,7 +451,7 @@ def _whole(share: float | None) -> str:
 def _percent(share: Estimate | None) -> str:
     if share is None:
         return "cannot be told"
-    return f"{100 * share.value:.0f} ({100 * share.low:.0f} to {100 * share.high:.0f})"
+    return f"{100 * share.value:.0f}% ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
 def print_interval_coverage(made: IntervalCoverageResult) -> None:
