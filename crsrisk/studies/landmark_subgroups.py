@@ -115,7 +115,7 @@ class LandmarkSubgroupsResult(Result):
         """Question, and what misses of each model."""
         lines = [f"{self.name}: {self.question}"]
         for judged in self.models:
-            rows = [*judged.groups, *judged.gaps]
+            rows: list[JudgedGroup | JudgedGap] = [*judged.groups, *judged.gaps]
             missed = [row for row in rows if row.verdict == "misses"]
             lines.append(f"{judged.model}: {len(missed)} of {len(rows)} judged miss")
         return "\n".join([*lines, self.notice])
