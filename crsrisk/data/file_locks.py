@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crsrisk.errors import OutputError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # pragma: no cover - Windows
-    fcntl = None  # type: ignore[assignment]
+HAVE_LOCKS = sys.platform != "win32"
 
 
 def part_name(path: Path, token: str) -> str:
@@ -42,7 +42,7 @@ def sole_writer(target: Path) -> Iterator[None]:
     another one does. A folder that cannot be written is left to whoever writes first.
     """
     lock = target.with_name(f".{target.name}.lock")
-    if fcntl is None or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+    if not HAVE_LOCKS or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
         yield
         return
     with held(lock) as is_ours:
@@ -61,7 +61,7 @@ def sole_writer(target: Path) -> Iterator[None]:
 
 def clear_parts(path: Path) -> None:
     """Remove parts of a file whose writers are no more."""
-    if fcntl is None:
+    if not HAVE_LOCKS:
         return
     beginning, end = part_name(path, "\0").split("\0")
     for part in path.parent.glob(f"{glob.escape(beginning)}{'?' * 8}{glob.escape(end)}"):
@@ -75,12 +75,10 @@ def clear_parts(path: Path) -> None:
 
 
 def _locked(handle: int) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return False
+    """Lock an open file; False where another holds it, or the file system knows no locks."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
     return True

@@ -77,7 +77,7 @@ def _check_plain(node: Node) -> None:
         )
     if node.style is not None:
         return
-    if node.tag.endswith(":float") and not np.isfinite(float(text.replace("_", ""))):
+    if str(node.tag).endswith(":float") and not np.isfinite(float(text.replace("_", ""))):
         raise TrapError(
             node,
             key=text,

@@ -109,9 +109,8 @@ def reference_groups(
     """
     kinds = {column.name: column.kind for column in model.contract.columns}
     names = {name: kinds[name] for name in columns_needed(model.contract.feature_names)}
-    weight = pd.Series(
-        np.ones(len(training)) if sample_weight is None else sample_weight, index=training.index
-    )
+    ones: Floats = np.ones(len(training))
+    weight = pd.Series(ones if sample_weight is None else sample_weight, index=training.index)
     groups = {}
     for product, rows in training.groupby("product", sort=True):
         pooled = ""
@@ -119,7 +118,7 @@ def reference_groups(
             pooled = str(rows["platform"].iloc[0])
             rows = training[training["platform"] == pooled]
         if len(rows) >= FEWEST_OF_MEDIAN:
-            group = _group(rows, names, weight=weight.loc[rows.index].to_numpy(dtype=np.float64))
+            group = _group(rows, names, weight=np.asarray(weight.loc[rows.index], np.float64))
             own = {"product": str(product)} if pooled and "product" in names else {}
             typical = {**group.typical, **own}
             groups[str(product)] = group.model_copy(update={"pooled": pooled, "typical": typical})

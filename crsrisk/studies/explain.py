@@ -167,8 +167,11 @@ def patient_risks(model: ExplainableModel, observed: pd.DataFrame) -> list[Patie
         severe = companions.grade3plus, companions.grade3plus_refits
         three, refits_three = _log_odds(*severe, columns)
         is_held, three = three > two, np.minimum(three, two)
-        have_refits = refits_three is not None and refits_two is not None
-        if have_refits and len(refits_two) == len(refits_three):
+        if (
+            refits_two is not None
+            and refits_three is not None
+            and len(refits_two) == len(refits_three)
+        ):
             refits_three = np.minimum(refits_three, refits_two)
         risk.append(_with_interval(three, refits_three))
         of_refits.append(refits_three)
@@ -485,7 +488,7 @@ def explain_patient(
     check_units(told, seen=seen)
     observed = with_course(told, row_of(told, arm=arm), contract=contract)
     for group in contract.refused:
-        if in_group(observed, group).any():
+        if in_group({bound.column: observed[bound.column] for bound in group.bounds}, group).any():
             raise refused_patient(group)
     simulated, landmark = None, None
     if has_simulation and contract.landmark_h:
