@@ -2,7 +2,7 @@
 
 This is where each clinical feature enters its mechanism: tumour burden, liver metastases, antigen
 restriction and density set loads; CRP, ferritin and LDH set myeloid gains; dose intensity sets
-exposure.
+exposure. What multiplies or sets in above a point is neutral in the reference and set by scenarios.
 """
 
 from __future__ import annotations
@@ -203,6 +203,16 @@ def bridging(arm: Arm, *, world: World) -> dict[str, float]:
     }
 
 
+def bulk_with_density(arm: Arm, sum_of_diameters_mm: Values, *, world: World) -> Values:
+    """What burden above the reference patient's adds to the tumour load where antigen is dense: a
+    ratio, 1 in the reference world.
+    """
+    g, copies = world.assumptions.group("engagement"), antigen_copies(arm)
+    dense = copies / (copies + g["dense_antigen_copies"])
+    above = np.maximum(sum_of_diameters_mm / g["reference_burden_mm"], 1.0)
+    return np.asarray(above ** (g["burden_density_exponent"] * dense))
+
+
 def loads(
     arm: Arm, patients: Patients, true: Mapping[str, Values], *, world: World
 ) -> tuple[Values, Values]:
@@ -235,6 +245,7 @@ def loads(
     tumour = (
         tumour * (true["sum_of_diameters_mm"] / g["reference_burden_mm"]) ** g["burden_exponent"]
     )
+    tumour = tumour * bulk_with_density(arm, true["sum_of_diameters_mm"], world=world)
     tumour = tumour * g["liver_metastases_load_ratio"] ** true["has_liver_metastases"]
     normal = np.full(
         len(patients),
@@ -300,6 +311,15 @@ def _engagement(
     }
 
 
+def above_point(value: Values, point: float, *, steepness: float) -> Values:
+    """How far a quantity is above a point, between 0 and 1 (Hill): 0.5 at the point.
+
+    >>> above_point(np.array([200.0, 400.0, 800.0]), 400.0, steepness=8.0).round(3).tolist()
+    [0.004, 0.5, 0.996]
+    """
+    return np.asarray(1.0 / (1.0 + (point / value) ** steepness))
+
+
 def loop_gains(values: Mapping[str, Values | float]) -> tuple[Values, Values]:
     """Gains of the two myeloid feedback loops, through TNF and through IL-1, around rest.
 
@@ -358,6 +378,15 @@ def _cascade(
     )
     if arm.regimen.has_g_csf:
         gain = gain * g["g_csf_myeloid_ratio"]
+    # effects that multiply, or set in above a point: 1 in the reference world
+    inflamed = np.maximum(true["crp_mg_l"] / g["crp_reference_mg_l"], 1.0)
+    gain = gain * inflamed ** (g["crp_liver_exponent"] * liver)
+    steepness = g["threshold_steepness"]
+    activated = above_point(
+        true["ferritin_ug_l"], g["ferritin_threshold_ug_l"], steepness=steepness
+    )
+    gain = gain * g["ferritin_threshold_ratio"] ** activated * g["myeloid_gain_ratio"]
+    dying = above_point(true["ldh_x_uln"], g["ldh_threshold_x_uln"], steepness=steepness)
     clearance, by_receptor = g["il6_clearance_per_h"], g["il6_receptor_clearance_per_h"]
     above_normal = np.log(np.maximum(true["ldh_x_uln"], 1.0))
     values: dict[str, Values | float] = {
@@ -398,7 +427,11 @@ def _cascade(
             g["weight_il1"]
             * (true["ferritin_ug_l"] / g["ferritin_reference_ug_l"]) ** g["ferritin_il1_exponent"]
         ),
-        "w_damage": g["weight_damage"] * (1.0 + g["ldh_damp_slope"] * above_normal),
+        "w_damage": (
+            g["weight_damage"]
+            * (1.0 + g["ldh_damp_slope"] * above_normal)
+            * g["ldh_threshold_ratio"] ** dying
+        ),
         "myeloid_on": g["myeloid_on_per_h"],
         "myeloid_off": g["myeloid_off_per_h"],
         "tolerance_on": g["tolerance_on_per_h"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_scenario
 from crsrisk.errors import InputError
-from crsrisk.folders import find, names
+from crsrisk.folders import find
 from crsrisk.model.companions import Companions, load_companions
 from crsrisk.model.explain import explain
 from crsrisk.model.features import columns_needed, feature_array, read_columns
@@ -54,7 +55,7 @@ from crsrisk.model.store import load_model
 from crsrisk.model.world_spread import WorldSpread
 from crsrisk.model.world_spread import interval as true_risk_interval
 from crsrisk.report.explanation import PatientExplanation
-from crsrisk.report.explanation_warnings import PatientFacts
+from crsrisk.report.explanation_warnings import PAIRS, PatientFacts
 from crsrisk.report.explanation_words import explanation_of
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
@@ -314,7 +315,9 @@ def simulate_patient(
     workers: int = 1,
     advance: Advance | None = None,
 ) -> SimulatedPatients:
-    """Patients like this one under the ensemble, with each lever, and under every scenario."""
+    """Patients like this one under the ensemble, with each lever, and under the scenarios that
+    cut an effect or widen it.
+    """
     known = simulated_values(patient)
     changes = levers(arm, world=world)
     spread = over_members(
@@ -330,7 +333,7 @@ def simulate_patient(
         advance=advance,
     )
     worlds = {}
-    for name in names("scenarios"):
+    for name in chain(*PAIRS.values()):
         scenario = load_scenario(name, assumptions=world.assumptions)
         assumptions = scenario.apply(world.assumptions)
         worlds[name] = replace(world, scenario=scenario, assumptions=assumptions)

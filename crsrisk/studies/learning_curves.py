@@ -8,7 +8,7 @@ cohort's first 2,000 patients are the cohort of 2,000.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.true_risk import true_risk
+from crsrisk.studies.beyond_additive import BeyondAdditive, Worlds, beyond_additive
 from crsrisk.studies.experiment import experiment_file, products_of
 from crsrisk.threads import side_by_side
 
@@ -75,7 +76,9 @@ class Size(Strict):
 
 
 class LearningCurves(Strict):
-    """What an experiment on learning asks and how much it may compute."""
+    """What an experiment on learning asks and how much it may compute. ``worlds``: where free trees
+    are compared with an additive model as well; nowhere when it is left out.
+    """
 
     kind: str
     name: str
@@ -88,6 +91,7 @@ class LearningCurves(Strict):
     truth_repetitions: int = Field(ge=20, multiple_of=2)
     sizes: list[Size] = Field(min_length=1)
     boosting_bags: int = Field(ge=1)
+    worlds: Worlds | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,8 @@ class LearningResult(Result):
     bars : the shares that were asked of the model, and whether it reaches them.
     curves : one point a learner and size.
     by_product : the model's share within each product, at the largest size.
+    worlds : what free trees gain over an additive model where effects do not add up; None where
+        the experiment does not ask.
     """
 
     version: str
@@ -155,6 +161,7 @@ class LearningResult(Result):
     bars: tuple[Bar, ...]
     curves: tuple[CurvePoint, ...]
     by_product: Mapping[str, ProductShare | NotEstimable]
+    worlds: BeyondAdditive | None = None
 
     @property
     def sizes(self) -> list[int]:
@@ -217,6 +224,8 @@ class LearningResult(Result):
                 f" asked: {'met' if bar.is_met else 'NOT met'}; comparators ahead beyond the"
                 f" interval: {', '.join(bar.comparators_ahead) or 'none'}"
             )
+        if self.worlds is not None:
+            lines += ["", self.worlds.summary()]
         return "\n".join([*lines, self.notice])
 
 
@@ -231,8 +240,8 @@ class _TestPatients:
 def run_learning_curves(
     place: Path, *, workers: int, begin: Begin, overwrite: bool = False
 ) -> LearningResult:
-    """Run the experiment in ``place``; writes results/learning.json, table.csv and
-    learning_curves.svg beside it.
+    """Run the experiment in ``place``; writes results/learning.json, table.csv,
+    learning_curves.svg and, where worlds are named, worlds.csv beside it.
 
     Raises
     ------
@@ -248,7 +257,7 @@ def run_learning_curves(
         product.name: make_arm(product, world=world) for product in products_of(experiment.products)
     }
     folder = file.parent / "results"
-    answer, others = folder / "learning.json", ("table.csv", "learning_curves.svg")
+    answer, others = folder / "learning.json", ("table.csv", "worlds.csv", "learning_curves.svg")
     prepare_output(answer, overwrite=overwrite, belongs=[folder / name for name in others])
     write_text(folder / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
     config = load_config("baseline")
@@ -260,12 +269,31 @@ def run_learning_curves(
             advance=begin("Asking the oracle", experiment.test_patients),
         )
         losses = _all_losses(experiment, arms, test, config=config, workers=workers, begin=begin)
-    result = _result(experiment, test, losses)
+        worlds = _worlds(experiment, config=config, workers=workers, begin=begin)
+    result = replace(_result(experiment, test, losses), worlds=worlds)
     write_json(answer, result)
     result.to_frame().to_csv(folder / "table.csv", index=False)
+    if worlds is not None:
+        worlds.to_frame().to_csv(folder / "worlds.csv", index=False)
     chart = _chart(result.points())
     write_text(folder / "learning_curves.svg", stand_alone(chart, note=NOTICE))
     return result
+
+
+def _worlds(
+    experiment: LearningCurves, *, config: ModelConfig, workers: int, begin: Begin
+) -> BeyondAdditive | None:
+    if experiment.worlds is None:
+        return None
+    return beyond_additive(
+        experiment.worlds,
+        products=products_of(experiment.products),
+        config=config,
+        seed=experiment.seed,
+        training_seed=experiment.training_seed,
+        workers=workers,
+        begin=begin,
+    )
 
 
 def _chart(points: Sequence[LearningPoint]) -> str:

@@ -63,7 +63,13 @@ STRANGERS = {
 # Heavy library -> where it may be imported: a module, or a folder ending in a dot.
 OWNERS = {
     "mlflow": ("model.tracking",),
-    "lightgbm": ("model.boosting", "model.booster", "model.update", "model.onset_hazard"),
+    "lightgbm": (
+        "model.boosting",
+        "model.booster",
+        "model.onset_hazard",
+        "model.plain_boosting",
+        "model.update",
+    ),
     "shap": ("data.explanation", "evaluation.explanation_truth"),
     "optuna": ("model.tune",),
     "interpret": ("model.comparators",),

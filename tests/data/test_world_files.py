@@ -112,6 +112,12 @@ REQUIRED: dict[Kind, set[str]] = {
         "burden_strong",
         "inflammation_null",
         "inflammation_strong",
+        "synergy_mild",
+        "synergy_moderate",
+        "synergy_strong",
+        "threshold_mild",
+        "threshold_moderate",
+        "threshold_strong",
     },
 }
 SHIPPED = [(kind, name) for kind in LOADERS for name in names(kind)]
