@@ -86,7 +86,7 @@ class Comparator(Protocol):
         ...
 
 
-class _ClinicalClassifier(ClassifierMixin, BaseEstimator):
+class ClinicalClassifier(ClassifierMixin, BaseEstimator):
     """What all comparators share: a clinical table in, two probabilities out."""
 
     def fit(self, X: Any, y: ArrayLike) -> Self:
@@ -120,7 +120,7 @@ class _ClinicalClassifier(ClassifierMixin, BaseEstimator):
         raise NotImplementedError
 
 
-class ProductRate(_ClinicalClassifier):
+class ProductRate(ClinicalClassifier):
     """The risk of everybody who gets a product is its share of events, (events + 0.5) / (patients +
     1).
 
@@ -143,7 +143,7 @@ class ProductRate(_ClinicalClassifier):
         return np.array([self.risk_of_product_.get(word, self.risk_of_others_) for word in words])
 
 
-class IndexLogistic(_ClinicalClassifier):
+class IndexLogistic(ClinicalClassifier):
     """A published index with a logistic recalibration: product + slope x log(index).
 
     ``score`` is a name of :data:`crsrisk.model.indices.INDICES`. A missing index takes the median
@@ -187,7 +187,7 @@ class IndexLogistic(_ClinicalClassifier):
         )
 
 
-class RidgeLogistic(_ClinicalClassifier):
+class RidgeLogistic(ClinicalClassifier):
     """Ridge logistic regression on the model's own features.
 
     Medians for missing values with an indicator, logarithms of skewed quantities, standardised,
@@ -234,7 +234,7 @@ class RidgeLogistic(_ClinicalClassifier):
         return build_features(observed, names=names).assign(**words)
 
 
-class SplineLogistic(_ClinicalClassifier):
+class SplineLogistic(ClinicalClassifier):
     """Ridge logistic regression with cubic splines and partially pooled slopes of products.
 
     Every quantity is a cubic spline with knots at its quantiles, straight beyond the outermost;
@@ -364,7 +364,7 @@ def _widen(values: Any) -> Any:
 _MISSING = -1000.0
 
 
-class ExplainableBoosting(_ClinicalClassifier):
+class ExplainableBoosting(ClinicalClassifier):
     """An explainable boosting machine on the features of a configuration, the product as one column
     of words.
 

@@ -63,7 +63,7 @@ STRANGERS = {
 # Heavy library -> where it may be imported: a module, or a folder ending in a dot.
 OWNERS = {
     "mlflow": ("model.tracking",),
-    "lightgbm": ("model.boosting", "model.booster", "model.update"),
+    "lightgbm": ("model.boosting", "model.booster", "model.plain_boosting", "model.update"),
     "shap": ("data.explanation", "evaluation.explanation_truth"),
     "optuna": ("model.tune",),
     "interpret": ("model.comparators",),
