@@ -21,7 +21,7 @@ nothing outside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -51,6 +51,7 @@ from crsrisk.evaluation.metrics import (
 from crsrisk.model.comparators import ProductRate
 from crsrisk.model.features import ModelConfig
 from crsrisk.model.plain_boosting import QUICK, PlainName, plain_boosting
+from crsrisk.model.risk_model import RiskModel, class_in_words
 from crsrisk.plots.chart_data import BenchmarkMark, Kind
 from crsrisk.results import Z_95, Estimate, NotEstimable, Result
 from crsrisk.simulation.true_risk import GIVEN_IN_WORDS, Event, TrueRisk
@@ -192,7 +193,7 @@ class Benchmark(Result):
     n_resamples, seed : of the bootstrap over patients.
     pooled : all patients together.
     by_product : product -> its own benchmark, or why there is none.
-    notes : how predictors came about, where their names do not say it.
+    notes : what predictors are and how their settings came about, by name; of some.
     """
 
     truth: str
@@ -204,7 +205,7 @@ class Benchmark(Result):
     seed: int
     pooled: GroupBenchmark
     by_product: dict[str, GroupBenchmark | NotEstimable]
-    notes: tuple[str, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
 
     def to_frame(self, product: str | None = None) -> pd.DataFrame:
         """One row a predictor: log loss, gain over knowing the product, and AUROC, with the ends
@@ -357,14 +358,14 @@ def benchmark(
     if not any(isinstance(candidate, ProductRate) for candidate in listed):
         listed.insert(0, ProductRate())
     risks: dict[str, FloatArray] = {}
-    notes: list[str] = []
+    notes: dict[str, str] = {}
     product_only = ""
     for candidate in listed:
         name = _name_of(candidate, risks)
         product_only = name if isinstance(candidate, ProductRate) else product_only
         fitted = candidate if _is_fitted(candidate) else clone(candidate).fit(train.X, y)
         risks[name] = np.asarray(fitted.predict_proba(cohort.X)[:, 1], dtype=np.float64)
-        notes += notes_of(fitted)
+        notes |= {name: told} if (told := note_of(fitted)) else {}
     return benchmark_of_risks(
         cohort.observed["product"].to_numpy(dtype=str),
         truth=Truth.from_true_risk(truths[0]),
@@ -379,10 +380,12 @@ def benchmark(
     )
 
 
-def notes_of(fitted: object) -> list[str]:
-    """What a fitted learner tells of how its settings came about; nothing where it does not."""
-    about = getattr(fitted, "about", None)
-    return [f"{getattr(fitted, 'name', type(fitted).__name__)}: {about}."] if about else []
+def note_of(fitted: object) -> str:
+    """What a fitted predictor tells of its class or its settings; nothing where it does not."""
+    model = getattr(fitted, "model_", fitted)
+    return (
+        class_in_words(model) if isinstance(model, RiskModel) else str(getattr(fitted, "about", ""))
+    )
 
 
 def _config_of(candidates: Sequence[object]) -> ModelConfig | str | Path:
@@ -438,7 +441,7 @@ def benchmark_of_risks(
     seed: int,
     other_truths: Sequence[Truth] = (),
     n_resamples: int = 500,
-    notes: Sequence[str] = (),
+    notes: Mapping[str, str] | None = None,
 ) -> Benchmark:
     """Score predicted risks under the true risk, over all products together and within each.
 
@@ -453,7 +456,7 @@ def benchmark_of_risks(
     null_risk : event rate of all training patients, predicted for everybody by the row "null".
     other_truths : other truths of the same patients, shown as rows after the first, each scored by
         itself.
-    notes : how predictors came about, where their names do not say it.
+    notes : what predictors are and how their settings came about, by name; of some.
 
     Risks of 0 or 1 are moved to 1e-6 from the end and counted per row. Products with fewer than 30
     patients get no benchmark of their own.
@@ -513,7 +516,7 @@ def benchmark_of_risks(
             )
             for name, rows in rows_of.items()
         },
-        notes=tuple(notes),
+        notes=dict(notes or {}),
     )
 
 

@@ -145,10 +145,10 @@ class LightGBM(_PlainBoosting):
     def about(self) -> str:
         """How its settings came about, once it is fitted."""
         if not self.trials_:
-            return f"settings as the library comes, {self.n_rounds_} trees"
+            return f"Settings as the library comes, {self.n_rounds_} trees."
         return (
-            f"the best of {len(self.trials_)} settings tried by Optuna in {self.n_folds_} folds,"
-            f" {self.n_rounds_} trees by early stopping"
+            f"The best of {len(self.trials_)} settings tried by Optuna in {self.n_folds_} folds,"
+            f" {self.n_rounds_} trees by early stopping."
         )
 
     def _learn(self, observed: pd.DataFrame, outcome: NDArray[np.int64]) -> None:
@@ -232,7 +232,7 @@ class HistGradientBoosting(_PlainBoosting):
     @property
     def about(self) -> str:
         """How its settings came about, once it is fitted."""
-        return f"settings as the library comes, {self.classifier_.n_iter_} trees"
+        return f"Settings as the library comes, {self.classifier_.n_iter_} trees."
 
     def __init__(self, *, config: ModelConfig | str | Path = "baseline", seed: int = 0) -> None:
         self.config = config

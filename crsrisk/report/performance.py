@@ -171,7 +171,7 @@ def _benchmark_table(
     *,
     n_patients: int,
     is_pooled: bool,
-    about: Sequence[str],
+    about: Mapping[str, str],
 ) -> Table:
     columns = [
         ("Log loss", "nats (95% interval)"),
@@ -211,7 +211,11 @@ def _benchmark_table(
                 "An oracle's AUROC lies between the value and the upper bound after “at most”. Each"
                 " oracle is scored under its own truth."
             ),
-            *about,
+            *(
+                f"{label}: {about[predictor.name]}"
+                for label, predictor in predictors
+                if predictor.name in about
+            ),
         ],
     )
 

@@ -16,7 +16,7 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
-from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks, notes_of
+from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks, note_of
 from crsrisk.evaluation.evaluate import HELD_OUT, Evaluation, evaluate
 from crsrisk.evaluation.resampling import Develop
 from crsrisk.model.comparators import ProductRate, comparators
@@ -134,7 +134,11 @@ def evaluate_held_out(
         seed=experiment.seed,
         other_truths=[Truth.from_true_risk(given_baseline)],
         n_resamples=experiment.bootstrap,
-        notes=[note for learner in fitted for note in notes_of(learner)],
+        notes={
+            name: told
+            for name, one in [*((learner.name, learner) for learner in fitted), (MODEL, model)]
+            if (told := note_of(one))
+        },
     )
     evaluation = evaluate(
         test.outcomes["crs_grade2plus"].to_numpy(),

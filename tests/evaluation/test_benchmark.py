@@ -398,6 +398,7 @@ def test_boosting_as_one_would_type_it_stands_beside(
     train, truth, _ = sides
     ridge = RidgeLogistic(config=load_config("baseline").without_features("crp_mg_l"))
     compared = benchmark([ProductRate(), ridge], train=train, truth=truth, seed=3, n_resamples=5)
+    assert compared.notes["LightGBM"] == "Settings as the library comes, 100 trees."
     names = [row.name for row in compared.pooled.rows]
     assert names[1:-1] == ["product only", *QUICK, ridge.name]
     assert compared.model == ridge.name
@@ -419,6 +420,9 @@ def test_tuned_learners_come_on_request(sides: tuple[Cohort, TrueRisk, TrueRisk]
         [RidgeLogistic(config=few)], train=train, truth=truth, learners=names, n_resamples=5
     )
     assert set(names) < {row.name for row in compared.pooled.rows}
+    assert set(compared.notes) == set(names)
+    for told in compared.notes.values():
+        assert told.startswith("The best of 2 settings tried by Optuna in 5 folds, ")
     with pytest.raises(InputError, match="'XGBoost'"):
         benchmark([], train=train, truth=truth, learners=["XGBoost"])  # type: ignore[list-item]
 
