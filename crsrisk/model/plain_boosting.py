@@ -34,7 +34,7 @@ from crsrisk.model.features import (
     words_of,
 )
 from crsrisk.model.fit import SIGNS
-from crsrisk.model.tune import search_settings
+from crsrisk.model.tune import Trial, search_settings
 
 Floats: TypeAlias = NDArray[np.float64]
 PlainName: TypeAlias = Literal[
@@ -88,7 +88,7 @@ class _PlainBoosting(ClinicalClassifier):
         return numbers.assign(
             **{
                 name: pd.Categorical.from_codes(
-                    pd.Index(levels).get_indexer(words_of(observed, column=name)), levels
+                    pd.Index(levels).get_indexer(words_of(observed, column=name)), pd.Index(levels)
                 )
                 for name, levels in self.levels_.items()
             }
@@ -155,7 +155,8 @@ class LightGBM(_PlainBoosting):
         table = self._begin(observed)
         settings = self._fixed(list(table.columns))
         data = lgb.Dataset(table, outcome, params=settings, free_raw_data=False)
-        self.n_rounds_, self.trials_, self.n_folds_ = _ROUNDS, (), 0
+        self.trials_: tuple[Trial, ...] = ()
+        self.n_rounds_, self.n_folds_ = _ROUNDS, 0
         if self.is_tuned:
             settings = self._tuned(data, outcome, fixed=settings, groups=groups_of(observed))
         self.booster_ = lgb.train(settings, data, self.n_rounds_)
