@@ -21,7 +21,8 @@ nothing outside.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -48,6 +49,9 @@ from crsrisk.evaluation.metrics import (
     replicate_scores,
 )
 from crsrisk.model.comparators import ProductRate
+from crsrisk.model.features import ModelConfig
+from crsrisk.model.plain_boosting import QUICK, PlainName, plain_boosting
+from crsrisk.model.risk_model import RiskModel, class_in_words
 from crsrisk.plots.chart_data import BenchmarkMark, Kind
 from crsrisk.results import Z_95, Estimate, NotEstimable, Result
 from crsrisk.simulation.true_risk import GIVEN_IN_WORDS, Event, TrueRisk
@@ -189,6 +193,7 @@ class Benchmark(Result):
     n_resamples, seed : of the bootstrap over patients.
     pooled : all patients together.
     by_product : product -> its own benchmark, or why there is none.
+    notes : what predictors are and how their settings came about, by name; of some.
     """
 
     truth: str
@@ -200,6 +205,7 @@ class Benchmark(Result):
     seed: int
     pooled: GroupBenchmark
     by_product: dict[str, GroupBenchmark | NotEstimable]
+    notes: dict[str, str] = field(default_factory=dict)
 
     def to_frame(self, product: str | None = None) -> pd.DataFrame:
         """One row a predictor: log loss, gain over knowing the product, and AUROC, with the ends
@@ -284,6 +290,7 @@ def benchmark(
     train: Cohort,
     truth: TrueRisk | Sequence[TrueRisk],
     model: str | None = None,
+    learners: Sequence[PlainName] = QUICK,
     seed: int = 0,
     n_resamples: int = 500,
 ) -> Benchmark:
@@ -302,7 +309,14 @@ def benchmark(
     truth : from :func:`true_risk`, of test patients who are not in ``train``. Of several (given
         what was observed, given everything at baseline) the first scores; each gives an oracle.
     model : name of the candidate whose share of the oracle's gain is given; the last without one.
-    seed, n_resamples : of the bootstrap over patients for intervals.
+    learners : gradient boosting as one would type it, fitted to ``train`` beside the candidates:
+        "LightGBM" and "HistGradientBoosting" with the settings they come with, in seconds; on
+        request "LightGBM, tuned" and "LightGBM, tuned with directions" (Optuna: as many settings as
+        the configuration's ``tuning`` tries, in the folds of the model), in minutes where there are
+        many patients; none: ``learners=()``. They take the features of the last candidate that has
+        a configuration (of ``baseline`` without one), product and platform as categories.
+    seed : of the bootstrap over patients, and of ``learners``.
+    n_resamples : of the bootstrap over patients for intervals.
 
     Returns
     -------
@@ -311,7 +325,8 @@ def benchmark(
     Raises
     ------
     InputError
-        For a true risk without its patients, fewer than 30 patients, or patients in ``train``.
+        For a true risk without its patients, fewer than 30 patients, patients in ``train``, or a
+        name in ``learners`` that is not known.
 
     References
     ----------
@@ -338,16 +353,19 @@ def benchmark(
             cure="write train, test = cohort.split() and take the truth of test",
         )
     y = train.y
-    listed: list[Any] = list(candidates)
+    plain = plain_boosting(learners, config=_config_of(candidates), seed=seed)
+    listed: list[Any] = [*candidates[:-1], *plain, *candidates[-1:]]
     if not any(isinstance(candidate, ProductRate) for candidate in listed):
         listed.insert(0, ProductRate())
     risks: dict[str, FloatArray] = {}
+    notes: dict[str, str] = {}
     product_only = ""
     for candidate in listed:
         name = _name_of(candidate, risks)
         product_only = name if isinstance(candidate, ProductRate) else product_only
         fitted = candidate if _is_fitted(candidate) else clone(candidate).fit(train.X, y)
         risks[name] = np.asarray(fitted.predict_proba(cohort.X)[:, 1], dtype=np.float64)
+        notes |= {name: told} if (told := note_of(fitted)) else {}
     return benchmark_of_risks(
         cohort.observed["product"].to_numpy(dtype=str),
         truth=Truth.from_true_risk(truths[0]),
@@ -358,7 +376,25 @@ def benchmark(
         seed=seed,
         other_truths=[Truth.from_true_risk(other) for other in truths[1:]],
         n_resamples=n_resamples,
+        notes=notes,
     )
+
+
+def note_of(fitted: object) -> str:
+    """What a fitted predictor tells of its class or its settings; nothing where it does not."""
+    model = getattr(fitted, "model_", fitted)
+    return (
+        class_in_words(model) if isinstance(model, RiskModel) else str(getattr(fitted, "about", ""))
+    )
+
+
+def _config_of(candidates: Sequence[object]) -> ModelConfig | str | Path:
+    """The configuration of the last candidate that has one."""
+    for candidate in reversed(candidates):
+        config = getattr(candidate, "config", None)
+        if isinstance(config, ModelConfig | str | Path):
+            return config
+    return "baseline"
 
 
 def _name_of(candidate: object, taken: Mapping[str, object]) -> str:
@@ -405,6 +441,7 @@ def benchmark_of_risks(
     seed: int,
     other_truths: Sequence[Truth] = (),
     n_resamples: int = 500,
+    notes: Mapping[str, str] | None = None,
 ) -> Benchmark:
     """Score predicted risks under the true risk, over all products together and within each.
 
@@ -419,6 +456,7 @@ def benchmark_of_risks(
     null_risk : event rate of all training patients, predicted for everybody by the row "null".
     other_truths : other truths of the same patients, shown as rows after the first, each scored by
         itself.
+    notes : what predictors are and how their settings came about, by name; of some.
 
     Risks of 0 or 1 are moved to 1e-6 from the end and counted per row. Products with fewer than 30
     patients get no benchmark of their own.
@@ -478,6 +516,7 @@ def benchmark_of_risks(
             )
             for name, rows in rows_of.items()
         },
+        notes=dict(notes or {}),
     )
 
 

@@ -24,6 +24,7 @@ from crsrisk.model.features import (
     ModelConfig,
     clinical_table,
     columns_needed,
+    groups_of,
     load_config,
     numbers_of,
     require_columns,
@@ -196,10 +197,7 @@ boosting_l2 : optional
             weight = None if (weight == 1.0).all() else weight
             groups = None if groups is None else np.asarray(groups)[kept]
         _check_classes(labels.y)
-        if groups is None and "patient_id" in table.columns:
-            groups = table["patient_id"].to_numpy()
-        elif groups is None and table.index.name == "patient_id":
-            groups = table.index.to_numpy()
+        groups = groups_of(table) if groups is None else groups
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31 - 1)

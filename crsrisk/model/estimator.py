@@ -86,6 +86,28 @@ def cut_folds(
         yield np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
+def usable_folds(
+    labels: ArrayLike, groups: ArrayLike | None, *, n_folds: int, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """:func:`cut_folds`, fewer than ``n_folds`` where a class has fewer patients (or groups); none
+    where it has fewer than two.
+
+    >>> len(usable_folds([0, 0, 0, 1, 1], None, n_folds=5, seed=0))
+    2
+    >>> usable_folds([0, 0, 0, 1], None, n_folds=5, seed=0)
+    []
+    """
+    has_event, _ = fold_units(labels, groups)
+    smaller = int(min(has_event.sum(), has_event.size - has_event.sum()))
+    n_folds = min(n_folds, smaller)
+    return list(cut_folds(labels, groups, n_folds=n_folds, seed=seed)) if n_folds >= 2 else []
+
+
+def drawn_seed(random_state: Any) -> int:
+    """The seed of folds and trees that a scikit-learn random state gives."""
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
 class CRSClassifier(ClassifierMixin, BaseEstimator):
     """A monotone, calibrated model for a yes/no outcome, on arrays or frames of numbers; missing
     values (NaN) are allowed. An additive logistic model, gradient boosting, or one on top of the
@@ -275,7 +297,7 @@ boosting_l2
         labels = codes.astype(np.float64)
         self.fill_values_ = fill_values(table, weight)
         patients = Patients(_filled(table, self.fill_values_), _steps(stages, labels), weight)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = drawn_seed(self.random_state)
         recipe = Recipe(
             on_top=self._settings(seed),
             free=self._free_settings(seed),
@@ -413,10 +435,8 @@ boosting_l2
         """
         starts = STARTS[self.kind]
         labels = patients.labels
-        has_event, _ = fold_units(labels, groups)
-        smaller = int(min(has_event.sum(), has_event.size - has_event.sum()))
-        n_folds = min(self.n_folds, smaller)
-        if n_folds < 2:
+        folds = usable_folds(labels, groups, n_folds=self.n_folds, seed=seed)
+        if not folds:
             most = recipe.most(starts[0])
             self.cv_log_loss_ = float("nan")
             self.calibrator_ = Calibrator(
@@ -430,17 +450,12 @@ boosting_l2
                 n_tried=most,
                 max_trees=most,
             )
-        chosen = choose(
-            patients,
-            list(cut_folds(labels, groups, n_folds=n_folds, seed=seed)),
-            recipe=recipe,
-            starts=starts,
-        )
+        chosen = choose(patients, folds, recipe=recipe, starts=starts)
         self.cv_log_loss_ = chosen.log_loss
         self.calibrator_ = fit_calibrator(
             chosen.held_out,
             labels,
-            method=f"logistic recalibration on {n_folds} held-out folds",
+            method=f"logistic recalibration on {len(folds)} held-out folds",
             sample_weight=patients.weight,
         )
         return chosen.model_class

@@ -481,6 +481,17 @@ def clinical_table(X: Any) -> pd.DataFrame:
     )
 
 
+def groups_of(table: pd.DataFrame) -> NDArray[Any] | None:
+    """Patient numbers, from a column or the index, whose rows no fold may part; None without.
+
+    >>> groups_of(pd.DataFrame({"patient_id": [4, 4, 7]})).tolist()
+    [4, 4, 7]
+    """
+    if "patient_id" in table.columns:
+        return np.asarray(table["patient_id"])
+    return np.asarray(table.index) if table.index.name == "patient_id" else None
+
+
 def is_known_feature(name: str) -> bool:
     """Whether :func:`build_features` knows a feature of that name (one-hot features apart)."""
     return name in INDICES or field_of(name) is not None

@@ -10,9 +10,10 @@ same settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -83,11 +84,8 @@ def tune(
     y = outcome_of(observed, outcomes, config=config)
     names = names_of(observed, config=config)
     table, stages = build_features(observed, names=names), stages_of(outcomes, config=config)
-    search, first = config.tuning.search, config.learner.model_dump()
-    trials: list[Trial] = []
 
-    def loss_of(trial: optuna.Trial) -> float:
-        settings = {name: _suggested(trial, name, span) for name, span in search.items()}
+    def loss_of(settings: dict[str, float | int]) -> float:
         learner = make_learner(names, config=_with(config, settings), seed=seed).fit(
             table, y, sample_weight, groups=observed["patient_id"], stages=stages
         )
@@ -98,28 +96,70 @@ def tune(
                 expected="at least two of each outcome for the folds",
                 cure="take more patients",
             )
-        trials.append(Trial(settings, learner.cv_log_loss_))
         if advance is not None:
             advance(1)
         return learner.cv_log_loss_
 
+    trials = search_settings(
+        loss_of,
+        search=config.tuning.search,
+        first=config.learner.model_dump(),
+        n_trials=config.tuning.trials,
+        seed=seed,
+    )
+    best = min(trials, key=lambda trial: trial.log_loss)
+    return Tuned(_with(config, best.settings), trials)
+
+
+def search_settings(
+    loss_of: Callable[[dict[str, float | int]], float],
+    *,
+    search: Mapping[str, Range],
+    first: Mapping[str, Any],
+    n_trials: int,
+    seed: int,
+) -> tuple[Trial, ...]:
+    """Try ``n_trials`` settings within the ranges of ``search``, those of ``first`` before all, and
+    keep what each lost.
+
+    >>> tried = search_settings(lambda settings: (settings["x"] - 1) ** 2, n_trials=3, seed=1,
+    ...                         search={"x": Range(low=0, high=9)}, first={"x": 4.0})
+    >>> (len(tried), tried[0].log_loss)
+    (3, 9.0)
+    """
+    trials: list[Trial] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        settings = {name: _suggested(trial, name, span) for name, span in search.items()}
+        trials.append(Trial(settings, loss_of(settings)))
+        return trials[-1].log_loss
+
     with _without_progress_lines():
         study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
         study.enqueue_trial({name: first[name] for name in search})
-        study.optimize(loss_of, n_trials=config.tuning.trials, n_jobs=1)
-    best = min(trials, key=lambda trial: trial.log_loss)
-    return Tuned(_with(config, best.settings), tuple(trials))
+        study.optimize(objective, n_trials=n_trials, n_jobs=1)
+    return tuple(trials)
+
+
+_LOCK = Lock()
+_verbosities: list[int] = []  # what the user had set, once for each search that is under way
 
 
 @contextmanager
 def _without_progress_lines() -> Iterator[None]:
-    """Optuna writes a line a trial: not while we tune; afterwards as the user has set it."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    """Optuna writes a line a trial: not while we tune, in one thread or several; afterwards as the
+    user has set it.
+    """
+    with _LOCK:
+        _verbosities.append(_verbosities[0] if _verbosities else optuna.logging.get_verbosity())
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         yield
     finally:
-        optuna.logging.set_verbosity(before)
+        with _LOCK:
+            before = _verbosities.pop()
+            if not _verbosities:
+                optuna.logging.set_verbosity(before)
 
 
 def _suggested(trial: optuna.Trial, name: str, span: Range) -> float | int:

@@ -122,7 +122,9 @@ def benchmark_section(
         is_pooled=is_pooled,
         marks=tuple(_mark(label, predictor) for label, predictor in predictors),
         sentences=tuple(benchmark_sentences(benchmark)),
-        table=_benchmark_table(predictors, n_patients=pooled.n_patients, is_pooled=is_pooled),
+        table=_benchmark_table(
+            predictors, n_patients=pooled.n_patients, is_pooled=is_pooled, about=benchmark.notes
+        ),
         by_product=_by_product_table(benchmark, labels=labels, order=order),
     )
 
@@ -165,7 +167,11 @@ def benchmark_sentences(benchmark: Benchmark) -> list[str]:
 
 
 def _benchmark_table(
-    predictors: Sequence[tuple[str, BenchmarkRow]], *, n_patients: int, is_pooled: bool
+    predictors: Sequence[tuple[str, BenchmarkRow]],
+    *,
+    n_patients: int,
+    is_pooled: bool,
+    about: Mapping[str, str],
 ) -> Table:
     columns = [
         ("Log loss", "nats (95% interval)"),
@@ -204,6 +210,11 @@ def _benchmark_table(
             (
                 "An oracle's AUROC lies between the value and the upper bound after “at most”. Each"
                 " oracle is scored under its own truth."
+            ),
+            *(
+                f"{label}: {about[predictor.name]}"
+                for label, predictor in predictors
+                if predictor.name in about
             ),
         ],
     )

@@ -16,7 +16,7 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.explanation import Explanation
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
-from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks
+from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks, note_of
 from crsrisk.evaluation.evaluate import HELD_OUT, Evaluation, evaluate
 from crsrisk.evaluation.resampling import Develop
 from crsrisk.model.comparators import ProductRate, comparators
@@ -24,11 +24,13 @@ from crsrisk.model.explain import explain
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import BEFORE_DOSE_2_H, landmark_table
+from crsrisk.model.plain_boosting import PLAIN, QUICK, plain_boosting
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.tune import tune
 from crsrisk.simulation.true_risk import TrueRisk, true_risk
 from crsrisk.studies.experiment import Experiment
+from crsrisk.threads import side_by_side
 
 Floats = NDArray[np.float64]
 MODEL = "model"
@@ -96,7 +98,8 @@ def evaluate_held_out(
     ----------
     model, sides : what is evaluated, and its training and held-out patients.
     config : the configuration from which the comparators take their columns.
-    experiment : how many patients are simulated again, how often, and the seed.
+    experiment : how many patients are simulated again, how often, the seed, and how many settings
+        the tuned comparators try.
     world : the assumptions that the patients live under.
     workers, advance : threads, and who is told of every patient done.
     """
@@ -106,11 +109,19 @@ def evaluate_held_out(
     again = partial(true_risk, chosen, world=world, workers=workers, advance=advance)
     given_observed = again(given="observed", n_replicates=experiment.truth_repetitions)
     given_baseline = again(given="baseline", n_replicates=experiment.baseline_repetitions)
+    listed = [
+        *comparators(config=config),
+        *plain_boosting(
+            PLAIN if experiment.tuning_trials else QUICK,
+            config=config,
+            seed=experiment.seed,
+            n_trials=experiment.tuning_trials,
+        ),
+    ]
+    with side_by_side(workers) as pool:
+        fitted = list(pool.map(lambda learner: learner.fit(training.observed, event), listed))
     risks: dict[str, Floats] = {
-        comparator.name: comparator.fit(training.observed, event).predict_proba(chosen.observed)[
-            :, 1
-        ]
-        for comparator in comparators(config=config)
+        learner.name: learner.predict_proba(chosen.observed)[:, 1] for learner in fitted
     }
     risks[MODEL] = predict(model, chosen.observed).risk
     benchmark = benchmark_of_risks(
@@ -123,6 +134,11 @@ def evaluate_held_out(
         seed=experiment.seed,
         other_truths=[Truth.from_true_risk(given_baseline)],
         n_resamples=experiment.bootstrap,
+        notes={
+            name: told
+            for name, one in [*((learner.name, learner) for learner in fitted), (MODEL, model)]
+            if (told := note_of(one))
+        },
     )
     evaluation = evaluate(
         test.outcomes["crs_grade2plus"].to_numpy(),

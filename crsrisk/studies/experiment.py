@@ -39,6 +39,8 @@ class Experiment(Strict):
         inhibitors, under which CRS is rare.
     designer_patients : of each arm with and without a mitigation.
     bootstrap : resamples behind each interval.
+    tuning_trials : settings that Optuna tries for the tuned LightGBM of the benchmark, each in the
+        model's folds; 0: none stands in it.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Experiment(Strict):
     designer_patients: int = Field(ge=100)
     mitigations: list[str]
     bootstrap: int = Field(ge=50)
+    tuning_trials: int = Field(default=5, ge=0)
 
 
 def experiment_file(folder: str | Path) -> Path:

@@ -3,6 +3,9 @@
 Fixed test patients whose true risk (given what was observed) is known from many re-simulations;
 training cohorts of other seeds; every learner fitted to the same cohorts. Sizes are nested: a
 cohort's first 2,000 patients are the cohort of 2,000.
+
+What each cohort gave is kept in the results folder until all is done, so that a run that was
+interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,9 +22,15 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
-from crsrisk.data.assumptions import Strict
+from crsrisk.data.assumptions import Strict, digest_of
 from crsrisk.data.cohort import Cohort
-from crsrisk.data.files import prepare_output, write_json, write_text
+from crsrisk.data.files import (
+    prepare_output,
+    remove_leftovers,
+    write_beside,
+    write_json,
+    write_text,
+)
 from crsrisk.data.world import load_world
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.benchmark import (
@@ -40,6 +49,7 @@ from crsrisk.model.comparators import (
 )
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
+from crsrisk.model.plain_boosting import plain_boosting
 from crsrisk.model.predict import predict
 from crsrisk.plots.chart_data import LearningPoint
 from crsrisk.plots.descriptions import describe_learning_curves
@@ -59,6 +69,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
 MODEL = "crsrisk model"
+WITHOUT_START = "crsrisk model without its start"
+LIGHTGBM = "LightGBM"  # what the names of all LightGBM begin with
 NOTICE = (
     "First CRS of grade >= 2 within the window after the first dose (21 days; 60 for checkpoint"
     " inhibitors). Synthetic patients; research use; no external validation."
@@ -67,12 +79,14 @@ NOTICE = (
 
 class Size(Strict):
     """So many ``cohorts`` of so many training ``patients``; ``bar``: least share of the oracle's
-    gain asked of the model.
+    gain asked of the model, ``or_lead``: or else by how much of a share it has to be ahead of the
+    best LightGBM without its start.
     """
 
     patients: int = Field(ge=100)
     cohorts: int = Field(ge=2)
     bar: float | None = None
+    or_lead: float | None = None
 
 
 class LearningCurves(Strict):
@@ -91,6 +105,7 @@ class LearningCurves(Strict):
     truth_repetitions: int = Field(ge=20, multiple_of=2)
     sizes: list[Size] = Field(min_length=1)
     boosting_bags: int = Field(ge=1)
+    tuning_trials: int = Field(ge=1)
     worlds: Worlds | None = None
 
 
@@ -115,16 +130,41 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Bar:
-    """Whether the model reaches the least share that was asked of it at one size, and which
-    comparators are ahead of it beyond the interval of the paired difference.
+    """Whether the model reaches the least share that was asked of it at one size or, where that was
+    offered, is ``least_lead`` ahead of the best LightGBM (``lead``, paired by cohort and test
+    patient, over ``best_lightgbm``); and which comparators are ahead of it beyond the interval of
+    the paired difference.
     """
 
     n_training: int
+    n_cohorts: int
     least: float
     share: Estimate
     test_error: float
-    is_met: bool
+    least_lead: float | None
+    best_lightgbm: str
+    lead: Estimate
+    lead_test_error: float
+    met_by: Literal["share", "lead"] | None
     comparators_ahead: tuple[str, ...]
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the mean share or the mean lead is enough."""
+        return self.met_by is not None
+
+    def summary(self) -> str:
+        """The bar and what it met, with both errors."""
+        ahead = f" or {self.least_lead:.2f} ahead of the best LightGBM" if self.least_lead else ""
+        lead = _with_errors(self.lead, self.lead_test_error)
+        met = f"met by the {self.met_by}" if self.met_by else "NOT met"
+        return (
+            f"{self.n_training} training patients, mean of {self.n_cohorts} cohorts:"
+            f" {_with_errors(self.share, self.test_error)}; ahead of the best LightGBM"
+            f" ({self.best_lightgbm}) by {lead}; at least {self.least:.2f}{ahead} asked:"
+            f" {met}; comparators ahead beyond the interval:"
+            f" {', '.join(self.comparators_ahead) or 'none'}"
+        )
 
 
 @dataclass(frozen=True)
@@ -216,14 +256,7 @@ class LearningResult(Result):
                 if point.learner == name
             }
             lines.append(f"{name:48s}" + "".join(f"{share[n]:9.3f}" for n in self.sizes))
-        for bar in self.bars:
-            error = "unknown" if bar.share.mc_error is None else f"{bar.share.mc_error:.4f}"
-            lines.append(
-                f"{bar.n_training} training patients: {bar.share.value:.3f} (Monte Carlo error"
-                f" {error}, of the test patients {bar.test_error:.4f}); at least {bar.least:.2f}"
-                f" asked: {'met' if bar.is_met else 'NOT met'}; comparators ahead beyond the"
-                f" interval: {', '.join(bar.comparators_ahead) or 'none'}"
-            )
+        lines += [bar.summary() for bar in self.bars]
         if self.worlds is not None:
             lines += ["", self.worlds.summary()]
         return "\n".join([*lines, self.notice])
@@ -257,6 +290,7 @@ def run_learning_curves(
         product.name: make_arm(product, world=world) for product in products_of(experiment.products)
     }
     folder = file.parent / "results"
+    kept = folder / "cohorts"
     answer, others = folder / "learning.json", ("table.csv", "worlds.csv", "learning_curves.svg")
     prepare_output(answer, overwrite=overwrite, belongs=[folder / name for name in others])
     write_text(folder / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
@@ -268,7 +302,16 @@ def run_learning_curves(
             workers=workers,
             advance=begin("Asking the oracle", experiment.test_patients),
         )
-        losses = _all_losses(experiment, arms, test, config=config, workers=workers, begin=begin)
+        rests_on = _rests_on(experiment, arms, test, config=config)
+        losses = _all_losses(
+            experiment,
+            arms,
+            test,
+            config=config,
+            kept=_Kept(kept, rests_on),
+            workers=workers,
+            begin=begin,
+        )
         worlds = _worlds(experiment, config=config, workers=workers, begin=begin)
     result = replace(_result(experiment, test, losses), worlds=worlds)
     write_json(answer, result)
@@ -277,6 +320,7 @@ def run_learning_curves(
         worlds.to_frame().to_csv(folder / "worlds.csv", index=False)
     chart = _chart(result.points())
     write_text(folder / "learning_curves.svg", stand_alone(chart, note=NOTICE))
+    remove_leftovers([kept])
     return result
 
 
@@ -305,14 +349,17 @@ def _chart(points: Sequence[LearningPoint]) -> str:
     )
 
 
-def learners(*, config: ModelConfig, seed: int, n_bags: int) -> tuple[Comparator, ...]:
-    """Every comparator of the curves, none fitted yet: those of the main job, splines, explainable
-    boosting.
+def learners(
+    *, config: ModelConfig, seed: int, n_bags: int, n_trials: int
+) -> tuple[Comparator, ...]:
+    """Every comparator of the curves, none fitted yet: the product's rate, indices, regressions,
+    explainable boosting, and gradient boosting as one would type it.
     """
     return (
         *comparators(config=config),
         SplineLogistic(config=config),
         ExplainableBoosting(config=config, seed=seed, n_bags=n_bags),
+        *plain_boosting(config=config, seed=seed, n_trials=n_trials),
     )
 
 
@@ -345,12 +392,69 @@ def _test_patients(
 Losses = dict[int, dict[str, list[Floats]]]
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What the cohorts of an interrupted run gave, each in a file with the digest of what it rests
+    on.
+    """
+
+    folder: Path
+    digest: str
+
+    def read(self, task: tuple[int, int]) -> dict[str, Floats] | None:
+        """Expected losses by learner; None where there are none, or they rest on something else."""
+        if not self._place(task).is_file():
+            return None
+        with np.load(self._place(task), allow_pickle=False) as file:
+            if str(file["digest"]) != self.digest:
+                return None
+            names, losses = [str(name) for name in file["learners"]], file["losses"]
+        return dict(zip(names, losses, strict=True))
+
+    def write(self, task: tuple[int, int], losses: Mapping[str, Floats]) -> None:
+        """Keep them."""
+        place = self._place(task)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with write_beside(place) as beside, beside.open("wb") as file:
+            np.savez_compressed(
+                file,
+                digest=np.array(self.digest),
+                learners=np.array(list(losses)),
+                losses=np.array(list(losses.values())),
+            )
+
+    def _place(self, task: tuple[int, int]) -> Path:
+        number, n = task
+        return self.folder / f"{n}_patients_{number}.npz"
+
+
+def _rests_on(
+    experiment: LearningCurves,
+    arms: Mapping[str, Arm],
+    test: _TestPatients,
+    *,
+    config: ModelConfig,
+) -> str:
+    """Hash of everything that the losses rest on, but for which sizes are asked for."""
+    return digest_of(
+        [
+            __version__,
+            experiment.model_dump(mode="json", exclude={"name", "question", "sizes"}),
+            load_world(experiment.scenario).digest,
+            {name: arm.product.model_dump(mode="json") for name, arm in arms.items()},
+            config.model_dump(mode="json"),
+            test.truth.n_events.tolist(),
+        ]
+    )
+
+
 def _all_losses(
     experiment: LearningCurves,
     arms: Mapping[str, Arm],
     test: _TestPatients,
     *,
     config: ModelConfig,
+    kept: _Kept,
     workers: int,
     begin: Begin,
 ) -> Losses:
@@ -361,12 +465,16 @@ def _all_losses(
 
     def work(task: tuple[int, int]) -> dict[str, Floats]:
         number, n = task
-        training = simulate_cohort(
-            list(arms.values()), world=world, n_patients=n, seed=experiment.training_seed + number
-        )
-        losses = _losses(
-            training, test, config=config, seed=number, n_bags=experiment.boosting_bags
-        )
+        losses = kept.read(task)
+        if losses is None:
+            training = simulate_cohort(
+                list(arms.values()),
+                world=world,
+                n_patients=n,
+                seed=experiment.training_seed + number,
+            )
+            losses = _losses(training, test, experiment, config=config, seed=number)
+            kept.write(task, losses)
         advance(1)
         return losses
 
@@ -382,12 +490,24 @@ def _all_losses(
 
 
 def _losses(
-    training: Cohort, test: _TestPatients, *, config: ModelConfig, seed: int, n_bags: int
+    training: Cohort,
+    test: _TestPatients,
+    experiment: LearningCurves,
+    *,
+    config: ModelConfig,
+    seed: int,
 ) -> dict[str, Floats]:
     event = training.outcomes["crs_grade2plus"].to_numpy()
-    model = fit(training.observed, training.outcomes, config=config, seed=seed)
-    risks = {MODEL: predict(model, test.observed).risk}
-    for learner in learners(config=config, seed=seed, n_bags=n_bags):
+    risks = {}
+    for name, own in ((MODEL, config), (WITHOUT_START, config.replace(kind="boosting"))):
+        model = fit(training.observed, training.outcomes, config=own, seed=seed)
+        risks[name] = predict(model, test.observed).risk
+    for learner in learners(
+        config=config,
+        seed=seed,
+        n_bags=experiment.boosting_bags,
+        n_trials=experiment.tuning_trials,
+    ):
         risks[learner.name] = learner.fit(training.observed, event).predict_proba(test.observed)[
             :, 1
         ]
@@ -396,12 +516,12 @@ def _losses(
 
 def _result(experiment: LearningCurves, test: _TestPatients, losses: Losses) -> LearningResult:
     points, bars = [], []
-    wanted = {size.patients: size.bar for size in experiment.sizes if size.bar is not None}
+    wanted = {size.patients: size for size in experiment.sizes if size.bar is not None}
     for n_training, by_learner in sorted(losses.items()):
         of_size = _points_of(n_training, by_learner, truth=test.truth)
         points += of_size
         if n_training in wanted:
-            bars.append(_bar(of_size, least=wanted[n_training]))
+            bars.append(_bar(of_size, wanted[n_training]))
     top = max(losses)
     base, model = losses[top][ProductRate.name], losses[top][MODEL]
     products = test.observed["product"].to_numpy(dtype=str)
@@ -446,23 +566,44 @@ def _points_of(
     return points
 
 
+def _with_errors(share: Estimate, test_error: float) -> str:
+    error = "unknown" if share.mc_error is None else f"{share.mc_error:.4f}"
+    return f"{share.value:.3f} (Monte Carlo error {error}, of the test patients {test_error:.4f})"
+
+
 def _estimate(share: Share) -> Estimate:
     """The mean over cohorts, with the 95% interval of both errors together."""
     low, high = share.interval
     return Estimate(share.value, low, high, share.mc_error)
 
 
-def _bar(points: Sequence[CurvePoint], *, least: float) -> Bar:
-    """Whether the bar is met, and which comparators beat the model beyond the interval of the
-    paired difference.
-    """
+def _bar(points: Sequence[CurvePoint], size: Size) -> Bar:
+    """The bar of one size, against the LightGBM with the largest share."""
     model = next(point for point in points if point.learner == MODEL)
+    best = max(
+        (point for point in points if point.learner.startswith(LIGHTGBM)),
+        key=lambda point: point.share.value,
+    )
+    assert size.bar is not None
+    assert best.model_minus_this is not None
+    assert best.model_minus_this_test_error is not None
     return Bar(
         n_training=model.n_training,
-        least=least,
+        n_cohorts=model.n_cohorts,
+        least=size.bar,
         share=model.share,
         test_error=model.test_error,
-        is_met=model.share.value >= least,
+        least_lead=size.or_lead,
+        best_lightgbm=best.learner,
+        lead=best.model_minus_this,
+        lead_test_error=best.model_minus_this_test_error,
+        met_by=(
+            "share"
+            if model.share.value >= size.bar
+            else "lead"
+            if size.or_lead is not None and best.model_minus_this.value >= size.or_lead
+            else None
+        ),
         comparators_ahead=tuple(
             point.learner
             for point in points

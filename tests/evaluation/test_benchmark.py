@@ -28,6 +28,8 @@ from crsrisk.evaluation.benchmark import (
     share_of_gain,
 )
 from crsrisk.model.comparators import ProductRate, RidgeLogistic
+from crsrisk.model.features import load_config
+from crsrisk.model.plain_boosting import QUICK, LightGBM, PlainName
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.simulation.cohort import simulate
 from crsrisk.simulation.true_risk import TrueRisk, true_risk
@@ -352,7 +354,9 @@ def sides() -> tuple[Cohort, TrueRisk, TrueRisk]:
 def test_candidates_are_fitted_and_compared(sides: tuple[Cohort, TrueRisk, TrueRisk]) -> None:
     train, truth, everything = sides
     ridge = RidgeLogistic()
-    compared = benchmark([ridge], train=train, truth=[truth, everything], n_resamples=20)
+    compared = benchmark(
+        [ridge], train=train, truth=[truth, everything], learners=(), n_resamples=20
+    )
     assert [row.name for row in compared.pooled.rows] == [
         "null",
         "product only",
@@ -380,10 +384,47 @@ def test_candidates_are_fitted_and_compared(sides: tuple[Cohort, TrueRisk, TrueR
 def test_a_fitted_candidate_is_used_as_it_is(sides: tuple[Cohort, TrueRisk, TrueRisk]) -> None:
     train, truth, _ = sides
     rate = ProductRate().fit(train.X, 1 - train.y)
-    compared = benchmark([rate, ProductRate()], train=train, truth=truth, n_resamples=5)
+    compared = benchmark(
+        [rate, ProductRate()], train=train, truth=truth, learners=(), n_resamples=5
+    )
     names = [row.name for row in compared.pooled.rows]
     assert names[1:3] == ["product only", "product only 2"]
     assert compared.pooled.rows[1].log_loss.value != compared.pooled.rows[2].log_loss.value
+
+
+def test_boosting_as_one_would_type_it_stands_beside(
+    sides: tuple[Cohort, TrueRisk, TrueRisk],
+) -> None:
+    train, truth, _ = sides
+    ridge = RidgeLogistic(config=load_config("baseline").without_features("crp_mg_l"))
+    compared = benchmark([ProductRate(), ridge], train=train, truth=truth, seed=3, n_resamples=5)
+    assert compared.notes["LightGBM"] == "Settings as the library comes, 100 trees."
+    names = [row.name for row in compared.pooled.rows]
+    assert names[1:-1] == ["product only", *QUICK, ridge.name]
+    assert compared.model == ridge.name
+    peer = LightGBM(config=ridge.config, seed=3).fit(train.X, train.y)
+    risk = peer.predict_proba(truth.cohort.X)[:, 1]
+    assert "crp_mg_l" not in peer.booster_.feature_name()
+    assert compared.to_frame().loc["LightGBM", "log_loss"] == pytest.approx(
+        expected_log_loss(risk, Truth.from_true_risk(truth)).mean()
+    )
+
+
+def test_tuned_learners_come_on_request(sides: tuple[Cohort, TrueRisk, TrueRisk]) -> None:
+    train, truth, _ = sides
+    config = load_config("baseline")
+    assert config.tuning is not None
+    few = config.model_copy(update={"tuning": config.tuning.model_copy(update={"trials": 2})})
+    names: list[PlainName] = ["LightGBM, tuned", "LightGBM, tuned with directions"]
+    compared = benchmark(
+        [RidgeLogistic(config=few)], train=train, truth=truth, learners=names, n_resamples=5
+    )
+    assert set(names) < {row.name for row in compared.pooled.rows}
+    assert set(compared.notes) == set(names)
+    for told in compared.notes.values():
+        assert told.startswith("The best of 2 settings tried by Optuna in 5 folds, ")
+    with pytest.raises(InputError, match="'XGBoost'"):
+        benchmark([], train=train, truth=truth, learners=["XGBoost"])  # type: ignore[list-item]
 
 
 def test_test_patients_in_training_are_refused(

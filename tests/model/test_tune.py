@@ -7,13 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from pydantic import ValidationError
 
 from crsrisk.errors import InputError
 from crsrisk.model.features import ModelConfig, Range, Tuning
 from crsrisk.model.fit import fit
-from crsrisk.model.tune import Tuned, tune
+from crsrisk.model.tune import Tuned, _without_progress_lines, tune
 
 SEARCH = {
     "num_leaves": Range(low=3, high=12, is_whole=True),
@@ -103,3 +104,15 @@ def test_too_few_patients_for_folds(toy: Any, small: ModelConfig) -> None:
     rows = y_true.index[y_true][:1].append(y_true.index[~y_true][:40])
     with pytest.raises(InputError, match="1 events in 41 patients"):
         tune(toy.observed.loc[rows], toy.outcomes.loc[rows], config=small, seed=1)
+
+
+def test_searches_side_by_side_leave_the_users_verbosity() -> None:
+    """The first to end must not let the other write its lines, nor keep them from the user."""
+    before = optuna.logging.get_verbosity()
+    one, other = _without_progress_lines(), _without_progress_lines()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+    other.__exit__(None, None, None)
+    assert optuna.logging.get_verbosity() == before != optuna.logging.WARNING

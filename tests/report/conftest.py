@@ -439,6 +439,7 @@ def experiment(card: GeneratorCard) -> dict[str, Any]:
         null_risk=0.29,
         seed=1,
         n_resamples=40,
+        notes={"model": "Seven trees of ten tried."},
     )
     evaluation = evaluate(
         outcomes["crs_grade2plus"].to_numpy(),

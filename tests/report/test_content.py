@@ -237,6 +237,11 @@ def test_the_benchmark_goes_from_the_oracle_down_to_the_null(content: ReportCont
     ]
 
 
+def test_the_benchmark_says_what_class_of_model_it_is(content: ReportContent) -> None:
+    notes = content.performance.benchmark.table.notes
+    assert "This model: Seven trees of ten tried." in notes
+
+
 def test_without_a_benchmark_nothing_is_claimed(experiment: Parts) -> None:
     evaluation = replace(experiment["evaluation"], benchmark=None)
     content = build_content(**{**experiment, "evaluation": evaluation})

@@ -8,19 +8,22 @@ import pytest
 from crsrisk.data.cohort import Cohort
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.folders import names
-from crsrisk.model.features import load_config
+from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.landmark import BEFORE_DOSE_2_H
+from crsrisk.model.plain_boosting import PLAIN, QUICK
 from crsrisk.model.predict import predict
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, class_in_words
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.true_risk import TrueRisk, patients_by_id, risk_of_arm, true_risk
 from crsrisk.studies.development import (
     Split,
     before_dose_2,
     choose_for_truth,
+    evaluate_held_out,
     explain_test,
     fit_before_dose_2,
 )
+from crsrisk.studies.experiment import load_experiment
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED
 
@@ -105,6 +108,40 @@ def test_truth_takes_the_first_of_each_product(sides: Split, n: int) -> None:
     for name, rows in table.groupby("product"):
         everyone = sides.test.observed.loc[sides.test.observed["product"] == name, "patient_id"]
         assert rows.index.tolist() == everyone.head(15).tolist()
+
+
+@pytest.mark.parametrize("trials", [0, 2])
+def test_the_ladder_holds_boosting_as_one_would_type_it(
+    sides: Split, model: RiskModel, config: ModelConfig, trials: int
+) -> None:
+    asked = load_experiment("experiments/001_baseline").model_copy(
+        update={
+            "truth_patients": 40,
+            "truth_repetitions": 20,
+            "baseline_repetitions": 4,
+            "bootstrap": 50,
+            "tuning_trials": trials,
+        }
+    )
+    found = evaluate_held_out(
+        model,
+        sides,
+        config=config,
+        experiment=asked,
+        world=world_of(),
+        workers=2,
+        advance=None,
+    ).evaluation.benchmark
+    assert found is not None
+    plain = PLAIN if trials else QUICK
+    rows = [row.name for row in found.pooled.rows]
+    assert rows[-3 - len(plain) : -3] == list(plain)
+    assert rows[-3] == found.model
+    assert found.notes[found.model] == class_in_words(model)
+    assert set(found.notes) == {found.model, *plain}
+    if trials:
+        told = found.notes["LightGBM, tuned"]
+        assert f"The best of {trials} settings tried by Optuna in 2 folds" in told
 
 
 def test_true_risks_come_back_in_the_order_asked(sides: Split, arms: dict[str, Arm]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.files import write_text
 from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError, OutputError
+from crsrisk.evaluation.benchmark import note_of
 from crsrisk.evaluation.leaks import leaks_by_name
 from crsrisk.folders import find, names
 from crsrisk.model.companions import load_companions, reference_groups, save_companions
@@ -29,8 +31,10 @@ from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import Refits, flatten
 from crsrisk.model.release import MOST_BYTES
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import MANIFEST, load_model, save_model
+from crsrisk.report.evaluation import _model as model_about
+from crsrisk.report.model_card import as_markdown, model_facts
 from crsrisk.simulation.arm import Arm
 from crsrisk.studies.development import Split
 from crsrisk.studies.predict import score_table
@@ -147,6 +151,53 @@ def test_a_neighbour_that_cannot_speak_beside_the_model_is_refused_before_fittin
     beside = load_companions(tmp_path / "new", model=load_model(tmp_path / "new"))
     assert beside.grade3plus is not None
     assert beside.grade3plus.contract.outcome == "crs_grade3plus"
+
+
+def with_class(trained: Trained, **changes: Any) -> Trained:
+    """The same run, had cross-validation found something else."""
+    made = trained.model.model_class.model_copy(update=changes).model_dump(mode="json")
+    manifest = {**trained.model.manifest, "model_class": made}
+    return replace(trained, model=replace(trained.model, manifest=manifest))
+
+
+PLACES: dict[str, Callable[[Trained], str]] = {
+    "what train prints": lambda trained: trained.summary(),
+    "what train writes as JSON": lambda trained: str(trained.to_dict()["model_class"]),
+    "repr of the model": lambda trained: repr(trained.model),
+    "card": lambda trained: as_markdown(model_facts(trained.model)),
+    "page of an evaluation": lambda trained: model_about(trained.model).about,
+    "benchmark in a report": lambda trained: note_of(trained.model),
+    "MLflow": lambda trained: str(class_params(trained.model)),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_every_place_says_the_class_its_trees_and_the_cap(trained: Trained, name: str) -> None:
+    found = with_class(
+        trained,
+        start="mean",
+        n_trees=211,
+        n_kept=213,
+        n_tried=217,
+        max_trees=219,
+        gain=0.0123,
+        gain_se=0.0045,
+        is_cap_reached=True,
+    )
+    told = PLACES[name](found)
+    for fact in ("mean", "211", "213", "217", "0.012", "0.0045", "219"):
+        assert fact in told, fact
+    below = PLACES[name](with_class(trained, is_cap_reached=False))
+    above = PLACES[name](with_class(trained, is_cap_reached=True))
+    assert above != below
+    assert "cap" in above.lower()
+
+
+def test_mlflow_holds_the_class_of_the_model(trained: Trained) -> None:
+    with sqlite3.connect(trained.folder.parent / "runs" / "mlflow.db") as store:
+        logged = dict(store.execute("select key, value from params where key like 'model_class%'"))
+    assert logged == class_params(trained.model)
+    assert logged["model_class.is_cap_reached"] == str(trained.model.model_class.is_cap_reached)
 
 
 def test_the_run_is_tracked_without_a_patient(trained: Trained) -> None:
