@@ -21,12 +21,14 @@ from crsrisk.cli.application import (
     Overwrite,
     Page,
     Patients,
+    ProductFiles,
     Products,
     Renames,
     Scenario,
     Seed,
     Track,
     Units,
+    UnknownProduct,
     Workers,
     app,
     arms_of,
@@ -149,13 +151,8 @@ def predict(
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first refused value.")] = False,
-    unknown_product: Annotated[
-        bool,
-        typer.Option(
-            "--unknown-product",
-            help="Score rows of a product that the model was not trained on, with a warning.",
-        ),
-    ] = False,
+    unknown_product: UnknownProduct = False,
+    product_file: ProductFiles = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -176,6 +173,7 @@ def predict(
             strict=strict,
             out=out,
             unknown_product=unknown_product,
+            product_files=product_file or (),
         )
     if as_json:
         print_json(scored.to_dict())
@@ -203,6 +201,8 @@ def update(
     unit: Units = None,
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
+    unknown_product: UnknownProduct = False,
+    product_file: ProductFiles = None,
     seed: Seed = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -221,6 +221,8 @@ def update(
         outcome=outcome,
         method=method,
         **reading(unit, rename, ldh_upper_limit),
+        unknown_product=unknown_product,
+        product_files=product_file or (),
         seed=seed,
         overwrite=overwrite,
     )
@@ -282,6 +284,8 @@ def evaluate_table(
     unit: Units = None,
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
+    unknown_product: UnknownProduct = False,
+    product_file: ProductFiles = None,
     seed: Seed = 1,
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples for bands and intervals.", min=50)
@@ -305,6 +309,8 @@ def evaluate_table(
             table,
             outcome=outcome,
             **reading(unit, rename, ldh_upper_limit),
+            unknown_product=unknown_product,
+            product_files=product_file or (),
             threshold=threshold,
             seed=seed,
             n_resamples=resamples,

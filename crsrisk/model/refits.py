@@ -201,7 +201,7 @@ def make_refits(
         )
         table = training.iloc[chosen].assign(patient_id=np.arange(size))
         result = outcomes.iloc[chosen].assign(patient_id=np.arange(size))
-        made = fit(table, result, config=fixed, seed=seed)
+        made = fit(table, result, config=fixed, seed=seed, has_summary=False)
         if advance is not None:
             advance(1)
         return flatten(

@@ -24,6 +24,7 @@ from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import BEDSIDE, REFITS, Companions, load_companions, save_companions
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import (
+    APPLICABILITY,
     BOOSTER,
     CALIBRATOR,
     CONTRACT,
@@ -37,7 +38,7 @@ from crsrisk.model.store import (
 MOST_BYTES = 5_000_000  # of one release
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){1,3}([a-z.+-][a-z0-9.]{0,20})?")
-_MADE_ANEW = {BOOSTER, CONTRACT, CALIBRATOR, MANIFEST, BEDSIDE, REFITS}
+_MADE_ANEW = {BOOSTER, CONTRACT, CALIBRATOR, MANIFEST, BEDSIDE, REFITS, APPLICABILITY}
 _CARDS = ("card.json", "card.md")
 _TEXTS = {".json", ".md", ".csv", ".yaml", ".txt", ".html"}  # files of others that go with a model
 

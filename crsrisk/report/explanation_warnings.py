@@ -21,11 +21,10 @@ from crsrisk.data.literature import Statement
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.product import Product
 from crsrisk.data.risk_model import Column
-from crsrisk.fields import FIELDS
+from crsrisk.fields import FIELDS, label_of
 from crsrisk.model.landmark import missing_groups
 from crsrisk.model.refits import why_no_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.bedside import label_of
 from crsrisk.units import amount
 from crsrisk.wording import (
     hours_in_words,

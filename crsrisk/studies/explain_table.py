@@ -16,6 +16,7 @@ from rich.text import Text
 from crsrisk.data.explanation import PatientRisk, Reason
 from crsrisk.data.files import write_json, write_table_stream, write_text
 from crsrisk.data.patient import template
+from crsrisk.data.risk_model import CANNOT
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
@@ -27,7 +28,7 @@ from crsrisk.report.explanation import Changes, PatientExplanation
 from crsrisk.report.explanation_words import NOT_AVAILABLE, RULE
 from crsrisk.results import Estimate, Result
 from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
-from crsrisk.studies.predict import read_known
+from crsrisk.studies.predict import INSTEAD, of_known_products, read_known
 from crsrisk.terminal import steps
 from crsrisk.wording import NOTICE, hours_in_words, of_100
 
@@ -39,7 +40,7 @@ SUFFIXES = (".csv", ".parquet", ".json")
 class ExplainedRow:
     """One row of a table: its risks and largest reasons, or why it was refused.
 
-    ``status``: ok, warned or refused; ``notes``: why, or what to be warned of. Whole patients of
+    ``status``: ok, warned, cannot estimate or refused; ``notes``: why, or what to be warned of. Whole patients of
     100: the reasons start at ``start_of_100``, and all that are not shown add ``rest_of_100``.
     """
 
@@ -56,7 +57,8 @@ class ExplainedRow:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ExplainedTable(Result):
-    """Every row of a table explained, in the order of the file; nothing is simulated or dropped.
+    """Every row of a table explained, in the order of the file, or why it has no number; nothing is
+    simulated or dropped.
 
     ``grade3plus`` says why there is no risk of grade 3 or more; "" where there is one.
     """
@@ -71,11 +73,15 @@ class ExplainedTable(Result):
     rule: str
     n_rows: int
     n_refused: int
+    n_cannot_estimate: int
     rows: tuple[ExplainedRow, ...]
 
     def summary(self) -> str:
         """How many rows were explained by which model."""
-        lines = f"{self.n_rows} rows, {self.n_refused} refused, model {self.model}: {self.outcome}."
+        lines = (
+            f"{self.n_rows} rows, {self.n_refused} refused, {self.n_cannot_estimate} {CANNOT}, model"
+            f" {self.model}: {self.outcome}."
+        )
         return " ".join(text for text in (lines, self.grade3plus, self.notice) if text)
 
     def to_frame(self) -> pd.DataFrame:
@@ -150,6 +156,7 @@ def explain_table(
         mapping=mapping or {},
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
     ).table
+    read = of_known_products(explainable.model, read, where=str(table))
     rows_of_file = read.patient_ids.index.to_numpy(dtype=np.int64).tolist()
     ids = dict(zip(rows_of_file, map(_as_number, read.patient_ids), strict=True))
     by_row = _explained(explainable, read.frame, ids=ids)
@@ -170,6 +177,7 @@ def explain_table(
         rule=RULE,
         n_rows=len(rows),
         n_refused=sum(row.status == "refused" for row in rows),
+        n_cannot_estimate=sum(row.status == CANNOT for row in rows),
         rows=rows,
     )
     if out is not None and out.suffix.lower() == ".json":
@@ -203,9 +211,21 @@ def _explained(
 ) -> dict[int, ExplainedRow]:
     if observed.empty:
         return {}
+    predicted = model.model.predict(observed)
+    rows = {
+        int(row): ExplainedRow(
+            patient_id=ids[int(row)],
+            status=str(account["status"]),
+            notes=str(account["reasons"]) + (INSTEAD if account["status"] == CANNOT else ""),
+            missing=str(account["missing"]),
+        )
+        for row, account in predicted.rows[~predicted.has_risk].iterrows()
+    }
+    observed = observed[predicted.has_risk]
+    if observed.empty:
+        return rows
     explained = explain(model.model, observed)
     risks = patient_risks(model, observed)
-    rows = {}
     for place, row in enumerate(observed.index):
         reasons = explained.reasons(place)
         up = tuple(reason for reason in reasons if reason.whole_points > 0)[:N_UP]
@@ -422,7 +442,8 @@ def _print_rows(explained: ExplainedTable, *, out: Path | None) -> None:
     if explained.grade3plus:
         console.print(explained.grade3plus, soft_wrap=True)
     console.print(
-        f"rows {explained.n_rows}, refused {explained.n_refused}. {explained.notice}"
+        f"rows {explained.n_rows}, refused {explained.n_refused}, {CANNOT}"
+        f" {explained.n_cannot_estimate}. {explained.notice}"
         + (f" Wrote {out}" if out is not None else ""),
         soft_wrap=True,
     )
