@@ -190,7 +190,8 @@ class Product(Result, Strict):
     ``regimens`` the dose schedules by name; ``window_d`` is how many days after the first dose
     count. Where a trial took more than one tumour type, ``further_populations`` holds the share of
     its patients (0-1) that were of each type beside ``population``, which has the rest.
-    ``other_names``: generic, brand and code names by which it is found as well.
+    ``other_names``: generic, brand and code names by which it is found as well. ``tumour_type``:
+    which one, where ``population`` is the file of several.
 
     Examples
     --------
@@ -219,6 +220,8 @@ class Product(Result, Strict):
     # generic, brand and code names by which a user may call it; no part of what is simulated, so of
     # no digest of it
     other_names: list[str] = Field(default_factory=list, exclude=True)
+    # its tumour type, where `population` is the file of several; neither
+    tumour_type: str = Field(default="", exclude=True)
 
     def summary(self) -> str:
         """Name, platform, target, tumour type and regimens."""

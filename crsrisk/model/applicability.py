@@ -284,7 +284,9 @@ def _summary(
         scales[name] = _short(middle if middle > 0 else float(known.mean()) or 1.0)
         values[name] = _scaled(read, scales[name])
     few = {
-        name for name in values if len(np.unique(values[name][~np.isnan(values[name])])) <= _FEW_VALUES
+        name
+        for name in values
+        if len(np.unique(values[name][~np.isnan(values[name])])) <= _FEW_VALUES
     }
     groups: dict[str, dict[str, Spread]] = {}
     fewest = _GROUP if like is None else 2 * _BEHIND
@@ -453,8 +455,7 @@ def _correlation(scores: Floats) -> tuple[tuple[float, ...], ...]:
     size = np.sqrt(np.diag(matrix))
     matrix /= np.outer(size, size)
     return tuple(
-        tuple(round(float(number), 3) for number in matrix[row, :row])
-        for row in range(len(matrix))
+        tuple(round(float(number), 3) for number in matrix[row, :row]) for row in range(len(matrix))
     )
 
 
@@ -507,6 +508,16 @@ def _amount(column: Column, text: str) -> str:
 
 def _short(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
+
+
+def why_outside(
+    summary: Applicability | None, contract: FeatureContract, observed: pd.DataFrame
+) -> str:
+    """Why the one row gets no number; "" where it is not too far from training."""
+    if summary is None:
+        return ""
+    judgement = summary.judge(read_columns(observed, columns=contract.column_names))
+    return judgement.reason(0, contract) if judgement.is_outside[0] else ""
 
 
 def judged(

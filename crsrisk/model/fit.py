@@ -65,9 +65,9 @@ def fit(
 
     ``observed`` and ``outcomes`` hold the same patients in the same order (a landmark table goes
     with ``outcomes.loc[table.index]``). The products, platforms and ranges of these patients enter
-    the contract, and a summary by which rows far from them are known (unless ``has_summary`` is False,
-    as in refits). Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in one
-    fold. The same tables, configuration and seed give the same model, byte for byte. Raises
+    the contract, and a summary by which rows far from them are known (unless ``has_summary`` is
+    False, as in refits). Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in
+    one fold. The same tables, configuration and seed give the same model, byte for byte. Raises
     :class:`InputError` when the tables do not fit together, the outcome's window is another one
     than the configuration says, or only one class occurs.
     """
@@ -195,9 +195,7 @@ def summary_of(
     if summary is None or not contract.products:
         return summary
     product = table["product"]
-    nameless = model.calibrator.log_odds(
-        raw_log_odds(model, observed.assign(product=_NO_PRODUCT))
-    )
+    nameless = model.calibrator.log_odds(raw_log_odds(model, observed.assign(product=_NO_PRODUCT)))
     shifts = []
     for name in contract.products:
         rows = np.flatnonzero(product == name)

@@ -171,8 +171,8 @@ def without_unknown_products(
             told[row] = (
                 f"product is not one that {model.label} was trained on"
                 f" ({nearest_names(str(words[row]), model)}); check the name, or ask for a score by"
-                f" platform, antigen and patient alone (unknown_product). {told[row]}"
-            ).strip()
+                " platform, antigen and patient alone (unknown_product)."
+            )
         return replace(
             found,
             rows=rows.assign(

@@ -3,10 +3,10 @@
 ``booster.txt.gz`` (LightGBM's text, which ``gzip -dc`` shows), ``contract.json``,
 ``calibrator.json`` and ``manifest.json`` (SHA-256 of the others as they lie there, version, how it
 was made); and ``applicability.json.gz``, by which a row too far from the training patients is known
-(:mod:`crsrisk.model.applicability`), where the model has it. Loading checks every hash and the structure of
-every tree: the hashes find accidents, the structure check also stops a file that was changed
-together with its hash. A *released* model (:mod:`crsrisk.model.release`) is such a folder whose
-manifest names every file in it; nothing is written over it.
+(:mod:`crsrisk.model.applicability`), where the model has it. Loading checks every hash and the
+structure of every tree: the hashes find accidents, the structure check also stops a file that was
+changed together with its hash. A *released* model (:mod:`crsrisk.model.release`) is such a folder
+whose manifest names every file in it; nothing is written over it.
 """
 
 from __future__ import annotations

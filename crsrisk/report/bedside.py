@@ -16,7 +16,7 @@ import pandas as pd
 from crsrisk.data.explanation import EXPLANATION_NOTICE, Reason
 from crsrisk.data.risk_model import Kind, Role, Theme
 from crsrisk.errors import InputError
-from crsrisk.fields import FIELDS, label_of
+from crsrisk.fields import FIELDS
 from crsrisk.results import Estimate
 from crsrisk.wording import (
     NOTICE,

@@ -73,6 +73,10 @@ class PatientFacts:
         What the simulator says of patients like this one.
     landmark : LandmarkSimulation or None
         How that was made some hours after the first dose.
+    cannot : str
+        Why the model gives no number; "" where it does.
+    covers : str
+        What the interval covers, where it is not that of the refits.
     guidance, guidance_about, sources :
         What published reviews say of such a product.
     """
@@ -100,6 +104,8 @@ class PatientFacts:
     guidance_about: str
     sources: Mapping[str, str]
     landmark: LandmarkSimulation | None = None
+    cannot: str = ""
+    covers: str = ""
     course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
 
     @property
@@ -153,6 +159,7 @@ class PatientWarning:
 def warnings_about(facts: PatientFacts) -> tuple[PatientWarning, ...]:
     """The warnings about one patient's page, the gravest first."""
     checks = (
+        _cannot,
         _unread_course,
         _unknown_product,
         _untrained_plan,
@@ -169,6 +176,20 @@ def warnings_about(facts: PatientFacts) -> tuple[PatientWarning, ...]:
 
 
 Found = Iterator[tuple[str, str]]
+
+
+def _cannot(facts: PatientFacts) -> Found:
+    """A patient of whom the model cannot speak."""
+    if facts.cannot:
+        offered = (
+            "What is simulated below knows this patient by what was known before the dose and the"
+            " worst grade so far."
+            if facts.landmark_h and facts.simulated is not None
+            else "What is simulated of patients like this one stands in its place."
+            if facts.simulated is not None
+            else "Nothing is simulated in its place."
+        )
+        yield "cannot estimate", f"The model gives no number. {facts.cannot} {offered}"
 
 
 def _unread_course(facts: PatientFacts) -> Found:
@@ -190,12 +211,16 @@ def _unread_course(facts: PatientFacts) -> Found:
 
 
 def _unknown_product(facts: PatientFacts) -> Found:
-    if str(facts.observed["product"].iloc[0]) not in facts.model.contract.products:
+    if (
+        not facts.cannot
+        and str(facts.observed["product"].iloc[0]) not in facts.model.contract.products
+    ):
         yield (
             "unknown product",
             f"{short_label(facts.product_label)} is unlike any product that the model was trained"
             " on: its own effect is unknown, the number rests on platform, antigen and patient"
-            " alone. What is simulated below knows the product.",
+            " alone, and its range holds how far products differ. What is simulated below knows"
+            " the product.",
         )
 
 
@@ -267,6 +292,8 @@ def _missing_values(facts: PatientFacts) -> Found:
             "missing",
             f"Also not measured, each of which matters less: {', '.join(others)}."
             if told
+            else f"Not measured: {', '.join(others)}."
+            if facts.cannot
             else f"Not measured: {', '.join(others)}. The model knows no usual values of this"
             " product to try.",
         )
@@ -310,7 +337,7 @@ def _scenarios(facts: PatientFacts) -> Found:
 
 
 def _disagreement(facts: PatientFacts) -> Found:
-    if facts.simulated is None:
+    if facts.simulated is None or facts.cannot:
         return
     simulated, says = facts.simulated.usual.grade2plus, facts.risk.grade2plus.value
     if abs(says - simulated.value) <= max(2 * MATTERS, 3 * (simulated.mc_error or 0.0)):
@@ -342,6 +369,8 @@ def _outside_simulated(facts: PatientFacts) -> Found:
 
 
 def _models(facts: PatientFacts) -> Found:
+    if facts.cannot:
+        return
     if facts.risk.grade3plus is None:
         yield (
             "no model",
@@ -354,5 +383,5 @@ def _models(facts: PatientFacts) -> Found:
             "The model for grade 3 or more said more than the one for grade 2 or more, which cannot"
             " be: it is held at that value. Both numbers are unsure.",
         )
-    if not facts.n_refits:
+    if not facts.n_refits and not facts.covers:
         yield "no range", f"{why_no_refits(facts.model)} Its numbers stand without a range."

@@ -209,11 +209,11 @@ def evaluate_model(
     """Evaluate a saved model in the patients of a table.
 
     ``outcome``: column with the outcome within the model's window (the model's own name of it when
-    None). Rows that cannot be scored, or whose outcome is not known, are left out and counted, those
-    too far from training apart; so are rows of products that the model was not trained on, unless
-    ``unknown_product`` (a product of one's own is found by the names of its file, in
-    ``product_files``), and for a landmark model patients who had the event by then. Raises :class:`InputError` for what
-    the readers refuse, and where only one outcome occurs.
+    None). Rows that cannot be scored, or whose outcome is not known, are left out and counted,
+    those too far from training apart; so are rows of products that the model was not trained on,
+    unless ``unknown_product`` (a product of one's own is found by the names of its file, in
+    ``product_files``), and for a landmark model patients who had the event by then. Raises
+    :class:`InputError` for what the readers refuse, and where only one outcome occurs.
     """
     if not 0 < threshold < 1:
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -26,7 +26,7 @@ from crsrisk.model.store import load_model
 from crsrisk.report.bedside import N_DOWN, N_UP
 from crsrisk.report.explanation import Changes, PatientExplanation
 from crsrisk.report.explanation_words import NOT_AVAILABLE, RULE
-from crsrisk.results import Estimate, Result
+from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
 from crsrisk.studies.predict import INSTEAD, of_known_products, read_known
 from crsrisk.terminal import steps
@@ -40,8 +40,9 @@ SUFFIXES = (".csv", ".parquet", ".json")
 class ExplainedRow:
     """One row of a table: its risks and largest reasons, or why it was refused.
 
-    ``status``: ok, warned, cannot estimate or refused; ``notes``: why, or what to be warned of. Whole patients of
-    100: the reasons start at ``start_of_100``, and all that are not shown add ``rest_of_100``.
+    ``status``: ok, warned, cannot estimate or refused; ``notes``: why, or what to be warned of.
+    Whole patients of 100: the reasons start at ``start_of_100``, and all that are not shown add
+    ``rest_of_100``.
     """
 
     patient_id: int | str
@@ -79,8 +80,8 @@ class ExplainedTable(Result):
     def summary(self) -> str:
         """How many rows were explained by which model."""
         lines = (
-            f"{self.n_rows} rows, {self.n_refused} refused, {self.n_cannot_estimate} {CANNOT}, model"
-            f" {self.model}: {self.outcome}."
+            f"{self.n_rows} rows, {self.n_refused} refused, {self.n_cannot_estimate} {CANNOT},"
+            f" model {self.model}: {self.outcome}."
         )
         return " ".join(text for text in (lines, self.grade3plus, self.notice) if text)
 
@@ -302,6 +303,7 @@ def answer_patient(
     n_members: int,
     n_people: int,
     workers: int,
+    unknown_product: bool = False,
 ) -> PatientExplanation:
     """Explain one patient; with ``html`` the page is written there."""
     explainable = ExplainableModel.of(model)
@@ -314,6 +316,7 @@ def answer_patient(
             n_members=n_members,
             n_people=n_people,
             workers=workers,
+            unknown_product=unknown_product,
             advance=(
                 begin("Simulating patients like this one", n_members) if has_simulation else None
             ),
@@ -341,10 +344,23 @@ def print_patient(explained: PatientExplanation, *, html: Path | None) -> None:
             say(spreads[grade].sentence, lead="  ")
     if explained.risks.not_available:
         say(f"\n{explained.risks.not_available}")
+    if isinstance(explained.estimate, NotEstimable):
+        for _, spread in spreads.items():
+            say(spread.sentence, lead="  ")
     if explained.reference is not None:
         say(f"\n{explained.reference.sentence}")
+    _say_reasons(explained, say)
+    _print_changes(console, explained.changes)
+    page = f" Page: {html}" if html is not None else " --html FILE writes the page."
+    say(f"\n{explained.notice}{page}")
+
+
+def _say_reasons(explained: PatientExplanation, say: Callable[..., None]) -> None:
+    """The reasons for and against, where there is a number to give them for."""
     reasons = explained.reasons
     say(f"\n{reasons.start}")
+    if isinstance(explained.estimate, NotEstimable):
+        return
     for heading, shown in (("Raises the risk:", reasons.up), ("Argues against:", reasons.down)):
         say(heading)
         for reason in shown:
@@ -353,9 +369,6 @@ def print_patient(explained: PatientExplanation, *, html: Path | None) -> None:
         if not shown:
             say("  +0  no variable, by 1 of 100 or more", lead="  ")
     say(f"{reasons.rest} {reasons.notice}")
-    _print_changes(console, explained.changes)
-    page = f" Page: {html}" if html is not None else " --html FILE writes the page."
-    say(f"\n{explained.notice}{page}")
 
 
 def _print_changes(console: Console, changes: Changes) -> None:

@@ -209,7 +209,8 @@ class ScoredTable(Result):
         counts = self.counts
         return (
             f"{counts.rows} rows ({counts.ok} ok, {counts.warned} warned,"
-            f" {counts.cannot_estimate} {CANNOT}, {counts.refused} refused), model {self.model}: {self.outcome}. {self.notice}"
+            f" {counts.cannot_estimate} {CANNOT}, {counts.refused} refused), model {self.model}:"
+            f" {self.outcome}. {self.notice}"
         )
 
     def to_frame(self) -> pd.DataFrame:
