@@ -308,7 +308,8 @@ class Prediction(Result):
     @property
     def has_risk(self) -> NDArray[np.bool_]:
         """Which rows have a risk: neither refused nor too far from training, shape (patients,)."""
-        return ~self.is_refused & np.asarray(self.rows["status"].to_numpy() != CANNOT)
+        status = self.rows["status"].to_numpy()
+        return np.asarray((status != "refused") & (status != CANNOT))
 
     def to_frame(self) -> pd.DataFrame:
         """The rows: risk, its interval over products, status, reasons, missing."""

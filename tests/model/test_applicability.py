@@ -1,9 +1,9 @@
 """Applicability: rows like those of training nearly always get a number, rows unlike them do not,
 and a row's answer is its own.
 
-False alarms are tested on fresh patients of the same toy world: 1 of 1,000 is stated. The limits come
-from 1,500 patients, so the true rate of a summary differs from the stated one; the test refuses rates
-above 3 of 1,000. Were the true rate 1 of 1,000, it would fail in fewer than 1 of 10,000 seeds.
+False alarms are tested on fresh patients of the same toy world: 1 of 1,000 is stated. The limits
+come from 1,500 patients, so the true rate of a summary differs from the stated one; the test
+refuses rates above 3 of 1,000. Were it 1 of 1,000, fewer than 1 of 10,000 seeds would fail.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ SLIPS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], float]] = {
 def test_a_column_in_another_unit_or_place_is_found(
     model: RiskModel, summary: Applicability, fresh: pd.DataFrame, slip: str
 ) -> None:
-    """At least this share of rows; a tenth of these values is missing, so nothing can be seen there."""
+    """At least this share of rows; of a tenth of them the value is missing, and nothing is seen."""
     change, at_least = SLIPS[slip]
     assert share_outside(model, summary, change(fresh.head(500))) >= at_least
 
@@ -168,8 +168,7 @@ def test_a_value_farther_out_is_never_nearer(
 def test_no_figure_is_of_fewer_than_ten_patients(
     model: RiskModel, summary: Applicability, toy: Toy
 ) -> None:
-    """Patients who are alone with their values are in no number: taking them away changes the limits
-    and tails, never an end to their value."""
+    """The values of the three patients farthest out stand nowhere."""
     text = summary.model_dump_json()
     extreme = toy.observed["crp_mg_l"].nlargest(3)
     assert not any(f"{value:.4g}" in text for value in np.arcsinh(3 * extreme))

@@ -172,7 +172,8 @@ def test_an_unknown_product_is_scored_only_on_request(
     row = asked["rows"][2]
     assert row["status"] == "warned"
     assert "product is not one that the model was trained on" in row["reasons"]
-    assert "How far products differ is in no figure here" in row["reasons"]
+    assert "Range over products" in row["reasons"]
+    assert row["risk_low"] < row["risk"] < row["risk_high"]
 
 
 def test_a_product_is_scored_by_any_of_its_names(
