@@ -399,10 +399,13 @@ def _spread_of_many(known: Floats, wider: Spread | None) -> Spread | None:
     return Spread(
         knots=tuple(knots.tolist()),
         scores=tuple(_short(score) for score in scores.tolist()),
-        low=(_short(float(log_ndtr(scores[0]))), _tail(below, thinnest, wider and wider.low[1])),
+        low=(
+            _short(float(log_ndtr(scores[0]))),
+            _tail(below, thinnest, None if wider is None else wider.low[1]),
+        ),
         high=(
             _short(float(log_ndtr(-scores[-1]))),
-            _tail(above, thinnest, wider and wider.high[1]),
+            _tail(above, thinnest, None if wider is None else wider.high[1]),
         ),
     )
 

@@ -1,9 +1,9 @@
 """Applicability in the simulator's own patients, a day after the first dose: how many get no number
 without need, which slips are found, and what the page offers instead.
 
-Stated: 1 of 1,000. Summaries of 6,600 patients have a rate of their own; the test refuses more than 2
-of 1,000 in all and 6 of 1,000 under one product. Were every rate 1 of 1,000, fewer than 1 of 1,000
-seeds would fail.
+Stated: 1 of 1,000. A summary of some 5,000 patients has a rate of its own; the tests refuse more
+than 2 of 1,000 in all and 6 of 1,000 under one product. Were every rate 1 of 1,000, fewer than 1 of
+100 seeds would fail.
 """
 
 from __future__ import annotations

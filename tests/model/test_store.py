@@ -21,7 +21,15 @@ from crsrisk.errors import InputError, OutputError
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.predict import feature_matrix, predict, raw_log_odds
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import BOOSTER, CALIBRATOR, CONTRACT, MANIFEST, load_model, save_model
+from crsrisk.model.store import (
+    APPLICABILITY,
+    BOOSTER,
+    CALIBRATOR,
+    CONTRACT,
+    MANIFEST,
+    load_model,
+    save_model,
+)
 
 Toy = Any
 FILES = (BOOSTER, CONTRACT, CALIBRATOR, APPLICABILITY, MANIFEST)
