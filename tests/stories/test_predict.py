@@ -551,6 +551,8 @@ def test_the_model_of_grade_3_names_its_own_outcome(job: Job, exported: Path) ->
     assert set(tree["rows"][0]) == {
         "patient_id",
         "risk",
+        "risk_low",
+        "risk_high",
         "status",
         "reasons",
         "missing",
