@@ -213,15 +213,15 @@ def _explained(
     if observed.empty:
         return {}
     predicted = model.model.predict(observed)
-    rows = {
-        int(row): ExplainedRow(
-            patient_id=ids[int(row)],
+    rows = {}
+    for place in np.flatnonzero(~predicted.has_risk):
+        row, account = int(observed.index[place]), predicted.rows.iloc[place]
+        rows[row] = ExplainedRow(
+            patient_id=ids[row],
             status=str(account["status"]),
             notes=str(account["reasons"]) + (INSTEAD if account["status"] == CANNOT else ""),
             missing=str(account["missing"]),
         )
-        for row, account in predicted.rows[~predicted.has_risk].iterrows()
-    }
     observed = observed[predicted.has_risk]
     if observed.empty:
         return rows
