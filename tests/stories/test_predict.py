@@ -96,7 +96,8 @@ def test_out_holds_every_row(job: Job, exported: Path, tmp_path: Path, suffix: s
     answer = done("predict", job.model, exported, "--out", out)
     assert answer.out.splitlines()[0] == f"Wrote {out}"
     rows = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
-    assert list(rows.columns) == ["patient_id", RISK, "status", "reasons", "missing"]
+    ranges = ["risk_low", "risk_high"]
+    assert list(rows.columns) == ["patient_id", RISK, *ranges, "status", "reasons", "missing"]
     tree = done("predict", job.model, exported, "--json").tree
     np.testing.assert_array_equal(rows[RISK], risks(tree["rows"]))
 
