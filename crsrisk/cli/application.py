@@ -65,6 +65,20 @@ Renames = Annotated[
         "--rename", metavar="YOURS=OURS", help="Your name of a column: CRP=crp_mg_l; repeatable."
     ),
 ]
+UnknownProduct = Annotated[
+    bool,
+    typer.Option(
+        "--unknown-product",
+        help="Take rows of a product that the model was not trained on, too.",
+    ),
+]
+ProductFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--product-file",
+        help="File of a product of your own, by whose names the table may call it; repeatable.",
+    ),
+]
 LdhUpperLimit = Annotated[
     float | None, typer.Option(help="Upper limit of normal of LDH (U/L) in your laboratory.")
 ]

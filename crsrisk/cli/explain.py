@@ -19,6 +19,7 @@ from crsrisk.cli.application import (
     Renames,
     Seed,
     Units,
+    UnknownProduct,
     Workers,
     app,
     print_json,
@@ -50,6 +51,7 @@ def explain_one_patient(
         int, typer.Option(help="Members of the ensemble the patient is simulated under.", min=10)
     ] = 40,
     people: Annotated[int, typer.Option(help="Simulated people a member.", min=50)] = 256,
+    unknown_product: UnknownProduct = False,
     seed: Seed = 1,
     overwrite: Overwrite = False,
     workers: Workers = CPUS,
@@ -69,6 +71,7 @@ def explain_one_patient(
             n_members=members,
             n_people=people,
             workers=workers,
+            unknown_product=unknown_product,
         )
     if as_json:
         print_json(explained)

@@ -21,12 +21,14 @@ from crsrisk.cli.application import (
     Overwrite,
     Page,
     Patients,
+    ProductFiles,
     Products,
     Renames,
     Scenario,
     Seed,
     Track,
     Units,
+    UnknownProduct,
     Workers,
     app,
     arms_of,
@@ -152,13 +154,8 @@ def predict(
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first refused value.")] = False,
-    unknown_product: Annotated[
-        bool,
-        typer.Option(
-            "--unknown-product",
-            help="Score rows of a product that the model was not trained on, with a warning.",
-        ),
-    ] = False,
+    unknown_product: UnknownProduct = False,
+    product_file: ProductFiles = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -179,6 +176,7 @@ def predict(
             strict=strict,
             out=out,
             unknown_product=unknown_product,
+            product_files=product_file or (),
         )
     if as_json:
         print_json(scored.to_dict())
@@ -206,6 +204,8 @@ def update(
     unit: Units = None,
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
+    unknown_product: UnknownProduct = False,
+    product_file: ProductFiles = None,
     seed: Seed = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -224,6 +224,8 @@ def update(
         outcome=outcome,
         method=method,
         **reading(unit, rename, ldh_upper_limit),
+        unknown_product=unknown_product,
+        product_files=product_file or (),
         seed=seed,
         overwrite=overwrite,
     )
@@ -285,6 +287,8 @@ def evaluate_table(
     unit: Units = None,
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
+    unknown_product: UnknownProduct = False,
+    product_file: ProductFiles = None,
     seed: Seed = 1,
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples for bands and intervals.", min=50)
@@ -308,6 +312,8 @@ def evaluate_table(
             table,
             outcome=outcome,
             **reading(unit, rename, ldh_upper_limit),
+            unknown_product=unknown_product,
+            product_files=product_file or (),
             threshold=threshold,
             seed=seed,
             n_resamples=resamples,

@@ -38,11 +38,15 @@ LARGEST_DIFFERENCE = 0.10
 
 Grade = Literal["grade2plus", "grade3plus"]
 IntervalHolds = Literal[
-    "refitting", "refitting and assumptions", "refitting, assumptions and products"
+    "refitting",
+    "products",
+    "refitting and assumptions",
+    "refitting, assumptions and products",
 ]
 # what each interval is called wherever it is shown
 INTERVAL_NAMES: Mapping[IntervalHolds, str] = {
     "refitting": "Refit range",
+    "products": "95% interval (refitting and differences between products)",
     "refitting and assumptions": "90% interval (refitting and assumptions)",
     "refitting, assumptions and products": (
         "90% interval (refitting, assumptions and differences between products)"

@@ -2,8 +2,10 @@
 
 Only what cannot be is refused, by the facts of the files that ship: the platform of a product, the
 sex of all patients of a tumour type (prostate cancer), and the youngest age of a tumour type that
-only adults have. A product or tumour type of the user's own says nothing here. Nobody can tell
-which of two cells is wrong, so no value is proposed.
+only adults have. Tumour types that share a file (ovarian cancer and mesothelioma) are told apart by
+their own names; the file's name alone does not say which of them a patient has. A product or tumour
+type of the user's own says nothing here. Nobody can tell which of two cells is wrong, so no value
+is proposed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.data.product import PLATFORMS
-from crsrisk.data.product_names import shipped_name
+from crsrisk.data.product_names import plain, shipped_name
 from crsrisk.data.world_files import load_population, load_product
 from crsrisk.folders import names
 
@@ -65,10 +67,15 @@ def contradictions(columns: Mapping[str, NDArray[Any]]) -> Iterator[Contradictio
         return
     types = columns["tumour_type"]
     for name in dict.fromkeys(str(word) for word in types):
-        facts = _facts(name)
-        if facts is None:
-            continue
-        of_type = types == name
+        yield from _patients(columns, name, types == name)
+
+
+def _patients(
+    columns: Mapping[str, NDArray[Any]], name: str, of_type: NDArray[np.bool_]
+) -> Iterator[Contradiction]:
+    """Rows of a tumour type whose sex or age it cannot have."""
+    facts = _facts(name)
+    if facts is not None:
         if facts.is_female is not None and "is_female" in columns:
             sex = columns["is_female"]
             for row in np.flatnonzero(of_type & ~np.isnan(sex) & (sex != facts.is_female)):
@@ -111,11 +118,37 @@ def _platform(product: str) -> str | None:
     return None if name is None else load_product(name).platform
 
 
+def population_of(tumour_type: str) -> str:
+    """The file that holds the patients of a tumour type, where several share one; else the name as
+    it is.
+
+    >>> population_of("Ovarian cancer"), population_of("uveal_melanoma")
+    ('ovarian_mesothelioma', 'uveal_melanoma')
+    """
+    shared = _shared().get(plain(tumour_type))
+    return tumour_type if shared is None else shared[0]
+
+
+@lru_cache(maxsize=1)
+def _shared() -> Mapping[str, tuple[str, str]]:
+    """Tumour type without case and punctuation -> its file, and the sex of its patients."""
+    return {
+        plain(tumour_type): (name, sex)
+        for name in names("populations")
+        for tumour_type, sex in load_population(name).tumour_types.items()
+    }
+
+
 @lru_cache(maxsize=256)
 def _facts(tumour_type: str) -> _Facts | None:
-    if tumour_type not in names("populations"):
+    file = population_of(tumour_type)
+    if file not in names("populations"):
         return None
-    population = load_population(tumour_type)
+    population = load_population(file)
+    if file != tumour_type:
+        _, sex = _shared()[plain(tumour_type)]
+        is_female = {"male": 0.0, "female": 1.0}.get(sex)
+        return _Facts(is_female, population.marginals["age_years"].limits[0])
     share = population.shares.is_female
     is_one_sex = share.value in (0.0, 1.0) and share.spread == 0.0
     return _Facts(share.value if is_one_sex else None, population.marginals["age_years"].limits[0])

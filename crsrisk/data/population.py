@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pandas as pd
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from crsrisk.data.assumptions import Quantity, Strict, quantities_frame, unit_of_name
 from crsrisk.results import Result
@@ -105,6 +105,11 @@ class Population(Result, Strict):
     # antigen copies per tumour cell in this tumour, relative to what the product's file says
     antigen_density_ratio: dict[str, Quantity]
     citations: list[str]
+    # where tumour types share this file: as a table may call them, and whose sex all patients are;
+    # no part of what is simulated, so of no digest of it
+    tumour_types: dict[str, Literal["female", "male", "both"]] = Field(
+        default_factory=dict, exclude=True
+    )
 
     def summary(self) -> str:
         """Name and label."""

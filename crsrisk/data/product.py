@@ -223,7 +223,8 @@ class Product(Result, Strict):
     count. Where a trial took more than one tumour type, ``further_populations`` holds the share of
     its patients (0-1) that were of each type beside ``population``, which has the rest.
     ``other_names``: generic, brand and code names by which it is found as well. ``observation``:
-    how long patients are watched after a dose.
+    how long patients are watched after a dose. ``tumour_type``: which one, where ``population`` is
+    the file of several.
 
     Examples
     --------
@@ -254,6 +255,8 @@ class Product(Result, Strict):
     other_names: list[str] = Field(default_factory=list, exclude=True)
     # as little a part of what is simulated
     observation: list[Observation] = Field(default_factory=list, exclude=True)
+    # its tumour type, where `population` is the file of several; neither
+    tumour_type: str = Field(default="", exclude=True)
 
     def summary(self) -> str:
         """Name, platform, target, tumour type and regimens."""

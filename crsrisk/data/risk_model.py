@@ -35,6 +35,7 @@ KIND_OF: Mapping[Start, LearnerKind] = {
     "mean": "boosting",
 }
 _ROWS_NAMED = 10  # of the rows that a message names
+CANNOT = "cannot estimate"  # status of a row too far from the training patients
 NOTICE = "Research use. Fitted to simulated patients; no external validation."
 
 
@@ -346,9 +347,10 @@ class Prediction(Result):
 
     Parameters
     ----------
-    rows : a frame with the index of the table and the columns `risk` (0-1, NaN when refused),
-        `status` (ok, warned or refused), `reasons` (why, one sentence after another) and `missing`
-        (columns that were empty).
+    rows : a frame with the index of the table and the columns `risk` (0-1, NaN without one),
+        `risk_low` and `risk_high` (95% interval over products, of a product that the model was not
+        trained on; else NaN), `status` (ok, warned, cannot estimate or refused), `reasons` (why,
+        one sentence after another) and `missing` (columns that were empty).
     model : name and version of the model.
     outcome_in_words : what the risk is of.
     """
@@ -368,16 +370,24 @@ class Prediction(Result):
         """Which rows were refused, shape (patients,)."""
         return np.asarray(self.rows["status"].to_numpy() == "refused")
 
+    @property
+    def has_risk(self) -> NDArray[np.bool_]:
+        """Which rows have a risk: neither refused nor too far from training, shape (patients,)."""
+        status = self.rows["status"].to_numpy()
+        return np.asarray((status != "refused") & (status != CANNOT))
+
     def to_frame(self) -> pd.DataFrame:
-        """The rows: risk, status, reasons, missing."""
+        """The rows: risk, its interval over products, status, reasons, missing."""
         return self.rows
 
     def summary(self) -> str:
-        """Model, outcome, and how many rows were scored, warned about and refused."""
+        """Model, outcome, and how many rows were scored, warned about, left without an estimate and
+        refused.
+        """
         counts = self.rows["status"].value_counts()
         told = [
             f"{counts[status]} {status}"
-            for status in ("ok", "warned", "refused")
+            for status in ("ok", "warned", CANNOT, "refused")
             if status in counts
         ]
         return (
@@ -386,7 +396,8 @@ class Prediction(Result):
         )
 
     def check(self) -> pd.DataFrame:
-        """The rows that were refused or warned about, and why; empty where all is well.
+        """The rows that were refused, warned about or left without an estimate, and why; empty
+        where all is well.
 
         Columns `row` (place in the table, from 0), `status`, `reasons` and `missing`.
         """
@@ -400,9 +411,9 @@ class Prediction(Result):
         Raises
         ------
         InputError
-            Naming the rows that were refused, and the reason of the first.
+            Naming the rows without a risk, and the reason of the first.
         """
-        refused = np.flatnonzero(self.is_refused)
+        refused = np.flatnonzero(~self.has_risk)
         if refused.size:
             shown = ", ".join(str(row) for row in refused[:_ROWS_NAMED])
             more = refused.size - _ROWS_NAMED

@@ -220,9 +220,16 @@ boosting_l2 : optional
         InputError
             For a table of another kind, and for rows that cannot be scored (an impossible value),
             naming them; :meth:`check` gives every reason. A risk is never silently missing.
+
+        Notes
+        -----
+        An estimator that is being judged scores every patient that can be read, also one of a new
+        product or far from training, since folds are cut by chance or by product. For patients
+        whose risk is to be read, ``model_.predict`` says where it cannot estimate, as :meth:`check`
+        does.
         """
         check_is_fitted(self)
-        return self.model_.predict_proba(X)
+        return self.model_.predict_proba(X, unknown_product=True, outside_training=True)
 
     def predict_log_proba(self, X: Any) -> Floats:
         """Logarithms of :meth:`predict_proba`, exact where a risk is close to 0 or 1."""
@@ -232,7 +239,7 @@ boosting_l2 : optional
     def decision_function(self, X: Any) -> Floats:
         """Calibrated log-odds of the event, shape (patients,)."""
         check_is_fitted(self)
-        return self.model_.log_odds(X)
+        return self.model_.log_odds(X, unknown_product=True, outside_training=True)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likelier class. Choose a threshold of your own for a decision: 0.5 has no clinical
@@ -242,10 +249,11 @@ boosting_l2 : optional
         return np.asarray(self.classes_[is_event.astype(np.intp)])
 
     def check(self, X: Any) -> pd.DataFrame:
-        """The rows that are refused or warned about, and why; empty where all is well.
+        """The rows that are refused, warned about or cannot be estimated, and why; empty where all
+        is well.
 
-        Columns `row` (place in the table, from 0), `status` (warned or refused), `reasons` and
-        `missing` (columns that were empty).
+        Columns `row` (place in the table, from 0), `status` (warned, cannot estimate or refused),
+        `reasons` and `missing` (columns that were empty).
         """
         check_is_fitted(self)
         return self.model_.check(X)
@@ -256,7 +264,7 @@ boosting_l2 : optional
         words and plots.
         """
         check_is_fitted(self)
-        return self.model_.explain(X)
+        return self.model_.explain(X, unknown_product=True, outside_training=True)
 
     def save(self, path: str | Path) -> Path:
         """Write the fitted model as a folder of plain files that :func:`crsrisk.load_model` reads

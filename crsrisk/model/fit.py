@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version as version_of
 from typing import Any
 
@@ -23,7 +23,9 @@ from crsrisk.data.risk_model import (
 )
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
+from crsrisk.logistic import fit_logistic
 from crsrisk.model.additive import out_of_order
+from crsrisk.model.applicability import Applicability, summarise
 from crsrisk.model.booster import bare_text
 from crsrisk.model.estimator import CRSClassifier
 from crsrisk.model.features import (
@@ -33,17 +35,21 @@ from crsrisk.model.features import (
     columns_needed,
     field_of,
     numbers_of,
+    read_columns,
     require_columns,
     words_of,
 )
 from crsrisk.model.indices import INDICES
 from crsrisk.model.median_patient import median_patients
+from crsrisk.model.predict import raw_log_odds
 from crsrisk.model.risk_model import RiskModel
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
 # quantiles that bound what was seen: not the extremes, which are single patients
 _RARE = (0.001, 0.999)
 _DIGITS = 4  # significant digits of these bounds
+_NO_PRODUCT = ""
+_FEWEST_OF_PRODUCT = 20  # patients whose event rate tells how far a product lies
 _WHOLE_WINDOW = ("crs_any", "crs_grade2plus", "crs_grade3plus")
 
 
@@ -54,13 +60,15 @@ def fit(
     config: ModelConfig,
     seed: int,
     sample_weight: NDArray[np.float64] | None = None,
+    has_summary: bool = True,
 ) -> RiskModel:
     """Fit a calibrated risk model.
 
     ``observed`` and ``outcomes`` hold the same patients in the same order (a landmark table goes
     with ``outcomes.loc[table.index]``). The products, platforms and ranges of these patients enter
-    the contract. Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in one
-    fold. The same tables, configuration and seed give the same model, byte for byte. Raises
+    the contract, and a summary by which rows far from them are known (unless ``has_summary`` is
+    False, as in refits). Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in
+    one fold. The same tables, configuration and seed give the same model, byte for byte. Raises
     :class:`InputError` when the tables do not fit together, the outcome's window is another one
     than the configuration says, or only one class occurs.
     """
@@ -71,7 +79,7 @@ def fit(
         groups=observed["patient_id"].to_numpy(),
         sample_weight=sample_weight,
     )
-    return fit_labelled(observed, labels, config=config, seed=seed)
+    return fit_labelled(observed, labels, config=config, seed=seed, has_summary=has_summary)
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,12 @@ class LabelledPatients:
 
 
 def fit_labelled(
-    observed: pd.DataFrame, labels: LabelledPatients, *, config: ModelConfig, seed: int
+    observed: pd.DataFrame,
+    labels: LabelledPatients,
+    *,
+    config: ModelConfig,
+    seed: int,
+    has_summary: bool = True,
 ) -> RiskModel:
     """:func:`fit` for labels that are checked to belong to these rows."""
     y = labels.y
@@ -160,13 +173,49 @@ def fit_labelled(
     if labels.sample_weight is not None:
         weights = pd.DataFrame({"sample_weight": labels.sample_weight})
         manifest["sample_weight_sha256"] = frame_digest(weights)
-    return RiskModel(
+    model = RiskModel(
         contract=contract,
         booster_text=bare_text(learner.booster_.model_to_string()),
         calibrator=learner.calibrator_,
         version=config.version,
         manifest=manifest,
     )
+    if not has_summary:
+        return model
+    return replace(model, applicability=summary_of(model, observed, y=y, groups=labels.groups))
+
+
+def summary_of(
+    model: RiskModel,
+    observed: pd.DataFrame,
+    *,
+    y: NDArray[np.int64],
+    groups: NDArray[Any] | None = None,
+) -> Applicability | None:
+    """The training patients in figures, and how far their products lie from what the model says
+    without a product's name.
+    """
+    contract = model.contract
+    table = read_columns(observed, columns=contract.column_names)
+    summary = summarise(contract, table, groups=groups)
+    if summary is None or not contract.products:
+        return summary
+    product = table["product"]
+    nameless = model.calibrator.log_odds(raw_log_odds(model, observed.assign(product=_NO_PRODUCT)))
+    shifts = []
+    for name in contract.products:
+        rows = np.flatnonzero(product == name)
+        if len(rows) >= _FEWEST_OF_PRODUCT:
+            shifts.append(
+                fit_logistic(
+                    np.ones((len(rows), 1)),
+                    y[rows].astype(np.float64),
+                    offset=nameless[rows],
+                    has_firth=True,
+                ).coefficients[0]
+            )
+    sd = float(f"{np.sqrt(np.mean(np.square(shifts))):.4g}") if len(shifts) > 1 else None
+    return summary.model_copy(update={"n_products": len(shifts), "between_products_sd": sd})
 
 
 def names_of(observed: pd.DataFrame, *, config: ModelConfig) -> tuple[str, ...]:

@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit, logit, stdtrit
 
 from crsrisk.data.identity import contradictions
+from crsrisk.data.product import Product
 from crsrisk.data.product_names import nearest, plain, shipped_name
 from crsrisk.data.risk_model import ModelParts, Prediction
 from crsrisk.fields import FIELDS
+from crsrisk.model.applicability import Applicability
 
 _PRODUCT = "product"
+# said of a row of a product that the model was not trained on, beside what `predict` says
+NO_SPREAD = (
+    "How far products differ is in no figure of this model; crsrisk forecast, from a product file,"
+    " says it."
+)
 
 
 def levels_of(model: ModelParts) -> tuple[str, ...] | None:
@@ -58,6 +66,26 @@ def with_trained_names(model: ModelParts, observed: pd.DataFrame) -> pd.DataFram
         and (name := trained_name(word, levels)) is not None
     }
     return observed.assign(**{_PRODUCT: words.replace(names)}) if names else observed
+
+
+def with_own_names(observed: pd.DataFrame, products: Collection[Product]) -> pd.DataFrame:
+    """The table with the names that these products' files give them, where it calls them by another
+    of their names.
+    """
+    names = {
+        plain(text): product.name
+        for product in products
+        for text in (product.name, *product.other_names)
+    }
+    if not names or _PRODUCT not in observed.columns:
+        return observed
+    words = observed[_PRODUCT]
+    called = {
+        word: names[plain(word)]
+        for word in words.dropna().unique()
+        if isinstance(word, str) and plain(word) in names
+    }
+    return observed.assign(**{_PRODUCT: words.replace(called)})
 
 
 def is_unknown(model: ModelParts, observed: pd.DataFrame) -> NDArray[np.bool_]:
@@ -101,3 +129,75 @@ def without_contradictions(found: Prediction, observed: pd.DataFrame) -> Predict
         reasons=told,
     )
     return replace(found, rows=rows)
+
+
+def interval_over_products(
+    risk: NDArray[np.float64], *, sd: float | None, n_products: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95% prediction interval of the risk under a product that the model was not trained on, by how
+    far those of training lie from what it says without their names (``sd``, log-odds); 0 to 1 where
+    it knows no two.
+
+    >>> low, high = interval_over_products(np.array([0.2]), sd=1.0, n_products=11)
+    >>> round(float(low[0]), 2), round(float(high[0]), 2)
+    (0.03, 0.69)
+    """
+    if sd is None or n_products < 2:
+        return np.zeros(len(risk)), np.ones(len(risk))
+    # around what the model says, so that no mean is estimated: as many degrees as products
+    reach = float(stdtrit(n_products, 0.975)) * sd
+    return np.asarray(expit(logit(risk) - reach)), np.asarray(expit(logit(risk) + reach))
+
+
+def without_unknown_products(
+    found: Prediction,
+    model: ModelParts,
+    observed: pd.DataFrame,
+    *,
+    summary: Applicability | None,
+    unknown_product: bool,
+) -> Prediction:
+    """The prediction with the rows refused whose product the model was not trained on; with
+    ``unknown_product`` they keep their risk and get an interval over products.
+    """
+    unknown = is_unknown(model, observed) & ~found.is_refused
+    if not unknown.any():
+        return found
+    rows = found.rows.copy()
+    told = rows["reasons"].astype(str).to_numpy(dtype=object).copy()
+    if not unknown_product:
+        words = observed[_PRODUCT].to_numpy(dtype=object)
+        for row in np.flatnonzero(unknown):
+            told[row] = (
+                f"product is not one that {model.label} was trained on"
+                f" ({nearest_names(str(words[row]), model)}); check the name, or ask for a score by"
+                " platform, antigen and patient alone (unknown_product)."
+            )
+        return replace(
+            found,
+            rows=rows.assign(
+                risk=np.where(unknown, np.nan, found.risk),
+                status=np.where(unknown, "refused", rows["status"]),
+                reasons=told,
+            ),
+        )
+    if summary is None:
+        for row in np.flatnonzero(unknown):
+            told[row] = f"{told[row]} {NO_SPREAD}".strip()
+        return replace(found, rows=rows.assign(reasons=told))
+    low, high = interval_over_products(
+        found.risk, sd=summary.between_products_sd, n_products=summary.n_products
+    )
+    for row in np.flatnonzero(unknown):
+        told[row] = (
+            f"{told[row]} Range over products {100 * low[row]:.0f} to {100 * high[row]:.0f} of 100"
+            f" (95%, from how far {summary.n_products} products of training differ)."
+        ).strip()
+    return replace(
+        found,
+        rows=rows.assign(
+            risk_low=np.where(unknown, low, rows["risk_low"]),
+            risk_high=np.where(unknown, high, rows["risk_high"]),
+            reasons=told,
+        ),
+    )

@@ -56,6 +56,8 @@ def score_columns(model: ModelParts, columns: Columns, *, index: pd.Index[Any]) 
     rows = pd.DataFrame(
         {
             "risk": np.where(is_refused, np.nan, risk),
+            "risk_low": np.nan,
+            "risk_high": np.nan,
             "status": np.where(is_refused, "refused", np.where(is_warned, "warned", "ok")),
             "reasons": [
                 " ".join((*no, *note)) for no, note in zip(refusals, warnings, strict=True)

@@ -210,7 +210,7 @@ def make_refits(
         table = training.iloc[chosen].assign(patient_id=np.arange(size))
         result = outcomes.iloc[chosen].assign(patient_id=np.arange(size))
         weight = None if sample_weight is None else sample_weight[chosen]
-        made = fit(table, result, config=fixed, seed=seed, sample_weight=weight)
+        made = fit(table, result, config=fixed, seed=seed, sample_weight=weight, has_summary=False)
         if advance is not None:
             advance(1)
         return flatten(

@@ -26,6 +26,7 @@ from crsrisk.model.onset import OnsetModel
 from crsrisk.model.onset_store import ONSET, ONSET_TREES, has_onset, load_onset, save_onset
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import (
+    APPLICABILITY,
     BOOSTER,
     CALIBRATOR,
     CONTRACT,
@@ -39,7 +40,17 @@ from crsrisk.model.store import (
 MOST_BYTES = 5_000_000  # of one release
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){1,3}([a-z.+-][a-z0-9.]{0,20})?")
-_MADE_ANEW = {BOOSTER, CONTRACT, CALIBRATOR, MANIFEST, BEDSIDE, REFITS, ONSET, ONSET_TREES}
+_MADE_ANEW = {
+    BOOSTER,
+    CONTRACT,
+    CALIBRATOR,
+    MANIFEST,
+    BEDSIDE,
+    REFITS,
+    APPLICABILITY,
+    ONSET,
+    ONSET_TREES,
+}
 _CARDS = ("card.json", "card.md")
 _TEXTS = {".json", ".md", ".csv", ".yaml", ".txt", ".html"}  # files of others that go with a model
 

@@ -19,9 +19,14 @@ from crsrisk.data.risk_model import (
     ModelClass,
     Prediction,
 )
+from crsrisk.model.applicability import Applicability, judged
 from crsrisk.model.explain import explain
 from crsrisk.model.features import clinical_table
-from crsrisk.model.known_products import with_trained_names, without_contradictions
+from crsrisk.model.known_products import (
+    with_trained_names,
+    without_contradictions,
+    without_unknown_products,
+)
 from crsrisk.model.predict import predict, raw_log_odds
 from crsrisk.results import Result
 
@@ -43,6 +48,8 @@ class RiskModel(Result):
     calibrator : from the trees' log-odds to calibrated ones.
     version : of the model, not of the package.
     manifest : digests, seed, settings and versions of libraries; nothing of a single patient.
+    applicability : the training patients in figures, by which a row too far from them gets no
+        number; None of a model that was saved without, which then judges no distance.
 
     Examples
     --------
@@ -59,6 +66,7 @@ class RiskModel(Result):
     calibrator: Calibrator
     version: str
     manifest: Mapping[str, Any]
+    applicability: Applicability | None = None
 
     @property
     def label(self) -> str:
@@ -86,13 +94,26 @@ class RiskModel(Result):
             max_trees=max(n_kept, n_tried),
         )
 
-    def predict(self, X: Any) -> Prediction:
+    def predict(
+        self, X: Any, *, unknown_product: bool = False, outside_training: bool = False
+    ) -> Prediction:
         """The risk of every patient with what was noticed about each row; a row that cannot be
-        scored is refused and has no risk.
+        scored has no risk, and the reason stands beside it.
 
-        A product is found by any of its names. One that the model was not trained on is scored
-        with a warning; a row whose platform, sex or age contradicts product or tumour type is
-        refused.
+        A product is found by any of its names. A row whose platform, sex or age contradicts product
+        or tumour type is refused. A row too far from the training patients, in one value or in a
+        combination, has the status `cannot estimate`: of patients like those of training one in a
+        thousand is (:mod:`crsrisk.model.applicability`).
+
+        Parameters
+        ----------
+        X : table
+            The clinical table as measured; one patient as a Series or mapping.
+        unknown_product : bool
+            Whether a product that the model was not trained on is scored by platform, antigen and
+            patient alone, with an interval over products; else it is refused.
+        outside_training : bool
+            Whether a row too far from training is scored, with a warning.
 
         Raises
         ------
@@ -100,43 +121,74 @@ class RiskModel(Result):
             For a table of another kind: a missing column, text in a number, a patient twice.
         """
         table = with_trained_names(self, clinical_table(X))
-        return without_contradictions(predict(self, table), table)
+        return self._predict(table, unknown_product, outside_training)
 
-    def predict_proba(self, X: Any) -> Floats:
+    def _predict(
+        self, table: pd.DataFrame, unknown_product: bool, outside_training: bool
+    ) -> Prediction:
+        """:meth:`predict` of a table that names products as the model does."""
+        found = without_unknown_products(
+            predict(self, table),
+            self,
+            table,
+            summary=self.applicability,
+            unknown_product=unknown_product,
+        )
+        return judged(
+            without_contradictions(found, table),
+            summary=self.applicability,
+            contract=self.contract,
+            observed=table,
+            outside_training=outside_training,
+        )
+
+    def predict_proba(
+        self, X: Any, *, unknown_product: bool = False, outside_training: bool = False
+    ) -> Floats:
         """Probabilities of no event and of the event, shape (patients, 2).
 
         Raises
         ------
         InputError
-            For a table of another kind, and for rows that cannot be scored: see :meth:`check`.
+            For a table of another kind, and for rows without a risk, unless :meth:`predict` is told
+            to score them: see :meth:`check`.
         """
-        risk = self.predict(X).require_scored().risk
+        found = self.predict(X, unknown_product=unknown_product, outside_training=outside_training)
+        risk = found.require_scored().risk
         return np.column_stack([1.0 - risk, risk])
 
-    def log_odds(self, X: Any) -> Floats:
+    def log_odds(
+        self, X: Any, *, unknown_product: bool = False, outside_training: bool = False
+    ) -> Floats:
         """Calibrated log-odds of the event, shape (patients,); raises as :meth:`predict_proba`."""
         table = with_trained_names(self, clinical_table(X))
-        without_contradictions(predict(self, table), table).require_scored()
+        self._predict(table, unknown_product, outside_training).require_scored()
         return self.calibrator.log_odds(raw_log_odds(self, table))
 
     def check(self, X: Any) -> pd.DataFrame:
-        """The rows that are refused or warned about, and why; empty where all is well.
+        """The rows that are refused, warned about or cannot be estimated, and why; empty where all
+        is well.
 
-        Columns `row` (place in the table, from 0), `status` (warned or refused), `reasons` and
-        `missing` (columns that were empty).
+        Columns `row` (place in the table, from 0), `status` (warned, cannot estimate or refused),
+        `reasons` and `missing` (columns that were empty).
         """
         return self.predict(X).check()
 
-    def explain(self, X: Any) -> Explanation:
+    def explain(
+        self, X: Any, *, unknown_product: bool = False, outside_training: bool = False
+    ) -> Explanation:
         """Exact Shapley values of the calibrated model, one for each patient and clinical variable:
         interventional, against the median training patient of the same product.
 
         Raises
         ------
         InputError
-            For a table of another kind, and for rows that cannot be scored.
+            For a table of another kind, and for rows without a risk, unless :meth:`predict` is told
+            to score them: a number that is not given has no reasons.
         """
-        return explain(self, with_trained_names(self, clinical_table(X)))
+        table = with_trained_names(self, clinical_table(X))
+        self._predict(table, unknown_product, outside_training).require_scored()
+        return explain(self, table)
 
     def to_frame(self) -> pd.DataFrame:
         """The columns that the model needs, one row each, as its contract has them."""
@@ -167,7 +219,7 @@ class RiskModel(Result):
             f"{self.label}, risk of {contract.outcome_in_words}, predicted {when} from"
             f" {len(contract.columns)} columns; trained on {contract.n_patients:,} patients with"
             f" {contract.n_events:,} events, {len(contract.products)} product(s)."
-            f" {class_in_words(self)} {NOTICE}"
+            f" {class_in_words(self)} {distance_in_words(self)} {NOTICE}"
         )
 
 
@@ -177,6 +229,17 @@ def class_in_words(model: RiskModel) -> str:
     if model.manifest.get("update", {}).get("method") == "offset boosting":
         return f"{told} An update added trees (offset boosting)."
     return told
+
+
+def distance_in_words(model: RiskModel) -> str:
+    """Whether, and at which price, the model says of a row that it cannot estimate."""
+    summary = model.applicability
+    if summary is None:
+        return "No distance check is stored with this model: every row that can be read is scored."
+    return (
+        "A row too far from the training patients gets no number, which happens to"
+        f" {1000 * summary.false_alarm_rate:g} of 1,000 patients like those of training."
+    )
 
 
 def class_params(model: RiskModel) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 ``booster.txt.gz`` (LightGBM's text, which ``gzip -dc`` shows), ``contract.json``,
 ``calibrator.json`` and ``manifest.json`` (SHA-256 of the others as they lie there, version, how it
-was made). Loading checks every hash and the structure of
-every tree: the hashes find accidents, the structure check also stops a file that was changed
-together with its hash. A *released* model (:mod:`crsrisk.model.release`) is such a folder whose
-manifest names every file in it; nothing is written over it.
+was made); and ``applicability.json.gz``, by which a row too far from the training patients is known
+(:mod:`crsrisk.model.applicability`), where the model has it. Loading checks every hash and the
+structure of every tree: the hashes find accidents, the structure check also stops a file that was
+changed together with its hash. A *released* model (:mod:`crsrisk.model.release`) is such a folder
+whose manifest names every file in it; nothing is written over it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from crsrisk.data.json_text import json_tree
 from crsrisk.data.risk_model import Calibrator, FeatureContract, MedianPatient, ModelClass
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
+from crsrisk.model.applicability import Applicability
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import columns_needed
 from crsrisk.model.forest import forest_of
@@ -39,6 +41,7 @@ BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = (
     "manifest.json",
 )
 BEDSIDE = "bedside.json"  # beside a model: :mod:`crsrisk.model.companions`
+APPLICABILITY = "applicability.json.gz"
 _RELEASE = "crsrisk release "  # and the number of the layout
 MODEL_FORMAT, RELEASE_FORMAT = "crsrisk model 2", f"{_RELEASE}2"
 _NEEDED = (BOOSTER, CONTRACT, CALIBRATOR)
@@ -109,7 +112,8 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
     """
     folder = find("released", name_or_folder)
     manifest = _manifest(folder)
-    contents = {name: _checked(folder, name, expected=manifest["files"][name]) for name in _NEEDED}
+    names = [*_NEEDED, *({APPLICABILITY} & set(manifest["files"]))]
+    contents = {name: _checked(folder, name, expected=manifest["files"][name]) for name in names}
     texts = {name: _text(name, content) for name, content in contents.items()}
     if manifest["format"] == RELEASE_FORMAT:
         _check_released(folder, manifest["files"])
@@ -125,12 +129,18 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
     forest_of(texts[BOOSTER], feature_names=contract.feature_names)
     if "model_class" in manifest["made"]:
         _noun(ModelClass, json.dumps(manifest["made"]["model_class"]), where=MANIFEST)
+    summary = None
+    if APPLICABILITY in texts:
+        summary = _noun(Applicability, texts[APPLICABILITY], where=APPLICABILITY)
+        if strange := set(summary.columns) - set(contract.column_names):
+            raise _bad(APPLICABILITY, ", ".join(sorted(strange)), "columns of the contract")
     return RiskModel(
         contract=contract,
         booster_text=texts[BOOSTER],
         calibrator=_noun(Calibrator, texts[CALIBRATOR], where=CALIBRATOR),
         version=manifest["version"],
         manifest=manifest["made"],
+        applicability=summary,
     )
 
 
@@ -208,6 +218,8 @@ def _write_files(model: RiskModel, folder: Path) -> None:
         CONTRACT: _json(model.contract),
         CALIBRATOR: _json(model.calibrator),
     }
+    if model.applicability is not None:
+        contents[APPLICABILITY] = gzipped(model.applicability.model_dump_json() + "\n")
     for name, content in contents.items():
         write_bytes(folder / name, content)
     write_json(
@@ -317,7 +329,8 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
     if wrong := [key for key, kind in kinds.items() if not isinstance(tree[key], kind)]:
         raise _bad(MANIFEST, "values of another type", "text and mappings", key=", ".join(wrong))
     files, is_release = tree["files"], tree["format"] == RELEASE_FORMAT
-    if not set(files) >= set(_NEEDED) or (set(files) != set(_NEEDED) and not is_release):
+    others = set(files) - {*_NEEDED, APPLICABILITY}
+    if not set(files) >= set(_NEEDED) or (others and not is_release):
         raise _bad(MANIFEST, "other files", ", ".join(_NEEDED), key="files")
     if MANIFEST in files or not all(
         _FILE_NAME.fullmatch(name) and isinstance(files[name], str) for name in files

@@ -139,25 +139,6 @@ def describe_patient(observed: pd.DataFrame, *, row: int) -> list[DescribedValue
     return described
 
 
-def label_of(column: str) -> str:
-    """What a column is called in print, also one that is made of several readings.
-
-    >>> label_of("crp_mg_l__max__h24"), label_of("temperature_c__slope__h24")
-    ('C-reactive protein, highest by 24 h', 'Peak temperature, change by 24 h')
-    """
-    if column in FIELDS:
-        return FIELDS[column].label
-    parts, _, hour = column.rpartition("__h")
-    stem, _, summary = parts.partition("__")
-    if summary == "onset":
-        return f"First sign of CRS by {hour} h"
-    likes = (f"{stem}{middle}__h{hour}" for middle in ("", "__max", "__min"))
-    label = next(FIELDS[name].label for name in likes if name in FIELDS).removesuffix(
-        f" at {hour} h"
-    )
-    return f"{label}, {'highest' if summary == 'max' else 'change'} by {hour} h"
-
-
 def value_in_words(value: object) -> str:
     """One cell of the observed table in print."""
     if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:

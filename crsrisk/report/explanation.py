@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from crsrisk.data.explanation import ByGrade, Grade, MissingRange, PatientRisk
 from crsrisk.data.files import write_text
+from crsrisk.errors import InputError
 from crsrisk.plots.chart_data import IconArray, ReasonTheme
 from crsrisk.plots.charts import plot_reason_themes
 from crsrisk.plots.descriptions import describe_reason_themes
@@ -62,26 +63,29 @@ class KnownValue:
 
 @dataclass(frozen=True)
 class RisksInWords:
-    """Both risks in words, or why there is none of grade 3 or more.
+    """Both risks in words, or why there is none: of grade 3 or more, or, of a patient too far from
+    the model's training patients, of either.
 
     ``is_held``: the model for grade 3 or more said more than the one for grade 2 or more, and was
     held there.
     """
 
-    grade2plus: RiskInWords
+    grade2plus: RiskInWords | NotEstimable
     grade3plus: RiskInWords | NotEstimable
     is_held: bool = False
 
     def items(self) -> Iterator[tuple[Grade, RiskInWords]]:
         """The grades that the model speaks of, with their risks."""
-        yield "grade2plus", self.grade2plus
+        if isinstance(self.grade2plus, RiskInWords):
+            yield "grade2plus", self.grade2plus
         if isinstance(self.grade3plus, RiskInWords):
             yield "grade3plus", self.grade3plus
 
     @property
     def not_available(self) -> str:
-        """Why there is no risk of grade 3 or more; "" where there is one."""
-        return self.grade3plus.reason if isinstance(self.grade3plus, NotEstimable) else ""
+        """Why there is no risk, or none of grade 3 or more; "" where there are both."""
+        lacking = (self.grade2plus, self.grade3plus)
+        return next((one.reason for one in lacking if isinstance(one, NotEstimable)), "")
 
 
 @dataclass(frozen=True)
@@ -185,9 +189,10 @@ class PatientExplanation(Result):
 
     Parameters
     ----------
-    estimate : PatientRisk
+    estimate : PatientRisk or NotEstimable
         The risks (0-1) of grade 2 or more and 3 or more with the interval shown first, what it
-        holds, and the refit range.
+        holds, and the refit range; or why the model gives none (what is simulated of patients like
+        this one stands in ``assumptions``).
     risks : RisksInWords
         The same as whole patients of 100, in sentences, with what the intervals cover.
     warnings : tuple of PatientWarning
@@ -230,7 +235,7 @@ class PatientExplanation(Result):
     therapy: Therapy
     known: tuple[KnownValue, ...]
     warnings: tuple[PatientWarning, ...]
-    estimate: PatientRisk
+    estimate: PatientRisk | NotEstimable
     risks: RisksInWords
     assumptions: ByGrade[AssumptionSpread] | None
     reference: ReferenceInWords | None
@@ -253,6 +258,8 @@ class PatientExplanation(Result):
             for _, risk in self.risks.items()
         ]
         lines += [self.risks.not_available] if self.risks.not_available else []
+        if isinstance(self.estimate, NotEstimable) and self.assumptions is not None:
+            lines += [spread.sentence for _, spread in self.assumptions.items()]
         lines += [
             f"{reason.of_100:+d} {reason.label}: {reason.value}"
             for reason in (*self.reasons.up[:3], *self.reasons.down[:2])
@@ -276,7 +283,20 @@ class PatientExplanation(Result):
         return page
 
     def plot(self, *, ax: Any = None) -> Any:
-        """The reasons by what they speak of, in patients of 100; returns matplotlib axes."""
+        """The reasons by what they speak of, in patients of 100; returns matplotlib axes.
+
+        Raises
+        ------
+        InputError
+            Where the model gives no number: nothing is left to give reasons for.
+        """
+        if isinstance(self.risks.grade2plus, NotEstimable):
+            raise InputError(
+                where=self.label,
+                found=self.risks.grade2plus.reason,
+                expected="a risk whose reasons can be drawn",
+                cure="look at `assumptions`, which holds what is simulated of such patients",
+            )
         start, end = self.reasons.base_of_100, self.risks.grade2plus.of_100
         return plot_reason_themes(self.themes, start=start, end=end, ax=ax)
 
@@ -318,17 +338,21 @@ def _is_dense(explained: PatientExplanation) -> bool:
 
 
 def _figures(explained: PatientExplanation) -> dict[str, Markup]:
-    svgs = {
-        "patient": _people(explained.risks, key="icons-patient", title="100 patients like this one")
-    }
+    svgs: dict[str, str] = {}
     if explained.reference is not None:
         svgs["reference"] = _people(
             explained.reference.risks,
             key="icons-reference",
             title="100 patients like the reference patient",
         )
+    risk = explained.risks.grade2plus
+    if isinstance(risk, NotEstimable):
+        return {name: Markup(svg) for name, svg in svgs.items()}
+    svgs["patient"] = _people(
+        explained.risks, key="icons-patient", title="100 patients like this one"
+    )
     themes = explained.themes
-    start, end = explained.reasons.base_of_100, explained.risks.grade2plus.of_100
+    start, end = explained.reasons.base_of_100, risk.of_100
     svgs["themes"] = to_svg(
         lambda: plot_reason_themes(themes, start=start, end=end),
         key="themes",
@@ -342,9 +366,9 @@ def _people(risks: RisksInWords, *, key: str, title: str) -> str:
     """One hundred people, those with the event together; grade 3 or more among those with grade 2
     or more.
     """
-    severe = risks.grade3plus
+    any_grade, severe = risks.grade2plus, risks.grade3plus
     icons = IconArray(
-        n_grade2plus=risks.grade2plus.of_100,
+        n_grade2plus=any_grade.of_100 if isinstance(any_grade, RiskInWords) else 0,
         n_grade3plus=severe.of_100 if isinstance(severe, RiskInWords) else None,
         sentence=" ".join(risk.sentence for _, risk in risks.items()),
         title=title,

@@ -22,11 +22,10 @@ from crsrisk.data.literature import Statement
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.product import Product
 from crsrisk.data.risk_model import Column, MedianPatient
-from crsrisk.fields import FIELDS
+from crsrisk.fields import FIELDS, label_of
 from crsrisk.model.landmark import missing_groups
 from crsrisk.model.refits import why_no_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.report.bedside import label_of
 from crsrisk.uncertainty.one_number import is_one_number
 from crsrisk.units import amount
 from crsrisk.wording import (
@@ -78,6 +77,10 @@ class PatientFacts:
         What the simulator says of patients like this one.
     landmark : LandmarkSimulation or None
         How that was made some hours after the first dose.
+    cannot : str
+        Why the model gives no number; "" where it does.
+    covers : str
+        What the interval covers, where it is not that of the refits.
     guidance, guidance_about, sources :
         What published reviews say of such a product.
     """
@@ -107,6 +110,8 @@ class PatientFacts:
     sources: Mapping[str, str]
     landmark: LandmarkSimulation | None = None
     n_worlds: int = 0
+    cannot: str = ""
+    covers: str = ""
     course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
 
     @property
@@ -160,6 +165,7 @@ class PatientWarning:
 def warnings_about(facts: PatientFacts) -> tuple[PatientWarning, ...]:
     """The warnings about one patient's page, the gravest first."""
     checks = (
+        _cannot,
         _unread_course,
         _unknown_product,
         _untrained_plan,
@@ -176,6 +182,20 @@ def warnings_about(facts: PatientFacts) -> tuple[PatientWarning, ...]:
 
 
 Found = Iterator[tuple[str, str]]
+
+
+def _cannot(facts: PatientFacts) -> Found:
+    """A patient of whom the model cannot speak."""
+    if facts.cannot:
+        offered = (
+            "What is simulated below knows this patient by what was known before the dose and the"
+            " worst grade so far."
+            if facts.landmark_h and facts.simulated is not None
+            else "What is simulated of patients like this one stands in its place."
+            if facts.simulated is not None
+            else "Nothing is simulated in its place."
+        )
+        yield "cannot estimate", f"The model gives no number. {facts.cannot} {offered}"
 
 
 def _unread_course(facts: PatientFacts) -> Found:
@@ -197,12 +217,16 @@ def _unread_course(facts: PatientFacts) -> Found:
 
 
 def _unknown_product(facts: PatientFacts) -> Found:
-    if str(facts.observed["product"].iloc[0]) not in facts.model.contract.products:
+    if (
+        not facts.cannot
+        and str(facts.observed["product"].iloc[0]) not in facts.model.contract.products
+    ):
         yield (
             "unknown product",
             f"{short_label(facts.product_label)} is unlike any product that the model was trained"
             " on: its own effect is unknown, the number rests on platform, antigen and patient"
-            " alone. What is simulated below knows the product.",
+            " alone, and its range holds how far products differ. What is simulated below knows"
+            " the product.",
         )
 
 
@@ -274,6 +298,8 @@ def _missing_values(facts: PatientFacts) -> Found:
             "missing",
             f"Also not measured, each of which matters less: {', '.join(others)}."
             if told
+            else f"Not measured: {', '.join(others)}."
+            if facts.cannot
             else f"Not measured: {', '.join(others)}. The model knows no usual values of this"
             " product to try.",
         )
@@ -317,7 +343,7 @@ def _scenarios(facts: PatientFacts) -> Found:
 
 
 def _disagreement(facts: PatientFacts) -> Found:
-    if facts.simulated is None or is_one_number(facts.simulated, facts.risk):
+    if facts.simulated is None or facts.cannot or is_one_number(facts.simulated, facts.risk):
         return
     simulated, says = facts.simulated.usual.grade2plus, facts.risk.grade2plus.value
     span = f"{of_100(simulated.low)} to {of_100(simulated.high)}"
@@ -351,6 +377,8 @@ def _outside_simulated(facts: PatientFacts) -> Found:
 
 
 def _models(facts: PatientFacts) -> Found:
+    if facts.cannot:
+        return
     if facts.risk.grade3plus is None:
         yield (
             "no model",
@@ -363,5 +391,5 @@ def _models(facts: PatientFacts) -> Found:
             "The model for grade 3 or more said more than the one for grade 2 or more, which cannot"
             " be: it is held at that value. Both numbers are unsure.",
         )
-    if not facts.n_refits:
+    if not facts.n_refits and not facts.covers:
         yield "no range", f"{why_no_refits(facts.model)} Its numbers stand without a range."

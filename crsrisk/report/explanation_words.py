@@ -140,17 +140,21 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
     """What the page says of these numbers. The same numbers give the same explanation; there is no
     date and no path in it.
     """
-    reasons = shown_reasons(
-        facts.reasons,
-        base_risk=facts.base_risk,
-        risk=facts.risk.grade2plus.value,
-        key="patient",
-        labels={facts.product.name: facts.product_label},
-        reference=reference_in_words(
-            facts.compared_with,
+    reasons = (
+        _no_reasons()
+        if facts.cannot
+        else shown_reasons(
+            facts.reasons,
+            base_risk=facts.base_risk,
+            risk=facts.risk.grade2plus.value,
+            key="patient",
             labels={facts.product.name: facts.product_label},
-            landmark_h=facts.landmark_h,
-        ),
+            reference=reference_in_words(
+                facts.compared_with,
+                labels={facts.product.name: facts.product_label},
+                landmark_h=facts.landmark_h,
+            ),
+        )
     )
     known = (*_known(facts), *_known_course(facts))
     return PatientExplanation(
@@ -172,15 +176,19 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
         ),
         known=known,
         warnings=warnings_about(facts),
-        estimate=facts.risk,
-        risks=_risks(facts, facts.risk, whom=facts.whom),
+        estimate=NotEstimable(facts.cannot) if facts.cannot else facts.risk,
+        risks=(
+            RisksInWords(NotEstimable(facts.cannot), NotEstimable(facts.cannot))
+            if facts.cannot
+            else _risks(facts, facts.risk, whom=facts.whom)
+        ),
         assumptions=_assumptions(facts),
         reference=_reference(facts, known),
-        missing=tuple(facts.missing),
+        missing=() if facts.cannot else tuple(facts.missing),
         reasons=reasons,
-        few_reasons=_few(reasons),
+        few_reasons="" if facts.cannot else _few(reasons),
         rule=RULE,
-        themes=themes(facts.reasons, shown=reasons),
+        themes=() if facts.cannot else themes(facts.reasons, shown=reasons),
         changes=_changes(facts),
         waits=_waits(facts),
         guidance=_guidance(facts),
@@ -245,6 +253,8 @@ def risk_in_words(
 
 def _covered(patient: PatientRisk, facts: PatientFacts) -> str:
     """What the interval shown first holds, and what it does not."""
+    if patient.holds == "products":
+        return facts.covers
     if patient.holds == "refitting":
         return covers(facts.n_refits, update=update_of(facts.model))
     return covers_worlds(facts.n_worlds, holds=patient.holds)
@@ -408,6 +418,19 @@ def _reference(facts: PatientFacts, known: Sequence[KnownValue]) -> ReferenceInW
             f" {about_of_100(reference.risk.grade2plus.value)} of 100 for grade 2 or more."
         ),
         typical=tuple(typical),
+    )
+
+
+def _no_reasons() -> ShownReasons:
+    return ShownReasons(
+        base_of_100=0,
+        start="The model gives no number for this patient, so there are no reasons for one.",
+        up=(),
+        down=(),
+        rest_of_100=0,
+        rest="",
+        levers=(),
+        notice="",
     )
 
 

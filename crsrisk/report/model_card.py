@@ -15,7 +15,7 @@ from crsrisk.data.risk_model import NOTICE as MODEL_NOTICE
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.model.companions import Companions
-from crsrisk.model.risk_model import RiskModel, class_in_words
+from crsrisk.model.risk_model import RiskModel, class_in_words, distance_in_words
 from crsrisk.report.evaluation_facts import Findings
 from crsrisk.results import Result
 from crsrisk.wording import NOTICE, estimate_in_words, number, of_100, plain_name
@@ -203,7 +203,8 @@ def model_facts(model: RiskModel, beside: Companions) -> ModelFacts:
         use=_USE,
         not_for=_NOT_USE,
         predicts=contract.outcome_in_words,
-        model_class=class_in_words(model),
+        model_class=class_in_words(model)
+        + ("" if model.applicability is None else f" {distance_in_words(model)}"),
         window_d=dict(contract.window_d),
         predicted=(
             f"{contract.landmark_h} h after the first dose"

@@ -29,7 +29,6 @@ from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
-from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, tracking
@@ -39,7 +38,7 @@ from crsrisk.report.evaluation_facts import About, EvaluationData, MissingShare
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation
 from crsrisk.results import Estimate
-from crsrisk.studies.predict import read_known
+from crsrisk.studies.predict import of_known_products, read_known
 from crsrisk.wording import estimate_in_words, number
 
 Floats = NDArray[np.float64]
@@ -201,6 +200,8 @@ def evaluate_model(
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None = None,
+    unknown_product: bool = False,
+    product_files: Sequence[Path] = (),
     threshold: float = THRESHOLD,
     seed: int = 1,
     n_resamples: int = 300,
@@ -208,9 +209,11 @@ def evaluate_model(
     """Evaluate a saved model in the patients of a table.
 
     ``outcome``: column with the outcome within the model's window (the model's own name of it when
-    None). Rows that cannot be scored, or whose outcome is not known, are left out and counted; for
-    a landmark model so are patients who had the event by then. Raises :class:`InputError` for what
-    the readers refuse, and where only one outcome occurs.
+    None). Rows that cannot be scored, or whose outcome is not known, are left out and counted,
+    those too far from training apart; so are rows of products that the model was not trained on,
+    unless ``unknown_product`` (a product of one's own is found by the names of its file, in
+    ``product_files``), and for a landmark model patients who had the event by then. Raises
+    :class:`InputError` for what the readers refuse, and where only one outcome occurs.
     """
     if not 0 < threshold < 1:
         raise InputError(
@@ -228,6 +231,8 @@ def evaluate_model(
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        unknown_product=unknown_product,
+        product_files=product_files,
     )
     # products of matrices on several threads differ in their last digits from run to run
     with threadpool_limits(1):
@@ -244,6 +249,8 @@ def _read_evaluated(
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None,
+    unknown_product: bool,
+    product_files: Sequence[Path],
 ) -> EvaluatedTable:
     """Read the table, score its patients, and leave out who cannot be evaluated."""
     known = read_known(
@@ -254,13 +261,22 @@ def _read_evaluated(
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
     )
-    read = known.table
+    read = of_known_products(
+        model,
+        known.table,
+        where=str(table),
+        unknown_product=unknown_product,
+        product_files=product_files,
+    )
+    is_kept = known.table.frame.index.isin(read.frame.index)
+    n_unknown = int((~is_kept & ~known.is_unsure).sum())
     rows = read.frame.index.to_numpy() - 1
     outcomes = read_outcome(table, column=outcome)[rows]
     has_window = _check_window(table, rows, read.frame, model)
-    predicted = predict(model, read.frame)
-    is_sure, has_outcome = ~known.is_unsure, np.isfinite(outcomes)
-    keep = has_outcome & ~predicted.is_refused & is_sure
+    predicted = model.predict(read.frame, unknown_product=True)
+    is_sure, has_outcome = ~known.is_unsure[is_kept], np.isfinite(outcomes)
+    is_judged = has_outcome & is_sure
+    keep = is_judged & predicted.has_risk
     y_true = outcomes[keep].astype(np.bool_)
     if len(set(y_true.tolist())) < 2:
         raise InputError(
@@ -279,7 +295,11 @@ def _read_evaluated(
         left_out={
             **known.left_out(),
             "have no outcome": int((~has_outcome & is_sure).sum()),
-            "are refused by the model": int((has_outcome & predicted.is_refused & is_sure).sum()),
+            "are of a product that the model was not trained on": n_unknown,
+            "are refused by the model": int((is_judged & predicted.is_refused).sum()),
+            "are too far from its training patients for an estimate": int(
+                (is_judged & ~predicted.has_risk & ~predicted.is_refused).sum()
+            ),
         },
         has_window=has_window,
     )

@@ -36,10 +36,12 @@ from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_scenario
 from crsrisk.errors import InputError
 from crsrisk.folders import find
+from crsrisk.model.applicability import why_outside
 from crsrisk.model.companions import Companions, load_companions
 from crsrisk.model.explain import explain
 from crsrisk.model.features import columns_needed, feature_array, read_columns
 from crsrisk.model.forest import forest_of, raw_log_odds_by
+from crsrisk.model.known_products import interval_over_products, is_unknown
 from crsrisk.model.landmark import missing_groups
 from crsrisk.model.predict import (
     Columns,
@@ -79,7 +81,12 @@ from crsrisk.uncertainty.one_patient import (
     over_members_later,
     over_scenarios,
 )
+from crsrisk.wording import short_label
 
+OVER_PRODUCTS = (
+    "from how far the products of training lie from what the model says without their names; it"
+    " does not include the step from synthetic data to real patients"
+)
 Floats = NDArray[np.float64]
 Advance = Callable[[int], None]
 
@@ -263,6 +270,37 @@ def _nested(less_severe: Estimate, severe: Estimate | None = None) -> ByGrade[Es
     return ByGrade(less_severe, Estimate(severe.value, low, high))
 
 
+def _why_not(model: RiskModel, observed: pd.DataFrame, *, product_label: str) -> str:
+    """Why the model gives the patient of the one row no number, in a clinician's words."""
+    if is_unknown(model, observed)[0]:
+        return f"{short_label(product_label)} is unlike any product that it was trained on."
+    return why_outside(model.applicability, model.contract, observed)
+
+
+def over_products(risk: PatientRisk, model: RiskModel) -> PatientRisk:
+    """The risk under a product that the model was not trained on: its interval holds how far
+    products differ, or that of the refits where it is wider. What holds that already stays.
+    """
+    summary = model.applicability
+    if summary is None or risk.holds != "refitting":
+        return risk
+    two = risk.grade2plus
+    low, high = (
+        float(end[0])
+        for end in interval_over_products(
+            np.array([two.value]),
+            sd=summary.between_products_sd,
+            n_products=summary.n_products,
+        )
+    )
+    wide = Estimate(two.value, float(np.fmin(two.low, low)), float(np.fmax(two.high, high)))
+    severe = risk.grade3plus
+    if severe is None:
+        return replace(risk, grade2plus=wide, holds="products")
+    severe = Estimate(severe.value, 0.0, wide.high)
+    return replace(risk, grade2plus=wide, grade3plus=severe, holds="products")
+
+
 def missing_ranges(model: ExplainableModel, observed: pd.DataFrame) -> list[MissingRange]:
     """What each missing value leaves open: the risk with a low and a high value of the product's
     training patients.
@@ -439,6 +477,7 @@ def explain_patient(
     n_members: int = N_MEMBERS,
     n_people: int = N_PEOPLE,
     workers: int = 1,
+    unknown_product: bool = False,
     advance: Advance | None = None,
 ) -> PatientExplanation:
     """Explain one patient's risk of CRS: range, reasons, a reference patient, possible changes.
@@ -461,6 +500,9 @@ def explain_patient(
         Members of the ensemble of assumptions, and people simulated under each.
     workers : int
         Threads; the result does not depend on them.
+    unknown_product : bool
+        Whether the model's number is given, with a range over products, for one that it was not
+        trained on; else only what is simulated.
     advance : callable, optional
         Called with 1 after each member.
 
@@ -518,8 +560,10 @@ def explain_patient(
             workers=workers,
             advance=advance,
         )
-    facts = _facts(explainable, told, arm=arm, world=world, observed=observed)
-    if simulated is not None:
+    facts = _facts(
+        explainable, told, arm=arm, world=world, observed=observed, unknown_product=unknown_product
+    )
+    if simulated is not None and not facts.cannot:
         simulated = from_one_number(simulated, facts.risk)
     return explanation_of(replace(facts, simulated=simulated, landmark=landmark))
 
@@ -531,8 +575,15 @@ def _facts(
     arm: Arm,
     world: World,
     observed: pd.DataFrame,
+    unknown_product: bool,
 ) -> PatientFacts:
     """Everything about the patient but what is simulated."""
+    predicted = model.model.predict(observed, unknown_product=unknown_product)
+    risk, cannot, covered = patient_risks(model, observed)[0], "", ""
+    if not predicted.has_risk[0]:
+        cannot = _why_not(model.model, observed, product_label=arm.product.label)
+    elif not predicted.rows["risk_low"].isna().iloc[0]:
+        risk, covered = over_products(risk, model.model), OVER_PRODUCTS
     explained, product = explain(model.model, observed), arm.product
     group = model.companions.reference.get(product.name)
     refits, worlds = model.companions.refits, model.companions.worlds
@@ -552,7 +603,9 @@ def _facts(
         model=model.model,
         n_refits=len(refits) if refits is not None else 0,
         n_worlds=worlds.n_members if worlds is not None else 0,
-        risk=patient_risks(model, observed)[0],
+        risk=risk,
+        cannot=cannot,
+        covers=covered,
         reference=model.reference.get(product.name),
         seen=group.seen if group is not None else {},
         compared_with=explained.references[0],

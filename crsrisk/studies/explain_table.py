@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.text import Text
 from crsrisk.data.explanation import INTERVAL_NAMES, PatientRisk, Reason
 from crsrisk.data.files import write_json, write_table_stream, write_text
 from crsrisk.data.patient import template
+from crsrisk.data.risk_model import CANNOT
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
@@ -25,9 +26,9 @@ from crsrisk.model.store import load_model
 from crsrisk.report.bedside import N_DOWN, N_UP
 from crsrisk.report.explanation import Changes, PatientExplanation
 from crsrisk.report.explanation_words import NOT_AVAILABLE, RULE
-from crsrisk.results import Estimate, Result
+from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
-from crsrisk.studies.predict import read_known
+from crsrisk.studies.predict import INSTEAD, of_known_products, read_known
 from crsrisk.terminal import steps
 from crsrisk.wording import NOTICE, hours_in_words, of_100
 
@@ -39,8 +40,9 @@ SUFFIXES = (".csv", ".parquet", ".json")
 class ExplainedRow:
     """One row of a table: its risks and largest reasons, or why it was refused.
 
-    ``status``: ok, warned or refused; ``notes``: why, or what to be warned of. Whole patients of
-    100: the reasons start at ``start_of_100``, and all that are not shown add ``rest_of_100``.
+    ``status``: ok, warned, cannot estimate or refused; ``notes``: why, or what to be warned of.
+    Whole patients of 100: the reasons start at ``start_of_100``, and all that are not shown add
+    ``rest_of_100``.
     """
 
     patient_id: int | str
@@ -56,7 +58,8 @@ class ExplainedRow:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ExplainedTable(Result):
-    """Every row of a table explained, in the order of the file; nothing is simulated or dropped.
+    """Every row of a table explained, in the order of the file, or why it has no number; nothing is
+    simulated or dropped.
 
     ``grade3plus`` says why there is no risk of grade 3 or more; "" where there is one.
     """
@@ -71,11 +74,15 @@ class ExplainedTable(Result):
     rule: str
     n_rows: int
     n_refused: int
+    n_cannot_estimate: int
     rows: tuple[ExplainedRow, ...]
 
     def summary(self) -> str:
         """How many rows were explained by which model."""
-        lines = f"{self.n_rows} rows, {self.n_refused} refused, model {self.model}: {self.outcome}."
+        lines = (
+            f"{self.n_rows} rows, {self.n_refused} refused, {self.n_cannot_estimate} {CANNOT},"
+            f" model {self.model}: {self.outcome}."
+        )
         return " ".join(text for text in (lines, self.grade3plus, self.notice) if text)
 
     def to_frame(self) -> pd.DataFrame:
@@ -151,6 +158,7 @@ def explain_table(
         mapping=mapping or {},
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
     ).table
+    read = of_known_products(explainable.model, read, where=str(table))
     rows_of_file = read.patient_ids.index.to_numpy(dtype=np.int64).tolist()
     ids = dict(zip(rows_of_file, map(_as_number, read.patient_ids), strict=True))
     by_row = _explained(explainable, read.frame, ids=ids)
@@ -171,6 +179,7 @@ def explain_table(
         rule=RULE,
         n_rows=len(rows),
         n_refused=sum(row.status == "refused" for row in rows),
+        n_cannot_estimate=sum(row.status == CANNOT for row in rows),
         rows=rows,
     )
     if out is not None and out.suffix.lower() == ".json":
@@ -204,9 +213,21 @@ def _explained(
 ) -> dict[int, ExplainedRow]:
     if observed.empty:
         return {}
+    predicted = model.model.predict(observed)
+    rows = {}
+    for place in np.flatnonzero(~predicted.has_risk).tolist():
+        row, account = int(observed.index[place]), predicted.rows.iloc[place]
+        rows[row] = ExplainedRow(
+            patient_id=ids[row],
+            status=str(account["status"]),
+            notes=str(account["reasons"]) + (INSTEAD if account["status"] == CANNOT else ""),
+            missing=str(account["missing"]),
+        )
+    observed = observed[predicted.has_risk]
+    if observed.empty:
+        return rows
     explained = explain(model.model, observed)
     risks = patient_risks(model, observed)
-    rows = {}
     for place, row in enumerate(observed.index):
         if explained.prediction.is_refused[place]:
             notes = str(explained.prediction.rows["reasons"].iloc[place])
@@ -295,6 +316,7 @@ def answer_patient(
     n_members: int,
     n_people: int,
     workers: int,
+    unknown_product: bool = False,
 ) -> PatientExplanation:
     """Explain one patient; with ``html`` the page is written there."""
     explainable = ExplainableModel.of(model)
@@ -307,6 +329,7 @@ def answer_patient(
             n_members=n_members,
             n_people=n_people,
             workers=workers,
+            unknown_product=unknown_product,
             advance=(
                 begin("Simulating patients like this one", n_members) if has_simulation else None
             ),
@@ -334,10 +357,23 @@ def print_patient(explained: PatientExplanation, *, html: Path | None) -> None:
             say(spreads[grade].sentence, lead="  ")
     if explained.risks.not_available:
         say(f"\n{explained.risks.not_available}")
+    if isinstance(explained.estimate, NotEstimable):
+        for _, spread in spreads.items():
+            say(spread.sentence, lead="  ")
     if explained.reference is not None:
         say(f"\n{explained.reference.sentence}")
+    _say_reasons(explained, say)
+    _print_changes(console, explained.changes)
+    page = f" Page: {html}" if html is not None else " --html FILE writes the page."
+    say(f"\n{explained.notice}{page}")
+
+
+def _say_reasons(explained: PatientExplanation, say: Callable[..., None]) -> None:
+    """The reasons for and against, where there is a number to give them for."""
     reasons = explained.reasons
     say(f"\n{reasons.start}")
+    if isinstance(explained.estimate, NotEstimable):
+        return
     for heading, shown in (("Raises the risk:", reasons.up), ("Argues against:", reasons.down)):
         say(heading)
         for reason in shown:
@@ -346,9 +382,6 @@ def print_patient(explained: PatientExplanation, *, html: Path | None) -> None:
         if not shown:
             say("  +0  no variable, by 1 of 100 or more", lead="  ")
     say(f"{reasons.rest} {reasons.notice}")
-    _print_changes(console, explained.changes)
-    page = f" Page: {html}" if html is not None else " --html FILE writes the page."
-    say(f"\n{explained.notice}{page}")
 
 
 def _print_changes(console: Console, changes: Changes) -> None:
@@ -441,7 +474,8 @@ def _print_rows(explained: ExplainedTable, *, out: Path | None) -> None:
     if explained.grade3plus:
         console.print(explained.grade3plus, soft_wrap=True)
     console.print(
-        f"rows {explained.n_rows}, refused {explained.n_refused}. {explained.notice}"
+        f"rows {explained.n_rows}, refused {explained.n_refused}, {CANNOT}"
+        f" {explained.n_cannot_estimate}. {explained.notice}"
         + (f" Wrote {out}" if out is not None else ""),
         soft_wrap=True,
     )

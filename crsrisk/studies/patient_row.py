@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crsrisk.data.identity import contradictions
+from crsrisk.data.identity import contradictions, population_of
 from crsrisk.data.patient import PatientFile
 from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.product import Product
@@ -35,7 +35,7 @@ def arm_of(patient: PatientFile, *, world: World) -> Arm:
             world=world,
             regimen=patient.regimen,
             mitigations=patient.prophylaxis,
-            population=patient.tumour_type,
+            population=patient.tumour_type and population_of(patient.tumour_type),
         )
         timetable(arm, world=world)  # finds agents that cannot be given together
     except InputError as problem:
@@ -55,7 +55,10 @@ def arm_of(patient: PatientFile, *, world: World) -> Arm:
     reject_unused(
         arm.mitigations, world=world, where=patient.place("prophylaxis"), key="prophylaxis"
     )
-    _check_identity(patient, tumour_type=arm.population.name)
+    named = patient.tumour_type
+    if named in (None, arm.product.population):  # the file of several does not say which
+        named = arm.product.tumour_type or arm.population.name
+    _check_identity(patient, tumour_type=named or arm.population.name)
     if "dose_intensity" in patient.values and arm.regimen.amount_log_sd == 0:
         raise InputError(
             where=patient.place("dose_intensity"),

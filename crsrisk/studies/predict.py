@@ -8,7 +8,7 @@ predict. A model of what is known before the first dose gets the table as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,25 +22,27 @@ from rich.text import Text
 from crsrisk.data.explanation import INTERVAL_NAMES
 from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_table_stream
 from crsrisk.data.outcomes import read_course
+from crsrisk.data.risk_model import CANNOT
 from crsrisk.data.tables import Note, PatientTable, read_patients
+from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import Companions, load_companions
 from crsrisk.model.first_interval import first_interval
-from crsrisk.model.known_products import is_unknown, nearest_names, with_trained_names
+from crsrisk.model.known_products import (
+    is_unknown,
+    nearest_names,
+    with_own_names,
+    with_trained_names,
+)
 from crsrisk.model.landmark import course_columns, landmark_columns, landmark_features
-from crsrisk.model.predict import predict
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, distance_in_words
 from crsrisk.model.store import load_model
 from crsrisk.results import Result
 from crsrisk.wording import hours_in_words
 
 AFTER = "__"  # in the name of a reading after the first dose: crp_mg_l__max__h24
-# said of a row of a product that the model was not trained on, beside what `predict` says
-SPREAD_UNKNOWN = (
-    " How far products differ is in no figure here: no range of this model holds it; crsrisk"
-    " forecast, from a product file, does."
-)
-SPREAD_KNOWN = " The interval holds how far new products of its platform differ."
+# said of a row too far from training, beside what the model says
+INSTEAD = " crsrisk explain patient simulates patients like this one instead."
 NOT_USED = "a column that is not used"  # in the account of the reader
 _ENDS = ("risk_low", "risk_high", "risk_refit_low", "risk_refit_high")
 _ACCOUNT = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
@@ -156,13 +158,14 @@ def _course(table: Path, observed: pd.DataFrame, *, columns: list[str], hour: in
 
 @dataclass(frozen=True, kw_only=True)
 class RowCounts:
-    """How many rows were scored, warned about and refused, and how many values were converted or
-    missing.
+    """How many rows were scored, warned about, too far from training for an estimate, and refused,
+    and how many values were converted or missing.
     """
 
     rows: int
     ok: int
     warned: int
+    cannot_estimate: int
     refused: int
     values_converted: int
     values_missing: int
@@ -181,11 +184,13 @@ class ScoredTable(Result):
         The event in words, counted within ``window_d`` days after the first dose, by platform, and
         later than ``landmark_h`` hours after it.
     counts : RowCounts
-        How many rows were scored, warned about and refused.
+        How many rows were scored, warned about, left without an estimate and refused.
     rows : DataFrame
-        `patient_id`, `risk` (0-1, NaN where refused), `risk_low` and `risk_high` (the interval
-        shown first, which holds what `interval` says), `risk_refit_low` and `risk_refit_high` (the
-        refit range), `status` (ok, warned, refused), `reasons`, `missing`.
+        `patient_id`, `risk` (0-1, NaN without one), `risk_low` and `risk_high` (the interval shown
+        first, which holds what `interval` says), `risk_refit_low` and `risk_refit_high` (the refit
+        range), `status` (ok, warned, cannot estimate, refused), `reasons`, `missing`.
+    distance : str
+        Whether, and at which price, rows far from training get no number.
     account : tuple of Note
         What was converted, missing, refused or not used in reading.
     """
@@ -199,14 +204,16 @@ class ScoredTable(Result):
     rows: pd.DataFrame
     account: tuple[Note, ...]
     where: str
+    distance: str = ""
     notice: str = "Research use; model fitted to synthetic patients; no external validation."
 
     def summary(self) -> str:
         """How many rows were scored by which model."""
         counts = self.counts
         return (
-            f"{counts.rows} rows ({counts.ok} ok, {counts.warned} warned, {counts.refused}"
-            f" refused), model {self.model}: {self.outcome}. {self.notice}"
+            f"{counts.rows} rows ({counts.ok} ok, {counts.warned} warned,"
+            f" {counts.cannot_estimate} {CANNOT}, {counts.refused} refused), model {self.model}:"
+            f" {self.outcome}. {self.notice}"
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -252,11 +259,14 @@ def score_table(
     strict: bool,
     out: Path | None,
     unknown_product: bool = False,
+    product_files: Sequence[str | Path] = (),
 ) -> ScoredTable:
     """Read, check and score a table; with ``out`` the rows are written there.
 
     Rows of a product that the model was not trained on are refused; with ``unknown_product`` they
-    are scored and warned about.
+    are scored and warned about, with an interval over products. Rows too far from the training
+    patients get no risk. A product of one's own is found by the names of its file, in
+    ``product_files``.
 
     A landmark model also reads the course after the first dose (:func:`read_known`), and refuses
     the rows of patients who had the event by then. Raises :class:`InputError` for a table that
@@ -283,10 +293,11 @@ def score_table(
     ).table
     read = of_known_products(
         loaded,
-        replace(read, frame=with_trained_names(loaded, read.frame)),
+        read,
         where=str(table),
         strict=strict,
         unknown_product=unknown_product,
+        product_files=product_files,
     )
     beside = load_companions(model, model=loaded, has_neighbour=False)
     rows = _scored(loaded, beside, read)
@@ -303,6 +314,7 @@ def score_table(
             rows=len(rows),
             ok=int(status.get("ok", 0)),
             warned=int(status.get("warned", 0)),
+            cannot_estimate=int(status.get(CANNOT, 0)),
             refused=int(status.get("refused", 0)),
             values_converted=noted.get("converted", 0),
             values_missing=noted.get("missing", 0),
@@ -310,13 +322,24 @@ def score_table(
         rows=rows,
         account=tuple(read.account),
         where=str(table),
+        distance=distance_in_words(loaded),
     )
 
 
 def of_known_products(
-    model: RiskModel, read: PatientTable, *, where: str, strict: bool, unknown_product: bool
+    model: RiskModel,
+    read: PatientTable,
+    *,
+    where: str,
+    strict: bool = False,
+    unknown_product: bool = False,
+    product_files: Sequence[str | Path] = (),
 ) -> PatientTable:
-    """The table with the rows of unknown products refused, each with its note."""
+    """The table with the model's own names of its products, and the rows of others refused, each
+    with its note, unless they are asked for.
+    """
+    read = replace(read, frame=with_own_names(read.frame, [load_product(p) for p in product_files]))
+    read = replace(read, frame=with_trained_names(model, read.frame))
     if unknown_product:
         return read
     unknown = read.frame.loc[is_unknown(model, read.frame), "product"]
@@ -366,13 +389,20 @@ def _scored(model: RiskModel, beside: Companions, read: PatientTable) -> pd.Data
         }
     )
     if len(read.frame):
-        results = predict(model, read.frame).rows[["risk", *_ACCOUNT]]
+        # rows of unknown products that are still there are asked for
+        scored = model.predict(read.frame, unknown_product=True)
+        results = scored.rows[["risk", *_ACCOUNT]].copy()
         found = first_interval(model, beside, read.frame)
         ends = (found.low, found.high, found.refit_low, found.refit_high)
         results = results.assign(**dict(zip(_ENDS, ends, strict=True)), interval=found.holds)
-        unknown = is_unknown(model, read.frame)
-        results.loc[unknown, "reasons"] += SPREAD_UNKNOWN if beside.worlds is None else SPREAD_KNOWN
-        results.loc[results["status"] == "refused", list(_ENDS)] = np.nan
+        if beside.worlds is None:
+            over = scored.rows["risk_low"].notna()
+            for name, widest in (("risk_low", np.fmin), ("risk_high", np.fmax)):
+                products = widest(results[name], scored.rows[name])
+                results[name] = results[name].where(~over, products)
+            results["interval"] = results["interval"].where(~over, "products")
+        results.loc[results["risk"].isna(), list(_ENDS)] = np.nan
+        results.loc[results["status"] == CANNOT, "reasons"] += INSTEAD
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
     return pd.DataFrame(
@@ -411,6 +441,7 @@ def print_score(scored: ScoredTable, *, out: Path | None, at_most: int = 40) -> 
     console.print(
         ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
     )
+    console.print(scored.distance, soft_wrap=True)
     console.print(scored.notice)
 
 

@@ -4,8 +4,8 @@ version out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
 from typing import Literal
@@ -38,7 +38,7 @@ from crsrisk.model.update import (
     update,
 )
 from crsrisk.results import Estimate, NotEstimable, Result
-from crsrisk.studies.predict import Known, read_known
+from crsrisk.studies.predict import Known, of_known_products, read_known
 from crsrisk.wording import number
 
 Floats = NDArray[np.float64]
@@ -160,6 +160,8 @@ def update_model(
     units: Mapping[str, str] | None = None,
     mapping: Mapping[str, str] | None = None,
     ldh_upper_limit_u_l: float | None = None,
+    unknown_product: bool = False,
+    product_files: Sequence[str | Path] = (),
     seed: int = 1,
     overwrite: bool = False,
 ) -> Updated:
@@ -188,6 +190,11 @@ def update_model(
         Units of columns that do not name theirs, and the table's own names of columns.
     ldh_upper_limit_u_l : float, optional
         The laboratory's upper limit of LDH, where LDH stands in U/L.
+    unknown_product : bool
+        Whether patients of products that the model was not trained on are taken; else they are left
+        out and counted.
+    product_files : sequence of path
+        Files of products of one's own, by whose names the table may call them.
     seed : int
         Of folds, of added trees and of the refits' samples.
     overwrite : bool
@@ -217,9 +224,20 @@ def update_model(
         mapping=mapping or {},
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
     )
+    read = of_known_products(
+        loaded,
+        there.table,
+        where=str(table),
+        unknown_product=unknown_product,
+        product_files=product_files,
+    )
+    is_kept = there.table.frame.index.isin(read.frame.index)
+    there = replace(there, table=read, is_unsure=there.is_unsure[is_kept])
     y, observed, left_out = _with_outcome(
         there, read_outcome(table, column=outcome or loaded.contract.outcome)
     )
+    left_out["rows of a product that the model was not trained on"] = int((~is_kept).sum())
+    left_out["rows that cannot be read"] -= int((~is_kept).sum())
     done = update(loaded, observed, y=y, method=_method(method), config=config, seed=seed)
     # nothing is written among releases
     home = Path.cwd() if is_released(source) else source.resolve().parent

@@ -21,10 +21,18 @@ from crsrisk.errors import InputError, OutputError
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.predict import feature_matrix, predict, raw_log_odds
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import BOOSTER, CALIBRATOR, CONTRACT, MANIFEST, load_model, save_model
+from crsrisk.model.store import (
+    APPLICABILITY,
+    BOOSTER,
+    CALIBRATOR,
+    CONTRACT,
+    MANIFEST,
+    load_model,
+    save_model,
+)
 
 Toy = Any
-FILES = (BOOSTER, CONTRACT, CALIBRATOR, MANIFEST)
+FILES = (BOOSTER, CONTRACT, CALIBRATOR, APPLICABILITY, MANIFEST)
 
 
 @pytest.fixture
@@ -52,7 +60,7 @@ def test_the_same_model_comes_back(model: RiskModel, folder: Path, fresh_toy: To
     pd.testing.assert_frame_equal(predict(loaded, table).rows, predict(model, table).rows)
 
 
-def test_the_folder_holds_four_plain_files(model: RiskModel, folder: Path) -> None:
+def test_the_folder_holds_plain_files(model: RiskModel, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
     assert list(folder.parent.iterdir()) == [folder]  # nothing beside it
     for name in (CONTRACT, CALIBRATOR, MANIFEST):
@@ -84,7 +92,7 @@ def test_a_lost_file_is_named(folder: Path, name: str) -> None:
 
 
 @given(
-    name=st.sampled_from(FILES[:3]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7)
+    name=st.sampled_from(FILES[:4]), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7)
 )
 @settings(max_examples=60)
 def test_every_flipped_bit_is_found(
@@ -137,7 +145,7 @@ def test_a_folder_of_a_former_layout_is_refused_with_a_cure(
 ) -> None:
     (folder / BOOSTER).rename(folder / "booster.txt")
     tree = json.loads((folder / MANIFEST).read_text())
-    files = {"booster.txt" if name == BOOSTER else name: tree["files"][name] for name in FILES[:3]}
+    files = {"booster.txt" if name == BOOSTER else name: tree["files"][name] for name in FILES[:4]}
     (folder / MANIFEST).write_text(json.dumps({**tree, "format": old, "files": files}))
     with pytest.raises(InputError) as refused:
         load_model(folder)

@@ -183,7 +183,8 @@ def test_an_unknown_product_is_scored_only_on_request(
     row = asked["rows"][2]
     assert row["status"] == "warned"
     assert "product is not one that the model was trained on" in row["reasons"]
-    assert "The interval holds how far new products of its platform differ" in row["reasons"]
+    assert "Range over products" in row["reasons"]
+    assert row["risk_low"] < row["risk"] < row["risk_high"]
 
 
 def test_a_product_is_scored_by_any_of_its_names(
@@ -561,6 +562,8 @@ def test_the_model_of_grade_3_names_its_own_outcome(job: Job, exported: Path) ->
     assert set(tree["rows"][0]) == {
         "patient_id",
         "risk",
+        "risk_low",
+        "risk_high",
         "status",
         "reasons",
         "missing",

@@ -261,8 +261,16 @@ def test_a_product_that_no_training_patient_had(
     place = tmp_path / "one.yaml"
     place.write_text("product: tebentafusp\ncrp: 48 mg/L\n", encoding="utf-8")
     content = explain_patient(place, model=explainable, has_simulation=False)
-    assert content.warnings[0].kind == "unknown product"
+    assert content.warnings[0].kind == "cannot estimate"
+    assert "unlike any product" in content.warnings[0].text
+    assert isinstance(content.estimate, NotEstimable)
     assert content.reference is None
+    assert "no reasons for one" in content.to_html()
+    asked = explain_patient(place, model=explainable, has_simulation=False, unknown_product=True)
+    assert asked.warnings[0].kind == "unknown product"
+    risk = asked.estimate.grade2plus
+    assert risk.high - risk.low > 0.3
+    assert "how far the products of training lie" in asked.risks.grade2plus.interval
 
 
 def test_without_companions_the_page_says_what_is_missing(
