@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,13 @@ Verdict = Literal["holds", "misses", "too few", "refused"]
 
 FEWEST = 2000  # simulated patients by whom a group can be judged
 LARGEST_GAP = 0.03  # of risk, predicted against observed
+FROM_BAND_TO_BAND = 4.0  # errors: of some 300 differences one in a hundred runs is beyond by chance
+# vital signs at the landmark, the direction in which they are worse, and where their bands end
+VITAL_BANDS: Mapping[str, tuple[int, tuple[float, ...]]] = {
+    "temperature_c__max": (1, (38.5, 39.0, 39.5, 40.0, 40.5)),
+    "map_mmhg__min": (-1, (65.0, 70.0, 75.0, 80.0, 90.0)),
+    "spo2_pct__min": (-1, (92.0, 93.0, 94.0, 95.0, 96.0)),
+}
 N_ERRORS = 3.0  # Monte Carlo errors that are allowed beyond it
 SHARE_OFF = 0.10  # of the observed rate, by which a mean risk may be off where a reading is missing
 
@@ -80,6 +87,21 @@ class JudgedGap:
     predicted: float
     observed: float
     mc_error: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class JudgedDirection:
+    """What the simulation says of a direction, without any model: patients of one product and grade
+    in bands of a vital sign. ``largest_fall``: by how many Monte Carlo errors the observed share is
+    lower in a worse band than in the next better one, at most (below 0: it never is).
+    """
+
+    vital_sign: str
+    product: str
+    grade: int
+    n: int
+    largest_fall: float
     verdict: Verdict
 
 
@@ -165,6 +187,45 @@ def judge_gaps(
                 verdict = "too few"
             judged.append(JudgedGap(missing, name, n, predicted, observed, error, verdict))
     return tuple(judged)
+
+
+def judge_directions(
+    table: pd.DataFrame, *, hour: int, event: FloatArray, weight: FloatArray
+) -> tuple[JudgedDirection, ...]:
+    """Whether in any product and grade a worse vital sign goes with fewer events."""
+    product = table["product"].to_numpy(dtype=str)
+    grade = table[f"grade__max__h{hour}"].to_numpy(dtype=np.float64)
+    judged = []
+    for stem, (sign, edges) in VITAL_BANDS.items():
+        band = np.digitize(table[f"{stem}__h{hour}"].to_numpy(dtype=np.float64), edges)
+        for name in sorted(set(product)):
+            for worst in (0, 1):
+                inside = (product == name) & (grade == worst)
+                n = int(inside.sum())
+                if n < FEWEST:
+                    continue
+                rates = [
+                    _rate(event[rows], weight[rows])
+                    for k in range(len(edges) + 1)
+                    if (rows := inside & (band == k)).any()
+                ]
+                steps = [
+                    sign * (before - after) / (error**2 + next_error**2) ** 0.5
+                    for (before, error), (after, next_error) in pairwise(rates)
+                ]
+                largest = max(steps, default=float("-inf"))
+                verdict: Verdict = "holds" if largest <= FROM_BAND_TO_BAND else "misses"
+                judged.append(JudgedDirection(stem, name, worst, n, largest, verdict))
+    return tuple(judged)
+
+
+def _rate(event: FloatArray, weight: FloatArray) -> tuple[float, float]:
+    """Share with the event and its error, both with one more patient of each kind, so that a band
+    without events has an error too.
+    """
+    size = float(weight.sum() ** 2 / (weight**2).sum())
+    rate = (float(np.average(event, weights=weight)) * size + 1.0) / (size + 2.0)
+    return rate, float((rate * (1.0 - rate) / size) ** 0.5)
 
 
 def _judged(

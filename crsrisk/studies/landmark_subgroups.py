@@ -22,11 +22,14 @@ from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.evaluation.landmark_groups import (
     FEWEST,
+    FROM_BAND_TO_BAND,
     LARGEST_GAP,
     N_ERRORS,
     SHARE_OFF,
+    JudgedDirection,
     JudgedGap,
     JudgedGroup,
+    judge_directions,
     judge_gaps,
     judge_groups,
     ward_groups,
@@ -92,12 +95,15 @@ class Judges:
 
 @dataclass(frozen=True)
 class JudgedModel:
-    """One model in every group, and with readings missing."""
+    """One model in every group, and with readings missing; and what the simulation says of the
+    directions of vital signs, for its outcome.
+    """
 
     model: str
     outcome: str
     groups: tuple[JudgedGroup, ...]
     gaps: tuple[JudgedGap, ...]
+    directions: tuple[JudgedDirection, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,7 +121,8 @@ class LandmarkSubgroupsResult(Result):
         """Question, and what misses of each model."""
         lines = [f"{self.name}: {self.question}"]
         for judged in self.models:
-            rows: list[JudgedGroup | JudgedGap] = [*judged.groups, *judged.gaps]
+            rows: list[JudgedGroup | JudgedGap | JudgedDirection]
+            rows = [*judged.groups, *judged.gaps, *judged.directions]
             missed = [row for row in rows if row.verdict == "misses"]
             lines.append(f"{judged.model}: {len(missed)} of {len(rows)} judged miss")
         return "\n".join([*lines, self.notice])
@@ -161,6 +168,25 @@ class LandmarkSubgroupsResult(Result):
                     [
                         (row.missing, row.product or "all", f"{row.n:,}", *_figures(row))
                         for row in judged.gaps
+                    ],
+                )
+            )
+            made.append(
+                text_table(
+                    f"{judged.outcome}, directions as simulated: holds where in no worse band of a"
+                    f" vital sign the observed share is lower by {FROM_BAND_TO_BAND:g} Monte Carlo"
+                    " errors",
+                    ("vital sign", "product", "grade", "patients", "largest fall", "verdict"),
+                    [
+                        (
+                            row.vital_sign,
+                            row.product,
+                            str(row.grade),
+                            f"{row.n:,}",
+                            f"{row.largest_fall:.1f}",
+                            row.verdict,
+                        )
+                        for row in judged.directions
                     ],
                 )
             )
@@ -279,6 +305,9 @@ def judge_model(model: RiskModel, judges: Judges) -> JudgedModel:
             table,
             event=event,
             weight=judges.weight,
+        ),
+        directions=judge_directions(
+            table, hour=model.contract.landmark_h, event=event, weight=judges.weight
         ),
     )
 

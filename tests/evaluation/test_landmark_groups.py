@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.evaluation.landmark_groups import FEWEST, judge_gaps, judge_groups, ward_groups
+from crsrisk.evaluation.landmark_groups import (
+    FEWEST,
+    judge_directions,
+    judge_gaps,
+    judge_groups,
+    ward_groups,
+)
 
 N = 2 * FEWEST
 
@@ -81,3 +87,20 @@ def test_a_mean_risk_without_a_reading_is_judged_by_its_ratio() -> None:
         **{("near", product): "holds" for product in ("", "one", "two")},
         **{("far", product): "misses" for product in ("", "one", "two")},
     }
+
+
+def test_a_direction_holds_where_worse_is_never_rarer() -> None:
+    """Events of half of those below 75 mmHg and of a fifth above, or the other way round."""
+    n = 2 * N
+    low = np.arange(n) // 2 % 2 == 0
+    patients = table(n=n).assign(map_mmhg__min__h24=np.where(low, 72.0, 85.0))
+    often, rarely = np.arange(n) // 4 % 2 == 0, np.arange(n) // 4 % 5 == 0
+    for event, verdict in (
+        (np.where(low, often, rarely), "holds"),
+        (np.where(low, rarely, often), "misses"),
+    ):
+        rows = judge_directions(patients, hour=24, event=event.astype(float), weight=np.ones(n))
+        told = {(row.vital_sign, row.product, row.grade): row.verdict for row in rows}
+        assert told["map_mmhg__min", "one", 1] == verdict
+        assert told["temperature_c__max", "one", 1] == "holds", "one band alone"
+        assert ("map_mmhg__min", "one", 0) not in told, "nobody"
