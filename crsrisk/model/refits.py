@@ -148,14 +148,18 @@ _RESAMPLED = {  # by method of an update
 }
 
 
-def covers(n: int, *, update: str = "none") -> str:
-    """What such an interval covers, as every page says it; ``update``: the method by which the
-    model was updated.
+def covers(n: int, *, model: RiskModel) -> str:
+    """What the interval of a risk covers, from ``n`` refits of this model, as every page says
+    it.
     """
+    synthetic = (
+        ", nor the step from synthetic data to real patients"
+        if any(one.origin == "simulated" for one in model.provenance.steps)
+        else ""
+    )
     return (
-        f"from refitting the model to {n} resampled cohorts{_RESAMPLED[update]}; it does not"
-        " include differences between hospitals or drugs, nor the step from synthetic data to real"
-        " patients"
+        f"from refitting the model to {n} resampled cohorts{_RESAMPLED[update_of(model)]}; it does"
+        f" not include differences between hospitals or drugs{synthetic}"
     )
 
 

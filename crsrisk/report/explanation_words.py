@@ -10,7 +10,7 @@ import pandas as pd
 
 from crsrisk.data.explanation import ByGrade, Grade, LeverEffect, PatientRisk, Reason
 from crsrisk.fields import FIELDS
-from crsrisk.model.refits import covers, update_of, why_no_refits
+from crsrisk.model.refits import covers, why_no_refits
 from crsrisk.plots.chart_data import ReasonBar, ReasonTheme
 from crsrisk.report.bedside import (
     EVENTS,
@@ -40,7 +40,6 @@ from crsrisk.report.explanation_warnings import PatientFacts, warnings_about
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.wording import (
     MISSING,
-    NOTICE,
     about_of_100,
     check_risk,
     hours_in_words,
@@ -138,7 +137,7 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
     known = (*_known(facts), *_known_course(facts))
     return PatientExplanation(
         format=FORMAT,
-        notice=NOTICE,
+        notice=facts.model.provenance.page_notice,
         model=facts.model.label,
         label=facts.label,
         title=f"{facts.label}: risk of cytokine release syndrome",
@@ -190,7 +189,7 @@ def risk_in_words(
     whole = of_100(risk)
     if estimate.has_interval:
         span = f"Plausible range {range_of_100(estimate.low, estimate.high)}"
-        covered = covers(facts.n_refits, update=update_of(facts.model))
+        covered = covers(facts.n_refits, model=facts.model)
         interval, short = f"{span}: {covered}.", f"{span}: as above."
     else:
         interval = short = (
@@ -211,7 +210,7 @@ def risk_in_words(
         ),
         interval=interval,
         interval_short=short,
-        notice=NOTICE,
+        notice=facts.model.provenance.page_notice,
     )
 
 
@@ -477,10 +476,9 @@ def _guidance(facts: PatientFacts) -> Guidance:
 
 
 def _use(facts: PatientFacts) -> tuple[Advice, ...]:
-    contract = facts.model.contract
     evidence = (
-        f"{facts.model.label}, fitted to {contract.n_patients:,} simulated patients with"
-        f" {contract.n_events:,} events; external validation: none.",
+        f"{facts.model.label}, fitted to {facts.model.provenance.in_words};"
+        f" {facts.model.provenance.validation}.",
         "No baseline predictor of CRS under T-cell engagers in solid tumours is validated"
         " prospectively (Monaca 2026).",
     )

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crsrisk.data.risk_model import NOTICE as MODEL_NOTICE
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.model.risk_model import RiskModel, class_in_words
 from crsrisk.report.evaluation_facts import Findings
 from crsrisk.results import Result
-from crsrisk.wording import NOTICE, estimate_in_words, number, of_100, plain_name
+from crsrisk.wording import estimate_in_words, number, of_100, plain_name
 
 _USE = (
     "Research into cytokine release syndrome after T-cell engaging therapy of solid tumours, on"
     " simulated patients."
 )
+_USE_OF_A_TABLE = "Research into {outcome}, in patients like those that it was fitted to."
 _NOT_USE = (
     "Not for decisions about patients. Not for products, tumours or times of prediction other than"
     " those named here: the model then warns, or refuses."
@@ -47,7 +47,7 @@ class ModelCard:
 
 def model_card(findings: Findings) -> ModelCard:
     """The card of an evaluated model; parts without a line are left out."""
-    model, data = findings.model, findings.data
+    model = findings.model
     parts = {
         "What it is": [
             model.about,
@@ -61,7 +61,7 @@ def model_card(findings: Findings) -> ModelCard:
         ],
         "What goes in": _inputs(findings),
         "What it was made from": [
-            f"{model.n_patients:,} patients, {model.n_events:,} with the event. {data.source}"
+            f"Fitted to {model.made_from}.",
         ],
         "How good it is": _performance(findings),
         "For whom": [
@@ -71,11 +71,11 @@ def model_card(findings: Findings) -> ModelCard:
             for group in findings.subgroups
         ],
         "How stable a risk is": _stability(findings),
-        "What it cannot say": [NOTICE, *findings.limits],
+        "What it cannot say": [findings.notice, *findings.limits],
     }
     return ModelCard(
         title=f"Model card: {model.label}",
-        notice=NOTICE,
+        notice=findings.notice,
         parts=tuple(CardPart(title, tuple(lines)) for title, lines in parts.items() if lines),
     )
 
@@ -165,7 +165,7 @@ class ModelFacts(Result):
 
     ``window_d``: days over which the outcome is counted, by platform. ``predicted``: when.
     ``model_class``: what class of model it is, in
-    words. ``made``: the manifest.
+    words. ``made_from``: which patients. ``made``: the manifest.
     """
 
     model: str
@@ -179,7 +179,7 @@ class ModelFacts(Result):
     products: tuple[str, ...]
     n_patients: int
     n_events: int
-    data_are: str
+    made_from: str
     variables: tuple[VariableFacts, ...]
     calibration: Calibrator
     made: Mapping[str, Any]
@@ -194,8 +194,12 @@ def model_facts(model: RiskModel) -> ModelFacts:
     contract = model.contract
     return ModelFacts(
         model=model.label,
-        notice=MODEL_NOTICE,
-        use=_USE,
+        notice=model.notice,
+        use=(
+            _USE
+            if model.provenance.is_simulated
+            else _USE_OF_A_TABLE.format(outcome=contract.outcome_in_words)
+        ),
         not_for=_NOT_USE,
         predicts=contract.outcome_in_words,
         model_class=class_in_words(model),
@@ -208,7 +212,7 @@ def model_facts(model: RiskModel) -> ModelFacts:
         products=tuple(contract.products),
         n_patients=contract.n_patients,
         n_events=contract.n_events,
-        data_are=str(model.manifest.get("data_are", "unknown")),
+        made_from=model.provenance.in_words,
         variables=tuple(
             VariableFacts(
                 name=variable.name,
@@ -249,10 +253,7 @@ def as_markdown(facts: ModelFacts) -> str:
             f"- Is: {facts.model_class}",
             f"- For: {facts.use}",
             f"- Not for: {facts.not_for}",
-            (
-                f"- Fitted to {facts.n_patients:,} patients ({facts.data_are}),"
-                f" {facts.n_events:,} with the event; calibration: {facts.calibration.method}."
-            ),
+            (f"- Fitted to {facts.made_from}; calibration: {facts.calibration.method}."),
             f"- Products: {', '.join(facts.products) or 'none named'}.",
             "",
             "| variable | unit | what it is | why |",

@@ -89,7 +89,7 @@ def examples(
         )
     )
     explanation = explain(models["baseline"], observed)
-    what_it_covers = f"it comes {covers(len(refits['baseline']))}"
+    what_it_covers = f"it comes {covers(len(refits['baseline']), model=models['baseline'])}"
     patients = []
     for at in range(len(observed)):
         product = str(observed["product"].iloc[at])

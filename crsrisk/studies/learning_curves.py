@@ -357,7 +357,7 @@ def _losses(
     training: Cohort, test: _TestPatients, *, config: ModelConfig, seed: int, n_bags: int
 ) -> dict[str, Floats]:
     event = training.outcomes["crs_grade2plus"].to_numpy()
-    model = fit(training.observed, training.outcomes, config=config, seed=seed)
+    model = fit(training.observed, training.outcomes, config=config, seed=seed, origin="simulated")
     risks = {MODEL: predict(model, test.observed).risk}
     for learner in learners(config=config, seed=seed, n_bags=n_bags):
         risks[learner.name] = learner.fit(training.observed, event).predict_proba(test.observed)[

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_table_stream
+from crsrisk.data.files import name_of, read_cells, write_table_stream
 from crsrisk.data.outcomes import read_course
 from crsrisk.data.tables import Note, PatientTable, read_patients
 from crsrisk.errors import InputError, OutputError
@@ -68,7 +69,7 @@ class Known:
 
 
 def read_known(
-    table: Path,
+    table: Path | pd.DataFrame,
     *,
     columns: Iterable[str],
     hour: int,
@@ -124,18 +125,20 @@ def refuse(read: PatientTable, reasons: Mapping[int, str]) -> PatientTable:
     )
 
 
-def _course(table: Path, observed: pd.DataFrame, *, columns: list[str], hour: int) -> pd.DataFrame:
+def _course(
+    table: Path | pd.DataFrame, observed: pd.DataFrame, *, columns: list[str], hour: int
+) -> pd.DataFrame:
     """The model's columns of the course, by row: as they stand in the file, or made of the
     readings.
     """
-    cells = read_csv_cells(table) if table.suffix.lower() == ".csv" else read_parquet_cells(table)
+    cells = read_cells(table)
     readings = course_columns(hour=hour)
     absent = [name for name in columns if name not in cells.columns]
     if not absent or not set(columns) <= set(landmark_columns(hour=hour)):
         return read_course(table, columns=columns)
     if lacking := [name for name in readings if name not in cells.columns]:
         raise InputError(
-            where=str(table),
+            where=name_of(table),
             key=", ".join(absent),
             found="no such column",
             expected=(
@@ -193,7 +196,7 @@ class ScoredTable(Result):
     rows: pd.DataFrame
     account: tuple[Note, ...]
     where: str
-    notice: str = "Research use; model fitted to synthetic patients; no external validation."
+    notice: str
 
     def summary(self) -> str:
         """How many rows were scored by which model."""
@@ -254,7 +257,6 @@ def score_table(
     the rows of patients who had the event by then. Raises :class:`InputError` for a table that
     cannot be read as a whole; with ``strict`` also for the first refused value.
     """
-    loaded = load_model(model)
     if out is not None and out.resolve() == table.resolve():
         raise OutputError(
             where=str(out),
@@ -263,7 +265,35 @@ def score_table(
             expected="another file",
             cure="give the results a name of their own",
         )
-    contract = loaded.contract
+    scored = score_patients(
+        load_model(model),
+        table,
+        units=units,
+        mapping=mapping,
+        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        strict=strict,
+        unknown_product=unknown_product,
+    )
+    if out is not None:
+        write_table_stream(out, iter([scored.rows]))
+    return scored
+
+
+def score_patients(
+    model: RiskModel,
+    table: Path | pd.DataFrame,
+    *,
+    units: Mapping[str, str] = MappingProxyType({}),
+    mapping: Mapping[str, str] = MappingProxyType({}),
+    ldh_upper_limit_u_l: float | None = None,
+    strict: bool = False,
+    unknown_product: bool = False,
+) -> ScoredTable:
+    """:func:`score_table` for a model in memory and a table, or a frame with the columns of one.
+
+    Whoever asks for a risk by the clinical columns (the command line, MLflow) asks here.
+    """
+    contract = model.contract
     read = read_known(
         table,
         columns=contract.column_names,
@@ -274,18 +304,16 @@ def score_table(
         strict=strict,
     ).table
     read = _of_known_products(
-        loaded,
-        replace(read, frame=with_trained_names(loaded, read.frame)),
-        where=str(table),
+        model,
+        replace(read, frame=with_trained_names(model, read.frame)),
+        where=name_of(table),
         strict=strict,
         unknown_product=unknown_product,
     )
-    rows = _scored(loaded, read)
-    if out is not None:
-        write_table_stream(out, iter([rows]))
+    rows = _scored(model, read)
     status, noted = rows["status"].value_counts(), read.counts()
     return ScoredTable(
-        model=loaded.label,
+        model=model.label,
         outcome=contract.outcome_in_words,
         window_d=dict(contract.window_d),
         landmark_h=contract.landmark_h,
@@ -300,7 +328,8 @@ def score_table(
         ),
         rows=rows,
         account=tuple(read.account),
-        where=str(table),
+        where=name_of(table),
+        notice=model.notice,
     )
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.json_text import json_tree
 from crsrisk.data.outcomes import read_outcomes
-from crsrisk.data.risk_model import NOTICE, ModelClass
+from crsrisk.data.provenance import Origin, origin_of
+from crsrisk.data.risk_model import ModelClass
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
@@ -30,25 +31,29 @@ from crsrisk.model.refits import N_REFITS, make_refits
 from crsrisk.model.release import release
 from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import MANIFEST, check_model_folder, load_model, save_model
-from crsrisk.model.tracking import tracking
+from crsrisk.model.tracking import is_tracked, tags_of, tracking
 from crsrisk.model.tune import Tuned, tune
 from crsrisk.report.model_card import as_markdown, model_facts
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.studies.predict import read_known
+from crsrisk.studies.serving import served_form
 
 Begin = Callable[[str, int], Callable[[int], None]]
 
 
 @dataclass(frozen=True)
 class Training:
-    """Patients to learn from: what was known, what happened, and in words who they are."""
+    """Patients to learn from: what was known, what happened, in words who they are, and whether
+    they were simulated or came in a table.
+    """
 
     observed: pd.DataFrame
     outcomes: pd.DataFrame
     who: str
     left_out: Mapping[str, int]
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class Trained(Result):
             learner=manifest["learner"],
             tuning=None if self.tuned is None else self.tuned.as_tree(),
             tracking=self.how_to_open,
-            notice=NOTICE,
+            notice=self.model.notice,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -199,10 +204,10 @@ def simulated_training(
     cohort = simulate_cohort(arms, world=world, n_patients=n_patients, seed=seed, workers=workers)
     who = f"{n_patients:,} simulated patients, scenario {world.scenario.name}, seed {seed}"
     if not config.landmark_h:
-        return Training(cohort.observed, cohort.outcomes, who, {})
+        return Training(cohort.observed, cohort.outcomes, who, {}, "simulated")
     known = landmark_table(cohort.observed, cohort.course, hour=config.landmark_h)
     gone = {f"no longer at risk at {config.landmark_h} h": n_patients - len(known)}
-    return Training(known, cohort.outcomes.loc[known.index], who, gone)
+    return Training(known, cohort.outcomes.loc[known.index], who, gone, "simulated")
 
 
 def table_training(
@@ -211,6 +216,7 @@ def table_training(
     config: ModelConfig,
     outcomes: Path | None,
     outcome: str | None,
+    at_least: float | None,
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None,
@@ -218,7 +224,8 @@ def table_training(
     """Patients of a table; the outcome stands in a column of it, or of ``outcomes`` (same patients,
     same order).
 
-    The outcome must be counted within the configuration's window, and so must its stages (CRS of
+    With ``at_least`` that column holds a grade, and the event is this grade or more. It must be
+    counted within the configuration's window, and so must its stages (CRS of
     any grade), which are learnt from where the same file tells them of every patient who is kept.
     Rows that cannot be read or have no outcome are left out and counted; with a landmark
     configuration so are patients who had the event by then. Raises :class:`InputError` for what the
@@ -234,7 +241,9 @@ def table_training(
     )
     read = known.table
     column = outcome or config.outcome
-    events = read_outcomes(outcomes or table, column=column, others=config.stages)
+    events = read_outcomes(
+        outcomes or table, column=column, others=config.stages, at_least=at_least
+    )
     y_true = events.pop(column)
     if len(y_true) != read.n_rows:
         raise InputError(
@@ -258,6 +267,7 @@ def table_training(
         _outcomes_of(observed, y_true[kept], stages=stages, config=config),
         f"{len(observed):,} patients of {table.name}",
         left_out,
+        origin_of(table),
     )
 
 
@@ -300,7 +310,8 @@ def train(
     workers: int = 1,
     overwrite: bool = False,
 ) -> Trained:
-    """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``.
+    """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``,
+    or where MLFLOW_TRACKING_URI says.
 
     Beside the model stands what a page for one patient needs: reference patients, ``n_refits``
     refits (the usual number when left out; 0 = none), and the name of the neighbouring folder with
@@ -329,7 +340,9 @@ def train(
     tuned = _tuned(training, config=config, seed=seed, begin=begin) if is_tuned else None
     config = config if tuned is None else tuned.config
     advance = begin("Fitting", 1)
-    model = fit(training.observed, training.outcomes, config=config, seed=seed)
+    model = fit(
+        training.observed, training.outcomes, config=config, seed=seed, origin=training.origin
+    )
     advance(1)
     how_trained = {
         "training": training.who,
@@ -344,7 +357,7 @@ def train(
         refits = refit(seed=seed, n=n_refits, workers=workers, advance=advance)
     reference = reference_groups(model, training.observed)
     save_companions(out, model=model, refits=refits, reference=reference, grade3plus=grade3plus)
-    how = None if track is None else _track(model, training, tuned, folder=track)
+    how = _track(model, training, tuned, folder=track) if is_tracked(track) else None
     return Trained(model, out, training, tuned, how)
 
 
@@ -390,11 +403,14 @@ def _check_neighbour(folder: Path, *, config: ModelConfig) -> None:
         )
 
 
-def _track(model: RiskModel, training: Training, tuned: Tuned | None, *, folder: Path) -> str:
-    """The run in MLflow: settings, figures, digest of the training table, model; nothing of a
-    patient.
+def _track(
+    model: RiskModel, training: Training, tuned: Tuned | None, *, folder: Path | None
+) -> str:
+    """The run in MLflow: settings, figures, digest of the training table, model (in the registry
+    too); nothing of a patient.
     """
-    with tracking(folder=folder, experiment="train", run=model.label) as run:
+    with tracking(folder=folder, experiment="train", run=model.label, notice=model.notice) as run:
+        run.tags(tags_of(model))
         run.params(
             {
                 "training": training.who,
@@ -411,12 +427,17 @@ def _track(model: RiskModel, training: Training, tuned: Tuned | None, *, folder:
         if model.manifest["cv_log_loss"] is not None:
             figures["cv_log_loss"] = float(model.manifest["cv_log_loss"])
         run.metrics(figures)
-        run.dataset(name="training", digest=frame_digest(training.observed), context="training")
+        run.dataset(
+            name="training",
+            digest=frame_digest(training.observed),
+            context="training",
+            origin=training.origin,
+        )
         for number, trial in enumerate(tuned.trials if tuned else ()):
             with run.step(f"trial {number}") as step:
                 step.params(trial.settings)
                 step.metrics({"cv_log_loss": trial.log_loss})
-        run.model(model)
+        run.model(model, served_form(model), is_registered=True)
         return run.how_to_open
 
 
@@ -438,7 +459,7 @@ class Released(Result):
     """The released folders that stand now, the model's own last."""
 
     releases: tuple[ReleasedFolder, ...]
-    notice: str = NOTICE
+    notice: str
 
     def summary(self) -> str:
         """Where each release stands, and how to use the model."""
@@ -503,7 +524,8 @@ def release_model(
             for frozen in release(
                 find("released", model), out=place, cards=_cards, name=name, version=version
             )
-        )
+        ),
+        notice=load_model(find("released", model)).notice,
     )
 
 
