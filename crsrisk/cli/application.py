@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=(
         "Cytokine release syndrome in solid tumours: simulated cohorts, risk models, explanations,"
-        " trial designs. Research use; synthetic data; no external validation."
+        " trial designs. Research use; what ships is synthetic, without external validation."
     ),
 )
 CPUS = os.cpu_count() or 1
@@ -55,6 +55,14 @@ Outcome = Annotated[
     str | None,
     typer.Option(help="Column with the outcome (yes or no). Default: the model's own name of it."),
 ]
+AtLeast = Annotated[
+    float | None,
+    typer.Option(
+        "--at-least",
+        metavar="GRADE",
+        help="The outcome is a grade: the event is this grade or more.",
+    ),
+]
 Units = Annotated[
     list[str] | None,
     typer.Option("--unit", metavar="COLUMN=UNIT", help="Unit of a column: crp=mg/dL; repeatable."),
@@ -83,7 +91,12 @@ LdhUpperLimit = Annotated[
     float | None, typer.Option(help="Upper limit of normal of LDH (U/L) in your laboratory.")
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.", min=0)]
-Track = Annotated[Path | None, typer.Option(help="Log to MLflow in this folder too.")]
+Track = Annotated[
+    Path | None,
+    typer.Option(
+        help="Log to MLflow in this folder too. Default: only where MLFLOW_TRACKING_URI says."
+    ),
+]
 Page = Annotated[
     Path | None, typer.Option("--html", help="Write the page here: one file, opens offline.")
 ]

@@ -14,6 +14,7 @@ from crsrisk.cli.application import (
     CPUS,
     PANELS,
     AsJson,
+    AtLeast,
     KnownPatients,
     LdhUpperLimit,
     Model,
@@ -69,6 +70,7 @@ def train(
             help="With --table: column with the outcome. Default: the configuration's name of it."
         ),
     ] = None,
+    at_least: AtLeast = None,
     unit: Units = None,
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
@@ -92,6 +94,7 @@ def train(
 ) -> None:
     """Train a risk model on simulated patients, or on a table with outcomes."""
     from crsrisk.errors import InputError
+    from crsrisk.model.tracking import check_server
     from crsrisk.studies.train import config_from, simulated_training, table_training, train
     from crsrisk.terminal import steps
 
@@ -103,8 +106,17 @@ def train(
             expected="--patients and --product without --table",
             cure="leave one of them out",
         )
+    if table is None and (outcomes or outcome or at_least is not None):
+        raise InputError(
+            where="train",
+            key="--outcome, --outcomes, --at-least",
+            found="an outcome of a table, and no table",
+            expected="these options with --table; of simulated patients the outcome is known",
+            cure="add --table, or leave them out",
+        )
     chosen = config_from(config)
     folder = out or Path(chosen.name)
+    check_server()
     with steps() as begin:
         if table is None:
             arms, world = arms_of(product, scenario=scenario, regimen=None, mitigations=())
@@ -122,6 +134,7 @@ def train(
                 config=chosen,
                 outcomes=outcomes,
                 outcome=outcome,
+                at_least=at_least,
                 **reading(unit, rename, ldh_upper_limit),
             )
         trained = train(
@@ -195,12 +208,20 @@ def update(
         typer.Option(help="Folder of the updated model. Default: beside the old one."),
     ] = None,
     outcome: Outcome = None,
+    at_least: AtLeast = None,
     method: Annotated[
         str,
         typer.Option(
             help="auto (closed test), none, intercept, intercept-and-slope, offset-boosting, refit."
         ),
     ] = "auto",
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="What a refit follows: a configuration by name, or a .yaml file. Default: the"
+            " shipped one of the model's name."
+        ),
+    ] = None,
     unit: Units = None,
     rename: Renames = None,
     ldh_upper_limit: LdhUpperLimit = None,
@@ -215,6 +236,7 @@ def update(
     The model is left as it is; the updated one is a folder of its own.
     """
     from crsrisk.folders import find
+    from crsrisk.studies.train import config_from
     from crsrisk.studies.update import print_updated, update_model
 
     updated = update_model(
@@ -222,7 +244,9 @@ def update(
         table,
         out=out,
         outcome=outcome,
+        at_least=at_least,
         method=method,
+        config=None if config is None else config_from(config),
         **reading(unit, rename, ldh_upper_limit),
         unknown_product=unknown_product,
         product_files=product_file or (),
@@ -267,8 +291,31 @@ def release(
 
 @app.command("evaluate", rich_help_panel=PANELS[1])
 def evaluate_table(
-    model: Model,
-    table: KnownPatients,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Folder of a model, or the name of a released one. With --risk: left out.",
+        ),
+    ],
+    table: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="TABLE",
+            help="Patients with their outcome: .csv or .parquet.",
+            show_default=False,
+        ),
+    ] = None,
+    risk: Annotated[
+        str | None,
+        typer.Option(help="Judge the risks in this column of TABLE (0 to 1) instead of a model."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Results of their own for the groups of this column, as for site; repeatable."
+        ),
+    ] = None,
     html: Page = None,
     out: Annotated[
         Path | None,
@@ -277,6 +324,7 @@ def evaluate_table(
         ),
     ] = None,
     outcome: Outcome = None,
+    at_least: AtLeast = None,
     threshold: Annotated[
         float,
         typer.Option(help="Risk (0 to 1) from which on one would act; declare it before you look."),
@@ -296,9 +344,15 @@ def evaluate_table(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model where outcomes are known: discrimination, calibration, net benefit."""
+    """Judge a model where outcomes are known: discrimination, calibration, net benefit.
+
+    With --risk COLUMN the risks of a model from elsewhere are judged: crsrisk evaluate TABLE
+    --risk COLUMN --outcome COLUMN.
+    """
     from crsrisk.data.files import new_result
+    from crsrisk.errors import InputError
     from crsrisk.folders import find
+    from crsrisk.model.tracking import check_server
     from crsrisk.studies.evaluate import (
         evaluate_model,
         evaluation_lines,
@@ -306,11 +360,40 @@ def evaluate_table(
         write_evaluation,
     )
 
+    if risk is not None:
+        _evaluate_risks(
+            table=Path(model),
+            other=table,
+            risk=risk,
+            outcome=outcome,
+            at_least=at_least,
+            by=by or [],
+            threshold=threshold,
+            seed=seed,
+            resamples=resamples,
+            html=html,
+            out=out,
+            is_read_as_it_is=not (unit or rename or ldh_upper_limit or track),
+            overwrite=overwrite,
+            as_json=as_json,
+        )
+        return
+    if table is None:
+        raise InputError(
+            where="evaluate",
+            key="TABLE",
+            found="a model alone",
+            expected="a model and a table of patients with their outcome",
+            cure="write crsrisk evaluate MODEL TABLE, or TABLE --risk COLUMN for risks in a column",
+        )
+    check_server()
     with new_result(html, out, overwrite=overwrite):
         content = evaluate_model(
             find("released", model),
             table,
             outcome=outcome,
+            at_least=at_least,
+            by=by or [],
             **reading(unit, rename, ldh_upper_limit),
             unknown_product=unknown_product,
             product_files=product_file or (),
@@ -326,3 +409,61 @@ def evaluate_table(
     typer.echo(
         "\n".join([*evaluation_lines(content), *(f"Wrote {name}" for name in written), *how])
     )
+
+
+def _evaluate_risks(
+    *,
+    table: Path,
+    other: Path | None,
+    risk: str,
+    outcome: str | None,
+    at_least: float | None,
+    by: list[str],
+    threshold: float,
+    seed: int,
+    resamples: int,
+    html: Path | None,
+    out: Path | None,
+    is_read_as_it_is: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """``evaluate --risk``."""
+    from crsrisk.data.files import new_result
+    from crsrisk.errors import InputError
+    from crsrisk.studies.risk_column import (
+        evaluate_risk_column,
+        risk_column_lines,
+        write_risk_column,
+    )
+
+    if other is not None or outcome is None or not is_read_as_it_is:
+        raise InputError(
+            where="evaluate",
+            key="--risk",
+            found=(
+                "a model as well"
+                if other is not None
+                else "no --outcome"
+                if outcome is None
+                else "an option about other columns, or --track"
+            ),
+            expected="a table with a column of risks and a column of outcomes, and no model",
+            cure=f"write crsrisk evaluate {other or table} --risk {risk} --outcome COLUMN",
+        )
+    with new_result(html, out, overwrite=overwrite):
+        made = evaluate_risk_column(
+            table,
+            risk=risk,
+            outcome=outcome,
+            at_least=at_least,
+            by=by,
+            threshold=threshold,
+            seed=seed,
+            n_resamples=resamples,
+        )
+        written = write_risk_column(made, html=html, out=out)
+    if as_json:
+        print_json(made.to_dict())
+        return
+    typer.echo("\n".join([*risk_column_lines(made), *(f"Wrote {name}" for name in written)]))

@@ -78,12 +78,18 @@ class Labels(_IntSeries):
     """
 
     _table: pd.DataFrame
+    _are_simulated: bool
     # what pandas hands on to slices and copies: the name among it
-    _metadata = ["_name", "_table"]  # noqa: RUF012
+    _metadata = ["_name", "_table", "_are_simulated"]  # noqa: RUF012
 
     @property
     def _constructor(self) -> Callable[..., Labels]:
         return Labels
+
+    @property
+    def are_simulated(self) -> bool:
+        """Whether they are labels of simulated patients."""
+        return bool(getattr(self, "_are_simulated", False))
 
     @property
     def outcomes(self) -> pd.DataFrame | None:
@@ -193,6 +199,7 @@ class Cohort(Result):
         table = self.outcomes.set_index("patient_id")
         labels = Labels(table[name].to_numpy(dtype=np.int64), index=table.index, name=name)
         labels._table = table
+        labels._are_simulated = self.truth is not None
         return labels
 
     def split(

@@ -554,6 +554,8 @@ def read_manifest(path: str | Path) -> Manifest:
 
 # --- tables as they stand ---
 
+REQUEST = "table"  # a frame has no file name
+
 
 def csv_header(path: Path) -> list[str]:
     """The column names of a CSV file, after a look that every row has as many cells; else
@@ -595,6 +597,22 @@ def csv_header(path: Path) -> list[str]:
         ) from problem
     _check_twice(header, where=str(path))
     return header
+
+
+def read_cells(table: Path | pd.DataFrame) -> pd.DataFrame:
+    """A user's table, cell by cell, nothing interpreted: CSV as text, Parquet with its types, a
+    frame as it is, its rows counted from 0.
+    """
+    if isinstance(table, pd.DataFrame):
+        _check_twice(map(str, table.columns), where=REQUEST)
+        names = [str(name) for name in table.columns]
+        return table.set_axis(names, axis=1).reset_index(drop=True)
+    return read_csv_cells(table) if table.suffix.lower() == ".csv" else read_parquet_cells(table)
+
+
+def name_of(table: Path | pd.DataFrame) -> str:
+    """How a message calls a user's table."""
+    return REQUEST if isinstance(table, pd.DataFrame) else str(table)
 
 
 def read_csv_cells(path: Path) -> pd.DataFrame:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from crsrisk.data.onset import DoseSchedule
 from crsrisk.data.product import Observation
-from crsrisk.data.risk_model import NOTICE
 from crsrisk.plots.chart_data import OnsetForecast
 from crsrisk.results import Result, to_plain
 
@@ -71,6 +70,7 @@ class OnsetPrediction(Result):
     curves : by row, hours after the first dose and the risk by then.
     schedules : doses and window by product.
     watching : hours of observation by product, in words, with their source.
+    notice : which patients the risk model was fitted to, and that it is for research.
     model : name and version of the risk model.
     outcome_in_words : what the risk is of.
     """
@@ -82,7 +82,7 @@ class OnsetPrediction(Result):
     watching: Mapping[str, str]
     model: str
     outcome_in_words: str
-    notice: str = NOTICE
+    notice: str
 
     @property
     def has_later_doses(self) -> bool:

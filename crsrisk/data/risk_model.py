@@ -36,7 +36,6 @@ KIND_OF: Mapping[Start, LearnerKind] = {
 }
 _ROWS_NAMED = 10  # of the rows that a message names
 CANNOT = "cannot estimate"  # status of a row too far from the training patients
-NOTICE = "Research use. Fitted to simulated patients; no external validation."
 
 
 class Bound(Strict):
@@ -340,6 +339,11 @@ class ModelParts(Protocol):
         """Name and version."""
         ...
 
+    @property
+    def notice(self) -> str:
+        """Which patients it was fitted to, and that it is for research."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Prediction(Result):
@@ -353,12 +357,13 @@ class Prediction(Result):
         one sentence after another) and `missing` (columns that were empty).
     model : name and version of the model.
     outcome_in_words : what the risk is of.
+    notice : which patients the model was fitted to, and that it is for research.
     """
 
     rows: pd.DataFrame
     model: str
     outcome_in_words: str
-    notice: str = NOTICE
+    notice: str
 
     @property
     def risk(self) -> NDArray[np.float64]:

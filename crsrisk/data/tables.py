@@ -31,7 +31,7 @@ from crsrisk.data.columns import (
     recognise,
     typed,
 )
-from crsrisk.data.files import read_csv_cells, read_parquet_cells
+from crsrisk.data.files import name_of, read_cells, read_csv_cells, read_parquet_cells
 from crsrisk.data.identity import contradictions
 from crsrisk.data.product_names import shipped_name
 from crsrisk.errors import InputError
@@ -137,7 +137,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def read_patients(
-    path: str | Path,
+    path: str | Path | pd.DataFrame,
     *,
     units: Mapping[str, str] | None = None,
     ldh_upper_limit_u_l: float | None = None,
@@ -146,7 +146,8 @@ def read_patients(
 ) -> PatientTable:
     """Read patients for a prediction: names recognised, units converted, impossible values refused.
 
-    Parameters ---------- path : a .csv (UTF-8, commas, points) or .parquet file, one row a patient.
+    Parameters ---------- path : a .csv (UTF-8, commas, points) or .parquet file, or a frame; one
+    row a patient.
     units : unit of a column whose name has none, by that name: ``{"crp": "mg/dL"}``. Otherwise the
     name
         carries it: ``crp_mg_l``, ``crp_mg_dl``, ``CRP [mg/dL]``.
@@ -175,19 +176,19 @@ def read_patients(
     crp_mg_l or crp [mg/dL] or crp [ug/mL]. Cure: rename the column, or state its unit beside the
     table (crp=mg/L)
     """
-    path = Path(path)
-    cells = read_csv_cells(path) if _is_csv(path) else read_parquet_cells(path)
+    if not isinstance(path, pd.DataFrame):
+        path = Path(path)
+        _is_csv(path)
+    cells, where = read_cells(path), name_of(path)
     if cells.empty:
         raise InputError(
-            where=str(path),
+            where=where,
             found="no patients",
             expected="one row a patient",
             cure="add rows below the header",
         )
-    columns = recognise(
-        list(cells.columns), where=str(path), units=units or {}, mapping=mapping or {}
-    )
-    reading = _Reading(path=str(path), n_rows=len(cells))
+    columns = recognise(list(cells.columns), where=where, units=units or {}, mapping=mapping or {})
+    reading = _Reading(path=where, n_rows=len(cells))
     limits = _ldh_limits(cells, columns, reading, option=ldh_upper_limit_u_l)
     values = {
         name: _read_column(cells, columns.get(name), FIELDS[name], reading, limits)

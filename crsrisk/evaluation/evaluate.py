@@ -42,7 +42,7 @@ from crsrisk.evaluation.metrics import (
     share_of,
 )
 from crsrisk.results import Estimate, NotEstimable, Result
-from crsrisk.wording import NOTICE, estimate_in_words
+from crsrisk.wording import estimate_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,8 @@ _GROUPS_SHOWN = 12  # in a summary
 
 METHODS = {
     "interval": (
-        "95% throughout, over patients of this simulator: none covers the step to real patients"
+        "95% throughout, over patients like those evaluated: none covers the step to patients of"
+        " another kind"
     ),
     "event_rate": "Wilson",
     "auroc": "DeLong's variance by midranks, normal on the AUROC scale, cut at 0 and 1",
@@ -184,6 +185,11 @@ class Evaluation(Result):
     methods: Mapping[str, str]
     benchmark: Benchmark | None = None
 
+    @property
+    def notice(self) -> str:
+        """Who was evaluated, and that it is for research."""
+        return f"Research use; {self.patients}."
+
     def group(self, name: str | None = None) -> GroupEvaluation:
         """The figures of one group; all patients together where no name is given.
 
@@ -224,7 +230,7 @@ class Evaluation(Result):
         left_out = len(self.by_group) - _GROUPS_SHOWN
         if left_out > 0:
             lines.append(f"{left_out} more groups: see to_frame()")
-        return "\n".join([*lines, f"95% intervals in brackets. {NOTICE}"])
+        return "\n".join([*lines, f"95% intervals in brackets. {self.notice}"])
 
     def to_frame(self) -> pd.DataFrame:
         """One row a group (`all` first) and figure: its `value`, `low`, `high`, the group's `n` and
@@ -256,7 +262,7 @@ class Evaluation(Result):
                 for name, rows in figures.items()
             }
         )
-        told = html.escape(f"{self.outcome_name}. 95% intervals in brackets. {NOTICE}")
+        told = html.escape(f"{self.outcome_name}. 95% intervals in brackets. {self.notice}")
         return table.to_html(border=0, na_rep="") + f"<p>{told}</p>"
 
     def plot_calibration(self, ax: Axes | None = None, group: str | None = None) -> Axes:

@@ -1,5 +1,5 @@
-"""How the model does in parts of the patients: sex, age, tumour type, liver metastases, missing
-values.
+"""How the model does in parts of the patients: sex, age, tumour type, liver metastases, site,
+missing values, and any column that somebody names.
 
 Each part has its patients, events and figures with intervals; each figure's difference to the rest
 of the patients (all who are not in the part) comes with a bootstrap interval. There is no verdict:
@@ -59,6 +59,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         "age": "Age",
         "tumour_type": "Tumour type",
         "liver_metastases": "Liver metastases",
+        "site": "Site",
         "missing": "Missing values",
     }
 )
@@ -103,10 +104,13 @@ class Subgroup:
 
 
 def parts_of(
-    observed: pd.DataFrame, *, measured: tuple[str, ...]
+    observed: pd.DataFrame,
+    *,
+    measured: tuple[str, ...],
+    by: Mapping[str, NDArray[np.str_]] = MappingProxyType({}),
 ) -> dict[str, dict[str, BoolArray]]:
     """Variable -> label -> which patients. ``measured``: columns whose gaps count as missing
-    values.
+    values. ``by``: further columns, by name, as words.
 
     Missing values part the patients into those with none, and two halves of the others by their
     number. A variable whose column is absent is left out.
@@ -131,6 +135,9 @@ def parts_of(
     if "has_liver_metastases" in observed:
         has = observed["has_liver_metastases"].to_numpy(dtype=np.float64)
         variables["liver_metastases"] = {"with liver metastases": has == 1, "without": has == 0}
+    if "site" in observed:
+        variables["site"] = _by_word(observed["site"].to_numpy(dtype=str))
+    variables |= {name: _by_word(words) for name, words in by.items()}
     if columns := [name for name in measured if name in observed]:
         variables["missing"] = _by_missing(
             observed[columns].isna().sum(axis=1).to_numpy(dtype=np.int64)
@@ -140,6 +147,10 @@ def parts_of(
         for name, parts in variables.items()
         if len(kept := {label: rows for label, rows in parts.items() if rows.any()}) > 1
     }
+
+
+def _by_word(words: NDArray[np.str_]) -> dict[str, BoolArray]:
+    return {str(word): words == word for word in np.unique(words)}
 
 
 def _by_missing(n_missing: NDArray[np.int64]) -> dict[str, BoolArray]:

@@ -26,6 +26,7 @@ from scipy.special import expit, logit
 from crsrisk.data.risk_model import Calibrator, LearnerKind, ModelClass, Start, StartTried
 from crsrisk.model.additive import fit_staged
 from crsrisk.model.additive_to_lightgbm import additive_to_lightgbm, constant_to_lightgbm
+from crsrisk.model.autologging import without_autologging
 from crsrisk.model.booster import calibrated_booster, raw_log_odds_of
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -113,7 +114,8 @@ class Recipe:
         if not n_rounds:
             return Grown(beginning, 0)
         dataset = self.dataset(patients)
-        grown = lgb.train(self.settings(start), dataset, n_rounds, init_model=beginning)
+        with without_autologging():
+            grown = lgb.train(self.settings(start), dataset, n_rounds, init_model=beginning)
         return Grown(grown, grown.num_trees() - beginning.num_trees())
 
     def additive_text(self, patients: Patients) -> str:

@@ -206,6 +206,7 @@ boosting_l2 : optional
             replace(labels, groups=groups, sample_weight=weight),
             config=config,
             seed=int(seed),
+            origin="simulated" if isinstance(y, Labels) and y.are_simulated else "table",
         )
         self.feature_names_in_ = np.array([str(name) for name in table.columns], dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)

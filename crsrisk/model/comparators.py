@@ -31,6 +31,7 @@ from sklearn.preprocessing import (
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.errors import InputError
+from crsrisk.model.autologging import without_autologging
 from crsrisk.model.features import (
     ModelConfig,
     build_features,
@@ -101,7 +102,8 @@ class ClinicalClassifier(ClassifierMixin, BaseEstimator):
                 cure="pass the outcome of the same patients, as cohort.y",
             )
         self.classes_ = np.array([0, 1])
-        self._learn(table, outcome.astype(np.int64))
+        with without_autologging():
+            self._learn(table, outcome.astype(np.int64))
         return self
 
     def predict_proba(self, X: Any) -> Floats:

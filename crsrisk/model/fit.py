@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.data.files import frame_digest
+from crsrisk.data.provenance import KEY, Origin, Patients, rows_digest
 from crsrisk.data.risk_model import (
     Column,
     ColumnKind,
@@ -61,6 +62,7 @@ def fit(
     seed: int,
     sample_weight: NDArray[np.float64] | None = None,
     has_summary: bool = True,
+    origin: Origin = "unknown",
 ) -> RiskModel:
     """Fit a calibrated risk model.
 
@@ -68,9 +70,9 @@ def fit(
     with ``outcomes.loc[table.index]``). The products, platforms and ranges of these patients enter
     the contract, and a summary by which rows far from them are known (unless ``has_summary`` is
     False, as in refits). Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in
-    one fold. The same tables, configuration and seed give the same model, byte for byte. Raises
-    :class:`InputError` when the tables do not fit together, the outcome's window is another one
-    than the configuration says, or only one class occurs.
+    one fold. ``origin`` says where they came from. The same tables, configuration and seed give the
+    same model, byte for byte. Raises :class:`InputError` when the tables do not fit together, the
+    outcome's window is another one than the configuration says, or only one class occurs.
     """
     labels = LabelledPatients(
         y=outcome_of(observed, outcomes, config=config),
@@ -79,7 +81,9 @@ def fit(
         groups=observed["patient_id"].to_numpy(),
         sample_weight=sample_weight,
     )
-    return fit_labelled(observed, labels, config=config, seed=seed, has_summary=has_summary)
+    return fit_labelled(
+        observed, labels, config=config, seed=seed, has_summary=has_summary, origin=origin
+    )
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def fit_labelled(
     config: ModelConfig,
     seed: int,
     has_summary: bool = True,
+    origin: Origin = "unknown",
 ) -> RiskModel:
     """:func:`fit` for labels that are checked to belong to these rows."""
     y = labels.y
@@ -155,12 +160,20 @@ def fit_labelled(
     )
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
     named = dict(enumerate((*labels.stage_names, config.outcome)))
+    read = observed[list(columns_needed(names))]
+    patients = Patients(
+        step="fit",
+        origin=origin,
+        n_patients=len(y),
+        n_events=int(y.sum()),
+        sha256=rows_digest(read),
+    )
     manifest: dict[str, Any] = {
-        "data_are": "synthetic",
+        KEY: [patients.model_dump()],
         "seed": seed,
         "n_patients": len(y),
         "n_events": int(y.sum()),
-        "observed_sha256": frame_digest(observed[list(columns_needed(names))]),
+        "observed_sha256": frame_digest(read),
         "outcome_sha256": frame_digest(labels.digest_table.rename(columns=named)),
         "stages": list(labels.stage_names),
         "model_class": learner.model_class_.model_dump(mode="json"),

@@ -3,8 +3,9 @@ published.
 
 All take columns of the observed table in the units that the names say, as arrays or, for one
 patient, as plain floats, with the same arithmetic; a missing value (NaN) in gives a missing value
-out. They were proposed for CAR-T therapy of blood cancers or as general prognostic scores: none has
-been validated for cytokine release syndrome in solid tumours.
+out. LDH is taken in U/L, as published, or in multiples together with the upper limit that belongs
+to it. They were proposed for CAR-T therapy of blood cancers or as general prognostic scores: none
+has been validated for cytokine release syndrome in solid tumours.
 """
 
 from __future__ import annotations
@@ -12,64 +13,110 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crsrisk.errors import InputError
 from crsrisk.units import convert
 
 Value = TypeVar("Value", float, NDArray[np.float64])
 
-# The observed table holds LDH in multiples of each laboratory's own upper limit; the published
-# indices want U/L. Assumed: one limit for all. It multiplies an index by a constant, which a rank
-# or a fitted slope does not notice.
+# The observed table holds LDH in multiples of each laboratory's own upper limit, which makes
+# laboratories alike; a model's feature is the index at this limit (assumed), and says so. It
+# multiplies the index by a constant, which a rank or a fitted slope does not notice.
 LDH_UPPER_LIMIT_U_L = 250.0
 _UMOL_L_IN_MG_DL = float(convert(1.0, name="creatinine_umol_l", unit="mg/dL"))  # of creatinine
+_LDH = f"LDH [x ULN] x {LDH_UPPER_LIMIT_U_L:g} U/L"
 _MG_L_IN_MG_DL = float(convert(1.0, name="crp_mg_l", unit="mg/dL"))
 
 
-def easix(*, ldh_x_uln: Value, creatinine_umol_l: Value, platelets_g_l: Value) -> Value:
+def easix(
+    *,
+    creatinine_umol_l: Value,
+    platelets_g_l: Value,
+    ldh_u_l: Value | None = None,
+    ldh_x_uln: Value | None = None,
+    ldh_upper_limit_u_l: Value | float | None = None,
+) -> Value:
     """EASIX, Endothelial Activation and Stress Index: LDH [U/L] x creatinine [mg/dL] / platelets
     [10^9/L].
 
     Source: formula as given in Pennisi, Blood Adv 2021;5:3397 (index of Luft and colleagues).
 
-    >>> round(easix(ldh_x_uln=1.0, creatinine_umol_l=88.42, platelets_g_l=250.0), 6)
-    1.0
+    Parameters
+    ----------
+    creatinine_umol_l, platelets_g_l : creatinine in umol/L, platelets in 10^9/L.
+    ldh_u_l : LDH in U/L; or, instead of it,
+    ldh_x_uln, ldh_upper_limit_u_l : LDH in multiples of the upper limit of normal, and the limit
+        (U/L) of the laboratory that measured it.
+
+    Raises
+    ------
+    InputError
+        For LDH in multiples without its limit, and for none or both.
+
+    Examples
+    --------
+    >>> labs = {"creatinine_umol_l": 88.42, "platelets_g_l": 250.0}
+    >>> round(easix(ldh_u_l=480.0, **labs), 6)
+    1.92
+    >>> round(easix(ldh_x_uln=2.0, ldh_upper_limit_u_l=240.0, **labs), 6)
+    1.92
     """
-    return _ratio(
-        ldh_x_uln * LDH_UPPER_LIMIT_U_L * (creatinine_umol_l / _UMOL_L_IN_MG_DL), platelets_g_l
-    )
+    ldh: Value = _ldh_u_l(ldh_u_l, ldh_x_uln, ldh_upper_limit_u_l)
+    return _ratio(ldh * (creatinine_umol_l / _UMOL_L_IN_MG_DL), platelets_g_l)
 
 
-def m_easix(*, ldh_x_uln: Value, crp_mg_l: Value, platelets_g_l: Value) -> Value:
-    """m-EASIX, modified EASIX: LDH [U/L] x CRP [mg/dL] / platelets [10^9/L].
+def m_easix(
+    *,
+    crp_mg_l: Value,
+    platelets_g_l: Value,
+    ldh_u_l: Value | None = None,
+    ldh_x_uln: Value | None = None,
+    ldh_upper_limit_u_l: Value | float | None = None,
+) -> Value:
+    """m-EASIX, modified EASIX: LDH [U/L] x CRP [mg/dL] / platelets [10^9/L]; LDH as in
+    :func:`easix`.
 
     Source: Pennisi, Blood Adv 2021;5:3397 (CRP in place of creatinine).
 
-    >>> round(m_easix(ldh_x_uln=1.0, crp_mg_l=10.0, platelets_g_l=250.0), 6)
+    >>> round(m_easix(ldh_u_l=250.0, crp_mg_l=10.0, platelets_g_l=250.0), 6)
     1.0
     """
-    return _ratio(ldh_x_uln * LDH_UPPER_LIMIT_U_L * (crp_mg_l / _MG_L_IN_MG_DL), platelets_g_l)
+    ldh: Value = _ldh_u_l(ldh_u_l, ldh_x_uln, ldh_upper_limit_u_l)
+    return _ratio(ldh * (crp_mg_l / _MG_L_IN_MG_DL), platelets_g_l)
 
 
 def easix_ferritin(
-    *, ldh_x_uln: Value, creatinine_umol_l: Value, platelets_g_l: Value, ferritin_ug_l: Value
+    *,
+    creatinine_umol_l: Value,
+    platelets_g_l: Value,
+    ferritin_ug_l: Value,
+    ldh_u_l: Value | None = None,
+    ldh_x_uln: Value | None = None,
+    ldh_upper_limit_u_l: Value | float | None = None,
 ) -> Value:
     """EASIX x ferritin [ug/L], in the spirit of EASIX-F; **not** the published three risk groups.
+    LDH as in :func:`easix`.
 
     Greenbaum, Blood Adv 2021;5:2799 combined EASIX with ferritin into three groups. Only the
     combination is documented here, not its cut-points: the product keeps the idea (both high =
     high) without inventing them.
 
-    >>> labs = {"ldh_x_uln": 1.0, "creatinine_umol_l": 88.42, "platelets_g_l": 250.0}
+    >>> labs = {"ldh_u_l": 250.0, "creatinine_umol_l": 88.42, "platelets_g_l": 250.0}
     >>> round(easix_ferritin(**labs, ferritin_ug_l=400.0), 6)
     400.0
     """
     index = easix(
-        ldh_x_uln=ldh_x_uln, creatinine_umol_l=creatinine_umol_l, platelets_g_l=platelets_g_l
+        ldh_u_l=ldh_u_l,
+        ldh_x_uln=ldh_x_uln,
+        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        creatinine_umol_l=creatinine_umol_l,
+        platelets_g_l=platelets_g_l,
     )
     return index * ferritin_ug_l
 
@@ -84,6 +131,21 @@ def crp_albumin_ratio(*, crp_mg_l: Value, albumin_g_l: Value) -> Value:
     return _ratio(crp_mg_l, albumin_g_l)
 
 
+def _ldh_u_l(in_u_l: Any, in_multiples: Any, limit: Any) -> Any:
+    """LDH in U/L, as given or from its multiple."""
+    if (in_u_l is None) == (in_multiples is None) or (in_u_l is None) != (limit is not None):
+        given = {"ldh_u_l": in_u_l, "ldh_x_uln": in_multiples, "ldh_upper_limit_u_l": limit}
+        raise InputError(
+            where="index with LDH",
+            key="ldh",
+            found=" and ".join(name for name, value in given.items() if value is not None)
+            or "no LDH",
+            expected="LDH in U/L, or in multiples with the limit that belongs to it",
+            cure="pass ldh_u_l, or ldh_x_uln together with ldh_upper_limit_u_l",
+        )
+    return in_multiples * limit if in_u_l is None else in_u_l
+
+
 def _ratio(above: Value, below: Value) -> Value:
     """The quotient; missing where the denominator is not above 0 (such a row is refused
     elsewhere).
@@ -95,8 +157,8 @@ def _ratio(above: Value, below: Value) -> Value:
 
 @dataclass(frozen=True)
 class Index:
-    """One published index: its name on a page, its formula in words, its columns and where it comes
-    from.
+    """One published index as a feature of the observed table: its name on a page, its formula in
+    words, its columns and where it comes from.
     """
 
     label: str
@@ -110,24 +172,24 @@ INDICES: Mapping[str, Index] = MappingProxyType(
     {
         "easix": Index(
             "EASIX",
-            "LDH [U/L] x creatinine [mg/dL] / platelets [10^9/L]",
+            f"{_LDH} x creatinine [mg/dL] / platelets [10^9/L]",
             "Pennisi, Blood Adv 2021;5:3397 (index of Luft and colleagues)",
             ("ldh_x_uln", "creatinine_umol_l", "platelets_g_l"),
-            easix,
+            partial(easix, ldh_upper_limit_u_l=LDH_UPPER_LIMIT_U_L),
         ),
         "m_easix": Index(
             "m-EASIX",
-            "LDH [U/L] x CRP [mg/dL] / platelets [10^9/L]",
+            f"{_LDH} x CRP [mg/dL] / platelets [10^9/L]",
             "Pennisi, Blood Adv 2021;5:3397",
             ("ldh_x_uln", "crp_mg_l", "platelets_g_l"),
-            m_easix,
+            partial(m_easix, ldh_upper_limit_u_l=LDH_UPPER_LIMIT_U_L),
         ),
         "easix_ferritin": Index(
             "EASIX x ferritin",
-            "EASIX x ferritin [ug/L], in the spirit of EASIX-F",
+            f"EASIX (with {_LDH}) x ferritin [ug/L], in the spirit of EASIX-F",
             "after Greenbaum, Blood Adv 2021;5:2799, whose cut-points are not used",
             ("ldh_x_uln", "creatinine_umol_l", "platelets_g_l", "ferritin_ug_l"),
-            easix_ferritin,
+            partial(easix_ferritin, ldh_upper_limit_u_l=LDH_UPPER_LIMIT_U_L),
         ),
         "crp_albumin_ratio": Index(
             "CRP/albumin ratio",

@@ -199,6 +199,7 @@ class OnsetModel(Result):
             },
             model=self.label,
             outcome_in_words=self.risk_model.contract.outcome_in_words,
+            notice=self.risk_model.notice,
         )
 
     @cached_property

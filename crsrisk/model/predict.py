@@ -67,7 +67,10 @@ def score_columns(model: ModelParts, columns: Columns, *, index: pd.Index[Any]) 
         index=index,
     )
     return Prediction(
-        rows=rows, model=model.label, outcome_in_words=model.contract.outcome_in_words
+        rows=rows,
+        model=model.label,
+        outcome_in_words=model.contract.outcome_in_words,
+        notice=model.notice,
     )
 
 

@@ -154,14 +154,17 @@ _RESAMPLED = {  # by method of an update
 }
 
 
-def covers(n: int, *, update: str = "none") -> str:
-    """What the refit range covers, as every page says it; ``update``: the method by which the
-    model was updated.
-    """
+def covers(n: int, *, model: RiskModel) -> str:
+    """What the refit range covers, from ``n`` refits of this model, as every page says it."""
+    synthetic = (
+        ", nor the step from synthetic data to real patients"
+        if any(one.origin == "simulated" for one in model.provenance.steps)
+        else ""
+    )
     return (
-        f"from refitting the model to {n} resampled cohorts{_RESAMPLED[update]}; it does not"
-        " include what assumptions leave open, differences between hospitals or drugs, nor the step"
-        " from synthetic data to real patients"
+        f"from refitting the model to {n} resampled cohorts{_RESAMPLED[update_of(model)]}; it does"
+        " not include what assumptions leave open, differences between hospitals or"
+        f" drugs{synthetic}"
     )
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.explanation import Explanation
+from crsrisk.data.provenance import Provenance
 from crsrisk.data.risk_model import (
-    NOTICE,
     Calibrator,
     FeatureContract,
     ModelClass,
@@ -72,6 +72,16 @@ class RiskModel(Result):
     def label(self) -> str:
         """Name and version, as the reports write them."""
         return f"{self.contract.name}-{self.version}"
+
+    @property
+    def provenance(self) -> Provenance:
+        """Which patients made it: simulated, of a table, or both."""
+        return Provenance.of(self.manifest)
+
+    @property
+    def notice(self) -> str:
+        """The sentence that stands beside every risk: which patients, and research use."""
+        return self.provenance.notice
 
     @property
     def model_class(self) -> ModelClass:
@@ -219,7 +229,7 @@ class RiskModel(Result):
             f"{self.label}, risk of {contract.outcome_in_words}, predicted {when} from"
             f" {len(contract.columns)} columns; trained on {contract.n_patients:,} patients with"
             f" {contract.n_events:,} events, {len(contract.products)} product(s)."
-            f" {class_in_words(self)} {distance_in_words(self)} {NOTICE}"
+            f" {class_in_words(self)} {distance_in_words(self)} {self.notice}"
         )
 
 

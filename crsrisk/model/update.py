@@ -36,9 +36,11 @@ from scipy.stats import chi2
 from sklearn.model_selection import StratifiedKFold
 
 from crsrisk.data.files import frame_digest
+from crsrisk.data.provenance import KEY, Origin, Patients, rows_digest
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.errors import InputError
 from crsrisk.logistic import fit_logistic, log_likelihood
+from crsrisk.model.autologging import without_autologging
 from crsrisk.model.booster import bare_text, calibrated_booster
 from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import ModelConfig
@@ -124,6 +126,7 @@ def update(
     method: Method | Literal["auto"] = "auto",
     config: ModelConfig | None = None,
     seed: int = 0,
+    origin: Origin = "table",
 ) -> Update:
     """Update a model with new patients and their outcomes.
 
@@ -141,6 +144,8 @@ def update(
         The recipe of a refit; without it no refit is considered.
     seed : int
         Of the folds and of the trees that are added.
+    origin : str
+        Where the new patients come from: ``table`` or ``simulated``.
 
     Returns
     -------
@@ -164,8 +169,10 @@ def update(
             key="method",
             found="refit without the model's recipe",
             expected="a model whose configuration is at hand",
-            cure="choose another method",
+            cure="name the configuration (--config FILE), or choose another method",
         )
+    if config is not None:
+        check_recipe(model, config)
     closed: ClosedTest | None = None
     compared: dict[Method, float] = {}
     if method == "auto":
@@ -173,8 +180,18 @@ def update(
     else:
         chosen = method
     changed, n_trees = _apply(model, observed, y, method=chosen, config=config, seed=seed)
+    patients = Patients(
+        step="fit" if chosen == "refit" else "update",
+        origin=origin,
+        n_patients=len(y),
+        n_events=int(y.sum()),
+        sha256=rows_digest(observed[list(model.contract.column_names)]),
+    )
+    kept = () if chosen == "refit" else model.provenance.steps
+    steps = kept if chosen == "none" else (*kept, patients)
     made = {
         **changed.manifest,
+        KEY: [one.model_dump() for one in steps],
         "updated_from": model.label,
         "update": {
             "method": chosen,
@@ -187,6 +204,29 @@ def update(
     }
     made_model = replace(changed, version=next_version(model.version), manifest=made)
     return Update(made_model, chosen, closed, compared, len(y), int(y.sum()), n_trees)
+
+
+def check_recipe(model: RiskModel, config: ModelConfig) -> None:
+    """Refuse a configuration of another outcome, window or time of prediction than the model's."""
+    contract = model.contract
+    differences = {
+        key: (theirs, ours)
+        for key, theirs, ours in (
+            ("outcome", config.outcome, contract.outcome),
+            ("landmark_h", config.landmark_h, contract.landmark_h),
+            ("window_d", dict(config.window_d), dict(contract.window_d)),
+        )
+        if theirs != ours
+    }
+    if differences:
+        raise InputError(
+            where=f"configuration {config.name}",
+            key=", ".join(differences),
+            found=", ".join(f"{theirs}" for theirs, _ in differences.values()),
+            expected=", ".join(f"{ours}" for _, ours in differences.values())
+            + f", as {model.label}",
+            cure="take the configuration that the model was trained with, or train a new model",
+        )
 
 
 def choose(
@@ -427,7 +467,8 @@ def boosted_on(
     if not n_trees:
         return bare_text(old.model_to_string()), 0
     data = lgb.Dataset(matrix, y, feature_name=old.feature_name(), free_raw_data=False)
-    grown = lgb.train(settings, data, n_trees, init_model=old)
+    with without_autologging():
+        grown = lgb.train(settings, data, n_trees, init_model=old)
     return bare_text(grown.model_to_string()), grown.num_trees() - old.num_trees()
 
 
@@ -444,7 +485,8 @@ def _best_number(
         data = lgb.Dataset(
             matrix[fitted], y[fitted], init_score=log_odds[fitted] + shift, free_raw_data=False
         )
-        booster = lgb.train(settings, data, MOST_TREES)
+        with without_autologging():
+            booster = lgb.train(settings, data, MOST_TREES)
         start = log_odds[held] + shift
         total[0] += log_likelihood(start, y[held])
         for n in range(1, MOST_TREES + 1):

@@ -202,7 +202,11 @@ def learn_scores(
             }
         )
         fitted[strategy.name] = fit(
-            observe(patients, arm=arm, world=world, seed=seed), table, config=config, seed=seed
+            observe(patients, arm=arm, world=world, seed=seed),
+            table,
+            config=config,
+            seed=seed,
+            origin="simulated",
         )
     origin = (
         f"fitted to the control arm of a simulated trial of {n} patients an arm"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crsrisk.results import NotEstimable
-from crsrisk.wording import NOTICE, typeset
+from crsrisk.wording import typeset
 
 Kind = Literal["automatic", "prefilled", "human"]
 
@@ -110,15 +110,18 @@ def answered(
     facts: Mapping[str, str],
     checks: Mapping[str, Check],
     content: object,
+    notice: str = "",
 ) -> Checklist:
-    """Every item with what the run can say about it; ``content``: where evidence is looked for."""
+    """Every item with what the run can say about it; ``content``: where evidence is looked for;
+    ``notice``: what stands beside every result of the run.
+    """
     answers = [_answer(item, facts=facts, checks=checks, content=content) for item in items]
     kinds = [answer.kind for answer in answers]
     return Checklist(
         checklist=name,
         source=source,
         wording=CHECK_WORDING,
-        notice=NOTICE,
+        notice=notice,
         counts={kind: kinds.count(kind) for kind in KINDS},
         kinds=dict(KINDS),
         items=tuple(answers),
@@ -392,7 +395,7 @@ ITEMS = (
 )
 
 
-def tripod_ai(*, facts: Mapping[str, str], content: object) -> Checklist:
+def tripod_ai(*, facts: Mapping[str, str], content: object, notice: str = "") -> Checklist:
     """The checklist answered; see :func:`answered`.
 
     >>> made = tripod_ai(facts={"title": "A model"}, content=None)
@@ -400,7 +403,13 @@ def tripod_ai(*, facts: Mapping[str, str], content: object) -> Checklist:
     ('A model', 1)
     """
     return answered(
-        ITEMS, name="TRIPOD+AI", source=TRIPOD_SOURCE, facts=facts, checks={}, content=content
+        ITEMS,
+        name="TRIPOD+AI",
+        source=TRIPOD_SOURCE,
+        facts=facts,
+        checks={},
+        content=content,
+        notice=notice,
     )
 
 
@@ -647,6 +656,7 @@ def probast_ai(
     checks: Mapping[str, Check],
     content: object,
     has_development: bool,
+    notice: str = "",
 ) -> ProbastAI:
     """Both parts answered; see :func:`answered`.
 
@@ -662,6 +672,7 @@ def probast_ai(
             facts=facts,
             checks=checks,
             content=content,
+            notice=notice,
         )
 
     return ProbastAI(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from crsrisk.data.provenance import Provenance
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.evaluation.internal_external import InternalExternal
 from crsrisk.evaluation.optimism import Instability, OptimismTable
@@ -25,12 +26,14 @@ from crsrisk.report.evaluation_development import (
 )
 from crsrisk.report.evaluation_facts import (
     About,
+    EvaluationData,
     ExtraSection,
     Findings,
     ModelAbout,
     Predictor,
     checks_of,
     facts_of,
+    limits_of_origin,
 )
 from crsrisk.report.evaluation_sections import (
     comparison_section,
@@ -92,7 +95,7 @@ def build_model_evaluation(
     contract = model.contract
     findings = Findings(
         title=f"Evaluation of {model.label}",
-        notice=NOTICE,
+        notice=notice_of(model.provenance, about.data),
         purpose=about.purpose,
         question=typeset(about.question),
         event=typeset(contract.outcome_in_words[:1].upper() + contract.outcome_in_words[1:]),
@@ -114,7 +117,7 @@ def build_model_evaluation(
         comparison=None if comparison is None else tuple(comparison),
         sample_size=sample_size,
         manifest=about.manifest,
-        limits=_limits(about, further),
+        limits=_limits(_model(model), about, further),
         extra=tuple(further),
     )
     sections = numbered(
@@ -128,12 +131,13 @@ def build_model_evaluation(
     made = ModelEvaluation(
         **{part.name: getattr(findings, part.name) for part in fields(Findings)},
         sections=sections,
-        tripod_ai=tripod_ai(facts=facts, content=findings),
+        tripod_ai=tripod_ai(facts=facts, content=findings, notice=findings.notice),
         probast_ai=probast_ai(
             facts=facts,
             checks=checks,
             content=findings,
             has_development=about.purpose != "evaluation",
+            notice=findings.notice,
         ),
         model_card=model_card(findings),
     )
@@ -174,6 +178,8 @@ def _model(model: RiskModel) -> ModelAbout:
         about=(f"{class_in_words(model)} {_directions(model)}Prediction {when}."),
         calibration=model.calibrator.method,
         products=tuple(contract.products),
+        made_from=model.provenance.in_words,
+        is_simulated=model.provenance.is_simulated,
     )
 
 
@@ -204,12 +210,25 @@ def _predictors(model: RiskModel) -> tuple[Predictor, ...]:
     )
 
 
-def _limits(about: About, further: Sequence[ExtraSection]) -> tuple[str, ...]:
-    limits = [
-        "The model was fitted to simulated patients; nothing here says how it does in a hospital."
-    ]
-    if about.data.is_synthetic:
-        limits.append("The patients it was evaluated in come from the same simulator.")
+def notice_of(provenance: Provenance, data: EvaluationData) -> str:
+    """What stands beside every figure: where the patients of model and evaluation come from."""
+    if data.is_apparent:
+        return (
+            f"Research use. Model fitted to {provenance.in_short} and evaluated in these very"
+            " patients: apparent performance, too good."
+        )
+    if not data.is_synthetic:
+        return f"Research use. Model fitted to {provenance.in_short}; evaluated in {data.who}."
+    if provenance.is_simulated:
+        return NOTICE
+    return (
+        f"Research use. Model fitted to {provenance.in_short}; evaluated in simulated patients; no"
+        " external validation."
+    )
+
+
+def _limits(model: ModelAbout, about: About, further: Sequence[ExtraSection]) -> tuple[str, ...]:
+    limits = limits_of_origin(model, about.data)
     if about.why_not:
         limits.append(about.why_not)
     return (*limits, *(limit for part in further for limit in part.limits))

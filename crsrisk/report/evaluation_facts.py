@@ -30,8 +30,9 @@ from crsrisk.wording import estimate_in_words, listed, number, of_100, plain_nam
 class EvaluationData:
     """Who was evaluated, in sentences ("" where there is nothing to say).
 
-    ``who`` ("simulated patients under 12 products") stands inside a sentence. ``n_overlap``: of
-    these patients, how many the model was developed on (None: not known).
+    ``who`` ("simulated patients under 12 products") stands inside a sentence. ``is_synthetic``:
+    simulated by this package. ``n_overlap``: of these patients, how many the model was developed
+    on (None: not known).
     """
 
     who: str
@@ -43,6 +44,11 @@ class EvaluationData:
     flow: str
     split: str
     differences: str
+
+    @property
+    def is_apparent(self) -> bool:
+        """Whether the model was fitted to patients evaluated, so that it looks too good."""
+        return bool(self.n_overlap)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,9 @@ class Predictor:
 
 @dataclass(frozen=True)
 class ModelAbout:
-    """The evaluated model in words, and the patients it was developed on."""
+    """The evaluated model in words, and the patients it was developed on (``made_from``: who they
+    were, inside a sentence; ``is_simulated``: all of them by this package).
+    """
 
     label: str
     n_patients: int
@@ -77,6 +85,8 @@ class ModelAbout:
     about: str
     calibration: str
     products: tuple[str, ...]
+    made_from: str
+    is_simulated: bool
 
 
 @dataclass(frozen=True)
@@ -192,13 +202,10 @@ def _about_data(findings: Findings, contract: FeatureContract, lead: str) -> dic
         "flow": data.flow,
         "ethics": (
             "No real patient was used, so none was asked."
-            if data.is_synthetic
+            if data.is_synthetic and findings.model.is_simulated
             else "To be stated by whoever holds the table."
         ),
-        "limitations": (
-            "Model fitted to simulated patients; no external validation. "
-            + ("The patients evaluated are simulated too." if data.is_synthetic else "")
-        ),
+        "limitations": " ".join(limits_of_origin(findings.model, data)),
         "split": data.split,
         "output": f"A probability of {contract.outcome_in_words}, {findings.window}.",
         "threshold": (
@@ -210,6 +217,29 @@ def _about_data(findings: Findings, contract: FeatureContract, lead: str) -> dic
             f"it was evaluated in {pooled.n:,} patients with {pooled.n_events:,} events."
         ),
     }
+
+
+def limits_of_origin(model: ModelAbout, data: EvaluationData) -> list[str]:
+    """What cannot be said because of where the patients of model and evaluation come from."""
+    if data.is_apparent:
+        return [
+            f"The model was fitted to {model.made_from}, and evaluated in these very patients: all"
+            " figures are of apparent performance, and too good."
+        ]
+    if not model.is_simulated:
+        limits = [f"The model was fitted to {model.made_from}."]
+        if data.is_synthetic:
+            return [*limits, "The patients it was evaluated in are simulated."]
+        return [*limits, "Nothing here says how it does in patients other than those of the table."]
+    limits = [
+        "The model was fitted to simulated patients; nothing here says how it does in a hospital."
+        if data.is_synthetic
+        else "The model was fitted to simulated patients; nothing here says how it does in patients"
+        " other than those of the table."
+    ]
+    if data.is_synthetic:
+        limits.append("The patients it was evaluated in come from the same simulator.")
+    return limits
 
 
 def _about_simulation() -> dict[str, str]:
@@ -224,7 +254,7 @@ def _about_simulation() -> dict[str, str]:
         "assessors": "Graded by one rule from simulated signs, alike for everybody.",
         "blinding": "Blind by construction: grades are computed without the model.",
         "predictor_assessors": "Simulated measurements, alike for everybody, before the outcome.",
-        "data_sharing": "Made by the command that made this page, from its seed.",
+        "data_sharing": "Simulated: the command in their manifest makes the same bytes again.",
         "code_sharing": (
             "The package that made this page; its version stands under how it was made."
         ),
@@ -294,8 +324,10 @@ def _about_analysis(findings: Findings) -> dict[str, str]:
         ),
         "imbalance": "Nothing was done about class imbalance: no resampling, no weights.",
         "fairness": (
-            "Groups by sex, age, tumour type, liver metastases and missing values are evaluated"
-            " apart, with differences; nothing was done to equalise them."
+            f"Groups by {listed(_parted_by(findings))} are evaluated apart, with differences;"
+            " nothing was done to equalise them."
+            if findings.subgroups
+            else "No group of these patients could be evaluated apart."
         ),
         "specification": (
             "Trees as text, calibration as two numbers, contract and hashes of every file in the"
@@ -316,6 +348,11 @@ def _about_analysis(findings: Findings) -> dict[str, str]:
     if findings.sample_size is not None:
         facts["sample_size"] = findings.sample_size.sentence
     return facts
+
+
+def _parted_by(findings: Findings) -> list[str]:
+    """What parts the patients into subgroups."""
+    return [plain_name(name) for name in dict.fromkeys(one.variable for one in findings.subgroups)]
 
 
 def _about_results(findings: Findings) -> dict[str, str]:
@@ -477,7 +514,9 @@ def _about_evaluation(findings: Findings) -> dict[str, Check]:
             (
                 "The patients evaluated were not used in development."
                 if is_apart
-                else "Whether they were used in development cannot be seen from the table."
+                else "Whether some of them were used in development cannot be seen from the table."
+                if is_apart is None
+                else f"{n_overlap} of them are patients that the model was fitted to."
             ),
         ),
         "evaluation_size": Check(

@@ -345,7 +345,7 @@ def _by_variable(
     variables = dict.fromkeys(group.variable for group in groups)
     return [
         rows_group(
-            VARIABLES[variable],
+            VARIABLES.get(variable, variable),
             [
                 row(group.label + (" *" if group.is_small else ""), cells(group))
                 for group in groups

@@ -17,7 +17,7 @@ from crsrisk.data.explanation import (
     Reason,
 )
 from crsrisk.fields import FIELDS
-from crsrisk.model.refits import covers, update_of, why_no_refits
+from crsrisk.model.refits import covers, why_no_refits
 from crsrisk.plots.chart_data import ReasonBar, ReasonTheme
 from crsrisk.report.bedside import (
     EVENTS,
@@ -50,7 +50,6 @@ from crsrisk.results import Estimate, NotEstimable
 from crsrisk.uncertainty.one_number import is_one_number
 from crsrisk.wording import (
     MISSING,
-    NOTICE,
     about_of_100,
     check_risk,
     hours_in_words,
@@ -159,7 +158,7 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
     known = (*_known(facts), *_known_course(facts))
     return PatientExplanation(
         format=FORMAT,
-        notice=NOTICE,
+        notice=facts.model.provenance.page_notice,
         model=facts.model.label,
         label=facts.label,
         title=f"{facts.label}: risk of cytokine release syndrome",
@@ -245,7 +244,7 @@ def risk_in_words(
         ),
         interval=interval,
         interval_short=short,
-        notice=NOTICE,
+        notice=facts.model.provenance.page_notice,
         interval_name=INTERVAL_NAMES[patient.holds],
         refit_range=refit_range,
     )
@@ -256,7 +255,7 @@ def _covered(patient: PatientRisk, facts: PatientFacts) -> str:
     if patient.holds == "products":
         return facts.covers
     if patient.holds == "refitting":
-        return covers(facts.n_refits, update=update_of(facts.model))
+        return covers(facts.n_refits, model=facts.model)
     return covers_worlds(facts.n_worlds, holds=patient.holds)
 
 
@@ -572,10 +571,9 @@ def _guidance(facts: PatientFacts) -> Guidance:
 
 
 def _use(facts: PatientFacts) -> tuple[Advice, ...]:
-    contract = facts.model.contract
     evidence = (
-        f"{facts.model.label}, fitted to {contract.n_patients:,} simulated patients with"
-        f" {contract.n_events:,} events; external validation: none.",
+        f"{facts.model.label}, fitted to {facts.model.provenance.in_words};"
+        f" {facts.model.provenance.validation}.",
         "No baseline predictor of CRS under T-cell engagers in solid tumours is validated"
         " prospectively (Monaca 2026).",
     )

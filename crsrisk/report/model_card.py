@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from crsrisk.data.explanation import INTERVAL_NAMES
-from crsrisk.data.risk_model import NOTICE as MODEL_NOTICE
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.model.companions import Companions
 from crsrisk.model.risk_model import RiskModel, class_in_words, distance_in_words
 from crsrisk.report.evaluation_facts import Findings
 from crsrisk.results import Result
-from crsrisk.wording import NOTICE, estimate_in_words, number, of_100, plain_name
+from crsrisk.wording import estimate_in_words, number, of_100, plain_name
 
 _USE = (
     "Research into cytokine release syndrome after T-cell engaging therapy of solid tumours, on"
     " simulated patients."
 )
+_USE_OF_A_TABLE = "Research into {outcome}, in patients like those that it was fitted to."
 _NOT_USE = (
     "Not for decisions about patients. Not for products, tumours or times of prediction other than"
     " those named here: the model then warns, or refuses."
@@ -49,7 +49,7 @@ class ModelCard:
 
 def model_card(findings: Findings) -> ModelCard:
     """The card of an evaluated model; parts without a line are left out."""
-    model, data = findings.model, findings.data
+    model = findings.model
     parts = {
         "What it is": [
             model.about,
@@ -63,7 +63,7 @@ def model_card(findings: Findings) -> ModelCard:
         ],
         "What goes in": _inputs(findings),
         "What it was made from": [
-            f"{model.n_patients:,} patients, {model.n_events:,} with the event. {data.source}"
+            f"Fitted to {model.made_from}.",
         ],
         "How good it is": _performance(findings),
         "For whom": [
@@ -73,11 +73,11 @@ def model_card(findings: Findings) -> ModelCard:
             for group in findings.subgroups
         ],
         "How stable a risk is": _stability(findings),
-        "What it cannot say": [NOTICE, *findings.limits],
+        "What it cannot say": [findings.notice, *findings.limits],
     }
     return ModelCard(
         title=f"Model card: {model.label}",
-        notice=NOTICE,
+        notice=findings.notice,
         parts=tuple(CardPart(title, tuple(lines)) for title, lines in parts.items() if lines),
     )
 
@@ -168,7 +168,7 @@ class ModelFacts(Result):
     ``window_d``: days over which the outcome is counted, by platform. ``predicted``: when.
     ``model_class``: what class of model it is, in
     words. ``intervals`` of single risks and what they hold; ``reasons``: which Shapley values they
-    are. ``made``: the manifest.
+    are. ``made_from``: which patients. ``made``: the manifest.
     """
 
     model: str
@@ -182,7 +182,7 @@ class ModelFacts(Result):
     products: tuple[str, ...]
     n_patients: int
     n_events: int
-    data_are: str
+    made_from: str
     variables: tuple[VariableFacts, ...]
     calibration: Calibrator
     intervals: str
@@ -199,8 +199,12 @@ def model_facts(model: RiskModel, beside: Companions) -> ModelFacts:
     contract = model.contract
     return ModelFacts(
         model=model.label,
-        notice=MODEL_NOTICE,
-        use=_USE,
+        notice=model.notice,
+        use=(
+            _USE
+            if model.provenance.is_simulated
+            else _USE_OF_A_TABLE.format(outcome=contract.outcome_in_words)
+        ),
         not_for=_NOT_USE,
         predicts=contract.outcome_in_words,
         model_class=class_in_words(model)
@@ -214,7 +218,7 @@ def model_facts(model: RiskModel, beside: Companions) -> ModelFacts:
         products=tuple(contract.products),
         n_patients=contract.n_patients,
         n_events=contract.n_events,
-        data_are=str(model.manifest.get("data_are", "unknown")),
+        made_from=model.provenance.in_words,
         variables=tuple(
             VariableFacts(
                 name=variable.name,
@@ -273,10 +277,7 @@ def as_markdown(facts: ModelFacts) -> str:
             f"- Is: {facts.model_class}",
             f"- For: {facts.use}",
             f"- Not for: {facts.not_for}",
-            (
-                f"- Fitted to {facts.n_patients:,} patients ({facts.data_are}),"
-                f" {facts.n_events:,} with the event; calibration: {facts.calibration.method}."
-            ),
+            (f"- Fitted to {facts.made_from}; calibration: {facts.calibration.method}."),
             f"- Products: {', '.join(facts.products) or 'none named'}.",
             f"- Intervals: {facts.intervals}.",
             f"- Reasons: {facts.reasons}.",

@@ -61,6 +61,7 @@ from crsrisk.report.content import ReportContent
 from crsrisk.report.evaluation import ModelEvaluation
 from crsrisk.report.manifest import making_section
 from crsrisk.report.policy import PolicyPage
+from crsrisk.report.risk_column import RiskColumnEvaluation
 from crsrisk.report.sections import Panel, Section, Table
 from crsrisk.report.trial import TrialPage
 from crsrisk.results import to_plain
@@ -260,8 +261,8 @@ def _reasons(bars: Sequence[ReasonBar], *, key: str, title: str) -> str:
 # Pages made of sections: evaluation and policy.
 
 
-def render_evaluation(evaluation: ModelEvaluation) -> str:
-    """The evaluation of a model as a page."""
+def render_evaluation(evaluation: ModelEvaluation | RiskColumnEvaluation) -> str:
+    """The evaluation of a model, or of a column of risks, as a page."""
     return _render(
         "evaluation.html.j2",
         content=evaluation,

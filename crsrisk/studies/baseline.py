@@ -40,7 +40,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
 from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import save_model
-from crsrisk.model.tracking import ENVIRONMENT, Tracker, tracking
+from crsrisk.model.tracking import ENVIRONMENT, Tracker, check_server, tracking
 from crsrisk.model.world_spread import WorldSpread
 from crsrisk.report.content import ReportContent, build_content
 from crsrisk.report.mitigation import NO_MITIGATION
@@ -62,8 +62,10 @@ from crsrisk.studies.examples import examples, observation_hours, simulate_mitig
 from crsrisk.studies.experiment import Experiment, load_experiment
 from crsrisk.studies.export import companions, manifest_writer, one_table, reject_unused
 from crsrisk.studies.generator import make_card
+from crsrisk.studies.serving import served_form
 from crsrisk.studies.world_spread import world_spreads
 from crsrisk.threads import side_by_side
+from crsrisk.wording import NOTICE
 
 Begin = Callable[[str, int], Callable[[int], None]]
 LIBRARIES = ("numpy", "scipy", "pandas", "numba", "scikit-learn", "lightgbm")
@@ -257,6 +259,7 @@ def _prepare(place: Path, *, overwrite: bool) -> _Setting:
         for name in experiment.mitigations:
             timetable(make_arm(product, world=world, mitigations=(name,)), world=world)
     reject_unused(experiment.mitigations, world=world, where=where, key="mitigations")
+    check_server()
     folder = setting.folder
     prepare_output(
         folder / "report.html",
@@ -361,7 +364,13 @@ def _fit_model(name: str, sides: Split, *, seed: int) -> RiskModel:
     try:
         if name == "before_dose_2":
             return fit_before_dose_2(training, seed=seed)
-        return fit(training.observed, training.outcomes, config=load_config(name), seed=seed)
+        return fit(
+            training.observed,
+            training.outcomes,
+            config=load_config(name),
+            seed=seed,
+            origin="simulated",
+        )
     except InputError as problem:
         raise InputError(
             where=f"experiment.yaml, model {name}",
@@ -476,7 +485,10 @@ def _track(run: _Run) -> str:
     experiment, folder = run.setting.experiment, run.setting.folder
     figures = _flat(headline(run.held_out.evaluation))
     with tracking(
-        folder=_tracking_folder(folder), experiment=experiment.name, run=experiment.name
+        folder=_tracking_folder(folder),
+        experiment=experiment.name,
+        run=experiment.name,
+        notice=NOTICE,
     ) as parent:
         parent.params(
             {
@@ -518,7 +530,9 @@ def _track_cohort(parent: Tracker, run: _Run) -> None:
             (run.sides.training, "training", "training"),
             (run.sides.test, "held out", "evaluation"),
         ):
-            step.dataset(name=name, digest=frame_digest(side.observed), context=context)
+            step.dataset(
+                name=name, digest=frame_digest(side.observed), context=context, origin="simulated"
+            )
 
 
 def _track_model(parent: Tracker, name: str, model: RiskModel) -> None:
@@ -532,7 +546,7 @@ def _track_model(parent: Tracker, name: str, model: RiskModel) -> None:
                 "n_trees": float(model.manifest["n_trees"]),
             }
         )
-        step.model(model)
+        step.model(model, served_form(model))
 
 
 def headline(evaluation: Evaluation) -> dict[str, Estimate]:

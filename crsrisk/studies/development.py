@@ -50,7 +50,11 @@ def fit_before_dose_2(cohort: Cohort, *, seed: int) -> RiskModel:
     """
     known = before_dose_2(cohort)
     return fit(
-        known, cohort.outcomes.loc[known.index], config=load_config("before_dose_2"), seed=seed
+        known,
+        cohort.outcomes.loc[known.index],
+        config=load_config("before_dose_2"),
+        seed=seed,
+        origin="simulated",
     )
 
 
@@ -181,7 +185,7 @@ class Development:
 
     def refit(self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int) -> RiskModel:
         """With the saved result of tuning."""
-        return fit(observed, outcomes, config=self.config, seed=seed)
+        return fit(observed, outcomes, config=self.config, seed=seed, origin="simulated")
 
     def tune_and_refit(
         self, observed: pd.DataFrame, outcomes: pd.DataFrame, seed: int
@@ -215,7 +219,9 @@ def develop(
     development.
     """
     if trials == 0:
-        return Development(config), fit(observed, outcomes, config=config, seed=seed)
+        return Development(config), fit(
+            observed, outcomes, config=config, seed=seed, origin="simulated"
+        )
     if config.tuning is None:
         raise InputError(
             where=f"configuration {config.name}",
@@ -236,4 +242,4 @@ def developed(
 ) -> tuple[ModelConfig, RiskModel]:
     """The configuration that tuning chose, and its model."""
     chosen = tune(observed, outcomes, config=searched, seed=seed).config
-    return chosen, fit(observed, outcomes, config=chosen, seed=seed)
+    return chosen, fit(observed, outcomes, config=chosen, seed=seed, origin="simulated")

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -15,15 +16,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
 from crsrisk.data.cross_validation import load_cross_validation
-from crsrisk.data.files import (
-    frame_digest,
-    read_csv_cells,
-    read_parquet_cells,
-    write_json,
-    write_text,
-)
+from crsrisk.data.files import frame_digest, read_cells, write_json, write_text
 from crsrisk.data.outcomes import read_outcome
+from crsrisk.data.provenance import Origin, Patients, origin_of
 from crsrisk.data.risk_model import FeatureContract
+from crsrisk.data.tables import NOT_STATED
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.leaks import probe
@@ -31,7 +28,7 @@ from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
-from crsrisk.model.tracking import Tracker, tracking
+from crsrisk.model.tracking import Tracker, is_tracked, tracking
 from crsrisk.report.cross_validation import cross_validation_part
 from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
 from crsrisk.report.evaluation_facts import About, EvaluationData, MissingShare
@@ -49,6 +46,7 @@ THRESHOLD = 0.3
 event found (assumed).
 """
 FILES = ("evaluation.json", "evaluation.html", "tripod_ai.json", "probast_ai.json", "model_card.md")
+MOST_GROUPS = 30  # of a column of --by
 NO_DEVELOPMENT = (
     "Optimism, instability, places left out and sample size belong to the development of the model"
     " and are not computed from a table: `crsrisk run experiments/005_validation` shows them for a"
@@ -65,11 +63,12 @@ def subgroups_of(
     threshold: float,
     seed: int,
     n_resamples: int,
+    by: Mapping[str, NDArray[np.str_]] = MappingProxyType({}),
 ) -> list[Subgroup]:
-    """Subgroups of the table that the model scored; a column that is no predictor and not there
-    makes no subgroup.
+    """Subgroups of the table that the model scored, and by the columns ``by``; a column that is no
+    predictor and not there makes no subgroup.
     """
-    parts = parts_of(observed, measured=may_be_missing(contract))
+    parts = parts_of(observed, measured=may_be_missing(contract), by=by)
     return subgroups(
         y_true,
         risk=risk,
@@ -106,8 +105,12 @@ def write_model_evaluation(evaluation: ModelEvaluation, folder: Path) -> list[st
     return list(FILES)
 
 
-def track_model_evaluation(tracker: Tracker, evaluation: ModelEvaluation, folder: Path) -> None:
-    """Log the files and the figures that one looks at first; nothing of a single patient."""
+def track_model_evaluation(
+    tracker: Tracker, evaluation: ModelEvaluation, folder: Path | None
+) -> None:
+    """Log the files, where they were written, and the figures that one looks at first; nothing of a
+    single patient.
+    """
     tracker.params(
         {
             "model": evaluation.model.label,
@@ -116,8 +119,9 @@ def track_model_evaluation(tracker: Tracker, evaluation: ModelEvaluation, folder
         }
     )
     tracker.metrics(headline_figures(evaluation))
-    for name in FILES:
-        tracker.file(folder / name)
+    if folder is not None:
+        for name in FILES:
+            tracker.file(folder / name)
 
 
 def headline_figures(evaluation: ModelEvaluation) -> dict[str, float]:
@@ -161,13 +165,25 @@ def closing_lines(evaluation: ModelEvaluation) -> list[str]:
         "Scaled Brier score": pooled.scaled_brier,
     }
     counts = evaluation.tripod_ai.counts
+    apart = {"site", *evaluation.manifest.get("by", ())}
     return [
         f"{evaluation.event}, {evaluation.window}: {number(pooled.n, digits=0)} patients, "
         f"{number(pooled.n_events, digits=0)} with the event",
         *(f"  {name}: {estimate_in_words(figure)} (95% interval)" for name, figure in rows.items()),
+        *(group_line(group) for group in evaluation.subgroups if group.variable in apart),
         "  TRIPOD+AI: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()),
         evaluation.notice,
     ]
+
+
+def group_line(group: Subgroup) -> str:
+    """One group on the terminal."""
+    return (
+        f"  {group.variable} {group.label}: {number(group.n, digits=0)} patients,"
+        f" {number(group.n_events, digits=0)} with the event; AUROC"
+        f" {estimate_in_words(group.auroc)}; observed / expected"
+        f" {estimate_in_words(group.observed_to_expected)}"
+    )
 
 
 def labels_of(products: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
@@ -179,8 +195,11 @@ def labels_of(products: Sequence[str], known: Mapping[str, str]) -> dict[str, st
 class EvaluatedTable:
     """Patients of a table who can be evaluated, their outcomes and risks.
 
-    ``left_out``: why rows are not among them -> how many. ``has_window``: whether the table names
-    the window in which the outcome was counted.
+    ``left_out``: why rows are not among them -> how many. ``outcome_is``: the column of the
+    outcome, in words. ``origin``: whether this package simulated them. ``made_the_model``: the step
+    of the model's making that they were, if any. ``by``: further columns whose groups have results
+    of their own. ``has_window``: whether the table names the window in which the outcome was
+    counted.
     """
 
     name: str
@@ -189,6 +208,10 @@ class EvaluatedTable:
     risk: Floats
     n_rows: int
     left_out: Mapping[str, int]
+    outcome_is: str
+    origin: Origin
+    made_the_model: Patients | None
+    by: Mapping[str, NDArray[np.str_]]
     has_window: bool = False
 
 
@@ -197,6 +220,8 @@ def evaluate_model(
     table: Path,
     *,
     outcome: str | None = None,
+    at_least: float | None = None,
+    by: Sequence[str] = (),
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None = None,
@@ -209,25 +234,22 @@ def evaluate_model(
     """Evaluate a saved model in the patients of a table.
 
     ``outcome``: column with the outcome within the model's window (the model's own name of it when
-    None). Rows that cannot be scored, or whose outcome is not known, are left out and counted,
-    those too far from training apart; so are rows of products that the model was not trained on,
-    unless ``unknown_product`` (a product of one's own is found by the names of its file, in
-    ``product_files``), and for a landmark model patients who had the event by then. Raises
-    :class:`InputError` for what the readers refuse, and where only one outcome occurs.
+    None), with ``at_least`` a grade that is the event from there on. ``by``: columns of the table
+    whose groups have results of their own, as those of `site` have. Rows that cannot be scored, or
+    whose outcome is not known, are left out and counted, those too far from training apart; so are
+    rows of products that the model was not trained on, unless ``unknown_product`` (a product of
+    one's own is found by the names of its file, in ``product_files``), and for a landmark model
+    patients who had the event by then. Raises :class:`InputError` for what the readers refuse, and
+    where only one outcome occurs.
     """
-    if not 0 < threshold < 1:
-        raise InputError(
-            where="evaluate",
-            key="--threshold",
-            found=threshold,
-            expected="a risk above 0 and below 1",
-            cure="write 0.3 for 30 of 100",
-        )
+    check_threshold(threshold)
     loaded = load_model(model)
     evaluated = _read_evaluated(
         loaded,
         table,
         outcome=outcome or loaded.contract.outcome,
+        at_least=at_least,
+        by=by,
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
@@ -241,11 +263,57 @@ def evaluate_model(
         )
 
 
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold at which nobody or everybody would be treated."""
+    if not 0 < threshold < 1:
+        raise InputError(
+            where="evaluate",
+            key="--threshold",
+            found=threshold,
+            expected="a risk above 0 and below 1",
+            cure="write 0.3 for 30 of 100",
+        )
+
+
+def groups_by(cells: pd.DataFrame, *, by: Sequence[str], where: str) -> dict[str, NDArray[np.str_]]:
+    """Columns of a table as the words of groups, "not stated" where empty.
+
+    Raises :class:`InputError` for a column that is not there, or with more groups than can be
+    evaluated one by one.
+    """
+    groups: dict[str, NDArray[np.str_]] = {}
+    for name in by:
+        if name not in cells.columns:
+            raise InputError(
+                where=where,
+                key=f"--by {name}",
+                found="no such column",
+                expected=f"a column of the table ({', '.join(map(str, cells.columns))})",
+                cure="correct the name",
+            )
+        words = [
+            NOT_STATED if missing or not str(cell).strip() else str(cell).strip()
+            for cell, missing in zip(cells[name], cells[name].isna(), strict=True)
+        ]
+        if len(set(words)) > MOST_GROUPS:
+            raise InputError(
+                where=where,
+                key=f"--by {name}",
+                found=f"{len(set(words))} different values",
+                expected=f"at most {MOST_GROUPS} groups of patients",
+                cure="put neighbouring values together in a column of words, and name that",
+            )
+        groups[name] = np.array(words, dtype=np.str_)
+    return groups
+
+
 def _read_evaluated(
     model: RiskModel,
     table: Path,
     *,
     outcome: str,
+    at_least: float | None,
+    by: Sequence[str],
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None,
@@ -271,11 +339,12 @@ def _read_evaluated(
     is_kept = known.table.frame.index.isin(read.frame.index)
     n_unknown = int((~is_kept & ~known.is_unsure).sum())
     rows = read.frame.index.to_numpy() - 1
-    outcomes = read_outcome(table, column=outcome)[rows]
+    outcomes = read_outcome(table, column=outcome, at_least=at_least)[rows]
+    groups = groups_by(read_cells(table), by=by, where=str(table))
     has_window = _check_window(table, rows, read.frame, model)
     predicted = model.predict(read.frame, unknown_product=True)
     is_sure, has_outcome = ~known.is_unsure[is_kept], np.isfinite(outcomes)
-    is_judged = has_outcome & is_sure
+    is_judged = has_outcome & is_sure  # the rows that `train` takes
     keep = is_judged & predicted.has_risk
     y_true = outcomes[keep].astype(np.bool_)
     if len(set(y_true.tolist())) < 2:
@@ -301,6 +370,13 @@ def _read_evaluated(
                 (is_judged & ~predicted.has_risk & ~predicted.is_refused).sum()
             ),
         },
+        outcome_is=f"its column {outcome}"
+        + ("" if at_least is None else f", {at_least:g} or more"),
+        origin=origin_of(table),
+        made_the_model=model.provenance.made_by(
+            read.frame.loc[is_judged, list(model.contract.column_names)]
+        ),
+        by={name: words[rows][keep] for name, words in groups.items()},
         has_window=has_window,
     )
 
@@ -311,7 +387,7 @@ def _check_window(
     """Whether the table says over how many days the outcome was counted; :class:`InputError` where
     it is another time.
     """
-    cells = read_csv_cells(table) if table.suffix.lower() == ".csv" else read_parquet_cells(table)
+    cells = read_cells(table)
     if "window_d" not in cells.columns:
         return False
     given = pd.to_numeric(cells["window_d"], errors="coerce").to_numpy(dtype=np.float64)[rows]
@@ -339,19 +415,20 @@ def evaluate_table(
     """The evaluation of risks that are there already."""
     contract, observed = model.contract, table.observed
     products = observed["product"].to_numpy(dtype=str)
+    data = _data_of(table, contract)
     evaluation = evaluate(
         table.y_true,
         table.risk,
         groups=products,
         outcome_name=contract.outcome_in_words,
-        patients="patients of a table given by the user",
+        patients=data.who + (", to which the model was fitted" if data.is_apparent else ""),
         seed=seed,
         n_resamples=n_resamples,
     )
     about = About(
         purpose="evaluation",
         question=f"How good are the risks of {model.label} in the patients of {table.name}?",
-        data=_data_of(table, contract),
+        data=data,
         missing=missing_shares(observed, contract=contract),
         threshold=threshold,
         labels=labels_of(sorted(set(products)), {}),
@@ -363,6 +440,8 @@ def evaluate_table(
             "seed": seed,
             "n_resamples": n_resamples,
             "table_digest": frame_digest(observed),
+            "outcome": table.outcome_is,
+            "by": list(table.by),
         },
     )
     groups = subgroups_of(
@@ -373,13 +452,16 @@ def evaluate_table(
         threshold=threshold,
         seed=seed,
         n_resamples=n_resamples,
+        by=table.by,
     )
+    # how the simulator forecasts says something of a model that was fitted to its patients
+    simulator = [cross_validation_part(load_cross_validation())]
     return build_model_evaluation(
         model,
         about=about,
         evaluation=evaluation,
         subgroups=groups,
-        further=[cross_validation_part(load_cross_validation())],
+        further=simulator if model.provenance.is_simulated else [],
     )
 
 
@@ -390,13 +472,17 @@ def _data_of(table: EvaluatedTable, contract: FeatureContract) -> EvaluationData
     return EvaluationData(
         who=f"the {n} patients of {table.name}",
         source=(
-            f"The patients evaluated are those of {table.name}; where they come from is not known"
-            " to the program."
+            f"The patients evaluated are those of {table.name}; "
+            + (
+                "they were simulated, as the manifest beside it says."
+                if table.origin == "simulated"
+                else "where they come from is not known to the program."
+            )
         ),
-        is_synthetic=False,
-        n_overlap=None,
+        is_synthetic=table.origin == "simulated",
+        n_overlap=None if table.made_the_model is None else n,
         eligibility=_eligibility(contract.landmark_h),
-        outcome_from="The outcome is the table's own; "
+        outcome_from=f"The outcome is the table's own, {table.outcome_is}; "
         + (
             "its column window_d names this window."
             if table.has_window
@@ -404,13 +490,30 @@ def _data_of(table: EvaluatedTable, contract: FeatureContract) -> EvaluationData
         ),
         flow=f"{table.n_rows} rows; {n} evaluated; "
         + (f"left out: {gone}." if gone else "none left out."),
-        split="The model came from elsewhere; it is evaluated in all patients of the table.",
-        differences=(
-            f"Products not seen in development: {', '.join(unknown)}."
-            if unknown
-            else "Every product was among those of the development."
-        ),
+        split=_split(table.made_the_model),
+        differences=_differences(unknown, contract),
     )
+
+
+def _split(same: Patients | None) -> str:
+    if same is None:
+        return (
+            "The table is none that the model is known to have learnt from; all of its patients are"
+            " evaluated."
+        )
+    how = "fitted to" if same.step == "fit" else "updated with"
+    return (
+        f"The model was {how} these very patients (the digest of the table is that in the model's"
+        " manifest): what follows is apparent performance, and too good."
+    )
+
+
+def _differences(unknown: Sequence[str], contract: FeatureContract) -> str:
+    if "product" not in contract.column_names:
+        return "The model does not read the product."
+    if unknown:
+        return f"Products not seen in development: {', '.join(unknown)}."
+    return "Every product was among those of the development."
 
 
 def _eligibility(landmark_h: int) -> str:
@@ -439,12 +542,13 @@ def write_evaluation(
 def track_evaluation(
     evaluation: ModelEvaluation, *, out: Path | None, folder: Path | None
 ) -> list[str]:
-    """Log the files in ``out`` to MLflow in ``folder``; returns how to open it (nothing where no
-    folder was named).
+    """Log the figures and the files in ``out`` to MLflow, in ``folder`` or where
+    MLFLOW_TRACKING_URI says (without ``out`` the figures alone); returns how to open it, nothing
+    where neither names a place.
     """
-    if folder is None:
+    if not is_tracked(folder):
         return []
-    if out is None:
+    if folder is not None and out is None:
         raise InputError(
             where="evaluate",
             key="--track",
@@ -452,11 +556,17 @@ def track_evaluation(
             expected="a folder whose files are logged",
             cure="add --out FOLDER",
         )
-    with tracking(folder=folder, experiment="evaluate", run=evaluation.model.label) as run:
+    with tracking(
+        folder=folder,
+        experiment="evaluate",
+        run=evaluation.model.label,
+        notice=evaluation.notice,
+    ) as run:
         track_model_evaluation(run, evaluation, out)
         return [f"MLflow: {run.how_to_open}"]
 
 
 def evaluation_lines(evaluation: ModelEvaluation) -> list[str]:
     """What the terminal says."""
-    return [evaluation.title, evaluation.data.flow, *closing_lines(evaluation)]
+    apparent = [evaluation.data.split] if evaluation.data.is_apparent else []
+    return [evaluation.title, evaluation.data.flow, *apparent, *closing_lines(evaluation)]

@@ -95,7 +95,7 @@ def examples(
         )
     )
     explanation = explain(models["baseline"], observed)
-    of_refits = f"it comes {covers(len(refits['baseline']))}"
+    of_refits = f"it comes {covers(len(refits['baseline']), model=models['baseline'])}"
     holds: IntervalHolds = "refitting and assumptions" if "baseline" in worlds else "refitting"
     what_it_covers = (
         f"it is {covers_worlds(worlds['baseline'].n_members, holds=holds)}"

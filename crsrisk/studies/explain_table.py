@@ -30,7 +30,7 @@ from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
 from crsrisk.studies.predict import INSTEAD, of_known_products, read_known
 from crsrisk.terminal import steps
-from crsrisk.wording import NOTICE, hours_in_words, of_100
+from crsrisk.wording import hours_in_words, of_100
 
 AT_MOST = 40  # rows printed
 SUFFIXES = (".csv", ".parquet", ".json")
@@ -170,7 +170,7 @@ def explain_table(
     )
     explained = ExplainedTable(
         format="crsrisk explanations 2",
-        notice=NOTICE,
+        notice=explainable.model.provenance.page_notice,
         model=explainable.model.label,
         outcome=contract.outcome_in_words,
         window_d=dict(contract.window_d),

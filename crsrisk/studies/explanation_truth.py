@@ -364,7 +364,11 @@ def _model(config: ExplanationTruth, *, workers: int) -> RiskModel:
         workers=workers,
     )
     return fit(
-        cohort.observed, cohort.outcomes, config=load_config(config.config), seed=config.seed
+        cohort.observed,
+        cohort.outcomes,
+        config=load_config(config.config),
+        seed=config.seed,
+        origin="simulated",
     )
 
 

@@ -500,7 +500,7 @@ def _losses(
     event = training.outcomes["crs_grade2plus"].to_numpy()
     risks = {}
     for name, own in ((MODEL, config), (WITHOUT_START, config.replace(kind="boosting"))):
-        model = fit(training.observed, training.outcomes, config=own, seed=seed)
+        model = fit(training.observed, training.outcomes, config=own, seed=seed, origin="simulated")
         risks[name] = predict(model, test.observed).risk
     for learner in learners(
         config=config,

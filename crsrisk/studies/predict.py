@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crsrisk.data.explanation import INTERVAL_NAMES
-from crsrisk.data.files import read_csv_cells, read_parquet_cells, write_table_stream
+from crsrisk.data.files import name_of, read_cells, write_table_stream
 from crsrisk.data.outcomes import read_course
 from crsrisk.data.risk_model import CANNOT
 from crsrisk.data.tables import Note, PatientTable, read_patients
@@ -75,7 +76,7 @@ class Known:
 
 
 def read_known(
-    table: Path,
+    table: Path | pd.DataFrame,
     *,
     columns: Iterable[str],
     hour: int,
@@ -131,18 +132,20 @@ def refuse(read: PatientTable, reasons: Mapping[int, str]) -> PatientTable:
     )
 
 
-def _course(table: Path, observed: pd.DataFrame, *, columns: list[str], hour: int) -> pd.DataFrame:
+def _course(
+    table: Path | pd.DataFrame, observed: pd.DataFrame, *, columns: list[str], hour: int
+) -> pd.DataFrame:
     """The model's columns of the course, by row: as they stand in the file, or made of the
     readings.
     """
-    cells = read_csv_cells(table) if table.suffix.lower() == ".csv" else read_parquet_cells(table)
+    cells = read_cells(table)
     readings = course_columns(hour=hour)
     absent = [name for name in columns if name not in cells.columns]
     if not absent or not set(columns) <= set(landmark_columns(hour=hour)):
         return read_course(table, columns=columns)
     if lacking := [name for name in readings if name not in cells.columns]:
         raise InputError(
-            where=str(table),
+            where=name_of(table),
             key=", ".join(absent),
             found="no such column",
             expected=(
@@ -204,8 +207,8 @@ class ScoredTable(Result):
     rows: pd.DataFrame
     account: tuple[Note, ...]
     where: str
+    notice: str
     distance: str = ""
-    notice: str = "Research use; model fitted to synthetic patients; no external validation."
 
     def summary(self) -> str:
         """How many rows were scored by which model."""
@@ -272,7 +275,6 @@ def score_table(
     the rows of patients who had the event by then. Raises :class:`InputError` for a table that
     cannot be read as a whole; with ``strict`` also for the first refused value.
     """
-    loaded = load_model(model)
     if out is not None and out.resolve() == table.resolve():
         raise OutputError(
             where=str(out),
@@ -281,7 +283,41 @@ def score_table(
             expected="another file",
             cure="give the results a name of their own",
         )
-    contract = loaded.contract
+    loaded = load_model(model)
+    scored = score_patients(
+        loaded,
+        table,
+        beside=load_companions(model, model=loaded, has_neighbour=False),
+        units=units,
+        mapping=mapping,
+        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        strict=strict,
+        unknown_product=unknown_product,
+        product_files=product_files,
+    )
+    if out is not None:
+        write_table_stream(out, iter([scored.rows]))
+    return scored
+
+
+def score_patients(
+    model: RiskModel,
+    table: Path | pd.DataFrame,
+    *,
+    units: Mapping[str, str] = MappingProxyType({}),
+    mapping: Mapping[str, str] = MappingProxyType({}),
+    ldh_upper_limit_u_l: float | None = None,
+    strict: bool = False,
+    unknown_product: bool = False,
+    product_files: Sequence[str | Path] = (),
+    beside: Companions | None = None,
+) -> ScoredTable:
+    """:func:`score_table` for a model in memory and a table, or a frame with the columns of one;
+    intervals come from what stands ``beside`` the model.
+
+    Whoever asks for a risk by the clinical columns (the command line, MLflow) asks here.
+    """
+    contract = model.contract
     read = read_known(
         table,
         columns=contract.column_names,
@@ -292,20 +328,17 @@ def score_table(
         strict=strict,
     ).table
     read = of_known_products(
-        loaded,
+        model,
         read,
-        where=str(table),
+        where=name_of(table),
         strict=strict,
         unknown_product=unknown_product,
         product_files=product_files,
     )
-    beside = load_companions(model, model=loaded, has_neighbour=False)
-    rows = _scored(loaded, beside, read)
-    if out is not None:
-        write_table_stream(out, iter([rows]))
+    rows = _scored(model, beside or Companions({}), read)
     status, noted = rows["status"].value_counts(), read.counts()
     return ScoredTable(
-        model=loaded.label,
+        model=model.label,
         outcome=contract.outcome_in_words,
         window_d=dict(contract.window_d),
         landmark_h=contract.landmark_h,
@@ -321,8 +354,9 @@ def score_table(
         ),
         rows=rows,
         account=tuple(read.account),
-        where=str(table),
-        distance=distance_in_words(loaded),
+        where=name_of(table),
+        notice=model.notice,
+        distance=distance_in_words(model),
     )
 
 

@@ -313,7 +313,7 @@ def _one_repeat(
     def learn(name: str) -> tuple[RiskModel, ProductRate]:
         cohort = training[name]
         event = cohort.outcomes[recipe.outcome].to_numpy()
-        model = fit(cohort.observed, cohort.outcomes, config=recipe, seed=seed)
+        model = fit(cohort.observed, cohort.outcomes, config=recipe, seed=seed, origin="simulated")
         advance(name != CONTROL)
         return model, ProductRate().fit(cohort.observed, event)
 

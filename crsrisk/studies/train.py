@@ -19,7 +19,8 @@ from crsrisk.data.cohort import Cohort
 from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.json_text import json_tree
 from crsrisk.data.outcomes import read_outcomes
-from crsrisk.data.risk_model import NOTICE, ModelClass
+from crsrisk.data.provenance import Origin, origin_of
+from crsrisk.data.risk_model import ModelClass
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
@@ -36,7 +37,7 @@ from crsrisk.model.refits import N_REFITS, make_refits
 from crsrisk.model.release import release
 from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import MANIFEST, check_model_folder, load_model, save_model
-from crsrisk.model.tracking import tracking
+from crsrisk.model.tracking import is_tracked, tags_of, tracking
 from crsrisk.model.training_cohort import Kept, keep_rare, with_gaps
 from crsrisk.model.tune import Tuned, tune
 from crsrisk.report.model_card import as_markdown, model_facts
@@ -44,6 +45,7 @@ from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort, stream_cohort
 from crsrisk.studies.predict import read_known
+from crsrisk.studies.serving import served_form
 from crsrisk.studies.world_spread import world_spreads
 
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -52,8 +54,8 @@ USUAL_PATIENTS = 20_000  # simulated where neither the caller nor the configurat
 
 @dataclass(frozen=True)
 class Training:
-    """Patients to learn from: what was known, what happened, and in words who they are; ``arms``
-    and ``world`` of simulated ones.
+    """Patients to learn from: what was known, what happened, in words who they are, and whether
+    they were simulated or came in a table; ``arms`` and ``world`` of simulated ones.
 
     ``sample_weight`` (patients,): how many each stands for; None: one.
     """
@@ -62,6 +64,7 @@ class Training:
     outcomes: pd.DataFrame
     who: str
     left_out: Mapping[str, int]
+    origin: Origin
     arms: Sequence[Arm] = ()
     world: World | None = None
     sample_weight: NDArray[np.float64] | None = None
@@ -146,7 +149,7 @@ class Trained(Result):
             learner=manifest["learner"],
             tuning=None if self.tuned is None else self.tuned.as_tree(),
             tracking=self.how_to_open,
-            notice=NOTICE,
+            notice=self.model.notice,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -219,12 +222,12 @@ def simulated_training(
     who = f"{n:,} simulated patients, scenario {world.scenario.name}, seed {seed}"
     if not config.landmark_h:
         cohort = simulate_cohort(arms, world=world, n_patients=n, seed=seed, workers=workers)
-        return Training(cohort.observed, cohort.outcomes, who, {}, arms, world)
+        return Training(cohort.observed, cohort.outcomes, who, {}, "simulated", arms, world)
     stream = stream_cohort(arms, world=world, n_patients=n, seed=seed, workers=workers)
     known, outcomes = landmark_patients(stream, config=config, seed=seed)
     gone = {f"no longer at risk at {config.landmark_h} h": n - len(known)}
     if how is None:
-        return Training(known, outcomes, who, gone, arms, world)
+        return Training(known, outcomes, who, gone, "simulated", arms, world)
     kept = keep_rare(known, rare=how.rare, others=how.others, seed=seed)
     rows = kept.rows
     has_weights = bool((kept.weight != 1.0).any())
@@ -233,6 +236,7 @@ def simulated_training(
         outcomes.iloc[rows].reset_index(drop=True),
         f"{who}; {_sampling_in_words(kept, how=how, hour=config.landmark_h)}",
         gone,
+        "simulated",
         arms,
         world,
         kept.weight if has_weights else None,
@@ -281,6 +285,7 @@ def table_training(
     config: ModelConfig,
     outcomes: Path | None,
     outcome: str | None,
+    at_least: float | None,
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None,
@@ -288,7 +293,8 @@ def table_training(
     """Patients of a table; the outcome stands in a column of it, or of ``outcomes`` (same patients,
     same order).
 
-    The outcome must be counted within the configuration's window, and so must its stages (CRS of
+    With ``at_least`` that column holds a grade, and the event is this grade or more. It must be
+    counted within the configuration's window, and so must its stages (CRS of
     any grade), which are learnt from where the same file tells them of every patient who is kept.
     Rows that cannot be read or have no outcome are left out and counted; with a landmark
     configuration so are patients who had the event by then. Raises :class:`InputError` for what the
@@ -304,7 +310,9 @@ def table_training(
     )
     read = known.table
     column = outcome or config.outcome
-    events = read_outcomes(outcomes or table, column=column, others=config.stages)
+    events = read_outcomes(
+        outcomes or table, column=column, others=config.stages, at_least=at_least
+    )
     y_true = events.pop(column)
     if len(y_true) != read.n_rows:
         raise InputError(
@@ -328,6 +336,7 @@ def table_training(
         _outcomes_of(observed, y_true[kept], stages=stages, config=config),
         f"{len(observed):,} patients of {table.name}",
         left_out,
+        origin_of(table),
     )
 
 
@@ -370,7 +379,8 @@ def train(
     workers: int = 1,
     overwrite: bool = False,
 ) -> Trained:
-    """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``.
+    """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``,
+    or where MLFLOW_TRACKING_URI says.
 
     Beside the model stands what a page for one patient needs: reference patients, ``n_refits``
     refits (the usual number when left out; 0 = none, and no intervals), what assumptions leave open
@@ -402,7 +412,12 @@ def train(
     advance = begin("Fitting", 1)
     weight = training.sample_weight
     model = fit(
-        training.observed, training.outcomes, config=config, seed=seed, sample_weight=weight
+        training.observed,
+        training.outcomes,
+        config=config,
+        seed=seed,
+        sample_weight=weight,
+        origin=training.origin,
     )
     advance(1)
     how_trained = {
@@ -437,7 +452,7 @@ def train(
         grade3plus=grade3plus,
         worlds=worlds,
     )
-    how = None if track is None else _track(model, training, tuned, folder=track)
+    how = _track(model, training, tuned, folder=track) if is_tracked(track) else None
     return Trained(model, out, training, tuned, how)
 
 
@@ -484,11 +499,14 @@ def _check_neighbour(folder: Path, *, config: ModelConfig) -> None:
         )
 
 
-def _track(model: RiskModel, training: Training, tuned: Tuned | None, *, folder: Path) -> str:
-    """The run in MLflow: settings, figures, digest of the training table, model; nothing of a
-    patient.
+def _track(
+    model: RiskModel, training: Training, tuned: Tuned | None, *, folder: Path | None
+) -> str:
+    """The run in MLflow: settings, figures, digest of the training table, model (in the registry
+    too); nothing of a patient.
     """
-    with tracking(folder=folder, experiment="train", run=model.label) as run:
+    with tracking(folder=folder, experiment="train", run=model.label, notice=model.notice) as run:
+        run.tags(tags_of(model))
         run.params(
             {
                 "training": training.who,
@@ -505,12 +523,17 @@ def _track(model: RiskModel, training: Training, tuned: Tuned | None, *, folder:
         if model.manifest["cv_log_loss"] is not None:
             figures["cv_log_loss"] = float(model.manifest["cv_log_loss"])
         run.metrics(figures)
-        run.dataset(name="training", digest=frame_digest(training.observed), context="training")
+        run.dataset(
+            name="training",
+            digest=frame_digest(training.observed),
+            context="training",
+            origin=training.origin,
+        )
         for number, trial in enumerate(tuned.trials if tuned else ()):
             with run.step(f"trial {number}") as step:
                 step.params(trial.settings)
                 step.metrics({"cv_log_loss": trial.log_loss})
-        run.model(model)
+        run.model(model, served_form(model), is_registered=True)
         return run.how_to_open
 
 
@@ -532,7 +555,7 @@ class Released(Result):
     """The released folders that stand now, the model's own last."""
 
     releases: tuple[ReleasedFolder, ...]
-    notice: str = NOTICE
+    notice: str
 
     def summary(self) -> str:
         """Where each release stands, and how to use the model."""
@@ -597,7 +620,8 @@ def release_model(
             for frozen in release(
                 find("released", model), out=place, cards=_cards, name=name, version=version
             )
-        )
+        ),
+        notice=load_model(find("released", model)).notice,
     )
 
 

@@ -177,6 +177,7 @@ def _model(source: Simulated, arm: Arm, *, world: World, folder: Path, workers: 
         table,
         config=load_config(find("configs", CONFIG)),
         seed=source.seed,
+        origin="simulated",
     )
 
 

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from crsrisk.data.files import prepare_output
 from crsrisk.data.outcomes import read_outcome
-from crsrisk.data.risk_model import NOTICE
+from crsrisk.data.provenance import Patients, origin_of
 from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import recalibrate
 from crsrisk.evaluation.metrics import clip_risk, log_loss, observed_to_expected
@@ -91,6 +91,11 @@ class Updated(Result):
         Where the interval of a single risk comes from.
     calibration_before, calibration_after : Calibration
         In these patients; after is out of fold.
+    same_patients : Patients or None
+        The step of the model's making that these very patients were, recognised by their digest;
+        the calibration before is then apparent.
+    notice : str
+        Which patients the updated model was fitted to.
     """
 
     model_before: str
@@ -107,8 +112,9 @@ class Updated(Result):
     interval: str
     calibration_before: Calibration
     calibration_after: Calibration
+    same_patients: Patients | None
+    notice: str
     calibration_after_is: str = AFTER
-    notice: str = f"{NOTICE} An update to few patients is no validation."
 
     @property
     def model(self) -> RiskModel:
@@ -121,11 +127,23 @@ class Updated(Result):
             f"{self.model_before} -> {self.model_after}: {self.method}, from {self.n_patients}"
             f" patients, {self.n_events} with the event ({self.outcome})"
         ]
+        lines += self.overlap_lines()
         lines += [
             f"{name}: before {_words(before)}, after {_words(after)}"
             for name, before, after in self.figures()
         ]
         return "\n".join([*lines, self.notice])
+
+    def overlap_lines(self) -> list[str]:
+        """What is to be said where these patients have made the model already."""
+        if self.same_patients is None:
+            return []
+        how = "fitted to" if self.same_patients.step == "fit" else "updated with"
+        return [
+            f"{self.model_before} was {how} these very patients (the digest of the table is that in"
+            " its manifest): the calibration before is apparent, and they tell the model nothing"
+            " new."
+        ]
 
     def figures(
         self,
@@ -156,7 +174,9 @@ def update_model(
     *,
     out: Path | None = None,
     outcome: str | None = None,
+    at_least: float | None = None,
     method: str = "auto",
+    config: str | Path | ModelConfig | None = None,
     units: Mapping[str, str] | None = None,
     mapping: Mapping[str, str] | None = None,
     ldh_upper_limit_u_l: float | None = None,
@@ -183,9 +203,14 @@ def update_model(
     outcome : str, optional
         The column with the outcome, counted within the model's window; the model's own name of it
         when left out.
+    at_least : float, optional
+        The column holds a grade, and the event is this grade or more.
     method : str
         ``auto`` (closed test), ``none``, ``intercept``, ``intercept-and-slope``,
         ``offset-boosting`` or ``refit``.
+    config : str, path or ModelConfig, optional
+        What a refit follows; the shipped configuration of the model's name when left out. Without
+        one no refit is considered.
     units, mapping : mapping, optional
         Units of columns that do not name theirs, and the table's own names of columns.
     ldh_upper_limit_u_l : float, optional
@@ -215,7 +240,7 @@ def update_model(
     """
     source, table = find("released", model), Path(table)
     loaded = load_model(source)
-    config = _recipe(loaded.contract.name)
+    recipe = _recipe(loaded.contract.name) if config is None else load_config(config)
     there = read_known(
         table,
         columns=loaded.contract.column_names,
@@ -234,19 +259,23 @@ def update_model(
     is_kept = there.table.frame.index.isin(read.frame.index)
     there = replace(there, table=read, is_unsure=there.is_unsure[is_kept])
     y, observed, left_out = _with_outcome(
-        there, read_outcome(table, column=outcome or loaded.contract.outcome)
+        there, read_outcome(table, column=outcome or loaded.contract.outcome, at_least=at_least)
+    )
+    origin = origin_of(table)
+    same = loaded.provenance.made_by(observed[list(loaded.contract.column_names)])
+    done = update(
+        loaded, observed, y=y, method=_method(method), config=recipe, seed=seed, origin=origin
     )
     left_out["rows of a product that the model was not trained on"] = int((~is_kept).sum())
     left_out["rows that cannot be read"] -= int((~is_kept).sum())
-    done = update(loaded, observed, y=y, method=_method(method), config=config, seed=seed)
     # nothing is written among releases
     home = Path.cwd() if is_released(source) else source.resolve().parent
     folder = out or home / done.model.label
     prepare_output(folder, overwrite=overwrite, is_folder=True)
     check_model_folder(folder)
-    after = out_of_fold(loaded, observed, y=y, method=done.method, config=config, seed=seed)
+    after = out_of_fold(loaded, observed, y=y, method=done.method, config=recipe, seed=seed)
     before = load_companions(source, model=loaded)
-    companions = carry_over(before, done, observed=observed, y=y, config=config, seed=seed)
+    companions = carry_over(before, done, observed=observed, y=y, config=recipe, seed=seed)
     save_model(done.model, folder)
     save_companions(
         folder,
@@ -270,6 +299,8 @@ def update_model(
         interval=_interval(done, companions.refits),
         calibration_before=_calibration(y, log_odds_of(loaded, observed)),
         calibration_after=_calibration(y, after),
+        same_patients=same,
+        notice=f"{done.model.notice} An update to few patients is no validation.",
     )
 
 
@@ -277,7 +308,7 @@ def _interval(done: Update, refits: Refits | None) -> str:
     """Where the interval of a single risk comes from, or why there is none."""
     if refits is None:
         return why_no_refits(done.model)
-    return f"The interval of a single risk comes {covers(len(refits), update=done.method)}."
+    return f"The interval of a single risk comes {covers(len(refits), model=done.model)}."
 
 
 def print_updated(updated: Updated) -> None:
@@ -285,6 +316,8 @@ def print_updated(updated: Updated) -> None:
     console = Console(width=max(Console().width, 110), markup=False, highlight=False)
     head, *_ = updated.summary().splitlines()
     console.print(head, soft_wrap=True)
+    for line in updated.overlap_lines():
+        console.print(line, soft_wrap=True)
     if any(updated.left_out.values()):
         console.print(
             "Left out: " + ", ".join(f"{n} {why}" for why, n in updated.left_out.items() if n),

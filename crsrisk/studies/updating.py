@@ -208,7 +208,9 @@ def run_updating(folder: Path, *, workers: int, begin: Begin) -> UpdatingResult:
         seed=config.seed,
         workers=workers,
     )
-    model = fit(source.observed, source.outcomes, config=recipe, seed=config.seed)
+    model = fit(
+        source.observed, source.outcomes, config=recipe, seed=config.seed, origin="simulated"
+    )
     has_members = any(name.startswith("member:") for name in config.targets)
     ensemble = load_ensemble() if has_members else None
     advance = begin(

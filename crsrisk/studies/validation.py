@@ -46,7 +46,7 @@ from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
-from crsrisk.model.tracking import tracking
+from crsrisk.model.tracking import check_server, tracking
 from crsrisk.report.cross_validation import cross_validation_part
 from crsrisk.report.evaluation import ModelEvaluation, build_model_evaluation
 from crsrisk.report.evaluation_facts import About, EvaluationData, ExtraSection
@@ -66,7 +66,7 @@ from crsrisk.studies.evaluate import (
 )
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.threads import side_by_side
-from crsrisk.wording import listed, number, plain_name, short_labels
+from crsrisk.wording import NOTICE, listed, number, plain_name, short_labels
 
 Floats = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -152,6 +152,7 @@ def run_validation(
     path = experiment_file(folder)
     config = build(StudyConfig, read_yaml(path), where=str(path))
     results = path.parent / "results"
+    check_server()
     write_text(results / "README.txt", "Made by `crsrisk run`; safe to delete.\n")
     # products of matrices on several threads differ in their last digits from run to run
     with threadpool_limits(1):
@@ -160,16 +161,23 @@ def run_validation(
     write_model_evaluation(evaluation, results)
     save_model(study.model, results / "model")
     with tracking(
-        folder=results.resolve().parent.parent / "mlflow", experiment=config.name, run=config.name
+        folder=results.resolve().parent.parent / "mlflow",
+        experiment=config.name,
+        run=config.name,
+        notice=NOTICE,
     ) as run:
         track_model_evaluation(run, evaluation, results)
         run.dataset(
             name="development",
             digest=frame_digest(study.sides.training.observed),
             context="training",
+            origin="simulated",
         )
         run.dataset(
-            name="held out", digest=frame_digest(study.sides.test.observed), context="evaluation"
+            name="held out",
+            digest=frame_digest(study.sides.test.observed),
+            context="evaluation",
+            origin="simulated",
         )
         how = run.how_to_open
     return ValidationRun(evaluation, str(results), how)

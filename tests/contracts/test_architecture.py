@@ -62,7 +62,7 @@ STRANGERS = {
 
 # Heavy library -> where it may be imported: a module, or a folder ending in a dot.
 OWNERS = {
-    "mlflow": ("model.tracking",),
+    "mlflow": ("model.tracking", "studies.served_model"),  # the latter is run by MLflow itself
     "lightgbm": (
         "model.boosting",
         "model.booster",

@@ -76,3 +76,50 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("patient_id,crp_mg_l__h24\n1,3\n")
     with pytest.raises(InputError, match="grade__max__h24"):
         read_course(tmp_path / "a.csv", columns=_COLUMNS)
+
+
+# A grade as outcome: never without its threshold.
+
+
+@pytest.fixture
+def grades(tmp_path: Path) -> Path:
+    place = tmp_path / "mine.csv"
+    place.write_text(
+        "patient_id,max_grade,worst,said,odd\n1,0,1,yes,1\n2,1,0,no,high\n3,2,4,no,2\n4,,NA,,x\n",
+        encoding="utf-8",
+    )
+    return place
+
+
+@pytest.mark.parametrize(
+    ("column", "at_least", "events"),
+    [
+        ("max_grade", 1, [0, 1, 1, np.nan]),
+        ("max_grade", 2, [0, 0, 1, np.nan]),
+        ("worst", 3, [0, 0, 1, np.nan]),
+    ],
+)
+def test_a_grade_is_the_event_from_its_threshold_on(
+    grades: Path, column: str, at_least: float, events: list[float]
+) -> None:
+    found = read_outcome(grades, column=column, at_least=at_least)
+    assert np.array_equal(found, events, equal_nan=True)
+
+
+@pytest.mark.parametrize("column", ["max_grade", "worst"])
+def test_a_grade_without_threshold_is_refused_with_the_option(grades: Path, column: str) -> None:
+    with pytest.raises(InputError, match=r"without its threshold.*--at-least 2"):
+        read_outcome(grades, column=column)
+
+
+def test_a_grade_of_0_and_1_alone_is_no_yes_and_no(tmp_path: Path) -> None:
+    place = tmp_path / "mild.csv"
+    place.write_text("patient_id,max_grade\n1,0\n2,1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="--at-least"):
+        read_outcome(place, column="max_grade")
+
+
+@pytest.mark.parametrize(("column", "rows"), [("said", "row 1, 2, 3"), ("odd", "row 2, 4")])
+def test_every_cell_that_is_no_grade_is_named(grades: Path, column: str, rows: str) -> None:
+    with pytest.raises(InputError, match=f"{rows}, column {column}"):
+        read_outcome(grades, column=column, at_least=2)

@@ -68,7 +68,10 @@ def explanation(contributions: list[list[float]], *, base: float) -> Explanation
     variables = contract().variables * rows.shape[1]
     risk = expit(base + rows.sum(axis=1))
     prediction = Prediction(
-        rows=pd.DataFrame({"risk": risk, "status": "ok"}), model="m-1", outcome_in_words="CRS"
+        rows=pd.DataFrame({"risk": risk, "status": "ok"}),
+        model="m-1",
+        outcome_in_words="CRS",
+        notice="",
     )
     return Explanation(
         base_log_odds=np.full(len(rows), base),
@@ -155,7 +158,9 @@ def test_the_limit_is_continuous(base: float, gap: float) -> None:
 
 def test_prediction_knows_its_refusals() -> None:
     rows = pd.DataFrame({"risk": [0.2, np.nan], "status": ["ok", "refused"]})
-    assert Prediction(rows=rows, model="m-1", outcome_in_words="CRS").is_refused.tolist() == [
+    assert Prediction(
+        rows=rows, model="m-1", outcome_in_words="CRS", notice=""
+    ).is_refused.tolist() == [
         False,
         True,
     ]

@@ -19,7 +19,6 @@ from crsrisk.evaluation.decision_curve import NetBenefitCurve
 from crsrisk.evaluation.evaluate import HELD_OUT, THRESHOLDS, Evaluation, GroupEvaluation, evaluate
 from crsrisk.evaluation.metrics import auroc
 from crsrisk.results import Estimate, NotEstimable, to_plain
-from crsrisk.wording import NOTICE
 
 OUTCOME_NAME = "first CRS of grade >= 2 within 21 days"
 N = 1200
@@ -143,12 +142,12 @@ def test_the_frame_has_a_row_a_figure_and_group(result: Evaluation) -> None:
 
 def test_it_shows_itself_shortly(result: Evaluation) -> None:
     assert len(repr(result)) < 2000
-    assert NOTICE in result.summary()
+    assert "Research use; patients given by the user." in result.summary()
     assert "engager: 700 patients" in result.summary()
     shown = result._repr_html_()
     assert "auroc_within_groups" in shown
     assert "engager (n = 700)" in shown
-    assert NOTICE in shown
+    assert "Research use; patients given by the user." in shown
     many = evaluate(OUTCOME, RISK, groups=np.arange(N) % 30, n_resamples=2)
     assert len(repr(many)) < 2000
 

@@ -282,11 +282,18 @@ def test_a_sample_holds_both_outcomes() -> None:
         assert 0 < y_true[rows].sum() < 30
 
 
-def test_every_method_says_what_its_interval_covers() -> None:
-    said = {method: covers(20, update=method) for method in METHODS if method != "offset boosting"}
+def test_every_method_says_what_its_interval_covers(model: RiskModel) -> None:
+    said = {
+        method: covers(20, model=replace(model, manifest={"update": {"method": method}}))
+        for method in METHODS
+        if method != "offset boosting"
+    }
     assert all("20 resampled cohorts" in text and "hospitals" in text for text in said.values())
     assert "resampled patients of the update" in said["intercept"]
     assert "own patients" in said["refit"]
+    assert "synthetic" not in "".join(said.values())
+    simulated = replace(model, manifest={"training": "9 simulated patients"})
+    assert "step from synthetic data to real patients" in covers(20, model=simulated)
 
 
 def _table(model: RiskModel, rows: pd.DataFrame) -> np.ndarray:

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
@@ -42,7 +41,7 @@ def test_contract_holds_what_was_seen(model: RiskModel, toy: Toy, config: ModelC
     assert age.fill == pytest.approx(np.median(toy.observed["age_years"]), rel=1e-3)
     assert next(feature for feature in contract.features if feature.name == "crp_mg_l").fill is None
     assert {feature.name: feature.direction for feature in contract.features}["crp_mg_l"] == "up"
-    assert "external validation" in NOTICE
+    assert "external validation" in model.notice
 
 
 def test_one_variable_for_each_reason(model: RiskModel) -> None:

@@ -8,9 +8,11 @@ import gzip
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crsrisk import __version__
 from crsrisk.data.files import frame_digest
 from crsrisk.errors import InputError
-from crsrisk.model.predict import feature_matrix, predict
+from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
-from crsrisk.model.tracking import example_row, refuse_patients, tracking
+from crsrisk.model.tracking import (
+    ALIAS,
+    check_server,
+    is_tracked,
+    refuse_patients,
+    shown_address,
+    tracking,
+)
+from crsrisk.studies.serving import served_form
 
 Toy = Any
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,14 +69,21 @@ def tracked(model: RiskModel, toy: Toy, tmp_path_factory: pytest.TempPathFactory
     report.write_text("<p>Synthetic patients; no external validation.</p>", encoding="utf-8")
     figure = folder / "calibration.svg"
     figure.write_text("<svg/>", encoding="utf-8")
-    with tracking(folder=folder / "mlflow", experiment="toy", run="everything") as tracker:
+    with tracking(
+        folder=folder / "mlflow", experiment="toy", run="everything", notice=model.notice
+    ) as tracker:
         tracker.params({"seed": 7, "scenario": "toy"})
         with tracker.step("cohort") as step:
-            step.dataset(name="training", digest=frame_digest(toy.observed), context="training")
+            step.dataset(
+                name="training",
+                digest=frame_digest(toy.observed),
+                context="training",
+                origin="table",
+            )
             step.metrics({"n_patients": 1500})
         with tracker.step("fit") as step:
             step.params({"num_leaves": 4})
-            model_uri = step.model(model)
+            model_uri = step.model(model, served_form(model), is_registered=True)
         with tracker.step("evaluate") as step:
             step.metrics(
                 {"auroc": 0.7, "auroc_low": 0.65, "auroc_high": 0.75, "slope": float("nan")}
@@ -110,40 +128,41 @@ def test_the_store_is_one_file_with_artifacts_beside_it(tracked: Tracked) -> Non
     assert list(tracked.folder.glob("artifacts/**/report.html"))
 
 
-def test_the_booster_comes_back_and_gives_the_risk(
+def test_the_served_model_answers_as_predict_does(
     tracked: Tracked, model: RiskModel, fresh_toy: Toy
 ) -> None:
+    """By the model's own address and by the registry's alias, to the last bit."""
     mlflow.set_tracking_uri(tracked.uri)
-    booster = mlflow.lightgbm.load_model(tracked.model_uri)
     table = fresh_toy.observed.head(100)
-    np.testing.assert_allclose(
-        booster.predict(feature_matrix(model, table)), predict(model, table).risk, atol=1e-12
-    )
+    for address in (tracked.model_uri, f"models:/{model.contract.name}@{ALIAS}"):
+        loaded = mlflow.pyfunc.load_model(address)
+        found = loaded.predict(table, params={"unknown_product": False})
+        np.testing.assert_array_equal(
+            found["risk"].to_numpy(dtype=float), predict(model, table).risk
+        )
+        assert list(found) == ["risk", "status", "reasons"]
 
 
-def test_the_pyfunc_model_takes_doubles_only(
-    tracked: Tracked, model: RiskModel, fresh_toy: Toy
+def test_the_signature_has_clinical_columns_and_an_example(
+    tracked: Tracked, model: RiskModel
 ) -> None:
     mlflow.set_tracking_uri(tracked.uri)
-    loaded = mlflow.pyfunc.load_model(tracked.model_uri)
-    inputs = loaded.metadata.signature.inputs
-    assert inputs.input_names() == list(model.contract.feature_names)
-    assert {str(column.type) for column in inputs} == {"DataType.double"}
-    frame = pd.DataFrame(
-        feature_matrix(model, fresh_toy.observed.head(5)),
-        columns=list(model.contract.feature_names),
-    )
-    np.testing.assert_allclose(
-        loaded.predict(frame), predict(model, fresh_toy.observed.head(5)).risk, atol=1e-12
-    )
+    metadata = mlflow.pyfunc.load_model(tracked.model_uri).metadata
+    names = metadata.signature.inputs.input_names()
+    assert {*model.contract.column_names, "crp [mg/dL]", "crp_mg_dl", "sex"} <= set(names)
+    assert not [name for name in names if "__" in name]
+    assert metadata.signature.outputs.input_names() == ["risk", "status", "reasons"]
+    assert metadata.saved_input_example_info is not None
 
 
-def test_the_whole_model_folder_is_there(tracked: Tracked, model: RiskModel) -> None:
-    place = next(tracked.folder.glob("artifacts/**/risk_model"))
-    assert load_model(place) == model
+def test_version_and_digest_are_tags(tracked: Tracked, model: RiskModel) -> None:
+    version = tracked.client.get_model_version_by_alias(model.contract.name, ALIAS)
+    assert version.tags["crsrisk_version"] == __version__
+    assert version.tags["data_sha256"] == model.provenance.steps[0].sha256
+    assert "origin is not recorded" in version.tags["fitted_to"]
 
 
-def test_nothing_is_pickled(tracked: Tracked) -> None:
+def test_nothing_is_pickled(tracked: Tracked, model: RiskModel) -> None:
     files = [path for path in tracked.folder.rglob("*") if path.is_file()]
     assert not [
         path
@@ -152,17 +171,14 @@ def test_nothing_is_pickled(tracked: Tracked) -> None:
     ]
     for path in files:
         assert not path.read_bytes().startswith((b"\x80\x03", b"\x80\x04", b"\x80\x05")), path.name
-    assert list(tracked.folder.rglob("model.lgb"))
+    place = next(tracked.folder.glob("artifacts/**/risk_model"))
+    assert load_model(place) == model
+    assert list(tracked.folder.rglob("served_model.py"))
 
 
 def test_requirements_are_explicit(tracked: Tracked) -> None:
     lines = next(tracked.folder.rglob("requirements.txt")).read_text().splitlines()
-    assert {line.split("==")[0] for line in lines if line} <= {
-        "mlflow",
-        "lightgbm",
-        "numpy",
-        "pandas",
-    }
+    assert lines == [f"mlflow=={mlflow.__version__}", f"crsrisk=={__version__}"]
 
 
 def fingerprints(observed: pd.DataFrame) -> set[str]:
@@ -205,9 +221,8 @@ def test_nothing_of_a_patient_is_in_it(tracked: Tracked, toy: Toy) -> None:
             )
     connection.close()
     assert len(texts) > 30
-    assert {"model.lgb", "booster.txt.gz", "contract.json", "report.html"} <= set(texts)
+    assert {"booster.txt.gz", "contract.json", "input_example.json", "report.html"} <= set(texts)
     for name, text in texts.items():
-        assert "patient_id" not in text, name
         found = {secret for secret in secrets if secret in text}
         assert not found, (name, found)
 
@@ -216,16 +231,6 @@ def test_the_search_finds_a_planted_patient(toy: Toy) -> None:
     """The test above can fail: a row written as JSON is found."""
     planted = toy.observed.head(1).to_json(orient="records", double_precision=15)
     assert any(secret in planted for secret in fingerprints(toy.observed))
-
-
-def test_the_example_is_made_up(model: RiskModel, toy: Toy) -> None:
-    row = example_row(model)
-    assert list(row.columns) == list(model.contract.feature_names)
-    assert not row.isna().any().any()
-    assert set(row.dtypes) == {np.dtype("float64")}
-    assert not set(row[["crp_mg_l", "weight_kg"]].iloc[0]) & set(
-        toy.observed[["crp_mg_l", "weight_kg"]].to_numpy().ravel()
-    )
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.CSV", "model.pkl"])
@@ -253,7 +258,7 @@ def test_a_failed_step_is_marked_and_the_address_is_put_back(tracked: Tracked) -
     before = mlflow.get_tracking_uri()
     with (
         pytest.raises(RuntimeError, match="broke"),
-        tracking(folder=tracked.folder, experiment="failing", run="r") as tracker,
+        tracking(folder=tracked.folder, experiment="failing", run="r", notice="") as tracker,
         tracker.step("cohort"),
     ):
         raise RuntimeError("it broke")
@@ -267,7 +272,7 @@ def test_a_failed_step_is_marked_and_the_address_is_put_back(tracked: Tracked) -
 
 
 def test_a_metric_named_after_a_patient_is_refused(tracked: Tracked) -> None:
-    with tracking(folder=tracked.folder, experiment="refusing", run="r") as tracker:
+    with tracking(folder=tracked.folder, experiment="refusing", run="r", notice="") as tracker:
         with pytest.raises(InputError, match="named after a patient"):
             tracker.metrics({"risk_of_patient_id_17": 0.5})
         with pytest.raises(InputError, match="named after a patient"):
@@ -298,7 +303,9 @@ def test_the_environment_names_the_server(
     elsewhere = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
     monkeypatch.chdir(tmp_path)
-    with tracking(folder=tmp_path / "unused", experiment="elsewhere", run="r") as tracker:
+    with tracking(
+        folder=tmp_path / "unused", experiment="elsewhere", run="r", notice=""
+    ) as tracker:
         tracker.params({"a": 1})
         assert tracker.uri == elsewhere
         assert elsewhere in tracker.how_to_open
@@ -312,3 +319,61 @@ def test_telemetry_is_off() -> None:
     import mlflow.telemetry.utils as telemetry
 
     assert telemetry.is_telemetry_disabled()
+
+
+def test_the_address_alone_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert not is_tracked(None)
+    assert is_tracked(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert is_tracked(None)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://me:secret@host:5000/path", "http://host:5000/path"),
+        ("postgresql://me:secret@db/mlflow?password=secret", "postgresql://db/mlflow"),
+        ("postgresql://db/mlflow?user=me&password=secret", "postgresql://db/mlflow"),
+        ("http://host:5000", "http://host:5000"),
+        ("sqlite:////place/mlflow.db", "sqlite:////place/mlflow.db"),
+    ],
+)
+def test_no_password_is_shown(address: str, shown: str) -> None:
+    assert shown_address(address) == shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me:s%40cret@127.0.0.1:{port}",
+        "postgresql+pg8000://me:s%40cret@127.0.0.1:{port}/mlflow",
+        "postgresql+nodriver://me:s%40cret@127.0.0.1:{port}/mlflow",
+    ],
+)
+def test_a_server_that_does_not_answer_is_told_at_once_without_its_password(
+    address: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:  # bound and not listening: nobody answers there
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address.format(port=taken.getsockname()[1]))
+        begun = time.monotonic()
+        with pytest.raises(InputError, match="MLFLOW_TRACKING_URI") as told:
+            check_server()
+        assert time.monotonic() - begun < 60
+    seen = f"{told.value}{''.join(capfd.readouterr())}"
+    for secret in ("s%40cret", "s@cret", "me:"):
+        assert secret not in seen
+
+
+def test_nothing_is_asked_where_no_server_is_named() -> None:
+    check_server()
+
+
+def test_a_tracker_does_not_show_its_address(
+    monkeypatch: pytest.MonkeyPatch, tracked: Tracked
+) -> None:
+    from crsrisk.model.tracking import Tracker
+
+    tracker = Tracker(uri="postgresql://me:secret@db/mlflow", experiment_id="1", run_id="2")
+    assert "secret" not in f"{tracker!r}{tracker.how_to_open}"
+    assert "MLFLOW_TRACKING_URI" in tracker.how_to_open

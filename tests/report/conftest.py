@@ -218,7 +218,7 @@ def make_explanation(observed: pd.DataFrame, rng: np.random.Generator) -> Explan
         variables=variables,
         values=values,
         prediction=Prediction(
-            rows=rows, model="m-1", outcome_in_words="first CRS of grade 2 or more"
+            rows=rows, model="m-1", outcome_in_words="first CRS of grade 2 or more", notice=""
         ),
     )
 

@@ -155,10 +155,23 @@ def type_in(command: str) -> None:
         assert all(load_product(name) for name in experiment.products), "each product is there"
     elif words[0] == "crsrisk" and not set(command) & set("|><&;"):
         done(*smaller(words[1:]))
+    elif words[0] == "mlflow":  # a server: run by tests/studies/test_serving.py
+        understood_by_mlflow(words[1:])
     elif words[0] in SHELL:
         subprocess.run(["bash", "-euo", "pipefail", "-c", command], check=True, capture_output=True)
     else:
         assert words[0] in STATE, f"teach this test what to do with {command!r}"
+
+
+def understood_by_mlflow(words: list[str]) -> None:
+    """Each word before the options is a command of mlflow, and the last one knows each option."""
+    from mlflow.cli import cli
+
+    command: Any = cli
+    while words and not words[0].startswith("-"):
+        command, *words = command.commands[words[0]], *words[1:]
+    known = {option for part in command.params for option in part.opts}
+    assert {word for word in words if word.startswith("-")} <= known
 
 
 def save(step: Step) -> None:

@@ -19,7 +19,6 @@ import pytest
 from crsrisk import folders
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.files import write_text
-from crsrisk.data.risk_model import NOTICE
 from crsrisk.errors import InputError, OutputError
 from crsrisk.evaluation.benchmark import note_of
 from crsrisk.evaluation.leaks import leaks_by_name
@@ -247,6 +246,7 @@ def from_table(place: Path, config: ModelConfig, **changed: Any) -> Any:
     given: dict[str, Any] = {
         "outcomes": None,
         "outcome": None,
+        "at_least": None,
         "units": {},
         "mapping": {},
         "ldh_upper_limit_u_l": None,
@@ -547,11 +547,11 @@ def test_the_card_says_what_it_is_and_is_not_for(source: Path, tmp_path: Path) -
     )
     assert {one["name"] for one in card["variables"]} == {one.name for one in contract.variables}
     for words in (
-        NOTICE,
+        load_model(folder).notice,
         "Not for decisions about patients",
         contract.outcome_in_words,
         "ici 60 days",
-        "(synthetic)",
+        load_model(folder).provenance.in_words,
     ):
         assert words in page
     assert all(f"| {one.label} |" in page for one in contract.variables)
@@ -571,7 +571,7 @@ def test_data_and_text(source: Path, tmp_path: Path) -> None:
     told = f"{made.summary()}\n{again.summary()}"
     assert told.count("Released before, the same to the byte") == 2
     assert f"crsrisk predict {tmp_path / 'baseline-0.1.0'} TABLE" in told  # no name leads there
-    assert NOTICE in told
+    assert load_model(source).notice in told
 
 
 def test_at_home_the_name_is_enough(source: Path, house: Path) -> None:
