@@ -166,7 +166,7 @@ def account(model: ModelParts, columns: Columns, *, n_rows: int) -> tuple[Notes,
     return refusals, warnings, missing
 
 
-def in_group(columns: Mapping[str, Any], group: RefusedGroup) -> Any:
+def in_group(columns: Mapping[Any, Any], group: RefusedGroup) -> Any:
     """Which rows, or whether the one row, lie within all bounds of a group."""
     return np.logical_and.reduce(
         [bound.holds(np.asarray(columns[bound.column], np.float64)) for bound in group.bounds]
