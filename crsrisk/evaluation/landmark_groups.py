@@ -94,14 +94,15 @@ class JudgedGap:
 class JudgedDirection:
     """What the simulation says of a direction, without any model: patients of one product and grade
     in bands of a vital sign. ``largest_fall``: by how many Monte Carlo errors the observed share is
-    lower in a worse band than in the next better one, at most (below 0: it never is).
+    lower in a worse band than in the next better one, at most (below 0: it never is; None: all are
+    in one band).
     """
 
     vital_sign: str
     product: str
     grade: int
     n: int
-    largest_fall: float
+    largest_fall: float | None
     verdict: Verdict
 
 
@@ -213,8 +214,9 @@ def judge_directions(
                     sign * (before - after) / (error**2 + next_error**2) ** 0.5
                     for (before, error), (after, next_error) in pairwise(rates)
                 ]
-                largest = max(steps, default=float("-inf"))
-                verdict: Verdict = "holds" if largest <= FROM_BAND_TO_BAND else "misses"
+                largest = max(steps, default=None)
+                is_turned = largest is not None and largest > FROM_BAND_TO_BAND
+                verdict: Verdict = "misses" if is_turned else "holds"
                 judged.append(JudgedDirection(stem, name, worst, n, largest, verdict))
     return tuple(judged)
 

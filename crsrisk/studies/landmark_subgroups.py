@@ -44,6 +44,7 @@ from crsrisk.simulation.cohort import stream_cohort
 from crsrisk.simulation.population import TRAITS, Draws
 from crsrisk.studies.experiment import experiment_file, place_of, products_of
 from crsrisk.terminal import TextTable, console_of, text_table
+from crsrisk.wording import MISSING as NO_FIGURE
 
 Floats = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]
@@ -183,7 +184,7 @@ class LandmarkSubgroupsResult(Result):
                             row.product,
                             str(row.grade),
                             f"{row.n:,}",
-                            f"{row.largest_fall:.1f}",
+                            NO_FIGURE if row.largest_fall is None else f"{row.largest_fall:.1f}",
                             row.verdict,
                         )
                         for row in judged.directions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from crsrisk.studies.landmark_subgroups import (
     MISSING,
     Judges,
     LandmarkSubgroups,
+    LandmarkSubgroupsResult,
     judge_model,
     judging_patients,
     run_landmark_subgroups,
@@ -106,6 +108,24 @@ def test_a_model_is_judged_in_every_group_and_gap(judges: Judges) -> None:
         (missing, product) for missing in MISSING for product in ("", "tarlatamab")
     }
     assert all(np.isnan(row.predicted) for row in everybody if not row.n)
+
+
+def test_the_result_is_written_whole(
+    asked: LandmarkSubgroups, judges: Judges, tmp_path: Path
+) -> None:
+    """With groups that nobody is in, whose figures are none."""
+    model = load_model(find("released", "landmark_24h-0.1.0"))
+    judged = judge_model(model, judges)
+    assert any(not row.n for row in judged.groups)
+    made = LandmarkSubgroupsResult(
+        name=asked.name, question=asked.question, config=asked, n_simulated=1, models=(judged,)
+    )
+    made.save(tmp_path)
+    written = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert len(written["models"][0]["groups"]) == len(judged.groups) == len(made.to_frame())
+    assert len(made.tables()) == 3
+    for row in judged.groups:
+        assert row.group in (tmp_path / "table.md").read_text(encoding="utf-8")
 
 
 def test_models_of_before_the_dose_are_not_judged(asked: LandmarkSubgroups, tmp_path: Path) -> None:
