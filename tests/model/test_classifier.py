@@ -134,7 +134,7 @@ def test_importances_are_mean_shap_of_columns(clf: CRSRiskClassifier, train: Coh
     assert by_name["site"] == by_name["tumour_type"] == 0.0
     explanation = clf.explain(train.X)
     names = [variable.name for variable in explanation.variables]
-    shown = np.abs(explanation.contributions).mean(axis=0)
+    shown = np.abs(explanation.path_contributions).mean(axis=0)
     assert by_name["crp_mg_l"] == pytest.approx(shown[names.index("crp_mg_l")])
 
 
