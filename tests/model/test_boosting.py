@@ -212,8 +212,10 @@ def test_it_is_saved_and_loaded_with_what_it_is(
     again = load_model(save_model(clinical, tmp_path / "model"))
     assert again.model_class == clinical.model_class
     assert clinical.model_class.summary() in again.summary()
+    rows = fresh_toy.observed
     np.testing.assert_array_equal(
-        again.predict_proba(fresh_toy.observed), clinical.predict_proba(fresh_toy.observed)
+        again.predict_proba(rows, outside_training=True),
+        clinical.predict_proba(rows, outside_training=True),
     )
 
 

@@ -123,7 +123,7 @@ def test_too_few_onsets_and_unknown_products_are_not_told(fitted: Fitted) -> Non
     assert told.rows.loc[is_ici, "risk_24h"].isna().all()
     assert told.rows.loc[is_ici, "risk"].notna().all()
     assert told.rows.loc[is_ici, "reasons"].str.contains("19 onsets of the product").all()
-    assert "doses of the product are not known" in told.rows["reasons"].iloc[0]
+    assert "product is not one that" in told.rows["reasons"].iloc[0]
     assert np.isnan(told.rows["risk_24h"].iloc[0])
 
 

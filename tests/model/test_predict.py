@@ -151,7 +151,7 @@ def test_other_tables_are_refused(
 
 
 def test_an_empty_table_gives_no_rows(model: RiskModel, toy: Toy) -> None:
-    assert predict(model, toy.observed.head(0)).rows.shape == (0, 4)
+    assert predict(model, toy.observed.head(0)).rows.shape == (0, 6)
 
 
 @given(

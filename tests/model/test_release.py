@@ -40,10 +40,27 @@ from crsrisk.model.predict import predict
 from crsrisk.model.refits import make_refits, refit_interval
 from crsrisk.model.release import Release, release
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import BOOSTER, CALIBRATOR, CONTRACT, MANIFEST, load_model, save_model
+from crsrisk.model.store import (
+    APPLICABILITY,
+    BOOSTER,
+    CALIBRATOR,
+    CONTRACT,
+    MANIFEST,
+    load_model,
+    save_model,
+)
 
 Toy = Any
-FILES = {BOOSTER, CONTRACT, CALIBRATOR, BEDSIDE, REFITS, "card.json", "card.md"}
+FILES = {
+    APPLICABILITY,
+    BOOSTER,
+    CONTRACT,
+    CALIBRATOR,
+    BEDSIDE,
+    REFITS,
+    "card.json",
+    "card.md",
+}
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.cohort import Cohort
+from crsrisk.data.risk_model import CANNOT
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
@@ -58,6 +59,7 @@ def test_rows_are_those_of_the_model(
         "rows": 50,
         "ok": int((expected["status"] == "ok").sum()),
         "warned": int((expected["status"] == "warned").sum()),
+        "cannot_estimate": int((scored.rows["status"] == CANNOT).sum()),
         "refused": 0,
         "values_converted": 0,
         "values_missing": int(some.isna().sum().sum()),
@@ -137,7 +139,7 @@ def test_a_long_table_is_cut_on_the_terminal_and_says_so(
     shown = capsys.readouterr().out
     assert "and 7 more rows: use --out" in shown
     assert "and 7 more notes: use --json" in shown
-    assert "rows 12, ok 0, warned 0, refused 12" in shown
+    assert "rows 12, ok 0, warned 0, cannot estimate 0, refused 12" in shown
     print_score(scored, out=Path("risks.csv"), at_most=5)
     assert capsys.readouterr().out.startswith("Wrote risks.csv\n")
 

@@ -23,7 +23,12 @@ from crsrisk.errors import InputError, OutputError
 from crsrisk.evaluation.benchmark import note_of
 from crsrisk.evaluation.leaks import leaks_by_name
 from crsrisk.folders import find, names
-from crsrisk.model.companions import load_companions, reference_groups, save_companions
+from crsrisk.model.companions import (
+    Companions,
+    load_companions,
+    reference_groups,
+    save_companions,
+)
 from crsrisk.model.features import ModelConfig, Range, Tuning
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import course_columns, landmark_table
@@ -163,7 +168,7 @@ PLACES: dict[str, Callable[[Trained], str]] = {
     "what train prints": lambda trained: trained.summary(),
     "what train writes as JSON": lambda trained: str(trained.to_dict()["model_class"]),
     "repr of the model": lambda trained: repr(trained.model),
-    "card": lambda trained: as_markdown(model_facts(trained.model)),
+    "card": lambda trained: as_markdown(model_facts(trained.model, Companions())),
     "page of an evaluation": lambda trained: model_about(trained.model).about,
     "benchmark in a report": lambda trained: note_of(trained.model),
     "MLflow": lambda trained: str(class_params(trained.model)),
