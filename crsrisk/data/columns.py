@@ -15,6 +15,7 @@ from crsrisk.fields import FIELDS, Field, columns_of
 from crsrisk.units import accepts_unit, unit_key
 
 SEX_COLUMNS = frozenset({"sex", "gender", "geschlecht"})
+_N_NAMED = 12  # columns in a message
 _UNIT_WORDS = ("unit", "units", "uom", "einheit")
 _LIMIT_WORDS = tuple(
     word + unit
@@ -353,7 +354,10 @@ def missing_columns(
         return None
     first = fields[missing[0]]
     others = f"; also missing: {', '.join(missing[1:])}" if missing[1:] else ""
-    free = ", ".join(unused)
+    others_there = list(unused)
+    free = ", ".join(others_there[:_N_NAMED])
+    if len(others_there) > _N_NAMED:
+        free += f" and {len(others_there) - _N_NAMED} more"
     perhaps = f"; columns that stand for nothing here: {free}" if free else ""
     return InputError(
         where=where,

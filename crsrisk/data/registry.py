@@ -247,7 +247,7 @@ def _check_mandatory(
         found=problem.found,
         expected="; ".join(" or ".join(group) for group in missing),
         cure="add the column, or name the one that holds it (--rename YOURS=OURS)"
-        + (f"; columns that stand for nothing here: {', '.join(unused)}" if unused else ""),
+        + problem.cure.partition("not known")[2],
     )
 
 

@@ -259,8 +259,8 @@ def _decoded(path: Path, content: bytes, stated: str | None, told: list[str]) ->
             cure="correct the name",
         ) from problem
     except UnicodeDecodeError as problem:
-        if stated:
-            raise _no_text(path, f"bytes that are no {stated}") from problem
+        if stated or encoding != "utf-8-sig":
+            raise _no_text(path, f"bytes that are no {stated or encoding}") from problem
         try:
             text = content.decode("cp1252")
         except UnicodeDecodeError:
@@ -454,7 +454,7 @@ def _read_statistics_file(path: Path) -> pd.DataFrame:
             expected="the extra 'interop'",
             cure="install crsrisk[interop], or save the table as CSV",
         ) from problem
-    readers = {
+    readers: Mapping[str, Callable[..., Any]] = {
         ".xpt": pyreadstat.read_xport,
         ".sas7bdat": pyreadstat.read_sas7bdat,
         ".sav": pyreadstat.read_sav,

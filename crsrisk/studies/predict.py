@@ -530,15 +530,12 @@ def _scored(model: RiskModel, beside: Companions, read: PatientTable) -> pd.Data
 
 
 def told_by_row(read: PatientTable) -> dict[int, str]:
-    """By row, in sentences, which cells were left out and which were used though unusual."""
+    """By row, in sentences, which cells were left out."""
     told: dict[int, str] = {}
     for note in read.account:
-        if note.row and note.kind == "left out":
-            sentence = f"{note.column} is left out: found {note.found}; expected {note.expected}."
-        elif note.row and note.kind == "warned":
-            sentence = f"{note.column} is unusual: {note.expected}."
-        else:
+        if not note.row or note.kind != "left out":
             continue
+        sentence = f"{note.column} is left out: found {note.found}; expected {note.expected}."
         told[note.row] = f"{told[note.row]} {sentence}" if note.row in told else sentence
     return told
 

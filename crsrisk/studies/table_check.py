@@ -130,7 +130,7 @@ class TableCheck(Result):
         for one in self.columns:
             if one.codes:
                 field = self.fields[one.name]
-                words = "F or M" if one.name == "is_female" else "yes or no"
+                words = "F or M" if one.found.casefold() in SEX_COLUMNS else "yes or no"
                 lines.append(f"  {_quoted(one.found)}:  # {field.label}: {words}")
                 lines += [f"    {_quoted(code)}: {_quoted(UNKNOWN)}" for code in one.codes]
         return "\n".join([*lines, ""])
@@ -284,7 +284,7 @@ def _codes(opened: SourceTable, found: str, field: Field, reading: TableReading)
     if field.kind != "bool" or found in reading.codes:
         return ()
     words = Counter(text for text in texts_of(opened.cells[found]) if text)
-    known = _SEX_LETTERS if field.name == "is_female" else YES_WORDS | NO_WORDS
+    known = _SEX_LETTERS if found.casefold() in SEX_COLUMNS else YES_WORDS | NO_WORDS
     unknown = [word for word in words if word.casefold() not in known]
     return tuple(sorted(unknown)[:_MOST_WORDS])
 
