@@ -15,6 +15,7 @@ from crsrisk.data.onset import DoseSchedule as DoseSchedule
 from crsrisk.data.onset_prediction import OnsetPrediction as OnsetPrediction
 from crsrisk.data.product import Product as Product
 from crsrisk.data.risk_model import Prediction as Prediction
+from crsrisk.data.table_reading import TableReading as TableReading
 from crsrisk.data.tables import read_patients as read_patients
 from crsrisk.data.world import World as World
 from crsrisk.data.world import load_world as load_world
@@ -55,6 +56,7 @@ from crsrisk.studies.grade import GradedRegistry as GradedRegistry
 from crsrisk.studies.grade import grade_registry as grade_registry
 from crsrisk.studies.policy import PolicyResult as PolicyResult
 from crsrisk.studies.policy import evaluate_policies as evaluate_policies
+from crsrisk.studies.table_check import check_table as check_table
 from crsrisk.studies.trial import TrialResult as TrialResult
 from crsrisk.studies.trial import run_trial as run_trial
 from crsrisk.studies.update import update_model as update_model

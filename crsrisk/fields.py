@@ -22,8 +22,10 @@ Role: TypeAlias = Literal["identifier", "predictor", "outcome", "course", "input
 Table: TypeAlias = Literal["observed", "outcomes", "course", "input"]
 Interval: TypeAlias = tuple[float, float]
 
+OTHER_PLATFORM = "other"
 LANDMARK_HOURS: tuple[int, ...] = (6, 12, 24, 36, 48, 72, 168)
 _NO_UNITS: Mapping[str, float] = MappingProxyType({})
+_NO_SUSPECTS: Mapping[str, Interval] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,9 @@ class Field:
     divided by the laboratory's own upper limit. Outside ``plausible`` a value is used with a
     warning, outside ``possible`` it is refused. ``usual`` is what most healthy adults have, for the
     bedside sentence. ``quantity`` is the name without its unit. ``is_required``: the column must be
-    there; ``may_be_missing``: a cell may be empty.
+    there; ``may_be_missing``: a cell may be empty. ``zeros``: by unit its value at 0 of ``unit``
+    (32 degF). ``suspects``: what a column may hold instead where most of its values lie between two
+    bounds (lymphocytes in percent); no single row shows it.
     """
 
     name: str
@@ -56,6 +60,8 @@ class Field:
     loinc: tuple[str, ...] = ()
     is_required: bool = True
     may_be_missing: bool = False
+    zeros: Mapping[str, float] = attribute(default_factory=lambda: _NO_UNITS, hash=False)
+    suspects: Mapping[str, Interval] = attribute(default_factory=lambda: _NO_SUSPECTS, hash=False)
 
     @property
     def accepted_units(self) -> tuple[str, ...]:
@@ -101,6 +107,7 @@ def _number(
     source: str = _CHART,
     loinc: tuple[str, ...] = (),
     may_be_missing: bool = False,
+    suspects: Mapping[str, Interval] = _NO_SUSPECTS,
 ) -> Field:
     return Field(
         name=name,
@@ -109,6 +116,7 @@ def _number(
         unit=unit,
         quantity=quantity,
         loinc=loinc,
+        suspects=MappingProxyType(dict(suspects)),
         other_units=MappingProxyType(dict(others)),
         possible=possible,
         plausible=plausible,
@@ -130,6 +138,7 @@ def _laboratory(
     usual: Interval,
     loinc: tuple[str, ...] = (),
     limited: Mapping[str, float] = _NO_UNITS,
+    suspects: Mapping[str, Interval] = _NO_SUSPECTS,
     source: str = _NHANES,
 ) -> Field:
     return Field(
@@ -146,6 +155,7 @@ def _laboratory(
         plausible=plausible,
         usual=usual,
         may_be_missing=True,
+        suspects=MappingProxyType(dict(suspects)),
     )
 
 
@@ -219,9 +229,10 @@ _OBSERVED = (
         "platform",
         "Platform",
         "Kind of product: bispecific engager (tce), TCR-based engager (immtac), "
-        "CAR-T, TCR-T, tumour-infiltrating lymphocytes (til), checkpoint inhibitor (ici)",
+        "CAR-T, TCR-T, tumour-infiltrating lymphocytes (til), checkpoint inhibitor (ici); other: "
+        "none of these, scored only by a model that was trained on it",
         source=_PROTOCOL,
-        categories=("tce", "immtac", "car_t", "tcr_t", "til", "ici"),
+        categories=("tce", "immtac", "car_t", "tcr_t", "til", "ici", OTHER_PLATFORM),
     ),
     _word(
         "regimen",
@@ -259,6 +270,7 @@ _OBSERVED = (
         others={"g": 0.001, "lb": 0.45359237},
         possible=(2, 400),
         plausible=(5, 200),
+        suspects={"lb": (120, 400)},
         loinc=("29463-7",),
     ),
     _count(
@@ -276,6 +288,7 @@ _OBSERVED = (
         unit="mm",
         quantity="sum_of_diameters",
         others={"cm": 10.0},
+        suspects={"cm": (0.5, 12)},
         possible=(0, 1500),
         plausible=(5, 500),
         may_be_missing=True,
@@ -377,6 +390,7 @@ _OBSERVED = (
         plausible=(10, 1200),
         usual=(151, 354),
         loinc=("777-3",),
+        suspects={"10^4/uL": (8, 60)},
     ),
     _laboratory(
         "creatinine_umol_l",
@@ -400,6 +414,7 @@ _OBSERVED = (
         plausible=(0, 15),
         usual=(1.2, 3.6),
         loinc=("731-0",),
+        suspects={"% of leukocytes": (5, 60)},
     ),
     _number(
         "antigen_restriction",

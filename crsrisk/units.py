@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.errors import InputError
-from crsrisk.fields import field
+from crsrisk.fields import Field, field
 
 _SAME_UNIT = {
     "iu/l": "u/l",
@@ -25,6 +25,20 @@ _SAME_UNIT = {
     "y": "years",
     "month": "months",
     "lbs": "lb",
+    "f": "degf",
+    "fahrenheit": "degf",
+    "hours": "h",
+    "hour": "h",
+    "hr": "h",
+    "hrs": "h",
+    "day": "d",
+    "days": "d",
+    "min": "minutes",
+    "lpm": "l/min",
+    "percent": "%",
+    "pct": "%",
+    "tsd/ul": "k/ul",
+    "thou/ul": "k/ul",
 }
 
 
@@ -62,9 +76,17 @@ def convert(
     >>> convert([250, 500], name="ldh_x_uln", unit="U/L", upper_limit_u_l=250).tolist()
     [1.0, 2.0]
     """
-    factor, is_limited = _factor(name, unit)
-    converted = np.asarray(values, dtype=np.float64) * factor
-    return converted / _limit(name, upper_limit_u_l) if is_limited else converted
+    return convert_column(values, field(name), unit=unit, upper_limit_u_l=upper_limit_u_l)
+
+
+def convert_column(
+    values: ArrayLike, column: Field, *, unit: str, upper_limit_u_l: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """:func:`convert` for a column that is described outside the field table."""
+    factor, is_limited = _factor(column, unit)
+    zero = _factors(column.zeros).get(unit_key(unit), 0.0)
+    converted = (np.asarray(values, dtype=np.float64) - zero) * factor
+    return converted / _limit(column, upper_limit_u_l) if is_limited else converted
 
 
 def express(
@@ -75,21 +97,32 @@ def express(
     >>> float(express(40.0, name="albumin_g_l", unit="g/dL"))
     4.0
     """
-    factor, is_limited = _factor(name, unit)
+    column = field(name)
+    factor, is_limited = _factor(column, unit)
     expressed = np.asarray(values, dtype=np.float64) / factor
-    return expressed * _limit(name, upper_limit_u_l) if is_limited else expressed
+    return expressed * _limit(column, upper_limit_u_l) if is_limited else expressed
 
 
 def accepts(name: str, unit: str) -> bool:
     """Whether column ``name`` can be read in ``unit``."""
-    return unit_key(unit) in map(unit_key, field(name).accepted_units)
+    return accepts_unit(field(name), unit)
+
+
+def accepts_unit(column: Field, unit: str) -> bool:
+    """Whether a column can be read in ``unit``."""
+    return unit_key(unit) in map(unit_key, column.accepted_units)
 
 
 def needs_upper_limit(name: str, unit: str) -> bool:
     """Whether values in ``unit`` mean something only with the laboratory's upper limit (LDH in
     U/L).
     """
-    return unit_key(unit) in _factors(field(name).limited_units)
+    return is_limited(field(name), unit)
+
+
+def is_limited(column: Field, unit: str) -> bool:
+    """:func:`needs_upper_limit` for a column that is described outside the field table."""
+    return unit_key(unit) in _factors(column.limited_units)
 
 
 def amount(name: str, number: str, *, unit: str) -> str:
@@ -105,30 +138,36 @@ def amount(name: str, number: str, *, unit: str) -> str:
     return f"{number} {words}".strip()
 
 
-def likely_unit(name: str, value: float) -> str | None:
-    """The unit that an impossible value was probably written in, or None.
+def likely_units(column: Field, value: float) -> tuple[str, ...]:
+    """The units in which a value that is impossible in the column's own would be a plausible one.
 
-    >>> likely_unit("albumin_g_l", 4.1)
-    'g/dL'
+    >>> likely_units(field("albumin_g_l"), 4.1), likely_units(field("age_years"), 640)
+    (('g/dL',), ('months', 'days'))
     """
-    column = field(name)
-    low, high = column.plausible or (-np.inf, np.inf)
-    for unit, factor in column.other_units.items():
-        if low <= value * factor <= high and factor != 1.0:
-            return unit
-    for unit, factor in column.limited_units.items():
-        if low <= value * factor / _TYPICAL_LDH_LIMIT_U_L <= high:
-            return unit
-    return None
+    low, high = column.plausible or column.possible or (-np.inf, np.inf)
+    found = [
+        unit
+        for unit, factor in column.other_units.items()
+        if low <= (value - column.zeros.get(unit, 0.0)) * factor <= high and factor != 1.0
+    ]
+    found += [
+        unit
+        for unit, factor in column.limited_units.items()
+        if low <= value * factor / _TYPICAL_LIMIT_U_L <= high
+    ]
+    kept: dict[float, str] = {}
+    for unit in found:
+        kept.setdefault(_factor(column, unit)[0], unit)
+    return tuple(kept.values())
 
 
 # only to guess a mistaken unit, never to convert (97.5th percentile of US adults 236 U/L, NHANES
 # 2017-2018)
-_TYPICAL_LDH_LIMIT_U_L = 240.0
+_TYPICAL_LIMIT_U_L = 240.0
 
 
-def _factor(name: str, unit: str) -> tuple[float, bool]:
-    column, key = field(name), unit_key(unit)
+def _factor(column: Field, unit: str) -> tuple[float, bool]:
+    key = unit_key(unit)
     plain, limited = (
         _factors({column.unit: 1.0, **column.other_units}),
         _factors(column.limited_units),
@@ -139,27 +178,29 @@ def _factor(name: str, unit: str) -> tuple[float, bool]:
         return limited[key], True
     raise InputError(
         where="unit",
-        key=name,
+        key=column.name,
         found=repr(unit),
         expected=" or ".join(column.accepted_units),
         cure="write one of these units, or convert the values yourself",
     )
 
 
-def _limit(name: str, upper_limit_u_l: ArrayLike | None) -> NDArray[np.float64]:
+def _limit(column: Field, upper_limit_u_l: ArrayLike | None) -> NDArray[np.float64]:
+    quantity = column.quantity.upper()
     if upper_limit_u_l is None:
         raise InputError(
             where="unit",
-            key=name,
-            found="LDH in U/L without the upper limit of normal",
+            key=column.name,
+            found=f"{quantity} in U/L without the upper limit of normal",
             expected="the laboratory's own upper limit, in U/L",
-            cure="add the column ldh_upper_limit_u_l, or give the option --ldh-upper-limit",
+            cure=f"add the column {column.quantity}_upper_limit_u_l, or give the option"
+            f" --{column.quantity}-upper-limit",
         )
     limit = np.asarray(upper_limit_u_l, dtype=np.float64)
     if bool(np.any(limit <= 0)) or bool(np.any(np.isinf(limit))):
         raise InputError(
             where="unit",
-            key="ldh_upper_limit_u_l",
+            key=f"{column.quantity}_upper_limit_u_l",
             found="a limit that is not above 0",
             expected="the laboratory's upper limit, in U/L",
             cure="correct the limit",

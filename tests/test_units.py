@@ -7,9 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crsrisk.data.ward_columns import WARD
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
-from crsrisk.units import accepts, convert, express, likely_unit, needs_upper_limit, unit_key
+from crsrisk.units import (
+    accepts,
+    convert,
+    convert_column,
+    express,
+    likely_units,
+    needs_upper_limit,
+    unit_key,
+)
 
 UNIT_PAIRS = [
     (name, unit)
@@ -130,19 +139,28 @@ def test_units_of_one_column_are_never_confused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "unit"),
+    ("name", "value", "units"),
     [
-        ("albumin_g_l", 4.1, "g/dL"),
-        ("creatinine_umol_l", 0.9, "mg/dL"),
-        ("platelets_g_l", 235_000, "/uL"),
-        ("lymphocytes_g_l", 1800, "/uL"),
-        ("ldh_x_uln", 310, "U/L"),
-        ("antigen_restriction", 85, "%"),
-        ("weight_kg", 70_000, "g"),
-        ("age_years", 700, "months"),
-        ("crp_mg_l", -1, None),
-        ("crp_mg_l", 5000, None),
+        ("albumin_g_l", 4.1, ("g/dL",)),
+        ("creatinine_umol_l", 0.9, ("mg/dL", "mmol/L")),
+        ("platelets_g_l", 235_000, ("/uL",)),
+        ("lymphocytes_g_l", 1800, ("/uL",)),
+        ("ldh_x_uln", 310, ("U/L",)),
+        ("antigen_restriction", 85, ("%",)),
+        ("weight_kg", 70_000, ("g",)),
+        ("age_years", 700, ("months", "days")),
+        ("crp_mg_l", -1, ()),
+        ("crp_mg_l", 5000, ()),
     ],
 )
-def test_an_impossible_value_suggests_its_unit(name: str, value: float, unit: str | None) -> None:
-    assert likely_unit(name, value) == unit
+def test_an_impossible_value_tells_every_unit_that_it_may_be_in(
+    name: str, value: float, units: tuple[str, ...]
+) -> None:
+    assert likely_units(FIELDS[name], value) == units
+
+
+def test_degrees_fahrenheit_have_another_zero() -> None:
+    column = WARD["temperature_c"]
+    read = convert_column([32.0, 100.4], column, unit="degF")
+    assert read.tolist() == pytest.approx([0.0, 38.0])
+    assert likely_units(column, 101.3) == ("degF",)

@@ -10,7 +10,16 @@ from types import FrameType
 import typer
 
 # each registers its commands
-from crsrisk.cli import evidence, experiments, explain, models, onset, simulate, trials  # noqa: F401
+from crsrisk.cli import (  # noqa: F401
+    evidence,
+    experiments,
+    explain,
+    models,
+    onset,
+    simulate,
+    tables,
+    trials,
+)
 from crsrisk.cli.application import app
 from crsrisk.errors import CRSRiskError
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
 if TYPE_CHECKING:
     from crsrisk.data.product import Product
+    from crsrisk.data.table_reading import TableReading
     from crsrisk.data.world import World
     from crsrisk.simulation.arm import Arm
 
@@ -24,6 +28,8 @@ app = typer.Typer(
     ),
 )
 CPUS = os.cpu_count() or 1
+TABLE_PANEL = "How the table is read"
+_EXAMPLES = {"--unit": "COLUMN=UNIT", "--rename": "YOURS=OURS", "--code": "sex:1=M,2=F"}
 PANELS = ("Simulate", "Risk models", "At the bedside", "Trial design")  # of the help page
 
 # Options of several commands, each declared once.
@@ -45,11 +51,12 @@ Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="Folder of a model, or the name of a released one.")
 ]
 Patients = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="Patients, one a row: .csv or .parquet.")
+    Path,
+    typer.Argument(metavar="TABLE", help="Patients, one a row: CSV, .xlsx, .parquet, ..."),
 ]
 KnownPatients = Annotated[
     Path,
-    typer.Argument(metavar="TABLE", help="Patients with their outcome: .csv or .parquet."),
+    typer.Argument(metavar="TABLE", help="Patients with their outcome: CSV, .xlsx, .parquet, ..."),
 ]
 Outcome = Annotated[
     str | None,
@@ -65,12 +72,20 @@ AtLeast = Annotated[
 ]
 Units = Annotated[
     list[str] | None,
-    typer.Option("--unit", metavar="COLUMN=UNIT", help="Unit of a column: crp=mg/dL; repeatable."),
+    typer.Option(
+        "--unit",
+        metavar="COLUMN=UNIT",
+        help="Unit of a column: crp=mg/dL; repeatable.",
+        rich_help_panel=TABLE_PANEL,
+    ),
 ]
 Renames = Annotated[
     list[str] | None,
     typer.Option(
-        "--rename", metavar="YOURS=OURS", help="Your name of a column: CRP=crp_mg_l; repeatable."
+        "--rename",
+        metavar="YOURS=OURS",
+        help="Your name of a column: CRP=crp_mg_l; repeatable.",
+        rich_help_panel=TABLE_PANEL,
     ),
 ]
 UnknownProduct = Annotated[
@@ -88,7 +103,10 @@ ProductFiles = Annotated[
     ),
 ]
 LdhUpperLimit = Annotated[
-    float | None, typer.Option(help="Upper limit of normal of LDH (U/L) in your laboratory.")
+    float | None,
+    typer.Option(
+        help="Upper limit of normal of LDH (U/L) in your laboratory.", rich_help_panel=TABLE_PANEL
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.", min=0)]
 Track = Annotated[
@@ -108,39 +126,199 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Reading(TypedDict):
-    """How a user's table is read: its units, its names of columns, its limit of LDH."""
+    """How a user's table is read, as keyword arguments of the studies."""
 
     units: dict[str, str]
     mapping: dict[str, str]
     ldh_upper_limit_u_l: float | None
+    reading: TableReading
 
 
-def reading(
-    units: list[str] | None, renames: list[str] | None, ldh_upper_limit: float | None
+def _table_options(
+    unit: Units = None,
+    rename: Renames = None,
+    ldh_upper_limit: LdhUpperLimit = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            help="Mapping file: names, units and codes as `table check --propose` wrote them and"
+            " you confirmed.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[COLUMN=]CODE",
+            help="What stands for a missing value: ND, crp=999; repeatable.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    code: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN:CODE=WORD,...",
+            help="What codes stand for: sex:1=M,2=F; repeatable.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    censored: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[COLUMN=]RULE",
+            help="What becomes of <5 or >1000: refuse (as if unstated), missing, half or limit.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the file that is not read; repeatable.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    dose_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column with date and time of the first dose.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    refuse_unreadable: Annotated[
+        bool,
+        typer.Option(
+            "--refuse-unreadable",
+            help="A laboratory value that cannot be read costs the row, not the cell.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = False,
+    sep: Annotated[
+        str | None,
+        typer.Option(
+            help="Between cells of a text file: ; or tab. Default: found out, and told.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="Decimal mark: . or ,", rich_help_panel=TABLE_PANEL)
+    ] = None,
+    thousands: Annotated[
+        str | None,
+        typer.Option(help="Mark between thousands: , or .", rich_help_panel=TABLE_PANEL),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="Of a text file: utf-8, latin-1, ...", rich_help_panel=TABLE_PANEL),
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option(help="Sheet of a workbook.", rich_help_panel=TABLE_PANEL)
+    ] = None,
 ) -> Reading:
-    """The three options about a user's table as keyword arguments."""
+    from crsrisk.data.table_files import Dialect
+    from crsrisk.data.table_reading import AS_NAMED, TableReading, joined, read_mapping
+
+    stated = TableReading(
+        missing=_lists_of(missing),
+        codes=_codes_of(code),
+        censored=dict(_column_and_value(text) for text in censored or ()),  # type: ignore[misc]
+        ignore=tuple(ignore or ()),
+        dose_time=dose_time,
+        refuse_unreadable=refuse_unreadable,
+        dialect=Dialect(
+            sep=sep,
+            decimal=_one_of(decimal, (".", ","), "--decimal"),  # type: ignore[arg-type]
+            thousands=_one_of(thousands, (",", ".", " ", "'"), "--thousands"),  # type: ignore[arg-type]
+            encoding=encoding,
+            sheet=sheet,
+        ),
+    )
+    confirmed = AS_NAMED if mapping is None else read_mapping(mapping)
     return {
-        "units": pairs_of(units, "--unit"),
-        "mapping": pairs_of(renames, "--rename"),
+        "units": pairs_of(unit, "--unit"),
+        "mapping": pairs_of(rename, "--rename"),
         "ldh_upper_limit_u_l": ldh_upper_limit,
+        "reading": joined(confirmed, stated),
     }
+
+
+def reads_table(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options on how its table is read; it gets them as one keyword ``how``."""
+    own = inspect.signature(command, eval_str=True).parameters
+    options = inspect.signature(_table_options, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        told = {name: values.pop(name) for name in options}
+        command(**values, how=_table_options(**told))
+
+    shown = [*(one for name, one in own.items() if name != "how"), *options.values()]
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in shown]
+    )
+    run.__annotations__ = {one.name: one.annotation for one in shown}
+    return run
+
+
+def _lists_of(texts: list[str] | None) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for column, value in map(_column_and_value, texts or ()):
+        found[column] = (*found.get(column, ()), value)
+    return found
+
+
+def _column_and_value(text: str) -> tuple[str, str]:
+    """``column=value``, or a value for every column."""
+    left, mark, right = text.rpartition("=")
+    return (left.strip(), right.strip()) if mark else ("", text.strip())
+
+
+def _codes_of(texts: list[str] | None) -> dict[str, dict[str, str]]:
+    codes: dict[str, dict[str, str]] = {}
+    for text in texts or ():
+        column, mark, pairs = text.rpartition(":")
+        if not mark or not column:
+            raise _not_pairs(text, "--code", "COLUMN:CODE=WORD,CODE=WORD", "sex:1=M,2=F")
+        codes.setdefault(column.strip(), {}).update(
+            pairs_of([pair for pair in pairs.split(",") if pair], "--code")
+        )
+    return codes
+
+
+def _one_of(text: str | None, known: tuple[str, ...], option: str) -> str | None:
+    from crsrisk.errors import InputError
+
+    if text is not None and text not in known:
+        raise InputError(
+            where="command line",
+            key=option,
+            found=repr(text),
+            expected=" or ".join(map(repr, known)),
+            cure="write the sign alone",
+        )
+    return text
+
+
+def _not_pairs(text: str, option: str, expected: str, example: str) -> Exception:
+    from crsrisk.errors import InputError
+
+    return InputError(
+        where="command line",
+        key=option,
+        found=text,
+        expected=expected,
+        cure=f"write it as in {option} {example}",
+    )
 
 
 def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:
     """``name=value`` options as a dictionary."""
-    from crsrisk.errors import InputError
-
     pairs = {}
     for text in texts or []:
         left, mark, right = text.partition("=")
         if not mark or not left or not right:
-            raise InputError(
-                where="command line",
-                key=option,
-                found=text,
-                expected="name=value",
-                cure=f"write {option} crp=mg/dL",
-            )
+            raise _not_pairs(text, option, "name=value", _EXAMPLES.get(option, "name=value"))
         pairs[left.strip()] = right.strip()
     return pairs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,19 +12,17 @@ from crsrisk.cli.application import (
     CPUS,
     PANELS,
     AsJson,
-    LdhUpperLimit,
     Model,
     Overwrite,
     Patients,
     Product_,
-    Renames,
+    Reading,
     Seed,
-    Units,
     UnknownProduct,
     Workers,
     app,
     print_json,
-    reading,
+    reads_table,
 )
 
 explain = typer.Typer(
@@ -80,17 +79,17 @@ def explain_one_patient(
 
 
 @explain.command("table")
+@reads_table
 def explain_all_rows(
     model: Model,
     table: Patients,
     out: Annotated[
         Path | None, typer.Option(help="Write the rows here: .csv, .parquet or .json.")
     ] = None,
-    unit: Units = None,
-    rename: Renames = None,
-    ldh_upper_limit: LdhUpperLimit = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    *,
+    how: Reading,
 ) -> None:
     """Explain every row of a table: risk, interval, reasons and warnings."""
     from crsrisk.data.files import new_result
@@ -100,7 +99,7 @@ def explain_all_rows(
         explained = answer_table(
             model,
             table,
-            **reading(unit, rename, ldh_upper_limit),
+            **how,
             out=out,
             is_printed=not as_json,
         )
@@ -130,10 +129,11 @@ def explain_template(
 
 
 @app.command(rich_help_panel=PANELS[2])
+@reads_table
 def grade(
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="One row a patient and time point: .csv, .parquet."),
+        typer.Argument(metavar="TABLE", help="One row a patient and time point: CSV, .xlsx, ..."),
     ],
     system: Annotated[
         list[str] | None,
@@ -146,18 +146,31 @@ def grade(
         float | None, typer.Option(help="Upper limit of ALT (U/L), for a column alt_u_l.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write the grades of every row here: .csv or .parquet.")
+        Path | None,
+        typer.Option(help="Write the grades of every row here: .csv, .parquet or .xlsx."),
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    *,
+    how: Reading,
 ) -> None:
     """Grade CRS in a registry or trial: onset, peak, resolution, agreement between systems."""
     from crsrisk.data.files import new_result
-    from crsrisk.studies.grade import grade_registry, print_graded
+    from crsrisk.studies.grade import grade_registry, patients_path, print_graded
 
-    with new_result(out, overwrite=overwrite):
+    stated = replace(
+        how["reading"],
+        units={**how["reading"].units, **how["units"]},
+        rename={**how["reading"].rename, **how["mapping"]},
+    )
+    beside = None if out is None or patients_path(out) == out else patients_path(out)
+    with new_result(out, beside, overwrite=overwrite):
         graded = grade_registry(
-            table, systems=tuple(system or ()), alt_upper_limit_u_l=alt_upper_limit, out=out
+            table,
+            systems=tuple(system or ()),
+            alt_upper_limit_u_l=alt_upper_limit,
+            reading=stated,
+            out=out,
         )
     if as_json:
         print_json(graded.to_dict())

@@ -6,7 +6,7 @@ A command is as long as its options: one of them a line.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,6 @@ from crsrisk.cli.application import (
     AsJson,
     AtLeast,
     KnownPatients,
-    LdhUpperLimit,
     Model,
     Outcome,
     Overwrite,
@@ -24,21 +23,24 @@ from crsrisk.cli.application import (
     Patients,
     ProductFiles,
     Products,
-    Renames,
+    Reading,
     Scenario,
     Seed,
     Track,
-    Units,
     UnknownProduct,
     Workers,
     app,
     arms_of,
     print_json,
-    reading,
+    reads_table,
 )
+
+if TYPE_CHECKING:
+    from crsrisk.data.table_reading import TableReading
 
 
 @app.command(rich_help_panel=PANELS[1])
+@reads_table
 def train(
     config: Annotated[
         str, typer.Argument(help="Configuration in models/configs/ by name, or a .yaml file.")
@@ -71,9 +73,6 @@ def train(
         ),
     ] = None,
     at_least: AtLeast = None,
-    unit: Units = None,
-    rename: Renames = None,
-    ldh_upper_limit: LdhUpperLimit = None,
     tune: Annotated[
         bool,
         typer.Option("--tune", help="Look for better settings first, as the configuration says."),
@@ -91,10 +90,13 @@ def train(
     overwrite: Overwrite = False,
     workers: Workers = CPUS,
     as_json: AsJson = False,
+    *,
+    how: Reading,
 ) -> None:
     """Train a risk model on simulated patients, or on a table with outcomes."""
     from crsrisk.errors import InputError
     from crsrisk.model.tracking import check_server
+    from crsrisk.studies.predict import tell_account
     from crsrisk.studies.train import config_from, simulated_training, table_training, train
     from crsrisk.terminal import steps
 
@@ -135,7 +137,8 @@ def train(
                 outcomes=outcomes,
                 outcome=outcome,
                 at_least=at_least,
-                **reading(unit, rename, ldh_upper_limit),
+                tell=None if as_json else tell_account,
+                **how,
             )
         trained = train(
             training,
@@ -157,20 +160,20 @@ def train(
 
 
 @app.command(rich_help_panel=PANELS[1])
+@reads_table
 def predict(
     model: Model,
     table: Patients,
     out: Annotated[
         Path | None, typer.Option(help="Write risks here (.csv or .parquet) instead of printing.")
     ] = None,
-    unit: Units = None,
-    rename: Renames = None,
-    ldh_upper_limit: LdhUpperLimit = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first refused value.")] = False,
     unknown_product: UnknownProduct = False,
     product_file: ProductFiles = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    *,
+    how: Reading,
 ) -> None:
     """Score a table, with an account of what was refused, converted or missing.
 
@@ -179,13 +182,14 @@ def predict(
     """
     from crsrisk.data.files import new_result
     from crsrisk.folders import find
-    from crsrisk.studies.predict import print_score, score_table
+    from crsrisk.studies.predict import print_score, refused_path, score_table
 
-    with new_result(out, overwrite=overwrite):
+    refused = None if out is None else refused_path(out)
+    with new_result(out, refused, overwrite=overwrite):
         scored = score_table(
             find("released", model),
             table,
-            **reading(unit, rename, ldh_upper_limit),
+            **how,
             strict=strict,
             out=out,
             unknown_product=unknown_product,
@@ -200,6 +204,7 @@ def predict(
 
 
 @app.command(rich_help_panel=PANELS[1])
+@reads_table
 def update(
     model: Model,
     table: KnownPatients,
@@ -222,20 +227,20 @@ def update(
             " shipped one of the model's name."
         ),
     ] = None,
-    unit: Units = None,
-    rename: Renames = None,
-    ldh_upper_limit: LdhUpperLimit = None,
     unknown_product: UnknownProduct = False,
     product_file: ProductFiles = None,
     seed: Seed = 1,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    *,
+    how: Reading,
 ) -> None:
     """Update a model with patients whose outcomes are known, as little as they call for.
 
     The model is left as it is; the updated one is a folder of its own.
     """
     from crsrisk.folders import find
+    from crsrisk.studies.predict import tell_account
     from crsrisk.studies.train import config_from
     from crsrisk.studies.update import print_updated, update_model
 
@@ -247,7 +252,8 @@ def update(
         at_least=at_least,
         method=method,
         config=None if config is None else config_from(config),
-        **reading(unit, rename, ldh_upper_limit),
+        tell=None if as_json else tell_account,
+        **how,
         unknown_product=unknown_product,
         product_files=product_file or (),
         seed=seed,
@@ -290,6 +296,7 @@ def release(
 
 
 @app.command("evaluate", rich_help_panel=PANELS[1])
+@reads_table
 def evaluate_table(
     model: Annotated[
         str,
@@ -332,9 +339,6 @@ def evaluate_table(
     track: Annotated[
         Path | None, typer.Option(help="Log to MLflow in this folder too (needs --out).")
     ] = None,
-    unit: Units = None,
-    rename: Renames = None,
-    ldh_upper_limit: LdhUpperLimit = None,
     unknown_product: UnknownProduct = False,
     product_file: ProductFiles = None,
     seed: Seed = 1,
@@ -343,6 +347,8 @@ def evaluate_table(
     ] = 300,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    *,
+    how: Reading,
 ) -> None:
     """Judge a model where outcomes are known: discrimination, calibration, net benefit.
 
@@ -359,6 +365,7 @@ def evaluate_table(
         track_evaluation,
         write_evaluation,
     )
+    from crsrisk.studies.predict import tell_account
 
     if risk is not None:
         _evaluate_risks(
@@ -373,7 +380,10 @@ def evaluate_table(
             resamples=resamples,
             html=html,
             out=out,
-            is_read_as_it_is=not (unit or rename or ldh_upper_limit or track),
+            is_read_as_it_is=not (
+                how["units"] or how["mapping"] or how["ldh_upper_limit_u_l"] or track
+            ),
+            reading=how["reading"],
             overwrite=overwrite,
             as_json=as_json,
         )
@@ -394,7 +404,8 @@ def evaluate_table(
             outcome=outcome,
             at_least=at_least,
             by=by or [],
-            **reading(unit, rename, ldh_upper_limit),
+            tell=None if as_json else tell_account,
+            **how,
             unknown_product=unknown_product,
             product_files=product_file or (),
             threshold=threshold,
@@ -402,12 +413,12 @@ def evaluate_table(
             n_resamples=resamples,
         )
         written = write_evaluation(content, html=html, out=out)
-        how = track_evaluation(content, out=out, folder=track)
+        tracked = track_evaluation(content, out=out, folder=track)
     if as_json:
         print_json(content.to_dict())
         return
     typer.echo(
-        "\n".join([*evaluation_lines(content), *(f"Wrote {name}" for name in written), *how])
+        "\n".join([*evaluation_lines(content), *(f"Wrote {name}" for name in written), *tracked])
     )
 
 
@@ -425,6 +436,7 @@ def _evaluate_risks(
     html: Path | None,
     out: Path | None,
     is_read_as_it_is: bool,
+    reading: TableReading,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -461,6 +473,7 @@ def _evaluate_risks(
             threshold=threshold,
             seed=seed,
             n_resamples=resamples,
+            reading=reading,
         )
         written = write_risk_column(made, html=html, out=out)
     if as_json:

@@ -14,20 +14,18 @@ from crsrisk.cli.application import (
     CPUS,
     PANELS,
     AsJson,
-    LdhUpperLimit,
     Model,
     Overwrite,
     Patients,
     Products,
-    Renames,
+    Reading,
     Scenario,
     Seed,
-    Units,
     Workers,
     app,
     arms_of,
     print_json,
-    reading,
+    reads_table,
 )
 
 onset = typer.Typer(
@@ -75,17 +73,17 @@ def onset_train(
 
 
 @onset.command("predict")
+@reads_table
 def onset_predict(
     model: Model,
     table: Patients,
     out: Annotated[
         Path | None, typer.Option(help="Write here (.csv or .parquet) instead of printing.")
     ] = None,
-    unit: Units = None,
-    rename: Renames = None,
-    ldh_upper_limit: LdhUpperLimit = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    *,
+    how: Reading,
 ) -> None:
     """Tell for every row the risk by 24, 48, 72 h and 7 d, and when onset comes after each dose.
 
@@ -96,9 +94,7 @@ def onset_predict(
     from crsrisk.studies.onset import print_onset, tell_onset
 
     with new_result(out, overwrite=overwrite):
-        told = tell_onset(
-            find("released", model), table, **reading(unit, rename, ldh_upper_limit), out=out
-        )
+        told = tell_onset(find("released", model), table, **how, out=out)
     if as_json:
         print_json(told.to_dict())
     else:

@@ -14,20 +14,18 @@ from crsrisk.cli.application import (
     CPUS,
     PANELS,
     AsJson,
-    LdhUpperLimit,
     Overwrite,
     Page,
     Patients,
     Product_,
+    Reading,
     Regimen,
-    Renames,
     Scenario,
     Seed,
-    Units,
     Workers,
     app,
-    pairs_of,
     print_json,
+    reads_table,
 )
 
 policy = typer.Typer(
@@ -168,6 +166,7 @@ def simulate_policies(
 
 
 @policy.command("table")
+@reads_table
 def weigh_policies(
     table: Patients,
     risk_column: Annotated[
@@ -192,14 +191,13 @@ def weigh_policies(
     response_weight: ResponseWeight = None,
     burden: Burden = None,
     doses: Doses = None,
-    unit: Units = None,
-    rename: Renames = None,
-    ldh_upper_limit: LdhUpperLimit = None,
     seed: Seed = 1,
     html: Page = None,
     out: PolicyFolder = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    *,
+    how: Reading,
 ) -> None:
     """Weigh prophylaxis in a table of patients, under a risk ratio and harms that you state."""
     from crsrisk.data.files import new_result
@@ -218,7 +216,7 @@ def weigh_policies(
             outcome=outcome,
             groups=group or (),
             columns=TableColumns(
-                pairs_of(unit, "--unit"), pairs_of(rename, "--rename"), ldh_upper_limit
+                how["units"], how["mapping"], how["ldh_upper_limit_u_l"], how["reading"]
             ),
             thresholds=threshold or (),
             doses_per_100=doses or (30.0,),

@@ -1,311 +1,371 @@
 """Headers: what the columns of a user's table stand for, and in which unit; a unit is never
-guessed.
+guessed. Beside a quantity may stand its unit, its upper limit and the time at which it was taken.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
+from crsrisk.data.table_reading import TableReading
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, Field, columns_of
-from crsrisk.units import accepts, unit_key
+from crsrisk.units import accepts_unit, unit_key
 
-_SEX_COLUMNS = frozenset({"sex", "gender"})
+SEX_COLUMNS = frozenset({"sex", "gender", "geschlecht"})
+_N_NAMED = 12  # columns in a message
+_UNIT_WORDS = ("unit", "units", "uom", "einheit")
+_LIMIT_WORDS = tuple(
+    word + unit
+    for word in ("upperlimit", "upperlimitofnormal", "uln")
+    for unit in ("", "ul", "iul", "ukatl")
+)
+_TIME_WORDS = frozenset({"time", "date", "datetime", "timestamp", "drawn", "collected", "sampled"})
+_CLOCK_WORDS = frozenset({"h", "hour", "hours", "d", "day", "days", "min", "minutes"})
+_AFTER_WORDS = frozenset({"after", "since", "from", "post", "relative"})
+_SAMPLE_WORDS = frozenset({"sample", "sampling", "lab", "labs", "blood", "specimen", "collection"})
+_DOSE_WORDS = frozenset({"dose", "infusion", "dosing"})
+_BRACKETED = re.compile(r"(.*?)\s*[\[(]\s*(.+?)\s*[\])]\s*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of the file (``found``) that stands for a column of the field table, in a unit."""
+    """A column of the file (``found``) that stands for a column of the field table.
+
+    ``unit``: its unit, "" where only ``unit_column`` says it, row by row. ``limit_column``: the
+    upper limit of normal by row, in ``limit_unit`` ("" = the value's). ``time_column``: when it was
+    taken. ``is_sex``: letters of sex for the column is_female.
+    """
 
     found: str
     name: str
     unit: str
     is_sex: bool = False
+    unit_column: str | None = None
+    limit_column: str | None = None
+    limit_unit: str = ""
+    time_column: str | None = None
 
 
-def _plain(text: str) -> str:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recognised:
+    """The columns of a file by what they stand for. ``unused``: those that stand for nothing here;
+    ``ignored``: those that are not read because that was stated.
+    """
+
+    columns: Mapping[str, Column]
+    dose_time: str | None
+    unused: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
+def plain_header(text: str) -> str:
+    """Letters and digits of a header, in small letters."""
     text = unicodedata.normalize("NFKC", text).casefold().replace("μ", "u").replace("%", "pct")
     return re.sub(r"[^a-z0-9]", "", text)
 
 
-def _spellings() -> dict[str, tuple[str, str | None]]:
+def spellings(fields: Iterable[Field]) -> dict[str, tuple[str, str | None]]:
     """Every way to write a column's name, without punctuation -> the column and the unit that it
     states, if any.
     """
     known: dict[str, tuple[str, str | None]] = {}
-    for name in (*columns_of("observed"), *columns_of("input")):
-        column = FIELDS[name]
+    for column in fields:
         for word in (column.quantity, column.label) if column.unit != "1" else (column.quantity,):
-            known[_plain(word)] = (name, None)
+            known[plain_header(word)] = (column.name, None)
             for unit in column.accepted_units:
-                known[_plain(word) + _plain(unit)] = (name, unit)
-        known[_plain(name)] = (name, column.unit if column.unit != "1" else None)
+                known[plain_header(word) + plain_header(unit)] = (column.name, unit)
+        known[plain_header(column.name)] = (
+            column.name,
+            column.unit if column.unit != "1" else None,
+        )
     return known
 
 
-_SPELLINGS = _spellings()
+OBSERVED = {name: FIELDS[name] for name in columns_of("observed")}
 
 
-def _recognise_one(
-    found: str, text: str, *, where: str, units: Mapping[str, str], used: set[str]
-) -> Column | None:
-    """The column that a header stands for, or None. ``used`` collects the keys of ``units`` that
-    applied.
-    """
-    if text.strip().casefold() in _SEX_COLUMNS:
-        return Column(found, "is_female", "1", is_sex=True)
-    bracket = re.fullmatch(r"(.*?)\s*[\[(]\s*(.+?)\s*[\])]\s*", text)
-    base, stated = (bracket.group(1), bracket.group(2)) if bracket else (text, None)
-    if _plain(base) not in _SPELLINGS:
+class _Headers:
+    """The header of a file, being recognised."""
+
+    def __init__(
+        self, header: list[str], *, where: str, how: TableReading, fields: Mapping[str, Field]
+    ) -> None:
+        self.header, self.where, self.how, self.fields = header, where, how, fields
+        self.known = spellings(fields.values())
+        self.used: set[str] = set()  # keys of units that applied
+
+    def bad(self, key: str, found: str, expected: str, cure: str) -> InputError:
+        return InputError(where=self.where, key=key, found=found, expected=expected, cure=cure)
+
+    def one(self, found: str, *, has_unit_column: bool) -> Column | None:
+        """The column that a header stands for, or None."""
+        text = self.how.rename.get(found, found)
+        if text.strip().casefold() in SEX_COLUMNS and "is_female" in self.fields:
+            return Column(found=found, name="is_female", unit="1", is_sex=True)
+        bracket = _BRACKETED.fullmatch(text)
+        base, stated = (bracket.group(1), bracket.group(2)) if bracket else (text, None)
+        if plain_header(base) not in self.known:
+            return None
+        name, unit = self.known[plain_header(base)]
+        column = self.fields[name]
+        keys = [key for key in (found, name, column.quantity) if key in self.how.units]
+        self.used.update(keys)
+        for other in (stated, *(self.how.units[key] for key in keys)):
+            if other is not None:
+                unit = self.unit(found, column, unit, other)
+        if unit is None and column.unit != "1" and not has_unit_column:
+            ways = ", ".join(f"--unit '{found}={one}'" for one in column.accepted_units)
+            raise self.bad(
+                found,
+                "a quantity without a unit",
+                " or ".join(column.spellings),
+                f"ask the laboratory for its unit, and state it: {ways}",
+            )
+        return Column(found=found, name=name, unit=unit or ("1" if column.unit == "1" else ""))
+
+    def unit(self, found: str, column: Field, unit: str | None, other: str) -> str:
+        if not accepts_unit(column, other):
+            raise self.bad(
+                found,
+                f"the unit {other!r}",
+                " or ".join(column.accepted_units),
+                "convert the values, or correct the unit",
+            )
+        if unit is not None and unit_key(unit) != unit_key(other):
+            raise self.bad(
+                found,
+                f"two units, {unit} and {other}",
+                "one unit",
+                "correct the column name or the unit stated beside it",
+            )
+        return other
+
+    def base_of(self, found: str, words: Collection[str]) -> str | None:
+        """The column whose quantity a header names before (or after) one of the words."""
+        text = plain_header(self.how.rename.get(found, found))
+        for word in sorted(words, key=len, reverse=True):
+            for rest in (text.removesuffix(word), text.removeprefix(word)):
+                if rest != text and rest in self.known:
+                    return self.known[rest][0]
         return None
-    name, unit = _SPELLINGS[_plain(base)]
-    column = FIELDS[name]
-    keys = [key for key in (found, name, column.quantity) if key in units]
-    used.update(keys)
-    for other in (stated, *(units[key] for key in keys)):
-        if other is not None:
-            unit = _one_unit(found, column, unit, other, where=where)
-    if unit is None and column.unit != "1":
-        raise InputError(
-            where=where,
-            key=found,
-            found="a quantity without a unit",
-            expected=" or ".join(column.spellings),
-            cure=f"rename the column, or state its unit beside the table ({found}={column.unit})",
-        )
-    return Column(found, name, unit or "1")
+
+    def beside(self, words: Collection[str]) -> dict[str, str]:
+        """Columns that say something of another one: by column, the header that says it."""
+        found: dict[str, str] = {}
+        for header in self.header:
+            name = self.base_of(header, words)
+            if name is not None and not self.is_quantity(header):
+                found.setdefault(name, header)
+        return found
+
+    def is_quantity(self, header: str) -> bool:
+        """Whether a header names a quantity itself, with its unit in brackets or not."""
+        text = self.how.rename.get(header, header)
+        bracket = _BRACKETED.fullmatch(text)
+        base = bracket.group(1) if bracket else text
+        return plain_header(base) in self.known or plain_header(text) in self.known
+
+    def times(self) -> tuple[dict[str, str], str | None]:
+        """Columns that say when a quantity was taken ("" for every one), and the time of the
+        dose.
+        """
+        times: dict[str, str] = {}
+        dose = self.how.dose_time
+        for header in self.header:
+            parts = _parts(self.how.rename.get(header, header))
+            words = set(parts)
+            is_time = bool(_TIME_WORDS & words) or bool(
+                _CLOCK_WORDS & words and _AFTER_WORDS & words
+            )
+            if not is_time or self.is_quantity(header):
+                continue
+            name = self._timed(parts)
+            if name is not None:
+                times.setdefault(name, header)
+            elif _DOSE_WORDS & words and dose is None and not _AFTER_WORDS & words:
+                dose = header
+        return times, dose
+
+    def _timed(self, parts: list[str]) -> str | None:
+        """The column that the words before a word of time name; "" for samples in general."""
+        for end in range(len(parts), 0, -1):
+            for text in {"".join(parts[:end]), "".join(parts[-end:])}:
+                if text in self.known:
+                    name = self.known[text][0]
+                    return name if self.fields[name].kind == "float" else None
+        return "" if _SAMPLE_WORDS & set(parts) else None
 
 
-def _one_unit(found: str, column: Field, unit: str | None, other: str, *, where: str) -> str:
-    if not accepts(column.name, other):
-        raise InputError(
-            where=where,
-            key=found,
-            found=f"the unit {other!r}",
-            expected=" or ".join(column.accepted_units),
-            cure="convert the values, or correct the unit",
-        )
-    if unit is not None and unit_key(unit) != unit_key(other):
-        raise InputError(
-            where=where,
-            key=found,
-            found=f"two units, {unit} and {other}",
-            expected="one unit",
-            cure="correct the column name or the unit stated beside it",
-        )
-    return other
+def _parts(text: str) -> list[str]:
+    text = unicodedata.normalize("NFKC", text)
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).casefold()
+    return [part for part in re.split(r"[^a-z0-9]+", text) if part]
 
 
 def recognise(
-    header: list[str], *, where: str, units: Mapping[str, str], mapping: Mapping[str, str]
-) -> dict[str, Column]:
-    """The columns of the field table that a file's ``header`` has, by name; columns that stand for
-    none are left out.
+    header: list[str],
+    *,
+    where: str,
+    how: TableReading,
+    fields: Mapping[str, Field] | None = None,
+) -> Recognised:
+    """The columns of the field table that a file's ``header`` has, by name.
 
-    ``units`` and ``mapping`` as in :func:`crsrisk.data.tables.read_patients`. Raises
-    :class:`InputError` for a quantity without a unit, with two, or given twice, for a required one
-    that is missing, and for units and mappings of no column.
+    ``fields``: the columns that are looked for, those of the observed table when left out. Raises
+    :class:`InputError` for a quantity without a unit, with two, or given twice, for a column of
+    units or limits that would not be read, and for units, codes and names of no column.
     """
-    for name in mapping:
-        if name not in header:
-            raise InputError(
-                where=where,
-                key=name,
-                found="no such column",
-                expected="a column of the file",
-                cure="correct the mapping: file's name on the left, our name on the right",
-            )
-    used: set[str] = set()
+    fields = OBSERVED if fields is None else fields
+    kept = [name for name in header if name not in how.ignore]
+    _check_named(header, how, where=where)
+    headers = _Headers(kept, where=where, how=how, fields=fields)
+    units, limits = headers.beside(_UNIT_WORDS), headers.beside(_LIMIT_WORDS)
+    times, dose = headers.times()
     columns: dict[str, Column] = {}
-    for found in header:
-        column = _recognise_one(
-            found, mapping.get(found, found), where=where, units=units, used=used
-        )
-        if column is None and found in mapping:
-            raise InputError(
-                where=where,
-                key=found,
-                found=f"a mapping to {mapping[found]!r}",
-                expected="a column of the data dictionary",
-                cure="correct the mapping",
+    aside = {*units.values(), *limits.values(), *times.values(), dose}
+    for found in kept:
+        if found in aside:
+            continue
+        name = headers.base_of(f"{how.rename.get(found, found)}unit", _UNIT_WORDS)
+        column = headers.one(found, has_unit_column=name in units)
+        if column is None and found in how.rename:
+            raise headers.bad(
+                found,
+                f"a mapping to {how.rename[found]!r}",
+                "a column of the data dictionary",
+                "correct the mapping",
             )
-        if column is not None and column.name in columns:
-            raise InputError(
-                where=where,
-                key=found,
-                expected="each quantity once",
-                cure="delete or rename one of the two",
-                found=f"{column.name} a second time, beside {columns[column.name].found}",
+        if column is None:
+            continue
+        if column.name in columns:
+            raise headers.bad(
+                found,
+                f"{column.name} a second time, beside {columns[column.name].found}",
+                "each quantity once",
+                f"say which one is not read: --ignore '{found}' for example",
             )
-        if column is not None:
-            columns[column.name] = column
-    for name in units:
-        if name not in used:
-            raise InputError(
-                where=where,
-                key=name,
-                found="a unit for a column that is not there",
-                expected="a column of the file",
-                cure="correct the name",
-            )
-    _check_missing(header, columns, where=where)
-    return columns
+        columns[column.name] = _with_neighbours(column, fields, units, limits, times)
+    _check_units_used(headers)
+    _check_beside(headers, columns, units, limits)
+    used = {column.found for column in columns.values()} | aside
+    return Recognised(
+        columns=columns,
+        dose_time=dose,
+        unused=tuple(name for name in kept if name not in used),
+        ignored=tuple(name for name in header if name in how.ignore),
+    )
 
 
-def _check_missing(header: list[str], columns: Mapping[str, Column], *, where: str) -> None:
-    required = [name for name in columns_of("observed") if FIELDS[name].is_required]
+def _with_neighbours(
+    column: Column,
+    fields: Mapping[str, Field],
+    units: Mapping[str, str],
+    limits: Mapping[str, str],
+    times: Mapping[str, str],
+) -> Column:
+    name, field = column.name, fields[column.name]
+    limit = limits.get(name)
+    is_sample = field.kind == "float" and field.usual is not None
+    time = times.get(name) or (times.get("") if is_sample else None)
+    stated = plain_header(limit or "")
+    limit_unit = "ukat/L" if stated.endswith("ukatl") else "U/L" if stated.endswith("ul") else ""
+    return replace(
+        column,
+        unit_column=units.get(name),
+        limit_column=limit,
+        limit_unit=limit_unit,
+        time_column=time,
+    )
+
+
+def _check_named(header: list[str], how: TableReading, *, where: str) -> None:
+    """Refuse statements on columns that the file has not."""
+    stated = [
+        ("--rename", list(how.rename), "file's name on the left, our name on the right"),
+        ("--ignore", list(how.ignore), "correct the name"),
+        ("--dose-time", [how.dose_time] if how.dose_time else [], "correct the name"),
+    ]
+    for option, names, cure in stated:
+        for name in names:
+            if name not in header:
+                raise InputError(
+                    where=where,
+                    key=str(name),
+                    found="no such column",
+                    expected="a column of the file",
+                    cure=f"correct {option}: {cure}" if option == "--rename" else cure,
+                )
+
+
+def _check_units_used(headers: _Headers) -> None:
+    for name in headers.how.units:
+        if name not in headers.used:
+            raise headers.bad(
+                name,
+                "a unit for a column that is not there",
+                "a column of the file",
+                "correct the name",
+            )
+
+
+def _check_beside(
+    headers: _Headers,
+    columns: Mapping[str, Column],
+    units: Mapping[str, str],
+    limits: Mapping[str, str],
+) -> None:
+    """A column of units or limits beside no column that is read would be overlooked."""
+    for kind, beside in (("units", units), ("upper limits", limits)):
+        for name, found in beside.items():
+            if name not in columns:
+                raise headers.bad(
+                    found,
+                    f"a column of {kind} without the column {name}",
+                    f"the values that it belongs to, as {headers.fields[name].quantity}",
+                    "name the column of the values, or say that it is not read:"
+                    f" --ignore '{found}'",
+                )
+
+
+def statement_for(column: Column, table: Mapping[str, object], quantity: str) -> object | None:
+    """What is stated for a column by its name in the file, its name here, or its quantity."""
+    for key in (column.found, column.name, quantity):
+        if key in table:
+            return table[key]
+    if column.is_sex and "sex" in table:
+        return table["sex"]
+    return table.get("")
+
+
+def missing_columns(
+    required: Iterable[str],
+    columns: Collection[str],
+    *,
+    fields: Mapping[str, Field],
+    unused: Iterable[str],
+    where: str,
+) -> InputError | None:
+    """All required columns that are not there as one error, or None."""
     missing = [name for name in required if name not in columns]
     if not missing:
-        return
-    column = FIELDS[missing[0]]
-    taken = {one.found for one in columns.values()}
-    free = [name for name in header if name not in taken and name not in FIELDS]
-    near = difflib.get_close_matches(missing[0], free, n=1, cutoff=0.5)
+        return None
+    first = fields[missing[0]]
     others = f"; also missing: {', '.join(missing[1:])}" if missing[1:] else ""
-    empty = ", with empty cells where it was not measured" if column.may_be_missing else ""
-    cure = (
-        f"if it is the column {near[0]!r}, rename or map that" if near else f"add the column{empty}"
-    )
-    raise InputError(
+    others_there = list(unused)
+    free = ", ".join(others_there[:_N_NAMED])
+    if len(others_there) > _N_NAMED:
+        free += f" and {len(others_there) - _N_NAMED} more"
+    perhaps = f"; columns that stand for nothing here: {free}" if free else ""
+    return InputError(
         where=where,
-        key=column.name,
+        key=first.name,
         found=f"no such column{others}",
-        expected=" or ".join(column.spellings),
-        cure=cure,
+        expected=" or ".join(first.spellings),
+        cure=(
+            "name the column that holds it (--rename YOURS=OURS, with its unit), or add it with"
+            f" empty cells where it is not known{perhaps}"
+        ),
     )
-
-
-# Cells: the text of a table turned into numbers, yes/no, words and patients' numbers, without units
-# or ranges.
-
-
-Mask: TypeAlias = NDArray[np.bool_]
-Floats: TypeAlias = NDArray[np.float64]
-
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "."})  # in small letters
-YES_WORDS = frozenset({"true", "yes", "1", "1.0"})
-NO_WORDS = frozenset({"false", "no", "0", "0.0"})
-_SEX_WORDS = (frozenset({"f", "female"}), frozenset({"m", "male"}))
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
-
-TYPES: Mapping[str, type[Any]] = {
-    "float": np.float64,
-    "int": np.int64,
-    "bool": np.bool_,
-    "category": str,
-}
-
-
-def _texts(cells: pd.Series[Any]) -> list[str]:
-    """Cells as text without blanks around; a missing one is empty."""
-    missing = cells.isna().to_numpy(dtype=bool)
-    return [
-        "" if gone else str(value).strip()
-        for value, gone in zip(cells.to_numpy(dtype=object), missing, strict=True)
-    ]
-
-
-def _among(texts: list[str], words: Collection[str]) -> Mask:
-    return np.array([text.lower() in words for text in texts], dtype=bool)
-
-
-def parse(
-    cells: pd.Series[Any], column: Field, *, is_sex: bool = False
-) -> tuple[NDArray[Any], Mask, Mask]:
-    """Values (float, 0/1 for yes/no; text for words), which cells are missing, and which cannot be
-    read.
-    """
-    if column.kind in ("float", "int"):
-        values, missing = _parse_numbers(cells)
-        bad = ~missing & ~np.isfinite(values)
-        if column.kind == "int":
-            bad |= np.isfinite(values) & (values != np.floor(values))
-        return values, missing, bad
-    texts = _texts(cells)
-    missing = _among(texts, MISSING_WORDS)
-    if column.kind == "category":
-        known = np.array([text in column.categories for text in texts], dtype=bool) | (
-            not column.categories
-        )
-        return np.array(texts, dtype=object), missing, ~known & ~missing
-    yes, no = _SEX_WORDS if is_sex else (YES_WORDS, NO_WORDS)
-    values = np.where(_among(texts, yes), 1.0, np.where(_among(texts, no), 0.0, np.nan))
-    return values, missing, np.isnan(values) & ~missing
-
-
-def _parse_numbers(cells: pd.Series[Any]) -> tuple[Floats, Mask]:
-    if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_bool_dtype(cells.dtype):
-        values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
-        return values, np.isnan(values)
-    texts = _texts(cells)
-    numbers = [float(text) if _NUMBER.fullmatch(text) else np.nan for text in texts]
-    return np.array(numbers, dtype=np.float64), _among(texts, MISSING_WORDS)
-
-
-def expected_words(column: Field, *, is_sex: bool = False) -> str:
-    """What a cell of the column may hold, in words."""
-    words = {
-        "float": "a number",
-        "int": "a whole number",
-        "bool": "true or false (or yes/no, 1/0)",
-        "category": f"one of {', '.join(column.categories)}" if column.categories else "a name",
-    }
-    return "F or M" if is_sex else words[column.kind]
-
-
-def typed(cells: pd.Series[Any], column: Field, *, where: str) -> pd.Series[Any]:
-    """A column in the type of its kind, or an error."""
-    if column.name == "patient_id":
-        return as_ids(id_texts(cells))
-    if column.kind == "category":
-        return cells.where(cells != "", np.nan)
-    values, missing, bad = parse(cells, column)
-    if column.kind in ("int", "bool"):
-        bad |= missing
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            where=where,
-            key=f"row {row + 1}, column {column.name}",
-            found=repr(str(cells.iloc[row])),
-            expected=expected_words(column),
-            cure="correct the cell, or write the table again",
-        )
-    return pd.Series(values, index=cells.index, name=cells.name).astype(TYPES[column.kind])
-
-
-def guessed(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """A column that the field table does not know: whole numbers, numbers, True/False or text."""
-    words = set(cells)
-    if words <= {"True", "False"}:
-        return cells == "True"
-    if all(_WHOLE.fullmatch(word) for word in words):
-        return cells.astype(np.int64)
-    if all(_NUMBER.fullmatch(word) for word in words - {""}):
-        return pd.Series(_parse_numbers(cells)[0], index=cells.index, name=cells.name)
-    return cells.where(cells != "", np.nan)
-
-
-def id_texts(cells: pd.Series[Any]) -> pd.Series[str]:
-    """Patients' numbers as text; missing ones empty. Whole floats (a column with gaps) lose their
-    ".0".
-    """
-    if pd.api.types.is_float_dtype(cells.dtype) and bool((cells.dropna() % 1 == 0).all()):
-        cells = cells.astype("Int64")
-    texts = ["" if text.lower() in MISSING_WORDS else text for text in _texts(cells)]
-    return pd.Series(texts, index=cells.index, name="patient_id", dtype=str)
-
-
-def as_ids(texts: pd.Series[str]) -> pd.Series[Any]:
-    """int64 if every one is a whole number as people write it (007 is not), else text."""
-    return texts.astype(np.int64) if all(_WHOLE.fullmatch(text) for text in texts) else texts

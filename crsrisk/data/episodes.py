@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crsrisk.data.bounds import is_at_least, is_below
 from crsrisk.data.grading_systems import GRADERS, NO_OXYGEN, Grades, GradingSystem, Signs
 
 FEVER_C = 38.0  # Lee 2019
@@ -38,6 +39,7 @@ ROW_COLUMNS = (  # what `follow` needs; booleans where the name says so, NaN = n
     "oxygen_device",
     "has_fio2_40",
     "alt_x_uln",
+    "baseline_alt_x_uln",
     "creatinine_x_uln",
     "organ_toxicity_grade",
     "is_fever_hidden",
@@ -73,7 +75,8 @@ class _Patient:
         self, time_h: float, *, fever: bool, is_ill: bool, hidden: bool, quiet_h: float
     ) -> None:
         is_ill_since = self.was_ill and is_ill
-        if self.is_open and not is_ill_since and time_h - self.last_sign_h >= quiet_h:
+        quiet_for_h = time_h - self.last_sign_h
+        if self.is_open and not is_ill_since and bool(is_at_least(quiet_for_h, quiet_h)):
             self.is_open = self.is_fever_hidden = False
         if fever and not self.is_open:
             self.is_open, self.n_boluses = True, 0.0
@@ -85,7 +88,7 @@ class _Patient:
     ) -> bool:
         self.fluids_from_h = _since(self.fluids_from_h, time_h, is_on=has_fluids)
         if np.isnan(n_boluses):
-            return has_fluids and time_h - self.fluids_from_h >= enough_h
+            return has_fluids and bool(is_at_least(time_h - self.fluids_from_h, enough_h))
         self.n_boluses += n_boluses
         return has_fluids and self.n_boluses >= SEVERAL_BOLUSES
 
@@ -99,7 +102,7 @@ def follow(rows: pd.DataFrame, *, quiet_h: float, multiple_boluses_h: float) -> 
     number is given (NaN in ``n_boluses``). What runs at one row and the next is taken to have run
     between them, however far apart they are; fever is not.
     """
-    fever = rows["temperature_c"].to_numpy() >= FEVER_C
+    fever = is_at_least(rows["temperature_c"], FEVER_C)
     is_low_systolic, is_low = _low_pressure(rows)
     fluids, n_all = (
         rows["has_fluids"].to_numpy(),
@@ -150,13 +153,37 @@ def follow(rows: pd.DataFrame, *, quiet_h: float, multiple_boluses_h: float) -> 
     )
 
 
+def signs_without_fever(rows: pd.DataFrame, followed: Followed) -> tuple[str, ...]:
+    """A sentence on signs and support that are graded 0 because no fever had opened CRS; none where
+    there are none.
+    """
+    _, is_low = _low_pressure(rows)
+    has_support = (
+        (rows["n_vasopressors"].to_numpy() > 0)
+        | rows["has_vasopressin"].to_numpy()
+        | (rows["oxygen_device"].to_numpy() > NO_OXYGEN)
+    )
+    missed = (is_low | has_support) & ~followed.has_sign & ~np.asarray(followed.signs.has_crs)
+    n = int(np.sum(missed))
+    if not n:
+        return ()
+    patients = len(set(rows["patient_id"].to_numpy()[missed]))
+    rows_of = f"{n} {'row' if n == 1 else 'rows'}"
+    of = f"{patients} {'patient' if patients == 1 else 'patients'}"
+    return (
+        f"{rows_of} of {of}: low pressure, oxygen or vasopressor without fever that had opened CRS:"
+        " grade 0, since every system asks for fever first",
+    )
+
+
 def _low_pressure(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Low systolic pressure (mean pressure where that was not measured) and low pressure at all;
     fluids say both.
     """
     systolic, mean = rows["sbp_mmhg"].to_numpy(), rows["map_mmhg"].to_numpy()
     fluids = rows["has_fluids"].to_numpy()
-    is_low_mean, is_low_systolic = mean < LOW_MAP_MMHG, systolic < LOW_SYSTOLIC_MMHG
+    is_low_mean = is_below(mean, LOW_MAP_MMHG)
+    is_low_systolic = is_below(systolic, LOW_SYSTOLIC_MMHG)
     return (
         fluids | np.where(np.isnan(systolic), is_low_mean, is_low_systolic),
         fluids | is_low_mean | is_low_systolic,
@@ -186,6 +213,7 @@ def _signs(
             "oxygen_device",
             "has_fio2_40",
             "alt_x_uln",
+            "baseline_alt_x_uln",
             "creatinine_x_uln",
             "organ_toxicity_grade",
             "has_died",
@@ -219,13 +247,48 @@ def milestones(rows: pd.DataFrame, grades: Mapping[GradingSystem, Grades]) -> pd
     gone; NaN when that was not seen, or no CRS.
     """
     parts = [
-        _milestones_of(rows, grade).assign(system=system.value) for system, grade in grades.items()
+        milestones_of(rows, grade).assign(system=system.value) for system, grade in grades.items()
     ]
     columns = ["patient_id", "system", "max_grade", "onset_h", "peak_h", "resolution_h"]
     return pd.concat(parts, ignore_index=True)[columns]
 
 
-def _milestones_of(rows: pd.DataFrame, grade: Grades) -> pd.DataFrame:
+def episode_milestones(
+    rows: pd.DataFrame,
+    episode: NDArray[np.int64],
+    grades: Mapping[GradingSystem, Grades],
+) -> pd.DataFrame:
+    """:func:`milestones` of each episode: one row a patient, system and episode, the first of them
+    1; an episode lasts until the next one opens.
+    """
+    columns = [
+        "patient_id",
+        "system",
+        "episode",
+        "max_grade",
+        "onset_h",
+        "peak_h",
+        "resolution_h",
+    ]
+    parts = []
+    for number in range(1, int(episode.max(initial=0)) + 1):
+        of = episode == number
+        some = milestones(rows[of], {system: grade[of] for system, grade in grades.items()})
+        parts.append(some.assign(episode=number))
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    found = pd.concat(parts, ignore_index=True)[columns]
+    order = {name: place for place, name in enumerate(dict.fromkeys(rows["patient_id"]))}
+    return found.sort_values(
+        ["system", "patient_id", "episode"],
+        key=lambda column: column.map(order) if column.name == "patient_id" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def milestones_of(rows: pd.DataFrame, grade: Grades) -> pd.DataFrame:
+    """One row a patient: patient_id, max_grade, onset_h, peak_h, resolution_h, of one grading."""
     table = pd.DataFrame(
         {
             "patient_id": rows["patient_id"].to_numpy(),

@@ -15,8 +15,10 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import shutil
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -37,6 +39,7 @@ from crsrisk.results import to_plain
 
 # rows of one Parquet row group: the most that a stream holds, beside one frame
 ROWS_PER_GROUP = 65_536
+_A_DATE = re.compile(rb"\d{4}-\d{2}-\d{2}T[\d:]+Z")  # in the properties of a workbook
 INDEX = ".crsrisk-files.json"  # in a result folder: which files belong to the result
 _WRITTEN: ContextVar[list[Path] | None] = ContextVar("files written", default=None)
 _DISK_TROUBLES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
@@ -402,19 +405,56 @@ def write_csv_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
         return rows
 
 
+def write_workbook(path: str | Path, sheets: Mapping[str, pd.DataFrame]) -> None:
+    """Write frames as the sheets of one .xlsx file, without date and name of a person in it: the
+    same frames give the same bytes. Missing cells are empty.
+    """
+    import openpyxl
+
+    book = openpyxl.Workbook(write_only=True)
+    for name, frame in sheets.items():
+        sheet = book.create_sheet(name)
+        sheet.append([str(column) for column in frame.columns])
+        for row in frame.astype(object).where(frame.notna(), None).itertuples(index=False):
+            sheet.append([cell.item() if isinstance(cell, np.generic) else cell for cell in row])
+    packed = io.BytesIO()
+    book.save(packed)
+    with (
+        write_beside(path) as beside,
+        zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as target,
+        zipfile.ZipFile(packed) as source,
+    ):
+        for part in sorted(source.namelist()):
+            content = source.read(part)
+            if part == "docProps/core.xml":
+                content = _A_DATE.sub(b"1980-01-01T00:00:00Z", content)
+            entry = zipfile.ZipInfo(part, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(entry, content)
+
+
+def _write_xlsx(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
+    together = pd.concat(list(frames), ignore_index=True)
+    write_workbook(path, {"rows": together})
+    return len(together)
+
+
 def write_table_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
-    """Write frames as CSV or Parquet, as the file's suffix says; returns the number of rows."""
+    """Write frames as CSV, Parquet or xlsx, as the file's suffix says; returns the number of
+    rows.
+    """
     writers: Mapping[str, Callable[[str | Path, Iterable[pd.DataFrame]], int]] = {
         ".csv": write_csv_stream,
         ".parquet": write_parquet_stream,
+        ".xlsx": _write_xlsx,
     }
     suffix = Path(path).suffix.lower()
     if suffix not in writers:
         raise OutputError(
             where=str(path),
             found=f"the suffix {suffix!r}",
-            expected=".parquet or .csv",
-            cure="end the file name with .parquet or .csv",
+            expected=".parquet, .csv or .xlsx",
+            cure="end the file name with .parquet, .csv or .xlsx",
         )
     return writers[suffix](path, frames)
 
@@ -554,8 +594,6 @@ def read_manifest(path: str | Path) -> Manifest:
 
 # --- tables as they stand ---
 
-REQUEST = "table"  # a frame has no file name
-
 
 def csv_header(path: Path) -> list[str]:
     """The column names of a CSV file, after a look that every row has as many cells; else
@@ -595,24 +633,8 @@ def csv_header(path: Path) -> list[str]:
             cure="save it again as CSV, UTF-8",
             **rule,
         ) from problem
-    _check_twice(header, where=str(path))
+    check_header(header, where=str(path))
     return header
-
-
-def read_cells(table: Path | pd.DataFrame) -> pd.DataFrame:
-    """A user's table, cell by cell, nothing interpreted: CSV as text, Parquet with its types, a
-    frame as it is, its rows counted from 0.
-    """
-    if isinstance(table, pd.DataFrame):
-        _check_twice(map(str, table.columns), where=REQUEST)
-        names = [str(name) for name in table.columns]
-        return table.set_axis(names, axis=1).reset_index(drop=True)
-    return read_csv_cells(table) if table.suffix.lower() == ".csv" else read_parquet_cells(table)
-
-
-def name_of(table: Path | pd.DataFrame) -> str:
-    """How a message calls a user's table."""
-    return REQUEST if isinstance(table, pd.DataFrame) else str(table)
 
 
 def read_csv_cells(path: Path) -> pd.DataFrame:
@@ -642,7 +664,7 @@ def read_parquet_cells(path: Path) -> pd.DataFrame:
         ) from problem
     except OSError as problem:
         raise _cannot_read(path, problem) from problem
-    _check_twice(table.column_names, where=str(path))
+    check_header(table.column_names, where=str(path))
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
     return frame
 
@@ -656,7 +678,7 @@ def _cannot_read(path: Path, problem: OSError) -> InputError:
     )
 
 
-def _check_twice(header: Iterable[str], *, where: str) -> None:
+def check_header(header: Iterable[str], *, where: str) -> None:
     seen: set[str] = set()
     for name in header:
         if name in seen:

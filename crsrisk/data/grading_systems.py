@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from crsrisk.data.bounds import is_above, is_at_least
 from crsrisk.errors import InputError
 from crsrisk.results import Estimate, NotEstimable
 
@@ -32,7 +33,8 @@ ALT_STEPS = (1.0, 3.0, 5.0, 20.0)
 CREATININE_STEPS = (1.0, 1.5, 3.0, 6.0)  # the same for creatinine
 LONG_VASOPRESSOR_H = 24.0  # MSKCC
 N_GRADES = 6  # 0 to 5
-FEWEST_PATIENTS = 10  # below, resampling says nothing about the spread of an agreement
+FEWEST_PATIENTS = 20  # below, resampling says nothing about the spread of an agreement
+LOWEST_BASELINE_RATIO = 1.5  # grade 1 above an abnormal baseline (CTCAE 5.0)
 
 
 class GradingSystem(StrEnum):
@@ -60,7 +62,8 @@ class Signs:
     ``oxygen_device``: 0 none, 1 low flow (nasal cannula up to 6 L/min, blow-by), 2 high flow or any
     mask, 3 positive pressure without a tube, 4 ventilator. ``has_fio2_40``: inspired oxygen of 40%
     or more (the scales other than ASTCT go by it). ``alt_x_uln``, ``creatinine_x_uln``: times the
-    upper limit of normal; NaN = not measured. ``organ_toxicity_grade``: worst CTCAE grade (0-4) of
+    upper limit of normal; NaN = not measured. ``baseline_alt_x_uln``: ALT before CRS; above 1 the
+    grade counts multiples of it. ``organ_toxicity_grade``: worst CTCAE grade (0-4) of
     another organ by CRS. ``has_died``: of CRS.
 
     >>> astct_grade(Signs(has_crs=True, n_vasopressors=[0, 1, 2])).tolist()
@@ -78,6 +81,7 @@ class Signs:
     oxygen_device: ArrayLike = NO_OXYGEN
     has_fio2_40: ArrayLike = False
     alt_x_uln: ArrayLike = 0.0
+    baseline_alt_x_uln: ArrayLike = 1.0
     creatinine_x_uln: ArrayLike = 0.0
     organ_toxicity_grade: ArrayLike = 0
     has_died: ArrayLike = False
@@ -95,17 +99,32 @@ class Signs:
         other = np.asarray(self.organ_toxicity_grade, dtype=np.int64)
         return np.maximum(_steps_above(self.creatinine_x_uln, CREATININE_STEPS), other)
 
+    @property
+    def liver_grade(self) -> Grades:
+        """CTCAE grade of transaminases."""
+        return transaminase_grade(self.alt_x_uln, self.baseline_alt_x_uln)
 
-def transaminase_grade(alt_x_uln: ArrayLike) -> Grades:
+
+def transaminase_grade(alt_x_uln: ArrayLike, baseline_x_uln: ArrayLike = 1.0) -> Grades:
     """CTCAE grade of a raised transaminase: above 1, 3, 5 and 20 times the upper limit of normal; 0
     if not measured.
 
-    Source: NCI CTCAE v4.03 and v5.0, alanine aminotransferase increased (normal baseline).
+    Where the baseline was above the limit the steps count from it, the first at 1.5 times.
+
+    Source: NCI CTCAE v5.0, alanine aminotransferase increased; v4.03 has the steps from a normal
+    baseline alone.
 
     >>> transaminase_grade([1.0, 3.0, 3.1, 21.0]).tolist()
     [0, 1, 2, 4]
+    >>> transaminase_grade([4.0, 6.0, 13.0], 4.0).tolist()
+    [0, 1, 2]
     """
-    return _steps_above(alt_x_uln, ALT_STEPS)
+    values = np.asarray(alt_x_uln, dtype=np.float64)
+    baseline = np.asarray(baseline_x_uln, dtype=np.float64)
+    is_raised = is_above(baseline, 1.0)
+    ratio = values / np.where(is_raised, baseline, 1.0)
+    first = np.where(is_raised, is_at_least(ratio, LOWEST_BASELINE_RATIO), is_above(ratio, 1.0))
+    return first.astype(np.int64) + _steps_above(ratio, ALT_STEPS[1:])
 
 
 def astct_grade(signs: Signs) -> Grades:
@@ -139,7 +158,7 @@ def lee_2014_grade(signs: Signs) -> Grades:
         _if(signs.has_hypotension, 2),
         _lee_vasopressors(signs),
         _from_fio2(signs, (2, 3, 3, 4)),
-        np.minimum(3, transaminase_grade(signs.alt_x_uln)),
+        np.minimum(3, signs.liver_grade),
         signs.organ_grade,
     )
 
@@ -193,7 +212,7 @@ def penn_grade(signs: Signs) -> Grades:
     grade 3. Not looked at, since no sign tells of them: hospital stay and intravenous therapy
     (grade 2), coagulopathy that needs plasma (grade 3).
     """
-    liver, organ = transaminase_grade(signs.alt_x_uln), signs.organ_grade
+    liver, organ = signs.liver_grade, signs.organ_grade
     return _worst(
         signs,
         _if(signs.has_hypotension, 2),
@@ -217,9 +236,7 @@ def mskcc_grade(signs: Signs) -> Grades:
     high dose is read here as grade 4; positive pressure without a tube as 3.
     """
     has_vasopressor = signs.n_all_vasopressors > 0
-    is_long = has_vasopressor & (
-        np.asarray(signs.vasopressor_h, dtype=np.float64) >= LONG_VASOPRESSOR_H
-    )
+    is_long = has_vasopressor & is_at_least(signs.vasopressor_h, LONG_VASOPRESSOR_H)
     return _worst(
         signs,
         _if(has_vasopressor, 2),
@@ -244,7 +261,7 @@ def cartox_grade(signs: Signs) -> Grades:
         _if(signs.has_low_systolic, 2),
         _lee_vasopressors(signs),
         _from_fio2(signs, (2, 3, 3, 4)),
-        np.minimum(3, transaminase_grade(signs.alt_x_uln)),
+        np.minimum(3, signs.liver_grade),
         signs.organ_grade,
     )
 
@@ -368,7 +385,7 @@ def _if(condition: ArrayLike, grade: int) -> Grades:
 
 def _steps_above(value: ArrayLike, steps: tuple[float, ...]) -> Grades:
     values = np.asarray(value, dtype=np.float64)
-    return np.asarray(np.sum([values > step for step in steps], axis=0), dtype=np.int64)
+    return np.asarray(np.sum([is_above(values, step) for step in steps], axis=0), dtype=np.int64)
 
 
 def _from_count(n: ArrayLike, single: int, several: int) -> Grades:
@@ -418,8 +435,8 @@ class Agreement:
 
     ``table``: patients by grade of the first system (rows) and the second (columns), 0 to 5.
     ``exact``: share with the same grade. ``kappa``: Cohen's, with linear weights and its 95%
-    interval (none below ten patients); not estimable when both systems give everybody one and the
-    same grade.
+    interval (none below twenty patients); not estimable when both systems give everybody one and
+    the same grade.
     """
 
     first: GradingSystem

@@ -4,104 +4,129 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk.data.columns import MISSING_WORDS, NO_WORDS, YES_WORDS
-from crsrisk.data.files import name_of, read_cells
+from crsrisk.data.cells import MISSING_WORDS, NO_WORDS, YES_WORDS, CellRules, parse
+from crsrisk.data.table_files import Source, SourceTable, number_in, open_table
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
+from crsrisk.fields import Field
 
 _GRADE = re.compile(r"(^|_)grade(_|$)")  # max_grade, not crs_grade2plus
 _TROUBLES_NAMED = 5
 
 
 def read_outcome(
-    path: str | Path, *, column: str, at_least: float | None = None
+    path: Source,
+    *,
+    column: str,
+    at_least: float | None = None,
+    reading: TableReading = AS_NAMED,
 ) -> NDArray[np.float64]:
     """The outcome of every row of the file, in its order: 1 yes, 0 no, NaN not known.
 
-    Yes and no are written true/false, yes/no or 1/0; not known is an empty cell, NA and the like.
-    With ``at_least`` the column holds a grade (any number), and the event is this grade or more;
-    a column of grades is never read without it. Raises :class:`InputError` for a file without the
-    column and for any other word, with its row.
+    Yes and no are written true/false, yes/no or 1/0, or in codes that ``reading`` declares; not
+    known is an empty cell, NA and the like. With ``at_least`` the column holds a grade (any
+    number), and the event is this grade or more; a column of grades is never read without it.
+    Raises :class:`InputError` for a file without the column and for any other word, with its row
+    and the number of all.
 
-    >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp()) / "mine.csv"
-    >>> _ = place.write_text("patient_id,crs_grade2plus\\n1,yes\\n2,no\\n3,\\n")
-    >>> read_outcome(place, column="crs_grade2plus").tolist()
+    >>> mine = pd.DataFrame({"patient_id": [1, 2, 3], "crs_grade2plus": ["yes", "no", ""]})
+    >>> read_outcome(mine, column="crs_grade2plus").tolist()
     [1.0, 0.0, nan]
     """
-    return read_outcomes(path, column=column, at_least=at_least)[column]
+    return read_outcomes(path, column=column, at_least=at_least, reading=reading)[column]
 
 
 def read_outcomes(
-    path: str | Path, *, column: str, others: Sequence[str] = (), at_least: float | None = None
+    path: Source,
+    *,
+    column: str,
+    others: Sequence[str] = (),
+    at_least: float | None = None,
+    reading: TableReading = AS_NAMED,
 ) -> dict[str, NDArray[np.float64]]:
     """The outcome and, of ``others`` (never grades), those that the file has, each as
     :func:`read_outcome` gives it.
     """
-    path = Path(path)
-    cells = read_cells(path)
-    if column not in cells.columns:
+    source = open_table(path, reading.dialect)
+    if column not in source.cells.columns:
         raise InputError(
-            where=str(path),
+            where=source.where,
             key=column,
             found="no such column",
             expected="a column with the outcome, yes or no for every patient",
             cure="add it, or name the column that has it (--outcome)",
         )
+    cells, where = source.cells, source.where
     if at_least is not None:
-        first = at_least_grade(cells[column], at_least=at_least, where=str(path))
+        first = at_least_grade(source, column, at_least=at_least, reading=reading)
     else:
-        _refuse_grades(cells[column], where=str(path))
-        first = yes_or_no(cells[column], where=str(path))
+        if not reading.codes.get(column):
+            _refuse_grades(cells[column], where=where)
+        first = yes_or_no(cells[column], where=where, reading=reading)
     return {column: first} | {
-        name: yes_or_no(cells[name], where=str(path))
+        name: yes_or_no(cells[name], where=where, reading=reading)
         for name in others
         if name in cells.columns and name != column
     }
 
 
-def at_least_grade(cells: pd.Series, *, at_least: float, where: str) -> NDArray[np.float64]:
+def at_least_grade(
+    source: Source, column: str, *, at_least: float, reading: TableReading = AS_NAMED
+) -> NDArray[np.float64]:
     """A column of grades as the event "this grade or more": 1, 0, NaN where none is given.
 
-    >>> at_least_grade(pd.Series([3, "1", None]), at_least=2, where="mine.csv").tolist()
+    >>> mine = pd.DataFrame({"grade": [3, "1", None]})
+    >>> at_least_grade(mine, "grade", at_least=2).tolist()
     [1.0, 0.0, nan]
     """
-    numbers = pd.to_numeric(_words(cells), errors="coerce").to_numpy(dtype=np.float64)
-    is_missing = np.array([word in MISSING_WORDS for word in _words(cells)], dtype=bool)
+    source = open_table(source, reading.dialect)
+    cells = source.cells[column]
+    stated = {text.casefold() for text in _missing(reading, column)}
+    is_missing = np.array([word in MISSING_WORDS | stated for word in _words(cells)], dtype=bool)
+    numbers = source.numbers(column)
     _raise_unread(
         cells,
         ~is_missing & ~np.isfinite(numbers),
-        where=where,
+        where=source.where,
         expected="a grade, as 0, 1, 2, or an empty cell",
         cure="correct the cells, or leave --at-least out where the column says yes or no",
     )
     return np.where(is_missing, np.nan, np.where(numbers >= at_least, 1.0, 0.0))
 
 
-def yes_or_no(cells: pd.Series, *, where: str) -> NDArray[np.float64]:
+def yes_or_no(
+    cells: pd.Series[Any], *, where: str, reading: TableReading = AS_NAMED
+) -> NDArray[np.float64]:
     """A column of yes and no, in the words of :func:`read_outcome`; ``where`` names the file when a
     cell is neither.
 
     >>> yes_or_no(pd.Series(["yes", 0, None]), where="mine.csv").tolist()
     [1.0, 0.0, nan]
     """
-    words = _words(cells)
-    is_missing = np.array([word in MISSING_WORDS for word in words], dtype=bool)
-    is_yes = np.array([word in YES_WORDS for word in words], dtype=bool)
-    is_no = np.array([word in NO_WORDS for word in words], dtype=bool)
+    column = str(cells.name)
+    rules = CellRules(
+        missing=frozenset(text.casefold() for text in _missing(reading, column)),
+        codes=reading.codes.get(column, {}),
+    )
+    read = parse(cells, _OUTCOME, rules)
     _raise_unread(
         cells,
-        ~(is_missing | is_yes | is_no),
+        read.is_bad,
         where=where,
         expected="true or false, yes or no, 1 or 0, or an empty cell",
-        cure="correct the cells",
+        cure=f"correct the cells, or declare their codes (--code '{column}:CODE=yes,CODE=no')",
     )
-    return np.where(is_missing, np.nan, np.where(is_yes, 1.0, 0.0))
+    return np.asarray(read.values, dtype=np.float64)
+
+
+def _missing(reading: TableReading, column: str) -> tuple[str, ...]:
+    return (*reading.missing.get("", ()), *reading.missing.get(column, ()))
 
 
 def _refuse_grades(cells: pd.Series, *, where: str) -> None:
@@ -155,11 +180,14 @@ def _raise_unread(
     )
 
 
+_OUTCOME = Field(name="outcome", label="Outcome", meaning="yes or no", source="", kind="bool")
+
+
 # The course after the first dose in a user's table: numbers that a landmark model reads beside the
 # baseline columns.
 
 
-def read_course(path: str | Path | pd.DataFrame, *, columns: Sequence[str]) -> pd.DataFrame:
+def read_course(path: Source, *, columns: Sequence[str]) -> pd.DataFrame:
     """Readings after the first dose, one row for each row of the file (index from 1), NaN where
     nothing was read.
 
@@ -167,17 +195,15 @@ def read_course(path: str | Path | pd.DataFrame, *, columns: Sequence[str]) -> p
     (`crp_mg_l__max__h24`); no unit is converted here. Raises :class:`InputError` for a column that
     is not there and for a cell that is no number.
 
-    >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp()) / "mine.csv"
-    >>> _ = place.write_text("patient_id,crp_mg_l__h24\\n1,80.5\\n2,\\n")
-    >>> read_course(place, columns=["crp_mg_l__h24"])["crp_mg_l__h24"].tolist()
+    >>> mine = pd.DataFrame({"patient_id": [1, 2], "crp_mg_l__h24": [80.5, None]})
+    >>> read_course(mine, columns=["crp_mg_l__h24"])["crp_mg_l__h24"].tolist()
     [80.5, nan]
     """
-    table = path if isinstance(path, pd.DataFrame) else Path(path)
-    cells, where = read_cells(table), name_of(table)
+    source = open_table(path)
+    cells = source.cells
     if absent := [name for name in columns if name not in cells.columns]:
         raise InputError(
-            where=where,
+            where=source.where,
             key=", ".join(absent),
             found="no such column",
             expected="a column for every reading that the model uses, empty where nothing was read",
@@ -187,7 +213,7 @@ def read_course(path: str | Path | pd.DataFrame, *, columns: Sequence[str]) -> p
     return pd.DataFrame(
         {
             name: [
-                _number(cell, row=row, where=where, column=name)
+                _number(cell, row=row, source=source, column=name)
                 for row, cell in enumerate(cells[name], start=1)
             ]
             for name in columns
@@ -196,17 +222,14 @@ def read_course(path: str | Path | pd.DataFrame, *, columns: Sequence[str]) -> p
     )
 
 
-def _number(cell: object, *, row: int, where: str, column: str) -> float:
+def _number(cell: object, *, row: int, source: SourceTable, column: str) -> float:
     word = "" if pd.isna(cell) else str(cell).strip()  # type: ignore[call-overload]
     if word.lower() in MISSING_WORDS:
         return float("nan")
-    try:
-        value = float(word)
-    except ValueError:
-        value = np.inf
+    value = number_in(cell, source.style)
     if not np.isfinite(value):
         raise InputError(
-            where=where,
+            where=source.where,
             key=f"row {row}, column {column}",
             found=word,
             expected="a number, or an empty cell",

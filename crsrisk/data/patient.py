@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from crsrisk.data.product import Product
+from crsrisk.data.written_numbers import read_number
 from crsrisk.data.yaml_files import lines_of, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, LANDMARK_HOURS, Field, columns_of
@@ -319,7 +320,8 @@ class _Reading:
                 key,
                 f"{value:g} without a unit",
                 f"a number with its unit: {' or '.join(units)}",
-                f"write {key}: {value:g} {units[0]} if that is the unit",
+                "ask the laboratory for its unit, and write it behind the number: "
+                + ", ".join(f"{key}: {value:g} {unit}" for unit in units),
             )
         text = str(value).strip()
         if text[:1] in ("<", ">"):
@@ -327,7 +329,8 @@ class _Reading:
                 key,
                 repr(text),
                 f"a number with its unit: {' or '.join(units)}",
-                "write the limit itself",
+                "a value beyond the limit of the assay: decide what stands for it by your protocol,"
+                " or leave the key out",
             )
         parts = _WRITTEN.fullmatch(text)
         if parts is None:
@@ -335,10 +338,18 @@ class _Reading:
                 key,
                 repr(text),
                 f"a number with its unit: {' or '.join(units)}",
-                f"write {key}: 12 {units[0]}, say, or leave the key out if it was not measured",
+                "write a number and its unit, or leave the key out if it was not measured",
             )
         if "," in parts.group(1):
-            raise self.bad(key, repr(text), "a decimal point", f"write {text.replace(',', '.')}")
+            values = read_number(parts.group(1)).values
+            raise self.bad(
+                key,
+                repr(text),
+                "a decimal point",
+                "write "
+                + " or ".join(f"{value:.15g} {parts.group(2)}" for value in values)
+                + (", by the laboratory's report" if len(values) > 1 else ""),
+            )
         if not accepts(column.name, parts.group(2)):
             is_fahrenheit = unit_key(parts.group(2)) in ("f", "degf", "fahrenheit")
             raise self.bad(
@@ -393,7 +404,7 @@ class _Reading:
                 "ldh",
                 "LDH without the laboratory's upper limit of normal",
                 f"{LIMIT} beside it",
-                f"add for example {LIMIT}: 250 U/L, as the laboratory's report says",
+                f"add {LIMIT} in U/L, from the laboratory's report",
             )
         raw, unit, text = self.split(LIMIT, column)
         low, high = column.plausible or (0.0, np.inf)
@@ -438,9 +449,11 @@ def _likely(column: Field, raw: float, unit: str, limit: float | None) -> str:
     """What a doubtful value looks like in another unit that is read, or nothing."""
     if celsius := _as_celsius(column, raw):
         return f"{raw:g} looks like °F: if it is, {celsius}"
-    for other in other_readings(column, raw, unit, limit, within=column.plausible):
-        return f"{raw:g} looks like {other}: if it is, write {raw:g} {other}"
-    return ""
+    others = other_readings(column, raw, unit, limit, within=column.plausible)
+    if not others:
+        return ""
+    ways = " or ".join(f"{raw:g} {other}" for other in others)
+    return f"{raw:g} looks like {' or '.join(others)}: if it is, write {ways}"
 
 
 def _as_celsius(column: Field, raw: float) -> str:

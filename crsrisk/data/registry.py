@@ -1,192 +1,68 @@
 """A registry or trial, one row a patient and time point: checked, and read as signs
 and support.
 
-What cannot be is refused with row, column and cure. What the table leaves open is read in one
-stated way, and every such reading is listed beside the rows (``Registry.readings``).
+What cannot be is refused with row, column and cure, all troubles at once. What the table leaves
+open is read in one stated way, and every such reading is listed beside the rows
+(``Registry.readings``).
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk.data.columns import MISSING_WORDS, NO_WORDS, YES_WORDS
-from crsrisk.data.episodes import FEVER_C
-from crsrisk.data.files import read_csv_cells, read_parquet_cells
-from crsrisk.data.grading_systems import (
-    HIGH_FLOW,
-    LOW_FLOW,
-    NO_OXYGEN,
-    POSITIVE_PRESSURE,
-    VENTILATOR,
-)
+from crsrisk.data.account import Account, grouped
+from crsrisk.data.bounds import is_above, is_at_least, is_below
+from crsrisk.data.cells import MISSING_WORDS, Parsed, parse, texts_of
+from crsrisk.data.columns import Column, missing_columns, plain_header, recognise
+from crsrisk.data.episodes import FEVER_C, LOW_MAP_MMHG, LOW_SYSTOLIC_MMHG
+from crsrisk.data.grading_systems import HIGH_FLOW, LOW_FLOW, NO_OXYGEN
+from crsrisk.data.oxygen import DEVICES, device_of
+from crsrisk.data.quantities import Table, note_unread, read_quantity
+from crsrisk.data.table_files import Source, SourceTable, open_table
+from crsrisk.data.table_reading import AS_NAMED, TableReading
+from crsrisk.data.times import hours_between, read_moments
+from crsrisk.data.ward_columns import MANDATORY, TIME_NAMES, WARD
+from crsrisk.data.written_numbers import NUMBER
 from crsrisk.errors import InputError
+
+__all__ = ["DEVICES", "MANDATORY", "Registry", "read_registry"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
 
-DEVICES: Mapping[str, int] = {
-    "none": NO_OXYGEN,
-    "nasal_cannula": LOW_FLOW,
-    "blow_by": LOW_FLOW,
-    "face_mask": HIGH_FLOW,
-    "high_flow": HIGH_FLOW,
-    "venturi": HIGH_FLOW,
-    "non_rebreather": HIGH_FLOW,
-    "cpap": POSITIVE_PRESSURE,
-    "bipap": POSITIVE_PRESSURE,
-    "ventilator": VENTILATOR,
-}
 BY_FLOW = ("nasal_cannula", "high_flow")  # prongs: low or high as the flow says
 LOW_FLOW_AT_MOST_L_MIN = 6.0  # Lee, Biol Blood Marrow Transplant 2019
 # rule of thumb for prongs and simple masks
 ROOM_AIR_PCT, FIO2_PER_L_MIN, HIGH_FIO2_PCT = 20.0, 4.0, 40.0
+LOW_SATURATION_PCT = 90.0
 NEED_FLOW = ("nasal_cannula", "face_mask", "high_flow", "venturi", "non_rebreather")
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A column of numbers: what may stand in it. ``hint``: makes of a value beyond the range what
-    to do about it.
-    """
-
-    low: float
-    high: float
-    unit: str
-    is_whole: bool = False
-    may_be_empty: bool = True
-    hint: Callable[[float], str] = lambda value: "correct the value"
-
-    @property
-    def expected(self) -> str:
-        kind = "a whole number" if self.is_whole else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g}{self.unit and ' ' + self.unit}"
-
-
-def _fahrenheit(value: float) -> str:
-    if 77.0 <= value <= 113.0:
-        return (
-            f"it looks like degrees Fahrenheit: write {(value - 32.0) / 1.8:.1f}, and convert the"
-            " whole column"
-        )
-    return "correct the value, or leave the cell empty if it was not measured"
-
-
-def _fraction(value: float) -> str:
-    return (
-        f"it looks like a fraction: write {100.0 * value:g}"
-        if 0.2 <= value <= 1.0
-        else "correct the value"
-    )
-
-
-QUANTITIES: Mapping[str, Quantity] = {
-    "time_h": Quantity(-10_000.0, 100_000.0, "h", may_be_empty=False),
-    "temperature_c": Quantity(25.0, 45.0, "degC", hint=_fahrenheit),
-    "map_mmhg": Quantity(10.0, 200.0, "mmHg"),
-    "sbp_mmhg": Quantity(20.0, 300.0, "mmHg"),
-    "fluid_bolus_n": Quantity(0, 50, "since the row before", is_whole=True, may_be_empty=False),
-    "n_vasopressors": Quantity(0, 8, "", is_whole=True, may_be_empty=False),
-    "oxygen_flow_l_min": Quantity(0.0, 80.0, "L/min"),
-    "fio2_pct": Quantity(21.0, 100.0, "%", hint=_fraction),
-    "spo2_pct": Quantity(20.0, 100.0, "%", hint=_fraction),
-    "alt_x_uln": Quantity(
-        0.0,
-        500.0,
-        "times the upper limit",
-        hint=lambda value: "if it is U/L, name the column alt_u_l and state --alt-upper-limit",
-    ),
-    "alt_u_l": Quantity(0.0, 30_000.0, "U/L"),
-    "creatinine_x_uln": Quantity(
-        0.0,
-        30.0,
-        "times the upper limit",
-        hint=lambda value: "divide by your laboratory's upper limit",
-    ),
-    "organ_toxicity_grade": Quantity(0, 4, "(CTCAE)", is_whole=True),
-}
-YES_OR_NO = (
-    "has_fluids",
-    "vasopressor_high_dose",
-    "vasopressin",
-    "antipyretic_or_anticytokine",
-    "died_of_crs",
-)
 EMPTY_WITHOUT_VASOPRESSOR = ("vasopressor_high_dose", "vasopressin")  # says nothing where none runs
-MANDATORY = (  # one column of each group
-    ("patient_id",),
-    ("time_h",),
-    ("temperature_c",),
-    ("map_mmhg", "sbp_mmhg"),
-    ("has_fluids", "fluid_bolus_n"),
-    ("n_vasopressors",),
-    ("oxygen_device",),
-)
-COLUMNS = ("patient_id", "oxygen_device", *QUANTITIES, *YES_OR_NO)
+_IN_CELL = "oxygen flow in the cell of the device"
+_SUPPORT = ("n_vasopressors", "fluid_bolus_n")
+_PRESSURES = re.compile(r"([0-9]{2,3})\s*/\s*([0-9]{2,3})(?:\s*\(\s*([0-9]{2,3})\s*\))?")
+COLUMNS = tuple(WARD)
 
 
 @dataclass(frozen=True, eq=False)
 class Registry:
     """A table that was read. ``rows``: the columns of :data:`crsrisk.data.episodes.ROW_COLUMNS`, in
-    the order of the file. ``readings``: sentences on how gaps were read. ``unused``: columns of the
-    file that were not looked at.
+    the order of the file, and ``neurology``: those of immune effector cell toxicity, where the file
+    has them. ``readings``: sentences on how the file and its gaps were read. ``unused``: columns
+    that were not looked at.
     """
 
     rows: pd.DataFrame
     readings: tuple[str, ...]
     unused: tuple[str, ...]
-
-
-@dataclass
-class _Check:
-    """The refusals in the making."""
-
-    path: str
-    n_rows: int
-    refused: list[tuple[int, str, str, str, str]] = field(default_factory=list)
-
-    def refuse(
-        self,
-        rows: Mask,
-        column: str,
-        found: Callable[[int], str],
-        expected: str,
-        cure: str | Callable[[int], str],
-    ) -> None:
-        for row in map(int, np.flatnonzero(rows)):
-            self.refused.append(
-                (row, column, found(row), expected, cure if isinstance(cure, str) else cure(row))
-            )
-
-    def raise_first(self) -> None:
-        if not self.refused:
-            return
-        row, column, found, expected, cure = min(self.refused, key=lambda refusal: refusal[0])
-        n_rows = len({refusal[0] for refusal in self.refused})
-        raise InputError(
-            where=self.path,
-            key=f"row {row + 1}, column {column}",
-            found=found,
-            expected=expected,
-            cure=f"{cure} ({n_rows} of {self.n_rows} rows cannot be used)",
-        )
-
-
-class _AsPandas(Protocol):
-    """A table of another library, such as polars."""
-
-    def to_pandas(self) -> pd.DataFrame: ...
-
-
-Source: TypeAlias = "str | Path | pd.DataFrame | _AsPandas"
+    neurology: pd.DataFrame | None = None
 
 
 def name_of(source: Source) -> str:
@@ -194,19 +70,28 @@ def name_of(source: Source) -> str:
     return str(source) if isinstance(source, str | Path) else "registry"
 
 
-def read_registry(source: Source, *, alt_upper_limit_u_l: float | None = None) -> Registry:
-    """Read a registry for grading, a file or a table of pandas or polars; rows count from 1 below
-    the header.
+def read_registry(
+    source: Source,
+    *,
+    alt_upper_limit_u_l: float | None = None,
+    reading: TableReading = AS_NAMED,
+) -> Registry:
+    """Read a registry for grading, a file or a frame; rows count from 1 below the header.
 
-    Columns: ``patient_id``, ``time_h`` (rising within a patient), ``temperature_c``, ``map_mmhg``
-    and/or ``sbp_mmhg``, ``has_fluids`` (given for low pressure) and/or ``fluid_bolus_n`` (boluses
-    since the row before), ``n_vasopressors`` (vasopressin counted), ``oxygen_device`` (one of
-    :data:`DEVICES`). Optional: ``vasopressor_high_dose``, ``vasopressin``, ``oxygen_flow_l_min``,
-    ``fio2_pct``, ``spo2_pct``, ``alt_x_uln`` (or ``alt_u_l`` with ``alt_upper_limit_u_l``),
+    Columns: ``patient_id``, ``time_h`` (rising within a patient; or ``datetime``, from which hours
+    are counted to the time of the dose, else to the patient's first row), ``temperature_c``,
+    ``map_mmhg``, ``sbp_mmhg``, ``dbp_mmhg`` or ``blood_pressure`` ("120/80"), ``has_fluids`` (given
+    for low pressure) and/or ``fluid_bolus_n`` (boluses since the row before), ``n_vasopressors``
+    (vasopressin counted), ``oxygen_device`` (one of :data:`DEVICES`, or as charts call it, with its
+    flow: "NC 2 L/min"). Optional: ``vasopressor_high_dose``, ``vasopressin``,
+    ``oxygen_flow_l_min``, ``fio2_pct``, ``spo2_pct``, ``alt_x_uln`` or ``alt [U/L]`` and
+    ``baseline_alt`` (with ``alt_upper_limit`` by row, or ``alt_upper_limit_u_l``),
     ``creatinine_x_uln``, ``organ_toxicity_grade``, ``antipyretic_or_anticytokine`` (something that
-    hides fever was given), ``died_of_crs``. An empty cell of a measurement means not measured;
-    support must be stated. Raises :class:`InputError` at the first row that cannot be, with the
-    number of all.
+    hides fever was given), ``died_of_crs``, and for neurotoxicity ``ice_score``,
+    ``consciousness``, ``seizure``, ``motor_weakness``, ``cerebral_edema``. Every quantity may come
+    in another unit, named in its header, beside it (``temperature_unit``) or in its cell. An empty
+    cell of a measurement means not measured; support must be stated. Raises :class:`InputError` for
+    rows that cannot be, all kinds of them at once.
 
     >>> ward = pd.DataFrame({"patient_id": ["A"], "time_h": [0], "temperature_c": [101.3],
     ...                      "sbp_mmhg": [120], "has_fluids": [0], "n_vasopressors": [0],
@@ -214,225 +99,378 @@ def read_registry(source: Source, *, alt_upper_limit_u_l: float | None = None) -
     >>> read_registry(ward)
     Traceback (most recent call last):
     ...
-    crsrisk.errors.InputError: registry, row 1, column temperature_c: found 101.3; expected a number
-    from 25 to 45 degC. Cure: it looks like degrees Fahrenheit: write 38.5, and convert the whole
-    column (1 of 1 rows cannot be used)
+    crsrisk.errors.InputError: registry, row 1, column temperature_c: found 101.3 degC; expected
+    25 to 45 degC. Cure: 101.3 looks like degF: if the whole column is, name it
+    'temperature [degF]' (--rename 'temperature_c=...'); else correct the value, or leave the cell
+    empty if it was not measured (1 cells in 1 of 1 rows cannot be used)
+    >>> read_registry(ward.rename(columns={"temperature_c": "temperature [degF]"})).rows[
+    ...     "temperature_c"].round(6).tolist()
+    [38.5]
     """
-    where = name_of(source)
-    cells = _cells(source, where=where)
-    check = _Check(where, len(cells))
-    read = _read_columns(cells, check)
-    check.raise_first()
-    _check_rows(read, check)
-    check.raise_first()
-    alt = _alt_x_uln(read, alt_upper_limit_u_l, where=where)
-    rows, readings = as_rows(read, alt)
-    return Registry(rows, readings, tuple(name for name in cells.columns if name not in COLUMNS))
-
-
-def _table(source: Source, *, where: str) -> pd.DataFrame:
-    """The table as it stands, from a file or from memory."""
-    if isinstance(source, pd.DataFrame):
-        return source.reset_index(drop=True)
-    if not isinstance(source, str | Path):
-        return source.to_pandas()
-    path = Path(source)
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
+    how = reading
+    if alt_upper_limit_u_l is not None:
+        how = replace(how, alt_upper_limit_u_l=alt_upper_limit_u_l)
+    opened = open_table(source, how.dialect)
+    if opened.where == "table":
+        opened = replace(opened, where="registry")
+    if opened.cells.empty and len(opened.cells.columns):
         raise InputError(
-            where=where,
-            found=f"the suffix {suffix!r}",
-            expected=".csv or .parquet",
-            cure="save the table as CSV or Parquet",
-        )
-    return read_csv_cells(path) if suffix == ".csv" else read_parquet_cells(path)
-
-
-def _cells(source: Source, *, where: str) -> pd.DataFrame:
-    cells = _table(source, where=where)
-    for group in MANDATORY:
-        if not set(group) & set(cells.columns):
-            free = [str(name) for name in cells.columns if name not in COLUMNS]
-            near = difflib.get_close_matches(group[0], free, n=1, cutoff=0.5)
-            raise InputError(
-                where=where,
-                key=group[0],
-                found="no such column",
-                expected=" or ".join(group),
-                cure=f"rename the column {near[0]!r} if it is that" if near else "add the column",
-            )
-    if cells.empty:
-        raise InputError(
-            where=where,
+            where=opened.where,
             found="no rows",
             expected="one row a patient and time point",
             cure="add rows below the header",
         )
-    return cells
+    account = Account(opened.where, len(opened.cells))
+    header, times = _time_columns(opened, how)
+    found = recognise(header, where=opened.where, how=_of_header(how, header), fields=WARD)
+    _check_mandatory(found.columns, times, found.unused, where=opened.where)
+    table = Table(opened, how, account, None)
+    read = _read_columns(table, found.columns)
+    told: list[str] = list(opened.told)
+    if times.at is not None:
+        read["time_h"], sentence = _hours(opened, times, read["patient_id"], account)
+        told.append(sentence)
+    alt = _alt(table, found.columns, read)
+    _check_rows(read, account)
+    if (problem := account.refusal()) is not None:
+        raise problem
+    told += [
+        trouble.sentence()
+        for trouble in grouped(account.notes, kinds=("left out", "converted", "warned"))
+    ]
+    rows, readings = as_rows(read, alt)
+    unused = tuple(name for name in found.unused if name not in (times.at, times.dose))
+    return Registry(rows, (*told, *readings), unused, _neurology(read))
+
+
+def _of_header(how: TableReading, header: list[str]) -> TableReading:
+    """What is stated about columns that are still to be recognised."""
+    names = {yours: ours for yours, ours in how.rename.items() if yours in header}
+    return replace(how, rename=names, dose_time=None)
+
+
+@dataclass(frozen=True)
+class _Times:
+    """The column with date and time of a row, and the one with those of the dose; None: none."""
+
+    at: str | None = None
+    dose: str | None = None
+
+
+def _time_columns(opened: SourceTable, how: TableReading) -> tuple[list[str], _Times]:
+    """The header without the columns of dates, and which those are."""
+    header = [str(name) for name in opened.cells.columns]
+    plain = {name: plain_header(how.rename.get(name, name)) for name in header}
+    if any(
+        text in ("timeh", "time") and _are_numbers(opened, name) for name, text in plain.items()
+    ):
+        return header, _Times()
+    at = next((name for name in header if plain[name] in TIME_NAMES), None)
+    if at is None:
+        at = next((name for name in header if plain[name] in ("time", "date", "timeh")), None)
+    if at is None:
+        return header, _Times()
+    words = ("dose", "infusion")
+    dose = how.dose_time or next(
+        (
+            name
+            for name in header
+            if name != at
+            and any(word in plain[name] for word in words)
+            and any(word in plain[name] for word in ("time", "date"))
+        ),
+        None,
+    )
+    return [name for name in header if name not in (at, dose)], _Times(at, dose)
+
+
+def _are_numbers(opened: SourceTable, name: str) -> bool:
+    texts = [text for text in texts_of(opened.cells[name]) if text.lower() not in MISSING_WORDS]
+    return not texts or sum(bool(NUMBER.fullmatch(text)) for text in texts) * 2 > len(texts)
+
+
+def _hours(
+    opened: SourceTable, times: _Times, patients: NDArray[Any], account: Account
+) -> tuple[Floats, str]:
+    """Hours from the dose, else from the patient's first row, and a sentence that says which."""
+    at = read_moments(opened.cells[times.at], where=opened.where)
+    unread = at.is_bad | np.isnat(at.at)
+    texts = texts_of(opened.cells[times.at])
+    for row in np.flatnonzero(unread):
+        account.note(
+            int(row) + 1,
+            str(times.at),
+            "refused",
+            repr(texts[row]),
+            "date and time",
+            "correct the cell",
+        )
+    if times.dose is None:
+        firsts = pd.Series(at.at).groupby(patients, sort=False).transform("min").to_numpy()
+        hours = hours_between(at.at, firsts.astype("datetime64[s]"))
+        told = (
+            f"{times.at}: no time of the dose is given; hours count from each patient's first row"
+        )
+    else:
+        dose = read_moments(opened.cells[times.dose], where=opened.where)
+        known = pd.Series(dose.at).groupby(patients, sort=False).transform("first").to_numpy()
+        for row in np.flatnonzero(np.isnat(known) & ~unread):
+            account.note(
+                int(row) + 1,
+                times.dose,
+                "refused",
+                "no time of the dose",
+                "date and time of the dose, in one row of the patient at least",
+                "fill it in from the record",
+            )
+        hours = hours_between(at.at, known.astype("datetime64[s]"))
+        told = f"{times.at}: hours count from {times.dose}"
+    n = int(np.sum(~at.has_clock & ~unread))
+    if n:
+        told += f"; {_rows(n)} without time of day: read as midnight"
+    return np.asarray(hours, dtype=np.float64), told
+
+
+def _check_mandatory(
+    columns: Mapping[str, Column], times: _Times, unused: Iterable[str], *, where: str
+) -> None:
+    have = {*columns, *(("time_h",) if times.at is not None else ())}
+    missing = [group for group in MANDATORY if not set(group) & have]
+    if not missing:
+        return
+    names = [group[0] for group in missing]
+    problem = missing_columns(names, have, fields=WARD, unused=unused, where=where)
+    assert problem is not None
+    raise InputError(
+        where=where,
+        key=problem.key,
+        found=problem.found,
+        expected="; ".join(" or ".join(group) for group in missing),
+        cure="add the column, or name the one that holds it (--rename YOURS=OURS)"
+        + problem.cure.partition("not known")[2],
+    )
 
 
 # --- cell by cell ---
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
-
-def _texts(cells: pd.Series[Any]) -> list[str]:
-    missing = cells.isna().to_numpy(dtype=bool)
-    texts = [
-        "" if gone else str(value).strip() for value, gone in zip(cells.array, missing, strict=True)
-    ]
-    return ["" if text.lower() in MISSING_WORDS - {"none"} else text for text in texts]
-
-
-def _read_columns(cells: pd.DataFrame, check: _Check) -> dict[str, NDArray[Any]]:
+def _read_columns(table: Table, columns: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
     """Every known column of the file: numbers and yes/no as float (NaN = empty), names as text."""
-    texts = {name: _texts(cells[name]) for name in COLUMNS if name in cells.columns}
-    read: dict[str, NDArray[Any]] = {
-        name: np.array(texts[name], dtype=object) for name in ("patient_id", "oxygen_device")
-    }
-    check.refuse(
-        read["patient_id"] == "",
-        "patient_id",
-        lambda row: "an empty cell",
-        "the patient's number",
-        "fill it in",
-    )
-    _check_devices(read["oxygen_device"], check)
-    for name, words in texts.items():
-        if name in QUANTITIES:
-            read[name] = _numbers(words, name, check)
-        elif name in YES_OR_NO:
-            read[name] = _yes_or_no(words, name, check)
-    running = read["n_vasopressors"] > 0
-    for name in YES_OR_NO:
-        if name in read:
-            needed = (
-                running if name in EMPTY_WITHOUT_VASOPRESSOR else np.ones(len(cells), dtype=bool)
-            )
-            empty = np.array([word == "" for word in texts[name]], dtype=bool)
-            check.refuse(
-                empty & needed,
-                name,
-                lambda row: "an empty cell",
-                "yes or no (1 or 0)",
-                "write 0 for no",
-            )
+    read: dict[str, NDArray[Any]] = {}
+    for name, column in columns.items():
+        field = WARD[name]
+        if name == "patient_id":
+            read[name] = _patient_ids(table, column)
+        elif name == "oxygen_device":
+            read[name] = _devices(table, column, read)
+        elif name in ("alt_x_uln", "baseline_alt_x_uln"):
+            continue  # read once the rest is sound: its limit may stand in an option
+        elif field.kind in ("float", "int"):
+            read[name] = _number(table, column)
+        else:
+            parsed = _unread_noted(table, column)
+            read[name] = parsed.values
+            if field.kind == "category":
+                read[name][parsed.missing | parsed.is_bad] = ""
+    if "blood_pressure" in columns:
+        _part_pressures(table, columns["blood_pressure"], read)
+    _join_flows(table, read)
+    _require_flags(table, columns, read)
     return read
 
 
-def _check_devices(devices: NDArray[Any], check: _Check) -> None:
-    def cure(row: int) -> str:
-        near = difflib.get_close_matches(str(devices[row]).lower(), DEVICES, n=1)
-        return f"did you mean {near[0]}?" if near else "write none when no oxygen was given"
-
-    unknown = np.array([word not in DEVICES for word in devices], dtype=bool)
-    check.refuse(
-        unknown,
-        "oxygen_device",
-        lambda row: repr(devices[row]) if devices[row] else "an empty cell",
-        f"one of {', '.join(DEVICES)}",
-        cure,
-    )
+def _unread_noted(table: Table, column: Column) -> Parsed:
+    field = WARD[column.name]
+    parsed = parse(table.source.cells[column.found], field, table.rules(column, field))
+    silent = replace(parsed, missing=np.zeros_like(parsed.missing))
+    note_unread(table, column, field, silent)
+    return parsed
 
 
-def _numbers(words: list[str], name: str, check: _Check) -> Floats:
-    rule = QUANTITIES[name]
-    values = np.array(
-        [float(word) if _NUMBER.fullmatch(word) else np.nan for word in words], dtype=np.float64
-    )
-    empty = np.array([word == "" or word.lower() == "none" for word in words], dtype=bool)
-    cure = (
-        "write 0 when none was given"
-        if name in ("n_vasopressors", "fluid_bolus_n")
-        else "fill it in"
-    )
-    check.refuse(
-        empty & (not rule.may_be_empty), name, lambda row: "an empty cell", rule.expected, cure
-    )
-    check.refuse(
-        np.isnan(values) & ~empty,
-        name,
-        lambda row: repr(words[row]),
-        rule.expected,
-        lambda row: (
-            f"write {words[row].replace(',', '.')}, with a point"
-            if _NUMBER.fullmatch(words[row].replace(",", "."))
-            else "write a number alone"
-        ),
-    )
-    beyond = (values < rule.low) | (values > rule.high)
-    check.refuse(
-        beyond,
-        name,
-        lambda row: f"{values[row]:g}",
-        rule.expected,
-        lambda row: rule.hint(float(values[row])),
-    )
-    broken = ~beyond & (values != np.floor(values)) & ~np.isnan(values) & rule.is_whole
-    check.refuse(
-        broken, name, lambda row: f"{values[row]:g}", rule.expected, "write a whole number"
-    )
+def _patient_ids(table: Table, column: Column) -> NDArray[Any]:
+    texts = ["" if text.lower() in MISSING_WORDS else text for text in table.texts(column.found)]
+    for row, text in enumerate(texts, start=1):
+        if not text:
+            table.account.note(
+                row, "patient_id", "refused", "", "the patient's number", "fill in the cell"
+            )
+    return np.array(texts, dtype=object)
+
+
+def _number(table: Table, column: Column) -> Floats:
+    """A column of numbers; an empty cell is refused where something must be stated."""
+    field = WARD[column.name]
+    values = read_quantity(table, column, field)
+    if field.may_be_missing:
+        return values
+    noted = {note.row for note in table.account.notes if note.kind == "refused"}
+    for row in np.flatnonzero(np.isnan(values)):
+        if int(row) + 1 not in noted:
+            table.account.note(
+                int(row) + 1,
+                field.name,
+                "refused",
+                "",
+                "a number" + (": how many, 0 among them" if column.name in _SUPPORT else ""),
+                "state it from the record",
+            )
     return values
 
 
-def _yes_or_no(words: list[str], name: str, check: _Check) -> Floats:
-    lower = [word.lower() for word in words]
-    values = np.array(
-        [1.0 if word in YES_WORDS else 0.0 if word in NO_WORDS else np.nan for word in lower]
-    )
-    unread = np.isnan(values) & np.array([word != "" for word in words], dtype=bool)
-    check.refuse(
-        unread, name, lambda row: repr(words[row]), "yes or no (1 or 0)", "correct the cell"
-    )
-    return values
+def _devices(table: Table, column: Column, read: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Devices by clinical synonyms; a flow that stands in the cell counts where no column has
+    one.
+    """
+    rules = table.rules(column, WARD["oxygen_device"])
+    texts = table.texts(column.found)
+    devices = np.full(len(texts), "", dtype=object)
+    flows = np.full(len(texts), np.nan)
+    for row, text in enumerate(texts):
+        found = device_of(rules.codes.get(text, text))
+        flows[row] = np.nan if found.flow_l_min is None else found.flow_l_min
+        if found.name is not None and text.casefold() not in rules.missing:
+            devices[row] = found.name
+            continue
+        may_be = f"it may be {' or '.join(found.may_be)}: " if found.may_be else ""
+        table.account.note(
+            row + 1,
+            "oxygen_device",
+            "refused",
+            repr(text) if text else "",
+            f"one of {', '.join(DEVICES)}",
+            f"{may_be}state which device it was, from the record (once for all cells:"
+            " --code oxygen_device:WORD=DEVICE)",
+        )
+    if np.any(~np.isnan(flows)):
+        read[_IN_CELL] = flows
+    return devices
 
 
-def _alt_x_uln(
-    read: Mapping[str, NDArray[Any]], limit: float | None, *, where: str
+def _join_flows(table: Table, read: dict[str, NDArray[Any]]) -> None:
+    """The flow of a row from its column, or from the cell of the device."""
+    flows = read.pop(_IN_CELL, None)
+    if flows is None:
+        return
+    known = column_of(read, "oxygen_flow_l_min")
+    for row in np.flatnonzero(~np.isnan(known) & ~np.isnan(flows) & (known != flows)):
+        table.account.note(
+            int(row) + 1,
+            "oxygen_flow_l_min",
+            "refused",
+            f"{known[row]:g} L/min, and {flows[row]:g} in the cell of the device",
+            "one flow",
+            "correct the one that is wrong, by the record",
+        )
+    read["oxygen_flow_l_min"] = np.where(np.isnan(known), flows, known)
+
+
+def _part_pressures(table: Table, column: Column, read: dict[str, NDArray[Any]]) -> None:
+    """Systolic, diastolic and, in brackets, mean pressure of one cell: 120/80 (93)."""
+    texts = table.texts(column.found)
+    parts = np.full((3, len(texts)), np.nan)
+    for row, text in enumerate(texts):
+        if text.lower() in MISSING_WORDS:
+            continue
+        match = _PRESSURES.fullmatch(text)
+        if match is None:
+            table.account.note(
+                row + 1,
+                "blood_pressure",
+                "refused",
+                repr(text),
+                "systolic over diastolic pressure in mmHg, as 120/80",
+                "correct the cell, or leave it empty if it was not measured",
+            )
+            continue
+        parts[:, row] = [np.nan if part is None else float(part) for part in match.groups()]
+    for name, values in zip(("sbp_mmhg", "dbp_mmhg", "map_mmhg"), parts, strict=True):
+        low, high = WARD[name].possible or (-np.inf, np.inf)
+        for row in np.flatnonzero((values < low) | (values > high)).tolist():
+            table.account.note(
+                row + 1,
+                "blood_pressure",
+                "refused",
+                repr(texts[row]),
+                f"{name} from {low:g} to {high:g}",
+                "correct the cell, or leave it empty if it was not measured",
+            )
+        known = column_of(read, name)
+        read[name] = np.where(np.isnan(known), values, known)
+
+
+def _require_flags(
+    table: Table, columns: Mapping[str, Column], read: Mapping[str, NDArray[Any]]
+) -> None:
+    """Support that is asked for with yes or no must be stated."""
+    running = read["n_vasopressors"] > 0
+    for name, column in columns.items():
+        field = WARD[name]
+        if field.kind != "bool" or field.may_be_missing:
+            continue
+        needed = running if name in EMPTY_WITHOUT_VASOPRESSOR else np.ones(len(running), bool)
+        texts = table.texts(column.found)
+        noted = {note.row for note in table.account.notes if note.column == name}
+        for row in np.flatnonzero(np.isnan(read[name]) & needed):
+            if int(row) + 1 not in noted:
+                table.account.note(
+                    int(row) + 1,
+                    name,
+                    "refused",
+                    texts[row],
+                    "yes or no (1 or 0)",
+                    "state it from the record",
+                )
+
+
+def _alt(
+    table: Table, columns: Mapping[str, Column], read: dict[str, NDArray[Any]]
 ) -> Floats | None:
-    """ALT as times its upper limit, or None when the table has none."""
-    if limit is not None and not 5.0 <= limit <= 200.0:
-        raise InputError(
-            where="grade",
-            key="--alt-upper-limit",
-            found=f"{limit:g}",
-            expected="5 to 200 U/L",
-            cure="state your laboratory's upper limit of normal of ALT",
-        )
-    if "alt_x_uln" in read and "alt_u_l" in read:
-        raise InputError(
-            where=where,
-            key="alt_u_l",
-            found="ALT a second time, beside alt_x_uln",
-            expected="one of the two",
-            cure="delete one of the two columns",
-        )
-    if "alt_u_l" not in read:
-        if limit is not None:
+    """ALT as times its upper limit, or None when the table has none; the baseline beside it."""
+    column, before = columns.get("alt_x_uln"), columns.get("baseline_alt_x_uln")
+    if column is None:
+        if table.how.alt_upper_limit_u_l is not None:
             raise InputError(
-                where=where,
+                where=table.source.where,
                 key="--alt-upper-limit",
-                found="a limit, but no column alt_u_l",
+                found="a limit, but no column of ALT",
                 expected="ALT in U/L in a column alt_u_l",
                 cure="leave the option out, or name the column",
             )
-        return read.get("alt_x_uln")
-    if limit is None:
-        raise InputError(
-            where=where,
-            key="alt_u_l",
-            found="ALT in U/L without its upper limit",
-            expected="--alt-upper-limit, or a column alt_x_uln",
-            cure="add --alt-upper-limit 40, for example",
-        )
-    return np.asarray(read["alt_u_l"] / limit, dtype=np.float64)
+        return None
+    alt = read_quantity(table, column, WARD["alt_x_uln"])
+    if before is not None:
+        own = before if before.limit_column else replace(before, limit_column=column.limit_column)
+        own = replace(own, limit_unit=own.limit_unit or column.limit_unit)
+        read["baseline_alt_x_uln"] = read_quantity(table, own, WARD["baseline_alt_x_uln"])
+    return alt
+
+
+def _neurology(read: Mapping[str, NDArray[Any]]) -> pd.DataFrame | None:
+    """Columns of neurotoxicity, where the table has an ICE score or one of the other signs."""
+    names = ("ice_score", "consciousness", "seizure", "motor_weakness", "cerebral_edema")
+    there = {name: read[name] for name in names if name in read}
+    return pd.DataFrame(there) if there else None
 
 
 # --- row by row ---
 
 
-def _check_rows(read: Mapping[str, NDArray[Any]], check: _Check) -> None:
+class _Check:
+    """Refusals of rows by what stands in several of their cells."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def refuse(
+        self, rows: Mask, column: str, found: Callable[[int], str], expected: str, cure: str
+    ) -> None:
+        for row in map(int, np.flatnonzero(rows)):
+            self.account.note(row + 1, column, "refused", found(row), expected, cure)
+
+
+def _check_rows(read: Mapping[str, NDArray[Any]], account: Account) -> None:
     """Refuse what cannot be true at one moment, or in this order."""
+    check = _Check(account)
     device, n_vasopressors = read["oxygen_device"], read["n_vasopressors"]
     mean, systolic = column_of(read, "map_mmhg"), column_of(read, "sbp_mmhg")
     flow, fio2, boluses = (
@@ -446,19 +484,27 @@ def _check_rows(read: Mapping[str, NDArray[Any]], check: _Check) -> None:
         "a mean pressure not above the systolic one",
         "correct the two; are the columns exchanged?",
     )
+    diastolic = column_of(read, "dbp_mmhg")
+    check.refuse(
+        diastolic > systolic,
+        "dbp_mmhg",
+        lambda row: f"{diastolic[row]:g}, above sbp_mmhg {systolic[row]:g}",
+        "a diastolic pressure not above the systolic one",
+        "correct the two; are the columns exchanged?",
+    )
     check.refuse(
         is_none & (flow > 0.0),
         "oxygen_flow_l_min",
         lambda row: f"{flow[row]:g} L/min with oxygen_device none",
         "no flow without a device",
-        "name the device, or empty the cell",
+        "name the device, or leave the flow empty",
     )
     check.refuse(
         np.isin(device, NEED_FLOW) & (flow == 0.0),
         "oxygen_flow_l_min",
         lambda row: f"0 with {device[row]}",
         "a flow above 0",
-        "write the flow, empty the cell if it is unknown, or write the device none",
+        "state the flow or the device as it was; leave the flow empty if it is not known",
     )
     check.refuse(
         is_none & (fio2 > 21.0),
@@ -519,7 +565,7 @@ def _check_order(read: Mapping[str, NDArray[Any]], check: _Check) -> None:
 
 def column_of(read: Mapping[str, NDArray[Any]], name: str) -> Floats:
     """A column of numbers or of yes/no; all NaN when the file has none."""
-    return read[name] if name in read else np.full(len(read["time_h"]), np.nan)
+    return read[name] if name in read else np.full(len(read["patient_id"]), np.nan)
 
 
 def as_rows(
@@ -533,6 +579,10 @@ def as_rows(
     has_vasopressin = column_of(read, "vasopressin") == 1.0
     n_vasopressors = read["n_vasopressors"].astype(np.int64) - has_vasopressin
     level, has_fio2_40, readings = _oxygen(read)
+    mean, told = _mean_pressure(read)
+    readings += told
+    baseline, told = _baseline_alt(read, alt)
+    readings += told
     hidden = read.get("antipyretic_or_anticytokine")
     boluses = column_of(read, "fluid_bolus_n")
     high_dose = (
@@ -545,7 +595,7 @@ def as_rows(
             "patient_id": read["patient_id"],
             "time_h": read["time_h"],
             "temperature_c": read["temperature_c"],
-            "map_mmhg": column_of(read, "map_mmhg"),
+            "map_mmhg": mean,
             "sbp_mmhg": column_of(read, "sbp_mmhg"),
             "has_fluids": (
                 column_of(read, "has_fluids") == 1.0 if "has_fluids" in read else boluses > 0
@@ -557,6 +607,7 @@ def as_rows(
             "oxygen_device": level,
             "has_fio2_40": has_fio2_40,
             "alt_x_uln": np.full(len(level), np.nan) if alt is None else alt,
+            "baseline_alt_x_uln": baseline,
             "creatinine_x_uln": column_of(read, "creatinine_x_uln"),
             "organ_toxicity_grade": (
                 np.nan_to_num(column_of(read, "organ_toxicity_grade")).astype(np.int64)
@@ -565,14 +616,61 @@ def as_rows(
             "has_died": column_of(read, "died_of_crs") == 1.0,
         }
     )
-    if n := int(np.sum((column_of(read, "spo2_pct") < 90.0) & (level == NO_OXYGEN))):
-        readings += (
-            (
-                f"{_rows(n)}: oxygen saturation below 90% and no oxygen given; no system grades"
-                " what was not treated"
-            ),
-        )
+    readings += tuple(_untreated(rows, column_of(read, "spo2_pct")))
     return rows, (*readings, *_unmeasured(rows), *_missing_columns(read, has_alt=alt is not None))
+
+
+def _mean_pressure(read: Mapping[str, NDArray[Any]]) -> tuple[Floats, tuple[str, ...]]:
+    """Mean arterial pressure; where it was not measured, from systolic and diastolic."""
+    mean = column_of(read, "map_mmhg")
+    systolic, diastolic = column_of(read, "sbp_mmhg"), column_of(read, "dbp_mmhg")
+    made = diastolic + (systolic - diastolic) / 3.0
+    is_made = np.isnan(mean) & ~np.isnan(made)
+    n = int(np.sum(is_made))
+    told = (f"{_rows(n)}: mean pressure from systolic and diastolic, a third of the way up",)
+    return np.where(is_made, made, mean), told if n else ()
+
+
+def _baseline_alt(
+    read: Mapping[str, NDArray[Any]], alt: Floats | None
+) -> tuple[Floats, tuple[str, ...]]:
+    """ALT before CRS of each row's patient: as stated, else the last before his first fever."""
+    patients, hours = read["patient_id"], read["time_h"]
+    stated = column_of(read, "baseline_alt_x_uln")
+    if alt is None:
+        return np.ones(len(patients)), ()
+    fever = is_at_least(read["temperature_c"], FEVER_C)
+    first = pd.Series(np.where(fever, hours, np.inf)).groupby(patients, sort=False)
+    before = pd.Series(np.where(hours < first.transform("min"), alt, np.nan))
+    known = pd.Series(stated).groupby(patients, sort=False).transform("first")
+    seen = before.groupby(patients, sort=False).transform("last")
+    baseline = known.where(known.notna(), seen).fillna(1.0).to_numpy(dtype=np.float64)
+    raised = set(patients[is_above(baseline, 1.0)])
+    told = (
+        f"{_patients(len(raised))} with ALT above its limit before CRS: graded in multiples of that"
+        " baseline, from 1.5 times on (CTCAE 5.0)",
+    )
+    return baseline, told if raised else ()
+
+
+def _untreated(rows: pd.DataFrame, saturation: Floats) -> Iterable[str]:
+    """Signs that would raise a grade, seen without the support that systems grade by."""
+    oxygen, vasopressors = rows["oxygen_device"].to_numpy(), rows["n_vasopressors"].to_numpy()
+    if n := int(np.sum(is_below(saturation, LOW_SATURATION_PCT) & (oxygen == NO_OXYGEN))):
+        yield (
+            f"{_rows(n)}: oxygen saturation below {LOW_SATURATION_PCT:g}% and no oxygen given; no"
+            " system grades what was not treated"
+        )
+    is_low = is_below(rows["sbp_mmhg"], LOW_SYSTOLIC_MMHG) | is_below(
+        rows["map_mmhg"], LOW_MAP_MMHG
+    )
+    has_none = ~rows["has_fluids"].to_numpy() & (vasopressors == 0)
+    if n := int(np.sum(is_low & has_none & ~rows["has_vasopressin"].to_numpy())):
+        yield (
+            f"{_rows(n)}: low pressure and neither fluids nor vasopressor given: hypotension of"
+            " grade 2 where CRS is open, but for MSKCC; support that the table does not have would"
+            " raise it"
+        )
 
 
 def _unmeasured(rows: pd.DataFrame) -> Iterable[str]:

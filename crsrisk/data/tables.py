@@ -1,4 +1,4 @@
-"""A user's table, CSV or Parquet, read with an account of every cell refused, converted or missing.
+"""A user's table read with an account of every cell refused, converted, filled or missing.
 
 Nothing is guessed, clamped or dropped: a laboratory value needs a unit, a value that cannot be is
 refused with its row, column and cure, and a refused row stays in the result with its reason.
@@ -6,57 +6,55 @@ refused with its row, column and cure, and a refused row stays in the result wit
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk.data.columns import (
-    TYPES,
-    Column,
-    Floats,
-    Mask,
-    as_ids,
-    expected_words,
-    guessed,
-    id_texts,
-    parse,
-    recognise,
-    typed,
+from crsrisk.data.account import (
+    KINDS,
+    Account,
+    Note,
+    NoteKind,
+    Trouble,
+    grouped,
+    refusal_of,
 )
-from crsrisk.data.files import name_of, read_cells, read_csv_cells, read_parquet_cells
+from crsrisk.data.cells import TYPES, as_ids, guessed, id_texts, parse, typed
+from crsrisk.data.columns import (
+    OBSERVED,
+    Column,
+    Recognised,
+    missing_columns,
+    plain_header,
+    recognise,
+)
+from crsrisk.data.files import read_csv_cells, read_parquet_cells
 from crsrisk.data.identity import contradictions
+from crsrisk.data.product_facts import FACTS, product_facts
 from crsrisk.data.product_names import shipped_name
+from crsrisk.data.quantities import Table, note_unread, read_quantity
+from crsrisk.data.table_files import Source, SourceTable, open_table
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, Field, columns_of
-from crsrisk.units import convert, likely_unit, needs_upper_limit, unit_key
+from crsrisk.units import accepts_unit
 
-NoteKind: TypeAlias = Literal["refused", "converted", "missing", "warned"]
+__all__ = ["Note", "NoteKind", "PatientTable", "read_patients", "read_table"]
 
 NOT_STATED = "not stated"  # for a word that may be missing (site, regimen)
-_LIMIT = "ldh_upper_limit_u_l"
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """One line of the account. ``row`` counts patients from 1; 0 means the whole table.
-
-    ``found`` may hold a patient's value: show it to the owner of the file, never log it.
-    """
-
-    row: int
-    column: str
-    kind: NoteKind
-    found: str
-    expected: str
-    cure: str
+_LONG_NAMES = frozenset(  # of a table with one row a value: what was measured, and the value
+    {"param", "paramcd", "testcd", "lbtestcd", "lbtest", "test", "testname", "analyte"}
+    | {"measurementconceptid", "variable", "parameter", "itemid", "loinc"}
+)
+_LONG_VALUES = frozenset(
+    {"aval", "avalc", "value", "result", "valuenum", "valueasnumber", "lbstresn", "stresn"}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +64,8 @@ class PatientTable:
     ``frame``: the rows that can be scored, with the observed columns in order, in standard units
     and types; its index ``row`` counts the patients of the file from 1. ``refused``: the other rows
     as they stand in the file, same index. ``reasons``: why, by row. ``patient_ids``: of all rows,
-    as text. ``account``: the notes, by row.
+    as text. ``account``: the notes, by row. ``source``: the table as it stands, for the columns
+    that are read beside these.
     """
 
     frame: pd.DataFrame
@@ -74,6 +73,7 @@ class PatientTable:
     reasons: Mapping[int, str]
     patient_ids: pd.Series[str]
     account: tuple[Note, ...]
+    source: SourceTable
 
     @property
     def n_rows(self) -> int:
@@ -83,7 +83,15 @@ class PatientTable:
     def counts(self) -> dict[str, int]:
         """Number of notes of each kind: nothing of a patient in it, so it may be logged."""
         kinds = [note.kind for note in self.account]
-        return {kind: kinds.count(kind) for kind in ("refused", "converted", "missing", "warned")}
+        return {kind: kinds.count(kind) for kind in KINDS}
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What was refused, left out, or looks doubtful, grouped, with counts."""
+        return grouped(self.account, kinds=("refused", "left out", "warned"))
+
+    def refusal(self) -> InputError | None:
+        """All refusals as one error; None where there are none."""
+        return refusal_of(self.account, where=self.source.where, n_rows=self.n_rows)
 
     def account_frame(self) -> pd.DataFrame:
         """The account as a table: row, column, kind, found, expected, cure."""
@@ -122,7 +130,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     ['int64', 'bool', 'float64']
     """
     path = Path(path)
-    if not _is_csv(path):
+    if path.suffix.lower() == ".parquet":
         return read_parquet_cells(path)
     cells = read_csv_cells(path)
     return pd.DataFrame(
@@ -137,87 +145,162 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def read_patients(
-    path: str | Path | pd.DataFrame,
+    path: Source,
     *,
     units: Mapping[str, str] | None = None,
     ldh_upper_limit_u_l: float | None = None,
     mapping: Mapping[str, str] | None = None,
+    reading: TableReading = AS_NAMED,
+    columns: Iterable[str] | None = None,
     strict: bool = True,
 ) -> PatientTable:
     """Read patients for a prediction: names recognised, units converted, impossible values refused.
 
-    Parameters ---------- path : a .csv (UTF-8, commas, points) or .parquet file, or a frame; one
-    row a patient.
+    Parameters
+    ----------
+    path : one row a patient: CSV of any dialect, .xlsx, .parquet, .feather, a file of SAS, SPSS or
+        Stata, or a frame of pandas, polars or pyarrow.
     units : unit of a column whose name has none, by that name: ``{"crp": "mg/dL"}``. Otherwise the
-    name
-        carries it: ``crp_mg_l``, ``crp_mg_dl``, ``CRP [mg/dL]``.
+        name carries it (``crp_mg_l``, ``CRP [mg/dL]``), a column beside it (``crp_unit``), or the
+        cell.
     ldh_upper_limit_u_l : the laboratory's upper limit, for LDH in U/L where the table has no such
-    column
-        or an empty cell in it.
-    mapping : the file's own column names: ``{"CRP_BASE": "crp [mg/dL]"}``. strict : raise
-    :class:`InputError` at the first refused cell, with the number of all; otherwise refused
-        rows are kept apart in ``PatientTable.refused``.
+        column or an empty cell in it.
+    mapping : the file's own column names: ``{"CRP_BASE": "crp [mg/dL]"}``.
+    reading : what else is stated about the table: codes, missing values, censored values, times.
+    columns : the columns that a model reads; only these must be there. All that are required by the
+        field table when left out.
+    strict : raise :class:`InputError` for refused cells, all kinds of them at once; otherwise
+        refused rows are kept apart in ``PatientTable.refused``.
 
-    A product that ships is found by any of its names, in any case. A row that contradicts itself
-    (platform against product, sex or age against tumour type) is refused:
-    :mod:`crsrisk.data.identity`.
+    A product that ships is found by any of its names, in any case, and what its file knows
+    (platform, restriction, first dose, step-up, lymphodepletion) is filled where the table does not
+    say it. A laboratory value that cannot be read, or was taken after the dose, costs its cell
+    alone. A row that contradicts itself (platform against product, sex or age against tumour type)
+    is refused: :mod:`crsrisk.data.identity`.
 
-    A missing column, a quantity without a unit and a column given twice always raise. Yes/no
-    columns take true/false, yes/no, 1/0; a column `sex` takes F/M. Missing is written as an empty
-    cell, NA, N/A, NaN, null, none or a point.
+    A column that a model needs and a quantity without a unit always raise, and so does a column
+    given twice. Missing is written as an empty cell, NA, null, unknown and the like; codes such as
+    999 are declared.
 
-    >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp()) / "mine.csv"
-    >>> _ = place.write_text("patient_id,crp\\n1,2.5\\n")
-    >>> read_patients(place)
+    >>> read_patients(pd.DataFrame({"patient_id": [1], "crp": [2.5]}))
     Traceback (most recent call last):
     ...
-    crsrisk.errors.InputError: ...mine.csv, crp: found a quantity without a unit; expected
-    crp_mg_l or crp [mg/dL] or crp [ug/mL]. Cure: rename the column, or state its unit beside the
-    table (crp=mg/L)
+    crsrisk.errors.InputError: table, crp: found a quantity without a unit; expected crp_mg_l or
+    crp [mg/dL] or crp [ug/mL]. Cure: ask the laboratory for its unit, and state it: --unit
+    'crp=mg/L', --unit 'crp=mg/dL', --unit 'crp=ug/mL'
     """
-    if not isinstance(path, pd.DataFrame):
-        path = Path(path)
-        _is_csv(path)
-    cells, where = read_cells(path), name_of(path)
+    how = replace(
+        reading,
+        units={**reading.units, **(units or {})},
+        rename={**reading.rename, **(mapping or {})},
+        ldh_upper_limit_u_l=(
+            reading.ldh_upper_limit_u_l if ldh_upper_limit_u_l is None else ldh_upper_limit_u_l
+        ),
+    )
+    source = open_table(path, how.dialect)
+    cells = source.cells
     if cells.empty:
         raise InputError(
-            where=where,
+            where=source.where,
             found="no patients",
             expected="one row a patient",
             cure="add rows below the header",
         )
-    columns = recognise(list(cells.columns), where=where, units=units or {}, mapping=mapping or {})
-    reading = _Reading(path=where, n_rows=len(cells))
-    limits = _ldh_limits(cells, columns, reading, option=ldh_upper_limit_u_l)
+    _refuse_long(source)
+    found = recognise([str(name) for name in cells.columns], where=source.where, how=how)
+    _refuse_loose_units(source, found)
+    wanted = tuple(OBSERVED if columns is None else columns)
+    _check_required(found, wanted, where=source.where, by_field=columns is None)
+    account = Account(source.where, len(cells))
+    for sentence in source.told:
+        account.note(0, "file", "read", sentence, "as the file is written", "none needed")
+    table = Table(source, how, account, found.dose_time)
     values = {
-        name: _read_column(cells, columns.get(name), FIELDS[name], reading, limits)
+        name: _read_column(table, found.columns.get(name), OBSERVED[name], is_wanted=name in wanted)
         for name in columns_of("observed")
     }
-    _name_products(values["product"], reading)
+    _name_products(values["product"], account)
+    _fill(values, found.columns, account, wanted=wanted)
     for one in contradictions(values):
-        reading.note(one.row + 1, one.column, "refused", one.found, one.expected, one.cure)
-    used = {column.found for column in columns.values()}
-    for name in cells.columns:
-        if name not in used:
-            reading.note(
-                0, name, "warned", "a column that is not used", "observed columns", "none needed"
+        account.note(one.row + 1, one.column, "refused", one.found, one.expected, one.cure)
+    for name in found.unused:
+        account.note(
+            0, name, "not used", "a column that is not used", "observed columns", "none needed"
+        )
+    if strict and (problem := account.refusal()) is not None:
+        raise problem
+    return _finish(source, values, account, wanted=wanted)
+
+
+def _refuse_long(source: SourceTable) -> None:
+    """Refuse a table with one row a value, as CDISC, OMOP and many exports have it."""
+    plain = {plain_header(str(name)): str(name) for name in source.cells.columns}
+    name = next((plain[one] for one in plain if one in _LONG_NAMES), None)
+    value = next((plain[one] for one in plain if one in _LONG_VALUES), None)
+    if name is not None and value is not None:
+        raise InputError(
+            where=source.where,
+            key=f"{name}, {value}",
+            found="a long table: one row a value",
+            expected="one row a patient, with a column for each quantity",
+            cure=(
+                "make a wide table of it: of each quantity the last value before the first dose, in"
+                " a column with its unit"
+            ),
+        )
+
+
+def _refuse_loose_units(source: SourceTable, found: Recognised) -> None:
+    """A column of units that belongs to no column would be overlooked."""
+    for name in found.unused:
+        if not plain_header(name).endswith(("unit", "units", "uom", "einheit")):
+            continue
+        words = {str(cell) for cell in source.cells[name].dropna()} - {""}
+        are_units = words and all(
+            any(accepts_unit(field, word) for field in OBSERVED.values() if field.unit != "1")
+            for word in words
+        )
+        if are_units and plain_header(name) in ("unit", "units", "uom", "labunit", "labunits"):
+            raise InputError(
+                where=source.where,
+                key=name,
+                found="a column of units that belongs to no one column",
+                expected="the unit of each quantity beside it, as crp_unit",
+                cure=f"name it after its quantity, or say that it is not read: --ignore '{name}'",
             )
-    if strict:
-        reading.raise_first()
-    return _finish(cells, values, reading)
 
 
-def _name_products(products: NDArray[Any], reading: _Reading) -> None:
+def _check_required(
+    found: Recognised, wanted: tuple[str, ...], *, where: str, by_field: bool
+) -> None:
+    """Every required column must be there, unless a product's file can fill it."""
+    required = [
+        name
+        for name in wanted
+        if name in OBSERVED
+        and (FIELDS[name].is_required or not by_field)
+        and not (name in FACTS and "product" in found.columns)
+        and name != "patient_id"
+    ]
+    if by_field:
+        required.insert(0, "patient_id")
+    problem = missing_columns(
+        required, found.columns, fields=OBSERVED, unused=found.unused, where=where
+    )
+    if problem is not None:
+        raise problem
+
+
+def _name_products(products: NDArray[Any], account: Account) -> None:
     """Write the name that the files use for a product that ships, whatever it is called here; a
     product of the user's own stays as it is.
     """
     for written in dict.fromkeys(products):
-        name = shipped_name(written)
+        name = shipped_name(written) if written != NOT_STATED else None
         if name is None or name == written:
             continue
         for row in np.flatnonzero(products == written):
-            reading.note(
+            account.note(
                 int(row) + 1,
                 "product",
                 "converted",
@@ -228,115 +311,118 @@ def _name_products(products: NDArray[Any], reading: _Reading) -> None:
         products[products == written] = name
 
 
-def _is_csv(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
-        raise InputError(
-            where=str(path),
-            found=f"the suffix {suffix!r}",
-            expected=".csv or .parquet",
-            cure="save the table as CSV or Parquet",
-        )
-    return suffix == ".csv"
+def _fill(
+    values: dict[str, NDArray[Any]],
+    columns: Mapping[str, Column],
+    account: Account,
+    *,
+    wanted: tuple[str, ...],
+) -> None:
+    """Fill what the product's file knows where the table does not say it, and tell it."""
+    products, regimens = values["product"], values["regimen"]
+    for name in FACTS:
+        field, cells = FIELDS[name], values[name]
+        empty = cells == NOT_STATED if field.kind == "category" else np.isnan(cells.astype(float))
+        for product in dict.fromkeys(products[empty]):
+            of_product = empty & (products == product)
+            for regimen in dict.fromkeys(regimens[of_product]):
+                rows = of_product & (regimens == regimen)
+                stated = "" if regimen == NOT_STATED else str(regimen)
+                facts = product_facts(str(product), stated)
+                if name in facts:
+                    cells[rows] = facts[name]
+                    _note_filled(account, name, facts[name], int(rows.sum()), str(product), stated)
+        still = cells == NOT_STATED if field.kind == "category" else np.isnan(cells.astype(float))
+        if name in columns or name not in wanted:
+            continue
+        for row in np.flatnonzero(still):
+            account.note(
+                int(row) + 1,
+                name,
+                "missing",
+                "no such column",
+                "stated in the table: the product has no file that says it",
+                f"add a column {name}",
+            )
 
 
-@dataclass
-class _Reading:
-    """The account in the making."""
-
-    path: str
-    n_rows: int
-    notes: list[Note] = field(default_factory=list)
-
-    def note(
-        self, row: int, column: str, kind: NoteKind, found: str, expected: str, cure: str
-    ) -> None:
-        self.notes.append(Note(row, column, kind, found, expected, cure))
-
-    def raise_first(self) -> None:
-        refused = sorted(
-            (note for note in self.notes if note.kind == "refused"), key=lambda note: note.row
-        )
-        if not refused:
-            return
-        first, n_rows = refused[0], len({note.row for note in refused})
-        count = f"{len(refused)} cells in {n_rows} of {self.n_rows} rows cannot be used"
-        raise InputError(
-            where=self.path,
-            key=f"row {first.row}, column {first.column}",
-            expected=first.expected,
-            found=first.found or "an empty cell",
-            cure=f"{first.cure} ({count})",
-        )
+def _note_filled(
+    account: Account, name: str, value: str | float, n: int, product: str, regimen: str
+) -> None:
+    shown = value if isinstance(value, str) else f"{value:g}"
+    if FIELDS[name].kind == "bool":
+        shown = "yes" if value else "no"
+    account.note(
+        0,
+        name,
+        "filled",
+        f"not stated in {n} rows of {product}",
+        f"what its file says of {_regimen_in_words(regimen)}: {shown}",
+        "add the column where it was otherwise",
+    )
 
 
-def _ldh_limits(
-    cells: pd.DataFrame, columns: Mapping[str, Column], reading: _Reading, *, option: float | None
-) -> Floats | None:
-    """The upper limit of LDH for each row (NaN = none), or None where LDH needs none."""
-    column = columns["ldh_x_uln"]
-    if not needs_upper_limit(column.name, column.unit):
-        return None
-    low, high = FIELDS[_LIMIT].possible or (0.0, np.inf)
-    if option is not None and not low <= option <= high:
-        raise InputError(
-            where=reading.path,
-            key=_LIMIT,
-            found=str(option),
-            cure="correct the upper limit",
-            expected=f"{low:g} to {high:g} U/L",
-        )
-    if _LIMIT not in columns and option is None:
-        raise InputError(
-            where=reading.path,
-            key=column.found,
-            found="LDH in U/L without the upper limit of normal",
-            expected=f"a column {_LIMIT}, or one limit for the whole table",
-            cure="add the upper limit of the laboratory that measured it",
-        )
-    limits = np.full(len(cells), np.nan)
-    if _LIMIT in columns:
-        limits = _read_numbers(cells, columns[_LIMIT], FIELDS[_LIMIT], reading, None)
-    return limits if option is None else np.where(np.isnan(limits), option, limits)
+def _regimen_in_words(regimen: str) -> str:
+    return f"the regimen {regimen}" if regimen else "the usual regimen"
 
 
 def _read_column(
-    cells: pd.DataFrame,
-    found: Column | None,
-    column: Field,
-    reading: _Reading,
-    limits: Floats | None,
+    table: Table, found: Column | None, field: Field, *, is_wanted: bool
 ) -> NDArray[Any]:
-    if found is None:  # a column that may be absent as a whole: site, regimen
-        reading.note(
-            0, column.name, "missing", "no such column", column.meaning, f"taken as {NOT_STATED!r}"
-        )
-        return np.full(reading.n_rows, NOT_STATED, dtype=object)
-    if column.name == "patient_id":
-        return _read_ids(cells[found.found], reading)
-    if column.kind in ("float", "int"):
-        return _read_numbers(
-            cells, found, column, reading, limits if column.name == "ldh_x_uln" else None
-        )
-    values, missing, bad = parse(cells[found.found], column, is_sex=found.is_sex)
-    _note_unread(cells[found.found], found, column, reading, missing=missing, bad=bad)
-    if column.may_be_missing:
-        values[missing] = NOT_STATED
+    n, account = table.account.n_rows, table.account
+    if found is None:
+        return _absent(field, n, account, is_wanted=is_wanted)
+    cells = table.source.cells[found.found]
+    if field.name == "patient_id":
+        return _read_ids(cells, account)
+    if field.kind in ("float", "int"):
+        return read_quantity(table, found, field)
+    read = parse(cells, field, table.rules(found, field), is_sex=found.is_sex)
+    note_unread(table, found, field, read)
+    values = read.values
+    if field.kind == "category":
+        values[read.missing | read.is_bad] = NOT_STATED
     return values
 
 
-def _read_ids(cells: pd.Series[Any], reading: _Reading) -> NDArray[Any]:
+def _absent(field: Field, n: int, account: Account, *, is_wanted: bool) -> NDArray[Any]:
+    """A column that the table has not: not stated, or missing in every row."""
+    if field.name == "patient_id":
+        account.note(
+            0,
+            "patient_id",
+            "missing",
+            "no such column",
+            "the patient's number",
+            "rows are numbered",
+        )
+        return np.array([str(row + 1) for row in range(n)], dtype=object)
+    if is_wanted and field.name not in FACTS:
+        account.note(
+            0,
+            field.name,
+            "missing",
+            "no such column",
+            field.meaning,
+            f"taken as {NOT_STATED!r}",
+        )
+    if field.kind == "category":
+        return np.full(n, NOT_STATED, dtype=object)
+    return np.full(n, np.nan)
+
+
+def _read_ids(cells: pd.Series[Any], account: Account) -> NDArray[Any]:
     ids = id_texts(cells)
     missing = (ids == "").to_numpy(dtype=bool)
     for row in np.flatnonzero(missing):
-        reading.note(
+        account.note(
             int(row) + 1, "patient_id", "refused", "", "the patient's number", "fill in the cell"
         )
     twice = ids.duplicated(keep=False).to_numpy(dtype=bool) & ~missing
     names = list(dict.fromkeys(ids[twice]))
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     for row in np.flatnonzero(twice):
-        reading.note(
+        account.note(
             int(row) + 1,
             "patient_id",
             "refused",
@@ -347,159 +433,30 @@ def _read_ids(cells: pd.Series[Any], reading: _Reading) -> NDArray[Any]:
     return ids.to_numpy(dtype=object)
 
 
-def _read_numbers(
-    cells: pd.DataFrame, found: Column, column: Field, reading: _Reading, limits: Floats | None
-) -> Floats:
-    """Numbers in the standard unit; what cannot be used is NaN and noted."""
-    raw, missing, bad = parse(cells[found.found], column)
-    _note_unread(cells[found.found], found, column, reading, missing=missing, bad=bad)
-    raw = np.where(bad, np.nan, raw)
-    if limits is not None:
-        for row in np.flatnonzero(~np.isnan(raw) & np.isnan(limits)):
-            reading.note(
-                int(row) + 1,
-                column.name,
-                "refused",
-                f"{raw[row]:g} U/L without an upper limit",
-                f"the laboratory's upper limit in {_LIMIT}",
-                "fill in the upper limit",
-            )
-    with np.errstate(over="ignore"):  # an overflow is infinite, and refused below
-        values = convert(raw, name=column.name, unit=found.unit, upper_limit_u_l=limits)
-    low, high = column.possible or (-np.inf, np.inf)
-    refused = (values < low) | (values > high)
-    for row in np.flatnonzero(refused):
-        reading.note(
-            int(row) + 1,
-            column.name,
-            "refused",
-            _shown(raw[row], found.unit),
-            _shown_range(low, high, column),
-            _range_cure(column, float(raw[row]), found.unit),
-        )
-    values = np.where(refused, np.nan, values)
-    _note_conversion(found, column, reading, raw=raw, values=values)
-    low, high = column.plausible or (-np.inf, np.inf)
-    for row in np.flatnonzero((values < low) | (values > high)):
-        reading.note(
-            int(row) + 1,
-            column.name,
-            "warned",
-            _shown(values[row], column.unit),
-            f"usually {_shown_range(low, high, column)}",
-            "check the value; it is used as it is",
-        )
-    return values
-
-
-def _shown(value: float, unit: str) -> str:
-    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
-
-
-def _shown_range(low: float, high: float, column: Field) -> str:
-    return f"{low:g} to {_shown(high, column.unit)}"
-
-
-def _range_cure(column: Field, raw: float, unit: str) -> str:
-    """What to do about an impossible value: most often the unit is another."""
-    low, high = column.plausible or (np.inf, -np.inf)
-    is_standard = unit_key(unit) == unit_key(column.unit)
-    likely = (
-        column.unit if not is_standard and low <= raw <= high else likely_unit(column.name, raw)
-    )
-    if likely is not None and unit_key(likely) != unit_key(unit):
-        name = column.name if likely == column.unit else f"{column.quantity} [{likely}]"
-        return f"{raw:g} looks like {likely}: if it is, name the column {name}"
-    return f"correct the value{_or_empty(column)}"
-
-
-def _note_conversion(
-    found: Column, column: Field, reading: _Reading, *, raw: Floats, values: Floats
-) -> None:
-    if unit_key(found.unit) == unit_key(column.unit):
-        return
-    if column.other_units and bool(np.all((raw == values) | np.isnan(values))):  # ng/mL and ug/L
-        reading.note(
-            0,
-            column.name,
-            "converted",
-            f"{found.found}, in {found.unit}",
-            column.unit,
-            "none needed: the same number",
-        )
-        return
-    for row in np.flatnonzero(~np.isnan(values)):
-        reading.note(
-            int(row) + 1,
-            column.name,
-            "converted",
-            f"{raw[row]:g} {found.unit}",
-            column.unit,
-            f"none needed: read as {values[row]:g} {column.unit}",
-        )
-
-
-def _note_unread(
-    cells: pd.Series[Any],
-    found: Column,
-    column: Field,
-    reading: _Reading,
-    *,
-    missing: Mask,
-    bad: Mask,
-) -> None:
-    expected = expected_words(column, is_sex=found.is_sex)
-    for row in np.flatnonzero(bad):
-        text = str(cells.iloc[row]).strip()
-        reading.note(
-            int(row) + 1, column.name, "refused", repr(text), expected, _text_cure(text, column)
-        )
-    if column.table != "observed":
-        return
-    for row in np.flatnonzero(missing):
-        if column.may_be_missing:
-            reading.note(
-                int(row) + 1, column.name, "missing", "", expected, "enter it if it is known"
-            )
-        else:
-            reading.note(int(row) + 1, column.name, "refused", "", expected, "fill in the cell")
-
-
-def _or_empty(column: Field) -> str:
-    return ", or leave the cell empty if it was not measured" if column.may_be_missing else ""
-
-
-def _text_cure(text: str, column: Field) -> str:
-    if column.kind not in ("float", "int"):
-        near = difflib.get_close_matches(text.casefold(), column.categories, n=1)
-        return f"did you mean {near[0]}?" if near else "correct the cell"
-    if text[:1] in ("<", ">"):
-        return f"write the limit itself{_or_empty(column)}"
-    if re.fullmatch(r"[0-9]+,[0-9]+", text):
-        return f"write {text.replace(',', '.')}, with a point"
-    return f"write a number alone{_or_empty(column)}"
-
-
 def _finish(
-    cells: pd.DataFrame, values: Mapping[str, NDArray[Any]], reading: _Reading
+    source: SourceTable,
+    values: Mapping[str, NDArray[Any]],
+    account: Account,
+    *,
+    wanted: tuple[str, ...],
 ) -> PatientTable:
     """Part the rows into those that can be scored, in their types, and those that cannot, with the
     reason.
     """
     order = {name: position for position, name in enumerate(columns_of("observed"))}
-    account = sorted(reading.notes, key=lambda note: (note.row, order.get(note.column, len(order))))
+    notes = sorted(account.notes, key=lambda note: (note.row, order.get(note.column, len(order))))
     reasons: dict[int, str] = {}
-    for note in account:
+    for note in notes:
         if note.kind == "refused":
             reason = (
                 f"{note.column}: found {note.found or 'an empty cell'}; expected {note.expected}"
             )
             reasons[note.row] = f"{reasons[note.row]} | {reason}" if note.row in reasons else reason
-    rows = pd.RangeIndex(1, len(cells) + 1, name="row")
+    rows = pd.RangeIndex(1, account.n_rows + 1, name="row")
     keep = ~rows.isin(list(reasons))
     frame = pd.DataFrame({name: array[keep] for name, array in values.items()}, index=rows[keep])
     typed = {
-        name: frame[name].astype(TYPES[FIELDS[name].kind])
+        name: _in_type(frame[name], FIELDS[name], is_wanted=name in wanted)
         for name in values
         if name != "patient_id"
     }
@@ -507,7 +464,19 @@ def _finish(
     return PatientTable(
         frame=frame.assign(patient_id=as_ids(ids[keep]), **typed),
         reasons=MappingProxyType(reasons),
-        refused=cells.set_axis(rows, axis=0).loc[~keep],
+        refused=source.cells.set_axis(rows, axis=0).loc[~keep],
         patient_ids=ids,
-        account=tuple(account),
+        account=tuple(notes),
+        source=source,
     )
+
+
+def _in_type(values: pd.Series[Any], field: Field, *, is_wanted: bool) -> pd.Series[Any]:
+    """A column in the type of its kind; whole numbers and yes/no with gaps are floats. A word that
+    a model reads is missing where it is not stated.
+    """
+    if field.kind in ("int", "bool") and values.isna().any():
+        return values.astype(np.float64)
+    if is_wanted and field.kind == "category" and not field.may_be_missing:
+        return values.where(values != NOT_STATED, np.nan)
+    return values.astype(TYPES[field.kind])

@@ -15,8 +15,14 @@ from numpy.typing import NDArray
 
 from crsrisk.data.risk_model import Column, ModelParts, Prediction, RefusedGroup
 from crsrisk.errors import InputError
+from crsrisk.fields import OTHER_PLATFORM
 from crsrisk.model.features import columns_needed, feature_array, read_columns
 from crsrisk.model.forest import Forest, forest_of, raw_log_odds_by
+
+_OTHER = (
+    f"platform {OTHER_PLATFORM} is none of those that the model was trained on: a model that was"
+    " trained on such patients is needed."
+)
 
 Floats: TypeAlias = NDArray[np.float64]
 # of a contract: words as text, the others as floats
@@ -161,6 +167,8 @@ def account(model: ModelParts, columns: Columns, *, n_rows: int) -> tuple[Notes,
         possible = f"{_span(column.possible)} {_unit(column)}".strip()
         note(refusals, wrong, f"{column.name} is impossible: outside {possible}.")
         note(warnings, _is_new(values, column) & ~wrong, _unseen(column))
+        if column.name == "platform" and OTHER_PLATFORM not in column.levels:
+            note(refusals, values == OTHER_PLATFORM, _OTHER)
     for group in model.contract.refused:
         note(refusals, in_group(columns, group), f"No risk is given for {group.in_words()}.")
     return refusals, warnings, missing

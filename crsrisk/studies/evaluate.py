@@ -16,10 +16,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
 from crsrisk.data.cross_validation import load_cross_validation
-from crsrisk.data.files import frame_digest, read_cells, write_json, write_text
+from crsrisk.data.files import frame_digest, write_json, write_text
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.provenance import Origin, Patients, origin_of
 from crsrisk.data.risk_model import FeatureContract
+from crsrisk.data.table_files import SourceTable
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.tables import NOT_STATED
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
@@ -35,7 +37,13 @@ from crsrisk.report.evaluation_facts import About, EvaluationData, MissingShare
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation
 from crsrisk.results import Estimate
-from crsrisk.studies.predict import of_known_products, read_known
+from crsrisk.studies.predict import (
+    Tell,
+    of_known_products,
+    read_known,
+    refused_in_words,
+    require_rows,
+)
 from crsrisk.wording import estimate_in_words, number
 
 Floats = NDArray[np.float64]
@@ -227,9 +235,11 @@ def evaluate_model(
     ldh_upper_limit_u_l: float | None = None,
     unknown_product: bool = False,
     product_files: Sequence[Path] = (),
+    reading: TableReading = AS_NAMED,
     threshold: float = THRESHOLD,
     seed: int = 1,
     n_resamples: int = 300,
+    tell: Tell | None = None,
 ) -> ModelEvaluation:
     """Evaluate a saved model in the patients of a table.
 
@@ -255,6 +265,8 @@ def evaluate_model(
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         unknown_product=unknown_product,
         product_files=product_files,
+        reading=reading,
+        tell=tell,
     )
     # products of matrices on several threads differ in their last digits from run to run
     with threadpool_limits(1):
@@ -319,6 +331,8 @@ def _read_evaluated(
     ldh_upper_limit_u_l: float | None,
     unknown_product: bool,
     product_files: Sequence[Path],
+    reading: TableReading,
+    tell: Tell | None,
 ) -> EvaluatedTable:
     """Read the table, score its patients, and leave out who cannot be evaluated."""
     known = read_known(
@@ -328,7 +342,12 @@ def _read_evaluated(
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
     )
+    if tell is not None:
+        tell(known.table.account)
+    require_rows(known.table)
+    source = known.table.source
     read = of_known_products(
         model,
         known.table,
@@ -339,9 +358,9 @@ def _read_evaluated(
     is_kept = known.table.frame.index.isin(read.frame.index)
     n_unknown = int((~is_kept & ~known.is_unsure).sum())
     rows = read.frame.index.to_numpy() - 1
-    outcomes = read_outcome(table, column=outcome, at_least=at_least)[rows]
-    groups = groups_by(read_cells(table), by=by, where=str(table))
-    has_window = _check_window(table, rows, read.frame, model)
+    outcomes = read_outcome(source, column=outcome, at_least=at_least, reading=reading)[rows]
+    groups = groups_by(source.cells, by=by, where=source.where)
+    has_window = _check_window(source, rows, read.frame, model)
     predicted = model.predict(read.frame, unknown_product=True)
     is_sure, has_outcome = ~known.is_unsure[is_kept], np.isfinite(outcomes)
     is_judged = has_outcome & is_sure  # the rows that `train` takes
@@ -353,7 +372,7 @@ def _read_evaluated(
             key=outcome,
             found=f"{int(y_true.sum())} events in {y_true.size} patients who can be evaluated",
             expected="patients with and without the event",
-            cure="take more patients, or another outcome",
+            cure=f"take more patients, or another outcome{refused_in_words(read)}",
         )
     return EvaluatedTable(
         name=table.name,
@@ -382,15 +401,14 @@ def _read_evaluated(
 
 
 def _check_window(
-    table: Path, rows: NDArray[np.int64], observed: pd.DataFrame, model: RiskModel
+    table: SourceTable, rows: NDArray[np.int64], observed: pd.DataFrame, model: RiskModel
 ) -> bool:
     """Whether the table says over how many days the outcome was counted; :class:`InputError` where
     it is another time.
     """
-    cells = read_cells(table)
-    if "window_d" not in cells.columns:
+    if "window_d" not in table.cells.columns:
         return False
-    given = pd.to_numeric(cells["window_d"], errors="coerce").to_numpy(dtype=np.float64)[rows]
+    given = table.numbers("window_d")[rows]
     wanted = np.array(
         [
             model.contract.window_of(platform)
@@ -400,7 +418,7 @@ def _check_window(
     if (wrong := given != wanted).any():
         at = int(np.argmax(wrong))
         raise InputError(
-            where=str(table),
+            where=table.where,
             key=f"row {rows[at] + 1}, window_d",
             found=f"{given[at]:g} days",
             expected=f"{wanted[at]:g} days, over which {model.label} counts the outcome",
@@ -414,7 +432,7 @@ def evaluate_table(
 ) -> ModelEvaluation:
     """The evaluation of risks that are there already."""
     contract, observed = model.contract, table.observed
-    products = observed["product"].to_numpy(dtype=str)
+    products = observed["product"].fillna(NOT_STATED).to_numpy(dtype=str)
     data = _data_of(table, contract)
     evaluation = evaluate(
         table.y_true,
@@ -467,7 +485,7 @@ def evaluate_table(
 
 def _data_of(table: EvaluatedTable, contract: FeatureContract) -> EvaluationData:
     n = len(table.observed)
-    unknown = sorted(set(table.observed["product"].astype(str)) - set(contract.products))
+    unknown = sorted(set(table.observed["product"].dropna().astype(str)) - set(contract.products))
     gone = ", ".join(f"{count} {why}" for why, count in table.left_out.items() if count)
     return EvaluationData(
         who=f"the {n} patients of {table.name}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from crsrisk.data.explanation import INTERVAL_NAMES, PatientRisk, Reason
 from crsrisk.data.files import write_json, write_table_stream, write_text
 from crsrisk.data.patient import template
 from crsrisk.data.risk_model import CANNOT
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
@@ -28,7 +29,14 @@ from crsrisk.report.explanation import Changes, PatientExplanation
 from crsrisk.report.explanation_words import NOT_AVAILABLE, RULE
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.studies.explain import ExplainableModel, explain_patient, patient_risks
-from crsrisk.studies.predict import INSTEAD, of_known_products, read_known
+from crsrisk.studies.predict import (
+    INSTEAD,
+    Tell,
+    of_known_products,
+    read_known,
+    tell_account,
+    told_by_row,
+)
 from crsrisk.terminal import steps
 from crsrisk.wording import hours_in_words, of_100
 
@@ -120,7 +128,9 @@ def explain_table(
     units: Mapping[str, str] | None = None,
     mapping: Mapping[str, str] | None = None,
     ldh_upper_limit_u_l: float | None = None,
+    reading: TableReading = AS_NAMED,
     out: Path | None = None,
+    tell: Tell | None = None,
 ) -> ExplainedTable:
     """Every row of a file in its order: estimates and reasons, or why it was refused.
 
@@ -135,8 +145,12 @@ def explain_table(
         of columns.
     ldh_upper_limit_u_l : float, optional
         The laboratory's upper limit of LDH, where LDH stands in U/L.
+    reading : TableReading, optional
+        What else is stated about the table.
     out : path, optional
         Where it is written, too: .csv, .parquet or .json.
+    tell : callable, optional
+        Hears the account of the table: what was refused, converted and left out.
 
     Raises
     ------
@@ -157,11 +171,19 @@ def explain_table(
         units=units or {},
         mapping=mapping or {},
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
     ).table
+    if tell is not None:
+        tell(read.account)
     read = of_known_products(explainable.model, read, where=str(table))
     rows_of_file = read.patient_ids.index.to_numpy(dtype=np.int64).tolist()
     ids = dict(zip(rows_of_file, map(_as_number, read.patient_ids), strict=True))
     by_row = _explained(explainable, read.frame, ids=ids)
+    for row, told in told_by_row(read).items():
+        if row in by_row:
+            one = by_row[row]
+            status = "warned" if one.status == "ok" else one.status
+            by_row[row] = replace(one, notes=f"{one.notes} {told}".strip(), status=status)
     rows = tuple(
         by_row[row]
         if row in by_row
@@ -414,6 +436,7 @@ def answer_table(
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None,
+    reading: TableReading = AS_NAMED,
     out: Path | None,
     is_printed: bool,
 ) -> ExplainedTable:
@@ -424,7 +447,9 @@ def answer_table(
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
         out=out,
+        tell=tell_account if is_printed else None,
     )
     if is_printed:
         _print_rows(explained, out=out)

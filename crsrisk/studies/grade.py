@@ -16,10 +16,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crsrisk.data.episodes import follow, grade_rows, milestones
-from crsrisk.data.files import write_table_stream
+from crsrisk.data.episodes import (
+    episode_milestones,
+    follow,
+    grade_rows,
+    milestones,
+    milestones_of,
+    signs_without_fever,
+)
+from crsrisk.data.files import write_table_stream, write_workbook
 from crsrisk.data.grading_systems import Agreement, GradingSystem, agree
-from crsrisk.data.registry import Source, name_of, read_registry
+from crsrisk.data.neurotoxicity import icans_grade
+from crsrisk.data.registry import name_of, read_registry
+from crsrisk.data.table_files import Source
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError, OutputError
 from crsrisk.results import Estimate, Result, to_plain
@@ -68,6 +78,9 @@ class GradedRegistry(Result):
     systems : the grading systems, in the order of :class:`GradingSystem`.
     rows : every row of the table in its order: patient_id, time_h, episode, grade_<system>.
     patients : one row a patient and system, see :meth:`milestones`.
+    episodes : one row a patient, system and episode of CRS, with the same columns.
+    neurotoxicity : ICANS by ASTCT, one row a patient, with the same columns; None where the table
+        has neither ICE score nor another sign of it. Its grade by row is ``grade_icans``.
     n_episodes : episodes of CRS, by patient.
     agreements : by pair of systems, on the patients' highest grades.
     readings : sentences on how gaps of the table were read, and on what could not be seen.
@@ -89,6 +102,8 @@ class GradedRegistry(Result):
     systems: tuple[GradingSystem, ...]
     rows: pd.DataFrame
     patients: pd.DataFrame
+    episodes: pd.DataFrame
+    neurotoxicity: pd.DataFrame | None
     n_episodes: Mapping[str, int]
     agreements: tuple[Agreement, ...]
     readings: tuple[str, ...]
@@ -179,6 +194,8 @@ class GradedRegistry(Result):
                 }
                 for name, n in self.n_episodes.items()
             ],
+            "episodes": to_plain(self.episodes),
+            "icans": None if self.neurotoxicity is None else to_plain(self.neurotoxicity),
             "agreement": to_plain(self.agreements),
             "readings": list(self.readings),
             "columns_not_used": list(self.columns_not_used),
@@ -191,18 +208,23 @@ def grade_registry(
     *,
     systems: Sequence[str] = (),
     alt_upper_limit_u_l: float | None = None,
+    reading: TableReading = AS_NAMED,
     out: str | Path | None = None,
 ) -> GradedRegistry:
     """Grade CRS in a registry or trial under each published system.
 
     Parameters
     ----------
-    source : a .csv or .parquet file, or a table of pandas or polars: one row a patient and time
-        point, with the columns that :func:`crsrisk.data.registry.read_registry` names.
+    source : CSV of any dialect, .xlsx, .parquet, .feather, a file of SAS, SPSS or Stata, or a frame
+        of pandas, polars or pyarrow: one row a patient and time point, with the columns that
+        :func:`crsrisk.data.registry.read_registry` names.
     systems : ``astct``, ``lee_2014``, ``ctcae_4``, ``ctcae_5``, ``penn``, ``mskcc`` or ``cartox``;
         all when empty.
     alt_upper_limit_u_l : upper limit of normal of ALT, 5 to 200 U/L, for a column ``alt_u_l``.
-    out : write the grades of every row here (.csv or .parquet).
+    reading : what is stated about the table: names, units, codes, limits, times.
+    out : write the grades of every row here (.csv, .parquet or .xlsx), and onset, peak and
+        resolution by patient, system and episode beside them (``grades.patients.csv``; in .xlsx as
+        a second sheet).
 
     Returns
     -------
@@ -213,7 +235,8 @@ def grade_registry(
     Raises
     ------
     InputError
-        At the first row that cannot be, with row, column and cure; for an unknown system.
+        For rows that cannot be, all kinds of them at once, with row, column and cure; for an
+        unknown system.
     OutputError
         When ``out`` is the table that is graded.
 
@@ -231,7 +254,7 @@ def grade_registry(
             expected="another file",
             cure="give the grades a name of their own",
         )
-    registry = read_registry(source, alt_upper_limit_u_l=alt_upper_limit_u_l)
+    registry = read_registry(source, alt_upper_limit_u_l=alt_upper_limit_u_l, reading=reading)
     table, numbers = registry.rows, load_assumptions()
     followed = follow(
         table,
@@ -252,19 +275,54 @@ def grade_registry(
         system: patients.loc[patients["system"] == system.value, "max_grade"].to_numpy()
         for system in chosen
     }
+    by_episode = episode_milestones(table, followed.episode, grades)
+    icans = None
+    if registry.neurology is not None:
+        grade = icans_grade(registry.neurology)
+        rows = rows.assign(grade_icans=grade)
+        icans = milestones_of(table, np.nan_to_num(grade).astype(np.int64))
     if out is not None:
-        write_table_stream(out, iter([rows]))
+        _write(Path(out), rows, _with_all(patients, by_episode))
     episodes = rows.groupby("patient_id", sort=False)["episode"].max()
     return GradedRegistry(
         source=name_of(source),
         systems=chosen,
         rows=rows,
         patients=patients,
+        episodes=by_episode,
+        neurotoxicity=icans,
         n_episodes={str(name): int(n) for name, n in episodes.items()},
         agreements=tuple(agree(*pair, highest) for pair in combinations(chosen, 2)),
-        readings=registry.readings,
+        readings=(*registry.readings, *signs_without_fever(table, followed)),
         columns_not_used=registry.unused,
     )
+
+
+def patients_path(out: Path) -> Path:
+    """Where onset, peak and resolution stand: ``grades.csv`` -> ``grades.patients.csv``; a workbook
+    has them as a sheet.
+    """
+    return (
+        out if out.suffix.lower() == ".xlsx" else out.with_name(f"{out.stem}.patients{out.suffix}")
+    )
+
+
+def _write(out: Path, rows: pd.DataFrame, patients: pd.DataFrame) -> None:
+    if out.suffix.lower() == ".xlsx":
+        write_workbook(out, {"rows": rows, "patients": patients})
+        return
+    write_table_stream(out, iter([rows]))
+    write_table_stream(patients_path(out), iter([patients]))
+
+
+def _with_all(patients: pd.DataFrame, by_episode: pd.DataFrame) -> pd.DataFrame:
+    """Milestones of each patient over all episodes (episode "all"), then of each episode."""
+    together = [
+        patients.assign(episode="all"),
+        by_episode.assign(episode=by_episode["episode"].map(str)),
+    ]
+    columns = ["patient_id", "system", "episode", "max_grade", "onset_h", "peak_h", "resolution_h"]
+    return pd.concat([part for part in together if len(part)], ignore_index=True)[columns]
 
 
 def _is_same(out: str | Path, source: str | Path) -> bool:
@@ -295,11 +353,15 @@ def print_graded(graded: GradedRegistry, *, out: Path | None, at_most: int = 40)
     console.print(_patients_table(graded, at_most))
     if (n := len(graded.n_episodes)) > at_most:
         console.print(f"... and {n - at_most} more patients: use --json for all of them")
+    if graded.neurotoxicity is not None:
+        worst = np.bincount(graded.neurotoxicity["max_grade"], minlength=5)
+        told = ", ".join(f"{n} of grade {grade}" for grade, n in enumerate(worst))
+        console.print(f"ICANS (ASTCT): {told}", soft_wrap=True)
     if graded.agreements:
         console.print(_agreement_table(graded))
         console.print(
             "Kappa: linear weights, 95% interval from resampled patients; - where grades do not"
-            " vary or there are fewer than ten patients. --json has the cross tables.",
+            " vary or there are fewer than twenty patients. --json has the cross tables.",
             soft_wrap=True,
         )
     for sentence in graded.readings:
@@ -308,6 +370,9 @@ def print_graded(graded: GradedRegistry, *, out: Path | None, at_most: int = 40)
         console.print(f"  columns not used: {', '.join(graded.columns_not_used)}", soft_wrap=True)
     if out is not None:
         console.print(f"Wrote {out} (grades of every row)", soft_wrap=True)
+        where = patients_path(out)
+        sheet = ", sheet patients" if where == out else ""
+        console.print(f"Wrote {where}{sheet} (onset, peak, resolution)", soft_wrap=True)
     console.print(NOTICE, soft_wrap=True)
 
 

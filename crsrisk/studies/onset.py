@@ -19,6 +19,7 @@ from crsrisk.data.cohort import Arm, Cohort
 from crsrisk.data.files import prepare_output, write_json, write_table_stream, write_text
 from crsrisk.data.onset import schedules_of
 from crsrisk.data.onset_prediction import HOURS, OnsetPrediction, hour_name
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world import World
 from crsrisk.errors import InputError, OutputError
 from crsrisk.evaluation.onset import OnsetCalibration, calibrate_onset
@@ -192,6 +193,7 @@ def tell_onset(
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None,
+    reading: TableReading = AS_NAMED,
     out: Path | None = None,
 ) -> OnsetTable:
     """Read a table as `crsrisk predict` does and tell onset for every row; with ``out`` the rows
@@ -218,6 +220,7 @@ def tell_onset(
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
     ).table
     read = of_known_products(
         onset.risk_model,

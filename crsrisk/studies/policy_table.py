@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from crsrisk import __version__
-from crsrisk.data.columns import MISSING_WORDS
-from crsrisk.data.files import read_csv_cells, read_parquet_cells
-from crsrisk.data.outcomes import yes_or_no
+from crsrisk.data.cells import MISSING_WORDS
+from crsrisk.data.outcomes import read_outcome
+from crsrisk.data.table_files import SourceTable, number_in, open_table
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.tables import read_patients
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError
@@ -97,16 +98,17 @@ class PolicyTableResult(PolicyPageResult, PolicyTableAnalysis):
 
 @dataclass(frozen=True)
 class TableColumns:
-    """How a model reads a file: units of columns, the file's names of columns, and the
-    laboratory's upper limit of LDH (U/L).
+    """How a model reads a file: units of columns, the file's names of columns, the laboratory's
+    upper limit of LDH (U/L), and what else is stated of the table.
     """
 
     units: Mapping[str, str] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
     ldh_upper_limit_u_l: float | None = None
+    reading: TableReading = AS_NAMED
 
 
-AS_NAMED = TableColumns()
+COLUMNS_AS_NAMED = TableColumns()
 
 
 def evaluate_policies_table(
@@ -115,7 +117,7 @@ def evaluate_policies_table(
     *,
     risk_column: str | None = None,
     model: str | Path | RiskModel | None = None,
-    columns: TableColumns = AS_NAMED,
+    columns: TableColumns = COLUMNS_AS_NAMED,
     outcome: str | None = None,
     groups: Sequence[str] = (),
     weights: HarmWeights = AS_ASSUMED,
@@ -131,7 +133,7 @@ def evaluate_policies_table(
 
     Parameters
     ----------
-    table : a .csv or .parquet file, or a DataFrame, one row a patient.
+    table : a file that :func:`crsrisk.read_patients` reads, or a frame, one row a patient.
     effect : risk ratio of prophylaxis with its interval, and harms of a treated patient.
     risk_column : column with risks of CRS of grade >= 2, 0 to 1. Either this or ``model``.
     model : a risk model, its folder or the name of a released one, which scores the table; a
@@ -180,17 +182,16 @@ def evaluate_policies_table(
             cure="say where the risks of the table come from",
         )
     harms = weights.harms(load_assumptions())
-    cells, where = _cells(table)
+    source = open_table(table, columns.reading.dialect)
+    cells, where = source.cells, source.where
     if model is None:
-        risk, origin = (
-            read_risks(cells, column=str(risk_column), where=where),
-            f"column {risk_column}",
-        )
+        risk, origin = risks_of(source, column=str(risk_column)), f"column {risk_column}"
     else:
-        risk, origin = _scored(table, model, columns)
+        risk, origin = _scored(table, source, model, columns)
     patients = TablePatients(risk, risk, read_groups(cells, columns=groups, where=where), False)
     if outcome is not None:
-        patients = keep_known(patients, _outcome(cells, column=outcome, where=where))
+        known = read_outcome(source, column=outcome, reading=columns.reading)
+        patients = keep_known(patients, known)
     if not len(patients.risk):
         raise InputError(
             where=where,
@@ -214,15 +215,6 @@ def evaluate_policies_table(
     return PolicyTableResult(**vars(analysis))
 
 
-def _cells(table: str | Path | pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The cells of a table, and how messages call it."""
-    if isinstance(table, pd.DataFrame):
-        return table, "table"
-    path = Path(table)
-    is_csv = path.suffix.lower() == ".csv"
-    return (read_csv_cells(path) if is_csv else read_parquet_cells(path)), str(path)
-
-
 def _column(
     cells: pd.DataFrame, column: str, *, where: str, expected: str, cure: str
 ) -> pd.Series[Any]:
@@ -239,44 +231,33 @@ def _column(
     return cells[column]
 
 
-def _outcome(cells: pd.DataFrame, *, column: str, where: str) -> FloatArray:
-    """Outcome of every row: 1 yes, 0 no, NaN not known."""
-    if column not in cells.columns:
-        raise InputError(
-            where=where,
-            key=column,
-            found="no such column",
-            expected="a column with the outcome, yes or no for every patient",
-            cure="add it, or name the column that has it (--outcome)",
-        )
-    return yes_or_no(cells[column], where=where)
-
-
-def read_risks(cells: pd.DataFrame, *, column: str, where: str) -> FloatArray:
-    """A column of risks, 0 to 1, one for every row; :class:`InputError` names the row that is
+def risks_of(source: SourceTable, *, column: str) -> FloatArray:
+    """A column of risks, 0 to 1, one for every row; :class:`InputError` names the rows that are
     not.
     """
     risks = _column(
-        cells,
+        source.cells,
         column,
-        where=where,
+        where=source.where,
         expected="a column of risks",
         cure="name the column that has it, or give a model",
     )
-    values = pd.to_numeric(risks, errors="coerce").to_numpy(dtype=np.float64)
+    values = np.array([number_in(cell, source.style) for cell in risks], dtype=np.float64)
     is_risk = (values >= 0.0) & (values <= 1.0)
     if not is_risk.all():
         row = int(np.argmin(is_risk))
+        n = int(np.sum(~is_risk))
         raise InputError(
-            where=where,
+            where=source.where,
             key=f"row {row + 1}, column {column}",
             found=risks.iloc[row],
             expected="a risk from 0 to 1",
-            cure="divide percentages by 100; leave out patients without a risk",
+            cure="divide by 100 if the whole column is in percent; leave out patients without a"
+            f" risk ({n} of {len(values)} rows)",
         )
     if not len(values):
         raise InputError(
-            where=where,
+            where=source.where,
             found="no patients",
             expected="one row a patient",
             cure="give another table",
@@ -285,7 +266,10 @@ def read_risks(cells: pd.DataFrame, *, column: str, where: str) -> FloatArray:
 
 
 def _scored(
-    table: str | Path | pd.DataFrame, model: str | Path | RiskModel, columns: TableColumns
+    table: str | Path | pd.DataFrame,
+    source: SourceTable,
+    model: str | Path | RiskModel,
+    columns: TableColumns,
 ) -> tuple[FloatArray, str]:
     """Risks of the rows by a model, and the model's label."""
     if not isinstance(model, RiskModel):
@@ -293,10 +277,12 @@ def _scored(
     if isinstance(table, pd.DataFrame):
         return risk_of_everybody(model, table), model.label
     patients = read_patients(
-        table,
+        source,
         units=columns.units,
         mapping=columns.rename,
         ldh_upper_limit_u_l=columns.ldh_upper_limit_u_l,
+        reading=columns.reading,
+        columns=model.contract.column_names,
         strict=True,
     )
     return risk_of_everybody(model, patients.frame), model.label

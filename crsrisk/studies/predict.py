@@ -8,10 +8,11 @@ predict. A model of what is known before the first dose gets the table as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from crsrisk.data.account import KINDS, Note, Trouble, grouped, refusal_of
 from crsrisk.data.explanation import INTERVAL_NAMES
-from crsrisk.data.files import name_of, read_cells, write_table_stream
+from crsrisk.data.files import remove_leftovers, write_table_stream
 from crsrisk.data.outcomes import read_course
 from crsrisk.data.risk_model import CANNOT
-from crsrisk.data.tables import Note, PatientTable, read_patients
+from crsrisk.data.table_files import Source, SourceTable, open_table
+from crsrisk.data.table_reading import AS_NAMED, TableReading
+from crsrisk.data.tables import PatientTable, read_patients
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
 from crsrisk.model.companions import Companions, load_companions
@@ -41,10 +45,11 @@ from crsrisk.model.store import load_model
 from crsrisk.results import Result
 from crsrisk.wording import hours_in_words
 
+Tell: TypeAlias = Callable[[tuple[Note, ...]], None]  # hears the account of a reading
+
 AFTER = "__"  # in the name of a reading after the first dose: crp_mg_l__max__h24
 # said of a row too far from training, beside what the model says
 INSTEAD = " crsrisk explain patient simulates patients like this one instead."
-NOT_USED = "a column that is not used"  # in the account of the reader
 _ENDS = ("risk_low", "risk_high", "risk_refit_low", "risk_refit_high")
 _ACCOUNT = ("status", "reasons", "missing")  # what the model says about a row, beside its risk
 
@@ -76,30 +81,39 @@ class Known:
 
 
 def read_known(
-    table: Path | pd.DataFrame,
+    table: Source,
     *,
     columns: Iterable[str],
     hour: int,
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None,
+    reading: TableReading = AS_NAMED,
     strict: bool = False,
 ) -> Known:
     """Read patients as :func:`crsrisk.data.tables.read_patients` does, and with a landmark model
     their course.
 
-    ``columns``: of the model; ``hour``: its landmark, 0 for none. The course stands in columns of
+    ``columns``: of the model, the only ones that must be there; ``hour``: its landmark, 0 for none.
+    The course stands in columns of
     the same table, named as in the model's contract (`crp_mg_l__max__h24`) or as readings at the
     landmark hours (`crp_mg_l__h6`, `crp_mg_l__h12`, ...), of which the summaries are then made.
     Raises :class:`InputError` for what the readers refuse, and where the course is missing.
     """
+    names = tuple(columns)
     read = read_patients(
-        table, units=units, mapping=mapping, ldh_upper_limit_u_l=ldh_upper_limit_u_l, strict=strict
+        table,
+        units=units,
+        mapping=mapping,
+        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
+        columns=[name for name in names if AFTER not in name],
+        strict=strict,
     )
     if not hour:
         return Known(read, 0, 0, np.zeros(len(read.frame), dtype=np.bool_))
-    course = [name for name in columns if AFTER in name]
-    observed = read.frame.join(_course(table, read.frame, columns=course, hour=hour))
+    course = [name for name in names if AFTER in name]
+    observed = read.frame.join(_course(read.source, read.frame, columns=course, hour=hour))
     worst = observed[f"grade__max__h{hour}"].to_numpy(dtype=np.float64)
     kept = refuse(
         read,
@@ -121,6 +135,18 @@ def read_known(
     )
 
 
+def require_rows(read: PatientTable) -> None:
+    """Raise all refusals at once where they leave no row to learn from or to judge by."""
+    if read.frame.empty and (problem := read.refusal()) is not None:
+        raise problem
+
+
+def refused_in_words(read: PatientTable) -> str:
+    """What was refused, grouped, behind a message that others cause; "" where nothing was."""
+    problem = read.refusal()
+    return "" if problem is None else f"; of the table: {problem}"
+
+
 def refuse(read: PatientTable, reasons: Mapping[int, str]) -> PatientTable:
     """The table with these rows (reason by row) moved from those that can be scored to the
     refused.
@@ -133,19 +159,19 @@ def refuse(read: PatientTable, reasons: Mapping[int, str]) -> PatientTable:
 
 
 def _course(
-    table: Path | pd.DataFrame, observed: pd.DataFrame, *, columns: list[str], hour: int
+    table: SourceTable, observed: pd.DataFrame, *, columns: list[str], hour: int
 ) -> pd.DataFrame:
     """The model's columns of the course, by row: as they stand in the file, or made of the
     readings.
     """
-    cells = read_cells(table)
+    cells = table.cells
     readings = course_columns(hour=hour)
     absent = [name for name in columns if name not in cells.columns]
     if not absent or not set(columns) <= set(landmark_columns(hour=hour)):
         return read_course(table, columns=columns)
     if lacking := [name for name in readings if name not in cells.columns]:
         raise InputError(
-            where=name_of(table),
+            where=table.where,
             key=", ".join(absent),
             found="no such column",
             expected=(
@@ -162,7 +188,8 @@ def _course(
 @dataclass(frozen=True, kw_only=True)
 class RowCounts:
     """How many rows were scored, warned about, too far from training for an estimate, and refused,
-    and how many values were converted or missing.
+    and how many values were converted, left out, filled from the product's file (columns by
+    product), or missing.
     """
 
     rows: int
@@ -171,6 +198,8 @@ class RowCounts:
     cannot_estimate: int
     refused: int
     values_converted: int
+    values_left_out: int
+    values_filled: int
     values_missing: int
 
 
@@ -195,7 +224,9 @@ class ScoredTable(Result):
     distance : str
         Whether, and at which price, rows far from training get no number.
     account : tuple of Note
-        What was converted, missing, refused or not used in reading.
+        What was converted, filled, missing, left out, refused or not used in reading.
+    refused_to : str or None
+        The file with the refused rows as they stand, beside the result.
     """
 
     model: str
@@ -209,6 +240,7 @@ class ScoredTable(Result):
     where: str
     notice: str
     distance: str = ""
+    refused_to: str | None = None
 
     def summary(self) -> str:
         """How many rows were scored by which model."""
@@ -225,24 +257,28 @@ class ScoredTable(Result):
         """
         return self.rows
 
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What was refused, left out or doubtful in reading, grouped by column, with counts."""
+        return grouped(self.account, kinds=("refused", "left out", "warned"))
+
     def refusal(self) -> InputError | None:
-        """The first refused value as an error that names its row, with the number of all; None when
-        every row was scored.
+        """The refusals as one error: the first in full, all others grouped; None when every row was
+        scored.
         """
         refused = np.flatnonzero((self.rows["status"] == "refused").to_numpy())
         if not len(refused):
             return None
-        row = int(refused[0])
         count = f"{len(refused)} of {len(self.rows)} rows refused, the others scored"
-        for note in self.account:
-            if note.kind == "refused" and note.row == row + 1:
-                return InputError(
-                    where=self.where,
-                    key=f"row {note.row}, column {note.column}",
-                    found=note.found or "an empty cell",
-                    expected=note.expected,
-                    cure=f"{note.cure} ({count})",
-                )
+        read = refusal_of(self.account, where=self.where, n_rows=len(self.rows), what="are refused")
+        if read is not None:
+            return InputError(
+                where=read.where,
+                key=read.key,
+                found=read.found,
+                expected=read.expected,
+                cure=f"{read.cure}; {count}",
+            )
+        row = int(refused[0])
         return InputError(
             where=self.where,
             key=f"row {row + 1}",
@@ -250,6 +286,27 @@ class ScoredTable(Result):
             expected="values that the model can use",
             cure=f"correct the row ({count})",
         )
+
+
+def refused_path(out: Path) -> Path:
+    """Where the refused rows of a result stand: ``risks.csv`` -> ``risks.refused.csv``."""
+    return out.with_name(f"{out.stem}.refused{out.suffix}")
+
+
+def write_refused(out: Path, cells: pd.DataFrame, reasons: pd.Series[Any]) -> Path | None:
+    """Write the rows of the file that were refused, as they stand, with the reason of each; None,
+    and an older such file removed, where there are none.
+    """
+    place = refused_path(out)
+    refused = reasons[reasons != ""]
+    if refused.empty:
+        remove_leftovers([place])
+        return None
+    places = refused.index.to_numpy()
+    rows = cells.iloc[places].astype(str)
+    rows.insert(0, "table_row" if "row" in rows else "row", places + 1)
+    write_table_stream(place, iter([rows.assign(why_refused=refused.to_numpy())]))
+    return place
 
 
 def score_table(
@@ -263,8 +320,10 @@ def score_table(
     out: Path | None,
     unknown_product: bool = False,
     product_files: Sequence[str | Path] = (),
+    reading: TableReading = AS_NAMED,
 ) -> ScoredTable:
-    """Read, check and score a table; with ``out`` the rows are written there.
+    """Read, check and score a table; with ``out`` the rows are written there, and the refused ones
+    as they stand beside it.
 
     Rows of a product that the model was not trained on are refused; with ``unknown_product`` they
     are scored and warned about, with an interval over products. Rows too far from the training
@@ -284,29 +343,36 @@ def score_table(
             cure="give the results a name of their own",
         )
     loaded = load_model(model)
+    source = open_table(table, reading.dialect)
     scored = score_patients(
         loaded,
-        table,
+        source,
         beside=load_companions(model, model=loaded, has_neighbour=False),
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
         strict=strict,
         unknown_product=unknown_product,
         product_files=product_files,
     )
-    if out is not None:
-        write_table_stream(out, iter([scored.rows]))
-    return scored
+    if out is None:
+        return scored
+    write_table_stream(out, iter([scored.rows]))
+    is_refused = (scored.rows["status"] == "refused").to_numpy()
+    reasons = scored.rows["reasons"].where(is_refused, "").reset_index(drop=True)
+    refused_to = write_refused(out, source.cells, reasons)
+    return replace(scored, refused_to=None if refused_to is None else str(refused_to))
 
 
 def score_patients(
     model: RiskModel,
-    table: Path | pd.DataFrame,
+    table: Source,
     *,
     units: Mapping[str, str] = MappingProxyType({}),
     mapping: Mapping[str, str] = MappingProxyType({}),
     ldh_upper_limit_u_l: float | None = None,
+    reading: TableReading = AS_NAMED,
     strict: bool = False,
     unknown_product: bool = False,
     product_files: Sequence[str | Path] = (),
@@ -325,12 +391,13 @@ def score_patients(
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
         strict=strict,
     ).table
     read = of_known_products(
         model,
         read,
-        where=name_of(table),
+        where=read.source.where,
         strict=strict,
         unknown_product=unknown_product,
         product_files=product_files,
@@ -349,12 +416,14 @@ def score_patients(
             warned=int(status.get("warned", 0)),
             cannot_estimate=int(status.get(CANNOT, 0)),
             refused=int(status.get("refused", 0)),
-            values_converted=noted.get("converted", 0),
-            values_missing=noted.get("missing", 0),
+            values_converted=noted["converted"],
+            values_left_out=noted["left out"],
+            values_filled=noted["filled"],
+            values_missing=noted["missing"],
         ),
         rows=rows,
         account=tuple(read.account),
-        where=name_of(table),
+        where=read.source.where,
         notice=model.notice,
         distance=distance_in_words(model),
     )
@@ -392,15 +461,17 @@ def of_known_products(
         )
         for row, product in zip(unknown.index.tolist(), unknown, strict=True)
     ]
-    if notes and strict:
-        first = notes[0]
-        raise InputError(
-            where=where,
-            key=f"row {first.row}, column {first.column}",
-            found=first.found,
-            expected=first.expected,
-            cure=first.cure,
-        )
+    return _with_refused(read, notes, where=where, strict=strict)
+
+
+def _with_refused(
+    read: PatientTable, notes: list[Note], *, where: str, strict: bool
+) -> PatientTable:
+    """The table with the rows of these notes refused; with ``strict`` an error where there are
+    some.
+    """
+    if strict and (problem := refusal_of(notes, where=where, n_rows=read.n_rows)) is not None:
+        raise problem
     refused = refuse(
         read,
         {
@@ -439,17 +510,34 @@ def _scored(model: RiskModel, beside: Companions, read: PatientTable) -> pd.Data
         results.loc[results["status"] == CANNOT, "reasons"] += INSTEAD
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
+    told = told_by_row(read)
+    doubts = pd.Series([told.get(row, "") for row in joined.index], index=joined.index, dtype=str)
+    is_doubtful = (doubts != "") & (joined["status"] == "ok")
+    reasons = (joined["reasons"].fillna("") + " " + doubts).str.strip()
     return pd.DataFrame(
         {
             "patient_id": joined["patient_id"],
             "risk": joined["risk"],
             **{name: joined[name] for name in _ENDS},
             "interval": np.where(joined["risk"].isna(), "", joined["interval"]),
-            "status": np.where(refused, "refused", joined["status"]),
-            "reasons": np.where(refused, joined["reason"], joined["reasons"]),
+            "status": np.where(
+                refused, "refused", np.where(is_doubtful, "warned", joined["status"])
+            ),
+            "reasons": np.where(refused, joined["reason"], reasons),
             "missing": joined["missing"].fillna(""),
         }
     )
+
+
+def told_by_row(read: PatientTable) -> dict[int, str]:
+    """By row, in sentences, which cells were left out."""
+    told: dict[int, str] = {}
+    for note in read.account:
+        if not note.row or note.kind != "left out":
+            continue
+        sentence = f"{note.column} is left out: found {note.found}; expected {note.expected}."
+        told[note.row] = f"{told[note.row]} {sentence}" if note.row in told else sentence
+    return told
 
 
 def print_score(scored: ScoredTable, *, out: Path | None, at_most: int = 40) -> None:
@@ -460,23 +548,35 @@ def print_score(scored: ScoredTable, *, out: Path | None, at_most: int = 40) -> 
         _print_risks(console, scored, at_most=at_most)
     else:
         console.print(f"Wrote {out}", soft_wrap=True)
-    notes = [note for note in scored.account if note.kind != "missing" and note.found != NOT_USED]
-    for note in notes[:at_most]:
-        place = f"row {note.row}, {note.column}" if note.row else note.column
-        console.print(
-            f"  {note.kind}: {place}: {note.found} -> {note.expected}. {note.cure}", soft_wrap=True
-        )
-    if len(notes) > at_most:
-        console.print(f"  ... and {len(notes) - at_most} more notes: use --json for all of them")
-    not_used = [note.column for note in scored.account if note.found == NOT_USED]
-    if unused := [name for name in not_used if name not in scored.columns_read]:
-        console.print(f"  columns not used: {', '.join(unused)}", soft_wrap=True)
+    print_account(console, scored.account, columns_read=scored.columns_read)
+    if scored.refused_to is not None:
+        console.print(f"  the refused rows as they stand: {scored.refused_to}", soft_wrap=True)
     counts = asdict(scored.counts)
     console.print(
         ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
     )
     console.print(scored.distance, soft_wrap=True)
     console.print(scored.notice)
+
+
+def tell_account(account: tuple[Note, ...]) -> None:
+    """The account of a reading on the terminal, without what is merely not used."""
+    console = Console(width=max(Console().width, 110), markup=False, highlight=False)
+    print_account(console, (note for note in account if note.kind != "not used"))
+
+
+def print_account(
+    console: Console, account: Iterable[Note], *, columns_read: Iterable[str] = ()
+) -> None:
+    """The account, grouped by kind and column, and the columns that were not used."""
+    notes = tuple(account)
+    kinds = [kind for kind in KINDS if kind not in ("missing", "not used")]
+    for trouble in grouped(notes, kinds=kinds):
+        console.print(f"  {trouble.kind}: {trouble.sentence()}", soft_wrap=True)
+    read = set(columns_read)
+    unused = [note.column for note in notes if note.kind == "not used" and note.column not in read]
+    if unused:
+        console.print(f"  columns not used: {', '.join(unused)}", soft_wrap=True)
 
 
 def _print_risks(console: Console, scored: ScoredTable, *, at_most: int) -> None:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
-from crsrisk.data.columns import MISSING_WORDS
-from crsrisk.data.files import read_cells, sha256_of, write_json, write_text
+from crsrisk.data.cells import MISSING_WORDS
+from crsrisk.data.files import sha256_of, write_json, write_text
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.provenance import origin_of
+from crsrisk.data.table_files import SourceTable, open_table
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.subgroups import parts_of, subgroups
@@ -40,12 +42,14 @@ def evaluate_risk_column(
     threshold: float = THRESHOLD,
     seed: int = 1,
     n_resamples: int = 300,
+    reading: TableReading = AS_NAMED,
 ) -> RiskColumnEvaluation:
     """Evaluate the risks (0 to 1) in one column of a table against the outcome in another.
 
     No other column is needed. A column `product` gives results within and by product, `site` and
     the columns ``by`` results by group. Rows without a risk or an outcome are left out and counted.
-    ``at_least``: the outcome is a grade, and the event is this grade or more.
+    ``at_least``: the outcome is a grade, and the event is this grade or more. ``reading``: how the
+    file is written, and what codes of the outcome stand for.
 
     Raises
     ------
@@ -53,9 +57,10 @@ def evaluate_risk_column(
         For a column that is not there, a risk that is none, and where only one outcome occurs.
     """
     check_threshold(threshold)
-    cells, where = read_cells(table), str(table)
-    risks = _risks(cells, column=risk, where=where)
-    outcomes = read_outcome(table, column=outcome, at_least=at_least)
+    opened = open_table(table, reading.dialect)
+    cells, where = opened.cells, opened.where
+    risks = _risks(opened, column=risk)
+    outcomes = read_outcome(opened, column=outcome, at_least=at_least, reading=reading)
     has_risk, has_outcome = ~np.isnan(risks), ~np.isnan(outcomes)
     keep = has_risk & has_outcome
     y_true = outcomes[keep] > 0
@@ -147,8 +152,9 @@ def _flow(
     )
 
 
-def _risks(cells: pd.DataFrame, *, column: str, where: str) -> Floats:
+def _risks(opened: SourceTable, *, column: str) -> Floats:
     """A column of risks, NaN where the cell is empty; every cell that is no risk is named."""
+    cells, where = opened.cells, opened.where
     if column not in cells.columns:
         raise InputError(
             where=where,
@@ -162,9 +168,7 @@ def _risks(cells: pd.DataFrame, *, column: str, where: str) -> Floats:
         for cell, missing in zip(cells[column], cells[column].isna(), strict=True)
     ]
     is_missing = np.array([text.lower() in MISSING_WORDS for text in texts], dtype=bool)
-    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(
-        dtype=np.float64
-    )
+    numbers = opened.numbers(column)
     bad = np.flatnonzero(~is_missing & ~((numbers >= 0) & (numbers <= 1)))
     if bad.size:
         raise InputError(
@@ -173,7 +177,7 @@ def _risks(cells: pd.DataFrame, *, column: str, where: str) -> Floats:
             found=", ".join(repr(texts[row]) for row in bad[:_NAMED])
             + (f" ({bad.size} cells in all)" if bad.size > _NAMED else ""),
             expected="risks from 0 to 1, or empty cells",
-            cure="write a risk as a share (0.45 for 45 of 100), with a decimal point",
+            cure="divide by 100 if the whole column is in percent, or empty the cells",
         )
     return np.where(is_missing, np.nan, numbers)
 

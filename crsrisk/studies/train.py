@@ -21,6 +21,7 @@ from crsrisk.data.json_text import json_tree
 from crsrisk.data.outcomes import read_outcomes
 from crsrisk.data.provenance import Origin, origin_of
 from crsrisk.data.risk_model import ModelClass
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
@@ -44,7 +45,7 @@ from crsrisk.report.model_card import as_markdown, model_facts
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort, stream_cohort
-from crsrisk.studies.predict import read_known
+from crsrisk.studies.predict import Tell, read_known, require_rows
 from crsrisk.studies.serving import served_form
 from crsrisk.studies.world_spread import world_spreads
 
@@ -289,6 +290,8 @@ def table_training(
     units: Mapping[str, str],
     mapping: Mapping[str, str],
     ldh_upper_limit_u_l: float | None,
+    reading: TableReading = AS_NAMED,
+    tell: Tell | None = None,
 ) -> Training:
     """Patients of a table; the outcome stands in a column of it, or of ``outcomes`` (same patients,
     same order).
@@ -302,16 +305,21 @@ def table_training(
     """
     known = read_known(
         table,
-        columns=columns_needed(feature.name for feature in config.features),
+        columns=(*columns_needed(feature.name for feature in config.features), *config.one_hot),
         hour=config.landmark_h,
         units=units,
         mapping=mapping,
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
     )
     read = known.table
+    if tell is not None:
+        tell(read.account)
+    require_rows(read)
     column = outcome or config.outcome
+    source = outcomes or read.source
     events = read_outcomes(
-        outcomes or table, column=column, others=config.stages, at_least=at_least
+        source, column=column, others=config.stages, at_least=at_least, reading=reading
     )
     y_true = events.pop(column)
     if len(y_true) != read.n_rows:

@@ -19,6 +19,7 @@ from scipy.special import expit
 from crsrisk.data.files import prepare_output
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.provenance import Patients, origin_of
+from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import recalibrate
 from crsrisk.evaluation.metrics import clip_risk, log_loss, observed_to_expected
@@ -38,7 +39,7 @@ from crsrisk.model.update import (
     update,
 )
 from crsrisk.results import Estimate, NotEstimable, Result
-from crsrisk.studies.predict import Known, of_known_products, read_known
+from crsrisk.studies.predict import Known, Tell, of_known_products, read_known, require_rows
 from crsrisk.wording import number
 
 Floats = NDArray[np.float64]
@@ -182,8 +183,10 @@ def update_model(
     ldh_upper_limit_u_l: float | None = None,
     unknown_product: bool = False,
     product_files: Sequence[str | Path] = (),
+    reading: TableReading = AS_NAMED,
     seed: int = 1,
     overwrite: bool = False,
+    tell: Tell | None = None,
 ) -> Updated:
     """Update a saved model with patients whose outcomes are known, as little as they call for.
 
@@ -220,10 +223,14 @@ def update_model(
         out and counted.
     product_files : sequence of path
         Files of products of one's own, by whose names the table may call them.
+    reading : TableReading, optional
+        What else is stated about the table.
     seed : int
         Of folds, of added trees and of the refits' samples.
     overwrite : bool
         Whether a model that stands at ``out`` may be replaced.
+    tell : callable, optional
+        Hears the account of the table: what was refused, converted and left out.
 
     Returns
     -------
@@ -248,7 +255,11 @@ def update_model(
         units=units or {},
         mapping=mapping or {},
         ldh_upper_limit_u_l=ldh_upper_limit_u_l,
+        reading=reading,
     )
+    if tell is not None:
+        tell(there.table.account)
+    require_rows(there.table)
     read = of_known_products(
         loaded,
         there.table,
@@ -259,7 +270,13 @@ def update_model(
     is_kept = there.table.frame.index.isin(read.frame.index)
     there = replace(there, table=read, is_unsure=there.is_unsure[is_kept])
     y, observed, left_out = _with_outcome(
-        there, read_outcome(table, column=outcome or loaded.contract.outcome, at_least=at_least)
+        there,
+        read_outcome(
+            read.source,
+            column=outcome or loaded.contract.outcome,
+            at_least=at_least,
+            reading=reading,
+        ),
     )
     origin = origin_of(table)
     same = loaded.provenance.made_by(observed[list(loaded.contract.column_names)])

@@ -35,6 +35,12 @@ BUILD = [
 ]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEV = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = [  # what a user may leave out
+    Requirement(text)
+    for extra, texts in PROJECT["optional-dependencies"].items()
+    for text in texts
+    if extra != "dev"
+]
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -123,7 +129,7 @@ def test_every_import_is_declared() -> None:
                 imported.add(node.module.split(".")[0])
     names = packages_distributions()
     foreign = imported - set(sys.stdlib_module_names) - {"crsrisk"}
-    declared = {canonicalize_name(requirement.name) for requirement in RUNTIME}
+    declared = {canonicalize_name(requirement.name) for requirement in (*RUNTIME, *EXTRAS)}
     found = {
         module: {canonicalize_name(d) for d in names.get(module, [module])} for module in foreign
     }

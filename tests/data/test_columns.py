@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from crsrisk.data.columns import (
-    MISSING_WORDS,
-    Column,
-    as_ids,
-    guessed,
-    id_texts,
-    parse,
-    recognise,
-    typed,
-)
+from crsrisk.data.columns import OBSERVED, Recognised, missing_columns, recognise
+from crsrisk.data.table_reading import TableReading
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, columns_of
 
@@ -29,86 +17,88 @@ SPELLINGS = [
 ]
 
 
-def columns(header: list[str], **changed: Any) -> dict[str, Column]:
-    return recognise(header, **{"where": "mine.csv", "units": {}, "mapping": {}, **changed})
+def read(header: list[str], **stated: Any) -> Recognised:
+    return recognise(header, where="mine.csv", how=TableReading(**stated))
 
 
 @pytest.mark.parametrize(("name", "spelling"), SPELLINGS)
 def test_every_spelling_that_is_promised_is_recognised(name: str, spelling: str) -> None:
-    header = [spelling if one == name else one for one in REQUIRED] + (
-        [] if name in REQUIRED else [spelling]
-    )
-    assert columns(header)[name].found == spelling
+    assert read([spelling]).columns[name].found == spelling
 
 
-def test_columns_that_stand_for_none_are_left_out() -> None:
-    assert set(columns([*REQUIRED, "shoe size"])) == set(REQUIRED)
+def test_columns_that_stand_for_none_are_told() -> None:
+    found = read([*REQUIRED, "shoe size", "ward"], ignore=("ward",))
+    assert set(found.columns) == set(REQUIRED)
+    assert (found.unused, found.ignored) == (("shoe size",), ("ward",))
 
 
 @pytest.mark.parametrize(
-    ("header", "changed", "said"),
+    ("header", "stated", "said"),
     [
-        ([*REQUIRED, "crp"], {}, "a second time|a quantity without a unit"),
-        (REQUIRED[1:], {}, "no such column"),
+        (["crp_mg_l", "crp [mg/dL]"], {}, "a second time"),
+        (["crp"], {}, "a quantity without a unit"),
+        (["crp"], {"units": {"crp": "?"}}, "the unit '\\?'"),
         (REQUIRED, {"units": {"shoes": "cm"}}, "a unit for a column that is not there"),
-        (REQUIRED, {"mapping": {"shoes": "crp_mg_l"}}, "no such column"),
-        ([*REQUIRED, "shoes"], {"mapping": {"shoes": "boots"}}, "a mapping to 'boots'"),
+        (REQUIRED, {"rename": {"shoes": "crp_mg_l"}}, "no such column"),
+        (REQUIRED, {"ignore": ("shoes",)}, "no such column"),
+        (REQUIRED, {"dose_time": "shoes"}, "no such column"),
+        ([*REQUIRED, "shoes"], {"rename": {"shoes": "boots"}}, "a mapping to 'boots'"),
+        (["crp_unit", "ferritin_ug_l"], {}, "a column of units without the column crp_mg_l"),
+        (["ldh_upper_limit"], {}, "a column of upper limits without the column ldh_x_uln"),
     ],
 )
-def test_what_cannot_be_is_refused(header: list[str], changed: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_is_refused(header: list[str], stated: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        columns(header, **changed)
+        read(header, **stated)
 
 
-# Cells: numbers, yes/no, words and patients' numbers as people write them.
+@pytest.mark.parametrize("header", ["crp_unit", "CRP Units", "CRP UOM", "unit_crp"])
+def test_a_column_of_units_stands_beside_its_quantity(header: str) -> None:
+    column = read(["CRP", header]).columns["crp_mg_l"]
+    assert (column.unit, column.unit_column) == ("", header)
 
 
-_CRP, _FEMALE, _ECOG, _PLATFORM = (
-    FIELDS[name] for name in ("crp_mg_l", "is_female", "ecog", "platform")
+@pytest.mark.parametrize(
+    ("header", "unit"),
+    [
+        ("ldh_upper_limit_u_l", "U/L"),
+        ("LDH upper limit", ""),
+        ("LDH ULN", ""),
+        ("ldh_upper_limit_of_normal [ukat/L]", "ukat/L"),
+    ],
 )
+def test_a_column_of_limits_stands_beside_its_quantity(header: str, unit: str) -> None:
+    column = read(["LDH [U/L]", header]).columns["ldh_x_uln"]
+    assert (column.limit_column, column.limit_unit) == (header, unit)
 
 
-@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=20))
-def test_a_written_number_comes_back(numbers: list[float]) -> None:
-    values, missing, bad = parse(pd.Series([repr(number) for number in numbers]), _CRP)
-    assert values.tolist() == numbers
-    assert not missing.any()
-    assert not bad.any()
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("ferritin_drawn_h_after_dose", "ferritin_ug_l"),
+        ("ferritin_datetime", "ferritin_ug_l"),
+        ("FerritinDate", "ferritin_ug_l"),
+        ("lab_datetime", "ferritin_ug_l"),
+        ("sample date", "ferritin_ug_l"),
+        ("hours_from_dose_of_ferritin", "ferritin_ug_l"),
+        ("visit_date", None),
+    ],
+)
+def test_a_column_of_times_stands_beside_what_was_taken(header: str, name: str | None) -> None:
+    column = read(["ferritin_ug_l", header]).columns["ferritin_ug_l"]
+    assert column.time_column == (header if name else None)
 
 
-@given(st.sampled_from(sorted(MISSING_WORDS)), st.sampled_from([str.upper, str.title, str]))
-def test_missing_is_told_from_what_cannot_be_read(word: str, change: object) -> None:
-    assert callable(change)
-    for column in (_CRP, _FEMALE, _PLATFORM):
-        _, missing, bad = parse(pd.Series([f" {change(word)} ", "?"]), column)
-        assert missing.tolist() == [True, False], column.name
-        assert bad.tolist() == [False, True], column.name
+@pytest.mark.parametrize("header", ["dose_time", "first_dose_date", "Infusion datetime"])
+def test_the_time_of_the_dose_is_known_by_its_name(header: str) -> None:
+    assert read(["ferritin_ug_l", header]).dose_time == header
 
 
-def test_a_whole_number_is_whole_and_sex_is_a_letter() -> None:
-    assert parse(pd.Series(["1", "1.0", "1.5"]), _ECOG)[2].tolist() == [False, False, True]
-    values, _, bad = parse(pd.Series(["F", "male", "yes"]), _FEMALE, is_sex=True)
-    assert values[:2].tolist() == [1.0, 0.0]
-    assert bad.tolist() == [False, False, True]
-
-
-def test_numbers_of_patients_stay_as_people_write_them() -> None:
-    with_gap = id_texts(pd.Series([1.0, np.nan, 3.0]))
-    assert with_gap.tolist() == ["1", "", "3"]
-    assert as_ids(pd.Series(["1", "20"])).dtype == np.int64
-    assert as_ids(pd.Series(["1", "007"])).tolist() == ["1", "007"]
-
-
-def test_a_column_that_nobody_knows_gets_the_type_that_all_its_cells_have() -> None:
-    found = [
-        guessed(pd.Series(cells))
-        for cells in (["True", "False"], ["1", "2"], ["1.5", ""], ["a", ""])
-    ]
-    assert [column.dtype.kind for column in found[:3]] == ["b", "i", "f"]
-    assert found[3].tolist()[0] == "a"
-    assert found[3].isna().tolist() == [False, True]
-
-
-def test_a_cell_of_a_table_of_ours_that_cannot_be_is_named() -> None:
-    with pytest.raises(InputError, match="row 2, column ecog"):
-        typed(pd.Series(["1", ""]), _ECOG, where="mine.csv")
+def test_all_missing_columns_are_named_at_once_with_those_that_stand_for_nothing() -> None:
+    problem = missing_columns(
+        ["crp_mg_l", "ecog"], ["ecog_"], fields=OBSERVED, unused=["CRP_BASE"], where="mine.csv"
+    )
+    assert problem is not None
+    assert "also missing: ecog" in problem.found
+    assert "CRP_BASE" in problem.cure
+    assert missing_columns(["ecog"], ["ecog"], fields=OBSERVED, unused=[], where="x") is None

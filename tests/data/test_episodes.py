@@ -31,6 +31,7 @@ QUIET: dict[str, Any] = {
     "oxygen_device": 0,
     "has_fio2_40": False,
     "alt_x_uln": np.nan,
+    "baseline_alt_x_uln": 1.0,
     "creatinine_x_uln": np.nan,
     "organ_toxicity_grade": 0,
     "is_fever_hidden": True,

@@ -281,8 +281,8 @@ def test_an_unknown_suffix_is_refused_before_the_first_frame(tmp_path: Path) -> 
         asked.append(1)
         yield _frame(1)
 
-    with pytest.raises(OutputError, match=r"\.parquet or \.csv"):
-        write_table_stream(tmp_path / "cohort.xlsx", frames())
+    with pytest.raises(OutputError, match=r"\.parquet, \.csv or \.xlsx"):
+        write_table_stream(tmp_path / "cohort.txt", frames())
     assert asked == []
 
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from crsrisk.data.tables import read_table
 from tests.stories.terminal import done, refused
 
 HEADER = "patient_id,time_h,temperature_c,sbp_mmhg,has_fluids,n_vasopressors,oxygen_device\n"
@@ -60,15 +62,62 @@ def test_chosen_systems_and_a_file_of_rows(ward: Path) -> None:
     ]
 
 
-def test_parquet_out(ward: Path) -> None:
-    done("grade", ward, "--out", ward.parent / "grades.parquet", "--json")
-    assert (ward.parent / "grades.parquet").is_file()
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "xlsx"])
+def test_onset_peak_and_resolution_by_patient_and_episode(ward: Path, suffix: str) -> None:
+    out = ward.parent / f"grades.{suffix}"
+    done("grade", ward, "--system", "astct", "--out", out, "--json")
+    patients = (
+        pd.read_excel(out, sheet_name="patients")
+        if suffix == "xlsx"
+        else read_table(ward.parent / f"grades.patients.{suffix}")
+    )
+    first = patients[
+        (patients["patient_id"].astype(str) == "1") & (patients["episode"].astype(str) == "all")
+    ]
+    assert first[["max_grade", "onset_h", "peak_h", "resolution_h"]].to_numpy().tolist() == [
+        [3, 12.0, 24.0, 48.0]
+    ]
+
+
+def test_a_workbook_has_the_same_bytes_again(ward: Path) -> None:
+    first, second = (ward.parent / f"{name}.xlsx" for name in ("one", "two"))
+    for out in (first, second):
+        done("grade", ward, "--out", out, "--json")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_icans_beside_crs(ward: Path) -> None:
+    rows = ROWS.strip().splitlines()
+    text = (
+        HEADER.strip()
+        + ",ice_score\n"
+        + "\n".join(f"{row},{ice}" for row, ice in zip(rows, (10, 8, 2, "", 10), strict=True))
+        + "\n"
+    )
+    ward.write_text(text)
+    assert (
+        "ICANS (ASTCT): 1 of grade 0, 0 of grade 1, 0 of grade 2, 1 of grade 3"
+        in done("grade", ward).out
+    )
+
+
+def test_several_episodes_have_times_of_their_own(ward: Path) -> None:
+    ward.write_text(
+        HEADER + ROWS + "2,24,38.4,120,0,0,none\n2,36,36.9,120,0,0,none\n"
+        "2,120,38.6,84,1,0,none\n2,132,36.9,120,0,0,none\n"
+    )
+    tree = done("grade", ward, "--system", "astct", "--json").tree
+    found = [one for one in tree["episodes"] if str(one["patient_id"]) == "2"]
+    assert [(one["episode"], one["max_grade"], one["onset_h"]) for one in found] == [
+        (1, 1, 24.0),
+        (2, 2, 120.0),
+    ]
 
 
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("3,0,101.5,120,0,0,none", ("row 6, column temperature_c", "found 101.5", "Fahrenheit")),
+        ("3,0,101.5,120,0,0,none", ("row 6, column temperature_c", "found 101.5", "degF")),
         ("3,0,-3,120,0,0,none", ("row 6, column temperature_c", "found -3")),
         ("3,0,38.0,120,0,0,tent", ("row 6, column oxygen_device", "'tent'")),
         ("3,0,38.0,120,0,none given,none", ("row 6, column n_vasopressors", "'none given'")),
@@ -93,8 +142,8 @@ def test_a_row_that_cannot_be(ward: Path, row: str, says: tuple[str, ...]) -> No
     ("words", "says"),
     [
         (("--system", "who"), ("--system", "'who'", "astct")),
-        (("--alt-upper-limit", "40"), ("--alt-upper-limit", "no column alt_u_l")),
-        (("--out", "grades.txt"), ("grades.txt", ".parquet or .csv")),
+        (("--alt-upper-limit", "40"), ("--alt-upper-limit", "no column of ALT")),
+        (("--out", "grades.txt"), ("grades.txt", ".parquet, .csv or .xlsx")),
     ],
 )
 def test_an_option_that_cannot_be(

@@ -134,7 +134,7 @@ def test_units_in_the_headers_are_converted_and_told(
     converted = {note["column"] for note in tree["account"] if note["kind"] == "converted"}
     assert {"crp_mg_l", "albumin_g_l"} <= converted
     shown = done("predict", job.model, tmp_path / "other.csv").out
-    assert "mg/dL -> mg/L. none needed: read as" in shown
+    assert "mg/dL; expected mg/L. Cure: none needed: read as" in shown
 
 
 def test_units_and_names_on_the_command_line(job: Job, table: pd.DataFrame, tmp_path: Path) -> None:
@@ -223,8 +223,8 @@ def spoil_limit(table: pd.DataFrame) -> None:
     table.loc[2, "crp_mg_l"] = "<5"
 
 
-def spoil_comma(table: pd.DataFrame) -> None:
-    table.loc[2, "crp_mg_l"] = "3,5"
+def spoil_thousands(table: pd.DataFrame) -> None:
+    table.loc[2, "ferritin_ug_l"] = "1,234"
 
 
 def spoil_huge(table: pd.DataFrame) -> None:
@@ -251,13 +251,10 @@ def spoil_gap(table: pd.DataFrame) -> None:
             ("column crp_mg_l", "found -5 mg/L", "expected 0 to", "leave the cell empty"),
             1,
         ),
-        (spoil_text, ("column crp_mg_l", "'high'", "a number"), 1),
-        (spoil_limit, ("column crp_mg_l", "'<5'", "write the limit itself"), 1),
-        (spoil_comma, ("column crp_mg_l", "'3,5'", "write 3.5, with a point"), 1),
-        (spoil_huge, ("column ferritin_ug_l",), 1),
+        (spoil_limit, ("column crp_mg_l", "'<5'", "--censored crp_mg_l=half"), 1),
+        (spoil_thousands, ("column ferritin_ug_l", "'1,234'", "1234 or 1.234"), 1),
         (spoil_flag, ("column has_infection", "'maybe'", "true or false"), 1),
         (spoil_twice, ("column patient_id", "7 more than once", "one row a patient"), 2),
-        (spoil_gap, ("column age_years", "an empty cell", "fill in the cell"), 1),
     ],
 )
 def test_a_refused_row_stays_with_its_reason_and_the_others_are_scored(
@@ -294,6 +291,16 @@ def test_a_refused_row_stays_with_its_reason_and_the_others_are_scored(
     assert np.isnan(risks(tree["rows"])[is_refused]).all()
 
 
+@pytest.mark.parametrize("spoil", [spoil_text, spoil_huge, spoil_gap])
+def test_a_cell_that_cannot_be_read_or_is_missing_costs_no_row(
+    job: Job, table: pd.DataFrame, tmp_path: Path, spoil: Callable[[pd.DataFrame], None]
+) -> None:
+    spoil(table)
+    tree = done("predict", job.model, written(tmp_path, table), "--json").tree
+    assert tree["counts"]["refused"] == 0
+    assert tree["rows"][2]["missing"]
+
+
 def test_refused_rows_are_written_too_and_the_exit_code_tells(
     job: Job, table: pd.DataFrame, tmp_path: Path
 ) -> None:
@@ -306,7 +313,7 @@ def test_refused_rows_are_written_too_and_the_exit_code_tells(
     assert len(rows) == 24
     assert (rows.loc[2, RISK], rows.loc[2, "status"]) == ("", "refused")
     assert "crp_mg_l: found -5 mg/L" in str(rows.loc[2, "reasons"])
-    assert set(digests(tmp_path)) == {"patients.csv", "risks.csv"}
+    assert set(digests(tmp_path)) == {"patients.csv", "risks.csv", "risks.refused.csv"}
 
 
 def test_when_every_row_is_refused_every_row_is_answered(
@@ -331,7 +338,8 @@ def test_brackets_in_a_cell_are_shown_as_they_are(
 ) -> None:
     table.loc[2, "crp_mg_l"] = "[red]12[/red] [/]"
     answer = crsrisk("predict", job.model, written(tmp_path, table))
-    assert answer.code == 2
+    assert answer.code == 0
+    assert "left out" in answer.out
     assert "[red]12[/red] [/]" in answer.out
 
 
@@ -356,11 +364,6 @@ def with_a_column_twice(table: pd.DataFrame, folder: Path) -> Path:
 
 def with_no_patient(table: pd.DataFrame, folder: Path) -> Path:
     return written(folder, table.head(0))
-
-
-def with_semicolons(table: pd.DataFrame, folder: Path) -> Path:
-    table.to_csv(folder / "patients.csv", index=False, sep=";")
-    return folder / "patients.csv"
 
 
 def with_a_ragged_row(table: pd.DataFrame, folder: Path) -> Path:
@@ -403,17 +406,16 @@ def that_is_a_folder(table: pd.DataFrame, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (without_a_column, ("ferritin_ug_l", "no such column", "add the column")),
+        (without_a_column, ("ferritin_ug_l", "no such column", "--rename YOURS=OURS")),
         (without_a_unit, ("crp", "a quantity without a unit", "crp [mg/dL]")),
         (in_a_wrong_unit, ("crp [mmol/L]", "'mmol/L'", "mg/dL", "convert the values")),
-        (with_a_column_twice, ("CRP [mg/L]", "a second time", "delete or rename")),
+        (with_a_column_twice, ("CRP [mg/L]", "a second time", "--ignore")),
         (with_no_patient, ("no patients", "one row a patient")),
-        (with_semicolons, ("semicolons", "save the table with commas")),
         (with_a_ragged_row, ("line 26", "2 cells")),
         (of_no_bytes, ("an empty file",)),
-        (of_other_bytes, ("UTF-8",)),
+        (of_other_bytes, ("no such column", "ÿþ")),
         (of_half_a_parquet, ("patients.parquet", "Parquet")),
-        (of_a_spreadsheet, (".xlsx", ".csv or .parquet", "save the table as")),
+        (of_a_spreadsheet, (".xlsx", "no workbook", "save it again")),
         (that_is_not_there, ("No such file", "check the path")),
         (that_is_a_folder, ("patients.csv",)),
     ],
@@ -463,7 +465,7 @@ def test_results_never_replace_the_table(job: Job, exported: Path) -> None:
 @pytest.mark.parametrize(
     ("out", "says"),
     [
-        ("risks.txt", (".parquet or .csv",)),
+        ("risks.txt", (".parquet, .csv or .xlsx",)),
         ("a_file/risks.csv", ("a_file",)),
         ("a_folder.csv", ("a folder",)),
     ],

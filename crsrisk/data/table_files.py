@@ -1,0 +1,477 @@
+"""Table files: what a hospital hands over, CSV of any dialect, Excel, Parquet, Feather, SAS, SPSS
+or Stata, or a frame in memory, becomes cells with an account of how the file was read.
+
+What the file does not say is looked for and told (:attr:`SourceTable.told`); where two readings are
+possible the file is refused until one is stated (:class:`Dialect`). Cells keep their text or type:
+what they mean is for :mod:`crsrisk.data.tables` and :mod:`crsrisk.data.registry`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+from zipfile import BadZipFile
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crsrisk.data.files import check_header, read_parquet_cells
+from crsrisk.data.written_numbers import POINT, Decimal, NumberStyle, Thousands, read_number
+from crsrisk.errors import InputError
+
+Source: TypeAlias = Any  # a path, a SourceTable, or a frame of pandas, polars or pyarrow
+
+CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
+SUFFIXES = (
+    *CSV_SUFFIXES,
+    ".csv.gz",
+    ".xlsx",
+    ".parquet",
+    ".feather",
+    ".xpt",
+    ".sas7bdat",
+    ".sav",
+    ".dta",
+)
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SEPARATOR_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_N_LOOKED_AT = 200  # records that tell the separator
+_MOST_BYTES = 2**31  # of an unpacked file
+_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]+)")
+_DECIMAL_POINT = re.compile(r"[+-]?(?:[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0\.[0-9]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How a file is written, as far as it is stated; what is None is found out and told.
+
+    ``sep``: between cells (also "tab"). ``decimal``, ``thousands``: the marks in numbers.
+    ``encoding``: of a text file, by Python's name. ``sheet``: of a workbook.
+    """
+
+    sep: str | None = None
+    decimal: Decimal | None = None
+    thousands: Thousands | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+
+
+AS_FOUND = Dialect()
+
+
+@dataclass(frozen=True, eq=False)
+class SourceTable:
+    """A table as it stands in its file. ``cells``: text or typed, one row a record. ``style``: how
+    numbers are written in cells of text. ``told``: sentences on what was found out about the file.
+    """
+
+    where: str
+    cells: pd.DataFrame
+    style: NumberStyle = POINT
+    told: tuple[str, ...] = ()
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """A column as numbers; NaN for a cell that is none, or that can be read in two ways."""
+        return np.array([number_in(cell, self.style) for cell in self.cells[column]], dtype=float)
+
+
+def number_in(cell: object, style: NumberStyle = POINT) -> float:
+    """The one number that a cell holds, else NaN.
+
+    >>> number_in("2,5", NumberStyle(decimal=",")), number_in(3)
+    (2.5, 3.0)
+    """
+    if isinstance(cell, bool | np.bool_):
+        return float("nan")
+    if isinstance(cell, int | float | np.integer | np.floating):
+        return float(cell)
+    found = read_number(str(cell), style)
+    return found.values[0] if len(found.values) == 1 and not found.is_foreign else float("nan")
+
+
+def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
+    """Read a file, or take a frame of pandas, polars or pyarrow, as cells.
+
+    Parameters
+    ----------
+    source : path of a file with one of :data:`SUFFIXES`, a frame, or a table that was opened.
+    dialect : what is stated about the file.
+
+    Raises
+    ------
+    InputError
+        For a file of another kind, one that can be read in two ways, and rows of another length
+        than the header.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "ward.csv"
+    >>> _ = place.write_bytes("Größe;CRP\\n1,5;12,75\\n".encode("latin-1"))
+    >>> table = open_table(place)
+    >>> table.cells.to_dict("list"), table.numbers("CRP").tolist()
+    ({'Größe': ['1,5'], 'CRP': ['12,75']}, [12.75])
+    """
+    if isinstance(source, SourceTable):
+        return source
+    if not isinstance(source, str | Path):
+        return _from_memory(source, dialect)
+    path = Path(source)
+    name = path.name.lower()
+    if name.endswith((*CSV_SUFFIXES, *(f"{end}.gz" for end in CSV_SUFFIXES))):
+        return _read_text(path, dialect)
+    if name.endswith((".xlsx", ".xlsm")):
+        return _read_workbook(path, dialect)
+    readers: Mapping[str, Callable[[Path], pd.DataFrame]] = {
+        ".parquet": read_parquet_cells,
+        ".feather": _read_feather,
+        ".arrow": _read_feather,
+        ".xpt": _read_statistics_file,
+        ".sas7bdat": _read_statistics_file,
+        ".sav": _read_statistics_file,
+        ".dta": _read_statistics_file,
+    }
+    if path.suffix.lower() not in readers:
+        raise _not_a_table(path)
+    return SourceTable(str(path), readers[path.suffix.lower()](path), _style_of(dialect))
+
+
+def _not_a_table(path: Path) -> InputError:
+    cure = {
+        ".xls": "save it as .xlsx",
+        ".ods": "save it as .xlsx",
+        ".json": "make a table of it first: one row a patient, one column a quantity",
+        ".ndjson": "make a table of it first: one row a patient, one column a quantity",
+    }.get(path.suffix.lower(), "save the table as CSV, xlsx or Parquet")
+    return InputError(
+        where=str(path),
+        found=f"the suffix {path.suffix!r}",
+        expected=f"a table with one row a patient: {', '.join(SUFFIXES)}",
+        cure=cure,
+    )
+
+
+def _style_of(dialect: Dialect, decimal: Decimal = ".") -> NumberStyle:
+    return NumberStyle(decimal=dialect.decimal or decimal, thousands=dialect.thousands)
+
+
+def _from_memory(source: object, dialect: Dialect) -> SourceTable:
+    if not isinstance(source, pd.DataFrame):
+        try:
+            source = nw.from_native(source, eager_only=True).to_pandas()
+        except TypeError as problem:
+            raise InputError(
+                where="table",
+                found=type(source).__name__,
+                expected="a path, or a frame of pandas, polars or pyarrow",
+                cure="collect a lazy frame, or write the table to a file",
+            ) from problem
+    frame = source.reset_index(drop=True)
+    frame.columns = [str(name) for name in frame.columns]
+    check_header(frame.columns, where="table")
+    return SourceTable("table", frame, _style_of(dialect))
+
+
+# --- text ---
+
+
+def _read_text(path: Path, dialect: Dialect) -> SourceTable:
+    told: list[str] = []
+    text = _decoded(path, _bytes_of(path), dialect.encoding, told)
+    first, _, rest = text.partition("\n")
+    sep = _SEPARATOR_WORDS.get(dialect.sep or "", dialect.sep)
+    if marked := _SEP_LINE.fullmatch(first):
+        sep, text = sep or marked[1], rest
+        told.append(f"the first line, {first.strip()!r}, is read as the separator, not as data")
+    rule = "rows as long as the header"
+    if not text.strip():
+        raise InputError(
+            where=str(path), found="an empty file", expected=rule, cure="write header and rows"
+        )
+    if sep is None:
+        sep = _separator(text, where=str(path))
+        if sep != ",":
+            told.append(f"cells are separated by {_SEPARATORS[sep]}")
+    if len(sep) != 1:
+        raise InputError(
+            where=str(path),
+            key="--sep",
+            found=repr(sep),
+            expected="one sign",
+            cure="write ; or tab",
+        )
+    header, rows = _records(path, text, sep, told)
+    check_header(header, where=str(path))
+    cells = pd.DataFrame(rows, columns=header, dtype=str)
+    decimal = dialect.decimal or _decimal(rows, sep)
+    if decimal == "," and dialect.decimal is None:
+        told.append("numbers are read with a decimal comma")
+    return SourceTable(str(path), cells, _style_of(dialect, decimal), tuple(told))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            with gzip.open(io.BytesIO(content)) as stream:
+                content = stream.read(_MOST_BYTES)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
+        raise InputError(
+            where=str(path),
+            found="bytes that are no whole gzip file",
+            expected="a packed table",
+            cure="pack it again, or hand it over unpacked",
+        ) from problem
+    except OSError as problem:
+        raise InputError(
+            where=str(path),
+            found=problem.strerror or "a file that cannot be read",
+            expected="a readable file",
+            cure="check the path and its permissions",
+        ) from problem
+    return content
+
+
+def _decoded(path: Path, content: bytes, stated: str | None, told: list[str]) -> str:
+    """The text of a file: by its stated encoding, its byte order mark, as UTF-8, or as
+    Windows-1252, which has Latin-1 in it.
+    """
+    encoding = stated or _by_mark(content)
+    try:
+        text = content.decode(encoding)
+    except LookupError as problem:
+        raise InputError(
+            where=str(path),
+            key="--encoding",
+            found=repr(stated),
+            expected="an encoding, as utf-8 or latin-1",
+            cure="correct the name",
+        ) from problem
+    except UnicodeDecodeError as problem:
+        if stated or encoding != "utf-8-sig":
+            raise _no_text(path, f"bytes that are no {stated or encoding}") from problem
+        try:
+            text = content.decode("cp1252")
+        except UnicodeDecodeError:
+            raise _no_text(path, "bytes that are no text of a known encoding") from problem
+        encoding = "Windows-1252 (Latin-1)"
+    if "\x00" in text:
+        raise _no_text(path, "bytes that are no text")
+    if not stated and encoding != "utf-8-sig":
+        told.append(f"the text is read as {encoding}")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _by_mark(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if len(content) > 1 and content[:400:2].count(0) == 0 and 0 in content[1:2]:
+        return "utf-16-le"
+    return "utf-8-sig"
+
+
+def _no_text(path: Path, found: str) -> InputError:
+    return InputError(
+        where=str(path),
+        found=found,
+        expected="a text file",
+        cure="state its encoding (--encoding), or save it again as UTF-8",
+    )
+
+
+def _rows_of(text: str, sep: str) -> Iterable[tuple[int, list[str]]]:
+    """Records that are not blank, with the line on which each ends."""
+    reader = csv.reader(io.StringIO(text), delimiter=sep, strict=True)
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield reader.line_num, row
+
+
+def _separator(text: str, *, where: str) -> str:
+    """The sign that parts all looked-at records into as many cells as the header."""
+    lengths: dict[str, list[int]] = {}
+    for sep in _SEPARATORS:
+        try:
+            lengths[sep] = [len(row) for _, row in islice(_rows_of(text, sep), _N_LOOKED_AT)]
+        except csv.Error:
+            continue
+    several = {sep: found for sep, found in lengths.items() if found and found[0] > 1}
+    even = [sep for sep, found in several.items() if len(set(found)) == 1]
+    if len(even) > 1:
+        raise InputError(
+            where=where,
+            found=f"cells separated by {' or '.join(_SEPARATORS[sep] for sep in even)}",
+            expected="one separator",
+            cure="state it: --sep ';' for example",
+        )
+    if even:
+        return even[0]
+    return max(several, key=lambda sep: several[sep][0], default=",")
+
+
+def _records(path: Path, text: str, sep: str, told: list[str]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows; :class:`InputError` names the first line of another length."""
+    try:
+        found = list(_rows_of(text, sep))
+    except csv.Error as problem:
+        raise InputError(
+            where=str(path),
+            found=f"quotes that do not close ({problem})",
+            expected="text in pairs of quotes",
+            cure="double the quotes inside a text",
+        ) from problem
+    header = [name.strip() for name in found[0][1]]
+    rows = [row for _, row in found[1:]]
+    while (
+        header
+        and not header[-1]
+        and all(not "".join(row[len(header) - 1 :]).strip() for row in rows)
+    ):
+        header.pop()
+    for number, row in found[1:]:
+        if "".join(row[len(header) :]).strip() or len(row) < len(header):
+            raise InputError(
+                where=str(path),
+                key=f"line {number}",
+                found=f"{len(row)} cells",
+                expected=f"{len(header)} cells, as in the header",
+                cure=f"complete the line, or put text that holds {sep!r} in quotes",
+            )
+    if blank := _n_blank(text, sep, len(found)):
+        told.append(f"{blank} blank rows are left out")
+    return header, [row[: len(header)] for row in rows]
+
+
+def _n_blank(text: str, sep: str, n_filled: int) -> int:
+    """Rows without a filled cell; empty lines are no rows."""
+    reader = csv.reader(io.StringIO(text), delimiter=sep, strict=True)
+    return sum(1 for row in reader if row) - n_filled
+
+
+def _decimal(rows: list[list[str]], sep: str) -> Decimal:
+    """A comma where cells can only be read with one and none only with a point."""
+    texts = {cell.strip() for row in rows for cell in row}
+    has_comma = any(map(_DECIMAL_COMMA.fullmatch, texts))
+    has_point = any(map(_DECIMAL_POINT.fullmatch, texts))
+    return "," if has_comma and not has_point else "."
+
+
+# --- workbooks and files of other programs ---
+
+
+def _read_workbook(path: Path, dialect: Dialect) -> SourceTable:
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except OSError as problem:
+        raise InputError(
+            where=str(path),
+            found=problem.strerror or "a file that cannot be read",
+            expected="a readable file",
+            cure="check the path and its permissions",
+        ) from problem
+    except (InvalidFileException, BadZipFile, KeyError, ValueError) as problem:
+        raise InputError(
+            where=str(path),
+            found="bytes that are no workbook",
+            expected="an .xlsx file without a password",
+            cure="save it again as .xlsx, or as CSV",
+        ) from problem
+    try:
+        sheets = {sheet.title: _filled(sheet.iter_rows(values_only=True)) for sheet in book}
+    finally:
+        book.close()
+    name, rows = _chosen_sheet(path, sheets, dialect.sheet)
+    header = ["" if cell is None else str(cell).strip() for cell in rows[0]]
+    while header and not header[-1] and all(row[len(header) - 1] is None for row in rows[1:]):
+        header.pop()
+    check_header(header, where=f"{path}, sheet {name}")
+    records = [row[: len(header)] for row in rows[1:]]
+    cells = pd.DataFrame(records, columns=header, dtype=object).infer_objects()
+    told = () if len(sheets) == 1 else (f"sheet {name!r} of {len(sheets)} is read",)
+    return SourceTable(str(path), cells, _style_of(dialect), told)
+
+
+def _filled(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [row for row in rows if any(cell is not None and str(cell).strip() for cell in row)]
+
+
+def _chosen_sheet(
+    path: Path, sheets: Mapping[str, list[tuple[Any, ...]]], stated: str | None
+) -> tuple[str, list[tuple[Any, ...]]]:
+    filled = [name for name, rows in sheets.items() if rows]
+    wrong = stated is not None and stated not in filled
+    if wrong or (stated is None and len(filled) != 1):
+        raise InputError(
+            where=str(path),
+            key="--sheet",
+            found=f"no filled sheet {stated!r}" if wrong else f"{len(filled)} filled sheets",
+            expected=f"one of {', '.join(filled)}" if filled else "a sheet with a header and rows",
+            cure="state the sheet with the patients: --sheet NAME" if filled else "fill it in",
+        )
+    name = stated or filled[0]
+    return name, sheets[name]
+
+
+def _read_feather(path: Path) -> pd.DataFrame:
+    import pyarrow.feather
+
+    try:
+        table = pyarrow.feather.read_table(path, use_threads=False)
+    except (ValueError, OSError) as problem:
+        raise InputError(
+            where=str(path),
+            found="a file that cannot be read as Feather",
+            expected="a whole Feather (Arrow) file",
+            cure="check the path, or write the file again",
+        ) from problem
+    check_header(table.column_names, where=str(path))
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
+    return frame
+
+
+def _read_statistics_file(path: Path) -> pd.DataFrame:
+    """SAS (XPT, sas7bdat), SPSS and Stata; declared value labels stand for their codes."""
+    try:
+        import pyreadstat
+    except ImportError as problem:
+        raise InputError(
+            where=str(path),
+            found="a file of SAS, SPSS or Stata, and no pyreadstat",
+            expected="the extra 'interop'",
+            cure="install crsrisk[interop], or save the table as CSV",
+        ) from problem
+    readers: Mapping[str, Callable[..., Any]] = {
+        ".xpt": pyreadstat.read_xport,
+        ".sas7bdat": pyreadstat.read_sas7bdat,
+        ".sav": pyreadstat.read_sav,
+        ".dta": pyreadstat.read_dta,
+    }
+    kind = path.suffix.lower()
+    options = {} if kind in (".xpt", ".sas7bdat") else {"apply_value_formats": True}
+    if options:
+        options["formats_as_category"] = False
+    try:
+        frame, _ = readers[kind](str(path), **options)
+    except (pyreadstat.PyreadstatError, pyreadstat.ReadstatError, OSError) as problem:
+        raise InputError(
+            where=str(path),
+            found="a file that cannot be read",
+            expected=f"a whole {kind} file",
+            cure="check the path, or export the file again",
+        ) from problem
+    check_header(frame.columns, where=str(path))
+    return pd.DataFrame(frame)
