@@ -258,11 +258,17 @@ def _judged(
 def _means(
     risk: FloatArray, event: FloatArray, weight: FloatArray, *, rows: BoolArray
 ) -> tuple[float, float, float]:
-    """Mean risk, share with the event, and the error of their difference; NaN without rows."""
+    """Mean risk, share with the event, and the error of their difference; NaN without rows.
+
+    Where nobody or everybody had the event, the error is that of a model that is right.
+    """
     if not rows.any():
         return float("nan"), float("nan"), float("nan")
     share = weight[rows] / weight[rows].sum()
     difference = event[rows] - risk[rows]
     centre = float(share @ difference)
-    error = float(np.sqrt((share**2 * (difference - centre) ** 2).sum()))
+    spread = (difference - centre) ** 2
+    if event[rows].min() == event[rows].max():
+        spread = risk[rows] * (1.0 - risk[rows])
+    error = float(np.sqrt((share**2 * spread).sum()))
     return float(share @ risk[rows]), float(share @ event[rows]), error

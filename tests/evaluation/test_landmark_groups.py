@@ -75,6 +75,13 @@ def test_weights_count() -> None:
     assert row.mc_error == pytest.approx(np.sqrt((9 * 0.0625 + 0.5625) * N / 2) / (2 * N))
 
 
+def test_no_event_is_no_proof_of_a_miss() -> None:
+    """One expected among 4,000 and none seen is chance; a hundred expected and none seen is not."""
+    for risk, verdict in ((1 / N, "holds"), (100 / N, "misses")):
+        rows = judge_gaps({"gap": np.full(N, risk)}, table(), event=np.zeros(N), weight=np.ones(N))
+        assert rows[0].verdict == verdict
+
+
 def test_a_mean_risk_without_a_reading_is_judged_by_its_ratio() -> None:
     event = np.repeat([1.0, 0.0], N // 2)
     rows = judge_gaps(
