@@ -25,6 +25,8 @@ COMMANDS = {  # name -> the commands below it; () for a command itself
     "release": (),
     "explain": ("patient", "table", "template"),
     "grade": (),
+    "onset": ("train", "predict", "evaluate"),
+    "table": ("check",),
     "policy": ("simulate", "table"),
     "trial": (),
     "calibration": ("apply",),
