@@ -11,7 +11,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup develop run test slow lint docs bench fuzz licences clean
+.PHONY: help setup develop run test slow lint style types docs bench fuzz licences clean
 
 # The first of these that is 3.11 or later, can make an environment, and really runs (a shim may not).
 PYTHON_IS_GOOD = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -58,17 +58,22 @@ KERNEL := $(wildcard crsrisk/biology/*.py) crsrisk/data/mitigation.py $(patsubst
 run: setup
 	$(BIN)/crsrisk run experiments/001_baseline --overwrite
 
+# SLOW=yes: the long ones in the same run, which share what a module computes once
 test: develop
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
+	$(BIN)/python -m pytest $(if $(SLOW),,-m "not slow") --numprocesses auto --dist loadscope
 
 slow: develop
 	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadscope
 
-lint: develop
+lint: style types
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+style: develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: develop
 	$(BIN)/mypy
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 docs: develop
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
