@@ -6,7 +6,6 @@ would be logged as a training of its own, or into the run that is open.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,8 +25,8 @@ def without_autologging() -> Iterator[None]:
     """
     global _inside
     with _LOCK:
-        if _inside == 0 and "mlflow" in sys.modules:
-            utils = importlib.import_module("mlflow.utils.autologging_utils")
+        utils = sys.modules.get("mlflow.utils.autologging_utils")  # there once mlflow is
+        if _inside == 0 and utils is not None:
             _SWITCHED_OFF.enter_context(utils.disable_autologging())
         _inside += 1
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from crsrisk.studies.predict import score_patients, score_table
 from crsrisk.studies.serving import answer, example_request, served_form
 
 PASSWORD = "not-to-be-seen-7c1f"
+START_S = 600  # for a server to start; seconds where nothing else runs
 
 
 @pytest.fixture(scope="module")
@@ -141,28 +143,33 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(address: str, uri: str) -> Iterator[str]:
-    """``mlflow models serve`` as an operator starts it."""
+def serving(address: str, uri: str, log: Path) -> Iterator[str]:
+    """``mlflow models serve`` as an operator starts it, in the environment that is activated."""
     port = free_port()
     words = ["models", "serve", "-m", address, "-p", str(port), "--env-manager", "local"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", *words],
-        env={**os.environ, "MLFLOW_TRACKING_URI": uri},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with log.open("wb") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", *words],
+            env={**os.environ, "MLFLOW_TRACKING_URI": uri, "PATH": path},
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
+        )
     try:
-        for _ in range(600):
+        latest = time.monotonic() + START_S
+        while True:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=1)
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5)
                 break
             except OSError:
-                assert process.poll() is None, "the server ended"
+                is_late = time.monotonic() > latest
+                assert process.poll() is None and not is_late, log.read_text()  # noqa: PT018
                 time.sleep(0.2)
         yield f"http://127.0.0.1:{port}/invocations"
     finally:
-        os.killpg(process.pid, 15)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
 
 
@@ -190,7 +197,7 @@ def test_mlflow_models_serve_answers_the_same(
         run.model(model, served_form(model), is_registered=True)
     rows = requests.astype(object).where(requests.notna(), None).to_dict("records")
     rows[1]["crp_mg_l"] = float("nan")  # bare NaN, as pandas' clients write it
-    with serving(f"models:/{model.contract.name}@{ALIAS}", run.uri) as url:
+    with serving(f"models:/{model.contract.name}@{ALIAS}", run.uri, tmp_path / "log") as url:
         status, text = posted(url, {"dataframe_records": rows})
         assert status == 200, text
         told = json.loads(text, parse_constant=no_constant)["predictions"]
