@@ -23,6 +23,7 @@ from zipfile import BadZipFile
 import narwhals.stable.v1 as nw
 import numpy as np
 import pandas as pd
+import pyarrow.feather
 from numpy.typing import NDArray
 
 from crsrisk.data.files import check_header, read_parquet_cells
@@ -427,8 +428,6 @@ def _chosen_sheet(
 
 
 def _read_feather(path: Path) -> pd.DataFrame:
-    import pyarrow.feather
-
     try:
         table = pyarrow.feather.read_table(path, use_threads=False)
     except (ValueError, OSError) as problem:

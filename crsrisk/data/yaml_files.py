@@ -61,8 +61,8 @@ _StrictConstructor.add_constructor(  # a date is text: which type it becomes dif
 
 
 def _check_plain(node: Node) -> None:
-    """Refuse half a character, what is no finite number, and a word without quotes that some
-    readers take for a Boolean or for another number.
+    """Refuse half a character, and a word without quotes that some readers take for a Boolean or
+    for another number.
     """
     if not isinstance(node, ScalarNode):
         return
@@ -77,14 +77,6 @@ def _check_plain(node: Node) -> None:
         )
     if node.style is not None:
         return
-    if str(node.tag).endswith(":float") and not np.isfinite(float(text.replace("_", ""))):
-        raise TrapError(
-            node,
-            key=text,
-            found=f"the number {text}",
-            expected="a finite number",
-            cure="write the number, or leave the line out",
-        )
     if text.lower() in _TRAP_BOOLEANS:
         raise TrapError(
             node,

@@ -70,6 +70,8 @@ OWNERS = {
         "model.plain_boosting",
         "model.update",
     ),
+    "openpyxl": ("data.files", "data.table_files"),
+    "pyreadstat": ("data.table_files",),
     "shap": ("data.explanation", "evaluation.explanation_truth"),
     "optuna": ("model.tune",),
     "interpret": ("model.comparators",),

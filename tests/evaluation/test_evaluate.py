@@ -142,12 +142,12 @@ def test_the_frame_has_a_row_a_figure_and_group(result: Evaluation) -> None:
 
 def test_it_shows_itself_shortly(result: Evaluation) -> None:
     assert len(repr(result)) < 2000
-    assert "Research use; patients given by the user." in result.summary()
+    assert "Research use; held-out patients of a synthetic cohort" in result.summary()
     assert "engager: 700 patients" in result.summary()
     shown = result._repr_html_()
     assert "auroc_within_groups" in shown
     assert "engager (n = 700)" in shown
-    assert "Research use; patients given by the user." in shown
+    assert "Research use; held-out patients of a synthetic cohort" in shown
     many = evaluate(OUTCOME, RISK, groups=np.arange(N) % 30, n_resamples=2)
     assert len(repr(many)) < 2000
 

@@ -28,6 +28,7 @@ def test_parts_of_a_cohort(toy: Toy) -> None:
         "age",
         "liver_metastases",
         "missing",
+        "site",
     }, "one tumour type is no subgroup"
     for name, labelled in parts.items():
         covered = sum(rows.astype(int) for rows in labelled.values())

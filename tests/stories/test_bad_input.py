@@ -266,8 +266,8 @@ def test_options_are_checked_by_the_parser(
         ("a_file/deep/er/cohort.csv", ("a_file", "another folder")),
         ("a_folder", ("a_folder", "cohort.parquet")),
         ("a_folder.csv", ("a_folder.csv", "a folder", "cohort.parquet")),
-        ("cohort.xlsx", ("cohort.xlsx", ".parquet or .csv")),
-        ("cohort.v2", (".parquet or .csv",)),
+        ("cohort.ods", ("cohort.ods", ".parquet, .csv or .xlsx")),
+        ("cohort.v2", (".parquet, .csv or .xlsx",)),
     ],
 )
 def test_a_place_that_cannot_be_written(tmp_path: Path, out: str, says: tuple[str, ...]) -> None:

@@ -154,7 +154,11 @@ def test_rows_without_an_outcome_or_with_impossible_values_are_counted(
         tmp_path / "new",
         "--json",
     ).tree
-    assert tree["left_out"] == {"rows that cannot be read": 1, "rows without an outcome": 1}
+    assert tree["left_out"] == {
+        "rows that cannot be read": 1,
+        "rows without an outcome": 1,
+        "rows of a product that the model was not trained on": 0,
+    }
     assert tree["n_patients"] == 118
 
 

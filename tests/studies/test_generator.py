@@ -119,7 +119,7 @@ def test_an_ensemble_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "about.json").write_text(json.dumps(about), encoding="utf-8")
     told = make_card(ensemble=tmp_path)
     assert told.ensemble is not None
-    assert told.ensemble.model_dump() == about
+    assert told.ensemble.model_dump() == {**about, "scenario": "reference"}
     assert told.evidence is None, "no members beside it"
 
 

@@ -63,6 +63,8 @@ def test_rows_are_those_of_the_model(
         "refused": 0,
         "values_converted": 0,
         "values_missing": int(some.isna().sum().sum()),
+        "values_filled": 0,
+        "values_left_out": 0,
     }
 
 
@@ -78,9 +80,10 @@ def test_a_refusal_names_the_first_row_in_the_order_of_the_file(
     assert problem.where == str(tmp_path / "patients.csv")
     assert problem.key == "row 5, column weight_kg"
     assert "-70" in problem.found
-    assert problem.cure.endswith("(2 of 9 rows refused, the others scored)")
-    assert (scored.rows["status"] == "refused").tolist() == [place in (4, 6) for place in range(9)]
-    assert scored.rows["risk"].isna().tolist() == [place in (4, 6) for place in range(9)]
+    assert problem.cure.endswith("1 of 9 rows refused, the others scored")
+    assert (scored.rows["status"] == "refused").tolist() == [place == 4 for place in range(9)]
+    assert scored.rows["risk"].isna().tolist() == [place == 4 for place in range(9)]
+    assert scored.counts.values_left_out == 1, "an unreadable lab costs the cell alone"
 
 
 def test_refused_by_the_model_alone(
@@ -138,7 +141,6 @@ def test_a_long_table_is_cut_on_the_terminal_and_says_so(
     print_score(scored, out=None, at_most=5)
     shown = capsys.readouterr().out
     assert "and 7 more rows: use --out" in shown
-    assert "and 7 more notes: use --json" in shown
     assert "rows 12, ok 0, warned 0, cannot estimate 0, refused 12" in shown
     print_score(scored, out=Path("risks.csv"), at_most=5)
     assert capsys.readouterr().out.startswith("Wrote risks.csv\n")

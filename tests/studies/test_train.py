@@ -282,7 +282,7 @@ def test_a_table_with_outcomes_gives_the_model_of_its_cohort(
         )
         for name, one in (
             ("a", training),
-            ("b", type(training)(cohort.observed, cohort.outcomes, "", {})),
+            ("b", type(training)(cohort.observed, cohort.outcomes, "", {}, "simulated")),
         )
     ]
     risks = [predict(one.model, cohort.observed).risk for one in made]
