@@ -10,7 +10,7 @@ import crsrisk as crs
 
 cohort = crs.simulate(["tarlatamab", "tebentafusp", "cldn182_car_t"], n=1200, seed=3)
 model = crs.load_model("baseline-0.1.0")
-risk = model.predict_proba(cohort.X)[:, 1]
+risk = model.predict_proba(cohort.X, outside_training=True)[:, 1]  # 1 of 1,000 lies too far out
 val = crs.evaluate(cohort.y, risk, groups=cohort.X["product"], seed=1, n_resamples=100)
 val
 
