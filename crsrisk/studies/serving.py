@@ -23,6 +23,7 @@ from crsrisk.studies.predict import AFTER, score_patients
 CODE = Path(__file__).with_name("served_model.py")
 OUT = ("risk", "status", "reasons")
 _ID = "patient_id"
+_BESIDE = ("unit", "upper_limit", "upper_limit_u_l", "time")  # of a quantity, row by row
 
 
 def answer(
@@ -59,17 +60,19 @@ def served_form(model: RiskModel) -> ServedForm:
 
 
 def _columns(model: RiskModel) -> Iterator[str]:
-    """Every way to name a column of a patient, with units and limits of its own beside it.
+    """Every way to name a column of a patient, with units, limits and times of its own beside it.
 
-    MLflow drops a column that is not named here, so that a unit would be dropped in silence.
+    MLflow drops a column that is not named here, so that a unit, or that a value was taken after
+    the dose, would be dropped in silence.
     """
-    yield _ID
+    yield from (_ID, "sample_time", "dose_time")
     for name in (*columns_of("observed"), *columns_of("input")):
         field = FIELDS[name]
         yield from field.spellings
         yield from (f"{field.quantity}_{_plain(unit)}" for unit in field.accepted_units[1:])
         if field.unit != "1":
-            yield from (f"{field.quantity}_unit", f"{field.quantity}_upper_limit")
+            yield field.quantity
+            yield from (f"{field.quantity}_{beside}" for beside in _BESIDE)
     yield from ("sex", "gender")
     yield from (name for name in model.contract.column_names if AFTER in name)
     if model.contract.landmark_h:

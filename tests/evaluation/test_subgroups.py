@@ -38,6 +38,16 @@ def test_parts_of_a_cohort(toy: Toy) -> None:
     assert parts["age"]["75 years or more"].sum() == (toy.observed["age_years"] >= 75).sum()
 
 
+def test_sites_and_named_columns_are_parts_where_there_are_several() -> None:
+    table = pd.DataFrame({"site": ["north", "south", "north"]})
+    words = {"ward": np.array(["A", "B", "B"]), "year": np.array(["2024"] * 3)}
+    parts = parts_of(table, measured=(), by=words)
+    sizes = {
+        name: {label: int(rows.sum()) for label, rows in one.items()} for name, one in parts.items()
+    }
+    assert sizes == {"site": {"north": 2, "south": 1}, "ward": {"A": 1, "B": 2}}
+
+
 def test_unknown_sex_is_in_no_part() -> None:
     table = pd.DataFrame({"has_liver_metastases": [True, False, None]})
     (parts,) = parts_of(table, measured=()).values()

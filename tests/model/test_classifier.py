@@ -80,6 +80,15 @@ def test_an_outcomes_table_or_stages_give_the_same_trees(
     assert by_stages.model_.booster_text == clf.model_.booster_text
 
 
+def test_only_labels_of_the_simulator_make_a_model_of_simulated_patients(
+    clf: CRSRiskClassifier, train: Cohort
+) -> None:
+    by_table = CRSRiskClassifier(**QUICK).fit(train.X, train.outcomes)
+    ours, theirs = clf.model_.provenance, by_table.model_.provenance
+    assert (ours.is_simulated, theirs.is_simulated) == (True, False)
+    assert ours.steps[0].sha256 == theirs.steps[0].sha256
+
+
 def test_plain_labels_learn_the_event_alone(train: Cohort) -> None:
     plain = CRSRiskClassifier(**QUICK).fit(train.X, train.y.to_numpy().astype(bool))
     assert plain.model_.manifest["stages"] == []

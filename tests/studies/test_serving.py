@@ -107,6 +107,29 @@ def test_other_units_are_converted_and_rows_need_no_number(
     assert answer(model, table.assign(patient_id=None))["risk"].notna().all()
 
 
+def test_what_stands_beside_a_value_reaches_the_model(
+    model: RiskModel, cohort: Cohort, tmp_path: Path
+) -> None:
+    """MLflow drops what the signature does not name: units by row, limits and times must be in
+    it.
+    """
+    table = cohort.observed.head(3).reset_index(drop=True)
+    table = table.rename(columns={"crp_mg_l": "crp", "ldh_x_uln": "ldh_u_l"}).assign(
+        crp=[40.0, 4.0, 40.0],
+        crp_unit=["mg/L", "mg/dL", "mg/L"],
+        ldh_u_l=[300.0, 360.0, 300.0],
+        ldh_upper_limit=[250.0, 300.0, 250.0],
+        crp_time=["2026-01-01 08:00", "2026-01-01 08:00", "2026-01-02 08:00"],
+        dose_time="2026-01-01 12:00",
+    )
+    known = set(served_form(model).columns)
+    assert {"crp", "crp_unit", "ldh_upper_limit", "crp_time", "dose_time"} <= known
+    kept = table[[name for name in table.columns if name in known]]
+    wanted = of_predict(model, table, tmp_path)
+    same(answer(model, kept), wanted)
+    assert wanted["reasons"].tolist()[2] != wanted["reasons"].tolist()[0]
+
+
 def test_a_request_without_a_column_is_refused_with_its_name(
     model: RiskModel, cohort: Cohort
 ) -> None:
