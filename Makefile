@@ -65,8 +65,7 @@ test: develop
 slow: develop
 	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadscope
 
-lint: style types
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+lint: style types docs
 
 style: develop
 	$(BIN)/ruff check .

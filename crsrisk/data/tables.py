@@ -172,6 +172,8 @@ def read_patients(
     strict : raise :class:`InputError` for refused cells, all kinds of them at once; otherwise
         refused rows are kept apart in ``PatientTable.refused``.
 
+    Notes
+    -----
     A product that ships is found by any of its names, in any case, and what its file knows
     (platform, restriction, first dose, step-up, lymphodepletion) is filled where the table does not
     say it. A laboratory value that cannot be read, or was taken after the dose, costs its cell
@@ -182,6 +184,8 @@ def read_patients(
     given twice. Missing is written as an empty cell, NA, null, unknown and the like; codes such as
     999 are declared.
 
+    Examples
+    --------
     >>> read_patients(pd.DataFrame({"patient_id": [1], "crp": [2.5]}))
     Traceback (most recent call last):
     ...

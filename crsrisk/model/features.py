@@ -182,7 +182,7 @@ class ModelConfig(Result, Strict):
     Build one from a shipped one, as ``load_config("baseline").replace(max_trees=100)``, print it,
     write it with :meth:`to_yaml`, and pass it wherever the name of a configuration is taken.
 
-    Parameters
+    Attributes
     ----------
     name, version, about : what the model is called and what it is for.
     outcome : the yes/no column of the outcomes table that is predicted.

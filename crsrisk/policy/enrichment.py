@@ -194,8 +194,12 @@ def masked_outcome_rr(
     mask_prob : probability that a CRS under prophylaxis goes unseen; RR observed = RR x (1 - m).
     p_control : event rate without prophylaxis.
 
+    Notes
+    -----
     The patients "needed" at the apparent ratio are far too few to show the true one.
 
+    Examples
+    --------
     >>> round(masked_outcome_rr(rr_true=0.7, mask_prob=0.3, p_control=0.4).rr_observed, 2)
     0.49
     """

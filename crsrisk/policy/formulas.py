@@ -124,9 +124,13 @@ def policy_value_true(
     harm : harm of one treated patient in CRS events.
     policies : "none", "all", "oracle" (treat when risk >= harm / (1 - rr)) or "r>=0.20".
 
-    Returns a dictionary: "r>=0.20" under "t20", the others under their own name, and "regret_..."
-    of each: value of the oracle minus its own. The oracle is always there.
+    Returns
+    -------
+    "r>=0.20" under "t20", the others under their own name, and "regret_..." of each: value of the
+    oracle minus its own. The oracle is always there.
 
+    Examples
+    --------
     >>> value = policy_value_true(risk="Beta(2,6)", rr=0.5, harm=0.05, policies=["all", "r>=0.20"])
     >>> round(value["t20"], 4), round(value["regret_all"], 4)
     (0.0708, 0.0027)

@@ -74,10 +74,14 @@ def optimal_threshold(
     weight_response_vs_crs : how many CRS events one lost tumour response weighs.
     orr_loss_if_treated : responses lost per treated patient (0.02 = 2 points).
 
+    Notes
+    -----
     A result of 1 or more says: treat nobody. Source: expected utility with a constant risk ratio;
     it is the classic threshold of Pauker & Kassirer (N Engl J Med 1980;302:1109) with the effect of
     treatment made explicit.
 
+    Examples
+    --------
     >>> round(optimal_threshold(rr=0.5, harm_per_treated_in_crs_units=0.05), 6)
     0.1
     """
@@ -122,11 +126,15 @@ def net_benefit(
         event found.
     dataset : a remark of the caller; it changes nothing.
 
+    Notes
+    -----
     The classic definition (Vickers & Elkin, Med Decis Making 2006;26:565) values *finding* an
     event; what prophylaxis does to it is hidden in the threshold.
     :func:`crsrisk.policy.formulas.policy_value_true` puts the effect in sight. The arithmetic is
     :func:`crsrisk.evaluation.decision_curve.net_benefit`.
 
+    Examples
+    --------
     >>> round(net_benefit(n=750, tp=75, fp=98, events=105, threshold=0.2).net_benefit, 6)
     0.067333
     """
@@ -277,8 +285,12 @@ def efficacy_attenuation(
     a : blocked shares, 0 to below 1.
     model : the only one there is, so that a design file can say it.
 
-    Returns a dictionary "c1=0.5,a=0.2" -> change (-0.025 = 2.5 points lost), every c1 with every a.
+    Returns
+    -------
+    "c1=0.5,a=0.2" -> change (-0.025 = 2.5 points lost), every c1 with every a.
 
+    Examples
+    --------
     >>> round(efficacy_attenuation(p_response=0.35, c1=1.0, a=0.2)["c1=1.0,a=0.2"], 4)
     -0.0489
     """
