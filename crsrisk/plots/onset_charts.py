@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -116,22 +118,17 @@ def _on_curve(
     marker: str,
     markersize: float,
 ) -> None:
-    for hour in hours:
-        if hour == hour:  # NaN: no onset after this dose
-            at = hour / _DAY_H
-            k = next(k for k in range(1, len(days)) if days[k] >= at)
-            part = (at - days[k - 1]) / (days[k] - days[k - 1])
-            height = risk[k - 1] + part * (risk[k] - risk[k - 1])
-            ax.plot(
-                [at],
-                [height],
-                linestyle="none",
-                marker=marker,
-                markersize=markersize,
-                markeredgewidth=2.0,
-                color=RED,
-                clip_on=False,
-            )
+    at = np.array([hour for hour in hours if not math.isnan(hour)]) / _DAY_H  # NaN: no onset then
+    ax.plot(
+        at,
+        np.interp(at, days, risk),
+        linestyle="none",
+        marker=marker,
+        markersize=markersize,
+        markeredgewidth=2.0,
+        color=RED,
+        clip_on=False,
+    )
 
 
 @styled
