@@ -4,7 +4,9 @@ it was not made from.
 Held-out members of the ensemble are asked for patients of every product, each simulated many times
 in the world that he lives in: as a product that the model knows, and as one that it does not. The
 share of patients whose interval holds their true risk is measured per product and by tenth of the
-predicted risk, for grade 2 or more and for grade 3 or more, with the refit range beside it. Chance
+predicted risk, for grade 2 or more and for grade 3 or more, with the refit range beside it. Of a
+landmark model patients are judged together who are alike to it
+(:mod:`crsrisk.studies.world_spread`). Chance
 of finitely many simulations is taken out (:mod:`crsrisk.evaluation.deconvolution`), which says
 nothing where a patient has a handful of events: with fewer than ten on average the share cannot be
 told. Everywhere the *counts* are judged too: a patient's number of events against the central nine
@@ -44,15 +46,16 @@ from crsrisk.results import Estimate, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.studies.experiment import experiment_file, products_of
 from crsrisk.studies.world_spread import (
-    EVENTS,
+    BLOCK,
     ArmRisks,
+    answers_of,
     as_unknown,
     ask_worlds,
-    asked_of,
     spread_of,
     why_no_spread,
 )
 from crsrisk.terminal import TextTable, console_of, text_table
+from crsrisk.uncertainty.world_courses import WorldCourses
 from crsrisk.uncertainty.world_risks import HELD_OUT, WorldRisks
 
 Values = NDArray[np.float64]
@@ -65,10 +68,16 @@ NOTICE = (
     "True risks are those of simulated worlds that published figures cannot tell apart: no real"
     " patient is in this, and where all of them are wrong, the intervals are."
 )
+OF_COURSES = (
+    f"Each patient stands for {BLOCK} patients at risk at the landmark, of one world and product,"
+    " of whom the model says nearly the same; the true risk is that of patients alike."
+)
 
 
 class IntervalCoverage(Strict):
-    """Which model is judged, and how much may be simulated."""
+    """Which model is judged, and how much may be simulated: ``each`` patients in each member,
+    before the first dose ``repetitions`` times, at a landmark once.
+    """
 
     kind: str
     name: str
@@ -77,7 +86,7 @@ class IntervalCoverage(Strict):
     products: list[str] = Field(default_factory=list)
     seed: int = Field(ge=0)
     each: int = Field(ge=1)
-    repetitions: int = Field(ge=20, multiple_of=2)
+    repetitions: int | None = Field(default=None, ge=20, multiple_of=2)
 
 
 @dataclass(frozen=True)
@@ -232,13 +241,22 @@ def run_interval_coverage(folder: Path, *, workers: int, begin: Begin) -> Interv
     config = build(IntervalCoverage, read_yaml(path), where=str(path))
     place = find("released", config.released)
     model, world = load_model(place), load_world()
+    is_landmark = model.contract.landmark_h > 0
     if why := why_no_spread(model.contract, world=world):
         raise InputError(
             where=str(path),
             key="released",
             found=f"{model.label}: {why}",
-            expected="a model of what is known before the first dose",
+            expected="a model of the reference world, of CRS of grade 2 or 3 or more",
             cure="name another model",
+        )
+    if is_landmark != (config.repetitions is None):
+        raise InputError(
+            where=str(path),
+            key="repetitions",
+            found="repetitions of a course" if is_landmark else "none",
+            expected="repetitions for a model of before the first dose, none for a landmark model",
+            cure="leave the line out" if is_landmark else "say how often, as 200",
         )
     beside = load_companions(place, model=model)
     models = [(model, beside.refits, beside.worlds)]
@@ -261,7 +279,8 @@ def run_interval_coverage(folder: Path, *, workers: int, begin: Begin) -> Interv
         ensemble=ensemble,
         part=HELD_OUT,
         each=config.each,
-        n_replicates=config.repetitions,
+        n_replicates=config.repetitions or 1,
+        is_landmark=is_landmark,
         workers=workers,
         begin=begin,
     )
@@ -279,6 +298,7 @@ def run_interval_coverage(folder: Path, *, workers: int, begin: Begin) -> Interv
         is_made_here=is_made_here,
         n_members=len(np.unique(judged[0].known.member)),
         rows=tuple(rows),
+        notice=f"{OF_COURSES} {NOTICE}" if is_landmark else NOTICE,
     )
     made.save(path.parent / "results")
     return made
@@ -297,7 +317,13 @@ def _with_spreads(
     begin: Begin,
 ) -> list[Judged]:
     asked = ask_worlds(
-        arms, world=world, seed=config.seed + 1, ensemble=ensemble, workers=workers, begin=begin
+        arms,
+        world=world,
+        seed=config.seed + 1,
+        ensemble=ensemble,
+        is_landmark=config.repetitions is None,
+        workers=workers,
+        begin=begin,
     )
     return [
         (model, refits, worlds or spread_of(model, refits, asked, ensemble=ensemble))
@@ -358,20 +384,23 @@ def _together(parts: Sequence[_Inside]) -> _Inside:
 
 
 def _inside(
-    model: RiskModel, refits: Refits | None, worlds: WorldSpread, risks: WorldRisks
+    model: RiskModel,
+    refits: Refits | None,
+    worlds: WorldSpread,
+    risks: WorldRisks | WorldCourses,
 ) -> _Inside:
-    asked = asked_of(model, refits, risks)
-    table = risks.observed
+    answers = answers_of(model, refits, risks)
+    asked, n = answers.asked, len(answers.member)
+    product, platform = (str(risks.observed[name].iloc[0]) for name in ("product", "platform"))
     low, high = true_risk_interval(
         worlds,
         asked.log_odds,
         asked.refit_sd,
-        product=table["product"].astype(str).tolist(),
-        platform=table["platform"].astype(str).tolist(),
+        product=[product] * n,
+        platform=[platform] * n,
     )
-    counts = getattr(risks, EVENTS[model.contract.outcome])
     centre = expit((logit(low) + logit(high)) / 2.0)
-    ready = Deconvolution.prepare(centre, counts, risks.n_replicates // 2)
+    ready = Deconvolution.prepare(centre, answers.halves, asked.n_replicates // 2)
     weights = ready.of(np.ones(len(centre)))
     weights = weights / weights.sum(axis=1, keepdims=True)
 
@@ -385,15 +414,13 @@ def _inside(
     below, above = ready.nodes < low[:, None], ready.nodes > high[:, None]
     return _Inside(
         risk=expit(asked.log_odds),
-        member=risks.member,
+        member=answers.member,
         inside=mass(~below & ~above),
         below=mass(below),
         above=mass(above),
         refits=by_refits,
         width=high - low,
-        counts=counts_inside(
-            asked, worlds.of(str(table["product"].iloc[0]), str(table["platform"].iloc[0]))
-        ),
+        counts=counts_inside(asked, worlds.of(product, platform)),
         n_events=asked.n_events.astype(np.float64),
     )
 
@@ -401,7 +428,7 @@ def _inside(
 def _tenths(whole: _Inside) -> Iterator[tuple[str, _Inside]]:
     """The patients by tenth of the predicted risk, named by the tenth's ends in per cent."""
     order = np.argsort(whole.risk, kind="stable")
-    for number, rows in enumerate(np.array_split(order, TENTHS)):
+    for number, rows in enumerate(np.array_split(order, min(TENTHS, len(order)))):
         low, high = 100 * whole.risk[rows[0]], 100 * whole.risk[rows[-1]]
         yield f"tenth {number + 1}: {low:.2g} to {high:.2g}%", whole.of(rows)
 

@@ -1,29 +1,43 @@
 """World spread of models: asks the building members of the ensemble what is true of patients like
 those the models were trained for, and learns what assumptions leave open of their risks.
 
-Of 128 building members each has four patients of every product, simulated 32 times: as known
-products, and once more as new ones. With eleven products that is 360,000 simulations, some 50
-seconds of one core; several models of one cohort share them. Of few simulations a rare event would
-not tell how far apart the worlds are. Models of fewer than 5,000 training patients are
-asked in a quarter of the members, so that a trial run stays quick; the card says how many.
+Before the first dose each of 128 building members has four patients of every product, simulated 32
+times: as known products, and once more as new ones. With eleven products that is 360,000
+simulations, some 50 seconds of one core; several models of one cohort share them. Of few
+simulations a rare event would not tell how far apart the worlds are.
+
+Some hours after the dose a patient cannot be simulated again with the course that he had. There
+each member has sixty patients of every product, followed once, and twenty of them of whom the model
+says nearly the same stand for one patient simulated twenty times: what is learnt is how far the
+event's share among patients alike lies from the model's risk, over worlds.
+
+Models of fewer than 5,000 training patients are asked in a quarter of the members, so that a trial
+run stays quick; the card says how many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from crsrisk.data.ensemble import Ensemble, load_ensemble, load_ensemble_about
 from crsrisk.data.risk_model import FeatureContract
 from crsrisk.data.world import World
 from crsrisk.model.features import build_features
+from crsrisk.model.landmark import landmark_table
 from crsrisk.model.predict import raw_log_odds
 from crsrisk.model.refits import Refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.world_spread import Asked, WorldSpread, join, spreads_of
 from crsrisk.simulation.arm import Arm
+from crsrisk.uncertainty.world_courses import EACH as COURSES_EACH
+from crsrisk.uncertainty.world_courses import WorldCourses, world_courses
 from crsrisk.uncertainty.world_risks import (
     BUILDING,
     EACH,
@@ -40,6 +54,7 @@ EVENTS: Mapping[str, str] = {
 }
 # a name that no model knows stands for a product that no model was trained on
 UNKNOWN = "a product that is not known"
+BLOCK = 20  # an even number of patients who stand for one, at a landmark
 SMALL = 5_000  # training patients below which a quarter of the members is asked
 
 
@@ -49,8 +64,20 @@ class ArmRisks:
 
     product: str
     platform: str
-    known: WorldRisks
-    new: WorldRisks
+    known: WorldRisks | WorldCourses
+    new: WorldRisks | WorldCourses
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the worlds answered about patients of one model: ``asked``, what the model and its
+    refits say and how often they had its event; ``halves`` (patients, 2), the events in either half
+    of the simulations; ``member`` that each lives in.
+    """
+
+    asked: Asked
+    halves: NDArray[np.int64]
+    member: NDArray[np.int64]
 
 
 def why_no_spread(contract: FeatureContract, *, world: World) -> str:
@@ -58,8 +85,6 @@ def why_no_spread(contract: FeatureContract, *, world: World) -> str:
     about = load_ensemble_about()
     if contract.outcome not in EVENTS:
         return f"no simulated truth of {contract.outcome}"
-    if contract.landmark_h:
-        return "the true risk some hours after the first dose, given the course, is not simulated"
     if about is None or about.scenario != world.scenario.name:
         return f"no ensemble of the scenario {world.scenario.name}"
     return ""
@@ -73,23 +98,31 @@ def ask_worlds(
     ensemble: Ensemble,
     part: int = BUILDING,
     every: int = 1,
-    each: int = EACH,
+    each: int | None = None,
     n_replicates: int = N_REPLICATES,
+    is_landmark: bool = False,
     workers: int = 1,
     begin: Begin,
 ) -> list[ArmRisks]:
-    """Simulate every arm in the members of one part of the ensemble, or ``every`` few of them."""
-    members, asked = members_of(ensemble, part=part)[::every], list(arms)
-    advance = begin("Asking the worlds of the ensemble", 2 * len(asked) * len(members) * each)
+    """Simulate every arm in the members of one part of the ensemble, or ``every`` few of them.
 
-    def risks(arm: Arm, *, is_new: bool) -> WorldRisks:
-        return world_risks(
+    ``each``: patients in each member. ``is_landmark``: follow them once, with their courses, for
+    models of some hours after the dose.
+    """
+    members, asked = members_of(ensemble, part=part)[::every], list(arms)
+    each = each or (COURSES_EACH if is_landmark else EACH)
+    advance = begin("Asking the worlds of the ensemble", 2 * len(asked) * len(members) * each)
+    simulate: Callable[..., WorldRisks | WorldCourses] = (
+        world_courses if is_landmark else partial(world_risks, n_replicates=n_replicates)
+    )
+
+    def risks(arm: Arm, *, is_new: bool) -> WorldRisks | WorldCourses:
+        return simulate(
             arm,
             ensemble=ensemble,
             members=members,
             world=world,
             each=each,
-            n_replicates=n_replicates,
             seed=seed,
             is_new=is_new,
             workers=workers,
@@ -128,21 +161,26 @@ def world_spreads(
     }
     if not wanted:
         return {}
-    ensemble = load_ensemble()
+    ensemble, listed = load_ensemble(), list(arms)
     is_small = all(model.contract.n_patients < SMALL for model, _ in wanted.values())
-    asked = ask_worlds(
-        arms,
-        world=world,
-        seed=seed,
-        ensemble=ensemble,
-        every=4 if is_small else 1,
-        workers=workers,
-        begin=begin,
-    )
+    asked = {
+        is_landmark: ask_worlds(
+            listed,
+            world=world,
+            seed=seed,
+            ensemble=ensemble,
+            every=4 if is_small else 1,
+            is_landmark=is_landmark,
+            workers=workers,
+            begin=begin,
+        )
+        for is_landmark in {model.contract.landmark_h > 0 for model, _ in wanted.values()}
+    }
     advance = begin("Learning what assumptions leave open", len(wanted))
     made = {}
     for name, (model, refits) in wanted.items():
-        made[name] = spread_of(model, refits, asked, ensemble=ensemble)
+        about = asked[model.contract.landmark_h > 0]
+        made[name] = spread_of(model, refits, about, ensemble=ensemble)
         advance(1)
     return made
 
@@ -154,31 +192,75 @@ def spread_of(
     known: dict[str, list[Asked]] = {}
     new: dict[str, list[Asked]] = {}
     for arm in asked:
-        known.setdefault(arm.product, []).append(asked_of(model, refits, arm.known))
-        new.setdefault(arm.platform, []).append(asked_of(model, refits, as_unknown(arm.new)))
+        known.setdefault(arm.product, []).append(answers_of(model, refits, arm.known).asked)
+        new.setdefault(arm.platform, []).append(
+            answers_of(model, refits, as_unknown(arm.new)).asked
+        )
     products, new_products = spreads_of(
         {product: join(parts) for product, parts in known.items()}, new
     )
     return WorldSpread(
         ensemble=ensemble.digest,
         n_members=len(np.unique(asked[0].known.member)),
-        n_replicates=asked[0].known.n_replicates,
+        n_replicates=next(iter(known.values()))[0].n_replicates,
         products=products,
         new_products=new_products,
     )
 
 
-def as_unknown(risks: WorldRisks) -> WorldRisks:
+def as_unknown(risks: WorldRisks | WorldCourses) -> WorldRisks | WorldCourses:
     """The same patients, of whose product the model is told nothing but the platform."""
     return replace(risks, observed=risks.observed.assign(product=UNKNOWN))
 
 
-def asked_of(model: RiskModel, refits: Refits | None, risks: WorldRisks) -> Asked:
+def answers_of(
+    model: RiskModel, refits: Refits | None, risks: WorldRisks | WorldCourses
+) -> Answers:
     """What a model and its refits say of these patients, and how often they had its event."""
-    log_odds = model.calibrator.log_odds(raw_log_odds(model, risks.observed))
-    refit_sd = np.zeros(len(log_odds))
-    if refits is not None:
-        table = build_features(risks.observed, names=model.contract.feature_names)
-        refit_sd = np.std(refits.log_odds(table.to_numpy(dtype=np.float64)), axis=0, ddof=1)
-    counts = getattr(risks, EVENTS[model.contract.outcome])
-    return Asked(log_odds, refit_sd, counts.sum(axis=1), risks.n_replicates)
+    if isinstance(risks, WorldCourses):
+        return _of_courses(model, refits, risks)
+    log_odds = _log_odds(model, risks.observed)
+    refit_sd = _refit_sd(model, refits, risks.observed)
+    halves = getattr(risks, EVENTS[model.contract.outcome])
+    asked = Asked(log_odds, refit_sd, halves.sum(axis=1), risks.n_replicates)
+    return Answers(asked, halves, risks.member)
+
+
+def _of_courses(model: RiskModel, refits: Refits | None, courses: WorldCourses) -> Answers:
+    """Of patients at risk at the landmark, whom the model does not refuse: ``BLOCK`` of one member
+    of whom it says nearly the same stand for one patient asked so often.
+    """
+    contract = model.contract
+    table = landmark_table(courses.observed, courses.course, hour=contract.landmark_h)
+    is_told = ~np.isnan(model.predict(table, unknown_product=True).risk)
+    table, rows = table[is_told], table.index.to_numpy()[is_told]
+    log_odds = _log_odds(model, table)
+    event = courses.outcomes[contract.outcome].to_numpy(dtype=np.int64)[rows]
+    member = courses.member[rows]
+    blocks = []
+    for number in np.unique(member):
+        mine = np.flatnonzero(member == number)
+        mine = mine[: len(mine) // BLOCK * BLOCK]  # in the order in which they were drawn
+        mine = mine[np.argsort(log_odds[mine], kind="stable")]
+        blocks.append(mine.reshape(-1, BLOCK))
+    block = np.concatenate(blocks)
+    halves = np.stack([event[block[:, half::2]].sum(axis=1) for half in (0, 1)], axis=1)
+    asked = Asked(
+        logit(expit(log_odds[block]).mean(axis=1)),
+        _refit_sd(model, refits, table.iloc[block[:, BLOCK // 2]]),  # of the one in the middle
+        halves.sum(axis=1),
+        BLOCK,
+    )
+    return Answers(asked, halves, member[block[:, 0]])
+
+
+def _log_odds(model: RiskModel, table: pd.DataFrame) -> NDArray[np.float64]:
+    return model.calibrator.log_odds(raw_log_odds(model, table))
+
+
+def _refit_sd(model: RiskModel, refits: Refits | None, table: pd.DataFrame) -> NDArray[np.float64]:
+    """SD of the refits' log-odds by patient; 0 without refits."""
+    if refits is None:
+        return np.zeros(len(table))
+    features = build_features(table, names=model.contract.feature_names)
+    return np.asarray(np.std(refits.log_odds(features.to_numpy(dtype=np.float64)), axis=0, ddof=1))

@@ -85,15 +85,7 @@ def world_risks(
     seed : of the patients; the same seed has the same patients in the same members.
     workers : threads. They change nothing in the result.
     """
-    product, known = arm.product, ensemble
-    if is_new:
-        own = f"product:{product.name}."
-        known = ensemble.without([key for key in ensemble.keys if key.startswith(own)])
-    columns = {
-        key: values
-        for key, values in member_columns(known, world=world, products=[product]).items()
-        if key not in OF_THE_TIMETABLE and is_felt(key, product=product, policy=arm.policy.name)
-    }
+    columns = own_constants(arm, ensemble=ensemble, world=world, is_new=is_new)
     n = len(members) * each
     draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=n)
 
@@ -133,6 +125,21 @@ def world_risks(
         n_grade3plus=(grades >= 3).sum(axis=2),
         n_replicates=n_replicates,
     )
+
+
+def own_constants(arm: Arm, *, ensemble: Ensemble, world: World, is_new: bool) -> dict[str, Values]:
+    """Every constant that this arm feels, by key, shape (members,); ``is_new`` as in
+    :func:`world_risks`.
+    """
+    product, known = arm.product, ensemble
+    if is_new:
+        own = f"product:{product.name}."
+        known = ensemble.without([key for key in ensemble.keys if key.startswith(own)])
+    return {
+        key: values
+        for key, values in member_columns(known, world=world, products=[product]).items()
+        if key not in OF_THE_TIMETABLE and is_felt(key, product=product, policy=arm.policy.name)
+    }
 
 
 def run_in_own_worlds(

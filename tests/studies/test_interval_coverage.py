@@ -7,18 +7,35 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
+from crsrisk.errors import InputError
+from crsrisk.folders import find
 from crsrisk.model.companions import Companions, load_companions, save_companions
 from crsrisk.model.first_interval import first_interval
+from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refits import Refits, make_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import save_model
+from crsrisk.model.store import load_model, save_model
 from crsrisk.model.world_spread import ANY, TrueLogOdds, WorldSpread
 from crsrisk.simulation.arm import Arm
 from crsrisk.studies.development import Split
 from crsrisk.studies.explain import ExplainableModel, patient_risks
-from crsrisk.studies.interval_coverage import EVERYBODY, CoverageRow, coverage_rows
-from crsrisk.studies.world_spread import ArmRisks, ask_worlds, spread_of, why_no_spread
+from crsrisk.studies.interval_coverage import (
+    EVERYBODY,
+    CoverageRow,
+    coverage_rows,
+    run_interval_coverage,
+)
+from crsrisk.studies.world_spread import (
+    BLOCK,
+    ArmRisks,
+    answers_of,
+    ask_worlds,
+    spread_of,
+    why_no_spread,
+)
+from crsrisk.uncertainty.world_courses import WorldCourses
 from crsrisk.uncertainty.world_risks import BUILDING, HELD_OUT
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED
@@ -68,12 +85,12 @@ def test_every_product_and_platform_of_training_has_its_spread(
     assert worlds.new_products["tce"].log_sd > sharpest
 
 
-def test_a_landmark_and_another_scenario_have_none(model: RiskModel) -> None:
+def test_another_scenario_and_another_event_have_none(model: RiskModel) -> None:
     world = world_of()
-    later = model.contract.model_copy(update={"landmark_h": 24})
+    severe = model.contract.model_copy(update={"outcome": "crs_any"})
     other = replace(world, scenario=world.scenario.model_copy(update={"name": "other"}))
     assert why_no_spread(model.contract, world=world) == ""
-    assert "hours after the first dose" in why_no_spread(later, world=world)
+    assert "truth of crs_any" in why_no_spread(severe, world=world)
     assert "scenario other" in why_no_spread(model.contract, world=other)
 
 
@@ -170,3 +187,67 @@ def test_wide_intervals_hold_everything_and_narrow_ones_nothing(
     assert narrow.is_missed
     assert narrow.refit_range is None
     assert wide.width > narrow.width
+
+
+@pytest.fixture(scope="module")
+def courses(arms: dict[str, Arm]) -> list[ArmRisks]:
+    return ask_worlds(
+        [arms["tarlatamab"]],
+        world=world_of(),
+        seed=SEED,
+        ensemble=ENSEMBLE,
+        each=150,
+        is_landmark=True,
+        begin=lambda title, total: lambda n: None,
+    )
+
+
+def test_at_a_landmark_patients_alike_stand_for_one(courses: list[ArmRisks]) -> None:
+    model = load_model(find("released", "landmark_24h-0.1.0"))
+    (arm,) = courses
+    followed = arm.known
+    assert isinstance(followed, WorldCourses)
+    answers = answers_of(model, None, followed)
+    assert answers.asked.n_replicates == BLOCK
+    np.testing.assert_array_equal(answers.halves.sum(axis=1), answers.asked.n_events)
+    assert (answers.halves <= BLOCK // 2).all()
+    at_risk = landmark_table(followed.observed, followed.course, hour=24)
+    is_told = ~np.isnan(model.predict(at_risk).risk)
+    lives_in = followed.member[at_risk.index[is_told]]
+    whole = {number: int((lives_in == number).sum() // BLOCK) for number in np.unique(lives_in)}
+    assert {n: int((answers.member == n).sum()) for n in whole} == whole
+    # a block's risk is the mean of its patients', so all blocks together say what the model says
+    mean = float(np.nanmean(model.predict(at_risk).risk))
+    assert expit(answers.asked.log_odds).mean() == pytest.approx(mean, rel=0.2)
+    # of one member the blocks rise in risk
+    mine = answers.asked.log_odds[answers.member == answers.member[0]]
+    assert (np.diff(mine) >= 0).all()
+
+
+def test_the_interval_of_a_landmark_model_is_learnt_and_judged(courses: list[ArmRisks]) -> None:
+    model = load_model(find("released", "landmark_24h-0.1.0"))
+    spread = spread_of(model, None, courses, ensemble=ENSEMBLE)
+    assert set(spread.products) == {"tarlatamab"}
+    assert spread.n_replicates == BLOCK
+    rows = list(coverage_rows(model, None, spread, courses, seed=1))
+    # judged on the very patients that it was learnt from, nine of ten counts lie inside: the SD is
+    # stretched until they do; 15 blocks or more, of which one weighs 7 of 100
+    assert rows[0].counts.value == pytest.approx(0.9, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("released", "repetitions", "found"),
+    [
+        ("landmark_24h-0.1.0", "repetitions: 40", "repetitions of a course"),
+        ("baseline-0.1.0", "", "none"),
+    ],
+)
+def test_repetitions_are_asked_of_the_right_models(
+    released: str, repetitions: str, found: str, tmp_path: Path
+) -> None:
+    (tmp_path / "experiment.yaml").write_text(
+        f"kind: interval_coverage\nname: x\nquestion: is it\nreleased: {released}\nseed: 1\neach: 1\n"
+        f"{repetitions}\n"
+    )
+    with pytest.raises(InputError, match=f"repetitions: found {found}"):
+        run_interval_coverage(tmp_path, workers=1, begin=lambda title, total: lambda n: None)
