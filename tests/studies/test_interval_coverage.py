@@ -246,8 +246,8 @@ def test_repetitions_are_asked_of_the_right_models(
     released: str, repetitions: str, found: str, tmp_path: Path
 ) -> None:
     (tmp_path / "experiment.yaml").write_text(
-        f"kind: interval_coverage\nname: x\nquestion: is it\nreleased: {released}\nseed: 1\neach: 1\n"
-        f"{repetitions}\n"
+        f"kind: interval_coverage\nname: x\nquestion: is it\nreleased: {released}\n"
+        f"seed: 1\neach: 1\n{repetitions}\n"
     )
     with pytest.raises(InputError, match=f"repetitions: found {found}"):
         run_interval_coverage(tmp_path, workers=1, begin=lambda title, total: lambda n: None)
