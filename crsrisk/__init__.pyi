@@ -11,8 +11,6 @@ from crsrisk.data.cross_validation import CrossValidation as CrossValidation
 from crsrisk.data.cross_validation import cross_validation as cross_validation
 from crsrisk.data.explanation import Explanation as Explanation
 from crsrisk.data.explanation import Reason as Reason
-from crsrisk.data.onset import DoseSchedule as DoseSchedule
-from crsrisk.data.onset_prediction import OnsetPrediction as OnsetPrediction
 from crsrisk.data.product import Product as Product
 from crsrisk.data.risk_model import Prediction as Prediction
 from crsrisk.data.table_reading import TableReading as TableReading
