@@ -5,6 +5,7 @@ name; the files know it by one name.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from crsrisk.errors import InputError
 from crsrisk.folders import evidence_only_products, find, names
 
 _N_NEAR = 3
+_BRACKETED = re.compile(r"([^()\[\]]+?)\s*[(\[]([^()\[\]]+)[)\]]")
+_SUFFIXED = re.compile(r"(.*[a-z]{5})-[a-z]{4}", re.IGNORECASE)
 
 
 def product_name(text: str) -> str:
@@ -57,8 +60,8 @@ def product_name(text: str) -> str:
 def shipped_name(text: str) -> str | None:
     """:func:`product_name`, or None for a name that no product bears.
 
-    >>> shipped_name("a new engager") is None
-    True
+    >>> shipped_name("a new engager") is None, shipped_name("Imdelltra (tarlatamab-dlle)")
+    (True, 'tarlatamab')
     """
     stems = (*names("products"), *evidence_only_products())
     if text in stems:
@@ -68,7 +71,7 @@ def shipped_name(text: str) -> str | None:
     for name in stems:
         if plain(name) == wanted:
             return name
-    found = _other_names().get(wanted, ())
+    found = _other_names().get(wanted, ()) or _parts_name(text)
     if len(found) > 1:
         raise InputError(
             where="products",
@@ -78,6 +81,19 @@ def shipped_name(text: str) -> str | None:
             cure=f"write the one that is meant: {' or '.join(found)}",
         )
     return found[0] if found else None
+
+
+def _parts_name(text: str) -> tuple[str, ...]:
+    """Products that a name with another in brackets names (Imdelltra (tarlatamab)), or one with the
+    four letters that the FDA hangs on biologics (tarlatamab-dlle).
+    """
+    if match := _BRACKETED.fullmatch(text.strip()):
+        found = [shipped_name(match[1]), shipped_name(match[2])]
+        return (found[0],) if found[0] is not None and found[0] == found[1] else ()
+    if match := _SUFFIXED.fullmatch(text.strip()):
+        name = shipped_name(match[1])
+        return () if name is None else (name,)
+    return ()
 
 
 def nearest(text: str, also: Collection[str] = ()) -> tuple[str, ...]:

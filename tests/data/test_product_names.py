@@ -27,6 +27,9 @@ SHIPPED = (*names("products"), *evidence_only_products())
         ("Satri-Cel", "cldn182_car_t"),
         ("CLDN182 CAR-T", "cldn182_car_t"),
         ("MT110", "solitomab"),
+        ("tarlatamab-dlle", "tarlatamab"),
+        ("Imdelltra (tarlatamab-dlle)", "tarlatamab"),
+        ("tebentafusp [Kimmtrak]", "tebentafusp"),
     ],
 )
 def test_a_product_is_found_as_it_is_called(written: str, name: str) -> None:
@@ -59,3 +62,8 @@ def test_a_name_of_two_products_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_other_names_are_no_part_of_what_is_simulated() -> None:
     assert "other_names" not in load_product("tarlatamab").model_dump()
+
+
+def test_two_products_in_one_name_are_none() -> None:
+    assert shipped_name("Imdelltra (tebentafusp)") is None
+    assert shipped_name("tarlatamab (10 mg)") is None
