@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk.data.cells import MISSING_WORDS, NO_WORDS, YES_WORDS, CellRules, parse
+from crsrisk.data.cells import MISSING_WORDS, NO_WORDS, YES_WORDS, CellRules, parse, texts_of
 from crsrisk.data.table_files import Source, SourceTable, number_in, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
 from crsrisk.fields import Field
 
 _GRADE = re.compile(r"(^|_)grade(_|$)")  # max_grade, not crs_grade2plus
+MOST_GRADE = 5  # of CTCAE: death
 _TROUBLES_NAMED = 5
 
 
@@ -30,8 +31,8 @@ def read_outcome(
     """The outcome of every row of the file, in its order: 1 yes, 0 no, NaN not known.
 
     Yes and no are written true/false, yes/no or 1/0, or in codes that ``reading`` declares; not
-    known is an empty cell, NA and the like. With ``at_least`` the column holds a grade (any
-    number), and the event is this grade or more; a column of grades is never read without it.
+    known is an empty cell, NA and the like. With ``at_least`` the column holds a grade, 0 to 5, and
+    the event is this grade or more; a column of grades is never read without it.
     Raises :class:`InputError` for a file without the column and for any other word, with its row
     and the number of all.
 
@@ -86,16 +87,20 @@ def at_least_grade(
     [1.0, 0.0, nan]
     """
     source = open_table(source, reading.dialect)
+    codes = reading.codes.get(column, {})
     cells = source.cells[column]
+    coded = [codes.get(text, text) for text in texts_of(cells)]
     stated = {text.casefold() for text in _missing(reading, column)}
-    is_missing = np.array([word in MISSING_WORDS | stated for word in _words(cells)], dtype=bool)
-    numbers = source.numbers(column)
+    is_missing = np.array([text.casefold() in MISSING_WORDS | stated for text in coded], dtype=bool)
+    numbers = np.array([number_in(text, source.style) for text in coded], dtype=np.float64)
     _raise_unread(
         cells,
-        ~is_missing & ~np.isfinite(numbers),
+        ~is_missing & ~((numbers >= 0.0) & (numbers <= MOST_GRADE)),
         where=source.where,
-        expected="a grade, as 0, 1, 2, or an empty cell",
-        cure="correct the cells, or leave --at-least out where the column says yes or no",
+        expected=f"a grade from 0 to {MOST_GRADE}, or an empty cell",
+        cure=f"correct the cells, declare what codes stand for (--code '{column}:CODE=GRADE', or"
+        f" --missing '{column}=CODE' for a grade that is not known), or leave --at-least out where"
+        " the column says yes or no",
     )
     return np.where(is_missing, np.nan, np.where(numbers >= at_least, 1.0, 0.0))
 
@@ -140,6 +145,12 @@ def _refuse_grades(cells: pd.Series, *, where: str) -> None:
     if not (is_grade or is_number.any()):
         return
     row = "" if is_grade else f"row {int(np.argmax(is_number)) + 1}, "
+    cure = "for grade 2 or more add --at-least 2 (in Python at_least=2)"
+    if not is_grade:
+        cure = (
+            f"if it is a grade: {cure}; if its numbers are codes of yes and no, declare what each"
+            f" stands for (--code '{cells.name}:CODE=yes,CODE=no')"
+        )
     raise InputError(
         where=where,
         key=f"{row}column {cells.name}",
@@ -149,7 +160,7 @@ def _refuse_grades(cells: pd.Series, *, where: str) -> None:
             else f"{words.iloc[int(np.argmax(is_number))]}, a number without its threshold"
         ),
         expected="yes or no for every patient, or a grade and from which grade on it is the event",
-        cure="for grade 2 or more add --at-least 2 (in Python at_least=2)",
+        cure=cure,
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.outcomes import read_course, read_outcome
+from crsrisk.data.table_reading import TableReading
 from crsrisk.errors import InputError
 
 
@@ -123,3 +124,33 @@ def test_a_grade_of_0_and_1_alone_is_no_yes_and_no(tmp_path: Path) -> None:
 def test_every_cell_that_is_no_grade_is_named(grades: Path, column: str, rows: str) -> None:
     with pytest.raises(InputError, match=f"{rows}, column {column}"):
         read_outcome(grades, column=column, at_least=2)
+
+
+def test_a_number_without_threshold_may_be_a_grade_or_a_code(tmp_path: Path) -> None:
+    place = tmp_path / "coded.csv"
+    place.write_text("patient_id,worse\n1,1\n2,2\n3,2\n", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"if it is a grade: .*; if its numbers are codes .*--code"
+    ):
+        read_outcome(place, column="worse")
+    stated = TableReading(codes={"worse": {"1": "yes", "2": "no"}})
+    assert read_outcome(place, column="worse", reading=stated).tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("code", ["9", "99", "-9", "-1"])
+def test_a_code_is_no_grade(tmp_path: Path, code: str) -> None:
+    place = tmp_path / "grades.csv"
+    place.write_text(f"patient_id,worst\n1,3\n2,{code}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=f"row 2, column worst: found '{code}'.*--missing"):
+        read_outcome(place, column="worst", at_least=2)
+    stated = TableReading(missing={"worst": (code,)})
+    found = read_outcome(place, column="worst", at_least=2, reading=stated)
+    assert np.array_equal(found, [1.0, np.nan], equal_nan=True)
+
+
+def test_words_for_grades_are_declared(tmp_path: Path) -> None:
+    place = tmp_path / "grades.csv"
+    place.write_text("patient_id,worst\n1,II\n2,I\n3,unknown\n", encoding="utf-8")
+    stated = TableReading(codes={"worst": {"I": "1", "II": "2"}})
+    found = read_outcome(place, column="worst", at_least=2, reading=stated)
+    assert np.array_equal(found, [1.0, 0.0, np.nan], equal_nan=True)
