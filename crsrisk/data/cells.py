@@ -238,6 +238,8 @@ class _Cell:
         """A value below or above a limit, by the rule that is stated."""
         number = self.value(limit)
         rule = self.rules.censored
+        if self.bad is not None and self.bad.loss == "ambiguous":
+            return float("nan")
         if self.bad is not None or np.isnan(number):
             self.bad = BadCell("unreadable", f"write a number alone{or_empty(self.column)}")
             return float("nan")

@@ -16,17 +16,34 @@ from crsrisk.units import accepts_unit, unit_key
 
 SEX_COLUMNS = frozenset({"sex", "gender", "geschlecht"})
 _N_NAMED = 12  # columns in a message
-_UNIT_WORDS = ("unit", "units", "uom", "einheit")
-_LIMIT_WORDS = tuple(
-    word + unit
-    for word in ("upperlimit", "upperlimitofnormal", "uln")
-    for unit in ("", "ul", "iul", "ukatl")
+UNIT_WORDS = ("unit", "units", "uom", "einheit")
+LIMIT_WORDS = (
+    *("upperlimit", "upperlimitofnormal", "uln", "upperreferencelimit", "upperreference"),
+    *("refhigh", "refupper", "referencehigh", "anrhi", "nrhi", "normhigh", "normalhigh"),
+    "obergrenze",
 )
-_TIME_WORDS = frozenset({"time", "date", "datetime", "timestamp", "drawn", "collected", "sampled"})
-_CLOCK_WORDS = frozenset({"h", "hour", "hours", "d", "day", "days", "min", "minutes"})
-_AFTER_WORDS = frozenset({"after", "since", "from", "post", "relative"})
-_SAMPLE_WORDS = frozenset({"sample", "sampling", "lab", "labs", "blood", "specimen", "collection"})
-_DOSE_WORDS = frozenset({"dose", "infusion", "dosing"})
+_LIMIT_WORDS = tuple(word + unit for word in LIMIT_WORDS for unit in ("", "ul", "iul", "ukatl"))
+TIME_WORDS = frozenset(
+    {"time", "date", "datetime", "timestamp", "drawn", "collected", "sampled", "taken"}
+    | {"datum", "uhrzeit", "zeitpunkt", "abnahme", "abnahmedatum", "abnahmezeitpunkt", "dtc", "dtm"}
+)
+HOURS = frozenset({"h", "hour", "hours", "stunde", "stunden"})
+DAYS = frozenset({"d", "day", "days", "tag", "tage"})
+MINUTES = frozenset({"min", "minutes", "minuten"})
+_CLOCK_WORDS = HOURS | DAYS | MINUTES
+AFTER_WORDS = frozenset({"after", "since", "from", "post", "relative", "nach"})
+BEFORE_WORDS = frozenset({"before", "prior", "pre", "until", "to", "vor"})
+_SAMPLE_WORDS = frozenset(
+    {"sample", "sampling", "lab", "labs", "blood", "bloods", "specimen", "collection", "labor"}
+)
+_DOSE_WORDS = frozenset({"dose", "infusion", "dosing", "dosis", "administration"})
+_DOSE_TIMES = frozenset(  # of one word
+    {"infusionsdatum", "infusionszeitpunkt", "dosisdatum", "dosiszeitpunkt"}
+    | {"c1d1", "c1d1date", "trtsdt", "trtsdtm", "rfxstdtc"}
+)
+_START_WORDS = frozenset({"start", "started", "begin"})
+_FIRST_WORDS = frozenset({"first", "1", "1st", "c1d1", "erste", "ersten"})
+_OTHER_DOSE_WORDS = frozenset({"last", "previous", "prior", "second", "2", "3", "end", "stop"})
 _BRACKETED = re.compile(r"(.*?)\s*[\[(]\s*(.+?)\s*[\])]\s*")
 
 
@@ -91,9 +108,16 @@ class _Headers:
     """The header of a file, being recognised."""
 
     def __init__(
-        self, header: list[str], *, where: str, how: TableReading, fields: Mapping[str, Field]
+        self,
+        header: list[str],
+        *,
+        where: str,
+        how: TableReading,
+        fields: Mapping[str, Field],
+        needed: Collection[str],
     ) -> None:
         self.header, self.where, self.how, self.fields = header, where, how, fields
+        self.needed = needed
         self.known = spellings(fields.values())
         self.used: set[str] = set()  # keys of units that applied
 
@@ -117,6 +141,8 @@ class _Headers:
             if other is not None:
                 unit = self.unit(found, column, unit, other)
         if unit is None and column.unit != "1" and not has_unit_column:
+            if name not in self.needed:
+                return None
             ways = ", ".join(f"--unit '{found}={one}'" for one in column.accepted_units)
             raise self.bad(
                 found,
@@ -173,33 +199,63 @@ class _Headers:
         dose.
         """
         times: dict[str, str] = {}
-        dose = self.how.dose_time
+        dose = dose_time_column(self.header, self.how)
         for header in self.header:
-            parts = _parts(self.how.rename.get(header, header))
+            parts = header_parts(self.how.rename.get(header, header))
             words = set(parts)
-            is_time = bool(_TIME_WORDS & words) or bool(
-                _CLOCK_WORDS & words and _AFTER_WORDS & words
-            )
-            if not is_time or self.is_quantity(header):
-                continue
             name = self._timed(parts)
-            if name is not None:
+            is_clock = bool(_CLOCK_WORDS & words) and (
+                bool((AFTER_WORDS | BEFORE_WORDS) & words)
+                or (name is not None and not any(part.isdigit() for part in parts))
+            )
+            if name is None or self.is_quantity(header) or header in dose:
+                continue
+            if TIME_WORDS & words or is_clock:
                 times.setdefault(name, header)
-            elif _DOSE_WORDS & words and dose is None and not _AFTER_WORDS & words:
-                dose = header
-        return times, dose
+        if len(dose) > 1 and times:
+            raise self.bad(
+                ", ".join(dose),
+                "several columns that may hold the time of the first dose",
+                "one",
+                f"say which it is: {' or '.join(f'--dose-time {name!r}' for name in dose)}",
+            )
+        return times, dose[0] if len(dose) == 1 else None
 
     def _timed(self, parts: list[str]) -> str | None:
         """The column that the words before a word of time name; "" for samples in general."""
         for end in range(len(parts), 0, -1):
-            for text in {"".join(parts[:end]), "".join(parts[-end:])}:
+            for text in ("".join(parts[:end]), "".join(parts[-end:])):
                 if text in self.known:
                     name = self.known[text][0]
                     return name if self.fields[name].kind == "float" else None
         return "" if _SAMPLE_WORDS & set(parts) else None
 
 
-def _parts(text: str) -> list[str]:
+def dose_time_column(header: Iterable[str], how: TableReading) -> tuple[str, ...]:
+    """Columns that may hold the time of the first dose: the one that is stated, else the only one
+    whose name says "first", else all whose names say the time of a dose.
+
+    >>> dose_time_column(["last_dose_date", "crp"], TableReading())
+    ()
+    >>> dose_time_column(["dose_date", "first_dose_time"], TableReading())
+    ('first_dose_time',)
+    """
+    if how.dose_time is not None:
+        return (how.dose_time,)
+    found = {}
+    for name in header:
+        text = how.rename.get(name, name)
+        words = {*header_parts(text), plain_header(text)}
+        is_dose = bool(_DOSE_WORDS & words) and bool((TIME_WORDS | _START_WORDS) & words)
+        is_other = bool(words & (AFTER_WORDS | BEFORE_WORDS | _OTHER_DOSE_WORDS))
+        if (is_dose or _DOSE_TIMES & words) and not is_other:
+            found[name] = words
+    first = tuple(name for name, words in found.items() if words & _FIRST_WORDS)
+    return first if len(first) == 1 else tuple(found)
+
+
+def header_parts(text: str) -> list[str]:
+    """The words of a header in small letters: ``doseTime [h]`` is dose, time, h."""
     text = unicodedata.normalize("NFKC", text)
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).casefold()
     return [part for part in re.split(r"[^a-z0-9]+", text) if part]
@@ -211,25 +267,29 @@ def recognise(
     where: str,
     how: TableReading,
     fields: Mapping[str, Field] | None = None,
+    needed: Collection[str] | None = None,
 ) -> Recognised:
     """The columns of the field table that a file's ``header`` has, by name.
 
-    ``fields``: the columns that are looked for, those of the observed table when left out. Raises
-    :class:`InputError` for a quantity without a unit, with two, or given twice, for a column of
-    units or limits that would not be read, and for units, codes and names of no column.
+    ``fields``: the columns that are looked for, those of the observed table when left out.
+    ``needed``: those whose unit must be known, all when left out; others without one stay unused.
+    Raises :class:`InputError` for a quantity without a unit, with two, or given twice, for a column
+    of units or limits that would not be read, and for units, codes and names of no column.
     """
     fields = OBSERVED if fields is None else fields
     kept = [name for name in header if name not in how.ignore]
-    _check_named(header, how, where=where)
-    headers = _Headers(kept, where=where, how=how, fields=fields)
-    units, limits = headers.beside(_UNIT_WORDS), headers.beside(_LIMIT_WORDS)
+    check_stated(header, how, where=where)
+    headers = _Headers(
+        kept, where=where, how=how, fields=fields, needed=fields if needed is None else needed
+    )
+    units, limits = headers.beside(UNIT_WORDS), headers.beside(_LIMIT_WORDS)
     times, dose = headers.times()
     columns: dict[str, Column] = {}
     aside = {*units.values(), *limits.values(), *times.values(), dose}
     for found in kept:
         if found in aside:
             continue
-        name = headers.base_of(f"{how.rename.get(found, found)}unit", _UNIT_WORDS)
+        name = headers.base_of(f"{how.rename.get(found, found)}unit", UNIT_WORDS)
         column = headers.one(found, has_unit_column=name in units)
         if column is None and found in how.rename:
             raise headers.bad(
@@ -250,7 +310,11 @@ def recognise(
         columns[column.name] = _with_neighbours(column, fields, units, limits, times)
     _check_units_used(headers)
     _check_beside(headers, columns, units, limits)
-    used = {column.found for column in columns.values()} | aside
+    used = {
+        name
+        for column in columns.values()
+        for name in (column.found, column.unit_column, column.limit_column, column.time_column)
+    } | {dose}
     return Recognised(
         columns=columns,
         dose_time=dose,
@@ -281,7 +345,7 @@ def _with_neighbours(
     )
 
 
-def _check_named(header: list[str], how: TableReading, *, where: str) -> None:
+def check_stated(header: Collection[str], how: TableReading, *, where: str) -> None:
     """Refuse statements on columns that the file has not."""
     stated = [
         ("--rename", list(how.rename), "file's name on the left, our name on the right"),

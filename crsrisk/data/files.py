@@ -465,7 +465,7 @@ def sha256_of(path: str | Path) -> str:
         with Path(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as problem:
-        raise _cannot_read(Path(path), problem) from problem
+        raise cannot_read(Path(path), problem) from problem
 
 
 def frame_digest(frame: pd.DataFrame) -> str:
@@ -625,7 +625,7 @@ def csv_header(path: Path) -> list[str]:
                         **rule,
                     )
     except OSError as problem:
-        raise _cannot_read(path, problem) from problem
+        raise cannot_read(path, problem) from problem
     except (UnicodeDecodeError, csv.Error) as problem:
         raise InputError(
             where=str(path),
@@ -663,13 +663,14 @@ def read_parquet_cells(path: Path) -> pd.DataFrame:
             cure="write the file again",
         ) from problem
     except OSError as problem:
-        raise _cannot_read(path, problem) from problem
+        raise cannot_read(path, problem) from problem
     check_header(table.column_names, where=str(path))
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
     return frame
 
 
-def _cannot_read(path: Path, problem: OSError) -> InputError:
+def cannot_read(path: Path, problem: OSError) -> InputError:
+    """What to say of a file that the system does not let be read."""
     return InputError(
         where=str(path),
         found=problem.strerror or "a file that cannot be read",
@@ -685,8 +686,8 @@ def check_header(header: Iterable[str], *, where: str) -> None:
             raise InputError(
                 where=where,
                 key=name,
-                found="the column a second time",
-                expected="each column once",
-                cure="delete or rename one of the two",
+                found="the column a second time" if name else "several columns without a name",
+                expected="each column once, with its name",
+                cure="delete or rename one of the two" if name else "name them, or take them out",
             )
         seen.add(name)

@@ -53,7 +53,14 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "fio2_pct": ("fio2", "fi_o2"),
     "spo2_pct": ("spo2", "sao2", "o2sat", "saturation"),
     "alt_x_uln": ("alt", "sgpt", "gpt", "alat"),
-    "baseline_alt_x_uln": ("baseline_alt", "alt_baseline", "altbl"),
+    "baseline_alt_x_uln": (
+        "baseline_alt",
+        "alt_baseline",
+        "altbl",
+        "pre_alt",
+        "alt_pre",
+        "screening_alt",
+    ),
     "creatinine_x_uln": ("creatinine_ratio",),
     "ice_score": ("ice", "icescore"),
 }

@@ -34,7 +34,18 @@ DEVICES: Mapping[str, int] = {
 
 # device -> how charts call it; each word without case, blanks and punctuation
 _WORDS: Mapping[str, tuple[str, ...]] = {
-    "none": ("none", "room air", "ra", "ambient air", "no oxygen", "no o2", "raumluft"),
+    "none": (
+        "none",
+        "room air",
+        "ra",
+        "ambient air",
+        "none room air",
+        "no oxygen",
+        "no o2",
+        "off oxygen",
+        "off o2",
+        "raumluft",
+    ),
     "nasal_cannula": (
         "nasal cannula",
         "nasal canula",
@@ -46,6 +57,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
         "prongs",
         "nasal specs",
         "nasenbrille",
+        "nasal cann",
+        "sauerstoffbrille",
     ),
     "blow_by": ("blow by", "blowby"),
     "face_mask": (
@@ -65,6 +78,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
         "trach collar",
         "tracheostomy mask",
         "tracheostomy collar",
+        "hudson mask",
+        "sauerstoffmaske",
     ),
     "high_flow": (
         "high flow",
@@ -82,8 +97,23 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
         "optiflow",
         "airvo",
         "vapotherm",
+        "high flow nc",
+        "hi flow",
+        "hi flow nc",
+        "hi flow nasal cannula",
+        "high flow nasal prongs",
+        "hfnp",
+        "hfno2",
+        "heated humidified high flow",
+        "heated humidified high flow nasal cannula",
     ),
-    "venturi": ("venturi", "venturi mask", "ventimask", "venti mask", "air entrainment mask"),
+    "venturi": (
+        "venturi",
+        "venturi mask",
+        "ventimask",
+        "venti mask",
+        "air entrainment mask",
+    ),
     "non_rebreather": (
         "non rebreather",
         "nonrebreather",
@@ -95,13 +125,17 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
         "nrm",
         "reservoir mask",
         "mask with reservoir",
+        "non rebreathing",
+        "reservoirmaske",
     ),
-    "cpap": ("cpap", "continuous positive airway pressure"),
+    "cpap": ("cpap", "cpap mask", "nasal cpap", "ncpap", "continuous positive airway pressure"),
     "bipap": (
         "bipap",
         "bi level",
         "bilevel",
         "bpap",
+        "bipap mask",
+        "bpap mask",
         "niv",
         "nippv",
         "nppv",
@@ -127,6 +161,14 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
         "orotracheal tube",
         "oett",
         "beatmet",
+        "mechanical vent",
+        "invasive vent",
+        "intubated and ventilated",
+        "ett vent",
+        "tracheal tube",
+        "simv",
+        "ventilated via trach",
+        "vent via trach",
     ),
 }
 # words that name more than one device: they are refused with all of them
@@ -142,6 +184,7 @@ _DOUBTFUL: Mapping[str, tuple[str, ...]] = {
     "cannula": ("nasal_cannula", "high_flow"),
     "positive pressure": ("cpap", "bipap", "ventilator"),
     "ventilation": ("bipap", "ventilator"),
+    "venti": ("venturi", "ventilator"),
     "pap": ("cpap", "bipap"),
     "cpap or bipap": ("cpap", "bipap"),
     "bipap cpap": ("cpap", "bipap"),
@@ -154,15 +197,23 @@ _FLOW = re.compile(
 )
 
 
+_FIO2 = re.compile(
+    r"[\s@,(/]*(?:(?:fi\s*o2\W*)?(?P<pct>[0-9]{2,3})\s*%|fi\s*o2\W*(?P<part>0?[.,][0-9]+))[\s)]*",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(r"(?:o2|oxygen)\s+(?:via|by|per|through)\s+", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Device:
-    """A device that a text names (None: none, or more than one), the flow that stands with it
-    (L/min), and what else it may be.
+    """A device that a text names (None: none, or more than one), the flow (L/min) and inspired
+    oxygen (%) that stand with it, and what else it may be.
     """
 
     name: str | None
     flow_l_min: float | None = None
     may_be: tuple[str, ...] = ()
+    fio2_pct: float | None = None
 
 
 def plain_words(text: str) -> str:
@@ -180,15 +231,20 @@ def device_of(text: str) -> Device:
     """The device that a text of a chart names, by clinical synonyms.
 
     >>> device_of("NC 2 L/min")
-    Device(name='nasal_cannula', flow_l_min=2.0, may_be=())
-    >>> device_of("Trach").may_be, device_of("venta").name
-    (('ventilator', 'face_mask'), None)
+    Device(name='nasal_cannula', flow_l_min=2.0, may_be=(), fio2_pct=None)
+    >>> device_of("Trach").may_be, device_of("venta").name, device_of("HFNC 40L/60%").fio2_pct
+    (('ventilator', 'face_mask'), None, 60.0)
     """
-    flow = None
-    if match := _FLOW.fullmatch(text.strip()):
+    flow = fio2 = None
+    text = _BEFORE.sub("", text.strip(), count=1)
+    if match := _FIO2.search(text):
+        fio2 = float(match["pct"] or 100.0 * float(match["part"].replace(",", ".")))
+        text = f"{text[: match.start()]} {text[match.end() :]}".strip()
+    if match := _FLOW.fullmatch(text):
         text = f"{match['word']} {match['rest']}"
         flow = float(match["flow"].replace(",", "."))
     word = plain_words(text)
-    if word in _KNOWN:
-        return Device(_KNOWN[word], flow)
-    return Device(None, flow, _UNSURE.get(word, ()))
+    for one in (word, re.sub("^(?:o2|oxygen)", "", word)):
+        if one in _KNOWN:
+            return Device(_KNOWN[one], flow, fio2_pct=fio2)
+    return Device(None, flow, _UNSURE.get(word, ()), fio2)

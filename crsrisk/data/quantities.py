@@ -23,10 +23,19 @@ from crsrisk.data.cells import (
     parse,
     texts_of,
 )
-from crsrisk.data.columns import Column, statement_for
+from crsrisk.data.columns import (
+    AFTER_WORDS,
+    BEFORE_WORDS,
+    DAYS,
+    HOURS,
+    MINUTES,
+    Column,
+    header_parts,
+    statement_for,
+)
 from crsrisk.data.table_files import SourceTable, number_in
 from crsrisk.data.table_reading import TableReading
-from crsrisk.data.times import hours_between, read_moments
+from crsrisk.data.times import hours_between, read_moments, require_one_clock
 from crsrisk.data.written_numbers import NUMBER
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, Field
@@ -381,23 +390,18 @@ def _without_later(table: Table, found: Column, field: Field, raw: Floats) -> Fl
 
 def _hours_after_dose(table: Table, column: str) -> Floats | None:
     """Hours from the dose to the sample, NaN where not known; None where the column cannot tell."""
-    words = set(re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", column).casefold()))
-    factor = (
-        1.0
-        if {"h", "hour", "hours"} & words
-        else 24.0
-        if {"d", "day", "days"} & words
-        else 1 / 60
-        if {"min", "minutes"} & words
-        else None
-    )
+    words = set(header_parts(column))
+    factor = next((hours for of, hours in _HOURS_OF if of & words), None)
+    side = 1.0 if AFTER_WORDS & words else -1.0 if BEFORE_WORDS & words else 0.0
     cells = table.source.cells[column]
     texts = [text for text in texts_of(cells) if text]
     are_numbers = bool(texts) and all(NUMBER.fullmatch(text) for text in texts)
-    if are_numbers and factor is not None:
-        return np.array([number_in(cell, table.source.style) for cell in cells]) * factor
+    numbers = [number_in(cell, table.source.style) for cell in cells] if are_numbers else []
+    doubt = "" if not are_numbers else _doubt(words, factor, side, numbers)
+    if are_numbers and not doubt:
+        return np.array(numbers) * (factor or 1.0) * (side or 1.0)
     if are_numbers or table.dose_time is None:
-        missing = "a unit (hours or days)" if are_numbers else "the time of the dose beside it"
+        missing = doubt or "the time of the dose beside it"
         _note_once(
             table,
             column,
@@ -409,6 +413,7 @@ def _hours_after_dose(table: Table, column: str) -> Floats | None:
         return None
     taken = read_moments(cells, where=table.source.where)
     dose = read_moments(table.source.cells[table.dose_time], where=table.source.where)
+    require_one_clock(taken, dose, where=table.source.where, columns=f"{column}, {table.dose_time}")
     for name, moments in ((column, taken), (table.dose_time, dose)):
         if moments.is_bad.any():
             row = int(np.argmax(moments.is_bad))
@@ -434,6 +439,24 @@ def _hours_after_dose(table: Table, column: str) -> Floats | None:
     days = taken.at.astype("datetime64[D]") - dose.at.astype("datetime64[D]")
     by_day = np.where(np.isnat(days), np.nan, days.astype("timedelta64[D]").astype(float) * 24.0)
     return np.where(is_sure, hours, by_day)
+
+
+def _doubt(words: set[str], factor: float | None, side: float, numbers: list[float]) -> str:
+    """What numbers in a column of times leave open; "" where they can only be hours from the
+    dose.
+    """
+    if factor is None:
+        return "a unit (hours or days)"
+    if AFTER_WORDS & words and BEFORE_WORDS & words:
+        return "one direction: after the dose, or before it"
+    if side < 0.0 and min(numbers) < 0.0:
+        return "a sign that is sure: below 0 may be before the dose or after it"
+    if side == 0.0 and factor == _HOURS_OF[1][1]:
+        return "what days count from: the day of the dose may be day 0 or day 1"
+    return ""
+
+
+_HOURS_OF = ((HOURS, 1.0), (DAYS, 24.0), (MINUTES, 1 / 60))
 
 
 def _note_once(table: Table, column: str, found: str, expected: str, cure: str) -> None:

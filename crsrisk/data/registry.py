@@ -21,14 +21,32 @@ from numpy.typing import NDArray
 from crsrisk.data.account import Account, grouped
 from crsrisk.data.bounds import is_above, is_at_least, is_below
 from crsrisk.data.cells import MISSING_WORDS, Parsed, parse, texts_of
-from crsrisk.data.columns import Column, missing_columns, plain_header, recognise
+from crsrisk.data.columns import (
+    TIME_WORDS,
+    Column,
+    check_stated,
+    dose_time_column,
+    header_parts,
+    missing_columns,
+    plain_header,
+    recognise,
+)
 from crsrisk.data.episodes import FEVER_C, LOW_MAP_MMHG, LOW_SYSTOLIC_MMHG
 from crsrisk.data.grading_systems import HIGH_FLOW, LOW_FLOW, NO_OXYGEN
+from crsrisk.data.overlooked import refuse_long, refuse_overlooked, usual_names
 from crsrisk.data.oxygen import DEVICES, device_of
 from crsrisk.data.quantities import Table, note_unread, read_quantity
 from crsrisk.data.table_files import Source, SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
-from crsrisk.data.times import hours_between, read_moments
+from crsrisk.data.times import (
+    Moments,
+    are_dates,
+    are_times_of_day,
+    dates_with_times,
+    hours_between,
+    read_moments,
+    require_one_clock,
+)
 from crsrisk.data.ward_columns import MANDATORY, TIME_NAMES, WARD
 from crsrisk.data.written_numbers import NUMBER
 from crsrisk.errors import InputError
@@ -45,9 +63,14 @@ ROOM_AIR_PCT, FIO2_PER_L_MIN, HIGH_FIO2_PCT = 20.0, 4.0, 40.0
 LOW_SATURATION_PCT = 90.0
 NEED_FLOW = ("nasal_cannula", "face_mask", "high_flow", "venturi", "non_rebreather")
 EMPTY_WITHOUT_VASOPRESSOR = ("vasopressor_high_dose", "vasopressin")  # says nothing where none runs
-_IN_CELL = "oxygen flow in the cell of the device"
+_IN_CELL = {  # what may stand in the cell of the device
+    "oxygen_flow_l_min": "oxygen flow in the cell of the device",
+    "fio2_pct": "inspired oxygen in the cell of the device",
+}
 _SUPPORT = ("n_vasopressors", "fluid_bolus_n")
-_PRESSURES = re.compile(r"([0-9]{2,3})\s*/\s*([0-9]{2,3})(?:\s*\(\s*([0-9]{2,3})\s*\))?")
+_PRESSURES = re.compile(
+    r"([0-9]{2,3})\s*/\s*([0-9]{2,3})(?:\s*\(\s*([0-9]{2,3})\s*\))?(?:\s*mm\s*Hg)?", re.IGNORECASE
+)
 COLUMNS = tuple(WARD)
 
 
@@ -121,12 +144,16 @@ def read_registry(
             cure="add rows below the header",
         )
     account = Account(opened.where, len(opened.cells))
+    check_stated([str(name) for name in opened.cells.columns], how, where=opened.where)
+    refuse_long(opened)
     header, times = _time_columns(opened, how)
     found = recognise(header, where=opened.where, how=_of_header(how, header), fields=WARD)
+    refuse_overlooked(opened, found, how=how, fields=WARD)
     _check_mandatory(found.columns, times, found.unused, where=opened.where)
     table = Table(opened, how, account, None)
     read = _read_columns(table, found.columns)
     told: list[str] = list(opened.told)
+    told += [f"{name}: {said}; {cure}" for name, said, cure in usual_names(found, fields=WARD)]
     if times.at is not None:
         read["time_h"], sentence = _hours(opened, times, read["patient_id"], account)
         told.append(sentence)
@@ -139,22 +166,33 @@ def read_registry(
         for trouble in grouped(account.notes, kinds=("left out", "converted", "warned"))
     ]
     rows, readings = as_rows(read, alt)
-    unused = tuple(name for name in found.unused if name not in (times.at, times.dose))
+    unused = found.unused
     return Registry(rows, (*told, *readings), unused, _neurology(read))
 
 
 def _of_header(how: TableReading, header: list[str]) -> TableReading:
     """What is stated about columns that are still to be recognised."""
     names = {yours: ours for yours, ours in how.rename.items() if yours in header}
-    return replace(how, rename=names, dose_time=None)
+    ignored = tuple(name for name in how.ignore if name in header)
+    return replace(how, rename=names, ignore=ignored, dose_time=None)
 
 
 @dataclass(frozen=True)
 class _Times:
-    """The column with date and time of a row, and the one with those of the dose; None: none."""
+    """The column with date and time of a row (with only its date: the one with its time of day
+    beside it), and the one with those of the dose; None: none.
+    """
 
     at: str | None = None
+    clock: str | None = None
     dose: str | None = None
+
+    def moments(self, opened: SourceTable) -> Moments:
+        """Date and time of every row."""
+        cells = opened.cells[self.at]
+        if self.clock is not None:
+            cells = dates_with_times(cells, opened.cells[self.clock])
+        return read_moments(cells, where=opened.where)
 
 
 def _time_columns(opened: SourceTable, how: TableReading) -> tuple[list[str], _Times]:
@@ -165,23 +203,39 @@ def _time_columns(opened: SourceTable, how: TableReading) -> tuple[list[str], _T
         text in ("timeh", "time") and _are_numbers(opened, name) for name, text in plain.items()
     ):
         return header, _Times()
-    at = next((name for name in header if plain[name] in TIME_NAMES), None)
+    doses = dose_time_column(header, how)
+    others = [name for name in header if name not in doses and name not in how.ignore]
+    at = next((name for name in others if plain[name] in TIME_NAMES), None)
     if at is None:
-        at = next((name for name in header if plain[name] in ("time", "date", "timeh")), None)
+        dated = [
+            name
+            for name in others
+            if TIME_WORDS & set(header_parts(how.rename.get(name, name)))
+            and are_dates(opened.cells[name])
+        ]
+        named = [name for name in dated if plain[name] in ("time", "date", "timeh")]
+        at = next(iter(named), dated[0] if len(dated) == 1 else None)
+    if at is None:
+        at = next((name for name in others if plain[name] in ("time", "date", "timeh")), None)
     if at is None:
         return header, _Times()
-    words = ("dose", "infusion")
-    dose = how.dose_time or next(
-        (
-            name
-            for name in header
-            if name != at
-            and any(word in plain[name] for word in words)
-            and any(word in plain[name] for word in ("time", "date"))
-        ),
-        None,
-    )
-    return [name for name in header if name not in (at, dose)], _Times(at, dose)
+    if len(doses) > 1:
+        raise InputError(
+            where=opened.where,
+            key=", ".join(doses),
+            found="several columns that may hold the time of the first dose",
+            expected="one",
+            cure=f"say which it is: {' or '.join(f'--dose-time {name!r}' for name in doses)}",
+        )
+    clocks = [
+        name
+        for name in others
+        if name != at
+        and TIME_WORDS & set(header_parts(how.rename.get(name, name)))
+        and are_times_of_day(opened.cells[name])
+    ]
+    times = _Times(at, clocks[0] if len(clocks) == 1 else None, next(iter(doses), None))
+    return [name for name in header if name not in (times.at, times.clock, times.dose)], times
 
 
 def _are_numbers(opened: SourceTable, name: str) -> bool:
@@ -193,7 +247,7 @@ def _hours(
     opened: SourceTable, times: _Times, patients: NDArray[Any], account: Account
 ) -> tuple[Floats, str]:
     """Hours from the dose, else from the patient's first row, and a sentence that says which."""
-    at = read_moments(opened.cells[times.at], where=opened.where)
+    at = times.moments(opened)
     unread = at.is_bad | np.isnat(at.at)
     texts = texts_of(opened.cells[times.at])
     for row in np.flatnonzero(unread):
@@ -213,6 +267,7 @@ def _hours(
         )
     else:
         dose = read_moments(opened.cells[times.dose], where=opened.where)
+        require_one_clock(at, dose, where=opened.where, columns=f"{times.at}, {times.dose}")
         known = pd.Series(dose.at).groupby(patients, sort=False).transform("first").to_numpy()
         for row in np.flatnonzero(np.isnat(known) & ~unread):
             account.note(
@@ -225,6 +280,8 @@ def _hours(
             )
         hours = hours_between(at.at, known.astype("datetime64[s]"))
         told = f"{times.at}: hours count from {times.dose}"
+    if times.clock is not None:
+        told = f"{times.at} and {times.clock} are read together; {told}"
     n = int(np.sum(~at.has_clock & ~unread))
     if n:
         told += f"; {_rows(n)} without time of day: read as midnight"
@@ -274,7 +331,7 @@ def _read_columns(table: Table, columns: Mapping[str, Column]) -> dict[str, NDAr
                 read[name][parsed.missing | parsed.is_bad] = ""
     if "blood_pressure" in columns:
         _part_pressures(table, columns["blood_pressure"], read)
-    _join_flows(table, read)
+    _join_cells(table, read)
     _require_flags(table, columns, read)
     return read
 
@@ -318,16 +375,17 @@ def _number(table: Table, column: Column) -> Floats:
 
 
 def _devices(table: Table, column: Column, read: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """Devices by clinical synonyms; a flow that stands in the cell counts where no column has
-    one.
+    """Devices by clinical synonyms; flow and inspired oxygen that stand in the cell count where no
+    column has them.
     """
     rules = table.rules(column, WARD["oxygen_device"])
     texts = table.texts(column.found)
     devices = np.full(len(texts), "", dtype=object)
-    flows = np.full(len(texts), np.nan)
+    in_cell = {name: np.full(len(texts), np.nan) for name in _IN_CELL}
     for row, text in enumerate(texts):
         found = device_of(rules.codes.get(text, text))
-        flows[row] = np.nan if found.flow_l_min is None else found.flow_l_min
+        for name, value in zip(_IN_CELL, (found.flow_l_min, found.fio2_pct), strict=True):
+            in_cell[name][row] = np.nan if value is None else value
         if found.name is not None and text.casefold() not in rules.missing:
             devices[row] = found.name
             continue
@@ -341,27 +399,39 @@ def _devices(table: Table, column: Column, read: dict[str, NDArray[Any]]) -> NDA
             f"{may_be}state which device it was, from the record (once for all cells:"
             " --code oxygen_device:WORD=DEVICE)",
         )
-    if np.any(~np.isnan(flows)):
-        read[_IN_CELL] = flows
+    for name, values in in_cell.items():
+        low, high = WARD[name].possible or (-np.inf, np.inf)
+        for row in np.flatnonzero((values < low) | (values > high)):
+            table.account.note(
+                int(row) + 1,
+                "oxygen_device",
+                "refused",
+                repr(texts[row]),
+                f"{name} from {low:g} to {high:g} in the cell of the device",
+                "correct the cell, by the record",
+            )
+        if np.any(~np.isnan(values)):
+            read[_IN_CELL[name]] = values
     return devices
 
 
-def _join_flows(table: Table, read: dict[str, NDArray[Any]]) -> None:
-    """The flow of a row from its column, or from the cell of the device."""
-    flows = read.pop(_IN_CELL, None)
-    if flows is None:
-        return
-    known = column_of(read, "oxygen_flow_l_min")
-    for row in np.flatnonzero(~np.isnan(known) & ~np.isnan(flows) & (known != flows)):
-        table.account.note(
-            int(row) + 1,
-            "oxygen_flow_l_min",
-            "refused",
-            f"{known[row]:g} L/min, and {flows[row]:g} in the cell of the device",
-            "one flow",
-            "correct the one that is wrong, by the record",
-        )
-    read["oxygen_flow_l_min"] = np.where(np.isnan(known), flows, known)
+def _join_cells(table: Table, read: dict[str, NDArray[Any]]) -> None:
+    """Flow and inspired oxygen of a row from their columns, or from the cell of the device."""
+    for name, place in _IN_CELL.items():
+        values = read.pop(place, None)
+        if values is None:
+            continue
+        known, unit = column_of(read, name), WARD[name].unit
+        for row in np.flatnonzero(~np.isnan(known) & ~np.isnan(values) & (known != values)):
+            table.account.note(
+                int(row) + 1,
+                name,
+                "refused",
+                f"{known[row]:g} {unit}, and {values[row]:g} in the cell of the device",
+                "one value",
+                "correct the one that is wrong, by the record",
+            )
+        read[name] = np.where(np.isnan(known), values, known)
 
 
 def _part_pressures(table: Table, column: Column, read: dict[str, NDArray[Any]]) -> None:

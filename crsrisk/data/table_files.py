@@ -13,8 +13,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,13 +24,12 @@ import narwhals.stable.v1 as nw
 import numpy as np
 import pandas as pd
 import pyarrow.feather
+from narwhals.stable.v1.typing import IntoDataFrame
 from numpy.typing import NDArray
 
-from crsrisk.data.files import check_header, read_parquet_cells
+from crsrisk.data.files import cannot_read, check_header, read_parquet_cells
 from crsrisk.data.written_numbers import POINT, Decimal, NumberStyle, Thousands, read_number
 from crsrisk.errors import InputError
-
-Source: TypeAlias = Any  # a path, a SourceTable, or a frame of pandas, polars or pyarrow
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 SUFFIXES = (
@@ -47,10 +46,15 @@ SUFFIXES = (
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEPARATOR_WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _N_LOOKED_AT = 200  # records that tell the separator
+_MOST_OF_TITLE = 3  # filled cells of a line above the header
 _MOST_BYTES = 2**31  # of an unpacked file
-_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]+)")
-_DECIMAL_POINT = re.compile(r"[+-]?(?:[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0\.[0-9]+)")
+_SEP_LINE = re.compile(r'"?sep\s*=\s*(\\t|[^\sa-z0-9]|\t)?"?[\s,;]*', re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(
+    r"[+-]?(?:[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0,[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+)"
+)
+_DECIMAL_POINT = re.compile(
+    r"[+-]?(?:[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0\.[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,10 @@ class SourceTable:
     def numbers(self, column: str) -> NDArray[np.float64]:
         """A column as numbers; NaN for a cell that is none, or that can be read in two ways."""
         return np.array([number_in(cell, self.style) for cell in self.cells[column]], dtype=float)
+
+
+# a path, an opened table, or a frame of pandas, polars or pyarrow
+Source: TypeAlias = str | Path | SourceTable | IntoDataFrame
 
 
 def number_in(cell: object, style: NumberStyle = POINT) -> float:
@@ -164,6 +172,8 @@ def _not_a_table(path: Path) -> InputError:
 
 
 def _style_of(dialect: Dialect, decimal: Decimal = ".") -> NumberStyle:
+    if dialect.thousands == ".":
+        decimal = ","
     return NumberStyle(decimal=dialect.decimal or decimal, thousands=dialect.thousands)
 
 
@@ -190,10 +200,10 @@ def _from_memory(source: object, dialect: Dialect) -> SourceTable:
 def _read_text(path: Path, dialect: Dialect) -> SourceTable:
     told: list[str] = []
     text = _decoded(path, _bytes_of(path), dialect.encoding, told)
-    first, _, rest = text.partition("\n")
+    first, _, rest = text.lstrip("\n").partition("\n")
     sep = _SEPARATOR_WORDS.get(dialect.sep or "", dialect.sep)
     if marked := _SEP_LINE.fullmatch(first):
-        sep, text = sep or marked[1], rest
+        sep, text = sep or _SEPARATOR_WORDS.get(marked[1] or "", marked[1]), rest
         told.append(f"the first line, {first.strip()!r}, is read as the separator, not as data")
     rule = "rows as long as the header"
     if not text.strip():
@@ -215,10 +225,10 @@ def _read_text(path: Path, dialect: Dialect) -> SourceTable:
     header, rows = _records(path, text, sep, told)
     check_header(header, where=str(path))
     cells = pd.DataFrame(rows, columns=header, dtype=str)
-    decimal = dialect.decimal or _decimal(rows, sep)
-    if decimal == "," and dialect.decimal is None:
+    style = _style_in(rows, sep, dialect)
+    if style.decimal == "," and dialect.decimal is None:
         told.append("numbers are read with a decimal comma")
-    return SourceTable(str(path), cells, _style_of(dialect, decimal), tuple(told))
+    return SourceTable(str(path), cells, style, tuple(told))
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -226,7 +236,7 @@ def _bytes_of(path: Path) -> bytes:
         content = path.read_bytes()
         if path.suffix.lower() == ".gz":
             with gzip.open(io.BytesIO(content)) as stream:
-                content = stream.read(_MOST_BYTES)
+                content = stream.read(_MOST_BYTES + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
         raise InputError(
             where=str(path),
@@ -235,12 +245,14 @@ def _bytes_of(path: Path) -> bytes:
             cure="pack it again, or hand it over unpacked",
         ) from problem
     except OSError as problem:
+        raise cannot_read(path, problem) from problem
+    if len(content) > _MOST_BYTES:
         raise InputError(
             where=str(path),
-            found=problem.strerror or "a file that cannot be read",
-            expected="a readable file",
-            cure="check the path and its permissions",
-        ) from problem
+            found=f"more than {_MOST_BYTES // 2**30} GiB of text",
+            expected="a smaller table",
+            cure="hand it over as Parquet, or in parts",
+        )
     return content
 
 
@@ -334,6 +346,7 @@ def _records(path: Path, text: str, sep: str, told: list[str]) -> tuple[list[str
         ) from problem
     header = [name.strip() for name in found[0][1]]
     rows = [row for _, row in found[1:]]
+    _refuse_title(path, found, told)
     while (
         header
         and not header[-1]
@@ -354,18 +367,61 @@ def _records(path: Path, text: str, sep: str, told: list[str]) -> tuple[list[str
     return header, [row[: len(header)] for row in rows]
 
 
+def _refuse_title(path: Path, found: list[tuple[int, list[str]]], told: list[str]) -> None:
+    """Refuse a first line that is no header: all lines below are longer; or a separator line that
+    names a sign which parts none.
+    """
+    (number, first), below = found[0], found[1:]
+    if _is_title(first, [row for _, row in below]):
+        raise _title(path, f"line {number}", first)
+    if any("is read as the separator" in sentence for sentence in told) and len(first) == 1:
+        raise InputError(
+            where=str(path),
+            key="line 1",
+            found=f"a separator line whose sign parts no cells of the header {first[0][:60]!r}",
+            expected="the sign between the cells of this file",
+            cure="correct or take out the line, or state the separator (--sep)",
+        )
+
+
+def _is_title(first: Sequence[object], below: Sequence[Sequence[object]]) -> bool:
+    """Whether a first record has so few filled cells that it cannot name those below it."""
+    n, fewest = _n_filled(first), min(map(_n_filled, below), default=0)
+    return n <= _MOST_OF_TITLE and 2 * n <= fewest
+
+
+def _n_filled(cells: Sequence[object]) -> int:
+    return sum(cell is not None and bool(str(cell).strip()) for cell in cells)
+
+
+def _title(path: Path, key: str, first: Sequence[object]) -> InputError:
+    shown = " ".join(str(cell) for cell in first if cell is not None).strip()
+    return InputError(
+        where=str(path),
+        key=key,
+        found=f"{shown[:60]!r}, and many more cells in the lines below",
+        expected="the names of the columns in the first line",
+        cure="take out what stands above the header, or state the separator (--sep)",
+    )
+
+
 def _n_blank(text: str, sep: str, n_filled: int) -> int:
     """Rows without a filled cell; empty lines are no rows."""
     reader = csv.reader(io.StringIO(text), delimiter=sep, strict=True)
     return sum(1 for row in reader if row) - n_filled
 
 
-def _decimal(rows: list[list[str]], sep: str) -> Decimal:
-    """A comma where cells can only be read with one and none only with a point."""
+def _style_in(rows: list[list[str]], sep: str, dialect: Dialect) -> NumberStyle:
+    """A decimal comma where cells can only be read with one and none only with a point. Where no
+    cell tells, and cells are separated by another sign than commas, the mark is in doubt.
+    """
+    if dialect.decimal is not None or dialect.thousands in (",", "."):
+        return _style_of(dialect)
     texts = {cell.strip() for row in rows for cell in row}
     has_comma = any(map(_DECIMAL_COMMA.fullmatch, texts))
     has_point = any(map(_DECIMAL_POINT.fullmatch, texts))
-    return "," if has_comma and not has_point else "."
+    style = _style_of(dialect, "," if has_comma and not has_point else ".")
+    return replace(style, is_doubtful=sep != "," and not has_comma and not has_point)
 
 
 # --- workbooks and files of other programs ---
@@ -378,12 +434,7 @@ def _read_workbook(path: Path, dialect: Dialect) -> SourceTable:
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except OSError as problem:
-        raise InputError(
-            where=str(path),
-            found=problem.strerror or "a file that cannot be read",
-            expected="a readable file",
-            cure="check the path and its permissions",
-        ) from problem
+        raise cannot_read(path, problem) from problem
     except (InvalidFileException, BadZipFile, KeyError, ValueError) as problem:
         raise InputError(
             where=str(path),
@@ -399,6 +450,8 @@ def _read_workbook(path: Path, dialect: Dialect) -> SourceTable:
     header = ["" if cell is None else str(cell).strip() for cell in rows[0]]
     while header and not header[-1] and all(row[len(header) - 1] is None for row in rows[1:]):
         header.pop()
+    if _is_title(rows[0], rows[1:]):
+        raise _title(path, f"sheet {name}, row 1", rows[0])
     check_header(header, where=f"{path}, sheet {name}")
     records = [row[: len(header)] for row in rows[1:]]
     cells = pd.DataFrame(records, columns=header, dtype=object).infer_objects()
@@ -427,16 +480,22 @@ def _chosen_sheet(
     return name, sheets[name]
 
 
+def _not_whole(path: Path) -> InputError:
+    return InputError(
+        where=str(path),
+        found="bytes that cannot be read",
+        expected=f"a whole {path.suffix.lower()} file",
+        cure="check the path, or write the file again",
+    )
+
+
 def _read_feather(path: Path) -> pd.DataFrame:
     try:
         table = pyarrow.feather.read_table(path, use_threads=False)
-    except (ValueError, OSError) as problem:
-        raise InputError(
-            where=str(path),
-            found="a file that cannot be read as Feather",
-            expected="a whole Feather (Arrow) file",
-            cure="check the path, or write the file again",
-        ) from problem
+    except ValueError as problem:
+        raise _not_whole(path) from problem
+    except OSError as problem:
+        raise (cannot_read(path, problem) if problem.strerror else _not_whole(path)) from problem
     check_header(table.column_names, where=str(path))
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
     return frame
@@ -465,12 +524,9 @@ def _read_statistics_file(path: Path) -> pd.DataFrame:
         options["formats_as_category"] = False
     try:
         frame, _ = readers[kind](str(path), **options)
-    except (pyreadstat.PyreadstatError, pyreadstat.ReadstatError, OSError) as problem:
-        raise InputError(
-            where=str(path),
-            found="a file that cannot be read",
-            expected=f"a whole {kind} file",
-            cure="check the path, or export the file again",
-        ) from problem
+    except (pyreadstat.PyreadstatError, pyreadstat.ReadstatError) as problem:
+        raise _not_whole(path) from problem
+    except OSError as problem:
+        raise cannot_read(path, problem) from problem
     check_header(frame.columns, where=str(path))
     return pd.DataFrame(frame)

@@ -31,11 +31,11 @@ from crsrisk.data.columns import (
     Column,
     Recognised,
     missing_columns,
-    plain_header,
     recognise,
 )
 from crsrisk.data.files import read_csv_cells, read_parquet_cells
 from crsrisk.data.identity import contradictions
+from crsrisk.data.overlooked import refuse_long, refuse_overlooked, usual_names
 from crsrisk.data.product_facts import FACTS, product_facts
 from crsrisk.data.product_names import shipped_name
 from crsrisk.data.quantities import Table, note_unread, read_quantity
@@ -43,18 +43,10 @@ from crsrisk.data.table_files import Source, SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, Field, columns_of
-from crsrisk.units import accepts_unit
 
 __all__ = ["Note", "NoteKind", "PatientTable", "read_patients", "read_table"]
 
 NOT_STATED = "not stated"  # for a word that may be missing (site, regimen)
-_LONG_NAMES = frozenset(  # of a table with one row a value: what was measured, and the value
-    {"param", "paramcd", "testcd", "lbtestcd", "lbtest", "test", "testname", "analyte"}
-    | {"measurementconceptid", "variable", "parameter", "itemid", "loinc"}
-)
-_LONG_VALUES = frozenset(
-    {"aval", "avalc", "value", "result", "valuenum", "valueasnumber", "lbstresn", "stresn"}
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +169,7 @@ def read_patients(
     A product that ships is found by any of its names, in any case, and what its file knows
     (platform, restriction, first dose, step-up, lymphodepletion) is filled where the table does not
     say it. A laboratory value that cannot be read, or was taken after the dose, costs its cell
-    alone. A row that contradicts itself (platform against product, sex or age against tumour type)
+    alone; of one that the model does not read (``columns``) every trouble does. A row that contradicts itself (platform against product, sex or age against tumour type)
     is refused: :mod:`crsrisk.data.identity`.
 
     A column that a model needs and a quantity without a unit always raise, and so does a column
@@ -210,10 +202,13 @@ def read_patients(
             expected="one row a patient",
             cure="add rows below the header",
         )
-    _refuse_long(source)
-    found = recognise([str(name) for name in cells.columns], where=source.where, how=how)
-    _refuse_loose_units(source, found)
+    refuse_long(source)
     wanted = tuple(OBSERVED if columns is None else columns)
+    needed = {name for name, field in OBSERVED.items() if name in wanted or not _is_spare(field)}
+    found = recognise(
+        [str(name) for name in cells.columns], where=source.where, how=how, needed=needed
+    )
+    refuse_overlooked(source, found, how=how, fields=OBSERVED)
     _check_required(found, wanted, where=source.where, by_field=columns is None)
     account = Account(source.where, len(cells))
     for sentence in source.told:
@@ -231,47 +226,12 @@ def read_patients(
         account.note(
             0, name, "not used", "a column that is not used", "observed columns", "none needed"
         )
+    looked_for = {name: field for name, field in OBSERVED.items() if name in wanted}
+    for name, told, cure in usual_names(found, fields=looked_for):
+        account.note(0, name, "warned", told, cure, "It is left as it is.")
     if strict and (problem := account.refusal()) is not None:
         raise problem
     return _finish(source, values, account, wanted=wanted)
-
-
-def _refuse_long(source: SourceTable) -> None:
-    """Refuse a table with one row a value, as CDISC, OMOP and many exports have it."""
-    plain = {plain_header(str(name)): str(name) for name in source.cells.columns}
-    name = next((plain[one] for one in plain if one in _LONG_NAMES), None)
-    value = next((plain[one] for one in plain if one in _LONG_VALUES), None)
-    if name is not None and value is not None:
-        raise InputError(
-            where=source.where,
-            key=f"{name}, {value}",
-            found="a long table: one row a value",
-            expected="one row a patient, with a column for each quantity",
-            cure=(
-                "make a wide table of it: of each quantity the last value before the first dose, in"
-                " a column with its unit"
-            ),
-        )
-
-
-def _refuse_loose_units(source: SourceTable, found: Recognised) -> None:
-    """A column of units that belongs to no column would be overlooked."""
-    for name in found.unused:
-        if not plain_header(name).endswith(("unit", "units", "uom", "einheit")):
-            continue
-        words = {str(cell) for cell in source.cells[name].dropna()} - {""}
-        are_units = words and all(
-            any(accepts_unit(field, word) for field in OBSERVED.values() if field.unit != "1")
-            for word in words
-        )
-        if are_units and plain_header(name) in ("unit", "units", "uom", "labunit", "labunits"):
-            raise InputError(
-                where=source.where,
-                key=name,
-                found="a column of units that belongs to no one column",
-                expected="the unit of each quantity beside it, as crp_unit",
-                cure=f"name it after its quantity, or say that it is not read: --ignore '{name}'",
-            )
 
 
 def _check_required(
@@ -379,6 +339,8 @@ def _read_column(
     cells = table.source.cells[found.found]
     if field.name == "patient_id":
         return _read_ids(cells, account)
+    if _is_spare(field) and not is_wanted:
+        return _read_spare(table, found, field)
     if field.kind in ("float", "int"):
         return read_quantity(table, found, field)
     read = parse(cells, field, table.rules(found, field), is_sex=found.is_sex)
@@ -386,6 +348,31 @@ def _read_column(
     values = read.values
     if field.kind == "category":
         values[read.missing | read.is_bad] = NOT_STATED
+    return values
+
+
+def _is_spare(field: Field) -> bool:
+    """Whether a model that does not read the column can do without its cells: a measurement."""
+    return field.kind == "float" and field.may_be_missing
+
+
+def _read_spare(table: Table, found: Column, field: Field) -> NDArray[Any]:
+    """A measurement that the model does not read: trouble with it costs its cells, or the column,
+    never the row.
+    """
+    account = table.account
+    aside = replace(table, account=Account(account.where, account.n_rows))
+    try:
+        values: NDArray[Any] = read_quantity(aside, found, field)
+    except InputError as problem:
+        account.note(
+            0, field.name, "left out", problem.found, problem.expected, "the model does not read it"
+        )
+        return np.full(account.n_rows, np.nan)
+    account.notes += [
+        replace(note, kind="left out") if note.kind == "refused" else note
+        for note in aside.account.notes
+    ]
     return values
 
 

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from crsrisk.data.cells import MISSING_WORDS, texts_of
 from crsrisk.errors import InputError
 
-_CLOCK = r"(?:[T :,]+(?P<clock>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?))?"
+_TIME_OF_DAY = (
+    r"(?P<clock>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+)
+_CLOCK = rf"(?:[T :,]+{_TIME_OF_DAY})?"
 _ZONE = r"(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?"
 _YEAR_FIRST = re.compile(
     rf"(?P<y>[0-9]{{4}})[-/.](?P<m>[0-9]{{1,2}})[-/.](?P<d>[0-9]{{1,2}}){_CLOCK}\s*{_ZONE}"
@@ -29,6 +32,10 @@ _NAMED = re.compile(
 _EITHER = re.compile(
     rf"(?P<first>[0-9]{{1,2}})[/-](?P<second>[0-9]{{1,2}})[/-](?P<y>[0-9]{{4}}){_CLOCK}\s*{_ZONE}"
 )
+_BASIC = re.compile(
+    rf"(?P<y>[0-9]{{4}})(?P<m>[0-9]{{2}})(?P<d>[0-9]{{2}})[T ](?P<clock>[0-9]{{4}}(?:[0-9]{{2}})?)"
+    rf"(?P<half>){_ZONE}"
+)
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -40,12 +47,14 @@ _MONTHS = {
 @dataclass(frozen=True, eq=False)
 class Moments:
     """A column of dates and times. ``at``: NaT where empty or unreadable; ``has_clock``: the hour
-    is known; ``is_bad``: cells that are no date.
+    is known; ``is_bad``: cells that are no date; ``is_zoned``: times have a time zone (None: no
+    cell tells).
     """
 
     at: NDArray[np.datetime64]
     has_clock: NDArray[np.bool_]
     is_bad: NDArray[np.bool_]
+    is_zoned: bool | None = None
 
 
 def read_moments(cells: pd.Series[Any], *, where: str) -> Moments:
@@ -86,7 +95,51 @@ def read_moments(cells: pd.Series[Any], *, where: str) -> Moments:
             expected="one way of writing them",
             cure="write all with their zone, or all as local time",
         )
-    return Moments(at, has_clock, is_bad)
+    return Moments(at, has_clock, is_bad, zones.pop() if zones else None)
+
+
+def require_one_clock(first: Moments, second: Moments, *, where: str, columns: str) -> None:
+    """Refuse two columns of times of which one alone has a time zone: hours between them would be
+    wrong by it.
+    """
+    if None not in (first.is_zoned, second.is_zoned) and first.is_zoned != second.is_zoned:
+        raise InputError(
+            where=where,
+            key=columns,
+            found="times with a time zone in one column, without in the other",
+            expected="one way of writing them",
+            cure="write both with their zone, or both as local time",
+        )
+
+
+def are_dates(cells: pd.Series[Any]) -> bool:
+    """Whether most filled cells are dates, in whatever order of day and month.
+
+    >>> are_dates(pd.Series(["03/04/2024 8:00 AM", ""])), are_dates(pd.Series(["120", "A"]))
+    (True, False)
+    """
+    is_date = [
+        hasattr(cell, "isoformat") or _moment(text, "day") or _moment(text, "month")
+        for cell, text in zip(cells, texts_of(cells), strict=True)
+        if text.lower() not in MISSING_WORDS
+    ]
+    return bool(is_date) and 2 * sum(map(bool, is_date)) > len(is_date)
+
+
+def are_times_of_day(cells: pd.Series[Any]) -> bool:
+    """Whether every filled cell is a time of day without a date: 08:30, 8:30 PM."""
+    texts = [text for text in texts_of(cells) if text.lower() not in MISSING_WORDS]
+    return bool(texts) and all(re.fullmatch(_TIME_OF_DAY, text) for text in texts)
+
+
+def dates_with_times(dates: pd.Series[Any], times: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of dates and one of times of day as one, named after the dates."""
+    days = [
+        pd.Timestamp(cell).date().isoformat() if text and hasattr(cell, "isoformat") else text
+        for cell, text in zip(dates, texts_of(dates), strict=True)
+    ]
+    joined = [f"{day} {time}".strip() for day, time in zip(days, texts_of(times), strict=True)]
+    return pd.Series(joined, index=dates.index, name=dates.name, dtype=object)
 
 
 def hours_between(later: NDArray[np.datetime64], earlier: NDArray[np.datetime64]) -> NDArray[Any]:
@@ -117,7 +170,7 @@ def _order_of(texts: list[str], *, where: str, column: str) -> str:
 
 
 def _moment(text: str, order: str) -> tuple[pd.Timestamp, bool, bool] | None:
-    for pattern in (_YEAR_FIRST, _DOTTED, _NAMED, _EITHER):
+    for pattern in (_YEAR_FIRST, _DOTTED, _NAMED, _EITHER, _BASIC):
         if match := pattern.fullmatch(text):
             parts = match.groupdict()
             if "first" in parts:
@@ -127,7 +180,7 @@ def _moment(text: str, order: str) -> tuple[pd.Timestamp, bool, bool] | None:
             try:
                 stamp = pd.Timestamp(
                     f"{parts['y']}-{int(month_of):02d}-{int(parts['d']):02d}"
-                    f"T{_padded(parts['clock'])}{parts['zone'] or ''}"
+                    f"T{_of_24_hours(parts['clock'], parts['half'])}{parts['zone'] or ''}"
                 )
             except ValueError:
                 return None
@@ -137,7 +190,15 @@ def _moment(text: str, order: str) -> tuple[pd.Timestamp, bool, bool] | None:
     return None
 
 
-def _padded(clock: str | None) -> str:
+def _of_24_hours(clock: str | None, half: str | None) -> str:
+    """A time of day as ISO writes it; ValueError for an hour that the clock has not."""
     if clock is None:
         return "00:00"
-    return clock if clock[1] != ":" else f"0{clock}"
+    if ":" not in clock:
+        clock = ":".join(re.findall("..", clock))
+    hour, _, rest = clock.partition(":")
+    if half:
+        if not 1 <= int(hour) <= 12:
+            raise ValueError(f"{clock} {half}")
+        hour = str(int(hour) % 12 + (12 if half[0] in "pP" else 0))
+    return f"{int(hour):02d}:{rest}"

@@ -12,19 +12,27 @@ Decimal = Literal[".", ","]
 Thousands = Literal[",", ".", " ", "'"]
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_BLANKS = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"})
+_SIGNS = str.maketrans(
+    {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\uff1c": "<", "\uff1e": ">"}
+    | {"\u2212": "-"}
+)
 _SPACED = re.compile(r"[+-]?[0-9]{1,3}(?:([ '])[0-9]{3})(?:\1[0-9]{3})*(?:[.,][0-9]+)?")
-_COMPARISON = re.compile(r"(<=|>=|=<|=>|<|>|≤|≥)\s*(.+)")
+_BELOW = ("<=", "=<", "<", "≤", "less than", "lower than", "below", "under", "up to", "kleiner als")
+_ABOVE = (">=", "=>", ">", "≥", "more than", "greater than", "higher than", "above", "over", "größer als")  # fmt: skip
+_COMPARISON = re.compile(
+    rf"({'|'.join((*_BELOW, *_ABOVE))})\s*(?:or equal to\s*)?([+-]?[0-9.].*)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumberStyle:
     """How a file writes numbers: its decimal mark, and its mark between thousands where one is
-    stated.
+    stated. ``is_doubtful``: nothing in the file tells the decimal mark, and it may be a comma.
     """
 
     decimal: Decimal = "."
     thousands: Thousands | None = None
+    is_doubtful: bool = False
 
 
 POINT = NumberStyle()
@@ -53,11 +61,14 @@ def read_number(text: str, style: NumberStyle = POINT) -> WrittenNumber:
     >>> read_number("4,1"), read_number("high").values
     (WrittenNumber(values=(4.1,), is_foreign=True), ())
     """
-    text = text.strip().translate(_BLANKS)
+    text = text.strip().translate(_SIGNS)
     if _SPACED.fullmatch(text):
         text = text.replace(" ", "").replace("'", "")
     other = "," if style.decimal == "." else "."
     if other not in text:
+        if style.is_doubtful and _are_groups(text, style.decimal, other):
+            grouped = _plain(text.replace(style.decimal, "")).values
+            return WrittenNumber((*grouped, *_plain(text.replace(style.decimal, ".")).values))
         return _plain(text.replace(style.decimal, "."))
     if _are_groups(text, other, style.decimal):
         whole = text.replace(other, "").replace(style.decimal, ".")
@@ -73,10 +84,10 @@ def split_comparison(text: str) -> tuple[str, str] | None:
     >>> split_comparison("≤ 0.5"), split_comparison("12")
     (('<', '0.5'), None)
     """
-    match = _COMPARISON.fullmatch(text.strip())
+    match = _COMPARISON.fullmatch(text.strip().translate(_SIGNS))
     if match is None:
         return None
-    return ("<" if match[1] in ("<", "<=", "=<", "≤") else ">"), match[2].strip()
+    return ("<" if match[1].casefold() in _BELOW else ">"), match[2].strip()
 
 
 def _plain(text: str) -> WrittenNumber:

@@ -76,6 +76,10 @@ def test_a_column_of_limits_stands_beside_its_quantity(header: str, unit: str) -
     ("header", "name"),
     [
         ("ferritin_drawn_h_after_dose", "ferritin_ug_l"),
+        ("ferritin_h_before_dose", "ferritin_ug_l"),
+        ("ferritin_day", "ferritin_ug_l"),
+        ("lab day", "ferritin_ug_l"),
+        ("ferritin day 3", None),
         ("ferritin_datetime", "ferritin_ug_l"),
         ("FerritinDate", "ferritin_ug_l"),
         ("lab_datetime", "ferritin_ug_l"),
@@ -89,9 +93,34 @@ def test_a_column_of_times_stands_beside_what_was_taken(header: str, name: str |
     assert column.time_column == (header if name else None)
 
 
-@pytest.mark.parametrize("header", ["dose_time", "first_dose_date", "Infusion datetime"])
+@pytest.mark.parametrize(
+    "header", ["dose_time", "first_dose_date", "Infusion datetime", "infusion_start", "C1D1"]
+)
 def test_the_time_of_the_dose_is_known_by_its_name(header: str) -> None:
     assert read(["ferritin_ug_l", header]).dose_time == header
+
+
+@pytest.mark.parametrize(
+    "header", ["last_dose_date", "second dose time", "hours_after_dose", "dose"]
+)
+def test_another_time_is_not_that_of_the_first_dose(header: str) -> None:
+    assert read(["ferritin_ug_l", header]).dose_time is None
+    assert read(["ferritin_ug_l", header, "first_dose_date"]).dose_time == "first_dose_date"
+
+
+def test_two_times_of_a_dose_are_asked_about_where_a_sample_has_its_time() -> None:
+    header = ["ferritin_ug_l", "dose_date", "infusion_time"]
+    assert read(header).dose_time is None
+    with pytest.raises(InputError, match="--dose-time 'dose_date' or --dose-time 'infusion_time'"):
+        read([*header, "ferritin_date"])
+    assert read([*header, "ferritin_date"], dose_time="dose_date").dose_time == "dose_date"
+
+
+def test_a_quantity_that_is_not_needed_may_be_without_a_unit() -> None:
+    found = recognise(
+        ["crp", "ferritin_ug_l"], where="x", how=TableReading(), needed=["ferritin_ug_l"]
+    )
+    assert (list(found.columns), found.unused) == (["ferritin_ug_l"], ("crp",))
 
 
 def test_all_missing_columns_are_named_at_once_with_those_that_stand_for_nothing() -> None:

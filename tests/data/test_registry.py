@@ -234,6 +234,64 @@ def test_dates_become_hours_from_the_dose_or_from_the_first_row(tmp_path: Path) 
     assert "row 3, column datetime: found 'yesterday'" in message
 
 
+def without_hours(**cells: Any) -> dict[str, Any]:
+    return {name: value for name, value in ROW.items() if name != "time_h"} | cells
+
+
+@pytest.mark.parametrize(
+    "header", ["obs_time", "ObservationDateTime", "Zeitpunkt", "taken at", "effectiveDateTime"]
+)
+def test_the_only_column_of_dates_is_the_time_of_the_rows(tmp_path: Path, header: str) -> None:
+    rows = [without_hours(**{header: f"2024-03-01 {clock}"}) for clock in ("8:00 AM", "8:30 PM")]
+    found = read(tmp_path, *rows)
+    assert found.rows["time_h"].tolist() == [0.0, 12.5]
+    assert found.readings[0].startswith(header)
+    two = [row | {"admission_date": "2024-02-28"} for row in rows]
+    assert "columns that stand for nothing here" in refusal(tmp_path, *two)
+
+
+def test_a_date_and_a_time_of_day_are_read_together(tmp_path: Path) -> None:
+    rows = [without_hours(date="01.03.2024", time=clock) for clock in ("08:00", "20:30")]
+    found = read(tmp_path, *rows)
+    assert found.rows["time_h"].tolist() == [0.0, 12.5]
+    assert "date and time are read together" in found.readings[0]
+
+
+def test_hours_count_from_the_first_dose_and_from_no_other(tmp_path: Path) -> None:
+    row = without_hours(datetime="2024-03-03 08:00", last_dose_date="2024-03-02")
+    found = read(tmp_path, row | {"first_dose_datetime": "2024-03-01 08:00"})
+    assert found.rows["time_h"].tolist() == [48.0]
+    assert "no time of the dose is given" in read(tmp_path, row).readings[0]
+    doubtful = row | {"dose_date": "2024-03-01", "infusion_date": "2024-03-02"}
+    assert "--dose-time 'dose_date'" in refusal(tmp_path, doubtful)
+    zoned = without_hours(datetime="2024-03-03 08:00Z", dose_time="2024-03-01 08:00")
+    assert "a time zone in one column" in refusal(tmp_path, zoned)
+
+
+def test_what_is_stated_of_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    for stated in (
+        {"dose_time": "shoes"},
+        {"rename": {"shoes": "sbp_mmhg"}},
+        {"ignore": ("shoes",)},
+    ):
+        message = refusal(tmp_path, ROW, reading=TableReading(**stated))
+        assert "shoes: found no such column" in message
+
+
+def test_flow_and_inspired_oxygen_in_the_cell_of_the_device(tmp_path: Path) -> None:
+    cells = one(tmp_path, oxygen_device="Venturi 35%")
+    assert not cells["has_fio2_40"]
+    assert one(tmp_path, oxygen_device="Venturi 50%")["has_fio2_40"]
+    message = refusal(tmp_path, ROW | {"oxygen_device": "HFNC 60%", "fio2_pct": 40})
+    assert "40 %, and 60 in the cell of the device" in message
+    assert "fio2_pct from 21 to 100" in refusal(tmp_path, ROW | {"oxygen_device": "HFNC 10%"})
+
+
+def test_an_unread_flow_is_told_of_before_it_moves_a_grade(tmp_path: Path) -> None:
+    found = read(tmp_path, ROW | {"oxygen_device": "NC", "O2 flow": 8})
+    assert "O2 flow: not read, though it is a usual name of oxygen flow" in found.readings[0]
+
+
 def test_days_month_first_are_refused_where_they_may_be_either(tmp_path: Path) -> None:
     rows = [
         {name: value for name, value in ROW.items() if name != "time_h"} | {"datetime": moment}
@@ -297,7 +355,7 @@ def test_a_word_of_the_ward_is_declared(tmp_path: Path) -> None:
 
 def test_a_flow_in_the_cell_must_not_contradict_its_column(tmp_path: Path) -> None:
     row = ROW | {"oxygen_device": "NC 2 L", "oxygen_flow_l_min": 3}
-    assert "one flow" in refusal(tmp_path, row)
+    assert "3 L/min, and 2 in the cell" in refusal(tmp_path, row)
 
 
 def test_limits_of_alt_by_row_and_a_raised_baseline(tmp_path: Path) -> None:

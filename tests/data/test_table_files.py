@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,9 @@ def _same(table: SourceTable) -> None:
         (POINT.replace(",", "|").encode(), ("bars",)),
         (b"sep=,\n" + POINT.encode(), ("'sep=,'",)),
         (b'"sep=;"\r\n' + COMMA.encode(), ("sep=;", "decimal comma")),
+        (b"sep=,,,\n" + POINT.encode(), ("sep=,",)),
+        (b"\nSEP = ;\n" + COMMA.encode(), ("SEP = ;",)),
+        (b"sep=\\t\n" + POINT.replace(",", "\t").encode(), ("sep=",)),
         (b"\n\n" + POINT.replace("b,3", "\n,,\nb,3").encode(), ("1 blank rows",)),
         (POINT.replace("\n", ",\n").encode(), ()),
     ],
@@ -154,3 +158,52 @@ def test_a_stated_encoding_is_kept_to(tmp_path: Path, encoding: str) -> None:
     with pytest.raises(InputError, match=encoding):
         open_table(tmp_path / "t.csv", Dialect(encoding=encoding))
     _same(open_table(tmp_path / "t.csv", Dialect(encoding="latin-1")))
+
+
+@pytest.mark.parametrize("above", ["Export of 2024-03-01", "Report,,", "# made by a program"])
+def test_a_line_above_the_header_is_named(tmp_path: Path, above: str) -> None:
+    (tmp_path / "t.csv").write_text(f"{above}\n{POINT}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 1: found .*names of the columns in the first line"):
+        open_table(tmp_path / "t.csv")
+    book = pd.DataFrame([[above, None, None], ["patient_id", "crp", "word"], ["a", 12.5, "x"]])
+    book.to_excel(tmp_path / "t.xlsx", index=False, header=False)
+    with pytest.raises(InputError, match="row 1: found"):
+        open_table(tmp_path / "t.xlsx")
+
+
+def test_a_separator_line_that_is_wrong_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"sep=;\n{POINT}", encoding="utf-8")
+    with pytest.raises(InputError, match="line 1: found a separator line"):
+        open_table(tmp_path / "t.csv")
+    assert open_table(tmp_path / "t.csv", Dialect(sep=",")).numbers("crp").tolist() == [12.5, 3.25]
+
+
+@pytest.mark.parametrize(
+    ("stated", "value"),
+    [
+        ({}, float("nan")),
+        ({"decimal": "."}, 1.234),
+        ({"decimal": ","}, float("nan")),
+        ({"thousands": "."}, 1234.0),
+        ({"thousands": ","}, 1.234),
+    ],
+)
+def test_a_point_before_three_digits_is_in_doubt_where_no_cell_tells(
+    tmp_path: Path, stated: dict[str, Any], value: float
+) -> None:
+    (tmp_path / "t.csv").write_text("patient_id;crp\na;1.234\n", encoding="utf-8")
+    found = open_table(tmp_path / "t.csv", Dialect(**stated)).numbers("crp")
+    assert np.array_equal(found, [value], equal_nan=True)
+    (tmp_path / "t.csv").write_text("patient_id;crp;x\na;1.234;2.5\n", encoding="utf-8")
+    assert open_table(tmp_path / "t.csv").numbers("crp").tolist() == [1.234]
+
+
+def test_a_packed_file_that_is_too_large_is_refused_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(POINT.encode()))
+    monkeypatch.setattr("crsrisk.data.table_files._MOST_BYTES", len(POINT.encode()))
+    _same(open_table(tmp_path / "t.csv.gz"))
+    monkeypatch.setattr("crsrisk.data.table_files._MOST_BYTES", len(POINT.encode()) - 1)
+    with pytest.raises(InputError, match="GiB of text"):
+        open_table(tmp_path / "t.csv.gz")

@@ -432,6 +432,64 @@ def test_values_after_the_dose_are_no_baseline(tmp_path: Path) -> None:
     assert any("the time of the dose" in note.found for note in table.account)
 
 
+@pytest.mark.parametrize(
+    ("header", "times", "left_out"),
+    [
+        ("crp_drawn_h_before_dose", [2, 0, 30, 1], []),
+        ("crp_hours_after_dose", [2, 0, -30, 1], [1, 4]),
+        ("crp_days_after_infusion", [1, 0, -3, 0], [1]),
+        ("crp_min_before_dose", [30, 0, 5, 1], []),
+    ],
+)
+def test_numbers_count_after_or_before_the_dose_as_the_name_says(
+    tmp_path: Path, header: str, times: list[int], left_out: list[int]
+) -> None:
+    table = read_patients(_write(tmp_path, _table(4).assign(**{header: times})))
+    assert [row for row, _ in _notes(table, "left out")] == left_out
+
+
+@pytest.mark.parametrize(
+    ("header", "times", "says"),
+    [
+        ("crp_day", [1, 1, 2, -1], "day 0 or day 1"),
+        ("crp_drawn_h_before_dose", [-2, 5, 1, 0], "a sign that is sure"),
+        ("crp_h_after_lab_to_dose", [2, 5, 1, 0], "one direction"),
+        ("crp_time", [2, 5, 1, 0], "a unit"),
+    ],
+)
+def test_times_that_leave_something_open_are_told_and_not_guessed(
+    tmp_path: Path, header: str, times: list[int], says: str
+) -> None:
+    table = read_patients(_write(tmp_path, _table(4).assign(**{header: times})))
+    assert not _notes(table, "left out")
+    assert any(says in note.found for note in table.account if note.kind == "warned")
+
+
+def test_a_measurement_that_the_model_does_not_read_never_costs_the_row(tmp_path: Path) -> None:
+    cells = {"ferritin_ug_l": ["1,234", "<5", "9e9"], "albumin_g_l": [4.2, 40, 41]}
+    frame = _table(3, **cells).rename(columns={"il6_pg_ml": "IL6", "ldh_x_uln": "LDH [U/L]"})
+    place = _write(tmp_path, frame)
+    table = read_patients(place, columns=["crp_mg_l", "age_years"])
+    assert len(table.frame) == 3
+    assert table.frame["ferritin_ug_l"].isna().all()
+    assert table.frame["albumin_g_l"].isna().tolist() == [True, False, False]
+    found = _notes(table, "left out")
+    assert {(1, "ferritin_ug_l"), (2, "ferritin_ug_l"), (3, "ferritin_ug_l")} <= set(found)
+    assert {(1, "albumin_g_l"), (0, "ldh_x_uln")} <= set(found)
+    for wanted in ("ferritin_ug_l", "albumin_g_l", "ldh_x_uln", "il6_pg_ml"):
+        with pytest.raises(InputError):
+            read_patients(place, columns=["crp_mg_l", wanted])
+    with pytest.raises(InputError, match="column sex"):
+        read_patients(_write(tmp_path, _renamed("is_female", "sex", ["1"])), columns=["crp_mg_l"])
+
+
+def test_a_limit_with_a_doubtful_number_is_refused_with_both_readings(tmp_path: Path) -> None:
+    place = _write(tmp_path, _table(4, ferritin_ug_l=["> 1,000", "88", "90", "12"]))
+    stated = TableReading(censored={"ferritin": "limit"})
+    with pytest.raises(InputError, match="it is 1000 or 1"):
+        read_patients(place, reading=stated)
+
+
 def test_what_only_the_column_shows(tmp_path: Path) -> None:
     percent = read_patients(_write(tmp_path, _table(5, lymphocytes_g_l=[12, 8, 20, 5, 1])))
     assert any("looks like % of leukocytes" in note.cure for note in percent.account)

@@ -35,6 +35,9 @@ COMMA = NumberStyle(decimal=",")
         ("inf", NumberStyle(), ()),
         ("0x10", NumberStyle(), ()),
         ("٣", NumberStyle(), ()),
+        ("1.234", NumberStyle(is_doubtful=True), (1234.0, 1.234)),
+        ("0.123", NumberStyle(is_doubtful=True), (0.123,)),
+        ("12.5", NumberStyle(is_doubtful=True), (12.5,)),
     ],
 )
 def test_readings(text: str, style: NumberStyle, values: tuple[float, ...]) -> None:
@@ -61,6 +64,11 @@ def test_a_number_in_the_other_style_is_said_to_be_so() -> None:
         ("<5", ("<", "5")),
         ("≤ 0,5", ("<", "0,5")),
         (">= 1000", (">", "1000")),
+        ("less than 5", ("<", "5")),
+        ("\uff1c5", ("<", "5")),
+        ("Above 1,000 ug/L", (">", "1,000 ug/L")),
+        ("below detection", None),
+        ("<LOD", None),
         ("5", None),
         ("<", None),
     ],
