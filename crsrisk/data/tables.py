@@ -169,8 +169,9 @@ def read_patients(
     A product that ships is found by any of its names, in any case, and what its file knows
     (platform, restriction, first dose, step-up, lymphodepletion) is filled where the table does not
     say it. A laboratory value that cannot be read, or was taken after the dose, costs its cell
-    alone; of one that the model does not read (``columns``) every trouble does. A row that contradicts itself (platform against product, sex or age against tumour type)
-    is refused: :mod:`crsrisk.data.identity`.
+    alone; of one that the model does not read (``columns``) every trouble does. A row that
+    contradicts itself (platform against product, sex or age against tumour type) is refused:
+    :mod:`crsrisk.data.identity`.
 
     A column that a model needs and a quantity without a unit always raise, and so does a column
     given twice. Missing is written as an empty cell, NA, null, unknown and the like; codes such as

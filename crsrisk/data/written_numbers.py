@@ -17,8 +17,8 @@ _SIGNS = str.maketrans(
     | {"\u2212": "-"}
 )
 _SPACED = re.compile(r"[+-]?[0-9]{1,3}(?:([ '])[0-9]{3})(?:\1[0-9]{3})*(?:[.,][0-9]+)?")
-_BELOW = ("<=", "=<", "<", "≤", "less than", "lower than", "below", "under", "up to", "kleiner als")
-_ABOVE = (">=", "=>", ">", "≥", "more than", "greater than", "higher than", "above", "over", "größer als")  # fmt: skip
+_BELOW = ("<=", "=<", "<", "≤", "less than", "lower than", "below", "under", "up to")
+_ABOVE = (">=", "=>", ">", "≥", "more than", "greater than", "higher than", "above", "over")
 _COMPARISON = re.compile(
     rf"({'|'.join((*_BELOW, *_ABOVE))})\s*(?:or equal to\s*)?([+-]?[0-9.].*)", re.IGNORECASE
 )
