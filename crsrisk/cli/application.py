@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -125,15 +125,6 @@ Workers = Annotated[int, typer.Option(help="Threads; the result does not depend 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-class Reading(TypedDict):
-    """How a user's table is read, as keyword arguments of the studies."""
-
-    units: dict[str, str]
-    mapping: dict[str, str]
-    ldh_upper_limit_u_l: float | None
-    reading: TableReading
-
-
 def _table_options(
     unit: Units = None,
     rename: Renames = None,
@@ -215,11 +206,14 @@ def _table_options(
     sheet: Annotated[
         str | None, typer.Option(help="Sheet of a workbook.", rich_help_panel=TABLE_PANEL)
     ] = None,
-) -> Reading:
+) -> TableReading:
     from crsrisk.data.table_files import Dialect
     from crsrisk.data.table_reading import AS_NAMED, TableReading, joined, read_mapping
 
     stated = TableReading(
+        units=pairs_of(unit, "--unit"),
+        rename=pairs_of(rename, "--rename"),
+        ldh_upper_limit_u_l=ldh_upper_limit,
         missing=_lists_of(missing),
         codes=_codes_of(code),
         censored=dict(_column_and_value(text) for text in censored or ()),  # type: ignore[misc]
@@ -235,25 +229,20 @@ def _table_options(
         ),
     )
     confirmed = AS_NAMED if mapping is None else read_mapping(mapping)
-    return {
-        "units": pairs_of(unit, "--unit"),
-        "mapping": pairs_of(rename, "--rename"),
-        "ldh_upper_limit_u_l": ldh_upper_limit,
-        "reading": joined(confirmed, stated),
-    }
+    return joined(confirmed, stated)
 
 
 def reads_table(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options on how its table is read; it gets them as one keyword ``how``."""
+    """Give a command the options on how its table is read; it gets them as one ``reading``."""
     own = inspect.signature(command, eval_str=True).parameters
     options = inspect.signature(_table_options, eval_str=True).parameters
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
         told = {name: values.pop(name) for name in options}
-        command(**values, how=_table_options(**told))
+        command(**values, reading=_table_options(**told))
 
-    shown = [*(one for name, one in own.items() if name != "how"), *options.values()]
+    shown = [*(one for name, one in own.items() if name != "reading"), *options.values()]
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in shown]
     )

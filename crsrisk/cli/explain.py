@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +15,6 @@ from crsrisk.cli.application import (
     Overwrite,
     Patients,
     Product_,
-    Reading,
     Seed,
     UnknownProduct,
     Workers,
@@ -24,6 +22,9 @@ from crsrisk.cli.application import (
     print_json,
     reads_table,
 )
+
+if TYPE_CHECKING:
+    from crsrisk.data.table_reading import TableReading
 
 explain = typer.Typer(
     no_args_is_help=True,
@@ -89,7 +90,7 @@ def explain_all_rows(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Explain every row of a table: risk, interval, reasons and warnings."""
     from crsrisk.data.files import new_result
@@ -99,7 +100,7 @@ def explain_all_rows(
         explained = answer_table(
             model,
             table,
-            **how,
+            reading=reading,
             out=out,
             is_printed=not as_json,
         )
@@ -152,24 +153,19 @@ def grade(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Grade CRS in a registry or trial: onset, peak, resolution, agreement between systems."""
     from crsrisk.data.files import new_result
     from crsrisk.studies.grade import grade_registry, patients_path, print_graded
 
-    stated = replace(
-        how["reading"],
-        units={**how["reading"].units, **how["units"]},
-        rename={**how["reading"].rename, **how["mapping"]},
-    )
     beside = None if out is None or patients_path(out) == out else patients_path(out)
     with new_result(out, beside, overwrite=overwrite):
         graded = grade_registry(
             table,
             systems=tuple(system or ()),
             alt_upper_limit_u_l=alt_upper_limit,
-            reading=stated,
+            reading=reading,
             out=out,
         )
     if as_json:

@@ -23,7 +23,6 @@ from crsrisk.cli.application import (
     Patients,
     ProductFiles,
     Products,
-    Reading,
     Scenario,
     Seed,
     Track,
@@ -57,7 +56,8 @@ def train(
     product: Products = None,
     scenario: Scenario = "reference",
     table: Annotated[
-        Path | None, typer.Option(help="Learn from these patients (.csv or .parquet) instead.")
+        Path | None,
+        typer.Option(help="Learn from this table instead: CSV, .xlsx, ..."),
     ] = None,
     outcomes: Annotated[
         Path | None,
@@ -91,7 +91,7 @@ def train(
     workers: Workers = CPUS,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Train a risk model on simulated patients, or on a table with outcomes."""
     from crsrisk.errors import InputError
@@ -138,7 +138,7 @@ def train(
                 outcome=outcome,
                 at_least=at_least,
                 tell=None if as_json else tell_account,
-                **how,
+                reading=reading,
             )
         trained = train(
             training,
@@ -165,7 +165,8 @@ def predict(
     model: Model,
     table: Patients,
     out: Annotated[
-        Path | None, typer.Option(help="Write risks here (.csv or .parquet) instead of printing.")
+        Path | None,
+        typer.Option(help="Write risks here: .csv, .parquet or .xlsx."),
     ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first refused value.")] = False,
     unknown_product: UnknownProduct = False,
@@ -173,7 +174,7 @@ def predict(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Score a table, with an account of what was refused, converted or missing.
 
@@ -189,7 +190,7 @@ def predict(
         scored = score_table(
             find("released", model),
             table,
-            **how,
+            reading=reading,
             strict=strict,
             out=out,
             unknown_product=unknown_product,
@@ -233,7 +234,7 @@ def update(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Update a model with patients whose outcomes are known, as little as they call for.
 
@@ -253,7 +254,7 @@ def update(
         method=method,
         config=None if config is None else config_from(config),
         tell=None if as_json else tell_account,
-        **how,
+        reading=reading,
         unknown_product=unknown_product,
         product_files=product_file or (),
         seed=seed,
@@ -309,7 +310,7 @@ def evaluate_table(
         Path | None,
         typer.Argument(
             metavar="TABLE",
-            help="Patients with their outcome: .csv or .parquet.",
+            help="Patients with their outcome: CSV, .xlsx, .parquet, ...",
             show_default=False,
         ),
     ] = None,
@@ -348,7 +349,7 @@ def evaluate_table(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Judge a model where outcomes are known: discrimination, calibration, net benefit.
 
@@ -381,9 +382,9 @@ def evaluate_table(
             html=html,
             out=out,
             is_read_as_it_is=not (
-                how["units"] or how["mapping"] or how["ldh_upper_limit_u_l"] or track
+                reading.units or reading.rename or reading.ldh_upper_limit_u_l or track
             ),
-            reading=how["reading"],
+            reading=reading,
             overwrite=overwrite,
             as_json=as_json,
         )
@@ -405,7 +406,7 @@ def evaluate_table(
             at_least=at_least,
             by=by or [],
             tell=None if as_json else tell_account,
-            **how,
+            reading=reading,
             unknown_product=unknown_product,
             product_files=product_file or (),
             threshold=threshold,

@@ -6,7 +6,7 @@ A command is as long as its options: one of them a line.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,6 @@ from crsrisk.cli.application import (
     Overwrite,
     Patients,
     Products,
-    Reading,
     Scenario,
     Seed,
     Workers,
@@ -27,6 +26,9 @@ from crsrisk.cli.application import (
     print_json,
     reads_table,
 )
+
+if TYPE_CHECKING:
+    from crsrisk.data.table_reading import TableReading
 
 onset = typer.Typer(
     no_args_is_help=True,
@@ -78,12 +80,12 @@ def onset_predict(
     model: Model,
     table: Patients,
     out: Annotated[
-        Path | None, typer.Option(help="Write here (.csv or .parquet) instead of printing.")
+        Path | None, typer.Option(help="Write here (.csv, .parquet or .xlsx) instead of printing.")
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Tell for every row the risk by 24, 48, 72 h and 7 d, and when onset comes after each dose.
 
@@ -94,7 +96,7 @@ def onset_predict(
     from crsrisk.studies.onset import print_onset, tell_onset
 
     with new_result(out, overwrite=overwrite):
-        told = tell_onset(find("released", model), table, **how, out=out)
+        told = tell_onset(find("released", model), table, reading=reading, out=out)
     if as_json:
         print_json(told.to_dict())
     else:

@@ -101,7 +101,7 @@ def forecast(
     workers: Workers = CPUS,
     draws: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write every draw here too: .csv or .parquet."),
+        typer.Option(metavar="FILE", help="Write every draw here too: .csv, .parquet or .xlsx."),
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,11 +12,13 @@ from crsrisk.cli.application import (
     AsJson,
     Overwrite,
     Patients,
-    Reading,
     app,
     print_json,
     reads_table,
 )
+
+if TYPE_CHECKING:
+    from crsrisk.data.table_reading import TableReading
 
 table = typer.Typer(
     no_args_is_help=True,
@@ -43,20 +44,15 @@ def check(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Show what would be read: names, units and codes with reasons. Nothing is computed."""
     from crsrisk.data.files import new_result
     from crsrisk.studies.table_check import check_table, print_check, propose_mapping
 
-    stated = replace(
-        how["reading"],
-        units={**how["reading"].units, **how["units"]},
-        rename={**how["reading"].rename, **how["mapping"]},
-    )
     with new_result(propose, overwrite=overwrite):
         checked = check_table(
-            file, kind="ward" if ward else "patients", model=model, reading=stated
+            file, kind="ward" if ward else "patients", model=model, reading=reading
         )
         if propose is not None:
             propose_mapping(checked, propose)

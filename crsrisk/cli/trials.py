@@ -6,7 +6,7 @@ A command is as long as its options: one of them a line.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,6 @@ from crsrisk.cli.application import (
     Page,
     Patients,
     Product_,
-    Reading,
     Regimen,
     Scenario,
     Seed,
@@ -27,6 +26,9 @@ from crsrisk.cli.application import (
     print_json,
     reads_table,
 )
+
+if TYPE_CHECKING:
+    from crsrisk.data.table_reading import TableReading
 
 policy = typer.Typer(
     no_args_is_help=True,
@@ -197,14 +199,14 @@ def weigh_policies(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
-    how: Reading,
+    reading: TableReading,
 ) -> None:
     """Weigh prophylaxis in a table of patients, under a risk ratio and harms that you state."""
     from crsrisk.data.files import new_result
     from crsrisk.policy.cohort import HarmWeights
     from crsrisk.policy.stated import StatedEffect
     from crsrisk.studies.policy import print_policies, write_policies
-    from crsrisk.studies.policy_table import TableColumns, evaluate_policies_table
+    from crsrisk.studies.policy_table import evaluate_policies_table
 
     with new_result(html, out, overwrite=overwrite):
         result = evaluate_policies_table(
@@ -215,9 +217,7 @@ def weigh_policies(
             model=model,
             outcome=outcome,
             groups=group or (),
-            columns=TableColumns(
-                how["units"], how["mapping"], how["ldh_upper_limit_u_l"], how["reading"]
-            ),
+            reading=reading,
             thresholds=threshold or (),
             doses_per_100=doses or (30.0,),
             seed=seed,

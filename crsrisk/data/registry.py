@@ -401,9 +401,9 @@ def _devices(table: Table, column: Column, read: dict[str, NDArray[Any]]) -> NDA
         )
     for name, values in in_cell.items():
         low, high = WARD[name].possible or (-np.inf, np.inf)
-        for row in np.flatnonzero((values < low) | (values > high)):
+        for row in np.flatnonzero((values < low) | (values > high)).tolist():
             table.account.note(
-                int(row) + 1,
+                row + 1,
                 "oxygen_device",
                 "refused",
                 repr(texts[row]),

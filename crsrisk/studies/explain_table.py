@@ -125,9 +125,6 @@ def explain_table(
     table: str | Path,
     *,
     model: str | Path | RiskModel | ExplainableModel,
-    units: Mapping[str, str] | None = None,
-    mapping: Mapping[str, str] | None = None,
-    ldh_upper_limit_u_l: float | None = None,
     reading: TableReading = AS_NAMED,
     out: Path | None = None,
     tell: Tell | None = None,
@@ -137,16 +134,12 @@ def explain_table(
     Parameters
     ----------
     table : path
-        One row a patient, .csv or .parquet.
+        One row a patient: CSV, .xlsx, .parquet, or another file that :func:`crsrisk.read_patients`
+        reads.
     model : path, name of a released model, RiskModel or ExplainableModel
         A model of grade 2 or more.
-    units, mapping : mapping, optional
-        Units of columns that do not name theirs (``{"crp": "mg/dL"}``), and the table's own names
-        of columns.
-    ldh_upper_limit_u_l : float, optional
-        The laboratory's upper limit of LDH, where LDH stands in U/L.
     reading : TableReading, optional
-        What else is stated about the table.
+        What is stated about the table: names, units, codes, limits, times.
     out : path, optional
         Where it is written, too: .csv, .parquet or .json.
     tell : callable, optional
@@ -168,9 +161,6 @@ def explain_table(
         table,
         columns=contract.column_names,
         hour=contract.landmark_h,
-        units=units or {},
-        mapping=mapping or {},
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         reading=reading,
     ).table
     if tell is not None:
@@ -433,9 +423,6 @@ def answer_table(
     model: str,
     table: Path,
     *,
-    units: Mapping[str, str],
-    mapping: Mapping[str, str],
-    ldh_upper_limit_u_l: float | None,
     reading: TableReading = AS_NAMED,
     out: Path | None,
     is_printed: bool,
@@ -444,9 +431,6 @@ def answer_table(
     explained = explain_table(
         table,
         model=model,
-        units=units,
-        mapping=mapping,
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         reading=reading,
         out=out,
         tell=tell_account if is_printed else None,

@@ -190,9 +190,6 @@ def tell_onset(
     model: Path,
     table: Path,
     *,
-    units: Mapping[str, str],
-    mapping: Mapping[str, str],
-    ldh_upper_limit_u_l: float | None,
     reading: TableReading = AS_NAMED,
     out: Path | None = None,
 ) -> OnsetTable:
@@ -217,9 +214,6 @@ def tell_onset(
         table,
         columns=onset.risk_model.contract.column_names,
         hour=0,
-        units=units,
-        mapping=mapping,
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         reading=reading,
     ).table
     read = of_known_products(

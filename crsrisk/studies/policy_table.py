@@ -4,8 +4,8 @@ harms as stated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -96,28 +96,13 @@ class PolicyTableResult(PolicyPageResult, PolicyTableAnalysis):
         return plot_lines(self.chart(show), ax=ax)
 
 
-@dataclass(frozen=True)
-class TableColumns:
-    """How a model reads a file: units of columns, the file's names of columns, the laboratory's
-    upper limit of LDH (U/L), and what else is stated of the table.
-    """
-
-    units: Mapping[str, str] = field(default_factory=dict)
-    rename: Mapping[str, str] = field(default_factory=dict)
-    ldh_upper_limit_u_l: float | None = None
-    reading: TableReading = AS_NAMED
-
-
-COLUMNS_AS_NAMED = TableColumns()
-
-
 def evaluate_policies_table(
     table: str | Path | pd.DataFrame,
     effect: StatedEffect,
     *,
     risk_column: str | None = None,
     model: str | Path | RiskModel | None = None,
-    columns: TableColumns = COLUMNS_AS_NAMED,
+    reading: TableReading = AS_NAMED,
     outcome: str | None = None,
     groups: Sequence[str] = (),
     weights: HarmWeights = AS_ASSUMED,
@@ -138,7 +123,7 @@ def evaluate_policies_table(
     risk_column : column with risks of CRS of grade >= 2, 0 to 1. Either this or ``model``.
     model : a risk model, its folder or the name of a released one, which scores the table; a
         DataFrame has its columns as the data dictionary names them.
-    columns : how the model reads a file whose names and units are others.
+    reading : how the file is read: names, units, codes, limits.
     outcome : column with the outcome, yes or no; without it the risks are taken as true.
     groups : columns of subgroups; numbers of many values are cut at their median.
     weights : what harms weigh against one CRS; as assumed where nothing is set.
@@ -182,15 +167,15 @@ def evaluate_policies_table(
             cure="say where the risks of the table come from",
         )
     harms = weights.harms(load_assumptions())
-    source = open_table(table, columns.reading.dialect)
+    source = open_table(table, reading.dialect)
     cells, where = source.cells, source.where
     if model is None:
         risk, origin = risks_of(source, column=str(risk_column)), f"column {risk_column}"
     else:
-        risk, origin = _scored(table, source, model, columns)
+        risk, origin = _scored(table, source, model, reading)
     patients = TablePatients(risk, risk, read_groups(cells, columns=groups, where=where), False)
     if outcome is not None:
-        known = read_outcome(source, column=outcome, reading=columns.reading)
+        known = read_outcome(source, column=outcome, reading=reading)
         patients = keep_known(patients, known)
     if not len(patients.risk):
         raise InputError(
@@ -269,7 +254,7 @@ def _scored(
     table: str | Path | pd.DataFrame,
     source: SourceTable,
     model: str | Path | RiskModel,
-    columns: TableColumns,
+    reading: TableReading,
 ) -> tuple[FloatArray, str]:
     """Risks of the rows by a model, and the model's label."""
     if not isinstance(model, RiskModel):
@@ -278,10 +263,7 @@ def _scored(
         return risk_of_everybody(model, table), model.label
     patients = read_patients(
         source,
-        units=columns.units,
-        mapping=columns.rename,
-        ldh_upper_limit_u_l=columns.ldh_upper_limit_u_l,
-        reading=columns.reading,
+        reading=reading,
         columns=model.contract.column_names,
         strict=True,
     )

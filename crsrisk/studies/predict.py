@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -85,9 +84,6 @@ def read_known(
     *,
     columns: Iterable[str],
     hour: int,
-    units: Mapping[str, str],
-    mapping: Mapping[str, str],
-    ldh_upper_limit_u_l: float | None,
     reading: TableReading = AS_NAMED,
     strict: bool = False,
 ) -> Known:
@@ -103,9 +99,6 @@ def read_known(
     names = tuple(columns)
     read = read_patients(
         table,
-        units=units,
-        mapping=mapping,
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         reading=reading,
         columns=[name for name in names if AFTER not in name],
         strict=strict,
@@ -313,9 +306,6 @@ def score_table(
     model: Path,
     table: Path,
     *,
-    units: Mapping[str, str],
-    mapping: Mapping[str, str],
-    ldh_upper_limit_u_l: float | None,
     strict: bool,
     out: Path | None,
     unknown_product: bool = False,
@@ -348,9 +338,6 @@ def score_table(
         loaded,
         source,
         beside=load_companions(model, model=loaded, has_neighbour=False),
-        units=units,
-        mapping=mapping,
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         reading=reading,
         strict=strict,
         unknown_product=unknown_product,
@@ -369,9 +356,6 @@ def score_patients(
     model: RiskModel,
     table: Source,
     *,
-    units: Mapping[str, str] = MappingProxyType({}),
-    mapping: Mapping[str, str] = MappingProxyType({}),
-    ldh_upper_limit_u_l: float | None = None,
     reading: TableReading = AS_NAMED,
     strict: bool = False,
     unknown_product: bool = False,
@@ -388,9 +372,6 @@ def score_patients(
         table,
         columns=contract.column_names,
         hour=contract.landmark_h,
-        units=units,
-        mapping=mapping,
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         reading=reading,
         strict=strict,
     ).table

@@ -287,9 +287,6 @@ def table_training(
     outcomes: Path | None,
     outcome: str | None,
     at_least: float | None,
-    units: Mapping[str, str],
-    mapping: Mapping[str, str],
-    ldh_upper_limit_u_l: float | None,
     reading: TableReading = AS_NAMED,
     tell: Tell | None = None,
 ) -> Training:
@@ -307,9 +304,6 @@ def table_training(
         table,
         columns=(*columns_needed(feature.name for feature in config.features), *config.one_hot),
         hour=config.landmark_h,
-        units=units,
-        mapping=mapping,
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         reading=reading,
     )
     read = known.table

@@ -178,9 +178,6 @@ def update_model(
     at_least: float | None = None,
     method: str = "auto",
     config: str | Path | ModelConfig | None = None,
-    units: Mapping[str, str] | None = None,
-    mapping: Mapping[str, str] | None = None,
-    ldh_upper_limit_u_l: float | None = None,
     unknown_product: bool = False,
     product_files: Sequence[str | Path] = (),
     reading: TableReading = AS_NAMED,
@@ -197,9 +194,9 @@ def update_model(
     model : path, or name of a released model
         What is updated.
     table : path
-        Patients with their outcomes, .csv or .parquet. Rows that cannot be scored or whose outcome
-        is not known are left out and counted; with a landmark model so are patients who had the
-        event by then.
+        Patients with their outcomes: a file that :func:`crsrisk.read_patients` reads. Rows that
+        cannot be scored or whose outcome is not known are left out and counted; with a landmark
+        model so are patients who had the event by then.
     out : path, optional
         The new folder; else under its new name beside the old one, or in the current folder when
         the old one is a release.
@@ -214,17 +211,13 @@ def update_model(
     config : str, path or ModelConfig, optional
         What a refit follows; the shipped configuration of the model's name when left out. Without
         one no refit is considered.
-    units, mapping : mapping, optional
-        Units of columns that do not name theirs, and the table's own names of columns.
-    ldh_upper_limit_u_l : float, optional
-        The laboratory's upper limit of LDH, where LDH stands in U/L.
     unknown_product : bool
         Whether patients of products that the model was not trained on are taken; else they are left
         out and counted.
     product_files : sequence of path
         Files of products of one's own, by whose names the table may call them.
     reading : TableReading, optional
-        What else is stated about the table.
+        What is stated about the table: names, units, codes, limits, times.
     seed : int
         Of folds, of added trees and of the refits' samples.
     overwrite : bool
@@ -252,9 +245,6 @@ def update_model(
         table,
         columns=loaded.contract.column_names,
         hour=loaded.contract.landmark_h,
-        units=units or {},
-        mapping=mapping or {},
-        ldh_upper_limit_u_l=ldh_upper_limit_u_l,
         reading=reading,
     )
     if tell is not None:

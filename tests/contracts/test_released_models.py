@@ -83,9 +83,6 @@ def test_the_landmark_model_scores_a_table_from_a_file(tmp_path: Path) -> None:
         return score_table(
             find("released", name),
             path,
-            units={},
-            mapping={},
-            ldh_upper_limit_u_l=None,
             strict=False,
             out=None,
         )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crsrisk.data.table_reading import TableReading
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
@@ -25,7 +26,7 @@ from crsrisk.results import REPR_LIMIT, Estimate
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import sample
-from crsrisk.studies.policy_table import PolicyTableResult, TableColumns, evaluate_policies_table
+from crsrisk.studies.policy_table import PolicyTableResult, evaluate_policies_table
 
 EFFECT = StatedEffect(0.5, 0.35, 0.7, infections_added=0.03)
 
@@ -260,10 +261,10 @@ def test_a_model_reads_the_user_s_own_columns(model: RiskModel, tmp_path: Path) 
     own = observed.assign(CRP_BASE=observed["crp_mg_l"] / 10).drop(columns="crp_mg_l")
     own.to_csv(tmp_path / "own.csv", index=False)
     plain, mapped = (
-        evaluated(tmp_path / name, risk_column=None, model=str(tmp_path / "model"), columns=columns)
-        for name, columns in (
-            ("plain.csv", TableColumns()),
-            ("own.csv", TableColumns(units={"crp": "mg/dL"}, rename={"CRP_BASE": "crp"})),
+        evaluated(tmp_path / name, risk_column=None, model=str(tmp_path / "model"), reading=reading)
+        for name, reading in (
+            ("plain.csv", TableReading()),
+            ("own.csv", TableReading(units={"crp": "mg/dL"}, rename={"CRP_BASE": "crp"})),
         )
     )
     assert mapped.risk.mean == pytest.approx(plain.risk.mean, rel=1e-6)

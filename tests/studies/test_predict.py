@@ -36,9 +36,7 @@ def folder(model: RiskModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def score(
     folder: Path, table: Path, *, out: Path | None = None, strict: bool = False
 ) -> ScoredTable:
-    return score_table(
-        folder, table, units={}, mapping={}, ldh_upper_limit_u_l=None, strict=strict, out=out
-    )
+    return score_table(folder, table, strict=strict, out=out)
 
 
 def written(folder: Path, observed: pd.DataFrame) -> Path:

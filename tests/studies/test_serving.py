@@ -58,9 +58,6 @@ def of_predict(model: RiskModel, table: pd.DataFrame, place: Path) -> pd.DataFra
     return score_table(
         place / "model",
         place / "table.csv",
-        units={},
-        mapping={},
-        ldh_upper_limit_u_l=None,
         strict=False,
         out=None,
     ).rows

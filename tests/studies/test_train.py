@@ -518,9 +518,6 @@ def test_released_models_are_found_by_name(
         score_table(
             place,
             tmp_path / "patients.csv",
-            units={},
-            mapping={},
-            ldh_upper_limit_u_l=None,
             strict=False,
             out=None,
         ).rows
