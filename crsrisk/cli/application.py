@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -234,8 +234,7 @@ def _table_options(
 
 def reads_table(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options on how its table is read; it gets them as one ``reading``."""
-    own = inspect.signature(command, eval_str=True).parameters
-    options = inspect.signature(_table_options, eval_str=True).parameters
+    own, options = _parameters(command), _parameters(_table_options)
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
@@ -248,6 +247,17 @@ def reads_table(command: Callable[..., None]) -> Callable[..., None]:
     )
     run.__annotations__ = {one.name: one.annotation for one in shown}
     return run
+
+
+def _parameters(command: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Parameters with their annotations, but for those of a type that is imported only where a
+    table is read.
+    """
+    late = ("reading", "return")
+    command.__annotations__ = {
+        name: kind for name, kind in command.__annotations__.items() if name not in late
+    }
+    return inspect.signature(command, eval_str=True).parameters
 
 
 def _lists_of(texts: list[str] | None) -> dict[str, tuple[str, ...]]:

@@ -150,25 +150,35 @@ def grade(
         Path | None,
         typer.Option(help="Write the grades of every row here: .csv, .parquet or .xlsx."),
     ] = None,
+    strict: Annotated[bool, typer.Option(help="Stop where a row is refused.")] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     *,
     reading: TableReading,
 ) -> None:
-    """Grade CRS in a registry or trial: onset, peak, resolution, agreement between systems."""
+    """Grade CRS in a registry or trial: onset, peak, resolution, agreement between systems.
+
+    A row that cannot be used costs its patient; the others are graded. If any was refused, the exit
+    code is 2.
+    """
     from crsrisk.data.files import new_result
     from crsrisk.studies.grade import grade_registry, patients_path, print_graded
+    from crsrisk.studies.refused_rows import refused_path
 
     beside = None if out is None or patients_path(out) == out else patients_path(out)
-    with new_result(out, beside, overwrite=overwrite):
+    refused = None if out is None else refused_path(out)
+    with new_result(out, beside, refused, overwrite=overwrite):
         graded = grade_registry(
             table,
             systems=tuple(system or ()),
             alt_upper_limit_u_l=alt_upper_limit,
             reading=reading,
+            strict=strict,
             out=out,
         )
     if as_json:
         print_json(graded.to_dict())
     else:
         print_graded(graded, out=out)
+    if (problem := graded.refusal()) is not None:
+        raise problem

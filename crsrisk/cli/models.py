@@ -183,7 +183,8 @@ def predict(
     """
     from crsrisk.data.files import new_result
     from crsrisk.folders import find
-    from crsrisk.studies.predict import print_score, refused_path, score_table
+    from crsrisk.studies.predict import print_score, score_table
+    from crsrisk.studies.refused_rows import refused_path
 
     refused = None if out is None else refused_path(out)
     with new_result(out, refused, overwrite=overwrite):

@@ -136,6 +136,17 @@ def refusal_of(
     )
 
 
+def with_the_rest(problem: InputError, told: str) -> InputError:
+    """The same error, with what became of the rest of the table."""
+    return InputError(
+        where=problem.where,
+        key=problem.key,
+        found=problem.found,
+        expected=problem.expected,
+        cure=f"{problem.cure}; {told}",
+    )
+
+
 @dataclass
 class Account:
     """The account of a table in the making."""
@@ -153,3 +164,16 @@ class Account:
     def refusal(self) -> InputError | None:
         """See :func:`refusal_of`."""
         return refusal_of(self.notes, where=self.where, n_rows=self.n_rows)
+
+    def reasons(self) -> dict[int, str]:
+        """Why each refused row is refused, by row."""
+        reasons: dict[int, str] = {}
+        for note in self.notes:
+            if note.kind == "refused":
+                reason = (
+                    f"{note.column}: found {note.found or 'an empty cell'};"
+                    f" expected {note.expected}"
+                )
+                before = f"{reasons[note.row]} | " if note.row in reasons else ""
+                reasons[note.row] = before + reason
+        return reasons

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk.data.account import Account, grouped
+from crsrisk.data.account import Account, Note, grouped
 from crsrisk.data.bounds import is_above, is_at_least, is_below
 from crsrisk.data.cells import MISSING_WORDS, Parsed, parse, texts_of
 from crsrisk.data.columns import (
@@ -79,13 +79,19 @@ class Registry:
     """A table that was read. ``rows``: the columns of :data:`crsrisk.data.episodes.ROW_COLUMNS`, in
     the order of the file, and ``neurology``: those of immune effector cell toxicity, where the file
     has them. ``readings``: sentences on how the file and its gaps were read. ``unused``: columns
-    that were not looked at.
+    that were not looked at. ``refused``: rows that are not used, as they stand in the file, its
+    index counts rows from 1; ``reasons``: why, by row. ``account``: notes on every cell.
     """
 
     rows: pd.DataFrame
     readings: tuple[str, ...]
     unused: tuple[str, ...]
-    neurology: pd.DataFrame | None = None
+    neurology: pd.DataFrame | None
+    refused: pd.DataFrame
+    reasons: Mapping[int, str]
+    account: tuple[Note, ...]
+    n_patients_refused: int
+    source: SourceTable
 
 
 def name_of(source: Source) -> str:
@@ -98,6 +104,7 @@ def read_registry(
     *,
     alt_upper_limit_u_l: float | None = None,
     reading: TableReading = AS_NAMED,
+    strict: bool = True,
 ) -> Registry:
     """Read a registry for grading, a file or a frame; rows count from 1 below the header.
 
@@ -114,7 +121,9 @@ def read_registry(
     ``consciousness``, ``seizure``, ``motor_weakness``, ``cerebral_edema``. Every quantity may come
     in another unit, named in its header, beside it (``temperature_unit``) or in its cell. An empty
     cell of a measurement means not measured; support must be stated. Raises :class:`InputError` for
-    rows that cannot be, all kinds of them at once.
+    rows that cannot be, all kinds of them at once; without ``strict`` only where nothing is left.
+    A row that cannot be used then costs all rows of its patient: the grade of a course with a gap
+    may be too low, at the gap and after it.
 
     >>> ward = pd.DataFrame({"patient_id": ["A"], "time_h": [0], "temperature_c": [101.3],
     ...                      "sbp_mmhg": [120], "has_fluids": [0], "n_vasopressors": [0],
@@ -159,15 +168,40 @@ def read_registry(
         told.append(sentence)
     alt = _alt(table, found.columns, read)
     _check_rows(read, account)
-    if (problem := account.refusal()) is not None:
+    reasons = _refused_rows(read["patient_id"], account)
+    if (problem := account.refusal()) is not None and (strict or len(reasons) == account.n_rows):
         raise problem
+    kept = ~np.isin(np.arange(1, account.n_rows + 1), list(reasons))
+    refused = opened.cells.set_axis(pd.RangeIndex(1, account.n_rows + 1), axis=0).loc[~kept]
+    patients = read["patient_id"]
+    read = {name: values[kept] for name, values in read.items()}
+    alt = None if alt is None else alt[kept]
     told += [
         trouble.sentence()
         for trouble in grouped(account.notes, kinds=("left out", "converted", "warned"))
     ]
     rows, readings = as_rows(read, alt)
     unused = found.unused
-    return Registry(rows, (*told, *readings), unused, _neurology(read))
+    return Registry(
+        rows=rows,
+        readings=(*told, *readings),
+        unused=unused,
+        neurology=_neurology(read),
+        refused=refused,
+        reasons=reasons,
+        account=tuple(account.notes),
+        n_patients_refused=len(set(patients[~kept]) - {""}),
+        source=opened,
+    )
+
+
+def _refused_rows(patients: NDArray[Any], account: Account) -> dict[int, str]:
+    """Rows that are not used, and why: those refused, and all others of their patients."""
+    reasons = account.reasons()
+    lost = {patients[row - 1] for row in reasons} - {""}
+    for row in np.flatnonzero(np.isin(patients, list(lost))).tolist():
+        reasons.setdefault(row + 1, "another row of this patient is refused")
+    return dict(sorted(reasons.items()))
 
 
 def _of_header(how: TableReading, header: list[str]) -> TableReading:

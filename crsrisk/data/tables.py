@@ -437,13 +437,7 @@ def _finish(
     """
     order = {name: position for position, name in enumerate(columns_of("observed"))}
     notes = sorted(account.notes, key=lambda note: (note.row, order.get(note.column, len(order))))
-    reasons: dict[int, str] = {}
-    for note in notes:
-        if note.kind == "refused":
-            reason = (
-                f"{note.column}: found {note.found or 'an empty cell'}; expected {note.expected}"
-            )
-            reasons[note.row] = f"{reasons[note.row]} | {reason}" if note.row in reasons else reason
+    reasons = replace(account, notes=notes).reasons()
     rows = pd.RangeIndex(1, account.n_rows + 1, name="row")
     keep = ~rows.isin(list(reasons))
     frame = pd.DataFrame({name: array[keep] for name, array in values.items()}, index=rows[keep])

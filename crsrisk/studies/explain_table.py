@@ -169,7 +169,7 @@ def explain_table(
     rows_of_file = read.patient_ids.index.to_numpy(dtype=np.int64).tolist()
     ids = dict(zip(rows_of_file, map(_as_number, read.patient_ids), strict=True))
     by_row = _explained(explainable, read.frame, ids=ids)
-    for row, told in told_by_row(read).items():
+    for row, told in told_by_row(read, columns=contract.column_names).items():
         if row in by_row:
             one = by_row[row]
             status = "warned" if one.status == "ok" else one.status

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from crsrisk.data.account import Note, Trouble, grouped, refusal_of, with_the_rest
 from crsrisk.data.episodes import (
     episode_milestones,
     follow,
@@ -33,6 +34,7 @@ from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError, OutputError
 from crsrisk.results import Estimate, Result, to_plain
+from crsrisk.studies.refused_rows import write_refused
 
 LABELS: Mapping[GradingSystem, str] = {
     GradingSystem.ASTCT: "ASTCT 2019",
@@ -76,7 +78,7 @@ class GradedRegistry(Result):
     ----------
     source : the file, or "registry" for a table in memory.
     systems : the grading systems, in the order of :class:`GradingSystem`.
-    rows : every row of the table in its order: patient_id, time_h, episode, grade_<system>.
+    rows : every graded row of the table in its order: patient_id, time_h, episode, grade_<system>.
     patients : one row a patient and system, see :meth:`milestones`.
     episodes : one row a patient, system and episode of CRS, with the same columns.
     neurotoxicity : ICANS by ASTCT, one row a patient, with the same columns; None where the table
@@ -85,6 +87,10 @@ class GradedRegistry(Result):
     agreements : by pair of systems, on the patients' highest grades.
     readings : sentences on how gaps of the table were read, and on what could not be seen.
     columns_not_used : columns of the table that were not looked at.
+    refused : rows of the table that were not used, as they stand; the index counts rows from 1.
+    reasons : why, by row: what cannot be, or that another row of the patient is refused.
+    account : notes on what was refused, converted and left out.
+    refused_to : the file with the refused rows, beside ``out``; None where there are none.
 
     Examples
     --------
@@ -108,6 +114,11 @@ class GradedRegistry(Result):
     agreements: tuple[Agreement, ...]
     readings: tuple[str, ...]
     columns_not_used: tuple[str, ...]
+    refused: pd.DataFrame
+    reasons: Mapping[int, str]
+    account: tuple[Note, ...]
+    n_patients_refused: int
+    refused_to: str | None = None
 
     def summary(self) -> str:
         """Patients with CRS of grade 2 or more under each system, and how gaps were read."""
@@ -116,11 +127,32 @@ class GradedRegistry(Result):
             for system in self.systems
         )
         lines = [
-            f"{len(self.n_episodes)} patients, {len(self.rows)} rows; grade 2 or more: {shares}",
+            f"{len(self.n_episodes)} patients, {len(self.rows)} rows{self._refused_in_words()};"
+            f" grade 2 or more: {shares}",
             *(f"Read as: {sentence}" for sentence in self.readings),
             NOTICE,
         ]
         return "\n".join(lines)
+
+    def _refused_in_words(self) -> str:
+        n, rows = self.n_patients_refused, len(self.refused)
+        return f" ({n} patients with {rows} rows refused)" if rows else ""
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What was refused, left out or doubtful in reading, grouped by column, with counts."""
+        return grouped(self.account, kinds=("refused", "left out", "warned"))
+
+    def refusal(self) -> InputError | None:
+        """The refusals as one error, the first in full, all others grouped; None where every row
+        was graded.
+        """
+        n_rows = len(self.rows) + len(self.refused)
+        problem = refusal_of(self.account, where=self.source, n_rows=n_rows, what="are refused")
+        if problem is None:
+            return None
+        n = len(self.n_episodes) + self.n_patients_refused
+        told = f"{self.n_patients_refused} of {n} patients refused, the others graded"
+        return with_the_rest(problem, told)
 
     def of_system(self, system: str | GradingSystem) -> SystemSummary:
         """How many patients reached which grade, shares of grade >= 2 and >= 3, and medians of the
@@ -141,7 +173,9 @@ class GradedRegistry(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Every row of the table in its order: patient_id, time_h, episode, grade_<system>."""
+        """Every graded row of the table in its order: patient_id, time_h, episode,
+        grade_<system>.
+        """
         return self.rows.copy()
 
     def milestones(self, system: str | GradingSystem | None = None) -> pd.DataFrame:
@@ -184,6 +218,10 @@ class GradedRegistry(Result):
             "file": self.source,
             "n_rows": len(self.rows),
             "n_patients": len(self.n_episodes),
+            "n_rows_refused": len(self.refused),
+            "n_patients_refused": self.n_patients_refused,
+            "refused": [{"row": row, "reason": told} for row, told in self.reasons.items()],
+            "refused_to": self.refused_to,
             "systems": to_plain(self.systems),
             "summary": {system.value: to_plain(self.of_system(system)) for system in self.systems},
             "patients": [
@@ -209,6 +247,7 @@ def grade_registry(
     systems: Sequence[str] = (),
     alt_upper_limit_u_l: float | None = None,
     reading: TableReading = AS_NAMED,
+    strict: bool = False,
     out: str | Path | None = None,
 ) -> GradedRegistry:
     """Grade CRS in a registry or trial under each published system.
@@ -222,9 +261,12 @@ def grade_registry(
         all when empty.
     alt_upper_limit_u_l : upper limit of normal of ALT, 5 to 200 U/L, for a column ``alt_u_l``.
     reading : what is stated about the table: names, units, codes, limits, times.
+    strict : raise for a row that cannot be, all kinds of them at once. Otherwise such a row costs
+        its patient, and the other patients are graded: see ``refused`` and ``refusal()``.
     out : write the grades of every row here (.csv, .parquet or .xlsx), and onset, peak and
         resolution by patient, system and episode beside them (``grades.patients.csv``; in .xlsx as
-        a second sheet).
+        a second sheet), and the rows of refused patients with the reason of each
+        (``grades.refused.csv``).
 
     Returns
     -------
@@ -235,8 +277,8 @@ def grade_registry(
     Raises
     ------
     InputError
-        For rows that cannot be, all kinds of them at once, with row, column and cure; for an
-        unknown system.
+        For an unknown system, for a table that cannot be read as a whole or leaves no patient to
+        grade, and with ``strict`` for rows that cannot be.
     OutputError
         When ``out`` is the table that is graded.
 
@@ -254,7 +296,9 @@ def grade_registry(
             expected="another file",
             cure="give the grades a name of their own",
         )
-    registry = read_registry(source, alt_upper_limit_u_l=alt_upper_limit_u_l, reading=reading)
+    registry = read_registry(
+        source, alt_upper_limit_u_l=alt_upper_limit_u_l, reading=reading, strict=strict
+    )
     table, numbers = registry.rows, load_assumptions()
     followed = follow(
         table,
@@ -281,8 +325,12 @@ def grade_registry(
         grade = icans_grade(registry.neurology)
         rows = rows.assign(grade_icans=grade)
         icans = milestones_of(table, np.nan_to_num(grade).astype(np.int64))
+    refused_to = None
     if out is not None:
         _write(Path(out), rows, _with_all(patients, by_episode))
+        n_rows = len(registry.source.cells)
+        reasons = pd.Series([registry.reasons.get(row + 1, "") for row in range(n_rows)], dtype=str)
+        refused_to = write_refused(Path(out), registry.source.cells, reasons)
     episodes = rows.groupby("patient_id", sort=False)["episode"].max()
     return GradedRegistry(
         source=name_of(source),
@@ -295,6 +343,11 @@ def grade_registry(
         agreements=tuple(agree(*pair, highest) for pair in combinations(chosen, 2)),
         readings=(*registry.readings, *signs_without_fever(table, followed)),
         columns_not_used=registry.unused,
+        refused=registry.refused,
+        reasons=registry.reasons,
+        account=registry.account,
+        n_patients_refused=registry.n_patients_refused,
+        refused_to=None if refused_to is None else str(refused_to),
     )
 
 
@@ -364,6 +417,14 @@ def print_graded(graded: GradedRegistry, *, out: Path | None, at_most: int = 40)
             " vary or there are fewer than twenty patients. --json has the cross tables.",
             soft_wrap=True,
         )
+    for trouble in grouped(graded.account, kinds=("refused",)):
+        console.print(f"  refused: {trouble.sentence()}", soft_wrap=True)
+    if len(graded.refused):
+        console.print(
+            f"  {graded.n_patients_refused} patients with {len(graded.refused)} rows are not"
+            " graded: without the refused row of such a patient his grades might be too low",
+            soft_wrap=True,
+        )
     for sentence in graded.readings:
         console.print(f"  read as: {sentence}", soft_wrap=True)
     if graded.columns_not_used:
@@ -373,6 +434,8 @@ def print_graded(graded: GradedRegistry, *, out: Path | None, at_most: int = 40)
         where = patients_path(out)
         sheet = ", sheet patients" if where == out else ""
         console.print(f"Wrote {where}{sheet} (onset, peak, resolution)", soft_wrap=True)
+    if graded.refused_to is not None:
+        console.print(f"  the refused rows as they stand: {graded.refused_to}", soft_wrap=True)
     console.print(NOTICE, soft_wrap=True)
 
 

@@ -8,10 +8,10 @@ predict. A model of what is known before the first dose gets the table as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crsrisk.data.account import KINDS, Note, Trouble, grouped, refusal_of
+from crsrisk.data.account import KINDS, Note, Trouble, grouped, refusal_of, with_the_rest
 from crsrisk.data.explanation import INTERVAL_NAMES
-from crsrisk.data.files import remove_leftovers, write_table_stream
+from crsrisk.data.files import write_table_stream
 from crsrisk.data.outcomes import read_course
 from crsrisk.data.risk_model import CANNOT
 from crsrisk.data.table_files import Source, SourceTable, open_table
@@ -42,6 +42,7 @@ from crsrisk.model.landmark import course_columns, landmark_columns, landmark_fe
 from crsrisk.model.risk_model import RiskModel, distance_in_words
 from crsrisk.model.store import load_model
 from crsrisk.results import Result
+from crsrisk.studies.refused_rows import write_refused
 from crsrisk.wording import hours_in_words
 
 Tell: TypeAlias = Callable[[tuple[Note, ...]], None]  # hears the account of a reading
@@ -264,13 +265,7 @@ class ScoredTable(Result):
         count = f"{len(refused)} of {len(self.rows)} rows refused, the others scored"
         read = refusal_of(self.account, where=self.where, n_rows=len(self.rows), what="are refused")
         if read is not None:
-            return InputError(
-                where=read.where,
-                key=read.key,
-                found=read.found,
-                expected=read.expected,
-                cure=f"{read.cure}; {count}",
-            )
+            return with_the_rest(read, count)
         row = int(refused[0])
         return InputError(
             where=self.where,
@@ -279,27 +274,6 @@ class ScoredTable(Result):
             expected="values that the model can use",
             cure=f"correct the row ({count})",
         )
-
-
-def refused_path(out: Path) -> Path:
-    """Where the refused rows of a result stand: ``risks.csv`` -> ``risks.refused.csv``."""
-    return out.with_name(f"{out.stem}.refused{out.suffix}")
-
-
-def write_refused(out: Path, cells: pd.DataFrame, reasons: pd.Series[Any]) -> Path | None:
-    """Write the rows of the file that were refused, as they stand, with the reason of each; None,
-    and an older such file removed, where there are none.
-    """
-    place = refused_path(out)
-    refused = reasons[reasons != ""]
-    if refused.empty:
-        remove_leftovers([place])
-        return None
-    places = refused.index.to_numpy()
-    rows = cells.iloc[places].astype(str)
-    rows.insert(0, "table_row" if "row" in rows else "row", places + 1)
-    write_table_stream(place, iter([rows.assign(why_refused=refused.to_numpy())]))
-    return place
 
 
 def score_table(
@@ -491,7 +465,7 @@ def _scored(model: RiskModel, beside: Companions, read: PatientTable) -> pd.Data
         results.loc[results["status"] == CANNOT, "reasons"] += INSTEAD
     joined = read.rejoin(results)
     refused = joined["is_refused"].to_numpy(dtype=bool)
-    told = told_by_row(read)
+    told = told_by_row(read, columns=model.contract.column_names)
     doubts = pd.Series([told.get(row, "") for row in joined.index], index=joined.index, dtype=str)
     is_doubtful = (doubts != "") & (joined["status"] == "ok")
     reasons = (joined["reasons"].fillna("") + " " + doubts).str.strip()
@@ -510,11 +484,11 @@ def _scored(model: RiskModel, beside: Companions, read: PatientTable) -> pd.Data
     )
 
 
-def told_by_row(read: PatientTable) -> dict[int, str]:
-    """By row, in sentences, which cells were left out."""
+def told_by_row(read: PatientTable, *, columns: Collection[str]) -> dict[int, str]:
+    """By row, in sentences, which cells were left out, of the columns that a model reads."""
     told: dict[int, str] = {}
     for note in read.account:
-        if not note.row or note.kind != "left out":
+        if not note.row or note.kind != "left out" or note.column not in columns:
             continue
         sentence = f"{note.column} is left out: found {note.found}; expected {note.expected}."
         told[note.row] = f"{told[note.row]} {sentence}" if note.row in told else sentence

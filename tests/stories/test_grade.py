@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from crsrisk.data.tables import read_table
-from tests.stories.terminal import done, refused
+from tests.stories.terminal import crsrisk, done, refused
 
 HEADER = "patient_id,time_h,temperature_c,sbp_mmhg,has_fluids,n_vasopressors,oxygen_device\n"
 ROWS = (
@@ -131,6 +131,7 @@ def test_a_row_that_cannot_be(ward: Path, row: str, says: tuple[str, ...]) -> No
     refused(
         "grade",
         ward,
+        "--strict",
         "--out",
         ward.parent / "new" / "grades.csv",
         says=("ward.csv", *says),
@@ -154,3 +155,32 @@ def test_an_option_that_cannot_be(
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     refused("grade", tmp_path / "ward.csv", says=("ward.csv", "No such file"), folder=tmp_path)
+
+
+def test_a_refused_row_costs_its_patient_and_the_others_are_graded(ward: Path) -> None:
+    ward.write_text(
+        HEADER + ROWS + "3,0,38.0,120,0,0,tent\n3,12,38.0,120,0,0,vent\n,0,38,120,0,0,none\n"
+    )
+    out = ward.parent / "grades.csv"
+    answer = crsrisk("grade", ward, "--system", "astct", "--out", out)
+    assert answer.code == 2
+    assert "row 6, column oxygen_device" in answer.err
+    assert "1 of 3 patients refused, the others graded" in answer.err
+    assert "refused: patient_id: 1 cell (row 8)" in answer.out
+    assert pd.read_csv(out)["patient_id"].astype(str).unique().tolist() == ["1", "2"]
+    refused_rows = pd.read_csv(ward.parent / "grades.refused.csv", dtype=str)
+    assert refused_rows["row"].tolist() == ["6", "7", "8"]
+    assert refused_rows["oxygen_device"].tolist() == ["tent", "vent", "none"]
+    assert refused_rows["why_refused"][1] == "another row of this patient is refused"
+    tree = crsrisk("grade", ward, "--json").tree
+    assert (tree["n_patients"], tree["n_patients_refused"], tree["n_rows_refused"]) == (2, 1, 3)
+    ward.write_text(HEADER + ROWS)
+    done("grade", ward, "--system", "astct", "--out", out, "--overwrite")
+    assert not (ward.parent / "grades.refused.csv").exists()
+
+
+def test_nothing_is_written_where_every_patient_is_refused(ward: Path) -> None:
+    ward.write_text(HEADER + ROWS.replace("none", "tent"))
+    refused(
+        "grade", ward, "--out", ward.parent / "grades.csv", says=("'tent'",), folder=ward.parent
+    )
