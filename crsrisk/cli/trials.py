@@ -194,6 +194,7 @@ def weigh_policies(
     burden: Burden = None,
     doses: Doses = None,
     seed: Seed = 1,
+    strict: Annotated[bool, typer.Option(help="Stop where a row is refused.")] = False,
     html: Page = None,
     out: PolicyFolder = None,
     overwrite: Overwrite = False,
@@ -201,7 +202,11 @@ def weigh_policies(
     *,
     reading: TableReading,
 ) -> None:
-    """Weigh prophylaxis in a table of patients, under a risk ratio and harms that you state."""
+    """Weigh prophylaxis in a table of patients, under a risk ratio and harms that you state.
+
+    Rows that cannot be used are left out, and stand in refused.csv of the folder. If any was
+    refused, the exit code is 2.
+    """
     from crsrisk.data.files import new_result
     from crsrisk.policy.cohort import HarmWeights
     from crsrisk.policy.stated import StatedEffect
@@ -221,9 +226,17 @@ def weigh_policies(
             thresholds=threshold or (),
             doses_per_100=doses or (30.0,),
             seed=seed,
+            strict=strict,
         )
         written = write_policies(result, html=html, out=out)
+        refused_to = None if out is None else result.refused.write(out / "refused.csv")
     if as_json:
         print_json(result.policy_tree())
     else:
         print_policies(result, written=written)
+        for trouble in result.refused.troubles():
+            typer.echo(f"  {trouble.kind}: {trouble.sentence()}")
+        if refused_to is not None:
+            typer.echo(f"  the refused rows as they stand: {refused_to}")
+    if result.refused.problem is not None:
+        raise result.refused.problem

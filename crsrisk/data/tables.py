@@ -38,7 +38,7 @@ from crsrisk.data.identity import contradictions
 from crsrisk.data.overlooked import refuse_long, refuse_overlooked, usual_names
 from crsrisk.data.product_facts import FACTS, product_facts
 from crsrisk.data.product_names import shipped_name
-from crsrisk.data.quantities import Table, note_unread, read_quantity
+from crsrisk.data.quantities import Table, note_unread, read_quantity, upper_limits
 from crsrisk.data.table_files import Source, SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
@@ -46,6 +46,7 @@ from crsrisk.fields import FIELDS, Field, columns_of
 
 __all__ = ["Note", "NoteKind", "PatientTable", "read_patients", "read_table"]
 
+LDH_LIMIT = "ldh_upper_limit_u_l"  # read only where a model asks for it
 NOT_STATED = "not stated"  # for a word that may be missing (site, regimen)
 
 
@@ -160,7 +161,8 @@ def read_patients(
     mapping : the file's own column names: ``{"CRP_BASE": "crp [mg/dL]"}``.
     reading : what else is stated about the table: codes, missing values, censored values, times.
     columns : the columns that a model reads; only these must be there. All that are required by the
-        field table when left out.
+        field table when left out. With `ldh_upper_limit_u_l` among them the frame holds the limit
+        of each row.
     strict : raise :class:`InputError` for refused cells, all kinds of them at once; otherwise
         refused rows are kept apart in ``PatientTable.refused``.
 
@@ -232,6 +234,8 @@ def read_patients(
         account.note(0, name, "warned", told, cure, "It is left as it is.")
     if strict and (problem := account.refusal()) is not None:
         raise problem
+    if LDH_LIMIT in wanted:
+        values[LDH_LIMIT] = _ldh_limits(table, found.columns.get("ldh_x_uln"))
     return _finish(source, values, account, wanted=wanted)
 
 
@@ -350,6 +354,22 @@ def _read_column(
     if field.kind == "category":
         values[read.missing | read.is_bad] = NOT_STATED
     return values
+
+
+def _ldh_limits(table: Table, column: Column | None) -> NDArray[Any]:
+    """The upper limit of LDH of every row in U/L, NaN where the table does not say it."""
+    n = table.account.n_rows
+    if column is None or (column.limit_column is None and table.how.ldh_upper_limit_u_l is None):
+        return np.full(n, np.nan)
+    aside = Account(table.account.where, n)
+    limits = upper_limits(replace(table, account=aside), column, OBSERVED["ldh_x_uln"], "U/L")
+    known = {(note.row, note.column) for note in table.account.notes}
+    table.account.notes += [
+        replace(note, kind="left out")
+        for note in aside.notes
+        if (note.row, note.column) not in known
+    ]
+    return limits
 
 
 def _is_spare(field: Field) -> bool:

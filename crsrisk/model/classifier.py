@@ -230,7 +230,9 @@ boosting_l2 : optional
         does.
         """
         check_is_fitted(self)
-        return self.model_.predict_proba(X, unknown_product=True, outside_training=True)
+        found = self.model_.predict(X, unknown_product=True, outside_training=True)
+        risk = found.require_scored().risk
+        return np.column_stack([1.0 - risk, risk])
 
     def predict_log_proba(self, X: Any) -> Floats:
         """Logarithms of :meth:`predict_proba`, exact where a risk is close to 0 or 1."""
@@ -240,7 +242,11 @@ boosting_l2 : optional
     def decision_function(self, X: Any) -> Floats:
         """Calibrated log-odds of the event, shape (patients,)."""
         check_is_fitted(self)
-        return self.model_.log_odds(X, unknown_product=True, outside_training=True)
+        found, log_odds = self.model_.predict_with_log_odds(
+            X, unknown_product=True, outside_training=True
+        )
+        found.require_scored()
+        return log_odds
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likelier class. Choose a threshold of your own for a decision: 0.5 has no clinical

@@ -39,7 +39,7 @@ from crsrisk.model.features import (
     load_config,
     words_of,
 )
-from crsrisk.model.indices import INDICES
+from crsrisk.model.indices import INDICES, LDH_LIMIT
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -145,6 +145,11 @@ class ProductRate(ClinicalClassifier):
         return np.array([self.risk_of_product_.get(word, self.risk_of_others_) for word in words])
 
 
+# Simulated patients have LDH in multiples alone. One limit (assumed) for all of them is a constant
+# factor, which the fitted slope of a logarithm hardly notices.
+_SIMULATED_LIMIT_U_L = 250.0
+
+
 class IndexLogistic(ClinicalClassifier):
     """A published index with a logistic recalibration: product + slope x log(index).
 
@@ -181,6 +186,8 @@ class IndexLogistic(ClinicalClassifier):
         return np.asarray(self.pipeline_.predict_proba(self._table(observed))[:, 1])
 
     def _table(self, observed: pd.DataFrame) -> pd.DataFrame:
+        if LDH_LIMIT in INDICES[self.score].columns and LDH_LIMIT not in observed.columns:
+            observed = observed.assign(**{LDH_LIMIT: _SIMULATED_LIMIT_U_L})
         table = build_features(observed, names=[self.score])
         return (
             table.assign(product=words_of(observed, column="product"))

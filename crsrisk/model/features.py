@@ -38,7 +38,7 @@ from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.fields import Field as Described
 from crsrisk.folders import find
-from crsrisk.model.indices import INDICES, Index
+from crsrisk.model.indices import INDICES, LDH_LIMIT, Index
 from crsrisk.model.landmark import LABORATORY, VITALS
 from crsrisk.results import Result
 
@@ -629,12 +629,18 @@ def _origins(names: tuple[str, ...]) -> tuple[tuple[str, str | None, Index | Non
 def require_columns(observed: pd.DataFrame, columns: Iterable[str]) -> None:
     """Raise :class:`InputError` that names the columns that a table lacks."""
     if absent := [column for column in columns if column not in observed.columns]:
+        cure = "add it (cells may be empty where the data dictionary allows it)"
+        if LDH_LIMIT in absent:
+            cure += (
+                f"; {LDH_LIMIT}, of EASIX and its kin, is known of a table that is read with LDH in"
+                " U/L or with its limits, and of no simulated patient"
+            )
         raise InputError(
             where="table",
             key=", ".join(absent),
             found="no such column",
             expected="the column",
-            cure="add it (cells may be empty where the data dictionary allows it)",
+            cure=cure,
         )
 
 

@@ -4,8 +4,10 @@ published.
 All take columns of the observed table in the units that the names say, as arrays or, for one
 patient, as plain floats, with the same arithmetic; a missing value (NaN) in gives a missing value
 out. LDH is taken in U/L, as published, or in multiples together with the upper limit that belongs
-to it. They were proposed for CAR-T therapy of blood cancers or as general prognostic scores: none
-has been validated for cytokine release syndrome in solid tumours.
+to it; as a feature of a model an index takes the multiple and the limit of each row, which a table
+that is read brings along and a simulated one has not. They were proposed for CAR-T therapy of blood
+cancers or as general prognostic scores: none has been validated for cytokine release syndrome in
+solid tumours.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -25,12 +26,9 @@ from crsrisk.units import convert
 
 Value = TypeVar("Value", float, NDArray[np.float64])
 
-# The observed table holds LDH in multiples of each laboratory's own upper limit, which makes
-# laboratories alike; a model's feature is the index at this limit (assumed), and says so. It
-# multiplies the index by a constant, which a rank or a fitted slope does not notice.
-LDH_UPPER_LIMIT_U_L = 250.0
 _UMOL_L_IN_MG_DL = float(convert(1.0, name="creatinine_umol_l", unit="mg/dL"))  # of creatinine
-_LDH = f"LDH [x ULN] x {LDH_UPPER_LIMIT_U_L:g} U/L"
+LDH_LIMIT = "ldh_upper_limit_u_l"  # column of the limit that belongs to the LDH of each row
+_LDH_COLUMNS = ("ldh_x_uln", LDH_LIMIT)
 _MG_L_IN_MG_DL = float(convert(1.0, name="crp_mg_l", unit="mg/dL"))
 
 
@@ -172,24 +170,24 @@ INDICES: Mapping[str, Index] = MappingProxyType(
     {
         "easix": Index(
             "EASIX",
-            f"{_LDH} x creatinine [mg/dL] / platelets [10^9/L]",
+            "LDH [U/L] x creatinine [mg/dL] / platelets [10^9/L]",
             "Pennisi, Blood Adv 2021;5:3397 (index of Luft and colleagues)",
-            ("ldh_x_uln", "creatinine_umol_l", "platelets_g_l"),
-            partial(easix, ldh_upper_limit_u_l=LDH_UPPER_LIMIT_U_L),
+            (*_LDH_COLUMNS, "creatinine_umol_l", "platelets_g_l"),
+            easix,
         ),
         "m_easix": Index(
             "m-EASIX",
-            f"{_LDH} x CRP [mg/dL] / platelets [10^9/L]",
+            "LDH [U/L] x CRP [mg/dL] / platelets [10^9/L]",
             "Pennisi, Blood Adv 2021;5:3397",
-            ("ldh_x_uln", "crp_mg_l", "platelets_g_l"),
-            partial(m_easix, ldh_upper_limit_u_l=LDH_UPPER_LIMIT_U_L),
+            (*_LDH_COLUMNS, "crp_mg_l", "platelets_g_l"),
+            m_easix,
         ),
         "easix_ferritin": Index(
             "EASIX x ferritin",
-            f"EASIX (with {_LDH}) x ferritin [ug/L], in the spirit of EASIX-F",
+            "EASIX x ferritin [ug/L], in the spirit of EASIX-F",
             "after Greenbaum, Blood Adv 2021;5:2799, whose cut-points are not used",
-            ("ldh_x_uln", "creatinine_umol_l", "platelets_g_l", "ferritin_ug_l"),
-            partial(easix_ferritin, ldh_upper_limit_u_l=LDH_UPPER_LIMIT_U_L),
+            (*_LDH_COLUMNS, "creatinine_umol_l", "platelets_g_l", "ferritin_ug_l"),
+            easix_ferritin,
         ),
         "crp_albumin_ratio": Index(
             "CRP/albumin ratio",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -155,25 +156,44 @@ class RiskModel(Result):
     def predict_proba(
         self, X: Any, *, unknown_product: bool = False, outside_training: bool = False
     ) -> Floats:
-        """Probabilities of no event and of the event, shape (patients, 2).
+        """Probabilities of no event and of the event, shape (patients, 2); NaN in rows without a
+        risk.
+
+        Warns
+        -----
+        UserWarning
+            Where rows have no risk, with their number and why; :meth:`check` gives every reason,
+            and :meth:`predict` can be told to score rows that it would not.
 
         Raises
         ------
         InputError
-            For a table of another kind, and for rows without a risk, unless :meth:`predict` is told
-            to score them: see :meth:`check`.
+            For a table of another kind.
         """
         found = self.predict(X, unknown_product=unknown_product, outside_training=outside_training)
-        risk = found.require_scored().risk
-        return np.column_stack([1.0 - risk, risk])
+        _warn_of_rows_without_risk(found)
+        return np.column_stack([1.0 - found.risk, found.risk])
 
     def log_odds(
         self, X: Any, *, unknown_product: bool = False, outside_training: bool = False
     ) -> Floats:
-        """Calibrated log-odds of the event, shape (patients,); raises as :meth:`predict_proba`."""
+        """Calibrated log-odds of the event, shape (patients,); NaN and a warning as in
+        :meth:`predict_proba`.
+        """
+        found, log_odds = self.predict_with_log_odds(
+            X, unknown_product=unknown_product, outside_training=outside_training
+        )
+        _warn_of_rows_without_risk(found)
+        return log_odds
+
+    def predict_with_log_odds(
+        self, X: Any, *, unknown_product: bool = False, outside_training: bool = False
+    ) -> tuple[Prediction, Floats]:
+        """:meth:`predict`, and the calibrated log-odds, NaN in rows without a risk."""
         table = with_trained_names(self, clinical_table(X))
-        self._predict(table, unknown_product, outside_training).require_scored()
-        return self.calibrator.log_odds(raw_log_odds(self, table))
+        found = self._predict(table, unknown_product, outside_training)
+        log_odds = self.calibrator.log_odds(raw_log_odds(self, table))
+        return found, np.where(found.has_risk, log_odds, np.nan)
 
     def check(self, X: Any) -> pd.DataFrame:
         """The rows that are refused, warned about or cannot be estimated, and why; empty where all
@@ -231,6 +251,19 @@ class RiskModel(Result):
             f" {contract.n_events:,} events, {len(contract.products)} product(s)."
             f" {class_in_words(self)} {distance_in_words(self)} {self.notice}"
         )
+
+
+def _warn_of_rows_without_risk(found: Prediction) -> None:
+    without = found.rows.loc[~found.has_risk]
+    if without.empty:
+        return
+    counts = ", ".join(f"{n} {status}" for status, n in without["status"].value_counts().items())
+    row = int(np.flatnonzero(~found.has_risk)[0])
+    warnings.warn(
+        f"{len(without)} of {len(found.rows)} rows have no risk and are NaN ({counts}); the first"
+        f" is row {row}, counted from 0: {without['reasons'].iloc[0]} See check(X) for all.",
+        stacklevel=3,
+    )
 
 
 def class_in_words(model: RiskModel) -> str:

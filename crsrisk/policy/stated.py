@@ -150,6 +150,7 @@ class TableSetting:
     table: str
     n_patients: int
     n_left_out: int
+    n_refused: int
     risks: str
     outcome: str
     seed: int

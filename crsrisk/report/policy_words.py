@@ -15,7 +15,7 @@ from crsrisk.policy.decision import (
     PolicyAnalysis,
     TrialRecommendation,
 )
-from crsrisk.policy.stated import PolicyTableAnalysis
+from crsrisk.policy.stated import PolicyTableAnalysis, TableSetting
 from crsrisk.policy.table import PolicyValue
 from crsrisk.policy.tipping import TippingPoint
 from crsrisk.policy.worlds import Rule
@@ -419,7 +419,8 @@ def policy_table_summary(analysis: PolicyTableAnalysis) -> str:
     return " ".join(
         [
             (
-                f"In {number(analysis.setting.n_patients, digits=0)} patients with a mean"
+                f"In {number(analysis.setting.n_patients, digits=0)} patients"
+                f"{_not_among_them(analysis.setting)} with a mean"
                 " predicted risk of CRS of grade 2 or more of"
                 f" {amount(100 * analysis.risk.mean)} of 100, prophylaxis with a risk ratio of"
                 f" {with_interval(ledger.risk_ratio, digits=2)} and a harm of"
@@ -432,6 +433,19 @@ def policy_table_summary(analysis: PolicyTableAnalysis) -> str:
             ),
         ]
     )
+
+
+def _not_among_them(setting: TableSetting) -> str:
+    """Rows of the table that are not among its patients, in brackets; "" where there are none."""
+    parts = [
+        f"{n} {what}"
+        for n, what in (
+            (setting.n_refused, "rows refused"),
+            (setting.n_left_out, "left out without a risk or an outcome"),
+        )
+        if n
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _best_policy(policies: Sequence[PolicyValue]) -> str:

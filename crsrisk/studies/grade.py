@@ -34,7 +34,7 @@ from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError, OutputError
 from crsrisk.results import Estimate, Result, to_plain
-from crsrisk.studies.refused_rows import write_refused
+from crsrisk.studies.refused_rows import RefusedRows, refused_path
 
 LABELS: Mapping[GradingSystem, str] = {
     GradingSystem.ASTCT: "ASTCT 2019",
@@ -328,9 +328,9 @@ def grade_registry(
     refused_to = None
     if out is not None:
         _write(Path(out), rows, _with_all(patients, by_episode))
-        n_rows = len(registry.source.cells)
-        reasons = pd.Series([registry.reasons.get(row + 1, "") for row in range(n_rows)], dtype=str)
-        refused_to = write_refused(Path(out), registry.source.cells, reasons)
+        refused_to = RefusedRows(
+            cells=registry.source.cells, reasons=registry.reasons, account=registry.account
+        ).write(refused_path(Path(out)))
     episodes = rows.groupby("patient_id", sort=False)["episode"].max()
     return GradedRegistry(
         source=name_of(source),

@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 
 from crsrisk import __version__
-from crsrisk.data.cells import MISSING_WORDS
+from crsrisk.data.account import Account
+from crsrisk.data.cells import MISSING_WORDS, texts_of
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.table_files import SourceTable, number_in, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
-from crsrisk.data.tables import read_patients
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError
 from crsrisk.folders import find
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.plots.chart_data import Lines
-from crsrisk.policy.cohort import WHERE, HarmWeights, risk_of_everybody
+from crsrisk.policy.cohort import WHERE, HarmWeights
 from crsrisk.policy.stated import (
     PolicyTableAnalysis,
     StatedEffect,
@@ -39,6 +39,8 @@ from crsrisk.report.policy import PolicyPage, policy_table_page
 from crsrisk.report.policy_sections import doses_lines, net_benefit_lines
 from crsrisk.report.policy_words import policy_table_summary
 from crsrisk.studies.policy import AS_ASSUMED, PolicyPageResult, check_doses, policies_frame
+from crsrisk.studies.predict import score_patients
+from crsrisk.studies.refused_rows import NONE_REFUSED, RefusedRows, refused_by
 from crsrisk.trials.checks import inner_threshold
 
 if TYPE_CHECKING:
@@ -60,8 +62,15 @@ class PolicyTableResult(PolicyPageResult, PolicyTableAnalysis):
 
     Fields are those of :class:`crsrisk.policy.stated.PolicyTableAnalysis`: ``setting``, ``risk``,
     ``ledger`` (harms and threshold), ``policies``, ``decision_curve``, ``doses``, ``subgroups`` and
-    ``tipping_points``. Research use; no external validation.
+    ``tipping_points``; and ``refused``, the rows of the table that are not among the patients.
+    Research use; no external validation.
     """
+
+    refused: RefusedRows = NONE_REFUSED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in it but the refused rows, which hold patients' values."""
+        return {name: part for name, part in super().to_dict().items() if name != "refused"}
 
     def summary(self) -> str:
         """The answer in one paragraph: patients, price, best rule, and what it is not."""
@@ -110,6 +119,7 @@ def evaluate_policies_table(
     doses_per_100: Sequence[float] = (30.0,),
     n_resamples: int = 500,
     seed: int = 1,
+    strict: bool = False,
 ) -> PolicyTableResult:
     """Who of these patients should get prophylaxis, if it does what is stated?
 
@@ -121,8 +131,8 @@ def evaluate_policies_table(
     table : a file that :func:`crsrisk.read_patients` reads, or a frame, one row a patient.
     effect : risk ratio of prophylaxis with its interval, and harms of a treated patient.
     risk_column : column with risks of CRS of grade >= 2, 0 to 1. Either this or ``model``.
-    model : a risk model, its folder or the name of a released one, which scores the table; a
-        DataFrame has its columns as the data dictionary names them.
+    model : a risk model, its folder or the name of a released one, which scores the table as
+        ``crsrisk predict`` does; patients too far from training have no risk and are left out.
     reading : how the file is read: names, units, codes, limits.
     outcome : column with the outcome, yes or no; without it the risks are taken as true.
     groups : columns of subgroups; numbers of many values are cut at their median.
@@ -130,6 +140,7 @@ def evaluate_policies_table(
     thresholds : further thresholds of risk, each above 0 and below 1.
     doses_per_100 : doses at hand for 100 patients, each above 0 and below 100.
     n_resamples, seed : resamples behind the 95% intervals, and their seed.
+    strict : raise for rows that cannot be used; else they are left out, see ``refused``.
 
     Returns
     -------
@@ -138,8 +149,9 @@ def evaluate_policies_table(
     Raises
     ------
     InputError
-        For a table without the column, a risk outside 0 to 1, an impossible ratio, a threshold at 0
-        or 1, and for risks from both or neither of column and model.
+        For a table without the column, risks that may be in percent, a table without a row that can
+        be used, an impossible ratio, a threshold at 0 or 1, and for risks from both or neither of
+        column and model; with ``strict`` for any row that is refused.
 
     References
     ----------
@@ -170,25 +182,34 @@ def evaluate_policies_table(
     source = open_table(table, reading.dialect)
     cells, where = source.cells, source.where
     if model is None:
-        risk, origin = risks_of(source, column=str(risk_column)), f"column {risk_column}"
+        risk, refused = risks_of(source, column=str(risk_column))
+        origin = f"column {risk_column}"
     else:
-        risk, origin = _scored(table, source, model, reading)
-    patients = TablePatients(risk, risk, read_groups(cells, columns=groups, where=where), False)
+        if not isinstance(model, RiskModel):
+            model = load_model(find("released", str(model)))
+        risk, refused = _scored(source, model, reading)
+        origin = model.label
+    if refused.problem is not None and (strict or len(refused.reasons) == len(risk)):
+        raise refused.problem
+    has_risk = ~np.isnan(risk)
+    words = read_groups(cells, columns=groups, where=where)[has_risk]
+    patients = TablePatients(risk[has_risk], risk[has_risk], words, False)
     if outcome is not None:
         known = read_outcome(source, column=outcome, reading=reading)
-        patients = keep_known(patients, known)
+        patients = keep_known(patients, known[has_risk])
     if not len(patients.risk):
         raise InputError(
             where=where,
             key=str(outcome),
-            found="no patient with a known outcome",
+            found="no patient with a risk and a known outcome",
             expected="some",
             cure="leave the outcome out, or fill the column",
         )
     setting = TableSetting(
         table="a table in memory" if isinstance(table, pd.DataFrame) else Path(table).name,
         n_patients=len(patients.risk),
-        n_left_out=len(risk) - len(patients.risk),
+        n_left_out=len(risk) - len(patients.risk) - len(refused.reasons),
+        n_refused=len(refused.reasons),
         risks=origin,
         outcome=outcome or "not given: risks are taken as true",
         seed=seed,
@@ -197,7 +218,7 @@ def evaluate_policies_table(
     )
     plan = TablePlan(harms, tuple(thresholds), tuple(doses_per_100), n_resamples, seed)
     analysis = analyse_table(patients, effect, plan, setting=setting, notice=NOTICE)
-    return PolicyTableResult(**vars(analysis))
+    return PolicyTableResult(**vars(analysis), refused=refused)
 
 
 def _column(
@@ -216,9 +237,11 @@ def _column(
     return cells[column]
 
 
-def risks_of(source: SourceTable, *, column: str) -> FloatArray:
-    """A column of risks, 0 to 1, one for every row; :class:`InputError` names the rows that are
-    not.
+def risks_of(source: SourceTable, *, column: str) -> tuple[FloatArray, RefusedRows]:
+    """A column of risks, 0 to 1, one for every row, NaN in rows that are refused.
+
+    A column with a number above 1 and up to 100 may be in percent, the small ones too: it raises
+    :class:`InputError`.
     """
     risks = _column(
         source.cells,
@@ -228,18 +251,6 @@ def risks_of(source: SourceTable, *, column: str) -> FloatArray:
         cure="name the column that has it, or give a model",
     )
     values = np.array([number_in(cell, source.style) for cell in risks], dtype=np.float64)
-    is_risk = (values >= 0.0) & (values <= 1.0)
-    if not is_risk.all():
-        row = int(np.argmin(is_risk))
-        n = int(np.sum(~is_risk))
-        raise InputError(
-            where=source.where,
-            key=f"row {row + 1}, column {column}",
-            found=risks.iloc[row],
-            expected="a risk from 0 to 1",
-            cure="divide by 100 if the whole column is in percent; leave out patients without a"
-            f" risk ({n} of {len(values)} rows)",
-        )
     if not len(values):
         raise InputError(
             where=source.where,
@@ -247,27 +258,39 @@ def risks_of(source: SourceTable, *, column: str) -> FloatArray:
             expected="one row a patient",
             cure="give another table",
         )
-    return values
+    may_be_percent = (values > 1.0) & (values <= 100.0)
+    if may_be_percent.any():
+        row = int(np.argmax(may_be_percent))
+        raise InputError(
+            where=source.where,
+            key=f"row {row + 1}, column {column}",
+            found=risks.iloc[row],
+            expected="risks from 0 to 1",
+            cure="divide by 100 if the whole column is in percent; else correct the cell"
+            f" ({int(may_be_percent.sum())} of {len(values)} rows are above 1)",
+        )
+    account = Account(source.where, len(values))
+    for row in np.flatnonzero(~((values >= 0.0) & (values <= 1.0))).tolist():
+        text = texts_of(risks.iloc[[row]])[0]
+        account.note(
+            row + 1,
+            column,
+            "refused",
+            repr(text) if text else "",
+            "a risk from 0 to 1",
+            "correct the cell, or leave the patient out",
+        )
+        values[row] = np.nan
+    return values, refused_by(account, source)
 
 
 def _scored(
-    table: str | Path | pd.DataFrame,
-    source: SourceTable,
-    model: str | Path | RiskModel,
-    reading: TableReading,
-) -> tuple[FloatArray, str]:
-    """Risks of the rows by a model, and the model's label."""
-    if not isinstance(model, RiskModel):
-        model = load_model(find("released", str(model)))
-    if isinstance(table, pd.DataFrame):
-        return risk_of_everybody(model, table), model.label
-    patients = read_patients(
-        source,
-        reading=reading,
-        columns=model.contract.column_names,
-        strict=True,
-    )
-    return risk_of_everybody(model, patients.frame), model.label
+    source: SourceTable, model: RiskModel, reading: TableReading
+) -> tuple[FloatArray, RefusedRows]:
+    """Risks of the rows by a model: NaN where a row is refused, or too far from training."""
+    scored = score_patients(model, source, reading=reading)
+    risk = scored.rows["risk"].to_numpy(dtype=np.float64)
+    return risk, scored.refused_rows(source)
 
 
 def read_groups(cells: pd.DataFrame, *, columns: Sequence[str], where: str) -> pd.DataFrame:

@@ -42,7 +42,7 @@ from crsrisk.model.landmark import course_columns, landmark_columns, landmark_fe
 from crsrisk.model.risk_model import RiskModel, distance_in_words
 from crsrisk.model.store import load_model
 from crsrisk.results import Result
-from crsrisk.studies.refused_rows import write_refused
+from crsrisk.studies.refused_rows import RefusedRows, refused_path
 from crsrisk.wording import hours_in_words
 
 Tell: TypeAlias = Callable[[tuple[Note, ...]], None]  # hears the account of a reading
@@ -275,6 +275,17 @@ class ScoredTable(Result):
             cure=f"correct the row ({count})",
         )
 
+    def refused_rows(self, source: SourceTable) -> RefusedRows:
+        """The refused rows as they stand in the table, with the reason of each."""
+        is_refused = (self.rows["status"] == "refused").to_numpy()
+        reasons = self.rows["reasons"].to_numpy()
+        return RefusedRows(
+            cells=source.cells,
+            reasons={row + 1: reasons[row] for row in np.flatnonzero(is_refused).tolist()},
+            account=self.account,
+            problem=self.refusal(),
+        )
+
 
 def score_table(
     model: Path,
@@ -320,9 +331,7 @@ def score_table(
     if out is None:
         return scored
     write_table_stream(out, iter([scored.rows]))
-    is_refused = (scored.rows["status"] == "refused").to_numpy()
-    reasons = scored.rows["reasons"].where(is_refused, "").reset_index(drop=True)
-    refused_to = write_refused(out, source.cells, reasons)
+    refused_to = scored.refused_rows(source).write(refused_path(out))
     return replace(scored, refused_to=None if refused_to is None else str(refused_to))
 
 

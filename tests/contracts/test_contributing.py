@@ -158,8 +158,8 @@ def test_a_column_is_added(checkout: Checkout) -> None:
 @pytest.mark.slow
 def test_a_model_is_added(checkout: Checkout) -> None:
     checkout.follow("model")
-    contract = (checkout.folder / "my" / "with_easix" / "contract.json").read_text()
-    assert '"easix"' in contract
+    contract = (checkout.folder / "my" / "with_crp_albumin" / "contract.json").read_text()
+    assert '"crp_albumin_ratio"' in contract
     assert list((checkout.folder / "my" / "evaluation").iterdir())
 
 

@@ -8,6 +8,7 @@ refuses rates above 3 of 1,000. Were it 1 of 1,000, fewer than 1 of 10,000 seeds
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from scipy.stats import binom
 
 from crsrisk.data.risk_model import CANNOT
@@ -201,9 +203,24 @@ def test_a_row_too_far_has_no_number_and_the_reason(model: RiskModel, toy: Toy) 
     assert "12.3" not in text, "never the patient's value"
     assert "1 cannot estimate" in repr(found)
     assert model.check(table)["status"].tolist() == [CANNOT]
-    for ask in (model.predict_proba, model.log_odds, model.explain):
-        with pytest.raises(InputError, match="Cannot estimate: Albumin"):
-            ask(table)
+    with pytest.raises(InputError, match="Cannot estimate: Albumin"):
+        model.explain(table)
+
+
+def test_probabilities_are_nan_where_there_is_no_risk_and_a_warning_counts_them(
+    model: RiskModel, toy: Toy
+) -> None:
+    table = far(toy)
+    told = r"1 of 3 rows have no risk and are NaN \(1 cannot estimate\); the first is row 1"
+    with pytest.warns(UserWarning, match=told):
+        risk = model.predict_proba(table)
+    assert np.isnan(risk).all(axis=1).tolist() == [False, True, False]
+    with pytest.warns(UserWarning, match=told):
+        log_odds = model.log_odds(table)
+    np.testing.assert_allclose(expit(log_odds), risk[:, 1], rtol=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(model.predict_proba(table.drop(index=table.index[1]))).all()
 
 
 def test_the_number_is_there_on_request_with_the_warning(model: RiskModel, toy: Toy) -> None:

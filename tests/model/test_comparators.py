@@ -69,8 +69,9 @@ def test_every_index_is_on_the_ladder(losses: dict[str, float]) -> None:
 
 def test_a_score_alone_is_a_logistic_regression_of_its_logarithm(toy: Toy) -> None:
     """With complete labs: risk = expit(a + b log(index + 0.1)), as scikit-learn fits it."""
-    index = build_features(toy.observed, names=["m_easix"])["m_easix"]
-    complete = toy.observed[index.notna()]
+    with_limit = toy.observed.assign(ldh_upper_limit_u_l=250.0)
+    index = build_features(with_limit, names=["m_easix"])["m_easix"]
+    complete = with_limit[index.notna()]
     y = toy.outcomes.loc[complete.index, "crs_grade2plus"]
     x = np.log(index.dropna().to_numpy()[:, None] + 0.1)
     peer = LogisticRegression(C=1e9, tol=1e-10).fit(x, y).predict_proba(x)[:, 1]

@@ -15,7 +15,7 @@ from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
 from crsrisk.model.indices import (
     INDICES,
-    LDH_UPPER_LIMIT_U_L,
+    LDH_LIMIT,
     crp_albumin_ratio,
     easix,
     easix_ferritin,
@@ -29,6 +29,7 @@ LABS = {
     "crp_mg_l": 50.0,
     "ferritin_ug_l": 800.0,
     "albumin_g_l": 25.0,
+    "ldh_upper_limit_u_l": 250.0,
 }
 level = st.floats(0.1, 500.0)
 
@@ -39,7 +40,6 @@ def labs(name: str, **others: float) -> dict[str, float]:
 
 def test_easix_by_hand() -> None:
     # 2 x 250 U/L = 500; creatinine 88.42 umol/L = 1 mg/dL; 500 x 1 / 100 = 5
-    assert LDH_UPPER_LIMIT_U_L == 250.0
     assert float(INDICES["easix"].compute(**labs("easix"))) == pytest.approx(5.0, rel=1e-12)
 
 
@@ -140,5 +140,10 @@ def test_ldh_without_its_limit_is_refused(
 
 
 @pytest.mark.parametrize("name", ["easix", "m_easix", "easix_ferritin"])
-def test_a_feature_says_at_which_limit_it_takes_ldh(name: str) -> None:
-    assert f"LDH [x ULN] x {LDH_UPPER_LIMIT_U_L:g} U/L" in INDICES[name].formula
+def test_a_feature_takes_the_limit_of_its_row(name: str) -> None:
+    assert LDH_LIMIT in INDICES[name].columns
+    columns = {column: np.array([LABS[column]] * 3) for column in INDICES[name].columns}
+    columns[LDH_LIMIT] = np.array([250.0, 500.0, np.nan])
+    first, second, third = INDICES[name].compute(**columns)
+    assert second == pytest.approx(2.0 * first)
+    assert np.isnan(third)

@@ -55,6 +55,21 @@ def test_a_table_is_weighed_and_written(table: Path) -> None:
     assert tree["ledger"]["threshold"] == pytest.approx(0.04)
 
 
+def test_refused_rows_stand_beside_the_result(tmp_path: Path) -> None:
+    table, out = tmp_path / "mine.csv", tmp_path / "out"
+    table.write_text(
+        "id,risk\n" + "".join(f"{row},0.{row % 5 + 1}\n" for row in range(40)) + "40,x\n"
+    )
+    words = ("policy", "table", table, "--risk-column", "risk", "--rr", 0.5)
+    answer = crsrisk(*words, "--out", out)
+    assert answer.code == 2
+    assert "row 41, column risk: found 'x'" in answer.err
+    assert "refused: risk: 1 cell (row 41)" in answer.out
+    assert (out / "refused.csv").read_text().startswith("row,id,risk,why_refused\n41,40,x,")
+    assert (out / "report.html").exists()
+    refused(*words, "--strict", "--out", tmp_path / "new", says=("row 41",), folder=tmp_path)
+
+
 @pytest.mark.slow
 def test_simulated_patients_are_judged_and_the_page_written(tmp_path: Path) -> None:
     page = tmp_path / "page.html"

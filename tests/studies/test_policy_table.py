@@ -144,6 +144,28 @@ def test_a_cell_that_is_no_risk_is_named_by_its_row(tmp_path: Path, cell: str) -
     path = tmp_path / "mine.csv"
     path.write_text(f"patient_id,risk\n1,0.2\n2,{cell}\n")
     with pytest.raises(InputError, match="row 2, column risk"):
+        evaluated(path, strict=True)
+
+
+def test_a_refused_row_is_left_out_and_counted(tmp_path: Path) -> None:
+    rest = "".join(f"{row},0.{row % 5 + 1}\n" for row in range(4, 24))
+    whole, gaps = tmp_path / "whole.csv", tmp_path / "gaps.csv"
+    whole.write_text(f"patient_id,risk\n{rest}")
+    gaps.write_text(f"patient_id,risk\n1,high\n2,-0.1\n3,\n{rest}")
+    result = evaluated(gaps)
+    assert result.policies == evaluated(whole).policies
+    assert (result.setting.n_patients, result.setting.n_refused) == (20, 3)
+    assert "In 20 patients (3 rows refused) with" in result.summary()
+    assert list(result.refused.reasons) == [1, 2, 3]
+    assert "'high'" not in json.dumps(result.policy_tree())
+    assert result.refused.problem is not None
+    assert "3 of 23 rows refused, the others used" in str(result.refused.problem)
+
+
+def test_a_column_that_may_be_in_percent_is_refused_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("patient_id,risk\n1,0.8\n2,35\n3,12\n")
+    with pytest.raises(InputError, match="divide by 100 if the whole column is in percent"):
         evaluated(path)
 
 
