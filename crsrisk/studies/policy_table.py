@@ -38,6 +38,7 @@ from crsrisk.policy.table import FloatArray
 from crsrisk.report.policy import PolicyPage, policy_table_page
 from crsrisk.report.policy_sections import doses_lines, net_benefit_lines
 from crsrisk.report.policy_words import policy_table_summary
+from crsrisk.results import to_plain
 from crsrisk.studies.policy import AS_ASSUMED, PolicyPageResult, check_doses, policies_frame
 from crsrisk.studies.predict import score_patients
 from crsrisk.studies.refused_rows import NONE_REFUSED, RefusedRows, refused_by
@@ -70,7 +71,7 @@ class PolicyTableResult(PolicyPageResult, PolicyTableAnalysis):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in it but the refused rows, which hold patients' values."""
-        return {name: part for name, part in super().to_dict().items() if name != "refused"}
+        return {name: to_plain(part) for name, part in vars(self).items() if name != "refused"}
 
     def summary(self) -> str:
         """The answer in one paragraph: patients, price, best rule, and what it is not."""
