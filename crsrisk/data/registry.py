@@ -155,8 +155,8 @@ def read_registry(
     account = Account(opened.where, len(opened.cells))
     check_stated([str(name) for name in opened.cells.columns], how, where=opened.where)
     refuse_long(opened)
-    header, times = _time_columns(opened, how)
-    found = recognise(header, where=opened.where, how=_of_header(how, header), fields=WARD)
+    header, times = time_columns(opened, how)
+    found = recognise(header, where=opened.where, how=of_header(how, header), fields=WARD)
     refuse_overlooked(opened, found, how=how, fields=WARD)
     _check_mandatory(found.columns, times, found.unused, where=opened.where)
     table = Table(opened, how, account, None)
@@ -204,7 +204,7 @@ def _refused_rows(patients: NDArray[Any], account: Account) -> dict[int, str]:
     return dict(sorted(reasons.items()))
 
 
-def _of_header(how: TableReading, header: list[str]) -> TableReading:
+def of_header(how: TableReading, header: list[str]) -> TableReading:
     """What is stated about columns that are still to be recognised."""
     names = {yours: ours for yours, ours in how.rename.items() if yours in header}
     ignored = tuple(name for name in how.ignore if name in header)
@@ -212,7 +212,7 @@ def _of_header(how: TableReading, header: list[str]) -> TableReading:
 
 
 @dataclass(frozen=True)
-class _Times:
+class Times:
     """The column with date and time of a row (with only its date: the one with its time of day
     beside it), and the one with those of the dose; None: none.
     """
@@ -229,14 +229,14 @@ class _Times:
         return read_moments(cells, where=opened.where)
 
 
-def _time_columns(opened: SourceTable, how: TableReading) -> tuple[list[str], _Times]:
+def time_columns(opened: SourceTable, how: TableReading) -> tuple[list[str], Times]:
     """The header without the columns of dates, and which those are."""
     header = [str(name) for name in opened.cells.columns]
     plain = {name: plain_header(how.rename.get(name, name)) for name in header}
     if any(
         text in ("timeh", "time") and _are_numbers(opened, name) for name, text in plain.items()
     ):
-        return header, _Times()
+        return header, Times()
     doses = dose_time_column(header, how)
     others = [name for name in header if name not in doses and name not in how.ignore]
     at = next((name for name in others if plain[name] in TIME_NAMES), None)
@@ -252,7 +252,7 @@ def _time_columns(opened: SourceTable, how: TableReading) -> tuple[list[str], _T
     if at is None:
         at = next((name for name in others if plain[name] in ("time", "date", "timeh")), None)
     if at is None:
-        return header, _Times()
+        return header, Times()
     if len(doses) > 1:
         raise InputError(
             where=opened.where,
@@ -268,7 +268,7 @@ def _time_columns(opened: SourceTable, how: TableReading) -> tuple[list[str], _T
         and TIME_WORDS & set(header_parts(how.rename.get(name, name)))
         and are_times_of_day(opened.cells[name])
     ]
-    times = _Times(at, clocks[0] if len(clocks) == 1 else None, next(iter(doses), None))
+    times = Times(at, clocks[0] if len(clocks) == 1 else None, next(iter(doses), None))
     return [name for name in header if name not in (times.at, times.clock, times.dose)], times
 
 
@@ -278,7 +278,7 @@ def _are_numbers(opened: SourceTable, name: str) -> bool:
 
 
 def _hours(
-    opened: SourceTable, times: _Times, patients: NDArray[Any], account: Account
+    opened: SourceTable, times: Times, patients: NDArray[Any], account: Account
 ) -> tuple[Floats, str]:
     """Hours from the dose, else from the patient's first row, and a sentence that says which."""
     at = times.moments(opened)
@@ -323,7 +323,7 @@ def _hours(
 
 
 def _check_mandatory(
-    columns: Mapping[str, Column], times: _Times, unused: Iterable[str], *, where: str
+    columns: Mapping[str, Column], times: Times, unused: Iterable[str], *, where: str
 ) -> None:
     have = {*columns, *(("time_h",) if times.at is not None else ())}
     missing = [group for group in MANDATORY if not set(group) & have]

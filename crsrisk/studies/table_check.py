@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from crsrisk.data.account import Trouble
+from crsrisk.data.account import Trouble, grouped
 from crsrisk.data.cells import NO_WORDS, YES_WORDS, texts_of
 from crsrisk.data.columns import OBSERVED, SEX_COLUMNS, recognise
 from crsrisk.data.files import write_text
 from crsrisk.data.header_words import propose
-from crsrisk.data.registry import read_registry
+from crsrisk.data.registry import Times, of_header, read_registry, time_columns
 from crsrisk.data.table_files import Source, SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.tables import read_patients
@@ -170,7 +170,8 @@ def check_table(
     problem = ""
     try:
         if kind == "ward":
-            read_registry(opened, reading=reading)
+            graded = read_registry(opened, reading=reading, strict=False)
+            troubles = grouped(graded.account, kinds=("refused", "left out", "warned"))
         else:
             wanted = None
             if model is not None:
@@ -195,10 +196,11 @@ def _columns(
     opened: SourceTable, fields: Mapping[str, Field], reading: TableReading
 ) -> tuple[CheckedColumn, ...]:
     header = [str(name) for name in opened.cells.columns]
+    beside = _beside(header, opened, fields, reading)
     taken: set[str] = set()
     columns = []
     for found in header:
-        one = _column(found, opened, fields, reading)
+        one = beside.get(found) or _column(found, opened, fields, reading)
         if one.name and one.name in taken:
             one = CheckedColumn(
                 found=found,
@@ -207,9 +209,55 @@ def _columns(
                 unit="",
                 why=f"{one.name} is there already, in another column",
             )
-        taken.add(one.name)
+        taken |= {one.name} - {""}
         columns.append(one)
     return tuple(columns)
+
+
+def _beside(
+    header: list[str], opened: SourceTable, fields: Mapping[str, Field], reading: TableReading
+) -> dict[str, CheckedColumn]:
+    """Columns that are read only because of another one: quantities with their unit beside them,
+    units, limits and times. None where the columns together cannot be recognised yet.
+    """
+    told: dict[str, str] = {}
+    read: dict[str, CheckedColumn] = {}
+    times = Times()
+    try:
+        if fields is WARD:
+            header, times = time_columns(opened, reading)
+            reading = of_header(reading, header)
+        found = recognise(header, where=opened.where, how=reading, fields=fields)
+    except InputError:
+        return {}
+    for column in found.columns.values():
+        label = fields[column.name].label
+        if column.unit_column is not None:
+            read[column.found] = CheckedColumn(
+                found=column.found,
+                name=column.name,
+                is_read=True,
+                unit=f"of {column.unit_column}",
+                why=f"the name says {label}",
+            )
+        for other, what in (
+            (column.unit_column, "units"),
+            (column.limit_column, "upper limits"),
+            (column.time_column, "times"),
+        ):
+            if other is not None:
+                told[other] = f"{what} of {label}"
+    for name, what in (
+        (times.at, "date and time of a row"),
+        (times.clock, "time of day of a row"),
+        (times.dose or found.dose_time, "time of the dose"),
+    ):
+        if name is not None:
+            told[name] = what
+    return read | {
+        name: CheckedColumn(found=name, name="", is_read=True, unit="", why=why)
+        for name, why in told.items()
+    }
 
 
 def _column(
@@ -306,7 +354,13 @@ def print_check(check: TableCheck, *, proposed: Path | None) -> None:
         grid.add_column(name, overflow="fold")
     for one in check.columns:
         name = one.name if one.is_read or not one.name else f"{one.name} (proposed)"
-        cells = (one.found, name or "-", one.unit, one.why, ", ".join(one.codes))
+        cells = (
+            one.found,
+            name or ("(beside)" if one.is_read else "-"),
+            one.unit,
+            one.why,
+            ", ".join(one.codes),
+        )
         grid.add_row(*map(Text, cells))
     console.print(grid)
     for sentence in check.told:

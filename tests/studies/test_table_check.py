@@ -86,3 +86,40 @@ def test_a_table_that_can_be_read_has_no_problem() -> None:
     ready = pd.DataFrame({"patient_id": [1], "crp_mg_l": [999.0], "product": ["tarlatamab"]})
     check = check_table(ready.assign(note="x"))
     assert "ferritin_ug_l" in check.problem  # every column is asked for without a model
+
+
+def test_columns_that_stand_beside_another_are_read_and_not_proposed() -> None:
+    table = pd.DataFrame(
+        {
+            "CRP": [12.0],
+            "CRP unit": ["mg/L"],
+            "LDH [U/L]": [300],
+            "LDH ULN": [250],
+            "lab_date": ["2024-03-01"],
+            "dose_date": ["2024-03-02"],
+        }
+    )
+    found = {one.found: one for one in check_table(table).columns}
+    assert all(one.is_read for one in found.values())
+    assert (found["CRP"].name, found["CRP"].unit) == ("crp_mg_l", "of CRP unit")
+    assert found["LDH ULN"].why == "upper limits of Lactate dehydrogenase"
+    assert found["dose_date"].why == "time of the dose"
+
+
+def test_date_and_time_of_day_of_a_registry_are_read_and_rows_counted() -> None:
+    ward = pd.DataFrame(
+        {
+            "patient_id": ["A", "B"],
+            "date": ["2024-03-01"] * 2,
+            "time": ["08:00"] * 2,
+            "temperature_c": [38.5, 101.0],
+            "sbp_mmhg": [120, 120],
+            "has_fluids": [0, 0],
+            "n_vasopressors": [0, 0],
+            "oxygen_device": ["RA", "RA"],
+        }
+    )
+    check = check_table(ward, kind="ward")
+    assert not check.problem
+    assert all(one.is_read for one in check.columns)
+    assert [trouble.column for trouble in check.troubles] == ["temperature_c"]
