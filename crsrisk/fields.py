@@ -322,6 +322,7 @@ _OBSERVED = (
             f"{_LABORATORY}; usual: common laboratory limit, assumed (three of "
             "four US adults are below 4.6, NHANES 2017-2018)"
         ),
+        suspects={"mg/dL": (0.001, 1)},
     ),
     _laboratory(
         "ferritin_ug_l",
@@ -366,6 +367,7 @@ _OBSERVED = (
         usual=(0, 7),
         loinc=("26881-3",),
         source=f"{_LABORATORY}; usual: assumed, differs by assay",
+        suspects={"ng/mL": (1e-6, 0.1)},
     ),
     _laboratory(
         "albumin_g_l",

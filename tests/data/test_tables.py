@@ -490,6 +490,40 @@ def test_a_limit_with_a_doubtful_number_is_refused_with_both_readings(tmp_path: 
         read_patients(place, reading=stated)
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "looks_like"),
+    [
+        ("crp_mg_l", [0.4, 0.9, 1.2, 3.1, 0.6], "mg/dL"),
+        ("crp_mg_l", [4, 9, 0.6, 31, 0.8], None),
+        ("il6_pg_ml", [0.006, 0.011, 0.004, 2, 0.008], "ng/mL"),
+        ("il6_pg_ml", [6, 11, 1.5, 1.5, 0.05], None),
+    ],
+)
+def test_most_values_of_a_column_tell_its_unit(
+    tmp_path: Path, column: str, values: list[float], looks_like: str | None
+) -> None:
+    table = read_patients(_write(tmp_path, _table(5, **{column: values})))
+    told = [note.cure for note in table.account if "the column looks like" in note.cure]
+    assert [f"looks like {looks_like}" in cure for cure in told] == [True] * bool(looks_like)
+
+
+def test_the_limit_of_each_row_is_read_where_a_model_asks_for_it(tmp_path: Path) -> None:
+    frame = _renamed("ldh_x_uln", "LDH [U/L]", [500, 500, 300]).assign(
+        ldh_upper_limit=[250, 500, 250]
+    )
+    wanted = ["ldh_x_uln", "ldh_upper_limit_u_l"]
+    table = read_patients(_write(tmp_path, frame), columns=wanted)
+    assert table.frame["ldh_upper_limit_u_l"].tolist() == [250.0, 500.0, 250.0]
+    assert (table.frame["ldh_x_uln"] * table.frame["ldh_upper_limit_u_l"]).tolist() == [
+        500.0,
+        500.0,
+        300.0,
+    ]
+    multiples = read_patients(_write(tmp_path, _table(2)), columns=wanted)
+    assert multiples.frame["ldh_upper_limit_u_l"].isna().all()
+    assert "ldh_upper_limit_u_l" not in read_patients(_write(tmp_path, _table(2))).frame
+
+
 def test_what_only_the_column_shows(tmp_path: Path) -> None:
     percent = read_patients(_write(tmp_path, _table(5, lymphocytes_g_l=[12, 8, 20, 5, 1])))
     assert any("looks like % of leukocytes" in note.cure for note in percent.account)

@@ -26,6 +26,7 @@ from crsrisk.model.features import (
 )
 from crsrisk.model.indices import INDICES
 from crsrisk.model.landmark import landmark_columns
+from tests.toys import Toy
 
 NAMES = ("product__a", "product__b", "is_female", "ecog", "crp_mg_l", "crp_albumin_ratio")
 LANDMARKS = ("landmark_06h", "landmark_12h", "landmark_24h", "landmark_36h")
@@ -341,3 +342,18 @@ def test_a_configuration_shows_itself_shortly() -> None:
 def test_a_table_without_names_is_refused(X: object) -> None:
     with pytest.raises(InputError, match="no names of columns"):
         clinical_table(X)
+
+
+def test_an_index_of_ldh_asks_for_the_limit_of_each_row(toy: Toy) -> None:
+    with pytest.raises(InputError, match=r"ldh_upper_limit_u_l.*no simulated patient"):
+        build_features(toy.observed, names=["easix"])
+    table = toy.observed.head(4).assign(ldh_upper_limit_u_l=[250.0, 500.0, 250.0, np.nan])
+    index = build_features(table, names=["easix"])["easix"]
+    by_hand = (
+        table["ldh_x_uln"]
+        * table["ldh_upper_limit_u_l"]
+        * table["creatinine_umol_l"]
+        / 88.42
+        / table["platelets_g_l"]
+    )
+    np.testing.assert_allclose(index, by_hand, rtol=1e-9)
