@@ -44,9 +44,15 @@ def test_a_table_with_its_outcomes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_tuned_for_a_landmark(tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(
+        "extends: landmark_24h\n"
+        "name: quick\n"
+        "learner: {max_trees: 20, n_folds: 2}\n"
+        "tuning: {trials: 2, search: {num_leaves: {low: 3, high: 16, is_whole: true}}}\n"
+    )
     said = done(
         "train",
-        "landmark_24h",
+        tmp_path / "quick.yaml",
         "--patients",
         300,
         "--product",
@@ -59,7 +65,7 @@ def test_tuned_for_a_landmark(tmp_path: Path) -> None:
     ).out
     assert "24 h after the first dose" in said
     assert "no longer at risk at 24 h" in said
-    assert "Tuned in 20 trials" in said
+    assert "Tuned in 2 trials" in said
 
 
 def test_a_table_and_a_simulation_at_once_are_refused(tmp_path: Path) -> None:

@@ -97,12 +97,15 @@ def small(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
         .read_text(encoding="utf-8")
         .splitlines()
     )
-    changed = [
-        f"{name}: {SMALL[name]}" if (name := line.partition(":")[0]) in SMALL else line
-        for line in lines
-    ]
     place = tmp_path_factory.mktemp("judged") / "experiments" / "005_validation"
     place.mkdir(parents=True)
+    quick = place / "quick.yaml"
+    quick.write_text("extends: baseline\nname: quick\nlearner: {max_trees: 20, n_folds: 2}\n")
+    small = SMALL | {"config": str(quick)}
+    changed = [
+        f"{name}: {small[name]}" if (name := line.partition(":")[0]) in small else line
+        for line in lines
+    ]
     (place / "experiment.yaml").write_text("\n".join(changed) + "\n", encoding="utf-8")
     return place
 
