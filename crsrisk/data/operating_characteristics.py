@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
-from crsrisk.data.trial_plan import Kind
+from crsrisk.data.trial_plan import Kind, Multiplicity
 from crsrisk.results import Estimate
 
 
@@ -70,6 +70,21 @@ class Misspecification:
 
 
 @dataclass(frozen=True)
+class ClaimCharacteristics:
+    """What one claim of several arms does, "experimental has fewer events than comparator".
+
+    ``planned_power`` and ``power``: under the procedure of multiple testing, by formula and in the
+    simulated trials; ``by_endpoint``: how often each endpoint reaches the full level by itself.
+    """
+
+    experimental: str
+    comparator: str
+    planned_power: float
+    power: Estimate
+    by_endpoint: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True)
 class OperatingCharacteristics:
     """One design, run ``n_sim`` times with the assumed effect and ``n_sim`` times without it.
 
@@ -79,8 +94,11 @@ class OperatingCharacteristics:
     untreated. ``waiting``: patients enrolled while the outcomes of an interim look that stops the
     trial were awaited; they come on top of ``expected_n``. ``planned_power``: by formula, as if the
     score were exact; of a single arm exactly, at its target. ``benchmark``: share without the event
-    that a single arm is compared with. ``margin``: of a design that shows non-inferiority; its type
-    I error and all figures "without effect" are those of arms that differ by the whole margin.
+    that a single arm is compared with. ``is_futility_binding``: None where nothing stops for
+    futility. ``margin``: of a design that shows non-inferiority; its type
+    I error and all figures "without effect" are those of arms that differ by the whole margin. Of
+    several ``arms``, ``power`` is that of all ``claims`` together, ``type_one_error`` that of any
+    claim when no drug does anything, and ``rate_experimental`` the rate of the first drug.
     """
 
     design: str
@@ -109,6 +127,10 @@ class OperatingCharacteristics:
     benchmark: float | None = None
     margin: float | None = None
     interaction_power: Estimate | None = None
+    arms: tuple[str, ...] = ()
+    claims: tuple[ClaimCharacteristics, ...] = ()
+    multiplicity: Multiplicity | None = None
+    is_futility_binding: bool | None = None
 
     @property
     def false_claims(self) -> tuple[Misspecification, ...]:

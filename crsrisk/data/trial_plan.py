@@ -27,8 +27,14 @@ Handling: TypeAlias = Literal[
     "adjudication",
 ]
 _SHORTEST = 3  # letters
+_ROUNDING = 1e-9
 
-Kind: TypeAlias = Literal["all_comers", "enrichment", "stratified", "strategy", "single_arm"]
+Kind: TypeAlias = Literal[
+    "all_comers", "enrichment", "stratified", "strategy", "multi_arm", "single_arm"
+]
+Multiplicity: TypeAlias = Literal["hierarchical", "holm", "dunnett"]
+MissingOutcome: TypeAlias = Literal["event", "no_event", "multiple_imputation"]
+DifferenceInterval: TypeAlias = Literal["miettinen_nurminen", "newcombe"]
 Test: TypeAlias = Literal["pooled_z", "fisher", "boschloo", "mantel_haenszel", "farrington_manning"]
 Method: TypeAlias = Literal["simon_optimal", "simon_minimax", "predictive_probability"]
 
@@ -41,6 +47,7 @@ KINDS: Mapping[Kind, str] = MappingProxyType(
             "everybody is randomised to treatment guided by the score, or to a control that"
             " ignores it"
         ),
+        "multi_arm": "everybody is randomised to one of several arms in equal numbers",
         "single_arm": (
             "everybody (or everybody at or above a threshold) is treated; the control is a"
             " benchmark"
@@ -57,6 +64,8 @@ _OWNERS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
         "ratio": ("all_comers", "enrichment", "stratified", "strategy"),
         "sequential": ("all_comers", "enrichment", "stratified", "strategy"),
         "test": ("all_comers", "enrichment", "stratified", "strategy"),
+        "claims": ("multi_arm",),
+        "multiplicity": ("multi_arm",),
         "single_arm": ("single_arm",),
     }
 )
@@ -66,6 +75,7 @@ _NEEDED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "enrichment": ("threshold",),
         "stratified": ("cuts",),
         "strategy": ("threshold", "control"),
+        "multi_arm": ("claims", "multiplicity"),
         "single_arm": ("single_arm",),
     }
 )
@@ -212,25 +222,61 @@ class FromCohort(Strict):
         return self
 
 
+class StatedArm(Strict):
+    """One arm by its event rates: CRS by the ASTCT grade, need of support, and both in one patient.
+
+    ``given``: share of the arm that is given prophylaxis (at fever only the febrile are).
+    """
+
+    name: str = Field(min_length=1)
+    crs: float
+    support: float
+    both: float
+    given: float = Field(default=1.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> StatedArm:
+        for key in ("crs", "support"):
+            _rate(getattr(self, key), where="candidates", key=key)
+        low, high = max(0.0, self.crs + self.support - 1), min(self.crs, self.support)
+        if not low - _ROUNDING <= self.both <= high + _ROUNDING:
+            raise _refuse(
+                "candidates",
+                "both",
+                f"{self.both:g} in the arm {self.name}",
+                f"a share from {low:g} to {high:g}, which the two rates allow",
+                "count patients who have both",
+            )
+        return self
+
+
 class Candidates(Strict):
-    """Who could enter: exactly one origin."""
+    """Who could enter: exactly one origin.
+
+    ``arms``: everybody alike, with the rates of each arm stated, the control first.
+    """
 
     stated: Stated | None = None
     simulated: Simulated | None = None
     cohort: FromCohort | None = None
+    arms: list[StatedArm] | None = Field(default=None, min_length=2, max_length=6)
 
     @model_validator(mode="after")
     def _one_origin(self) -> Candidates:
-        given = [
-            name for name in ("stated", "simulated", "cohort") if getattr(self, name) is not None
-        ]
+        origins = ("stated", "simulated", "cohort", "arms")
+        given = [name for name in origins if getattr(self, name) is not None]
         if len(given) != 1:
             raise _refuse(
                 "candidates",
                 "",
                 " and ".join(given) or "no origin",
-                "one of stated, simulated and cohort",
-                "keep one of the three blocks",
+                "one of stated, simulated, cohort and arms",
+                "keep one of the four blocks",
+            )
+        names = [arm.name for arm in self.arms or []]
+        if len(set(names)) < len(names):
+            raise _refuse(
+                "candidates", "name", ", ".join(names), "a name of its own for each arm", "rename"
             )
         return self
 
@@ -240,11 +286,13 @@ class Screening(Strict):
 
     ``score_noise_sd``: SD of the error of the logarithm of the score on the day of screening.
     ``missing_labs``: share of candidates without a score, who are ``screened_out`` or ``enrolled``
-    as if above every threshold (designs that need no score take them anyway). ``consent``: share of
-    eligible candidates who agree. ``wait_d``: days from enrolment to outcome.
+    as if above every threshold (designs that need no score take them anyway). ``eligible``: share
+    of candidates whom the protocol admits before the score of a design is asked. ``consent``: share
+    of eligible candidates who agree. ``wait_d``: days from enrolment to outcome.
     """
 
     candidates_per_month: float = Field(gt=0)
+    eligible: float = 1.0
     consent: float = 1.0
     score_noise_sd: float = Field(default=0.0, ge=0, le=3)
     missing_labs: float = 0.0
@@ -254,14 +302,15 @@ class Screening(Strict):
     @model_validator(mode="after")
     def _shares(self) -> Screening:
         _share(self.missing_labs, where="screening", key="missing_labs")
-        if not 0 < self.consent <= 1:
-            raise _refuse(
-                "screening",
-                "consent",
-                self.consent,
-                "a share above 0, at most 1",
-                "divide percentages by 100",
-            )
+        for key in ("eligible", "consent"):
+            if not 0 < getattr(self, key) <= 1:
+                raise _refuse(
+                    "screening",
+                    key,
+                    getattr(self, key),
+                    "a share above 0, at most 1",
+                    "divide percentages by 100",
+                )
         return self
 
 
@@ -374,12 +423,20 @@ class SingleArm(Strict):
         return self
 
 
+class Claim(Strict):
+    """ "The experimental arm has fewer events than the comparator", both by their names."""
+
+    experimental: str
+    comparator: str
+
+
 class Design(Strict):
     """One design. ``n_total`` (or for a sequential design the largest number) is found from
     ``power`` when left out.
 
     ``margin``: of a strategy against treating everybody, the rise of the event rate that it must
-    exclude (non-inferiority).
+    exclude (non-inferiority). ``claims``: of several arms, what is to be shown, in the order of
+    testing; ``multiplicity``: the procedure that keeps the chance of any false claim at the level.
     """
 
     name: str = Field(min_length=1)
@@ -394,6 +451,8 @@ class Design(Strict):
     test: Test | None = None
     co_primary_support: bool = False
     sequential: Sequential | None = None
+    claims: list[Claim] | None = Field(default=None, min_length=1)
+    multiplicity: Multiplicity | None = None
     single_arm: SingleArm | None = None
 
     @property
@@ -433,6 +492,15 @@ class Design(Strict):
                 where, "cuts", self.cuts, "one to five rising thresholds", "write cuts: [0.2]"
             )
         _rate(self.power, where=where, key="power")
+        if self.multiplicity == "dunnett" and self.co_primary_support:
+            raise _refuse(
+                where,
+                "multiplicity",
+                "dunnett with two endpoints that must both show the effect",
+                "hierarchical or holm",
+                "write multiplicity: holm: the least z of two endpoints is less correlated than"
+                " Dunnett's critical value assumes",
+            )
         self._analysis_fits(where)
         return self
 
@@ -537,6 +605,20 @@ class PowerCurves(Strict):
         return self
 
 
+class Analysis(Strict):
+    """What is reported of the trial, in words for the statistics section; the simulated trials lose
+    nobody.
+
+    ``population``: the analysis set of the primary test. ``missing_outcome``: how a patient whose
+    outcome is unknown counts. ``difference_interval``: of the difference of risks.
+    """
+
+    population: str = "full analysis set: all randomised patients, in the arm they were allocated"
+    safety_population: str = "all patients who received the study drug or placebo, as treated"
+    missing_outcome: MissingOutcome = "event"
+    difference_interval: DifferenceInterval = "miettinen_nurminen"
+
+
 class TrialPlan(Strict):
     """A whole design file: the question, the estimand, the candidates, and the designs that are
     compared.
@@ -553,6 +635,7 @@ class TrialPlan(Strict):
     candidates: Candidates
     masking: Masking = Masking()
     screening: Screening
+    analysis: Analysis = Analysis()
     designs: list[Design] = Field(min_length=1)
     power_curves: PowerCurves | None = None
 
@@ -585,16 +668,66 @@ class TrialPlan(Strict):
                 "a name of its own for each design",
                 "rename one",
             )
-        if (
-            self.candidates.stated is None
-            and "masking" in self.model_fields_set
-            and self.candidates.simulated is not None
-        ):
+        if self.brings_its_own_masking and "masking" in self.model_fields_set:
             raise _refuse(
                 "trial",
                 "masking",
-                "masking with simulated candidates",
+                "masking with candidates that are simulated or stated by arm",
                 "no masking: they bring their own hidden events",
                 "remove masking",
             )
+        self._arms_fit()
         return self
+
+    @property
+    def brings_its_own_masking(self) -> bool:
+        """Whether the candidates say themselves which events the ASTCT grade does not see."""
+        return self.candidates.simulated is not None or self.candidates.arms is not None
+
+    def _arms_fit(self) -> None:
+        """Rates stated by arm are those of everybody: no risk to choose or divide patients by."""
+        names = [arm.name for arm in self.candidates.arms or []]
+        for design in self.designs:
+            where = f"design {design.name}"
+            if not names and design.kind == "multi_arm":
+                raise _refuse(
+                    where,
+                    "kind",
+                    "multi_arm without the rates of its arms",
+                    "candidates.arms",
+                    "state the arms under candidates, the control first",
+                )
+            if names and design.kind not in ("all_comers", "multi_arm"):
+                raise _refuse(
+                    where,
+                    "kind",
+                    f"{design.kind} with rates stated by arm",
+                    "all_comers or multi_arm",
+                    "give candidates with a risk: stated, simulated or cohort",
+                )
+            if len(names) > 2 and design.kind == "all_comers":
+                raise _refuse(
+                    where,
+                    "kind",
+                    f"all_comers with {len(names)} arms",
+                    "two arms, or kind multi_arm",
+                    "write kind: multi_arm with claims and multiplicity",
+                )
+            pairs = [(claim.experimental, claim.comparator) for claim in design.claims or []]
+            wrong = [pair for pair in pairs if pair[0] == pair[1] or not set(pair) <= set(names)]
+            if wrong or len(set(pairs)) < len(pairs):
+                raise _refuse(
+                    where,
+                    "claims",
+                    " and ".join(" against ".join(pair) for pair in wrong or pairs),
+                    f"two different arms of {', '.join(names)}, each pair once",
+                    "correct the names",
+                )
+        if names and self.power_curves is not None:
+            raise _refuse(
+                "trial",
+                "power_curves",
+                "power_curves with rates stated by arm",
+                "candidates with a risk",
+                "remove power_curves, or give stated candidates",
+            )

@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, ResponseWorld, strategy_in_words
 from crsrisk.data.world import World
 from crsrisk.policy.information_value import evpi, evppi
+from crsrisk.policy.recommended_trial import (
+    PlannedTrial,
+    arms_over_ensemble,
+    plan_trial,
+    weighted_median,
+)
 from crsrisk.policy.strategy_value import CommonRisk, StrategyValue
 from crsrisk.policy.table import FloatArray
 from crsrisk.policy.tipping import Quantity, TippingPoint, trend_crossing
@@ -418,18 +424,6 @@ def _meaning(key: str, world: World) -> str:
 
 
 @dataclass(frozen=True)
-class TrialSize:
-    """Event rates of the arms and patients an arm (two arms, one-sided 2.5%, pooled z) for 80 and
-    90% power; None where there is no effect to show.
-    """
-
-    control: float
-    treated: float
-    n_per_arm_80: int | None = None
-    n_per_arm_90: int | None = None
-
-
-@dataclass(frozen=True)
 class TrialRecommendation:
     """The trial that follows from the best rule over the ensemble.
 
@@ -442,9 +436,10 @@ class TrialRecommendation:
     rival : best rule of another strategy; third_arm : its drug, where it is best in a tenth of the
         worlds or more.
     control_rate, risk_ratio, support_ratio, infections_added, responses_lost : medians over the
-        ensemble.
-    sizes : for the median effect, for the least favourable end of its interval, and for need of
-        support instead of grade, which hidden fever does not touch.
+        ensemble, everybody treated.
+    trial : arms, claims and patients at the medians over the ensemble.
+    n_per_arm_least : patients an arm that the grade alone needs for 80% power where the effect is
+        the least of its 95% interval; None where that is none.
     threshold_of_ledger : t* in the reference world.
     """
 
@@ -461,19 +456,19 @@ class TrialRecommendation:
     support_ratio: Estimate
     infections_added: Estimate
     responses_lost: Estimate
-    sizes: Mapping[str, TrialSize]
+    trial: PlannedTrial
+    n_per_arm_least: int | None
     threshold_of_ledger: Estimate | NotEstimable
     rival: str
     third_arm: str | None
     margin_over_rival_per_100: float
 
 
-MEDIAN_EFFECT = "median effect"
-MEDIAN_SUPPORT_EFFECT = "median effect on need of support"
-
-
 def recommend_trial(
-    over: EnsembleDecision, strategies: Mapping[str, StrategyValue], rules: Sequence[Rule]
+    over: EnsembleDecision,
+    strategies: Mapping[str, StrategyValue],
+    rules: Sequence[Rule],
+    members: MemberValues,
 ) -> TrialRecommendation:
     """The trial that follows from the best rule over the ensemble."""
     by_name = {rule.name: rule for rule in rules}
@@ -481,11 +476,10 @@ def recommend_trial(
     chosen = rival if by_name[over.best].is_nobody else best
     rule = by_name[chosen.rule]
     effect, rate = over.effects[rule.strategy], over.base_rate.value
-    sizes = {
-        MEDIAN_EFFECT: trial_size(rate, effect.risk_ratio.value),
-        "least effect of the 95% interval": trial_size(rate, effect.risk_ratio.high),
-        MEDIAN_SUPPORT_EFFECT: trial_size(over.base_support.value, effect.support_ratio.value),
-    }
+    third = _third_arm(over, rule.strategy, by_name[rival.rule].strategy)
+    drugs = [rule.strategy, *([third] if third else [])]
+    arms = arms_over_ensemble(members, rule=rule.name, strategies=drugs)
+    shares = np.array([values.treated[rule.name] for values in members.values])
     return TrialRecommendation(
         strategy=rule.strategy,
         threshold=rule.threshold,
@@ -500,10 +494,11 @@ def recommend_trial(
         support_ratio=effect.support_ratio,
         infections_added=effect.infections_added,
         responses_lost=effect.responses_lost,
-        sizes=sizes,
+        trial=plan_trial(arms, treated=weighted_median(shares, members.weights)),
+        n_per_arm_least=_grade_alone(rate, effect.risk_ratio.high),
         threshold_of_ledger=strategies[rule.strategy].ledger.threshold,
         rival=rival.rule,
-        third_arm=_third_arm(over, rule.strategy, by_name[rival.rule].strategy),
+        third_arm=third,
         margin_over_rival_per_100=best.mean_net_benefit_per_100 - rival.mean_net_benefit_per_100,
     )
 
@@ -514,20 +509,14 @@ def _third_arm(over: EnsembleDecision, strategy: str, rival: str) -> str | None:
     return rival if is_drug and over.probability_strategy_best[rival] >= ENOUGH_WORLDS else None
 
 
-def trial_size(rate: float, ratio: float) -> TrialSize:
-    """Patients an arm that show this risk ratio at this rate; None where it is no effect.
-
-    >>> trial_size(0.4, 0.5).n_per_arm_80, trial_size(0.4, 1.0).n_per_arm_80
-    (82, None)
+def _grade_alone(rate: float, ratio: float) -> int | None:
+    """Patients an arm that show this risk ratio at this rate with 80% power; None where it is no
+    effect.
     """
     treated = rate * ratio
     if not 0.0 < treated < rate < 1.0:
-        return TrialSize(rate, treated)
-    n_80, n_90 = (
-        sample_size_two_proportions(p_treat=treated, p_control=rate, power=power).n_per_arm_ceil
-        for power in (0.8, 0.9)
-    )
-    return TrialSize(rate, treated, n_80, n_90)
+        return None
+    return sample_size_two_proportions(treated, rate).n_per_arm_ceil
 
 
 def plausible_tipping_points(

@@ -9,9 +9,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crsrisk.data.ensemble import Ensemble
-from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, Harms, ResponseWorld, Strategy
+from crsrisk.data.potential_outcomes import (
+    RESPONSE_WORLDS,
+    Harms,
+    PotentialOutcomes,
+    ResponseWorld,
+    Strategy,
+)
 from crsrisk.data.world import World
 from crsrisk.policy.cohort import Scores, harms_of
 from crsrisk.policy.strategy_value import StrategyValue, usable_threshold
@@ -80,6 +87,26 @@ def rules_of(values: Mapping[str, StrategyValue]) -> list[Rule]:
 
 
 @dataclass(frozen=True)
+class ArmEvents:
+    """Events of an arm among those whom a rule treats: CRS of grade >= 2, need of support, both in
+    one patient, and the share given anything.
+    """
+
+    crs: float
+    support: float
+    both: float
+    given: float
+
+    @property
+    def overlap(self) -> float | None:
+        """Patients with both events, from the fewest that the two rates allow (0) to the most (1);
+        None where they allow one number only.
+        """
+        low, high = max(0.0, self.crs + self.support - 1.0), min(self.crs, self.support)
+        return (self.both - low) / (high - low) if high - low > 1e-12 else None
+
+
+@dataclass(frozen=True)
 class RuleValues:
     """One world: rates without prophylaxis, effects of each strategy in everybody, and the net
     benefit of each rule.
@@ -94,6 +121,8 @@ class RuleValues:
     net_benefit : a patient in CRS events, by world of response and rule.
     net_benefit_by_support : the same counted by need of support instead of grade, under mediation.
     mc_error : Monte Carlo error of the net benefit under mediation, by rule.
+    arms : by rule and strategy ("none" among them), the events of those whom the rule treats; no
+        rule that treats nobody.
     """
 
     base_rate: float
@@ -106,6 +135,7 @@ class RuleValues:
     net_benefit: Mapping[ResponseWorld, Mapping[str, float]]
     net_benefit_by_support: Mapping[str, float]
     mc_error: Mapping[str, float]
+    arms: Mapping[str, Mapping[str, ArmEvents]]
 
 
 @dataclass(frozen=True)
@@ -173,6 +203,33 @@ def value_rules(study: RuleStudy, *, arm: Arm, world: World, n: int, seed: int) 
             rule.name: float(_gain(rule, mediated, treated[rule.name], harms).std() / np.sqrt(n))
             for rule in rules
         },
+        arms={
+            name: {
+                strategy: _arm_events(outcomes, strategy, chosen > 0.0)
+                for strategy in outcomes.names
+            }
+            for name, chosen in treated.items()
+            if chosen.any()
+        },
+    )
+
+
+def _arm_events(
+    outcomes: PotentialOutcomes, strategy: str, chosen: NDArray[np.bool_]
+) -> ArmEvents:
+    crs, support = (
+        flags[chosen]
+        for flags in (
+            outcomes.event(strategy),
+            outcomes.needs_support[outcomes.index(strategy)],
+        )
+    )
+    given = outcomes.is_exposed[outcomes.index(strategy)][chosen]
+    return ArmEvents(
+        crs=float(crs.mean()),
+        support=float(support.mean()),
+        both=float((crs & support).mean()),
+        given=float(given.mean()),
     )
 
 

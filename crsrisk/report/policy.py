@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from crsrisk.data.potential_outcomes import strategy_in_words
+from crsrisk.data.trial_plan import StatedArm
 from crsrisk.policy.decision import PolicyAnalysis, PolicySetting
+from crsrisk.policy.recommended_trial import ALPHA, POWERS, PlannedTrial
 from crsrisk.policy.stated import PolicyTableAnalysis, StatedHarms, TableSetting
-from crsrisk.policy.strategy_value import usable_threshold
 from crsrisk.policy.tipping import TippingPoint
 from crsrisk.report.policy_sections import (
     common_section,
@@ -41,11 +42,12 @@ from crsrisk.report.policy_words import (
     range_text,
     what_would_overturn,
     what_would_overturn_table,
+    who_enters,
     with_interval,
 )
 from crsrisk.report.sections import Section, Table, numbered, row, section, table
 from crsrisk.report.trial_protocol import protocol_yaml
-from crsrisk.wording import number, typeset
+from crsrisk.wording import listed, number, typeset
 
 LIMITS = (
     (
@@ -287,52 +289,54 @@ LOOKS = {"boundary": "Lan-DeMets OBF-like spending", "looks": 3, "futility_z": [
 
 
 def trial_design(analysis: PolicyAnalysis) -> dict[str, Any]:
-    """The recommended trial as the tree of a design file: all comers, with and without looks, and
-    by risk where the ledger has a threshold.
+    """The recommended trial as the tree of a design file: its arms with the rates that the page
+    plans on, its claims and its patients; with two arms a second design has looks.
 
     Screening figures are stand-ins, to be replaced by those of the sites.
     """
-    setting, strategy = analysis.setting, analysis.recommendation.strategy
-    drug = strategy_in_words(strategy)
+    setting, trial = analysis.setting, analysis.recommendation.trial
+    drugs = listed([strategy_in_words(arm.name) for arm in trial.arms[1:]])
     therapy = f"{setting.product} ({setting.regimen})"
+    entering = who_enters(analysis.rule(analysis.recommendation.rule))
     return {
         "trial": "recommended_prophylaxis",
         "question": (
-            f"Does {drug} lower CRS of grade >= 2 under "
-            f"{setting.product}, and at which size would a trial show it?"
+            f"Does {drugs} lower CRS of grade >= 2 under {setting.product}, and which claims does"
+            " the trial support at this size?"
         ),
-        "prophylaxis_in_words": f"{drug} under {therapy}",
+        "prophylaxis_in_words": f"{drugs} under {therapy}",
         "seed": setting.seed,
-        "n_sim": 2000,
-        "alpha_one_sided": 0.025,
-        "power": 0.8,
-        "estimand": _estimand(setting, drug=drug, therapy=therapy),
-        "candidates": {
-            "simulated": {
-                "product": setting.product,
-                "regimen": setting.regimen,
-                "prophylaxis": strategy,
-                "scenario": setting.scenario,
-                "n_patients": 4000,
-                "training_patients": setting.n_training_per_arm,
-                "seed": setting.seed,
-            }
-        },
+        "n_sim": 10_000,
+        "alpha_one_sided": ALPHA,
+        "power": POWERS[0],
+        "estimand": _estimand(setting, drug=drugs, therapy=therapy, entering=entering),
+        "candidates": {"arms": [_arm(arm) for arm in trial.arms]},
         "screening": {
             "candidates_per_month": 8.0,
+            "eligible": round(trial.treated, 4),
             "consent": 0.7,
-            "score_noise_sd": 0.1,
-            "missing_labs": 0.05,
             "wait_d": setting.window_d,
         },
-        "designs": _designs(analysis),
+        "designs": _designs(trial),
     }
 
 
-def _estimand(setting: PolicySetting, *, drug: str, therapy: str) -> dict[str, Any]:
+def _arm(arm: StatedArm) -> dict[str, Any]:
+    return {
+        "name": arm.name,
+        "crs": arm.crs,
+        "support": arm.support,
+        "both": arm.both,
+        "given": arm.given,
+    }
+
+
+def _estimand(
+    setting: PolicySetting, *, drug: str, therapy: str, entering: str
+) -> dict[str, Any]:
     within = f"within {setting.window_d:g} days of the first dose"
     return {
-        "population": f"adults with {setting.population.lower()} who start {therapy}",
+        "population": f"adults with {setting.population.lower()} who start {therapy}, {entering}",
         "treatment": f"{drug} and the planned regimen against the planned regimen alone",
         "variable": f"ASTCT grade >= 2 cytokine release syndrome {within}",
         "summary": "difference of risks, with the risk ratio beside it",
@@ -350,25 +354,34 @@ def _estimand(setting: PolicySetting, *, drug: str, therapy: str) -> dict[str, A
     }
 
 
-def _designs(analysis: PolicyAnalysis) -> list[dict[str, Any]]:
-    all_comers = {"kind": "all_comers", "co_primary_support": True}
-    designs: list[dict[str, Any]] = [
-        {"name": "All comers", **all_comers},
-        {"name": "All comers, three looks", **all_comers, "sequential": LOOKS},
+def _designs(trial: PlannedTrial) -> list[dict[str, Any]]:
+    if len(trial.arms) == 2:
+        two_arms = {"kind": "all_comers", "co_primary_support": True}
+        return [
+            {"name": "Two arms", **two_arms, "n_total": trial.n_total},
+            {"name": "Two arms, three looks", **two_arms, "sequential": LOOKS},
+        ]
+    several = {
+        "kind": "multi_arm",
+        "co_primary_support": True,
+        "multiplicity": "hierarchical",
+    }
+    claims = [
+        {"experimental": claim.experimental, "comparator": claim.comparator}
+        for claim in trial.claims
     ]
-    start = usable_threshold(analysis.recommended.ledger)
-    if analysis.recommendation.threshold is not None and start is not None:
-        designs.append(
-            {
-                "name": "By risk",
-                "kind": "enrichment",
-                "threshold": round(start, 3),
-                "co_primary_support": True,
-            }
-        )
-    return designs
+    return [
+        {
+            "name": f"{len(trial.arms)} arms",
+            **several,
+            "claims": claims,
+            "n_total": trial.n_total,
+        }
+    ]
 
 
-def trial_design_yaml(analysis: PolicyAnalysis) -> str:
-    """The same as the text of a file."""
+def trial_design_yaml(analysis: PolicyAnalysis) -> str | None:
+    """The same as the text of a file; None where the trial has nothing to show."""
+    if not analysis.recommendation.trial.claims:
+        return None
     return protocol_yaml(trial_design(analysis), version=analysis.setting.version)

@@ -13,15 +13,19 @@ from crsrisk.policy.decision import (
     InformationValue,
     ParameterInformation,
     PolicyAnalysis,
+    TrialRecommendation,
 )
 from crsrisk.policy.worlds import AssumptionEnds, Rule
 from crsrisk.report.policy_words import (
     amount,
+    claim_in_words,
     figure_text,
     measure_first,
     range_text,
     rule_in_words,
     tie_text,
+    trial_arms,
+    trial_size_sentences,
     what_would_overturn,
     who_enters,
     with_interval,
@@ -349,16 +353,16 @@ def trial_section(analysis: PolicyAnalysis) -> Section:
     """The recommended trial and its size."""
     advice = analysis.recommendation
     rule: Rule = analysis.rule(advice.rule)
-    third = f", {strategy_in_words(advice.third_arm)}" if advice.third_arm else ""
     return section(
         "trial",
         title="The trial that follows",
         lead=(
-            f"Randomise {who_enters(rule)} to {strategy_in_words(advice.strategy)}{third} or"
-            " placebo, in equal numbers; the first primary endpoint is CRS of grade >= 2, the"
-            " second need of fluids, vasopressor or oxygen."
+            f"Randomise {who_enters(rule)} to {trial_arms(advice)} or placebo, in equal numbers;"
+            " the first primary endpoint is CRS of grade >= 2, the second need of fluids,"
+            " vasopressor or oxygen."
         ),
         sentences=[
+            " ".join(trial_size_sentences(advice.trial)),
             (
                 "Serious infection within 90 days is a co-estimand; objective response is to be"
                 " reported with its interval, and the trial will not prove it safe."
@@ -369,39 +373,92 @@ def trial_section(analysis: PolicyAnalysis) -> Section:
                 f" ({rule_in_words(analysis.rule(advice.rival))}) the best rule gains"
                 f" {amount(advice.margin_over_rival_per_100)}."
             ),
-            (
-                "trial.yaml in the folder of results is this trial as a design file: crsrisk trial"
-                " compares its power, type I error, screening and exposure, and takes further"
-                " designs (enrichment, strata, strategy, single-arm)."
+            *(
+                [
+                    "trial.yaml in the folder of results is this trial as a design file, with the"
+                    " same arms, rates and patients: crsrisk trial simulates its power, type I"
+                    " error, screening and exposure."
+                ]
+                if advice.trial.claims
+                else []
             ),
         ],
-        tables=[
-            table(
-                "sizes",
-                title="Patients an arm, one-sided 2.5%, two arms of one size, all comers",
-                row_header="Planned on",
-                rows=[
-                    row(
-                        name.capitalize(),
-                        [
-                            number(100 * size.control, digits=0),
-                            number(100 * size.treated, digits=0),
-                            number(size.n_per_arm_80, digits=0),
-                            number(size.n_per_arm_90, digits=0),
-                        ],
-                    )
-                    for name, size in advice.sizes.items()
-                ],
-                columns=[
-                    ("Untreated", "of 100"),
-                    ("Treated", "of 100"),
-                    ("80% power", "an arm"),
-                    ("90% power", "an arm"),
-                ],
-                notes=[
-                    "Pooled z test. A dash: at that end of the interval there is no effect to show."
-                    " Untreated: medians over the ensemble."
+        tables=[_claims_table(advice)] if advice.trial.claims else [],
+    )
+
+
+_ENDPOINTS = {"grade": "CRS of grade >= 2", "support": "need of support"}
+
+
+def _claims_table(advice: TrialRecommendation) -> Table:
+    """What the trial claims, endpoint by endpoint, and the patients that it takes."""
+    trial = advice.trial
+    rows = []
+    for at, claim in enumerate(trial.claims, 1):
+        name = claim_in_words(claim)
+        rows += [
+            row(
+                f"{_capital(name)}, {_ENDPOINTS[endpoint.endpoint]}",
+                [
+                    number(100 * endpoint.comparator, digits=1),
+                    number(100 * endpoint.experimental, digits=1),
+                    number(endpoint.n_per_arm_80, digits=0),
+                    MISSING,
+                    number(100 * endpoint.power, digits=0),
                 ],
             )
+            for endpoint in claim.endpoints
+        ]
+        with_those = " with those above" if at > 1 else ""
+        rows.append(
+            row(
+                f"Claim {at}: both endpoints{with_those}",
+                [
+                    MISSING,
+                    MISSING,
+                    number(claim.n_per_arm_80, digits=0),
+                    number(claim.n_per_arm_90, digits=0),
+                    number(100 * claim.power, digits=0),
+                ],
+            )
+        )
+    least = (
+        "there is no effect to show"
+        if advice.n_per_arm_least is None
+        else f"the grade alone needs {number(advice.n_per_arm_least, digits=0)} an arm"
+    )
+    procedure = (
+        "Hierarchical testing: claims in this order, each at the full level, up to the first that"
+        " fails, so that the chance of any false claim is at most 2.5%."
+        if len(trial.claims) > 1
+        else "Both endpoints must show it, so that neither needs a share of the level."
+    )
+    return table(
+        "sizes",
+        title=(
+            f"Claims of the trial with {number(trial.n_per_arm, digits=0)} patients an arm,"
+            " one-sided 2.5%"
+        ),
+        row_header="Claim",
+        rows=rows,
+        columns=[
+            ("Comparator", "of 100"),
+            ("Experimental", "of 100"),
+            ("For 80% power", "patients an arm"),
+            ("For 90% power", "patients an arm"),
+            ("Power", "% at this size"),
+        ],
+        notes=[
+            procedure,
+            (
+                "Pooled z test, normal approximation. Rates are medians over the ensemble among"
+                " those whom the trial randomises: that without prophylaxis, and for a drug that"
+                " rate times the median ratio. At the least effect of its 95% interval,"
+                f" {least}."
+            ),
         ],
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

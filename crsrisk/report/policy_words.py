@@ -9,12 +9,11 @@ from math import isfinite
 
 from crsrisk.data.potential_outcomes import ResponseWorld, strategy_in_words
 from crsrisk.policy.decision import (
-    MEDIAN_EFFECT,
-    MEDIAN_SUPPORT_EFFECT,
     ParameterInformation,
     PolicyAnalysis,
     TrialRecommendation,
 )
+from crsrisk.policy.recommended_trial import NotClaimed, PlannedClaim, PlannedTrial
 from crsrisk.policy.stated import PolicyTableAnalysis, TableSetting
 from crsrisk.policy.table import PolicyValue
 from crsrisk.policy.tipping import TippingPoint
@@ -183,11 +182,15 @@ def policy_summary(analysis: PolicyAnalysis) -> str:
 
 
 def _responses(lost: Estimate) -> str:
-    """Tumour responses lost, which nobody knows to hang on T-cell activation; of none nothing
-    depends on it.
+    """Tumour responses lost, which nobody knows to hang on T-cell activation; that none are lost is
+    an assumption, too.
     """
     if abs(lost.value) < _SMALL:
-        return "costs no tumour response in any world of response"
+        return (
+            "leaves tumour responses as they are only because the simulator assumes that it spares"
+            " T-cell activation: whether early suppression of cytokines costs response is an"
+            " unresolved question"
+        )
     return (
         f"{format_change(lost, 'costs', 'spares')} tumour responses if T-cell activation mediates"
         " response, none if it does not: nobody knows which"
@@ -223,30 +226,71 @@ def _reference_sentence(analysis: PolicyAnalysis) -> list[str]:
     ]
 
 
+def trial_arms(advice: TrialRecommendation) -> str:
+    """The arms that the trial randomises to, as a sentence lists them."""
+    drugs = [strategy_in_words(arm.name) for arm in advice.trial.arms[1:]]
+    return ", ".join(drugs or [strategy_in_words(advice.strategy)])
+
+
+def claim_in_words(claim: PlannedClaim | NotClaimed) -> str:
+    """Which arm is to have fewer events than which.
+
+    >>> claim_in_words(NotClaimed("tocilizumab@fever", "placebo", "no rarer"))
+    'tocilizumab at fever against placebo'
+    """
+    return f"{strategy_in_words(claim.experimental)} against {strategy_in_words(claim.comparator)}"
+
+
+def trial_size_sentences(trial: PlannedTrial) -> list[str]:
+    """Patients of the trial with the power of everything that it claims, and what it leaves out."""
+    sentences = []
+    if trial.n_per_arm is None:
+        sentences.append("At the median effect there is nothing that a trial could show.")
+    else:
+        number_of = len(trial.claims)
+        all_claims = "its claim" if number_of == 1 else f"all its {number_of} claims together"
+        each = listed(
+            [f"{claim_in_words(claim)} {_percent(claim.power)}" for claim in trial.claims]
+        )
+        sentences.append(
+            f"{number(trial.n_per_arm, digits=0)} patients in each of {len(trial.arms)} arms give"
+            f" {all_claims} {_percent(trial.power_all or 0.0)} power on both endpoints at the median"
+            " effects" + ("." if number_of == 1 else f" (in the order of testing: {each}).")
+        )
+        fewer = trial.claims[-2].n_per_arm_80 if number_of > 1 else trial.n_per_arm
+        if fewer < trial.n_per_arm:
+            sentences.append(
+                f"{number(fewer, digits=0)} an arm would do for all but the last of them."
+            )
+    sentences += [
+        f"It does not claim {claim_in_words(left)}, since {left.reason}."
+        for left in trial.not_claimed
+    ]
+    return sentences
+
+
+def _percent(power: float) -> str:
+    return f"{100 * power:.0f}%"
+
+
 def _trial_sentence(analysis: PolicyAnalysis) -> str:
     advice = analysis.recommendation
     rule = analysis.rule(advice.rule)
+    kept = advice.third_arm and advice.third_arm in {arm.name for arm in advice.trial.arms}
     third = (
-        f", {strategy_in_words(advice.third_arm)} (best in too many worlds to be left out)"
-        if advice.third_arm
+        f"; {strategy_in_words(advice.third_arm or '')} is best in too many worlds to be left out"
+        if kept
         else ""
     )
-    first, second = (
-        advice.sizes[name].n_per_arm_80 for name in (MEDIAN_EFFECT, MEDIAN_SUPPORT_EFFECT)
-    )
-    size = (
-        ""
-        if first is None or second is None
-        else (
-            f" {max(first, second)} patients an arm give each of the two endpoints 80% power at its"
-            " median effect."
-        )
-    )
-    trial = (
-        f"The trial that follows randomises {who_enters(rule)} to"
-        f" {strategy_in_words(rule.strategy)}{third} or placebo,"
-        " with need of fluids, vasopressor or oxygen as a second primary endpoint that a hidden"
-        f" fever cannot flatter.{size}"
+    trial = " ".join(
+        [
+            (
+                f"The trial that follows randomises {who_enters(rule)} to {trial_arms(advice)} or"
+                " placebo, with need of fluids, vasopressor or oxygen as a second primary endpoint"
+                f" that a hidden fever cannot flatter{third}."
+            ),
+            *trial_size_sentences(advice.trial),
+        ]
     )
     if advice.is_worth_it:
         return trial

@@ -19,6 +19,7 @@ from crsrisk.data.operating_characteristics import (
 from crsrisk.data.trial_plan import KINDS, TrialPlan
 from crsrisk.plots.chart_data import Boundaries, BoundaryLook, PowerCurve, PowerPanel
 from crsrisk.report.sections import Column, Row, RowGroup, Table
+from crsrisk.report.trial_protocol import PROCEDURES, futility_in_words
 from crsrisk.results import Estimate
 from crsrisk.wording import MISSING, number, typeset
 
@@ -67,6 +68,7 @@ class TrialPage:
     estimand: Table
     candidates: Table
     comparison: Table
+    claims: tuple[Table, ...]
     looks: tuple[Table, ...]
     boundaries: tuple[Boundaries, ...]
     misspecified: tuple[Table, ...]
@@ -107,6 +109,10 @@ def trial_page(
         estimand=_estimand(plan),
         candidates=_candidates(candidates),
         comparison=_comparison(designs),
+        claims=tuple(
+            _claims_of(design, at)
+            for at, design in enumerate(row for row in designs if row.claims)
+        ),
         looks=tuple(_looks(design, at) for at, design in enumerate(with_looks)),
         boundaries=tuple(boundaries(design) for design in with_looks),
         misspecified=tuple(_misspecified(designs)),
@@ -171,7 +177,7 @@ def _in_a_sentence(design: OperatingCharacteristics) -> str:
         else "by the usual grade alone"
     )
     claim = (
-        "the effect"
+        (f"all its {len(design.claims)} claims" if design.claims else "the effect")
         if design.margin is None
         else f"that treating fewer costs less than {100 * design.margin:g} more events in 100"
     )
@@ -200,14 +206,17 @@ def _screens(randomised: Sequence[OperatingCharacteristics]) -> str:
 
 
 def _hidden_fever(randomised: Sequence[OperatingCharacteristics]) -> str:
-    rows = next((d.false_claims for d in randomised if len(d.false_claims) >= 2), None)
-    if rows is None:
-        return ""
-    return (
-        "If the drug only hid fever and prevented nothing, the usual grade alone would"
-        f" still claim a benefit in {100 * rows[0].claims.value:.0f} of 100 trials; asking"
-        f" also for less need of support brings that to {100 * rows[1].claims.value:.1f} of 100."
-    )
+    hidden = ("hidden_astct", "hidden_both")
+    for design in randomised:
+        claims = {row.key: row.claims.value for row in design.false_claims if row.key in hidden}
+        if len(claims) == len(hidden):
+            alone, both = (100 * claims[key] for key in hidden)
+            return (
+                "If the drug only hid fever and prevented nothing, the usual grade alone would"
+                f" still claim a benefit in {alone:.0f} of 100 trials; asking also for less need of"
+                f" support brings that to {both:.1f} of 100."
+            )
+    return ""
 
 
 def _single_arm(design: OperatingCharacteristics) -> str:
@@ -297,15 +306,15 @@ def _candidates(candidates: CandidatePool) -> Table:
 _COMPARISON = (
     Column("Patients", "at most"),
     Column("Patients", "mean"),
-    Column("without effect", "mean"),
+    Column("Patients", "mean, no effect"),
     Column("Power", "of 100"),
-    Column("planned", "of 100"),
+    Column("Power", "of 100, planned"),
     Column("Type I error", "of 100"),
     Column("Screened", "mean"),
     Column("Screened", "per enrolled"),
     Column("Months", "mean"),
     Column("Exposed", "mean"),
-    Column("without need", "mean"),
+    Column("Exposed", "mean, without need"),
 )
 
 
@@ -324,9 +333,11 @@ def _comparison(designs: Sequence[OperatingCharacteristics]) -> Table:
         [
             (
                 "± one Monte Carlo standard error, left out where it is below a twentieth of the"
-                " last digit. Planned: by formula, as if the score were exact and no fever hidden;"
-                " of a single arm exactly, at its target. Exposed without need: treated patients"
-                " who would have stayed without the event untreated."
+                " last digit. Power: of everything that a design claims, on every endpoint that it"
+                " needs; planned: by formula, as if the score were exact and no fever hidden, of a"
+                " single arm exactly, at its target. Type I error with the stops for futility"
+                " heeded. Exposed without need: treated patients who would have stayed without the"
+                " event untreated."
             ),
             *_margins(designs),
             f"Kinds: {kinds}.",
@@ -375,6 +386,48 @@ def _interactions(designs: Sequence[OperatingCharacteristics]) -> list[str]:
     ]
 
 
+def _claims_of(design: OperatingCharacteristics, at: int) -> Table:
+    """Power of each claim of several arms and of all, and how often one is false."""
+    endpoints = ("ASTCT grade", "support")[: len(design.claims[0].by_endpoint)]
+    rows = [
+        Row(
+            f"{claim.experimental} against {claim.comparator}",
+            (
+                number(100 * claim.planned_power, digits=1),
+                with_error(claim.power, digits=1, factor=100),
+                *(with_error(share, digits=1, factor=100) for share in claim.by_endpoint),
+            ),
+        )
+        for claim in design.claims
+    ]
+    planned = MISSING if design.planned_power is None else number(
+        100 * design.planned_power, digits=1
+    )
+    together = (planned, with_error(design.power, digits=1, factor=100))
+    rows.append(Row("All claims", (*together, *[MISSING] * len(endpoints))))
+    false_claims = "; ".join(
+        f"{row.truth}, {with_error(row.claims, digits=2, factor=100)}" for row in design.false_claims
+    )
+    procedure = "" if design.multiplicity is None else PROCEDURES[design.multiplicity]
+    return _table(
+        f"table-claims-{at}",
+        f"3.{at + 1}",
+        f"{design.design}: power of each claim and of all, {design.n_max:,} patients",
+        "Claim, in the order of testing",
+        [
+            Column("Power", "of 100, planned"),
+            Column("Power", "of 100"),
+            *(Column("Endpoint alone", f"of 100, {name}") for name in endpoints),
+        ],
+        rows,
+        [
+            f"{procedure[:1].upper()}{procedure[1:]}.",
+            f"False claims in 100 trials: no drug does anything,"
+            f" {with_error(design.type_one_error, digits=2, factor=100)}; {false_claims}.",
+        ],
+    )
+
+
 def _looks(design: OperatingCharacteristics, at: int) -> Table:
     is_count = design.kind == "single_arm"
     bounds = (
@@ -389,6 +442,7 @@ def _looks(design: OperatingCharacteristics, at: int) -> Table:
         Column("Claims", "of 100, no effect"),
         Column("Stops", "of 100, no effect"),
     ]
+    futility = futility_in_words(design).removeprefix(", ")
     waiting = (
         f"While an interim look waits, {with_error(design.waiting, digits=1)} further patients are"
         " enrolled on average. 0.00: in none of the simulated trials, or impossible."
@@ -400,7 +454,7 @@ def _looks(design: OperatingCharacteristics, at: int) -> Table:
         "Look",
         columns,
         [_look(look, digits=0 if is_count else 3) for look in design.looks],
-        [waiting],
+        [*([f"{futility[:1].upper()}{futility[1:]}."] if futility else []), waiting],
     )
 
 
@@ -443,7 +497,11 @@ def _misspecified(designs: Sequence[OperatingCharacteristics]) -> list[Table]:
     """Two tables: endpoints and hidden fever where there is a control, a drifting benchmark where
     there is none.
     """
-    with_control = [d for d in designs if d.kind != "single_arm" and d.misspecifications]
+    with_control = [
+        design
+        for design in designs
+        if design.kind not in ("single_arm", "multi_arm") and design.misspecifications
+    ]
     without = [design for design in designs if design.kind == "single_arm"]
     tables = []
     if with_control:

@@ -438,7 +438,7 @@ def run_policies(config: PolicyConfig, *, begin: Begin, workers: int = 1) -> Pol
             seed=config.seed,
         ),
         ends=tuple(ends),
-        recommendation=recommend_trial(ensemble, values, rules),
+        recommendation=recommend_trial(ensemble, values, rules, members),
     )
 
 
@@ -577,8 +577,10 @@ def write_policies(result: PolicyPageResult, *, html: Path | None, out: Path | N
     write_json(out / "content.json", result.policy_tree())
     written += [out / "report.html", out / "content.json"]
     if isinstance(result, PolicyResult):
-        write_text(out / "trial.yaml", trial_design_yaml(result))
-        written.append(out / "trial.yaml")
+        design = trial_design_yaml(result)
+        if design is not None:
+            write_text(out / "trial.yaml", design)
+            written.append(out / "trial.yaml")
     for table in page.tables:
         place = out / "tables" / f"{table.key.removeprefix('table-')}.csv"
         write_text(place, _table_frame(table).to_csv(index=False, lineterminator="\n"))

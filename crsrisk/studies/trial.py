@@ -54,7 +54,7 @@ from crsrisk.simulation.outcomes import outcomes
 from crsrisk.simulation.population import sample
 from crsrisk.simulation.potential_outcomes import potential_outcomes
 from crsrisk.simulation.run import run
-from crsrisk.trials.candidates import Pool, cohort_pool, describe, outcomes_pool, stated_pool
+from crsrisk.trials.candidates import Pool, arms_pool, cohort_pool, describe, outcomes_pool, stated_pool
 from crsrisk.trials.operating_characteristics import operating_characteristics, power_grid
 from crsrisk.trials.simulated_trials import prepare
 
@@ -79,6 +79,8 @@ def candidates_of(plan: TrialPlan, *, folder: Path, workers: int, begin: Begin) 
             screening=plan.screening,
             masking=plan.masking,
         )
+    if origin.arms is not None:
+        return arms_pool(origin.arms, screening=plan.screening)
     if origin.simulated is None:
         raise AssertionError("a plan has exactly one origin of candidates")
     return _simulated(origin.simulated, plan, folder=folder, workers=workers, begin=begin)
@@ -356,7 +358,7 @@ class TrialResult(Result):
         return plot_power(panels[rate], ax=ax)
 
 
-_NESTED = ("looks", "misspecifications", "design")
+_NESTED = ("looks", "misspecifications", "design", "arms", "claims")
 
 
 def _row(design: OperatingCharacteristics) -> dict[str, object]:
@@ -427,7 +429,7 @@ def run_trial(
 
 def _run_plan(plan: TrialPlan, *, folder: Path, workers: int, begin: Begin) -> TrialResult:
     pool = candidates_of(plan, folder=folder, workers=workers, begin=begin)
-    hidden = 0.0 if plan.candidates.simulated is not None else plan.masking.hidden
+    hidden = 0.0 if plan.brings_its_own_masking else plan.masking.hidden
     sized = [
         prepare(
             pool,
@@ -523,6 +525,8 @@ def print_trial(result: TrialResult, *, written: list[Path]) -> None:
     console.print(committee_summary(result.plan, result.designs, result.candidates))
     console.print(_estimand_table(result.plan))
     console.print(_designs_table(result))
+    if any(design.claims for design in result.designs):
+        console.print(_claims_table(result))
     if any(design.false_claims for design in result.designs):
         console.print(_false_claims_table(result))
     for path in written:
@@ -556,7 +560,7 @@ def _designs_table(result: TrialResult) -> Table:
         "screened",
         "months",
         "exposed",
-        "without need",
+        "exposed without need",
     )
     for design in result.designs:
         table.add_row(
@@ -571,6 +575,27 @@ def _designs_table(result: TrialResult) -> Table:
             with_error(design.exposed, digits=0),
             with_error(design.exposed_without_need, digits=0),
         )
+    return table
+
+
+def _claims_table(result: TrialResult) -> Table:
+    """Power of each claim of several arms and of all."""
+    table = _new_table(
+        "Power of each claim, of 100 (± Monte Carlo error)",
+        "design",
+        "claim, in the order of testing",
+        "planned",
+        "power",
+    )
+    table.columns[1].justify = "left"
+    for design in result.designs:
+        for at, claim in enumerate(design.claims):
+            table.add_row(
+                Text(design.design if at == 0 else ""),
+                Text(f"{claim.experimental} against {claim.comparator}"),
+                f"{100 * claim.planned_power:.1f}",
+                with_error(claim.power, digits=1, factor=100),
+            )
     return table
 
 

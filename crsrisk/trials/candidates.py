@@ -9,6 +9,7 @@ under several errors of the score.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -22,7 +23,7 @@ from scipy.stats import qmc
 from crsrisk.data.operating_characteristics import CandidatePool, EndpointRates
 from crsrisk.data.outcomes import yes_or_no
 from crsrisk.data.potential_outcomes import PotentialOutcomes
-from crsrisk.data.trial_plan import FromCohort, Masking, Screening, Stated
+from crsrisk.data.trial_plan import FromCohort, Masking, Screening, Stated, StatedArm
 from crsrisk.errors import InputError
 from crsrisk.trials.checks import BoolArray, FloatArray
 from crsrisk.trials.risk_distribution import BetaRisk, risk_spread
@@ -30,6 +31,16 @@ from crsrisk.trials.risk_distribution import BetaRisk, risk_spread
 ROWS_LOG2 = 16  # rows of a pool by formula
 ASTCT, SUPPORT = 0, 1  # endpoints
 ENDPOINTS = ("ASTCT grade >= 2", "needs fluids, vasopressor or oxygen, fever or not")
+
+
+@dataclass(frozen=True, eq=False)
+class FurtherArm:
+    """An arm beside control and prophylaxis: chances of each endpoint, (endpoint, row), and who is
+    given its drug.
+    """
+
+    chance: FloatArray
+    takes: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +53,8 @@ class Pool:
     whose outcomes are known. ``treated_unmasked``: chance of the first endpoint under prophylaxis
     if no fever were hidden. ``takes``: whether somebody assigned to prophylaxis is given any (at
     fever only the febrile are). ``n_patients``: different people behind the rows (0: a formula).
+    ``arms``: where the rates of each arm are stated, these rates, and in ``further`` the chances of
+    and exposure of the arms after the first two.
     """
 
     risk: FloatArray
@@ -52,6 +65,8 @@ class Pool:
     takes: BoolArray
     n_patients: int
     origin: str
+    arms: tuple[StatedArm, ...] = ()
+    further: tuple[FurtherArm, ...] = ()
 
     @property
     def base_rate(self) -> float:
@@ -156,6 +171,46 @@ def stated_pool(
         n_patients=0,
         origin=f"{stated.risk}, risk ratio {stated.risk_ratio:g} for everybody",
     )
+
+
+def arms_pool(arms: Sequence[StatedArm], *, screening: Screening) -> Pool:
+    """Candidates who are all alike, with the rates of each arm stated, the control first.
+
+    Rows are spread evenly over one uniform number, which decides both events of a patient in every
+    arm: both at its lowest, then the first alone, then the second alone.
+
+    >>> placebo = StatedArm(name="placebo", crs=0.3, support=0.33, both=0.25)
+    >>> drug = StatedArm(name="drug", crs=0.14, support=0.2, both=0.12)
+    >>> pool = arms_pool([placebo, drug], screening=Screening(candidates_per_month=10.0))
+    >>> pool.control.mean(axis=1).round(3).tolist(), pool.treated.mean(axis=1).round(3).tolist()
+    ([0.3, 0.33], [0.14, 0.2])
+    """
+    u = (np.arange(2**ROWS_LOG2) + 0.5) / 2**ROWS_LOG2
+    chances = [_events_by(u, arm) for arm in arms]
+    control, treated = chances[0], chances[1]
+    risk = np.full(u.size, arms[0].crs)
+    missing = _even(ROWS_LOG2, 2)[:, 1]
+    return Pool(
+        risk=risk,
+        score=np.where(missing < screening.missing_labs, np.nan, risk),
+        control=control,
+        treated=treated,
+        treated_unmasked=treated[ASTCT],
+        takes=u < arms[1].given,  # the febrile hold those with an event
+        n_patients=0,
+        origin="rates stated for each arm: " + ", ".join(arm.name for arm in arms),
+        arms=tuple(arms),
+        further=tuple(
+            FurtherArm(chance, u < arm.given)
+            for chance, arm in zip(chances[2:], arms[2:], strict=True)
+        ),
+    )
+
+
+def _events_by(u: FloatArray, arm: StatedArm) -> FloatArray:
+    """Events of a patient with this number, (endpoint, row)."""
+    support = (u < arm.both) | ((u >= arm.crs) & (u < arm.crs + arm.support - arm.both))
+    return np.stack([u < arm.crs, support]).astype(np.float64)
 
 
 def _spread(text: str) -> BetaRisk:

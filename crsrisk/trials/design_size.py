@@ -19,6 +19,13 @@ from crsrisk.data.trial_plan import Design, Sequential, SingleArm
 from crsrisk.errors import InputError
 from crsrisk.trials.candidates import ASTCT, SUPPORT, Pool
 from crsrisk.trials.checks import BoolArray, FloatArray, WholeArray
+from crsrisk.trials.claims import (
+    ClaimsPower,
+    Rates,
+    joint_power,
+    power_of_claims,
+    sample_size_of_claims,
+)
 from crsrisk.trials.enrolment import given_by
 from crsrisk.trials.exact_tests import probability_of, rejection_region
 from crsrisk.trials.sequential import GroupSequentialBounds, group_sequential_bounds
@@ -43,7 +50,8 @@ class DesignSize:
     stops there).
 
     ``sign`` is -1 when the claim is that the control arm has fewer events (a strategy against
-    treating everybody). ``region`` is the table of an exact test, ``rule`` that of a single arm.
+    treating everybody). ``region`` is the table of an exact test, ``rule`` that of a single arm,
+    ``claims`` the planned power of what several arms are to show.
     """
 
     design: Design
@@ -57,6 +65,7 @@ class DesignSize:
     planned_power: float | None
     region: BoolArray | None = None
     rule: CountRule | None = None
+    claims: ClaimsPower | None = None
 
     @property
     def n_max(self) -> int:
@@ -79,11 +88,13 @@ class _Rates:
 @dataclass(frozen=True)
 class _Assumed:
     """What the planner takes for true of a randomised design: rates of each endpoint that must show
-    the effect, bounds, level, the power that is asked for, and the side of the claim.
+    the effect, the correlation of their z, bounds, level, the power that is asked for, and the side
+    of the claim.
     """
 
     design: Design
     rates: tuple[_Rates, ...]
+    correlation: float
     bounds: GroupSequentialBounds | None
     alpha: float
     wanted: float
@@ -115,34 +126,70 @@ class _Assumed:
             direction="treatment lower" if self.sign > 0 else "treatment higher",
         )
 
-    def power_with(self, n: int, region: BoolArray | None) -> float:
-        """Power with so many patients, of the endpoint that has the least."""
-        return min(self._power(rates, n, region) for rates in self.rates)
+    @property
+    def upper(self) -> FloatArray:
+        """z that claims at each look."""
+        return np.array([ndtri(1 - self.alpha)]) if self.bounds is None else self.bounds.z
 
-    def _power(self, rates: _Rates, n: int, region: BoolArray | None) -> float:
-        """By enumeration for exact tests, else by the normal approximation that also sizes the
-        trial.
+    @property
+    def lower(self) -> FloatArray:
+        """z below which each look stops; -inf where nothing does, as at the last."""
+        floor = None if self.bounds is None else self.bounds.futility_z
+        if floor is None:
+            return np.full(self.upper.size, -np.inf)
+        return np.append(floor[:-1], -np.inf)
+
+    @property
+    def info(self) -> FloatArray:
+        """Share of the patients at each look."""
+        return np.ones(1) if self.bounds is None else self.bounds.info
+
+    def power_with(self, n: int, region: BoolArray | None) -> float:
+        """Power of the claim with so many patients: of all endpoints that must show it."""
+        drifts = [
+            float(ndtri(1 - self.alpha) + ndtri(min(max(fixed, 1e-12), 1 - 1e-12)))
+            for fixed in (self._without_looks(rates, n, region) for rates in self.rates)
+        ]
+        looks = {"upper": self.upper, "lower": self.lower, "info": self.info}
+        if len(drifts) == 2:
+            return joint_power((drifts[0], drifts[1]), correlation=self.correlation, **looks)
+        return float(crossing(drift=drifts[0], **looks).upper.sum())
+
+    def _without_looks(self, rates: _Rates, n: int, region: BoolArray | None) -> float:
+        """Power of one endpoint in one look: by enumeration for exact tests, else by the normal
+        approximation that also sizes the trial.
         """
         if region is not None:
             return probability_of(region, p1=rates.experimental, p2=rates.control)
-        ratio, margin, bounds = self.design.ratio, self.design.margin, self.bounds
+        ratio, margin = self.design.ratio, self.design.margin
         if margin is None:
-            fixed = fixed_power(
+            return fixed_power(
                 rates.experimental, rates.control, n=n, ratio=ratio, alpha=self.alpha
             )
-        else:
-            fixed = _margin_power(rates, n=n, ratio=ratio, margin=margin, alpha=self.alpha)
-        if bounds is None:
-            return fixed
-        drift = float(ndtri(1 - self.alpha) + ndtri(min(max(fixed, 1e-12), 1 - 1e-12)))
-        low = np.full(bounds.z.size, -np.inf) if bounds.futility_z is None else bounds.futility_z
-        stops = crossing(upper=bounds.z, lower=low, info=bounds.info, drift=drift)
-        return float(stops.upper.sum())
+        return _margin_power(rates, n=n, ratio=ratio, margin=margin, alpha=self.alpha)
 
     def n_needed(self) -> int:
         """Patients in all for the power that is asked for."""
         n = max(self._n_by_formula(rates) for rates in self.rates)
+        if len(self.rates) > 1:
+            n = self._n_of_both(n)
         return self._n_by_enumeration(n) if self.is_exact else n
+
+    def _n_of_both(self, n: int) -> int:
+        """The fewest patients with which both endpoints show it, from those of the one that asks
+        for more; beyond what anybody could enrol the search ends.
+        """
+        step = 2 if self.design.ratio == 1 else 1
+        low, high = n - step, n
+        while self.power_with(high, None) < self.wanted and high <= MOST_PATIENTS:
+            low, high = high, high + max(step, (high // 10) * step)
+        while high - low > step:
+            middle = low + (high - low) // (2 * step) * step
+            if self.power_with(middle, None) < self.wanted:
+                low = middle
+            else:
+                high = middle
+        return high
 
     def _n_by_formula(self, rates: _Rates) -> int:
         """Whole patients in both arms; looks multiply those of a trial without."""
@@ -167,8 +214,7 @@ class _Assumed:
         )
         if self.bounds is None:
             return size.n_total_ceil
-        grown = rounded_up(size.n_total_unrounded * self.bounds.inflation)
-        return grown + grown % 2 if design.ratio == 1 else grown
+        return in_whole_pairs(rounded_up(size.n_total_unrounded * self.bounds.inflation), design)
 
     def _n_by_enumeration(self, n: int) -> int:
         """The first even number from the formula's on at which the exact test has the power."""
@@ -178,10 +224,16 @@ class _Assumed:
         return n
 
 
-def planned_rates(
-    pool: Pool, design: Design, *, endpoint: int = ASTCT, risk_ratio: float | None = None
-) -> _Rates:
-    """Rates of the two arms among those who should be eligible.
+@dataclass(frozen=True)
+class _Planned:
+    """Rates of both arms, by endpoint, and the correlation of the two z (1 of a single one)."""
+
+    rates: tuple[_Rates, ...]
+    correlation: float
+
+
+def planned_rates(pool: Pool, design: Design, *, risk_ratio: float | None = None) -> _Planned:
+    """What the planner expects of those who should be eligible.
 
     ``risk_ratio``: the pool's own effect on every patient, made larger or smaller in proportion
     until this is the ratio.
@@ -197,17 +249,31 @@ def planned_rates(
             expected=f"a threshold of at most {float(pool.risk.max()):.3g}, the highest risk",
             cure="lower the threshold",
         )
-    usual = pool.control[endpoint]
-    treated = pool.treated_unmasked if endpoint == ASTCT else pool.treated[endpoint]
+    usual = pool.control
+    treated = np.stack([pool.treated_unmasked, pool.treated[SUPPORT]])
     if risk_ratio is not None:
         treated = usual + (treated - usual) * (1 - risk_ratio) / (1 - pool.risk_ratio)
     in_control, in_experimental = given_by(design, pool.risk)
-    return _Rates(
-        *(
-            float(np.where(given, treated, usual)[rows].mean())
-            for given in (in_experimental, in_control)
-        )
+    experimental, control = (
+        np.where(given, treated, usual)[:, rows] for given in (in_experimental, in_control)
     )
+    means = zip(experimental.mean(axis=1), control.mean(axis=1), strict=True)
+    rates = [_Rates(float(one), float(other)) for one, other in means]
+    if not design.co_primary_support:
+        return _Planned((rates[ASTCT],), 1.0)
+    # one random number decides both events of a patient, so that the rarer one brings the other
+    ratio = design.ratio
+    covariance = _covariance(experimental) / ratio + _covariance(control)
+    spread = np.sqrt(np.diag(covariance))
+    correlation = covariance[0, 1] / max(float(spread.prod()), 1e-12)
+    return _Planned(tuple(rates), float(correlation))
+
+
+def _covariance(chance: FloatArray) -> FloatArray:
+    """Of the two events of one patient, whoever he is; ``chance`` (endpoint, row)."""
+    rates, both = chance.mean(axis=1), float(chance.min(axis=0).mean())
+    product = rates[:, None] * rates[None, :]
+    return np.array([[rates[0], both], [both, rates[1]]]) - product
 
 
 def size_design(
@@ -221,40 +287,132 @@ def size_design(
     wanted = design.power or power
     if design.single_arm is not None:
         return _sized_single_arm(design, design.single_arm, where=where)
-    rates = tuple(planned_rates(pool, design, endpoint=endpoint) for endpoint in _endpoints(design))
-    bounds = _bounds(design.sequential, alpha=alpha, power=wanted)
+    if design.kind == "multi_arm":
+        return _sized_multi_arm(pool, design, alpha=alpha, wanted=wanted, where=where)
+    expected = planned_rates(pool, design)
+    rates, bounds = expected.rates, _bounds(design.sequential, alpha=alpha, power=wanted)
     sign = -1.0 if rates[0].experimental > rates[0].control and design.margin is None else 1.0
-    assumed = _Assumed(design, rates, bounds, alpha, wanted, sign)
+    assumed = _Assumed(design, rates, expected.correlation, bounds, alpha, wanted, sign)
     if must_reach:
         _cuts_divide(pool, design, where=where)
-        for expected in rates:
-            _has_effect(expected, design, pool, where=where)
-    n = design.n_total or _affordable(assumed, where=where)
-    share = np.ones(1) if bounds is None else bounds.info
-    at_look = _at_looks(share, n, ratio=design.ratio, where=where)
-    region = assumed.region(n)
-    planned = assumed.power_with(n, region)
-    if must_reach and planned < wanted - SLACK:
-        raise _too_small(assumed, pool, n, planned)
-    upper = np.array([ndtri(1 - alpha)]) if bounds is None else bounds.z
-    floor = bounds.futility_z if bounds is not None else None
-    lower = np.full(upper.size, -np.inf) if floor is None else np.append(floor[:-1], -np.inf)
+        for of_endpoint in rates:
+            _has_effect(of_endpoint, design, pool, where=where)
+    n = in_whole_pairs(design.n_total or _affordable(assumed, where=where), design)
+    at_look = _at_looks(assumed.info, n, design=design, where=where)
+    region, planned = assumed.region(n), None
+    if must_reach:
+        planned = assumed.power_with(n, region)
+        if planned < wanted - SLACK:
+            raise _too_small(assumed, pool, n, planned)
     return DesignSize(
-        design, at_look, share, upper, lower, sign, alpha, wanted, planned, region=region
+        design,
+        at_look,
+        assumed.info,
+        assumed.upper,
+        assumed.lower,
+        sign,
+        alpha,
+        wanted,
+        planned,
+        region=region,
     )
 
 
-def _endpoints(design: Design) -> tuple[int, ...]:
-    """The endpoints that must show the effect."""
-    return (ASTCT, SUPPORT) if design.co_primary_support else (ASTCT,)
+def in_whole_pairs(n: int, design: Design) -> int:
+    """The number itself, or the next that gives both arms the same at 1:1.
+
+    >>> in_whole_pairs(305, Design(name="x", kind="all_comers"))
+    306
+    """
+    return n + n % 2 if design.ratio == 1 else n
+
+
+def _sized_multi_arm(
+    pool: Pool, design: Design, *, alpha: float, wanted: float, where: str
+) -> DesignSize:
+    """Several arms in equal numbers, sized for all their claims together."""
+    rates: dict[str, Rates] = {
+        arm.name: (arm.crs, arm.support, arm.both) if design.co_primary_support else arm.crs
+        for arm in pool.arms
+    }
+    claims = [(claim.experimental, claim.comparator) for claim in design.claims or []]
+    procedure = design.multiplicity or "hierarchical"
+    stated = design.n_total
+    try:
+        planned = (
+            sample_size_of_claims(
+                rates, claims=claims, multiplicity=procedure, alpha_one_sided=alpha, power=wanted
+            )
+            if stated is None
+            else power_of_claims(
+                rates,
+                claims=claims,
+                n_per_arm=-(-stated // len(rates)),
+                multiplicity=procedure,
+                alpha_one_sided=alpha,
+            )
+        )
+        if planned.power_all < wanted - SLACK:
+            needed = sample_size_of_claims(
+                rates, claims=claims, multiplicity=procedure, alpha_one_sided=alpha, power=wanted
+            )
+            reached = np.floor(planned.power_all * 100) / 100
+            raise InputError(
+                where=where,
+                key="n_total",
+                found=(
+                    f"{planned.n_total:,} patients, which reach a power of"
+                    f" {planned.power_all:.2f} for all claims"
+                ),
+                expected=f"the power of {wanted:g} that is asked for",
+                cure=(
+                    f"write n_total: {needed.n_total}, claim less, or accept what it reaches with"
+                    f" power: {reached:.2f}"
+                ),
+            )
+    except InputError as problem:
+        raise InputError(
+            where=where,
+            key=problem.key,
+            found=problem.found,
+            expected=problem.expected,
+            cure=problem.cure,
+        ) from problem
+    return DesignSize(
+        design,
+        np.array([planned.n_total]),
+        np.ones(1),
+        np.array([ndtri(1 - alpha)]),
+        np.array([-np.inf]),
+        1.0,
+        alpha,
+        wanted,
+        planned.power_all,
+        claims=planned,
+    )
 
 
 def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> DesignSize:
     """A design without a control; its planned power is exact at its target, whatever the candidates
-    are like.
+    are like, and so is its type I error at the benchmark, which must keep alpha.
     """
     rule = count_rule(arm, where=where)
     nothing = np.full(rule.at_look.size, np.nan)
+    error = count_rule_oc(rule, p_success=arm.benchmark).p_claim
+    if error > arm.alpha + 1e-9:
+        raise InputError(
+            where=where,
+            key="alpha",
+            found=(
+                f"{arm.alpha:g}, but a claim in {100 * error:.2f} of 100 trials where"
+                f" {100 * arm.benchmark:g} of 100 do well, as the benchmark says"
+            ),
+            expected=f"a type I error of at most {arm.alpha:g}",
+            cure=(
+                "raise theta_end, or accept the error with alpha:"
+                f" {np.ceil(error * 1000) / 1000:g}"
+            ),
+        )
     reached, wanted = count_rule_oc(rule, p_success=arm.target).p_claim, 1 - arm.beta
     if reached < wanted - 1e-9:
         raise InputError(
@@ -304,10 +462,13 @@ def _cuts_divide(pool: Pool, design: Design, *, where: str) -> None:
         )
 
 
-def _at_looks(share: FloatArray, n: int, *, ratio: float, where: str) -> WholeArray:
-    """Patients in all at each look; refuses looks at which an arm is empty or nobody is new."""
-    at_look = np.rint(share * n).astype(np.int64)
-    if min(arm_sizes(int(at_look[0]), ratio)) < 1 or bool((np.diff(at_look) < 1).any()):
+def _at_looks(share: FloatArray, n: int, *, design: Design, where: str) -> WholeArray:
+    """Patients in all at each look, in whole pairs at 1:1; refuses looks at which an arm is empty
+    or nobody is new.
+    """
+    group = 2 if design.ratio == 1 else 1
+    at_look = group * np.rint(share * n / group).astype(np.int64)
+    if min(arm_sizes(int(at_look[0]), design.ratio)) < 1 or bool((np.diff(at_look) < 1).any()):
         raise InputError(
             where=where,
             key="sequential",
@@ -457,11 +618,9 @@ def _ratio_needed(assumed: _Assumed, pool: Pool, n: int) -> float | None:
     design = assumed.design
 
     def surplus(ratio: float) -> float:
-        rates = tuple(
-            planned_rates(pool, design, endpoint=endpoint, risk_ratio=ratio)
-            for endpoint in _endpoints(design)
-        )
-        return replace(assumed, rates=rates).power_with(n, None) - assumed.wanted
+        expected = planned_rates(pool, design, risk_ratio=ratio)
+        hoped = replace(assumed, rates=expected.rates, correlation=expected.correlation)
+        return hoped.power_with(n, None) - assumed.wanted
 
     lowest, highest = 1e-3, 0.999
     if design.control == "everybody" or surplus(lowest) < 0 or surplus(highest) > 0:

@@ -91,11 +91,11 @@ def enrol(
     ----------
     keys : one for each trial.
     eligible : rows of candidates who may enter; each is as likely as the other to come next.
-    chance : (arm, endpoint, row) of the event; arm 0 is the control, 1 the experimental arm.
+    chance : (arm, endpoint, row) of the event; arm 0 is the control, the others experimental.
     untreated : (row) chance of the first endpoint without prophylaxis.
     is_given : (arm, row) whether this arm gives this candidate prophylaxis.
-    stratum : (row); patients are allocated within strata, in turn, ``ratio`` experimental for each
-        control (infinite: no control). Patients are exchangeable, so that taking turns is the same
+    stratum : (row); patients are allocated within strata, in turn, ``ratio`` of each experimental
+        arm for each control (infinite: no control). Patients are exchangeable, so that taking turns is the same
         as permuted blocks.
     at_look : patients enrolled at each look, in all.
     events : filled, (trial, look, endpoint, arm, stratum).
@@ -104,9 +104,9 @@ def enrol(
         event untreated.
     """
     n_eligible = np.uint64(eligible.shape[0])
-    n_endpoints, n_strata = events.shape[2], events.shape[4]
-    had = np.zeros((n_endpoints, 2, n_strata), dtype=np.int32)
-    size = np.zeros((2, n_strata), dtype=np.int32)
+    n_endpoints, n_arms, n_strata = events.shape[2], events.shape[3], events.shape[4]
+    had = np.zeros((n_endpoints, n_arms, n_strata), dtype=np.int32)
+    size = np.zeros((n_arms, n_strata), dtype=np.int32)
     for trial in range(keys.shape[0]):
         had[:] = 0
         size[:] = 0
@@ -117,7 +117,10 @@ def enrol(
                 row = eligible[((word >> _S32) * n_eligible) >> _S32]
                 decides = np.uint32(word & _LOW)
                 group = stratum[row]
-                arm = 1 if size[1, group] < ratio * (size[0, group] + 1) else 0
+                arm = 1
+                while arm < n_arms and size[arm, group] >= ratio * (size[0, group] + 1):
+                    arm += 1
+                arm %= n_arms
                 size[arm, group] += 1
                 for endpoint in range(n_endpoints):
                     had[endpoint, arm, group] += decides < chance[arm, endpoint, row]
@@ -166,17 +169,23 @@ def arms_of(
     eligible = eligible_rows(pool, screening, threshold=threshold, needs_score=needs_score)
     control, experimental = given_by(design, pool.score)
     stratum, n_strata = _strata(pool.score, design, screening)
-    both = [
+    by_arm = [
         chances(pool, given, truth=truth, hidden=hidden)[: len(ENDPOINTS)]
         for given in (control, experimental)
     ]
+    is_given = [control & pool.takes, experimental & pool.takes]
     if truth == "margin":
-        both[EXPERIMENTAL] = _raised(both[CONTROL], by=float(design.margin or 0.0), among=eligible)
+        by_arm[EXPERIMENTAL] = _raised(
+            by_arm[CONTROL], by=float(design.margin or 0.0), among=eligible
+        )
+    if design.kind == "multi_arm":
+        by_arm += [pool.control if truth == "null" else arm.chance for arm in pool.further]
+        is_given += [arm.takes for arm in pool.further]
     return Arms(
         eligible=eligible,
-        chance=as_chance(np.stack(both)),
+        chance=as_chance(np.stack(by_arm)),
         untreated=as_chance(pool.control[ASTCT]),
-        is_given=np.stack([control & pool.takes, experimental & pool.takes]).astype(np.uint8),
+        is_given=np.stack(is_given).astype(np.uint8),
         stratum=stratum,
         n_strata=n_strata,
         ratio=np.inf if design.kind == "single_arm" else design.ratio,

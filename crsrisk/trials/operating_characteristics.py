@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.data.operating_characteristics import (
+    ClaimCharacteristics,
     Look,
     Misspecification,
     OperatingCharacteristics,
@@ -35,6 +36,7 @@ from crsrisk.trials.simulated_trials import (
     DAYS_PER_MONTH,
     SizedDesign,
     Trials,
+    claim_pairs,
     mean_estimate,
     prepare,
     run_trials,
@@ -96,7 +98,7 @@ def operating_characteristics(
     size, design, screening = sized.size, sized.design, sized.screening
     arms = sized.arms("effect")
     effect, null = runs.trials(arms), runs.trials(sized.arms(sized.null))
-    p_enters = arms.eligible_share * screening.consent
+    p_enters = arms.eligible_share * screening.eligible * screening.consent
     screened = screened_by(effect, p_enters=p_enters, at_look=size.at_look, seed=seed)
     months = screened / screening.candidates_per_month + screening.wait_d / DAYS_PER_MONTH
     is_single_arm = design.single_arm is not None
@@ -107,14 +109,16 @@ def operating_characteristics(
         n_max=size.n_max,
         co_primary_support=design.co_primary_support,
         margin=design.margin,
-        eligible_share=arms.eligible_share,
+        eligible_share=arms.eligible_share * screening.eligible,
         benchmark=None if design.single_arm is None else design.single_arm.benchmark,
         rate_control=_untreated(arms, sized.pool) if is_single_arm else rate_of(arms, CONTROL),
         rate_experimental=rate_of(arms, EXPERIMENTAL),
         planned_power=size.planned_power,
         wanted_power=size.wanted_power,
         power=share_estimate(effect.has_claim),
-        type_one_error=share_estimate(null.has_claim),
+        type_one_error=share_estimate(
+            null.has_claim if size.claims is None else null.stands.any(axis=1)
+        ),
         nominal_alpha=size.alpha,
         expected_n=mean_estimate(effect.n),
         expected_n_null=mean_estimate(null.n),
@@ -127,7 +131,38 @@ def operating_characteristics(
         interaction_power=share_estimate(effect.has_interaction) if arms.n_strata > 1 else None,
         looks=_looks(sized, effect, null),
         misspecifications=_misspecifications(runs, arms),
+        arms=() if size.claims is None else size.claims.arms,
+        claims=_claims(sized, effect),
+        multiplicity=None if size.claims is None else size.claims.multiplicity,
+        is_futility_binding=_binding(sized),
     )
+
+
+def _claims(sized: SizedDesign, effect: Trials) -> tuple[ClaimCharacteristics, ...]:
+    planned = sized.size.claims
+    if planned is None:
+        return ()
+    return tuple(
+        ClaimCharacteristics(
+            experimental=claim.experimental,
+            comparator=claim.comparator,
+            planned_power=claim.power,
+            power=share_estimate(effect.stands[:, k]),
+            by_endpoint=tuple(
+                share_estimate(effect.shows[:, k, endpoint])
+                for endpoint in range(effect.shows.shape[2])
+            ),
+        )
+        for k, claim in enumerate(planned.claims)
+    )
+
+
+def _binding(sized: SizedDesign) -> bool | None:
+    """Whether stops for futility are binding; None where there are none."""
+    looks = sized.design.sequential
+    if looks is None or not np.isfinite(sized.size.lower).any():
+        return None
+    return looks.binding
 
 
 def _untreated(arms: Arms, pool: Pool) -> float:
@@ -176,6 +211,8 @@ def _misspecifications(runs: _Runs, arms: Arms) -> tuple[Misspecification, ...]:
     sized = runs.sized
     if sized.size.rule is not None:
         rows = _drifting_benchmark(sized, arms)
+    elif sized.size.claims is not None:
+        rows = _useless_drugs(runs, arms)
     else:
         rows = [*_other_endpoints(runs, arms), *_no_effect(runs)]
     if _is_noisy(sized.screening) and sized.design.kind in ("enrichment", "stratified", "strategy"):
@@ -232,6 +269,34 @@ def _drifting_benchmark(sized: SizedDesign, arms: Arms) -> list[Misspecification
         )
         for key, truth, p in cases
     ]
+
+
+def _useless_drugs(runs: _Runs, arms: Arms) -> list[Misspecification]:
+    """Of several arms: how often any claim is false when one of them does no better than what a
+    claim compares it with.
+    """
+    claims = runs.sized.size.claims
+    if claims is None:
+        return []
+    pairs, rows = claim_pairs(runs.sized.size), []
+    for experimental, comparator in pairs:
+        chance = arms.chance.copy()
+        chance[experimental] = chance[comparator]
+        mean = chance[:, :, arms.eligible].mean(axis=2)
+        if not runs.sized.design.co_primary_support:
+            mean = mean[:, :1]
+        is_false = [bool((mean[one] >= mean[other]).any()) for one, other in pairs]
+        trials = runs.trials(replace(arms, chance=chance))
+        names = claims.arms[experimental], claims.arms[comparator]
+        rows.append(
+            Misspecification(
+                key=f"same_{names[0]}_{names[1]}",
+                truth=f"{names[0]} does no better than {names[1]}: any claim that is then false",
+                claims=share_estimate(trials.stands[:, is_false].any(axis=1)),
+                is_error=True,
+            )
+        )
+    return rows
 
 
 def _other_endpoints(runs: _Runs, arms: Arms) -> list[Misspecification]:

@@ -34,6 +34,7 @@ from crsrisk.trials.enrolment import (
     arms_of,
     enrol,
 )
+from crsrisk.trials.multiplicity import standing
 from crsrisk.trials.two_proportions import restricted_rate_arrays
 
 CHUNK = 4096  # trials in memory of one worker at one time
@@ -141,7 +142,9 @@ class Trials:
     ``stop`` is the look at which a trial ended, ``has_claim`` whether it then claimed benefit,
     ``is_futile`` whether it stopped early without one; ``n`` patients enrolled, ``exposed`` and
     ``needless`` those given prophylaxis and those given it without having the event untreated;
-    ``has_interaction``: strata differed.
+    ``has_interaction``: strata differed. Of several arms ``has_claim`` is that all claims stand,
+    ``stands`` which do, (trial, claim), and ``shows`` which endpoints reach the full level by
+    themselves, (trial, claim, endpoint); of other designs both are empty.
     """
 
     stop: NDArray[np.int64]
@@ -151,6 +154,8 @@ class Trials:
     exposed: Counts
     needless: Counts
     has_interaction: BoolArray
+    stands: BoolArray
+    shows: BoolArray
 
     def __len__(self) -> int:
         return len(self.stop)
@@ -195,9 +200,9 @@ def _run_chunk(
     size: DesignSize, arms: Arms, *, first: int, stop: int, seed: int, both: bool
 ) -> Trials:
     n, n_looks = stop - first, size.at_look.size
-    n_endpoints = 2 if both else 1
-    events = np.empty((n, n_looks, n_endpoints, 2, arms.n_strata), dtype=np.int32)
-    sizes = np.empty((n, n_looks, 2, arms.n_strata), dtype=np.int32)
+    n_endpoints, n_arms = 2 if both else 1, arms.chance.shape[0]
+    events = np.empty((n, n_looks, n_endpoints, n_arms, arms.n_strata), dtype=np.int32)
+    sizes = np.empty((n, n_looks, n_arms, arms.n_strata), dtype=np.int32)
     exposed, needless = (
         np.empty((n, n_looks), dtype=np.int32),
         np.empty((n, n_looks), dtype=np.int32),
@@ -216,7 +221,11 @@ def _run_chunk(
         exposed,
         needless,
     )
-    claims, futile = _judged(size, events, sizes)
+    stands, shows = _claimed(size, arms, events, sizes)
+    if size.claims is None:
+        claims, futile = _judged(size, events, sizes)
+    else:
+        claims, futile = stands.all(axis=1)[:, None], np.zeros((n, 1), dtype=bool)
     ends = claims | futile
     ends[:, -1] = True
     at = ends.argmax(axis=1)
@@ -232,7 +241,41 @@ def _run_chunk(
         exposed[rows, at],
         needless[rows, at],
         differs,
+        stands,
+        shows,
     )
+
+
+def _claimed(
+    size: DesignSize, arms: Arms, events: Counts, sizes: Counts
+) -> tuple[BoolArray, BoolArray]:
+    """Which claims of several arms stand, (trial, claim), and which endpoints show them at the full
+    level, (trial, claim, endpoint).
+    """
+    pairs = claim_pairs(size)
+    z = np.empty((len(events), len(pairs), events.shape[2]))
+    for k, (experimental, comparator) in enumerate(pairs):
+        two = [comparator, experimental]
+        z[:, k] = pooled_z(events[:, :, :, two], sizes[:, :, two])[:, -1]
+    if size.claims is None:
+        return np.zeros((len(events), 0), dtype=bool), z >= np.inf
+    stands = standing(
+        z.min(axis=2) + TIE,
+        procedure=size.claims.multiplicity,
+        alpha=size.alpha,
+        against_control=[comparator == CONTROL for _, comparator in pairs],
+    )
+    return stands, np.asarray(z >= size.upper[0] - TIE)
+
+
+def claim_pairs(size: DesignSize) -> list[tuple[int, int]]:
+    """Claims of several arms as numbers of the arms, (experimental, comparator); none of other
+    designs.
+    """
+    if size.claims is None:
+        return []
+    number = {name: at for at, name in enumerate(size.claims.arms)}
+    return [(number[claim.experimental], number[claim.comparator]) for claim in size.claims.claims]
 
 
 def _judged(size: DesignSize, events: Counts, sizes: Counts) -> tuple[BoolArray, BoolArray]:
@@ -246,7 +289,7 @@ def _judged(size: DesignSize, events: Counts, sizes: Counts) -> tuple[BoolArray,
     else:
         z = size.sign * _statistic(size.design, events, sizes)
         claims = np.asarray((z >= size.upper[:, None] - TIE).all(axis=2))
-        futile = ~claims & (z[:, :, ASTCT] < size.lower - TIE)
+        futile = ~claims & (z < size.lower[:, None] - TIE).any(axis=2)
     futile[:, -1] = False
     return claims, futile
 
